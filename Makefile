@@ -1,0 +1,48 @@
+# Two commands do all set-up from a clean clone: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.PHONY: demo test lint clean model benchmark
+
+demo: $(VENV)/.installed
+	$(BIN)/seamwise demo -o demo-output
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/matching.py
+	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/segment.py
+
+# the shipped model, from its recipe; over an hour on two cores, goes on where it was stopped
+model: $(VENV)/.installed
+	$(BIN)/seamwise train $(DATA)/dsb2018/train --settings recipes/nuclei-2d.toml -o runs/nuclei-2d \
+	  $(if $(wildcard runs/nuclei-2d/checkpoint.pt),--resume)
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "seamwise needs Python 3.11 or newer: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# torch first: it is the one package whose CPU build must be asked for by its exact version
+$(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,338 @@
+"""The `seamwise` command: parse, call the public API, print."""
+
+import json
+import signal
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from seamwise import __version__
+
+# Everything that needs torch, scipy or rich tables is imported inside the commands: `--help` must be instant.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from seamwise.metrics import DatasetMatching, Scores
+    from seamwise.segmentation import Model, TrainSettings
+
+
+class _Commands(TyperGroup):
+    """Turns what a user can mend into one line and an exit code, instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("interrupted", code=130)
+        except MemoryError as error:
+            _fail(f"not enough memory ({error}): use a smaller --tile")
+        except (ValueError, TypeError, OSError) as error:
+            _fail(_one_line(error))
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Pixel-level deep learning where things touch.",
+)
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Channel = Annotated[
+    str | None, typer.Option(help="Channel number, from 0, or several as 0,2; default: all the image has.")
+]
+Axes = Annotated[
+    str | None, typer.Option(help="Meaning of the axes, e.g. ZYX or CYX, if the file does not say.")
+]
+
+
+def main() -> None:
+    """Entry point of the `seamwise` command."""
+    app(prog_name="seamwise")
+
+
+@app.command()
+def segment(
+    inputs: Annotated[list[str], typer.Argument(help="Images, glob patterns or folders.", metavar="INPUT…")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <stem>.tif label images.")],
+    model: Annotated[
+        str, typer.Option(help="Shipped model or model file; see `seamwise info`.")
+    ] = "nuclei-2d",
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also write <stem>_overlay.png.")] = False,
+    channel: Channel = None,
+    axes: Axes = None,
+    min_size: Annotated[
+        int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=1, help="Pixels per side that are computed at once.")
+    ] = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Average over mirror images: better, slower.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Find the cells of images; writes a label image for each.
+
+    Run again, it goes on with the images that have no labels yet. A file that cannot be read is named and
+    left out; the exit code is then 1.
+    """
+    from seamwise.segmentation.batch import Options, segment_files
+
+    options = Options(
+        model=model,
+        channel=_channels(channel),
+        axes=axes,
+        min_size=min_size,
+        tile=tile,
+        flips=flips,
+        overlay=overlay,
+    )
+    failed = 0
+    with _progress("{task.completed}/{task.total}") as bar:
+        job = bar.add_task("segment", total=None)
+        for outcome in segment_files(inputs, output, options, overwrite=overwrite, device=device):
+            bar.update(job, total=outcome.total, advance=1, description=outcome.path.name)
+            for message in outcome.messages:
+                bar.console.print(message)
+            failed += outcome.failed
+    _say(f"labels are in {output}" + (f"; {failed} file(s) failed" if failed else ""))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of images and masks.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")
+    ],
+    settings: Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")] = None,
+    loss: Annotated[str | None, typer.Option(help="ce2, ce3, ce4, j3 or j4.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    channel: Channel = None,
+    hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: hold out every n-th image.")] = 7,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Train a model on a folder of images and masks.
+
+    The folder holds images/ and masks/ (same names; also under train/ and val/), or x.tif beside x_masks.tif,
+    or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …; 0 is background, negative is ignored.
+    Options given here win over --settings. Ctrl-C writes a checkpoint; --resume goes on from it.
+    """
+    from seamwise.segmentation import Progress, find_pairs, read_pair
+    from seamwise.segmentation import train as train_model
+
+    given = {
+        "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
+        "learning_rate": learning_rate, "seed": seed,
+    }  # fmt: skip
+    chosen = _settings(settings, {name: value for name, value in given.items() if value is not None})
+    split = find_pairs(data, hold_out_every=hold_out_every)
+    with _progress("{task.completed}/{task.total}") as bar:
+        training, validation = (
+            [
+                read_pair(pair, ndim=chosen.ndim, rule=chosen.normalization, channel=_channels(channel))
+                for pair in bar.track(pairs, description=f"read {name} images")
+            ]
+            for name, pairs in (("training", split.training), ("validation", split.validation))
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    with _progress("step {task.completed}/{task.total}", left=True) as bar, _stop_on_interrupt() as stopped:
+        job = bar.add_task("train", total=chosen.steps)
+        scores = ""
+
+        def report(progress: Progress) -> bool:
+            nonlocal scores
+            if progress.panoptic_quality is not None:
+                scores = f"  PQ {progress.panoptic_quality:.3f}  AP {progress.average_precision:.3f}"
+            bar.update(job, completed=progress.step, description=f"loss {progress.loss:.3f}{scores}")
+            return not stopped
+
+        model = train_model(
+            training, validation, chosen, output=output, resume=resume, device=device, report=report
+        )
+    if stopped:
+        _fail(f"interrupted; go on with --resume, the checkpoint is in {output}", code=130)
+    _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
+
+
+@app.command()
+def evaluate(
+    predicted: Annotated[Path, typer.Argument(help="Label image, or folder of label images.")],
+    truth: Annotated[Path, typer.Argument(help="True label image or folder; every image in it is scored.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores to this file.")] = None,
+) -> None:
+    """Score label images against the truth: precision, recall, F1, AP, SQ, RQ, PQ at IoU 0.5 … 0.95.
+
+    Files pair up by name; x_masks.tif is the truth for x.tif.
+    """
+    from seamwise.io.atomic import atomic_path
+    from seamwise.segmentation.measure import pair_files, score_files
+
+    pairs = pair_files(predicted, truth)
+    with _progress("{task.completed}/{task.total}") as bar:
+        scores = score_files(bar.track(pairs, description="score"))
+    _table(scores)
+    if json_file is not None:
+        report = {"images": [pair.name for pair in pairs], **asdict(scores)}
+        with atomic_path(json_file) as temporary:
+            temporary.write_text(json.dumps(report, indent=1))
+        _say(f"wrote {json_file}")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Segment a made-up image of crowded cells with the shipped model, and draw what happens."""
+    from seamwise.segmentation.demo import demo as run
+
+    output.mkdir(parents=True, exist_ok=True)
+    result = run(output)
+    score = result.matching
+    _say(
+        f"{score.n_true} cells, {score.n_pred} found: {score.tp} right, {score.fp} false, {score.fn} missed "
+        f"(IoU ≥ {score.thresh}), panoptic quality {score.panoptic_quality:.3f}"
+    )
+    for path in result.files:
+        _say(f"wrote {path}")
+
+
+@app.command()
+def info(
+    model: Annotated[str | None, typer.Argument(help="Shipped model or model file.")] = None,
+) -> None:
+    """Say what a model is; without one, what ships and what this machine computes with."""
+    from seamwise.io.models import load_model, model_path, shipped_models
+
+    if model is not None:
+        _, description = load_model(model_path(model))
+        _say(description.model_dump_json(indent=1))
+        return
+    import torch
+
+    from seamwise.segmentation.devices import choose_device, choose_precision
+
+    device = choose_device()
+    _say(f"seamwise {__version__}, torch {torch.__version__}, {device} in {choose_precision(device)}")
+    for name, path in shipped_models().items():
+        _say(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
+
+
+@contextmanager
+def _progress(count: str, *, left: bool = False) -> "Iterator[Bar]":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn(count)]
+    if left:
+        columns += [TimeRemainingColumn(), TextColumn("left")]
+    # messages go past the bar; without a terminal there is no bar, only messages
+    with Progress(
+        *columns, console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    ) as bar:
+        yield bar
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[list[bool]]:
+    """The first Ctrl-C fills the list, so that a step is never cut in the middle; the second is as usual."""
+    stopped: list[bool] = []
+
+    def handler(*_: Any) -> None:
+        stopped.append(True)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
+    from pydantic import TypeAdapter, ValidationError
+
+    from seamwise.segmentation import TrainSettings
+
+    fields: dict[str, Any] = {}
+    if path is not None:
+        try:
+            fields = tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read settings {path} as TOML: {error}") from error
+    try:
+        return TypeAdapter(TrainSettings).validate_python(fields | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        where = f" in {path}" if first["loc"][0] in fields else ""
+        raise ValueError(f"setting {name}{where}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _channels(text: str | None) -> int | tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--channel must be a number or several as 0,2, not {text!r}") from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _table(scores: "DatasetMatching") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("IoU ≥", "TP", "FP", "FN", "precision", "recall", "F1", "AP", "SQ", "RQ", "PQ")
+
+    def line(score: "Scores") -> list[str]:
+        names = "precision recall f1 accuracy segmentation_quality recognition_quality panoptic_quality"
+        return [f"{getattr(score, name):.3f}" for name in names.split()]
+
+    table = Table(*columns, title="pooled: objects of all images counted together")
+    for pooled in scores.pooled:
+        table.add_row(f"{pooled.thresh:.2f}", str(pooled.tp), str(pooled.fp), str(pooled.fn), *line(pooled))
+    means = Table(*columns[:1], *columns[4:], title="mean over images")
+    for mean in scores.mean:
+        means.add_row(f"{mean.thresh:.2f}", *line(mean))
+    console = Console()
+    console.print(table)
+    console.print(means)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+def _fail(text: str, *, code: int = 2) -> NoReturn:
+    typer.echo(f"seamwise: {text}", err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

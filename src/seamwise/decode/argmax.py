@@ -1,0 +1,186 @@
+"""Arg-max decoding; see `argmax`."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from seamwise.labels import CELL, TOUCHING, Labels, relabel
+
+Gap = Literal["second", "background"]
+
+
+def argmax(probabilities: NDArray[Any], *, min_size: int = 0, gap: Gap = "second") -> Labels:
+    """Label the cells of the most likely class map (the thesis' MAP decoder).
+
+    1. Each pixel takes the most likely class (`semantic_classes`).
+    2. Each face-connected component of class *cell* is one cell; *touching* pixels go to the nearest
+       cell, holes are filled and small objects dropped (`instances`).
+
+    Parameters
+    ----------
+    probabilities : (C, *S) floating array
+        C = 2 (background, cell), 3 (touching) or 4 (gap). Logits decode to the same labels as long as
+        `gap` is "second".
+    min_size : int
+        Cells of fewer pixels are dropped; 0 keeps all.
+    gap : {"second", "background"}
+        What becomes of the gap class: see `semantic_classes`.
+
+    Returns
+    -------
+    (*S) array, smallest safe unsigned dtype
+        0 background, 1..n cells.
+
+    Notes
+    -----
+    Source: thesis, Algorithm 2 and sections 4.2.4 and 5.2.3.
+
+    Examples
+    --------
+    Two cells with two touching pixels between them, one for each:
+
+    >>> import numpy as np
+    >>> classes = np.array([0, 1, 1, 2, 2, 1, 1, 0])
+    >>> argmax(np.eye(3)[classes].T)
+    array([0, 1, 1, 1, 2, 2, 2, 0], dtype=uint8)
+    """
+    return instances(semantic_classes(probabilities, gap=gap), min_size=min_size)
+
+
+def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDArray[np.uint8]:
+    """Most likely class of each pixel: 0 background, 1 cell, 2 touching; the lower number wins a tie.
+
+    Parameters
+    ----------
+    probabilities : (C, *S) floating array, C = 2, 3 or 4
+    gap : {"second", "background"}
+        "second": a gap pixel takes the best of the other three classes, that is the arg max over the
+        first three (thesis 5.2.3). "background": the gap's probability is added to the background's.
+
+    Returns
+    -------
+    (*S) uint8 array
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim < 2 or probabilities.shape[0] not in (2, 3, 4):
+        raise ValueError(f"probabilities must be (C, *S) with C = 2, 3 or 4, not {probabilities.shape}")
+    if gap not in ("second", "background"):
+        raise ValueError(f"gap must be 'second' or 'background', not {gap!r}")
+    background, cell = probabilities[0], probabilities[1]
+    if gap == "background" and len(probabilities) == 4:
+        background = background + probabilities[3]
+    # two comparisons per class: several times faster than numpy's argmax over a short first axis
+    classes = (cell > background).astype(np.uint8)
+    if len(probabilities) > 2:
+        classes[probabilities[2] > np.maximum(background, cell)] = TOUCHING
+    return classes
+
+
+def instances(classes: NDArray[np.uint8], *, min_size: int = 0) -> Labels:
+    """Label the cells of a semantic class map.
+
+    Parameters
+    ----------
+    classes : (*S) integer array
+        0 background, 1 cell, 2 touching.
+    min_size : int
+        Cells of fewer pixels are dropped; 0 keeps all.
+
+    Returns
+    -------
+    (*S) array, smallest safe unsigned dtype
+        0 background, 1..n cells in scan order.
+
+    Notes
+    -----
+    Each face-connected component of class 1 is a cell. A touching pixel takes the label of the nearest
+    cell (Euclidean, in pixels); if two *different* cells are equally near, it becomes background. Thesis
+    Algorithm 2 compares the nearest pixel q0 with the nearest other *pixel* q1 ≠ q0, which may lie in
+    the same cell, and returns a binary mask, which would merge two cells along a strip of even width; we
+    compare cells and propagate their labels. Touching pixels that no path of cell or touching pixels
+    joins to a cell become background: given to the nearest cell, however far, they would be a crumb of it.
+
+    A hole is a component of the background (faces and corners) that does not reach the image border
+    and has one cell, and only one, around it; it is filled. Background enclosed by several cells stays.
+    """
+    if min_size < 0:
+        raise ValueError(f"min_size must be 0 or more, not {min_size}")
+    labels, count = ndimage.label(classes == CELL)
+    if count == 0:
+        return np.zeros(classes.shape, np.uint8)
+    _assign_touching(labels, classes == TOUCHING)
+    _fill_holes(labels)
+    if min_size > 1:
+        small = np.bincount(labels.ravel()) < min_size
+        labels[small[labels]] = 0
+    return relabel(labels)
+
+
+def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
+    """Give each touching pixel to the nearest cell, in place; ties between cells stay background."""
+    reachable = touching & _joined_to(labels > 0, touching)
+    pixels = np.argwhere(reachable)
+    if not len(pixels):
+        return
+    # the cell pixel nearest to a pixel outside always has a face neighbour outside
+    border = (labels > 0) & ~ndimage.binary_erosion(labels > 0, border_value=1)
+    cells = labels[border]
+    tree = cKDTree(np.argwhere(border))
+    owner = np.zeros(len(pixels), labels.dtype)
+    undecided = np.arange(len(pixels))
+    neighbours = 2
+    while undecided.size:
+        neighbours = min(neighbours, len(cells))
+        distance, index = tree.query(pixels[undecided], k=np.arange(1, neighbours + 1))
+        # squared distances of pixels are whole numbers: rounding makes equality exact
+        tied = np.rint(distance**2) == np.rint(distance[:, :1] ** 2)
+        nearest = cells[index]
+        conflict = (tied & (nearest != nearest[:, :1])).any(1)
+        # if all found so far are equally near, an equally near pixel of another cell may still follow
+        decided = conflict | ~tied[:, -1] | (neighbours == len(cells))
+        owner[undecided[decided]] = np.where(conflict, 0, nearest[:, 0])[decided]
+        undecided = undecided[~decided]
+        neighbours *= 2
+    labels[reachable] = owner
+
+
+def _joined_to(cells: NDArray[np.bool_], touching: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of the face-connected components of cells ∪ touching that hold at least one cell pixel."""
+    regions, count = ndimage.label(cells | touching)
+    has_cell = np.zeros(count + 1, bool)
+    has_cell[regions[cells]] = True
+    has_cell[0] = False
+    joined: NDArray[np.bool_] = has_cell[regions]
+    return joined
+
+
+def _fill_holes(labels: Labels) -> None:
+    """Fill, in place, background components off the image border that one single cell surrounds."""
+    everywhere = ndimage.generate_binary_structure(labels.ndim, labels.ndim)
+    regions, count = ndimage.label(labels == 0, everywhere)
+    lowest = np.full(count + 1, np.iinfo(labels.dtype).max, labels.dtype)
+    highest = np.zeros(count + 1, labels.dtype)
+    open_to_border = np.zeros(count + 1, bool)
+    open_to_border[0] = True
+    for axis in range(labels.ndim):
+        near, far = _shifted(labels, axis)
+        near_region, far_region = _shifted(regions, axis)
+        for region, label in ((near_region, far), (far_region, near)):
+            contact = (region > 0) & (label > 0)
+            np.minimum.at(lowest, region[contact], label[contact])
+            np.maximum.at(highest, region[contact], label[contact])
+        for end in (0, -1):
+            open_to_border[np.take(regions, end, axis)] = True
+    fill = np.where((lowest == highest) & ~open_to_border, highest, 0)
+    np.copyto(labels, fill[regions], where=regions > 0)
+
+
+def _shifted(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Two views: each pixel but the last along `axis`, and its next neighbour."""
+    first: list[slice] = [slice(None)] * array.ndim
+    second = first.copy()
+    first[axis], second[axis] = slice(None, -1), slice(1, None)
+    return array[tuple(first)], array[tuple(second)]

@@ -1,0 +1,90 @@
+"""Files that appear whole or not at all: see `atomic_path`."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_MEND = {
+    errno.ENOSPC: "no space is left on the disk; free some or write to another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or write to another folder",
+    errno.EACCES: "no permission to write there; choose another folder or change its permissions",
+    errno.EPERM: "no permission to write there; choose another folder or change its permissions",
+    errno.EROFS: "the disk is read-only; choose another folder",
+    errno.ENOENT: "its folder does not exist; create it first",
+    errno.ENOTDIR: "its folder is a file; choose another folder",
+    errno.ENAMETOOLONG: "the file name is too long; choose a shorter one",
+}
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary file next to `path` that takes its place once the block has ended well.
+
+    The temporary file is hidden, lies in the same folder and has the same suffix. When the block ends
+    it is flushed to the disk and renamed over `path` in one step; on any error (also Ctrl-C) it is
+    removed and an older file at `path` stays as it was. A symbolic link is followed, not replaced.
+    No folder is created.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write. The block must only write to the path it is given.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; the message names `path` and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with atomic_path(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    ...     target.exists()
+    False
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(6)}{''.join(target.suffixes[-2:])}")
+    try:
+        # created here, not by tempfile, so that the file's permissions follow the user's umask
+        temporary.open("xb").close()
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        _remove(temporary)
+        if error.filename not in (None, str(temporary)):
+            raise
+        raise _explained(error, path) from error
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # the folder itself is gone or closed to us; the error under way says more than this one
+        return
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    reason = _MEND.get(error.errno or 0, error.strerror or str(error))
+    explained = type(error)(f"cannot write {path}: {reason}")
+    explained.errno = error.errno
+    return explained

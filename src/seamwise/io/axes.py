@@ -1,0 +1,243 @@
+"""Which axis of a stored array is which (`settle_axes`), and how far apart its pixels lie (`ome_sizes`, ...).
+
+The user's word wins over the file's, the file's over a guess, and a guess is said.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+_LETTERS = "TCZYX"
+_MOST_CHANNELS = 4  # a longer axis of unknown meaning is taken for a stack
+
+_MICROMETRES = {
+    **dict.fromkeys(("m", "meter", "metre"), 1e6),
+    **dict.fromkeys(("cm", "centimeter"), 1e4),
+    **dict.fromkeys(("mm", "millimeter"), 1e3),
+    **dict.fromkeys(("µm", "μm", "um", "\\u00b5m", "micron", "microns", "micrometer", "micrometre"), 1.0),
+    **dict.fromkeys(("nm", "nanometer"), 1e-3),
+    **dict.fromkeys(("pm", "picometer"), 1e-6),
+    **dict.fromkeys(("å", "angstrom"), 1e-4),
+    # no inch: programs that know nothing of pixel sizes write the screen's or printer's 72 dpi
+}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The meaning of a stored array's axes.
+
+    Attributes
+    ----------
+    letters : str
+        One of T, C, Z, Y, X for each axis that is kept, in the order of the file.
+    shape : tuple of int
+        Length of each of these axes; the axes left out have length 1.
+    note : str
+        What was guessed or overridden, in one line; empty if the file was clear.
+    """
+
+    letters: str
+    shape: tuple[int, ...]
+    note: str = ""
+
+
+def settle_axes(
+    shape: tuple[int, ...],
+    letters: str,
+    *,
+    name: str,
+    asked: str | None = None,
+    stack: bool = False,
+) -> Axes:
+    """Settle what each axis of a stored array means.
+
+    The user's word wins over the file's, the file's over a guess. A guess takes an axis of length ≤ 4
+    for channels and a longer one for a stack, and says so in the note.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the stored array.
+    letters : str
+        One letter per axis: T, C, Z, Y, X, S (colour samples, read as C); any other letter is an axis of
+        unknown meaning.
+    name : str
+        The file's name, for messages.
+    asked : str, optional
+        The user's word, e.g. ``"ZYX"`` or ``"YXC"``: one of T, C, Z, Y, X per axis. Axes of length 1 may
+        be left out.
+    stack : bool
+        Take every axis of unknown meaning for Z, as in a label image.
+
+    Returns
+    -------
+    Axes
+        Axes of length 1 are left out, except Y, X and a Z that the file or the user names.
+
+    Raises
+    ------
+    ValueError
+        `asked` does not fit, or the axes cannot be told.
+
+    Examples
+    --------
+    >>> settle_axes((3, 512, 512), "QYX", name="x.tif").note
+    "no axes in x.tif: read (3, 512, 512) as CYX; say axes='ZYX' if that is wrong"
+    >>> settle_axes((1, 40, 512, 512), "TZYX", name="x.tif").letters
+    'ZYX'
+    """
+    if asked is not None:
+        return _as_asked(shape, letters, _checked(asked), name)
+    kept = [i for i, (n, a) in enumerate(zip(shape, letters, strict=True)) if n > 1 or a in "ZYX"]
+    shape, letters = tuple(shape[i] for i in kept), "".join(letters[i] for i in kept)
+    if "S" in letters and "C" in letters:
+        raise ValueError(
+            f"{name} has a channel axis and a colour axis ({letters}, shape {shape}); "
+            "save its channels as separate grey planes"
+        )
+    letters = letters.replace("S", "C")
+    clear = set(letters) <= set(_LETTERS)
+    guess = letters if clear else _stacked(letters) if stack else _guessed(shape, letters)
+    if guess is None or not set("YX") <= set(guess):
+        raise ValueError(
+            f"cannot tell the axes of {name} (shape {shape}); name them, e.g. axes='{_example(len(shape))}'"
+        )
+    note = "" if clear or stack else f"no axes in {name}: read {shape} as {guess}; say axes='{_other(guess)}'"
+    return Axes(guess, shape, note and f"{note} if that is wrong")
+
+
+def ome_sizes(xml: str) -> dict[str, float]:
+    """Return µm per pixel by axis from OME-XML (`PhysicalSizeX`, ...), as far as it gives them.
+
+    Examples
+    --------
+    >>> ome_sizes('<OME xmlns="o"><Pixels PhysicalSizeX="500" PhysicalSizeXUnit="nm"/></OME>')
+    {'X': 0.5}
+    """
+    pixels = next((e.attrib for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")), {})
+    given = {a: (pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "ZYX"}
+    return _in_micrometres(given)
+
+
+def imagej_sizes(metadata: Mapping[str, Any], x_resolution: Any, y_resolution: Any) -> dict[str, float]:
+    """Return µm per pixel by axis from ImageJ's `spacing` and `unit` and the TIFF resolutions.
+
+    A resolution is a fraction (numerator, denominator) of pixels per unit, or None. Without a unit, and
+    with units that are not a length, there are no sizes.
+
+    Examples
+    --------
+    >>> imagej_sizes({"unit": "micron", "spacing": 2.0}, (4, 1), (5, 1))
+    {'Z': 2.0, 'Y': 0.2, 'X': 0.25}
+    """
+    unit = metadata.get("unit")
+    given = {
+        "Z": (metadata.get("spacing"), metadata.get("zunit", unit)),
+        "Y": (_inverse(y_resolution), metadata.get("yunit", unit)),
+        "X": (_inverse(x_resolution), unit),
+    }
+    return _in_micrometres(given)
+
+
+def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:
+    """Return µm per pixel by axis from the JSON that `write_labels` keeps in a TIFF without ImageJ's header.
+
+    Examples
+    --------
+    >>> shaped_sizes({"axes": "YX", "spacing": [0.2, 0.25], "unit": "um"})
+    {'Y': 0.2, 'X': 0.25}
+    """
+    spacing, axes = metadata.get("spacing"), metadata.get("axes", "")
+    if not isinstance(spacing, list) or len(spacing) != len(axes):
+        return {}
+    return _in_micrometres({a: (s, metadata.get("unit")) for a, s in zip(axes, spacing, strict=True)})
+
+
+def _checked(asked: str) -> str:
+    asked = asked.upper()
+    if len(set(asked)) < len(asked) or not set("YX") <= set(asked) <= set(_LETTERS):
+        raise ValueError(
+            f"axes must name Y and X and may name C, Z and T, each once (e.g. 'ZYX', 'YXC'), not {asked!r}"
+        )
+    return asked
+
+
+def _as_asked(shape: tuple[int, ...], letters: str, asked: str, name: str) -> Axes:
+    stored = letters.replace("S", "C") if "C" not in letters else letters
+    single = [i for i, n in enumerate(shape) if n == 1]
+    # first the axes of length 1 that the user did not name, then those that stand in the way
+    single.sort(key=lambda i: stored[i] in asked)
+    dropped = single[: max(len(shape) - len(asked), 0)]
+    kept = [i for i in range(len(shape)) if i not in dropped]
+    shape, stored = tuple(shape[i] for i in kept), "".join(stored[i] for i in kept)
+    if len(shape) != len(asked):
+        raise ValueError(
+            f"{name} has {len(shape)} axes (shape {shape}), axes={asked!r} names {len(asked)}; "
+            f"name every axis, e.g. axes='{_example(len(shape))}'"
+        )
+    overridden = stored != asked and set(stored) <= set(_LETTERS)
+    return Axes(
+        asked, shape, f"{name} says {stored}; read {shape} as {asked}, as asked" if overridden else ""
+    )
+
+
+def _guessed(shape: tuple[int, ...], letters: str) -> str | None:
+    unknown = [i for i, a in enumerate(letters) if a not in _LETTERS]
+    missing = [a for a in "CZ" if a not in letters]
+    if len(unknown) > len(missing):
+        return None
+    only_counted = "I" not in letters and len(letters) == len(unknown) + 2
+    if only_counted and shape[-1] <= _MOST_CHANNELS < min(shape[-3:-1]):
+        # with pages (I) a row is a row; an array that was only counted may have its colours last
+        return "ZYXC"[-len(shape) :]
+    if len(unknown) == 2:
+        first, second = (shape[i] for i in unknown)
+        if min(first, second) > _MOST_CHANNELS:
+            return None
+        meaning = "CZ" if first < second else "ZC"
+    elif len(missing) == 2:
+        meaning = "C" if shape[unknown[0]] <= _MOST_CHANNELS else "Z"
+    else:
+        meaning = missing[0]
+    return _filled(letters, meaning)
+
+
+def _stacked(letters: str) -> str | None:
+    unknown = [a for a in letters if a not in _LETTERS]
+    return _filled(letters, "Z") if len(unknown) == 1 and "Z" not in letters else None
+
+
+def _filled(letters: str, meaning: str) -> str:
+    left = iter(meaning)
+    return "".join(a if a in _LETTERS else next(left) for a in letters)
+
+
+def _other(guess: str) -> str:
+    """Return the reading to suggest in place of a guess."""
+    return "ZYX" if guess == "YXC" else guess.translate(str.maketrans("CZ", "ZC"))
+
+
+def _example(n: int) -> str:
+    return {2: "YX", 3: "ZYX", 4: "ZCYX"}.get(n, _LETTERS)
+
+
+def _inverse(fraction: Any) -> float | None:
+    """Return pixel size from pixels per unit, a pair (numerator, denominator)."""
+    if not isinstance(fraction, tuple) or not fraction[0]:
+        return None
+    return float(fraction[1] / fraction[0])
+
+
+def _in_micrometres(given: dict[str, tuple[Any, Any]]) -> dict[str, float]:
+    sizes = {}
+    for axis, (value, unit) in given.items():
+        factor = _MICROMETRES.get(str(unit).strip().lower())
+        try:
+            size = abs(float(value)) * (factor or 0)
+        except (TypeError, ValueError):
+            continue
+        if 0 < size < math.inf:
+            sizes[axis] = size
+    return sizes

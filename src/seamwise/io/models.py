@@ -1,0 +1,151 @@
+"""Model files: weights and their description in one safetensors file."""
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from seamwise.io.atomic import atomic_path
+
+FORMAT_VERSION = 1
+_KEY = "seamwise"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Architecture(_Frozen):
+    """What `nets.UNet` is built from."""
+
+    name: Literal["unet"] = "unet"
+    in_channels: int = Field(ge=1)
+    out_channels: int = Field(ge=1)
+    ndim: Literal[2, 3] = 2
+    width: int = Field(default=64, ge=1)
+    depth: int = Field(default=4, ge=0)
+    norm: Literal["none", "batch", "instance"] = "none"
+
+
+class NormalizationRule(_Frozen):
+    """Percentiles of the whole image that become 0 and 1; see `segmentation.normalization`."""
+
+    low: float = Field(default=1.0, ge=0, lt=100)
+    high: float = Field(default=99.8, gt=0, le=100)
+
+
+class DecodeRule(_Frozen):
+    """How probabilities become labels."""
+
+    rule: Literal["argmax"] = "argmax"
+    gap: Literal["second", "background"] = "second"
+    min_size: int = Field(default=0, ge=0)
+
+
+class ModelInfo(_Frozen):
+    """All a model file says about its weights.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    classes : tuple of str
+        Name of each output channel.
+    channels : tuple of str
+        Name of each input channel.
+    spacing : tuple of float, optional
+        Pixel size of the training images in micrometres, along (z,) y, x.
+    normalization : NormalizationRule
+    decode : DecodeRule
+    training : dict
+        Provenance: settings, data, seed, scores, software versions.
+    format_version : int
+        Version of this description.
+    """
+
+    architecture: Architecture
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    spacing: tuple[float, ...] | None = None
+    normalization: NormalizationRule = NormalizationRule()
+    decode: DecodeRule = DecodeRule()
+    training: dict[str, Any] = {}
+    format_version: int = FORMAT_VERSION
+
+
+def save_model(path: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:
+    """Write weights and description as one file; an existing file is replaced only by a complete one."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={_KEY: info.model_dump_json()})
+
+
+def load_model(path: Path) -> tuple[dict[str, Tensor], ModelInfo]:
+    """Read weights and description. Runs no code from the file and asks nothing of the network.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged, no seamwise model, or of a newer version.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"model file {path} does not exist")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a mapping
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"cannot read model file {path}: {_first_line(error)}; is it complete?") from error
+    return weights, _parse(path, metadata)
+
+
+def model_path(model: str | Path) -> Path:
+    """Path of a model file, or of a shipped model by its name (see `shipped_models`)."""
+    path = Path(model)
+    if path.suffix == ".safetensors" or path.is_file():
+        return path
+    shipped = shipped_models()
+    if str(model) not in shipped:
+        raise FileNotFoundError(
+            f"no model named {str(model)!r}: give one of {', '.join(shipped) or '(none ships)'} "
+            "or the path of a .safetensors file"
+        )
+    return shipped[str(model)]
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name and path of the models that ship with the package; each has a card, `<name>.md`, beside it."""
+    folder = Path(str(resources.files("seamwise"))) / "models"
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
+    try:
+        fields = json.loads(metadata[_KEY])
+        version = fields["format_version"]
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} is a safetensors file without seamwise's description: train it with `seamwise train`"
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"model file {path} has format version {version}, this seamwise reads up to {FORMAT_VERSION}: "
+            "update seamwise"
+        )
+    try:
+        return ModelInfo.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"model file {path} is damaged: {where}: {first['msg']}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

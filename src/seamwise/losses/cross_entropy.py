@@ -1,0 +1,100 @@
+"""Cross entropy with a weight per pixel; see `cross_entropy`."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def cross_entropy(
+    logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
+) -> Tensor:
+    """Mean over the valid pixels of ω(p) · (−log z_{h(p)}(p)), with z = softmax(logits).
+
+    ::
+
+        L = −(1/|V|) Σ_{p ∈ V} ω(p) · log z_{h(p)}(p),   V = {p : h(p) ≠ ignore_index}
+
+    Parameters
+    ----------
+    logits : (N, C, *S) floating tensor
+    target : (N, *S) integer tensor
+        Class of each pixel, 0..C−1 or `ignore_index`.
+    weight : (N, *S) tensor, optional
+        ω ≥ 0, one number per pixel (a weight map); 1 everywhere by default.
+    ignore_index : int
+        Pixels of this class have no loss and no gradient.
+
+    Returns
+    -------
+    scalar tensor, float32 (float64 for float64 logits)
+        Exactly 0, with a gradient of 0, when every pixel is ignored.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit together.
+
+    Notes
+    -----
+    Computed in float32 also under autocast and for half-precision logits.
+    Source: thesis (2.5), (2.6). Thesis (3.1) and (4.2) print a bare sum over the pixels; we take the mean,
+    so that the learning rate does not depend on the size of the crop. The mean is over the number of
+    valid pixels, not over the sum of the weights: doubling a weight map doubles the loss.
+    """
+    return weighted_mean(
+        cross_entropy_map(logits, target, ignore_index=ignore_index),
+        target,
+        weight=weight,
+        ignore_index=ignore_index,
+    )
+
+
+def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
+    """−log z_{h(p)}(p) for each pixel `(N, *S)`, 0 where ignored; the unreduced form of `cross_entropy`."""
+    check_shapes(logits, target)
+    with torch.autocast(logits.device.type, enabled=False):
+        return functional.cross_entropy(
+            in_full_precision(logits), target.long(), ignore_index=ignore_index, reduction="none"
+        )
+
+
+def weighted_mean(
+    loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
+) -> Tensor:
+    """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
+    valid = target != ignore_index
+    if weight is not None:
+        if weight.shape != target.shape:
+            raise ValueError(
+                f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}"
+            )
+        # an ignored pixel may carry any weight, even NaN, and still counts for nothing
+        loss_map = loss_map * weight.to(loss_map).masked_fill(~valid, 0)
+    return (loss_map * valid).sum() / valid.sum().clamp(min=1)
+
+
+def in_full_precision(logits: Tensor) -> Tensor:
+    """Half precision becomes float32; float32 and float64 stay."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def check_shapes(logits: Tensor, target: Tensor) -> None:
+    """Raise ValueError unless logits are `(N, C, *S)` and target is `(N, *S)`."""
+    expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 2 else None
+    if expected is None or tuple(target.shape) != tuple(expected):
+        raise ValueError(
+            f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
+            f"do not fit target {tuple(target.shape)}"
+        )
+
+
+class CrossEntropy(nn.Module):
+    """`cross_entropy` as a module."""
+
+    def __init__(self, *, ignore_index: int = -1) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss; arguments as in `cross_entropy`."""
+        return cross_entropy(logits, target, weight=weight, ignore_index=self.ignore_index)

@@ -1,0 +1,5 @@
+"""Networks."""
+
+from seamwise.nets.unet import UNet
+
+__all__ = ["UNet"]

@@ -1,0 +1,24 @@
+"""Segmentation: train a network, and find the cells of an image with it."""
+
+from seamwise.segmentation.augment import Augmentation
+from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, read_pair
+from seamwise.segmentation.history import Progress
+from seamwise.segmentation.predict import Model, Prediction, load, segment
+from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.train import train
+
+__all__ = [
+    "AnnotatedImage",
+    "Augmentation",
+    "Model",
+    "Pair",
+    "Prediction",
+    "Progress",
+    "Split",
+    "TrainSettings",
+    "find_pairs",
+    "load",
+    "read_pair",
+    "segment",
+    "train",
+]

@@ -1,0 +1,170 @@
+"""Random crops of a training image: a pure function of the image and a random generator; see `augment`."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from scipy import ndimage
+
+from seamwise.labels import IGNORE, TOUCHING, Labels, Target
+
+_MEDIAN_WINDOW = 7
+_WARP_GRID = 32  # pixels between the nodes of the displacement grid
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Augmentation:
+    """Which random changes a training crop goes through; 0 (or False) turns one off.
+
+    Attributes
+    ----------
+    rotate : float
+        Largest rotation in degrees, in the plane of the last two axes.
+    mirror : bool
+        Each axis is mirrored with probability 1/2.
+    scale : float
+        The crop is magnified by a factor whose logarithm is uniform in ±log(1 + scale).
+    warp : float
+        Standard deviation, in pixels, of a smooth random displacement.
+    gamma : float
+        Intensities are raised to a power whose logarithm is uniform in ±log(1 + gamma).
+    brightness : float
+        Intensities are multiplied by a factor whose logarithm is uniform in ±log(1 + brightness).
+    noise : float
+        Largest standard deviation of added Gaussian noise, in units of the normalised image.
+    touching_contrast : float
+        Largest |a| of the touching contrast modulation (see `modulate_touching`).
+    """
+
+    rotate: Annotated[float, Field(ge=0, le=180)] = 180.0
+    mirror: bool = True
+    scale: Annotated[float, Field(ge=0)] = 0.3
+    warp: Annotated[float, Field(ge=0)] = 2.0
+    gamma: Annotated[float, Field(ge=0)] = 0.4
+    brightness: Annotated[float, Field(ge=0)] = 0.2
+    noise: Annotated[float, Field(ge=0)] = 0.03
+    touching_contrast: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+def random_crop(
+    image: NDArray[np.float32],
+    labels: Labels,
+    *,
+    crop: tuple[int, ...],
+    settings: Augmentation,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], Labels]:
+    """Cut a randomly placed, rotated, mirrored, scaled and warped crop from image and labels.
+
+    Parameters
+    ----------
+    image : (C, *S) float32 array
+    labels : (*S) integer array of a signed type
+    crop : size of the result along each axis
+    settings : Augmentation
+    rng : numpy random generator
+        The only source of randomness.
+
+    Returns
+    -------
+    image : (C, *crop) float32 array
+        Linear interpolation; beyond the image, its mirror image.
+    labels : (*crop) array
+        Nearest neighbour; beyond the image, ignored (−1): half a mirrored cell is no cell.
+    """
+    where = _sampling_grid(labels.shape, crop, settings, rng)
+    cut = np.stack([ndimage.map_coordinates(channel, where, order=1, mode="mirror") for channel in image])
+    return cut, ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=IGNORE)
+
+
+def vary_intensity(
+    image: NDArray[np.float32], target: Target, *, settings: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Touching contrast modulation, then gamma, brightness and noise, on a crop `(C, *S)`."""
+    image = modulate_touching(
+        image, target, amount=rng.uniform(-settings.touching_contrast, settings.touching_contrast)
+    )
+    low, high = image.min(), image.max()
+    gamma = _factor(settings.gamma, rng)
+    if high > low:
+        image = low + (high - low) * ((image - low) / (high - low)) ** np.float32(gamma)
+    image = image * np.float32(_factor(settings.brightness, rng))
+    deviation = np.float32(rng.uniform(0, settings.noise))
+    return image + deviation * rng.standard_normal(image.shape, dtype=np.float32)
+
+
+def modulate_touching(image: NDArray[np.float32], target: Target, *, amount: float) -> NDArray[np.float32]:
+    """Raise or lower the contrast of touching pixels.
+
+    ::
+
+        x_a(p) = (1 − a)·x(p) + a·x̃(p)   where h(p) = 2,    x_a(p) = x(p) elsewhere
+
+    with x̃ the median of the 7^d window around p, clipped to the range of x. a > 0 weakens the seam,
+    a < 0 strengthens it.
+
+    Parameters
+    ----------
+    image : (C, *S) float32 array
+    target : (*S) array of classes
+    amount : float in −1..1
+        a.
+
+    Notes
+    -----
+    Source: thesis section 4.2.2 (touching contrast modulation) and Fig. 22.
+    """
+    touching = np.nonzero(target == TOUCHING)
+    if amount == 0 or not len(touching[0]):
+        return image
+    modulated = image.copy()
+    for channel, result in zip(image, modulated, strict=True):
+        padded = np.pad(channel, _MEDIAN_WINDOW // 2, mode="symmetric")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (_MEDIAN_WINDOW,) * channel.ndim)
+        median = np.median(windows[touching].reshape(len(touching[0]), -1), axis=1)
+        seam = (1 - amount) * channel[touching] + amount * median
+        result[touching] = np.clip(seam, channel.min(), channel.max())
+    return modulated
+
+
+def _sampling_grid(
+    shape: tuple[int, ...], crop: tuple[int, ...], settings: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Where each pixel of the crop lies in the image, `(ndim, *crop)`."""
+    dimensions = len(shape)
+    centre = [
+        rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5 for n, c in zip(shape, crop, strict=True)
+    ]
+    axes = [np.arange(c) - (c - 1) / 2 for c in crop]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"))
+    matrix = _rotation(dimensions, np.deg2rad(rng.uniform(-settings.rotate, settings.rotate)))
+    matrix = matrix / _factor(settings.scale, rng)
+    mirrored = rng.integers(0, 2, dimensions) if settings.mirror else np.zeros(dimensions)
+    matrix = matrix * np.where(mirrored, -1, 1)
+    where: NDArray[np.float64] = np.tensordot(matrix, offsets, 1)
+    where += np.reshape(centre, (-1,) + (1,) * dimensions)
+    return where + _displacement(crop, settings.warp, rng)
+
+
+def _rotation(dimensions: int, angle: float) -> NDArray[np.float64]:
+    matrix = np.eye(dimensions)
+    if dimensions > 1:
+        cosine, sine = np.cos(angle), np.sin(angle)
+        matrix[-2:, -2:] = [[cosine, -sine], [sine, cosine]]
+    return matrix
+
+
+def _displacement(crop: tuple[int, ...], deviation: float, rng: np.random.Generator) -> Any:
+    nodes = tuple(max(2, -(-c // _WARP_GRID) + 1) for c in crop)
+    grid = rng.normal(0, deviation, (len(crop), *nodes))
+    if deviation == 0:
+        return 0.0
+    zoom = [c / n for c, n in zip(crop, nodes, strict=True)]
+    return np.stack([ndimage.zoom(axis, zoom, order=3, mode="nearest", grid_mode=True) for axis in grid])
+
+
+def _factor(range_: float, rng: np.random.Generator) -> float:
+    """A random factor whose logarithm is uniform in ±log(1 + range_)."""
+    return float(np.exp(rng.uniform(-1, 1) * np.log1p(range_)))

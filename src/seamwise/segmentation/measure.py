@@ -1,0 +1,61 @@
+"""Score label images on disk; see `score_files`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seamwise.io.images import find_images, read_labels, stem
+from seamwise.labels import Labels
+from seamwise.metrics import DEFAULT_THRESHOLDS, DatasetMatching, match_dataset
+
+
+@dataclass(frozen=True)
+class ScoredPair:
+    """A predicted and a true label image on disk."""
+
+    name: str
+    predicted: Path
+    truth: Path
+
+
+def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
+    """Pair two files, or the files of two folders by their stems (`x_masks.tif` counts as x).
+
+    Raises
+    ------
+    FileNotFoundError
+        One of them does not exist, or a true label image has no prediction: leaving it out would make
+        the scores look better than they are.
+    """
+    if predicted.is_file() and truth.is_file():
+        return (ScoredPair(_name(truth), predicted, truth),)
+    found = {_name(path): path for path in find_images([predicted])}
+    wanted = {_name(path): path for path in find_images([truth])}
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(wanted)} images in {truth} have no labels in {predicted}: {shown}"
+        )
+    return tuple(ScoredPair(name, found[name], path) for name, path in wanted.items())
+
+
+def score_files(
+    pairs: Iterable[ScoredPair], *, thresholds: Sequence[float] = DEFAULT_THRESHOLDS
+) -> DatasetMatching:
+    """Match every pair at every IoU threshold; one pair at a time is in memory."""
+
+    def read() -> Iterator[tuple[Labels, Labels]]:
+        for pair in pairs:
+            true, found = read_labels(pair.truth), read_labels(pair.predicted)
+            if true.shape != found.shape:
+                raise ValueError(
+                    f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal"
+                )
+            yield true, found
+
+    return match_dataset(read(), thresholds=thresholds)
+
+
+def _name(path: Path) -> str:
+    return stem(path).removesuffix("_masks")

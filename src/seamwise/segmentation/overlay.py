@@ -1,0 +1,59 @@
+"""Draw cell outlines on an image; see `overlay`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.color import hsv2rgb
+
+from seamwise.labels import Labels
+
+_GOLDEN_RATIO = 0.618034  # successive hues lie far apart, whatever their number
+
+
+def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
+    """Draw the outline of every cell, each in a colour of its own, on the grey image.
+
+    Parameters
+    ----------
+    image : (*S) or (C, *S) array
+        The first channel is shown, from its 1st to its 99.8th percentile. Of a stack, the middle slice.
+    labels : (*S) integer array
+
+    Returns
+    -------
+    (Y, X, 3) uint8 array
+        Outlines lie inside the cells and are one pixel wide.
+    """
+    channel = image[0] if image.ndim > labels.ndim else image
+    while labels.ndim > 2:
+        channel, labels = channel[len(channel) // 2], labels[len(labels) // 2]
+    picture = np.repeat(stretch(channel)[..., np.newaxis], 3, axis=2)
+    outlined = _outline(labels)
+    picture[outlined] = colours(int(labels.max(initial=0)))[labels[outlined]]
+    return picture
+
+
+def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map the 1st..99.8th percentile of a grey image to 0..255."""
+    low, high = np.percentile(channel, [1, 99.8])
+    scaled = (channel.astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny)
+    return np.asarray(np.clip(scaled, 0, 1) * 255, dtype=np.uint8)
+
+
+def colours(count: int) -> NDArray[np.uint8]:
+    """A bright colour for each of the labels 1..count, black for 0: `(count + 1, 3)` uint8."""
+    hue = np.arange(count + 1) * _GOLDEN_RATIO % 1
+    rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[0]
+    rgb[0] = 0
+    return np.asarray(rgb * 255, dtype=np.uint8)
+
+
+def _outline(labels: Labels) -> NDArray[np.bool_]:
+    """Cell pixels with a face neighbour of another label."""
+    outlined = np.zeros(labels.shape, bool)
+    for axis in range(labels.ndim):
+        step = np.diff(labels.astype(np.int64), axis=axis) != 0
+        edge = np.zeros([n if a != axis else 1 for a, n in enumerate(labels.shape)], bool)
+        outlined |= np.concatenate([step, edge], axis) | np.concatenate([edge, step], axis)
+    return outlined & (labels > 0)

@@ -1,0 +1,222 @@
+"""From an image to labelled cells; see `segment`."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seamwise.decode import instances, semantic_classes
+from seamwise.io.models import DecodeRule, ModelInfo, load_model, model_path
+from seamwise.labels import Labels
+from seamwise.nets import UNet
+from seamwise.segmentation.devices import choose_device, choose_precision, memory_format, place
+from seamwise.segmentation.normalization import Normalization, normalization
+from seamwise.tiling import blend, tiles
+
+_TILE = {2: 1024, 3: 128}
+_OVERLAP = {2: 64, 3: 32}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to predict, with its description."""
+
+    net: UNet
+    info: ModelInfo
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What `segment` found.
+
+    Attributes
+    ----------
+    labels : (*S) array
+        0 background, 1..n cells, smallest safe dtype.
+    probabilities : (C, *S) float32 array, optional
+        Probability of each class; None if they were not kept.
+    """
+
+    labels: Labels
+    probabilities: NDArray[np.float32] | None
+
+
+def segment(
+    image: NDArray[Any],
+    *,
+    model: str | Path | Model = "nuclei-2d",
+    min_size: int | None = None,
+    tile: int | None = None,
+    flips: bool = False,
+    device: str = "auto",
+    keep_probabilities: bool = True,
+) -> Prediction:
+    """Find the cells of an image.
+
+    Parameters
+    ----------
+    image : (*S) or (C, *S) array of any real type
+        A grey image, or channels first as many as the model was trained on.
+    model : str, path or Model
+        Name of a shipped model, path of a model file, or what `load` returned (to load only once).
+    min_size : int, optional
+        Cells of fewer pixels are dropped; by default what the model file says.
+    tile : int, optional
+        Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128 in 3D
+        by default. Neighbouring tiles overlap and are blended; memory grows with the tile, and the labels do
+        not depend on it beyond single pixels (the network sees a little less around a tile's border).
+    flips : bool
+        Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
+    device : str
+        "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
+    keep_probabilities : bool
+        False decodes slab by slab and never holds the probabilities of the whole image.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    ValueError
+        Wrong number of axes or channels, NaN or infinite pixels, or a constant image.
+    FileNotFoundError
+        No such model.
+
+    Notes
+    -----
+    Intensities are normalised once, from the whole image.
+
+    Examples
+    --------
+    >>> from seamwise.synth import crowded_cells
+    >>> prediction = segment(crowded_cells((128, 160), cells=12, rng=0).image)
+    >>> prediction.labels.shape, prediction.probabilities.shape
+    ((128, 160), (4, 128, 160))
+    """
+    chosen = model if isinstance(model, Model) else load(model, device=device)
+    channels = as_model_input(image, chosen.info)
+    rule = chosen.info.decode
+    least = rule.min_size if min_size is None else min_size
+    slabs = probability_slabs(channels, chosen, tile=tile, flips=flips)
+    if keep_probabilities:
+        shape = (chosen.info.architecture.out_channels, *channels.shape[1:])
+        probabilities = np.empty(shape, np.float32)
+        for rows, slab in slabs:
+            probabilities[:, rows] = slab
+        return Prediction(decode(probabilities, rule, min_size=least), probabilities)
+    classes = np.empty(channels.shape[1:], np.uint8)
+    for rows, slab in slabs:
+        classes[rows] = semantic_classes(slab, gap=rule.gap)
+    return Prediction(instances(classes, min_size=least), None)
+
+
+def decode(probabilities: NDArray[np.float32], rule: DecodeRule, *, min_size: int) -> Labels:
+    """Decode probabilities by the model's rule."""
+    return instances(semantic_classes(probabilities, gap=rule.gap), min_size=min_size)
+
+
+def load(model: str | Path, *, device: str = "auto") -> Model:
+    """Load a shipped model by name, or a model file by path, onto a device."""
+    path = model_path(model)
+    weights, info = load_model(path)
+    net = build_net(info)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"model file {path} is damaged: its weights do not fit its description") from error
+    return ready(net, info, choose_device(device))
+
+
+def build_net(info: ModelInfo) -> UNet:
+    """Build the untrained network that a model file describes."""
+    architecture = info.architecture
+    return UNet(
+        architecture.in_channels,
+        architecture.out_channels,
+        ndim=architecture.ndim,
+        width=architecture.width,
+        depth=architecture.depth,
+        norm=architecture.norm,
+    )
+
+
+def ready(net: UNet, info: ModelInfo, device: torch.device) -> Model:
+    """Prepare a copy of a trained network for prediction: norms folded, in the device's best precision."""
+    dtype = choose_precision(device)
+    net = deepcopy(net).fold_norms().requires_grad_(False)
+    return Model(place(net, device, dtype), info, device, dtype)
+
+
+def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
+    """Check an image against what the model expects and return it as `(C, *S)`."""
+    image = np.asarray(image)
+    ndim, expected = info.architecture.ndim, info.architecture.in_channels
+    if image.dtype.kind not in "uifb":
+        raise ValueError(f"image must hold real numbers, not {image.dtype}")
+    if image.dtype == bool:
+        image = image.astype(np.uint8)
+    if image.ndim == ndim:
+        image = image[np.newaxis]
+    if image.ndim != ndim + 1:
+        raise ValueError(
+            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {image.shape}"
+        )
+    if len(image) != expected:
+        last = (
+            " (channels last? move them first)" if image.shape[-1] == expected or image.shape[-1] <= 4 else ""
+        )
+        raise ValueError(
+            f"the model expects {expected} channel(s), the image {image.shape} has {len(image)}{last}: choose a channel"
+        )
+    if 0 in image.shape:
+        raise ValueError(f"image is empty: its shape is {image.shape}")
+    low, high = image.min(), image.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num")
+    if low == high:
+        raise ValueError(f"image is constant (every pixel is {low}): there is nothing to segment")
+    return image
+
+
+def probability_slabs(
+    image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield the class probabilities of `(C, *S)` slab by slab along the first spatial axis."""
+    ndim = model.info.architecture.ndim
+    multiple = model.net.multiple
+    size = _TILE[ndim] if tile is None else tile
+    if size < 2 * multiple:
+        raise ValueError(f"tile must be at least {2 * multiple} pixels, not {size}")
+    overlap = min(_OVERLAP[ndim], size // 2)
+    shape = image.shape[1:]
+    normalise = normalization(image, model.info.normalization)
+
+    def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
+        return _probabilities(image[(slice(None), *box)], normalise, model, flips)
+
+    yield from blend(shape, tiles(shape, size=size, overlap=overlap, multiple=multiple), compute)
+
+
+@torch.inference_mode()
+def _probabilities(
+    block: NDArray[Any], normalise: Normalization, model: Model, flips: bool
+) -> NDArray[np.float32]:
+    batch = torch.from_numpy(normalise(block)).unsqueeze(0)
+    batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
+    axes = range(2, batch.ndim)
+    mirrors = [m for n in range(batch.ndim - 1) for m in combinations(axes, n)] if flips else [()]
+    total = torch.zeros(())
+    for mirrored in mirrors:
+        logits = model.net(batch.flip(mirrored)).flip(mirrored)
+        total = total + logits.float().softmax(1).cpu()
+    probabilities: NDArray[np.float32] = (total / len(mirrors))[0].numpy()
+    return probabilities

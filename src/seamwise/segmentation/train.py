@@ -1,0 +1,282 @@
+"""Train a segmentation network; see `train`."""
+
+import logging
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import RootModel
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Subset
+
+import seamwise
+from seamwise.io.atomic import atomic_path
+from seamwise.io.models import Architecture, DecodeRule, ModelInfo, save_model
+from seamwise.labels import semantic_target
+from seamwise.metrics import match_dataset
+from seamwise.nets import UNet
+from seamwise.segmentation.data import AnnotatedImage, Samples
+from seamwise.segmentation.devices import choose_device, choose_precision, place
+from seamwise.segmentation.history import Progress, plot_curve, write_log
+from seamwise.segmentation.predict import Model, build_net, ready, segment
+from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.systems import CLASS_NAMES, System, system
+
+# Fabric announces its precision on every start; ours is in `seamwise info`
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+def train(
+    training: Sequence[AnnotatedImage],
+    validation: Sequence[AnnotatedImage],
+    settings: TrainSettings,
+    *,
+    output: Path,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[Progress], bool | None] = lambda progress: None,
+) -> Path:
+    """Train a network and write it, with log, curve and checkpoint, to a folder.
+
+    Parameters
+    ----------
+    training, validation : sequence of AnnotatedImage
+        As read by `data.read_pair`.
+    settings : TrainSettings
+    output : Path
+        An existing folder. Gets ``model.safetensors`` (the weights with the best validation PQ so far), ``log.csv``,
+        ``curve.png`` and ``checkpoint.pt``.
+    resume : bool
+        Go on from ``checkpoint.pt``. On the same machine the weights are then bit for bit those of an
+        uninterrupted run: a sample depends only on (seed, step, index), and the learning rate on the step.
+    device : str
+    report : function
+        Called after each step; returning False stops the run after writing a checkpoint.
+
+    Returns
+    -------
+    Path
+        The model file.
+
+    Raises
+    ------
+    ValueError
+        No training image has a cell; the checkpoint belongs to other settings or images; the loss is no
+        longer finite.
+    FileNotFoundError
+        There is nothing to resume from.
+
+    Notes
+    -----
+    The optimizer of the thesis, Adam at 1e-4 (section 5.3), is the default.
+    """
+    if not any((image.labels > 0).any() for image in training):
+        raise ValueError("no training mask holds a cell: every pixel is background or ignored")
+    chosen = choose_device(device)
+    half = choose_precision(chosen) == torch.bfloat16
+    fabric = Fabric(accelerator=chosen.type, devices=1, precision="bf16-mixed" if half else "32-true")
+    task = system(settings.loss, lam=settings.lam)
+    info = _describe(settings, task, training)
+    torch.manual_seed(settings.seed)
+    weights = place(build_net(info), chosen)
+    decay = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+    average = AveragedModel(weights, multi_avg_fn=decay, use_buffers=True)
+    averaged = cast(UNet, average.module)
+    net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
+    state = _State(weights, average, optimizer)
+    if resume:
+        state.restore(output / "checkpoint.pt", info.training)
+
+    began = time.monotonic() - state.seconds
+    for image, target in _batches(training, settings, task, first_step=state.step):
+        rate = learning_rate(state.step, settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        net.train()
+        loss = task.loss(net(fabric.to_device(image)), fabric.to_device(target))
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        optimizer.step()
+        average.update_parameters(weights)
+
+        progress = Progress(state.step + 1, loss.item(), rate, time.monotonic() - began)
+        if not math.isfinite(progress.loss):
+            raise ValueError(
+                f"the loss is {progress.loss} at step {progress.step}: lower learning_rate, "
+                f"now {settings.learning_rate}"
+            )
+        validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
+        if validated:
+            progress = validate(ready(averaged, info, chosen), validation, progress)
+            if state.is_best(progress):
+                save_model(output / "model.safetensors", averaged.state_dict(), _scored(info, progress))
+        state.history.append(progress)
+        stop = report(progress) is False
+        if validated or stop:
+            state.save(output / "checkpoint.pt", info.training)
+            write_log(output / "log.csv", state.history)
+            plot_curve(output / "curve.png", state.history)
+        if stop:
+            break
+    return output / "model.safetensors"
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """Learning rate of step 0, 1, …: linear warm-up, then constant or half a cosine down to 0."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    position = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
+    return settings.learning_rate * (1 + math.cos(math.pi * position)) / 2
+
+
+def validate(model: Model, images: Sequence[AnnotatedImage], progress: Progress) -> Progress:
+    """Add pooled PQ and mean AP over the images, both at IoU 0.5, to a line of the log."""
+    # annotated images are normalised, and normalising them once more changes nothing
+    pairs = (
+        (image.labels, segment(image.image, model=model, keep_probabilities=False).labels) for image in images
+    )
+    scores = match_dataset(pairs, thresholds=(0.5,))
+    return replace(
+        progress,
+        panoptic_quality=scores.pooled[0].panoptic_quality,
+        average_precision=scores.mean[0].accuracy,
+    )
+
+
+@dataclass
+class _State:
+    """All that changes during a run; what a checkpoint holds."""
+
+    weights: UNet
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    history: list[Progress] = field(default_factory=list)
+
+    @property
+    def step(self) -> int:
+        return self.history[-1].step if self.history else 0
+
+    @property
+    def seconds(self) -> float:
+        return self.history[-1].seconds if self.history else 0.0
+
+    def is_best(self, progress: Progress) -> bool:
+        earlier = [p.panoptic_quality for p in self.history if p.panoptic_quality is not None]
+        return not earlier or (progress.panoptic_quality or 0.0) > max(earlier)
+
+    def save(self, path: Path, provenance: dict[str, Any]) -> None:
+        with atomic_path(path) as temporary:
+            torch.save(
+                {
+                    "provenance": provenance,
+                    "weights": self.weights.state_dict(),
+                    "average": self.average.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "history": [asdict(progress) for progress in self.history],
+                },
+                temporary,
+            )
+
+    def restore(self, path: Path, provenance: dict[str, Any]) -> None:
+        if not path.is_file():
+            raise FileNotFoundError(f"nothing to resume: {path} does not exist; train without --resume")
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch.load raises whatever pickle and zip raise
+            raise ValueError(f"cannot read checkpoint {path}: train without --resume") from error
+        for name, now in provenance.items():
+            if saved["provenance"].get(name) != now:
+                raise ValueError(
+                    f"{path} belongs to another run: {_first_difference(name, saved['provenance'].get(name), now)}; "
+                    "go on with the same, or train without --resume into a new folder"
+                )
+        self.weights.load_state_dict(saved["weights"])
+        self.average.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.history[:] = [Progress(**line) for line in saved["history"]]
+
+
+def _batches(
+    images: Sequence[AnnotatedImage], settings: TrainSettings, task: System, *, first_step: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    samples = Samples(
+        images,
+        seed=settings.seed,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        crop=(settings.crop,) * settings.ndim,
+        augmentation=settings.augmentation,
+        target=partial(
+            semantic_target,
+            classes=task.classes,
+            touching_radius=settings.touching_radius,
+            gap_radius=settings.gap_radius,
+        ),
+    )
+    remaining = Subset(samples, range(first_step * settings.batch_size, len(samples)))
+    return iter(DataLoader(remaining, settings.batch_size, num_workers=settings.workers))
+
+
+def _optimizer(net: UNet, settings: TrainSettings) -> torch.optim.Optimizer:
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def _describe(settings: TrainSettings, task: System, images: Sequence[AnnotatedImage]) -> ModelInfo:
+    channels = {len(image.image) for image in images}
+    if len(channels) != 1:
+        raise ValueError(f"training images have different numbers of channels: {sorted(channels)}")
+    count = channels.pop()
+    # what the weights depend on; how many processes prepare the samples is not part of it
+    wanted = {k: v for k, v in RootModel(settings).model_dump().items() if k != "workers"}
+    return ModelInfo(
+        architecture=Architecture(
+            in_channels=count,
+            out_channels=task.classes,
+            ndim=settings.ndim,
+            width=settings.width,
+            depth=settings.depth,
+            norm=settings.norm,
+        ),
+        classes=CLASS_NAMES[: task.classes],
+        channels=("grey",) if count == 1 else tuple(f"channel {c}" for c in range(count)),
+        normalization=settings.normalization,
+        decode=DecodeRule(min_size=settings.min_size),
+        training={"settings": wanted, "images": [image.name for image in images]},
+    )
+
+
+def _scored(info: ModelInfo, progress: Progress) -> ModelInfo:
+    scores = {
+        "step": progress.step,
+        "validation": {
+            "panoptic_quality": progress.panoptic_quality,
+            "average_precision": progress.average_precision,
+        },
+        "versions": {
+            "seamwise": seamwise.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    return info.model_copy(update={"training": {**info.training, **scores}})
+
+
+def _first_difference(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in now:
+            if before.get(key) != now[key]:
+                return _first_difference(f"{name}.{key}", before.get(key), now[key])
+    if isinstance(now, list):
+        return f"{name} differ"
+    return f"{name} was {before}, is {now}"

@@ -1,0 +1,402 @@
+"""Synthetic fluorescence images of crowded cells with exact labels; see `crowded_cells`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from seamwise.labels import Labels, smallest_dtype
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+# Closeness of two cells: 1 where two undeformed ellipsoids just touch, less where they overlap.
+CLOSEST = 0.72
+TOUCHING = (0.76, 0.92)
+ALONE = 1.25
+TRIES = 64
+WAVES = 4
+# The dim line at a shared border is this wide, in cell radii, and is followed this far outside the cell.
+BORDER_WIDTH = 0.2
+REACH = 1.4
+# The edge of a cell is this much darker than its middle, because a cell is thinner there.
+EDGE_FALL = 0.35
+# Standard deviation of the filter that makes the texture, in mean cell radii.
+TEXTURE_GRAIN = 0.13
+# The share of light in the wide skirt of the point spread function, and how much wider the skirt is.
+SKIRT_SHARE, SKIRT_WIDTH = 0.12, 6.0
+# A cell of brightness 1 reads this share of the range of the dtype; the rest is headroom for noise.
+FULL_SIGNAL = 0.75
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticImage:
+    """A drawn image and its exact instance labels: 0 background, 1..n cells; both of the same shape."""
+
+    image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    labels: Labels
+
+
+@dataclass(frozen=True, eq=False)
+class _Shapes:
+    """n deformed ellipsoids: `metric` maps one to the unit ball, `waves` and `phases` dent it."""
+
+    metric: FloatArray
+    waves: FloatArray
+    phases: FloatArray
+    amplitude: float
+
+
+def crowded_cells(
+    shape: Sequence[int],
+    *,
+    cells: int,
+    rng: int | np.random.Generator,
+    radius: float = 12.0,
+    radius_spread: float = 0.2,
+    irregularity: float = 0.2,
+    cluster: float = 4.0,
+    brightness: tuple[float, float] = (0.3, 1.0),
+    texture: float = 0.25,
+    border_dimming: float = 0.5,
+    psf_sigma: float | Sequence[float] = 1.2,
+    illumination: float = 0.3,
+    background: float = 0.05,
+    photons: float = 300.0,
+    read_noise: float = 2.0,
+    spacing: Sequence[float] | None = None,
+    dtype: npt.DTypeLike = np.uint16,
+) -> SyntheticImage:
+    """Draw crowded fluorescent cells in touching clusters, in 2D or 3D, with exact labels.
+
+    Cell k has the normalised distance ρ_k(x) = |M_k(x − c_k)| / (1 + a·Σ_w cos(w·u + φ_w)), u the direction
+    of M_k(x − c_k): a dented ellipsoid about the centre c_k. A pixel belongs to the cell of the smallest ρ_k
+    if that is below 1, so cells grow until they meet and share a border without a gap. The picture is ::
+
+        f = b_k · (1 − 0.35·ρ²) · exp(texture·t − texture²/2) · (1 − border_dimming·e)
+        s = illumination field · (PSF ∗ f) + background
+        image = gain · (Poisson(photons · s) + N(0, read_noise²)) / photons
+
+    with b_k the brightness of the cell, t a smooth noise field of variance 1 and e = exp(−((ρ₂ − ρ)/0.2)²),
+    which is 1 on a border between two cells (ρ₂ belongs to the second nearest cell). The labels are those
+    before the blur.
+
+    Parameters
+    ----------
+    shape : 2 or 3 ints
+        Size of the image in pixels.
+    cells : int ≥ 0
+        Number of cells asked for. Filling stops at the first cell that finds no room, so a crowded image may
+        hold fewer: read the number from `labels.max()`.
+    rng : int or numpy.random.Generator
+        The same seed gives the same image bit for bit.
+    radius : float
+        Mean cell radius in units of `spacing`, from the largest spacing to half the longest side of the
+        image.
+    radius_spread : float in [0, 0.5]
+        Relative standard deviation of the radius (log-normal).
+    irregularity : float in [0, 0.5]
+        0 draws balls; larger values stretch and dent them.
+    cluster : float in [1, 1e6]
+        Mean number of cells in a cluster (geometric distribution). 1 draws separate cells while there is
+        room. Cells of a cluster are set to touch; dents may leave a narrow gap between some of them.
+    brightness : (float, float)
+        Lowest and highest brightness of a cell (uniform distribution), 0 < low ≤ high ≤ 1.
+    texture : float in [0, 1]
+        Standard deviation of the internal texture before the blur.
+    border_dimming : float in [0, 1]
+        Share of the light that is missing on shared borders before the blur.
+    psf_sigma : float or one for each axis
+        Standard deviation of the Gaussian point spread function in units of `spacing`, from 0 (no blur) to
+        the longest side of the image. An eighth of the light goes into a skirt six times as wide.
+    illumination : float in [0, 1]
+        Share of the light that is missing in the corner farthest from the (random) centre of illumination.
+    background : float in [0, 1]
+        Offset, as a share of a cell of brightness 1.
+    photons : float in (0, 1e12] or inf
+        Photons from a pixel of signal 1. `numpy.inf` draws without any noise.
+    read_noise : float in [0, 1e6]
+        Standard deviation of the camera noise in photons.
+    spacing : sequence of float, optional
+        Pixel size along each axis; 1 without it.
+    dtype : uint16 or uint8
+        Signal 1 is at three quarters of its range; values beyond the range are clipped.
+
+    Returns
+    -------
+    SyntheticImage
+        `image` of `dtype`; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly
+        one component under face connectivity. The image edge cuts cells whose centre is near it; a fragment
+        that a neighbour cuts off becomes background. No cells: an image of background.
+
+    Raises
+    ------
+    ValueError
+        `shape` has not two or three positive sizes, or an option is out of range.
+    TypeError
+        `cells` or a size in `shape` is not an integer.
+
+    Notes
+    -----
+    Light adds up linearly and the noise is that of a scientific camera; the shapes, the texture
+    and the dim line between touching cells are drawn by eye after fluorescence images of nuclei, not after a
+    physical model.
+
+    Examples
+    --------
+    >>> drawn = crowded_cells((64, 96), cells=5, rng=0, radius=8)
+    >>> drawn.image.shape, drawn.image.dtype.name, drawn.labels.dtype.name, int(drawn.labels.max())
+    ((64, 96), 'uint16', 'uint8', 5)
+    """
+    size = _checked_shape(shape)
+    count = _checked_count(cells)
+    step = _per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
+    blur = _per_axis("psf_sigma", psf_sigma, len(size))
+    grey = _checked_dtype(dtype)
+    _check_brightness(brightness)
+    _check_range("radius_spread", radius_spread, 0, 0.5)
+    _check_range("irregularity", irregularity, 0, 0.5)
+    _check_range("cluster", cluster, 1, 1e6)
+    _check_range("texture", texture, 0, 1)
+    _check_range("border_dimming", border_dimming, 0, 1)
+    _check_range("illumination", illumination, 0, 1)
+    _check_range("background", background, 0, 1)
+    _check_range("read_noise", read_noise, 0, 1e6)
+    _check_photons(photons)
+    _check_spacing(step)
+    longest = float((step * size).max())
+    _check_range("radius", radius, float(step.max()), longest / 2)
+    for sigma in blur:
+        _check_range("psf_sigma", sigma, 0, longest)
+    rng = np.random.default_rng(rng)
+
+    shapes = _draw_shapes(count, len(size), radius, radius_spread, irregularity, rng)
+    centres = _place(shapes, step * size, step, cluster, rng)
+    owner, nearest, second = _territories(size, step, centres, shapes)
+    labels = _one_component_each(owner)
+
+    light = _glow(labels, nearest, brightness, rng)
+    light *= _texture(size, texture, TEXTURE_GRAIN * radius / step, rng)
+    light *= 1 - border_dimming * _border(nearest, second)
+    signal = _blur(light, blur / step) * _illumination(size, illumination, rng) + background
+    return SyntheticImage(_expose(signal, photons, read_noise, grey, rng), labels)
+
+
+def _draw_shapes(
+    cells: int, ndim: int, radius: float, spread: float, irregularity: float, rng: np.random.Generator
+) -> _Shapes:
+    radii = radius * np.exp(spread * rng.standard_normal(cells) - spread**2 / 2)
+    stretch = irregularity * rng.standard_normal((cells, ndim))
+    # a stretch that keeps the volume: the logarithms of the half axes add up to zero
+    axes = radii[:, None] * np.exp(stretch - stretch.mean(axis=1, keepdims=True))
+    rotation = np.linalg.qr(rng.standard_normal((cells, ndim, ndim))).Q
+    waves = 2 * rng.standard_normal((cells, WAVES, ndim))
+    phases = rng.uniform(0, 2 * np.pi, (cells, WAVES))
+    return _Shapes(rotation / axes[:, :, None], waves, phases, irregularity / WAVES)
+
+
+def _place(
+    shapes: _Shapes, extent: FloatArray, spacing: FloatArray, cluster: float, rng: np.random.Generator
+) -> FloatArray:
+    """Centres of the first cells of `shapes`, up to the first that finds no room."""
+    low, high = -spacing / 2, extent - spacing / 2
+    centres = np.empty((len(shapes.metric), len(extent)))
+    first = missing = 0
+    for k, metric in enumerate(shapes.metric):
+        if missing == 0:
+            first, missing = k, int(rng.geometric(1 / cluster))
+            tried = rng.uniform(low, high, (TRIES, len(extent)))
+            closest = ALONE
+        else:
+            tried = np.clip(_beside(metric, shapes.metric[first:k], centres[first:k], rng), low, high)
+            closest = CLOSEST
+        free = _free(tried, metric, shapes.metric[:k], centres[:k], closest)
+        if not len(free) and k:
+            tried = np.clip(_beside(metric, shapes.metric[:k], centres[:k], rng), low, high)
+            free = _free(tried, metric, shapes.metric[:k], centres[:k], CLOSEST)
+        if not len(free):
+            return centres[:k]
+        centres[k] = free[0]
+        missing -= 1
+    return centres
+
+
+def _closeness(offset: FloatArray, one: FloatArray, other: FloatArray) -> FloatArray:
+    """Distance over the sum of the half widths of two ellipsoids along `offset`."""
+    a = np.linalg.norm(np.einsum("...ij,...j->...i", one, offset), axis=-1)
+    b = np.linalg.norm(np.einsum("...ij,...j->...i", other, offset), axis=-1)
+    # two centres that the image edge stopped in the same corner are at distance 0
+    closeness: FloatArray = a * b / np.maximum(a + b, np.finfo(float).tiny)
+    return closeness
+
+
+def _beside(
+    metric: FloatArray, others: FloatArray, centres: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Places where a cell touches a random one of the others."""
+    parent = rng.integers(len(centres), size=TRIES)
+    direction = rng.standard_normal((TRIES, centres.shape[1]))
+    length = rng.uniform(*TOUCHING, TRIES) / _closeness(direction, metric, others[parent])
+    places: FloatArray = centres[parent] + length[:, None] * direction
+    return places
+
+
+def _free(
+    tried: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float
+) -> FloatArray:
+    closeness = _closeness(tried[:, None] - centres, metric, others)
+    return tried[(closeness >= closest).all(axis=1)]
+
+
+def _territories(
+    shape: tuple[int, ...], spacing: FloatArray, centres: FloatArray, shapes: _Shapes
+) -> tuple[Labels, FloatArray, FloatArray]:
+    """Owner of each pixel (0: none) and the normalised distances to the nearest and second nearest cell."""
+    owner = np.zeros(shape, np.int32)
+    nearest = np.full(shape, REACH, np.float32)
+    second = nearest.copy()
+    for k, centre in enumerate(centres):
+        box = _box(centre, shapes.metric[k], spacing, shape, REACH * (1 + WAVES * shapes.amplitude))
+        rho = _normalised_distance(box, spacing, centre, shapes, k)
+        closer = rho < nearest[box]
+        second[box] = np.where(closer, nearest[box], np.minimum(second[box], rho))
+        nearest[box][closer] = rho[closer]
+        owner[box][closer & (rho < 1)] = k + 1
+    return owner, nearest, second
+
+
+def _box(
+    centre: FloatArray, metric: FloatArray, spacing: FloatArray, shape: tuple[int, ...], reach: float
+) -> tuple[slice, ...]:
+    half = reach * np.linalg.norm(np.linalg.inv(metric), axis=1)
+    low = np.clip(np.ceil((centre - half) / spacing), 0, shape).astype(int)
+    high = np.clip(np.floor((centre + half) / spacing) + 1, 0, shape).astype(int)
+    return tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _normalised_distance(
+    box: tuple[slice, ...], spacing: FloatArray, centre: FloatArray, shapes: _Shapes, k: int
+) -> FloatArray:
+    offset = np.moveaxis(np.mgrid[box], 0, -1) * spacing - centre
+    ball = offset @ shapes.metric[k].T
+    distance = np.linalg.norm(ball, axis=-1)
+    direction = ball / np.maximum(distance, np.finfo(float).tiny)[..., None]
+    dents = np.cos(direction @ shapes.waves[k].T + shapes.phases[k]).sum(axis=-1)
+    rho: FloatArray = (distance / (1 + shapes.amplitude * dents)).astype(np.float32)
+    return rho
+
+
+def _one_component_each(owner: Labels) -> Labels:
+    """Sequential labels of the largest component of each owner; the other fragments become background."""
+    labels = np.zeros(owner.shape, smallest_dtype(0, int(owner.max())))
+    cells = 0
+    for value, box in enumerate(ndimage.find_objects(owner), start=1):
+        if box is None:
+            continue
+        cells += 1
+        parts, _ = ndimage.label(owner[box] == value)
+        largest = np.bincount(parts.ravel())[1:].argmax() + 1
+        labels[box][parts == largest] = cells
+    return labels
+
+
+def _glow(
+    labels: Labels, nearest: FloatArray, brightness: tuple[float, float], rng: np.random.Generator
+) -> FloatArray:
+    cell = rng.uniform(*brightness, size=int(labels.max()) + 1).astype(np.float32)
+    cell[0] = 0
+    glow: FloatArray = cell[labels] * (1 - EDGE_FALL * np.minimum(nearest, 1) ** 2)
+    return glow
+
+
+def _border(nearest: FloatArray, second: FloatArray) -> FloatArray:
+    border: FloatArray = np.exp(-(((second - nearest) / BORDER_WIDTH) ** 2))
+    return border
+
+
+def _texture(
+    shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Log-normal field of mean 1: bright grains on a duller ground, as chromatin has them."""
+    field = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma)
+    field /= field.std()
+    texture: FloatArray = np.exp(strength * field - strength**2 / 2)
+    return texture
+
+
+def _blur(signal: FloatArray, sigma: FloatArray) -> FloatArray:
+    core = ndimage.gaussian_filter(signal, sigma)
+    skirt = ndimage.gaussian_filter(signal, SKIRT_WIDTH * sigma)
+    blurred: FloatArray = (1 - SKIRT_SHARE) * core + SKIRT_SHARE * skirt
+    return blurred
+
+
+def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> FloatArray:
+    axes = [np.linspace(0, 1, n, dtype=np.float32) for n in shape]
+    centre = rng.uniform(0.25, 0.75, len(shape))
+    fall = sum(axis**2 for axis in np.ix_(*(a - c for a, c in zip(axes, centre, strict=True))))
+    field: FloatArray = 1 - strength * fall / np.max(fall)
+    return field
+
+
+def _expose(
+    signal: FloatArray, photons: float, read_noise: float, dtype: np.dtype[Any], rng: np.random.Generator
+) -> Any:
+    if np.isfinite(photons):
+        counts = rng.poisson(signal * photons) + read_noise * rng.standard_normal(signal.shape)
+        signal = counts / photons
+    top = np.iinfo(dtype).max
+    return np.clip(np.rint(signal * FULL_SIGNAL * top), 0, top).astype(dtype)
+
+
+def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    size = tuple(index(n) for n in shape)
+    if len(size) not in (2, 3) or min(size) < 1:
+        raise ValueError(f"shape must have two or three positive sizes, got {size}; try (256, 256)")
+    return size
+
+
+def _checked_count(cells: int) -> int:
+    if index(cells) < 0:
+        raise ValueError(f"cells must be 0 or more, got {cells}; pass the number of cells to draw")
+    return index(cells)
+
+
+def _checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    if np.dtype(dtype) not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards"
+        )
+    return np.dtype(dtype)
+
+
+def _per_axis(name: str, value: float | Sequence[float], ndim: int) -> FloatArray:
+    values = np.asarray(value, dtype=float)
+    if values.shape not in ((), (ndim,)):
+        raise ValueError(f"{name} must be one number or {ndim} (one for each axis), got {value}")
+    return np.broadcast_to(values, ndim)
+
+
+def _check_brightness(brightness: tuple[float, float]) -> None:
+    low, high = brightness
+    if not 0 < low <= high <= 1:
+        raise ValueError(f"brightness must be (low, high) with 0 < low <= high <= 1, got {brightness}")
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}; choose a value in that range")
+
+
+def _check_photons(photons: float) -> None:
+    # beyond 1e12 the Poisson noise is far below one grey level, and near 1e19 numpy cannot draw it
+    if not (0 < photons <= 1e12 or photons == np.inf):
+        raise ValueError(f"photons must lie in (0, 1e12] or be inf, got {photons}; inf draws without noise")
+
+
+def _check_spacing(spacing: FloatArray) -> None:
+    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        raise ValueError(f"spacing must be positive, got {spacing.tolist()}; pass the size of a pixel")

@@ -1,0 +1,139 @@
+"""Cut a grid into overlapping tiles and blend what was computed on them; see `tiles` and `blend`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A box of the grid and its blending weights.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        Where the tile lies, one slice per axis.
+    weights : tuple of 1D float32 arrays
+        One per axis; the weight of a pixel is the product over the axes. Over all tiles of a grid the
+        weights of each pixel sum to one.
+    """
+
+    box: tuple[slice, ...]
+    weights: tuple[NDArray[np.float32], ...]
+
+    @property
+    def weight(self) -> NDArray[np.float32]:
+        """The weights as one array of the tile's shape."""
+        weight = np.ones((), np.float32)
+        for axis_weights in self.weights:
+            weight = weight[..., np.newaxis] * axis_weights
+        return weight
+
+
+def tiles(
+    shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64, multiple: int = 1
+) -> list[Tile]:
+    """Cover a grid with overlapping tiles, in scan order.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The grid.
+    size : int or one int per axis
+        Largest tile. Axes no longer than this are not cut.
+    overlap : int
+        Least number of pixels that two neighbouring tiles share; the weights change linearly over them.
+    multiple : int
+        Tiles start at multiples of this: for a network with n poolings, 2^n makes the pooling grids of
+        all tiles the same as that of the whole image.
+
+    Returns
+    -------
+    list of Tile
+
+    Raises
+    ------
+    ValueError
+        `overlap` leaves no step of at least `multiple` between tiles.
+    """
+    sizes = [size] * len(shape) if isinstance(size, int) else list(size)
+    if len(sizes) != len(shape):
+        raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
+    axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
+    return [
+        Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts))
+        for parts in product(*axes)
+    ]
+
+
+def blend(
+    shape: Sequence[int],
+    parts: Sequence[Tile],
+    compute: Callable[[tuple[slice, ...]], NDArray[Any]],
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Compute each tile and yield the weighted sum, slab by slab along the first axis.
+
+    ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Only the slab that still waits for tiles is held
+    in memory, not the whole result.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The grid that `parts` covers.
+    parts : sequence of Tile
+        As returned by `tiles`.
+    compute : function
+        box → array `(C, *box shape)`.
+
+    Yields
+    ------
+    rows : slice
+        A range of the first axis; the ranges follow each other without gap.
+    slab : (C, rows, *shape[1:]) float32 array
+    """
+    ranges = [(rows, list(row)) for rows, row in groupby(parts, key=lambda tile: tile.box[0])]
+    done = 0
+    pending: NDArray[np.float32] | None = None  # rows from `done` on that later tiles still add to
+    for i, (rows, row) in enumerate(ranges):
+        slab: NDArray[np.float32] | None = None
+        for tile in row:
+            part = compute(tile.box)
+            if slab is None:
+                slab = np.zeros((len(part), rows.stop - done, *shape[1:]), np.float32)
+            slab[(slice(None), slice(rows.start - done, None), *tile.box[1:])] += part * tile.weight
+        assert slab is not None
+        if pending is not None:
+            slab[:, : pending.shape[1]] += pending
+        until = ranges[i + 1][0].start if i + 1 < len(ranges) else rows.stop
+        yield slice(done, until), slab[:, : until - done]
+        pending = slab[:, until - done :].copy()
+        done = until
+
+
+def _cut(length: int, size: int, overlap: int, multiple: int) -> list[tuple[slice, NDArray[np.float32]]]:
+    """Boxes along one axis with their weights."""
+    if length <= size:
+        return [(slice(0, length), np.ones(length, np.float32))]
+    step = (size - overlap) // multiple * multiple
+    if step < 1:
+        raise ValueError(
+            f"tiles of {size} pixels with an overlap of {overlap} do not advance by a multiple of {multiple}: "
+            f"use tiles of at least {overlap + multiple}"
+        )
+    count = -(-(length - size) // step) + 1
+    # spread the starts evenly, so that the last tile is not a sliver beside its neighbour
+    ideal = np.linspace(0, length - size, count)
+    starts = np.minimum(-(-ideal.astype(int) // multiple) * multiple, np.arange(count) * step)
+    boxes = [slice(int(start), min(int(start) + size, length)) for start in starts]
+    position = np.arange(length) + 0.5
+    ramps = np.zeros((count, length))
+    for ramp, box in zip(ramps, boxes, strict=True):
+        from_start = np.inf if box.start == 0 else position - box.start
+        to_end = np.inf if box.stop == length else box.stop - position
+        ramp[:] = np.clip(np.minimum(from_start, to_end), 0, max(overlap, 1))
+    ramps /= ramps.sum(0)
+    return [(box, ramp[box].astype(np.float32)) for box, ramp in zip(boxes, ramps, strict=True)]

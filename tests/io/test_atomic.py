@@ -1,0 +1,137 @@
+"""`atomic_path` leaves either the whole new file or the untouched old one."""
+
+import errno
+import os
+import sys
+
+import pytest
+
+from seamwise.io.atomic import atomic_path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_only_after_the_block(tmp_path):
+    target = tmp_path / "x.ome.tif"
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(b"new")
+        assert not target.exists()
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")
+        assert temporary.name.endswith(".ome.tif")
+    assert target.read_bytes() == b"new"
+    assert names(tmp_path) == ["x.ome.tif"]
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt, SystemExit, OSError])
+def test_old_file_survives_any_error(tmp_path, raised):
+    target = tmp_path / "x.txt"
+    target.write_text("old")
+    with pytest.raises(raised), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise raised
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["x.txt"]
+
+
+def test_new_file_replaces_the_old(tmp_path):
+    target = tmp_path / "x.txt"
+    target.write_text("old and longer")
+    with atomic_path(str(target)) as temporary:
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+
+
+def test_two_writers_do_not_share_a_temporary_file(tmp_path):
+    with atomic_path(tmp_path / "x.txt") as first, atomic_path(tmp_path / "x.txt") as second:
+        assert first != second
+
+
+def test_link_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "x.txt"
+    link.symlink_to(tmp_path / "disk" / "real.txt")
+    with atomic_path(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "real.txt").read_text() == "new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of another kind")
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "x.txt") as temporary:
+            temporary.write_text("new")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "x.txt").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "mend"),
+    [
+        (errno.ENOSPC, OSError, "no space is left on the disk; free some"),
+        (errno.EDQUOT, OSError, "quota is used up"),
+        (errno.EACCES, PermissionError, "no permission to write there; choose another folder"),
+        (errno.EROFS, OSError, "read-only; choose another folder"),
+        (errno.EIO, OSError, os.strerror(errno.EIO)),
+    ],
+)
+def test_errors_of_the_disk_say_what_to_do(tmp_path, code, kind, mend):
+    target = tmp_path / "x.tif"
+    with pytest.raises(kind, match=mend) as caught, atomic_path(target):
+        raise OSError(code, os.strerror(code))
+    assert str(caught.value).startswith(f"cannot write {target}: ")
+    assert "\n" not in str(caught.value)
+    assert caught.value.errno == code
+    assert names(tmp_path) == []
+
+
+def test_full_disk_at_the_flush_leaves_nothing(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"), atomic_path(tmp_path / "x.tif") as temporary:
+        temporary.write_bytes(b"whole")
+    assert names(tmp_path) == []
+
+
+def test_error_about_another_file_is_not_blamed_on_this_one(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, atomic_path(tmp_path / "x.tif"):
+        (tmp_path / "input.tif").read_bytes()
+    assert "input.tif" in str(caught.value)
+    assert "cannot write" not in str(caught.value)
+
+
+def test_missing_folder(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match="folder does not exist; create it first"),
+        atomic_path(tmp_path / "no" / "x.tif"),
+    ):
+        pytest.fail("the block must not run")
+    assert names(tmp_path) == []
+
+
+def test_folder_is_a_file(tmp_path):
+    (tmp_path / "no").touch()
+    with pytest.raises(NotADirectoryError, match="folder is a file"), atomic_path(tmp_path / "no" / "x.tif"):
+        pytest.fail("the block must not run")
+
+
+def test_target_is_a_folder(tmp_path):
+    with pytest.raises(IsADirectoryError, match="it is a folder"), atomic_path(tmp_path):
+        pytest.fail("the block must not run")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
+def test_closed_folder(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError, match="no permission"), atomic_path(tmp_path / "x.tif"):
+            pytest.fail("the block must not run")
+    finally:
+        tmp_path.chmod(0o700)

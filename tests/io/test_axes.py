@@ -1,0 +1,164 @@
+"""Which axis is which: the user's word, then the file's, then a guess that is said."""
+
+import pytest
+
+from seamwise.io.axes import imagej_sizes, ome_sizes, settle_axes, shaped_sizes
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "expected"),
+    [
+        ((7, 9), "YX", "YX"),
+        ((5, 7, 9), "ZYX", "ZYX"),
+        ((5, 2, 7, 9), "ZCYX", "ZCYX"),
+        ((7, 9, 3), "YXS", "YXC"),
+        ((3, 7, 9), "SYX", "CYX"),
+        ((1, 1, 2, 7, 9, 1), "TZCYXS", "ZCYX"),  # a Z axis that is named stays
+        ((1, 1, 7, 9, 3), "TCYXS"[:5], "YXC"),
+        ((1, 7, 9), "QYX", "YX"),
+        ((1, 9), "YX", "YX"),
+        ((4, 7, 9), "TYX", "TYX"),
+    ],
+)
+def test_what_the_file_says_is_not_noted(shape, letters, expected):
+    settled = settle_axes(shape, letters, name="x.tif")
+    assert (settled.letters, settled.note) == (expected, "")
+    assert len(settled.shape) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "guess", "suggested"),
+    [
+        ((3, 512, 512), "QYX", "CYX", "ZYX"),
+        ((4, 512, 512), "IYX", "CYX", "ZYX"),
+        ((5, 512, 512), "QYX", "ZYX", "CYX"),
+        ((512, 600, 3), "QYX", "YXC", "ZYX"),
+        ((512, 600, 4), "IYX", "ZYX", "CYX"),  # pages of 600 × 4: a row is a row
+        ((40, 2, 64, 64), "QQYX", "ZCYX", "CZYX"),
+        ((2, 40, 64, 64), "QQYX", "CZYX", "ZCYX"),
+        ((2, 2, 64, 64), "QQYX", "ZCYX", "CZYX"),
+        ((40, 64, 66, 3), "QQYX", "ZYXC", "CYXZ"),
+        ((40, 64, 66, 3), "IYXS", "ZYXC", "CYXZ"),
+        ((9, 6, 64, 66), "QZYX", "CZYX", "ZCYX"),
+        ((40, 1, 7, 9), "QQYX", "ZYX", "CYX"),
+    ],
+)
+def test_guess_is_said(shape, letters, guess, suggested):
+    settled = settle_axes(shape, letters, name="x.tif")
+    kept = tuple(n for n in shape if n > 1)
+    assert settled.letters == guess
+    assert settled.shape == kept
+    assert settled.note == f"no axes in x.tif: read {kept} as {guess}; say axes='{suggested}' if that is wrong"
+
+
+def test_stack_takes_unknown_axis_for_z_without_a_note():
+    settled = settle_axes((3, 7, 9), "QYX", name="x.tif", stack=True)
+    assert (settled.letters, settled.note) == ("ZYX", "")
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "stack"),
+    [
+        ((9, 8, 64, 64), "QQYX", False),
+        ((2, 2, 9, 8, 64), "QQQYX", False),
+        ((5, 2, 9, 64, 64), "QCZYX", False),
+        ((64,), "X", False),
+        ((64,), "Q", False),
+        ((2, 3, 64, 64), "QQYX", True),
+        ((2, 3, 64, 64), "QZYX", True),
+    ],
+)
+def test_what_cannot_be_told_is_asked_for(shape, letters, stack):
+    with pytest.raises(ValueError, match=r"cannot tell the axes of x.tif .* name them, e\.g\. axes="):
+        settle_axes(shape, letters, name="x.tif", stack=stack)
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "asked", "kept"),
+    [
+        ((3, 7, 9), "QYX", "ZYX", (3, 7, 9)),
+        ((3, 7, 9), "QYX", "zyx", (3, 7, 9)),
+        ((7, 9, 3), "YXS", "YXC", (7, 9, 3)),
+        ((1, 1, 1, 7, 9, 1), "T?CYXS", "YX", (7, 9)),
+        ((1, 1, 1, 7, 9, 1), "TZCYXS", "ZYX", (1, 7, 9)),
+        ((1, 1, 1, 7, 9, 1), "TZCYXS", "CYX", (1, 7, 9)),
+        ((1, 3, 1, 7, 9, 1), "TZCYXS", "ZCYX", (3, 1, 7, 9)),
+        ((2, 2, 9, 8, 64), "QQQYX", "TCZYX", (2, 2, 9, 8, 64)),
+    ],
+)
+def test_user_word_that_fits_the_file_is_not_noted(shape, letters, asked, kept):
+    settled = settle_axes(shape, letters, name="x.tif", asked=asked)
+    assert (settled.letters, settled.shape, settled.note) == (asked.upper(), kept, "")
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "asked", "note"),
+    [
+        ((3, 7, 9), "ZYX", "CYX", "x.tif says ZYX; read (3, 7, 9) as CYX, as asked"),
+        ((1, 3, 1, 7, 9, 1), "TZCYXS", "CYX", "x.tif says ZYX; read (3, 7, 9) as CYX, as asked"),
+        ((7, 9, 3), "YXS", "ZYX", "x.tif says YXC; read (7, 9, 3) as ZYX, as asked"),
+    ],
+)
+def test_user_word_overrides_the_file_and_this_is_said(shape, letters, asked, note):
+    settled = settle_axes(shape, letters, name="x.tif", asked=asked)
+    assert (settled.letters, settled.note) == (asked, note)
+
+
+@pytest.mark.parametrize("asked", ["", "Y", "ZZYX", "QYX", "ZCX", "YXS"])
+def test_user_word_must_name_axes(asked):
+    with pytest.raises(ValueError, match="axes must name Y and X"):
+        settle_axes((3, 7, 9), "QYX", name="x.tif", asked=asked)
+
+
+@pytest.mark.parametrize("asked", ["YX", "ZCYX"])
+def test_user_word_must_fit_the_shape(asked):
+    with pytest.raises(ValueError, match=f"x.tif has 3 axes .* axes='{asked}' names {len(asked)}.*'ZYX'"):
+        settle_axes((3, 7, 9), "QYX", name="x.tif", asked=asked)
+
+
+def test_channels_and_colours_at_once_are_refused():
+    with pytest.raises(ValueError, match="a channel axis and a colour axis"):
+        settle_axes((2, 7, 9, 3), "CYXS", name="x.tif")
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("m", 1e6), ("cm", 1e4), ("mm", 1e3), ("µm", 1), ("nm", 1e-3), ("pm", 1e-6), ("Å", 1e-4)],
+)
+def test_ome_units(unit, factor):
+    xml = f'<OME xmlns="o"><Image><Pixels PhysicalSizeY="2" PhysicalSizeYUnit="{unit}"/></Image></OME>'
+    assert ome_sizes(xml) == {"Y": pytest.approx(2 * factor)}
+
+
+def test_ome_default_unit_is_micrometre_and_first_image_counts():
+    xml = '<OME xmlns="o"><Pixels PhysicalSizeX="0.3"/><Pixels PhysicalSizeX="9" PhysicalSizeY="9"/></OME>'
+    assert ome_sizes(xml) == {"X": 0.3}
+
+
+@pytest.mark.parametrize("given", ['"0"', '"nan"', '"inf"', '"wide"', '"3" PhysicalSizeXUnit="pixel"'])
+def test_ome_sizes_without_sense_are_left_out(given):
+    assert ome_sizes(f'<OME xmlns="o"><Pixels PhysicalSizeX={given} PhysicalSizeZ="2"/></OME>') == {"Z": 2.0}
+
+
+def test_ome_without_pixels():
+    assert ome_sizes('<OME xmlns="o"/>') == {}
+
+
+def test_imagej_sizes():
+    metadata = {"unit": "\\u00B5m", "spacing": -2.5, "yunit": "nm"}
+    assert imagej_sizes(metadata, (4, 1), (1, 500)) == {"Z": 2.5, "Y": pytest.approx(0.5), "X": 0.25}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"unit": "inch"}, {"unit": "pixel"}, {"unit": ""}])
+def test_imagej_resolution_without_a_length_is_not_a_size(metadata):
+    assert imagej_sizes({"spacing": 1.0, **metadata}, (72, 1), (72, 1)) == {}
+
+
+@pytest.mark.parametrize("resolution", [None, (0, 1), (1, 0), 72])
+def test_imagej_broken_resolution(resolution):
+    assert imagej_sizes({"unit": "um"}, resolution, (2, 1)) == {"Y": 0.5}
+
+
+@pytest.mark.parametrize("spacing", [None, 2.0, [1.0], "wide"])
+def test_shaped_sizes_need_one_number_per_axis(spacing):
+    assert shaped_sizes({"axes": "YX", "spacing": spacing, "unit": "um"}) == {}

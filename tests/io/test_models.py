@@ -1,0 +1,94 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from seamwise.io.models import Architecture, DecodeRule, ModelInfo, load_model, model_path, save_model, shipped_models
+
+INFO = ModelInfo(
+    architecture=Architecture(in_channels=1, out_channels=4, width=2, norm="batch"),
+    classes=("background", "cell", "touching", "gap"),
+    channels=("DAPI",),
+    spacing=(0.5, 0.5),
+    decode=DecodeRule(min_size=20),
+    training={"settings": {"steps": 3}, "images": ["a", "b"]},
+)
+WEIGHTS = {"head.weight": torch.randn(4, 2, 1, 1), "steps": torch.tensor(3)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_model(tmp_path / "m.safetensors", WEIGHTS, INFO)
+    return tmp_path / "m.safetensors"
+
+
+def test_what_is_saved_comes_back(path):
+    weights, info = load_model(path)
+    assert info == INFO
+    assert weights.keys() == WEIGHTS.keys()
+    assert all(torch.equal(weights[name], WEIGHTS[name]) for name in WEIGHTS)
+
+
+def test_channels_last_weights_are_saved_by_value(tmp_path):
+    weight = torch.randn(3, 4, 3, 3).to(memory_format=torch.channels_last)
+    save_model(tmp_path / "m.safetensors", {"w": weight}, INFO)
+    assert torch.equal(load_model(tmp_path / "m.safetensors")[0]["w"], weight)
+
+
+def rewrite(path, **changes):
+    fields = json.loads(INFO.model_dump_json()) | changes
+    save_file({"w": torch.zeros(1)}, path, metadata={"seamwise": json.dumps(fields)})
+
+
+def test_a_newer_version_asks_for_an_update(path):
+    rewrite(path, format_version=99)
+    with pytest.raises(ValueError, match=r"format version 99, this seamwise reads up to 1: update"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(("change", "word"), [
+    ({"architecture": {"in_channels": 0, "out_channels": 4}}, "in_channels"),
+    ({"classes": None}, "classes"),
+    ({"surprise": 1}, "surprise"),
+])
+def test_a_wrong_description_is_named(path, change, word):
+    rewrite(path, **change)
+    with pytest.raises(ValueError, match=rf"damaged: .*{word}"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, -1])
+def test_truncated_files_are_said(path, keep):
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"cannot read model file .*m\.safetensors"):
+        load_model(path)
+
+
+def test_another_programs_file_is_said(path):
+    save_file({"w": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="without seamwise's description"):
+        load_model(path)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_model(tmp_path / "no.safetensors")
+
+
+def test_names_of_shipped_models_and_paths():
+    assert "nuclei-2d" in shipped_models()
+    assert model_path("nuclei-2d").name == "nuclei-2d.safetensors"
+    with pytest.raises(FileNotFoundError, match="nuclei-2d"):
+        model_path("nothing")
+
+
+def test_every_shipped_model_has_a_card_and_fits_its_description():
+    from seamwise.segmentation import load
+
+    for name, path in shipped_models().items():
+        assert path.stat().st_size <= 8_000_000
+        card = path.with_suffix(".md").read_text()
+        assert name in card
+        assert "Licence" in card
+        load(name)

@@ -1,0 +1,176 @@
+import math
+
+import pytest
+import torch
+
+from seamwise.losses import Youden, soft_confusion, youden
+
+
+def sample(shape=(2, 4, 6, 5), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(shape, generator=generator, dtype=torch.float64)
+    target = torch.randint(-1, shape[1], (shape[0], *shape[2:]), generator=generator)
+    return logits, target
+
+
+def slow(logits, target, lam):
+    """(5.2) as printed, α, β, γ, δ by loops over the pixels; absent pairs left out."""
+    z = logits.softmax(1)
+    classes = logits.shape[1]
+
+    def mean(values, k):
+        picked = [values[tuple(p)].item() for p in (target == k).nonzero()]
+        return sum(picked) / len(picked)
+
+    total = 0.0
+    for i in range(classes):
+        for k in range(classes):
+            if i == k or not (target == i).any() or not (target == k).any():
+                continue
+            alpha, beta = mean(z[:, i], i), mean(1 - z[:, i], k)
+            gamma, delta = mean(z[:, i], k), mean(1 - z[:, i], i)
+            total -= lam[i][k] * math.log((1 + alpha * beta - gamma * delta) / 2)
+    return total
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 30), (2, 4, 6, 5), (2, 3, 4, 3, 3)])
+def test_equals_the_printed_formula(shape):
+    logits, target = sample(shape)
+    classes = shape[1]
+    lam = [[0.1 + 0.2 * i + 0.05 * k for k in range(classes)] for i in range(classes)]
+    assert youden(logits, target, lam=torch.tensor(lam)).item() == pytest.approx(
+        slow(logits, target, lam), rel=1e-6
+    )
+    half = [[0.5] * classes] * classes
+    assert youden(logits, target).item() == pytest.approx(slow(logits, target, half))
+
+
+def test_at_chance_the_loss_is_pairs_times_log_2():
+    _, target = sample()
+    assert youden(torch.zeros(2, 4, 6, 5), target, lam=0.3).item() == pytest.approx(12 * math.log(2) * 0.3)
+
+
+def test_two_classes_written_out():
+    # class 0: one pixel with z0 = 3/4; class 1: two pixels with z1 = 1/2 and 3/4
+    logits = torch.tensor([[[math.log(3), 0, 0], [0, 0, math.log(3)]]])
+    target = torch.tensor([[0, 1, 1]])
+    m00, m01 = 0.75, (0.5 + 0.25) / 2
+    m11, m10 = (0.5 + 0.75) / 2, 0.25
+    expected = -math.log((1 + m00 - m01) / 2) - math.log((1 + m11 - m10) / 2)
+    assert youden(logits, target, lam=1.0).item() == pytest.approx(expected)
+
+
+def test_confusion_rows_are_predictions_and_columns_truth():
+    logits = torch.full((1, 3, 4), -50.0)
+    for pixel, predicted in enumerate([0, 0, 2, 1]):
+        logits[0, predicted, pixel] = 50
+    confusion, present = soft_confusion(logits, torch.tensor([[0, 1, 1, -1]]))
+    torch.testing.assert_close(confusion, torch.tensor([[1, 0.5, 0], [0, 0, 0], [0, 0.5, 0]]))
+    assert present.tolist() == [True, True, False]
+
+
+def test_absent_classes_leave_the_value_of_the_others_alone():
+    logits, target = sample()
+    target[target == 3] = -1
+    lam = [[0.5] * 4] * 4
+    loss = youden(logits.requires_grad_(), target)
+    loss.backward()
+    assert loss.item() == pytest.approx(slow(logits, target, lam))
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("only", [-1, 0, 3])
+def test_fewer_than_two_classes_are_zero_with_a_zero_gradient(only):
+    logits = torch.randn(2, 4, 5, 5, requires_grad=True)
+    loss = youden(logits, torch.full((2, 5, 5), only))
+    loss.backward()
+    assert loss.item() == 0
+    assert (logits.grad == 0).all()
+
+
+def test_counts_pool_over_the_batch_unless_per_sample():
+    logits, target = sample()
+    lam = [[0.5] * 4] * 4
+    each = [slow(logits[n : n + 1], target[n : n + 1], lam) for n in range(2)]
+    assert youden(logits, target, per_sample=True).item() == pytest.approx(sum(each) / 2)
+    joined_logits = torch.cat(list(logits), 1)[None]
+    joined_target = torch.cat(list(target), 0)[None]
+    assert youden(logits, target).item() == pytest.approx(youden(joined_logits, joined_target).item())
+
+
+def test_ignored_pixels_change_nothing():
+    logits, target = sample()
+    changed = logits.clone()
+    changed[(target == -1).unsqueeze(1).expand_as(logits)] = 7
+    assert youden(changed, target).item() == pytest.approx(youden(logits, target).item())
+
+
+def test_an_ignore_index_that_is_a_class_is_left_out():
+    logits, target = sample()
+    renamed = torch.where(target == -1, 2, torch.where(target == 2, -1, target))
+    # class 2 now marks the ignored pixels, and the former class 2 is -1: no class at all
+    expected = youden(logits, target.masked_fill(target == 2, -1))
+    assert youden(logits, renamed, ignore_index=2).item() == pytest.approx(expected.item())
+
+
+def test_the_number_of_pixels_of_a_class_does_not_matter():
+    logits, target = sample((1, 3, 40))
+    repeated = torch.cat([logits, logits[:, :, (target == 0)[0]].repeat(1, 1, 9)], 2)
+    more = torch.cat([target, target[:, (target == 0)[0]].repeat(1, 9)], 1)
+    assert youden(repeated, more).item() == pytest.approx(youden(logits, target).item())
+
+
+def test_gradcheck():
+    logits, target = sample((2, 4, 4, 3))
+    logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: youden(z, target, lam=0.7), logits)
+    assert torch.autograd.gradcheck(lambda z: youden(z, target, per_sample=True), logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_accumulated_in_float32(dtype):
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(2, 4, 256, 256, generator=generator).to(dtype)
+    target = torch.randint(0, 4, (2, 256, 256), generator=generator)
+    loss = youden(logits, target)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(youden(logits.double(), target).item(), rel=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert youden(logits, target).item() == pytest.approx(loss.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_huge_logits_stay_finite_also_when_all_wrong(sign):
+    target = torch.tensor([[0, 1, 2, 3]])
+    logits = (sign * 1e4 * torch.eye(4)[None]).requires_grad_()
+    swapped = logits.roll(1, 1)
+    loss = youden(swapped, target)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_a_one_pixel_class_gives_finite_gradients():
+    logits = torch.randn(1, 4, 64, 64, requires_grad=True)
+    target = torch.zeros(1, 64, 64).long()
+    target[0, 5, 5] = 2
+    youden(logits, target).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[0, :, 5, 5].abs().sum() > 0
+
+
+def test_module_means_the_same():
+    logits, target = sample()
+    lam = torch.rand(4, 4)
+    torch.testing.assert_close(Youden(lam=lam)(logits, target), youden(logits, target, lam=lam))
+    torch.testing.assert_close(
+        Youden(per_sample=True)(logits, target), youden(logits, target, per_sample=True)
+    )
+
+
+def test_bad_input_is_named():
+    logits, target = sample()
+    with pytest.raises(ValueError, match=r"lam must be a number or a \(4, 4\) matrix"):
+        youden(logits, target, lam=torch.ones(3, 3))
+    with pytest.raises(ValueError, match="do not fit target"):
+        youden(logits, target[:, 1:])

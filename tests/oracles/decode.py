@@ -1,0 +1,74 @@
+"""Arg-max decoding by plain loops and flood fill."""
+
+from itertools import product
+
+import numpy as np
+
+
+def instances_slow(classes, *, min_size=0):
+    cells = _components(classes == 1, _face_steps(classes.ndim))
+    regions = _components((classes == 1) | (classes == 2), _face_steps(classes.ndim))
+    with_cell = {regions[p] for p in np.ndindex(classes.shape) if cells[p]}
+    labels = cells.copy()
+    for pixel in np.ndindex(classes.shape):
+        if classes[pixel] == 2 and regions[pixel] in with_cell:
+            nearest = {}
+            for other in np.ndindex(classes.shape):
+                if cells[other]:
+                    squared = sum((p - q) ** 2 for p, q in zip(pixel, other, strict=True))
+                    nearest[cells[other]] = min(squared, nearest.get(cells[other], squared))
+            closest = min(nearest.values())
+            winners = [cell for cell, squared in nearest.items() if squared == closest]
+            labels[pixel] = winners[0] if len(winners) == 1 else 0
+    _fill_holes_slow(labels)
+    for cell in range(1, labels.max() + 1):
+        if (labels == cell).sum() < min_size:
+            labels[labels == cell] = 0
+    _, labels = np.unique(np.append(labels, 0), return_inverse=True)
+    return labels[:-1].reshape(classes.shape)
+
+
+def _fill_holes_slow(labels):
+    background = _components(labels == 0, _all_steps(labels.ndim))
+    for region in range(1, background.max() + 1):
+        around, at_border = set(), False
+        for pixel in zip(*np.nonzero(background == region), strict=True):
+            for step in _face_steps(labels.ndim):
+                other = tuple(p + s for p, s in zip(pixel, step, strict=True))
+                if not _inside(other, labels.shape):
+                    at_border = True
+                elif labels[other]:
+                    around.add(labels[other])
+        if len(around) == 1 and not at_border:
+            labels[background == region] = around.pop()
+
+
+def _components(mask, steps):
+    labels = np.zeros(mask.shape, int)
+    count = 0
+    for start in zip(*np.nonzero(mask), strict=True):
+        if labels[start]:
+            continue
+        count += 1
+        labels[start] = count
+        stack = [start]
+        while stack:
+            pixel = stack.pop()
+            for step in steps:
+                other = tuple(p + s for p, s in zip(pixel, step, strict=True))
+                if _inside(other, mask.shape) and mask[other] and not labels[other]:
+                    labels[other] = count
+                    stack.append(other)
+    return labels
+
+
+def _all_steps(ndim):
+    return [step for step in product((-1, 0, 1), repeat=ndim) if any(step)]
+
+
+def _face_steps(ndim):
+    return [step for step in _all_steps(ndim) if sum(map(abs, step)) == 1]
+
+
+def _inside(pixel, shape):
+    return all(0 <= p < n for p, n in zip(pixel, shape, strict=True))

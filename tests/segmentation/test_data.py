@@ -1,0 +1,132 @@
+import json
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.io.models import NormalizationRule
+from seamwise.segmentation.data import Pair, find_pairs, read_pair
+
+RULE = NormalizationRule()
+GREY = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
+LABELS = np.zeros((20, 24), np.uint16)
+LABELS[3:9, 4:11], LABELS[10:15, 4:11] = 7, 300
+
+
+def write(path: Path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png":
+        iio.imwrite(path, array)
+    else:
+        tifffile.imwrite(path, array)
+
+
+def names(pairs):
+    return [pair.name for pair in pairs]
+
+
+def test_images_and_masks_pair_up_by_stem_and_every_7th_is_held_out(tmp_path):
+    for number in range(9):
+        write(tmp_path / "images" / f"c{number}.png", GREY)
+        write(tmp_path / "masks" / f"c{number}.tif", LABELS)
+    split = find_pairs(tmp_path)
+    assert names(split.validation) == ["c0", "c7"]
+    assert names(split.training) == ["c1", "c2", "c3", "c4", "c5", "c6", "c8"]
+    assert names(find_pairs(tmp_path, hold_out_every=3).validation) == ["c0", "c3", "c6"]
+
+
+def test_train_and_val_folders(tmp_path):
+    for part, name in [("train", "a"), ("train", "b"), ("val", "v"), ("test", "t")]:
+        write(tmp_path / part / "images" / f"{name}.tif", GREY)
+        write(tmp_path / part / "masks" / f"{name}.tif", LABELS)
+    split = find_pairs(tmp_path)
+    assert (names(split.training), names(split.validation)) == (["a", "b"], ["v"])
+
+
+def test_masks_beside_images(tmp_path):
+    write(tmp_path / "x.tif", GREY)
+    write(tmp_path / "x_masks.tif", LABELS)
+    split = find_pairs(tmp_path)
+    assert names(split.training) == names(split.validation) == ["x"]  # a single image serves for both
+    assert split.training[0].labels.name == "x_masks.tif"
+
+
+def test_nnunet_channels_become_one_image(tmp_path):
+    for case in ("liver_01", "liver_02"):
+        for channel in range(2):
+            write(tmp_path / "imagesTr" / f"{case}_000{channel}.tif", GREY + channel)
+        write(tmp_path / "labelsTr" / f"{case}.tif", LABELS)
+    (tmp_path / "dataset.json").write_text(json.dumps({"file_ending": ".tif"}))
+    write(tmp_path / "imagesTr" / "preview_0000.png", GREY)
+    split = find_pairs(tmp_path)
+    assert names(split.training) == ["liver_02"]
+    image = read_pair(split.training[0], ndim=2, rule=RULE)
+    assert image.image.shape == (2, 20, 24)
+
+
+def test_reading_normalises_and_renumbers(tmp_path):
+    write(tmp_path / "a.png", GREY)
+    write(tmp_path / "a_masks.tif", np.where(LABELS == 300, -5, LABELS.astype(np.int16)))
+    image = read_pair(find_pairs(tmp_path).training[0], ndim=2, rule=RULE)
+    np.testing.assert_allclose(np.percentile(image.image, [1, 99.8]), [0, 1], atol=1e-5)
+    assert np.array_equal(np.unique(image.labels), [-1, 0, 1])
+    assert image.labels.dtype.kind == "i"
+
+
+def test_a_colour_image_of_equal_channels_is_grey_and_others_keep_their_channels(tmp_path):
+    write(tmp_path / "a.png", np.stack([GREY] * 3, -1))
+    write(tmp_path / "b.png", np.stack([GREY, GREY // 2, GREY], -1))
+    for name in "ab":
+        write(tmp_path / f"{name}_masks.tif", LABELS)
+    split = find_pairs(tmp_path)
+    assert read_pair(split.validation[0], ndim=2, rule=RULE).image.shape[0] == 1
+    assert read_pair(split.training[0], ndim=2, rule=RULE).image.shape[0] == 3
+    assert read_pair(split.training[0], ndim=2, rule=RULE, channel=1).image.shape[0] == 1
+
+
+def pair(tmp_path, image, mask, mask_suffix=".tif"):
+    write(tmp_path / "i.tif", image)
+    write(tmp_path / f"m{mask_suffix}", mask)
+    return Pair("i", (tmp_path / "i.tif",), tmp_path / f"m{mask_suffix}")
+
+
+@pytest.mark.parametrize(("image", "mask", "suffix", "word"), [
+    (GREY, LABELS[:-1], ".tif", r"mask .*m\.tif has size \(19, 24\).*\(20, 24\)"),
+    (GREY, LABELS.astype(np.float32), ".tif", "m.tif.*float32"),
+    (GREY, np.stack([LABELS.astype(np.uint8)] * 3, -1), ".png", "m.png"),
+    (np.stack([GREY] * 5), np.stack([LABELS] * 5), ".tif", "ndim = 3"),
+    (np.where(GREY > 250, np.nan, 1.0).astype(np.float32), LABELS, ".tif", "i.tif.*NaN"),
+    (np.full_like(GREY, 9), LABELS, ".tif", "i.tif.*constant"),
+])
+def test_bad_pairs_are_named(tmp_path, image, mask, suffix, word):
+    with pytest.raises((ValueError, TypeError), match=word):
+        read_pair(pair(tmp_path, image, mask, suffix), ndim=2, rule=RULE)
+
+
+def test_missing_masks_are_named(tmp_path):
+    for name in "abcde":
+        write(tmp_path / "images" / f"{name}.tif", GREY)
+    write(tmp_path / "masks" / "a.tif", LABELS)
+    with pytest.raises(FileNotFoundError, match="4 of 5 images .* have no mask of the same name: b, c, d, …"):
+        find_pairs(tmp_path)
+
+
+@pytest.mark.parametrize("make", [lambda folder: None, lambda folder: folder.mkdir()])
+def test_missing_and_empty_folders_are_named(tmp_path, make):
+    make(tmp_path / "data")
+    with pytest.raises(FileNotFoundError, match="data"):
+        find_pairs(tmp_path / "data")
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout")
+def test_the_development_data_is_found_and_read():
+    split = find_pairs(SHARED / "dsb2018" / "train")
+    assert (len(split.training), len(split.validation)) == (383, 64)
+    image = read_pair(split.validation[0], ndim=2, rule=RULE)
+    assert image.image.shape[1:] == image.labels.shape
+    assert image.labels.max() > 0

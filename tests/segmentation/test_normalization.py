@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from seamwise.io.models import NormalizationRule
+from seamwise.segmentation.normalization import normalization
+
+RULE = NormalizationRule()
+
+
+def test_percentiles_become_0_and_1_per_channel():
+    ramp = np.linspace(0, 1000, 400 * 400).reshape(400, 400)
+    image = np.stack([ramp, 5 - 3 * ramp])
+    normalised = normalization(image, RULE)(image)
+    for channel in normalised:
+        np.testing.assert_allclose(np.percentile(channel, [1, 99.8]), [0, 1], atol=1e-5)
+    assert normalised.dtype == np.float32
+
+
+def test_a_part_is_normalised_as_in_the_whole():
+    image = np.random.default_rng(0).integers(0, 4000, (1, 60, 70)).astype(np.uint16)
+    rule = normalization(image, RULE)
+    assert np.array_equal(rule(image[:, 20:40, 5:]), rule(image)[:, 20:40, 5:])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float64])
+def test_brightness_and_type_do_not_matter(dtype):
+    image = np.random.default_rng(1).integers(0, 100, (1, 50, 50))
+    expected = normalization(image, RULE)(image)
+    scaled = (2 * image + 7).astype(dtype)
+    np.testing.assert_allclose(normalization(scaled, RULE)(scaled), expected, atol=1e-5)
+
+
+def test_normalising_twice_changes_nothing():
+    image = np.random.default_rng(2).gamma(2, 50, (1, 64, 64))
+    once = normalization(image, RULE)(image)
+    np.testing.assert_allclose(normalization(once, RULE)(once), once, atol=1e-5)
+
+
+def test_one_cell_in_a_large_dark_image_does_not_raise_the_noise():
+    rng = np.random.default_rng(3)
+    image = rng.normal(100, 1, (1, 500, 500))
+    image[0, 200:212, 300:312] = 1000
+    normalised = normalization(image, RULE)(image)
+    assert normalised[0, 206, 306] == pytest.approx(2, abs=0.05)
+    assert normalised[0, :100].std() < 0.01
+
+
+def test_a_hot_pixel_does_not_dim_the_image():
+    image = np.random.default_rng(4).uniform(0, 1, (1, 100, 100))
+    hot = image.copy()
+    hot[0, 50, 50] = 10
+    np.testing.assert_allclose(normalization(hot, RULE)(image), normalization(image, RULE)(image), atol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 900), (1, 3, 5, 7)])
+def test_tiny_images_and_stacks(shape):
+    image = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    assert np.isfinite(normalization(image, RULE)(image)).all()
+
+
+def test_no_contrast_becomes_0():
+    image = np.full((1, 8, 8), 37, np.uint8)
+    assert (normalization(image, RULE)(image) == 0).all()

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+
+from seamwise.io.models import Architecture, DecodeRule, ModelInfo
+from seamwise.metrics import match
+from seamwise.nets import UNet
+from seamwise.segmentation import segment
+from seamwise.segmentation.predict import Model, probability_slabs
+from seamwise.synth import crowded_cells
+
+
+def model_of(net, *, ndim=2, channels=1, dtype=torch.float32, min_size=0):
+    info = ModelInfo(
+        architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim),
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",) * channels,
+        decode=DecodeRule(min_size=min_size),
+    )
+    return Model(net, info, torch.device("cpu"), dtype)
+
+
+def random_model(ndim=2, channels=1, seed=0):
+    torch.manual_seed(seed)
+    return model_of(UNet(channels, 4, ndim=ndim, width=4, depth=2).eval(), ndim=ndim, channels=channels)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return crowded_cells((230, 260), cells=40, rng=3)
+
+
+def test_probabilities_sum_to_one_and_have_the_image_size(scene):
+    prediction = segment(scene.image, model=random_model())
+    assert prediction.probabilities.shape == (4, 230, 260)
+    np.testing.assert_allclose(prediction.probabilities.sum(0), 1, atol=1e-5)
+    assert prediction.labels.shape == scene.image.shape
+
+
+def test_slab_by_slab_gives_the_same_labels_without_keeping_probabilities(scene):
+    model = random_model()
+    kept = segment(scene.image, model=model, tile=64)
+    streamed = segment(scene.image, model=model, tile=64, keep_probabilities=False)
+    assert streamed.probabilities is None
+    assert np.array_equal(kept.labels, streamed.labels)
+
+
+@pytest.mark.parametrize("tile", [96, 128, 192])
+def test_tiles_change_no_probability_where_the_overlap_covers_the_receptive_field(scene, tile):
+    # two poolings see 22 pixels around a pixel; half of the overlap is 32 at a tile of 128
+    model = random_model()
+    whole = segment(scene.image, model=model).probabilities
+    tiled = segment(scene.image, model=model, tile=tile).probabilities
+    assert np.abs(whole - tiled).max() < 0.02
+    assert np.abs(whole - tiled).mean() < 1e-3
+
+
+@pytest.mark.parametrize("tile", [256, 320, 512])
+def test_the_shipped_model_finds_the_same_cells_whatever_the_tile(tile):
+    scene = crowded_cells((640, 700), cells=260, rng=11)
+    whole = segment(scene.image).labels
+    tiled = segment(scene.image, tile=tile).labels
+    # stated tolerance: 99 % of the cells agree at IoU 0.9
+    assert match(whole, tiled, threshold=0.9).f1 > 0.99
+
+
+def test_the_shipped_model_separates_crowded_cells():
+    scene = crowded_cells((512, 512), cells=130, rng=5)
+    score = match(scene.labels, segment(scene.image).labels)
+    assert score.f1 > 0.85
+
+
+def test_a_network_call_never_sees_more_than_a_tile(scene):
+    sizes = []
+    model = random_model()
+    model.net.register_forward_pre_hook(lambda net, inputs: sizes.append(tuple(inputs[0].shape[2:])))
+    list(probability_slabs(scene.image[None], model, tile=64))
+    assert max(map(max, sizes)) <= 64
+    assert len(sizes) > 16
+
+
+def test_normalisation_is_of_the_image_not_of_the_tile():
+    # one half dark, one half bright: normalised by the tile, both would look alike
+    seen = []
+    model = random_model()
+    model.net.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0].mean().item()))
+    image = np.random.default_rng(0).normal(10, 1, (64, 512))
+    image[:, 256:] += 1000
+    list(probability_slabs(image[None], model, tile=64))
+    assert max(seen) - min(seen) > 0.9
+
+
+def test_flips_average_over_all_mirror_images():
+    model = random_model()
+    image = np.random.default_rng(1).normal(size=(32, 48))
+    flipped = segment(image, model=model, flips=True).probabilities
+    mirrored = segment(image[::-1], model=model, flips=True).probabilities
+    np.testing.assert_allclose(flipped, mirrored[:, ::-1], atol=1e-5)
+    assert not np.allclose(flipped, segment(image, model=model).probabilities, atol=1e-3)
+    by_hand = np.mean(
+        [segment(image[::a, ::b], model=model).probabilities[:, ::a, ::b] for a in (1, -1) for b in (1, -1)], axis=0
+    )
+    np.testing.assert_allclose(flipped, by_hand, atol=1e-5)
+
+
+def test_stacks_go_through_a_3d_model():
+    stack = crowded_cells((20, 60, 70), cells=8, radius=7, rng=1).image
+    prediction = segment(stack, model=random_model(ndim=3), tile=48)
+    assert prediction.labels.shape == stack.shape
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64, bool])
+def test_every_pixel_type(dtype):
+    image = (np.random.default_rng(0).random((40, 40)) * 100).astype(dtype)
+    image[0, :2] = 0, 1
+    assert segment(image, model=random_model()).labels.shape == (40, 40)
+
+
+def test_min_size_of_the_model_file_holds_unless_another_is_given(scene):
+    net = random_model().net
+    small, large = (segment(scene.image, model=model_of(net, min_size=n)).labels for n in (0, 30))
+    sizes = np.bincount(large.ravel())[1:]
+    assert len(sizes) == 0 or sizes.min() >= 30
+    assert large.max() < small.max()
+    again = segment(scene.image, model=model_of(net, min_size=30), min_size=0).labels
+    assert np.array_equal(again, small)
+
+
+@pytest.mark.parametrize(("image", "word"), [
+    (np.zeros((4, 40, 40)), "expects 1 channel"),
+    (np.random.default_rng(0).random((40, 40, 3)), "channels last"),
+    (np.zeros(40), "2 spatial axes"),
+    (np.zeros((1, 1, 40, 40)), "2 spatial axes"),
+    (np.full((40, 40), 3), "constant"),
+    (np.full((40, 40), np.nan), "NaN"),
+    (np.where(np.eye(40) > 0, np.inf, 1), "infinite"),
+    (np.zeros((0, 40)), "empty"),
+    (np.zeros((40, 40), complex), "real numbers"),
+])
+def test_bad_images_are_named(image, word):
+    with pytest.raises(ValueError, match=word):
+        segment(image, model=random_model())
+
+
+def test_bad_options_are_named(scene):
+    with pytest.raises(ValueError, match="tile must be at least"):
+        segment(scene.image, model=random_model(), tile=4)
+    with pytest.raises(FileNotFoundError, match="no model named 'nuclei-9d'"):
+        segment(scene.image, model="nuclei-9d")
+    with pytest.raises(ValueError, match="device 'gpu'"):
+        segment(scene.image, device="gpu")

@@ -1,0 +1,148 @@
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.io.models import load_model
+from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
+from seamwise.segmentation.data import Samples
+from seamwise.segmentation.train import learning_rate
+
+
+def weights_of(folder):
+    checkpoint = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return checkpoint["weights"] | {f"average.{k}": v for k, v in checkpoint["average"].items()}
+
+
+def run(folder, images, settings, **options):
+    folder.mkdir(exist_ok=True)
+    train(images[:2], images[2:], settings, output=folder, device="cpu", **options)
+    return weights_of(folder)
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_resuming_gives_bit_identical_weights(tmp_path, annotated, quick, stop):
+    whole = run(tmp_path / "whole", annotated, quick)
+    run(tmp_path / "cut", annotated, quick, report=lambda progress: progress.step < stop)
+    assert load_steps(tmp_path / "cut") == stop
+    resumed = run(tmp_path / "cut", annotated, quick, resume=True)
+    assert_same(whole, resumed)
+    assert (tmp_path / "whole" / "model.safetensors").exists()
+    first, second = (load_model(tmp_path / name / "model.safetensors")[0] for name in ("whole", "cut"))
+    assert_same(first, second)
+
+
+def load_steps(folder):
+    return len(torch.load(folder / "checkpoint.pt", weights_only=True)["history"])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, annotated, quick):
+    first = run(tmp_path / "a", annotated, quick)
+    assert_same(first, run(tmp_path / "b", annotated, quick))
+    other = run(tmp_path / "c", annotated, replace(quick, seed=1))
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_a_sample_depends_on_seed_step_and_index_only(annotated):
+    def sample(number, *, seed=0, batch_size=4):
+        samples = Samples(
+            annotated, seed=seed, steps=9, batch_size=batch_size, crop=(32, 32), augmentation=Augmentation()
+        )
+        return samples[number]
+
+    image, target = sample(4 * 3 + 1)
+    for number, options, same in [(13, {}, True), (8 * 3 + 1, {"batch_size": 8}, True), (14, {}, False), (13, {"seed": 1}, False)]:
+        other_image, other_target = sample(number, **options)
+        assert (torch.equal(image, other_image) and torch.equal(target, other_target)) == same
+
+
+def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
+    settings = TrainSettings(
+        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=40, gap_radius=3,
+        touching_radius=1, lam=1 / 12, average=0.9, augmentation=Augmentation(warp=0, noise=0, scale=0),
+    )  # fmt: skip
+    losses = []
+    model = train(annotated, annotated, settings, output=tmp_path, device="cpu", report=lambda p: losses.append(p.loss))
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+    labels = segment(annotated[0].image, model=model).labels
+    assert 4 <= labels.max() <= 16  # eight cells were drawn
+
+
+def test_log_curve_and_description(tmp_path, annotated, quick):
+    run(tmp_path, annotated, quick)
+    with open(tmp_path / "log.csv") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["step"] for line in lines] == ["1", "2", "3", "4"]
+    assert [bool(line["panoptic_quality"]) for line in lines] == [False, True, False, True]
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    weights, info = load_model(tmp_path / "model.safetensors")
+    assert info.classes == ("background", "cell", "touching", "gap")
+    assert info.training["settings"]["gap_radius"] == 3
+    assert info.training["images"] == ["cells0", "cells1"]
+    assert info.training["validation"]["panoptic_quality"] is not None
+    assert weights["head.weight"].shape == (4, 2, 1, 1)
+    assert not list(tmp_path.glob("*tmp*"))
+
+
+@pytest.mark.parametrize(("loss", "classes"), [("ce2", 2), ("ce3", 3), ("j3", 3)])
+def test_other_systems_train_and_predict(tmp_path, annotated, quick, loss, classes):
+    run(tmp_path, annotated, replace(quick, loss=loss))
+    prediction = segment(annotated[0].image, model=tmp_path / "model.safetensors")
+    assert prediction.probabilities.shape == (classes, 72, 80)
+
+
+def test_stacks_train_too(tmp_path, quick):
+    rng = np.random.default_rng(0)
+    labels = np.zeros((12, 24, 24), np.int32)
+    labels[3:9, 4:12, 4:20], labels[3:9, 12:20, 4:20] = 1, 2
+    image = AnnotatedImage("stack", (labels > 0)[None] + rng.normal(0, 0.1, (1, 12, 24, 24)).astype(np.float32), labels)
+    train([image], [image], replace(quick, ndim=3, crop=16, depth=1), output=tmp_path, device="cpu")
+    assert segment(image.image, model=tmp_path / "model.safetensors").labels.shape == labels.shape
+
+
+def test_learning_rates_written_out():
+    settings = TrainSettings(steps=12, warmup=2, schedule="cosine", learning_rate=0.8)
+    assert [learning_rate(step, settings) for step in (0, 1, 2, 7)] == pytest.approx([0.4, 0.8, 0.8, 0.4])
+    assert learning_rate(12, settings) == pytest.approx(0)
+    assert learning_rate(11, TrainSettings(learning_rate=0.3, steps=12)) == 0.3
+    assert TrainSettings().learning_rate == 1e-4
+    assert TrainSettings().optimizer == "adam"
+
+
+def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, quick):
+    run(tmp_path, annotated, quick)
+    with pytest.raises(ValueError, match=r"settings\.lam was 0\.5, is 0\.1"):
+        run(tmp_path, annotated, replace(quick, lam=0.1), resume=True)
+    with pytest.raises(ValueError, match="images differ"):
+        run(tmp_path, annotated[1:] + annotated[:1], quick, resume=True)
+
+
+def test_nothing_to_resume_is_said(tmp_path, annotated, quick):
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        run(tmp_path, annotated, quick, resume=True)
+
+
+def test_a_damaged_checkpoint_is_said(tmp_path, annotated, quick):
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK half a file")
+    with pytest.raises(ValueError, match=r"cannot read checkpoint .*checkpoint\.pt"):
+        run(tmp_path, annotated, quick, resume=True)
+
+
+def test_masks_without_any_cell_are_refused(tmp_path, annotated, quick):
+    empty = [replace(image, labels=np.minimum(image.labels, 0)) for image in annotated]
+    with pytest.raises(ValueError, match="no training mask holds a cell"):
+        run(tmp_path, empty, quick)
+
+
+def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(tmp_path, annotated, quick):
+    broken = [replace(image, image=np.full_like(image.image, np.nan)) for image in annotated]
+    with pytest.raises(ValueError, match=r"the loss is nan at step 1: lower learning_rate"):
+        run(tmp_path, broken, quick)
+    assert not (tmp_path / "model.safetensors").exists()

@@ -1,0 +1,61 @@
+"""The house plan, checked: imports flow one way, and `import seamwise` stays fast."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seamwise
+
+SOURCE = Path(seamwise.__file__).parent
+# a place may import from its own row only within itself, and from every row below it
+ROWS = [
+    {"cli"},
+    {"segmentation"},
+    {"losses", "nets", "decode", "metrics", "tiling", "io", "synth"},
+    {"labels"},
+]
+
+
+def place(module: str) -> str:
+    return module.split(".")[1]
+
+
+def row(name: str) -> int:
+    (found,) = [i for i, names in enumerate(ROWS) if name in names]
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("seamwise.")}
+
+
+MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_flow_down(path):
+    here = path.relative_to(SOURCE).with_suffix("").parts[0]
+    for module in imports(path):
+        there = place(module)
+        assert there == here or row(there) > row(here), f"{here} must not import {module}"
+
+
+def test_every_place_is_in_the_plan():
+    places = {path.relative_to(SOURCE).with_suffix("").parts[0] for path in MODULES}
+    assert places == set().union(*ROWS)
+
+
+@pytest.mark.parametrize("module", ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.io.images", "seamwise.synth"])
+def test_torch_is_not_imported_before_it_is_needed(module):
+    script = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
