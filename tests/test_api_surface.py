@@ -12,7 +12,8 @@ import seamwise
 PUBLIC = {
     "seamwise": {"__version__", "segment"},
     "seamwise.losses": {
-        "CrossEntropy", "Youden", "cross_entropy", "cross_entropy_map", "soft_confusion", "weighted_mean", "youden",
+        "CrossEntropy", "Youden", "cross_entropy", "cross_entropy_and_youden", "cross_entropy_map", "soft_confusion",
+        "weighted_mean", "youden",
     },
     "seamwise.nets": {"UNet"},
     "seamwise.decode": {"argmax", "instances", "semantic_classes"},

@@ -55,7 +55,9 @@ def test_every_place_is_in_the_plan():
     assert places == set().union(*ROWS)
 
 
-@pytest.mark.parametrize("module", ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.io.images", "seamwise.synth"])
+@pytest.mark.parametrize(
+    "module", ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.io.images", "seamwise.synth"]
+)
 def test_torch_is_not_imported_before_it_is_needed(module):
     script = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from oracles.labels import semantic_target_slow
 from scipy import ndimage
 
+from oracles.labels import semantic_target_slow
 from seamwise.labels import relabel, semantic_target, smallest_dtype
 
 

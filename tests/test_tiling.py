@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -5,9 +7,7 @@ from seamwise.tiling import Tile, blend, tiles
 
 
 @pytest.mark.parametrize("shape", [(100,), (37, 200), (1, 64), (20, 70, 33)])
-@pytest.mark.parametrize(
-    ("size", "overlap", "multiple"), [(64, 16, 16), (48, 20, 4), (32, 0, 16), (17, 5, 1)]
-)
+@pytest.mark.parametrize(("size", "overlap", "multiple"), [(64, 16, 16), (48, 20, 4), (32, 0, 16), (17, 5, 1)])
 def test_weights_sum_to_one_and_tiles_keep_their_promises(shape, size, overlap, multiple):
     total = np.zeros(shape)
     for tile in tiles(shape, size=size, overlap=overlap, multiple=multiple):
@@ -23,7 +23,7 @@ def test_neighbours_share_at_least_the_overlap(length):
     boxes = [tile.box[0] for tile in tiles((length,), size=32, overlap=10, multiple=4)]
     assert boxes[0].start == 0
     assert boxes[-1].stop == length
-    assert all(first.stop - second.start >= 10 for first, second in zip(boxes, boxes[1:], strict=False))
+    assert all(first.stop - second.start >= 10 for first, second in itertools.pairwise(boxes))
 
 
 def test_weights_of_two_tiles_written_out():
@@ -42,9 +42,7 @@ def test_one_tile_covers_a_small_grid():
 def test_blending_what_does_not_depend_on_the_tile_returns_it():
     image = np.random.default_rng(0).normal(size=(3, 50, 41)).astype(np.float32)
     slabs = list(
-        blend(
-            (50, 41), tiles((50, 41), size=16, overlap=6, multiple=2), lambda box: image[(slice(None), *box)]
-        )
+        blend((50, 41), tiles((50, 41), size=16, overlap=6, multiple=2), lambda box: image[(slice(None), *box)])
     )
     assert len(slabs) > 3
     assert [rows.start for rows, _ in slabs[1:]] == [rows.stop for rows, _ in slabs[:-1]]

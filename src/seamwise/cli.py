@@ -16,11 +16,10 @@ from seamwise import __version__
 
 # Everything that needs torch, scipy or rich tables is imported inside the commands: `--help` must be instant.
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress as Bar
 
     from seamwise.metrics import DatasetMatching, Scores
-    from seamwise.segmentation import Model, TrainSettings
+    from seamwise.segmentation import TrainSettings
 
 
 class _Commands(TyperGroup):
@@ -50,9 +49,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
 Channel = Annotated[
     str | None, typer.Option(help="Channel number, from 0, or several as 0,2; default: all the image has.")
 ]
-Axes = Annotated[
-    str | None, typer.Option(help="Meaning of the axes, e.g. ZYX or CYX, if the file does not say.")
-]
+Axes = Annotated[str | None, typer.Option(help="Meaning of the axes, e.g. ZYX or CYX, if the file does not say.")]
 
 
 def main() -> None:
@@ -64,21 +61,15 @@ def main() -> None:
 def segment(
     inputs: Annotated[list[str], typer.Argument(help="Images, glob patterns or folders.", metavar="INPUT…")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <stem>.tif label images.")],
-    model: Annotated[
-        str, typer.Option(help="Shipped model or model file; see `seamwise info`.")
-    ] = "nuclei-2d",
+    model: Annotated[str, typer.Option(help="Shipped model or model file; see `seamwise info`.")] = "nuclei-2d",
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write <stem>_overlay.png.")] = False,
     channel: Channel = None,
     axes: Axes = None,
     min_size: Annotated[
         int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
     ] = None,
-    tile: Annotated[
-        int | None, typer.Option(min=1, help="Pixels per side that are computed at once.")
-    ] = None,
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Average over mirror images: better, slower.")
-    ] = False,
+    tile: Annotated[int | None, typer.Option(min=1, help="Pixels per side that are computed at once.")] = None,
+    flips: Annotated[bool, typer.Option("--flips", help="Average over mirror images: better, slower.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -98,10 +89,11 @@ def segment(
         flips=flips,
         overlay=overlay,
     )
+    outcomes = segment_files(inputs, output, options, overwrite=overwrite, device=device)
     failed = 0
-    with _progress("{task.completed}/{task.total}") as bar:
+    with _progress() as bar:
         job = bar.add_task("segment", total=None)
-        for outcome in segment_files(inputs, output, options, overwrite=overwrite, device=device):
+        for outcome in outcomes:
             bar.update(job, total=outcome.total, advance=1, description=outcome.path.name)
             for message in outcome.messages:
                 bar.console.print(message)
@@ -113,9 +105,7 @@ def segment(
 @app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")],
     settings: Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")] = None,
     loss: Annotated[str | None, typer.Option(help="ce2, ce3, ce4, j3 or j4.")] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
@@ -126,9 +116,7 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     channel: Channel = None,
     hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: hold out every n-th image.")] = 7,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
     device: Device = "auto",
 ) -> None:
     """Train a model on a folder of images and masks.
@@ -146,7 +134,7 @@ def train(
     }  # fmt: skip
     chosen = _settings(settings, {name: value for name, value in given.items() if value is not None})
     split = find_pairs(data, hold_out_every=hold_out_every)
-    with _progress("{task.completed}/{task.total}") as bar:
+    with _progress() as bar:
         training, validation = (
             [
                 read_pair(pair, ndim=chosen.ndim, rule=chosen.normalization, channel=_channels(channel))
@@ -155,20 +143,19 @@ def train(
             for name, pairs in (("training", split.training), ("validation", split.validation))
         )
     output.mkdir(parents=True, exist_ok=True)
-    with _progress("step {task.completed}/{task.total}", left=True) as bar, _stop_on_interrupt() as stopped:
+    with _progress() as bar, _stop_on_interrupt() as stopped:
         job = bar.add_task("train", total=chosen.steps)
         scores = ""
 
         def report(progress: Progress) -> bool:
             nonlocal scores
             if progress.panoptic_quality is not None:
-                scores = f"  PQ {progress.panoptic_quality:.3f}  AP {progress.average_precision:.3f}"
+                scores = f", PQ {progress.panoptic_quality:.3f}, AP {progress.average_precision:.3f}"
+                bar.console.print(f"step {progress.step}: loss {progress.loss:.3f}{scores}")
             bar.update(job, completed=progress.step, description=f"loss {progress.loss:.3f}{scores}")
             return not stopped
 
-        model = train_model(
-            training, validation, chosen, output=output, resume=resume, device=device, report=report
-        )
+        model = train_model(training, validation, chosen, output=output, resume=resume, device=device, report=report)
     if stopped:
         _fail(f"interrupted; go on with --resume, the checkpoint is in {output}", code=130)
     _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
@@ -188,7 +175,7 @@ def evaluate(
     from seamwise.segmentation.measure import pair_files, score_files
 
     pairs = pair_files(predicted, truth)
-    with _progress("{task.completed}/{task.total}") as bar:
+    with _progress() as bar:
         scores = score_files(bar.track(pairs, description="score"))
     _table(scores)
     if json_file is not None:
@@ -200,9 +187,7 @@ def evaluate(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
-        "demo-output"
-    ),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path("demo-output"),
 ) -> None:
     """Segment a made-up image of crowded cells with the shipped model, and draw what happens."""
     from seamwise.segmentation.demo import demo as run
@@ -240,17 +225,15 @@ def info(
 
 
 @contextmanager
-def _progress(count: str, *, left: bool = False) -> "Iterator[Bar]":
+def _progress() -> "Iterator[Bar]":
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn(count)]
-    if left:
-        columns += [TimeRemainingColumn(), TextColumn("left")]
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"),
+    )  # fmt: skip
     # messages go past the bar; without a terminal there is no bar, only messages
-    with Progress(
-        *columns, console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    ) as bar:
+    with Progress(*columns, console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False)) as bar:
         yield bar
 
 

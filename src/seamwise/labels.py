@@ -130,7 +130,8 @@ def relabel(labels: Labels) -> Labels:
         present = np.bincount(np.maximum(labels, 0).ravel(), minlength=highest + 1) > 0
         present[0] = False
         number = np.cumsum(present) * present
-        renumbered = number.astype(smallest_dtype(0, int(number.max(initial=0))))[np.maximum(labels, 0)]
+        number = number.astype(smallest_dtype(0, int(number.max(initial=0))))
+        renumbered: Labels = number[np.maximum(labels, 0)]
     else:  # few cells with huge numbers: a look-up table would be larger than the image
         cells, inverse = np.unique(np.maximum(labels, 0), return_inverse=True)
         first = 0 if cells[0] == 0 else 1
@@ -150,11 +151,7 @@ def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
     >>> smallest_dtype(0, 255), smallest_dtype(0, 256), smallest_dtype(-1, 128)
     (dtype('uint8'), dtype('uint16'), dtype('int16'))
     """
-    kinds = (
-        (np.uint8, np.uint16, np.uint32, np.uint64)
-        if minimum >= 0
-        else (np.int8, np.int16, np.int32, np.int64)
-    )
+    kinds = (np.uint8, np.uint16, np.uint32, np.uint64) if minimum >= 0 else (np.int8, np.int16, np.int32, np.int64)
     for kind in kinds:
         limits = np.iinfo(kind)
         if limits.min <= minimum and maximum <= limits.max:
@@ -164,13 +161,13 @@ def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
 
 def as_labels(labels: Any) -> Labels:
     """Return `labels` as an array, or raise TypeError if its type cannot be a label image."""
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
+    array: Labels = np.asarray(labels)
+    if array.dtype.kind not in "iu":
         raise TypeError(
-            f"labels must be integers (0 background, 1..n cells, negative = ignore), not {labels.dtype}; "
+            f"labels must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
             "give each cell its own number, e.g. with skimage.measure.label"
         )
-    return labels
+    return array
 
 
 def _touching(labels: Labels, foreground: NDArray[np.bool_], radius: int, min_neighbours: int) -> Any:
@@ -195,9 +192,7 @@ def _count_other_labels(labels: Labels, radius: int) -> NDArray[np.int32]:
     return count
 
 
-def _closing(
-    foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float] | None
-) -> NDArray[np.bool_]:
+def _closing(foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float] | None) -> NDArray[np.bool_]:
     """Binary closing by a ball, zero-padded, from two distance transforms (exact, cost free of radius)."""
     if not foreground.any():
         return foreground

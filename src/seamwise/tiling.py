@@ -34,9 +34,7 @@ class Tile:
         return weight
 
 
-def tiles(
-    shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64, multiple: int = 1
-) -> list[Tile]:
+def tiles(shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64, multiple: int = 1) -> list[Tile]:
     """Cover a grid with overlapping tiles, in scan order.
 
     Parameters
@@ -64,10 +62,7 @@ def tiles(
     if len(sizes) != len(shape):
         raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
     axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
-    return [
-        Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts))
-        for parts in product(*axes)
-    ]
+    return [Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts)) for parts in product(*axes)]
 
 
 def blend(

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from oracles.decode import instances_slow
 from scipy import ndimage
 
+from oracles.decode import instances_slow
 from seamwise.decode import argmax, instances, semantic_classes
 
 

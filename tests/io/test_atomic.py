@@ -25,13 +25,17 @@ def test_file_appears_only_after_the_block(tmp_path):
     assert names(tmp_path) == ["x.ome.tif"]
 
 
+def fail_half_way(path, error):
+    path.write_text("half")
+    raise error
+
+
 @pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt, SystemExit, OSError])
 def test_old_file_survives_any_error(tmp_path, raised):
     target = tmp_path / "x.txt"
     target.write_text("old")
     with pytest.raises(raised), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise raised
+        fail_half_way(temporary, raised)
     assert target.read_text() == "old"
     assert names(tmp_path) == ["x.txt"]
 

@@ -4,7 +4,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, load_model, model_path, save_model, shipped_models
+from seamwise.io.models import (
+    Architecture,
+    DecodeRule,
+    ModelInfo,
+    load_model,
+    model_path,
+    save_model,
+    shipped_models,
+)
 
 INFO = ModelInfo(
     architecture=Architecture(in_channels=1, out_channels=4, width=2, norm="batch"),
@@ -47,11 +55,14 @@ def test_a_newer_version_asks_for_an_update(path):
         load_model(path)
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    ({"architecture": {"in_channels": 0, "out_channels": 4}}, "in_channels"),
-    ({"classes": None}, "classes"),
-    ({"surprise": 1}, "surprise"),
-])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"architecture": {"in_channels": 0, "out_channels": 4}}, "in_channels"),
+        ({"classes": None}, "classes"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
 def test_a_wrong_description_is_named(path, change, word):
     rewrite(path, **change)
     with pytest.raises(ValueError, match=rf"damaged: .*{word}"):

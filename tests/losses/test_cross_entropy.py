@@ -25,9 +25,7 @@ def slow(logits, target, weight):
 
 
 def test_uniform_logits_cost_log_of_the_number_of_classes():
-    assert cross_entropy(torch.zeros(1, 4, 3, 3), torch.ones(1, 3, 3).long()).item() == pytest.approx(
-        math.log(4)
-    )
+    assert cross_entropy(torch.zeros(1, 4, 3, 3), torch.ones(1, 3, 3).long()).item() == pytest.approx(math.log(4))
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 7), (2, 3, 5, 4), (1, 5, 3, 4, 2)])

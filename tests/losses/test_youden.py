@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from seamwise.losses import Youden, soft_confusion, youden
+from seamwise.losses import Youden, cross_entropy, cross_entropy_and_youden, soft_confusion, youden
 
 
 def sample(shape=(2, 4, 6, 5), seed=0):
@@ -38,9 +38,7 @@ def test_equals_the_printed_formula(shape):
     logits, target = sample(shape)
     classes = shape[1]
     lam = [[0.1 + 0.2 * i + 0.05 * k for k in range(classes)] for i in range(classes)]
-    assert youden(logits, target, lam=torch.tensor(lam)).item() == pytest.approx(
-        slow(logits, target, lam), rel=1e-6
-    )
+    assert youden(logits, target, lam=torch.tensor(lam)).item() == pytest.approx(slow(logits, target, lam), rel=1e-6)
     half = [[0.5] * classes] * classes
     assert youden(logits, target).item() == pytest.approx(slow(logits, target, half))
 
@@ -163,9 +161,7 @@ def test_module_means_the_same():
     logits, target = sample()
     lam = torch.rand(4, 4)
     torch.testing.assert_close(Youden(lam=lam)(logits, target), youden(logits, target, lam=lam))
-    torch.testing.assert_close(
-        Youden(per_sample=True)(logits, target), youden(logits, target, per_sample=True)
-    )
+    torch.testing.assert_close(Youden(per_sample=True)(logits, target), youden(logits, target, per_sample=True))
 
 
 def test_bad_input_is_named():
@@ -174,3 +170,44 @@ def test_bad_input_is_named():
         youden(logits, target, lam=torch.ones(3, 3))
     with pytest.raises(ValueError, match="do not fit target"):
         youden(logits, target[:, 1:])
+
+
+@pytest.mark.parametrize("ignore_index", [-1, 1, 255])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_joint_form_is_the_sum_in_value_and_gradient(ignore_index, weighted):
+    logits, target = sample()
+    target = target.masked_fill(target == -1, ignore_index)
+    weight = torch.rand(target.shape, dtype=torch.float64) * 3 if weighted else None
+    apart, joint = (logits.clone().requires_grad_() for _ in range(2))
+    total = cross_entropy(apart, target, weight=weight, ignore_index=ignore_index)
+    (3 * (total + youden(apart, target, lam=0.3, ignore_index=ignore_index))).backward()
+    loss = cross_entropy_and_youden(joint, target, weight=weight, lam=0.3, ignore_index=ignore_index)
+    (3 * loss).backward()
+    j = youden(logits, target, lam=0.3, ignore_index=ignore_index)
+    assert loss.item() == pytest.approx(total.item() + j.item())
+    torch.testing.assert_close(joint.grad, apart.grad)
+
+
+def test_the_joint_form_passes_gradcheck_and_has_zero_loss_when_all_is_ignored():
+    logits, target = sample((2, 4, 4, 3))
+    logits.requires_grad_()
+    weight = torch.rand(target.shape, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda z: cross_entropy_and_youden(z, target, weight=weight), logits)
+    nothing = cross_entropy_and_youden(logits, torch.full_like(target, -1))
+    nothing.backward()
+    assert nothing.item() == 0
+    assert (logits.grad == 0).all()
+
+
+def test_the_joint_form_ignores_weights_of_ignored_pixels_and_stays_finite():
+    logits, target = sample()
+    weight = torch.ones(target.shape).masked_fill(target == -1, torch.nan)
+    for scale in (1, 1e4):
+        big = (scale * logits).to(torch.bfloat16).requires_grad_()
+        loss = cross_entropy_and_youden(big, target, weight=weight)
+        loss.backward()
+        assert loss.dtype == torch.float32
+        assert torch.isfinite(loss)
+        assert torch.isfinite(big.grad).all()
+    with pytest.raises(ValueError, match="weight must have the target's shape"):
+        cross_entropy_and_youden(logits, target, weight=weight[:, 1:])

@@ -200,9 +200,7 @@ def test_pooled_and_mean_scores_written_out():
     sparse = np.array([1, 1, 1, 1]), np.array([9, 9, 9, 0])
     blank = np.zeros((2, 2), dtype=int), np.zeros((2, 2), dtype=int)
     result = match_dataset([crowded, sparse, blank], thresholds=(0.5, 0.8))
-    assert result.per_image == tuple(
-        match_many(*each, thresholds=(0.5, 0.8)) for each in (crowded, sparse, blank)
-    )
+    assert result.per_image == tuple(match_many(*each, thresholds=(0.5, 0.8)) for each in (crowded, sparse, blank))
 
     assert_scores_follow(result.pooled[0], n_true=5, n_pred=4, tp=4, iou_sum=3.75)
     assert_scores_follow(result.pooled[1], n_true=5, n_pred=4, tp=3, iou_sum=3)
@@ -244,9 +242,7 @@ def test_dataset_holds_one_pair_at_a_time():
 
 def test_results_are_plain_json():
     pair = random_pair(np.random.default_rng(0), (9, 14))
-    result = dataclasses.asdict(
-        match_dataset([pair, pair], thresholds=np.array([0.4, 0.5], dtype=np.float32))
-    )
+    result = dataclasses.asdict(match_dataset([pair, pair], thresholds=np.array([0.4, 0.5], dtype=np.float32)))
     assert json.loads(json.dumps(result))["pooled"][1]["thresh"] == 0.5
     for value in result["pooled"][0].values():
         assert type(value) in (int, float, str)

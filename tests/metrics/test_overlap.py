@@ -135,9 +135,7 @@ def test_refuses_masks_and_floats(name, dtype, message):
 
 
 def test_refuses_other_shapes():
-    with pytest.raises(
-        ValueError, match=r"^labels_pred: expected the shape of labels_true \(2, 3\), got \(3, 2\)"
-    ):
+    with pytest.raises(ValueError, match=r"^labels_pred: expected the shape of labels_true \(2, 3\), got \(3, 2\)"):
         overlap_table(np.zeros((2, 3), dtype=int), np.zeros((3, 2), dtype=int))
 
 

@@ -36,7 +36,5 @@ def _closing_slow(mask, radius, spacing):
         dilated |= {tuple(int(p) + s for p, s in zip(pixel, step, strict=True)) for step in ball}
     closed = np.zeros(mask.shape, bool)
     for pixel in np.ndindex(mask.shape):
-        closed[pixel] = all(
-            tuple(p + s for p, s in zip(pixel, step, strict=True)) in dilated for step in ball
-        )
+        closed[pixel] = all(tuple(p + s for p, s in zip(pixel, step, strict=True)) in dilated for step in ball)
     return closed

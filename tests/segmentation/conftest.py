@@ -15,7 +15,11 @@ def annotated():
     for number, scene in enumerate(scenes):
         image = scene.image[None]
         images.append(
-            AnnotatedImage(f"cells{number}", normalization(image, NormalizationRule())(image), scene.labels.astype("int32"))
+            AnnotatedImage(
+                f"cells{number}",
+                normalization(image, NormalizationRule())(image),
+                scene.labels.astype("int32"),
+            )
         )
     return images
 

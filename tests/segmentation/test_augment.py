@@ -4,9 +4,7 @@ from pydantic import ValidationError
 
 from seamwise.segmentation.augment import Augmentation, modulate_touching, random_crop, vary_intensity
 
-STILL = Augmentation(
-    rotate=0, mirror=False, scale=0, warp=0, gamma=0, brightness=0, noise=0, touching_contrast=0
-)
+STILL = Augmentation(rotate=0, mirror=False, scale=0, warp=0, gamma=0, brightness=0, noise=0, touching_contrast=0)
 
 
 def coordinates(shape):

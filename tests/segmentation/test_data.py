@@ -92,14 +92,17 @@ def pair(tmp_path, image, mask, mask_suffix=".tif"):
     return Pair("i", (tmp_path / "i.tif",), tmp_path / f"m{mask_suffix}")
 
 
-@pytest.mark.parametrize(("image", "mask", "suffix", "word"), [
-    (GREY, LABELS[:-1], ".tif", r"mask .*m\.tif has size \(19, 24\).*\(20, 24\)"),
-    (GREY, LABELS.astype(np.float32), ".tif", "m.tif.*float32"),
-    (GREY, np.stack([LABELS.astype(np.uint8)] * 3, -1), ".png", "m.png"),
-    (np.stack([GREY] * 5), np.stack([LABELS] * 5), ".tif", "ndim = 3"),
-    (np.where(GREY > 250, np.nan, 1.0).astype(np.float32), LABELS, ".tif", "i.tif.*NaN"),
-    (np.full_like(GREY, 9), LABELS, ".tif", "i.tif.*constant"),
-])
+@pytest.mark.parametrize(
+    ("image", "mask", "suffix", "word"),
+    [
+        (GREY, LABELS[:-1], ".tif", r"mask .*m\.tif has size \(19, 24\).*\(20, 24\)"),
+        (GREY, LABELS.astype(np.float32), ".tif", "m.tif.*float32"),
+        (GREY, np.stack([LABELS.astype(np.uint8)] * 3, -1), ".png", "m.png"),
+        (np.stack([GREY] * 5), np.stack([LABELS] * 5), ".tif", "ndim = 3"),
+        (np.where(GREY > 250, np.nan, 1.0).astype(np.float32), LABELS, ".tif", "i.tif.*NaN"),
+        (np.full_like(GREY, 9), LABELS, ".tif", "i.tif.*constant"),
+    ],
+)
 def test_bad_pairs_are_named(tmp_path, image, mask, suffix, word):
     with pytest.raises((ValueError, TypeError), match=word):
         read_pair(pair(tmp_path, image, mask, suffix), ndim=2, rule=RULE)
@@ -109,7 +112,7 @@ def test_missing_masks_are_named(tmp_path):
     for name in "abcde":
         write(tmp_path / "images" / f"{name}.tif", GREY)
     write(tmp_path / "masks" / "a.tif", LABELS)
-    with pytest.raises(FileNotFoundError, match="4 of 5 images .* have no mask of the same name: b, c, d, …"):
+    with pytest.raises(FileNotFoundError, match=r"4 of 5 images .* have no mask of the same name: b, c, d, …"):
         find_pairs(tmp_path)
 
 

@@ -98,7 +98,8 @@ def test_flips_average_over_all_mirror_images():
     np.testing.assert_allclose(flipped, mirrored[:, ::-1], atol=1e-5)
     assert not np.allclose(flipped, segment(image, model=model).probabilities, atol=1e-3)
     by_hand = np.mean(
-        [segment(image[::a, ::b], model=model).probabilities[:, ::a, ::b] for a in (1, -1) for b in (1, -1)], axis=0
+        [segment(image[::a, ::b], model=model).probabilities[:, ::a, ::b] for a in (1, -1) for b in (1, -1)],
+        axis=0,
     )
     np.testing.assert_allclose(flipped, by_hand, atol=1e-5)
 
@@ -126,17 +127,20 @@ def test_min_size_of_the_model_file_holds_unless_another_is_given(scene):
     assert np.array_equal(again, small)
 
 
-@pytest.mark.parametrize(("image", "word"), [
-    (np.zeros((4, 40, 40)), "expects 1 channel"),
-    (np.random.default_rng(0).random((40, 40, 3)), "channels last"),
-    (np.zeros(40), "2 spatial axes"),
-    (np.zeros((1, 1, 40, 40)), "2 spatial axes"),
-    (np.full((40, 40), 3), "constant"),
-    (np.full((40, 40), np.nan), "NaN"),
-    (np.where(np.eye(40) > 0, np.inf, 1), "infinite"),
-    (np.zeros((0, 40)), "empty"),
-    (np.zeros((40, 40), complex), "real numbers"),
-])
+@pytest.mark.parametrize(
+    ("image", "word"),
+    [
+        (np.zeros((4, 40, 40)), "expects 1 channel"),
+        (np.random.default_rng(0).random((40, 40, 3)), "channels last"),
+        (np.zeros(40), "2 spatial axes"),
+        (np.zeros((1, 1, 40, 40)), "2 spatial axes"),
+        (np.full((40, 40), 3), "constant"),
+        (np.full((40, 40), np.nan), "NaN"),
+        (np.where(np.eye(40) > 0, np.inf, 1), "infinite"),
+        (np.zeros((0, 40)), "empty"),
+        (np.zeros((40, 40), complex), "real numbers"),
+    ],
+)
 def test_bad_images_are_named(image, word):
     with pytest.raises(ValueError, match=word):
         segment(image, model=random_model())

@@ -58,7 +58,12 @@ def test_a_sample_depends_on_seed_step_and_index_only(annotated):
         return samples[number]
 
     image, target = sample(4 * 3 + 1)
-    for number, options, same in [(13, {}, True), (8 * 3 + 1, {"batch_size": 8}, True), (14, {}, False), (13, {"seed": 1}, False)]:
+    for number, options, same in [
+        (13, {}, True),
+        (8 * 3 + 1, {"batch_size": 8}, True),
+        (14, {}, False),
+        (13, {"seed": 1}, False),
+    ]:
         other_image, other_target = sample(number, **options)
         assert (torch.equal(image, other_image) and torch.equal(target, other_target)) == same
 

@@ -97,9 +97,7 @@ def test_shared_borders_are_dimmer_than_the_interior_and_than_without_dimming(ps
     border = cell & (highest != lowest)
     interior = ndimage.distance_transform_edt(cell & ~border) > 4
     assert drawn.image[border].mean() < share * drawn.image[interior].mean()
-    undimmed = crowded_cells(
-        (128, 128), cells=40, rng=3, radius=10, brightness=(1, 1), border_dimming=0, **options
-    )
+    undimmed = crowded_cells((128, 128), cells=40, rng=3, radius=10, brightness=(1, 1), border_dimming=0, **options)
     np.testing.assert_array_equal(undimmed.labels, drawn.labels)
     assert drawn.image[border].mean() < share * undimmed.image[border].mean()
 

@@ -73,7 +73,7 @@ def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDA
     if gap == "background" and len(probabilities) == 4:
         background = background + probabilities[3]
     # two comparisons per class: several times faster than numpy's argmax over a short first axis
-    classes = (cell > background).astype(np.uint8)
+    classes: NDArray[np.uint8] = (cell > background).astype(np.uint8)
     if len(probabilities) > 2:
         classes[probabilities[2] > np.maximum(background, cell)] = TOUCHING
     return classes

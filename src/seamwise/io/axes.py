@@ -178,9 +178,7 @@ def _as_asked(shape: tuple[int, ...], letters: str, asked: str, name: str) -> Ax
             f"name every axis, e.g. axes='{_example(len(shape))}'"
         )
     overridden = stored != asked and set(stored) <= set(_LETTERS)
-    return Axes(
-        asked, shape, f"{name} says {stored}; read {shape} as {asked}, as asked" if overridden else ""
-    )
+    return Axes(asked, shape, f"{name} says {stored}; read {shape} as {asked}, as asked" if overridden else "")
 
 
 def _guessed(shape: tuple[int, ...], letters: str) -> str | None:

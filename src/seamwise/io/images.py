@@ -32,6 +32,9 @@ SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _OME = (".ome.tif", ".ome.tiff")
 _CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
 _ALPHA = (1, 2)  # TIFF tag ExtraSamples: premultiplied, plain
+_FIRST_PRIVATE_TAG = 32768
+# bytes per value by TIFF type: 1 to 13, and the three of BigTIFF
+_TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys((16, 17, 18), 8)
 _ORIENTATION = 0x0112  # EXIF
 _PNG, _JPEG = b"\x89PNG", b"\xff\xd8\xff"
 
@@ -88,9 +91,7 @@ class _Stored:
     notes: tuple[str, ...] = ()
 
 
-def read_image(
-    path: AnyPath, *, axes: str | None = None, channel: int | Sequence[int] | None = None
-) -> Image:
+def read_image(path: AnyPath, *, axes: str | None = None, channel: int | Sequence[int] | None = None) -> Image:
     """Read one image: grey (YX, ZYX) or with channels first (CYX, CZYX).
 
     The axes are the user's word, else what the file says (OME, ImageJ, tifffile, colour samples), else
@@ -273,18 +274,14 @@ def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
     path, image = Path(path), np.asarray(image)
     if path.suffix.lower() != ".png":
         raise ValueError(f"cannot write {path}: expected a name ending in .png")
-    if (
-        image.dtype != np.uint8
-        or image.size == 0
-        or (image.shape[2:] not in ((), (3,), (4,)) or image.ndim < 2)
-    ):
+    if image.dtype != np.uint8 or image.size == 0 or (image.shape[2:] not in ((), (3,), (4,)) or image.ndim < 2):
         raise ValueError(
             f"image must be uint8 of shape (Y, X), (Y, X, 3) or (Y, X, 4), not {image.dtype} {image.shape}"
         )
     _save_png(path, np.ascontiguousarray(image))
 
 
-def find_images(inputs: AnyPath | Iterable[AnyPath]) -> list[Path]:
+def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> list[Path]:
     """List the image files that files, folders and glob patterns stand for, sorted, each once.
 
     A folder stands for the images in it, without hidden files and ``*_masks.*``; a pattern (``*``, ``?``,
@@ -294,6 +291,8 @@ def find_images(inputs: AnyPath | Iterable[AnyPath]) -> list[Path]:
     ----------
     inputs : path or iterable of paths
         Files, folders and patterns, mixed.
+    masks : bool
+        List the ``*_masks.*`` files of a folder too.
 
     Raises
     ------
@@ -314,7 +313,7 @@ def find_images(inputs: AnyPath | Iterable[AnyPath]) -> list[Path]:
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if not given:
         raise ValueError("inputs is empty; give at least one image, folder or pattern")
-    found = [path for one in given for path in _found(Path(one))]
+    found = [path for one in given for path in _found(Path(one), masks)]
     return sorted({os.path.abspath(path): path for path in found}.values())
 
 
@@ -348,14 +347,10 @@ def _load(path: Path, *, indices: bool = False) -> _Stored:
         raise ValueError(f"{path} is empty (0 bytes); copy or export it again")
     # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer
     if head.startswith(_PNG):
-        stored = _load_raster(path, "PNG", indices=indices)
-    elif head.startswith(_JPEG):
-        stored = _load_raster(path, "JPEG")
-    else:
-        stored = _load_tiff(path)
-    if stored.data.size == 0:
-        raise ValueError(f"{path} has no pixels (shape {stored.data.shape})")
-    return stored
+        return _load_raster(path, "PNG", indices=indices)
+    if head.startswith(_JPEG):
+        return _load_raster(path, "JPEG")
+    return _load_tiff(path)
 
 
 class _UnsupportedError(Exception):
@@ -367,6 +362,8 @@ def _load_tiff(path: Path) -> _Stored:
         with _without_log(), tifffile.TiffFile(path) as file:
             _check_chain(file)
             series = file.series[0]
+            if 0 in series.shape:
+                raise _UnsupportedError(f"it has no pixels (shape {series.shape}); export it again")
             _check_complete(file, series)
             data = _decoded(path, series).reshape(series.get_shape(squeeze=False))
             axes = _letters(series)
@@ -409,9 +406,21 @@ def _check_chain(file: tifffile.TiffFile) -> None:
         seen.add(offset)
         stream.seek(offset)
         (tags,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
-        stream.seek(offset + form.tagnosize + tags * form.tagsize)
+        _check_tags(form, stream.read(tags * form.tagsize), stream.size)
         (offset,) = struct.unpack(form.offsetformat, stream.read(form.offsetsize))
     stream.seek(here)
+
+
+def _check_tags(form: Any, entries: bytes, size: int) -> None:
+    """Raise if a page's header points beyond the file: tifffile would go on without the axes in it."""
+    layout = form.byteorder + ("HHQ8s" if form.offsetsize == 8 else "HHI4s")
+    for code, kind, count, value in struct.iter_unpack(layout, entries):
+        length = count * _TAG_BYTES.get(kind, 0)
+        # makers' own tags are often broken and never needed
+        if code < _FIRST_PRIVATE_TAG and length > form.offsetsize:
+            (start,) = struct.unpack(form.offsetformat, value)
+            if start + length > size:
+                raise ValueError(f"tag {code} should end at byte {start + length}, the file ends at byte {size}")
 
 
 def _check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
@@ -423,9 +432,7 @@ def _check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) ->
         raise ValueError(f"{missing} of {len(series.pages)} planes are missing (in other files of the set?)")
     page: Any
     for page in series.pages:
-        _check_inside(
-            page, max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
-        )
+        _check_inside(page, max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)), default=0))
     if series.dataoffset is not None:
         _check_inside(series.pages[0], series.dataoffset + series.nbytes)
 
@@ -568,9 +575,7 @@ def _channels_first(path: Path, data: NDArray[Any], settled: Axes) -> tuple[NDAr
     return data.transpose([kept.index(a) for a in ordered]), "".join(ordered)
 
 
-def _picked(
-    path: Path, data: NDArray[Any], letters: str, channel: int | Sequence[int]
-) -> tuple[NDArray[Any], str]:
+def _picked(path: Path, data: NDArray[Any], letters: str, channel: int | Sequence[int]) -> tuple[NDArray[Any], str]:
     spatial = letters.removeprefix("C")
     channels = data if "C" in letters else data[None]
     wanted, count = np.atleast_1d(channel).tolist(), len(channels)
@@ -636,9 +641,7 @@ def _save_tiff(path: Path, labels: NDArray[Any], spacing: tuple[float, ...] | No
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     elif sizes:
         metadata |= {"unit": "um"}
-        metadata |= (
-            ({"spacing": sizes["Z"]} if "Z" in sizes else {}) if imagej else {"spacing": list(sizes.values())}
-        )
+        metadata |= ({"spacing": sizes["Z"]} if "Z" in sizes else {}) if imagej else {"spacing": list(sizes.values())}
         per_unit = 1.0 if imagej else 1e4
         options |= {"resolution": (per_unit / sizes["X"], per_unit / sizes["Y"])}
         options |= {} if imagej else {"resolutionunit": "CENTIMETER"}
@@ -660,12 +663,11 @@ def _save_png(path: Path, image: NDArray[Any]) -> None:
         PIL.Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
 
 
-def _found(given: Path) -> list[Path]:
+def _found(given: Path, masks: bool) -> list[Path]:
     kinds = ", ".join(SUFFIXES)
     if given.is_dir():
-        found = [
-            p for p in given.iterdir() if _is_image(p) and p.name[0] != "." and not stem(p).endswith("_masks")
-        ]
+        images = [path for path in given.iterdir() if _is_image(path) and path.name[0] != "."]
+        found = [path for path in images if masks or not stem(path).endswith("_masks")]
         if not found:
             raise FileNotFoundError(f"folder {given} holds no image; expected files ending in {kinds}")
         return found

@@ -100,7 +100,8 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], ModelInfo]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a mapping
+            names = file.keys()
+            weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"cannot read model file {path}: {_first_line(error)}; is it complete?") from error
     return weights, _parse(path, metadata)

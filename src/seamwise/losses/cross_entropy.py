@@ -5,9 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def cross_entropy(
-    logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
-) -> Tensor:
+def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1) -> Tensor:
     """Mean over the valid pixels of ω(p) · (−log z_{h(p)}(p)), with z = softmax(logits).
 
     ::
@@ -58,19 +56,25 @@ def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1)
         )
 
 
-def weighted_mean(
-    loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
-) -> Tensor:
+def weighted_mean(loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1) -> Tensor:
     """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
     valid = target != ignore_index
     if weight is not None:
-        if weight.shape != target.shape:
-            raise ValueError(
-                f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}"
-            )
-        # an ignored pixel may carry any weight, even NaN, and still counts for nothing
-        loss_map = loss_map * weight.to(loss_map).masked_fill(~valid, 0)
+        loss_map = loss_map * valid_weight(weight, target, ignore_index=ignore_index).to(loss_map)
     return (loss_map * valid).sum() / valid.sum().clamp(min=1)
+
+
+def valid_weight(weight: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
+    """Return the weights with 0 on ignored pixels, which may carry any weight, even NaN.
+
+    Raises
+    ------
+    ValueError
+        The weights have another shape than the target.
+    """
+    if weight.shape != target.shape:
+        raise ValueError(f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}")
+    return weight.masked_fill(target == ignore_index, 0)
 
 
 def in_full_precision(logits: Tensor) -> Tensor:

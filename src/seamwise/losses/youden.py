@@ -1,9 +1,12 @@
 """Youden's J as a loss, from one soft confusion matrix; see `youden`."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from seamwise.losses.cross_entropy import check_shapes, in_full_precision
+from seamwise.losses.cross_entropy import check_shapes, in_full_precision, valid_weight
 
 
 def youden(
@@ -61,17 +64,36 @@ def youden(
     value in the authors' own code.
     """
     confusion, present = soft_confusion(logits, target, ignore_index=ignore_index, per_sample=per_sample)
-    classes = logits.shape[1]
-    lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)
-    if lam.ndim and lam.shape != (classes, classes):
-        raise ValueError(f"lam must be a number or a ({classes}, {classes}) matrix, not {tuple(lam.shape)}")
-    true_positive = confusion.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
-    pair = present.unsqueeze(-1) & present.unsqueeze(-2)
-    pair = pair & ~torch.eye(classes, dtype=torch.bool, device=pair.device)
-    # absent pairs become log 1 = 0 before the logarithm, so that they cannot send NaN back
-    rate = ((1 + true_positive - confusion) / 2).masked_fill(~pair, 1)
-    tiny = torch.finfo(rate.dtype).tiny  # the logarithm's argument is 0 only at ±huge logits, all wrong
-    return -(lam * rate.clamp(min=tiny).log()).sum((-2, -1)).mean()
+    return _pairwise_loss(confusion, present, lam)
+
+
+def cross_entropy_and_youden(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    lam: float | Tensor = 0.5,
+    ignore_index: int = -1,
+) -> Tensor:
+    """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax: little more than the first alone.
+
+    Arguments, value and gradient are those of the sum (see there); half the cost, because both terms are
+    sums of log z or z over the pixels of a class. Can be differentiated once.
+    """
+    check_shapes(logits, target)
+    with torch.autocast(logits.device.type, enabled=False):
+        log_probabilities = in_full_precision(logits).log_softmax(1).flatten(2)
+        indicator = _indicator(target, log_probabilities, ignore_index)
+        counts = indicator.sum((0, 2))
+        weighted = indicator
+        if weight is not None:
+            weight = valid_weight(weight, target, ignore_index=ignore_index).to(indicator)
+            weighted = indicator * weight.reshape(len(target), 1, -1)
+        log_sum: Tensor
+        sums: Tensor
+        log_sum, sums = _ClassSums.apply(log_probabilities, indicator, weighted)  # type: ignore[no-untyped-call]
+        confusion = sums.sum(0) / counts.clamp(min=1)
+        return _pairwise_loss(confusion, counts > 0, lam) - log_sum / counts.sum().clamp(min=1)
 
 
 def soft_confusion(
@@ -101,13 +123,9 @@ def soft_confusion(
     One product of the probabilities with the classes' indicator: no pass per pair of classes.
     """
     check_shapes(logits, target)
-    samples, classes = logits.shape[:2]
     with torch.autocast(logits.device.type, enabled=False):
         probabilities = in_full_precision(logits).softmax(1).flatten(2)
-        target = target.reshape(samples, 1, -1)
-        # an ignored pixel belongs to no class: its column of the indicator is empty
-        classes_column = torch.arange(classes, device=target.device).view(1, classes, 1)
-        indicator = ((target == classes_column) & (target != ignore_index)).to(probabilities.dtype)
+        indicator = _indicator(target, probabilities, ignore_index)
         sums = probabilities @ indicator.transpose(1, 2)
         counts = indicator.sum(2)
         if not per_sample:
@@ -115,14 +133,56 @@ def soft_confusion(
         return sums / counts.clamp(min=1).unsqueeze(-2), counts > 0
 
 
+def _pairwise_loss(confusion: Tensor, present: Tensor, lam: float | Tensor) -> Tensor:
+    """−Σ_{i≠k} λ_ik·log((1 + M_ii − M_ik)/2) over the pairs that are present; the mean over leading axes."""
+    classes = confusion.shape[-1]
+    lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)
+    if lam.ndim and lam.shape != (classes, classes):
+        raise ValueError(f"lam must be a number or a ({classes}, {classes}) matrix, not {tuple(lam.shape)}")
+    true_positive = confusion.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+    pair = present.unsqueeze(-1) & present.unsqueeze(-2)
+    pair = pair & ~torch.eye(classes, dtype=torch.bool, device=pair.device)
+    # absent pairs become log 1 = 0 before the logarithm, so that they cannot send NaN back
+    rate = ((1 + true_positive - confusion) / 2).masked_fill(~pair, 1)
+    tiny = torch.finfo(rate.dtype).tiny  # the logarithm's argument is 0 only at ±huge logits, all wrong
+    return -(lam * rate.clamp(min=tiny).log()).sum((-2, -1)).mean()
+
+
+def _indicator(target: Tensor, like: Tensor, ignore_index: int) -> Tensor:
+    """y_k(p) as `(N, C, pixels)` in the type of `like`; an ignored pixel is in no class."""
+    classes = like.shape[1]
+    if 0 <= ignore_index < classes:
+        target = target.long().masked_fill(target == ignore_index, -1)
+    numbers = torch.arange(classes, device=like.device, dtype=like.dtype).view(1, classes, 1)
+    # 1 − |h − k|, cut at 0: three times as fast as comparing and casting
+    distance = (target.reshape(len(target), 1, -1).to(like) - numbers).abs_()
+    return distance.neg_().add_(1).clamp_(min=0)
+
+
+class _ClassSums(torch.autograd.Function):
+    """Σ_p w·log z over all classes, and Σ_p z_i·y_k, with one gradient for both."""
+
+    @staticmethod
+    def forward(ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:
+        probabilities = log_probabilities.exp()
+        ctx.save_for_backward(probabilities, indicator, weighted)
+        log_sum = torch.dot(log_probabilities.reshape(-1), weighted.reshape(-1))
+        return log_sum, probabilities @ indicator.transpose(1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, log_sum_grad: Tensor, sums_grad: Tensor) -> tuple[Tensor, None, None]:
+        probabilities, indicator, weighted = ctx.saved_tensors
+        grad = (sums_grad @ indicator).mul_(probabilities)
+        return grad.add_(weighted * log_sum_grad), None, None
+
+
 class Youden(nn.Module):
     """`youden` as a module."""
 
     lam: Tensor
 
-    def __init__(
-        self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False
-    ) -> None:
+    def __init__(self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False) -> None:
         super().__init__()
         self.register_buffer("lam", torch.as_tensor(lam, dtype=torch.float32), persistent=False)
         self.ignore_index = ignore_index
@@ -130,6 +190,4 @@ class Youden(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss; arguments as in `youden`."""
-        return youden(
-            logits, target, lam=self.lam, ignore_index=self.ignore_index, per_sample=self.per_sample
-        )
+        return youden(logits, target, lam=self.lam, ignore_index=self.ignore_index, per_sample=self.per_sample)

@@ -266,8 +266,7 @@ def match_dataset(
     per_image = tuple(map(partial(_match_pair, thresholds=thresholds), count(), pairs))
     if not per_image:
         raise ValueError(
-            "pairs: expected at least one (labels_true, labels_pred), got none; "
-            "a generator yields its pairs only once"
+            "pairs: expected at least one (labels_true, labels_pred), got none; a generator yields its pairs only once"
         )
     per_threshold = tuple(zip(*per_image, strict=True))
     return DatasetMatching(
@@ -361,9 +360,7 @@ def _ratio(numerator: float, denominator: float, *, undefined: float) -> float:
 
 def _check_thresholds(thresholds: Sequence[float]) -> None:
     if np.ndim(thresholds) != 1:
-        raise TypeError(
-            f"thresholds: expected a sequence of numbers, got {thresholds!r}; use match for one threshold"
-        )
+        raise TypeError(f"thresholds: expected a sequence of numbers, got {thresholds!r}; use match for one threshold")
     if len(thresholds) == 0:
         raise ValueError("thresholds: expected at least one number in (0, 1], got none; e.g. (0.5, 0.75)")
     for threshold in thresholds:

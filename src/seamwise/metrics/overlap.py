@@ -119,8 +119,7 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     true_runs, pred_runs, lengths = _joint_runs(true.ravel(), pred.ravel())
     if pred_runs.min(initial=0) < 0:
         raise ValueError(
-            f"labels_pred: expected values >= 0, got {pred_runs.min()}; "
-            "mark pixels to ignore in labels_true instead"
+            f"labels_pred: expected values >= 0, got {pred_runs.min()}; mark pixels to ignore in labels_true instead"
         )
     counted = true_runs >= 0
     true_ids, rows = _rank(true_runs[counted])

@@ -1,16 +1,20 @@
 """The U-Net of the thesis' Table 1, in any dimension; see `UNet`."""
 
-from typing import Literal
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Norm = Literal["none", "batch", "instance"]
 
 _CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_NORM = {
+_NORM: dict[str, dict[int, Callable[[int], nn.Module]]] = {
     "batch": {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
     "instance": {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
 }
@@ -68,8 +72,7 @@ class UNet(nn.Module):
         inputs = [in_channels, *widths]
         self.down = nn.ModuleList(_level(i, w, ndim, norm) for i, w in zip(inputs, widths, strict=False))
         self.up = nn.ModuleList(
-            _level(below + skip, skip, ndim, norm)
-            for below, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            _level(below + skip, skip, ndim, norm) for below, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.head = _CONV[ndim](width, out_channels, 1)
         self.pool = _POOL[ndim](2)
@@ -79,7 +82,7 @@ class UNet(nn.Module):
     @property
     def multiple(self) -> int:
         """Sizes that are multiples of this need no padding: 2^depth."""
-        return 2**self.depth
+        return 1 << self.depth
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits `(N, out_channels, *S)` of `image` `(N, in_channels, *S)`."""
@@ -107,12 +110,11 @@ class UNet(nn.Module):
         For inference only; does nothing for other norms.
         """
         self.eval()
-        for level in (*self.down, *self.up):
-            for i, layer in enumerate(level[:-1]):
-                if isinstance(layer, nn.modules.conv._ConvNd) and isinstance(
-                    level[i + 1], nn.modules.batchnorm._BatchNorm
-                ):
-                    level[i] = fuse_conv_bn_eval(layer, level[i + 1])
+        for level in cast(Iterable[nn.Sequential], (*self.down, *self.up)):
+            layers = list(level)
+            for i, (layer, following) in enumerate(pairwise(layers)):
+                if isinstance(layer, _ConvNd) and isinstance(following, _BatchNorm):
+                    level[i] = fuse_conv_bn_eval(layer, following)
                     level[i + 1] = nn.Identity()
         return self
 
@@ -143,7 +145,7 @@ def _level(in_channels: int, out_channels: int, ndim: int, norm: Norm) -> nn.Seq
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.modules.conv._ConvNd):
+    if isinstance(module, _ConvNd):
         nn.init.xavier_normal_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

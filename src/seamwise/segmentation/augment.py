@@ -134,9 +134,7 @@ def _sampling_grid(
 ) -> NDArray[np.float64]:
     """Where each pixel of the crop lies in the image, `(ndim, *crop)`."""
     dimensions = len(shape)
-    centre = [
-        rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5 for n, c in zip(shape, crop, strict=True)
-    ]
+    centre = [rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5 for n, c in zip(shape, crop, strict=True)]
     axes = [np.arange(c) - (c - 1) / 2 for c in crop]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"))
     matrix = _rotation(dimensions, np.deg2rad(rng.uniform(-settings.rotate, settings.rotate)))
@@ -145,7 +143,8 @@ def _sampling_grid(
     matrix = matrix * np.where(mirrored, -1, 1)
     where: NDArray[np.float64] = np.tensordot(matrix, offsets, 1)
     where += np.reshape(centre, (-1,) + (1,) * dimensions)
-    return where + _displacement(crop, settings.warp, rng)
+    where += _displacement(crop, settings.warp, rng)
+    return where
 
 
 def _rotation(dimensions: int, angle: float) -> NDArray[np.float64]:

@@ -47,8 +47,9 @@ def segment_files(
 ) -> Iterator[Outcome]:
     """Segment files one by one and write ``<stem>.tif`` label images as they are ready.
 
-    Files whose labels are there already are passed over, unless `overwrite`. A file that cannot be read or
-    segmented is reported and left out; the others go on.
+    Everything that would stop the whole job is checked at the call; the work is done as the outcomes are
+    drawn. Files whose labels are there already are passed over, unless `overwrite`. A file that cannot be
+    read or segmented is reported and left out; the others go on.
 
     Raises
     ------
@@ -63,11 +64,15 @@ def segment_files(
     model = load(options.model, device=device)
     output.mkdir(parents=True, exist_ok=True)
     _record(output, options, overwrite)
-    for path, target in zip(paths, targets, strict=True):
-        if target.exists() and not overwrite:
-            yield Outcome(path, len(paths), messages=(f"{path}: {target} is there already",))
-        else:
-            yield _segment_file(path, target, options, model, len(paths))
+
+    def outcomes() -> Iterator[Outcome]:
+        for path, target in zip(paths, targets, strict=True):
+            if target.exists() and not overwrite:
+                yield Outcome(path, len(paths), messages=(f"{path}: {target} is there already",))
+            else:
+                yield _segment_file(path, target, options, model, len(paths))
+
+    return outcomes()
 
 
 def _segment_file(path: Path, target: Path, options: Options, model: Model, total: int) -> Outcome:
@@ -98,9 +103,7 @@ def _targets(paths: Sequence[Path], output: Path) -> list[Path]:
     for path in paths:
         target = output / f"{stem(path)}.tif"
         if target in sources:
-            raise ValueError(
-                f"{sources[target]} and {path} would both write {target}: segment them into two folders"
-            )
+            raise ValueError(f"{sources[target]} and {path} would both write {target}: segment them into two folders")
         if target.resolve() in inputs:
             raise ValueError(f"the labels of {path} would replace {target}: choose another output folder")
         sources[target] = path

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from seamwise.io.images import SUFFIXES, Image, find_images, read_image, read_labels, stem
+from seamwise.io.images import Image, find_images, read_image, read_labels, stem
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels, relabel, semantic_target
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
@@ -140,9 +140,7 @@ class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         step, index = divmod(number, self.batch_size)
         rng = np.random.default_rng((self.seed, step, index))
         source = self.images[int(rng.integers(len(self.images)))]
-        image, labels = random_crop(
-            source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng
-        )
+        image, labels = random_crop(source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng)
         target = self.target(labels)
         image = vary_intensity(image, target, settings=self.augmentation, rng=rng)
         return torch.from_numpy(image), torch.from_numpy(target)
@@ -152,10 +150,10 @@ def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     if (folder / "imagesTr").is_dir():
         pairs = _nnunet_pairs(folder)
     elif (folder / "images").is_dir():
-        masks = {stem(path): path for path in _files(folder / "masks")}
-        pairs = [(stem(path), (path,), masks.get(stem(path))) for path in _files(folder / "images")]
+        masks = {stem(path): path for path in find_images(folder / "masks", masks=True)}
+        pairs = [(stem(path), (path,), masks.get(stem(path))) for path in find_images(folder / "images")]
     else:
-        files = _files(folder)
+        files = find_images(folder, masks=True)
         masks = {stem(path): path for path in files}
         pairs = [
             (stem(path), (path,), masks.get(f"{stem(path)}_masks"))
@@ -168,11 +166,6 @@ def _pairs_of(folder: Path) -> tuple[Pair, ...]:
         raise FileNotFoundError(
             f"{len(missing)} of {len(pairs)} images in {folder} have no mask of the same name: {shown}"
         )
-    if not pairs:
-        raise FileNotFoundError(
-            f"no images in {folder}: expected images/ and masks/, x.tif beside x_masks.tif, "
-            f"or imagesTr/ and labelsTr/ (of type {', '.join(SUFFIXES)})"
-        )
     return tuple(Pair(name, images, mask) for name, images, mask in sorted(pairs) if mask)
 
 
@@ -180,15 +173,9 @@ def _nnunet_pairs(folder: Path) -> list[tuple[str, tuple[Path, ...], Path | None
     ending = None
     if (folder / "dataset.json").is_file():
         ending = json.loads((folder / "dataset.json").read_text()).get("file_ending")
-    masks = {stem(path): path for path in _files(folder / "labelsTr")}
+    masks = {stem(path): path for path in find_images(folder / "labelsTr", masks=True)}
     cases: dict[str, list[Path]] = {}
-    for path in _files(folder / "imagesTr"):
+    for path in find_images(folder / "imagesTr"):
         if ending is None or path.name.endswith(ending):
             cases.setdefault(stem(path).rpartition("_")[0], []).append(path)
     return [(case, tuple(sorted(files)), masks.get(case)) for case, files in cases.items()]
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))

@@ -22,9 +22,7 @@ def choose_device(device: str = "auto") -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device {device!r} is not to be had: {reason}; use 'auto', 'cpu', 'cuda' …"
-        ) from error
+        raise ValueError(f"device {device!r} is not to be had: {reason}; use 'auto', 'cpu', 'cuda' …") from error
     return chosen
 
 
@@ -37,7 +35,7 @@ def choose_precision(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if device.type == "cpu":
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
             return torch.bfloat16
     return torch.float32

@@ -45,10 +45,10 @@ def plot_curve(path: Path, history: Sequence[Progress]) -> None:
     right = left.twinx()
     validated = [progress for progress in history if progress.panoptic_quality is not None]
     at = [progress.step for progress in validated]
-    right.plot(at, [p.panoptic_quality for p in validated], "o-", color="C0", ms=3, label="PQ, pooled")
-    right.plot(
-        at, [p.average_precision for p in validated], "s-", color="C1", ms=3, label="AP, mean of images"
-    )
+    quality = [progress.panoptic_quality or 0.0 for progress in validated]
+    precision = [progress.average_precision or 0.0 for progress in validated]
+    right.plot(at, quality, "o-", color="C0", ms=3, label="PQ, pooled")
+    right.plot(at, precision, "s-", color="C1", ms=3, label="AP, mean of images")
     right.set_ylabel("validation, IoU ≥ 0.5")
     right.set_ylim(0, 1)
     right.grid(axis="y", alpha=0.3)
@@ -59,6 +59,5 @@ def plot_curve(path: Path, history: Sequence[Progress]) -> None:
 
 def _running_mean(values: Sequence[float]) -> list[float]:
     return [
-        sum(window) / len(window)
-        for window in (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
+        sum(window) / len(window) for window in (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
     ]

@@ -29,8 +29,8 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
     """
     if predicted.is_file() and truth.is_file():
         return (ScoredPair(_name(truth), predicted, truth),)
-    found = {_name(path): path for path in find_images([predicted])}
-    wanted = {_name(path): path for path in find_images([truth])}
+    found = {_name(path): path for path in find_images(predicted, masks=True)}
+    wanted = {_name(path): path for path in find_images(truth, masks=True)}
     missing = [name for name in wanted if name not in found]
     if missing:
         shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
@@ -40,9 +40,7 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
     return tuple(ScoredPair(name, found[name], path) for name, path in wanted.items())
 
 
-def score_files(
-    pairs: Iterable[ScoredPair], *, thresholds: Sequence[float] = DEFAULT_THRESHOLDS
-) -> DatasetMatching:
+def score_files(pairs: Iterable[ScoredPair], *, thresholds: Sequence[float] = DEFAULT_THRESHOLDS) -> DatasetMatching:
     """Match every pair at every IoU threshold; one pair at a time is in memory."""
 
     def read() -> Iterator[tuple[Labels, Labels]]:

@@ -171,11 +171,10 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
             f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {image.shape}"
         )
     if len(image) != expected:
-        last = (
-            " (channels last? move them first)" if image.shape[-1] == expected or image.shape[-1] <= 4 else ""
-        )
+        last = " (channels last? move them first)" if image.shape[-1] == expected or image.shape[-1] <= 4 else ""
         raise ValueError(
-            f"the model expects {expected} channel(s), the image {image.shape} has {len(image)}{last}: choose a channel"
+            f"the model expects {expected} channel(s), the image {image.shape} has {len(image)}{last}: "
+            "choose by number, as image[0] or --channel 0"
         )
     if 0 in image.shape:
         raise ValueError(f"image is empty: its shape is {image.shape}")
@@ -207,9 +206,7 @@ def probability_slabs(
 
 
 @torch.inference_mode()
-def _probabilities(
-    block: NDArray[Any], normalise: Normalization, model: Model, flips: bool
-) -> NDArray[np.float32]:
+def _probabilities(block: NDArray[Any], normalise: Normalization, model: Model, flips: bool) -> NDArray[np.float32]:
     batch = torch.from_numpy(normalise(block)).unsqueeze(0)
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     axes = range(2, batch.ndim)

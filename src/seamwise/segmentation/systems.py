@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from torch import Tensor
 
-from seamwise.losses import cross_entropy, youden
+from seamwise.losses import cross_entropy, cross_entropy_and_youden
 
 SystemName = Literal["ce2", "ce3", "ce4", "j3", "j4"]
 
@@ -29,7 +30,5 @@ def system(name: SystemName, *, lam: float) -> System:
       J term weighted by `lam` for each pair of classes.
     """
 
-    def cross_entropy_and_youden(logits: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(logits, target) + youden(logits, target, lam=lam)
-
-    return System(int(name[-1]), cross_entropy_and_youden if name.startswith("j") else cross_entropy)
+    loss = partial(cross_entropy_and_youden, lam=lam) if name.startswith("j") else cross_entropy
+    return System(int(name[-1]), loss)

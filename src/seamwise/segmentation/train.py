@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from pydantic import RootModel
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Subset
 
 import seamwise
@@ -87,8 +87,7 @@ def train(
     info = _describe(settings, task, training)
     torch.manual_seed(settings.seed)
     weights = place(build_net(info), chosen)
-    decay = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
-    average = AveragedModel(weights, multi_avg_fn=decay, use_buffers=True)
+    average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
     averaged = cast(UNet, average.module)
     net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
     state = _State(weights, average, optimizer)
@@ -142,9 +141,7 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
 def validate(model: Model, images: Sequence[AnnotatedImage], progress: Progress) -> Progress:
     """Add pooled PQ and mean AP over the images, both at IoU 0.5, to a line of the log."""
     # annotated images are normalised, and normalising them once more changes nothing
-    pairs = (
-        (image.labels, segment(image.image, model=model, keep_probabilities=False).labels) for image in images
-    )
+    pairs = ((image.labels, segment(image.image, model=model, keep_probabilities=False).labels) for image in images)
     scores = match_dataset(pairs, thresholds=(0.5,))
     return replace(
         progress,
@@ -225,6 +222,21 @@ def _batches(
     )
     remaining = Subset(samples, range(first_step * settings.batch_size, len(samples)))
     return iter(DataLoader(remaining, settings.batch_size, num_workers=settings.workers))
+
+
+def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
+    """Exponential moving average whose decay rises from 0.1, so that the first weights are soon forgotten."""
+
+    @torch.no_grad()
+    def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        for average, weight in zip(averages, weights, strict=True):
+            if average.is_floating_point():
+                average.lerp_(weight, 1 - now)
+            else:
+                average.copy_(weight)  # batch norm counts its batches
+
+    return update
 
 
 def _optimizer(net: UNet, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -157,6 +157,5 @@ def _shift(labels: Labels, pixels: int, rng: np.random.Generator) -> Labels:
 
 def _widen(box: Box, pixels: int, shape: tuple[int, ...]) -> Box:
     return tuple(
-        slice(max(axis.start - pixels, 0), min(axis.stop + pixels, size))
-        for axis, size in zip(box, shape, strict=True)
+        slice(max(axis.start - pixels, 0), min(axis.stop + pixels, size)) for axis, size in zip(box, shape, strict=True)
     )

@@ -233,9 +233,7 @@ def _closeness(offset: FloatArray, one: FloatArray, other: FloatArray) -> FloatA
     return closeness
 
 
-def _beside(
-    metric: FloatArray, others: FloatArray, centres: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def _beside(metric: FloatArray, others: FloatArray, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Places where a cell touches a random one of the others."""
     parent = rng.integers(len(centres), size=TRIES)
     direction = rng.standard_normal((TRIES, centres.shape[1]))
@@ -244,9 +242,7 @@ def _beside(
     return places
 
 
-def _free(
-    tried: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float
-) -> FloatArray:
+def _free(tried: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float) -> FloatArray:
     closeness = _closeness(tried[:, None] - centres, metric, others)
     return tried[(closeness >= closest).all(axis=1)]
 
@@ -303,9 +299,7 @@ def _one_component_each(owner: Labels) -> Labels:
     return labels
 
 
-def _glow(
-    labels: Labels, nearest: FloatArray, brightness: tuple[float, float], rng: np.random.Generator
-) -> FloatArray:
+def _glow(labels: Labels, nearest: FloatArray, brightness: tuple[float, float], rng: np.random.Generator) -> FloatArray:
     cell = rng.uniform(*brightness, size=int(labels.max()) + 1).astype(np.float32)
     cell[0] = 0
     glow: FloatArray = cell[labels] * (1 - EDGE_FALL * np.minimum(nearest, 1) ** 2)
@@ -317,9 +311,7 @@ def _border(nearest: FloatArray, second: FloatArray) -> FloatArray:
     return border
 
 
-def _texture(
-    shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def _texture(shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Log-normal field of mean 1: bright grains on a duller ground, as chromatin has them."""
     field = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma)
     field /= field.std()
@@ -367,9 +359,7 @@ def _checked_count(cells: int) -> int:
 
 def _checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     if np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise ValueError(
-            f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards"
-        )
+        raise ValueError(f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards")
     return np.dtype(dtype)
 
 

@@ -1,0 +1,71 @@
+"""End to end with the shipped model: read, network, decode, write. Throughput, and memory on a large image.
+
+python benchmarks/segment.py            # four files of 2048², throughput against the bare network
+python benchmarks/segment.py --large    # one file of 10,000², peak memory (minutes)
+"""
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+
+from seamwise.segmentation import load
+from seamwise.segmentation.batch import Options, segment_files
+from seamwise.segmentation.devices import memory_format
+from seamwise.synth import crowded_cells
+
+
+def write_images(folder: Path, count: int, side: int) -> None:
+    patch = crowded_cells((1024, 1024), cells=500, rng=0).image
+    repeats = -(-side // len(patch))
+    for number in range(count):
+        image = np.tile(np.roll(patch, 100 * number, 0), (repeats, repeats))[:side, :side]
+        tifffile.imwrite(folder / f"{number}.tif", image)
+
+
+def throughput(folder: Path, side: int) -> list[float]:
+    """Megapixels per second of each file, read to written."""
+    rates, begin = [], time.perf_counter()
+    for outcome in segment_files([folder], folder / "out", Options(), overwrite=True):
+        assert not outcome.failed, outcome.messages
+        rates.append(side**2 / 1e6 / (time.perf_counter() - begin))
+        begin = time.perf_counter()
+    return rates
+
+
+def network_alone() -> float:
+    """Megapixels per second of the bare network on a 1024² tile, the upper bound of all the rest."""
+    model = load("nuclei-2d")
+    tile = torch.zeros(1, 1, 1024, 1024).to(model.device, model.dtype, memory_format=memory_format(2))
+    times = []
+    with torch.inference_mode():
+        for _ in range(5):
+            begin = time.perf_counter()
+            model.net(tile)
+            times.append(time.perf_counter() - begin)
+    return 1024**2 / 1e6 / statistics.median(times)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", action="store_true")
+    large = parser.parse_args().large
+    count, side = (1, 10_000) if large else (4, 2048)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_images(folder, count, side)
+        rates = throughput(folder, side)
+    if large:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"{side}² pixels: {rates[0]:.2f} megapixels/s, peak memory {peak:.2f} GiB")
+    else:
+        bare = network_alone()
+        end_to_end = statistics.median(rates[1:])
+        print(f"end to end {end_to_end:.2f} megapixels/s (median of files 2..{count} of {side}²)")
+        print(f"network alone {bare:.2f} megapixels/s; end to end takes {bare / end_to_end:.2f} times as long")
