@@ -29,8 +29,8 @@ def test_neighbours_share_at_least_the_overlap(length):
 def test_weights_of_two_tiles_written_out():
     first, second = tiles((6,), size=4, overlap=2)
     assert (first.box[0], second.box[0]) == (slice(0, 4), slice(2, 6))
-    np.testing.assert_allclose(first.weights[0], [1, 1, 0.75, 0.25])
-    np.testing.assert_allclose(second.weights[0], [0.25, 0.75, 1, 1])
+    np.testing.assert_allclose(first.weights[0], [1, 1, 27 / 28, 1 / 28])
+    np.testing.assert_allclose(second.weights[0], [1 / 28, 27 / 28, 1, 1])
 
 
 def test_one_tile_covers_a_small_grid():

@@ -44,7 +44,10 @@ def tiles(shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64,
     size : int or one int per axis
         Largest tile. Axes no longer than this are not cut.
     overlap : int
-        Least number of pixels that two neighbouring tiles share; the weights change linearly over them.
+        Least number of pixels that two neighbouring tiles share. There each tile weighs by the cube of the
+        distance to its border, as a share of the sum over the tiles: a network errs most where a tile ends,
+        and with the cube the labels change several times less from one tile size to another than with a
+        linear ramp, at the same cost.
     multiple : int
         Tiles start at multiples of this: for a network with n poolings, 2^n makes the pooling grids of
         all tiles the same as that of the whole image.
@@ -124,11 +127,19 @@ def _cut(length: int, size: int, overlap: int, multiple: int) -> list[tuple[slic
     ideal = np.linspace(0, length - size, count)
     starts = np.minimum(-(-ideal.astype(int) // multiple) * multiple, np.arange(count) * step)
     boxes = [slice(int(start), min(int(start) + size, length)) for start in starts]
-    position = np.arange(length) + 0.5
-    ramps = np.zeros((count, length))
-    for ramp, box in zip(ramps, boxes, strict=True):
-        from_start = np.inf if box.start == 0 else position - box.start
-        to_end = np.inf if box.stop == length else box.stop - position
-        ramp[:] = np.clip(np.minimum(from_start, to_end), 0, max(overlap, 1))
-    ramps /= ramps.sum(0)
-    return [(box, ramp[box].astype(np.float32)) for box, ramp in zip(boxes, ramps, strict=True)]
+    ramps = [_ramp(box, length, overlap) for box in boxes]
+    total = np.zeros(length)
+    for box, ramp in zip(boxes, ramps, strict=True):
+        total[box] += ramp
+    return [(box, (ramp / total[box]).astype(np.float32)) for box, ramp in zip(boxes, ramps, strict=True)]
+
+
+def _ramp(box: slice, length: int, overlap: int) -> NDArray[np.float64]:
+    """Cube of the distance to the box's ends, except where they are ends of the axis; cut at the overlap."""
+    distance = np.full(box.stop - box.start, float(max(overlap, 1)))
+    middles = np.arange(len(distance)) + 0.5
+    if box.start > 0:
+        distance = np.minimum(distance, middles)
+    if box.stop < length:
+        distance = np.minimum(distance, middles[::-1])
+    return distance**3

@@ -1,8 +1,17 @@
 """Which axis is which: the user's word, then the file's, then a guess that is said."""
 
+import numpy as np
 import pytest
 
-from seamwise.io.axes import imagej_sizes, ome_sizes, settle_axes, shaped_sizes
+from seamwise.io.axes import (
+    Axes,
+    channels_first,
+    imagej_sizes,
+    ome_sizes,
+    pick_channels,
+    settle_axes,
+    shaped_sizes,
+)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +171,29 @@ def test_imagej_broken_resolution(resolution):
 @pytest.mark.parametrize("spacing", [None, 2.0, [1.0], "wide"])
 def test_shaped_sizes_need_one_number_per_axis(spacing):
     assert shaped_sizes({"axes": "YX", "spacing": spacing, "unit": "um"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("letters", "shape", "axes"),
+    [
+        ("YXC", (4, 5, 3), "CYX"),
+        ("ZCYX", (6, 2, 4, 5), "CZYX"),
+        ("TZYX", (1, 6, 4, 5), "ZYX"),
+        ("CYX", (1, 4, 5), "YX"),
+    ],
+)
+def test_channels_come_first(letters, shape, axes):
+    data = np.arange(np.prod(shape)).reshape(shape)
+    # stored with one more axis of length 1, which settling has left out
+    arranged, found = channels_first(data[None], Axes(letters, shape), name="x.tif")
+    assert found == axes
+    expected = np.einsum(f"{letters.lower()}->{axes.lower()}", data)
+    np.testing.assert_array_equal(arranged, expected)
+
+
+@pytest.mark.parametrize(("channel", "axes"), [(1, "YX"), ([1], "CYX"), ([2, 0], "CYX")])
+def test_channels_are_picked_in_the_order_asked(channel, axes):
+    data = np.arange(3 * 4 * 5).reshape(3, 4, 5)
+    picked, found = pick_channels(data, "CYX", channel, name="x.tif")
+    assert found == axes
+    np.testing.assert_array_equal(picked, data[channel])

@@ -1,13 +1,16 @@
-"""Which axis of a stored array is which (`settle_axes`), and how far apart its pixels lie (`ome_sizes`, ...).
+"""Which axis of a stored array is which (`settle_axes`, `channels_first`), and its pixel size (`ome_sizes`, ...).
 
 The user's word wins over the file's, the file's over a guess, and a guess is said.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
 
 _LETTERS = "TCZYX"
 _MOST_CHANNELS = 4  # a longer axis of unknown meaning is taken for a stack
@@ -106,6 +109,79 @@ def settle_axes(
         )
     note = "" if clear or stack else f"no axes in {name}: read {shape} as {guess}; say axes='{_other(guess)}'"
     return Axes(guess, shape, note and f"{note} if that is wrong")
+
+
+def channels_first(data: NDArray[Any], settled: Axes, *, name: str) -> tuple[NDArray[Any], str]:
+    """Return an array in the order CZYX and its axes, without T and without a single channel.
+
+    Parameters
+    ----------
+    data : array
+        The stored array; it may have further axes of length 1.
+    settled : Axes
+        What `settle_axes` said of it.
+    name : str
+        The file's name, for messages.
+
+    Raises
+    ------
+    ValueError
+        There are several time points.
+
+    Examples
+    --------
+    >>> data, letters = channels_first(np.zeros((1, 6, 2, 4, 5)), Axes("ZCYX", (6, 2, 4, 5)), name="x.tif")
+    >>> letters, data.shape
+    ('CZYX', (2, 6, 4, 5))
+    """
+    letters, lengths = settled.letters, dict(zip(settled.letters, settled.shape, strict=True))
+    if lengths.get("T", 1) > 1:
+        stack = "" if "Z" in letters else f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
+        raise ValueError(
+            f"{name} holds {lengths['T']} time points ({letters}, shape {settled.shape}); expected one: "
+            f"save one file per time point{stack}"
+        )
+    kept = [a for a in letters if not (a == "T" or (a == "C" and lengths["C"] == 1))]
+    data = data.reshape([lengths[a] for a in kept])
+    ordered = sorted(kept, key="CZYX".index)
+    return data.transpose([kept.index(a) for a in ordered]), "".join(ordered)
+
+
+def pick_channels(
+    data: NDArray[Any], letters: str, channel: int | Sequence[int], *, name: str
+) -> tuple[NDArray[Any], str]:
+    """Return the channels asked for, and the axes: an int gives no channel axis, a sequence keeps it.
+
+    Parameters
+    ----------
+    data : (*S) or (C, *S) array
+        As `channels_first` gives it; without a channel axis it has channel 0 only.
+    letters : str
+        Its axes.
+    channel : int or sequence of int
+        Counted from 0.
+    name : str
+        The file's name, for messages.
+
+    Raises
+    ------
+    ValueError
+        There is no such channel.
+
+    Examples
+    --------
+    >>> pick_channels(np.array([[[5, 6]], [[7, 8]]]), "CYX", 1, name="x.tif")
+    (array([[7, 8]]), 'YX')
+    """
+    spatial = letters.removeprefix("C")
+    channels = data if "C" in letters else data[None]
+    wanted, count = np.atleast_1d(channel).tolist(), len(channels)
+    if not wanted or not all(type(c) is int and 0 <= c < count for c in wanted):
+        exist = "channel 0 only" if count == 1 else f"channels 0 to {count - 1}"
+        raise ValueError(f"channel={channel!r} does not fit {name}, which has {exist}")
+    if np.ndim(channel) == 0:
+        return channels[wanted[0]], spatial
+    return channels[wanted], "C" + spatial
 
 
 def ome_sizes(xml: str) -> dict[str, float]:

@@ -28,7 +28,7 @@ def demo(output: Path, *, model: str | Path | Model = "nuclei-2d", seed: int = 7
 
     Writes ``image.png``, ``labels.tif``, ``overlay.png`` and ``demo.png`` to an existing folder.
     """
-    scene = crowded_cells((512, 512), cells=130, rng=seed)
+    scene = crowded_cells((320, 320), cells=60, rng=seed)
     prediction = segment(scene.image, model=model)
     matching = match(scene.labels, prediction.labels)
     files = tuple(output / name for name in ("image.png", "labels.tif", "overlay.png", "demo.png"))
@@ -46,9 +46,9 @@ def _draw(path: Path, scene: SyntheticImage, prediction: Prediction, matching: M
         ("image", np.repeat(stretch(scene.image)[..., np.newaxis], 3, axis=2)),
         ("cell, touching, gap", _classes_as_colours(prediction)),
         (f"{prediction.labels.max()} cells found", overlay(scene.image, prediction.labels)),
-        (f"{scene.labels.max()} cells drawn", colours(int(scene.labels.max()))[scene.labels]),
+        (f"{scene.labels.max()} cells in truth", colours(int(scene.labels.max()))[scene.labels]),
     ]
-    figure = Figure(figsize=(16, 4.6), layout="constrained")
+    figure = Figure(figsize=(16, 4.5), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         axes.imshow(picture, interpolation="nearest")
         axes.set_title(title)

@@ -10,6 +10,7 @@ from seamwise.io.models import NormalizationRule
 
 _BLOCK = 4  # a bright structure counts if it fills a block of this many pixels along each axis
 _SAMPLES = 2**21  # percentiles are taken from about this many evenly spaced pixels
+_SLAB = 2**22  # blocks are averaged over about this many pixels at a time
 _HEADROOM = 2.0
 
 
@@ -71,7 +72,7 @@ def _peak(channel: NDArray[Any]) -> float:
     """Largest mean of a block; blocks that the border cuts are left out unless the image is smaller."""
     block = [min(_BLOCK, n) for n in channel.shape]
     peak = -np.inf
-    rows = max(block[0], 2**22 // max(channel[0].size, 1) // block[0] * block[0])
+    rows = max(block[0], _SLAB // max(channel[0].size, 1) // block[0] * block[0])
     for start in range(0, channel.shape[0] - block[0] + 1, rows):
         slab = channel[start : start + rows]
         whole = slab[tuple(slice(n // b * b) for n, b in zip(slab.shape, block, strict=True))]

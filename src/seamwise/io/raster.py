@@ -1,0 +1,111 @@
+"""PNG and JPEG through Pillow: `load_raster`, `save_png` and `save_label_png`."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from seamwise.io.atomic import atomic_path
+from seamwise.io.stored import Stored, UnsupportedError, unreadable
+
+_ORIENTATION = 0x0112  # EXIF
+
+
+def raster_kind(head: bytes) -> Literal["PNG", "JPEG"] | None:
+    """Tell PNG and JPEG by a file's first bytes; its name may lie.
+
+    Examples
+    --------
+    >>> raster_kind(bytes([0xFF, 0xD8, 0xFF, 0xE0]))
+    'JPEG'
+    """
+    if head.startswith(b"\x89PNG"):
+        return "PNG"
+    return "JPEG" if head.startswith(b"\xff\xd8\xff") else None
+
+
+def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = False) -> Stored:
+    """Read a PNG or JPEG: axes YX or YXS, upright, without alpha, no pixel size.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : {"PNG", "JPEG"}
+        What it is, by `raster_kind`.
+    indices : bool
+        Read a coloured palette as its indices, not its colours. A grey palette gives its grey values.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged or truncated, or has 16-bit colours, which Pillow would cut to 8.
+    """
+    try:
+        with path.open("rb") as stream:
+            if kind == "PNG":
+                _check_depth(stream.read(26))
+                stream.seek(0)
+            # not Image.open: its limit on the pixel count is a setting of the whole process
+            picture: PIL.Image.Image = PngImageFile(stream) if kind == "PNG" else JpegImageFile(stream)
+            picture.load()
+            data, notes = _pixels(picture, path.name, indices)
+    except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
+        raise unreadable(path, kind, error) from error
+    return Stored(data, "YXS"[: data.ndim], kind, notes=notes)
+
+
+def save_png(path: Path, image: NDArray[Any]) -> None:
+    """Write (Y, X) uint8 or uint16, (Y, X, 3) or (Y, X, 4) uint8 as a PNG, whole or not at all."""
+    with atomic_path(path) as temporary:
+        PIL.Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
+
+
+def save_label_png(path: Path, labels: NDArray[Any]) -> None:
+    """Write labels as a grey PNG, whole or not at all; ValueError unless they are (Y, X) uint8 or uint16."""
+    if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
+        what = "a stack" if labels.ndim == 3 else f"labels from {labels.min()} to {labels.max()}"
+        raise ValueError(f"{path}: a PNG holds 2D labels from 0 to 65535, not {what}; write a .tif instead")
+    save_png(path, labels)
+
+
+def _check_depth(head: bytes) -> None:
+    depth, colour = head[24:26]
+    if depth == 16 and colour != 0:
+        # Pillow would drop the lower 8 bits without a word
+        raise UnsupportedError("it has 16-bit colours; save it as TIFF or as 16-bit grey")
+
+
+def _pixels(picture: PIL.Image.Image, name: str, indices: bool) -> tuple[NDArray[Any], tuple[str, ...]]:
+    notes = []
+    if picture.getexif().get(_ORIENTATION, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
+        notes.append(f"{name} turned upright as its EXIF orientation says")
+    if picture.mode in ("LA", "RGBA", "PA"):
+        notes.append(f"alpha channel of {name} dropped")
+    if picture.mode in ("P", "PA"):
+        return _from_palette(picture, indices), tuple(notes)
+    if picture.mode == "I":  # how older versions of Pillow name a 16-bit grey PNG
+        return np.asarray(picture).astype(np.uint16), tuple(notes)
+    if picture.mode == "LA":
+        picture = picture.getchannel("L")
+    elif picture.mode not in ("1", "L", "I;16", "RGB"):
+        if picture.mode != "RGBA":
+            notes.append(f"{name} converted from {picture.mode} to RGB")
+        picture = picture.convert("RGB")
+    return np.array(picture), tuple(notes)
+
+
+def _from_palette(picture: PIL.Image.Image, indices: bool) -> NDArray[Any]:
+    index = np.array(picture.getchannel(0) if picture.mode == "PA" else picture)
+    colours = np.zeros((256, 3), np.uint8)
+    listed = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    colours[: len(listed)] = listed
+    grey = bool((colours == colours[:, :1]).all())
+    pixels: NDArray[Any] = colours[index, 0] if grey else index if indices else colours[index]
+    return pixels

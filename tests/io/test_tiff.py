@@ -1,0 +1,402 @@
+"""TIFF files: what goes in comes out, and what is missing or damaged is never read as zeros."""
+
+import logging
+import threading
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+from seamwise.io.images import read_image, read_labels, write_labels
+
+DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
+
+
+def counting(shape, dtype="uint16"):
+    """An array of unequal numbers, so that a swapped axis shows."""
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+def one_line(caught, *words):
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+    return True
+
+
+# ----------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "shape"), [("x.TIFF", (6, 5, 7)), ("x.ome.tif", (5, 7))])
+def test_tiff_keeps_every_dtype(tmp_path, name, shape, dtype):
+    if (name, dtype) == ("x.ome.tif", "float16"):
+        name = "y.tif"  # OME has no half precision
+    pixels, axes = counting(shape, dtype), "ZYX"[-len(shape) :]
+    tifffile.imwrite(tmp_path / name, pixels, photometric="minisblack", metadata={"axes": axes})
+    image = read_image(tmp_path / name)
+    np.testing.assert_array_equal(image.data, pixels)
+    assert (image.data.dtype, image.axes, image.note) == (pixels.dtype, axes, "")
+    assert image.data.dtype.isnative
+    assert image.data.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape", "axes"),
+    [
+        ("CYX", (2, 5, 7), "CYX"),
+        ("ZCYX", (6, 2, 5, 7), "CZYX"),
+        ("CZYX", (2, 6, 5, 7), "CZYX"),
+        ("TZYX", (1, 6, 5, 7), "ZYX"),
+        ("TCZYX", (1, 2, 6, 5, 7), "CZYX"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ome", "imagej", "shaped"])
+def test_axes_of_the_file_are_brought_to_channels_first(tmp_path, kind, stored, shape, axes):
+    if kind == "imagej":  # which stores T before Z before C
+        order = sorted(range(len(stored)), key=lambda i: "TZCYX".index(stored[i]))
+        shape, stored = tuple(shape[i] for i in order), "".join(stored[i] for i in order)
+    pixels = counting(shape)
+    options = {} if kind == "shaped" else {kind: True}
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": stored}, **options)
+    image = read_image(path)
+    assert (image.axes, image.note) == (axes, "")
+    np.testing.assert_array_equal(image.data, np.einsum(f"{stored.lower()}->{axes.lower()}", pixels))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_byte_order_of_the_file_is_not_passed_on(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "x.tif", counting((5, 7), dtype), byteorder=">")
+    image = read_image(tmp_path / "x.tif")
+    assert image.data.dtype.isnative
+    np.testing.assert_array_equal(image.data, counting((5, 7)))
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_colour_tiff(tmp_path, planar):
+    pixels = counting((5, 7, 3), "uint8")
+    stored = pixels if planar == "contig" else pixels.transpose(2, 0, 1)
+    tifffile.imwrite(tmp_path / "x.tif", stored, photometric="rgb", planarconfig=planar)
+    image = read_image(tmp_path / "x.tif")
+    assert (image.axes, image.note) == ("CYX", "")
+    np.testing.assert_array_equal(image.data, pixels.transpose(2, 0, 1))
+
+
+def test_colour_whose_channels_are_equal_stays_colour(tmp_path):
+    pixels = np.repeat(counting((5, 7, 1), "uint8"), 3, axis=2)
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb")
+    assert read_image(tmp_path / "x.tif").data.shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize("alpha", ["unassalpha", "assocalpha"])
+def test_alpha_of_a_tiff_is_dropped_and_said(tmp_path, alpha):
+    pixels = counting((5, 7, 4), "uint8")
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", extrasamples=[alpha])
+    image = read_image(tmp_path / "x.tif")
+    assert image.note == "alpha channel of x.tif dropped"
+    np.testing.assert_array_equal(image.data, pixels[..., :3].transpose(2, 0, 1))
+
+
+def test_one_bit_tiff_is_uint8(tmp_path):
+    pixels = counting((5, 7)) % 2 == 1
+    tifffile.imwrite(tmp_path / "x.tif", pixels)
+    image = read_image(tmp_path / "x.tif")
+    assert image.data.dtype == np.uint8
+    np.testing.assert_array_equal(image.data, pixels)
+
+
+def test_constant_image_is_fine(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.zeros((5, 7), np.uint8))
+    assert read_image(tmp_path / "x.tif").data.max() == 0
+
+
+def test_second_image_of_a_file_is_said(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "x.tif") as writer:
+        writer.write(counting((5, 7)))
+        writer.write(counting((3, 4)))
+    image = read_image(tmp_path / "x.tif")
+    assert (image.data.shape, image.note) == ((5, 7), "x.tif holds 2 images: the first is read")
+
+
+@pytest.mark.parametrize("kind", ["lzw", "jpeg"])
+def test_compressions_that_tifffile_alone_cannot_read(tmp_path, kind):
+    pixels = np.full((16, 24, 3), 90, np.uint8) if kind == "jpeg" else counting((16, 24))
+    PIL.Image.fromarray(pixels).save(tmp_path / "x.tif", compression=f"tiff_{kind}" if kind == "lzw" else kind)
+    image = read_image(tmp_path / "x.tif")
+    expected = pixels.transpose(2, 0, 1) if kind == "jpeg" else pixels
+    np.testing.assert_array_equal(image.data, expected)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_lzw_of_either_byte_order(tmp_path, order):
+    pixels = counting((16, 24), f"{order}u2")
+    PIL.Image.fromarray(pixels).save(tmp_path / "x.tif", compression="tiff_lzw")
+    image = read_image(tmp_path / "x.tif")
+    assert image.data.dtype.isnative
+    np.testing.assert_array_equal(image.data, pixels)
+
+
+def test_lzw_stack(tmp_path):
+    planes = [PIL.Image.fromarray(p) for p in counting((6, 16, 24))]
+    planes[0].save(tmp_path / "x.tif", compression="tiff_lzw", save_all=True, append_images=planes[1:])
+    np.testing.assert_array_equal(read_image(tmp_path / "x.tif").data, counting((6, 16, 24)))
+
+
+def test_lzw_that_pillow_would_alter_is_refused(tmp_path):
+    picture = PIL.Image.fromarray(counting((16, 24), "uint8"))
+    picture.save(tmp_path / "x.tif", compression="tiff_lzw", tiffinfo={262: 0})
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        assert file.pages.first.photometric == 0
+    with pytest.raises(ValueError, match="LZW compression of uint8 pixels needs another package") as caught:
+        read_image(tmp_path / "x.tif")
+    assert one_line(caught, "x.tif", "pip install imagecodecs")
+    assert "complete?" not in str(caught.value)
+
+
+# -------------------------------------------------------------- pixel size
+
+
+@pytest.mark.parametrize("unit", ["µm", "nm", "mm"])
+def test_ome_spacing_is_in_micrometres(tmp_path, unit):
+    factor = {"µm": 1, "nm": 1e-3, "mm": 1e3}[unit]
+    sizes = {"Z": 3.0, "Y": 0.5, "X": 0.25}
+    metadata = {"axes": "ZYX"}
+    for axis, size in sizes.items():
+        metadata |= {f"PhysicalSize{axis}": size / factor, f"PhysicalSize{axis}Unit": unit}
+    tifffile.imwrite(tmp_path / "x.ome.tif", counting((6, 5, 7)), photometric="minisblack", metadata=metadata)
+    assert read_image(tmp_path / "x.ome.tif").spacing == pytest.approx((3.0, 0.5, 0.25))
+
+
+def test_imagej_spacing(tmp_path):
+    metadata = {"axes": "ZCYX", "spacing": 3.0, "unit": "micron"}
+    tifffile.imwrite(tmp_path / "x.tif", counting((6, 2, 5, 7)), imagej=True, metadata=metadata, resolution=(4, 2))
+    assert read_image(tmp_path / "x.tif").spacing == (3.0, 0.5, 0.25)
+
+
+def test_half_known_spacing_is_said(tmp_path):
+    metadata = {"axes": "ZYX", "unit": "um"}
+    tifffile.imwrite(tmp_path / "x.tif", counting((6, 5, 7)), imagej=True, metadata=metadata, resolution=(4, 2))
+    image = read_image(tmp_path / "x.tif")
+    assert image.spacing is None
+    assert image.note == "x.tif gives no pixel size along Z: the others are not used"
+
+
+@pytest.mark.parametrize("resolution", [(72, 72), (1, 1)])
+def test_printing_resolution_is_not_a_pixel_size(tmp_path, resolution):
+    tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)), resolution=resolution, resolutionunit="INCH")
+    image = read_image(tmp_path / "x.tif")
+    assert (image.spacing, image.note) == (None, "")
+
+
+# ----------------------------------------------------- missing and damaged
+
+
+KINDS = {
+    "plain": ("x.tif", {}),
+    "zlib": ("x.tif", {"compression": "zlib", "rowsperstrip": 8}),
+    "tiles": ("x.tif", {"compression": "zlib", "tile": (16, 16)}),
+    "ome": ("x.ome.tif", {}),
+    "ome zlib": ("x.ome.tif", {"compression": "zlib"}),
+    "imagej": ("x.tif", {"imagej": True}),
+    "imagej zlib": ("x.tif", {"imagej": True, "compression": "zlib"}),
+    "bigtiff": ("x.tif", {"bigtiff": True}),
+    "no metadata": ("x.tif", {"metadata": None}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(64, 48), (6, 64, 48)])
+def test_truncated_tiff_is_never_read_as_zeros(tmp_path, capfd, caplog, kind, shape):
+    name, options = KINDS[kind]
+    pixels = np.random.default_rng(3).integers(1, 60000, shape).astype(np.uint16)
+    options = {"metadata": {"axes": "ZYX"[-len(shape) :]}, "photometric": "minisblack", **options}
+    whole = tmp_path / name
+    tifffile.imwrite(whole, pixels, **options)
+    content = whole.read_bytes()
+    for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
+        whole.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(ValueError, match="cannot read") as caught:
+            read_image(whole)
+        assert one_line(caught, name, "as TIFF", "is it complete?")
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
+
+
+def test_large_imagej_stack_with_one_header(tmp_path, caplog):
+    """Above 4 GB ImageJ writes the header of the first plane only; the others follow as bare pixels."""
+    pixels, path = counting((6, 64, 48), "uint8") % 251, tmp_path / "x.tif"
+    tifffile.imwrite(path, pixels[0], metadata=None, description="ImageJ=1.54f\nimages=6\nslices=6\n")
+    with path.open("ab") as stream:
+        stream.write(pixels[1:].tobytes())
+    image = read_image(path)
+    assert image.axes == "ZYX"
+    np.testing.assert_array_equal(image.data, pixels)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="planes that its ImageJ header names are missing"):
+        read_image(path)
+    assert caplog.records == []
+
+
+def test_truncated_lzw_is_an_error(tmp_path):
+    pixels = np.random.default_rng(3).integers(1, 60000, (64, 48)).astype(np.uint16)
+    PIL.Image.fromarray(pixels).save(tmp_path / "x.tif", compression="tiff_lzw")
+    content = (tmp_path / "x.tif").read_bytes()
+    (tmp_path / "x.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="cannot read"):
+        read_image(tmp_path / "x.tif")
+
+
+def test_damaged_compressed_data_are_an_error(tmp_path):
+    pixels = np.random.default_rng(3).integers(1, 60000, (64, 48)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "x.tif", pixels, compression="zlib")
+    content = bytearray((tmp_path / "x.tif").read_bytes())
+    content[-2000:-1900] = bytes(100)
+    (tmp_path / "x.tif").write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot read .*x\.tif as TIFF"):
+        read_image(tmp_path / "x.tif")
+
+
+def write_ome_set(folder, pixels):
+    """Write one file per channel, each naming both, as microscopes do."""
+    uuids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{i}" for i in range(2)]
+    planes = "".join(
+        f'<TiffData FirstC="{i}" FirstZ="0" FirstT="0" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="c{i}.ome.tif">{uuid}</UUID></TiffData>'
+        for i, uuid in enumerate(uuids)
+    )
+    for i, uuid in enumerate(uuids):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" '
+            f'SizeX="7" SizeY="5" SizeC="2" SizeZ="1" SizeT="1">{planes}</Pixels></Image></OME>'
+        )
+        options = {"description": xml, "metadata": None, "compression": "zlib"}
+        tifffile.imwrite(folder / f"c{i}.ome.tif", pixels[i], **options)
+
+
+def test_ome_set_is_read_from_all_its_files(tmp_path):
+    write_ome_set(tmp_path, counting((2, 5, 7)))
+    image = read_image(tmp_path / "c0.ome.tif")
+    assert image.axes == "CYX"
+    np.testing.assert_array_equal(image.data, counting((2, 5, 7)))
+
+
+def test_missing_file_of_an_ome_set_is_an_error(tmp_path, caplog):
+    write_ome_set(tmp_path, counting((2, 5, 7)))
+    (tmp_path / "c1.ome.tif").unlink()
+    with pytest.raises(ValueError, match="cannot read") as caught:
+        read_image(tmp_path / "c0.ome.tif")
+    assert one_line(caught, "c0.ome.tif", "1 of 2 planes are missing (in other files of the set?)")
+    assert caplog.records == []
+
+
+def test_compressed_ome_set_is_not_read_from_one_file_only(tmp_path, monkeypatch):
+    """Pillow sees one file: planes of the others must not be taken from it."""
+
+    def needs_a_package(*_):
+        raise ValueError("requires the 'imagecodecs' package")
+
+    write_ome_set(tmp_path, counting((2, 5, 7)))
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", needs_a_package)
+    with pytest.raises(ValueError, match="needs another package"):
+        read_image(tmp_path / "c0.ome.tif")
+
+
+def test_no_pixels(tmp_path):
+    with pytest.warns(UserWarning, match="zero-size"):
+        tifffile.imwrite(tmp_path / "x.tif", np.zeros((0, 7), np.uint8))
+    with pytest.raises(ValueError, match=r"x\.tif as TIFF: it has no pixels \(shape \(0, 7\)\); export it again"):
+        read_image(tmp_path / "x.tif")
+
+
+def test_log_of_other_threads_is_kept(tmp_path, caplog):
+    """Only this reader is silent: someone else's use of tifffile keeps its warnings."""
+    tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)))
+    read_image(tmp_path / "x.tif")
+    thread = threading.Thread(target=logging.getLogger("tifffile").warning, args=("mine",))
+    thread.start()
+    thread.join()
+    assert [record.getMessage() for record in caplog.records] == ["mine"]
+
+
+# ----------------------------------------------------------------- writing
+
+
+LABELS = {
+    "uint8": [0, 1, 255],
+    "uint16": [0, 256, 65535],
+    "uint32": [0, 65536, 2**32 - 1],
+    "int8": [-1, 0, 127],
+    "int16": [-1, 128, 32767],
+    "int32": [-7, 0, 32768],
+}
+
+
+# int16 is what ImageJ cannot hold: its axes are kept in another way
+WAYS = [("x.TIFF", "uint16"), ("x.tif", "int16"), ("x.OME.TIF", "uint16")]
+SHAPES = [(3, 4), (3, 1), (3, 5, 3), (1, 3, 4), (4, 3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "shape"),
+    [(name, dtype, (2, 3, 4)) for name in ("x.tif", "x.ome.tif") for dtype in LABELS]
+    + [(name, dtype, shape) for name, dtype in WAYS for shape in SHAPES],
+)
+def test_labels_come_back_in_the_smallest_dtype(tmp_path, name, dtype, shape):
+    labels = np.resize(LABELS[dtype], shape).astype(np.int64)
+    write_labels(tmp_path / name, labels)
+    back = read_labels(tmp_path / name)
+    assert back.dtype == dtype
+    assert back.dtype.isnative
+    if "ome" in name.lower() and shape[0] == 1:
+        shape = shape[1:]  # OME names a Z axis for 2D images too
+    np.testing.assert_array_equal(back, labels.reshape(shape))
+    image = read_image(tmp_path / name)
+    assert (image.axes, image.note) == ("ZYX"[-len(shape) :], "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+@pytest.mark.parametrize("maximum", [65535, 2**32 - 1])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (1, 3, 4)])
+@pytest.mark.parametrize("name", ["x.tif", "x.ome.tif"])
+def test_spacing_of_labels_comes_back(tmp_path, name, shape, maximum):
+    spacing = (2.5, 0.3, 0.65)[-len(shape) :]
+    write_labels(tmp_path / name, np.full(shape, maximum), spacing=spacing)
+    image = read_image(tmp_path / name)
+    expected = spacing[-2:] if shape[0] == 1 and name == "x.ome.tif" else spacing
+    assert image.spacing == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("maximum", [65535, 65536])
+def test_label_tiff_of_imagej_kind_only_where_imagej_can_read_it(tmp_path, maximum):
+    write_labels(tmp_path / "x.tif", np.full((2, 3, 4), maximum))
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        assert file.is_imagej == (maximum <= 65535)
+        assert file.pages.first.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.ome.tif"])
+def test_label_files_beyond_4_gb_are_bigtiff(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("seamwise.io.tiff._CLASSIC_LIMIT", 11)
+    write_labels(tmp_path / name, np.ones((3, 4), int))
+    with tifffile.TiffFile(tmp_path / name) as file:
+        assert file.is_bigtiff
+    np.testing.assert_array_equal(read_labels(tmp_path / name), np.ones((3, 4)))
+
+
+def test_ome_labels_are_ome(tmp_path):
+    write_labels(tmp_path / "x.ome.tif", np.full((2, 3, 4), 70000))
+    with tifffile.TiffFile(tmp_path / "x.ome.tif") as file:
+        assert file.is_ome
+
+
+def test_label_tiff_that_imagej_cannot_hold_says_its_resolution_too(tmp_path):
+    write_labels(tmp_path / "x.tif", np.full((3, 4), 70000), spacing=(0.5, 0.25))
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        tags = file.pages.first.tags
+        assert tags.valueof("ResolutionUnit") == tifffile.RESUNIT.CENTIMETER
+        x, y = tags.valueof("XResolution"), tags.valueof("YResolution")
+    assert (x[0] / x[1], y[0] / y[1]) == (40000, 20000)

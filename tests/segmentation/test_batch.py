@@ -1,0 +1,61 @@
+import errno
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.segmentation import batch
+from seamwise.segmentation.batch import Options, segment_files
+from seamwise.segmentation.predict import Prediction
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """Three images, and a stand-in for the network that labels bright pixels one by one."""
+    for name in "abc":
+        image = np.zeros((8, 9), np.uint8)
+        image[3, 4:7:2] = 200
+        tifffile.imwrite(tmp_path / f"{name}.tif", image)
+
+    def segment(image, **options):
+        labels = np.zeros(image.shape[1:], np.uint8)
+        labels[image[0] > 100] = np.arange(1, (image[0] > 100).sum() + 1)
+        return Prediction(labels, None)
+
+    monkeypatch.setattr(batch, "load", lambda model, device: None)
+    monkeypatch.setattr(batch, "segment", segment)
+    return [tmp_path / f"{name}.tif" for name in "abc"]
+
+
+def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tmp_path):
+    for number, outcome in enumerate(segment_files(images, tmp_path / "out", Options()), 1):
+        assert (outcome.total, outcome.failed) == (3, False)
+        assert len(list((tmp_path / "out").glob("*.tif"))) == number
+    assert tifffile.imread(tmp_path / "out" / "a.tif").max() == 2
+
+
+def test_what_stops_the_whole_job_is_said_at_the_call(images, tmp_path):
+    with pytest.raises(ValueError, match="would replace"):
+        segment_files(images, tmp_path, Options())
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        segment_files([tmp_path / "nothing.tif"], tmp_path / "out", Options())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_stops_the_job_and_leaves_nothing_half_written(images, tmp_path, monkeypatch):
+    outcomes = segment_files(images, tmp_path / "out", Options())
+    next(outcomes)
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tifffile.TiffWriter, "write", full)
+    with pytest.raises(OSError, match=r"b\.tif"):
+        next(outcomes)
+    assert [path.name for path in (tmp_path / "out").glob("*tif*")] == ["a.tif"]
+
+
+def test_an_overlay_that_was_not_asked_for_before_may_be_asked_for_now(images, tmp_path):
+    list(segment_files(images, tmp_path / "out", Options()))
+    again = list(segment_files(images, tmp_path / "out", Options(overlay=True)))
+    assert not any(outcome.failed for outcome in again)

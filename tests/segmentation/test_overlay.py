@@ -1,0 +1,43 @@
+import numpy as np
+
+from seamwise.segmentation.overlay import colours, overlay, stretch
+
+LABELS = np.array([
+    [0, 0, 0, 0, 0, 0],
+    [0, 1, 1, 1, 2, 2],
+    [0, 1, 1, 1, 2, 2],
+    [0, 1, 1, 1, 2, 2],
+    [0, 0, 0, 0, 0, 0],
+])  # fmt: skip
+
+
+def test_outlines_lie_inside_the_cells_and_have_the_cells_colour():
+    image = np.arange(30.0).reshape(5, 6)
+    picture = overlay(image, LABELS)
+    grey = np.repeat(stretch(image)[..., None], 3, axis=2)
+    outline = (picture != grey).any(-1)
+    expected = LABELS > 0
+    expected[2, 2] = False  # the only pixel of cell 1 that no other label touches
+    expected[2, 5] = False  # cell 2 runs out of the image there
+    assert np.array_equal(outline, expected)
+    palette = colours(2)
+    assert (picture[outline] == palette[LABELS[outline]]).all()
+
+
+def test_colours_are_distinct_and_the_background_is_black():
+    palette = colours(300)
+    assert palette.dtype == np.uint8
+    assert (palette[0] == 0).all()
+    assert len(np.unique(palette[1:20], axis=0)) == 19
+    assert palette[1:].max(1).min() > 200
+
+
+def test_stacks_show_their_middle_slice_and_channels_the_first():
+    stack = np.stack([LABELS * 0, LABELS, LABELS * 0])
+    image = np.random.default_rng(0).random((2, *stack.shape))
+    assert np.array_equal(overlay(image, stack), overlay(image[0, 1], LABELS))
+
+
+def test_an_image_without_cells_or_contrast_stays_grey():
+    picture = overlay(np.full((4, 5), 7), np.zeros((4, 5), np.uint8))
+    assert (picture == picture[..., :1]).all()
