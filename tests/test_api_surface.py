@@ -4,16 +4,21 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import pytest
+import torch
 
 import seamwise
+from seamwise.synth import crowded_cells
+
+README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
     "seamwise": {"__version__", "segment"},
     "seamwise.losses": {
-        "CrossEntropy", "Youden", "cross_entropy", "cross_entropy_and_youden", "cross_entropy_map", "soft_confusion",
-        "weighted_mean", "youden",
+        "CrossEntropy", "CrossEntropyAndYouden", "Youden", "cross_entropy", "cross_entropy_and_youden",
+        "cross_entropy_map", "soft_confusion", "weighted_mean", "youden",
     },
     "seamwise.nets": {"UNet"},
     "seamwise.decode": {"argmax", "instances", "semantic_classes"},
@@ -45,3 +50,14 @@ MODULES = [info.name for info in pkgutil.walk_packages(seamwise.__path__, "seamw
 def test_examples_in_docstrings(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
+
+
+def test_the_loss_example_of_the_readme_runs():
+    blocks = README.read_text().split("```python\n")[1:]
+    (example,) = [block.split("```")[0] for block in blocks if "youden" in block]
+    logits = torch.randn(1, 4, 32, 40, requires_grad=True)
+    labels = crowded_cells((32, 40), cells=3, radius=6, rng=0).labels
+    names = {"labels": labels, "logits": logits, "weight": torch.ones(1, 32, 40)}
+    exec(example, names)
+    names["loss"].backward()
+    assert logits.grad.abs().sum() > 0

@@ -33,9 +33,12 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found.add(node.module)
+            # `from seamwise import x` is a module x, unless it is the version
+            parts = [node.module] if node.module != "seamwise" else [f"seamwise.{alias.name}" for alias in node.names]
+            found |= set(parts) - {"seamwise.__version__"}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
+    assert "seamwise" not in found, f"{path}: import what is used"
     return {name for name in found if name.startswith("seamwise.")}
 
 

@@ -39,14 +39,19 @@ def test_one_tile_covers_a_small_grid():
     assert (tile.weight == 1).all()
 
 
-def test_blending_what_does_not_depend_on_the_tile_returns_it():
-    image = np.random.default_rng(0).normal(size=(3, 50, 41)).astype(np.float32)
-    slabs = list(
-        blend((50, 41), tiles((50, 41), size=16, overlap=6, multiple=2), lambda box: image[(slice(None), *box)])
-    )
-    assert len(slabs) > 3
-    assert [rows.start for rows, _ in slabs[1:]] == [rows.stop for rows, _ in slabs[:-1]]
-    np.testing.assert_allclose(np.concatenate([slab for _, slab in slabs], 1), image, atol=1e-6)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_blending_what_does_not_depend_on_the_tile_returns_it(axis):
+    shape = (50, 41, 33)
+    image = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
+    parts = tiles(shape, size=16, overlap=6, multiple=2)
+    slabs = list(blend(shape, parts, lambda box: image[(slice(None), *box)], axis=axis))
+    ranges = [box[axis] for box, _ in slabs]
+    assert len(ranges) > 2
+    assert [r.start for r in ranges[1:]] == [r.stop for r in ranges[:-1]]
+    result = np.full_like(image, np.nan)
+    for box, slab in slabs:
+        result[(slice(None), *box)] = slab
+    np.testing.assert_allclose(result, image, atol=1e-5)
 
 
 def test_blending_is_the_weighted_sum():

@@ -1,6 +1,5 @@
 """The `seamwise` command: parse, call the public API, print."""
 
-import json
 import signal
 import tomllib
 from collections.abc import Iterator
@@ -31,9 +30,13 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             _fail("interrupted", code=130)
         except MemoryError as error:
-            _fail(f"not enough memory ({error}): use a smaller --tile")
+            _fail(f"not enough memory ({_one_line(error)}): use smaller tiles, crops or networks")
         except (ValueError, TypeError, OSError) as error:
             _fail(_one_line(error))
+        except RuntimeError as error:  # how torch says that memory is used up, on the CPU and on GPUs
+            if "memory" not in str(error):
+                raise
+            _fail(f"not enough memory ({_one_line(error)}): use smaller tiles, crops or networks")
 
 
 app = typer.Typer(
@@ -59,7 +62,7 @@ def main() -> None:
 
 @app.command()
 def segment(
-    inputs: Annotated[list[str], typer.Argument(help="Images, glob patterns or folders.", metavar="INPUT…")],
+    inputs: Annotated[list[str], typer.Argument(help="Images, glob patterns or folders.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <stem>.tif label images.")],
     model: Annotated[str, typer.Option(help="Shipped model or model file; see `seamwise info`.")] = "nuclei-2d",
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write <stem>_overlay.png.")] = False,
@@ -87,9 +90,8 @@ def segment(
         min_size=min_size,
         tile=tile,
         flips=flips,
-        overlay=overlay,
     )
-    outcomes = segment_files(inputs, output, options, overwrite=overwrite, device=device)
+    outcomes = segment_files(inputs, output, options, overlay=overlay, overwrite=overwrite, device=device)
     failed = 0
     with _progress() as bar:
         job = bar.add_task("segment", total=None)
@@ -115,6 +117,7 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     channel: Channel = None,
+    axes: Axes = None,
     hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: hold out every n-th image.")] = 7,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
     device: Device = "auto",
@@ -125,6 +128,7 @@ def train(
     or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …; 0 is background, negative is ignored.
     Options given here win over --settings. Ctrl-C writes a checkpoint; --resume goes on from it.
     """
+    from seamwise.io.atomic import make_folder
     from seamwise.segmentation import Progress, find_pairs, read_pair
     from seamwise.segmentation import train as train_model
 
@@ -133,16 +137,19 @@ def train(
         "learning_rate": learning_rate, "seed": seed,
     }  # fmt: skip
     chosen = _settings(settings, {name: value for name, value in given.items() if value is not None})
+    channels = _channels(channel)
     split = find_pairs(data, hold_out_every=hold_out_every)
     with _progress() as bar:
         training, validation = (
             [
-                read_pair(pair, ndim=chosen.ndim, rule=chosen.normalization, channel=_channels(channel))
+                read_pair(pair, ndim=chosen.ndim, rule=chosen.normalization, channel=channels, axes=axes)
                 for pair in bar.track(pairs, description=f"read {name} images")
             ]
             for name, pairs in (("training", split.training), ("validation", split.validation))
         )
-    output.mkdir(parents=True, exist_ok=True)
+        for note in dict.fromkeys(image.note for image in (*training, *validation) if image.note):
+            bar.console.print(note)
+    make_folder(output)
     with _progress() as bar, _stop_on_interrupt() as stopped:
         job = bar.add_task("train", total=chosen.steps)
         scores = ""
@@ -171,17 +178,17 @@ def evaluate(
 
     Files pair up by name; x_masks.tif is the truth for x.tif.
     """
-    from seamwise.io.atomic import atomic_path
+    from seamwise.io.jsonfile import write_json
     from seamwise.segmentation.measure import pair_files, score_files
 
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {json_file}: its folder does not exist; create it first")
     pairs = pair_files(predicted, truth)
     with _progress() as bar:
         scores = score_files(bar.track(pairs, description="score"))
     _table(scores)
     if json_file is not None:
-        report = {"images": [pair.name for pair in pairs], **asdict(scores)}
-        with atomic_path(json_file) as temporary:
-            temporary.write_text(json.dumps(report, indent=1))
+        write_json(json_file, {"images": [pair.name for pair in pairs], **asdict(scores)})
         _say(f"wrote {json_file}")
 
 
@@ -190,9 +197,10 @@ def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path("demo-output"),
 ) -> None:
     """Segment a made-up image of crowded cells with the shipped model, and draw what happens."""
+    from seamwise.io.atomic import make_folder
     from seamwise.segmentation.demo import demo as run
 
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     result = run(output)
     score = result.matching
     _say(

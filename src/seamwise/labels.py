@@ -89,12 +89,16 @@ def semantic_target(
     labels = as_labels(labels)
     if classes not in (2, 3, 4):
         raise ValueError(f"classes must be 2, 3 or 4, not {classes}")
-    if touching_radius < 1 or min_neighbours < 1:
+    if min(touching_radius, min_neighbours) < 1 or touching_radius != int(touching_radius):
         raise ValueError(
-            f"touching_radius and min_neighbours must be at least 1, not {touching_radius}, {min_neighbours}"
+            "touching_radius and min_neighbours must be whole numbers of at least 1, "
+            f"not {touching_radius} and {min_neighbours}"
         )
     if gap_radius < 0:
         raise ValueError(f"gap_radius must be 0 or more, not {gap_radius}")
+    spacing = [1.0] * labels.ndim if spacing is None else [float(s) for s in spacing]
+    if len(spacing) != labels.ndim or min(spacing, default=1.0) <= 0:
+        raise ValueError(f"spacing must be {labels.ndim} positive numbers, one per axis, not {spacing}")
     foreground = labels > 0
     target = foreground.astype(np.int8)
     if classes >= 3:
@@ -159,12 +163,12 @@ def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
     raise ValueError(f"no integer type holds numbers from {minimum} to {maximum}")
 
 
-def as_labels(labels: Any) -> Labels:
+def as_labels(labels: Any, *, name: str = "labels") -> Labels:
     """Return `labels` as an array, or raise TypeError if its type cannot be a label image."""
     array: Labels = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(
-            f"labels must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
+            f"{name} must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
             "give each cell its own number, e.g. with skimage.measure.label"
         )
     return array
@@ -192,11 +196,11 @@ def _count_other_labels(labels: Labels, radius: int) -> NDArray[np.int32]:
     return count
 
 
-def _closing(foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float] | None) -> NDArray[np.bool_]:
+def _closing(foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float]) -> NDArray[np.bool_]:
     """Binary closing by a ball, zero-padded, from two distance transforms (exact, cost free of radius)."""
     if not foreground.any():
         return foreground
-    steps = [int(np.ceil(radius / s)) + 1 for s in (spacing or [1.0] * foreground.ndim)]
+    steps = [int(np.ceil(radius / s)) + 1 for s in spacing]
     padded = np.pad(foreground, [(n, n) for n in steps])
     # a ball of radius 3 holds the pixel at distance 3 also where 3·0.1 is not 0.3 in binary
     reach = radius * (1 + 1e-9)

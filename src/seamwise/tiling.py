@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import groupby, product, zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tile:
     """A box of the grid and its blending weights.
 
@@ -61,7 +61,7 @@ def tiles(shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64,
     ValueError
         `overlap` leaves no step of at least `multiple` between tiles.
     """
-    sizes = [size] * len(shape) if isinstance(size, int) else list(size)
+    sizes = list(size) if isinstance(size, Sequence) else [int(size)] * len(shape)
     if len(sizes) != len(shape):
         raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
     axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
@@ -72,11 +72,13 @@ def blend(
     shape: Sequence[int],
     parts: Sequence[Tile],
     compute: Callable[[tuple[slice, ...]], NDArray[Any]],
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Compute each tile and yield the weighted sum, slab by slab along the first axis.
+    *,
+    axis: int = 0,
+) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
+    """Compute each tile and yield the weighted sum, slab by slab along one axis.
 
     ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Only the slab that still waits for tiles is held
-    in memory, not the whole result.
+    in memory, not the whole result: choose the longest axis.
 
     Parameters
     ----------
@@ -86,29 +88,43 @@ def blend(
         As returned by `tiles`.
     compute : function
         box → array `(C, *box shape)`.
+    axis : int
+        The axis along which the slabs follow each other.
 
     Yields
     ------
-    rows : slice
-        A range of the first axis; the ranges follow each other without gap.
-    slab : (C, rows, *shape[1:]) float32 array
+    box : tuple of slice
+        Where the slab lies: a range of `axis`, all of the other axes.
+    slab : (C, *box shape) float32 array
     """
-    ranges = [(rows, list(row)) for rows, row in groupby(parts, key=lambda tile: tile.box[0])]
+
+    def across(along: slice) -> tuple[slice, ...]:
+        """A range of the slab axis, all of the others."""
+        return tuple(along if a == axis else slice(0, n) for a, n in enumerate(shape))
+
+    def start(tile: Tile) -> int:
+        return int(tile.box[axis].start)
+
+    rows = [list(row) for _, row in groupby(sorted(parts, key=start), key=start)]
     done = 0
-    pending: NDArray[np.float32] | None = None  # rows from `done` on that later tiles still add to
-    for i, (rows, row) in enumerate(ranges):
+    pending: NDArray[np.float32] | None = None  # what lies beyond `done` and waits for later tiles
+    for row, following in zip_longest(rows, rows[1:]):
+        reach = row[0].box[axis].stop
         slab: NDArray[np.float32] | None = None
         for tile in row:
             part = compute(tile.box)
             if slab is None:
-                slab = np.zeros((len(part), rows.stop - done, *shape[1:]), np.float32)
-            slab[(slice(None), slice(rows.start - done, None), *tile.box[1:])] += part * tile.weight
+                size = [reach - done if a == axis else n for a, n in enumerate(shape)]
+                slab = np.zeros((len(part), *size), np.float32)
+            box = [slice(b.start - done, b.stop - done) if a == axis else b for a, b in enumerate(tile.box)]
+            slab[(slice(None), *box)] += part * tile.weight
         assert slab is not None
         if pending is not None:
-            slab[:, : pending.shape[1]] += pending
-        until = ranges[i + 1][0].start if i + 1 < len(ranges) else rows.stop
-        yield slice(done, until), slab[:, : until - done]
-        pending = slab[:, until - done :].copy()
+            slab[(slice(None), *across(slice(0, pending.shape[1 + axis])))] += pending
+        until = start(following[0]) if following else reach
+        finished = slab[(slice(None), *across(slice(0, until - done)))]
+        pending = slab[(slice(None), *across(slice(until - done, None)))].copy()
+        yield across(slice(done, until)), finished
         done = until
 
 

@@ -80,6 +80,18 @@ def test_min_size_counts_the_touching_pixels_given_to_a_cell():
     assert not argmax(one_hot(classes), min_size=9).any()
 
 
+def test_a_touching_pixel_looks_only_at_cells_of_its_own_region():
+    classes = np.array([[1, 1, 2, 2, 2, 2, 2], [0] * 7, [0, 0, 0, 0, 1, 1, 1]])
+    assert argmax(one_hot(classes)).tolist() == [[1] * 7, [0] * 7, [0, 0, 0, 0, 2, 2, 2]]
+
+
+def test_a_core_below_min_core_goes_to_its_neighbour_or_nowhere():
+    classes = np.array([[1, 1, 1, 2, 1, 0, 1, 0]])
+    assert argmax(one_hot(classes)).tolist() == [[1, 1, 1, 0, 2, 0, 3, 0]]
+    assert argmax(one_hot(classes), min_core=2).tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
+    assert not argmax(one_hot(classes), min_core=4).any()
+
+
 @pytest.mark.parametrize("shape", [(41,), (17, 23), (7, 8, 9)])
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_the_double_loop_oracle(shape, seed):

@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from seamwise.losses import Youden, cross_entropy, cross_entropy_and_youden, soft_confusion, youden
+from seamwise.losses import (
+    CrossEntropyAndYouden,
+    Youden,
+    cross_entropy,
+    cross_entropy_and_youden,
+    soft_confusion,
+    youden,
+)
 
 
 def sample(shape=(2, 4, 6, 5), seed=0):
@@ -105,8 +112,7 @@ def test_ignored_pixels_change_nothing():
 
 def test_an_ignore_index_that_is_a_class_is_left_out():
     logits, target = sample()
-    renamed = torch.where(target == -1, 2, torch.where(target == 2, -1, target))
-    # class 2 now marks the ignored pixels, and the former class 2 is -1: no class at all
+    renamed = target.masked_fill(target == -1, 2)
     expected = youden(logits, target.masked_fill(target == 2, -1))
     assert youden(logits, renamed, ignore_index=2).item() == pytest.approx(expected.item())
 
@@ -211,3 +217,28 @@ def test_the_joint_form_ignores_weights_of_ignored_pixels_and_stays_finite():
         assert torch.isfinite(big.grad).all()
     with pytest.raises(ValueError, match="weight must have the target's shape"):
         cross_entropy_and_youden(logits, target, weight=weight[:, 1:])
+
+
+def test_impossible_classes_and_the_diagonal_of_lam_do_not_spoil_the_value():
+    logits, target = sample((1, 3, 40))
+    target.clamp_(min=0, max=1)
+    logits[:, 2] = -torch.inf
+    expected = cross_entropy(logits, target) + youden(logits, target)
+    assert torch.isfinite(expected)
+    assert cross_entropy_and_youden(logits, target).item() == pytest.approx(expected.item())
+    lam = torch.full((3, 3), 0.5).fill_diagonal_(torch.inf)
+    assert youden(logits, target, lam=lam).item() == pytest.approx(youden(logits, target).item())
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, youden, cross_entropy_and_youden])
+def test_a_class_the_network_does_not_have_is_named(loss):
+    logits, target = sample((1, 3, 40))
+    with pytest.raises(ValueError, match=r"target must hold 0\.\.2 or -1 \(ignored\), not 3"):
+        loss(logits, target.masked_fill(target == 2, 3))
+
+
+def test_the_joint_module_means_the_same():
+    logits, target = sample()
+    weight = torch.rand(target.shape, dtype=torch.float64)
+    module = CrossEntropyAndYouden(lam=0.2)
+    assert torch.equal(module(logits, target, weight), cross_entropy_and_youden(logits, target, weight=weight, lam=0.2))

@@ -283,7 +283,7 @@ def test_refuses_other_types_of_thresholds():
 
 
 def test_refuses_a_mask():
-    with pytest.raises(TypeError, match=r"^labels_pred: .* label the connected components first"):
+    with pytest.raises(TypeError, match=r"^labels_pred must be integers .* not bool"):
         match(np.array([0, 1]), np.array([False, True]))
 
 
@@ -291,7 +291,7 @@ def test_dataset_names_the_pair_at_fault():
     good = np.array([0, 1])
     with pytest.raises(ValueError, match=r"^pairs\[1\]: labels_pred: expected the shape"):
         match_dataset([(good, good), (good, good[:1])])
-    with pytest.raises(TypeError, match=r"^pairs\[0\]: labels_true: expected instance labels"):
+    with pytest.raises(TypeError, match=r"^pairs\[0\]: labels_true must be integers"):
         match_dataset([(good > 0, good)])
 
 

@@ -124,13 +124,11 @@ def test_ten_thousand_objects_fit_in_little_memory():
 
 
 @pytest.mark.parametrize("name", ["labels_true", "labels_pred"])
-@pytest.mark.parametrize(
-    ("dtype", "message"), [(bool, "got bool; label the connected components first"), (float, "got float64")]
-)
-def test_refuses_masks_and_floats(name, dtype, message):
+@pytest.mark.parametrize("dtype", [bool, float])
+def test_refuses_masks_and_floats(name, dtype):
     arrays = {"labels_true": np.ones(3, dtype=int), "labels_pred": np.ones(3, dtype=int)}
     arrays[name] = np.ones(3, dtype=dtype)
-    with pytest.raises(TypeError, match=f"^{name}: expected .* integer dtype, {message}"):
+    with pytest.raises(TypeError, match=f"^{name} must be integers .* not {np.dtype(dtype)}"):
         overlap_table(**arrays)
 
 

@@ -14,7 +14,7 @@ def instances_slow(classes, *, min_size=0):
         if classes[pixel] == 2 and regions[pixel] in with_cell:
             nearest = {}
             for other in np.ndindex(classes.shape):
-                if cells[other]:
+                if cells[other] and regions[other] == regions[pixel]:
                     squared = sum((p - q) ** 2 for p, q in zip(pixel, other, strict=True))
                     nearest[cells[other]] = min(squared, nearest.get(cells[other], squared))
             closest = min(nearest.values())

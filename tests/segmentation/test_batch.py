@@ -55,7 +55,50 @@ def test_a_full_disk_stops_the_job_and_leaves_nothing_half_written(images, tmp_p
     assert [path.name for path in (tmp_path / "out").glob("*tif*")] == ["a.tif"]
 
 
-def test_an_overlay_that_was_not_asked_for_before_may_be_asked_for_now(images, tmp_path):
+def test_an_overlay_that_was_not_asked_for_before_is_drawn_from_the_labels(images, tmp_path):
     list(segment_files(images, tmp_path / "out", Options()))
-    again = list(segment_files(images, tmp_path / "out", Options(overlay=True)))
+    before = (tmp_path / "out" / "a.tif").stat().st_mtime_ns
+    again = list(segment_files(images, tmp_path / "out", Options(), overlay=True))
     assert not any(outcome.failed for outcome in again)
+    assert len(list((tmp_path / "out").glob("*_overlay.png"))) == 3
+    assert (tmp_path / "out" / "a.tif").stat().st_mtime_ns == before
+
+
+def test_an_overlay_never_replaces_an_input(images, tmp_path):
+    precious = tmp_path / "out" / "a_overlay.png"
+    precious.parent.mkdir()
+    precious.write_bytes(b"precious")
+    with pytest.raises(ValueError, match=r"would replace .*a_overlay\.png"):
+        segment_files([*images, precious], tmp_path / "out", Options(), overlay=True)
+
+
+def test_overwriting_some_with_other_options_is_refused_and_all_is_allowed(images, tmp_path):
+    list(segment_files(images, tmp_path / "out", Options()))
+    other = Options(min_size=3)
+    with pytest.raises(ValueError, match="min_size = None, not 3"):
+        segment_files(images[:1], tmp_path / "out", other, overwrite=True)
+    assert len(list(segment_files(images, tmp_path / "out", other, overwrite=True))) == 3
+    list(segment_files(images, tmp_path / "out", other))
+
+
+def test_a_first_attempt_without_results_does_not_bind_the_second(images, tmp_path, monkeypatch):
+    def fail(image, **options):
+        raise ValueError("no")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(batch, "segment", fail)
+        assert all(outcome.failed for outcome in segment_files(images, tmp_path / "out", Options(channel=0)))
+    assert not any(outcome.failed for outcome in segment_files(images, tmp_path / "out", Options()))
+
+
+def test_another_model_of_the_same_name_is_noticed(images, tmp_path, monkeypatch):
+    list(segment_files(images[:1], tmp_path / "out", Options()))
+    (tmp_path / "m.safetensors").write_bytes(b"retrained")
+    monkeypatch.setattr(batch, "model_path", lambda name: tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match="another model file"):
+        segment_files(images, tmp_path / "out", Options())
+
+
+def test_options_that_no_file_could_satisfy_are_refused_at_once(images, tmp_path):
+    with pytest.raises(ValueError, match="axes"):
+        segment_files(images, tmp_path / "out", Options(axes="QQ"))

@@ -58,6 +58,13 @@ def test_tiny_images_and_stacks(shape):
     assert np.isfinite(normalization(image, RULE)(image)).all()
 
 
+@pytest.mark.parametrize("offset", [2**31, 1e9])
+def test_wide_types_keep_their_contrast_on_a_large_offset(offset):
+    ramp = np.linspace(0, 1000, 64 * 64).reshape(1, 64, 64).round()
+    image = (ramp + offset).astype(np.uint32 if offset == 2**31 else np.float64)
+    np.testing.assert_allclose(normalization(image, RULE)(image), normalization(ramp, RULE)(ramp), atol=1e-6)
+
+
 def test_no_contrast_becomes_0():
     image = np.full((1, 8, 8), 37, np.uint8)
     assert (normalization(image, RULE)(image) == 0).all()

@@ -41,20 +41,20 @@ def test_probabilities_sum_to_one_and_have_the_image_size(scene):
 
 def test_slab_by_slab_gives_the_same_labels_without_keeping_probabilities(scene):
     model = random_model()
-    kept = segment(scene.image, model=model, tile=64)
-    streamed = segment(scene.image, model=model, tile=64, keep_probabilities=False)
+    kept = segment(scene.image, model=model, tile=192)
+    streamed = segment(scene.image, model=model, tile=192, keep_probabilities=False)
     assert streamed.probabilities is None
     assert np.array_equal(kept.labels, streamed.labels)
 
 
-@pytest.mark.parametrize("tile", [96, 128, 192])
+@pytest.mark.parametrize("tile", [192, 208])
 def test_tiles_change_no_probability_where_the_overlap_covers_the_receptive_field(scene, tile):
-    # two poolings see 22 pixels around a pixel; half of the overlap is 32 at a tile of 128
+    # two poolings see 22 pixels around a pixel, tiles share 64
     model = random_model()
     whole = segment(scene.image, model=model).probabilities
     tiled = segment(scene.image, model=model, tile=tile).probabilities
-    assert np.abs(whole - tiled).max() < 0.02
-    assert np.abs(whole - tiled).mean() < 1e-3
+    assert np.abs(whole - tiled).max() < 2e-3
+    assert np.abs(whole - tiled).mean() < 1e-5
 
 
 @pytest.mark.parametrize("tile", [256, 320, 512])
@@ -72,13 +72,14 @@ def test_the_shipped_model_separates_crowded_cells():
     assert score.f1 > 0.85
 
 
-def test_a_network_call_never_sees_more_than_a_tile(scene):
+def test_a_network_call_never_sees_more_than_a_tile():
     sizes = []
     model = random_model()
     model.net.register_forward_pre_hook(lambda net, inputs: sizes.append(tuple(inputs[0].shape[2:])))
-    list(probability_slabs(scene.image[None], model, tile=64))
-    assert max(map(max, sizes)) <= 64
-    assert len(sizes) > 16
+    image = np.random.default_rng(0).random((1, 300, 500))
+    list(probability_slabs(image, model, tile=192))
+    assert max(map(max, sizes)) <= 192
+    assert len(sizes) == 2 * 4
 
 
 def test_memory_does_not_grow_with_the_image(monkeypatch):
@@ -87,17 +88,19 @@ def test_memory_does_not_grow_with_the_image(monkeypatch):
     monkeypatch.setattr("seamwise.segmentation.normalization._SLAB", 2**12)
     model = random_model()
 
-    def peak(height):
-        image = np.random.default_rng(0).integers(0, 255, (1, height, 64)).astype(np.uint8)
+    def peak(*shape):
+        image = np.random.default_rng(0).integers(0, 255, (1, *shape)).astype(np.uint8)
         tracemalloc.start()
-        for _ in probability_slabs(image, model, tile=64):
+        for _ in probability_slabs(image, model, tile=192):
             pass
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return top
 
-    peak(256)
-    assert peak(4096) < 1.5 * peak(1024)
+    peak(192, 400)
+    one = peak(192, 600)
+    assert peak(192, 6000) < 1.5 * one
+    assert peak(6000, 192) < 1.5 * one
 
 
 def test_normalisation_is_of_the_image_not_of_the_tile():
@@ -105,9 +108,9 @@ def test_normalisation_is_of_the_image_not_of_the_tile():
     seen = []
     model = random_model()
     model.net.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0].mean().item()))
-    image = np.random.default_rng(0).normal(10, 1, (64, 512))
-    image[:, 256:] += 1000
-    list(probability_slabs(image[None], model, tile=64))
+    image = np.random.default_rng(0).normal(10, 1, (64, 1024))
+    image[:, 512:] += 1000
+    list(probability_slabs(image[None], model, tile=192))
     assert max(seen) - min(seen) > 0.9
 
 
@@ -126,8 +129,8 @@ def test_flips_average_over_all_mirror_images():
 
 
 def test_stacks_go_through_a_3d_model():
-    stack = crowded_cells((20, 60, 70), cells=8, radius=7, rng=1).image
-    prediction = segment(stack, model=random_model(ndim=3), tile=48)
+    stack = crowded_cells((20, 60, 130), cells=8, radius=7, rng=1).image
+    prediction = segment(stack, model=random_model(ndim=3), tile=96)
     assert prediction.labels.shape == stack.shape
 
 
@@ -169,7 +172,7 @@ def test_bad_images_are_named(image, word):
 
 def test_bad_options_are_named(scene):
     with pytest.raises(ValueError, match="tile must be at least"):
-        segment(scene.image, model=random_model(), tile=4)
+        segment(scene.image, model=random_model(), tile=191)
     with pytest.raises(FileNotFoundError, match="no model named 'nuclei-9d'"):
         segment(scene.image, model="nuclei-9d")
     with pytest.raises(ValueError, match="device 'gpu'"):

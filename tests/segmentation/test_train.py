@@ -1,5 +1,8 @@
 import csv
+import errno
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import torch
 from seamwise.io.models import load_model
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
+from seamwise.segmentation.systems import System
 from seamwise.segmentation.train import learning_rate
 
 
@@ -146,8 +150,72 @@ def test_masks_without_any_cell_are_refused(tmp_path, annotated, quick):
         run(tmp_path, empty, quick)
 
 
-def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(tmp_path, annotated, quick):
-    broken = [replace(image, image=np.full_like(image.image, np.nan)) for image in annotated]
-    with pytest.raises(ValueError, match=r"the loss is nan at step 1: lower learning_rate"):
-        run(tmp_path, broken, quick)
-    assert not (tmp_path / "model.safetensors").exists()
+def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(tmp_path, annotated, quick, monkeypatch):
+    losses = iter([1.0, 1.0, np.nan])
+
+    def broken(logits, target):
+        return logits.mean() * 0 + next(losses)
+
+    monkeypatch.setattr(sys.modules["seamwise.segmentation.train"], "system", lambda name, lam: System(4, broken))
+    with pytest.raises(ValueError, match=r"the loss is nan at step 3: lower learning_rate"):
+        run(tmp_path, annotated, quick)
+    assert load_steps(tmp_path) == 2
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path, annotated, quick):
+    before = run(tmp_path, annotated, quick)
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        run(tmp_path, annotated, replace(quick, seed=1))
+    assert_same(before, weights_of(tmp_path))
+
+
+def test_bad_validation_images_are_said_before_the_first_step(tmp_path, annotated, quick):
+    two_channels = replace(annotated[2], image=annotated[2].image.repeat(2, 0))
+    flat = replace(annotated[2], image=np.zeros_like(annotated[2].image))
+    for image, word in ((two_channels, "cells2 has 2 channels"), (flat, "cells2 is constant")):
+        with pytest.raises(ValueError, match=word):
+            run(tmp_path, [*annotated[:2], image], quick)
+    with pytest.raises(ValueError, match="0 validation images"):
+        run(tmp_path, annotated[:2], quick)
+
+
+def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
+    run(tmp_path, annotated, quick)
+    corrected = replace(annotated[0], labels=np.where(annotated[0].labels == 1, 0, annotated[0].labels))
+    with pytest.raises(ValueError, match="data_sha256"):
+        run(tmp_path, [corrected, *annotated[1:]], quick, resume=True)
+
+
+def test_a_checkpoint_of_another_program_is_said(tmp_path, annotated, quick):
+    torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="cannot read checkpoint"):
+        run(tmp_path, annotated, quick, resume=True)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "model.safetensors"])
+def test_a_full_disk_is_said_in_one_line(tmp_path, annotated, quick, monkeypatch, name):
+    write = Path.write_bytes
+
+    def full(path, content):
+        if path.suffix == Path(name).suffix:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=rf"cannot write .*{name}: no space is left"):
+        run(tmp_path, annotated, quick)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_workers_change_nothing(tmp_path, annotated, quick):
+    alone = run(tmp_path / "alone", annotated, quick)
+    assert_same(alone, run(tmp_path / "helped", annotated, replace(quick, workers=1)))
+
+
+def test_pixel_size_and_channel_go_into_the_model_file(tmp_path, annotated, quick):
+    images = [replace(image, spacing=(0.5, 0.5), channels=("channel 2",)) for image in annotated]
+    run(tmp_path, images, quick)
+    _, info = load_model(tmp_path / "model.safetensors")
+    assert (info.spacing, info.channels) == ((0.5, 0.5), ("channel 2",))

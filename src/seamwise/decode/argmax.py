@@ -12,7 +12,7 @@ from seamwise.labels import CELL, TOUCHING, Labels, relabel
 Gap = Literal["second", "background"]
 
 
-def argmax(probabilities: NDArray[Any], *, min_size: int = 0, gap: Gap = "second") -> Labels:
+def argmax(probabilities: NDArray[Any], *, min_size: int = 0, min_core: int = 0, gap: Gap = "second") -> Labels:
     """Label the cells of the most likely class map (the thesis' MAP decoder).
 
     1. Each pixel takes the most likely class (`semantic_classes`).
@@ -26,6 +26,8 @@ def argmax(probabilities: NDArray[Any], *, min_size: int = 0, gap: Gap = "second
         `gap` is "second".
     min_size : int
         Cells of fewer pixels are dropped; 0 keeps all.
+    min_core : int
+        See `instances`.
     gap : {"second", "background"}
         What becomes of the gap class: see `semantic_classes`.
 
@@ -47,7 +49,7 @@ def argmax(probabilities: NDArray[Any], *, min_size: int = 0, gap: Gap = "second
     >>> argmax(np.eye(3)[classes].T)
     array([0, 1, 1, 1, 2, 2, 2, 0], dtype=uint8)
     """
-    return instances(semantic_classes(probabilities, gap=gap), min_size=min_size)
+    return instances(semantic_classes(probabilities, gap=gap), min_size=min_size, min_core=min_core)
 
 
 def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDArray[np.uint8]:
@@ -79,7 +81,7 @@ def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDA
     return classes
 
 
-def instances(classes: NDArray[np.uint8], *, min_size: int = 0) -> Labels:
+def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 0) -> Labels:
     """Label the cells of a semantic class map.
 
     Parameters
@@ -88,6 +90,9 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0) -> Labels:
         0 background, 1 cell, 2 touching.
     min_size : int
         Cells of fewer pixels are dropped; 0 keeps all.
+    min_core : int
+        Components of class *cell* of fewer pixels count as touching: a crumb between the seams of a fragmented
+        cell goes to its neighbour instead of becoming a cell; 0 keeps all.
 
     Returns
     -------
@@ -100,18 +105,24 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0) -> Labels:
     cell (Euclidean, in pixels); if two *different* cells are equally near, it becomes background. Thesis
     Algorithm 2 compares the nearest pixel q0 with the nearest other *pixel* q1 ≠ q0, which may lie in
     the same cell, and returns a binary mask, which would merge two cells along a strip of even width; we
-    compare cells and propagate their labels. Touching pixels that no path of cell or touching pixels
-    joins to a cell become background: given to the nearest cell, however far, they would be a crumb of it.
+    compare cells and propagate their labels. Only cells of the same region, joined by cell and touching
+    pixels, are looked at, and touching pixels in a region without a cell become background: given to the
+    nearest cell of all, however far, they would be a crumb of it. `min_core` is ours.
 
     A hole is a component of the background (faces and corners) that does not reach the image border
     and has one cell, and only one, around it; it is filled. Background enclosed by several cells stays.
     """
-    if min_size < 0:
-        raise ValueError(f"min_size must be 0 or more, not {min_size}")
-    labels, count = ndimage.label(classes == CELL)
-    if count == 0:
+    if min_size < 0 or min_core < 0:
+        raise ValueError(f"min_size and min_core must be 0 or more, not {min_size} and {min_core}")
+    labels, _ = ndimage.label(classes == CELL)
+    touching = classes == TOUCHING
+    if min_core > 1:
+        crumb = (np.bincount(labels.ravel()) < min_core)[labels] & (labels > 0)
+        labels[crumb] = 0
+        touching |= crumb
+    if not labels.any():
         return np.zeros(classes.shape, np.uint8)
-    _assign_touching(labels, classes == TOUCHING)
+    _assign_touching(labels, touching)
     _fill_holes(labels)
     if min_size > 1:
         small = np.bincount(labels.ravel()) < min_size
@@ -120,15 +131,23 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0) -> Labels:
 
 
 def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
-    """Give each touching pixel to the nearest cell, in place; ties between cells stay background."""
-    reachable = touching & _joined_to(labels > 0, touching)
-    pixels = np.argwhere(reachable)
-    if not len(pixels):
+    """Give each touching pixel to the nearest cell of its region, in place; ties stay background."""
+    regions, count = ndimage.label((labels > 0) | touching)
+    has_cell = np.zeros(count + 1, bool)
+    has_cell[regions[labels > 0]] = True
+    reachable = touching & has_cell[regions]
+    if not reachable.any():
         return
     # the cell pixel nearest to a pixel outside always has a face neighbour outside
     border = (labels > 0) & ~ndimage.binary_erosion(labels > 0, border_value=1)
+
+    def places(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        # the region is one more axis, on which different regions lie farther apart than any two pixels
+        return np.column_stack([np.argwhere(mask), regions[mask] * float(sum(labels.shape))])
+
+    pixels = places(reachable)
     cells = labels[border]
-    tree = cKDTree(np.argwhere(border))
+    tree = cKDTree(places(border))
     owner = np.zeros(len(pixels), labels.dtype)
     undecided = np.arange(len(pixels))
     neighbours = 2
@@ -145,16 +164,6 @@ def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
         undecided = undecided[~decided]
         neighbours *= 2
     labels[reachable] = owner
-
-
-def _joined_to(cells: NDArray[np.bool_], touching: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of the face-connected components of cells ∪ touching that hold at least one cell pixel."""
-    regions, count = ndimage.label(cells | touching)
-    has_cell = np.zeros(count + 1, bool)
-    has_cell[regions[cells]] = True
-    has_cell[0] = False
-    joined: NDArray[np.bool_] = has_cell[regions]
-    return joined
 
 
 def _fill_holes(labels: Labels) -> None:

@@ -70,6 +70,22 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and its parents; do nothing if it is there.
+
+    Raises
+    ------
+    OSError
+        It cannot be made, for example because a file is in the way.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError as error:
+        raise FileExistsError(f"cannot make the folder {path}: there is a file of that name; choose another") from error
+    except OSError as error:
+        raise _explained(error, Path(path)) from error
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())

@@ -92,7 +92,7 @@ def settle_axes(
     'ZYX'
     """
     if asked is not None:
-        return _as_asked(shape, letters, _checked(asked), name)
+        return _as_asked(shape, letters, check_axes(asked), name)
     kept = [i for i, (n, a) in enumerate(zip(shape, letters, strict=True)) if n > 1 or a in "ZYX"]
     shape, letters = tuple(shape[i] for i in kept), "".join(letters[i] for i in kept)
     if "S" in letters and "C" in letters:
@@ -231,7 +231,8 @@ def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:
     return _in_micrometres({a: (s, metadata.get("unit")) for a, s in zip(axes, spacing, strict=True)})
 
 
-def _checked(asked: str) -> str:
+def check_axes(asked: str) -> str:
+    """Return the user's word on the axes in capitals, or raise ValueError if it cannot be one."""
     asked = asked.upper()
     if len(set(asked)) < len(asked) or not set("YX") <= set(asked) <= set(_LETTERS):
         raise ValueError(

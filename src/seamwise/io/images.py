@@ -262,6 +262,28 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
     return sorted({os.path.abspath(path): path for path in found}.values())
 
 
+def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
+    """Return the paths by their stems, less `ending` where a stem ends so.
+
+    Raises
+    ------
+    ValueError
+        Two paths have the same stem: which of them is meant?
+
+    Examples
+    --------
+    >>> sorted(by_stem([Path("a.tif"), Path("b_masks.tif")], ending="_masks"))
+    ['a', 'b']
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = stem(path).removesuffix(ending)
+        if name in found:
+            raise ValueError(f"{found[name]} and {path} have the same name {name!r}: keep one of them")
+        found[name] = path
+    return found
+
+
 def stem(path: AnyPath) -> str:
     """Return the name of a file without its suffix, of which ``.ome.tif`` is one.
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
@@ -26,11 +26,11 @@ class Architecture(_Frozen):
 
     name: Literal["unet"] = "unet"
     in_channels: int = Field(ge=1)
-    out_channels: int = Field(ge=1)
+    out_channels: int = Field(ge=2, le=4)
     ndim: Literal[2, 3] = 2
-    width: int = Field(default=64, ge=1)
-    depth: int = Field(default=4, ge=0)
-    norm: Literal["none", "batch", "instance"] = "none"
+    width: int = Field(default=64, ge=1, le=1024)
+    depth: int = Field(default=4, ge=0, le=8)
+    norm: Literal["none", "batch"] = "none"
 
 
 class NormalizationRule(_Frozen):
@@ -39,6 +39,12 @@ class NormalizationRule(_Frozen):
     low: float = Field(default=1.0, ge=0, lt=100)
     high: float = Field(default=99.8, gt=0, le=100)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
+        return self
+
 
 class DecodeRule(_Frozen):
     """How probabilities become labels."""
@@ -46,6 +52,7 @@ class DecodeRule(_Frozen):
     rule: Literal["argmax"] = "argmax"
     gap: Literal["second", "background"] = "second"
     min_size: int = Field(default=0, ge=0)
+    min_core: int = Field(default=0, ge=0)
 
 
 class ModelInfo(_Frozen):
@@ -77,12 +84,20 @@ class ModelInfo(_Frozen):
     training: dict[str, Any] = {}
     format_version: int = FORMAT_VERSION
 
+    @model_validator(mode="after")
+    def _names_every_channel(self) -> Self:
+        counts = (len(self.classes), len(self.channels))
+        if counts != (self.architecture.out_channels, self.architecture.in_channels):
+            raise ValueError(f"{counts[0]} classes and {counts[1]} channels do not fit the architecture")
+        return self
+
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:
     """Write weights and description as one file; an existing file is replaced only by a complete one."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    content = save(tensors, metadata={_KEY: info.model_dump_json()})
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_KEY: info.model_dump_json()})
+        temporary.write_bytes(content)
 
 
 def load_model(path: Path) -> tuple[dict[str, Tensor], ModelInfo]:
@@ -130,8 +145,8 @@ def shipped_models() -> dict[str, Path]:
 def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     try:
         fields = json.loads(metadata[_KEY])
-        version = fields["format_version"]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        version = int(fields["format_version"])
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is a safetensors file without seamwise's description: train it with `seamwise train`"
         ) from error

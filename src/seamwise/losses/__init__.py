@@ -5,10 +5,11 @@ targets and weights `(N, *S)`.
 """
 
 from seamwise.losses.cross_entropy import CrossEntropy, cross_entropy, cross_entropy_map, weighted_mean
-from seamwise.losses.youden import Youden, cross_entropy_and_youden, soft_confusion, youden
+from seamwise.losses.youden import CrossEntropyAndYouden, Youden, cross_entropy_and_youden, soft_confusion, youden
 
 __all__ = [
     "CrossEntropy",
+    "CrossEntropyAndYouden",
     "Youden",
     "cross_entropy",
     "cross_entropy_and_youden",

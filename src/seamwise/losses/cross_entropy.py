@@ -30,7 +30,7 @@ def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
     Raises
     ------
     ValueError
-        The shapes do not fit together.
+        The shapes do not fit together, or the target holds another class (checked on the CPU).
 
     Notes
     -----
@@ -49,7 +49,7 @@ def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
 
 def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
     """−log z_{h(p)}(p) for each pixel `(N, *S)`, 0 where ignored; the unreduced form of `cross_entropy`."""
-    check_shapes(logits, target)
+    check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         return functional.cross_entropy(
             in_full_precision(logits), target.long(), ignore_index=ignore_index, reduction="none"
@@ -82,14 +82,20 @@ def in_full_precision(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def check_shapes(logits: Tensor, target: Tensor) -> None:
-    """Raise ValueError unless logits are `(N, C, *S)` and target is `(N, *S)`."""
+def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
+    """Raise ValueError unless logits are `(N, C, *S)` and target is `(N, *S)` of 0..C−1 or `ignore_index`."""
     expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 2 else None
     if expected is None or tuple(target.shape) != tuple(expected):
         raise ValueError(
             f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
             f"do not fit target {tuple(target.shape)}"
         )
+    # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every step
+    if target.device.type == "cpu" and target.numel():
+        classes = logits.shape[1]
+        wrong = [int(end) for end in target.aminmax() if not 0 <= end < classes and end != ignore_index]
+        if wrong:
+            raise ValueError(f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}")
 
 
 class CrossEntropy(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seamwise.losses.cross_entropy import check_shapes, in_full_precision, valid_weight
+from seamwise.losses.cross_entropy import check_target, in_full_precision, valid_weight
 
 
 def youden(
@@ -54,7 +54,8 @@ def youden(
     Raises
     ------
     ValueError
-        The shapes do not fit together, or `lam` is a tensor of another shape than (C, C).
+        The shapes do not fit together, `lam` is a tensor of another shape than (C, C), or the target
+        holds another class (checked on the CPU).
 
     Notes
     -----
@@ -80,7 +81,7 @@ def cross_entropy_and_youden(
     Arguments, value and gradient are those of the sum (see there); half the cost, because both terms are
     sums of log z or z over the pixels of a class. Can be differentiated once.
     """
-    check_shapes(logits, target)
+    check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         log_probabilities = in_full_precision(logits).log_softmax(1).flatten(2)
         indicator = _indicator(target, log_probabilities, ignore_index)
@@ -122,7 +123,7 @@ def soft_confusion(
     -----
     One product of the probabilities with the classes' indicator: no pass per pair of classes.
     """
-    check_shapes(logits, target)
+    check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         probabilities = in_full_precision(logits).softmax(1).flatten(2)
         indicator = _indicator(target, probabilities, ignore_index)
@@ -145,7 +146,7 @@ def _pairwise_loss(confusion: Tensor, present: Tensor, lam: float | Tensor) -> T
     # absent pairs become log 1 = 0 before the logarithm, so that they cannot send NaN back
     rate = ((1 + true_positive - confusion) / 2).masked_fill(~pair, 1)
     tiny = torch.finfo(rate.dtype).tiny  # the logarithm's argument is 0 only at ±huge logits, all wrong
-    return -(lam * rate.clamp(min=tiny).log()).sum((-2, -1)).mean()
+    return -torch.where(pair, lam * rate.clamp(min=tiny).log(), 0).sum((-2, -1)).mean()
 
 
 def _indicator(target: Tensor, like: Tensor, ignore_index: int) -> Tensor:
@@ -166,7 +167,9 @@ class _ClassSums(torch.autograd.Function):
     def forward(ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:
         probabilities = log_probabilities.exp()
         ctx.save_for_backward(probabilities, indicator, weighted)
-        log_sum = torch.dot(log_probabilities.reshape(-1), weighted.reshape(-1))
+        # −∞ is a legitimate log z where the indicator is 0, and 0·∞ is not 0
+        finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
+        log_sum = torch.dot(finite.reshape(-1), weighted.reshape(-1))
         return log_sum, probabilities @ indicator.transpose(1, 2)
 
     @staticmethod
@@ -180,14 +183,22 @@ class _ClassSums(torch.autograd.Function):
 class Youden(nn.Module):
     """`youden` as a module."""
 
-    lam: Tensor
-
     def __init__(self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False) -> None:
         super().__init__()
-        self.register_buffer("lam", torch.as_tensor(lam, dtype=torch.float32), persistent=False)
-        self.ignore_index = ignore_index
-        self.per_sample = per_sample
+        self.lam, self.ignore_index, self.per_sample = lam, ignore_index, per_sample
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss; arguments as in `youden`."""
         return youden(logits, target, lam=self.lam, ignore_index=self.ignore_index, per_sample=self.per_sample)
+
+
+class CrossEntropyAndYouden(nn.Module):
+    """`cross_entropy_and_youden` as a module."""
+
+    def __init__(self, *, lam: float | Tensor = 0.5, ignore_index: int = -1) -> None:
+        super().__init__()
+        self.lam, self.ignore_index = lam, ignore_index
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss; arguments as in `cross_entropy_and_youden`."""
+        return cross_entropy_and_youden(logits, target, weight=weight, lam=self.lam, ignore_index=self.ignore_index)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from seamwise.labels import Labels
+from seamwise.labels import Labels, as_labels
 
 __all__ = ["OverlapTable", "overlap_table"]
 
@@ -109,8 +109,8 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     array([[2],
            [0]])
     """
-    true = _as_labels(labels_true, "labels_true")
-    pred = _as_labels(labels_pred, "labels_pred")
+    true = as_labels(labels_true, name="labels_true")
+    pred = as_labels(labels_pred, name="labels_pred")
     if true.shape != pred.shape:
         raise ValueError(
             f"labels_pred: expected the shape of labels_true {true.shape}, got {pred.shape}; "
@@ -132,21 +132,6 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
         pred_areas=pixels.sum(axis=0)[1:],
         pixels=pixels[1:, 1:],
     )
-
-
-def _as_labels(labels: Labels, name: str) -> Labels:
-    labels = np.asarray(labels)
-    if labels.dtype == np.bool_:
-        raise TypeError(
-            f"{name}: expected instance labels of integer dtype, got bool; "
-            "label the connected components first, e.g. with scipy.ndimage.label"
-        )
-    if labels.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name}: expected instance labels of integer dtype, got {labels.dtype}; "
-            "cast with .astype if the values are whole numbers"
-        )
-    return labels
 
 
 def _joint_runs(true: Labels, pred: Labels) -> tuple[Labels, Labels, NDArray[np.int64]]:

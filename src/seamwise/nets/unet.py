@@ -6,8 +6,6 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Norm = Literal["none", "batch", "instance"]
@@ -18,6 +16,8 @@ _NORM: dict[str, dict[int, Callable[[int], nn.Module]]] = {
     "batch": {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
     "instance": {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
 }
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class UNet(nn.Module):
@@ -39,7 +39,8 @@ class UNet(nn.Module):
         Number of poolings; 4 in the thesis.
     norm : {"none", "batch", "instance"}
         Normalisation between convolution and ReLU; the thesis has none. A normalised convolution has no
-        bias of its own.
+        bias of its own. "instance" takes statistics from whatever the network sees: cut an image into tiles
+        and the result depends on them.
 
     Notes
     -----
@@ -62,6 +63,8 @@ class UNet(nn.Module):
         super().__init__()
         if ndim not in _CONV:
             raise ValueError(f"ndim must be 1, 2 or 3, not {ndim}")
+        if norm not in ("none", *_NORM):
+            raise ValueError(f"norm must be one of none, {', '.join(_NORM)}, not {norm!r}")
         if min(in_channels, out_channels, width) < 1 or depth < 0:
             raise ValueError(
                 "in_channels, out_channels and width must be at least 1 and depth at least 0, "
@@ -113,7 +116,7 @@ class UNet(nn.Module):
         for level in cast(Iterable[nn.Sequential], (*self.down, *self.up)):
             layers = list(level)
             for i, (layer, following) in enumerate(pairwise(layers)):
-                if isinstance(layer, _ConvNd) and isinstance(following, _BatchNorm):
+                if isinstance(layer, _CONVOLUTIONS) and isinstance(following, _BATCH_NORMS):
                     level[i] = fuse_conv_bn_eval(layer, following)
                     level[i + 1] = nn.Identity()
         return self
@@ -145,7 +148,7 @@ def _level(in_channels: int, out_channels: int, ndim: int, norm: Norm) -> nn.Seq
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, _ConvNd):
+    if isinstance(module, _CONVOLUTIONS):
         nn.init.xavier_normal_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

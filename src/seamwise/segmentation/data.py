@@ -1,7 +1,6 @@
 """Annotated images: find them in a folder, read them, draw training samples from them."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from seamwise.io.images import Image, find_images, read_image, read_labels, stem
+from seamwise.io.images import Image, by_stem, find_images, read_image, read_labels, stem
+from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels, relabel, semantic_target
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
@@ -26,13 +26,29 @@ class Pair:
     labels: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnnotatedImage:
-    """A normalised image `(C, *S)` float32 and its labels `(*S)` of a signed integer type."""
+    """A normalised image and its labels.
+
+    Attributes
+    ----------
+    name : str
+    image : (C, *S) float32 array
+    labels : (*S) array of a signed integer type
+    channels : tuple of str
+        Name of each channel; ("grey",) if empty and there is one.
+    spacing : tuple of float, optional
+        Pixel size in micrometres.
+    note : str
+        What the user should know about how the file was read.
+    """
 
     name: str
     image: NDArray[np.float32]
     labels: Labels
+    channels: tuple[str, ...] = ("grey",)
+    spacing: tuple[float, ...] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,41 +90,69 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
 
 
 def read_pair(
-    pair: Pair, *, ndim: int, rule: NormalizationRule, channel: int | Sequence[int] | None = None
+    pair: Pair,
+    *,
+    ndim: int,
+    rule: NormalizationRule,
+    channel: int | Sequence[int] | None = None,
+    axes: str | None = None,
 ) -> AnnotatedImage:
     """Read and normalise an annotated image.
+
+    Parameters
+    ----------
+    pair : Pair
+    ndim : {2, 3}
+    rule : NormalizationRule
+    channel, axes
+        See `io.images.read_image`.
 
     Raises
     ------
     ValueError
         The mask has another size than the image, the image has another number of axes than `ndim`, or
-        it is constant.
+        it has no contrast; and what `read_image` and `read_labels` raise.
     """
-    channels = [as_channels(read_image(path, channel=channel), path) for path in pair.images]
-    image = np.concatenate(channels)
+    read = [read_image(path, axes=axes, channel=channel) for path in pair.images]
+    image = np.concatenate([as_channels(part) for part in read])
     labels = read_labels(pair.labels)
     if image.ndim - 1 != ndim:
         raise ValueError(
-            f"{pair.images[0]} has {image.ndim - 1} spatial axes, expected {ndim}: set ndim = {image.ndim - 1}"
+            f"{pair.images[0]} has {image.ndim - 1} spatial axes, expected {ndim}: set ndim = {image.ndim - 1}, "
+            "or say what the axes are, e.g. --axes CYX"
         )
     if labels.shape != image.shape[1:]:
         raise ValueError(
             f"mask {pair.labels} has size {labels.shape}, its image {pair.images[0].name} has {image.shape[1:]}: "
             "they must be equal"
         )
-    if image.min() == image.max():
-        raise ValueError(f"{pair.images[0]} is constant (every pixel is {image.min()}): leave it out")
-    normalised = normalization(image, rule)(image)
-    return AnnotatedImage(pair.name, normalised, relabel(labels).astype(np.int32))
+    normalise = normalization(image, rule)
+    if not normalise.scale.any():
+        raise ValueError(f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out")
+    return AnnotatedImage(
+        name=pair.name,
+        image=normalise(image),
+        labels=relabel(labels).astype(np.int32),
+        channels=_channel_names(len(image), channel),
+        spacing=read[0].spacing,
+        note="; ".join(dict.fromkeys(part.note for part in read if part.note)),
+    )
 
 
-def as_channels(image: Image, path: Path) -> NDArray[np.generic]:
+def as_channels(image: Image) -> NDArray[np.generic]:
     """`(C, *S)`: add a channel axis to a grey image; a colour image of equal channels is grey."""
     if not image.axes.startswith("C"):
         return image.data[np.newaxis]
     if len(image.data) > 1 and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
         return image.data[:1]
     return image.data
+
+
+def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str, ...]:
+    if chosen is None:
+        return ("grey",) if count == 1 else tuple(f"channel {number}" for number in range(count))
+    numbers = [chosen] if isinstance(chosen, int) else chosen
+    return tuple(f"channel {number}" for number in numbers)
 
 
 class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -148,34 +192,34 @@ class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     if (folder / "imagesTr").is_dir():
-        pairs = _nnunet_pairs(folder)
+        images = _nnunet_images(folder)
+        masks = by_stem(find_images(folder / "labelsTr", masks=True))
     elif (folder / "images").is_dir():
-        masks = {stem(path): path for path in find_images(folder / "masks", masks=True)}
-        pairs = [(stem(path), (path,), masks.get(stem(path))) for path in find_images(folder / "images")]
+        images = {name: (path,) for name, path in by_stem(find_images(folder / "images")).items()}
+        masks = by_stem(find_images(folder / "masks", masks=True))
     else:
-        files = find_images(folder, masks=True)
-        masks = {stem(path): path for path in files}
-        pairs = [
-            (stem(path), (path,), masks.get(f"{stem(path)}_masks"))
-            for path in files
-            if not stem(path).endswith("_masks")
-        ]
-    missing = [name for name, _, mask in pairs if mask is None]
+        files = by_stem(find_images(folder, masks=True))
+        images = {name: (path,) for name, path in files.items() if not name.endswith("_masks")}
+        masks = {name.removesuffix("_masks"): path for name, path in files.items() if name.endswith("_masks")}
+    check_complete(images, masks, f"images in {folder} have no mask of the same name")
+    return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
+
+
+def check_complete(wanted: Collection[str], found: Collection[str], complaint: str) -> None:
+    """Raise FileNotFoundError with the complaint if a wanted name was not found."""
+    missing = [name for name in wanted if name not in found]
     if missing:
         shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(pairs)} images in {folder} have no mask of the same name: {shown}"
-        )
-    return tuple(Pair(name, images, mask) for name, images, mask in sorted(pairs) if mask)
+        raise FileNotFoundError(f"{len(missing)} of {len(wanted)} {complaint}: {shown}")
 
 
-def _nnunet_pairs(folder: Path) -> list[tuple[str, tuple[Path, ...], Path | None]]:
-    ending = None
-    if (folder / "dataset.json").is_file():
-        ending = json.loads((folder / "dataset.json").read_text()).get("file_ending")
-    masks = {stem(path): path for path in find_images(folder / "labelsTr", masks=True)}
+def _nnunet_images(folder: Path) -> dict[str, tuple[Path, ...]]:
+    record = folder / "dataset.json"
+    ending = str(read_json(record).get("file_ending", "")) if record.is_file() else ""
     cases: dict[str, list[Path]] = {}
     for path in find_images(folder / "imagesTr"):
-        if ending is None or path.name.endswith(ending):
+        if path.name.endswith(ending):
             cases.setdefault(stem(path).rpartition("_")[0], []).append(path)
-    return [(case, tuple(sorted(files)), masks.get(case)) for case, files in cases.items()]
+    if not cases:
+        raise FileNotFoundError(f"no image in {folder / 'imagesTr'} ends in {ending!r}, as {record} says")
+    return {case: tuple(sorted(files)) for case, files in cases.items()}

@@ -22,7 +22,9 @@ def choose_device(device: str = "auto") -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device {device!r} is not to be had: {reason}; use 'auto', 'cpu', 'cuda' …") from error
+        raise ValueError(f"device {device!r} is not to be had: {reason}; use auto, cpu, cuda or mps") from error
+    if chosen.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device {device!r} computes nothing here; use auto, cpu, cuda or mps")
     return chosen
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seamwise.io.images import find_images, read_labels, stem
+from seamwise.io.images import by_stem, find_images, read_labels, stem
 from seamwise.labels import Labels
 from seamwise.metrics import DEFAULT_THRESHOLDS, DatasetMatching, match_dataset
+from seamwise.segmentation.data import check_complete
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,17 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
 
     Raises
     ------
+    ValueError
+        Two files of a folder have the same stem.
     FileNotFoundError
         One of them does not exist, or a true label image has no prediction: leaving it out would make
         the scores look better than they are.
     """
     if predicted.is_file() and truth.is_file():
-        return (ScoredPair(_name(truth), predicted, truth),)
-    found = {_name(path): path for path in find_images(predicted, masks=True)}
-    wanted = {_name(path): path for path in find_images(truth, masks=True)}
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(wanted)} images in {truth} have no labels in {predicted}: {shown}"
-        )
+        return (ScoredPair(stem(truth), predicted, truth),)
+    found = by_stem(find_images(predicted, masks=True), ending="_masks")
+    wanted = by_stem(find_images(truth, masks=True), ending="_masks")
+    check_complete(wanted, found, f"images in {truth} have no labels in {predicted}")
     return tuple(ScoredPair(name, found[name], path) for name, path in wanted.items())
 
 
@@ -50,10 +48,8 @@ def score_files(pairs: Iterable[ScoredPair], *, thresholds: Sequence[float] = DE
                 raise ValueError(
                     f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal"
                 )
+            if found.min() < 0:
+                raise ValueError(f"{pair.predicted} has negative labels: only the truth can have ignored pixels")
             yield true, found
 
     return match_dataset(read(), thresholds=thresholds)
-
-
-def _name(path: Path) -> str:
-    return stem(path).removesuffix("_masks")

@@ -14,20 +14,22 @@ _SLAB = 2**22  # blocks are averaged over about this many pixels at a time
 _HEADROOM = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Normalization:
     """A linear map per channel: (x − offset) · scale."""
 
-    offset: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
     def __call__(self, block: NDArray[Any]) -> NDArray[np.float32]:
         """Normalise any part `(C, *S)` of the image."""
         shape = (-1,) + (1,) * (block.ndim - 1)
-        normalised = block.astype(np.float32)
-        normalised -= self.offset.reshape(shape)
-        normalised *= self.scale.reshape(shape)
-        return normalised
+        # float32 holds every 8- and 16-bit number; a large offset in wider types must go before rounding
+        wide = block.dtype.itemsize > 2 and block.dtype != np.float32
+        normalised: NDArray[np.floating[Any]] = block.astype(np.float64 if wide else np.float32)
+        normalised -= self.offset.astype(normalised.dtype).reshape(shape)
+        normalised *= self.scale.astype(normalised.dtype).reshape(shape)
+        return normalised.astype(np.float32, copy=False)
 
 
 def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization:
@@ -40,7 +42,7 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
 
     where `peak` is the largest mean of any block of 4^d pixels. On a sparse image the high percentile
     is itself background, and dividing by it would raise the noise to the level of cells; the second term
-    keeps every structure of 4 pixels or more at or below 2.
+    keeps every structure that fills such a block, as any of 7 pixels or more across does, at or below 2.
 
     Parameters
     ----------
@@ -53,8 +55,8 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     Normalization
         A channel without any contrast maps to 0.
     """
-    offset = np.zeros(len(image), np.float32)
-    scale = np.zeros(len(image), np.float32)
+    offset = np.zeros(len(image))
+    scale = np.zeros(len(image))
     for c, channel in enumerate(image):
         low, high = np.percentile(_evenly_spaced(channel), [rule.low, rule.high])
         high = max(high, low + (_peak(channel) - low) / _HEADROOM)
@@ -77,6 +79,6 @@ def _peak(channel: NDArray[Any]) -> float:
         slab = channel[start : start + rows]
         whole = slab[tuple(slice(n // b * b) for n, b in zip(slab.shape, block, strict=True))]
         split = [part for n, b in zip(whole.shape, block, strict=True) for part in (n // b, b)]
-        means = whole.reshape(split).mean(tuple(range(1, 2 * channel.ndim, 2)), dtype=np.float32)
+        means = whole.reshape(split).mean(tuple(range(1, 2 * channel.ndim, 2)), dtype=np.float64)
         peak = max(peak, float(means.max()))
     return peak

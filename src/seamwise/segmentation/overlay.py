@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.color import hsv2rgb
 
+from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels
+from seamwise.segmentation.normalization import normalization
 
 _GOLDEN_RATIO = 0.618034  # successive hues lie far apart, whatever their number
 
@@ -35,10 +37,12 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
 
 
 def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map the 1st..99.8th percentile of a grey image to 0..255."""
-    low, high = np.percentile(channel, [1, 99.8])
-    scaled = (channel.astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny)
-    return np.asarray(np.clip(scaled, 0, 1) * 255, dtype=np.uint8)
+    """Map a grey image to 0..255 as a network sees it: the 1st percentile black, the 99.8th white."""
+    scaled = normalization(channel[np.newaxis], NormalizationRule())(channel[np.newaxis])[0]
+    np.clip(scaled, 0, 1, out=scaled)
+    scaled *= 255
+    grey: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return grey
 
 
 def colours(count: int) -> NDArray[np.uint8]:
@@ -53,7 +57,9 @@ def _outline(labels: Labels) -> NDArray[np.bool_]:
     """Cell pixels with a face neighbour of another label."""
     outlined = np.zeros(labels.shape, bool)
     for axis in range(labels.ndim):
-        step = np.diff(labels.astype(np.int64), axis=axis) != 0
-        edge = np.zeros([n if a != axis else 1 for a, n in enumerate(labels.shape)], bool)
-        outlined |= np.concatenate([step, edge], axis) | np.concatenate([edge, step], axis)
-    return outlined & (labels > 0)
+        along, out = labels.swapaxes(0, axis), outlined.swapaxes(0, axis)
+        differs = along[1:] != along[:-1]
+        out[1:] |= differs
+        out[:-1] |= differs
+    outlined &= labels > 0
+    return outlined

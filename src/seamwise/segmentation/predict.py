@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seamwise.decode import instances, semantic_classes
-from seamwise.io.models import DecodeRule, ModelInfo, load_model, model_path
+from seamwise.decode import argmax, instances, semantic_classes
+from seamwise.io.models import ModelInfo, load_model, model_path
 from seamwise.labels import Labels
 from seamwise.nets import UNet
 from seamwise.segmentation.devices import choose_device, choose_precision, memory_format, place
@@ -33,7 +33,7 @@ class Model:
     dtype: torch.dtype
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """What `segment` found.
 
@@ -71,14 +71,16 @@ def segment(
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
         Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128 in 3D
-        by default. Neighbouring tiles overlap and are blended; memory grows with the tile, and the labels do
-        not depend on it beyond single pixels (the network sees a little less around a tile's border).
+        by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The network sees a little
+        less around a tile's border: from one tile size to another a few pixels in a hundred thousand change,
+        and tested are 98 % of the cells the same at an IoU of 0.9.
     flips : bool
         Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
     device : str
         "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
     keep_probabilities : bool
-        False decodes slab by slab and never holds the probabilities of the whole image.
+        False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile thick along
+        the image's longest axis.
 
     Returns
     -------
@@ -110,30 +112,27 @@ def segment(
     if keep_probabilities:
         shape = (chosen.info.architecture.out_channels, *channels.shape[1:])
         probabilities = np.empty(shape, np.float32)
-        for rows, slab in slabs:
-            probabilities[:, rows] = slab
-        return Prediction(decode(probabilities, rule, min_size=least), probabilities)
+        for box, slab in slabs:
+            probabilities[(slice(None), *box)] = slab
+        labels = argmax(probabilities, min_size=least, min_core=rule.min_core, gap=rule.gap)
+        return Prediction(labels, probabilities)
     classes = np.empty(channels.shape[1:], np.uint8)
-    for rows, slab in slabs:
-        classes[rows] = semantic_classes(slab, gap=rule.gap)
-    return Prediction(instances(classes, min_size=least), None)
-
-
-def decode(probabilities: NDArray[np.float32], rule: DecodeRule, *, min_size: int) -> Labels:
-    """Decode probabilities by the model's rule."""
-    return instances(semantic_classes(probabilities, gap=rule.gap), min_size=min_size)
+    for box, slab in slabs:
+        classes[box] = semantic_classes(slab, gap=rule.gap)
+    return Prediction(instances(classes, min_size=least, min_core=rule.min_core), None)
 
 
 def load(model: str | Path, *, device: str = "auto") -> Model:
     """Load a shipped model by name, or a model file by path, onto a device."""
     path = model_path(model)
+    chosen = choose_device(device)
     weights, info = load_model(path)
-    net = build_net(info)
     try:
+        net = build_net(info)
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"model file {path} is damaged: its weights do not fit its description") from error
-    return ready(net, info, choose_device(device))
+    return ready(net, info, chosen)
 
 
 def build_net(info: ModelInfo) -> UNet:
@@ -188,21 +187,26 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
 
 def probability_slabs(
     image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield the class probabilities of `(C, *S)` slab by slab along the first spatial axis."""
-    ndim = model.info.architecture.ndim
-    multiple = model.net.multiple
+) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
+    """Yield the class probabilities of `(C, *S)` slab by slab along the longest axis, with the slab's box."""
+    ndim = model.net.ndim
     size = _TILE[ndim] if tile is None else tile
-    if size < 2 * multiple:
-        raise ValueError(f"tile must be at least {2 * multiple} pixels, not {size}")
-    overlap = min(_OVERLAP[ndim], size // 2)
+    check_tile(size, model)
     shape = image.shape[1:]
     normalise = normalization(image, model.info.normalization)
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
         return _probabilities(image[(slice(None), *box)], normalise, model, flips)
 
-    yield from blend(shape, tiles(shape, size=size, overlap=overlap, multiple=multiple), compute)
+    parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
+    yield from blend(shape, parts, compute, axis=int(np.argmax(shape)))
+
+
+def check_tile(size: int, model: Model) -> None:
+    """Raise ValueError if tiles of this size are too small for the network to see enough."""
+    least = 3 * _OVERLAP[model.net.ndim]
+    if size < least:
+        raise ValueError(f"tile must be at least {least} pixels, not {size}")
 
 
 @torch.inference_mode()

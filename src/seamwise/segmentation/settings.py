@@ -40,8 +40,8 @@ class TrainSettings:
     validate_every : int
         Steps between validations; each one writes the log, the curve, the checkpoint, and the model if it is the
         best so far.
-    min_size : int
-        Least size of a cell in pixels, at validation and in the model file.
+    min_size, min_core : int
+        See `decode.instances`; used at validation and written into the model file.
     normalization : NormalizationRule
     augmentation : Augmentation
     workers : int
@@ -53,21 +53,22 @@ class TrainSettings:
     touching_radius: Positive = 2
     gap_radius: Annotated[float, Field(ge=0)] = 7.0
     ndim: Literal[2, 3] = 2
-    width: Positive = 16
+    width: Annotated[int, Field(ge=1, le=1024)] = 16
     depth: Annotated[int, Field(ge=0, le=6)] = 4
-    norm: Literal["none", "batch", "instance"] = "batch"
+    norm: Literal["none", "batch"] = "batch"
     steps: Positive = 2000
     batch_size: Positive = 8
-    crop: Positive = 256
+    crop: Annotated[int, Field(ge=1, le=4096)] = 256
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     validate_every: Positive = 200
     min_size: Annotated[int, Field(ge=0)] = 20
+    min_core: Annotated[int, Field(ge=0)] = 20
     normalization: NormalizationRule = NormalizationRule()
     augmentation: Augmentation = Augmentation()
     workers: Annotated[int, Field(ge=0)] = 0

@@ -1,5 +1,7 @@
 """Train a segmentation network; see `train`."""
 
+import hashlib
+import io
 import logging
 import math
 import platform
@@ -17,7 +19,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Subset
 
-import seamwise
+from seamwise import __version__
 from seamwise.io.atomic import atomic_path
 from seamwise.io.models import Architecture, DecodeRule, ModelInfo, save_model
 from seamwise.labels import semantic_target
@@ -55,8 +57,9 @@ def train(
         An existing folder. Gets ``model.safetensors`` (the weights with the best validation PQ so far), ``log.csv``,
         ``curve.png`` and ``checkpoint.pt``.
     resume : bool
-        Go on from ``checkpoint.pt``. On the same machine the weights are then bit for bit those of an
-        uninterrupted run: a sample depends only on (seed, step, index), and the learning rate on the step.
+        Go on from ``checkpoint.pt``. On a CPU, with the same number of threads, the weights are then bit
+        for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and the learning
+        rate on the step. On a GPU they agree up to rounding, since its sums have no fixed order.
     device : str
     report : function
         Called after each step; returning False stops the run after writing a checkpoint.
@@ -69,8 +72,10 @@ def train(
     Raises
     ------
     ValueError
-        No training image has a cell; the checkpoint belongs to other settings or images; the loss is no
-        longer finite.
+        There are no images, they differ in channels or have no contrast, or no training image has a cell;
+        the checkpoint belongs to other settings or images; the loss is no longer finite.
+    FileExistsError
+        The folder holds a run already, and `resume` is False.
     FileNotFoundError
         There is nothing to resume from.
 
@@ -78,13 +83,18 @@ def train(
     -----
     The optimizer of the thesis, Adam at 1e-4 (section 5.3), is the default.
     """
-    if not any((image.labels > 0).any() for image in training):
-        raise ValueError("no training mask holds a cell: every pixel is background or ignored")
+    _check_images(training, validation)
+    if not resume:
+        _check_unused(output)
     chosen = choose_device(device)
     half = choose_precision(chosen) == torch.bfloat16
-    fabric = Fabric(accelerator=chosen.type, devices=1, precision="bf16-mixed" if half else "32-true")
+    fabric = Fabric(
+        accelerator=chosen.type,
+        devices=1 if chosen.index is None or chosen.type == "cpu" else [chosen.index],
+        precision="bf16-mixed" if half else "32-true",
+    )
     task = system(settings.loss, lam=settings.lam)
-    info = _describe(settings, task, training)
+    info = _describe(settings, task, training, validation)
     torch.manual_seed(settings.seed)
     weights = place(build_net(info), chosen)
     average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
@@ -172,35 +182,37 @@ class _State:
         return not earlier or (progress.panoptic_quality or 0.0) > max(earlier)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
+        content = {
+            "provenance": provenance,
+            "weights": self.weights.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [asdict(progress) for progress in self.history],
+        }
+        # to memory first: torch's own writer reports a full disk as an internal error
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
         with atomic_path(path) as temporary:
-            torch.save(
-                {
-                    "provenance": provenance,
-                    "weights": self.weights.state_dict(),
-                    "average": self.average.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "history": [asdict(progress) for progress in self.history],
-                },
-                temporary,
-            )
+            temporary.write_bytes(buffer.getbuffer())
 
     def restore(self, path: Path, provenance: dict[str, Any]) -> None:
         if not path.is_file():
             raise FileNotFoundError(f"nothing to resume: {path} does not exist; train without --resume")
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
+            before = saved["provenance"]
+            self.history[:] = [Progress(**line) for line in saved["history"]]
         except Exception as error:  # torch.load raises whatever pickle and zip raise
-            raise ValueError(f"cannot read checkpoint {path}: train without --resume") from error
+            raise ValueError(f"cannot read checkpoint {path}: train without --resume into a new folder") from error
         for name, now in provenance.items():
-            if saved["provenance"].get(name) != now:
+            if before.get(name) != now:
                 raise ValueError(
-                    f"{path} belongs to another run: {_first_difference(name, saved['provenance'].get(name), now)}; "
+                    f"{path} belongs to another run: {_first_difference(name, before.get(name), now)}; "
                     "go on with the same, or train without --resume into a new folder"
                 )
         self.weights.load_state_dict(saved["weights"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.history[:] = [Progress(**line) for line in saved["history"]]
 
 
 def _batches(
@@ -244,16 +256,48 @@ def _optimizer(net: UNet, settings: TrainSettings) -> torch.optim.Optimizer:
     return kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _describe(settings: TrainSettings, task: System, images: Sequence[AnnotatedImage]) -> ModelInfo:
-    channels = {len(image.image) for image in images}
-    if len(channels) != 1:
-        raise ValueError(f"training images have different numbers of channels: {sorted(channels)}")
-    count = channels.pop()
+def _check_images(training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]) -> None:
+    """Find out now what would stop the run at its first validation, with nothing saved."""
+    if not training or not validation:
+        raise ValueError(f"{len(training)} training and {len(validation)} validation images: one of each is needed")
+    expected = len(training[0].image)
+    for image in (*training, *validation):
+        if len(image.image) != expected:
+            raise ValueError(
+                f"image {image.name} has {len(image.image)} channels, {training[0].name} has {expected}: "
+                "choose the channels to use with --channel"
+            )
+        if image.image.min() == image.image.max():
+            raise ValueError(f"image {image.name} is constant: leave it out")
+    if not any((image.labels > 0).any() for image in training):
+        raise ValueError("no training mask holds a cell: every pixel is background or ignored")
+
+
+def _check_unused(output: Path) -> None:
+    for name in ("checkpoint.pt", "model.safetensors"):
+        if (output / name).exists():
+            raise FileExistsError(f"{output} holds a run already ({name}): use --resume, or choose another folder")
+
+
+def _digest(images: Sequence[AnnotatedImage]) -> str:
+    """SHA-256 of all pixels and labels: names alone do not tell that a mask was corrected."""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(image.image.tobytes())
+        digest.update(image.labels.tobytes())
+    return digest.hexdigest()
+
+
+def _describe(
+    settings: TrainSettings, task: System, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
+) -> ModelInfo:
+    first = training[0]
+    spacings = {image.spacing for image in training}
     # what the weights depend on; how many processes prepare the samples is not part of it
     wanted = {k: v for k, v in RootModel(settings).model_dump().items() if k != "workers"}
     return ModelInfo(
         architecture=Architecture(
-            in_channels=count,
+            in_channels=len(first.image),
             out_channels=task.classes,
             ndim=settings.ndim,
             width=settings.width,
@@ -261,10 +305,16 @@ def _describe(settings: TrainSettings, task: System, images: Sequence[AnnotatedI
             norm=settings.norm,
         ),
         classes=CLASS_NAMES[: task.classes],
-        channels=("grey",) if count == 1 else tuple(f"channel {c}" for c in range(count)),
+        channels=first.channels,
+        spacing=first.spacing if len(spacings) == 1 else None,
         normalization=settings.normalization,
-        decode=DecodeRule(min_size=settings.min_size),
-        training={"settings": wanted, "images": [image.name for image in images]},
+        decode=DecodeRule(min_size=settings.min_size, min_core=settings.min_core),
+        training={
+            "settings": wanted,
+            "images": [image.name for image in training],
+            "validation_images": [image.name for image in validation],
+            "data_sha256": _digest([*training, *validation]),
+        },
     )
 
 
@@ -276,7 +326,7 @@ def _scored(info: ModelInfo, progress: Progress) -> ModelInfo:
             "average_precision": progress.average_precision,
         },
         "versions": {
-            "seamwise": seamwise.__version__,
+            "seamwise": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },

@@ -1,0 +1,36 @@
+"""Scores of a model on the held-out images of its training folder.
+
+python benchmarks/validation.py ../shared/data/dsb2018/train [--model nuclei-2d] [--flips]
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from seamwise.labels import Labels
+from seamwise.metrics import match_dataset
+from seamwise.segmentation import find_pairs, load, read_pair, segment
+
+
+def predictions(folder: Path, name: str, *, flips: bool) -> Iterator[tuple[Labels, Labels]]:
+    model = load(name)
+    for pair in find_pairs(folder).validation:
+        annotated = read_pair(pair, ndim=model.net.ndim, rule=model.info.normalization)
+        yield annotated.labels, segment(annotated.image, model=model, flips=flips, keep_probabilities=False).labels
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="nuclei-2d")
+    parser.add_argument("--flips", action="store_true")
+    options = parser.parse_args()
+    pairs = predictions(options.folder, options.model, flips=options.flips)
+    scores = match_dataset(pairs, thresholds=(0.5, 0.7, 0.9))
+    print("| IoU ≥ | AP, mean of images | AP, pooled | PQ, mean of images | PQ, pooled | TP | FP | FN |")
+    print("|---|---|---|---|---|---|---|---|")
+    for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
+        print(
+            f"| {mean.thresh:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} | {mean.panoptic_quality:.3f} "
+            f"| {pooled.panoptic_quality:.3f} | {pooled.tp} | {pooled.fp} | {pooled.fn} |"
+        )

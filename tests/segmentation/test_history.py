@@ -1,0 +1,22 @@
+import csv
+
+from seamwise.segmentation.history import Progress, plot_curve, write_log
+
+HISTORY = [Progress(1, 2.5, 1e-3, 0.5), Progress(2, 2.0, 1e-3, 1.0, 0.25, 0.5)]
+
+
+def test_the_log_has_a_line_per_step_and_empty_scores_where_none_were_taken(tmp_path):
+    write_log(tmp_path / "log.csv", HISTORY)
+    with open(tmp_path / "log.csv") as file:
+        lines = list(csv.reader(file))
+    assert lines == [
+        ["step", "loss", "learning_rate", "seconds", "panoptic_quality", "average_precision"],
+        ["1", "2.5", "0.001", "0.5", "", ""],
+        ["2", "2.0", "0.001", "1.0", "0.25", "0.5"],
+    ]
+
+
+def test_a_curve_is_drawn_with_and_without_scores(tmp_path):
+    for name, history in (("a.png", HISTORY), ("b.png", HISTORY[:1])):
+        plot_curve(tmp_path / name, history)
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
