@@ -15,7 +15,9 @@ from seamwise.synth import crowded_cells
 README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
-    "seamwise": {"__version__", "segment"},
+    "seamwise": {
+        "__version__", "decode", "io", "labels", "losses", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
+    },
     "seamwise.losses": {
         "CrossEntropy", "CrossEntropyAndYouden", "Youden", "cross_entropy", "cross_entropy_and_youden",
         "cross_entropy_map", "soft_confusion", "weighted_mean", "youden",

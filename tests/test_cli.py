@@ -14,6 +14,7 @@ import torch
 from seamwise.cli import main
 from seamwise.io.models import Architecture, ModelInfo, save_model
 from seamwise.nets import UNet
+from seamwise.segmentation import batch
 from seamwise.synth import crowded_cells
 
 SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
@@ -163,6 +164,22 @@ def test_an_output_that_cannot_be_written_is_said(run, images, tmp_path, model):
     code, _, err = run("segment", images, "-o", tmp_path / "file", "--model", model)
     assert code == 2
     assert "file" in err
+
+
+def test_interrupted_segmenting_says_so_and_keeps_what_is_done(run, images, tmp_path, model, monkeypatch):
+    real, calls = batch.segment, []
+
+    def interrupted(image, **options):
+        calls.append(image)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(image, **options)
+
+    monkeypatch.setattr(batch, "segment", interrupted)
+    code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model)
+    assert code == 130
+    assert "interrupted" in err
+    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["a.tif"]
 
 
 @pytest.fixture

@@ -4,14 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seamwise import decode, io, labels, losses, metrics, nets, segmentation, synth, tiling
     from seamwise.segmentation import segment
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "segment"]
+__all__ = [
+    "__version__",
+    "decode",
+    "io",
+    "labels",
+    "losses",
+    "metrics",
+    "nets",
+    "segment",
+    "segmentation",
+    "synth",
+    "tiling",
+]
 
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import; `import seamwise` and `seamwise --help` must not wait for it
     if name == "segment":
         return import_module("seamwise.segmentation").segment
+    if name in __all__:
+        return import_module(f"seamwise.{name}")
     raise AttributeError(f"module 'seamwise' has no attribute '{name}'")

@@ -40,8 +40,8 @@ class TrainSettings:
     validate_every : int
         Steps between validations; each one writes the log, the curve, the checkpoint, and the model if it is the
         best so far.
-    min_size, min_core : int
-        See `decode.instances`; used at validation and written into the model file.
+    min_size, min_core, gap
+        See `decode.argmax`; used at validation and written into the model file.
     normalization : NormalizationRule
     augmentation : Augmentation
     workers : int
@@ -69,6 +69,7 @@ class TrainSettings:
     validate_every: Positive = 200
     min_size: Annotated[int, Field(ge=0)] = 20
     min_core: Annotated[int, Field(ge=0)] = 20
+    gap: Literal["second", "background"] = "second"
     normalization: NormalizationRule = NormalizationRule()
     augmentation: Augmentation = Augmentation()
     workers: Annotated[int, Field(ge=0)] = 0

@@ -308,7 +308,7 @@ def _describe(
         channels=first.channels,
         spacing=first.spacing if len(spacings) == 1 else None,
         normalization=settings.normalization,
-        decode=DecodeRule(min_size=settings.min_size, min_core=settings.min_core),
+        decode=DecodeRule(min_size=settings.min_size, min_core=settings.min_core, gap=settings.gap),
         training={
             "settings": wanted,
             "images": [image.name for image in training],
