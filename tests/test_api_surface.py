@@ -16,7 +16,8 @@ README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
     "seamwise": {
-        "__version__", "decode", "io", "labels", "losses", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
+        "__version__", "decode", "io", "labels", "losses", "metrics", "nets", "segment", "segmentation", "synth",
+        "tiling",
     },
     "seamwise.losses": {
         "CrossEntropy", "CrossEntropyAndYouden", "Youden", "cross_entropy", "cross_entropy_and_youden",

@@ -11,20 +11,7 @@ import pytest
 import tifffile
 
 from seamwise.io.images import find_images, read_image, read_labels, stem, write_labels, write_png
-
-
-def counting(shape, dtype="uint16"):
-    """An array of unequal numbers, so that a swapped axis shows."""
-    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
-
-
-def one_line(caught, *words):
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
-    return True
-
+from support.files import counting, one_line
 
 # ------------------------------------------------------- axes and channels
 

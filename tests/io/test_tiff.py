@@ -9,21 +9,9 @@ import pytest
 import tifffile
 
 from seamwise.io.images import read_image, read_labels, write_labels
+from support.files import counting, one_line
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
-
-
-def counting(shape, dtype="uint16"):
-    """An array of unequal numbers, so that a swapped axis shows."""
-    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
-
-
-def one_line(caught, *words):
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
-    return True
 
 
 # ----------------------------------------------------------------- reading
