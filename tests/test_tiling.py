@@ -44,7 +44,7 @@ def test_blending_what_does_not_depend_on_the_tile_returns_it(axis):
     shape = (50, 41, 33)
     image = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
     parts = tiles(shape, size=16, overlap=6, multiple=2)
-    slabs = list(blend(shape, parts, lambda box: image[(slice(None), *box)], axis=axis))
+    slabs = list(blend(shape, parts, lambda box: image[(slice(None), *box)], channels=3, axis=axis))
     ranges = [box[axis] for box, _ in slabs]
     assert len(ranges) > 2
     assert [r.start for r in ranges[1:]] == [r.stop for r in ranges[:-1]]
@@ -65,7 +65,7 @@ def test_blending_is_the_weighted_sum():
     expected = np.zeros((20, 30))
     for i, tile in enumerate(parts):
         expected[tile.box] += i * tile.weight
-    result = np.concatenate([slab for _, slab in blend((20, 30), parts, compute)], 1)[0]
+    result = np.concatenate([slab for _, slab in blend((20, 30), parts, compute, channels=1)], 1)[0]
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
@@ -80,6 +80,7 @@ def test_tiles_are_frozen():
         ({"size": 32, "overlap": 32}, "do not advance"),
         ({"size": 32, "overlap": 20, "multiple": 16}, "at least 36"),
         ({"size": (32, 32, 32)}, "one per axis"),
+        ({"size": 32, "overlap": -1}, "overlap must be 0 or more"),
     ],
 )
 def test_bad_input_is_named(arguments, word):

@@ -28,7 +28,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _fail("interrupted", code=130)
+            _fail("interrupted; what is written is whole: run the same command again to go on", code=130)
         except MemoryError as error:
             _fail(f"not enough memory ({_one_line(error)}): use smaller tiles, crops or networks")
         except (ValueError, TypeError, OSError) as error:
@@ -176,6 +176,7 @@ def evaluate(
 ) -> None:
     """Score label images against the truth: precision, recall, F1, AP, SQ, RQ, PQ at IoU 0.5 … 0.95.
 
+    P and R are precision and recall, AP is TP/(TP+FP+FN), SQ the mean IoU of matched cells, RQ = F1, PQ = SQ·RQ.
     Files pair up by name; x_masks.tif is the truth for x.tif.
     """
     from seamwise.io.jsonfile import write_json
@@ -268,6 +269,8 @@ def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
 
     fields: dict[str, Any] = {}
     if path is not None:
+        if path.is_dir():
+            raise IsADirectoryError(f"settings {path} is a folder: give a TOML file")
         try:
             fields = tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -278,7 +281,10 @@ def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         where = f" in {path}" if first["loc"][0] in fields else ""
-        raise ValueError(f"setting {name}{where}: {first['msg']}, not {first['input']!r}") from error
+        if first["type"] == "unexpected_keyword_argument":
+            raise ValueError(f"there is no setting {name}{where}: see docs/training.md for their names") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
 
 
 def _channels(text: str | None) -> int | tuple[int, ...] | None:
@@ -295,7 +301,7 @@ def _table(scores: "DatasetMatching") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("IoU ≥", "TP", "FP", "FN", "precision", "recall", "F1", "AP", "SQ", "RQ", "PQ")
+    columns = ("IoU ≥", "TP", "FP", "FN", "P", "R", "F1", "AP", "SQ", "RQ", "PQ")
 
     def line(score: "Scores") -> list[str]:
         names = "precision recall f1 accuracy segmentation_quality recognition_quality panoptic_quality"

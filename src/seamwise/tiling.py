@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product, zip_longest
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,10 @@ def tiles(shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64,
     Raises
     ------
     ValueError
-        `overlap` leaves no step of at least `multiple` between tiles.
+        `overlap` is negative, or leaves no step of at least `multiple` between tiles.
     """
+    if overlap < 0:
+        raise ValueError(f"overlap must be 0 or more, not {overlap}")
     sizes = list(size) if isinstance(size, Sequence) else [int(size)] * len(shape)
     if len(sizes) != len(shape):
         raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
@@ -73,6 +75,7 @@ def blend(
     parts: Sequence[Tile],
     compute: Callable[[tuple[slice, ...]], NDArray[Any]],
     *,
+    channels: int,
     axis: int = 0,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
     """Compute each tile and yield the weighted sum, slab by slab along one axis.
@@ -87,45 +90,46 @@ def blend(
     parts : sequence of Tile
         As returned by `tiles`.
     compute : function
-        box → array `(C, *box shape)`.
-    axis : int
+        box → array `(channels, *box shape)`.
+    channels : int
+    axis : int ≥ 0
         The axis along which the slabs follow each other.
 
     Yields
     ------
     box : tuple of slice
         Where the slab lies: a range of `axis`, all of the other axes.
-    slab : (C, *box shape) float32 array
+    slab : (channels, *box shape) float32 array
     """
+    starts = sorted({tile.box[axis].start for tile in parts})
+    waiting: NDArray[np.float32] | None = None  # what later tiles still add to; the slab axis comes first
+    for start, end in zip(starts, [*starts[1:], shape[axis]], strict=True):
+        row = [tile for tile in parts if tile.box[axis].start == start]
+        total = _sum_of_row(row, shape, compute, channels, axis)
+        if waiting is not None:
+            total[: len(waiting)] += waiting
+        waiting = total[end - start :].copy()
+        box = [slice(0, length) for length in shape]
+        box[axis] = slice(start, end)
+        yield tuple(box), np.moveaxis(total[: end - start], 0, axis + 1)
 
-    def across(along: slice) -> tuple[slice, ...]:
-        """A range of the slab axis, all of the others."""
-        return tuple(along if a == axis else slice(0, n) for a, n in enumerate(shape))
 
-    def start(tile: Tile) -> int:
-        return int(tile.box[axis].start)
-
-    rows = [list(row) for _, row in groupby(sorted(parts, key=start), key=start)]
-    done = 0
-    pending: NDArray[np.float32] | None = None  # what lies beyond `done` and waits for later tiles
-    for row, following in zip_longest(rows, rows[1:]):
-        reach = row[0].box[axis].stop
-        slab: NDArray[np.float32] | None = None
-        for tile in row:
-            part = compute(tile.box)
-            if slab is None:
-                size = [reach - done if a == axis else n for a, n in enumerate(shape)]
-                slab = np.zeros((len(part), *size), np.float32)
-            box = [slice(b.start - done, b.stop - done) if a == axis else b for a, b in enumerate(tile.box)]
-            slab[(slice(None), *box)] += part * tile.weight
-        assert slab is not None
-        if pending is not None:
-            slab[(slice(None), *across(slice(0, pending.shape[1 + axis])))] += pending
-        until = start(following[0]) if following else reach
-        finished = slab[(slice(None), *across(slice(0, until - done)))]
-        pending = slab[(slice(None), *across(slice(until - done, None)))].copy()
-        yield across(slice(done, until)), finished
-        done = until
+def _sum_of_row(
+    row: Sequence[Tile],
+    shape: Sequence[int],
+    compute: Callable[[tuple[slice, ...]], NDArray[Any]],
+    channels: int,
+    axis: int,
+) -> NDArray[np.float32]:
+    """Weighted sum of tiles with the same range of `axis`, over all of the other axes; `axis` moved to the front."""
+    size = list(shape)
+    size[axis] = row[0].box[axis].stop - row[0].box[axis].start
+    total = np.zeros((channels, *size), np.float32)
+    for tile in row:
+        inside = [slice(None), *tile.box]
+        inside[axis + 1] = slice(None)
+        total[tuple(inside)] += compute(tile.box) * tile.weight
+    return np.moveaxis(total, axis + 1, 0)
 
 
 def _cut(length: int, size: int, overlap: int, multiple: int) -> list[tuple[slice, NDArray[np.float32]]]:

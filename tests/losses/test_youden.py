@@ -242,3 +242,14 @@ def test_the_joint_module_means_the_same():
     weight = torch.rand(target.shape, dtype=torch.float64)
     module = CrossEntropyAndYouden(lam=0.2)
     assert torch.equal(module(logits, target, weight), cross_entropy_and_youden(logits, target, weight=weight, lam=0.2))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, youden, cross_entropy_and_youden])
+def test_a_wrong_class_does_not_hide_behind_the_ignore_index(loss):
+    logits, target = sample()
+    with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -100 \(ignored\), not -1"):
+        loss(logits, target, ignore_index=-100)
+    with pytest.raises(TypeError, match="integers"):
+        loss(logits, target.double())
+    with pytest.raises(ValueError, match="do not fit"):
+        loss(logits[:, :, 0, 0], target[:, 0, 0])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from seamwise.io.models import model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import Options, segment_files
 from seamwise.segmentation.predict import Prediction
@@ -37,6 +38,8 @@ def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tm
 def test_what_stops_the_whole_job_is_said_at_the_call(images, tmp_path):
     with pytest.raises(ValueError, match="would replace"):
         segment_files(images, tmp_path, Options())
+    with pytest.raises(ValueError, match="is the input folder"):
+        segment_files([tmp_path], tmp_path, Options())
     with pytest.raises(FileNotFoundError, match="nothing"):
         segment_files([tmp_path / "nothing.tif"], tmp_path / "out", Options())
     assert not (tmp_path / "out").exists()
@@ -102,3 +105,32 @@ def test_another_model_of_the_same_name_is_noticed(images, tmp_path, monkeypatch
 def test_options_that_no_file_could_satisfy_are_refused_at_once(images, tmp_path):
     with pytest.raises(ValueError, match="axes"):
         segment_files(images, tmp_path / "out", Options(axes="QQ"))
+
+
+def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path):
+    list(segment_files(images, tmp_path / "out", Options(), overlay=True))
+    next(segment_files(images, tmp_path / "out", Options(min_size=3), overwrite=True))
+    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["a.tif"]
+    assert not list((tmp_path / "out").glob("*_overlay.png"))
+    assert len(list(segment_files(images, tmp_path / "out", Options(min_size=3)))) == 3
+
+
+def test_labels_of_something_else_are_not_adopted(images, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.tif").write_bytes(b"a mask")
+    with pytest.raises(ValueError, match=r"holds b\.tif, made not by seamwise"):
+        segment_files(images, tmp_path / "out", Options())
+    assert (tmp_path / "out" / "b.tif").read_bytes() == b"a mask"
+
+
+def test_a_model_is_its_content_not_its_name(images, tmp_path):
+    list(segment_files(images, tmp_path / "out", Options()))
+    list(segment_files(images, tmp_path / "out", Options(model=str(model_path("nuclei-2d")))))
+
+
+def test_an_overlay_that_no_longer_fits_its_image_is_a_failure_of_that_file(images, tmp_path):
+    list(segment_files(images, tmp_path / "out", Options()))
+    tifffile.imwrite(images[0], np.zeros((5, 5), np.uint8))
+    outcomes = list(segment_files(images, tmp_path / "out", Options(), overlay=True))
+    assert [outcome.failed for outcome in outcomes] == [True, False, False]
+    assert "do not fit" in outcomes[0].messages[0]

@@ -92,7 +92,7 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
         Cells of fewer pixels are dropped; 0 keeps all.
     min_core : int
         Components of class *cell* of fewer pixels count as touching: a crumb between the seams of a fragmented
-        cell goes to its neighbour instead of becoming a cell; 0 keeps all.
+        cell goes to its neighbour instead of becoming a cell, and one on its own vanishes; 0 keeps all.
 
     Returns
     -------
@@ -140,15 +140,18 @@ def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
         return
     # the cell pixel nearest to a pixel outside always has a face neighbour outside
     border = (labels > 0) & ~ndimage.binary_erosion(labels > 0, border_value=1)
+    labels[reachable] = _nearest_cell(_places(reachable, regions), _places(border, regions), labels[border])
 
-    def places(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        # the region is one more axis, on which different regions lie farther apart than any two pixels
-        return np.column_stack([np.argwhere(mask), regions[mask] * float(sum(labels.shape))])
 
-    pixels = places(reachable)
-    cells = labels[border]
-    tree = cKDTree(places(border))
-    owner = np.zeros(len(pixels), labels.dtype)
+def _places(mask: NDArray[np.bool_], regions: Labels) -> NDArray[np.float64]:
+    """Coordinates of pixels, with the region as one more axis: regions lie farther apart than any two pixels."""
+    return np.column_stack([np.argwhere(mask), regions[mask] * float(sum(mask.shape))])
+
+
+def _nearest_cell(pixels: NDArray[np.float64], places: NDArray[np.float64], cells: Labels) -> Labels:
+    """Cell nearest to each pixel, given the places of cell pixels; 0 where two different cells are equally near."""
+    tree = cKDTree(places)
+    owner = np.zeros(len(pixels), cells.dtype)
     undecided = np.arange(len(pixels))
     neighbours = 2
     while undecided.size:
@@ -163,7 +166,7 @@ def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
         owner[undecided[decided]] = np.where(conflict, 0, nearest[:, 0])[decided]
         undecided = undecided[~decided]
         neighbours *= 2
-    labels[reachable] = owner
+    return owner
 
 
 def _fill_holes(labels: Labels) -> None:

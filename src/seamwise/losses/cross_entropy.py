@@ -84,7 +84,9 @@ def in_full_precision(logits: Tensor) -> Tensor:
 
 def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     """Raise ValueError unless logits are `(N, C, *S)` and target is `(N, *S)` of 0..C−1 or `ignore_index`."""
-    expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 2 else None
+    if target.is_floating_point():
+        raise TypeError(f"target must hold class numbers as integers, not {target.dtype}")
+    expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
     if expected is None or tuple(target.shape) != tuple(expected):
         raise ValueError(
             f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
@@ -93,7 +95,8 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every step
     if target.device.type == "cpu" and target.numel():
         classes = logits.shape[1]
-        wrong = [int(end) for end in target.aminmax() if not 0 <= end < classes and end != ignore_index]
+        ends = target.masked_fill(target == ignore_index, 0).aminmax()
+        wrong = [int(end) for end in ends if not 0 <= end < classes]
         if wrong:
             raise ValueError(f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}")
 

@@ -76,10 +76,10 @@ def cross_entropy_and_youden(
     lam: float | Tensor = 0.5,
     ignore_index: int = -1,
 ) -> Tensor:
-    """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax: little more than the first alone.
+    """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax.
 
-    Arguments, value and gradient are those of the sum (see there); half the cost, because both terms are
-    sums of log z or z over the pixels of a class. Can be differentiated once.
+    Arguments, errors, value and gradient are those of the sum (see there), at little more than half its
+    cost: both terms are sums of log z or z over the pixels of a class. Can be differentiated once.
     """
     check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):

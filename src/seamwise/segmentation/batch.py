@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from seamwise.io.atomic import make_folder
 from seamwise.io.axes import check_axes
-from seamwise.io.images import Image, find_images, read_image, read_labels, stem, write_labels, write_png
+from seamwise.io.images import find_images, read_image, read_labels, stem, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
 from seamwise.labels import Labels
@@ -46,9 +47,9 @@ class Outcome:
 class _Job:
     """One image and the files it becomes."""
 
-    path: Path
+    image: Path
     labels: Path
-    overlay: Path | None
+    overlay: Path
 
 
 def segment_files(
@@ -76,57 +77,64 @@ def segment_files(
     overlay : bool
         Also write ``<stem>_overlay.png``.
     overwrite : bool
-        Segment again what is there.
+        Segment again what is there. If the options have changed, the old results of these inputs are
+        deleted first, so that an interrupted run leaves no mixture.
     device : str
+        See `devices.choose_device`.
 
     Raises
     ------
     ValueError
         Two inputs would write the same file, an output would replace an input, or the folder holds
-        labels made with other options.
+        labels made with other options or by something else.
     OSError
         An input is not there, or the output cannot be written.
     """
-    jobs = _jobs(find_images(inputs), output, overlay)
+    if any(Path(path).resolve() == output.resolve() for path in inputs):
+        raise ValueError(f"{output} is the input folder: choose another one for the labels")
+    jobs = _jobs(find_images(inputs), output)
     if options.axes is not None:
         check_axes(options.axes)
     model = load(options.model, device=device)
     if options.tile is not None:
         check_tile(options.tile, model)
-    make_folder(output)
-    record = asdict(options) | {"model_sha256": hashlib.sha256(model_path(options.model).read_bytes()).hexdigest()}
-    _check_record(output, record, replaced={job.labels for job in jobs} if overwrite else set())
+    digest = hashlib.sha256(model_path(options.model).read_bytes()).hexdigest()
+    _prepare(output, jobs, asdict(options) | {"model_sha256": digest}, overwrite)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
-            yield _run(job, options, model, record, overwrite=overwrite, total=len(jobs))
+            messages, failed = _run(job, options, model, overlay=overlay, overwrite=overwrite)
+            yield Outcome(job.image, len(jobs), failed, messages)
 
     return outcomes()
 
 
-def _run(job: _Job, options: Options, model: Model, record: dict[str, Any], *, overwrite: bool, total: int) -> Outcome:
-    result = partial(Outcome, job.path, total)
-    done = job.labels.exists() and not overwrite
-    if done and (job.overlay is None or job.overlay.exists()):
-        return result(messages=(f"{job.path}: {job.labels} is there already",))
+def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite: bool) -> tuple[tuple[str, ...], bool]:
+    """Make the files of one job; return messages and whether it failed. Errors of writing are raised."""
+    labelled = job.labels.exists() and not overwrite
+    if labelled and (job.overlay.exists() or not overlay):
+        return (f"{job.image}: {job.labels} is there already",), False
     try:
-        image = read_image(job.path, axes=options.axes, channel=options.channel)
-        labels = read_labels(job.labels) if done else _segment(image, options, model)
+        image = read_image(job.image, axes=options.axes, channel=options.channel)
+        channels = as_channels(image, chosen=options.channel is not None)
+        labels = read_labels(job.labels) if labelled else _segment(channels, options, model)
+        picture = draw(channels, labels) if overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         message = " ".join(str(error).split())
-        return result(failed=True, messages=(message if str(job.path) in message else f"{job.path}: {message}",))
-    if job.overlay is not None:
-        write_png(job.overlay, draw(as_channels(image), labels))
-    if not done:
-        write_json(job.labels.parent / _RECORD, record)
+        return (message if str(job.image) in message else f"{job.image}: {message}",), True
+    # the labels come last: while they are missing, the image counts as not done
+    job.overlay.unlink(missing_ok=True)
+    if picture is not None:
+        write_png(job.overlay, picture)
+    if not labelled:
         write_labels(job.labels, labels, spacing=image.spacing)
     notes = (image.note,) if image.note else ()
-    return result(messages=(*notes, f"{job.path}: {labels.max()} cells"))
+    return (*notes, f"{job.image}: {labels.max()} cells"), False
 
 
-def _segment(image: Image, options: Options, model: Model) -> Labels:
+def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
     return segment(
-        as_channels(image),
+        channels,
         model=model,
         min_size=options.min_size,
         tile=options.tile,
@@ -135,39 +143,50 @@ def _segment(image: Image, options: Options, model: Model) -> Labels:
     ).labels
 
 
-def _jobs(paths: Sequence[Path], output: Path, overlay: bool) -> list[_Job]:
-    jobs = [
-        _Job(path, output / f"{stem(path)}.tif", output / f"{stem(path)}_overlay.png" if overlay else None)
-        for path in paths
-    ]
-    inputs = {path.resolve() for path in paths}
+def _jobs(images: Sequence[Path], output: Path) -> list[_Job]:
+    jobs = [_Job(path, output / f"{stem(path)}.tif", output / f"{stem(path)}_overlay.png") for path in images]
+    inputs = {path.resolve() for path in images}
     writers: dict[Path, Path] = {}
     for job in jobs:
         for target in (job.labels, job.overlay):
-            if target is None:
-                continue
             if target in writers:
                 raise ValueError(
-                    f"{writers[target]} and {job.path} would both write {target}: segment them into two folders"
+                    f"{writers[target]} and {job.image} would both write {target}: segment them into two folders"
                 )
             if target.resolve() in inputs:
-                raise ValueError(f"the results of {job.path} would replace {target}: choose another output folder")
-            writers[target] = job.path
+                raise ValueError(f"the results of {job.image} would replace {target}: choose another output folder")
+            writers[target] = job.image
     return jobs
 
 
-def _check_record(output: Path, record: dict[str, Any], *, replaced: set[Path]) -> None:
-    """Refuse to put results beside those of other options."""
+def _prepare(output: Path, jobs: Sequence[_Job], record: dict[str, Any], overwrite: bool) -> None:
+    """Make a folder that holds results of these options only, or refuse."""
+    make_folder(output)
     path = output / _RECORD
-    others = [labels for labels in output.glob("*.tif") if labels not in replaced]
-    if not path.exists() or not others:
-        return
-    before = read_json(path)
-    for name, now in record.items():
+    ours = {job.labels for job in jobs}
+    if path.exists():
+        difference = _difference(read_json(path), record)
+        kept = {labels for labels in output.glob("*.tif") if not overwrite or labels not in ours}
+    else:
+        difference = "not by seamwise"
+        kept = set() if overwrite else {labels for labels in ours if labels.exists()}
+    if difference and kept:
+        raise ValueError(
+            f"{output} holds {min(kept).name}, made {difference}: choose another folder, or --overwrite all of them"
+        )
+    if difference:
+        for job in jobs:
+            job.labels.unlink(missing_ok=True)
+            job.overlay.unlink(missing_ok=True)
+    write_json(path, record)
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """How results of two records differ, or nothing. A model is what its file holds, not what it is called."""
+    if before.get("model_sha256") != now["model_sha256"]:
+        return "with another model file"
+    for name, value in now.items():
         then = before.get(name)
-        if then != (list(now) if isinstance(now, tuple) else now):
-            what = "another model file" if name == "model_sha256" else f"{name} = {then}, not {now}"
-            raise ValueError(
-                f"{output} holds labels ({others[0].name}, …) made with {what}: choose another folder, "
-                "or --overwrite all of them"
-            )
+        if name != "model" and then != (list(value) if isinstance(value, tuple) else value):
+            return f"with {name} = {then}, not {value}"
+    return ""

@@ -114,7 +114,7 @@ def read_pair(
         it has no contrast; and what `read_image` and `read_labels` raise.
     """
     read = [read_image(path, axes=axes, channel=channel) for path in pair.images]
-    image = np.concatenate([as_channels(part) for part in read])
+    image = np.concatenate([as_channels(part, chosen=channel is not None) for part in read])
     labels = read_labels(pair.labels)
     if image.ndim - 1 != ndim:
         raise ValueError(
@@ -139,26 +139,28 @@ def read_pair(
     )
 
 
-def as_channels(image: Image) -> NDArray[np.generic]:
-    """`(C, *S)`: add a channel axis to a grey image; a colour image of equal channels is grey."""
+def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
+    """`(C, *S)`: add a channel axis to a grey image; one of equal channels is grey unless they were chosen."""
     if not image.axes.startswith("C"):
         return image.data[np.newaxis]
-    if len(image.data) > 1 and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
+    if not chosen and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
         return image.data[:1]
     return image.data
 
 
 def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str, ...]:
-    if chosen is None:
-        return ("grey",) if count == 1 else tuple(f"channel {number}" for number in range(count))
-    numbers = [chosen] if isinstance(chosen, int) else chosen
-    return tuple(f"channel {number}" for number in numbers)
+    numbers = [chosen] if isinstance(chosen, int) else list(chosen or range(count))
+    if chosen is None and count == 1:
+        return ("grey",)
+    # one file per channel: the choice was made within each file, and the files give the order
+    return tuple(f"channel {number}" for number in (numbers if len(numbers) == count else range(count)))
 
 
 class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Training samples numbered step·batch_size + index, each a pure function of (seed, step, index).
 
-    Workers, resuming and the loss do not change which samples a step sees.
+    Workers and resuming do not change which samples a step sees. Losses on the same classes see the same
+    samples, others the same crops: touching contrast modulation follows the touching class.
     """
 
     def __init__(
@@ -218,8 +220,11 @@ def _nnunet_images(folder: Path) -> dict[str, tuple[Path, ...]]:
     ending = str(read_json(record).get("file_ending", "")) if record.is_file() else ""
     cases: dict[str, list[Path]] = {}
     for path in find_images(folder / "imagesTr"):
-        if path.name.endswith(ending):
-            cases.setdefault(stem(path).rpartition("_")[0], []).append(path)
+        case, _, number = stem(path).rpartition("_")
+        if path.name.endswith(ending) and case and number.isdigit():
+            cases.setdefault(case, []).append(path)
     if not cases:
-        raise FileNotFoundError(f"no image in {folder / 'imagesTr'} ends in {ending!r}, as {record} says")
+        raise FileNotFoundError(
+            f"no image in {folder / 'imagesTr'} is named like nnU-Net's: case_0000{ending or '.tif'}"
+        )
     return {case: tuple(sorted(files)) for case, files in cases.items()}

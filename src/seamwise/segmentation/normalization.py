@@ -53,7 +53,7 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     Returns
     -------
     Normalization
-        A channel without any contrast maps to 0.
+        A channel without any contrast (or one that float32 cannot hold) maps to 0.
     """
     offset = np.zeros(len(image))
     scale = np.zeros(len(image))
@@ -61,7 +61,8 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
         low, high = np.percentile(_evenly_spaced(channel), [rule.low, rule.high])
         high = max(high, low + (_peak(channel) - low) / _HEADROOM)
         offset[c] = low
-        scale[c] = 1 / (high - low) if high > low else 0
+        contrast = float(high) - float(low)
+        scale[c] = 1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
     return Normalization(offset, scale)
 
 

@@ -26,8 +26,15 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
     -------
     (Y, X, 3) uint8 array
         Outlines lie inside the cells and are one pixel wide.
+
+    Raises
+    ------
+    ValueError
+        Image and labels differ in size.
     """
     channel = image[0] if image.ndim > labels.ndim else image
+    if channel.shape != labels.shape:
+        raise ValueError(f"labels of size {labels.shape} do not fit an image of size {channel.shape}")
     while labels.ndim > 2:
         channel, labels = channel[len(channel) // 2], labels[len(labels) // 2]
     picture = np.repeat(stretch(channel)[..., np.newaxis], 3, axis=2)

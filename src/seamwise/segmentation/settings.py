@@ -34,7 +34,7 @@ class TrainSettings:
         Learning rate over the steps after a linear warm-up of `warmup` steps.
     average : float
         Decay of the exponential moving average of the weights, which is what is validated and saved; after n
-        steps at most (1 + n)/(10 + n). 0 saves the weights themselves.
+        steps at most n/(9 + n). 0 saves the weights themselves.
     seed : int
         First weights and every random choice.
     validate_every : int

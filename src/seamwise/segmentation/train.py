@@ -53,6 +53,7 @@ def train(
     training, validation : sequence of AnnotatedImage
         As read by `data.read_pair`.
     settings : TrainSettings
+        All the run depends on besides the images.
     output : Path
         An existing folder. Gets ``model.safetensors`` (the weights with the best validation PQ so far), ``log.csv``,
         ``curve.png`` and ``checkpoint.pt``.
@@ -61,13 +62,14 @@ def train(
         for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and the learning
         rate on the step. On a GPU they agree up to rounding, since its sums have no fixed order.
     device : str
+        See `devices.choose_device`.
     report : function
         Called after each step; returning False stops the run after writing a checkpoint.
 
     Returns
     -------
     Path
-        The model file.
+        The model file; it is not there yet if `report` stopped the run before the first validation.
 
     Raises
     ------
@@ -84,6 +86,8 @@ def train(
     The optimizer of the thesis, Adam at 1e-4 (section 5.3), is the default.
     """
     _check_images(training, validation)
+    if not output.is_dir():
+        raise FileNotFoundError(f"the output folder {output} does not exist: create it first")
     if not resume:
         _check_unused(output)
     chosen = choose_device(device)
@@ -237,7 +241,7 @@ def _batches(
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
-    """Exponential moving average whose decay rises from 0.1, so that the first weights are soon forgotten."""
+    """Exponential moving average whose decay rises from 0.18, so that the first weights are soon forgotten."""
 
     @torch.no_grad()
     def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
