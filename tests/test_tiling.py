@@ -26,6 +26,11 @@ def test_neighbours_share_at_least_the_overlap(length):
     assert all(first.stop - second.start >= 10 for first, second in itertools.pairwise(boxes))
 
 
+def test_tiles_are_no_larger_than_their_number_needs():
+    boxes = [tile.box[0] for tile in tiles((2048,), size=1024, overlap=64, multiple=16)]
+    assert [(box.start, box.stop) for box in boxes] == [(0, 736), (672, 1408), (1344, 2048)]
+
+
 def test_weights_of_two_tiles_written_out():
     first, second = tiles((6,), size=4, overlap=2)
     assert (first.box[0], second.box[0]) == (slice(0, 4), slice(2, 6))

@@ -136,17 +136,17 @@ def _cut(length: int, size: int, overlap: int, multiple: int) -> list[tuple[slic
     """Boxes along one axis with their weights."""
     if length <= size:
         return [(slice(0, length), np.ones(length, np.float32))]
-    step = (size - overlap) // multiple * multiple
-    if step < 1:
+    longest_step = (size - overlap) // multiple * multiple
+    if longest_step < 1:
         raise ValueError(
             f"tiles of {size} pixels with an overlap of {overlap} do not advance by a multiple of {multiple}: "
             f"use tiles of at least {overlap + multiple}"
         )
-    count = -(-(length - size) // step) + 1
-    # spread the starts evenly, so that the last tile is not a sliver beside its neighbour
-    ideal = np.linspace(0, length - size, count)
-    starts = np.minimum(-(-ideal.astype(int) // multiple) * multiple, np.arange(count) * step)
-    boxes = [slice(int(start), min(int(start) + size, length)) for start in starts]
+    count = -(-(length - overlap) // longest_step)
+    # as few tiles as the size allows, but no larger than these need be: what two tiles share is computed twice
+    step = -(-(length - overlap) // (count * multiple)) * multiple
+    count = -(-(length - overlap) // step)
+    boxes = [slice(start, min(start + step + overlap, length)) for start in range(0, count * step, step)]
     ramps = [_ramp(box, length, overlap) for box in boxes]
     total = np.zeros(length)
     for box, ramp in zip(boxes, ramps, strict=True):
