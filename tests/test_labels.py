@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from oracles.labels import semantic_target_slow
-from seamwise.labels import relabel, semantic_target, smallest_dtype
+from seamwise.labels import areas, look_up, relabel, semantic_target, smallest_dtype
 
 
 def voronoi(shape, cells, rng, background=0.3):
@@ -198,3 +198,13 @@ def test_smallest_dtype_at_the_limits():
     assert [smallest_dtype(-1, 2**n) for n in (7, 15, 31)] == ["int16", "int32", "int64"]
     with pytest.raises(ValueError, match="no integer type"):
         smallest_dtype(-1, 2**63)
+
+
+def test_areas_and_look_up_do_not_depend_on_the_slabs(monkeypatch):
+    labels = voronoi((31, 24), 9, np.random.default_rng(3)).clip(min=0)
+    table = np.arange(labels.max() + 1) * 3
+    expected = np.bincount(labels.ravel()), table[labels]
+    for size in (1, 100, 2**22):
+        monkeypatch.setattr("seamwise.labels._SLAB", size)
+        assert np.array_equal(areas(labels), expected[0])
+        assert np.array_equal(look_up(table, labels), expected[1])

@@ -5,7 +5,7 @@
 `TOUCHING`, `GAP`, and `IGNORE`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,8 @@ from scipy import ndimage
 
 BACKGROUND, CELL, TOUCHING, GAP = 0, 1, 2, 3
 IGNORE = -1
+
+_SLAB = 2**22  # pixels
 
 Labels = NDArray[Any]  # any integer dtype
 Target = NDArray[np.int8]
@@ -130,21 +132,58 @@ def relabel(labels: Labels) -> Labels:
     """
     labels = as_labels(labels)
     highest = int(labels.max(initial=0))
+    ignored = labels < 0
+    if ignored.any():
+        labels = np.where(ignored, 0, labels)
     if highest <= max(labels.size, 2**16):
-        present = np.bincount(np.maximum(labels, 0).ravel(), minlength=highest + 1) > 0
+        present = areas(labels) > 0
         present[0] = False
         number = np.cumsum(present) * present
         number = number.astype(smallest_dtype(0, int(number.max(initial=0))))
-        renumbered: Labels = number[np.maximum(labels, 0)]
+        renumbered: Labels = look_up(number, labels)
     else:  # few cells with huge numbers: a look-up table would be larger than the image
-        cells, inverse = np.unique(np.maximum(labels, 0), return_inverse=True)
+        cells, inverse = np.unique(labels, return_inverse=True)
         first = 0 if cells[0] == 0 else 1
         renumbered = (inverse.reshape(labels.shape) + first).astype(smallest_dtype(0, cells.size))
-    ignored = labels < 0
     if ignored.any():
         signed = smallest_dtype(-1, int(renumbered.max(initial=0)))
         renumbered = np.where(ignored, signed.type(IGNORE), renumbered.astype(signed))
     return renumbered
+
+
+def areas(labels: Labels) -> NDArray[np.int64]:
+    """Number of pixels of each label 0, 1, …, of an array without negative labels.
+
+    Examples
+    --------
+    >>> areas(np.array([[0, 2, 2], [0, 0, 3]])).tolist()
+    [3, 0, 2, 1]
+    """
+    count = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    for slab in _slabs(labels):
+        count += np.bincount(labels[slab].ravel(), minlength=len(count))
+    return count
+
+
+def look_up(table: NDArray[Any], labels: Labels) -> NDArray[Any]:
+    """`table[labels]`, in bounded memory.
+
+    Examples
+    --------
+    >>> look_up(np.array([0, 9, 7], np.uint8), np.array([[2, 1], [0, 2]]))
+    array([[7, 9],
+           [0, 7]], dtype=uint8)
+    """
+    result = np.empty(labels.shape, table.dtype)
+    for slab in _slabs(labels):
+        result[slab] = table[labels[slab]]
+    return result
+
+
+def _slabs(array: NDArray[Any]) -> Iterator[slice]:
+    """Parts of the first axis: numpy turns what it counts and every index into 8 bytes, which adds up."""
+    rows = max(1, _SLAB // max(array[:1].size, 1))
+    return (slice(start, start + rows) for start in range(0, len(array), rows))
 
 
 def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:

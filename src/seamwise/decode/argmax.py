@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from seamwise.labels import CELL, TOUCHING, Labels, relabel
+from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, relabel
 
 Gap = Literal["second", "background"]
+
+_PIXELS_AT_ONCE = 2**18  # neighbour queries take some hundred bytes a pixel
 
 
 def argmax(probabilities: NDArray[Any], *, min_size: int = 0, min_core: int = 0, gap: Gap = "second") -> Labels:
@@ -117,7 +119,9 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
     labels, _ = ndimage.label(classes == CELL)
     touching = classes == TOUCHING
     if min_core > 1:
-        crumb = (np.bincount(labels.ravel()) < min_core)[labels] & (labels > 0)
+        small = areas(labels) < min_core
+        small[0] = False
+        crumb = look_up(small, labels)
         labels[crumb] = 0
         touching |= crumb
     if not labels.any():
@@ -125,8 +129,7 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
     _assign_touching(labels, touching)
     _fill_holes(labels)
     if min_size > 1:
-        small = np.bincount(labels.ravel()) < min_size
-        labels[small[labels]] = 0
+        labels[look_up(areas(labels) < min_size, labels)] = 0
     return relabel(labels)
 
 
@@ -135,12 +138,16 @@ def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
     regions, count = ndimage.label((labels > 0) | touching)
     has_cell = np.zeros(count + 1, bool)
     has_cell[regions[labels > 0]] = True
-    reachable = touching & has_cell[regions]
+    reachable = touching & look_up(has_cell, regions)
     if not reachable.any():
         return
     # the cell pixel nearest to a pixel outside always has a face neighbour outside
     border = (labels > 0) & ~ndimage.binary_erosion(labels > 0, border_value=1)
-    labels[reachable] = _nearest_cell(_places(reachable, regions), _places(border, regions), labels[border])
+    pixels, cells = _places(reachable, regions), labels[border]
+    tree = cKDTree(_places(border, regions))
+    del regions, border
+    parts = np.array_split(pixels, len(pixels) // _PIXELS_AT_ONCE + 1)
+    labels[reachable] = np.concatenate([_nearest_cell(part, tree, cells) for part in parts])
 
 
 def _places(mask: NDArray[np.bool_], regions: Labels) -> NDArray[np.float64]:
@@ -148,9 +155,8 @@ def _places(mask: NDArray[np.bool_], regions: Labels) -> NDArray[np.float64]:
     return np.column_stack([np.argwhere(mask), regions[mask] * float(sum(mask.shape))])
 
 
-def _nearest_cell(pixels: NDArray[np.float64], places: NDArray[np.float64], cells: Labels) -> Labels:
-    """Cell nearest to each pixel, given the places of cell pixels; 0 where two different cells are equally near."""
-    tree = cKDTree(places)
+def _nearest_cell(pixels: NDArray[np.float64], tree: cKDTree, cells: Labels) -> Labels:
+    """Cell nearest to each pixel, from a tree of cell pixels; 0 where two different cells are equally near."""
     owner = np.zeros(len(pixels), cells.dtype)
     undecided = np.arange(len(pixels))
     neighbours = 2
@@ -187,7 +193,7 @@ def _fill_holes(labels: Labels) -> None:
         for end in (0, -1):
             open_to_border[np.take(regions, end, axis)] = True
     fill = np.where((lowest == highest) & ~open_to_border, highest, 0)
-    np.copyto(labels, fill[regions], where=regions > 0)
+    np.copyto(labels, look_up(fill, regions), where=regions > 0)
 
 
 def _shifted(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
