@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seamwise.losses import cross_entropy, cross_entropy_and_youden, youden
 
-ROUNDS = 15
+ROUNDS = 101
 
 
 def seconds(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target: Tensor) -> float:

@@ -78,8 +78,8 @@ def cross_entropy_and_youden(
 ) -> Tensor:
     """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax.
 
-    Arguments, errors, value and gradient are those of the sum (see there), at little more than half its
-    cost: both terms are sums of log z or z over the pixels of a class. Can be differentiated once.
+    Arguments, errors, value and gradient are those of the sum (see there); it costs less, because both
+    terms are sums of log z or z over the pixels of a class. Can be differentiated once.
     """
     check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
