@@ -108,6 +108,12 @@ def test_bad_pairs_are_named(tmp_path, image, mask, suffix, word):
         read_pair(pair(tmp_path, image, mask, suffix), ndim=2, rule=RULE)
 
 
+def test_a_mask_without_cells_is_read_and_said(tmp_path):
+    image = read_pair(pair(tmp_path, GREY, LABELS * 0), ndim=2, rule=RULE)
+    assert not image.labels.any()
+    assert "m.tif has no cells" in image.note
+
+
 def test_missing_masks_are_named(tmp_path):
     for name in "abcde":
         write(tmp_path / "images" / f"{name}.tif", GREY)

@@ -129,13 +129,16 @@ def read_pair(
     normalise = normalization(image, rule)
     if not normalise.scale.any():
         raise ValueError(f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out")
+    notes = dict.fromkeys(part.note for part in read if part.note)
+    if not (labels > 0).any():
+        notes[f"mask {pair.labels} has no cells: its image counts as background"] = None
     return AnnotatedImage(
         name=pair.name,
         image=normalise(image),
         labels=relabel(labels).astype(np.int32),
         channels=_channel_names(len(image), channel),
         spacing=read[0].spacing,
-        note="; ".join(dict.fromkeys(part.note for part in read if part.note)),
+        note="; ".join(notes),
     )
 
 
