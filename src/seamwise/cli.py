@@ -1,5 +1,6 @@
 """The `seamwise` command: parse, call the public API, print."""
 
+import json
 import signal
 import tomllib
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def segment(
         flips=flips,
     )
     outcomes = segment_files(inputs, output, options, overlay=overlay, overwrite=overwrite, device=device)
-    failed = 0
+    failed = total = 0
     with _progress() as bar:
         job = bar.add_task("segment", total=None)
         for outcome in outcomes:
@@ -100,7 +101,9 @@ def segment(
             for message in outcome.messages:
                 bar.console.print(message)
             failed += outcome.failed
-    _say(f"labels are in {output}" + (f"; {failed} file(s) failed" if failed else ""))
+            total = outcome.total
+    done = f"labels are in {output}" if failed < total else "no labels written"
+    _say(done + (f"; {failed} of {total} files failed" if failed else ""))
     raise typer.Exit(1 if failed else 0)
 
 
@@ -131,6 +134,7 @@ def train(
     from seamwise.io.atomic import make_folder
     from seamwise.segmentation import Progress, find_pairs, read_pair
     from seamwise.segmentation import train as train_model
+    from seamwise.segmentation.train import check_output
 
     given = {
         "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
@@ -138,6 +142,8 @@ def train(
     }  # fmt: skip
     chosen = _settings(settings, {name: value for name, value in given.items() if value is not None})
     channels = _channels(channel)
+    make_folder(output)
+    check_output(output, resume=resume)
     split = find_pairs(data, hold_out_every=hold_out_every)
     with _progress() as bar:
         training, validation = (
@@ -149,7 +155,6 @@ def train(
         )
         for note in dict.fromkeys(image.note for image in (*training, *validation) if image.note):
             bar.console.print(note)
-    make_folder(output)
     with _progress() as bar, _stop_on_interrupt() as stopped:
         job = bar.add_task("train", total=chosen.steps)
         scores = ""
@@ -221,7 +226,10 @@ def info(
 
     if model is not None:
         _, description = load_model(model_path(model))
-        _say(description.model_dump_json(indent=1))
+        fields = description.model_dump(mode="json")
+        for names in (value for value in fields["training"].values() if isinstance(value, list)):
+            names[3:] = [f"and {len(names) - 3} more"] if len(names) > 3 else names[3:]
+        _say(json.dumps(fields, indent=1))
         return
     import torch
 

@@ -114,6 +114,13 @@ def test_a_mask_without_cells_is_read_and_said(tmp_path):
     assert "m.tif has no cells" in image.note
 
 
+def test_a_black_and_white_mask_is_said(tmp_path):
+    spots = np.zeros_like(LABELS)
+    spots[::4, ::4] = 255
+    assert "single number in many pieces" in read_pair(pair(tmp_path, GREY, spots), ndim=2, rule=RULE).note
+    assert not read_pair(pair(tmp_path, GREY, np.minimum(LABELS, 7)), ndim=2, rule=RULE).note
+
+
 def test_missing_masks_are_named(tmp_path):
     for name in "abcde":
         write(tmp_path / "images" / f"{name}.tif", GREY)

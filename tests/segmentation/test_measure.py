@@ -17,6 +17,7 @@ def folder(tmp_path, name, **arrays):
 def test_folders_pair_by_stem_and_extra_predictions_do_not_count(tmp_path):
     predicted = folder(tmp_path, "p", a=LABELS, b=LABELS * 0, extra=LABELS)
     truth = folder(tmp_path, "t", a_masks=LABELS, b=LABELS)
+    (truth / "a_overlay.png").write_bytes(b"a picture")
     pairs = pair_files(predicted, truth)
     assert [pair.name for pair in pairs] == ["a", "b"]
     scores = score_files(pairs, thresholds=(0.5,))

@@ -114,21 +114,22 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
     labelled = job.labels.exists() and not overwrite
     if labelled and (job.overlay.exists() or not overlay):
         return (f"{job.image}: {job.labels} is there already",), False
+    notes: tuple[str, ...] = ()
     try:
         image = read_image(job.image, axes=options.axes, channel=options.channel)
+        notes = (image.note,) if image.note else ()
         channels = as_channels(image, chosen=options.channel is not None)
         labels = read_labels(job.labels) if labelled else _segment(channels, options, model)
         picture = draw(channels, labels) if overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         message = " ".join(str(error).split())
-        return (message if str(job.image) in message else f"{job.image}: {message}",), True
+        return (*notes, message if str(job.image) in message else f"{job.image}: {message}"), True
     # the labels come last: while they are missing, the image counts as not done
     job.overlay.unlink(missing_ok=True)
     if picture is not None:
         write_png(job.overlay, picture)
     if not labelled:
         write_labels(job.labels, labels, spacing=image.spacing)
-    notes = (image.note,) if image.note else ()
     return (*notes, f"{job.image}: {labels.max()} cells"), False
 
 

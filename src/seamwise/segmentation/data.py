@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch.utils.data import Dataset
 
 from seamwise.io.images import Image, by_stem, find_images, read_image, read_labels, stem
@@ -15,6 +16,8 @@ from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels, relabel, semantic_target
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
+
+_CRUMBS = 4
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,11 @@ def read_pair(
     notes = dict.fromkeys(part.note for part in read if part.note)
     if not (labels > 0).any():
         notes[f"mask {pair.labels} has no cells: its image counts as background"] = None
+    elif _looks_binary(labels):
+        notes[
+            f"mask {pair.labels} holds a single number in many pieces: if it is black and white, number its cells "
+            "first (Fiji: Analyze Particles; Python: skimage.measure.label), or they count as one cell"
+        ] = None
     return AnnotatedImage(
         name=pair.name,
         image=normalise(image),
@@ -140,6 +148,12 @@ def read_pair(
         spacing=read[0].spacing,
         note="; ".join(notes),
     )
+
+
+def _looks_binary(labels: Labels) -> bool:
+    """One number in more pieces than the crumbs of one cell would be."""
+    cells = labels[labels > 0]
+    return bool(cells.min() == cells.max()) and ndimage.label(labels > 0)[1] > _CRUMBS
 
 
 def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:

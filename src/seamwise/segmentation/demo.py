@@ -44,7 +44,7 @@ def _draw(path: Path, scene: SyntheticImage, prediction: Prediction, matching: M
 
     panels: list[tuple[str, NDArray[Any]]] = [
         ("image", np.repeat(stretch(scene.image)[..., np.newaxis], 3, axis=2)),
-        ("cell, touching, gap", _classes_as_colours(prediction)),
+        ("cell (green), touching (red), gap (blue)", _classes_as_colours(prediction)),
         (f"{prediction.labels.max()} cells found", overlay(scene.image, prediction.labels)),
         (f"{scene.labels.max()} cells in truth", colours(int(scene.labels.max()))[scene.labels]),
     ]

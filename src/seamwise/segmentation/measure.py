@@ -22,6 +22,8 @@ class ScoredPair:
 def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
     """Pair two files, or the files of two folders by their stems (`x_masks.tif` counts as x).
 
+    The overlays that `batch.segment_files` draws beside the labels are passed over.
+
     Raises
     ------
     ValueError
@@ -32,8 +34,12 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
     """
     if predicted.is_file() and truth.is_file():
         return (ScoredPair(stem(truth), predicted, truth),)
-    found = by_stem(find_images(predicted, masks=True), ending="_masks")
-    wanted = by_stem(find_images(truth, masks=True), ending="_masks")
+    found, wanted = (
+        by_stem(
+            [path for path in find_images(folder, masks=True) if not stem(path).endswith("_overlay")], ending="_masks"
+        )
+        for folder in (predicted, truth)
+    )
     check_complete(wanted, found, f"images in {truth} have no labels in {predicted}")
     return tuple(ScoredPair(name, found[name], path) for name, path in wanted.items())
 

@@ -174,7 +174,7 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
         last = " (channels last? move them first)" if image.shape[-1] == expected or image.shape[-1] <= 4 else ""
         raise ValueError(
             f"the model expects {expected} channel(s), the image {image.shape} has {len(image)}{last}: "
-            "choose by number, as image[0] or --channel 0"
+            "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
         )
     if 0 in image.shape:
         raise ValueError(f"image is empty: its shape is {image.shape}")

@@ -86,10 +86,7 @@ def train(
     The optimizer of the thesis, Adam at 1e-4 (section 5.3), is the default.
     """
     _check_images(training, validation)
-    if not output.is_dir():
-        raise FileNotFoundError(f"the output folder {output} does not exist: create it first")
-    if not resume:
-        _check_unused(output)
+    check_output(output, resume=resume)
     chosen = choose_device(device)
     half = choose_precision(chosen) == torch.bfloat16
     fabric = Fabric(
@@ -200,8 +197,6 @@ class _State:
             temporary.write_bytes(buffer.getbuffer())
 
     def restore(self, path: Path, provenance: dict[str, Any]) -> None:
-        if not path.is_file():
-            raise FileNotFoundError(f"nothing to resume: {path} does not exist; train without --resume")
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             before = saved["provenance"]
@@ -277,7 +272,14 @@ def _check_images(training: Sequence[AnnotatedImage], validation: Sequence[Annot
         raise ValueError("no training mask holds a cell: every pixel is background or ignored")
 
 
-def _check_unused(output: Path) -> None:
+def check_output(output: Path, *, resume: bool) -> None:
+    """Raise OSError unless the folder exists, and holds a checkpoint to resume from or no run at all."""
+    if not output.is_dir():
+        raise FileNotFoundError(f"the output folder {output} does not exist: create it first")
+    if resume:
+        if not (output / "checkpoint.pt").is_file():
+            raise FileNotFoundError(f"nothing to resume: {output} holds no checkpoint.pt; train without --resume")
+        return
     for name in ("checkpoint.pt", "model.safetensors"):
         if (output / name).exists():
             raise FileExistsError(f"{output} holds a run already ({name}): use --resume, or choose another folder")
