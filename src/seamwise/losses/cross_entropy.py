@@ -29,6 +29,8 @@ def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
 
     Raises
     ------
+    TypeError
+        The target holds no integers.
     ValueError
         The shapes do not fit together, or the target holds another class (checked on the CPU).
 
@@ -83,7 +85,7 @@ def in_full_precision(logits: Tensor) -> Tensor:
 
 
 def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
-    """Raise ValueError unless logits are `(N, C, *S)` and target is `(N, *S)` of 0..C−1 or `ignore_index`."""
+    """Raise unless logits are `(N, C, *S)` and target is `(N, *S)`, integers of 0..C−1 or `ignore_index`."""
     if target.is_floating_point():
         raise TypeError(f"target must hold class numbers as integers, not {target.dtype}")
     expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None

@@ -53,6 +53,8 @@ def youden(
 
     Raises
     ------
+    TypeError
+        The target holds no integers.
     ValueError
         The shapes do not fit together, `lam` is a tensor of another shape than (C, C), or the target
         holds another class (checked on the CPU).
@@ -155,7 +157,7 @@ def _indicator(target: Tensor, like: Tensor, ignore_index: int) -> Tensor:
     if 0 <= ignore_index < classes:
         target = target.long().masked_fill(target == ignore_index, -1)
     numbers = torch.arange(classes, device=like.device, dtype=like.dtype).view(1, classes, 1)
-    # 1 − |h − k|, cut at 0: three times as fast as comparing and casting
+    # 1 − |h − k|, cut at 0: about twice as fast as comparing and casting
     distance = (target.reshape(len(target), 1, -1).to(like) - numbers).abs_()
     return distance.neg_().add_(1).clamp_(min=0)
 

@@ -77,6 +77,8 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
     ------
     FileNotFoundError
         No such folder, no images, or images without a mask (the first few are named).
+    ValueError
+        Two images or two masks have the same stem.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"training folder {folder} does not exist")

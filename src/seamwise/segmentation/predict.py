@@ -89,7 +89,8 @@ def segment(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, or a constant image.
+        Wrong number of axes or channels, NaN or infinite pixels, or a constant image; tiles that are too
+        small; a damaged model file; no such device.
     FileNotFoundError
         No such model.
 
