@@ -1,4 +1,4 @@
-"""Class augmentation by plain loops over pixels, windows and balls."""
+"""Class augmentation, contours and pieces by plain loops over pixels, windows and balls."""
 
 from itertools import product
 
@@ -22,6 +22,61 @@ def semantic_target_slow(labels, *, touching_radius, gap_radius, min_neighbours=
                 others += inside and labels[other] > 0 and labels[other] != labels[pixel]
             target[pixel] = 2 if others >= min_neighbours else 1
     return target
+
+
+def binary_target_slow(mask, *, gap_radius):
+    """Algorithm 1 on a grid without borders, then the gap; four classes."""
+    cells = {tuple(map(int, pixel)) for pixel in zip(*np.nonzero(mask > 0), strict=True)}
+    dilated = set().union(*(cube(pixel) for pixel in cells))
+    closed = {pixel for pixel in dilated if cube(pixel) <= dilated}
+    division = {pixel for pixel in closed - cells if mask[pixel] == 0}
+    touching = set().union(*(cube(pixel) for pixel in division))
+    gap = _closing_slow(mask > 0, gap_radius, [1.0] * mask.ndim)
+    target = np.zeros(mask.shape, np.int8)
+    for pixel in np.ndindex(mask.shape):
+        if mask[pixel] < 0:
+            target[pixel] = -1
+        elif pixel in touching:
+            target[pixel] = 2
+        elif mask[pixel] > 0:
+            target[pixel] = 1
+        else:
+            target[pixel] = 3 if gap[pixel] else 0
+    return target
+
+
+def cube(pixel):
+    return {tuple(p + s for p, s in zip(pixel, step, strict=True)) for step in product((-1, 0, 1), repeat=len(pixel))}
+
+
+def connected_components_slow(mask):
+    """Flood fill by faces within each value, in scan order."""
+    pieces = np.where(mask < 0, -1, 0)
+    for start in np.ndindex(mask.shape):
+        if mask[start] > 0 and pieces[start] == 0:
+            pieces[start] = number = pieces.max() + 1
+            front = [start]
+            while front:
+                for other in face_neighbours(front.pop(), mask.shape):
+                    if mask[other] == mask[start] and pieces[other] == 0:
+                        pieces[other] = number
+                        front.append(other)
+    return pieces
+
+
+def inner_contour_slow(labels):
+    contour = np.zeros(labels.shape, bool)
+    for pixel in np.ndindex(labels.shape):
+        for other in face_neighbours(pixel, labels.shape):
+            contour[pixel] |= labels[pixel] > 0 and labels[other] >= 0 and labels[other] != labels[pixel]
+    return contour
+
+
+def face_neighbours(pixel, shape):
+    for axis in range(len(shape)):
+        for step in (-1, 1):
+            if 0 <= pixel[axis] + step < shape[axis]:
+                yield (*pixel[:axis], pixel[axis] + step, *pixel[axis + 1 :])
 
 
 def _closing_slow(mask, radius, spacing):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from skimage.color import hsv2rgb
 
 from seamwise.io.models import NormalizationRule
-from seamwise.labels import Labels
+from seamwise.labels import Labels, inner_contour
 from seamwise.segmentation.normalization import normalization
 
 _GOLDEN_RATIO = 0.618034  # successive hues lie far apart, whatever their number
@@ -38,7 +38,7 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
     while labels.ndim > 2:
         channel, labels = channel[len(channel) // 2], labels[len(labels) // 2]
     picture = np.repeat(stretch(channel)[..., np.newaxis], 3, axis=2)
-    outlined = _outline(labels)
+    outlined = inner_contour(labels)
     picture[outlined] = colours(int(labels.max(initial=0)))[labels[outlined]]
     return picture
 
@@ -58,15 +58,3 @@ def colours(count: int) -> NDArray[np.uint8]:
     rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[0]
     rgb[0] = 0
     return np.asarray(rgb * 255, dtype=np.uint8)
-
-
-def _outline(labels: Labels) -> NDArray[np.bool_]:
-    """Cell pixels with a face neighbour of another label."""
-    outlined = np.zeros(labels.shape, bool)
-    for axis in range(labels.ndim):
-        along, out = labels.swapaxes(0, axis), outlined.swapaxes(0, axis)
-        differs = along[1:] != along[:-1]
-        out[1:] |= differs
-        out[:-1] |= differs
-    outlined &= labels > 0
-    return outlined

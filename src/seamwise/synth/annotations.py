@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import ndimage
 
-from seamwise.labels import BACKGROUND, IGNORE, Labels, as_labels, relabel
+from seamwise.labels import BACKGROUND, IGNORE, Labels, as_labels, bounding_boxes, relabel
 
 Box = tuple[slice, ...]
 
@@ -105,9 +105,7 @@ def _check_options(drop: float, dropped: str, erode: int, dilate: int, shift: in
 def _cells(labels: Labels) -> Iterator[tuple[Any, Box]]:
     """Each cell number with its bounding box, in ascending order of the numbers."""
     numbers = np.unique(labels[labels > 0])
-    # find_objects cannot take an empty image
-    boxes = ndimage.find_objects(np.maximum(relabel(labels), 0)) if numbers.size else []
-    return zip(numbers, boxes, strict=True)
+    return zip(numbers, bounding_boxes(relabel(labels)), strict=True)
 
 
 def _drop(labels: Labels, share: float, dropped: str, rng: np.random.Generator) -> Labels:

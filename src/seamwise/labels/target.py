@@ -1,11 +1,6 @@
-"""Instance labels and the semantic classes a network learns from them.
+"""The semantic classes a network learns, from instance labels or a mask; see `semantic_target`, `binary_target`."""
 
-`labels` is an integer array of any rank: 0 background, 1..n one number per cell, negative = ignore
-(not annotated: counts nowhere). A semantic `target` holds class numbers: `BACKGROUND`, `CELL`,
-`TOUCHING`, `GAP`, and `IGNORE`.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -13,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-BACKGROUND, CELL, TOUCHING, GAP = 0, 1, 2, 3
-IGNORE = -1
-
-_SLAB = 2**22  # pixels
-
-Labels = NDArray[Any]  # any integer dtype
-Target = NDArray[np.int8]
+from seamwise.labels.numbering import (
+    GAP,
+    IGNORE,
+    TOUCHING,
+    Labels,
+    Target,
+    as_labels,
+    as_mask,
+    checked_spacing,
+)
 
 
 def semantic_target(
@@ -98,9 +96,7 @@ def semantic_target(
         )
     if gap_radius < 0:
         raise ValueError(f"gap_radius must be 0 or more, not {gap_radius}")
-    spacing = [1.0] * labels.ndim if spacing is None else [float(s) for s in spacing]
-    if len(spacing) != labels.ndim or min(spacing, default=1.0) <= 0:
-        raise ValueError(f"spacing must be {labels.ndim} positive numbers, one per axis, not {spacing}")
+    spacing = checked_spacing(spacing, labels.ndim)
     foreground = labels > 0
     target = foreground.astype(np.int8)
     if classes >= 3:
@@ -111,119 +107,100 @@ def semantic_target(
     return target
 
 
-def relabel(labels: Labels) -> Labels:
-    """Renumber the cells 1..n in the order of their old numbers, in the smallest safe dtype.
+def binary_target(
+    mask: NDArray[Any],
+    *,
+    classes: int = 3,
+    gap_radius: float = 7,
+    spacing: Sequence[float] | None = None,
+) -> Target:
+    """Turn a black-and-white mask, its cells separated by thin lines of background, into classes (Algorithm 1).
+
+    With f the cells, g > 0, of the mask g, s the cube of 3^d pixels, ⊕ dilation and ⊖ erosion::
+
+        D    = ((f ⊕ s) ⊖ s) − f           division: background too narrow for the cube
+        h(p) = 2  touching    if p in D ⊕ s
+               1  cell        if g(p) > 0 otherwise
+               3  gap         if g(p) = 0 and ϱ_r(p) = 1 otherwise, with ϱ_r of `semantic_target`
+               0  background  if g(p) = 0 otherwise
+              −1  ignored     if g(p) < 0
 
     Parameters
     ----------
-    labels : (*S) integer array
-        0 background, positive = cells (any numbers, gaps allowed), negative = ignore.
+    mask : (*S) bool or integer array
+        0 background, positive = cell, negative = ignore.
+    classes : {2, 3, 4}
+        2: background and cell. 3: with touching, as in the thesis. 4: with touching and gap.
+    gap_radius, spacing
+        As in `semantic_target`; only for the gap.
 
     Returns
     -------
-    (*S) array
-        uint8, uint16, uint32 or uint64, whichever holds n; signed if ignored pixels (then all −1) occur.
+    (*S) int8 array
+
+    Raises
+    ------
+    TypeError
+        `mask` is neither boolean nor of an integer type.
+    ValueError
+        An option is out of range.
+
+    Notes
+    -----
+    Here *touching* holds the line itself and one pixel on each side of it, be it cell or background; in
+    `semantic_target` it holds cell pixels only. A division is at most two pixels wide. Holes and notches as
+    narrow as that count as divisions too: the mask cannot tell them from lines.
+
+    In a mask of several numbers, say from `connected_components`, cell pixels with another number in their
+    3^d window are touching as well. Along a whole line they are so anyway; but resampled by augmentation, a
+    line of one pixel breaks here and there, and the numbers still tell where it was.
+
+    Beyond the image border is background. Algorithm 1 taken literally, with an erosion that reads zeros
+    outside, takes the cell pixels at the border out of the closing, and its difference is −1 there. Ignored
+    pixels are neither cell nor division.
+
+    Source: thesis Algorithm 1 and Figure 10; Guerrero Peña et al., ICIP 2018. The fourth class is that of
+    section 5.2.1; the thesis does not combine the two.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> relabel(np.array([0, 70000, 300, -7]))
-    array([ 0,  2,  1, -1], dtype=int8)
+    >>> binary_target(np.array([1, 1, 1, 0, 1, 1, 0, 0, 0, 1], bool))
+    array([1, 1, 2, 2, 2, 1, 0, 0, 0, 1], dtype=int8)
     """
-    labels = as_labels(labels)
-    highest = int(labels.max(initial=0))
-    ignored = labels < 0
-    if ignored.any():
-        labels = np.where(ignored, 0, labels)
-    if highest <= max(labels.size, 2**16):
-        present = areas(labels) > 0
-        present[0] = False
-        number = np.cumsum(present) * present
-        number = number.astype(smallest_dtype(0, int(number.max(initial=0))))
-        renumbered: Labels = look_up(number, labels)
-    else:  # few cells with huge numbers: a look-up table would be larger than the image
-        cells, inverse = np.unique(labels, return_inverse=True)
-        first = 0 if cells[0] == 0 else 1
-        renumbered = (inverse.reshape(labels.shape) + first).astype(smallest_dtype(0, cells.size))
-    if ignored.any():
-        signed = smallest_dtype(-1, int(renumbered.max(initial=0)))
-        renumbered = np.where(ignored, signed.type(IGNORE), renumbered.astype(signed))
-    return renumbered
+    mask = as_mask(mask)
+    target = semantic_target(mask, classes=classes, touching_radius=1, gap_radius=gap_radius, spacing=spacing)
+    if classes >= 3:
+        target[_around_divisions(mask) & (mask >= 0)] = TOUCHING
+    return target
 
 
-def areas(labels: Labels) -> NDArray[np.int64]:
-    """Number of pixels of each label 0, 1, …, of an array without negative labels.
-
-    Examples
-    --------
-    >>> areas(np.array([[0, 2, 2], [0, 0, 3]])).tolist()
-    [3, 0, 2, 1]
-    """
-    count = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
-    for slab in _slabs(labels):
-        count += np.bincount(labels[slab].ravel(), minlength=len(count))
-    return count
-
-
-def look_up(table: NDArray[Any], labels: Labels) -> NDArray[Any]:
-    """`table[labels]`, in bounded memory.
-
-    Examples
-    --------
-    >>> look_up(np.array([0, 9, 7], np.uint8), np.array([[2, 1], [0, 2]]))
-    array([[7, 9],
-           [0, 7]], dtype=uint8)
-    """
-    result = np.empty(labels.shape, table.dtype)
-    for slab in _slabs(labels):
-        result[slab] = table[labels[slab]]
-    return result
-
-
-def _slabs(array: NDArray[Any]) -> Iterator[slice]:
-    """Parts of the first axis: numpy turns what it counts and every index into 8 bytes, which adds up."""
-    rows = max(1, _SLAB // max(array[:1].size, 1))
-    return (slice(start, start + rows) for start in range(0, len(array), rows))
-
-
-def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
-    """Return the smallest integer dtype that holds both numbers: unsigned unless `minimum` < 0.
-
-    Examples
-    --------
-    >>> smallest_dtype(0, 255), smallest_dtype(0, 256), smallest_dtype(-1, 128)
-    (dtype('uint8'), dtype('uint16'), dtype('int16'))
-    """
-    kinds = (np.uint8, np.uint16, np.uint32, np.uint64) if minimum >= 0 else (np.int8, np.int16, np.int32, np.int64)
-    for kind in kinds:
-        limits = np.iinfo(kind)
-        if limits.min <= minimum and maximum <= limits.max:
-            return np.dtype(kind)
-    raise ValueError(f"no integer type holds numbers from {minimum} to {maximum}")
-
-
-def as_labels(labels: Any, *, name: str = "labels") -> Labels:
-    """Return `labels` as an array, or raise TypeError if its type cannot be a label image."""
-    array: Labels = np.asarray(labels)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
-            "give each cell its own number, e.g. with skimage.measure.label"
-        )
-    return array
+def _around_divisions(mask: Labels) -> Any:
+    cube = np.ones((3,) * mask.ndim, bool)
+    # one pixel of background around the image, so that the erosion reads what the dilation wrote there
+    closed = ndimage.binary_closing(np.pad(mask > 0, 1), cube)[(slice(1, -1),) * mask.ndim]
+    return ndimage.binary_dilation(closed & (mask == 0), cube)
 
 
 def _touching(labels: Labels, foreground: NDArray[np.bool_], radius: int, min_neighbours: int) -> Any:
     if min_neighbours > 1:
         return foreground & (_count_other_labels(labels, radius) >= min_neighbours)
-    if labels.dtype.itemsize > 4:
-        labels = relabel(labels)  # the filters compute in float64, which is exact only up to 2^53
-    size = 2 * radius + 1
-    # windows are cut at the image border: repeating the edge pixels adds no label that is not inside
-    above = np.iinfo(labels.dtype).max
-    highest = ndimage.maximum_filter(np.where(foreground, labels, 0), size, mode="nearest")
-    lowest = ndimage.minimum_filter(np.where(foreground, labels, above), size, mode="nearest")
+    # background gets the number that never wins
+    numbers = np.iinfo(labels.dtype)
+    highest = _over_windows(np.maximum, np.where(foreground, labels, numbers.min), radius)
+    lowest = _over_windows(np.minimum, np.where(foreground, labels, numbers.max), radius)
     return foreground & ((highest != labels) | (lowest != labels))
+
+
+def _over_windows(extreme: np.ufunc, values: Labels, radius: int) -> Labels:
+    """Maximum or minimum over the (2·radius + 1)^d window of each pixel, cut at the image border."""
+    for axis in range(values.ndim):
+        before = values.copy()
+        along = (slice(None),) * axis
+        for k in range(1, min(radius + 1, values.shape[axis])):
+            first, last = (*along, slice(None, -k)), (*along, slice(k, None))
+            extreme(values[first], before[last], out=values[first])
+            extreme(values[last], before[first], out=values[last])
+    return values
 
 
 def _count_other_labels(labels: Labels, radius: int) -> NDArray[np.int32]:

@@ -1,22 +1,9 @@
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from oracles.labels import semantic_target_slow
-from seamwise.labels import areas, look_up, relabel, semantic_target, smallest_dtype
-
-
-def voronoi(shape, cells, rng, background=0.3):
-    """Touching cells with holes and ignored pixels, no straight borders."""
-    seeds = rng.uniform(0, 1, (cells, len(shape))) * shape
-    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
-    labels = np.argmin(((grid[..., None, :] - seeds) ** 2).sum(-1), -1) + 1
-    labels[
-        ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
-        > np.quantile(ndimage.gaussian_filter(rng.normal(size=shape), 1.5), 1 - background)
-    ] = 0
-    labels[rng.random(shape) < 0.02] = -1
-    return labels
+from oracles.labels import binary_target_slow, semantic_target_slow
+from seamwise.labels import binary_target, connected_components, semantic_target
+from support.labels import voronoi
 
 
 def test_every_class_of_a_hand_written_line():
@@ -152,59 +139,87 @@ def test_labels_that_are_no_integers_are_refused(labels):
         semantic_target(labels)
 
 
-def test_relabel_numbers_in_order_of_the_old_numbers():
-    assert relabel(np.array([[0, 9, 3], [9, 70000, 3]])).tolist() == [[0, 2, 1], [2, 3, 1]]
+# Figure 10: two cells and the line of background between them
+TWO_SQUARES = np.array([
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [0, 1, 1, 1, 0, 1, 1, 1, 1, 0],
+    [0, 1, 1, 1, 0, 1, 1, 1, 1, 0],
+    [0, 1, 1, 1, 0, 1, 1, 1, 1, 0],
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+], np.uint8)  # fmt: skip
+TWO_SQUARES_TARGET = np.array([
+    [0, 0, 0, 2, 2, 2, 0, 0, 0, 0],
+    [0, 1, 1, 2, 2, 2, 1, 1, 1, 0],
+    [0, 1, 1, 2, 2, 2, 1, 1, 1, 0],
+    [0, 1, 1, 2, 2, 2, 1, 1, 1, 0],
+    [0, 0, 0, 2, 2, 2, 0, 0, 0, 0],
+])  # fmt: skip
 
 
-@pytest.mark.parametrize("huge", [2**20, 2**40, 2**62])
-def test_relabel_takes_numbers_too_large_for_a_table(huge):
-    result = relabel(np.array([huge, 0, 5, -3, huge]))
-    assert result.tolist() == [2, 0, 1, -1, 2]
-    assert result.dtype == np.int8
+@pytest.mark.parametrize("mask", [TWO_SQUARES, TWO_SQUARES * 255, TWO_SQUARES == 1, TWO_SQUARES.astype(np.int64)])
+def test_algorithm_1_on_the_squares_of_figure_10(mask):
+    target = binary_target(mask)
+    assert np.array_equal(target, TWO_SQUARES_TARGET)
+    assert target.dtype == np.int8
+    assert np.array_equal(binary_target(mask, classes=2), TWO_SQUARES)
 
 
-def test_relabel_of_a_full_image_has_no_background():
-    assert relabel(np.array([2**40, 7])).tolist() == [2, 1]
+def test_a_division_is_at_most_two_pixels_wide():
+    assert binary_target(np.array([1, 1, 0, 1, 1])).tolist() == [1, 2, 2, 2, 1]
+    assert binary_target(np.array([1, 1, 0, 0, 1, 1])).tolist() == [1, 2, 2, 2, 2, 1]
+    assert binary_target(np.array([1, 1, 0, 0, 0, 1, 1])).tolist() == [1, 1, 0, 0, 0, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("cells", "ignored", "dtype"),
-    [
-        (0, 0, "uint8"),
-        (255, 0, "uint8"),
-        (256, 0, "uint16"),
-        (65535, 0, "uint16"),
-        (65536, 0, "uint32"),
-        (127, 1, "int8"),
-        (128, 1, "int16"),
-        (32768, 1, "int32"),
-    ],
-)
-def test_relabel_never_wraps(cells, ignored, dtype):
-    labels = np.concatenate([np.arange(cells + 1), np.full(ignored, -1)])
-    result = relabel(labels)
-    assert result.dtype == dtype
-    assert np.array_equal(result, labels)
+def test_cells_at_the_image_border_stay_cells_and_their_line_reaches_it():
+    mask = np.array([[1, 1, 1, 0, 1, 1]] * 4)
+    assert binary_target(mask).tolist() == [[1, 1, 2, 2, 2, 1]] * 4
+    assert (binary_target(np.ones((4, 5), bool)) == 1).all()
+    # background between a cell and the border is no division: nothing is known beyond
+    assert binary_target(np.array([0, 1, 1, 0])).tolist() == [0, 1, 1, 0]
 
 
-def test_relabel_does_not_change_its_input():
-    labels = np.array([0, 5, -2])
-    relabel(labels)
-    assert labels.tolist() == [0, 5, -2]
+def test_the_fourth_class_of_a_mask_is_the_gap_that_is_no_division():
+    mask = np.array([1, 1, 0, 1, 1, 0, 0, 0, 1])
+    assert binary_target(mask, classes=4, gap_radius=2).tolist() == [1, 2, 2, 2, 1, 3, 3, 3, 1]
+    assert binary_target(mask, classes=4, gap_radius=1).tolist() == [1, 2, 2, 2, 1, 0, 0, 0, 1]
+    assert binary_target(mask, classes=4, gap_radius=2, spacing=[3]).tolist() == [1, 2, 2, 2, 1, 0, 0, 0, 1]
 
 
-def test_smallest_dtype_at_the_limits():
-    assert [smallest_dtype(0, 2**n - 1) for n in (8, 16, 32, 64)] == ["uint8", "uint16", "uint32", "uint64"]
-    assert [smallest_dtype(-1, 2**n) for n in (7, 15, 31)] == ["int16", "int32", "int64"]
-    with pytest.raises(ValueError, match="no integer type"):
-        smallest_dtype(-1, 2**63)
+def test_ignored_pixels_of_a_mask_are_neither_cell_nor_division():
+    assert binary_target(np.array([1, 1, -1, 1, 1, 0, 1, -3])).tolist() == [1, 1, -1, 1, 2, 2, 2, -1]
 
 
-def test_areas_and_look_up_do_not_depend_on_the_slabs(monkeypatch):
-    labels = voronoi((31, 24), 9, np.random.default_rng(3)).clip(min=0)
-    table = np.arange(labels.max() + 1) * 3
-    expected = np.bincount(labels.ravel()), table[labels]
-    for size in (1, 100, 2**22):
-        monkeypatch.setattr("seamwise.labels._SLAB", size)
-        assert np.array_equal(areas(labels), expected[0])
-        assert np.array_equal(look_up(table, labels), expected[1])
+def test_a_broken_line_is_known_by_the_numbers_on_its_sides():
+    whole = np.array([1, 1, 1, 0, 2, 2, 2])
+    assert binary_target(whole).tolist() == [1, 1, 2, 2, 2, 1, 1]
+    assert binary_target(whole[[0, 1, 2, 4, 5, 6]]).tolist() == [1, 1, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(23,), (19, 26), (7, 9, 11)])
+def test_binary_target_equals_the_oracle(shape):
+    labels = voronoi(shape, 5, np.random.default_rng(len(shape)))
+    mask = np.where(semantic_target(labels, classes=3, touching_radius=1) == 2, 0, labels.clip(-1, 1))
+    expected = binary_target_slow(mask, gap_radius=2.5)
+    assert {-1, 0, 1, 2} <= set(expected.ravel().tolist())
+    assert np.array_equal(binary_target(mask, classes=4, gap_radius=2.5), expected)
+    assert np.array_equal(binary_target(mask), np.where(expected == 3, 0, expected))
+
+
+def test_binary_target_follows_flips_and_a_plane_is_a_stack_of_one_slice():
+    mask = voronoi((24, 31), 9, np.random.default_rng(1)).clip(-1, 1)
+    target = binary_target(mask)
+    assert np.array_equal(binary_target(mask[::-1]), target[::-1])
+    assert np.array_equal(binary_target(mask.T), target.T)
+    assert np.array_equal(binary_target(mask[None])[0], target)
+
+
+def test_a_mask_and_its_components_have_the_same_target():
+    mask = np.pad(TWO_SQUARES, 3)
+    assert np.array_equal(binary_target(connected_components(mask), classes=4), binary_target(mask, classes=4))
+
+
+def test_masks_of_real_numbers_and_bad_options_are_refused():
+    with pytest.raises(TypeError, match="mask must be boolean or integers"):
+        binary_target(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="classes"):
+        binary_target(TWO_SQUARES, classes=5)

@@ -1,0 +1,149 @@
+"""Label numbers: check, count, look up and renumber them; the names of the classes and the types of the arrays."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+BACKGROUND, CELL, TOUCHING, GAP = 0, 1, 2, 3
+IGNORE = -1
+
+_SLAB = 2**16  # pixels
+
+Labels = NDArray[Any]  # any integer dtype
+Target = NDArray[np.int8]
+
+
+def relabel(labels: Labels) -> Labels:
+    """Renumber the cells 1..n in the order of their old numbers, in the smallest safe dtype.
+
+    Parameters
+    ----------
+    labels : (*S) integer array
+        0 background, positive = cells (any numbers, gaps allowed), negative = ignore.
+
+    Returns
+    -------
+    (*S) array
+        uint8, uint16, uint32 or uint64, whichever holds n; signed if ignored pixels (then all −1) occur.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relabel(np.array([0, 70000, 300, -7]))
+    array([ 0,  2,  1, -1], dtype=int8)
+    """
+    labels = as_labels(labels)
+    highest = int(labels.max(initial=0))
+    ignored = labels < 0
+    if ignored.any():
+        labels = np.where(ignored, 0, labels)
+    if highest <= max(labels.size, 2**16):
+        present = areas(labels) > 0
+        present[0] = False
+        number = np.cumsum(present) * present
+        number = number.astype(smallest_dtype(0, int(number.max(initial=0))))
+        renumbered: Labels = look_up(number, labels)
+    else:  # few cells with huge numbers: a look-up table would be larger than the image
+        cells, inverse = np.unique(labels, return_inverse=True)
+        first = 0 if cells[0] == 0 else 1
+        renumbered = (inverse.reshape(labels.shape) + first).astype(smallest_dtype(0, cells.size))
+    if ignored.any():
+        signed = smallest_dtype(-1, int(renumbered.max(initial=0)))
+        renumbered = np.where(ignored, signed.type(IGNORE), renumbered.astype(signed))
+    return renumbered
+
+
+def areas(labels: Labels) -> NDArray[np.int64]:
+    """Number of pixels of each label 0, 1, …, of an array without negative labels.
+
+    Examples
+    --------
+    >>> areas(np.array([[0, 2, 2], [0, 0, 3]])).tolist()
+    [3, 0, 2, 1]
+    """
+    count = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    for slab in slabs(labels):
+        count += np.bincount(labels[slab].ravel(), minlength=len(count))
+    return count
+
+
+def look_up(table: NDArray[Any], labels: Labels) -> NDArray[Any]:
+    """`table[labels]`, in bounded memory.
+
+    Examples
+    --------
+    >>> look_up(np.array([0, 9, 7], np.uint8), np.array([[2, 1], [0, 2]]))
+    array([[7, 9],
+           [0, 7]], dtype=uint8)
+    """
+    result = np.empty(labels.shape, table.dtype)
+    for slab in slabs(labels):
+        result[slab] = table[labels[slab]]
+    return result
+
+
+def bounding_boxes(labels: Labels) -> list[tuple[slice, ...]]:
+    """Box of each of the cells 1..n, as `relabel` numbers them; negative labels have none.
+
+    Examples
+    --------
+    >>> bounding_boxes(np.array([[0, 2, 0], [1, 2, 0]]))
+    [(slice(1, 2, None), slice(0, 1, None)), (slice(0, 2, None), slice(1, 2, None))]
+    """
+    # find_objects cannot take an empty image
+    return ndimage.find_objects(np.maximum(labels, 0)) if labels.size else []
+
+
+def slabs(array: NDArray[Any]) -> Iterator[slice]:
+    """Parts of the first axis: numpy turns what it counts and every index into 8 bytes, which adds up."""
+    rows = max(1, _SLAB // max(array[:1].size, 1))
+    return (slice(start, start + rows) for start in range(0, len(array), rows))
+
+
+def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
+    """Return the smallest integer dtype that holds both numbers: unsigned unless `minimum` < 0.
+
+    Examples
+    --------
+    >>> smallest_dtype(0, 255), smallest_dtype(0, 256), smallest_dtype(-1, 128)
+    (dtype('uint8'), dtype('uint16'), dtype('int16'))
+    """
+    kinds = (np.uint8, np.uint16, np.uint32, np.uint64) if minimum >= 0 else (np.int8, np.int16, np.int32, np.int64)
+    for kind in kinds:
+        limits = np.iinfo(kind)
+        if limits.min <= minimum and maximum <= limits.max:
+            return np.dtype(kind)
+    raise ValueError(f"no integer type holds numbers from {minimum} to {maximum}")
+
+
+def as_labels(labels: Any, *, name: str = "labels") -> Labels:
+    """Return `labels` as an array, or raise TypeError if its type cannot be a label image."""
+    array: Labels = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
+            "give each cell its own number, e.g. with skimage.measure.label"
+        )
+    return array
+
+
+def as_mask(mask: Any) -> Labels:
+    """Return a mask as an integer array, True as 1, or raise TypeError if its type cannot be a mask."""
+    array: Labels = np.asarray(mask)
+    if array.dtype.kind not in "biu":
+        raise TypeError(
+            "mask must be boolean or integers (0 background, positive = cell, negative = ignore), "
+            f"not {array.dtype}; threshold it first, e.g. mask > 0.5"
+        )
+    return array.view(np.uint8) if array.dtype == bool else array
+
+
+def checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+    """Return the pixel size along each axis, 1 by default, or raise ValueError."""
+    steps = (1.0,) * ndim if spacing is None else tuple(float(step) for step in spacing)
+    if len(steps) != ndim or not all(0 < step < np.inf for step in steps):
+        raise ValueError(f"spacing must be {ndim} positive numbers, one per axis, not {spacing}")
+    return steps
