@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import tracemalloc
 import weakref
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from oracles.matching import best_matching, overlap_counts
-from seamwise.metrics import DEFAULT_THRESHOLDS, match, match_dataset, match_many
+from seamwise.metrics import DEFAULT_THRESHOLDS, match, match_dataset, match_many, summarise_matchings
 
 THRESHOLDS = (0.05, 0.2, 0.35, 0.5, 0.55, 0.8, 1.0)
 SCORES = (
@@ -298,3 +299,16 @@ def test_dataset_names_the_pair_at_fault():
 def test_refuses_a_dataset_without_images():
     with pytest.raises(ValueError, match=r"^pairs: expected at least one"):
         match_dataset(iter([]))
+
+
+def test_the_thesis_excludes_exactly_one_half():
+    labels_true, labels_pred = np.array([1, 1, 0, 2]), np.array([1, 0, 0, 2])  # IoU 1/2 and 1
+    assert match(labels_true, labels_pred).precision == 1
+    assert match(labels_true, labels_pred, threshold=math.nextafter(0.5, 1)).precision == 0.5
+
+
+def test_a_summary_needs_images_matched_alike():
+    labels = np.array([1, 0, 2])
+    for per_image in ([], [match_many(labels, labels), match_many(labels, labels, thresholds=(0.5,))]):
+        with pytest.raises(ValueError, match="per_image: expected matchings of one image or more"):
+            summarise_matchings(per_image)

@@ -1,5 +1,14 @@
 """Scores that compare predicted labels with true ones."""
 
+from seamwise.metrics.contour import (
+    DEFAULT_RADII,
+    ContourMatching,
+    ContourScores,
+    DatasetContours,
+    contour_f1,
+    contour_scores,
+    summarise_contours,
+)
 from seamwise.metrics.matching import (
     DEFAULT_THRESHOLDS,
     DatasetMatching,
@@ -8,17 +17,26 @@ from seamwise.metrics.matching import (
     match,
     match_dataset,
     match_many,
+    summarise_matchings,
 )
 from seamwise.metrics.overlap import OverlapTable, overlap_table
 
 __all__ = [
+    "DEFAULT_RADII",
     "DEFAULT_THRESHOLDS",
+    "ContourMatching",
+    "ContourScores",
+    "DatasetContours",
     "DatasetMatching",
     "Matching",
     "OverlapTable",
     "Scores",
+    "contour_f1",
+    "contour_scores",
     "match",
     "match_dataset",
     "match_many",
     "overlap_table",
+    "summarise_contours",
+    "summarise_matchings",
 ]

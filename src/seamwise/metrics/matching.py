@@ -23,6 +23,7 @@ __all__ = [
     "match",
     "match_dataset",
     "match_many",
+    "summarise_matchings",
 ]
 
 # Quotients, not sums of 0.05: an IoU of exactly 3/5 must reach the threshold 0.6.
@@ -42,7 +43,8 @@ class Scores:
     thresh : float
         Smallest IoU of a match.
     precision, recall, accuracy, f1 : float
-        Detection scores in [0, 1]. ``accuracy`` is what the field calls average precision (AP).
+        Detection scores in [0, 1]. ``accuracy`` is what the field calls average precision (AP); ``precision``
+        at the threshold 0.5 is P05 of the thesis.
     mean_true_score : float
         Sum of matched IoU over the number of true objects, in [0, 1].
     mean_matched_score : float
@@ -165,9 +167,13 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
     objects on one side only, all scores are 0. The two mean IoU scores are 0 whenever nothing matched, as
     in ``stardist``; so a blank image is the one case where PQ is not SQ * RQ.
 
-    *Source.* Accuracy: Caicedo et al., Nature Methods 16 (2019). PQ, SQ, RQ: Kirillov et al., CVPR 2019. The
-    thesis (Tables 3, 4, 6, 7) counts Jaccard index > 0.5; we use >= because the field does. The two differ
-    only for an IoU of exactly 0.5.
+    *In the thesis* IoU is called Jaccard index. Its detection scores follow from the threshold 0.5: Table 3 is
+    ``precision``, ``recall`` and ``f1``; in Tables 4, 6 and 7, P05 is ``precision``, and RQ, SQ and PQ are
+    called so here too. It counts Jaccard > 0.5; we use >= because the field does. The two differ only for an
+    IoU of exactly 0.5, which is where one object may have two partners, and which large cells hardly ever hit:
+    to leave it out, give ``threshold=math.nextafter(0.5, 1)``.
+
+    *Source.* Accuracy: Caicedo et al., Nature Methods 16 (2019). PQ, SQ, RQ: Kirillov et al., CVPR 2019.
 
     Examples
     --------
@@ -267,6 +273,35 @@ def match_dataset(
     if not per_image:
         raise ValueError(
             "pairs: expected at least one (labels_true, labels_pred), got none; a generator yields its pairs only once"
+        )
+    return summarise_matchings(per_image)
+
+
+def summarise_matchings(per_image: Iterable[tuple[Matching, ...]]) -> DatasetMatching:
+    """Summarise the matchings of many images, as :func:`match_dataset` does, which also makes them.
+
+    Parameters
+    ----------
+    per_image : iterable of tuple of Matching
+        What :func:`match_many` returned for each image, all at the same thresholds.
+
+    Raises
+    ------
+    ValueError
+        If there is no image, or the thresholds differ.
+
+    Examples
+    --------
+    >>> line = np.array([1, 0, 2])
+    >>> result = summarise_matchings([match_many(line, line), match_many(line, line * 0)])
+    >>> result.pooled[0].tp, result.pooled[0].fn, result.mean[0].recall
+    (2, 2, 0.5)
+    """
+    per_image = tuple(per_image)
+    if len({tuple(each.thresh for each in matchings) for matchings in per_image}) != 1:
+        raise ValueError(
+            f"per_image: expected matchings of one image or more, all at the same thresholds, got {len(per_image)} "
+            "images; give what match_many returns with the same thresholds"
         )
     per_threshold = tuple(zip(*per_image, strict=True))
     return DatasetMatching(

@@ -109,18 +109,8 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     array([[2],
            [0]])
     """
-    true = as_labels(labels_true, name="labels_true")
-    pred = as_labels(labels_pred, name="labels_pred")
-    if true.shape != pred.shape:
-        raise ValueError(
-            f"labels_pred: expected the shape of labels_true {true.shape}, got {pred.shape}; "
-            "crop or resample one to the other's grid"
-        )
+    true, pred = checked_pair(labels_true, labels_pred)
     true_runs, pred_runs, lengths = _joint_runs(true.ravel(), pred.ravel())
-    if pred_runs.min(initial=0) < 0:
-        raise ValueError(
-            f"labels_pred: expected values >= 0, got {pred_runs.min()}; mark pixels to ignore in labels_true instead"
-        )
     counted = true_runs >= 0
     true_ids, rows = _rank(true_runs[counted])
     pred_ids, cols = _rank(pred_runs[counted])
@@ -132,6 +122,22 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
         pred_areas=pixels.sum(axis=0)[1:],
         pixels=pixels[1:, 1:],
     )
+
+
+def checked_pair(labels_true: Labels, labels_pred: Labels) -> tuple[Labels, Labels]:
+    """Return both as arrays, or raise TypeError or ValueError if they cannot be compared."""
+    true = as_labels(labels_true, name="labels_true")
+    pred = as_labels(labels_pred, name="labels_pred")
+    if true.shape != pred.shape:
+        raise ValueError(
+            f"labels_pred: expected the shape of labels_true {true.shape}, got {pred.shape}; "
+            "crop or resample one to the other's grid"
+        )
+    if pred.min(initial=0) < 0:
+        raise ValueError(
+            f"labels_pred: expected values >= 0, got {pred.min()}; mark pixels to ignore in labels_true instead"
+        )
+    return true, pred
 
 
 def _joint_runs(true: Labels, pred: Labels) -> tuple[Labels, Labels, NDArray[np.int64]]:
