@@ -1,0 +1,13 @@
+"""Weight maps: instance labels → one weight per pixel, for any loss that takes a `weight`.
+
+Every map is `f(labels, target=None, *, spacing=None, normalization="rarest", counts=None, …)` → float32
+map of the labels' shape; ignored pixels weigh 0.
+"""
+
+from seamwise.weights.balance import Normalization, balance, class_weights, counts_of
+from seamwise.weights.dwm import dwm
+from seamwise.weights.saw import saw
+from seamwise.weights.unet import unet
+from seamwise.weights.w3 import w3
+
+__all__ = ["Normalization", "balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"]

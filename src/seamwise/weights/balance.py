@@ -1,0 +1,142 @@
+"""Class balance: how much a pixel of each class weighs; see `balance` and `class_weights`."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.labels import GAP, IGNORE, Labels, Target, as_labels, checked_spacing, semantic_target
+
+Normalization = Literal["rarest", "frequency", "count"]
+
+_CLASSES = GAP + 1
+
+
+def balance(
+    labels: Labels,
+    target: Target | None = None,
+    *,
+    spacing: Sequence[float] | None = None,
+    normalization: Normalization = "rarest",
+    counts: Sequence[int] | None = None,
+) -> NDArray[np.float32]:
+    """Balance weight map (BWM): every pixel weighs what its class weighs.
+
+    ::
+
+        ω(p) = b_{h(p)}        b_l = n_min / n_l    (or see `class_weights`)
+
+    with h the target, n_l the number of pixels of class l and n_min the smallest of them.
+
+    Parameters
+    ----------
+    labels : (*S) integer array
+        0 background, positive = one number per cell, negative = ignore.
+    target : (*S) integer array, optional
+        Semantic class of each pixel, 0..3 or −1 (ignore); by default `semantic_target(labels, classes=3)`.
+    spacing : sequence of float, optional
+        Not used: this map knows no distances. It is here so that all maps are called alike.
+    normalization : {"rarest", "frequency", "count"}
+    counts : sequence of int, optional
+        n_0, n_1, … of the whole data set. By default those of this target, so that the scale jumps from crop
+        to crop. A class that is counted 0 times weighs 0.
+
+    Returns
+    -------
+    (*S) float32 array
+        In (0, 1] for "rarest", 0 on ignored pixels.
+
+    Raises
+    ------
+    TypeError
+        `labels` or `target` is not of an integer type.
+    ValueError
+        `target` has another shape than `labels` or other classes than −1..3, or an option is out of range.
+
+    Notes
+    -----
+    Source: thesis section 2.3 (after Zhou et al. 2017), which prints 1/n_l. The weights are then a millionth,
+    and adding 1 to them (as DWM and SAW do) leaves nothing of them; we use n_min/n_l, so that the rarest class
+    weighs 1. "count" is as printed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> balance(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 0, 1, 1]))
+    array([0.5, 0.5, 0.5, 0.5, 1. , 1. ], dtype=float32)
+    """
+    labels, target, _ = checked(labels, target, spacing)
+    return class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
+
+
+def class_weights(counts: Sequence[int] | NDArray[Any], normalization: Normalization = "rarest") -> NDArray[np.float64]:
+    """Weight b_l of each class from its number of pixels n_l.
+
+    ::
+
+        "rarest"     b_l = n_min / n_l    the rarest class present weighs 1
+        "frequency"  b_l = |Ω| / n_l      |Ω| = Σ n_l
+        "count"      b_l = 1 / n_l        as the thesis prints
+
+    A class without pixels weighs 0.
+
+    Examples
+    --------
+    >>> class_weights([80, 20, 0, 5]).tolist()
+    [0.0625, 0.25, 0.0, 1.0]
+    """
+    n = np.asarray(counts, np.float64)
+    if n.ndim != 1 or not (np.isfinite(n) & (n >= 0)).all():
+        raise ValueError(f"counts must be one number of pixels per class, none negative, not {counts}")
+    numerators = {"rarest": n[n > 0].min(initial=np.inf), "frequency": n.sum(), "count": 1.0}
+    if normalization not in numerators:
+        raise ValueError(f"normalization must be one of {', '.join(numerators)}, not {normalization!r}")
+    weights = np.zeros(_CLASSES)
+    np.divide(numerators[normalization], n, out=weights[: len(n)], where=n > 0)
+    return weights[: len(n)]
+
+
+def counts_of(target: Target) -> NDArray[np.int64]:
+    """Number of pixels of each class 0..3; ignored pixels are not counted."""
+    return np.array([np.count_nonzero(target == number) for number in range(_CLASSES)])
+
+
+def class_map(target: Target, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Map of `values[h(p)]`; 0 where the target is ignored, or of a class that has no value."""
+    result = np.zeros(target.shape, np.float32)
+    for number, value in enumerate(values):
+        np.copyto(result, np.float32(value), where=target == number)
+    return result
+
+
+def checked(
+    labels: Labels, target: Target | None, spacing: Sequence[float] | None
+) -> tuple[Labels, Target, tuple[float, ...]]:
+    """Check what every map is called with; fill in the three-class target, and a spacing of 1.
+
+    A pixel that `labels` ignores is ignored in the target too.
+    """
+    labels = as_labels(labels)
+    steps = checked_spacing(spacing, labels.ndim)
+    if target is None:
+        return labels, semantic_target(labels, classes=3), steps
+    target = as_labels(target, name="target")
+    if target.shape != labels.shape:
+        raise ValueError(f"target must have the shape of labels {labels.shape}, not {target.shape}")
+    low, high = int(target.min(initial=0)), int(target.max(initial=0))
+    if low < IGNORE or high >= _CLASSES:
+        raise ValueError(
+            f"target must hold classes 0..{_CLASSES - 1} or {IGNORE} (ignored), not {low if low < IGNORE else high}"
+        )
+    target = target.astype(np.int8, copy=False)
+    if labels.dtype.kind == "i" and ((labels < 0) & (target >= 0)).any():
+        target = np.where(labels < 0, np.int8(IGNORE), target)
+    return labels, target, steps
+
+
+def checked_positive(name: str, value: float) -> float:
+    """Return the option as a float, or raise ValueError unless it is a positive, finite number."""
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number, not {value}")
+    return float(value)

@@ -1,0 +1,155 @@
+"""Distances up to a limit, in little memory: see `distance` and `nearest_value`.
+
+A weight map needs a distance only up to where its weight has faded. One pass per axis over a few shifts gives
+that exactly, in place and on all cores; scipy's distance transform takes 40 bytes per pixel beside its result,
+which is more than a volume leaves.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.labels import slabs
+
+_PART = 2**18  # bytes: what one thread works on at a time, so that it stays in the processor's cache
+
+
+def distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float]) -> NDArray[np.float32]:
+    """Euclidean distance from each pixel to the nearest True pixel, or `limit` if that is less.
+
+    Parameters
+    ----------
+    mask : (*S) bool array
+        Without a True pixel every distance is `limit`.
+    limit : float > 0
+        In units of `spacing`. The cost grows with limit / spacing.
+    spacing : one number per axis
+        Pixel size.
+
+    Examples
+    --------
+    >>> distance(np.array([True, False, False, False]), limit=2.5, spacing=[1.0])
+    array([0. , 1. , 2. , 2.5], dtype=float32)
+    """
+    squares = squared_distance(mask, limit=limit, spacing=spacing).astype(np.float32, copy=False)
+    np.sqrt(squares, out=squares)
+    return np.minimum(squares, np.float32(limit), out=squares)
+
+
+def squared_distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float]) -> NDArray[Any]:
+    """Square of the distance, exact where it is below limit²; elsewhere limit² or more.
+
+    ::
+
+        D²(p) ← min over k of D²(p + k·e) + (k·s)²        for each axis in turn
+
+    uint16 where all numbers are whole and small (a spacing of 1): half the memory and twice as fast as float32.
+    """
+    reach = _reach(limit, spacing)
+    whole = all(step == 1 for step in spacing) and 2 * reach[0] ** 2 < 2**16
+    squares = np.full(mask.shape, reach[0], np.uint16 if whole else np.float32)
+    squares[mask] = 0
+    _count_steps(squares)
+    if not whole:
+        squares *= np.float32(spacing[0])
+    np.multiply(squares, squares, out=squares)
+    for axis in range(1, mask.ndim):
+        shifts = [squares.dtype.type((k * spacing[axis]) ** 2) for k in range(reach[axis])]
+        in_parts(partial(_sweep, axis=axis, added=shifts), squares, axis)
+    return squares
+
+
+def nearest_value(
+    mask: NDArray[np.bool_], values: NDArray[np.float32], *, limit: float, spacing: Sequence[float]
+) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
+    """Distance to the nearest True pixel, and the value there; of several equally near ones the largest value.
+
+    Parameters
+    ----------
+    mask : (*S) bool array
+    values : (*S) float32 array
+        Read where the mask is True; none negative.
+    limit, spacing
+        As in `distance`.
+
+    Yields
+    ------
+    slab : slice
+        Range of the first axis.
+    distance, value : float32 arrays
+        Of that slab. Where the distance is `limit` or more, the value means nothing.
+
+    Examples
+    --------
+    >>> mask, values = np.array([True, False, False, True]), np.array([5, 0, 0, 7], np.float32)
+    >>> for _, distances, found in nearest_value(mask, values, limit=9, spacing=[1.0]):
+    ...     print(distances, found)
+    [0. 1. 1. 0.] [5. 5. 7. 7.]
+    """
+    reach = _reach(limit, spacing)
+    farthest = max((r * s) ** 2 for r, s in zip(reach, spacing, strict=True))
+    # one whole number a pixel, the squared distance before the value: the smallest is the nearest
+    scale = 2.0 ** np.floor(np.log2((2**32 - 1) / (2 * farthest)))
+    keys = np.full(mask.shape, _key(farthest * scale), np.uint64)
+    for slab in slabs(keys):
+        keys[slab][mask[slab]] = ~values[slab][mask[slab]].view(np.uint32)  # non-negative floats sort like their bits
+    for axis in range(mask.ndim):
+        shifts = [_key((k * spacing[axis]) ** 2 * scale) for k in range(reach[axis])]
+        in_parts(partial(_sweep, axis=axis, added=shifts), keys, axis)
+    for slab in slabs(keys):
+        part = keys[slab]
+        yield (
+            slab,
+            np.sqrt((part >> 32).astype(np.float32) / np.float32(scale)),
+            (~part.astype(np.uint32)).view(np.float32),
+        )
+
+
+def _key(squared: float) -> np.uint64:
+    return np.uint64(round(squared)) << np.uint64(32)
+
+
+def in_parts(run: Callable[[NDArray[Any]], None], array: NDArray[Any], axis: int) -> None:
+    """Call `run` on parts of the array, which hold whole lines along `axis`, on all cores."""
+    others = [other for other in range(array.ndim) if other != axis]
+    if array.nbytes <= _PART or not others:
+        run(array)
+        return
+    split = max(others, key=lambda other: array.shape[other])
+    rows = max(1, _PART * array.shape[split] // array.nbytes)
+    parts = [
+        array[(slice(None),) * split + (slice(start, start + rows),)] for start in range(0, array.shape[split], rows)
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(run, parts):
+            pass
+
+
+def _reach(limit: float, spacing: Sequence[float]) -> list[int]:
+    """Steps along each axis that cover the limit."""
+    return [int(np.ceil(limit / step)) for step in spacing]
+
+
+def _count_steps(steps: NDArray[Any]) -> None:
+    """Along the first axis, in place: least number of steps to a pixel that is 0."""
+    one = steps.dtype.type(1)
+    for line in (steps, steps[::-1]):
+        for here in range(1, len(line)):
+            np.minimum(line[here : here + 1], line[here - 1 : here] + one, out=line[here : here + 1])
+
+
+def _sweep(squares: NDArray[Any], *, axis: int, added: Sequence[Any]) -> None:
+    """One axis, in place: the least of squares(p ± k·e) + added[k]."""
+    before = squares.copy()
+    moved = np.empty_like(before)
+    along = (slice(None),) * axis
+    for k in range(1, min(len(added), squares.shape[axis])):
+        first, last = (*along, slice(None, -k)), (*along, slice(k, None))
+        np.add(before, added[k], out=moved)
+        np.minimum(squares[first], moved[last], out=squares[first])
+        np.minimum(squares[last], moved[first], out=squares[last])
