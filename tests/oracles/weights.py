@@ -15,7 +15,7 @@ def balance_slow(labels, target, **options):
 
 
 def dwm_slow(labels, target, *, spacing, beta=30.0, additive=False):
-    b, cells = _class_weights(target), _pixels(labels > 0)
+    b, cells = _class_weights(target), _pixels((target == 1) | (target == 2))
 
     def weight(p):
         d = _nearest(p, cells, spacing)
@@ -31,7 +31,7 @@ def unet_slow(labels, target, *, spacing, w0=10.0, sigma=5.0):
     cells = [_pixels(labels == number) for number in np.unique(labels[labels > 0])]
 
     def weight(p):
-        if labels[p] > 0 or not cells:
+        if target[p] in (1, 2) or not cells:
             return b[target[p]]
         d = sorted(_nearest(p, cell, spacing) for cell in cells)
         return b[target[p]] + w0 * math.exp(-((d[0] + d[min(1, len(d) - 1)]) ** 2) / (2 * sigma**2))
@@ -41,7 +41,7 @@ def unet_slow(labels, target, *, spacing, w0=10.0, sigma=5.0):
 
 def w3_slow(labels, target, *, spacing, beta=30.0, nu=10.0, sigma=3.0):
     b = _class_weights(target)
-    cells, contour = _pixels(labels > 0), _pixels(_contour(labels))
+    cells, contour = _pixels((target == 1) | (target == 2)), _pixels(_contour(labels))
     spine = [p for number in np.unique(labels[labels > 0]) for p in _pixels(_skeleton(labels == number))]
 
     def phi(u):
@@ -50,7 +50,7 @@ def w3_slow(labels, target, *, spacing, beta=30.0, nu=10.0, sigma=3.0):
     def weight(p):
         if target[p] == 2:
             return nu * b[2]
-        if labels[p] == 0:
+        if target[p] in (0, 3):
             return nu * b[target[p]] + nu * phi(_nearest(p, cells, spacing)) * b[1]
         if p in contour:
             return nu * b[1] + nu * phi(_nearest(p, spine, spacing))

@@ -5,7 +5,7 @@ import pytest
 
 from oracles.weights import balance_slow, dwm_slow, saw_slow, unet_slow, w3_slow
 from seamwise import weights
-from seamwise.labels import semantic_target
+from seamwise.labels import binary_target, inner_contour, semantic_target
 from seamwise.synth import crowded_cells
 
 SLOW = {"balance": balance_slow, "dwm": dwm_slow, "unet": unet_slow, "saw": saw_slow, "w3": w3_slow}
@@ -48,6 +48,15 @@ def test_equals_plain_loops(name, options, labels, spacing, classes):
     expected = SLOW[name](labels, target, spacing=spacing or (1.0,) * labels.ndim, **options)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_equals_plain_loops_where_the_line_between_cells_is_touching(name):
+    labels = np.where(inner_contour(np.maximum(PLANE, 0)), 0, PLANE)
+    target = binary_target(labels)
+    assert ((labels == 0) & (target == 2)).any()
+    found = getattr(weights, name)(labels, target)
+    np.testing.assert_allclose(found, SLOW[name](labels, target, spacing=(1.0, 1.0)), rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", SLOW)
@@ -151,17 +160,19 @@ def test_bad_input_is_named(name):
         ("w3", "sigma"),
     ],
 )
-@pytest.mark.parametrize("value", [0, -1.0, np.inf, np.nan])
+@pytest.mark.parametrize("value", [0, -1.0, np.inf, np.nan, "wide"])
 def test_options_that_must_be_positive(name, option, value):
-    with pytest.raises(ValueError, match=f"{option} must be a positive number, not {value}"):
+    with pytest.raises(ValueError, match=f"{option} must be a positive number, not {value!r}"):
         getattr(weights, name)(PLANE, **{option: value})
 
 
 def test_options_that_must_not_be_negative():
-    with pytest.raises(ValueError, match="w0 must be 0 or more, not -1"):
+    with pytest.raises(ValueError, match="w0 must be a number of 0 or more, not -1"):
         weights.unet(PLANE, w0=-1)
-    with pytest.raises(ValueError, match="rounds must be 0 or more, not -1"):
+    with pytest.raises(ValueError, match="rounds must be a whole number of 0 or more, not -1"):
         weights.saw(PLANE, rounds=-1)
+    with pytest.raises(ValueError, match=r"rounds must be a whole number of 0 or more, not 2\.5"):
+        weights.saw(PLANE, rounds=2.5)
 
 
 @pytest.mark.parametrize("name", SLOW)

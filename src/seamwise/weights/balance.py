@@ -1,12 +1,13 @@
 """Class balance: how much a pixel of each class weighs; see `balance` and `class_weights`."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import GAP, IGNORE, Labels, Target, as_labels, checked_spacing, semantic_target
+from seamwise.labels import BACKGROUND, GAP, IGNORE, Labels, Target, as_labels, checked_spacing, semantic_target
 
 Normalization = Literal["rarest", "frequency", "count"]
 
@@ -102,6 +103,12 @@ def counts_of(target: Target) -> NDArray[np.int64]:
     return np.array([np.count_nonzero(target == number) for number in range(_CLASSES)])
 
 
+def background(target: Target) -> NDArray[np.bool_]:
+    """Where there is neither cell nor touching: the class background, and gap if there is one."""
+    mask: NDArray[np.bool_] = (target == BACKGROUND) | (target == GAP)
+    return mask
+
+
 def class_map(target: Target, values: NDArray[Any]) -> NDArray[np.float32]:
     """Map of `values[h(p)]`; 0 where the target is ignored, or of a class that has no value."""
     result = np.zeros(target.shape, np.float32)
@@ -135,8 +142,15 @@ def checked(
     return labels, target, steps
 
 
-def checked_positive(name: str, value: float) -> float:
-    """Return the option as a float, or raise ValueError unless it is a positive, finite number."""
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be a positive number, not {value}")
+def checked_positive(name: str, value: Any) -> float:
+    """Return an option as a float, or raise ValueError unless it is a positive, finite number."""
+    if not isinstance(value, Real) or not 0 < float(value) < np.inf:
+        raise ValueError(f"{name} must be a positive number, not {value!r}")
+    return float(value)
+
+
+def checked_from_zero(name: str, value: Any, *, whole: bool = False) -> float:
+    """Return an option as a float, or raise ValueError unless it is a finite number of 0 or more."""
+    if not isinstance(value, Integral if whole else Real) or not 0 <= float(value) < np.inf:
+        raise ValueError(f"{name} must be a {'whole ' * whole}number of 0 or more, not {value!r}")
     return float(value)

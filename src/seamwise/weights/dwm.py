@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import IGNORE, Labels, Target
+from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
 from seamwise.weights.balance import Normalization, checked, checked_positive, class_map, class_weights, counts_of
 from seamwise.weights.distance import distance
 
@@ -27,7 +27,7 @@ def dwm(
         ω(p) = b_{h(p)} · (1 − min(d(p)/β, 1)) + 1
         ω(p) = b_{h(p)} + (1 − min(d(p), β)/β) + 1        additive=True
 
-    with b the class weights and d the Euclidean distance to the nearest cell pixel (0 on cells).
+    with b the class weights and d the Euclidean distance to the nearest pixel of class cell or touching (0 there).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def dwm(
     labels, target, steps = checked(labels, target, spacing)
     balanced = class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
     # in place from here on: a volume has room for few maps
-    fading = distance(labels > 0, limit=beta, spacing=steps)
+    fading = distance((target == CELL) | (target == TOUCHING), limit=beta, spacing=steps)
     fading /= np.float32(-beta)
     fading += 1
     if additive:

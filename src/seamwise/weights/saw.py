@@ -9,7 +9,15 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from seamwise.labels import IGNORE, Labels, Target, bounding_boxes, inner_contour, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import Normalization, checked, checked_positive, class_map, class_weights, counts_of
+from seamwise.weights.balance import (
+    Normalization,
+    checked,
+    checked_from_zero,
+    checked_positive,
+    class_map,
+    class_weights,
+    counts_of,
+)
 from seamwise.weights.distance import in_parts
 from seamwise.weights.skeleton import skeletons
 
@@ -90,8 +98,7 @@ def saw(
     """
     tau = None if tau is None else checked_positive("tau", tau)
     sigma = checked_positive("sigma", sigma)
-    if rounds < 0:
-        raise ValueError(f"rounds must be 0 or more, not {rounds}")
+    rounds = int(checked_from_zero("rounds", rounds, whole=True))
     labels, target, steps = checked(labels, target, spacing)
     regions = _regions(labels)
     contour = inner_contour(regions)

@@ -6,8 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import IGNORE, Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import Normalization, checked, checked_positive, class_map, class_weights, counts_of
+from seamwise.labels import Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
+from seamwise.weights.balance import (
+    Normalization,
+    background,
+    checked,
+    checked_from_zero,
+    checked_positive,
+    class_map,
+    class_weights,
+    counts_of,
+)
 from seamwise.weights.distance import squared_distance
 
 _FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
@@ -46,8 +55,8 @@ def unet(
     Returns
     -------
     (*S) float32 array
-        b to w0 + b; 0 on ignored pixels. With a single cell d₂ = d₁; without a cell the map is b. Background is
-        what is no cell: of a four-class target the gap class too.
+        b to w0 + b; 0 on ignored pixels. With a single cell d₂ = d₁; without a cell the map is b. Background
+        includes the gap class of a four-class target.
 
     Raises
     ------
@@ -72,8 +81,7 @@ def unet(
     array([1.   , 1.   , 4.247, 4.247, 1.   , 1.439], dtype=float32)
     """
     sigma = checked_positive("sigma", sigma)
-    if not w0 >= 0:
-        raise ValueError(f"w0 must be 0 or more, not {w0}")
+    w0 = checked_from_zero("w0", w0)
     labels, target, steps = checked(labels, target, spacing)
     result = class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
     if not (labels > 0).any():
@@ -82,9 +90,8 @@ def unet(
     second = _second_squared(labels, limit, steps)
     nearest = squared_distance(labels > 0, limit=limit, spacing=steps)
     for slab in slabs(result):
-        background = (labels[slab] == 0) & (target[slab] != IGNORE)
         passage = np.sqrt(nearest[slab], dtype=np.float32) + np.sqrt(second[slab], dtype=np.float32)
-        result[slab] += np.float32(w0) * np.exp(passage**2 / np.float32(-2 * sigma**2)) * background
+        result[slab] += np.float32(w0) * np.exp(passage**2 / np.float32(-2 * sigma**2)) * background(target[slab])
     return result
 
 

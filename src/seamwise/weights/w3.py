@@ -5,8 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import CELL, IGNORE, Labels, Target, inner_contour, relabel
-from seamwise.weights.balance import Normalization, checked, checked_positive, class_map, class_weights, counts_of
+from seamwise.labels import CELL, TOUCHING, Labels, Target, inner_contour, relabel
+from seamwise.weights.balance import (
+    Normalization,
+    background,
+    checked,
+    checked_positive,
+    class_map,
+    class_weights,
+    counts_of,
+)
 from seamwise.weights.distance import distance, nearest_value
 from seamwise.weights.skeleton import skeletons
 
@@ -33,9 +41,9 @@ def w3(
                ν·b₁ + ω(ζ(p))·exp(−d_Γ(p)²/σ²)     cell, inside
                ν·b₂                                touching
 
-    with b the class weights, φ(u) = max(1 − u/β, 0), d_h the distance to the nearest cell pixel, d_K that to the
-    nearest skeleton pixel of a cell, Γ the inner contours of the cells, d_Γ the distance to the nearest
-    contour pixel and ζ(p) that pixel (of several equally near ones, the one that weighs most).
+    with b the class weights, φ(u) = max(1 − u/β, 0), d_h the distance to the nearest pixel of class cell or
+    touching, d_K that to the nearest skeleton pixel of a cell, Γ the inner contours of the cells, d_Γ the
+    distance to the nearest contour pixel and ζ(p) that pixel (of several equally near ones, the one that weighs most).
 
     Parameters
     ----------
@@ -99,9 +107,9 @@ def w3(
         return faded
 
     b_cell = b[CELL] if len(b) > CELL else 0.0
-    background = (labels == 0) & (target != IGNORE)
-    np.add(weight, fading(labels > 0, nu * b_cell), out=weight, where=background)
-    del background
+    cells = (target == CELL) | (target == TOUCHING)
+    np.add(weight, fading(cells, nu * b_cell), out=weight, where=background(target))
+    del cells
     spine = skeletons(relabel(np.maximum(labels, 0)))
     np.add(weight, fading(spine, nu), out=weight, where=contour & (target == CELL))
     del spine
