@@ -4,14 +4,7 @@ import pytest
 import torch
 
 from seamwise.losses import CrossEntropy, cross_entropy, cross_entropy_map
-
-
-def sample(shape=(2, 3, 5, 4), seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(shape, generator=generator, dtype=dtype)
-    target = torch.randint(-1, shape[1], (shape[0], *shape[2:]), generator=generator)
-    weight = torch.rand(target.shape, generator=generator, dtype=dtype) * 3
-    return logits, target, weight
+from support.losses import sample
 
 
 def slow(logits, target, weight):
@@ -60,6 +53,13 @@ def test_another_ignore_index():
         cross_entropy(logits, renamed, weight=weight, ignore_index=255),
         cross_entropy(logits, target, weight=weight),
     )
+
+
+@pytest.mark.parametrize(("dtype", "stored", "ignore_index"), [(torch.uint8, 255, -1), (torch.int8, -1, 255)])
+def test_a_class_does_not_equal_the_ignore_index_by_wrapping_around(dtype, stored, ignore_index):
+    target = torch.full((1, 4), stored, dtype=dtype)
+    with pytest.raises(ValueError, match=rf"target must hold 0\.\.2 or {ignore_index} \(ignored\), not {stored}"):
+        cross_entropy(torch.zeros(1, 3, 4), target, ignore_index=ignore_index)
 
 
 def test_everything_ignored_is_zero_with_a_zero_gradient():

@@ -3,55 +3,31 @@ import math
 import pytest
 import torch
 
+from oracles.losses import youden_slow
 from seamwise.losses import (
     CrossEntropyAndYouden,
     Youden,
     cross_entropy,
     cross_entropy_and_youden,
-    soft_confusion,
     youden,
 )
-
-
-def sample(shape=(2, 4, 6, 5), seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(shape, generator=generator, dtype=torch.float64)
-    target = torch.randint(-1, shape[1], (shape[0], *shape[2:]), generator=generator)
-    return logits, target
-
-
-def slow(logits, target, lam):
-    """(5.2) as printed, α, β, γ, δ by loops over the pixels; absent pairs left out."""
-    z = logits.softmax(1)
-    classes = logits.shape[1]
-
-    def mean(values, k):
-        picked = [values[tuple(p)].item() for p in (target == k).nonzero()]
-        return sum(picked) / len(picked)
-
-    total = 0.0
-    for i in range(classes):
-        for k in range(classes):
-            if i == k or not (target == i).any() or not (target == k).any():
-                continue
-            alpha, beta = mean(z[:, i], i), mean(1 - z[:, i], k)
-            gamma, delta = mean(z[:, i], k), mean(1 - z[:, i], i)
-            total -= lam[i][k] * math.log((1 + alpha * beta - gamma * delta) / 2)
-    return total
+from support.losses import joined, sample
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 30), (2, 4, 6, 5), (2, 3, 4, 3, 3)])
 def test_equals_the_printed_formula(shape):
-    logits, target = sample(shape)
+    logits, target, _ = sample(shape)
     classes = shape[1]
     lam = [[0.1 + 0.2 * i + 0.05 * k for k in range(classes)] for i in range(classes)]
-    assert youden(logits, target, lam=torch.tensor(lam)).item() == pytest.approx(slow(logits, target, lam), rel=1e-6)
+    assert youden(logits, target, lam=torch.tensor(lam)).item() == pytest.approx(
+        youden_slow(logits, target, lam=lam), rel=1e-6
+    )
     half = [[0.5] * classes] * classes
-    assert youden(logits, target).item() == pytest.approx(slow(logits, target, half))
+    assert youden(logits, target).item() == pytest.approx(youden_slow(logits, target, lam=half))
 
 
 def test_at_chance_the_loss_is_pairs_times_log_2():
-    _, target = sample()
+    _, target, _ = sample()
     assert youden(torch.zeros(2, 4, 6, 5), target, lam=0.3).item() == pytest.approx(12 * math.log(2) * 0.3)
 
 
@@ -65,22 +41,13 @@ def test_two_classes_written_out():
     assert youden(logits, target, lam=1.0).item() == pytest.approx(expected)
 
 
-def test_confusion_rows_are_predictions_and_columns_truth():
-    logits = torch.full((1, 3, 4), -50.0)
-    for pixel, predicted in enumerate([0, 0, 2, 1]):
-        logits[0, predicted, pixel] = 50
-    confusion, present = soft_confusion(logits, torch.tensor([[0, 1, 1, -1]]))
-    torch.testing.assert_close(confusion, torch.tensor([[1, 0.5, 0], [0, 0, 0], [0, 0.5, 0]]))
-    assert present.tolist() == [True, True, False]
-
-
 def test_absent_classes_leave_the_value_of_the_others_alone():
-    logits, target = sample()
+    logits, target, _ = sample()
     target[target == 3] = -1
     lam = [[0.5] * 4] * 4
     loss = youden(logits.requires_grad_(), target)
     loss.backward()
-    assert loss.item() == pytest.approx(slow(logits, target, lam))
+    assert loss.item() == pytest.approx(youden_slow(logits, target, lam=lam))
     assert torch.isfinite(logits.grad).all()
 
 
@@ -93,42 +60,69 @@ def test_fewer_than_two_classes_are_zero_with_a_zero_gradient(only):
     assert (logits.grad == 0).all()
 
 
+def test_weights_written_out():
+    # class 0: one pixel with z0 = 3/4; class 1: z1 = 1/2 and 3/4 with weights 1 and 3; class 2 weighs nothing
+    logits = torch.tensor([[[math.log(3), 0, 0, 5], [0, 0, math.log(3), 1], [-100, -100, -100, 0]]])
+    target = torch.tensor([[0, 1, 1, 2]])
+    m00, m01 = 0.75, (0.5 + 3 * 0.25) / 4
+    m11, m10 = (0.5 + 3 * 0.75) / 4, 0.25
+    expected = -math.log((1 + m00 - m01) / 2) - math.log((1 + m11 - m10) / 2)
+    weight = torch.tensor([[0.1, 1, 3, 0]])
+    assert youden(logits, target, weight=weight, lam=1.0).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 30), (2, 4, 6, 5), (2, 3, 4, 3, 3)])
+def test_weighted_equals_a_plain_loop_in_any_rank(shape):
+    logits, target, weight = sample(shape)
+    lam = [[0.3] * shape[1]] * shape[1]
+    expected = youden_slow(logits, target, weight=weight, lam=lam)
+    assert youden(logits, target, weight=weight, lam=0.3).item() == pytest.approx(expected, rel=1e-12)
+    each = [youden_slow(*(x[n : n + 1] for x in (logits, target)), weight=weight[n : n + 1], lam=lam) for n in range(2)]
+    per_sample = youden(logits, target, weight=weight, lam=0.3, per_sample=True)
+    assert per_sample.item() == pytest.approx(sum(each) / 2, rel=1e-12)
+
+
+def test_the_size_of_the_weights_of_a_class_does_not_matter():
+    logits, target, weight = sample()
+    scaled = weight * torch.tensor([1e-3, 7, 40, 1, 1], dtype=torch.float64)[target]
+    assert youden(logits, target, weight=scaled).item() == pytest.approx(youden(logits, target, weight=weight).item())
+
+
 def test_counts_pool_over_the_batch_unless_per_sample():
-    logits, target = sample()
+    logits, target, _ = sample()
     lam = [[0.5] * 4] * 4
-    each = [slow(logits[n : n + 1], target[n : n + 1], lam) for n in range(2)]
+    each = [youden_slow(logits[n : n + 1], target[n : n + 1], lam=lam) for n in range(2)]
     assert youden(logits, target, per_sample=True).item() == pytest.approx(sum(each) / 2)
-    joined_logits = torch.cat(list(logits), 1)[None]
-    joined_target = torch.cat(list(target), 0)[None]
-    assert youden(logits, target).item() == pytest.approx(youden(joined_logits, joined_target).item())
+    assert youden(logits, target).item() == pytest.approx(youden(*joined(logits, target)).item())
 
 
 def test_ignored_pixels_change_nothing():
-    logits, target = sample()
+    logits, target, _ = sample()
     changed = logits.clone()
     changed[(target == -1).unsqueeze(1).expand_as(logits)] = 7
     assert youden(changed, target).item() == pytest.approx(youden(logits, target).item())
 
 
 def test_an_ignore_index_that_is_a_class_is_left_out():
-    logits, target = sample()
+    logits, target, _ = sample()
     renamed = target.masked_fill(target == -1, 2)
     expected = youden(logits, target.masked_fill(target == 2, -1))
     assert youden(logits, renamed, ignore_index=2).item() == pytest.approx(expected.item())
 
 
 def test_the_number_of_pixels_of_a_class_does_not_matter():
-    logits, target = sample((1, 3, 40))
+    logits, target, _ = sample((1, 3, 40))
     repeated = torch.cat([logits, logits[:, :, (target == 0)[0]].repeat(1, 1, 9)], 2)
     more = torch.cat([target, target[:, (target == 0)[0]].repeat(1, 9)], 1)
     assert youden(repeated, more).item() == pytest.approx(youden(logits, target).item())
 
 
 def test_gradcheck():
-    logits, target = sample((2, 4, 4, 3))
+    logits, target, weight = sample((2, 4, 4, 3))
     logits.requires_grad_()
     assert torch.autograd.gradcheck(lambda z: youden(z, target, lam=0.7), logits)
     assert torch.autograd.gradcheck(lambda z: youden(z, target, per_sample=True), logits)
+    assert torch.autograd.gradcheck(lambda z: youden(z, target, weight=weight), logits)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -164,14 +158,16 @@ def test_a_one_pixel_class_gives_finite_gradients():
 
 
 def test_module_means_the_same():
-    logits, target = sample()
+    logits, target, weight = sample()
     lam = torch.rand(4, 4)
+    weighted = youden(logits, target, weight=weight, lam=lam)
+    torch.testing.assert_close(Youden(lam=lam)(logits, target, weight), weighted)
     torch.testing.assert_close(Youden(lam=lam)(logits, target), youden(logits, target, lam=lam))
     torch.testing.assert_close(Youden(per_sample=True)(logits, target), youden(logits, target, per_sample=True))
 
 
 def test_bad_input_is_named():
-    logits, target = sample()
+    logits, target, _ = sample()
     with pytest.raises(ValueError, match=r"lam must be a number or a \(4, 4\) matrix"):
         youden(logits, target, lam=torch.ones(3, 3))
     with pytest.raises(ValueError, match="do not fit target"):
@@ -181,7 +177,7 @@ def test_bad_input_is_named():
 @pytest.mark.parametrize("ignore_index", [-1, 1, 255])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_joint_form_is_the_sum_in_value_and_gradient(ignore_index, weighted):
-    logits, target = sample()
+    logits, target, _ = sample()
     target = target.masked_fill(target == -1, ignore_index)
     weight = torch.rand(target.shape, dtype=torch.float64) * 3 if weighted else None
     apart, joint = (logits.clone().requires_grad_() for _ in range(2))
@@ -195,7 +191,7 @@ def test_the_joint_form_is_the_sum_in_value_and_gradient(ignore_index, weighted)
 
 
 def test_the_joint_form_passes_gradcheck_and_has_zero_loss_when_all_is_ignored():
-    logits, target = sample((2, 4, 4, 3))
+    logits, target, _ = sample((2, 4, 4, 3))
     logits.requires_grad_()
     weight = torch.rand(target.shape, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda z: cross_entropy_and_youden(z, target, weight=weight), logits)
@@ -206,7 +202,7 @@ def test_the_joint_form_passes_gradcheck_and_has_zero_loss_when_all_is_ignored()
 
 
 def test_the_joint_form_ignores_weights_of_ignored_pixels_and_stays_finite():
-    logits, target = sample()
+    logits, target, _ = sample()
     weight = torch.ones(target.shape).masked_fill(target == -1, torch.nan)
     for scale in (1, 1e4):
         big = (scale * logits).to(torch.bfloat16).requires_grad_()
@@ -220,7 +216,7 @@ def test_the_joint_form_ignores_weights_of_ignored_pixels_and_stays_finite():
 
 
 def test_impossible_classes_and_the_diagonal_of_lam_do_not_spoil_the_value():
-    logits, target = sample((1, 3, 40))
+    logits, target, _ = sample((1, 3, 40))
     target.clamp_(min=0, max=1)
     logits[:, 2] = -torch.inf
     expected = cross_entropy(logits, target) + youden(logits, target)
@@ -232,13 +228,13 @@ def test_impossible_classes_and_the_diagonal_of_lam_do_not_spoil_the_value():
 
 @pytest.mark.parametrize("loss", [cross_entropy, youden, cross_entropy_and_youden])
 def test_a_class_the_network_does_not_have_is_named(loss):
-    logits, target = sample((1, 3, 40))
+    logits, target, _ = sample((1, 3, 40))
     with pytest.raises(ValueError, match=r"target must hold 0\.\.2 or -1 \(ignored\), not 3"):
         loss(logits, target.masked_fill(target == 2, 3))
 
 
 def test_the_joint_module_means_the_same():
-    logits, target = sample()
+    logits, target, _ = sample()
     weight = torch.rand(target.shape, dtype=torch.float64)
     module = CrossEntropyAndYouden(lam=0.2)
     assert torch.equal(module(logits, target, weight), cross_entropy_and_youden(logits, target, weight=weight, lam=0.2))
@@ -246,7 +242,7 @@ def test_the_joint_module_means_the_same():
 
 @pytest.mark.parametrize("loss", [cross_entropy, youden, cross_entropy_and_youden])
 def test_a_wrong_class_does_not_hide_behind_the_ignore_index(loss):
-    logits, target = sample()
+    logits, target, _ = sample()
     with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -100 \(ignored\), not -1"):
         loss(logits, target, ignore_index=-100)
     with pytest.raises(TypeError, match="integers"):

@@ -60,7 +60,7 @@ def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1)
 
 def weighted_mean(loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1) -> Tensor:
     """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
-    valid = target != ignore_index
+    valid = ~ignored(target, ignore_index)
     if weight is not None:
         loss_map = loss_map * valid_weight(weight, target, ignore_index=ignore_index).to(loss_map)
     return (loss_map * valid).sum() / valid.sum().clamp(min=1)
@@ -76,7 +76,17 @@ def valid_weight(weight: Tensor, target: Tensor, *, ignore_index: int = -1) -> T
     """
     if weight.shape != target.shape:
         raise ValueError(f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}")
-    return weight.masked_fill(target == ignore_index, 0)
+    return weight.masked_fill(ignored(target, ignore_index), 0)
+
+
+def ignored(target: Tensor, ignore_index: int) -> Tensor:
+    """Where the target is `ignore_index`; nowhere if its dtype cannot hold that number."""
+    # torch wraps the number into the dtype: a uint8 target of 255 would equal −1
+    if not target.is_floating_point() and target.dtype != torch.bool:
+        limits = torch.iinfo(target.dtype)
+        if not limits.min <= ignore_index <= limits.max:
+            return torch.zeros_like(target, dtype=torch.bool)
+    return target == ignore_index
 
 
 def in_full_precision(logits: Tensor) -> Tensor:
@@ -97,7 +107,7 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every step
     if target.device.type == "cpu" and target.numel():
         classes = logits.shape[1]
-        ends = target.masked_fill(target == ignore_index, 0).aminmax()
+        ends = target.masked_fill(ignored(target, ignore_index), 0).aminmax()
         wrong = [int(end) for end in ends if not 0 <= end < classes]
         if wrong:
             raise ValueError(f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}")

@@ -6,13 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seamwise.losses.cross_entropy import check_target, in_full_precision, valid_weight
+from seamwise.losses.confusion import SoftCounts, indicator, soft_counts, weighted
+from seamwise.losses.cross_entropy import check_target, in_full_precision
 
 
 def youden(
     logits: Tensor,
     target: Tensor,
     *,
+    weight: Tensor | None = None,
     lam: float | Tensor = 0.5,
     ignore_index: int = -1,
     per_sample: bool = False,
@@ -34,6 +36,9 @@ def youden(
     logits : (N, C, *S) floating tensor
     target : (N, *S) integer tensor
         Class of each pixel, 0..C−1 or `ignore_index`.
+    weight : (N, *S) tensor, optional
+        ω ≥ 0, one number per pixel; 1 everywhere by default. M_ik becomes the weighted mean
+        Σ ω·z_i·y_k / Σ ω·y_k: multiplying all weights of a class by one number changes nothing.
     lam : float or (C, C) tensor
         λ; a matrix sets λ_ik for each pair (its diagonal is not used). With one number λ, a network
         that knows nothing (uniform z) has L_J = C(C−1)·λ·log 2.
@@ -42,14 +47,14 @@ def youden(
         Pixels of this class count nowhere.
     per_sample : bool
         False: counts pool over the mini-batch, so a thin class need not be in every crop.
-        True: one loss per sample, then their mean.
+        True: one loss per sample, then their mean, in which a sample of fewer than two classes counts as 0.
 
     Returns
     -------
     scalar tensor, float32 (float64 for float64 logits)
-        0 ≤ L_J when all λ ≥ 0. Pairs in which either class has no pixel are left out (no epsilon is
-        added anywhere: it would distort the value); with fewer than two classes present the loss is
-        exactly 0, with a gradient of 0.
+        0 ≤ L_J when all λ ≥ 0. Pairs in which either class has no pixel, or only pixels of weight 0, are
+        left out (no epsilon is added anywhere: it would distort the value); with fewer than two classes
+        present the loss is exactly 0, with a gradient of 0.
 
     Raises
     ------
@@ -66,8 +71,8 @@ def youden(
     as well, where the term is the constant log 2; we leave it out. The thesis gives no λ: 0.5 is the
     value in the authors' own code.
     """
-    confusion, present = soft_confusion(logits, target, ignore_index=ignore_index, per_sample=per_sample)
-    return _pairwise_loss(confusion, present, lam)
+    counts = soft_counts(logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample)
+    return _pairwise_loss(counts, lam)
 
 
 def cross_entropy_and_youden(
@@ -80,64 +85,27 @@ def cross_entropy_and_youden(
 ) -> Tensor:
     """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax.
 
-    Arguments, errors, value and gradient are those of the sum (see there); it costs less, because both
-    terms are sums of log z or z over the pixels of a class. Can be differentiated once.
+    The weight acts on the cross entropy only. Otherwise arguments, errors, value and gradient are those of
+    the sum (see there); it costs less, because both terms are sums of log z or z over the pixels of a
+    class. Can be differentiated once.
     """
     check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         log_probabilities = in_full_precision(logits).log_softmax(1).flatten(2)
-        indicator = _indicator(target, log_probabilities, ignore_index)
-        counts = indicator.sum((0, 2))
-        weighted = indicator
+        members = indicator(target, log_probabilities, ignore_index=ignore_index)
+        weighted_members = members
         if weight is not None:
-            weight = valid_weight(weight, target, ignore_index=ignore_index).to(indicator)
-            weighted = indicator * weight.reshape(len(target), 1, -1)
+            weighted_members = weighted(members, weight, target, ignore_index=ignore_index)
         log_sum: Tensor
-        sums: Tensor
-        log_sum, sums = _ClassSums.apply(log_probabilities, indicator, weighted)  # type: ignore[no-untyped-call]
-        confusion = sums.sum(0) / counts.clamp(min=1)
-        return _pairwise_loss(confusion, counts > 0, lam) - log_sum / counts.sum().clamp(min=1)
+        joint: Tensor
+        log_sum, joint = _ClassSums.apply(log_probabilities, members, weighted_members)  # type: ignore[no-untyped-call]
+        counts = SoftCounts(joint.sum(0), members.sum((0, 2)))
+        return _pairwise_loss(counts, lam) - log_sum / counts.truth.sum().clamp(min=1)
 
 
-def soft_confusion(
-    logits: Tensor, target: Tensor, *, ignore_index: int = -1, per_sample: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Soft confusion matrix M_ik = mean of z_i over the pixels of class k, and which classes are present.
-
-    Parameters
-    ----------
-    logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
-    ignore_index : int
-        Pixels of this class count nowhere.
-    per_sample : bool
-        True: one matrix per sample, with a leading axis N.
-
-    Returns
-    -------
-    confusion : ([N,] C, C) tensor
-        Row i = predicted class, column k = true class; each column of a present class sums to 1, the
-        column of an absent class is 0.
-    present : ([N,] C) bool tensor
-        Which classes have at least one pixel.
-
-    Notes
-    -----
-    One product of the probabilities with the classes' indicator: no pass per pair of classes.
-    """
-    check_target(logits, target, ignore_index=ignore_index)
-    with torch.autocast(logits.device.type, enabled=False):
-        probabilities = in_full_precision(logits).softmax(1).flatten(2)
-        indicator = _indicator(target, probabilities, ignore_index)
-        sums = probabilities @ indicator.transpose(1, 2)
-        counts = indicator.sum(2)
-        if not per_sample:
-            sums, counts = sums.sum(0), counts.sum(0)
-        return sums / counts.clamp(min=1).unsqueeze(-2), counts > 0
-
-
-def _pairwise_loss(confusion: Tensor, present: Tensor, lam: float | Tensor) -> Tensor:
+def _pairwise_loss(counts: SoftCounts, lam: float | Tensor) -> Tensor:
     """−Σ_{i≠k} λ_ik·log((1 + M_ii − M_ik)/2) over the pairs that are present; the mean over leading axes."""
+    confusion, present = counts.rates, counts.present
     classes = confusion.shape[-1]
     lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)
     if lam.ndim and lam.shape != (classes, classes):
@@ -149,17 +117,6 @@ def _pairwise_loss(confusion: Tensor, present: Tensor, lam: float | Tensor) -> T
     rate = ((1 + true_positive - confusion) / 2).masked_fill(~pair, 1)
     tiny = torch.finfo(rate.dtype).tiny  # the logarithm's argument is 0 only at ±huge logits, all wrong
     return -torch.where(pair, lam * rate.clamp(min=tiny).log(), 0).sum((-2, -1)).mean()
-
-
-def _indicator(target: Tensor, like: Tensor, ignore_index: int) -> Tensor:
-    """y_k(p) as `(N, C, pixels)` in the type of `like`; an ignored pixel is in no class."""
-    classes = like.shape[1]
-    if 0 <= ignore_index < classes:
-        target = target.long().masked_fill(target == ignore_index, -1)
-    numbers = torch.arange(classes, device=like.device, dtype=like.dtype).view(1, classes, 1)
-    # 1 − |h − k|, cut at 0: about twice as fast as comparing and casting
-    distance = (target.reshape(len(target), 1, -1).to(like) - numbers).abs_()
-    return distance.neg_().add_(1).clamp_(min=0)
 
 
 class _ClassSums(torch.autograd.Function):
@@ -189,9 +146,16 @@ class Youden(nn.Module):
         super().__init__()
         self.lam, self.ignore_index, self.per_sample = lam, ignore_index, per_sample
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss; arguments as in `youden`."""
-        return youden(logits, target, lam=self.lam, ignore_index=self.ignore_index, per_sample=self.per_sample)
+        return youden(
+            logits,
+            target,
+            weight=weight,
+            lam=self.lam,
+            ignore_index=self.ignore_index,
+            per_sample=self.per_sample,
+        )
 
 
 class CrossEntropyAndYouden(nn.Module):

@@ -1,0 +1,100 @@
+"""Soft Dice with squared denominator, alone and with cross entropy; see `dice`."""
+
+import torch
+from torch import Tensor, nn
+
+from seamwise.losses.confusion import count, mean_over_present, memberships
+from seamwise.losses.cross_entropy import cross_entropy
+
+
+def dice(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -1,
+    per_sample: bool = False,
+) -> Tensor:
+    """Mean over the classes present of 1 − their soft Dice coefficient with squared denominator.
+
+    With z = softmax(logits), y the one-hot target and sums over the valid pixels::
+
+        L = (1/|K|) Σ_{k ∈ K} ( 1 − 2·Σ_p ω·y_k·z_k / (Σ_p ω·y_k² + Σ_p ω·z_k²) ),   K = classes present
+
+    Parameters
+    ----------
+    logits : (N, C, *S) floating tensor
+    target : (N, *S) integer tensor
+        Class of each pixel, 0..C−1 or `ignore_index`.
+    weight : (N, *S) tensor, optional
+        ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two pixels:
+        doubling all weights changes nothing.
+    ignore_index : int
+        Pixels of this class count nowhere.
+    per_sample : bool
+        False: counts pool over the mini-batch, so a thin class need not be in every crop.
+        True: one loss per sample, then their mean, in which a sample with nothing valid counts as 0.
+
+    Returns
+    -------
+    scalar tensor in 0..1, float32 (float64 for float64 logits)
+        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is added
+        anywhere. With no class present the loss is exactly 0, with a gradient of 0.
+
+    Raises
+    ------
+    TypeError
+        The target holds no integers.
+    ValueError
+        The shapes do not fit together, or the target holds another class (checked on the CPU).
+
+    Notes
+    -----
+    Accumulated in float32 also under autocast and for half-precision logits.
+    Source: thesis (2.9); Milletari et al. 2016, arXiv:1606.04797. Thesis (2.9) sums over all classes, absent
+    ones too; we average over those present, so that the loss does not grow with the number of classes
+    and a class that is not there does not cost 1 for any trace of it.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        probabilities, members = memberships(logits, target, weight=weight, ignore_index=ignore_index)
+        counts = count(probabilities, members, per_sample=per_sample)
+        squares = count(probabilities.square(), members, per_sample=per_sample).joint.sum(-1)
+        both = (counts.truth + squares).masked_fill(~counts.present, 1)
+        return mean_over_present(1 - 2 * counts.true_positive / both, counts.present)
+
+
+def cross_entropy_and_dice(
+    logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
+) -> Tensor:
+    """`cross_entropy(…) + dice(…)`, the system DSC.
+
+    The weight acts on the cross entropy only, as in `cross_entropy_and_youden`; arguments and errors are
+    those of the two (see there).
+    """
+    return cross_entropy(logits, target, weight=weight, ignore_index=ignore_index) + dice(
+        logits, target, ignore_index=ignore_index
+    )
+
+
+class Dice(nn.Module):
+    """`dice` as a module."""
+
+    def __init__(self, *, ignore_index: int = -1, per_sample: bool = False) -> None:
+        super().__init__()
+        self.ignore_index, self.per_sample = ignore_index, per_sample
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss; arguments as in `dice`."""
+        return dice(logits, target, weight=weight, ignore_index=self.ignore_index, per_sample=self.per_sample)
+
+
+class CrossEntropyAndDice(nn.Module):
+    """`cross_entropy_and_dice` as a module."""
+
+    def __init__(self, *, ignore_index: int = -1) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss; arguments as in `cross_entropy_and_dice`."""
+        return cross_entropy_and_dice(logits, target, weight=weight, ignore_index=self.ignore_index)

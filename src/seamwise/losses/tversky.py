@@ -1,0 +1,96 @@
+"""The Tversky index as a loss, a line on top of the soft confusion counts; see `tversky`."""
+
+from torch import Tensor, nn
+
+from seamwise.losses.confusion import mean_over_present, soft_counts
+
+
+def tversky(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -1,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    per_sample: bool = False,
+) -> Tensor:
+    """Mean over the classes present of 1 − their Tversky index: α weighs false positives, β false negatives.
+
+    With z = softmax(logits), y the one-hot target and sums over the valid pixels::
+
+        TP_k = Σ_p ω·y_k·z_k,   FP_k = Σ_p ω·(1 − y_k)·z_k,   FN_k = Σ_p ω·y_k·(1 − z_k)
+
+        L = (1/|K|) Σ_{k ∈ K} ( 1 − TP_k / (TP_k + α·FP_k + β·FN_k) ),   K = classes present
+
+    α = β = 1/2 is soft Dice without squares, α = β = 1 the soft Jaccard index; β > α favours recall.
+
+    Parameters
+    ----------
+    logits : (N, C, *S) floating tensor
+    target : (N, *S) integer tensor
+        Class of each pixel, 0..C−1 or `ignore_index`.
+    weight : (N, *S) tensor, optional
+        ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two pixels:
+        doubling all weights changes nothing.
+    ignore_index : int
+        Pixels of this class count nowhere.
+    alpha : float
+        α ≥ 0, the price of a false positive.
+    beta : float
+        β > 0, the price of a false negative (with 0, a class that is never predicted would be 0/0).
+    per_sample : bool
+        False: counts pool over the mini-batch, so a thin class need not be in every crop.
+        True: one loss per sample, then their mean, in which a sample with nothing valid counts as 0.
+
+    Returns
+    -------
+    scalar tensor in 0..1, float32 (float64 for float64 logits)
+        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is added
+        anywhere. With no class present the loss is exactly 0, with a gradient of 0.
+
+    Raises
+    ------
+    TypeError
+        The target holds no integers.
+    ValueError
+        The shapes do not fit together, alpha < 0, beta ≤ 0, or the target holds another class (checked
+        on the CPU).
+
+    Notes
+    -----
+    Accumulated in float32 also under autocast and for half-precision logits.
+    Source: thesis (2.10); Salehi et al. 2017, arXiv:1706.05721, whose best α and β are the defaults. Thesis
+    (2.10) sums over all classes, absent ones too; we average over those present.
+    """
+    if not alpha >= 0:
+        raise ValueError(f"alpha must be ≥ 0, not {alpha}")
+    if not beta > 0:
+        raise ValueError(f"beta must be > 0, not {beta}")
+    counts = soft_counts(logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample)
+    # 1 − TP/(TP + wrong) = wrong/(TP + wrong), which keeps its digits near 0
+    wrong = alpha * counts.false_positive + beta * counts.false_negative
+    everything = (counts.true_positive + wrong).masked_fill(~counts.present, 1)
+    return mean_over_present(wrong / everything, counts.present)
+
+
+class Tversky(nn.Module):
+    """`tversky` as a module."""
+
+    def __init__(
+        self, *, ignore_index: int = -1, alpha: float = 0.3, beta: float = 0.7, per_sample: bool = False
+    ) -> None:
+        super().__init__()
+        self.ignore_index, self.alpha, self.beta, self.per_sample = ignore_index, alpha, beta, per_sample
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss; arguments as in `tversky`."""
+        return tversky(
+            logits,
+            target,
+            weight=weight,
+            ignore_index=self.ignore_index,
+            alpha=self.alpha,
+            beta=self.beta,
+            per_sample=self.per_sample,
+        )
