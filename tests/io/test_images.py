@@ -246,6 +246,17 @@ def test_binary_masks_are_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["x.tif", "x.png"])
+def test_masks_of_one_bit_are_read_if_asked_for(tmp_path, name):
+    mask = np.array([[True, False, True], [False, False, True]])
+    PIL.Image.fromarray(mask).save(tmp_path / name)
+    labels = read_labels(tmp_path / name, one_bit=True)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, mask)
+    write_labels(tmp_path / name, labels * 9)
+    np.testing.assert_array_equal(read_labels(tmp_path / name, one_bit=True), mask * 9)
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.png"])
 def test_colour_masks_are_refused(tmp_path, name):
     iio.imwrite(tmp_path / name, counting((5, 7, 3), "uint8"))
     with pytest.raises(ValueError, match="has 3 channels; expected one integer label per pixel"):

@@ -5,9 +5,13 @@ import torch
 from safetensors.torch import save_file
 
 from seamwise.io.models import (
+    FORMAT_VERSION,
     Architecture,
     DecodeRule,
     ModelInfo,
+    ThresholdPair,
+    TuningRecord,
+    WatershedPair,
     load_model,
     model_path,
     save_model,
@@ -51,7 +55,77 @@ def rewrite(path, **changes):
 
 def test_a_newer_version_asks_for_an_update(path):
     rewrite(path, format_version=99)
-    with pytest.raises(ValueError, match=r"format version 99, this seamwise reads up to 1: update"):
+    with pytest.raises(ValueError, match=r"format version 99, this seamwise reads up to 2: update"):
+        load_model(path)
+
+
+def test_version_1_is_read_and_written_again_as_version_2(path):
+    old = json.loads(INFO.model_dump_json())
+    del old["architecture"]["members"], old["decode"]["threshold"], old["decode"]["watershed"]
+    save_file({"w": torch.zeros(1)}, path, metadata={"seamwise": json.dumps(old | {"format_version": 1})})
+    weights, info = load_model(path)
+    assert info == INFO.model_copy(update={"format_version": 1})
+    save_model(path, weights, info)
+    assert load_model(path)[1] == INFO
+    assert FORMAT_VERSION == INFO.format_version == 2
+
+
+def test_the_shipped_model_is_version_1_and_decodes_by_arg_max():
+    _, info = load_model(model_path("nuclei-2d"))
+    assert info.format_version == 1
+    assert info.architecture.members == 1
+    assert info.decode == DecodeRule(rule="argmax", min_size=20, min_core=20)
+
+
+TUNED = DecodeRule(
+    rule="watershed",
+    min_size=9,
+    threshold=ThresholdPair(touching=0.1, cell=0.5),
+    watershed=WatershedPair(
+        background=0.3,
+        cell=0.9,
+        background_as="mask",
+        tuning=TuningRecord(
+            panoptic_quality=0.8, argmax_panoptic_quality=0.7, images=3, grid="0.1 to 0.9 by 0.1", decodings=30
+        ),
+    ),
+)
+
+
+def test_tuned_thresholds_and_members_come_back(path):
+    architecture = INFO.architecture.model_copy(update={"members": 3})
+    info = INFO.model_copy(update={"decode": TUNED, "architecture": architecture})
+    save_model(path, WEIGHTS, info)
+    assert load_model(path)[1] == info
+
+
+def test_the_pair_is_that_of_the_rule():
+    assert TUNED.pair == TUNED.watershed
+    assert TUNED.named("threshold").pair == TUNED.threshold
+    assert TUNED.named("argmax").pair is None
+    assert TUNED.named("argmax").watershed == TUNED.watershed
+    assert TUNED.rule == "watershed"
+
+
+def test_a_rule_without_its_thresholds_is_refused():
+    with pytest.raises(ValueError, match="rule 'threshold' needs its thresholds"):
+        DecodeRule(rule="threshold", watershed=TUNED.watershed)
+    with pytest.raises(ValueError, match=r"no thresholds for decode 'watershed'.*`seamwise tune MODEL DATA --decode w"):
+        DecodeRule(threshold=TUNED.threshold).named("watershed")
+    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"):
+        TUNED.named("otsu")
+
+
+@pytest.mark.parametrize("pair", [{"touching": 1.5, "cell": 0.5}, {"touching": 0.1, "cell": -0.1}, {"touching": 0.1}])
+def test_thresholds_are_probabilities(path, pair):
+    rewrite(path, decode={"rule": "threshold", "threshold": pair})
+    with pytest.raises(ValueError, match=r"damaged: decode\.threshold\.(touching|cell)"):
+        load_model(path)
+
+
+def test_a_file_whose_rule_has_no_thresholds_is_damaged(path):
+    rewrite(path, decode={"rule": "watershed"})
+    with pytest.raises(ValueError, match=r"damaged: decode: .*watershed"):
         load_model(path)
 
 

@@ -1,5 +1,21 @@
-"""Decoders: class probabilities `(C, *S)` → instance labels `(*S)`."""
+"""Decoders: class probabilities `(C, *S)` → instance labels `(*S)`.
 
-from seamwise.decode.argmax import argmax, instances, semantic_classes
+Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`, `threshold_classes`,
+`landscape`), and then which cell it belongs to, over the whole image (`instances`, `flood`).
+"""
 
-__all__ = ["argmax", "instances", "semantic_classes"]
+from seamwise.decode.argmax import argmax, semantic_classes
+from seamwise.decode.instances import instances
+from seamwise.decode.threshold import threshold, threshold_classes
+from seamwise.decode.watershed import flood, landscape, watershed
+
+__all__ = [
+    "argmax",
+    "flood",
+    "instances",
+    "landscape",
+    "semantic_classes",
+    "threshold",
+    "threshold_classes",
+    "watershed",
+]

@@ -1,6 +1,6 @@
 """Images and label images in files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG.
 
-`read_image` and `read_labels` read, `write_labels` and `write_png` write, `find_images` lists.
+`read_image` and `read_labels` read, `write_labels`, `write_map` and `write_png` write, `find_images` lists.
 """
 
 import glob
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seamwise.io.axes import channels_first, pick_channels, settle_axes
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
 from seamwise.io.stored import Stored, check_holds_labels, check_numbers
-from seamwise.io.tiff import OME_SUFFIXES, load_tiff, save_tiff
+from seamwise.io.tiff import OME_SUFFIXES, load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -95,13 +95,13 @@ def read_image(path: AnyPath, *, axes: str | None = None, channel: int | Sequenc
     if channel is not None:
         data, letters = pick_channels(data, letters, channel, name=str(path))
     check_numbers(path, data)
-    data = np.ascontiguousarray(data, np.uint8 if data.dtype == bool else data.dtype.newbyteorder("="))
+    data = np.ascontiguousarray(data, _in_bytes(data))
     spacing, gap = stored.spacing(letters, name=path.name)
     notes = [*stored.notes, settled.note, gap]
     return Image(data, letters, spacing, "; ".join(note for note in notes if note))
 
 
-def read_labels(path: AnyPath, *, axes: str | None = None) -> NDArray[Any]:
+def read_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False) -> NDArray[Any]:
     """Read a label image: 0 background, 1..n one number per object, negative = ignore.
 
     An axis the file does not name is taken for Z. The indices of a coloured palette PNG are its labels.
@@ -112,6 +112,8 @@ def read_labels(path: AnyPath, *, axes: str | None = None) -> NDArray[Any]:
         A TIFF or PNG file of integers.
     axes : str, optional
         Meaning of the axes as they are stored, as in `read_image`.
+    one_bit : bool
+        Take a black-and-white mask of one bit too, as 0 and 1.
 
     Returns
     -------
@@ -122,7 +124,8 @@ def read_labels(path: AnyPath, *, axes: str | None = None) -> NDArray[Any]:
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is damaged or holds no label image: colours, real numbers, one bit, time points, JPEG.
+        The file is damaged or holds no label image: colours, real numbers, time points, JPEG, one bit unless
+        allowed.
 
     Examples
     --------
@@ -133,9 +136,16 @@ def read_labels(path: AnyPath, *, axes: str | None = None) -> NDArray[Any]:
     array([[  0,   1],
            [300,   0]], dtype=uint16)
     """
+    return read_spaced_labels(path, axes=axes, one_bit=one_bit)[0]
+
+
+def read_spaced_labels(
+    path: AnyPath, *, axes: str | None = None, one_bit: bool = False
+) -> tuple[NDArray[Any], tuple[float, ...] | None]:
+    """Read a label image as `read_labels` does, and its pixel size along each axis, None if the file lacks one."""
     path = Path(path)
     stored = _load(path, indices=True)
-    check_holds_labels(path, stored)
+    check_holds_labels(path, stored, one_bit=one_bit)
     settled = settle_axes(stored.data.shape, stored.axes, name=path.name, asked=axes, stack=True)
     data, letters = channels_first(stored.data, settled, name=str(path))
     if "C" in letters:
@@ -143,7 +153,7 @@ def read_labels(path: AnyPath, *, axes: str | None = None) -> NDArray[Any]:
             f"mask {path} has {data.shape[0]} channels; expected one integer label per pixel: "
             "save it as a grey image (or say axes='ZYX' if the planes are a stack)"
         )
-    return np.ascontiguousarray(data, data.dtype.newbyteorder("="))
+    return np.ascontiguousarray(data, _in_bytes(data)), stored.spacing(letters, name=path.name)[0]
 
 
 def write_labels(path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float] | None = None) -> None:
@@ -197,6 +207,49 @@ def write_labels(path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float
         save_label_png(path, labels)
     else:
         raise ValueError(f"cannot write labels to {path}: expected a name ending in .tif, .ome.tif or .png")
+
+
+def write_map(
+    path: AnyPath, values: NDArray[np.float32], *, spacing: Sequence[float] | None = None, fingerprint: str = ""
+) -> None:
+    """Write a map of real numbers, such as a weight map, as a float32 TIFF, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A name ending in .tif.
+    values : (Y, X) or (Z, Y, X) float32 array
+    spacing : sequence of float, optional
+        Pixel size in micrometres along each axis.
+    fingerprint : str
+        What it was made from; `map_fingerprint` gives it back.
+
+    Raises
+    ------
+    ValueError
+        The name or the array is not of this kind, or an argument is out of range.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "x.tif"
+    >>> write_map(path, np.ones((4, 5), np.float32), fingerprint="of x")
+    >>> read_image(path).data.dtype.name, map_fingerprint(path)
+    ('float32', 'of x')
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"cannot write {path}: expected a name ending in .tif")
+    if values.dtype != np.float32 or values.ndim not in (2, 3) or values.size == 0:
+        raise ValueError(f"values must be float32 with axes YX or ZYX, not {values.dtype} of shape {values.shape}")
+    save_tiff(path, values, spacing=_checked_spacing(spacing, values.ndim), fingerprint=fingerprint)
+
+
+def map_fingerprint(path: AnyPath) -> str:
+    """Return the fingerprint of a file that `write_map` wrote; empty if there is none, or no such file."""
+    return load_fingerprint(Path(path))
 
 
 def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
@@ -308,6 +361,11 @@ def _load(path: Path, *, indices: bool = False) -> Stored:
     # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer
     kind = raster_kind(head)
     return load_raster(path, kind, indices=indices) if kind else load_tiff(path)
+
+
+def _in_bytes(data: NDArray[Any]) -> np.dtype[Any]:
+    """The type of the pixels in this machine's byte order, bits as bytes."""
+    return np.dtype(np.uint8) if data.dtype == bool else data.dtype.newbyteorder("=")
 
 
 def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
@@ -13,7 +13,11 @@ from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+RuleName = Literal["argmax", "threshold", "watershed"]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 _KEY = "seamwise"
 
 
@@ -22,7 +26,7 @@ class _Frozen(BaseModel):
 
 
 class Architecture(_Frozen):
-    """What `nets.UNet` is built from."""
+    """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`."""
 
     name: Literal["unet"] = "unet"
     in_channels: int = Field(ge=1)
@@ -31,6 +35,7 @@ class Architecture(_Frozen):
     width: int = Field(default=64, ge=1, le=1024)
     depth: int = Field(default=4, ge=0, le=8)
     norm: Literal["none", "batch"] = "none"
+    members: int = Field(default=1, ge=1)
 
 
 class NormalizationRule(_Frozen):
@@ -46,13 +51,92 @@ class NormalizationRule(_Frozen):
         return self
 
 
-class DecodeRule(_Frozen):
-    """How probabilities become labels."""
+class TuningRecord(_Frozen):
+    """How a pair of thresholds was found: see `segmentation.tune`.
 
-    rule: Literal["argmax"] = "argmax"
+    Attributes
+    ----------
+    panoptic_quality, argmax_panoptic_quality : float
+        Pooled PQ at IoU 0.5 on the images it was tuned on, with these thresholds and by arg max.
+    images : int
+        Number of those images.
+    grid : str
+        The values that were tried for each of the two thresholds.
+    decodings : int
+        How many of the pairs on the grid were decoded and scored.
+    """
+
+    panoptic_quality: float
+    argmax_panoptic_quality: float
+    images: int
+    grid: str
+    decodings: int
+
+
+class ThresholdPair(_Frozen):
+    """γ2 and γ1 of `decode.threshold`."""
+
+    touching: Probability
+    cell: Probability
+    tuning: TuningRecord | None = None
+
+
+class WatershedPair(_Frozen):
+    """τ0 and τ1 of `decode.watershed`."""
+
+    background: Probability
+    cell: Probability
+    background_as: Literal["marker", "mask"] = "marker"
+    tuning: TuningRecord | None = None
+
+
+class DecodeRule(_Frozen):
+    """How probabilities become labels.
+
+    Attributes
+    ----------
+    rule : {"argmax", "threshold", "watershed"}
+        What is used unless another is asked for.
+    gap, min_size, min_core
+        See `decode.argmax`, `decode.threshold` and `decode.watershed`.
+    threshold, watershed : ThresholdPair, WatershedPair, optional
+        Tuned thresholds; there for every rule that may be asked for.
+    """
+
+    rule: RuleName = "argmax"
     gap: Literal["second", "background"] = "second"
     min_size: int = Field(default=0, ge=0)
     min_core: int = Field(default=0, ge=0)
+    threshold: ThresholdPair | None = None
+    watershed: WatershedPair | None = None
+
+    @model_validator(mode="after")
+    def _has_its_thresholds(self) -> Self:
+        if self.rule != "argmax" and self.pair is None:
+            raise ValueError(f"rule {self.rule!r} needs its thresholds: give {self.rule}=..., or use `seamwise tune`")
+        return self
+
+    @property
+    def pair(self) -> ThresholdPair | WatershedPair | None:
+        """The thresholds of `rule`; None for the arg max."""
+        return None if self.rule == "argmax" else getattr(self, self.rule)
+
+    def named(self, rule: str) -> "DecodeRule":
+        """Return this rule with another name, if it holds the thresholds for it.
+
+        Raises
+        ------
+        ValueError
+            There is no such rule, or it was never tuned.
+        """
+        if rule not in get_args(RuleName):
+            raise ValueError(f"decode must be one of {', '.join(get_args(RuleName))}, not {rule!r}")
+        if rule != "argmax" and getattr(self, rule) is None:
+            raise ValueError(
+                f"the model has no thresholds for decode {rule!r}: find them on annotated images with "
+                f"`seamwise tune MODEL DATA --decode {rule}`"
+            )
+        return self.model_copy(update={"rule": rule})
 
 
 class ModelInfo(_Frozen):
@@ -72,7 +156,7 @@ class ModelInfo(_Frozen):
     training : dict
         Provenance: settings, data, seed, scores, software versions.
     format_version : int
-        Version of this description.
+        Version of this description: 2 since there are thresholds and members. Version 1 is read too.
     """
 
     architecture: Architecture
@@ -93,7 +177,8 @@ class ModelInfo(_Frozen):
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:
-    """Write weights and description as one file; an existing file is replaced only by a complete one."""
+    """Write weights and description as one file, of the present version; replace a file only by a complete one."""
+    info = info.model_copy(update={"format_version": FORMAT_VERSION})
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     content = save(tensors, metadata={_KEY: info.model_dump_json()})
     with atomic_path(path) as temporary:

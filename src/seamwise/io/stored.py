@@ -52,15 +52,17 @@ class Stored:
         return None, gap if len(missing) < len(spatial) else ""
 
 
-def check_holds_labels(path: Path, stored: Stored) -> None:
-    """Raise ValueError if the pixels cannot be labels: JPEG, one bit, real or complex numbers."""
+def check_holds_labels(path: Path, stored: Stored, *, one_bit: bool = False) -> None:
+    """Raise ValueError if the pixels cannot be labels: JPEG, one bit unless allowed, real or complex numbers."""
     kind = stored.data.dtype.kind
     if stored.format == "JPEG":
         raise ValueError(f"mask {path} is a JPEG, which alters numbers; expected a TIFF or PNG")
+    if kind == "b" and one_bit:
+        return
     if kind == "b":
         raise ValueError(
             f"mask {path} is binary (1 bit); expected one integer per object: "
-            "number its connected components first, e.g. with skimage.measure.label"
+            "number its connected components first, e.g. with skimage.measure.label; to train, say --masks binary"
         )
     if kind not in "iu":
         raise ValueError(f"mask {path} is {stored.data.dtype}; expected integer labels: save it as uint16")

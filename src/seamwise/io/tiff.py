@@ -63,8 +63,10 @@ def load_tiff(path: Path) -> Stored:
     return Stored(data, axes, "TIFF", sizes, tuple(notes))
 
 
-def save_tiff(path: Path, labels: NDArray[Any], *, spacing: tuple[float, ...] | None = None) -> None:
-    """Write labels with zlib compression, whole or not at all.
+def save_tiff(
+    path: Path, pixels: NDArray[Any], *, spacing: tuple[float, ...] | None = None, fingerprint: str = ""
+) -> None:
+    """Write labels or a map with zlib compression, whole or not at all.
 
     A name ending in ``.ome.tif`` gives OME-TIFF; any other gives ImageJ's metadata if ImageJ can hold
     the array, else the axes and sizes as JSON, as tifffile notes them.
@@ -73,30 +75,44 @@ def save_tiff(path: Path, labels: NDArray[Any], *, spacing: tuple[float, ...] | 
     ----------
     path : Path
         The file.
-    labels : (Y, X) or (Z, Y, X) integer array
-        Of at most 32 bits.
+    pixels : (Y, X) or (Z, Y, X) array
+        Integers of at most 32 bits, or float32.
     spacing : tuple of float, optional
-        Pixel size in micrometres along each axis of `labels`.
+        Pixel size in micrometres along each axis of `pixels`.
+    fingerprint : str
+        Kept beside the axes; not in OME-TIFF, nor for integers of 8 and 16 bits.
     """
-    axes = "ZYX"[-labels.ndim :]
+    axes = "ZYX"[-pixels.ndim :]
     sizes = dict(zip(axes, spacing, strict=True)) if spacing else {}
-    large = labels.nbytes > _CLASSIC_LIMIT
+    large = pixels.nbytes > _CLASSIC_LIMIT
     if path.name.lower().endswith(OME_SUFFIXES):
         options = {"bigtiff": large, **_ome_options(axes, sizes)}
     # ImageJ knows neither signed nor 32-bit integers, and drops a Z axis of length 1
-    elif not large and labels.dtype in (np.uint8, np.uint16) and labels.shape[:-2] != (1,):
+    elif not large and pixels.dtype in (np.uint8, np.uint16) and pixels.shape[:-2] != (1,):
         options = _imagej_options(axes, sizes)
     else:
         options = {"bigtiff": large, **_shaped_options(axes, sizes)}
+        if fingerprint:
+            options["metadata"]["fingerprint"] = fingerprint
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,
-            labels,
+            pixels,
             photometric="minisblack",
             compression="zlib",
             compressionargs={"level": 2},
             **options,
         )
+
+
+def load_fingerprint(path: Path) -> str:
+    """Return the fingerprint that `save_tiff` kept, without reading the pixels; empty if there is none."""
+    try:
+        with _without_log(), tifffile.TiffFile(path) as file:
+            metadata = file.shaped_metadata or ({},)
+            return str(metadata[0].get("fingerprint", ""))
+    except Exception:  # tifffile raises TiffFileError, struct.error, …: no file of ours
+        return ""
 
 
 def _divert(record: logging.LogRecord) -> bool:

@@ -1,5 +1,6 @@
 """Networks."""
 
+from seamwise.nets.average import Average
 from seamwise.nets.unet import UNet
 
-__all__ = ["UNet"]
+__all__ = ["Average", "UNet"]
