@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -12,10 +13,12 @@ import tifffile
 import torch
 
 from seamwise.cli import main
-from seamwise.io.models import Architecture, ModelInfo, save_model
+from seamwise.io.models import Architecture, ModelInfo, load_model, save_model
+from seamwise.labels import inner_contour
 from seamwise.nets import UNet
 from seamwise.segmentation import batch
 from seamwise.synth import crowded_cells
+from seamwise.weights import w3
 
 SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
 
@@ -215,6 +218,101 @@ def test_train_then_segment_then_evaluate_then_info(run, training, tmp_path):
     assert json.loads(out)["training"]["settings"]["steps"] == 4
 
 
+def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
+    run(*training, "--steps", "2")
+    model, data = tmp_path / "run" / "model.safetensors", tmp_path / "data"
+    untuned = model.read_bytes()
+    code, _, err = run("segment", data / "images", "-o", tmp_path / "out", "--model", model, "--decode", "threshold")
+    assert code == 2
+    assert "seamwise tune" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+    copy, plot, scores = (tmp_path / name for name in ("tuned.safetensors", "p.png", "s.json"))
+    code, out, _ = run("tune", model, data, "-o", copy, "--plot", plot, "--json", scores)
+    assert code == 0
+    assert re.search(r"argmax PQ [01]\.\d{3}, best threshold PQ [01]\.\d{3} at touching 0\.\d\d, cell 0\.\d\d", out)
+    assert str(copy) in out
+    assert model.read_bytes() == untuned
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    content = json.loads(scores.read_text())
+    assert content["images"] == ["0"]  # every 7th of four
+    pair = content["rule"]["threshold"]
+    assert [pair["touching"], pair["cell"]] == content["best"]["thresholds"]
+    assert len(content["trials"]) == pair["tuning"]["decodings"]
+
+    code, *_ = run("tune", copy, data, "--decode", "watershed", "--background-as", "mask", "--all")
+    assert code == 0
+    rule = json.loads(run("info", copy)[1])["decode"]
+    assert rule["threshold"] == pair
+    assert rule["watershed"]["background_as"] == "mask"
+    assert rule["watershed"]["tuning"]["images"] == 4
+    for name in ("argmax", "threshold", "watershed"):
+        out = tmp_path / name
+        code, *_ = run("segment", data / "images", "-o", out, "--model", copy, "--decode", name)
+        assert code == 0
+        assert len(list(out.glob("*.tif"))) == 4
+        assert json.loads((out / "seamwise.json").read_text())["decode"] == name
+    code, _, err = run("segment", data / "images", "-o", tmp_path / "argmax", "--model", copy)
+    assert code == 2
+    assert "with decode = argmax, not None" in err
+
+
+def test_tuning_on_images_the_model_was_trained_on_is_said(run, training, tmp_path):
+    run(*training, "--steps", "2")
+    _, _, err = run("tune", tmp_path / "run" / "model.safetensors", tmp_path / "data", "--all")
+    assert "3 of 4 images have names of training images (e.g. 1)" in err
+
+
+def test_combine_then_info_then_segment(run, training, tmp_path):
+    settings = tmp_path / "quick.toml"
+    settings.write_text("snapshot_every = 2\n" + settings.read_text())
+    run(*training, "--steps", "4")
+    snapshots = sorted((tmp_path / "run").glob("snapshot-*"))
+    comb = tmp_path / "comb.safetensors"
+    code, out, _ = run("combine", *snapshots, "-o", comb)
+    assert code == 0
+    assert "the mean of 2 models" in out
+    description = json.loads(run("info", comb)[1])
+    assert description["architecture"]["members"] == 2
+    assert description["training"]["members"][1]["file"] == "snapshot-4.safetensors"
+    code, *_ = run("segment", tmp_path / "data" / "images", "-o", tmp_path / "out", "--model", comb)
+    assert code == 0
+
+
+def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
+    weights, info = load_model(Path(model))
+    names = [f"image {n}" for n in range(9)]
+    for name in ("a", "b"):
+        save_model(tmp_path / name, weights, info.model_copy(update={"training": {"images": names}}))
+    run("combine", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "c.safetensors")
+    (first, _) = json.loads(run("info", tmp_path / "c.safetensors")[1])["training"]["members"]
+    assert first["images"] == [*names[:3], "and 6 more"]
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (["tune", "nuclei-2d", "{data}"], "ships with seamwise and stays as it is"),
+    (["tune", "{model}", "{data}/none"], "none does not exist"),
+    (["tune", "{model}", "{data}", "--decode", "argmax"], "--decode must be threshold or watershed, not 'argmax'"),
+    (["tune", "{model}", "{data}", "--background-as", "both"], "--background-as must be marker or mask"),
+    (["tune", "{model}", "{data}", "--masks", "grey"], "--masks must be instances or binary"),
+    (["tune", "{model}", "{data}", "--plot", "{data}/none/p.png"], "cannot write"),
+    (["tune", "{model}", "{data}", "-o", "{data}/none/m.safetensors"], "cannot write"),
+    (["tune", "nothing", "{data}"], "no model named 'nothing'"),
+    (["combine", "{model}", "-o", "{data}/c.safetensors"], "two models or more, got 1"),
+    (["combine", "{model}", "nuclei-2d", "-o", "{data}/c.safetensors"], "its width is 16, not 2"),
+    (["combine", "{model}", "{model}", "-o", "{data}/none/c.safetensors"], "cannot write"),
+])  # fmt: skip
+def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(run, training, tmp_path, model, arguments, word):
+    before = Path(model).read_bytes()
+    code, _, err = run(*(argument.format(model=model, data=tmp_path / "data") for argument in arguments))
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
+    assert Path(model).read_bytes() == before
+    assert not list((tmp_path / "data").glob("*.safetensors"))
+
+
 def test_settings_of_the_command_line_win_over_the_file(run, training, tmp_path):
     run(*training, "--steps", "2", "--loss", "j3", "--width", "3")
     _, out, _ = run("info", tmp_path / "run" / "model.safetensors")
@@ -222,6 +320,16 @@ def test_settings_of_the_command_line_win_over_the_file(run, training, tmp_path)
     assert description["architecture"]["width"] == 3
     assert description["architecture"]["out_channels"] == 3
     assert description["training"]["settings"]["augmentation"]["warp"] == 1
+
+
+def test_cells_in_pieces_are_said_in_one_line(run, training, tmp_path):
+    for path in sorted((tmp_path / "data" / "masks").iterdir()):
+        labels = tifffile.imread(path)
+        labels[0, 0] = labels[-1, -1] = labels.max()
+        tifffile.imwrite(path, labels)
+    _, _, err = run(*training, "--steps", "1")
+    (line,) = (line for line in err.splitlines() if "several pieces" in line)
+    assert line.startswith("4 of 20 cells are in several pieces (in 4 of 4 images, ")
 
 
 def test_a_misspelt_setting_is_named(run, training, tmp_path):
@@ -258,6 +366,60 @@ def test_interrupted_training_leaves_a_checkpoint_and_resumes(run, training, tmp
     assert steps == done
 
 
+def test_weights_writes_maps_and_previews(run, training, tmp_path):
+    masks, out = tmp_path / "data" / "masks", tmp_path / "maps"
+    code, said, _ = run("weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview")
+    assert code == 0
+    assert str(out) in said
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        name for k in range(4) for name in (f"{k}.tif", f"{k}_preview.png")
+    )
+    labels = tifffile.imread(masks / "2.tif")
+    np.testing.assert_array_equal(tifffile.imread(out / "2.tif"), w3(labels, beta=12, nu=5))
+    _, _, err = run("weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview")
+    assert err.count("there already") == 4
+    (masks / "1.tif").write_text("no image")
+    code, said, _ = run("weights", masks, "--map", "balance", "-o", out)
+    assert code == 1
+    assert "1 of 4 files failed" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--map", "w4"], "map must be one of balance, dwm, saw, unet, w3, not 'w4'"),
+        (["--map", "dwm", "--set", "nu=3"], "weight map dwm has no option 'nu'"),
+        (["--map", "dwm", "--set", "beta"], "--set must be name=value"),
+        (["--map", "dwm", "--set", "beta=wide"], "beta must be a positive number, not 'wide'"),
+        (["--map", "dwm", "--spacing", "1;2"], "--spacing must be numbers as 2,1,1"),
+        (["--map", "dwm", "--masks", "lines"], "annotation must be 'instances' or 'binary'"),
+    ],
+)
+def test_bad_weights_calls_are_one_line(run, training, tmp_path, arguments, word):
+    code, _, err = run("weights", tmp_path / "data" / "masks", "-o", tmp_path / "maps", *arguments)
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_training_from_black_and_white_masks(run, training, tmp_path):
+    for path in (tmp_path / "data" / "masks").iterdir():
+        labels = tifffile.imread(path)
+        tifffile.imwrite(path, 255 * ((labels > 0) & ~inner_contour(labels)).astype(np.uint8))
+    code, *_ = run(*training, "--steps", "2", "--loss", "saw", "--masks", "binary")
+    assert code == 0
+    _, out, _ = run("info", tmp_path / "run" / "model.safetensors")
+    assert json.loads(out)["training"]["settings"]["annotation"] == "binary"
+
+
+def test_settings_that_do_not_fit_each_other_are_said(run, training, tmp_path):
+    with open(tmp_path / "quick.toml", "a") as file:
+        file.write("[weights]\nbeta = 5\n")
+    code, _, err = run(*training, "--loss", "saw")
+    assert code == 2
+    assert "weight map saw has no option 'beta': it has normalization, tau, sigma, rounds" in err
+
+
 def test_evaluate_names_missing_predictions_and_other_sizes(run, tmp_path):
     for folder in ("pred", "true"):
         (tmp_path / folder).mkdir()
@@ -281,10 +443,35 @@ def test_evaluate_of_perfect_labels_is_all_ones(run, tmp_path):
     assert all(score["panoptic_quality"] == 1 for score in scores["pooled"] + scores["mean"])
 
 
+def test_evaluate_scores_contours_if_asked(run, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", np.roll(SCENE.labels, 2, axis=0))
+    tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
+    code, out, _ = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--contours", "--json", tmp_path / "s.json")
+    assert code == 0
+    assert "contours, pooled" in out
+    assert "contours, mean over images" in out
+    scores = json.loads((tmp_path / "s.json").read_text())["contours"]
+    assert [score["radius"] for score in scores["pooled"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert scores["mean"][0]["f1"] == scores["per_image"][0][0]["f1"] < 1
+    assert f"{scores['pooled'][0]['f1']:.3f}" in out
+    code, out, _ = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--json", tmp_path / "s.json")
+    assert "contours, pooled" not in out
+    assert "contours" not in json.loads((tmp_path / "s.json").read_text())
+
+
+def test_evaluating_a_photograph_is_said_and_done(run, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", SCENE.image)
+    tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
+    code, out, err = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif")
+    assert code == 0
+    assert f"1 of 2 files (e.g. {tmp_path / 'p.tif'}): scattered numbers, as in a photograph" in err
+    assert "0.000" in out
+
+
 def test_help_lists_the_commands(run):
     code, out, _ = run("--help")
     assert code == 0
-    assert all(command in out for command in ("segment", "train", "evaluate", "demo", "info"))
+    assert all(command in out for command in ("segment", "train", "tune", "combine", "evaluate", "demo", "info"))
 
 
 def test_the_demo_writes_its_pictures(run, tmp_path):

@@ -14,7 +14,7 @@ SOURCE = Path(seamwise.__file__).parent
 ROWS = [
     {"cli"},
     {"segmentation"},
-    {"losses", "nets", "decode", "metrics", "tiling", "io", "synth"},
+    {"losses", "nets", "decode", "metrics", "weights", "tiling", "io", "synth"},
     {"labels"},
 ]
 
@@ -59,7 +59,7 @@ def test_every_place_is_in_the_plan():
 
 
 @pytest.mark.parametrize(
-    "module", ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.io.images", "seamwise.synth"]
+    "module", ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.weights", "seamwise.io.images", "seamwise.synth"]
 )
 def test_torch_is_not_imported_before_it_is_needed(module):
     script = f"import sys, {module}; sys.exit('torch' in sys.modules)"

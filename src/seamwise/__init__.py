@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seamwise import decode, io, labels, losses, metrics, nets, segmentation, synth, tiling
+    from seamwise import decode, io, labels, losses, metrics, nets, segmentation, synth, tiling, weights
     from seamwise.segmentation import segment
 
 __version__ = "0.1.0"
@@ -20,6 +20,7 @@ __all__ = [
     "segmentation",
     "synth",
     "tiling",
+    "weights",
 ]
 
 

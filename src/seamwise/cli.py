@@ -18,8 +18,9 @@ from seamwise import __version__
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from seamwise.metrics import DatasetMatching, Scores
+    from seamwise.metrics import DatasetContours, DatasetMatching, Scores
     from seamwise.segmentation import TrainSettings
+    from seamwise.segmentation.batch import Outcome
 
 
 class _Commands(TyperGroup):
@@ -69,6 +70,9 @@ def segment(
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write <stem>_overlay.png.")] = False,
     channel: Channel = None,
     axes: Axes = None,
+    decode: Annotated[
+        str | None, typer.Option(help="argmax, threshold or watershed; default: the model's. See `seamwise tune`.")
+    ] = None,
     min_size: Annotated[
         int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
     ] = None,
@@ -88,23 +92,13 @@ def segment(
         model=model,
         channel=_channels(channel),
         axes=axes,
+        decode=decode,
         min_size=min_size,
         tile=tile,
         flips=flips,
     )
     outcomes = segment_files(inputs, output, options, overlay=overlay, overwrite=overwrite, device=device)
-    failed = total = 0
-    with _progress() as bar:
-        job = bar.add_task("segment", total=None)
-        for outcome in outcomes:
-            bar.update(job, total=outcome.total, advance=1, description=outcome.path.name)
-            for message in outcome.messages:
-                bar.console.print(message)
-            failed += outcome.failed
-            total = outcome.total
-    done = f"labels are in {output}" if failed < total else "no labels written"
-    _say(done + (f"; {failed} of {total} files failed" if failed else ""))
-    raise typer.Exit(1 if failed else 0)
+    _follow(outcomes, "segment", f"labels are in {output}", "no labels written")
 
 
 @app.command()
@@ -112,7 +106,13 @@ def train(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")],
     settings: Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")] = None,
-    loss: Annotated[str | None, typer.Option(help="ce2, ce3, ce4, j3 or j4.")] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3 or ce4."),
+    ] = None,
+    masks: Annotated[
+        str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
@@ -134,10 +134,11 @@ def train(
     from seamwise.io.atomic import make_folder
     from seamwise.segmentation import Progress, find_pairs, read_pair
     from seamwise.segmentation import train as train_model
+    from seamwise.segmentation.data import mask_notes
     from seamwise.segmentation.train import check_output
 
     given = {
-        "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
+        "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed,
     }  # fmt: skip
     chosen = _settings(settings, {name: value for name, value in given.items() if value is not None})
@@ -148,12 +149,20 @@ def train(
     with _progress() as bar:
         training, validation = (
             [
-                read_pair(pair, ndim=chosen.ndim, rule=chosen.normalization, channel=channels, axes=axes)
+                read_pair(
+                    pair,
+                    ndim=chosen.ndim,
+                    rule=chosen.normalization,
+                    channel=channels,
+                    axes=axes,
+                    annotation=chosen.annotation,
+                )
                 for pair in bar.track(pairs, description=f"read {name} images")
             ]
             for name, pairs in (("training", split.training), ("validation", split.validation))
         )
-        for note in dict.fromkeys(image.note for image in (*training, *validation) if image.note):
+        read = training if split.training == split.validation else [*training, *validation]
+        for note in [*dict.fromkeys(image.note for image in read if image.note), *mask_notes(read)]:
             bar.console.print(note)
     with _progress() as bar, _stop_on_interrupt() as stopped:
         job = bar.add_task("train", total=chosen.steps)
@@ -174,27 +183,167 @@ def train(
 
 
 @app.command()
+def weights(
+    inputs: Annotated[list[str], typer.Argument(help="Label images, glob patterns or folders.")],
+    map_name: Annotated[str, typer.Option("--map", help="balance, dwm, saw, unet or w3.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <stem>.tif float32 maps.")],
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="Option of the map as name=value, e.g. beta=20; may be repeated.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=2, max=4, help="Classes of the target that the weights go with.")] = 3,
+    touching_radius: Annotated[int, typer.Option(min=1, help="See `seamwise.labels.semantic_target`.")] = 2,
+    gap_radius: Annotated[float, typer.Option(min=0, help="See `seamwise.labels.semantic_target`.")] = 7.0,
+    masks: Annotated[str, typer.Option(help="instances (a number for each cell) or binary.")] = "instances",
+    spacing: Annotated[
+        str | None, typer.Option(help="Pixel size along each axis, e.g. 2,1,1; default: the file's, else 1.")
+    ] = None,
+    over_all: Annotated[
+        bool, typer.Option("--over-all", help="Balance classes over all files together, not within each.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Also write <stem>_preview.png.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Files at a time; default: one for each core.")] = None,
+) -> None:
+    """Write the weight map of each label image, for any training code.
+
+    Run again, maps are kept that were made from the same labels in the same way. A file that cannot be read is named
+    and left out; the exit code is then 1.
+    """
+    from seamwise.segmentation.transforms import TargetAndWeight
+    from seamwise.segmentation.weight_files import weigh_files
+
+    transform = TargetAndWeight(
+        map=map_name,  # type: ignore[arg-type]
+        classes=classes,
+        touching_radius=touching_radius,
+        gap_radius=gap_radius,
+        annotation=masks,  # type: ignore[arg-type]
+        options=dict(_option(text) for text in option or ()),
+    )
+    steps = _numbers("--spacing", spacing) if spacing else None
+    outcomes = weigh_files(
+        inputs, output, transform, spacing=steps, over_all=over_all, preview=preview, workers=workers
+    )
+    _follow(outcomes, "weigh", f"weight maps are in {output}", "no weight maps written")
+
+
+@app.command()
+def tune(
+    model: Annotated[str, typer.Argument(help="Model file; or a shipped model, with -o.")],
+    data: Annotated[Path, typer.Argument(help="Folder of images and masks, as for train.")],
+    decode: Annotated[str, typer.Option(help="threshold or watershed.")] = "threshold",
+    background_as: Annotated[str, typer.Option(help="In the watershed: marker or mask.")] = "marker",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Tuned model file; default: the model file itself.")
+    ] = None,
+    every_image: Annotated[bool, typer.Option("--all", help="Use all images, not only the held-out ones.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw PQ over both thresholds to this PNG file.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all that was tried to this file.")] = None,
+    masks: Annotated[
+        str, typer.Option(help="instances (a number for each cell) or binary (black and white).")
+    ] = "instances",
+    channel: Channel = None,
+    axes: Axes = None,
+    hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: every n-th image is held out.")] = 7,
+    device: Device = "auto",
+) -> None:
+    """Find the two thresholds a model decodes best with, and write them into its file.
+
+    Best is the panoptic quality at IoU 0.5, pooled over the images that train would hold out of this folder. If it
+    beats what the model did before, the rule becomes its default; `segment --decode argmax` is there all the same.
+    """
+    from seamwise.io.jsonfile import write_json
+    from seamwise.io.models import model_path
+    from seamwise.segmentation import Trial, find_pairs, load, read_pair
+    from seamwise.segmentation import tune as tune_model
+    from seamwise.segmentation.data import mask_notes
+    from seamwise.segmentation.tune import check_tuned_file, plot_surface, save_tuned, trained_on
+
+    chosen = _one_of("--decode", decode, "threshold", "watershed")
+    background = _one_of("--background-as", background_as, "marker", "mask")
+    annotation = _one_of("--masks", masks, "instances", "binary")
+    path = model_path(model)
+    target = output or path
+    check_tuned_file(target)
+    _check_writable(target, plot, json_file)
+    loaded = load(path, device=device)
+    rule, channels = loaded.info.normalization, _channels(channel)
+    split = find_pairs(data, hold_out_every=hold_out_every)
+    pairs = dict.fromkeys((*split.training, *split.validation) if every_image else split.validation)
+    with _progress() as bar:
+        images = [
+            read_pair(pair, ndim=loaded.net.ndim, rule=rule, channel=channels, axes=axes, annotation=annotation)
+            for pair in bar.track(pairs, description="read images")
+        ]
+        for note in [*dict.fromkeys(image.note for image in images if image.note), *mask_notes(images)]:
+            bar.console.print(note)
+        known = [image.name for image in images if image.name in trained_on(loaded.info)]
+        if known:
+            bar.console.print(
+                f"{len(known)} of {len(images)} images have names of training images (e.g. {known[0]}): "
+                "thresholds that suit what a network has learned by heart may not suit others"
+            )
+        job = bar.add_task("decode", total=None)
+
+        def report(trial: Trial) -> None:
+            bar.update(job, advance=1, description=f"PQ {trial.panoptic_quality:.3f}")
+
+        predicted = bar.track(images, description="predict")
+        tuning = tune_model(predicted, loaded, decode=chosen, background_as=background, report=report)
+    save_tuned(path, tuning.rule, target)
+    _say(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
+    _say(f"wrote {target}; its default is now {tuning.rule.rule}")
+    if plot is not None:
+        plot_surface(plot, tuning)
+        _say(f"wrote {plot}")
+    if json_file is not None:
+        write_json(json_file, {**asdict(tuning), "rule": tuning.rule.model_dump(), "model": str(target)})
+        _say(f"wrote {json_file}")
+
+
+@app.command()
+def combine(
+    models: Annotated[list[str], typer.Argument(help="Model files of the same architecture, or shipped models.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The combined model file.")],
+) -> None:
+    """Write one model file that averages the probabilities of several models."""
+    from seamwise.segmentation import combine as combine_models
+
+    _check_writable(output)
+    info = combine_models(models, output)
+    _say(f"wrote {output}: the mean of {info.architecture.members} models; tune it with `seamwise tune {output} DATA`")
+
+
+@app.command()
 def evaluate(
     predicted: Annotated[Path, typer.Argument(help="Label image, or folder of label images.")],
     truth: Annotated[Path, typer.Argument(help="True label image or folder; every image in it is scored.")],
+    contours: Annotated[bool, typer.Option("--contours", help="Also score the contours, at 1 … 7 pixels.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores to this file.")] = None,
 ) -> None:
     """Score label images against the truth: precision, recall, F1, AP, SQ, RQ, PQ at IoU 0.5 … 0.95.
 
     P and R are precision and recall, AP is TP/(TP+FP+FN), SQ the mean IoU of matched cells, RQ = F1, PQ = SQ·RQ.
+    With --contours: P is the share of the predicted contour pixels that lie within a radius of a true one, R the
+    reverse.
     Files pair up by name; x_masks.tif is the truth for x.tif.
     """
     from seamwise.io.jsonfile import write_json
+    from seamwise.metrics import DEFAULT_RADII
     from seamwise.segmentation.measure import pair_files, score_files
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {json_file}: its folder does not exist; create it first")
+    _check_writable(json_file)
     pairs = pair_files(predicted, truth)
     with _progress() as bar:
-        scores = score_files(bar.track(pairs, description="score"))
-    _table(scores)
+        scores = score_files(bar.track(pairs, description="score"), radii=DEFAULT_RADII if contours else ())
+        for hint in scores.hints:
+            bar.console.print(hint)
+    _table(scores.matching)
+    content = {"images": [pair.name for pair in pairs], **asdict(scores.matching)}
+    if scores.contours is not None:
+        _contour_table(scores.contours)
+        content["contours"] = asdict(scores.contours)
     if json_file is not None:
-        write_json(json_file, {"images": [pair.name for pair in pairs], **asdict(scores)})
+        write_json(json_file, content)
         _say(f"wrote {json_file}")
 
 
@@ -227,8 +376,9 @@ def info(
     if model is not None:
         _, description = load_model(model_path(model))
         fields = description.model_dump(mode="json")
-        for names in (value for value in fields["training"].values() if isinstance(value, list)):
-            names[3:] = [f"and {len(names) - 3} more"] if len(names) > 3 else names[3:]
+        for training in fields["training"].get("members", [fields["training"]]):
+            for names in (value for value in training.values() if isinstance(value, list)):
+                names[3:] = [f"and {len(names) - 3} more"] if len(names) > 3 else names[3:]
         _say(json.dumps(fields, indent=1))
         return
     import torch
@@ -239,6 +389,21 @@ def info(
     _say(f"seamwise {__version__}, torch {torch.__version__}, {device} in {choose_precision(device)}")
     for name, path in shipped_models().items():
         _say(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
+
+
+def _follow(outcomes: "Iterator[Outcome]", verb: str, done: str, nothing: str) -> NoReturn:
+    """Show what becomes of many files, and exit with 1 if some failed."""
+    failed = total = 0
+    with _progress() as bar:
+        job = bar.add_task(verb, total=None)
+        for outcome in outcomes:
+            bar.update(job, total=outcome.total, advance=1, description=outcome.path.name)
+            for message in outcome.messages:
+                bar.console.print(message)
+            failed += outcome.failed
+            total = outcome.total
+    _say((done if failed < total else nothing) + (f"; {failed} of {total} files failed" if failed else ""))
+    raise typer.Exit(1 if failed else 0)
 
 
 @contextmanager
@@ -287,12 +452,27 @@ def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
         return TypeAdapter(TrainSettings).validate_python(fields | given)
     except ValidationError as error:
         first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # settings that do not fit each other
+            raise ValueError(said) from error
         name = ".".join(str(part) for part in first["loc"])
         where = f" in {path}" if first["loc"][0] in fields else ""
         if first["type"] == "unexpected_keyword_argument":
             raise ValueError(f"there is no setting {name}{where}: see docs/training.md for their names") from error
-        said = first["msg"].removeprefix("Value error, ")
         raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
+
+
+def _check_writable(*files: Path | None) -> None:
+    """Say before the work is done that a result could not be written."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise FileNotFoundError(f"cannot write {file}: its folder does not exist; create it first")
+
+
+def _one_of(option: str, value: str, *allowed: str) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{option} must be {' or '.join(allowed)}, not {value!r}")
+    return value
 
 
 def _channels(text: str | None) -> int | tuple[int, ...] | None:
@@ -303,6 +483,24 @@ def _channels(text: str | None) -> int | tuple[int, ...] | None:
     except ValueError:
         raise ValueError(f"--channel must be a number or several as 0,2, not {text!r}") from None
     return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{name} must be numbers as 2,1,1, not {text!r}") from None
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """`beta=20` → ("beta", 20.0); words stay text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise ValueError(f"--set must be name=value, e.g. beta=20, not {text!r}")
+    try:
+        return name.replace("-", "_"), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.replace("-", "_"), value
 
 
 def _table(scores: "DatasetMatching") -> None:
@@ -324,6 +522,21 @@ def _table(scores: "DatasetMatching") -> None:
     console = Console()
     console.print(table)
     console.print(means)
+
+
+def _contour_table(scores: "DatasetContours") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, rows in (
+        ("contours, pooled: contour pixels of all images counted together", scores.pooled),
+        ("contours, mean over images", scores.mean),
+    ):
+        table = Table("radius", "P", "R", "F1", title=title)
+        for row in rows:
+            table.add_row(f"{row.radius:g}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}")
+        console.print(table)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,10 +1,12 @@
 import errno
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 
-from seamwise.io.models import model_path
+from seamwise.io.jsonfile import read_json, write_json
+from seamwise.io.models import load_model, model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import Options, segment_files
 from seamwise.segmentation.predict import Prediction
@@ -82,6 +84,25 @@ def test_overwriting_some_with_other_options_is_refused_and_all_is_allowed(image
         segment_files(images[:1], tmp_path / "out", other, overwrite=True)
     assert len(list(segment_files(images, tmp_path / "out", other, overwrite=True))) == 3
     list(segment_files(images, tmp_path / "out", other))
+
+
+def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypatch):
+    with monkeypatch.context() as real:
+        real.setattr(batch, "load", lambda model, device: SimpleNamespace(info=load_model(model_path(model))[1]))
+        with pytest.raises(ValueError, match="seamwise tune"):
+            segment_files(images, tmp_path / "out", Options(decode="watershed"))
+        assert not (tmp_path / "out").exists()
+        list(segment_files(images, tmp_path / "out", Options(decode="argmax")))
+    assert read_json(tmp_path / "out" / "seamwise.json")["decode"] == "argmax"
+    with pytest.raises(ValueError, match="with decode = argmax, not None"):
+        segment_files(images, tmp_path / "out", Options())
+
+
+def test_labels_from_before_rules_could_be_chosen_are_gone_on_with(images, tmp_path):
+    list(segment_files(images[:1], tmp_path / "out", Options()))
+    record = tmp_path / "out" / "seamwise.json"
+    write_json(record, {name: value for name, value in read_json(record).items() if name != "decode"})
+    assert len(list(segment_files(images, tmp_path / "out", Options()))) == 3
 
 
 def test_a_first_attempt_without_results_does_not_bind_the_second(images, tmp_path, monkeypatch):

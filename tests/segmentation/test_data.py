@@ -3,11 +3,13 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 
 from seamwise.io.models import NormalizationRule
-from seamwise.segmentation.data import Pair, find_pairs, read_pair
+from seamwise.labels import Fragments, binary_target
+from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, mask_notes, read_pair
 
 RULE = NormalizationRule()
 GREY = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
@@ -111,14 +113,104 @@ def test_bad_pairs_are_named(tmp_path, image, mask, suffix, word):
 def test_a_mask_without_cells_is_read_and_said(tmp_path):
     image = read_pair(pair(tmp_path, GREY, LABELS * 0), ndim=2, rule=RULE)
     assert not image.labels.any()
-    assert "m.tif has no cells" in image.note
+    assert "no cells" in image.hint
 
 
 def test_a_black_and_white_mask_is_said(tmp_path):
     spots = np.zeros_like(LABELS)
     spots[::4, ::4] = 255
-    assert "single number in many pieces" in read_pair(pair(tmp_path, GREY, spots), ndim=2, rule=RULE).note
-    assert not read_pair(pair(tmp_path, GREY, np.minimum(LABELS, 7)), ndim=2, rule=RULE).note
+    image = read_pair(pair(tmp_path, GREY, spots), ndim=2, rule=RULE)
+    assert "a single number in many pieces" in image.hint
+    assert "--masks binary" in image.hint
+    assert image.fragmented == ()
+    assert not read_pair(pair(tmp_path, GREY, np.minimum(LABELS, 7)), ndim=2, rule=RULE).hint
+
+
+def test_a_photograph_in_place_of_a_mask_is_said(tmp_path):
+    for annotation in ("instances", "binary"):
+        image = read_pair(pair(tmp_path, GREY, GREY), ndim=2, rule=RULE, annotation=annotation)
+        assert "as in a photograph" in image.hint
+        assert image.fragmented == ()
+
+
+def two_cells_and_a_line(value, dtype):
+    mask = np.zeros(GREY.shape, dtype)
+    mask[3:9, 4:16] = value
+    for row in range(3, 9):  # a line of one pixel, its pixels meet at corners
+        mask[row, row + 4] = 0
+    return mask
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(1, np.uint8), (255, np.uint8), (7, np.int16)])
+def test_the_components_of_a_binary_mask_are_its_cells(tmp_path, value, dtype):
+    mask = two_cells_and_a_line(value, dtype)
+    image = read_pair(pair(tmp_path, GREY, mask), ndim=2, rule=RULE, annotation="binary")
+    assert np.array_equal(np.unique(image.labels), [0, 1, 2])
+    assert np.array_equal(image.labels > 0, mask > 0)
+    assert (image.labels[3, 4], image.labels[3, 15]) == (1, 2)
+    assert image.labels.dtype == np.int32
+    assert np.array_equal(binary_target(image.labels), binary_target(mask))
+    assert (image.hint, image.fragmented) == ("", ())
+
+
+def test_ignored_pixels_of_a_binary_mask_stay_ignored(tmp_path):
+    mask = two_cells_and_a_line(1, np.int8)
+    mask[12:, :3] = -4
+    image = read_pair(pair(tmp_path, GREY, mask), ndim=2, rule=RULE, annotation="binary")
+    assert np.array_equal(image.labels == -1, mask < 0)
+    assert image.labels.max() == 2
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_a_binary_mask_may_have_one_bit(tmp_path, suffix):
+    given = pair(tmp_path, GREY, GREY)
+    mask = two_cells_and_a_line(True, bool)
+    PIL.Image.fromarray(mask).save(tmp_path / f"m{suffix}")
+    given = Pair("i", given.images, tmp_path / f"m{suffix}")
+    assert read_pair(given, ndim=2, rule=RULE, annotation="binary").labels.max() == 2
+    with pytest.raises(ValueError, match=r"binary \(1 bit\).*--masks binary"):
+        read_pair(given, ndim=2, rule=RULE)
+
+
+def test_a_binary_mask_of_several_numbers_is_said(tmp_path):
+    touching = LABELS.copy()
+    touching[9, 4:11] = 7
+    image = read_pair(pair(tmp_path, GREY, touching), ndim=2, rule=RULE, annotation="binary")
+    assert image.labels.max() == 1
+    assert "several numbers; if they number the cells, leave out --masks binary" in image.hint
+
+
+def test_a_binary_mask_in_many_pieces_needs_no_hint(tmp_path):
+    spots = np.zeros_like(LABELS)
+    spots[::4, ::4] = 255
+    image = read_pair(pair(tmp_path, GREY, spots), ndim=2, rule=RULE, annotation="binary")
+    assert (image.labels.max(), image.hint) == (30, "")
+
+
+def test_cells_in_pieces_are_summed_up_in_one_line(tmp_path):
+    crumbs = LABELS.copy()
+    crumbs[0, 0] = crumbs[0, 2] = 300
+    crumbs[18, 0:3] = 7
+    (tmp_path / "b").mkdir()
+    whole = read_pair(pair(tmp_path, GREY, LABELS), ndim=2, rule=RULE)
+    image = read_pair(pair(tmp_path / "b", GREY, crumbs), ndim=2, rule=RULE)
+    assert image.fragmented == (Fragments(7, (42, 3)), Fragments(300, (35, 1, 1)))
+    assert (image.hint, whole.fragmented) == ("", ())
+    (note,) = mask_notes([whole, image])
+    assert note.startswith(
+        "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; half of the smaller pieces have "
+        "at most 1 pixels, the largest 3)"
+    )
+    assert "\n" not in note
+    assert mask_notes([whole]) == mask_notes([]) == []
+
+
+def test_hints_are_summed_up_in_a_line_for_each_kind():
+    def image(name, hint):
+        return AnnotatedImage(name, GREY[None], LABELS.astype(np.int32), hint=hint)
+
+    images = [image("a", ""), image("b", "no cells"), image("c", "odd"), image("d", "no cells")]
+    assert mask_notes(images) == ["2 of 4 masks (e.g. of b): no cells", "1 of 4 masks (e.g. of c): odd"]
 
 
 def test_missing_masks_are_named(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo
+from seamwise.decode import argmax, threshold, watershed
+from seamwise.io.models import Architecture, DecodeRule, ModelInfo, ThresholdPair, WatershedPair
 from seamwise.metrics import match
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
@@ -149,6 +150,58 @@ def test_min_size_of_the_model_file_holds_unless_another_is_given(scene):
     assert large.max() < small.max()
     again = segment(scene.image, model=model_of(net, min_size=30), min_size=0).labels
     assert np.array_equal(again, small)
+
+
+TUNED = DecodeRule(
+    rule="threshold",
+    threshold=ThresholdPair(touching=0.25, cell=0.25),
+    watershed=WatershedPair(background=0.27, cell=0.25),
+)
+
+
+def with_rule(model, rule):
+    return Model(model.net, model.info.model_copy(update={"decode": rule}), model.device, model.dtype)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_rule_is_the_models_own_or_the_one_asked_for(scene, keep):
+    model = with_rule(random_model(), TUNED)
+    z = segment(scene.image, model=model).probabilities
+
+    def labels(**options):
+        return segment(scene.image, model=model, keep_probabilities=keep, **options).labels
+
+    expected = {
+        "argmax": argmax(z),
+        "threshold": threshold(z, touching=0.25, cell=0.25, gap="second"),
+        "watershed": watershed(z, background=0.27, cell=0.25, gap="second"),
+    }
+    assert len({found.tobytes() for found in expected.values()}) == 3
+    for name, wanted in expected.items():
+        assert np.array_equal(labels(decode=name), wanted)
+    assert np.array_equal(labels(), labels(decode="threshold"))
+    own = DecodeRule(rule="threshold", threshold=ThresholdPair(touching=0.9, cell=0.2), min_size=3)
+    assert np.array_equal(labels(decode=own), labels(decode=own, min_size=3))
+    assert not np.array_equal(labels(decode=own), labels())
+
+
+def test_the_options_of_the_rule_hold_unless_another_size_is_given(scene):
+    rule = TUNED.model_copy(update={"min_size": 10, "min_core": 30})
+    model = with_rule(random_model(), rule)
+    z = segment(scene.image, model=model).probabilities
+    options = {"touching": 0.25, "cell": 0.25, "gap": "second"}
+    assert np.array_equal(segment(scene.image, model=model).labels, threshold(z, **options, min_size=10, min_core=30))
+    smaller = segment(scene.image, model=model, min_size=5).labels
+    assert np.array_equal(smaller, threshold(z, **options, min_size=5, min_core=5))
+
+
+def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_computed(scene):
+    for name in ("threshold", "watershed"):
+        with pytest.raises(ValueError, match=rf"no thresholds for decode '{name}'.*seamwise tune") as caught:
+            segment(scene.image, decode=name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"):
+        segment(scene.image, decode="otsu")
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,57 @@
 import pytest
 import torch
 
-from seamwise.losses import cross_entropy, youden
-from seamwise.segmentation.systems import CLASS_NAMES, system
+from seamwise import losses
+from seamwise.segmentation.systems import BUILDERS, CLASS_NAMES, system
+from seamwise.segmentation.transforms import MAPS
+
+# classes, loss and weight map as the thesis' chapters 3 to 5 define them
+THESIS = {
+    "unet2": (2, losses.cross_entropy, "unet"),
+    "unet3": (3, losses.cross_entropy, "unet"),
+    "fl": (3, losses.focal, "balance"),
+    "dwm": (3, losses.cross_entropy, "dwm"),
+    "saw": (3, losses.cross_entropy, "saw"),
+    "lsmax": (3, lambda *args, **options: losses.lovasz_softmax(*args, classes=(1, 2), **options), None),
+    "bwm": (3, losses.cross_entropy, "balance"),
+    "unet": (3, losses.cross_entropy, "unet"),
+    "w3": (3, losses.cross_entropy, "w3"),
+    "dsc": (3, lambda *args, **options: losses.cross_entropy(*args, **options) + losses.dice(*args[:2]), None),
+    "j3": (
+        3,
+        lambda *args, **options: losses.cross_entropy(*args, **options) + losses.youden(*args[:2], lam=0.25),
+        None,
+    ),
+    "j4": (
+        4,
+        lambda *args, **options: losses.cross_entropy(*args, **options) + losses.youden(*args[:2], lam=0.25),
+        None,
+    ),
+    "ce2": (2, losses.cross_entropy, None),
+    "ce3": (3, losses.cross_entropy, None),
+    "ce4": (4, losses.cross_entropy, None),
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "classes", "j"), [("ce2", 2, 0), ("ce3", 3, 0), ("ce4", 4, 0), ("j3", 3, 1), ("j4", 4, 1)]
-)
-def test_classes_and_loss_of_every_system(name, classes, j):
+def test_every_system_is_checked():
+    assert BUILDERS.keys() == THESIS.keys()
+
+
+@pytest.mark.parametrize("name", THESIS)
+def test_classes_loss_and_map_of_every_system(name):
+    classes, loss, weight_map = THESIS[name]
     chosen = system(name, lam=0.25)
     assert chosen.classes == classes <= len(CLASS_NAMES)
+    assert chosen.map == weight_map
+    assert weight_map is None or weight_map in MAPS
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, classes, 9, 8, generator=generator)
-    target = torch.randint(0, classes, (2, 9, 8), generator=generator)
-    expected = cross_entropy(logits, target) + j * youden(logits, target, lam=0.25)
-    assert chosen.loss(logits, target).item() == pytest.approx(expected.item())
+    target = torch.randint(-1, classes, (2, 9, 8), generator=generator)
+    weight = torch.rand(2, 9, 8, generator=generator)
+    for options in ({}, {"weight": weight}):
+        torch.testing.assert_close(chosen.loss(logits, target, **options), loss(logits, target, **options))
+
+
+def test_an_unknown_system_is_named():
+    with pytest.raises(ValueError, match=r"loss must be one of unet2, .*, ce4, not 'w4'"):
+        system("w4")

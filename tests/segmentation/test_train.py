@@ -11,8 +11,10 @@ import torch
 from seamwise.io.models import load_model
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
-from seamwise.segmentation.systems import System
+from seamwise.segmentation.systems import BUILDERS, System
 from seamwise.segmentation.train import learning_rate
+from seamwise.segmentation.transforms import TargetAndWeight, count_classes
+from seamwise.weights import class_weights
 
 
 def weights_of(folder):
@@ -57,19 +59,25 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, 
 def test_a_sample_depends_on_seed_step_and_index_only(annotated):
     def sample(number, *, seed=0, batch_size=4):
         samples = Samples(
-            annotated, seed=seed, steps=9, batch_size=batch_size, crop=(32, 32), augmentation=Augmentation()
+            annotated,
+            seed=seed,
+            steps=9,
+            batch_size=batch_size,
+            crop=(32, 32),
+            augmentation=Augmentation(),
+            transform=TargetAndWeight(map="dwm"),
         )
         return samples[number]
 
-    image, target = sample(4 * 3 + 1)
+    image, target, weight = sample(4 * 3 + 1)
     for number, options, same in [
         (13, {}, True),
         (8 * 3 + 1, {"batch_size": 8}, True),
         (14, {}, False),
         (13, {"seed": 1}, False),
     ]:
-        other_image, other_target = sample(number, **options)
-        assert (torch.equal(image, other_image) and torch.equal(target, other_target)) == same
+        others = sample(number, **options)
+        assert all(torch.equal(a, b) for a, b in zip((image, target, weight), others, strict=True)) == same
 
 
 def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
@@ -100,11 +108,49 @@ def test_log_curve_and_description(tmp_path, annotated, quick):
     assert not list(tmp_path.glob("*tmp*"))
 
 
-@pytest.mark.parametrize(("loss", "classes"), [("ce2", 2), ("ce3", 3), ("j3", 3)])
-def test_other_systems_train_and_predict(tmp_path, annotated, quick, loss, classes):
+@pytest.mark.parametrize(("loss", "classes"), [(name, build().classes) for name, build in BUILDERS.items()])
+def test_every_system_train_and_predict(tmp_path, annotated, quick, loss, classes):
     run(tmp_path, annotated, replace(quick, loss=loss))
     prediction = segment(annotated[0].image, model=tmp_path / "model.safetensors")
     assert prediction.probabilities.shape == (classes, 72, 80)
+
+
+def test_the_weights_of_a_map_reach_the_loss(tmp_path, annotated, quick):
+    """Balanced classes and none at all see the same samples and differ by the weights alone."""
+    losses = {}
+    for loss in ("ce3", "bwm"):
+        (tmp_path / loss).mkdir()
+        steps = losses.setdefault(loss, [])
+        settings = replace(quick, loss=loss, steps=1, learning_rate=1e-9)
+        train(
+            annotated, annotated, settings, output=tmp_path / loss, report=lambda p, steps=steps: steps.append(p.loss)
+        )
+    transform = quick.transform()
+    samples = Samples(
+        annotated, seed=0, steps=1, batch_size=2, crop=(48, 48), augmentation=quick.augmentation,
+        transform=replace(transform, classes=3),
+    )  # fmt: skip
+    target = torch.stack([samples[0][1], samples[1][1]])
+    counts = count_classes((image.labels for image in annotated), replace(transform, classes=3))
+    mean = torch.from_numpy(class_weights(counts))[target[target >= 0].long()].mean().item()
+    # untrained logits are about equal everywhere, so the loss is about log 3 times the mean weight
+    assert losses["bwm"][0] / losses["ce3"][0] == pytest.approx(mean, rel=0.2)
+
+
+def test_black_and_white_masks_give_their_own_target(annotated, quick):
+    settings = replace(quick, loss="ce3", annotation="binary")
+    labels = np.array([[1, 1, 1, 0, 2, 2, 0, 0]] * 5)
+    target, weight = settings.transform()(labels)
+    assert weight is None
+    assert target[2].tolist() == [1, 1, 2, 2, 2, 1, 0, 0]
+
+
+def test_options_of_the_weight_map_are_checked_with_the_settings():
+    assert TrainSettings(loss="w3", weights={"beta": 12}).transform().options == {"beta": 12}
+    with pytest.raises(ValueError, match="weight map w3 has no option 'tau': it has normalization, beta, nu, sigma"):
+        TrainSettings(loss="w3", weights={"tau": 12})
+    with pytest.raises(ValueError, match="options beta belong to a weight map"):
+        TrainSettings(loss="j4", weights={"beta": 12})
 
 
 def test_stacks_train_too(tmp_path, quick):
@@ -156,7 +202,7 @@ def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(tmp_path, annota
     def broken(logits, target):
         return logits.mean() * 0 + next(losses)
 
-    monkeypatch.setattr(sys.modules["seamwise.segmentation.train"], "system", lambda name, lam: System(4, broken))
+    monkeypatch.setattr(sys.modules["seamwise.segmentation.settings"], "system", lambda name, lam: System(4, broken))
     with pytest.raises(ValueError, match=r"the loss is nan at step 3: lower learning_rate"):
         run(tmp_path, annotated, quick)
     assert load_steps(tmp_path) == 2
@@ -219,3 +265,27 @@ def test_pixel_size_and_channel_go_into_the_model_file(tmp_path, annotated, quic
     run(tmp_path, images, quick)
     _, info = load_model(tmp_path / "model.safetensors")
     assert (info.spacing, info.channels) == ((0.5, 0.5), ("channel 2",))
+
+
+def test_snapshots_are_the_weights_of_their_step_and_change_nothing(tmp_path, annotated, quick):
+    plain = run(tmp_path / "plain", annotated, quick)
+    settings = replace(quick, snapshot_every=3)
+    assert_same(plain, run(tmp_path / "snapped", annotated, settings))
+    assert [path.name for path in (tmp_path / "snapped").glob("snapshot*")] == ["snapshot-3.safetensors"]
+    run(tmp_path / "three", annotated, quick, report=lambda progress: progress.step < 3)
+    after_three = weights_of(tmp_path / "three")
+    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors")
+    assert all(torch.equal(tensor, after_three[f"average.module.{name}"]) for name, tensor in weights.items())
+    assert info.training["step"] == 3
+    assert segment(annotated[0].image, model=tmp_path / "snapped" / "snapshot-3.safetensors").labels.shape == (72, 80)
+
+
+def test_a_resumed_run_writes_the_same_snapshots(tmp_path, annotated, quick):
+    run(tmp_path / "whole", annotated, replace(quick, snapshot_every=1))
+    run(tmp_path / "cut", annotated, quick, report=lambda progress: progress.step < 2)
+    run(tmp_path / "cut", annotated, replace(quick, snapshot_every=1), resume=True)
+    names = {path.name for path in (tmp_path / "cut").glob("snapshot*")}
+    assert names == {"snapshot-3.safetensors", "snapshot-4.safetensors"}
+    for name in names:
+        whole, cut = (load_model(tmp_path / folder / name)[0] for folder in ("whole", "cut"))
+        assert_same(whole, cut)

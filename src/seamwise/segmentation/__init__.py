@@ -2,10 +2,14 @@
 
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, read_pair
+from seamwise.segmentation.ensemble import combine
 from seamwise.segmentation.history import Progress
 from seamwise.segmentation.predict import Model, Prediction, load, segment
 from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
+from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd
+from seamwise.segmentation.tune import Trial, Tuning, tune
 
 __all__ = [
     "AnnotatedImage",
@@ -15,10 +19,18 @@ __all__ = [
     "Prediction",
     "Progress",
     "Split",
+    "System",
+    "TargetAndWeight",
+    "TargetAndWeightd",
     "TrainSettings",
+    "Trial",
+    "Tuning",
+    "combine",
     "find_pairs",
     "load",
     "read_pair",
     "segment",
+    "system",
     "train",
+    "tune",
 ]

@@ -1,7 +1,7 @@
 """Segment many files into a folder of label images; see `segment_files`."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from seamwise.io.models import model_path
 from seamwise.labels import Labels
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.overlay import overlay as draw
-from seamwise.segmentation.predict import Model, check_tile, load, segment
+from seamwise.segmentation.predict import Model, check_tile, decode_rule, load, segment
 
 _RECORD = "seamwise.json"
 
@@ -28,6 +28,7 @@ class Options:
     model: str = "nuclei-2d"
     channel: int | tuple[int, ...] | None = None
     axes: str | None = None
+    decode: str | None = None
     min_size: int | None = None
     tile: int | None = None
     flips: bool = False
@@ -85,8 +86,8 @@ def segment_files(
     Raises
     ------
     ValueError
-        Two inputs would write the same file, an output would replace an input, or the folder holds
-        labels made with other options or by something else.
+        Two inputs would write the same file, an output would replace an input, the folder holds labels made
+        with other options or by something else, or the model has no thresholds for the rule asked for.
     OSError
         An input is not there, or the output cannot be written.
     """
@@ -96,6 +97,8 @@ def segment_files(
     if options.axes is not None:
         check_axes(options.axes)
     model = load(options.model, device=device)
+    if options.decode is not None:
+        decode_rule(model.info, options.decode)
     if options.tile is not None:
         check_tile(options.tile, model)
     digest = hashlib.sha256(model_path(options.model).read_bytes()).hexdigest()
@@ -137,6 +140,7 @@ def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
     return segment(
         channels,
         model=model,
+        decode=options.decode,
         min_size=options.min_size,
         tile=options.tile,
         flips=options.flips,
@@ -146,18 +150,21 @@ def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
 
 def _jobs(images: Sequence[Path], output: Path) -> list[_Job]:
     jobs = [_Job(path, output / f"{stem(path)}.tif", output / f"{stem(path)}_overlay.png") for path in images]
-    inputs = {path.resolve() for path in images}
-    writers: dict[Path, Path] = {}
-    for job in jobs:
-        for target in (job.labels, job.overlay):
-            if target in writers:
-                raise ValueError(
-                    f"{writers[target]} and {job.image} would both write {target}: segment them into two folders"
-                )
-            if target.resolve() in inputs:
-                raise ValueError(f"the results of {job.image} would replace {target}: choose another output folder")
-            writers[target] = job.image
+    check_outputs({job.image: (job.labels, job.overlay) for job in jobs})
     return jobs
+
+
+def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
+    """Raise ValueError if two inputs would write the same file, or one would replace an input."""
+    inputs = {path.resolve() for path in outputs}
+    writers: dict[Path, Path] = {}
+    for image, written in outputs.items():
+        for path in written:
+            if path in writers:
+                raise ValueError(f"{writers[path]} and {image} would both write {path}: give them two output folders")
+            if path.resolve() in inputs:
+                raise ValueError(f"the results of {image} would replace {path}: choose another output folder")
+            writers[path] = image
 
 
 def _prepare(output: Path, jobs: Sequence[_Job], record: dict[str, Any], overwrite: bool) -> None:

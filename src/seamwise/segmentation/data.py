@@ -1,23 +1,24 @@
 """Annotated images: find them in a folder, read them, draw training samples from them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch.utils.data import Dataset
 
 from seamwise.io.images import Image, by_stem, find_images, read_image, read_labels, stem
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule
-from seamwise.labels import Labels, relabel, semantic_target
+from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
-
-_CRUMBS = 4
+from seamwise.segmentation.sanity import looks_like
+from seamwise.segmentation.transforms import Annotation, TargetAndWeight
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class AnnotatedImage:
         Pixel size in micrometres.
     note : str
         What the user should know about how the file was read.
+    hint : str
+        What seems wrong with the mask.
+    fragmented : tuple of Fragments
+        The cells that consist of several pieces, by their numbers in the file.
+        `mask_notes` sums up both for many images.
     """
 
     name: str
@@ -52,6 +58,13 @@ class AnnotatedImage:
     channels: tuple[str, ...] = ("grey",)
     spacing: tuple[float, ...] | None = None
     note: str = ""
+    hint: str = ""
+    fragmented: tuple[Fragments, ...] = ()
+
+    @property
+    def relative_spacing(self) -> tuple[float, ...] | None:
+        """Pixel size along each axis in units of the smallest: lengths are then in pixels of the finest axis."""
+        return self.spacing and tuple(step / min(self.spacing) for step in self.spacing)
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,7 @@ def read_pair(
     rule: NormalizationRule,
     channel: int | Sequence[int] | None = None,
     axes: str | None = None,
+    annotation: Annotation = "instances",
 ) -> AnnotatedImage:
     """Read and normalise an annotated image.
 
@@ -111,6 +125,9 @@ def read_pair(
     rule : NormalizationRule
     channel, axes
         See `io.images.read_image`.
+    annotation : {"instances", "binary"}
+        What the mask holds. "instances": a number for each cell. "binary": 0 background, positive = cell, lines
+        of background between the cells; each component (`labels.connected_components`) becomes a cell.
 
     Raises
     ------
@@ -120,28 +137,23 @@ def read_pair(
     """
     read = [read_image(path, axes=axes, channel=channel) for path in pair.images]
     image = np.concatenate([as_channels(part, chosen=channel is not None) for part in read])
-    labels = read_labels(pair.labels)
+    mask = read_labels(pair.labels, one_bit=annotation == "binary")
     if image.ndim - 1 != ndim:
         raise ValueError(
             f"{pair.images[0]} has {image.ndim - 1} spatial axes, expected {ndim}: set ndim = {image.ndim - 1}, "
             "or say what the axes are, e.g. --axes CYX"
         )
-    if labels.shape != image.shape[1:]:
+    if mask.shape != image.shape[1:]:
         raise ValueError(
-            f"mask {pair.labels} has size {labels.shape}, its image {pair.images[0].name} has {image.shape[1:]}: "
+            f"mask {pair.labels} has size {mask.shape}, its image {pair.images[0].name} has {image.shape[1:]}: "
             "they must be equal"
         )
     normalise = normalization(image, rule)
     if not normalise.scale.any():
         raise ValueError(f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out")
     notes = dict.fromkeys(part.note for part in read if part.note)
-    if not (labels > 0).any():
-        notes[f"mask {pair.labels} has no cells: its image counts as background"] = None
-    elif _looks_binary(labels):
-        notes[
-            f"mask {pair.labels} holds a single number in many pieces: if it is black and white, number its cells "
-            "first (Fiji: Analyze Particles; Python: skimage.measure.label), or they count as one cell"
-        ] = None
+    labels = connected_components(np.sign(mask)) if annotation == "binary" else mask
+    hint = _hint(mask, annotation)
     return AnnotatedImage(
         name=pair.name,
         image=normalise(image),
@@ -149,13 +161,46 @@ def read_pair(
         channels=_channel_names(len(image), channel),
         spacing=read[0].spacing,
         note="; ".join(notes),
+        hint=hint,
+        # of a mask that is no label image, every number would be in pieces
+        fragmented=() if hint else fragments(labels),
     )
 
 
-def _looks_binary(labels: Labels) -> bool:
-    """One number in more pieces than the crumbs of one cell would be."""
-    cells = labels[labels > 0]
-    return bool(cells.min() == cells.max()) and ndimage.label(labels > 0)[1] > _CRUMBS
+def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
+    """Sum up for the user what seems wrong with the masks: a line for each kind, not for each image."""
+    hints = Counter(image.hint for image in images if image.hint)
+    first = {image.hint: image.name for image in reversed(images)}
+    notes = [f"{count} of {len(images)} masks (e.g. of {first[hint]}): {hint}" for hint, count in hints.items()]
+    affected = [image for image in images if image.fragmented]
+    if affected:
+        cells = [cell for image in affected for cell in image.fragmented]
+        crumbs = [size for cell in cells for size in cell.sizes[1:]]
+        notes.append(
+            f"{len(cells)} of {sum(int(image.labels.max()) for image in images)} cells are in several pieces "
+            f"(in {len(affected)} of {len(images)} images, e.g. number {cells[0].label} of {affected[0].name}; half of "
+            f"the smaller pieces have at most {median(crumbs):.0f} pixels, the largest {max(crumbs)}): each piece is "
+            "learned as a cell of its own; erase stray pixels, and give two cells that share a number two of them "
+            "(seamwise.labels.fragments lists the pieces)"
+        )
+    return notes
+
+
+def _hint(mask: Labels, annotation: Annotation) -> str:
+    cells = mask[mask > 0]
+    if not cells.size:
+        return "no cells; the image counts as background"
+    looks = looks_like(mask)
+    if looks == "photograph":
+        return "scattered numbers, as in a photograph; is it the mask?"
+    if annotation == "instances" and looks == "binary":
+        return (
+            "a single number in many pieces; if it is black and white, say so with --masks binary, "
+            "or it counts as one cell"
+        )
+    if annotation == "binary" and cells.min() != cells.max():
+        return "several numbers; if they number the cells, leave out --masks binary, which joins touching cells"
+    return ""
 
 
 def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
@@ -175,7 +220,7 @@ def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str,
     return tuple(f"channel {number}" for number in (numbers if len(numbers) == count else range(count)))
 
 
-class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class Samples(Dataset[tuple[torch.Tensor, ...]]):
     """Training samples numbered step·batch_size + index, each a pure function of (seed, step, index).
 
     Workers and resuming do not change which samples a step sees. Losses on the same classes see the same
@@ -191,24 +236,24 @@ class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         batch_size: int,
         crop: tuple[int, ...],
         augmentation: Augmentation,
-        target: Callable[[Labels], NDArray[np.int8]] = semantic_target,
+        transform: TargetAndWeight,
     ) -> None:
         self.images = images
         self.seed, self.steps, self.batch_size = seed, steps, batch_size
-        self.crop, self.augmentation, self.target = crop, augmentation, target
+        self.crop, self.augmentation, self.transform = crop, augmentation, transform
 
     def __len__(self) -> int:
         return self.steps * self.batch_size
 
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return image `(C, *crop)` float32 and target `(*crop)` int8."""
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, ...]:
+        """Return image `(C, *crop)` float32, target `(*crop)` int8, and weight `(*crop)` float32 if there is a map."""
         step, index = divmod(number, self.batch_size)
         rng = np.random.default_rng((self.seed, step, index))
         source = self.images[int(rng.integers(len(self.images)))]
         image, labels = random_crop(source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng)
-        target = self.target(labels)
+        target, weight = self.transform(labels, spacing=source.relative_spacing)
         image = vary_intensity(image, target, settings=self.augmentation, rng=rng)
-        return torch.from_numpy(image), torch.from_numpy(target)
+        return tuple(torch.from_numpy(array) for array in (image, target, weight) if array is not None)
 
 
 def _pairs_of(folder: Path) -> tuple[Pair, ...]:

@@ -1,8 +1,12 @@
 """Which device, precision and memory layout to compute in."""
 
+from typing import TypeVar
+
 import torch
 
-from seamwise.nets import UNet
+from seamwise.nets.average import Network
+
+AnyNet = TypeVar("AnyNet", bound=Network)
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -48,7 +52,7 @@ def memory_format(ndim: int) -> torch.memory_format:
     return torch.channels_last_3d if ndim == 3 else torch.channels_last
 
 
-def place(net: UNet, device: torch.device, dtype: torch.dtype = torch.float32) -> UNet:
+def place(net: AnyNet, device: torch.device, dtype: torch.dtype = torch.float32) -> AnyNet:
     """Move a network to a device, in the given precision and the layout its convolutions are fastest in."""
     layout = memory_format(net.ndim)
     return net.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload,no-any-return]

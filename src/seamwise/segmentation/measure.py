@@ -1,13 +1,29 @@
 """Score label images on disk; see `score_files`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seamwise.io.images import by_stem, find_images, read_labels, stem
-from seamwise.labels import Labels
-from seamwise.metrics import DEFAULT_THRESHOLDS, DatasetMatching, match_dataset
+from seamwise.metrics import (
+    DEFAULT_THRESHOLDS,
+    ContourMatching,
+    DatasetContours,
+    DatasetMatching,
+    Matching,
+    contour_scores,
+    match_many,
+    summarise_contours,
+    summarise_matchings,
+)
 from seamwise.segmentation.data import check_complete
+from seamwise.segmentation.sanity import looks_like
+
+_HINTS = {
+    "binary": "a single number in many pieces; if it is black and white, number its cells first (Fiji: Analyze "
+    "Particles; Python: seamwise.labels.connected_components), or they count as one",
+    "photograph": "scattered numbers, as in a photograph; give label images, as `seamwise segment` writes them",
+}
 
 
 @dataclass(frozen=True)
@@ -17,6 +33,24 @@ class ScoredPair:
     name: str
     predicted: Path
     truth: Path
+
+
+@dataclass(frozen=True)
+class FileScores:
+    """Scores of label images on disk.
+
+    Attributes
+    ----------
+    matching : DatasetMatching
+    contours : DatasetContours or None
+        None without radii.
+    hints : tuple of str
+        What seems wrong with the files, a line for each kind.
+    """
+
+    matching: DatasetMatching
+    contours: DatasetContours | None
+    hints: tuple[str, ...]
 
 
 def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
@@ -44,18 +78,45 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
     return tuple(ScoredPair(name, found[name], path) for name, path in wanted.items())
 
 
-def score_files(pairs: Iterable[ScoredPair], *, thresholds: Sequence[float] = DEFAULT_THRESHOLDS) -> DatasetMatching:
-    """Match every pair at every IoU threshold; one pair at a time is in memory."""
+def score_files(
+    pairs: Iterable[ScoredPair],
+    *,
+    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    radii: Sequence[float] = (),
+) -> FileScores:
+    """Match every pair at every IoU threshold and score its contours at every radius, in pixels.
 
-    def read() -> Iterator[tuple[Labels, Labels]]:
-        for pair in pairs:
-            true, found = read_labels(pair.truth), read_labels(pair.predicted)
-            if true.shape != found.shape:
-                raise ValueError(
-                    f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal"
-                )
-            if found.min() < 0:
-                raise ValueError(f"{pair.predicted} has negative labels: only the truth can have ignored pixels")
-            yield true, found
+    Each file is read once, and one pair at a time is in memory.
 
-    return match_dataset(read(), thresholds=thresholds)
+    Raises
+    ------
+    ValueError
+        The two files of a pair differ in size, or a prediction has negative labels; and what `read_labels`
+        raises.
+    """
+    scored = [_score_pair(pair, thresholds, radii) for pair in pairs]
+    return FileScores(
+        matching=summarise_matchings(matchings for matchings, _, _ in scored),
+        contours=summarise_contours(contours for _, contours, _ in scored) if radii else None,
+        hints=_hints({path: looks for _, _, both in scored for path, looks in both.items()}),
+    )
+
+
+def _score_pair(
+    pair: ScoredPair, thresholds: Sequence[float], radii: Sequence[float]
+) -> tuple[tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]:
+    true, found = read_labels(pair.truth), read_labels(pair.predicted)
+    if true.shape != found.shape:
+        raise ValueError(f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal")
+    if found.min() < 0:
+        raise ValueError(f"{pair.predicted} has negative labels: only the truth can have ignored pixels")
+    contours = contour_scores(true, found, radii=radii) if radii else ()
+    looks = {pair.predicted: looks_like(found), pair.truth: looks_like(true)}
+    return match_many(true, found, thresholds=thresholds), contours, looks
+
+
+def _hints(looks: Mapping[Path, str]) -> tuple[str, ...]:
+    odd = {kind: [path for path, seen in looks.items() if seen == kind] for kind in _HINTS}
+    return tuple(
+        f"{len(paths)} of {len(looks)} files (e.g. {paths[0]}): {_HINTS[kind]}" for kind, paths in odd.items() if paths
+    )

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seamwise.decode import argmax, instances, semantic_classes
-from seamwise.io.models import ModelInfo, load_model, model_path
+from seamwise.io.models import Architecture, DecodeRule, ModelInfo, load_model, model_path
 from seamwise.labels import Labels
-from seamwise.nets import UNet
+from seamwise.nets import Average, UNet
+from seamwise.nets.average import Network
+from seamwise.segmentation.decoding import Slab, decode_slabs
 from seamwise.segmentation.devices import choose_device, choose_precision, memory_format, place
 from seamwise.segmentation.normalization import Normalization, normalization
 from seamwise.tiling import blend, tiles
@@ -27,7 +28,7 @@ _OVERLAP = {2: 64, 3: 32}
 class Model:
     """A network ready to predict, with its description."""
 
-    net: UNet
+    net: Network
     info: ModelInfo
     device: torch.device
     dtype: torch.dtype
@@ -53,6 +54,7 @@ def segment(
     image: NDArray[Any],
     *,
     model: str | Path | Model = "nuclei-2d",
+    decode: str | DecodeRule | None = None,
     min_size: int | None = None,
     tile: int | None = None,
     flips: bool = False,
@@ -67,6 +69,9 @@ def segment(
         A grey image, or channels first as many as the model was trained on.
     model : str, path or Model
         Name of a shipped model, path of a model file, or what `load` returned (to load only once).
+    decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
+        How probabilities become labels: the name of a rule whose thresholds the model file holds (see `tune`),
+        or a rule of your own; by default what the model file says.
     min_size : int, optional
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
@@ -80,7 +85,8 @@ def segment(
         "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
     keep_probabilities : bool
         False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile thick along
-        the image's longest axis.
+        the image's longest axis, and of one class number per pixel. A watershed needs more: five bytes per
+        pixel, and 27 while it floods.
 
     Returns
     -------
@@ -90,7 +96,7 @@ def segment(
     ------
     ValueError
         Wrong number of axes or channels, NaN or infinite pixels, or a constant image; tiles that are too
-        small; a damaged model file; no such device.
+        small; a damaged model file; no such device; a rule the model has no thresholds for.
     FileNotFoundError
         No such model.
 
@@ -107,21 +113,38 @@ def segment(
     """
     chosen = model if isinstance(model, Model) else load(model, device=device)
     channels = as_model_input(image, chosen.info)
-    rule = chosen.info.decode
-    least = rule.min_size if min_size is None else min_size
-    core = min(rule.min_core, least)  # who asks for smaller cells wants no larger crumbs taken away either
+    rule = decode_rule(chosen.info, decode, min_size)
+    shape = channels.shape[1:]
     slabs = probability_slabs(channels, chosen, tile=tile, flips=flips)
-    if keep_probabilities:
-        shape = (chosen.info.architecture.out_channels, *channels.shape[1:])
-        probabilities = np.empty(shape, np.float32)
-        for box, slab in slabs:
-            probabilities[(slice(None), *box)] = slab
-        labels = argmax(probabilities, min_size=least, min_core=core, gap=rule.gap)
-        return Prediction(labels, probabilities)
-    classes = np.empty(channels.shape[1:], np.uint8)
+    if not keep_probabilities:
+        return Prediction(decode_slabs(slabs, shape, rule), None)
+    probabilities = np.empty((chosen.info.architecture.out_channels, *shape), np.float32)
+    labels = decode_slabs(_kept(slabs, probabilities), shape, rule)
+    return Prediction(labels, probabilities)
+
+
+def _kept(slabs: Iterator[Slab], probabilities: NDArray[np.float32]) -> Iterator[Slab]:
+    """Copy slabs that pass by into the array of the whole image."""
     for box, slab in slabs:
-        classes[box] = semantic_classes(slab, gap=rule.gap)
-    return Prediction(instances(classes, min_size=least, min_core=core), None)
+        probabilities[(slice(None), *box)] = slab
+        yield box, slab
+
+
+def decode_rule(info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None) -> DecodeRule:
+    """Return the rule to decode with: the model's own, unless another or another size is asked for.
+
+    Raises
+    ------
+    ValueError
+        There is no rule of that name, or the model has no thresholds for it.
+    """
+    rule = info.decode if decode is None else decode
+    if not isinstance(rule, DecodeRule):
+        rule = info.decode.named(rule)
+    if min_size is None:
+        return rule
+    # who asks for smaller cells wants no larger crumbs taken away either
+    return rule.model_copy(update={"min_size": min_size, "min_core": min(rule.min_core, min_size)})
 
 
 def load(model: str | Path, *, device: str = "auto") -> Model:
@@ -137,9 +160,13 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
     return ready(net, info, chosen)
 
 
-def build_net(info: ModelInfo) -> UNet:
+def build_net(info: ModelInfo) -> Network:
     """Build the untrained network that a model file describes."""
-    architecture = info.architecture
+    members = [_build_unet(info.architecture) for _ in range(info.architecture.members)]
+    return members[0] if len(members) == 1 else Average(members)
+
+
+def _build_unet(architecture: Architecture) -> UNet:
     return UNet(
         architecture.in_channels,
         architecture.out_channels,
@@ -150,7 +177,7 @@ def build_net(info: ModelInfo) -> UNet:
     )
 
 
-def ready(net: UNet, info: ModelInfo, device: torch.device) -> Model:
+def ready(net: Network, info: ModelInfo, device: torch.device) -> Model:
     """Prepare a copy of a trained network for prediction: norms folded, in the device's best precision."""
     dtype = choose_precision(device)
     net = deepcopy(net).fold_norms().requires_grad_(False)

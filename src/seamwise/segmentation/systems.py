@@ -1,34 +1,146 @@
-"""The thesis' segmentation systems by name: what the network learns and by which loss."""
+"""The thesis' segmentation systems: what the network learns, by which loss, with which weight map.
 
-from collections.abc import Callable
+A system is built by the function of its name (`unet2`, `unet3`, `fl`, `dwm`, `saw`, `lsmax`, `bwm`, `unet`, `w3`,
+`dsc`, `j3`, `j4`; `ce2`, `ce3` and `ce4` are plain cross entropy); `system` finds it by the name as text.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 from torch import Tensor
 
-from seamwise.losses import cross_entropy, cross_entropy_and_youden
+from seamwise.losses import cross_entropy, cross_entropy_and_dice, cross_entropy_and_youden, focal, lovasz_softmax
+from seamwise.segmentation.transforms import MapName
 
-SystemName = Literal["ce2", "ce3", "ce4", "j3", "j4"]
+SystemName = Literal[
+    "unet2", "unet3", "fl", "dwm", "saw", "lsmax", "bwm", "unet", "w3", "dsc", "j3", "j4", "ce2", "ce3", "ce4"
+]
 
 CLASS_NAMES = ("background", "cell", "touching", "gap")
 
 
+class Loss(Protocol):
+    """A loss of logits `(N, C, *S)`, target `(N, *S)` and weights `(N, *S)` or None."""
+
+    def __call__(self, logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
+        """Return a scalar."""
+
+
 @dataclass(frozen=True)
 class System:
-    """Number of semantic classes and loss(logits, target)."""
+    """A segmentation system.
 
-    classes: int
-    loss: Callable[[Tensor, Tensor], Tensor]
-
-
-def system(name: SystemName, *, lam: float) -> System:
-    """Build a system by name.
-
-    - ``ce2``, ``ce3``, ``ce4``: cross entropy on two, three or four classes;
-    - ``j3``, ``j4``: cross entropy plus Youden's J on three or four classes (thesis chapter 5), the
-      J term weighted by `lam` for each pair of classes.
+    Attributes
+    ----------
+    classes : int
+        Number of semantic classes: 2 background and cell, 3 touching, 4 gap.
+    loss : function
+    map : str, optional
+        Weight map (see `seamwise.weights`) that the loss is called with; without one it is called without weights.
     """
 
-    loss = partial(cross_entropy_and_youden, lam=lam) if name.startswith("j") else cross_entropy
-    return System(int(name[-1]), loss)
+    classes: int
+    loss: Loss
+    map: MapName | None = None
+
+
+def ce2() -> System:
+    """Cross entropy on two classes."""
+    return System(2, cross_entropy)
+
+
+def ce3() -> System:
+    """Cross entropy on three classes."""
+    return System(3, cross_entropy)
+
+
+def ce4() -> System:
+    """Cross entropy on four classes."""
+    return System(4, cross_entropy)
+
+
+def unet2() -> System:
+    """UNET2, thesis chapter 3: U-Net's own weight map on two classes."""
+    return System(2, cross_entropy, "unet")
+
+
+def unet3() -> System:
+    """UNET3, thesis chapter 3: U-Net's weight map on three classes."""
+    return System(3, cross_entropy, "unet")
+
+
+def unet() -> System:
+    """UNET, thesis chapter 4: the same as `unet3`.
+
+    In the thesis the two differ by their annotation: lines between cells in chapter 3 (``annotation = "binary"`` here),
+    numbered cells in chapter 4.
+    """
+    return unet3()
+
+
+def fl() -> System:
+    """FL, thesis chapter 3: focal loss with exponent 2 and balanced classes."""
+    return System(3, focal, "balance")
+
+
+def dwm() -> System:
+    """DWM, thesis (3.2): background fades with its distance from the cells."""
+    return System(3, cross_entropy, "dwm")
+
+
+def saw() -> System:
+    """SAW, thesis (3.3): contours weigh more, the narrower the shape."""
+    return System(3, cross_entropy, "saw")
+
+
+def bwm() -> System:
+    """BWM, thesis chapters 4 and 5: balanced classes."""
+    return System(3, cross_entropy, "balance")
+
+
+def w3() -> System:
+    """W³, thesis (4.3): contours by the thickness of their cells, far background almost nothing."""
+    return System(3, cross_entropy, "w3")
+
+
+def lsmax() -> System:
+    """LSMAX, thesis chapter 4: Lovász-softmax, averaged over the classes cell and touching.
+
+    The background has no term of its own, but its pixels count as errors of the other two.
+    """
+    return System(3, partial(lovasz_softmax, classes=(1, 2)))
+
+
+def dsc() -> System:
+    """DSC, thesis chapter 5: cross entropy plus soft Dice on three classes."""
+    return System(3, cross_entropy_and_dice)
+
+
+def j3(lam: float = 0.5) -> System:
+    """J3, thesis chapter 5: cross entropy plus Youden's J on three classes, `lam` for each pair of classes."""
+    return System(3, partial(cross_entropy_and_youden, lam=lam))
+
+
+def j4(lam: float = 0.5) -> System:
+    """J4, thesis chapter 5: cross entropy plus Youden's J on four classes, `lam` for each pair of classes."""
+    return System(4, partial(cross_entropy_and_youden, lam=lam))
+
+
+BUILDERS: Mapping[str, Callable[..., System]] = {
+    build.__name__: build for build in (unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3, ce4)
+}
+
+
+def system(name: SystemName, *, lam: float = 0.5) -> System:
+    """Build a system by its name; `lam` is the weight of the J term in `j3` and `j4`.
+
+    Raises
+    ------
+    ValueError
+        There is no such system.
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"loss must be one of {', '.join(BUILDERS)}, not {name!r}")
+    return BUILDERS[name](lam) if name in ("j3", "j4") else BUILDERS[name]()

@@ -8,7 +8,6 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,15 +21,15 @@ from torch.utils.data import DataLoader, Subset
 from seamwise import __version__
 from seamwise.io.atomic import atomic_path
 from seamwise.io.models import Architecture, DecodeRule, ModelInfo, save_model
-from seamwise.labels import semantic_target
 from seamwise.metrics import match_dataset
-from seamwise.nets import UNet
+from seamwise.nets.average import Network
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.devices import choose_device, choose_precision, place
 from seamwise.segmentation.history import Progress, plot_curve, write_log
 from seamwise.segmentation.predict import Model, build_net, ready, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import CLASS_NAMES, System, system
+from seamwise.segmentation.systems import CLASS_NAMES, System
+from seamwise.segmentation.transforms import count_classes
 
 # Fabric announces its precision on every start; ours is in `seamwise info`
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -56,7 +55,7 @@ def train(
         All the run depends on besides the images.
     output : Path
         An existing folder. Gets ``model.safetensors`` (the weights with the best validation PQ so far), ``log.csv``,
-        ``curve.png`` and ``checkpoint.pt``.
+        ``curve.png`` and ``checkpoint.pt``; and ``snapshot-<step>.safetensors`` if `settings.snapshot_every` asks.
     resume : bool
         Go on from ``checkpoint.pt``. On a CPU, with the same number of threads, the weights are then bit
         for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and the learning
@@ -94,24 +93,26 @@ def train(
         devices=1 if chosen.index is None or chosen.type == "cpu" else [chosen.index],
         precision="bf16-mixed" if half else "32-true",
     )
-    task = system(settings.loss, lam=settings.lam)
+    task = settings.system()
     info = _describe(settings, task, training, validation)
     torch.manual_seed(settings.seed)
     weights = place(build_net(info), chosen)
     average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
-    averaged = cast(UNet, average.module)
+    averaged = cast(Network, average.module)
     net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
     state = _State(weights, average, optimizer)
     if resume:
         state.restore(output / "checkpoint.pt", info.training)
 
     began = time.monotonic() - state.seconds
-    for image, target in _batches(training, settings, task, first_step=state.step):
+    for image, target, *weight in _batches(training, settings, first_step=state.step):
         rate = learning_rate(state.step, settings)
         for group in optimizer.param_groups:
             group["lr"] = rate
         net.train()
-        loss = task.loss(net(fabric.to_device(image)), fabric.to_device(target))
+        # a system without a weight map has no third part
+        options = {"weight": fabric.to_device(weight[0])} if weight else {}
+        loss = task.loss(net(fabric.to_device(image)), fabric.to_device(target), **options)
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()
@@ -128,6 +129,9 @@ def train(
             progress = validate(ready(averaged, info, chosen), validation, progress)
             if state.is_best(progress):
                 save_model(output / "model.safetensors", averaged.state_dict(), _scored(info, progress))
+        if settings.snapshot_every and progress.step % settings.snapshot_every == 0:
+            snapshot = output / f"snapshot-{progress.step}.safetensors"
+            save_model(snapshot, averaged.state_dict(), _scored(info, progress))
         state.history.append(progress)
         stop = report(progress) is False
         if validated or stop:
@@ -165,7 +169,7 @@ def validate(model: Model, images: Sequence[AnnotatedImage], progress: Progress)
 class _State:
     """All that changes during a run; what a checkpoint holds."""
 
-    weights: UNet
+    weights: Network
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     history: list[Progress] = field(default_factory=list)
@@ -215,8 +219,12 @@ class _State:
 
 
 def _batches(
-    images: Sequence[AnnotatedImage], settings: TrainSettings, task: System, *, first_step: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+    images: Sequence[AnnotatedImage], settings: TrainSettings, *, first_step: int
+) -> Iterator[Sequence[Tensor]]:
+    """Image, target, and weights if the system has a weight map."""
+    transform = settings.transform()
+    if transform.map is not None:
+        transform = settings.transform(count_classes((image.labels for image in images), transform))
     samples = Samples(
         images,
         seed=settings.seed,
@@ -224,12 +232,7 @@ def _batches(
         batch_size=settings.batch_size,
         crop=(settings.crop,) * settings.ndim,
         augmentation=settings.augmentation,
-        target=partial(
-            semantic_target,
-            classes=task.classes,
-            touching_radius=settings.touching_radius,
-            gap_radius=settings.gap_radius,
-        ),
+        transform=transform,
     )
     remaining = Subset(samples, range(first_step * settings.batch_size, len(samples)))
     return iter(DataLoader(remaining, settings.batch_size, num_workers=settings.workers))
@@ -250,7 +253,7 @@ def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
     return update
 
 
-def _optimizer(net: UNet, settings: TrainSettings) -> torch.optim.Optimizer:
+def _optimizer(net: Network, settings: TrainSettings) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
@@ -299,8 +302,8 @@ def _describe(
 ) -> ModelInfo:
     first = training[0]
     spacings = {image.spacing for image in training}
-    # what the weights depend on; how many processes prepare the samples is not part of it
-    wanted = {k: v for k, v in RootModel(settings).model_dump().items() if k != "workers"}
+    # what the weights depend on; who prepares the samples and what is saved along the way is not part of it
+    wanted = {k: v for k, v in RootModel(settings).model_dump().items() if k not in ("workers", "snapshot_every")}
     return ModelInfo(
         architecture=Architecture(
             in_channels=len(first.image),

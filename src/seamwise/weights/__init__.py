@@ -4,10 +4,10 @@ Every map is `f(labels, target=None, *, spacing=None, normalization="rarest", co
 map of the labels' shape; ignored pixels weigh 0.
 """
 
-from seamwise.weights.balance import Normalization, balance, class_weights, counts_of
+from seamwise.weights.balance import balance, class_weights, counts_of
 from seamwise.weights.dwm import dwm
 from seamwise.weights.saw import saw
 from seamwise.weights.unet import unet
 from seamwise.weights.w3 import w3
 
-__all__ = ["Normalization", "balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"]
+__all__ = ["balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"]

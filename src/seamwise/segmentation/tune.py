@@ -1,0 +1,336 @@
+"""Find the pair of thresholds a model decodes best with; see `tune`."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.decode.watershed import BackgroundAs
+from seamwise.io.atomic import atomic_path
+from seamwise.io.models import (
+    DecodeRule,
+    ModelInfo,
+    ThresholdPair,
+    TuningRecord,
+    WatershedPair,
+    load_model,
+    save_model,
+    shipped_models,
+)
+from seamwise.metrics import match_dataset
+from seamwise.segmentation.data import AnnotatedImage
+from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.predict import Model, as_model_input, probability_slabs
+
+TunedRule = Literal["threshold", "watershed"]
+Point = tuple[int, int]
+
+GRID = tuple(step / 50 for step in range(1, 50))  # 0.02 … 0.98
+_GRID_IN_WORDS = "0.02 to 0.98 by 0.02"
+_STRIDES = (8, 4, 2, 1)
+_KEPT = 3  # points that the search goes on from: with one, it may stay on a side peak
+_WORKERS = min(os.cpu_count() or 1, 4)  # each holds an image while it decodes it; Python's lock stops more from helping
+
+THRESHOLDS: Mapping[TunedRule, tuple[str, str]] = {
+    "threshold": ("touching", "cell"),
+    "watershed": ("background", "cell"),
+}
+_SYMBOLS = {
+    ("threshold", "touching"): "γ₂",
+    ("threshold", "cell"): "γ₁",
+    ("watershed", "background"): "τ₀",
+    ("watershed", "cell"): "τ₁",
+}
+_SHOWN = 0.1  # PQ below the best that the plot tells apart
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A pair of thresholds, in the order of `THRESHOLDS`, and the PQ it reached."""
+
+    thresholds: tuple[float, float]
+    panoptic_quality: float
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What `tune` found.
+
+    Attributes
+    ----------
+    decode : {"threshold", "watershed"}
+    best : Trial
+    argmax_panoptic_quality : float
+        What the arg max reaches on the same images.
+    rule : DecodeRule
+        The model's decode rule with the best pair in it; `decode` is its default if that is better than what the model
+        did before.
+    images : tuple of str
+        Names of the images.
+    trials : tuple of Trial
+        Every pair that was decoded and scored.
+    """
+
+    decode: TunedRule
+    best: Trial
+    argmax_panoptic_quality: float
+    rule: DecodeRule
+    images: tuple[str, ...]
+    trials: tuple[Trial, ...]
+
+    def __str__(self) -> str:
+        """What the user wants to know, in a line."""
+        first, second = (
+            f"{name} {value:.2f}" for name, value in zip(THRESHOLDS[self.decode], self.best.thresholds, strict=True)
+        )
+        return (
+            f"argmax PQ {self.argmax_panoptic_quality:.3f}, best {self.decode} "
+            f"PQ {self.best.panoptic_quality:.3f} at {first}, {second}"
+        )
+
+
+def tune(
+    images: Iterable[AnnotatedImage],
+    model: Model,
+    *,
+    decode: TunedRule = "threshold",
+    background_as: BackgroundAs = "marker",
+    report: Callable[[Trial], object] = lambda trial: None,
+) -> Tuning:
+    """Find the pair of thresholds with the best panoptic quality on annotated images.
+
+    Objective: PQ at IoU 0.5, pooled over the images, of the labels that `segment` gives with that pair and the
+    model's `gap`, `min_size` and `min_core`. Both thresholds run over 0.02, 0.04, …, 0.98: 2,401 pairs.
+
+    Parameters
+    ----------
+    images : iterable of AnnotatedImage
+        As read by `data.read_pair`; best those the model was not trained on. Taken one at a time.
+    model : Model
+    decode : {"threshold", "watershed"}
+        Whose thresholds: γ2 and γ1 of `decode.threshold`, or τ0 and τ1 of `decode.watershed`.
+    background_as : {"marker", "mask"}
+        See `decode.watershed`.
+    report : function
+        Called with each trial.
+
+    Returns
+    -------
+    Tuning
+
+    Raises
+    ------
+    ValueError
+        There are no images, none of them holds a cell, or one does not fit the model; an unknown option.
+    OSError
+        The folder of temporary files is full.
+
+    Notes
+    -----
+    *Cost.* One pass of the network, and some 120 decodings of each image instead of 2,401 (`coarse_to_fine`). Every
+    pair that is tried is decoded and matched in full, nothing is approximated; what may be missed is a peak narrower
+    than the first, coarse grid. The decodings run on up to four threads.
+
+    *Memory.* Probabilities and labels wait in a temporary folder (in `TMPDIR`), at 4 bytes per pixel and class
+    and 4 for the label; in memory is one image per thread.
+
+    *Ties.* Of equally good pairs, the one nearest to (0.5, 0.5) in the sum of both distances, then the smaller first
+    threshold: far from where the surface falls off.
+
+    The PQ of the best of many pairs on the images it was chosen on is a little too good; judge it on others.
+
+    Source: thesis section 4.3 and Tables 4 and 5, which explore both parameters in steps of 0.1.
+    """
+    if background_as not in get_args(BackgroundAs):
+        raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
+    if decode not in THRESHOLDS:
+        raise ValueError(f"decode must be one of {', '.join(THRESHOLDS)}, not {decode!r}: argmax has no thresholds")
+    before = model.info.decode
+    if before.rule == decode:
+        before = before.named("argmax")
+    with TemporaryDirectory(prefix="seamwise-tune-") as name, ThreadPoolExecutor(_WORKERS) as threads:
+        stored = _store(images, model, Path(name))
+        quality = partial(_quality, images=stored)
+        trials: dict[Point, Trial] = {}
+
+        def score(points: Sequence[Point]) -> list[float]:
+            pairs = [(GRID[first], GRID[second]) for first, second in points]
+            rules = [with_pair(before, decode, pair, background_as) for pair in pairs]
+            for point, pair, found in zip(points, pairs, threads.map(quality, rules), strict=True):
+                trials[point] = Trial(pair, found)
+                report(trials[point])
+            return [trials[point].panoptic_quality for point in points]
+
+        best = trials[coarse_to_fine(score, len(GRID))]
+        argmax, baseline = threads.map(quality, (before.named("argmax"), before))
+    record = TuningRecord(
+        panoptic_quality=best.panoptic_quality,
+        argmax_panoptic_quality=argmax,
+        images=len(stored),
+        grid=_GRID_IN_WORDS,
+        decodings=len(trials),
+    )
+    rule = with_pair(before, decode, best.thresholds, background_as, record)
+    if best.panoptic_quality <= baseline:
+        rule = rule.named(before.rule)
+    return Tuning(decode, best, argmax, rule, tuple(image.name for image in stored), tuple(trials.values()))
+
+
+def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: int) -> Point:
+    """Find the highest point of a square grid without looking at all of it.
+
+    First every 8th point of every 8th row; then the neighbours at distance 4, 2 and 1 of the best three, each time
+    until none of theirs is new. So the result is at least as high as its eight neighbours.
+
+    Parameters
+    ----------
+    score : function
+        Points (i, j), each of them once → their heights.
+    length : int
+        The grid is 0 … length − 1 along both axes.
+
+    Returns
+    -------
+    (i, j)
+        Of equally high points, the one nearest to the middle in the sum of both distances, then the first.
+    """
+    middle = (length - 1) / 2
+    heights: dict[Point, float] = {}
+
+    def explore(points: Iterable[Point]) -> bool:
+        new = [point for point in dict.fromkeys(points) if point not in heights]
+        heights.update(zip(new, score(new), strict=True))
+        return bool(new)
+
+    def highest() -> list[Point]:
+        return sorted(heights, key=lambda p: (-heights[p], abs(p[0] - middle) + abs(p[1] - middle), p))[:_KEPT]
+
+    coarse = range(0, length, _STRIDES[0])
+    explore((i, j) for i in coarse for j in coarse)
+    for stride in _STRIDES[1:]:
+        while explore(neighbour for point in highest() for neighbour in _around(point, stride, length)):
+            pass
+    return highest()[0]
+
+
+def with_pair(
+    rule: DecodeRule,
+    decode: TunedRule,
+    thresholds: tuple[float, float],
+    background_as: BackgroundAs = "marker",
+    record: TuningRecord | None = None,
+) -> DecodeRule:
+    """Return a decode rule that uses a pair of thresholds, in the order of `THRESHOLDS`."""
+    first, second = thresholds
+    pair: ThresholdPair | WatershedPair
+    if decode == "threshold":
+        pair = ThresholdPair(touching=first, cell=second, tuning=record)
+    else:
+        pair = WatershedPair(background=first, cell=second, background_as=background_as, tuning=record)
+    return rule.model_copy(update={"rule": decode, decode: pair})
+
+
+def trained_on(info: ModelInfo) -> frozenset[str]:
+    """Names of the images a model, or any of its members, was trained on."""
+    members = info.training.get("members", [info.training])
+    return frozenset(name for member in members for name in member.get("images", ()))
+
+
+def check_tuned_file(path: Path) -> None:
+    """Raise ValueError if this is the file of a model that ships."""
+    shipped = {file.resolve(): name for name, file in shipped_models().items()}
+    if path.resolve() in shipped:
+        raise ValueError(
+            f"the model {shipped[path.resolve()]} ships with seamwise and stays as it is: "
+            "name a file for the tuned copy, -o TUNED.safetensors"
+        )
+
+
+def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:
+    """Write a model file with another decode rule; `output` may be the file itself."""
+    weights, info = load_model(model)
+    save_model(output, weights, info.model_copy(update={"decode": rule}))
+
+
+def plot_surface(path: Path, tuning: Tuning) -> None:
+    """Draw PQ over the two thresholds as PNG.
+
+    The surface is interpolated between the trials, which are dots; the best is a star, and a line is drawn where
+    PQ is that of the arg max. Colours span the best tenth: far from the optimum it matters little how bad it is.
+    """
+    from matplotlib.figure import Figure  # slow to import, needed only here
+
+    best, argmax = tuning.best.panoptic_quality, tuning.argmax_panoptic_quality
+    height = [trial.panoptic_quality for trial in tuning.trials]
+    # the cell threshold stands along x for both decoders
+    y, x = zip(*(trial.thresholds for trial in tuning.trials), strict=True)
+    best_y, best_x = tuning.best.thresholds
+    figure = Figure(figsize=(6.6, 5.4), layout="constrained")
+    axes = figure.subplots()
+    levels = np.linspace(best - _SHOWN, best, 21)
+    surface = axes.tricontourf(x, y, height, levels=levels, cmap="viridis", extend="min")
+    if min(height) < argmax < best:
+        axes.tricontour(x, y, height, levels=[argmax], colors="white", linewidths=1.2)
+        axes.plot([], [], color="0.6", lw=1.2, label=f"as good as arg max, {argmax:.3f}")
+    axes.plot(x, y, ".", color="black", ms=3, clip_on=False, label=f"{len(height)} pairs decoded and scored")
+    axes.plot(best_x, best_y, "*", color="red", markeredgecolor="white", ms=16, label=f"best, {best:.3f}")
+    names = [f"{name} threshold {_SYMBOLS[tuning.decode, name]}" for name in THRESHOLDS[tuning.decode]]
+    axes.set(xlabel=names[1], ylabel=names[0], aspect="equal", xlim=(0, 1), ylim=(0, 1))
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
+    label = f"PQ at IoU 0.5, pooled over {len(tuning.images)} images"
+    figure.colorbar(surface, ax=axes, label=label, format="%.3f", ticks=levels[::4])
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Probabilities and true labels of an image, in two files."""
+
+    name: str
+    probabilities: Path
+    labels: Path
+
+
+def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list[_Stored]:
+    stored, cells = [], False
+    for number, image in enumerate(images):
+        files = _Stored(image.name, folder / f"{number}.npy", folder / f"{number}_labels.npy")
+        np.save(files.probabilities, _probabilities(image, model))
+        np.save(files.labels, image.labels)
+        stored.append(files)
+        cells = cells or bool((image.labels > 0).any())
+    if not cells:
+        raise ValueError(f"{len(stored)} images to tune on, and no cell is annotated in them: give some with cells")
+    return stored
+
+
+def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
+    # annotated images are normalised, and normalising them once more changes nothing
+    channels = as_model_input(image.image, model.info)
+    probabilities = np.empty((model.info.architecture.out_channels, *channels.shape[1:]), np.float32)
+    for box, slab in probability_slabs(channels, model):
+        probabilities[(slice(None), *box)] = slab
+    return probabilities
+
+
+def _quality(rule: DecodeRule, images: Sequence[_Stored]) -> float:
+    """Pooled PQ at IoU 0.5 of a decode rule."""
+    pairs = (
+        (np.load(image.labels), decode_whole(np.load(image.probabilities, mmap_mode="r"), rule)) for image in images
+    )
+    return match_dataset(pairs, thresholds=(0.5,)).pooled[0].panoptic_quality
+
+
+def _around(point: Point, stride: int, length: int) -> Iterable[Point]:
+    for i, j in product((-stride, 0, stride), repeat=2):
+        if 0 <= point[0] + i < length and 0 <= point[1] + j < length:
+            yield point[0] + i, point[1] + j

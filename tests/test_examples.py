@@ -1,0 +1,117 @@
+"""The examples run, learn, and write what they say."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seamwise.io.images import read_image, read_labels, write_labels
+from seamwise.labels import semantic_target
+from seamwise.segmentation import find_pairs
+from seamwise.weights import w3
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name, *arguments):
+    """Run an example in a process of its own, since the libraries it shows may warn; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        # one thread: the networks are small, and the other core may be busy
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("plain_torch.py", 60), ("monai_training.py", 30), ("lightning_module.py", 30)]
+)
+def test_training_examples_learn(name, steps):
+    printed = run(name, "--steps", steps)
+    losses = {int(step): float(loss) for step, loss in re.findall(r"step +(\d+) +loss ([\d.]+)", printed)}
+    assert min(losses) == 1
+    assert max(losses) == steps
+    assert 0 < losses[steps] < 0.6 * losses[1]
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Write a data set for nnU-Net with the options of `main`, by default of synthetic images; return its folder."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = import_module("nnunet_dataset")
+
+    def write(source=None, **options):
+        if source is None:
+            source = tmp_path / "synthetic"
+            example.draw_cells(source)
+        return example.main(source, tmp_path, **options)
+
+    return write
+
+
+def test_nnunet_dataset_has_the_layout_nnunet_reads(written):
+    folder = written()
+    cases = [f"cells{n}" for n in range(4)]
+    assert sorted(path.name for path in folder.iterdir()) == ["dataset.json", "imagesTr", "labelsTr"]
+    assert sorted(path.name for path in (folder / "imagesTr").iterdir()) == [f"{case}_0000.tif" for case in cases]
+    assert sorted(path.name for path in (folder / "labelsTr").iterdir()) == [f"{case}.tif" for case in cases]
+    assert json.loads((folder / "dataset.json").read_text()) == {
+        "channel_names": {"0": "channel 0"},
+        "labels": {"background": 0, "cell": 1, "touching": 2, "gap": 3, "ignore": 4},
+        "numTraining": 4,
+        "file_ending": ".tif",
+        "overwrite_image_reader_writer": "NaturalImage2DIO",
+    }
+
+
+@pytest.mark.parametrize(("classes", "ignore"), [(3, 3), (4, 4)])
+def test_nnunet_dataset_holds_the_targets_of_its_masks(written, tmp_path, classes, ignore):
+    split = find_pairs(written(classes=classes))
+    pairs = split.training + split.validation
+    assert len(pairs) == 4
+    for pair in pairs:
+        source = tmp_path / "synthetic"
+        expected = semantic_target(read_labels(source / "masks" / f"{pair.name}.tif"), classes=classes)
+        found = read_labels(pair.labels)
+        assert set(np.unique(found)) == set(range(ignore + 1))
+        np.testing.assert_array_equal(found == ignore, expected == -1)
+        np.testing.assert_array_equal(found[expected >= 0], expected[expected >= 0])
+        image = read_image(source / "images" / f"{pair.name}.tif").data
+        np.testing.assert_array_equal(read_image(pair.images[0]).data, image)
+
+
+def test_nnunet_dataset_of_synthetic_cells_from_the_command_line(tmp_path):
+    printed = run("nnunet_dataset.py", "--output", tmp_path, "--dataset", "Dataset502_Seams", "--classes", 3)
+    assert printed == f"4 cases of background, cell, touching, ignore in {tmp_path / 'Dataset502_Seams'}\n"
+
+
+def test_nnunet_dataset_writes_weights_beside_the_labels(written, tmp_path):
+    folder = written(weights="w3")
+    labels = read_labels(tmp_path / "synthetic" / "masks" / "cells1.tif")
+    weight = read_image(folder / "weightsTr" / "cells1.tif").data
+    np.testing.assert_array_equal(weight, w3(labels, semantic_target(labels)))
+
+
+def test_nnunet_dataset_of_stacks_notes_the_pixel_size(written, tmp_path):
+    source = tmp_path / "stacks"
+    for name in ("images", "masks"):
+        (source / name).mkdir(parents=True)
+    labels = np.zeros((4, 6, 7), np.uint8)
+    labels[1:3, 1:5, 1:3], labels[1:3, 1:5, 3:6] = 1, 2
+    write_labels(source / "images" / "a.tif", labels * 9 + np.arange(7, dtype=np.uint8), spacing=(2.0, 0.5, 0.5))
+    write_labels(source / "masks" / "a.tif", labels, spacing=(2.0, 0.5, 0.5))
+    folder = written(source)
+    assert json.loads((folder / "dataset.json").read_text())["overwrite_image_reader_writer"] == "Tiff3DIO"
+    for part in ("imagesTr", "labelsTr"):
+        assert json.loads((folder / part / "a.json").read_text()) == {"spacing": [2.0, 0.5, 0.5]}
+    expected = semantic_target(labels, spacing=(4, 1, 1))
+    np.testing.assert_array_equal(read_labels(folder / "labelsTr" / "a.tif"), expected)
