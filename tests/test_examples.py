@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.measure import regionprops_table
 
 from seamwise.io.images import read_image, read_labels, write_labels
 from seamwise.labels import semantic_target
@@ -115,3 +116,34 @@ def test_nnunet_dataset_of_stacks_notes_the_pixel_size(written, tmp_path):
         assert json.loads((folder / part / "a.json").read_text()) == {"spacing": [2.0, 0.5, 0.5]}
     expected = semantic_target(labels, spacing=(4, 1, 1))
     np.testing.assert_array_equal(read_labels(folder / "labelsTr" / "a.tif"), expected)
+
+
+FIGURES = sorted(path.stem for path in (EXAMPLES / "gallery").glob("*.py") if path.stem not in ("panels", "sample"))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_gallery_draws_a_picture_that_fits_a_page(name, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES / "gallery")
+    figure = import_module(name)
+    quick = {"quick": True} if name == "probability_maps" else {}
+    path = figure.main(tmp_path, **quick)
+    assert path == tmp_path / f"{name}.png"
+    picture = read_image(path).data
+    assert picture.shape[-1] <= 1600
+    assert picture.std() > 10  # not empty
+    assert path.stat().st_size < 300_000
+
+
+def test_gallery_pictures_of_the_docs_are_there():
+    drawn = {path.stem for path in (EXAMPLES.parent / "docs" / "images").glob("*.png")}
+    assert set(FIGURES) <= drawn
+
+
+def test_gallery_sample_has_notches_and_seams(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES / "gallery")
+    sample = import_module("sample")
+    labels = sample.labels()
+    target = semantic_target(labels, classes=3)
+    assert set(target[sample.ROW]) == {0, 1, 2}
+    # the horseshoe and the crescent enclose background in their hulls
+    assert sum(solidity < 0.8 for solidity in regionprops_table(labels, properties=["solidity"])["solidity"]) == 2

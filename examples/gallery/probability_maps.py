@@ -1,0 +1,70 @@
+"""What five losses make of the same crops, after the thesis' Figures 28 to 30: probabilities, and the cells they give.
+
+Trains five small networks on synthetic cells, with the same first weights and the same crops: some minutes. It shows
+how each loss draws seams; it is no comparison of how good they are.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import panels
+
+from seamwise.io.models import NormalizationRule
+from seamwise.metrics import match
+from seamwise.segmentation import AnnotatedImage, TrainSettings, segment, train
+from seamwise.segmentation.normalization import normalization
+from seamwise.segmentation.overlay import overlay, stretch
+from seamwise.synth import crowded_cells
+
+LOSSES = {"saw": "SAW", "w3": "W³", "unet": "UNET", "bwm": "BWM", "lsmax": "LSMAX"}
+
+
+def scene(seed):
+    """Draw crowded cells as an annotated image."""
+    drawn = crowded_cells(
+        (144, 144), cells=36, rng=seed, radius=11, cluster=20, border_dimming=0.4, psf_sigma=1.6, photons=100
+    )
+    image = drawn.image[np.newaxis].astype(np.float32)
+    return AnnotatedImage(f"{seed}", normalization(image, NormalizationRule())(image), drawn.labels.astype(np.int32))
+
+
+def trained(loss, steps):
+    """Train a network with the loss; return what it makes of an image that it has not seen."""
+    settings = TrainSettings(
+        loss=loss,
+        width=8,
+        depth=3,
+        crop=96,
+        batch_size=4,
+        steps=steps,
+        validate_every=steps,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        schedule="cosine",
+        average=0.95,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        model = train([scene(seed) for seed in range(6)], [scene(6)], settings, output=Path(folder), device="cpu")
+        return segment(scene(7).image, model=model, device="cpu")
+
+
+def main(output=panels.DOCS, quick=False):
+    """Draw the figure."""
+    test = scene(7)
+    figure = panels.new_figure(16, 6.2)
+    above, below = figure.subplots(2, 1 + len(LOSSES))
+    panels.show(above[0], stretch(test.image[0]), "image", cmap="gray")
+    panels.show(below[0], overlay(test.image, test.labels), f"{test.labels.max()} cells drawn")
+    for column, (loss, title) in enumerate(LOSSES.items(), start=1):
+        prediction = trained(loss, steps=2 if quick else 200)
+        found = match(test.labels, prediction.labels)
+        # background red, cell green, touching blue, as in the thesis
+        panels.show(above[column], np.moveaxis(prediction.probabilities, 0, -1), title)
+        panels.show(below[column], overlay(test.image, prediction.labels), f"{found.tp} right, {found.fp} false")
+    figure.supxlabel("above: probability of background (red), cell (green), touching (blue) · below: cells by arg max")
+    return panels.save(figure, output, __file__)
+
+
+if __name__ == "__main__":
+    main(**panels.options(__doc__, quick=True))
