@@ -181,6 +181,16 @@ def test_half_precision_is_that_of_float32_logits_also_under_autocast(loss, dtyp
 
 
 @every_loss
+def test_a_million_pixels_alike_keep_their_digits(loss):
+    # adding one number a million times, a running float32 sum rounds to the same side every time
+    logits = torch.tensor([0.3, -1.2, 0.55, 0.1]).view(1, 4, 1).expand(1, 4, 2**20 + 1023)
+    target = torch.arange(logits.shape[2])[None] % 5 - 1
+    weight = 0.1 + target % 3
+    expected = loss(logits.double(), target, weight=weight.double()).item()
+    assert loss(logits, target, weight=weight).item() == pytest.approx(expected, rel=1e-5)
+
+
+@every_loss
 def test_float64_stays(loss):
     logits, target, _ = sample()
     assert loss(logits, target).dtype == torch.float64

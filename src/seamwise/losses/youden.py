@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seamwise.losses.confusion import SoftCounts, indicator, soft_counts, weighted
+from seamwise.losses.confusion import SoftCounts, indicator, products, soft_counts, weighted
 from seamwise.losses.cross_entropy import check_target, in_full_precision
 
 
@@ -128,8 +128,7 @@ class _ClassSums(torch.autograd.Function):
         ctx.save_for_backward(probabilities, indicator, weighted)
         # −∞ is a legitimate log z where the indicator is 0, and 0·∞ is not 0
         finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
-        log_sum = torch.dot(finite.reshape(-1), weighted.reshape(-1))
-        return log_sum, probabilities @ indicator.transpose(1, 2)
+        return finite.mul_(weighted).sum(), products(probabilities, indicator)
 
     @staticmethod
     @once_differentiable
