@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seamwise.losses import cross_entropy_and_youden
 from seamwise.nets import UNet
-from seamwise.segmentation.transforms import TargetAndWeight
+from seamwise.segmentation import TargetAndWeight
 from seamwise.synth import crowded_cells
 
 CROP, BATCH = 64, 4

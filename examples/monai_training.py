@@ -24,7 +24,7 @@ from monai.transforms import (
 from monai.utils import set_determinism
 
 from seamwise.losses import cross_entropy
-from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd
+from seamwise.segmentation import TargetAndWeight, TargetAndWeightd
 from seamwise.synth import crowded_cells
 
 BATCH = 4

@@ -48,7 +48,7 @@ def write_case(pair, output, transform):
     target, weight = transform(labels, spacing=spacing and [step / min(spacing) for step in spacing])
     target[target < 0] = transform.classes  # nnU-Net's ignored pixels: the highest number
     for number, channel in enumerate(channels):
-        tifffile.imwrite(output / "imagesTr" / f"{pair.name}_{number:03d}.tif", channel, photometric="minisblack")
+        tifffile.imwrite(output / "imagesTr" / f"{pair.name}_{number:04d}.tif", channel, photometric="minisblack")
     write_labels(output / "labelsTr" / f"{pair.name}.tif", target)
     if weight is not None:
         write_map(output / "weightsTr" / f"{pair.name}.tif", weight)

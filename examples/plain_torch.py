@@ -16,7 +16,7 @@ from seamwise.decode import argmax
 from seamwise.losses import cross_entropy
 from seamwise.metrics import match
 from seamwise.nets import UNet
-from seamwise.segmentation.transforms import TargetAndWeight, count_classes
+from seamwise.segmentation import TargetAndWeight, count_classes
 from seamwise.synth import crowded_cells
 
 CROP, BATCH = 64, 4

@@ -42,7 +42,7 @@ PUBLIC = {
     "seamwise.synth": {"SyntheticImage", "crowded_cells", "weaken"},
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Progress", "Split", "System",
-        "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "system",
+        "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
         "combine", "find_pairs", "load", "read_pair", "segment", "train", "tune",
     },
 }  # fmt: skip

@@ -106,8 +106,9 @@ def test_nnunet_dataset_of_stacks_notes_the_pixel_size(written, tmp_path):
     source = tmp_path / "stacks"
     for name in ("images", "masks"):
         (source / name).mkdir(parents=True)
-    labels = np.zeros((4, 6, 7), np.uint8)
-    labels[1:3, 1:5, 1:3], labels[1:3, 1:5, 3:6] = 1, 2
+    # two cells that are 5 slices apart: 20 pixels of the finest axis, too far for a gap
+    labels = np.zeros((9, 6, 7), np.uint8)
+    labels[1:2, 1:5, 1:6], labels[7:8, 1:5, 1:3], labels[7:8, 1:5, 3:6] = 1, 2, 3
     write_labels(source / "images" / "a.tif", labels * 9 + np.arange(7, dtype=np.uint8), spacing=(2.0, 0.5, 0.5))
     write_labels(source / "masks" / "a.tif", labels, spacing=(2.0, 0.5, 0.5))
     folder = written(source)

@@ -59,7 +59,8 @@ def test_every_place_is_in_the_plan():
 
 
 @pytest.mark.parametrize(
-    "module", ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.weights", "seamwise.io.images", "seamwise.synth"]
+    "module",
+    ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.weights", "seamwise.io.images", "seamwise.synth"],
 )
 def test_torch_is_not_imported_before_it_is_needed(module):
     script = f"import sys, {module}; sys.exit('torch' in sys.modules)"

@@ -256,7 +256,7 @@ def tune(
     from seamwise.segmentation import Trial, find_pairs, load, read_pair
     from seamwise.segmentation import tune as tune_model
     from seamwise.segmentation.data import mask_notes
-    from seamwise.segmentation.tune import check_tuned_file, plot_surface, save_tuned, trained_on
+    from seamwise.segmentation.tune import FEW_IMAGES, check_tuned_file, plot_surface, save_tuned, trained_on
 
     chosen = _one_of("--decode", decode, "threshold", "watershed")
     background = _one_of("--background-as", background_as, "marker", "mask")
@@ -292,6 +292,11 @@ def tune(
     save_tuned(path, tuning.rule, target)
     _say(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
     _say(f"wrote {target}; its default is now {tuning.rule.rule}")
+    if len(images) < FEW_IMAGES:
+        _say(
+            f"fewer than {FEW_IMAGES} images: the best pair on these may do worse than arg max on others; "
+            "judge it on images it was not tuned on"
+        )
     if plot is not None:
         plot_surface(plot, tuning)
         _say(f"wrote {plot}")

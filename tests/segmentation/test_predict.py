@@ -9,7 +9,7 @@ from seamwise.io.models import Architecture, DecodeRule, ModelInfo, ThresholdPai
 from seamwise.metrics import match
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
-from seamwise.segmentation.predict import Model, probability_slabs
+from seamwise.segmentation.predict import Model, decode_rule, probability_slabs
 from seamwise.synth import crowded_cells
 
 
@@ -185,14 +185,16 @@ def test_the_rule_is_the_models_own_or_the_one_asked_for(scene, keep):
     assert not np.array_equal(labels(decode=own), labels())
 
 
-def test_the_options_of_the_rule_hold_unless_another_size_is_given(scene):
+def test_the_rule_holds_as_it_is_unless_another_size_is_given():
     rule = TUNED.model_copy(update={"min_size": 10, "min_core": 30})
-    model = with_rule(random_model(), rule)
-    z = segment(scene.image, model=model).probabilities
-    options = {"touching": 0.25, "cell": 0.25, "gap": "second"}
-    assert np.array_equal(segment(scene.image, model=model).labels, threshold(z, **options, min_size=10, min_core=30))
-    smaller = segment(scene.image, model=model, min_size=5).labels
-    assert np.array_equal(smaller, threshold(z, **options, min_size=5, min_core=5))
+    info = random_model().info.model_copy(update={"decode": rule})
+    assert decode_rule(info) == rule
+    assert decode_rule(info, "watershed") == rule.named("watershed")
+    # who asks for smaller cells wants no larger crumbs taken away either
+    assert decode_rule(info, min_size=5) == rule.model_copy(update={"min_size": 5, "min_core": 5})
+    assert decode_rule(info, min_size=40) == rule.model_copy(update={"min_size": 40})
+    own = DecodeRule(min_size=7)
+    assert decode_rule(info, own) == own
 
 
 def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_computed(scene):

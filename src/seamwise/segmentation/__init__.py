@@ -8,7 +8,7 @@ from seamwise.segmentation.predict import Model, Prediction, load, segment
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
-from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd
+from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd, count_classes
 from seamwise.segmentation.tune import Trial, Tuning, tune
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Trial",
     "Tuning",
     "combine",
+    "count_classes",
     "find_pairs",
     "load",
     "read_pair",
