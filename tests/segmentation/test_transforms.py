@@ -52,8 +52,9 @@ def test_tensors_come_back_as_tensors():
 def test_whole_floating_numbers_are_labels_and_others_are_not():
     transform = TargetAndWeight(map="balance")
     np.testing.assert_array_equal(transform(LABELS.astype(np.float32))[1], transform(LABELS)[1])
-    with pytest.raises(ValueError, match="labels must be whole numbers: resample them with nearest neighbours"):
-        transform(LABELS + 0.5)
+    for wrong in (LABELS + 0.5, np.where(LABELS > 0, np.nan, 0)):
+        with pytest.raises(ValueError, match="labels must be whole numbers: resample them with nearest neighbours"):
+            transform(wrong)
 
 
 def test_samples_that_are_dictionaries_keep_the_shape_of_their_labels():
@@ -72,6 +73,21 @@ def test_samples_that_are_dictionaries_keep_the_shape_of_their_labels():
 def test_it_runs_in_another_process():
     transform = TargetAndWeight(map="w3", options={"beta": 9})
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(transform))(LABELS)[1], transform(LABELS)[1])
+
+
+def test_a_volume_of_one_slice_keeps_its_axis_if_the_spacing_has_one():
+    transform = TargetAndWeight(map="dwm")
+    volume = TargetAndWeightd("mask", transform, spacing=(3, 1, 2))({"mask": LABELS[None]})
+    np.testing.assert_array_equal(volume["weight"][0], transform(LABELS, spacing=(1, 2))[1])
+
+
+def test_the_gap_of_an_anisotropic_stack_is_counted_as_it_is_trained():
+    labels = np.zeros((9, 12, 12), int)
+    labels[1:3, 3:9, 3:9], labels[5:7, 3:9, 3:9] = 1, 2
+    transform = TargetAndWeight(classes=4, gap_radius=4)
+    expected = weights.counts_of(transform.target(labels, spacing=(4, 1, 1)))
+    assert count_classes([labels], transform, spacings=[(4, 1, 1)]) == tuple(expected)
+    assert count_classes([labels], transform) != tuple(expected)
 
 
 def test_classes_are_counted_over_all_images():
@@ -93,6 +109,7 @@ def test_classes_are_counted_over_all_images():
         ),
         ({"map": "dwm", "options": {"counts": 3}}, "weight map dwm has no option 'counts'"),
         ({"options": {"nu": 3}}, "options nu belong to a weight map; choose one of"),
+        ({"map": "dwm", "options": {"beta": -1}}, "beta must be a positive number, not -1"),
         ({"annotation": "lines"}, "annotation must be 'instances' or 'binary', not 'lines'"),
     ],
 )

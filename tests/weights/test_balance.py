@@ -26,7 +26,15 @@ def test_rarest_and_printed_weights_differ_by_the_rarest_count():
 def test_absent_classes_weigh_nothing_and_are_not_the_rarest():
     assert class_weights([30, 0, 10, 0]).tolist() == [1 / 3, 0, 1, 0]
     assert class_weights([0, 0]).tolist() == [0, 0]
-    assert balance(LABELS, TARGET, counts=[10, 5]).tolist()[1][2:4] == [1, 0]
+    assert balance(LABELS, TARGET, counts=[10, 5, 0]).tolist()[1][2:4] == [1, 0]
+
+
+def test_counts_have_a_number_for_every_class_of_the_target():
+    for wrong in ([10, 5], [1, 2, 3, 4, 5], []):
+        with pytest.raises(
+            ValueError, match=f"counts must have a number for each class, 3 to 4 of them, not {len(wrong)}"
+        ):
+            balance(LABELS, TARGET, counts=wrong)
 
 
 def test_counts_are_one_number_per_class():

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from seamwise.synth import crowded_cells
 from seamwise.weights import balance, dwm
@@ -29,3 +30,12 @@ def test_range():
     assert weight.max() == 2
     np.testing.assert_allclose(weight[labels > 0], balance(labels)[labels > 0] + 1)
     assert dwm(np.zeros((4, 5), int)).tolist() == np.ones((4, 5)).tolist()
+
+
+def test_additive_is_a_truth_value():
+    with pytest.raises(ValueError, match="additive must be true or false, not 'no'"):
+        dwm(LINE, additive="no")
+
+
+def test_a_limit_beyond_the_image_costs_no_more_than_the_image():
+    np.testing.assert_allclose(dwm(LINE, LINE, beta=1e12), [1 + 1 / 3] * 6 + [2, 2], rtol=1e-6)

@@ -66,3 +66,9 @@ def test_lines_and_points_have_no_hull():
     assert np.isfinite(saw(labels)).all()
     volume = np.stack([np.zeros_like(labels), horseshoe()[:9, :12], np.zeros_like(labels)])
     assert np.isfinite(saw(volume)).all()
+
+
+def test_where_no_shape_is_narrow_enough_nothing_is_added():
+    labels = np.zeros((30, 30), int)
+    labels[8:22, 8:22] = 1
+    np.testing.assert_array_equal(saw(labels, tau=0.1), balance(labels) + 1)

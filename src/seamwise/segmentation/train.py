@@ -224,7 +224,9 @@ def _batches(
     """Image, target, and weights if the system has a weight map."""
     transform = settings.transform()
     if transform.map is not None:
-        transform = settings.transform(count_classes((image.labels for image in images), transform))
+        spacings = (image.relative_spacing for image in images)
+        counts = count_classes((image.labels for image in images), transform, spacings=spacings)
+        transform = settings.transform(counts)
     samples = Samples(
         images,
         seed=settings.seed,

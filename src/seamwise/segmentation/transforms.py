@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
+from itertools import repeat
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -38,8 +39,9 @@ class TargetAndWeight:
     classes : {2, 3, 4}
         See `labels.semantic_target`.
     touching_radius : int
+        See `labels.semantic_target`; not used with ``annotation="binary"``.
     gap_radius : float
-        See `labels.semantic_target`; the gap's in units of `spacing`.
+        See `labels.semantic_target`; in units of `spacing`.
     annotation : {"instances", "binary"}
         "binary": the cells are separated by lines of background, and the classes are those of
         `labels.binary_target`; the labels must still number the pieces (`labels.connected_components`).
@@ -81,6 +83,7 @@ class TargetAndWeight:
         for name in self.options:
             if name not in known:
                 raise ValueError(f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}")
+        self(np.array([[0, 1]]))  # finds out now whether the values are in range
 
     def __call__(self, labels: Array, *, spacing: Sequence[float] | None = None) -> tuple[Array, Array | None]:
         """Return target and weight map of labels `(*S)`.
@@ -119,7 +122,8 @@ class TargetAndWeight:
 
     def weight(self, labels: Labels, target: Target, *, spacing: Sequence[float] | None = None) -> NDArray[np.float32]:
         """Return the weight map alone."""
-        assert self.map is not None
+        if self.map is None:
+            raise ValueError(f"map is None: choose one of {_names()} for weights")
         return MAPS[self.map](labels, target, spacing=spacing, counts=self.counts, **self.options)
 
 
@@ -168,7 +172,8 @@ class TargetAndWeightd:
             raise KeyError(f"the sample has no {self.key!r}, only {', '.join(map(str, sample))}")
         labels = sample[self.key]
         # a single channel is dropped; a volume of one slice has the maps of a plane
-        plane = labels[0] if labels.ndim > 2 and len(labels) == 1 else labels
+        has_channel = labels.ndim > 2 and len(labels) == 1 and len(self.spacing or ()) != labels.ndim
+        plane = labels[0] if has_channel else labels
         target, weight = self.transform(plane, spacing=self.spacing)
         added = {self.target_key: target.reshape(labels.shape)}
         if weight is not None:
@@ -176,9 +181,14 @@ class TargetAndWeightd:
         return {**sample, **added}
 
 
-def count_classes(labels: Iterable[Labels], transform: TargetAndWeight) -> tuple[int, ...]:
-    """Pixels of each class 0..3 in all label images together: the `counts` of a data set."""
-    total = sum((weights.counts_of(transform.target(one)) for one in labels), np.zeros(4, np.int64))
+def count_classes(
+    labels: Iterable[Labels], transform: TargetAndWeight, *, spacings: Iterable[Sequence[float] | None] | None = None
+) -> tuple[int, ...]:
+    """Pixels of each class 0..3 in all label images together, each with its pixel size: the `counts` of a data set."""
+    pairs = zip(labels, repeat(None) if spacings is None else spacings, strict=False)
+    total = np.zeros(4, np.int64)
+    for one, spacing in pairs:
+        total += weights.counts_of(transform.target(one, spacing=spacing))
     return tuple(int(n) for n in total)
 
 
@@ -186,7 +196,7 @@ def _whole_numbers(labels: NDArray[Any]) -> Labels:
     """Labels as integers; loaders such as MONAI's hand them over as floating numbers."""
     if labels.dtype.kind != "f":
         return as_labels(labels)
-    whole = labels.astype(np.int64)
+    whole: Labels = np.nan_to_num(labels).astype(np.int64)
     if (whole != labels).any():
         raise ValueError("labels must be whole numbers: resample them with nearest neighbours, not linearly")
     return whole

@@ -40,8 +40,8 @@ def balance(
         Not used: this map knows no distances. It is here so that all maps are called alike.
     normalization : {"rarest", "frequency", "count"}
     counts : sequence of int, optional
-        n_0, n_1, … of the whole data set. By default those of this target, so that the scale jumps from crop
-        to crop. A class that is counted 0 times weighs 0.
+        n_0, n_1, … of the whole data set, for every class of the target. By default those of this target, so
+        that the scale jumps from crop to crop. A class that is counted 0 times weighs 0.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def balance(
     array([0.5, 0.5, 0.5, 0.5, 1. , 1. ], dtype=float32)
     """
     labels, target, _ = checked(labels, target, spacing)
-    return class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
+    return balanced(target, normalization, counts)
 
 
 def class_weights(counts: Sequence[int] | NDArray[Any], normalization: Normalization = "rarest") -> NDArray[np.float64]:
@@ -107,6 +107,24 @@ def background(target: Target) -> NDArray[np.bool_]:
     """Where there is neither cell nor touching: the class background, and gap if there is one."""
     mask: NDArray[np.bool_] = (target == BACKGROUND) | (target == GAP)
     return mask
+
+
+def balanced(target: Target, normalization: Normalization, counts: Sequence[int] | None) -> NDArray[np.float32]:
+    """Map of b, from the pixels of each class in the data set or, by default, in the target."""
+    return class_map(target, weights_of(target, normalization, counts))
+
+
+def weights_of(target: Target, normalization: Normalization, counts: Sequence[int] | None) -> NDArray[np.float64]:
+    """Return b_0 … b_3 of a target; raise ValueError if `counts` lacks one of its classes."""
+    own = counts_of(target)
+    if counts is None:
+        return class_weights(own, normalization)
+    needed = int(np.flatnonzero(own).max(initial=-1)) + 1
+    if not needed <= len(counts) <= _CLASSES:
+        raise ValueError(
+            f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, not {len(counts)}"
+        )
+    return class_weights([*counts, *[0] * (_CLASSES - len(counts))], normalization)
 
 
 def class_map(target: Target, values: NDArray[Any]) -> NDArray[np.float32]:

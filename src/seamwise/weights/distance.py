@@ -27,7 +27,7 @@ def distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float])
     mask : (*S) bool array
         Without a True pixel every distance is `limit`.
     limit : float > 0
-        In units of `spacing`. The cost grows with limit / spacing.
+        In units of `spacing`. The cost grows with limit / spacing, up to the size of the image.
     spacing : one number per axis
         Pixel size.
 
@@ -59,7 +59,7 @@ def squared_distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence
         squares *= np.float32(spacing[0])
     np.multiply(squares, squares, out=squares)
     for axis in range(1, mask.ndim):
-        shifts = [squares.dtype.type((k * spacing[axis]) ** 2) for k in range(reach[axis])]
+        shifts = [squares.dtype.type((k * spacing[axis]) ** 2) for k in range(min(reach[axis], mask.shape[axis]))]
         in_parts(partial(_sweep, axis=axis, added=shifts), squares, axis)
     return squares
 
@@ -99,7 +99,7 @@ def nearest_value(
     for slab in slabs(keys):
         keys[slab][mask[slab]] = ~values[slab][mask[slab]].view(np.uint32)  # non-negative floats sort like their bits
     for axis in range(mask.ndim):
-        shifts = [_key((k * spacing[axis]) ** 2 * scale) for k in range(reach[axis])]
+        shifts = [_key((k * spacing[axis]) ** 2 * scale) for k in range(min(reach[axis], mask.shape[axis]))]
         in_parts(partial(_sweep, axis=axis, added=shifts), keys, axis)
     for slab in slabs(keys):
         part = keys[slab]

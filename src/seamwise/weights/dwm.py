@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
-from seamwise.weights.balance import Normalization, checked, checked_positive, class_map, class_weights, counts_of
+from seamwise.weights.balance import Normalization, balanced, checked, checked_positive
 from seamwise.weights.distance import distance
 
 
@@ -62,16 +62,18 @@ def dwm(
     array([2.   , 2.   , 1.333, 1.   , 1.   ], dtype=float32)
     """
     beta = checked_positive("beta", beta)
+    if not isinstance(additive, bool | np.bool_):
+        raise ValueError(f"additive must be true or false, not {additive!r}")
     labels, target, steps = checked(labels, target, spacing)
-    balanced = class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
+    class_balance = balanced(target, normalization, counts)
     # in place from here on: a volume has room for few maps
     fading = distance((target == CELL) | (target == TOUCHING), limit=beta, spacing=steps)
     fading /= np.float32(-beta)
     fading += 1
     if additive:
-        fading += balanced
+        fading += class_balance
     else:
-        fading *= balanced
+        fading *= class_balance
     fading += 1
     fading[target == IGNORE] = 0
     return fading

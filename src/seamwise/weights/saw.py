@@ -9,15 +9,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from seamwise.labels import IGNORE, Labels, Target, bounding_boxes, inner_contour, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import (
-    Normalization,
-    checked,
-    checked_from_zero,
-    checked_positive,
-    class_map,
-    class_weights,
-    counts_of,
-)
+from seamwise.weights.balance import Normalization, balanced, checked, checked_from_zero, checked_positive
 from seamwise.weights.distance import in_parts
 from seamwise.weights.skeleton import skeletons
 
@@ -104,7 +96,7 @@ def saw(
     contour = inner_contour(regions)
     spread = _narrowness(regions, contour, steps, tau)
     _spread_inwards(spread, regions, contour, [sigma / step for step in steps], rounds)
-    spread += class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
+    spread += balanced(target, normalization, counts)
     spread += 1
     spread[target == IGNORE] = 0
     return spread
@@ -194,7 +186,9 @@ def _spread_inwards(
         np.put(values, ring, copied)
         for axis, deviation in enumerate(sigma):
             in_parts(partial(_smooth, axis=axis, sigma=deviation), values, axis)
-        values /= values.max()
+        highest = values.max()
+        if highest > 0:  # not if every contour is farther than τ from its skeleton
+            values /= highest
 
 
 def _face_neighbours(

@@ -7,16 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import (
-    Normalization,
-    background,
-    checked,
-    checked_from_zero,
-    checked_positive,
-    class_map,
-    class_weights,
-    counts_of,
-)
+from seamwise.weights.balance import Normalization, background, balanced, checked, checked_from_zero, checked_positive
 from seamwise.weights.distance import squared_distance
 
 _FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
@@ -83,7 +74,7 @@ def unet(
     sigma = checked_positive("sigma", sigma)
     w0 = checked_from_zero("w0", w0)
     labels, target, steps = checked(labels, target, spacing)
-    result = class_map(target, class_weights(counts_of(target) if counts is None else counts, normalization))
+    result = balanced(target, normalization, counts)
     if not (labels > 0).any():
         return result
     limit = _FADED * sigma

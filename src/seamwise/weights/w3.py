@@ -6,15 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, TOUCHING, Labels, Target, inner_contour, relabel
-from seamwise.weights.balance import (
-    Normalization,
-    background,
-    checked,
-    checked_positive,
-    class_map,
-    class_weights,
-    counts_of,
-)
+from seamwise.weights.balance import Normalization, background, checked, checked_positive, class_map, weights_of
 from seamwise.weights.distance import distance, nearest_value
 from seamwise.weights.skeleton import skeletons
 
@@ -95,7 +87,7 @@ def w3(
     """
     beta, nu, sigma = (checked_positive(n, v) for n, v in (("beta", beta), ("nu", nu), ("sigma", sigma)))
     labels, target, steps = checked(labels, target, spacing)
-    b = class_weights(counts_of(target) if counts is None else counts, normalization)
+    b = weights_of(target, normalization, counts)
     weight = class_map(target, nu * b)
     contour = inner_contour(labels)
 
@@ -106,9 +98,8 @@ def w3(
         faded += np.float32(height)
         return faded
 
-    b_cell = b[CELL] if len(b) > CELL else 0.0
     cells = (target == CELL) | (target == TOUCHING)
-    np.add(weight, fading(cells, nu * b_cell), out=weight, where=background(target))
+    np.add(weight, fading(cells, nu * b[CELL]), out=weight, where=background(target))
     del cells
     spine = skeletons(relabel(np.maximum(labels, 0)))
     np.add(weight, fading(spine, nu), out=weight, where=contour & (target == CELL))
