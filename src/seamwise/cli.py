@@ -252,18 +252,18 @@ def tune(
     beats what the model did before, the rule becomes its default; `segment --decode argmax` is there all the same.
     """
     from seamwise.io.jsonfile import write_json
-    from seamwise.io.models import model_path
+    from seamwise.io.models import check_model_output, model_path
     from seamwise.segmentation import Trial, find_pairs, load, read_pair
     from seamwise.segmentation import tune as tune_model
     from seamwise.segmentation.data import mask_notes
-    from seamwise.segmentation.tune import FEW_IMAGES, check_tuned_file, plot_surface, save_tuned, trained_on
+    from seamwise.segmentation.tune import FEW_IMAGES, plot_surface, save_tuned, trained_on
 
     chosen = _one_of("--decode", decode, "threshold", "watershed")
     background = _one_of("--background-as", background_as, "marker", "mask")
     annotation = _one_of("--masks", masks, "instances", "binary")
     path = model_path(model)
     target = output or path
-    check_tuned_file(target)
+    check_model_output(target)
     _check_writable(target, plot, json_file)
     loaded = load(path, device=device)
     rule, channels = loaded.info.normalization, _channels(channel)
@@ -470,7 +470,11 @@ def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
 def _check_writable(*files: Path | None) -> None:
     """Say before the work is done that a result could not be written."""
     for file in files:
-        if file is not None and not file.absolute().parent.is_dir():
+        if file is None:
+            continue
+        if file.is_dir():
+            raise IsADirectoryError(f"cannot write {file}: it is a folder; give a file name")
+        if not file.absolute().parent.is_dir():
             raise FileNotFoundError(f"cannot write {file}: its folder does not exist; create it first")
 
 

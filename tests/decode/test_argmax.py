@@ -133,3 +133,12 @@ def test_labels_are_sequential_in_the_smallest_type():
 def test_bad_input_is_named(call, word):
     with pytest.raises(ValueError, match=word):
         call()
+
+
+def test_a_hole_is_filled_in_a_plane_and_in_a_stack_of_one_slice():
+    ring = np.ones((5, 5), np.uint8)
+    ring[2, 2] = 0
+    ring = np.pad(ring, 1)
+    assert instances(ring)[3, 3] == 1
+    assert instances(ring[None])[0, 3, 3] == 1
+    assert instances(ring[:, None])[3, 0, 3] == 1

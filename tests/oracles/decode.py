@@ -88,7 +88,7 @@ def _fill_holes_slow(labels):
             for step in _face_steps(labels.ndim):
                 other = tuple(p + s for p, s in zip(pixel, step, strict=True))
                 if not _inside(other, labels.shape):
-                    at_border = True
+                    at_border |= any(s and n > 1 for s, n in zip(step, labels.shape, strict=True))
                 elif labels[other]:
                     around.add(labels[other])
         if len(around) == 1 and not at_border:

@@ -12,6 +12,7 @@ from seamwise.io.models import (
     ThresholdPair,
     load_model,
     save_model,
+    shipped_models,
 )
 from seamwise.nets import UNet
 from seamwise.segmentation import combine, load, segment, train, tune
@@ -131,3 +132,14 @@ def test_snapshots_of_a_run_are_combined_tuned_and_used(tmp_path, annotated, qui
     assert model.info.decode == tuning.rule
     assert model.info.architecture.members == 2
     assert segment(annotated[0].image, model=model, decode="threshold").labels.shape == annotated[0].labels.shape
+
+
+def test_members_images_and_shipped_models_are_never_replaced(files, tmp_path):
+    before = files[0].read_bytes()
+    with pytest.raises(ValueError, match="is one of the models to combine"):
+        combine(files, files[0])
+    assert files[0].read_bytes() == before
+    with pytest.raises(ValueError, match=r"expected a name ending in \.safetensors"):
+        combine(files, tmp_path / "photo.tif")
+    with pytest.raises(ValueError, match="ships with seamwise and stays as it is"):
+        combine(files, shipped_models()["nuclei-2d"])

@@ -13,6 +13,7 @@ from seamwise.io.models import (
     DecodeRule,
     ModelInfo,
     ThresholdPair,
+    check_model_output,
     load_model,
     save_model,
     shipped_models,
@@ -25,7 +26,6 @@ from seamwise.segmentation.predict import Model
 from seamwise.segmentation.tune import (
     GRID,
     THRESHOLDS,
-    check_tuned_file,
     coarse_to_fine,
     plot_surface,
     save_tuned,
@@ -253,8 +253,8 @@ def test_a_shipped_model_is_not_changed(path, tmp_path):
     (tmp_path / "link.safetensors").symlink_to(shipped)
     for file in (shipped, tmp_path / "link.safetensors"):
         with pytest.raises(ValueError, match=r"nuclei-2d ships with seamwise and stays as it is.*-o"):
-            check_tuned_file(file)
-    check_tuned_file(path)
+            check_model_output(file)
+    check_model_output(path)
 
 
 def test_the_names_of_training_images_come_from_the_model_or_its_members():

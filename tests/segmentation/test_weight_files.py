@@ -129,12 +129,37 @@ def test_what_would_stop_the_job_is_said_before_it_starts(folder, tmp_path):
     with pytest.raises(ValueError, match="transform must have a weight map") as caught:
         weigh_files([folder], tmp_path / "out", TargetAndWeight())
     assert one_line(caught)
-    with pytest.raises(ValueError, match="beta must be a positive number, not 'wide'"):
-        weigh_files([folder], tmp_path / "out", TargetAndWeight(map="dwm", options={"beta": "wide"}))
     with pytest.raises(ValueError, match="choose another output folder"):
         weigh_files([folder], folder, DWM)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         weigh_files([tmp_path / "nowhere"], tmp_path / "out", DWM)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_others_are_never_replaced(folder, tmp_path):
+    out = tmp_path / "images"
+    out.mkdir()
+    for name in ("a.tif", "b_preview.png"):
+        (out / name).write_text("an image of yours")
+        with pytest.raises(ValueError, match=f"{name} is there and no weight map of seamwise's"):
+            weigh_files([folder], out, DWM)
+        assert (out / name).read_text() == "an image of yours"
+        (out / name).unlink()
+
+
+def test_a_file_that_is_gone_is_named_and_the_others_go_on(folder, tmp_path):
+    running = weigh_files([folder], tmp_path / "out", DWM)
+    (folder / "b.tif").unlink()
+    good, bad, last = running
+    assert bad.failed
+    assert "cannot read" in bad.messages[0]
+    assert not good.failed
+    assert not last.failed
+
+
+def test_a_spacing_that_is_none_is_said_at_once(folder, tmp_path):
+    with pytest.raises(ValueError, match="spacing must be 2 positive numbers"):
+        weigh_files([folder], tmp_path / "out", DWM, spacing=(0, 1))
     assert not (tmp_path / "out").exists()
 
 

@@ -134,7 +134,8 @@ def _fill_holes(labels: Labels) -> None:
             contact = (region > 0) & (label > 0)
             np.minimum.at(lowest, region[contact], label[contact])
             np.maximum.at(highest, region[contact], label[contact])
-        for end in (0, -1):
+        # a plane that is stored as a stack of one slice is no wider open than the plane
+        for end in (0, -1) if labels.shape[axis] > 1 else ():
             open_to_border[np.take(regions, end, axis)] = True
     fill = np.where((lowest == highest) & ~open_to_border, highest, 0)
     np.copyto(labels, look_up(fill, regions), where=regions > 0)

@@ -1,7 +1,7 @@
 """Model files: weights and their description in one safetensors file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -219,6 +219,24 @@ def model_path(model: str | Path) -> Path:
             "or the path of a .safetensors file"
         )
     return shipped[str(model)]
+
+
+def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
+    """Raise ValueError if a model must not be written there.
+
+    The name has another suffix than .safetensors, it is the file of a model that ships, or one of `members`, from
+    which the model is made.
+    """
+    if path.suffix != ".safetensors":
+        raise ValueError(f"cannot write a model to {path}: expected a name ending in .safetensors")
+    shipped = {file.resolve(): name for name, file in shipped_models().items()}
+    if path.resolve() in shipped:
+        raise ValueError(
+            f"the model {shipped[path.resolve()]} ships with seamwise and stays as it is: "
+            "name another file, e.g. -o mine.safetensors"
+        )
+    if path.resolve() in [member.resolve() for member in members]:
+        raise ValueError(f"{path} is one of the models to combine: name another file")
 
 
 def shipped_models() -> dict[str, Path]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seamwise.io.models import DecodeRule, ModelInfo, load_model, model_path, save_model
+from seamwise.io.models import DecodeRule, ModelInfo, check_model_output, load_model, model_path, save_model
 
 Member = tuple[Path, dict[str, Tensor], ModelInfo]
 
@@ -37,7 +37,7 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
     ------
     ValueError
         Fewer than two models, one that is a combination already, or models that differ: the first difference
-        is named. A damaged file.
+        is named. A damaged file; an `output` that is a member, ships with seamwise or is no .safetensors file.
     FileNotFoundError
         No such model.
 
@@ -47,7 +47,9 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
     """
     if len(models) < 2:
         raise ValueError(f"combine needs two models or more, got {len(models)}")
-    members = [(path, *load_model(path)) for path in map(model_path, models)]
+    paths = [model_path(model) for model in models]
+    check_model_output(output, members=paths)
+    members = [(path, *load_model(path)) for path in paths]
     _check_same(members)
     weights = {
         f"members.{number}.{name}": tensor

@@ -23,7 +23,6 @@ from seamwise.io.models import (
     WatershedPair,
     load_model,
     save_model,
-    shipped_models,
 )
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
@@ -150,7 +149,7 @@ def tune(
     for the shipped model, and by 0.004 on 32. Tuned on fewer than about 16 images, its thresholds did worse on others
     than arg max as often as not (`benchmarks/README.md`).
 
-    Source: thesis section 4.3 and Tables 4 and 5, which explore both parameters in steps of 0.1.
+    Source: thesis section 4.3 and Tables 4 and 5, whose best pairs are multiples of 0.1.
     """
     if background_as not in get_args(BackgroundAs):
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
@@ -245,16 +244,6 @@ def trained_on(info: ModelInfo) -> frozenset[str]:
     """Names of the images a model, or any of its members, was trained on."""
     members = info.training.get("members", [info.training])
     return frozenset(name for member in members for name in member.get("images", ()))
-
-
-def check_tuned_file(path: Path) -> None:
-    """Raise ValueError if this is the file of a model that ships."""
-    shipped = {file.resolve(): name for name, file in shipped_models().items()}
-    if path.resolve() in shipped:
-        raise ValueError(
-            f"the model {shipped[path.resolve()]} ships with seamwise and stays as it is: "
-            "name a file for the tuned copy, -o TUNED.safetensors"
-        )
 
 
 def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:

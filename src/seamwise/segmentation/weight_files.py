@@ -9,12 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
-
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import find_images, map_fingerprint, read_image, read_spaced_labels, stem, write_map
-from seamwise.labels import Labels, connected_components
+from seamwise.labels import Labels, checked_spacing, connected_components
 from seamwise.segmentation.batch import Outcome, check_outputs
 from seamwise.segmentation.heatmap import heatmap
 from seamwise.segmentation.sanity import looks_like
@@ -60,16 +58,20 @@ def weigh_files(
     Raises
     ------
     ValueError
-        `transform` has no map, two inputs would write the same file, or an output would replace an input.
+        `transform` has no map, two inputs would write the same file, an output would replace an input or a file
+        that is no map of seamwise's, or `spacing` is not positive.
     OSError
         An input is not there, or the output cannot be written.
     """
     if transform.map is None:
         raise ValueError("transform must have a weight map, e.g. TargetAndWeight(map='w3')")
-    transform(np.array([[0, 1]]))  # finds out now whether the map takes the values of its options
     files = _label_files(inputs)
     written = {path: (output / f"{stem(path)}.tif", output / f"{stem(path)}_preview.png") for path in files}
     check_outputs(written)
+    for paths in written.values():
+        _check_ours(*paths)
+    if spacing is not None:
+        spacing = checked_spacing(spacing, len(spacing))
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
@@ -105,15 +107,19 @@ def _weigh(
     preview: bool,
 ) -> tuple[str, ...]:
     """Make the files of one label image; return what there is to say."""
-    fingerprint = _fingerprint(path, transform, spacing)
-    made = map_fingerprint(map_path) == fingerprint
+    try:
+        fingerprint = _fingerprint(path, transform, spacing)
+        made = map_fingerprint(map_path) == fingerprint
+        if not made:
+            labels, own = read_spaced_labels(path, one_bit=transform.annotation == "binary")
+    except OSError as error:  # gone since the folder was listed; an error of writing stops the job instead
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
     if made and (preview_path.exists() or not preview):
         return (f"{path}: {map_path} is there already",)
     title = f"{transform.map} of {path.name}"
     if made:
         _draw(preview_path, map_path, title)
         return (f"{path}: {preview_path} drawn",)
-    labels, own = read_spaced_labels(path, one_bit=transform.annotation == "binary")
     hint = _hint(labels, transform)
     labels = _numbered(labels, transform)
     relative = spacing or (own and tuple(step / min(own) for step in own))
@@ -125,6 +131,15 @@ def _weigh(
         _draw(preview_path, map_path, title)
     done = f"{path}: weights {weight[weight > 0].min(initial=weight.max()):.3g} to {weight.max():.3g}"
     return (done, *hint)
+
+
+def _check_ours(map_path: Path, preview_path: Path) -> None:
+    """Raise ValueError if there is a file that seamwise did not make."""
+    if map_fingerprint(map_path):
+        return
+    for path in (map_path, preview_path):
+        if path.exists():
+            raise ValueError(f"{path} is there and no weight map of seamwise's: choose another output folder")
 
 
 def _draw(path: Path, map_path: Path, title: str) -> None:
