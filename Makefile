@@ -19,6 +19,7 @@ lint: $(VENV)/.installed-dev
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/weights.py
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py

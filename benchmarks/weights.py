@@ -7,7 +7,7 @@ import argparse
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from scipy import ndimage
@@ -57,10 +57,12 @@ def bytes_per_pixel(weigh: Callable[[Labels], np.ndarray], labels: Labels) -> fl
     return (peak - before - result.nbytes) / labels.size
 
 
-def table(labels: Labels, rounds: int) -> None:
+def table(labels: Labels, rounds: int, names: Iterable[str] = MAPS) -> None:
     target = semantic_target(labels, classes=3)
-    print(f"{labels.shape}, {labels.max()} cells: seconds from labels, seconds with the target given, bytes per pixel")
-    for name, weigh in MAPS.items():
+    print(f"{labels.shape} {labels.dtype}, {labels.max()} cells")
+    print("         seconds from labels, with the target given, bytes per pixel")
+    for name in names:
+        weigh = MAPS[name]
         whole = seconds(weigh, labels, rounds)
         given = seconds(weigh, labels, rounds, target)
         print(f"{name:8s} {whole:8.4f} {given:8.4f} {bytes_per_pixel(weigh, labels):6.1f}")
@@ -68,15 +70,20 @@ def table(labels: Labels, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--volume", action="store_true", help="256³ voxels with 500 cells instead (minutes)")
+    parser.add_argument("--volume", action="store_true", help="256³ voxels with 500 cells instead, without SAW")
     parser.add_argument("--quick", action="store_true", help="256² pixels")
     options = parser.parse_args()
     if options.volume:
-        table(crowded_cells((256, 256, 256), cells=500, radius=17, cluster=20, rng=0).labels, 3)
+        table(
+            crowded_cells((256, 256, 256), cells=500, radius=17, cluster=20, rng=0).labels,
+            1,
+            ("balance", "dwm", "w3", "unet"),
+        )
         return
     side, plain_cells = (256, 20) if options.quick else (1024, 300)
     labels = touching_cells(side, plain_cells)
     table(labels, 11)
+    table(labels.astype(np.int64), 3)
     begin = time.perf_counter()
     expected = plain_unet(labels)
     plain = time.perf_counter() - begin

@@ -91,7 +91,7 @@ def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> N
 
     Elsewhere no less than it is. With a single cell, the distance to that.
     """
-    numbers = relabel(np.maximum(labels, 0))
+    numbers = np.maximum(relabel(labels), 0)
     colour = _colours(numbers, [limit / step for step in spacing])
     if len(colour) == 2:
         return squared_distance(labels > 0, limit=limit, spacing=spacing)

@@ -101,7 +101,7 @@ def w3(
     cells = (target == CELL) | (target == TOUCHING)
     np.add(weight, fading(cells, nu * b[CELL]), out=weight, where=background(target))
     del cells
-    spine = skeletons(relabel(np.maximum(labels, 0)))
+    spine = skeletons(np.maximum(relabel(labels), 0))
     np.add(weight, fading(spine, nu), out=weight, where=contour & (target == CELL))
     del spine
     for slab, away, value in nearest_value(contour, weight, limit=_FADED * sigma, spacing=steps):
