@@ -65,6 +65,8 @@ def main(source, output, dataset="Dataset501_Cells", classes=4, weights=None):
     """Write the data set; return its folder."""
     folder = output / dataset
     transform = TargetAndWeight(map=weights, classes=classes)
+    if any((folder / "imagesTr").glob("*")):
+        raise SystemExit(f"{folder} holds cases already: choose another data set name, e.g. --dataset Dataset502_Cells")
     for name in ("imagesTr", "labelsTr", *(["weightsTr"] if weights else [])):
         (folder / name).mkdir(parents=True, exist_ok=True)
     split = find_pairs(source)

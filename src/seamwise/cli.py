@@ -191,8 +191,12 @@ def weights(
         list[str] | None, typer.Option("--set", help="Option of the map as name=value, e.g. beta=20; may be repeated.")
     ] = None,
     classes: Annotated[int, typer.Option(min=2, max=4, help="Classes of the target that the weights go with.")] = 3,
-    touching_radius: Annotated[int, typer.Option(min=1, help="See `seamwise.labels.semantic_target`.")] = 2,
-    gap_radius: Annotated[float, typer.Option(min=0, help="See `seamwise.labels.semantic_target`.")] = 7.0,
+    touching_radius: Annotated[
+        int, typer.Option(min=1, help="Cell pixels with another cell this near are touching (not with --masks binary).")
+    ] = 2,
+    gap_radius: Annotated[
+        float, typer.Option(min=0, help="Background between cells closer than about twice this is gap (4 classes).")
+    ] = 7.0,
     masks: Annotated[str, typer.Option(help="instances (a number for each cell) or binary.")] = "instances",
     spacing: Annotated[
         str | None, typer.Option(help="Pixel size along each axis, e.g. 2,1,1; default: the file's, else 1.")
@@ -291,8 +295,11 @@ def tune(
         tuning = tune_model(predicted, loaded, decode=chosen, background_as=background, report=report)
     save_tuned(path, tuning.rule, target)
     _say(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
-    _say(f"wrote {target}; its default is now {tuning.rule.rule}")
-    if len(images) < FEW_IMAGES:
+    word = "stays" if tuning.rule.rule == loaded.info.decode.rule else "is now"
+    _say(f"wrote {target}; its default {word} {tuning.rule.rule}")
+    if tuning.best.panoptic_quality == 0:
+        _say("no pair of thresholds finds a cell with this model: train it longer before tuning it")
+    elif len(images) < FEW_IMAGES:
         _say(
             f"fewer than {FEW_IMAGES} images: the best pair on these may do worse than arg max on others; "
             "judge it on images it was not tuned on"

@@ -8,7 +8,7 @@ import tifffile
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import load_model, model_path
 from seamwise.segmentation import batch
-from seamwise.segmentation.batch import Options, segment_files
+from seamwise.segmentation.batch import Options, check_outputs, segment_files
 from seamwise.segmentation.predict import Prediction
 
 
@@ -28,6 +28,10 @@ def images(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "load", lambda model, device: None)
     monkeypatch.setattr(batch, "segment", segment)
     return [tmp_path / f"{name}.tif" for name in "abc"]
+
+
+def one_cell(image):
+    return Prediction(np.ones(image.shape[1:], np.uint8), None)
 
 
 def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tmp_path):
@@ -92,7 +96,10 @@ def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypa
         with pytest.raises(ValueError, match="seamwise tune"):
             segment_files(images, tmp_path / "out", Options(decode="watershed"))
         assert not (tmp_path / "out").exists()
+        asked = []
+        real.setattr(batch, "segment", lambda image, **options: asked.append(options) or one_cell(image))
         list(segment_files(images, tmp_path / "out", Options(decode="argmax")))
+        assert [options["decode"] for options in asked] == ["argmax"] * 3
     assert read_json(tmp_path / "out" / "seamwise.json")["decode"] == "argmax"
     with pytest.raises(ValueError, match="with decode = argmax, not None"):
         segment_files(images, tmp_path / "out", Options())
@@ -155,3 +162,8 @@ def test_an_overlay_that_no_longer_fits_its_image_is_a_failure_of_that_file(imag
     outcomes = list(segment_files(images, tmp_path / "out", Options(), overlay=True))
     assert [outcome.failed for outcome in outcomes] == [True, False, False]
     assert "do not fit" in outcomes[0].messages[0]
+
+
+def test_results_never_lie_among_the_inputs(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.tif would lie among the inputs: choose another output folder"):
+        check_outputs({tmp_path / "a.png": (tmp_path / "a.tif",)})

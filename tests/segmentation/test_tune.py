@@ -18,7 +18,7 @@ from seamwise.io.models import (
     save_model,
     shipped_models,
 )
-from seamwise.labels import semantic_target
+from seamwise.labels import inner_contour, semantic_target
 from seamwise.metrics import match_dataset
 from seamwise.nets import UNet
 from seamwise.segmentation import AnnotatedImage, Trial, Tuning, segment, tune
@@ -71,6 +71,12 @@ def images():
     return [AnnotatedImage(f"cells{number}", leaky(each), each) for number, each in enumerate(labels)]
 
 
+def sure(images):
+    """The same with probabilities 0 and 1, and each cell with background around it."""
+    apart = [replace(image, labels=np.where(inner_contour(image.labels), 0, image.labels)) for image in images]
+    return [replace(image, image=np.eye(3, dtype=np.float32)[:, np.minimum(image.labels, 1)]) for image in apart]
+
+
 @pytest.fixture
 def given(monkeypatch):
     """The network's answer is what the image holds."""
@@ -117,6 +123,12 @@ def test_thousands_of_pairs_do_not_cost_thousands_of_decodings(given, images):
     assert tuning.best.panoptic_quality == max(trial.panoptic_quality for trial in tuning.trials)
 
 
+def test_a_cell_counts_as_found_from_an_iou_of_one_half(given, images):
+    # cells of 10 × 11 pixels, moved by 2: IoU 8/12
+    moved = [replace(image, labels=np.roll(image.labels, 2, axis=0)) for image in images]
+    assert tune(moved, model_of(info_of())).best.panoptic_quality > 0.5
+
+
 @pytest.mark.parametrize("background_as", ["marker", "mask"])
 def test_the_watershed_is_tuned_too(given, images, background_as):
     tuning = tune(images, model_of(info_of()), decode="watershed", background_as=background_as)
@@ -142,8 +154,7 @@ def test_the_pair_and_how_it_was_found_are_in_the_rule(given, images):
 
 
 def test_a_rule_that_is_no_better_than_before_does_not_become_the_default(given, images):
-    sure = [replace(image, image=np.eye(3, dtype=np.float32)[:, np.minimum(image.labels, 1)]) for image in images]
-    tuning = tune(sure, model_of(info_of()))
+    tuning = tune(sure(images), model_of(info_of()))
     assert tuning.best.panoptic_quality == tuning.argmax_panoptic_quality
     assert tuning.best.thresholds == (0.5, 0.5)  # all pairs are equal: the middle
     assert tuning.rule.rule == "argmax"
@@ -162,6 +173,8 @@ def test_tuning_again_does_not_compare_with_the_thresholds_it_replaces(given, im
     again = DecodeRule(rule="threshold", min_size=5, threshold=ThresholdPair(touching=0.9, cell=0.9))
     tuning = tune(images, model_of(info_of().model_copy(update={"decode": again})))
     assert tuning.rule == tune(images, model_of(info_of())).rule
+    # arg max is as good as any pair here, and better than the pair that goes
+    assert tune(sure(images), model_of(info_of().model_copy(update={"decode": again}))).rule.rule == "argmax"
 
 
 def test_segmenting_with_the_tuned_rule_gives_the_score_that_was_promised(annotated):

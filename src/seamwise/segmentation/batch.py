@@ -155,8 +155,9 @@ def _jobs(images: Sequence[Path], output: Path) -> list[_Job]:
 
 
 def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
-    """Raise ValueError if two inputs would write the same file, or one would replace an input."""
+    """Raise ValueError if two inputs would write the same file, or one would replace or lie beside an input."""
     inputs = {path.resolve() for path in outputs}
+    folders = {path.parent for path in inputs}
     writers: dict[Path, Path] = {}
     for image, written in outputs.items():
         for path in written:
@@ -165,6 +166,9 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
             if path.resolve() in inputs:
                 raise ValueError(f"the results of {image} would replace {path}: choose another output folder")
             writers[path] = image
+    for path in writers:
+        if path.resolve().parent in folders:
+            raise ValueError(f"{path} would lie among the inputs: choose another output folder")
 
 
 def _prepare(output: Path, jobs: Sequence[_Job], record: dict[str, Any], overwrite: bool) -> None:

@@ -180,8 +180,8 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
             f"{len(cells)} of {sum(int(image.labels.max()) for image in images)} cells are in several pieces "
             f"(in {len(affected)} of {len(images)} images, e.g. number {cells[0].label} of {affected[0].name}; half of "
             f"the smaller pieces have at most {median(crumbs):.0f} pixels, the largest {max(crumbs)}): each piece is "
-            "learned as a cell of its own; erase stray pixels, and give two cells that share a number two of them "
-            "(seamwise.labels.fragments lists the pieces)"
+            "learned as a cell of its own; erase stray pixels, and where two cells share a number give one of them "
+            "a new one (seamwise.labels.fragments lists the pieces)"
         )
     return notes
 

@@ -120,7 +120,7 @@ def _weigh(
     if made:
         _draw(preview_path, map_path, title)
         return (f"{path}: {preview_path} drawn",)
-    hint = _hint(labels, transform)
+    hint = _hint(path, labels, transform)
     labels = _numbered(labels, transform)
     relative = spacing or (own and tuple(step / min(own) for step in own))
     _, weight = transform(labels, spacing=relative)
@@ -165,12 +165,12 @@ def _numbered(labels: Labels, transform: TargetAndWeight) -> Labels:
     return connected_components(labels.clip(-1, 1)) if transform.annotation == "binary" else labels
 
 
-def _hint(labels: Labels, transform: TargetAndWeight) -> tuple[str, ...]:
+def _hint(path: Path, labels: Labels, transform: TargetAndWeight) -> tuple[str, ...]:
     looks = looks_like(labels)
     if looks == "photograph":
-        return ("its numbers are scattered as in a photograph; is it a label image?",)
+        return (f"{path}: scattered numbers, as in a photograph; is it a label image?",)
     if looks == "binary" and transform.annotation == "instances":
-        return ("a single number in many pieces; if it is black and white, say so with --masks binary",)
+        return (f"{path}: a single number in many pieces; if it is black and white, say so with --masks binary",)
     return ()
 
 
