@@ -12,11 +12,12 @@ import pytest
 import tifffile
 import torch
 
+from seamwise import segmentation
 from seamwise.cli import main
 from seamwise.io.models import Architecture, ModelInfo, load_model, save_model
 from seamwise.labels import inner_contour
 from seamwise.nets import UNet
-from seamwise.segmentation import batch
+from seamwise.segmentation import Progress, batch
 from seamwise.synth import crowded_cells
 from seamwise.weights import w3
 
@@ -275,7 +276,7 @@ def test_combine_then_info_then_segment(run, training, tmp_path):
     assert "the mean of 2 models" in out
     description = json.loads(run("info", comb)[1])
     assert description["architecture"]["members"] == 2
-    assert description["training"]["members"][1]["file"] == "snapshot-4.safetensors"
+    assert description["training"]["members"][1]["file"] == "run/snapshot-4.safetensors"
     code, *_ = run("segment", tmp_path / "data" / "images", "-o", tmp_path / "out", "--model", comb)
     assert code == 0
 
@@ -410,6 +411,26 @@ def test_training_from_black_and_white_masks(run, training, tmp_path):
     assert code == 0
     _, out, _ = run("info", tmp_path / "run" / "model.safetensors")
     assert json.loads(out)["training"]["settings"]["annotation"] == "binary"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(100.0, "about 8 minutes to go"), (10.0, "")])
+def test_a_long_run_says_how_long_it_takes(run, training, monkeypatch, seconds, said):
+    def short(*images, report, output, **options):
+        report(Progress(20, 1.0, 1e-4, seconds))
+        return output / "model.safetensors"
+
+    monkeypatch.setattr(segmentation, "train", short)
+    _, _, err = run(*training, "--steps", "120")
+    assert ("minutes to go" in err) == bool(said)
+    assert said in err
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly(training, tmp_path):
+    masks = tmp_path / "data" / "masks"
+    command = f"{sys.executable} -m seamwise.cli evaluate {masks} {masks} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "pooled" in done.stdout
+    assert "pipe" not in done.stderr.lower()
 
 
 def test_settings_that_do_not_fit_each_other_are_said(run, training, tmp_path):

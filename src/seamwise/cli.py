@@ -1,9 +1,11 @@
 """The `seamwise` command: parse, call the public API, print."""
 
 import json
+import os
 import signal
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
-    from seamwise.segmentation import TrainSettings
+    from seamwise.segmentation import AnnotatedImage, Pair, TrainSettings
     from seamwise.segmentation.batch import Outcome
+
+_TIMED_STEP = 20  # by then a training run has shown its pace
 
 
 class _Commands(TyperGroup):
@@ -31,6 +35,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _fail("interrupted; what is written is whole: run the same command again to go on", code=130)
+        except BrokenPipeError:  # whoever read our output, such as `head`, has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
         except MemoryError as error:
             _fail(f"not enough memory ({_one_line(error)}): use smaller tiles, crops or networks")
         except (ValueError, TypeError, OSError) as error:
@@ -132,10 +139,12 @@ def train(
     Options given here win over --settings. Ctrl-C writes a checkpoint; --resume goes on from it.
     """
     from seamwise.io.atomic import make_folder
-    from seamwise.segmentation import Progress, find_pairs, read_pair
+    from seamwise.segmentation import Progress, find_pairs
     from seamwise.segmentation import train as train_model
-    from seamwise.segmentation.data import mask_notes
     from seamwise.segmentation.train import check_output
+
+    if masks is not None:
+        _one_of("--masks", masks, "instances", "binary")
 
     given = {
         "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
@@ -146,24 +155,12 @@ def train(
     make_folder(output)
     check_output(output, resume=resume)
     split = find_pairs(data, hold_out_every=hold_out_every)
-    with _progress() as bar:
-        training, validation = (
-            [
-                read_pair(
-                    pair,
-                    ndim=chosen.ndim,
-                    rule=chosen.normalization,
-                    channel=channels,
-                    axes=axes,
-                    annotation=chosen.annotation,
-                )
-                for pair in bar.track(pairs, description=f"read {name} images")
-            ]
-            for name, pairs in (("training", split.training), ("validation", split.validation))
-        )
-        read = training if split.training == split.validation else [*training, *validation]
-        for note in [*dict.fromkeys(image.note for image in read if image.note), *mask_notes(read)]:
-            bar.console.print(note)
+    options = {
+        "ndim": chosen.ndim, "rule": chosen.normalization, "channel": channels, "axes": axes,
+        "annotation": chosen.annotation,
+    }  # fmt: skip
+    read = _read_pairs({**dict.fromkeys(split.training), **dict.fromkeys(split.validation)}, **options)
+    training, validation = ([read[pair] for pair in pairs] for pairs in (split.training, split.validation))
     with _progress() as bar, _stop_on_interrupt() as stopped:
         job = bar.add_task("train", total=chosen.steps)
         scores = ""
@@ -173,6 +170,9 @@ def train(
             if progress.panoptic_quality is not None:
                 scores = f", PQ {progress.panoptic_quality:.3f}, AP {progress.average_precision:.3f}"
                 bar.console.print(f"step {progress.step}: loss {progress.loss:.3f}{scores}")
+            left = progress.seconds / progress.step * (chosen.steps - progress.step) / 60
+            if progress.step == _TIMED_STEP and left > 1:
+                bar.console.print(f"about {left:.0f} minutes to go; Ctrl-C writes a checkpoint")
             bar.update(job, completed=progress.step, description=f"loss {progress.loss:.3f}{scores}")
             return not stopped
 
@@ -253,14 +253,14 @@ def tune(
     """Find the two thresholds a model decodes best with, and write them into its file.
 
     Best is the panoptic quality at IoU 0.5, pooled over the images that train would hold out of this folder. If it
-    beats what the model did before, the rule becomes its default; `segment --decode argmax` is there all the same.
+    beats the model's default, it becomes the default; `segment --decode argmax` is there all the same. A pair that is
+    tuned anew is replaced, and the new one has arg max to beat.
     """
     from seamwise.io.jsonfile import write_json
     from seamwise.io.models import check_model_output, model_path
-    from seamwise.segmentation import Trial, find_pairs, load, read_pair
+    from seamwise.segmentation import Trial, find_pairs, load
     from seamwise.segmentation import tune as tune_model
-    from seamwise.segmentation.data import mask_notes
-    from seamwise.segmentation.tune import FEW_IMAGES, plot_surface, save_tuned, trained_on
+    from seamwise.segmentation.tune import cautions, plot_surface, save_tuned
 
     chosen = _one_of("--decode", decode, "threshold", "watershed")
     background = _one_of("--background-as", background_as, "marker", "mask")
@@ -270,40 +270,28 @@ def tune(
     check_model_output(target)
     _check_writable(target, plot, json_file)
     loaded = load(path, device=device)
-    rule, channels = loaded.info.normalization, _channels(channel)
     split = find_pairs(data, hold_out_every=hold_out_every)
     pairs = dict.fromkeys((*split.training, *split.validation) if every_image else split.validation)
+    options = {
+        "ndim": loaded.net.ndim, "rule": loaded.info.normalization, "channel": _channels(channel), "axes": axes,
+        "annotation": annotation,
+    }  # fmt: skip
+    images = _read_pairs(pairs, **options).values()
     with _progress() as bar:
-        images = [
-            read_pair(pair, ndim=loaded.net.ndim, rule=rule, channel=channels, axes=axes, annotation=annotation)
-            for pair in bar.track(pairs, description="read images")
-        ]
-        for note in [*dict.fromkeys(image.note for image in images if image.note), *mask_notes(images)]:
-            bar.console.print(note)
-        known = [image.name for image in images if image.name in trained_on(loaded.info)]
-        if known:
-            bar.console.print(
-                f"{len(known)} of {len(images)} images have names of training images (e.g. {known[0]}): "
-                "thresholds that suit what a network has learned by heart may not suit others"
-            )
+        predicted = bar.track(list(images), description="predict")
         job = bar.add_task("decode", total=None)
 
         def report(trial: Trial) -> None:
-            bar.update(job, advance=1, description=f"PQ {trial.panoptic_quality:.3f}")
+            bar.update(job, advance=1)
 
-        predicted = bar.track(images, description="predict")
         tuning = tune_model(predicted, loaded, decode=chosen, background_as=background, report=report)
+        bar.update(job, total=len(tuning.trials))
     save_tuned(path, tuning.rule, target)
     _say(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
-    word = "stays" if tuning.rule.rule == loaded.info.decode.rule else "is now"
+    word = "stays" if tuning.rule.rule == tuning.before else "is now"
     _say(f"wrote {target}; its default {word} {tuning.rule.rule}")
-    if tuning.best.panoptic_quality == 0:
-        _say("no pair of thresholds finds a cell with this model: train it longer before tuning it")
-    elif len(images) < FEW_IMAGES:
-        _say(
-            f"fewer than {FEW_IMAGES} images: the best pair on these may do worse than arg max on others; "
-            "judge it on images it was not tuned on"
-        )
+    for caution in cautions(tuning, loaded.info):
+        typer.echo(caution, err=True)
     if plot is not None:
         plot_surface(plot, tuning)
         _say(f"wrote {plot}")
@@ -401,6 +389,20 @@ def info(
     _say(f"seamwise {__version__}, torch {torch.__version__}, {device} in {choose_precision(device)}")
     for name, path in shipped_models().items():
         _say(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
+
+
+def _read_pairs(pairs: "Iterable[Pair]", **options: Any) -> "dict[Pair, AnnotatedImage]":
+    """Read annotated images behind a bar, and say what seems wrong with them."""
+    from seamwise.segmentation import read_pair
+    from seamwise.segmentation.data import mask_notes
+
+    with _progress() as bar:
+        read = {pair: read_pair(pair, **options) for pair in bar.track(list(pairs), description="read images")}
+        for note in dict.fromkeys(image.note for image in read.values() if image.note):
+            bar.console.print(note)
+        for note in mask_notes(list(read.values())):
+            bar.console.print(note)
+    return read
 
 
 def _follow(outcomes: "Iterator[Outcome]", verb: str, done: str, nothing: str) -> NoReturn:

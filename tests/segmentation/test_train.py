@@ -149,7 +149,10 @@ def test_options_of_the_weight_map_are_checked_with_the_settings():
     assert TrainSettings(loss="w3", weights={"beta": 12}).transform().options == {"beta": 12}
     with pytest.raises(ValueError, match="weight map w3 has no option 'tau': it has normalization, beta, nu, sigma"):
         TrainSettings(loss="w3", weights={"tau": 12})
-    with pytest.raises(ValueError, match="options beta belong to a weight map"):
+    with pytest.raises(
+        ValueError,
+        match=r"loss j4 has no weight map for \[weights\]: .* choose unet2, unet3, fl, dwm, saw, bwm, unet, w3",
+    ):
         TrainSettings(loss="j4", weights={"beta": 12})
 
 

@@ -110,6 +110,8 @@ def test_classes_are_counted_over_all_images():
         ({"map": "dwm", "options": {"counts": 3}}, "weight map dwm has no option 'counts'"),
         ({"options": {"nu": 3}}, "options nu belong to a weight map; choose one of"),
         ({"map": "dwm", "options": {"beta": -1}}, "beta must be a positive number, not -1"),
+        ({"classes": 7}, "classes must be 2, 3 or 4, not 7"),
+        ({"touching_radius": 0}, "touching_radius and min_neighbours must be whole numbers of at least 1"),
         ({"annotation": "lines"}, "annotation must be 'instances' or 'binary', not 'lines'"),
     ],
 )

@@ -24,8 +24,10 @@ from seamwise.nets import UNet
 from seamwise.segmentation import AnnotatedImage, Trial, Tuning, segment, tune
 from seamwise.segmentation.predict import Model
 from seamwise.segmentation.tune import (
+    FEW_IMAGES,
     GRID,
     THRESHOLDS,
+    cautions,
     coarse_to_fine,
     plot_surface,
     save_tuned,
@@ -161,6 +163,33 @@ def test_a_rule_that_is_no_better_than_before_does_not_become_the_default(given,
     assert tuning.rule.threshold is not None
 
 
+def test_the_line_for_the_user_names_the_default_it_had_to_beat(given, images):
+    first = tune(images, model_of(info_of())).rule
+    tuning = tune(images, model_of(info_of().model_copy(update={"decode": first})), decode="watershed")
+    assert (tuning.before, tuning.before_panoptic_quality) == ("threshold", first.threshold.tuning.panoptic_quality)
+    assert f", threshold as it is PQ {tuning.before_panoptic_quality:.3f}, best watershed PQ" in str(tuning)
+
+
+def test_cautions_are_said_where_they_hold(given, images):
+    info = info_of().model_copy(update={"training": {"images": ["cells1", "other"]}})
+    tuning = tune(images, model_of(info))
+    known, few = cautions(tuning, info)
+    assert known.startswith("1 of 3 images have names of training images (e.g. cells1)")
+    assert few.startswith(f"fewer than {FEW_IMAGES} images")
+    many = replace(tuning, images=tuple(map(str, range(FEW_IMAGES))))
+    assert cautions(many, info) == []
+    nothing = replace(many, best=Trial((0.5, 0.5), 0.0))
+    assert cautions(nothing, info) == [
+        "no pair of thresholds finds a cell with this model: train it longer before tuning it"
+    ]
+
+
+def test_an_image_that_does_not_fit_the_model_is_named(images):
+    colour = replace(images[0], image=np.zeros((3, *images[0].labels.shape), np.float32))
+    with pytest.raises(ValueError, match="cells0: the model expects 1 channel"):
+        tune([colour], model_of(info_of()))
+
+
 def test_what_was_tuned_before_stays_and_the_better_rule_is_the_default(given, images):
     first = tune(images, model_of(info_of())).rule
     tuning = tune(images, model_of(info_of().model_copy(update={"decode": first})), decode="watershed")
@@ -283,7 +312,7 @@ def test_the_names_of_training_images_come_from_the_model_or_its_members():
 def test_the_surface_is_drawn_sloping_and_flat(tmp_path, decode, surface):
     trials = tuple(Trial((a, b), surface(a, b)) for a in GRID[::8] for b in GRID[::8])
     best = max(trials, key=lambda trial: trial.panoptic_quality)
-    plot_surface(tmp_path / "s.png", Tuning(decode, best, 0.6, DecodeRule(), ("a",), trials))
+    plot_surface(tmp_path / "s.png", Tuning(decode, best, 0.6, "argmax", 0.6, DecodeRule(), ("a",), trials))
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -90,6 +90,18 @@ def test_classes_may_be_balanced_over_all_files(folder, tmp_path):
         np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / f"{name}.tif"), expected)
 
 
+def test_counts_over_all_files_know_the_anisotropy_of_stacks(tmp_path):
+    labels = np.zeros((9, 12, 12), np.uint8)
+    labels[1:3, 3:9, 3:9], labels[5:7, 3:9, 3:9] = 1, 2
+    write_labels(tmp_path / "stack.tif", labels, spacing=(4.0, 1.0, 1.0))
+    transform = TargetAndWeight(map="balance", classes=4, gap_radius=4)
+    maps = []
+    for over_all in (False, True):
+        outcomes([tmp_path / "stack.tif"], tmp_path / str(over_all), transform, over_all=over_all)
+        maps.append(tifffile.imread(tmp_path / str(over_all) / "stack.tif"))
+    np.testing.assert_array_equal(*maps)
+
+
 def test_a_bad_file_is_named_and_the_others_go_on(folder, tmp_path):
     (folder / "b.tif").write_bytes(b"II*\0nothing")
     for over_all in (False, True):
@@ -122,7 +134,7 @@ def test_the_masks_beside_images_are_the_labels(tmp_path):
 def test_a_photograph_is_said_and_done(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", np.random.default_rng(0).integers(0, 255, (60, 60)).astype(np.uint8))
     (done,) = outcomes([tmp_path / "x.tif"], tmp_path / "out", DWM)
-    assert "is it a label image?" in done.messages[1]
+    assert "x.tif: scattered numbers, as in a photograph" in done.messages[1]
 
 
 def test_what_would_stop_the_job_is_said_before_it_starts(folder, tmp_path):

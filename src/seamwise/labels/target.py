@@ -18,6 +18,7 @@ from seamwise.labels.numbering import (
     as_mask,
     checked_spacing,
     relabel,
+    smallest_dtype,
 )
 
 
@@ -185,8 +186,9 @@ def _around_divisions(mask: Labels) -> Any:
 def _touching(labels: Labels, foreground: NDArray[np.bool_], radius: int, min_neighbours: int) -> Any:
     if min_neighbours > 1:
         return foreground & (_count_other_labels(labels, radius) >= min_neighbours)
-    if labels.dtype.itemsize > 2:
-        labels = relabel(labels)  # a copy in few bytes, for the four copies that follow
+    if labels.dtype.itemsize > 2:  # a copy in few bytes, for the four copies that follow
+        small = smallest_dtype(int(labels.min(initial=0)), int(labels.max(initial=0)))
+        labels = labels.astype(small) if small.itemsize <= 2 else relabel(labels)
     # background gets the number that never wins
     numbers = np.iinfo(labels.dtype)
     highest = _over_windows(np.maximum, np.where(foreground, labels, numbers.min), radius)

@@ -125,8 +125,7 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
         labels = read_labels(job.labels) if labelled else _segment(channels, options, model)
         picture = draw(channels, labels) if overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
-        message = " ".join(str(error).split())
-        return (*notes, message if str(job.image) in message else f"{job.image}: {message}"), True
+        return (*notes, naming(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
     job.overlay.unlink(missing_ok=True)
     if picture is not None:
@@ -134,6 +133,12 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
     if not labelled:
         write_labels(job.labels, labels, spacing=image.spacing)
     return (*notes, f"{job.image}: {labels.max()} cells"), False
+
+
+def naming(path: Path, error: Exception) -> str:
+    """Return the error in one line that names the file."""
+    message = " ".join(str(error).split())
+    return message if str(path) in message else f"{path}: {message}"
 
 
 def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:

@@ -17,7 +17,7 @@ from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
-from seamwise.segmentation.sanity import looks_like
+from seamwise.segmentation.sanity import hint
 from seamwise.segmentation.transforms import Annotation, TargetAndWeight
 
 
@@ -64,7 +64,7 @@ class AnnotatedImage:
     @property
     def relative_spacing(self) -> tuple[float, ...] | None:
         """Pixel size along each axis in units of the smallest: lengths are then in pixels of the finest axis."""
-        return self.spacing and tuple(step / min(self.spacing) for step in self.spacing)
+        return relative(self.spacing)
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ def read_pair(
     if not normalise.scale.any():
         raise ValueError(f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out")
     notes = dict.fromkeys(part.note for part in read if part.note)
-    labels = connected_components(np.sign(mask)) if annotation == "binary" else mask
-    hint = _hint(mask, annotation)
+    labels = numbered(mask, annotation)
+    wrong = hint(mask, annotation) if (mask > 0).any() else "no cells; the image counts as background"
     return AnnotatedImage(
         name=pair.name,
         image=normalise(image),
@@ -161,9 +161,9 @@ def read_pair(
         channels=_channel_names(len(image), channel),
         spacing=read[0].spacing,
         note="; ".join(notes),
-        hint=hint,
+        hint=wrong,
         # of a mask that is no label image, every number would be in pieces
-        fragmented=() if hint else fragments(labels),
+        fragmented=() if wrong else fragments(labels),
     )
 
 
@@ -186,21 +186,14 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
     return notes
 
 
-def _hint(mask: Labels, annotation: Annotation) -> str:
-    cells = mask[mask > 0]
-    if not cells.size:
-        return "no cells; the image counts as background"
-    looks = looks_like(mask)
-    if looks == "photograph":
-        return "scattered numbers, as in a photograph; is it the mask?"
-    if annotation == "instances" and looks == "binary":
-        return (
-            "a single number in many pieces; if it is black and white, say so with --masks binary, "
-            "or it counts as one cell"
-        )
-    if annotation == "binary" and cells.min() != cells.max():
-        return "several numbers; if they number the cells, leave out --masks binary, which joins touching cells"
-    return ""
+def relative(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Pixel sizes in units of the smallest; None if there are none."""
+    return spacing and tuple(step / min(spacing) for step in spacing)
+
+
+def numbered(mask: Labels, annotation: Annotation) -> Labels:
+    """Return the instance labels of a mask: of a black-and-white one, its pieces."""
+    return connected_components(mask.clip(-1, 1)) if annotation == "binary" else mask
 
 
 def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:

@@ -62,7 +62,12 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
             "spacing": first.spacing if all(other.spacing == first.spacing for _, _, other in members) else None,
             "decode": DecodeRule(gap=first.decode.gap, min_size=first.decode.min_size, min_core=first.decode.min_core),
-            "training": {"members": [{"file": path.name, **other.training} for path, _, other in members]},
+            "training": {
+                "members": [
+                    {"file": f"{path.absolute().parent.name}/{path.name}", **other.training}
+                    for path, _, other in members
+                ]
+            },
         }
     )
     save_model(output, weights, info)
@@ -87,8 +92,8 @@ def _check_same(members: Sequence[Member]) -> None:
 
 def _must_agree(info: ModelInfo) -> dict[str, Any]:
     return {
+        "classes": ", ".join(info.classes),
         **info.architecture.model_dump(),
-        "classes": info.classes,
         "channels": info.channels,
         "normalization": info.normalization.model_dump(),
     }

@@ -15,7 +15,7 @@ from seamwise.io.models import Architecture, DecodeRule, ModelInfo, load_model, 
 from seamwise.labels import Labels
 from seamwise.nets import Average, UNet
 from seamwise.nets.average import Network
-from seamwise.segmentation.decoding import Slab, decode_slabs
+from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.devices import choose_device, choose_precision, memory_format, place
 from seamwise.segmentation.normalization import Normalization, normalization
 from seamwise.tiling import blend, tiles
@@ -114,20 +114,21 @@ def segment(
     chosen = model if isinstance(model, Model) else load(model, device=device)
     channels = as_model_input(image, chosen.info)
     rule = decode_rule(chosen.info, decode, min_size)
-    shape = channels.shape[1:]
+    if keep_probabilities:
+        probabilities = class_probabilities(channels, chosen, tile=tile, flips=flips)
+        return Prediction(decode_whole(probabilities, rule), probabilities)
     slabs = probability_slabs(channels, chosen, tile=tile, flips=flips)
-    if not keep_probabilities:
-        return Prediction(decode_slabs(slabs, shape, rule), None)
-    probabilities = np.empty((chosen.info.architecture.out_channels, *shape), np.float32)
-    labels = decode_slabs(_kept(slabs, probabilities), shape, rule)
-    return Prediction(labels, probabilities)
+    return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
 
 
-def _kept(slabs: Iterator[Slab], probabilities: NDArray[np.float32]) -> Iterator[Slab]:
-    """Copy slabs that pass by into the array of the whole image."""
-    for box, slab in slabs:
+def class_probabilities(
+    image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
+) -> NDArray[np.float32]:
+    """Class probabilities `(classes, *S)` of a whole image `(C, *S)`, as `as_model_input` returns it."""
+    probabilities = np.empty((model.info.architecture.out_channels, *image.shape[1:]), np.float32)
+    for box, slab in probability_slabs(image, model, tile=tile, flips=flips):
         probabilities[(slice(None), *box)] = slab
-        yield box, slab
+    return probabilities
 
 
 def decode_rule(info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None) -> DecodeRule:

@@ -1,8 +1,9 @@
-"""What a file that should hold labels looks like; see `looks_like`."""
+"""What a file that should hold labels looks like; see `looks_like` and `hint`."""
 
 from typing import Literal
 
 from seamwise.labels import Labels, connected_components, relabel
+from seamwise.segmentation.transforms import Annotation
 
 _PIXELS = 2**20  # the middle of an image tells as much as all of it
 _CRUMBS = 4  # pieces that a cell of a careless annotation may have
@@ -42,3 +43,19 @@ def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
     if cells >= _SHADES and (pieces > _CRUMBS * cells or (middle > 0).sum() < 2 * pieces):
         return "photograph"
     return "labels"
+
+
+def hint(labels: Labels, annotation: Annotation) -> str:
+    """Say what seems wrong with a mask, in view of what it is said to hold; empty if nothing does."""
+    looks = looks_like(labels)
+    if looks == "photograph":
+        return "scattered numbers, as in a photograph; is it the mask?"
+    if annotation == "instances" and looks == "binary":
+        return (
+            "a single number in many pieces; if it is black and white, say so with --masks binary, "
+            "or it counts as one cell"
+        )
+    cells = labels[labels > 0]
+    if annotation == "binary" and cells.size and cells.min() != cells.max():
+        return "several numbers; if they number the cells, leave out --masks binary, which joins touching cells"
+    return ""

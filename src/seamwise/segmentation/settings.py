@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
-from seamwise.segmentation.systems import System, SystemName, system
+from seamwise.segmentation.systems import BUILDERS, System, SystemName, system
 from seamwise.segmentation.transforms import Annotation, TargetAndWeight
 
 Positive = Annotated[int, Field(ge=1)]
@@ -89,6 +89,9 @@ class TrainSettings:
 
     @model_validator(mode="after")
     def _weights_fit_the_map(self) -> Self:
+        if self.weights and self.system().map is None:
+            with_map = ", ".join(name for name in BUILDERS if system(name).map is not None)
+            raise ValueError(f"loss {self.loss} has no weight map for [weights]: remove them, or choose {with_map}")
         self.transform()
         return self
 

@@ -10,7 +10,7 @@ its chapter 4 has 1. So systems that are compared differ in nothing else.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from torch import Tensor
 
@@ -131,8 +131,9 @@ def j4(lam: float = 0.5) -> System:
     return System(4, partial(cross_entropy_and_youden, lam=lam))
 
 
-BUILDERS: Mapping[str, Callable[..., System]] = {
-    build.__name__: build for build in (unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3, ce4)
+BUILDERS: Mapping[SystemName, Callable[..., System]] = {
+    cast(SystemName, build.__name__): build
+    for build in (unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3, ce4)
 }
 
 

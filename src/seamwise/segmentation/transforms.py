@@ -53,7 +53,7 @@ class TargetAndWeight:
     Raises
     ------
     ValueError
-        There is no such map, or it has no such option.
+        There is no such map, it has no such option, or a value is out of range.
 
     Examples
     --------
@@ -73,17 +73,15 @@ class TargetAndWeight:
     def __post_init__(self) -> None:
         if self.annotation not in ("instances", "binary"):
             raise ValueError(f"annotation must be 'instances' or 'binary', not {self.annotation!r}")
-        if self.map is None:
-            if self.options:
-                raise ValueError(f"options {', '.join(self.options)} belong to a weight map; choose one of {_names()}")
-            return
-        if self.map not in MAPS:
+        if self.map is not None and self.map not in MAPS:
             raise ValueError(f"map must be one of {_names()}, not {self.map!r}")
-        known = [name for name in signature(MAPS[self.map]).parameters if name not in _CALL]
+        if self.map is None and self.options:
+            raise ValueError(f"options {', '.join(self.options)} belong to a weight map; choose one of {_names()}")
+        known = [name for name in signature(MAPS[self.map]).parameters if name not in _CALL] if self.map else []
         for name in self.options:
             if name not in known:
                 raise ValueError(f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}")
-        self(np.array([[0, 1]]))  # finds out now whether the values are in range
+        self(np.array([[0, 1]]))  # finds out now whether all values are in range
 
     def __call__(self, labels: Array, *, spacing: Sequence[float] | None = None) -> tuple[Array, Array | None]:
         """Return target and weight map of labels `(*S)`.

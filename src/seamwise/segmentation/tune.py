@@ -27,7 +27,7 @@ from seamwise.io.models import (
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.predict import Model, as_model_input, probability_slabs
+from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
 
 TunedRule = Literal["threshold", "watershed"]
 Point = tuple[int, int]
@@ -70,9 +70,11 @@ class Tuning:
     best : Trial
     argmax_panoptic_quality : float
         What the arg max reaches on the same images.
+    before : {"argmax", "threshold", "watershed"}
+    before_panoptic_quality : float
+        The model's default so far and what it reaches; arg max if its default is the pair that is tuned anew.
     rule : DecodeRule
-        The model's decode rule with the best pair in it; `decode` is its default if that is better than what the model
-        did before.
+        The model's decode rule with the best pair in it; `decode` is its default if that is better than `before`.
     images : tuple of str
         Names of the images.
     trials : tuple of Trial
@@ -82,6 +84,8 @@ class Tuning:
     decode: TunedRule
     best: Trial
     argmax_panoptic_quality: float
+    before: str
+    before_panoptic_quality: float
     rule: DecodeRule
     images: tuple[str, ...]
     trials: tuple[Trial, ...]
@@ -91,8 +95,9 @@ class Tuning:
         first, second = (
             f"{name} {value:.2f}" for name, value in zip(THRESHOLDS[self.decode], self.best.thresholds, strict=True)
         )
+        before = "" if self.before == "argmax" else f"{self.before} as it is PQ {self.before_panoptic_quality:.3f}, "
         return (
-            f"argmax PQ {self.argmax_panoptic_quality:.3f}, best {self.decode} "
+            f"argmax PQ {self.argmax_panoptic_quality:.3f}, {before}best {self.decode} "
             f"PQ {self.best.panoptic_quality:.3f} at {first}, {second}"
         )
 
@@ -183,7 +188,27 @@ def tune(
     rule = with_pair(before, decode, best.thresholds, background_as, record)
     if best.panoptic_quality <= baseline:
         rule = rule.named(before.rule)
-    return Tuning(decode, best, argmax, rule, tuple(image.name for image in stored), tuple(trials.values()))
+    names = tuple(image.name for image in stored)
+    return Tuning(decode, best, argmax, before.rule, baseline, rule, names, tuple(trials.values()))
+
+
+def cautions(tuning: Tuning, info: ModelInfo) -> list[str]:
+    """Say why the pair that was found may do worse on other images, a line for each reason."""
+    known = [name for name in tuning.images if name in trained_on(info)]
+    lines = []
+    if known:
+        lines.append(
+            f"{len(known)} of {len(tuning.images)} images have names of training images (e.g. {known[0]}): "
+            "thresholds that suit what a network has learned by heart may not suit others"
+        )
+    if tuning.best.panoptic_quality == 0:
+        lines.append("no pair of thresholds finds a cell with this model: train it longer before tuning it")
+    elif len(tuning.images) < FEW_IMAGES:
+        lines.append(
+            f"fewer than {FEW_IMAGES} images: the best pair on these may do worse than arg max on others; "
+            "judge it on images it was not tuned on"
+        )
+    return lines
 
 
 def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: int) -> Point:
@@ -267,7 +292,7 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
     best_y, best_x = tuning.best.thresholds
     figure = Figure(figsize=(6.6, 5.4), layout="constrained")
     axes = figure.subplots()
-    levels = np.linspace(best - _SHOWN, best, 21)
+    levels = np.linspace(max(best - _SHOWN, 0), max(best, 0.001), 21)
     surface = axes.tricontourf(x, y, height, levels=levels, cmap="viridis", extend="min")
     if min(height) < argmax < best:
         axes.tricontour(x, y, height, levels=[argmax], colors="white", linewidths=1.2)
@@ -306,12 +331,11 @@ def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list
 
 
 def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
-    # annotated images are normalised, and normalising them once more changes nothing
-    channels = as_model_input(image.image, model.info)
-    probabilities = np.empty((model.info.architecture.out_channels, *channels.shape[1:]), np.float32)
-    for box, slab in probability_slabs(channels, model):
-        probabilities[(slice(None), *box)] = slab
-    return probabilities
+    try:
+        # annotated images are normalised, and normalising them once more changes nothing
+        return class_probabilities(as_model_input(image.image, model.info), model)
+    except ValueError as error:
+        raise ValueError(f"{image.name}: {error}") from error
 
 
 def _quality(rule: DecodeRule, images: Sequence[_Stored]) -> float:

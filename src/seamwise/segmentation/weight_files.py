@@ -5,17 +5,21 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import find_images, map_fingerprint, read_image, read_spaced_labels, stem, write_map
-from seamwise.labels import Labels, checked_spacing, connected_components
-from seamwise.segmentation.batch import Outcome, check_outputs
+from seamwise.labels import Labels, checked_spacing
+from seamwise.segmentation.batch import Outcome, check_outputs, naming
+from seamwise.segmentation.data import numbered, relative
 from seamwise.segmentation.heatmap import heatmap
-from seamwise.segmentation.sanity import looks_like
+from seamwise.segmentation.sanity import hint
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 
 _drawing = Lock()  # matplotlib's fonts are shared by all figures
@@ -75,16 +79,13 @@ def weigh_files(
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
-        way = replace(transform, counts=_counts(files, transform)) if over_all else transform
+        way = replace(transform, counts=_counts(files, transform, spacing)) if over_all else transform
 
         def weigh(path: Path) -> Outcome:
             try:
-                messages = _weigh(path, *written[path], way, spacing, preview)
+                return Outcome(path, len(files), messages=_weigh(path, *written[path], way, spacing, preview))
             except (ValueError, TypeError, MemoryError) as error:
-                message = " ".join(str(error).split())
-                named = message if str(path) in message else f"{path}: {message}"
-                return Outcome(path, len(files), failed=True, messages=(named,))
-            return Outcome(path, len(files), messages=messages)
+                return Outcome(path, len(files), failed=True, messages=(naming(path, error),))
 
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             yield from pool.map(weigh, files)
@@ -107,30 +108,40 @@ def _weigh(
     preview: bool,
 ) -> tuple[str, ...]:
     """Make the files of one label image; return what there is to say."""
-    try:
-        fingerprint = _fingerprint(path, transform, spacing)
-        made = map_fingerprint(map_path) == fingerprint
-        if not made:
-            labels, own = read_spaced_labels(path, one_bit=transform.annotation == "binary")
-    except OSError as error:  # gone since the folder was listed; an error of writing stops the job instead
-        raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
-    if made and (preview_path.exists() or not preview):
-        return (f"{path}: {map_path} is there already",)
+    fingerprint = _fingerprint(path, transform, spacing)
+    made = map_fingerprint(map_path) == fingerprint
     title = f"{transform.map} of {path.name}"
-    if made:
+    if made and preview and not preview_path.exists():
         _draw(preview_path, map_path, title)
         return (f"{path}: {preview_path} drawn",)
-    hint = _hint(path, labels, transform)
-    labels = _numbered(labels, transform)
-    relative = spacing or (own and tuple(step / min(own) for step in own))
-    _, weight = transform(labels, spacing=relative)
-    assert weight is not None
+    if made:
+        return (f"{path}: {map_path} is there already",)
+    mask, own = _read(path, transform)
+    labels = numbered(mask, transform.annotation)
+    steps = spacing or relative(own)
+    weight = transform.weight(labels, transform.target(labels, spacing=steps), spacing=steps)
     preview_path.unlink(missing_ok=True)
     write_map(map_path, weight, spacing=own, fingerprint=fingerprint)
     if preview:
         _draw(preview_path, map_path, title)
     done = f"{path}: weights {weight[weight > 0].min(initial=weight.max()):.3g} to {weight.max():.3g}"
-    return (done, *hint)
+    wrong = hint(mask, transform.annotation)
+    return (done, f"{path}: {wrong}") if wrong else (done,)
+
+
+def _read(path: Path, transform: TargetAndWeight) -> tuple[Labels, tuple[float, ...] | None]:
+    """Mask and pixel size of a label file."""
+    with _reading(path):
+        return read_spaced_labels(path, one_bit=transform.annotation == "binary")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Tell a label file that is gone, which is reported and left out, from an error of writing, which stops the job."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _check_ours(map_path: Path, preview_path: Path) -> None:
@@ -147,36 +158,23 @@ def _draw(path: Path, map_path: Path, title: str) -> None:
         heatmap(path, read_image(map_path).data, title=title)
 
 
-def _counts(files: Sequence[Path], transform: TargetAndWeight) -> tuple[int, ...]:
+def _counts(files: Sequence[Path], transform: TargetAndWeight, spacing: Sequence[float] | None) -> tuple[int, ...]:
     """Classes of all files that can be read; the others are reported when their turn comes."""
-
-    def readable() -> Iterator[Labels]:
-        for path in files:
-            try:
-                labels, _ = read_spaced_labels(path, one_bit=transform.annotation == "binary")
-            except (ValueError, TypeError, OSError):
-                continue
-            yield _numbered(labels, transform)
-
-    return count_classes(readable(), transform)
-
-
-def _numbered(labels: Labels, transform: TargetAndWeight) -> Labels:
-    return connected_components(labels.clip(-1, 1)) if transform.annotation == "binary" else labels
-
-
-def _hint(path: Path, labels: Labels, transform: TargetAndWeight) -> tuple[str, ...]:
-    looks = looks_like(labels)
-    if looks == "photograph":
-        return (f"{path}: scattered numbers, as in a photograph; is it a label image?",)
-    if looks == "binary" and transform.annotation == "instances":
-        return (f"{path}: a single number in many pieces; if it is black and white, say so with --masks binary",)
-    return ()
+    total = np.zeros(4, np.int64)
+    for path in files:
+        try:
+            mask, own = _read(path, transform)
+            labels = numbered(mask, transform.annotation)
+            total += count_classes([labels], transform, spacings=[spacing or relative(own)])
+        except (ValueError, TypeError):
+            continue
+    return tuple(int(n) for n in total)
 
 
 def _fingerprint(path: Path, transform: TargetAndWeight, spacing: Sequence[float] | None) -> str:
     """Digest of all a map depends on: the label file, the way it is made, and who makes it."""
     way = {"seamwise": __version__, "spacing": spacing and list(spacing), **asdict(transform)}
-    digest = hashlib.sha256(path.read_bytes())
+    with _reading(path):
+        digest = hashlib.sha256(path.read_bytes())
     digest.update(json.dumps(way, sort_keys=True, default=str).encode())
     return digest.hexdigest()

@@ -75,8 +75,9 @@ def saw(
     fit in a line (or, in a volume, in a slanted plane) have none. Neither the image border nor that of an ignored
     region is a contour.
 
-    Thesis 3.2.2 says of F that it combines copy padding and Gaussian smoothing and is iterated twenty times;
-    rings, order and normalisation are those of the authors' own code as far as it tells, and σ is 1 there.
+    Thesis 3.2.2 says of F no more than that it combines copy padding and Gaussian smoothing and is iterated twenty
+    times. Rings, the order of the steps, σ = 1 and the normalisation are how this project reads it. It does not
+    say either whether a concave complement may lie on neighbouring cells: here it does not.
 
     Source: thesis (3.3), (3.4); Peña et al., ICIP 2018.
 
