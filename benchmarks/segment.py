@@ -17,7 +17,7 @@ import torch
 
 from seamwise.segmentation import load
 from seamwise.segmentation.batch import Options, segment_files
-from seamwise.segmentation.devices import memory_format
+from seamwise.engine.devices import memory_format
 from seamwise.synth import crowded_cells
 
 

@@ -13,7 +13,8 @@ SOURCE = Path(seamwise.__file__).parent
 # a place may import from its own row only within itself, and from every row below it
 ROWS = [
     {"cli"},
-    {"segmentation"},
+    {"segmentation", "fusion"},
+    {"engine"},
     {"losses", "nets", "decode", "metrics", "weights", "tiling", "io", "synth"},
     {"labels"},
 ]

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import load_model, model_path
+from seamwise.io.models import describe_model, model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import Options, check_outputs, segment_files
 from seamwise.segmentation.predict import Prediction
@@ -92,7 +92,9 @@ def test_overwriting_some_with_other_options_is_refused_and_all_is_allowed(image
 
 def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypatch):
     with monkeypatch.context() as real:
-        real.setattr(batch, "load", lambda model, device: SimpleNamespace(info=load_model(model_path(model))[1]))
+        real.setattr(
+            batch, "load", lambda model, device: SimpleNamespace(info=load_model(model_path(model), ModelInfo)[1])
+        )
         with pytest.raises(ValueError, match="seamwise tune"):
             segment_files(images, tmp_path / "out", Options(decode="watershed"))
         assert not (tmp_path / "out").exists()

@@ -58,14 +58,14 @@ def test_the_combined_file_segments_by_the_mean_of_the_probabilities(files, imag
 
 def test_the_description_of_the_combination(files, tmp_path):
     info = combine(files, tmp_path / "comb.safetensors")
-    weights, read = load_model(tmp_path / "comb.safetensors")
+    weights, read = load_model(tmp_path / "comb.safetensors", ModelInfo)
     assert read == info
     assert info.architecture == INFO.architecture.model_copy(update={"members": 3})
     assert (info.classes, info.channels, info.spacing) == (INFO.classes, INFO.channels, (0.5, 0.5))
     # thresholds of a member are not those of the mean
     assert info.decode == DecodeRule(min_size=4, min_core=2)
     assert info.training["members"][1] == {"file": f"{tmp_path.name}/1.safetensors", **INFO.training}
-    member, _ = load_model(files[2])
+    member, _ = load_model(files[2], ModelInfo)
     assert all(torch.equal(weights[f"members.2.{name}"], tensor) for name, tensor in member.items())
 
 
@@ -114,7 +114,7 @@ def test_a_single_model_a_combination_and_a_missing_file_are_refused(files, tmp_
 
 def test_weights_that_do_not_fit_the_number_of_members_are_damage(files, tmp_path):
     combine(files, tmp_path / "comb.safetensors")
-    weights, info = load_model(tmp_path / "comb.safetensors")
+    weights, info = load_model(tmp_path / "comb.safetensors", ModelInfo)
     lying = info.model_copy(update={"architecture": info.architecture.model_copy(update={"members": 2})})
     save_model(tmp_path / "lie.safetensors", weights, lying)
     with pytest.raises(ValueError, match="damaged"):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.io.models import load_model
+from seamwise.engine.loop import learning_rate
+from seamwise.io.models import ModelInfo, load_model
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
 from seamwise.segmentation.systems import BUILDERS, System
-from seamwise.segmentation.train import learning_rate
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 from seamwise.weights import class_weights
 
@@ -41,7 +41,7 @@ def test_resuming_gives_bit_identical_weights(tmp_path, annotated, quick, stop):
     resumed = run(tmp_path / "cut", annotated, quick, resume=True)
     assert_same(whole, resumed)
     assert (tmp_path / "whole" / "model.safetensors").exists()
-    first, second = (load_model(tmp_path / name / "model.safetensors")[0] for name in ("whole", "cut"))
+    first, second = (load_model(tmp_path / name / "model.safetensors", ModelInfo)[0] for name in ("whole", "cut"))
     assert_same(first, second)
 
 
@@ -99,7 +99,7 @@ def test_log_curve_and_description(tmp_path, annotated, quick):
     assert [line["step"] for line in lines] == ["1", "2", "3", "4"]
     assert [bool(line["panoptic_quality"]) for line in lines] == [False, True, False, True]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    weights, info = load_model(tmp_path / "model.safetensors")
+    weights, info = load_model(tmp_path / "model.safetensors", ModelInfo)
     assert info.classes == ("background", "cell", "touching", "gap")
     assert info.training["settings"]["gap_radius"] == 3
     assert info.training["images"] == ["cells0", "cells1"]
@@ -266,7 +266,7 @@ def test_workers_change_nothing(tmp_path, annotated, quick):
 def test_pixel_size_and_channel_go_into_the_model_file(tmp_path, annotated, quick):
     images = [replace(image, spacing=(0.5, 0.5), channels=("channel 2",)) for image in annotated]
     run(tmp_path, images, quick)
-    _, info = load_model(tmp_path / "model.safetensors")
+    _, info = load_model(tmp_path / "model.safetensors", ModelInfo)
     assert (info.spacing, info.channels) == ((0.5, 0.5), ("channel 2",))
 
 
@@ -277,7 +277,7 @@ def test_snapshots_are_the_weights_of_their_step_and_change_nothing(tmp_path, an
     assert [path.name for path in (tmp_path / "snapped").glob("snapshot*")] == ["snapshot-3.safetensors"]
     run(tmp_path / "three", annotated, quick, report=lambda progress: progress.step < 3)
     after_three = weights_of(tmp_path / "three")
-    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors")
+    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors", ModelInfo)
     assert all(torch.equal(tensor, after_three[f"average.module.{name}"]) for name, tensor in weights.items())
     assert info.training["step"] == 3
     assert segment(annotated[0].image, model=tmp_path / "snapped" / "snapshot-3.safetensors").labels.shape == (72, 80)
@@ -290,5 +290,5 @@ def test_a_resumed_run_writes_the_same_snapshots(tmp_path, annotated, quick):
     names = {path.name for path in (tmp_path / "cut").glob("snapshot*")}
     assert names == {"snapshot-3.safetensors", "snapshot-4.safetensors"}
     for name in names:
-        whole, cut = (load_model(tmp_path / folder / name)[0] for folder in ("whole", "cut"))
+        whole, cut = (load_model(tmp_path / folder / name, ModelInfo)[0] for folder in ("whole", "cut"))
         assert_same(whole, cut)

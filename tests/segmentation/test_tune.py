@@ -281,11 +281,11 @@ def path(tmp_path):
 
 
 def test_the_tuned_rule_is_written_into_the_file_and_the_weights_stay(path, tmp_path):
-    before, info = load_model(path)
+    before, info = load_model(path, ModelInfo)
     rule = with_pair(info.decode, "watershed", (0.3, 0.7), "mask")
     for output in (tmp_path / "copy.safetensors", path):
         save_tuned(path, rule, output)
-        weights, tuned = load_model(output)
+        weights, tuned = load_model(output, ModelInfo)
         assert tuned == info.model_copy(update={"decode": rule})
         assert all(torch.equal(before[name], weights[name]) for name in before)
 

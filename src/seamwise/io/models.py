@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 RuleName = Literal["argmax", "threshold", "watershed"]
 
@@ -139,12 +140,30 @@ class DecodeRule(_Frozen):
         return self.model_copy(update={"rule": rule})
 
 
-class ModelInfo(_Frozen):
-    """All a model file says about its weights.
+class Described(_Frozen):
+    """What a model file says about its weights, whatever their task.
 
     Attributes
     ----------
     architecture : Architecture
+    training : dict
+        Provenance: settings, data, seed, scores, software versions.
+    format_version : int
+        Version of this description: 2 since there are thresholds and members, 3 since there are several tasks.
+        Older ones are read too.
+    """
+
+    architecture: Architecture
+    training: dict[str, Any] = {}
+    format_version: int = FORMAT_VERSION
+    task: str
+
+
+class ModelInfo(Described):
+    """Description of a segmentation model.
+
+    Attributes
+    ----------
     classes : tuple of str
         Name of each output channel.
     channels : tuple of str
@@ -153,20 +172,14 @@ class ModelInfo(_Frozen):
         Pixel size of the training images in micrometres, along (z,) y, x.
     normalization : NormalizationRule
     decode : DecodeRule
-    training : dict
-        Provenance: settings, data, seed, scores, software versions.
-    format_version : int
-        Version of this description: 2 since there are thresholds and members. Version 1 is read too.
     """
 
-    architecture: Architecture
+    task: Literal["segmentation"] = "segmentation"
     classes: tuple[str, ...]
     channels: tuple[str, ...]
     spacing: tuple[float, ...] | None = None
     normalization: NormalizationRule = NormalizationRule()
     decode: DecodeRule = DecodeRule()
-    training: dict[str, Any] = {}
-    format_version: int = FORMAT_VERSION
 
     @model_validator(mode="after")
     def _names_every_channel(self) -> Self:
@@ -176,46 +189,92 @@ class ModelInfo(_Frozen):
         return self
 
 
-def save_model(path: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:
-    """Write weights and description as one file, of the present version; replace a file only by a complete one."""
+class FusionInfo(Described):
+    """Description of a model that fuses two pictures with different focus.
+
+    Attributes
+    ----------
+    output : {"selection", "picture"}
+        Two logits, one for each source (HF-Seg), or the colours themselves (HF-Reg).
+    colours : {1, 3}
+        Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
+    """
+
+    task: Literal["fusion"] = "fusion"
+    output: Literal["selection", "picture"]
+    colours: Literal[1, 3] = 3
+
+    @model_validator(mode="after")
+    def _takes_two_pictures(self) -> Self:
+        channels = 2 if self.output == "selection" else self.colours
+        found = (self.architecture.in_channels, self.architecture.out_channels, self.architecture.ndim)
+        if found != (2 * self.colours, channels, 2):
+            raise ValueError(
+                f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} input and "
+                f"{channels} output channels"
+            )
+        return self
+
+
+AnyInfo = TypeVar("AnyInfo", bound=Described)
+
+_COMMANDS = {"segmentation": "seamwise segment", "fusion": "seamwise fuse"}
+_KINDS: dict[str, type[Described]] = {"segmentation": ModelInfo, "fusion": FusionInfo}
+
+
+def save_model(
+    path: Path, weights: Mapping[str, Tensor], info: Described, *, stored_as: torch.dtype = torch.float32
+) -> None:
+    """Write weights and description as one file, of the present version; replace a file only by a complete one.
+
+    Floating weights are stored in the type `stored_as`.
+    """
     info = info.model_copy(update={"format_version": FORMAT_VERSION})
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    tensors = {name: _stored(tensor, stored_as).detach().cpu().contiguous() for name, tensor in weights.items()}
     content = save(tensors, metadata={_KEY: info.model_dump_json()})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def load_model(path: Path) -> tuple[dict[str, Tensor], ModelInfo]:
-    """Read weights and description. Runs no code from the file and asks nothing of the network.
+def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyInfo]:
+    """Read weights and the description of a task's model. Runs no code from the file, asks nothing of the network.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, no seamwise model, or of a newer version.
+        The file is damaged, no seamwise model, of a newer version, or a model for another task.
     """
+    info = describe_model(path)
+    if not isinstance(info, kind):
+        raise ValueError(f"model file {path} is for {info.task}: use it with `{_COMMANDS[info.task]}`")
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+
+
+def describe_model(path: Path) -> Described:
+    """Read the description of a model file, whatever its task; errors as in `load_model`."""
     if not path.is_file():
         raise FileNotFoundError(f"model file {path} does not exist")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            names = file.keys()
-            weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"cannot read model file {path}: {_first_line(error)}; is it complete?") from error
-    return weights, _parse(path, metadata)
+    return _parse(path, metadata)
 
 
-def model_path(model: str | Path) -> Path:
+def model_path(model: str | Path, kind: type[Described] = Described) -> Path:
     """Path of a model file, or of a shipped model by its name (see `shipped_models`)."""
     path = Path(model)
     if path.suffix == ".safetensors" or path.is_file():
         return path
     shipped = shipped_models()
     if str(model) not in shipped:
+        fitting = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
         raise FileNotFoundError(
-            f"no model named {str(model)!r}: give one of {', '.join(shipped) or '(none ships)'} "
+            f"no model named {str(model)!r}: give one of {', '.join(fitting) or '(none ships)'} "
             "or the path of a .safetensors file"
         )
     return shipped[str(model)]
@@ -245,7 +304,11 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
+def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def _parse(path: Path, metadata: Mapping[str, str]) -> Described:
     try:
         fields = json.loads(metadata[_KEY])
         version = int(fields["format_version"])
@@ -258,8 +321,11 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
             f"model file {path} has format version {version}, this seamwise reads up to {FORMAT_VERSION}: "
             "update seamwise"
         )
+    kind = _KINDS.get(fields.get("task", "segmentation"))  # before version 3 there was no other task
+    if kind is None:
+        raise ValueError(f"model file {path} is for {fields['task']!r}, which this seamwise does not know: update it")
     try:
-        return ModelInfo.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,9 +1,9 @@
 """Segmentation: train a network, and find the cells of an image with it."""
 
+from seamwise.engine.history import Progress
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, read_pair
 from seamwise.segmentation.ensemble import combine
-from seamwise.segmentation.history import Progress
 from seamwise.segmentation.predict import Model, Prediction, load, segment
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import System, system

@@ -49,7 +49,7 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
         raise ValueError(f"combine needs two models or more, got {len(models)}")
     paths = [model_path(model) for model in models]
     check_model_output(output, members=paths)
-    members = [(path, *load_model(path)) for path in paths]
+    members = [(path, *load_model(path, ModelInfo)) for path in paths]
     _check_same(members)
     weights = {
         f"members.{number}.{name}": tensor

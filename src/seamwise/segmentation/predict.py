@@ -1,7 +1,6 @@
 """From an image to labelled cells; see `segment`."""
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,12 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, load_model, model_path
+from seamwise.engine.devices import memory_format
+from seamwise.engine.networks import ReadyNetwork, load_network
+from seamwise.io.models import DecodeRule, ModelInfo
 from seamwise.labels import Labels
-from seamwise.nets import Average, UNet
-from seamwise.nets.average import Network
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.devices import choose_device, choose_precision, memory_format, place
 from seamwise.segmentation.normalization import Normalization, normalization
 from seamwise.tiling import blend, tiles
 
@@ -24,14 +22,7 @@ _TILE = {2: 1024, 3: 128}
 _OVERLAP = {2: 64, 3: 32}
 
 
-@dataclass(frozen=True)
-class Model:
-    """A network ready to predict, with its description."""
-
-    net: Network
-    info: ModelInfo
-    device: torch.device
-    dtype: torch.dtype
+Model = ReadyNetwork[ModelInfo]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +102,7 @@ def segment(
     >>> prediction.labels.shape, prediction.probabilities.shape
     ((128, 160), (4, 128, 160))
     """
-    chosen = model if isinstance(model, Model) else load(model, device=device)
+    chosen = model if isinstance(model, ReadyNetwork) else load(model, device=device)
     channels = as_model_input(image, chosen.info)
     rule = decode_rule(chosen.info, decode, min_size)
     if keep_probabilities:
@@ -150,39 +141,7 @@ def decode_rule(info: ModelInfo, decode: str | DecodeRule | None = None, min_siz
 
 def load(model: str | Path, *, device: str = "auto") -> Model:
     """Load a shipped model by name, or a model file by path, onto a device."""
-    path = model_path(model)
-    chosen = choose_device(device)
-    weights, info = load_model(path)
-    try:
-        net = build_net(info)
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"model file {path} is damaged: its weights do not fit its description") from error
-    return ready(net, info, chosen)
-
-
-def build_net(info: ModelInfo) -> Network:
-    """Build the untrained network that a model file describes."""
-    members = [_build_unet(info.architecture) for _ in range(info.architecture.members)]
-    return members[0] if len(members) == 1 else Average(members)
-
-
-def _build_unet(architecture: Architecture) -> UNet:
-    return UNet(
-        architecture.in_channels,
-        architecture.out_channels,
-        ndim=architecture.ndim,
-        width=architecture.width,
-        depth=architecture.depth,
-        norm=architecture.norm,
-    )
-
-
-def ready(net: Network, info: ModelInfo, device: torch.device) -> Model:
-    """Prepare a copy of a trained network for prediction: norms folded, in the device's best precision."""
-    dtype = choose_precision(device)
-    net = deepcopy(net).fold_norms().requires_grad_(False)
-    return Model(place(net, device, dtype), info, device, dtype)
+    return load_network(model, ModelInfo, device=device)
 
 
 def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:

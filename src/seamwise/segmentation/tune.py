@@ -273,7 +273,7 @@ def trained_on(info: ModelInfo) -> frozenset[str]:
 
 def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:
     """Write a model file with another decode rule; `output` may be the file itself."""
-    weights, info = load_model(model)
+    weights, info = load_model(model, ModelInfo)
     save_model(output, weights, info.model_copy(update={"decode": rule}))
 
 

@@ -1,8 +1,11 @@
 import csv
 
-from seamwise.segmentation.history import Progress, plot_curve, write_log
+from seamwise.engine.history import Progress, plot_curve, write_log
 
-HISTORY = [Progress(1, 2.5, 1e-3, 0.5), Progress(2, 2.0, 1e-3, 1.0, 0.25, 0.5)]
+HISTORY = [
+    Progress(1, 2.5, 1e-3, 0.5),
+    Progress(2, 2.0, 1e-3, 1.0, {"panoptic_quality": 0.25, "average_precision": 0.5}),
+]
 
 
 def test_the_log_has_a_line_per_step_and_empty_scores_where_none_were_taken(tmp_path):

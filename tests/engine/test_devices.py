@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from seamwise.engine.devices import choose_device, choose_precision, place
 from seamwise.nets import UNet
-from seamwise.segmentation.devices import choose_device, choose_precision, place
 
 
 def test_the_cpu_is_always_there_and_auto_finds_something():

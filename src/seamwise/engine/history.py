@@ -1,0 +1,71 @@
+"""The log of a training run, as numbers and as a picture."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seamwise.io.atomic import atomic_path
+
+_SMOOTHING = 50  # steps
+_NAMES = ("step", "loss", "learning_rate", "seconds")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of the log: a step, and the validation scores by name where the step was validated.
+
+    The first score is the one that the best model is chosen by.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def write_log(path: Path, history: Sequence[Progress]) -> None:
+    """Write the log as CSV, one line per step; scores are empty where the step was not validated."""
+    scores = _score_names(history)
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*_NAMES, *scores])
+        for line in history:
+            writer.writerow([getattr(line, name) for name in _NAMES] + [line.scores.get(name, "") for name in scores])
+
+
+def plot_curve(path: Path, history: Sequence[Progress]) -> None:
+    """Draw the loss (running mean), and below it each validation score, over the steps as PNG."""
+    from matplotlib.figure import Figure  # slow to import, needed only here
+
+    scores = _score_names(history)
+    figure = Figure(figsize=(8, 3 + 1.5 * len(scores)), layout="constrained")
+    panels = figure.subplots(
+        1 + len(scores), sharex=True, squeeze=False, gridspec_kw={"height_ratios": [2] + [1] * len(scores)}
+    )[:, 0]
+    losses = _running_mean([progress.loss for progress in history])
+    panels[0].plot([progress.step for progress in history], losses, color="0.4")
+    panels[0].set_ylabel(f"training loss\n(mean of {_SMOOTHING} steps)")
+    panels[0].set_ylim(bottom=0)
+    validated = [progress for progress in history if progress.scores]
+    for number, name in enumerate(scores):
+        values = [progress.scores[name] for progress in validated]
+        panel = panels[1 + number]
+        panel.plot([progress.step for progress in validated], values, "o-", color=f"C{number}", ms=3)
+        panel.set_ylabel(name.replace("_", "\n"))
+    for panel in panels:
+        panel.grid(alpha=0.3)
+    panels[-1].set_xlabel("step")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _score_names(history: Sequence[Progress]) -> list[str]:
+    return list(dict.fromkeys(name for progress in history for name in progress.scores))
+
+
+def _running_mean(values: Sequence[float]) -> list[float]:
+    return [
+        sum(window) / len(window) for window in (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
+    ]

@@ -1,0 +1,70 @@
+"""Networks from model files, ready to predict; see `load_network`."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+
+from seamwise.engine.devices import choose_device, choose_precision, place
+from seamwise.io.models import Architecture, Described, load_model, model_path
+from seamwise.nets import Average, UNet
+from seamwise.nets.average import Network
+
+AnyInfo = TypeVar("AnyInfo", bound=Described)
+
+
+@dataclass(frozen=True)
+class ReadyNetwork(Generic[AnyInfo]):
+    """A network ready to predict, with its description."""
+
+    net: Network
+    info: AnyInfo
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_network(model: str | Path, kind: type[AnyInfo], *, device: str = "auto") -> ReadyNetwork[AnyInfo]:
+    """Load a shipped model by name, or a model file by path, onto a device.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such model.
+    ValueError
+        The file is damaged, of a newer version, or a model for another task than `kind` describes; no such device.
+    """
+    path = model_path(model, kind)
+    chosen = choose_device(device)
+    weights, info = load_model(path, kind)
+    try:
+        net = build_net(info.architecture)
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"model file {path} is damaged: its weights do not fit its description") from error
+    return ready(net, info, chosen)
+
+
+def build_net(architecture: Architecture) -> Network:
+    """Build the untrained network that a model file describes."""
+    members = [_build_unet(architecture) for _ in range(architecture.members)]
+    return members[0] if len(members) == 1 else Average(members)
+
+
+def ready(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
+    """Prepare a copy of a trained network for prediction: norms folded, in the device's best precision."""
+    dtype = choose_precision(device)
+    net = deepcopy(net).fold_norms().requires_grad_(False)
+    return ReadyNetwork(place(net, device, dtype), info, device, dtype)
+
+
+def _build_unet(architecture: Architecture) -> UNet:
+    return UNet(
+        architecture.in_channels,
+        architecture.out_channels,
+        ndim=architecture.ndim,
+        width=architecture.width,
+        depth=architecture.depth,
+        norm=architecture.norm,
+    )

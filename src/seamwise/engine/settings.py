@@ -1,0 +1,59 @@
+"""What every training run depends on, whatever its task; see `RunSettings`."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class RunSettings:
+    """Network size, optimizer, schedule and bookkeeping of a training run.
+
+    Attributes
+    ----------
+    width, depth, norm
+        See `nets.UNet`.
+    steps, batch_size, crop : int
+        Number of steps; samples per step; size of a crop along each axis.
+    optimizer : {"adam", "adamw"}
+    learning_rate, weight_decay : float
+    schedule : {"constant", "cosine"}
+        Learning rate over the steps after a linear warm-up of `warmup` steps.
+    average : float
+        Decay of the exponential moving average of the weights, which is what is validated and saved; after n
+        steps at most n/(9 + n). 0 saves the weights themselves.
+    seed : int
+        First weights and every random choice.
+    validate_every : int
+        Steps between validations; each one writes the log, the curve, the checkpoint, and the model if it is the
+        best so far.
+    snapshot_every : int
+        Steps between snapshots ``snapshot-<step>.safetensors``, each a model file; 0 writes none. Does not change
+        the result.
+    stored_as : {"float32", "float16"}
+        Numbers of the model file. In float16 it has half the size, and weights are rounded to 11 bits; a network
+        that computes in bfloat16 keeps 8 of them.
+    workers : int
+        Processes that prepare samples beside the training; does not change the result.
+    """
+
+    width: Annotated[int, Field(ge=1, le=1024)] = 16
+    depth: Annotated[int, Field(ge=0, le=6)] = 4
+    norm: Literal["none", "batch"] = "batch"
+    steps: Positive = 2000
+    batch_size: Positive = 8
+    crop: Annotated[int, Field(ge=1, le=4096)] = 256
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: Annotated[int, Field(ge=0)] = 0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    validate_every: Positive = 200
+    snapshot_every: Annotated[int, Field(ge=0)] = 0
+    stored_as: Literal["float32", "float16"] = "float32"
+    workers: Annotated[int, Field(ge=0)] = 0
