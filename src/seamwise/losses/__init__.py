@@ -1,24 +1,36 @@
-"""Losses for pixel-level learning: `loss(logits, target, *, weight=None, ignore_index=-1, …)`.
+"""Losses for pixel-level learning, each a pure function and a thin `nn.Module` of the same meaning.
 
-Every loss is a pure function and a thin `nn.Module` of the same meaning. Logits are `(N, C, *S)`,
-targets and weights `(N, *S)`.
+Classification: `loss(logits, target, *, weight=None, ignore_index=-1, …)`, logits `(N, C, *S)`, targets and weights
+`(N, *S)`. Regression: `loss(prediction, truth, *, weight=None, …)`, images `(N, C, *S)`, weights `(N, *S)`.
 """
 
 from seamwise.losses.confusion import soft_confusion
 from seamwise.losses.cross_entropy import CrossEntropy, cross_entropy, cross_entropy_map, weighted_mean
 from seamwise.losses.dice import CrossEntropyAndDice, Dice, cross_entropy_and_dice, dice
 from seamwise.losses.focal import Focal, focal, focal_map
+from seamwise.losses.gradient import Gradient, gradient
 from seamwise.losses.lovasz import LovaszSoftmax, lovasz_softmax
+from seamwise.losses.nps import NPS, intensity_bounds, nps, nps_map
+from seamwise.losses.perceptual import Perceptual, perceptual
+from seamwise.losses.pixel import L1, L2, Huber, huber, huber_map, l1, l1_map, l2, l2_map
+from seamwise.losses.ssim import SSIM, ssim, ssim_map
 from seamwise.losses.tversky import Tversky, tversky
 from seamwise.losses.youden import CrossEntropyAndYouden, Youden, cross_entropy_and_youden, youden
 
 __all__ = [
+    "L1",
+    "L2",
+    "NPS",
+    "SSIM",
     "CrossEntropy",
     "CrossEntropyAndDice",
     "CrossEntropyAndYouden",
     "Dice",
     "Focal",
+    "Gradient",
+    "Huber",
     "LovaszSoftmax",
+    "Perceptual",
     "Tversky",
     "Youden",
     "cross_entropy",
@@ -28,8 +40,21 @@ __all__ = [
     "dice",
     "focal",
     "focal_map",
+    "gradient",
+    "huber",
+    "huber_map",
+    "intensity_bounds",
+    "l1",
+    "l1_map",
+    "l2",
+    "l2_map",
     "lovasz_softmax",
+    "nps",
+    "nps_map",
+    "perceptual",
     "soft_confusion",
+    "ssim",
+    "ssim_map",
     "tversky",
     "weighted_mean",
     "youden",
