@@ -368,7 +368,7 @@ def test_label_tiff_of_imagej_kind_only_where_imagej_can_read_it(tmp_path, maxim
 
 @pytest.mark.parametrize("name", ["x.tif", "x.ome.tif"])
 def test_label_files_beyond_4_gb_are_bigtiff(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("seamwise.io.tiff._CLASSIC_LIMIT", 11)
+    monkeypatch.setattr("seamwise.io.tiff.CLASSIC_LIMIT", 11)
     write_labels(tmp_path / name, np.ones((3, 4), int))
     with tifffile.TiffFile(tmp_path / name) as file:
         assert file.is_bigtiff

@@ -350,6 +350,21 @@ def stem(path: AnyPath) -> str:
 
 
 def _load(path: Path, *, indices: bool = False) -> Stored:
+    # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer
+    kind = raster_kind(first_bytes(path))
+    return load_raster(path, kind, indices=indices) if kind else load_tiff(path)
+
+
+def first_bytes(path: Path) -> bytes:
+    """Return the first eight bytes of a file.
+
+    Raises
+    ------
+    OSError
+        The file is missing, a folder, or not readable by this user.
+    ValueError
+        The file is empty.
+    """
     _check_named(path)
     try:
         with path.open("rb") as stream:
@@ -358,9 +373,7 @@ def _load(path: Path, *, indices: bool = False) -> Stored:
         raise type(error)(f"cannot open {path}: {error.strerror}; check its permissions") from error
     if not head:
         raise ValueError(f"{path} is empty (0 bytes); copy or export it again")
-    # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer
-    kind = raster_kind(head)
-    return load_raster(path, kind, indices=indices) if kind else load_tiff(path)
+    return head
 
 
 def _in_bytes(data: NDArray[Any]) -> np.dtype[Any]:

@@ -18,11 +18,11 @@ from seamwise.io.axes import imagej_sizes, ome_sizes, shaped_sizes
 from seamwise.io.stored import Stored, UnsupportedError, unreadable
 
 OME_SUFFIXES = (".ome.tif", ".ome.tiff")
-_CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
-_ALPHA = (1, 2)  # TIFF tag ExtraSamples: premultiplied, plain
+CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
+ALPHA = (1, 2)  # TIFF tag ExtraSamples: premultiplied, plain
 _FIRST_PRIVATE_TAG = 32768
 # bytes per value by TIFF type: 1 to 13, and the three of BigTIFF
-_TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys((16, 17, 18), 8)
+TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys((16, 17, 18), 8)
 
 _quiet: ContextVar[bool] = ContextVar("_quiet", default=False)
 
@@ -43,19 +43,19 @@ def load_tiff(path: Path) -> Stored:
         The file is damaged, truncated, empty, or compressed in a way that cannot be read.
     """
     try:
-        with _without_log(), tifffile.TiffFile(path) as file:
-            _check_chain(file)
+        with without_log(), tifffile.TiffFile(path) as file:
+            check_chain(file)
             series = file.series[0]
             if 0 in series.shape:
                 raise UnsupportedError(f"it has no pixels (shape {series.shape}); export it again")
-            _check_complete(file, series)
-            data = _decoded(path, series).reshape(series.get_shape(squeeze=False))
+            check_complete(file, series)
+            data = decoded(path, series).reshape(series.get_shape(squeeze=False))
             axes = _letters(series)
             sizes = _sizes(file, series)
             notes = []
             if len(file.series) > 1:
                 notes.append(f"{path.name} holds {len(file.series)} images: the first is read")
-            if any(sample in _ALPHA for sample in series.keyframe.extrasamples) and "S" in axes:
+            if any(sample in ALPHA for sample in series.keyframe.extrasamples) and "S" in axes:
                 data = np.take(data, range(data.shape[axes.index("S")] - 1), axes.index("S"))
                 notes.append(f"alpha channel of {path.name} dropped")
     except Exception as error:  # tifffile raises TiffFileError, struct.error, zlib.error, ...
@@ -84,7 +84,7 @@ def save_tiff(
     """
     axes = "ZYX"[-pixels.ndim :]
     sizes = dict(zip(axes, spacing, strict=True)) if spacing else {}
-    large = pixels.nbytes > _CLASSIC_LIMIT
+    large = pixels.nbytes > CLASSIC_LIMIT
     if path.name.lower().endswith(OME_SUFFIXES):
         options = {"bigtiff": large, **_ome_options(axes, sizes)}
     # ImageJ knows neither signed nor 32-bit integers, and drops a Z axis of length 1
@@ -108,7 +108,7 @@ def save_tiff(
 def load_fingerprint(path: Path) -> str:
     """Return the fingerprint that `save_tiff` kept, without reading the pixels; empty if there is none."""
     try:
-        with _without_log(), tifffile.TiffFile(path) as file:
+        with without_log(), tifffile.TiffFile(path) as file:
             metadata = file.shaped_metadata or ({},)
             return str(metadata[0].get("fingerprint", ""))
     except Exception:  # tifffile raises TiffFileError, struct.error, …: no file of ours
@@ -120,7 +120,8 @@ def _divert(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def _without_log() -> Iterator[None]:
+def without_log() -> Iterator[None]:
+    """Keep what tifffile logs from the user: what matters is raised."""
     # a context variable, so that another thread's use of tifffile keeps its log
     logging.getLogger("tifffile").addFilter(_divert)
     token = _quiet.set(True)
@@ -130,7 +131,7 @@ def _without_log() -> Iterator[None]:
         _quiet.reset(token)
 
 
-def _check_chain(file: tifffile.TiffFile) -> None:
+def check_chain(file: tifffile.TiffFile) -> None:
     """Raise if the chain of page headers leaves the file: tifffile would read the pages before the break."""
     form, stream = file.tiff, file.filehandle
     here = stream.tell()
@@ -151,7 +152,7 @@ def _check_tags(form: Any, entries: bytes, size: int) -> None:
     """Raise if a page's header points beyond the file: tifffile would go on without the axes in it."""
     layout = form.byteorder + ("HHQ8s" if form.offsetsize == 8 else "HHI4s")
     for code, kind, count, value in struct.iter_unpack(layout, entries):
-        length = count * _TAG_BYTES.get(kind, 0)
+        length = count * TAG_BYTES.get(kind, 0)
         # makers' own tags are often broken and never needed
         if code < _FIRST_PRIVATE_TAG and length > form.offsetsize:
             (start,) = struct.unpack(form.offsetformat, value)
@@ -159,7 +160,7 @@ def _check_tags(form: Any, entries: bytes, size: int) -> None:
                 raise ValueError(f"tag {code} should end at byte {start + length}, the file ends at byte {size}")
 
 
-def _check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+def check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
     """Raise if pixel data are missing: tifffile would fill some of them with zeros."""
     if file.is_imagej and series.kind in ("generic", "uniform"):
         raise ValueError("planes that its ImageJ header names are missing")
@@ -179,7 +180,8 @@ def _check_inside(page: Any, end: int) -> None:
         raise ValueError(f"its pixels should end at byte {end}, the file ends at byte {size}")
 
 
-def _decoded(path: Path, series: tifffile.TiffPageSeries) -> NDArray[Any]:
+def decoded(path: Path, series: tifffile.TiffPageSeries) -> NDArray[Any]:
+    """Return the pixels of a series, decoded by tifffile or, where that cannot, by Pillow."""
     try:
         data: NDArray[Any] = series.asarray()
         return data
@@ -197,7 +199,7 @@ def _decoded_by_pillow(path: Path, series: tifffile.TiffPageSeries) -> NDArray[A
         "pip install imagecodecs, or save it without compression"
     )
     # Pillow inverts white-is-zero, divides by alpha, and sees only this file and its main pages
-    altered = key.photometric == tifffile.PHOTOMETRIC.MINISWHITE or _ALPHA[0] in key.extrasamples
+    altered = key.photometric == tifffile.PHOTOMETRIC.MINISWHITE or ALPHA[0] in key.extrasamples
     indices = [page.index for page in series.pages if page is not None and page.parent is key.parent]
     if altered or len(indices) < len(series.pages) or not all(isinstance(i, int) for i in indices):
         raise unsupported

@@ -13,6 +13,7 @@ from seamwise.io.axes import check_axes
 from seamwise.io.images import find_images, read_image, read_labels, stem, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
+from seamwise.io.outcome import Outcome, naming
 from seamwise.labels import Labels
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.overlay import overlay as draw
@@ -32,16 +33,6 @@ class Options:
     min_size: int | None = None
     tile: int | None = None
     flips: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one of `total` files; `messages` are for the user."""
-
-    path: Path
-    total: int
-    failed: bool = False
-    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,12 +124,6 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
     if not labelled:
         write_labels(job.labels, labels, spacing=image.spacing)
     return (*notes, f"{job.image}: {labels.max()} cells"), False
-
-
-def naming(path: Path, error: Exception) -> str:
-    """Return the error in one line that names the file."""
-    message = " ".join(str(error).split())
-    return message if str(path) in message else f"{path}: {message}"
 
 
 def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:

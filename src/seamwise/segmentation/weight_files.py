@@ -15,8 +15,9 @@ import numpy as np
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import find_images, map_fingerprint, read_image, read_spaced_labels, stem, write_map
+from seamwise.io.outcome import Outcome, naming
 from seamwise.labels import Labels, checked_spacing
-from seamwise.segmentation.batch import Outcome, check_outputs, naming
+from seamwise.segmentation.batch import check_outputs
 from seamwise.segmentation.data import numbered, relative
 from seamwise.segmentation.heatmap import heatmap
 from seamwise.segmentation.sanity import hint

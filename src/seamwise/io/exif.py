@@ -1,0 +1,149 @@
+"""EXIF: bytes as in a JPEG, and as tags of a TIFF; see `settled`, `tiff_exif` and `add_tags`."""
+
+import mmap
+import struct
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tifffile
+
+from seamwise.io.tiff import TAG_BYTES
+
+EXIF = b"Exif\0\0"  # what a JPEG puts before the TIFF structure that EXIF is
+TIFF_ORDERS: Mapping[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}
+
+ORIENTATION, _DESCRIPTION = 274, 270
+_NEUTRAL = frozenset({ORIENTATION, 282, 283, 296})  # every TIFF has a resolution
+_SUB_IFDS: Mapping[int, Any] = {34665: {40965: {}}, 34853: {}}  # Exif with Interoperability in it, GPS
+# the tags beside the layout of the pixels: title, camera, software, date, author, rating, copyright, XP…
+_DESCRIPTIVE = _NEUTRAL | {269, _DESCRIPTION, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432}
+_DESCRIPTIVE |= frozenset({*range(40091, 40096), *_SUB_IFDS})
+_KIND_BYTES = TAG_BYTES | {129: 1}  # UTF-8, since EXIF 3.0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a tag holds: kind and count by the TIFF standard, and the packed values or the directory it points to."""
+
+    kind: int
+    count: int
+    value: "bytes | dict[int, _Entry]"
+
+
+def add_tags(path: Path, exif: bytes) -> None:
+    """Give a TIFF a new directory at its end: the old tags, whose offsets still hold, and those of EXIF."""
+    with path.open("rb+") as stream:
+        data = stream.read()
+        end = len(data) + len(data) % 2
+        order, place = _ifd_place(data)
+        tags = _tags(data, order, place, {}, []) | _described(exif, [])
+        stream.seek(end)
+        stream.write(_packed(tags, order, end))
+        stream.seek(4)
+        stream.write(struct.pack(order + "I", end))
+
+
+def _described(tiff: Any, broken: list[int]) -> dict[int, _Entry]:
+    """The tags of the first directory of a TIFF structure that describe the photograph; broken ones as in `_tags`."""
+    return _tags(tiff, *_ifd_place(tiff), _SUB_IFDS, broken, only=_DESCRIPTIVE)
+
+
+def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
+    """Return the tags of a TIFF that describe the photograph as EXIF, with orientation 1, and notes."""
+    page: Any = file.pages.first
+    # the description may be the layout of the pixels
+    dropped = {_DESCRIPTION} if page.is_shaped or page.is_ome or page.is_imagej else set()
+    if file.is_bigtiff:
+        lost = _DESCRIPTIVE.intersection(page.tags.keys()) - _NEUTRAL - dropped
+        return b"", [f"EXIF of {path.name} is not kept: it is a BigTIFF"] * bool(lost)
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        order, _ = _ifd_place(data)
+        head = data[:4] + struct.pack(order + "I", 8)
+        broken: list[int] = []
+        tags = {tag: entry for tag, entry in _described(data, broken).items() if tag not in dropped}
+    described = bool(tags.keys() - _NEUTRAL)
+    _, exif, notes = settled((EXIF + head + _packed(tags, order, len(head))) * described, path.name)
+    return exif, notes + [f"EXIF of {path.name} is damaged and not all kept"] * bool(broken)
+
+
+def settled(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
+    """Return the orientation that EXIF names, the EXIF with 1 in its place, and a note if it is damaged."""
+    if not exif:
+        return 1, b"", []
+    orientation, upright = 1, bytearray(exif)
+    body = memoryview(upright)[len(EXIF) :]
+    try:
+        order, place = _ifd_place(body)
+        for at in _entries(body, order, place):
+            tag, kind = struct.unpack_from(order + "HH", body, at)
+            if (tag, kind) == (ORIENTATION, 3):
+                (orientation,) = struct.unpack_from(order + "H", body, at + 8)
+                struct.pack_into(order + "H", body, at + 8, 1)
+    except (ValueError, struct.error):
+        return 1, b"", [f"EXIF of {name} is damaged and not kept"]
+    return known_orientation(orientation), bytes(upright), []
+
+
+def known_orientation(orientation: int) -> int:
+    """Return the orientation, 1 if it is none of 1..8."""
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _ifd_place(tiff: Any) -> tuple[Literal["<", ">"], int]:
+    """Byte order and place of the first directory of a TIFF structure."""
+    order = TIFF_ORDERS.get(bytes(tiff[:4]))
+    if order is None:
+        raise ValueError("no TIFF header")
+    return order, struct.unpack_from(order + "I", tiff, 4)[0]
+
+
+def _entries(tiff: Any, order: str, place: int) -> range:
+    """Places of the entries of the directory at `place`."""
+    (count,) = struct.unpack_from(order + "H", tiff, place)
+    return range(place + 2, place + 2 + 12 * count, 12)
+
+
+def _tags(
+    tiff: Any, order: str, place: int, links: Mapping[int, Any], broken: list[int], *, only: Set[int] | None = None
+) -> dict[int, _Entry]:
+    """Read the directory at `place`, or `only` some tags of it, and what it points to under the tags in `links`.
+
+    Tags whose kind is unknown or whose values lie outside are left out, and appended to `broken`.
+    """
+    found = {}
+    for at in _entries(tiff, order, place):
+        tag, kind, count = struct.unpack_from(order + "HHI", tiff, at)
+        if only is not None and tag not in only:
+            continue
+        size = count * _KIND_BYTES.get(kind, 0)
+        start = at + 8 if size <= 4 else struct.unpack_from(order + "I", tiff, at + 8)[0]
+        value = bytes(tiff[start : start + size])
+        try:
+            if not size or len(value) < size:
+                raise ValueError(f"tag {tag} is broken")
+            if tag in links:
+                (below,) = struct.unpack(order + "I", value)
+                found[tag] = _Entry(kind, count, _tags(tiff, order, below, links[tag], broken))
+            else:
+                found[tag] = _Entry(kind, count, value)
+        except (ValueError, struct.error):
+            broken.append(tag)
+    return found
+
+
+def _packed(tags: Mapping[int, _Entry], order: str, place: int) -> bytes:
+    """A directory that stands at `place` of a TIFF structure, followed by all that it points to."""
+    table, below = struct.pack(order + "H", len(tags)), b""
+    after_table = place + 2 + 12 * len(tags) + 4
+    for tag, entry in sorted(tags.items()):
+        here = after_table + len(below)
+        table += struct.pack(order + "HHI", tag, entry.kind, entry.count)
+        value = _packed(entry.value, order, here) if isinstance(entry.value, dict) else entry.value
+        if len(value) <= 4:
+            table += value.ljust(4, b"\0")
+        else:
+            table += struct.pack(order + "I", here)
+            below += value + bytes(len(value) % 2)
+    return table + bytes(4) + below

@@ -1,0 +1,38 @@
+"""Whole grey levels and the histograms of information measures; see `stretched` and `joint_histogram`."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.metrics.fusion.pictures import Grey
+
+__all__ = ["entropy", "joint_histogram", "mutual_information", "stretched"]
+
+_LEVELS = 256
+
+
+def stretched(picture: Grey) -> NDArray[np.intp]:
+    """Levels 0..255: round(255 · (x − min x) / (max x − min x)), halves up; all 0 for a constant picture."""
+    low = picture.min()
+    span = picture.max() - low
+    if span == 0:
+        return np.zeros(picture.shape, dtype=np.intp)
+    levels: NDArray[np.intp] = np.floor((picture - low) / span * (_LEVELS - 1) + 0.5).astype(np.intp)
+    return levels
+
+
+def joint_histogram(x: NDArray[np.intp], y: NDArray[np.intp]) -> Grey:
+    """Share of the pixels with level i in `x` and j in `y`, as a (256, 256) array that sums to 1."""
+    pairs = np.bincount((x * _LEVELS + y).ravel(), minlength=_LEVELS**2)
+    return pairs.reshape(_LEVELS, _LEVELS) / x.size
+
+
+def entropy(p: Grey) -> float:
+    """Shannon entropy −Σ p log₂ p in bits of probabilities that sum to 1; empty bins add 0."""
+    p = p[p > 0]
+    # + 0.0 makes the −0.0 of a certain event 0.0
+    return float(-np.sum(p * np.log2(p))) + 0.0
+
+
+def mutual_information(h: Grey) -> float:
+    """I(X; Y) = H(X) + H(Y) − H(X, Y) in bits of the joint histogram `h`; 0 if either picture is constant."""
+    return entropy(h.sum(axis=1)) + entropy(h.sum(axis=0)) - entropy(h)

@@ -1,0 +1,29 @@
+"""Weighted means over a sliding window; see `local_mean` and `gaussian`."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from seamwise.metrics.fusion.pictures import Grey
+
+__all__ = ["gaussian", "inside", "local_mean"]
+
+
+def gaussian(radius: int, sigma: float) -> Grey:
+    """exp(−x² / 2σ²) at x = −radius..radius, not normalised."""
+    x = np.arange(-radius, radius + 1)
+    return np.exp(-(x**2) / (2 * sigma**2))
+
+
+def local_mean(image: NDArray[np.float64], weights: Grey) -> Grey:
+    """Σ_ij w_i w_j x(p + (i, j)) of the same size as `image`, zeros beyond the border; `weights` is one axis."""
+    down = ndimage.correlate1d(image, weights, axis=0, mode="constant")
+    mean: Grey = ndimage.correlate1d(down, weights, axis=1, mode="constant")
+    return mean
+
+
+def inside(size: int) -> tuple[slice, slice]:
+    """Pixels whose window of `size` × `size` lies inside the image, as an index of a `local_mean`."""
+    # slice(start, -0) would be empty
+    span = slice(size // 2, -((size - 1) // 2) or None)
+    return span, span
