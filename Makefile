@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test lint clean model benchmark
+.PHONY: demo test lint clean model focus-models benchmark
 
 demo: $(VENV)/.installed
 	$(BIN)/seamwise demo -o demo-output
@@ -13,8 +13,8 @@ test: lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples recipes reproduction
+	$(BIN)/ruff format --check src tests benchmarks examples recipes reproduction
 	$(BIN)/mypy
 
 benchmark: $(VENV)/.installed-dev
@@ -23,11 +23,20 @@ benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py
+	$(BIN)/python benchmarks/fusion.py speed
 
 # the shipped model, from its recipe; over an hour on two cores, goes on where it was stopped
 model: $(VENV)/.installed
 	$(BIN)/seamwise train $(DATA)/dsb2018/train --settings recipes/nuclei-2d.toml -o runs/nuclei-2d \
 	  $(if $(wildcard runs/nuclei-2d/checkpoint.pt),--resume)
+
+# the shipped fusion models and the weights of the method cnn; an hour each on one core, ten minutes the last
+focus-models: $(VENV)/.installed
+	for name in focus-seg focus-reg; do \
+	  $(BIN)/seamwise train-fusion $(DATA)/fusion/bsds500 --settings recipes/$$name.toml -o runs/$$name \
+	    --leave-out-every 4 --hold-out-every 12 $$(test -f runs/$$name/checkpoint.pt && echo --resume) || exit; \
+	done
+	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

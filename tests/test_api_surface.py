@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 import torch
@@ -16,8 +17,8 @@ README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
     "seamwise": {
-        "__version__", "decode", "io", "labels", "losses", "metrics", "nets", "segment", "segmentation", "synth",
-        "tiling", "weights",
+        "__version__", "decode", "fuse", "fusion", "io", "labels", "losses", "metrics", "nets", "segment",
+        "segmentation", "synth", "tiling", "weights",
     },
     "seamwise.weights": {"balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"},
     "seamwise.labels": {
@@ -26,11 +27,13 @@ PUBLIC = {
         "inner_contour", "look_up", "relabel", "semantic_target", "slabs", "smallest_dtype",
     },
     "seamwise.losses": {
-        "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal", "LovaszSoftmax", "Tversky",
-        "Youden", "cross_entropy", "cross_entropy_and_dice", "cross_entropy_and_youden", "cross_entropy_map", "dice",
-        "focal", "focal_map", "lovasz_softmax", "soft_confusion", "tversky", "weighted_mean", "youden",
+        "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal",
+        "Gradient", "Huber", "LovaszSoftmax", "Perceptual", "Tversky", "Youden", "cross_entropy",
+        "cross_entropy_and_dice", "cross_entropy_and_youden", "cross_entropy_map", "dice", "focal", "focal_map",
+        "gradient", "huber", "huber_map", "intensity_bounds", "l1", "l1_map", "l2", "l2_map", "lovasz_softmax", "nps",
+        "nps_map", "perceptual", "soft_confusion", "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
     },
-    "seamwise.nets": {"Average", "UNet"},
+    "seamwise.nets": {"Average", "Siamese", "UNet"},
     "seamwise.decode": {
         "argmax", "flood", "instances", "landscape", "semantic_classes", "threshold", "threshold_classes", "watershed",
     },
@@ -39,7 +42,18 @@ PUBLIC = {
         "Matching", "OverlapTable", "Scores", "contour_f1", "contour_scores", "match", "match_dataset", "match_many",
         "overlap_table", "summarise_contours", "summarise_matchings",
     },
-    "seamwise.synth": {"SyntheticImage", "crowded_cells", "weaken"},
+    "seamwise.metrics.fusion": {
+        "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",
+    },
+    "seamwise.synth": {
+        "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "weaken",
+    },
+    "seamwise.fusion": {
+        "Aligned", "Alignment", "AlignmentError", "Fused", "Fusion", "FusionSettings", "SegmentedPicture",
+        "Simulation", "Split", "estimate_alignment", "find_pictures", "fuse", "fuse_frames", "fuse_pair", "load",
+        "make_pair", "split", "train",
+    },
+    "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Progress", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
@@ -54,6 +68,7 @@ def test_public_names(name):
     assert set(module.__all__) == PUBLIC[name]
     for public in module.__all__:
         item = getattr(module, public)
+        item = get_origin(item) or item  # a class with its type argument
         assert not callable(item) or inspect.getdoc(item), f"{name}.{public} has no docstring"
 
 

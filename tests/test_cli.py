@@ -282,7 +282,7 @@ def test_combine_then_info_then_segment(run, training, tmp_path):
 
 
 def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
-    weights, info = load_model(Path(model))
+    weights, info = load_model(Path(model), ModelInfo)
     names = [f"image {n}" for n in range(9)]
     for name in ("a", "b"):
         save_model(tmp_path / name, weights, info.model_copy(update={"training": {"images": names}}))

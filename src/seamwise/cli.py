@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -19,10 +19,15 @@ from seamwise import __version__
 # Everything that needs torch, scipy or rich tables is imported inside the commands: `--help` must be instant.
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
+    from seamwise.engine.history import Progress
+    from seamwise.engine.loop import Report
+    from seamwise.io.outcome import Outcome
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
-    from seamwise.segmentation import AnnotatedImage, Pair, TrainSettings
-    from seamwise.segmentation.batch import Outcome
+    from seamwise.segmentation import AnnotatedImage, Pair
+
+AnySettings = TypeVar("AnySettings")
 
 _TIMED_STEP = 20  # by then a training run has shown its pace
 
@@ -138,10 +143,10 @@ def train(
     or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …; 0 is background, negative is ignored.
     Options given here win over --settings. Ctrl-C writes a checkpoint; --resume goes on from it.
     """
+    from seamwise.engine.loop import check_output
     from seamwise.io.atomic import make_folder
-    from seamwise.segmentation import Progress, find_pairs
+    from seamwise.segmentation import TrainSettings, find_pairs
     from seamwise.segmentation import train as train_model
-    from seamwise.segmentation.train import check_output
 
     if masks is not None:
         _one_of("--masks", masks, "instances", "binary")
@@ -150,7 +155,7 @@ def train(
         "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed,
     }  # fmt: skip
-    chosen = _settings(settings, {name: value for name, value in given.items() if value is not None})
+    chosen = _settings(TrainSettings, settings, {name: value for name, value in given.items() if value is not None})
     channels = _channels(channel)
     make_folder(output)
     check_output(output, resume=resume)
@@ -161,25 +166,59 @@ def train(
     }  # fmt: skip
     read = _read_pairs({**dict.fromkeys(split.training), **dict.fromkeys(split.validation)}, **options)
     training, validation = ([read[pair] for pair in pairs] for pairs in (split.training, split.validation))
-    with _progress() as bar, _stop_on_interrupt() as stopped:
-        job = bar.add_task("train", total=chosen.steps)
-        scores = ""
-
-        def report(progress: Progress) -> bool:
-            nonlocal scores
-            if progress.panoptic_quality is not None:
-                scores = f", PQ {progress.panoptic_quality:.3f}, AP {progress.average_precision:.3f}"
-                bar.console.print(f"step {progress.step}: loss {progress.loss:.3f}{scores}")
-            left = progress.seconds / progress.step * (chosen.steps - progress.step) / 60
-            if progress.step == _TIMED_STEP and left > 1:
-                bar.console.print(f"about {left:.0f} minutes to go; Ctrl-C writes a checkpoint")
-            bar.update(job, completed=progress.step, description=f"loss {progress.loss:.3f}{scores}")
-            return not stopped
-
+    with _following(output, chosen.steps, "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}") as report:
         model = train_model(training, validation, chosen, output=output, resume=resume, device=device, report=report)
-    if stopped:
-        _fail(f"interrupted; go on with --resume, the checkpoint is in {output}", code=130)
     _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
+
+
+@app.command()
+def train_fusion(
+    data: Annotated[Path, typer.Argument(help="Folder of sharp pictures, or a panoptic JSON of MS COCO.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")],
+    images: Annotated[Path | None, typer.Option(help="The folder of pictures that a panoptic JSON names.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="TOML file with any field of FusionSettings.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="selection (HF-Seg: which source) or picture (HF-Reg: the colours).")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="Of HF-Reg: nps, l1 or l2.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pairs per step; each goes in in both orders.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    hold_out_every: Annotated[int, typer.Option(min=2, help="Hold out every n-th picture to validate on.")] = 10,
+    leave_out_every: Annotated[
+        int | None, typer.Option(min=2, help="Before that, leave out every n-th picture, for a test later.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Train a fusion network on pairs of different focus, made from sharp pictures.
+
+    The folder holds images/ and labels/ (segments: x.png or x_h0.png, x_h1.png … for x.jpg), or pictures alone, which
+    are then blurred in random shapes. Options given here win over --settings. Ctrl-C writes a checkpoint; --resume
+    goes on from it.
+    """
+    from seamwise.engine.loop import check_output
+    from seamwise.fusion.data import find_pictures, split
+    from seamwise.fusion.settings import FusionSettings
+    from seamwise.fusion.train import train as train_model
+    from seamwise.io.atomic import make_folder
+
+    given = {
+        "output": network, "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
+        "learning_rate": learning_rate, "seed": seed,
+    }  # fmt: skip
+    chosen = _settings(FusionSettings, settings, {name: value for name, value in given.items() if value is not None})
+    make_folder(output)
+    check_output(output, resume=resume)
+    pictures = split(find_pictures(data, images=images), hold_out_every=hold_out_every, leave_out_every=leave_out_every)
+    with _following(output, chosen.steps, "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}") as report:
+        model = train_model(
+            pictures.training, pictures.validation, chosen, output=output, resume=resume, device=device, report=report
+        )
+    _say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --method {model}`")
 
 
 @app.command()
@@ -301,6 +340,82 @@ def tune(
 
 
 @app.command()
+def fuse(
+    frames: Annotated[list[str], typer.Argument(help="Frames, patterns or folders, from near to far or back.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The fused picture; or a folder, for many bursts.")],
+    method: Annotated[
+        str,
+        typer.Option(help="focus-seg, focus-reg, a model file; or laplacian, gff, dct, dct-cv, matting, cnn."),
+    ] = "focus-seg",
+    mode: Annotated[
+        str, typer.Option(help="Networks: sequence (frame by frame) or together (order of frames does not matter).")
+    ] = "sequence",
+    near: Annotated[
+        bool | None, typer.Option("--near/--no-near", help="Networks: take the nearest source's colour.")
+    ] = None,
+    align: Annotated[bool, typer.Option("--align/--no-align", help="Lay the frames over each other first.")] = True,
+    motion: Annotated[str, typer.Option(help="affine, or homography for frames tilted against each other.")] = "affine",
+    exposure: Annotated[
+        bool, typer.Option("--exposure/--no-exposure", help="Match the brightness of the frames when aligning.")
+    ] = True,
+    crop: Annotated[
+        bool, typer.Option("--crop/--full-size", help="After aligning, keep only what every frame shows.")
+    ] = True,
+    alignment: Annotated[
+        Path | None, typer.Option(help="JSON file of the alignment: used if it is there, else written.")
+    ] = None,
+    depth_map: Annotated[
+        bool, typer.Option("--depth-map", help="Also write OUT_depth.png: which frame each pixel comes from.")
+    ] = False,
+    focus_maps: Annotated[
+        bool, typer.Option("--focus-maps", help="Also write OUT_focus_<i>.png: where frame i was taken.")
+    ] = False,
+    tile: Annotated[int | None, typer.Option(min=192, help="Networks: pixels per side computed at once.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Fuse frames of different focus into one picture that is sharp everywhere.
+
+    With -o sharp.png all frames are one burst. With a folder as output every folder given is a burst, or holds a
+    folder for each; a burst that fails is named and left out, and the exit code is then 1. 8 and 16 bits stay what
+    they are, EXIF and colour profile are kept.
+    """
+    from seamwise.fusion.batch import Options, fuse_files
+
+    options = Options(
+        method=method,
+        mode=_one_of("--mode", mode, "sequence", "together"),
+        near=near,
+        align=align,
+        motion=_one_of("--motion", motion, "affine", "homography"),
+        exposure=exposure,
+        crop=crop,
+        tile=tile,
+        depth_map=depth_map,
+        focus_maps=focus_maps,
+        alignment=alignment,
+    )
+    with _progress() as bar:
+        job: TaskID | None = None
+        failed = total = 0
+
+        def report(stage: str, done: int, of: int) -> None:
+            nonlocal job
+            job = bar.add_task(stage) if job is None else job
+            bar.update(job, description=stage, completed=done, total=of)
+
+        for outcome in fuse_files(frames, output, options, overwrite=overwrite, device=device, report=report):
+            for message in outcome.messages:
+                bar.console.print(message)
+            failed += outcome.failed
+            total = outcome.total
+    if failed == total == 1:
+        raise typer.Exit(2)
+    _say(f"wrote {output}" if not failed else f"{failed} of {total} bursts failed; the others are in {output}")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
 def combine(
     models: Annotated[list[str], typer.Argument(help="Model files of the same architecture, or shipped models.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The combined model file.")],
@@ -371,11 +486,10 @@ def info(
     model: Annotated[str | None, typer.Argument(help="Shipped model or model file.")] = None,
 ) -> None:
     """Say what a model is; without one, what ships and what this machine computes with."""
-    from seamwise.io.models import load_model, model_path, shipped_models
+    from seamwise.io.models import describe_model, model_path, shipped_models
 
     if model is not None:
-        _, description = load_model(model_path(model))
-        fields = description.model_dump(mode="json")
+        fields = describe_model(model_path(model)).model_dump(mode="json")
         for training in fields["training"].get("members", [fields["training"]]):
             for names in (value for value in training.values() if isinstance(value, list)):
                 names[3:] = [f"and {len(names) - 3} more"] if len(names) > 3 else names[3:]
@@ -383,7 +497,7 @@ def info(
         return
     import torch
 
-    from seamwise.segmentation.devices import choose_device, choose_precision
+    from seamwise.engine.devices import choose_device, choose_precision
 
     device = choose_device()
     _say(f"seamwise {__version__}, torch {torch.__version__}, {device} in {choose_precision(device)}")
@@ -449,10 +563,33 @@ def _stop_on_interrupt() -> Iterator[list[bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
-    from pydantic import TypeAdapter, ValidationError
+@contextmanager
+def _following(output: Path, steps: int, scores: str) -> "Iterator[Report]":
+    """Show how a training run goes; Ctrl-C ends it after a checkpoint."""
+    with _progress() as bar, _stop_on_interrupt() as stopped:
+        job: TaskID | None = None
+        last = ""
 
-    from seamwise.segmentation import TrainSettings
+        def report(progress: "Progress") -> bool:
+            nonlocal job, last
+            job = bar.add_task("train", total=steps) if job is None else job
+            if progress.scores:
+                last = ", " + scores.format(**progress.scores)
+                bar.console.print(f"step {progress.step}: loss {progress.loss:.3f}{last}")
+            left = progress.seconds / progress.step * (steps - progress.step) / 60
+            if progress.step == _TIMED_STEP and left > 1:
+                bar.console.print(f"about {left:.0f} minutes to go; Ctrl-C writes a checkpoint")
+            bar.update(job, completed=progress.step, description=f"loss {progress.loss:.3f}{last}")
+            return not stopped
+
+        yield report
+    if stopped:
+        _fail(f"interrupted; go on with --resume, the checkpoint is in {output}", code=130)
+
+
+def _settings(kind: "type[AnySettings]", path: Path | None, given: dict[str, Any]) -> "AnySettings":
+    """Settings of a training run from a TOML file and the options given, which win."""
+    from pydantic import TypeAdapter, ValidationError
 
     fields: dict[str, Any] = {}
     if path is not None:
@@ -463,7 +600,7 @@ def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"cannot read settings {path} as TOML: {error}") from error
     try:
-        return TypeAdapter(TrainSettings).validate_python(fields | given)
+        return TypeAdapter(kind).validate_python(fields | given)
     except ValidationError as error:
         first = error.errors()[0]
         said = first["msg"].removeprefix("Value error, ")
@@ -472,7 +609,7 @@ def _settings(path: Path | None, given: dict[str, Any]) -> "TrainSettings":
         name = ".".join(str(part) for part in first["loc"])
         where = f" in {path}" if first["loc"][0] in fields else ""
         if first["type"] == "unexpected_keyword_argument":
-            raise ValueError(f"there is no setting {name}{where}: see docs/training.md for their names") from error
+            raise ValueError(f"there is no setting {name}{where}: see docs for their names") from error
         raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
 
 

@@ -1,6 +1,7 @@
 """Networks."""
 
 from seamwise.nets.average import Average
+from seamwise.nets.siamese import Siamese
 from seamwise.nets.unet import UNet
 
-__all__ = ["Average", "UNet"]
+__all__ = ["Average", "Siamese", "UNet"]

@@ -1,6 +1,7 @@
-"""Synthetic images with exact labels, and labels made as imperfect as hand-drawn ones."""
+"""Synthetic images with exact labels, labels made as imperfect as hand-drawn ones, and pairs of different focus."""
 
 from seamwise.synth.annotations import weaken
 from seamwise.synth.cells import SyntheticImage, crowded_cells
+from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
 
-__all__ = ["SyntheticImage", "crowded_cells", "weaken"]
+__all__ = ["FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "weaken"]

@@ -1,0 +1,199 @@
+"""How good and how fast are the ways of fusing? Every figure of the fusion section of the benchmarks page.
+
+python benchmarks/fusion.py synthetic ../shared/data/fusion/bsds500    # 100 pairs from pictures no model was trained on
+python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500       # the two modes on made-up bursts of 5
+python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs     # real pairs: Q_G, Q_P, Q_S, Q_CB
+python benchmarks/fusion.py speed                                      # a 520×520 colour pair
+python benchmarks/fusion.py memory [--frames 100] [--megapixels 24]    # peak memory of a large burst from files
+
+`--methods` names methods or model files; `--quick` takes a tenth of the pictures.
+"""
+
+import argparse
+import itertools
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.data import astronaut, coffee
+
+from seamwise.fusion import Simulation, find_pictures, fuse, make_pair, split
+from seamwise.fusion.batch import memory_estimate
+from seamwise.fusion.methods import CLASSICAL
+from seamwise.fusion.predict import load
+from seamwise.io.photo import read_photo, write_photo
+from seamwise.metrics import fusion as metrics
+from seamwise.synth import FocusPair, focus_pair
+
+METHODS = ["focus-seg", "focus-reg", *CLASSICAL]
+PAIRS, BURSTS, BURST = 100, 20, 5
+# the pairs of the thesis, and pairs with the spread of defocus at outlines and a lens's blur
+SIMULATIONS = {"hard": Simulation(), "matte": Simulation(matte=1.0, disc=1.0)}
+
+
+def methods(names: Sequence[str]) -> dict[str, object]:
+    """By name, each ready to be passed to `fuse`."""
+    return {Path(name).stem: name if name in CLASSICAL else load(name) for name in names}
+
+
+def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
+    """Pairs from the pictures that `--leave-out-every 4` keeps from training and validation, in turn."""
+    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).left_out
+    numbered = itertools.islice(itertools.cycle(held_back), count)
+    return [
+        make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng((1, number)))
+        for number, picture in enumerate(numbered)
+    ]
+
+
+def as_levels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.round(image * 255).astype(np.uint8)
+
+
+def line(name: str, values: Sequence[Sequence[float]], digits: Sequence[int]) -> str:
+    columns = [f"{np.mean(v):.{d}f} ± {np.std(v):.{d}f}" for v, d in zip(np.transpose(values), digits, strict=True)]
+    return f"| {name} | " + " | ".join(columns) + " |"
+
+
+def synthetic(data: Path, names: Sequence[str], quick: bool) -> None:
+    for kind, simulation in SIMULATIONS.items():
+        drawn = pairs(data, simulation, PAIRS // 10 if quick else PAIRS)
+        print(
+            f"\n{len(drawn)} pairs, {kind}\n\n| | PSNR, dB | SSIM | MSE of f(A,B) − f(B,A), 1e-6 |\n|---|---|---|---|"
+        )
+        for name, method in methods(names).items():
+            scores = []
+            for pair in drawn:
+                sources = [as_levels(pair.a), as_levels(pair.b)]
+                truth = as_levels(pair.truth)
+                fused = fuse(sources, model=method).image
+                # in floats, since rounding to 8 bits hides what is below it
+                there, back = (fuse(order, model=method).image for order in ([pair.a, pair.b], [pair.b, pair.a]))
+                difference = 1e6 * float(((there - back) ** 2).mean())
+                scores.append((metrics.psnr(fused, truth), metrics.ssim(fused, truth), difference))
+            print(line(name, scores, (2, 4, 2)), flush=True)
+
+
+def bursts(data: Path, names: Sequence[str], quick: bool) -> None:
+    print("\n| | PSNR, dB, sequence | together | sequence, other order |\n|---|---|---|---|")
+    drawn = [_burst(pair) for pair in pairs(data, SIMULATIONS["hard"], BURSTS // 5 if quick else BURSTS)]
+    for name, method in methods([name for name in names if name not in CLASSICAL]).items():
+        if method.info.output != "selection":
+            continue
+        scores = []
+        for frames, truth in drawn:
+            runs = [(frames, "sequence"), (frames, "together"), (frames[::2] + frames[1::2], "sequence")]
+            scores.append([metrics.psnr(fuse(f, model=method, mode=mode).image, truth) for f, mode in runs])
+        print(line(name, scores, (2, 2, 2)), flush=True)
+    for name in (name for name in names if name in CLASSICAL):
+        scores = [(metrics.psnr(fuse(frames, model=name).image, truth),) for frames, truth in drawn]
+        print(line(name, scores, (2,)), flush=True)
+
+
+def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """Strips at five depths: frame i is sharp in strip i, and the more blurred, the further a strip is from it."""
+    height, width = pair.truth.shape[:2]
+    strip = np.arange(width) * BURST // width
+    levels = [pair.truth]
+    for distance in range(1, BURST):
+        half = np.zeros((height, width), bool)
+        half[:, 0] = True
+        levels.append(focus_pair(pair.truth, ~half, sigma=1.5 * distance).a)
+    frames = [np.choose(np.abs(strip - number)[None, :, None], levels) for number in range(BURST)]
+    return [as_levels(frame) for frame in frames], as_levels(pair.truth)
+
+
+def real(folder: Path, names: Sequence[str], quick: bool) -> None:
+    found = sorted(folder.glob("*-A.jpg"))[: 2 if quick else None]
+    grey = [[metrics.to_grey(read_photo(p).pixels) for p in (a, _other(a))] for a in found]
+    columns = {"Q_MI": metrics.q_mi, "Q_TE": metrics.q_te, "Q_NCIE": metrics.q_ncie, "Q_G": metrics.q_g,
+               "Q_P": metrics.q_p, "Q_S": metrics.q_s, "Q_CB": metrics.q_cb}  # fmt: skip
+    print(f"\n{len(found)} pairs\n\n| | " + " | ".join(columns) + " |\n|---" + "|---" * len(columns) + "|")
+    results: dict[str, list[NDArray[np.float64]]] = {"source A": [a for a, _ in grey], "source B": [b for _, b in grey]}
+    for name, method in methods(names).items():
+        results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in found]
+    for name, images in results.items():
+        scores = [[q(a, b, f) for q in columns.values()] for (a, b), f in zip(grey, images, strict=True)]
+        print(line(name, scores, (4,) * len(columns)), flush=True)
+
+
+def _other(path: Path) -> Path:
+    return path.with_name(path.name.replace("-A.", "-B."))
+
+
+def speed(names: Sequence[str]) -> None:
+    """Rounds over all methods in turn, so that a busy moment meets them all alike."""
+    image = np.concatenate([astronaut(), astronaut()[:8]], 0)
+    image = np.concatenate([image, image[:, :8]], 1)
+    pair = focus_pair(image, np.tri(520, dtype=bool), sigma=3.0)
+    sources = [as_levels(pair.a), as_levels(pair.b)]
+    ready = methods(names)
+    times: dict[str, list[float]] = {name: [] for name in ready}
+    for round_ in range(12):
+        for name, method in ready.items():
+            if round_ > 3 and statistics.median(times[name]) > 1:
+                continue
+            begin = time.perf_counter()
+            fuse(sources, model=method)
+            times[name].append(time.perf_counter() - begin)
+    print("\n| | seconds for 520 × 520, colour | times gff |\n|---|---|---|")
+    medians = {name: statistics.median(values[1:]) for name, values in times.items()}
+    for name, median in medians.items():
+        print(f"| {name} | {median:.3f} | {median / medians['gff']:.2f} |")
+
+
+def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
+    width = round(np.sqrt(megapixels * 1e6 * 3 / 2))
+    height = round(width * 2 / 3)
+    print(
+        f"\n{frames} frames of {width} × {height}\n\n| | peak, GB | estimate, GB | seconds a frame |\n|---|---|---|---|"
+    )
+    tile = np.tile(coffee(), (height // 400 + 1, width // 600 + 1, 1))[:height, :width]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(frames):
+            write_photo(folder / f"f{number}.jpg", np.roll(tile, 5 * number, 0))
+        for method in names:
+            begin = time.perf_counter()
+            command = [sys.executable, __file__, "peak", name, "--methods", method]
+            peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            seconds = (time.perf_counter() - begin) / frames
+            estimate = memory_estimate((height, width, 3), method=method, aligned=True) / 1e9
+            print(f"| {method} | {peak:.2f} | {estimate:.2f} | {seconds:.1f} |", flush=True)
+
+
+def peak(folder: Path, names: Sequence[str]) -> None:
+    """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in GB."""
+    from seamwise.fusion.batch import Options, fuse_files
+
+    (outcome,) = fuse_files([folder], folder / "out" / "sharp.png", Options(method=names[0]))
+    assert not outcome.failed, outcome.messages
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["synthetic", "bursts", "real", "speed", "memory", "peak"])
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--frames", type=int, default=3)
+    parser.add_argument("--megapixels", type=int, default=24)
+    given = parser.parse_args()
+    with_data: dict[str, Callable[[Path, Sequence[str], bool], None]]
+    with_data = {"synthetic": synthetic, "bursts": bursts, "real": real}
+    if given.what in with_data:
+        with_data[given.what](given.data, given.methods, given.quick)
+    elif given.what == "speed":
+        speed(given.methods)
+    elif given.what == "memory":
+        memory(given.methods, given.frames, given.megapixels)
+    else:
+        peak(given.data, given.methods)

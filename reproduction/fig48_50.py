@@ -1,0 +1,126 @@
+"""L1, L2 and NPS6 from the same start: the thesis' section 6.3.3 and its Figures 48 to 50.
+
+python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--steps 400] [--width 16] [--norm batch]
+python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
+
+Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First weights, batches and all
+else are the same. Measures the mean L1 error and SSIM of the raw output (without Near) on pairs from pictures that were
+left out. Writes fig48_50.json and fig48_50.png; goes on where it was stopped.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from seamwise.fusion import FusionSettings, Simulation, find_pictures, fuse_pair, load, split, train
+from seamwise.fusion.train import fixed_pairs
+from seamwise.metrics import fusion as metrics
+
+LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}
+TEST = 20  # pictures
+
+
+def settings(loss: str, given: argparse.Namespace) -> FusionSettings:
+    steps = 6 if given.quick else given.steps
+    return FusionSettings(
+        output="picture", loss=loss, steps=steps, batch_size=4, crop=32 if given.quick else 160,
+        width=2 if given.quick else given.width, norm=given.norm, learning_rate=given.learning_rate, warmup=0,
+        average=0.9, validate_every=steps, snapshot_every=max(1, steps // given.points), seed=0,
+        simulation=Simulation(),
+    )  # fmt: skip
+
+
+def run(loss: str, given: argparse.Namespace) -> Path:
+    """Train with one loss, or go on with it; return the folder of its snapshots."""
+    chosen = settings(loss, given)
+    folder = given.output / f"fig48_50-{loss}"
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4)
+    resume = (folder / "checkpoint.pt").exists()
+
+    def report(progress):
+        if progress.step % 20 == 0:
+            print(f"{loss}: step {progress.step} of {chosen.steps}, loss {progress.loss:.4f}", flush=True)
+
+    train(parts.training, parts.validation, chosen, output=folder, resume=resume, report=report)
+    return folder
+
+
+def scores(folder: Path, pairs) -> list[dict[str, float]]:
+    """Mean L1 error and SSIM at each snapshot."""
+    found = sorted(folder.glob("snapshot-*.safetensors"), key=lambda path: int(path.stem.split("-")[1]))
+    rows = []
+    for path in found:
+        model = load(path)
+        fused = [fuse_pair(pair.a, pair.b, model=model, near=False).image for pair in pairs]
+        similar = [metrics.ssim(image * 255, pair.truth * 255) for pair, image in zip(pairs, fused, strict=True)]
+        rows.append(
+            {
+                "step": int(path.stem.split("-")[1]),
+                "l1": float(np.mean([np.abs(p.truth - image).mean() for p, image in zip(pairs, fused, strict=True)])),
+                "ssim": float(np.mean(similar)),
+                "each_ssim": [float(value) for value in similar],
+            }
+        )
+    return rows
+
+
+def draw(results: dict[str, list[dict[str, float]]], folders: dict[str, Path], pair, mean: float, output: Path) -> None:
+    """Fig. 49 (error over steps), Fig. 50 (SSIM at the end) and Fig. 48 (one pair at four moments)."""
+    figure = Figure(figsize=(13, 11), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.9))
+    left, right = upper.subplots(1, 2)
+    for loss, rows in results.items():
+        left.semilogy([row["step"] for row in rows], [row["l1"] for row in rows], "o-", ms=3, label=LOSSES[loss])
+    left.axhline(mean, color="0.6", ls="--", label="mean of both sources")
+    left.set(xlabel="step", ylabel="mean L1 error of the raw output", title="Fig. 49: error on pairs left out")
+    left.legend()
+    right.boxplot([rows[-1]["each_ssim"] for rows in results.values()], tick_labels=list(LOSSES.values()))
+    right.set(ylabel="SSIM", title="Fig. 50: SSIM at the end")
+    steps = [row["step"] for row in next(iter(results.values()))]
+    chosen = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
+    for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
+        for panel, step in zip(row, chosen, strict=False):
+            model = load(folder / f"snapshot-{step}.safetensors")
+            panel.imshow(fuse_pair(pair.a, pair.b, model=model, near=False).image)
+            panel.set_title(f"{LOSSES[loss]}, step {step}", fontsize=9)
+        row[-1].imshow(pair.truth)
+        row[-1].set_title("truth", fontsize=9)
+        for panel in row:
+            panel.set_axis_off()
+    figure.savefig(output, dpi=90)
+
+
+def main(given: argparse.Namespace) -> None:
+    folders = {loss: run(loss, given) for loss in LOSSES}
+    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).left_out
+    pairs = fixed_pairs(left_out[: 2 if given.quick else TEST], replace(settings("nps", given), seed=1))
+    results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
+    mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
+    content = {"steps": settings("nps", given).steps, "width": given.width, "norm": given.norm,
+               "learning_rate": given.learning_rate, "mean_of_sources_l1": mean, "losses": results}  # fmt: skip
+    (given.output / "fig48_50.json").write_text(json.dumps(content, indent=1) + "\n")
+    draw(results, folders, pairs[0], mean, given.output / "fig48_50.png")
+    print("\n| loss | L1 error at the end | SSIM |\n|---|---|---|")
+    for loss, rows in results.items():
+        print(f"| {LOSSES[loss]} | {rows[-1]['l1']:.4f} | {rows[-1]['ssim']:.4f} |")
+    print(f"| mean of both sources | {mean:.4f} | |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    option = partial(parser.add_argument)
+    option("data", type=Path)
+    option("-o", "--output", type=Path, default=Path("results"))
+    option("--steps", type=int, default=400)
+    option("--width", type=int, default=16)
+    option("--norm", choices=["none", "batch"], default="batch")
+    option("--learning-rate", type=float, default=1e-3)
+    option("--points", type=int, default=10, help="snapshots that are measured")
+    option("--quick", action="store_true")
+    main(parser.parse_args())

@@ -1,0 +1,157 @@
+"""A burst read frame by frame from files or arrays; see `Burst`."""
+
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.fusion.frames import Picture
+from seamwise.io.images import find_images
+from seamwise.io.outcome import naming
+from seamwise.io.photo import Header, Photo, photo_header, read_photo
+from seamwise.synth.focus import as_unit
+
+Frame = str | os.PathLike[str] | NDArray[Any]
+
+
+class Burst(Sequence[Picture]):
+    """Frames as float32 pictures in 0..1, each read when it is asked for and then let go.
+
+    Parameters
+    ----------
+    frames : sequence of paths, or of (Y, X) or (Y, X, C) arrays
+        uint8, uint16 or floats in 0..1; all of one size, type and number of channels.
+
+    Attributes
+    ----------
+    names : tuple of str
+        File names, or "frame 0", "frame 1", …
+    shape, dtype
+        Of each frame as it is given.
+    exif, icc : bytes
+        Of the first frame that has any; known once it was read.
+    notes : list of str
+        What the user should know about the frames read so far.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than two frames, or they differ. Only the headers of files are read for that.
+    TypeError
+        An array is of another type.
+    OSError
+        A file is missing or not readable.
+
+    Examples
+    --------
+    >>> burst = Burst([np.zeros((2, 3), np.uint8), np.full((2, 3), 255, np.uint8)])
+    >>> len(burst), burst.shape, burst[1].max()
+    (2, (2, 3), np.float32(1.0))
+    """
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.frames = [frame if isinstance(frame, np.ndarray) else Path(frame) for frame in frames]
+        if len(self.frames) < 2:
+            given = f": {self.frames[0]}" if self.frames and isinstance(self.frames[0], Path) else ""
+            raise ValueError(f"a burst has two frames or more, not {len(self.frames)}{given}")
+        self.names = tuple(
+            str(frame) if isinstance(frame, Path) else f"frame {number}" for number, frame in enumerate(self.frames)
+        )
+        headers = [_header(frame, name) for frame, name in zip(self.frames, self.names, strict=True)]
+        _check_alike(headers, self.names)
+        self.shape, self.dtype = headers[0].shape, headers[0].dtype
+        self.exif = self.icc = b""
+        self.notes: list[str] = []
+        self._checksums: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
+        """Read frame `index`."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        number = range(len(self))[index]
+        frame = self.frames[number]
+        photo = Photo(frame) if isinstance(frame, np.ndarray) else read_photo(frame)
+        if number not in self._checksums:
+            self._remember(number, photo)
+        try:
+            return as_unit(photo.pixels)
+        except ValueError as error:
+            raise ValueError(naming(Path(self.names[number]), error)) from error
+
+    def _remember(self, number: int, photo: Photo) -> None:
+        self.exif, self.icc = self.exif or photo.exif, self.icc or photo.icc
+        checksum = zlib.crc32(np.ascontiguousarray(photo.pixels).data)
+        twin = next((i for i, other in self._checksums.items() if other == checksum), None)
+        self._checksums[number] = checksum
+        if twin is not None:
+            self.notes.append(f"{self.names[number]} is identical to {self.names[twin]}")
+        if photo.note:
+            self.notes.append(photo.note)
+
+
+def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
+    """List the frames that files, folders and glob patterns stand for, in the order given.
+
+    Within a folder or a pattern the frames are sorted by name, numbers by their value: x2 before x10.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in `io.images.find_images`; or a frame is given twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("x10.jpg", "x2.jpg"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in find_frames([folder])]
+    ['x2.jpg', 'x10.jpg']
+    """
+    found = [path for given in inputs for path in sorted(find_images(given), key=natural_order)]
+    for number, path in enumerate(found):
+        if path.resolve() in [other.resolve() for other in found[:number]]:
+            raise ValueError(f"{path} is given twice: name each frame once")
+    return found
+
+
+def natural_order(path: Path) -> tuple[Any, ...]:
+    """Sorting key that takes numbers in names by their value."""
+    return tuple((int(part), part) if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower()))
+
+
+def _header(frame: NDArray[Any] | Path, name: str) -> Header:
+    if isinstance(frame, Path):
+        return photo_header(frame)
+    if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, not of shape {frame.shape}")
+    return Header(frame.shape, frame.dtype)
+
+
+def _check_alike(headers: Sequence[Header], names: Sequence[str]) -> None:
+    first = headers[0]
+    for header, name in zip(headers, names, strict=True):
+        if header.dtype != first.dtype:
+            raise ValueError(
+                f"{name} is {header.dtype}, {names[0]} is {first.dtype}: convert the frames to one bit depth first"
+            )
+        if header.shape[2:] != first.shape[2:]:
+            grey, colour = (name, names[0]) if len(header.shape) == 2 else (names[0], name)
+            raise ValueError(f"{grey} is grey, {colour} is in colour: convert one of them first")
+        if header.shape != first.shape:
+            sizes = [" × ".join(map(str, shape[1::-1])) for shape in (header.shape, first.shape)]
+            raise ValueError(
+                f"{name} has {sizes[0]} pixels, {names[0]} has {sizes[1]}: frames of a burst have one size"
+            )

@@ -1,0 +1,119 @@
+"""Fusion scale by scale; see `laplacian_pyramid`."""
+
+import cv2
+import numpy as np
+
+from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype, luminance
+
+
+def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fused:
+    """Fuse scale by scale: of every detail, the frame where it is strongest is taken.
+
+    With G_0 the frame, ↓ smoothing and halving, and ↑ doubling, the pyramid of a frame n is::
+
+        G_{l+1} = ↓G_l,    L_l = G_l − ↑G_{l+1}  for l < levels,    L_levels = G_levels
+
+    and that of the fused picture, from which the picture is put together again, ::
+
+        A_{n,l} = mean_{window×window} |Y(L_{n,l})|             the activity; Y is the luminance
+        F_l(p) = L_{m,l}(p),  m = arg max_n A_{n,l}(p)         for l < levels
+        F_levels = mean_n L_{n,levels}
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
+        In 0..1. Each is read once, one at a time.
+    levels : int, optional
+        Number of levels below the top, 1 or more; by default as many as leave the shorter side of the top 8 pixels
+        or more.
+    window : int
+        Width in pixels, at every level, of the square in which coefficients are compared; odd.
+
+    Returns
+    -------
+    Fused
+        The image is clipped to 0..1. `depth` is the frame with the largest A_0 after a Gaussian of σ = `window`, the
+        first of several.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two frames, or an option is out of range.
+
+    Notes
+    -----
+    Frames of equal activity give the larger of their coefficients, so the order of the frames changes nothing but
+    the rounding of the mean at the top (and, between such frames, `depth`). Besides one frame and the work on its
+    pyramid, about 50 bytes per pixel of a colour picture, 12 + 5.4·C bytes per pixel are held for C channels, however
+    many frames there are.
+
+    Source: Burt, Adelson 1983, "The Laplacian pyramid as a compact image code", IEEE Trans. Commun. 31(4), with
+    their kernel of a = 3/8; the choice by activity in a window: Burt, Kolczynski 1993, "Enhanced image capture
+    through fusion", ICCV.
+
+    Examples
+    --------
+    >>> stripes = np.tile(np.float32([0, 1]), (16, 16))
+    >>> left, right = stripes.copy(), stripes.copy()
+    >>> left[:, 16:] = right[:, :16] = 0.5  # out of focus
+    >>> fused = laplacian_pyramid([left, right])
+    >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
+    (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
+    """
+    shape = checked_frames(frames)
+    if levels is None:
+        levels = max(1, int(np.log2(max(1, min(shape[:2]) / 8))))
+    if levels < 1 or window < 1 or window % 2 == 0:
+        raise ValueError(f"levels must be 1 or more and window odd, not {levels} and {window}")
+    fused = _pyramid(np.zeros(shape, np.float32), levels)
+    strongest = [np.full(level.shape[:2], -1, np.float32) for level in fused[:-1]]
+    depth, sharpest = np.zeros(shape[:2], depth_dtype(len(frames))), np.full(shape[:2], -1, np.float32)
+
+    def add(number: int, frame: Picture) -> None:
+        pyramid = _pyramid(frame, levels)
+        for kept, best, detail in zip(fused, strongest, pyramid, strict=False):
+            _keep_stronger(kept, best, detail, _activity(detail, window))
+        np.add(fused[-1], pyramid[-1], out=fused[-1])
+        sharpness = cv2.GaussianBlur(_activity(pyramid[0], window), (0, 0), window, borderType=cv2.BORDER_REFLECT)
+        depth[sharpness > sharpest] = number
+        np.maximum(sharpest, sharpness, out=sharpest)
+
+    for number in range(len(frames)):
+        add(number, frames[number])
+    fused[-1] /= len(frames)
+    return Fused(np.clip(_picture(fused), 0, 1), depth)
+
+
+def _pyramid(image: Picture, levels: int) -> list[Picture]:
+    """The details L_0 … and, last, what is left of the picture."""
+    pyramid = []
+    for _ in range(levels):
+        smaller = np.asarray(cv2.pyrDown(image), np.float32)
+        pyramid.append(image - _doubled(smaller, image))
+        image = smaller
+    return [*pyramid, image]
+
+
+def _picture(pyramid: list[Picture]) -> Picture:
+    """The picture with that pyramid."""
+    image = pyramid[-1]
+    for detail in reversed(pyramid[:-1]):
+        image = detail + _doubled(image, detail)
+    return image
+
+
+def _doubled(image: Picture, like: Picture) -> Picture:
+    return np.asarray(cv2.pyrUp(image, dstsize=(like.shape[1], like.shape[0])), np.float32)
+
+
+def _activity(detail: Picture, window: int) -> Picture:
+    size = (window, window)
+    return np.asarray(cv2.blur(np.abs(luminance(detail)), size, borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def _keep_stronger(kept: Picture, best: Picture, detail: Picture, activity: Picture) -> None:
+    """Take over, in place, what is stronger than what is kept, and the larger one of equals."""
+    equal, stronger = activity == best, activity > best
+    kept[equal] = np.maximum(kept[equal], detail[equal])
+    kept[stronger] = detail[stronger]
+    np.maximum(best, activity, out=best)

@@ -1,0 +1,274 @@
+"""Pictures with segments, and pairs of different focus made from them: `find_pictures`, `make_pair`, `FocusSamples`."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from seamwise.fusion.settings import Simulation
+from seamwise.io.images import by_stem, find_images, read_image, read_labels
+from seamwise.io.jsonfile import read_json
+from seamwise.synth.focus import FocusPair, as_unit, draw_mask, focus_pair, random_shapes
+
+_ANNOTATOR = re.compile(r"_h\d+$")  # x_h0.png, x_h1.png, …: segments of x by several people
+
+
+@dataclass(frozen=True)
+class SegmentedPicture:
+    """A sharp picture and where its segments are.
+
+    Attributes
+    ----------
+    name : str
+    image : Path
+    segments : tuple of Path
+        Label images, of which one is drawn for each pair. Empty: masks are random shapes.
+    panoptic : bool
+        The segments are a PNG of MS COCO's panoptic format: number = red + 256·green + 256²·blue.
+    """
+
+    name: str
+    image: Path
+    segments: tuple[Path, ...] = ()
+    panoptic: bool = False
+
+    def read(self) -> NDArray[Any]:
+        """Return the picture as `(Y, X, 3)`, in the type of the file."""
+        stored = read_image(self.image)
+        if stored.axes not in ("YX", "CYX") or (stored.axes == "CYX" and len(stored.data) != 3):
+            raise ValueError(f"{self.image} is no grey or RGB picture: its axes are {stored.axes}, {stored.data.shape}")
+        if stored.axes == "YX":
+            return np.repeat(stored.data[..., np.newaxis], 3, axis=2)
+        return np.moveaxis(stored.data, 0, 2)
+
+    def read_segments(self, path: Path) -> NDArray[np.int64]:
+        """Return one of the segmentations as `(Y, X)` numbers."""
+        if not self.panoptic:
+            return read_labels(path, one_bit=True).astype(np.int64)
+        coded = read_image(path)
+        if coded.axes != "CYX" or len(coded.data) != 3 or coded.data.dtype != np.uint8:
+            raise ValueError(f"{path} is no panoptic segmentation: expected an 8-bit RGB picture")
+        return np.tensordot([1, 256, 256**2], coded.data.astype(np.int64), 1)
+
+
+def find_pictures(data: Path, *, images: Path | None = None) -> list[SegmentedPicture]:
+    """List the pictures of a data set, sorted by name.
+
+    Parameters
+    ----------
+    data : Path
+        One of:
+
+        - a folder with ``images/`` and ``labels/``, also with subfolders of the same names in both. The segments of
+          ``x.jpg`` are ``x.png`` or ``x.tif``, or ``x_h0.png``, ``x_h1.png``, … where several people drew them;
+        - a folder of pictures: they have no segments, masks will be random shapes;
+        - a panoptic JSON file of MS COCO. Its PNGs lie beside it in a folder of the same name, the pictures in
+          `images`.
+    images : Path, optional
+        The folder of pictures of a panoptic file.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no picture, a picture of ``images/`` has no segments, or a file that the JSON names is missing.
+    ValueError
+        The JSON is not in the panoptic format, or comes without `images`; two pictures have the same name.
+    """
+    if data.suffix.lower() == ".json":
+        return _coco_pictures(data, images)
+    if not (data / "images").is_dir():
+        return [SegmentedPicture(name, path) for name, path in sorted(by_stem(find_images(data)).items())]
+    folders = [data / "images", *sorted(path for path in (data / "images").iterdir() if path.is_dir())]
+    found: dict[str, SegmentedPicture] = {}
+    for folder in folders:
+        if any(path.is_file() and path.name[0] != "." for path in folder.iterdir()):
+            for picture in _with_label_maps(folder, data / "labels" / folder.relative_to(data / "images")):
+                if picture.name in found:
+                    raise ValueError(f"{found[picture.name].image} and {picture.image} have the same name: rename one")
+                found[picture.name] = picture
+    if not found:
+        raise FileNotFoundError(f"folder {data / 'images'} holds no picture")
+    return [found[name] for name in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures to train on, to validate on, and neither: for a test after the training."""
+
+    training: tuple[SegmentedPicture, ...]
+    validation: tuple[SegmentedPicture, ...]
+    left_out: tuple[SegmentedPicture, ...] = ()
+
+
+def split(
+    pictures: Sequence[SegmentedPicture], *, hold_out_every: int = 10, leave_out_every: int | None = None
+) -> Split:
+    """Leave out every n-th picture by name, the first one first; of the others hold out every m-th to validate on.
+
+    Examples
+    --------
+    >>> pictures = [SegmentedPicture(name, Path(name)) for name in "abcdefgh"]
+    >>> parts = split(pictures, hold_out_every=3, leave_out_every=4)
+    >>> ["".join(picture.name for picture in part) for part in (parts.training, parts.validation, parts.left_out)]
+    ['cdgh', 'bf', 'ae']
+    """
+    left_out = tuple(pictures[::leave_out_every]) if leave_out_every else ()
+    others = [picture for picture in pictures if picture not in left_out]
+    validation = tuple(others[::hold_out_every])
+    return Split(tuple(picture for picture in others if picture not in validation), validation, left_out)
+
+
+def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
+    by_picture: dict[str, list[Path]] = {}
+    for name, path in sorted(by_stem(find_images(labels, masks=True)).items()):
+        by_picture.setdefault(_ANNOTATOR.sub("", name), []).append(path)
+    pictures = by_stem(find_images(images))
+    missing = sorted(pictures.keys() - by_picture.keys())
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same name in {labels}: "
+            f"{', '.join(missing[:3])}"
+        )
+    return [SegmentedPicture(name, path, tuple(by_picture[name])) for name, path in pictures.items()]
+
+
+def _coco_pictures(path: Path, images: Path | None) -> list[SegmentedPicture]:
+    if images is None:
+        raise ValueError(f"{path} names pictures but not their folder: give it with --images")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    content = read_json(path)
+    try:
+        names = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
+        coded = {entry["image_id"]: str(entry["file_name"]) for entry in content["annotations"]}
+        pairs = [(images / names[number], path.with_suffix("") / file) for number, file in coded.items()]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not in MS COCO's panoptic format: it lacks {error}") from error
+    for file in (file for pair in pairs for file in pair):
+        if not file.is_file():
+            raise FileNotFoundError(f"{path} names {file}, which is not there")
+    found = [SegmentedPicture(image.stem, image, (segments,), panoptic=True) for image, segments in pairs]
+    return sorted(found, key=lambda picture: picture.name)
+
+
+def digest(pictures: Sequence[SegmentedPicture]) -> str:
+    """SHA-256 of the files of all pictures and segments."""
+    total = hashlib.sha256()
+    for picture in pictures:
+        for path in (picture.image, *picture.segments):
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def make_pair(
+    picture: SegmentedPicture, *, crop: int | None, simulation: Simulation, rng: np.random.Generator
+) -> FocusPair:
+    """Make a random pair from a picture: a crop of `crop` × `crop` pixels, or the whole picture.
+
+    A picture smaller than the crop is mirrored at its borders. A crop that holds only one segment gets a mask of
+    random shapes.
+    """
+    sharp: NDArray[Any] = picture.read()
+    segments: NDArray[Any] | None = _draw_segments(picture, simulation, rng)
+    if segments is not None and segments.shape != sharp.shape[:2]:
+        raise ValueError(f"{picture.image} has {sharp.shape[:2]} pixels, its segments have {segments.shape}")
+    if crop is not None:
+        sharp, segments = _random_crop(sharp, segments, crop, simulation, rng)
+    image = _vary(as_unit(sharp), simulation, rng)
+    if segments is None or segments.min() == segments.max():
+        segments = random_shapes(image.shape[:2], rng=rng)
+    mask = draw_mask(segments, rng)
+    swapped = bool(rng.random() < 0.5)
+    pair = focus_pair(
+        image,
+        mask,
+        sigma=simulation.sigma,
+        edges="matte" if rng.random() < simulation.matte else "hard",
+        kernel="disc" if rng.random() < simulation.disc else "gaussian",
+        noise=simulation.noise,
+        brightness=simulation.brightness,
+        rng=rng,
+    )
+    # the object in front is as often the sharp one in a as in b
+    return FocusPair(pair.b, pair.a, pair.truth, ~pair.mask) if swapped else pair
+
+
+class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
+    """Training samples numbered step·batch_size + index, each a pure function of (seed, step, index).
+
+    A sample is x_A, x_B, y, each `(3, crop, crop)` float32 in 0..1, and g^b, `(crop, crop)` int64.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[SegmentedPicture],
+        *,
+        seed: int,
+        steps: int,
+        batch_size: int,
+        crop: int,
+        simulation: Simulation,
+    ) -> None:
+        self.pictures, self.seed, self.steps, self.batch_size = pictures, seed, steps, batch_size
+        self.crop, self.simulation = crop, simulation
+
+    def __len__(self) -> int:
+        return self.steps * self.batch_size
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, ...]:
+        """Return the tensors of one pair."""
+        step, index = divmod(number, self.batch_size)
+        rng = np.random.default_rng((self.seed, step, index))
+        picture = self.pictures[int(rng.integers(len(self.pictures)))]
+        pair = make_pair(picture, crop=self.crop, simulation=self.simulation, rng=rng)
+        images = (torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, 2, 0))) for x in (pair.a, pair.b, pair.truth))
+        return *images, torch.from_numpy(pair.mask.astype(np.int64))
+
+
+def _draw_segments(
+    picture: SegmentedPicture, simulation: Simulation, rng: np.random.Generator
+) -> NDArray[np.int64] | None:
+    if rng.random() < simulation.shapes or not picture.segments:
+        return None
+    return picture.read_segments(picture.segments[int(rng.integers(len(picture.segments)))])
+
+
+def _random_crop(
+    image: NDArray[Any], segments: NDArray[np.int64] | None, crop: int, simulation: Simulation, rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    factor = float(np.exp(rng.uniform(-1, 1) * np.log1p(simulation.scale)))
+    size = max(1, round(crop / factor))
+    padding = [(0, max(0, size - length)) for length in image.shape[:2]]
+    image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
+    y, x = (int(rng.integers(length - size + 1)) for length in image.shape[:2])
+    image = image[y : y + size, x : x + size]
+    flips = [slice(None, None, -1 if simulation.mirror and rng.random() < 0.5 else 1) for _ in range(2)]
+    turned = simulation.mirror and rng.random() < 0.5
+    image = _resized(image[tuple(flips)], crop, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    if segments is not None:
+        segments = np.pad(segments, padding, mode="symmetric")[y : y + size, x : x + size]
+        segments = _resized(segments[tuple(flips)].astype(np.int32), crop, cv2.INTER_NEAREST).astype(np.int64)
+    if turned:
+        image, segments = image.swapaxes(0, 1), None if segments is None else segments.T
+    return image, segments
+
+
+def _resized(image: NDArray[Any], size: int, interpolation: int) -> NDArray[Any]:
+    image = np.ascontiguousarray(image)
+    return image if len(image) == size else cv2.resize(image, (size, size), interpolation=interpolation)
+
+
+def _vary(image: NDArray[np.float32], simulation: Simulation, rng: np.random.Generator) -> NDArray[np.float32]:
+    gamma = np.exp(rng.uniform(-1, 1) * np.log1p(simulation.gamma))
+    image = image ** np.float32(gamma)
+    if rng.random() < simulation.grey:
+        image = np.repeat(image.mean(2, keepdims=True, dtype=np.float32), 3, axis=2)
+    return image

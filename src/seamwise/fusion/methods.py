@@ -1,0 +1,198 @@
+"""Every method by its name, and one picture in focus everywhere from several; see `fuse`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.fusion import classical
+from seamwise.fusion.align import Aligned, Alignment, estimate_alignment
+from seamwise.fusion.align import Model as Motion
+from seamwise.fusion.burst import Burst, Frame
+from seamwise.fusion.frames import Frames, Fused, Picture
+from seamwise.fusion.predict import Mode, Model, check_options, fuse_frames, load, passes
+
+Stage = Literal["align", "fuse"]
+Report = Callable[[Stage, int, int], None]
+
+
+@dataclass(frozen=True)
+class Classical:
+    """A method without a model, and how often it reads each frame."""
+
+    fuse: Callable[[Frames], Fused]
+    passes: int
+
+
+CLASSICAL = {
+    "laplacian": Classical(classical.laplacian_pyramid, 1),
+    "gff": Classical(classical.gff, 2),
+    "dct": Classical(classical.dct, 2),
+    "dct-cv": Classical(classical.dct_cv, 2),
+    "matting": Classical(classical.matting, 1),
+    "cnn": Classical(classical.cnn, 1),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """A burst made one picture.
+
+    Attributes
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        In focus everywhere, in the type of the frames: uint8, uint16, or floats in 0..1.
+    depth : (Y, X) unsigned integer array
+        The frame, counted from 0, that each pixel comes from, or mostly comes from.
+    alignment : Alignment, optional
+        How the frames were laid over each other; None if they were taken as they are.
+    notes : tuple of str
+        What the user should know, one line each.
+    exif, icc : bytes
+        Of the first frame, if the frames are files.
+    """
+
+    image: NDArray[Any]
+    depth: NDArray[Any]
+    alignment: Alignment | None = None
+    notes: tuple[str, ...] = ()
+    exif: bytes = b""
+    icc: bytes = b""
+
+
+def fuse(
+    frames: Sequence[Frame],
+    *,
+    model: str | Path | Model = "focus-seg",
+    mode: Mode = "sequence",
+    near: bool | None = None,
+    align: bool | Alignment = False,
+    motion: Motion = "affine",
+    exposure: bool = True,
+    crop: bool = True,
+    tile: int | None = None,
+    device: str = "auto",
+    report: Report = lambda stage, done, total: None,
+) -> Fusion:
+    """Fuse pictures of one scene with different focus into one that is in focus everywhere.
+
+    Parameters
+    ----------
+    frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
+        Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of channels. Files are read
+        one at a time and never all held.
+    model : str, path or Model
+        A shipped model ("focus-seg", "focus-reg"), a model file, what `load` returned, or a classical method:
+        "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
+    mode : {"sequence", "together"}
+        How a network fuses three frames or more: see `fusion.predict.fuse_frames`. In "sequence" the result depends
+        on their order: give them from near to far or from far to near.
+    near : bool, optional
+        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks that regress colours.
+    align : bool or Alignment
+        Lay the frames over each other first, as for hand-held bursts and breathing lenses: see
+        `fusion.align.estimate_alignment`. Or an alignment that is known already.
+    motion, exposure
+        Its `model` and `exposure`.
+    crop : bool
+        After alignment, cut to the area that all frames cover; otherwise borders are mirrored.
+    tile : int, optional
+        Pixels per side that go through a network at once.
+    device : str
+        See `engine.devices.choose_device`.
+    report : function
+        Called with the stage, the steps done in it and their number.
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ValueError
+        Fewer than two frames, frames that differ in size, type or channels; a frame that cannot be aligned
+        (`AlignmentError`), that is damaged or leaves 0..1; a classical method with an option that is a network's.
+    TypeError
+        Frames of another type.
+    FileNotFoundError
+        No such file or model.
+
+    Examples
+    --------
+    >>> from skimage.data import camera
+    >>> from seamwise.synth import focus_pair
+    >>> left = np.arange(512)[np.newaxis].repeat(512, 0) < 256
+    >>> pair = focus_pair(camera(), left, sigma=3.0)
+    >>> fusion = fuse([pair.a, pair.b], model="gff")
+    >>> bool(abs(fusion.image - pair.truth).mean() < abs(pair.a - pair.truth).mean() / 5)
+    True
+    """
+    burst = Burst(frames)
+    method, passes = _method(model, mode=mode, near=near, tile=tile, device=device)
+    count = len(burst)
+    alignment = None
+    laid: Frames = burst
+    if isinstance(align, Alignment):
+        align.check_fits(burst, names=burst.names)
+        alignment = align
+    elif align:
+        watched = Watched(burst, partial(report, "align"), count)
+        alignment = estimate_alignment(watched, model=motion, exposure=exposure, names=burst.names)
+    if alignment is not None:
+        laid = Aligned(burst, alignment, crop=crop)
+    fused = method(Watched(laid, partial(report, "fuse"), passes * count))
+    image = in_dtype(fused.image, burst.dtype)
+    return Fusion(image, fused.depth, alignment, tuple(burst.notes), burst.exif, burst.icc)
+
+
+def load_method(model: str | Path, *, device: str = "auto") -> Model:
+    """Load a network; if there is none of that name, say what else there is."""
+    try:
+        return load(model, device=device)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; classical methods are {', '.join(CLASSICAL)}") from error
+
+
+def in_dtype(image: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a picture in 0..1 as uint8 or uint16, rounded, or as floats of another size."""
+    if dtype.kind == "f":
+        return image.astype(dtype)
+    return np.round(image * np.float32(np.iinfo(dtype).max)).astype(dtype)
+
+
+class Watched(Sequence[Picture]):
+    """A burst that says how often it was read, out of how often it will be."""
+
+    def __init__(self, frames: Frames, report: Callable[[int, int], None], total: int) -> None:
+        self.frames, self.report, self.total, self.reads = frames, report, total, 0
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | Sequence[Picture]:
+        """Read frame `index`."""
+        frame = self.frames[index]
+        self.reads = min(self.reads + 1, self.total)  # one more read tells some methods the size
+        self.report(self.reads, self.total)
+        return frame
+
+
+def _method(
+    model: str | Path | Model, *, mode: Mode, near: bool | None, tile: int | None, device: str
+) -> tuple[Callable[[Frames], Fused], int]:
+    """How to fuse, and how often that reads each frame; what could be wrong is found before a frame is read."""
+    if isinstance(model, str) and model in CLASSICAL:
+        if mode != "sequence" or near is not None or tile is not None:
+            raise ValueError(f"mode, near and tile are options of networks; the method {model} has none of them")
+        return CLASSICAL[model].fuse, CLASSICAL[model].passes
+    network = load_method(model, device=device) if isinstance(model, str | Path) else model
+    check_options(network, mode=mode, tile=tile)
+    return partial(fuse_frames, model=network, mode=mode, near=near, tile=tile), passes(mode, near=bool(near))

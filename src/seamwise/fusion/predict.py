@@ -1,0 +1,242 @@
+"""Fuse with a trained network: pairs, bursts frame by frame, bursts all at once; see `fuse_pair`."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seamwise.engine.devices import memory_format
+from seamwise.engine.networks import ReadyNetwork, load_network
+from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype
+from seamwise.fusion.sequential import functional_power
+from seamwise.io.models import FusionInfo
+from seamwise.tiling import blend, tiles
+
+Model = ReadyNetwork[FusionInfo]
+Mode = Literal["sequence", "together"]
+
+TILE = 1024
+_OVERLAP = 64
+_ROUNDS = 2
+
+
+def load(model: str | Path, *, device: str = "auto") -> Model:
+    """Load a shipped model by name, or a model file by path, onto a device."""
+    return load_network(model, FusionInfo, device=device)
+
+
+def fuse_pair(a: Picture, b: Picture, *, model: Model, near: bool | None = None, tile: int | None = None) -> Fused:
+    """Fuse two pictures of different focus.
+
+    ::
+
+        HF-Seg:  x = z_0·x_A + z_1·x_B,   z = softmax(f(x_A, x_B))
+        HF-Reg:  x = f(x_A, x_B), clipped to 0..1
+        near:    x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours; their mean where both are
+                 equally near
+
+    Parameters
+    ----------
+    a, b : (Y, X) or (Y, X, C) float32 arrays in 0..1
+        A grey picture is shown to a network of three colours as three equal ones.
+    model : Model
+    near : bool, optional
+        Take the nearest source's colour; by default for HF-Reg only.
+    tile : int, optional
+        Largest size, along each axis, that goes through the network at once; 1024 by default, at least 192.
+
+    Returns
+    -------
+    Fused
+        `depth` is 1 where `b` weighs more, or is nearer.
+
+    Notes
+    -----
+    Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would depend on the order.
+    """
+    check_options(model, tile=tile)
+    checked_pair(a, b)
+    near = model.info.output == "picture" if near is None else near
+    shape = a.shape[:2]
+    image, depth = np.empty_like(a), np.empty(shape, np.uint8)
+    selects = model.info.output == "selection"
+    channels = 1 if selects else model.info.colours
+    for box, slab in _slabs(shape, partial(_output, a, b, model), channels, tile):
+        part_a, part_b = a[box], b[box]
+        fused = _selected(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
+        nearer = _distance(fused, part_b) - _distance(fused, part_a) if near or not selects else None
+        image[box] = fused if not near or nearer is None else _nearest(part_a, part_b, nearer)
+        depth[box] = slab[0] < 0.5 if selects or nearer is None else nearer < 0
+    return Fused(image, depth)
+
+
+def fuse_frames(
+    frames: Frames,
+    *,
+    model: Model,
+    mode: Mode = "sequence",
+    near: bool | None = None,
+    tile: int | None = None,
+) -> Fused:
+    """Fuse a burst.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, C) float32 arrays
+        Taken one at a time.
+    model : Model
+    mode : {"sequence", "together"}
+        "sequence": the functional power f(f(x_0, x_1), x_2) …; its result depends on the order of three or more
+        frames. "together": every frame is scored against one reference, and the frames are averaged with the
+        softmax of their scores; the result does not depend on the order beyond rounding. For HF-Seg only.
+    near, tile
+        See `fuse_pair`.
+
+    Returns
+    -------
+    Fused
+
+    Raises
+    ------
+    ValueError
+        Fewer than two frames, frames of different shapes, or "together" with a network that selects no source.
+    """
+    check_options(model, mode=mode, tile=tile)
+    checked_frames(frames)
+    if mode == "together":
+        return _together(frames, model=model, near=bool(near), tile=tile)
+    return functional_power(partial(fuse_pair, model=model, near=near, tile=tile), frames)
+
+
+def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = None) -> None:
+    """Raise ValueError if tiles are too small, or the network cannot fuse in this mode."""
+    if tile is not None and tile < 3 * _OVERLAP:
+        raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}")
+    if mode not in ("sequence", "together"):
+        raise ValueError(f"mode must be sequence or together, not {mode!r}")
+    if mode == "together" and model.info.output != "selection":
+        raise ValueError("mode 'together' needs a network that selects sources, like focus-seg: use mode 'sequence'")
+
+
+def passes(mode: Mode, *, near: bool) -> int:
+    """How often `fuse_frames` reads each frame."""
+    return 1 if mode == "sequence" else 1 + _ROUNDS + near
+
+
+def _together(frames: Frames, *, model: Model, near: bool, tile: int | None) -> Fused:
+    """Score every frame against a reference, which is the mean at first, then what that gave."""
+    reference = np.zeros_like(frames[0])
+    for number in range(len(frames)):
+        reference += frames[number] / np.float32(len(frames))
+    for _ in range(_ROUNDS):
+        fused = _weighed(frames, reference, model, tile)
+        reference = fused.image
+    return _nearest_of_all(frames, fused.image) if near else fused
+
+
+def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fused:
+    """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference; one frame at a time."""
+    shape = reference.shape[:2]
+    highest = np.full(shape, -np.inf, np.float32)
+    total, weights = np.zeros_like(reference), np.zeros(shape, np.float32)
+    depth = np.zeros(shape, depth_dtype(len(frames)))
+    for number in range(len(frames)):
+        frame = frames[number]
+        checked_pair(frame, reference)
+        for box, slab in _slabs(shape, partial(_score, frame, reference, model), 1, tile):
+            score, before = slab[0], highest[box]
+            depth[box][score > before] = number
+            now = np.maximum(score, before)
+            kept, new = np.exp(before - now), np.exp(score - now)
+            total[box] = _times(total[box], kept) + _times(frame[box], new)
+            weights[box] = weights[box] * kept + new
+            highest[box] = now
+    return Fused(_times(total, np.reciprocal(weights)), depth)
+
+
+def _nearest_of_all(frames: Frames, image: Picture) -> Fused:
+    """Near for a burst: the colour of the nearest frame; the mean of those equally near."""
+    least = np.full(image.shape[:2], np.inf, np.float32)
+    total, count = np.zeros_like(image), np.zeros(image.shape[:2], np.float32)
+    depth = np.zeros(image.shape[:2], depth_dtype(len(frames)))
+    for number in range(len(frames)):
+        frame = frames[number]
+        distance = _distance(image, frame)
+        nearer, equal = distance < least, distance == least
+        total[nearer], count[nearer] = 0, 0
+        total += _times(frame, (nearer | equal).astype(np.float32))
+        count += nearer | equal
+        depth[nearer] = number
+        least = np.minimum(least, distance)
+    return Fused(_times(total, np.reciprocal(count)), depth)
+
+
+def _slabs(
+    shape: tuple[int, ...], compute: Callable[[tuple[slice, ...]], NDArray[np.float32]], channels: int, tile: int | None
+) -> Any:
+    parts = tiles(shape, size=TILE if tile is None else tile, overlap=_OVERLAP, multiple=16)
+    return blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
+
+
+def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
+    """z_0 of HF-Seg, or the colours of HF-Reg, on a box: `(channels, *box)`."""
+    logits = _logits(a[box], b[box], model)
+    return logits.softmax(0)[:1].numpy() if model.info.output == "selection" else logits.clamp(0, 1).numpy()
+
+
+def _score(frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
+    """The logit of a frame against the reference on a box: `(1, *box)`."""
+    logits = _logits(frame[box], reference[box], model)
+    return (logits[:1] - logits[1:]).numpy()
+
+
+@torch.inference_mode()
+def _logits(a: Picture, b: Picture, model: Model) -> torch.Tensor:
+    batch = torch.cat([_as_input(x, model.info.colours) for x in (a, b)], 1)
+    batch = batch.to(model.device, model.dtype, memory_format=memory_format(2))
+    logits: torch.Tensor = model.net(batch)[0].float().cpu()
+    return logits
+
+
+def _as_input(picture: Picture, colours: int) -> torch.Tensor:
+    """`(1, colours, Y, X)`."""
+    tensor = torch.from_numpy(np.ascontiguousarray(picture))
+    if tensor.ndim == 2:
+        return tensor.expand(1, colours, *tensor.shape)
+    if tensor.shape[2] != colours:
+        raise ValueError(f"the model takes grey pictures or {colours} colours, not {tensor.shape[2]} channels")
+    return tensor.permute(2, 0, 1).unsqueeze(0)
+
+
+def _selected(a: Picture, b: Picture, weight: NDArray[np.float32]) -> Picture:
+    return b + _times(a - b, weight)
+
+
+def _as_colours(slab: NDArray[np.float32], like: Picture) -> Picture:
+    return slab.mean(0, dtype=np.float32) if like.ndim == 2 else np.moveaxis(slab, 0, 2)
+
+
+def _nearest(a: Picture, b: Picture, nearer: NDArray[np.float32]) -> Picture:
+    """`a` where `nearer` is positive, `b` where negative, their mean where 0."""
+    sign = nearer if a.ndim == 2 else nearer[..., np.newaxis]
+    chosen: Picture = np.where(sign > 0, a, np.where(sign < 0, b, (a + b) / 2))
+    return chosen
+
+
+def _distance(x: Picture, y: Picture) -> NDArray[np.float32]:
+    squares = (x - y) ** 2
+    return squares if squares.ndim == 2 else squares.sum(2, dtype=np.float32)
+
+
+def _times(picture: Picture, weight: NDArray[np.float32]) -> Picture:
+    return picture * (weight if picture.ndim == 2 else weight[..., np.newaxis])
+
+
+def checked_pair(a: Picture, b: Picture) -> None:
+    """Raise ValueError unless the pictures have the same shape."""
+    if a.shape != b.shape:
+        raise ValueError(f"frames must have the same size and channels, not {a.shape} and {b.shape}")

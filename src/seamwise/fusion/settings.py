@@ -1,0 +1,87 @@
+"""What the training of a fusion network depends on; see `FusionSettings`."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from seamwise.engine.settings import RunSettings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Simulation:
+    """How pairs of different focus are made from a sharp picture; see `synth.focus_pair`.
+
+    Attributes
+    ----------
+    sigma : (low, high)
+        Range of the blur's standard deviation in pixels.
+    matte, disc : float in 0..1
+        Share of pairs with ``edges="matte"``, and of pairs with ``kernel="disc"``.
+    shapes : float in 0..1
+        Share of pairs whose mask comes from random shapes although the picture has segments.
+    noise, brightness : float
+        See `synth.focus_pair`.
+    scale : float
+        The picture is magnified by a factor whose logarithm is uniform in ±log(1 + scale).
+    gamma : float
+        Intensities of the sharp picture are raised to a power whose logarithm is uniform in ±log(1 + gamma).
+    grey : float in 0..1
+        Share of pictures that are made grey.
+    mirror : bool
+        Mirror each axis, and exchange them, with probability 1/2.
+    """
+
+    sigma: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (1.0, 5.0)
+    matte: Share = 0.0
+    disc: Share = 0.0
+    shapes: Share = 0.0
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    brightness: Annotated[float, Field(ge=0)] = 0.0
+    scale: Annotated[float, Field(ge=0)] = 0.0
+    gamma: Annotated[float, Field(ge=0)] = 0.0
+    grey: Share = 0.0
+    mirror: bool = True
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.sigma[0] > self.sigma[1]:
+            raise ValueError(f"sigma must be a range from low to high, not {self.sigma}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class FusionSettings(RunSettings):
+    """Everything the training of a fusion network depends on besides the pictures.
+
+    Attributes
+    ----------
+    output : {"selection", "picture"}
+        HF-Seg: the probability of each source, trained with cross entropy. HF-Reg: the fused colours, trained with
+        `loss`.
+    loss : {"nps", "l1", "l2"}
+        Of HF-Reg: φ in thesis (6.4), summed over the channels, mean over the pixels.
+    alpha : float
+        Of NPS.
+    bounds : bool
+        Add the bounds of (6.4) to the loss of HF-Reg.
+    simulation : Simulation
+    width, steps, learning_rate, seed, …
+        See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network in both orders.
+
+    Notes
+    -----
+    The thesis (section 6.2.3) trains for 1,000 epochs of MS COCO with Adam at 1e-5, three pairs a step and crops of
+    400 pixels. For runs of thousands of steps that rate is too low; the default here is 1e-3 after a warm-up.
+    """
+
+    output: Literal["selection", "picture"] = "selection"
+    loss: Literal["nps", "l1", "l2"] = "nps"
+    alpha: Annotated[float, Field(gt=0)] = 6.0
+    bounds: bool = True
+    simulation: Simulation = Simulation()
+    batch_size: Annotated[int, Field(ge=1)] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    warmup: Annotated[int, Field(ge=0)] = 50

@@ -1,0 +1,141 @@
+"""Train a fusion network, HF-Seg or HF-Reg; see `train`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seamwise.engine.loop import Report, check_output, fit, recorded
+from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pair
+from seamwise.fusion.predict import Model, fuse_pair
+from seamwise.fusion.settings import FusionSettings
+from seamwise.io.models import Architecture, FusionInfo
+from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
+from seamwise.metrics.fusion import psnr, ssim
+from seamwise.synth.focus import FocusPair
+
+_COLOURS = 3
+
+
+def train(
+    training: Sequence[SegmentedPicture],
+    validation: Sequence[SegmentedPicture],
+    settings: FusionSettings,
+    *,
+    output: Path,
+    resume: bool = False,
+    device: str = "auto",
+    report: Report = lambda progress: None,
+) -> Path:
+    """Train a fusion network on pairs made from sharp pictures, and write it, with log and checkpoint, to a folder.
+
+    Both orders of each pair, (x_A, x_B) and (x_B, x_A), are in the same batch, so that the network learns not to
+    depend on the order (thesis section 6.2.3).
+
+    Parameters
+    ----------
+    training, validation : sequence of SegmentedPicture
+        As listed by `data.find_pictures`.
+    settings : FusionSettings
+    output, resume, device, report
+        See `engine.loop.fit`. The model kept is the one with the highest mean PSNR on one fixed pair from each
+        validation picture.
+
+    Returns
+    -------
+    Path
+        The model file; it is not there yet if `report` stopped the run before the first validation.
+
+    Raises
+    ------
+    ValueError
+        There are no pictures, or one is not grey or RGB; the checkpoint belongs to other settings or pictures; the
+        loss is no longer finite.
+    FileExistsError, FileNotFoundError
+        The folder holds a run already, or nothing to resume from.
+    """
+    if not training or not validation:
+        raise ValueError(f"{len(training)} training and {len(validation)} validation pictures: one of each is needed")
+    check_output(output, resume=resume)
+    task = _Fusion(_describe(settings, training, validation), settings, training, fixed_pairs(validation, settings))
+    return fit(task, settings, output=output, resume=resume, device=device, report=report)
+
+
+def fixed_pairs(pictures: Sequence[SegmentedPicture], settings: FusionSettings) -> list[FocusPair]:
+    """One pair from each whole picture, the same whenever it is called, without noise: to compare models on."""
+    simulation = replace(settings.simulation, noise=0.0, brightness=0.0, scale=0.0, gamma=0.0, grey=0.0)
+    return [
+        make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng(number))
+        for number, picture in enumerate(pictures)
+    ]
+
+
+@dataclass(frozen=True)
+class _Fusion:
+    """A `Task`: one picture of two."""
+
+    info: FusionInfo
+    settings: FusionSettings
+    training: Sequence[SegmentedPicture]
+    pairs: Sequence[FocusPair]
+
+    def samples(self) -> FocusSamples:
+        settings = self.settings
+        return FocusSamples(
+            self.training,
+            seed=settings.seed,
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            crop=settings.crop,
+            simulation=settings.simulation,
+        )
+
+    def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
+        a, b, truth, mask = batch
+        prediction = net(torch.cat([torch.cat([a, b], 1), torch.cat([b, a], 1)]))
+        if self.settings.output == "selection":
+            # channel i is the probability of source i: source 1 where the mask says that source 0 is blurred
+            return cross_entropy(prediction, torch.cat([mask, 1 - mask]))
+        return regression_loss(prediction, torch.cat([truth, truth]), self.settings)
+
+    def validate(self, model: Model) -> Mapping[str, float]:
+        """Mean PSNR and SSIM against the sharp pictures."""
+        fused = [fuse_pair(pair.a, pair.b, model=model).image for pair in self.pairs]
+        scored = [(255 * np.clip(image, 0, 1), 255 * pair.truth) for image, pair in zip(fused, self.pairs, strict=True)]
+        return {
+            "psnr": float(np.mean([psnr(*images) for images in scored])),
+            "ssim": float(np.mean([ssim(*images) for images in scored])),
+        }
+
+
+def regression_loss(prediction: Tensor, truth: Tensor, settings: FusionSettings) -> Tensor:
+    """Thesis (6.4): φ summed over the channels, mean over the pixels, and the bounds; φ is NPS, L1 or L2."""
+    if settings.loss == "nps":
+        return nps(prediction, truth, alpha=settings.alpha, bounds=settings.bounds)
+    channels = prediction.shape[1]
+    distance = channels * (l1 if settings.loss == "l1" else l2)(prediction, truth)
+    return distance + intensity_bounds(prediction, truth) if settings.bounds else distance
+
+
+def _describe(
+    settings: FusionSettings, training: Sequence[SegmentedPicture], validation: Sequence[SegmentedPicture]
+) -> FusionInfo:
+    return FusionInfo(
+        architecture=Architecture(
+            in_channels=2 * _COLOURS,
+            out_channels=2 if settings.output == "selection" else _COLOURS,
+            width=settings.width,
+            depth=settings.depth,
+            norm=settings.norm,
+        ),
+        output=settings.output,
+        training={
+            "settings": recorded(settings),
+            "images": [picture.name for picture in training],
+            "validation_images": [picture.name for picture in validation],
+            "data_sha256": digest([*training, *validation]),
+        },
+    )

@@ -1,0 +1,452 @@
+import functools
+import itertools
+import json
+import weakref
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from seamwise.fusion import align
+from seamwise.fusion.align import Aligned, Alignment, AlignmentError, estimate_alignment
+from seamwise.synth.focus import blur, draw_mask, focus_pair, random_shapes
+
+MARGIN = 40
+
+
+def scene(name="astronaut"):
+    return getattr(data, name)().astype(np.float32) / 255
+
+
+def movement(shape, *, shift=(0.0, 0.0), scale=1.0, turn=0.0, perspective=(0.0, 0.0)):
+    """From the pixels of a frame to those of the scene's inner part: about the centre, turn in radians."""
+    y, x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
+    about_centre = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [*perspective, 1]])
+    to_centre = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
+    return np.linalg.inv(to_centre) @ about_centre @ to_centre
+
+
+def inner_shape(picture):
+    return picture.shape[0] - 2 * MARGIN, picture.shape[1] - 2 * MARGIN
+
+
+def photograph(picture, matrix):
+    """What a camera moved by the matrix sees of the inner part of a picture; nothing beyond the picture is seen."""
+    height, width = inner_shape(picture)
+    into = np.array([[1, 0, MARGIN], [0, 1, MARGIN], [0, 0, 1]]) @ matrix
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    return np.clip(cv2.warpPerspective(picture, into, (width, height), flags=flags), 0, 1)
+
+
+def moved(matrix, points):
+    x, y, w = matrix @ np.c_[points, np.ones(len(points))].T
+    return np.stack([x / w, y / w], 1)
+
+
+def corner_error(matrix, expected, shape):
+    corners = np.array(list(itertools.product((0, shape[1] - 1), (0, shape[0] - 1))))
+    return np.linalg.norm(moved(matrix, corners) - moved(expected, corners), axis=1).max()
+
+
+def noisy(picture, gain, rng):
+    noise = 0.01 * rng.standard_normal(picture.shape, np.float32)
+    return np.clip(picture * np.float32(gain) + noise, 0, 1).astype(np.float32)
+
+
+def shifted(*shifts, shape=(6, 8)):
+    """An alignment of frames moved by whole pixels (x, y)."""
+    matrices = np.stack([np.eye(3)] * len(shifts))
+    matrices[:, :2, 2] = shifts
+    names = tuple(f"{i}.png" for i in range(len(shifts)))
+    return Alignment(matrices, np.ones((len(shifts), 1)), shape, 0, names)
+
+
+MOVES = {
+    "shift": {"shift": (6.3, -4.6)},
+    "breathing 1 %": {"scale": 1.01},
+    "breathing 2 %": {"scale": 1 / 1.02, "shift": (0.4, 0.7)},
+    "turn": {"turn": 0.02, "scale": 0.99, "shift": (-3.2, 5.5)},
+}
+TILTED = {"turn": -0.01, "shift": (4.4, 2.1), "perspective": (2e-5, -3e-5)}
+
+
+# reached: 0.03 pixels for the shift, where all positions are rounded alike to 1/32, 0.02 otherwise
+@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_finds_a_known_movement(move, model):
+    picture = scene()
+    expected = movement(inner_shape(picture), **move)
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    found = estimate_alignment(frames, model=model, reference=0)
+    assert corner_error(found.matrices[1], expected, found.shape) < 0.05
+    if model == "affine":
+        assert np.array_equal(found.matrices[1, 2], [0, 0, 1])
+
+
+def test_finds_a_tilt_with_a_homography_only():
+    picture = scene("coffee")
+    expected = movement(inner_shape(picture), **TILTED)
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    errors = [
+        corner_error(estimate_alignment(frames, model=model, reference=0).matrices[1], expected, inner_shape(picture))
+        for model in ("homography", "affine")
+    ]
+    assert errors[0] < 0.1 < 1 < errors[1]
+
+
+@pytest.mark.parametrize(("sigma", "tolerance"), [(1.0, 0.1), (2.0, 0.3)])
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_finds_a_movement_between_planes_of_focus(name, sigma, tolerance):
+    rng = np.random.default_rng(1)
+    picture = scene(name)
+    mask = draw_mask(random_shapes(picture.shape[:2], rng=rng), rng)
+    pair = focus_pair(picture, mask, sigma=sigma, edges="matte", kernel="disc", rng=rng)
+    expected = movement(inner_shape(picture), shift=(5.2, -3.7), scale=1.015, turn=0.01)
+    frames = [noisy(photograph(pair.a, np.eye(3)), 1, rng), noisy(photograph(pair.b, expected), 0.9, rng)]
+    found = estimate_alignment(frames, reference=0)
+    assert corner_error(found.matrices[1], expected, found.shape) < tolerance
+
+
+def test_a_movement_too_large_for_the_slope_of_the_picture_is_found_by_features():
+    picture = scene()
+    expected = movement(inner_shape(picture), turn=1.2, scale=0.85)
+    whole = cv2.resize(picture, (900, 900), interpolation=cv2.INTER_CUBIC)
+    cut = whole[194:706, 194:706]
+    around = np.array([[1, 0, 194 + MARGIN], [0, 1, 194 + MARGIN], [0, 0, 1]])
+    size = inner_shape(picture)[::-1]
+    turned = cv2.warpPerspective(whole, around @ expected, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    found = estimate_alignment([photograph(cut, np.eye(3)), turned.clip(0, 1)], reference=0)
+    assert corner_error(found.matrices[1], expected, found.shape) < 0.2
+
+
+@functools.cache
+def burst():
+    """Five frames that breathe by 0.5 % each, shake, differ in blur and in brightness, and have noise."""
+    rng = np.random.default_rng(3)
+    picture = scene()
+    matrices, gains = [], rng.uniform(0.9, 1.1, (5, 3))
+    gains[2] = 1
+    frames = []
+    for i in range(5):
+        move = {"scale": 1 + 0.005 * (i - 2), "shift": rng.uniform(-4, 4, 2), "turn": rng.uniform(-0.005, 0.005)}
+        matrices.append(movement(inner_shape(picture), **move) if i != 2 else np.eye(3))
+        # the focus goes from left to right; the brightest pixels stay below 1 so that no gain clips them
+        sharp = np.clip(1 - np.abs(np.linspace(-1, 5, picture.shape[1]) - i) / 2, 0, 1)[:, np.newaxis]
+        focused = 0.85 * (sharp * picture + (1 - sharp) * blur(picture, 2.0))
+        frames.append(noisy(photograph(focused.astype(np.float32), matrices[i]), gains[i], rng))
+    return frames, np.stack(matrices), gains
+
+
+def test_a_chain_of_five_frames():
+    frames, matrices, gains = burst()
+    found = estimate_alignment(frames)
+    assert found.reference == 2
+    assert np.array_equal(found.matrices[2], np.eye(3))
+    errors = [corner_error(found.matrices[i], matrices[i], found.shape) for i in range(5)]
+    assert max(errors) < 0.3, errors
+    np.testing.assert_allclose(found.gains, 1 / gains, rtol=0.01)
+    # laid over each other they differ no more than where they truly lie: by blur and noise
+    truth = Alignment(matrices, 1 / gains, found.shape, 2, found.names)
+    for i in (0, 4):
+        left, least = (np.abs(x.apply(frames[i], i, crop=False) - frames[2])[20:-20, 20:-20] for x in (found, truth))
+        assert left.mean() < 1.02 * least.mean()
+
+
+def test_the_order_of_the_burst_does_not_matter():
+    frames, _, _ = burst()
+    forward, backward = estimate_alignment(frames[:3], reference=1), estimate_alignment(frames[2::-1], reference=1)
+    assert np.array_equal(forward.matrices, backward.matrices[::-1])
+    assert np.array_equal(forward.gains, backward.gains[::-1])
+
+
+def test_identical_frames_stay_as_they_are():
+    frame = scene("coffee")[:300, :301]
+    found = estimate_alignment([frame] * 3)
+    assert np.array_equal(found.matrices, [np.eye(3)] * 3)
+    assert np.array_equal(found.gains, np.ones((3, 3)))
+    assert found.common == (0, 300, 0, 301)
+    assert np.array_equal(Aligned([frame] * 3, found)[0], frame)
+
+
+def test_grey_frames_and_frames_with_one_channel():
+    picture = scene().mean(2)
+    expected = movement(inner_shape(picture), **MOVES["turn"])
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    grey = estimate_alignment(frames, reference=0)
+    one = estimate_alignment([frame[..., np.newaxis] for frame in frames], reference=0)
+    assert corner_error(grey.matrices[1], expected, grey.shape) < 0.1
+    assert grey.gains.shape == (2, 1)
+    assert np.array_equal(grey.matrices, one.matrices)
+    assert np.array_equal(grey.apply(frames[1], 1)[..., np.newaxis], one.apply(frames[1][..., np.newaxis], 1))
+
+
+def test_large_frames_are_measured_on_a_copy():
+    picture = cv2.resize(scene("coffee"), (1900, 1300), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    expected = movement(inner_shape(picture), shift=(11.4, -7.3), scale=1.005)
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    found = estimate_alignment(frames, model="affine", reference=0)
+    assert corner_error(found.matrices[1], expected, found.shape) < 0.2
+
+
+def test_a_resized_copy_keeps_its_outer_borders():
+    to_half = align._resampling((6, 8), (3, 4))
+    assert np.array_equal(moved(to_half, [(-0.5, -0.5), (7.5, 5.5), (0.5, 0.5)]), [(-0.5, -0.5), (3.5, 2.5), (0, 0)])
+
+
+def test_a_small_overlap_counts_for_nothing():
+    picture = np.tile(np.random.default_rng(0).random((64, 16), np.float32), (1, 4))
+    shifts = [np.array([[1, 0, 16 * k], [0, 1, 0], [0, 0, 1.0]]) for k in range(4)]
+    correlations = [align._correlation(picture, picture, shift) for shift in shifts]
+    np.testing.assert_allclose(
+        correlations, [1, 1, 0, 0]
+    )  # the last two overlap on less, but for the margins, than 1/4
+
+
+def test_a_search_that_goes_astray_leaves_the_frame_where_it_is(monkeypatch):
+    far = np.array([[1, 0, 60], [0, 1, -50], [0, 0, 1.0]])
+    monkeypatch.setattr(align, "_starts", lambda *_: iter([far]))
+    assert np.array_equal(estimate_alignment([scene()[:200, :200]] * 2).matrices, [np.eye(3)] * 2)
+
+
+def test_exposure_is_optional_and_within_bounds():
+    frame = scene()[:200, :200]
+    dark = frame / 4
+    assert np.array_equal(estimate_alignment([frame, dark], reference=0).gains, [[1] * 3, [2] * 3])
+    assert np.array_equal(estimate_alignment([dark, frame], reference=0).gains, [[1] * 3, [0.5] * 3])
+    assert np.array_equal(estimate_alignment([frame, dark], exposure=False).gains, np.ones((2, 3)))
+
+
+class Files(Sequence):
+    """A burst that is read frame by frame, and counts how many of its frames are alive."""
+
+    def __init__(self, frames):
+        self.frames, self.read, self.most = frames, [], 0
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, i):
+        frame = self.frames[i].copy()
+        self.read.append(weakref.ref(frame))
+        self.most = max(self.most, sum(reference() is not None for reference in self.read))
+        return frame
+
+
+def test_the_burst_is_never_held():
+    frames, _, _ = burst()
+    files = Files(frames)
+    aligned = Aligned(files, estimate_alignment(files))
+    for picture in aligned:
+        assert picture.shape == aligned[0].shape
+    assert files.most <= 2
+
+
+# failures
+
+
+def kinds_of_failure():
+    frame = cv2.resize(scene(), (256, 256), interpolation=cv2.INTER_AREA)
+    unrelated = cv2.resize(scene("coffee"), (256, 256), interpolation=cv2.INTER_AREA)
+    larger = cv2.resize(frame, (384, 384))[64:320, 64:320]
+    far = np.roll(frame, 95, axis=1)
+    return {
+        "constant": (frame, np.full_like(frame, 0.4), "no texture"),
+        "unrelated": (frame, unrelated, r"correlation is -?0.[012]\d, below 0.3"),
+        "mirrored": (frame, frame[:, ::-1], r"correlation is -?0.[012]\d, below 0.3"),
+        "too large": (frame, larger, r"the scale would be 0.6\d..0.6\d, outside 0.8..1.25"),
+        "too far": (frame, far, r"the shift would be -95, 0 pixels, over a quarter"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["constant", "unrelated", "mirrored", "too large", "too far"])
+def test_a_frame_that_cannot_be_registered_is_named(kind):
+    good, bad, words = kinds_of_failure()[kind]
+    with pytest.raises(
+        AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*leave it out.*--no-align"
+    ) as e:
+        estimate_alignment([good, good, bad], reference=0, names=["a.jpg", "a2.jpg", "b.jpg"])
+    assert e.value.frame == 2
+    assert "\n" not in str(e.value)
+    with pytest.raises(AlignmentError, match=r"^frame 0 cannot be registered"):
+        estimate_alignment([bad, good, good], reference=2)
+
+
+def test_frames_of_two_sizes_are_refused():
+    frame = scene()
+    with pytest.raises(ValueError, match="one size: b is 500×512, 3 channels, a 512×512, 3 channels; leave it out"):
+        estimate_alignment([frame, frame[:, :500]], names="ab")
+    with pytest.raises(ValueError, match="frame 1 is 512×512, 1 channel, frame 0 512×512, 3 channels"):
+        estimate_alignment([frame, frame[..., 0]])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model": "rigid"}, "model must be 'homography' or 'affine', not 'rigid'"),
+        ({"reference": 2}, r"reference must be one of the frames 0\.\.1, not 2"),
+        ({"reference": -1}, "reference .* not -1"),
+        ({"names": ["a"]}, "names must be one per frame, 2, not 1"),
+    ],
+)
+def test_options_out_of_range_are_named(options, words):
+    with pytest.raises(ValueError, match=words):
+        estimate_alignment([np.zeros((9, 9), np.float32)] * 2, **options)
+
+
+def test_other_pictures_are_refused():
+    with pytest.raises(ValueError, match="at least two pictures, not 1"):
+        estimate_alignment([scene()])
+    with pytest.raises(TypeError, match=r"floats in 0..1, not uint8"):
+        estimate_alignment([data.astronaut()] * 2)
+    with pytest.raises(AlignmentError, match="no texture"):
+        estimate_alignment([np.zeros((1, 1), np.float32)] * 2)
+    with pytest.raises(AlignmentError, match="no texture"):
+        estimate_alignment([scene(), scene() * np.float32(np.nan)])
+
+
+# applying
+
+
+def test_the_common_box_of_whole_shifts_written_out():
+    # 6 × 8 pixels; frame 1 begins at x = 2, y = 1 of the reference, frame 2 ends one column and two rows before it does
+    assert shifted((0, 0), (2, 1), (-1, -2)).common == (1, 4, 2, 7)
+    assert shifted((0, 0), (0, 0)).common == (0, 6, 0, 8)
+
+
+def test_a_shift_of_half_a_pixel_costs_a_whole_one():
+    assert shifted((0, 0), (0.5, 0)).common == (0, 6, 1, 8)
+    assert shifted((0, 0), (-0.5, -0.5)).common == (0, 5, 0, 7)
+
+
+def test_rounding_costs_no_pixel():
+    nothing = 0.1 + 0.2 - 0.3
+    assert nothing > 0
+    assert shifted((0, 0), (nothing, -nothing)).common == (0, 6, 0, 8)
+
+
+def is_covered(matrices, shape):
+    """Whether each pixel of the reference lies within every frame, one by one."""
+    covered = np.ones(shape, bool)
+    for y, x in np.ndindex(*shape):
+        for matrix in matrices:
+            a, b, w = np.linalg.inv(matrix) @ (x, y, 1)
+            covered[y, x] &= -1e-6 <= a / w <= shape[1] - 1 + 1e-6 and -1e-6 <= b / w <= shape[0] - 1 + 1e-6
+    return covered
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_common_box_is_the_largest_of_all_boxes(seed):
+    rng = np.random.default_rng(seed)
+    shape = (9, 12)
+    moves = [
+        {"shift": rng.uniform(-2, 2, 2), "turn": rng.uniform(-0.3, 0.3), "scale": rng.uniform(0.8, 1.25)},
+        {"shift": rng.uniform(-2, 2, 2), "perspective": rng.uniform(-0.01, 0.01, 2)},
+    ]
+    matrices = np.stack([np.eye(3)] + [movement(shape, **move) for move in moves])
+    y0, y1, x0, x1 = Alignment(matrices, np.ones((3, 1)), shape, 0, ("a", "b", "c")).common
+    covered = is_covered(matrices, shape)
+    rows, columns = (list(itertools.combinations(range(length + 1), 2)) for length in shape)
+    areas = [(b - a) * (d - c) for a, b in rows for c, d in columns if covered[a:b, c:d].all()]
+    assert covered[y0:y1, x0:x1].all()
+    assert (y1 - y0) * (x1 - x0) == max(areas)
+
+
+def test_a_whole_shift_moves_pixels_unchanged():
+    frame = np.random.default_rng(0).random((6, 8), np.float32)
+    alignment = shifted((0, 0), (2, 1))
+    assert np.array_equal(alignment.apply(frame, 1), frame[:5, :6])
+    assert np.array_equal(alignment.apply(frame, 0), frame[1:, 2:])
+    whole = alignment.apply(frame, 1, crop=False)
+    # the first row and the first two columns are not covered: mirrored about the frame's first pixels
+    assert np.array_equal(whole, np.pad(frame[:5, :6], ((1, 0), (2, 0)), mode="reflect"))
+
+
+def test_gains_are_applied_and_clipped():
+    gains = np.array([[1.0, 1, 1], [0.5, 1, 2]])
+    alignment = Alignment(np.stack([np.eye(3)] * 2), gains, (4, 5), 0, ("a", "b"))
+    result = alignment.apply(np.full((4, 5, 3), 0.6, np.float32), 1)
+    assert result.dtype == np.float32
+    assert np.array_equal(result, np.broadcast_to(np.float32([0.3, 0.6, 1]), (4, 5, 3)))
+
+
+def test_interpolation_does_not_leave_the_range():
+    edge = np.zeros((20, 20), np.float32)
+    edge[:, 10:] = 1
+    result = shifted((0, 0), (0.5, 0), shape=(20, 20)).apply(edge, 1)
+    assert result.min() == 0
+    assert result.max() == 1
+
+
+def test_aligned_is_a_sequence():
+    frames = list(np.random.default_rng(0).random((3, 6, 8), np.float32))
+    alignment = shifted((0, 0), (1, 0), (2, 1))
+    aligned, whole = Aligned(frames, alignment), Aligned(frames, alignment, crop=False)
+    assert len(aligned) == 3
+    assert np.array_equal(aligned[-1], alignment.apply(frames[2], 2))
+    assert [picture.shape for picture in aligned] == [(5, 6)] * 3
+    assert [picture.shape for picture in whole[1:]] == [(6, 8)] * 2
+    with pytest.raises(IndexError):
+        aligned[3]
+
+
+def test_an_alignment_of_another_burst_is_refused():
+    alignment = shifted((0, 0), (1, 0))
+    frame = np.zeros((6, 8), np.float32)
+    alignment.check_fits([frame] * 2)
+    alignment.check_fits([frame] * 2, names=["0.png", "1.png"])
+    with pytest.raises(ValueError, match="of 2 frames, the burst has 3: align it anew"):
+        Aligned([frame] * 3, alignment)
+    with pytest.raises(ValueError, match=r"0.png is 6×8, 1 channel, the alignment is of frames of 8×6, 1 channel"):
+        Aligned([frame.T] * 2, alignment)
+    with pytest.raises(ValueError, match=r"1.png is 8×6, 3 channels"):
+        alignment.apply(np.zeros((6, 8, 3), np.float32), 1)
+    with pytest.raises(ValueError, match=r"of 1.png, where the burst has 2.png"):
+        alignment.check_fits([frame] * 2, names=["0.png", "2.png"])
+    with pytest.raises(ValueError, match="names must be one per frame, 2, not 1"):
+        alignment.check_fits([frame] * 2, names=["0.png"])
+
+
+# files
+
+
+def test_save_and_load_keep_every_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    matrices = np.stack([np.eye(3)] * 3)
+    matrices[1:, :2] += rng.uniform(-0.01, 0.01, (2, 2, 3))
+    alignment = Alignment(matrices, rng.uniform(0.9, 1.1, (3, 3)), (60, 90), 0, ("ä.png", "b.png", "c.png"))
+    alignment.save(tmp_path / "a.json")
+    loaded = Alignment.load(tmp_path / "a.json")
+    for name in ("matrices", "gains"):
+        assert getattr(loaded, name).tobytes() == getattr(alignment, name).tobytes()
+    for name in ("shape", "reference", "names", "common"):
+        assert getattr(loaded, name) == getattr(alignment, name)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "seamwise run"}, "is no alignment: kind must be 'seamwise alignment 1', not 'seamwise run'"),
+        ({"kind": None}, "is no alignment"),
+        ({"gains": None}, "damaged alignment: 'gains' is missing"),
+        ({"shape": [6]}, "damaged alignment"),
+        ({"shape": [6, 8.5]}, "damaged alignment"),
+        ({"reference": 2}, r"damaged alignment: reference must be one of the frames 0\.\.1, not 2"),
+        ({"names": ["a"]}, r"\(1, 3, 3\) and \(1, C\) for 1 names, not \(2, 3, 3\) and \(2, 1\)"),
+        ({"names": 3}, "damaged alignment"),
+        ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, -1, 0], [0, 0, 1]]]}, "positive determinant"),
+        ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, float("nan")], [0, 1, 0], [0, 0, 1]]]}, "finite"),
+        ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 99], [0, 1, 0], [0, 0, 1]]]}, "leave no pixel"),
+        ({"matrices": [[1, 0], [1]]}, "damaged alignment"),
+        ({"gains": [[1], [0]]}, "gains must be positive and finite"),
+    ],
+)
+def test_other_files_are_refused_by_name(tmp_path, change, words):
+    path = tmp_path / "a.json"
+    shifted((0, 0), (1, 0)).save(path)
+    content = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+    with pytest.raises(ValueError, match=rf"a\.json .*{words}"):
+        Alignment.load(path)

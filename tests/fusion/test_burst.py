@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from seamwise.fusion.burst import Burst, find_frames
+from seamwise.io.photo import write_photo
+
+
+def save(folder, name, pixels, **options):
+    write_photo(folder / name, pixels, **options)
+    return folder / name
+
+
+def grey(value=100, dtype=np.uint8, shape=(4, 5)):
+    return np.full(shape, value, dtype)
+
+
+def test_frames_are_read_when_asked_for(tmp_path):
+    paths = [save(tmp_path, f"{i}.png", grey(51 * i)) for i in range(3)]
+    burst = Burst(paths)
+    paths[1].unlink()
+    assert (len(burst), burst.shape, burst.dtype) == (3, (4, 5), np.uint8)
+    assert burst[2].max() == pytest.approx(102 / 255)
+    assert burst[-1].dtype == np.float32
+    with pytest.raises(OSError, match=r"1\.png"):
+        burst[1]
+
+
+def test_numbers_in_names_count_by_value_and_the_order_given_stays(tmp_path):
+    for name in ("x10.jpg", "x9.jpg", "a.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_frames([tmp_path])] == ["a.png", "x9.jpg", "x10.jpg"]
+    given = [tmp_path / "x9.jpg", tmp_path / "a.png"]
+    assert find_frames(given) == given
+    with pytest.raises(ValueError, match=r"a\.png is given twice"):
+        find_frames([tmp_path, tmp_path / "a.png"])
+
+
+def test_16_bits_are_scaled_by_16_bits():
+    burst = Burst([grey(65535, np.uint16), grey(0, np.uint16)])
+    assert burst[0].max() == 1
+
+
+def test_frames_that_differ_are_named(tmp_path):
+    first = save(tmp_path, "a.png", grey())
+    for name, pixels, message in (
+        ("b.png", grey(1, np.uint16), r"b\.png is uint16, .*a\.png is uint8: convert"),
+        ("c.png", grey(1, shape=(4, 5, 3)), r"a\.png is grey, .*c\.png is in colour"),
+        ("d.png", grey(1, shape=(4, 6)), r"d\.png has 6 × 4 pixels, .*a\.png has 5 × 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Burst([first, save(tmp_path, name, pixels)])
+    with pytest.raises(ValueError, match=r"two frames or more, not 1: .*a\.png"):
+        Burst([first])
+    with pytest.raises(ValueError, match="two frames or more, not 0"):
+        Burst([])
+
+
+def test_arrays_of_other_shapes_types_and_ranges_are_named():
+    with pytest.raises(ValueError, match=r"frame 1 must be \(Y, X\) or \(Y, X, 3\)"):
+        Burst([grey(), grey(shape=(3, 4, 5))])
+    with pytest.raises(TypeError, match="uint8, uint16 or float, not int64"):
+        Burst([grey(1, np.int64)] * 2)[0]
+    with pytest.raises(ValueError, match=r"frame 0: image must lie in 0\.\.1, not 0\.0\.\.255\.0"):
+        Burst([np.array([[0.0, 255.0]])] * 2)[0]
+
+
+def test_what_is_known_of_the_frames_is_kept(tmp_path):
+    paths = [save(tmp_path, f"{i}.png", grey(i // 2)) for i in range(3)]
+    paths[1] = save(tmp_path, "1.png", grey(0), icc=b"")
+    burst = Burst(paths)
+    for _ in range(2):
+        for i in range(3):
+            burst[i]
+    assert burst.notes == [f"{paths[1]} is identical to {paths[0]}"]

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+import seamwise
+from seamwise.fusion import AlignmentError, fuse
+from seamwise.fusion.methods import CLASSICAL, Watched, in_dtype
+from seamwise.fusion.predict import passes
+from seamwise.synth import focus_pair
+
+SCENE = astronaut()[100:260, 120:320]
+
+
+def frames(dtype=np.uint8, image=SCENE):
+    left = np.zeros(image.shape[:2], bool)
+    left[:, : image.shape[1] // 2] = True
+    pair = focus_pair(image, left, sigma=3.0)
+    return [in_dtype(x, np.dtype(dtype)) for x in (pair.a, pair.b)], in_dtype(pair.truth, np.dtype(dtype))
+
+
+def error(image, truth):
+    return float(np.abs(image.astype(float) - truth).mean())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_the_picture_has_the_type_of_the_frames(selector, dtype):
+    sources, truth = frames(dtype)
+    fusion = fuse(sources, model=selector)
+    assert fusion.image.dtype == dtype
+    assert fusion.image.shape == truth.shape
+    assert fusion.depth.shape == truth.shape[:2]
+    assert error(fusion.image, truth) < error(sources[0], truth) / 3
+
+
+def test_16_bits_are_16_bits_and_not_8():
+    ramp = np.arange(160 * 200, dtype=np.uint16).reshape(160, 200) * 2
+    sources, _ = frames(np.uint16, image=ramp)
+    assert len(np.unique(fuse(sources, model="laplacian").image)) > 5000
+
+
+@pytest.mark.parametrize("method", sorted(CLASSICAL))
+def test_every_classical_method_joins_the_halves(method):
+    sources, truth = frames()
+    fusion = fuse(sources, model=method)
+    assert fusion.image.dtype == np.uint8
+    assert error(fusion.image, truth) < error(sources[0], truth) / 2
+
+
+@pytest.mark.parametrize("method", sorted(CLASSICAL))
+def test_the_number_of_reads_is_what_is_announced(method):
+    sources, _ = frames()
+    pictures = [source[:64, :64] / np.float32(255) for source in sources]
+    watched = Watched(pictures, lambda done, total: None, total=99)
+    CLASSICAL[method].fuse(watched)
+    # the size may cost one more
+    assert 0 <= watched.reads - 2 * CLASSICAL[method].passes <= 1
+
+
+@pytest.mark.parametrize(("mode", "near"), [("sequence", False), ("together", False), ("together", True)])
+def test_networks_read_as_often_as_announced(selector, mode, near):
+    sources, _ = frames()
+    seen = []
+    fuse(sources, model=selector, mode=mode, near=near, report=lambda *said: seen.append(said))
+    total = passes(mode, near=near) * 2
+    assert {said[2] for said in seen} == {total}
+    assert seen[-1] == ("fuse", total, total)
+    assert total <= len(seen) <= total + 2
+
+
+def test_shifted_frames_are_laid_over_each_other_first(selector):
+    image = astronaut()[60:300, 60:380]
+    sources, truth = frames(image=image)
+    shifted = [sources[0][:-6, 4:], sources[1][6:, :-4]]
+    plain = fuse(shifted, model=selector)
+    fusion = fuse(shifted, model=selector, align=True)
+    assert plain.alignment is None
+    y0, y1, x0, x1 = fusion.alignment.common
+    assert fusion.image.shape == (y1 - y0, x1 - x0, 3)
+    assert abs(fusion.alignment.matrices[0][:2, 2] - (4, -6)).max() < 0.5
+    # frame 1 stays as it is: what it shows at its top left corner is 6 rows down in the scene
+    expected = truth[6:, :-4][y0:y1, x0:x1]
+    assert error(fusion.image, expected) < error(plain.image[y0:y1, x0:x1], expected) / 2
+    again = fuse(shifted, model=selector, align=fusion.alignment)
+    np.testing.assert_array_equal(again.image, fusion.image)
+    whole = fuse(shifted, model=selector, align=fusion.alignment, crop=False)
+    assert whole.image.shape == shifted[0].shape
+
+
+def test_a_frame_that_cannot_be_aligned_is_named(selector):
+    sources, _ = frames()
+    noise = np.random.default_rng(0).integers(0, 256, sources[0].shape, dtype=np.uint8)
+    with pytest.raises(AlignmentError, match="frame 0"):
+        fuse([noise, sources[1]], model=selector, align=True)
+
+
+def test_identical_frames_are_said_and_give_themselves(selector):
+    frame = SCENE
+    fusion = fuse([frame, frame], model=selector, align=True)
+    np.testing.assert_array_equal(fusion.image, frame)
+    assert fusion.notes == ("frame 1 is identical to frame 0",)
+
+
+def test_options_of_networks_do_not_go_with_classical_methods():
+    sources, _ = frames()
+    for option in ({"mode": "together"}, {"near": True}, {"tile": 512}):
+        with pytest.raises(ValueError, match="options of networks; the method gff has none"):
+            fuse(sources, model="gff", **option)
+
+
+def test_unknown_methods_are_named():
+    sources, _ = frames()
+    with pytest.raises(FileNotFoundError, match="no model named 'best'"):
+        fuse(sources, model="best")
+
+
+def test_fuse_is_there_at_the_top():
+    assert seamwise.fuse is fuse
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [(np.uint8, [0, 128, 255]), (np.uint16, [0, 32768, 65535])])
+def test_colours_are_rounded_to_the_type(dtype, expected):
+    assert in_dtype(np.float32([0, 0.5, 1]), np.dtype(dtype)).tolist() == expected

@@ -1,0 +1,176 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from seamwise.fusion import fuse_frames, fuse_pair
+from seamwise.fusion.predict import load
+from seamwise.io.models import FusionInfo, ModelInfo, load_model, save_model
+from seamwise.nets import UNet
+from seamwise.synth import focus_pair
+
+
+def scene(shape=(96, 120)):
+    return astronaut()[: shape[0], 100 : 100 + shape[1]]
+
+
+def halves(sigma=3.0, image=None):
+    image = scene() if image is None else image
+    left = np.zeros(image.shape[:2], bool)
+    left[:, : image.shape[1] // 2] = True
+    return focus_pair(image, left, sigma=sigma)
+
+
+def burst_of(count, seed=0):
+    """A picture in vertical strips, frame i sharp in strip i."""
+    image = scene()
+    frames = []
+    for number in range(count):
+        sharp = np.zeros(image.shape[:2], bool)
+        sharp[:, image.shape[1] * number // count : image.shape[1] * (number + 1) // count] = True
+        frames.append(focus_pair(image, ~sharp, sigma=3.0).a)
+    return frames, image / np.float32(255)
+
+
+def error(image, truth):
+    return float(np.abs(image - truth).mean())
+
+
+def test_the_thesis_networks_have_the_parameters_of_its_table():
+    for outputs, count in ((3, 31_380_803), (2, 31_380_738)):
+        net = UNet(6, outputs)
+        assert sum(parameter.numel() for parameter in net.parameters()) == count
+
+
+def test_two_halves_are_joined_and_the_depth_says_from_where(selector):
+    pair = halves()
+    fused = fuse_pair(pair.a, pair.b, model=selector)
+    assert error(fused.image, pair.truth) < error(pair.a, pair.truth) / 3
+    assert fused.depth.dtype == np.uint8
+    assert fused.depth[:, :55].mean() > 0.7  # a is blurred on the left, so b is taken
+    assert fused.depth[:, 65:].mean() < 0.3
+
+
+def test_the_fused_picture_is_the_weighted_mean_of_the_sources(selector):
+    pair = halves()
+    batch = torch.from_numpy(np.concatenate([pair.a, pair.b], 2)).permute(2, 0, 1)[None]
+    z = selector.net(batch)[0].softmax(0)[0].numpy()[..., None]
+    fused = fuse_pair(pair.a, pair.b, model=selector).image
+    np.testing.assert_allclose(fused, z * pair.a + (1 - z) * pair.b, atol=1e-5)
+
+
+def test_regressed_colours_go_out_as_they_are_or_as_the_nearest_source(regressor):
+    pair = halves()
+    raw = fuse_pair(pair.a, pair.b, model=regressor, near=False)
+    np.testing.assert_allclose(raw.image, pair.a, atol=1e-6)  # this network returns its first source
+    near = fuse_pair(pair.a, pair.b, model=regressor)
+    np.testing.assert_array_equal(near.image, pair.a)
+
+
+def test_near_takes_the_nearest_colour_and_the_mean_of_equally_near_ones(selector):
+    a, b = (np.full((12, 13, 3), value, np.float32) for value in (0.25, 0.5))
+    fused = fuse_pair(a, b, model=selector, near=True)  # flat sources: z = 1/2, both equally near
+    np.testing.assert_array_equal(fused.image[3:-3, 3:-3], 0.375)
+    np.testing.assert_array_equal(fused.image, fuse_pair(b, a, model=selector, near=True).image)
+    pair = halves()
+    fused = fuse_pair(pair.a, pair.b, model=selector, near=True).image
+    flat = fused.reshape(-1, 3)
+    is_a, is_b = ((flat == x.reshape(-1, 3)).all(1) for x in (pair.a, pair.b))
+    equal = np.isclose(flat, (pair.a + pair.b).reshape(-1, 3) / 2).all(1)
+    assert (is_a | is_b | equal).all()
+
+
+def test_grey_pictures_go_through_a_network_of_three_colours(selector, regressor):
+    image = scene()[..., 1]
+    pair = halves(image=image)
+    fused = fuse_pair(pair.a, pair.b, model=selector)
+    assert fused.image.shape == image.shape
+    assert error(fused.image, pair.truth) < error(pair.a, pair.truth) / 3
+    assert fuse_pair(pair.a, pair.b, model=regressor, near=False).image.shape == image.shape
+
+
+def test_tiles_change_nothing_for_a_network_that_sees_little(selector):
+    pair = halves(image=np.tile(scene(), (3, 3, 1))[:260, :330])
+    whole, cut = (fuse_pair(pair.a, pair.b, model=selector, tile=tile) for tile in (None, 192))
+    np.testing.assert_allclose(whole.image, cut.image, atol=1e-5)
+    assert (whole.depth == cut.depth).mean() > 0.999
+
+
+def test_a_sequence_is_the_functional_power(selector):
+    frames, truth = burst_of(3)
+    by_hand = fuse_pair(fuse_pair(frames[0], frames[1], model=selector).image, frames[2], model=selector)
+    fused = fuse_frames(frames, model=selector)
+    np.testing.assert_array_equal(fused.image, by_hand.image)
+    assert error(fused.image, truth) < min(error(frame, truth) for frame in frames) / 2
+    strips = [np.median(fused.depth[:, 40 * number + 5 : 40 * number + 35]) for number in range(3)]
+    assert strips == [0, 1, 2]
+
+
+def test_together_does_not_depend_on_the_order(selector):
+    frames, truth = burst_of(3)
+    results = []
+    for order in itertools.permutations(range(3)):
+        fused = fuse_frames([frames[i] for i in order], model=selector, mode="together")
+        results.append((fused.image, np.array(order)[fused.depth]))
+    for image, depth in results[1:]:
+        np.testing.assert_allclose(image, results[0][0], atol=1e-4)
+        assert (depth == results[0][1]).mean() > 0.95  # flat pixels are anyone's
+    assert error(results[0][0], truth) < min(error(frame, truth) for frame in frames) / 2
+
+
+def test_together_with_near_takes_colours_of_the_frames(selector):
+    frames, _ = burst_of(3)
+    fused = fuse_frames(frames, model=selector, mode="together", near=True)
+    same = [(fused.image == frame).all(2) for frame in frames]
+    assert np.any(same, 0).mean() > 0.95
+    chosen = np.take_along_axis(np.stack(same), fused.depth[None].astype(int), 0)[0]
+    assert chosen[np.any(same, 0)].mean() > 0.99
+
+
+def test_identical_frames_stay_what_they_are(selector):
+    frame = scene() / np.float32(255)
+    for mode in ("sequence", "together"):
+        np.testing.assert_allclose(fuse_frames([frame] * 3, model=selector, mode=mode).image, frame, atol=1e-6)
+
+
+def test_bad_calls_are_named(selector, regressor):
+    pair = halves()
+    with pytest.raises(ValueError, match=r"same size and channels, not \(96, 120, 3\) and \(95, 120, 3\)"):
+        fuse_pair(pair.a, pair.b[1:], model=selector)
+    with pytest.raises(ValueError, match="tile must be at least 192 pixels, not 100"):
+        fuse_pair(pair.a, pair.b, model=selector, tile=100)
+    with pytest.raises(ValueError, match="needs a network that selects sources"):
+        fuse_frames([pair.a, pair.b], model=regressor, mode="together")
+    with pytest.raises(ValueError, match="mode must be sequence or together, not 'both'"):
+        fuse_frames([pair.a, pair.b], model=selector, mode="both")
+    with pytest.raises(ValueError, match="at least two pictures, not 1"):
+        fuse_frames([pair.a], model=selector)
+    with pytest.raises(ValueError, match="grey pictures or 3 colours, not 2 channels"):
+        fuse_pair(pair.a[..., :2], pair.b[..., :2], model=selector)
+
+
+def test_models_of_another_task_are_refused(selector, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(path, UNet(6, 2, width=4, depth=0).state_dict(), selector.info)
+    assert load(path, device="cpu").info.output == "selection"
+    with pytest.raises(ValueError, match=r"m\.safetensors is for fusion: use it with `seamwise fuse`"):
+        load_model(path, ModelInfo)
+    with pytest.raises(ValueError, match="is for segmentation: use it with `seamwise segment`"):
+        load("nuclei-2d")
+
+
+def test_weights_stored_in_half_precision_take_half_the_bytes_and_load(selector, tmp_path):
+    weights = UNet(6, 2, width=8, depth=2).state_dict()
+    info = selector.info.model_copy(
+        update={"architecture": selector.info.architecture.model_copy(update={"width": 8, "depth": 2})}
+    )
+    sizes = {}
+    for dtype in (torch.float32, torch.float16):
+        save_model(tmp_path / "m.safetensors", weights, info, stored_as=dtype)
+        sizes[dtype] = (tmp_path / "m.safetensors").stat().st_size
+        read, _ = load_model(tmp_path / "m.safetensors", FusionInfo)
+        assert read["head.weight"].dtype == dtype
+        torch.testing.assert_close(read["head.weight"].float(), weights["head.weight"], atol=1e-3, rtol=1e-3)
+    assert sizes[torch.float16] < 0.6 * sizes[torch.float32]

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.data import astronaut, camera
+
+from seamwise.synth.focus import as_unit, blur, draw_mask, focus_pair, random_shapes
+
+LEFT = np.arange(8)[np.newaxis].repeat(6, 0) < 4
+
+
+def picture(shape=(6, 8), seed=0):
+    return np.random.default_rng(seed).random(shape).astype(np.float32)
+
+
+def test_a_is_blurred_where_the_mask_is_1_and_b_elsewhere():
+    image = picture((6, 8, 3))
+    pair = focus_pair(image, LEFT, sigma=1.5)
+    blurred = ndimage.gaussian_filter(image, (1.5, 1.5, 0), mode="reflect")
+    np.testing.assert_array_equal(pair.a[:, 4:], image[:, 4:])
+    np.testing.assert_array_equal(pair.b[:, :4], image[:, :4])
+    np.testing.assert_allclose(pair.a[:, :4], blurred[:, :4], atol=2e-3)
+    np.testing.assert_allclose(pair.b[:, 4:], blurred[:, 4:], atol=2e-3)
+    np.testing.assert_array_equal(pair.truth, image)
+    np.testing.assert_array_equal(pair.mask, LEFT)
+
+
+def test_the_complementary_mask_exchanges_the_sources():
+    image = picture()
+    pair, other = focus_pair(image, LEFT, sigma=2.0), focus_pair(image, ~LEFT, sigma=2.0)
+    np.testing.assert_array_equal(pair.a, other.b)
+    np.testing.assert_array_equal(pair.b, other.a)
+
+
+def test_the_kernel_reaches_three_sigma_and_sums_to_one():
+    point = np.zeros((61, 61), np.float32)
+    point[30, 30] = 1
+    for kernel in ("gaussian", "disc"):
+        spread = blur(point, 5.0, kernel)
+        assert spread.sum() == pytest.approx(1, abs=1e-5)
+        offsets = np.arange(61) - 30
+        variance = (spread.sum(0) * offsets**2).sum()
+        assert variance == pytest.approx(25, rel=0.02)
+    assert blur(point, 5.0)[30, 45] > 0
+    assert abs(blur(point, 5.0, "disc")[30, 42]) < 1e-9
+
+
+def test_a_matte_lets_the_object_spread_over_what_is_behind_it():
+    image = np.zeros((21, 21), np.float32)
+    mask = np.zeros((21, 21), bool)
+    mask[8:13, 8:13] = True
+    image[mask] = 1  # a white object on black
+    hard, matte = (focus_pair(image, mask, sigma=2.0, edges=edges) for edges in ("hard", "matte"))
+    assert hard.a[10, 14] == 0
+    assert matte.a[10, 14] > 0.1  # outside of its outline, when it is out of focus
+    assert matte.b[10, 14] == pytest.approx(0, abs=1e-6)  # the background out of focus takes no white from it
+    assert hard.b[10, 14] > 0.1
+    np.testing.assert_array_equal(matte.b[mask], image[mask])
+
+
+@pytest.mark.parametrize("edges", ["hard", "matte"])
+def test_a_constant_picture_stays_constant(edges):
+    pair = focus_pair(np.full((6, 8), 0.5), LEFT, sigma=1.0, edges=edges)
+    np.testing.assert_allclose([pair.a, pair.b], 0.5, atol=1e-5)
+
+
+def test_sigma_is_drawn_from_its_range_and_repeats_with_the_seed():
+    pairs = [focus_pair(camera()[:64, :64], np.eye(64) > 0, sigma=(1, 5), rng=rng) for rng in (0, 0, 1)]
+    np.testing.assert_array_equal(pairs[0].a, pairs[1].a)
+    assert not np.array_equal(pairs[0].a, pairs[2].a)
+
+
+def test_noise_and_brightness_change_the_sources_not_the_truth():
+    image = as_unit(astronaut()[:64, :64])
+    mask = random_shapes((64, 64), rng=0) > 0
+    plain = focus_pair(image, mask, sigma=2.0, rng=0)
+    noisy = focus_pair(image, mask, sigma=2.0, noise=0.1, rng=0)
+    bright = focus_pair(image, mask, sigma=2.0, brightness=0.2, rng=3)
+    assert 0.001 < np.std(noisy.a - plain.a) < 0.1
+    np.testing.assert_array_equal(bright.a, plain.a)
+    ratio = bright.b[plain.b > 0.1] / plain.b[plain.b > 0.1]
+    assert 1 / 1.21 < np.median(ratio) < 1.21
+    assert np.median(ratio) != 1
+    for pair in (noisy, bright):
+        np.testing.assert_array_equal(pair.truth, image)
+        assert min(pair.a.min(), pair.b.min()) >= 0
+        assert max(pair.a.max(), pair.b.max()) <= 1
+
+
+def test_integers_are_scaled_by_their_type():
+    for dtype in (np.uint8, np.uint16):
+        top = np.iinfo(dtype).max
+        assert as_unit(np.array([[0, top]], dtype)).tolist() == [[0, 1]]
+
+
+def test_masks_are_neither_empty_nor_full_and_follow_the_segments():
+    segments = np.array([[0, 0, 1, 2]])
+    drawn = {tuple(draw_mask(segments, rng)[0].tolist()) for rng in range(100)}
+    assert len(drawn) == 6  # 2³ − 2
+    assert all(mask[0] == mask[1] and 0 < sum(mask) < 4 for mask in drawn)
+
+
+def test_shapes_always_have_two_parts_even_on_tiny_pictures():
+    kinds = {len(np.unique(random_shapes((40, 50), rng=seed))) for seed in range(30)}
+    assert min(kinds) >= 2
+    assert len(kinds) > 2
+    assert len(np.unique(random_shapes((1, 2), rng=0))) == 2
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"mask": np.zeros((6, 8))}, r"mask is 0.0 everywhere: draw it again"),
+    ({"mask": np.ones((6, 8))}, r"mask is 1.0 everywhere"),
+    ({"mask": 2 * LEFT.astype(int)}, r"mask must hold 0 and 1 only, not 0..2"),
+    ({"mask": LEFT[:, :5]}, r"mask must have the picture's size \(6, 8\), not \(6, 5\)"),
+    ({"sigma": 0.0}, "sigma must be positive"),
+    ({"sigma": (3, 1)}, "sigma must be positive, or a range"),
+    ({"noise": -1.0}, "noise and brightness must be 0 or more"),
+    ({"image": picture() * 255}, r"image must lie in 0\.\.1"),
+    ({"image": picture() * np.nan}, r"image must lie in 0\.\.1, not nan"),
+    ({"image": picture((8,))}, r"image must be \(Y, X\) or \(Y, X, C\)"),
+])  # fmt: skip
+def test_bad_input_is_named(change, message):
+    arguments = {"image": picture(), "mask": LEFT, "sigma": 1.0} | change
+    with pytest.raises(ValueError, match=message):
+        focus_pair(arguments.pop("image"), arguments.pop("mask"), **arguments)
+
+
+def test_other_types_and_single_segments_are_refused():
+    with pytest.raises(TypeError, match="uint8, uint16 or float, not int64"):
+        focus_pair(np.zeros((6, 8), np.int64), LEFT)
+    with pytest.raises(ValueError, match="at least two numbers"):
+        draw_mask(np.zeros((3, 3), int))
+    with pytest.raises(ValueError, match="two lengths"):
+        random_shapes((5,))

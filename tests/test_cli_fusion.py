@@ -1,0 +1,169 @@
+"""The commands of fusion; how a command is run is as in `test_cli`."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from seamwise.cli import main
+from seamwise.io.images import write_labels
+from seamwise.io.photo import read_photo, write_photo
+from seamwise.synth import focus_pair, random_shapes
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command in this process; returns exit code, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["seamwise", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def burst(tmp_path):
+    image = astronaut()[:200, 100:340]
+    left = np.zeros(image.shape[:2], bool)
+    left[:, :120] = True
+    pair = focus_pair(image, left, sigma=2.0)
+    folder = tmp_path / "burst"
+    folder.mkdir()
+    for name, picture in (("a.png", pair.a), ("b.png", pair.b)):
+        write_photo(folder / name, np.round(picture * 255).astype(np.uint8))
+    return folder
+
+
+def test_fuse_writes_a_sharp_picture_with_the_model_that_ships(run, burst, tmp_path):
+    code, out, err = run("fuse", burst / "a.png", burst / "b.png", "-o", tmp_path / "sharp.png", "--no-align")
+    assert code == 0
+    assert f"wrote {tmp_path / 'sharp.png'}" in out
+    assert "2 frames, 240 × 200 pixels" in err
+    sharp = read_photo(tmp_path / "sharp.png").pixels.astype(float)
+    truth = astronaut()[:200, 100:340].astype(float)
+    sources = [read_photo(path).pixels for path in sorted(burst.iterdir())]
+    assert np.abs(sharp - truth).mean() < min(np.abs(source - truth).mean() for source in sources) / 4
+
+
+def test_fuse_with_everything_asked_for(run, burst, tmp_path):
+    code, *_ = run(
+        "fuse", burst, "-o", tmp_path / "sharp.tif", "--method", "gff", "--motion", "homography", "--no-exposure",
+        "--full-size", "--alignment", tmp_path / "a.json", "--depth-map", "--focus-maps",
+    )  # fmt: skip
+    assert code == 0
+    written = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert written == ["a.json", "sharp.tif", "sharp_depth.png", "sharp_focus_0.png", "sharp_focus_1.png"]
+    assert read_photo(tmp_path / "sharp.tif").pixels.shape == (200, 240, 3)
+
+
+def test_a_folder_of_bursts_goes_on_after_a_bad_one(run, burst, tmp_path):
+    bad = tmp_path / "more" / "bad"
+    bad.mkdir(parents=True)
+    write_photo(bad / "one.png", np.zeros((8, 9), np.uint8))
+    burst.rename(tmp_path / "more" / "good")
+    code, out, err = run("fuse", tmp_path / "more", "-o", tmp_path / "out", "--method", "laplacian", "--no-align")
+    assert code == 1
+    assert "two frames or more, not 1" in err
+    assert "1 of 2 bursts failed" in out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (("burst/a.png", "-o", "x.png"), "two frames or more, not 1"),
+    (("burst", "-o", "burst/a.png"), "is a frame and would be replaced"),
+    (("burst", "-o", "no/x.png", "--method", "best"), "no model named 'best': give one of focus-reg, focus-seg"),
+    (("burst", "-o", "x.png", "--method", "nuclei-2d"), "is for segmentation"),
+    (("burst", "-o", "x.png", "--mode", "both"), "--mode must be sequence or together, not 'both'"),
+    (("burst", "-o", "x.png", "--motion", "wild"), "--motion must be affine or homography"),
+    (("burst", "-o", "x.png", "--mode", "together", "--method", "gff", "--no-align"), "options of networks"),
+    (("burst", "-o", "x.png", "--mode", "together", "--method", "focus-reg"), "needs a network that selects"),
+    (("nothing", "-o", "x.png"), "nothing"),
+    (("burst", "other.png", "-o", "x.png"), "is grey"),
+    (("burst", "deep.png", "-o", "x.png"), "is uint16"),
+    (("burst", "text.png", "-o", "x.png"), "text.png"),
+])  # fmt: skip
+def test_bad_calls_are_one_line_with_exit_code_2_and_write_nothing(run, burst, tmp_path, monkeypatch, arguments, word):
+    monkeypatch.chdir(tmp_path)
+    write_photo(tmp_path / "other.png", np.zeros((200, 240), np.uint8))
+    write_photo(tmp_path / "deep.png", np.zeros((200, 240, 3), np.uint16))
+    (tmp_path / "text.png").write_text("no picture")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    code, _, err = run("fuse", *arguments)
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_an_output_that_cannot_be_written_is_said(run, burst, tmp_path):
+    (tmp_path / "file").touch()
+    code, _, err = run("fuse", burst, "-o", tmp_path / "file" / "x.png", "--method", "gff")
+    assert code == 2
+    assert "cannot" in err
+
+
+def test_16_bit_frames_cannot_become_a_jpeg_and_it_is_said(run, tmp_path):
+    for name in ("a.png", "b.png"):
+        write_photo(tmp_path / name, np.random.default_rng(0).integers(0, 65536, (40, 50), dtype=np.uint16))
+    code, _, err = run("fuse", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "x.jpg", "--method", "gff")
+    assert code == 2
+    assert "holds 8 bits" in err
+    assert not (tmp_path / "x.jpg").exists()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for number in range(4):
+        write_photo(tmp_path / f"data/images/p{number}.png", astronaut()[60 * number : 60 * number + 64, 80:160])
+        write_labels(tmp_path / f"data/labels/p{number}.png", random_shapes((64, 80), rng=number))
+    return tmp_path / "data"
+
+
+def test_train_fusion_then_fuse_then_info(run, burst, pictures, tmp_path):
+    settings = tmp_path / "quick.toml"
+    settings.write_text("depth = 1\nvalidate_every = 2\n[simulation]\nmatte = 0.5\n")
+    code, out, err = run(
+        "train-fusion", pictures, "-o", tmp_path / "run", "--settings", settings, "--steps", 4, "--batch-size", 1,
+        "--crop", 32, "--width", 2, "--network", "picture", "--loss", "l1", "--leave-out-every", 4,
+        "--hold-out-every", 2,
+    )  # fmt: skip
+    assert code == 0
+    assert "PSNR" in err
+    model = tmp_path / "run" / "model.safetensors"
+    assert f"wrote {model}" in out
+    code, out, _ = run("info", model)
+    training = json.loads(out)["training"]
+    assert (training["images"], training["validation_images"]) == (["p2"], ["p1", "p3"])
+    assert training["settings"]["loss"] == "l1"
+    code, *_ = run("fuse", burst, "-o", tmp_path / "sharp.png", "--method", model, "--no-align")
+    assert code == 0
+    code, _, err = run("segment", burst, "-o", tmp_path / "labels", "--model", model)
+    assert code == 2
+    assert "is for fusion: use it with `seamwise fuse`" in err
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (("--network", "both"), "setting output: "),
+    (("--loss", "l3"), "setting loss: "),
+    (("--settings", "bad.toml"), "there is no setting sigma in bad.toml"),
+    (("--hold-out-every", "9"), "one of each is needed"),
+])  # fmt: skip
+def test_bad_training_calls_are_one_line(run, pictures, tmp_path, monkeypatch, arguments, word):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("sigma = 3\n")
+    if "--hold-out-every" in arguments:
+        for number in (1, 2, 3):
+            (pictures / f"images/p{number}.png").unlink()
+    code, _, err = run("train-fusion", pictures, "-o", "run", *arguments)
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
