@@ -15,9 +15,9 @@ import numpy as np
 import tifffile
 import torch
 
+from seamwise.engine.devices import memory_format
 from seamwise.segmentation import load
 from seamwise.segmentation.batch import Options, segment_files
-from seamwise.engine.devices import memory_format
 from seamwise.synth import crowded_cells
 
 

@@ -22,10 +22,11 @@ Report = Callable[[Stage, int, int], None]
 
 @dataclass(frozen=True)
 class Classical:
-    """A method without a model, and how often it reads each frame."""
+    """A classical method, how often it reads each frame, and whether it can run on a GPU."""
 
-    fuse: Callable[[Frames], Fused]
+    fuse: Callable[..., Fused]
     passes: int
+    takes_device: bool = False
 
 
 CLASSICAL = {
@@ -34,7 +35,7 @@ CLASSICAL = {
     "dct": Classical(classical.dct, 2),
     "dct-cv": Classical(classical.dct_cv, 2),
     "matting": Classical(classical.matting, 1),
-    "cnn": Classical(classical.cnn, 1),
+    "cnn": Classical(classical.cnn, 1, takes_device=True),
 }
 
 
@@ -192,7 +193,8 @@ def _method(
     if isinstance(model, str) and model in CLASSICAL:
         if mode != "sequence" or near is not None or tile is not None:
             raise ValueError(f"mode, near and tile are options of networks; the method {model} has none of them")
-        return CLASSICAL[model].fuse, CLASSICAL[model].passes
+        method = CLASSICAL[model]
+        return partial(method.fuse, **({"device": device} if method.takes_device else {})), method.passes
     network = load_method(model, device=device) if isinstance(model, str | Path) else model
     check_options(network, mode=mode, tile=tile)
     return partial(fuse_frames, model=network, mode=mode, near=near, tile=tile), passes(mode, near=bool(near))

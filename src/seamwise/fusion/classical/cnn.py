@@ -3,7 +3,6 @@
 from functools import cache, partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
 from seamwise.fusion.classical.guided_filter import guided_filter
+from seamwise.fusion.classical.regions import without_specks
 from seamwise.fusion.frames import Frames, Fused, Picture, luminance
 from seamwise.fusion.sequential import functional_power
 from seamwise.nets.siamese import MARGIN, PATCH, STRIDE, Siamese
@@ -206,14 +206,6 @@ def verified(focus: Picture) -> Picture:
     # they differ where one region lies in another, and where the focus is 0
     some, all_but = opened(closed(focus > 0)), closed(opened(focus >= 0))
     return some.astype(np.float32) + all_but.astype(np.float32) - np.float32(1)
-
-
-def without_specks(mask: Mask, least: float) -> Mask:
-    """Return a mask without its regions of fewer pixels than `least`."""
-    _, regions, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    large = stats[:, cv2.CC_STAT_AREA] >= least
-    large[0] = False  # what is outside the mask
-    return np.asarray(large[regions])
 
 
 def _mixed(first: Picture, second: Picture, balance: Picture) -> Picture:

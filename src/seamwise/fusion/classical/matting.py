@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.classical.guided_filter import guided_filter
+from seamwise.fusion.classical.regions import without_specks
 from seamwise.fusion.frames import Frames, Fused, Picture, luminance
 from seamwise.fusion.sequential import functional_power
 
@@ -122,15 +123,8 @@ def _trimap(rough: Picture, band: int) -> Matte:
     """1 in the core of what is 1, 0 in the core of what is −1, and 1/2 elsewhere."""
     trimap = np.full(rough.shape, 0.5, np.float32)
     for side, alpha in ((1, 1), (-1, 0)):
-        trimap[_core(_without_specks(rough == side), band)] = alpha
+        trimap[_core(without_specks(rough == side, _SPECK * rough.size), band)] = alpha
     return trimap
-
-
-def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    kept = stats[:, cv2.CC_STAT_AREA] >= _SPECK * mask.size
-    kept[0] = False  # the background
-    return np.asarray(kept[parts])
 
 
 def _core(mask: NDArray[np.bool_], band: int) -> NDArray[np.bool_]:

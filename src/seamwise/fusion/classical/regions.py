@@ -1,0 +1,19 @@
+"""Connected regions of a mask; see `without_specks`."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def without_specks(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """Return a mask without its regions, connected by sides or corners, of fewer pixels than `least`.
+
+    Examples
+    --------
+    >>> without_specks(np.array([[1, 0, 1, 1]], bool), 2)
+    array([[False, False,  True,  True]])
+    """
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large[0] = False  # what is outside the mask
+    return np.asarray(large[regions])
