@@ -3,8 +3,8 @@
 python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs ../shared/data/fusion/lytro/triplets -o sheets
 python benchmarks/contact_sheet.py ../shared/data/fusion/stacks/pcb --one-burst --align -o sheets
 
-Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with --one-burst all pictures
-of a folder are one. Writes one page, <folder>_<method>.png, for each folder.
+Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with --one-burst all
+pictures of a folder are one. Writes one page, <folder>_<method>.png, for each folder.
 """
 
 import argparse

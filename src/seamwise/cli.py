@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 AnySettings = TypeVar("AnySettings")
 
+_DOCS = {"TrainSettings": "docs/training.md", "FusionSettings": "docs/fusion.md"}
 _TIMED_STEP = 20  # by then a training run has shown its pace
 
 
@@ -609,7 +610,7 @@ def _settings(kind: "type[AnySettings]", path: Path | None, given: dict[str, Any
         name = ".".join(str(part) for part in first["loc"])
         where = f" in {path}" if first["loc"][0] in fields else ""
         if first["type"] == "unexpected_keyword_argument":
-            raise ValueError(f"there is no setting {name}{where}: see docs for their names") from error
+            raise ValueError(f"there is no setting {name}{where}: see {_DOCS[kind.__name__]} for their names") from error
         raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
 
 

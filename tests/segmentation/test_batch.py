@@ -92,9 +92,8 @@ def test_overwriting_some_with_other_options_is_refused_and_all_is_allowed(image
 
 def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypatch):
     with monkeypatch.context() as real:
-        real.setattr(
-            batch, "load", lambda model, device: SimpleNamespace(info=load_model(model_path(model), ModelInfo)[1])
-        )
+        description = describe_model(model_path("nuclei-2d"))
+        real.setattr(batch, "load", lambda model, device: SimpleNamespace(info=description))
         with pytest.raises(ValueError, match="seamwise tune"):
             segment_files(images, tmp_path / "out", Options(decode="watershed"))
         assert not (tmp_path / "out").exists()
