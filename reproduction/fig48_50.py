@@ -4,8 +4,8 @@ python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--step
 python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
 
 Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First weights, batches and
-all else are the same. Measures the mean L1 error and SSIM of the raw output (without Near) on pairs from pictures that were
-left out. Writes fig48_50.json and fig48_50.png; goes on where it was stopped.
+all else are the same. Measures the mean L1 error and SSIM of the raw output (without Near) on pairs from pictures that
+were left out. Writes fig48_50.json and fig48_50.png; goes on where it was stopped.
 """
 
 import argparse

@@ -610,7 +610,8 @@ def _settings(kind: "type[AnySettings]", path: Path | None, given: dict[str, Any
         name = ".".join(str(part) for part in first["loc"])
         where = f" in {path}" if first["loc"][0] in fields else ""
         if first["type"] == "unexpected_keyword_argument":
-            raise ValueError(f"there is no setting {name}{where}: see {_DOCS[kind.__name__]} for their names") from error
+            page = _DOCS[kind.__name__]
+            raise ValueError(f"there is no setting {name}{where}: see {page} for their names") from error
         raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
 
 

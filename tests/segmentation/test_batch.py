@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import model_path
+from seamwise.io.models import describe_model, model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import Options, check_outputs, segment_files
 from seamwise.segmentation.predict import Prediction

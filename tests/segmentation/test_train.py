@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.engine.loop import learning_rate
 from seamwise.io.models import ModelInfo, load_model
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
@@ -163,15 +162,6 @@ def test_stacks_train_too(tmp_path, quick):
     image = AnnotatedImage("stack", (labels > 0)[None] + rng.normal(0, 0.1, (1, 12, 24, 24)).astype(np.float32), labels)
     train([image], [image], replace(quick, ndim=3, crop=16, depth=1), output=tmp_path, device="cpu")
     assert segment(image.image, model=tmp_path / "model.safetensors").labels.shape == labels.shape
-
-
-def test_learning_rates_written_out():
-    settings = TrainSettings(steps=12, warmup=2, schedule="cosine", learning_rate=0.8)
-    assert [learning_rate(step, settings) for step in (0, 1, 2, 7)] == pytest.approx([0.4, 0.8, 0.8, 0.4])
-    assert learning_rate(12, settings) == pytest.approx(0)
-    assert learning_rate(11, TrainSettings(learning_rate=0.3, steps=12)) == 0.3
-    assert TrainSettings().learning_rate == 1e-4
-    assert TrainSettings().optimizer == "adam"
 
 
 def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, quick):

@@ -1,0 +1,71 @@
+"""The loop with a task made up for it; `segmentation.train` and `fusion.train` test it with real ones."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from seamwise.engine.loop import fit, learning_rate, recorded
+from seamwise.engine.networks import load_network
+from seamwise.engine.settings import RunSettings
+from seamwise.io.models import Architecture, FusionInfo, load_model
+
+SETTINGS = RunSettings(steps=4, batch_size=2, width=2, depth=1, validate_every=1, norm="none", average=0.0)
+
+
+@dataclass
+class Task:
+    """Brings both outputs of a network near 1; says that step 2 gave the best model."""
+
+    goodness: list[float] = field(default_factory=lambda: [0.1, 0.9, 0.5, 0.4])
+    info: FusionInfo = FusionInfo(
+        architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection"
+    )
+
+    def samples(self):
+        return TensorDataset(torch.rand(8, 6, 4, 4, generator=torch.Generator().manual_seed(0)))
+
+    def loss(self, net, batch):
+        (image,) = batch
+        return ((net(image) - 1) ** 2).mean()
+
+    def validate(self, model):
+        return {"goodness": self.goodness.pop(0), "other": 1.0}
+
+
+def test_the_model_with_the_highest_first_score_is_kept(tmp_path):
+    seen = []
+    path = fit(Task(), SETTINGS, output=tmp_path, device="cpu", report=seen.append)
+    assert [progress.scores["goodness"] for progress in seen] == [0.1, 0.9, 0.5, 0.4]
+    _, info = load_model(path, FusionInfo)
+    assert info.training["step"] == 2
+    assert info.training["validation"] == {"goodness": 0.9, "other": 1.0}
+
+
+def test_a_resumed_run_remembers_the_best_score(tmp_path):
+    fit(Task(), SETTINGS, output=tmp_path, device="cpu", report=lambda progress: progress.step < 2)
+    fit(Task([0.5, 0.4]), SETTINGS, output=tmp_path, device="cpu", resume=True)
+    assert load_model(tmp_path / "model.safetensors", FusionInfo)[1].training["step"] == 2
+
+
+def test_weights_are_stored_in_the_type_asked_for_and_load_in_full(tmp_path):
+    fit(Task(), replace(SETTINGS, stored_as="float16"), output=tmp_path, device="cpu")
+    weights, _ = load_model(tmp_path / "model.safetensors", FusionInfo)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    loaded = load_network(tmp_path / "model.safetensors", FusionInfo, device="cpu")
+    assert loaded.net.head.weight.dtype == loaded.dtype
+
+
+def test_what_changes_nothing_is_not_recorded():
+    assert recorded(SETTINGS) == recorded(replace(SETTINGS, workers=3, snapshot_every=2))
+    assert recorded(SETTINGS) != recorded(replace(SETTINGS, seed=1))
+
+
+def test_learning_rates_written_out():
+    settings = RunSettings(steps=12, warmup=2, schedule="cosine", learning_rate=0.8)
+    assert [learning_rate(step, settings) for step in (0, 1, 2, 7)] == pytest.approx([0.4, 0.8, 0.8, 0.4])
+    assert learning_rate(12, settings) == pytest.approx(0)
+    assert learning_rate(11, RunSettings(learning_rate=0.3, steps=12)) == 0.3
+    assert RunSettings().learning_rate == 1e-4
+    assert RunSettings().optimizer == "adam"
