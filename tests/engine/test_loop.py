@@ -13,15 +13,15 @@ from seamwise.io.models import Architecture, FusionInfo, load_model
 
 SETTINGS = RunSettings(steps=4, batch_size=2, width=2, depth=1, validate_every=1, norm="none", average=0.0)
 
+INFO = FusionInfo(architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection")
+
 
 @dataclass
 class Task:
     """Brings both outputs of a network near 1; says that step 2 gave the best model."""
 
     goodness: list[float] = field(default_factory=lambda: [0.1, 0.9, 0.5, 0.4])
-    info: FusionInfo = FusionInfo(
-        architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection"
-    )
+    info: FusionInfo = INFO
 
     def samples(self):
         return TensorDataset(torch.rand(8, 6, 4, 4, generator=torch.Generator().manual_seed(0)))
