@@ -48,7 +48,7 @@ def page(bursts: dict[str, list[Path]], method: str, align: bool, output: Path) 
         shown = paths if len(paths) <= sources else [paths[0], paths[len(paths) // 2], paths[-1]]
         panels = [(path.name, read_photo(path).pixels) for path in shown]
         panels += [("", None)] * (sources - len(shown))
-        panels += [(f"{name}: {method}", fusion.image), ("depth", fusion.depth)]
+        panels += [(f"{name}: {Path(method).stem}", fusion.image), ("depth", fusion.depth)]
         for y, x in edges(fusion.depth.astype(np.int64)):
             panels.append((f"at {y}, {x}", fusion.image[y : y + ZOOM, x : x + ZOOM]))
         for panel, (title, picture) in zip(row, panels, strict=True):

@@ -40,7 +40,7 @@ SIMULATIONS = {"hard": Simulation(), "matte": Simulation(matte=1.0, disc=1.0)}
 
 def methods(names: Sequence[str]) -> dict[str, object]:
     """By name, each ready to be passed to `fuse`."""
-    return {Path(name).stem: name if name in CLASSICAL else load(name) for name in names}
+    return {"/".join(Path(name).parts[-2:]): name if name in CLASSICAL else load(name) for name in names}
 
 
 def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
@@ -146,7 +146,7 @@ def speed(names: Sequence[str]) -> None:
     print("\n| | seconds for 520 × 520, colour | times gff |\n|---|---|---|")
     medians = {name: statistics.median(values[1:]) for name, values in times.items()}
     for name, median in medians.items():
-        print(f"| {name} | {median:.3f} | {median / medians['gff']:.2f} |")
+        print(f"| {name} | {median:.3f} | {median / medians.get('gff', np.nan):.2f} |")
 
 
 def memory(names: Sequence[str], frames: int, megapixels: int) -> None:

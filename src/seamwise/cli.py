@@ -208,7 +208,7 @@ def train_fusion(
     from seamwise.io.atomic import make_folder
 
     given = {
-        "output": network, "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
+        "network": network, "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed,
     }  # fmt: skip
     chosen = _settings(FusionSettings, settings, {name: value for name, value in given.items() if value is not None})
@@ -405,14 +405,17 @@ def fuse(
             job = bar.add_task(stage) if job is None else job
             bar.update(job, description=stage, completed=done, total=of)
 
-        for outcome in fuse_files(frames, output, options, overwrite=overwrite, device=device, report=report):
+        outcomes = fuse_files(
+            frames, output, options, overwrite=overwrite, device=device, announce=bar.console.print, report=report
+        )
+        for outcome in outcomes:
             for message in outcome.messages:
                 bar.console.print(message)
             failed += outcome.failed
             total = outcome.total
     if failed == total == 1:
         raise typer.Exit(2)
-    _say(f"wrote {output}" if not failed else f"{failed} of {total} bursts failed; the others are in {output}")
+    _say(f"{failed} of {total} bursts failed; the others are in {output}" if failed else f"the result is in {output}")
     raise typer.Exit(1 if failed else 0)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,7 +26,8 @@ def save_burst(folder, suffix=".png", count=2):
 def run(inputs, output, **options):
     options = {"method": "gff", "align": False} | options
     overwrite = options.pop("overwrite", False)
-    return list(fuse_files(inputs, output, Options(**options), overwrite=overwrite))
+    announce = options.pop("announce", lambda text: None)
+    return list(fuse_files(inputs, output, Options(**options), overwrite=overwrite, announce=announce))
 
 
 def test_one_burst_becomes_one_picture(tmp_path):
@@ -48,34 +51,113 @@ def test_a_bad_burst_is_named_and_the_others_go_on(tmp_path):
     (tmp_path / "in" / "a" / "f1.png").write_bytes(b"\x89PNG\r\n\x1a\n half a file")
     save_burst(tmp_path / "in" / "b")
     (save_burst(tmp_path / "in" / "c") / "f1.png").unlink()
+    (tmp_path / "in" / "empty").mkdir()
     outcomes = run([tmp_path / "in"], tmp_path / "out")
-    assert [outcome.failed for outcome in outcomes] == [True, False, True]
+    assert [outcome.failed for outcome in outcomes] == [True, False, True, True]
+    assert "empty holds no image" in outcomes[3].messages[0]
     assert "f1.png" in outcomes[0].messages[0]
     assert "two frames or more, not 1" in outcomes[2].messages[0]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
-def test_what_is_there_is_kept_unless_asked(tmp_path):
+def test_a_picture_that_is_there_is_replaced_only_if_asked(tmp_path):
     folder, target = save_burst(tmp_path / "burst"), tmp_path / "sharp.png"
+    for name in ("sharp.png", "sharp_depth.png"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(FileExistsError, match=rf"{name} is there already: --overwrite replaces it"):
+            run([folder], target, depth_map=True)
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
     target.write_text("mine")
-    (outcome,) = run([folder], target)
-    assert (outcome.failed, outcome.messages) == (False, (f"{target} is there already",))
-    assert target.read_text() == "mine"
     run([folder], target, overwrite=True)
     assert read_photo(target).pixels.shape == (100, 120, 3)
 
 
+def test_of_many_bursts_those_that_are_there_are_passed_over(tmp_path):
+    for name in ("a", "b"):
+        save_burst(tmp_path / "in" / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").write_text("mine")
+    outcomes = run([tmp_path / "in"], tmp_path / "out", depth_map=True)
+    assert [outcome.failed for outcome in outcomes] == [False, False]
+    assert outcomes[0].messages[0].endswith("is there already, without a_depth.png: --overwrite makes it")
+    assert (tmp_path / "out" / "a.png").read_text() == "mine"
+    assert (tmp_path / "out" / "b_depth.png").exists()
+
+
+def test_old_maps_do_not_stay_beside_a_new_picture(tmp_path):
+    folder = save_burst(tmp_path / "burst", count=3)
+    run([folder], tmp_path / "sharp.png", depth_map=True, focus_maps=True)
+    (folder / "f2.png").unlink()
+    run([folder], tmp_path / "sharp.png", overwrite=True)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["sharp.png"]
+
+
 def test_frames_are_never_replaced(tmp_path):
     folder = save_burst(tmp_path / "burst")
+    frames = sorted(folder.iterdir())
     with pytest.raises(ValueError, match=r"f1\.png is a frame and would be replaced"):
-        plan([folder], folder / "f1.png")
-    save_burst(tmp_path / "x" / "burst")
-    with pytest.raises(ValueError, match=r"would both become .*burst\.png: rename one"):
-        plan([tmp_path / "x" / "burst", folder], tmp_path / "out")
+        plan(frames, folder / "f1.png")
+    taken = [frame.rename(folder / name) for frame, name in zip(frames, ("a_focus_0.png", "b.png"), strict=True)]
+    with pytest.raises(ValueError, match=r"a_focus_0\.png is a frame and would be replaced"):
+        plan(taken, folder / "a.png", Options(focus_maps=True))
+
+
+def test_results_never_lie_where_the_next_run_takes_them_for_frames(tmp_path):
+    folder = save_burst(tmp_path / "in" / "burst")
+    for inputs, output in (
+        ([folder], folder / "sharp.png"), ([folder], folder), ([tmp_path / "in"], tmp_path / "in" / "out"),
+        ([tmp_path / "in"], folder),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="would be taken for frames by the next run: write outside of"):
+            plan(inputs, output)
+    assert plan(sorted(folder.iterdir()), folder / "sharp.png")[0].output == folder / "sharp.png"
+
+
+def test_two_bursts_never_write_the_same_file(tmp_path):
+    save_burst(tmp_path / "x" / "s", ".png")
+    save_burst(tmp_path / "y" / "s", ".jpg")
+    inputs = [tmp_path / "x" / "s", tmp_path / "y" / "s"]
+    assert len(plan(inputs, tmp_path / "out")) == 2
+    with pytest.raises(ValueError, match=r"two bursts would both write .*s_depth\.png"):
+        plan(inputs, tmp_path / "out", Options(depth_map=True))
+
+
+def test_bad_plans_are_named(tmp_path, monkeypatch):
+    folder = save_burst(tmp_path / "burst")
     with pytest.raises(ValueError, match=r"f0\.png is a frame: name the picture"):
         plan([folder / "f0.png"], tmp_path / "out")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         plan([tmp_path / "no"], tmp_path / "out")
+    with pytest.raises(ValueError, match=r"cannot write .*z\.webp: a picture ends in"):
+        plan([folder], tmp_path / "z.webp")
+    monkeypatch.chdir(folder)
+    assert plan(["."], tmp_path / "out")[0].output.name == "burst.png"
+
+
+def test_options_are_checked_at_the_call_and_nothing_is_made(tmp_path):
+    folder = save_burst(tmp_path / "burst")
+    for options in ({"mode": "together"}, {"tile": 300}):
+        with pytest.raises(ValueError, match="options of networks"):
+            fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", **options))
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*a\.json"):
+        fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", alignment=tmp_path / "no" / "a.json"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_about_to_be_done_is_said_with_its_memory(tmp_path):
+    said = []
+    run([save_burst(tmp_path / "burst")], tmp_path / "sharp.png", announce=said.append)
+    assert said == [f"{tmp_path / 'sharp.png'}: 2 frames of 120 × 100 pixels, about 0.5 GB of memory"]
+
+
+def test_16_bit_frames_cannot_become_a_jpeg_and_it_is_said_before_the_work(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_photo(tmp_path / name, np.zeros((40, 50), np.uint16))
+    said = []
+    (outcome,) = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", announce=said.append)
+    assert "a JPEG holds 8 bits" in outcome.messages[0]
+    assert said == []
 
 
 def test_depth_and_focus_maps_say_which_frame(tmp_path):
@@ -106,8 +188,7 @@ def test_exif_and_profile_of_the_first_frame_are_kept(tmp_path):
     folder = save_burst(tmp_path / "burst", ".jpg")
     exif = Image.Exif()
     exif[0x010F] = "Maker"
-    for path in folder.iterdir():
-        write_photo(path, read_photo(path).pixels, exif=exif.tobytes(), icc=b"profile")
+    write_photo(folder / "f0.jpg", read_photo(folder / "f0.jpg").pixels, exif=exif.tobytes(), icc=b"profile")
     run([folder], tmp_path / "sharp.jpg")
     photo = read_photo(tmp_path / "sharp.jpg")
     assert b"Maker" in photo.exif
@@ -144,6 +225,15 @@ def test_more_memory_than_the_machine_has_is_said_before_the_work(tmp_path, monk
     assert "GB of memory, this machine has 0.0 GB: make the frames smaller" in outcome.messages[0]
 
 
-def test_the_estimate_grows_with_the_picture_and_not_with_the_burst():
-    small, large = (memory_estimate((side, side, 3)) for side in (1000, 4000))
-    assert small < 1e9 < large < 3e9
+def test_the_estimate_grows_with_the_picture():
+    small, large = (memory_estimate((side, side, 3)) for side in (1000, 5000))
+    assert small < 1.2e9 < large < 5e9
+
+
+def test_the_estimate_follows_the_network_and_its_tile(selector):
+    wide = selector.info.model_copy(
+        update={"architecture": selector.info.architecture.model_copy(update={"width": 64})}
+    )
+    narrow = memory_estimate((4000, 4000, 3), method=selector)
+    assert memory_estimate((4000, 4000, 3), method=replace(selector, info=wide)) > narrow + 1e9
+    assert memory_estimate((4000, 4000, 3), method=selector, tile=4000) > narrow + 1e9

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from seamwise.fusion.burst import Burst, find_frames
 from seamwise.io.photo import write_photo
@@ -58,10 +59,28 @@ def test_frames_that_differ_are_named(tmp_path):
 def test_arrays_of_other_shapes_types_and_ranges_are_named():
     with pytest.raises(ValueError, match=r"frame 1 must be \(Y, X\) or \(Y, X, 3\)"):
         Burst([grey(), grey(shape=(3, 4, 5))])
+    with pytest.raises(ValueError, match=r"frame 0 must be \(Y, X\) or \(Y, X, 3\)"):
+        Burst([grey(shape=(3, 4, 1))] * 2)
     with pytest.raises(TypeError, match="uint8, uint16 or float, not int64"):
         Burst([grey(1, np.int64)] * 2)[0]
     with pytest.raises(ValueError, match=r"frame 0: image must lie in 0\.\.1, not 0\.0\.\.255\.0"):
         Burst([np.array([[0.0, 255.0]])] * 2)[0]
+
+
+def test_profile_and_exif_are_those_of_the_first_frame_and_others_are_said(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    first = save(tmp_path, "0.png", grey(0))
+    second = save(tmp_path, "1.png", grey(1), icc=b"profile", exif=exif.tobytes())
+    burst = Burst([first, second])
+    burst[1]
+    burst[0]
+    assert (burst.exif, burst.icc) == (b"", b"")
+    assert burst.notes == [f"{second}: the colour profile differs from that of {first}, which is kept"]
+    burst = Burst([second, first])
+    burst[0]
+    assert b"Maker" in burst.exif
+    assert burst.icc == b"profile"
 
 
 def test_what_is_known_of_the_frames_is_kept(tmp_path):

@@ -100,6 +100,11 @@ def test_what_is_missing_or_no_panoptic_file_is_said(tmp_path):
         find_pictures(path)
     with pytest.raises(FileNotFoundError, match=r"panoptic\.json names .*000007\.png, which is not there"):
         find_pictures(path, images=tmp_path)
+    content = json.loads(path.read_text())
+    content["images"][1]["file_name"] = content["images"][0]["file_name"]
+    (tmp_path / "twice.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="the same name"):
+        find_pictures(tmp_path / "twice.json", images=tmp_path / "pictures")
     path.write_text(json.dumps({"images": []}))
     with pytest.raises(ValueError, match="panoptic format: it lacks 'annotations'"):
         find_pictures(path, images=tmp_path)

@@ -1,9 +1,12 @@
+import weakref
+
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
 import seamwise
 from seamwise.fusion import AlignmentError, fuse
+from seamwise.fusion.burst import Burst
 from seamwise.fusion.methods import CLASSICAL, Watched, in_dtype
 from seamwise.fusion.predict import passes
 from seamwise.synth import focus_pair
@@ -80,7 +83,7 @@ def test_shifted_frames_are_laid_over_each_other_first(selector):
     # frame 1 stays as it is: what it shows at its top left corner is 6 rows down in the scene
     expected = truth[6:, :-4][y0:y1, x0:x1]
     assert error(fusion.image, expected) < error(plain.image[y0:y1, x0:x1], expected) / 2
-    again = fuse(shifted, model=selector, align=fusion.alignment)
+    again = fuse([frame.copy() for frame in shifted], model=selector, align=fusion.alignment)
     np.testing.assert_array_equal(again.image, fusion.image)
     whole = fuse(shifted, model=selector, align=fusion.alignment, crop=False)
     assert whole.image.shape == shifted[0].shape
@@ -91,6 +94,33 @@ def test_a_frame_that_cannot_be_aligned_is_named(selector):
     noise = np.random.default_rng(0).integers(0, 256, sources[0].shape, dtype=np.uint8)
     with pytest.raises(AlignmentError, match="frame 0"):
         fuse([noise, sources[1]], model=selector, align=True)
+
+
+class Counted(np.ndarray):
+    """An array that can be referred to weakly."""
+
+
+@pytest.mark.parametrize(("method", "options"), [
+    (None, {"mode": "sequence"}), (None, {"mode": "together"}), ("gff", {}), ("laplacian", {}), ("dct-cv", {}),
+])  # fmt: skip
+def test_frames_are_let_go(selector, monkeypatch, method, options):
+    """However long the burst, few of its frames are there at a time."""
+    alive, most = weakref.WeakSet(), 0
+    read = Burst.__getitem__
+
+    def counting(burst, index):
+        nonlocal most
+        frame = Counted.__new__(Counted, burst.shape, np.float32)
+        frame[...] = read(burst, index)
+        alive.add(frame)
+        most = max(most, len(alive))
+        return frame
+
+    Counted.__hash__ = object.__hash__
+    monkeypatch.setattr(Burst, "__getitem__", counting)
+    sources, _ = frames()
+    fuse([source[:48, :64] for source in sources] * 6, model=method or selector, **options)
+    assert most <= 4
 
 
 def test_identical_frames_are_said_and_give_themselves(selector):

@@ -147,6 +147,17 @@ def test_bad_calls_are_named(selector, regressor):
         fuse_frames([pair.a, pair.b], model=selector, mode="both")
     with pytest.raises(ValueError, match="at least two pictures, not 1"):
         fuse_frames([pair.a], model=selector)
+    with pytest.raises(TypeError, match=r"float32 in 0\.\.1, not uint8: seamwise\.fuse takes other types"):
+        fuse_pair(*(np.zeros((8, 9), np.uint8),) * 2, model=selector)
+    for bad, message in ((np.float32(np.nan) * pair.a, "nan"), (2 * pair.a, r"must lie in 0\.\.1")):
+        with pytest.raises(ValueError, match=message):
+            fuse_pair(pair.a, bad, model=selector)
+        for mode in ("sequence", "together"):
+            with pytest.raises(ValueError, match=message):
+                fuse_frames([pair.a, pair.b, bad], model=selector, mode=mode)
+    for mode in ("sequence", "together"):
+        with pytest.raises(ValueError, match="same size and channels"):
+            fuse_frames([pair.a, pair.b, pair.b[1:]], model=selector, mode=mode)
     with pytest.raises(ValueError, match="grey pictures or 3 colours, not 2 channels"):
         fuse_pair(pair.a[..., :2], pair.b[..., :2], model=selector)
 

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from seamwise.fusion import FusionSettings, Simulation, fuse_pair, load, train
-from seamwise.fusion.train import _Fusion, fixed_pairs, regression_loss
+from seamwise.fusion.train import _Fusion, _thinned, fixed_pairs, regression_loss
 from seamwise.io.models import FusionInfo, load_model
 
 
@@ -16,12 +17,12 @@ def run(folder, pictures, settings, **options):
     return torch.load(folder / "checkpoint.pt", weights_only=True)["weights"]
 
 
-@pytest.mark.parametrize("output", ["selection", "picture"])
-def test_a_run_writes_a_model_that_fuses(tmp_path, pictures, quick, output):
-    run(tmp_path, pictures, replace(quick, output=output))
+@pytest.mark.parametrize("network", ["selection", "picture"])
+def test_a_run_writes_a_model_that_fuses(tmp_path, pictures, quick, network):
+    run(tmp_path, pictures, replace(quick, network=network))
     weights, info = load_model(tmp_path / "model.safetensors", FusionInfo)
-    assert info.output == output
-    assert weights["head.weight"].shape[0] == (2 if output == "selection" else 3)
+    assert info.output == network
+    assert weights["head.weight"].shape[0] == (2 if network == "selection" else 3)
     assert info.training["images"] == ["p0", "p1"]
     assert info.training["settings"]["simulation"]["sigma"] == [1.0, 5.0]
     (pair,) = fixed_pairs(pictures[2:], quick)
@@ -49,7 +50,7 @@ def test_other_pictures_are_refused_on_resuming(tmp_path, pictures, quick):
 
 
 def captured(pictures, settings):
-    """What goes into the network for one batch, with a network that says that source 0 is sharp everywhere."""
+    """What goes into the network for one batch, and the loss of a network that claims most for source 0 on the left."""
     task = _Fusion(None, settings, pictures, [])
     batch = [torch.stack(parts) for parts in zip(*(task.samples()[i] for i in range(2)), strict=True)]
     seen = []
@@ -57,33 +58,40 @@ def captured(pictures, settings):
     def net(images):
         seen.append(images)
         logits = torch.zeros(len(images), 2, *images.shape[2:])
-        logits[:, 0] = 3.0
+        logits[:, 0, :, : images.shape[3] // 3] = 3.0
+        logits[len(images) // 2 :, 0] += 1.0  # the other order looks different to it
         return logits
 
     return task.loss(net, batch), batch, seen[0]
 
 
-def test_both_orders_of_each_pair_are_in_every_batch_with_opposite_targets(pictures, quick):
-    loss, (a, b, _, mask), seen = captured(pictures, quick)
+def test_both_orders_of_each_pair_are_in_every_batch(pictures, quick):
+    _, (a, b, _, _), seen = captured(pictures, quick)
     assert torch.equal(seen[:2], torch.cat([a, b], 1))
     assert torch.equal(seen[2:], torch.cat([b, a], 1))
-    # −log z of the right source: 1 where the mask says that source 0 is blurred, and the reverse in the other order
-    z = torch.tensor([3.0, 0.0]).softmax(0).log()
-    expected = -(z[mask].mean() + z[1 - mask].mean()) / 2
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_target_of_channel_0_is_1_where_source_0_is_sharp(pictures, quick):
-    _, (a, b, truth, mask), _ = captured(pictures, quick)
-    sharp_a = (a == truth).all(1)
-    assert sharp_a[mask == 0].all()
-    assert (b == truth).all(1)[mask == 1].all()
+    """Written out for each pixel: −log of the probability of the source that equals the truth."""
+    loss, (a, b, truth, mask), _ = captured(pictures, quick)
+    sharp_a, sharp_b = ((x == truth).all(1) for x in (a, b))
+    assert torch.equal(mask.bool(), ~sharp_a | (sharp_a & sharp_b & mask.bool()))
+    left = torch.zeros(mask.shape[1:])
+    left[:, : mask.shape[2] // 3] = 3.0
+    costs = []
+    for order, extra in ((0, 0.0), (1, 1.0)):
+        first = torch.sigmoid(left + extra).expand(mask.shape)  # probability of source 0 of this order
+        first_is_sharp = (mask == 0) if order == 0 else (mask == 1)
+        costs.append(-torch.where(first_is_sharp, first, 1 - first).log().mean())
+    assert loss.item() == pytest.approx(sum(costs).item() / 2, rel=1e-5)
+    swapped = -torch.where(mask == 1, torch.sigmoid(left), 1 - torch.sigmoid(left)).log().mean()
+    assert abs(swapped - costs[0]) > 0.05  # so that exchanged targets would show
 
 
 def test_the_regression_losses_are_sums_over_channels_with_bounds():
     truth = torch.rand(2, 3, 5, 7, dtype=torch.float64)
     prediction = truth + 0.1
-    settings = FusionSettings(output="picture")
+    settings = FusionSettings(network="picture")
     bounds = 3 * 0.2  # minimum and maximum of each channel are off by 0.1
     for loss, distance in (("l1", 0.3), ("l2", 0.03), ("nps", 3 * np.tanh(0.3))):
         for on in (True, False):
@@ -99,17 +107,34 @@ def test_the_loss_falls_and_the_sharper_source_is_found(tmp_path, pictures):
     losses = []
     model = train(pictures, pictures, settings, output=tmp_path, device="cpu", report=lambda p: losses.append(p.loss))
     assert np.mean(losses[-10:]) < 0.75 * losses[0]
-    pairs = fixed_pairs(pictures, settings)
+    pairs = list(fixed_pairs(pictures, settings))
     loaded = load(model, device="cpu")
     fused = np.mean([np.abs(fuse_pair(p.a, p.b, model=loaded).image - p.truth).mean() for p in pairs])
     mean = np.mean([np.abs((p.a + p.b) / 2 - p.truth).mean() for p in pairs])
     assert fused < 0.8 * mean
 
 
+def test_validation_is_thinned_for_large_data_sets():
+    assert _thinned(range(64)) == range(64)
+    assert list(_thinned(range(130))) == list(range(0, 130, 3))
+
+
+def test_a_picture_that_cannot_be_read_is_said_before_the_first_step(tmp_path, pictures, quick):
+    bad = replace(pictures[0], image=tmp_path / "bad.tif")
+    tifffile.imwrite(bad.image, np.zeros((72, 96), np.float32))
+    with pytest.raises(ValueError, match=r"bad\.tif"):
+        run(tmp_path, [bad, *pictures], quick)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="sigma must be a range from low to high"):
         FusionSettings(simulation=Simulation(sigma=(3.0, 1.0)))
-    with pytest.raises(ValueError, match="output"):
-        FusionSettings(output="both")
+    with pytest.raises(ValueError, match="network"):
+        FusionSettings(network="both")
+    with pytest.raises(ValueError, match="loss, alpha and bounds are options of network 'picture'"):
+        FusionSettings(loss="l1")
+    with pytest.raises(ValueError, match="brightness must be 0 for network 'picture'"):
+        FusionSettings(network="picture", simulation=Simulation(brightness=0.1))
     assert FusionSettings().alpha == 6
     assert FusionSettings().simulation.sigma == (1, 5)

@@ -106,6 +106,22 @@ def test_shapes_always_have_two_parts_even_on_tiny_pictures():
     assert len(np.unique(random_shapes((1, 2), rng=0))) == 2
 
 
+@pytest.mark.parametrize("sigma", [0.6, 1.0, 2.0])
+def test_a_small_disc_has_little_more_variance_than_the_gaussian(sigma):
+    point = np.zeros((21, 21), np.float32)
+    point[10, 10] = 1
+    variance = (blur(point, sigma, "disc").sum(0) * (np.arange(21) - 10) ** 2).sum()
+    assert sigma**2 < variance < sigma**2 + 0.17
+
+
+def test_one_channel_is_a_channel():
+    image = picture((6, 8, 1))
+    for options in ({}, {"kernel": "disc"}, {"edges": "matte"}):
+        pair = focus_pair(image, LEFT, sigma=1.0, **options)
+        assert pair.a.shape == (6, 8, 1)
+        np.testing.assert_allclose(pair.a[..., 0], focus_pair(image[..., 0], LEFT, sigma=1.0, **options).a, atol=1e-6)
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"mask": np.zeros((6, 8))}, r"mask is 0.0 everywhere: draw it again"),
     ({"mask": np.ones((6, 8))}, r"mask is 1.0 everywhere"),
@@ -113,6 +129,10 @@ def test_shapes_always_have_two_parts_even_on_tiny_pictures():
     ({"mask": LEFT[:, :5]}, r"mask must have the picture's size \(6, 8\), not \(6, 5\)"),
     ({"sigma": 0.0}, "sigma must be positive"),
     ({"sigma": (3, 1)}, "sigma must be positive, or a range"),
+    ({"sigma": [3, 1]}, "sigma must be positive, or a range"),
+    ({"edges": "Matte"}, "edges must be hard or matte and kernel gaussian or disc, not 'Matte'"),
+    ({"kernel": "gauss"}, "not 'hard' and 'gauss'"),
+    ({"noise": np.nan}, "noise and brightness must be 0 or more, not nan"),
     ({"noise": -1.0}, "noise and brightness must be 0 or more"),
     ({"image": picture() * 255}, r"image must lie in 0\.\.1"),
     ({"image": picture() * np.nan}, r"image must lie in 0\.\.1, not nan"),

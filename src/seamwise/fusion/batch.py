@@ -1,7 +1,7 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,19 @@ from PIL import Image
 
 from seamwise.fusion.align import Alignment
 from seamwise.fusion.align import Model as Motion
-from seamwise.fusion.burst import find_frames, natural_order
-from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method
-from seamwise.fusion.predict import Mode, Model, check_options
+from seamwise.fusion.burst import Burst, find_frames, natural_order
+from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method, method_of
+from seamwise.fusion.predict import TILE, Mode, Model
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.images import SUFFIXES
 from seamwise.io.outcome import Outcome, naming
-from seamwise.io.photo import photo_header, write_photo
+from seamwise.io.photo import write_photo
 
-_BYTES_PER_PIXEL = {"focus": 76, "laplacian": 130, "gff": 120, "dct": 60, "dct-cv": 60, "matting": 400, "cnn": 120}
+# measured: see memory_estimate
+_BYTES_PER_PIXEL = {"laplacian": 100, "gff": 120, "dct": 50, "dct-cv": 50, "matting": 110, "cnn": 100}
+_NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
 _ALIGNED_BYTES = 24
-_BASE = 600e6
+_PROGRAM = 500e6
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,25 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """Frames and the picture they become."""
+    """Frames and the picture they become; or what is wrong with the folder they should lie in."""
 
     frames: tuple[Path, ...]
     output: Path
+    fault: str = ""
+
+    def depth_map(self) -> Path:
+        """Where the depth map goes."""
+        return self.output.with_name(f"{self.output.stem}_depth.png")
+
+    def focus_map(self, number: int) -> Path:
+        """Where the focus map of a frame goes."""
+        return self.output.with_name(f"{self.output.stem}_focus_{number}.png")
+
+    def outputs(self, options: Options) -> list[Path]:
+        """All that the job writes, the picture first."""
+        maps = [self.depth_map()] if options.depth_map else []
+        maps += [self.focus_map(number) for number in range(len(self.frames))] if options.focus_maps else []
+        return [self.output, *maps]
 
 
 def fuse_files(
@@ -67,13 +84,14 @@ def fuse_files(
     *,
     overwrite: bool = False,
     device: str = "auto",
+    announce: Callable[[str], None] = lambda text: None,
     report: Report = lambda stage, done, total: None,
 ) -> Iterator[Outcome]:
     """Fuse one burst into a picture file, or many into a folder, one by one.
 
     What would stop the whole job is checked at the call; the work is done as the outcomes are drawn. A burst that
-    cannot be read, aligned or fused is reported and left out; the others go on. Errors of writing are raised. A
-    picture that is there already is passed over, unless `overwrite`.
+    cannot be read, aligned or fused is reported and left out; the others go on. Errors of writing are raised. Of many
+    bursts, those whose picture is there already are passed over, unless `overwrite`.
 
     Parameters
     ----------
@@ -83,34 +101,44 @@ def fuse_files(
         A picture file, or a folder, made if it is not there.
     options : Options
     overwrite : bool
+        Fuse again what is there. Old maps beside the picture are deleted first.
     device : str
         See `engine.devices.choose_device`.
+    announce : function
+        Called before each burst with what is about to be done, and about how much memory it takes.
     report : function
         See `fuse`.
 
     Raises
     ------
     ValueError
-        The options do not fit each other, or an output would replace a frame.
+        The options do not fit each other, or a result would replace a frame or lie among the frames.
+    FileExistsError
+        A result of one burst is there already, and `overwrite` is False.
     OSError
         An input is not there, or the output cannot be written.
     """
-    jobs = plan(inputs, output)
-    if options.alignment is not None and (len(jobs) > 1 or not options.align):
-        raise ValueError("an alignment file goes with one burst that is aligned: leave it out")
+    jobs = plan(inputs, output, options)
+    single = _is_picture(output)
+    if single and not overwrite:
+        there = next((path for path in jobs[0].outputs(options) if path.exists()), None)
+        if there is not None:
+            raise FileExistsError(f"{there} is there already: --overwrite replaces it")
+    _check_alignment_file(options, single)
     model: str | Model = options.method
     if options.method not in CLASSICAL:
         model = load_method(options.method, device=device)
-        check_options(model, mode=options.mode, tile=options.tile)
+    method_of(model, mode=options.mode, near=options.near, tile=options.tile, device=device)
     make_folder(jobs[0].output.parent)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             if job.output.exists() and not overwrite:
-                yield Outcome(job.output, len(jobs), messages=(f"{job.output} is there already",))
+                yield Outcome(job.output, len(jobs), messages=(_passed_over(job, options),))
                 continue
             try:
-                fusion = _fuse_job(job, options, model, device, report)
+                _prepare(job, options, model, overwrite, announce)
+                fusion = _fused(job, options, model, device, report)
             except (ValueError, TypeError, OSError, MemoryError) as error:
                 yield Outcome(job.output, len(jobs), True, (naming(job.output, error),))
                 continue
@@ -122,7 +150,7 @@ def fuse_files(
     return outcomes()
 
 
-def plan(inputs: Sequence[str | Path], output: Path) -> list[Job]:
+def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options()) -> list[Job]:
     """Say which frames become which picture.
 
     With an output that ends like a picture, all inputs are the frames of one burst. Otherwise the output is a folder,
@@ -132,36 +160,47 @@ def plan(inputs: Sequence[str | Path], output: Path) -> list[Job]:
     Raises
     ------
     ValueError
-        An output is one of the frames, two bursts have the same name, or a frame is given where a folder is expected.
+        A result is one of the frames, or would lie in a folder of frames, where the next run would take it for one;
+        two bursts would write the same file; a frame is given where a folder is expected, or the output ends like
+        a picture that cannot be written.
     FileNotFoundError
-        An input is not there or holds no picture.
+        An input is not there, or one burst has no picture.
     """
-    if output.suffix.lower() in SUFFIXES:
+    if _is_picture(output):
         jobs = [Job(tuple(find_frames(inputs)), output)]
+    elif output.suffix and not output.is_dir():
+        raise ValueError(f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix")
     else:
-        folders = [folder for given in inputs for folder in _burst_folders(Path(given))]
-        bursts = [(folder, find_frames([folder])) for folder in folders]
-        jobs = [Job(tuple(frames), output / (folder.name + frames[0].suffix)) for folder, frames in bursts]
-    written: dict[Path, Path] = {}
+        jobs = [_job_of(folder, output) for given in inputs for folder in _burst_folders(Path(given))]
+    _check_outside(output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output))
+    frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
+    written: dict[Path, Job] = {}
     for job in jobs:
-        place = job.output.resolve()
-        if place in written:
-            raise ValueError(f"{written[place]} and {job.frames[0].parent} would both become {job.output}: rename one")
-        written[place] = job.frames[0].parent
-    for job in jobs:
-        taken = next((frame for frame in job.frames if frame.resolve() in written), None)
-        if taken is not None:
-            raise ValueError(f"{taken} is a frame and would be replaced: name another output")
+        for path in job.outputs(options):
+            place = path.resolve()
+            if place in frames:
+                raise ValueError(f"{frames[place]} is a frame and would be replaced: name another output")
+            if place in written:
+                raise ValueError(f"two bursts would both write {path}: rename the folder of one")
+            written[place] = job
     return jobs
 
 
-def memory_estimate(shape: tuple[int, ...], *, method: str = "focus-seg", aligned: bool = True) -> int:
+def memory_estimate(
+    shape: tuple[int, ...], *, method: str | Model = "focus-seg", aligned: bool = True, tile: int | None = None
+) -> int:
     """Bytes of memory that fusing takes, roughly, for frames of this shape; their number does not matter.
 
-    Measured with three frames of 24 megapixels in colour: see the benchmarks page. Grey frames take less.
+    A network adds what a tile of features takes. Measured with three colour frames of 24 megapixels on a CPU: see the
+    benchmarks page. Grey frames take less.
     """
-    per_pixel = _BYTES_PER_PIXEL.get(method, _BYTES_PER_PIXEL["focus"]) + aligned * _ALIGNED_BYTES
-    return int(_BASE + per_pixel * shape[0] * shape[1])
+    pixels = shape[0] * shape[1]
+    per_pixel = _ALIGNED_BYTES * aligned
+    if isinstance(method, str) and method in CLASSICAL:
+        return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[method]) * pixels)
+    width = 16 if isinstance(method, str) else method.info.architecture.width
+    in_tile = min(pixels, (TILE if tile is None else tile) ** 2)
+    return int(_PROGRAM + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels + _TILE_BYTES_PER_FEATURE * width * in_tile)
 
 
 def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
@@ -175,18 +214,32 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
             return
         from matplotlib import colormaps  # slow to import, needed only here
 
-        picture = Image.fromarray(depth.astype(np.uint8)).convert("L")
+        picture = Image.fromarray(depth.astype(np.uint8))
         colours = colormaps["viridis"](np.linspace(0, 1, count))[:, :3]
         picture.putpalette(np.round(255 * colours).astype(np.uint8).tobytes())
         picture.save(temporary, format="PNG")
 
 
-def _fuse_job(job: Job, options: Options, model: str | Model, device: str, report: Report) -> Fusion:
-    header = photo_header(job.frames[0])
-    if header.dtype.itemsize > 1 and job.output.suffix.lower() in (".jpg", ".jpeg"):
+def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, announce: Callable[[str], None]) -> None:
+    """Find out before the work what would stop it, and clear the way."""
+    if job.fault:
+        raise ValueError(job.fault)
+    burst = Burst(job.frames)  # reads the headers of all frames
+    if burst.dtype.itemsize > 1 and job.output.suffix.lower() in (".jpg", ".jpeg"):
         raise ValueError("a JPEG holds 8 bits and the frames have 16: name it .png or .tif")
-    needed = memory_estimate(header.shape, method=options.method, aligned=options.align)
+    there = next((path for path in job.outputs(options) if path.exists()), None)
+    if there is not None and not overwrite:
+        raise FileExistsError(f"{there} is there already: --overwrite replaces it")
+    needed = memory_estimate(burst.shape, method=model, aligned=options.align, tile=options.tile)
     _check_memory(needed)
+    size = " × ".join(str(length) for length in burst.shape[1::-1])
+    announce(f"{job.output}: {len(job.frames)} frames of {size} pixels, about {needed / 1e9:.1f} GB of memory")
+    if job.output.exists():
+        for old in (job.depth_map(), *job.output.parent.glob(f"{job.output.stem}_focus_*.png")):
+            old.unlink(missing_ok=True)
+
+
+def _fused(job: Job, options: Options, model: str | Model, device: str, report: Report) -> Fusion:
     align: bool | Alignment = options.align
     if options.alignment is not None and options.alignment.exists():
         align = Alignment.load(options.alignment)
@@ -200,13 +253,30 @@ def _write(job: Job, fusion: Fusion, options: Options) -> None:
     """The picture comes last: while it is missing, the burst counts as not done."""
     if options.alignment is not None and fusion.alignment is not None and not options.alignment.exists():
         fusion.alignment.save(options.alignment)
-    beside = job.output.parent / job.output.stem
     if options.depth_map:
-        write_depth(beside.with_name(f"{beside.name}_depth.png"), fusion.depth, len(job.frames))
+        write_depth(job.depth_map(), fusion.depth, len(job.frames))
     for number in range(len(job.frames) if options.focus_maps else 0):
-        white = (255 * (fusion.depth == number)).astype(np.uint8)
-        write_photo(beside.with_name(f"{beside.name}_focus_{number}.png"), white)
+        write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
     write_photo(job.output, fusion.image, exif=fusion.exif, icc=fusion.icc)
+
+
+def _passed_over(job: Job, options: Options) -> str:
+    missing = [path.name for path in job.outputs(options) if not path.exists()]
+    without = f", without {missing[0]}: --overwrite makes it" if missing else ""
+    return f"{job.output} is there already{without}"
+
+
+def _is_picture(output: Path) -> bool:
+    return output.suffix.lower() in SUFFIXES and not output.is_dir()
+
+
+def _job_of(folder: Path, output: Path) -> Job:
+    name = folder.resolve().name
+    try:
+        frames = find_frames([folder])
+    except (ValueError, OSError) as error:
+        return Job((), output / f"{name}.png", fault=str(error))
+    return Job(tuple(frames), output / (name + frames[0].suffix))
 
 
 def _burst_folders(given: Path) -> list[Path]:
@@ -217,6 +287,25 @@ def _burst_folders(given: Path) -> list[Path]:
     inside = sorted((path for path in given.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
     pictures = any(path.suffix.lower() in SUFFIXES for path in given.iterdir())
     return [given] if pictures or not inside else inside
+
+
+def _check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool) -> None:
+    """Raise ValueError if results would lie in a folder that is an input, where the next run finds them."""
+    place = folder.resolve()
+    for given in (Path(given) for given in inputs):
+        inside = place == given.resolve() or (nested and given.resolve() in place.parents)
+        if given.is_dir() and inside:
+            raise ValueError(f"results in {folder} would be taken for frames by the next run: write outside of {given}")
+
+
+def _check_alignment_file(options: Options, single: bool) -> None:
+    file = options.alignment
+    if file is None:
+        return
+    if not single or not options.align:
+        raise ValueError("an alignment file goes with one burst that is aligned: leave it out")
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {file}: it is a folder, or lies in none; name a file")
 
 
 def _check_memory(needed: int) -> None:

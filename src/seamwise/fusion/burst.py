@@ -24,7 +24,7 @@ class Burst(Sequence[Picture]):
 
     Parameters
     ----------
-    frames : sequence of paths, or of (Y, X) or (Y, X, C) arrays
+    frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
         uint8, uint16 or floats in 0..1; all of one size, type and number of channels.
 
     Attributes
@@ -34,9 +34,8 @@ class Burst(Sequence[Picture]):
     shape, dtype
         Of each frame as it is given.
     exif, icc : bytes
-        Of the first frame that has any; known once it was read.
+        Of the first frame, known once it was read; empty if it has none.
     notes : list of str
-        What the user should know about the frames read so far.
 
     Raises
     ------
@@ -65,8 +64,9 @@ class Burst(Sequence[Picture]):
         headers = [_header(frame, name) for frame, name in zip(self.frames, self.names, strict=True)]
         _check_alike(headers, self.names)
         self.shape, self.dtype = headers[0].shape, headers[0].dtype
-        self.exif = self.icc = b""
-        self.notes: list[str] = []
+        self.exif = b""
+        self._profiles: dict[int, bytes] = {}
+        self._notes: list[str] = []
         self._checksums: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -90,15 +90,29 @@ class Burst(Sequence[Picture]):
         except ValueError as error:
             raise ValueError(naming(Path(self.names[number]), error)) from error
 
+    @property
+    def icc(self) -> bytes:
+        """Colour profile of the first frame."""
+        return self._profiles.get(0, b"")
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the frames read so far."""
+        others = [self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc]
+        mixed = [f"{', '.join(others)}: the colour profile differs from that of {self.names[0]}, which is kept"]
+        return self._notes + mixed * (bool(others) and 0 in self._profiles)
+
     def _remember(self, number: int, photo: Photo) -> None:
-        self.exif, self.icc = self.exif or photo.exif, self.icc or photo.icc
+        self._profiles[number] = photo.icc
+        if number == 0:
+            self.exif = photo.exif
         checksum = zlib.crc32(np.ascontiguousarray(photo.pixels).data)
         twin = next((i for i, other in self._checksums.items() if other == checksum), None)
         self._checksums[number] = checksum
         if twin is not None:
-            self.notes.append(f"{self.names[number]} is identical to {self.names[twin]}")
+            self._notes.append(f"{self.names[number]} is identical to {self.names[twin]}")
         if photo.note:
-            self.notes.append(photo.note)
+            self._notes.append(photo.note)
 
 
 def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
@@ -135,7 +149,7 @@ def natural_order(path: Path) -> tuple[Any, ...]:
 def _header(frame: NDArray[Any] | Path, name: str) -> Header:
     if isinstance(frame, Path):
         return photo_header(frame)
-    if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (1,), (3,)):
+    if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):
         raise ValueError(f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, not of shape {frame.shape}")
     return Header(frame.shape, frame.dtype)
 

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from seamwise.fusion.settings import Simulation
 from seamwise.io.images import by_stem, find_images, read_image, read_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.photo import read_photo
 from seamwise.synth.focus import FocusPair, as_unit, draw_mask, focus_pair, random_shapes
 
 _ANNOTATOR = re.compile(r"_h\d+$")  # x_h0.png, x_h1.png, …: segments of x by several people
@@ -41,13 +42,9 @@ class SegmentedPicture:
     panoptic: bool = False
 
     def read(self) -> NDArray[Any]:
-        """Return the picture as `(Y, X, 3)`, in the type of the file."""
-        stored = read_image(self.image)
-        if stored.axes not in ("YX", "CYX") or (stored.axes == "CYX" and len(stored.data) != 3):
-            raise ValueError(f"{self.image} is no grey or RGB picture: its axes are {stored.axes}, {stored.data.shape}")
-        if stored.axes == "YX":
-            return np.repeat(stored.data[..., np.newaxis], 3, axis=2)
-        return np.moveaxis(stored.data, 0, 2)
+        """Return the picture as `(Y, X, 3)`, uint8 or uint16."""
+        pixels = read_photo(self.image).pixels
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=2)
 
     def read_segments(self, path: Path) -> NDArray[np.int64]:
         """Return one of the segmentations as `(Y, X)` numbers."""
@@ -120,10 +117,10 @@ def split(
     >>> ["".join(picture.name for picture in part) for part in (parts.training, parts.validation, parts.left_out)]
     ['cdgh', 'bf', 'ae']
     """
-    left_out = tuple(pictures[::leave_out_every]) if leave_out_every else ()
-    others = [picture for picture in pictures if picture not in left_out]
-    validation = tuple(others[::hold_out_every])
-    return Split(tuple(picture for picture in others if picture not in validation), validation, left_out)
+    left_out = pictures[::leave_out_every] if leave_out_every else ()
+    others = [p for i, p in enumerate(pictures) if leave_out_every is None or i % leave_out_every]
+    training = [p for i, p in enumerate(others) if i % hold_out_every]
+    return Split(tuple(training), tuple(others[::hold_out_every]), tuple(left_out))
 
 
 def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
@@ -147,11 +144,12 @@ def _coco_pictures(path: Path, images: Path | None) -> list[SegmentedPicture]:
         raise FileNotFoundError(f"there is no file {path}")
     content = read_json(path)
     try:
-        names = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
-        coded = {entry["image_id"]: str(entry["file_name"]) for entry in content["annotations"]}
-        pairs = [(images / names[number], path.with_suffix("") / file) for number, file in coded.items()]
+        names = {entry["id"]: images / str(entry["file_name"]) for entry in content["images"]}
+        coded = {entry["image_id"]: path.with_suffix("") / str(entry["file_name"]) for entry in content["annotations"]}
+        pairs = [(names[number], file) for number, file in coded.items()]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not in MS COCO's panoptic format: it lacks {error}") from error
+    by_stem(image for image, _ in pairs)
     for file in (file for pair in pairs for file in pair):
         if not file.is_file():
             raise FileNotFoundError(f"{path} names {file}, which is not there")

@@ -42,6 +42,28 @@ def checked_frames(frames: Frames) -> tuple[int, ...]:
     return frames[0].shape
 
 
+def checked_picture(picture: NDArray[Any], *, shape: tuple[int, ...] | None = None) -> Picture:
+    """Return the picture, if it is what `Frames` hold.
+
+    Raises
+    ------
+    TypeError
+        It is not float32.
+    ValueError
+        It is not `(Y, X)` or `(Y, X, C)`, has another shape than `shape`, or leaves 0..1.
+    """
+    if picture.dtype != np.float32:
+        raise TypeError(f"frames must be float32 in 0..1, not {picture.dtype}: seamwise.fuse takes other types")
+    if picture.ndim not in (2, 3) or picture.size == 0:
+        raise ValueError(f"frames must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {picture.shape}")
+    if shape is not None and picture.shape != shape:
+        raise ValueError(f"frames must have the same size and channels, not {shape} and {picture.shape}")
+    low, high = float(picture.min()), float(picture.max())
+    if not (low >= 0 and high <= 1):  # also catches NaN
+        raise ValueError(f"frames must lie in 0..1, not {low}..{high}")
+    return picture
+
+
 def luminance(image: Picture) -> Picture:
     """Y′ of Rec. 601, 0.299·R + 0.587·G + 0.114·B; a grey picture as it is, other channels by their mean."""
     if image.ndim == 2:

@@ -50,7 +50,8 @@ class Fusion:
     depth : (Y, X) unsigned integer array
         The frame, counted from 0, that each pixel comes from, or mostly comes from.
     alignment : Alignment, optional
-        How the frames were laid over each other; None if they were taken as they are.
+        How the frames were laid over each other; None if they were taken as they are. It fits any burst of the same
+        number of frames, size and channels.
     notes : tuple of str
         What the user should know, one line each.
     exif, icc : bytes
@@ -133,16 +134,17 @@ def fuse(
     True
     """
     burst = Burst(frames)
-    method, passes = _method(model, mode=mode, near=near, tile=tile, device=device)
+    method, passes = method_of(model, mode=mode, near=near, tile=tile, device=device)
     count = len(burst)
     alignment = None
     laid: Frames = burst
     if isinstance(align, Alignment):
-        align.check_fits(burst, names=burst.names)
         alignment = align
     elif align:
         watched = Watched(burst, partial(report, "align"), count)
-        alignment = estimate_alignment(watched, model=motion, exposure=exposure, names=burst.names)
+        alignment = estimate_alignment(
+            watched, model=motion, exposure=exposure, names=[Path(name).name for name in burst.names]
+        )
     if alignment is not None:
         laid = Aligned(burst, alignment, crop=crop)
     fused = method(Watched(laid, partial(report, "fuse"), passes * count))
@@ -186,10 +188,18 @@ class Watched(Sequence[Picture]):
         return frame
 
 
-def _method(
+def method_of(
     model: str | Path | Model, *, mode: Mode, near: bool | None, tile: int | None, device: str
 ) -> tuple[Callable[[Frames], Fused], int]:
-    """How to fuse, and how often that reads each frame; what could be wrong is found before a frame is read."""
+    """Return how to fuse, and how often that reads each frame.
+
+    Raises
+    ------
+    ValueError
+        A classical method has no such option, tiles are too small, or the network cannot fuse in this mode.
+    FileNotFoundError
+        There is no such model.
+    """
     if isinstance(model, str) and model in CLASSICAL:
         if mode != "sequence" or near is not None or tile is not None:
             raise ValueError(f"mode, near and tile are options of networks; the method {model} has none of them")

@@ -1,9 +1,9 @@
 """Fuse with a trained network: pairs, bursts frame by frame, bursts all at once; see `fuse_pair`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype
+from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, checked_picture, depth_dtype
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
@@ -59,13 +59,18 @@ def fuse_pair(a: Picture, b: Picture, *, model: Model, near: bool | None = None,
     Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would depend on the order.
     """
     check_options(model, tile=tile)
-    checked_pair(a, b)
+    checked_picture(a)
+    checked_picture(b, shape=a.shape)
+    return _fused(a, b, model=model, near=near, tile=tile)
+
+
+def _fused(a: Picture, b: Picture, *, model: Model, near: bool | None, tile: int | None) -> Fused:
     near = model.info.output == "picture" if near is None else near
     shape = a.shape[:2]
     image, depth = np.empty_like(a), np.empty(shape, np.uint8)
     selects = model.info.output == "selection"
     channels = 1 if selects else model.info.colours
-    for box, slab in _slabs(shape, partial(_output, a, b, model), channels, tile):
+    for box, slab in _slabs(shape, partial(_output, a, b, model), channels, model, tile):
         part_a, part_b = a[box], b[box]
         fused = _selected(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
         nearer = _distance(fused, part_b) - _distance(fused, part_a) if near or not selects else None
@@ -106,10 +111,14 @@ def fuse_frames(
         Fewer than two frames, frames of different shapes, or "together" with a network that selects no source.
     """
     check_options(model, mode=mode, tile=tile)
-    checked_frames(frames)
+    shape = checked_frames(frames)
     if mode == "together":
-        return _together(frames, model=model, near=bool(near), tile=tile)
-    return functional_power(partial(fuse_pair, model=model, near=near, tile=tile), frames)
+        return _together(frames, shape, model=model, near=bool(near), tile=tile)
+
+    def step(a: Picture, b: Picture) -> Fused:
+        return _fused(a, checked_picture(b, shape=shape), model=model, near=near, tile=tile)
+
+    return functional_power(step, frames)
 
 
 def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = None) -> None:
@@ -127,11 +136,11 @@ def passes(mode: Mode, *, near: bool) -> int:
     return 1 if mode == "sequence" else 1 + _ROUNDS + near
 
 
-def _together(frames: Frames, *, model: Model, near: bool, tile: int | None) -> Fused:
+def _together(frames: Frames, shape: tuple[int, ...], *, model: Model, near: bool, tile: int | None) -> Fused:
     """Score every frame against a reference, which is the mean at first, then what that gave."""
-    reference = np.zeros_like(frames[0])
+    reference = np.zeros(shape, np.float32)
     for number in range(len(frames)):
-        reference += frames[number] / np.float32(len(frames))
+        reference += checked_picture(frames[number], shape=shape) / np.float32(len(frames))
     for _ in range(_ROUNDS):
         fused = _weighed(frames, reference, model, tile)
         reference = fused.image
@@ -146,8 +155,7 @@ def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None)
     depth = np.zeros(shape, depth_dtype(len(frames)))
     for number in range(len(frames)):
         frame = frames[number]
-        checked_pair(frame, reference)
-        for box, slab in _slabs(shape, partial(_score, frame, reference, model), 1, tile):
+        for box, slab in _slabs(shape, partial(_score, frame, reference, model), 1, model, tile):
             score, before = slab[0], highest[box]
             depth[box][score > before] = number
             now = np.maximum(score, before)
@@ -176,9 +184,13 @@ def _nearest_of_all(frames: Frames, image: Picture) -> Fused:
 
 
 def _slabs(
-    shape: tuple[int, ...], compute: Callable[[tuple[slice, ...]], NDArray[np.float32]], channels: int, tile: int | None
-) -> Any:
-    parts = tiles(shape, size=TILE if tile is None else tile, overlap=_OVERLAP, multiple=16)
+    shape: tuple[int, ...],
+    compute: Callable[[tuple[slice, ...]], NDArray[np.float32]],
+    channels: int,
+    model: Model,
+    tile: int | None,
+) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
+    parts = tiles(shape, size=TILE if tile is None else tile, overlap=_OVERLAP, multiple=model.net.multiple)
     return blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
 
 
@@ -234,9 +246,3 @@ def _distance(x: Picture, y: Picture) -> NDArray[np.float32]:
 
 def _times(picture: Picture, weight: NDArray[np.float32]) -> Picture:
     return picture * (weight if picture.ndim == 2 else weight[..., np.newaxis])
-
-
-def checked_pair(a: Picture, b: Picture) -> None:
-    """Raise ValueError unless the pictures have the same shape."""
-    if a.shape != b.shape:
-        raise ValueError(f"frames must have the same size and channels, not {a.shape} and {b.shape}")

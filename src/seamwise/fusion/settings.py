@@ -58,7 +58,7 @@ class FusionSettings(RunSettings):
 
     Attributes
     ----------
-    output : {"selection", "picture"}
+    network : {"selection", "picture"}
         HF-Seg: the probability of each source, trained with cross entropy. HF-Reg: the fused colours, trained with
         `loss`.
     loss : {"nps", "l1", "l2"}
@@ -77,7 +77,7 @@ class FusionSettings(RunSettings):
     400 pixels. For runs of thousands of steps that rate is too low; the default here is 1e-3 after a warm-up.
     """
 
-    output: Literal["selection", "picture"] = "selection"
+    network: Literal["selection", "picture"] = "selection"
     loss: Literal["nps", "l1", "l2"] = "nps"
     alpha: Annotated[float, Field(gt=0)] = 6.0
     bounds: bool = True
@@ -85,3 +85,11 @@ class FusionSettings(RunSettings):
     batch_size: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     warmup: Annotated[int, Field(ge=0)] = 50
+
+    @model_validator(mode="after")
+    def _fits_the_network(self) -> Self:
+        if self.network == "selection" and (self.loss, self.alpha, self.bounds) != ("nps", 6.0, True):
+            raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
+        if self.network == "picture" and self.simulation.brightness > 0:
+            raise ValueError("brightness must be 0 for network 'picture': one truth is asked of both orders of a pair")
+        return self

@@ -1,6 +1,6 @@
 """Train a fusion network, HF-Seg or HF-Reg; see `train`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pa
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo
+from seamwise.io.photo import photo_header
 from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
 from seamwise.metrics.fusion import psnr, ssim
 from seamwise.synth.focus import FocusPair
 
 _COLOURS = 3
+MOST_VALIDATED = 64
 
 
 def train(
@@ -42,7 +44,7 @@ def train(
     settings : FusionSettings
     output, resume, device, report
         See `engine.loop.fit`. The model kept is the one with the highest mean PSNR on one fixed pair from each
-        validation picture.
+        validation picture, of up to 64 pictures spread over them.
 
     Returns
     -------
@@ -52,25 +54,25 @@ def train(
     Raises
     ------
     ValueError
-        There are no pictures, or one is not grey or RGB; the checkpoint belongs to other settings or pictures; the
-        loss is no longer finite.
+        There are no pictures, or one is no photograph in grey or RGB; the checkpoint belongs to other settings or
+        pictures; the loss is no longer finite.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from.
     """
     if not training or not validation:
         raise ValueError(f"{len(training)} training and {len(validation)} validation pictures: one of each is needed")
     check_output(output, resume=resume)
-    task = _Fusion(_describe(settings, training, validation), settings, training, fixed_pairs(validation, settings))
+    for picture in (*training, *validation):
+        photo_header(picture.image)  # says now what could not be read in the middle of the run
+    task = _Fusion(_describe(settings, training, validation), settings, training, validation)
     return fit(task, settings, output=output, resume=resume, device=device, report=report)
 
 
-def fixed_pairs(pictures: Sequence[SegmentedPicture], settings: FusionSettings) -> list[FocusPair]:
+def fixed_pairs(pictures: Sequence[SegmentedPicture], settings: FusionSettings) -> Iterator[FocusPair]:
     """One pair from each whole picture, the same whenever it is called, without noise: to compare models on."""
     simulation = replace(settings.simulation, noise=0.0, brightness=0.0, scale=0.0, gamma=0.0, grey=0.0)
-    return [
-        make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng(number))
-        for number, picture in enumerate(pictures)
-    ]
+    for number, picture in enumerate(pictures):
+        yield make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng(number))
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class _Fusion:
     info: FusionInfo
     settings: FusionSettings
     training: Sequence[SegmentedPicture]
-    pairs: Sequence[FocusPair]
+    validation: Sequence[SegmentedPicture]
 
     def samples(self) -> FocusSamples:
         settings = self.settings
@@ -96,19 +98,25 @@ class _Fusion:
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
         a, b, truth, mask = batch
         prediction = net(torch.cat([torch.cat([a, b], 1), torch.cat([b, a], 1)]))
-        if self.settings.output == "selection":
+        if self.settings.network == "selection":
             # channel i is the probability of source i: source 1 where the mask says that source 0 is blurred
             return cross_entropy(prediction, torch.cat([mask, 1 - mask]))
         return regression_loss(prediction, torch.cat([truth, truth]), self.settings)
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean PSNR and SSIM against the sharp pictures."""
-        fused = [fuse_pair(pair.a, pair.b, model=model).image for pair in self.pairs]
-        scored = [(255 * np.clip(image, 0, 1), 255 * pair.truth) for image, pair in zip(fused, self.pairs, strict=True)]
-        return {
-            "psnr": float(np.mean([psnr(*images) for images in scored])),
-            "ssim": float(np.mean([ssim(*images) for images in scored])),
-        }
+        scores = []
+        for pair in fixed_pairs(_thinned(self.validation), self.settings):
+            image = 255 * np.clip(fuse_pair(pair.a, pair.b, model=model).image, 0, 1)
+            truth = 255 * pair.truth
+            scores.append((psnr(image, truth), ssim(image, truth)))
+        means = np.mean(scores, axis=0)
+        return {"psnr": float(means[0]), "ssim": float(means[1])}
+
+
+def _thinned(pictures: Sequence[SegmentedPicture]) -> Sequence[SegmentedPicture]:
+    """Every n-th picture, so that a validation takes seconds also for a large data set."""
+    return pictures[:: -(-len(pictures) // MOST_VALIDATED)]
 
 
 def regression_loss(prediction: Tensor, truth: Tensor, settings: FusionSettings) -> Tensor:
@@ -126,12 +134,12 @@ def _describe(
     return FusionInfo(
         architecture=Architecture(
             in_channels=2 * _COLOURS,
-            out_channels=2 if settings.output == "selection" else _COLOURS,
+            out_channels=2 if settings.network == "selection" else _COLOURS,
             width=settings.width,
             depth=settings.depth,
             norm=settings.norm,
         ),
-        output=settings.output,
+        output=settings.network,
         training={
             "settings": recorded(settings),
             "images": [picture.name for picture in training],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ class FocusPair:
     a, b : (Y, X) or (Y, X, C) float32 array
         The sources: `a` is blurred where `mask` is 1, `b` where it is 0.
     truth : array of the same shape
-        The scene in focus everywhere, at the brightness of `a`.
+        The scene in focus everywhere, without noise and change of brightness.
     mask : (Y, X) bool array
         The focus map g^b.
     """
@@ -39,7 +39,7 @@ def focus_pair(
     image: NDArray[Any],
     mask: NDArray[Any],
     *,
-    sigma: float | tuple[float, float] = (1.0, 5.0),
+    sigma: float | Sequence[float] = (1.0, 5.0),
     edges: Edges = "hard",
     kernel: Kernel = "gaussian",
     noise: float = 0.0,
@@ -69,7 +69,8 @@ def focus_pair(
         Standard deviation of the blur in pixels, or the range it is drawn from uniformly.
     edges : {"hard", "matte"}
     kernel : {"gaussian", "disc"}
-        "disc" is the uniform disc of radius 2σ, an ideal lens's point spread; it has the Gaussian's variance.
+        "disc" is the uniform disc of radius 2σ, an ideal lens's point spread. It has the Gaussian's variance, and
+        up to 0.17 pixel² more, since the pixels on its rim are shares of it.
     noise : float
         Largest standard deviation of Gaussian sensor noise; that of the pair is uniform in 0..noise.
     brightness : float
@@ -106,8 +107,10 @@ def focus_pair(
     sharp = as_unit(image)
     focus = _checked_mask(mask, sharp.shape)
     deviation = _drawn(sigma, rng)
-    if noise < 0 or brightness < 0:
+    if not (0 <= noise < np.inf and 0 <= brightness < np.inf):
         raise ValueError(f"noise and brightness must be 0 or more, not {noise} and {brightness}")
+    if edges not in get_args(Edges) or kernel not in get_args(Kernel):
+        raise ValueError(f"edges must be hard or matte and kernel gaussian or disc, not {edges!r} and {kernel!r}")
     a, b = (_matte if edges == "matte" else _hard)(sharp, focus, deviation, kernel)
     if brightness:
         b = np.clip(b * np.float32(np.exp(rng.uniform(-1, 1) * np.log1p(brightness))), 0, 1)
@@ -175,8 +178,10 @@ def blur(image: Picture, sigma: float, kernel: Kernel = "gaussian") -> Picture:
     """Blur a float32 picture, mirrored at its borders, with a Gaussian or a disc of the same variance."""
     if kernel == "gaussian":
         size = 2 * int(np.ceil(4 * sigma)) + 1
-        return cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT).astype(np.float32)
-    return cv2.filter2D(image, -1, _disc(2 * sigma), borderType=cv2.BORDER_REFLECT).astype(np.float32)
+        blurred = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT)
+    else:
+        blurred = cv2.filter2D(image, -1, _disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
+    return blurred.reshape(image.shape).astype(np.float32)  # OpenCV drops an axis of one channel
 
 
 def as_unit(image: NDArray[Any]) -> Picture:
@@ -242,8 +247,8 @@ def _checked_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> Picture:
     return mask.astype(np.float32)
 
 
-def _drawn(sigma: float | tuple[float, float], rng: np.random.Generator) -> float:
-    low, high = sigma if isinstance(sigma, tuple) else (sigma, sigma)
+def _drawn(sigma: float | Sequence[float], rng: np.random.Generator) -> float:
+    low, high = sigma if isinstance(sigma, Sequence) else (sigma, sigma)
     if not 0 < low <= high < np.inf:
         raise ValueError(f"sigma must be positive, or a range of positive numbers, not {sigma}")
     return float(rng.uniform(low, high))
