@@ -28,7 +28,7 @@ from torch.nn.functional import softplus
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
-from seamwise.fusion.data import SegmentedPicture, digest, find_pictures, split
+from seamwise.fusion.data import SegmentedPicture, Split, digest, find_pictures, split
 from seamwise.fusion.frames import luminance
 from seamwise.io.atomic import atomic_path
 from seamwise.nets.siamese import PATCH, Siamese
@@ -55,13 +55,29 @@ class Settings:
 
 
 def blurred(picture: SegmentedPicture, settings: Settings) -> Levels:
-    """Return the grey picture and what repeated blurring makes of it."""
+    """Return the grey picture and what repeated blurring makes of it; ValueError if it has no patch to draw."""
     levels = [luminance(as_unit(picture.read()))]
+    if min(levels[0].shape) < PATCH:
+        raise ValueError(f"{picture.image} has {levels[0].shape} pixels, a patch {PATCH} × {PATCH}: leave it out")
     size = (settings.kernel, settings.kernel)
     for _ in range(settings.blurs):
         again = cv2.GaussianBlur(levels[-1], size, settings.sigma, borderType=cv2.BORDER_REFLECT)
         levels.append(np.asarray(again, np.float32))
-    return np.rint(255 * np.stack(levels)).astype(np.uint8)
+    found = np.rint(255 * np.stack(levels)).astype(np.uint8)
+    if not (variances(found[0]) > settings.least_variance).any():
+        raise ValueError(
+            f"{picture.image} has no patch of {PATCH} × {PATCH} pixels with a variance above "
+            f"{settings.least_variance:g}: leave it out"
+        )
+    return found
+
+
+def variances(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the variance of each patch, by its upper left corner."""
+    size, corner = (PATCH, PATCH), (0, 0)
+    means = cv2.boxFilter(grey, cv2.CV_64F, size, anchor=corner)
+    squares = cv2.sqrBoxFilter(grey, cv2.CV_64F, size, anchor=corner)
+    return np.asarray(squares - means**2, np.float64)[: 1 - PATCH, : 1 - PATCH]
 
 
 def draw(pictures: Sequence[Levels], level: int, least_variance: float, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -122,28 +138,45 @@ def accuracy(net: Siamese, pictures: Sequence[Levels], settings: Settings, devic
 def main(data: Path, output: Path, settings: Settings) -> None:
     """Train, validate and write one file: the weights in float16, and a description."""
     device = choose_device()
-    parts = split(find_pictures(data), hold_out_every=settings.hold_out_every, leave_out_every=settings.leave_out_every)
+    pictures = find_pictures(data)
+    parts = split(pictures, hold_out_every=settings.hold_out_every, leave_out_every=settings.leave_out_every)
+    if not parts.training:
+        raise ValueError(f"{data} must hold at least 3 pictures, to leave out, validate and train on: {len(pictures)}")
     training, validation = (
         [blurred(picture, settings) for picture in part] for part in (parts.training, parts.validation)
     )
-    start = time.perf_counter()
-    net = train(training, settings, device)
-    seconds = time.perf_counter() - start
-    right = accuracy(net, validation, settings, device)
-    print(f"{seconds:.0f} s; right on {len(validation)} validation pictures, by number of blurs: {right}", flush=True)
-    description: dict[str, Any] = {
+    sha256 = digest([*parts.training, *parts.validation])
+    # opened before the training, so that a folder that is missing or closed shows first
+    with atomic_path(output) as temporary:
+        start = time.perf_counter()
+        # rounded as the file holds them, and so validated
+        net = train(training, settings, device).half().float()
+        seconds = time.perf_counter() - start
+        right = accuracy(net, validation, settings, device)
+        print(
+            f"{seconds:.0f} s; right on {len(validation)} validation pictures, by number of blurs: {right}", flush=True
+        )
+        description = describe(parts, sha256, settings, device, right)
+        weights = {name: tensor.half().cpu().contiguous() for name, tensor in net.state_dict().items()}
+        temporary.write_bytes(save(weights, metadata={"description": json.dumps(description)}))
+
+
+def describe(
+    parts: Split, sha256: str, settings: Settings, device: torch.device, right: dict[str, float]
+) -> dict[str, Any]:
+    """Return where the weights come from, for the file's metadata."""
+    return {
         "network": "seamwise.nets.Siamese",
         "data": "BSDS500 train and val (non-commercial research and education)",
         "images": [picture.name for picture in parts.training],
         "validation_images": [picture.name for picture in parts.validation],
-        "data_sha256": digest([*parts.training, *parts.validation]),
+        "data_sha256": sha256,
         "settings": asdict(settings),
         "validation_accuracy": right,
+        "device": device.type,
+        "precision": str(choose_precision(device)).removeprefix("torch."),
         "versions": {"seamwise": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
-    weights = {name: tensor.half().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    with atomic_path(output) as temporary:
-        temporary.write_bytes(save(weights, metadata={"description": json.dumps(description)}))
 
 
 if __name__ == "__main__":

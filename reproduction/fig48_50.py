@@ -1,6 +1,6 @@
 """L1, L2 and NPS6 from the same start: the thesis' section 6.3.3 and its Figures 48 to 50.
 
-python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--steps 400] [--width 16] [--norm batch]
+python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--steps 400] [--width 16] [--norm none]
 python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
 
 Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First weights, batches and
@@ -121,7 +121,7 @@ if __name__ == "__main__":
     option("-o", "--output", type=Path, default=Path("results"))
     option("--steps", type=int, default=400)
     option("--width", type=int, default=16)
-    option("--norm", choices=["none", "batch"], default="batch")
+    option("--norm", choices=["none", "batch"], default="none")
     option("--learning-rate", type=float, default=1e-3)
     option("--points", type=int, default=10, help="snapshots that are measured")
     option("--quick", action="store_true")

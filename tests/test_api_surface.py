@@ -30,8 +30,9 @@ PUBLIC = {
         "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal",
         "Gradient", "Huber", "LovaszSoftmax", "Perceptual", "Tversky", "Youden", "cross_entropy",
         "cross_entropy_and_dice", "cross_entropy_and_youden", "cross_entropy_map", "dice", "focal", "focal_map",
-        "gradient", "huber", "huber_map", "intensity_bounds", "l1", "l1_map", "l2", "l2_map", "lovasz_softmax", "nps",
-        "nps_map", "perceptual", "soft_confusion", "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
+        "gradient", "gradient_map", "huber", "huber_map", "intensity_bounds", "l1", "l1_map", "l2", "l2_map",
+        "lovasz_softmax", "nps", "nps_map", "perceptual", "soft_confusion", "ssim", "ssim_map", "tversky",
+        "weighted_mean", "youden",
     },
     "seamwise.nets": {"Average", "Siamese", "UNet"},
     "seamwise.decode": {

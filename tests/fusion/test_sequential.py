@@ -54,3 +54,15 @@ def test_the_frames_are_not_changed():
 def test_one_frame_is_refused():
     with pytest.raises(ValueError, match="frames must be at least two pictures, not 1"):
         functional_power(brighter, [np.zeros((2, 2), np.float32)])
+
+
+def test_each_frame_is_read_once():
+    read = []
+
+    class Frames(list):
+        def __getitem__(self, number):
+            read.append(number)
+            return super().__getitem__(number)
+
+    functional_power(brighter, Frames(np.eye(4, dtype=np.float32)[:, np.newaxis]))
+    assert read == [0, 1, 2, 3]

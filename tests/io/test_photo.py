@@ -14,7 +14,7 @@ import PIL.JpegImagePlugin
 import pytest
 import tifffile
 
-from seamwise.io.photo import Header, Photo, photo_header, read_photo, write_photo
+from seamwise.io.photo import JPEG_EXIF_LIMIT, Header, Photo, photo_header, read_photo, write_photo
 from support.files import counting, one_line
 
 EXACT = [(name, dtype) for name in ("x.png", "x.tif", "x.TIFF") for dtype in ("uint8", "uint16")]
@@ -263,17 +263,87 @@ def test_a_tiff_with_nothing_but_an_orientation_is_turned_and_has_no_exif(tmp_pa
 # --- what other programs write
 
 
-def text_exif(kind):
-    exif = exif_bytes()
-    text = f"\nexif\n{len(exif):8d}\n".encode() + exif.hex().encode() + b"\n"
-    return chunk(kind, b"Raw profile type exif\0" + (b"\0" + zlib.compress(text) if kind == b"zTXt" else text))
+def raw_profile(kind, content, keyword="exif"):
+    """A chunk of text: plain, compressed, or international and either."""
+    text = f"\n{keyword}\n{len(content):8d}\n".encode() + content.hex().encode() + b"\n"
+    packed = {"tEXt": text, "zTXt": b"\0" + zlib.compress(text), "iTXt": b"\0\0de\0Profil\0" + text}
+    packed["iTXt, compressed"] = b"\1\0\0\0" + zlib.compress(text)
+    return chunk(kind[:4].encode(), f"Raw profile type {keyword}\0".encode() + packed[kind])
 
 
-@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt"])
-def test_exif_that_a_png_keeps_as_text_is_found(tmp_path, kind):
+def write_png_with(path, extra):
+    path.write_bytes(png_bytes(0, 8, counting((2, 3), "uint8"), extra=extra))
+
+
+@pytest.mark.parametrize("keyword", ["exif", "APP1"])
+@pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "iTXt, compressed"])
+def test_exif_that_a_png_keeps_as_text_is_found(tmp_path, kind, keyword):
     other = chunk(b"tEXt", b"Title\0x")
-    (tmp_path / "x.png").write_bytes(png_bytes(0, 8, np.zeros((2, 3), np.uint8), extra=text_exif(kind) + other))
+    write_png_with(tmp_path / "x.png", raw_profile(kind, exif_bytes(), keyword) + other)
+    photo = read_photo(tmp_path / "x.png")
+    assert (photo.exif, photo.note) == (exif_bytes(), "")
+
+
+def test_xmp_under_the_name_of_a_jpegs_segment_is_no_exif(tmp_path):
+    xmp = raw_profile("zTXt", b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>", "APP1")
+    write_png_with(tmp_path / "x.png", xmp)
+    assert (read_photo(tmp_path / "x.png").exif, read_photo(tmp_path / "x.png").note) == (b"", "")
+    write_png_with(tmp_path / "x.png", xmp + raw_profile("tEXt", exif_bytes()))
     assert read_photo(tmp_path / "x.png").exif == exif_bytes()
+
+
+DAMAGED_TEXTS = {
+    "no hexadecimal": chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 4\nEx-f\n"),
+    "no length": chunk(b"tEXt", b"Raw profile type exif\0\nexif\n"),
+    "nothing": chunk(b"tEXt", b"Raw profile type APP1\0"),
+    "not compressed": chunk(b"zTXt", b"Raw profile type exif\0\0abc"),
+    "cut": chunk(b"iTXt", b"Raw profile type exif\0\1\0de"),
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED_TEXTS.values(), ids=DAMAGED_TEXTS)
+def test_a_png_with_damaged_exif_in_text_is_read_and_the_loss_is_said(tmp_path, capfd, text):
+    write_png_with(tmp_path / "x.png", text)
+    photo = read_photo(tmp_path / "x.png")
+    np.testing.assert_array_equal(photo.pixels, counting((2, 3)))
+    assert (photo.exif, photo.note) == (b"", "EXIF of x.png is damaged and not kept")
+    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    # nothing is lost where it is there once more, in whichever order
+    for whole in (raw_profile("tEXt", exif_bytes()), chunk(b"eXIf", exif_bytes()[6:])):
+        write_png_with(tmp_path / "x.png", text + whole)
+        assert (read_photo(tmp_path / "x.png").exif, read_photo(tmp_path / "x.png").note) == (exif_bytes(), "")
+    capfd.readouterr()  # a word of libpng
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"x\0", b"x\0\0not compressed", b"x\0\0" + zlib.compress(ICC)[:-9]])
+def test_a_png_with_a_damaged_colour_profile_is_read_and_the_loss_is_said(tmp_path, capfd, body):
+    write_png_with(tmp_path / "x.png", chunk(b"iCCP", body))
+    photo = read_photo(tmp_path / "x.png")
+    np.testing.assert_array_equal(photo.pixels, counting((2, 3)))
+    assert (photo.icc, photo.note) == (b"", "colour profile of x.png is damaged and not kept")
+    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    capfd.readouterr()  # a word of libpng
+
+
+def test_a_jpeg_that_lost_a_part_of_its_colour_profile_is_read_and_the_loss_is_said(tmp_path):
+    write_photo(tmp_path / "x.jpg", smooth((16, 24)), icc=bytes(100_000))
+    content = (tmp_path / "x.jpg").read_bytes()
+    assert content.count(b"ICC_PROFILE") == 2
+    (tmp_path / "x.jpg").write_bytes(content.replace(b"ICC_PROFILE", b"something__", 1))
+    photo = read_photo(tmp_path / "x.jpg")
+    assert photo.pixels.shape == (16, 24)
+    assert (photo.icc, photo.note) == (b"", "colour profile of x.jpg is damaged and not kept")
+
+
+def test_a_tiff_whose_colour_profile_lies_outside_is_read_and_the_loss_is_said(tmp_path):
+    write_photo(tmp_path / "x.tif", smooth((16, 24)), icc=ICC)
+    content = (tmp_path / "x.tif").read_bytes()
+    entry = struct.pack("<HHI", 34675, 7, len(ICC))
+    assert content.count(entry) == 1
+    (tmp_path / "x.tif").write_bytes(content.replace(entry, struct.pack("<HHI", 34675, 7, 99999)))
+    photo = read_photo(tmp_path / "x.tif")
+    np.testing.assert_array_equal(photo.pixels, smooth((16, 24)))
+    assert (photo.icc, photo.note) == (b"", "colour profile of x.tif is damaged and not kept")
 
 
 def test_exif_that_a_png_keeps_as_a_jpeg_does_is_the_same(tmp_path):
@@ -328,8 +398,11 @@ def test_a_palette_becomes_rgb_and_this_is_said(tmp_path, name):
     assert photo_header(tmp_path / name) == header_of(photo)
 
 
-@pytest.mark.parametrize("layout", ["separate", "tiles", "bigtiff", "ome", "imagej", "lzw"])
-def test_other_layouts_of_a_tiff(tmp_path, layout):
+@pytest.mark.parametrize(
+    ("layout", "described"),
+    [("separate", True), ("tiles", True), ("bigtiff", False), ("ome", True), ("imagej", True), ("lzw", False)],
+)
+def test_other_layouts_of_a_tiff(tmp_path, layout, described):
     pixels = smooth((20, 36, 3), "uint16")
     path = tmp_path / "x.tif"
     if layout == "separate":
@@ -345,8 +418,9 @@ def test_other_layouts_of_a_tiff(tmp_path, layout):
     photo = read_photo(path)
     np.testing.assert_array_equal(photo.pixels, pixels[..., 0] if layout == "imagej" else pixels)
     assert photo_header(path) == header_of(photo)
-    # the description is the layout of that file, and no word about the photograph
-    assert 270 not in all_tags(photo.exif)[0] if photo.exif else True
+    # the description is the layout of that file, and no word about the photograph; tifffile names itself as software
+    assert bool(photo.exif) == described
+    assert not described or (270 not in all_tags(photo.exif)[0] and 305 in all_tags(photo.exif)[0])
 
 
 @pytest.mark.parametrize("colours", ["RGB", "YCbCr"])
@@ -384,7 +458,10 @@ def test_further_pictures_in_a_jpeg_are_said(tmp_path):
 
 
 @PILLOW_WARNS
-@pytest.mark.parametrize("damage", [b"", b"II", b"II*\0\xff\xff\0\0", b"II*\0\x08\0\0\0\x09\0"])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"II", b"II*\0\xff\xff\0\0", b"II*\0\x08\0\0\0\x09\0", b"II*\0\x08\0\0\0\1\0\x0f\1\2\0\1\0\0\0"],
+)
 def test_damaged_exif_is_missed_and_said(tmp_path, damage):
     PIL.Image.fromarray(smooth((16, 24))).save(tmp_path / "x.jpg", exif=b"Exif\0\0" + damage)
     photo = read_photo(tmp_path / "x.jpg")
@@ -392,7 +469,7 @@ def test_damaged_exif_is_missed_and_said(tmp_path, damage):
 
 
 @PILLOW_WARNS
-def test_broken_tags_stay_in_a_jpeg_and_are_left_out_of_a_tiff(tmp_path):
+def test_broken_tags_stay_in_a_jpeg_or_png_and_are_left_out_of_a_tiff_as_was_said(tmp_path):
     def entry(tag, kind, count, value):
         return struct.pack("<HHII", tag, kind, count, value)
 
@@ -401,12 +478,15 @@ def test_broken_tags_stay_in_a_jpeg_and_are_left_out_of_a_tiff(tmp_path):
     entries += [(34665, 4, 1, 4999), (34853, 3, 1, 8)]
     table = b"".join(entry(*each) for each in entries)
     exif = b"Exif\0\0II*\0\x08\0\0\0\x06\0" + table + bytes(4)
-    write_photo(tmp_path / "x.jpg", smooth((16, 24)), exif=exif)
-    assert read_photo(tmp_path / "x.jpg").exif == exif
+    for name in ("x.jpg", "x.png"):
+        write_photo(tmp_path / name, smooth((16, 24)), exif=exif)
+        photo = read_photo(tmp_path / name)
+        assert (photo.exif, photo.note) == (exif, f"EXIF of {name} has broken tags: a TIFF would not keep them")
     write_photo(tmp_path / "x.tif", smooth((16, 24)), exif=exif)
     written = read_photo(tmp_path / "x.tif").exif
     assert written[14:18] == b"\x05\0" + struct.pack("<H", 274)  # that, the resolution and Artist
     assert entry(*entries[3]) in written
+    assert read_photo(tmp_path / "x.tif").note == ""
     np.testing.assert_array_equal(read_photo(tmp_path / "x.tif").pixels, smooth((16, 24)))
 
 
@@ -637,8 +717,9 @@ def exif_of_length(length):
 
 
 def test_the_longest_exif_of_a_jpeg(tmp_path):
-    write_photo(tmp_path / "x.jpg", smooth((5, 7)), exif=exif_of_length(65533))
-    assert read_photo(tmp_path / "x.jpg").exif == exif_of_length(65533)
+    assert JPEG_EXIF_LIMIT == 65533
+    write_photo(tmp_path / "x.jpg", smooth((5, 7)), exif=exif_of_length(JPEG_EXIF_LIMIT))
+    assert read_photo(tmp_path / "x.jpg").exif == exif_of_length(JPEG_EXIF_LIMIT)
 
 
 @pytest.mark.parametrize(

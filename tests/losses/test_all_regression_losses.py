@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from seamwise.losses.gradient import Gradient, gradient
+from seamwise.losses.gradient import Gradient, gradient, gradient_map
 from seamwise.losses.nps import NPS, intensity_bounds, nps, nps_map
 from seamwise.losses.perceptual import Perceptual, perceptual
 from seamwise.losses.pixel import L1, L2, Huber, huber, huber_map, l1, l1_map, l2, l2_map
@@ -14,8 +14,15 @@ from seamwise.losses.ssim import SSIM, ssim, ssim_map
 from support.regression import features, pair
 
 MODULES = {gradient: Gradient, huber: Huber, l1: L1, l2: L2, nps: NPS, perceptual: Perceptual, ssim: SSIM}
-# the mean of a map over batch, channels and pixels; the second is the sum over channels
-MAPS = {l1: l1_map, l2: l2_map, huber: huber_map, ssim: ssim_map, partial(nps, bounds=False): nps_map}
+# the mean of a map over batch, channels and pixels; the last is the sum over channels
+MAPS = {
+    l1: l1_map,
+    l2: l2_map,
+    huber: huber_map,
+    gradient: gradient_map,
+    ssim: ssim_map,
+    partial(nps, bounds=False): nps_map,
+}
 LOSSES = {
     "l1": l1,
     "l2": l2,
@@ -63,10 +70,13 @@ def assert_close(found, expected, tolerance=1e-12):
 @every_loss
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_equal_images_are_0_with_a_gradient_of_0(loss, dtype):
-    prediction, _, weight = pair()
-    prediction = prediction.to(dtype)
-    assert_nothing(*evaluate(loss, prediction, prediction))
-    assert_nothing(*evaluate(loss, prediction, prediction, weight=weight))
+    textured, _, weight = pair((2, 3, 14, 17))
+    flat = torch.full_like(textured, 0.7)
+    half_flat = torch.where(torch.arange(17) < 8, flat, textured)
+    for image in (textured, flat, half_flat, flat / 2e3):
+        image = image.to(dtype)
+        assert_nothing(*evaluate(loss, image, image))
+        assert_nothing(*evaluate(loss, image, image, weight=weight))
 
 
 @every_loss

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from oracles.regression_losses import gradient_slow
-from seamwise.losses.gradient import gradient
+from seamwise.losses.gradient import gradient, gradient_map
 from seamwise.losses.pixel import l1
 from support.regression import pair
 
@@ -12,6 +12,11 @@ ERROR = torch.tensor([[[[0.0, 1.0, 3.0], [2.0, 1.0, -1.0]]]])
 def test_six_pixels_written_out():
     # errors 8; along rows 1 + 2 + 1 + 2; along columns 2 + 0 + 4
     assert gradient(ERROR, torch.zeros_like(ERROR)).item() == pytest.approx((8 + 6 + 6) / 6)
+
+
+def test_a_difference_counts_at_its_first_pixel():
+    expected = [[0 + 1 + 2, 1 + 2 + 0, 3 + 4], [2 + 1, 1 + 2, 1]]
+    assert gradient_map(ERROR, torch.zeros_like(ERROR)).tolist() == [[expected]]
 
 
 def test_a_difference_weighs_the_smaller_of_its_two_weights():

@@ -124,8 +124,8 @@ def test_module_means_the_same():
     assert torch.equal(NPS(alpha=8.0, bounds=False)(prediction, truth, weight), expected)
 
 
-@pytest.mark.parametrize("alpha", [0, -6.0, math.nan])
+@pytest.mark.parametrize("alpha", [0, -6.0, math.nan, math.inf])
 def test_an_alpha_of_nothing_is_named(alpha):
     prediction, truth, _ = pair()
-    with pytest.raises(ValueError, match=f"alpha must be > 0, not {alpha}"):
+    with pytest.raises(ValueError, match=f"alpha must be > 0 and finite, not {alpha}"):
         nps(prediction, truth, alpha=alpha)

@@ -40,6 +40,23 @@ def test_a_feature_weighs_the_mean_of_the_weights_under_it():
     assert pooled.item() == pytest.approx((1.5 * 2**2 + 0.25 * 2**2) / 2)
 
 
+def test_a_network_that_starts_in_place_leaves_the_images_alone():
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 3, bias=False)).eval().requires_grad_(False)
+    prediction, truth = torch.linspace(-1, 1, 120).view(1, 3, 8, 5), torch.linspace(1, -2, 120).view(1, 3, 8, 5)
+    expected = l2(network[1](prediction.relu()), network[1](truth.relu()))
+    before = prediction.clone(), truth.clone()
+    leaf = prediction.requires_grad_()
+    loss = perceptual(leaf, truth, features=network)
+    loss.backward()
+    torch.testing.assert_close(loss, expected)
+    assert torch.equal(leaf, before[0])
+    assert torch.equal(truth, before[1])
+    assert ((leaf.grad != 0) == (leaf > 0)).all()
+    # one tensor given twice is two images
+    assert perceptual(truth, truth, features=network) == 0
+    assert torch.equal(truth, before[1])
+
+
 def test_of_a_network_it_is_the_mean_over_the_layers():
     prediction, truth, _ = pair((2, 3, 8, 6))
     prediction, truth, network = prediction.float(), truth.float(), Network()
@@ -111,6 +128,24 @@ def test_a_network_that_is_not_frozen_is_named():
             ValueError, match=r"features must be a frozen network, .* features\.eval\(\)\.requires_grad_"
         ):
             perceptual(prediction.float(), truth.float(), features=network)
+
+
+def test_a_network_of_another_type_is_named():
+    prediction, truth, weight = pair((1, 3, 4, 4))
+    for network, image, said in (
+        (Network(), prediction, r"torch\.float64, .* not torch\.float32: features\.to\(torch\.float64\)"),
+        (Network().double(), prediction.float(), r"torch\.float32, .* not torch\.float64: features\.to"),
+        (Network().half(), prediction.half(), r"torch\.float32, .* not torch\.float16: features\.to"),
+    ):
+        with pytest.raises(TypeError, match=f"^features must have parameters of {said}"):
+            perceptual(image, truth, features=network, weight=weight)
+
+
+def test_weights_on_four_axes_are_refused_and_images_are_not():
+    prediction, truth, weight = pair((1, 2, 4, 3, 2, 2))
+    torch.testing.assert_close(perceptual(prediction, truth, features=torch.tanh), l2(prediction.tanh(), truth.tanh()))
+    with pytest.raises(ValueError, match="weight must come with images of 1 to 3 axes, not 4: leave it out"):
+        perceptual(prediction, truth, features=torch.tanh, weight=weight)
 
 
 def test_features_that_are_no_maps_are_named():

@@ -111,8 +111,8 @@ def test_module_means_the_same():
     assert torch.equal(Huber(delta=0.2)(prediction, truth, weight), expected)
 
 
-@pytest.mark.parametrize("delta", [0, -1.5, math.nan])
+@pytest.mark.parametrize("delta", [0, -1.5, math.nan, math.inf])
 def test_a_delta_of_nothing_is_named(delta):
     prediction, truth, _ = pair()
-    with pytest.raises(ValueError, match=f"delta must be > 0, not {delta}"):
+    with pytest.raises(ValueError, match=f"delta must be > 0 and finite, not {delta}"):
         huber(prediction, truth, delta=delta)

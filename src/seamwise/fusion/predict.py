@@ -73,9 +73,10 @@ def _fused(a: Picture, b: Picture, *, model: Model, near: bool | None, tile: int
     for box, slab in _slabs(shape, partial(_output, a, b, model), channels, model, tile):
         part_a, part_b = a[box], b[box]
         fused = _selected(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
-        nearer = _distance(fused, part_b) - _distance(fused, part_a) if near or not selects else None
-        image[box] = fused if not near or nearer is None else _nearest(part_a, part_b, nearer)
-        depth[box] = slab[0] < 0.5 if selects or nearer is None else nearer < 0
+        if near:
+            fused = _nearest(part_a, part_b, _nearness(fused, part_a, part_b))
+        image[box] = fused
+        depth[box] = slab[0] < 0.5 if selects else _nearness(fused, part_a, part_b) < 0
     return Fused(image, depth)
 
 
@@ -237,6 +238,11 @@ def _nearest(a: Picture, b: Picture, nearer: NDArray[np.float32]) -> Picture:
     sign = nearer if a.ndim == 2 else nearer[..., np.newaxis]
     chosen: Picture = np.where(sign > 0, a, np.where(sign < 0, b, (a + b) / 2))
     return chosen
+
+
+def _nearness(image: Picture, a: Picture, b: Picture) -> NDArray[np.float32]:
+    """Positive where the image is nearer to `a`, negative where it is nearer to `b`."""
+    return _distance(image, b) - _distance(image, a)
 
 
 def _distance(x: Picture, y: Picture) -> NDArray[np.float32]:

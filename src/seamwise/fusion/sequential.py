@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype
+from seamwise.fusion.frames import Frames, Fused, Picture, check_count, depth_dtype
 
 
 def functional_power(fuse_pair: Callable[[Picture, Picture], Fused], frames: Frames) -> Fused:
@@ -41,8 +41,9 @@ def functional_power(fuse_pair: Callable[[Picture, Picture], Fused], frames: Fra
     >>> fused.image, fused.depth
     (array([[1., 1., 1.]], dtype=float32), array([[0, 2, 1]], dtype=uint8))
     """
-    shape = checked_frames(frames)
-    image, depth = frames[0], np.zeros(shape[:2], depth_dtype(len(frames)))
+    check_count(frames)
+    image = frames[0]
+    depth = np.zeros(image.shape[:2], depth_dtype(len(frames)))
     for number in range(1, len(frames)):
         pair = fuse_pair(image, frames[number])
         image = pair.image

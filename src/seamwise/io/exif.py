@@ -1,4 +1,4 @@
-"""EXIF: bytes as in a JPEG, and as tags of a TIFF; see `settled`, `tiff_exif` and `add_tags`."""
+"""EXIF: bytes as in a JPEG, and as tags of a TIFF; see `settled`, `broken_tags`, `tiff_exif` and `add_tags`."""
 
 import mmap
 import struct
@@ -14,7 +14,9 @@ from seamwise.io.tiff import TAG_BYTES
 EXIF = b"Exif\0\0"  # what a JPEG puts before the TIFF structure that EXIF is
 TIFF_ORDERS: Mapping[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}
 
-ORIENTATION, _DESCRIPTION = 274, 270
+PROFILE_DAMAGED = "colour profile of {} is damaged and not kept"
+
+ORIENTATION, PROFILE, _DESCRIPTION = 274, 34675, 270
 _NEUTRAL = frozenset({ORIENTATION, 282, 283, 296})  # every TIFF has a resolution
 _SUB_IFDS: Mapping[int, Any] = {34665: {40965: {}}, 34853: {}}  # Exif with Interoperability in it, GPS
 # the tags beside the layout of the pixels: title, camera, software, date, author, rating, copyright, XP…
@@ -33,7 +35,10 @@ class _Entry:
 
 
 def add_tags(path: Path, exif: bytes) -> None:
-    """Give a TIFF a new directory at its end: the old tags, whose offsets still hold, and those of EXIF."""
+    """Give a TIFF a new directory at its end: the old tags, whose offsets still hold, and those of EXIF.
+
+    Those that `broken_tags` notes are left out.
+    """
     with path.open("rb+") as stream:
         data = stream.read()
         end = len(data) + len(data) % 2
@@ -51,7 +56,7 @@ def _described(tiff: Any, broken: list[int]) -> dict[int, _Entry]:
 
 
 def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
-    """Return the tags of a TIFF that describe the photograph as EXIF, with orientation 1, and notes."""
+    """Return the tags of a TIFF that describe the photograph as EXIF, with orientation 1, and notes on what is lost."""
     page: Any = file.pages.first
     # the description may be the layout of the pixels
     dropped = {_DESCRIPTION} if page.is_shaped or page.is_ome or page.is_imagej else set()
@@ -63,9 +68,12 @@ def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
         head = data[:4] + struct.pack(order + "I", 8)
         broken: list[int] = []
         tags = {tag: entry for tag, entry in _described(data, broken).items() if tag not in dropped}
+        broken_profile: list[int] = []
+        _tags(data, *_ifd_place(data), {}, broken_profile, only={PROFILE})
     described = bool(tags.keys() - _NEUTRAL)
     _, exif, notes = settled((EXIF + head + _packed(tags, order, len(head))) * described, path.name)
-    return exif, notes + [f"EXIF of {path.name} is damaged and not all kept"] * bool(broken)
+    notes += [f"EXIF of {path.name} is damaged and not all kept"] * bool(broken)
+    return exif, notes + [PROFILE_DAMAGED.format(path.name)] * bool(broken_profile)
 
 
 def settled(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
@@ -77,13 +85,21 @@ def settled(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
     try:
         order, place = _ifd_place(body)
         for at in _entries(body, order, place):
-            tag, kind = struct.unpack_from(order + "HH", body, at)
+            tag, kind = struct.unpack_from(order + "HH8x", body, at)
             if (tag, kind) == (ORIENTATION, 3):
                 (orientation,) = struct.unpack_from(order + "H", body, at + 8)
                 struct.pack_into(order + "H", body, at + 8, 1)
     except (ValueError, struct.error):
         return 1, b"", [f"EXIF of {name} is damaged and not kept"]
     return known_orientation(orientation), bytes(upright), []
+
+
+def broken_tags(exif: bytes, name: str) -> list[str]:
+    """Return a note if settled EXIF has tags that `add_tags` leaves out: of an unknown kind, or outside."""
+    broken: list[int] = []
+    if exif:
+        _described(memoryview(exif)[len(EXIF) :], broken)
+    return [f"EXIF of {name} has broken tags: a TIFF would not keep them"] * bool(broken)
 
 
 def known_orientation(orientation: int) -> int:

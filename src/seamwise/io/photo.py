@@ -6,7 +6,7 @@
 import mmap
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
 from seamwise.io.atomic import atomic_path
-from seamwise.io.exif import EXIF, ORIENTATION, TIFF_ORDERS, add_tags, known_orientation, settled, tiff_exif
+from seamwise.io.exif import (
+    EXIF,
+    ORIENTATION,
+    PROFILE,
+    PROFILE_DAMAGED,
+    TIFF_ORDERS,
+    add_tags,
+    broken_tags,
+    known_orientation,
+    settled,
+    tiff_exif,
+)
 from seamwise.io.images import SUFFIXES, AnyPath, first_bytes
 from seamwise.io.raster import raster_kind
 from seamwise.io.stored import UnsupportedError, unreadable
@@ -32,8 +43,10 @@ from seamwise.io.tiff import (
     without_log,
 )
 
+JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
+
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
-_JPEG_EXIF_LIMIT, _JPEG_SIDE_LIMIT = 65533, 65500
+_JPEG_SIDE_LIMIT = 65500
 
 _COLOURS = {"MINISBLACK": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}  # channels by TIFF photometric interpretation
 
@@ -82,7 +95,8 @@ def read_photo(path: AnyPath) -> Photo:
     -------
     Photo
         A palette becomes RGB and a fully opaque alpha channel is dropped; `Photo.note` says so, and names
-        damaged EXIF and further pictures in the file (a phone's depth map, a TIFF's preview) that are not kept.
+        damaged EXIF, a damaged colour profile and further pictures in the file (a phone's depth map, a TIFF's
+        preview) that are not kept, and tags in the EXIF of a JPEG or PNG that no TIFF would keep.
 
     Raises
     ------
@@ -176,7 +190,8 @@ def write_photo(path: AnyPath, pixels: NDArray[Any], *, exif: bytes = b"", icc: 
     -----
     In JPEG and PNG the EXIF is the same bytes. A TIFF keeps the tags that describe the photograph, with the
     Exif, Interoperability and GPS directories, type by type and value by value; it has no place for the
-    thumbnail, and tags that point outside the EXIF are left out. The directories move within the file, so
+    thumbnail, and tags of an unknown kind or that point outside the EXIF are left out, of which `read_photo`
+    has warned. The directories move within the file, so
     a maker note that counts offsets from the start of the EXIF loses them, as in any program that rewrites it.
 
     Examples
@@ -238,9 +253,9 @@ def _check_jpeg_holds(path: Path, pixels: NDArray[Any], exif: bytes) -> None:
             f"{path}: a JPEG holds {_JPEG_SIDE_LIMIT} pixels a side, pixels has shape {pixels.shape}; "
             "name it .png or .tif"
         )
-    if len(exif) > _JPEG_EXIF_LIMIT:
+    if len(exif) > JPEG_EXIF_LIMIT:
         raise ValueError(
-            f"{path}: a JPEG holds {_JPEG_EXIF_LIMIT} bytes of EXIF, exif has {len(exif)}; "
+            f"{path}: a JPEG holds {JPEG_EXIF_LIMIT} bytes of EXIF, exif has {len(exif)}; "
             "name it .png or .tif, or leave it out"
         )
 
@@ -280,9 +295,14 @@ def _jpeg_facts(path: Path) -> _Facts:
         raise UnsupportedError(f"its colours are {picture.mode}; convert it to RGB first")
     shape = (picture.height, picture.width, 3)[: 2 if picture.mode == "L" else 3]
     orientation, exif, notes = settled(picture.info.get("exif", b""), path.name)
+    notes += broken_tags(exif, path.name)
+    # None if one of its segments is missing
+    icc = picture.info.get("icc_profile", b"")
+    if icc is None:
+        notes.append(PROFILE_DAMAGED.format(path.name))
     if "mp" in picture.info:
         notes.append(f"{path.name} holds further pictures (MPF): the first is read")
-    return _Facts(shape, np.dtype(np.uint8), orientation, exif, picture.info.get("icc_profile") or b"", notes)
+    return _Facts(shape, np.dtype(np.uint8), orientation, exif, icc or b"", notes)
 
 
 def _jpeg_pixels(path: Path) -> NDArray[Any]:
@@ -306,10 +326,13 @@ def _png_facts(path: Path) -> _Facts:
     shape = (height, width, 3)[: 2 if colour in (0, 4) else 3]
     dtype = np.dtype(np.uint16 if depth == 16 else np.uint8)
     orientation, exif, notes = settled(_png_exif(chunks), path.name)
+    notes += broken_tags(exif, path.name)
     if colour == 3:
         notes.append(f"palette of {path.name} turned into RGB")
-    icc = zlib.decompress(last[b"iCCP"].split(b"\0", 1)[1][1:]) if b"iCCP" in last else b""
-    return _Facts(shape, dtype, orientation, exif, icc, notes)
+    icc = _png_profile(last)
+    if icc is None:
+        notes.append(PROFILE_DAMAGED.format(path.name))
+    return _Facts(shape, dtype, orientation, exif, icc or b"", notes)
 
 
 def _check_png(depth: int, colour: int, chunks: Mapping[bytes, bytes]) -> None:
@@ -336,17 +359,51 @@ def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
         yield name, start, end
 
 
+def _png_profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
+    """ICC profile; None if it is damaged."""
+    if b"iCCP" not in chunks:
+        return b""
+    try:
+        return zlib.decompress(chunks[b"iCCP"].split(b"\0", 1)[1][1:]) or None
+    except (IndexError, zlib.error):
+        return None
+
+
 def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """EXIF from its own chunk, or from the text in which ImageMagick and Exiv2 keep it."""
+    """EXIF from its own chunk, or from the text in which ImageMagick and Exiv2 keep it; no more than `EXIF` if damaged.
+
+    There `APP1` is what a JPEG keeps under that name: EXIF or XMP.
+    """
     for name, body in chunks:
         if name == b"eXIf":
             return EXIF + body.removeprefix(EXIF)
+    damaged = False
+    for name, body in chunks:
         keyword, _, text = body.partition(b"\0")
-        if name in (b"tEXt", b"zTXt") and keyword == b"Raw profile type exif":
-            text = zlib.decompress(text[1:]) if name == b"zTXt" else text
+        if name not in _TEXTS or keyword not in (b"Raw profile type exif", b"Raw profile type APP1"):
+            continue
+        try:
             # its name, its length, its bytes in hexadecimal
-            return EXIF + bytes.fromhex(text.decode("latin").split(maxsplit=2)[2]).removeprefix(EXIF)
-    return b""
+            found = bytes.fromhex(_TEXTS[name](text).decode("latin").split(maxsplit=2)[2])
+        except (IndexError, ValueError, zlib.error):
+            damaged = True
+            continue
+        if found.startswith(EXIF) or keyword.endswith(b"exif"):
+            return EXIF + found.removeprefix(EXIF)
+    return EXIF if damaged else b""
+
+
+def _international_text(body: bytes) -> bytes:
+    compressed, rest = body[:1] == b"\1", body[2:]
+    text = rest.split(b"\0", 2)[2]  # after its language and its keyword in that language
+    return zlib.decompress(text) if compressed else text
+
+
+_TEXTS: Mapping[bytes, Callable[[bytes], bytes]] = {
+    b"tEXt": bytes,
+    b"zTXt": lambda body: zlib.decompress(body[1:]),
+    b"iTXt": _international_text,
+}
 
 
 def _png_pixels(path: Path) -> NDArray[Any]:
@@ -392,7 +449,7 @@ def _tiff_facts(path: Path) -> _Facts:
         if len(file.pages) > 1:
             notes.append(f"{path.name} holds a preview too: it is not kept")
         orientation = known_orientation(page.tags.valueof(ORIENTATION, default=1))
-        return _Facts(shape, page.dtype, orientation, exif, page.tags.valueof(34675, default=b""), notes)
+        return _Facts(shape, page.dtype, orientation, exif, page.tags.valueof(PROFILE, default=b""), notes)
 
 
 def _check_page(page: Any) -> None:

@@ -8,7 +8,7 @@ from seamwise.losses.confusion import soft_confusion
 from seamwise.losses.cross_entropy import CrossEntropy, cross_entropy, cross_entropy_map, weighted_mean
 from seamwise.losses.dice import CrossEntropyAndDice, Dice, cross_entropy_and_dice, dice
 from seamwise.losses.focal import Focal, focal, focal_map
-from seamwise.losses.gradient import Gradient, gradient
+from seamwise.losses.gradient import Gradient, gradient, gradient_map
 from seamwise.losses.lovasz import LovaszSoftmax, lovasz_softmax
 from seamwise.losses.nps import NPS, intensity_bounds, nps, nps_map
 from seamwise.losses.perceptual import Perceptual, perceptual
@@ -41,6 +41,7 @@ __all__ = [
     "focal",
     "focal_map",
     "gradient",
+    "gradient_map",
     "huber",
     "huber_map",
     "intensity_bounds",

@@ -2,8 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from seamwise.losses.pixel import residual
+from seamwise.losses.pixel import mean, residual
 
 
 def gradient(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
@@ -54,14 +55,23 @@ def gradient(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None)
     >>> gradient(torch.tensor([[[0.0, 3.0, 3.0]]]), torch.zeros(1, 1, 3))  # errors 3 + 3, one step of 3
     tensor(3.)
     """
+    return mean(gradient_map(prediction, truth, weight=weight))
+
+
+def gradient_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
+    """ω(p)·|e_l(p)| + Σ_a min(ω(p), ω(p + a))·|e_l(p + a) − e_l(p)| of each value `(N, C, *S)`; `gradient` unreduced.
+
+    A difference counts at p, the first of its two pixels: flipping the images moves it by one pixel.
+    """
     error = residual(prediction, truth, weight)
     weights = torch.ones_like(error[:, :1]) if weight is None else weight.unsqueeze(1).to(error)
-    total = (weights * error.abs()).sum()
+    loss_map = weights * error.abs()
     for axis in range(2, error.ndim):
         steps = error.shape[axis] - 1
         smaller = torch.minimum(weights.narrow(axis, 0, steps), weights.narrow(axis, 1, steps))
-        total = total + (smaller * error.diff(dim=axis).abs()).sum()
-    return total / max(error.numel(), 1)
+        difference = smaller * error.diff(dim=axis).abs()
+        loss_map = loss_map + functional.pad(difference, (0, 0) * (error.ndim - 1 - axis) + (0, 1))
+    return loss_map
 
 
 class Gradient(nn.Module):

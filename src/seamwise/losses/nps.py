@@ -1,5 +1,7 @@
 """Normalized Positive Sigmoid (NPS) and the bounds term that goes with it; see `nps` and `intensity_bounds`."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -51,7 +53,7 @@ def nps(
     TypeError
         An image holds no floating-point numbers.
     ValueError
-        The shapes do not fit together, there are no pixels, or alpha ≤ 0.
+        The shapes do not fit together, there are no pixels, or alpha is not in 0 < α < ∞.
 
     Notes
     -----
@@ -77,8 +79,8 @@ def nps(
 
 def nps_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, alpha: float = 6.0) -> Tensor:
     """ω(p) · tanh(α·|y_i(p) − ŷ_i(p)|/2) of each value `(N, C, *S)`; the first term of `nps`, unreduced."""
-    if not alpha > 0:
-        raise ValueError(f"alpha must be > 0, not {alpha}")
+    if not 0 < alpha < math.inf:
+        raise ValueError(f"alpha must be > 0 and finite, not {alpha}")
     return weighted(torch.tanh(alpha * residual(prediction, truth, weight).abs() / 2), weight)
 
 

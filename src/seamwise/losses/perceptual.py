@@ -27,7 +27,8 @@ def perceptual(prediction: Tensor, truth: Tensor, *, features: Features, weight:
     features : callable
         φ: takes images `(N, C, *S)` and returns one tensor or a sequence of F ≥ 1 tensors `(N, C_k, *S_k)`.
         A frozen network: an `nn.Module` must be in evaluation mode and none of its parameters may ask for a
-        gradient (`features.eval().requires_grad_(False)`). Normalisation of the input belongs into it.
+        gradient (`features.eval().requires_grad_(False)`). Normalisation of the input belongs into it. It
+        may overwrite what it is given: it never sees the caller's own tensors.
     weight : (N, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default; for images of 1 to 3 axes. ω_k(p) is the mean of
         ω over the part of the image that lies under the feature p (area interpolation; what else the
@@ -42,10 +43,10 @@ def perceptual(prediction: Tensor, truth: Tensor, *, features: Features, weight:
     Raises
     ------
     TypeError
-        An image holds no floating-point numbers.
+        An image holds no floating-point numbers, or the network's parameters are not of the type it computes in.
     ValueError
-        The shapes do not fit together, there are no pixels, the network is not frozen, or it returns
-        something else than feature maps of as many images and axes.
+        The shapes do not fit together, there are no pixels, weights come with images of more than 3 axes,
+        the network is not frozen, or it returns something else than feature maps of as many images and axes.
 
     Notes
     -----
@@ -65,6 +66,11 @@ def perceptual(prediction: Tensor, truth: Tensor, *, features: Features, weight:
     """
     _check_frozen(features)
     z, y = image_pair(prediction, truth, weight)
+    if weight is not None and z.ndim > 5:
+        raise ValueError(f"weight must come with images of 1 to 3 axes, not {z.ndim - 2}: leave it out")
+    _check_type(features, z.dtype)
+    # a network that starts in place, as with ReLU(inplace=True), must not overwrite the caller's images
+    z, y = (mine.clone() if mine is given else mine for mine, given in ((z, prediction), (y, truth)))
     with torch.autocast(z.device.type, enabled=False):
         pairs = list(zip(_maps(features, z), _maps(features, y), strict=True))
     losses = [l2(seen, wanted, weight=_resized(weight, seen)) for seen, wanted in pairs]
@@ -76,6 +82,16 @@ def _check_frozen(features: Features) -> None:
         raise ValueError(
             "features must be a frozen network, not one in training: features.eval().requires_grad_(False)"
         )
+
+
+def _check_type(features: Features, dtype: torch.dtype) -> None:
+    if isinstance(features, nn.Module):
+        for parameter in features.parameters():
+            if parameter.is_floating_point() and parameter.dtype != dtype:
+                raise TypeError(
+                    f"features must have parameters of {dtype}, in which this loss computes here, "
+                    f"not {parameter.dtype}: features.to({dtype})"
+                )
 
 
 def _maps(features: Features, image: Tensor) -> Sequence[Tensor]:

@@ -1,5 +1,7 @@
 """Losses of the residual of each pixel: see `l1`, `l2` and `huber`; and what all regression losses share."""
 
+import math
+
 from torch import Tensor, nn
 
 from seamwise.losses.cross_entropy import in_full_precision
@@ -107,7 +109,7 @@ def huber(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, de
     TypeError
         An image holds no floating-point numbers.
     ValueError
-        The shapes do not fit together, there are no pixels, or delta ≤ 0.
+        The shapes do not fit together, there are no pixels, or delta is not in 0 < δ < ∞.
 
     Notes
     -----
@@ -125,8 +127,8 @@ def huber(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, de
 
 def huber_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, delta: float = 1.0) -> Tensor:
     """ω(p) · H(y_l(p) − z_l(p)) of each value `(N, C, *S)`; the unreduced form of `huber`."""
-    if not delta > 0:
-        raise ValueError(f"delta must be > 0, not {delta}")
+    if not 0 < delta < math.inf:
+        raise ValueError(f"delta must be > 0 and finite, not {delta}")
     size = residual(prediction, truth, weight).abs()
     # both branches in one: no square of a large residual, which would overflow
     low = size.clamp(max=delta)

@@ -84,7 +84,9 @@ def ssim_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None)
     mu_z, mu_y, mu_error, squares, squared_error = moments.chunk(5, dim=1)
     # σ_z² + σ_y², and the variance of z − y, σ_z² + σ_y² − 2·σ_yz: at most twice as much, also after rounding
     variances = (squares - mu_z.square() - mu_y.square()).clamp(min=0)
-    error_variance = torch.minimum((squared_error - mu_error.square()).clamp(min=0), 2 * variances)
+    error_variance = (squared_error - mu_error.square()).clamp(min=0)
+    # not torch.minimum: where both are 0 it has half the slope of each, and that of `variances` is rounding
+    error_variance = torch.where(error_variance <= 2 * variances, error_variance, 2 * variances)
 
     # 1 minus each factor of SSIM: of like images nothing cancels, and equal ones cost exactly 0
     luminance = mu_error.square() / (mu_z.square() + mu_y.square() + C1)

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from skimage.data import astronaut, camera
 
 from seamwise.fusion.classical import cnn
+from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.nets import Siamese
 from seamwise.synth.focus import focus_pair
 
@@ -167,6 +168,19 @@ def test_the_file_of_weights_is_small_and_says_where_it_comes_from():
     assert description["settings"]["seed"] == 0
 
 
+def test_the_balance_is_the_decision_filtered_along_the_guide(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 48, 64), np.float32)
+    logits = np.full((17, 25), 9, np.float32)
+    logits[:, 13:] = -0.5
+    monkeypatch.setattr(module, "patch_logits", lambda *_: logits)
+    decision = module.verified(module.focus_map(np.tanh(logits), a.shape))
+    assert set(np.unique(decision)) == {-1, 1}
+    balance = guided_filter(decision, np.where(decision > 0, a, b), radius=8, eps=0.1)
+    weight = (1 + balance.clip(-1, 1)) / 2
+    np.testing.assert_allclose(cnn([a, b], device="cpu").image, weight * a + (1 - weight) * b, atol=1e-5)
+
+
 def test_weights_are_read_once():
     assert module.load_siamese(module.WEIGHTS, CPU) is module.load_siamese(module.WEIGHTS, CPU)
 
@@ -183,7 +197,9 @@ def test_a_damaged_missing_or_wrong_file_is_named(tmp_path):
 def test_frames_that_do_not_fit_and_devices_that_are_not_there_are_named(pair):
     with pytest.raises(ValueError, match="frames must be at least two pictures, not 1"):
         cnn([pair[0]], device="cpu")
-    with pytest.raises(ValueError, match=r"frames must have the same size and channels, not \(160, 200\) and \(159"):
+    with pytest.raises(
+        ValueError, match=r"frame 1 must have the size and channels of the first, \(160, 200\), not \(159"
+    ):
         cnn([pair[0], pair[1][1:]], device="cpu")
     with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
         cnn(pair[:2], device="gpu")

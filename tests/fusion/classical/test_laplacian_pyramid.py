@@ -72,11 +72,25 @@ def test_by_default_the_top_has_8_pixels_or_more():
 
 
 def test_the_image_stays_in_range():
-    low, high = np.zeros((16, 16), np.float32), np.ones((16, 16), np.float32)
-    low[::2], high[1::2] = 1, 0
-    fused = laplacian_pyramid([low, high, 1 - low])
-    assert fused.image.min() >= 0
-    assert fused.image.max() <= 1
+    # details of full contrast on the mean of all brightnesses
+    white, black = np.ones((16, 16), np.float32), np.zeros((16, 16), np.float32)
+    dotted = black.copy()
+    dotted[4::8, 4::8] = 1
+    for frames, pixel in (([white, dotted], 1), ([black, 1 - dotted], 0)):
+        fused = laplacian_pyramid(frames, levels=1)
+        assert (fused.image[4::8, 4::8] == pixel).all()
+        assert fused.image.min() >= 0
+        assert fused.image.max() <= 1
+
+
+def test_depth_is_whose_detail_is_strongest_around_a_pixel():
+    stripes = np.tile(np.float32([0.45, 0.55]), (40, 20))
+    dot = np.full_like(stripes, 0.5)
+    dot[20, 20] = 1
+    # the window of the dot alone has the larger mean, the Gaussian beyond it does not
+    fused = laplacian_pyramid([stripes, dot], levels=1, window=3)
+    assert not fused.depth.any()
+    assert fused.image[20, 20] > 0.9
 
 
 @pytest.mark.parametrize(("levels", "window"), [(0, 5), (3, 4), (3, 0)])

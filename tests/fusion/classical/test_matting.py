@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import skimage.data
 
-from seamwise.fusion.classical.matting import _core, _matte, _solved, focus_measure, matting
+from seamwise.fusion.classical.matting import (
+    _closed_form,
+    _core,
+    _matte,
+    _shrunk,
+    _solved,
+    _trimap,
+    focus_measure,
+    matting,
+)
 
 
 @pytest.fixture
@@ -53,6 +62,15 @@ def test_a_part_without_an_outline_is_all_core():
     assert _core(np.ones((4, 6), bool), 5).all()
 
 
+def test_what_covers_less_than_a_thousandth_is_no_part():
+    rough = np.full((40, 50), -1, np.float32)  # 2000 pixels
+    rough[10, 10] = 1
+    rough[30, 30:32] = 1
+    trimap = _trimap(rough, 1)
+    assert trimap[10, 10] == 0.5
+    np.testing.assert_array_equal(np.argwhere(trimap == 1), [[30, 30], [30, 31]])
+
+
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_matte_with_one_side_only_is_that_side(value):
     trimap = np.full((5, 6), 0.5, np.float32)
@@ -84,9 +102,37 @@ def test_a_large_matte_is_solved_small_and_follows_the_edges_of_the_full_picture
     alpha = _matte(image, trimap, 600, solve)
     assert sizes == [(20, 30, 3)]
     assert np.abs(alpha - (image == 0)).mean() < 0.02
-    assert (alpha[:, 40] - alpha[:, 41] > 0.7).all()  # enlarged alone, the step is a ramp of three pixels
+    assert (alpha[:, 40] - alpha[:, 41] > 0.6).all()  # enlarged alone, the step is a ramp of three pixels
     np.testing.assert_array_equal(alpha[:, :38], 1)
     np.testing.assert_array_equal(alpha[:, 44:], 0)
+
+
+def test_a_smaller_trimap_keeps_every_core_written_out():
+    trimap = np.full((4, 6), 0.5, np.float32)
+    trimap[1, 0], trimap[3, 3] = 1, 0
+    trimap[0, 4], trimap[1, 5] = 1, 0  # both in one pixel of the copy
+    np.testing.assert_array_equal(_shrunk(trimap, (3, 2)), [[1, 0.5, 0.5], [0.5, 0, 0.5]])
+
+
+def test_a_wire_survives_matting_at_a_24th_of_the_pixels():
+    pytest.importorskip("pymatting")
+    truth = cv2.resize(skimage.data.camera() / np.float32(255), (400, 300), interpolation=cv2.INTER_AREA)
+    truth = (truth + np.random.default_rng(0).random(truth.shape, np.float32)) / 2
+    y, x = np.mgrid[:300, :400]
+    wire = abs(y - 150 - 0.3 * (x - 200)) < 5.5 * np.hypot(1, 0.3)  # 11 pixels
+    blurred = cv2.GaussianBlur(truth, (0, 0), 3)
+    fused = matting([np.where(wire, truth, blurred), np.where(wire, blurred, truth)], max_pixels=5000)
+    assert (fused.depth[wire] == 0).mean() > 0.8
+    assert (fused.depth[~wire] == 1).mean() > 0.98
+
+
+def test_a_faint_outline_holds_the_matte():
+    pytest.importorskip("pymatting")
+    image = np.full((12, 30), 0.5, np.float32)
+    image[:, 10:] = 0.53
+    trimap = np.full(image.shape, 0.5, np.float32)
+    trimap[:, :3], trimap[:, -3:] = 1, 0
+    np.testing.assert_allclose(_solved(image, trimap, _closed_form()), image < 0.51, atol=0.05)
 
 
 def test_a_pair_may_be_swapped(pair):

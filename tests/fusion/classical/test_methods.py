@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import skimage.data
 
-from seamwise.fusion.classical import dct, dct_cv, gff, laplacian_pyramid, matting
+from seamwise.fusion.classical import cnn, dct, dct_cv, gff, laplacian_pyramid, matting
 
 STREAMING = [laplacian_pyramid, gff, dct, dct_cv]
 
 needs_pymatting = pytest.mark.skipif(find_spec("pymatting") is None, reason="needs pymatting")
 METHODS = [*STREAMING, pytest.param(matting, marks=needs_pymatting)]
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
+every_method_and_cnn = pytest.mark.parametrize("method", [*METHODS, cnn], ids=lambda method: method.__name__)
 every_streaming_method = pytest.mark.parametrize("method", STREAMING, ids=lambda method: method.__name__)
 grey_and_colour = pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
 
@@ -120,15 +121,15 @@ class Lazy:
         return frame
 
 
-@every_method
+@every_method_and_cnn
 @grey_and_colour
 def test_frames_are_read_one_at_a_time_and_let_go(method, colour):
     frames, _ = strips(picture(colour, (43, 51)), 4)
     lazy = Lazy(frames)
     np.testing.assert_array_equal(method(lazy).image, method(frames).image)
-    assert lazy.most == (1 if method is matting else 0)  # matting starts from the first frame
+    assert lazy.most == (1 if method in (matting, cnn) else 0)  # these start from the first frame
     passes = 2 if method in (gff, dct, dct_cv) else 1
-    assert lazy.reads == 1 + passes * len(frames)  # and one for the shape
+    assert lazy.reads == passes * len(frames)
 
 
 @every_method
@@ -139,7 +140,41 @@ def test_frames_are_not_changed(method):
     np.testing.assert_array_equal(frames, before)
 
 
-@every_method
+@every_method_and_cnn
+@pytest.mark.parametrize(
+    ("number", "bad", "error", "words"),
+    [
+        (1, np.full((20, 30), 128, np.uint8), TypeError, r"frame 1 must be float32 in 0\.\.1, not uint8"),
+        (0, np.full((20, 30), 0.5), TypeError, r"frame 0 must be float32 in 0\.\.1, not float64"),
+        (
+            0,
+            np.zeros((20, 30, 1), np.float32),
+            ValueError,
+            r"frame 0 must be \(Y, X\) or \(Y, X, 3\), not .* \(20, 30, 1",
+        ),
+        (
+            1,
+            np.zeros((20, 30, 4), np.float32),
+            ValueError,
+            r"frame 1 must be \(Y, X\) or \(Y, X, 3\), not .* \(20, 30, 4",
+        ),
+        (0, np.zeros((30,), np.float32), ValueError, r"frame 0 must be .* with at least one pixel, not of shape \(30,"),
+        (0, np.zeros((0, 30), np.float32), ValueError, r"frame 0 must be .* at least one pixel, not of shape \(0, 30"),
+        (2, np.zeros((20, 29), np.float32), ValueError, r"frame 2 must have the size .* \(20, 30\), not \(20, 29\)"),
+        (2, np.zeros((20, 30, 3), np.float32), ValueError, r"frame 2 must have .* \(20, 30\), not \(20, 30, 3\)"),
+        (1, np.float32([[np.nan]] + [[0]] * 19).repeat(30, 1), ValueError, r"frame 1 must lie in 0\.\.1, not nan"),
+        (1, np.full((20, 30), 1.5, np.float32), ValueError, r"frame 1 must lie in 0\.\.1, not 1\.5\.\.1\.5"),
+        (2, np.full((20, 30), -1, np.float32), ValueError, r"frame 2 must lie in 0\.\.1, not -1"),
+    ],
+)
+def test_a_frame_that_is_none_is_named(method, number, bad, error, words):
+    frames = [np.zeros((20, 30), np.float32)] * 3
+    frames[number] = bad
+    with pytest.raises(error, match=words):
+        method(frames)
+
+
+@every_method_and_cnn
 def test_one_frame_is_refused(method):
     with pytest.raises(ValueError, match="frames must be at least two pictures, not 1"):
         method([np.zeros((4, 4), np.float32)])

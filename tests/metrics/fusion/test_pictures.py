@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seamwise.metrics.fusion import q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te
+from seamwise.metrics.fusion import q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te, to_grey
 from support.fusion_pictures import triple
 
 METRICS = [q_mi, q_te, q_ncie, q_g, q_p, q_s, q_cb]
@@ -79,6 +79,8 @@ def test_the_order_of_the_sources_does_not_matter(metric):
 def test_a_dark_8_bit_picture_is_not_taken_for_0_to_1(metric):
     dark = (FUSED > 128).astype(np.uint8)
     assert np.isfinite(metric(A, B, dark))
+    # to_grey makes floats of it
+    assert metric(A, B, to_grey(np.dstack([dark] * 3))) == metric(A, B, dark)
 
 
 @each_metric

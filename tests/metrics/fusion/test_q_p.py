@@ -63,6 +63,13 @@ def test_one_source_with_features_is_enough():
     assert q_p(flat, a, a) == q_p(a, flat, a)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (10, 40), (40, 10)])
+def test_a_picture_below_the_window_is_refused(shape):
+    with pytest.raises(ValueError, match=rf"at least 11 × 11 pixels, not \({shape[0]}, {shape[1]}\)"):
+        q_p(*np.full((3, *shape), 90))
+    assert 0 < q_p(*triple((11, 11))) < 1
+
+
 def test_threads_give_the_same_every_time():
     pictures = triple((64, 80))
     assert len({q_p(*pictures) for _ in range(5)}) == 1

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
-from seamwise.fusion.frames import Frames, Fused, Picture, luminance
+from seamwise.fusion.frames import Checked, Frames, Fused, Picture, luminance
 from seamwise.fusion.sequential import functional_power
 from seamwise.nets.siamese import MARGIN, PATCH, STRIDE, Siamese
 from seamwise.tiling import tiles
@@ -54,8 +54,10 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fused:
 
     Raises
     ------
+    TypeError
+        A frame is not float32.
     ValueError
-        Fewer than two frames, frames of different shapes, no such device, or the file of weights is damaged.
+        Fewer than two frames, frames that do not fit or leave 0..1, no such device, or the file of weights is damaged.
 
     Notes
     -----
@@ -79,6 +81,7 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fused:
     >>> fused.depth[32, [4, 124]], fused.image[32, :4].round(2)
     (array([0, 1], dtype=uint8), array([0., 0., 1., 1.], dtype=float32))
     """
+    frames = Checked(frames)
     net = load_siamese(WEIGHTS, choose_device(device))
     return functional_power(partial(_fuse_pair, net), frames)
 
@@ -140,8 +143,6 @@ def _run(net: Siamese, *pair: Picture) -> Picture:
 
 
 def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fused:
-    if first.shape != second.shape:
-        raise ValueError(f"frames must have the same size and channels, not {first.shape} and {second.shape}")
     logits = patch_logits(_filled_up(luminance(first)), _filled_up(luminance(second)), net)
     decision = verified(focus_map(np.tanh(logits), first.shape[:2]))
     guide = luminance(_mixed(first, second, decision))

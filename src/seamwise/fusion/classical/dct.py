@@ -7,7 +7,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype, luminance
+from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
 
 BLOCK = 8
 
@@ -31,8 +31,10 @@ def dct(frames: Frames) -> Fused:
 
     Raises
     ------
+    TypeError
+        A frame is not float32.
     ValueError
-        Fewer than two frames.
+        Fewer than two frames, or frames that do not fit or leave 0..1.
 
     Notes
     -----
@@ -52,8 +54,8 @@ def dct(frames: Frames) -> Fused:
     >>> fused.depth[0, ::4], bool((fused.image == stripes).all())
     (array([0, 0, 1, 1], dtype=uint8), True)
     """
-    shape = checked_frames(frames)
-    return _joined(frames, _sharpest(frames), shape)
+    frames = Checked(frames)
+    return _joined(frames, _sharpest(frames))
 
 
 def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
@@ -80,8 +82,10 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
 
     Raises
     ------
+    TypeError
+        A frame is not float32.
     ValueError
-        Fewer than two frames, or an even window.
+        Fewer than two frames, frames that do not fit or leave 0..1, or an even window.
 
     Notes
     -----
@@ -97,10 +101,10 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
     >>> int(dct([stripes, blurred]).depth[12, 12]), int(dct_cv([stripes, blurred]).depth[12, 12])
     (1, 0)
     """
-    shape = checked_frames(frames)
+    frames = Checked(frames)
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be an odd number of blocks, not {window}")
-    return _joined(frames, _majority(_sharpest(frames), window), shape)
+    return _joined(frames, _majority(_sharpest(frames), window))
 
 
 def block_variance(image: Picture) -> Picture:
@@ -117,7 +121,7 @@ def block_variance(image: Picture) -> Picture:
     return np.asarray(np.square(coefficients).sum((1, 3)) / BLOCK**2, np.float32)
 
 
-def _sharpest(frames: Frames) -> NDArray[np.bool_]:
+def _sharpest(frames: Checked) -> NDArray[np.bool_]:
     """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per block."""
     variances = np.stack([block_variance(luminance(frames[number])) for number in range(len(frames))])
     return np.asarray(variances == variances.max(0))
@@ -133,8 +137,9 @@ def _majority(decisions: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
     return np.asarray(votes == np.max(votes, axis=0))
 
 
-def _joined(frames: Frames, decisions: NDArray[np.bool_], shape: tuple[int, ...]) -> Fused:
+def _joined(frames: Checked, decisions: NDArray[np.bool_]) -> Fused:
     """The mean of the frames decided for, in every block."""
+    shape = frames.shape
     weights = decisions / decisions.sum(0, dtype=np.float32)
     image = np.zeros(shape, np.float32)
     for number in range(len(frames)):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype, luminance
+from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
 
 # a weight is never 0, so that a pixel which no frame claims is the mean of all of them
 _LEAST_WEIGHT = 1e-6
@@ -119,8 +119,10 @@ def gff(
 
     Raises
     ------
+    TypeError
+        A frame is not float32.
     ValueError
-        Fewer than two frames, or an option is out of range.
+        Fewer than two frames, frames that do not fit or leave 0..1, or an option is out of range.
 
     Notes
     -----
@@ -140,12 +142,13 @@ def gff(
     >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
     (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
     """
-    shape = checked_frames(frames)
+    frames = Checked(frames)
     if mean_radius < 0:
         raise ValueError(f"mean_radius must be 0 or more, not {mean_radius}")
-    highest = np.zeros(shape[:2], np.float32)
-    for number in range(len(frames)):
+    highest = _saliency(luminance(frames[0]))
+    for number in range(1, len(frames)):
         np.maximum(highest, _saliency(luminance(frames[number])), out=highest)
+    shape = frames.shape
     base, detail = _WeightedMean(shape), _WeightedMean(shape)
     depth, finest = np.zeros(shape[:2], depth_dtype(len(frames))), np.zeros(shape[:2], np.float32)
 

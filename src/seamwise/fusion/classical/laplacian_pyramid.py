@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, depth_dtype, luminance
+from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
 
 
 def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fused:
@@ -37,8 +37,10 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
 
     Raises
     ------
+    TypeError
+        A frame is not float32.
     ValueError
-        Fewer than two frames, or an option is out of range.
+        Fewer than two frames, frames that do not fit or leave 0..1, or an option is out of range.
 
     Notes
     -----
@@ -60,28 +62,32 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
     (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
     """
-    shape = checked_frames(frames)
-    if levels is None:
-        levels = max(1, int(np.log2(max(1, min(shape[:2]) / 8))))
-    if levels < 1 or window < 1 or window % 2 == 0:
+    frames = Checked(frames)
+    if (levels is not None and levels < 1) or window < 1 or window % 2 == 0:
         raise ValueError(f"levels must be 1 or more and window odd, not {levels} and {window}")
-    fused = _pyramid(np.zeros(shape, np.float32), levels)
-    strongest = [np.full(level.shape[:2], -1, np.float32) for level in fused[:-1]]
-    depth, sharpest = np.zeros(shape[:2], depth_dtype(len(frames))), np.full(shape[:2], -1, np.float32)
+    fused = _pyramid(frames[0], levels or _most_levels(frames.shape))
+    strongest = [_activity(detail, window) for detail in fused[:-1]]
+    depth, sharpest = np.zeros(frames.shape[:2], depth_dtype(len(frames))), _sharpness(strongest[0], window)
 
     def add(number: int, frame: Picture) -> None:
-        pyramid = _pyramid(frame, levels)
-        for kept, best, detail in zip(fused, strongest, pyramid, strict=False):
-            _keep_stronger(kept, best, detail, _activity(detail, window))
+        pyramid = _pyramid(frame, len(strongest))
+        activities = [_activity(detail, window) for detail in pyramid[:-1]]
+        for kept, best, detail, activity in zip(fused, strongest, pyramid, activities, strict=False):
+            _keep_stronger(kept, best, detail, activity)
         np.add(fused[-1], pyramid[-1], out=fused[-1])
-        sharpness = cv2.GaussianBlur(_activity(pyramid[0], window), (0, 0), window, borderType=cv2.BORDER_REFLECT)
+        sharpness = _sharpness(activities[0], window)
         depth[sharpness > sharpest] = number
         np.maximum(sharpest, sharpness, out=sharpest)
 
-    for number in range(len(frames)):
+    for number in range(1, len(frames)):
         add(number, frames[number])
     fused[-1] /= len(frames)
     return Fused(np.clip(_picture(fused), 0, 1), depth)
+
+
+def _most_levels(shape: tuple[int, ...]) -> int:
+    """As many as leave the shorter side of the top 8 pixels or more."""
+    return max(1, int(np.log2(max(1, min(shape[:2]) / 8))))
 
 
 def _pyramid(image: Picture, levels: int) -> list[Picture]:
@@ -109,6 +115,10 @@ def _doubled(image: Picture, like: Picture) -> Picture:
 def _activity(detail: Picture, window: int) -> Picture:
     size = (window, window)
     return np.asarray(cv2.blur(np.abs(luminance(detail)), size, borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def _sharpness(activity: Picture, window: int) -> Picture:
+    return np.asarray(cv2.GaussianBlur(activity, (0, 0), window, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def _keep_stronger(kept: Picture, best: Picture, detail: Picture, activity: Picture) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
-from seamwise.fusion.frames import Frames, Fused, Picture, luminance
+from seamwise.fusion.frames import Checked, Frames, Fused, Picture, luminance
 from seamwise.fusion.sequential import functional_power
 
 # what covers less than this part of the picture is an accident of the focus measure
@@ -61,8 +61,11 @@ def matting(
 
     Raises
     ------
+    TypeError
+        A frame is not float32.
     ValueError
-        Fewer than two frames, an option is out of range, or pymatting is not installed.
+        Fewer than two frames, frames that do not fit or leave 0..1, an option is out of range, or pymatting is not
+        installed.
 
     Notes
     -----
@@ -100,7 +103,7 @@ def matting(
         weight = alpha if first.ndim == 2 else alpha[..., np.newaxis]
         return Fused(weight * first + (1 - weight) * second, (alpha < 0.5).astype(np.uint8))
 
-    return functional_power(fuse_pair, frames)
+    return functional_power(fuse_pair, Checked(frames))
 
 
 def focus_measure(image: Picture, radius: int) -> Picture:
@@ -139,13 +142,22 @@ def _matte(image: Picture, trimap: Matte, max_pixels: int, solve: Solver) -> Mat
     shrink = np.sqrt(max_pixels / trimap.size)
     if shrink >= 1:
         return _solved(image, trimap, solve)
-    size = tuple(max(1, int(length * shrink)) for length in trimap.shape[::-1])
+    height, width = (max(1, int(length * shrink)) for length in trimap.shape)
+    size = (width, height)
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-    coarse = np.asarray(cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST), np.float32)
-    coarse = _solved(small, coarse, solve)
+    coarse = _solved(small, _shrunk(trimap, size), solve)
     alpha = cv2.resize(coarse, trimap.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    alpha = guided_filter(alpha, luminance(image), radius=int(np.ceil(2 / shrink)), eps=1e-4)
+    # a wider window would wash thin parts out
+    alpha = guided_filter(alpha, luminance(image), radius=int(np.ceil(1 / shrink)), eps=1e-4)
     return np.where(trimap == 0.5, np.clip(alpha, 0, 1), trimap)
+
+
+def _shrunk(trimap: Matte, size: tuple[int, int]) -> Matte:
+    """What any known pixel covers is known, so that no ridge is lost; 1/2 where both sides cover it, or none."""
+    first, second = (
+        cv2.resize((trimap == alpha).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0 for alpha in (1, 0)
+    )
+    return np.asarray((1 + first.astype(np.float32) - second.astype(np.float32)) / 2, np.float32)
 
 
 def _solved(image: Picture, trimap: Matte, solve: Solver) -> Matte:

@@ -35,7 +35,7 @@ def to_grey(rgb: NDArray[Any]) -> Grey:
     TypeError
         The array does not hold integers or floats.
     ValueError
-        Not three channels, empty, NaN, values outside 0..255 or only values of 0..1.
+        Not three channels, empty, NaN, values outside 0..255 or only values of 0..1 that are not just 0 and 1.
 
     Notes
     -----

@@ -28,7 +28,7 @@ def checked_triple(
         An array does not hold integers or floats.
     ValueError
         A picture is not two-dimensional, is empty or too small, holds NaN, holds values outside 0..255 or
-        only values of 0..1, or the three sizes differ.
+        only values of 0..1 that are not just 0 and 1, or the three sizes differ.
     """
     checked = [_grey(name, picture) for name, picture in (("a", a), ("b", b), ("fused", fused))]
     shapes = [picture.shape for picture in checked]
@@ -51,7 +51,8 @@ def checked_picture(name: str, picture: NDArray[Any]) -> Grey:
         raise ValueError(f"{name} must hold finite values, not NaN or infinity")
     if low < 0 or high > 255:
         raise ValueError(f"{name} must hold values of 0..255, not {low:g}..{high:g}: rescale or clip it")
-    if picture.dtype.kind == "f" and 0 < high <= 1:
+    # whole numbers are the grey levels of a dark picture
+    if picture.dtype.kind == "f" and high <= 1 and (picture % 1 != 0).any():
         raise ValueError(f"{name} must hold values of 0..255, and {low:g}..{high:g} looks like 0..1: multiply by 255")
     return picture.astype(np.float64)
 

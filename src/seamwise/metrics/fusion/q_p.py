@@ -34,7 +34,7 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     Parameters
     ----------
     a, b, fused : (H, W) arrays
-        Sources and fused picture, grey, values 0..255, integers or floats.
+        Sources and fused picture, grey, values 0..255, integers or floats; at least 11 × 11 pixels.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     >>> round(q_p(corner, corner, corner), 2), round(q_p(corner, corner, corner.T), 2)
     (0.99, 0.1)
     """
-    a, b, fused = checked_triple(a, b, fused)
+    a, b, fused = checked_triple(a, b, fused, min_size=11)
     bank = filter_bank(fused.shape)
     with ThreadPoolExecutor(max_workers=3) as pool:
         in_a, in_b, in_f = pool.map(phase_congruency, (a, b, fused), (bank, bank, bank))

@@ -1,0 +1,110 @@
+"""The recipes run, on pictures made up, and refuse before the work what would fail after it."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from seamwise.fusion import find_pictures
+from seamwise.io.images import write_png
+from seamwise.nets import Siamese
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+pytestmark = pytest.mark.skipif(not RECIPES.is_dir(), reason="needs recipes/, which the source distribution lacks")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    specification = importlib.util.spec_from_file_location("focus_cnn", RECIPES / "focus_cnn.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def settings(recipe):
+    return recipe.Settings(steps=2, batch_size=4)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three pictures of noise: one to leave out, one to validate and one to train on."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in "abc":
+        write_png(folder / f"{name}.png", rng.integers(0, 256, (30, 41, 3), np.uint8))
+    return folder
+
+
+def test_focus_cnn_writes_the_weights_that_it_validated(tmp_path, recipe, settings, data, monkeypatch, capsys):
+    validated = {}
+
+    def watched(net, *others):
+        validated.update(net.state_dict())
+        return accuracy(net, *others)
+
+    accuracy = recipe.accuracy
+    monkeypatch.setattr(recipe, "accuracy", watched)
+    recipe.main(data, tmp_path / "x.safetensors", settings)
+    weights = load_file(tmp_path / "x.safetensors")
+    with safe_open(tmp_path / "x.safetensors", "pt") as file:
+        description = json.loads(file.metadata()["description"])
+    Siamese().load_state_dict(weights)
+    for name, tensor in weights.items():
+        assert tensor.dtype == torch.float16
+        assert torch.equal(tensor.float(), validated[name].cpu())
+    assert (description["images"], description["validation_images"]) == (["c"], ["b"])
+    assert description["settings"]["steps"] == 2
+    assert description["device"] in ("cpu", "cuda", "mps")
+    assert description["precision"] in ("float32", "bfloat16")
+    assert list(description["validation_accuracy"]) == ["1", "2", "3", "4", "5"]
+    assert "right on 1 validation pictures" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "x.safetensors"]
+
+
+def test_focus_cnn_says_before_the_training_that_it_could_not_write(tmp_path, recipe, settings, data, monkeypatch):
+    monkeypatch.setattr(recipe, "train", lambda *_: pytest.fail("it trained"))
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*none.*: its folder does not exist; create it first"):
+        recipe.main(data, tmp_path / "none" / "x.safetensors", settings)
+    with pytest.raises(IsADirectoryError, match=r"cannot write .*: it is a folder"):
+        recipe.main(data, tmp_path, settings)
+
+
+@pytest.mark.parametrize("name", ["b", "c"])
+def test_focus_cnn_names_a_picture_that_it_cannot_draw_patches_from(tmp_path, recipe, settings, data, name):
+    for picture, said in (
+        (np.zeros((15, 40), np.uint8), r"has \(15, 40\) pixels, a patch 16 × 16: leave it out"),
+        (np.full((40, 50), 90, np.uint8), "has no patch of 16 × 16 pixels with a variance above 25: leave it out"),
+    ):
+        write_png(data / f"{name}.png", picture)
+        with pytest.raises(ValueError, match=f"{name}.png {said}"):
+            recipe.main(data, tmp_path / "x.safetensors", settings)
+
+
+def test_focus_cnn_needs_a_picture_for_each_purpose(tmp_path, recipe, settings, data):
+    (data / "a.png").unlink()
+    with pytest.raises(ValueError, match=r"data must hold at least 3 pictures, .* train on: 2"):
+        recipe.main(data, tmp_path / "x.safetensors", settings)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 29), (37, 21)])
+def test_the_variances_are_those_of_all_patches(recipe, shape):
+    grey = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    patches = np.lib.stride_tricks.sliding_window_view(grey, (16, 16))
+    np.testing.assert_allclose(recipe.variances(grey), patches.var(axis=(2, 3)), rtol=1e-9)
+
+
+def test_a_picture_with_one_patch_of_detail_is_drawn_from(recipe, settings, data):
+    grey = np.full((20, 33), 90, np.uint8)
+    grey[-1, -1] = 255  # in the last patch alone: 165²·(1/256 − 1/256²) = 106
+    write_png(data / "c.png", grey)
+    levels = recipe.blurred(find_pictures(data)[2], replace(settings, blurs=1))
+    rng = np.random.default_rng(0)
+    assert recipe.draw([levels], 1, settings.least_variance, rng).shape == (2, 16, 16)
