@@ -12,6 +12,7 @@ from seamwise.io.models import (
     ThresholdPair,
     TuningRecord,
     WatershedPair,
+    describe_model,
     load_model,
     model_path,
     save_model,
@@ -169,11 +170,11 @@ def test_names_of_shipped_models_and_paths():
 
 
 def test_every_shipped_model_has_a_card_and_fits_its_description():
-    from seamwise.segmentation import load
+    from seamwise.engine.networks import load_network
 
     for name, path in shipped_models().items():
         assert path.stat().st_size <= 8_000_000
         card = path.with_suffix(".md").read_text()
         assert name in card
         assert "Licence" in card
-        load(name)
+        load_network(name, type(describe_model(path)))

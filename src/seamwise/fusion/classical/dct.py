@@ -95,7 +95,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
 
     Examples
     --------
-    >>> stripes = np.tile(np.float32([0, 1]), (24, 12))
+    >>> stripes = np.tile(np.float32([0.25, 0.75]), (24, 12))
     >>> blurred = np.full_like(stripes, 0.5)
     >>> blurred[8:16, 8:16] = stripes[8:16, 8:16] * 2 - 0.5  # noise in one block that is out of focus
     >>> int(dct([stripes, blurred]).depth[12, 12]), int(dct_cv([stripes, blurred]).depth[12, 12])
