@@ -20,7 +20,6 @@ from seamwise.io.images import SUFFIXES
 from seamwise.io.outcome import Outcome, naming
 from seamwise.io.photo import write_photo
 
-# measured: see memory_estimate
 _BYTES_PER_PIXEL = {"laplacian": 100, "gff": 120, "dct": 50, "dct-cv": 50, "matting": 110, "cnn": 100}
 _NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
 _ALIGNED_BYTES = 24
@@ -191,8 +190,8 @@ def memory_estimate(
 ) -> int:
     """Bytes of memory that fusing takes, roughly, for frames of this shape; their number does not matter.
 
-    A network adds what a tile of features takes. Measured with three colour frames of 24 megapixels on a CPU: see the
-    benchmarks page. Grey frames take less.
+    A network adds what a tile of features takes. Counted from the arrays that are held, for colour frames; grey frames
+    take less.
     """
     pixels = shape[0] * shape[1]
     per_pixel = _ALIGNED_BYTES * aligned
