@@ -32,6 +32,7 @@ def settings(loss: str, given: argparse.Namespace) -> FusionSettings:
         network="picture", loss=loss, steps=steps, batch_size=4, crop=32 if given.quick else 160,
         width=2 if given.quick else given.width, norm=given.norm, learning_rate=given.learning_rate, warmup=0,
         average=0.9, validate_every=steps // points, snapshot_every=steps // points,
+        symmetric=False,  # the thesis' network learns it from both orders
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ PUBLIC = {
         "lovasz_softmax", "nps", "nps_map", "perceptual", "soft_confusion", "ssim", "ssim_map", "tversky",
         "weighted_mean", "youden",
     },
-    "seamwise.nets": {"Average", "Siamese", "UNet"},
+    "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
         "argmax", "flood", "instances", "landscape", "semantic_classes", "threshold", "threshold_classes", "watershed",
     },

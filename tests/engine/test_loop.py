@@ -62,6 +62,21 @@ def test_what_changes_nothing_is_not_recorded():
     assert recorded(SETTINGS) != recorded(replace(SETTINGS, seed=1))
 
 
+def test_the_first_weights_and_those_of_each_step_are_constrained(tmp_path):
+    seen = []
+
+    def constrain(net):
+        seen.append(net.head.bias[0].item())
+        with torch.no_grad():
+            net.head.bias[0] = 0.5
+
+    fit(Task(), SETTINGS, output=tmp_path, device="cpu", constrain=constrain)
+    assert seen[0] == 0
+    assert len(seen) == SETTINGS.steps + 1
+    assert seen[1] != 0.5, "nothing is trained"
+    assert load_model(tmp_path / "model.safetensors", FusionInfo)[0]["head.bias"][0] == 0.5
+
+
 def test_learning_rates_written_out():
     settings = RunSettings(steps=12, warmup=2, schedule="cosine", learning_rate=0.8)
     assert [learning_rate(step, settings) for step in (0, 1, 2, 7)] == pytest.approx([0.4, 0.8, 0.8, 0.4])

@@ -88,6 +88,35 @@ def test_the_target_of_channel_0_is_1_where_source_0_is_sharp(pictures, quick):
     assert abs(swapped - costs[0]) > 0.05  # so that exchanged targets would show
 
 
+def test_the_selected_picture_can_take_part_in_the_loss(pictures, quick):
+    """With weight 2: twice the NPS of both orders' pictures, written out."""
+    plain, (a, b, truth, _), _ = captured(pictures, quick)
+    with_picture, *_ = captured(pictures, replace(quick, picture_weight=2.0))
+    logits = torch.zeros(truth.shape[2:])
+    logits[:, : truth.shape[3] // 3] = 3.0
+    costs = []
+    for first, second, extra in ((a, b, 0.0), (b, a, 1.0)):
+        p = torch.sigmoid(logits + extra)
+        costs.append(torch.tanh(3 * (p * first + (1 - p) * second - truth).abs()).sum(1).mean())
+    assert (with_picture - plain).item() == pytest.approx(2 * sum(costs).item() / 2, rel=1e-5)
+    assert sum(costs) > 0.01
+
+
+@pytest.mark.parametrize("network", ["selection", "picture"])
+def test_the_order_of_the_sources_does_not_matter_to_symmetric_networks(tmp_path, pictures, quick, network):
+    """On whole pictures, of a size that is no multiple of what the network wants; at random weights it would matter."""
+    (pair,) = fixed_pairs(pictures[2:], quick)
+    differences = {}
+    for symmetric in (True, False):
+        folder = tmp_path / str(symmetric)
+        run(folder, pictures, replace(quick, network=network, symmetric=symmetric, width=4))
+        model = load(folder / "model.safetensors", device="cpu")
+        there, back = (fuse_pair(*order, model=model, near=False) for order in ((pair.a, pair.b), (pair.b, pair.a)))
+        differences[symmetric] = np.mean((there.image - back.image) ** 2)
+    assert differences[True] < 1e-6
+    assert differences[True] < 1e-3 * differences[False]
+
+
 def test_the_regression_losses_are_sums_over_channels_with_bounds():
     truth = torch.rand(2, 3, 5, 7, dtype=torch.float64)
     prediction = truth + 0.1
@@ -136,5 +165,10 @@ def test_settings_are_checked():
         FusionSettings(loss="l1")
     with pytest.raises(ValueError, match="brightness must be 0 for network 'picture'"):
         FusionSettings(network="picture", simulation=Simulation(brightness=0.1))
+    with pytest.raises(ValueError, match="picture_weight is an option of network 'selection'"):
+        FusionSettings(network="picture", picture_weight=1.0)
+    with pytest.raises(ValueError, match="width must be even for a symmetric network, not 7"):
+        FusionSettings(width=7)
+    assert FusionSettings(width=7, symmetric=False).width == 7
     assert FusionSettings().alpha == 6
     assert FusionSettings().simulation.sigma == (1, 5)

@@ -57,6 +57,7 @@ def fit(
     resume: bool = False,
     device: str = "auto",
     report: Report = lambda progress: None,
+    constrain: Callable[[Network], None] | None = None,
 ) -> Path:
     """Train a network and write it, with log, curve and checkpoint, to a folder.
 
@@ -75,6 +76,8 @@ def fit(
         See `devices.choose_device`.
     report : function
         Called after each step; returning False stops the run after writing a checkpoint.
+    constrain : function, optional
+        Called on the first weights and on those after each step, which it may change in place.
 
     Returns
     -------
@@ -100,6 +103,8 @@ def fit(
     )
     torch.manual_seed(settings.seed)
     weights = place(build_net(task.info.architecture), chosen)
+    if constrain:
+        constrain(weights)
     average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
     averaged = cast(Network, average.module)
     net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
@@ -117,6 +122,8 @@ def fit(
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()
+        if constrain:
+            constrain(weights)
         average.update_parameters(weights)
 
         progress = Progress(state.step + 1, loss.item(), rate, time.monotonic() - began)

@@ -67,6 +67,12 @@ class FusionSettings(RunSettings):
         Of NPS.
     bounds : bool
         Add the bounds of (6.4) to the loss of HF-Reg.
+    symmetric : bool
+        Tie the weights so that the result does not depend on the order of the sources; see `nets.tie_halves`.
+        Needs an even width.
+    picture_weight : float
+        Of HF-Seg: add to the cross entropy this times the NPS, α = 6, between the picture that it selects and the
+        truth.
     simulation : Simulation
     width, steps, learning_rate, seed, …
         See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network in both orders.
@@ -81,6 +87,8 @@ class FusionSettings(RunSettings):
     loss: Literal["nps", "l1", "l2"] = "nps"
     alpha: Annotated[float, Field(gt=0)] = 6.0
     bounds: bool = True
+    symmetric: bool = True
+    picture_weight: Annotated[float, Field(ge=0)] = 0.0
     simulation: Simulation = Simulation()
     batch_size: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
@@ -92,4 +100,8 @@ class FusionSettings(RunSettings):
             raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
         if self.network == "picture" and self.simulation.brightness > 0:
             raise ValueError("brightness must be 0 for network 'picture': one truth is asked of both orders of a pair")
+        if self.network == "picture" and self.picture_weight > 0:
+            raise ValueError("picture_weight is an option of network 'selection': remove it")
+        if self.symmetric and self.width % 2:
+            raise ValueError(f"width must be even for a symmetric network, not {self.width}: or set symmetric = false")
         return self

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from seamwise.io.models import Architecture, FusionInfo
 from seamwise.io.photo import photo_header
 from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
 from seamwise.metrics.fusion import psnr, ssim
+from seamwise.nets import UNet, tie_halves
+from seamwise.nets.average import Network
 from seamwise.synth.focus import FocusPair
 
 _COLOURS = 3
@@ -35,7 +38,7 @@ def train(
     """Train a fusion network on pairs made from sharp pictures, and write it, with log and checkpoint, to a folder.
 
     Both orders of each pair, (x_A, x_B) and (x_B, x_A), are in the same batch, so that the network learns not to
-    depend on the order (thesis section 6.2.3).
+    depend on the order (thesis section 6.2.3); with `settings.symmetric` it cannot depend on it.
 
     Parameters
     ----------
@@ -65,7 +68,12 @@ def train(
     for picture in (*training, *validation):
         photo_header(picture.image)  # says now what could not be read in the middle of the run
     task = _Fusion(_describe(settings, training, validation), settings, training, validation)
-    return fit(task, settings, output=output, resume=resume, device=device, report=report)
+    constrain = _tie if settings.symmetric else None
+    return fit(task, settings, output=output, resume=resume, device=device, report=report, constrain=constrain)
+
+
+def _tie(net: Network) -> None:
+    tie_halves(cast(UNet, net))  # an `Average` is not trained
 
 
 def fixed_pairs(pictures: Sequence[SegmentedPicture], settings: FusionSettings) -> Iterator[FocusPair]:
@@ -97,11 +105,16 @@ class _Fusion:
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
         a, b, truth, mask = batch
-        prediction = net(torch.cat([torch.cat([a, b], 1), torch.cat([b, a], 1)]))
-        if self.settings.network == "selection":
-            # channel i is the probability of source i: source 1 where the mask says that source 0 is blurred
-            return cross_entropy(prediction, torch.cat([mask, 1 - mask]))
-        return regression_loss(prediction, torch.cat([truth, truth]), self.settings)
+        first, second, truth = torch.cat([a, b]), torch.cat([b, a]), torch.cat([truth, truth])
+        prediction = net(torch.cat([first, second], 1))
+        if self.settings.network == "picture":
+            return regression_loss(prediction, truth, self.settings)
+        # channel i is the probability of source i: source 1 where the mask says that source 0 is blurred
+        loss = cross_entropy(prediction, torch.cat([mask, 1 - mask]))
+        if self.settings.picture_weight == 0:
+            return loss
+        selected = torch.lerp(second, first, prediction.float().softmax(1)[:, :1])
+        return loss + self.settings.picture_weight * nps(selected, truth, alpha=self.settings.alpha, bounds=False)
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean PSNR and SSIM against the sharp pictures."""

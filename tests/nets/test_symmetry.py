@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from seamwise.nets import UNet, tie_halves
+
+
+def net_and_pictures(outputs, norm, ndim=2, depth=2):
+    torch.manual_seed(0)
+    net = UNet(6, outputs, ndim=ndim, width=8, depth=depth, norm=norm)
+    a, b = torch.rand(2, 3, 3, *[12] * ndim)
+    return net, torch.cat([a, b], 1), torch.cat([b, a], 1)
+
+
+def exchanged(output):
+    return output.flip(1) if output.shape[1] == 2 else output
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize(("ndim", "depth"), [(1, 3), (2, 0), (2, 2), (3, 1)])
+def test_exchanging_the_pictures_exchanges_two_outputs_and_leaves_others(outputs, norm, ndim, depth):
+    net, there, back = net_and_pictures(outputs, norm, ndim, depth)
+    assert not torch.allclose(exchanged(net(there)), net(back), atol=1e-3)
+    tie_halves(net)
+    torch.testing.assert_close(exchanged(net(there)), net(back), atol=1e-5, rtol=1e-5)
+    if outputs == 2:
+        assert not torch.allclose(net(there), net(back), atol=1e-3), "the outputs do not tell the pictures apart"
+
+
+def test_the_first_half_is_kept_and_tying_again_changes_nothing():
+    net, *_ = net_and_pictures(2, "batch")
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    tie_halves(net)
+    once = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    for name, tensor in once.items():
+        if tensor.ndim:
+            half = len(tensor) // 2
+            assert torch.equal(tensor[:half], before[name][:half])
+    tie_halves(net)
+    assert all(torch.equal(once[name], tensor) for name, tensor in net.state_dict().items())
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_gradients_of_batches_with_both_orders_keep_the_halves_tied(outputs):
+    net, there, back = net_and_pictures(outputs, "batch")
+    net.double()
+    tie_halves(net)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    target = torch.rand(3, outputs, 12, 12, dtype=torch.float64)
+    for _ in range(5):
+        loss = ((net(torch.cat([there, back]).double()) - torch.cat([target, exchanged(target)])) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    learned = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    tie_halves(net)
+    for name, tensor in net.state_dict().items():
+        torch.testing.assert_close(tensor, learned[name], atol=1e-10, rtol=1e-8)
+
+
+def test_statistics_of_batch_norms_are_tied_too():
+    net, there, _ = net_and_pictures(2, "batch")
+    net(there)
+    assert not torch.equal(*net.down[0][1].running_mean.chunk(2))
+    tie_halves(net)
+    for name in ("running_mean", "running_var", "weight", "bias"):
+        assert torch.equal(*getattr(net.down[0][1], name).chunk(2))
+
+
+@pytest.mark.parametrize(("channels", "width"), [(5, 8), (6, 7)])
+def test_odd_numbers_of_maps_have_no_halves(channels, width):
+    with pytest.raises(ValueError, match=f"must be even, not {width} and {channels}"):
+        tie_halves(UNet(channels, 2, width=width, depth=1))
