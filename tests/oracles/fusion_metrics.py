@@ -75,7 +75,7 @@ def q_cb_slow(a, b, fused):
     return np.mean((in_a**2 * kept_a + in_b**2 * kept_b) / (in_a**2 + in_b**2))
 
 
-def phase_congruency_slow(picture):
+def phase_congruency_slow(picture, z_factor):
     """Total, maximum and minimum, as Kovesi writes them: cosines and sines of phase, noise from spatial filters."""
     rows, columns = picture.shape
     v, u = np.meshgrid(np.fft.fftfreq(rows), np.fft.fftfreq(columns), indexing="ij")
@@ -108,5 +108,5 @@ def phase_congruency_slow(picture):
         congruency = energy / sum(amplitudes)
         moments += congruency**2 * np.reshape([cos**2, sin**2, sin * cos], (3, 1, 1))
     x, y, z = moments[0] / 3, moments[1] / 3, moments[2] / 6
-    spread = np.sqrt(z**2 + (x - y) ** 2) + 1e-4
+    spread = np.sqrt((z_factor * z) ** 2 + (x - y) ** 2) + 1e-4
     return energy_sum / (amplitude_sum + 1e-4), (y + x + spread) / 2, (y + x - spread) / 2

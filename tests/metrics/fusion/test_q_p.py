@@ -7,11 +7,12 @@ from seamwise.metrics.fusion.phase_congruency import filter_bank, phase_congruen
 from support.fusion_pictures import triple
 
 
+@pytest.mark.parametrize(("moments", "z_factor"), [("thesis", 1), ("kovesi", 4)])
 @pytest.mark.parametrize("shape", [(40, 52), (41, 36), (33, 47)])
-def test_phase_congruency_equals_the_definition(shape):
+def test_phase_congruency_equals_the_definition(shape, moments, z_factor):
     picture = triple(shape)[2]
-    found = phase_congruency(picture, filter_bank(shape))
-    total, maximum, minimum = phase_congruency_slow(picture)
+    found = phase_congruency(picture, filter_bank(shape), moments=moments)
+    total, maximum, minimum = phase_congruency_slow(picture, z_factor)
     np.testing.assert_allclose(found.total, total, atol=1e-11)
     np.testing.assert_allclose(found.maximum, maximum, atol=1e-11)
     np.testing.assert_allclose(found.minimum, minimum, atol=1e-11)
@@ -31,6 +32,25 @@ def test_a_corner_has_both_moments_and_an_edge_only_one():
     found = phase_congruency(square, filter_bank(square.shape))
     assert found.minimum[16, 16] > 5 * abs(found.minimum[32, 16])
     assert found.maximum[32, 16] > found.maximum[32, 32] + 0.3
+
+
+def test_kovesis_moments_do_not_depend_on_the_direction_of_an_edge():
+    y, x = np.mgrid[-48:48, -48:48]
+    upright, diagonal = (200 / (1 + np.exp(-2 * distance)) for distance in (x, (x + y) / np.sqrt(2)))
+    bank = filter_bank(upright.shape)
+    apart = {}
+    for moments in ("thesis", "kovesi"):
+        of_upright, of_diagonal = (phase_congruency(e, bank, moments=moments).maximum for e in (upright, diagonal))
+        apart[moments] = abs(of_upright[48, 48] - of_diagonal[48, 48])
+    assert apart["kovesi"] < 0.02 < 0.1 < apart["thesis"]
+
+
+def test_moments_change_the_score_and_are_checked():
+    a, b, fused = triple()
+    assert q_p(a, b, fused) == q_p(a, b, fused, moments="thesis")
+    assert abs(q_p(a, b, fused, moments="kovesi") - q_p(a, b, fused)) > 1e-3
+    with pytest.raises(ValueError, match="moments must be one of 'thesis', 'kovesi', not 'liu'"):
+        q_p(a, b, fused, moments="liu")
 
 
 def test_a_constant_picture_is_nowhere_in_step():

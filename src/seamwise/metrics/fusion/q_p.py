@@ -1,14 +1,15 @@
 """Features of the sources that the fused picture keeps; see `q_p`."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.metrics.fusion.local import gaussian, local_mean
-from seamwise.metrics.fusion.phase_congruency import filter_bank, phase_congruency
-from seamwise.metrics.fusion.pictures import Grey, checked_triple
+from seamwise.metrics.fusion.phase_congruency import Moments, filter_bank, phase_congruency
+from seamwise.metrics.fusion.pictures import Grey, check_choice, checked_triple
 
 __all__ = ["q_p"]
 
@@ -17,7 +18,7 @@ _C = 1e-4
 _WINDOW = gaussian(5, 1.5) / gaussian(5, 1.5).sum()
 
 
-def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
+def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Moments = "thesis") -> float:
     """How well features of the fused picture follow those of the sources.
 
     ::
@@ -35,6 +36,8 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     ----------
     a, b, fused : (H, W) arrays
         Sources and fused picture, grey, values 0..255, integers or floats; at least 11 × 11 pixels.
+    moments : "thesis" or "kovesi"
+        "kovesi" corrects a slip of the reference code in the maximum and the minimum; see `phase_congruency`.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     Raises
     ------
     TypeError, ValueError
-        See `checked_triple`: wrong type, rank, size or range; neither source has a feature.
+        See `checked_triple`: wrong type, rank, size or range; neither source has a feature; unknown moments.
 
     Notes
     -----
@@ -62,10 +65,11 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     >>> round(q_p(corner, corner, corner), 2), round(q_p(corner, corner, corner.T), 2)
     (0.99, 0.1)
     """
+    check_choice("moments", moments, get_args(Moments))
     a, b, fused = checked_triple(a, b, fused, min_size=11)
     bank = filter_bank(fused.shape)
     with ThreadPoolExecutor(max_workers=3) as pool:
-        in_a, in_b, in_f = pool.map(phase_congruency, (a, b, fused), (bank, bank, bank))
+        in_a, in_b, in_f = pool.map(partial(phase_congruency, bank=bank, moments=moments), (a, b, fused))
     has_a, has_b = in_a.total > _FEATURE, in_b.total > _FEATURE
     if not (has_a | has_b).any():
         raise ValueError(f"a or b must have a feature: no pixel has phase congruency above {_FEATURE} (is it flat?)")
