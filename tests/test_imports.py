@@ -13,7 +13,7 @@ SOURCE = Path(seamwise.__file__).parent
 # a place may import from its own row only within itself, and from every row below it
 ROWS = [
     {"cli"},
-    {"segmentation", "fusion"},
+    {"segmentation", "fusion", "analysis"},
     {"engine"},
     {"losses", "nets", "decode", "metrics", "weights", "tiling", "io", "synth"},
     {"labels"},
@@ -61,7 +61,15 @@ def test_every_place_is_in_the_plan():
 
 @pytest.mark.parametrize(
     "module",
-    ["seamwise", "seamwise.cli", "seamwise.labels", "seamwise.weights", "seamwise.io.images", "seamwise.synth"],
+    [
+        "seamwise",
+        "seamwise.analysis",
+        "seamwise.cli",
+        "seamwise.io.images",
+        "seamwise.labels",
+        "seamwise.synth",
+        "seamwise.weights",
+    ],
 )
 def test_torch_is_not_imported_before_it_is_needed(module):
     script = f"import sys, {module}; sys.exit('torch' in sys.modules)"

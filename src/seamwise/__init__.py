@@ -4,13 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seamwise import decode, fusion, io, labels, losses, metrics, nets, segmentation, synth, tiling, weights
+    from seamwise import (
+        analysis,
+        decode,
+        fusion,
+        io,
+        labels,
+        losses,
+        metrics,
+        nets,
+        segmentation,
+        synth,
+        tiling,
+        weights,
+    )
     from seamwise.fusion import fuse
     from seamwise.segmentation import segment
 
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "analysis",
     "decode",
     "fuse",
     "fusion",

@@ -1,6 +1,7 @@
 import functools
 import itertools
 import json
+import math
 import weakref
 from collections.abc import Sequence
 
@@ -183,6 +184,79 @@ def test_grey_frames_and_frames_with_one_channel():
     assert np.array_equal(grey.apply(frames[1], 1)[..., np.newaxis], one.apply(frames[1][..., np.newaxis], 1))
 
 
+@pytest.mark.parametrize(("size", "perspective"), [((199, 201), False), ((200, 200), True)])
+def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
+    picture = cv2.resize(scene("coffee"), (size[1] + 2 * MARGIN, size[0] + 2 * MARGIN), interpolation=cv2.INTER_AREA)
+    tilted = photograph(picture, movement(size, perspective=(1e-4, -5e-5), shift=(2.2, 1.3)))
+    found = estimate_alignment([photograph(picture, np.eye(3)), tilted], reference=0).matrices[1]
+    assert bool(found[2, :2].any()) is perspective
+
+
+def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
+    maximised, far = align._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
+
+    def lost_when_coarse(moving, fixed, model, start):
+        return far if fixed.size < 20_000 else maximised(moving, fixed, model, start)
+
+    monkeypatch.setattr(align, "_maximised", lost_when_coarse)
+    picture = scene()
+    expected = movement(inner_shape(picture), shift=(2.3, -1.6))
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    found = estimate_alignment(frames, model="affine", reference=0)
+    assert corner_error(found.matrices[1], expected, found.shape) < 0.05
+
+
+@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize(
+    ("x", "y", "believed"), [(1, 1, True), (0.5, 0.5, True), (0.2, 0.2, False), (-1, 1, False)],
+    ids=["shifted", "smaller", "collapsed", "mirrored"],
+)  # fmt: skip
+def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, model):
+    source = np.random.default_rng(0).uniform(0, 100, (40, 2))
+    monkeypatch.setattr(align, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
+    copy = align._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
+    found = align._from_features(copy, copy, model)
+    if believed:
+        np.testing.assert_allclose(found, [[x, 0, 3], [0, y, 5], [0, 0, 1]], atol=1e-4)
+    else:
+        assert found is None
+
+
+def test_a_frame_that_moved_less_than_a_quarter_of_a_pixel_is_not_resampled():
+    picture = scene()
+    still = photograph(picture, movement(inner_shape(picture), shift=(0.15, -0.1)))
+    found = estimate_alignment([photograph(picture, np.eye(3)), still], reference=0, exposure=False)
+    assert np.array_equal(found.matrices[1], np.eye(3))
+    assert np.array_equal(found.apply(still, 1), still)
+
+
+# at the centre nothing moves, in the corners 0.37 pixels
+@pytest.mark.parametrize("move", [{"shift": (0.25, -0.2)}, {"scale": 1.0012}], ids=["shift", "breathing"])
+def test_a_frame_with_a_corner_that_moved_more_is_resampled(move):
+    picture = scene()
+    expected = movement(inner_shape(picture), **move)
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    found = estimate_alignment(frames, model="affine", reference=0)
+    assert corner_error(found.matrices[1], expected, found.shape) < 0.05
+
+
+def test_a_quarter_of_a_pixel_is_the_first_motion_that_counts():
+    below, at = (np.array([[1, 0, 0], [0, 1, y], [0, 0, 1.0]]) for y in (-0.249, -0.25))
+    assert align._stays(below, (6, 8))
+    assert not align._stays(at, (6, 8))
+    # only the corner (7, 5) moves, along x and y, because its w is not 1
+    assert not align._stays(np.array([[1, 0, 0], [0, 1, 0], [0.004, 0.004, 1]]), (6, 8))
+
+
+def test_a_slow_drift_adds_up():
+    picture = scene()
+    moves = [movement(inner_shape(picture), shift=(0.2 * i, -0.1 * i)) for i in range(5)]
+    found = estimate_alignment([photograph(picture, move) for move in moves], model="affine", reference=0)
+    assert np.array_equal(found.matrices[:2], [np.eye(3)] * 2)
+    errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in (2, 3, 4)]
+    assert max(errors) < 0.1, errors
+
+
 def test_large_frames_are_measured_on_a_copy():
     picture = cv2.resize(scene("coffee"), (1900, 1300), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     expected = movement(inner_shape(picture), shift=(11.4, -7.3), scale=1.005)
@@ -217,6 +291,48 @@ def test_exposure_is_optional_and_within_bounds():
     assert np.array_equal(estimate_alignment([frame, dark], reference=0).gains, [[1] * 3, [2] * 3])
     assert np.array_equal(estimate_alignment([dark, frame], reference=0).gains, [[1] * 3, [0.5] * 3])
     assert np.array_equal(estimate_alignment([frame, dark], exposure=False).gains, np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colour"])
+def test_clipped_pixels_say_nothing_about_exposure(channels):
+    rng = np.random.default_rng(0)
+    frame = 0.4 + 0.1 * cv2.GaussianBlur(rng.random((240, 320), np.float32), (0, 0), 1)
+    # two thirds hold highlights so fine that, blurred, they are far from white
+    frame[:, 100:] = np.where(rng.random((240, 220)) < 0.4, 0.8, frame[:, 100:])
+    frame = np.tile(frame.reshape(240, 320, *(1 for _ in channels)), channels)
+    bright = np.clip(np.float32(1.5) * frame, 0, 1)
+    brighter, darker = (estimate_alignment(pair, reference=0).gains[1] for pair in ([bright, frame], [frame, bright]))
+    np.testing.assert_allclose(brighter, 1.5, rtol=1e-3)
+    np.testing.assert_allclose(darker, 1 / 1.5, rtol=1e-3)
+    assert brighter.shape == (3 if channels else 1,)
+
+
+def test_nearly_black_pixels_say_nothing_about_exposure():
+    frame = scene()[:240, :320].mean(2) * 0.6 + 0.1
+    dim = 0.8 * frame
+    frame[:, 100:], dim[:, 100:] = 0.024, 0.012  # two black levels; that of one is not even below 0.02
+    brighter, darker = (estimate_alignment(pair, reference=0).gains[1] for pair in ([frame, dim], [dim, frame]))
+    np.testing.assert_allclose(brighter, 1 / 0.8, rtol=1e-3)
+    np.testing.assert_allclose(darker, 0.8, rtol=1e-3)
+
+
+def test_a_frame_without_well_exposed_pixels_keeps_its_brightness():
+    frame = scene()[:240, :320] * np.float32(0.015)
+    assert np.array_equal(estimate_alignment([frame, frame * np.float32(0.8)]).gains, np.ones((2, 3)))
+
+
+def test_the_gain_is_that_of_most_pixels():
+    frame = scene()[:240, :320].mean(2) * 0.5 + 0.1
+    other = 0.8 * frame
+    other[:, 220:] = 1.5 * frame[:, 220:]  # a lamp moved
+    np.testing.assert_allclose(estimate_alignment([frame, other], reference=0).gains[1], 1 / 0.8, rtol=1e-2)
+
+
+def test_what_the_frame_does_not_cover_says_nothing_about_exposure():
+    thumbnail = np.full((6, 8, 1), 0.4, np.float32)
+    left = np.array([[1, 0, -5], [0, 1, 0], [0, 0, 1.0]])
+    reference = np.where(np.arange(8)[:, np.newaxis] < 3, 0.5, 0.7).astype(np.float32) * np.ones((6, 1, 1), np.float32)
+    assert align._gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
 
 
 class Files(Sequence):
@@ -264,14 +380,57 @@ def kinds_of_failure():
 @pytest.mark.parametrize("kind", ["constant", "unrelated", "mirrored", "too large", "too far"])
 def test_a_frame_that_cannot_be_registered_is_named(kind):
     good, bad, words = kinds_of_failure()[kind]
-    with pytest.raises(
-        AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*leave it out.*--no-align"
-    ) as e:
+    mend = r"; leave it out, or do not align \(--no-align, align=False\)$"
+    with pytest.raises(AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*{mend}") as e:
         estimate_alignment([good, good, bad], reference=0, names=["a.jpg", "a2.jpg", "b.jpg"])
     assert e.value.frame == 2
     assert "\n" not in str(e.value)
     with pytest.raises(AlignmentError, match=r"^frame 0 cannot be registered"):
         estimate_alignment([bad, good, good], reference=2)
+
+
+# w at the right corners: 0 and 1 − 1.1; the rest of the matrix would be plausible
+@pytest.mark.parametrize("tilt", [1 / 199, 1.1 / 199])
+def test_a_frame_that_would_be_folded_is_named(monkeypatch, tilt):
+    fold = np.array([[1, 0, 0], [0, 1, 0], [-tilt, 0, 1]])
+    monkeypatch.setattr(align, "_register", lambda *_: (fold, 1.0))
+    with pytest.raises(AlignmentError, match=r"^b cannot be registered to a: the picture would be folded or mirrored"):
+        estimate_alignment([scene()[:200, :200]] * 2, reference=0, names="ab")
+
+
+def refused(shape):
+    frame = np.broadcast_to(np.float32(0.5), shape)  # takes no memory
+    with pytest.raises(ValueError) as e:  # noqa: PT011 the message is returned
+        estimate_alignment([frame] * 2)
+    assert "\n" not in str(e.value)
+    return str(e.value)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0, 3), (5, 5, 0), (5, 6, 5), (5,), (5, 6, 3, 1)])
+def test_frames_that_are_no_pictures_are_refused(shape):
+    assert refused(shape) == (
+        "frames must be (Y, X) or (Y, X, C) with at least one pixel and 1 to 4 channels, "
+        f"not of shape {shape}: give one grey or three colour channels"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"), [((40_000, 6), "6×40000, 1 channel"), ((6, 32_767, 3), "32767×6, 3 channels")]
+)
+def test_frames_longer_than_can_be_warped_are_refused(shape, words):
+    assert refused(shape) == (
+        f"frames must have sides of at most 32766 pixels to be aligned, not {words}: "
+        "scale them down, or do not align (--no-align, align=False)"
+    )
+
+
+@pytest.mark.parametrize("shape", [(8, 32_766), (8, 32_766, 4)])
+def test_frames_as_long_as_can_be_warped_are_warped(shape):
+    matrices = np.stack([np.eye(3)] * 2)
+    matrices[1, :2, 2] = 1.5
+    alignment = Alignment(matrices, np.ones((2, math.prod(shape[2:]))), shape[:2], 0, ("a", "b"))
+    half = np.full(shape, 0.5, np.float32)
+    np.testing.assert_allclose(alignment.apply(half, 1), half[2:, 2:], rtol=1e-6)
 
 
 def test_frames_of_two_sizes_are_refused():
@@ -299,8 +458,12 @@ def test_options_out_of_range_are_named(options, words):
 def test_other_pictures_are_refused():
     with pytest.raises(ValueError, match="at least two pictures, not 1"):
         estimate_alignment([scene()])
-    with pytest.raises(TypeError, match=r"floats in 0..1, not uint8"):
+    with pytest.raises(TypeError, match=r"single or double floats in 0..1, not uint8: convert them, integers divided"):
         estimate_alignment([data.astronaut()] * 2)
+    with pytest.raises(TypeError, match=r"single or double floats in 0..1, not float16"):
+        estimate_alignment([scene().astype(np.float16)] * 2)
+    with pytest.raises(TypeError, match=r"single or double floats in 0..1, not float16"):
+        shifted((0, 0), (1, 0)).apply(np.zeros((6, 8), np.float16), 1)
     with pytest.raises(AlignmentError, match="no texture"):
         estimate_alignment([np.zeros((1, 1), np.float32)] * 2)
     with pytest.raises(AlignmentError, match="no texture"):
@@ -439,7 +602,18 @@ def test_save_and_load_keep_every_bit(tmp_path):
         ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, -1, 0], [0, 0, 1]]]}, "positive determinant"),
         ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, float("nan")], [0, 1, 0], [0, 0, 1]]]}, "finite"),
         ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 99], [0, 1, 0], [0, 0, 1]]]}, "leave no pixel"),
+        (
+            {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0], [0, -0.2, 1]]]},
+            "w > 0 at the corners",
+        ),
+        (
+            {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0], [-0.2, 0, 1]]]},
+            "w > 0 at the corners",
+        ),
         ({"matrices": [[1, 0], [1]]}, "damaged alignment"),
+        ({"shape": [6, 32767]}, "at most 32766 pixels to be aligned, not 32767×6"),
+        ({"shape": [0, 8]}, r"at least one pixel and 1 to 4 channels, not of shape \(0, 8, 1\)"),
+        ({"gains": [[1] * 5] * 2}, r"1 to 4 channels, not of shape \(6, 8, 5\)"),
         ({"gains": [[1], [0]]}, "gains must be positive and finite"),
     ],
 )

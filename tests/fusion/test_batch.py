@@ -8,7 +8,7 @@ from skimage.data import astronaut
 from seamwise.fusion import Alignment
 from seamwise.fusion.batch import Options, fuse_files, memory_estimate, plan, write_depth
 from seamwise.io.images import read_labels
-from seamwise.io.photo import read_photo, write_photo
+from seamwise.io.photo import JPEG_EXIF_LIMIT, read_photo, write_photo
 from seamwise.synth import focus_pair
 
 
@@ -193,6 +193,54 @@ def test_exif_and_profile_of_the_first_frame_are_kept(tmp_path):
     photo = read_photo(tmp_path / "sharp.jpg")
     assert b"Maker" in photo.exif
     assert photo.icc == b"profile"
+
+
+def exif_of_length(length):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8769)[0x927C] = bytes(range(256)) * 250  # a maker note
+    return exif.tobytes().ljust(length, b"\0")
+
+
+def save_burst_with(exif, folder):
+    save_burst(folder)
+    write_photo(folder / "f0.png", read_photo(folder / "f0.png").pixels, exif=exif)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["sharp.jpg", "sharp.JPEG"])
+def test_exif_that_no_jpeg_holds_is_left_out_and_this_is_said(tmp_path, name):
+    folder, target = save_burst_with(exif_of_length(JPEG_EXIF_LIMIT + 1), tmp_path / "burst"), tmp_path / name
+    (outcome,) = run([folder], target)
+    assert not outcome.failed
+    assert read_photo(target).exif == b""
+    assert outcome.messages == (
+        f"{target}: its EXIF of 65534 bytes does not fit into a JPEG and is left out; name it .png or .tif to keep it",
+        f"{target}: 2 frames, 120 × 100 pixels",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "length"), [("x.jpg", JPEG_EXIF_LIMIT), ("x.png", JPEG_EXIF_LIMIT + 1), ("x.tif", JPEG_EXIF_LIMIT + 1)]
+)
+def test_exif_that_fits_is_kept(tmp_path, name, length):
+    exif = exif_of_length(length)
+    (outcome,) = run([save_burst_with(exif, tmp_path / "burst")], tmp_path / name)
+    assert len(outcome.messages) == 1
+    kept, given = Image.Exif(), Image.Exif()
+    kept.load(read_photo(tmp_path / name).exif)
+    given.load(exif)
+    assert kept[0x010F] == "Maker"
+    assert kept.get_ifd(0x8769) == given.get_ifd(0x8769)
+
+
+def test_a_burst_whose_exif_no_jpeg_holds_does_not_stop_the_others(tmp_path):
+    save_burst_with(exif_of_length(JPEG_EXIF_LIMIT + 1), tmp_path / "in" / "a")
+    save_burst(tmp_path / "in" / "b")
+    for path in (tmp_path / "in").glob("*/*.png"):
+        path.rename(path.with_suffix(".jpg"))  # the pictures are named like their frames, whatever these are
+    assert [outcome.failed for outcome in run([tmp_path / "in"], tmp_path / "out")] == [False, False]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "b.jpg"]
 
 
 def test_an_alignment_is_written_once_and_used_again(tmp_path):

@@ -27,9 +27,9 @@ def test_frames_are_read_when_asked_for(tmp_path):
 
 
 def test_numbers_in_names_count_by_value_and_the_order_given_stays(tmp_path):
-    for name in ("x10.jpg", "x9.jpg", "a.png"):
+    for name in ("X10.jpg", "x9.jpg", "a.png"):
         (tmp_path / name).touch()
-    assert [path.name for path in find_frames([tmp_path])] == ["a.png", "x9.jpg", "x10.jpg"]
+    assert [path.name for path in find_frames([tmp_path])] == ["a.png", "x9.jpg", "X10.jpg"]
     given = [tmp_path / "x9.jpg", tmp_path / "a.png"]
     assert find_frames(given) == given
     with pytest.raises(ValueError, match=r"a\.png is given twice"):
@@ -74,13 +74,34 @@ def test_profile_and_exif_are_those_of_the_first_frame_and_others_are_said(tmp_p
     second = save(tmp_path, "1.png", grey(1), icc=b"profile", exif=exif.tobytes())
     burst = Burst([first, second])
     burst[1]
+    assert burst.notes == []  # what the first has is not known yet
     burst[0]
     assert (burst.exif, burst.icc) == (b"", b"")
     assert burst.notes == [f"{second}: the colour profile differs from that of {first}, which is kept"]
     burst = Burst([second, first])
-    burst[0]
+    burst[0], burst[1]
     assert b"Maker" in burst.exif
     assert burst.icc == b"profile"
+
+
+def test_frames_with_other_profiles_are_named_in_their_order(tmp_path):
+    paths = [save(tmp_path, f"{i}.png", grey(i), icc=b"first" if i == 0 else b"other") for i in range(3)]
+    burst = Burst(paths)
+    for i in (2, 0, 1):
+        burst[i]
+    assert burst.notes == [f"{paths[1]}, {paths[2]}: the colour profile differs from that of {paths[0]}, which is kept"]
+
+
+def test_how_a_file_was_read_is_said(tmp_path):
+    Image.new("LA", (5, 4), (7, 255)).save(tmp_path / "a.png")
+    burst = Burst([tmp_path / "a.png", grey()])
+    assert burst[0].shape == (4, 5)
+    assert burst.notes == ["alpha channel of a.png dropped (it is fully opaque)"]
+
+
+def test_some_frames_are_a_list_of_them():
+    burst = Burst([grey(51 * i) for i in range(4)])
+    assert [frame.max().round(1) for frame in burst[1:3]] == pytest.approx([0.2, 0.4])
 
 
 def test_what_is_known_of_the_frames_is_kept(tmp_path):

@@ -2,13 +2,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+import seamwise.fusion.data as data_module
 from seamwise.fusion import Simulation, find_pictures, make_pair, split
-from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest
+from seamwise.fusion.data import FocusSamples, SegmentedPicture, _random_crop, digest
 from seamwise.io.images import read_labels, write_labels, write_png
+from seamwise.synth.focus import FocusPair, focus_pair
 
 SHARED = Path(__file__).parents[2] / "../shared/data/fusion"
 
@@ -163,6 +166,128 @@ def test_every_change_of_the_simulation_keeps_size_and_range(pictures):
     assert 8 < grey < 32
 
 
+def still(**change):
+    """A simulation that leaves the picture as it is, but for `change`."""
+    return Simulation(**{"mirror": False} | change)
+
+
+def crops(image, segments, crop, count=60, **change):
+    """Random crops, their colours made numbers again."""
+    for seed in range(count):
+        pixels, names = _random_crop(
+            np.stack([image] * 3, 2), segments, crop, still(**change), np.random.default_rng(seed)
+        )
+        yield pixels[..., 0], names
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("crop", [4, 8, 11])
+def test_segments_are_cropped_as_their_picture(mirror, crop):
+    numbers = np.arange(60, dtype=np.uint8).reshape(6, 10)
+    for image, segments in crops(numbers, numbers.astype(np.int64), crop, mirror=mirror):
+        assert image.shape == (crop, crop)
+        np.testing.assert_array_equal(image, segments)
+
+
+def test_every_place_in_every_position_is_drawn_and_only_upright_ones_without_mirror():
+    numbers = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    places = [numbers[y : y + 3, x : x + 3] for y in range(2) for x in range(3)]
+    drawn = {image.tobytes() for image, _ in crops(numbers, None, 3)}
+    assert drawn == {place.tobytes() for place in places}
+    drawn = {image.tobytes() for image, _ in crops(numbers, None, 3, 600, mirror=True)}
+    turned = [turn for place in places for turn in (place, place.T)]
+    assert drawn == {turn[::i, ::j].tobytes() for turn in turned for i in (1, -1) for j in (1, -1)}
+
+
+def test_a_small_picture_is_mirrored_with_its_edge():
+    (image, segments), *_ = crops(np.uint8([[1, 2]]), np.array([[1, 2]]), 4)
+    np.testing.assert_array_equal(image, [[1, 2, 2, 1]] * 4)
+    np.testing.assert_array_equal(segments, [[1, 2, 2, 1]] * 4)
+
+
+def test_pictures_shrink_by_means_and_grow_linearly_and_segments_stay_whole_numbers(monkeypatch):
+    resized, grown = data_module._resized, []
+
+    def watched(image, size, interpolation):
+        if image.ndim == 3 and len(image) != size:
+            grown.append(size / len(image))
+            assert interpolation == (cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)
+        return resized(image, size, interpolation)
+
+    monkeypatch.setattr(data_module, "_resized", watched)
+    numbers = np.random.default_rng(0).integers(0, 2, (64, 64)).astype(np.uint8) * 200
+    for _, segments in crops(numbers, numbers.astype(np.int64), 16, scale=1.0):
+        assert set(np.unique(segments)) <= {0, 200}
+    assert 0.5 <= min(grown) < 0.6
+    assert 1.7 < max(grown) <= 2
+
+
+def drawn_pairs(picture, count=40, **change):
+    for seed in range(count):
+        yield make_pair(picture, crop=None, simulation=still(**change), rng=np.random.default_rng(seed))
+
+
+def test_gamma_is_drawn_around_1(pictures):
+    sharp = pictures[0].read() / 255
+    middle = (sharp > 0.1) & (sharp < 0.9)
+    exponents = [np.log(pair.truth[middle]) / np.log(sharp[middle]) for pair in drawn_pairs(pictures[0], gamma=0.5)]
+    assert all(np.ptp(exponent) < 1e-3 for exponent in exponents)
+    assert 1 / 1.5 - 1e-3 < min(map(np.mean, exponents)) < 0.8
+    assert 1.25 < max(map(np.mean, exponents)) < 1.5 + 1e-3
+
+
+@pytest.mark.parametrize("grey", [0.0, 1.0])
+def test_grey_is_the_share_of_pictures_whose_colours_are_averaged(pictures, grey):
+    sharp = pictures[0].read() / np.float32(255)
+    expected = np.repeat(sharp.mean(2, keepdims=True), 3, 2) if grey else sharp
+    for pair in drawn_pairs(pictures[0], 5, grey=grey):
+        np.testing.assert_allclose(pair.truth, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_simulation_is_that_of_the_pair(pictures, monkeypatch, share):
+    given = []
+
+    def watched(image, mask, **options):
+        given.append(options)
+        return focus_pair(image, mask, **options)
+
+    monkeypatch.setattr(data_module, "focus_pair", watched)
+    change = {"matte": share, "disc": share, "noise": 0.03, "brightness": 0.07, "sigma": (1.5, 2.5)}
+    for _ in drawn_pairs(pictures[0], 5, **change):
+        options = given.pop()
+        assert (options["edges"], options["kernel"]) == (("matte", "disc") if share else ("hard", "gaussian"))
+        assert (options["noise"], options["brightness"], options["sigma"]) == (0.03, 0.07, (1.5, 2.5))
+
+
+def test_the_sources_change_places_in_half_of_the_pairs(pictures, monkeypatch):
+    def named(image, mask, **_):
+        return FocusPair("a", "b", image, np.ones(mask.shape, bool))
+
+    monkeypatch.setattr(data_module, "focus_pair", named)
+    pairs = list(drawn_pairs(pictures[0], 100))
+    assert {(pair.a, pair.b, bool(pair.mask.all())) for pair in pairs} == {("a", "b", True), ("b", "a", False)}
+    assert 35 < sum(pair.a == "b" for pair in pairs) < 65
+
+
+def test_every_picture_and_every_annotator_is_drawn(pictures, monkeypatch):
+    seen = set()
+    read = SegmentedPicture.read_segments
+    monkeypatch.setattr(SegmentedPicture, "read_segments", lambda self, path: seen.add(path) or read(self, path))
+    drawn = samples(pictures, simulation=still())
+    assert len(drawn) == 20
+    for number in range(len(drawn)):
+        drawn[number]
+    assert seen == {path for picture in pictures for path in picture.segments}
+
+
+def test_random_shapes_take_the_place_of_segments_as_often_as_asked(pictures, tmp_path):
+    nowhere = replace(pictures[0], segments=(tmp_path / "not there.png",))
+    assert len(list(drawn_pairs(nowhere, 5, shapes=1.0))) == 5
+    with pytest.raises(FileNotFoundError, match="not there"):
+        list(drawn_pairs(nowhere, 1))
+
+
 def test_pictures_smaller_than_the_crop_are_mirrored(pictures):
     pair = make_pair(pictures[0], crop=200, simulation=Simulation(), rng=np.random.default_rng(0))
     assert pair.truth.shape == (200, 200, 3)
@@ -185,3 +310,4 @@ def test_the_digest_follows_every_file(pictures, tmp_path):
     changed.write_bytes(pictures[0].image.read_bytes() + b" ")
     assert digest(pictures) == digest(list(pictures))
     assert digest([replace(pictures[0], image=changed)]) != digest(pictures[:1])
+    assert digest([replace(pictures[0], segments=(changed,))]) != digest([replace(pictures[0], segments=())])

@@ -6,9 +6,11 @@ from skimage.data import astronaut
 
 import seamwise
 from seamwise.fusion import AlignmentError, fuse
+from seamwise.fusion.align import estimate_alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.methods import CLASSICAL, Watched, in_dtype
 from seamwise.fusion.predict import passes
+from seamwise.io.photo import write_photo
 from seamwise.synth import focus_pair
 
 SCENE = astronaut()[100:260, 120:320]
@@ -89,6 +91,32 @@ def test_shifted_frames_are_laid_over_each_other_first(selector):
     assert whole.image.shape == shifted[0].shape
 
 
+def test_motion_exposure_and_names_go_to_the_alignment(monkeypatch, tmp_path):
+    given = []
+
+    def watched(frames, **options):
+        given.append(options)
+        return estimate_alignment(frames, **options)
+
+    monkeypatch.setattr("seamwise.fusion.methods.estimate_alignment", watched)
+    for name, source in zip("ab", frames()[0], strict=True):
+        write_photo(tmp_path / f"{name}.png", source)
+    for options, expected in (
+        ({}, {"model": "affine", "exposure": True}),
+        ({"motion": "homography", "exposure": False}, {"model": "homography", "exposure": False}),
+    ):
+        fuse(sorted(tmp_path.iterdir()), model="laplacian", align=True, **options)
+        assert given.pop() == expected | {"names": ["a.png", "b.png"]}
+
+
+def test_both_stages_are_reported_to_their_end():
+    seen = []
+    fuse(frames()[0], model="laplacian", align=True, report=lambda *said: seen.append(said))
+    assert [said for said in seen if said[1] == said[2]][:1] == [("align", 2, 2)]
+    assert seen[-1] == ("fuse", 2, 2)
+    assert {said[2] for said in seen} == {2}
+
+
 def test_a_frame_that_cannot_be_aligned_is_named(selector):
     sources, _ = frames()
     noise = np.random.default_rng(0).integers(0, 256, sources[0].shape, dtype=np.uint8)
@@ -130,11 +158,34 @@ def test_identical_frames_are_said_and_give_themselves(selector):
     assert fusion.notes == ("frame 1 is identical to frame 0",)
 
 
+def test_the_tile_goes_to_the_network(selector):
+    runs = []
+    hook = selector.net.register_forward_hook(lambda net, given, result: runs.append(max(given[0].shape)))
+    fuse(frames()[0], model=selector, tile=192)
+    hook.remove()
+    assert len(runs) > 1
+    assert max(runs) <= 192
+
+
 def test_options_of_networks_do_not_go_with_classical_methods():
     sources, _ = frames()
-    for option in ({"mode": "together"}, {"near": True}, {"tile": 512}):
+    for option in ({"mode": "together"}, {"near": True}, {"near": False}, {"tile": 512}):
         with pytest.raises(ValueError, match="options of networks; the method gff has none"):
             fuse(sources, model="gff", **option)
+
+
+def test_the_device_goes_to_the_method_that_can_use_one():
+    sources, _ = frames()
+    with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
+        fuse(sources, model="cnn", device="gpu")
+    fuse(sources, model="laplacian", device="gpu")
+
+
+def test_the_network_is_focus_seg_if_none_is_named(monkeypatch, selector):
+    asked = []
+    monkeypatch.setattr("seamwise.fusion.methods.load_method", lambda name, **_: asked.append(name) or selector)
+    fuse(frames()[0])
+    assert asked == ["focus-seg"]
 
 
 def test_unknown_methods_are_named():

@@ -1,8 +1,11 @@
 import itertools
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from skimage.data import astronaut
 
 from seamwise.fusion import fuse_frames, fuse_pair
@@ -34,6 +37,26 @@ def burst_of(count, seed=0):
     return frames, image / np.float32(255)
 
 
+def together_slow(frames, model, rounds=2):
+    """Σ_i w_i·x_i, w the softmax over the frames of z_0 − z_1 against the mean, then against the result."""
+    reference = np.mean(frames, 0, dtype=np.float32)
+    for _ in range(rounds):
+        batch = torch.from_numpy(np.stack([np.concatenate([frame, reference], 2) for frame in frames]))
+        logits = model.net(batch.permute(0, 3, 1, 2)).detach()
+        weight = (logits[:, 0] - logits[:, 1]).softmax(0).numpy()
+        reference = (weight[..., np.newaxis] * frames).sum(0)
+    return reference, weight.argmax(0)
+
+
+def regressing(model, colour):
+    """A network whose every pixel is `colour`."""
+    net = deepcopy(model.net)
+    with torch.no_grad():
+        net.head.weight.zero_()
+        net.head.bias.copy_(torch.tensor(colour))
+    return replace(model, net=net)
+
+
 def error(image, truth):
     return float(np.abs(image - truth).mean())
 
@@ -53,6 +76,22 @@ def test_two_halves_are_joined_and_the_depth_says_from_where(selector):
     assert fused.depth[:, 65:].mean() < 0.3
 
 
+def test_a_soft_selection_written_out(selector):
+    """Logits divided by the temperature and smoothed, with scipy's filter, before the softmax."""
+    pair = halves(image=scene((96, 400)))
+    soft = replace(selector, info=selector.info.model_copy(update={"temperature": 3.0, "smoothing": 1.5}))
+    batch = torch.from_numpy(np.concatenate([pair.a, pair.b], 2)).permute(2, 0, 1)[None]
+    logits = selector.net(batch)[0].detach().numpy() / 3
+    smooth = [gaussian_filter(logit, 1.5, mode="reflect", radius=6) for logit in logits]
+    weight = (np.exp(smooth[0]) / (np.exp(smooth[0]) + np.exp(smooth[1])))[..., np.newaxis]
+    fused = fuse_pair(pair.a, pair.b, model=soft)
+    np.testing.assert_allclose(fused.image, weight * pair.a + (1 - weight) * pair.b, atol=1e-5)
+    np.testing.assert_array_equal(fused.depth, weight[..., 0] < 0.5)
+    assert error(fused.image, fuse_pair(pair.a, pair.b, model=selector).image) > 3e-4
+    tiled = fuse_pair(pair.a, pair.b, model=soft, tile=192)
+    np.testing.assert_allclose(tiled.image, fused.image, atol=1e-5)
+
+
 def test_the_fused_picture_is_the_weighted_mean_of_the_sources(selector):
     pair = halves()
     batch = torch.from_numpy(np.concatenate([pair.a, pair.b], 2)).permute(2, 0, 1)[None]
@@ -69,10 +108,33 @@ def test_regressed_colours_go_out_as_they_are_or_as_the_nearest_source(regressor
     np.testing.assert_array_equal(near.image, pair.a)
 
 
+@pytest.mark.parametrize("near", [None, True, False])
+def test_near_measures_the_euclidean_distance_of_all_colours(regressor, near):
+    net = regressing(regressor, (0.5, 0.5, 0.5))
+    red = np.full((6, 7, 3), (0.5, 0.5, 0.875), np.float32)  # 0.375² away; nearer in the first colour and in the sum
+    grey = np.full((6, 7, 3), 0.6875, np.float32)  # 3 · 0.1875² away
+    for a, b, depth in ((red, grey, 1), (grey, red, 0)):
+        fused = fuse_pair(a, b, model=net, near=near)
+        np.testing.assert_array_equal(fused.image, 0.5 if near is False else grey)
+        np.testing.assert_array_equal(fused.depth, depth)
+
+
+def test_regressed_colours_are_clipped_and_averaged_for_grey_pictures(regressor):
+    net, grey = regressing(regressor, (-0.5, 0.25, 1.5)), np.full((6, 7), 0.5, np.float32)
+    colour = np.repeat(grey[..., np.newaxis], 3, 2)
+    fused = fuse_pair(colour, colour, model=net, near=False)
+    np.testing.assert_array_equal(fused.image, np.broadcast_to(np.float32([0, 0.25, 1]), (6, 7, 3)))
+    np.testing.assert_allclose(fuse_pair(grey, grey, model=net, near=False).image, 1.25 / 3)
+
+
 def test_near_takes_the_nearest_colour_and_the_mean_of_equally_near_ones(selector):
     a, b = (np.full((12, 13, 3), value, np.float32) for value in (0.25, 0.5))
     fused = fuse_pair(a, b, model=selector, near=True)  # flat sources: z = 1/2, both equally near
     np.testing.assert_array_equal(fused.image[3:-3, 3:-3], 0.375)
+    assert not fused.depth[3:-3, 3:-3].any()  # the first of equals
+    fused = fuse_frames([a, b], model=selector, mode="together", near=True)
+    np.testing.assert_array_equal(fused.image[3:-3, 3:-3], 0.375)
+    assert not fused.depth[3:-3, 3:-3].any()
     np.testing.assert_array_equal(fused.image, fuse_pair(b, a, model=selector, near=True).image)
     pair = halves()
     fused = fuse_pair(pair.a, pair.b, model=selector, near=True).image
@@ -108,6 +170,19 @@ def test_a_sequence_is_the_functional_power(selector):
     assert strips == [0, 1, 2]
 
 
+def test_together_written_out(selector):
+    torch.manual_seed(0)
+    net = UNet(6, 2, width=4, depth=0).eval().requires_grad_(False)
+    net.head.weight *= 30  # by hand, a frame's score would not depend on the reference but for a constant
+    model = replace(selector, net=net)
+    frames, _ = burst_of(3)
+    fused = fuse_frames(frames, model=model, mode="together")
+    image, depth = together_slow(frames, model)
+    np.testing.assert_allclose(fused.image, image, atol=1e-4)
+    assert (fused.depth == depth).mean() > 0.999
+    assert np.abs(together_slow(frames, model, rounds=1)[0] - image).max() > 1e-3
+
+
 def test_together_does_not_depend_on_the_order(selector):
     frames, truth = burst_of(3)
     results = []
@@ -129,10 +204,21 @@ def test_together_with_near_takes_colours_of_the_frames(selector):
     assert chosen[np.any(same, 0)].mean() > 0.99
 
 
-def test_identical_frames_stay_what_they_are(selector):
+def test_identical_frames_stay_what_they_are_and_the_first_is_named(selector, regressor):
     frame = scene() / np.float32(255)
-    for mode in ("sequence", "together"):
-        np.testing.assert_allclose(fuse_frames([frame] * 3, model=selector, mode=mode).image, frame, atol=1e-6)
+    for model, mode in ((selector, "sequence"), (selector, "together"), (regressor, "sequence")):
+        fused = fuse_frames([frame] * 3, model=model, mode=mode)
+        np.testing.assert_allclose(fused.image, frame, atol=1e-6)
+        assert not fused.depth.any()
+
+
+@pytest.mark.parametrize(("width", "runs"), [(1024, 1), (1025, 2)])
+def test_by_default_1024_pixels_a_side_go_through_the_network_at_once(selector, width, runs):
+    seen = []
+    hook = selector.net.register_forward_hook(lambda net, given, result: seen.append(given[0].shape))
+    fuse_pair(*np.zeros((2, 8, width), np.float32), model=selector)
+    hook.remove()
+    assert len(seen) == runs
 
 
 def test_bad_calls_are_named(selector, regressor):

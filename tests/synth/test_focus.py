@@ -3,7 +3,8 @@ import pytest
 from scipy import ndimage
 from skimage.data import astronaut, camera
 
-from seamwise.synth.focus import as_unit, blur, draw_mask, focus_pair, random_shapes
+from seamwise.synth import focus
+from seamwise.synth.focus import _cells, _ellipses, _level_sets, as_unit, blur, draw_mask, focus_pair, random_shapes
 
 LEFT = np.arange(8)[np.newaxis].repeat(6, 0) < 4
 
@@ -84,6 +85,106 @@ def test_noise_and_brightness_change_the_sources_not_the_truth():
         np.testing.assert_array_equal(pair.truth, image)
         assert min(pair.a.min(), pair.b.min()) >= 0
         assert max(pair.a.max(), pair.b.max()) <= 1
+
+
+def noise_of(seed):
+    grey = np.full((40, 50), 0.5)
+    pair = focus_pair(grey, np.eye(40, 50) > 0, sigma=1.0, noise=0.1, rng=seed)
+    return pair.a - 0.5, pair.b - 0.5
+
+
+def test_noise_is_as_strong_in_both_sources_but_not_the_same():
+    for seed in range(5):
+        a, b = noise_of(seed)
+        assert np.std(a) == pytest.approx(np.std(b), rel=0.1)
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.1
+
+
+def test_the_amount_of_noise_is_uniform_up_to_the_largest():
+    amounts = [np.std(noise_of(seed)[0]) for seed in range(60)]
+    assert max(amounts) < 0.105
+    assert np.mean(amounts) == pytest.approx(0.05, abs=0.015)
+
+
+def test_the_second_source_is_as_often_darker_as_brighter_and_never_above_1():
+    white = np.full((6, 8), 0.9)
+    peaks = [focus_pair(white, LEFT, sigma=1.0, brightness=0.5, rng=seed).b.max() for seed in range(60)]
+    assert min(peaks) < 0.65  # 0.9 / 1.5 = 0.6
+    assert max(peaks) == 1
+    assert 15 < sum(peak < 0.9 for peak in peaks) < 45
+
+
+def test_a_disc_is_mirrored_at_the_borders():
+    image = picture((9, 12)).astype(np.float64)
+    point = np.zeros((9, 9), np.float32)
+    point[4, 4] = 1
+    disc = blur(point, 1.5, "disc").astype(np.float64)
+    np.testing.assert_allclose(blur(image.astype(np.float32), 1.5, "disc"), ndimage.convolve(image, disc), atol=1e-5)
+
+
+@pytest.mark.parametrize("edges", ["hard", "matte"])
+def test_a_disc_ends_at_its_radius(edges):
+    image, mask = np.zeros((31, 31), np.float32), np.zeros((31, 31), bool)
+    mask[:, :10], image[:, 5:7] = True, 1  # a bright line 3 pixels within the object
+    far = np.s_[:, 0] if edges == "hard" else np.s_[:, 12:]
+    for kernel, reaches in (("disc", False), ("gaussian", True)):
+        pair = focus_pair(image, mask, sigma=2.0, edges=edges, kernel=kernel)
+        assert (pair.a[far].max() > 1e-4) == reaches
+
+
+def test_a_matte_never_leaves_the_range():
+    for seed in range(20):
+        pair = focus_pair(np.ones((40, 50)), random_shapes((40, 50), rng=seed) > 0, edges="matte", rng=seed)
+        assert max(pair.a.max(), pair.b.max()) <= 1
+
+
+class Drawn:
+    """A generator whose numbers are given."""
+
+    def __init__(self, integer, *uniform):
+        self.integer, self.numbers = integer, list(uniform)
+
+    def integers(self, *_):
+        return self.integer
+
+    def uniform(self, *_):
+        return self.numbers.pop(0)
+
+
+def test_an_ellipse_lies_along_its_angle():
+    segments = _ellipses((41, 61), Drawn(1, 20, 30, np.pi / 6, np.array([15, 3]) / 41))
+    steps = np.arange(-17, 18)
+    along, across = (
+        segments[np.round(20 + steps * dy).astype(int), np.round(30 + steps * dx).astype(int)]
+        for dy, dx in ((np.cos(np.pi / 6), np.sin(np.pi / 6)), (-np.sin(np.pi / 6), np.cos(np.pi / 6)))
+    )
+    assert along.sum() in (29, 30, 31)
+    assert across.sum() in (5, 6, 7)
+    assert segments.sum() == pytest.approx(np.pi * 15 * 3, rel=0.05)
+
+
+def test_cells_are_what_is_nearest_to_points_in_the_whole_picture():
+    segments = _cells((4, 40), Drawn(2, np.array([[0.5, 0.2], [0.5, 0.7]])))  # columns 8 and 28
+    np.testing.assert_array_equal(segments, np.tile(np.arange(40) > 18, (4, 1)))
+
+
+def test_level_sets_are_three_of_one_size():
+    _, counts = np.unique(_level_sets((60, 70), np.random.default_rng(0)), return_counts=True)
+    np.testing.assert_allclose(counts, 1400, atol=2)
+
+
+def test_shapes_of_every_kind_are_drawn(monkeypatch):
+    drawn = []
+    for name in ("_ellipses", "_cells", "_level_sets"):
+        monkeypatch.setattr(focus, name, lambda shape, rng, name=name: drawn.append(name) or np.eye(*shape, dtype=int))
+    for seed in range(60):
+        random_shapes((4, 5), rng=seed)
+    assert min(drawn.count(name) for name in ("_ellipses", "_cells", "_level_sets")) > 8
+
+
+def test_each_segment_is_drawn_with_probability_one_half():
+    segments = np.arange(12).reshape(3, 4)
+    assert np.mean([draw_mask(segments, seed) for seed in range(300)]) == pytest.approx(0.5, abs=0.03)
 
 
 def test_integers_are_scaled_by_their_type():

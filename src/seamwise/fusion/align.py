@@ -31,6 +31,10 @@ _GOOD, _LEAST_CORRELATION = 0.5, 0.3
 _LEAST_MATCHES = 8
 _SCALES = (0.8, 1.25)
 _GAINS = (0.5, 2.0)
+_BLACK, _WHITE = 0.02, 0.98  # beyond them a pixel says nothing about exposure
+_CLIPPED_SHARE = 0.01  # of what a pixel of the thumbnail is blurred from
+_STILL = 0.25  # pixels
+_LONGEST, _MOST_CHANNELS = 32_766, 4  # OpenCV's warpPerspective refuses more
 
 
 class AlignmentError(ValueError):
@@ -47,7 +51,7 @@ class Alignment:
 
     A pixel (x, y) of frame i shows what the reference shows at (x′, y′)::
 
-        s · (x′, y′, 1)ᵀ = matrices[i] · (x, y, 1)ᵀ,    I_ref(x′, y′) ≈ gains[i] · I_i(x, y)
+        w · (x′, y′, 1)ᵀ = matrices[i] · (x, y, 1)ᵀ,    I_ref(x′, y′) ≈ gains[i] · I_i(x, y)
 
     with x to the right, y down and (0, 0) the centre of the first pixel, in pixels of the full picture.
 
@@ -69,8 +73,8 @@ class Alignment:
     Raises
     ------
     ValueError
-        Shapes do not fit together, a matrix mirrors, folds or is not finite, a gain is not positive, or no pixel is
-        covered by every frame.
+        Shapes do not fit together or are beyond what `estimate_alignment` takes, a matrix mirrors, folds (w ≤ 0 at
+        a corner of the frame) or is not finite, a gain is not positive, or no pixel is covered by every frame.
 
     Examples
     --------
@@ -98,10 +102,14 @@ class Alignment:
                 f"matrices and gains must be ({count}, 3, 3) and ({count}, C) for {count} names, "
                 f"not {self.matrices.shape} and {self.gains.shape}"
             )
+        _check_shape((*self.shape, self.gains.shape[1]))
         if not 0 <= self.reference < count:
             raise ValueError(f"reference must be one of the frames 0..{count - 1}, not {self.reference}")
-        if not (np.isfinite(self.matrices).all() and (np.linalg.det(self.matrices) > 0).all()):
-            raise ValueError("matrices must be finite with a positive determinant: estimate the alignment again")
+        if not np.isfinite(self.matrices).all() or any(_folds(matrix, self.shape) for matrix in self.matrices):
+            raise ValueError(
+                "matrices must be finite, with a positive determinant and w > 0 at the corners of the frame, "
+                "so that none folds or mirrors: estimate the alignment again"
+            )
         if not (np.isfinite(self.gains) & (self.gains > 0)).all():
             raise ValueError("gains must be positive and finite: estimate the alignment again")
         object.__setattr__(self, "common", _common_box(self.matrices, self.shape))
@@ -122,6 +130,8 @@ class Alignment:
         ------
         ValueError
             The frame has another size or number of channels.
+        TypeError
+            It holds integers or half floats.
 
         Notes
         -----
@@ -199,6 +209,7 @@ class Alignment:
             raise ValueError(f"{path} is a damaged alignment: {error}") from error
 
     def _check_frame(self, frame: Picture, name: str) -> None:
+        _check_type(frame)
         channels = math.prod(frame.shape[2:])
         if frame.shape[:2] != self.shape or channels != self.gains.shape[1]:
             raise ValueError(
@@ -244,7 +255,10 @@ class Aligned(Sequence[Picture]):
 
 @dataclass(frozen=True, eq=False)
 class _Copy:
-    """What is kept of a frame: smaller and smaller normalised copies, and a blurred thumbnail (Y, X, C)."""
+    """What is kept of a frame: smaller and smaller normalised copies, and a blurred thumbnail (Y, X, C).
+
+    The thumbnail is NaN where what it is blurred from is clipped.
+    """
 
     levels: tuple[Picture, ...]
     thumbnail: Picture
@@ -275,22 +289,28 @@ def estimate_alignment(
     Parameters
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
-        At least two, of one shape, in 0..1. They are read one at a time, in order away from the reference, and only
-        copies of at most 1.5 megapixels of two of them are kept.
+        At least two, of one shape, in 0..1, of at most 32,766 pixels a side and 4 channels. They are read one at a
+        time, in order away from the reference, and only copies of at most 1.5 megapixels of three of them are kept:
+        the reference, the neighbour and the frame that is registered to it.
     model : {"homography", "affine"}
-        Eight or six numbers per frame. An affine matrix holds less error where texture is scarce.
+        Eight or six numbers per frame. An affine matrix holds less error where texture is scarce; the copies of under
+        40,000 pixels are always registered by one, as they do not tell perspective from noise.
     reference : int, optional
         Number of the frame that stays as it is, counted from 0; the middle one by default, n // 2.
     exposure : bool
         Also estimate gains: per channel, the median over the common pixels of the ratio of blurred reference to
-        blurred frame, without pixels that are nearly black or white, in 0.5..2. Otherwise they are 1.
+        blurred frame. Left out are pixels that are in either picture blurred to below 0.02, or blurred from over 1 %
+        of clipped values, above 0.98: of grey pictures as of colours. A gain beyond 0.5..2, one stop, becomes that
+        bound; it is 1 where no pixel is left, and everywhere without this option.
     names : sequence of str, optional
         Names of the frames for messages; "frame 0", "frame 1", … by default.
 
     Returns
     -------
     Alignment
-        Identical frames have exactly the identity and gains of 1.
+        Identical frames have exactly the identity and gains of 1. A frame whose corners all lie within a quarter of a
+        pixel of their place has the identity too, as resampling would soften it, and soft reads as out of focus; its
+        neighbour is chained to where it truly lies, so that a slow drift adds up.
 
     Raises
     ------
@@ -298,7 +318,9 @@ def estimate_alignment(
         A frame has no texture, correlates with its neighbour below 0.3, or would be moved by over a quarter of the
         picture, scaled beyond 0.8..1.25, mirrored or folded. Its number is in `frame`.
     ValueError
-        There are fewer than two frames, their shapes differ, or an option is out of range.
+        There are fewer than two frames, they are empty or too large, their shapes differ, or an option is out of range.
+    TypeError
+        Frames hold integers or half floats.
 
     Notes
     -----
@@ -316,6 +338,7 @@ def estimate_alignment(
     shape, count = checked_frames(frames), len(frames)
     called = tuple(names) if names is not None else tuple(f"frame {i}" for i in range(count))
     middle = count // 2 if reference is None else reference
+    _check_shape(shape)
     _check_options(model, middle, called, count)
 
     matrices = np.tile(np.eye(3), (count, 1, 1))
@@ -324,20 +347,43 @@ def estimate_alignment(
     to_full = _resampling(anchor.levels[0].shape, shape)
     to_small = np.linalg.inv(to_full)
     for outward in (range(middle + 1, count), range(middle - 1, -1, -1)):
-        neighbour, j = anchor, middle
+        neighbour, j, matrix = anchor, middle, np.eye(3)
         for i in outward:
             copy = _small_copy(frames, i, shape, called)
             step, correlation = _register(copy, neighbour, model)
             if not correlation >= _LEAST_CORRELATION:
                 fault = f"their correlation is {correlation:.2f}, below {_LEAST_CORRELATION}"
                 raise AlignmentError(_refusal(called[i], called[j], fault), i)
-            matrices[i] = _unit(matrices[j] @ to_full @ step @ to_small)
-            if fault := _implausible(matrices[i], shape):
+            matrix = _unit(matrix @ to_full @ step @ to_small)
+            if fault := _implausible(matrix, shape):
                 raise AlignmentError(_refusal(called[i], called[middle], fault), i)
+            if not _stays(matrix, shape):
+                matrices[i] = matrix
             if exposure:
-                gains[i] = _gain(copy.thumbnail, anchor.thumbnail, matrices[i], shape)
+                gains[i] = _gain(copy.thumbnail, anchor.thumbnail, matrix, shape)
             neighbour, j = copy, i
     return Alignment(matrices, gains, (shape[0], shape[1]), middle, called)
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape[2:]) > _MOST_CHANNELS:
+        raise ValueError(
+            f"frames must be (Y, X) or (Y, X, C) with at least one pixel and 1 to {_MOST_CHANNELS} channels, "
+            f"not of shape {shape}: give one grey or three colour channels"
+        )
+    if max(shape) > _LONGEST:
+        raise ValueError(
+            f"frames must have sides of at most {_LONGEST} pixels to be aligned, not {_size(shape)}: "
+            "scale them down, or do not align (--no-align, align=False)"
+        )
+
+
+def _check_type(frame: Picture) -> None:
+    if frame.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"frames must be single or double floats in 0..1, not {frame.dtype}: "
+            "convert them, integers divided by their largest possible value"
+        )
 
 
 def _check_options(model: str, reference: int, names: Sequence[str], count: int) -> None:
@@ -350,7 +396,7 @@ def _check_options(model: str, reference: int, names: Sequence[str], count: int)
 
 
 def _refusal(name: str, other: str, fault: str) -> str:
-    return f"{name} cannot be registered to {other}: {fault}; leave it out, or take the burst as it is with --no-align"
+    return f"{name} cannot be registered to {other}: {fault}; leave it out, or do not align (--no-align, align=False)"
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -365,10 +411,7 @@ def _small_copy(frames: Frames, i: int, shape: tuple[int, ...], names: Sequence[
         raise ValueError(
             f"frames must be of one size: {names[i]} is {_size(frame.shape)}, {names[0]} {_size(shape)}; leave it out"
         )
-    if frame.dtype.kind != "f":
-        raise TypeError(
-            f"frames must be floats in 0..1, not {frame.dtype}: divide them by their largest possible value"
-        )
+    _check_type(frame)
     pictures = [_shrunk(luminance(frame), _WORK_PIXELS)]
     while min(pictures[-1].shape) >= 2 * _SHORTEST:
         pictures.append(_shrunk(pictures[-1], pictures[-1].size // 4))
@@ -376,11 +419,16 @@ def _small_copy(frames: Frames, i: int, shape: tuple[int, ...], names: Sequence[
     if not max(contrasts) >= _LEAST_CONTRAST:
         fault = f"it has no texture (contrast {max(contrasts):.1e}, at least {_LEAST_CONTRAST} is needed)"
         raise AlignmentError(_refusal(names[i], "its neighbour", fault), i)
-    thumbnail = np.asarray(cv2.GaussianBlur(_shrunk(frame, _THUMBNAIL_PIXELS), (0, 0), 2), np.float32)
-    return _Copy(levels, thumbnail.reshape(*thumbnail.shape[:2], -1))
+    share = _thumbnail((frame > _WHITE) * np.uint8(255)) / 255
+    return _Copy(levels, np.where(share > _CLIPPED_SHARE, np.float32(np.nan), _thumbnail(frame)))
 
 
-def _shrunk(image: Picture, pixels: int) -> Picture:
+def _thumbnail(image: NDArray[Any]) -> Picture:
+    blurred = np.asarray(cv2.GaussianBlur(_shrunk(image, _THUMBNAIL_PIXELS), (0, 0), 2), np.float32)
+    return blurred.reshape(*blurred.shape[:2], -1)
+
+
+def _shrunk(image: NDArray[Any], pixels: int) -> Picture:
     """The picture with at most about so many pixels."""
     height, width = image.shape[:2]
     scale = min(1.0, math.sqrt(pixels / (height * width)))
@@ -509,12 +557,11 @@ def _correlation(moving: Picture, fixed: Picture, matrix: Matrix) -> float:
 
 def _implausible(matrix: Matrix, shape: tuple[int, ...]) -> str:
     """What is wrong with a movement of the camera by this matrix; empty if nothing."""
-    height, width = shape[:2]
-    right, bottom = width - 1, height - 1
-    points = np.array([(0, 0, 1), (right, 0, 1), (0, bottom, 1), (right, bottom, 1), (right / 2, bottom / 2, 1)])
-    moved = points @ matrix.T
-    if not ((moved[:, 2] > 0).all() and np.linalg.det(matrix) > 0):
+    if _folds(matrix, shape):
         return "the picture would be folded or mirrored"
+    height, width = shape[:2]
+    points = np.vstack([_corners(shape), ((width - 1) / 2, (height - 1) / 2, 1)])
+    moved = points @ matrix.T
     depth = moved[:, 2, np.newaxis, np.newaxis]
     positions = moved[:, :2, np.newaxis] / depth
     jacobians = (matrix[:2, :2] - positions * matrix[2, :2]) / depth
@@ -527,19 +574,38 @@ def _implausible(matrix: Matrix, shape: tuple[int, ...]) -> str:
     return ""
 
 
+def _folds(matrix: Matrix, shape: tuple[int, ...]) -> bool:
+    """Whether the matrix mirrors, or takes a corner of the frame to infinity or beyond."""
+    return not ((_corners(shape) @ matrix[2] > 0).all() and np.linalg.det(matrix) > 0)
+
+
+def _stays(matrix: Matrix, shape: tuple[int, ...]) -> bool:
+    """Whether the matrix moves no corner of the frame by as much as a quarter of a pixel."""
+    corners = _corners(shape)
+    moved = corners @ matrix.T
+    shifts = moved[:, :2] / moved[:, 2:] - corners[:, :2]
+    return bool((np.hypot(*shifts.T) < _STILL).all())
+
+
+def _corners(shape: tuple[int, ...]) -> Matrix:
+    """The centres of the pixels (x, y, 1) in the corners."""
+    right, bottom = shape[1] - 1, shape[0] - 1
+    return np.array([(0, 0, 1), (right, 0, 1), (0, bottom, 1), (right, bottom, 1)], np.float64)
+
+
 def _gain(thumbnail: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ...]) -> Matrix:
-    """Median over the overlap, per channel, of reference / frame."""
+    """Median over the overlap, per channel, of reference / frame; 1 where nothing is well exposed."""
     resampling = _resampling(shape, reference.shape)
     onto = resampling @ matrix @ np.linalg.inv(resampling)
-    size = reference.shape[1::-1]
-    warped = cv2.warpPerspective(thumbnail, onto, size, flags=cv2.INTER_LINEAR).reshape(reference.shape)
-    inside = cv2.warpPerspective(_interior(reference.shape[:2]), onto, size, flags=cv2.INTER_NEAREST) > 0
+    nothing = (np.nan,) * _MOST_CHANNELS
+    warped = cv2.warpPerspective(
+        thumbnail, onto, reference.shape[1::-1], flags=cv2.INTER_LINEAR, borderValue=nothing
+    ).reshape(reference.shape)
+    exposed = np.minimum(warped, reference) > _BLACK  # NaN, outside of the frame or clipped, is not
     gains = np.ones(reference.shape[2])
-    for channel in range(reference.shape[2]):
-        a, b = warped[..., channel], reference[..., channel]
-        exposed = inside & (np.minimum(a, b) > 0.02) & (np.maximum(a, b) < 0.95)
-        if exposed.any():
-            gains[channel] = np.clip(np.median(b[exposed] / a[exposed]), *_GAINS)
+    for channel in np.flatnonzero(exposed.any((0, 1))):
+        a, b, here = warped[..., channel], reference[..., channel], exposed[..., channel]
+        gains[channel] = np.clip(np.median(b[here] / a[here]), *_GAINS)
     return gains
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from seamwise.fusion.predict import TILE, Mode, Model
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.images import SUFFIXES
 from seamwise.io.outcome import Outcome, naming
-from seamwise.io.photo import write_photo
+from seamwise.io.photo import JPEG_EXIF_LIMIT, write_photo
 
 _BYTES_PER_PIXEL = {"laplacian": 100, "gff": 120, "dct": 50, "dct-cv": 50, "matting": 110, "cnn": 100}
 _NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
 _ALIGNED_BYTES = 24
 _PROGRAM = 500e6
+_JPEG = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,11 @@ def fuse_files(
             except (ValueError, TypeError, OSError, MemoryError) as error:
                 yield Outcome(job.output, len(jobs), True, (naming(job.output, error),))
                 continue
-            _write(job, fusion, options)
+            exif, left_out = _fitting_exif(job.output, fusion.exif)
+            _write(job, replace(fusion, exif=exif), options)
             size = " × ".join(str(length) for length in fusion.image.shape[1::-1])
             said = f"{job.output}: {len(job.frames)} frames, {size} pixels"
-            yield Outcome(job.output, len(jobs), messages=(*fusion.notes, said))
+            yield Outcome(job.output, len(jobs), messages=(*fusion.notes, *left_out, said))
 
     return outcomes()
 
@@ -224,7 +226,7 @@ def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, an
     if job.fault:
         raise ValueError(job.fault)
     burst = Burst(job.frames)  # reads the headers of all frames
-    if burst.dtype.itemsize > 1 and job.output.suffix.lower() in (".jpg", ".jpeg"):
+    if burst.dtype.itemsize > 1 and job.output.suffix.lower() in _JPEG:
         raise ValueError("a JPEG holds 8 bits and the frames have 16: name it .png or .tif")
     there = next((path for path in job.outputs(options) if path.exists()), None)
     if there is not None and not overwrite:
@@ -246,6 +248,16 @@ def _fused(job: Job, options: Options, model: str | Model, device: str, report: 
         job.frames, model=model, mode=options.mode, near=options.near, align=align, motion=options.motion,
         exposure=options.exposure, crop=options.crop, tile=options.tile, device=device, report=report,
     )  # fmt: skip
+
+
+def _fitting_exif(output: Path, exif: bytes) -> tuple[bytes, list[str]]:
+    """The EXIF, or none and a note if the file cannot hold it: without it the picture is still worth the work."""
+    if output.suffix.lower() not in _JPEG or len(exif) <= JPEG_EXIF_LIMIT:
+        return exif, []
+    return b"", [
+        f"{output}: its EXIF of {len(exif)} bytes does not fit into a JPEG and is left out; "
+        "name it .png or .tif to keep it"
+    ]
 
 
 def _write(job: Job, fusion: Fusion, options: Options) -> None:

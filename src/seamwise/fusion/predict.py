@@ -5,9 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
@@ -34,10 +36,13 @@ def fuse_pair(a: Picture, b: Picture, *, model: Model, near: bool | None = None,
 
     ::
 
-        HF-Seg:  x = z_0·x_A + z_1·x_B,   z = softmax(f(x_A, x_B))
+        HF-Seg:  x = z_0·x_A + z_1·x_B,   z = softmax(h_σ * f(x_A, x_B) / T)
         HF-Reg:  x = f(x_A, x_B), clipped to 0..1
         near:    x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours; their mean where both are
                  equally near
+
+    with T and the Gaussian h_σ of the model: `temperature` and `smoothing` of `FusionInfo`, 1 and none unless it
+    says so.
 
     Parameters
     ----------
@@ -57,6 +62,8 @@ def fuse_pair(a: Picture, b: Picture, *, model: Model, near: bool | None = None,
     Notes
     -----
     Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would depend on the order.
+    Temperature and smoothing are ours: outlines out of focus spread over their surroundings, where no source is sharp
+    and a hard seam shows. Dividing by a temperature: Guo et al. 2017, arXiv:1706.04599.
     """
     check_options(model, tile=tile)
     checked_picture(a)
@@ -197,14 +204,19 @@ def _slabs(
 
 def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
     """z_0 of HF-Seg, or the colours of HF-Reg, on a box: `(channels, *box)`."""
-    logits = _logits(a[box], b[box], model)
-    return logits.softmax(0)[:1].numpy() if model.info.output == "selection" else logits.clamp(0, 1).numpy()
+    if model.info.output == "selection":
+        weight: NDArray[np.float32] = expit(_score(a, b, model, box))
+        return weight
+    return _logits(a[box], b[box], model).clamp(0, 1).numpy()
 
 
 def _score(frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
-    """The logit of a frame against the reference on a box: `(1, *box)`."""
+    """The logit of a frame against the reference on a box, as soft as the model says: `(1, *box)`."""
     logits = _logits(frame[box], reference[box], model)
-    return (logits[:1] - logits[1:]).numpy()
+    score = ((logits[0] - logits[1]) / model.info.temperature).numpy()
+    if model.info.smoothing > 0:
+        score = cv2.GaussianBlur(score, (0, 0), model.info.smoothing, borderType=cv2.BORDER_REFLECT)
+    return score[np.newaxis]
 
 
 @torch.inference_mode()

@@ -198,11 +198,15 @@ class FusionInfo(Described):
         Two logits, one for each source (HF-Seg), or the colours themselves (HF-Reg).
     colours : {1, 3}
         Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
+    temperature, smoothing : float
+        Of "selection": the logits are divided by the first and smoothed by a Gaussian of the second, σ in pixels.
     """
 
     task: Literal["fusion"] = "fusion"
     output: Literal["selection", "picture"]
     colours: Literal[1, 3] = 3
+    temperature: float = Field(default=1.0, gt=0)
+    smoothing: float = Field(default=0.0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _takes_two_pictures(self) -> Self:

@@ -181,6 +181,22 @@ def test_the_balance_is_the_decision_filtered_along_the_guide(monkeypatch):
     np.testing.assert_allclose(cnn([a, b], device="cpu").image, weight * a + (1 - weight) * b, atol=1e-5)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_pixel_takes_more_than_all_of_one_frame(monkeypatch, order):
+    # the decision is 1 where the guide is 0.5 and −1 where it is 0: a line through both gives more than 1 where it is 1
+    dot = np.zeros((48, 64), np.float32)
+    dot[:, :32], dot[24, 24] = 0.5, 1
+    frames = [dot, np.zeros_like(dot)]
+    logits = np.full((17, 25), 9, np.float32)
+    logits[:, 13:] = -9
+    line = guided_filter(np.where(dot > 0, np.float32(1), np.float32(-1)), dot, radius=8, eps=0.1)
+    assert line[24, 24] > 1.1
+    monkeypatch.setattr(module, "patch_logits", lambda *_: order * logits)
+    fused = cnn(frames[::order], device="cpu")
+    assert fused.image[24, 24] == 1
+    assert fused.image.max() == 1
+
+
 def test_weights_are_read_once():
     assert module.load_siamese(module.WEIGHTS, CPU) is module.load_siamese(module.WEIGHTS, CPU)
 

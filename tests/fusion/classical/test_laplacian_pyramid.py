@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.ndimage import convolve1d, uniform_filter
+from scipy.ndimage import convolve1d, gaussian_filter, uniform_filter
 
 from seamwise.fusion.classical import laplacian_pyramid
 
@@ -17,11 +17,15 @@ def doubled(image, shape):
     return 4 * smoothed(spread)
 
 
-def one_level_slow(frames, window):
-    """One level, with mirrored borders."""
+def activity_slow(frames, window):
+    """The tops, the details of level 0 and their activity, with mirrored borders."""
     tops = [smoothed(frame)[::2, ::2] for frame in frames]
     details = np.stack([frame - doubled(top, frame.shape) for frame, top in zip(frames, tops, strict=True)])
-    activity = np.stack([uniform_filter(np.abs(detail), window, mode="reflect") for detail in details])
+    return tops, details, np.stack([uniform_filter(np.abs(detail), window, mode="reflect") for detail in details])
+
+
+def one_level_slow(frames, window):
+    tops, details, activity = activity_slow(frames, window)
     chosen = np.take_along_axis(details, activity.argmax(0)[np.newaxis], 0)[0]
     return chosen + doubled(np.mean(tops, 0), frames[0].shape)
 
@@ -34,6 +38,18 @@ def test_one_level_equals_the_equations(window, count):
     # OpenCV doubles the last row and column in its own way
     inside = np.s_[: -1 - window // 2, : -1 - window // 2]
     np.testing.assert_allclose(fused.image[inside], one_level_slow(frames, window).clip(0, 1)[inside], atol=2e-6)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_depth_is_the_largest_activity_after_a_gaussian_of_the_windows_width(window):
+    frames = 0.3 + 0.4 * np.random.default_rng(0).random((3, 33, 41))
+    depth = laplacian_pyramid(list(frames.astype(np.float32)), levels=2, window=window).depth
+    *_, activity = activity_slow(frames, window)
+    sharpness = np.stack([gaussian_filter(of_frame, window, mode="reflect", truncate=4) for of_frame in activity])
+    # OpenCV doubles the last row and column in its own way, and the Gaussian ends at 4σ
+    inside = np.s_[: -1 - window // 2 - 4 * window, : -1 - window // 2 - 4 * window]
+    assert np.unique(depth[inside]).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(depth[inside], sharpness.argmax(0)[inside])
 
 
 def test_a_dot_is_taken_whole_from_the_only_frame_that_has_it():

@@ -126,13 +126,25 @@ def test_a_wire_survives_matting_at_a_24th_of_the_pixels():
     assert (fused.depth[~wire] == 1).mean() > 0.98
 
 
-def test_a_faint_outline_holds_the_matte():
+@pytest.mark.parametrize("step", [0.03, 0.01])
+def test_a_faint_outline_holds_the_matte(step):
     pytest.importorskip("pymatting")
     image = np.full((12, 30), 0.5, np.float32)
-    image[:, 10:] = 0.53
+    image[:, 10:] += step
     trimap = np.full(image.shape, 0.5, np.float32)
     trimap[:, :3], trimap[:, -3:] = 1, 0
-    np.testing.assert_allclose(_solved(image, trimap, _closed_form()), image < 0.51, atol=0.05)
+    np.testing.assert_allclose(_solved(image, trimap, _closed_form()), image < 0.505, atol=0.05)
+
+
+def test_noise_far_below_a_grey_level_leaves_the_matte_of_a_flat_area_smooth():
+    pytest.importorskip("pymatting")
+    flat = np.full((12, 30), 0.5, np.float32)
+    noisy = flat + np.float32(2e-4) * np.random.default_rng(0).uniform(-1, 1, flat.shape).astype(np.float32)
+    trimap = np.full(flat.shape, 0.5, np.float32)
+    trimap[:, :3], trimap[:, -3:] = 1, 0
+    ramp = _solved(flat, trimap, _closed_form())
+    assert 0.4 < ramp[6, 15] < 0.6  # from one side to the other
+    np.testing.assert_allclose(_solved(noisy, trimap, _closed_form()), ramp, atol=0.015)
 
 
 def test_a_pair_may_be_swapped(pair):
