@@ -28,7 +28,7 @@ def find_pairs(folder: Path, count: int | None) -> dict[str, Pair]:
     found = sorted(folder.glob("*-A.*"))[:count]
     if not found:
         raise SystemExit(f"{folder} holds no pairs named x-A.jpg, x-B.jpg")
-    return {a.stem[:-2]: tuple(as_unit(read_photo(path).pixels) for path in (a, partner(a))) for a in found}
+    return {a.stem[:-2]: tuple(read_photo(path).pixels for path in (a, partner(a))) for a in found}
 
 
 def partner(path: Path) -> Path:
@@ -37,7 +37,8 @@ def partner(path: Path) -> Path:
 
 def in_both_orders(pair: Pair, name: str, *, near: bool) -> list[np.ndarray]:
     model = load(name)
-    return [fuse_pair(*order, model=model, near=near).image for order in (pair, pair[::-1])]
+    a, b = (as_unit(source) for source in pair)
+    return [fuse_pair(*order, model=model, near=near).image for order in ((a, b), (b, a))]
 
 
 def measure(pairs: dict[str, Pair], models: Sequence[str]) -> dict[str, list[float]]:
@@ -72,7 +73,7 @@ def draw(pairs: dict[str, Pair], models: Sequence[str], output: Path) -> None:
     columns = 2 + 3 * len(models)
     figure = Figure(figsize=(2.4 * columns, 2.7 * len(pairs)), layout="constrained")
     for panels, pair in zip(figure.subplots(len(pairs), columns, squeeze=False), pairs.values(), strict=True):
-        shown = [("A", pair[0]), ("B", pair[1])]
+        shown = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
         for name in models:
             there, back = in_both_orders(pair, name, near=False)
             stem = Path(name).stem

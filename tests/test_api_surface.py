@@ -17,7 +17,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
     "seamwise": {
-        "__version__", "decode", "fuse", "fusion", "io", "labels", "losses", "metrics", "nets", "segment",
+        "__version__", "analysis", "decode", "fuse", "fusion", "io", "labels", "losses", "metrics", "nets", "segment",
         "segmentation", "synth", "tiling", "weights",
     },
     "seamwise.weights": {"balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"},
@@ -55,6 +55,7 @@ PUBLIC = {
         "make_pair", "split", "train",
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
+    "seamwise.analysis": {"FriedmanTest", "NemenyiTest", "critical_difference_diagram", "friedman", "nemenyi"},
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Progress", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "count_classes", "system",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from seamwise.engine.history import Progress
     from seamwise.engine.loop import Report
+    from seamwise.fusion.measure import FusionScores
     from seamwise.io.outcome import Outcome
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
     from seamwise.segmentation import AnnotatedImage, Pair
@@ -467,6 +468,44 @@ def evaluate(
 
 
 @app.command()
+def evaluate_fusion(
+    sources: Annotated[Path, typer.Argument(help="A folder of pairs, or the two pictures of one.")],
+    fused: Annotated[list[Path], typer.Argument(help="A fused picture, or a folder of them, for each method.")],
+    truth: Annotated[Path | None, typer.Option(help="True picture or folder of them: also scores SSIM, PSNR.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for scores.csv, scores.json and boxplots.png.")
+    ] = None,
+) -> None:
+    """Score fused pictures against their two sources, beside each source returned as it is.
+
+    A folder of pairs holds a folder for each, or x-A.jpg and x-B.jpg (also _A, -1, _1); the fused picture of pair x is
+    x.png, .jpg or .tif. Several FUSED are compared as methods. The seven metrics need no truth; higher is better. A
+    pair that one method lacks, or that cannot be scored, is named and left out for all; the exit code is then 1.
+    """
+    from seamwise.fusion.boxplots import draw_boxplots
+    from seamwise.fusion.fused_pairs import find_fused_pairs, split_inputs
+    from seamwise.fusion.measure import check_output, score_files, write_scores
+
+    of_sources, of_methods = split_inputs([sources, *fused])
+    pairs = find_fused_pairs(of_sources, of_methods, truth=truth)
+    if output is not None:
+        check_output(output, of_sources)
+    with _progress() as bar:
+        scores = score_files(bar.track(pairs, description="score"))
+        for message in scores.left_out:
+            bar.console.print(message)
+    if not scores.pairs:
+        raise typer.Exit(2)
+    _fusion_table(scores)
+    if output is not None:
+        for path in write_scores(output, scores):
+            _say(f"wrote {path}")
+        draw_boxplots(output / "boxplots.png", scores)
+        _say(f"wrote {output / 'boxplots.png'}")
+    raise typer.Exit(1 if scores.left_out else 0)
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path("demo-output"),
 ) -> None:
@@ -697,6 +736,34 @@ def _contour_table(scores: "DatasetContours") -> None:
         for row in rows:
             table.add_row(f"{row.radius:g}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}")
         console.print(table)
+
+
+def _fusion_table(scores: "FusionScores") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    count = len(scores.pairs)
+    of = f" of {count + len(scores.left_out)}" if scores.left_out else ""
+    title = f"{count}{of} pairs: mean ± standard deviation" if count > 1 else f"1{of} pair{'s' * bool(of)}"
+    table = Table("", title=title, box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    for metric in scores.metrics:
+        table.add_column(metric.upper(), no_wrap=True)
+    for number, method in enumerate(scores.methods):
+        cells = []
+        for metric, mean, std, best in zip(
+            scores.metrics, scores.mean[number], scores.std[number], scores.best[number], strict=True
+        ):
+            digits = 2 if metric == "psnr" else 4
+            spread = f"\n±{std:.{digits}f}" if count > 1 else ""
+            cells.append(Text(f"{mean:.{digits}f}{spread}", style="bold" if best and scores.n_methods > 1 else ""))
+        if number == scores.n_methods:
+            table.add_section()
+        table.add_row(Text(method), *cells)
+    Console().print(table)
+    won = f" (here highest in {', '.join(map(str.upper, scores.won_by_a_source))})" if scores.won_by_a_source else ""
+    _say(f"caution: a source returned as it is scores high{won}: judge by several metrics and by eye")
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,0 +1,188 @@
+"""Pairs of sources on disk, what methods made of them, and the truth; see `find_fused_pairs`."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from seamwise.fusion.burst import find_frames, natural_order
+from seamwise.io.images import SUFFIXES, by_stem, find_images, stem
+
+DUMMIES = ("source A", "source B")
+
+_FRAME = re.compile(r"(.+)[-_]([a-zA-Z]|\d)")  # x-A, x_1
+_ENDINGS = (["A", "B"], ["1", "2"])
+_ONLY_TWO = "the metrics are defined for two sources"
+
+
+@dataclass(frozen=True)
+class FusedPair:
+    """Two sources, one fused picture for each method, and the truth; or what is wrong with them.
+
+    Attributes
+    ----------
+    name : str
+    sources : tuple of Path
+        A and B; empty if there are not two.
+    fused : mapping of str to Path
+        By method.
+    truth : Path or None
+    fault : str
+        Why the pair cannot be scored; empty if nothing is missing.
+    """
+
+    name: str
+    sources: tuple[Path, ...]
+    fused: Mapping[str, Path] = field(default_factory=dict)
+    truth: Path | None = None
+    fault: str = ""
+
+
+def split_inputs(inputs: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Split what is named in one row into sources and fused: a folder of pairs comes first, or the two pictures of one.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left for the fused pictures.
+    FileNotFoundError
+        The reason is that the folder of pairs does not exist.
+
+    Examples
+    --------
+    >>> sources, fused = split_inputs([Path("near.jpg"), Path("far.jpg"), Path("sharp.png")])
+    >>> [path.name for path in sources], [path.name for path in fused]
+    (['near.jpg', 'far.jpg'], ['sharp.png'])
+    """
+    count = 1 if inputs[0].is_dir() else 2
+    if len(inputs) <= count:
+        if not inputs[0].exists():
+            raise FileNotFoundError(f"{inputs[0]} does not exist; check its name and folder")
+        raise ValueError(
+            "give the sources (a folder of pairs, or two pictures), then one fused picture or folder for each method"
+        )
+    return inputs[:count], inputs[count:]
+
+
+def find_fused_pairs(
+    sources: Sequence[Path], fused: Sequence[Path], *, truth: Path | None = None
+) -> tuple[FusedPair, ...]:
+    """Find the pairs, and for each its fused pictures and its truth.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        The two pictures of one pair, or one folder:
+
+        - of subfolders, each with the two frames of a pair, which has the subfolder's name;
+        - of pictures ``x-A.jpg`` and ``x-B.jpg``, or ``x_A``, ``x-1`` …: pair ``x``;
+        - of two pictures with other names: a pair with the folder's name.
+    fused : sequence of Path
+        For each method a folder with ``x.png``, ``x.jpg`` or ``x.tif`` for pair x; or of one pair a picture. A method
+        is called by the folder's name or the picture's stem; where two are alike, with the folder that holds it.
+    truth : Path, optional
+        A folder, or of one pair a picture.
+
+    Returns
+    -------
+    tuple of FusedPair
+        A pair that is not of two frames, or lacks a fused picture or its truth, has a `fault`: it is left out for
+        every method, so that all are compared on the same pairs.
+
+    Raises
+    ------
+    FileNotFoundError
+        One of the paths is not there, or a folder holds no picture.
+    ValueError
+        A picture is given for more than one pair, two methods cannot be told apart, or two files of a folder differ
+        in the suffix alone.
+    """
+    pairs = _pairs(sources)
+    names = _method_names(fused)
+    places = [*fused, truth] if truth is not None else fused
+    found = {place: _pictures(place, pairs) for place in places}
+    return tuple(_completed(pair, dict(zip(names, fused, strict=True)), truth, found) for pair in pairs)
+
+
+def _pairs(sources: Sequence[Path]) -> list[FusedPair]:
+    if len(sources) > 1:
+        frames = find_frames(sources)
+        return [_pair(_common_name(frames) or ", ".join(map(stem, frames)), frames)]
+    (folder,) = sources
+    inside = sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
+    if any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()) or not inside:
+        return list(_pairs_of_files(folder, find_frames([folder])))
+    return [_pair_of_folder(path) for path in inside]
+
+
+def _pair_of_folder(folder: Path) -> FusedPair:
+    try:
+        return _pair(folder.name, find_frames([folder]))
+    except (ValueError, OSError) as error:
+        return FusedPair(folder.name, (), fault=str(error))
+
+
+def _pairs_of_files(folder: Path, frames: Sequence[Path]) -> Iterator[FusedPair]:
+    parts = [_FRAME.fullmatch(stem(frame)) for frame in frames]
+    if not any(parts) or (len(frames) == 2 and not _common_name(frames)):
+        yield _pair(folder.resolve().name, frames)
+        return
+    groups: dict[str, list[Path]] = {}
+    for frame, match in zip(frames, parts, strict=True):
+        groups.setdefault(match[1] if match else "", []).append(frame)
+    for stray in groups.pop("", []):
+        yield FusedPair(stem(stray), (), fault=f"{stray} is neither x-A nor x-B of a pair x")
+    for name, group in groups.items():
+        alone = len(group) <= 2 and _common_name(group) is None
+        missing = f"{group[0]} has no partner: the frames of a pair end in -A and -B, or in -1 and -2"
+        yield FusedPair(name, (), fault=missing) if alone else _pair(name, group)
+
+
+def _pair(name: str, frames: Sequence[Path]) -> FusedPair:
+    if len(frames) != 2:
+        return FusedPair(name, (), fault=f"it has {len(frames)} frame{'s' * (len(frames) > 1)}: {_ONLY_TWO}")
+    return FusedPair(name, tuple(frames))
+
+
+def _common_name(frames: Sequence[Path]) -> str | None:
+    """Return x of x-A and x-B; None if they are not called so."""
+    matches = [match for frame in frames if (match := _FRAME.fullmatch(stem(frame)))]
+    alike = len({match[1] for match in matches}) == 1
+    return matches[0][1] if alike and sorted(match[2].upper() for match in matches) in _ENDINGS else None
+
+
+def _method_names(fused: Sequence[Path]) -> list[str]:
+    short = [path.resolve().name if path.is_dir() else stem(path) for path in fused]
+    taken = [*short, *DUMMIES]
+    names = [
+        name if taken.count(name) == 1 else f"{path.resolve().parent.name}/{name}"
+        for name, path in zip(short, fused, strict=True)
+    ]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            twin = fused[names.index(name)]
+            raise ValueError(f"{twin} and {fused[number]} would both be called {name}: rename one, or name it once")
+    return names
+
+
+def _pictures(place: Path, pairs: Sequence[FusedPair]) -> dict[str, Path]:
+    """Return the pictures of a place by the names of pairs."""
+    if place.is_dir():
+        return by_stem(find_images(place))
+    (path,) = find_images([place])
+    if len(pairs) > 1:
+        raise ValueError(f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of each")
+    return {pairs[0].name: path}
+
+
+def _completed(
+    pair: FusedPair, places: Mapping[str, Path], truth: Path | None, found: Mapping[Path, Mapping[str, Path]]
+) -> FusedPair:
+    wanted = [*places.values(), truth] if truth is not None else list(places.values())
+    missing = [str(place / pair.name) for place in wanted if pair.name not in found[place]]
+    if pair.fault:
+        return pair
+    if missing:
+        return replace(pair, fault=f"there is no {' and no '.join(missing)} (.png, .jpg or .tif)")
+    fused = {method: found[place][pair.name] for method, place in places.items()}
+    return replace(pair, fused=fused, truth=None if truth is None else found[truth][pair.name])

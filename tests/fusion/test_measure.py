@@ -1,0 +1,216 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from seamwise.fusion.boxplots import draw_boxplots
+from seamwise.fusion.fused_pairs import FusedPair, find_fused_pairs
+from seamwise.fusion.measure import METRICS, FusionScores, check_output, score_files, write_scores
+from seamwise.io.photo import read_photo, write_photo
+from seamwise.metrics import fusion as metrics
+
+SEVEN = ("q_mi", "q_te", "q_ncie", "q_g", "q_p", "q_s", "q_cb")
+RNG = np.random.default_rng(0)
+# rows × columns and channels differ, so that a mix-up shows
+A, B, F, T = (RNG.integers(0, 256, (14, 17, 3)).astype(np.uint8) for _ in range(4))
+
+
+def save(folder, **pictures):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pixels in pictures.items():
+        write_photo(folder / f"{name}.png", pixels)
+    return folder
+
+
+def grey(pixels):
+    return metrics.to_grey(pixels)
+
+
+def score_one(tmp_path, a=A, b=B, truth=None, **fused):
+    """Score one pair, a picture for each method."""
+    sources = save(tmp_path / "in", a=a, b=b)
+    made = save(tmp_path / "out", **(fused or {"m": F}))
+    true = None if truth is None else save(tmp_path / "truth", t=truth) / "t.png"
+    files = sorted(made.iterdir())
+    return score_files(find_fused_pairs([sources / "a.png", sources / "b.png"], files, truth=true))
+
+
+def test_scores_are_those_of_the_metrics_on_grey_pictures(tmp_path):
+    scores = score_one(tmp_path, m=F, n=B)
+    assert scores.methods == ("m", "n", "source A", "source B")
+    assert scores.metrics == SEVEN
+    assert (scores.pairs, scores.left_out) == (("a, b",), ())
+    for method, fused in enumerate((F, B, A, B)):
+        wanted = [getattr(metrics, name)(grey(A), grey(B), grey(fused)) for name in SEVEN]
+        assert scores.values[0, method].tolist() == wanted
+    assert scores.values[0, 1].tolist() == scores.values[0, 3].tolist()
+
+
+def test_truths_add_ssim_and_psnr_over_all_channels(tmp_path):
+    scores = score_one(tmp_path, truth=T, m=F, n=T)
+    assert scores.metrics == (*SEVEN, "ssim", "psnr")
+    wanted = [[metrics.ssim(x, T), metrics.psnr(x, T)] for x in (F, T, A, B)]
+    assert scores.values[0, :, 7:].tolist() == wanted
+    assert wanted[1] == [1, math.inf]
+
+
+def test_16_bits_are_divided_and_not_rounded(tmp_path):
+    pictures = [RNG.integers(0, 65536, (14, 17)).astype(np.uint16) for _ in range(3)]
+    scores = score_one(tmp_path, pictures[0], pictures[1], m=pictures[2])
+    exact = [picture / 257 for picture in pictures]
+    assert scores.values[0, 0].tolist() == [getattr(metrics, name)(*exact) for name in SEVEN]
+    rounded = [np.round(picture) for picture in exact]
+    assert scores.values[0, 0, 3] != metrics.q_g(*rounded)
+
+
+def test_8_bits_stored_in_16_score_the_same(tmp_path):
+    deep = [picture.astype(np.uint16) * 257 for picture in (A, B, F)]
+    stored = score_one(tmp_path / "deep", deep[0], deep[1], m=deep[2])
+    assert stored.values.tolist() == score_one(tmp_path / "flat").values.tolist()
+
+
+def by_hand(**values):
+    """Scores of two pairs in one metric: a method or dummy for each name."""
+    table = np.array(list(values.values()), float).T[..., np.newaxis]
+    pairs = tuple(f"p{number}" for number in range(len(table)))
+    return FusionScores(pairs, tuple(values), ("q_mi",), table)
+
+
+def test_means_and_deviations_by_hand():
+    scores = by_hand(m=(1, 2, 6), n=(4, 4, 4), a=(0, 0, 3), b=(1, 1, 1))
+    assert scores.n_methods == 2
+    assert scores.mean[:, 0].tolist() == [3, 4, 1, 1]
+    # (4 + 1 + 9) / 2 = 7 and (1 + 1 + 4) / 2 = 3
+    assert scores.std[:, 0] == pytest.approx([math.sqrt(7), 0, math.sqrt(3), 0])
+    assert scores.best[:, 0].tolist() == [False, True, False, False]
+    assert scores.won_by_a_source == ()
+
+
+def test_a_source_is_never_best_but_it_is_said_that_it_wins():
+    scores = by_hand(m=(1, 3), n=(2, 2), a=(0, 1), b=(1, 3))
+    assert scores.best[:, 0].tolist() == [True, True, False, False]
+    assert scores.won_by_a_source == ("q_mi",)
+    scores = by_hand(m=(1, 3), n=(2, 1), a=(0, 1), b=(3, 3))
+    assert scores.best[:, 0].tolist() == [True, False, False, False]
+
+
+def test_one_pair_has_no_deviation_and_an_infinite_one_has_none_either():
+    assert np.isnan(by_hand(m=(1,), a=(2,), b=(3,)).std).all()
+    assert np.isnan(by_hand(m=(1, math.inf), a=(2, 2), b=(3, 3)).std[:, 0]).tolist() == [True, False, False]
+
+
+FLAT = np.full_like(A, 90)
+
+
+@pytest.mark.parametrize(("pictures", "words"), [
+    ({"a": FLAT, "b": FLAT}, ["q_p cannot score", "m.png", "a.png", "b.png", "must have a feature"]),
+    ({"m": F[:13]}, ["m.png has 17 × 13 pixels", "a.png has 17 × 14", "--no-align or --full-size"]),
+    ({"b": B[:, :16]}, ["b.png has 16 × 14 pixels", "give all one size"]),
+    ({"truth": T[1:]}, ["t.png has 17 × 13 pixels"]),
+    ({"truth": T, "m": F[..., 0]}, ["t.png is in colour", "m.png is grey: convert one"]),
+    ({"truth": T[..., 0]}, ["t.png is grey", "a.png is in colour"]),
+    ({"a": A[:9], "b": B[:9], "m": F[:9]}, ["q_p cannot score", "at least 11 × 11"]),
+    ({"m": (F % 2).astype(np.uint16) * 200}, ["m.png is all but black", "257 of 65535"]),
+])  # fmt: skip
+def test_a_pair_that_cannot_be_scored_is_named_and_left_out(tmp_path, pictures, words):
+    scores = score_one(tmp_path, **{"m": F} | pictures)
+    (message,) = scores.left_out
+    assert all(word in message for word in words), message
+    assert "\n" not in message
+    assert scores.pairs == ()
+
+
+def test_a_black_picture_of_16_bits_is_scored(tmp_path):
+    assert score_one(tmp_path, m=np.zeros(A.shape, np.uint16)).values[0, 0, 4] == 0
+
+
+def test_grey_and_colour_mix_without_a_truth(tmp_path):
+    as_grey = grey(F).astype(np.uint8)
+    assert score_one(tmp_path / "x", m=as_grey).values.tolist() == score_one(tmp_path / "y", m=F).values.tolist()
+
+
+def test_files_that_cannot_be_read_and_transparent_ones_are_named(tmp_path):
+    from PIL import Image
+
+    made = save(tmp_path / "out", x=F)
+    (made / "x.png").write_bytes((made / "x.png").read_bytes()[:200])
+    Image.fromarray(np.dstack([F, np.full(F.shape[:2], 100, np.uint8)])).save(made / "y.png")
+    pictures = {f"{name}-{side}": pixels for name in "xyz" for side, pixels in (("A", A), ("B", B))}
+    sources = save(tmp_path / "in", **pictures)
+    Image.fromarray(np.dstack([F, np.full(F.shape[:2], 255, np.uint8)])).save(made / "z.png")
+    scores = score_files(find_fused_pairs([sources], [made]))
+    assert scores.pairs == ("z",)
+    damaged, transparent = scores.left_out
+    assert str(made / "x.png") in damaged
+    assert str(made / "y.png") in transparent
+    assert "not fully opaque" in transparent
+
+
+def test_a_pair_without_fault_goes_on_after_one_with_a_fault(tmp_path):
+    sources, made = save(tmp_path, a=A, b=B), save(tmp_path, f=F)
+    good = FusedPair("good", (sources / "a.png", sources / "b.png"), {"m": made / "f.png"})
+    scores = score_files([FusedPair("bad", (), fault="it is odd"), good])
+    assert scores.left_out == ("bad: it is odd",)
+    assert scores.pairs == ("good",)
+    assert scores.values.shape == (1, 3, 7)
+
+
+def test_sources_are_read_once_for_all_methods(tmp_path, monkeypatch):
+    from seamwise.fusion import measure
+
+    read = []
+    monkeypatch.setattr(measure, "read_photo", lambda path: read.append(path.name) or read_photo(path))
+    score_one(tmp_path, m=F, n=F)
+    assert sorted(read) == ["a.png", "b.png", "m.png", "n.png"]
+
+
+def test_scores_in_files(tmp_path):
+    scores = by_hand(m=(1, 4), a=(0, math.inf), b=(0.1, 0.1))
+    assert write_scores(tmp_path, scores) == [tmp_path / "scores.csv", tmp_path / "scores.json"]
+    with open(tmp_path / "scores.csv", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["pair", "method", "q_mi"],
+            ["p0", "m", "1.0"], ["p0", "a", "0.0"], ["p0", "b", "0.1"],
+            ["p1", "m", "4.0"], ["p1", "a", "inf"], ["p1", "b", "0.1"],
+        ]  # fmt: skip
+    content = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert content["mean"] == {"m": {"q_mi": 2.5}, "a": {"q_mi": None}, "b": {"q_mi": 0.1}}
+    assert content["std"]["m"]["q_mi"] == math.sqrt(4.5)
+    assert content["scores"]["p1"] == {"m": {"q_mi": 4}, "a": {"q_mi": None}, "b": {"q_mi": 0.1}}
+    assert content["left_out"] == []
+
+
+def test_results_among_the_sources_are_refused(tmp_path):
+    sources = save(tmp_path / "in", a=A)
+    for folder in (sources, sources / "x" / "y"):
+        with pytest.raises(ValueError, match="would be taken for sources by the next run: write outside of"):
+            check_output(folder, [sources])
+    check_output(tmp_path / "out" / "x", [sources])
+    assert (tmp_path / "out" / "x").is_dir()
+    check_output(sources, [sources / "a.png", sources / "b.png"])
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_boxplots_have_a_panel_for_each_metric(tmp_path, pairs, monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: drawn.append(figure))
+    names = (*SEVEN, "ssim", "psnr")
+    values = RNG.random((pairs, 4, 9))
+    values[:, 1, 8] = math.inf
+    draw_boxplots(tmp_path / "x.png", FusionScores(("p",) * pairs, ("m", "n", "source A", "source B"), names, values))
+    panels = drawn[0].axes
+    assert [panel.get_title() for panel in panels] == [name.upper() for name in names]
+    for number, panel in enumerate(panels):
+        dots = [line.get_ydata().tolist() for line in panel.lines if line.get_marker() == "."]
+        assert dots == [[x for x in column if x < math.inf] for column in values[:, :, number].T.tolist()]
+        assert [patch.get_facecolor()[:3] == (0.6,) * 3 for patch in panel.patches] == [False, False, True, True]
+    labels = [[text.get_text() for text in panel.get_xticklabels()] for panel in panels]
+    assert labels == [["m", "n", "source A", "source B"]] * 9
+
+
+def test_the_seven_metrics_are_those_of_the_thesis():
+    assert tuple(METRICS) == SEVEN
