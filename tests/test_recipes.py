@@ -11,20 +11,25 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from seamwise.fusion import find_pictures
+from seamwise.fusion import find_pictures, fuse_pair
 from seamwise.io.images import write_png
-from seamwise.nets import Siamese
+from seamwise.io.models import Architecture, FusionInfo, load_model, save_model
+from seamwise.nets import Siamese, UNet
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 pytestmark = pytest.mark.skipif(not RECIPES.is_dir(), reason="needs recipes/, which the source distribution lacks")
 
 
-@pytest.fixture(scope="module")
-def recipe():
-    specification = importlib.util.spec_from_file_location("focus_cnn", RECIPES / "focus_cnn.py")
+def loaded(name):
+    specification = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return loaded("focus_cnn")
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +113,56 @@ def test_a_picture_with_one_patch_of_detail_is_drawn_from(recipe, settings, data
     levels = recipe.blurred(find_pictures(data)[2], replace(settings, blurs=1))
     rng = np.random.default_rng(0)
     assert recipe.draw([levels], 1, settings.least_variance, rng).shape == (2, 16, 16)
+
+
+@pytest.fixture
+def selector(tmp_path):
+    """A model file whose network has random weights, validated on pictures a and c."""
+    torch.manual_seed(0)
+    net = UNet(6, 2, width=2, depth=1)
+    info = FusionInfo(
+        architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection",
+        training={"validation_images": ["a", "c"], "settings": {"stored_as": "float16"}},
+    )  # fmt: skip
+    save_model(tmp_path / "model.safetensors", net.state_dict(), info)
+    return tmp_path / "model.safetensors"
+
+
+def test_soften_keeps_the_weights_and_writes_the_best_of_its_grid(tmp_path, data, selector, monkeypatch):
+    soften = loaded("soften")
+    seen = {}
+
+    def scored(model, pairs):
+        """The best for matte edges, which are scored first, is in the middle of the grid."""
+        grid = (model.info.temperature, model.info.smoothing)
+        assert len(pairs) == 2
+        seen[grid] = seen.get(grid, 0) + 1
+        return 40 - abs(grid[0] - 1.5) - abs(grid[1] - 2) if seen[grid] == 1 else 10 * grid[0]
+
+    monkeypatch.setattr(soften, "mean_psnr", scored)
+    soften.main(selector, data, tmp_path / "soft.safetensors")
+    weights, info = load_model(tmp_path / "soft.safetensors", FusionInfo)
+    assert (info.temperature, info.smoothing) == (1.5, 2.0)
+    assert info.training["softened"] == {
+        "psnr": {"matte": 40, "hard": 15},
+        "psnr_before": {"matte": 37.5, "hard": 10},
+    }
+    before, _ = load_model(selector, FusionInfo)
+    assert all(torch.equal(weights[name], before[name].half()) for name in before)
+    assert len(seen) == len(soften.TEMPERATURES) * len(soften.SMOOTHINGS)
+
+
+def test_soften_scores_the_clipped_picture_against_the_truth(data, selector):
+    soften = loaded("soften")
+    _, info = load_model(selector, FusionInfo)
+    pairs = soften.validation_pairs(info, data, soften.SIMULATIONS["matte"])
+    model = soften.load(selector, device="cpu")
+    errors = [np.mean((fuse_pair(p.a, p.b, model=model).image.clip(0, 1) - p.truth) ** 2) for p in pairs]
+    assert soften.mean_psnr(model, pairs) == pytest.approx(np.mean([-10 * np.log10(e) for e in errors]), abs=1e-3)
+
+
+def test_soften_names_a_picture_that_is_missing(tmp_path, data, selector):
+    (data / "c.png").unlink()
+    with pytest.raises(SystemExit, match="lacks 1 pictures that the model was validated on, like c"):
+        loaded("soften").main(selector, data, tmp_path / "soft.safetensors")
+    assert not (tmp_path / "soft.safetensors").exists()

@@ -43,7 +43,10 @@ def together_slow(frames, model, rounds=2):
     for _ in range(rounds):
         batch = torch.from_numpy(np.stack([np.concatenate([frame, reference], 2) for frame in frames]))
         logits = model.net(batch.permute(0, 3, 1, 2)).detach()
-        weight = (logits[:, 0] - logits[:, 1]).softmax(0).numpy()
+        scores = (logits[:, 0] - logits[:, 1]).numpy() / model.info.temperature
+        if model.info.smoothing:
+            scores = [gaussian_filter(score, model.info.smoothing, mode="reflect", radius=6) for score in scores]
+        weight = torch.from_numpy(np.stack(scores)).softmax(0).numpy()
         reference = (weight[..., np.newaxis] * frames).sum(0)
     return reference, weight.argmax(0)
 
@@ -170,16 +173,18 @@ def test_a_sequence_is_the_functional_power(selector):
     assert strips == [0, 1, 2]
 
 
-def test_together_written_out(selector):
+@pytest.mark.parametrize("softness", [(1.0, 0.0), (2.0, 1.5)])
+def test_together_written_out(selector, softness):
     torch.manual_seed(0)
     net = UNet(6, 2, width=4, depth=0).eval().requires_grad_(False)
     net.head.weight *= 30  # by hand, a frame's score would not depend on the reference but for a constant
-    model = replace(selector, net=net)
+    info = selector.info.model_copy(update={"temperature": softness[0], "smoothing": softness[1]})
+    model = replace(selector, net=net, info=info)
     frames, _ = burst_of(3)
     fused = fuse_frames(frames, model=model, mode="together")
     image, depth = together_slow(frames, model)
     np.testing.assert_allclose(fused.image, image, atol=1e-4)
-    assert (fused.depth == depth).mean() > 0.999
+    assert (fused.depth == depth).mean() > 0.997  # scores that nearly tie
     assert np.abs(together_slow(frames, model, rounds=1)[0] - image).max() > 1e-3
 
 

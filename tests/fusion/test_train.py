@@ -34,12 +34,6 @@ def test_a_run_writes_a_model_that_fuses(tmp_path, pictures, quick, network):
     assert float(lines[-1]["ssim"]) > 0
 
 
-def test_how_soft_the_selection_is_goes_into_the_model_file(tmp_path, pictures, quick):
-    run(tmp_path, pictures, replace(quick, temperature=1.5, smoothing=2.5))
-    _, info = load_model(tmp_path / "model.safetensors", FusionInfo)
-    assert (info.temperature, info.smoothing) == (1.5, 2.5)
-
-
 def test_resuming_gives_bit_identical_weights(tmp_path, pictures, quick):
     whole = run(tmp_path / "whole", pictures, quick)
     run(tmp_path / "cut", pictures, quick, report=lambda progress: progress.step < 3)
@@ -171,12 +165,8 @@ def test_settings_are_checked():
         FusionSettings(loss="l1")
     with pytest.raises(ValueError, match="brightness must be 0 for network 'picture'"):
         FusionSettings(network="picture", simulation=Simulation(brightness=0.1))
-    with pytest.raises(ValueError, match="picture_weight, temperature and smoothing are for network 'selection'"):
+    with pytest.raises(ValueError, match="picture_weight is an option of network 'selection'"):
         FusionSettings(network="picture", picture_weight=1.0)
-    with pytest.raises(ValueError, match="temperature"):
-        FusionSettings(network="picture", temperature=2.0)
-    with pytest.raises(ValueError, match="smoothing"):
-        FusionSettings(network="picture", smoothing=1.0)
     with pytest.raises(ValueError, match="width must be even for a symmetric network, not 7"):
         FusionSettings(width=7)
     assert FusionSettings(width=7, symmetric=False).width == 7

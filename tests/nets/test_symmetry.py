@@ -58,6 +58,22 @@ def test_gradients_of_batches_with_both_orders_keep_the_halves_tied(outputs):
         torch.testing.assert_close(tensor, learned[name], atol=1e-10, rtol=1e-8)
 
 
+def test_instance_norms_do_not_mix_the_halves():
+    net, there, back = net_and_pictures(2, "instance")
+    tie_halves(net)
+    torch.testing.assert_close(net(there).flip(1), net(back), atol=1e-4, rtol=1e-4)
+
+
+def test_folded_norms_keep_the_halves_tied():
+    net, there, back = net_and_pictures(2, "batch")
+    tie_halves(net)
+    net(torch.cat([there, back]))
+    tie_halves(net)
+    net.fold_norms()
+    torch.testing.assert_close(net(there).flip(1), net(back), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(net(there), net(back), atol=1e-3)
+
+
 def test_statistics_of_batch_norms_are_tied_too():
     net, there, _ = net_and_pictures(2, "batch")
     net(there)
@@ -69,5 +85,5 @@ def test_statistics_of_batch_norms_are_tied_too():
 
 @pytest.mark.parametrize(("channels", "width"), [(5, 8), (6, 7)])
 def test_odd_numbers_of_maps_have_no_halves(channels, width):
-    with pytest.raises(ValueError, match=f"must be even, not {width} and {channels}"):
+    with pytest.raises(ValueError, match=f"even width and even in_channels, not {width} and {channels}: choose"):
         tie_halves(UNet(channels, 2, width=width, depth=1))

@@ -77,7 +77,8 @@ def fit(
     report : function
         Called after each step; returning False stops the run after writing a checkpoint.
     constrain : function, optional
-        Called on the first weights and on those after each step, which it may change in place.
+        Called on the first weights and on those after each step, which it may change in place. It must be linear, as
+        tied weights are: the moving average of weights that obey then obeys too.
 
     Returns
     -------

@@ -59,6 +59,13 @@ def fuse_pair(a: Picture, b: Picture, *, model: Model, near: bool | None = None,
     Fused
         `depth` is 1 where `b` weighs more, or is nearer.
 
+    Raises
+    ------
+    TypeError
+        The pictures do not hold float32.
+    ValueError
+        Their shapes differ, they leave 0..1 or have another number of channels than the model; the tile is too small.
+
     Notes
     -----
     Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would depend on the order.
@@ -104,8 +111,9 @@ def fuse_frames(
     model : Model
     mode : {"sequence", "together"}
         "sequence": the functional power f(f(x_0, x_1), x_2) …; its result depends on the order of three or more
-        frames. "together": every frame is scored against one reference, and the frames are averaged with the
-        softmax of their scores; the result does not depend on the order beyond rounding. For HF-Seg only.
+        frames. "together": every frame is scored against one reference r, and the frames are averaged with the
+        softmax over the frames of s_i = h_σ * (f_0(x_i, r) − f_1(x_i, r)) / T; the result does not depend on the
+        order beyond rounding. For HF-Seg only.
     near, tile
         See `fuse_pair`.
 

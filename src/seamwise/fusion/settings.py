@@ -73,8 +73,6 @@ class FusionSettings(RunSettings):
     picture_weight : float
         Of HF-Seg: add to the cross entropy this times the NPS, α = 6, between the picture that it selects and the
         truth.
-    temperature, smoothing : float
-        Of HF-Seg, after the training: how soft the selection is; see `fusion.fuse_pair`.
     simulation : Simulation
     width, steps, learning_rate, seed, …
         See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network in both orders.
@@ -91,8 +89,6 @@ class FusionSettings(RunSettings):
     bounds: bool = True
     symmetric: bool = True
     picture_weight: Annotated[float, Field(ge=0)] = 0.0
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    smoothing: Annotated[float, Field(ge=0, le=10)] = 0.0
     simulation: Simulation = Simulation()
     batch_size: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
@@ -104,8 +100,8 @@ class FusionSettings(RunSettings):
             raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
         if self.network == "picture" and self.simulation.brightness > 0:
             raise ValueError("brightness must be 0 for network 'picture': one truth is asked of both orders of a pair")
-        if self.network == "picture" and (self.picture_weight, self.temperature, self.smoothing) != (0, 1, 0):
-            raise ValueError("picture_weight, temperature and smoothing are for network 'selection': remove them")
+        if self.network == "picture" and self.picture_weight > 0:
+            raise ValueError("picture_weight is an option of network 'selection': remove it")
         if self.symmetric and self.width % 2:
             raise ValueError(f"width must be even for a symmetric network, not {self.width}: or set symmetric = false")
         return self

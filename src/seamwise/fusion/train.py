@@ -153,8 +153,6 @@ def _describe(
             norm=settings.norm,
         ),
         output=settings.network,
-        temperature=settings.temperature,
-        smoothing=settings.smoothing,
         training={
             "settings": recorded(settings),
             "images": [picture.name for picture in training],

@@ -217,6 +217,8 @@ class FusionInfo(Described):
                 f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} input and "
                 f"{channels} output channels"
             )
+        if self.output == "picture" and (self.temperature, self.smoothing) != (1, 0):
+            raise ValueError("temperature and smoothing are for output 'selection': a picture has no logits")
         return self
 
 

@@ -19,9 +19,10 @@ def tie_halves(net: UNet) -> None:
         W = [P  Q]      so that   f(x_B, x_A) = f(x_A, x_B) with its two outputs exchanged     (2 outputs)
             [Q  P]                f(x_B, x_A) = f(x_A, x_B)                                    (any other number)
 
-    up to the rounding of sums in another order. It costs nothing at inference: the network is a `UNet` like any
-    other, with half as many weights that are free. Called after each step of a training whose batches hold both
-    orders, it removes only what rounding has put in, since the gradients of both halves are the same.
+    up to the rounding of sums in another order. Two outputs are taken for one of each picture. It costs nothing at
+    inference: the network is a `UNet` like any other, with half as many weights that are free. Called after each step
+    of a training whose batches hold both orders, the truth exchanged with them, it removes only what rounding has put
+    in, since the gradients of both halves are then the same.
 
     Parameters
     ----------
@@ -50,7 +51,10 @@ def tie_halves(net: UNet) -> None:
     """
     width = net.head.in_channels
     if width % 2 or net.in_channels % 2:
-        raise ValueError(f"width and input channels must be even, not {width} and {net.in_channels}")
+        raise ValueError(
+            f"net must have an even width and even in_channels, not {width} and {net.in_channels}: "
+            "choose an even width, and pictures with as many channels each"
+        )
     for layer, parts in _layers(net):
         for tensor in layer.state_dict().values():
             if tensor.ndim:  # all but a norm's count of batches

@@ -7,7 +7,7 @@ from seamwise.metrics.fusion.phase_congruency import filter_bank, phase_congruen
 from support.fusion_pictures import triple
 
 
-@pytest.mark.parametrize(("moments", "z_factor"), [("thesis", 1), ("kovesi", 4)])
+@pytest.mark.parametrize(("moments", "z_factor"), [("reference", 1), ("kovesi", 4)])
 @pytest.mark.parametrize("shape", [(40, 52), (41, 36), (33, 47)])
 def test_phase_congruency_equals_the_definition(shape, moments, z_factor):
     picture = triple(shape)[2]
@@ -39,17 +39,17 @@ def test_kovesis_moments_do_not_depend_on_the_direction_of_an_edge():
     upright, diagonal = (200 / (1 + np.exp(-2 * distance)) for distance in (x, (x + y) / np.sqrt(2)))
     bank = filter_bank(upright.shape)
     apart = {}
-    for moments in ("thesis", "kovesi"):
+    for moments in ("reference", "kovesi"):
         of_upright, of_diagonal = (phase_congruency(e, bank, moments=moments).maximum for e in (upright, diagonal))
         apart[moments] = abs(of_upright[48, 48] - of_diagonal[48, 48])
-    assert apart["kovesi"] < 0.02 < 0.1 < apart["thesis"]
+    assert apart["kovesi"] < 0.02 < 0.1 < apart["reference"]
 
 
 def test_moments_change_the_score_and_are_checked():
     a, b, fused = triple()
-    assert q_p(a, b, fused) == q_p(a, b, fused, moments="thesis")
+    assert q_p(a, b, fused) == q_p(a, b, fused, moments="reference")
     assert abs(q_p(a, b, fused, moments="kovesi") - q_p(a, b, fused)) > 1e-3
-    with pytest.raises(ValueError, match="moments must be one of 'thesis', 'kovesi', not 'liu'"):
+    with pytest.raises(ValueError, match="moments must be one of 'reference', 'kovesi', not 'liu'"):
         q_p(a, b, fused, moments="liu")
 
 

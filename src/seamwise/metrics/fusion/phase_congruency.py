@@ -12,7 +12,7 @@ from seamwise.metrics.fusion.pictures import Grey
 
 __all__ = ["FilterBank", "Moments", "PhaseCongruency", "filter_bank", "phase_congruency"]
 
-Moments = Literal["thesis", "kovesi"]
+Moments = Literal["reference", "kovesi"]
 
 _SCALES, _ORIENTATIONS = 4, 6
 _FINEST_WAVELENGTH, _SCALE_STEP = 3, 2.1
@@ -22,7 +22,7 @@ _CUT_OFF, _SHARPNESS = 0.5, 10
 # expected noise energy plus 2 standard deviations, in units of its Rayleigh parameter, over an empirical 1.7
 _NOISE_LIMIT = (np.sqrt(np.pi / 2) + 2 * np.sqrt(2 - np.pi / 2)) / 1.7
 _EPSILON = 1e-4
-_Z_FACTOR = {"thesis": 1, "kovesi": 4}
+_Z_FACTOR = {"reference": 1, "kovesi": 4}
 # measured: temporary arrays that stay in the cache halve the time
 _ROWS_AT_ONCE = 32
 
@@ -63,7 +63,7 @@ class PhaseCongruency:
     minimum: Grey
 
 
-def phase_congruency(picture: Grey, bank: FilterBank, *, moments: Moments = "thesis") -> PhaseCongruency:
+def phase_congruency(picture: Grey, bank: FilterBank, *, moments: Moments = "reference") -> PhaseCongruency:
     """Phase congruency of a picture, after Kovesi.
 
     With the complex response e_so(p) of scale s and orientation o, its sum E_o over the scales, and ε = 10⁻⁴:
@@ -78,7 +78,7 @@ def phase_congruency(picture: Grey, bank: FilterBank, *, moments: Moments = "the
         total = Σ_o P_o / (Σ_so |e_so| + ε)
         x = Σ_o c_o² cos²θ_o / 3,  y = Σ_o c_o² sin²θ_o / 3,  z = Σ_o c_o² sinθ_o cosθ_o / 6,
         c_o = P_o / Σ_s |e_so|,  θ_o = oπ/6
-        maximum, minimum = (x + y ± (√(z² + (x − y)²) + ε)) / 2        moments "thesis"
+        maximum, minimum = (x + y ± (√(z² + (x − y)²) + ε)) / 2        moments "reference"
         maximum, minimum = (x + y ± (√((4z)² + (x − y)²) + ε)) / 2     moments "kovesi"
 
     Parameters
@@ -87,7 +87,7 @@ def phase_congruency(picture: Grey, bank: FilterBank, *, moments: Moments = "the
         Values 0..255: ε has the unit of grey levels.
     bank : FilterBank
         `filter_bank` of the picture's shape.
-    moments : "thesis" or "kovesi"
+    moments : "reference" or "kovesi"
         "kovesi": the eigenvalues of the covariance, which hardly depend on the direction of an edge.
 
     Notes

@@ -18,7 +18,7 @@ _C = 1e-4
 _WINDOW = gaussian(5, 1.5) / gaussian(5, 1.5).sum()
 
 
-def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Moments = "thesis") -> float:
+def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Moments = "reference") -> float:
     """How well features of the fused picture follow those of the sources.
 
     ::
@@ -36,7 +36,7 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Momen
     ----------
     a, b, fused : (H, W) arrays
         Sources and fused picture, grey, values 0..255, integers or floats; at least 11 × 11 pixels.
-    moments : "thesis" or "kovesi"
+    moments : "reference" or "kovesi"
         "kovesi" corrects a slip of the reference code in the maximum and the minimum; see `phase_congruency`.
 
     Returns
