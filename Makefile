@@ -36,6 +36,7 @@ focus-models: $(VENV)/.installed
 	  $(BIN)/seamwise train-fusion $(DATA)/fusion/bsds500 --settings recipes/$$name.toml -o runs/$$name \
 	    --leave-out-every 4 --hold-out-every 12 $$(test -f runs/$$name/checkpoint.pt && echo --resume) || exit; \
 	done
+	$(BIN)/python recipes/soften.py runs/focus-seg/model.safetensors $(DATA)/fusion/bsds500 -o runs/focus-seg.safetensors
 	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
 
 $(VENV)/.python:

@@ -234,6 +234,26 @@ def test_evaluate_fusion_prints_the_best_in_bold_unless_it_is_the_only_one(run, 
         assert not any("source" in line for line in lines)
 
 
+@pytest.mark.parametrize("sources", [("pairs",), ("pairs/a-A.png", "pairs/a-B.png")])
+def test_evaluate_fusion_prints_a_dash_for_what_is_not_finite(run, fused, sources):
+    write_photo(fused / "good" / "a.png", read_photo(fused / "truth" / "a.png").pixels)
+    code, out, _ = run("evaluate-fusion", *sources, "good", "--truth", "truth")
+    assert code == 0
+    assert not any(word in out for word in ("inf", "nan"))
+    place = next(i for i, line in enumerate(lines := out.splitlines()) if line.startswith((" good", "good")))
+    assert lines[place].split()[-1] == "—"
+    if sources == ("pairs",):
+        assert lines[place + 1].split()[-1] == "±—"
+
+
+def test_evaluate_fusion_says_that_it_passes_over_subfolders(run, fused):
+    (fused / "pairs" / "more").mkdir()
+    code, _, err = run("evaluate-fusion", "pairs", "good")
+    assert code == 0
+    (message,) = messages(err)
+    assert message.startswith("pairs holds pictures, as a-A.png: its subfolders, as more, are passed over")
+
+
 def test_evaluate_fusion_goes_on_after_a_bad_pair(run, fused):
     (fused / "mean" / "b.png").unlink()
     write_photo(fused / "pairs" / "a-C.png", np.zeros((64, 80), np.uint8))
@@ -255,11 +275,12 @@ def test_evaluate_fusion_goes_on_after_a_bad_pair(run, fused):
     (("nowhere", "good"), "nowhere does not exist"),
     (("pairs", "nowhere"), "nowhere does not exist"),
     (("pairs", "good/a.png"), "is one picture, and there are 2 pairs"),
+    (("pairs", "good/*.png"), "fused must be a folder or one picture, not a pattern of 2 pictures, good/*.png: give the"),
     (("pairs", "good", "good"), "would both be called"),
     (("pairs/a-A.png", "pairs/a-B.png", "text.png"), "text.png"),
     (("pairs/a-A.png", "pairs/a-B.png", "small.png"), "small.png has 9 × 8 pixels, pairs/a-A.png has 80 × 64"),
     (("burst", "good/a.png"), "burst: it has 3 frames: the metrics are defined for two sources"),
-    (("pairs", "good", "-o", "pairs/scores"), "would be taken for sources by the next run"),
+    (("pairs", "good", "-o", "pairs/scores"), "would be taken for frames by the next run"),
     (("pairs", "good", "-o", "text.png"), "there is a file of that name"),
 ])  # fmt: skip
 def test_bad_calls_of_evaluate_fusion_are_one_line(run, fused, arguments, word):

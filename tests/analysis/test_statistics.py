@@ -365,7 +365,9 @@ def test_the_axis_is_that_of_the_ranks_and_the_ruler_is_as_long_as_the_differenc
 
 
 def test_refuses_names_of_other_methods():
-    with pytest.raises(ValueError, match="names: expected 4, one for each method of the result, got 3"):
+    with pytest.raises(
+        ValueError, match="names: expected 4, one for each method of the result, got 3; give them in the order"
+    ):
         critical_difference_diagram(["a", "b", "c"], nemenyi(AUC))
 
 

@@ -60,6 +60,26 @@ def test_a_bad_burst_is_named_and_the_others_go_on(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
+def test_hidden_files_do_not_hide_the_bursts(tmp_path):
+    save_burst(tmp_path / "in" / "a")
+    (tmp_path / "in" / "._x.jpg").touch()
+    (job,) = plan([tmp_path / "in"], tmp_path / "out")
+    assert (job.output, job.note) == (tmp_path / "out" / "a.png", "")
+
+
+def test_folders_beside_pictures_are_said_to_be_passed_over(tmp_path):
+    folder = save_burst(tmp_path / "in")
+    save_burst(folder / "a")
+    note = f"{folder} holds pictures, as f0.png: its subfolders, as a, are passed over; move one or the other"
+    for words in ("2 frames", "is there already", "two frames or more, not 1"):
+        if "or more" in words:
+            (folder / "f1.png").unlink()
+        (outcome,) = run([folder], tmp_path / "out", overwrite="or more" in words)
+        first, second = outcome.messages
+        assert first == note
+        assert words in second
+
+
 def test_a_picture_that_is_there_is_replaced_only_if_asked(tmp_path):
     folder, target = save_burst(tmp_path / "burst"), tmp_path / "sharp.png"
     for name in ("sharp.png", "sharp_depth.png"):
@@ -158,6 +178,48 @@ def test_16_bit_frames_cannot_become_a_jpeg_and_it_is_said_before_the_work(tmp_p
     (outcome,) = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", announce=said.append)
     assert "a JPEG holds 8 bits" in outcome.messages[0]
     assert said == []
+
+
+@pytest.mark.parametrize(("side", "options", "words"), [
+    (65501, {}, "a JPEG holds 65500 pixels a side and the frames have 65501 × 2: name it .png or .tif"),
+    (65501, {"align": True, "crop": False}, "a JPEG holds 65500 pixels a side"),
+    (65501, {"align": True}, "at most 32766 pixels to be aligned"),  # what is cut might have fitted
+    (65500, {}, ""),
+])  # fmt: skip
+def test_frames_too_wide_for_a_jpeg_are_refused_before_the_work(tmp_path, side, options, words):
+    for name in ("a.png", "b.png"):
+        write_photo(tmp_path / name, np.zeros((2, side), np.uint8))
+    said = []
+    options = {"method": "laplacian", "announce": said.append} | options
+    (outcome,) = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", **options)
+    assert outcome.failed == bool(words)
+    assert words in outcome.messages[0]
+    assert bool(said) == ("JPEG" not in words)
+
+
+def test_frames_too_large_for_a_tiff_are_refused_before_the_work(tmp_path, monkeypatch):
+    folder, said = save_burst(tmp_path / "burst"), []
+    monkeypatch.setattr("seamwise.fusion.batch.CLASSIC_LIMIT", 100 * 120 * 3 - 1)
+    (outcome,) = run([folder], tmp_path / "x.tiff", announce=said.append)
+    assert outcome.messages == (
+        f"{tmp_path / 'x.tiff'}: a TIFF holds less than 4 GB and the picture would have 0.0 GB: name it .png",
+    )
+    assert said == []
+    monkeypatch.setattr("seamwise.fusion.batch.CLASSIC_LIMIT", 100 * 120 * 3)
+    assert not run([folder], tmp_path / "x.tiff")[0].failed
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_the_others_go_on(tmp_path, monkeypatch):
+    save_burst(tmp_path / "in" / "a", ".tif")
+    for path in save_burst(tmp_path / "in" / "b", ".tif").iterdir():
+        write_photo(path, read_photo(path).pixels[:40])
+    monkeypatch.setattr("seamwise.io.photo.CLASSIC_LIMIT", 100 * 120 * 3 - 1)
+    outcomes = run([tmp_path / "in"], tmp_path / "out", depth_map=True, focus_maps=True)
+    assert [outcome.failed for outcome in outcomes] == [True, False]
+    (message,) = outcomes[0].messages
+    assert message.startswith(f"{tmp_path / 'out' / 'a.tif'}: a TIFF holds less than 4 GB")
+    # maps left behind would stop the next run
+    assert {path.name[0] for path in (tmp_path / "out").iterdir()} == {"b"}
 
 
 def test_depth_and_focus_maps_say_which_frame(tmp_path):

@@ -38,6 +38,30 @@ def test_each_subfolder_of_two_frames_is_a_pair_as_for_fuse(tmp_path):
     assert pairs[1].fused == {"out": fused / "pot.v2.jpg"}
 
 
+def test_hidden_files_do_not_hide_the_subfolders(tmp_path):
+    touch(tmp_path / "in" / "cup", "1.png", "2.png")
+    fused = touch(tmp_path / "out", "cup.png")
+    touch(tmp_path / "in", "._x.jpg")
+    (pair,) = find_fused_pairs([tmp_path / "in"], [fused])
+    assert (pair.name, pair.fault, pair.note) == ("cup", "", "")
+
+
+@pytest.mark.parametrize(("pictures", "faults"), [
+    (("overview.jpg",), ["it has 1 frame: "]), (("a-A.jpg", "a-B.jpg", "b-1.png", "b-2.png"), ["", ""]),
+])  # fmt: skip
+def test_subfolders_beside_pictures_are_said_once_to_be_passed_over(tmp_path, pictures, faults):
+    sources = touch(tmp_path / "in", *pictures)
+    for name in ("cup", "pot", ".hidden"):
+        touch(sources / name, "1.png", "2.png")
+    pairs = find_fused_pairs([sources], [touch(tmp_path / "out", "a.png", "b.png")])
+    assert [pair.fault[: len("it has 1 frame: ")] for pair in pairs] == faults
+    first, *others = (pair.note for pair in pairs)
+    assert first == (
+        f"{sources} holds pictures, as {pictures[0]}: its subfolders, as cup, are passed over; move one or the other"
+    )
+    assert not any(others)
+
+
 def test_one_pair_as_two_files_or_as_a_folder(tmp_path):
     folder = touch(tmp_path / "cup", "near.jpg", "far.jpg")
     fused = [touch(tmp_path / "x", "sharp.png", "best.png", "cup.png") / name for name in ("sharp.png", "best.png")]
@@ -117,6 +141,15 @@ def test_missing_fused_pictures_and_truths_are_named(tmp_path):
     assert b.fault == f"there is no {x / 'b'} and no {truth / 'b'} (.png, .jpg or .tif)"
 
 
+def test_pairs_with_a_fault_name_the_same_methods_and_a_truth(tmp_path):
+    sources = touch(tmp_path / "in", "a-A.png", "b-A.png", "b-B.png")
+    x, y, truth = touch(tmp_path / "x", "a.png"), touch(tmp_path / "y", "b.png"), touch(tmp_path / "truth", "a.png")
+    odd, lacking = find_fused_pairs([sources], [x, y], truth=truth)
+    assert "has no partner" in odd.fault
+    assert (odd.fused, odd.truth) == ({"x": x / "a.png", "y": y / "a"}, truth / "a.png")
+    assert (lacking.fused, lacking.truth) == ({"x": x / "b", "y": y / "b.png"}, truth / "b")
+
+
 def test_what_would_stop_everything_is_raised(tmp_path):
     sources = touch(tmp_path / "in", "a-A.png", "a-B.png", "b-A.png", "b-B.png")
     fused = touch(tmp_path / "out", "a.png", "b.png")
@@ -124,6 +157,13 @@ def test_what_would_stop_everything_is_raised(tmp_path):
         find_fused_pairs([sources], [fused / "a.png"])
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_fused_pairs([sources], [tmp_path / "nowhere"])
+    pattern = fused / "*.png"
+    for name, places, truth in (("fused", [pattern], None), ("truth", [fused], pattern)):
+        with pytest.raises(ValueError) as caught:
+            find_fused_pairs([sources], places, truth=truth)
+        assert str(caught.value) == (
+            f"{name} must be a folder or one picture, not a pattern of 2 pictures, {pattern}: give the folder they are in"
+        )
     with pytest.raises(FileNotFoundError, match="holds no image"):
         find_fused_pairs([sources], [touch(tmp_path / "void")])
     with pytest.raises(FileNotFoundError, match="holds no image"):

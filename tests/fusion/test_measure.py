@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seamwise.fusion.boxplots import draw_boxplots
-from seamwise.fusion.fused_pairs import FusedPair, find_fused_pairs
-from seamwise.fusion.measure import METRICS, FusionScores, check_output, score_files, write_scores
+from seamwise.fusion.fused_pairs import DUMMIES, FusedPair, find_fused_pairs
+from seamwise.fusion.measure import METRICS, FusionScores, make_results_folder, score_files, write_scores
 from seamwise.io.photo import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
 
@@ -101,6 +101,23 @@ def test_one_pair_has_no_deviation_and_an_infinite_one_has_none_either():
     assert np.isnan(by_hand(m=(1, math.inf), a=(2, 2), b=(3, 3)).std[:, 0]).tolist() == [True, False, False]
 
 
+def test_without_a_pair_nothing_is_known_and_nothing_wins():
+    scores = FusionScores((), ("m", *DUMMIES), ("q_mi",), np.zeros((0, 3, 1)))
+    assert np.isnan(scores.mean).all()
+    assert np.isnan(scores.std).all()
+    assert scores.mean.shape == scores.std.shape == (3, 1)
+    assert not scores.best.any()
+    assert scores.won_by_a_source == ()
+
+
+def test_without_a_method_no_other_is_best():
+    scores = by_hand(a=(1, 2), b=(3, 4))
+    assert scores.n_methods == 0
+    assert scores.best.tolist() == [[False], [False]]
+    assert score_files([]).methods == DUMMIES
+    assert score_files([]).values.shape == (0, 2, 7)
+
+
 FLAT = np.full_like(A, 90)
 
 
@@ -120,6 +137,10 @@ def test_a_pair_that_cannot_be_scored_is_named_and_left_out(tmp_path, pictures, 
     assert all(word in message for word in words), message
     assert "\n" not in message
     assert scores.pairs == ()
+    assert scores.methods == ("m", "source A", "source B")
+    assert scores.metrics == (SEVEN if pictures.get("truth") is None else (*SEVEN, "ssim", "psnr"))
+    assert scores.values.shape == (0, 3, len(scores.metrics))
+    assert scores.won_by_a_source == ()
 
 
 def test_a_black_picture_of_16_bits_is_scored(tmp_path):
@@ -151,10 +172,34 @@ def test_files_that_cannot_be_read_and_transparent_ones_are_named(tmp_path):
 def test_a_pair_without_fault_goes_on_after_one_with_a_fault(tmp_path):
     sources, made = save(tmp_path, a=A, b=B), save(tmp_path, f=F)
     good = FusedPair("good", (sources / "a.png", sources / "b.png"), {"m": made / "f.png"})
-    scores = score_files([FusedPair("bad", (), fault="it is odd"), good])
+    bad = FusedPair("bad", (), {"m": made / "bad"}, fault="it is odd")
+    scores = score_files([bad, good])
     assert scores.left_out == ("bad: it is odd",)
     assert scores.pairs == ("good",)
     assert scores.values.shape == (1, 3, 7)
+    assert score_files([bad]).methods == ("m", "source A", "source B")
+
+
+@pytest.mark.parametrize(("methods", "truth", "words"), [
+    (("n",), None, "good has m without a truth, other has n without a truth"),
+    (("m", "n"), None, "good has m without a truth, other has m, n without a truth"),
+    (("m",), "f.png", "good has m without a truth, other has m with a truth"),
+    ((), None, "good has m without a truth, other has no method without a truth"),
+])  # fmt: skip
+@pytest.mark.parametrize("fault", ["", "it is odd"])
+def test_pairs_of_other_methods_or_with_a_truth_now_and_then_are_refused(tmp_path, methods, truth, words, fault):
+    folder = save(tmp_path, a=A, b=B, f=F)
+    sources = folder / "a.png", folder / "b.png"
+    other = dict.fromkeys(methods, folder / "f.png")
+    pairs = [
+        FusedPair("good", sources, {"m": folder / "f.png"}),
+        FusedPair("other", sources, other, truth and folder / truth, fault),
+    ]
+    with pytest.raises(ValueError) as caught:
+        score_files(pairs)
+    assert str(caught.value) == (
+        f"pairs must have the same methods, and all a truth or none, but {words}: score them apart"
+    )
 
 
 def test_sources_are_read_once_for_all_methods(tmp_path, monkeypatch):
@@ -185,14 +230,14 @@ def test_scores_in_files(tmp_path):
 def test_results_among_the_sources_are_refused(tmp_path):
     sources = save(tmp_path / "in", a=A)
     for folder in (sources, sources / "x" / "y"):
-        with pytest.raises(ValueError, match="would be taken for sources by the next run: write outside of"):
-            check_output(folder, [sources])
-    check_output(tmp_path / "out" / "x", [sources])
+        with pytest.raises(ValueError, match="would be taken for frames by the next run: write outside of"):
+            make_results_folder(folder, [sources])
+    make_results_folder(tmp_path / "out" / "x", [sources])
     assert (tmp_path / "out" / "x").is_dir()
-    check_output(sources, [sources / "a.png", sources / "b.png"])
+    make_results_folder(sources, [sources / "a.png", sources / "b.png"])
 
 
-@pytest.mark.parametrize("pairs", [1, 3])
+@pytest.mark.parametrize("pairs", [0, 1, 3])
 def test_boxplots_have_a_panel_for_each_metric(tmp_path, pairs, monkeypatch):
     from matplotlib.figure import Figure
 

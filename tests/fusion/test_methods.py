@@ -109,6 +109,18 @@ def test_motion_exposure_and_names_go_to_the_alignment(monkeypatch, tmp_path):
         assert given.pop() == expected | {"names": ["a.png", "b.png"]}
 
 
+def test_a_frame_too_dark_to_be_matched_is_said():
+    sources, _ = frames()
+    dark, dim = sources[0] // 4, (sources[0] * 0.6).astype(np.uint8)
+    fusion = fuse([dark, sources[1], dim], model="laplacian", align=True)
+    assert fusion.notes == (
+        "frame 0: its brightness differs from that of frame 1 by one stop or more and is matched by one stop only; "
+        "where it is dimmer in the picture, expose the frames alike",
+    )
+    assert not fuse([dark, sources[1]], model="laplacian", align=True, exposure=False).notes
+    assert not fuse([dark, sources[1], dim], model="laplacian", align=fusion.alignment).notes
+
+
 def test_both_stages_are_reported_to_their_end():
     seen = []
     fuse(frames()[0], model="laplacian", align=True, report=lambda *said: seen.append(said))
