@@ -1,6 +1,7 @@
 """The `seamwise` command: parse, call the public API, print."""
 
 import json
+import math
 import os
 import signal
 import sys
@@ -484,13 +485,15 @@ def evaluate_fusion(
     """
     from seamwise.fusion.boxplots import draw_boxplots
     from seamwise.fusion.fused_pairs import find_fused_pairs, split_inputs
-    from seamwise.fusion.measure import check_output, score_files, write_scores
+    from seamwise.fusion.measure import make_results_folder, score_files, write_scores
 
     of_sources, of_methods = split_inputs([sources, *fused])
     pairs = find_fused_pairs(of_sources, of_methods, truth=truth)
     if output is not None:
-        check_output(output, of_sources)
+        make_results_folder(output, of_sources)
     with _progress() as bar:
+        for note in (pair.note for pair in pairs if pair.note):
+            bar.console.print(note)
         scores = score_files(bar.track(pairs, description="score"))
         for message in scores.left_out:
             bar.console.print(message)
@@ -756,8 +759,9 @@ def _fusion_table(scores: "FusionScores") -> None:
             scores.metrics, scores.mean[number], scores.std[number], scores.best[number], strict=True
         ):
             digits = 2 if metric == "psnr" else 4
-            spread = f"\n±{std:.{digits}f}" if count > 1 else ""
-            cells.append(Text(f"{mean:.{digits}f}{spread}", style="bold" if best and scores.n_methods > 1 else ""))
+            shown, deviation = (f"{x:.{digits}f}" if math.isfinite(x) else "—" for x in (mean, std))
+            spread = f"\n±{deviation}" if count > 1 else ""
+            cells.append(Text(shown + spread, style="bold" if best and scores.n_methods > 1 else ""))
         if number == scores.n_methods:
             table.add_section()
         table.add_row(Text(method), *cells)

@@ -115,7 +115,7 @@ def test_a_frame_too_dark_to_be_matched_is_said():
     fusion = fuse([dark, sources[1], dim], model="laplacian", align=True)
     assert fusion.notes == (
         "frame 0: its brightness differs from that of frame 1 by one stop or more and is matched by one stop only; "
-        "where it is dimmer in the picture, expose the frames alike",
+        "where this shows in the picture, expose the frames alike",
     )
     assert not fuse([dark, sources[1]], model="laplacian", align=True, exposure=False).notes
     assert not fuse([dark, sources[1], dim], model="laplacian", align=fusion.alignment).notes

@@ -231,7 +231,10 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
 
     ranks, methods = result.mean_ranks, len(result.mean_ranks)
     if len(names) != methods:
-        raise ValueError(f"names: expected {methods}, one for each method of the result, got {len(names)}")
+        raise ValueError(
+            f"names: expected {methods}, one for each method of the result, got {len(names)}; "
+            "give them in the order of the columns"
+        )
     best_first = np.argsort(ranks, kind="stable").tolist()
     left = best_first[: (methods + 1) // 2]
     right = best_first[len(left) :][::-1]  # the outermost on top: no line crosses another's way to its name

@@ -30,7 +30,7 @@ _LEAST_CONTRAST = 5e-4
 _GOOD, _LEAST_CORRELATION = 0.5, 0.3
 _LEAST_MATCHES = 8
 _SCALES = (0.8, 1.25)
-_GAINS = (0.5, 2.0)
+GAINS = (0.5, 2.0)  # one stop; a gain beyond becomes this bound
 _BLACK, _WHITE = 0.02, 0.98  # beyond them a pixel says nothing about exposure
 _CLIPPED_SHARE = 0.01  # of what a pixel of the thumbnail is blurred from
 _STILL = 0.25  # pixels
@@ -100,11 +100,14 @@ class Alignment:
         if self.matrices.shape != (count, 3, 3) or self.gains.shape[:-1] != (count,):
             raise ValueError(
                 f"matrices and gains must be ({count}, 3, 3) and ({count}, C) for {count} names, "
-                f"not {self.matrices.shape} and {self.gains.shape}"
+                f"not {self.matrices.shape} and {self.gains.shape}: estimate the alignment again"
             )
         _check_shape((*self.shape, self.gains.shape[1]))
         if not 0 <= self.reference < count:
-            raise ValueError(f"reference must be one of the frames 0..{count - 1}, not {self.reference}")
+            raise ValueError(
+                f"reference must be one of the frames 0..{count - 1}, not {self.reference}: "
+                "estimate the alignment again"
+            )
         if not np.isfinite(self.matrices).all() or any(_folds(matrix, self.shape) for matrix in self.matrices):
             raise ValueError(
                 "matrices must be finite, with a positive determinant and w > 0 at the corners of the frame, "
@@ -605,7 +608,7 @@ def _gain(thumbnail: Picture, reference: Picture, matrix: Matrix, shape: tuple[i
     gains = np.ones(reference.shape[2])
     for channel in np.flatnonzero(exposed.any((0, 1))):
         a, b, here = warped[..., channel], reference[..., channel], exposed[..., channel]
-        gains[channel] = np.clip(np.median(b[here] / a[here]), *_GAINS)
+        gains[channel] = np.clip(np.median(b[here] / a[here]), *GAINS)
     return gains
 
 

@@ -1,5 +1,6 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +17,16 @@ from seamwise.fusion.burst import Burst, find_frames, natural_order
 from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method, method_of
 from seamwise.fusion.predict import TILE, Mode, Model
 from seamwise.io.atomic import atomic_path, make_folder
-from seamwise.io.images import SUFFIXES
+from seamwise.io.images import SUFFIXES, find_images
 from seamwise.io.outcome import Outcome, naming
-from seamwise.io.photo import JPEG_EXIF_LIMIT, write_photo
+from seamwise.io.photo import JPEG_EXIF_LIMIT, JPEG_SIDE_LIMIT, write_photo
+from seamwise.io.tiff import CLASSIC_LIMIT
 
 _BYTES_PER_PIXEL = {"laplacian": 100, "gff": 120, "dct": 50, "dct-cv": 50, "matting": 110, "cnn": 100}
 _NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
 _ALIGNED_BYTES = 24
 _PROGRAM = 500e6
-_JPEG = (".jpg", ".jpeg")
+_JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """Frames and the picture they become; or what is wrong with the folder they should lie in."""
+    """Frames and the picture they become; or what is wrong with the folder they should lie in. A note is to be said."""
 
     frames: tuple[Path, ...]
     output: Path
     fault: str = ""
+    note: str = ""
 
     def depth_map(self) -> Path:
         """Where the depth map goes."""
@@ -90,8 +93,8 @@ def fuse_files(
     """Fuse one burst into a picture file, or many into a folder, one by one.
 
     What would stop the whole job is checked at the call; the work is done as the outcomes are drawn. A burst that
-    cannot be read, aligned or fused is reported and left out; the others go on. Errors of writing are raised. Of many
-    bursts, those whose picture is there already are passed over, unless `overwrite`.
+    cannot be read, aligned, fused or written is reported and left out; the others go on. Of many bursts, those whose
+    picture is there already are passed over, unless `overwrite`.
 
     Parameters
     ----------
@@ -133,20 +136,21 @@ def fuse_files(
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
+            notes = (job.note,) if job.note else ()
             if job.output.exists() and not overwrite:
-                yield Outcome(job.output, len(jobs), messages=(_passed_over(job, options),))
+                yield Outcome(job.output, len(jobs), messages=(*notes, _passed_over(job, options)))
                 continue
             try:
                 _prepare(job, options, model, overwrite, announce)
                 fusion = _fused(job, options, model, device, report)
+                exif, left_out = _fitting_exif(job.output, fusion.exif)
+                _write(job, replace(fusion, exif=exif), options)
             except (ValueError, TypeError, OSError, MemoryError) as error:
-                yield Outcome(job.output, len(jobs), True, (naming(job.output, error),))
+                yield Outcome(job.output, len(jobs), True, (*notes, naming(job.output, error)))
                 continue
-            exif, left_out = _fitting_exif(job.output, fusion.exif)
-            _write(job, replace(fusion, exif=exif), options)
             size = " × ".join(str(length) for length in fusion.image.shape[1::-1])
             said = f"{job.output}: {len(job.frames)} frames, {size} pixels"
-            yield Outcome(job.output, len(jobs), messages=(*fusion.notes, *left_out, said))
+            yield Outcome(job.output, len(jobs), messages=(*notes, *fusion.notes, *left_out, said))
 
     return outcomes()
 
@@ -155,8 +159,8 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
     """Say which frames become which picture.
 
     With an output that ends like a picture, all inputs are the frames of one burst. Otherwise the output is a folder,
-    and every input folder is a burst, or holds a folder for each burst; the picture is named like its burst's
-    folder, in the format of its frames.
+    and every input folder is a burst, or holds a folder for each burst (`burst_folders`); the picture is named like its
+    burst's folder, in the format of its frames.
 
     Raises
     ------
@@ -172,8 +176,8 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
     elif output.suffix and not output.is_dir():
         raise ValueError(f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix")
     else:
-        jobs = [_job_of(folder, output) for given in inputs for folder in _burst_folders(Path(given))]
-    _check_outside(output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output))
+        jobs = [job for given in inputs for job in _jobs_of(Path(given), output)]
+    check_outside(output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output))
     frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
     written: dict[Path, Job] = {}
     for job in jobs:
@@ -185,6 +189,50 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
                 raise ValueError(f"two bursts would both write {path}: rename the folder of one")
             written[place] = job
     return jobs
+
+
+def burst_folders(folder: Path) -> tuple[list[Path], str]:
+    """Return the folders of bursts that a folder stands for, and a note if it leaves some out.
+
+    A folder of pictures is one burst itself, otherwise each of its subfolders is one, in natural order. Hidden files
+    and folders do not count, as for `io.images.find_images`. Subfolders beside pictures are passed over: this the note
+    says in one line; it is empty if there are none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("cup10", "cup9", ".trash"):
+    ...     (folder / name).mkdir()
+    >>> [path.name for path in burst_folders(folder)[0]]
+    ['cup9', 'cup10']
+    """
+    inside = sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
+    try:
+        picture, *_ = find_images(folder)
+    except FileNotFoundError:
+        return inside or [folder], ""
+    if not inside:
+        return [folder], ""
+    return [folder], (
+        f"{folder} holds pictures, as {picture.name}: its subfolders, as {inside[0].name}, are passed over; "
+        "move one or the other"
+    )
+
+
+def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = True) -> None:
+    """Check that results in a folder would not be taken for frames by the next run.
+
+    Raises
+    ------
+    ValueError
+        The folder is one of the inputs, or, if `nested`, lies somewhere in one.
+    """
+    place = folder.resolve()
+    for given in (Path(given) for given in inputs):
+        inside = place == given.resolve() or (nested and given.resolve() in place.parents)
+        if given.is_dir() and inside:
+            raise ValueError(f"results in {folder} would be taken for frames by the next run: write outside of {given}")
 
 
 def memory_estimate(
@@ -228,6 +276,8 @@ def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, an
     burst = Burst(job.frames)  # reads the headers of all frames
     if burst.dtype.itemsize > 1 and job.output.suffix.lower() in _JPEG:
         raise ValueError("a JPEG holds 8 bits and the frames have 16: name it .png or .tif")
+    if not (options.align and options.crop):  # else the picture may be smaller than the frames
+        _check_holds(job.output, burst)
     there = next((path for path in job.outputs(options) if path.exists()), None)
     if there is not None and not overwrite:
         raise FileExistsError(f"{there} is there already: --overwrite replaces it")
@@ -238,6 +288,18 @@ def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, an
     if job.output.exists():
         for old in (job.depth_map(), *job.output.parent.glob(f"{job.output.stem}_focus_*.png")):
             old.unlink(missing_ok=True)
+
+
+def _check_holds(output: Path, burst: Burst) -> None:
+    """Raise ValueError if the format cannot hold a picture of the size of the frames."""
+    if output.suffix.lower() in _JPEG and max(burst.shape) > JPEG_SIDE_LIMIT:
+        size = " × ".join(str(length) for length in burst.shape[1::-1])
+        raise ValueError(
+            f"a JPEG holds {JPEG_SIDE_LIMIT} pixels a side and the frames have {size}: name it .png or .tif"
+        )
+    needed = math.prod(burst.shape) * burst.dtype.itemsize
+    if output.suffix.lower() in _TIFF and needed > CLASSIC_LIMIT:
+        raise ValueError(f"a TIFF holds less than 4 GB and the picture would have {needed / 1e9:.1f} GB: name it .png")
 
 
 def _fused(job: Job, options: Options, model: str | Model, device: str, report: Report) -> Fusion:
@@ -261,14 +323,20 @@ def _fitting_exif(output: Path, exif: bytes) -> tuple[bytes, list[str]]:
 
 
 def _write(job: Job, fusion: Fusion, options: Options) -> None:
-    """The picture comes last: while it is missing, the burst counts as not done."""
+    """The picture comes last: while it is missing, the burst counts as not done, and no maps are left behind."""
     if options.alignment is not None and fusion.alignment is not None and not options.alignment.exists():
         fusion.alignment.save(options.alignment)
-    if options.depth_map:
-        write_depth(job.depth_map(), fusion.depth, len(job.frames))
-    for number in range(len(job.frames) if options.focus_maps else 0):
-        write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
-    write_photo(job.output, fusion.image, exif=fusion.exif, icc=fusion.icc)
+    picture, *maps = job.outputs(options)
+    try:
+        if options.depth_map:
+            write_depth(job.depth_map(), fusion.depth, len(job.frames))
+        for number in range(len(job.frames) if options.focus_maps else 0):
+            write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
+        write_photo(picture, fusion.image, exif=fusion.exif, icc=fusion.icc)
+    except BaseException:
+        for path in maps:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _passed_over(job: Job, options: Options) -> str:
@@ -281,6 +349,15 @@ def _is_picture(output: Path) -> bool:
     return output.suffix.lower() in SUFFIXES and not output.is_dir()
 
 
+def _jobs_of(given: Path, output: Path) -> list[Job]:
+    if given.is_file():
+        raise ValueError(f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png")
+    if not given.is_dir():
+        raise FileNotFoundError(f"there is no folder {given}")
+    folders, note = burst_folders(given)
+    return [replace(_job_of(folder, output), note=note) for folder in folders]
+
+
 def _job_of(folder: Path, output: Path) -> Job:
     name = folder.resolve().name
     try:
@@ -288,25 +365,6 @@ def _job_of(folder: Path, output: Path) -> Job:
     except (ValueError, OSError) as error:
         return Job((), output / f"{name}.png", fault=str(error))
     return Job(tuple(frames), output / (name + frames[0].suffix))
-
-
-def _burst_folders(given: Path) -> list[Path]:
-    if given.is_file():
-        raise ValueError(f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png")
-    if not given.is_dir():
-        raise FileNotFoundError(f"there is no folder {given}")
-    inside = sorted((path for path in given.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
-    pictures = any(path.suffix.lower() in SUFFIXES for path in given.iterdir())
-    return [given] if pictures or not inside else inside
-
-
-def _check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool) -> None:
-    """Raise ValueError if results would lie in a folder that is an input, where the next run finds them."""
-    place = folder.resolve()
-    for given in (Path(given) for given in inputs):
-        inside = place == given.resolve() or (nested and given.resolve() in place.parents)
-        if given.is_dir() and inside:
-            raise ValueError(f"results in {folder} would be taken for frames by the next run: write outside of {given}")
 
 
 def _check_alignment_file(options: Options, single: bool) -> None:

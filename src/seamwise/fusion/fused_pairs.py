@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seamwise.fusion.burst import find_frames, natural_order
-from seamwise.io.images import SUFFIXES, by_stem, find_images, stem
+from seamwise.fusion.batch import burst_folders
+from seamwise.fusion.burst import find_frames
+from seamwise.io.images import by_stem, find_images, stem
 
 DUMMIES = ("source A", "source B")
 
@@ -25,10 +26,13 @@ class FusedPair:
     sources : tuple of Path
         A and B; empty if there are not two.
     fused : mapping of str to Path
-        By method.
+        By method; of a pair with a fault they need not exist.
     truth : Path or None
+        Likewise.
     fault : str
         Why the pair cannot be scored; empty if nothing is missing.
+    note : str
+        What the user should know, in one line; empty if nothing. What concerns all pairs of a folder, the first has.
     """
 
     name: str
@@ -36,6 +40,7 @@ class FusedPair:
     fused: Mapping[str, Path] = field(default_factory=dict)
     truth: Path | None = None
     fault: str = ""
+    note: str = ""
 
 
 def split_inputs(inputs: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
@@ -77,6 +82,8 @@ def find_fused_pairs(
         - of subfolders, each with the two frames of a pair, which has the subfolder's name;
         - of pictures ``x-A.jpg`` and ``x-B.jpg``, or ``x_A``, ``x-1`` …: pair ``x``;
         - of two pictures with other names: a pair with the folder's name.
+
+        Hidden ones do not count; subfolders beside pictures are passed over, and `FusedPair.note` says so.
     fused : sequence of Path
         For each method a folder with ``x.png``, ``x.jpg`` or ``x.tif`` for pair x; or of one pair a picture. A method
         is called by the folder's name or the picture's stem; where two are alike, with the folder that holds it.
@@ -87,20 +94,21 @@ def find_fused_pairs(
     -------
     tuple of FusedPair
         A pair that is not of two frames, or lacks a fused picture or its truth, has a `fault`: it is left out for
-        every method, so that all are compared on the same pairs.
+        every method, so that all are compared on the same pairs. All name the same methods, and all or none a truth.
 
     Raises
     ------
     FileNotFoundError
         One of the paths is not there, or a folder holds no picture.
     ValueError
-        A picture is given for more than one pair, two methods cannot be told apart, or two files of a folder differ
-        in the suffix alone.
+        A picture is given for more than one pair, or several as a pattern; two methods cannot be told apart, or two
+        files of a folder differ in the suffix alone.
     """
     pairs = _pairs(sources)
     names = _method_names(fused)
-    places = [*fused, truth] if truth is not None else fused
-    found = {place: _pictures(place, pairs) for place in places}
+    found = {place: _pictures(place, pairs, "fused") for place in fused}
+    if truth is not None:
+        found[truth] = _pictures(truth, pairs, "truth")
     return tuple(_completed(pair, dict(zip(names, fused, strict=True)), truth, found) for pair in pairs)
 
 
@@ -109,10 +117,11 @@ def _pairs(sources: Sequence[Path]) -> list[FusedPair]:
         frames = find_frames(sources)
         return [_pair(_common_name(frames) or ", ".join(map(stem, frames)), frames)]
     (folder,) = sources
-    inside = sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
-    if any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()) or not inside:
-        return list(_pairs_of_files(folder, find_frames([folder])))
-    return [_pair_of_folder(path) for path in inside]
+    folders, note = burst_folders(folder)
+    if folders != [folder]:
+        return [_pair_of_folder(path) for path in folders]
+    first, *others = _pairs_of_files(folder, find_frames([folder]))
+    return [replace(first, note=note), *others]
 
 
 def _pair_of_folder(folder: Path) -> FusedPair:
@@ -165,11 +174,16 @@ def _method_names(fused: Sequence[Path]) -> list[str]:
     return names
 
 
-def _pictures(place: Path, pairs: Sequence[FusedPair]) -> dict[str, Path]:
+def _pictures(place: Path, pairs: Sequence[FusedPair], argument: str) -> dict[str, Path]:
     """Return the pictures of a place by the names of pairs."""
     if place.is_dir():
         return by_stem(find_images(place))
-    (path,) = find_images([place])
+    path, *more = find_images([place])
+    if more:
+        raise ValueError(
+            f"{argument} must be a folder or one picture, not a pattern of {1 + len(more)} pictures, {place}: "
+            "give the folder they are in"
+        )
     if len(pairs) > 1:
         raise ValueError(f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of each")
     return {pairs[0].name: path}
@@ -178,11 +192,11 @@ def _pictures(place: Path, pairs: Sequence[FusedPair]) -> dict[str, Path]:
 def _completed(
     pair: FusedPair, places: Mapping[str, Path], truth: Path | None, found: Mapping[Path, Mapping[str, Path]]
 ) -> FusedPair:
+    def picture(place: Path) -> Path:
+        return found[place].get(pair.name, place / pair.name)
+
     wanted = [*places.values(), truth] if truth is not None else list(places.values())
-    missing = [str(place / pair.name) for place in wanted if pair.name not in found[place]]
-    if pair.fault:
-        return pair
-    if missing:
-        return replace(pair, fault=f"there is no {' and no '.join(missing)} (.png, .jpg or .tif)")
-    fused = {method: found[place][pair.name] for method, place in places.items()}
-    return replace(pair, fused=fused, truth=None if truth is None else found[truth][pair.name])
+    missing = [str(picture(place)) for place in wanted if pair.name not in found[place]]
+    fault = f"there is no {' and no '.join(missing)} (.png, .jpg or .tif)" if missing else ""
+    fused = {method: picture(place) for method, place in places.items()}
+    return replace(pair, fused=fused, truth=truth and picture(truth), fault=pair.fault or fault)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.fusion.batch import check_outside
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.jsonfile import write_json
@@ -52,12 +53,14 @@ class FusionScores:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean over the pairs, (methods, metrics)."""
+        """Mean over the pairs, (methods, metrics); NaN for none."""
+        if not self.pairs:
+            return np.full(self.values.shape[1:], np.nan)
         return np.asarray(self.values.mean(axis=0))
 
     @property
     def std(self) -> NDArray[np.float64]:
-        """Standard deviation over the n pairs with n − 1 below, (methods, metrics); NaN for one pair or an infinity."""
+        """Standard deviation over the n pairs with n − 1 below, (methods, metrics); NaN for n < 2 and infinities."""
         if len(self.pairs) < 2:
             return np.full(self.values.shape[1:], np.nan)
         with np.errstate(invalid="ignore"):
@@ -67,14 +70,15 @@ class FusionScores:
     def best(self) -> NDArray[np.bool_]:
         """Where a method has the highest mean of all, the dummies not counted, (methods, metrics)."""
         mean = self.mean
-        best: NDArray[np.bool_] = mean == mean[: self.n_methods].max(axis=0)
+        best: NDArray[np.bool_] = mean == mean[: self.n_methods].max(axis=0, initial=-np.inf)
         best[self.n_methods :] = False
         return best
 
     @property
     def won_by_a_source(self) -> tuple[str, ...]:
-        """Metrics that a dummy has a mean in no lower than that of every method."""
-        by_methods, by_dummies = (part.max(axis=0) for part in np.split(self.mean, [self.n_methods]))
+        """Metrics that a dummy has a mean in no lower than that of every method; none without a pair."""
+        parts = np.split(self.mean, [self.n_methods])
+        by_methods, by_dummies = (part.max(axis=0, initial=-np.inf) for part in parts)
         won = by_dummies >= by_methods
         return tuple(metric for metric, is_won in zip(self.metrics, won, strict=True) if is_won)
 
@@ -88,18 +92,25 @@ def score_files(pairs: Iterable[FusedPair]) -> FusionScores:
     Parameters
     ----------
     pairs : iterable of FusedPair
-        As `find_fused_pairs` returns them; one at a time is in memory.
+        As `find_fused_pairs` returns them; one at a time is in memory. All name the same methods, in one order, and
+        all or none a truth, also those with a fault.
 
     Returns
     -------
     FusionScores
         A pair with a fault, a file that cannot be read, pictures of different sizes or a picture that a metric refuses
         is left out for every method; there may be no pair left.
+
+    Raises
+    ------
+    ValueError
+        A pair has other methods than the first, or only one of them has a truth.
     """
     names, scored, left_out = [], [], []
-    methods: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = tuple(METRICS)
+    first: FusedPair | None = None
     for pair in pairs:
+        first = first or pair
+        _check_columns(pair, first)
         try:
             if pair.fault:
                 raise ValueError(pair.fault)
@@ -109,14 +120,14 @@ def score_files(pairs: Iterable[FusedPair]) -> FusionScores:
             left_out.append(f"{pair.name}: {' '.join(str(error).split())}")
             continue
         names.append(pair.name)
-        methods = (*pair.fused, *DUMMIES)
-        metrics = (*METRICS, *WITH_TRUTH) if pair.truth else tuple(METRICS)
+    methods = (*(first.fused if first else ()), *DUMMIES)
+    metrics = (*METRICS, *WITH_TRUTH) if first and first.truth else tuple(METRICS)
     values = np.array(scored, np.float64).reshape(len(names), len(methods), len(metrics))
     return FusionScores(tuple(names), methods, metrics, values, tuple(left_out))
 
 
-def check_output(folder: Path, sources: Sequence[Path]) -> None:
-    """Make the folder of results.
+def make_results_folder(folder: Path, sources: Sequence[Path]) -> None:
+    """Make the folder of results, if it is not there.
 
     Raises
     ------
@@ -125,12 +136,7 @@ def check_output(folder: Path, sources: Sequence[Path]) -> None:
     OSError
         It cannot be made.
     """
-    place = folder.resolve()
-    for given in sources:
-        if given.resolve() in (place, *place.parents):
-            raise ValueError(
-                f"results in {folder} would be taken for sources by the next run: write outside of {given}"
-            )
+    check_outside(folder, sources)
     make_folder(folder)
 
 
@@ -158,6 +164,18 @@ def _named(scores: FusionScores, values: NDArray[np.float64]) -> dict[str, dict[
         }
         for method, row in zip(scores.methods, values.tolist(), strict=True)
     }
+
+
+def _check_columns(pair: FusedPair, first: FusedPair) -> None:
+    found, wanted = ((tuple(one.fused), one.truth is not None) for one in (pair, first))
+    if found != wanted:
+        shown = [
+            f"{one.name} has {', '.join(one.fused) or 'no method'} {'with' if one.truth else 'without'} a truth"
+            for one in (first, pair)
+        ]
+        raise ValueError(
+            f"pairs must have the same methods, and all a truth or none, but {', '.join(shown)}: score them apart"
+        )
 
 
 def _check_alike(pair: FusedPair) -> None:

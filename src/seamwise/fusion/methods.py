@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion import classical
-from seamwise.fusion.align import Aligned, Alignment, estimate_alignment
+from seamwise.fusion.align import GAINS, Aligned, Alignment, estimate_alignment
 from seamwise.fusion.align import Model as Motion
 from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.frames import Frames, Fused, Picture
@@ -137,6 +137,7 @@ def fuse(
     method, passes = method_of(model, mode=mode, near=near, tile=tile, device=device)
     count = len(burst)
     alignment = None
+    notes: list[str] = []
     laid: Frames = burst
     if isinstance(align, Alignment):
         alignment = align
@@ -145,11 +146,12 @@ def fuse(
         alignment = estimate_alignment(
             watched, model=motion, exposure=exposure, names=[Path(name).name for name in burst.names]
         )
+        notes = _exposure_notes(alignment)
     if alignment is not None:
         laid = Aligned(burst, alignment, crop=crop)
     fused = method(Watched(laid, partial(report, "fuse"), passes * count))
     image = in_dtype(fused.image, burst.dtype)
-    return Fusion(image, fused.depth, alignment, tuple(burst.notes), burst.exif, burst.icc)
+    return Fusion(image, fused.depth, alignment, (*burst.notes, *notes), burst.exif, burst.icc)
 
 
 def load_method(model: str | Path, *, device: str = "auto") -> Model:
@@ -186,6 +188,17 @@ class Watched(Sequence[Picture]):
         self.reads = min(self.reads + 1, self.total)  # one more read tells some methods the size
         self.report(self.reads, self.total)
         return frame
+
+
+def _exposure_notes(alignment: Alignment) -> list[str]:
+    """A line for each frame whose gain is at its bound (`estimate_alignment`)."""
+    reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
+    return [
+        f"{name}: its brightness differs from that of {reference} by one stop or more and is matched by one stop only; "
+        "where this shows in the picture, expose the frames alike"
+        for name, channels in zip(alignment.names, at_bound, strict=True)
+        if channels.any()
+    ]
 
 
 def method_of(

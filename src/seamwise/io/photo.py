@@ -46,7 +46,7 @@ from seamwise.io.tiff import (
 JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
 
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
-_JPEG_SIDE_LIMIT = 65500
+JPEG_SIDE_LIMIT = 65500
 
 _COLOURS = {"MINISBLACK": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}  # channels by TIFF photometric interpretation
 
@@ -248,9 +248,9 @@ def _checked_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
 def _check_jpeg_holds(path: Path, pixels: NDArray[Any], exif: bytes) -> None:
     if pixels.dtype.itemsize > 1:
         raise ValueError(f"{path}: a JPEG holds 8 bits, pixels is {pixels.dtype}; name it .png or .tif")
-    if max(pixels.shape) > _JPEG_SIDE_LIMIT:
+    if max(pixels.shape) > JPEG_SIDE_LIMIT:
         raise ValueError(
-            f"{path}: a JPEG holds {_JPEG_SIDE_LIMIT} pixels a side, pixels has shape {pixels.shape}; "
+            f"{path}: a JPEG holds {JPEG_SIDE_LIMIT} pixels a side, pixels has shape {pixels.shape}; "
             "name it .png or .tif"
         )
     if len(exif) > JPEG_EXIF_LIMIT:

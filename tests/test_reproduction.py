@@ -1,0 +1,416 @@
+"""The scripts of tables and figures: what they conclude from numbers made up, what they keep, and that they run."""
+
+import importlib
+import json
+import runpy
+import sys
+from argparse import Namespace
+from itertools import chain, count
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seamwise.fusion.measure import METRICS, FusionScores
+from seamwise.io.images import write_png
+
+SCRIPTS = Path(__file__).parent.parent / "reproduction"
+NAMES = ("comparison", "fig46", "fig48_50", "fig55", "table10", "table8", "table9")
+pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs reproduction/, which the source distribution lacks")
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in NAMES})
+        for name in NAMES:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def run(scripts, monkeypatch):
+    """Run a script as a command, in this process."""
+
+    def command(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+
+    return command
+
+
+def write_pictures(folder, names, shape=(48, 64, 3)):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in names:
+        write_png(folder / f"{name}.png", rng.integers(0, 256, shape, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    return write_pictures(tmp_path / "pairs", ["x-A", "x-B", "y-A", "y-B"], (40, 52, 3))
+
+
+def printed(comparison, **systems):
+    """Every system at 0.5 ± 0.1 on every claimed metric, but for those given."""
+    row = {name: systems.get(name.replace("-", "_"), (0.5, 0.1)) for name in comparison.SYSTEMS}
+    return {metric: dict(row) for metric in comparison.CLAIMED}
+
+
+def made_up(comparison, columns, *, metric="q_mi", n=12):
+    """Scores of n pairs on one metric: (n,) columns by method, 0 for the others."""
+    methods = (*comparison.SYSTEMS, *comparison.DUMMIES)
+    values = np.stack([columns.get(method, np.zeros(n)) for method in methods], axis=1)[:, :, np.newaxis]
+    return FusionScores(tuple(map(str, range(n))), methods, (metric,), values)
+
+
+# --- Tables 8 and 9
+
+
+def test_the_printed_tables_are_those_of_the_thesis(scripts):
+    assert scripts.table8.THESIS.printed["q_te"]["HF-Reg"] == (0.4129, 0.0328)
+    assert scripts.table9.THESIS.printed["q_ncie"]["CNN"] == (0.8425, 0.0080)
+    for table in (scripts.table8, scripts.table9):
+        assert set(table.THESIS.printed) == set(METRICS)
+        assert all(set(row) == set(scripts.comparison.SYSTEMS) for row in table.THESIS.printed.values())
+
+
+def test_each_network_must_lead_and_the_printed_numbers_are_judged_too(scripts):
+    comparison = scripts.comparison
+    thesis = printed(comparison, HF_Reg=(0.6, 0.05), HF_Seg=(0.6, 0.05))
+    here = printed(comparison, HF_Reg=(0.6, 0.11), HF_Seg=(0.5, 0.09))
+    here["q_te"]["IM"] = (0.7, 0.08)
+    assert comparison.leads(thesis, here).splitlines()[2:] == [
+        "| HF-Reg has a higher mean | thesis | yes | yes | yes | **holds** |",
+        "| HF-Reg has a higher mean | here | yes | no | yes | **does not hold** |",
+        "| HF-Reg has a lower deviation | thesis | yes | yes | yes | **holds** |",
+        "| HF-Reg has a lower deviation | here | no | no | no | **does not hold** |",
+        "| HF-Seg has a higher mean | thesis | yes | yes | yes | **holds** |",
+        "| HF-Seg has a higher mean | here | no | no | no | **does not hold** |",
+        "| HF-Seg has a lower deviation | thesis | yes | yes | yes | **holds** |",
+        "| HF-Seg has a lower deviation | here | yes | no | yes | **does not hold** |",
+    ]
+
+
+def test_the_thesis_own_numbers_do_not_all_agree_with_its_text(scripts):
+    (reg, *_), real = (
+        [line for line in scripts.comparison.leads(t.THESIS.printed, t.THESIS.printed).splitlines() if "thesis" in line]
+        for t in (scripts.table8, scripts.table9)
+    )
+    assert reg == "| HF-Reg has a higher mean | thesis | yes | yes | yes | **holds** |"
+    assert real[0] == "| HF-Reg has a higher mean | thesis | yes | no | no | **does not hold** |"
+    synthetic = scripts.comparison.leads(scripts.table8.THESIS.printed, scripts.table8.THESIS.printed)
+    assert "| HF-Seg has a lower deviation | thesis | yes | yes | no | **does not hold** |" in synthetic
+
+
+def test_differences_are_looked_for_between_the_systems_that_the_table_names(scripts):
+    comparison = scripts.comparison
+    noise = np.random.default_rng(0).normal(0, 0.01, (12, 7))
+    order = np.array([7, 2, 1, 6, 3, 5, 4])  # CNN far above HF-Seg; CNN and GFF, GFF and HF-Reg next to each other
+    columns = dict(zip(comparison.SYSTEMS, (order + noise).T, strict=True))
+    columns["CNN"], columns["HF-Seg"] = columns["CNN"] + 9, columns["HF-Seg"] - 9
+    far = comparison.rank(made_up(comparison, columns))
+    (told,) = comparison.differences(12, scripts.table9.THESIS, far).splitlines()[4:]
+    assert "CNN and HF-Seg" not in told
+    assert "HF-Seg and CNN (p = " in told
+    assert "HF-Reg and GFF" not in told
+    assert "n = 12 pairs" in comparison.differences(12, scripts.table9.THESIS, far)
+
+    equal = dict(zip(comparison.SYSTEMS, np.random.default_rng(1).normal(size=(7, 12)), strict=True))
+    near = comparison.rank(made_up(comparison, equal))
+    assert comparison.differences(12, scripts.table8.THESIS, near).splitlines()[4:] == [
+        f"| Q_MI | {near['q_mi'].friedman_p:.2g} | no difference found |"
+    ]
+
+
+def test_nemenyi_is_not_asked_where_friedman_finds_nothing(scripts):
+    ranking = scripts.comparison.Ranking(0.06, SimpleNamespace(p_values=np.full((7, 7), 0.01)))
+    assert scripts.comparison.apart(ranking, [("CNN", "GFF")]) == []
+    ranking = scripts.comparison.Ranking(0.04, SimpleNamespace(p_values=np.full((7, 7), 0.01)))
+    assert scripts.comparison.apart(ranking, [("CNN", "GFF")]) == ["CNN and GFF (p = 0.01)"]
+
+
+def test_table_8_compares_all_four_systems_and_table_9_the_proposals_with_two(scripts):
+    assert len(scripts.table8.THESIS.alike) == 6
+    assert scripts.table9.THESIS.alike == (("HF-Reg", "CNN"), ("HF-Reg", "GFF"), ("HF-Seg", "CNN"), ("HF-Seg", "GFF"))
+
+
+def test_few_pairs_give_no_verdict(scripts):
+    comparison = scripts.comparison
+    few = made_up(comparison, {}, n=9)
+    assert comparison.verdict(few, scripts.table8.THESIS, {}, also="x") == "No verdict from fewer than 10 pairs.\n"
+
+
+def test_a_source_that_wins_is_named(scripts):
+    comparison = scripts.comparison
+    values = np.random.default_rng(0).random((10, 9, 3))
+    values[:, 7, 0] = 2
+    methods = (*comparison.SYSTEMS, *comparison.DUMMIES)
+    scores = FusionScores(tuple(map(str, range(10))), methods, comparison.CLAIMED, values)
+    said = comparison.verdict(scores, scripts.table8.THESIS, comparison.rank(scores))
+    assert "at least as high as every system on: Q_MI" in said
+
+
+def test_claims_about_ssim(scripts):
+    good = np.r_[np.full(7, 0.998), np.full(5, 0.97)]
+    wide, middle = np.linspace(0.9, 0.99, 12), np.linspace(0.96, 0.98, 12)
+    columns = {"HF-Seg": good, "HF-Reg": middle, "CNN": wide, "GFF": middle + 0.001}
+    said = scripts.table8.ssim_claims(made_up(scripts.comparison, columns, metric="ssim"))
+    assert "nearly 1 for most pairs: **holds**; median 0.9980, above 0.99 for 58% of the pairs" in said
+    assert "medians 0.9700 and 0.9710, HF-Reg higher for 0% of the pairs, by -0.0010 in the median" in said
+    assert f"varies less than that of CNN: **holds**; standard deviations {middle.std(ddof=1):.4f}" in said
+    columns |= {"HF-Seg": np.r_[np.full(6, 0.998), np.full(6, 0.97)], "HF-Reg": wide, "CNN": middle}
+    said = scripts.table8.ssim_claims(made_up(scripts.comparison, columns, metric="ssim"))
+    assert "for most pairs: **does not hold**" in said
+    assert "than that of CNN: **does not hold**" in said
+
+
+@pytest.fixture
+def fused(scripts, monkeypatch, tmp_path):
+    """Count what is fused; every method returns the first source."""
+    calls = []
+
+    def fuse(sources, *, model):
+        calls.append(model)
+        return SimpleNamespace(image=sources[0])
+
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"1")
+    monkeypatch.setattr(scripts.comparison, "fuse", fuse)
+    monkeypatch.setattr(scripts.comparison, "load", lambda name: name)
+    monkeypatch.setattr(scripts.comparison, "model_path", lambda name, kind: weights)
+    monkeypatch.setattr(scripts.comparison.importlib.util, "find_spec", lambda name: name)
+    return SimpleNamespace(calls=calls, weights=weights)
+
+
+def test_scores_are_kept_until_what_they_depend_on_changes(scripts, fused, pairs, tmp_path, monkeypatch, capsys):
+    comparison = scripts.comparison
+    kept_in = tmp_path / "scores.json"
+    loaded = list(scripts.table9.pairs(pairs, None))
+
+    def scored(data=pairs):
+        fused.calls.clear()
+        capsys.readouterr()
+        scores = comparison.score(loaded, data=data, kept_in=kept_in)
+        return scores, len(fused.calls), capsys.readouterr().out
+
+    with pytest.raises(SystemExit, match="1 pairs have no standard deviation"):
+        comparison.score(loaded[:1], data=pairs, kept_in=kept_in)
+    first, calls, _ = scored()
+    assert calls == len(comparison.SYSTEMS)  # of the second pair alone
+    assert (first.pairs, first.metrics) == (("x", "y"), tuple(METRICS))
+    again, calls, said = scored()
+    assert (calls, said) == (0, "")
+    np.testing.assert_array_equal(again.values, first.values)
+
+    everything = 2 * len(comparison.SYSTEMS)
+    fused.weights.write_bytes(b"2")
+    _, calls, said = scored()
+    assert (calls, said.splitlines()[0]) == (everything, f"{kept_in} was made with other models: starting anew")
+    monkeypatch.setattr(comparison, "__version__", "0")
+    _, calls, said = scored()
+    assert (calls, "other version:" in said) == (everything, True)
+    _, calls, said = scored(tmp_path)
+    assert (calls, "other data:" in said) == (everything, True)
+    monkeypatch.setattr(comparison, "METRICS", {"q_mi": METRICS["q_mi"]})
+    scores, calls, said = scored(tmp_path)
+    assert (calls, "other metrics:" in said, scores.metrics) == (everything, True, ("q_mi",))
+    kept_in.write_text(json.dumps({"x": {}}))  # as it was before there was a header
+    assert scored()[1] == everything
+
+
+def test_scores_without_the_extra_end_in_one_line(scripts, monkeypatch, tmp_path):
+    monkeypatch.setattr(scripts.comparison.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"seamwise\[matting\]"):
+        scripts.comparison.score([], data=tmp_path, kept_in=tmp_path / "x.json")
+
+
+def test_table_9_writes_what_it_found_under_a_name_of_its_own(run, scripts, fused, pairs, tmp_path):
+    run("table9", pairs, "-o", tmp_path / "out", "--quick")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    cd = {f"table9-quick_cd_{metric}.png" for metric in METRICS}
+    assert names == {f"table9-quick{end}" for end in (".json", ".md", "-scores.json", "_boxes.png")} | cd
+    content = json.loads((tmp_path / "out" / "table9-quick.json").read_text())
+    assert content["pairs"] == 2
+    assert content["mean_and_std"]["q_mi"]["GFF"] == content["mean_and_std"]["q_mi"]["source A"]
+    assert "No verdict from fewer than 10 pairs" in (tmp_path / "out" / "table9-quick.md").read_text()
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1"])
+def test_table_8_needs_two_pairs(run, tmp_path, capsys, number):
+    with pytest.raises(SystemExit) as stopped:
+        run("table8", tmp_path, "--pairs", number)
+    assert stopped.value.code == 2
+    assert f"--pairs must be 2 or more, not {number}" in capsys.readouterr().err
+
+
+# --- Figure 46
+
+
+@pytest.mark.parametrize(
+    ("symmetric", "near", "mse", "said"),
+    [
+        (False, False, (1e-5, 9e-5), "holds"),
+        (False, False, (1e-5, 2e-4), "does not hold"),
+        (True, False, (0.0, 0.0), "symmetric by construction, not judged"),
+        (False, True, (1e-2, 1e-2), "with Near, not judged"),
+    ],
+)
+def test_the_order_is_judged_where_it_was_learned(scripts, symmetric, near, mse, said):
+    row = scripts.fig46.Row("x", symmetric, near, mse)
+    assert row.verdict() == said
+    text = scripts.fig46.table([row])
+    assert f"| {said} |" in text
+    assert ("nothing to judge" in text) == (symmetric or near)
+
+
+def test_figure_46_on_a_network_that_ships_and_one_that_is_not_symmetric(run, pairs, tmp_path, scripts):
+    given = Namespace(quick=True, output=tmp_path, data=pairs, **scripts.fig48_50.DEFAULTS)
+    folder = scripts.fig48_50.run("nps", given)
+    models = ["focus-seg", folder / "snapshot-6.safetensors"]
+    run("fig46", pairs, "-o", tmp_path / "out", "--quick", "--models", *models)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"fig46-quick.{end}" for end in ("json", "md", "png")
+    }
+    content = json.loads((tmp_path / "out" / "fig46-quick.json").read_text())
+    assert content["pairs"] == ["x", "y"]
+    learned = str(folder / "snapshot-6")
+    assert [(r["name"], r["symmetric"], r["near"]) for r in content["rows"]] == [
+        ("focus-seg", True, False),
+        (learned, False, False),
+        (learned, False, True),
+    ]
+    assert max(content["rows"][0]["mse"]) < 1e-7  # rounding
+
+
+def test_figure_46_says_in_one_line_what_it_lacks(run, pairs, tmp_path):
+    for arguments in ((pairs, "--models", "none"), (tmp_path / "none",)):
+        with pytest.raises(SystemExit) as stopped:
+            run("fig46", *arguments, "-o", tmp_path / "out")
+        assert "none" in str(stopped.value)
+
+
+# --- Figures 48 to 50, and 55
+
+
+def test_the_full_run_of_figures_48_to_50_has_the_plain_folders(scripts, tmp_path, monkeypatch):
+    script = scripts.fig48_50
+    monkeypatch.setattr(script, "train", lambda *args, **options: None)
+    data = write_pictures(tmp_path / "data", "abc")
+
+    def folder(quick=False, **changed):
+        given = Namespace(quick=quick, output=tmp_path, data=data, **{**script.DEFAULTS, **changed})
+        return script.run("l1", given).name
+
+    assert folder() == "fig48_50-l1"
+    assert folder(steps=500, norm="batch") == "fig48_50-l1-steps500-normbatch"
+    assert folder(quick=True) == "fig48_50-quick-l1"
+    with pytest.raises(SystemExit, match="multiple of --points, not 400 and 0"):
+        folder(points=0)
+
+
+def test_figure_55_trains_each_choice_in_a_folder_of_its_own(scripts, tmp_path):
+    script = scripts.fig55
+    data = write_pictures(tmp_path / "data", "abcd")
+
+    def trained(noise, data=data):
+        return script.trained(Namespace(quick=True, steps=1500, noise=noise, output=tmp_path, data=data))
+
+    assert trained(0.1) == tmp_path / "fig55-quick-noise0.1" / "model.safetensors"
+    assert trained(0.2) == tmp_path / "fig55-quick-noise0.2" / "model.safetensors"
+    assert trained(0.1).is_file()  # nothing left to do
+    other = write_pictures(tmp_path / "other", "abcdef")
+    with pytest.raises(SystemExit, match=r"fig55-quick-noise0\.1: .*checkpoint"):
+        trained(0.1, other)
+    with pytest.raises(SystemExit, match="noise"):
+        trained(-1)
+
+
+@pytest.mark.parametrize(
+    ("own", "alone", "filtered"),
+    [
+        (
+            (20, 31, 31, 31),
+            "**holds wherever there is noise**; lower at σ = 0.0 (by 15.0 dB).",
+            "**holds wherever there is noise**; lower at σ = 0.0 (by 10.0 dB).",
+        ),
+        (
+            (36, 24, 26, 24),
+            "**holds only at σ = 0.05**; lower at σ = 0.02 (by 1.0 dB), σ = 0.1 (by 1.0 dB).",
+            "**does not hold at any strength of noise**; lower at σ = 0.02 (by 6.0 dB), σ = 0.05 (by 4.0 dB), "
+            "σ = 0.1 (by 6.0 dB).",
+        ),
+        ((40, 40, 40, 40), "**holds wherever there is noise**; lower at no strength.", "lower at no strength."),
+    ],
+)
+def test_figure_55_is_judged_against_both_rivals(scripts, own, alone, filtered):
+    def row(values):
+        return [{"psnr": value, "ssim": 0.5} for value in values]
+
+    results = {"ours": row(own), "gff": row((20, 25, 25, 25)), "focus-seg": row((35, 20, 20, 20))}
+    results["non-local means, then gff"] = row((30, 30, 30, 30))
+    assert scripts.fig55.verdict(results, "fusing alone").endswith(alone)
+    assert scripts.fig55.verdict(results, "filtering before fusing").endswith(filtered)
+
+
+# --- Table 10
+
+
+def test_median_seconds_warms_up_and_takes_three_to_twenty(scripts, monkeypatch):
+    # a run of 0, 1, 2, … seconds each; the warm one is not timed
+    durations = [5.0, 1.0, 3.0, *range(100)]
+    ticks = chain.from_iterable((100 * i, 100 * i + took) for i, took in zip(count(), durations, strict=False))
+    monkeypatch.setattr(scripts.table10.time, "perf_counter", lambda: next(ticks))
+    calls = []
+    assert scripts.table10.median_seconds(lambda: calls.append(1), patience=0) == 3
+    assert len(calls) == 4
+    monkeypatch.undo()
+    calls.clear()
+    scripts.table10.median_seconds(lambda: calls.append(1), patience=60)
+    assert len(calls) == 21
+
+
+def timed(**methods):
+    rows = {
+        name: {"on": on, "seconds": [seconds] * 3, "operations": [operations] * 3}
+        for name, (on, seconds, operations) in methods.items()
+    }
+    return {"machine": {"cuda": "G", "cpu": "C"}, "precision": "bfloat16", "peak": 1e12, "methods": rows}
+
+
+def test_table_10_tells_arithmetic_from_measurement(scripts):
+    script = scripts.table10
+    large = {"HF-Seg, width 64": ("cuda", 0.5, 460e9)}
+    arithmetic, measured, small = script.verdicts(
+        timed(**large, gff=("cpu", 0.1, None), **{"focus-seg": ("cuda", 0.02, 1e9)})
+    )
+    assert "Arithmetic, nothing measured: 460 GFLOP in the printed 2.6 ms would be 177 TFLOP/s, 27 times" in arithmetic
+    assert arithmetic.endswith("**cannot be that of the finished work**.")
+    assert "on cuda takes 5 times as long as guided filtering on cpu" in measured
+    assert "faster **does not hold**" in measured
+    assert "focus-seg takes 0.2 times" in small
+    (_, faster) = script.verdicts(timed(**{"HF-Seg, width 64": ("cuda", 0.05, 460e9)}, gff=("cpu", 0.1, None)))
+    assert "faster **holds**" in faster
+    assert script.verdicts(timed(**{"HF-Seg, width 64": ("cpu", 0.05, 1e9)}))[0].endswith("**is possible**.")
+    assert script.verdicts(timed(gff=("cpu", 0.1, None))) == []
+
+
+def test_table_10_names_both_machines_and_has_the_reported_rows(scripts):
+    text = scripts.table10.table(timed(gff=("cpu", 0.1, None), cnn=("cuda", 0.5, None)))
+    assert text.startswith("cuda: G; cpu: C. Networks in bfloat16")
+    assert "| gff | cpu | 0.1000 | 0.1000 | 0.1000 | 1 | 0.1280 | 0.0373 | 0.0149 | 1 | — | — |" in text
+    reported = "| CNN slight on a GPU (Liu et al. 2017) | — | — | — | — | — | 0.3300 | — | — | 2.58 | — | — |"
+    assert reported in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_table_10_leaves_out_what_cannot_run(scripts, monkeypatch, capsys):
+    monkeypatch.setattr(scripts.table10.importlib.util, "find_spec", lambda name: None)
+    assert scripts.table10.with_extras(["gff", "matting"]) == ["gff"]
+    assert "matting is left out" in capsys.readouterr().out
+    monkeypatch.undo()
+    with pytest.raises(SystemExit, match="no model named 'none'"):
+        scripts.table10.method_named("none", "cpu")
