@@ -252,3 +252,13 @@ def test_other_types_and_single_segments_are_refused():
         draw_mask(np.zeros((3, 3), int))
     with pytest.raises(ValueError, match="two lengths"):
         random_shapes((5,))
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "disc"])
+@pytest.mark.parametrize("edges", ["hard", "matte"])
+def test_rounding_does_not_leave_the_range(edges, kernel):
+    """Blurred white is white."""
+    white, left = np.ones((40, 50), np.float32), np.arange(50)[np.newaxis].repeat(40, 0) < 25
+    for sigma in np.linspace(1, 5, 41):
+        pair = focus_pair(white, left, sigma=float(sigma), edges=edges, kernel=kernel)
+        assert max(pair.a.max(), pair.b.max()) <= 1

@@ -208,7 +208,7 @@ def as_unit(image: NDArray[Any]) -> Picture:
 
 
 def _hard(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple[Picture, Picture]:
-    blurred = blur(image, sigma, kernel)
+    blurred = np.clip(blur(image, sigma, kernel), 0, 1)  # a kernel's weights may sum to a little over 1
     inside = _over(mask, image)
     return np.where(inside == 1, blurred, image), np.where(inside == 1, image, blurred)
 
