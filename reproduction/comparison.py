@@ -1,30 +1,43 @@
 """What Tables 8 and 9 share: every system on every pair, seven metrics, ranks, and the thesis' claims about them."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
-from seamwise.fusion import fuse, measure
+from seamwise import __version__
+from seamwise.analysis.statistics import NemenyiTest, critical_difference_diagram, friedman, nemenyi
+from seamwise.fusion import fuse, load
+from seamwise.fusion.boxplots import draw_boxplots
 from seamwise.fusion.fused_pairs import DUMMIES
+from seamwise.fusion.measure import METRICS, FusionScores
 from seamwise.fusion.methods import CLASSICAL
-from seamwise.fusion.predict import load
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.metrics import fusion as metrics
+from seamwise.io.models import FusionInfo, model_path
+from seamwise.metrics.fusion import ssim, to_grey
 
 SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "matting",
            "HF-Reg": "focus-reg", "HF-Seg": "focus-seg"}  # fmt: skip
-METRICS = {name.upper(): metric for name, metric in measure.METRICS.items()}
-PROPOSED, ALIKE = ("HF-Reg", "HF-Seg"), ("CNN", "GFF", "HF-Reg", "HF-Seg")
-HIGHER_BY_THESIS = ("Q_MI", "Q_TE", "Q_NCIE")
+PROPOSED = ("HF-Reg", "HF-Seg")
+OTHERS = tuple(name for name in SYSTEMS if name not in PROPOSED)
+CLAIMED = ("q_mi", "q_te", "q_ncie")
+LEVEL = 0.05
+FEWEST = 10  # pairs for a verdict
 
-Printed = dict[str, dict[str, tuple[float, float]]]
-Scores = dict[str, dict[str, NDArray[np.float64]]]
+Printed = Mapping[str, Mapping[str, tuple[float, float]]]  # mean and deviation by metric, then system
+
+
+@dataclass(frozen=True)
+class Thesis:
+    """A table of the thesis, and the systems between which its text says that no significant difference was found."""
+
+    printed: Printed
+    alike: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +49,35 @@ class Pair:
     truth: NDArray[np.uint8] | None = None
 
 
-def score(pairs: Iterator[Pair], *, kept_in: Path) -> Scores:
-    """Score every system and both dummies on every pair: by metric, then system, an array over the pairs.
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Friedman's p and Nemenyi's test of all systems on one metric."""
 
-    What is scored is kept in a JSON file after each pair, and not scored again.
+    friedman_p: float
+    nemenyi: NemenyiTest
+
+
+def rows(columns: Sequence[str], *lines: str) -> Printed:
+    """The thesis' table: a line for each metric, `name mean±std mean±std …` in the order of the columns."""
+    parsed = {}
+    for line in lines:
+        name, *cells = line.split()
+        values = [(float(mean), float(std)) for mean, std in (cell.split("±") for cell in cells)]
+        parsed[name.lower()] = dict(zip(columns, values, strict=True))
+    return parsed
+
+
+def score(pairs: Iterable[Pair], *, data: Path, kept_in: Path) -> FusionScores:
+    """Score every system and both dummies on every pair.
+
+    What is scored is kept in a JSON file after each pair, and not scored again by the same models, on the same data.
     """
+    if importlib.util.find_spec("pymatting") is None:
+        raise SystemExit('IM needs the extra matting: pip install "seamwise[matting]"')
+    made_by = _made_by(data)
+    done = _kept(kept_in, made_by)
     fusers: dict[str, Any] = {name: m if m in CLASSICAL else load(m) for name, m in SYSTEMS.items()}
-    done: dict[str, Any] = read_json(kept_in) if kept_in.exists() else {}
+    methods = (*SYSTEMS, *DUMMIES)
     names = []
     for pair in pairs:
         names.append(pair.name)
@@ -51,27 +86,67 @@ def score(pairs: Iterator[Pair], *, kept_in: Path) -> Scores:
         results = {name: fuse(pair.sources, model=fuser).image for name, fuser in fusers.items()}
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
         done[pair.name] = {name: _scored(pair, image) for name, image in results.items()}
-        write_json(kept_in, done)
+        write_json(kept_in, {"made_by": made_by, "pairs": done})
         print(f"{len(names)}: {pair.name}", flush=True)
-    measured = done[names[0]]["GFF"]
-    systems = [*SYSTEMS, *DUMMIES]
-    return {m: {s: np.array([done[name][s][m] for name in names]) for s in systems} for m in measured}
+    if len(names) < 2:
+        raise SystemExit(f"{len(names)} pairs have no standard deviation and no ranks: two or more are needed")
+    metrics = tuple(done[names[0]][methods[0]])
+    values = np.array([[[done[name][s][m] for m in metrics] for s in methods] for name in names])
+    return FusionScores(tuple(names), methods, metrics, values)
+
+
+def _made_by(data: Path) -> dict[str, Any]:
+    """What a score depends on besides its pair."""
+    files = {name: model_path(SYSTEMS[name], FusionInfo) for name in PROPOSED}
+    return {
+        "models": {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()},
+        "version": __version__,
+        "metrics": [*METRICS, "ssim"],
+        "data": str(data.resolve()),
+    }
+
+
+def _kept(path: Path, made_by: Mapping[str, Any]) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    content = read_json(path)
+    found = content.get("made_by", {})
+    other = [key for key, value in made_by.items() if found.get(key) != value]
+    if other:
+        print(f"{path} was made with other {', '.join(other)}: starting anew", flush=True)
+        return {}
+    return dict(content["pairs"])
 
 
 def _scored(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
-    a, b, fused = (metrics.to_grey(x) for x in (*pair.sources, image))
+    a, b, fused = (to_grey(x) for x in (*pair.sources, image))
     scores = {name: metric(a, b, fused) for name, metric in METRICS.items()}
-    return scores if pair.truth is None else {**scores, "SSIM": metrics.ssim(image, pair.truth)}
+    return scores if pair.truth is None else {**scores, "ssim": ssim(image, pair.truth)}
 
 
-def table(scores: Scores, printed: Printed) -> str:
+def summary(scores: FusionScores) -> Printed:
+    """Mean and deviation as the thesis prints them, the dummies as well."""
+    mean, std = scores.mean, scores.std
+    return {
+        metric: {s: (float(mean[i, j]), float(std[i, j])) for i, s in enumerate(scores.methods)}
+        for j, metric in enumerate(scores.metrics)
+    }
+
+
+def rank(scores: FusionScores) -> dict[str, Ranking]:
+    """Both tests for each metric, over the systems without the dummies."""
+    tables = {m: scores.values[:, : len(SYSTEMS), i] for i, m in enumerate(scores.metrics)}
+    return {metric: Ranking(friedman(table).p_value, nemenyi(table)) for metric, table in tables.items()}
+
+
+def table(found: Printed, printed: Printed) -> str:
     """Ours, and below it the thesis' row, for each metric; the best of ours in bold, dummies aside."""
     columns = [*SYSTEMS, *DUMMIES]
     lines = ["| | | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
-    for metric, by_system in scores.items():
-        best = max(SYSTEMS, key=lambda system: by_system[system].mean())
-        cells = [_cell(by_system[s].mean(), by_system[s].std(), bold=s == best) for s in columns]
-        lines.append(f"| {metric} | here | " + " | ".join(cells) + " |")
+    for metric, row in found.items():
+        best = max(SYSTEMS, key=lambda system: row[system][0])
+        cells = [_cell(*row[s], bold=s == best) for s in columns]
+        lines.append(f"| {metric.upper()} | here | " + " | ".join(cells) + " |")
         if metric in printed:
             cells = [_cell(*printed[metric][s]) if s in printed[metric] else "—" for s in columns]
             lines.append("| | thesis | " + " | ".join(cells) + " |")
@@ -83,91 +158,76 @@ def _cell(mean: float, deviation: float, *, bold: bool = False) -> str:
     return f"**{text}**" if bold else text
 
 
-def verdict(scores: Scores) -> str:
-    """The thesis' two claims about the table, each with what was found here."""
-    higher = [m for m in METRICS if _best_of_all(scores[m])]
-    apart = {m: _apart(scores[m]) for m in scores}
-    named = ", ".join(higher) or "no metric"
-    holds = set(HIGHER_BY_THESIS) <= set(higher)
-    lines = [
-        f"- Both networks have higher means than every other system on Q_MI, Q_TE and Q_NCIE: "
-        f"**{'holds' if holds else 'does not hold'}**; here on {named}.",
-        "- Their variance is lower there too: "
-        f"**{'holds' if all(_steadier(scores[m]) for m in HIGHER_BY_THESIS) else 'does not hold'}**.",
-        "- No significant difference between CNN, GFF, HF-Reg and HF-Seg (Friedman, Nemenyi, 5 %): "
-        f"**{'holds' if not any(apart.values()) else 'does not hold'}**"
-        + "".join(f"; {metric}: {', '.join(pairs)}" for metric, pairs in apart.items() if pairs)
-        + ".",
-        f"- A dummy that returns a source beats every system on {', '.join(_fooled(scores)) or 'no metric'}.",
-    ]
+def verdict(scores: FusionScores, thesis: Thesis, rankings: Mapping[str, Ranking], *, also: str = "") -> str:
+    """The thesis' claims about the table, each with what its printed numbers and those here say to it."""
+    if len(scores.pairs) < FEWEST:
+        return f"No verdict from fewer than {FEWEST} pairs.\n"
+    fooled = ", ".join(metric.upper() for metric in scores.won_by_a_source) or "no metric"
+    source = f"Returning a source unchanged scores at least as high as every system on: {fooled}.\n"
+    parts = [leads(thesis.printed, summary(scores)), differences(len(scores.pairs), thesis, rankings), also, source]
+    return "\n".join(part for part in parts if part)
+
+
+def leads(printed: Printed, found: Printed) -> str:
+    """Is each network's mean higher, and its deviation lower, than that of all systems of others?
+
+    The thesis' printed numbers and those here are judged by the same rule.
+    """
+    names = " | ".join(metric.upper() for metric in CLAIMED)
+    lines = [f"| than each of {', '.join(OTHERS)} | numbers | {names} | on all three |", "|---" * 6 + "|"]
+    for network in PROPOSED:
+        for claim, is_better in (("a higher mean", higher), ("a lower deviation", steadier)):
+            for whose, numbers in (("thesis", printed), ("here", found)):
+                answers = [is_better(numbers[metric], network) for metric in CLAIMED]
+                cells = ["yes" if answer else "no" for answer in answers]
+                result = "**holds**" if all(answers) else "**does not hold**"
+                lines.append(f"| {network} has {claim} | {whose} | {' | '.join(cells)} | {result} |")
     return "\n".join(lines) + "\n"
 
 
-def _best_of_all(by_system: dict[str, NDArray[np.float64]]) -> bool:
-    others = max(by_system[s].mean() for s in SYSTEMS if s not in PROPOSED)
-    return all(by_system[s].mean() > others for s in PROPOSED)
+def higher(row: Mapping[str, tuple[float, float]], network: str) -> bool:
+    return all(row[network][0] > row[other][0] for other in OTHERS)
 
 
-def _steadier(by_system: dict[str, NDArray[np.float64]]) -> bool:
-    others = min(by_system[s].std() for s in SYSTEMS if s not in PROPOSED)
-    return all(by_system[s].std() < others for s in PROPOSED)
+def steadier(row: Mapping[str, tuple[float, float]], network: str) -> bool:
+    return all(row[network][1] < row[other][1] for other in OTHERS)
 
 
-def _apart(by_system: dict[str, NDArray[np.float64]]) -> list[str]:
-    """Pairs of the four systems that Nemenyi's test tells apart, after a Friedman test that does."""
-    names = list(SYSTEMS)
-    columns = np.column_stack([by_system[name] for name in names])
-    if friedman(columns).p_value >= 0.05:
-        return []
-    p_values = nemenyi(columns).p_values
-    numbers = [names.index(name) for name in ALIKE]
-    return [f"{names[i]} and {names[j]}" for i in numbers for j in numbers if i < j and p_values[i, j] < 0.05]
-
-
-def _fooled(scores: Scores) -> list[str]:
-    return [
-        metric
-        for metric, by_system in scores.items()
-        if max(by_system[d].mean() for d in DUMMIES) > max(by_system[s].mean() for s in SYSTEMS)
+def differences(count: int, thesis: Thesis, rankings: Mapping[str, Ranking]) -> str:
+    """What the tests tell apart of the pairs that the thesis does not."""
+    asked = "; ".join(f"{a} and {b}" for a, b in thesis.alike)
+    lines = [
+        f"The thesis reports no significant difference between {asked}. Of these, with n = {count} pairs, "
+        f"k = {len(SYSTEMS)} systems, at {LEVEL:.0%}:",
+        "",
+        "| | Friedman's p | told apart by Nemenyi's test |",
+        "|---|---|---|",
     ]
+    for metric, ranking in rankings.items():
+        told = ", ".join(apart(ranking, thesis.alike)) or "no difference found"
+        lines.append(f"| {metric.upper()} | {ranking.friedman_p:.2g} | {told} |")
+    return "\n".join(lines) + "\n"
 
 
-def draw(scores: Scores, output: Path, stem: str) -> None:
-    """Box plots of every metric in one picture, and a critical-difference diagram for each."""
-    figure = Figure(figsize=(16, 3.6 * -(-len(scores) // 4)), layout="constrained")
-    panels = figure.subplots(-(-len(scores) // 4), 4, squeeze=False).ravel()
-    for panel in panels[len(scores) :]:
-        panel.set_axis_off()
-    for panel, (metric, by_system) in zip(panels, scores.items(), strict=False):
-        panel.boxplot(list(by_system.values()), tick_labels=list(by_system))
-        panel.tick_params("x", rotation=60)
-        panel.set_title(metric)
-    figure.savefig(output / f"{stem}_boxes.png", dpi=80)
-    for metric, by_system in scores.items():
-        result = nemenyi(np.column_stack([by_system[name] for name in SYSTEMS]))
-        diagram = critical_difference_diagram(list(SYSTEMS), result)
-        diagram.savefig(output / f"{stem}_cd_{metric.lower()}.png", dpi=100)
+def apart(ranking: Ranking, alike: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of the pairs that Nemenyi's test tells apart, after a Friedman test that finds a difference at all."""
+    if ranking.friedman_p >= LEVEL:
+        return []
+    names = list(SYSTEMS)
+    p_values = ((a, b, ranking.nemenyi.p_values[names.index(a), names.index(b)]) for a, b in alike)
+    return [f"{a} and {b} (p = {p:.2g})" for a, b, p in p_values if p < LEVEL]
 
 
-def write(scores: Scores, printed: Printed, output: Path, stem: str, heading: str) -> None:
-    """Write <stem>.json and <stem>.md, draw, and print the table with its verdict."""
-    summary = {m: {s: [float(v.mean()), float(v.std())] for s, v in by.items()} for m, by in scores.items()}
-    tests = {
-        metric: {"friedman_p": friedman(np.column_stack([by[s] for s in SYSTEMS])).p_value, "apart": _apart(by)}
-        for metric, by in scores.items()
-    }
-    write_json(output / f"{stem}.json", {"mean_and_std": summary, "thesis": printed, "tests": tests})
-    text = f"{heading}\n\n{table(scores, printed)}\n{verdict(scores)}"
+def write(scores: FusionScores, thesis: Thesis, output: Path, stem: str, *, heading: str, also: str = "") -> None:
+    """Write <stem>.json and <stem>.md, draw, and print the table with its verdict, to which `also` belongs."""
+    found, rankings = summary(scores), rank(scores)
+    tests = {m: {"friedman_p": r.friedman_p, "apart": apart(r, thesis.alike)} for m, r in rankings.items()}
+    content = {"pairs": len(scores.pairs), "mean_and_std": found, "thesis": thesis.printed, "tests": tests}
+    write_json(output / f"{stem}.json", content)
+    text = f"{heading}\n\n{table(found, thesis.printed)}\n{verdict(scores, thesis, rankings, also=also)}"
     (output / f"{stem}.md").write_text(text)
-    draw(scores, output, stem)
+    draw_boxplots(output / f"{stem}_boxes.png", scores)
+    for metric, ranking in rankings.items():
+        diagram = critical_difference_diagram(list(SYSTEMS), ranking.nemenyi)
+        diagram.savefig(output / f"{stem}_cd_{metric}.png", dpi=100)
     print("\n" + text)
-
-
-def rows(columns: Sequence[str], *lines: str) -> Printed:
-    """The thesis' table: a line for each metric, `name mean±std mean±std …` in the order of the columns."""
-    parsed: Printed = {}
-    for line in lines:
-        name, *cells = line.split()
-        values = [tuple(map(float, cell.split("±"))) for cell in cells]
-        parsed[name] = dict(zip(columns, values, strict=True))
-    return parsed

@@ -5,7 +5,8 @@ python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
 
 Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First weights, batches and
 all else are the same. Measures the mean L1 error and SSIM of the raw output (without Near) on pairs from pictures that
-were left out. Writes fig48_50.json and fig48_50.png; goes on where it was stopped.
+were left out. Writes fig48_50.json and fig48_50.png; goes on where it was stopped, in one folder for each
+choice of options.
 """
 
 import argparse
@@ -22,11 +23,12 @@ from seamwise.metrics import fusion as metrics
 
 LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}
 TEST = 20  # pictures
+DEFAULTS = {"steps": 400, "width": 16, "norm": "none", "learning_rate": 1e-3, "points": 10}
 
 
 def settings(loss: str, given: argparse.Namespace) -> FusionSettings:
     steps, points = (6, 3) if given.quick else (given.steps, given.points)
-    if steps % points:
+    if points < 1 or steps % points:
         raise SystemExit(f"--steps must be a multiple of --points, not {steps} and {points}")
     return FusionSettings(
         network="picture", loss=loss, steps=steps, batch_size=4, crop=32 if given.quick else 160,
@@ -36,10 +38,14 @@ def settings(loss: str, given: argparse.Namespace) -> FusionSettings:
     )  # fmt: skip
 
 
+def stem(given: argparse.Namespace) -> str:
+    return "fig48_50-quick" if given.quick else "fig48_50"
+
+
 def run(loss: str, given: argparse.Namespace) -> Path:
     """Train with one loss, or go on with it; return the folder of its snapshots."""
-    chosen = settings(loss, given)
-    folder = given.output / f"fig48_50-{loss}"
+    other = [f"-{name}{getattr(given, name)}" for name, value in DEFAULTS.items() if getattr(given, name) != value]
+    folder = given.output / f"{stem(given)}-{loss}{''.join(other)}"
     folder.mkdir(parents=True, exist_ok=True)
     parts = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4)
     resume = (folder / "checkpoint.pt").exists()
@@ -50,7 +56,11 @@ def run(loss: str, given: argparse.Namespace) -> Path:
         if progress.step % 20 == 0:
             print(f"{loss}: step {progress.step} of {chosen.steps}, loss {progress.loss:.4f}", flush=True)
 
-    train(parts.training, parts.validation, chosen, output=folder, resume=resume, report=report)
+    try:
+        chosen = settings(loss, given)
+        train(parts.training, parts.validation, chosen, output=folder, resume=resume, report=report)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{folder}: {' '.join(str(error).split())}") from error
     return folder
 
 
@@ -74,7 +84,7 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
 
 
 def draw(results: dict[str, list[dict[str, float]]], folders: dict[str, Path], pair, mean: float, output: Path) -> None:
-    """Fig. 49 (error over steps), Fig. 50 (SSIM at the end) and Fig. 48 (one pair at four moments)."""
+    """Fig. 49 (error over steps), SSIM at the end, and Fig. 48 (one pair at four moments)."""
     figure = Figure(figsize=(13, 11), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.9))
     left, right = upper.subplots(1, 2)
@@ -84,7 +94,7 @@ def draw(results: dict[str, list[dict[str, float]]], folders: dict[str, Path], p
     left.set(xlabel="step", ylabel="mean L1 error of the raw output", title="Fig. 49: error on pairs left out")
     left.legend()
     right.boxplot([rows[-1]["each_ssim"] for rows in results.values()], tick_labels=list(LOSSES.values()))
-    right.set(ylabel="SSIM", title="Fig. 50: SSIM at the end")
+    right.set(ylabel="SSIM", title="SSIM at the end")
     steps = [row["step"] for row in next(iter(results.values()))]
     chosen = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
     for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
@@ -107,8 +117,8 @@ def main(given: argparse.Namespace) -> None:
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
     content = {"steps": settings("nps", given).steps, "width": given.width, "norm": given.norm,
                "learning_rate": given.learning_rate, "mean_of_sources_l1": mean, "losses": results}  # fmt: skip
-    (given.output / "fig48_50.json").write_text(json.dumps(content, indent=1) + "\n")
-    draw(results, folders, pairs[0], mean, given.output / "fig48_50.png")
+    (given.output / f"{stem(given)}.json").write_text(json.dumps(content, indent=1) + "\n")
+    draw(results, folders, pairs[0], mean, given.output / f"{stem(given)}.png")
     print("\n| loss | L1 error at the end | SSIM |\n|---|---|---|")
     for loss, rows in results.items():
         print(f"| {LOSSES[loss]} | {rows[-1]['l1']:.4f} | {rows[-1]['ssim']:.4f} |")
@@ -120,10 +130,11 @@ if __name__ == "__main__":
     option = partial(parser.add_argument)
     option("data", type=Path)
     option("-o", "--output", type=Path, default=Path("results"))
-    option("--steps", type=int, default=400)
-    option("--width", type=int, default=16)
-    option("--norm", choices=["none", "batch"], default="none")
-    option("--learning-rate", type=float, default=1e-3)
-    option("--points", type=int, default=10, help="snapshots that are measured")
-    option("--quick", action="store_true")
+    option("--steps", type=int)
+    option("--width", type=int)
+    option("--norm", choices=["none", "batch"])
+    option("--learning-rate", type=float)
+    option("--points", type=int, help="snapshots that are measured")
+    option("--quick", action="store_true", help="six steps; files are called fig48_50-quick…")
+    parser.set_defaults(**DEFAULTS)
     main(parser.parse_args())
