@@ -173,8 +173,10 @@ def peak(folder: Path, names: Sequence[str]) -> None:
     """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in GB."""
     from seamwise.fusion.batch import Options, fuse_files
 
-    (outcome,) = fuse_files([folder], folder / "out" / "sharp.png", Options(method=names[0]))
-    assert not outcome.failed, outcome.messages
+    with tempfile.TemporaryDirectory() as output:
+        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", Options(method=names[0]))
+    if outcome.failed:
+        raise SystemExit("; ".join(outcome.messages))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 
 

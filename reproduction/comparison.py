@@ -215,7 +215,12 @@ def apart(ranking: Ranking, alike: Iterable[tuple[str, str]]) -> list[str]:
         return []
     names = list(SYSTEMS)
     p_values = ((a, b, ranking.nemenyi.p_values[names.index(a), names.index(b)]) for a, b in alike)
-    return [f"{a} and {b} (p = {p:.2g})" for a, b, p in p_values if p < LEVEL]
+    return [f"{a} and {b} (p {_p(p)})" for a, b, p in p_values if p < LEVEL]
+
+
+def _p(value: float) -> str:
+    """As = 0.0028; what rounding hides is only bounded."""
+    return "< 1e-12" if value < 1e-12 else f"= {value:.2g}"
 
 
 def write(scores: FusionScores, thesis: Thesis, output: Path, stem: str, *, heading: str, also: str = "") -> None:

@@ -34,6 +34,37 @@ def test_a_run_writes_a_model_that_fuses(tmp_path, pictures, quick, network):
     assert float(lines[-1]["ssim"]) > 0
 
 
+def test_a_training_starts_from_the_weights_of_a_model(tmp_path, pictures, quick):
+    """With a learning rate too small to move them, they stay what they were."""
+    run(tmp_path / "first", pictures, quick)
+    model = tmp_path / "first" / "model.safetensors"
+    still = replace(quick, start=str(model), learning_rate=1e-12, average=0.0, seed=7)
+    weights = run(tmp_path / "second", pictures, still)
+    first, _ = load_model(model, FusionInfo)
+    torch.testing.assert_close(weights["head.weight"], first["head.weight"])
+    drawn = run(tmp_path / "third", pictures, replace(still, start=None))
+    assert not torch.allclose(drawn["head.weight"], first["head.weight"])
+    assert load_model(tmp_path / "second" / "model.safetensors", FusionInfo)[1].training["settings"]["start"] == str(
+        model
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": "picture"}, "is a network for a selection .* not for a picture"),
+        ({"width": 4}, "width=2 .* width=4"),
+        ({"symmetric": True}, "are not tied: set symmetric = false"),
+        ({"start": "focus-none"}, "no model named 'focus-none'"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(tmp_path, pictures, quick, change, message):
+    run(tmp_path / "first", pictures, replace(quick, symmetric=False))
+    settings = replace(quick, symmetric=False, start=str(tmp_path / "first" / "model.safetensors"))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        run(tmp_path / "second", pictures, replace(settings, **change))
+
+
 def test_resuming_gives_bit_identical_weights(tmp_path, pictures, quick):
     whole = run(tmp_path / "whole", pictures, quick)
     run(tmp_path / "cut", pictures, quick, report=lambda progress: progress.step < 3)

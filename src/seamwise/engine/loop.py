@@ -58,6 +58,7 @@ def fit(
     device: str = "auto",
     report: Report = lambda progress: None,
     constrain: Callable[[Network], None] | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Train a network and write it, with log, curve and checkpoint, to a folder.
 
@@ -79,6 +80,8 @@ def fit(
     constrain : function, optional
         Called on the first weights and on those after each step, which it may change in place. It must be linear, as
         tied weights are: the moving average of weights that obey then obeys too.
+    start : mapping, optional
+        The first weights, by name; drawn at random by default.
 
     Returns
     -------
@@ -104,6 +107,8 @@ def fit(
     )
     torch.manual_seed(settings.seed)
     weights = place(build_net(task.info.architecture), chosen)
+    if start is not None:
+        weights.load_state_dict(start)
     if constrain:
         constrain(weights)
     average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)

@@ -73,6 +73,8 @@ class FusionSettings(RunSettings):
     picture_weight : float
         Of HF-Seg: add to the cross entropy this times the NPS, α = 6, between the picture that it selects and the
         truth.
+    start : str, optional
+        A shipped model or a model file of the same architecture, whose weights the training starts from.
     simulation : Simulation
     width, steps, learning_rate, seed, …
         See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network in both orders.
@@ -89,6 +91,7 @@ class FusionSettings(RunSettings):
     bounds: bool = True
     symmetric: bool = True
     picture_weight: Annotated[float, Field(ge=0)] = 0.0
+    start: str | None = None
     simulation: Simulation = Simulation()
     batch_size: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3

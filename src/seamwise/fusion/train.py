@@ -13,7 +13,7 @@ from seamwise.engine.loop import Report, check_output, fit, recorded
 from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pair
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
-from seamwise.io.models import Architecture, FusionInfo
+from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
 from seamwise.io.photo import photo_header
 from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
 from seamwise.metrics.fusion import psnr, ssim
@@ -58,7 +58,7 @@ def train(
     ------
     ValueError
         There are no pictures, or one is no photograph in grey or RGB; the checkpoint belongs to other settings or
-        pictures; the loss is no longer finite.
+        pictures; the weights of `settings.start` do not fit; the loss is no longer finite.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from.
     """
@@ -67,9 +67,25 @@ def train(
     check_output(output, resume=resume)
     for picture in (*training, *validation):
         photo_header(picture.image)  # says now what could not be read in the middle of the run
-    task = _Fusion(_describe(settings, training, validation), settings, training, validation)
-    constrain = _tie if settings.symmetric else None
-    return fit(task, settings, output=output, resume=resume, device=device, report=report, constrain=constrain)
+    info = _describe(settings, training, validation)
+    start = None if settings.start is None else _first_weights(settings.start, info)
+    return fit(
+        _Fusion(info, settings, training, validation), settings, output=output, resume=resume, device=device,
+        report=report, constrain=_tie if settings.symmetric else None, start=start,
+    )  # fmt: skip
+
+
+def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
+    """Read the weights of a model that fits the network to be trained."""
+    weights, found = load_model(model_path(start, FusionInfo), FusionInfo)
+    if (found.architecture, found.output) != (info.architecture, info.output):
+        raise ValueError(
+            f"start: {start} is a network for a {found.output} with {found.architecture}, not for a {info.output} with "
+            f"{info.architecture}: give network, width, depth and norm their values, or leave start out"
+        )
+    if info.training["settings"]["symmetric"] and not found.training.get("settings", {}).get("symmetric"):
+        raise ValueError(f"start: the weights of {start} are not tied: set symmetric = false, or leave start out")
+    return weights
 
 
 def _tie(net: Network) -> None:
