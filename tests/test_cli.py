@@ -148,7 +148,7 @@ def test_channels_are_chosen_by_number(run, tmp_path, model):
     (["segment", "{images}", "--channel", "red"], "--channel must be a number"),
     (["segment", "{images}", "--device", "warp"], "device 'warp'"),
     (["train", "{images}/none"], "none does not exist"),
-    (["train", "{images}", "--settings", "{images}/missing.toml"], "missing.toml"),
+    (["train", "{images}", "--settings", "{images}/missing.toml"], "missing.toml does not exist: check"),
     (["train", "{images}", "--loss", "hinge"], "setting loss"),
     (["train", "{images}", "--learning-rate", "-1"], "setting learning_rate"),
 ])  # fmt: skip

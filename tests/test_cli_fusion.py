@@ -44,7 +44,7 @@ def burst(tmp_path):
 def test_fuse_writes_a_sharp_picture_with_the_model_that_ships(run, burst, tmp_path):
     code, out, err = run("fuse", burst / "a.png", burst / "b.png", "-o", tmp_path / "sharp.png", "--no-align")
     assert code == 0
-    assert f"the result is in {tmp_path / 'sharp.png'}" in out
+    assert f"the result is in {tmp_path / 'sharp.png'}\n" in out
     assert "2 frames, 240 × 200 pixels" in err
     sharp = read_photo(tmp_path / "sharp.png").pixels.astype(float)
     truth = astronaut()[:200, 100:340].astype(float)
@@ -53,11 +53,12 @@ def test_fuse_writes_a_sharp_picture_with_the_model_that_ships(run, burst, tmp_p
 
 
 def test_fuse_with_everything_asked_for(run, burst, tmp_path):
-    code, *_ = run(
+    code, out, _ = run(
         "fuse", burst, "-o", tmp_path / "sharp.tif", "--method", "gff", "--motion", "homography", "--no-exposure",
         "--full-size", "--alignment", tmp_path / "a.json", "--depth-map", "--focus-maps",
     )  # fmt: skip
     assert code == 0
+    assert f"the result is in {tmp_path / 'sharp.tif'}, with its maps beside it\n" in out
     written = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert written == ["a.json", "sharp.tif", "sharp_depth.png", "sharp_focus_0.png", "sharp_focus_1.png"]
     assert read_photo(tmp_path / "sharp.tif").pixels.shape == (200, 240, 3)
@@ -83,7 +84,7 @@ def test_a_folder_of_bursts_goes_on_after_a_bad_one(run, burst, tmp_path):
     (("burst", "-o", "x.png", "--method", "nuclei-2d"), "is for segmentation"),
     (("burst", "-o", "x.png", "--mode", "both"), "--mode must be sequence or together, not 'both'"),
     (("burst", "-o", "x.png", "--motion", "wild"), "--motion must be affine or homography"),
-    (("burst", "-o", "x.png", "--mode", "together", "--method", "gff", "--no-align"), "options of networks"),
+    (("burst", "-o", "x.png", "--mode", "together", "--method", "gff", "--no-align"), "mode is an option of networks"),
     (("burst", "-o", "x.png", "--mode", "together", "--method", "focus-reg"), "needs a network that selects"),
     (("nothing", "-o", "x.png"), "nothing"),
     (("burst", "other.png", "-o", "x.png"), "is grey"),
@@ -148,6 +149,7 @@ def test_train_fusion_then_fuse_then_info(run, burst, pictures, tmp_path):
     (("--loss", "l3"), "setting loss: "),
     (("--loss", "l1"), "options of network 'picture'"),
     (("--settings", "bad.toml"), "there is no setting sigma in bad.toml"),
+    (("--settings", "no.toml"), "settings file no.toml does not exist: check its name and folder"),
     (("--hold-out-every", "9"), "one of each is needed"),
 ])  # fmt: skip
 def test_bad_training_calls_are_one_line(run, pictures, tmp_path, monkeypatch, arguments, word):

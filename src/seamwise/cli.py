@@ -417,7 +417,9 @@ def fuse(
             total = outcome.total
     if failed == total == 1:
         raise typer.Exit(2)
-    _say(f"{failed} of {total} bursts failed; the others are in {output}" if failed else f"the result is in {output}")
+    beside = ", with its maps beside it" if (depth_map or focus_maps) and output.is_file() else ""
+    done = f"the result is in {output}{beside}"
+    _say(f"{failed} of {total} bursts failed; the others are in {output}" if failed else done)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -641,6 +643,8 @@ def _settings(kind: "type[AnySettings]", path: Path | None, given: dict[str, Any
     if path is not None:
         if path.is_dir():
             raise IsADirectoryError(f"settings {path} is a folder: give a TOML file")
+        if not path.exists():
+            raise FileNotFoundError(f"settings file {path} does not exist: check its name and folder")
         try:
             fields = tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,18 @@ def test_bad_plans_are_named(tmp_path, monkeypatch):
         plan([tmp_path / "no"], tmp_path / "out")
     with pytest.raises(ValueError, match=r"cannot write .*z\.webp: a picture ends in"):
         plan([folder], tmp_path / "z.webp")
+    (tmp_path / "in").mkdir()
+    save_burst(tmp_path / "in" / "cup")
+    with pytest.raises(FileNotFoundError) as caught:
+        plan([tmp_path / "in"], tmp_path / "all.jpg")
+    assert str(caught.value) == (
+        f"folder {tmp_path / 'in'} holds no image but folders of them, as cup: to fuse each, name a folder as output, "
+        f"-o {tmp_path / 'all'}"
+    )
+    for frame in (tmp_path / "in" / "cup").iterdir():
+        frame.unlink()
+    with pytest.raises(FileNotFoundError, match="holds no image; expected"):
+        plan([tmp_path / "in"], tmp_path / "all.jpg")
     monkeypatch.chdir(folder)
     assert plan(["."], tmp_path / "out")[0].output.name == "burst.png"
 
@@ -158,11 +171,22 @@ def test_bad_plans_are_named(tmp_path, monkeypatch):
 def test_options_are_checked_at_the_call_and_nothing_is_made(tmp_path):
     folder = save_burst(tmp_path / "burst")
     for options in ({"mode": "together"}, {"tile": 300}):
-        with pytest.raises(ValueError, match="options of networks"):
+        with pytest.raises(ValueError, match="is an option of networks"):
             fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", **options))
     with pytest.raises(FileNotFoundError, match=r"cannot write .*a\.json"):
         fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", alignment=tmp_path / "no" / "a.json"))
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files, even of root")
+def test_a_folder_that_takes_no_files_is_said_before_the_work(tmp_path):
+    folder, said = save_burst(tmp_path / "burst"), []
+    (outcome,) = run([folder], Path("/proc/sharp.png"), announce=said.append)
+    assert outcome.failed
+    assert outcome.messages == ("cannot write /proc/sharp.png: its folder takes no new files; choose another",)
+    with pytest.raises(OSError, match=r"cannot write /proc/a\.json: its folder takes no new files"):
+        run([folder], tmp_path / "a.png", align=True, alignment=Path("/proc/a.json"), announce=said.append)
+    assert said == []
 
 
 def test_what_is_about_to_be_done_is_said_with_its_memory(tmp_path):

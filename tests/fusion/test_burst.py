@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from seamwise.fusion.burst import Burst, find_frames
@@ -54,6 +57,21 @@ def test_frames_that_differ_are_named(tmp_path):
         Burst([first])
     with pytest.raises(ValueError, match="two frames or more, not 0"):
         Burst([])
+
+
+def test_one_file_that_is_a_burst_itself_is_told_so(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.zeros((3, 5, 7), np.uint8), photometric="minisblack")
+    with pytest.raises(ValueError, match=r"x\.tif as TIFF: it has 3 pages, a burst of its own; split it"):
+        Burst([tmp_path / "x.tif"])
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_name_is_not_a_list_of_frames(kind):
+    with pytest.raises(TypeError) as caught:
+        Burst(kind("bursts/cup"))
+    assert str(caught.value) == (
+        "frames must be a list of pictures or files, not 'bursts/cup': give e.g. sorted(Path('bursts/cup').iterdir())"
+    )
 
 
 def test_arrays_of_other_shapes_types_and_ranges_are_named():

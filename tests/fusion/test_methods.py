@@ -182,8 +182,11 @@ def test_the_tile_goes_to_the_network(selector):
 def test_options_of_networks_do_not_go_with_classical_methods():
     sources, _ = frames()
     for option in ({"mode": "together"}, {"near": True}, {"near": False}, {"tile": 512}):
-        with pytest.raises(ValueError, match="options of networks; the method gff has none"):
+        name, *_ = option
+        with pytest.raises(ValueError, match=f"^{name} is an option of networks: leave it out with the method gff$"):
             fuse(sources, model="gff", **option)
+    with pytest.raises(ValueError, match=r"^mode, tile are options of networks: leave them out with the method gff$"):
+        fuse(sources, model="gff", mode="together", tile=512)
 
 
 def test_the_device_goes_to_the_method_that_can_use_one():

@@ -3,10 +3,11 @@
 import errno
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
-from seamwise.io.atomic import atomic_path
+from seamwise.io.atomic import atomic_path, check_writable, make_folder
 
 
 def names(folder):
@@ -118,6 +119,30 @@ def test_missing_folder(tmp_path):
     ):
         pytest.fail("the block must not run")
     assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files, even of root")
+def test_folder_takes_no_files():
+    with (
+        pytest.raises(OSError, match=r"cannot write /proc/x\.tif: its folder takes no new files; choose another"),
+        atomic_path("/proc/x.tif"),
+    ):
+        pytest.fail("the block must not run")
+    for folder in ("/proc/a", "/proc/a/b"):
+        with pytest.raises(OSError, match=f"cannot write {folder}: its folder takes no new files"):
+            make_folder(folder)
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    (tmp_path / "old.tif").write_text("old")
+    for name in ("old.tif", "new.tif"):
+        check_writable(tmp_path / name)
+    assert names(tmp_path) == ["old.tif"]
+    assert (tmp_path / "old.tif").read_text() == "old"
+    with pytest.raises(FileNotFoundError, match=r"x\.tif: its folder does not exist; create it first"):
+        check_writable(tmp_path / "no" / "x.tif")
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        check_writable(tmp_path)
 
 
 def test_folder_is_a_file(tmp_path):

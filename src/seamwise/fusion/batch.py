@@ -16,7 +16,7 @@ from seamwise.fusion.align import Model as Motion
 from seamwise.fusion.burst import Burst, find_frames, natural_order
 from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method, method_of
 from seamwise.fusion.predict import TILE, Mode, Model
-from seamwise.io.atomic import atomic_path, make_folder
+from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.images import SUFFIXES, find_images
 from seamwise.io.outcome import Outcome, naming
 from seamwise.io.photo import JPEG_EXIF_LIMIT, JPEG_SIDE_LIMIT, write_photo
@@ -172,6 +172,7 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
         An input is not there, or one burst has no picture.
     """
     if _is_picture(output):
+        _check_frames_inside(inputs, output)
         jobs = [Job(tuple(find_frames(inputs)), output)]
     elif output.suffix and not output.is_dir():
         raise ValueError(f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix")
@@ -281,6 +282,7 @@ def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, an
     there = next((path for path in job.outputs(options) if path.exists()), None)
     if there is not None and not overwrite:
         raise FileExistsError(f"{there} is there already: --overwrite replaces it")
+    check_writable(job.output)
     needed = memory_estimate(burst.shape, method=model, aligned=options.align, tile=options.tile)
     _check_memory(needed)
     size = " × ".join(str(length) for length in burst.shape[1::-1])
@@ -349,6 +351,24 @@ def _is_picture(output: Path) -> bool:
     return output.suffix.lower() in SUFFIXES and not output.is_dir()
 
 
+def _check_frames_inside(inputs: Sequence[str | Path], output: Path) -> None:
+    """Raise FileNotFoundError if what is given as one burst is a folder of bursts."""
+    for folder in (Path(given) for given in inputs if Path(given).is_dir()):
+        inside = [inner for inner in burst_folders(folder)[0] if inner != folder and _holds_images(inner)]
+        if inside:
+            raise FileNotFoundError(
+                f"folder {folder} holds no image but folders of them, as {inside[0].name}: to fuse each, name a folder "
+                f"as output, -o {output.with_suffix('')}"
+            )
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        return bool(find_images(folder))
+    except FileNotFoundError:
+        return False
+
+
 def _jobs_of(given: Path, output: Path) -> list[Job]:
     if given.is_file():
         raise ValueError(f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png")
@@ -373,8 +393,8 @@ def _check_alignment_file(options: Options, single: bool) -> None:
         return
     if not single or not options.align:
         raise ValueError("an alignment file goes with one burst that is aligned: leave it out")
-    if file.is_dir() or not file.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {file}: it is a folder, or lies in none; name a file")
+    if file.is_dir() or not file.exists():
+        check_writable(file)
 
 
 def _check_memory(needed: int) -> None:

@@ -42,7 +42,7 @@ class Burst(Sequence[Picture]):
     ValueError
         There are fewer than two frames, or they differ. Only the headers of files are read for that.
     TypeError
-        An array is of another type.
+        An array is of another type; or `frames` is one name, not a list.
     OSError
         A file is missing or not readable.
 
@@ -54,8 +54,15 @@ class Burst(Sequence[Picture]):
     """
 
     def __init__(self, frames: Sequence[Frame]) -> None:
+        if isinstance(frames, str | os.PathLike):  # a string would be taken for a list of its letters
+            name = os.fspath(frames)
+            raise TypeError(
+                f"frames must be a list of pictures or files, not {name!r}: give e.g. sorted(Path({name!r}).iterdir())"
+            )
         self.frames = [frame if isinstance(frame, np.ndarray) else Path(frame) for frame in frames]
         if len(self.frames) < 2:
+            for frame in self.frames:
+                _header(frame, "frame 0")  # a file of several pages is told to be split
             given = f": {self.frames[0]}" if self.frames and isinstance(self.frames[0], Path) else ""
             raise ValueError(f"a burst has two frames or more, not {len(self.frames)}{given}")
         self.names = tuple(

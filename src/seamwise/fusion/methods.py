@@ -119,7 +119,7 @@ def fuse(
         Fewer than two frames, frames that differ in size, type or channels; a frame that cannot be aligned
         (`AlignmentError`), that is damaged or leaves 0..1; a classical method with an option that is a network's.
     TypeError
-        Frames of another type.
+        Frames of another type, or one name instead of a list.
     FileNotFoundError
         No such file or model.
 
@@ -214,8 +214,11 @@ def method_of(
         There is no such model.
     """
     if isinstance(model, str) and model in CLASSICAL:
-        if mode != "sequence" or near is not None or tile is not None:
-            raise ValueError(f"mode, near and tile are options of networks; the method {model} has none of them")
+        of_networks = {"mode": mode != "sequence", "near": near is not None, "tile": tile is not None}
+        given = [name for name, is_given in of_networks.items() if is_given]
+        if given:
+            are, them = ("is an option", "it") if len(given) == 1 else ("are options", "them")
+            raise ValueError(f"{', '.join(given)} {are} of networks: leave {them} out with the method {model}")
         method = CLASSICAL[model]
         return partial(method.fuse, **({"device": device} if method.takes_device else {})), method.passes
     network = load_method(model, device=device) if isinstance(model, str | Path) else model

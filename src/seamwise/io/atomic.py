@@ -50,10 +50,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(6)}{''.join(target.suffixes[-2:])}")
+    target, temporary = _places(path)
     try:
         # created here, not by tempfile, so that the file's permissions follow the user's umask
         temporary.open("xb").close()
@@ -68,6 +65,23 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         _remove(temporary)
         raise
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before the work whether `atomic_path` could begin to write there; leaves nothing behind.
+
+    Raises
+    ------
+    OSError
+        As `atomic_path`.
+    """
+    _, temporary = _places(Path(path))
+    try:
+        temporary.open("xb").close()
+    except OSError as error:
+        raise _explained(error, Path(path)) from error
+    finally:
+        _remove(temporary)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -86,6 +100,14 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         raise _explained(error, Path(path)) from error
 
 
+def _places(path: Path) -> tuple[Path, Path]:
+    """Where the file goes in the end, and the temporary file before."""
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
+    target = Path(os.path.realpath(path))
+    return target, target.with_name(f".{secrets.token_hex(6)}{''.join(target.suffixes[-2:])}")
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
@@ -101,6 +123,8 @@ def _remove(path: Path) -> None:
 
 def _explained(error: OSError, path: Path) -> OSError:
     reason = _MEND.get(error.errno or 0, error.strerror or str(error))
+    if error.errno == errno.ENOENT and Path(error.filename or path).parent.is_dir():  # as in /proc
+        reason = "its folder takes no new files; choose another"
     explained = type(error)(f"cannot write {path}: {reason}")
     explained.errno = error.errno
     return explained

@@ -459,8 +459,10 @@ def _check_page(page: Any) -> None:
         raise UnsupportedError("its first page is only a preview (a raw file?); export the photograph as TIFF")
     if bits == 1:
         raise UnsupportedError("it is black and white (1 bit); convert it to 8-bit grey first")
-    if page.dtype not in (np.uint8, np.uint16) or bits != 8 * page.dtype.itemsize:
-        raise UnsupportedError(f"its pixels are {page.dtype} of {bits} bits; save it as uint8 or uint16")
+    whole = page.dtype is not None and bits == 8 * page.dtype.itemsize
+    if not whole or page.dtype not in (np.uint8, np.uint16):
+        kind = f"are {page.dtype}" if whole else f"have {bits} bits"
+        raise UnsupportedError(f"its pixels {kind}; save it as uint8 or uint16")
     if colours not in _COLOURS or (colours == "YCBCR" and page.compression.name != "JPEG"):
         raise UnsupportedError(f"its colours are {colours}; convert it to RGB first")
     alpha = len(page.extrasamples) == 1 and page.extrasamples[0] in ALPHA
