@@ -430,7 +430,7 @@ def test_frames_as_long_as_can_be_warped_are_warped(shape):
     matrices[1, :2, 2] = 1.5
     alignment = Alignment(matrices, np.ones((2, math.prod(shape[2:]))), shape[:2], 0, ("a", "b"))
     half = np.full(shape, 0.5, np.float32)
-    np.testing.assert_allclose(alignment.apply(half, 1), half[2:, 2:], rtol=1e-6)
+    np.testing.assert_allclose(alignment.apply(half, 1), half[1:, 1:], rtol=1e-6)
 
 
 def test_frames_of_two_sizes_are_refused():
@@ -479,15 +479,17 @@ def test_the_common_box_of_whole_shifts_written_out():
     assert shifted((0, 0), (0, 0)).common == (0, 6, 0, 8)
 
 
-def test_a_shift_of_half_a_pixel_costs_a_whole_one():
-    assert shifted((0, 0), (0.5, 0)).common == (0, 6, 1, 8)
-    assert shifted((0, 0), (-0.5, -0.5)).common == (0, 5, 0, 7)
+def test_a_shift_of_half_a_pixel_costs_none_and_more_a_whole_one():
+    assert shifted((0, 0), (0.5, 0)).common == (0, 6, 0, 8)
+    assert shifted((0, 0), (-0.5, -0.5)).common == (0, 6, 0, 8)
+    assert shifted((0, 0), (0.51, 0)).common == (0, 6, 1, 8)
+    assert shifted((0, 0), (-0.51, -0.51)).common == (0, 5, 0, 7)
+    assert shifted((0, 0), (1.5, 0)).common == (0, 6, 1, 8)
 
 
 def test_rounding_costs_no_pixel():
-    nothing = 0.1 + 0.2 - 0.3
-    assert nothing > 0
-    assert shifted((0, 0), (nothing, -nothing)).common == (0, 6, 0, 8)
+    half = 0.5 + 1e-9
+    assert shifted((0, 0), (half, -half)).common == (0, 6, 0, 8)
 
 
 def is_covered(matrices, shape):
@@ -496,7 +498,8 @@ def is_covered(matrices, shape):
     for y, x in np.ndindex(*shape):
         for matrix in matrices:
             a, b, w = np.linalg.inv(matrix) @ (x, y, 1)
-            covered[y, x] &= -1e-6 <= a / w <= shape[1] - 1 + 1e-6 and -1e-6 <= b / w <= shape[0] - 1 + 1e-6
+            covered[y, x] &= -0.5 - 1e-6 <= a / w <= shape[1] - 0.5 + 1e-6
+            covered[y, x] &= -0.5 - 1e-6 <= b / w <= shape[0] - 0.5 + 1e-6
     return covered
 
 

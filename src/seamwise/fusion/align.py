@@ -68,7 +68,8 @@ class Alignment:
     names : tuple of str
         One per frame, for messages.
     common : (y0, y1, x0, x1)
-        The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers; of equal ones the topmost.
+        The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers, to the outer edges of its pixels,
+        so that a shift of up to half a pixel costs none; of equal ones the topmost.
 
     Raises
     ------
@@ -638,8 +639,9 @@ def _covered_columns(matrices: Matrix, shape: tuple[int, int]) -> tuple[NDArray[
     first, last = np.zeros(height, np.int64), np.full(height, width - 1)
     y = np.arange(height)
     for to_x, to_y, to_w in np.linalg.inv(matrices):
-        # a pixel is covered if 0 ≤ x ≤ width − 1 and 0 ≤ y ≤ height − 1 in the frame: four lines a·x + b·y + c ≥ 0
-        for line in (to_x, (width - 1) * to_w - to_x, to_y, (height - 1) * to_w - to_y):
+        # a pixel is covered if −½ ≤ x ≤ width − ½ and −½ ≤ y ≤ height − ½ in the frame: four lines a·x + b·y + c ≥ 0
+        left, top = to_x + to_w / 2, to_y + to_w / 2
+        for line in (left, width * to_w - left, top, height * to_w - top):
             a, b, c = line / np.hypot(*line[:2])
             offset = b * y + c + 1e-6  # a pixel on the border is covered, in spite of rounding
             if abs(a) < 1e-12:
