@@ -4,6 +4,7 @@ python benchmarks/fusion.py synthetic ../shared/data/fusion/bsds500    # 100 pai
 python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500       # the two modes on made-up bursts of 5
 python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs     # real pairs: Q_G, Q_P, Q_S, Q_CB
 python benchmarks/fusion.py speed                                      # a 520×520 colour pair
+python benchmarks/fusion.py metrics                                    # the seven metrics of one 520×520 triple
 python benchmarks/fusion.py memory [--frames 100] [--megapixels 24]    # peak memory of a large burst from files
 
 `--methods` names methods or model files; `--quick` takes a tenth of the pictures.
@@ -26,6 +27,7 @@ from skimage.data import astronaut, coffee
 
 from seamwise.fusion import Simulation, find_pictures, fuse, make_pair, split
 from seamwise.fusion.batch import memory_estimate
+from seamwise.fusion.measure import METRICS
 from seamwise.fusion.methods import CLASSICAL
 from seamwise.fusion.predict import load
 from seamwise.io.photo import read_photo, write_photo
@@ -113,27 +115,47 @@ def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]
 def real(folder: Path, names: Sequence[str], quick: bool) -> None:
     found = sorted(folder.glob("*-A.jpg"))[: 2 if quick else None]
     grey = [[metrics.to_grey(read_photo(p).pixels) for p in (a, _other(a))] for a in found]
-    columns = {"Q_MI": metrics.q_mi, "Q_TE": metrics.q_te, "Q_NCIE": metrics.q_ncie, "Q_G": metrics.q_g,
-               "Q_P": metrics.q_p, "Q_S": metrics.q_s, "Q_CB": metrics.q_cb}  # fmt: skip
-    print(f"\n{len(found)} pairs\n\n| | " + " | ".join(columns) + " |\n|---" + "|---" * len(columns) + "|")
+    columns = " | ".join(name.upper() for name in METRICS)
+    print(f"\n{len(found)} pairs\n\n| | {columns} |\n|---" + "|---" * len(METRICS) + "|")
     results: dict[str, list[NDArray[np.float64]]] = {"source A": [a for a, _ in grey], "source B": [b for _, b in grey]}
     for name, method in methods(names).items():
         results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in found]
     for name, images in results.items():
-        scores = [[q(a, b, f) for q in columns.values()] for (a, b), f in zip(grey, images, strict=True)]
-        print(line(name, scores, (4,) * len(columns)), flush=True)
+        scores = [[q(a, b, f) for q in METRICS.values()] for (a, b), f in zip(grey, images, strict=True)]
+        print(line(name, scores, (4,) * len(METRICS)), flush=True)
 
 
 def _other(path: Path) -> Path:
     return path.with_name(path.name.replace("-A.", "-B."))
 
 
-def speed(names: Sequence[str]) -> None:
-    """Rounds over all methods in turn, so that a busy moment meets them all alike."""
+def colour_pair() -> list[NDArray[np.uint8]]:
+    """Two sources of 520×520."""
     image = np.concatenate([astronaut(), astronaut()[:8]], 0)
     image = np.concatenate([image, image[:, :8]], 1)
     pair = focus_pair(image, np.tri(520, dtype=bool), sigma=3.0)
-    sources = [as_levels(pair.a), as_levels(pair.b)]
+    return [as_levels(pair.a), as_levels(pair.b)]
+
+
+def metrics_speed() -> None:
+    sources = colour_pair()
+    triple = [metrics.to_grey(image) for image in (*sources, fuse(sources, model="gff").image)]
+    times: dict[str, list[float]] = {name: [] for name in METRICS}
+    for _ in range(13):
+        for name, metric in METRICS.items():
+            begin = time.perf_counter()
+            metric(*triple)
+            times[name].append(time.perf_counter() - begin)
+    print("\n| | seconds for a 520 × 520 triple |\n|---|---|")
+    totals = [sum(values) for values in zip(*times.values(), strict=True)][1:]
+    for name, values in times.items():
+        print(f"| {name} | {statistics.median(values[1:]):.3f} |")
+    print(f"| all seven | {statistics.median(totals):.3f} |")
+
+
+def speed(names: Sequence[str]) -> None:
+    """Rounds over all methods in turn, so that a busy moment meets them all alike."""
+    sources = colour_pair()
     ready = methods(names)
     times: dict[str, list[float]] = {name: [] for name in ready}
     for round_ in range(12):
@@ -182,7 +204,7 @@ def peak(folder: Path, names: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["synthetic", "bursts", "real", "speed", "memory", "peak"])
+    parser.add_argument("what", choices=["synthetic", "bursts", "real", "speed", "metrics", "memory", "peak"])
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--quick", action="store_true")
@@ -195,6 +217,8 @@ if __name__ == "__main__":
         with_data[given.what](given.data, given.methods, given.quick)
     elif given.what == "speed":
         speed(given.methods)
+    elif given.what == "metrics":
+        metrics_speed()
     elif given.what == "memory":
         memory(given.methods, given.frames, given.megapixels)
     else:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import runpy
 import sys
 from argparse import Namespace
@@ -353,6 +354,29 @@ def test_figure_55_is_judged_against_both_rivals(scripts, own, alone, filtered):
     results["non-local means, then gff"] = row((30, 30, 30, 30))
     assert scripts.fig55.verdict(results, "fusing alone").endswith(alone)
     assert scripts.fig55.verdict(results, "filtering before fusing").endswith(filtered)
+
+
+# --- Figures 48 to 50
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((0.3, 0.6, 0.2), "**holds**: NPS6 has the least error. .* with L1, NPS6;"),
+        ((0.1, 0.6, 0.5), "**does not hold**: L1 has the least error. .* with L1;"),
+        ((0.7, 0.6, 0.5), "**holds**: NPS6 .* with none;"),
+    ],
+)
+def test_the_loss_with_the_least_error_converged_best(scripts, ends, said):
+    """Errors of 1 at the first snapshot."""
+    results = {
+        loss: [{"l1": 1.0, "ssim": 0.1}, {"l1": end, "ssim": 0.5}]
+        for loss, end in zip(("l1", "l2", "nps"), ends, strict=True)
+    }
+    text = scripts.fig48_50.table(results, 0.25)
+    assert re.search(said.replace("**", r"\*\*"), text)
+    assert f"| L2 | {ends[1]:.4f} | 0.5000 |" in text
+    assert "| mean of both sources | 0.2500 | |" in text
 
 
 # --- Table 10

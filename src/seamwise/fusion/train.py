@@ -68,7 +68,7 @@ def train(
     for picture in (*training, *validation):
         photo_header(picture.image)  # says now what could not be read in the middle of the run
     info = _describe(settings, training, validation)
-    start = None if settings.start is None else _first_weights(settings.start, info)
+    start = None if settings.start is None or resume else _first_weights(settings.start, info)
     return fit(
         _Fusion(info, settings, training, validation), settings, output=output, resume=resume, device=device,
         report=report, constrain=_tie if settings.symmetric else None, start=start,
