@@ -13,7 +13,7 @@ from PIL import Image
 
 from seamwise.fusion.align import Alignment
 from seamwise.fusion.align import Model as Motion
-from seamwise.fusion.burst import Burst, find_frames, natural_order
+from seamwise.fusion.burst import Burst, burst_folders, check_outside, find_frames
 from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method, method_of
 from seamwise.fusion.predict import TILE, Mode, Model
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
@@ -190,50 +190,6 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
                 raise ValueError(f"two bursts would both write {path}: rename the folder of one")
             written[place] = job
     return jobs
-
-
-def burst_folders(folder: Path) -> tuple[list[Path], str]:
-    """Return the folders of bursts that a folder stands for, and a note if it leaves some out.
-
-    A folder of pictures is one burst itself, otherwise each of its subfolders is one, in natural order. Hidden files
-    and folders do not count, as for `io.images.find_images`. Subfolders beside pictures are passed over: this the note
-    says in one line; it is empty if there are none.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> for name in ("cup10", "cup9", ".trash"):
-    ...     (folder / name).mkdir()
-    >>> [path.name for path in burst_folders(folder)[0]]
-    ['cup9', 'cup10']
-    """
-    inside = sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
-    try:
-        picture, *_ = find_images(folder)
-    except FileNotFoundError:
-        return inside or [folder], ""
-    if not inside:
-        return [folder], ""
-    return [folder], (
-        f"{folder} holds pictures, as {picture.name}: its subfolders, as {inside[0].name}, are passed over; "
-        "move one or the other"
-    )
-
-
-def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = True) -> None:
-    """Check that results in a folder would not be taken for frames by the next run.
-
-    Raises
-    ------
-    ValueError
-        The folder is one of the inputs, or, if `nested`, lies somewhere in one.
-    """
-    place = folder.resolve()
-    for given in (Path(given) for given in inputs):
-        inside = place == given.resolve() or (nested and given.resolve() in place.parents)
-        if given.is_dir() and inside:
-            raise ValueError(f"results in {folder} would be taken for frames by the next run: write outside of {given}")
 
 
 def memory_estimate(

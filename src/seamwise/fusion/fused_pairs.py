@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seamwise.fusion.batch import burst_folders
-from seamwise.fusion.burst import find_frames
+from seamwise.fusion.burst import burst_folders, find_frames
 from seamwise.io.images import by_stem, find_images, stem
 
 DUMMIES = ("source A", "source B")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.batch import check_outside
+from seamwise.fusion.burst import check_outside
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.jsonfile import write_json
