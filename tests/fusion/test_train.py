@@ -49,6 +49,14 @@ def test_a_training_starts_from_the_weights_of_a_model(tmp_path, pictures, quick
     )
 
 
+def test_resuming_needs_the_first_weights_no_more(tmp_path, pictures, quick):
+    run(tmp_path / "first", pictures, quick)
+    model = tmp_path / "first" / "model.safetensors"
+    run(tmp_path / "second", pictures, replace(quick, start=str(model)), report=lambda progress: progress.step < 3)
+    model.unlink()
+    run(tmp_path / "second", pictures, replace(quick, start=str(model)), resume=True)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
