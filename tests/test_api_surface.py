@@ -47,7 +47,7 @@ PUBLIC = {
         "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",
     },
     "seamwise.synth": {
-        "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "weaken",
+        "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "weaken",
     },
     "seamwise.fusion": {
         "Aligned", "Alignment", "AlignmentError", "Fused", "Fusion", "FusionSettings", "SegmentedPicture",
@@ -59,7 +59,8 @@ PUBLIC = {
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Progress", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
-        "combine", "find_pairs", "load", "read_pair", "segment", "train", "tune",
+        "combine", "find_pairs", "load", "read_pair", "segment", "train", "tune", "Segmented", "segment_slices",
+        "segment_volume", "stitch",
     },
 }  # fmt: skip
 

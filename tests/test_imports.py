@@ -15,8 +15,8 @@ ROWS = [
     {"cli"},
     {"segmentation", "fusion", "analysis"},
     {"engine"},
-    {"losses", "nets", "decode", "metrics", "weights", "tiling", "io", "synth"},
-    {"labels"},
+    {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
+    {"labels", "tiling"},
 ]
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seamwise.tiling import Tile, blend, tiles
+from seamwise.tiling import Blocks, Tile, blend, grown, tiles, within
 
 
 @pytest.mark.parametrize("shape", [(100,), (37, 200), (1, 64), (20, 70, 33)])
@@ -72,6 +72,57 @@ def test_blending_is_the_weighted_sum():
         expected[tile.box] += i * tile.weight
     result = np.concatenate([slab for _, slab in blend((20, 30), parts, compute, channels=1)], 1)[0]
     np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((10,), (4,)), ((7, 9), (3, 9)), ((5, 1, 8), (2, 3, 1)), ((6, 6), (6, 7))])
+def test_blocks_cover_each_pixel_once_in_scan_order(shape, size):
+    blocks, times, numbers = Blocks(shape, size), np.zeros(shape, int), np.zeros(shape, int)
+    for number in range(len(blocks)):
+        box = blocks.box(number)
+        assert all(0 < s.stop - s.start <= length for s, length in zip(box, size, strict=True))
+        assert all(s.start % length == 0 for s, length in zip(box, size, strict=True))
+        times[box] += 1
+        numbers[box] = number
+    assert (times == 1).all()
+    corners = [[s.start for s in blocks.box(number)] for number in range(len(blocks))]
+    assert corners == sorted(corners)
+    assert len(blocks) == np.prod(blocks.counts) == numbers.max() + 1
+
+
+def test_blocks_written_out():
+    blocks = Blocks((5, 7), (3, 4))
+    assert blocks.counts == (2, 2)
+    assert [blocks.box(number) for number in (1, 2)] == [(slice(0, 3), slice(4, 7)), (slice(3, 5), slice(0, 4))]
+    assert Blocks((5,), (9,)).box(0) == (slice(0, 5),)
+
+
+def test_blocks_that_meet_a_box_are_those_that_share_a_pixel():
+    blocks = Blocks((5, 7), (2, 3))
+    image = np.zeros((5, 7), int)
+    for number in range(len(blocks)):
+        image[blocks.box(number)] = number
+    starts = itertools.product(range(5), range(7))
+    for y, x in starts:
+        for height, width in itertools.product(range(1, 6 - y), range(1, 8 - x)):
+            box = slice(y, y + height), slice(x, x + width)
+            assert blocks.meeting(box) == np.unique(image[box]).tolist()
+
+
+@pytest.mark.parametrize("size", [(3,), (3, 0), (3, -1), (3, 3, 3)])
+def test_blocks_need_one_positive_size_per_axis(size):
+    with pytest.raises(ValueError, match=r"size must be one positive number per axis of \(5, 7\)"):
+        Blocks((5, 7), size)
+
+
+def test_a_box_grows_up_to_the_border_and_is_found_again():
+    box, shape = (slice(2, 4), slice(6, 9)), (9, 10)
+    around = grown(box, 3, shape)
+    assert around == (slice(0, 7), slice(3, 10))
+    assert grown(box, 0, shape) == box
+    assert grown(box, 99, shape) == (slice(0, 9), slice(0, 10))
+    image = np.arange(90).reshape(shape)
+    assert within(box, around) == (slice(2, 4), slice(3, 6))
+    assert np.array_equal(image[around][within(box, around)], image[box])
 
 
 def test_tiles_are_frozen():

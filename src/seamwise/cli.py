@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seamwise.io.outcome import Outcome
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
     from seamwise.segmentation import AnnotatedImage, Pair
+    from seamwise.segmentation.stream import Progress as StageProgress
 
 AnySettings = TypeVar("AnySettings")
 
@@ -66,6 +67,10 @@ app = typer.Typer(
 )
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Devices = Annotated[
+    int | None, typer.Option(min=1, help="GPUs of each machine that share every batch; on a CPU, processes.")
+]
+Nodes = Annotated[int | None, typer.Option(min=1, help="Machines that do, each started by torchrun or SLURM.")]
 Channel = Annotated[
     str | None, typer.Option(help="Channel number, from 0, or several as 0,2; default: all the image has.")
 ]
@@ -93,15 +98,30 @@ def segment(
     ] = None,
     tile: Annotated[int | None, typer.Option(min=1, help="Pixels per side that are computed at once.")] = None,
     flips: Annotated[bool, typer.Option("--flips", help="Average over mirror images: better, slower.")] = False,
+    mode: Annotated[
+        str | None, typer.Option(help="3d (a model for stacks) or 2d-stitch (a 2D model, slice by slice, stitched).")
+    ] = None,
+    stitch_iou: Annotated[
+        float | None, typer.Option(help="Of 2d-stitch: least IoU of a cell's parts in two slices; default 0.25.")
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Limit, e.g. 4GB; larger images go through block by block. Default: what is free."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; above 1 block by block.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler; block by block.")] = None,
+    zarr_version: Annotated[str | None, typer.Option(help="Of OME-Zarr to write: 0.5 (default) or 0.4.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there.")] = False,
     device: Device = "auto",
 ) -> None:
     """Find the cells of images; writes a label image for each.
 
-    Run again, it goes on with the images that have no labels yet. A file that cannot be read is named and
-    left out; the exit code is then 1.
+    An OME-Zarr image, a time series or an image too large for the memory goes through block by block and becomes
+    <stem>.ome.zarr; with -o the OME-Zarr image itself, its labels/cells. Run again, it goes on with what has no labels
+    yet. What cannot be read is named and left out; the exit code is then 1.
     """
-    from seamwise.segmentation.batch import Options, segment_files
+    from seamwise.segmentation.batch import Follow, Options, Resources, segment_files
+    from seamwise.segmentation.memory import parse_memory
 
     options = Options(
         model=model,
@@ -111,9 +131,17 @@ def segment(
         min_size=min_size,
         tile=tile,
         flips=flips,
+        mode=mode,  # type: ignore[arg-type]
+        stitch_iou=stitch_iou,
+        zarr_version=zarr_version,
     )
-    outcomes = segment_files(inputs, output, options, overlay=overlay, overwrite=overwrite, device=device)
-    _follow(outcomes, "segment", f"labels are in {output}", "no labels written")
+    resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
+    with _progress() as bar:
+        follow = Follow(bar.console.print, _of_blocks(bar))
+        outcomes = segment_files(
+            inputs, output, options, overlay=overlay, overwrite=overwrite, resources=resources, follow=follow
+        )
+        _follow(bar, outcomes, "segment", f"labels are in {output}", "no labels written")
 
 
 @app.command()
@@ -139,6 +167,8 @@ def train(
     hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: hold out every n-th image.")] = 7,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
     device: Device = "auto",
+    devices: Devices = None,
+    nodes: Nodes = None,
 ) -> None:
     """Train a model on a folder of images and masks.
 
@@ -146,6 +176,7 @@ def train(
     or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …; 0 is background, negative is ignored.
     Options given here win over --settings. Ctrl-C writes a checkpoint; --resume goes on from it.
     """
+    from seamwise.engine.devices import is_first_process
     from seamwise.engine.loop import check_output
     from seamwise.io.atomic import make_folder
     from seamwise.segmentation import TrainSettings, find_pairs
@@ -156,10 +187,11 @@ def train(
 
     given = {
         "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
-        "learning_rate": learning_rate, "seed": seed,
+        "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
     }  # fmt: skip
     chosen = _settings(TrainSettings, settings, {name: value for name, value in given.items() if value is not None})
     channels = _channels(channel)
+    quiet = not is_first_process(chosen.processes)
     make_folder(output)
     check_output(output, resume=resume)
     split = find_pairs(data, hold_out_every=hold_out_every)
@@ -167,11 +199,14 @@ def train(
         "ndim": chosen.ndim, "rule": chosen.normalization, "channel": channels, "axes": axes,
         "annotation": chosen.annotation,
     }  # fmt: skip
-    read = _read_pairs({**dict.fromkeys(split.training), **dict.fromkeys(split.validation)}, **options)
+    read = _read_pairs({**dict.fromkeys(split.training), **dict.fromkeys(split.validation)}, quiet=quiet, **options)
     training, validation = ([read[pair] for pair in pairs] for pairs in (split.training, split.validation))
-    with _following(output, chosen.steps, "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}") as report:
+    with _following(
+        output, chosen.steps, "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}", quiet=quiet
+    ) as report:
         model = train_model(training, validation, chosen, output=output, resume=resume, device=device, report=report)
-    _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
+    if not quiet:
+        _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
 
 
 @app.command()
@@ -196,6 +231,8 @@ def train_fusion(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
     device: Device = "auto",
+    devices: Devices = None,
+    nodes: Nodes = None,
 ) -> None:
     """Train a fusion network on pairs of different focus, made from sharp pictures.
 
@@ -203,6 +240,7 @@ def train_fusion(
     are then blurred in random shapes. Options given here win over --settings. Ctrl-C writes a checkpoint; --resume
     goes on from it.
     """
+    from seamwise.engine.devices import is_first_process
     from seamwise.engine.loop import check_output
     from seamwise.fusion.data import find_pictures, split
     from seamwise.fusion.settings import FusionSettings
@@ -211,17 +249,19 @@ def train_fusion(
 
     given = {
         "network": network, "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
-        "learning_rate": learning_rate, "seed": seed,
+        "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
     }  # fmt: skip
     chosen = _settings(FusionSettings, settings, {name: value for name, value in given.items() if value is not None})
+    quiet = not is_first_process(chosen.processes)
     make_folder(output)
     check_output(output, resume=resume)
     pictures = split(find_pictures(data, images=images), hold_out_every=hold_out_every, leave_out_every=leave_out_every)
-    with _following(output, chosen.steps, "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}") as report:
+    with _following(output, chosen.steps, "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}", quiet=quiet) as report:
         model = train_model(
             pictures.training, pictures.validation, chosen, output=output, resume=resume, device=device, report=report
         )
-    _say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --method {model}`")
+    if not quiet:
+        _say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --method {model}`")
 
 
 @app.command()
@@ -269,7 +309,8 @@ def weights(
     outcomes = weigh_files(
         inputs, output, transform, spacing=steps, over_all=over_all, preview=preview, workers=workers
     )
-    _follow(outcomes, "weigh", f"weight maps are in {output}", "no weight maps written")
+    with _progress() as bar:
+        _follow(bar, outcomes, "weigh", f"weight maps are in {output}", "no weight maps written")
 
 
 @app.command()
@@ -553,12 +594,12 @@ def info(
         _say(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
 
 
-def _read_pairs(pairs: "Iterable[Pair]", **options: Any) -> "dict[Pair, AnnotatedImage]":
+def _read_pairs(pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any) -> "dict[Pair, AnnotatedImage]":
     """Read annotated images behind a bar, and say what seems wrong with them."""
     from seamwise.segmentation import read_pair
     from seamwise.segmentation.data import mask_notes
 
-    with _progress() as bar:
+    with _progress(quiet) as bar:
         read = {pair: read_pair(pair, **options) for pair in bar.track(list(pairs), description="read images")}
         for note in dict.fromkeys(image.note for image in read.values() if image.note):
             bar.console.print(note)
@@ -567,31 +608,48 @@ def _read_pairs(pairs: "Iterable[Pair]", **options: Any) -> "dict[Pair, Annotate
     return read
 
 
-def _follow(outcomes: "Iterator[Outcome]", verb: str, done: str, nothing: str) -> NoReturn:
+def _follow(bar: "Bar", outcomes: "Iterator[Outcome]", verb: str, done: str, nothing: str) -> NoReturn:
     """Show what becomes of many files, and exit with 1 if some failed."""
     failed = total = 0
-    with _progress() as bar:
-        job = bar.add_task(verb, total=None)
-        for outcome in outcomes:
-            bar.update(job, total=outcome.total, advance=1, description=outcome.path.name)
-            for message in outcome.messages:
-                bar.console.print(message)
-            failed += outcome.failed
-            total = outcome.total
+    job = bar.add_task(verb, total=None)
+    for outcome in outcomes:
+        bar.update(job, total=outcome.total, advance=1, description=outcome.path.name)
+        for message in outcome.messages:
+            bar.console.print(message)
+        failed += outcome.failed
+        total = outcome.total
+    bar.stop()
     _say((done if failed < total else nothing) + (f"; {failed} of {total} files failed" if failed else ""))
     raise typer.Exit(1 if failed else 0)
 
 
+def _of_blocks(bar: "Bar") -> "Callable[[StageProgress], None]":
+    """A second bar, for the blocks of one stage after another; without a terminal, a line for each stage."""
+    job: TaskID | None = None
+    stage = ""
+
+    def report(progress: "StageProgress") -> None:
+        nonlocal job, stage
+        job = bar.add_task("") if job is None else job
+        if progress.stage != stage and not bar.console.is_terminal:
+            bar.console.print(f"{progress.stage}: {progress.total} blocks")
+        stage = progress.stage
+        bar.update(job, description=f"blocks: {stage}", completed=progress.done, total=progress.total)
+
+    return report
+
+
 @contextmanager
-def _progress() -> "Iterator[Bar]":
+def _progress(quiet: bool = False) -> "Iterator[Bar]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"),
     )  # fmt: skip
+    console = Console(stderr=True, quiet=quiet, soft_wrap=True, markup=False, highlight=False)
     # messages go past the bar; without a terminal there is no bar, only messages
-    with Progress(*columns, console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False)) as bar:
+    with Progress(*columns, console=console) as bar:
         yield bar
 
 
@@ -612,9 +670,9 @@ def _stop_on_interrupt() -> Iterator[list[bool]]:
 
 
 @contextmanager
-def _following(output: Path, steps: int, scores: str) -> "Iterator[Report]":
-    """Show how a training run goes; Ctrl-C ends it after a checkpoint."""
-    with _progress() as bar, _stop_on_interrupt() as stopped:
+def _following(output: Path, steps: int, scores: str, *, quiet: bool) -> "Iterator[Report]":
+    """Show how a training run goes; Ctrl-C ends it after a checkpoint. All but one of several processes are quiet."""
+    with _progress(quiet) as bar, _stop_on_interrupt() as stopped:
         job: TaskID | None = None
         last = ""
 
@@ -631,7 +689,7 @@ def _following(output: Path, steps: int, scores: str) -> "Iterator[Report]":
             return not stopped
 
         yield report
-    if stopped:
+    if stopped and not quiet:
         _fail(f"interrupted; go on with --resume, the checkpoint is in {output}", code=130)
 
 

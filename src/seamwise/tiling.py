@@ -1,4 +1,4 @@
-"""Cut a grid into overlapping tiles and blend what was computed on them; see `tiles` and `blend`."""
+"""Cut a grid into tiles that overlap, and blend what was computed on them (`tiles`, `blend`), or into `Blocks`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -112,6 +112,74 @@ def blend(
         box = [slice(0, length) for length in shape]
         box[axis] = slice(start, end)
         yield tuple(box), np.moveaxis(total[: end - start], 0, axis + 1)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A grid cut into blocks that do not overlap, numbered in scan order.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The grid.
+    size : tuple of int
+        Of a block; the last one along an axis may be smaller.
+
+    Examples
+    --------
+    >>> blocks = Blocks((5, 4), (2, 4))
+    >>> len(blocks), blocks.box(2), blocks.meeting((slice(1, 3), slice(0, 1)))
+    (3, (slice(4, 5, None), slice(0, 4, None)), [0, 1])
+    """
+
+    shape: tuple[int, ...]
+    size: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.size) != len(self.shape) or min(self.size, default=0) < 1:
+            raise ValueError(f"size must be one positive number per axis of {self.shape}, not {self.size}")
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of blocks along each axis."""
+        return tuple(-(-n // b) for n, b in zip(self.shape, self.size, strict=True))
+
+    def __len__(self) -> int:
+        return int(np.prod(self.counts))
+
+    def box(self, number: int) -> tuple[slice, ...]:
+        """Where a block lies."""
+        where = np.unravel_index(number, self.counts)
+        return tuple(
+            slice(int(i) * b, min((int(i) + 1) * b, n)) for i, b, n in zip(where, self.size, self.shape, strict=True)
+        )
+
+    def meeting(self, box: Sequence[slice]) -> list[int]:
+        """Numbers of the blocks that share a pixel with a box, in order; it must lie within the grid."""
+        ranges = [range(s.start // b, -(-s.stop // b)) for s, b in zip(box, self.size, strict=True)]
+        return [int(np.ravel_multi_index(where, self.counts)) for where in product(*ranges)]
+
+
+def grown(box: Sequence[slice], margin: int, shape: Sequence[int]) -> tuple[slice, ...]:
+    """Return a box with a margin on every side, cut at the borders of the grid.
+
+    Examples
+    --------
+    >>> grown((slice(0, 4), slice(6, 8)), 3, (9, 9))
+    (slice(0, 7, None), slice(3, 9, None))
+    """
+    return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, n)) for s, n in zip(box, shape, strict=True))
+
+
+def within(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ...]:
+    """Return where a box lies in an array that holds the box `outer`.
+
+    Examples
+    --------
+    >>> within((slice(4, 6),), (slice(3, 9),))
+    (slice(1, 3, None),)
+    """
+    return tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
 
 
 def _sum_of_row(

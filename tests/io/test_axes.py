@@ -5,9 +5,12 @@ import pytest
 
 from seamwise.io.axes import (
     Axes,
+    channel_numbers,
     channels_first,
+    check_time,
     imagej_sizes,
     ome_sizes,
+    ome_zarr_sizes,
     pick_channels,
     settle_axes,
     shaped_sizes,
@@ -197,3 +200,61 @@ def test_channels_are_picked_in_the_order_asked(channel, axes):
     picked, found = pick_channels(data, "CYX", channel, name="x.tif")
     assert found == axes
     np.testing.assert_array_equal(picked, data[channel])
+
+
+@pytest.mark.parametrize("channel", [3, -1, [0, 3], [], 1.0, True])
+def test_channel_numbers_must_exist(channel):
+    assert channel_numbers(np.int64(2), 3, name="x.tif") == [2]
+    with pytest.raises(ValueError, match=r"does not fit x\.tif, which has channels 0 to 2"):
+        channel_numbers(channel, 3, name="x.tif")
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "asked", "kept"),
+    [
+        ((1, 1, 3, 7, 9), "TCZYX", None, (2, 3, 4)),
+        ((5, 1, 1, 7, 9), "TC?YX", None, (0, 3, 4)),
+        ((1, 7, 9, 3), "QYXS", None, (1, 2, 3)),
+        ((1, 3, 1, 7, 9, 1), "TZCYXS", "CYX", (1, 3, 4)),
+    ],
+)
+def test_which_axes_are_kept(shape, letters, asked, kept):
+    settled = settle_axes(shape, letters, name="x.tif", asked=asked)
+    assert settled.kept == kept
+    assert settled.shape == tuple(shape[i] for i in kept)
+
+
+class Lazy:
+    """An array that notes what is read of it."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.read = data, data.shape, []
+
+    def __getitem__(self, box):
+        self.read.append(self.data[box].shape)
+        return self.data[box]
+
+
+def test_only_the_time_point_asked_for_is_read():
+    data = Lazy(np.arange(2 * 4 * 5 * 6).reshape(2, 1, 4, 5, 6))
+    settled = settle_axes(data.shape, "CZTYX".replace("Z", "?"), name="x.tif")
+    arranged, letters = channels_first(data, settled, name="x.tif", time=3)
+    assert (letters, data.read) == ("CYX", [(2, 1, 1, 5, 6)])
+    np.testing.assert_array_equal(arranged, data.data[:, 0, 3])
+    with pytest.raises(ValueError, match=r"holds 4 time points .*choose it \(time=0 to 3\)"):
+        channels_first(data, settled, name="x.tif")
+    assert len(data.read) == 1
+
+
+@pytest.mark.parametrize("time", [4, -1, 1.0, True, "1"])
+def test_time_points_must_exist(time):
+    check_time(3, 4, name="x.tif")
+    check_time(np.int64(0), 1, name="x.tif")
+    with pytest.raises(ValueError, match=r"does not fit x\.tif, which has time points 0 to 3"):
+        check_time(time, 4, name="x.tif")
+    with pytest.raises(ValueError, match="which has time point 0 only"):
+        check_time(1, 1, name="x.tif")
+
+
+def test_ome_zarr_sizes_without_sense_are_left_out():
+    assert ome_zarr_sizes("TZYX", (9, 2, 3, 4), ("second", "nanometer", None, "parsec")) == {"Z": 0.002}

@@ -44,6 +44,18 @@ def test_time_points_are_refused_with_a_way_out(tmp_path):
     assert read_image(tmp_path / "x.tif", axes="ZYX").data.shape == (6, 5, 7)
 
 
+def test_one_time_point_is_chosen(tmp_path):
+    pixels = counting((6, 2, 5, 7))
+    tifffile.imwrite(tmp_path / "x.tif", pixels, imagej=True, metadata={"axes": "TCYX"})
+    image = read_image(tmp_path / "x.tif", time=4, channel=1)
+    assert image.axes == "YX"
+    np.testing.assert_array_equal(image.data, pixels[4, 1])
+    tifffile.imwrite(tmp_path / "y.tif", pixels[:, 0], imagej=True, metadata={"axes": "TYX"})
+    np.testing.assert_array_equal(read_labels(tmp_path / "y.tif", time=4), pixels[4, 0])
+    with pytest.raises(ValueError, match=r"time=6 does not fit .*, which has time points 0 to 5"):
+        read_image(tmp_path / "x.tif", time=6)
+
+
 def test_time_points_of_stacks_are_no_stack(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", counting((6, 2, 5, 7)), imagej=True, metadata={"axes": "TZYX"})
     with pytest.raises(ValueError, match="6 time points") as caught:

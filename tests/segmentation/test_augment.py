@@ -74,6 +74,61 @@ def test_stacks_are_rotated_in_the_plane_only():
     assert not np.allclose(cut[1], cut[1][:, :, :1])
 
 
+def true_lengths(shape, crop, spacing, settings, seed=0):
+    """Where the pixels of a crop lie in the image in units of its finest axis, and which are inside the image."""
+    image, labels = coordinates(shape)
+    rng = np.random.default_rng(seed)
+    cut, cut_labels = random_crop(image, labels, crop=crop, settings=settings, rng=rng, spacing=spacing)
+    return cut * np.reshape(spacing, (-1, *(1,) * len(shape))), cut_labels > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "crop", "spacing"), [((90, 45), (24, 12), (1, 2)), ((60, 30, 90), (3, 8, 24), (4, 3, 1))]
+)
+@pytest.mark.parametrize("scale", [0, 0.5])
+def test_turned_and_scaled_crops_keep_angles_and_proportions_in_true_lengths(shape, crop, spacing, scale):
+    settings = Augmentation(warp=0, scale=scale)
+    for seed in range(4):
+        where, inside = true_lengths(shape, crop, spacing, settings, seed)
+        middle = tuple(slice(c // 2, c // 2 + 2) for c in crop)
+        assert inside[middle].all()
+        where = where[(slice(None), *middle)]
+        steps = [np.diff(where, axis=axis + 1)[:, *(0,) * len(shape)] for axis in range(len(shape))]
+        along = np.stack(steps) / np.reshape(spacing, (-1, 1))
+        magnified = np.linalg.norm(along[0])
+        assert (abs(magnified - 1) > 0.01) == (scale > 0)
+        np.testing.assert_allclose(along @ along.T, magnified**2 * np.eye(len(shape)), atol=1e-3)
+
+
+def test_a_warp_is_as_long_along_thick_slices_as_within_them_and_as_smooth():
+    shape, spacing = (40, 160, 160), (4, 1, 1)
+    still, moved = (true_lengths(shape, shape, spacing, Augmentation(rotate=0, mirror=False, scale=0, warp=warp))
+                    for warp in (0, 2.0))  # fmt: skip
+    shifts = (moved[0] - still[0])[:, moved[1]]
+    deviations = shifts.std(1)
+    np.testing.assert_allclose(deviations, deviations.mean(), rtol=0.3)
+    roughness = [np.abs(np.diff(moved[0] - still[0], axis=a + 1)).mean() / spacing[a] for a in range(3)]
+    np.testing.assert_allclose(roughness, np.mean(roughness), rtol=0.3)
+
+
+def test_equal_spacings_change_nothing():
+    image, labels = coordinates((60, 70))
+    plain, given = (
+        random_crop(image, labels, crop=(32, 40), settings=Augmentation(), rng=np.random.default_rng(4), **spacing)
+        for spacing in ({}, {"spacing": (1.0, 1.0)})
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(plain, given, strict=True))
+
+
+def test_a_single_slice_is_warped_within_itself():
+    _, labels = coordinates((1, 60, 60))
+    image = np.ones((1, 1, 60, 60), np.float32)
+    settings = Augmentation(rotate=0, mirror=False, scale=0, warp=1.0)
+    _, cut = random_crop(image, labels, crop=(1, 20, 20), settings=settings, rng=np.random.default_rng(1))
+    assert (cut > 0).all()
+    assert len(np.unique(np.diff(cut[0], axis=1))) > 1
+
+
 @pytest.mark.parametrize(("amount", "expected"), [(0, 9), (0.5, 5), (1, 1), (-0.5, 10)])
 def test_touching_contrast_written_out(amount, expected):
     image = np.ones((1, 9, 9), np.float32)

@@ -25,7 +25,8 @@ def images(tmp_path, monkeypatch):
         labels[image[0] > 100] = np.arange(1, (image[0] > 100).sum() + 1)
         return Prediction(labels, None)
 
-    monkeypatch.setattr(batch, "load", lambda model, device: None)
+    plane = SimpleNamespace(info=SimpleNamespace(architecture=SimpleNamespace(ndim=2)))
+    monkeypatch.setattr(batch, "load", lambda model, device: plane)
     monkeypatch.setattr(batch, "segment", segment)
     return [tmp_path / f"{name}.tif" for name in "abc"]
 

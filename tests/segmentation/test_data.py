@@ -88,6 +88,13 @@ def test_a_colour_image_of_equal_channels_is_grey_and_others_keep_their_channels
     assert read_pair(split.training[0], ndim=2, rule=RULE, channel=1).image.shape[0] == 1
 
 
+@pytest.mark.parametrize("shape", [(20, 24), (5, 20, 24)])
+def test_the_number_of_axes_is_that_of_the_image(tmp_path, shape):
+    given = pair(tmp_path, np.broadcast_to(GREY, shape), np.broadcast_to(LABELS, shape))
+    assert read_pair(given, rule=RULE).ndim == len(shape)
+    assert read_pair(given, ndim=len(shape), rule=RULE).ndim == len(shape)
+
+
 def pair(tmp_path, image, mask, mask_suffix=".tif"):
     write(tmp_path / "i.tif", image)
     write(tmp_path / f"m{mask_suffix}", mask)

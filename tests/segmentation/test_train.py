@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from seamwise.io.models import ModelInfo, load_model
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
@@ -155,13 +156,71 @@ def test_options_of_the_weight_map_are_checked_with_the_settings():
         TrainSettings(loss="j4", weights={"beta": 12})
 
 
-def test_stacks_train_too(tmp_path, quick):
+@pytest.fixture
+def stack():
     rng = np.random.default_rng(0)
     labels = np.zeros((12, 24, 24), np.int32)
     labels[3:9, 4:12, 4:20], labels[3:9, 12:20, 4:20] = 1, 2
-    image = AnnotatedImage("stack", (labels > 0)[None] + rng.normal(0, 0.1, (1, 12, 24, 24)).astype(np.float32), labels)
-    train([image], [image], replace(quick, ndim=3, crop=16, depth=1), output=tmp_path, device="cpu")
-    assert segment(image.image, model=tmp_path / "model.safetensors").labels.shape == labels.shape
+    grey = (labels > 0)[None] + rng.normal(0, 0.1, (1, 12, 24, 24)).astype(np.float32)
+    return AnnotatedImage("stack", grey, labels, spacing=(1.0, 0.5, 0.5))
+
+
+@pytest.mark.parametrize("crop", [16, (8, 16, 24)])
+def test_stacks_train_too(tmp_path, quick, stack, crop):
+    settings = replace(quick, crop=crop, depth=1)
+    stop = {"report": lambda progress: progress.step < 2}
+    model = train([stack], [stack], settings, output=tmp_path, device="cpu", **stop)
+    train([stack], [stack], settings, output=tmp_path, device="cpu", resume=True)
+    assert segment(stack.image, model=model).labels.shape == stack.labels.shape
+    _, info = load_model(model, ModelInfo)
+    assert (info.architecture.ndim, info.training["settings"]["ndim"]) == (3, 3)
+    assert info.training["settings"]["crop"] == (crop if crop == 16 else list(crop))
+
+
+def test_samples_of_a_stack_follow_its_spacing(stack):
+    still = Augmentation(rotate=0, mirror=False, scale=0, gamma=0, brightness=0, noise=0, touching_contrast=0)
+    options = {"seed": 0, "steps": 1, "batch_size": 1, "crop": (12, 24, 24), "augmentation": still}
+    samples, plain = (
+        Samples([image], **options, transform=TargetAndWeight())[0] for image in (stack, replace(stack, spacing=None))
+    )
+    assert samples[0].shape == plain[0].shape == (1, 12, 24, 24)
+    assert not torch.equal(samples[0], plain[0])
+
+
+@pytest.mark.parametrize(
+    ("ndim", "crop", "shape"),
+    [(2, None, (256, 256)), (3, None, (64,) * 3), (3, 32, (32,) * 3), (2, (16, 48), (16, 48))],
+)
+def test_a_crop_is_a_number_or_one_per_axis(ndim, crop, shape):
+    settings = TrainSettings(crop=crop)
+    assert settings.crop_shape(ndim) == shape
+    fitted = settings.fitted(ndim)
+    assert (fitted.ndim, fitted.crop) == (ndim, crop or shape[0])
+    assert fitted.crop_shape(ndim) == shape
+
+
+@pytest.mark.parametrize("crop", [0, "a", (16, 0), 5000, 16.5])
+def test_a_bad_crop_is_named_with_what_it_may_be(crop):
+    with pytest.raises(ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or as many for each axis"):
+        TrainSettings(crop=crop)
+
+
+def test_a_crop_with_another_number_of_axes_than_the_images_is_refused(tmp_path, quick, stack):
+    with pytest.raises(ValueError, match=r"crop names 2 sizes, the images have 3 spatial axes") as said:
+        train([stack], [stack], replace(quick, crop=(16, 16)), output=tmp_path)
+    assert "\n" not in str(said.value)
+    with pytest.raises(ValidationError, match="crop names 2 sizes"):
+        TrainSettings(ndim=3, crop=(16, 16))
+
+
+def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
+    with pytest.raises(ValueError, match="image stack has 3 spatial axes, cells0 has 2: train on planes or on stacks"):
+        run(tmp_path, [*annotated[:2], stack], quick)
+    with pytest.raises(ValueError, match="image cells0 has 2 spatial axes, expected 3: leave ndim out"):
+        run(tmp_path, annotated, replace(quick, ndim=3))
+    line = replace(stack, image=stack.image[:, 0, 0], labels=stack.labels[0, 0])
+    with pytest.raises(ValueError, match="image stack has 1 spatial axes, expected 2 or 3"):
+        train([line], [line], quick, output=tmp_path)
 
 
 def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, quick):

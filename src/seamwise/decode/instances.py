@@ -1,15 +1,14 @@
 """From semantic classes to numbered cells; see `instances`."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
+from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
 from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, relabel
-
-_PIXELS_AT_ONCE = 2**18  # neighbour queries take some hundred bytes a pixel
 
 
 def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 0) -> Labels:
@@ -80,65 +79,69 @@ def cleaned(labels: Labels, min_size: int) -> Labels:
 def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
     """Give each touching pixel to the nearest cell of its region, in place; ties stay background."""
     regions, count = ndimage.label((labels > 0) | touching)
+    region_of = np.zeros(int(labels.max()) + 1, regions.dtype)
+    core = labels > 0
+    region_of[labels[core]] = regions[core]  # all pixels of a cell lie in one region
     has_cell = np.zeros(count + 1, bool)
-    has_cell[regions[labels > 0]] = True
+    has_cell[region_of[1:]] = True
     reachable = touching & look_up(has_cell, regions)
     if not reachable.any():
         return
-    # the cell pixel nearest to a pixel outside always has a face neighbour outside
-    border = (labels > 0) & ~ndimage.binary_erosion(labels > 0, border_value=1)
-    pixels, cells = _places(reachable, regions), labels[border]
-    tree = cKDTree(_places(border, regions))
-    del regions, border
-    parts = np.array_split(pixels, len(pixels) // _PIXELS_AT_ONCE + 1)
-    labels[reachable] = np.concatenate([_nearest_cell(part, tree, cells) for part in parts])
-
-
-def _places(mask: NDArray[np.bool_], regions: Labels) -> NDArray[np.float64]:
-    """Coordinates of pixels, with the region as one more axis: regions lie farther apart than any two pixels."""
-    return np.column_stack([np.argwhere(mask), regions[mask] * float(sum(mask.shape))])
-
-
-def _nearest_cell(pixels: NDArray[np.float64], tree: cKDTree, cells: Labels) -> Labels:
-    """Cell nearest to each pixel, from a tree of cell pixels; 0 where two different cells are equally near."""
-    owner = np.zeros(len(pixels), cells.dtype)
-    undecided = np.arange(len(pixels))
-    neighbours = 2
-    while undecided.size:
-        neighbours = min(neighbours, len(cells))
-        distance, index = tree.query(pixels[undecided], k=np.arange(1, neighbours + 1))
-        # squared distances of pixels are whole numbers: rounding makes equality exact
-        tied = np.rint(distance**2) == np.rint(distance[:, :1] ** 2)
-        nearest = cells[index]
-        conflict = (tied & (nearest != nearest[:, :1])).any(1)
-        # if all found so far are equally near, an equally near pixel of another cell may still follow
-        decided = conflict | ~tied[:, -1] | (neighbours == len(cells))
-        owner[undecided[decided]] = np.where(conflict, 0, nearest[:, 0])[decided]
-        undecided = undecided[~decided]
-        neighbours *= 2
-    return owner
+    home = regions[reachable]
+    padded = np.pad(labels.astype(np.uint32), REACH)
+    owner, found = nearest_cell(padded, np.flatnonzero(np.pad(reachable, REACH)), home, region_of)
+    del padded
+    if not found.all():
+        places, cells = rim(labels, origin=(0,) * labels.ndim, region_of=region_of)
+        wanted = np.column_stack([np.argwhere(reachable)[~found], home[~found]])
+        owner[~found], _ = nearest_of(places, cells, wanted)
+    labels[reachable] = owner
 
 
 def _fill_holes(labels: Labels) -> None:
     """Fill, in place, background components off the image border that one single cell surrounds."""
     everywhere = ndimage.generate_binary_structure(labels.ndim, labels.ndim)
     regions, count = ndimage.label(labels == 0, everywhere)
+    lowest, highest = contacts(labels, regions, count)
+    open_to_border = on_border(regions, count, border_sides(labels.shape))
+    fill = np.where((lowest == highest) & ~open_to_border, highest, 0)
+    np.copyto(labels, look_up(fill, regions), where=regions > 0)
+
+
+def contacts(labels: Labels, regions: Labels, count: int) -> tuple[Labels, Labels]:
+    """Lowest and highest cell among the face neighbours of each region 0..count of the background.
+
+    Both by number of the region; without any cell the lowest is the largest number there is, and the highest 0.
+    """
     lowest = np.full(count + 1, np.iinfo(labels.dtype).max, labels.dtype)
     highest = np.zeros(count + 1, labels.dtype)
-    open_to_border = np.zeros(count + 1, bool)
-    open_to_border[0] = True
     for axis in range(labels.ndim):
         near, far = _shifted(labels, axis)
         near_region, far_region = _shifted(regions, axis)
-        for region, label in ((near_region, far), (far_region, near)):
-            contact = (region > 0) & (label > 0)
-            np.minimum.at(lowest, region[contact], label[contact])
-            np.maximum.at(highest, region[contact], label[contact])
-        # a plane that is stored as a stack of one slice is no wider open than the plane
-        for end in (0, -1) if labels.shape[axis] > 1 else ():
-            open_to_border[np.take(regions, end, axis)] = True
-    fill = np.where((lowest == highest) & ~open_to_border, highest, 0)
-    np.copyto(labels, look_up(fill, regions), where=regions > 0)
+        add_contacts(lowest, highest, near_region, far)
+        add_contacts(lowest, highest, far_region, near)
+    return lowest, highest
+
+
+def add_contacts(lowest: Labels, highest: Labels, regions: Labels, labels: Labels) -> None:
+    """Take the cells that lie opposite of regions, pixel by pixel, into both extremes, in place."""
+    contact = (regions > 0) & (labels > 0)
+    np.minimum.at(lowest, regions[contact], labels[contact])
+    np.maximum.at(highest, regions[contact], labels[contact])
+
+
+def on_border(regions: Labels, count: int, sides: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Whether each region 0..count has a pixel on one of the sides (axis, 0 or -1); number 0 counts as such."""
+    found = np.zeros(count + 1, bool)
+    found[0] = True
+    for axis, end in sides:
+        found[np.take(regions, end, axis)] = True
+    return found
+
+
+def border_sides(shape: Sequence[int]) -> list[tuple[int, int]]:
+    """Sides of an image: a plane that is stored as a stack of one slice is no wider open than the plane."""
+    return [(axis, end) for axis, length in enumerate(shape) if length > 1 for end in (0, -1)]
 
 
 def _shifted(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:

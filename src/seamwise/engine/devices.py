@@ -1,10 +1,16 @@
-"""Which device, precision and memory layout to compute in."""
+"""Which device or devices, precision and memory layout to compute in."""
 
-from typing import TypeVar
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from seamwise.nets.average import Network
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 AnyNet = TypeVar("AnyNet", bound=Network)
 
@@ -56,3 +62,98 @@ def place(net: AnyNet, device: torch.device, dtype: torch.dtype = torch.float32)
     """Move a network to a device, in the given precision and the layout its convolutions are fastest in."""
     layout = memory_format(net.ndim)
     return net.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload,no-any-return]
+
+
+@contextmanager
+def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iterator[Fabric]":
+    """Fabric on one device; or on several of its kind, each with a process of its own that runs the same block.
+
+    The processes that torchrun or SLURM has started are used; without them this one starts the others of its machine,
+    which run the same command line from its beginning. They compute as `torch.nn.parallel.DistributedDataParallel`,
+    over NCCL on GPUs and gloo on CPUs. If the block fails, the processes started here are ended.
+
+    Parameters
+    ----------
+    device : torch.device
+    devices, nodes : int
+        GPUs of each machine (on a CPU: processes), and machines.
+
+    Raises
+    ------
+    ValueError
+        There are fewer GPUs; one GPU is named for several; torchrun or SLURM has started another number of processes.
+    ConnectionError
+        Another process has ended in the middle of the block.
+    """
+    from lightning_fabric import Fabric  # slow to import, and not needed to predict
+
+    several = devices * nodes > 1
+    _check_devices(device, devices, nodes)
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=devices if several or device.index is None or device.type == "cpu" else [device.index],
+        num_nodes=nodes,
+        strategy="ddp" if several else "auto",
+        precision="bf16-mixed" if choose_precision(device) == torch.bfloat16 else "32-true",
+    )
+    if several:
+        fabric.launch()
+        _check_started(fabric.world_size, devices, nodes)
+    try:
+        yield fabric
+    except BaseException as error:
+        if several:
+            _end_started(fabric)
+        if several and _is_lost(error):
+            raise ConnectionError("another process of this training has ended: see what it says") from error
+        raise
+
+
+def is_first_process(processes: int) -> bool:
+    """Whether this is the process that writes and reports, of as many as a training has.
+
+    Read from the environment, so that it is known before they have found each other: RANK is torchrun's, SLURM_PROCID
+    SLURM's, and LOCAL_RANK and NODE_RANK stand for a process that Fabric has started.
+    """
+    if processes == 1:
+        return True
+    if "RANK" in os.environ:
+        return os.environ["RANK"] == "0"
+    return all(os.environ.get(name, "0") == "0" for name in ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"))
+
+
+def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        _check_started(int(os.environ["WORLD_SIZE"]), devices, nodes)
+    if devices * nodes == 1:
+        return
+    if device.type == "mps":
+        raise ValueError(f"devices must be 1 on mps, not {devices}: it computes in one process")
+    if ":" in str(device):
+        raise ValueError(f"device {device} is one GPU, devices is {devices}: use {device.type}")
+    if device.type == "cuda" and torch.cuda.device_count() < devices:
+        raise ValueError(f"devices must be at most {torch.cuda.device_count()}, the GPUs to be seen, not {devices}")
+
+
+def _check_started(started: int, devices: int, nodes: int) -> None:
+    if started != devices * nodes:
+        raise ValueError(
+            f"{started} processes are started, devices times nodes is {devices} times {nodes}: give the number of "
+            "processes on each machine as devices, and of machines as nodes"
+        )
+
+
+def _end_started(fabric: "Fabric") -> None:
+    """End the processes this one has started, which would wait for it in vain."""
+    started = getattr(fabric.strategy.launcher, "procs", [])
+    processes = list(started)
+    started.clear()  # or Fabric kills this process, too, when it sees one of them end
+    for process in processes:
+        process.terminate()
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the error is how torch says that another process is gone; gloo's errors have no type of their own."""
+    return isinstance(error, torch.distributed.DistError) or (
+        isinstance(error, RuntimeError) and ("gloo" in str(error) or "Connection" in str(error))
+    )

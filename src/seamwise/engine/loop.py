@@ -7,18 +7,18 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import RootModel
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from seamwise import __version__
-from seamwise.engine.devices import choose_device, choose_precision, place
+from seamwise.engine.devices import choose_device, launched, place
 from seamwise.engine.history import Progress, plot_curve, write_log
 from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, ready
 from seamwise.engine.settings import RunSettings
@@ -26,8 +26,13 @@ from seamwise.io.atomic import atomic_path
 from seamwise.io.models import Described, save_model
 from seamwise.nets.average import Network
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 # Fabric announces its precision on every start; ours is in `seamwise info`
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+_NOT_RECORDED = ("workers", "snapshot_every", "devices", "nodes")
 
 Report = Callable[[Progress], bool | None]
 
@@ -73,10 +78,11 @@ def fit(
         Go on from ``checkpoint.pt``. On a CPU, with the same number of threads, the weights are then bit
         for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and the learning
         rate on the step. On a GPU they agree up to rounding, since its sums have no fixed order.
+        Another number of processes may go on, and agrees as far as the notes say.
     device : str
         See `devices.choose_device`.
     report : function
-        Called after each step; returning False stops the run after writing a checkpoint.
+        Called after each step, in the first process; returning False stops the run after writing a checkpoint.
     constrain : function, optional
         Called on the first weights and on those after each step, which it may change in place. It must be linear, as
         tied weights are: the moving average of weights that obey then obeys too.
@@ -91,69 +97,108 @@ def fit(
     Raises
     ------
     ValueError
-        The checkpoint belongs to other settings or images; the loss is no longer finite.
+        The checkpoint belongs to other settings or images; the loss is no longer finite; see `devices.launched`.
     FileExistsError
         The folder holds a run already, and `resume` is False.
     FileNotFoundError
         There is nothing to resume from.
+    ConnectionError
+        Another process of the run has ended.
+
+    Notes
+    -----
+    With n = `settings.devices` · `settings.nodes` > 1 processes, process r computes the loss of samples r, r + n,
+    r + 2n, … of each step's batch, and the gradient is the mean over the processes (torch's
+    DistributedDataParallel). So is the loss that is reported. A loss that is a mean over equally many pixels of each
+    sample then has the gradient of one process, up to rounding. These have not:
+
+    - a loss that pools counts over the batch before it divides (Youden's J, Dice, Tversky), or is a mean over the
+      pixels that are not ignored: each process does so over its own samples;
+    - batch norm: each process normalises by the statistics of its own samples; the running statistics, which are
+      validated and saved, are those of the first process (torch's SyncBatchNorm, which runs on GPUs only, is not used).
+
+    The first process validates, writes and reports; the others wait, half an hour at most, and stop when it stops. An
+    error in it is raised there, and the others return as if stopped. Who uses `fit` in a script: without torchrun or
+    SLURM, the script is run from its beginning once more for each further device.
     """
     check_output(output, resume=resume)
     chosen = choose_device(device)
-    half = choose_precision(chosen) == torch.bfloat16
-    fabric = Fabric(
-        accelerator=chosen.type,
-        devices=1 if chosen.index is None or chosen.type == "cpu" else [chosen.index],
-        precision="bf16-mixed" if half else "32-true",
-    )
-    torch.manual_seed(settings.seed)
-    weights = place(build_net(task.info.architecture), chosen)
-    if start is not None:
-        weights.load_state_dict(start)
-    if constrain:
-        constrain(weights)
-    average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
-    averaged = cast(Network, average.module)
-    net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
-    state = _State(weights, average, optimizer)
-    if resume:
-        state.restore(output / "checkpoint.pt", task.info.training)
-
-    began = time.monotonic() - state.seconds
-    for batch in _batches(task.samples(), settings, first_step=state.step):
-        rate = learning_rate(state.step, settings)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        net.train()
-        loss = task.loss(net, fabric.to_device(batch))
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        optimizer.step()
+    saved = _read_checkpoint(output / "checkpoint.pt", task.info.training) if resume else None
+    with launched(chosen, devices=settings.devices, nodes=settings.nodes) as fabric:
+        torch.manual_seed(settings.seed)
+        weights = place(build_net(task.info.architecture), fabric.device)
+        if start is not None:
+            weights.load_state_dict(start)
         if constrain:
             constrain(weights)
-        average.update_parameters(weights)
+        average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
+        net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
+        state = _State(weights, average, optimizer)
+        if saved is not None:
+            state.restore(saved)
+        keep = partial(_keep, state, task, settings, output, fabric.device, report)
 
-        progress = Progress(state.step + 1, loss.item(), rate, time.monotonic() - began)
-        if not math.isfinite(progress.loss):
-            raise ValueError(
-                f"the loss is {progress.loss} at step {progress.step}: lower learning_rate, "
-                f"now {settings.learning_rate}"
-            )
-        validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
-        if validated:
-            progress = replace(progress, scores=dict(task.validate(ready(averaged, task.info, chosen))))
-            if state.is_best(progress):
-                _save(output / "model.safetensors", averaged, task.info, progress, settings)
-        if settings.snapshot_every and progress.step % settings.snapshot_every == 0:
-            _save(output / f"snapshot-{progress.step}.safetensors", averaged, task.info, progress, settings)
-        state.history.append(progress)
-        stop = report(progress) is False
-        if validated or stop:
-            state.save(output / "checkpoint.pt", task.info.training)
-            write_log(output / "log.csv", state.history)
-            plot_curve(output / "curve.png", state.history)
-        if stop:
-            break
+        began = time.monotonic() - state.seconds
+        for batch in _batches(task.samples(), settings, first_step=state.step, process=fabric.global_rank):
+            rate = learning_rate(state.step, settings)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            net.train()
+            loss = task.loss(net, fabric.to_device(batch))
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            optimizer.step()
+            if constrain:
+                constrain(weights)
+            average.update_parameters(weights)
+
+            mean = cast(Tensor, fabric.all_reduce(loss.detach())).item()
+            state.history.append(Progress(state.step + 1, mean, rate, time.monotonic() - began))
+            if _first_decides(fabric, keep):
+                break
     return output / "model.safetensors"
+
+
+def _first_decides(fabric: "Fabric", keep: Callable[[], bool]) -> bool:
+    """Whether to go on, as the first process finds out while the others wait; they stop, too, if it fails."""
+    stop = True
+    try:
+        if fabric.is_global_zero:
+            stop = keep()
+    finally:
+        stop = fabric.broadcast(stop)
+    return stop
+
+
+def _keep(
+    state: "_State",
+    task: Task[AnyInfo],
+    settings: RunSettings,
+    output: Path,
+    device: torch.device,
+    report: Report,
+) -> bool:
+    """Validate, write and report what the last step calls for; return whether to stop."""
+    progress = state.history[-1]
+    if not math.isfinite(progress.loss):
+        raise ValueError(
+            f"the loss is {progress.loss} at step {progress.step}: lower learning_rate, now {settings.learning_rate}"
+        )
+    averaged = cast(Network, state.average.module)
+    validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
+    if validated:
+        progress = replace(progress, scores=dict(task.validate(ready(averaged, task.info, device))))
+        if state.is_best(progress):
+            _save(output / "model.safetensors", averaged, task.info, progress, settings)
+        state.history[-1] = progress
+    if settings.snapshot_every and progress.step % settings.snapshot_every == 0:
+        _save(output / f"snapshot-{progress.step}.safetensors", averaged, task.info, progress, settings)
+    stop = report(progress) is False
+    if validated or stop:
+        state.save(output / "checkpoint.pt", task.info.training)
+        write_log(output / "log.csv", state.history)
+        plot_curve(output / "curve.png", state.history)
+    return stop
 
 
 def learning_rate(step: int, settings: RunSettings) -> float:
@@ -180,9 +225,9 @@ def check_output(output: Path, *, resume: bool) -> None:
 
 
 def recorded(settings: RunSettings) -> dict[str, Any]:
-    """What the weights depend on; who prepares the samples and what is saved along the way is not part of it."""
+    """What makes two runs the same; who prepares the samples, how many compute, and what is saved on the way do not."""
     fields: dict[str, Any] = RootModel(settings).model_dump()
-    return {name: value for name, value in fields.items() if name not in ("workers", "snapshot_every")}
+    return {name: value for name, value in fields.items() if name not in _NOT_RECORDED}
 
 
 @dataclass
@@ -220,30 +265,37 @@ class _State:
         with atomic_path(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def restore(self, path: Path, provenance: dict[str, Any]) -> None:
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            before = saved["provenance"]
-            self.history[:] = [Progress(**line) for line in saved["history"]]
-        except Exception as error:  # torch.load raises whatever pickle and zip raise
-            raise ValueError(f"cannot read checkpoint {path}: train without --resume into a new folder") from error
-        for name, now in provenance.items():
-            if before.get(name) != now:
-                raise ValueError(
-                    f"{path} belongs to another run: {_first_difference(name, before.get(name), now)}; "
-                    "go on with the same, or train without --resume into a new folder"
-                )
+    def restore(self, saved: dict[str, Any]) -> None:
+        self.history[:] = saved["history"]
         self.weights.load_state_dict(saved["weights"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
+def _read_checkpoint(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Read what `_State.save` wrote, with its history as `Progress`; ValueError if it belongs to another run."""
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        before = saved["provenance"]
+        saved["history"] = [Progress(**line) for line in saved["history"]]
+    except Exception as error:  # torch.load raises whatever pickle and zip raise
+        raise ValueError(f"cannot read checkpoint {path}: train without --resume into a new folder") from error
+    for name, now in provenance.items():
+        if before.get(name) != now:
+            raise ValueError(
+                f"{path} belongs to another run: {_first_difference(name, before.get(name), now)}; "
+                "go on with the same, or train without --resume into a new folder"
+            )
+    return saved
+
+
 def _batches(
-    samples: Dataset[tuple[Tensor, ...]], settings: RunSettings, *, first_step: int
+    samples: Dataset[tuple[Tensor, ...]], settings: RunSettings, *, first_step: int, process: int
 ) -> DataLoader[tuple[Tensor, ...]]:
-    size = settings.batch_size
-    remaining = Subset(samples, range(first_step * size, settings.steps * size))
-    return DataLoader(remaining, size, num_workers=settings.workers)
+    """Of each step's samples those of one process: every n-th, from its number on."""
+    size, count = settings.batch_size, settings.processes
+    remaining = Subset(samples, range(first_step * size + process, settings.steps * size, count))
+    return DataLoader(remaining, size // count, num_workers=settings.workers)
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
@@ -270,6 +322,7 @@ def _save(path: Path, net: Network, info: Described, progress: Progress, setting
     """Write the weights and what is known of them."""
     made = {
         "step": progress.step,
+        "processes": settings.processes,
         "validation": dict(progress.scores),
         "versions": {"seamwise": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }

@@ -1,11 +1,12 @@
 """What every training run depends on, whatever its task; see `RunSettings`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 Positive = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=4096)]  # of a training crop, in pixels
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -16,8 +17,8 @@ class RunSettings:
     ----------
     width, depth, norm
         See `nets.UNet`.
-    steps, batch_size, crop : int
-        Number of steps; samples per step; size of a crop along each axis.
+    steps, batch_size : int
+        Number of steps; samples per step.
     optimizer : {"adam", "adamw"}
     learning_rate, weight_decay : float
     schedule : {"constant", "cosine"}
@@ -38,6 +39,8 @@ class RunSettings:
         that computes in bfloat16 keeps 8 of them.
     workers : int
         Processes that prepare samples beside the training; does not change the result.
+    devices, nodes : int
+        GPUs of each machine (on a CPU: processes), and machines, that share every batch; see `engine.loop.fit`.
     """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 16
@@ -45,7 +48,6 @@ class RunSettings:
     norm: Literal["none", "batch"] = "batch"
     steps: Positive = 2000
     batch_size: Positive = 8
-    crop: Annotated[int, Field(ge=1, le=4096)] = 256
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -57,3 +59,19 @@ class RunSettings:
     snapshot_every: Annotated[int, Field(ge=0)] = 0
     stored_as: Literal["float32", "float16"] = "float32"
     workers: Annotated[int, Field(ge=0)] = 0
+    devices: Positive = 1
+    nodes: Positive = 1
+
+    @property
+    def processes(self) -> int:
+        """How many processes compute: one for each device of each node."""
+        return self.devices * self.nodes
+
+    @model_validator(mode="after")
+    def _batch_can_be_shared(self) -> Self:
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size must be a multiple of devices times nodes, {self.processes}, not {self.batch_size}: "
+                "they share each batch"
+            )
+        return self

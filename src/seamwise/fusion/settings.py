@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from seamwise.engine.settings import RunSettings
+from seamwise.engine.settings import RunSettings, Side
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -76,6 +76,8 @@ class FusionSettings(RunSettings):
     start : str, optional
         A shipped model or a model file of the same architecture, whose weights the training starts from.
     simulation : Simulation
+    crop : int
+        Size of a training crop along both axes.
     width, steps, learning_rate, seed, …
         See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network in both orders.
 
@@ -93,6 +95,7 @@ class FusionSettings(RunSettings):
     picture_weight: Annotated[float, Field(ge=0)] = 0.0
     start: str | None = None
     simulation: Simulation = Simulation()
+    crop: Side = 256
     batch_size: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     warmup: Annotated[int, Field(ge=0)] = 50

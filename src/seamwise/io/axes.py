@@ -39,11 +39,14 @@ class Axes:
         Length of each of these axes; the axes left out have length 1.
     note : str
         What was guessed or overridden, in one line; empty if the file was clear.
+    kept : tuple of int
+        Which of the file's axes these are, counted from 0; needed to choose one of several time points.
     """
 
     letters: str
     shape: tuple[int, ...]
     note: str = ""
+    kept: tuple[int, ...] = ()
 
 
 def settle_axes(
@@ -108,25 +111,28 @@ def settle_axes(
             f"cannot tell the axes of {name} (shape {shape}); name them, e.g. axes='{_example(len(shape))}'"
         )
     note = "" if clear or stack else f"no axes in {name}: read {shape} as {guess}; say axes='{_other(guess)}'"
-    return Axes(guess, shape, note and f"{note} if that is wrong")
+    return Axes(guess, shape, note and f"{note} if that is wrong", tuple(kept))
 
 
-def channels_first(data: NDArray[Any], settled: Axes, *, name: str) -> tuple[NDArray[Any], str]:
+def channels_first(data: Any, settled: Axes, *, name: str, time: int | None = None) -> tuple[NDArray[Any], str]:
     """Return an array in the order CZYX and its axes, without T and without a single channel.
 
     Parameters
     ----------
     data : array
-        The stored array; it may have further axes of length 1.
+        The stored array; it may have further axes of length 1. Anything that gives an array when it is
+        indexed with slices will do, and only the time point that is returned is read of it.
     settled : Axes
         What `settle_axes` said of it.
     name : str
         The file's name, for messages.
+    time : int, optional
+        The time point to keep, counted from 0; may be left out if there is but one.
 
     Raises
     ------
     ValueError
-        There are several time points.
+        There are several time points and `time` chooses none, or there is no such time point.
 
     Examples
     --------
@@ -135,16 +141,29 @@ def channels_first(data: NDArray[Any], settled: Axes, *, name: str) -> tuple[NDA
     ('CZYX', (2, 6, 4, 5))
     """
     letters, lengths = settled.letters, dict(zip(settled.letters, settled.shape, strict=True))
-    if lengths.get("T", 1) > 1:
+    times = lengths.get("T", 1)
+    if time is None and times > 1:
         stack = "" if "Z" in letters else f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
         raise ValueError(
-            f"{name} holds {lengths['T']} time points ({letters}, shape {settled.shape}); expected one: "
-            f"save one file per time point{stack}"
+            f"{name} holds {times} time points ({letters}, shape {settled.shape}); expected one: "
+            f"choose it (time=0 to {times - 1}) or save one file per time point{stack}"
         )
+    part = [slice(None)] * len(data.shape)
+    if time is not None:
+        check_time(time, times, name=name)
+    if times > 1 and time is not None:
+        part[settled.kept[letters.index("T")]] = slice(time, time + 1)
     kept = [a for a in letters if not (a == "T" or (a == "C" and lengths["C"] == 1))]
-    data = data.reshape([lengths[a] for a in kept])
+    data = data[tuple(part)].reshape([lengths[a] for a in kept])
     ordered = sorted(kept, key="CZYX".index)
     return data.transpose([kept.index(a) for a in ordered]), "".join(ordered)
+
+
+def check_time(time: int, times: int, *, name: str) -> None:
+    """Raise ValueError unless `time` is one of so many time points, counted from 0."""
+    if isinstance(time, bool) or not isinstance(time, int | np.integer) or not 0 <= time < times:
+        exist = "time point 0 only" if times == 1 else f"time points 0 to {times - 1}"
+        raise ValueError(f"time={time!r} does not fit {name}, which has {exist}")
 
 
 def pick_channels(
@@ -175,13 +194,25 @@ def pick_channels(
     """
     spatial = letters.removeprefix("C")
     channels = data if "C" in letters else data[None]
-    wanted, count = np.atleast_1d(channel).tolist(), len(channels)
-    if not wanted or not all(type(c) is int and 0 <= c < count for c in wanted):
-        exist = "channel 0 only" if count == 1 else f"channels 0 to {count - 1}"
-        raise ValueError(f"channel={channel!r} does not fit {name}, which has {exist}")
+    wanted = channel_numbers(channel, len(channels), name=name)
     if np.ndim(channel) == 0:
         return channels[wanted[0]], spatial
     return channels[wanted], "C" + spatial
+
+
+def channel_numbers(channel: int | Sequence[int], count: int, *, name: str) -> list[int]:
+    """Return the channels asked for as a list, or raise ValueError if one is none of so many, from 0.
+
+    Examples
+    --------
+    >>> channel_numbers(1, 3, name="x.tif"), channel_numbers([2, 0], 3, name="x.tif")
+    ([1], [2, 0])
+    """
+    wanted: list[int] = np.atleast_1d(channel).tolist()
+    if not wanted or not all(type(c) is int and 0 <= c < count for c in wanted):
+        exist = "channel 0 only" if count == 1 else f"channels 0 to {count - 1}"
+        raise ValueError(f"channel={channel!r} does not fit {name}, which has {exist}")
+    return wanted
 
 
 def ome_sizes(xml: str) -> dict[str, float]:
@@ -231,6 +262,20 @@ def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:
     return _in_micrometres({a: (s, metadata.get("unit")) for a, s in zip(axes, spacing, strict=True)})
 
 
+def ome_zarr_sizes(letters: str, scale: Sequence[float], units: Sequence[str | None]) -> dict[str, float]:
+    """Return µm per pixel by spatial axis from the scale of an OME-Zarr level and the units of its axes.
+
+    An axis without a unit, or with one that is not a length, has no size.
+
+    Examples
+    --------
+    >>> ome_zarr_sizes("CYX", (1, 500, 0.25), (None, "nanometer", "micrometer"))
+    {'Y': 0.5, 'X': 0.25}
+    """
+    given = {a: (s, unit) for a, s, unit in zip(letters, scale, units, strict=True) if a in "ZYX"}
+    return _in_micrometres(given)
+
+
 def check_axes(asked: str) -> str:
     """Return the user's word on the axes in capitals, or raise ValueError if it cannot be one."""
     asked = asked.upper()
@@ -255,7 +300,8 @@ def _as_asked(shape: tuple[int, ...], letters: str, asked: str, name: str) -> Ax
             f"name every axis, e.g. axes='{_example(len(shape))}'"
         )
     overridden = stored != asked and set(stored) <= set(_LETTERS)
-    return Axes(asked, shape, f"{name} says {stored}; read {shape} as {asked}, as asked" if overridden else "")
+    note = f"{name} says {stored}; read {shape} as {asked}, as asked" if overridden else ""
+    return Axes(asked, shape, note, tuple(kept))
 
 
 def _guessed(shape: tuple[int, ...], letters: str) -> str | None:

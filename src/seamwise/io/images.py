@@ -1,4 +1,4 @@
-"""Images and label images in files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG.
+"""Images and label images in files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG; OME-Zarr folders.
 
 `read_image` and `read_labels` read, `write_labels`, `write_map` and `write_png` write, `find_images` lists.
 """
@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.axes import channels_first, pick_channels, settle_axes
+from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
 from seamwise.io.stored import Stored, check_holds_labels, check_numbers
 from seamwise.io.tiff import OME_SUFFIXES, load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+_ZARR = ".zarr"  # of a folder that is one image
+_KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({_ZARR})"
 
 AnyPath = str | os.PathLike[str]
 
@@ -48,7 +51,13 @@ class Image:
     note: str = ""
 
 
-def read_image(path: AnyPath, *, axes: str | None = None, channel: int | Sequence[int] | None = None) -> Image:
+def read_image(
+    path: AnyPath,
+    *,
+    axes: str | None = None,
+    channel: int | Sequence[int] | None = None,
+    time: int | None = None,
+) -> Image:
     """Read one image: grey (YX, ZYX) or with channels first (CYX, CZYX).
 
     The axes are the user's word, else what the file says (OME, ImageJ, tifffile, colour samples), else
@@ -58,26 +67,30 @@ def read_image(path: AnyPath, *, axes: str | None = None, channel: int | Sequenc
     Parameters
     ----------
     path : str or path-like
-        A .tif, .tiff, .ome.tif, .png, .jpg or .jpeg file, in upper or lower case.
+        A .tif, .tiff, .ome.tif, .png, .jpg or .jpeg file, in upper or lower case, or an OME-Zarr folder, of
+        which the first level is read.
     axes : str, optional
         Meaning of the axes as they are stored: T, C, Z, Y, X, each at most once, e.g. ``"ZYX"`` or
         ``"YXC"``. Axes of length 1 may be left out.
     channel : int or sequence of int, optional
         Channels to keep, counted from 0. An int gives a grey image, a sequence keeps the channel axis.
+    time : int, optional
+        The time point to read, counted from 0; may be left out if there is but one.
 
     Returns
     -------
     Image
         A single channel and a single time point come without their axis. A Z axis of length 1 stays
-        only if the file (not OME, not ImageJ, which always name one) or `axes` names it.
+        only if the file (not OME, not ImageJ, which always name one; not OME-Zarr that names all five axes)
+        or `axes` names it.
 
     Raises
     ------
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is empty, damaged, truncated or of an unsupported kind; it has several time points,
-        NaN or infinite pixels, or not the axes or channels that were asked for.
+        The file is empty, damaged, truncated or of an unsupported kind; it has several time points and
+        `time` chooses none, NaN or infinite pixels, or not the axes, channels or time that were asked for.
 
     Examples
     --------
@@ -91,7 +104,7 @@ def read_image(path: AnyPath, *, axes: str | None = None, channel: int | Sequenc
     path = Path(path)
     stored = _load(path)
     settled = settle_axes(stored.data.shape, stored.axes, name=path.name, asked=axes)
-    data, letters = channels_first(stored.data, settled, name=str(path))
+    data, letters = channels_first(stored.data, settled, name=str(path), time=time)
     if channel is not None:
         data, letters = pick_channels(data, letters, channel, name=str(path))
     check_numbers(path, data)
@@ -101,7 +114,9 @@ def read_image(path: AnyPath, *, axes: str | None = None, channel: int | Sequenc
     return Image(data, letters, spacing, "; ".join(note for note in notes if note))
 
 
-def read_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False) -> NDArray[Any]:
+def read_labels(
+    path: AnyPath, *, axes: str | None = None, one_bit: bool = False, time: int | None = None
+) -> NDArray[Any]:
     """Read a label image: 0 background, 1..n one number per object, negative = ignore.
 
     An axis the file does not name is taken for Z. The indices of a coloured palette PNG are its labels.
@@ -109,11 +124,14 @@ def read_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False
     Parameters
     ----------
     path : str or path-like
-        A TIFF or PNG file of integers.
+        A TIFF or PNG file of integers; or an OME-Zarr folder: of labels (``x.zarr/labels/cells``), of an image
+        with one label image inside, or of an image that is labels itself.
     axes : str, optional
         Meaning of the axes as they are stored, as in `read_image`.
     one_bit : bool
         Take a black-and-white mask of one bit too, as 0 and 1.
+    time : int, optional
+        As in `read_image`.
 
     Returns
     -------
@@ -124,8 +142,8 @@ def read_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is damaged or holds no label image: colours, real numbers, time points, JPEG, one bit unless
-        allowed.
+        The file is damaged or holds no label image: colours, real numbers, several time points, JPEG, one bit
+        unless allowed.
 
     Examples
     --------
@@ -136,18 +154,18 @@ def read_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False
     array([[  0,   1],
            [300,   0]], dtype=uint16)
     """
-    return read_spaced_labels(path, axes=axes, one_bit=one_bit)[0]
+    return read_spaced_labels(path, axes=axes, one_bit=one_bit, time=time)[0]
 
 
 def read_spaced_labels(
-    path: AnyPath, *, axes: str | None = None, one_bit: bool = False
+    path: AnyPath, *, axes: str | None = None, one_bit: bool = False, time: int | None = None
 ) -> tuple[NDArray[Any], tuple[float, ...] | None]:
     """Read a label image as `read_labels` does, and its pixel size along each axis, None if the file lacks one."""
-    path = Path(path)
+    path = labels_of(Path(path))
     stored = _load(path, indices=True)
     check_holds_labels(path, stored, one_bit=one_bit)
     settled = settle_axes(stored.data.shape, stored.axes, name=path.name, asked=axes, stack=True)
-    data, letters = channels_first(stored.data, settled, name=str(path))
+    data, letters = channels_first(stored.data, settled, name=str(path), time=time)
     if "C" in letters:
         raise ValueError(
             f"mask {path} has {data.shape[0]} channels; expected one integer label per pixel: "
@@ -283,7 +301,7 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
     """List the image files that files, folders and glob patterns stand for, sorted, each once.
 
     A folder stands for the images in it, without hidden files and ``*_masks.*``; a pattern (``*``, ``?``,
-    ``[..]``, ``**``) for the images that match it.
+    ``[..]``, ``**``) for the images that match it. An OME-Zarr folder is one image and is listed as a file.
 
     Parameters
     ----------
@@ -338,7 +356,7 @@ def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
 
 
 def stem(path: AnyPath) -> str:
-    """Return the name of a file without its suffix, of which ``.ome.tif`` is one.
+    """Return the name of a file without its suffix, of which ``.ome.tif`` and ``.ome.zarr`` are two.
 
     Examples
     --------
@@ -346,10 +364,12 @@ def stem(path: AnyPath) -> str:
     ('a01', 'day.2')
     """
     name = Path(path).stem
-    return Path(name).stem if Path(path).name.lower().endswith(OME_SUFFIXES) else name
+    return Path(name).stem if Path(path).name.lower().endswith((*OME_SUFFIXES, ".ome.zarr")) else name
 
 
 def _load(path: Path, *, indices: bool = False) -> Stored:
+    if is_ome_zarr(path):
+        return load_ome_zarr(path)
     # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer
     kind = raster_kind(first_bytes(path))
     return load_raster(path, kind, indices=indices) if kind else load_tiff(path)
@@ -391,7 +411,9 @@ def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float,
 
 
 def _found(given: Path, masks: bool) -> list[Path]:
-    if given.is_dir():
+    if is_ome_zarr(given):
+        return [given]
+    if given.is_dir() and given.suffix.lower() != _ZARR:
         found = [p for p in given.iterdir() if p.name[0] != "." and (masks or not stem(p).endswith("_masks"))]
         empty = f"folder {given} holds no image"
     elif given.exists() or not glob.has_magic(str(given)):
@@ -400,16 +422,27 @@ def _found(given: Path, masks: bool) -> list[Path]:
     else:
         found = [Path(p) for p in glob.glob(str(given), recursive=True)]
         empty = f"no image matches {given}"
-    found = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found = [path for path in found if _is_image(path)]
     if not found:
-        raise FileNotFoundError(f"{empty}; expected files ending in {', '.join(SUFFIXES)}")
+        raise FileNotFoundError(f"{empty}; expected files ending in {_KINDS}")
     return found
 
 
+def _is_image(path: Path) -> bool:
+    """Tell by its name, and of a folder by what is in it, whether this is to be listed."""
+    if path.suffix.lower() == _ZARR:
+        return is_ome_zarr(path)
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
 def _check_named(path: Path) -> None:
+    if path.is_dir() and path.suffix.lower() == _ZARR:
+        raise ValueError(
+            f"{path} is no OME-Zarr folder: it holds no zarr.json, .zattrs or .zgroup; copy or export it again"
+        )
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; expected an image file")
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; check its name and folder")
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} is not of a supported kind; expected one of {', '.join(SUFFIXES)}")
+        raise ValueError(f"{path} is not of a supported kind; expected one of {_KINDS}")

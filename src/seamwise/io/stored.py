@@ -19,10 +19,11 @@ class Stored:
     Attributes
     ----------
     data : array
-        Pixels in the file's own layout; an alpha channel is already dropped.
+        Pixels in the file's own layout; an alpha channel is already dropped. Of an OME-Zarr image they are
+        read when they are indexed.
     axes : str
         One letter per axis: T, C, Z, Y, X, S (colour samples); another letter if the file does not say.
-    format : {"TIFF", "PNG", "JPEG"}
+    format : {"TIFF", "PNG", "JPEG", "OME-Zarr"}
         What the file is, whatever its name ends in.
     sizes : dict of str to float
         Pixel size in micrometres by spatial axis, as far as the file gives it.
@@ -36,7 +37,7 @@ class Stored:
     ((0.5, 0.25), '')
     """
 
-    data: NDArray[Any]
+    data: Any
     axes: str
     format: str
     sizes: Mapping[str, float] = field(default_factory=dict)
@@ -80,6 +81,10 @@ def check_numbers(path: Path, data: NDArray[Any]) -> None:
         f"{path} has {np.count_nonzero(bad)} pixels that are NaN or infinite, the first at {first}; "
         "replace them (e.g. with numpy.nan_to_num) and save it again"
     )
+
+
+class DamagedError(ValueError):
+    """A part of an image cannot be decoded; the rest can, so that whoever reads it in parts may leave it out."""
 
 
 class UnsupportedError(Exception):

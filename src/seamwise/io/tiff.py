@@ -50,8 +50,8 @@ def load_tiff(path: Path) -> Stored:
                 raise UnsupportedError(f"it has no pixels (shape {series.shape}); export it again")
             check_complete(file, series)
             data = decoded(path, series).reshape(series.get_shape(squeeze=False))
-            axes = _letters(series)
-            sizes = _sizes(file, series)
+            axes = letters_of(series)
+            sizes = sizes_of(file, series)
             notes = []
             if len(file.series) > 1:
                 notes.append(f"{path.name} holds {len(file.series)} images: the first is read")
@@ -214,7 +214,8 @@ def _decoded_by_pillow(path: Path, series: tifffile.TiffPageSeries) -> NDArray[A
     return np.stack(planes)
 
 
-def _letters(series: tifffile.TiffPageSeries) -> str:
+def letters_of(series: tifffile.TiffPageSeries) -> str:
+    """Return the axes of a series, a letter each; "?" for one of unknown meaning."""
     letters: str = series.get_axes(squeeze=False)
     if series.kind != "shaped":
         # OME and ImageJ always name a Z axis, also for a 2D image: one of length 1 says nothing
@@ -223,7 +224,8 @@ def _letters(series: tifffile.TiffPageSeries) -> str:
     return letters
 
 
-def _sizes(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[str, float]:
+def sizes_of(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[str, float]:
+    """Return the micrometres per pixel by axis that the file gives."""
     if series.kind == "ome" and file.ome_metadata:
         return ome_sizes(file.ome_metadata)
     if series.kind == "imagej" and file.imagej_metadata:

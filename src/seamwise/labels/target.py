@@ -1,7 +1,7 @@
 """The semantic classes a network learns, from instance labels or a mask; see `semantic_target`, `binary_target`."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import compress, product
 from typing import Any
 
 import numpy as np
@@ -221,6 +221,10 @@ def _closing(foreground: NDArray[np.bool_], radius: float, spacing: Sequence[flo
     """Binary closing by a ball, zero-padded, from two distance transforms (exact, cost free of radius)."""
     if not foreground.any():
         return foreground
+    if 1 in foreground.shape and foreground.size > 1:  # a plane that is stored as a stack of one slice is a plane
+        flat = [n > 1 for n in foreground.shape]
+        plane = foreground.reshape([n for n in foreground.shape if n > 1])
+        return _closing(plane, radius, list(compress(spacing, flat))).reshape(foreground.shape)
     steps = [int(np.ceil(radius / s)) + 1 for s in spacing]
     padded = np.pad(foreground, [(n, n) for n in steps])
     # a ball of radius 3 holds the pixel at distance 3 also where 3·0.1 is not 0.3 in binary

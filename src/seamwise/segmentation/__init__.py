@@ -6,6 +6,8 @@ from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, 
 from seamwise.segmentation.ensemble import combine
 from seamwise.segmentation.predict import Model, Prediction, load, segment
 from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.stitch import segment_slices, stitch
+from seamwise.segmentation.stream import Segmented, segment_volume
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
 from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd, count_classes
@@ -18,6 +20,7 @@ __all__ = [
     "Pair",
     "Prediction",
     "Progress",
+    "Segmented",
     "Split",
     "System",
     "TargetAndWeight",
@@ -31,6 +34,9 @@ __all__ = [
     "load",
     "read_pair",
     "segment",
+    "segment_slices",
+    "segment_volume",
+    "stitch",
     "system",
     "train",
     "tune",

@@ -1,5 +1,7 @@
-"""Random crops of a training image: a pure function of the image and a random generator; see `augment`."""
+"""Random crops of a training image: a pure function of the image and a random generator; see `random_crop`."""
 
+import math
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy import ndimage
 from seamwise.labels import IGNORE, TOUCHING, Labels, Target
 
 _MEDIAN_WINDOW = 7
-_WARP_GRID = 32  # pixels between the nodes of the displacement grid
+_WARP_GRID = 32  # pixels of the finest axis between the nodes of the displacement grid
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -21,13 +23,14 @@ class Augmentation:
     Attributes
     ----------
     rotate : float
-        Largest rotation in degrees, in the plane of the last two axes.
+        Largest rotation in degrees, in the plane of the last two axes; of true lengths if their spacings differ.
     mirror : bool
         Each axis is mirrored with probability 1/2.
     scale : float
-        The crop is magnified by a factor whose logarithm is uniform in ±log(1 + scale).
+        The crop is magnified, all axes alike, by a factor whose logarithm is uniform in ±log(1 + scale).
     warp : float
-        Standard deviation, in pixels, of a smooth random displacement.
+        Standard deviation, in pixels of the finest axis, of a smooth random displacement; none along an axis of a
+        single pixel, where there is nothing beside the image.
     gamma : float
         Intensities are raised to a power whose logarithm is uniform in ±log(1 + gamma).
     brightness : float
@@ -55,6 +58,7 @@ def random_crop(
     crop: tuple[int, ...],
     settings: Augmentation,
     rng: np.random.Generator,
+    spacing: Sequence[float] | None = None,
 ) -> tuple[NDArray[np.float32], Labels]:
     """Cut a randomly placed, rotated, mirrored, scaled and warped crop from image and labels.
 
@@ -66,6 +70,9 @@ def random_crop(
     settings : Augmentation
     rng : numpy random generator
         The only source of randomness.
+    spacing : sequence of float, optional
+        Pixel size along each axis in units of the finest: turns, magnification and warp are those of true lengths,
+        so that a cell keeps its shape whatever the thickness of the slices. By default all axes are equal.
 
     Returns
     -------
@@ -74,7 +81,8 @@ def random_crop(
     labels : (*crop) array
         Nearest neighbour; beyond the image, ignored (−1): half a mirrored cell is no cell.
     """
-    where = _sampling_grid(labels.shape, crop, settings, rng)
+    steps = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
+    where = _sampling_grid(labels.shape, crop, steps, settings, rng)
     cut = np.stack([ndimage.map_coordinates(channel, where, order=1, mode="mirror") for channel in image])
     return cut, ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=IGNORE)
 
@@ -130,20 +138,27 @@ def modulate_touching(image: NDArray[np.float32], target: Target, *, amount: flo
 
 
 def _sampling_grid(
-    shape: tuple[int, ...], crop: tuple[int, ...], settings: Augmentation, rng: np.random.Generator
+    shape: tuple[int, ...],
+    crop: tuple[int, ...],
+    spacing: NDArray[np.float64],
+    settings: Augmentation,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Where each pixel of the crop lies in the image, `(ndim, *crop)`."""
     dimensions = len(shape)
-    centre = [rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5 for n, c in zip(shape, crop, strict=True)]
+    middle = [rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5 for n, c in zip(shape, crop, strict=True)]
+    centre = np.reshape(middle, (-1,) + (1,) * dimensions)
     axes = [np.arange(c) - (c - 1) / 2 for c in crop]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"))
     matrix = _rotation(dimensions, np.deg2rad(rng.uniform(-settings.rotate, settings.rotate)))
     matrix = matrix / _factor(settings.scale, rng)
     mirrored = rng.integers(0, 2, dimensions) if settings.mirror else np.zeros(dimensions)
     matrix = matrix * np.where(mirrored, -1, 1)
+    matrix = matrix * spacing / spacing[:, np.newaxis]  # pixels of the crop → true lengths → pixels of the image
     where: NDArray[np.float64] = np.tensordot(matrix, offsets, 1)
-    where += np.reshape(centre, (-1,) + (1,) * dimensions)
-    where += _displacement(crop, settings.warp, rng)
+    where += centre
+    thick = np.reshape([n > 1 for n in shape], centre.shape)
+    where += thick * _displacement(crop, spacing, settings.warp, rng)
     return where
 
 
@@ -155,13 +170,16 @@ def _rotation(dimensions: int, angle: float) -> NDArray[np.float64]:
     return matrix
 
 
-def _displacement(crop: tuple[int, ...], deviation: float, rng: np.random.Generator) -> Any:
-    nodes = tuple(max(2, -(-c // _WARP_GRID) + 1) for c in crop)
+def _displacement(
+    crop: tuple[int, ...], spacing: NDArray[np.float64], deviation: float, rng: np.random.Generator
+) -> Any:
+    nodes = tuple(max(2, math.ceil(c * step / _WARP_GRID) + 1) for c, step in zip(crop, spacing, strict=True))
     grid = rng.normal(0, deviation, (len(crop), *nodes))
     if deviation == 0:
         return 0.0
     zoom = [c / n for c, n in zip(crop, nodes, strict=True)]
-    return np.stack([ndimage.zoom(axis, zoom, order=3, mode="nearest", grid_mode=True) for axis in grid])
+    smooth = [ndimage.zoom(axis, zoom, order=3, mode="nearest", grid_mode=True) for axis in grid]
+    return np.stack([lengths / step for lengths, step in zip(smooth, spacing, strict=True)])
 
 
 def _factor(range_: float, rng: np.random.Generator) -> float:

@@ -1,10 +1,12 @@
 """Segment many files into a folder of label images; see `segment_files`."""
 
+import errno
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
@@ -13,13 +15,20 @@ from seamwise.io.axes import check_axes
 from seamwise.io.images import find_images, read_image, read_labels, stem, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
+from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome, naming
+from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.data import as_channels
+from seamwise.segmentation.memory import free_memory, whole_image_bytes
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import Model, check_tile, decode_rule, load, segment
+from seamwise.segmentation.stitch import IOU, segment_slices
+from seamwise.segmentation.stream import LABELS, Progress, segment_volume
 
 _RECORD = "seamwise.json"
+
+Mode = Literal["3d", "2d-stitch"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +42,47 @@ class Options:
     min_size: int | None = None
     tile: int | None = None
     flips: bool = False
+    mode: Mode | None = None
+    stitch_iou: float | None = None
+    zarr_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the work may use; the result does not depend on it.
+
+    Attributes
+    ----------
+    memory : int, optional
+        Limit in bytes; images that would take more are segmented block by block. By default 70 % of what is free.
+    workers, scheduler
+        See `engine.cluster.task_runner`; images go through them block by block.
+    device : str
+        See `devices.choose_device`.
+    """
+
+    memory: int | None = None
+    workers: int = 1
+    scheduler: str | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Whom to tell while an image goes through block by block: a line before it begins, and each finished block."""
+
+    announce: Callable[[str], None] = lambda text: None
+    report: Callable[[Progress], None] = lambda progress: None
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One image and the files it becomes."""
+    """One image and the files it becomes; block by block it becomes an OME-Zarr folder, without an overlay."""
 
     image: Path
     labels: Path
     overlay: Path
+    by_block: bool = False
 
 
 def segment_files(
@@ -51,9 +92,13 @@ def segment_files(
     *,
     overlay: bool = False,
     overwrite: bool = False,
-    device: str = "auto",
+    resources: Resources = Resources(),
+    follow: Follow = Follow(),
 ) -> Iterator[Outcome]:
     """Segment files one by one and write ``<stem>.tif`` label images as they are ready.
+
+    OME-Zarr images, time series and images that do not fit the memory go through block by block (see
+    `stream.segment_volume`) and become ``<stem>.ome.zarr``; if `output` is the one image to segment, its own labels.
 
     Everything that would stop the whole job is checked at the call; the work is done as the outcomes are
     drawn. Files whose labels are there already are passed over, unless `overwrite`; a missing overlay is
@@ -71,8 +116,8 @@ def segment_files(
     overwrite : bool
         Segment again what is there. If the options have changed, the old results of these inputs are
         deleted first, so that an interrupted run leaves no mixture.
-    device : str
-        See `devices.choose_device`.
+    resources : Resources
+    follow : Follow
 
     Raises
     ------
@@ -82,25 +127,46 @@ def segment_files(
     OSError
         An input is not there, or the output cannot be written.
     """
+    model = _checked(options, resources.device)
+    if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:
+        job = _Job(output, output, output, by_block=True)
+        return iter([_outcome(job, 1, *_run_by_block(job, options, resources, follow, overwrite=overwrite))])
     if any(Path(path).resolve() == output.resolve() for path in inputs):
         raise ValueError(f"{output} is the input folder: choose another one for the labels")
-    jobs = _jobs(find_images(inputs), output)
-    if options.axes is not None:
-        check_axes(options.axes)
-    model = load(options.model, device=device)
-    if options.decode is not None:
-        decode_rule(model.info, options.decode)
-    if options.tile is not None:
-        check_tile(options.tile, model)
+    jobs = _jobs(find_images(inputs), output, options, resources)
     digest = hashlib.sha256(model_path(options.model).read_bytes()).hexdigest()
     _prepare(output, jobs, asdict(options) | {"model_sha256": digest}, overwrite)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
-            messages, failed = _run(job, options, model, overlay=overlay, overwrite=overwrite)
-            yield Outcome(job.image, len(jobs), failed, messages)
+            if job.by_block:
+                result = _run_by_block(job, options, resources, follow, overwrite=overwrite)
+            else:
+                result = _run(job, options, model, overlay=overlay, overwrite=overwrite)
+            yield _outcome(job, len(jobs), *result)
 
     return outcomes()
+
+
+def _checked(options: Options, device: str) -> Model:
+    """Load the model, or raise what would stop the whole job."""
+    if options.axes is not None:
+        check_axes(options.axes)
+    if options.mode not in (None, *get_args(Mode)):
+        raise ValueError(f"mode must be {' or '.join(get_args(Mode))}, not {options.mode!r}")
+    model = load(options.model, device=device)
+    ndim = model.info.architecture.ndim
+    if (options.mode == "3d" and ndim != 3) or (options.mode == "2d-stitch" and ndim != 2):
+        raise ValueError(f"mode {options.mode} does not go with {options.model}, a model for {ndim} spatial axes")
+    if options.decode is not None:
+        decode_rule(model.info, options.decode)
+    if options.tile is not None:
+        check_tile(options.tile, model)
+    return model
+
+
+def _outcome(job: _Job, total: int, messages: tuple[str, ...], failed: bool) -> Outcome:
+    return Outcome(job.image, total, failed, messages)
 
 
 def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite: bool) -> tuple[tuple[str, ...], bool]:
@@ -127,19 +193,75 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
 
 
 def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
-    return segment(
-        channels,
-        model=model,
-        decode=options.decode,
-        min_size=options.min_size,
-        tile=options.tile,
-        flips=options.flips,
-        keep_probabilities=False,
-    ).labels
+    given: dict[str, Any] = {
+        "model": model,
+        "decode": options.decode,
+        "min_size": options.min_size,
+        "tile": options.tile,
+        "flips": options.flips,
+    }
+    if options.mode == "2d-stitch":
+        return segment_slices(channels, threshold=IOU if options.stitch_iou is None else options.stitch_iou, **given)
+    return segment(channels, keep_probabilities=False, **given).labels
 
 
-def _jobs(images: Sequence[Path], output: Path) -> list[_Job]:
-    jobs = [_Job(path, output / f"{stem(path)}.tif", output / f"{stem(path)}_overlay.png") for path in images]
+def _run_by_block(
+    job: _Job, options: Options, resources: Resources, follow: Follow, *, overwrite: bool
+) -> tuple[tuple[str, ...], bool]:
+    """Segment one image from disk to disk; return messages and whether any of it failed."""
+    inside = job.labels == job.image
+    if not overwrite and (LABELS in label_names(job.image) if inside else job.labels.exists()):
+        there = job.labels / "labels" / LABELS if inside else job.labels
+        return (f"{job.image}: {there} is there already",), False
+    try:
+        result = segment_volume(
+            job.image,
+            job.labels,
+            model=options.model,
+            axes=options.axes,
+            channel=options.channel,
+            decode=options.decode,
+            min_size=options.min_size,
+            tile=options.tile,
+            flips=options.flips,
+            version=options.zarr_version or "0.5",
+            memory=resources.memory,
+            workers=resources.workers,
+            scheduler=resources.scheduler,
+            device=resources.device,
+            overwrite=overwrite,
+            announce=follow.announce,
+            report=follow.report,
+        )
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # no other image could be written either
+        return (naming(job.image, error),), True
+    except (ValueError, TypeError, MemoryError) as error:
+        return (naming(job.image, error),), True
+    notes = (result.note,) if result.note else ()
+    counts = " + ".join(map(str, result.cells))
+    return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)
+
+
+def _goes_by_block(path: Path, options: Options, resources: Resources) -> bool:
+    if options.mode == "2d-stitch":
+        return False
+    if is_ome_zarr(path) or resources.workers > 1 or resources.scheduler is not None:
+        return True
+    try:
+        volume = open_volume(path, axes=options.axes, channel=options.channel)
+    except (ValueError, OSError):
+        return False  # it is reported when its turn comes
+    return volume.times > 1 or whole_image_bytes(volume) > (resources.memory or free_memory())
+
+
+def _jobs(images: Sequence[Path], output: Path, options: Options, resources: Resources) -> list[_Job]:
+    jobs = []
+    for path in images:
+        by_block = _goes_by_block(path, options, resources)
+        ending = ".ome.zarr" if by_block else ".tif"
+        jobs.append(_Job(path, output / f"{stem(path)}{ending}", output / f"{stem(path)}_overlay.png", by_block))
     check_outputs({job.image: (job.labels, job.overlay) for job in jobs})
     return jobs
 
@@ -168,7 +290,8 @@ def _prepare(output: Path, jobs: Sequence[_Job], record: dict[str, Any], overwri
     ours = {job.labels for job in jobs}
     if path.exists():
         difference = _difference(read_json(path), record)
-        kept = {labels for labels in output.glob("*.tif") if not overwrite or labels not in ours}
+        there = [*output.glob("*.tif"), *output.glob("*.ome.zarr")]
+        kept = {labels for labels in there if not overwrite or labels not in ours}
     else:
         difference = "not by seamwise"
         kept = set() if overwrite else {labels for labels in ours if labels.exists()}
@@ -178,7 +301,10 @@ def _prepare(output: Path, jobs: Sequence[_Job], record: dict[str, Any], overwri
         )
     if difference:
         for job in jobs:
-            job.labels.unlink(missing_ok=True)
+            if job.by_block:
+                shutil.rmtree(job.labels, ignore_errors=True)
+            else:
+                job.labels.unlink(missing_ok=True)
             job.overlay.unlink(missing_ok=True)
     write_json(path, record)
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -62,6 +63,11 @@ class AnnotatedImage:
     fragmented: tuple[Fragments, ...] = ()
 
     @property
+    def ndim(self) -> Literal[2, 3]:
+        """Number of spatial axes."""
+        return cast(Literal[2, 3], self.labels.ndim)
+
+    @property
     def relative_spacing(self) -> tuple[float, ...] | None:
         """Pixel size along each axis in units of the smallest: lengths are then in pixels of the finest axis."""
         return relative(self.spacing)
@@ -110,7 +116,7 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
 def read_pair(
     pair: Pair,
     *,
-    ndim: int,
+    ndim: int | None = None,
     rule: NormalizationRule,
     channel: int | Sequence[int] | None = None,
     axes: str | None = None,
@@ -121,7 +127,8 @@ def read_pair(
     Parameters
     ----------
     pair : Pair
-    ndim : {2, 3}
+    ndim : {2, 3}, optional
+        Number of spatial axes; by default either.
     rule : NormalizationRule
     channel, axes
         See `io.images.read_image`.
@@ -132,17 +139,13 @@ def read_pair(
     Raises
     ------
     ValueError
-        The mask has another size than the image, the image has another number of axes than `ndim`, or
-        it has no contrast; and what `read_image` and `read_labels` raise.
+        The mask has another size than the image, the image has another number of axes than `ndim`
+        (or neither 2 nor 3), or it has no contrast; and what `read_image` and `read_labels` raise.
     """
     read = [read_image(path, axes=axes, channel=channel) for path in pair.images]
     image = np.concatenate([as_channels(part, chosen=channel is not None) for part in read])
     mask = read_labels(pair.labels, one_bit=annotation == "binary")
-    if image.ndim - 1 != ndim:
-        raise ValueError(
-            f"{pair.images[0]} has {image.ndim - 1} spatial axes, expected {ndim}: set ndim = {image.ndim - 1}, "
-            "or say what the axes are, e.g. --axes CYX"
-        )
+    _check_axes(pair.images[0], image.ndim - 1, ndim)
     if mask.shape != image.shape[1:]:
         raise ValueError(
             f"mask {pair.labels} has size {mask.shape}, its image {pair.images[0].name} has {image.shape[1:]}: "
@@ -205,6 +208,16 @@ def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
     return image.data
 
 
+def _check_axes(path: Path, found: int, ndim: int | None) -> None:
+    if found not in (2, 3):
+        raise ValueError(f"{path} has {found} spatial axes, expected 2 or 3: say what the axes are, e.g. --axes CYX")
+    if ndim not in (found, None):
+        raise ValueError(
+            f"{path} has {found} spatial axes, expected {ndim}: set ndim = {found}, "
+            "or say what the axes are, e.g. --axes CYX"
+        )
+
+
 def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str, ...]:
     numbers = [chosen] if isinstance(chosen, int) else list(chosen or range(count))
     if chosen is None and count == 1:
@@ -243,8 +256,11 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
         step, index = divmod(number, self.batch_size)
         rng = np.random.default_rng((self.seed, step, index))
         source = self.images[int(rng.integers(len(self.images)))]
-        image, labels = random_crop(source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng)
-        target, weight = self.transform(labels, spacing=source.relative_spacing)
+        spacing = source.relative_spacing
+        image, labels = random_crop(
+            source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng, spacing=spacing
+        )
+        target, weight = self.transform(labels, spacing=spacing)
         image = vary_intensity(image, target, settings=self.augmentation, rng=rng)
         return tuple(torch.from_numpy(array) for array in (image, target, weight) if array is not None)
 

@@ -1,7 +1,6 @@
-"""From class probabilities to cells, as a model's decode rule says; see `decode_slabs`."""
+"""From class probabilities to cells, as a model's decode rule says; see `decode_slabs` and `pixelwise`."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,22 +34,40 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     -----
     Between the slabs one byte a pixel is held, the class; for a watershed five, seed and height.
     """
-    match rule.pair:
-        case WatershedPair() as pair:
-            seeds, elevation = np.empty(shape, np.uint8), np.empty(shape, np.float32)
-            for box, slab in slabs:
-                seeds[box], elevation[box] = landscape(slab, background=pair.background, cell=pair.cell, gap=rule.gap)
-            return flood(
-                seeds, elevation, min_size=rule.min_size, min_core=rule.min_core, background_as=pair.background_as
-            )
-        case ThresholdPair() as pair:
-            classify = partial(threshold_classes, touching=pair.touching, cell=pair.cell, gap=rule.gap)
-        case None:
-            classify = partial(semantic_classes, gap=rule.gap)
+    if isinstance(rule.pair, WatershedPair):
+        seeds, elevation = np.empty(shape, np.uint8), np.empty(shape, np.float32)
+        for box, slab in slabs:
+            seeds[box], elevation[box] = pixelwise(slab, rule)
+        return flood(
+            seeds, elevation, min_size=rule.min_size, min_core=rule.min_core, background_as=rule.pair.background_as
+        )
     classes = np.empty(shape, np.uint8)
     for box, slab in slabs:
-        classes[box] = classify(slab)
+        (classes[box],) = pixelwise(slab, rule)
     return instances(classes, min_size=rule.min_size, min_core=rule.min_core)
+
+
+def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[Any], ...]:
+    """Return what a rule needs to know of each pixel: its class; or for a watershed seed and height.
+
+    Parameters
+    ----------
+    probabilities : (C, *S) floating array
+        Any part of the image.
+    rule : DecodeRule
+
+    Returns
+    -------
+    tuple of (*S) arrays
+        What `decode.semantic_classes` or `decode.threshold_classes` returns, or both that `decode.landscape` does.
+    """
+    match rule.pair:
+        case WatershedPair() as pair:
+            return landscape(probabilities, background=pair.background, cell=pair.cell, gap=rule.gap)
+        case ThresholdPair() as pair:
+            return (threshold_classes(probabilities, touching=pair.touching, cell=pair.cell, gap=rule.gap),)
+        case None:
+            return (semantic_classes(probabilities, gap=rule.gap),)
 
 
 def decode_whole(probabilities: NDArray[Any], rule: DecodeRule) -> Labels:

@@ -1,5 +1,6 @@
-"""Bring an image to a common range, once per image; see `normalization`."""
+"""Bring an image to a common range, once per image: see `normalization`; part by part: `measure`, `joined`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,26 +56,65 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     Normalization
         A channel without any contrast (or one that float32 cannot hold) maps to 0.
     """
-    offset = np.zeros(len(image))
-    scale = np.zeros(len(image))
-    for c, channel in enumerate(image):
-        low, high = np.percentile(_evenly_spaced(channel), [rule.low, rule.high])
-        high = max(high, low + (_peak(channel) - low) / _HEADROOM)
+    return joined([measure(image, (0,) * (image.ndim - 1), image.shape[1:])], rule)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What `normalization` takes from a part of an image.
+
+    Attributes
+    ----------
+    values : tuple of 1D arrays
+        Evenly spaced pixels of each channel.
+    peak : (C,) float64 array
+        Largest mean of a block in each channel; minus infinity if no whole block lies in the part.
+    """
+
+    values: tuple[NDArray[Any], ...]
+    peak: NDArray[np.float64]
+
+
+def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> Sample:
+    """Measure a part of an image, so that all parts together give what the whole image would.
+
+    Parameters
+    ----------
+    part : (C, *S) array of any real type
+    origin : sequence of int
+        Where its first pixel lies: at a multiple of 4 along each axis.
+    shape : sequence of int
+        Of the whole image.
+    """
+    step = max(int(np.ceil((np.prod(shape, dtype=np.float64) / _SAMPLES) ** (1 / len(shape)))), 1)
+    evenly = tuple(slice(-start % step, None, step) for start in origin)
+    block = [min(_BLOCK, n) for n in shape]
+    return Sample(
+        tuple(channel[evenly].ravel().copy() for channel in part),
+        np.array([_peak(channel, block) for channel in part]),
+    )
+
+
+def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
+    """Return the normalisation of the image that these samples are the parts of; see `normalization`."""
+    channels = len(samples[0].peak)
+    offset, scale = np.zeros(channels), np.zeros(channels)
+    for c in range(channels):
+        values = np.concatenate([sample.values[c] for sample in samples])
+        low, high = np.percentile(values, [rule.low, rule.high])
+        peak = max(sample.peak[c] for sample in samples)
+        high = max(high, low + (peak - low) / _HEADROOM)
         offset[c] = low
         contrast = float(high) - float(low)
         scale[c] = 1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
     return Normalization(offset, scale)
 
 
-def _evenly_spaced(channel: NDArray[Any]) -> NDArray[Any]:
-    step = int(np.ceil((channel.size / _SAMPLES) ** (1 / channel.ndim)))
-    return channel[(slice(None, None, max(step, 1)),) * channel.ndim]
-
-
-def _peak(channel: NDArray[Any]) -> float:
-    """Largest mean of a block; blocks that the border cuts are left out unless the image is smaller."""
-    block = [min(_BLOCK, n) for n in channel.shape]
+def _peak(channel: NDArray[Any], block: Sequence[int]) -> float:
+    """Largest mean of a block; blocks that the border cuts are left out."""
     peak = -np.inf
+    if min(n // b for n, b in zip(channel.shape, block, strict=True)) == 0:
+        return peak
     rows = max(block[0], _SLAB // max(channel[0].size, 1) // block[0] * block[0])
     for start in range(0, channel.shape[0] - block[0] + 1, rows):
         slab = channel[start : start + rows]

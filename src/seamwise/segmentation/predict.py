@@ -147,25 +147,13 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
 def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     """Check an image against what the model expects and return it as `(C, *S)`."""
     image = np.asarray(image)
-    ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if image.dtype.kind not in "uifb":
         raise ValueError(f"image must hold real numbers, not {image.dtype}")
     if image.dtype == bool:
         image = image.astype(np.uint8)
-    if image.ndim == ndim:
+    if image.ndim == info.architecture.ndim:
         image = image[np.newaxis]
-    if image.ndim != ndim + 1:
-        raise ValueError(
-            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {image.shape}"
-        )
-    if len(image) != expected:
-        last = " (channels last? move them first)" if image.shape[-1] == expected or image.shape[-1] <= 4 else ""
-        raise ValueError(
-            f"the model expects {expected} channel(s), the image {image.shape} has {len(image)}{last}: "
-            "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
-        )
-    if 0 in image.shape:
-        raise ValueError(f"image is empty: its shape is {image.shape}")
+    check_shape(image.shape, info)
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num")
@@ -174,18 +162,43 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     return image
 
 
+def check_shape(shape: tuple[int, ...], info: ModelInfo) -> None:
+    """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
+    ndim, expected = info.architecture.ndim, info.architecture.in_channels
+    if len(shape) != ndim + 1:
+        raise ValueError(
+            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}"
+        )
+    if shape[0] != expected:
+        last = " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
+        raise ValueError(
+            f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
+            "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
+        )
+    if 0 in shape:
+        raise ValueError(f"image is empty: its shape is {shape}")
+
+
 def probability_slabs(
-    image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
+    image: NDArray[Any],
+    model: Model,
+    *,
+    tile: int | None = None,
+    flips: bool = False,
+    normalise: Normalization | None = None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
-    """Yield the class probabilities of `(C, *S)` slab by slab along the longest axis, with the slab's box."""
+    """Yield the class probabilities of `(C, *S)` slab by slab along the longest axis, with the slab's box.
+
+    `normalise` is measured from the image unless it is a part of one that was measured as a whole.
+    """
     ndim = model.net.ndim
     size = _TILE[ndim] if tile is None else tile
     check_tile(size, model)
     shape = image.shape[1:]
-    normalise = normalization(image, model.info.normalization)
+    measured = normalization(image, model.info.normalization) if normalise is None else normalise
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
-        return _probabilities(image[(slice(None), *box)], normalise, model, flips)
+        return tile_probabilities(measured(image[(slice(None), *box)]), model, flips=flips)
 
     parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
     channels = model.info.architecture.out_channels
@@ -200,8 +213,9 @@ def check_tile(size: int, model: Model) -> None:
 
 
 @torch.inference_mode()
-def _probabilities(block: NDArray[Any], normalise: Normalization, model: Model, flips: bool) -> NDArray[np.float32]:
-    batch = torch.from_numpy(normalise(block)).unsqueeze(0)
+def tile_probabilities(block: NDArray[np.float32], model: Model, *, flips: bool = False) -> NDArray[np.float32]:
+    """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once."""
+    batch = torch.from_numpy(block).unsqueeze(0)
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     axes = range(2, batch.ndim)
     subsets = [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]

@@ -1,17 +1,33 @@
 """What a training run depends on; see `TrainSettings`."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
-from seamwise.engine.settings import Positive, RunSettings
+from seamwise.engine.settings import Positive, RunSettings, Side
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.systems import BUILDERS, System, SystemName, system
 from seamwise.segmentation.transforms import Annotation, TargetAndWeight
+
+_CROP = {2: 256, 3: 64}
+
+
+def _said_in_one_line(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:  # it would tell of each type that the value could have been
+        raise ValueError("expected 1 to 4096 pixels, or as many for each axis, e.g. [48, 96, 96]") from None
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -30,8 +46,11 @@ class TrainSettings(RunSettings):
         See `labels.semantic_target`. Lengths are in pixels, of an anisotropic image in pixels of its finest axis.
     weights : mapping
         Arguments of the loss's weight map, e.g. ``{"beta": 20}``: see `seamwise.weights`.
-    ndim : {2, 3}
-        Number of spatial axes.
+    ndim : {2, 3}, optional
+        Number of spatial axes; by default that of the images.
+    crop : int or tuple of int, optional
+        Size of a training crop in pixels along every axis, or along each, e.g. (48, 96, 96). By default 256 in
+        2D, and 64 in 3D, where 256 pixels a side would be 17 million.
     min_size, min_core, gap
         See `decode.argmax`; used at validation and written into the model file.
     normalization : NormalizationRule
@@ -46,7 +65,8 @@ class TrainSettings(RunSettings):
     touching_radius: Positive = 2
     gap_radius: Annotated[float, Field(ge=0)] = 7.0
     weights: Mapping[str, Any] = field(default_factory=dict)
-    ndim: Literal[2, 3] = 2
+    ndim: Literal[2, 3] | None = None
+    crop: Annotated[Side | tuple[Side, ...] | None, WrapValidator(_said_in_one_line)] = None
     min_size: Annotated[int, Field(ge=0)] = 20
     min_core: Annotated[int, Field(ge=0)] = 20
     gap: Literal["second", "background"] = "second"
@@ -60,6 +80,27 @@ class TrainSettings(RunSettings):
             raise ValueError(f"loss {self.loss} has no weight map for [weights]: remove them, or choose {with_map}")
         self.transform()
         return self
+
+    @model_validator(mode="after")
+    def _crop_fits_the_axes(self) -> Self:
+        if self.ndim is not None:
+            self.crop_shape(self.ndim)
+        return self
+
+    def crop_shape(self, ndim: int) -> tuple[int, ...]:
+        """Size of a crop along each of `ndim` axes; ValueError if `crop` names another number of them."""
+        sides = _CROP[ndim] if self.crop is None else self.crop
+        shape = (sides,) * ndim if isinstance(sides, int) else sides
+        if len(shape) != ndim:
+            raise ValueError(
+                f"crop names {len(shape)} sizes, the images have {ndim} spatial axes: give one number, or one per axis"
+            )
+        return shape
+
+    def fitted(self, ndim: Literal[2, 3]) -> Self:
+        """Fill in what was left to the images, which have `ndim` spatial axes."""
+        self.crop_shape(ndim)
+        return replace(self, ndim=ndim, crop=_CROP[ndim] if self.crop is None else self.crop)
 
     def system(self) -> System:
         """Classes, loss and weight map."""

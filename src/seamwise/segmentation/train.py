@@ -47,7 +47,8 @@ def train(
     Raises
     ------
     ValueError
-        There are no images, they differ in channels or have no contrast, or no training image has a cell;
+        There are no images, they differ in channels or in the number of axes or have no contrast, or no training
+        image has a cell; `settings` name another number of axes;
         the checkpoint belongs to other settings or images; the loss is no longer finite.
     FileExistsError
         The folder holds a run already, and `resume` is False.
@@ -58,7 +59,8 @@ def train(
     -----
     The optimizer of the thesis, Adam at 1e-4 (section 5.3), is the default.
     """
-    _check_images(training, validation)
+    _check_images(training, validation, settings.ndim)
+    settings = settings.fitted(training[0].ndim)
     check_output(output, resume=resume)
     system = settings.system()
     info = _describe(settings, system, training, validation)
@@ -89,7 +91,7 @@ class _Segmentation:
             seed=settings.seed,
             steps=settings.steps,
             batch_size=settings.batch_size,
-            crop=(settings.crop,) * settings.ndim,
+            crop=settings.crop_shape(self.info.architecture.ndim),
             augmentation=settings.augmentation,
             transform=transform,
         )
@@ -113,15 +115,23 @@ class _Segmentation:
         }
 
 
-def _check_images(training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]) -> None:
+def _check_images(training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage], ndim: int | None) -> None:
     """Find out now what would stop the run at its first validation, with nothing saved."""
     if not training or not validation:
         raise ValueError(f"{len(training)} training and {len(validation)} validation images: one of each is needed")
-    expected = len(training[0].image)
+    first, expected = training[0], len(training[0].image)
+    if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
+        wanted = "2 or 3" if ndim is None else f"{ndim}: leave ndim out of the settings"
+        raise ValueError(f"image {first.name} has {first.ndim} spatial axes, expected {wanted}")
     for image in (*training, *validation):
+        if image.ndim != first.ndim:
+            raise ValueError(
+                f"image {image.name} has {image.ndim} spatial axes, {first.name} has {first.ndim}: train on planes or "
+                "on stacks, not on both; or say what the axes are, e.g. --axes CYX"
+            )
         if len(image.image) != expected:
             raise ValueError(
-                f"image {image.name} has {len(image.image)} channels, {training[0].name} has {expected}: "
+                f"image {image.name} has {len(image.image)} channels, {first.name} has {expected}: "
                 "choose the channels to use with --channel"
             )
         if image.image.min() == image.image.max():
@@ -148,7 +158,7 @@ def _describe(
         architecture=Architecture(
             in_channels=len(first.image),
             out_channels=system.classes,
-            ndim=settings.ndim,
+            ndim=first.ndim,
             width=settings.width,
             depth=settings.depth,
             norm=settings.norm,

@@ -1,7 +1,18 @@
 """Synthetic images with exact labels, labels made as imperfect as hand-drawn ones, and pairs of different focus."""
 
 from seamwise.synth.annotations import weaken
-from seamwise.synth.cells import SyntheticImage, crowded_cells
+from seamwise.synth.camera import SyntheticImage
+from seamwise.synth.cells import crowded_cells
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
+from seamwise.synth.tissue import tissue
 
-__all__ = ["FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "weaken"]
+__all__ = [
+    "FocusPair",
+    "SyntheticImage",
+    "crowded_cells",
+    "draw_mask",
+    "focus_pair",
+    "random_shapes",
+    "tissue",
+    "weaken",
+]

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from seamwise.labels import Labels, smallest_dtype
+from seamwise.synth.camera import SyntheticImage, blur, expose
+from seamwise.synth.checks import check_photons, check_range, check_spacing, checked_dtype, checked_shape, per_axis
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -26,18 +28,6 @@ REACH = 1.4
 EDGE_FALL = 0.35
 # Standard deviation of the filter that makes the texture, in mean cell radii.
 TEXTURE_GRAIN = 0.13
-# The share of light in the wide skirt of the point spread function, and how much wider the skirt is.
-SKIRT_SHARE, SKIRT_WIDTH = 0.12, 6.0
-# A cell of brightness 1 reads this share of the range of the dtype; the rest is headroom for noise.
-FULL_SIGNAL = 0.75
-
-
-@dataclass(frozen=True, eq=False)
-class SyntheticImage:
-    """A drawn image and its exact instance labels: 0 background, 1..n cells; both of the same shape."""
-
-    image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    labels: Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,38 +141,38 @@ def crowded_cells(
     >>> drawn.image.shape, drawn.image.dtype.name, drawn.labels.dtype.name, int(drawn.labels.max())
     ((64, 96), 'uint16', 'uint8', 5)
     """
-    size = _checked_shape(shape)
+    size = checked_shape(shape)
     count = _checked_count(cells)
-    step = _per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
-    blur = _per_axis("psf_sigma", psf_sigma, len(size))
-    grey = _checked_dtype(dtype)
+    step = per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
+    sigmas = per_axis("psf_sigma", psf_sigma, len(size))
+    grey = checked_dtype(dtype)
     _check_brightness(brightness)
-    _check_range("radius_spread", radius_spread, 0, 0.5)
-    _check_range("irregularity", irregularity, 0, 0.5)
-    _check_range("cluster", cluster, 1, 1e6)
-    _check_range("texture", texture, 0, 1)
-    _check_range("border_dimming", border_dimming, 0, 1)
-    _check_range("illumination", illumination, 0, 1)
-    _check_range("background", background, 0, 1)
-    _check_range("read_noise", read_noise, 0, 1e6)
-    _check_photons(photons)
-    _check_spacing(step)
+    check_range("radius_spread", radius_spread, 0, 0.5)
+    check_range("irregularity", irregularity, 0, 0.5)
+    check_range("cluster", cluster, 1, 1e6)
+    check_range("texture", texture, 0, 1)
+    check_range("border_dimming", border_dimming, 0, 1)
+    check_range("illumination", illumination, 0, 1)
+    check_range("background", background, 0, 1)
+    check_range("read_noise", read_noise, 0, 1e6)
+    check_photons(photons)
+    check_spacing(step)
     longest = float((step * size).max())
-    _check_range("radius", radius, float(step.max()), longest / 2)
-    for sigma in blur:
-        _check_range("psf_sigma", sigma, 0, longest)
+    check_range("radius", radius, float(step.max()), longest / 2)
+    for sigma in sigmas:
+        check_range("psf_sigma", sigma, 0, longest)
     rng = np.random.default_rng(rng)
 
     shapes = _draw_shapes(count, len(size), radius, radius_spread, irregularity, rng)
     centres = _place(shapes, step * size, step, cluster, rng)
     owner, nearest, second = _territories(size, step, centres, shapes)
-    labels = _one_component_each(owner)
+    labels = one_component_each(owner)
 
     light = _glow(labels, nearest, brightness, rng)
     light *= _texture(size, texture, TEXTURE_GRAIN * radius / step, rng)
     light *= 1 - border_dimming * _border(nearest, second)
-    signal = _blur(light, blur / step) * _illumination(size, illumination, rng) + background
-    return SyntheticImage(_expose(signal, photons, read_noise, grey, rng), labels)
+    signal = blur(light, sigmas / step) * _illumination(size, illumination, rng) + background
+    return SyntheticImage(expose(signal, photons, read_noise, grey, rng), labels)
 
 
 def _draw_shapes(
@@ -285,7 +275,7 @@ def _normalised_distance(
     return rho
 
 
-def _one_component_each(owner: Labels) -> Labels:
+def one_component_each(owner: Labels) -> Labels:
     """Sequential labels of the largest component of each owner; the other fragments become background."""
     labels = np.zeros(owner.shape, smallest_dtype(0, int(owner.max())))
     cells = 0
@@ -319,13 +309,6 @@ def _texture(shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np
     return texture
 
 
-def _blur(signal: FloatArray, sigma: FloatArray) -> FloatArray:
-    core = ndimage.gaussian_filter(signal, sigma)
-    skirt = ndimage.gaussian_filter(signal, SKIRT_WIDTH * sigma)
-    blurred: FloatArray = (1 - SKIRT_SHARE) * core + SKIRT_SHARE * skirt
-    return blurred
-
-
 def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> FloatArray:
     axes = [np.linspace(0, 1, n, dtype=np.float32) for n in shape]
     centre = rng.uniform(0.25, 0.75, len(shape))
@@ -334,59 +317,13 @@ def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Genera
     return field
 
 
-def _expose(
-    signal: FloatArray, photons: float, read_noise: float, dtype: np.dtype[Any], rng: np.random.Generator
-) -> Any:
-    if np.isfinite(photons):
-        counts = rng.poisson(signal * photons) + read_noise * rng.standard_normal(signal.shape)
-        signal = counts / photons
-    top = np.iinfo(dtype).max
-    return np.clip(np.rint(signal * FULL_SIGNAL * top), 0, top).astype(dtype)
-
-
-def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    size = tuple(index(n) for n in shape)
-    if len(size) not in (2, 3) or min(size) < 1:
-        raise ValueError(f"shape must have two or three positive sizes, got {size}; try (256, 256)")
-    return size
-
-
 def _checked_count(cells: int) -> int:
     if index(cells) < 0:
         raise ValueError(f"cells must be 0 or more, got {cells}; pass the number of cells to draw")
     return index(cells)
 
 
-def _checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    if np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise ValueError(f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards")
-    return np.dtype(dtype)
-
-
-def _per_axis(name: str, value: float | Sequence[float], ndim: int) -> FloatArray:
-    values = np.asarray(value, dtype=float)
-    if values.shape not in ((), (ndim,)):
-        raise ValueError(f"{name} must be one number or {ndim} (one for each axis), got {value}")
-    return np.broadcast_to(values, ndim)
-
-
 def _check_brightness(brightness: tuple[float, float]) -> None:
     low, high = brightness
     if not 0 < low <= high <= 1:
         raise ValueError(f"brightness must be (low, high) with 0 < low <= high <= 1, got {brightness}")
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}; choose a value in that range")
-
-
-def _check_photons(photons: float) -> None:
-    # beyond 1e12 the Poisson noise is far below one grey level, and near 1e19 numpy cannot draw it
-    if not (0 < photons <= 1e12 or photons == np.inf):
-        raise ValueError(f"photons must lie in (0, 1e12] or be inf, got {photons}; inf draws without noise")
-
-
-def _check_spacing(spacing: FloatArray) -> None:
-    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
-        raise ValueError(f"spacing must be positive, got {spacing.tolist()}; pass the size of a pixel")

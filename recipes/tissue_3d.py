@@ -1,0 +1,78 @@
+"""The stacks that the shipped model `tissue-3d` was trained and judged on: made-up tissue, and one real stack.
+
+python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
+
+writes train/ (made-up stacks, and the upper three quarters of the real one), val/ (made-up stacks, and the rest of the
+real one) and test/ (made-up stacks that no run has seen), each with images/ and masks/.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from seamwise.io.images import read_image, read_spaced_labels, write_labels
+from seamwise.labels import relabel
+from seamwise.synth import SyntheticImage, tissue
+
+SHAPE = (64, 128, 128)
+SPACING = (2.0, 1.0, 1.0)
+REAL_SPACING = (0.284, 0.127, 0.127)  # micrometres, where the files do not say
+SEEDS = {"train": range(24), "val": range(100, 104), "test": range(200, 208)}
+
+
+def draw(seed: int) -> SyntheticImage:
+    """A stack with cells, walls, depth and noise drawn at random from what confocal stacks show."""
+    rng = np.random.default_rng(seed)
+    return tissue(
+        SHAPE,
+        rng=rng,
+        spacing=SPACING,
+        cell_size=float(rng.uniform(18, 32)),
+        filling=float(rng.choice([0.5, 0.8, 1.0])),
+        gaps=float(rng.choice([0.0, 0.03])),
+        wall=float(rng.uniform(0.8, 1.6)),
+        faint=float(rng.uniform(0.4, 0.8)),
+        cytoplasm=float(rng.uniform(0.02, 0.15)),
+        attenuation=float(rng.uniform(100, 400)),
+        photons=float(np.exp(rng.uniform(np.log(25), np.log(200)))),
+    )
+
+
+def write(folder: Path, name: str, image: np.ndarray, labels: np.ndarray, spacing: tuple[float, ...]) -> None:
+    """Write a stack and its labels, each with its voxel size."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    z, y, x = spacing
+    tifffile.imwrite(
+        folder / "images" / f"{name}.tif",
+        image,
+        imagej=True,
+        compression="zlib",
+        resolution=(1 / x, 1 / y),
+        metadata={"axes": "ZYX", "spacing": z, "unit": "um"},
+    )
+    write_labels(folder / "masks" / f"{name}.tif", relabel(labels), spacing=spacing)
+
+
+def main() -> None:
+    """Write all stacks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path, help="folder with images/ and masks/ of real stacks")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    given = parser.parse_args()
+    for part, seeds in SEEDS.items():
+        for seed in seeds:
+            made = draw(seed)
+            write(given.output / part, f"tissue-{seed}", made.image, made.labels, SPACING)
+    for path in sorted((given.real / "images").glob("*.tif")):
+        image = read_image(path)
+        labels, _ = read_spaced_labels(given.real / "masks" / path.name)
+        cut = len(labels) * 3 // 4
+        for part, planes in (("train", slice(cut)), ("val", slice(cut, None))):
+            write(given.output / part, path.stem, image.data[planes], labels[planes], image.spacing or REAL_SPACING)
+
+
+if __name__ == "__main__":
+    main()

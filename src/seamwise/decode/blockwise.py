@@ -1,0 +1,454 @@
+"""Decoding an image that is never held whole, block by block, to the cells that decoding it at once would give.
+
+Between blocks only the numbers of the components on their faces are needed. Three rounds over the blocks::
+
+    find    classes            → components of class cell, and of cell or touching       (`find_cores`)
+    join    their faces        → which of them are one; crumbs; the cells' numbers        (`join_cores`)
+    assign  classes, cells     → touching pixels to cells, and components of background   (`assign`, `survey`)
+    join    their faces        → which background is a hole of which cell; small cells    (`join_surveys`)
+    finish  labels             → holes filled, cells numbered 1..n                        (`finish`)
+
+`find`, `assign` and `finish` of a block depend on no other block's: they may run anywhere and in any order. For
+`instances` the result is exact for any size of block: the same cells, numbered in the scan order of the blocks. For a
+watershed `flood_block` takes the place of `assign`; its docstring says what it guarantees.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.decode.components import Joined, Part, cuts, join, label_part, sides
+from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
+from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
+from seamwise.decode.watershed import BackgroundAs, flood_from
+from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, smallest_dtype
+from seamwise.tiling import Blocks, grown, within
+
+Box = Sequence[slice]
+Read = Callable[[Box], NDArray[Any]]  # a box of the image → its pixels
+
+_FIRST_MARGIN = 16  # pixels around a block that are searched for the cells of pixels far from any
+
+
+@dataclass(frozen=True, eq=False)
+class Cores:
+    """What a block holds: see `find_cores`.
+
+    Attributes
+    ----------
+    cells, regions : Part
+        Components of class cell, and of cell or touching.
+    sizes : (cells + 1,) int64 array
+        Pixels of each component of class cell.
+    region_of : (cells + 1,) integer array
+        The region that each of them lies in; 0 for number 0.
+    """
+
+    cells: Part
+    regions: Part
+    sizes: NDArray[np.int64]
+    region_of: Labels
+
+
+def find_cores(classes: NDArray[np.uint8]) -> tuple[Labels, Cores]:
+    """Number the components of class cell of a block, from its classes: 0 background, 1 cell, 2 touching.
+
+    Returns
+    -------
+    cells : (*S) uint32 array
+        The components, numbered within the block.
+    cores : Cores
+    """
+    cells, part = label_part(classes == CELL)
+    regions, region_part = label_part((classes == CELL) | (classes == TOUCHING))
+    region_of = np.zeros(part.count + 1, regions.dtype)
+    core = cells > 0
+    region_of[cells[core]] = regions[core]
+    return cells.astype(np.uint32), Cores(part, region_part, areas(cells), region_of)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of the image, before touching pixels are given to them.
+
+    Attributes
+    ----------
+    cores : Joined
+        Components of class cell.
+    number : (components + 1,) array
+        Number of the cell that each component is, 1..count; 0 for those too small to be one.
+    regions : Joined
+    region_of : (count + 1,) integer array
+        The region that each cell lies in.
+    """
+
+    cores: Joined
+    number: Labels
+    regions: Joined
+    region_of: NDArray[np.int64]
+
+    def table(self, block: int) -> Labels:
+        """Number of the cell that each component 0, 1, … of a block is."""
+        table: Labels = self.number[self.cores.table(block)]
+        return table
+
+    def has_cell(self) -> NDArray[np.bool_]:
+        """Whether each region 0, 1, … has a cell."""
+        found = np.zeros(self.regions.count + 1, bool)
+        found[self.region_of[1:]] = True
+        return found
+
+
+def join_cores(blocks: Blocks, cores: Callable[[int], Cores], *, min_core: int = 0) -> Cells:
+    """Join what `find_cores` found in all blocks.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    cores : function
+        number of a block → its `Cores`.
+    min_core : int
+        See `instances`.
+    """
+    check_sizes(0, min_core)
+    joined = join(blocks, lambda n: cores(n).cells)
+    regions = join(blocks, lambda n: cores(n).regions)
+    sizes = np.zeros(joined.count + 1, np.int64)
+    region_of_core = np.zeros(joined.count + 1, np.int64)
+    for block in range(len(blocks)):
+        table, found = joined.table(block), cores(block)
+        np.add.at(sizes, table[1:], found.sizes[1:])
+        region_of_core[table[1:]] = regions.table(block)[found.region_of[1:]]
+    kept = sizes >= max(min_core, 1)
+    kept[0] = False
+    count = int(kept.sum())
+    # never fewer than 32 bits: the numbers are those of the image on disk
+    number = (np.cumsum(kept) * kept).astype(smallest_dtype(0, max(count, 2**16)))
+    return Cells(joined, number, regions, np.concatenate([[0], region_of_core[kept]]))
+
+
+def cells_in(box: Box, blocks: Blocks, numbers: Read, cells: Cells) -> Labels:
+    """Read the cells of a box of the image: what `numbers` holds of each block, as numbers of the image."""
+    result = np.zeros([s.stop - s.start for s in box], cells.number.dtype)
+    for block in blocks.meeting(box):
+        part = _shared(box, blocks.box(block))
+        result[within(part, box)] = look_up(cells.table(block), numbers(part))
+    return result
+
+
+def assign(block: int, blocks: Blocks, classes: NDArray[np.uint8], numbers: Read, cells: Cells) -> Labels:
+    """Give the touching pixels of a block to the cells nearest to them, as `instances` does.
+
+    Parameters
+    ----------
+    block : int
+    blocks : Blocks
+    classes : (*S) uint8 array
+        Of the block.
+    numbers : function
+        Any box of the image → what `find_cores` returned first for the blocks it meets.
+    cells : Cells
+
+    Returns
+    -------
+    (*S) uint32 or uint64 array
+        Number of the cell of each pixel of the block.
+    """
+    box = blocks.box(block)
+    around, padding = _padded(box, REACH, blocks.shape)
+    near = np.pad(cells_in(around, blocks, numbers, cells), padding)
+    inside = tuple(slice(REACH, n - REACH) for n in near.shape)
+    labels = near[inside].copy()
+    covered = (classes == CELL) | (classes == TOUCHING)
+    touching = covered & (labels == 0)  # and components of class cell that are too small
+    if not touching.any():
+        return labels
+    local, _ = label_part(covered)
+    region = cells.regions.table(block)[local[touching]]
+    reachable = cells.has_cell()[region]
+    touching[touching] = reachable
+    region = region[reachable]
+    everywhere = np.zeros(near.shape, bool)
+    everywhere[inside] = touching
+    owner, found = nearest_cell(near, np.flatnonzero(everywhere), region, cells.region_of)
+    if not found.all():
+        far = np.column_stack([np.argwhere(touching)[~found] + [s.start for s in box], region[~found]])
+        owner[~found] = _assign_far(far, blocks, partial(cells_in, blocks=blocks, numbers=numbers, cells=cells), cells)
+    labels[touching] = owner
+    return labels
+
+
+def _assign_far(wanted: NDArray[np.int64], blocks: Blocks, read: Read, cells: Cells) -> Labels:
+    """Nearest cell of pixels (coordinates and region), however far: the part searched grows until it is certain."""
+    owner = np.zeros(len(wanted), cells.number.dtype)
+    open_ = np.arange(len(wanted))
+    margin = _FIRST_MARGIN
+    while open_.size:
+        places = wanted[open_, :-1]
+        box = tuple(slice(int(a), int(b) + 1) for a, b in zip(places.min(0), places.max(0), strict=True))
+        around = grown(box, margin, blocks.shape)
+        rims, their_cells = _rims(around, np.unique(wanted[open_, -1]), blocks, read, cells)
+        found, distance = nearest_of(rims, their_cells, wanted[open_])
+        certain = distance <= _clearance(places, around, blocks.shape)
+        owner[open_[certain]] = found[certain]
+        open_ = open_[~certain]
+        margin *= 4
+    return owner
+
+
+def _rims(
+    around: Box, regions: NDArray[np.int64], blocks: Blocks, read: Read, cells: Cells
+) -> tuple[NDArray[np.int64], Labels]:
+    """`decode.nearest.rim` of a box, read in parts little larger than a block, of some regions only."""
+    start = [s.start for s in around]
+    extent = tuple(s.stop - s.start for s in around)
+    parts = Blocks(extent, tuple(size + 2 * _FIRST_MARGIN for size in blocks.size))
+    places, numbers = [], []
+    for number in range(len(parts)):
+        # with the next pixel on every side, so that a face between two parts is no rim
+        inner = grown(parts.box(number), 1, extent)
+        part = tuple(slice(s.start + first, s.stop + first) for s, first in zip(inner, start, strict=True))
+        where, cell = rim(read(part), origin=[s.start for s in part], region_of=cells.region_of)
+        mine = np.isin(where[:, -1], regions)
+        places.append(where[mine])
+        numbers.append(cell[mine])
+    return np.concatenate(places), np.concatenate(numbers)
+
+
+def _clearance(places: NDArray[np.int64], around: Box, shape: Sequence[int]) -> NDArray[np.float64]:
+    """How far around each place everything was seen: to the sides of the box that are not sides of the image."""
+    clearance = np.full(len(places), np.inf)
+    for axis, (part, length) in enumerate(zip(around, shape, strict=True)):
+        if part.start > 0:
+            clearance = np.minimum(clearance, places[:, axis] - part.start)
+        if part.stop < length:
+            clearance = np.minimum(clearance, part.stop - 1 - places[:, axis])
+    return clearance
+
+
+def flood_block(
+    block: int,
+    blocks: Blocks,
+    seeds: Read,
+    elevation: Read,
+    numbers: Read,
+    cells: Cells,
+    *,
+    halo: int,
+    background_as: BackgroundAs = "marker",
+) -> Labels:
+    """Flood a block and a halo around it from the cells' markers, as `decode.watershed.flood` does.
+
+    Parameters
+    ----------
+    block : int
+    blocks : Blocks
+    seeds, elevation : functions
+        Any box of the image → what `decode.landscape` returns for it.
+    numbers : function
+        Any box of the image → what `find_cores` returned first for the blocks it meets.
+    cells : Cells
+        As `join_cores` found them: a marker is numbered in the whole image, so that no cell is cut at a seam.
+    halo : int
+        Pixels around the block that are flooded with it, 0 or more: the size of a cell.
+    background_as : {"marker", "mask"}
+
+    Returns
+    -------
+    (*S) uint32 or uint64 array
+        Number of the cell of each pixel of the block.
+
+    Notes
+    -----
+    Guarantee: undecided pixels that are connected by faces flood each other, and nothing else does. Those of a
+    component of them that lies with its face neighbours within the block and its halo get the cell that the whole
+    image gives, if no two marked pixels beside it are equally high: scikit-image floods equally high ones in an order
+    that hangs on everything else it floods. A longer component may be divided otherwise; marked pixels, in blocks of
+    any size and with no halo at all, keep the cell they have in the whole image.
+    """
+    if halo < 0:
+        raise ValueError(f"halo must be 0 or more, not {halo}")
+    box = blocks.box(block)
+    around = grown(box, halo, blocks.shape)
+    markers = cells_in(around, blocks, numbers, cells)
+    present, run, length = _runs(markers)
+    if present[0] > 0:  # 0 is to stay "no marker"
+        present, run = np.concatenate([np.zeros(1, present.dtype), present]), run + 1
+    local = np.repeat(run.astype(np.int32), length).reshape(markers.shape)
+    flooded = flood_from(local, seeds(around), elevation(around), background_as=background_as)
+    return look_up(present, flooded[within(box, around)])
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What a labelled block tells of its background and its cells: see `survey`.
+
+    Attributes
+    ----------
+    background : Part
+        Components of the background, over faces, edges and corners.
+    sides : tuple of arrays
+        Labels on the sides of the block, as `components.sides` returns them.
+    lowest, highest : (components + 1,) arrays
+        Lowest and highest cell among the face neighbours, within the block, of each component.
+    open : (components + 1,) bool array
+        Whether it reaches the border of the image.
+    sizes : (components + 1,) int64 array
+    cells : (n,) array
+        The cells that have pixels in the block.
+    areas : (n,) int64 array
+        How many.
+    """
+
+    background: Part
+    sides: tuple[Labels, ...]
+    lowest: Labels
+    highest: Labels
+    open: NDArray[np.bool_]
+    sizes: NDArray[np.int64]
+    cells: Labels
+    areas: NDArray[np.int64]
+
+
+def survey(labels: Labels, box: Box, shape: Sequence[int]) -> Survey:
+    """Measure what filling holes and dropping small cells takes.
+
+    Parameters
+    ----------
+    labels : (*S) unsigned integer array
+        Of the block.
+    box : tuple of slice
+        Where it lies in the image.
+    shape : tuple of int
+        Of the image.
+    """
+    regions, part = label_part(labels == 0, diagonal=True)
+    lowest, highest = contacts(labels, regions, part.count)
+    outer = [
+        (axis, end)
+        for axis, end in border_sides(shape)
+        if (box[axis].start == 0 if end == 0 else box[axis].stop == shape[axis])
+    ]
+    cells, run, length = _runs(labels)
+    counts = np.zeros(len(cells), np.int64)
+    np.add.at(counts, run, length)
+    return Survey(
+        background=part,
+        sides=sides(labels),
+        lowest=lowest,
+        highest=highest,
+        open=on_border(regions, part.count, outer),
+        sizes=areas(regions),
+        cells=cells[cells > 0],
+        areas=counts[cells > 0],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Finish:
+    """How the labels of the image end: see `join_surveys`.
+
+    Attributes
+    ----------
+    background : Joined
+    fill : (components + 1,) array
+        The cell that each component of the background is a hole of, else 0.
+    number : (cells + 1,) array
+        Final number of each cell, 1..n; 0 for those dropped.
+    """
+
+    background: Joined
+    fill: Labels
+    number: Labels
+
+    @property
+    def count(self) -> int:
+        """Number of cells."""
+        return int(self.number.max(initial=0))
+
+    def table(self, block: int) -> Labels:
+        """The cell that each component 0, 1, … of the background of a block is a hole of, else 0."""
+        table: Labels = self.fill[self.background.table(block)]
+        return table
+
+
+def join_surveys(blocks: Blocks, surveys: Callable[[int], Survey], *, cells: int, min_size: int = 0) -> Finish:
+    """Decide which holes are filled, which cells dropped, and number the others.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    surveys : function
+        number of a block → its `Survey`.
+    cells : int
+        Number of cells.
+    min_size : int
+        See `instances`.
+    """
+    check_sizes(min_size, 0)
+    joined = join(blocks, lambda n: surveys(n).background, diagonal=True)
+    dtype = smallest_dtype(0, max(cells, 2**16))
+    lowest = np.full(joined.count + 1, np.iinfo(dtype).max, dtype)
+    highest = np.zeros(joined.count + 1, dtype)
+    open_ = np.zeros(joined.count + 1, bool)
+    sizes = np.zeros(joined.count + 1, np.int64)
+    area = np.zeros(cells + 1, np.int64)
+    for block in range(len(blocks)):
+        found, table = surveys(block), joined.table(block)
+        np.minimum.at(lowest, table, found.lowest)
+        np.maximum.at(highest, table, found.highest)
+        np.logical_or.at(open_, table, found.open)
+        np.add.at(sizes, table, found.sizes)
+        area[found.cells] += found.areas
+
+    def background(number: int, index: int) -> Labels:
+        return joined.table(number)[surveys(number).background.planes[index]]
+
+    both = zip(cuts(blocks, background), cuts(blocks, lambda n, i: surveys(n).sides[i]), strict=True)
+    for (near_region, far_region), (near, far) in both:
+        add_contacts(lowest, highest, near_region, far)
+        add_contacts(lowest, highest, far_region, near)
+
+    fill = np.where((lowest == highest) & ~open_, highest, 0)
+    fill[0] = 0
+    np.add.at(area, fill, sizes)
+    kept = area >= max(min_size, 1)
+    kept[0] = False
+    number = np.cumsum(kept) * kept
+    return Finish(joined, fill, number.astype(smallest_dtype(0, int(number.max(initial=0)))))
+
+
+def finish(block: int, labels: Labels, result: Finish) -> Labels:
+    """Fill the holes of a labelled block and give its cells their final numbers."""
+    fill = result.table(block)
+    if fill.any():
+        regions, _ = label_part(labels == 0, diagonal=True)
+        labels = np.where(regions > 0, look_up(fill, regions), labels)
+    return look_up(result.number, labels)
+
+
+def _runs(labels: Labels) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers that occur, and the runs of equal ones in scan order: which of these, how long.
+
+    As `np.unique` with its inverse, but only the runs are sorted: an image of cells has far fewer than pixels.
+    """
+    flat = labels.reshape(-1)
+    start = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    present, run = np.unique(flat[start], return_inverse=True)
+    return present, run, np.diff(start, append=flat.size)
+
+
+def _shared(box: Box, other: Box) -> tuple[slice, ...]:
+    """The box that two boxes have in common."""
+    return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, other, strict=True))
+
+
+def _padded(box: Box, margin: int, shape: Sequence[int]) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
+    """A box with a margin, cut at the borders of the image, and by how much on each side it was cut."""
+    around = grown(box, margin, shape)
+    cut = [(margin - (s.start - a.start), margin - (a.stop - s.stop)) for s, a in zip(box, around, strict=True)]
+    return around, cut

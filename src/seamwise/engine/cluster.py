@@ -1,0 +1,168 @@
+"""Many independent tasks, one after another here, or on the workers of a dask cluster; see `task_runner`."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Task = Callable[[Path, int], object]
+
+_PATIENCE = 20  # seconds for a scheduler to answer and to have a worker
+_ALONE = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs a task on many numbers.
+
+    Attributes
+    ----------
+    run : function
+        Called with a task, its folder and the numbers, yields each number when it is done.
+    memory : int, optional
+        Bytes that each worker may use, if a cluster says so.
+    """
+
+    run: Callable[[Task, Path, Sequence[int]], Iterator[int]]
+    memory: int | None = None
+
+
+@contextmanager
+def task_runner(
+    *, workers: int = 1, scheduler: str | None = None, announce: Callable[[str], None] = lambda text: None
+) -> Iterator[Runner]:
+    """Yield what runs a task for each of many numbers, here or on workers.
+
+    Parameters
+    ----------
+    workers : int
+        Processes on this machine, each with its share of the cores; 1 runs the tasks in this process.
+    scheduler : str, optional
+        Address of a dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``; its workers are used then. It and they must have
+        this package, and they must see the folder that the tasks get, and the files that they read, under the same
+        path as this process. A worker does one task at a time and gives it all its threads.
+    announce : function
+        Called with a line that says where dask's dashboard is, if there is one (it needs the package bokeh).
+
+    Raises
+    ------
+    ValueError
+        `workers` is below 1, or both are given; no such kind of address.
+    OSError
+        No scheduler answers at the address, or it has no workers. While tasks run: the scheduler is lost, or one worker
+        after another that has tried the same task.
+
+    Notes
+    -----
+    A task is a module's function of a folder and a number that leaves its result in the folder: run twice it does the
+    same again. So a worker may be lost in the middle of a task: dask gives the task to another one. What a task
+    raises is raised here.
+
+    Processes are started anew, not forked: a script that asks for them must do so under
+    ``if __name__ == "__main__":``. They all take the same GPU; to use several GPUs give the address of a scheduler
+    whose workers see one each.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    if scheduler is None and workers == 1:
+        yield Runner(_one_by_one)
+        return
+    if scheduler is not None and workers > 1:
+        raise ValueError(f"workers = {workers} are processes here, scheduler = {scheduler} has its own: give one")
+    with _processes(workers) if scheduler is None else _connected(scheduler) as client:
+        if client.dashboard_link and find_spec("bokeh"):
+            announce(f"dashboard: {client.dashboard_link}")
+        limits = [limit for limit in client.run(_memory_limit).values() if limit]
+        yield Runner(partial(_spread, client), min(limits, default=None))
+
+
+def _one_by_one(task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[int]:
+    for number in numbers:
+        task(folder, number)
+        yield number
+
+
+def _spread(client: Any, task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[int]:
+    # not pure: a result is a file, which a later call must not take from memory
+    futures = client.map(partial(_on_worker, task, folder), numbers, pure=False)
+    number_of = {future.key: number for future, number in zip(futures, numbers, strict=True)}
+    try:
+        for future in _dask().as_completed(futures):
+            _check(future, number_of[future.key])
+            yield number_of[future.key]
+    finally:
+        client.cancel(futures)
+
+
+def _on_worker(task: Task, folder: Path, number: int) -> None:
+    """Do a task in a worker; alone, because the tasks keep to a limit of memory one by one."""
+    with _ALONE:
+        torch.set_num_threads(_dask().get_worker().state.nthreads)  # dask starts workers with one for all libraries
+        task(folder, number)
+
+
+def _check(future: Any, number: int) -> None:
+    """Raise what a task raised, or one line if it was never finished."""
+    try:
+        future.result()
+    except _dask().KilledWorker as error:
+        raise ChildProcessError(
+            f"workers were lost one after another, each in task {number}: if their memory ran out, allow less"
+        ) from error
+    except CancelledError as error:
+        raise ConnectionError("the dask scheduler was lost: start it, and run this again") from error
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Any]:
+    start = "start one with `dask scheduler`, and `dask worker ADDRESS` on each machine"
+    try:
+        client = _dask().Client(scheduler, set_as_default=False, timeout=_PATIENCE)
+    except ValueError as error:
+        raise ValueError(f"scheduler must be an address as tcp://10.0.0.1:8786, not {scheduler!r}: {start}") from error
+    except OSError as error:
+        raise ConnectionError(f"no dask scheduler answers at {scheduler}: {start}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise ConnectionError(
+                f"the dask scheduler at {scheduler} has no workers: start some with `dask worker {scheduler}`"
+            ) from error
+        yield client
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[Any]:
+    from dask.system import CPU_COUNT
+
+    cluster = _dask().LocalCluster(
+        n_workers=workers,
+        threads_per_worker=max(CPU_COUNT // workers, 1),
+        processes=True,
+        memory_limit=0,  # the tasks keep to a limit of their own
+        dashboard_address="127.0.0.1:0" if find_spec("bokeh") else None,
+        silence_logs=logging.ERROR,
+    )
+    with cluster, _dask().Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+def _memory_limit(dask_worker: Any) -> int | None:
+    limit: int | None = dask_worker.memory_manager.memory_limit
+    return limit
+
+
+def _dask() -> Any:
+    """The package distributed, which is slow to import and knows few types."""
+    import distributed
+
+    return distributed

@@ -1,0 +1,161 @@
+"""How much memory segmenting block by block takes, and the blocks that keep to a limit; see `plan_blocks`."""
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import product
+
+import psutil
+
+from seamwise.io.models import Architecture
+from seamwise.io.volume import Volume
+from seamwise.tiling import Blocks
+
+HALO = {2: 32, 3: 16}  # pixels around a block that the network sees with it, on every side
+CHUNK = {2: 512, 3: 64}  # of the label image; blocks are multiples of it
+_LONGEST = {2: 2048, 3: 256}  # longer blocks save hardly anything
+
+# measured, see benchmarks/README.md ("Memory of a block"); of a process with torch, and of arrays that live together
+_PROCESS = 650 * 2**20
+_FEATURE_MAPS = 8  # of the first level's width, in the network's numbers
+_PROBABILITIES = 3  # copies of the class probabilities in float32
+_DECODING = 64  # bytes per pixel of a block
+_FLOODING = 110
+_WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, beside the image
+
+_UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The blocks of an image, and what they take.
+
+    Attributes
+    ----------
+    blocks : Blocks
+    halo : int
+        Pixels around a block that the network sees with it.
+    bytes : int
+        Estimated peak of resident memory, of all worker processes together.
+    """
+
+    blocks: Blocks
+    halo: int
+    bytes: int
+
+    def __str__(self) -> str:
+        size = " × ".join(map(str, self.blocks.size))
+        return f"{len(self.blocks)} blocks of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
+
+
+def parse_memory(text: str) -> int:
+    """Return a number of bytes from a text like "4GB" (10⁹) or "4GiB" (2³⁰).
+
+    Examples
+    --------
+    >>> parse_memory("4GB"), parse_memory("1.5 GiB")
+    (4000000000, 1610612736)
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Za-z]*)\s*", text)
+    unit = _UNITS.get(match[2].upper()) if match else None
+    try:
+        if match is None or unit is None or float(match[1]) <= 0:
+            raise ValueError
+        return int(float(match[1]) * unit)
+    except ValueError:
+        raise ValueError(f"memory must be a size as 4GB or 900MB, not {text!r}") from None
+
+
+def free_memory() -> int:
+    """Bytes that may be used without being told how many: most of what is free now."""
+    return int(0.7 * psutil.virtual_memory().available)
+
+
+def whole_image_bytes(volume: Volume) -> int:
+    """Estimated peak of `predict.segment` on an image, read, segmented and written in one piece."""
+    pixels = math.prod(volume.shape)
+    return _PROCESS + pixels * (2 * volume.channels * volume.dtype.itemsize + _WHOLE)
+
+
+def plan_blocks(
+    shape: tuple[int, ...],
+    architecture: Architecture,
+    *,
+    memory: int | None = None,
+    workers: int = 1,
+    number_bytes: int = 2,
+    pixel_bytes: int = 2,
+    flood_halo: int | None = None,
+    block: int | None = None,
+) -> Plan:
+    """Choose the blocks that need the least computing within a limit of memory.
+
+    ::
+
+        bytes = workers · (process + max(network, decoding))
+        network  = pixels of block and halo · (8 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes))
+        decoding = pixels of block · 64,  for a watershed  pixels of block and its halo · 110
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image, `(*S)`.
+    architecture : Architecture
+    memory : int, optional
+        The limit in bytes; by default 70 % of what is free.
+    workers : int
+        Processes that work at the same time.
+    number_bytes, pixel_bytes : int
+        Size of a number in the network, and of a pixel of the image in one channel.
+    flood_halo : int, optional
+        Of a watershed.
+    block : int, optional
+        Size of the blocks along every axis, in place of the best.
+
+    Raises
+    ------
+    ValueError
+        The smallest blocks take more than the limit.
+    """
+    limit = free_memory() if memory is None else memory
+    halo, chunk = HALO[len(shape)], CHUNK[len(shape)]
+
+    def taken(size: tuple[int, ...]) -> int:
+        tile = _pixels(size, shape, halo)
+        features = _FEATURE_MAPS * architecture.width * number_bytes + 4 * _PROBABILITIES * architecture.out_channels
+        network = tile * (features + architecture.in_channels * (4 + pixel_bytes))
+        decoding = _pixels(size, shape, 0) * _DECODING
+        if flood_halo is not None:
+            decoding = max(decoding, _pixels(size, shape, flood_halo) * _FLOODING)
+        return workers * (_PROCESS + max(network, decoding))
+
+    if block is not None:
+        sizes = [tuple(-(-block // chunk) * chunk for _ in shape)]
+    else:
+        lengths = [range(chunk, min(_LONGEST[len(shape)], -(-n // chunk) * chunk) + 1, chunk) for n in shape]
+        sizes = list(product(*lengths))
+    fitting = [size for size in sizes if taken(size) <= limit]
+    if not fitting:
+        least = min(map(taken, sizes))
+        raise ValueError(
+            f"memory of {limit / 1e9:.2f} GB is too little: blocks of this image take {least / 1e9:.2f} GB at least"
+            + (f" with {workers} workers" if workers > 1 else "")
+        )
+    best = min(fitting, key=lambda size: (_computed(size, shape, halo), taken(size)))
+    return Plan(Blocks(shape, tuple(min(b, n) for b, n in zip(best, shape, strict=True))), halo, taken(best))
+
+
+def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
+    """Pixels of the largest block with its halo."""
+    pixels = 1
+    for b, n in zip(size, shape, strict=True):
+        pixels *= min(b + 2 * halo, n)
+    return pixels
+
+
+def _computed(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
+    """Pixels that the network sees in all: those of the halos several times."""
+    total = 1
+    for b, n in zip(size, shape, strict=True):
+        total *= sum(min(start + b + halo, n) - max(start - halo, 0) for start in range(0, n, b))
+    return total
