@@ -144,6 +144,17 @@ def test_a_long_touching_strip_along_many_blocks(size):
     assert decoded([*[2] * (REACH + 1), 1, 0], (size,)).tolist() == [1] * (REACH + 2) + [0]
 
 
+def test_a_cell_just_outside_the_part_that_is_searched_first():
+    # from the middle, the last pixel of its block, the cell on the left is in sight at 17 pixels, that on the right not
+    assert decoded([1, *[2] * 33, 1], (18,)).tolist() == [1] * 17 + [0] + [2] * 17
+
+
+@pytest.mark.parametrize("length", range(30, 44))
+def test_a_cell_that_ends_where_a_part_of_the_search_ends(length):
+    row = [*[1] * length, *[2] * 61, 1]
+    assert decoded(row, (4,)).tolist() == [1] * (length + 30) + [0] + [2] * 31
+
+
 @pytest.mark.parametrize("size", [(3, 2), (1, 3), (1, 70)])
 def test_a_nearer_cell_of_another_region_is_not_seen_however_far_ones_own(size):
     classes = np.zeros((3, 70), int)
@@ -281,12 +292,15 @@ def test_with_a_halo_of_the_whole_image_it_is_the_whole_flood(shape, size, backg
 @pytest.mark.parametrize(("shape", "size"), SHAPES)
 @pytest.mark.parametrize("halo", [0, 2, 4])
 @pytest.mark.parametrize("background_as", ["marker", "mask"])
+@pytest.mark.parametrize("steps", [None, 2, 0])
 def test_undecided_pixels_that_fit_into_block_and_halo_get_the_cell_of_the_whole_image(
-    shape, size, halo, background_as
+    shape, size, halo, background_as, steps
 ):
     checked = 0
     for seed in range(3):
         seeds, elevation = random_landscape(shape, seed, background=0.45, cell=0.5)
+        if steps is not None:  # many equally high pixels, or nothing but
+            elevation = np.round(elevation * steps)
         blocks, at_once = Blocks(shape, size), Blocks(shape, shape)
         whole, _ = flooded_blocks(seeds, elevation, at_once, halo=0, background_as=background_as)
         labels, _ = flooded_blocks(seeds, elevation, blocks, halo=halo, background_as=background_as)

@@ -121,9 +121,11 @@ def test_the_largest_number_of_the_type_is_a_cell_like_any_other(dtype):
 
 
 def test_the_order_of_the_memory_does_not_matter():
-    labels, at = padded([[0, 0, 2], [0, 0, 0]])
-    arguments = at[[0, 1, 3, 4, 5]], np.ones(5, int), np.array([0, 1, 1])
-    assert nearest_cell(np.asfortranarray(labels), *arguments)[0].tolist() == [2, 2, 2, 2, 2]
+    labels, at = padded([[0, 0, 2, 0], [0, 0, 0, 3], [1, 0, 0, 0]])
+    arguments = at[[0, 1, 5, 9, 10]], np.ones(5, int), np.array([0, 1, 1, 1])
+    expected = [0, 2, 0, 1, 3]
+    assert nearest_cell(labels, *arguments)[0].tolist() == expected
+    assert nearest_cell(np.asfortranarray(labels), *arguments)[0].tolist() == expected
 
 
 def test_nothing_asked_for_is_nothing_found():

@@ -266,9 +266,8 @@ def flood_block(
     -----
     Guarantee: undecided pixels that are connected by faces flood each other, and nothing else does. Those of a
     component of them that lies with its face neighbours within the block and its halo get the cell that the whole
-    image gives, if no two marked pixels beside it are equally high: scikit-image floods equally high ones in an order
-    that hangs on everything else it floods. A longer component may be divided otherwise; marked pixels, in blocks of
-    any size and with no halo at all, keep the cell they have in the whole image.
+    image gives. A longer component may be divided otherwise; marked pixels, in blocks of any size and with no halo at
+    all, keep the cell they have in the whole image.
     """
     if halo < 0:
         raise ValueError(f"halo must be 0 or more, not {halo}")

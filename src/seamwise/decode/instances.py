@@ -111,15 +111,18 @@ def _fill_holes(labels: Labels) -> None:
 def contacts(labels: Labels, regions: Labels, count: int) -> tuple[Labels, Labels]:
     """Lowest and highest cell among the face neighbours of each region 0..count of the background.
 
-    Both by number of the region; without any cell the lowest is the largest number there is, and the highest 0.
+    `regions` are above 0 where `labels` are 0, and nowhere else. Without any cell the lowest is the largest number
+    there is, and the highest 0.
     """
     lowest = np.full(count + 1, np.iinfo(labels.dtype).max, labels.dtype)
     highest = np.zeros(count + 1, labels.dtype)
+    cell = labels > 0
     for axis in range(labels.ndim):
+        edge = np.not_equal(*_shifted(cell, axis))
+        # on each side of an edge one of label and region is 0
         near, far = _shifted(labels, axis)
         near_region, far_region = _shifted(regions, axis)
-        add_contacts(lowest, highest, near_region, far)
-        add_contacts(lowest, highest, far_region, near)
+        add_contacts(lowest, highest, near_region[edge] + far_region[edge], near[edge] + far[edge])
     return lowest, highest
 
 

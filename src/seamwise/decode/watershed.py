@@ -142,11 +142,12 @@ def flood(
 
     Notes
     -----
-    scikit-image's `watershed` over face neighbours: the lowest pixel at the water's edge is flooded next, of
-    equally low ones the one that was reached first. So a flat seam of even width is halved, and the middle of one
-    of odd width goes to the flood that arrived first: unlike `instances` there is no background between cells, and
-    mirroring an image may change such pixels. Undecided pixels that no flood reaches are background.
-    Measured, it holds 27 bytes a pixel while it works, `instances` 17. Holes are filled as there.
+    scikit-image's `watershed` over face neighbours: the lowest pixel at the water's edge is flooded next, of equally
+    low ones the one that was reached first, and of equally low markers the first in scan order. So a flat seam of even
+    width is halved, and the middle of one of odd width goes to the flood that arrived first: unlike `instances` there
+    is no background between cells, and mirroring an image may change such pixels. Undecided pixels that no flood
+    reaches are background. Measured, it holds 36 bytes a pixel while it works, `instances` 19 on a plane of cells and
+    30 on tissue. Holes are filled as there.
     """
     check_sizes(min_size, min_core)
     _check_background_as(background_as)
@@ -174,6 +175,7 @@ def flood_from(
     -------
     (*S) int32 array
     """
+    _check_background_as(background_as)
     markers = markers.astype(np.int32)
     background = seeds == BACKGROUND
     outside = int(markers.max(initial=0)) + 1
@@ -188,6 +190,7 @@ def flood_from(
 
 
 def _check_background_as(background_as: str) -> None:
+    """Raise ValueError unless `background_as` is one of its two words."""
     if background_as not in ("marker", "mask"):
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
 
@@ -195,6 +198,22 @@ def _check_background_as(background_as: str) -> None:
 def _flood_undecided(markers: Labels, elevation: NDArray[Any], floodable: NDArray[np.bool_]) -> Labels:
     """Flood the unmarked pixels. Marked ones without an unmarked neighbour have nothing to flood: most of an image."""
     rim = ndimage.binary_dilation(markers == 0) & floodable
-    labels: Labels = segmentation.watershed(elevation, markers, mask=rim)  # type: ignore[no-untyped-call]
+    labels: Labels = segmentation.watershed(_ranked(elevation, markers, rim), markers, mask=rim)  # type: ignore[no-untyped-call]
     np.copyto(labels, markers, where=~rim)
     return labels
+
+
+def _ranked(elevation: NDArray[Any], markers: Labels, rim: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+    """Heights by their rank, of equally high marked pixels the first in scan order lower.
+
+    scikit-image starts at equally high markers in an order that depends on all others: a part of an image would be
+    flooded otherwise than the whole.
+    """
+    marked, heights = markers[rim] != 0, elevation[rim]
+    order = np.lexsort((~marked, heights))
+    marked, heights = marked[order], heights[order]
+    rises = marked.copy()
+    rises[1:] |= (heights[1:] != heights[:-1]) | (marked[1:] != marked[:-1])
+    ranks: NDArray[np.floating[Any]] = np.zeros(elevation.shape, np.float32 if len(heights) < 2**24 else np.float64)
+    ranks[rim] = np.cumsum(rises)[np.argsort(order)]
+    return ranks
