@@ -171,6 +171,19 @@ def grown(box: Sequence[slice], margin: int, shape: Sequence[int]) -> tuple[slic
     return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, n)) for s, n in zip(box, shape, strict=True))
 
 
+def common(box: Sequence[slice], other: Sequence[slice]) -> tuple[slice, ...]:
+    """Return the box that two boxes have in common; of length 0 along an axis where there is none.
+
+    Examples
+    --------
+    >>> common((slice(0, 4), slice(2, 9)), (slice(3, 8), slice(0, 1)))
+    (slice(3, 4, None), slice(2, 2, None))
+    """
+    starts = [max(a.start, b.start) for a, b in zip(box, other, strict=True)]
+    stops = [min(a.stop, b.stop) for a, b in zip(box, other, strict=True)]
+    return tuple(slice(a, max(a, b)) for a, b in zip(starts, stops, strict=True))
+
+
 def within(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ...]:
     """Return where a box lies in an array that holds the box `outer`.
 

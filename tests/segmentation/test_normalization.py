@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from seamwise.io.models import NormalizationRule
-from seamwise.segmentation.normalization import normalization
+from seamwise.segmentation.normalization import joined, measure, normalization, together
+from seamwise.tiling import Blocks
 
 RULE = NormalizationRule()
 
@@ -68,3 +69,43 @@ def test_wide_types_keep_their_contrast_on_a_large_offset(offset):
 def test_no_contrast_becomes_0():
     image = np.full((1, 8, 8), 37, np.uint8)
     assert (normalization(image, RULE)(image) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 12), (16, 100), (40, 8)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(50, 43), (37, 100), (3, 60)])
+def test_parts_together_give_what_the_whole_gives_to_the_last_bit(monkeypatch, shape, dtype, size):
+    monkeypatch.setattr("seamwise.segmentation.normalization._SAMPLES", 400)  # every second or third pixel
+    rule = NormalizationRule(low=1, high=90)
+    rng = np.random.default_rng(5)
+    image = np.stack([rng.gamma(1, 8, shape), rng.gamma(2, 20, shape)]).clip(0, 255).astype(dtype)
+    image[0, :4, 8:12] = 255  # the peak counts, not the percentile
+    blocks = Blocks(shape, size)
+    samples = [
+        measure(image[(slice(None), *box)], [s.start for s in box], shape)
+        for box in map(blocks.box, np.random.default_rng(6).permutation(len(blocks)))
+    ]
+    whole, parts = normalization(image, rule), joined(samples, rule)
+    assert np.array_equal(parts.offset, whole.offset)
+    assert np.array_equal(parts.scale, whole.scale)
+    half = len(samples) // 2
+    if half:
+        again = joined([together(samples[:half]), together(samples[half:])], rule)
+        assert np.array_equal(again.scale, whole.scale)
+
+
+def test_parts_of_a_stack_too():
+    image = np.random.default_rng(7).integers(0, 4000, (1, 9, 30, 41)).astype(np.uint16)
+    blocks = Blocks((9, 30, 41), (4, 12, 20))
+    boxes = [blocks.box(n) for n in range(len(blocks))]
+    parts = [measure(image[(slice(None), *box)], [s.start for s in box], (9, 30, 41)) for box in boxes]
+    assert np.array_equal(joined(parts, RULE).scale, normalization(image, RULE).scale)
+
+
+def test_the_peak_is_a_block_of_4_by_4_and_a_part_without_one_has_none():
+    image = np.zeros((1, 8, 10))
+    image[0, 4:8, 4:8] = 16
+    image[0, 0, 8:] = 1000  # in no whole block
+    assert measure(image, (0, 0), (8, 10)).peak == [16]
+    assert measure(image[:, :, 8:], (0, 8), (8, 10)).peak == [-np.inf]
+    assert measure(image[:, 4:, :8], (4, 0), (8, 10)).values[0].tolist() == [0, 0, 0, 0, 16, 16, 16, 16] * 4

@@ -26,7 +26,7 @@ from seamwise.decode.instances import add_contacts, border_sides, check_sizes, c
 from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
 from seamwise.decode.watershed import BackgroundAs, flood_from
 from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, smallest_dtype
-from seamwise.tiling import Blocks, grown, within
+from seamwise.tiling import Blocks, common, grown, within
 
 Box = Sequence[slice]
 Read = Callable[[Box], NDArray[Any]]  # a box of the image → its pixels
@@ -135,7 +135,7 @@ def cells_in(box: Box, blocks: Blocks, numbers: Read, cells: Cells) -> Labels:
     """Read the cells of a box of the image: what `numbers` holds of each block, as numbers of the image."""
     result = np.zeros([s.stop - s.start for s in box], cells.number.dtype)
     for block in blocks.meeting(box):
-        part = _shared(box, blocks.box(block))
+        part = common(box, blocks.box(block))
         result[within(part, box)] = look_up(cells.table(block), numbers(part))
     return result
 
@@ -439,11 +439,6 @@ def _runs(labels: Labels) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]
     start = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
     present, run = np.unique(flat[start], return_inverse=True)
     return present, run, np.diff(start, append=flat.size)
-
-
-def _shared(box: Box, other: Box) -> tuple[slice, ...]:
-    """The box that two boxes have in common."""
-    return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, other, strict=True))
 
 
 def _padded(box: Box, margin: int, shape: Sequence[int]) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:

@@ -77,7 +77,9 @@ def task_runner(
         return
     if scheduler is not None and workers > 1:
         raise ValueError(f"workers = {workers} are processes here, scheduler = {scheduler} has its own: give one")
-    with _processes(workers) if scheduler is None else _connected(scheduler) as client:
+    # no tracebacks in its log: what they mean is raised in one line
+    quiet = _dask().utils.silence_logging_cmgr(logging.CRITICAL)
+    with quiet, _processes(workers) if scheduler is None else _connected(scheduler) as client:
         if client.dashboard_link and find_spec("bokeh"):
             announce(f"dashboard: {client.dashboard_link}")
         limits = [limit for limit in client.run(_memory_limit).values() if limit]
@@ -95,7 +97,7 @@ def _spread(client: Any, task: Task, folder: Path, numbers: Sequence[int]) -> It
     futures = client.map(partial(_on_worker, task, folder), numbers, pure=False)
     number_of = {future.key: number for future, number in zip(futures, numbers, strict=True)}
     try:
-        for future in _dask().as_completed(futures):
+        for future in _dask().as_completed(futures, loop=client.loop):
             _check(future, number_of[future.key])
             yield number_of[future.key]
     finally:
@@ -150,7 +152,6 @@ def _processes(workers: int) -> Iterator[Any]:
         processes=True,
         memory_limit=0,  # the tasks keep to a limit of their own
         dashboard_address="127.0.0.1:0" if find_spec("bokeh") else None,
-        silence_logs=logging.ERROR,
     )
     with cluster, _dask().Client(cluster, set_as_default=False) as client:
         yield client

@@ -1,5 +1,6 @@
 """Which device or devices, precision and memory layout to compute in."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,8 @@ def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iter
     """
     from lightning_fabric import Fabric  # slow to import, and not needed to predict
 
+    # it announces its precision on every start; ours is in `seamwise info`
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     several = devices * nodes > 1
     _check_devices(device, devices, nodes)
     fabric = Fabric(

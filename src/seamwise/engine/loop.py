@@ -1,7 +1,6 @@
 """The training loop, whatever is trained; see `fit`."""
 
 import io
-import logging
 import math
 import platform
 import time
@@ -28,9 +27,6 @@ from seamwise.nets.average import Network
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-# Fabric announces its precision on every start; ours is in `seamwise info`
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 _NOT_RECORDED = ("workers", "snapshot_every", "devices", "nodes")
 

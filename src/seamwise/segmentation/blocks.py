@@ -4,13 +4,14 @@ A work folder holds all that a task needs, so that it may run in any process tha
 the arrays of the image that are not its result (`scratch`), and in a folder for each stage one file per finished block.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, survey
@@ -23,16 +24,16 @@ from seamwise.io.scratch import open_scratch
 from seamwise.io.stored import DamagedError
 from seamwise.io.volume import Volume, open_volume
 from seamwise.segmentation.decoding import pixelwise
-from seamwise.segmentation.normalization import Normalization, measure
+from seamwise.segmentation.normalization import Normalization, Sample, measure, together
 from seamwise.segmentation.predict import Model, load, tile_probabilities
-from seamwise.tiling import Blocks, grown, within
+from seamwise.tiling import Blocks, common, grown, within
 
 if TYPE_CHECKING:
     import zarr
 
-_LEAST = 64  # pixels per side below which a block is not halved when memory runs out
+_LEAST = 32  # pixels per side below which a block is not halved when memory runs out
 
-Box = Sequence[slice]
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +42,15 @@ class Job:
 
     Attributes
     ----------
-    image, axes, channel : str, str, int or list of int
+    image, axes, channel : str, str, int or tuple of int
         See `io.volume.open_volume`.
+    image_written : int
+        When the image's file, or the metadata of its folder, was last written.
     model, model_sha256 : str
         Path of the model file, and what it held.
     rule : dict
         The `DecodeRule`.
-    shape, block : list of int
+    shape, block : tuple of int
         Of the image and of its blocks.
     halo, flood_halo : int
         Pixels around a block that the network, and a watershed, see with it.
@@ -56,8 +59,9 @@ class Job:
     """
 
     image: str
+    image_written: int
     axes: str | None
-    channel: Any
+    channel: int | tuple[int, ...] | None
     model: str
     model_sha256: str
     rule: dict[str, Any]
@@ -71,17 +75,39 @@ class Job:
     @property
     def blocks(self) -> Blocks:
         """The blocks of the image."""
-        return Blocks(tuple(self.shape), tuple(self.block))
+        return Blocks(self.shape, self.block)
 
     @property
     def decode(self) -> DecodeRule:
         """How probabilities become labels."""
         return DecodeRule.model_validate(self.rule)
 
-    def volume(self) -> Volume:
-        """The image, to be read part by part."""
-        channel = tuple(self.channel) if isinstance(self.channel, list) else self.channel
-        return open_volume(self.image, axes=self.axes, channel=channel)
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes too."""
+        return ("classes", "elevation") if isinstance(self.decode.pair, WatershedPair) else ("classes",)
+
+
+def read_job(path: Path) -> Job:
+    """Read what `write_job` wrote.
+
+    Raises
+    ------
+    ValueError
+        It is damaged or of another version of this package.
+    """
+    content: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in read_json(path).items()
+    }
+    try:
+        return Job(**content)
+    except TypeError as error:
+        raise ValueError(f"{path} is of another version of seamwise: delete {path.parent}") from error
+
+
+def write_job(path: Path, job: Job) -> None:
+    """Write a job as JSON, whole or not at all."""
+    write_json(path, asdict(job))
 
 
 @dataclass(frozen=True)
@@ -93,7 +119,13 @@ class Place:
     @cached_property
     def job(self) -> Job:
         """What is to be done."""
-        return Job(**read_json(self.folder.parent / "job.json"))
+        return read_job(self.folder.parent / "job.json")
+
+    @property
+    def volume(self) -> Volume:
+        """The image, to be read part by part."""
+        job = self.job
+        return _opened(job.image, job.image_written, job.axes, job.channel)
 
     @property
     def time(self) -> int:
@@ -105,54 +137,74 @@ class Place:
         return self.folder / stage / f"{number}.{'json' if stage == 'classify' else 'npz'}"
 
     def array(self, name: str) -> "zarr.Array[Any]":
-        """One of the image's arrays: seeds (or classes), elevation, cores, labels."""
+        """One of the image's arrays: classes (or seeds), elevation, cores, labels."""
         return open_scratch(self.folder / f"{name}.zarr")
 
+    def reader(self, name: str) -> Callable[[Sequence[slice]], NDArray[Any]]:
+        """Return what reads a box of one of the arrays."""
+        array = self.array(name)
 
-def sample(folder: Path, number: int) -> str:
-    """Measure the intensities of a block; return what could not be read of it."""
+        def read(box: Sequence[slice]) -> NDArray[Any]:
+            return np.asarray(array[tuple(box)])
+
+        return read
+
+
+def sample(folder: Path, number: int) -> None:
+    """Measure the intensities of a block, as far as it can be read.
+
+    Raises
+    ------
+    ValueError
+        It has NaN or infinite pixels.
+    """
     place = Place(folder)
-    job, volume = place.job, place.job.volume()
-    box = job.blocks.box(number)
-    try:
-        part = volume.read(box, time=place.time)
-    except DamagedError as error:
-        return str(error)
-    if part.dtype.kind == "f" and not np.isfinite(part).all():
-        raise ValueError(f"{volume.path} has NaN or infinite pixels, within {_words(box)}: replace them")
-    save_arrays(place.done("sample", number), measure(part, [s.start for s in box], volume.shape))
-    return ""
+    volume = place.volume
+    samples: list[Sample] = []
+    for part, pixels in _readable(volume, place.job.blocks.box(number), place.time):
+        if isinstance(pixels, str):
+            continue
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise ValueError(f"{volume.path} has NaN or infinite pixels, within {_words(part)}: replace them")
+        samples.append(measure(pixels, [s.start for s in part], volume.shape))
+    if samples:
+        save_arrays(place.done("sample", number), together(samples))
 
 
-def classify(folder: Path, number: int) -> str:
-    """Class of each pixel of a block, by the network; return what could not be read of it."""
+def classify(folder: Path, number: int) -> None:
+    """Class of each pixel of a block, by the network; background, and a line, where the image cannot be read."""
     place = Place(folder)
-    job, volume = place.job, place.job.volume()
-    model = _model(job.model, job.device)
+    job, volume = place.job, place.volume
     normalise = load_arrays(folder / "normalization.npz", Normalization)
-
-    def read(box: Box) -> NDArray[np.float32]:
-        return normalise(volume.read(box, time=place.time))
-
     box = job.blocks.box(number)
-    message = ""
-    try:
-        pixels = _classified(read, box, model, job)
-    except DamagedError as error:
-        message = str(error)
-        pixels = tuple(np.zeros([s.stop - s.start for s in box], np.uint8) for _ in _names(job))
-    for name, values in zip(_names(job), pixels, strict=True):
-        place.array(name)[tuple(box)] = values
-    write_json(place.done("classify", number), {"damaged": message})
-    return message
+    damaged: list[tuple[str, Box]] = []
+
+    def read(wanted: Box) -> NDArray[np.float32]:
+        normalised = np.zeros((volume.channels, *_lengths(wanted)), np.float32)
+        for part, pixels in _readable(volume, wanted, place.time):
+            if isinstance(pixels, str):
+                damaged.append((pixels, part))
+            else:
+                normalised[(slice(None), *within(part, wanted))] = normalise(pixels)
+        return normalised
+
+    if normalise.scale.any():
+        pixels = _classified(read, box, _model(job.model, job.model_sha256, job.device), job)
+    else:  # one time point of several that holds nothing
+        read(box)
+        pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
+    lines = _blanked(pixels, box, damaged)
+    for name, values in zip(job.arrays, pixels, strict=True):
+        place.array(name)[box] = values
+    write_json(place.done("classify", number), {"damaged": lines})
 
 
 def find(folder: Path, number: int) -> None:
     """Number the cell components of a block."""
     place = Place(folder)
     box = place.job.blocks.box(number)
-    numbers, cores = find_cores(place.array("classes")[tuple(box)])
-    place.array("cores")[tuple(box)] = numbers
+    numbers, cores = find_cores(place.reader("classes")(box))
+    place.array("cores")[box] = numbers
     save_arrays(place.done("find", number), cores)
 
 
@@ -162,16 +214,16 @@ def label(folder: Path, number: int) -> None:
     job = place.job
     blocks, pair = job.blocks, job.decode.pair
     box = blocks.box(number)
-    classes, cores = _reader(place, "classes"), _reader(place, "cores")
-    cells = _tables(folder / "cells.npz", Cells)
+    classes, cores = place.reader("classes"), place.reader("cores")
+    cells = _cells(folder)
     if isinstance(pair, WatershedPair):
-        elevation = _reader(place, "elevation")
+        elevation = place.reader("elevation")
         labels = flood_block(
             number, blocks, classes, elevation, cores, cells, halo=job.flood_halo, background_as=pair.background_as
         )
     else:
         labels = assign(number, blocks, classes(box), cores, cells)
-    place.array("labels")[tuple(box)] = labels
+    place.array("labels")[box] = labels
     save_arrays(place.done("label", number), survey(labels, box, blocks.shape))
 
 
@@ -179,8 +231,34 @@ def write(folder: Path, number: int, draft: Draft) -> None:
     """Write the labels of a block as they end."""
     place = Place(folder)
     box = place.job.blocks.box(number)
-    labels = finish_labels(number, place.array("labels")[tuple(box)], _tables(folder / "finish.npz", Finish))
+    labels = finish_labels(number, place.reader("labels")(box), _finish(folder))
     draft.write(box, labels, time=place.time)
+
+
+def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArray[Any] | str]]:
+    """The pixels of a box: of all of it, or where that fails of its chunks, or what is wrong with a chunk."""
+    try:
+        yield box, volume.read(box, time=time)
+    except DamagedError:
+        chunks = Blocks(volume.shape, volume.chunks)
+        parts = (common(box, chunks.box(chunk)) for chunk in chunks.meeting(box))
+    else:
+        return
+    for part in parts:
+        try:
+            yield part, volume.read(part, time=time)
+        except DamagedError as error:
+            yield part, str(error)
+
+
+def _blanked(pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]) -> list[str]:
+    """Make the damaged parts of a box background, in place; return what is said of those that lie in it."""
+    clipped = [(line, common(part, box)) for line, part in damaged]
+    inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
+    for _, part in inside:
+        for values in pixels:
+            values[within(part, box)] = 0
+    return list(dict.fromkeys(line for line, _ in inside))
 
 
 def _classified(
@@ -196,43 +274,37 @@ def _classified(
             raise
         halves = _halves(box)
         if not halves and model.device.type == "cpu":
-            raise MemoryError(f"not enough memory for {_words(box)}") from error
+            raise MemoryError(f"not enough memory for {_words(box)} of {job.image}: allow more, or free some") from None
+    if model.device.type == "cuda" and torch.cuda.is_available():
+        torch.cuda.empty_cache()  # not before the error is gone, which holds what it met
     if not halves:
-        return _classified(read, box, _model(job.model, "cpu"), job)
+        return _classified(read, box, _model(job.model, job.model_sha256, "cpu"), job)
     axis, parts = halves
     results = [_classified(read, part, model, job) for part in parts]
     return tuple(np.concatenate(values, axis) for values in zip(*results, strict=True))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "memory" in str(error)
+    # an illegal memory access is none
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+    )
 
 
 def _halves(box: Box) -> tuple[int, tuple[Box, Box]] | None:
     """A box in two along its longest axis, at a multiple of the network's; None if it is too small."""
-    lengths = [s.stop - s.start for s in box]
+    lengths = _lengths(box)
     axis = int(np.argmax(lengths))
     if lengths[axis] < 2 * _LEAST:
         return None
     middle = box[axis].start + lengths[axis] // 2 // _LEAST * _LEAST
     first, second = list(box), list(box)
     first[axis], second[axis] = slice(box[axis].start, middle), slice(middle, box[axis].stop)
-    return axis, (first, second)
+    return axis, (tuple(first), tuple(second))
 
 
-def _names(job: Job) -> tuple[str, ...]:
-    """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes too."""
-    return ("classes", "elevation") if isinstance(job.decode.pair, WatershedPair) else ("classes",)
-
-
-def _reader(place: Place, name: str) -> Callable[[Box], NDArray[Any]]:
-    array = place.array(name)
-
-    def read(box: Box) -> NDArray[Any]:
-        pixels: NDArray[Any] = np.asarray(array[tuple(box)])
-        return pixels
-
-    return read
+def _lengths(box: Box) -> tuple[int, ...]:
+    return tuple(s.stop - s.start for s in box)
 
 
 def _words(box: Box) -> str:
@@ -242,15 +314,31 @@ def _words(box: Box) -> str:
 # a process works on one job after another, each with many blocks
 
 
+@lru_cache(maxsize=1)
+def _opened(path: str, written: int, axes: str | None, channel: int | tuple[int, ...] | None) -> Volume:
+    return open_volume(path, axes=axes, channel=channel)
+
+
 @lru_cache(maxsize=2)
-def _model(path: str, device: str) -> Model:
+def _model(path: str, sha256: str, device: str) -> Model:
     return load(path, device=device)
 
 
-def _tables(path: Path, kind: Any) -> Any:
-    return _read_tables(path, kind, path.stat().st_mtime_ns)
+def _cells(folder: Path) -> Cells:
+    path = folder / "cells.npz"
+    return _read_cells(path, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=2)
-def _read_tables(path: Path, kind: Any, written: int) -> Any:
-    return load_arrays(path, kind)
+@lru_cache(maxsize=1)
+def _read_cells(path: Path, written: int) -> Cells:
+    return load_arrays(path, Cells)
+
+
+def _finish(folder: Path) -> Finish:
+    path = folder / "finish.npz"
+    return _read_finish(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_finish(path: Path, written: int) -> Finish:
+    return load_arrays(path, Finish)

@@ -2,22 +2,24 @@
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from seamwise.io.models import Architecture
 from seamwise.io.volume import Volume
 from seamwise.tiling import Blocks
 
-HALO = {2: 32, 3: 16}  # pixels around a block that the network sees with it, on every side
+HALO = {2: 64, 3: 16}  # pixels around a block that the network sees with it, on every side
 CHUNK = {2: 512, 3: 64}  # of the label image; blocks are multiples of it
 _LONGEST = {2: 2048, 3: 256}  # longer blocks save hardly anything
 
 # measured, see benchmarks/README.md ("Memory of a block"); of a process with torch, and of arrays that live together
 _PROCESS = 650 * 2**20
-_FEATURE_MAPS = 8  # of the first level's width, in the network's numbers
+_FEATURE_MAPS = 4  # of the first level's width, in the network's numbers
 _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110
@@ -45,11 +47,17 @@ class Plan:
 
     def __str__(self) -> str:
         size = " × ".join(map(str, self.blocks.size))
-        return f"{len(self.blocks)} blocks of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
+        count = len(self.blocks)
+        return f"{count} block{'s' * (count != 1)} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
 
 
 def parse_memory(text: str) -> int:
     """Return a number of bytes from a text like "4GB" (10⁹) or "4GiB" (2³⁰).
+
+    Raises
+    ------
+    ValueError
+        It is no such size, or none above 0.
 
     Examples
     --------
@@ -62,13 +70,13 @@ def parse_memory(text: str) -> int:
         if match is None or unit is None or float(match[1]) <= 0:
             raise ValueError
         return int(float(match[1]) * unit)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"memory must be a size as 4GB or 900MB, not {text!r}") from None
 
 
 def free_memory() -> int:
-    """Bytes that may be used without being told how many: most of what is free now."""
-    return int(0.7 * psutil.virtual_memory().available)
+    """Bytes that may be used without being told how many: most of what is free now, of what this process may have."""
+    return int(0.7 * min(psutil.virtual_memory().available, _allowed()))
 
 
 def whole_image_bytes(volume: Volume) -> int:
@@ -86,15 +94,17 @@ def plan_blocks(
     number_bytes: int = 2,
     pixel_bytes: int = 2,
     flood_halo: int | None = None,
-    block: int | None = None,
+    block: int | Sequence[int] | None = None,
 ) -> Plan:
     """Choose the blocks that need the least computing within a limit of memory.
 
     ::
 
         bytes = workers · (process + max(network, decoding))
-        network  = pixels of block and halo · (8 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes))
+        network  = pixels of block and halo · (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes))
         decoding = pixels of block · 64,  for a watershed  pixels of block and its halo · 110
+
+    and a process more if there are several workers: the one that joins what they find.
 
     Parameters
     ----------
@@ -109,16 +119,26 @@ def plan_blocks(
         Size of a number in the network, and of a pixel of the image in one channel.
     flood_halo : int, optional
         Of a watershed.
-    block : int, optional
-        Size of the blocks along every axis, in place of the best.
+    block : int or sequence of int, optional
+        Size of the blocks, along every or each axis, in place of the best; rounded up to whole chunks (512 pixels in
+        2D, 64 in 3D) or to the whole axis.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
     ValueError
-        The smallest blocks take more than the limit.
+        The smallest blocks, or those asked for, take more than the limit; a block of no pixels.
+
+    Examples
+    --------
+    >>> plan_blocks((3000, 400), Architecture(in_channels=1, out_channels=4), block=700).blocks
+    Blocks(shape=(3000, 400), size=(1024, 400))
     """
     limit = free_memory() if memory is None else memory
-    halo, chunk = HALO[len(shape)], CHUNK[len(shape)]
+    halo = HALO[len(shape)]
 
     def taken(size: tuple[int, ...]) -> int:
         tile = _pixels(size, shape, halo)
@@ -127,22 +147,45 @@ def plan_blocks(
         decoding = _pixels(size, shape, 0) * _DECODING
         if flood_halo is not None:
             decoding = max(decoding, _pixels(size, shape, flood_halo) * _FLOODING)
-        return workers * (_PROCESS + max(network, decoding))
+        return workers * (_PROCESS + max(network, decoding)) + (workers > 1) * _PROCESS
 
-    if block is not None:
-        sizes = [tuple(-(-block // chunk) * chunk for _ in shape)]
-    else:
-        lengths = [range(chunk, min(_LONGEST[len(shape)], -(-n // chunk) * chunk) + 1, chunk) for n in shape]
-        sizes = list(product(*lengths))
+    sizes = _sizes(shape, block)
     fitting = [size for size in sizes if taken(size) <= limit]
     if not fitting:
-        least = min(map(taken, sizes))
+        smallest = min(sizes, key=taken)
         raise ValueError(
-            f"memory of {limit / 1e9:.2f} GB is too little: blocks of this image take {least / 1e9:.2f} GB at least"
-            + (f" with {workers} workers" if workers > 1 else "")
+            f"memory of {limit / 1e9:.2f} GB is too little: blocks of {' × '.join(map(str, smallest))} pixels take "
+            f"{taken(smallest) / 1e9:.2f} GB" + (f" with {workers} workers" if workers > 1 else "") + "; allow more"
         )
     best = min(fitting, key=lambda size: (_computed(size, shape, halo), taken(size)))
-    return Plan(Blocks(shape, tuple(min(b, n) for b, n in zip(best, shape, strict=True))), halo, taken(best))
+    return Plan(Blocks(shape, best), halo, taken(best))
+
+
+def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tuple[int, ...]]:
+    """The sizes of blocks to choose from: whole chunks of the label image, or the whole axis."""
+    chunk = CHUNK[len(shape)]
+    if block is None:
+        lengths: Sequence[Iterable[int]] = [
+            range(chunk, min(_LONGEST[len(shape)], n + chunk - 1) + 1, chunk) for n in shape
+        ]
+    else:
+        asked = [block] * len(shape) if isinstance(block, int) else block
+        if min(asked) < 1:
+            raise ValueError(f"tile must be at least 1 pixel, not {min(asked)}")
+        lengths = [[-(-b // chunk) * chunk] for b in asked]
+    return [tuple(min(b, n) for b, n in zip(size, shape, strict=True)) for size in product(*lengths)]
+
+
+def _allowed() -> float:
+    """Bytes that a container or batch system lets this process have; infinite without a limit (or on no Linux)."""
+    root = Path("/sys/fs/cgroup")
+    files = [root / "memory.max", root / "memory" / "memory.limit_in_bytes"]
+    own = Path("/proc/self/cgroup")
+    if own.is_file():
+        groups = [line.partition("::")[2].strip("/") for line in own.read_text().splitlines() if "::" in line]
+        files += [root / group / "memory.max" for group in groups]
+    limits = [file.read_text().strip() for file in files if file.is_file()]
+    return min((float(limit) for limit in limits if limit.isdecimal()), default=math.inf)
 
 
 def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:

@@ -82,9 +82,16 @@ def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> 
     ----------
     part : (C, *S) array of any real type
     origin : sequence of int
-        Where its first pixel lies: at a multiple of 4 along each axis.
+        Where its first pixel lies: at a multiple of 4 along each axis, or other blocks are looked at for the peak.
     shape : sequence of int
         Of the whole image.
+
+    Examples
+    --------
+    >>> image, rule = np.arange(60.0).reshape(1, 6, 10), NormalizationRule()
+    >>> parts = [measure(image[:, :4], (0, 0), (6, 10)), measure(image[:, 4:], (4, 0), (6, 10))]
+    >>> joined(parts, rule).offset == normalization(image, rule).offset
+    array([ True])
     """
     step = max(int(np.ceil((np.prod(shape, dtype=np.float64) / _SAMPLES) ** (1 / len(shape)))), 1)
     evenly = tuple(slice(-start % step, None, step) for start in origin)
@@ -95,14 +102,19 @@ def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> 
     )
 
 
+def together(samples: Sequence[Sample]) -> Sample:
+    """Return the sample of the part that these samples, one or more, are the parts of."""
+    channels = zip(*(sample.values for sample in samples), strict=True)
+    peaks = np.stack([sample.peak for sample in samples])
+    return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0))
+
+
 def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
-    """Return the normalisation of the image that these samples are the parts of; see `normalization`."""
-    channels = len(samples[0].peak)
-    offset, scale = np.zeros(channels), np.zeros(channels)
-    for c in range(channels):
-        values = np.concatenate([sample.values[c] for sample in samples])
+    """Return the normalisation of the image that these samples, one or more, are the parts of; see `normalization`."""
+    whole = together(samples)
+    offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
+    for c, (values, peak) in enumerate(zip(whole.values, whole.peak, strict=True)):
         low, high = np.percentile(values, [rule.low, rule.high])
-        peak = max(sample.peak[c] for sample in samples)
         high = max(high, low + (peak - low) / _HEADROOM)
         offset[c] = low
         contrast = float(high) - float(low)

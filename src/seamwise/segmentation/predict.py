@@ -77,7 +77,7 @@ def segment(
     keep_probabilities : bool
         False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile thick along
         the image's longest axis, and of one class number per pixel. A watershed needs more: five bytes per
-        pixel, and 27 while it floods.
+        pixel, and 36 while it floods.
 
     Returns
     -------
@@ -166,8 +166,9 @@ def check_shape(shape: tuple[int, ...], info: ModelInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
+        stack = "; a stack goes slice by slice with --mode 2d-stitch" if (ndim, len(shape)) == (2, 4) else ""
         raise ValueError(
-            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}"
+            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}{stack}"
         )
     if shape[0] != expected:
         last = " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""

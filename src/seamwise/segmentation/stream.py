@@ -1,23 +1,24 @@
 """Cells of an image that is larger than memory, from disk to disk; see `segment_volume`."""
 
 import hashlib
-import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from seamwise.decode.blockwise import Cells, Cores, Finish, Survey, join_cores, join_surveys
 from seamwise.engine.cluster import Runner, Task, task_runner
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
-from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import WatershedPair, model_path
+from seamwise.io.jsonfile import read_json
+from seamwise.io.models import DecodeRule, ModelInfo, NormalizationRule, WatershedPair, model_path
 from seamwise.io.ome_zarr import (
     Draft,
     build_pyramid,
@@ -27,13 +28,14 @@ from seamwise.io.ome_zarr import (
     finish,
     is_ome_zarr,
     label_names,
+    open_ome_zarr,
 )
 from seamwise.io.scratch import create_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation import blocks as tasks
-from seamwise.segmentation.blocks import Job, Place
-from seamwise.segmentation.memory import CHUNK, Plan, plan_blocks
+from seamwise.segmentation.blocks import Job, Place, read_job, write_job
+from seamwise.segmentation.memory import CHUNK, HALO, Plan, plan_blocks
 from seamwise.segmentation.normalization import Normalization, Sample, joined
 from seamwise.segmentation.predict import check_shape, decode_rule, load
 
@@ -63,7 +65,7 @@ class Segmented:
     cells : tuple of int
         Number of cells of each time point.
     damaged : tuple of str
-        What could not be read of the image, a line for each block; there the labels are 0.
+        What could not be read of the image, a line for each part: background, filled where it is a hole in a cell.
     note : str
         How the image was read.
     """
@@ -121,7 +123,8 @@ def segment_volume(
     version : {"0.5", "0.4"}
         Of the OME-Zarr to write; labels within an image have that of the image.
     memory : int, optional
-        Limit of resident memory in bytes, of all workers together; by default 70 % of what is free.
+        Limit of resident memory in bytes, of all workers together; by default 70 % of what is free. With `scheduler`
+        of each worker; by default 70 % of what dask allows them.
     workers, scheduler
         See `engine.cluster.task_runner`.
     overwrite : bool
@@ -138,124 +141,242 @@ def segment_volume(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, a constant image, too little memory; an interrupted
-        run with other options is there.
+        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little memory; an option out of
+        range; an interrupted run with other options is there.
     OSError
-        The image is not there, labels are there already, or the disk is full: what is done so far stays.
+        The image is not there, labels are there already, or the disk is full: what is done so far stays. What
+        `engine.cluster.task_runner` raises.
+    MemoryError
+        Memory runs out in the smallest part of a block.
 
     Notes
     -----
-    Interrupted, the same call goes on: finished blocks are in a hidden folder beside the output, which is removed
-    at the end. If memory runs out all the same, a block is computed in halves, on a GPU down to the smallest and then
-    on the CPU. A part of the image that cannot be read is left out and named.
+    Interrupted, the same call goes on, in the same blocks: what is finished is in a hidden folder beside the output,
+    ``.<output>.<name>.work``, which takes 9 bytes (with a watershed 13) per pixel before compression and is removed at
+    the end. Nothing is at the output before it is whole.
+
+    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if it was on a GPU, on
+    the CPU. A chunk, page or tile of the image that cannot be read is left out and named. A time point that is constant
+    has no cells.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from seamwise.io.ome_zarr import write_image
+    >>> from seamwise.synth import crowded_cells
+    >>> image = Path(tempfile.mkdtemp()) / "a.ome.zarr"
+    >>> write_image(image, crowded_cells((128, 160), cells=12, rng=0).image, axes="YX")
+    >>> segment_volume(image, image).path.relative_to(image).as_posix()
+    'labels/cells'
     """
     volume = open_volume(path, axes=axes, channel=channel)
-    output = Path(output)
-    inside = is_ome_zarr(volume.path) and output.resolve() == volume.path.resolve()
-    if not overwrite and (name in label_names(output) if inside else output.exists()):
-        raise FileExistsError(f"{output / 'labels' / name if inside else output} is there already: use --overwrite")
-    ready = load(model, device=device)
-    check_shape((volume.channels, *volume.shape), ready.info)
-    rule = decode_rule(ready.info, decode, min_size)
-    planned = plan_blocks(
+    target = _Target(volume, Path(output), name, version, overwrite)
+    target.check()
+    # workers elsewhere have devices of their own
+    info, number_bytes = _checked_model(model, "cpu" if scheduler else device, volume)
+    rule = decode_rule(info, decode, min_size)
+    plan = partial(
+        plan_blocks,
         volume.shape,
-        ready.info.architecture,
-        memory=memory,
+        info.architecture,
         workers=workers,
-        number_bytes=ready.dtype.itemsize,
+        number_bytes=4 if scheduler else number_bytes,
         pixel_bytes=volume.dtype.itemsize,
-        flood_halo=flood_halo if isinstance(rule.pair, WatershedPair) else None,
-        block=tile,
+        flood_halo=_flood_halo(rule, flood_halo),
     )
     job = Job(
         image=str(volume.path.resolve()),
+        image_written=_written(volume.path),
         axes=axes,
-        channel=channel,
+        channel=tuple(channel) if isinstance(channel, Sequence) else channel,
         model=str(model_path(model).resolve()),
         model_sha256=hashlib.sha256(model_path(model).read_bytes()).hexdigest(),
         rule=rule.model_dump(mode="json"),
         shape=volume.shape,
-        block=planned.blocks.size,
-        halo=planned.halo,
+        block=(),
+        halo=HALO[len(volume.shape)],
         flood_halo=flood_halo,
         flips=flips,
         device=device,
     )
-    work = output.parent / f".{output.name}.{name}.work"
-    job = _begin(work, job, overwrite=overwrite)
-    announce(_announcement(volume, planned, job))
-    with task_runner(workers=workers, scheduler=scheduler) as run:
-        stages = [_Stages(work / f"t{time}", job, run, report) for time in range(volume.times)]
-        results = [stage.decode(volume) for stage in stages]
-        most = max(result.count for result in results)
-        with _drafted(
-            volume, output, job, inside=inside, name=name, most=most, version=version, new=not overwrite
-        ) as draft:
+    with task_runner(workers=workers, scheduler=scheduler, announce=announce) as runner:
+        if memory is None and runner.memory is not None:
+            memory = int(0.7 * runner.memory)
+        job, planned, again = _begin(target.work, job, plan, memory=memory, tile=tile, overwrite=overwrite)
+        announce(_announcement(volume, planned, again))
+        stages = [_Stages(target.work / f"t{time}", job, runner, report) for time in range(volume.times)]
+        _measure(stages, volume, target.work, info.normalization)
+        results = [stage.decode() for stage in stages]
+        with target.draft(max(result.count for result in results)) as draft:
             for stage in stages:
                 stage.run_all("write", partial(tasks.write, draft=draft))
-    damaged = [line for stage in stages for line in stage.damaged()]
-    shutil.rmtree(work)
-    return Segmented(output, tuple(result.count for result in results), tuple(damaged), volume.note)
+    damaged = dict.fromkeys(line for stage in stages for line in stage.damaged())
+    _remove(target.work)
+    return Segmented(target.path, tuple(result.count for result in results), tuple(damaged), volume.note)
 
 
-def _begin(work: Path, job: Job, *, overwrite: bool) -> Job:
-    """Make the work folder, or go on with one of the same job, in its blocks; return the job to do."""
-    record = work / "job.json"
-    if record.exists():
-        before = Job(**read_json(record))
-        if _same(before, job):
-            return before
-        if not overwrite:
-            raise ValueError(f"{work} holds an interrupted run with other options: repeat them, or use --overwrite")
-        shutil.rmtree(work)
-    make_folder(work)
-    write_json(record, asdict(job))
-    return Job(**read_json(record))
+@dataclass(frozen=True)
+class _Target:
+    """Where the labels go: into the image, or into a folder of their own."""
 
+    volume: Volume
+    output: Path
+    name: str
+    version: str
+    overwrite: bool
 
-def _same(before: Job, now: Job) -> bool:
-    """Whether a run may go on: its blocks, chosen for the memory and device of that time, are kept."""
-    free = {"block": (), "device": ""}
-    return replace(before, **free) == replace(Job(**json.loads(json.dumps(asdict(now)))), **free)
+    @property
+    def inside(self) -> bool:
+        return is_ome_zarr(self.volume.path) and self.output.resolve() == self.volume.path.resolve()
 
+    @property
+    def path(self) -> Path:
+        return self.output / "labels" / self.name if self.inside else self.output
 
-def _announcement(volume: Volume, planned: Plan, job: Job) -> str:
-    size = " × ".join(map(str, volume.shape))
-    times = f", {volume.times} time points" if volume.times > 1 else ""
-    again = "" if tuple(job.block) == planned.blocks.size else "; goes on with the blocks of an interrupted run"
-    return f"{volume.path}: {size} {volume.axes}{times}; {planned}{again}"
+    @property
+    def work(self) -> Path:
+        """Hidden, beside the output; absolute, for workers that run in another folder."""
+        output = self.output.resolve()
+        return output.parent / f".{output.name}.{self.name}.work"
 
+    def check(self) -> None:
+        """Raise what would stop the job only at its end."""
+        if not self.name or self.name != Path(self.name).name or self.name.startswith((".", "__")):
+            raise ValueError(f"name must be a plain name, without slashes and no dot first, not {self.name!r}")
+        if self.version not in ("0.4", "0.5"):
+            raise ValueError(f"version must be '0.4' or '0.5', not {self.version!r}")
+        if not self.overwrite and (self.name in label_names(self.output) if self.inside else self.output.exists()):
+            raise FileExistsError(f"{self.path} is there already: use --overwrite")
+        if self.inside:
+            self._check_axes()
+            return
+        image, output = self.volume.path.resolve(), self.output.resolve()
+        if image == output or image in output.parents or output in image.parents:
+            raise ValueError(f"cannot write {self.output}: the image is {self.volume.path}; choose another folder")
+        if self.output.exists() and not is_ome_zarr(self.output):
+            raise FileExistsError(f"cannot replace {self.output}: it is no OME-Zarr folder; choose another name")
 
-@contextmanager
-def _drafted(
-    volume: Volume, output: Path, job: Job, *, inside: bool, name: str, most: int, version: str, new: bool
-) -> Iterator[Draft]:
-    """The label image as it is written; whole in the end, or not there at all."""
-    dtype = smallest_dtype(0, most)
-    chunks = [min(CHUNK[len(volume.shape)], n) for n in volume.shape]
-    if inside:
-        draft = create_labels(output, name, dtype=dtype, chunks=chunks, overwrite=not new)
-    else:
-        axes, shape = volume.axes, volume.shape
-        if volume.times > 1:
-            axes, shape = f"T{axes}", (volume.times, *shape)
-        draft = create_image(
+    def _check_axes(self) -> None:
+        """Labels in an image have its axes, so they cannot be read as others."""
+        lengths = self._lengths()
+        depth = lengths.get("Z", 1) if "Z" in self.volume.axes else 1
+        spatial = tuple(lengths[a] for a in self.volume.axes if a in lengths)
+        if (spatial, lengths.get("T", 1), lengths.get("Z", 1)) != (self.volume.shape, self.volume.times, depth):
+            raise ValueError(
+                f"{self.output} is read as {self.volume.axes} {self.volume.shape} with {self.volume.times} time "
+                "points, which are not its own axes: write the labels into another folder"
+            )
+
+    def _lengths(self) -> dict[str, int]:
+        image = open_ome_zarr(self.output)
+        return dict(zip(image.axes, image.levels[0].shape, strict=True))
+
+    @contextmanager
+    def draft(self, most: int) -> Iterator[Draft]:
+        """The label image as it is written; whole in the end, or not there at all."""
+        draft = self._created(smallest_dtype(0, most))
+        try:
+            yield draft
+            build_pyramid(draft)
+            finish(draft)
+        except BaseException:
+            discard(draft)
+            raise
+
+    def _created(self, dtype: DTypeLike) -> Draft:
+        axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
+        chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
+        if self.inside:
+            cut = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
+            return create_labels(output, self.name, dtype=dtype, chunks=cut, overwrite=self.overwrite)
+        if self.volume.times > 1:
+            axes, shape = f"T{axes}", (self.volume.times, *shape)
+        return create_image(
             output,
             shape,
             axes=axes,
             dtype=dtype,
-            spacing=volume.spacing,
-            version=version,
-            chunks=chunks,
+            spacing=self.volume.spacing,
+            version=self.version,
+            chunks=list(chunks.values()),
             labels=True,
-            overwrite=not new,
+            overwrite=self.overwrite,
         )
+
+
+def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[ModelInfo, int]:
+    """What a model is, and the bytes of a number in it; raise if it does not fit the image."""
+    ready = load(model, device=device)
+    check_shape((volume.channels, *volume.shape), ready.info)
+    return ready.info, ready.dtype.itemsize
+
+
+def _flood_halo(rule: DecodeRule, flood_halo: int) -> int | None:
+    if flood_halo < 0:
+        raise ValueError(f"flood_halo must be 0 or more, not {flood_halo}")
+    return flood_halo if isinstance(rule.pair, WatershedPair) else None
+
+
+def _written(path: Path) -> int:
+    """When an image's file, or the metadata of its folder, was last written."""
+    files = [path] if path.is_file() else [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
+    return max(file.stat().st_mtime_ns for file in files if file.is_file())
+
+
+def _begin(
+    work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | None, tile: int | None, overwrite: bool
+) -> tuple[Job, Plan, bool]:
+    """Make the work folder, or go on with one of the same job in its blocks; the job, its plan and which it is."""
+    planned = _resumed(work, job, plan, memory=memory, overwrite=overwrite)
+    again = planned is not None
+    if planned is None:
+        planned = plan(memory=memory, block=tile)
+        _remove(work)
+        make_folder(work)
+    job = replace(job, block=planned.blocks.size)
+    write_job(work / "job.json", job)
+    return job, planned, again
+
+
+def _resumed(work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool) -> Plan | None:
+    """The plan of an interrupted run that may go on; None if there is none to."""
+    if not (work / "job.json").exists():
+        return None
     try:
-        yield draft
-        build_pyramid(draft)
-        finish(draft)
-    except BaseException:
-        discard(draft)
+        before = read_job(work / "job.json")
+        # its blocks, chosen for the memory and device of that time, are kept
+        if replace(before, block=(), device="") != replace(job, block=(), device=""):
+            raise ValueError(f"{work} holds an interrupted run with other options")
+        planned: Plan = plan(memory=sys.maxsize if memory is None else memory, block=before.block)
+    except ValueError as error:
+        if overwrite:
+            return None
+        raise ValueError(f"{error}: repeat the interrupted run as it was, or start anew with --overwrite") from error
+    return planned
+
+
+def _remove(work: Path) -> None:
+    """Remove a work folder; interrupted, nothing goes on with the rest of it."""
+    (work / "job.json").unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _announcement(volume: Volume, planned: Plan, again: bool) -> str:
+    size = " × ".join(map(str, volume.shape))
+    times = f", {volume.times} time points" if volume.times > 1 else ""
+    return f"{volume.path}: {size} {volume.axes}{times}; {planned}{'; goes on after an interruption' * again}"
+
+
+def _measure(stages: Sequence["_Stages"], volume: Volume, work: Path, rule: NormalizationRule) -> None:
+    """Measure the intensities of all time points; leave nothing behind if they cannot be segmented."""
+    try:
+        measured = [stage.measure(volume.channels, rule) for stage in stages]
+        if not any(normalise.scale.any() for normalise in measured):
+            readable = any(stage.samples() for stage in stages)
+            fault = "is constant or nearly so" if readable else "cannot be read, every part of it is damaged"
+            raise ValueError(f"{volume.path} {fault}: there is nothing to segment")
+    except ValueError:
+        _remove(work)
         raise
 
 
@@ -265,64 +386,76 @@ class _Stages:
 
     folder: Path
     job: Job
-    run: Runner[Any]
+    runner: Runner
     report: Callable[[Progress], None]
 
-    def decode(self, volume: Volume) -> Finish:
-        """All up to the labels as they are before the last step."""
-        blocks, rule, place = self.job.blocks, self.job.decode, Place(self.folder)
-        make_folder(self.folder)
-        if not (self.folder / "normalization.npz").exists():
+    @property
+    def place(self) -> Place:
+        return Place(self.folder)
+
+    def measure(self, channels: int, rule: NormalizationRule) -> Normalization:
+        """Measure the intensities; what cannot be read, or is constant, has scale 0."""
+        path = self.folder / "normalization.npz"
+        if not path.exists():
             self.run_missing("sample", tasks.sample)
-            save_arrays(self.folder / "normalization.npz", self._normalization(volume))
-        self._array("classes", np.uint8)
-        if isinstance(rule.pair, WatershedPair):
-            self._array("elevation", np.float32)
+            samples = [load_arrays(file, Sample) for file in self.samples()]
+            nothing = Normalization(np.zeros(channels), np.zeros(channels))
+            save_arrays(path, joined(samples, rule) if samples else nothing)
+        return load_arrays(path, Normalization)
+
+    def samples(self) -> list[Path]:
+        """The files of the blocks that could be measured."""
+        files = (self.place.done("sample", number) for number in range(len(self.job.blocks)))
+        return [file for file in files if file.exists()]
+
+    def decode(self) -> Finish:
+        """All up to the labels as they are before the last step."""
+        for name in self.job.arrays:
+            self._array(name, np.float32 if name == "elevation" else np.uint8)
         self.run_missing("classify", tasks.classify)
         self._array("cores", np.uint32)
         self.run_missing("find", tasks.find)
-        if not (self.folder / "cells.npz").exists():
-            cores = lru_cache(_HELD)(lambda number: load_arrays(place.done("find", number), Cores))
-            save_arrays(self.folder / "cells.npz", join_cores(blocks, cores, min_core=rule.min_core))
-        cells = load_arrays(self.folder / "cells.npz", Cells)
+        cells = self._cells()
         self._array("labels", cells.number.dtype)
         self.run_missing("label", tasks.label)
-        surveys = lru_cache(_HELD)(lambda number: load_arrays(place.done("label", number), Survey))
-        result = join_surveys(blocks, surveys, cells=len(cells.region_of) - 1, min_size=rule.min_size)
-        save_arrays(self.folder / "finish.npz", result)
-        return result
+        return self._finish(cells)
 
-    def damaged(self) -> list[str]:
-        """What could not be read, a line for each block."""
-        records = (read_json(Place(self.folder).done("classify", n)) for n in range(len(self.job.blocks)))
-        return [record["damaged"] for record in records if record["damaged"]]
+    def damaged(self) -> Iterator[str]:
+        """What could not be read, a line for each part."""
+        for number in range(len(self.job.blocks)):
+            yield from read_json(self.place.done("classify", number))["damaged"]
 
-    def run_missing(self, stage: str, task: Task[Any]) -> None:
+    def run_missing(self, stage: str, task: Task) -> None:
         """Run a stage on the blocks that it has not finished."""
         make_folder(self.folder / stage)
-        place = Place(self.folder)
-        self.run_all(stage, task, [n for n in range(len(self.job.blocks)) if not place.done(stage, n).exists()])
+        numbers = range(len(self.job.blocks))
+        self.run_all(stage, task, [number for number in numbers if not self.place.done(stage, number).exists()])
 
-    def run_all(self, stage: str, task: Task[Any], numbers: Sequence[int] | None = None) -> None:
+    def run_all(self, stage: str, task: Task, numbers: Sequence[int] | None = None) -> None:
         """Run a stage on some blocks, by default on all."""
         total = len(self.job.blocks)
         numbers = range(total) if numbers is None else numbers
-        for done, _ in enumerate(self.run(task, self.folder, numbers), start=total - len(numbers) + 1):
+        for done, _ in enumerate(self.runner.run(task, self.folder, numbers), start=total - len(numbers) + 1):
             self.report(Progress(stage, done, total))
 
-    def _array(self, name: str, dtype: Any) -> None:
+    def _array(self, name: str, dtype: DTypeLike) -> None:
         path = self.folder / f"{name}.zarr"
         if not path.exists():
             create_scratch(path, self.job.shape, block=self.job.block, dtype=dtype)
 
-    def _normalization(self, volume: Volume) -> Normalization:
-        place = Place(self.folder)
-        files = [place.done("sample", number) for number in range(len(self.job.blocks))]
-        samples = [load_arrays(path, Sample) for path in files if path.exists()]
-        if not samples:
-            raise ValueError(f"{volume.path} cannot be read: every block is damaged")
-        rule = load(self.job.model, device="cpu").info.normalization
-        normalise = joined(samples, rule)
-        if not normalise.scale.any():
-            raise ValueError(f"{volume.path} is constant or nearly so: there is nothing to segment")
-        return normalise
+    def _cells(self) -> Cells:
+        path = self.folder / "cells.npz"
+        if not path.exists():
+            cores = self._records("find", Cores)
+            save_arrays(path, join_cores(self.job.blocks, cores, min_core=self.job.decode.min_core))
+        return load_arrays(path, Cells)
+
+    def _finish(self, cells: Cells) -> Finish:
+        surveys, count = self._records("label", Survey), len(cells.region_of) - 1
+        result = join_surveys(self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size)
+        save_arrays(self.folder / "finish.npz", result)
+        return result
+
+    def _records(self, stage: str, kind: type[Any]) -> Callable[[int], Any]:
+        """What a stage left of each block."""
+        return lru_cache(_HELD)(lambda number: load_arrays(self.place.done(stage, number), kind))

@@ -1,0 +1,184 @@
+"""The same results from this process, from processes of its own and from a cluster that loses a worker."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import pytest
+
+from seamwise.engine import cluster
+from seamwise.engine.cluster import task_runner
+from seamwise.io.images import read_labels
+from seamwise.io.ome_zarr import write_image
+from seamwise.segmentation import memory, segment_volume
+from support.files import one_line
+from support.tasks import alone, fail_at_three, square
+from support.volumes import blobs, intensity_model
+
+
+@contextmanager
+def dask(program, *arguments, ready):
+    """A process of dask's, once its output says that it is ready; yields it and what it said."""
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
+    command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--host", "127.0.0.1", "--no-dashboard"]
+    process = subprocess.Popen(
+        [*command, *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+    )
+    assert process.stderr is not None
+    try:
+        said = (re.search(ready, line) for line in process.stderr)
+        yield process, next(found[0] for found in said if found)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def scheduler():
+    return dask("scheduler", "--port", "0", ready=r"tcp://127\.0\.0\.1:\d+")
+
+
+def worker(address, *arguments):
+    # no nanny, which would start a killed worker anew
+    return dask("worker", address, "--no-nanny", "--memory-limit", "3GB", *arguments, ready="Registered to")
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with task_runner(workers=2) as runner:
+        yield runner
+
+
+def results(folder, numbers):
+    return [int((folder / f"{number}").read_text()) for number in numbers]
+
+
+def test_one_worker_is_this_process_in_order_and_no_faster_than_asked(tmp_path):
+    with task_runner() as runner:
+        done = runner.run(square, tmp_path, [3, 1, 2])
+        assert next(done) == 3
+        assert [path.name for path in tmp_path.iterdir()] == ["3"]
+        assert list(done) == [1, 2]
+    assert results(tmp_path, [1, 2, 3]) == [1, 4, 9]
+    assert runner.memory is None
+
+
+def test_processes_do_every_task_once(tmp_path, processes):
+    assert sorted(processes.run(square, tmp_path, range(9))) == list(range(9))
+    assert results(tmp_path, range(9)) == [n**2 for n in range(9)]
+    assert list(processes.run(square, tmp_path, [])) == []
+    # a second call does them again: results are files, which may have gone
+    (tmp_path / "4").unlink()
+    assert list(processes.run(square, tmp_path, [4])) == [4]
+    assert results(tmp_path, [4]) == [16]
+
+
+def test_what_a_task_raises_is_raised_here_and_the_others_are_given_up(tmp_path, processes):
+    with pytest.raises(ValueError, match="three is wrong") as caught:
+        list(processes.run(fail_at_three, tmp_path, range(5)))
+    assert one_line(caught)
+    assert sorted(processes.run(square, tmp_path, range(3))) == [0, 1, 2]
+
+
+class Lost:
+    """A future whose worker, or scheduler, is lost."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def result(self):
+        raise self.error
+
+
+def test_lost_workers_and_schedulers_are_one_line():
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    killed = KilledWorker("x", type("State", (), {"address": "tcp://1"})(), 3)
+    with pytest.raises(OSError, match="lost one after another, each in task 7") as caught:
+        cluster._check(Lost(killed), 7)
+    assert one_line(caught, "memory")
+    with pytest.raises(OSError, match="scheduler was lost") as caught:
+        cluster._check(Lost(FutureCancelledError("x", "lost")), 7)
+    assert one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"workers": 0}, ValueError, ["workers must be at least 1, not 0"]),
+        ({"workers": 2, "scheduler": "tcp://127.0.0.1:9"}, ValueError, ["tcp://127.0.0.1:9", "give one"]),
+        ({"scheduler": "carrier://pigeon"}, ValueError, ["carrier://pigeon", "tcp://"]),
+    ],
+)
+def test_bad_options_are_named(options, error, words):
+    with pytest.raises(error) as caught, task_runner(**options):
+        pass
+    assert one_line(caught, *words)
+
+
+def test_an_address_where_nothing_answers_is_named_soon(monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ConnectionError) as caught, task_runner(scheduler=address):
+        pass
+    assert one_line(caught, address, "dask scheduler")
+
+
+def test_a_cluster_that_loses_a_worker_gives_what_this_process_gives(tmp_path, monkeypatch):
+    monkeypatch.setitem(memory.CHUNK, 2, 40)
+    monkeypatch.setitem(memory.HALO, 2, 8)
+    image, model = tmp_path / "a.zarr", intensity_model(tmp_path / "m.safetensors")
+    write_image(image, blobs((150, 190)), axes="YX", chunks=(40, 40))
+    options = {"model": model, "tile": 40, "decode": "watershed", "flood_halo": 40}
+    seen = []
+
+    with ExitStack() as stack:
+        _, address = stack.enter_context(scheduler())
+        with monkeypatch.context() as patched:
+            patched.setattr(cluster, "_PATIENCE", 0.5)
+            with pytest.raises(ConnectionError) as caught, task_runner(scheduler=address):
+                pass
+            assert one_line(caught, address, "no workers")
+        # of several threads a worker uses one at a time
+        workers = [stack.enter_context(worker(address, "--nthreads", f"{n}"))[0] for n in (1, 2)]
+        with task_runner(scheduler=address) as runner:
+            assert runner.memory == 3 * 10**9
+            list(runner.run(alone, tmp_path, range(8)))
+            assert {(tmp_path / f"{n}").read_text()[0] for n in range(8)} == {"1"}
+
+        def report(progress):
+            seen.append((progress.stage, progress.done))
+            if (progress.stage, progress.done) == ("classify", 4):
+                workers[0].send_signal(signal.SIGKILL)
+                workers[0].wait()
+
+        result = segment_volume(image, tmp_path / "out.zarr", scheduler=address, report=report, **options)
+
+    assert [done for stage, done in seen if stage == "classify"] == list(range(1, 21))
+    ours = segment_volume(image, tmp_path / "ours.zarr", **options)
+    assert result.cells == ours.cells
+    assert np.array_equal(read_labels(tmp_path / "out.zarr"), read_labels(tmp_path / "ours.zarr"))
+
+
+def test_processes_give_what_this_process_gives(tmp_path, processes, monkeypatch):
+    monkeypatch.setitem(memory.CHUNK, 2, 40)
+
+    @contextmanager
+    def given(*, workers, scheduler, announce):
+        assert (workers, scheduler) == (2, None)
+        yield processes
+
+    image, model = tmp_path / "a.zarr", intensity_model(tmp_path / "m.safetensors")
+    write_image(image, blobs((70, 100)), axes="YX", chunks=(40, 40))
+    segment_volume(image, tmp_path / "ours.zarr", model=model, tile=40)
+    monkeypatch.setattr("seamwise.segmentation.stream.task_runner", given)
+    segment_volume(image, tmp_path / "theirs.zarr", model=model, tile=40, workers=2)
+    assert np.array_equal(read_labels(tmp_path / "theirs.zarr"), read_labels(tmp_path / "ours.zarr"))
