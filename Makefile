@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test lint clean model focus-models benchmark
+.PHONY: demo test lint clean model tissue-model focus-models benchmark
 
 demo: $(VENV)/.installed
 	$(BIN)/seamwise demo -o demo-output
@@ -29,6 +29,12 @@ benchmark: $(VENV)/.installed-dev
 model: $(VENV)/.installed
 	$(BIN)/seamwise train $(DATA)/dsb2018/train --settings recipes/nuclei-2d.toml -o runs/nuclei-2d \
 	  $(if $(wildcard runs/nuclei-2d/checkpoint.pt),--resume)
+
+# the shipped model for stacks, from its recipe; half an hour on two cores, goes on where it was stopped
+tissue-model: $(VENV)/.installed
+	$(BIN)/python recipes/tissue_3d.py $(DATA)/gonuclear3d/train -o runs/tissue-data
+	$(BIN)/seamwise train runs/tissue-data --settings recipes/tissue-3d.toml -o runs/tissue-3d \
+	  $(if $(wildcard runs/tissue-3d/checkpoint.pt),--resume)
 
 # the shipped fusion models and the weights of the method cnn; an hour each on one core, ten minutes the last
 focus-models: $(VENV)/.installed

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from seamwise.fusion import find_pictures, fuse_pair
 from seamwise.io.images import write_png
-from seamwise.io.models import Architecture, FusionInfo, load_model, save_model
+from seamwise.io.models import Architecture, FusionInfo, NormalizationRule, load_model, save_model
 from seamwise.nets import Siamese, UNet
+from seamwise.segmentation import find_pairs, read_pair
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 pytestmark = pytest.mark.skipif(not RECIPES.is_dir(), reason="needs recipes/, which the source distribution lacks")
@@ -166,3 +168,25 @@ def test_soften_names_a_picture_that_is_missing(tmp_path, data, selector):
     with pytest.raises(SystemExit, match="lacks 1 pictures that the model was validated on, like c"):
         loaded("soften").main(selector, data, tmp_path / "soft.safetensors")
     assert not (tmp_path / "soft.safetensors").exists()
+
+
+def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, monkeypatch):
+    recipe = loaded("tissue_3d")
+    monkeypatch.setattr(recipe, "SHAPE", (6, 34, 35))
+    monkeypatch.setattr(recipe, "SEEDS", {"train": range(2), "val": range(100, 101), "test": range(200, 201)})
+    real = tmp_path / "real"
+    for kind in ("images", "masks"):
+        (real / kind).mkdir(parents=True)
+        numbers = np.arange(8 * 5 * 7, dtype=np.uint16).reshape(8, 5, 7)
+        tifffile.imwrite(real / kind / "x.tif", numbers, imagej=True, metadata={"axes": "ZYX"})
+    monkeypatch.setattr("sys.argv", ["tissue_3d.py", str(real), "-o", str(tmp_path / "data")])
+    recipe.main()
+    split = find_pairs(tmp_path / "data")
+    assert [pair.name for pair in split.training] == ["tissue-0", "tissue-1", "x"]
+    assert [pair.name for pair in split.validation] == ["tissue-100", "x"]
+    below, above = (read_pair(part[-1], rule=NormalizationRule()) for part in (split.training, split.validation))
+    assert (len(below.labels), len(above.labels)) == (6, 2)
+    assert below.relative_spacing == pytest.approx((0.284 / 0.127, 1, 1), rel=1e-3)
+    made = read_pair(split.training[0], rule=NormalizationRule())
+    assert made.labels.shape == (6, 34, 35)
+    assert made.relative_spacing == (2, 1, 1)
