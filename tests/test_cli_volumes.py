@@ -73,7 +73,7 @@ def test_a_damaged_chunk_is_named_and_the_rest_is_done(run, image, tmp_path):
 
 
 def test_a_tiff_above_the_limit_goes_block_by_block(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("seamwise.segmentation.batch.whole_image_bytes", lambda volume: 10**12)
+    monkeypatch.setattr("seamwise.segmentation.batch.whole_image_bytes", lambda *_, **__: 10**12)
     tifffile.imwrite(tmp_path / "a.tif", SCENE.image)
     code, *_ = run("segment", tmp_path / "a.tif", "-o", tmp_path / "out", "--memory", "2GB")
     assert code == 0
@@ -98,6 +98,10 @@ def test_time_points_are_segmented_each_on_its_own(run, tmp_path):
         (["--memory", "much"], "memory must be a size as 4GB"),
         (["--mode", "3d"], "mode 3d does not go with nuclei-2d"),
         (["--mode", "sideways"], "mode must be 3d or 2d-stitch"),
+        (["--stitch-iou", "0.5"], "stitch_iou is for mode 2d-stitch"),
+        (["--mode", "2d-stitch", "--stitch-iou", "1.5"], "stitch_iou must be an IoU in (0, 1]"),
+        (["--mode", "2d-stitch", "--workers", "2"], "mode 2d-stitch runs in one process"),
+        (["--zarr-version", "0.6"], "version must be '0.4' or '0.5'"),
     ],
 )
 def test_bad_options_are_named(run, image, tmp_path, options, words):
@@ -105,6 +109,26 @@ def test_bad_options_are_named(run, image, tmp_path, options, words):
     assert code == 2
     assert words in err
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_a_stitched_stack_do_not_go_into_the_image(run, image):
+    code, _, err = run("segment", image, "-o", image, "--mode", "2d-stitch")
+    assert code == 2
+    assert "choose a folder" in err
+    assert label_names(image) == ()
+
+
+def test_a_folder_that_would_pass_for_an_image_is_refused(run, image, tmp_path):
+    code, _, err = run("segment", image, "-o", tmp_path / "cells.ome.zarr")
+    assert code == 2
+    assert "leave .zarr out" in err
+    assert not (tmp_path / "cells.ome.zarr").exists()
+
+
+def test_an_overlay_that_is_not_drawn_is_said(run, image, tmp_path):
+    code, _, err = run("segment", image, "-o", tmp_path / "out", "--overlay")
+    assert code == 0
+    assert "a.ome.zarr: block by block, without an overlay" in err
 
 
 def test_too_little_memory_is_said_with_what_is_needed(run, image, tmp_path):

@@ -84,10 +84,14 @@ def main() -> None:
 
 @app.command()
 def segment(
-    inputs: Annotated[list[str], typer.Argument(help="Images, glob patterns or folders.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <stem>.tif label images.")],
+    inputs: Annotated[list[str], typer.Argument(help="Images, OME-Zarr folders, glob patterns or folders.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for label images; or the one OME-Zarr image itself.")
+    ],
     model: Annotated[str, typer.Option(help="Shipped model or model file; see `seamwise info`.")] = "nuclei-2d",
-    overlay: Annotated[bool, typer.Option("--overlay", help="Also write <stem>_overlay.png.")] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also write <stem>_overlay.png; not of what goes block by block.")
+    ] = False,
     channel: Channel = None,
     axes: Axes = None,
     decode: Annotated[
@@ -96,7 +100,9 @@ def segment(
     min_size: Annotated[
         int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
     ] = None,
-    tile: Annotated[int | None, typer.Option(min=1, help="Pixels per side that are computed at once.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=1, help="Pixels per side that are computed at once; of blocks rounded up.")
+    ] = None,
     flips: Annotated[bool, typer.Option("--flips", help="Average over mirror images: better, slower.")] = False,
     mode: Annotated[
         str | None, typer.Option(help="3d (a model for stacks) or 2d-stitch (a 2D model, slice by slice, stitched).")
@@ -106,7 +112,7 @@ def segment(
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(help="Limit, e.g. 4GB; larger images go through block by block. Default: what is free."),
+        typer.Option(help="Limit, e.g. 4GB; larger images go through block by block. Default: 70 % of what is free."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; above 1 block by block.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler; block by block.")] = None,
@@ -116,9 +122,9 @@ def segment(
 ) -> None:
     """Find the cells of images; writes a label image for each.
 
-    An OME-Zarr image, a time series or an image too large for the memory goes through block by block and becomes
-    <stem>.ome.zarr; with -o the OME-Zarr image itself, its labels/cells. Run again, it goes on with what has no labels
-    yet. What cannot be read is named and left out; the exit code is then 1.
+    An image becomes <stem>.tif. An OME-Zarr image, a time series or an image too large for the memory goes through
+    block by block and becomes <stem>.ome.zarr; with -o the OME-Zarr image itself, its labels/cells. Run again, it goes
+    on with what has no labels yet. What cannot be read is named and left out; the exit code is then 1.
     """
     from seamwise.segmentation.batch import Follow, Options, Resources, segment_files
     from seamwise.segmentation.memory import parse_memory

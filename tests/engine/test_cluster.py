@@ -1,5 +1,6 @@
 """The same results from this process, from processes of its own and from a cluster that loses a worker."""
 
+import errno
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from seamwise.io.images import read_labels
 from seamwise.io.ome_zarr import write_image
 from seamwise.segmentation import memory, segment_volume
 from support.files import one_line
-from support.tasks import alone, fail_at_three, square
+from support.tasks import alone, fail_at_three, fill_the_disk, square
 from support.volumes import blobs, intensity_model
 
 
@@ -83,6 +84,13 @@ def test_what_a_task_raises_is_raised_here_and_the_others_are_given_up(tmp_path,
         list(processes.run(fail_at_three, tmp_path, range(5)))
     assert one_line(caught)
     assert sorted(processes.run(square, tmp_path, range(3))) == [0, 1, 2]
+
+
+def test_a_full_disk_is_known_as_such_also_from_a_worker(tmp_path, processes):
+    with pytest.raises(OSError, match="no space is left") as caught:
+        list(processes.run(fill_the_disk, tmp_path, [0]))
+    assert caught.value.errno == errno.ENOSPC
+    assert one_line(caught)
 
 
 class Lost:

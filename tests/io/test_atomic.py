@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -93,6 +94,8 @@ def test_errors_of_the_disk_say_what_to_do(tmp_path, code, kind, mend):
     assert "\n" not in str(caught.value)
     assert caught.value.errno == code
     assert names(tmp_path) == []
+    sent = pickle.loads(pickle.dumps(caught.value))  # as from a process that did a part of the work
+    assert (type(sent), str(sent), sent.errno) == (kind, str(caught.value), code)
 
 
 def test_full_disk_at_the_flush_leaves_nothing(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 
 from seamwise.io.images import read_image, read_labels, write_labels, write_png
+from seamwise.io.raster import count_pixels
 from support.files import counting, one_line
 
 
@@ -130,6 +131,18 @@ def test_large_pictures_pass_without_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
     iio.imwrite(tmp_path / "x.png", counting((5, 7), "uint8"))
     assert read_image(tmp_path / "x.png").data.shape == (5, 7)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x.png", "PNG"), ("x.jpg", "JPEG")])
+def test_pixels_are_counted_from_the_header(tmp_path, name, kind):
+    iio.imwrite(tmp_path / name, np.random.default_rng(3).integers(0, 256, (64, 48, 3)).astype(np.uint8))
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    assert count_pixels(tmp_path / name, kind) == 64 * 48
+    (tmp_path / name).write_bytes(content[:10])
+    with pytest.raises(ValueError, match="is it complete") as caught:
+        count_pixels(tmp_path / name, kind)
+    assert one_line(caught, name)
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.jpg"])

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from seamwise.io.images import write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import describe_model, model_path
 from seamwise.segmentation import batch
-from seamwise.segmentation.batch import Options, check_outputs, segment_files
+from seamwise.segmentation.batch import Options, Resources, check_outputs, segment_files
 from seamwise.segmentation.predict import Prediction
 
 
@@ -169,3 +170,83 @@ def test_an_overlay_that_no_longer_fits_its_image_is_a_failure_of_that_file(imag
 def test_results_never_lie_among_the_inputs(tmp_path):
     with pytest.raises(ValueError, match=r"a\.tif would lie among the inputs: choose another output folder"):
         check_outputs({tmp_path / "a.png": (tmp_path / "a.tif",)})
+
+
+# ---- block by block
+
+
+@pytest.fixture
+def volumes(tmp_path, monkeypatch):
+    """Two pictures, and a stand-in for the segmentation block by block, which counts its calls."""
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        write_png(tmp_path / name, rng.integers(0, 255, (40, 50), np.uint8))
+    calls = []
+
+    def segment_volume(image, output, **options):
+        calls.append(image.name)
+        output.mkdir(exist_ok=True)
+        return SimpleNamespace(note="", cells=(1,), damaged=())
+
+    plane = SimpleNamespace(info=SimpleNamespace(architecture=SimpleNamespace(ndim=2)))
+    monkeypatch.setattr(batch, "load", lambda model, device: plane)
+    monkeypatch.setattr(batch, "segment", lambda image, **options: one_cell(image))
+    monkeypatch.setattr(batch, "segment_volume", segment_volume)
+    return tmp_path, calls
+
+
+LITTLE, ENOUGH = Resources(memory=1000), Resources(memory=10**12)
+
+
+def test_done_is_done_whatever_the_memory(volumes):
+    folder, calls = volumes
+    inputs = [folder / "a.png", folder / "b.png"]
+    list(segment_files(inputs[:1], folder / "out", Options(), resources=LITTLE))
+    list(segment_files(inputs, folder / "out", Options(), resources=ENOUGH))
+    list(segment_files(inputs, folder / "out", Options(), resources=LITTLE))
+    assert calls == ["a.png"]
+    assert {path.name for path in (folder / "out").glob("[ab]*")} == {"a.ome.zarr", "b.tif"}
+
+
+@pytest.mark.parametrize(
+    ("options", "overwrite", "by_block"),
+    [(Options(), False, True), (Options(), True, False), (Options(mode="2d-stitch"), False, False)],
+)
+def test_what_was_begun_block_by_block_goes_on_so(volumes, monkeypatch, options, overwrite, by_block):
+    folder, calls = volumes
+    monkeypatch.setattr(batch, "segment_slices", lambda image, **options: one_cell(image).labels)
+    (folder / "out" / ".a.ome.zarr.cells.work").mkdir(parents=True)
+    (outcome,) = segment_files([folder / "a.png"], folder / "out", options, resources=ENOUGH, overwrite=overwrite)
+    assert not outcome.failed
+    assert calls == ["a.png"] * by_block
+
+
+def test_pictures_are_not_decoded_before_their_turn(volumes, monkeypatch):
+    folder, calls = volumes
+    monkeypatch.setattr(batch, "open_volume", lambda *_, **__: pytest.fail("opened"))
+    for resources in (LITTLE, ENOUGH):
+        segment_files([folder / "a.png"], folder / "out", Options(), resources=resources)
+    assert calls == []
+
+
+def test_a_scheduler_that_is_lost_stops_the_job(volumes, monkeypatch):
+    folder, _ = volumes
+
+    def lost(*arguments, **options):
+        raise ConnectionError("the dask scheduler was lost")
+
+    monkeypatch.setattr(batch, "segment_volume", lost)
+    outcomes = segment_files([folder], folder / "out", Options(), resources=LITTLE)
+    with pytest.raises(ConnectionError, match="scheduler"):
+        next(outcomes)
+
+
+def test_the_work_on_an_image_itself_waits_for_its_turn_too(volumes):
+    folder, calls = volumes
+    image = folder / "c.zarr"
+    image.mkdir()
+    (image / ".zattrs").write_text("{}")
+    outcomes = segment_files([image], image, Options())
+    assert calls == []
+    assert [(outcome.path, outcome.failed) for outcome in outcomes] == [(image, False)]
+    assert calls == ["c.zarr"]

@@ -1,3 +1,5 @@
+import math
+
 import psutil
 import pytest
 
@@ -27,6 +29,23 @@ def test_free_memory_is_most_of_what_this_process_may_have(monkeypatch):
     assert 0 < free_memory() < psutil.virtual_memory().total
     monkeypatch.setattr(memory, "_allowed", lambda: 1000.0)
     assert free_memory() == 700
+
+
+@pytest.mark.parametrize(
+    ("files", "group", "allowed"),
+    [
+        ({}, "0::/job/step/task", math.inf),
+        ({"memory.max": "900"}, "0::/", 900),
+        ({"job/memory.max": "500", "job/step/memory.max": "max", "other/memory.max": "3"}, "0::/job/step", 500),
+        ({"memory/job/memory.limit_in_bytes": "400"}, "7:cpu:/x\n4:hugetlb,memory:/job/step", 400),
+    ],
+)
+def test_the_limit_of_any_group_above_holds(tmp_path, files, group, allowed):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+    (tmp_path / "cgroup").write_text(group + "\n")
+    assert memory._allowed(tmp_path, tmp_path / "cgroup") == allowed
 
 
 @pytest.mark.parametrize("limit", [1.5 * GB, 2 * GB, 4 * GB, 16 * GB])

@@ -307,6 +307,22 @@ def test_killed_it_goes_on(tmp_path, image, models):
     assert np.array_equal(read_labels(output), read_labels(tmp_path / "ref.zarr"))
 
 
+def test_two_at_the_same_output_do_not_mix(tmp_path, image, models):
+    output, refused = tmp_path / "out.zarr", []
+
+    def meanwhile(progress):
+        if (progress.stage, progress.done) == ("write", 3):
+            with pytest.raises(BlockingIOError) as caught:
+                segment_volume(image, output, model=models[2], tile=40)
+            refused.append(one_line(caught, "out.zarr", "another process"))
+
+    segment_volume(image, output, model=models[2], tile=40, report=meanwhile)
+    assert refused == [True]
+    segment_volume(image, tmp_path / "ref.zarr", model=models[2], tile=40)
+    assert np.array_equal(read_labels(output), read_labels(tmp_path / "ref.zarr"))
+    assert hidden(tmp_path) == []
+
+
 def test_other_options_do_not_go_on_with_what_was_begun(tmp_path, image, models):
     output = tmp_path / "out.zarr"
     with pytest.raises(Stop):
@@ -347,6 +363,21 @@ def test_the_image_or_model_written_anew_is_not_gone_on_with(tmp_path, models):
         with pytest.raises(ValueError, match="other options"):
             segment_volume(path, output, model=model, tile=40)
         shutil.rmtree(work_of(output))
+
+
+def test_a_model_that_changes_meanwhile_is_not_mixed_with_the_first(tmp_path, models):
+    path, model = tmp_path / "a.tif", tmp_path / "m.safetensors"
+    tifffile.imwrite(path, blobs((60, 70)))
+    shutil.copy(models[2], model)
+
+    def replaced(progress):
+        if (progress.stage, progress.done) == ("classify", 1):
+            intensity_model(model, empty=True)
+            blocks._model.cache_clear()  # as in a worker that takes the place of another
+
+    with pytest.raises(ValueError, match="not the model that the work has begun with") as caught:
+        segment_volume(path, tmp_path / "out.zarr", model=model, tile=40, report=replaced)
+    assert one_line(caught, "m.safetensors")
 
 
 def test_leftovers_of_a_removal_that_was_interrupted_are_not_gone_on_with(tmp_path, image, models):

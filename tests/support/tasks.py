@@ -1,8 +1,11 @@
 """Tasks for the tests of `engine.cluster`: workers find them here by name."""
 
+import errno
 import os
 import threading
 import time
+
+from seamwise.io.atomic import atomic_path
 
 
 def square(folder, number):
@@ -13,6 +16,11 @@ def fail_at_three(folder, number):
     if number == 3:
         raise ValueError("three is wrong: use another")
     square(folder, number)
+
+
+def fill_the_disk(folder, number):
+    with atomic_path(folder / f"{number}"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def alone(folder, number):

@@ -127,4 +127,5 @@ def _explained(error: OSError, path: Path) -> OSError:
         reason = "its folder takes no new files; choose another"
     explained = type(error)(f"cannot write {path}: {reason}")
     explained.errno = error.errno
+    vars(explained)["errno"] = error.errno  # or pickle leaves it behind, and who reads it elsewhere misses a full disk
     return explained

@@ -636,8 +636,7 @@ def create_image(
         raise ValueError(f"axes must be T, C, Z, Y, X in this order, at least Y and X (e.g. 'CZYX'), not {axes!r}")
     if len(set(axes)) != len(axes) or len(shape) != len(axes) or min(shape) < 1:
         raise ValueError(f"shape must be {len(set(axes))} positive numbers, one per axis of {axes!r}, not {shape}")
-    if version not in ("0.4", "0.5"):
-        raise ValueError(f"version must be '0.4' or '0.5', not {version!r}")
+    check_version(version)
     if levels is not None and levels < 1:
         raise ValueError(f"levels must be 1 or more, not {levels}")
     _check_dtype(dtype, labels)
@@ -772,6 +771,12 @@ def finish(draft: Draft) -> Path:
 def discard(draft: Draft) -> None:
     """Remove what there is of a draft that is not finished; do nothing if there is nothing."""
     shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def check_version(version: str) -> None:
+    """Raise ValueError unless this version of the format can be written."""
+    if version not in ("0.4", "0.5"):
+        raise ValueError(f"version must be '0.4' or '0.5', not {version!r}")
 
 
 def _taken(path: Path) -> FileExistsError:

@@ -1,4 +1,4 @@
-"""PNG and JPEG through Pillow: `load_raster`, `save_png` and `save_label_png`."""
+"""PNG and JPEG through Pillow: `load_raster`, `count_pixels`, `save_png` and `save_label_png`."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -58,6 +58,22 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
     except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
         raise unreadable(path, kind, error) from error
     return Stored(data, "YXS"[: data.ndim], kind, notes=notes)
+
+
+def count_pixels(path: Path, kind: Literal["PNG", "JPEG"]) -> int:
+    """Tell how many pixels a picture has from its header, without decoding it.
+
+    Raises
+    ------
+    ValueError
+        The header is damaged.
+    """
+    try:
+        with path.open("rb") as stream:
+            picture = PngImageFile(stream) if kind == "PNG" else JpegImageFile(stream)
+            return int(picture.width * picture.height)
+    except Exception as error:  # as above
+        raise unreadable(path, kind, error) from error
 
 
 def save_png(path: Path, image: NDArray[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,21 +13,23 @@ from numpy.typing import NDArray
 
 from seamwise.io.atomic import make_folder
 from seamwise.io.axes import check_axes
-from seamwise.io.images import find_images, read_image, read_labels, stem, write_labels, write_png
+from seamwise.io.images import find_images, first_bytes, read_image, read_labels, stem, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
-from seamwise.io.ome_zarr import is_ome_zarr, label_names
+from seamwise.io.ome_zarr import check_version, is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome, naming
+from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.memory import free_memory, whole_image_bytes
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import Model, check_tile, decode_rule, load, segment
-from seamwise.segmentation.stitch import IOU, segment_slices
-from seamwise.segmentation.stream import LABELS, Progress, segment_volume
+from seamwise.segmentation.stitch import IOU, check_iou, segment_slices
+from seamwise.segmentation.stream import LABELS, Progress, segment_volume, work_folder
 
 _RECORD = "seamwise.json"
+_PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
 
 Mode = Literal["3d", "2d-stitch"]
 
@@ -112,7 +115,7 @@ def segment_files(
         A folder, made if it is not there.
     options : Options
     overlay : bool
-        Also write ``<stem>_overlay.png``.
+        Also write ``<stem>_overlay.png``; not of images that go through block by block.
     overwrite : bool
         Segment again what is there. If the options have changed, the old results of these inputs are
         deleted first, so that an interrupted run leaves no mixture.
@@ -123,24 +126,27 @@ def segment_files(
     ------
     ValueError
         Two inputs would write the same file, an output would replace an input, the folder holds labels made
-        with other options or by something else, or the model has no thresholds for the rule asked for.
+        with other options or by something else, the model has no thresholds for the rule asked for, or an option
+        is out of range or does not go with another.
     OSError
-        An input is not there, or the output cannot be written.
+        An input is not there, or the output cannot be written; while the outcomes are drawn: the disk is full, or the
+        scheduler does not answer or is lost.
     """
-    model = _checked(options, resources.device)
+    model = _checked(options, resources)
     if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:
-        job = _Job(output, output, output, by_block=True)
-        return iter([_outcome(job, 1, *_run_by_block(job, options, resources, follow, overwrite=overwrite))])
-    if any(Path(path).resolve() == output.resolve() for path in inputs):
-        raise ValueError(f"{output} is the input folder: choose another one for the labels")
-    jobs = _jobs(find_images(inputs), output, options, resources)
-    digest = hashlib.sha256(model_path(options.model).read_bytes()).hexdigest()
-    _prepare(output, jobs, asdict(options) | {"model_sha256": digest}, overwrite)
+        if options.mode == "2d-stitch":
+            raise ValueError(f"mode 2d-stitch writes a TIFF, which {output} cannot hold: choose a folder")
+        jobs = [_Job(output, output, output, by_block=True)]
+    else:
+        _check_folder(output, inputs)
+        jobs = _jobs(find_images(inputs), output, options, resources, overwrite=overwrite)
+        digest = hashlib.sha256(model_path(options.model).read_bytes()).hexdigest()
+        _prepare(output, jobs, asdict(options) | {"model_sha256": digest}, overwrite)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             if job.by_block:
-                result = _run_by_block(job, options, resources, follow, overwrite=overwrite)
+                result = _run_by_block(job, options, resources, follow, overlay=overlay, overwrite=overwrite)
             else:
                 result = _run(job, options, model, overlay=overlay, overwrite=overwrite)
             yield _outcome(job, len(jobs), *result)
@@ -148,13 +154,31 @@ def segment_files(
     return outcomes()
 
 
-def _checked(options: Options, device: str) -> Model:
+def _check_folder(output: Path, inputs: Sequence[str | Path]) -> None:
+    if any(Path(path).resolve() == output.resolve() for path in inputs):
+        raise ValueError(f"{output} is the input folder: choose another one for the labels")
+    if output.suffix.lower() == ".zarr":
+        raise ValueError(
+            f"{output} must be a folder for the labels, or the one OME-Zarr image to segment: leave .zarr out"
+        )
+
+
+def _checked(options: Options, resources: Resources) -> Model:
     """Load the model, or raise what would stop the whole job."""
     if options.axes is not None:
         check_axes(options.axes)
+    if options.zarr_version is not None:
+        check_version(options.zarr_version)
     if options.mode not in (None, *get_args(Mode)):
         raise ValueError(f"mode must be {' or '.join(get_args(Mode))}, not {options.mode!r}")
-    model = load(options.model, device=device)
+    if options.mode == "2d-stitch" and (resources.workers > 1 or resources.scheduler is not None):
+        raise ValueError("mode 2d-stitch runs in one process: leave out workers and scheduler")
+    if options.stitch_iou is not None:
+        if options.mode != "2d-stitch":
+            raise ValueError("stitch_iou is for mode 2d-stitch: name that mode, or leave it out")
+        check_iou("stitch_iou", options.stitch_iou)
+    # workers elsewhere have devices of their own
+    model = load(options.model, device="cpu" if resources.scheduler else resources.device)
     ndim = model.info.architecture.ndim
     if (options.mode == "3d" and ndim != 3) or (options.mode == "2d-stitch" and ndim != 2):
         raise ValueError(f"mode {options.mode} does not go with {options.model}, a model for {ndim} spatial axes")
@@ -206,7 +230,7 @@ def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
 
 
 def _run_by_block(
-    job: _Job, options: Options, resources: Resources, follow: Follow, *, overwrite: bool
+    job: _Job, options: Options, resources: Resources, follow: Follow, *, overlay: bool, overwrite: bool
 ) -> tuple[tuple[str, ...], bool]:
     """Segment one image from disk to disk; return messages and whether any of it failed."""
     inside = job.labels == job.image
@@ -234,12 +258,12 @@ def _run_by_block(
             report=follow.report,
         )
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # no other image could be written either
+        if isinstance(error, ConnectionError) or error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # without scheduler or space no other image can be segmented either
         return (naming(job.image, error),), True
     except (ValueError, TypeError, MemoryError) as error:
         return (naming(job.image, error),), True
-    notes = (result.note,) if result.note else ()
+    notes = tuple(filter(None, (result.note, f"{job.image}: block by block, without an overlay" * overlay)))
     counts = " + ".join(map(str, result.cells))
     return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)
 
@@ -249,19 +273,29 @@ def _goes_by_block(path: Path, options: Options, resources: Resources) -> bool:
         return False
     if is_ome_zarr(path) or resources.workers > 1 or resources.scheduler is not None:
         return True
+    limit = resources.memory or free_memory()
     try:
+        kind = raster_kind(first_bytes(path))
+        if kind:
+            return whole_image_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES) > limit
         volume = open_volume(path, axes=options.axes, channel=options.channel)
     except (ValueError, OSError):
         return False  # it is reported when its turn comes
-    return volume.times > 1 or whole_image_bytes(volume) > (resources.memory or free_memory())
+    size = volume.channels * volume.dtype.itemsize
+    return volume.times > 1 or whole_image_bytes(math.prod(volume.shape), pixel_bytes=size) > limit
 
 
-def _jobs(images: Sequence[Path], output: Path, options: Options, resources: Resources) -> list[_Job]:
+def _jobs(
+    images: Sequence[Path], output: Path, options: Options, resources: Resources, *, overwrite: bool
+) -> list[_Job]:
     jobs = []
     for path in images:
-        by_block = _goes_by_block(path, options, resources)
-        ending = ".ome.zarr" if by_block else ".tif"
-        jobs.append(_Job(path, output / f"{stem(path)}{ending}", output / f"{stem(path)}_overlay.png", by_block))
+        whole, parts = (output / f"{stem(path)}{ending}" for ending in (".tif", ".ome.zarr"))
+        begun = parts.exists() or work_folder(parts).exists()
+        settled = options.mode != "2d-stitch" and not overwrite and whole.exists() != begun
+        # what is done or begun goes on as it was, though with another limit of memory it would go the other way
+        by_block = begun if settled else _goes_by_block(path, options, resources)
+        jobs.append(_Job(path, parts if by_block else whole, output / f"{stem(path)}_overlay.png", by_block))
     check_outputs({job.image: (job.labels, job.overlay) for job in jobs})
     return jobs
 

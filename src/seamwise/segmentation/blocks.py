@@ -4,6 +4,7 @@ A work folder holds all that a task needs, so that it may run in any process tha
 the arrays of the image that are not its result (`scratch`), and in a folder for each stage one file per finished block.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -321,6 +322,10 @@ def _opened(path: str, written: int, axes: str | None, channel: int | tuple[int,
 
 @lru_cache(maxsize=2)
 def _model(path: str, sha256: str, device: str) -> Model:
+    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
+        raise ValueError(
+            f"{path} is not the model that the work has begun with: put that back, or start anew with --overwrite"
+        )
     return load(path, device=device)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from seamwise.io.models import Architecture
-from seamwise.io.volume import Volume
 from seamwise.tiling import Blocks
 
 HALO = {2: 64, 3: 16}  # pixels around a block that the network sees with it, on every side
@@ -79,10 +78,17 @@ def free_memory() -> int:
     return int(0.7 * min(psutil.virtual_memory().available, _allowed()))
 
 
-def whole_image_bytes(volume: Volume) -> int:
-    """Estimated peak of `predict.segment` on an image, read, segmented and written in one piece."""
-    pixels = math.prod(volume.shape)
-    return _PROCESS + pixels * (2 * volume.channels * volume.dtype.itemsize + _WHOLE)
+def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
+    """Estimated peak of `predict.segment` on an image, read, segmented and written in one piece.
+
+    Parameters
+    ----------
+    pixels : int
+        Of the image.
+    pixel_bytes : int
+        Size of a pixel, all channels together.
+    """
+    return _PROCESS + pixels * (2 * pixel_bytes + _WHOLE)
 
 
 def plan_blocks(
@@ -176,15 +182,18 @@ def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tu
     return [tuple(min(b, n) for b, n in zip(size, shape, strict=True)) for size in product(*lengths)]
 
 
-def _allowed() -> float:
+def _allowed(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
     """Bytes that a container or batch system lets this process have; infinite without a limit (or on no Linux)."""
-    root = Path("/sys/fs/cgroup")
-    files = [root / "memory.max", root / "memory" / "memory.limit_in_bytes"]
-    own = Path("/proc/self/cgroup")
-    if own.is_file():
-        groups = [line.partition("::")[2].strip("/") for line in own.read_text().splitlines() if "::" in line]
-        files += [root / group / "memory.max" for group in groups]
-    limits = [file.read_text().strip() for file in files if file.is_file()]
+    folders = [(root, "memory.max"), (root / "memory", "memory.limit_in_bytes")]
+    for line in own.read_text().splitlines() if own.is_file() else ():
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base, name = folders[1] if controllers else folders[0]
+        # a batch system may limit the job, of which this process is in a group of a group
+        inner = base / group.strip("/")
+        folders += [(folder, name) for folder in (inner, *inner.parents) if folder.is_relative_to(base)]
+    limits = [(folder / name).read_text().strip() for folder, name in folders if (folder / name).is_file()]
     return min((float(limit) for limit in limits if limit.isdecimal()), default=math.inf)
 
 

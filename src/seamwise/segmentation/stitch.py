@@ -69,8 +69,7 @@ def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
     <BLANKLINE>
            [[0, 2, 2, 0, 3]]], dtype=uint8)
     """
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold must be an IoU in (0, 1], not {threshold}; 0.25 is the usual choice")
+    check_iou("threshold", threshold)
     stitched: deque[NDArray[np.uint32]] = deque()
     below: Labels | None = None
     cells, count = np.zeros(0, np.uint32), 0
@@ -148,6 +147,12 @@ def segment_slices(
         return decode_slabs(slabs, plane.shape[1:], rule)
 
     return stitch(map(cells, planes.swapaxes(0, 1)), threshold=threshold)
+
+
+def check_iou(name: str, value: float) -> None:
+    """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
+    if not 0 < value <= 1:
+        raise ValueError(f"{name} must be an IoU in (0, 1], not {value}; {IOU} is the usual choice")
 
 
 def _planes(stack: NDArray[Any], info: ModelInfo) -> tuple[NDArray[Any], Normalization]:

@@ -18,10 +18,12 @@ from seamwise.engine.cluster import Runner, Task, task_runner
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
+from seamwise.io.lock import locked
 from seamwise.io.models import DecodeRule, ModelInfo, NormalizationRule, WatershedPair, model_path
 from seamwise.io.ome_zarr import (
     Draft,
     build_pyramid,
+    check_version,
     create_image,
     create_labels,
     discard,
@@ -144,8 +146,8 @@ def segment_volume(
         Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little memory; an option out of
         range; an interrupted run with other options is there.
     OSError
-        The image is not there, labels are there already, or the disk is full: what is done so far stays. What
-        `engine.cluster.task_runner` raises.
+        The image is not there, labels are there already, another process is at them, or the disk is full: what is
+        done so far stays. What `engine.cluster.task_runner` raises.
     MemoryError
         Memory runs out in the smallest part of a block.
 
@@ -199,7 +201,7 @@ def segment_volume(
         flips=flips,
         device=device,
     )
-    with task_runner(workers=workers, scheduler=scheduler, announce=announce) as runner:
+    with target.alone(), task_runner(workers=workers, scheduler=scheduler, announce=announce) as runner:
         if memory is None and runner.memory is not None:
             memory = int(0.7 * runner.memory)
         job, planned, again = _begin(target.work, job, plan, memory=memory, tile=tile, overwrite=overwrite)
@@ -210,8 +212,8 @@ def segment_volume(
         with target.draft(max(result.count for result in results)) as draft:
             for stage in stages:
                 stage.run_all("write", partial(tasks.write, draft=draft))
-    damaged = dict.fromkeys(line for stage in stages for line in stage.damaged())
-    _remove(target.work)
+        damaged = dict.fromkeys(line for stage in stages for line in stage.damaged())
+        _remove(target.work)
     return Segmented(target.path, tuple(result.count for result in results), tuple(damaged), volume.note)
 
 
@@ -235,16 +237,20 @@ class _Target:
 
     @property
     def work(self) -> Path:
-        """Hidden, beside the output; absolute, for workers that run in another folder."""
-        output = self.output.resolve()
-        return output.parent / f".{output.name}.{self.name}.work"
+        return work_folder(self.output, self.name)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from the same work: two of them would mix what they write."""
+        make_folder(self.work.parent)
+        with locked(self.work.with_suffix(".lock"), name=str(self.path)):
+            yield
 
     def check(self) -> None:
         """Raise what would stop the job only at its end."""
         if not self.name or self.name != Path(self.name).name or self.name.startswith((".", "__")):
             raise ValueError(f"name must be a plain name, without slashes and no dot first, not {self.name!r}")
-        if self.version not in ("0.4", "0.5"):
-            raise ValueError(f"version must be '0.4' or '0.5', not {self.version!r}")
+        check_version(self.version)
         if not self.overwrite and (self.name in label_names(self.output) if self.inside else self.output.exists()):
             raise FileExistsError(f"{self.path} is there already: use --overwrite")
         if self.inside:
@@ -302,6 +308,12 @@ class _Target:
             labels=True,
             overwrite=self.overwrite,
         )
+
+
+def work_folder(output: Path, name: str = LABELS) -> Path:
+    """Where `segment_volume` works: hidden, beside the output; absolute, for workers that run in another folder."""
+    output = output.resolve()
+    return output.parent / f".{output.name}.{name}.work"
 
 
 def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[ModelInfo, int]:
