@@ -42,8 +42,8 @@ def random_cells(shape, rng):
 
 
 def test_a_row_written_out():
-    labels, at = padded([1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0])
-    pixels = at[[1, 2, 3, 5, 8, 9, 12]]
+    labels, at = padded([1, 0, 0, 0, 2, *[0] * (REACH + 4)])
+    pixels = at[[1, 2, 3, 5, 4 + REACH, 5 + REACH, 8 + REACH]]
     owner, found = nearest_cell(labels, pixels, np.ones(7, int), np.array([0, 1, 1]))
     assert owner.tolist() == [1, 0, 2, 2, 2, 0, 0]  # a tie at the second; the last two are more than REACH away
     assert found.tolist() == [True, True, True, True, True, False, False]

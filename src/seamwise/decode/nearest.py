@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 
 from seamwise.labels import Labels
 
-REACH = 4  # pixels; nearly every seam is narrower than twice this
-_PIXELS_AT_ONCE = 2**18
+REACH = 8  # pixels; nearly every seam is narrower than twice this
+_PIXELS_AT_ONCE = 2**16
 
 
 def nearest_cell(
@@ -72,25 +72,48 @@ def _search(
     steps = np.cumprod([1, *labels.shape[:0:-1]])[::-1]
     owner = np.zeros(len(pixels), labels.dtype)
     found = np.zeros(len(pixels), bool)
-    open_ = np.arange(len(pixels))
-    for squared, shell in _shells(labels.ndim):
+    open_, here, home = np.arange(len(pixels)), pixels, region
+    for shell in _shells(labels.ndim):
         if not open_.size:
             break
-        here, home = pixels[open_], region[open_]
-        highest = np.zeros(len(open_), labels.dtype)
-        lowest = np.full(len(open_), np.iinfo(labels.dtype).max, labels.dtype)
-        for offset in (shell @ steps).tolist():
-            cells = flat.take(here + offset)
-            if squared > 1:  # a face neighbour is always of the same region
-                cells *= region_of.take(cells) == home
-            np.maximum(highest, cells, out=highest)
-            # 0 wraps round to the largest number, which wins no minimum
-            np.minimum(lowest, cells - labels.dtype.type(1), out=lowest)
+        offsets = (shell @ steps).tolist()
+        lowest, highest = _extremes(flat, here, offsets)
         hit = highest > 0
-        owner[open_[hit]] = np.where(lowest[hit] + 1 == highest[hit], highest[hit], 0)
+        # cells of another region are rare: only where one is an extreme they are looked for one by one
+        foreign = hit & ((region_of.take(highest) != home) | (region_of.take(lowest) != home))
+        if foreign.any():
+            lowest[foreign], highest[foreign] = _extremes(
+                flat, here[foreign], offsets, region_of=region_of, home=home[foreign]
+            )
+            hit = highest > 0
+        owner[open_[hit]] = np.where(lowest[hit] == highest[hit], highest[hit], 0)
         found[open_[hit]] = True
-        open_ = open_[~hit]
+        open_, here, home = open_[~hit], here[~hit], home[~hit]
     return owner, found
+
+
+def _extremes(
+    flat: Labels,
+    here: NDArray[np.int64],
+    offsets: Sequence[int],
+    *,
+    region_of: NDArray[np.integer] | None = None,
+    home: NDArray[np.integer] | None = None,
+) -> tuple[Labels, Labels]:
+    """Lowest and highest cell at some offsets from each pixel, of all regions or of its own; 0 where there is none."""
+    one = flat.dtype.type(1)
+    highest = np.zeros(len(here), flat.dtype)
+    lowest = np.full(len(here), np.iinfo(flat.dtype).max, flat.dtype)
+    for offset in offsets:
+        cells = flat.take(here + offset)
+        if region_of is not None:
+            cells *= region_of.take(cells) == home
+        np.maximum(highest, cells, out=highest)
+        # 0 wraps round to the largest number, which wins no minimum
+        cells -= one
+        np.minimum(lowest, cells, out=lowest)
+    lowest += one
+    return lowest, highest
 
 
 def rim(labels: Labels, *, origin: Sequence[int], region_of: NDArray[np.integer]) -> tuple[NDArray[np.int64], Labels]:
@@ -189,8 +212,8 @@ def _query(tree: cKDTree, cells: Labels, wanted: NDArray[np.float64]) -> tuple[L
 
 
 @cache
-def _shells(ndim: int) -> list[tuple[int, NDArray[np.int64]]]:
-    """Squared length and offsets of that length, the shortest first, none longer than `REACH`."""
+def _shells(ndim: int) -> list[NDArray[np.int64]]:
+    """Offsets no longer than `REACH`, those of equal length together, the shortest first."""
     offsets = np.array(list(product(range(-REACH, REACH + 1), repeat=ndim)))
     squared = (offsets**2).sum(1)
-    return [(n, offsets[squared == n]) for n in range(1, REACH**2 + 1) if (squared == n).any()]
+    return [offsets[squared == n] for n in range(1, REACH**2 + 1) if (squared == n).any()]
