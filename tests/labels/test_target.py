@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from oracles.labels import binary_target_slow, semantic_target_slow
-from seamwise.labels import binary_target, connected_components, semantic_target
+from seamwise.labels import binary_target, connected_components, semantic_target, window_reach
 from support.labels import voronoi
 
 
@@ -77,6 +77,7 @@ def test_gap_ball_is_round_in_physical_units():
         {"touching_radius": 2, "gap_radius": 1.5},
         {"touching_radius": 1, "gap_radius": 2, "min_neighbours": 3},
         {"touching_radius": 1, "gap_radius": 0.25, "spacing": 0.1},
+        {"touching_radius": 3, "gap_radius": 0.25, "spacing": 0.1, "min_neighbours": 2},
     ],
 )
 def test_equals_the_double_loop_oracle(shape, options):
@@ -86,6 +87,24 @@ def test_equals_the_double_loop_oracle(shape, options):
     labels = voronoi(shape, 5, np.random.default_rng(len(shape)))
     expected = semantic_target_slow(labels, **options)
     assert np.array_equal(semantic_target(labels, **options), expected)
+
+
+def test_touching_is_as_wide_in_thick_slices_as_in_the_plane():
+    labels = np.repeat([1, 2], 4)
+    options = {"classes": 3, "touching_radius": 2}
+    in_plane = semantic_target(labels[np.newaxis], **options, spacing=(2.0, 1.0))
+    along = semantic_target(labels[:, np.newaxis], **options, spacing=(2.0, 1.0))
+    assert in_plane.tolist() == [[1, 1, 2, 2, 2, 2, 1, 1]]
+    assert along.T.tolist() == [[1, 1, 1, 2, 2, 1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("radius", "spacing", "expected"),
+    [(2, (1.0, 1.0), (2, 2)), (2, (2.0, 1.0), (1, 2)), (2, (0.9, 0.3, 0.3), (1, 2, 2)), (1, (5.0, 0.2), (1, 1)),
+     (3, (2.0, 1.0), (2, 3)), (5, (2.0, 1.0), (3, 5))],
+)  # fmt: skip
+def test_a_window_reaches_as_far_along_each_axis(radius, spacing, expected):
+    assert window_reach(radius, spacing) == expected
 
 
 def test_flipping_transposing_and_renumbering_change_nothing_else():

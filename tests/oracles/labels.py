@@ -1,5 +1,6 @@
 """Class augmentation, contours and pieces by plain loops over pixels, windows and balls."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -16,7 +17,8 @@ def semantic_target_slow(labels, *, touching_radius, gap_radius, min_neighbours=
             target[pixel] = 3 if closed[pixel] else 0
         else:
             others = 0
-            for step in product(range(-touching_radius, touching_radius + 1), repeat=labels.ndim):
+            reach = [max(1, math.floor(touching_radius * min(spacing) / s + 0.5)) for s in spacing]
+            for step in product(*(range(-n, n + 1) for n in reach)):
                 other = tuple(p + s for p, s in zip(pixel, step, strict=True))
                 inside = all(0 <= q < n for q, n in zip(other, labels.shape, strict=True))
                 others += inside and labels[other] > 0 and labels[other] != labels[pixel]

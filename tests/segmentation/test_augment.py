@@ -152,6 +152,14 @@ def test_touching_contrast_uses_the_median_of_a_7_by_7_window_in_any_dimension()
     assert result[0, 0, 0, 0] == pytest.approx(np.median(corner))
 
 
+def test_touching_contrast_looks_less_far_along_thick_slices():
+    image = np.random.default_rng(0).normal(size=(1, 8, 9, 10)).astype(np.float32)
+    target = np.zeros((8, 9, 10), np.int8)
+    target[4, 4, 5] = 2
+    result = modulate_touching(image, target, amount=1.0, spacing=(3.0, 1.0, 1.0))
+    assert result[0, 4, 4, 5] == pytest.approx(np.median(image[0, 3:6, 1:8, 2:9]))
+
+
 def test_gamma_keeps_the_range_and_the_order():
     image = np.linspace(-0.1, 1.4, 64, dtype=np.float32).reshape(1, 8, 8)
     settings = Augmentation(gamma=0.5, brightness=0, noise=0, touching_contrast=0)

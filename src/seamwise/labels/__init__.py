@@ -23,6 +23,7 @@ from seamwise.labels.numbering import (
     relabel,
     slabs,
     smallest_dtype,
+    window_reach,
 )
 from seamwise.labels.pieces import Fragments, connected_components, fragments
 from seamwise.labels.target import binary_target, semantic_target
@@ -50,4 +51,5 @@ __all__ = [
     "semantic_target",
     "slabs",
     "smallest_dtype",
+    "window_reach",
 ]

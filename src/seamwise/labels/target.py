@@ -19,6 +19,7 @@ from seamwise.labels.numbering import (
     checked_spacing,
     relabel,
     smallest_dtype,
+    window_reach,
 )
 
 
@@ -33,8 +34,8 @@ def semantic_target(
 ) -> Target:
     """Turn instance labels into the 2, 3 or 4 classes of class augmentation.
 
-    With g the labels, η_k(p) the (2k+1)^d window of pixel p, and ϱ_r the bottom-hat (closing minus
-    original) of the foreground g > 0 by a ball of radius r::
+    With g the labels, η_k(p) the window of pixel p, (2k+1)^d pixels where all axes are spaced alike, and ϱ_r
+    the bottom-hat (closing minus original) of the foreground g > 0 by a ball of radius r::
 
         h(p) = 2  touching    if g(p) > 0 and some q in η_k(p) has g(q) > 0, g(q) ≠ g(p)
                1  cell        if g(p) > 0 otherwise
@@ -49,7 +50,9 @@ def semantic_target(
     classes : {2, 3, 4}
         2: background and cell. 3: with touching. 4: with touching and gap.
     touching_radius : int ≥ 1
-        k, in pixels. A one-pixel background line between two cells needs k = 2 to be seen as touching.
+        k, in pixels of the finest axis. Along an axis with `spacing` s the window reaches k·min(s)/s pixels to
+        each side, rounded (halves up), but at least one. A background line of one pixel between two cells needs
+        two pixels to be seen as touching.
     gap_radius : float ≥ 0
         r, in units of `spacing` (pixels without it). Background between cells less than about 2r apart
         becomes gap, and so do concavities narrower than that. 0 gives no gap pixels.
@@ -57,7 +60,7 @@ def semantic_target(
         Number of window pixels with a different label that make p touching. 2 is the strict reading of
         thesis (4.1).
     spacing : sequence of float, optional
-        Pixel size along each axis; makes the gap ball round in physical units.
+        Pixel size along each axis; makes window and ball as long in each direction in physical units.
 
     Returns
     -------
@@ -102,7 +105,8 @@ def semantic_target(
     foreground = labels > 0
     target = foreground.astype(np.int8)
     if classes >= 3:
-        target[_touching(labels, foreground, touching_radius, min_neighbours)] = TOUCHING
+        reach = window_reach(touching_radius, spacing)
+        target[_touching(labels, foreground, reach, min_neighbours)] = TOUCHING
     if classes == 4 and gap_radius > 0:
         target[_closing(foreground, gap_radius, spacing) & ~foreground] = GAP
     target[labels < 0] = IGNORE
@@ -183,35 +187,35 @@ def _around_divisions(mask: Labels) -> Any:
     return ndimage.binary_dilation(closed & (mask == 0), cube)
 
 
-def _touching(labels: Labels, foreground: NDArray[np.bool_], radius: int, min_neighbours: int) -> Any:
+def _touching(labels: Labels, foreground: NDArray[np.bool_], reach: Sequence[int], min_neighbours: int) -> Any:
     if min_neighbours > 1:
-        return foreground & (_count_other_labels(labels, radius) >= min_neighbours)
+        return foreground & (_count_other_labels(labels, reach) >= min_neighbours)
     if labels.dtype.itemsize > 2:  # a copy in few bytes, for the four copies that follow
         small = smallest_dtype(int(labels.min(initial=0)), int(labels.max(initial=0)))
         labels = labels.astype(small) if small.itemsize <= 2 else relabel(labels)
     # background gets the number that never wins
     numbers = np.iinfo(labels.dtype)
-    highest = _over_windows(np.maximum, np.where(foreground, labels, numbers.min), radius)
-    lowest = _over_windows(np.minimum, np.where(foreground, labels, numbers.max), radius)
+    highest = _over_windows(np.maximum, np.where(foreground, labels, numbers.min), reach)
+    lowest = _over_windows(np.minimum, np.where(foreground, labels, numbers.max), reach)
     return foreground & ((highest != labels) | (lowest != labels))
 
 
-def _over_windows(extreme: np.ufunc, values: Labels, radius: int) -> Labels:
-    """Maximum or minimum over the (2·radius + 1)^d window of each pixel, cut at the image border."""
-    for axis in range(values.ndim):
+def _over_windows(extreme: np.ufunc, values: Labels, reach: Sequence[int]) -> Labels:
+    """Maximum or minimum over the window of each pixel, `reach` pixels to each side, cut at the image border."""
+    for axis, furthest in enumerate(reach):
         before = values.copy()
         along = (slice(None),) * axis
-        for k in range(1, min(radius + 1, values.shape[axis])):
+        for k in range(1, min(furthest + 1, values.shape[axis])):
             first, last = (*along, slice(None, -k)), (*along, slice(k, None))
             extreme(values[first], before[last], out=values[first])
             extreme(values[last], before[first], out=values[last])
     return values
 
 
-def _count_other_labels(labels: Labels, radius: int) -> NDArray[np.int32]:
-    padded = np.pad(labels, radius)
+def _count_other_labels(labels: Labels, reach: Sequence[int]) -> NDArray[np.int32]:
+    padded = np.pad(labels, [(n, n) for n in reach])
     count = np.zeros(labels.shape, np.int32)
-    for offset in product(range(2 * radius + 1), repeat=labels.ndim):
+    for offset in product(*(range(2 * n + 1) for n in reach)):
         window = padded[tuple(slice(o, o + n) for o, n in zip(offset, labels.shape, strict=True))]
         count += (window > 0) & (window != labels)
     return count

@@ -261,7 +261,7 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
             source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng, spacing=spacing
         )
         target, weight = self.transform(labels, spacing=spacing)
-        image = vary_intensity(image, target, settings=self.augmentation, rng=rng)
+        image = vary_intensity(image, target, settings=self.augmentation, rng=rng, spacing=spacing)
         return tuple(torch.from_numpy(array) for array in (image, target, weight) if array is not None)
 
 

@@ -145,7 +145,7 @@ def checked(
     labels = as_labels(labels)
     steps = checked_spacing(spacing, labels.ndim)
     if target is None:
-        return labels, semantic_target(labels, classes=3), steps
+        return labels, semantic_target(labels, classes=3, spacing=steps), steps
     target = as_labels(target, name="target")
     if target.shape != labels.shape:
         raise ValueError(f"target must have the shape of labels {labels.shape}, not {target.shape}")
