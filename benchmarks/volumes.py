@@ -24,7 +24,7 @@ from scipy import ndimage
 
 from seamwise.engine.devices import memory_format
 from seamwise.io.models import describe_model, model_path
-from seamwise.io.ome_zarr import build_pyramid, create_image, finish
+from seamwise.io.ome_zarr_draft import build_pyramid, create_image, finish
 from seamwise.segmentation import load
 from seamwise.segmentation.memory import plan_blocks
 from seamwise.synth import tissue

@@ -8,7 +8,8 @@ import tifffile
 
 from seamwise.cli import main
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr import label_names, open_ome_zarr, write_image
+from seamwise.io.ome_zarr import label_names, open_ome_zarr
+from seamwise.io.ome_zarr_draft import write_image
 from seamwise.metrics import match
 from seamwise.segmentation import segment
 from seamwise.synth import crowded_cells

@@ -15,7 +15,7 @@ import pytest
 from seamwise.engine import cluster
 from seamwise.engine.cluster import task_runner
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr import write_image
+from seamwise.io.ome_zarr_draft import write_image
 from seamwise.segmentation import memory, segment_volume
 from support.files import one_line
 from support.tasks import alone, fail_at_three, fill_the_disk, square

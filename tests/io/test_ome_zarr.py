@@ -11,17 +11,8 @@ import pytest
 import zarr
 
 from seamwise.io.images import find_images, read_image, read_labels, read_spaced_labels, stem
-from seamwise.io.ome_zarr import (
-    build_pyramid,
-    create_image,
-    create_labels,
-    discard,
-    finish,
-    is_ome_zarr,
-    label_names,
-    open_ome_zarr,
-    write_image,
-)
+from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
+from seamwise.io.ome_zarr_draft import build_pyramid, create_image, create_labels, discard, finish, write_image
 from seamwise.io.stored import DamagedError
 from support.files import counting, one_line
 
@@ -375,7 +366,7 @@ def test_nothing_unfinished_looks_finished(tmp_path, version):
 
 def test_a_write_that_fails_leaves_nothing_and_the_old_image(tmp_path, monkeypatch):
     write_image(tmp_path / "x.zarr", counting((5, 7)), axes="YX")
-    monkeypatch.setattr("seamwise.io.ome_zarr.build_pyramid", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("seamwise.io.ome_zarr_draft.build_pyramid", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_image(tmp_path / "x.zarr", counting((3, 4)), axes="YX", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]

@@ -11,7 +11,7 @@ import tifffile
 import zarr
 
 from seamwise.io.images import read_image
-from seamwise.io.ome_zarr import write_image
+from seamwise.io.ome_zarr_draft import write_image
 from seamwise.io.stored import DamagedError
 from seamwise.io.volume import open_volume
 from support.files import counting, one_line

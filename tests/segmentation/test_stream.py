@@ -15,7 +15,8 @@ import zarr
 
 from seamwise.decode import flood, instances
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr import label_names, open_ome_zarr, write_image
+from seamwise.io.ome_zarr import label_names, open_ome_zarr
+from seamwise.io.ome_zarr_draft import write_image
 from seamwise.io.scratch import open_scratch
 from seamwise.segmentation import blocks, memory, segment, segment_volume
 from support.files import one_line
@@ -419,7 +420,7 @@ def test_a_full_disk_stops_it_and_with_space_it_goes_on(tmp_path, image, models,
         if place == "chunk":
             patched.setattr(zarr.Array, "__setitem__", failing(zarr.Array.__setitem__))
         elif place == "write":
-            patched.setattr("seamwise.io.ome_zarr.Draft.write", failing(blocks.Draft.write))
+            patched.setattr("seamwise.io.ome_zarr_draft.Draft.write", failing(blocks.Draft.write))
         else:
             patched.setattr(blocks, place, failing(getattr(blocks, place)))
         with pytest.raises(OSError, match="space") as caught:

@@ -16,7 +16,8 @@ from seamwise.io.axes import check_axes
 from seamwise.io.images import find_images, first_bytes, read_image, read_labels, stem, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
-from seamwise.io.ome_zarr import check_version, is_ome_zarr, label_names
+from seamwise.io.ome_zarr import is_ome_zarr, label_names
+from seamwise.io.ome_zarr_draft import check_version
 from seamwise.io.outcome import Outcome, naming
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume

@@ -20,7 +20,7 @@ from seamwise.decode.blockwise import finish as finish_labels
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import DecodeRule, WatershedPair
-from seamwise.io.ome_zarr import Draft
+from seamwise.io.ome_zarr_draft import Draft
 from seamwise.io.scratch import open_scratch
 from seamwise.io.stored import DamagedError
 from seamwise.io.volume import Volume, open_volume

@@ -20,18 +20,8 @@ from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
 from seamwise.io.models import DecodeRule, ModelInfo, NormalizationRule, WatershedPair, model_path
-from seamwise.io.ome_zarr import (
-    Draft,
-    build_pyramid,
-    check_version,
-    create_image,
-    create_labels,
-    discard,
-    finish,
-    is_ome_zarr,
-    label_names,
-    open_ome_zarr,
-)
+from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
+from seamwise.io.ome_zarr_draft import Draft, build_pyramid, check_version, create_image, create_labels, discard, finish
 from seamwise.io.scratch import create_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
@@ -164,7 +154,7 @@ def segment_volume(
     Examples
     --------
     >>> import tempfile
-    >>> from seamwise.io.ome_zarr import write_image
+    >>> from seamwise.io.ome_zarr_draft import write_image
     >>> from seamwise.synth import crowded_cells
     >>> image = Path(tempfile.mkdtemp()) / "a.ome.zarr"
     >>> write_image(image, crowded_cells((128, 160), cells=12, rng=0).image, axes="YX")
