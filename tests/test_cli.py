@@ -13,7 +13,6 @@ import tifffile
 import torch
 
 from seamwise import segmentation
-from seamwise.cli import main
 from seamwise.io.models import Architecture, ModelInfo, load_model, save_model
 from seamwise.labels import inner_contour
 from seamwise.nets import UNet
@@ -35,21 +34,6 @@ def model(tmp_path_factory):
     )
     save_model(path, UNet(1, 4, width=2, depth=2).state_dict(), info)
     return str(path)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command in this process; returns exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seamwise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -1,31 +1,14 @@
 """The commands of fusion; how a command is run is as in `test_cli`."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from seamwise.cli import main
 from seamwise.io.images import write_labels
 from seamwise.io.photo import read_photo, write_photo
 from seamwise.synth import focus_pair, random_shapes
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command in this process; returns exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seamwise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

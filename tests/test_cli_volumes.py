@@ -1,12 +1,9 @@
 """`seamwise segment` on images that go through block by block, and on stacks."""
 
-import sys
-
 import numpy as np
 import pytest
 import tifffile
 
-from seamwise.cli import main
 from seamwise.io.images import read_labels
 from seamwise.io.ome_zarr import label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import write_image
@@ -15,19 +12,6 @@ from seamwise.segmentation import segment
 from seamwise.synth import crowded_cells
 
 SCENE = crowded_cells((160, 700), cells=60, radius=9, rng=0)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seamwise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
