@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seamwise.io.outcome import Outcome
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
     from seamwise.segmentation import AnnotatedImage, Pair
-    from seamwise.segmentation.stream import Progress as StageProgress
+    from seamwise.segmentation.stages import Progress as StageProgress
 
 AnySettings = TypeVar("AnySettings")
 

@@ -55,40 +55,48 @@ def processes():
         yield runner
 
 
+def items(folder, *numbers):
+    return [(folder, number) for number in numbers]
+
+
 def results(folder, numbers):
     return [int((folder / f"{number}").read_text()) for number in numbers]
 
 
 def test_one_worker_is_this_process_in_order_and_no_faster_than_asked(tmp_path):
     with task_runner() as runner:
-        done = runner.run(square, tmp_path, [3, 1, 2])
-        assert next(done) == 3
+        done = runner.run(square, items(tmp_path, 3, 1, 2))
+        assert next(done) == (tmp_path, 3)
         assert [path.name for path in tmp_path.iterdir()] == ["3"]
-        assert list(done) == [1, 2]
+        assert list(done) == items(tmp_path, 1, 2)
     assert results(tmp_path, [1, 2, 3]) == [1, 4, 9]
     assert runner.memory is None
 
 
 def test_processes_do_every_task_once(tmp_path, processes):
-    assert sorted(processes.run(square, tmp_path, range(9))) == list(range(9))
+    more = tmp_path / "more"
+    more.mkdir()
+    both = items(tmp_path, *range(9)) + items(more, 2)
+    assert sorted(processes.run(square, both)) == sorted(both)
     assert results(tmp_path, range(9)) == [n**2 for n in range(9)]
-    assert list(processes.run(square, tmp_path, [])) == []
+    assert results(more, [2]) == [4]
+    assert list(processes.run(square, [])) == []
     # a second call does them again: results are files, which may have gone
     (tmp_path / "4").unlink()
-    assert list(processes.run(square, tmp_path, [4])) == [4]
+    assert list(processes.run(square, items(tmp_path, 4))) == items(tmp_path, 4)
     assert results(tmp_path, [4]) == [16]
 
 
 def test_what_a_task_raises_is_raised_here_and_the_others_are_given_up(tmp_path, processes):
     with pytest.raises(ValueError, match="three is wrong") as caught:
-        list(processes.run(fail_at_three, tmp_path, range(5)))
+        list(processes.run(fail_at_three, items(tmp_path, *range(5))))
     assert one_line(caught)
-    assert sorted(processes.run(square, tmp_path, range(3))) == [0, 1, 2]
+    assert sorted(processes.run(square, items(tmp_path, *range(3)))) == items(tmp_path, 0, 1, 2)
 
 
 def test_a_full_disk_is_known_as_such_also_from_a_worker(tmp_path, processes):
     with pytest.raises(OSError, match="no space is left") as caught:
-        list(processes.run(fill_the_disk, tmp_path, [0]))
+        list(processes.run(fill_the_disk, items(tmp_path, 0)))
     assert caught.value.errno == errno.ENOSPC
     assert one_line(caught)
 
@@ -108,11 +116,11 @@ def test_lost_workers_and_schedulers_are_one_line():
     from distributed.client import FutureCancelledError
 
     killed = KilledWorker("x", type("State", (), {"address": "tcp://1"})(), 3)
-    with pytest.raises(OSError, match="lost one after another, each in task 7") as caught:
-        cluster._check(Lost(killed), 7)
+    with pytest.raises(OSError, match="lost one after another, each in task 7 of t0") as caught:
+        cluster._check(Lost(killed), ("t0", 7))
     assert one_line(caught, "memory")
     with pytest.raises(OSError, match="scheduler was lost") as caught:
-        cluster._check(Lost(FutureCancelledError("x", "lost")), 7)
+        cluster._check(Lost(FutureCancelledError("x", "lost")), ("t0", 7))
     assert one_line(caught)
 
 
@@ -159,7 +167,7 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_process_gives(tmp_path, m
         workers = [stack.enter_context(worker(address, "--nthreads", f"{n}"))[0] for n in (1, 2)]
         with task_runner(scheduler=address) as runner:
             assert runner.memory == 3 * 10**9
-            list(runner.run(alone, tmp_path, range(8)))
+            list(runner.run(alone, items(tmp_path, *range(8))))
             assert {(tmp_path / f"{n}").read_text()[0] for n in range(8)} == {"1"}
 
         def report(progress):

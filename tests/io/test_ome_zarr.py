@@ -14,6 +14,7 @@ from seamwise.io.images import find_images, read_image, read_labels, read_spaced
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import build_pyramid, create_image, create_labels, discard, finish, write_image
 from seamwise.io.stored import DamagedError
+from seamwise.io.volume import open_volume
 from support.files import counting, one_line
 
 VERSIONS = ["0.4", "0.5"]
@@ -25,7 +26,7 @@ def version(request):
     return request.param
 
 
-def foreign(path, arrays, *, version="0.5", letters="yx", units=None, **changes):
+def foreign(path, arrays, *, version="0.5", letters="yx", units=None, chunks=None, **changes):
     """An image as another program would write it; `changes` are fields of its multiscales, None to leave one out."""
     form = 2 if version == "0.4" else 3
     datasets = []
@@ -34,7 +35,7 @@ def foreign(path, arrays, *, version="0.5", letters="yx", units=None, **changes)
             store=str(path / f"s{i}"),
             shape=pixels.shape,
             dtype=pixels.dtype,
-            chunks=(2,) * pixels.ndim,
+            chunks=chunks[i] if chunks else (2,) * pixels.ndim,
             zarr_format=form,
             chunk_key_encoding={"name": "v2" if form == 2 else "default", "separator": "/"},
         )
@@ -123,6 +124,18 @@ def test_transformations_of_the_whole_image_come_after_those_of_a_level(tmp_path
     )
     (level,) = open_ome_zarr(path).levels
     assert (level.scale, level.translation) == ((20.0, 3.0), (5.0, 6.0))
+
+
+def test_levels_may_have_chunks_of_their_own_that_do_not_divide_them(tmp_path, version):
+    pixels, chunks = counting((7, 11)), [(3, 4), (5, 1)]
+    arrays = [(pixels, [1.0, 1.0]), (pixels[::2, ::2], [2.0, 2.0])]
+    image = open_ome_zarr(foreign(tmp_path / "x.zarr", arrays, version=version, chunks=chunks))
+    assert [level.chunks for level in image.levels] == [(3, 4), (5, 1)]
+    for level, (values, _) in enumerate(arrays):
+        np.testing.assert_array_equal(image.pixels(level)[(slice(None), slice(1, None))], values[:, 1:])
+    volume = open_volume(tmp_path / "x.zarr")
+    assert volume.chunks == (3, 4)
+    np.testing.assert_array_equal(volume.read((slice(2, 7), slice(3, 9)))[0], pixels[2:7, 3:9])
 
 
 def test_missing_scales_are_noted(tmp_path, version):

@@ -19,6 +19,7 @@ from seamwise.io.ome_zarr import label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import write_image
 from seamwise.io.scratch import open_scratch
 from seamwise.segmentation import blocks, memory, segment, segment_volume
+from seamwise.segmentation.stages import Progress
 from support.files import one_line
 from support.probabilities import same_up_to_numbers
 from support.volumes import RULE, blobs, intensity_model
@@ -200,7 +201,11 @@ def test_every_time_point_by_itself_and_one_without_contrast_has_no_cells(tmp_pa
     one, other = blobs((40, 50), 1), blobs((40, 50), 2)
     path = tmp_path / "a.zarr"
     write_image(path, np.stack([one, np.full_like(one, 7), 3 * other]), axes="TYX")
-    result = segment_volume(path, tmp_path / "out.zarr", model=models[2], tile=40)
+    seen = []
+    result = segment_volume(path, tmp_path / "out.zarr", model=models[2], tile=40, report=seen.append)
+    # a stage is through with all of them before the next begins: 2 blocks of 3 time points
+    names = ("sample", "classify", "find", "label", "write")
+    assert seen == [Progress(name, done, 6) for name in names for done in range(1, 7)]
     labels = np.asarray(open_ome_zarr(tmp_path / "out.zarr").pixels()[(slice(None),)])
     assert labels.shape == (3, 40, 50)
     assert result.cells == (labels[0].max(), 0, labels[2].max())

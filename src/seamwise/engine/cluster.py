@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+Item = tuple[Path, int]
 Task = Callable[[Path, int], object]
 
 _PATIENCE = 20  # seconds for a scheduler to answer and to have a worker
@@ -21,17 +22,17 @@ _ALONE = threading.Lock()
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs a task on many numbers.
+    """Runs a task on many items.
 
     Attributes
     ----------
     run : function
-        Called with a task, its folder and the numbers, yields each number when it is done.
+        Called with a task and its items, each a folder and a number, yields each item when it is done.
     memory : int, optional
         Bytes that each worker may use, if a cluster says so.
     """
 
-    run: Callable[[Task, Path, Sequence[int]], Iterator[int]]
+    run: Callable[[Task, Sequence[Item]], Iterator[Item]]
     memory: int | None = None
 
 
@@ -39,7 +40,7 @@ class Runner:
 def task_runner(
     *, workers: int = 1, scheduler: str | None = None, announce: Callable[[str], None] = lambda text: None
 ) -> Iterator[Runner]:
-    """Yield what runs a task for each of many numbers, here or on workers.
+    """Yield what runs a task for each of many folders and numbers, here or on workers.
 
     Parameters
     ----------
@@ -86,38 +87,39 @@ def task_runner(
         yield Runner(partial(_spread, client), min(limits, default=None))
 
 
-def _one_by_one(task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[int]:
-    for number in numbers:
-        task(folder, number)
-        yield number
+def _one_by_one(task: Task, items: Sequence[Item]) -> Iterator[Item]:
+    for item in items:
+        task(*item)
+        yield item
 
 
-def _spread(client: Any, task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[int]:
+def _spread(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
     # not pure: a result is a file, which a later call must not take from memory
-    futures = client.map(partial(_on_worker, task, folder), numbers, pure=False)
-    number_of = {future.key: number for future, number in zip(futures, numbers, strict=True)}
+    futures = client.map(partial(_on_worker, task), items, pure=False)
+    item_of = {future.key: item for future, item in zip(futures, items, strict=True)}
     try:
         for future in _dask().as_completed(futures, loop=client.loop):
-            _check(future, number_of[future.key])
-            yield number_of[future.key]
+            _check(future, item_of[future.key])
+            yield item_of[future.key]
     finally:
         client.cancel(futures)
 
 
-def _on_worker(task: Task, folder: Path, number: int) -> None:
+def _on_worker(task: Task, item: Item) -> None:
     """Do a task in a worker; alone, because the tasks keep to a limit of memory one by one."""
     with _ALONE:
         torch.set_num_threads(_dask().get_worker().state.nthreads)  # dask starts workers with one for all libraries
-        task(folder, number)
+        task(*item)
 
 
-def _check(future: Any, number: int) -> None:
+def _check(future: Any, item: Item) -> None:
     """Raise what a task raised, or one line if it was never finished."""
     try:
         future.result()
     except _dask().KilledWorker as error:
+        where = f"task {item[1]} of {item[0]}"
         raise ChildProcessError(
-            f"workers were lost one after another, each in task {number}: if their memory ran out, allow less"
+            f"workers were lost one after another, each in {where}: if their memory ran out, allow less"
         ) from error
     except CancelledError as error:
         raise ConnectionError("the dask scheduler was lost: start it, and run this again") from error

@@ -26,8 +26,9 @@ from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.memory import free_memory, whole_image_bytes
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import Model, check_tile, decode_rule, load, segment
+from seamwise.segmentation.stages import Progress
 from seamwise.segmentation.stitch import IOU, check_iou, segment_slices
-from seamwise.segmentation.stream import LABELS, Progress, segment_volume, work_folder
+from seamwise.segmentation.stream import LABELS, segment_volume, work_folder
 
 _RECORD = "seamwise.json"
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most

@@ -6,44 +6,25 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from numpy.typing import DTypeLike
 
-from seamwise.decode.blockwise import Cells, Cores, Finish, Survey, join_cores, join_surveys
-from seamwise.engine.cluster import Runner, Task, task_runner
-from seamwise.io.arrays import load_arrays, save_arrays
+from seamwise.engine.cluster import task_runner
 from seamwise.io.atomic import make_folder
-from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
-from seamwise.io.models import DecodeRule, ModelInfo, NormalizationRule, WatershedPair, model_path
+from seamwise.io.models import DecodeRule, ModelInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import Draft, build_pyramid, check_version, create_image, create_labels, discard, finish
-from seamwise.io.scratch import create_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
-from seamwise.segmentation import blocks as tasks
-from seamwise.segmentation.blocks import Job, Place, read_job, write_job
+from seamwise.segmentation.blocks import Job, read_job, write_job
 from seamwise.segmentation.memory import CHUNK, HALO, Plan, plan_blocks
-from seamwise.segmentation.normalization import Normalization, Sample, joined
 from seamwise.segmentation.predict import check_shape, decode_rule, load
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`done` of `total` blocks went through a stage."""
-
-    stage: str
-    done: int
-    total: int
-
+from seamwise.segmentation.stages import Progress, Stages
 
 LABELS = "cells"  # name of the labels within an image
-
-_HELD = 64  # blocks: what they tell is read several times, layer by layer, and may be too much to hold
 
 
 @dataclass(frozen=True)
@@ -196,15 +177,18 @@ def segment_volume(
             memory = int(0.7 * runner.memory)
         job, planned, again = _begin(target.work, job, plan, memory=memory, tile=tile, overwrite=overwrite)
         announce(_announcement(volume, planned, again))
-        stages = [_Stages(target.work / f"t{time}", job, runner, report) for time in range(volume.times)]
-        _measure(stages, volume, target.work, info.normalization)
-        results = [stage.decode() for stage in stages]
-        with target.draft(max(result.count for result in results)) as draft:
-            for stage in stages:
-                stage.run_all("write", partial(tasks.write, draft=draft))
-        damaged = dict.fromkeys(line for stage in stages for line in stage.damaged())
+        stages = Stages(target.work, job, volume.times, runner, report)
+        try:
+            stages.measure(volume.channels, info.normalization)
+        except ValueError:  # there is nothing to go on with
+            _remove(target.work)
+            raise
+        cells = stages.decode()
+        with target.draft(max(cells)) as draft:
+            stages.write(draft)
+        damaged = stages.damaged()
         _remove(target.work)
-    return Segmented(target.path, tuple(result.count for result in results), tuple(damaged), volume.note)
+    return Segmented(target.path, cells, damaged, volume.note)
 
 
 @dataclass(frozen=True)
@@ -367,97 +351,3 @@ def _announcement(volume: Volume, planned: Plan, again: bool) -> str:
     size = " × ".join(map(str, volume.shape))
     times = f", {volume.times} time points" if volume.times > 1 else ""
     return f"{volume.path}: {size} {volume.axes}{times}; {planned}{'; goes on after an interruption' * again}"
-
-
-def _measure(stages: Sequence["_Stages"], volume: Volume, work: Path, rule: NormalizationRule) -> None:
-    """Measure the intensities of all time points; leave nothing behind if they cannot be segmented."""
-    try:
-        measured = [stage.measure(volume.channels, rule) for stage in stages]
-        if not any(normalise.scale.any() for normalise in measured):
-            readable = any(stage.samples() for stage in stages)
-            fault = "is constant or nearly so" if readable else "cannot be read, every part of it is damaged"
-            raise ValueError(f"{volume.path} {fault}: there is nothing to segment")
-    except ValueError:
-        _remove(work)
-        raise
-
-
-@dataclass(frozen=True)
-class _Stages:
-    """The stages of one time point."""
-
-    folder: Path
-    job: Job
-    runner: Runner
-    report: Callable[[Progress], None]
-
-    @property
-    def place(self) -> Place:
-        return Place(self.folder)
-
-    def measure(self, channels: int, rule: NormalizationRule) -> Normalization:
-        """Measure the intensities; what cannot be read, or is constant, has scale 0."""
-        path = self.folder / "normalization.npz"
-        if not path.exists():
-            self.run_missing("sample", tasks.sample)
-            samples = [load_arrays(file, Sample) for file in self.samples()]
-            nothing = Normalization(np.zeros(channels), np.zeros(channels))
-            save_arrays(path, joined(samples, rule) if samples else nothing)
-        return load_arrays(path, Normalization)
-
-    def samples(self) -> list[Path]:
-        """The files of the blocks that could be measured."""
-        files = (self.place.done("sample", number) for number in range(len(self.job.blocks)))
-        return [file for file in files if file.exists()]
-
-    def decode(self) -> Finish:
-        """All up to the labels as they are before the last step."""
-        for name in self.job.arrays:
-            self._array(name, np.float32 if name == "elevation" else np.uint8)
-        self.run_missing("classify", tasks.classify)
-        self._array("cores", np.uint32)
-        self.run_missing("find", tasks.find)
-        cells = self._cells()
-        self._array("labels", cells.number.dtype)
-        self.run_missing("label", tasks.label)
-        return self._finish(cells)
-
-    def damaged(self) -> Iterator[str]:
-        """What could not be read, a line for each part."""
-        for number in range(len(self.job.blocks)):
-            yield from read_json(self.place.done("classify", number))["damaged"]
-
-    def run_missing(self, stage: str, task: Task) -> None:
-        """Run a stage on the blocks that it has not finished."""
-        make_folder(self.folder / stage)
-        numbers = range(len(self.job.blocks))
-        self.run_all(stage, task, [number for number in numbers if not self.place.done(stage, number).exists()])
-
-    def run_all(self, stage: str, task: Task, numbers: Sequence[int] | None = None) -> None:
-        """Run a stage on some blocks, by default on all."""
-        total = len(self.job.blocks)
-        numbers = range(total) if numbers is None else numbers
-        for done, _ in enumerate(self.runner.run(task, self.folder, numbers), start=total - len(numbers) + 1):
-            self.report(Progress(stage, done, total))
-
-    def _array(self, name: str, dtype: DTypeLike) -> None:
-        path = self.folder / f"{name}.zarr"
-        if not path.exists():
-            create_scratch(path, self.job.shape, block=self.job.block, dtype=dtype)
-
-    def _cells(self) -> Cells:
-        path = self.folder / "cells.npz"
-        if not path.exists():
-            cores = self._records("find", Cores)
-            save_arrays(path, join_cores(self.job.blocks, cores, min_core=self.job.decode.min_core))
-        return load_arrays(path, Cells)
-
-    def _finish(self, cells: Cells) -> Finish:
-        surveys, count = self._records("label", Survey), len(cells.region_of) - 1
-        result = join_surveys(self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size)
-        save_arrays(self.folder / "finish.npz", result)
-        return result
-
-    def _records(self, stage: str, kind: type[Any]) -> Callable[[int], Any]:
-        """What a stage left of each block."""
-        return lru_cache(_HELD)(lambda number: load_arrays(self.place.done(stage, number), kind))

@@ -1,0 +1,156 @@
+"""The stages that an image on disk goes through on its way to labels, each block by block; see `Stages`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seamwise.decode.blockwise import Cells, Cores, Finish, Survey, join_cores, join_surveys
+from seamwise.engine.cluster import Item, Runner, Task
+from seamwise.io.arrays import load_arrays, save_arrays
+from seamwise.io.atomic import make_folder
+from seamwise.io.jsonfile import read_json
+from seamwise.io.models import NormalizationRule
+from seamwise.io.ome_zarr_draft import Draft
+from seamwise.io.scratch import create_scratch
+from seamwise.segmentation import blocks as tasks
+from seamwise.segmentation.blocks import Job, Place
+from seamwise.segmentation.normalization import Normalization, Sample, joined
+
+_HELD = 64  # blocks: what they tell is read several times, layer by layer, and may be too much to hold
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` blocks, of all time points together, went through a stage."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of a job; each is through with all time points before the next begins, so that no worker waits.
+
+    Attributes
+    ----------
+    work : Path
+        The work folder, with a folder for each time point.
+    job : Job
+    times : int
+        Number of time points.
+    runner : Runner
+        Where the blocks are computed.
+    report : function
+        Called after each block.
+    """
+
+    work: Path
+    job: Job
+    times: int
+    runner: Runner
+    report: Callable[[Progress], None]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The work folders of the time points."""
+        return tuple(Place(self.work / f"t{time}") for time in range(self.times))
+
+    def measure(self, channels: int, rule: NormalizationRule) -> None:
+        """Measure the intensities of each time point; one that cannot be read, or is constant, gets scale 0.
+
+        Raises
+        ------
+        ValueError
+            They all do.
+        """
+        unmeasured = [place for place in self.places if not _normalization(place).exists()]
+        self._run_missing("sample", tasks.sample, unmeasured)
+        for place in unmeasured:
+            samples = [load_arrays(file, Sample) for file in self._samples(place)]
+            nothing = Normalization(np.zeros(channels), np.zeros(channels))
+            save_arrays(_normalization(place), joined(samples, rule) if samples else nothing)
+        if not any(load_arrays(_normalization(place), Normalization).scale.any() for place in self.places):
+            readable = any(self._samples(place) for place in self.places)
+            fault = "is constant or nearly so" if readable else "cannot be read, every part of it is damaged"
+            raise ValueError(f"{self.job.image} {fault}: there is nothing to segment")
+
+    def decode(self) -> tuple[int, ...]:
+        """Go on up to the labels as they are before the last step; return the number of cells of each time point."""
+        for name in self.job.arrays:
+            self._arrays(name, np.float32 if name == "elevation" else np.uint8)
+        self._run_missing("classify", tasks.classify)
+        self._arrays("cores", np.uint32)
+        self._run_missing("find", tasks.find)
+        for place in self.places:
+            self._array(place, "labels", self._cells(place).number.dtype)
+        self._run_missing("label", tasks.label)
+        return tuple(self._finish(place).count for place in self.places)
+
+    def write(self, draft: Draft) -> None:
+        """Write the labels as they end."""
+        items = [(place.folder, number) for place in self.places for number in self._numbers]
+        self._run("write", partial(tasks.write, draft=draft), items)
+
+    def damaged(self) -> tuple[str, ...]:
+        """What could not be read, a line for each part."""
+        files = (place.done("classify", number) for place in self.places for number in self._numbers)
+        return tuple(dict.fromkeys(line for file in files for line in read_json(file)["damaged"]))
+
+    @property
+    def _numbers(self) -> range:
+        return range(len(self.job.blocks))
+
+    def _samples(self, place: Place) -> list[Path]:
+        """The files of the blocks that could be measured."""
+        files = (place.done("sample", number) for number in self._numbers)
+        return [file for file in files if file.exists()]
+
+    def _run_missing(self, stage: str, task: Task, places: Sequence[Place] | None = None) -> None:
+        """Run a stage on the blocks that it has not finished."""
+        items: list[Item] = []
+        for place in self.places if places is None else places:
+            make_folder(place.folder / stage)
+            items += [(place.folder, n) for n in self._numbers if not place.done(stage, n).exists()]
+        self._run(stage, task, items)
+
+    def _run(self, stage: str, task: Task, items: list[Item]) -> None:
+        total = len(self._numbers) * self.times
+        for done, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
+            self.report(Progress(stage, done, total))
+
+    def _arrays(self, name: str, dtype: DTypeLike) -> None:
+        for place in self.places:
+            self._array(place, name, dtype)
+
+    def _array(self, place: Place, name: str, dtype: DTypeLike) -> None:
+        path = place.folder / f"{name}.zarr"
+        if not path.exists():
+            create_scratch(path, self.job.shape, block=self.job.block, dtype=dtype)
+
+    def _cells(self, place: Place) -> Cells:
+        path = place.folder / "cells.npz"
+        if not path.exists():
+            cores = _records(place, "find", Cores)
+            save_arrays(path, join_cores(self.job.blocks, cores, min_core=self.job.decode.min_core))
+        return load_arrays(path, Cells)
+
+    def _finish(self, place: Place) -> Finish:
+        surveys, count = _records(place, "label", Survey), len(self._cells(place).region_of) - 1
+        result = join_surveys(self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size)
+        save_arrays(place.folder / "finish.npz", result)
+        return result
+
+
+def _normalization(place: Place) -> Path:
+    return place.folder / "normalization.npz"
+
+
+def _records(place: Place, stage: str, kind: type[Any]) -> Callable[[int], Any]:
+    """What a stage left of each block."""
+    return lru_cache(_HELD)(lambda number: load_arrays(place.done(stage, number), kind))
