@@ -20,8 +20,9 @@ from seamwise.synth import SyntheticImage, tissue
 SHAPE = (64, 128, 128)
 SPACING = (2.0, 1.0, 1.0)
 REAL_SPACING = (0.284, 0.127, 0.127)  # micrometres, where the files do not say
+COPIES = 4  # of the real stack, so that one crop in 25 is of it
 SLIVER = 100  # voxels; an average cell has more than thirty times as many
-SEEDS = {"train": range(24), "val": range(100, 104), "test": range(200, 208)}
+SEEDS = {"train": range(96), "val": range(100, 104), "test": range(200, 208)}
 
 
 def draw(seed: int) -> SyntheticImage:
@@ -82,8 +83,9 @@ def main() -> None:
         image = read_image(path)
         labels, _ = read_spaced_labels(given.real / "masks" / path.name)
         cut = len(labels) * 3 // 4
-        for part, planes in (("train", slice(cut)), ("val", slice(cut, None))):
-            write(given.output / part, path.stem, image.data[planes], labels[planes], image.spacing or REAL_SPACING)
+        parts = [("train", f"{path.stem}-{copy}", slice(cut)) for copy in range(COPIES)]
+        for part, name, planes in (*parts, ("val", path.stem, slice(cut, None))):
+            write(given.output / part, name, image.data[planes], labels[planes], image.spacing or REAL_SPACING)
 
 
 if __name__ == "__main__":

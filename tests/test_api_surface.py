@@ -24,7 +24,7 @@ PUBLIC = {
     "seamwise.labels": {
         "BACKGROUND", "CELL", "GAP", "IGNORE", "TOUCHING", "Fragments", "Labels", "Target", "areas", "as_labels",
         "as_mask", "binary_target", "bounding_boxes", "checked_spacing", "connected_components", "fragments",
-        "inner_contour", "look_up", "relabel", "semantic_target", "slabs", "smallest_dtype",
+        "inner_contour", "look_up", "relabel", "semantic_target", "slabs", "smallest_dtype", "window_reach",
     },
     "seamwise.losses": {
         "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal",
@@ -55,11 +55,17 @@ PUBLIC = {
         "make_pair", "split", "train",
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
-    "seamwise.analysis": {"FriedmanTest", "NemenyiTest", "critical_difference_diagram", "friedman", "nemenyi"},
+    "seamwise.analysis": {
+        "FriedmanTest", "NemenyiTest", "critical_difference_diagram", "friedman", "nemenyi", "Landscape", "landscape",
+        "random_direction", "BinaryClassifier", "BinaryScores", "LossCourse", "ShrinkingMask", "binary_scores",
+        "expected_scores", "loss_course", "sampled_scores", "shrinking_mask", "stratified_classifier", "touching_pair",
+        "uniform_classifier", "youden_mcc_correlation",
+    },
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Progress", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
-        "combine", "find_pairs", "load", "read_pair", "segment", "train", "tune", "Segmented", "segment_slices",
+        "Comparison", "combine", "compare",
+        "find_pairs", "load", "read_pair", "segment", "train", "tune", "Segmented", "segment_slices",
         "segment_volume", "stitch",
     },
 }  # fmt: skip

@@ -13,8 +13,8 @@ SOURCE = Path(seamwise.__file__).parent
 # a place may import from its own row only within itself, and from every row below it
 ROWS = [
     {"cli"},
-    {"segmentation", "fusion", "analysis"},
-    {"engine"},
+    {"segmentation", "fusion"},
+    {"engine", "analysis"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling"},
 ]

@@ -182,7 +182,7 @@ def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, mon
     monkeypatch.setattr("sys.argv", ["tissue_3d.py", str(real), "-o", str(tmp_path / "data")])
     recipe.main()
     split = find_pairs(tmp_path / "data")
-    assert [pair.name for pair in split.training] == ["tissue-0", "tissue-1", "x"]
+    assert [pair.name for pair in split.training] == ["tissue-0", "tissue-1", "x-0", "x-1", "x-2", "x-3"]
     assert [pair.name for pair in split.validation] == ["tissue-100", "x"]
     below, above = (read_pair(part[-1], rule=NormalizationRule()) for part in (split.training, split.validation))
     assert (len(below.labels), len(above.labels)) == (6, 2)

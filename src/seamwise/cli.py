@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seamwise.fusion.measure import FusionScores
     from seamwise.io.outcome import Outcome
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
-    from seamwise.segmentation import AnnotatedImage, Pair
+    from seamwise.segmentation import AnnotatedImage, Pair, Split, TrainSettings
     from seamwise.segmentation.stages import Progress as StageProgress
 
 AnySettings = TypeVar("AnySettings")
@@ -201,18 +201,81 @@ def train(
     make_folder(output)
     check_output(output, resume=resume)
     split = find_pairs(data, hold_out_every=hold_out_every)
-    options = {
-        "ndim": chosen.ndim, "rule": chosen.normalization, "channel": channels, "axes": axes,
-        "annotation": chosen.annotation,
-    }  # fmt: skip
-    read = _read_pairs({**dict.fromkeys(split.training), **dict.fromkeys(split.validation)}, quiet=quiet, **options)
-    training, validation = ([read[pair] for pair in pairs] for pairs in (split.training, split.validation))
+    training, validation, _ = _read_split(split, chosen, channel=channels, axes=axes, quiet=quiet)
     with _following(
         output, chosen.steps, "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}", quiet=quiet
     ) as report:
         model = train_model(training, validation, chosen, output=output, resume=resume, device=device, report=report)
     if not quiet:
         _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
+
+
+@app.command()
+def compare(
+    data: Annotated[Path, typer.Argument(help="Folder of images and masks, as for train.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the report, and a folder for each run.")],
+    losses: Annotated[
+        str, typer.Option(help="Two or more with commas between; names as for train, ce is ce3.")
+    ] = "ce,w3,j4",
+    seeds: Annotated[int, typer.Option(min=1, help="Train each loss so many times.")] = 1,
+    settings: Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")] = None,
+    masks: Annotated[
+        str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")] = None,
+    channel: Channel = None,
+    axes: Axes = None,
+    device: Device = "auto",
+) -> None:
+    """Find out which loss to take for your images: train with each under equal conditions, and report.
+
+    Every loss starts from the same weights and sees the same crops; λ of j3 and j4 is 1/(C·(C − 1)). The scores are
+    those of images that no run has seen: of test/, or else of a quarter of the images; another quarter, or val/, is
+    there to choose the weights. Writes report.html and scores.json. Run again, it goes on where it was stopped.
+    """
+    from pydantic import RootModel
+
+    from seamwise.io.atomic import make_folder
+    from seamwise.io.jsonfile import write_json
+    from seamwise.segmentation import TrainSettings, system
+    from seamwise.segmentation.compare import Run
+    from seamwise.segmentation.compare import compare as compare_losses
+    from seamwise.segmentation.compare_report import judge, rows, write_report
+    from seamwise.segmentation.data import find_split
+
+    if masks is not None:
+        _one_of("--masks", masks, "instances", "binary")
+    given = {"annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width}
+    chosen = _settings(TrainSettings, settings, {name: value for name, value in given.items() if value is not None})
+    names = ["ce3" if name == "ce" else name for name in losses.split(",")]
+    for name in names:
+        system(name)  # type: ignore[arg-type]  # raises before anything is read
+    split = find_split(data)
+    make_folder(output)
+    training, validation, test = _read_split(split, chosen, channel=_channels(channel), axes=axes)
+    with _progress() as bar, _stop_on_interrupt() as stopped:
+        jobs: dict[Run, TaskID] = {}
+
+        def report(run: Run, progress: "Progress") -> bool:
+            if run not in jobs:
+                jobs[run] = bar.add_task(str(run), total=chosen.steps)
+            if progress.scores:
+                bar.console.print(f"{run}, step {progress.step}: PQ {progress.scores['panoptic_quality']:.3f}")
+            bar.update(jobs[run], completed=progress.step)
+            return not stopped
+
+        result = compare_losses(
+            training, validation, test, names, chosen,  # type: ignore[arg-type]
+            output=output, seeds=range(seeds), device=device, report=report,
+        )  # fmt: skip
+    write_json(output / "scores.json", RootModel(result).model_dump(mode="json"))
+    write_report(output / "report.html", result, test)
+    _loss_table(rows(result))
+    _say(str(judge(result)))
+    _say(f"wrote {output / 'report.html'} and scores.json; the models are beside them")
 
 
 @app.command()
@@ -600,6 +663,28 @@ def info(
         _say(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
 
 
+def _read_split(
+    split: "Split",
+    settings: "TrainSettings",
+    *,
+    channel: int | tuple[int, ...] | None,
+    axes: str | None,
+    quiet: bool = False,
+) -> "tuple[list[AnnotatedImage], ...]":
+    """Read the images to train on, those to validate on and those to test, each once."""
+    parts = (split.training, split.validation, split.test)
+    read = _read_pairs(
+        dict.fromkeys(pair for pairs in parts for pair in pairs),
+        quiet=quiet,
+        ndim=settings.ndim,
+        rule=settings.normalization,
+        channel=channel,
+        axes=axes,
+        annotation=settings.annotation,
+    )
+    return tuple([read[pair] for pair in pairs] for pairs in parts)
+
+
 def _read_pairs(pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any) -> "dict[Pair, AnnotatedImage]":
     """Read annotated images behind a bar, and say what seems wrong with them."""
     from seamwise.segmentation import read_pair
@@ -792,6 +877,16 @@ def _table(scores: "DatasetMatching") -> None:
     console = Console()
     console.print(table)
     console.print(means)
+
+
+def _loss_table(lines: "list[dict[str, str]]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*lines[0], title="means over the test images, arg max, IoU ≥ 0.5 if nothing else is said")
+    for line in lines:
+        table.add_row(*line.values())
+    Console().print(table)
 
 
 def _contour_table(scores: "DatasetContours") -> None:

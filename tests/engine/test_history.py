@@ -1,6 +1,6 @@
 import csv
 
-from seamwise.engine.history import Progress, plot_curve, write_log
+from seamwise.engine.history import Progress, plot_curve, read_log, write_log
 
 HISTORY = [
     Progress(1, 2.5, 1e-3, 0.5),
@@ -17,6 +17,11 @@ def test_the_log_has_a_line_per_step_and_empty_scores_where_none_were_taken(tmp_
         ["1", "2.5", "0.001", "0.5", "", ""],
         ["2", "2.0", "0.001", "1.0", "0.25", "0.5"],
     ]
+
+
+def test_a_log_comes_back(tmp_path):
+    write_log(tmp_path / "log.csv", HISTORY)
+    assert read_log(tmp_path / "log.csv") == HISTORY
 
 
 def test_a_curve_is_drawn_with_and_without_scores(tmp_path):

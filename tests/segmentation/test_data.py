@@ -9,7 +9,7 @@ import tifffile
 
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, binary_target
-from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, mask_notes, read_pair
+from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, find_split, mask_notes, read_pair
 
 RULE = NormalizationRule()
 GREY = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
@@ -37,6 +37,36 @@ def test_images_and_masks_pair_up_by_stem_and_every_7th_is_held_out(tmp_path):
     assert names(split.validation) == ["c0", "c7"]
     assert names(split.training) == ["c1", "c2", "c3", "c4", "c5", "c6", "c8"]
     assert names(find_pairs(tmp_path, hold_out_every=3).validation) == ["c0", "c3", "c6"]
+
+
+def annotated_folder(folder, count):
+    for number in range(count):
+        write(folder / "images" / f"{number}.tif", GREY)
+        write(folder / "masks" / f"{number}.tif", LABELS)
+
+
+def test_a_quarter_of_the_images_is_for_the_test_and_another_for_validation(tmp_path):
+    annotated_folder(tmp_path, 9)
+    split = find_split(tmp_path)
+    assert names(split.validation) == ["0", "4", "8"]
+    assert names(split.test) == ["1", "6"]
+    assert names(split.training) == ["2", "3", "5", "7"]
+
+
+def test_folders_for_validation_and_test_are_taken_as_they_are(tmp_path):
+    annotated_folder(tmp_path / "train", 5)
+    annotated_folder(tmp_path / "val", 1)
+    assert [len(part) for part in (find_split(tmp_path).training, find_split(tmp_path).test)] == [3, 2]
+    annotated_folder(tmp_path / "test", 2)
+    split = find_split(tmp_path)
+    assert [len(part) for part in (split.training, split.validation, split.test)] == [5, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_images_are_too_few_for_three_parts(tmp_path, count):
+    annotated_folder(tmp_path, count)
+    with pytest.raises(ValueError, match="too few images"):
+        find_split(tmp_path)
 
 
 def test_train_and_val_folders(tmp_path):

@@ -35,6 +35,20 @@ def write_log(path: Path, history: Sequence[Progress]) -> None:
             writer.writerow([getattr(line, name) for name in _NAMES] + [line.scores.get(name, "") for name in scores])
 
 
+def read_log(path: Path) -> list[Progress]:
+    """Read what `write_log` wrote."""
+    with open(path, newline="") as file:
+        lines = [{name: value for name, value in line.items() if value} for line in csv.DictReader(file)]
+    return [
+        Progress(
+            step=int(line.pop("step")),
+            **{name: float(line.pop(name)) for name in _NAMES[1:]},
+            scores={name: float(value) for name, value in line.items()},
+        )
+        for line in lines
+    ]
+
+
 def plot_curve(path: Path, history: Sequence[Progress]) -> None:
     """Draw the loss (running mean), and below it each validation score, over the steps as PNG."""
     from matplotlib.figure import Figure  # slow to import, needed only here

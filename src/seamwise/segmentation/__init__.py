@@ -2,6 +2,7 @@
 
 from seamwise.engine.history import Progress
 from seamwise.segmentation.augment import Augmentation
+from seamwise.segmentation.compare import Comparison, compare
 from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, read_pair
 from seamwise.segmentation.ensemble import combine
 from seamwise.segmentation.predict import Model, Prediction, load, segment
@@ -16,6 +17,7 @@ from seamwise.segmentation.tune import Trial, Tuning, tune
 __all__ = [
     "AnnotatedImage",
     "Augmentation",
+    "Comparison",
     "Model",
     "Pair",
     "Prediction",
@@ -29,6 +31,7 @@ __all__ = [
     "Trial",
     "Tuning",
     "combine",
+    "compare",
     "count_classes",
     "find_pairs",
     "load",

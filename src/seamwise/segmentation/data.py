@@ -75,10 +75,11 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs for training and for validation."""
+    """Pairs for training, for validation, and for a test that no run sees."""
 
     training: tuple[Pair, ...]
     validation: tuple[Pair, ...]
+    test: tuple[Pair, ...] = ()
 
 
 def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
@@ -111,6 +112,25 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
         return Split(training, training)
     held_out = training[::hold_out_every]
     return Split(tuple(pair for pair in training if pair not in held_out), held_out)
+
+
+def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
+    """Find annotated images as `find_pairs` does, some of them for a test.
+
+    These are the images under ``test/``; without it, of those not held out for validation every `hold_out_every`-th.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `find_pairs`; fewer than three images.
+    """
+    split = find_pairs(folder, hold_out_every=hold_out_every)
+    if (folder / "test").is_dir():
+        return Split(split.training, split.validation, _pairs_of(folder / "test"))
+    if len({*split.training, *split.validation}) < 3 or len(split.training) < 2:
+        raise ValueError(f"{folder} has too few images: at least one to train on, one to validate on and one to test")
+    test = split.training[::hold_out_every]
+    return Split(tuple(pair for pair in split.training if pair not in test), split.validation, test)
 
 
 def read_pair(

@@ -63,7 +63,7 @@ def train(
     settings = settings.fitted(training[0].ndim)
     check_output(output, resume=resume)
     system = settings.system()
-    info = _describe(settings, system, training, validation)
+    info = describe(settings, training, validation)
     task = _Segmentation(info, settings, system, training, validation)
     return fit(task, settings, output=output, resume=resume, device=device, report=report)
 
@@ -149,10 +149,11 @@ def _digest(images: Sequence[AnnotatedImage]) -> str:
     return digest.hexdigest()
 
 
-def _describe(
-    settings: TrainSettings, system: System, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
+def describe(
+    settings: TrainSettings, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
 ) -> ModelInfo:
-    first = training[0]
+    """Return what a model that is trained so will say of itself."""
+    first, system = training[0], settings.system()
     spacings = {image.spacing for image in training}
     return ModelInfo(
         architecture=Architecture(

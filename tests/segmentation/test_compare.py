@@ -1,0 +1,176 @@
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.io.images import read_labels
+from seamwise.io.models import ModelInfo, load_model
+from seamwise.metrics import match_many
+from seamwise.segmentation.compare import LABELS, THRESHOLDS, Run, RunScores, compare, conditions_of, settings_of
+from seamwise.segmentation.compare_report import judge, rows, write_report
+from support.files import one_line
+
+LOSSES = ("ce3", "j4")
+
+
+@pytest.fixture(scope="module")
+def images(annotated):
+    return annotated[:1], annotated[1:2], annotated[2:]
+
+
+@pytest.fixture(scope="module")
+def done(images, quick, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare")
+    return compare(*images, LOSSES, quick, output=folder, seeds=(0, 1), device="cpu")
+
+
+def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(done, images):
+    assert [str(scores.run) for scores in done.runs] == ["ce3-0", "ce3-1", "j4-0", "j4-1"]
+    for scores in done.runs:
+        _, info = load_model(scores.folder / "model.safetensors", ModelInfo)
+        assert info.training["settings"]["loss"] == scores.run.loss
+        assert info.training["settings"]["seed"] == scores.run.seed
+        assert info.training["images"] == [image.name for image in images[0]]
+        for image, matchings in zip(images[2], scores.per_image, strict=True):
+            found = read_labels(scores.folder / LABELS / f"{image.name}.tif")
+            assert matchings == match_many(image.labels, found, thresholds=THRESHOLDS)
+        assert scores.steps[-1] == info.training["settings"]["steps"]
+        assert len(scores.validation) == len(scores.steps)
+    assert done.images == tuple(image.name for image in images[2])
+    assert "loss" not in done.settings
+    assert done.settings["width"] == info.training["settings"]["width"]
+
+
+def test_the_table_is_the_mean_over_the_seeds(done):
+    table = done.table("AP", 0.7)
+    assert table.shape == (len(done.images), 2)
+    by_hand = [np.mean([run.per_image[0][1].accuracy for run in done.runs_of(loss)]) for loss in LOSSES]
+    assert table[0].tolist() == pytest.approx(by_hand)
+
+
+def test_all_losses_begin_and_see_the_same(done, images, quick):
+    first, second = done.conditions
+    assert first.start != second.start
+    assert first.crops != second.crops
+    for loss in ("ce2", "w3", "j4"):
+        settings = settings_of(Run(loss, 1), quick).fitted(2)
+        assert conditions_of(settings, *images[:2]) == second
+    assert conditions_of(replace(settings, batch_size=1), *images[:2]).crops != second.crops
+    assert conditions_of(replace(settings, width=3), *images[:2]).start != second.start
+
+
+def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch):
+    honest = settings_of
+    module = sys.modules["seamwise.segmentation.compare"]  # the package's name for it is the function
+    monkeypatch.setattr(module, "settings_of", lambda run, settings: replace(honest(run, settings), seed=len(run.loss)))
+    with pytest.raises(RuntimeError, match="does not begin like ce3-0"):
+        compare(*images, ("ce3", "j4"), quick, output=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("loss", "lam"), [("j3", 1 / 6), ("j4", 1 / 12), ("ce2", 1 / 2)])
+def test_j_is_averaged_over_the_pairs_of_its_classes(quick, loss, lam):
+    settings = settings_of(Run(loss, 5), replace(quick, loss="w3", weights={"beta": 20}))
+    assert (settings.lam, settings.seed, settings.loss, settings.weights) == (pytest.approx(lam), 5, loss, {})
+
+
+def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, quick, tmp_path):
+    seen = []
+
+    def report(run, progress):
+        seen.append((str(run), progress.step))
+        return (str(run), progress.step) != ("j4-0", 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(*images, LOSSES, quick, output=tmp_path, device="cpu", report=report)
+    assert seen[-1] == ("j4-0", 2)
+    seen.clear()
+    again = compare(*images, LOSSES, quick, output=tmp_path, device="cpu", report=lambda *_: seen.append(_))
+    assert [(str(run), progress.step) for run, progress in seen] == [("j4-0", n) for n in range(3, quick.steps + 1)]
+    for scores in again.runs:
+        (whole,) = (other for other in done.runs if other.run == scores.run)
+        assert scores.per_image == whole.per_image
+        assert scores.validation == whole.validation
+        mine, other = (torch.load(s.folder / "checkpoint.pt")["weights"] for s in (scores, whole))
+        assert all(torch.equal(mine[name], other[name]) for name in mine)
+
+
+@pytest.mark.parametrize(
+    ("losses", "seeds", "words"),
+    [
+        (("j4",), (0,), "two or more"),
+        (("j4", "j4"), (0,), "each once"),
+        (LOSSES, (), "one or more"),
+        (LOSSES, (1, 1), "each once"),
+    ],
+)
+def test_bad_arguments_are_named(images, quick, tmp_path, losses, seeds, words):
+    with pytest.raises(ValueError, match=r"losses|seeds") as caught:
+        compare(*images, losses, quick, output=tmp_path, seeds=seeds)
+    assert one_line(caught, words)
+
+
+def test_images_to_score_are_needed(images, quick, tmp_path):
+    with pytest.raises(ValueError, match="no test images"):
+        compare(*images[:2], [], LOSSES, quick, output=tmp_path)
+
+
+# ------------------------------------------------------------------- report
+
+
+def made_up(done, scores):
+    """The comparison with other scores: PQ by loss, for each of the images."""
+    like = done.runs[0].per_image[0]
+    runs = tuple(
+        RunScores(Run(loss, 0), done.runs[0].folder, 60.0, (1,), (0.5,), tuple(
+            tuple(replace(matching, panoptic_quality=value) for matching in like) for value in values
+        ))
+        for loss, values in scores.items()
+    )  # fmt: skip
+    images = tuple(map(str, range(len(next(iter(scores.values()))))))
+    return replace(done, losses=tuple(scores), seeds=(0,), runs=runs, images=images, conditions=done.conditions[:1])
+
+
+def test_a_verdict_names_what_is_told_apart(done):
+    base = np.linspace(0.3, 0.5, 12)
+    verdict = judge(made_up(done, {"ce3": base, "w3": base + 0.1, "j4": base + 0.1 + np.tile([0.01, -0.01], 6)}))
+    assert verdict.best in ("w3", "j4")
+    assert list(verdict.beaten) == ["ce3"]
+    assert len(verdict.alike) == 1
+    assert str(verdict).startswith(f"Take {verdict.best}: its PQ is significantly above that of ce3 (p ")
+
+
+def test_two_losses_and_no_difference(done):
+    noise = np.tile([0.01, -0.01], 6)
+    alike = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": 0.5 + noise}))
+    assert (alike.beaten, alike.alike) == ({}, (({"ce3", "j4"} - {alike.best}).pop(),))
+    assert str(alike).startswith("No difference was found (p = ")
+    apart = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": np.linspace(0.6, 0.7, 12)}))
+    assert (apart.best, list(apart.beaten)) == ("j4", ["ce3"])
+    assert judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": np.full(12, 0.5)})).p_value == 1
+
+
+def test_few_images_have_no_verdict(done):
+    verdict = judge(made_up(done, {"ce3": [0.1] * 5, "j4": [0.9] * 5}))
+    assert (verdict.best, verdict.p_value, verdict.alike) == ("j4", None, ("ce3",))
+    assert "Fewer than 6 images" in str(verdict)
+
+
+def test_rows_are_means_with_the_deviation_of_seeds(done):
+    first, second = rows(done)
+    assert list(first) == ["loss", "PQ", "RQ", "SQ", "AP", "AP@0.7", "AP@0.9", "minutes"]
+    values = [run.of_images("PQ").mean() for run in done.runs_of("j4")]
+    assert second["PQ"] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+
+
+def test_the_page_stands_alone_and_shows_what_differs(done, images, tmp_path):
+    write_report(tmp_path / "report.html", done, images[2])
+    page = (tmp_path / "report.html").read_text()
+    assert str(judge(done)) in page
+    assert page.count("<img") == 2 + len(images[2]) * (1 + len(LOSSES))
+    assert page.count('src="data:image/png;base64,') == page.count("<img")
+    assert "http" not in page
+    assert done.conditions[0].crops[:12] in page
+    assert not list(tmp_path.glob("*.png"))
