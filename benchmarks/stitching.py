@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", nargs="*", default=["tissue-3d"], help="models for stacks")
-    parser.add_argument("--part", default="test", choices=["test", "val"])
+    parser.add_argument("--part", default="test", choices=["test", "unseen", "val"])
     parser.add_argument("--no-slices", action="store_true", help="only the models for stacks")
     given = parser.parse_args()
     files = sorted((given.data / given.part / "images").glob("*.tif"))

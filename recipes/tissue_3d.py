@@ -3,8 +3,9 @@
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 
 writes train/ (made-up stacks, and the upper three quarters of the real one), val/ (made-up stacks, and the rest of the
-real one) and test/ (made-up stacks that no run has seen), each with images/ and masks/. Where the border of a stack
-cuts off less than SLIVER voxels of a cell, the mask says "ignore": nobody could tell such a sliver from a wall.
+real one), test/ (made-up stacks that no run has seen) and unseen/ (more of them, which no choice was made by), each
+with images/ and masks/. Where the border of a stack cuts off less than SLIVER voxels of a cell, the mask says "ignore":
+nobody could tell such a sliver from a wall.
 """
 
 import argparse
@@ -22,7 +23,7 @@ SPACING = (2.0, 1.0, 1.0)
 REAL_SPACING = (0.284, 0.127, 0.127)  # micrometres, where the files do not say
 COPIES = 4  # of the real stack, so that one crop in 25 is of it
 SLIVER = 100  # voxels; an average cell has more than thirty times as many
-SEEDS = {"train": range(96), "val": range(100, 104), "test": range(200, 208)}
+SEEDS = {"train": range(96), "val": range(100, 104), "test": range(200, 208), "unseen": range(300, 308)}
 
 
 def draw(seed: int) -> SyntheticImage:

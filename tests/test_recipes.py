@@ -170,6 +170,15 @@ def test_soften_names_a_picture_that_is_missing(tmp_path, data, selector):
     assert not (tmp_path / "soft.safetensors").exists()
 
 
+def test_slivers_at_the_border_of_a_stack_are_ignored(monkeypatch):
+    recipe = loaded("tissue_3d")
+    monkeypatch.setattr(recipe, "SLIVER", 3)
+    plane = np.array([[4, 4, 0, 0, 9, 9, 9], [0, 0, 7, 7, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]], np.uint16)
+    # 4 has two pixels at the border, 9 three; 7 has two inside
+    expected = [[-1, -1, 0, 0, 2, 2, 2], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]]
+    assert recipe.without_slivers(plane).tolist() == expected
+
+
 def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, monkeypatch):
     recipe = loaded("tissue_3d")
     monkeypatch.setattr(recipe, "SHAPE", (6, 34, 35))
