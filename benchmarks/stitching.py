@@ -3,7 +3,8 @@
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 python benchmarks/stitching.py runs/tissue-data -o runs/slices [--model MODEL.safetensors …]
 
-trains the 2D network (`recipes/tissue-slices.toml`; goes on where it was stopped) and scores both on the test stacks.
+trains the 2D network (`recipes/tissue-slices.toml`; goes on where it was stopped) and scores both on the test stacks,
+beside the true slices, stitched.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 from seamwise.io.images import read_image, read_labels, write_labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import load, segment
-from seamwise.segmentation.stitch import segment_slices
+from seamwise.segmentation.stitch import segment_slices, stitch
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "tissue-slices.toml"
 EVERY = {"train": 2, "val": 8}  # neighbouring slices are nearly alike
@@ -85,6 +86,10 @@ def main() -> None:
             f"2D, stitched at IoU {iou}",
             stacks,
             lambda image, iou=iou: segment_slices(image, model=plane, threshold=iou),
+        )
+        truth = [(labels, labels) for _, labels in stacks]
+        score(
+            f"true slices, stitched at IoU {iou}", truth, lambda labels, iou=iou: stitch(labels.clip(0), threshold=iou)
         )
 
 
