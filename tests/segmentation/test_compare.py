@@ -8,7 +8,16 @@ import torch
 from seamwise.io.images import read_labels
 from seamwise.io.models import ModelInfo, load_model
 from seamwise.metrics import match_many
-from seamwise.segmentation.compare import LABELS, THRESHOLDS, Run, RunScores, compare, conditions_of, settings_of
+from seamwise.segmentation.compare import (
+    LABELS,
+    THRESHOLDS,
+    Run,
+    RunScores,
+    compare,
+    conditions_of,
+    first_weights,
+    settings_of,
+)
 from seamwise.segmentation.compare_report import judge, rows, write_report
 from support.files import one_line
 
@@ -59,6 +68,20 @@ def test_all_losses_begin_and_see_the_same(done, images, quick):
         assert conditions_of(settings, *images[:2]) == second
     assert conditions_of(replace(settings, batch_size=1), *images[:2]).crops != second.crops
     assert conditions_of(replace(settings, width=3), *images[:2]).start != second.start
+
+
+def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(images, quick, tmp_path):
+    three, four = (first_weights(settings_of(Run(loss, 0), quick).fitted(2), *images[:2]) for loss in LOSSES)
+    assert three["head.weight"].shape[0] == 3
+    assert torch.equal(three["head.weight"], four["head.weight"][:3])
+    assert all(torch.equal(three[name], four[name]) for name in three if not name.startswith("head"))
+    # and training does begin there: with a learning rate near 0 it stays
+    still = replace(quick, learning_rate=1e-12, average=0.0, norm="none")
+    result = compare(*images, LOSSES, still, output=tmp_path, device="cpu")
+    for scores in result.runs:
+        begun = first_weights(settings_of(scores.run, still).fitted(2), *images[:2])
+        ended = torch.load(scores.folder / "checkpoint.pt")["weights"]
+        assert all(torch.allclose(begun[name], ended[name], atol=1e-6) for name in begun)
 
 
 def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision
@@ -22,7 +23,7 @@ from seamwise.metrics import Matching, match_many
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import load, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName, system
+from seamwise.segmentation.systems import CLASS_NAMES, SystemName, system
 from seamwise.segmentation.train import describe, train
 
 THRESHOLDS = (0.5, 0.7, 0.9)
@@ -33,6 +34,7 @@ METRICS = {
     "AP": "accuracy",
 }
 
+_LAST = ("head.weight", "head.bias")
 LABELS = "labels"  # folder of a run with the cells of the test images
 
 Report = Callable[["Run", Progress], bool | None]
@@ -56,7 +58,7 @@ class Conditions:
     Attributes
     ----------
     start : str
-        First weights of all layers but the last, which has a row for each class.
+        First weights; of the last layer, which has a row for each class, those of background and cell.
     crops : str
         The crops of the first, the middle and the last step, before their touching pixels change contrast.
     """
@@ -183,8 +185,8 @@ def compare(
     Notes
     -----
     Before anything is trained, first weights and crops of all losses of a seed are computed and their hashes
-    compared. The touching contrast of the augmentation follows the touching class: a system of two classes sees its
-    crops without it.
+    compared. A network of two or three classes begins as the first rows of one of four. The touching contrast of the
+    augmentation follows the touching class: a system of two classes sees its crops without it.
     """
     _check(losses, seeds, test)
     runs = [Run(loss, seed) for loss in losses for seed in seeds]
@@ -213,16 +215,23 @@ def settings_of(run: Run, settings: TrainSettings) -> TrainSettings:
     return replace(settings, loss=run.loss, seed=run.seed, lam=1 / (classes * (classes - 1)), weights={})
 
 
+def first_weights(
+    settings: TrainSettings, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
+) -> dict[str, Tensor]:
+    """The weights that a run begins with: those of a network of four classes, without the classes it has not."""
+    architecture = describe(settings, training, validation).architecture
+    torch.manual_seed(settings.seed)
+    weights = build_net(architecture.model_copy(update={"out_channels": len(CLASS_NAMES)})).state_dict()
+    return {name: w[: architecture.out_channels] if name in _LAST else w for name, w in weights.items()}
+
+
 def conditions_of(
     settings: TrainSettings, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
 ) -> Conditions:
     """Hash what a run begins with and a part of what it sees."""
-    torch.manual_seed(settings.seed)
-    net = build_net(describe(settings, training, validation).architecture)
     start, crops = hashlib.sha256(), hashlib.sha256()
-    for name, weights in net.state_dict().items():
-        if not name.startswith("head."):
-            start.update(weights.numpy().tobytes())
+    for name, weights in first_weights(settings, training, validation).items():
+        start.update((weights[:2] if name in _LAST else weights).numpy().tobytes())
     samples = Samples(
         training,
         seed=settings.seed,
@@ -283,7 +292,10 @@ def _scored(
         return not stopped
 
     resume = (folder / "checkpoint.pt").exists()
-    path = train(training, validation, settings, output=folder, resume=resume, device=device, report=follow)
+    start = first_weights(settings, training, validation)
+    path = train(
+        training, validation, settings, output=folder, resume=resume, device=device, report=follow, start=start
+    )
     if stopped:
         raise KeyboardInterrupt
     history = read_log(folder / "log.csv")

@@ -26,6 +26,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     report: Report = lambda progress: None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Train a network and write it, with log, curve and checkpoint, to a folder.
 
@@ -35,7 +36,7 @@ def train(
         As read by `data.read_pair`.
     settings : TrainSettings
         All the run depends on besides the images.
-    output, resume, device, report
+    output, resume, device, report, start
         See `engine.loop.fit`. The model kept is the one with the best panoptic quality, pooled over the validation
         images, at IoU 0.5.
 
@@ -65,7 +66,7 @@ def train(
     system = settings.system()
     info = describe(settings, training, validation)
     task = _Segmentation(info, settings, system, training, validation)
-    return fit(task, settings, output=output, resume=resume, device=device, report=report)
+    return fit(task, settings, output=output, resume=resume, device=device, report=report, start=start)
 
 
 @dataclass(frozen=True)
