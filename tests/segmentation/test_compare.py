@@ -1,3 +1,4 @@
+import re
 import sys
 from dataclasses import replace
 
@@ -166,7 +167,7 @@ def test_a_verdict_names_what_is_told_apart(done):
 
 
 def test_two_losses_and_no_difference(done):
-    noise = np.tile([0.01, -0.01], 6)
+    noise = np.tile([0.01, -0.012], 6)
     alike = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": 0.5 + noise}))
     assert (alike.beaten, alike.alike) == ({}, (({"ce3", "j4"} - {alike.best}).pop(),))
     assert str(alike).startswith("No difference was found (p = ")
@@ -186,6 +187,13 @@ def test_rows_are_means_with_the_deviation_of_seeds(done):
     assert list(first) == ["loss", "PQ", "RQ", "SQ", "AP", "AP@0.7", "AP@0.9", "minutes"]
     values = [run.of_images("PQ").mean() for run in done.runs_of("j4")]
     assert second["PQ"] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+
+
+def test_the_images_that_differ_most_are_shown_first(done, images, tmp_path):
+    scores = {"ce3": [0.5, 0.5, 0.5, 0.5], "j4": [0.51, 0.9, 0.55, 0.2]}
+    write_report(tmp_path / "report.html", made_up(done, scores), [*images[2]] * 4)
+    shown = re.findall(r"j4: PQ (0\.\d\d)", (tmp_path / "report.html").read_text())
+    assert shown == ["0.90", "0.20", "0.55"]
 
 
 def test_the_page_stands_alone_and_shows_what_differs(done, images, tmp_path):
