@@ -49,8 +49,8 @@ def test_a_quarter_of_the_images_is_for_the_test_and_another_for_validation(tmp_
     annotated_folder(tmp_path, 9)
     split = find_split(tmp_path)
     assert names(split.validation) == ["0", "4", "8"]
-    assert names(split.test) == ["1", "6"]
-    assert names(split.training) == ["2", "3", "5", "7"]
+    assert names(split.test) == ["1", "5"]
+    assert names(split.training) == ["2", "3", "6", "7"]
 
 
 def test_folders_for_validation_and_test_are_taken_as_they_are(tmp_path):

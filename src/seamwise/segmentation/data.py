@@ -117,7 +117,8 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
 def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
     """Find annotated images as `find_pairs` does, some of them for a test.
 
-    These are the images under ``test/``; without it, of those not held out for validation every `hold_out_every`-th.
+    These are the images under ``test/``; without it, of those not held out for validation every
+    (`hold_out_every` − 1)-th, which makes about as many.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
         return Split(split.training, split.validation, _pairs_of(folder / "test"))
     if len({*split.training, *split.validation}) < 3 or len(split.training) < 2:
         raise ValueError(f"{folder} has too few images: at least one to train on, one to validate on and one to test")
-    test = split.training[::hold_out_every]
+    test = split.training[:: hold_out_every - 1]
     return Split(tuple(pair for pair in split.training if pair not in test), split.validation, test)
 
 
