@@ -3,7 +3,7 @@
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 
 writes train/ (made-up stacks, and the upper three quarters of the real one), val/ (made-up stacks, and the rest of the
-real one), test/ (made-up stacks that no run has seen) and unseen/ (more of them, which no choice was made by), each
+real one), test/ (made-up stacks that no run has seen) and unseen/ (more of them, drawn after the training), each
 with images/ and masks/. Where the border of a stack cuts off less than SLIVER voxels of a cell, the mask says "ignore":
 nobody could tell such a sliver from a wall.
 """
