@@ -24,7 +24,7 @@ def data(tmp_path):
 
 def test_compare_writes_a_page_and_scores_and_goes_on_where_it_stopped(run, data, tmp_path):
     out = tmp_path / "out"
-    command = ("compare", data, "-o", out, "--losses", "ce,j4", *QUICK)
+    command = ("compare", data, "-o", out, "--losses", "ce, j4", *QUICK)
     code, said, err = run(*command)
     assert code == 0
     assert "has the highest PQ. Fewer than 6 images" in said

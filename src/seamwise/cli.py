@@ -75,6 +75,12 @@ Channel = Annotated[
     str | None, typer.Option(help="Channel number, from 0, or several as 0,2; default: all the image has.")
 ]
 Axes = Annotated[str | None, typer.Option(help="Meaning of the axes, e.g. ZYX or CYX, if the file does not say.")]
+SegmentationSettings = Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")]
+Masks = Annotated[str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")]
+Steps = Annotated[int | None, typer.Option(min=1)]
+CropsPerStep = Annotated[int | None, typer.Option(min=1, help="Crops per step.")]
+Crop = Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")]
+Width = Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")]
 
 
 def main() -> None:
@@ -154,18 +160,16 @@ def segment(
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")],
-    settings: Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")] = None,
+    settings: SegmentationSettings = None,
     loss: Annotated[
         str | None,
         typer.Option(help="unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3 or ce4."),
     ] = None,
-    masks: Annotated[
-        str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
-    crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")] = None,
+    masks: Masks = None,
+    steps: Steps = None,
+    batch_size: CropsPerStep = None,
+    crop: Crop = None,
+    width: Width = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     channel: Channel = None,
@@ -218,14 +222,12 @@ def compare(
         str, typer.Option(help="Two or more with commas between; names as for train, ce is ce3.")
     ] = "ce,w3,j4",
     seeds: Annotated[int, typer.Option(min=1, help="Train each loss so many times.")] = 1,
-    settings: Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")] = None,
-    masks: Annotated[
-        str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
-    crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")] = None,
+    settings: SegmentationSettings = None,
+    masks: Masks = None,
+    steps: Steps = None,
+    batch_size: CropsPerStep = None,
+    crop: Crop = None,
+    width: Width = None,
     channel: Channel = None,
     axes: Axes = None,
     device: Device = "auto",
@@ -250,7 +252,7 @@ def compare(
         _one_of("--masks", masks, "instances", "binary")
     given = {"annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width}
     chosen = _settings(TrainSettings, settings, {name: value for name, value in given.items() if value is not None})
-    names = ["ce3" if name == "ce" else name for name in losses.split(",")]
+    names = ["ce3" if name == "ce" else name for name in map(str.strip, losses.split(","))]
     for name in names:
         system(name)  # type: ignore[arg-type]  # raises before anything is read
     split = find_split(data)
@@ -288,10 +290,10 @@ def train_fusion(
         str | None, typer.Option(help="selection (HF-Seg: which source) or picture (HF-Reg: the colours).")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="Of HF-Reg: nps, l1 or l2.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1)] = None,
+    steps: Steps = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pairs per step; each goes in in both orders.")] = None,
-    crop: Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")] = None,
+    crop: Crop = None,
+    width: Width = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     hold_out_every: Annotated[int, typer.Option(min=2, help="Hold out every n-th picture to validate on.")] = 10,

@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy import ndimage
 
-from seamwise.segmentation.augment import Augmentation, modulate_touching, random_crop, vary_intensity
+from seamwise.segmentation.augment import (
+    Augmentation,
+    _stretched,
+    modulate_touching,
+    random_crop,
+    vary_intensity,
+)
 
 STILL = Augmentation(rotate=0, mirror=False, scale=0, warp=0, gamma=0, brightness=0, noise=0, touching_contrast=0)
 
@@ -118,6 +125,14 @@ def test_equal_spacings_change_nothing():
         for spacing in ({}, {"spacing": (1.0, 1.0)})
     )
     assert all(np.array_equal(a, b) for a, b in zip(plain, given, strict=True))
+
+
+@pytest.mark.parametrize(("nodes", "shape"), [((2,), (1,)), ((2, 9), (7, 256)), ((3, 4, 4), (12, 33, 30))])
+def test_axis_after_axis_a_grid_is_stretched_as_by_zoom(nodes, shape):
+    grid = np.random.default_rng(0).normal(size=nodes)
+    zoom = [n / k for n, k in zip(shape, nodes, strict=True)]
+    expected = ndimage.zoom(grid, zoom, order=3, mode="nearest", grid_mode=True)
+    np.testing.assert_allclose(_stretched(grid, shape), expected, atol=1e-12)
 
 
 def test_a_single_slice_is_warped_within_itself():

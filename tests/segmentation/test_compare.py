@@ -136,6 +136,15 @@ def test_bad_arguments_are_named(images, quick, tmp_path, losses, seeds, words):
     assert one_line(caught, words)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"loss": "w3", "weights": {"beta": 20}}, "weights beta"), ({"devices": 2}, "2 devices")]
+)
+def test_settings_that_cannot_be_compared_are_named(images, quick, tmp_path, changes, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        compare(*images, LOSSES, replace(quick, **changes), output=tmp_path)
+    assert one_line(caught, "leave")
+
+
 def test_images_to_score_are_needed(images, quick, tmp_path):
     with pytest.raises(ValueError, match="no test images"):
         compare(*images[:2], [], LOSSES, quick, output=tmp_path)

@@ -177,7 +177,8 @@ def compare(
     Raises
     ------
     ValueError
-        Fewer than two losses, one of them twice, no seeds, no test images; a run that is there belongs to other
+        Fewer than two losses, one of them twice, no seeds, no test images; `settings` have options of a weight map, or
+        several devices; a run that is there belongs to other
         settings or images; and what `train` raises.
     KeyboardInterrupt
         `report` stopped a run.
@@ -188,7 +189,7 @@ def compare(
     compared. A network of two or three classes begins as the first rows of one of four. The touching contrast of the
     augmentation follows the touching class: a system of two classes sees its crops without it.
     """
-    _check(losses, seeds, test)
+    _check(losses, seeds, test, settings)
     runs = [Run(loss, seed) for loss in losses for seed in seeds]
     of_run = {run: settings_of(run, settings).fitted(training[0].ndim) for run in runs}
     conditions = tuple(
@@ -247,13 +248,21 @@ def conditions_of(
     return Conditions(start.hexdigest(), crops.hexdigest())
 
 
-def _check(losses: Sequence[SystemName], seeds: Sequence[int], test: Sequence[AnnotatedImage]) -> None:
+def _check(
+    losses: Sequence[SystemName], seeds: Sequence[int], test: Sequence[AnnotatedImage], settings: TrainSettings
+) -> None:
     if len(losses) < 2 or len(set(losses)) < len(losses):
         raise ValueError(f"losses must be two or more, each once, not {', '.join(losses) or 'none'}")
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be one or more, each once, not {', '.join(map(str, seeds)) or 'none'}")
     if not test:
         raise ValueError("no test images: at least one is needed")
+    if settings.weights:
+        raise ValueError(
+            f"weights {', '.join(settings.weights)} belong to one map: leave [weights] out to compare losses"
+        )
+    if settings.processes > 1:
+        raise ValueError(f"{settings.processes} devices cannot compare losses: leave devices and nodes out")
 
 
 def _common(
