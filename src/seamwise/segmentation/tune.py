@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -310,24 +310,32 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
 
 @dataclass(frozen=True)
 class _Stored:
-    """Probabilities and true labels of an image, in two files."""
+    """Probabilities and true labels of an image, in two files of plain numbers.
+
+    Files of numpy's own format have a header that `ast` reads, which fails now and then if several threads do so at
+    once (python/cpython#106905).
+    """
 
     name: str
-    probabilities: Path
-    labels: Path
+    probabilities: partial[NDArray[np.float32]]
+    labels: partial[NDArray[Any]]
 
 
 def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list[_Stored]:
     stored, cells = [], False
     for number, image in enumerate(images):
-        files = _Stored(image.name, folder / f"{number}.npy", folder / f"{number}_labels.npy")
-        np.save(files.probabilities, _probabilities(image, model))
-        np.save(files.labels, image.labels)
-        stored.append(files)
+        probabilities = _write(folder / f"{number}-probabilities", _probabilities(image, model))
+        stored.append(_Stored(image.name, probabilities, _write(folder / f"{number}-labels", image.labels)))
         cells = cells or bool((image.labels > 0).any())
     if not cells:
         raise ValueError(f"{len(stored)} images to tune on, and no cell is annotated in them: give some with cells")
     return stored
+
+
+def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
+    """Write the numbers alone; what is returned maps them when it is called."""
+    numbers.tofile(path)
+    return partial(np.memmap, path, numbers.dtype, "r", shape=numbers.shape)
 
 
 def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
@@ -340,9 +348,7 @@ def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
 
 def _quality(rule: DecodeRule, images: Sequence[_Stored]) -> float:
     """Pooled PQ at IoU 0.5 of a decode rule."""
-    pairs = (
-        (np.load(image.labels), decode_whole(np.load(image.probabilities, mmap_mode="r"), rule)) for image in images
-    )
+    pairs = ((image.labels(), decode_whole(image.probabilities(), rule)) for image in images)
     return match_dataset(pairs, thresholds=(0.5,)).pooled[0].panoptic_quality
 
 

@@ -1,0 +1,303 @@
+"""What the experiments of this folder share: data, networks trained under equal conditions, results kept in files.
+
+`protocol.toml` says how; every script takes the arguments of `Study.from_command`.
+"""
+
+import argparse
+import hashlib
+import json
+import platform
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seamwise import __version__
+from seamwise.engine.devices import choose_device, choose_precision
+from seamwise.io.atomic import atomic_path
+from seamwise.io.jsonfile import read_json
+from seamwise.io.models import NormalizationRule
+from seamwise.labels import relabel
+from seamwise.segmentation.compare import Conditions, Run, conditions_of, first_weights, settings_of
+from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, read_pair
+from seamwise.segmentation.normalization import normalization
+from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.systems import SystemName
+from seamwise.segmentation.train import train
+from seamwise.synth import crowded_cells, tissue
+
+HERE = Path(__file__).parent
+PROTOCOL = HERE / "protocol.toml"
+SNAPSHOTS = 6  # of each training, the last at its end
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Images to train on, to tune thresholds on, and to score, and the settings of every network on them."""
+
+    name: str
+    training: tuple[AnnotatedImage, ...]
+    validation: tuple[AnnotatedImage, ...]
+    test: tuple[AnnotatedImage, ...]
+    settings: TrainSettings
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a network has that the protocol's have not: other settings, or other training images."""
+
+    name: str
+    changes: Mapping[str, Any]
+    training: tuple[AnnotatedImage, ...] | None = None
+
+
+PLAIN = Variant("", {})
+
+
+class Results:
+    """Measurements in a JSON file, a line for each, so that what was measured is not measured again.
+
+    Parameters
+    ----------
+    path : Path
+    made_by : object
+        What all of them depend on; a file that was made by something else is begun anew.
+    """
+
+    def __init__(self, path: Path, made_by: Any) -> None:
+        self.path = path
+        self.made_by = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]
+        content = read_json(path) if path.exists() else {}
+        if content and content["made_by"] != self.made_by:
+            print(f"{path} was made by another protocol: starting anew", flush=True)
+            content = {}
+        self.machines: list[str] = content.get("machines", [])
+        self.units: dict[str, Any] = content.get("units", {})
+
+    def get(self, key: str, measure: Callable[[], Mapping[str, Any]], *, machine: str) -> dict[str, Any]:
+        """What was measured under this key; if nothing was, measure and keep it."""
+        if key not in self.units:
+            began = time.monotonic()
+            found = dict(measure())
+            if machine not in self.machines:
+                self.machines.append(machine)
+            self.units[key] = {
+                **found,
+                "seconds": round(time.monotonic() - began, 1),
+                "date": datetime.now(UTC).date().isoformat(),
+                "machine": self.machines.index(machine),
+            }
+            self._write()
+            print(f"{self.path.name}: {key} in {self.units[key]['seconds']:.0f} s", flush=True)
+        return dict(self.units[key])
+
+    def _write(self) -> None:
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(self.units[key])}" for key in sorted(self.units))
+        head = f'"made_by": {json.dumps(self.made_by)},\n"machines": {json.dumps(self.machines)},\n'
+        with atomic_path(self.path) as temporary:
+            temporary.write_text(f'{{\n{head}"units": {{\n{lines}\n}}\n}}\n', encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The experiments of one protocol.
+
+    Attributes
+    ----------
+    protocol : dict
+        Content of protocol.toml, or a part of it.
+    data : Path
+        Folder of the data sets.
+    runs : Path
+        Gets a folder for each network; networks that are there are not trained again.
+    results : Path
+        Folder of the JSON files.
+    device : str
+    """
+
+    protocol: Mapping[str, Any]
+    data: Path
+    runs: Path
+    results: Path
+    device: str = "auto"
+
+    @classmethod
+    def from_command(cls, description: str, *, sets: Sequence[str] = ()) -> tuple["Study", argparse.Namespace]:
+        """Read the command line: the study, and what else was given (`sets`, `seeds`, `quick`)."""
+        parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
+        parser.add_argument("--sets", nargs="+", default=list(sets), choices=list(sets))
+        parser.add_argument("--seeds", nargs="+", type=int, help="default: those of protocol.toml")
+        parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks")
+        parser.add_argument("-o", "--results", type=Path, default=HERE / "results", help="the numbers, as JSON")
+        parser.add_argument("--quick", action="store_true", help="two steps and a few images: does it run?")
+        parser.add_argument("--thesis-size", action="store_true", help="the thesis' network and optimizer, on a GPU")
+        parser.add_argument("--device", default="auto")
+        parser.add_argument("--threads", type=int, help="of the CPU")
+        given = parser.parse_args()
+        protocol = tomllib.loads(PROTOCOL.read_text())
+        results, runs = given.results, given.runs
+        for name in ("quick", "thesis_size"):
+            if getattr(given, name):
+                protocol = merged(protocol, protocol[name])
+                results, runs = results / name, runs / name
+        if given.threads:
+            torch.set_num_threads(given.threads)
+        given.seeds = given.seeds or protocol["seeds"]
+        for folder in (results, runs):
+            folder.mkdir(parents=True, exist_ok=True)
+        return cls(protocol, given.data, runs, results, given.device), given
+
+    @cached_property
+    def machine(self) -> str:
+        """Processor, threads, numbers and versions."""
+        chosen = choose_device(self.device)
+        where = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{processor()}, {chosen.type}"
+        numbers = str(choose_precision(chosen)).removeprefix("torch.")
+        versions = f"torch {torch.__version__}, seamwise {__version__}, Python {platform.python_version()}"
+        return f"{where}, {torch.get_num_threads()} threads, {numbers}, {versions}"
+
+    @cached_property
+    def _sets(self) -> dict[str, DataSet]:
+        return {}
+
+    def data_set(self, name: str) -> DataSet:
+        """Read or draw a data set of the protocol."""
+        if name not in self._sets:
+            self._sets[name] = read_set(name, self.protocol, self.data)
+        return self._sets[name]
+
+    def kept(self, kind: str, name: str) -> Results:
+        """Results of one kind on one data set."""
+        made_by = {"training": self.protocol["training"], "set": self.protocol["sets"][name]}
+        return Results(self.results / f"{kind}-{name}.json", made_by)
+
+    def network(self, name: str, loss: SystemName, seed: int, variant: Variant = PLAIN) -> Path:
+        """Train a network, unless it is there; first weights and crops are those of all others of its seed.
+
+        The weights are those after the last step: nothing is chosen on validation images.
+        """
+        data = self.data_set(name)
+        run = Run(loss, seed)
+        settings = replace(settings_of(run, data.settings), **variant.changes)
+        training = variant.training or data.training
+        self._check_conditions(data, run, variant, conditions_of(settings, training, data.validation[:1]))
+        folder = self.runs / "-".join(part for part in (name, variant.name, str(run)) if part)
+        folder.mkdir(parents=True, exist_ok=True)
+        return train(
+            training,
+            data.validation[:1],
+            settings,
+            output=folder,
+            resume=(folder / "checkpoint.pt").exists(),
+            device=self.device,
+            start=first_weights(settings, training, data.validation[:1]),
+        )
+
+    def _check_conditions(self, data: DataSet, run: Run, variant: Variant, found: Conditions) -> None:
+        """Compare with the other losses of the seed; crops may differ in rounding between processors."""
+        images = hashlib.sha256("".join(i.name for i in variant.training or data.training).encode()).hexdigest()[:8]
+        sizes = [variant.changes.get(key, getattr(data.settings, key)) for key in ("steps", "batch_size", "crop")]
+        kept = self.kept("conditions", data.name)
+        key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
+        common = kept.get(key, lambda: asdict(found), machine=self.machine)
+        if found != Conditions(common["start"], common["crops"]):
+            raise RuntimeError(f"{run} {variant.name} on {data.name} does not begin like the others of its seed")
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The first mapping with what the second changes, tables within tables as well."""
+    both = dict(first)
+    for key, value in second.items():
+        inner = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
+        both[key] = merged(both[key], value) if inner else value
+    return both
+
+
+def processor() -> str:
+    """The CPU by the name of its maker."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
+    """Read a data set from its folder, or draw it."""
+    described = protocol["sets"][name]
+    settings = TrainSettings(**{**protocol["training"], **described["training"]})
+    steps = settings.steps
+    settings = replace(settings, validate_every=steps, snapshot_every=max(steps // SNAPSHOTS, 1))
+    if "folder" in described:
+        parts = _from_folder(data / described["folder"], described, settings.normalization)
+    else:
+        parts = tuple(
+            tuple(_drawn(described, settings.normalization, seed) for seed in range(first, first + count))
+            for first, count in zip((0, 1000, 2000), described["images"], strict=True)
+        )
+    most = described.get("most", {})
+    return DataSet(
+        name,
+        parts[0][: most.get("training")],
+        _tiles(parts[1], described)[: most.get("validation")],
+        parts[2][: most.get("test")],
+        settings.fitted(parts[2][0].ndim),
+    )
+
+
+def _from_folder(
+    folder: Path, described: Mapping[str, Any], rule: NormalizationRule
+) -> tuple[tuple[AnnotatedImage, ...], ...]:
+    split = find_pairs(folder)
+    pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
+    names = [pair.name for pair in pairs]
+    test = described.get("test") or names[:: described["test_every"]]
+    rest = [name for name in names if name not in test]
+    validation = described.get("validation") or rest[:: described.get("validation_every", 1)]
+    most = described.get("most", {})
+
+    def read(chosen: Callable[[Pair], bool], limit: int | None) -> tuple[AnnotatedImage, ...]:
+        return tuple(read_pair(pair, rule=rule) for pair in [pair for pair in pairs if chosen(pair)][:limit])
+
+    return (
+        read(lambda pair: pair.name not in (*test, *validation), most.get("training")),
+        read(lambda pair: pair.name in validation, most.get("validation")),
+        read(lambda pair: pair.name in test, most.get("test")),
+    )
+
+
+def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
+    draw = {"crowded_cells": crowded_cells, "tissue": tissue}[described["drawn"]]
+    scene = draw(**described["arguments"], rng=seed)
+    image = scene.image[np.newaxis]
+    spacing = described["arguments"].get("spacing")
+    return AnnotatedImage(
+        name=f"{described['drawn']}-{seed}",
+        image=normalization(image, rule)(image),
+        labels=relabel(scene.labels).astype(np.int32),
+        spacing=spacing and tuple(spacing),
+    )
+
+
+def _tiles(images: Sequence[AnnotatedImage], described: Mapping[str, Any]) -> tuple[AnnotatedImage, ...]:
+    """The first and the last corner of each image, if the protocol asks for tiles."""
+    if "tile" not in described:
+        return tuple(images)
+    side = described["tile"]
+    return tuple(
+        replace(
+            image,
+            name=f"{image.name}-{number}",
+            image=np.ascontiguousarray(image.image[(..., *corner)]),
+            labels=relabel(image.labels[corner]).astype(np.int32),
+        )
+        for image in images
+        for number, corner in enumerate(((slice(side),) * image.ndim, (slice(-side, None),) * image.ndim))
+    )

@@ -1,0 +1,51 @@
+"""Why is the order of the losses what it is? Table 6 with other λ, radii, lengths of training and numbers of images.
+
+python reproduction/segmentation/variants.py ../shared/data [--sets dsb2018] [--seeds 0] [--quick]
+"""
+
+import numpy as np
+
+import measures
+from seamwise.segmentation.systems import SystemName
+from study import DataSet, Study, Variant
+
+SETS = ("dsb2018", "usiigaci")
+FEW = 10
+LONGER = 3  # times the steps
+
+VARIANTS: dict[str, tuple[SystemName, ...]] = {
+    "λ = 0.5": ("j3", "j4"),
+    "thin seams": ("ce3", "bwm", "w3", "dsc", "j3", "j4"),
+    "three times the steps": ("bwm", "w3", "dsc", "j4"),
+    "ten images": ("ce3", "bwm", "w3", "j4"),
+}
+
+
+def variant(name: str, data: DataSet, seed: int) -> Variant:
+    """What differs from the protocol."""
+    match name:
+        case "λ = 0.5":
+            return Variant("lam0.5", {"lam": 0.5})
+        case "thin seams":
+            return Variant("thin", {"touching_radius": 1, "gap_radius": 3.0})
+        case "three times the steps":
+            steps = LONGER * data.settings.steps
+            return Variant("longer", {"steps": steps, "validate_every": steps, "snapshot_every": 0})
+        case "ten images":
+            chosen = np.random.default_rng(seed).permutation(len(data.training))[:FEW]
+            return Variant("few", {}, tuple(data.training[i] for i in chosen))
+    raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {name!r}")
+
+
+def main() -> None:
+    """Measure what is missing."""
+    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    for seed in given.seeds:
+        for name in given.sets:
+            for which, losses in VARIANTS.items():
+                for loss in losses:
+                    measures.instances(study, name, loss, seed, variant(which, study.data_set(name), seed))
+
+
+if __name__ == "__main__":
+    main()
