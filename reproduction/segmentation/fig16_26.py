@@ -5,18 +5,108 @@ python reproduction/segmentation/fig16_26.py ../shared/data [--sets usiigaci] [-
 Six snapshots of each training, on validation images; TH and WT with the pair of thresholds that is best at the end.
 """
 
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 import measures
 import table2_3
 import table4_5
+from evidence import Claim, Units, verdicts
 from study import Study
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {**table2_3.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}, "J4": "j4"}
 
+DECODERS = ("MAP", "TH", "WT")
+RATE = 10  # every so many steps a loss is kept
+
+
+def column(units: Units, loss: str, name: str) -> list[float]:
+    """One number of each snapshot, the mean over the seeds."""
+    return [
+        float(value) for value in np.mean([[s[name] for s in unit["snapshots"]] for unit in units.of(loss)], axis=0)
+    ]
+
+
+def steps(units: Units, loss: str) -> list[int]:
+    """The steps of the snapshots."""
+    return [snapshot["step"] for snapshot in units.of(loss)[0]["snapshots"]]
+
+
+def draw(units: Units, path: Path) -> None:
+    """Loss and accuracy of SAW, accuracies of chapter 3, and PQ of chapter 4 by each decoder."""
+    figure = Figure(figsize=(13, 6.4), layout="constrained")
+    panels = figure.subplots(2, 3)
+    (saw, accuracy, key), decoders = panels
+    values = units.of("saw")[0]["loss"]
+    saw.plot(RATE * np.arange(len(values)), values, color="tab:red", lw=0.8)
+    saw.set(title="A  SAW: loss (red) and mean recall (blue)", xlabel="step", ylabel="loss")
+    beside = saw.twinx()
+    beside.plot(steps(units, "saw"), column(units, "saw", "recall"), "o-", color="tab:blue")
+    beside.set(ylabel="mean recall of the classes", ylim=(0, 1))
+    of_chapter_3 = {name: loss for name, loss in table2_3.SYSTEMS.items() if units.of(loss)}
+    _lines(accuracy, units, of_chapter_3, "recall")
+    accuracy.set(title="B  chapter 3: mean recall of the classes", ylim=(0, 1))
+    accuracy.legend(fontsize="small", ncols=2)
+    key.axis("off")
+    of_chapter_4 = {
+        name: loss for name, loss in SYSTEMS.items() if units.of(loss) and name in (*table4_5.SYSTEMS, "J4")
+    }
+    top = max(max(column(units, loss, "WT")) for loss in of_chapter_4.values())
+    for panel, decoder in zip(decoders, DECODERS, strict=True):
+        _lines(panel, units, of_chapter_4, decoder)
+        panel.set(title=f"chapter 4 and J4: PQ, {decoder}", ylim=(0, 1.05 * top))
+    key.legend(*decoders[0].get_legend_handles_labels(), loc="lower center", title="below", ncols=3)
+    figure.savefig(path, dpi=90)
+
+
+def _lines(panel: Axes, units: Units, systems: dict[str, str], what: str) -> None:
+    for name, loss in systems.items():
+        panel.plot(steps(units, loss), column(units, loss, what), "o-", label=name)
+    panel.set_xlabel("step")
+
+
+def claims(units: Units) -> list[Claim]:
+    """What the text says of both figures."""
+    made = []
+    values = units.of("saw")[0]["loss"]
+    tenth = max(len(values) // 10, 1)
+    first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
+    verdict = "holds" if last < first else "does not hold"
+    made.append(Claim("SAW's loss tends to fall", verdict, f"first tenth {first:.3f}, last {last:.3f}"))
+    recall = {name: column(units, loss, "recall")[-1] for name, loss in table2_3.SYSTEMS.items()}
+    best = max((name for name in recall if name != "UNET2"), key=lambda name: recall[name])
+    numbers = ", ".join(f"{name} {value:.3f}" for name, value in recall.items()) + "; UNET2 has but two classes"
+    verdict = "holds" if best in ("SAW", "DWM") else "does not hold"
+    made.append(Claim("DWM and SAW end with the highest accuracy", verdict, numbers))
+    for decoder in DECODERS:
+        mean = {
+            name: float(np.mean(column(units, table4_5.SYSTEMS[name], decoder)))
+            for name in ("LSMAX", "BWM", "UNET", "W³")
+        }
+        verdict = "holds" if max(mean, key=lambda name: mean[name]) == "W³" else "does not hold"
+        numbers = "PQ, mean over the training: " + ", ".join(f"{name} {value:.3f}" for name, value in mean.items())
+        made.append(Claim(f"W³ converges fastest, {decoder}", verdict, numbers))
+    return made
+
+
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    parts = []
+    for name in SETS:
+        units = Units.read(results, "course", name)
+        if all(units.of(loss) for loss in SYSTEMS.values()):
+            draw(units, pictures / f"fig16_26-{name}.png")
+            parts += [f"**{name}**", f"![courses](images/fig16_26-{name}.png)", verdicts(claims(units))]
+    return "\n\n".join(parts)
+
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
             for loss in dict.fromkeys(SYSTEMS.values()):

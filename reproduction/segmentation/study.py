@@ -129,11 +129,12 @@ class Study:
     device: str = "auto"
 
     @classmethod
-    def from_command(cls, description: str, *, sets: Sequence[str] = ()) -> tuple["Study", argparse.Namespace]:
-        """Read the command line: the study, and what else was given (`sets`, `seeds`, `quick`)."""
+    def from_command(cls, description: str | None, *, sets: Sequence[str]) -> tuple["Study", argparse.Namespace]:
+        """Read the command line: the study, and what else was given (`sets`, by default those named; `seeds`)."""
+        protocol = tomllib.loads(PROTOCOL.read_text())
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
-        parser.add_argument("--sets", nargs="+", default=list(sets), choices=list(sets))
+        parser.add_argument("--sets", nargs="+", default=list(sets), choices=list(protocol["sets"]))
         parser.add_argument("--seeds", nargs="+", type=int, help="default: those of protocol.toml")
         parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks")
         parser.add_argument("-o", "--results", type=Path, default=HERE / "results", help="the numbers, as JSON")
@@ -142,7 +143,6 @@ class Study:
         parser.add_argument("--device", default="auto")
         parser.add_argument("--threads", type=int, help="of the CPU")
         given = parser.parse_args()
-        protocol = tomllib.loads(PROTOCOL.read_text())
         results, runs = given.results, given.runs
         for name in ("quick", "thesis_size"):
             if getattr(given, name):

@@ -7,16 +7,114 @@ of cells at IoU 0.5, on some training images and on the test images. The same ru
 Figure 15 (fig15.py).
 """
 
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
 import measures
+from evidence import Claim, Units, in_bold, judged, rows, spread, verdicts
 from study import Study
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"UNET2": "unet2", "UNET3": "unet", "FL": "fl", "DWM": "dwm", "SAW": "saw"}
 
+PARTS = {"training": "training", "testing": "1.0X"}
+PRINTED_F1 = {  # radii 2 to 7
+    "training": {
+        "UNET2": (0.7995, 0.8762, 0.8936, 0.9053, 0.9109, 0.9137),
+        "UNET3": (0.7997, 0.8896, 0.9087, 0.9244, 0.9320, 0.9356),
+        "FL": (0.7559, 0.8557, 0.8821, 0.9007, 0.9087, 0.9125),
+        "DWM": (0.8285, 0.9139, 0.9333, 0.9484, 0.9546, 0.9578),
+        "SAW": (0.8392, 0.9183, 0.9353, 0.9485, 0.9544, 0.9573),
+    },
+    "testing": {
+        "UNET2": (0.6158, 0.7116, 0.7368, 0.7627, 0.7721, 0.7828),
+        "UNET3": (0.6529, 0.7505, 0.7770, 0.8021, 0.8158, 0.8238),
+        "FL": (0.5434, 0.6566, 0.6958, 0.7263, 0.7414, 0.7505),
+        "DWM": (0.6749, 0.7847, 0.8156, 0.8398, 0.8531, 0.8604),
+        "SAW": (0.7332, 0.8298, 0.8499, 0.8699, 0.8800, 0.8860),
+    },
+}
+PRINTED_DETECTION = {  # precision, recall, F1
+    "training": {
+        "UNET2": (0.6506, 0.4187, 0.5096),
+        "UNET3": (0.7553, 0.6457, 0.6962),
+        "FL": (0.7276, 0.4076, 0.5225),
+        "DWM": (0.8514, 0.7191, 0.7797),
+        "SAW": (0.8218, 0.8567, 0.8389),
+    },
+    "testing": {
+        "UNET2": (0.5546, 0.2311, 0.3262),
+        "UNET3": (0.7013, 0.3717, 0.4858),
+        "FL": (0.6076, 0.2071, 0.3089),
+        "DWM": (0.7046, 0.5195, 0.5980),
+        "SAW": (0.8113, 0.6713, 0.7347),
+    },
+}
+FIRST = 1  # the thesis' radii begin at 2, ours at 1
+ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contours and by cells but for the last two
+
+
+def contour_f1(units: Units, loss: str, part: str) -> NDArray[np.float64]:
+    """F1 (images, radii), the mean over the seeds."""
+    return np.mean([unit[part]["f1"] for unit in units.of(loss)], axis=0)
+
+
+def contour_table(units: Units, part: str) -> str:
+    """Table 2, ours, and below it the thesis' row."""
+    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    of_seeds = {
+        name: np.array([np.mean(unit[PARTS[part]]["f1"], axis=0)[FIRST:] for unit in units.of(loss)])
+        for name, loss in found.items()
+    }
+    columns = [in_bold([spread(list(values[:, r])) for values in of_seeds.values()]) for r in range(6)]
+    lines = []
+    for name, cells in zip(found, zip(*columns, strict=True), strict=True):
+        lines.append([name, *cells])
+        lines.append(["thesis", *(f"{value:.3f}" for value in PRINTED_F1[part][name])])
+    return rows([f"{part}, radius", *(str(radius) for radius in measures.RADII[FIRST:])], lines)
+
+
+def detection_table(units: Units, part: str) -> str:
+    """Table 3, ours, and below it the thesis' row."""
+    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    metrics = ("P05", "recall", "RQ")
+    columns = [in_bold([units.cell(loss, PARTS[part], metric=m) for loss in found.values()]) for m in metrics]
+    lines = []
+    for name, cells in zip(found, zip(*columns, strict=True), strict=True):
+        lines.append([name, *cells])
+        lines.append(["thesis", *(f"{value:.3f}" for value in PRINTED_DETECTION[part][name])])
+    return rows([part, "precision", "recall", "F1"], lines)
+
+
+def claims(units: Units) -> list[Claim]:
+    """The order of the systems on the test images, by contours at the radii 2 and 7, and by cells."""
+    made = []
+    for better, worse in pairwise(ORDER):
+        first, second = SYSTEMS[better], SYSTEMS[worse]
+        for radius in (2, 7):
+            a, b = (contour_f1(units, loss, PARTS["testing"])[:, radius - 1] for loss in (first, second))
+            made.append(judged(f"{better} > {worse}, contours at radius {radius}", a, b, metric="F1"))
+        made.append(units.above(f"{better} > {worse}, cells", (first, "1.0X"), (second, "1.0X"), metric="RQ"))
+    return made
+
+
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    parts = []
+    for name in SETS:
+        units = Units.read(results, "contours", name)
+        if all(units.of(loss) for loss in SYSTEMS.values()):
+            tables = [make(units, part) for make in (contour_table, detection_table) for part in PARTS]
+            parts += [f"**{name}**", *tables, verdicts(claims(units))]
+    return "\n\n".join(parts)
+
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
             for loss in SYSTEMS.values():

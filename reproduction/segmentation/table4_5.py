@@ -6,16 +6,97 @@ Arg max (MAP), thresholded maps (TH) and watershed (WT), the last two with the b
 images, scored on test images. COMB averages the probabilities of BWM, UNET and W³.
 """
 
+from itertools import product
+from pathlib import Path
+
 import measures
+from evidence import Claim, Units, in_bold, rows, spread, verdicts
 from study import Study
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"LSMAX": "lsmax", "BWM": "bwm", "UNET": "unet", "W³": "w3", "COMB": "comb"}
 
+DECODERS = ("MAP", "TH", "WT")
+METRICS = ("P05", "RQ", "SQ", "PQ")
+PRINTED = {  # P05, RQ, SQ, PQ by each decoder, on the T-cells
+    "LSMAX": (0.3871, 0.3236, 0.7455, 0.2408, 0.4348, 0.3119, 0.7171, 0.2286, 0.4000, 0.3149, 0.7073, 0.2237),
+    "BWM": (0.6756, 0.5580, 0.8674, 0.4858, 0.8583, 0.8504, 0.8769, 0.7476, 0.8193, 0.8405, 0.8831, 0.7437),
+    "UNET": (0.6801, 0.5381, 0.8418, 0.4556, 0.8413, 0.8508, 0.8791, 0.7492, 0.8708, 0.8600, 0.8850, 0.7621),
+    "W³": (0.7384, 0.6305, 0.8721, 0.5513, 0.8477, 0.8439, 0.8994, 0.7604, 0.9028, 0.8775, 0.8995, 0.7896),
+    "COMB": (0.7587, 0.6129, 0.8698, 0.5351, 0.8952, 0.8851, 0.8908, 0.7889, 0.8925, 0.8759, 0.8944, 0.7837),
+}
+THRESHOLDS = {  # γ1, γ2, τ0, τ1
+    "LSMAX": (0.5, 0.1, 0.5, 0.5),
+    "BWM": (0.5, 0.1, 0.3, 0.9),
+    "UNET": (0.5, 0.1, 0.6, 0.7),
+    "W³": (0.6, 0.2, 0.4, 0.9),
+    "COMB": (0.6, 0.1, 0.6, 0.8),
+}
+
+
+def table(units: Units) -> str:
+    """Ours, and below it the thesis' row."""
+    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    columns = [
+        in_bold([units.cell(loss, decoder, metric=metric) for loss in found.values()])
+        for decoder, metric in product(DECODERS, METRICS)
+    ]
+    lines = []
+    for name, cells in zip(found, zip(*columns, strict=True), strict=True):
+        lines.append([name, *cells])
+        lines.append(["thesis", *(f"{value:.3f}" for value in PRINTED[name])])
+    return rows(["", *(f"{decoder} {metric}" for decoder, metric in product(DECODERS, METRICS))], lines)
+
+
+def thresholds(units: Units) -> str:
+    """Table 5: the best pairs, ours and the thesis'."""
+    lines = []
+    for name, loss in SYSTEMS.items():
+        pairs = [(*unit["pairs"]["TH"][::-1], *unit["pairs"]["WT"]) for unit in units.of(loss)]
+        if pairs:
+            lines.append([name, *(spread(column, 2) for column in zip(*pairs, strict=True))])
+            lines.append(["thesis", *(f"{value:.2f}" for value in THRESHOLDS[name])])
+    return rows(["", "TH γ1 (cell)", "TH γ2 (touching)", "WT τ0 (background)", "WT τ1 (cell)"], lines)
+
+
+def claims(units: Units) -> list[Claim]:
+    """What section 4.3 says about Table 4."""
+    made = []
+    for decoder, name in product(("TH", "WT"), ("BWM", "UNET", "W³")):
+        loss = SYSTEMS[name]
+        made.append(units.above(f"{decoder} is better than arg max for {name}", (loss, decoder), (loss, "MAP")))
+    made += [
+        units.above(f"W³ > {other} by {decoder}", ("w3", decoder), (SYSTEMS[other], decoder))
+        for decoder, other in product(DECODERS, ("BWM", "UNET"))
+    ]
+    made += [
+        units.above(f"COMB is the best by TH: > {other}", ("comb", "TH"), (SYSTEMS[other], "TH"))
+        for other in ("BWM", "UNET", "W³")
+    ]
+    made += [
+        units.above(f"W³ has the best SQ: > {other} by WT", ("w3", "WT"), (SYSTEMS[other], "WT"), metric="SQ")
+        for other in ("BWM", "UNET", "COMB")
+    ]
+    made += [
+        units.above(f"LSMAX is the worst: {other} > LSMAX by {decoder}", (SYSTEMS[other], decoder), ("lsmax", decoder))
+        for decoder, other in product(DECODERS, ("BWM", "W³"))
+    ]
+    return made
+
+
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    parts = []
+    for name in SETS:
+        units = Units.read(results, "instances", name)
+        if units.of("w3"):
+            parts += [f"**{name}**", table(units), thresholds(units), verdicts(claims(units))]
+    return "\n\n".join(parts)
+
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
             for loss in SYSTEMS.values():

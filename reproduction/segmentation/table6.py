@@ -1,18 +1,89 @@
 """Do Youden's losses make arg max enough? The thesis' Table 6, with plain cross entropy beside it.
 
 python reproduction/segmentation/table6.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
+
+Report: section() renders the kept numbers beside the thesis'.
 """
 
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
 import measures
+from evidence import FEWEST, Claim, Units, in_bold, p_text, rows, verdicts
+from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from study import Study
 
 SETS = ("usiigaci", "dsb2018", "cells")
 SYSTEMS = {"CE3": "ce3", "CE4": "ce4", "BWM": "bwm", "DSC": "dsc", "W³": "w3", "J3": "j3", "J4": "j4"}
 
+METRICS = ("P05", "RQ", "SQ", "PQ")
+PRINTED = {  # P05, RQ, SQ, PQ on the T-cells
+    ("BWM", "MAP"): (0.6756, 0.5580, 0.8674, 0.4858),
+    ("DSC", "MAP"): (0.9028, 0.7674, 0.9011, 0.6923),
+    ("W³", "MAP"): (0.7384, 0.6305, 0.8721, 0.5513),
+    ("BWM", "WT"): (0.8193, 0.8405, 0.8831, 0.7437),
+    ("DSC", "WT"): (0.8726, 0.8269, 0.8925, 0.7390),
+    ("W³", "WT"): (0.9028, 0.8775, 0.8995, 0.7896),
+    ("J3", "MAP"): (0.9127, 0.9069, 0.8733, 0.7921),
+    ("J4", "MAP"): (0.9334, 0.9353, 0.8689, 0.8132),
+}
+ORDER = ("J4", "J3", "W³", "BWM")  # by PQ, under arg max
+
+
+def table(units: Units) -> str:
+    """P05, RQ, SQ, PQ and AP of every loss by arg max, and by the watershed with its best thresholds."""
+    lines = []
+    for post in ("MAP", "WT"):
+        found = [(name, loss) for name, loss in SYSTEMS.items() if units.of(loss)]
+        quality = in_bold([units.cell(loss, post, metric="PQ") for _, loss in found])
+        for (name, loss), best in zip(found, quality, strict=True):
+            cells = [units.cell(loss, post, metric=metric) for metric in METRICS[:-1]]
+            printed = PRINTED.get((name, post))
+            thesis = f"{printed[-1]:.3f}" if printed else ""
+            lines.append([f"{name}, {post}", *cells, best, units.cell(loss, post, metric="AP"), thesis])
+    return rows(["", *METRICS, "AP", "thesis' PQ"], lines)
+
+
+def claims(units: Units) -> list[Claim]:
+    """The order under arg max, step by step; J by arg max beside the others by watershed; what the watershed adds."""
+    order = [units.above(f"{a} > {b} by arg max", (SYSTEMS[a], "MAP"), (SYSTEMS[b], "MAP")) for a, b in pairwise(ORDER)]
+    others = ("BWM", "DSC", "W³")
+    enough = [
+        units.above(f"J4 by arg max > {other} by watershed", ("j4", "MAP"), (SYSTEMS[other], "WT")) for other in others
+    ]
+    helped = [
+        units.above(f"the watershed helps {name}", (SYSTEMS[name], "WT"), (SYSTEMS[name], "MAP")) for name in others
+    ]
+    return [*order, units.above("J4 > DSC by arg max", ("j4", "MAP"), ("dsc", "MAP")), *enough, *helped]
+
+
+def ranks(units: Units, picture: Path) -> str:
+    """Friedman's test over all losses by arg max, and a picture of Nemenyi's."""
+    found = {name: units.images(loss, "MAP", metric="PQ") for name, loss in SYSTEMS.items() if units.of(loss)}
+    quality = np.stack(list(found.values()), axis=1)
+    if len(found) < 3 or len(quality) < FEWEST:
+        return ""
+    critical_difference_diagram(list(found), nemenyi(quality)).savefig(picture, dpi=100)
+    p_value = p_text(friedman(quality).p_value)
+    return f"Friedman's test over all by arg max: p {p_value}.\n\n![mean ranks](images/{picture.name})\n"
+
+
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    parts = []
+    for name in SETS:
+        units = Units.read(results, "instances", name)
+        if units.content:
+            drawn = ranks(units, pictures / f"table6-{name}.png")
+            parts += [f"**{name}**", table(units), verdicts(claims(units)), drawn]
+    return "\n\n".join(part for part in parts if part)
+
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
             for loss in SYSTEMS.values():

@@ -3,9 +3,12 @@
 python reproduction/segmentation/variants.py ../shared/data [--sets dsb2018] [--seeds 0] [--quick]
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import measures
+from evidence import Units, judged, rows
 from seamwise.segmentation.systems import SystemName
 from study import DataSet, Study, Variant
 
@@ -37,9 +40,37 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
     raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {name!r}")
 
 
+NAMES = {"λ = 0.5": "lam0.5", "thin seams": "thin", "three times the steps": "longer", "ten images": "few"}
+SYSTEMS = {"ce3": "CE3", "bwm": "BWM", "w3": "W³", "dsc": "DSC", "j3": "J3", "j4": "J4"}
+
+
+def table(plain: Units, units: Units) -> str:
+    """PQ by arg max and by watershed, and what the variant changed image by image."""
+    lines = []
+    for which, losses in VARIANTS.items():
+        for loss in losses:
+            key = f"{NAMES[which]}/{loss}"
+            if units.of(key) and plain.of(loss):
+                cells = [units.cell(key, rule, metric="PQ") for rule in ("MAP", "WT")]
+                before, after = (u.images(k, "MAP", metric="PQ") for u, k in ((plain, loss), (units, key)))
+                told = judged("", after, before, metric="PQ").verdict
+                change = {"holds": "up", "does not hold": "down"}.get(told, told)
+                lines.append([f"{SYSTEMS[loss]}, {which}", *cells, f"{after.mean() - before.mean():+.3f}", change])
+    return rows(["", "PQ, MAP", "PQ, WT", "change of MAP", "told apart"], lines) if lines else ""
+
+
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    parts = []
+    for name in SETS:
+        made = table(Units.read(results, "instances", name), Units.read(results, "variants", name))
+        parts += [f"**{name}**", made] if made else []
+    return "\n\n".join(parts)
+
+
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
             for which, losses in VARIANTS.items():

@@ -8,11 +8,14 @@ thresholds were tuned on ten of the training images, as they are annotated: noth
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import measures
+from evidence import LEVEL, Units, in_bold, judged, rows
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.tune import tune, with_pair
@@ -59,9 +62,80 @@ def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int
     return {"pair": pair, **{rule: measures.scores(data.test, [each[rule] for each in found]) for rule in rules}}
 
 
+NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4": "J4"}
+
+
+def measured(units: Units) -> list[str]:
+    """The conditions that every loss was trained under."""
+    return [condition for condition in CONDITIONS if all(units.of(f"{condition}/{loss}") for loss in LOSSES)]
+
+
+def table(units: Units, rule: str) -> str:
+    """PQ of each loss under each condition."""
+    lines = [
+        [condition, *in_bold([units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES])]
+        for condition in measured(units)
+    ]
+    return rows([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
+
+
+def answer(units: Units, rule: str) -> str:
+    """For each condition the best loss, and those that a paired test does not tell from it."""
+    lines = []
+    for condition in measured(units):
+        quality = {loss: units.images(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES}
+        best = max(quality, key=lambda loss: quality[loss].mean())
+        alike = [
+            NAMES[loss]
+            for loss in LOSSES
+            if loss != best and judged("", quality[best], quality[loss], metric="PQ").verdict != "holds"
+        ]
+        lines.append([condition, NAMES[best], ", ".join(alike) or "none"])
+    return rows([f"by {rule}", "best", f"not told from it ({LEVEL:.0%}, Wilcoxon)"], lines)
+
+
+def draw(units: Units, path: Path) -> None:
+    """PQ over how bad the annotation is: cells left out, outlines, number of images."""
+    groups = {
+        "cells left out": ["clean", "drop 25 %", "drop 50 %", "drop 75 %"],
+        "outlines off by 2 pixels": ["clean", "erode 2", "dilate 2", "shift 2"],
+        "annotated images": [*FEW, "clean"],
+    }
+    figure = Figure(figsize=(13, 7.6), layout="constrained")
+    lines = figure.subplots(2, 3, sharey=True)
+    for panels, rule in zip(lines, ("MAP", "WT"), strict=True):
+        for panel, (title, conditions) in zip(panels, groups.items(), strict=True):
+            for loss in LOSSES:
+                runs = [units.means(f"{condition}/{loss}", rule, metric="PQ") for condition in conditions]
+                spreads = [np.std(each, ddof=1) if len(each) > 1 else 0 for each in runs]
+                style = {"marker": "o", "lw": 2.4 if loss in ("j3", "j4") else 1.4, "capsize": 2}
+                panel.errorbar(range(len(runs)), [np.mean(each) for each in runs], spreads, label=NAMES[loss], **style)
+            labels = ["all" if title == "annotated images" and c == "clean" else c for c in conditions]
+            panel.set_xticks(range(len(labels)), labels)
+            panel.set(title=f"{title}, {'arg max' if rule == 'MAP' else 'watershed'}", ylim=(0, None))
+            panel.grid(axis="y", lw=0.4)
+        panels[0].set_ylabel("PQ against clean labels")
+    figure.legend(*lines[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LOSSES))
+    figure.savefig(path, dpi=90)
+
+
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    parts = []
+    for name in SETS:
+        units = Units.read(results, "weak", name)
+        if not measured(units):
+            continue
+        if len(measured(units)) == len(CONDITIONS):
+            draw(units, pictures / f"weak-{name}.png")
+            parts.append(f"![PQ by annotation](images/weak-{name}.png)")
+        parts += [make(units, rule) for make in (table, answer) for rule in ("MAP", "WT")]
+    return "\n\n".join(parts)
+
+
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__ or "", sets=SETS)
+    study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
             kept = study.kept("weak", name)

@@ -1,0 +1,342 @@
+"""Which loss is steep around a trained network? The thesis' Figure 37.
+
+python reproduction/segmentation/fig37.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
+
+The losses BWM, W³ and J3, with plain cross entropy beside them, on a plane through the network that J3 has trained; and
+on planes through those of BWM and W³, since no loss has its least value at another's network. All share the crops, the
+plane and the passes. Writes landscape-<set>.json, and of the first seed fig37-<set>.png and fig37-<set>-lines.png.
+
+A factor before a loss goes into the learning rate, so values are also given in units of chance: the same loss of a
+network that finds every class equally likely everywhere.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import measures
+from evidence import rows
+from seamwise.analysis import landscape, random_direction
+from seamwise.io.jsonfile import read_json
+from seamwise.labels import TOUCHING
+from seamwise.segmentation.compare import Run, settings_of
+from seamwise.segmentation.data import AnnotatedImage
+from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.systems import SystemName
+from seamwise.segmentation.transforms import count_classes
+from study import DataSet, Study
+
+SETS = ("usiigaci", "dsb2018")
+LOSSES: dict[str, SystemName] = {"BWM": "bwm", "W³": "w3", "J3": "j3", "CE": "ce3"}
+CENTRES: dict[str, SystemName] = {"J3": "j3", "BWM": "bwm", "W³": "w3"}
+COLOURS = {"BWM": "tab:blue", "W³": "tab:orange", "J3": "tab:red", "CE": "0.5"}
+EXTENT = 1.0
+STEPS = {"line": 41, "plane": 15}
+QUICK_STEPS = {"line": 5, "plane": 3}
+RADII = (0.1, 0.25, 0.5, 1.0)
+NEAR = RADII[:2]  # "around the optimizer"
+FLAT = 0.1  # times as steep as J3 is "almost flat", "near-constant"
+SCALES = ("plain", "chance")
+
+Units = Mapping[str, Mapping[str, Any]]
+Content = Mapping[str, Units]  # of each data set, by centre and seed: line and plane
+
+
+def settings_by_loss(data: DataSet, seed: int) -> dict[str, TrainSettings]:
+    """What a network of each loss is trained with."""
+    return {name: settings_of(Run(loss, seed), data.settings) for name, loss in LOSSES.items()}
+
+
+def middle(image: AnnotatedImage, side: tuple[int, ...]) -> tuple[slice, ...]:
+    """Where the central crop of an image lies."""
+    starts = [(size - length) // 2 for size, length in zip(image.labels.shape, side, strict=True)]
+    return tuple(slice(start, start + length) for start, length in zip(starts, side, strict=True))
+
+
+def batch(data: DataSet, settings: Mapping[str, TrainSettings]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Images, target, and weights of the losses that have any: as many crops of validation images as in a step."""
+    common = settings["CE"]
+    label = common.transform().target
+    counts = count_classes((image.labels for image in data.training), common.transform())
+    crops = [(image, middle(image, common.crop_shape(image.ndim))) for image in data.validation]
+    # losses differ most in what they make of touching cells
+    crops.sort(key=lambda crop: -np.sum(label(crop[0].labels[crop[1]]) == TOUCHING))
+    crops = crops[: common.batch_size]
+    images = np.stack([image.image[(slice(None), *where)] for image, where in crops])
+    target = np.stack([label(image.labels[where]) for image, where in crops])
+    weights = {
+        name: torch.from_numpy(np.stack([its.transform(counts)(image.labels[where])[1] for image, where in crops]))
+        for name, its in settings.items()
+        if its.transform().map is not None
+    }
+    return torch.from_numpy(images), torch.from_numpy(target).long(), weights
+
+
+def measure(study: Study, name: str, kind: str, centre: str, seed: int, steps: int) -> dict[str, Any]:
+    """All losses along each of two random directions ("line"), or on the plane that they span ("plane")."""
+    data = study.data_set(name)
+    model = measures.network(study, name, CENTRES[centre], seed)
+    network = model.net.float()  # bfloat16 would round small steps away
+    settings = settings_by_loss(data, seed)
+    images, target, weights = batch(data, settings)
+    images, target = images.to(model.device), target.to(model.device)
+    weighted = {key: {"weight": weight.to(model.device)} for key, weight in weights.items()}
+
+    def losses(logits: Tensor) -> dict[str, float]:
+        return {key: float(its.system().loss(logits, target, **weighted.get(key, {}))) for key, its in settings.items()}
+
+    def losses_of(net: nn.Module) -> dict[str, float]:
+        return losses(net(images))
+
+    rng = np.random.default_rng(seed)
+    directions = [random_direction(network, rng=rng) for _ in range(2)]
+    paths = [[direction] for direction in directions] if kind == "line" else [directions]
+    found = [landscape(network, losses_of, directions=path, extent=EXTENT, steps=steps) for path in paths]
+    no_logits = torch.zeros(len(images), model.info.architecture.out_channels, *images.shape[2:]).to(images)
+    return {
+        "crops": list(images.shape),
+        "touching": shortened((target == TOUCHING).double().mean().item()),
+        "chance": losses(no_logits),
+        "coordinates": shortened(found[0].coordinates[0]),
+        # an axis for the directions in front, of the plane none
+        "values": {key: shortened(np.squeeze([each.values[key] for each in found])) for key in LOSSES},
+    }
+
+
+def shortened(values: NDArray[np.float64] | float) -> Any:
+    """Six digits of a number or of each of an array, as JSON takes them."""
+    return np.vectorize(lambda value: float(f"{value:.6g}"))(values).tolist()
+
+
+def collected(results: Path, sets: tuple[str, ...] = SETS) -> Content:
+    """What was measured, read from its files: the content that `section` and `draw` take."""
+    content: dict[str, dict[str, dict[str, Any]]] = {}
+    for name in sets:
+        path = results / f"landscape-{name}.json"
+        for key, unit in read_json(path)["units"].items() if path.exists() else ():
+            kind, _, network = key.partition("/")
+            content.setdefault(name, {}).setdefault(network, {})[kind] = unit
+    # a run that was stopped may have left a line without its plane
+    return {
+        name: {network: unit for network, unit in units.items() if set(unit) == set(STEPS)}
+        for name, units in content.items()
+    }
+
+
+def chance(unit: Mapping[str, Any], loss: str) -> float:
+    """The loss of a network that finds every class equally likely, on the same crops."""
+    return float(unit["line"]["chance"][loss])
+
+
+def unit_of(unit: Mapping[str, Any], loss: str, scale: str) -> float:
+    """What a loss is divided by."""
+    return chance(unit, loss) if scale == "chance" else 1.0
+
+
+def rise(unit: Mapping[str, Any], loss: str, radius: float) -> float:
+    """By how much a loss is higher at a distance from the centre, the mean over both ways of both directions."""
+    coordinates = unit["line"]["coordinates"]
+    found = [np.interp([-radius, radius], coordinates, line) for line in unit["line"]["values"][loss]]
+    return float(np.mean(found)) - at_centre(unit, loss)
+
+
+def at_centre(unit: Mapping[str, Any], loss: str) -> float:
+    """The value of a loss at the network itself."""
+    return float(np.interp(0, unit["line"]["coordinates"], unit["line"]["values"][loss][0]))
+
+
+def plane_rise(unit: Mapping[str, Any], loss: str) -> float:
+    """By how much a loss is higher than at the centre, the median over the plane."""
+    return float(np.median(unit["plane"]["values"][loss])) - at_centre(unit, loss)
+
+
+def of_centre(units: Units, centre: str) -> list[Mapping[str, Any]]:
+    """The measurements around one loss's networks, a seed each."""
+    return [unit for key, unit in units.items() if key.rpartition("/")[0] == centre]
+
+
+def rises(units: Units, centre: str, scale: str) -> dict[str, dict[str, float]]:
+    """The rise of each loss at each radius and, as "plane", over the plane; means over the seeds."""
+    seeds = of_centre(units, centre)
+    return {
+        loss: {
+            **{f"{r}": float(np.mean([rise(u, loss, r) / unit_of(u, loss, scale) for u in seeds])) for r in RADII},
+            "plane": float(np.mean([plane_rise(u, loss) / unit_of(u, loss, scale) for u in seeds])),
+        }
+        for loss in LOSSES
+    }
+
+
+def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, str]]:
+    """For each claim of the thesis whether these rises bear it out, and the numbers that say so."""
+    bwm, w3, j3 = found["BWM"], found["W³"], found["J3"]
+    near = [f"{radius}" for radius in NEAR]
+    ranked = {radius: max(("BWM", "W³", "J3"), key=lambda loss: found[loss][radius]) for radius in near}
+    return {
+        f"BWM is almost flat on the whole plane (median rise under {FLAT} of J3's)": (
+            bwm["plane"] < FLAT * j3["plane"],
+            f"{bwm['plane']:.3g} to {j3['plane']:.3g}",
+        ),
+        "W³ rises more than BWM (at every radius)": (
+            all(w3[f"{radius}"] > bwm[f"{radius}"] for radius in RADII),
+            ", ".join(f"{w3[f'{radius}']:.3g} to {bwm[f'{radius}']:.3g}" for radius in RADII),
+        ),
+        f"W³ is near-constant around the network (rise at {' and '.join(near)} under {FLAT} of J3's)": (
+            all(w3[radius] < FLAT * j3[radius] for radius in near),
+            ", ".join(f"{w3[radius]:.3g} to {j3[radius]:.3g}" for radius in near),
+        ),
+        f"CE + J tells best near the network (J3 rises most at {' and '.join(near)})": (
+            set(ranked.values()) == {"J3"},
+            ", ".join(f"most {loss}" for loss in ranked.values()),
+        ),
+    }
+
+
+def rise_table(units: Units, centre: str) -> str:
+    """A line for each loss: its values, and its rise at each radius as it is, as a ratio, and in units of chance."""
+    seeds = of_centre(units, centre)
+    plain, relative = (rises(units, centre, scale) for scale in SCALES)
+    lines = []
+    for loss in LOSSES:
+        value = np.mean([at_centre(unit, loss) for unit in seeds])
+        by_chance = np.mean([chance(unit, loss) for unit in seeds])
+        cells = [
+            f"{plain[loss][f'{r}']:+.3g} (×{1 + plain[loss][f'{r}'] / value:.2f}; {relative[loss][f'{r}']:+.0%})"
+            for r in RADII
+        ]
+        lines.append([loss, f"{value:.3g}", f"{by_chance:.3g}", *cells])
+    head = [f"around {centre}'s network", "there", "at chance", *(f"rise at {radius}" for radius in RADII)]
+    return rows(head, lines)
+
+
+def section(content: Content) -> str:
+    """How steep each loss is, in Markdown, and what becomes of the thesis' claims."""
+    lines = [
+        "Figure 37: how much each loss rises when the filters of a trained network change by a share of their length "
+        "(0.1: by a tenth), the mean over both ways of two random directions; in brackets how many times the value at "
+        "the network that is, and the rise as a share of chance, the loss of a network that finds all classes equally "
+        "likely. The thesis prints surfaces without numbers, so flat is what rises less than a tenth of what J3 does.",
+        "",
+    ]
+    for name, units in content.items():
+        centres = [centre for centre in CENTRES if of_centre(units, centre)]
+        judged = {(centre, scale): verdicts(rises(units, centre, scale)) for centre in centres for scale in SCALES}
+        claims = [
+            [claim, words, *(said(*judged[centre, scale][claim]) for centre in centres)]
+            for claim in judged[centres[0], SCALES[0]]
+            for scale, words in zip(SCALES, ("as they are", "in units of chance"), strict=True)
+        ]
+        head = ["the thesis says", "values", *(f"around {centre}'s network" for centre in centres)]
+        lines += [f"**{name}**", "", *(rise_table(units, centre) for centre in centres), rows(head, claims)]
+        lines += [*remarks(units, centres), ""]
+    return "\n".join(lines)
+
+
+def said(holds: bool, numbers: str) -> str:
+    """A verdict with its numbers."""
+    return f"**{'holds' if holds else 'does not hold'}** ({numbers})"
+
+
+def remarks(units: Units, centres: list[str]) -> list[str]:
+    """What a reader must know before believing any of it."""
+    first = of_centre(units, centres[0])[0]
+    crops, touching = first["line"]["crops"][0], first["line"]["touching"]
+    own = {c: np.mean([at_centre(unit, c) / chance(unit, c) for unit in of_centre(units, c)]) for c in centres}
+    return [
+        f"- At chance J3 is {chance(first, 'J3') / chance(first, 'BWM'):.0f} times BWM, of which only the rarest class "
+        "has the weight 1: on one axis BWM is flat whatever the network does.",
+        f"- Each loss at its own network, in units of chance: {', '.join(f'{c} {v:.2f}' for c, v in own.items())}. A "
+        "ratio to the value at the network is largest for the loss that is smallest there.",
+        f"- {crops} crops, {touching:.1%} of their pixels touching; two directions through millions of axes.",
+    ]
+
+
+def draw(content: Content, folder: Path) -> list[Path]:
+    """Surfaces around J3's network, and lines through all networks, for the first seed of each data set."""
+    written = []
+    for name, units in content.items():
+        first = {centre: of_centre(units, centre)[0] for centre in CENTRES if of_centre(units, centre)}
+        figures = {f"fig37-{name}-lines.png": lines_figure(first)}
+        if "J3" in first:
+            figures[f"fig37-{name}.png"] = surface_figure(first["J3"])
+        for file, figure in figures.items():
+            figure.savefig(folder / file, dpi=100)
+            written.append(folder / file)
+    return written
+
+
+def lines_figure(units: Units) -> Figure:
+    """A column for each network; above the losses on one axis, below each in units of chance."""
+    figure = Figure(figsize=(4.2 * len(units), 7.2), layout="constrained")
+    panels = figure.subplots(2, len(units), sharex=True, sharey="row", squeeze=False)
+    for column, (centre, unit) in zip(panels.T, units.items(), strict=True):
+        for panel, scale in zip(column, SCALES, strict=True):
+            for loss in LOSSES:
+                for line, style in zip(unit["line"]["values"][loss], ("-", "--"), strict=True):
+                    values = np.array(line) / unit_of(unit, loss, scale)
+                    label = loss if style == "-" else None
+                    panel.plot(unit["line"]["coordinates"], values, style, color=COLOURS[loss], lw=1.6, label=label)
+            panel.axvline(0, color="0.8", lw=0.8, zorder=0)
+        column[0].set(title=f"around the network trained with {centre}", ylim=(0, 2 * chance(unit, "J3")))
+        column[1].set(xlabel="step, in lengths of each filter", yscale="log")
+        column[1].axhline(1, color="0.8", lw=0.8, zorder=0)
+    panels[0, 0].set_ylabel("loss as it is")
+    panels[1, 0].set_ylabel("loss in units of chance")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(LOSSES), frameon=False)
+    figure.supxlabel("solid and dashed: two random directions", fontsize="small", color="0.4")
+    return figure
+
+
+def surface_figure(unit: Mapping[str, Any]) -> Figure:
+    """A column for each loss; above all on one scale, below each in units of chance."""
+    norms = (Normalize(0, 2 * chance(unit, "J3")), LogNorm(0.1, 10))
+    labels = ("loss as it is", "loss in units of chance")
+    levels = (np.linspace(0, norms[0].vmax, 21), np.geomspace(0.1, 10, 21))
+    figure = Figure(figsize=(3.3 * len(LOSSES) + 1, 7), layout="constrained")
+    panels = figure.subplots(2, len(LOSSES), sharex=True, sharey=True)
+    axis = unit["plane"]["coordinates"]
+    for row, scale, norm, level, label in zip(panels, SCALES, norms, levels, labels, strict=True):
+        for panel, loss in zip(row, LOSSES, strict=True):
+            values = np.array(unit["plane"]["values"][loss]) / unit_of(unit, loss, scale)
+            # the first direction is the first axis of the values, and goes along x
+            panel.contourf(axis, axis, values.T, levels=level, norm=norm, cmap="viridis", extend="both")
+            panel.plot(0, 0, "+", color="white", ms=12, mew=2)
+            panel.set(aspect="equal")
+        shown = ScalarMappable(norm, "viridis")
+        figure.colorbar(shown, ax=row, label=label, extend="both" if scale == "chance" else "max")
+    for panel, loss in zip(panels[0], LOSSES, strict=True):
+        panel.set_title(loss)
+    figure.supxlabel("step along a random direction, in lengths of each filter", fontsize="medium")
+    figure.supylabel("step along another", fontsize="medium")
+    figure.suptitle("Four losses on one plane through the network trained with J3 (+)")
+    return figure
+
+
+def main() -> None:
+    """Measure what is missing, draw all."""
+    study, given = Study.from_command(__doc__, sets=SETS)
+    steps = QUICK_STEPS if given.quick else STEPS
+    for seed in given.seeds:
+        for name in given.sets:
+            kept = study.kept("landscape", name)
+            for centre, kind in product(CENTRES, steps):
+                job = partial(measure, study, name, kind, centre, seed, steps[kind])
+                kept.get(f"{kind}/{centre}/{seed}", job, machine=study.machine)
+    content = collected(study.results, tuple(given.sets))
+    draw(content, study.results)
+    print("\n" + section(content))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Render the report from the kept numbers: docs/segmentation-thesis.md and its pictures.
+
+python reproduction/segmentation/report.py [--results reproduction/segmentation/results] [-o docs]
+
+report.md holds the words; {name} in it stands for the section of name.py.
+"""
+
+import argparse
+import importlib
+import re
+from pathlib import Path
+
+from seamwise.io.atomic import atomic_path
+from seamwise.io.jsonfile import read_json
+from study import HERE, PROTOCOL
+
+WORDS = HERE / "report.md"
+
+
+def conditions(results: Path) -> str:
+    """Machines, dates and hours of what was measured."""
+    machines: dict[str, list[str]] = {}
+    seconds = 0.0
+    for path in sorted(results.glob("*.json")):
+        content = read_json(path)
+        for unit in content.get("units", {}).values():
+            machines.setdefault(content["machines"][unit["machine"]], []).append(unit["date"])
+            seconds += unit["seconds"]
+    lines = [f"- {name}: {len(dates)} measurements, {min(dates)} to {max(dates)}" for name, dates in machines.items()]
+    return "\n".join([*lines, f"- together {seconds / 3600:.1f} hours"])
+
+
+def render(words: str, results: Path, pictures: Path) -> str:
+    """Put every section where the words ask for it."""
+
+    def section(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "protocol":
+            return f"```toml\n{PROTOCOL.read_text().partition('# --quick')[0].strip()}\n```"
+        if name == "conditions":
+            return conditions(results)
+        return str(importlib.import_module(name).section(results, pictures)).strip() or "*Not measured yet.*"
+
+    text = re.sub(r"^\{(\w+)\}$", section, words, flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def main() -> None:
+    """Write the page and its pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("-o", "--output", type=Path, default=HERE.parent.parent / "docs")
+    given = parser.parse_args()
+    pictures = given.output / "images"
+    pictures.mkdir(parents=True, exist_ok=True)
+    text = render(WORDS.read_text(encoding="utf-8"), given.results, pictures)
+    with atomic_path(given.output / "segmentation-thesis.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

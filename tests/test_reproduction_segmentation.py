@@ -1,0 +1,309 @@
+"""The thesis' segmentation experiments: equal conditions, what is kept, what numbers say, and that scripts run."""
+
+import importlib
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seamwise.io.images import write_labels, write_png
+from seamwise.metrics import match_dataset
+from seamwise.segmentation.compare import Conditions
+from seamwise.segmentation.data import AnnotatedImage
+
+SCRIPTS = Path(__file__).parent.parent / "reproduction" / "segmentation"
+NAMES = (
+    "study", "measures", "evidence", "table2_3", "table4_5", "table6", "table7", "fig15", "fig16_26",
+    "weak_annotation", "variants", "report",
+)  # fmt: skip
+pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs reproduction/, which the source distribution lacks")
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in NAMES})
+        for name in NAMES:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def run(scripts, monkeypatch, tmp_path):
+    """Run a script as a command on made-up cells, in this process."""
+
+    def command(name, *arguments):
+        folders = ("--runs", tmp_path / "runs", "-o", tmp_path / "results", "--sets", "cells")
+        given = map(str, (f"{name}.py", tmp_path, *folders, "--quick", *arguments))
+        monkeypatch.setattr(sys, "argv", list(given))
+        getattr(scripts, name).main()
+
+    return command
+
+
+@pytest.fixture
+def study(scripts, monkeypatch, tmp_path):
+    folders = ["--runs", str(tmp_path / "runs"), "-o", str(tmp_path / "results")]
+    monkeypatch.setattr(sys, "argv", ["x.py", str(tmp_path), *folders, "--quick"])
+    return scripts.study.Study.from_command("", sets=("cells",))[0]
+
+
+def units(scripts, **of_loss):
+    """Made-up measurements by arg max, a seed each: PQ of six images and more is that of one true cell each."""
+    content = {}
+    for loss, quality in of_loss.items():
+        ones = [1] * len(quality)
+        content[f"{loss}/0"] = {"MAP": {"n_true": ones, "n_pred": ones, "tp": ones, "iou": quality, "ap": quality}}
+    return scripts.evidence.Units(content)
+
+
+# --- equal conditions
+
+
+def test_every_loss_begins_alike_and_what_was_trained_is_not_trained_again(study, scripts, monkeypatch):
+    paths = [study.network("cells", loss, 0) for loss in ("ce2", "w3", "j4")]
+    assert len({path.parent.name for path in paths}) == 3
+    conditions = scripts.study.Results(study.results / "conditions-cells.json", {}).path.read_text()
+    assert conditions.count('"crops"') == 1
+    before = paths[1].stat().st_mtime_ns
+    assert study.network("cells", "w3", 0) == paths[1]
+    assert paths[1].stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("other", [{"start": "x"}, {"crops": "x"}])
+def test_a_loss_that_begins_otherwise_is_not_trained(study, scripts, monkeypatch, other):
+    study.network("cells", "w3", 0)
+    found = scripts.study.conditions_of
+
+    def spoilt(*arguments):
+        return replace(found(*arguments), **other)
+
+    monkeypatch.setattr(scripts.study, "conditions_of", spoilt)
+    with pytest.raises(RuntimeError, match=r"j4-0 .*does not begin like the others of its seed"):
+        study.network("cells", "j4", 0)
+    assert not (study.runs / "cells-j4-0").exists()
+
+
+def test_other_seeds_and_other_images_have_conditions_of_their_own(study, scripts, monkeypatch):
+    data = study.data_set("cells")
+    study.network("cells", "w3", 0)
+    study.network("cells", "w3", 1)
+    study.network("cells", "w3", 0, scripts.study.Variant("one", {}, data.training[:1]))
+    kept = json.loads((study.results / "conditions-cells.json").read_text())["units"]
+    assert len(kept) == 3
+    assert len({Conditions(unit["start"], unit["crops"]) for unit in kept.values()}) == 3
+
+
+def test_the_protocol_keeps_training_and_test_apart(scripts):
+    protocol = scripts.study.tomllib.loads(scripts.study.PROTOCOL.read_text())
+    cells = scripts.study.read_set("cells", scripts.study.merged(protocol, protocol["quick"]), Path())
+    names = [image.name for part in (cells.training, cells.validation, cells.test) for image in part]
+    assert len(set(names)) == len(names) == 6
+    usiigaci = protocol["sets"]["usiigaci"]
+    assert not set(usiigaci["test"]) & set(usiigaci["validation"])
+    held_back = {*usiigaci["test"], *usiigaci["validation"]}
+    for same_place in ({"usi04", "usi39"}, {"usi23", "usi40"}):
+        assert not same_place & held_back
+    assert 45 - len(held_back) == 28
+
+
+def test_the_folder_is_split_by_name(scripts, tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    rng = np.random.default_rng(0)
+    for name in "abcdefgh":
+        write_png(tmp_path / "images" / f"{name}.png", rng.integers(0, 256, (8, 8), np.uint8))
+        write_labels(tmp_path / "masks" / f"{name}.tif", np.ones((8, 8), np.uint8))
+    described = {"test_every": 4, "validation_every": 3, "folder": "", "training": {"steps": 6}}
+    found = scripts.study.read_set("x", {"training": {}, "sets": {"x": described}}, tmp_path)
+    parts = (found.training, found.validation, found.test)
+    assert ["".join(image.name for image in part) for part in parts] == ["cdgh", "bf", "ae"]
+    assert (found.settings.validate_every, found.settings.snapshot_every) == (6, 1)
+    tiled = scripts.study.read_set("x", {"training": {}, "sets": {"x": {**described, "tile": 5}}}, tmp_path)
+    assert [image.name for image in tiled.validation] == ["b-0", "b-1", "f-0", "f-1"]
+    np.testing.assert_array_equal(tiled.validation[1].image, found.validation[0].image[:, 3:, 3:])
+
+
+# --- what is kept
+
+
+def test_results_are_measured_once_and_begun_anew_by_another_protocol(scripts, tmp_path):
+    def kept(made_by="a"):
+        return scripts.study.Results(tmp_path / "x.json", made_by)
+
+    assert kept().get("w3/0", lambda: {"pq": 0.5}, machine="one")["pq"] == 0.5
+    again = kept().get("w3/0", lambda: pytest.fail("measured again"), machine="two")
+    assert (again["pq"], again["machine"]) == (0.5, 0)
+    assert kept().get("j4/0", lambda: {"pq": 0.7}, machine="two")["machine"] == 1
+    assert json.loads((tmp_path / "x.json").read_text())["machines"] == ["one", "two"]
+    assert kept("b").get("w3/0", lambda: {"pq": 0.1}, machine="one")["pq"] == 0.1
+    assert list(kept("b").units) == ["w3/0"]
+
+
+def test_tables_within_tables_are_merged(scripts):
+    first = {"a": {"b": 1, "c": 2}, "d": 3}
+    assert scripts.study.merged(first, {"a": {"b": 4}, "e": 5}) == {"a": {"b": 4, "c": 2}, "d": 3, "e": 5}
+    assert first == {"a": {"b": 1, "c": 2}, "d": 3}
+
+
+# --- what is measured
+
+
+def annotated(labels):
+    labels = np.asarray(labels, np.int32)
+    return AnnotatedImage("x", np.zeros((1, *labels.shape), np.float32), labels)
+
+
+def test_scores_are_those_of_the_metrics(scripts):
+    rng = np.random.default_rng(0)
+    true = [rng.integers(0, 4, (12, 12)) for _ in range(3)]
+    found = [np.where(rng.random((12, 12)) < 0.8, labels, 0) for labels in true]
+    counts = scripts.measures.scores([annotated(labels) for labels in true], found)
+    wanted = match_dataset(zip(true, found, strict=True), thresholds=(0.5,)).mean[0]
+    mean = {metric: scripts.evidence.score(counts, metric).mean() for metric in ("P05", "recall", "RQ", "SQ", "PQ")}
+    assert mean == pytest.approx(
+        {
+            "P05": wanted.precision,
+            "recall": wanted.recall,
+            "RQ": wanted.f1,
+            "SQ": wanted.segmentation_quality,
+            "PQ": wanted.panoptic_quality,
+        },
+        abs=1e-4,
+    )
+
+
+def test_a_larger_field_of_view_has_fewer_pixels_and_the_same_cells(scripts):
+    labels = np.zeros((20, 30), np.int32)
+    labels[4:12, 4:12], labels[4:12, 12:24] = 1, 2
+    half = scripts.measures.smaller(annotated(labels), 2)
+    assert half.image.shape == (1, 10, 15)
+    assert np.bincount(half.labels.ravel()).tolist()[1:] == [16, 24]
+    assert scripts.measures.smaller(annotated(labels), 0.5).labels.shape == (40, 60)
+
+
+def test_the_diameter_is_that_of_a_disc_as_large(scripts):
+    yy, xx = np.mgrid[:60, :60]
+    disc = ((yy - 30) ** 2 + (xx - 30) ** 2 <= 20**2).astype(int)
+    assert scripts.measures.diameter([annotated(disc)]) == pytest.approx(40, rel=0.02)
+    ball = (sum((axis - 12) ** 2 for axis in np.mgrid[:25, :25, :25]) <= 10**2).astype(int)
+    assert scripts.measures.diameter([annotated(ball)]) == pytest.approx(20, rel=0.02)
+
+
+@pytest.mark.parametrize("condition", ["clean", "drop 50 %", "erode 2", "dilate 2", "shift 2", "2 images"])
+def test_annotation_is_spoilt_the_same_way_for_every_loss(scripts, study, monkeypatch, condition):
+    weak = scripts.weak_annotation
+    monkeypatch.setitem(weak.FEW, "2 images", 2)
+    images = (*study.data_set("cells").training, *study.data_set("cells").test)
+    first, second = (weak.annotated(images, condition, 0) for _ in range(2))
+    assert [image.name for image in first] == [image.name for image in second]
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a.labels, b.labels)
+    if condition == "2 images":
+        assert len(first) == 2
+        return
+    cells = [(len(np.unique(a.labels)), len(np.unique(b.labels))) for a, b in zip(first, images, strict=True)]
+    area = sum((a.labels > 0).sum() for a in first) / sum((b.labels > 0).sum() for b in images)
+    changed = any((a.labels != b.labels).any() for a, b in zip(first, images, strict=True))
+    assert changed == (condition != "clean")
+    if condition == "drop 50 %":
+        assert all(abs((a - 1) / (b - 1) - 0.5) < 0.02 for a, b in cells)
+    if condition in ("erode 2", "dilate 2"):
+        assert (area < 0.9) if condition == "erode 2" else (area > 1.1)
+
+
+# --- what numbers say
+
+
+def test_a_difference_is_one_only_if_a_paired_test_tells_it(scripts):
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0.3, 0.7, 10)
+    judged = scripts.evidence.judged
+    assert judged("x", base + 0.1, base, metric="PQ").verdict == "holds"
+    assert judged("x", base, base + 0.1, metric="PQ").verdict == "does not hold"
+    assert judged("x", base + 0.01 * (-1) ** np.arange(10), base, metric="PQ").verdict == "not told apart"
+    assert judged("x", base, base, metric="PQ").verdict == "not told apart"
+    assert judged("x", base[:5] + 0.1, base[:5], metric="PQ").verdict == "too few images for a test"
+
+
+def test_means_are_over_images_and_the_spread_is_over_seeds(scripts):
+    ones = [1, 1]
+    content = {
+        f"j4/{seed}": {"MAP": {"n_true": ones, "n_pred": ones, "tp": ones, "iou": iou, "ap": iou}}
+        for seed, iou in enumerate(([0.5, 0.7], [0.7, 0.9]))
+    }
+    found = scripts.evidence.Units(content)
+    assert found.means("j4", "MAP", metric="PQ") == pytest.approx([0.6, 0.8])
+    assert found.images("j4", "MAP", metric="PQ") == pytest.approx([0.6, 0.8])
+    assert found.cell("j4", "MAP", metric="PQ") == "0.700 ± 0.141"
+    assert found.cell("j3", "MAP", metric="PQ") == "—"
+    assert found.seeds("j4") == (0, 1)
+
+
+def test_scores_by_hand(scripts):
+    counts = {"n_true": [4, 0], "n_pred": [2, 0], "tp": [2, 0], "iou": [1.5, 0.0], "ap": [0.2, 0.0]}
+    found = {m: scripts.evidence.score(counts, m).tolist() for m in ("P05", "recall", "RQ", "SQ", "PQ", "AP")}
+    assert found == {
+        "P05": [1.0, 0.0],
+        "recall": [0.5, 0.0],
+        "RQ": pytest.approx([2 / 3, 0.0]),
+        "SQ": [0.75, 0.0],
+        "PQ": [0.5, 0.0],
+        "AP": [0.2, 0.0],
+    }
+    with pytest.raises(ValueError, match="not 'F1'"):
+        scripts.evidence.score(counts, "F1")
+
+
+def test_the_highest_is_in_bold(scripts):
+    assert scripts.evidence.in_bold(["0.500 ± 0.1", "—", "0.700"]) == ["0.500 ± 0.1", "—", "**0.700**"]
+
+
+def test_the_order_of_table_6_is_judged_step_by_step(scripts):
+    quality = np.linspace(0.3, 0.6, 8)
+    found = units(scripts, j4=quality + 0.3, j3=quality + 0.2, w3=quality, bwm=quality + 0.1, dsc=quality + 0.3)
+    said = {claim.text: claim.verdict for claim in scripts.table6.claims(replace_watershed(scripts, found))}
+    assert said["J4 > J3 by arg max"] == "holds"
+    assert said["J3 > W³ by arg max"] == "holds"
+    assert said["W³ > BWM by arg max"] == "does not hold"
+    assert said["J4 > DSC by arg max"] == "not told apart"
+
+
+def replace_watershed(scripts, found):
+    return scripts.evidence.Units({key: {**unit, "WT": unit["MAP"]} for key, unit in found.content.items()})
+
+
+def test_printed_numbers_are_those_of_the_thesis(scripts):
+    assert scripts.table6.PRINTED["J4", "MAP"] == (0.9334, 0.9353, 0.8689, 0.8132)
+    assert scripts.table4_5.PRINTED["W³"][-1] == 0.7896
+    assert scripts.table4_5.PRINTED["COMB"][7] == 0.7889
+    assert scripts.table4_5.THRESHOLDS["W³"] == (0.6, 0.2, 0.4, 0.9)
+    assert scripts.table2_3.PRINTED_F1["testing"]["SAW"][0] == 0.7332
+    assert scripts.table2_3.PRINTED_DETECTION["testing"]["DWM"] == (0.7046, 0.5195, 0.5980)
+    assert scripts.table7.PRINTED["DIC"]["J4"][-1] == 0.7841
+
+
+# --- the scripts run
+
+
+def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(scripts.weak_annotation, "CONDITIONS", ("clean", "drop 50 %", "1 image"))
+    monkeypatch.setattr(scripts.variants, "VARIANTS", {"λ = 0.5": ("j4",), "ten images": ("bwm",)})
+    for name in ("table6", "table2_3", "table4_5", "fig16_26", "table7", "weak_annotation", "variants"):
+        monkeypatch.setattr(getattr(scripts, name), "SETS", ("cells",))
+        run(name)
+    monkeypatch.setattr(scripts.fig15, "SETS", ("cells",))
+    words = "\n\n".join(f"{{{name}}}" for name in ("table6", "table2_3", "table4_5", "fig15", "fig16_26", "table7"))
+    words += "\n\n{weak_annotation}\n\n{variants}\n\n{conditions}\n\n{protocol}\n"
+    text = scripts.report.render(words, tmp_path / "results" / "quick", tmp_path)
+    assert "Not measured yet" not in text
+    for word in ("J4, MAP", "thesis: J4 on TCELLS", "TH γ2 (touching)", "testing, radius", "drop 50 %", "hours"):
+        assert word in text
+    pictures = re.findall(r"images/([\w.-]+\.png)", text)
+    assert {"fig15-cells.png", "fig16_26-cells.png"} <= set(pictures)
+    assert all((tmp_path / picture).stat().st_size > 5000 for picture in pictures)
