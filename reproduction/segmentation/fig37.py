@@ -181,7 +181,8 @@ def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
     """For each claim of the thesis whether these rises bear it out, and the numbers that say so."""
     bwm, w3, j3 = found["BWM"], found["W³"], found["J3"]
     near = [f"{radius}" for radius in NEAR]
-    ranked = {radius: max(("BWM", "W³", "J3"), key=lambda loss: found[loss][radius]) for radius in near}
+    three = ("BWM", "W³", "J3")
+    ranked = {radius: max(three, key=lambda loss: found[loss][radius]) for radius in near}
     return {
         f"BWM is almost flat on the whole plane (median rise under {FLAT} of J3's)": (
             bwm["plane"] < FLAT * j3["plane"],
@@ -197,7 +198,9 @@ def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
         ),
         f"CE + J tells best near the network (J3 rises most at {' and '.join(near)})": (
             set(ranked.values()) == {"J3"},
-            ", ".join(f"most {loss}" for loss in ranked.values()),
+            "; ".join(
+                f"at {radius} " + ", ".join(f"{loss} {found[loss][radius]:.3g}" for loss in three) for radius in near
+            ),
         ),
     }
 
@@ -250,6 +253,8 @@ def said(holds: bool, numbers: str) -> str:
 def remarks(units: Units, centres: list[str]) -> list[str]:
     """What a reader must know before believing any of it."""
     first = of_centre(units, centres[0])[0]
+    plain = rises(units, centres[0], "plain")
+    shares = ", ".join(f"{plain['CE'][f'{r}'] / plain['J3'][f'{r}']:.0%} at {r}" for r in RADII)
     crops, touching = first["line"]["crops"][0], first["line"]["touching"]
     own = {c: np.mean([at_centre(unit, c) / chance(unit, c) for unit in of_centre(units, c)]) for c in centres}
     return [
@@ -257,6 +262,7 @@ def remarks(units: Units, centres: list[str]) -> list[str]:
         "has the weight 1: on one axis BWM is flat whatever the network does.",
         f"- Each loss at its own network, in units of chance: {', '.join(f'{c} {v:.2f}' for c, v in own.items())}. A "
         "ratio to the value at the network is largest for the loss that is smallest there.",
+        f"- Of J3's rise around {centres[0]}'s network cross entropy makes {shares}; the rest is J's.",
         f"- {crops} crops, {touching:.1%} of their pixels touching; two directions through millions of axes.",
     ]
 
@@ -301,7 +307,7 @@ def lines_figure(units: Units) -> Figure:
 def surface_figure(unit: Mapping[str, Any]) -> Figure:
     """A column for each loss; above all on one scale, below each in units of chance."""
     norms = (Normalize(0, 2 * chance(unit, "J3")), LogNorm(0.1, 10))
-    labels = ("loss as it is", "loss in units of chance")
+    labels = ("loss as it is", "loss in units of chance (dashed: 1)")
     levels = (np.linspace(0, norms[0].vmax, 21), np.geomspace(0.1, 10, 21))
     figure = Figure(figsize=(3.3 * len(LOSSES) + 1, 7), layout="constrained")
     panels = figure.subplots(2, len(LOSSES), sharex=True, sharey=True)
@@ -311,8 +317,10 @@ def surface_figure(unit: Mapping[str, Any]) -> Figure:
             values = np.array(unit["plane"]["values"][loss]) / unit_of(unit, loss, scale)
             # the first direction is the first axis of the values, and goes along x
             panel.contourf(axis, axis, values.T, levels=level, norm=norm, cmap="viridis", extend="both")
+            if scale == "chance" and values.min() < 1 < values.max():
+                panel.contour(axis, axis, values.T, levels=[1], colors="white", linewidths=1, linestyles="--")
             panel.plot(0, 0, "+", color="white", ms=12, mew=2)
-            panel.set(aspect="equal")
+            panel.set(aspect="equal", xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5))
         shown = ScalarMappable(norm, "viridis")
         figure.colorbar(shown, ax=row, label=label, extend="both" if scale == "chance" else "max")
     for panel, loss in zip(panels[0], LOSSES, strict=True):

@@ -8,6 +8,8 @@ are. It has 44 million weights, a U-Net of the protocol about 2: a GPU helps. Wi
 learned from photographs (COCO), which torchvision downloads; by default with random ones, as the others do.
 
 Unlike the others it computes in float32 everywhere, learns at the rate of `RATE`, and looks for cells with `ANCHORS`.
+Its masks have 28 × 28 pixels, and torchvision pastes them into boxes of whole pixels: even true boxes and masks come
+back a little large, with a mean IoU of about 0.94 (usiigaci) and 0.88 (dsb2018), which its SQ hardly exceeds.
 """
 
 import argparse
@@ -173,8 +175,7 @@ def train(net: nn.Module, drawn: Samples, settings: TrainSettings, device: torch
     torch.manual_seed(settings.seed)
     net.to(device).train()
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
-    learned = [weight for weight in net.parameters() if weight.requires_grad]
-    optimizer = kind(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
     for step in range(settings.steps):
         for group in optimizer.param_groups:

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
-from seamwise.labels import Labels, relabel, semantic_target
+from seamwise.labels import Labels, Target, relabel, semantic_target
 from seamwise.metrics import contour_scores, match_many
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
@@ -125,6 +125,26 @@ def _course(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, An
     return {"loss": [round(progress.loss, 4) for progress in log][::10], "snapshots": lines}
 
 
+def confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
+    """Pixels of the test images by true class (rows) and by arg max (columns)."""
+    return study.kept("confusion", name).get(
+        f"{loss}/{seed}", partial(_confusion, study, name, loss, seed), machine=study.machine
+    )
+
+
+def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
+    data = study.data_set(name)
+    model = network(study, name, loss, seed)
+    classes = model.info.architecture.out_channels
+    counts = np.zeros(classes**2, np.int64)
+    for image in data.test:
+        said = class_probabilities(as_model_input(image.image, model.info), model).argmax(axis=0)
+        target = classes_of(image, classes, data)
+        seen = target >= 0
+        counts += np.bincount(classes * target[seen].astype(int) + said[seen], minlength=classes**2)
+    return {"pixels": counts.reshape(classes, classes).tolist()}
+
+
 def elsewhere(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
     """Scores by arg max on another data set: as it is, and with its cells as large as those the network knows."""
     return study.kept("elsewhere", name).get(
@@ -196,16 +216,21 @@ def _with_recall(image: AnnotatedImage, model: Model, rules: Rules, data: DataSe
     """The cells by each rule, and the mean over the true classes of the share of their pixels that arg max finds."""
     probabilities = class_probabilities(as_model_input(image.image, model.info), model)
     classes = len(probabilities)
-    target = semantic_target(
+    target = classes_of(image, classes, data)
+    said = probabilities.argmax(axis=0)
+    recalls = [np.mean(said[target == k] == k) for k in range(classes) if (target == k).any()]
+    return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}, float(np.mean(recalls))
+
+
+def classes_of(image: AnnotatedImage, classes: int, data: DataSet) -> Target:
+    """The true class of each pixel."""
+    return semantic_target(
         image.labels,
         classes=classes,
         touching_radius=data.settings.touching_radius,
         gap_radius=data.settings.gap_radius,
         spacing=image.relative_spacing,
     )
-    said = probabilities.argmax(axis=0)
-    recalls = [np.mean(said[target == k] == k) for k in range(classes) if (target == k).any()]
-    return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}, float(np.mean(recalls))
 
 
 def _step(path: Path) -> int:

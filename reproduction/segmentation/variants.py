@@ -1,5 +1,7 @@
 """Why is the order of the losses what it is? Table 6 with other λ, radii, lengths of training and numbers of images.
 
+And which classes each loss sees where: pixels of the test images by true class and by arg max.
+
 python reproduction/segmentation/variants.py ../shared/data [--sets dsb2018] [--seeds 0] [--quick]
 """
 
@@ -8,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import measures
+import table4_5
+import table6
 from evidence import Units, judged, rows
-from seamwise.segmentation.systems import SystemName
+from seamwise.segmentation.systems import CLASS_NAMES, SystemName
 from study import DataSet, Study, Variant
 
 SETS = ("dsb2018", "usiigaci")
@@ -41,6 +45,7 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
 
 
 NAMES = {"λ = 0.5": "lam0.5", "thin seams": "thin", "three times the steps": "longer", "ten images": "few"}
+ALL = {**table6.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}}
 SYSTEMS = {"ce3": "CE3", "bwm": "BWM", "w3": "W³", "dsc": "DSC", "j3": "J3", "j4": "J4"}
 
 
@@ -59,12 +64,30 @@ def table(plain: Units, units: Units) -> str:
     return rows(["", "PQ, MAP", "PQ, WT", "change of MAP", "told apart"], lines) if lines else ""
 
 
+def confusion_table(units: Units) -> str:
+    """For each loss how much of each class arg max sees, beside how much there is, and how much of it is right."""
+    lines = []
+    for name, loss in ALL.items():
+        if units.of(loss):
+            pixels = np.sum([unit["pixels"] for unit in units.of(loss)], axis=0).astype(float)
+            true, said, right = pixels.sum(axis=1), pixels.sum(axis=0), pixels.diagonal()
+            line = [name]
+            for k in range(3):
+                there = k < len(pixels)
+                line.append(f"{said[k] / true[k]:.2f}" if there else "")
+                line.append(f"{right[k] / true[k]:.2f}" if there else "")
+            lines.append(line)
+    head = [f"{name}: {what}" for name in CLASS_NAMES[:3] for what in ("said / true", "recall")]
+    return rows(["", *head], lines) if lines else ""
+
+
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
     parts = []
     for name in SETS:
-        made = table(Units.read(results, "instances", name), Units.read(results, "variants", name))
-        parts += [f"**{name}**", made] if made else []
+        changed = table(Units.read(results, "instances", name), Units.read(results, "variants", name))
+        made = [part for part in (confusion_table(Units.read(results, "confusion", name)), changed) if part]
+        parts += [f"**{name}**", *made] if made else []
     return "\n\n".join(parts)
 
 
@@ -73,6 +96,8 @@ def main() -> None:
     study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
+            for loss in ALL.values():
+                measures.confusion(study, name, loss, seed)
             for which, losses in VARIANTS.items():
                 for loss in losses:
                     measures.instances(study, name, loss, seed, variant(which, study.data_set(name), seed))
