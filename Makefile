@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test lint clean model tissue-model focus-models benchmark
+.PHONY: demo test lint clean model tissue-model focus-models benchmark reproduction reproduction-report
 
 demo: $(VENV)/.installed
 	$(BIN)/seamwise demo -o demo-output
@@ -44,6 +44,17 @@ focus-models: $(VENV)/.installed
 	done
 	$(BIN)/python recipes/soften.py runs/focus-seg/model.safetensors $(DATA)/fusion/bsds500 -o runs/focus-seg.safetensors
 	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
+
+# all of reproduction/segmentation; nights on two cores, goes on where it was stopped
+reproduction: $(VENV)/.installed
+	for name in table6 table7 weak_annotation table4_5 table2_3 fig16_26 variants fig37; do \
+	  $(BIN)/python reproduction/segmentation/$$name.py $(DATA) || exit; \
+	done
+	$(BIN)/python reproduction/segmentation/fig33_35.py
+
+# docs/segmentation-thesis.md and its pictures, from the numbers that are kept
+reproduction-report: $(VENV)/.installed
+	$(BIN)/python reproduction/segmentation/report.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

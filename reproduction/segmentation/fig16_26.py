@@ -58,7 +58,7 @@ def draw(units: Units, path: Path) -> None:
     top = max(max(column(units, loss, "WT")) for loss in of_chapter_4.values())
     for panel, decoder in zip(decoders, DECODERS, strict=True):
         _lines(panel, units, of_chapter_4, decoder)
-        panel.set(title=f"chapter 4 and J4: PQ, {decoder}", ylim=(0, 1.05 * top))
+        panel.set(title=f"chapter 4 and J4: PQ, {decoder}", ylim=(0, max(1.05 * top, 0.1)))
     key.legend(*decoders[0].get_legend_handles_labels(), loc="lower center", title="below", ncols=3)
     figure.savefig(path, dpi=90)
 

@@ -34,7 +34,7 @@ from seamwise.analysis import (
     uniform_classifier,
     youden_mcc_correlation,
 )
-from seamwise.io.jsonfile import write_json
+from seamwise.io.jsonfile import read_json, write_json
 from seamwise.segmentation.systems import CLASS_NAMES
 from study import HERE
 
@@ -156,7 +156,7 @@ def from_digits(rows_of_digits: list[str]) -> NDArray[np.int64]:
     return np.array([[int(digit) for digit in row] for row in rows_of_digits])
 
 
-def section(content: Content) -> str:
+def words(content: Content) -> str:
     """Ours beside the thesis' numbers, and what becomes of its claims, in Markdown."""
     claims = [*claims_33(content["fig33"]), *claims_34(content["fig34"]), *claims_35(content["fig35"])]
     return "\n".join(
@@ -390,8 +390,18 @@ def draw_35(content: Content) -> Figure:
     return figure
 
 
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    path = results / "fig33_35.json"
+    if not path.exists():
+        return ""
+    content = read_json(path)
+    shown = [f"![simulation](images/{picture.name})" for picture in draw(content, pictures)]
+    return "\n\n".join([*shown, words(content)])
+
+
 def main() -> None:
-    """Measure, and draw what was measured."""
+    """Measure what the figures show."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--results", type=Path, default=HERE / "results")
     parser.add_argument("--quick", action="store_true", help="few draws, in a folder quick: does it run?")
@@ -400,8 +410,7 @@ def main() -> None:
     results.mkdir(parents=True, exist_ok=True)
     content = measure(QUICK_DRAWS if given.quick else DRAWS)
     write_json(results / "fig33_35.json", content)
-    draw(content, results)
-    print(section(content))
+    print(words(content))
 
 
 if __name__ == "__main__":

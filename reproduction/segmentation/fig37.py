@@ -4,7 +4,7 @@ python reproduction/segmentation/fig37.py ../shared/data [--sets usiigaci] [--se
 
 The losses BWM, W³ and J3, with plain cross entropy beside them, on a plane through the network that J3 has trained; and
 on planes through those of BWM and W³, since no loss has its least value at another's network. All share the crops, the
-plane and the passes. Writes landscape-<set>.json, and of the first seed fig37-<set>.png and fig37-<set>-lines.png.
+plane and the passes. Pictures are of the first seed.
 
 A factor before a loss goes into the learning rate, so values are also given in units of chance: the same loss of a
 network that finds every class equally likely everywhere.
@@ -36,7 +36,7 @@ from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.transforms import count_classes
 from study import DataSet, Study
 
-SETS = ("usiigaci", "dsb2018")
+SETS = ("usiigaci",)
 LOSSES: dict[str, SystemName] = {"BWM": "bwm", "W³": "w3", "J3": "j3", "CE": "ce3"}
 CENTRES: dict[str, SystemName] = {"J3": "j3", "BWM": "bwm", "W³": "w3"}
 COLOURS = {"BWM": "tab:blue", "W³": "tab:orange", "J3": "tab:red", "CE": "0.5"}
@@ -119,7 +119,7 @@ def shortened(values: NDArray[np.float64] | float) -> Any:
 
 
 def collected(results: Path, sets: tuple[str, ...] = SETS) -> Content:
-    """What was measured, read from its files: the content that `section` and `draw` take."""
+    """What was measured, read from its files: the content that `words` and `draw` take."""
     content: dict[str, dict[str, dict[str, Any]]] = {}
     for name in sets:
         path = results / f"landscape-{name}.json"
@@ -222,7 +222,7 @@ def rise_table(units: Units, centre: str) -> str:
     return rows(head, lines)
 
 
-def section(content: Content) -> str:
+def words(content: Content) -> str:
     """How steep each loss is, in Markdown, and what becomes of the thesis' claims."""
     lines = [
         "Figure 37: how much each loss rises when the filters of a trained network change by a share of their length "
@@ -331,8 +331,17 @@ def surface_figure(unit: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def section(results: Path, pictures: Path) -> str:
+    """The part of the report."""
+    content = collected(results)
+    if not content:
+        return ""
+    shown = [f"![landscapes](images/{path.name})" for path in draw(content, pictures)]
+    return "\n\n".join([*shown, words(content)])
+
+
 def main() -> None:
-    """Measure what is missing, draw all."""
+    """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
     steps = QUICK_STEPS if given.quick else STEPS
     for seed in given.seeds:
@@ -341,9 +350,7 @@ def main() -> None:
             for centre, kind in product(CENTRES, steps):
                 job = partial(measure, study, name, kind, centre, seed, steps[kind])
                 kept.get(f"{kind}/{centre}/{seed}", job, machine=study.machine)
-    content = collected(study.results, tuple(given.sets))
-    draw(content, study.results)
-    print("\n" + section(content))
+    print("\n" + words(collected(study.results, tuple(given.sets))))
 
 
 if __name__ == "__main__":

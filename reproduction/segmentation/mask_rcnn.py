@@ -12,9 +12,7 @@ Its masks have 28 × 28 pixels, and torchvision pastes them into boxes of whole 
 back a little large, with a mean IoU of about 0.94 (usiigaci) and 0.88 (dsb2018), which its SQ hardly exceeds.
 """
 
-import argparse
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -285,15 +283,13 @@ def instances(study: Study, name: str, seed: int, build: Build, *, start: str, v
 
 def main() -> None:
     """Measure what is missing."""
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    own.add_argument("--pretrained", action="store_true")
-    chosen, sys.argv[1:] = own.parse_known_args()
-    study, given = Study.from_command(__doc__, sets=SETS)
+    flags = {"--pretrained": "begin with weights learned from photographs, which torchvision downloads"}
+    study, given = Study.from_command(__doc__, sets=SETS, flags=flags)
     version = imported(choose_device(study.device))
     for seed in given.seeds:
         for name in given.sets:
-            network = partial(build, seed, pretrained=chosen.pretrained)
-            start = "coco" if chosen.pretrained else "random"
+            network = partial(build, seed, pretrained=given.pretrained)
+            start = "coco" if given.pretrained else "random"
             instances(study, name, seed, network, start=start, version=version)
 
 

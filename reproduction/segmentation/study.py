@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -129,8 +130,20 @@ class Study:
     device: str = "auto"
 
     @classmethod
-    def from_command(cls, description: str | None, *, sets: Sequence[str]) -> tuple["Study", argparse.Namespace]:
-        """Read the command line: the study, and what else was given (`sets`, by default those named; `seeds`)."""
+    def from_command(
+        cls, description: str | None, *, sets: Sequence[str], flags: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple["Study", argparse.Namespace]:
+        """Read the command line: the study, and what else was given: `sets`, `seeds`, and a script's own flags.
+
+        Parameters
+        ----------
+        description : str, optional
+            What --help shows first.
+        sets : sequence of str
+            The data sets by default.
+        flags : mapping
+            Options without a value, such as "--pretrained", and what --help says of them.
+        """
         protocol = tomllib.loads(PROTOCOL.read_text())
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
@@ -141,6 +154,8 @@ class Study:
         parser.add_argument("--quick", action="store_true", help="two steps and a few images: does it run?")
         parser.add_argument("--thesis-size", action="store_true", help="the thesis' network and optimizer, on a GPU")
         parser.add_argument("--device", default="auto")
+        for flag, says in flags.items():
+            parser.add_argument(flag, action="store_true", help=says)
         parser.add_argument("--threads", type=int, help="of the CPU")
         given = parser.parse_args()
         results, runs = given.results, given.runs

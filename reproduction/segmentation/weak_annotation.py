@@ -104,7 +104,8 @@ def draw(units: Units, path: Path) -> None:
     figure = Figure(figsize=(13, 7.6), layout="constrained")
     lines = figure.subplots(2, 3, sharey=True)
     for panels, rule in zip(lines, ("MAP", "WT"), strict=True):
-        for panel, (title, conditions) in zip(panels, groups.items(), strict=True):
+        for panel, (title, group) in zip(panels, groups.items(), strict=True):
+            conditions = [condition for condition in group if condition in measured(units)]
             for loss in LOSSES:
                 runs = [units.means(f"{condition}/{loss}", rule, metric="PQ") for condition in conditions]
                 spreads = [np.std(each, ddof=1) if len(each) > 1 else 0 for each in runs]
@@ -124,12 +125,10 @@ def section(results: Path, pictures: Path) -> str:
     parts = []
     for name in SETS:
         units = Units.read(results, "weak", name)
-        if not measured(units):
-            continue
-        if len(measured(units)) == len(CONDITIONS):
+        if measured(units):
             draw(units, pictures / f"weak-{name}.png")
-            parts.append(f"![PQ by annotation](images/weak-{name}.png)")
-        parts += [make(units, rule) for make in (table, answer) for rule in ("MAP", "WT")]
+            tables = [make(units, rule) for make in (table, answer) for rule in ("MAP", "WT")]
+            parts += [f"![PQ by annotation](images/weak-{name}.png)", *tables]
     return "\n\n".join(parts)
 
 

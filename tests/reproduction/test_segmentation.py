@@ -1,12 +1,10 @@
 """The thesis' segmentation experiments: equal conditions, what is kept, what numbers say, and that scripts run."""
 
-import importlib
 import json
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,22 +13,6 @@ from seamwise.io.images import write_labels, write_png
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.compare import Conditions
 from seamwise.segmentation.data import AnnotatedImage
-
-SCRIPTS = Path(__file__).parent.parent / "reproduction" / "segmentation"
-NAMES = (
-    "study", "measures", "evidence", "table2_3", "table4_5", "table6", "table7", "fig15", "fig16_26",
-    "weak_annotation", "variants", "report",
-)  # fmt: skip
-pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs reproduction/, which the source distribution lacks")
-
-
-@pytest.fixture(scope="module")
-def scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in NAMES})
-        for name in NAMES:
-            del sys.modules[name]
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """The baseline of Figure 27: what Mask R-CNN learns from, what becomes of its answer, and that the rest runs."""
 
 import builtins
-import importlib
 import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,19 +12,7 @@ from seamwise.segmentation.compare import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
 
-SCRIPTS = Path(__file__).parent.parent / "reproduction" / "segmentation"
-NAMES = ("mask_rcnn", "measures", "study")
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs reproduction/, which the source distribution lacks")
-
-
-@pytest.fixture(scope="module")
-def scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in NAMES})
-        for name in NAMES:
-            del sys.modules[name]
 
 
 @pytest.fixture

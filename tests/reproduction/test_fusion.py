@@ -1,6 +1,5 @@
 """The scripts of tables and figures: what they conclude from numbers made up, what they keep, and that they run."""
 
-import importlib
 import json
 import re
 import runpy
@@ -16,19 +15,6 @@ import pytest
 from seamwise.fusion.measure import METRICS, FusionScores
 from seamwise.io.images import write_png
 
-SCRIPTS = Path(__file__).parent.parent / "reproduction"
-NAMES = ("comparison", "fig46", "fig48_50", "fig55", "table10", "table8", "table9")
-pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs reproduction/, which the source distribution lacks")
-
-
-@pytest.fixture(scope="module")
-def scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in NAMES})
-        for name in NAMES:
-            del sys.modules[name]
-
 
 @pytest.fixture
 def run(scripts, monkeypatch):
@@ -36,7 +22,7 @@ def run(scripts, monkeypatch):
 
     def command(name, *arguments):
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+        runpy.run_path(str(Path(getattr(scripts, name).__file__)), run_name="__main__")
 
     return command
 

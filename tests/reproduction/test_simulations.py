@@ -1,9 +1,7 @@
 """Simulations and landscapes of the thesis' Figures 33, 34, 35 and 37: what is concluded from them, and drawn."""
 
-import importlib
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,20 +13,6 @@ from seamwise.engine.networks import build_net
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.train import describe
-
-SCRIPTS = Path(__file__).parent.parent / "reproduction" / "segmentation"
-pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs reproduction/, which the source distribution lacks")
-
-
-@pytest.fixture(scope="module")
-def scripts():
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in ("fig33_35", "fig37", "study")})
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(SCRIPTS)):
-            del sys.modules[name]
 
 
 def said(claims):
@@ -132,7 +116,7 @@ def test_the_simulations_run_as_a_command(scripts, monkeypatch, tmp_path, capsys
     folder = tmp_path / "quick"
     assert {path.name for path in folder.iterdir()} == {"fig33_35.json", "fig33.png", "fig34.png", "fig35.png"}
     content = json.loads((folder / "fig33_35.json").read_text())
-    text = script.section(content)
+    text = script.words(content)
     assert capsys.readouterr().out.strip() == text.strip()
     assert "| MCC | 0.800 | 0.756 | 0.625 | 0.256 |" in text
     assert content["versions"].keys() == {"seamwise", "numpy", "torch", "python"}
@@ -190,7 +174,7 @@ def test_verdicts_of_the_landscape_follow_the_rises(scripts):
 
 def test_the_section_gives_both_scales_around_every_network(scripts):
     content = {"cells": {"J3/0": unit((0.1, 0.3, 4, 1)), "BWM/0": unit((0.5, 0.6, 4, 1))}}
-    text = scripts.fig37.section(content)
+    text = scripts.fig37.words(content)
     claim = next(line for line in text.splitlines() if line.startswith("| W³ is near-constant"))
     assert claim.count("**holds**") == claim.count("**does not hold**") == 1
     assert "| J3 | 0.5 | 2 | +0.04 (×1.08; +2%) | +0.25 (×1.50; +12%) | +1 (×3.00; +50%) | +4 (×9.00; +200%) |" in text
