@@ -275,7 +275,7 @@ def test_printed_numbers_are_those_of_the_thesis(scripts):
 
 def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, tmp_path, monkeypatch):
     monkeypatch.setattr(scripts.weak_annotation, "CONDITIONS", ("clean", "drop 50 %", "1 image"))
-    monkeypatch.setattr(scripts.variants, "VARIANTS", {"λ = 0.5": ("j4",), "ten images": ("bwm",)})
+    monkeypatch.setattr(scripts.variants, "VARIANTS", {"lam0.5": ("λ", ("j4",)), "few": ("few", ("bwm",))})
     for name in ("table6", "table2_3", "table4_5", "fig16_26", "table7", "weak_annotation", "variants"):
         monkeypatch.setattr(getattr(scripts, name), "SETS", ("cells",))
         run(name)
