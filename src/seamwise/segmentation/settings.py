@@ -52,7 +52,8 @@ class TrainSettings(RunSettings):
         Size of a training crop in pixels along every axis, or along each, e.g. (48, 96, 96). By default 256 in
         2D, and 64 in 3D, where 256 pixels a side would be 17 million.
     min_size, min_core, gap
-        See `decode.argmax`; used at validation and written into the model file.
+        See `decode.argmax`; used at validation and written into the model file. Unlike there, gap pixels become
+        background by default: in the thesis' way they join cells (`docs/segmentation-thesis.md`, Table 7).
     normalization : NormalizationRule
     augmentation : Augmentation
     width, steps, learning_rate, seed, …
@@ -69,7 +70,7 @@ class TrainSettings(RunSettings):
     crop: Annotated[Side | tuple[Side, ...] | None, WrapValidator(_said_in_one_line)] = None
     min_size: Annotated[int, Field(ge=0)] = 20
     min_core: Annotated[int, Field(ge=0)] = 20
-    gap: Literal["second", "background"] = "second"
+    gap: Literal["second", "background"] = "background"
     normalization: NormalizationRule = NormalizationRule()
     augmentation: Augmentation = Augmentation()
 
