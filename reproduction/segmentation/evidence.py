@@ -1,6 +1,6 @@
 """From measurements to statements: means over images and seeds, paired tests, and what they say to a claim."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,19 @@ class Units:
         path = results / f"{kind}-{name}.json"
         return cls(read_json(path)["units"] if path.exists() else {})
 
+    def by_seed(self, loss: str) -> dict[int, Unit]:
+        """The measurements of a loss, or of a key such as "drop 25 %/j4"."""
+        parts = ((key.rpartition("/"), unit) for key, unit in self.content.items())
+        return {int(seed): unit for (name, _, seed), unit in parts if name == loss}
+
     def of(self, loss: str) -> list[Unit]:
-        """The measurements of a loss, or of a key such as "drop 25 %/j4", one for each seed."""
-        return [unit for key, unit in self.content.items() if key.rpartition("/")[0] == loss]
+        """The same without the seeds."""
+        return list(self.by_seed(loss).values())
 
-    def seeds(self, loss: str) -> tuple[int, ...]:
-        """The seeds of a loss."""
-        return tuple(int(key.rpartition("/")[2]) for key in self.content if key.rpartition("/")[0] == loss)
-
-    def images(self, loss: str, *path: str, metric: str) -> NDArray[np.float64]:
+    def images(self, loss: str, *path: str, metric: str, seeds: Collection[int] | None = None) -> NDArray[np.float64]:
         """A score of each image, the mean over the seeds; `path` leads to the scores within a measurement."""
-        return np.mean([score(within(unit, path), metric) for unit in self.of(loss)], axis=0)
+        units = [unit for seed, unit in self.by_seed(loss).items() if seeds is None or seed in seeds]
+        return np.mean([score(within(unit, path), metric) for unit in units], axis=0)
 
     def means(self, loss: str, *path: str, metric: str) -> list[float]:
         """A score as the mean over the images, for each seed."""
@@ -63,10 +65,11 @@ class Units:
         return spread(self.means(loss, *path, metric=metric))
 
     def above(self, text: str, first: Sequence[str], second: Sequence[str], *, metric: str = "PQ") -> Claim:
-        """Judge the claim that the first scores higher than the second, each a loss and a path; Wilcoxon, two-sided."""
-        if not (self.of(first[0]) and self.of(second[0])):
+        """Judge that the first scores higher than the second, each a loss and a path, on the seeds both have."""
+        seeds = self.by_seed(first[0]).keys() & self.by_seed(second[0]).keys()
+        if not seeds:
             return Claim(text, "not measured", "")
-        a, b = (self.images(loss, *path, metric=metric) for loss, *path in (first, second))
+        a, b = (self.images(loss, *path, metric=metric, seeds=seeds) for loss, *path in (first, second))
         return judged(text, a, b, metric=metric)
 
 
@@ -97,7 +100,7 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
 
 
 def judged(text: str, first: NDArray[Any], second: NDArray[Any], *, metric: str) -> Claim:
-    """Does the first score higher, image by image? Only a difference that a paired test tells is one."""
+    """Does the first score higher, image by image? Only a difference that Wilcoxon's two-sided test tells is one."""
     numbers = f"{metric} {first.mean():.3f} against {second.mean():.3f}"
     if len(first) < FEWEST:
         return Claim(text, "too few images for a test", numbers)

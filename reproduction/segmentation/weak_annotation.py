@@ -83,7 +83,8 @@ def answer(units: Units, rule: str) -> str:
     """For each condition the best loss, and those that a paired test does not tell from it."""
     lines = []
     for condition in measured(units):
-        quality = {loss: units.images(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES}
+        seeds = set.intersection(*(set(units.by_seed(f"{condition}/{loss}")) for loss in LOSSES))
+        quality = {loss: units.images(f"{condition}/{loss}", rule, metric="PQ", seeds=seeds) for loss in LOSSES}
         best = max(quality, key=lambda loss: quality[loss].mean())
         alike = [
             NAMES[loss]

@@ -224,7 +224,17 @@ def test_means_are_over_images_and_the_spread_is_over_seeds(scripts):
     assert found.images("j4", "MAP", metric="PQ") == pytest.approx([0.6, 0.8])
     assert found.cell("j4", "MAP", metric="PQ") == "0.700 ± 0.141"
     assert found.cell("j3", "MAP", metric="PQ") == "—"
-    assert found.seeds("j4") == (0, 1)
+    assert list(found.by_seed("j4")) == [0, 1]
+
+
+def test_losses_are_compared_on_the_seeds_that_both_have(scripts):
+    quality = np.linspace(0.3, 0.6, 8)
+    both = units(scripts, j4=quality + 0.1, j3=quality)
+    lucky = units(scripts, j3=quality + 0.3).content["j3/0"]
+    found = scripts.evidence.Units({**both.content, "j3/1": lucky})
+    claim = found.above("x", ("j4", "MAP"), ("j3", "MAP"))
+    assert (claim.verdict, claim.numbers[:22]) == ("holds", "PQ 0.550 against 0.450")
+    assert found.above("x", ("j4", "MAP"), ("dsc", "MAP")).verdict == "not measured"
 
 
 def test_scores_by_hand(scripts):
