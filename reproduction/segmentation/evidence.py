@@ -1,7 +1,7 @@
 """From measurements to statements: means over images and seeds, paired tests, and what they say to a claim."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,21 @@ Scores = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Claim:
-    """What the thesis says, and what the numbers here say to it."""
+    """What the thesis says, and what the numbers here say to it.
+
+    Attributes
+    ----------
+    text : str
+    verdict : str
+    numbers : str
+    p_value : float, optional
+        Of the test behind the verdict, if there was one.
+    """
 
     text: str
     verdict: str
     numbers: str
-
-    def __str__(self) -> str:
-        return f"| {self.text} | **{self.verdict}** | {self.numbers} |"
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,15 @@ class Units:
         if not seeds:
             return Claim(text, "not measured", "")
         a, b = (self.images(loss, *path, metric=metric, seeds=seeds) for loss, *path in (first, second))
-        return judged(text, a, b, metric=metric)
+        claim = judged(text, a, b, metric=metric)
+        if len(seeds) == 1:
+            return claim
+        ours, theirs = (
+            [self.images(loss, *path, metric=metric, seeds={seed}).mean() for seed in seeds]
+            for loss, *path in (first, second)
+        )
+        higher = np.count_nonzero(np.greater(ours, theirs))
+        return replace(claim, numbers=f"{claim.numbers}, higher in {higher} of {len(seeds)} seeds")
 
 
 def within(unit: Unit, path: Iterable[str]) -> Any:
@@ -99,19 +114,49 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
     raise ValueError(f"metric must be P05, recall, RQ, SQ, PQ or AP, not {metric!r}")
 
 
+def pooled(scores: Scores, metric: str) -> float:
+    """A score from the counts of all images together."""
+    return float(score({name: [float(np.sum(scores[name]))] for name in ("n_true", "n_pred", "tp", "iou")}, metric)[0])
+
+
 def judged(text: str, first: NDArray[Any], second: NDArray[Any], *, metric: str) -> Claim:
-    """Does the first score higher, image by image? Only a difference that Wilcoxon's two-sided test tells is one."""
+    """Does the first score higher, image by image? Only a difference that Wilcoxon's signed-rank test tells is one.
+
+    Two-sided: each direction gets half the level, so that what decides is the ranks, as in p, and not the means.
+    """
     numbers = f"{metric} {first.mean():.3f} against {second.mean():.3f}"
     if len(first) < FEWEST:
         return Claim(text, "too few images for a test", numbers)
-    p_value = float(wilcoxon(first - second).pvalue) if (first != second).any() else 1.0
-    verdict = "not told apart" if p_value >= LEVEL else "holds" if first.mean() > second.mean() else "does not hold"
-    return Claim(text, verdict, f"{numbers}, p {p_text(p_value)}")
+    if not (first != second).any():
+        return Claim(text, "not told apart", numbers, 1.0)
+    higher, lower = (float(wilcoxon(first - second, alternative=side).pvalue) for side in ("greater", "less"))
+    p_value = min(2 * min(higher, lower), 1.0)
+    verdict = "not told apart" if p_value >= LEVEL else "holds" if higher < lower else "does not hold"
+    return Claim(text, verdict, numbers, p_value)
+
+
+def decided(text: str, holds: bool, numbers: str) -> Claim:
+    """A claim that numbers decide without a test."""
+    return Claim(text, "holds" if holds else "does not hold", numbers)
+
+
+def corrected(claims: Sequence[Claim]) -> list[Claim]:
+    """Allow for the number of tests after Holm: what is then no longer significant is not told apart."""
+    p_values = np.array([np.nan if claim.p_value is None else claim.p_value for claim in claims])
+    order = np.argsort(p_values)[: np.count_nonzero(~np.isnan(p_values))]
+    factors = np.arange(len(order), 0, -1)
+    p_values[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1)
+    return [
+        claim
+        if claim.p_value is None
+        else replace(claim, p_value=p, verdict=claim.verdict if p < LEVEL else "not told apart")
+        for claim, p in zip(claims, p_values.tolist(), strict=True)
+    ]
 
 
 def p_text(value: float) -> str:
-    """As = 0.028; small values are only bounded."""
-    return "< 0.0001" if value < 1e-4 else f"= {value:.2g}"
+    """Two digits; small values are only bounded."""
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
@@ -128,9 +173,13 @@ def rows(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|", *body]) + "\n"
 
 
-def verdicts(claims: Iterable[Claim]) -> str:
-    """A Markdown table of claims."""
-    return "\n".join(["| the thesis says | here | |", "|---|---|---|", *map(str, claims)]) + "\n"
+def verdicts(claims: Sequence[Claim]) -> str:
+    """A Markdown table of claims, their p corrected for the number of tests in it."""
+    lines = ["| the thesis says | here | | p |", "|---|---|---|---|"]
+    for claim in corrected(claims):
+        p_value = "" if claim.p_value is None else p_text(claim.p_value)
+        lines.append(f"| {claim.text} | **{claim.verdict}** | {claim.numbers} | {p_value} |")
+    return "\n".join(lines) + "\n"
 
 
 def in_bold(cells: Sequence[str]) -> list[str]:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 import measures
 import table2_3
 import table4_5
-from evidence import Claim, Units, verdicts
-from study import Study
+from evidence import Claim, Units, decided, verdicts
+from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {**table2_3.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}, "J4": "j4"}
@@ -43,13 +43,13 @@ def draw(units: Units, path: Path) -> None:
     (saw, accuracy, key), decoders = panels
     values = units.of("saw")[0]["loss"]
     saw.plot(RATE * np.arange(len(values)), values, color="tab:red", lw=0.8)
-    saw.set(title="A  SAW: loss (red) and mean recall (blue)", xlabel="step", ylabel="loss")
+    saw.set(title="A  SAW: loss (red) and balanced accuracy (blue)", xlabel="step", ylabel="loss")
     beside = saw.twinx()
     beside.plot(steps(units, "saw"), column(units, "saw", "recall"), "o-", color="tab:blue")
-    beside.set(ylabel="mean recall of the classes", ylim=(0, 1))
+    beside.set(ylabel="balanced accuracy", ylim=(0, 1))
     of_chapter_3 = {name: loss for name, loss in table2_3.SYSTEMS.items() if units.of(loss)}
     _lines(accuracy, units, of_chapter_3, "recall")
-    accuracy.set(title="B  chapter 3: mean recall of the classes", ylim=(0, 1))
+    accuracy.set(title="B  chapter 3: balanced accuracy", ylim=(0, 1))
     accuracy.legend(fontsize="small", ncols=2)
     key.axis("off")
     of_chapter_4 = {
@@ -70,26 +70,24 @@ def _lines(panel: Axes, units: Units, systems: dict[str, str], what: str) -> Non
 
 
 def claims(units: Units) -> list[Claim]:
-    """What the text says of both figures."""
-    made = []
+    """What the text says of both figures; by means alone, without a test."""
     values = units.of("saw")[0]["loss"]
     tenth = max(len(values) // 10, 1)
     first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
-    verdict = "holds" if last < first else "does not hold"
-    made.append(Claim("SAW's loss tends to fall", verdict, f"first tenth {first:.3f}, last {last:.3f}"))
-    recall = {name: column(units, loss, "recall")[-1] for name, loss in table2_3.SYSTEMS.items()}
-    best = max((name for name in recall if name != "UNET2"), key=lambda name: recall[name])
-    numbers = ", ".join(f"{name} {value:.3f}" for name, value in recall.items()) + "; UNET2 has but two classes"
-    verdict = "holds" if best in ("SAW", "DWM") else "does not hold"
-    made.append(Claim("DWM and SAW end with the highest accuracy", verdict, numbers))
+    made = [decided("SAW's loss tends to fall", last < first, f"first tenth {first:.3f}, last {last:.3f}")]
+    three = {name: loss for name, loss in table2_3.SYSTEMS.items() if name != "UNET2"}
+    accuracy = {name: column(units, loss, "recall")[-1] for name, loss in three.items()}
+    leaders = set(sorted(accuracy, key=lambda name: -accuracy[name])[:2])
+    numbers = ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items())
+    text = "DWM and SAW end with the highest accuracy (of those with three classes)"
+    made.append(decided(text, leaders == {"DWM", "SAW"}, numbers))
+    rivals = {name: table4_5.SYSTEMS[name] for name in ("LSMAX", "BWM", "UNET", "W³")}
     for decoder in DECODERS:
-        mean = {
-            name: float(np.mean(column(units, table4_5.SYSTEMS[name], decoder)))
-            for name in ("LSMAX", "BWM", "UNET", "W³")
-        }
-        verdict = "holds" if max(mean, key=lambda name: mean[name]) == "W³" else "does not hold"
-        numbers = "PQ, mean over the training: " + ", ".join(f"{name} {value:.3f}" for name, value in mean.items())
-        made.append(Claim(f"W³ converges fastest, {decoder}", verdict, numbers))
+        mean = {name: float(np.mean(column(units, loss, decoder))) for name, loss in rivals.items()}
+        numbers = "PQ, mean over the snapshots: " + ", ".join(f"{name} {value:.3f}" for name, value in mean.items())
+        made.append(
+            decided(f"W³ is ahead during training, {decoder}", max(mean, key=mean.__getitem__) == "W³", numbers)
+        )
     return made
 
 
@@ -97,10 +95,10 @@ def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
     parts = []
     for name in SETS:
-        units = Units.read(results, "course", name)
+        units = Units.read(results, "curve", name)
         if all(units.of(loss) for loss in SYSTEMS.values()):
             draw(units, pictures / f"fig16_26-{name}.png")
-            parts += [f"**{name}**", f"![courses](images/fig16_26-{name}.png)", verdicts(claims(units))]
+            parts += [f"**{name}**", f"![curves of training](images/fig16_26-{name}.png)", verdicts(claims(units))]
     return "\n\n".join(parts)
 
 
@@ -110,8 +108,8 @@ def main() -> None:
     for seed in given.seeds:
         for name in given.sets:
             for loss in dict.fromkeys(SYSTEMS.values()):
-                measures.course(study, name, loss, seed)
+                measures.training_curve(study, name, loss, seed)
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

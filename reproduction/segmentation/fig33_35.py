@@ -2,7 +2,7 @@
 
 python reproduction/segmentation/fig33_35.py [-o reproduction/segmentation/results] [--quick]
 
-Needs no data. Writes fig33_35.json, fig33.png, fig34.png and fig35.png. Figures 33 and 34 of the thesis show
+Needs no data. Figures 33 and 34 of the thesis show
 classifiers that look at nothing; one that is right nine times out of ten stands beside them.
 """
 
@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from evidence import Claim, rows, verdicts
+from evidence import Claim, decided, rows, verdicts
 from seamwise import __version__
 from seamwise.analysis import (
     BinaryClassifier,
@@ -36,7 +36,7 @@ from seamwise.analysis import (
 )
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.segmentation.systems import CLASS_NAMES
-from study import HERE
+from study import HERE, command
 
 SEED = 0
 SCORES = {"youden": "J", "mcc": "MCC", "jaccard": "Jaccard", "f1": "F1", "tversky": "Tversky", "accuracy": "accuracy"}
@@ -207,11 +207,11 @@ def claims_33(figure: Content) -> list[Claim]:
         for score in pair
     )
     return [
-        claim("J and MCC of C1 and C3 do not change with π", blind < CONSTANT, f"they move by at most {blind:.2g}"),
-        claim(
+        decided("J and MCC of C1 and C3 do not change with π", blind < CONSTANT, f"they move by at most {blind:.2g}"),
+        decided(
             "No other score of C1 and C3 is invariant", not still, f"invariant as well: {', '.join(still) or 'none'}"
         ),
-        claim("J and MCC are invariant for a classifier that knows something", not informed, f"{ends} ({RIGHT})"),
+        decided("J and MCC are invariant for a classifier that knows something", not informed, f"{ends} ({RIGHT})"),
     ]
 
 
@@ -247,9 +247,11 @@ def claims_34(figure: Content) -> list[Claim]:
         "without a positive pixel count as TPR 0"
     )
     return [
-        claim(f"J and MCC correlate highly at {rare}, at least {printed}", found[C3] >= printed, f"C3 {found[C3]:.3f}"),
+        decided(
+            f"J and MCC correlate highly at {rare}, at least {printed}", found[C3] >= printed, f"C3 {found[C3]:.3f}"
+        ),
         Claim(f"The correlation at {rare} is {printed}", "cannot be tested here", source),
-        claim(
+        decided(
             f"The same for a classifier that knows something (not in the thesis), at least {printed}",
             found[RIGHT] >= printed,
             f"{found[RIGHT]:.3f} ({RIGHT})",
@@ -284,12 +286,12 @@ def claims_35(figure: Content) -> list[Claim]:
     touching, gap = figure["found"][f"{LATE}"][2:]
     shares = ", ".join(f"{count} of {FITTED} (start {start})" for start, count in leads.items())
     return [
-        claim(
-            f"Cross entropy leads for the first {FITTED} iterations, J's gradient is near zero",
+        decided(
+            f"Cross entropy leads for the first {FITTED} iterations, J's gradient is smaller",
             min(leads.values()) == FITTED,
             f"CE's gradient is the larger in {shares}",
         ),
-        claim(
+        decided(
             f"At iteration {LATE} CE's gradient is near zero, J's is not, and J still has loss",
             ratio >= MUCH and min(np.subtract(late["youden"], late["cross_entropy"])) > 0,
             f"gradients {late['cross_entropy_gradient'][0]:.3g} and {late['youden_gradient'][0]:.3g} (a factor of "
@@ -302,11 +304,6 @@ def claims_35(figure: Content) -> list[Claim]:
             f"{gap} of {figure['pixels'][3]} of the gap are",
         ),
     ]
-
-
-def claim(text: str, holds: bool, numbers: str) -> Claim:
-    """A claim that numbers decide."""
-    return Claim(text, "holds" if holds else "does not hold", numbers)
 
 
 def draw(content: Content, folder: Path) -> list[Path]:
@@ -414,4 +411,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -34,15 +34,13 @@ from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.transforms import count_classes
-from study import DataSet, Study
+from study import DataSet, Study, command
 
 SETS = ("usiigaci",)
 LOSSES: dict[str, SystemName] = {"BWM": "bwm", "W³": "w3", "J3": "j3", "CE": "ce3"}
 CENTRES: dict[str, SystemName] = {"J3": "j3", "BWM": "bwm", "W³": "w3"}
 COLOURS = {"BWM": "tab:blue", "W³": "tab:orange", "J3": "tab:red", "CE": "0.5"}
-EXTENT = 1.0
-STEPS = {"line": 41, "plane": 15}
-QUICK_STEPS = {"line": 5, "plane": 3}
+KINDS = ("line", "plane")
 RADII = (0.1, 0.25, 0.5, 1.0)
 NEAR = RADII[:2]  # "around the optimizer"
 FLAT = 0.1  # times as steep as J3 is "almost flat", "near-constant"
@@ -82,7 +80,7 @@ def batch(data: DataSet, settings: Mapping[str, TrainSettings]) -> tuple[Tensor,
     return torch.from_numpy(images), torch.from_numpy(target).long(), weights
 
 
-def measure(study: Study, name: str, kind: str, centre: str, seed: int, steps: int) -> dict[str, Any]:
+def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[str, Any]:
     """All losses along each of two random directions ("line"), or on the plane that they span ("plane")."""
     data = study.data_set(name)
     model = measures.network(study, name, CENTRES[centre], seed)
@@ -101,7 +99,9 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int, steps: i
     rng = np.random.default_rng(seed)
     directions = [random_direction(network, rng=rng) for _ in range(2)]
     paths = [[direction] for direction in directions] if kind == "line" else [directions]
-    found = [landscape(network, losses_of, directions=path, extent=EXTENT, steps=steps) for path in paths]
+    described = study.protocol["landscape"]
+    reach = {"extent": described["extent"], "steps": described[kind]}
+    found = [landscape(network, losses_of, directions=path, **reach) for path in paths]
     no_logits = torch.zeros(len(images), model.info.architecture.out_channels, *images.shape[2:]).to(images)
     return {
         "crops": list(images.shape),
@@ -127,10 +127,11 @@ def collected(results: Path, sets: tuple[str, ...] = SETS) -> Content:
             kind, _, network = key.partition("/")
             content.setdefault(name, {}).setdefault(network, {})[kind] = unit
     # a run that was stopped may have left a line without its plane
-    return {
-        name: {network: unit for network, unit in units.items() if set(unit) == set(STEPS)}
+    whole = {
+        name: {network: unit for network, unit in units.items() if set(unit) == set(KINDS)}
         for name, units in content.items()
     }
+    return {name: units for name, units in whole.items() if units}
 
 
 def chance(unit: Mapping[str, Any], loss: str) -> float:
@@ -343,15 +344,14 @@ def section(results: Path, pictures: Path) -> str:
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
-    steps = QUICK_STEPS if given.quick else STEPS
     for seed in given.seeds:
         for name in given.sets:
             kept = study.kept("landscape", name)
-            for centre, kind in product(CENTRES, steps):
-                job = partial(measure, study, name, kind, centre, seed, steps[kind])
+            for centre, kind in product(CENTRES, KINDS):
+                job = partial(measure, study, name, kind, centre, seed)
                 kept.get(f"{kind}/{centre}/{seed}", job, machine=study.machine)
     print("\n" + words(collected(study.results, tuple(given.sets))))
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -1,6 +1,6 @@
-"""What is measured of a trained network: its cells by each decoder, contours, courses during training, other data."""
+"""What is measured of a trained network: its cells by each decoder, contours, curves of training, zero-shot scores."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from evidence import score
 from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
-from seamwise.labels import Labels, Target, relabel, semantic_target
-from seamwise.metrics import contour_scores, match_many
+from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
+from seamwise.metrics import contour_scores, match_many, overlap_table
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.ensemble import combine
@@ -22,10 +23,9 @@ from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.tune import tune, with_pair
 from study import PLAIN, DataSet, Study, Variant
 
-FIELDS = (1.0, 1.1, 2.0, 4.0)  # of view, as in the thesis' Figure 15
 RADII = (1, 2, 3, 4, 5, 6, 7)
 COMBINED: tuple[SystemName, ...] = ("bwm", "unet", "w3")
-TRAINING_IMAGES = 6  # are scored as well
+IOU = 0.5  # of a cell that is found
 
 Rules = Mapping[str, DecodeRule]
 
@@ -41,7 +41,7 @@ def network(study: Study, name: str, loss: str, seed: int, variant: Variant = PL
 
 def instances(study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN) -> dict[str, Any]:
     """Scores of the test images by each decoder, measured if they are not there."""
-    kept = study.kept("variants" if variant.name else "instances", name)
+    kept = study.kept(variant.kind, name)
     key = "/".join(part for part in (variant.name, loss, str(seed)) if part)
     return kept.get(key, partial(_instances, study, name, loss, seed, variant), machine=study.machine)
 
@@ -50,25 +50,58 @@ def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) 
     """By arg max, and by thresholds and watershed with the best pairs of the validation images."""
     data = study.data_set(name)
     model = network(study, name, loss, seed, variant)
-    rules = {"MAP": model.info.decode}
-    if model.info.architecture.out_channels == 4:
-        rules["MAP+gap"] = model.info.decode.model_copy(update={"gap": "background"})
-    pairs = {}
-    for short, decode in (("TH", "threshold"), ("WT", "watershed")):
-        pairs[short] = tune(data.validation, model, decode=decode).best.thresholds
-        rules[short] = with_pair(model.info.decode, decode, pairs[short])
+    pairs = {
+        "TH": tune(data.validation, model, decode="threshold").best.thresholds,
+        "WT": tune(data.validation, model, decode="watershed").best.thresholds,
+    }
+    rules = rules_of({"pairs": pairs}, model)
     found = [cells(image, model, rules) for image in data.test]
     return {"pairs": pairs, **{rule: scores(data.test, [each[rule] for each in found]) for rule in rules}}
 
 
 def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
-    """The three decoders with the pairs that `instances` found."""
+    """The decoders with the pairs that `instances` found."""
     rule = model.info.decode
+    both = {"MAP": rule}
+    if model.info.architecture.out_channels == 4:
+        both["MAP+gap"] = rule.model_copy(update={"gap": "background"})
     return {
-        "MAP": rule,
+        **both,
         "TH": with_pair(rule, "threshold", tuple(unit["pairs"]["TH"])),
         "WT": with_pair(rule, "watershed", tuple(unit["pairs"]["WT"])),
     }
+
+
+def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
+    """How many of the test images' touching cells, those with a pixel of that class, each decoder finds at IoU 0.5."""
+    unit = instances(study, name, loss, seed)
+    return study.kept("touching", name).get(
+        f"{loss}/{seed}", partial(_touching, study, name, loss, seed, unit), machine=study.machine
+    )
+
+
+def _touching(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+    data = study.data_set(name)
+    model = network(study, name, loss, seed)
+    rules = rules_of(unit, model)
+    counts: dict[str, Any] = {rule: {"n_true": [], "tp": []} for rule in rules}
+    for image in data.test:
+        found = cells(image, model, rules)
+        those = np.unique(image.labels[classes_of(image, 3, data) == TOUCHING])
+        for rule, labels in found.items():
+            hit = is_found(image.labels, labels)[np.isin(np.unique(image.labels[image.labels > 0]), those)]
+            counts[rule]["n_true"].append(int(hit.size))
+            counts[rule]["tp"].append(int(hit.sum()))
+    return counts
+
+
+def is_found(labels: Labels, found: Labels) -> NDArray[np.bool_]:
+    """Of each true cell, by ascending number, whether a predicted one overlaps it with an IoU of 0.5 or more."""
+    table = overlap_table(labels, found)
+    if not table.n_pred:
+        return np.zeros(table.n_true, bool)
+    best: NDArray[np.float64] = table.iou().max(axis=1).toarray().ravel()
+    return best >= IOU
 
 
 def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
@@ -82,11 +115,14 @@ def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
 def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
     data = study.data_set(name)
     model = network(study, name, loss, seed)
-    rules = {"TH": rules_of(unit, model)["TH"]}
-    shown = {"training": data.training[:TRAINING_IMAGES]}
-    shown |= {f"{field}X": tuple(smaller(image, field) for image in data.test) for field in FIELDS}
+    rule = rules_of(unit, model)["TH"]
+    part_of = study.protocol["contours"]
+    shown = {"training": (data.training[: part_of["training_images"]], 1.0)}
+    shown |= {f"{field}X": (data.test, 1 / field) for field in part_of["fields"]}
     content = {}
-    for part, images in shown.items():
+    for part, (whole, zoom) in shown.items():
+        images = [rescaled(image, zoom) for image in whole]
+        rules = {"TH": sized(rule, zoom, data)}
         found = [cells(image, model, rules)["TH"] for image in images]
         f1 = [
             [round(each.f1, 4) for each in contour_scores(image.labels, labels, radii=RADII)]
@@ -96,15 +132,15 @@ def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, 
     return content
 
 
-def course(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
+def training_curve(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Loss at each tenth step; PQ by each decoder and the mean recall of the classes at each snapshot (validation)."""
     unit = instances(study, name, loss, seed)
-    return study.kept("course", name).get(
-        f"{loss}/{seed}", partial(_course, study, name, loss, seed, unit), machine=study.machine
+    return study.kept("curve", name).get(
+        f"{loss}/{seed}", partial(_training_curve, study, name, loss, seed, unit), machine=study.machine
     )
 
 
-def _course(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
     data = study.data_set(name)
     folder = study.network(name, loss, seed).parent
     log = read_log(folder / "log.csv")
@@ -119,7 +155,7 @@ def _course(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, An
             {
                 "step": _step(path),
                 "recall": round(float(np.nanmean([recall for _, recall in found])), 4),
-                **{rule: round(float(panoptic_quality(q).mean()), 4) for rule, q in quality.items()},
+                **{rule: round(float(score(q, "PQ").mean()), 4) for rule, q in quality.items()},
             }
         )
     return {"loss": [round(progress.loss, 4) for progress in log][::10], "snapshots": lines}
@@ -145,21 +181,22 @@ def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     return {"pixels": counts.reshape(classes, classes).tolist()}
 
 
-def elsewhere(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
+def zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
     """Scores by arg max on another data set: as it is, and with its cells as large as those the network knows."""
-    return study.kept("elsewhere", name).get(
-        f"{other}/{loss}/{seed}", partial(_elsewhere, study, name, loss, seed, other), machine=study.machine
+    return study.kept("zero_shot", name).get(
+        f"{other}/{loss}/{seed}", partial(_zero_shot, study, name, loss, seed, other), machine=study.machine
     )
 
 
-def _elsewhere(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
-    test = study.data_set(other).test
+def _zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
+    target = study.data_set(other)
     model = network(study, name, loss, seed)
-    scale = diameter(study.data_set(name).training) / diameter(test)
+    scale = diameter(study.data_set(name).training) / diameter(target.test)
     content: dict[str, Any] = {"scale": round(scale, 2)}
     for how, zoom in (("as it is", 1.0), ("rescaled", scale)):
-        images = tuple(smaller(image, 1 / zoom) for image in test)
-        found = [cells(image, model, {"MAP": model.info.decode})["MAP"] for image in images]
+        images = [rescaled(image, zoom) for image in target.test]
+        rules = {"MAP": sized(model.info.decode, zoom, target)}
+        found = [cells(image, model, rules)["MAP"] for image in images]
         content[how] = scores(images, found)
     return content
 
@@ -191,25 +228,22 @@ def scores(images: Iterable[AnnotatedImage], found: Iterable[Labels]) -> dict[st
     }
 
 
-def panoptic_quality(unit: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
-    """PQ of each image."""
-    return np.array(unit["iou"]) / np.maximum(recognised(unit), 1e-12)
-
-
-def recognised(unit: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
-    """The denominator of RQ and PQ of each image: TP + (FP + FN) / 2."""
-    return (np.array(unit["n_true"]) + np.array(unit["n_pred"])) / 2
-
-
-def smaller(image: AnnotatedImage, field: float) -> AnnotatedImage:
-    """The same field of view with 1/`field` of the pixels along each axis, anti-aliased."""
-    if field == 1:
+def rescaled(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
+    """The same field of view with `zoom` times the pixels along each axis; anti-aliased if these are fewer."""
+    if zoom == 1:
         return image
-    zoom = 1 / field
-    sigma = (0.0, *((max(field - 1, 0) / 2,) * image.ndim))
+    sigma = (0.0, *((max(1 / zoom - 1, 0) / 2,) * image.ndim))
     picture = ndimage.zoom(ndimage.gaussian_filter(image.image, sigma), (1, *((zoom,) * image.ndim)), order=1)
     labels = ndimage.zoom(image.labels, zoom, order=0)
     return replace(image, image=picture.astype(np.float32), labels=relabel(labels).astype(np.int32))
+
+
+def sized(rule: DecodeRule, zoom: float, data: DataSet) -> DecodeRule:
+    """A rule whose smallest cell and core are those of a data set, on its rescaled images."""
+    settings = data.settings
+    pixels = zoom ** data.test[0].ndim
+    sizes = {"min_size": round(settings.min_size * pixels), "min_core": round(settings.min_core * pixels)}
+    return rule.model_copy(update=sizes)
 
 
 def _with_recall(image: AnnotatedImage, model: Model, rules: Rules, data: DataSet) -> tuple[dict[str, Labels], float]:

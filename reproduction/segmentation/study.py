@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import platform
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.io.atomic import atomic_path
 from seamwise.io.jsonfile import read_json
+from seamwise.io.lock import locked
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import relabel
 from seamwise.segmentation.compare import Conditions, Run, conditions_of, first_weights, settings_of
@@ -32,11 +34,11 @@ from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.train import train
-from seamwise.synth import crowded_cells, tissue
+from seamwise.synth import crowded_cells
 
 HERE = Path(__file__).parent
 PROTOCOL = HERE / "protocol.toml"
-SNAPSHOTS = 6  # of each training, the last at its end
+SNAPSHOTS = 6  # of each training
 
 
 @dataclass(frozen=True)
@@ -52,56 +54,80 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Variant:
-    """What a network has that the protocol's have not: other settings, or other training images."""
+    """What a network has that the protocol's have not: other settings, or other training images.
 
+    Attributes
+    ----------
+    kind : str
+        Of the measurements that need it; the protocol may say more about them.
+    name : str
+    changes : mapping
+        To the settings.
+    training : tuple of AnnotatedImage, optional
+    """
+
+    kind: str
     name: str
     changes: Mapping[str, Any]
     training: tuple[AnnotatedImage, ...] | None = None
 
 
-PLAIN = Variant("", {})
+PLAIN = Variant("instances", "", {})
 
 
 class Results:
     """Measurements in a JSON file, a line for each, so that what was measured is not measured again.
 
+    Processes that measure different things may share a file: each adds its own to what is there by then.
+
     Parameters
     ----------
     path : Path
     made_by : object
-        What all of them depend on; a file that was made by something else is begun anew.
+        What all of them depend on. A file that was made by something else gets another name, and a new one is begun.
     """
 
     def __init__(self, path: Path, made_by: Any) -> None:
         self.path = path
-        self.made_by = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]
-        content = read_json(path) if path.exists() else {}
+        self.made_by = fingerprint(made_by)
+        content = self._read()
         if content and content["made_by"] != self.made_by:
-            print(f"{path} was made by another protocol: starting anew", flush=True)
-            content = {}
-        self.machines: list[str] = content.get("machines", [])
-        self.units: dict[str, Any] = content.get("units", {})
+            aside = path.with_stem(f"{path.stem}-{content['made_by']}")
+            path.rename(aside)
+            print(f"{path} was made by another protocol: it is now {aside.name}", flush=True)
+        self.units: dict[str, Any] = self._read().get("units", {})
 
     def get(self, key: str, measure: Callable[[], Mapping[str, Any]], *, machine: str) -> dict[str, Any]:
         """What was measured under this key; if nothing was, measure and keep it."""
         if key not in self.units:
             began = time.monotonic()
             found = dict(measure())
-            if machine not in self.machines:
-                self.machines.append(machine)
-            self.units[key] = {
-                **found,
-                "seconds": round(time.monotonic() - began, 1),
-                "date": datetime.now(UTC).date().isoformat(),
-                "machine": self.machines.index(machine),
-            }
-            self._write()
-            print(f"{self.path.name}: {key} in {self.units[key]['seconds']:.0f} s", flush=True)
+            seconds = round(time.monotonic() - began, 1)
+            self._add(key, {**found, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()}, machine)
+            print(f"{self.path.name}: {key} in {seconds:.0f} s", flush=True)
         return dict(self.units[key])
 
-    def _write(self) -> None:
+    def _read(self) -> dict[str, Any]:
+        return read_json(self.path) if self.path.exists() else {}
+
+    def _add(self, key: str, unit: Mapping[str, Any], machine: str) -> None:
+        lock = self.path.with_suffix(".lock")
+        while True:
+            try:
+                with locked(lock, name=str(self.path)):
+                    content = self._read()
+                    machines = content.get("machines", [])
+                    if machine not in machines:
+                        machines.append(machine)
+                    self.units = {**content.get("units", {}), key: {**unit, "machine": machines.index(machine)}}
+                    self._write(machines)
+                return
+            except BlockingIOError:  # another process writes: that takes no time
+                time.sleep(0.1)
+
+    def _write(self, machines: Sequence[str]) -> None:
         lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(self.units[key])}" for key in sorted(self.units))
-        head = f'"made_by": {json.dumps(self.made_by)},\n"machines": {json.dumps(self.machines)},\n'
+        head = f'"made_by": {json.dumps(self.made_by)},\n"machines": {json.dumps(machines)},\n'
         with atomic_path(self.path) as temporary:
             temporary.write_text(f'{{\n{head}"units": {{\n{lines}\n}}\n}}\n', encoding="utf-8")
 
@@ -144,10 +170,11 @@ class Study:
         flags : mapping
             Options without a value, such as "--pretrained", and what --help says of them.
         """
-        protocol = tomllib.loads(PROTOCOL.read_text())
+        protocol = read_protocol()
+        trained_on = [name for name, described in protocol["sets"].items() if "steps" in described["training"]]
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
-        parser.add_argument("--sets", nargs="+", default=list(sets), choices=list(protocol["sets"]))
+        parser.add_argument("--sets", nargs="+", default=list(sets), choices=trained_on)
         parser.add_argument("--seeds", nargs="+", type=int, help="default: those of protocol.toml")
         parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks")
         parser.add_argument("-o", "--results", type=Path, default=HERE / "results", help="the numbers, as JSON")
@@ -191,8 +218,7 @@ class Study:
 
     def kept(self, kind: str, name: str) -> Results:
         """Results of one kind on one data set."""
-        made_by = {"training": self.protocol["training"], "set": self.protocol["sets"][name]}
-        return Results(self.results / f"{kind}-{name}.json", made_by)
+        return Results(self.results / f"{kind}-{name}.json", made_by(self.protocol, kind, name))
 
     def network(self, name: str, loss: SystemName, seed: int, variant: Variant = PLAIN) -> Path:
         """Train a network, unless it is there; first weights and crops are those of all others of its seed.
@@ -204,7 +230,8 @@ class Study:
         settings = replace(settings_of(run, data.settings), **variant.changes)
         training = variant.training or data.training
         self._check_conditions(data, run, variant, conditions_of(settings, training, data.validation[:1]))
-        folder = self.runs / "-".join(part for part in (name, variant.name, str(run)) if part)
+        version = fingerprint(made_by(self.protocol, variant.kind, name))[:8]
+        folder = self.runs / "-".join(part for part in (name, variant.name, str(run), version) if part)
         folder.mkdir(parents=True, exist_ok=True)
         return train(
             training,
@@ -227,6 +254,33 @@ class Study:
             raise RuntimeError(f"{run} {variant.name} on {data.name} does not begin like the others of its seed")
 
 
+def read_protocol() -> dict[str, Any]:
+    """What protocol.toml says."""
+    return tomllib.loads(PROTOCOL.read_text(encoding="utf-8"))
+
+
+def made_by(protocol: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """The part of the protocol that measurements of one kind on one data set depend on."""
+    part = {"training": protocol["training"], "set": protocol["sets"][name]}
+    if kind == "zero_shot":
+        part["others"] = protocol["sets"]
+    return {**part, kind: protocol[kind]} if kind in protocol else part
+
+
+def fingerprint(content: Any) -> str:
+    """A short hash of what JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def command(main: Callable[[], None]) -> None:
+    """Run a script; what is wrong with its data or options is said in a line, with exit code 2."""
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """The first mapping with what the second changes, tables within tables as well."""
     both = dict(first)
@@ -247,6 +301,8 @@ def processor() -> str:
 def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
     """Read a data set from its folder, or draw it."""
     described = protocol["sets"][name]
+    if "folder" in described and not (data / described["folder"]).is_dir():
+        raise FileNotFoundError(f"{data} holds no {described['folder']}: give the folder that does, or other --sets")
     settings = TrainSettings(**{**protocol["training"], **described["training"]})
     steps = settings.steps
     settings = replace(settings, validate_every=steps, snapshot_every=max(steps // SNAPSHOTS, 1))
@@ -257,12 +313,11 @@ def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
             tuple(_drawn(described, settings.normalization, seed) for seed in range(first, first + count))
             for first, count in zip((0, 1000, 2000), described["images"], strict=True)
         )
-    most = described.get("most", {})
     return DataSet(
         name,
-        parts[0][: most.get("training")],
-        _tiles(parts[1], described)[: most.get("validation")],
-        parts[2][: most.get("test")],
+        parts[0],
+        _tiles(parts[1], described),
+        parts[2],
         settings.fitted(parts[2][0].ndim),
     )
 
@@ -274,6 +329,9 @@ def _from_folder(
     pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
     names = [pair.name for pair in pairs]
     test = described.get("test") or names[:: described["test_every"]]
+    missing = [name for name in (*test, *described.get("validation", ())) if name not in names]
+    if missing:
+        raise ValueError(f"{folder} lacks {len(missing)} images of the protocol, such as {missing[0]}")
     rest = [name for name in names if name not in test]
     validation = described.get("validation") or rest[:: described.get("validation_every", 1)]
     most = described.get("most", {})
@@ -289,8 +347,7 @@ def _from_folder(
 
 
 def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
-    draw = {"crowded_cells": crowded_cells, "tissue": tissue}[described["drawn"]]
-    scene = draw(**described["arguments"], rng=seed)
+    scene = crowded_cells(**described["arguments"], rng=seed)
     image = scene.image[np.newaxis]
     spacing = described["arguments"].get("spacing")
     return AnnotatedImage(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import measures
 from evidence import Claim, Units, rows, verdicts
-from study import Study
+from study import Study, command
 
 SETS = ("usiigaci", "dsb2018", "cells", "cells3d")
 SYSTEMS = {"J3": "j3", "J4": "j4"}
@@ -52,7 +52,7 @@ def foreign_table(results: Path) -> str:
     """PQ on data that a network has never seen: as they are, and rescaled."""
     lines = []
     for name in SETS:
-        units = Units.read(results, "elsewhere", name)
+        units = Units.read(results, "zero_shot", name)
         for other in others(name):
             for system, loss in (*SYSTEMS.items(), ("W³", "w3")):
                 key = f"{other}/{loss}"
@@ -72,7 +72,7 @@ def claims(results: Path) -> list[Claim]:
             gap = ("j4", "MAP+gap")
             made.append(units.above(f"J4 > J3 on {name}, gap as background", gap, ("j3", "MAP")))
     for name in SETS:
-        units = Units.read(results, "elsewhere", name)
+        units = Units.read(results, "zero_shot", name)
         for other in others(name):
             if units.of(f"{other}/j4"):
                 text = f"J4 > J3, zero-shot, {name} → {other}, rescaled"
@@ -94,8 +94,8 @@ def main() -> None:
                 measures.instances(study, name, loss, seed)
             for loss in (*SYSTEMS.values(), *(("w3",) if name == "usiigaci" else ())):
                 for other in others(name):
-                    measures.elsewhere(study, name, loss, seed, other)
+                    measures.zero_shot(study, name, loss, seed, other)
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -15,18 +15,20 @@ import table4_5
 import table6
 from evidence import Units, judged, rows
 from seamwise.segmentation.systems import CLASS_NAMES, SystemName
-from study import DataSet, Study, Variant
+from study import DataSet, Study, Variant, command, read_protocol
 
 SETS = ("dsb2018", "usiigaci")
-FEW = 10
-LONGER = 3  # times the steps
+DESCRIBED = read_protocol()["variants"]
 
 VARIANTS: dict[str, tuple[str, tuple[SystemName, ...]]] = {  # what the report says, and the losses
     "frequency": ("b = |Ω| / n", ("unet", "w3")),
-    "lam0.5": ("λ = 0.5", ("j3", "j4")),
-    "thin": ("radii 1 and 3", ("ce3", "bwm", "w3", "dsc", "j3", "j4")),
-    "longer": (f"{LONGER} times the steps", ("bwm", "w3", "dsc", "j4")),
-    "few": (f"{FEW} images", ("ce3", "bwm", "w3", "j4")),
+    "lam0.5": (f"λ = {DESCRIBED['lam']}", ("j3", "j4")),
+    "thin": (
+        "radii " + " and ".join(f"{radius:g}" for radius in DESCRIBED["radii"]),
+        ("ce3", "bwm", "w3", "dsc", "j3", "j4"),
+    ),
+    "longer": (f"{DESCRIBED['longer']} times the steps", ("bwm", "w3", "dsc", "j4")),
+    "few": (f"{DESCRIBED['few']} images", ("ce3", "bwm", "w3", "j4")),
 }
 SYSTEMS = {**table6.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}}
 
@@ -39,18 +41,18 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
         case "frequency":
             changes = {"weights": {"normalization": "frequency"}}
         case "lam0.5":
-            changes = {"lam": 0.5}
+            changes = {"lam": DESCRIBED["lam"]}
         case "thin":
-            changes = {"touching_radius": 1, "gap_radius": 3.0}
+            changes = dict(zip(("touching_radius", "gap_radius"), DESCRIBED["radii"], strict=True))
         case "longer":
-            steps = LONGER * data.settings.steps
+            steps = DESCRIBED["longer"] * data.settings.steps
             changes = {"steps": steps, "validate_every": steps, "snapshot_every": 0}
         case "few":
-            chosen = np.random.default_rng(seed).permutation(len(data.training))[:FEW]
+            chosen = np.random.default_rng(seed).permutation(len(data.training))[: DESCRIBED["few"]]
             training = tuple(data.training[i] for i in chosen)
         case _:
             raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {name!r}")
-    return Variant(name, changes, training)
+    return Variant("variants", name, changes, training)
 
 
 def table(plain: Units, units: Units) -> str:
@@ -115,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -20,23 +20,13 @@ from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.tune import tune, with_pair
 from seamwise.synth import weaken
-from study import Study, Variant
+from study import Study, Variant, command, read_protocol
 
 SETS = ("dsb2018",)
 LOSSES: tuple[SystemName, ...] = ("ce3", "bwm", "unet", "w3", "j3", "j4")
-SPOILT: dict[str, dict[str, Any]] = {
-    "clean": {},
-    "drop 25 %": {"drop": 0.25},
-    "drop 50 %": {"drop": 0.5},
-    "drop 75 %": {"drop": 0.75},
-    "erode 2": {"erode": 2},
-    "dilate 2": {"dilate": 2},
-    "shift 2": {"shift": 2},
-}
-FEW = {f"{k} image{'s' * (k > 1)}": k for k in (1, 2, 5, 10)}
+SPOILT: dict[str, dict[str, Any]] = read_protocol()["weak"]["spoilt"]
+FEW = {f"{k} image{'s' * (k > 1)}": k for k in read_protocol()["weak"]["few"]}
 CONDITIONS = (*SPOILT, *FEW)
-STEPS = 300
-TUNED_ON = 10
 
 
 def annotated(images: tuple[AnnotatedImage, ...], condition: str, seed: int) -> tuple[AnnotatedImage, ...]:
@@ -52,11 +42,12 @@ def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int
     """Train on spoilt annotation, score against the clean one."""
     data = study.data_set(name)
     training = annotated(data.training, condition, seed)
-    steps = min(STEPS, data.settings.steps)
+    described = study.protocol["weak"]
+    steps = min(described["steps"], data.settings.steps)
     changes = {"steps": steps, "validate_every": steps, "snapshot_every": 0}
-    slug = "weak-" + condition.replace(" %", "").replace(" ", "")
-    model = measures.network(study, name, loss, seed, Variant(slug, changes, training))
-    pair = tune(training[:TUNED_ON], model, decode="watershed").best.thresholds
+    slug = condition.replace(" %", "").replace(" ", "")
+    model = measures.network(study, name, loss, seed, Variant("weak", slug, changes, training))
+    pair = tune(training[: described["tuned_on"]], model, decode="watershed").best.thresholds
     rules = {"MAP": model.info.decode, "WT": with_pair(model.info.decode, "watershed", pair)}
     found = [measures.cells(image, model, rules) for image in data.test]
     return {"pair": pair, **{rule: measures.scores(data.test, [each[rule] for each in found]) for rule in rules}}
@@ -146,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -1,6 +1,7 @@
 """The baseline of Figure 27: what Mask R-CNN learns from, what becomes of its answer, and that the rest runs."""
 
 import builtins
+import json
 import sys
 from types import ModuleType
 
@@ -296,7 +297,8 @@ def test_a_network_is_trained_and_scored_once(scripts, tmp_path, monkeypatch):
     assert len(Fake.seen) == 4
     kept = scripts.study.Study.kept(study(), "mask_rcnn", "cells")
     assert set(kept.units) == {"random/3", "coco/3"}
-    assert kept.machines[0].endswith("Mask R-CNN in float32, torchvision 0")
+    content = json.loads((tmp_path / "mask_rcnn-cells.json").read_text())
+    assert content["machines"][0].endswith("Mask R-CNN in float32, torchvision 0")
     weights = torch.load(path, weights_only=True)
     assert 0 < abs(weights["count"]) < 1e-3  # learned at the rate of the script
 

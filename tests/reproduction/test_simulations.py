@@ -114,7 +114,7 @@ def test_the_simulations_run_as_a_command(scripts, monkeypatch, tmp_path, capsys
     monkeypatch.setattr(sys, "argv", ["fig33_35.py", "-o", str(tmp_path), "--quick"])
     script.main()
     folder = tmp_path / "quick"
-    assert {path.name for path in folder.iterdir()} == {"fig33_35.json", "fig33.png", "fig34.png", "fig35.png"}
+    assert {path.name for path in folder.iterdir()} == {"fig33_35.json"}
     content = json.loads((folder / "fig33_35.json").read_text())
     text = script.words(content)
     assert capsys.readouterr().out.strip() == text.strip()
@@ -186,11 +186,11 @@ def test_the_section_gives_both_scales_around_every_network(scripts):
 def test_landscapes_are_drawn_and_read_back_without_those_that_are_not_complete(scripts, tmp_path):
     one = unit((0.1, 0.3, 4, 1))
     units = {"line/J3/0": one["line"], "plane/J3/0": one["plane"], "line/W³/0": one["line"]}
-    (tmp_path / "landscape-dsb2018.json").write_text(json.dumps({"units": units}))
+    (tmp_path / "landscape-usiigaci.json").write_text(json.dumps({"units": units}))
     content = scripts.fig37.collected(tmp_path)
-    assert content == {"dsb2018": {"J3/0": one}}
+    assert content == {"usiigaci": {"J3/0": one}}
     written = scripts.fig37.draw(content, tmp_path)
-    assert {path.name for path in written} == {"fig37-dsb2018.png", "fig37-dsb2018-lines.png"}
+    assert {path.name for path in written} == {"fig37-usiigaci.png", "fig37-usiigaci-lines.png"}
     assert all(path.stat().st_size > 5000 for path in written)
 
 
@@ -226,8 +226,9 @@ def test_lines_lie_in_the_plane_and_cross_at_the_network(scripts, data, monkeypa
     network = build_net(info.architecture).eval().requires_grad_(False)
     model = SimpleNamespace(net=network, info=info, device=torch.device("cpu"))
     monkeypatch.setattr(script.measures, "network", lambda *_: model)
-    study = SimpleNamespace(data_set=lambda _: data)
-    line, plane = (script.measure(study, "made up", kind, "J3", 0, 3) for kind in ("line", "plane"))
+    protocol = {"landscape": {"line": 3, "plane": 3, "extent": 1.0}}
+    study = SimpleNamespace(data_set=lambda _: data, protocol=protocol)
+    line, plane = (script.measure(study, "made up", kind, "J3", 0) for kind in ("line", "plane"))
     images, target, weights = script.batch(data, settings)
     for loss, its in settings.items():
         weight = {"weight": weights[loss]} if loss in weights else {}
