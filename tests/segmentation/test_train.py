@@ -332,6 +332,20 @@ def test_snapshots_are_the_weights_of_their_step_and_change_nothing(tmp_path, an
     assert segment(annotated[0].image, model=tmp_path / "snapped" / "snapshot-3.safetensors").labels.shape == (72, 80)
 
 
+def test_a_run_goes_on_from_its_last_snapshot(tmp_path, annotated, quick):
+    settings = replace(quick, snapshot_every=1, validate_every=4)
+
+    def killed(progress):
+        if progress.step == 3:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(tmp_path / "killed", annotated, settings, report=killed)
+    seen = []
+    run(tmp_path / "killed", annotated, settings, resume=True, report=lambda progress: seen.append(progress.step))
+    assert seen == [3, 4]
+
+
 def test_a_resumed_run_writes_the_same_snapshots(tmp_path, annotated, quick):
     run(tmp_path / "whole", annotated, replace(quick, snapshot_every=1))
     run(tmp_path / "cut", annotated, quick, report=lambda progress: progress.step < 2)

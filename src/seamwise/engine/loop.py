@@ -187,10 +187,11 @@ def _keep(
         if state.is_best(progress):
             _save(output / "model.safetensors", averaged, task.info, progress, settings)
         state.history[-1] = progress
-    if settings.snapshot_every and progress.step % settings.snapshot_every == 0:
+    snapped = settings.snapshot_every > 0 and progress.step % settings.snapshot_every == 0
+    if snapped:
         _save(output / f"snapshot-{progress.step}.safetensors", averaged, task.info, progress, settings)
     stop = report(progress) is False
-    if validated or stop:
+    if validated or snapped or stop:
         state.save(output / "checkpoint.pt", task.info.training)
         write_log(output / "log.csv", state.history)
         plot_curve(output / "curve.png", state.history)

@@ -32,8 +32,8 @@ class RunSettings:
         Steps between validations; each one writes the log, the curve, the checkpoint, and the model if it is the
         best so far.
     snapshot_every : int
-        Steps between snapshots ``snapshot-<step>.safetensors``, each a model file; 0 writes none. Does not change
-        the result.
+        Steps between snapshots ``snapshot-<step>.safetensors``, each a model file, and with each a checkpoint to go
+        on from; 0 writes none. Does not change the result.
     stored_as : {"float32", "float16"}
         Numbers of the model file. In float16 it has half the size, and weights are rounded to 11 bits; a network
         that computes in bfloat16 keeps 8 of them.
