@@ -342,6 +342,99 @@ def replace_watershed(scripts, found):
     return scripts.evidence.Units({key: {**unit, "WT": unit["MAP"]} for key, unit in found.content.items()})
 
 
+def counts(quality):
+    ones = [1] * len(quality)
+    return {"n_true": ones, "n_pred": ones, "tp": ones, "iou": list(quality), "ap": list(quality)}
+
+
+def claims_of(script, found):
+    return {claim.text: claim.verdict for claim in script.claims(found)}
+
+
+def test_tables_4_and_5_judge_decoders_and_losses_and_print_thresholds_in_the_thesis_order(scripts):
+    quality = np.linspace(0.3, 0.6, 8)
+    rules = {
+        "w3": {"MAP": quality, "TH": quality + 0.3, "WT": quality - 0.1},
+        "bwm": {"MAP": quality - 0.1, "TH": quality + 0.3, "WT": quality},
+    }
+    content = {
+        f"{loss}/0": {"pairs": {"TH": [0.1, 0.9], "WT": [0.4, 0.8]}, **{rule: counts(q) for rule, q in of_rule.items()}}
+        for loss, of_rule in rules.items()
+    }
+    found = scripts.evidence.Units(content)
+    said = claims_of(scripts.table4_5, found)
+    assert said["TH is better than arg max for W³"] == "holds"
+    assert said["WT is better than arg max for W³"] == "does not hold"
+    assert said["W³ > BWM by MAP"] == "holds"
+    assert said["W³ > BWM by TH"] == "not told apart"
+    assert said["W³ > BWM by WT"] == "does not hold"
+    assert said["COMB is the best by TH: > BWM"] == "not measured"
+    # found as (touching, cell) and (background, cell), printed as γ1 (cell), γ2 (touching), τ0, τ1
+    assert "| W³ | 0.90 | 0.10 | 0.40 | 0.80 |" in scripts.table4_5.thresholds(found)
+
+
+def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(scripts):
+    rng = np.random.default_rng(0)
+    f1 = rng.uniform(0.2, 0.4, (8, 7))
+    wide = {"saw": 0.3, "dwm": 0.2, "unet": 0.1, "unet2": 0.0, "fl": 0.05}
+    content = {}
+    for loss, more in wide.items():
+        near = {"f1": f1 + more, **counts(f1[:, 0]), "tp": f1[:, 0] + more}
+        parts = {**{f"{field}X": near for field in scripts.fig15.FIELDS}, "4.0X": {**near, "f1": f1 - more}}
+        content[f"{loss}/0"] = {"training": near, **parts}
+    found = scripts.evidence.Units(content)
+    said = claims_of(scripts.table2_3, found)
+    assert said["SAW > DWM, contours at radius 2"] == said["UNET3 > UNET2, cells"] == "holds"
+    assert said["UNET2 > FL, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
+    said = claims_of(scripts.fig15, found)
+    assert said["2X: SAW or DWM (here SAW) > the others (here UNET3)"] == "holds"
+    assert said["4X: SAW or DWM (here DWM) > the others (here UNET2)"] == "does not hold"
+    assert said["2X: FL is poor: the worst of the others (here UNET2) > FL"] == "does not hold"
+
+
+def test_detection_is_pooled(scripts):
+    part = {"n_true": [8, 2], "n_pred": [4, 4], "tp": [4, 1], "iou": [3.0, 0.6], "ap": [0, 0]}
+    found = scripts.evidence.Units({"saw/0": {"1.0X": part}})
+    assert "| SAW | **0.625** | **0.500** | **0.556** |" in scripts.table2_3.detection_table(found, "testing")
+
+
+def test_table_7_judges_each_data_set_and_what_was_never_seen(scripts, tmp_path):
+    quality = np.linspace(0.3, 0.6, 8)
+
+    def write(name, content):
+        (tmp_path / name).write_text(json.dumps({"units": content}))
+
+    own = {"j3/0": {"MAP": counts(quality)}, "j4/0": {"MAP": counts(quality - 0.1), "MAP+gap": counts(quality + 0.1)}}
+    write("instances-cells.json", own)
+    seen = {
+        f"dsb2018/{loss}/0": {"scale": 2.0, "as it is": counts(quality), "rescaled": counts(quality + more)}
+        for loss, more in (("j3", 0.0), ("j4", 0.2))
+    }
+    write("zero_shot-cells.json", seen)
+    said = {claim.text: claim.verdict for claim in scripts.table7.claims(tmp_path)}
+    assert said == {
+        "J4 > J3 on cells": "does not hold",
+        "J4 > J3 on cells, gap as background": "holds",
+        "J4 > J3, zero-shot, cells → dsb2018, rescaled": "holds",
+    }
+    assert "| J4, cells → dsb2018 | 0.450 | 0.650 | 2.0 |" in scripts.table7.foreign_table(tmp_path)
+
+
+def test_each_variant_differs_from_the_protocol_in_one_thing(scripts, study):
+    data = study.data_set("cells")
+    made = {name: scripts.variants.variant(name, data, 0) for name in scripts.variants.VARIANTS}
+    assert {name: dict(variant.changes) for name, variant in made.items()} == {
+        "frequency": {"weights": {"normalization": "frequency"}},
+        "lam0.5": {"lam": 0.5},
+        "thin": {"touching_radius": 1, "gap_radius": 3.0},
+        "longer": {"steps": 6, "validate_every": 6, "snapshot_every": 0},
+        "few": {},
+    }
+    assert len(made["few"].training) == 2
+    with pytest.raises(ValueError, match="not 'thick'"):
+        scripts.variants.variant("thick", data, 0)
+
+
 def test_printed_numbers_are_those_of_the_thesis(scripts):
     assert scripts.table6.PRINTED["J4", "MAP"] == (0.9334, 0.9353, 0.8689, 0.8132)
     assert scripts.table4_5.PRINTED["W³"][-1] == 0.7896
