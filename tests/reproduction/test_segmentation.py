@@ -386,6 +386,7 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
     said = claims_of(scripts.table2_3, found)
     assert said["SAW > DWM, contours at radius 2"] == said["UNET3 > UNET2, cells"] == "holds"
     assert said["UNET2 > FL, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
+    assert scripts.fig15.claims(found)[0].numbers.startswith(f"F1 at radius 3 {f1[:, 2].mean() + 0.3:.3f} against")
     said = claims_of(scripts.fig15, found)
     assert said["2X: SAW or DWM (here SAW) > the others (here UNET3)"] == "holds"
     assert said["4X: SAW or DWM (here DWM) > the others (here UNET2)"] == "does not hold"
