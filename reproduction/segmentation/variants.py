@@ -21,7 +21,7 @@ SETS = ("dsb2018", "usiigaci")
 DESCRIBED = read_protocol()["variants"]
 
 VARIANTS: dict[str, tuple[str, tuple[SystemName, ...]]] = {  # what the report says, and the losses
-    "frequency": ("b = |Ω| / n", ("unet", "w3")),
+    "frequency": ("b = N / n", ("unet", "w3")),
     "lam0.5": (f"λ = {DESCRIBED['lam']}", ("j3", "j4")),
     "thin": (
         "radii " + " and ".join(f"{radius:g}" for radius in DESCRIBED["radii"]),
