@@ -346,10 +346,9 @@ def main() -> None:
     study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
-            kept = study.kept("landscape", name)
             for centre, kind in product(CENTRES, KINDS):
                 job = partial(measure, study, name, kind, centre, seed)
-                kept.get(f"{kind}/{centre}/{seed}", job, machine=study.machine)
+                study.measured("landscape", name, f"{kind}/{centre}/{seed}", job)
     print("\n" + words(collected(study.results, tuple(given.sets))))
 
 

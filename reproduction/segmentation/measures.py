@@ -41,9 +41,8 @@ def network(study: Study, name: str, loss: str, seed: int, variant: Variant = PL
 
 def instances(study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN) -> dict[str, Any]:
     """Scores of the test images by each decoder, measured if they are not there."""
-    kept = study.kept(variant.kind, name)
     key = "/".join(part for part in (variant.name, loss, str(seed)) if part)
-    return kept.get(key, partial(_instances, study, name, loss, seed, variant), machine=study.machine)
+    return study.measured(variant.kind, name, key, partial(_instances, study, name, loss, seed, variant))
 
 
 def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) -> dict[str, Any]:
@@ -75,9 +74,7 @@ def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
 def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """How many of the test images' touching cells, those with a pixel of that class, each decoder finds at IoU 0.5."""
     unit = instances(study, name, loss, seed)
-    return study.kept("touching", name).get(
-        f"{loss}/{seed}", partial(_touching, study, name, loss, seed, unit), machine=study.machine
-    )
+    return study.measured("touching", name, f"{loss}/{seed}", partial(_touching, study, name, loss, seed, unit))
 
 
 def _touching(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,9 +104,7 @@ def is_found(labels: Labels, found: Labels) -> NDArray[np.bool_]:
 def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Contour F1 by radius and detection of thresholded maps: some training images, and the test at each field."""
     unit = instances(study, name, loss, seed)
-    return study.kept("contours", name).get(
-        f"{loss}/{seed}", partial(_contours, study, name, loss, seed, unit), machine=study.machine
-    )
+    return study.measured("contours", name, f"{loss}/{seed}", partial(_contours, study, name, loss, seed, unit))
 
 
 def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,9 +130,7 @@ def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, 
 def training_curve(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Loss at each tenth step; PQ by each decoder and the mean recall of the classes at each snapshot (validation)."""
     unit = instances(study, name, loss, seed)
-    return study.kept("curve", name).get(
-        f"{loss}/{seed}", partial(_training_curve, study, name, loss, seed, unit), machine=study.machine
-    )
+    return study.measured("curve", name, f"{loss}/{seed}", partial(_training_curve, study, name, loss, seed, unit))
 
 
 def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,9 +156,7 @@ def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping
 
 def confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Pixels of the test images by true class (rows) and by arg max (columns)."""
-    return study.kept("confusion", name).get(
-        f"{loss}/{seed}", partial(_confusion, study, name, loss, seed), machine=study.machine
-    )
+    return study.measured("confusion", name, f"{loss}/{seed}", partial(_confusion, study, name, loss, seed))
 
 
 def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
@@ -183,8 +174,8 @@ def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
 
 def zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
     """Scores by arg max on another data set: as it is, and with its cells as large as those the network knows."""
-    return study.kept("zero_shot", name).get(
-        f"{other}/{loss}/{seed}", partial(_zero_shot, study, name, loss, seed, other), machine=study.machine
+    return study.measured(
+        "zero_shot", name, f"{other}/{loss}/{seed}", partial(_zero_shot, study, name, loss, seed, other)
     )
 
 

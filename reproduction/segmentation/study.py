@@ -220,6 +220,10 @@ class Study:
         """Results of one kind on one data set."""
         return Results(self.results / f"{kind}-{name}.json", made_by(self.protocol, kind, name))
 
+    def measured(self, kind: str, name: str, key: str, measure: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """What was measured under a key; if nothing was, measure and keep it."""
+        return self.kept(kind, name).get(key, measure, machine=self.machine)
+
     def network(self, name: str, loss: SystemName, seed: int, variant: Variant = PLAIN) -> Path:
         """Train a network, unless it is there; first weights and crops are those of all others of its seed.
 

@@ -129,11 +129,10 @@ def main() -> None:
     study, given = Study.from_command(__doc__, sets=SETS)
     for seed in given.seeds:
         for name in given.sets:
-            kept = study.kept("weak", name)
             for condition in CONDITIONS:
                 for loss in LOSSES:
                     job = partial(measure, study, name, condition, loss, seed)
-                    kept.get(f"{condition}/{loss}/{seed}", job, machine=study.machine)
+                    study.measured("weak", name, f"{condition}/{loss}/{seed}", job)
 
 
 if __name__ == "__main__":

@@ -283,6 +283,12 @@ def test_p_values_are_corrected_after_holm(scripts):
     assert [each.verdict for each in found] == ["not told apart", "holds", "does not hold", "not told apart"]
 
 
+def test_each_family_of_claims_is_corrected_by_itself(scripts):
+    claims = [scripts.evidence.Claim(f"{i}", "holds", "", 0.03) for i in range(2)]
+    assert scripts.evidence.verdicts(claims).count("**not told apart**") == 2
+    assert scripts.evidence.verdicts(claims[:1], claims[1:]).count("**holds**") == 2
+
+
 def test_means_are_over_images_and_the_spread_is_over_seeds(scripts):
     ones = [1, 1]
     content = {
@@ -362,7 +368,7 @@ def test_tables_4_and_5_judge_decoders_and_losses_and_print_thresholds_in_the_th
         for loss, of_rule in rules.items()
     }
     found = scripts.evidence.Units(content)
-    said = claims_of(scripts.table4_5, found)
+    said = {claim.text: claim.verdict for family in scripts.table4_5.claims(found) for claim in family}
     assert said["TH is better than arg max for W³"] == "holds"
     assert said["WT is better than arg max for W³"] == "does not hold"
     assert said["W³ > BWM by MAP"] == "holds"
