@@ -1,6 +1,6 @@
 """From measurements to statements: means over images and seeds, paired tests, and what they say to a claim."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from seamwise.io.jsonfile import read_json
 
 LEVEL = 0.05
 FEWEST = 6  # images for a test: of five even Wilcoxon's smallest p is above the level
+RADII = (1, 2, 3, 4, 5, 6, 7)  # of contours, in pixels
+
+CONTOURS = tuple(f"F1@{radius}" for radius in RADII)
 
 Unit = Mapping[str, Any]
-Scores = Mapping[str, Sequence[float]]
+Scores = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
             return iou / np.maximum((true + predicted) / 2, 0.5)
         case "AP":
             return np.array(scores["ap"])
-    raise ValueError(f"metric must be P05, recall, RQ, SQ, PQ or AP, not {metric!r}")
+        case _ if metric in CONTOURS:
+            return np.array(scores["f1"], float)[:, CONTOURS.index(metric)]
+    raise ValueError(f"metric must be P05, recall, RQ, SQ, PQ, AP or one of {', '.join(CONTOURS)}, not {metric!r}")
 
 
 def pooled(scores: Scores, metric: str) -> float:
@@ -173,6 +178,36 @@ def rows(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|", *body]) + "\n"
 
 
+def beside_the_thesis(
+    head: Sequence[str], ours: Mapping[str, Sequence[str]], printed: Mapping[str, Sequence[float]], digits: int = 3
+) -> str:
+    """A Markdown table with our line of each system, and below it the thesis'."""
+    lines: list[Sequence[str]] = []
+    for name, cells in ours.items():
+        lines += [[name, *cells], ["thesis", *(f"{value:.{digits}f}" for value in printed[name])]]
+    return rows(head, lines)
+
+
+def of_sets(
+    results: Path,
+    kind: str,
+    sets: Iterable[str],
+    part: Callable[[str, Units], Iterable[str]],
+    *,
+    needs: Iterable[str] = (),
+) -> str:
+    """What `part` makes of the measurements on each data set, below its name.
+
+    Left out is a data set without any, or without those of a loss in `needs`.
+    """
+    made: list[str] = []
+    for name in sets:
+        units = Units.read(results, kind, name)
+        if units.content and all(units.of(loss) for loss in needs):
+            made += [f"**{name}**", *part(name, units)]
+    return "\n\n".join(text for text in made if text)
+
+
 def verdicts(*families: Sequence[Claim]) -> str:
     """A Markdown table of claims, their p corrected for the number of tests of each family.
 
@@ -183,6 +218,11 @@ def verdicts(*families: Sequence[Claim]) -> str:
         p_value = "" if claim.p_value is None else p_text(claim.p_value)
         lines.append(f"| {claim.text} | **{claim.verdict}** | {claim.numbers} | {p_value} |")
     return "\n".join(lines) + "\n"
+
+
+def bold_columns(names: Iterable[str], columns: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """The cells of each system, the highest of each column marked."""
+    return dict(zip(names, zip(*map(in_bold, columns), strict=True), strict=True))
 
 
 def in_bold(cells: Sequence[str]) -> list[str]:

@@ -5,17 +5,18 @@ python reproduction/segmentation/table2_3.py ../shared/data
 The test images with 1, 1.1, 2 and 4 times the field of view, that is with that many times fewer pixels along each axis.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from evidence import Claim, Units, judged, verdicts
-from measures import RADII
+from evidence import CONTOURS, RADII, Claim, Units, of_sets, verdicts
 from study import read_protocol
-from table2_3 import SETS, SYSTEMS, contour_f1
+from table2_3 import SETS, SYSTEMS
 
 FIELDS = read_protocol()["contours"]["fields"]
-RADIUS = 3  # that the claims are judged at
+F1 = "F1@3"  # that the claims are judged by
 PROPOSED, OTHERS = ("SAW", "DWM"), ("UNET2", "UNET3", "FL")
 
 
@@ -25,7 +26,8 @@ def draw(units: Units, path: Path) -> None:
     panels = figure.subplots(1, len(FIELDS), sharey=True)
     for panel, field in zip(panels, FIELDS, strict=True):
         for name, loss in SYSTEMS.items():
-            panel.plot(RADII, contour_f1(units, loss, f"{field}X").mean(axis=0), "o-", ms=3, label=name)
+            means = [np.mean(units.means(loss, f"{field}X", metric=f1)) for f1 in CONTOURS]
+            panel.plot(RADII, means, "o-", ms=3, label=name)
         panel.set(title=f"{field:g}X", xlabel="radius in pixels", ylim=(0, 1))
     panels[0].set_ylabel("F1 of contours")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
@@ -34,31 +36,28 @@ def draw(units: Units, path: Path) -> None:
 
 def claims(units: Units) -> list[Claim]:
     """The better of SAW and DWM beside the best of the others in each field; and what becomes of FL in a wide one."""
-    at = {
-        (field, name): contour_f1(units, loss, f"{field}X")[:, RADII.index(RADIUS)]
-        for field in FIELDS
-        for name, loss in SYSTEMS.items()
-    }
     made = []
     for field in FIELDS:
-        mean = {name: at[field, name].mean() for name in SYSTEMS}
+        mean = {name: np.mean(units.means(loss, f"{field}X", metric=F1)) for name, loss in SYSTEMS.items()}
         first, second = (max(names, key=mean.__getitem__) for names in (PROPOSED, OTHERS))
-        text = f"{field:g}X: SAW or DWM (here {first}) > the others (here {second})"
-        made.append(judged(text, at[field, first], at[field, second], metric=f"F1 at radius {RADIUS}"))
+        made.append(beside(units, field, first, second, f"SAW or DWM (here {first}) > the others (here {second})"))
     for field in FIELDS[2:]:
-        mean = {name: at[field, name].mean() for name in SYSTEMS if name != "FL"}
+        mean = {n: np.mean(units.means(loss, f"{field}X", metric=F1)) for n, loss in SYSTEMS.items() if n != "FL"}
         other = min(mean, key=mean.__getitem__)
-        text = f"{field:g}X: FL is poor: the worst of the others (here {other}) > FL"
-        made.append(judged(text, at[field, other], at[field, "FL"], metric=f"F1 at radius {RADIUS}"))
+        made.append(beside(units, field, other, "FL", f"FL is poor: the worst of the others (here {other}) > FL"))
     return made
+
+
+def beside(units: Units, field: float, first: str, second: str, text: str) -> Claim:
+    """Judge two systems in one field of view."""
+    return units.above(f"{field:g}X: {text}", *((SYSTEMS[name], f"{field}X") for name in (first, second)), metric=F1)
 
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    parts = []
-    for name in SETS:
-        units = Units.read(results, "contours", name)
-        if all(units.of(loss) for loss in SYSTEMS.values()):
-            draw(units, pictures / f"fig15-{name}.png")
-            parts += [f"**{name}**", f"![F1 by field of view](images/fig15-{name}.png)", verdicts(claims(units))]
-    return "\n\n".join(parts)
+
+    def part(name: str, units: Units) -> Iterable[str]:
+        draw(units, pictures / f"fig15-{name}.png")
+        return f"![F1 by field of view](images/fig15-{name}.png)", verdicts(claims(units))
+
+    return of_sets(results, "contours", SETS, part, needs=SYSTEMS.values())

@@ -5,6 +5,8 @@ python reproduction/segmentation/fig16_26.py ../shared/data [--sets usiigaci] [-
 Six snapshots of each training, on validation images; TH and WT with the pair of thresholds that is best at the end.
 """
 
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from matplotlib.figure import Figure
 import measures
 import table2_3
 import table4_5
-from evidence import Claim, Units, decided, verdicts
+from evidence import Claim, Units, decided, of_sets, verdicts
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
@@ -93,22 +95,19 @@ def claims(units: Units) -> list[Claim]:
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    parts = []
-    for name in SETS:
-        units = Units.read(results, "curve", name)
-        if all(units.of(loss) for loss in SYSTEMS.values()):
-            draw(units, pictures / f"fig16_26-{name}.png")
-            parts += [f"**{name}**", f"![curves of training](images/fig16_26-{name}.png)", verdicts(claims(units))]
-    return "\n\n".join(parts)
+
+    def part(name: str, units: Units) -> Iterable[str]:
+        draw(units, pictures / f"fig16_26-{name}.png")
+        return f"![curves of training](images/fig16_26-{name}.png)", verdicts(claims(units))
+
+    return of_sets(results, "curve", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
-            for loss in dict.fromkeys(SYSTEMS.values()):
-                measures.training_curve(study, name, loss, seed)
+    for seed, name, loss in product(given.seeds, given.sets, dict.fromkeys(SYSTEMS.values())):
+        measures.training_curve(study, name, loss, seed)
 
 
 if __name__ == "__main__":

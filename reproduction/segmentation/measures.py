@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evidence import score
+from evidence import RADII, score
 from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
 from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
@@ -23,7 +23,6 @@ from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.tune import tune, with_pair
 from study import PLAIN, DataSet, Study, Variant
 
-RADII = (1, 2, 3, 4, 5, 6, 7)
 COMBINED: tuple[SystemName, ...] = ("bwm", "unet", "w3")
 IOU = 0.5  # of a cell that is found
 

@@ -7,14 +7,23 @@ of cells at IoU 0.5, on some training images and on the test images. The same ru
 Figure 15 (fig15.py).
 """
 
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import pairwise, product
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 import measures
-from evidence import Claim, Units, in_bold, judged, pooled, rows, spread, verdicts
+from evidence import (
+    CONTOURS,
+    RADII,
+    Claim,
+    Units,
+    beside_the_thesis,
+    bold_columns,
+    of_sets,
+    pooled,
+    spread,
+    verdicts,
+)
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
@@ -53,74 +62,57 @@ PRINTED_DETECTION = {  # precision, recall, F1
         "SAW": (0.8113, 0.6713, 0.7347),
     },
 }
-FIRST = 1  # the thesis' radii begin at 2, ours at 1
 ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contours and by cells
 
 
-def contour_f1(units: Units, loss: str, part: str) -> NDArray[np.float64]:
-    """F1 (images, radii), the mean over the seeds."""
-    return np.mean([unit[part]["f1"] for unit in units.of(loss)], axis=0)
-
-
 def contour_table(units: Units, part: str) -> str:
-    """Table 2, ours, and below it the thesis' row."""
+    """Table 2, ours, and below it the thesis' row; its radii begin at 2, ours at 1."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    of_seeds = {
-        name: np.array([np.mean(unit[PARTS[part]]["f1"], axis=0)[FIRST:] for unit in units.of(loss)])
-        for name, loss in found.items()
-    }
-    columns = [in_bold([spread(list(values[:, r])) for values in of_seeds.values()]) for r in range(6)]
-    lines = []
-    for name, cells in zip(found, zip(*columns, strict=True), strict=True):
-        lines.append([name, *cells])
-        lines.append(["thesis", *(f"{value:.3f}" for value in PRINTED_F1[part][name])])
-    return rows([f"{part}, radius", *(str(radius) for radius in measures.RADII[FIRST:])], lines)
+    columns = [[units.cell(loss, PARTS[part], metric=f1) for loss in found.values()] for f1 in CONTOURS[1:]]
+    head = [f"{part}, radius", *(str(radius) for radius in RADII[1:])]
+    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_F1[part])
 
 
 def detection_table(units: Units, part: str) -> str:
     """Table 3, ours, and below it the thesis' row; pooled, as its F1 follows from its precision and recall."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     columns = [
-        in_bold([spread([pooled(unit[PARTS[part]], metric) for unit in units.of(loss)]) for loss in found.values()])
+        [spread([pooled(unit[PARTS[part]], metric) for unit in units.of(loss)]) for loss in found.values()]
         for metric in ("P05", "recall", "RQ")
     ]
-    lines = []
-    for name, cells in zip(found, zip(*columns, strict=True), strict=True):
-        lines.append([name, *cells])
-        lines.append(["thesis", *(f"{value:.3f}" for value in PRINTED_DETECTION[part][name])])
-    return rows([part, "precision", "recall", "F1"], lines)
+    head = [part, "precision", "recall", "F1"]
+    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_DETECTION[part])
 
 
 def claims(units: Units) -> list[Claim]:
     """The order of the systems on the test images, by contours at the radii 2 and 7, and by cells."""
-    made = []
-    for better, worse in pairwise(ORDER):
-        first, second = SYSTEMS[better], SYSTEMS[worse]
-        for radius in (2, 7):
-            a, b = (contour_f1(units, loss, PARTS["testing"])[:, radius - 1] for loss in (first, second))
-            made.append(judged(f"{better} > {worse}, contours at radius {radius}", a, b, metric="F1"))
-        made.append(units.above(f"{better} > {worse}, cells", (first, "1.0X"), (second, "1.0X"), metric="RQ"))
-    return made
+    return [
+        units.above(
+            f"{better} > {worse}, {words}",
+            *((SYSTEMS[name], PARTS["testing"]) for name in (better, worse)),
+            metric=metric,
+        )
+        for better, worse in pairwise(ORDER)
+        for words, metric in (("contours at radius 2", "F1@2"), ("contours at radius 7", "F1@7"), ("cells", "RQ"))
+    ]
+
+
+def part(name: str, units: Units) -> Iterable[str]:
+    """Tables and verdicts of a data set."""
+    tables = [make(units, images) for make in (contour_table, detection_table) for images in PARTS]
+    return *tables, verdicts(claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    parts = []
-    for name in SETS:
-        units = Units.read(results, "contours", name)
-        if all(units.of(loss) for loss in SYSTEMS.values()):
-            tables = [make(units, part) for make in (contour_table, detection_table) for part in PARTS]
-            parts += [f"**{name}**", *tables, verdicts(claims(units))]
-    return "\n\n".join(parts)
+    return of_sets(results, "contours", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
-            for loss in SYSTEMS.values():
-                measures.contours(study, name, loss, seed)
+    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+        measures.contours(study, name, loss, seed)
 
 
 if __name__ == "__main__":

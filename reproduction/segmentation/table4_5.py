@@ -7,11 +7,12 @@ images, scored on test images. COMB averages the probabilities of BWM, UNET and 
 out, since with it the thresholds of its Table 5 could not be reached (see nets.Average).
 """
 
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
 import measures
-from evidence import Claim, Units, in_bold, rows, spread, verdicts
+from evidence import Claim, Units, beside_the_thesis, bold_columns, of_sets, spread, verdicts
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
@@ -38,26 +39,21 @@ THRESHOLDS = {  # γ1, γ2, τ0, τ1
 def table(units: Units) -> str:
     """Ours, and below it the thesis' row."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    columns = [
-        in_bold([units.cell(loss, decoder, metric=metric) for loss in found.values()])
-        for decoder, metric in product(DECODERS, METRICS)
-    ]
-    lines = []
-    for name, cells in zip(found, zip(*columns, strict=True), strict=True):
-        lines.append([name, *cells])
-        lines.append(["thesis", *(f"{value:.3f}" for value in PRINTED[name])])
-    return rows(["", *(f"{decoder} {metric}" for decoder, metric in product(DECODERS, METRICS))], lines)
+    scored = list(product(DECODERS, METRICS))
+    columns = [[units.cell(loss, decoder, metric=metric) for loss in found.values()] for decoder, metric in scored]
+    head = ["", *(" ".join(which) for which in scored)]
+    return beside_the_thesis(head, bold_columns(found, columns), PRINTED)
 
 
 def thresholds(units: Units) -> str:
     """Table 5: the best pairs, ours and the thesis'."""
-    lines = []
+    ours = {}
     for name, loss in SYSTEMS.items():
         pairs = [(*unit["pairs"]["TH"][::-1], *unit["pairs"]["WT"]) for unit in units.of(loss)]
         if pairs:
-            lines.append([name, *(spread(column, 2) for column in zip(*pairs, strict=True))])
-            lines.append(["thesis", *(f"{value:.2f}" for value in THRESHOLDS[name])])
-    return rows(["", "TH γ1 (cell)", "TH γ2 (touching)", "WT τ0 (background)", "WT τ1 (cell)"], lines)
+            ours[name] = [spread(column, 2) for column in zip(*pairs, strict=True)]
+    head = ["", "TH γ1 (cell)", "TH γ2 (touching)", "WT τ0 (background)", "WT τ1 (cell)"]
+    return beside_the_thesis(head, ours, THRESHOLDS, digits=2)
 
 
 def claims(units: Units) -> tuple[list[Claim], ...]:
@@ -85,23 +81,21 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
     return helped, ahead, combined, adequate, poor
 
 
+def part(name: str, units: Units) -> Iterable[str]:
+    """Tables and verdicts of a data set."""
+    return table(units), thresholds(units), verdicts(*claims(units))
+
+
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    parts = []
-    for name in SETS:
-        units = Units.read(results, "instances", name)
-        if units.of("w3"):
-            parts += [f"**{name}**", table(units), thresholds(units), verdicts(*claims(units))]
-    return "\n\n".join(parts)
+    return of_sets(results, "instances", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
-            for loss in SYSTEMS.values():
-                measures.instances(study, name, loss, seed)
+    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+        measures.instances(study, name, loss, seed)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ AP is the mean over IoU 0.5, 0.55, …, 0.95. Friedman's test and a picture of N
 Cells that touch are also counted by themselves: most cells of a data set do not, and tell nothing of seams.
 """
 
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 
 import measures
-from evidence import FEWEST, Claim, Unit, Units, in_bold, p_text, rows, spread, verdicts
+from evidence import FEWEST, Claim, Unit, Units, in_bold, of_sets, p_text, rows, spread, verdicts
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from study import Study, command
 
@@ -94,23 +95,19 @@ def ranks(units: Units, picture: Path) -> str:
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    parts = []
-    for name in SETS:
-        units = Units.read(results, "instances", name)
-        if units.content:
-            drawn = ranks(units, pictures / f"table6-{name}.png")
-            apart = touching_table(Units.read(results, "touching", name))
-            parts += [f"**{name}**", table(units), apart, verdicts(claims(units)), drawn]
-    return "\n\n".join(part for part in parts if part)
+
+    def part(name: str, units: Units) -> Iterable[str]:
+        apart = touching_table(Units.read(results, "touching", name))
+        return table(units), apart, verdicts(claims(units)), ranks(units, pictures / f"table6-{name}.png")
+
+    return of_sets(results, "instances", SETS, part)
 
 
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
-            for loss in SYSTEMS.values():
-                measures.touching(study, name, loss, seed)
+    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+        measures.touching(study, name, loss, seed)
 
 
 if __name__ == "__main__":

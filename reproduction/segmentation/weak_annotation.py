@@ -8,6 +8,7 @@ thresholds were tuned on ten of the training images, as they are annotated: noth
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,9 @@ def section(results: Path, pictures: Path) -> str:
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
-            for condition in CONDITIONS:
-                for loss in LOSSES:
-                    job = partial(measure, study, name, condition, loss, seed)
-                    study.measured("weak", name, f"{condition}/{loss}/{seed}", job)
+    for seed, name, condition, loss in product(given.seeds, given.sets, CONDITIONS, LOSSES):
+        job = partial(measure, study, name, condition, loss, seed)
+        study.measured("weak", name, f"{condition}/{loss}/{seed}", job)
 
 
 if __name__ == "__main__":

@@ -392,11 +392,46 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
     said = claims_of(scripts.table2_3, found)
     assert said["SAW > DWM, contours at radius 2"] == said["UNET3 > UNET2, cells"] == "holds"
     assert said["UNET2 > FL, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
-    assert scripts.fig15.claims(found)[0].numbers.startswith(f"F1 at radius 3 {f1[:, 2].mean() + 0.3:.3f} against")
+    assert scripts.fig15.claims(found)[0].numbers.startswith(f"F1@3 {f1[:, 2].mean() + 0.3:.3f} against")
     said = claims_of(scripts.fig15, found)
     assert said["2X: SAW or DWM (here SAW) > the others (here UNET3)"] == "holds"
     assert said["4X: SAW or DWM (here DWM) > the others (here UNET2)"] == "does not hold"
     assert said["2X: FL is poor: the worst of the others (here UNET2) > FL"] == "does not hold"
+
+
+def test_figures_16_and_26_judge_the_course_of_training(scripts):
+    def unit(loss=(1.0,), *, recall=(0.5, 0.5), quality=(0.2, 0.2)):
+        rules = ({"recall": r, "MAP": q, "TH": q, "WT": 0.3} for r, q in zip(recall, quality, strict=True))
+        return {"loss": list(loss), "snapshots": [{"step": 100 * i, **rule} for i, rule in enumerate(rules)]}
+
+    content = {f"{loss}/0": unit() for loss in scripts.fig16_26.SYSTEMS.values()}
+    content["saw/0"] = unit(np.linspace(2, 1, 20), recall=(0.1, 0.9))
+    content["dwm/0"] = unit(recall=(0.1, 0.8))
+    content["fl/0"] = unit(recall=(0.9, 0.7))  # the first at the beginning only
+    content["unet2/0"] = unit(recall=(1.0, 1.0))  # knows two classes
+    content["w3/0"] = unit(quality=(0.1, 0.6))
+    content["lsmax/0"] = unit(quality=(0.45, 0.2))
+
+    def said():
+        found = claims_of(scripts.fig16_26, scripts.evidence.Units(content))
+        return ["not" not in verdict for verdict in found.values()]
+
+    assert said() == [True, True, True, True, False]  # the loss falls, accuracy, MAP, TH, and by WT all are alike
+    content["saw/0"] = unit(np.linspace(1, 2, 20), recall=(0.9, 0.6))
+    content["lsmax/0"] = unit(quality=(0.6, 0.2))
+    assert said() == [False, False, False, False, False]
+
+
+def test_below_the_name_of_each_data_set_is_what_was_measured(scripts, tmp_path):
+    def part(name, units):
+        return f"{name} has {len(units.content)}", ""
+
+    for name, losses in (("a", ["j4"]), ("b", ["j4", "w3"]), ("c", [])):
+        content = {f"{loss}/0": {} for loss in losses}
+        (tmp_path / f"contours-{name}.json").write_text(json.dumps({"units": content}))
+    made = scripts.evidence.of_sets
+    assert made(tmp_path, "contours", "abcd", part) == "**a**\n\na has 1\n\n**b**\n\nb has 2"
+    assert made(tmp_path, "contours", "abcd", part, needs=["w3"]) == "**b**\n\nb has 2"
 
 
 def test_detection_is_pooled(scripts):
