@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.jsonfile import read_json
-from study import HERE, PROTOCOL
+from study import HERE, PROTOCOL, command, fingerprint, made_by, read_protocol
 
 WORDS = HERE / "report.md"
 
@@ -28,6 +28,15 @@ def conditions(results: Path) -> str:
             seconds += unit["seconds"]
     lines = [f"- {name}: {len(dates)} measurements, {min(dates)} to {max(dates)}" for name, dates in machines.items()]
     return "\n".join([*lines, f"- together {seconds / 3600:.1f} hours"])
+
+
+def refuse_others(results: Path) -> None:
+    """Numbers of another protocol than the one that the page shows are no part of it."""
+    protocol = read_protocol()
+    for path in sorted(results.glob("*.json")):
+        kind, _, name = path.stem.partition("-")
+        if name in protocol["sets"] and read_json(path)["made_by"] != fingerprint(made_by(protocol, kind, name)):
+            raise ValueError(f"{path} was made by another protocol.toml: measure again (make reproduction)")
 
 
 def render(words: str, results: Path, pictures: Path) -> str:
@@ -51,6 +60,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("-o", "--output", type=Path, default=HERE.parent.parent / "docs")
     given = parser.parse_args()
+    refuse_others(given.results)
     pictures = given.output / "images"
     pictures.mkdir(parents=True, exist_ok=True)
     text = render(WORDS.read_text(encoding="utf-8"), given.results, pictures)
@@ -59,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -506,3 +507,15 @@ def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, t
     pictures = re.findall(r"images/([\w.-]+\.png)", text)
     assert {"fig15-cells.png", "fig16_26-cells.png"} <= set(pictures)
     assert all((tmp_path / picture).stat().st_size > 5000 for picture in pictures)
+
+
+def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path):
+    kept = tmp_path / "results"
+    shutil.copytree(scripts.study.HERE / "results", kept)
+    scripts.report.refuse_others(kept)
+    path = kept / "instances-cells.json"
+    made_by = json.loads(path.read_text())["made_by"]
+    path.with_stem("instances-cells-0123").write_text("{}")  # moved aside by a run
+    path.write_text(path.read_text().replace(made_by, "0123"))
+    with pytest.raises(ValueError, match=r"instances-cells\.json was made by another protocol\.toml"):
+        scripts.report.refuse_others(kept)
