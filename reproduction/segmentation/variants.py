@@ -5,6 +5,7 @@ And which classes each loss sees where: pixels of the test images by true class 
 python reproduction/segmentation/variants.py ../shared/data [--sets dsb2018] [--seeds 0] [--quick]
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import measures
 import table4_5
 import table6
-from evidence import Units, judged, rows
+from evidence import Claim, Units, judged, rows, verdicts
 from seamwise.segmentation.systems import CLASS_NAMES, SystemName
 from study import DataSet, Study, Variant, command, read_protocol
 
@@ -94,12 +95,24 @@ def confusion_table(units: Units) -> str:
     return rows(["", *head], lines) if lines else ""
 
 
+def claims(units: Units) -> list[Claim]:
+    """The thesis' order under arg max, with W³ balanced by N / n; `units` are those of Table 6 and of the variants."""
+    order = {"J4": "j4", "J3": "j3", "W³ with N / n": "frequency/w3", "BWM": "bwm"}
+    return [
+        units.above(f"{a} > {b} by arg max", (order[a], "MAP"), (order[b], "MAP"))
+        for a, b in pairwise(order)
+        if units.of(order[a]) and units.of(order[b])
+    ]
+
+
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
     parts = []
     for name in SETS:
-        changed = table(Units.read(results, "instances", name), Units.read(results, "variants", name))
-        made = [part for part in (confusion_table(Units.read(results, "confusion", name)), changed) if part]
+        plain, changed = (Units.read(results, kind, name) for kind in ("instances", "variants"))
+        seen = confusion_table(Units.read(results, "confusion", name))
+        order = claims(Units({**plain.content, **changed.content})) if changed.of("frequency/w3") else []
+        made = [part for part in (seen, table(plain, changed), verdicts(order) if order else "") if part]
         parts += [f"**{name}**", *made] if made else []
     return "\n\n".join(parts)
 

@@ -478,6 +478,17 @@ def test_each_variant_differs_from_the_protocol_in_one_thing(scripts, study):
         scripts.variants.variant("thick", data, 0)
 
 
+def test_the_order_with_the_other_balance_takes_only_w3_from_the_variants(scripts):
+    quality = np.linspace(0.3, 0.6, 8)
+    found = units(scripts, j4=quality + 0.3, j3=quality + 0.2, w3=quality, bwm=quality + 0.1)
+    found.content["frequency/w3/0"] = {"MAP": counts(quality + 0.15)}
+    assert claims_of(scripts.variants, found) == {
+        "J4 > J3 by arg max": "holds",
+        "J3 > W³ with N / n by arg max": "holds",
+        "W³ with N / n > BWM by arg max": "holds",
+    }
+
+
 def test_printed_numbers_are_those_of_the_thesis(scripts):
     assert scripts.table6.PRINTED["J4", "MAP"] == (0.9334, 0.9353, 0.8689, 0.8132)
     assert scripts.table4_5.PRINTED["W³"][-1] == 0.7896
