@@ -89,23 +89,27 @@ def answer(units: Units, rule: str) -> str:
 
 def draw(units: Units, path: Path) -> None:
     """PQ over how bad the annotation is: cells left out, outlines, number of images."""
-    groups = {
-        "cells left out": ["clean", "drop 25 %", "drop 50 %", "drop 75 %"],
-        "outlines off by 2 pixels": ["clean", "erode 2", "dilate 2", "shift 2"],
-        "annotated images": [*FEW, "clean"],
+    groups = {  # label by condition
+        "cells left out": {"clean": "none", **{f"drop {share} %": f"{share} %" for share in (25, 50, 75)}},
+        "outlines off by 2 pixels": {
+            "clean": "clean",
+            "erode 2": "eroded",
+            "dilate 2": "dilated",
+            "shift 2": "shifted",
+        },
+        "annotated images": {**{condition: f"{k}" for condition, k in FEW.items()}, "clean": "all"},
     }
     figure = Figure(figsize=(13, 7.6), layout="constrained")
     lines = figure.subplots(2, 3, sharey=True)
     for panels, rule in zip(lines, ("MAP", "WT"), strict=True):
         for panel, (title, group) in zip(panels, groups.items(), strict=True):
-            conditions = [condition for condition in group if condition in measured(units)]
+            conditions = {condition: label for condition, label in group.items() if condition in measured(units)}
             for loss in LOSSES:
                 runs = [units.means(f"{condition}/{loss}", rule, metric="PQ") for condition in conditions]
                 spreads = [np.std(each, ddof=1) if len(each) > 1 else 0 for each in runs]
                 style = {"marker": "o", "lw": 2.4 if loss in ("j3", "j4") else 1.4, "capsize": 2}
                 panel.errorbar(range(len(runs)), [np.mean(each) for each in runs], spreads, label=NAMES[loss], **style)
-            labels = ["all" if title == "annotated images" and c == "clean" else c for c in conditions]
-            panel.set_xticks(range(len(labels)), labels)
+            panel.set_xticks(range(len(runs)), conditions.values())
             panel.set(title=f"{title}, {'arg max' if rule == 'MAP' else 'watershed'}", ylim=(0, None))
             panel.grid(axis="y", lw=0.4)
         panels[0].set_ylabel("PQ against clean labels")
