@@ -31,12 +31,16 @@ def conditions(results: Path) -> str:
 
 
 def refuse_others(results: Path) -> None:
-    """Numbers of another protocol than the one that the page shows are no part of it."""
-    protocol = read_protocol()
-    for path in sorted(results.glob("*.json")):
+    """Numbers of another protocol than the one that the page shows are no part of it, nor is nothing."""
+    protocol, files = read_protocol(), sorted(results.glob("*.json"))
+    if not files:
+        raise FileNotFoundError(f"{results} holds no results (*.json): give the folder that a script's -o named")
+    for path in files:
         kind, _, name = path.stem.partition("-")
         if name in protocol["sets"] and read_json(path)["made_by"] != fingerprint(made_by(protocol, kind, name)):
-            raise ValueError(f"{path} was made by another protocol.toml: measure again (make reproduction)")
+            raise ValueError(
+                f"{path} was made by another protocol.toml, or by --quick: measure again (make reproduction)"
+            )
 
 
 def render(words: str, results: Path, pictures: Path) -> str:

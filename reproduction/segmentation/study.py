@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -175,15 +175,15 @@ class Study:
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
         parser.add_argument("--sets", nargs="+", default=list(sets), choices=trained_on)
-        parser.add_argument("--seeds", nargs="+", type=int, help="default: those of protocol.toml")
+        parser.add_argument("--seeds", nargs="+", type=counted, help="default: those of protocol.toml")
         parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks")
         parser.add_argument("-o", "--results", type=Path, default=HERE / "results", help="the numbers, as JSON")
-        parser.add_argument("--quick", action="store_true", help="two steps and a few images: does it run?")
+        parser.add_argument("--quick", action="store_true", help="two steps, a few images, into quick/: does it run?")
         parser.add_argument("--thesis-size", action="store_true", help="the thesis' network and optimizer, on a GPU")
         parser.add_argument("--device", default="auto")
         for flag, says in flags.items():
             parser.add_argument(flag, action="store_true", help=says)
-        parser.add_argument("--threads", type=int, help="of the CPU")
+        parser.add_argument("--threads", type=partial(counted, least=1), help="of the CPU")
         given = parser.parse_args()
         results, runs = given.results, given.runs
         for name in ("quick", "thesis_size"):
@@ -256,6 +256,14 @@ class Study:
         common = kept.get(key, lambda: asdict(found), machine=self.machine)
         if found != Conditions(common["start"], common["crops"]):
             raise RuntimeError(f"{run} {variant.name} on {data.name} does not begin like the others of its seed")
+
+
+def counted(text: str, least: int = 0) -> int:
+    """Read a whole number from a command line."""
+    number = int(text) if text.isdecimal() else -1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+    return number
 
 
 def read_protocol() -> dict[str, Any]:

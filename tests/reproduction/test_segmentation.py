@@ -159,6 +159,16 @@ def test_what_is_wrong_with_the_data_is_said_in_a_line(scripts, monkeypatch, tmp
     assert "lacks 17 images of the protocol, such as usi02" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "least"), [("--seeds", "-1", 0), ("--seeds", "x", 0), ("--threads", "0", 1)]
+)
+def test_numbers_of_the_command_line_are_whole_and_in_range(study, scripts, monkeypatch, capsys, option, text, least):
+    monkeypatch.setattr(sys, "argv", [*sys.argv, f"{option}={text}"])
+    with pytest.raises(SystemExit, match="2"):
+        scripts.study.Study.from_command("", sets=("cells",))
+    assert f"'{text}' is no whole number from {least} on" in capsys.readouterr().err
+
+
 def test_what_a_kind_depends_on_is_in_its_hash(scripts):
     study, protocol = scripts.study, scripts.study.read_protocol()
 
@@ -336,13 +346,18 @@ def test_the_highest_is_in_bold(scripts):
 def test_the_order_of_table_6_is_judged_step_by_step(scripts):
     quality = np.linspace(0.3, 0.6, 8)
     found = units(scripts, j4=quality + 0.3, j3=quality + 0.2, w3=quality, bwm=quality + 0.1, dsc=quality + 0.3)
-    said = {claim.text: claim.verdict for claim in scripts.table6.claims(replace_watershed(scripts, found))}
+    found.content["j4/0"]["MAP+gap"] = counts(quality + 0.4)
+    said = {c.text: c.verdict for claims in scripts.table6.claims(replace_watershed(scripts, found)) for c in claims}
     assert said["J4 > J3 by arg max"] == "holds"
     assert said["J3 > DSC by arg max"] == "does not hold"
     assert said["DSC > W³ by arg max"] == "holds"
     assert said["W³ > BWM by arg max"] == "does not hold"
     assert said["J3 by arg max > DSC by watershed"] == "does not hold"
     assert said["(not in the thesis) J3 > CE3 by arg max"] == "not measured"
+    assert said["(not in the thesis) J4, gap as background > J4"] == "holds"
+    assert said["(not in the thesis) J4, gap as background > DSC"] == "holds"
+    assert said["(not in the thesis) J4 > DSC by watershed"] == "not told apart"
+    assert "| J4, gap as background, MAP | 1.000 |" in scripts.table6.table(replace_watershed(scripts, found))
 
 
 def replace_watershed(scripts, found):
@@ -522,6 +537,8 @@ def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, t
 
 def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path):
     kept = tmp_path / "results"
+    with pytest.raises(FileNotFoundError, match=r"results holds no results \(\*\.json\): give the folder"):
+        scripts.report.refuse_others(kept)
     shutil.copytree(scripts.study.HERE / "results", kept)
     scripts.report.refuse_others(kept)
     path = kept / "instances-cells.json"

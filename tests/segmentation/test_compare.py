@@ -188,7 +188,18 @@ def test_two_losses_and_no_difference(done):
 def test_few_images_have_no_verdict(done):
     verdict = judge(made_up(done, {"ce3": [0.1] * 5, "j4": [0.9] * 5}))
     assert (verdict.best, verdict.p_value, verdict.alike) == ("j4", None, ("ce3",))
-    assert "Fewer than 6 images" in str(verdict)
+    assert "Fewer than 6 test images" in str(verdict)
+
+
+def test_a_loss_that_found_nothing_is_untrained_and_not_worse(done):
+    some = np.linspace(0.3, 0.5, 12)
+    verdict = judge(made_up(done, {"ce3": some, "j4": np.zeros(12)}))
+    assert str(verdict).startswith("Take ce3")
+    assert str(verdict).endswith("Found no cell: j4; train longer before you judge.")
+    assert judge(made_up(done, {"ce3": some, "j4": np.append(np.zeros(11), 0.1)})).idle == ()
+    for images in (5, 12):
+        nothing = judge(made_up(done, {"ce3": np.zeros(images), "j4": np.zeros(images)}))
+        assert str(nothing) == "No loss found a cell: train longer before you judge."
 
 
 def test_rows_are_means_with_the_deviation_of_seeds(done):

@@ -54,16 +54,25 @@ class Verdict:
         Losses that the test does not tell from it.
     p_value : float or None
         That all losses are alike; None without a test, of too few images.
+    idle : tuple of str
+        Losses that found no cell at all, such as those of a training that was too short.
     """
 
     best: str
     beaten: dict[str, float]
     alike: tuple[str, ...]
     p_value: float | None
+    idle: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.best in self.idle:
+            return "No loss found a cell: train longer before you judge."
+        caution = f" Found no cell: {', '.join(self.idle)}; train longer before you judge." if self.idle else ""
+        return self._told() + caution
+
+    def _told(self) -> str:
         if self.p_value is None:
-            return f"{self.best} has the highest PQ. Fewer than {FEWEST} images: no test can tell losses apart."
+            return f"{self.best} has the highest PQ. Fewer than {FEWEST} test images: no test can tell losses apart."
         if not self.beaten:
             return f"No difference was found (p = {self.p_value:.2g}); {self.best} has the highest PQ."
         beaten = ", ".join(f"{name} (p {_p(value)})" for name, value in self.beaten.items())
@@ -80,8 +89,9 @@ def judge(comparison: Comparison) -> Verdict:
     table, losses = comparison.table(), comparison.losses
     first = int(table.mean(axis=0).argmax())
     others = [name for i, name in enumerate(losses) if i != first]
+    idle = tuple(name for name, quality in zip(losses, table.max(axis=0), strict=True) if quality == 0)
     if len(table) < FEWEST:
-        return Verdict(losses[first], {}, tuple(others), None)
+        return Verdict(losses[first], {}, tuple(others), None, idle)
     if len(losses) == 2:
         difference = table[:, first] - table[:, 1 - first]
         p_value = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
@@ -90,7 +100,7 @@ def judge(comparison: Comparison) -> Verdict:
         p_value, p_values = friedman(table).p_value, nemenyi(table).p_values
     of_loss = dict(zip(losses, p_values[first], strict=True))
     told: dict[str, float] = {name: float(of_loss[name]) for name in others if max(p_value, of_loss[name]) < LEVEL}
-    return Verdict(losses[first], told, tuple(name for name in others if name not in told), p_value)
+    return Verdict(losses[first], told, tuple(name for name in others if name not in told), p_value, idle)
 
 
 def rows(comparison: Comparison) -> list[dict[str, str]]:
