@@ -393,7 +393,7 @@ def section(results: Path, pictures: Path) -> str:
     if not path.exists():
         return ""
     content = read_json(path)
-    shown = [f"![simulation](images/{picture.name})" for picture in draw(content, pictures)]
+    shown = [f"![simulation of {picture.stem}](images/{picture.name})" for picture in draw(content, pictures)]
     return "\n\n".join([*shown, words(content)])
 
 

@@ -227,9 +227,10 @@ def words(content: Content) -> str:
     """How steep each loss is, in Markdown, and what becomes of the thesis' claims."""
     lines = [
         "Figure 37: how much each loss rises when the filters of a trained network change by a share of their length "
-        "(0.1: by a tenth), the mean over both ways of two random directions; in brackets how many times the value at "
-        "the network that is, and the rise as a share of chance, the loss of a network that finds all classes equally "
-        "likely. The thesis prints surfaces without numbers, so flat is what rises less than a tenth of what J3 does.",
+        "(0.1: by a tenth), the mean over both ways of two random directions; in brackets the loss there as a "
+        "multiple of that at the network, and the rise as a share of chance, the loss of a network that finds all classes equally "
+        "likely. The thesis prints surfaces without numbers, so flat is what rises less than a tenth of what J3 does. "
+        "In the verdicts *a to b* is the rise of the first beside that of the second.",
         "",
     ]
     for name, units in content.items():
@@ -295,7 +296,7 @@ def lines_figure(units: Units) -> Figure:
                     panel.plot(unit["line"]["coordinates"], values, style, color=COLOURS[loss], lw=1.6, label=label)
             panel.axvline(0, color="0.8", lw=0.8, zorder=0)
         column[0].set(title=f"around the network trained with {centre}", ylim=(0, 2 * chance(unit, "J3")))
-        column[1].set(xlabel="step, in lengths of each filter", yscale="log")
+        column[1].set(xlabel="step, in lengths of each filter", yscale="log", xticks=(-1, -0.5, 0, 0.5, 1))
         column[1].axhline(1, color="0.8", lw=0.8, zorder=0)
     panels[0, 0].set_ylabel("loss as it is")
     panels[1, 0].set_ylabel("loss in units of chance")
@@ -337,7 +338,7 @@ def section(results: Path, pictures: Path) -> str:
     content = collected(results)
     if not content:
         return ""
-    shown = [f"![landscapes](images/{path.name})" for path in draw(content, pictures)]
+    shown = [f"![losses around trained networks, {path.stem}](images/{path.name})" for path in draw(content, pictures)]
     return "\n\n".join([*shown, words(content)])
 
 
