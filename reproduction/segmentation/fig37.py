@@ -228,9 +228,9 @@ def words(content: Content) -> str:
     lines = [
         "Figure 37: how much each loss rises when the filters of a trained network change by a share of their length "
         "(0.1: by a tenth), the mean over both ways of two random directions; in brackets the loss there as a "
-        "multiple of that at the network, and the rise as a share of chance, the loss of a network that finds all classes equally "
-        "likely. The thesis prints surfaces without numbers, so flat is what rises less than a tenth of what J3 does. "
-        "In the verdicts *a to b* is the rise of the first beside that of the second.",
+        "multiple of that at the network, and the rise as a share of chance, the loss of a network that finds all "
+        "classes equally likely. The thesis prints surfaces without numbers, so flat is what rises less than a tenth "
+        "of what J3 does. In the verdicts *a to b* is the rise of the first beside that of the second.",
         "",
     ]
     for name, units in content.items():

@@ -52,6 +52,16 @@ def test_classes_loss_and_map_of_every_system(name):
         torch.testing.assert_close(chosen.loss(logits, target, **options), loss(logits, target, **options))
 
 
+@pytest.mark.parametrize(("name", "pairs"), [("j3", 6), ("j4", 12)])
+def test_by_default_j_is_the_mean_over_the_pairs_of_classes(name, pairs):
+    chosen = system(name)
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, chosen.classes, 9, 8, generator=generator)
+    target = torch.randint(0, chosen.classes, (2, 9, 8), generator=generator)
+    mean = losses.youden(logits, target, lam=1.0) / pairs
+    torch.testing.assert_close(chosen.loss(logits, target), losses.cross_entropy(logits, target) + mean)
+
+
 def test_an_unknown_system_is_named():
     with pytest.raises(ValueError, match=r"loss must be one of unet2, .*, ce4, not 'w4'"):
         system("w4")

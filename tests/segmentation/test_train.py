@@ -225,7 +225,7 @@ def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
 
 def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, quick):
     run(tmp_path, annotated, quick)
-    with pytest.raises(ValueError, match=r"settings\.lam was 0\.5, is 0\.1"):
+    with pytest.raises(ValueError, match=r"settings\.lam was None, is 0\.1"):
         run(tmp_path, annotated, replace(quick, lam=0.1), resume=True)
     with pytest.raises(ValueError, match="images differ"):
         run(tmp_path, annotated[1:] + annotated[:1], quick, resume=True)

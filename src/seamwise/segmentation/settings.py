@@ -38,8 +38,9 @@ class TrainSettings(RunSettings):
     ----------
     loss : system name
         Classes, loss and weight map: see `segmentation.systems`.
-    lam : float
-        λ of the J term, for each pair of classes.
+    lam : float, optional
+        λ of the J term, for each ordered pair of classes; by default 1/(C(C − 1)), the mean over the pairs. The
+        authors' code has 0.5, which did worse in our study (`docs/segmentation-thesis.md`, "Why?").
     annotation : {"instances", "binary"}
         What the masks hold: a number for each cell, or black and white with lines of background between the cells.
     touching_radius, gap_radius
@@ -61,7 +62,7 @@ class TrainSettings(RunSettings):
     """
 
     loss: SystemName = "j4"
-    lam: Annotated[float, Field(ge=0)] = 0.5
+    lam: Annotated[float, Field(ge=0)] | None = None
     annotation: Annotation = "instances"
     touching_radius: Positive = 2
     gap_radius: Annotated[float, Field(ge=0)] = 7.0

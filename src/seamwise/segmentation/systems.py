@@ -121,12 +121,12 @@ def dsc() -> System:
     return System(3, cross_entropy_and_dice)
 
 
-def j3(lam: float = 0.5) -> System:
+def j3(lam: float = 1 / 6) -> System:
     """J3, thesis chapter 5: cross entropy plus Youden's J on three classes, `lam` for each pair of classes."""
     return System(3, partial(cross_entropy_and_youden, lam=lam))
 
 
-def j4(lam: float = 0.5) -> System:
+def j4(lam: float = 1 / 12) -> System:
     """J4, thesis chapter 5: cross entropy plus Youden's J on four classes, `lam` for each pair of classes."""
     return System(4, partial(cross_entropy_and_youden, lam=lam))
 
@@ -137,8 +137,8 @@ BUILDERS: Mapping[SystemName, Callable[..., System]] = {
 }
 
 
-def system(name: SystemName, *, lam: float = 0.5) -> System:
-    """Build a system by its name; `lam` is the weight of the J term in `j3` and `j4`.
+def system(name: SystemName, *, lam: float | None = None) -> System:
+    """Build a system by its name; `lam` is the weight of the J term in `j3` and `j4`, by default the mean over pairs.
 
     Raises
     ------
@@ -147,4 +147,4 @@ def system(name: SystemName, *, lam: float = 0.5) -> System:
     """
     if name not in BUILDERS:
         raise ValueError(f"loss must be one of {', '.join(BUILDERS)}, not {name!r}")
-    return BUILDERS[name](lam) if name in ("j3", "j4") else BUILDERS[name]()
+    return BUILDERS[name]() if lam is None or name not in ("j3", "j4") else BUILDERS[name](lam)
