@@ -115,7 +115,7 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
         case "AP":
             return np.array(scores["ap"])
         case _ if metric in CONTOURS:
-            return np.array(scores["f1"], float)[:, CONTOURS.index(metric)]
+            return np.array(dict(zip(CONTOURS, zip(*scores["f1"], strict=True), strict=True))[metric], float)
     raise ValueError(f"metric must be P05, recall, RQ, SQ, PQ, AP or one of {', '.join(CONTOURS)}, not {metric!r}")
 
 
@@ -188,7 +188,7 @@ def beside_the_thesis(
     return rows(head, lines)
 
 
-def of_sets(
+def per_data_set(
     results: Path,
     kind: str,
     sets: Iterable[str],

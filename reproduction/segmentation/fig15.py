@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from evidence import CONTOURS, RADII, Claim, Units, of_sets, verdicts
+from evidence import CONTOURS, RADII, Claim, Units, per_data_set, verdicts
 from study import read_protocol
 from table2_3 import SETS, SYSTEMS
 
@@ -26,8 +26,8 @@ def draw(units: Units, path: Path) -> None:
     panels = figure.subplots(1, len(FIELDS), sharey=True)
     for panel, field in zip(panels, FIELDS, strict=True):
         for name, loss in SYSTEMS.items():
-            means = [np.mean(units.means(loss, f"{field}X", metric=f1)) for f1 in CONTOURS]
-            panel.plot(RADII, means, "o-", ms=3, label=name)
+            f1 = [np.mean(units.means(loss, f"{field}X", metric=metric)) for metric in CONTOURS]
+            panel.plot(RADII, f1, "o-", ms=3, label=name)
         panel.set(title=f"{field:g}X", xlabel="radius in pixels", ylim=(0, 1))
     panels[0].set_ylabel("F1 of contours")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
@@ -38,17 +38,22 @@ def claims(units: Units) -> list[Claim]:
     """The better of SAW and DWM beside the best of the others in each field; and what becomes of FL in a wide one."""
     made = []
     for field in FIELDS:
-        mean = {name: np.mean(units.means(loss, f"{field}X", metric=F1)) for name, loss in SYSTEMS.items()}
+        mean = means(units, field)
         first, second = (max(names, key=mean.__getitem__) for names in (PROPOSED, OTHERS))
-        made.append(beside(units, field, first, second, f"SAW or DWM (here {first}) > the others (here {second})"))
+        made.append(claim_at(units, field, first, second, f"SAW or DWM (here {first}) > the others (here {second})"))
     for field in FIELDS[2:]:
-        mean = {n: np.mean(units.means(loss, f"{field}X", metric=F1)) for n, loss in SYSTEMS.items() if n != "FL"}
-        other = min(mean, key=mean.__getitem__)
-        made.append(beside(units, field, other, "FL", f"FL is poor: the worst of the others (here {other}) > FL"))
+        mean = means(units, field)
+        other = min((name for name in SYSTEMS if name != "FL"), key=mean.__getitem__)
+        made.append(claim_at(units, field, other, "FL", f"FL is poor: the worst of the others (here {other}) > FL"))
     return made
 
 
-def beside(units: Units, field: float, first: str, second: str, text: str) -> Claim:
+def means(units: Units, field: float) -> dict[str, float]:
+    """The score of each system in one field of view."""
+    return {name: float(np.mean(units.means(loss, f"{field}X", metric=F1))) for name, loss in SYSTEMS.items()}
+
+
+def claim_at(units: Units, field: float, first: str, second: str, text: str) -> Claim:
     """Judge two systems in one field of view."""
     return units.above(f"{field:g}X: {text}", *((SYSTEMS[name], f"{field}X") for name in (first, second)), metric=F1)
 
@@ -60,4 +65,4 @@ def section(results: Path, pictures: Path) -> str:
         draw(units, pictures / f"fig15-{name}.png")
         return f"![F1 by field of view](images/fig15-{name}.png)", verdicts(claims(units))
 
-    return of_sets(results, "contours", SETS, part, needs=SYSTEMS.values())
+    return per_data_set(results, "contours", SETS, part, needs=SYSTEMS.values())

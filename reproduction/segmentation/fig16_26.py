@@ -16,14 +16,13 @@ from matplotlib.figure import Figure
 import measures
 import table2_3
 import table4_5
-from evidence import Claim, Units, decided, of_sets, verdicts
+from evidence import Claim, Units, decided, per_data_set, verdicts
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {**table2_3.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}, "J4": "j4"}
 
 DECODERS = ("MAP", "TH", "WT")
-RATE = 10  # every so many steps a loss is kept
 
 
 def column(units: Units, loss: str, name: str) -> list[float]:
@@ -44,7 +43,7 @@ def draw(units: Units, path: Path) -> None:
     panels = figure.subplots(2, 3)
     (saw, accuracy, key), decoders = panels
     values = units.of("saw")[0]["loss"]
-    saw.plot(RATE * np.arange(len(values)), values, color="tab:red", lw=0.8)
+    saw.plot(measures.RATE * np.arange(len(values)), values, color="tab:red", lw=0.8)
     saw.set(title="A  SAW: loss (red) and balanced accuracy (blue)", xlabel="step", ylabel="loss")
     beside = saw.twinx()
     beside.plot(steps(units, "saw"), column(units, "saw", "recall"), "o-", color="tab:blue")
@@ -100,7 +99,7 @@ def section(results: Path, pictures: Path) -> str:
         draw(units, pictures / f"fig16_26-{name}.png")
         return f"![curves of training](images/fig16_26-{name}.png)", verdicts(claims(units))
 
-    return of_sets(results, "curve", SETS, part, needs=SYSTEMS.values())
+    return per_data_set(results, "curve", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:

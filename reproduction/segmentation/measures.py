@@ -23,6 +23,7 @@ from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.tune import tune, with_pair
 from study import PLAIN, DataSet, Study, Variant
 
+RATE = 10  # every so many steps a training's loss is kept
 COMBINED: tuple[SystemName, ...] = ("bwm", "unet", "w3")
 IOU = 0.5  # of a cell that is found
 
@@ -150,7 +151,7 @@ def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping
                 **{rule: round(float(score(q, "PQ").mean()), 4) for rule, q in quality.items()},
             }
         )
-    return {"loss": [round(progress.loss, 4) for progress in log][::10], "snapshots": lines}
+    return {"loss": [round(progress.loss, 4) for progress in log][::RATE], "snapshots": lines}
 
 
 def confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:

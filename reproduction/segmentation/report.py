@@ -12,16 +12,22 @@ from pathlib import Path
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.jsonfile import read_json
-from study import HERE, PROTOCOL, command, fingerprint, made_by, read_protocol
+from study import HERE, PROTOCOL, command, fingerprint, made_by, merged, read_protocol
 
 WORDS = HERE / "report.md"
+
+
+def kept(results: Path) -> list[Path]:
+    """The files of results, without those that a run with another protocol has moved aside."""
+    names = (*read_protocol()["sets"], "")
+    return [path for path in sorted(results.glob("*.json")) if path.stem.partition("-")[2] in names]
 
 
 def conditions(results: Path) -> str:
     """Machines, dates and hours of what was measured."""
     machines: dict[str, list[str]] = {}
     seconds = 0.0
-    for path in sorted(results.glob("*.json")):
+    for path in kept(results):
         content = read_json(path)
         for unit in content.get("units", {}).values():
             machines.setdefault(content["machines"][unit["machine"]], []).append(unit["date"])
@@ -31,16 +37,16 @@ def conditions(results: Path) -> str:
 
 
 def refuse_others(results: Path) -> None:
-    """Numbers of another protocol than the one that the page shows are no part of it, nor is nothing."""
-    protocol, files = read_protocol(), sorted(results.glob("*.json"))
-    if not files:
+    """Refuse a folder without results, or with those of another protocol than the one that the page shows."""
+    protocol = read_protocol()
+    if results.name in ("quick", "thesis_size"):
+        protocol = merged(protocol, protocol[results.name])
+    if not kept(results):
         raise FileNotFoundError(f"{results} holds no results (*.json): give the folder that a script's -o named")
-    for path in files:
+    for path in kept(results):
         kind, _, name = path.stem.partition("-")
-        if name in protocol["sets"] and read_json(path)["made_by"] != fingerprint(made_by(protocol, kind, name)):
-            raise ValueError(
-                f"{path} was made by another protocol.toml, or by --quick: measure again (make reproduction)"
-            )
+        if name and read_json(path)["made_by"] != fingerprint(made_by(protocol, kind, name)):
+            raise ValueError(f"{path} was made by another protocol.toml: measure again (make reproduction)")
 
 
 def render(words: str, results: Path, pictures: Path) -> str:

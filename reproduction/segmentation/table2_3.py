@@ -19,7 +19,7 @@ from evidence import (
     Units,
     beside_the_thesis,
     bold_columns,
-    of_sets,
+    per_data_set,
     pooled,
     spread,
     verdicts,
@@ -65,23 +65,23 @@ PRINTED_DETECTION = {  # precision, recall, F1
 ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contours and by cells
 
 
-def contour_table(units: Units, part: str) -> str:
+def contour_table(units: Units, images: str) -> str:
     """Table 2, ours, and below it the thesis' row; its radii begin at 2, ours at 1."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    columns = [[units.cell(loss, PARTS[part], metric=f1) for loss in found.values()] for f1 in CONTOURS[1:]]
-    head = [f"{part}, radius", *(str(radius) for radius in RADII[1:])]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_F1[part])
+    columns = [[units.cell(loss, PARTS[images], metric=f1) for loss in found.values()] for f1 in CONTOURS[1:]]
+    head = [f"{images}, radius", *(str(radius) for radius in RADII[1:])]
+    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_F1[images])
 
 
-def detection_table(units: Units, part: str) -> str:
+def detection_table(units: Units, images: str) -> str:
     """Table 3, ours, and below it the thesis' row; pooled, as its F1 follows from its precision and recall."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     columns = [
-        [spread([pooled(unit[PARTS[part]], metric) for unit in units.of(loss)]) for loss in found.values()]
+        [spread([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)]) for loss in found.values()]
         for metric in ("P05", "recall", "RQ")
     ]
-    head = [part, "precision", "recall", "F1"]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_DETECTION[part])
+    head = [images, "precision", "recall", "F1"]
+    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_DETECTION[images])
 
 
 def claims(units: Units) -> list[Claim]:
@@ -105,7 +105,7 @@ def part(name: str, units: Units) -> Iterable[str]:
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    return of_sets(results, "contours", SETS, part, needs=SYSTEMS.values())
+    return per_data_set(results, "contours", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:
@@ -113,6 +113,7 @@ def main() -> None:
     study, given = Study.from_command(__doc__, sets=SETS)
     for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
         measures.contours(study, name, loss, seed)
+        measures.touching(study, name, loss, seed)
 
 
 if __name__ == "__main__":

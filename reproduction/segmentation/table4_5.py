@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 
 import measures
-from evidence import Claim, Units, beside_the_thesis, bold_columns, of_sets, spread, verdicts
+from evidence import Claim, Units, beside_the_thesis, bold_columns, per_data_set, spread, verdicts
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
@@ -88,14 +88,14 @@ def part(name: str, units: Units) -> Iterable[str]:
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    return of_sets(results, "instances", SETS, part, needs=SYSTEMS.values())
+    return per_data_set(results, "instances", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:
     """Measure what is missing."""
     study, given = Study.from_command(__doc__, sets=SETS)
     for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
-        measures.instances(study, name, loss, seed)
+        measures.touching(study, name, loss, seed)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import measures
 from evidence import Claim, Units, rows, verdicts
 from study import Study, command
+from table6 import BACKGROUND
 
 SETS = ("usiigaci", "dsb2018", "cells", "cells3d")
 SYSTEMS = {"J3": "j3", "J4": "j4"}
@@ -37,7 +38,7 @@ def own_table(results: Path) -> str:
     lines = []
     for name in SETS:
         units = Units.read(results, "instances", name)
-        rule = {"J3": ("j3", "MAP"), "J4": ("j4", "MAP"), "J4, gap as background": ("j4", "MAP+gap")}
+        rule = {"J3": ("j3", "MAP"), "J4": ("j4", "MAP"), f"J4, {BACKGROUND}": ("j4", "MAP+gap")}
         lines += [
             [f"{system} on {name}", *(units.cell(*path, metric=metric) for metric in METRICS)]
             for system, path in rule.items()
@@ -62,27 +63,29 @@ def foreign_table(results: Path) -> str:
     return rows(["", "PQ as it is", "PQ rescaled", "by"], lines) if lines else ""
 
 
-def claims(results: Path) -> list[Claim]:
-    """J4 > J3 on each data set, and on each that was never seen."""
-    made = []
+def claims(results: Path) -> tuple[list[Claim], ...]:
+    """J4 > J3 on each data set, the same with the gap as background, and on each data set that was never seen."""
+    own: list[Claim] = []
+    background: list[Claim] = []
+    foreign: list[Claim] = []
     for name in SETS:
         units = Units.read(results, "instances", name)
         if units.of("j3") and units.of("j4"):
-            made.append(units.above(f"J4 > J3 on {name}", ("j4", "MAP"), ("j3", "MAP")))
-            gap = ("j4", "MAP+gap")
-            made.append(units.above(f"J4 > J3 on {name}, gap as background", gap, ("j3", "MAP")))
+            own.append(units.above(f"J4 > J3 on {name}", ("j4", "MAP"), ("j3", "MAP")))
+            text = f"(not in the thesis) J4 > J3 on {name}, {BACKGROUND}"
+            background.append(units.above(text, ("j4", "MAP+gap"), ("j3", "MAP")))
     for name in SETS:
         units = Units.read(results, "zero_shot", name)
         for other in others(name):
             if units.of(f"{other}/j4"):
                 text = f"J4 > J3, zero-shot, {name} → {other}, rescaled"
-                made.append(units.above(text, (f"{other}/j4", "rescaled"), (f"{other}/j3", "rescaled")))
-    return made
+                foreign.append(units.above(text, (f"{other}/j4", "rescaled"), (f"{other}/j3", "rescaled")))
+    return own, background, foreign
 
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    return "\n\n".join([own_table(results), foreign_table(results), verdicts(claims(results))])
+    return "\n\n".join([own_table(results), foreign_table(results), verdicts(*claims(results))])
 
 
 def main() -> None:

@@ -87,9 +87,7 @@ def confusion_table(units: Units) -> str:
             true, said, right = pixels.sum(axis=1), pixels.sum(axis=0), pixels.diagonal()
             line = [name]
             for k in range(3):
-                there = k < len(pixels)
-                line.append(f"{said[k] / true[k]:.2f}" if there else "")
-                line.append(f"{right[k] / true[k]:.2f}" if there else "")
+                line += [f"{said[k] / true[k]:.2f}", f"{right[k] / true[k]:.2f}"]
             lines.append(line)
     head = [f"{name}: {what}" for name in CLASS_NAMES[:3] for what in ("said / true", "recall")]
     return rows(["", *head], lines) if lines else ""

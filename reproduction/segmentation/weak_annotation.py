@@ -72,7 +72,7 @@ def table(units: Units, rule: str) -> str:
 
 
 def answer(units: Units, rule: str) -> str:
-    """For each condition the best loss, and those that a paired test does not tell from it."""
+    """For each condition the loss of the highest mean PQ, and those that a paired test does not tell from it."""
     lines = []
     for condition in measured(units):
         seeds = set.intersection(*(set(units.by_seed(f"{condition}/{loss}")) for loss in LOSSES))
@@ -81,7 +81,7 @@ def answer(units: Units, rule: str) -> str:
         alike = [
             NAMES[loss]
             for loss in LOSSES
-            if loss != best and judged("", quality[best], quality[loss], metric="PQ").verdict != "holds"
+            if loss != best and judged("", quality[best], quality[loss], metric="PQ").verdict == "not told apart"
         ]
         lines.append([condition, NAMES[best], ", ".join(alike) or "none"])
     return rows([f"by {rule}", "best", f"not told from it ({LEVEL:.0%}, Wilcoxon)"], lines)

@@ -324,6 +324,16 @@ def test_losses_are_compared_on_the_seeds_that_both_have(scripts):
     assert found.above("x", ("j4", "MAP"), ("dsc", "MAP")).verdict == "not measured"
 
 
+def test_a_claim_over_seeds_says_in_how_many_the_first_is_higher(scripts):
+    quality = np.linspace(0.3, 0.6, 8)
+    content = {}
+    for seed, (first, second) in enumerate(((0.1, 0.0), (0.2, 0.0), (0.0, 0.1))):
+        content |= {f"j4/{seed}": {"MAP": counts(quality + first)}, f"j3/{seed}": {"MAP": counts(quality + second)}}
+    found = scripts.evidence.Units(content)
+    assert found.above("x", ("j4", "MAP"), ("j3", "MAP")).numbers.endswith("higher in 2 of 3 seeds")
+    assert found.above("x", ("j3", "MAP"), ("j4", "MAP")).numbers.endswith("higher in 1 of 3 seeds")
+
+
 def test_scores_by_hand(scripts):
     counts = {"n_true": [4, 0], "n_pred": [2, 0], "tp": [2, 0], "iou": [1.5, 0.0], "ap": [0.2, 0.0]}
     found = {m: scripts.evidence.score(counts, m).tolist() for m in ("P05", "recall", "RQ", "SQ", "PQ", "AP")}
@@ -401,13 +411,23 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
     wide = {"saw": 0.3, "dwm": 0.2, "unet": 0.1, "unet2": 0.0, "fl": 0.05}
     content = {}
     for loss, more in wide.items():
-        near = {"f1": f1 + more, **counts(f1[:, 0]), "tp": f1[:, 0] + more}
+        f1_of = f1 + more
+        if loss == "unet2":
+            f1_of[:, 6] += 0.3  # above UNET3 at radius 7 only
+        near = {"f1": f1_of, **counts(f1[:, 0]), "tp": f1[:, 0] + more}
         parts = {**{f"{field}X": near for field in scripts.fig15.FIELDS}, "4.0X": {**near, "f1": f1 - more}}
         content[f"{loss}/0"] = {"training": near, **parts}
     found = scripts.evidence.Units(content)
     said = claims_of(scripts.table2_3, found)
     assert said["SAW > DWM, contours at radius 2"] == said["UNET3 > UNET2, cells"] == "holds"
-    assert said["UNET2 > FL, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
+    assert said["UNET3 > UNET2, contours at radius 2"] == said["UNET2 > FL, contours at radius 7"] == "holds"
+    assert said["UNET3 > UNET2, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
+    table = scripts.table2_3.contour_table(found, "testing").splitlines()
+    (row,) = (line for line in table if line.startswith("| DWM"))
+    assert [float(cell.strip("* ")) for cell in row.split("|")[2:-1]] == pytest.approx(
+        list(f1[:, 1:].mean(axis=0) + 0.2), abs=5e-4
+    )
+    assert table[table.index(row) + 1].startswith("| thesis | 0.675 | 0.785 |")
     assert scripts.fig15.claims(found)[0].numbers.startswith(f"F1@3 {f1[:, 2].mean() + 0.3:.3f} against")
     said = claims_of(scripts.fig15, found)
     assert said["2X: SAW or DWM (here SAW) > the others (here UNET3)"] == "holds"
@@ -416,8 +436,8 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
 
 
 def test_figures_16_and_26_judge_the_course_of_training(scripts):
-    def unit(loss=(1.0,), *, recall=(0.5, 0.5), quality=(0.2, 0.2)):
-        rules = ({"recall": r, "MAP": q, "TH": q, "WT": 0.3} for r, q in zip(recall, quality, strict=True))
+    def unit(loss=(1.0,), *, recall=(0.5, 0.5), quality=(0.2, 0.2), by_th=0.3):
+        rules = ({"recall": r, "MAP": q, "TH": by_th, "WT": 0.3} for r, q in zip(recall, quality, strict=True))
         return {"loss": list(loss), "snapshots": [{"step": 100 * i, **rule} for i, rule in enumerate(rules)]}
 
     content = {f"{loss}/0": unit() for loss in scripts.fig16_26.SYSTEMS.values()}
@@ -425,17 +445,18 @@ def test_figures_16_and_26_judge_the_course_of_training(scripts):
     content["dwm/0"] = unit(recall=(0.1, 0.8))
     content["fl/0"] = unit(recall=(0.9, 0.7))  # the first at the beginning only
     content["unet2/0"] = unit(recall=(1.0, 1.0))  # knows two classes
-    content["w3/0"] = unit(quality=(0.1, 0.6))
+    content["w3/0"] = unit(quality=(0.1, 0.6), by_th=0.2)
     content["lsmax/0"] = unit(quality=(0.45, 0.2))
 
     def said():
         found = claims_of(scripts.fig16_26, scripts.evidence.Units(content))
         return ["not" not in verdict for verdict in found.values()]
 
-    assert said() == [True, True, True, True, False]  # the loss falls, accuracy, MAP, TH, and by WT all are alike
+    assert said() == [True, True, True, False, False]  # the loss falls, accuracy, MAP, TH, and by WT all are alike
     content["saw/0"] = unit(np.linspace(1, 2, 20), recall=(0.9, 0.6))
     content["lsmax/0"] = unit(quality=(0.6, 0.2))
-    assert said() == [False, False, False, False, False]
+    content["w3/0"] = unit(quality=(0.1, 0.6), by_th=0.4)
+    assert said() == [False, False, False, True, False]
 
 
 def test_below_the_name_of_each_data_set_is_what_was_measured(scripts, tmp_path):
@@ -445,7 +466,7 @@ def test_below_the_name_of_each_data_set_is_what_was_measured(scripts, tmp_path)
     for name, losses in (("a", ["j4"]), ("b", ["j4", "w3"]), ("c", [])):
         content = {f"{loss}/0": {} for loss in losses}
         (tmp_path / f"contours-{name}.json").write_text(json.dumps({"units": content}))
-    made = scripts.evidence.of_sets
+    made = scripts.evidence.per_data_set
     assert made(tmp_path, "contours", "abcd", part) == "**a**\n\na has 1\n\n**b**\n\nb has 2"
     assert made(tmp_path, "contours", "abcd", part, needs=["w3"]) == "**b**\n\nb has 2"
 
@@ -469,10 +490,10 @@ def test_table_7_judges_each_data_set_and_what_was_never_seen(scripts, tmp_path)
         for loss, more in (("j3", 0.0), ("j4", 0.2))
     }
     write("zero_shot-cells.json", seen)
-    said = {claim.text: claim.verdict for claim in scripts.table7.claims(tmp_path)}
+    said = {claim.text: claim.verdict for family in scripts.table7.claims(tmp_path) for claim in family}
     assert said == {
         "J4 > J3 on cells": "does not hold",
-        "J4 > J3 on cells, gap as background": "holds",
+        "(not in the thesis) J4 > J3 on cells, gap as background": "holds",
         "J4 > J3, zero-shot, cells → dsb2018, rescaled": "holds",
     }
     assert "| J4, cells → dsb2018 | 0.450 | 0.650 | 2.0 |" in scripts.table7.foreign_table(tmp_path)
@@ -497,11 +518,65 @@ def test_the_order_with_the_other_balance_takes_only_w3_from_the_variants(script
     quality = np.linspace(0.3, 0.6, 8)
     found = units(scripts, j4=quality + 0.3, j3=quality + 0.2, w3=quality, bwm=quality + 0.1)
     found.content["frequency/w3/0"] = {"MAP": counts(quality + 0.15)}
+    found.content["lam0.5/j4/0"] = found.content["frequency/bwm/0"] = {"MAP": counts(quality + 0.9)}
     assert claims_of(scripts.variants, found) == {
         "J4 > J3 by arg max": "holds",
         "J3 > W³ with N / n by arg max": "holds",
         "W³ with N / n > BWM by arg max": "holds",
     }
+
+
+def test_a_variant_is_set_beside_the_plain_loss_on_common_seeds(scripts):
+    quality = np.linspace(0.3, 0.6, 8)
+    plain = units(scripts, j4=quality, bwm=quality)
+    plain.content["j4/1"] = {"MAP": counts(quality + 0.3)}  # no variant of that seed
+    changed = units(scripts, **{"lam0.5/j4": quality - 0.1, "longer/bwm": quality + 0.1, "few/w3": quality})
+    change = scripts.variants.change
+    assert change(plain, "j4", changed, "lam0.5/j4") == ("-0.100", "down")
+    assert change(plain, "bwm", changed, "longer/bwm") == ("+0.100", "up")
+    assert change(plain, "w3", changed, "few/w3") == ("", "")
+
+
+def test_the_variants_section_takes_the_rest_of_the_order_from_table_6(scripts, tmp_path):
+    quality = np.linspace(0.3, 0.6, 8)
+    both = {rule: counts(quality) for rule in ("MAP", "WT")}
+    plain = {f"{loss}/0": both for loss in ("j4", "j3", "bwm", "w3")}
+    (tmp_path / "instances-dsb2018.json").write_text(json.dumps({"units": plain}))
+    (tmp_path / "variants-dsb2018.json").write_text(json.dumps({"units": {"frequency/w3/0": both}}))
+    text = scripts.variants.section(tmp_path, tmp_path)
+    assert "| W³, b = N / n | 0.450 | 0.450 | +0.000 | not told apart |" in text
+    assert "| W³ with N / n > BWM by arg max | **not told apart** | PQ 0.450 against 0.450 |" in text
+
+
+def test_touching_cells_are_pooled_over_images(scripts):
+    rule = {"n_true": [8, 2], "tp": [4, 2], "n_pred": [9, 9]}
+    content = {
+        "j4/0": dict.fromkeys(("MAP", "MAP+gap", "TH", "WT"), rule),
+        "comb/0": {"MAP": rule, "TH": rule, "WT": rule},
+    }
+    text = scripts.table6.touching_table(scripts.evidence.Units(content))
+    assert "| J4 | 0.600 | 0.600 | 0.600 | 0.600 |" in text
+    assert "| COMB | 0.600 | — | 0.600 | 0.600 |" in text
+
+
+def test_ranks_are_those_of_common_seeds(scripts, tmp_path):
+    quality = np.linspace(0.3, 0.6, 8)
+    found = units(scripts, j4=quality + 0.2, j3=quality + 0.1, ce3=quality)
+    found.content["ce3/1"] = {"MAP": counts(quality + 0.9)}
+    text = scripts.table6.ranks(found, tmp_path / "x.png")
+    assert "seeds 0: p 0.00034" in text
+    found.content["bwm/2"] = {"MAP": counts(quality)}
+    assert scripts.table6.ranks(found, tmp_path / "x.png") == ""
+
+
+def test_the_best_under_bad_annotation_is_named_with_those_that_may_be_as_good(scripts, monkeypatch):
+    quality = np.linspace(0.3, 0.6, 8)
+    shifts = {"ce3": 0.2, "bwm": 0.1, "unet": 0.0, "w3": 0.0, "j3": 0.2, "j4": 0.19}
+    content = {f"clean/{loss}/0": {"MAP": counts(quality + shift)} for loss, shift in shifts.items()}
+    noise = 0.02 * (-1) ** np.arange(8)
+    content["clean/j3/0"] = {"MAP": counts(quality + 0.199 + noise)}
+    answer = scripts.weak_annotation.answer(scripts.evidence.Units(content), "MAP")
+    assert "| clean | CE | J3 |" in answer
 
 
 def test_printed_numbers_are_those_of_the_thesis(scripts):
@@ -535,7 +610,7 @@ def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, t
     assert all((tmp_path / picture).stat().st_size > 5000 for picture in pictures)
 
 
-def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path):
+def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path, monkeypatch):
     kept = tmp_path / "results"
     with pytest.raises(FileNotFoundError, match=r"results holds no results \(\*\.json\): give the folder"):
         scripts.report.refuse_others(kept)
@@ -545,5 +620,17 @@ def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path):
     made_by = json.loads(path.read_text())["made_by"]
     path.with_stem("instances-cells-0123").write_text("{}")  # moved aside by a run
     path.write_text(path.read_text().replace(made_by, "0123"))
+    monkeypatch.setattr(sys, "argv", ["report.py", "--results", str(kept), "-o", str(tmp_path / "docs")])
     with pytest.raises(ValueError, match=r"instances-cells\.json was made by another protocol\.toml"):
-        scripts.report.refuse_others(kept)
+        scripts.report.main()
+    assert not (tmp_path / "docs" / "segmentation-thesis.md").exists()
+
+
+def test_the_report_says_where_and_how_long_was_measured(scripts, tmp_path):
+    unit = {"machine": 0, "seconds": 5400, "date": "2026-01-02"}
+    content = {"machines": ["a slow one"], "units": {"a": unit, "b": {**unit, "date": "2026-01-05"}}}
+    for name in ("instances-cells", "instances-cells-0123"):  # the second was moved aside
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert scripts.report.conditions(tmp_path) == (
+        "- a slow one: 2 measurements, 2026-01-02 to 2026-01-05\n- together 3.0 hours"
+    )

@@ -23,7 +23,7 @@ from seamwise.metrics import Matching, match_many
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import load, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import CLASS_NAMES, SystemName, system
+from seamwise.segmentation.systems import CLASS_NAMES, SystemName
 from seamwise.segmentation.train import describe, train
 
 THRESHOLDS = (0.5, 0.7, 0.9)
@@ -212,8 +212,7 @@ def compare(
 
 def settings_of(run: Run, settings: TrainSettings) -> TrainSettings:
     """The settings of one run: its loss and seed, λ as a mean over the pairs of classes, its map as it is."""
-    classes = system(run.loss).classes
-    return replace(settings, loss=run.loss, seed=run.seed, lam=1 / (classes * (classes - 1)), weights={})
+    return replace(settings, loss=run.loss, seed=run.seed, lam=None, weights={})
 
 
 def first_weights(
