@@ -40,7 +40,7 @@ class TrainSettings(RunSettings):
         Classes, loss and weight map: see `segmentation.systems`.
     lam : float, optional
         λ of the J term, for each ordered pair of classes; by default 1/(C(C − 1)), the mean over the pairs. The
-        authors' code has 0.5, which did worse in our study (`docs/segmentation-thesis.md`, "Why?").
+        authors' code has 0.5, which did worse on one data set (`docs/segmentation-thesis.md`, "Why?").
     annotation : {"instances", "binary"}
         What the masks hold: a number for each cell, or black and white with lines of background between the cells.
     touching_radius, gap_radius
