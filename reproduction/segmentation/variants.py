@@ -94,8 +94,8 @@ def confusion_table(units: Units) -> str:
 
 
 def claims(units: Units) -> list[Claim]:
-    """The thesis' order under arg max, with W³ balanced by N / n; `units` are those of Table 6 and of the variants."""
-    order = {"J4": "j4", "J3": "j3", "W³ with N / n": "frequency/w3", "BWM": "bwm"}
+    """Where W³ balanced by N / n stands in the thesis' order; `units` are those of Table 6 and of the variants."""
+    order = {"J3": "j3", "W³ with N / n": "frequency/w3", "BWM": "bwm"}
     return [
         units.above(f"{a} > {b} by arg max", (order[a], "MAP"), (order[b], "MAP"))
         for a, b in pairwise(order)

@@ -522,7 +522,6 @@ def test_the_order_with_the_other_balance_takes_only_w3_from_the_variants(script
     found.content["frequency/w3/0"] = {"MAP": counts(quality + 0.15)}
     found.content["lam0.5/j4/0"] = found.content["frequency/bwm/0"] = {"MAP": counts(quality + 0.9)}
     assert claims_of(scripts.variants, found) == {
-        "J4 > J3 by arg max": "holds",
         "J3 > W³ with N / n by arg max": "holds",
         "W³ with N / n > BWM by arg max": "holds",
     }
