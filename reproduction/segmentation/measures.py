@@ -1,6 +1,6 @@
 """What is measured of a trained network: its cells by each decoder, contours, curves of training, zero-shot scores."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -71,10 +71,17 @@ def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
     }
 
 
+def _with_pairs(
+    study: Study, kind: str, measure: Callable[..., dict[str, Any]], name: str, loss: str, seed: int
+) -> dict[str, Any]:
+    """What is measured with the pairs of thresholds that `instances` found; both are measured if not there."""
+    unit = instances(study, name, loss, seed)
+    return study.measured(kind, name, f"{loss}/{seed}", partial(measure, study, name, loss, seed, unit))
+
+
 def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """How many of the test images' touching cells, those with a pixel of that class, each decoder finds at IoU 0.5."""
-    unit = instances(study, name, loss, seed)
-    return study.measured("touching", name, f"{loss}/{seed}", partial(_touching, study, name, loss, seed, unit))
+    return _with_pairs(study, "touching", _touching, name, loss, seed)
 
 
 def _touching(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,8 +110,7 @@ def is_found(labels: Labels, found: Labels) -> NDArray[np.bool_]:
 
 def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Contour F1 by radius and detection of thresholded maps: some training images, and the test at each field."""
-    unit = instances(study, name, loss, seed)
-    return study.measured("contours", name, f"{loss}/{seed}", partial(_contours, study, name, loss, seed, unit))
+    return _with_pairs(study, "contours", _contours, name, loss, seed)
 
 
 def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,8 +135,7 @@ def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, 
 
 def training_curve(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Loss at each tenth step; PQ by each decoder and the mean recall of the classes at each snapshot (validation)."""
-    unit = instances(study, name, loss, seed)
-    return study.measured("curve", name, f"{loss}/{seed}", partial(_training_curve, study, name, loss, seed, unit))
+    return _with_pairs(study, "curve", _training_curve, name, loss, seed)
 
 
 def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
