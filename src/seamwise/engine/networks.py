@@ -62,7 +62,7 @@ def ready(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[Any
 def _build_unet(architecture: Architecture) -> UNet:
     return UNet(
         architecture.in_channels,
-        architecture.out_channels,
+        architecture.out_channels + (1 + architecture.ndim) * architecture.guides,
         ndim=architecture.ndim,
         width=architecture.width,
         depth=architecture.depth,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 RuleName = Literal["argmax", "threshold", "watershed"]
 
@@ -27,7 +27,10 @@ class _Frozen(BaseModel):
 
 
 class Architecture(_Frozen):
-    """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`."""
+    """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`.
+
+    With `guides` the network has 1 + ndim more output channels behind the classes: see `labels.guide_maps`.
+    """
 
     name: Literal["unet"] = "unet"
     in_channels: int = Field(ge=1)
@@ -37,11 +40,21 @@ class Architecture(_Frozen):
     depth: int = Field(default=4, ge=0, le=8)
     norm: Literal["none", "batch"] = "none"
     members: int = Field(default=1, ge=1)
+    guides: bool = False
 
 
 class NormalizationRule(_Frozen):
-    """Percentiles of the whole image that become 0 and 1; see `segmentation.normalization`."""
+    """How intensities become numbers of a common range; see `segmentation.normalization`.
 
+    Attributes
+    ----------
+    kind : {"percentiles", "contrast"}
+        "percentiles": `low` and `high` of the whole image become 0 and 1. "contrast": background becomes 0 and the
+        usual contrast of the cells about 0.7, on a scale that bends far brighter pixels down; uses neither.
+    low, high : float
+    """
+
+    kind: Literal["percentiles", "contrast"] = "percentiles"
     low: float = Field(default=1.0, ge=0, lt=100)
     high: float = Field(default=99.8, gt=0, le=100)
 
@@ -149,7 +162,8 @@ class Described(_Frozen):
     training : dict
         Provenance: settings, data, seed, scores, software versions.
     format_version : int
-        Version of this description: 2 since there are thresholds and members, 3 since there are several tasks.
+        Version of this description: 2 since there are thresholds and members, 3 since there are several tasks, 4 since
+        there are guides and a normalisation by contrast.
         Older ones are read too.
     """
 

@@ -13,24 +13,35 @@ _BLOCK = 4  # a bright structure counts if it fills a block of this many pixels 
 _SAMPLES = 2**21  # percentiles are taken from about this many evenly spaced pixels
 _SLAB = 2**22  # blocks are averaged over about this many pixels at a time
 _HEADROOM = 2.0
+_CEILING = 1e4  # of the linear scale: asinh of it is 5, and float32 holds it
+_FLOOR = 10.0  # the contrast is at least this many times the spread of the background
+_CLEAR = 4.0  # a pixel is clearly brighter than background by this many times the spread
 
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    """A linear map per channel: (x − offset) · scale."""
+    """A map per channel: u = (x − offset) · scale; with `bends`, asinh(2u)/2 (see `bent`)."""
 
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
+    bends: bool = False
 
     def __call__(self, block: NDArray[Any]) -> NDArray[np.float32]:
         """Normalise any part `(C, *S)` of the image."""
         shape = (-1,) + (1,) * (block.ndim - 1)
         # float32 holds every 8- and 16-bit number; a large offset in wider types must go before rounding
-        wide = block.dtype.itemsize > 2 and block.dtype != np.float32
+        wide = block.dtype.itemsize > 2 and (self.bends or block.dtype != np.float32)
         normalised: NDArray[np.floating[Any]] = block.astype(np.float64 if wide else np.float32)
         normalised -= self.offset.astype(normalised.dtype).reshape(shape)
         normalised *= self.scale.astype(normalised.dtype).reshape(shape)
+        if self.bends:
+            return bent(np.clip(normalised, -_CEILING, _CEILING, out=normalised).astype(np.float32, copy=False))
         return normalised.astype(np.float32, copy=False)
+
+
+def bent(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """asinh(2u)/2: like u near 0, like a logarithm far from it; 1 becomes 0.72, 50 becomes 2.3."""
+    return np.arcsinh(2 * values) / 2
 
 
 def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization:
@@ -44,6 +55,17 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     where `peak` is the largest mean of any block of 4^d pixels. On a sparse image the high percentile
     is itself background, and dividing by it would raise the noise to the level of cells; the second term
     keeps every structure that fills such a block, as any of 7 pixels or more across does, at or below 2.
+
+    The rule "contrast", for bright cells on a darker background, depends on no extreme value. With p_k the
+    percentiles and σ = p_25 − p_5, the spread of the background (of Gaussian noise, its deviation)::
+
+        u = (x − p_10) / s,   x ↦ asinh(2u)/2
+        s = max(10·σ, the x − p_10 below which half the sum of √(x − p_10) lies, over the pixels x > p_25 + 4·σ)
+
+    Pixels clearly above the background vote for the contrast s by the root of their brightness: a speck or a cell 50
+    times brighter than the others, hot pixels or a scale bar have few votes, and so has noise that is just above the
+    background. What is far brighter than s is bent down as by a logarithm, so that dim and bright cells stay visible
+    together. An image of noise only maps to about ±0.1.
 
     Parameters
     ----------
@@ -113,6 +135,10 @@ def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
     """Return the normalisation of the image that these samples, one or more, are the parts of; see `normalization`."""
     whole = together(samples)
     offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
+    if rule.kind == "contrast":
+        for c, values in enumerate(whole.values):
+            offset[c], scale[c] = _contrast(values)
+        return Normalization(offset, scale, bends=True)
     for c, (values, peak) in enumerate(zip(whole.values, whole.peak, strict=True)):
         low, high = np.percentile(values, [rule.low, rule.high])
         high = max(high, low + (peak - low) / _HEADROOM)
@@ -120,6 +146,18 @@ def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
         contrast = float(high) - float(low)
         scale[c] = 1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
     return Normalization(offset, scale)
+
+
+def _contrast(values: NDArray[Any]) -> tuple[float, float]:
+    """Offset and scale of one channel by the rule "contrast"; a scale of 0 if there is no contrast at all."""
+    p5, p10, p25 = (float(p) for p in np.percentile(values, [5, 10, 25], method="lower"))
+    spread = p25 - p5
+    bright = np.sort(values[values > p25 + _CLEAR * spread]).astype(np.float64) - p10
+    contrast = _FLOOR * spread
+    if bright.size:
+        share = np.cumsum(np.sqrt(bright))
+        contrast = max(contrast, bright[np.searchsorted(share, share[-1] / 2)])
+    return p10, 1 / contrast if np.isfinite(contrast) and contrast > np.finfo(np.float64).tiny else 0.0
 
 
 def _peak(channel: NDArray[Any], block: Sequence[int]) -> float:

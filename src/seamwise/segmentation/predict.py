@@ -218,12 +218,13 @@ def tile_probabilities(block: NDArray[np.float32], model: Model, *, flips: bool 
     """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once."""
     batch = torch.from_numpy(block).unsqueeze(0)
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
+    classes = model.info.architecture.out_channels
     axes = range(2, batch.ndim)
     subsets = [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
     mirrors = subsets if flips else [()]
     total = torch.zeros(())
     for mirrored in mirrors:
-        logits = model.net(batch.flip(mirrored)).flip(mirrored)
+        logits = model.net(batch.flip(mirrored)).flip(mirrored)[:, :classes]
         total = total + logits.float().softmax(1).cpu()
     probabilities: NDArray[np.float32] = (total / len(mirrors))[0].numpy()
     return probabilities
