@@ -15,6 +15,7 @@ _SLAB = 2**22  # blocks are averaged over about this many pixels at a time
 _HEADROOM = 2.0
 _CEILING = 1e4  # of the linear scale: asinh of it is 5, and float32 holds it
 _FLOOR = 10.0  # the contrast is at least this many times the spread of the background
+_LOUDEST = 100.0  # no pixel has more votes than one this many times brighter than the median
 _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times the spread
 
 
@@ -155,7 +156,7 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     bright = np.sort(values[values > p25 + _CLEAR * spread]).astype(np.float64) - p10
     contrast = _FLOOR * spread
     if bright.size:
-        share = np.cumsum(np.sqrt(bright))
+        share = np.cumsum(np.sqrt(np.minimum(bright, _LOUDEST * bright[bright.size // 2])))
         contrast = max(contrast, bright[np.searchsorted(share, share[-1] / 2)])
     return p10, 1 / contrast if np.isfinite(contrast) and contrast > np.finfo(np.float64).tiny else 0.0
 

@@ -1,0 +1,63 @@
+"""Scores of nuclei models on one of two sets of images that no training of the recipe sees.
+
+python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selection --model nuclei-2d [--gap background]
+
+`selection`: the 40 images of recipes/nuclei-2d-selection.txt, for every choice.
+`report`: every 7th image by name, 64 in all, for the numbers of a model card and for nothing else.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from seamwise.io.images import read_image, read_labels
+from seamwise.labels import Labels
+from seamwise.metrics import match_dataset
+from seamwise.segmentation import find_pairs, load, segment
+from seamwise.segmentation.data import Pair, as_channels
+
+SELECTION = Path(__file__).parents[1] / "recipes" / "nuclei-2d-selection.txt"
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def pairs_of(folder: Path, images: str) -> list[Pair]:
+    split = find_pairs(folder)
+    if images == "report":
+        return list(split.validation)
+    names = set(SELECTION.read_text().split())
+    return [pair for pair in split.training if pair.name in names]
+
+
+def predictions(pairs: list[Pair], options: argparse.Namespace) -> Iterator[tuple[Labels, Labels]]:
+    model = load(options.model, device="cpu")
+    rule = model.info.decode
+    if options.gap:
+        rule = rule.model_copy(update={"gap": options.gap})
+    if options.decode:
+        rule = rule.named(options.decode)
+    for pair in pairs:
+        image = as_channels(read_image(pair.images[0]))
+        result = segment(image, model=model, decode=rule, flips=options.flips, keep_probabilities=False)
+        yield read_labels(pair.labels).astype(np.int32), result.labels
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", choices=("selection", "report"), default="selection")
+    parser.add_argument("--model", default="nuclei-2d")
+    parser.add_argument("--gap", choices=("second", "background"))
+    parser.add_argument("--decode")
+    parser.add_argument("--flips", action="store_true")
+    options = parser.parse_args()
+    pairs = predictions(pairs_of(options.folder, options.images), options)
+    scores = match_dataset(pairs, thresholds=THRESHOLDS)
+    print("| IoU ≥ | AP, mean of images | AP, pooled | PQ, pooled | TP | FP | FN |")
+    print("|---|---|---|---|---|---|---|")
+    for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
+        print(
+            f"| {mean.thresh:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} | {pooled.panoptic_quality:.3f} "
+            f"| {pooled.tp} | {pooled.fp} | {pooled.fn} |"
+        )
