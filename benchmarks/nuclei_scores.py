@@ -1,4 +1,4 @@
-"""Scores of nuclei models on one of two sets of images that no training of the recipe sees.
+r"""Scores of nuclei models on one of two sets of images that no training of the recipe sees.
 
 python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selection --model nuclei-2d [--gap background]
 
@@ -39,12 +39,16 @@ def predictions(pairs: list[Pair], options: argparse.Namespace) -> Iterator[tupl
         rule = rule.named(options.decode)
     for pair in pairs:
         image = as_channels(read_image(pair.images[0]))
-        result = segment(image, model=model, decode=rule, flips=options.flips, keep_probabilities=False)
+        result = segment(
+            image, model=model, decode=rule, flips=options.flips, keep_probabilities=False
+        )
         yield read_labels(pair.labels).astype(np.int32), result.labels
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", choices=("selection", "report"), default="selection")
     parser.add_argument("--model", default="nuclei-2d")

@@ -56,7 +56,7 @@ def rewrite(path, **changes):
 
 def test_a_newer_version_asks_for_an_update(path):
     rewrite(path, format_version=99)
-    with pytest.raises(ValueError, match=r"format version 99, this seamwise reads up to 3: update"):
+    with pytest.raises(ValueError, match=r"format version 99, this seamwise reads up to 4: update"):
         load_model(path, ModelInfo)
 
 
@@ -68,7 +68,7 @@ def test_version_1_is_read_and_written_again_as_the_present_one(path):
     assert info == INFO.model_copy(update={"format_version": 1})
     save_model(path, weights, info)
     assert load_model(path, ModelInfo)[1] == INFO
-    assert FORMAT_VERSION == INFO.format_version == 3
+    assert FORMAT_VERSION == INFO.format_version == 4
 
 
 def test_the_shipped_model_is_version_1_and_decodes_by_arg_max():
@@ -113,7 +113,7 @@ def test_a_rule_without_its_thresholds_is_refused():
         DecodeRule(rule="threshold", watershed=TUNED.watershed)
     with pytest.raises(ValueError, match=r"no thresholds for decode 'watershed'.*`seamwise tune MODEL DATA --decode w"):
         DecodeRule(threshold=TUNED.threshold).named("watershed")
-    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"):
+    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, relief, not 'otsu'"):
         TUNED.named("otsu")
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.normalization import joined, measure, normalization, together
@@ -109,3 +110,104 @@ def test_the_peak_is_a_block_of_4_by_4_and_a_part_without_one_has_none():
     assert measure(image, (0, 0), (8, 10)).peak == [16]
     assert measure(image[:, :, 8:], (0, 8), (8, 10)).peak == [-np.inf]
     assert measure(image[:, 4:, :8], (4, 0), (8, 10)).values[0].tolist() == [0, 0, 0, 0, 16, 16, 16, 16] * 4
+
+
+CONTRAST = NormalizationRule(kind="contrast")
+
+
+def discs(size=200, contrast=50.0, noise=2.0):
+    """A field of discs on noisy ground, and where they are."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:size, :size]
+    cells = ((y % 40 - 20) ** 2 + (x % 40 - 20) ** 2) <= 64
+    return (100 + contrast * cells + rng.normal(0, noise, cells.shape))[np.newaxis], cells
+
+
+def test_contrast_by_hand():
+    # 16 of 20 pixels are background; p5, p10 and p25 are 10, so every pixel above 10 votes, by √10 or by √40
+    image = np.array([10.0] * 16 + [20.0, 20.0, 20.0, 50.0]).reshape(1, 4, 5)
+    rule = normalization(image, CONTRAST)
+    assert (rule.offset.tolist(), rule.scale.tolist()) == ([10], [1 / 10])
+    expected = np.arcsinh([0, 2, 8]) / 2
+    np.testing.assert_allclose(rule(np.array([[[10.0, 20.0, 50.0]]]))[0, 0], expected, atol=1e-6)
+
+
+def test_background_becomes_0_and_cells_the_root_of_their_usual_contrast():
+    image, cells = discs()
+    normalised = normalization(image, CONTRAST)(image)[0]
+    assert np.median(normalised[~cells]) == pytest.approx(0.05, abs=0.02)
+    assert np.median(normalised[cells]) == pytest.approx(0.72, abs=0.02)
+
+
+@pytest.mark.parametrize("change", [lambda x: x - 1000, lambda x: 16 * x, lambda x: (x / 1e3).astype(np.float32)])
+def test_offset_unit_and_type_do_not_matter(change):
+    image, _ = discs()
+    expected = normalization(image, CONTRAST)(image)
+    changed = change(image)
+    np.testing.assert_allclose(normalization(changed, CONTRAST)(changed), expected, atol=1e-4)
+
+
+def one_bright_cell(image):
+    image[0, 40:80, 40:80] = 100 + 50 * (image[0, 40:80, 40:80] - 100)
+
+
+def speck(image):
+    image[0, 100:105, 2:7] += 2500
+
+
+def hot_pixels(image):
+    image.ravel()[np.random.default_rng(6).choice(image.size, 100, replace=False)] = 65535
+
+
+def scale_bar(image):
+    image[0, 190:194, 130:190] = 1000
+
+
+def overflow(image):
+    image[0, 0, 0] = 1e300
+
+
+def underflow(image):
+    image[0, 0, 0] = -1e300
+
+
+@pytest.mark.parametrize("artefact", [one_bright_cell, speck, hot_pixels, scale_bar, overflow, underflow])
+def test_an_artefact_does_not_change_what_lies_elsewhere(artefact):
+    image, _ = discs()
+    spoilt = image.copy()
+    artefact(spoilt)
+    same = spoilt == image
+    expected, result = normalization(image, CONTRAST)(image), normalization(spoilt, CONTRAST)(spoilt)
+    assert np.isfinite(result).all()
+    np.testing.assert_allclose(result[same], expected[same], atol=0.1)
+
+
+def test_a_single_cell_in_a_large_field_is_as_bright_as_many():
+    image, _ = discs(noise=1)
+    field = np.random.default_rng(7).normal(100, 1, (1, 1000, 1000))
+    field[0, 500:520, 500:520] += 50
+    assert np.median(normalization(field, CONTRAST)(field)[0, 500:520, 500:520]) == pytest.approx(0.72, abs=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 4])
+def test_noise_stays_near_0(sigma):
+    noise = ndimage.gaussian_filter(np.random.default_rng(8).normal(100, 30, (256, 256)), sigma)[np.newaxis]
+    normalised = normalization(noise, CONTRAST)(noise)
+    assert normalised.std() < 0.12
+
+
+@pytest.mark.parametrize("rule", [RULE, CONTRAST])
+def test_constant_images_become_0(rule):
+    image = np.full((1, 20, 20), 7.0)
+    assert not normalization(image, rule)(image).any()
+
+
+def test_parts_together_give_the_contrast_of_the_whole():
+    image = discs()[0].round().astype(np.uint16)
+    blocks = Blocks(image.shape[1:], (64, 80))
+    samples = [
+        measure(image[(slice(None), *blocks.box(n))], [s.start for s in blocks.box(n)], image.shape[1:])
+        for n in range(len(blocks))
+    ]
+    whole, parts = normalization(image, CONTRAST), joined(samples, CONTRAST)
+    assert (parts.offset, parts.scale) == (whole.offset, whole.scale)

@@ -6,6 +6,7 @@ Each has two steps: what a pixel is, from its probabilities alone (`semantic_cla
 
 from seamwise.decode.argmax import argmax, semantic_classes
 from seamwise.decode.instances import instances
+from seamwise.decode.relief import relief, relief_landscape
 from seamwise.decode.threshold import threshold, threshold_classes
 from seamwise.decode.watershed import flood, landscape, watershed
 
@@ -14,6 +15,8 @@ __all__ = [
     "flood",
     "instances",
     "landscape",
+    "relief",
+    "relief_landscape",
     "semantic_classes",
     "threshold",
     "threshold_classes",

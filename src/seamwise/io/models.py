@@ -16,7 +16,7 @@ from seamwise.io.atomic import atomic_path
 
 FORMAT_VERSION = 4
 
-RuleName = Literal["argmax", "threshold", "watershed"]
+RuleName = Literal["argmax", "threshold", "watershed", "relief"]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 _KEY = "seamwise"
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 class Architecture(_Frozen):
     """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`.
 
-    With `guides` the network has 1 + ndim more output channels behind the classes: see `labels.guide_maps`.
+    With `guides` the network has 1 + ndim more output channels behind the classes: see `labels.guides`.
     """
 
     name: Literal["unet"] = "unet"
@@ -104,16 +104,25 @@ class WatershedPair(_Frozen):
     tuning: TuningRecord | None = None
 
 
+class ReliefPair(_Frozen):
+    """Thresholds of `decode.relief`; only for a model with guides."""
+
+    background: Probability = 0.5
+    core: Probability = 0.5
+    background_as: Literal["mask"] = "mask"
+    tuning: TuningRecord | None = None
+
+
 class DecodeRule(_Frozen):
     """How probabilities become labels.
 
     Attributes
     ----------
-    rule : {"argmax", "threshold", "watershed"}
+    rule : {"argmax", "threshold", "watershed", "relief"}
         What is used unless another is asked for.
     gap, min_size, min_core
-        See `decode.argmax`, `decode.threshold` and `decode.watershed`.
-    threshold, watershed : ThresholdPair, WatershedPair, optional
+        See `decode.argmax`, `decode.threshold`, `decode.watershed` and `decode.relief`.
+    threshold, watershed, relief : ThresholdPair, WatershedPair, ReliefPair, optional
         Tuned thresholds; there for every rule that may be asked for.
     """
 
@@ -123,6 +132,7 @@ class DecodeRule(_Frozen):
     min_core: int = Field(default=0, ge=0)
     threshold: ThresholdPair | None = None
     watershed: WatershedPair | None = None
+    relief: ReliefPair | None = None
 
     @model_validator(mode="after")
     def _has_its_thresholds(self) -> Self:
@@ -131,7 +141,17 @@ class DecodeRule(_Frozen):
         return self
 
     @property
-    def pair(self) -> ThresholdPair | WatershedPair | None:
+    def is_guided(self) -> bool:
+        """Whether the rule needs the guides of the network besides its classes."""
+        return self.rule == "relief"
+
+    @property
+    def floods(self) -> bool:
+        """Whether the rule floods a landscape from markers."""
+        return self.rule in ("watershed", "relief")
+
+    @property
+    def pair(self) -> ThresholdPair | WatershedPair | ReliefPair | None:
         """The thresholds of `rule`; None for the arg max."""
         return None if self.rule == "argmax" else getattr(self, self.rule)
 
@@ -145,6 +165,8 @@ class DecodeRule(_Frozen):
         """
         if rule not in get_args(RuleName):
             raise ValueError(f"decode must be one of {', '.join(get_args(RuleName))}, not {rule!r}")
+        if rule == "relief" and self.relief is None:
+            raise ValueError("the model has no relief to decode by: it was trained on classes alone")
         if rule != "argmax" and getattr(self, rule) is None:
             raise ValueError(
                 f"the model has no thresholds for decode {rule!r}: find them on annotated images with "
@@ -200,6 +222,8 @@ class ModelInfo(Described):
         counts = (len(self.classes), len(self.channels))
         if counts != (self.architecture.out_channels, self.architecture.in_channels):
             raise ValueError(f"{counts[0]} classes and {counts[1]} channels do not fit the architecture")
+        if self.decode.relief is not None and not self.architecture.guides:
+            raise ValueError("decode.relief needs a network with guides")
         return self
 
 

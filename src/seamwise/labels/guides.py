@@ -1,4 +1,4 @@
-"""What leads each pixel to its cell, besides the classes; see `guide_maps`."""
+"""What leads each pixel to its cell, besides the classes; see `measure_guides`."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ from scipy import ndimage
 
 from seamwise.labels.numbering import Labels, as_labels
 
+_UNIT_BALL = {1: 2.0, 2: np.pi, 3: 4 / 3 * np.pi}
+
 
 @dataclass(frozen=True, eq=False)
 class Guides:
@@ -16,7 +18,8 @@ class Guides:
     Attributes
     ----------
     relief : (*S) float32 array
-        Distance to the boundary of the own cell in units of the cell's largest, in (0, 1]; 0 where there is no cell.
+        Distance to the boundary of the own cell in units of the cell's largest, in (0, 1]; 0 where
+        there is no cell.
     centre : (n + 1, ndim) float32 array
         Mean position of the pixels of each number; number 0 is not used.
     radius : (n + 1,) float32 array
@@ -29,33 +32,52 @@ class Guides:
 
 
 def measure_guides(labels: Labels) -> Guides:
-    """Measure relief, centre and radius of the cells 1..n of labels `(*S)`.
+    """Measure relief, centre and radius of the cells 1..n of labels `(*S)`, n-dimensional.
 
     ::
 
-        relief(p) = d(p) / max { d(q) : q in the cell of p },   d(p) = distance to the nearest pixel of another number
+        relief(p) = d(p) / max { d(q) : q in the cell of p }
+        d(p) = 1 + distance from p to the nearest pixel that has a face neighbour of another number
 
-    Beyond the image border lies no other number: a cell that the border cuts is highest there.
+    The contour of a cell has d = 1. Beyond the image border lies no other number: a cell that the
+    border cuts is highest there. Ignored pixels (negative) belong to no cell.
+
+    Raises
+    ------
+    TypeError
+        `labels` is not of an integer type.
+
+    Examples
+    --------
+    >>> measure_guides(np.array([0, 1, 1, 1, 2, 2, 2, 2])).relief.round(2).tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.25, 0.5, 0.75, 1.0]
     """
     labels = as_labels(labels)
     cell = labels > 0
-    inside = cell.copy()
-    for axis in range(labels.ndim):
-        first, second = (tuple(slice(None) if a != axis else s for a in range(labels.ndim)) for s in (slice(None, -1), slice(1, None)))
-        edge = labels[first] != labels[second]
-        inside[first][edge] = False
-        inside[second][edge] = False
-    # pixels of the contour have distance 1
-    distance = np.where(cell, ndimage.distance_transform_edt(inside) + 1, 0) if not inside.all() else np.ones(labels.shape)
-    count = int(labels.max(initial=0))
     numbers = labels[cell]
+    count = int(labels.max(initial=0))
+    distance = _depth(labels)[cell]
     largest = np.zeros(count + 1)
-    np.maximum.at(largest, numbers, distance[cell])
+    np.maximum.at(largest, numbers, distance)
     relief = np.zeros(labels.shape, np.float32)
-    relief[cell] = distance[cell] / largest[numbers]
-    size = np.bincount(numbers, minlength=count + 1)
-    sums = [np.bincount(numbers, weights=where, minlength=count + 1) for where in np.nonzero(cell)]
-    centre = (np.stack(sums, 1) / np.maximum(size, 1)[:, np.newaxis]).astype(np.float32)
-    volume = {1: 2.0, 2: np.pi, 3: 4 / 3 * np.pi}[labels.ndim]
-    radius = (np.maximum(size, 1) / volume) ** (1 / labels.ndim)
-    return Guides(relief, centre, np.maximum(radius, 1).astype(np.float32))
+    relief[cell] = distance / largest[numbers]
+    size = np.bincount(numbers, minlength=count + 1).clip(1)
+    sums = [np.bincount(numbers, weights=axis, minlength=count + 1) for axis in np.nonzero(cell)]
+    centre = np.stack(sums, 1) / size[:, np.newaxis]
+    radius = (size / _UNIT_BALL[labels.ndim]) ** (1 / labels.ndim)
+    return Guides(relief, centre.astype(np.float32), radius.clip(1).astype(np.float32))
+
+
+def _depth(labels: Labels) -> NDArray[np.float64]:
+    """1 + distance to the nearest pixel with a face neighbour of another number, or 1."""
+    contour = np.zeros(labels.shape, bool)
+    for axis in range(labels.ndim):
+        along = (slice(None),) * axis
+        first, second = (*along, slice(None, -1)), (*along, slice(1, None))
+        edge = labels[first] != labels[second]
+        contour[first] |= edge
+        contour[second] |= edge
+    if not contour.any():
+        return np.ones(labels.shape)
+    depth: NDArray[np.float64] = ndimage.distance_transform_edt(~contour) + 1
+    return depth

@@ -19,7 +19,7 @@ from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_b
 from seamwise.decode.blockwise import finish as finish_labels
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import DecodeRule, WatershedPair
+from seamwise.io.models import DecodeRule, ReliefPair, WatershedPair
 from seamwise.io.ome_zarr_draft import Draft
 from seamwise.io.scratch import open_scratch
 from seamwise.io.stored import DamagedError
@@ -86,7 +86,7 @@ class Job:
     @property
     def arrays(self) -> tuple[str, ...]:
         """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes too."""
-        return ("classes", "elevation") if isinstance(self.decode.pair, WatershedPair) else ("classes",)
+        return ("classes", "elevation") if self.decode.floods else ("classes",)
 
 
 def read_job(path: Path) -> Job:
@@ -217,7 +217,7 @@ def label(folder: Path, number: int) -> None:
     box = blocks.box(number)
     classes, cores = place.reader("classes"), place.reader("cores")
     cells = _cells(folder)
-    if isinstance(pair, WatershedPair):
+    if isinstance(pair, WatershedPair | ReliefPair):
         elevation = place.reader("elevation")
         labels = flood_block(
             number, blocks, classes, elevation, cores, cells, halo=job.flood_halo, background_as=pair.background_as
@@ -268,7 +268,8 @@ def _classified(
     """What the decode rule needs of each pixel of a box; in halves where memory runs out, and then on the CPU."""
     try:
         around = grown(box, job.halo, job.shape)
-        probabilities = tile_probabilities(read(around), model, flips=job.flips)
+        guides = job.decode.is_guided
+        probabilities = tile_probabilities(read(around), model, flips=job.flips, guides=guides)
         return pixelwise(probabilities[(slice(None), *within(box, around))], job.decode)
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
         if not _is_out_of_memory(error):

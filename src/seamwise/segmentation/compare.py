@@ -21,7 +21,7 @@ from seamwise.io.atomic import make_folder
 from seamwise.io.images import write_labels
 from seamwise.metrics import Matching, match_many
 from seamwise.segmentation.data import AnnotatedImage, Samples
-from seamwise.segmentation.predict import load, segment
+from seamwise.segmentation.predict import load, segment_normalized
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import CLASS_NAMES, SystemName
 from seamwise.segmentation.train import describe, train
@@ -326,7 +326,7 @@ def _per_image(
     make_folder(labels)
     scores = []
     for image in test:
-        found = segment(image.image, model=loaded, decode="argmax", keep_probabilities=False).labels
+        found = segment_normalized(image.image, loaded, loaded.info.decode.named("argmax"))
         write_labels(labels / f"{image.name}.tif", found, spacing=image.spacing)
         scores.append(match_many(image.labels, found, thresholds=THRESHOLDS))
     return tuple(scores)

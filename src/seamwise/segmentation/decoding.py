@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode import flood, instances, landscape, semantic_classes, threshold_classes
-from seamwise.io.models import DecodeRule, ThresholdPair, WatershedPair
+from seamwise.decode import flood, instances, landscape, relief_landscape, semantic_classes, threshold_classes
+from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
 
 Slab = tuple[tuple[slice, ...], NDArray[Any]]
@@ -34,7 +34,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     -----
     Between the slabs one byte a pixel is held, the class; for a watershed five, seed and height.
     """
-    if isinstance(rule.pair, WatershedPair):
+    if isinstance(rule.pair, WatershedPair | ReliefPair):
         seeds, elevation = np.empty(shape, np.uint8), np.empty(shape, np.float32)
         for box, slab in slabs:
             seeds[box], elevation[box] = pixelwise(slab, rule)
@@ -53,7 +53,7 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     Parameters
     ----------
     probabilities : (C, *S) floating array
-        Any part of the image.
+        Any part of the image; for a rule that `is_guided` relief and offsets follow behind the classes.
     rule : DecodeRule
 
     Returns
@@ -64,6 +64,8 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     match rule.pair:
         case WatershedPair() as pair:
             return landscape(probabilities, background=pair.background, cell=pair.cell, gap=rule.gap)
+        case ReliefPair() as pair:
+            return relief_landscape(probabilities, background=pair.background, core=pair.core)
         case ThresholdPair() as pair:
             return (threshold_classes(probabilities, touching=pair.touching, cell=pair.cell, gap=rule.gap),)
         case None:

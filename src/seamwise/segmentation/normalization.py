@@ -45,6 +45,11 @@ def bent(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.arcsinh(2 * values) / 2
 
 
+def unchanged(channels: int) -> Normalization:
+    """Return the map that leaves an image of so many channels as it is: one that is normalised already."""
+    return Normalization(np.zeros(channels), np.ones(channels))
+
+
 def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization:
     """Measure the map that sends a low percentile of each channel to 0 and a high one to 1.
 

@@ -15,7 +15,7 @@ from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.io.models import DecodeRule, ModelInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.normalization import Normalization, normalization
+from seamwise.segmentation.normalization import Normalization, normalization, unchanged
 from seamwise.tiling import blend, tiles
 
 _TILE = {2: 1024, 3: 128}
@@ -106,18 +106,40 @@ def segment(
     channels = as_model_input(image, chosen.info)
     rule = decode_rule(chosen.info, decode, min_size)
     if keep_probabilities:
-        probabilities = class_probabilities(channels, chosen, tile=tile, flips=flips)
-        return Prediction(decode_whole(probabilities, rule), probabilities)
-    slabs = probability_slabs(channels, chosen, tile=tile, flips=flips)
+        maps = class_probabilities(channels, chosen, tile=tile, flips=flips, guides=rule.is_guided)
+        probabilities = maps[: chosen.info.architecture.out_channels]
+        return Prediction(decode_whole(maps, rule), probabilities)
+    slabs = probability_slabs(channels, chosen, tile=tile, flips=flips, guides=rule.is_guided)
     return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
 
 
+def segment_normalized(image: NDArray[np.float32], model: Model, rule: DecodeRule | None = None) -> Labels:
+    """Label an image `(C, *S)` that is normalised already, as those of `data.read_pair` are.
+
+    Most rules of normalisation change an image again when they are applied twice.
+    """
+    rule = model.info.decode if rule is None else rule
+    slabs = probability_slabs(image, model, normalise=unchanged(len(image)), guides=rule.is_guided)
+    return decode_slabs(slabs, image.shape[1:], rule)
+
+
 def class_probabilities(
-    image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
+    image: NDArray[Any],
+    model: Model,
+    *,
+    tile: int | None = None,
+    flips: bool = False,
+    normalise: Normalization | None = None,
+    guides: bool = False,
 ) -> NDArray[np.float32]:
-    """Class probabilities `(classes, *S)` of a whole image `(C, *S)`, as `as_model_input` returns it."""
-    probabilities = np.empty((model.info.architecture.out_channels, *image.shape[1:]), np.float32)
-    for box, slab in probability_slabs(image, model, tile=tile, flips=flips):
+    """Class probabilities `(classes, *S)` of a whole image `(C, *S)`, as `as_model_input` returns it.
+
+    With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
+    """
+    channels = model.info.architecture.out_channels + image.ndim * guides
+    probabilities = np.empty((channels, *image.shape[1:]), np.float32)
+    slabs = probability_slabs(image, model, tile=tile, flips=flips, normalise=normalise, guides=guides)
+    for box, slab in slabs:
         probabilities[(slice(None), *box)] = slab
     return probabilities
 
@@ -187,10 +209,12 @@ def probability_slabs(
     tile: int | None = None,
     flips: bool = False,
     normalise: Normalization | None = None,
+    guides: bool = False,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
     """Yield the class probabilities of `(C, *S)` slab by slab along the longest axis, with the slab's box.
 
-    `normalise` is measured from the image unless it is a part of one that was measured as a whole.
+    `normalise` is measured from the image unless it is a part of one that was measured as a whole. With `guides`
+    relief and offsets follow behind the classes, as in `tile_probabilities`.
     """
     ndim = model.net.ndim
     size = _TILE[ndim] if tile is None else tile
@@ -199,10 +223,10 @@ def probability_slabs(
     measured = normalization(image, model.info.normalization) if normalise is None else normalise
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
-        return tile_probabilities(measured(image[(slice(None), *box)]), model, flips=flips)
+        return tile_probabilities(measured(image[(slice(None), *box)]), model, flips=flips, guides=guides)
 
     parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
-    channels = model.info.architecture.out_channels
+    channels = model.info.architecture.out_channels + (1 + ndim) * guides
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
 
 
@@ -214,8 +238,14 @@ def check_tile(size: int, model: Model) -> None:
 
 
 @torch.inference_mode()
-def tile_probabilities(block: NDArray[np.float32], model: Model, *, flips: bool = False) -> NDArray[np.float32]:
-    """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once."""
+def tile_probabilities(
+    block: NDArray[np.float32], model: Model, *, flips: bool = False, guides: bool = False
+) -> NDArray[np.float32]:
+    """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once.
+
+    With `guides`, which the model must have, relief and offsets follow behind the classes:
+    `(classes + 1 + ndim, *S)`.
+    """
     batch = torch.from_numpy(block).unsqueeze(0)
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     classes = model.info.architecture.out_channels
@@ -224,7 +254,12 @@ def tile_probabilities(block: NDArray[np.float32], model: Model, *, flips: bool 
     mirrors = subsets if flips else [()]
     total = torch.zeros(())
     for mirrored in mirrors:
-        logits = model.net(batch.flip(mirrored)).flip(mirrored)[:, :classes]
-        total = total + logits.float().softmax(1).cpu()
+        output = model.net(batch.flip(mirrored)).flip(mirrored).float()
+        maps = [output[:, :classes].softmax(1)]
+        if guides:
+            for axis in mirrored:  # an offset points the other way in a mirror
+                output[:, classes + axis - 1].neg_()
+            maps.append(output[:, classes:])
+        total = total + torch.cat(maps, 1).cpu()
     probabilities: NDArray[np.float32] = (total / len(mirrors))[0].numpy()
     return probabilities

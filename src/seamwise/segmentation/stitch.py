@@ -143,7 +143,9 @@ def segment_slices(
     def cells(plane: NDArray[Any]) -> Labels:
         if plane.min() == plane.max():
             return np.zeros(plane.shape[1:], np.uint8)
-        slabs = probability_slabs(plane, chosen, tile=tile, flips=flips, normalise=normalise)
+        slabs = probability_slabs(
+            plane, chosen, tile=tile, flips=flips, normalise=normalise, guides=rule.is_guided
+        )
         return decode_slabs(slabs, plane.shape[1:], rule)
 
     return stitch(map(cells, planes.swapaxes(0, 1)), threshold=threshold)

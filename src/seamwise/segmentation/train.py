@@ -11,7 +11,7 @@ from seamwise.engine.loop import Report, check_output, fit, recorded
 from seamwise.io.models import Architecture, DecodeRule, ModelInfo
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage, Samples
-from seamwise.segmentation.predict import Model, segment
+from seamwise.segmentation.predict import Model, segment_normalized
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import CLASS_NAMES, System
 from seamwise.segmentation.transforms import count_classes
@@ -104,11 +104,7 @@ class _Segmentation:
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Pooled PQ and mean AP over the images, both at IoU 0.5."""
-        # annotated images are normalised, and normalising them once more changes nothing
-        pairs = (
-            (image.labels, segment(image.image, model=model, keep_probabilities=False).labels)
-            for image in self.validation
-        )
+        pairs = ((image.labels, segment_normalized(image.image, model)) for image in self.validation)
         scores = match_dataset(pairs, thresholds=(0.5,))
         return {
             "panoptic_quality": scores.pooled[0].panoptic_quality,

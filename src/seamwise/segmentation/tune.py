@@ -27,6 +27,7 @@ from seamwise.io.models import (
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.normalization import unchanged
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
 
 TunedRule = Literal["threshold", "watershed"]
@@ -340,8 +341,8 @@ def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
 
 def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
     try:
-        # annotated images are normalised, and normalising them once more changes nothing
-        return class_probabilities(as_model_input(image.image, model.info), model)
+        channels = as_model_input(image.image, model.info)
+        return class_probabilities(channels, model, normalise=unchanged(len(channels)))
     except ValueError as error:
         raise ValueError(f"{image.name}: {error}") from error
 
