@@ -1,6 +1,7 @@
 r"""Scores of nuclei models on one of two sets of images that no training of the recipe sees.
 
-python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selection --model nuclei-2d [--gap background]
+python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selection \
+    --model nuclei-2d [--gap background] [--decode relief] [--flips]
 
 `selection`: the 40 images of recipes/nuclei-2d-selection.txt, for every choice.
 `report`: every 7th image by name, 64 in all, for the numbers of a model card and for nothing else.
@@ -62,6 +63,6 @@ if __name__ == "__main__":
     print("|---|---|---|---|---|---|---|")
     for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
         print(
-            f"| {mean.thresh:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} | {pooled.panoptic_quality:.3f} "
-            f"| {pooled.tp} | {pooled.fp} | {pooled.fn} |"
+            f"| {mean.thresh:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} "
+            f"| {pooled.panoptic_quality:.3f} | {pooled.tp} | {pooled.fp} | {pooled.fn} |"
         )

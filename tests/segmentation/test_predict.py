@@ -202,7 +202,7 @@ def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_compute
         with pytest.raises(ValueError, match=rf"no thresholds for decode '{name}'.*seamwise tune") as caught:
             segment(scene.image, decode=name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"):
+    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, relief, not 'otsu'"):
         segment(scene.image, decode="otsu")
 
 
