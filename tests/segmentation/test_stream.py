@@ -122,7 +122,7 @@ def test_blocks_see_around_themselves_so_that_they_agree_with_the_image_at_once(
 ):
     output, seen, compute = tmp_path / "out.ome.zarr", set(), blocks.tile_probabilities
     monkeypatch.setattr(
-        blocks, "tile_probabilities", lambda *args, flips: seen.add(flips) or compute(*args, flips=flips)
+        blocks, "tile_probabilities", lambda *args, **options: seen.add(options["flips"]) or compute(*args, **options)
     )
     segment_volume(image, output, model=models[2], tile=40, flips=flips)
     whole = segment(blobs((70, 100)), model=models[2], flips=flips).labels
@@ -219,7 +219,7 @@ def test_every_time_point_by_itself_and_one_without_contrast_has_no_cells(tmp_pa
 def all_cell(monkeypatch):
     """A network that sees a cell in every pixel."""
 
-    def probabilities(pixels, model, *, flips):
+    def probabilities(pixels, model, *, flips, guides):
         return np.stack([np.full(pixels.shape[1:], float(c == 1), np.float32) for c in range(4)])
 
     monkeypatch.setattr(blocks, "tile_probabilities", probabilities)
@@ -460,10 +460,10 @@ def test_a_damaged_chunk_is_named_and_nothing_else_is_lost(tmp_path, image, mode
 
 
 def test_damage_in_both_halves_of_a_block_is_left_out_of_both(tmp_path, image, models, monkeypatch):
-    def limited(pixels, model, *, flips, compute=blocks.tile_probabilities):
+    def limited(pixels, model, *, compute=blocks.tile_probabilities, **options):
         if pixels[0].size > 50 * 50:
             raise MemoryError
-        return compute(pixels, model, flips=flips)
+        return compute(pixels, model, **options)
 
     monkeypatch.setattr(blocks, "tile_probabilities", limited)
     monkeypatch.setattr(blocks, "_LEAST", 16)
@@ -499,11 +499,11 @@ def test_when_memory_runs_out_a_block_is_done_in_halves(tmp_path, image, models,
     segment_volume(image, tmp_path / "ref.zarr", model=models[2], tile=128)
     sizes = []
 
-    def limited(pixels, model, *, flips, compute=blocks.tile_probabilities):
+    def limited(pixels, model, *, compute=blocks.tile_probabilities, **options):
         sizes.append(pixels[0].size)
         if pixels[0].size > 50 * 50:
             raise error
-        return compute(pixels, model, flips=flips)
+        return compute(pixels, model, **options)
 
     monkeypatch.setattr(blocks, "tile_probabilities", limited)
     segment_volume(image, tmp_path / "out.zarr", model=models[2], tile=128)
@@ -521,10 +521,10 @@ def test_when_even_the_smallest_part_is_too_large_for_the_gpu_the_cpu_does_it(tm
         model = load(path, sha256, "cpu")
         return model if device == "cpu" else type(model)(model.net, model.info, Gpu(), model.dtype)
 
-    def full(pixels, model, *, flips, compute=blocks.tile_probabilities):
+    def full(pixels, model, *, compute=blocks.tile_probabilities, **options):
         if model.device.type == "cuda":
             raise RuntimeError("CUDA out of memory")
-        return compute(pixels, model, flips=flips)
+        return compute(pixels, model, **options)
 
     monkeypatch.setattr(blocks, "_LEAST", 32)
     monkeypatch.setattr(blocks, "_model", loaded)

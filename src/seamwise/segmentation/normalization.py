@@ -42,7 +42,8 @@ class Normalization:
 
 def bent(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """asinh(2u)/2: like u near 0, like a logarithm far from it; 1 becomes 0.72, 50 becomes 2.3."""
-    result: NDArray[np.float32] = np.arcsinh(2 * values) / np.float32(2)
+    result: NDArray[np.float32] = np.arcsinh(2 * values)
+    result /= 2
     return result
 
 
