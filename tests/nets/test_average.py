@@ -72,3 +72,13 @@ def test_half_precision_members_are_averaged_in_single():
 def test_members_must_agree(members):
     with pytest.raises(ValueError, match="members must be networks with the same axes, input and output channels"):
         Average(members)
+
+
+def test_channels_behind_the_classes_are_averaged_as_they_are():
+    members = [UNet(1, 5, width=2, depth=1), UNet(1, 5, width=4, depth=2)]
+    image = torch.randn(2, 1, 6, 7)
+    outputs = [member(image) for member in members]
+    result = Average(members, classes=3)(image)
+    probabilities = sum(output[:, :3].softmax(1) for output in outputs) / 2
+    torch.testing.assert_close(result[:, :3].softmax(1), probabilities)
+    torch.testing.assert_close(result[:, 3:], sum(output[:, 3:] for output in outputs) / 2)

@@ -49,7 +49,7 @@ def load_network(model: str | Path, kind: type[AnyInfo], *, device: str = "auto"
 def build_net(architecture: Architecture) -> Network:
     """Build the untrained network that a model file describes."""
     members = [_build_unet(architecture) for _ in range(architecture.members)]
-    return members[0] if len(members) == 1 else Average(members)
+    return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
 
 def ready(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
@@ -62,7 +62,7 @@ def ready(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[Any
 def _build_unet(architecture: Architecture) -> UNet:
     return UNet(
         architecture.in_channels,
-        architecture.out_channels + (1 + architecture.ndim) * architecture.guides,
+        architecture.output_channels,
         ndim=architecture.ndim,
         width=architecture.width,
         depth=architecture.depth,

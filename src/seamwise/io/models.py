@@ -42,6 +42,11 @@ class Architecture(_Frozen):
     members: int = Field(default=1, ge=1)
     guides: bool = False
 
+    @property
+    def output_channels(self) -> int:
+        """Classes and, behind them, guides."""
+        return self.out_channels + (1 + self.ndim) * self.guides
+
 
 class NormalizationRule(_Frozen):
     """How intensities become numbers of a common range; see `segmentation.normalization`.

@@ -19,12 +19,15 @@ class Average(nn.Module):
         forward(x) = log( (1/n) Σ_m softmax(f_m(x)) ),   so that   softmax(forward(x)) = (1/n) Σ_m softmax(f_m(x))
 
     What comes out counts as logits `(N, out_channels, *S)`, float32 whatever the members compute in, and gives
-    exactly the mean probabilities to whoever takes its softmax.
+    exactly the mean probabilities to whoever takes its softmax. Channels behind the `classes`, a network's guides, are
+    averaged as they are.
 
     Parameters
     ----------
     members : sequence of UNet
         With the same number of axes, of input and of output channels. Their widths and depths may differ.
+    classes : int, optional
+        How many of the output channels are logits; by default all.
 
     Raises
     ------
@@ -46,7 +49,7 @@ class Average(nn.Module):
     True
     """
 
-    def __init__(self, members: Sequence[UNet]) -> None:
+    def __init__(self, members: Sequence[UNet], *, classes: int | None = None) -> None:
         super().__init__()
         kinds = {(net.ndim, net.in_channels, net.head.out_channels) for net in members}
         if len(kinds) != 1:
@@ -55,7 +58,7 @@ class Average(nn.Module):
                 f"theirs are {', '.join(map(str, sorted(kinds))) or 'none'}"
             )
         self.members = nn.ModuleList(members)
-        self.ndim = members[0].ndim
+        self.ndim, self.classes = members[0].ndim, classes
 
     @property
     def multiple(self) -> int:
@@ -64,9 +67,13 @@ class Average(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logarithm of the mean probabilities, `(N, out_channels, *S)` float32."""
-        logs = (net(image).float().log_softmax(1) for net in self._nets)
-        mean: Tensor = reduce(torch.logaddexp, logs) - math.log(len(self.members))
-        return mean
+        outputs = [net(image).float() for net in self._nets]
+        logs = [output[:, : self.classes].log_softmax(1) for output in outputs]
+        mean: Tensor = reduce(torch.logaddexp, logs) - math.log(len(outputs))
+        if self.classes is None:
+            return mean
+        guides = reduce(torch.add, [output[:, self.classes :] for output in outputs]) / len(outputs)
+        return torch.cat([mean, guides], 1)
 
     def fold_norms(self) -> "Average":
         """Fold the batch norms of every member, in place; see `UNet.fold_norms`."""

@@ -61,7 +61,8 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
         update={
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
             "spacing": first.spacing if all(other.spacing == first.spacing for _, _, other in members) else None,
-            "decode": DecodeRule(gap=first.decode.gap, min_size=first.decode.min_size, min_core=first.decode.min_core),
+            # thresholds that were tuned on one model are not those of several
+            "decode": first.decode if first.decode.is_guided else _untuned(first.decode),
             "training": {
                 "members": [
                     {"file": f"{path.absolute().parent.name}/{path.name}", **other.training}
@@ -72,6 +73,10 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
     )
     save_model(output, weights, info)
     return info
+
+
+def _untuned(rule: DecodeRule) -> DecodeRule:
+    return DecodeRule(gap=rule.gap, min_size=rule.min_size, min_core=rule.min_core)
 
 
 def _check_same(members: Sequence[Member]) -> None:

@@ -148,7 +148,7 @@ def plan_blocks(
 
     def taken(size: tuple[int, ...]) -> int:
         tile = _pixels(size, shape, halo)
-        features = _FEATURE_MAPS * architecture.width * number_bytes + 4 * _PROBABILITIES * architecture.out_channels
+        features = _FEATURE_MAPS * architecture.width * number_bytes + 4 * _PROBABILITIES * architecture.output_channels
         network = tile * (features + architecture.in_channels * (4 + pixel_bytes))
         decoding = _pixels(size, shape, 0) * _DECODING
         if flood_halo is not None:

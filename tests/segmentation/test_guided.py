@@ -1,0 +1,96 @@
+"""Prediction by a network with guides: they reach the decoder, the classes stay."""
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from seamwise.decode import relief
+from seamwise.engine.networks import build_net
+from seamwise.io.images import read_labels
+from seamwise.io.models import Architecture, DecodeRule, ModelInfo, ReliefPair, save_model
+from seamwise.segmentation import segment, segment_volume
+from seamwise.segmentation.predict import Model, class_probabilities, tile_probabilities
+from support.volumes import blobs
+
+RULE = DecodeRule(rule="relief", relief=ReliefPair(background=0.6, core=0.3), min_size=3)
+SHAPE = {2: (70, 100), 3: (24, 40, 36)}
+
+
+def info_of(ndim):
+    return ModelInfo(
+        architecture=Architecture(
+            in_channels=1, out_channels=4, ndim=ndim, width=4, depth=1, guides=True
+        ),
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",),
+        decode=RULE,
+    )
+
+
+def model_of(ndim):
+    torch.manual_seed(1)
+    net = build_net(info_of(ndim).architecture).eval().requires_grad_(False)
+    net.head.weight[4] *= 4
+    net.head.bias[4] = 0.3
+    return Model(net, info_of(ndim), torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_classes_come_first_and_are_those_without_guides(ndim):
+    block = np.random.default_rng(0).normal(size=(1, *SHAPE[ndim])).astype(np.float32)
+    maps = tile_probabilities(block, model_of(ndim), guides=True)
+    assert maps.shape == (4 + 1 + ndim, *SHAPE[ndim])
+    assert np.array_equal(maps[:4], tile_probabilities(block, model_of(ndim)))
+    output = model_of(ndim).net(torch.from_numpy(block)[None])[0].numpy()
+    np.testing.assert_allclose(maps[4:], output[4:], atol=1e-6)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_with_flips_a_mirrored_image_has_mirrored_guides(ndim):
+    block = np.random.default_rng(0).normal(size=(1, *SHAPE[ndim])).astype(np.float32)
+    model = model_of(ndim)
+    maps = tile_probabilities(block, model, flips=True, guides=True)
+    for axis in range(1, ndim + 1):
+        mirrored = np.flip(block, axis).copy()
+        result = np.flip(tile_probabilities(mirrored, model, flips=True, guides=True), axis).copy()
+        result[4 + axis] *= -1
+        np.testing.assert_allclose(result, maps, atol=1e-5)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_segment_decodes_the_relief_and_returns_classes_only(keep):
+    image, model = blobs(SHAPE[2]), model_of(2)
+    maps = class_probabilities(image[np.newaxis], model, guides=True)
+    expected = relief(maps, background=0.6, core=0.3, min_size=3)
+    assert expected.max() > 2
+    prediction = segment(image, model=model, keep_probabilities=keep)
+    assert np.array_equal(prediction.labels, expected)
+    if keep:
+        assert np.array_equal(prediction.probabilities, maps[:4])
+
+
+def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path):
+    path, image = tmp_path / "m.safetensors", blobs(SHAPE[2])
+    save_model(path, model_of(2).net.state_dict(), info_of(2))
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    segment_volume(tmp_path / "a.tif", tmp_path / "out.ome.zarr", model=path, tile=48, device="cpu")
+    labels = read_labels(tmp_path / "out.ome.zarr")
+    whole = segment(image, model=path, device="cpu").labels
+    assert np.mean((labels > 0) == (whole > 0)) > 0.999
+    assert labels.max() == pytest.approx(whole.max(), abs=1)
+
+
+def test_a_rule_by_relief_needs_guides():
+    with pytest.raises(ValueError, match="needs a network with guides"):
+        ModelInfo(
+            architecture=Architecture(in_channels=1, out_channels=2),
+            classes=("background", "cell"),
+            channels=("grey",),
+            decode=RULE,
+        )
+
+
+def test_a_model_of_classes_alone_has_no_relief_to_decode_by():
+    with pytest.raises(ValueError, match="the model has no relief to decode by"):
+        DecodeRule().named("relief")
