@@ -1,6 +1,6 @@
 """Train the model that ships as `nuclei-2d`, on from an earlier one.
 
-python recipes/nuclei_2d.py DATA -o FOLDER --start MODEL [--steps 3000] [--resume]
+python recipes/nuclei_2d.py DATA -o FOLDER --start MODEL [--steps 2700] [--resume]
 
 DATA holds images/ and masks/: fluorescence nuclei of the 2018 Data Science Bowl, StarDist subset.
 """
@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from seamwise.engine.history import Progress
 from seamwise.engine.loop import fit, recorded
 from seamwise.engine.settings import RunSettings
+from seamwise.io.images import read_image
 from seamwise.io.models import (
     Architecture,
     DecodeRule,
@@ -29,10 +30,9 @@ from seamwise.io.models import (
     load_model,
 )
 from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Labels, semantic_target
-from seamwise.io.images import read_image
 from seamwise.labels.guides import Guides, measure_guides
-from seamwise.losses.confusion import count, indicator
-from seamwise.losses.youden import _pairwise_loss
+from seamwise.losses.confusion import count, indicator, mean_over_present
+from seamwise.losses.youden import pairwise_loss
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import Pair, as_channels, find_pairs, read_pair
 from seamwise.segmentation.normalization import bent
@@ -108,7 +108,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
 def random_crop(
     source: Source, changes: Changes, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Image, labels and guides of a randomly placed, turned, mirrored, magnified and warped crop."""
+    """Image, labels and guides of a crop that is placed, turned, magnified and warped at random."""
     shape = np.array(source.labels.shape)
     half = 2 * changes.scale if rng.random() < 0.3 else changes.scale
     zoom = np.exp(rng.uniform(-half, half))
@@ -122,7 +122,10 @@ def random_crop(
     middle = [rng.uniform(min(n / 2, reach), max(n - reach, n / 2)) - 0.5 for n in shape]
     axis = (np.arange(CROP) - (CROP - 1) / 2).astype(np.float32)
     rows, columns = axis[:, np.newaxis], axis[np.newaxis]
-    where = np.stack([m[0] * rows + m[1] * columns + c for m, c in zip(matrix.astype(np.float32), middle, strict=True)])
+    matrix = matrix.astype(np.float32)
+    where = np.stack(
+        [m[0] * rows + m[1] * columns + c for m, c in zip(matrix, middle, strict=True)]
+    )
     if changes.warp and rng.random() < 0.5:
         coarse = rng.normal(0, changes.warp / zoom, (2, 9, 9))
         where += np.stack([ndimage.zoom(c, CROP / 9, order=1) for c in coarse]).astype(np.float32)
@@ -137,8 +140,8 @@ def random_crop(
     guides[0][cell] = source.guides.relief[y, x][cell]
     # from the image's axes to the crop's: the inverse of the matrix, without its magnification
     inverse = np.array([[cosine, sine], [-sine, cosine]]) * np.array([[1], [flip]])
-    away = (source.guides.centre[numbers] - where[:, cell].T) / source.guides.radius[numbers][:, np.newaxis]
-    guides[1:, cell] = inverse @ away.T
+    away = source.guides.centre[numbers] - where[:, cell].T
+    guides[1:, cell] = inverse @ (away / source.guides.radius[numbers][:, np.newaxis]).T
     return image, labels, guides
 
 
@@ -157,12 +160,15 @@ def empty(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int
     return image.astype(np.float32), np.zeros((CROP, CROP), np.int32)
 
 
-def vary(image: NDArray[np.float32], changes: Changes, rng: np.random.Generator) -> NDArray[np.float32]:
+def vary(
+    image: NDArray[np.float32], changes: Changes, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Change gamma, contrast, sharpness and noise of linear intensities, and scatter specks."""
     if rng.random() < 0.5:
         gamma = np.float32(np.exp(rng.uniform(-changes.gamma, changes.gamma)))
         image = np.sign(image) * np.abs(image) ** gamma
-    image = image * np.float32(np.exp(rng.uniform(-changes.contrast, changes.contrast) * rng.random()))
+    exponent = rng.uniform(-changes.contrast, changes.contrast) * rng.random()
+    image = image * np.float32(np.exp(exponent))
     if rng.random() < changes.blur:
         image = ndimage.gaussian_filter(image, rng.uniform(0.4, 1.5))
     if rng.random() < 0.6:
@@ -190,7 +196,11 @@ def specked(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 
 
 def piece_weight(labels: NDArray[np.int32], target: NDArray[np.int8]) -> NDArray[np.float32]:
-    """1/√(pixels of its piece): of class cell in its cell, of touching in its cell's seams, of gap in its component."""
+    """1/√n for each pixel, with n the pixels of its piece, so that small pieces count more.
+
+    A piece is what is of class cell in a cell, what is of class touching in a cell, and a component
+    of the gap. Background weighs 1. `youden` compares rates: the scale of a class does not matter.
+    """
     weight = np.ones(labels.shape, np.float32)
     for kind in (CELL, TOUCHING):
         chosen = target == kind
@@ -214,17 +224,18 @@ def loss(logits: Tensor, target: Tensor, weight: Tensor, guides: Tensor) -> Tens
         valid = members.sum().clamp(min=1)
         entropy = -(log_probabilities * members).sum() / valid
         flat = weight.flatten(1).unsqueeze(1)
-        joint = _pairwise_loss(count(probabilities, members * flat), 1 / 12)
+        joint = pairwise_loss(count(probabilities, members * flat), 1 / 12)
+        truth = members.sum((0, 2))
         overlap = 2 * (probabilities * members).sum((0, 2))
         known = members.sum(1, keepdim=True)
-        mass = members.sum((0, 2)) + (probabilities.square() * known).sum((0, 2))
-        dice = 1 - (overlap[members.sum((0, 2)) > 0] / mass[members.sum((0, 2)) > 0]).mean()
+        mass = truth + (probabilities.square() * known).sum((0, 2))
+        dice = mean_over_present(1 - overlap / mass.clamp(min=1), truth > 0)
         relief = smooth_l1_loss(logits[:, 4].float(), guides[:, 0], beta=0.1, reduction="none")
         relief = (relief * (target != IGNORE)).sum() / valid
         cell = (target == CELL) | (target == TOUCHING)
         pull = cell * weight
-        offset = smooth_l1_loss(logits[:, 5:].float(), guides[:, 1:], beta=0.25, reduction="none").sum(1)
-        offset = (offset * pull).sum() / pull.sum().clamp(min=1)
+        offset = smooth_l1_loss(logits[:, 5:].float(), guides[:, 1:], beta=0.25, reduction="none")
+        offset = (offset.sum(1) * pull).sum() / pull.sum().clamp(min=1)
         return entropy + joint + 0.5 * dice + 2 * relief + 0.5 * offset
 
 
@@ -238,15 +249,21 @@ class Nuclei:
     selection: Sequence[tuple[NDArray[np.generic], Labels]]
 
     def samples(self) -> Samples:
-        return Samples(self.sources, settings=self.settings, weak_from=int(0.75 * self.settings.steps))
+        """Samples of all steps; in the last quarter they are changed little."""
+        weak_from = int(0.75 * self.settings.steps)
+        return Samples(self.sources, settings=self.settings, weak_from=weak_from)
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
-        image, target, weight, guides = batch
-        return loss(net(image.contiguous(memory_format=torch.channels_last)), target, weight, guides)
+        """Loss of a batch."""
+        image, *rest = batch
+        return loss(net(image.contiguous(memory_format=torch.channels_last)), *rest)
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean AP and pooled PQ of the selection images by arg max."""
-        pairs = ((labels, segment(image, model=model, keep_probabilities=False).labels) for image, labels in self.selection)
+        pairs = (
+            (labels, segment(image, model=model, keep_probabilities=False).labels)
+            for image, labels in self.selection
+        )
         scores = match_dataset(pairs, thresholds=(0.5, 0.7, 0.9))
         names = {f"ap{100 * mean.thresh:.0f}": mean.accuracy for mean in scores.mean}
         return {**names, "pq": scores.pooled[0].panoptic_quality}
@@ -262,7 +279,7 @@ def sources_of(pairs: Sequence[Pair]) -> list[Source]:
     return sources
 
 
-def started(path: Path) -> dict[str, Tensor]:
+def first_weights(path: Path) -> dict[str, Tensor]:
     """Weights of an earlier model, with rows of zeros for the guides in its head."""
     weights, _ = load_model(path, ModelInfo)
     weights = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
@@ -272,20 +289,25 @@ def started(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def said(progress: Progress) -> None:
+def show(progress: Progress) -> None:
+    """Print every 20th step, and every validation."""
     if progress.scores or progress.step % 20 == 0:
-        scores = " ".join(f"{name} {score:.4f}" for name, score in (progress.scores or {}).items())
-        print(f"{progress.step} loss {progress.loss:.4f} rate {progress.learning_rate:.2e} {progress.seconds:.0f} s {scores}", flush=True)
+        scores = " ".join(f"{name} {score:.4f}" for name, score in progress.scores.items())
+        line = f"{progress.step} loss {progress.loss:.4f} {progress.seconds:.0f} s {scores}"
+        print(line, flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Read the arguments, train, and write the model to the folder."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2700)
     parser.add_argument("--learning-rate", type=float, default=6e-4)
-    parser.add_argument("--validate-every", type=int, default=400)
+    parser.add_argument("--validate-every", type=int, default=450)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     training, selection, _ = split(options.data)
@@ -303,7 +325,9 @@ def main() -> None:
         stored_as="float16",
     )
     info = ModelInfo(
-        architecture=Architecture(in_channels=1, out_channels=4, width=16, norm="batch", guides=True),
+        architecture=Architecture(
+            in_channels=1, out_channels=4, width=16, norm="batch", guides=True
+        ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
         normalization=RULE,
@@ -315,10 +339,14 @@ def main() -> None:
             "start": options.start.name,
         },
     )
-    chosen = [(as_channels(read_image(pair.images[0])), read_pair(pair, ndim=2, rule=RULE).labels) for pair in selection]
+    chosen = [
+        (as_channels(read_image(pair.images[0])), read_pair(pair, ndim=2, rule=RULE).labels)
+        for pair in selection
+    ]
     options.output.mkdir(parents=True, exist_ok=True)
     task = Nuclei(info, settings, sources_of(training), chosen)
-    fit(task, settings, output=options.output, resume=options.resume, device="cpu", report=said, start=started(options.start))
+    start = None if options.resume else first_weights(options.start)
+    fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def youden(
     value in the authors' own code.
     """
     counts = soft_counts(logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample)
-    return _pairwise_loss(counts, lam)
+    return pairwise_loss(counts, lam)
 
 
 def cross_entropy_and_youden(
@@ -100,11 +100,14 @@ def cross_entropy_and_youden(
         joint: Tensor
         log_sum, joint = _ClassSums.apply(log_probabilities, members, weighted_members)  # type: ignore[no-untyped-call]
         counts = SoftCounts(joint.sum(0), members.sum((0, 2)))
-        return _pairwise_loss(counts, lam) - log_sum / counts.truth.sum().clamp(min=1)
+        return pairwise_loss(counts, lam) - log_sum / counts.truth.sum().clamp(min=1)
 
 
-def _pairwise_loss(counts: SoftCounts, lam: float | Tensor) -> Tensor:
-    """−Σ_{i≠k} λ_ik·log((1 + M_ii − M_ik)/2) over the pairs that are present; the mean over leading axes."""
+def pairwise_loss(counts: SoftCounts, lam: float | Tensor) -> Tensor:
+    """`youden` from counts: −Σ_{i≠k} λ_ik·log((1 + M_ii − M_ik)/2) over the pairs that are present.
+
+    The mean over leading axes of the counts.
+    """
     confusion, present = counts.rates, counts.present
     classes = confusion.shape[-1]
     lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)

@@ -1,0 +1,123 @@
+"""The recipe of `nuclei-2d`: its split, its samples and its loss."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.engine.settings import RunSettings
+from seamwise.labels.guides import measure_guides
+from seamwise.synth import crowded_cells
+
+RECIPE = Path(__file__).parent.parent / "recipes" / "nuclei_2d.py"
+pytestmark = pytest.mark.skipif(not RECIPE.is_file(), reason="needs recipes/")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    specification = importlib.util.spec_from_file_location("nuclei_2d", RECIPE)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def source(recipe):
+    scene = crowded_cells((300, 340), cells=40, rng=0)
+    image = scene.image.astype(np.float32)
+    labels = scene.labels.astype(np.int32)
+    return recipe.Source(image / image.max(), labels, measure_guides(labels))
+
+
+def test_no_image_is_in_two_parts_of_the_split(recipe, tmp_path):
+    names = recipe.SELECTION.read_text().split()
+    assert len(set(names)) == len(names) == 40
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        for name in [*names, *(f"x{number:03}" for number in range(60))]:
+            (tmp_path / kind / f"{name}.png").touch()
+    training, selection, report = ({pair.name for pair in part} for part in recipe.split(tmp_path))
+    assert len(training) + len(selection) + len(report) == 100
+    assert len(training | selection | report) == 100
+
+
+def edge_of(labels):
+    return np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()])
+
+
+def test_offsets_of_a_crop_lead_to_the_middle_of_the_cell(recipe, source):
+    rng = np.random.default_rng(0)
+    still = replace(recipe.STRONG, warp=0.0)
+    whole = np.setdiff1d(source.labels, edge_of(source.labels))
+    compared = 0
+    for _ in range(20):
+        _, labels, guides = recipe.random_crop(source, still, rng)
+        for number in np.setdiff1d(whole, edge_of(labels)):
+            places = np.argwhere(labels == number)
+            if len(places) < 60:
+                continue
+            radius = np.sqrt(len(places) / np.pi)
+            ends = places + radius * guides[1:, places[:, 0], places[:, 1]].T
+            np.testing.assert_allclose(ends - places.mean(0), 0, atol=0.1 * radius + 0.5)
+            compared += 1
+    assert compared > 50
+
+
+def test_a_sample_depends_on_its_number_alone(recipe, source):
+    settings = RunSettings(steps=4, batch_size=2)
+    samples = recipe.Samples([source], settings=settings, weak_from=2)
+    for number in (1, 6):
+        for first, second in zip(samples[number], samples[number], strict=True):
+            assert torch.equal(first, second)
+    image, target, weight, guides = samples[3]
+    assert (image.shape, target.shape) == ((1, 256, 256), (256, 256))
+    assert (weight.shape, guides.shape) == ((256, 256), (3, 256, 256))
+    assert torch.isfinite(image).all()
+    assert weight.min() > 0
+
+
+def test_weights_by_hand(recipe):
+    labels = np.array([[1, 1, 1, 1, 2, 2, 0, 0, 3, 0, -1]], np.int32)
+    target = np.array([[1, 1, 1, 2, 2, 1, 3, 3, 1, 0, -1]], np.int8)
+    expected = np.array([[3, 3, 3, 1, 1, 1, 2, 2, 1, 1, 1]]) ** -0.5
+    np.testing.assert_allclose(recipe.piece_weight(labels, target), expected, rtol=1e-6)
+
+
+def test_the_loss_falls_to_nearly_0_for_a_right_output_and_ignores_what_is_ignored(recipe, source):
+    settings = RunSettings(steps=1, batch_size=1)
+    _, target, weight, guides = (
+        part[None] for part in recipe.Samples([source], settings=settings, weak_from=0)[0]
+    )
+    right = torch.nn.functional.one_hot(target.long().clamp(min=0), 4).movedim(-1, 1) * 40.0
+    output = torch.cat([right, guides], 1)
+    assert recipe.loss(output, target, weight, guides) == pytest.approx(0, abs=1e-4)
+    output[:, :, (target < 0)[0]] += 7
+    assert recipe.loss(output, target, weight, guides) == pytest.approx(0, abs=1e-4)
+    wrong = output.clone()
+    wrong[:, 5] += 1
+    assert recipe.loss(wrong, target, weight, guides) > 0.2
+
+
+@pytest.mark.parametrize("target", [-1, 0])
+def test_a_crop_without_cells_has_a_loss_and_a_gradient(recipe, target):
+    output = torch.zeros(1, 7, 8, 8, requires_grad=True)
+    loss = recipe.loss(
+        output,
+        torch.full((1, 8, 8), target, dtype=torch.int8),
+        torch.ones(1, 8, 8),
+        torch.zeros(1, 3, 8, 8),
+    )
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(output.grad).all()
+
+
+def test_noise_has_no_cell_and_is_finite(recipe):
+    for seed in range(20):
+        image, labels = recipe.empty(np.random.default_rng(seed))
+        assert np.isfinite(image).all()
+        assert image.dtype == np.float32
+        assert not labels.any()
