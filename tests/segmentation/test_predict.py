@@ -213,7 +213,6 @@ def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_compute
         (np.random.default_rng(0).random((40, 40, 3)), "channels last"),
         (np.zeros(40), "2 spatial axes"),
         (np.zeros((1, 1, 40, 40)), "2 spatial axes"),
-        (np.full((40, 40), 3), "constant"),
         (np.full((40, 40), np.nan), "NaN"),
         (np.where(np.eye(40) > 0, np.inf, 1), "infinite"),
         (np.zeros((0, 40)), "empty"),
@@ -223,6 +222,13 @@ def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_compute
 def test_bad_images_are_named(image, word):
     with pytest.raises(ValueError, match=word):
         segment(image, model=random_model())
+
+
+@pytest.mark.parametrize("model", ["nuclei-2d", random_model()])
+def test_a_constant_image_is_background(model):
+    prediction = segment(np.full((40, 50), 3), model=model)
+    assert not prediction.labels.any()
+    assert (prediction.probabilities[0] == 1).all()
 
 
 def test_bad_options_are_named(scene):

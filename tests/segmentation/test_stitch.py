@@ -231,11 +231,14 @@ def test_constant_slices_have_no_cells_and_channels_come_first(scene):
     assert same_up_to_numbers(segment_slices(two, model=model(channels=2)), solid)
 
 
+def test_a_constant_stack_has_no_cells():
+    assert not segment_slices(np.full((3, 4, 5), 7), model=model()).any()
+
+
 @pytest.mark.parametrize(
     ("stack", "net", "word"),
     [
         (np.zeros((4, 5)), model(), r"stack must have axes ZYX.*\(4, 5\)"),
-        (np.zeros((3, 4, 5)), model(), "constant"),
         (np.zeros((2, 3, 4, 5)), model(), r"expects 1 channel"),
         (np.full((3, 4, 5), np.nan), model(), "NaN"),
         (np.zeros((3, 0, 5)), model(), "empty"),

@@ -205,6 +205,8 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
         channels = as_channels(image, chosen=options.channel is not None)
+        if channels.size and channels.min() == channels.max():
+            notes += (f"{job.image}: every pixel is {channels.flat[0]}, so that there are no cells",)
         labels = read_labels(job.labels) if labelled else _segment(channels, options, model)
         picture = draw(channels, labels) if overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:

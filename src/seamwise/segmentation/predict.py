@@ -1,6 +1,6 @@
 """From an image to labelled cells; see `segment`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -86,14 +86,14 @@ def segment(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, or a constant image; tiles that are too
-        small; a damaged model file; no such device; a rule the model has no thresholds for.
+        Wrong number of axes or channels, NaN or infinite pixels; tiles that are too small;
+        a damaged model file; no such device; a rule the model has no thresholds for.
     FileNotFoundError
         No such model.
 
     Notes
     -----
-    Intensities are normalised once, from the whole image.
+    Intensities are normalised once, from the whole image. A constant image is background.
 
     Examples
     --------
@@ -179,8 +179,6 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num")
-    if low == high:
-        raise ValueError(f"image is constant (every pixel is {low}): there is nothing to segment")
     return image
 
 
@@ -222,12 +220,22 @@ def probability_slabs(
     shape = image.shape[1:]
     measured = normalization(image, model.info.normalization) if normalise is None else normalise
 
+    channels = model.info.architecture.out_channels + (1 + ndim) * guides
+
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
+        if not measured.scale.any():  # without any contrast there is nothing to show to the network
+            return _background(channels, [s.stop - s.start for s in box])
         return tile_probabilities(measured(image[(slice(None), *box)]), model, flips=flips, guides=guides)
 
     parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
-    channels = model.info.architecture.out_channels + (1 + ndim) * guides
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
+
+
+def _background(channels: int, shape: Sequence[int]) -> NDArray[np.float32]:
+    """Class probabilities, and guides behind them, of background that is sure."""
+    maps = np.zeros((channels, *shape), np.float32)
+    maps[0] = 1
+    return maps
 
 
 def check_tile(size: int, model: Model) -> None:
