@@ -21,7 +21,7 @@ from seamwise.segmentation.predict import Model, class_probabilities, tile_proba
 from support.probabilities import same_up_to_numbers
 from support.volumes import blobs, intensity_model
 
-RULE = DecodeRule(rule="relief", relief=ReliefPair(background=0.6, core=0.7), min_size=3)
+RULE = DecodeRule(rule="relief", relief=ReliefPair(peak=0.8, saddle=2), min_size=3)
 SHAPE = {2: (70, 100), 3: (24, 40, 36)}
 
 
@@ -80,7 +80,7 @@ def test_with_flips_a_mirrored_image_has_mirrored_guides(ndim):
 def test_segment_decodes_the_relief_and_returns_classes_only(tmp_path, keep):
     image, model = blobs(SHAPE[2]), load(intensity_model_of(tmp_path / "m.safetensors"))
     maps = class_probabilities(image[np.newaxis], model, guides=True)
-    expected = relief(maps, background=0.6, core=0.7, min_size=3)
+    expected = relief(maps, peak=0.8, saddle=2, gap="second", min_size=3)
     assert expected.max() > 5
     prediction = segment(image, model=model, keep_probabilities=keep)
     assert np.array_equal(prediction.labels, expected)

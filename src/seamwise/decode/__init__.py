@@ -1,12 +1,12 @@
 """Decoders: class probabilities `(C, *S)` → instance labels `(*S)`.
 
 Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`, `threshold_classes`,
-`landscape`), and then which cell it belongs to, over the whole image (`instances`, `flood`).
+`landscape`), and then which cell it belongs to, over the whole image (`instances`, `judged`, `flood`).
 """
 
 from seamwise.decode.argmax import argmax, semantic_classes
 from seamwise.decode.instances import instances
-from seamwise.decode.relief import relief, relief_landscape
+from seamwise.decode.relief import judged, relief
 from seamwise.decode.threshold import threshold, threshold_classes
 from seamwise.decode.watershed import flood, landscape, watershed
 
@@ -14,9 +14,9 @@ __all__ = [
     "argmax",
     "flood",
     "instances",
+    "judged",
     "landscape",
     "relief",
-    "relief_landscape",
     "semantic_classes",
     "threshold",
     "threshold_classes",

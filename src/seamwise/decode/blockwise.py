@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from seamwise.decode.components import Joined, Part, cuts, join, label_part, sides
 from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
 from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
+from seamwise.decode.relief import peaks
 from seamwise.decode.watershed import BackgroundAs, flood_from
 from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, smallest_dtype
 from seamwise.tiling import Blocks, common, grown, within
@@ -46,16 +47,21 @@ class Cores:
         Pixels of each component of class cell.
     region_of : (cells + 1,) integer array
         The region that each of them lies in; 0 for number 0.
+    peaks : (cells + 1,) float64 array
+        Highest relief of each; infinite where there is none.
     """
 
     cells: Part
     regions: Part
     sizes: NDArray[np.int64]
     region_of: Labels
+    peaks: NDArray[np.float64]
 
 
-def find_cores(classes: NDArray[np.uint8]) -> tuple[Labels, Cores]:
+def find_cores(classes: NDArray[np.uint8], height: NDArray[Any] | None = None) -> tuple[Labels, Cores]:
     """Number the components of class cell of a block, from its classes: 0 background, 1 cell, 2 touching.
+
+    `height` is the relief of the block, for a rule that judges by it.
 
     Returns
     -------
@@ -68,7 +74,8 @@ def find_cores(classes: NDArray[np.uint8]) -> tuple[Labels, Cores]:
     region_of = np.zeros(part.count + 1, regions.dtype)
     core = cells > 0
     region_of[cells[core]] = regions[core]
-    return cells.astype(np.uint32), Cores(part, region_part, areas(cells), region_of)
+    highest = np.full(part.count + 1, np.inf) if height is None else peaks(height, cells)
+    return cells.astype(np.uint32), Cores(part, region_part, areas(cells), region_of, highest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +110,7 @@ class Cells:
         return found
 
 
-def join_cores(blocks: Blocks, cores: Callable[[int], Cores], *, min_core: int = 0) -> Cells:
+def join_cores(blocks: Blocks, cores: Callable[[int], Cores], *, min_core: int = 0, peak: float = 0) -> Cells:
     """Join what `find_cores` found in all blocks.
 
     Parameters
@@ -113,17 +120,21 @@ def join_cores(blocks: Blocks, cores: Callable[[int], Cores], *, min_core: int =
         number of a block → its `Cores`.
     min_core : int
         See `instances`.
+    peak : float
+        See `relief`.
     """
     check_sizes(0, min_core)
     joined = join(blocks, lambda n: cores(n).cells)
     regions = join(blocks, lambda n: cores(n).regions)
     sizes = np.zeros(joined.count + 1, np.int64)
+    highest = np.full(joined.count + 1, -np.inf)
     region_of_core = np.zeros(joined.count + 1, np.int64)
     for block in range(len(blocks)):
         table, found = joined.table(block), cores(block)
         np.add.at(sizes, table[1:], found.sizes[1:])
+        np.maximum.at(highest, table[1:], found.peaks[1:])
         region_of_core[table[1:]] = regions.table(block)[found.region_of[1:]]
-    kept = sizes >= max(min_core, 1)
+    kept = (sizes >= max(min_core, 1)) & (highest >= peak)
     kept[0] = False
     count = int(kept.sum())
     # never fewer than 32 bits: the numbers are those of the image on disk

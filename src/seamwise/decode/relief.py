@@ -1,90 +1,94 @@
-"""Decoding by the relief of the cells, one hill each; see `relief`."""
+"""Arg-max decoding judged by the relief of the cells; see `relief`."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from seamwise.decode.probabilities import as_probabilities, check_threshold
-from seamwise.decode.watershed import UNDECIDED, flood
-from seamwise.labels import BACKGROUND, CELL, Labels
+from seamwise.decode.argmax import semantic_classes
+from seamwise.decode.instances import check_sizes, cleaned, instances
+from seamwise.decode.probabilities import Gap, check_threshold
+from seamwise.labels import CELL, TOUCHING, Labels, look_up
 
 
 def relief(
     maps: NDArray[Any],
     *,
-    background: float = 0.5,
-    core: float = 0.5,
+    peak: float = 0.3,
+    saddle: float = 0.8,
     min_size: int = 0,
     min_core: int = 0,
+    gap: Gap = "background",
 ) -> Labels:
-    """Label the cells by flooding down from the heights of the predicted relief.
+    """Label the cells of the most likely class map, as far as the predicted relief agrees.
 
-    The relief r of a cell is the distance to its boundary in units of its largest: 1 in the middle
-    and nearly 0 at the boundary, whatever the size of the cell (`labels.guides`). Where two cells
-    touch, r falls to a valley as wide as the cells are large. The touching class is a line of two
-    pixels: one wrong pixel in it joins two cells, and a false line cuts a large cell.
+    The relief r of a cell (`labels.guides`) is the distance to its boundary in units of its largest:
+    a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a low
+    hill. One that doubts a seam predicts no valley there.
 
-    1. With z the class probabilities, and the thresholds τ0 = `background` and τc = `core`::
+    1. Components of class cell, as in `argmax`, whose highest relief is below `peak` are no cells.
+       They count as touching: they go to a neighbour, or vanish.
+    2. Touching pixels go to the nearest cell (`instances`).
+    3. Two cells a and b that touch are one if there is no valley between them::
 
-           background  if z_0(p) + z_3(p) ≥ τ0,     marker  if r(p) ≥ τc otherwise
-           height      −r(p)
-
-    2. Each face-connected component of the markers is a cell. The rest of the foreground is flooded
-       from them, high relief first (`flood`, background as mask).
+           mean of r over the pixels where they touch ≥ saddle · min(max_a r, max_b r)
 
     Parameters
     ----------
     maps : (C + 1 + ndim, *S) floating array
         Class probabilities, C = 2, 3 or 4; then the relief and the offsets. Offsets are not used.
-    background, core : float in [0, 1]
-        τ0 and τc.
-    min_size, min_core : int
-        Cells, and markers, of fewer pixels are none; 0 keeps all.
+    peak : float in [0, 1]
+        0 takes every component for a cell.
+    saddle : float ≥ 0
+        In units of the lower of the two peaks; above 1 hardly any cells are joined.
+    min_size : int
+        Cells of fewer pixels are dropped; 0 keeps all.
+    min_core : int
+        See `instances`.
+    gap : {"background", "second"}
+        See `semantic_classes`.
 
     Returns
     -------
     (*S) array, smallest safe unsigned dtype
-        0 background, 1..n cells. Each cell is face-connected. Foreground that no marker reaches is
-        background.
+        0 background, 1..n cells.
 
     Raises
     ------
     ValueError
-        Wrong number of maps, a threshold outside [0, 1], or a negative size.
+        Wrong number of maps, `peak` outside [0, 1], a negative `saddle` or size, or an unknown
+        option.
 
     Notes
     -----
     Source: ours. A distance transform is a common target of a regression (Naylor et al., IEEE TMI
-    38, 448–459, 2019). Theirs is in pixels, so that its threshold depends on the size of the cells.
+    38, 448–459, 2019). Theirs is in pixels, so that thresholds depend on the size of the cells.
 
     Examples
     --------
-    Two cells that touch without a seam in the classes:
+    Two cells with a seam, then a cell with a false one, then a component that the relief denies:
 
-    >>> r = np.array([0.0, 0.3, 0.9, 0.4, 0.3, 1.0, 0.3, 0.0])
-    >>> cell = np.array([0.0, 1, 1, 1, 1, 1, 1, 0])
-    >>> relief(np.stack([1 - cell, cell, r, 0 * r]))
-    array([0, 1, 1, 1, 2, 2, 2, 0], dtype=uint8)
+    >>> classes = np.array([1, 1, 2, 2, 1, 1, 0, 1, 1, 2, 2, 1, 1, 0, 1, 1])
+    >>> r = np.array([5, 9, 3, 3, 9, 5, 0, 5, 9, 9, 9, 9, 5, 0, 2, 2]) / 10
+    >>> relief(np.stack([classes == 0, classes == 1, classes == 2, r, 0 * r]))
+    array([1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0], dtype=uint8)
     """
-    seeds, elevation = relief_landscape(maps, background=background, core=core)
-    return flood(seeds, elevation, min_size=min_size, min_core=min_core, background_as="mask")
+    probabilities, height = split_maps(maps)
+    return judged(
+        semantic_classes(probabilities, gap=gap),
+        height,
+        peak=peak,
+        saddle=saddle,
+        min_size=min_size,
+        min_core=min_core,
+    )
 
 
-def relief_landscape(
-    maps: NDArray[Any], *, background: float = 0.5, core: float = 0.5
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Mark the pixels, and build what `flood` floods from them; see `relief`.
-
-    Returns
-    -------
-    seeds : (*S) uint8 array
-        0 background, 1 marker, 2 undecided.
-    elevation : (*S) float32 array
-        −r.
-    """
-    check_threshold("background", background)
-    check_threshold("core", core)
+def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Class probabilities `(C, *S)` and relief `(*S)` of the maps of a network with guides."""
     maps = np.asarray(maps)
     guides = maps.ndim  # relief, and as many offsets as there are axes
     if not guides + 2 <= len(maps) <= guides + 4:
@@ -92,9 +96,66 @@ def relief_landscape(
             f"maps must hold 2 to 4 classes, a relief and {guides - 1} offsets, "
             f"not {len(maps)} channels"
         )
-    probabilities, height = as_probabilities(maps[:-guides]), maps[-guides]
-    outside = probabilities[0] if len(probabilities) < 4 else probabilities[0] + probabilities[3]
-    seeds = np.full(height.shape, UNDECIDED, np.uint8)
-    seeds[height >= core] = CELL
-    seeds[outside >= background] = BACKGROUND
-    return seeds, -height.astype(np.float32)
+    return maps[:-guides], maps[-guides]
+
+
+def judged(
+    classes: NDArray[np.uint8],
+    height: NDArray[Any],
+    *,
+    peak: float,
+    saddle: float,
+    min_size: int = 0,
+    min_core: int = 0,
+) -> Labels:
+    """Label the cells of a class map `(*S)`, judged by the relief `height` `(*S)`; see `relief`."""
+    check_threshold("peak", peak)
+    if saddle < 0:
+        raise ValueError(f"saddle must be 0 or more, not {saddle}")
+    check_sizes(min_size, min_core)
+    cells, _ = ndimage.label(classes == CELL)
+    doubtful = peaks(height, cells) < peak
+    classes = np.where(look_up(doubtful, cells), np.uint8(TOUCHING), classes)
+    labels = instances(classes, min_core=min_core)
+    return cleaned(_joined(labels, height, saddle), min_size)
+
+
+def peaks(height: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
+    """Highest relief of each number 0..n: infinite for 0, minus infinite for one without pixels."""
+    highest = np.full(int(labels.max(initial=0)) + 1, -np.inf)
+    inside = labels > 0
+    np.maximum.at(highest, labels[inside], height[inside])
+    highest[0] = np.inf
+    return highest
+
+
+def _joined(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
+    """Give one number to cells without a valley between them."""
+    first, second, mean = _contacts(labels, height)
+    highest = peaks(height, labels)
+    flat = mean >= saddle * np.minimum(highest[first], highest[second])
+    count = len(highest)
+    edges = (np.ones(flat.sum(), bool), (first[flat], second[flat]))
+    _, number = connected_components(coo_array(edges, shape=(count, count)), directed=False)
+    # number 0 touches nothing here, so that it is the first component
+    result: Labels = look_up(number.astype(np.int32), labels)
+    return result
+
+
+def _contacts(
+    labels: Labels, height: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of cells that touch over faces, and the mean relief of both sides of these faces."""
+    pairs, values = [], []
+    count = int(labels.max(initial=0)) + 1
+    for axis in range(labels.ndim):
+        along = (slice(None),) * axis
+        before, after = (*along, slice(None, -1)), (*along, slice(1, None))
+        a, b = labels[before], labels[after]
+        contact = (a != b) & (a > 0) & (b > 0)
+        one, other = a[contact].astype(np.int64), b[contact].astype(np.int64)
+        pairs.append(np.minimum(one, other) * count + np.maximum(one, other))
+        values.append((height[before][contact] + height[after][contact]) / 2)
+    unique, index = np.unique(np.concatenate(pairs), return_inverse=True)
+    mean = np.bincount(index, np.concatenate(values), len(unique)) / np.bincount(index)
+    return unique // count, unique % count, mean

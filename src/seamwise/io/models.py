@@ -112,9 +112,8 @@ class WatershedPair(_Frozen):
 class ReliefPair(_Frozen):
     """Thresholds of `decode.relief`; only for a model with guides."""
 
-    background: Probability = 0.5
-    core: Probability = 0.5
-    background_as: Literal["mask"] = "mask"
+    peak: Probability = 0.3
+    saddle: float = Field(default=0.8, ge=0)
     tuning: TuningRecord | None = None
 
 
@@ -149,11 +148,6 @@ class DecodeRule(_Frozen):
     def is_guided(self) -> bool:
         """Whether the rule needs the guides of the network besides its classes."""
         return self.rule == "relief"
-
-    @property
-    def floods(self) -> bool:
-        """Whether the rule floods a landscape from markers."""
-        return self.rule in ("watershed", "relief")
 
     @property
     def pair(self) -> ThresholdPair | WatershedPair | ReliefPair | None:

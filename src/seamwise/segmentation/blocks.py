@@ -85,8 +85,8 @@ class Job:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes too."""
-        return ("classes", "elevation") if self.decode.floods else ("classes",)
+        """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes, relief is elevation."""
+        return ("classes", "elevation") if isinstance(self.decode.pair, WatershedPair | ReliefPair) else ("classes",)
 
 
 def read_job(path: Path) -> Job:
@@ -204,7 +204,9 @@ def find(folder: Path, number: int) -> None:
     """Number the cell components of a block."""
     place = Place(folder)
     box = place.job.blocks.box(number)
-    numbers, cores = find_cores(place.reader("classes")(box))
+    classes, pair = place.reader("classes")(box), place.job.decode.pair
+    height = place.reader("elevation")(box) if isinstance(pair, ReliefPair) else None
+    numbers, cores = find_cores(classes, height)
     place.array("cores")[box] = numbers
     save_arrays(place.done("find", number), cores)
 
@@ -217,7 +219,7 @@ def label(folder: Path, number: int) -> None:
     box = blocks.box(number)
     classes, cores = place.reader("classes"), place.reader("cores")
     cells = _cells(folder)
-    if isinstance(pair, WatershedPair | ReliefPair):
+    if isinstance(pair, WatershedPair):
         elevation = place.reader("elevation")
         labels = flood_block(
             number, blocks, classes, elevation, cores, cells, halo=job.flood_halo, background_as=pair.background_as

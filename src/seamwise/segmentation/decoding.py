@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode import flood, instances, landscape, relief_landscape, semantic_classes, threshold_classes
+from seamwise.decode import flood, instances, judged, landscape, semantic_classes, threshold_classes
+from seamwise.decode.relief import split_maps
 from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
 
@@ -32,9 +33,10 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
 
     Notes
     -----
-    Between the slabs one byte a pixel is held, the class; for a watershed five, seed and height.
+    Between the slabs one byte a pixel is held, the class; for a watershed or by relief five, the
+    height too.
     """
-    if isinstance(rule.pair, WatershedPair | ReliefPair):
+    if isinstance(rule.pair, WatershedPair):
         seeds, elevation = np.empty(shape, np.uint8), np.empty(shape, np.float32)
         for box, slab in slabs:
             seeds[box], elevation[box] = pixelwise(slab, rule)
@@ -42,13 +44,20 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
             seeds, elevation, min_size=rule.min_size, min_core=rule.min_core, background_as=rule.pair.background_as
         )
     classes = np.empty(shape, np.uint8)
+    if isinstance(rule.pair, ReliefPair):
+        height = np.empty(shape, np.float32)
+        for box, slab in slabs:
+            classes[box], height[box] = pixelwise(slab, rule)
+        return judged(
+            classes, height, peak=rule.pair.peak, saddle=rule.pair.saddle, min_size=rule.min_size, min_core=rule.min_core
+        )
     for box, slab in slabs:
         (classes[box],) = pixelwise(slab, rule)
     return instances(classes, min_size=rule.min_size, min_core=rule.min_core)
 
 
 def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[Any], ...]:
-    """Return what a rule needs to know of each pixel: its class; or for a watershed seed and height.
+    """Return what a rule needs to know of each pixel: its class, for some rules with a height.
 
     Parameters
     ----------
@@ -59,13 +68,14 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     Returns
     -------
     tuple of (*S) arrays
-        What `decode.semantic_classes` or `decode.threshold_classes` returns, or both that `decode.landscape` does.
+        What `decode.semantic_classes` or `decode.threshold_classes` returns, both that `decode.landscape` does, or class and relief.
     """
     match rule.pair:
         case WatershedPair() as pair:
             return landscape(probabilities, background=pair.background, cell=pair.cell, gap=rule.gap)
-        case ReliefPair() as pair:
-            return relief_landscape(probabilities, background=pair.background, core=pair.core)
+        case ReliefPair():
+            classes, height = split_maps(probabilities)
+            return semantic_classes(classes, gap=rule.gap), height
         case ThresholdPair() as pair:
             return (threshold_classes(probabilities, touching=pair.touching, cell=pair.cell, gap=rule.gap),)
         case None:

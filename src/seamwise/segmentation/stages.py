@@ -14,7 +14,7 @@ from seamwise.engine.cluster import Item, Runner, Task
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
-from seamwise.io.models import NormalizationRule
+from seamwise.io.models import NormalizationRule, ReliefPair
 from seamwise.io.ome_zarr_draft import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.segmentation import blocks as tasks
@@ -137,7 +137,9 @@ class Stages:
         path = place.folder / "cells.npz"
         if not path.exists():
             cores = _records(place, "find", Cores)
-            save_arrays(path, join_cores(self.job.blocks, cores, min_core=self.job.decode.min_core))
+            rule = self.job.decode
+            peak = rule.pair.peak if isinstance(rule.pair, ReliefPair) else 0.0
+            save_arrays(path, join_cores(self.job.blocks, cores, min_core=rule.min_core, peak=peak))
         return load_arrays(path, Cells)
 
     def _finish(self, place: Place) -> Finish:

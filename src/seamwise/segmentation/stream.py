@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from seamwise.engine.cluster import task_runner
 from seamwise.io.atomic import make_folder
 from seamwise.io.lock import locked
-from seamwise.io.models import DecodeRule, ModelInfo, model_path
+from seamwise.io.models import DecodeRule, ModelInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import Draft, build_pyramid, check_version, create_image, create_labels, discard, finish
 from seamwise.io.volume import Volume, open_volume
@@ -300,7 +300,7 @@ def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[Mode
 def _flood_halo(rule: DecodeRule, flood_halo: int) -> int | None:
     if flood_halo < 0:
         raise ValueError(f"flood_halo must be 0 or more, not {flood_halo}")
-    return flood_halo if rule.floods else None
+    return flood_halo if isinstance(rule.pair, WatershedPair) else None
 
 
 def _written(path: Path) -> int:

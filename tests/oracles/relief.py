@@ -1,0 +1,51 @@
+"""`decode.relief` by plain loops over components and pairs."""
+
+import numpy as np
+from scipy import ndimage
+
+from seamwise.decode import instances, semantic_classes
+
+
+def relief_slow(maps, *, peak=0.3, saddle=0.8, min_size=0, min_core=0):
+    guides = maps.ndim
+    height, classes = maps[-guides], semantic_classes(maps[:-guides], gap="background")
+    cells, count = ndimage.label(classes == 1)
+    for number in range(1, count + 1):
+        if height[cells == number].max() < peak:
+            classes[cells == number] = 2
+    labels = instances(classes, min_core=min_core).astype(int)
+    highest = {number: height[labels == number].max() for number in range(1, labels.max() + 1)}
+    between = {}
+    for p in np.ndindex(labels.shape):
+        for axis in range(labels.ndim):
+            q = tuple(x + (a == axis) for a, x in enumerate(p))
+            if q[axis] < labels.shape[axis] and 0 < labels[p] != labels[q] > 0:
+                pair = tuple(sorted((labels[p], labels[q])))
+                between.setdefault(pair, []).append((height[p] + height[q]) / 2)
+    result = labels.copy()
+    for (a, b), values in between.items():
+        if np.mean(values) >= saddle * min(highest[a], highest[b]):
+            one, other = result[labels == a][0], result[labels == b][0]
+            result[result == one] = other
+    for number in np.unique(result[result > 0]):
+        holes, n = ndimage.label(
+            result == 0, ndimage.generate_binary_structure(result.ndim, result.ndim)
+        )
+        for hole in range(1, n + 1):
+            where = holes == hole
+            rim = ndimage.binary_dilation(where) & ~where
+            if set(np.unique(result[rim])) == {number} and not _reaches_border(where):
+                result[where] = number
+    for number in np.unique(result[result > 0]):
+        if (result == number).sum() < min_size:
+            result[result == number] = 0
+    return result
+
+
+def _reaches_border(where):
+    return any(
+        np.take(where, end, axis).any()
+        for axis in range(where.ndim)
+        if where.shape[axis] > 1
+        for end in (0, -1)
+    )
