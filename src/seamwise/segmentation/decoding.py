@@ -49,7 +49,12 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
         for box, slab in slabs:
             classes[box], height[box] = pixelwise(slab, rule)
         return judged(
-            classes, height, peak=rule.pair.peak, saddle=rule.pair.saddle, min_size=rule.min_size, min_core=rule.min_core
+            classes,
+            height,
+            peak=rule.pair.peak,
+            saddle=rule.pair.saddle,
+            min_size=rule.min_size,
+            min_core=rule.min_core,
         )
     for box, slab in slabs:
         (classes[box],) = pixelwise(slab, rule)
@@ -68,7 +73,8 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     Returns
     -------
     tuple of (*S) arrays
-        What `decode.semantic_classes` or `decode.threshold_classes` returns, both that `decode.landscape` does, or class and relief.
+        What `decode.semantic_classes` or `decode.threshold_classes` returns, both that `decode.landscape` does,
+        or class and relief.
     """
     match rule.pair:
         case WatershedPair() as pair:
