@@ -14,7 +14,7 @@ def relief_slow(maps, *, peak=0.3, saddle=0.8, min_size=0, min_core=0):
         if height[cells == number].max() < peak:
             classes[cells == number] = 2
     labels = instances(classes, min_core=min_core).astype(int)
-    highest = {number: height[labels == number].max() for number in range(1, labels.max() + 1)}
+    highest = {n: height[labels == n].max() for n in range(1, labels.max() + 1)}
     between = {}
     for p in np.ndindex(labels.shape):
         for axis in range(labels.ndim):

@@ -47,7 +47,7 @@ class Cores:
         Pixels of each component of class cell.
     region_of : (cells + 1,) integer array
         The region that each of them lies in; 0 for number 0.
-    peaks : (cells + 1,) float64 array
+    peaks : (cells + 1,) floating array
         Highest relief of each; infinite where there is none.
     """
 
@@ -55,7 +55,7 @@ class Cores:
     regions: Part
     sizes: NDArray[np.int64]
     region_of: Labels
-    peaks: NDArray[np.float64]
+    peaks: NDArray[Any]
 
 
 def find_cores(classes: NDArray[np.uint8], height: NDArray[Any] | None = None) -> tuple[Labels, Cores]:

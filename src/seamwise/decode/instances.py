@@ -51,7 +51,7 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
         touching |= crumb
     if not labels.any():
         return np.zeros(classes.shape, np.uint8)
-    _assign_touching(labels, touching)
+    assign_touching(labels, touching)
     return cleaned(labels, min_size)
 
 
@@ -76,7 +76,7 @@ def cleaned(labels: Labels, min_size: int) -> Labels:
     return relabel(labels)
 
 
-def _assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
+def assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
     """Give each touching pixel to the nearest cell of its region, in place; ties stay background."""
     regions, count = ndimage.label((labels > 0) | touching)
     region_of = np.zeros(int(labels.max()) + 1, regions.dtype)

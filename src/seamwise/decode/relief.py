@@ -9,9 +9,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from seamwise.decode.argmax import semantic_classes
-from seamwise.decode.instances import check_sizes, cleaned, instances
+from seamwise.decode.instances import assign_touching, check_sizes, cleaned
 from seamwise.decode.probabilities import Gap, check_threshold
-from seamwise.labels import CELL, TOUCHING, Labels, look_up
+from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up
 
 
 def relief(
@@ -25,8 +25,8 @@ def relief(
 ) -> Labels:
     """Label the cells of the most likely class map, as far as the predicted relief agrees.
 
-    The relief r of a cell (`labels.guides`) is the distance to its boundary in units of its largest:
-    a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a low
+    The relief r of a cell (`labels.guides`) is the distance to its boundary in units of its largest
+    one: a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a low
     hill. One that doubts a seam predicts no valley there.
 
     1. Components of class cell, as in `argmax`, whose highest relief is below `peak` are no cells.
@@ -113,16 +113,20 @@ def judged(
     if saddle < 0:
         raise ValueError(f"saddle must be 0 or more, not {saddle}")
     check_sizes(min_size, min_core)
-    cells, _ = ndimage.label(classes == CELL)
-    doubtful = peaks(height, cells) < peak
-    classes = np.where(look_up(doubtful, cells), np.uint8(TOUCHING), classes)
-    labels = instances(classes, min_core=min_core)
+    labels, _ = ndimage.label(classes == CELL)
+    no_cell = (peaks(height, labels) < peak) | (areas(labels) < min_core)
+    no_cell[0] = False
+    dropped = look_up(no_cell, labels)
+    labels[dropped] = 0
+    if not labels.any():
+        return np.zeros(classes.shape, np.uint8)
+    assign_touching(labels, (classes == TOUCHING) | dropped)
     return cleaned(_joined(labels, height, saddle), min_size)
 
 
-def peaks(height: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
+def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
     """Highest relief of each number 0..n: infinite for 0, minus infinite for one without pixels."""
-    highest = np.full(int(labels.max(initial=0)) + 1, -np.inf)
+    highest = np.full(int(labels.max(initial=0)) + 1, -np.inf, height.dtype)
     inside = labels > 0
     np.maximum.at(highest, labels[inside], height[inside])
     highest[0] = np.inf
