@@ -76,22 +76,28 @@ class Changes:
 
 
 STRONG = Changes(scale=0.45, warp=1.5, contrast=1.0, gamma=0.3, blur=0.3, noise=0.12, specks=0.06)
+MILD = Changes(scale=0.2, warp=0.0, contrast=0.5, gamma=0.15, blur=0.15, noise=0.05, specks=0.05)
 WEAK = Changes(scale=0.12, warp=0.0, contrast=0.3, gamma=0.1, blur=0.08, noise=0.03, specks=0.03)
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
     """Image, target, weight and guides, each a pure function of (seed, step, index)."""
 
-    def __init__(self, sources: Sequence[Source], *, settings: RunSettings, weak_from: int) -> None:
-        self.sources, self.settings, self.weak_from = sources, settings, weak_from
+    def __init__(self, sources: Sequence[Source], *, settings: RunSettings) -> None:
+        self.sources, self.settings = sources, settings
 
     def __len__(self) -> int:
         return self.settings.steps * self.settings.batch_size
 
+    def changes(self, step: int) -> Changes:
+        """How far samples of a step are changed: strongly in the first half, weakly in the end."""
+        share = step / self.settings.steps
+        return STRONG if share < 0.5 else MILD if share < 0.75 else WEAK
+
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         step, index = divmod(number, self.settings.batch_size)
         rng = np.random.default_rng((self.settings.seed, step, index))
-        changes = STRONG if step < self.weak_from else WEAK
+        changes = self.changes(step)
         source = self.sources[int(rng.integers(len(self.sources)))]
         if rng.random() < EMPTY:
             image, labels = empty(rng)
@@ -249,9 +255,8 @@ class Nuclei:
     selection: Sequence[tuple[NDArray[np.generic], Labels]]
 
     def samples(self) -> Samples:
-        """Samples of all steps; in the last quarter they are changed little."""
-        weak_from = int(0.75 * self.settings.steps)
-        return Samples(self.sources, settings=self.settings, weak_from=weak_from)
+        """Samples of all steps."""
+        return Samples(self.sources, settings=self.settings)
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
         """Loss of a batch."""

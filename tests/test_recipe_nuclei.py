@@ -68,7 +68,7 @@ def test_offsets_of_a_crop_lead_to_the_middle_of_the_cell(recipe, source):
 
 def test_a_sample_depends_on_its_number_alone(recipe, source):
     settings = RunSettings(steps=4, batch_size=2)
-    samples = recipe.Samples([source], settings=settings, weak_from=2)
+    samples = recipe.Samples([source], settings=settings)
     for number in (1, 6):
         for first, second in zip(samples[number], samples[number], strict=True):
             assert torch.equal(first, second)
@@ -89,7 +89,7 @@ def test_weights_by_hand(recipe):
 def test_the_loss_falls_to_nearly_0_for_a_right_output_and_ignores_what_is_ignored(recipe, source):
     settings = RunSettings(steps=1, batch_size=1)
     _, target, weight, guides = (
-        part[None] for part in recipe.Samples([source], settings=settings, weak_from=0)[0]
+        part[None] for part in recipe.Samples([source], settings=settings)[0]
     )
     right = torch.nn.functional.one_hot(target.long().clamp(min=0), 4).movedim(-1, 1) * 40.0
     output = torch.cat([right, guides], 1)

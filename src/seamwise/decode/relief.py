@@ -26,8 +26,8 @@ def relief(
     """Label the cells of the most likely class map, as far as the predicted relief agrees.
 
     The relief r of a cell (`labels.guides`) is the distance to its boundary in units of its largest
-    one: a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a low
-    hill. One that doubts a seam predicts no valley there.
+    one: a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a
+    low hill. One that doubts a seam predicts no valley there.
 
     1. Components of class cell, as in `argmax`, whose highest relief is below `peak` are no cells.
        They count as touching: they go to a neighbour, or vanish.
