@@ -36,7 +36,8 @@ PUBLIC = {
     },
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
-        "argmax", "flood", "instances", "landscape", "semantic_classes", "threshold", "threshold_classes", "watershed",
+        "argmax", "flood", "instances", "judged", "landscape", "relief", "semantic_classes", "threshold",
+        "threshold_classes", "watershed",
     },
     "seamwise.metrics": {
         "DEFAULT_RADII", "DEFAULT_THRESHOLDS", "ContourMatching", "ContourScores", "DatasetContours", "DatasetMatching",

@@ -70,7 +70,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(run, images, tmp_path, model):
     assert code == 1
     assert "1 of 4 files failed" in out
     assert re.search(r"b\.tif", err)
-    assert re.search(r"d\.png: every pixel is 7, so that there are no cells", out + err)
+    assert re.search(r"d\.png: 0 cells \(every pixel is 7\)", out + err)
     assert sorted(path.name for path in (tmp_path / "out").glob("*.tif")) == ["a.tif", "c.tif", "d.tif"]
 
 

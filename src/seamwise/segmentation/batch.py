@@ -205,8 +205,6 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
         channels = as_channels(image, chosen=options.channel is not None)
-        if channels.size and channels.min() == channels.max():
-            notes += (f"{job.image}: every pixel is {channels.flat[0]}, so that there are no cells",)
         labels = read_labels(job.labels) if labelled else _segment(channels, options, model)
         picture = draw(channels, labels) if overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
@@ -217,7 +215,14 @@ def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite:
         write_png(job.overlay, picture)
     if not labelled:
         write_labels(job.labels, labels, spacing=image.spacing)
-    return (*notes, f"{job.image}: {labels.max()} cells"), False
+    return (*notes, f"{job.image}: {labels.max()} cells{_without_contrast(channels)}"), False
+
+
+def _without_contrast(channels: NDArray[Any]) -> str:
+    """What to say of a constant image; empty for any other."""
+    if channels.min() < channels.max():
+        return ""
+    return f" (every pixel is {channels.flat[0]})"
 
 
 def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
