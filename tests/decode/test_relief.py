@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 
 from oracles.relief import relief_slow
-from seamwise.decode import argmax, relief
+from seamwise.decode import argmax, instances, relief, semantic_classes
+from seamwise.decode.blockwise import join_meetings, meet
+from seamwise.decode.relief import peaks, saddle_sums, without_valley
 from seamwise.labels import semantic_target
 from seamwise.labels.guides import measure_guides
+from seamwise.tiling import Blocks
 from support.probabilities import random_probabilities, same_up_to_numbers
 
 
@@ -106,3 +109,31 @@ def test_options_out_of_range_are_refused():
         relief(maps, saddle=-1)
     with pytest.raises(ValueError, match="min_size and min_core must be 0 or more"):
         relief(maps, min_size=-1)
+
+
+@pytest.mark.parametrize("shape", [(40,), (50, 61), (1, 50, 61), (20, 21, 22)])
+@pytest.mark.parametrize("size", [5, 16])
+def test_block_by_block_the_same_cells_are_one(shape, size):
+    maps = random_maps(shape, 3)
+    classes, height = semantic_classes(maps[:4], gap="background"), maps[4]
+    labels = instances(classes).astype(np.uint32)
+    blocks = Blocks(shape, (size,) * len(shape))
+    meetings = [meet(labels[blocks.box(n)], height[blocks.box(n)]) for n in range(len(blocks))]
+    count = int(labels.max())
+    for saddle in (0.5, 0.8, 1.1):
+        same = join_meetings(blocks, meetings.__getitem__, cells=count, saddle=saddle)
+        whole = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
+        assert np.array_equal(same, whole)
+        assert np.array_equal(same[same], same)
+    assert len(np.unique(whole)) > 1
+
+
+def test_sums_between_cells_by_hand():
+    labels, height = np.array([[1, 1, 2], [3, 3, 2]]), np.array([[1.0, 2, 4], [3, 5, 6]])
+    sums = saddle_sums(labels, height)
+    assert list(zip(sums.first, sums.second, sums.faces, strict=True)) == [
+        (1, 2, 1),
+        (1, 3, 2),
+        (2, 3, 1),
+    ]
+    assert sums.total.tolist() == [3, 5.5, 5.5]

@@ -42,7 +42,7 @@ def model_of(ndim):
     return Model(net, info_of(ndim), torch.device("cpu"), torch.float32)
 
 
-def intensity_model_of(path):
+def intensity_model_of(path, rule=RULE):
     """`support.volumes.intensity_model` with the mean intensity as relief."""
     weights, _ = load_model(intensity_model(path), ModelInfo)
     rows = torch.tensor([[1.0], [0.1], [-0.1]]).reshape(3, 1, 1, 1)
@@ -50,7 +50,7 @@ def intensity_model_of(path):
     weights["head.bias"] = torch.cat([weights["head.bias"], torch.zeros(3)])
     info = info_of(2)
     narrow = info.architecture.model_copy(update={"width": 1, "depth": 0})
-    save_model(path, weights, info.model_copy(update={"architecture": narrow}))
+    save_model(path, weights, info.model_copy(update={"architecture": narrow, "decode": rule}))
     return path
 
 
@@ -88,8 +88,10 @@ def test_segment_decodes_the_relief_and_returns_classes_only(tmp_path, keep):
         assert np.array_equal(prediction.probabilities, maps[:4])
 
 
-def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path):
-    path, image = intensity_model_of(tmp_path / "m.safetensors"), blobs((120, 150))
+@pytest.mark.parametrize("saddle", [0.5, 0.7, 2])
+def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path, saddle):
+    rule = RULE.model_copy(update={"relief": ReliefPair(peak=0.8, saddle=saddle)})
+    path, image = intensity_model_of(tmp_path / "m.safetensors", rule), blobs((120, 150))
     tifffile.imwrite(tmp_path / "a.tif", image)
     output = tmp_path / "out.ome.zarr"
     segment_volume(tmp_path / "a.tif", output, model=path, tile=48, device="cpu")

@@ -5,6 +5,7 @@ Between blocks only the numbers of the components on their faces are needed. Thr
     find    classes            → components of class cell, and of cell or touching       (`find_cores`)
     join    their faces        → which of them are one; crumbs; the cells' numbers        (`join_cores`)
     assign  classes, cells     → touching pixels to cells, and components of background   (`assign`, `survey`)
+    (join   their faces        → by relief: which cells are one for want of a valley      (`meet`, `join_meetings`))
     join    their faces        → which background is a hole of which cell; small cells    (`join_surveys`)
     finish  labels             → holes filled, cells numbered 1..n                        (`finish`)
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from seamwise.decode.components import Joined, Part, cuts, join, label_part, sides
 from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
 from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
-from seamwise.decode.relief import peaks
+from seamwise.decode.relief import SaddleSums, added, peaks, saddle_sums, sums_across, without_valley
 from seamwise.decode.watershed import BackgroundAs, flood_from
 from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, smallest_dtype
 from seamwise.tiling import Blocks, common, grown, within
@@ -291,6 +292,68 @@ def flood_block(
     local = np.repeat(run.astype(np.int32), length).reshape(markers.shape)
     flooded = flood_from(local, seeds(around), elevation(around), background_as=background_as)
     return look_up(present, flooded[within(box, around)])
+
+
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """What a labelled block tells of cells that touch: see `meet`.
+
+    Attributes
+    ----------
+    sums : SaddleSums
+        Of the pairs that touch within the block.
+    sides, heights : tuples of arrays
+        Labels and relief on the sides of the block, as `components.sides` returns them.
+    cells : (n,) array
+        The cells that have pixels in the block.
+    peaks : (n,) array
+        Highest relief of each in the block.
+    """
+
+    sums: SaddleSums
+    sides: tuple[Labels, ...]
+    heights: tuple[NDArray[Any], ...]
+    cells: Labels
+    peaks: NDArray[Any]
+
+
+def meet(labels: Labels, height: NDArray[Any]) -> Meeting:
+    """Measure what joining cells without a valley between them takes, from labels and relief of a block."""
+    present, run, length = _runs(labels)
+    local = np.repeat(run, length).reshape(labels.shape) + (present[0] > 0)
+    highest = peaks(height, local)[1:]
+    return Meeting(saddle_sums(labels, height), sides(labels), sides(height), present[present > 0], highest)
+
+
+def join_meetings(blocks: Blocks, meetings: Callable[[int], Meeting], *, cells: int, saddle: float) -> Labels:
+    """Decide which cells are one for want of a valley, as `relief` does for the whole image.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    meetings : function
+        number of a block → its `Meeting`.
+    cells : int
+        Number of cells.
+    saddle : float
+        See `relief`.
+
+    Returns
+    -------
+    (cells + 1,) array
+        Lowest number of the cells that are one with each.
+    """
+    highest = np.full(cells + 1, -np.inf)
+    sums = []
+    for block in range(len(blocks)):
+        meeting = meetings(block)
+        np.maximum.at(highest, meeting.cells, meeting.peaks)
+        sums.append(meeting.sums)
+    labels = cuts(blocks, lambda n, i: meetings(n).sides[i])
+    heights = cuts(blocks, lambda n, i: meetings(n).heights[i])
+    sums += [sums_across(*faces, *relief) for faces, relief in zip(labels, heights, strict=True)]
+    same = without_valley(added(sums), highest, saddle=saddle)
+    return same.astype(smallest_dtype(0, max(cells, 2**16)))
 
 
 @dataclass(frozen=True, eq=False)

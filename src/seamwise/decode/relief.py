@@ -1,5 +1,7 @@
 """Arg-max decoding judged by the relief of the cells; see `relief`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -135,31 +137,83 @@ def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
 
 def _joined(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
     """Give one number to cells without a valley between them."""
-    first, second, mean = _contacts(labels, height)
-    highest = peaks(height, labels)
-    flat = mean >= saddle * np.minimum(highest[first], highest[second])
-    count = len(highest)
-    edges = (np.ones(flat.sum(), bool), (first[flat], second[flat]))
-    _, number = connected_components(coo_array(edges, shape=(count, count)), directed=False)
-    # number 0 touches nothing here, so that it is the first component
-    result: Labels = look_up(number.astype(np.int32), labels)
+    same = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
+    result: Labels = look_up(same.astype(np.int32), labels)
     return result
 
 
-def _contacts(
-    labels: Labels, height: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs of cells that touch over faces, and the mean relief of both sides of these faces."""
-    pairs, values = [], []
-    count = int(labels.max(initial=0)) + 1
+@dataclass(frozen=True, eq=False)
+class SaddleSums:
+    """What lies between the pairs of cells that touch over faces.
+
+    Attributes
+    ----------
+    first, second : (pairs,) int64 arrays
+        The cells, first < second. A pair may occur several times: its sums then add up.
+    total : (pairs,) float64 array
+        Sum over the faces of the mean relief of their two sides.
+    faces : (pairs,) int64 array
+        How many faces.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    total: NDArray[np.float64]
+    faces: NDArray[np.int64]
+
+
+def saddle_sums(labels: Labels, height: NDArray[Any]) -> SaddleSums:
+    """`SaddleSums` of labels `(*S)` and their relief `(*S)`."""
+    parts = []
     for axis in range(labels.ndim):
         along = (slice(None),) * axis
         before, after = (*along, slice(None, -1)), (*along, slice(1, None))
-        a, b = labels[before], labels[after]
-        contact = (a != b) & (a > 0) & (b > 0)
-        one, other = a[contact].astype(np.int64), b[contact].astype(np.int64)
-        pairs.append(np.minimum(one, other) * count + np.maximum(one, other))
-        values.append((height[before][contact] + height[after][contact]) / 2)
-    unique, index = np.unique(np.concatenate(pairs), return_inverse=True)
-    mean = np.bincount(index, np.concatenate(values), len(unique)) / np.bincount(index)
-    return unique // count, unique % count, mean
+        parts.append(sums_across(labels[before], labels[after], height[before], height[after]))
+    return added(parts)
+
+
+def sums_across(
+    near: Labels, far: Labels, near_height: NDArray[Any], far_height: NDArray[Any]
+) -> SaddleSums:
+    """`SaddleSums` of pixels that face each other, all arrays of one shape."""
+    contact = (near != far) & (near > 0) & (far > 0)
+    one, other = near[contact].astype(np.int64), far[contact].astype(np.int64)
+    middle = (near_height[contact] + far_height[contact]) / 2
+    sums = SaddleSums(
+        np.minimum(one, other), np.maximum(one, other), middle.astype(np.float64), np.ones_like(one)
+    )
+    return added([sums])
+
+
+def added(parts: Sequence[SaddleSums]) -> SaddleSums:
+    """Add up the sums of each pair, so that it occurs once."""
+    first, second, total, faces = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("first", "second", "total", "faces")
+    )
+    base = int(second.max(initial=0)) + 1
+    pairs, index = np.unique(first * base + second, return_inverse=True)
+    total, faces = (np.bincount(index, weights, len(pairs)) for weights in (total, faces))
+    return SaddleSums(pairs // base, pairs % base, total, faces.astype(np.int64))
+
+
+def without_valley(sums: SaddleSums, highest: NDArray[Any], *, saddle: float) -> NDArray[np.int64]:
+    """Lowest number of the cells that are one with each number 0..n; see `relief`.
+
+    Parameters
+    ----------
+    sums : SaddleSums
+        Of each pair once.
+    highest : (n + 1,) array
+        Highest relief of each cell.
+    saddle : float
+    """
+    lower = np.minimum(highest[sums.first], highest[sums.second])
+    flat = sums.total >= saddle * lower * sums.faces
+    count = len(highest)
+    edges = (np.ones(flat.sum(), bool), (sums.first[flat], sums.second[flat]))
+    groups, group = connected_components(coo_array(edges, shape=(count, count)), directed=False)
+    lowest = np.full(groups, count)
+    np.minimum.at(lowest, group, np.arange(count))
+    result: NDArray[np.int64] = lowest[group]
+    return result

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, survey
+from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, meet, survey
 from seamwise.decode.blockwise import finish as finish_labels
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.jsonfile import read_json, write_json
@@ -24,6 +24,7 @@ from seamwise.io.ome_zarr_draft import Draft
 from seamwise.io.scratch import open_scratch
 from seamwise.io.stored import DamagedError
 from seamwise.io.volume import Volume, open_volume
+from seamwise.labels import look_up
 from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.normalization import Normalization, Sample, measure, together
 from seamwise.segmentation.predict import Model, load, tile_probabilities
@@ -87,6 +88,13 @@ class Job:
     def arrays(self) -> tuple[str, ...]:
         """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes, relief is elevation."""
         return ("classes", "elevation") if isinstance(self.decode.pair, WatershedPair | ReliefPair) else ("classes",)
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """The number, `(cells + 1,)`, that each cell of the image shares with those that are one with it."""
+
+    number: NDArray[Any]
 
 
 def read_job(path: Path) -> Job:
@@ -227,7 +235,21 @@ def label(folder: Path, number: int) -> None:
     else:
         labels = assign(number, blocks, classes(box), cores, cells)
     place.array("labels")[box] = labels
-    save_arrays(place.done("label", number), survey(labels, box, blocks.shape))
+    if isinstance(pair, ReliefPair):
+        save_arrays(place.done("label", number), meet(labels, place.reader("elevation")(box)))
+    else:
+        save_arrays(place.done("label", number), survey(labels, box, blocks.shape))
+
+
+def unite(folder: Path, number: int) -> None:
+    """Give one number to the cells of a block that are one, and survey what that leaves."""
+    place = Place(folder)
+    box = place.job.blocks.box(number)
+    same = load_arrays(folder / "same.npz", Same)
+    # where the work was interrupted the numbers may be united already: that changes nothing
+    labels = look_up(same.number, place.reader("labels")(box))
+    place.array("labels")[box] = labels
+    save_arrays(place.done("unite", number), survey(labels, box, place.job.shape))
 
 
 def write(folder: Path, number: int, draft: Draft) -> None:

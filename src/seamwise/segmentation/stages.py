@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from seamwise.decode.blockwise import Cells, Cores, Finish, Survey, join_cores, join_surveys
+from seamwise.decode.blockwise import (
+    Cells,
+    Cores,
+    Finish,
+    Meeting,
+    Survey,
+    join_cores,
+    join_meetings,
+    join_surveys,
+)
 from seamwise.engine.cluster import Item, Runner, Task
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
@@ -18,7 +27,7 @@ from seamwise.io.models import NormalizationRule, ReliefPair
 from seamwise.io.ome_zarr_draft import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.segmentation import blocks as tasks
-from seamwise.segmentation.blocks import Job, Place
+from seamwise.segmentation.blocks import Job, Place, Same
 from seamwise.segmentation.normalization import Normalization, Sample, joined
 
 _HELD = 64  # blocks: what they tell is read several times, layer by layer, and may be too much to hold
@@ -90,6 +99,10 @@ class Stages:
         for place in self.places:
             self._array(place, "labels", self._cells(place).number.dtype)
         self._run_missing("label", tasks.label)
+        if isinstance(self.job.decode.pair, ReliefPair):
+            for place in self.places:
+                self._unite(place, self.job.decode.pair)
+            self._run_missing("unite", tasks.unite)
         return tuple(self._finish(place).count for place in self.places)
 
     def write(self, draft: Draft) -> None:
@@ -142,8 +155,16 @@ class Stages:
             save_arrays(path, join_cores(self.job.blocks, cores, min_core=rule.min_core, peak=peak))
         return load_arrays(path, Cells)
 
+    def _unite(self, place: Place, pair: ReliefPair) -> None:
+        path = place.folder / "same.npz"
+        if not path.exists():
+            meetings, count = _records(place, "label", Meeting), len(self._cells(place).region_of) - 1
+            number = join_meetings(self.job.blocks, meetings, cells=count, saddle=pair.saddle)
+            save_arrays(path, Same(number))
+
     def _finish(self, place: Place) -> Finish:
-        surveys, count = _records(place, "label", Survey), len(self._cells(place).region_of) - 1
+        last = "unite" if isinstance(self.job.decode.pair, ReliefPair) else "label"
+        surveys, count = _records(place, last, Survey), len(self._cells(place).region_of) - 1
         result = join_surveys(self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size)
         save_arrays(place.folder / "finish.npz", result)
         return result
