@@ -193,8 +193,9 @@ def added(parts: Sequence[SaddleSums]) -> SaddleSums:
     )
     base = int(second.max(initial=0)) + 1
     pairs, index = np.unique(first * base + second, return_inverse=True)
-    total, faces = (np.bincount(index, weights, len(pairs)) for weights in (total, faces))
-    return SaddleSums(pairs // base, pairs % base, total, faces.astype(np.int64))
+    relief_sum = np.bincount(index, total, len(pairs)).astype(np.float64)
+    face_sum = np.bincount(index, faces, len(pairs)).astype(np.int64)
+    return SaddleSums(pairs // base, pairs % base, relief_sum, face_sum)
 
 
 def without_valley(sums: SaddleSums, highest: NDArray[Any], *, saddle: float) -> NDArray[np.int64]:
