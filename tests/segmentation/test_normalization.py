@@ -51,7 +51,9 @@ def test_a_hot_pixel_does_not_dim_the_image():
     image = np.random.default_rng(4).uniform(0, 1, (1, 100, 100))
     hot = image.copy()
     hot[0, 50, 50] = 10
-    np.testing.assert_allclose(normalization(hot, RULE)(image), normalization(image, RULE)(image), atol=0.02)
+    np.testing.assert_allclose(
+        normalization(hot, RULE)(image), normalization(image, RULE)(image), atol=0.02
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 900), (1, 3, 5, 7)])
@@ -64,7 +66,9 @@ def test_tiny_images_and_stacks(shape):
 def test_wide_types_keep_their_contrast_on_a_large_offset(offset):
     ramp = np.linspace(0, 1000, 64 * 64).reshape(1, 64, 64).round()
     image = (ramp + offset).astype(np.uint32 if offset == 2**31 else np.float64)
-    np.testing.assert_allclose(normalization(image, RULE)(image), normalization(ramp, RULE)(ramp), atol=1e-6)
+    np.testing.assert_allclose(
+        normalization(image, RULE)(image), normalization(ramp, RULE)(ramp), atol=1e-6
+    )
 
 
 def test_no_contrast_becomes_0():
@@ -76,7 +80,9 @@ def test_no_contrast_becomes_0():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(50, 43), (37, 100), (3, 60)])
 def test_parts_together_give_what_the_whole_gives_to_the_last_bit(monkeypatch, shape, dtype, size):
-    monkeypatch.setattr("seamwise.segmentation.normalization._SAMPLES", 400)  # every second or third pixel
+    monkeypatch.setattr(
+        "seamwise.segmentation.normalization._SAMPLES", 400
+    )  # every second or third pixel
     rule = NormalizationRule(low=1, high=90)
     rng = np.random.default_rng(5)
     image = np.stack([rng.gamma(1, 8, shape), rng.gamma(2, 20, shape)]).clip(0, 255).astype(dtype)
@@ -99,7 +105,9 @@ def test_parts_of_a_stack_too():
     image = np.random.default_rng(7).integers(0, 4000, (1, 9, 30, 41)).astype(np.uint16)
     blocks = Blocks((9, 30, 41), (4, 12, 20))
     boxes = [blocks.box(n) for n in range(len(blocks))]
-    parts = [measure(image[(slice(None), *box)], [s.start for s in box], (9, 30, 41)) for box in boxes]
+    parts = [
+        measure(image[(slice(None), *box)], [s.start for s in box], (9, 30, 41)) for box in boxes
+    ]
     assert np.array_equal(joined(parts, RULE).scale, normalization(image, RULE).scale)
 
 
@@ -109,7 +117,10 @@ def test_the_peak_is_a_block_of_4_by_4_and_a_part_without_one_has_none():
     image[0, 0, 8:] = 1000  # in no whole block
     assert measure(image, (0, 0), (8, 10)).peak == [16]
     assert measure(image[:, :, 8:], (0, 8), (8, 10)).peak == [-np.inf]
-    assert measure(image[:, 4:, :8], (4, 0), (8, 10)).values[0].tolist() == [0, 0, 0, 0, 16, 16, 16, 16] * 4
+    assert (
+        measure(image[:, 4:, :8], (4, 0), (8, 10)).values[0].tolist()
+        == [0, 0, 0, 0, 16, 16, 16, 16] * 4
+    )
 
 
 CONTRAST = NormalizationRule(kind="contrast")
@@ -139,7 +150,9 @@ def test_background_becomes_0_and_cells_the_root_of_their_usual_contrast():
     assert np.median(normalised[cells]) == pytest.approx(0.72, abs=0.02)
 
 
-@pytest.mark.parametrize("change", [lambda x: x - 1000, lambda x: 16 * x, lambda x: (x / 1e3).astype(np.float32)])
+@pytest.mark.parametrize(
+    "change", [lambda x: x - 1000, lambda x: 16 * x, lambda x: (x / 1e3).astype(np.float32)]
+)
 def test_offset_unit_and_type_do_not_matter(change):
     image, _ = discs()
     expected = normalization(image, CONTRAST)(image)
@@ -171,13 +184,18 @@ def underflow(image):
     image[0, 0, 0] = -1e300
 
 
-@pytest.mark.parametrize("artefact", [one_bright_cell, speck, hot_pixels, scale_bar, overflow, underflow])
+@pytest.mark.parametrize(
+    "artefact", [one_bright_cell, speck, hot_pixels, scale_bar, overflow, underflow]
+)
 def test_an_artefact_does_not_change_what_lies_elsewhere(artefact):
     image, _ = discs()
     spoilt = image.copy()
     artefact(spoilt)
     same = spoilt == image
-    expected, result = normalization(image, CONTRAST)(image), normalization(spoilt, CONTRAST)(spoilt)
+    expected, result = (
+        normalization(image, CONTRAST)(image),
+        normalization(spoilt, CONTRAST)(spoilt),
+    )
     assert np.isfinite(result).all()
     np.testing.assert_allclose(result[same], expected[same], atol=0.1)
 
@@ -185,12 +203,16 @@ def test_an_artefact_does_not_change_what_lies_elsewhere(artefact):
 def test_a_single_cell_in_a_large_field_is_as_bright_as_many():
     field = np.random.default_rng(7).normal(100, 1, (1, 1000, 1000))
     field[0, 500:520, 500:520] += 50
-    assert np.median(normalization(field, CONTRAST)(field)[0, 500:520, 500:520]) == pytest.approx(0.72, abs=0.05)
+    assert np.median(normalization(field, CONTRAST)(field)[0, 500:520, 500:520]) == pytest.approx(
+        0.72, abs=0.05
+    )
 
 
 @pytest.mark.parametrize("sigma", [0, 1, 4])
 def test_noise_stays_near_0(sigma):
-    noise = ndimage.gaussian_filter(np.random.default_rng(8).normal(100, 30, (256, 256)), sigma)[np.newaxis]
+    noise = ndimage.gaussian_filter(np.random.default_rng(8).normal(100, 30, (256, 256)), sigma)[
+        np.newaxis
+    ]
     normalised = normalization(noise, CONTRAST)(noise)
     assert normalised.std() < 0.12
 
@@ -205,7 +227,9 @@ def test_parts_together_give_the_contrast_of_the_whole():
     image = discs()[0].round().astype(np.uint16)
     blocks = Blocks(image.shape[1:], (64, 80))
     samples = [
-        measure(image[(slice(None), *blocks.box(n))], [s.start for s in blocks.box(n)], image.shape[1:])
+        measure(
+            image[(slice(None), *blocks.box(n))], [s.start for s in blocks.box(n)], image.shape[1:]
+        )
         for n in range(len(blocks))
     ]
     whole, parts = normalization(image, CONTRAST), joined(samples, CONTRAST)

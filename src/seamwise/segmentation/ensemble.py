@@ -6,7 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
-from seamwise.io.models import DecodeRule, ModelInfo, check_model_output, load_model, model_path, save_model
+from seamwise.io.models import (
+    DecodeRule,
+    ModelInfo,
+    check_model_output,
+    load_model,
+    model_path,
+    save_model,
+)
 
 Member = tuple[Path, dict[str, Tensor], ModelInfo]
 
@@ -60,7 +67,9 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
     info = first.model_copy(
         update={
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
-            "spacing": first.spacing if all(other.spacing == first.spacing for _, _, other in members) else None,
+            "spacing": first.spacing
+            if all(other.spacing == first.spacing for _, _, other in members)
+            else None,
             # thresholds that were tuned on one model are not those of several
             "decode": first.decode if first.decode.is_guided else _untuned(first.decode),
             "training": {

@@ -36,7 +36,11 @@ class Normalization:
         normalised -= self.offset.astype(normalised.dtype).reshape(shape)
         normalised *= self.scale.astype(normalised.dtype).reshape(shape)
         if self.bends:
-            return bent(np.clip(normalised, -_CEILING, _CEILING, out=normalised).astype(np.float32, copy=False))
+            return bent(
+                np.clip(normalised, -_CEILING, _CEILING, out=normalised).astype(
+                    np.float32, copy=False
+                )
+            )
         return normalised.astype(np.float32, copy=False)
 
 
@@ -152,7 +156,9 @@ def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
         high = max(high, low + (peak - low) / _HEADROOM)
         offset[c] = low
         contrast = float(high) - float(low)
-        scale[c] = 1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
+        scale[c] = (
+            1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
+        )
     return Normalization(offset, scale)
 
 
@@ -165,7 +171,9 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     if bright.size:
         share = np.cumsum(np.sqrt(np.minimum(bright, _LOUDEST * bright[bright.size // 2])))
         contrast = max(contrast, bright[np.searchsorted(share, share[-1] / 2)])
-    return p10, 1 / contrast if np.isfinite(contrast) and contrast > np.finfo(np.float64).tiny else 0.0
+    return p10, 1 / contrast if np.isfinite(contrast) and contrast > np.finfo(
+        np.float64
+    ).tiny else 0.0
 
 
 def _peak(channel: NDArray[Any], block: Sequence[int]) -> float:

@@ -113,7 +113,9 @@ def segment(
     return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
 
 
-def segment_normalized(image: NDArray[np.float32], model: Model, rule: DecodeRule | None = None) -> Labels:
+def segment_normalized(
+    image: NDArray[np.float32], model: Model, rule: DecodeRule | None = None
+) -> Labels:
     """Label an image `(C, *S)` that is normalised already, as those of `data.read_pair` are.
 
     Most rules of normalisation change an image again when they are applied twice.
@@ -138,13 +140,17 @@ def class_probabilities(
     """
     channels = model.info.architecture.out_channels + image.ndim * guides
     probabilities = np.empty((channels, *image.shape[1:]), np.float32)
-    slabs = probability_slabs(image, model, tile=tile, flips=flips, normalise=normalise, guides=guides)
+    slabs = probability_slabs(
+        image, model, tile=tile, flips=flips, normalise=normalise, guides=guides
+    )
     for box, slab in slabs:
         probabilities[(slice(None), *box)] = slab
     return probabilities
 
 
-def decode_rule(info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None) -> DecodeRule:
+def decode_rule(
+    info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
+) -> DecodeRule:
     """Return the rule to decode with: the model's own, unless another or another size is asked for.
 
     Raises
@@ -178,7 +184,9 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     check_shape(image.shape, info)
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num")
+        raise ValueError(
+            "image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num"
+        )
     return image
 
 
@@ -186,12 +194,18 @@ def check_shape(shape: tuple[int, ...], info: ModelInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
-        stack = "; a stack goes slice by slice with --mode 2d-stitch" if (ndim, len(shape)) == (2, 4) else ""
+        stack = (
+            "; a stack goes slice by slice with --mode 2d-stitch"
+            if (ndim, len(shape)) == (2, 4)
+            else ""
+        )
         raise ValueError(
             f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}{stack}"
         )
     if shape[0] != expected:
-        last = " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
+        last = (
+            " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
+        )
         raise ValueError(
             f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
             "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
@@ -225,7 +239,9 @@ def probability_slabs(
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
         if not measured.scale.any():  # without any contrast there is nothing to show to the network
             return _background(channels, [s.stop - s.start for s in box])
-        return tile_probabilities(measured(image[(slice(None), *box)]), model, flips=flips, guides=guides)
+        return tile_probabilities(
+            measured(image[(slice(None), *box)]), model, flips=flips, guides=guides
+        )
 
     parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
