@@ -26,7 +26,9 @@ PIECES = 3
 
 def edges(depth: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Corners of the pieces that hold most of the border between frames, apart from each other."""
-    border = (ndimage.maximum_filter(depth, 3) != ndimage.minimum_filter(depth, 3)).astype(np.float32)
+    border = (ndimage.maximum_filter(depth, 3) != ndimage.minimum_filter(depth, 3)).astype(
+        np.float32
+    )
     # a straight border, not the speckle of a flat surface
     density = ndimage.uniform_filter(border, ZOOM, mode="constant")
     score = np.where(density < 0.12, density, 0)[ZOOM // 2 : -ZOOM // 2, ZOOM // 2 : -ZOOM // 2]
@@ -55,13 +57,17 @@ def page(bursts: dict[str, list[Path]], method: str, align: bool, output: Path) 
             panel.set_axis_off()
             panel.set_title(title, fontsize=7)
             if picture is not None:
-                panel.imshow(picture, interpolation="nearest", cmap="viridis" if title == "depth" else "gray")
+                panel.imshow(
+                    picture, interpolation="nearest", cmap="viridis" if title == "depth" else "gray"
+                )
     figure.savefig(output, dpi=110)
     print(output)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, default=Path("sheets"))
     parser.add_argument("--method", default="focus-seg")
@@ -73,4 +79,9 @@ if __name__ == "__main__":
         bursts = defaultdict(list)
         for path in find_frames([folder]):
             bursts[folder.name if given.one_burst else path.stem.rpartition("-")[0]].append(path)
-        page(bursts, given.method, given.align, given.output / f"{folder.name}_{Path(given.method).stem}.png")
+        page(
+            bursts,
+            given.method,
+            given.align,
+            given.output / f"{folder.name}_{Path(given.method).stem}.png",
+        )

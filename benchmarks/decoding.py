@@ -30,7 +30,9 @@ def probabilities_of(labels: np.ndarray) -> np.ndarray:
     return np.stack([ndimage.gaussian_filter(channel, 0.5) for channel in classes])
 
 
-def timed(seconds: dict[str, float], step: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def timed(
+    seconds: dict[str, float], step: Callable[..., Any], *arguments: Any, **options: Any
+) -> Any:
     """Call a step, and add the time it takes to that of its name."""
     begin = time.perf_counter()
     result = step(*arguments, **options)
@@ -49,9 +51,13 @@ def block_by_block(classes: np.ndarray, size: tuple[int, ...]) -> tuple[int, dic
         cores.append(found)
     cells = timed(seconds, join_cores, blocks, cores.__getitem__)
     for number, box in enumerate(boxes):
-        labels[box] = timed(seconds, assign, number, blocks, classes[box], lambda part: numbers[tuple(part)], cells)
+        labels[box] = timed(
+            seconds, assign, number, blocks, classes[box], lambda part: numbers[tuple(part)], cells
+        )
         surveys.append(timed(seconds, survey, labels[box], box, classes.shape))
-    result = timed(seconds, join_surveys, blocks, surveys.__getitem__, cells=len(cells.region_of) - 1)
+    result = timed(
+        seconds, join_surveys, blocks, surveys.__getitem__, cells=len(cells.region_of) - 1
+    )
     for number, box in enumerate(boxes):
         timed(seconds, finish, number, labels[box], result)
     return result.count, seconds
@@ -88,12 +94,16 @@ def stack() -> None:
         count, seconds = block_by_block(classes, (64, 64, 64))
         parts.append(seconds)
         if count != at_once:
-            raise RuntimeError(f"{count} cells block by block, {at_once} at once: expected the same")
+            raise RuntimeError(
+                f"{count} cells block by block, {at_once} at once: expected the same"
+            )
     print(f"\n{at_once} cells in a stack; seconds per million voxels (median of {ROUNDS})")
     print(f"{'instances':14s} {1e6 * statistics.median(whole) / classes.size:6.3f}")
     for name in STEPS:
         print(f"{name:14s} {1e6 * statistics.median(s[name] for s in parts) / classes.size:6.3f}")
-    print(f"{'blocks of 64³':14s} {1e6 * statistics.median(sum(s.values()) for s in parts) / classes.size:6.3f}")
+    print(
+        f"{'blocks of 64³':14s} {1e6 * statistics.median(sum(s.values()) for s in parts) / classes.size:6.3f}"
+    )
 
 
 if __name__ == "__main__":

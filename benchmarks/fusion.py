@@ -42,7 +42,9 @@ SIMULATIONS = {"hard": Simulation(), "matte": Simulation(matte=1.0, disc=1.0)}
 
 def methods(names: Sequence[str]) -> dict[str, object]:
     """By name, each ready to be passed to `fuse`."""
-    return {"/".join(Path(name).parts[-2:]): name if name in CLASSICAL else load(name) for name in names}
+    return {
+        "/".join(Path(name).parts[-2:]): name if name in CLASSICAL else load(name) for name in names
+    }
 
 
 def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
@@ -60,7 +62,10 @@ def as_levels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def line(name: str, values: Sequence[Sequence[float]], digits: Sequence[int]) -> str:
-    columns = [f"{np.mean(v):.{d}f} ± {np.std(v):.{d}f}" for v, d in zip(np.transpose(values), digits, strict=True)]
+    columns = [
+        f"{np.mean(v):.{d}f} ± {np.std(v):.{d}f}"
+        for v, d in zip(np.transpose(values), digits, strict=True)
+    ]
     return f"| {name} | " + " | ".join(columns) + " |"
 
 
@@ -77,7 +82,10 @@ def synthetic(data: Path, names: Sequence[str], quick: bool) -> None:
                 truth = as_levels(pair.truth)
                 fused = fuse(sources, model=method).image
                 # in floats, since rounding to 8 bits hides what is below it
-                there, back = (fuse(order, model=method).image for order in ([pair.a, pair.b], [pair.b, pair.a]))
+                there, back = (
+                    fuse(order, model=method).image
+                    for order in ([pair.a, pair.b], [pair.b, pair.a])
+                )
                 difference = 1e6 * float(((there - back) ** 2).mean())
                 scores.append((metrics.psnr(fused, truth), metrics.ssim(fused, truth), difference))
             print(line(name, scores, (2, 4, 2)), flush=True)
@@ -85,14 +93,22 @@ def synthetic(data: Path, names: Sequence[str], quick: bool) -> None:
 
 def bursts(data: Path, names: Sequence[str], quick: bool) -> None:
     print("\n| | PSNR, dB, sequence | together | sequence, other order |\n|---|---|---|---|")
-    drawn = [_burst(pair) for pair in pairs(data, SIMULATIONS["hard"], BURSTS // 5 if quick else BURSTS)]
+    drawn = [
+        _burst(pair) for pair in pairs(data, SIMULATIONS["hard"], BURSTS // 5 if quick else BURSTS)
+    ]
     for name, method in methods([name for name in names if name not in CLASSICAL]).items():
         if method.info.output != "selection":
             continue
         scores = []
         for frames, truth in drawn:
-            runs = [(frames, "sequence"), (frames, "together"), (frames[::2] + frames[1::2], "sequence")]
-            scores.append([metrics.psnr(fuse(f, model=method, mode=mode).image, truth) for f, mode in runs])
+            runs = [
+                (frames, "sequence"),
+                (frames, "together"),
+                (frames[::2] + frames[1::2], "sequence"),
+            ]
+            scores.append(
+                [metrics.psnr(fuse(f, model=method, mode=mode).image, truth) for f, mode in runs]
+            )
         print(line(name, scores, (2, 2, 2)), flush=True)
     for name in (name for name in names if name in CLASSICAL):
         scores = [(metrics.psnr(fuse(frames, model=name).image, truth),) for frames, truth in drawn]
@@ -117,11 +133,16 @@ def real(folder: Path, names: Sequence[str], quick: bool) -> None:
     grey = [[metrics.to_grey(read_photo(p).pixels) for p in (a, _other(a))] for a in found]
     columns = " | ".join(name.upper() for name in METRICS)
     print(f"\n{len(found)} pairs\n\n| | {columns} |\n|---" + "|---" * len(METRICS) + "|")
-    results: dict[str, list[NDArray[np.float64]]] = {"source A": [a for a, _ in grey], "source B": [b for _, b in grey]}
+    results: dict[str, list[NDArray[np.float64]]] = {
+        "source A": [a for a, _ in grey],
+        "source B": [b for _, b in grey],
+    }
     for name, method in methods(names).items():
         results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in found]
     for name, images in results.items():
-        scores = [[q(a, b, f) for q in METRICS.values()] for (a, b), f in zip(grey, images, strict=True)]
+        scores = [
+            [q(a, b, f) for q in METRICS.values()] for (a, b), f in zip(grey, images, strict=True)
+        ]
         print(line(name, scores, (4,) * len(METRICS)), flush=True)
 
 
@@ -203,8 +224,12 @@ def peak(folder: Path, names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["synthetic", "bursts", "real", "speed", "metrics", "memory", "peak"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "what", choices=["synthetic", "bursts", "real", "speed", "metrics", "memory", "peak"]
+    )
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--quick", action="store_true")

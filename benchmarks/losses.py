@@ -38,7 +38,10 @@ def torch_alone(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def time_in_turn(
-    named: Mapping[str, Callable[[Tensor, Tensor], Tensor]], logits: Tensor, target: Tensor, rounds: int
+    named: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
+    logits: Tensor,
+    target: Tensor,
+    rounds: int,
 ) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in named}
     for _ in range(rounds + 2):  # in turn, so that a busy moment of the machine hits all of them
@@ -48,7 +51,9 @@ def time_in_turn(
 
 
 def median_ratio(times: dict[str, list[float]], name: str, base: str) -> float:
-    return statistics.median(mine / other for mine, other in zip(times[name], times[base], strict=True))
+    return statistics.median(
+        mine / other for mine, other in zip(times[name], times[base], strict=True)
+    )
 
 
 if __name__ == "__main__":
@@ -76,4 +81,6 @@ if __name__ == "__main__":
     times = time_in_turn(named, logits, target, ROUNDS_OF_ALL)
     for name, values in times.items():
         ratio = median_ratio(times, name, "torch cross_entropy")
-        print(f"{name:26s} {1e3 * statistics.median(values):7.1f} ms {ratio:6.1f} x torch cross_entropy")
+        print(
+            f"{name:26s} {1e3 * statistics.median(values):7.1f} ms {ratio:6.1f} x torch cross_entropy"
+        )

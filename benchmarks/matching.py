@@ -33,7 +33,9 @@ def main():
         labels_true, labels_pred = discs(side, per_axis), discs(side, per_axis, shift=3)
         for threshold in (0.1, 0.5, 0.75):
             milliseconds = 1e3 * median_seconds(labels_true, labels_pred, threshold)
-            print(f"{side} x {side}, {per_axis**2} objects, IoU >= {threshold}: {milliseconds:.1f} ms")
+            print(
+                f"{side} x {side}, {per_axis**2} objects, IoU >= {threshold}: {milliseconds:.1f} ms"
+            )
 
 
 if __name__ == "__main__":

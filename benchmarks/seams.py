@@ -24,19 +24,26 @@ def classes_of_blocks(image: np.ndarray, model: Model, blocks: Blocks, halo: int
     for number in range(len(blocks)):
         box = blocks.box(number)
         around = grown(box, halo, blocks.shape)
-        probabilities = tile_probabilities(np.ascontiguousarray(image[(slice(None), *around)]), model)
+        probabilities = tile_probabilities(
+            np.ascontiguousarray(image[(slice(None), *around)]), model
+        )
         classes[box] = semantic_classes(probabilities[(slice(None), *within(box, around))])
     return classes
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="nuclei-2d")
     model = load(parser.parse_args().model)
     if model.net.ndim == 2:
         drawn, size = crowded_cells((1024, 1024), cells=500, rng=1, radius=13).image, (256, 256)
     else:
-        drawn, size = tissue((96, 192, 192), rng=1, spacing=(2, 1, 1), filling=1.0).image, (48, 64, 64)
+        drawn, size = (
+            tissue((96, 192, 192), rng=1, spacing=(2, 1, 1), filling=1.0).image,
+            (48, 64, 64),
+        )
     image = normalization(drawn[None], model.info.normalization)(drawn[None])
     whole = semantic_classes(tile_probabilities(image, model))
     rule = {"min_size": model.info.decode.min_size, "min_core": model.info.decode.min_core}

@@ -42,7 +42,9 @@ def throughput(folder: Path, side: int) -> list[float]:
 def network_alone() -> float:
     """Megapixels per second of the bare network on a 1024² tile, the upper bound of all the rest."""
     model = load("nuclei-2d")
-    tile = torch.zeros(1, 1, 1024, 1024).to(model.device, model.dtype, memory_format=memory_format(2))
+    tile = torch.zeros(1, 1, 1024, 1024).to(
+        model.device, model.dtype, memory_format=memory_format(2)
+    )
     times = []
     with torch.inference_mode():
         for _ in range(5):
@@ -53,7 +55,9 @@ def network_alone() -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--large", action="store_true")
     large = parser.parse_args().large
     count, side = (1, 10_000) if large else (4, 2048)
@@ -68,4 +72,6 @@ if __name__ == "__main__":
         bare = network_alone()
         end_to_end = statistics.median(rates[1:])
         print(f"end to end {end_to_end:.2f} megapixels/s (median of files 2..{count} of {side}²)")
-        print(f"network alone {bare:.2f} megapixels/s; end to end takes {bare / end_to_end:.2f} times as long")
+        print(
+            f"network alone {bare:.2f} megapixels/s; end to end takes {bare / end_to_end:.2f} times as long"
+        )

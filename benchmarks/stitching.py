@@ -35,7 +35,9 @@ def write_slices(data: Path, output: Path) -> None:
             image, labels = read_image(path).data, read_labels(data / part / "masks" / path.name)
             for z in range(0, len(image), every):
                 name = f"{path.stem}-{z:03d}.tif"
-                tifffile.imwrite(output / part / "images" / name, image[z], photometric="minisblack")
+                tifffile.imwrite(
+                    output / part / "images" / name, image[z], photometric="minisblack"
+                )
                 write_labels(output / part / "masks" / name, labels[z])
 
 
@@ -43,7 +45,18 @@ def trained(slices: Path, output: Path) -> Path:
     """Train the 2D network, or go on with it, and return its file."""
     model = output / "model.safetensors"
     resume = ["--resume"] if (output / "checkpoint.pt").exists() else []
-    command = [sys.executable, "-m", "seamwise.cli", "train", slices, "--settings", RECIPE, "-o", output, *resume]
+    command = [
+        sys.executable,
+        "-m",
+        "seamwise.cli",
+        "train",
+        slices,
+        "--settings",
+        RECIPE,
+        "-o",
+        output,
+        *resume,
+    ]
     subprocess.run([str(part) for part in command], check=True)
     return model
 
@@ -64,7 +77,9 @@ def score(name: str, stacks: list[tuple[np.ndarray, np.ndarray]], cells) -> None
 
 def main() -> None:
     """Train, then compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", nargs="*", default=["tissue-3d"], help="models for stacks")
@@ -72,10 +87,17 @@ def main() -> None:
     parser.add_argument("--no-slices", action="store_true", help="only the models for stacks")
     given = parser.parse_args()
     files = sorted((given.data / given.part / "images").glob("*.tif"))
-    stacks = [(read_image(path).data, read_labels(given.data / given.part / "masks" / path.name)) for path in files]
+    stacks = [
+        (read_image(path).data, read_labels(given.data / given.part / "masks" / path.name))
+        for path in files
+    ]
     for name in given.model:
         model = load(name)
-        score(name, stacks, lambda image, model=model: segment(image, model=model, keep_probabilities=False).labels)
+        score(
+            name,
+            stacks,
+            lambda image, model=model: segment(image, model=model, keep_probabilities=False).labels,
+        )
     if given.no_slices:
         return
     write_slices(given.data, given.output / "data")
@@ -89,7 +111,9 @@ def main() -> None:
         )
         truth = [(labels, labels) for _, labels in stacks]
         score(
-            f"true slices, stitched at IoU {iou}", truth, lambda labels, iou=iou: stitch(labels.clip(0), threshold=iou)
+            f"true slices, stitched at IoU {iou}",
+            truth,
+            lambda labels, iou=iou: stitch(labels.clip(0), threshold=iou),
         )
 
 

@@ -30,7 +30,9 @@ Sample = tuple[NDArray[np.float32], NDArray[np.int32]]  # probabilities, true la
 
 def counts(rule: DecodeRule, samples: list[Sample]) -> NDArray[np.float64]:
     """(images, 2): sum of matched IoU, and TP + FP/2 + FN/2."""
-    matchings = [match(labels, decode_whole(probabilities, rule)) for probabilities, labels in samples]
+    matchings = [
+        match(labels, decode_whole(probabilities, rule)) for probabilities, labels in samples
+    ]
     return np.array([(m.mean_matched_score * m.tp, m.tp + m.fp / 2 + m.fn / 2) for m in matchings])
 
 
@@ -40,14 +42,18 @@ def pooled(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return total[..., 0] / total[..., 1]
 
 
-def luck(tables: NDArray[np.float64], argmax: NDArray[np.float64], count: int) -> tuple[float, float, float]:
+def luck(
+    tables: NDArray[np.float64], argmax: NDArray[np.float64], count: int
+) -> tuple[float, float, float]:
     """Mean gain over arg max on `count` images that the best pair is chosen on, and on the others; share of losses."""
     rng = np.random.default_rng(0)
     draws = [np.split(rng.permutation(len(argmax)), [count]) for _ in range(DRAWS)]
     gains = []
     for chosen, others in draws:
         best = pooled(tables[:, chosen]).argmax()
-        gains.append([pooled(tables[best, part]) - pooled(argmax[part]) for part in (chosen, others)])
+        gains.append(
+            [pooled(tables[best, part]) - pooled(argmax[part]) for part in (chosen, others)]
+        )
     inside, outside = np.transpose(gains)
     return float(inside.mean()), float(outside.mean()), float((outside < 0).mean())
 
@@ -59,7 +65,9 @@ def read(folder: Path, model_name: str, count: int | None) -> list[AnnotatedImag
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="nuclei-2d")
     parser.add_argument("--decode", choices=("threshold", "watershed"), default="threshold")
@@ -76,8 +84,13 @@ if __name__ == "__main__":
     searching = time.perf_counter() - begin - network
     grid = GRID[::4] if options.quick else GRID
 
-    samples = [(p, image.labels) for p, image in zip(predictions, images, strict=True) if p is not None]
-    rules = [with_pair(model.info.decode, options.decode, pair, options.background_as) for pair in product(grid, grid)]
+    samples = [
+        (p, image.labels) for p, image in zip(predictions, images, strict=True) if p is not None
+    ]
+    rules = [
+        with_pair(model.info.decode, options.decode, pair, options.background_as)
+        for pair in product(grid, grid)
+    ]
     begin = time.perf_counter()
     with ThreadPoolExecutor(2) as threads:
         tables = np.array(list(threads.map(partial(counts, samples=samples), rules)))
@@ -85,10 +98,14 @@ if __name__ == "__main__":
     argmax = counts(model.info.decode.named("argmax"), samples)
 
     megapixels = sum(image.labels.size for image in images) / 1e6
-    print(f"{len(images)} images, {megapixels:.1f} megapixels; one pass of the network {network:.0f} s")
+    print(
+        f"{len(images)} images, {megapixels:.1f} megapixels; one pass of the network {network:.0f} s"
+    )
     print(f"{tuning}")
     print(f"search: {len(tuning.trials)} pairs decoded, {searching:.0f} s")
-    print(f"every pair of {len(grid)}²: {len(rules)} decoded, {exhaustive:.0f} s, best PQ {pooled(tables).max():.4f}")
+    print(
+        f"every pair of {len(grid)}²: {len(rules)} decoded, {exhaustive:.0f} s, best PQ {pooled(tables).max():.4f}"
+    )
     print(f"the search missed {pooled(tables).max() - tuning.best.panoptic_quality:+.4f}")
     for count in (n for n in (4, 8, 16, 32) if n < len(images)):
         inside, outside, worse = luck(tables, argmax, count)

@@ -16,18 +16,25 @@ def predictions(folder: Path, name: str, *, flips: bool) -> Iterator[tuple[Label
     model = load(name)
     for pair in find_pairs(folder).validation:
         annotated = read_pair(pair, ndim=model.net.ndim, rule=model.info.normalization)
-        yield annotated.labels, segment(annotated.image, model=model, flips=flips, keep_probabilities=False).labels
+        yield (
+            annotated.labels,
+            segment(annotated.image, model=model, flips=flips, keep_probabilities=False).labels,
+        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="nuclei-2d")
     parser.add_argument("--flips", action="store_true")
     options = parser.parse_args()
     pairs = predictions(options.folder, options.model, flips=options.flips)
     scores = match_dataset(pairs, thresholds=(0.5, 0.7, 0.9))
-    print("| IoU ≥ | AP, mean of images | AP, pooled | PQ, mean of images | PQ, pooled | TP | FP | FN |")
+    print(
+        "| IoU ≥ | AP, mean of images | AP, pooled | PQ, mean of images | PQ, pooled | TP | FP | FN |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
         print(

@@ -45,7 +45,9 @@ print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.
 def segmented(**options: object) -> dict:
     """Run `segment_volume` in a process of its own; seconds of each stage, and the peak of memory."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, json.dumps(options, default=str)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", RUN, json.dumps(options, default=str)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     watched, peak = psutil.Process(process.pid), 0
     while process.poll() is None:
@@ -57,7 +59,9 @@ def segmented(**options: object) -> dict:
     for stage, _, seconds in result["stages"]:
         ends[stage] = seconds
     starts = [0.0, *ends.values()]
-    result["stages"] = {stage: end - start for (stage, end), start in zip(ends.items(), starts, strict=False)}
+    result["stages"] = {
+        stage: end - start for (stage, end), start in zip(ends.items(), starts, strict=False)
+    }
     result["stages"]["levels and the rest"] = result["seconds"] - starts[-1]
     return {**result, "peak": peak}
 
@@ -76,33 +80,54 @@ def resident(process: psutil.Process) -> int:
 def say(name: str, result: dict, pixels: int) -> None:
     """Print one run."""
     rate, peak = pixels / 1e6 / result["seconds"], result["peak"] / 1e9
-    print(f"{name}: {result['cells']} cells, {result['seconds']:.0f} s, {rate:.2f} megapixels/s, peak {peak:.2f} GB")
+    print(
+        f"{name}: {result['cells']} cells, {result['seconds']:.0f} s, {rate:.2f} megapixels/s, peak {peak:.2f} GB"
+    )
     for stage, seconds in result["stages"].items():
-        print(f"  {stage:20s} {seconds:7.1f} s  {pixels / 1e6 / max(seconds, 1e-9):8.2f} megapixels/s")
+        print(
+            f"  {stage:20s} {seconds:7.1f} s  {pixels / 1e6 / max(seconds, 1e-9):8.2f} megapixels/s"
+        )
 
 
 def write_stack(path: Path, shape: tuple[int, ...]) -> int:
     """Write tissue, one drawn stack beside the other; return how many cells are drawn (cut ones each time)."""
     drawn = tissue(TILE, rng=0, spacing=(2, 1, 1), filling=1.0, cell_size=26.0)
-    draft = create_image(path, shape, axes="ZYX", dtype=drawn.image.dtype, spacing=(1.0, 0.5, 0.5), chunks=(64, 64, 64))
+    draft = create_image(
+        path,
+        shape,
+        axes="ZYX",
+        dtype=drawn.image.dtype,
+        spacing=(1.0, 0.5, 0.5),
+        chunks=(64, 64, 64),
+    )
     for z in range(0, shape[0], 64):
         planes = np.arange(z, min(z + 64, shape[0])) % TILE[0]
-        slab = np.tile(drawn.image[planes], [1, *(-(-n // t) for n, t in zip(shape[1:], TILE[1:], strict=True))])
+        slab = np.tile(
+            drawn.image[planes],
+            [1, *(-(-n // t) for n, t in zip(shape[1:], TILE[1:], strict=True))],
+        )
         draft.write(
-            (slice(z, z + len(planes)), slice(0, shape[1]), slice(0, shape[2])), slab[:, : shape[1], : shape[2]]
+            (slice(z, z + len(planes)), slice(0, shape[1]), slice(0, shape[2])),
+            slab[:, : shape[1], : shape[2]],
         )
     build_pyramid(draft)
     finish(draft)
-    return int(drawn.labels.max()) * int(np.prod([-(-n // t) for n, t in zip(shape, TILE, strict=True)]))
+    return int(drawn.labels.max()) * int(
+        np.prod([-(-n // t) for n, t in zip(shape, TILE, strict=True)])
+    )
 
 
 def write_slide(path: Path, side: int) -> int:
     """Write a slide of bright round cells that do not touch, one near each node of a grid; return their number."""
     rng = np.random.default_rng(0)
     count = side // PITCH
-    draft = create_image(path, (side, side), axes="YX", dtype=np.uint8, spacing=(0.5, 0.5), chunks=(512, 512))
+    draft = create_image(
+        path, (side, side), axes="YX", dtype=np.uint8, spacing=(0.5, 0.5), chunks=(512, 512)
+    )
     step = 512
-    centres = rng.uniform(24, PITCH - 24, (count, count, 2)) + PITCH * np.stack(np.mgrid[:count, :count], -1)
+    centres = rng.uniform(24, PITCH - 24, (count, count, 2)) + PITCH * np.stack(
+        np.mgrid[:count, :count], -1
+    )
     radius, bright = rng.uniform(9, 18, (count, count)), rng.uniform(60, 200, (count, count))
     for y in range(0, side, step):
         height = min(step, side - y)
@@ -127,7 +152,9 @@ def write_slide(path: Path, side: int) -> int:
 def stack(folder: Path, quick: bool, model: str, memory: int) -> None:
     shape = (127, 256, 256) if quick else STACK
     drawn = write_stack(folder / "stack.ome.zarr", shape)
-    result = segmented(path=folder / "stack.ome.zarr", output=folder / "cells.ome.zarr", model=model, memory=memory)
+    result = segmented(
+        path=folder / "stack.ome.zarr", output=folder / "cells.ome.zarr", model=model, memory=memory
+    )
     print(f"{drawn} cells drawn, those cut by the drawing counted in each part")
     say(" × ".join(map(str, shape)), result, int(np.prod(shape)))
 
@@ -135,7 +162,9 @@ def stack(folder: Path, quick: bool, model: str, memory: int) -> None:
 def slide(folder: Path, quick: bool, memory: int) -> None:
     side = 2500 if quick else 20_000
     drawn = write_slide(folder / "slide.ome.zarr", side)
-    result = segmented(path=folder / "slide.ome.zarr", output=folder / "cells.ome.zarr", memory=memory)
+    result = segmented(
+        path=folder / "slide.ome.zarr", output=folder / "cells.ome.zarr", memory=memory
+    )
     say(f"{side}²", result, side**2)
     print(f"  {drawn} cells drawn: {100 * (result['cells'] / drawn - 1):+.3f} %")
 
@@ -154,7 +183,9 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
             files = {"path": folder / f"{source}.ome.zarr", "output": folder / "out.ome.zarr"}
             result = segmented(**files, model=name, tile=side, overwrite=True)
             estimated, measured = planned.bytes / 1e9, result["peak"] / 1e9
-            print(f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, measured {measured:.2f} GB")
+            print(
+                f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, measured {measured:.2f} GB"
+            )
 
 
 def peak(model: str) -> None:
@@ -164,7 +195,9 @@ def peak(model: str) -> None:
     best = 2 * 4096**3 / product
     ready = load(model, device="cpu")
     side = 160
-    image = torch.zeros(1, 1, *(side,) * ready.net.ndim).to(ready.dtype, memory_format=memory_format(ready.net.ndim))
+    image = torch.zeros(1, 1, *(side,) * ready.net.ndim).to(
+        ready.dtype, memory_format=memory_format(ready.net.ndim)
+    )
     counted = flops(ready.net, image)
     with torch.inference_mode():
         network = min(timed(lambda: ready.net(image)) for _ in range(3))
@@ -182,7 +215,11 @@ def flops(net: torch.nn.Module, image: torch.Tensor) -> int:
         nonlocal total
         total += 2 * output.numel() * module.weight[0].numel()
 
-    handles = [m.register_forward_hook(count) for m in net.modules() if hasattr(m, "weight") and m.weight.ndim > 2]
+    handles = [
+        m.register_forward_hook(count)
+        for m in net.modules()
+        if hasattr(m, "weight") and m.weight.ndim > 2
+    ]
     with torch.inference_mode():
         net(image)
     for handle in handles:
@@ -197,11 +234,15 @@ def timed(function) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["stack", "slide", "memory", "peak"])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--model", default="tissue-3d")
-    parser.add_argument("--gigabytes", type=float, help="limit of memory; default 4 (stack) and 3 (slide)")
+    parser.add_argument(
+        "--gigabytes", type=float, help="limit of memory; default 4 (stack) and 3 (slide)"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if given.what == "stack":

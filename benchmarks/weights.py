@@ -38,7 +38,9 @@ def plain_unet(labels: Labels, *, w0: float = 10, sigma: float = 5) -> np.ndarra
     return weights.balance(labels) + np.where(labels == 0, passage, 0)
 
 
-def seconds(weigh: Callable[..., np.ndarray], labels: Labels, rounds: int, target: Target | None = None) -> float:
+def seconds(
+    weigh: Callable[..., np.ndarray], labels: Labels, rounds: int, target: Target | None = None
+) -> float:
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
@@ -69,8 +71,12 @@ def table(labels: Labels, rounds: int, names: Iterable[str] = MAPS) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--volume", action="store_true", help="256³ voxels with 500 cells instead, without SAW")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--volume", action="store_true", help="256³ voxels with 500 cells instead, without SAW"
+    )
     parser.add_argument("--quick", action="store_true", help="256² pixels")
     options = parser.parse_args()
     if options.volume:
@@ -88,9 +94,15 @@ def main() -> None:
     expected = plain_unet(labels)
     plain = time.perf_counter() - begin
     ours = seconds(weights.unet, labels, 5)
-    print(f"unet, one distance transform per cell: {plain:.2f} s, {plain / ours:.0f} times as long; ", end="")
+    print(
+        f"unet, one distance transform per cell: {plain:.2f} s, {plain / ours:.0f} times as long; ",
+        end="",
+    )
     print(f"largest difference {np.abs(weights.unet(labels) - expected).max():.1e}")
-    print("\nseconds by number of cells, with the target given\ncells   " + "".join(f"{name:>9s}" for name in MAPS))
+    print(
+        "\nseconds by number of cells, with the target given\ncells   "
+        + "".join(f"{name:>9s}" for name in MAPS)
+    )
     for cells in (20, 40) if options.quick else (100, 300, 1000, 3000):
         labels = touching_cells(side, cells)
         target = semantic_target(labels, classes=3)

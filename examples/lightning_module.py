@@ -35,7 +35,9 @@ class Crops(Dataset):
         rng = np.random.default_rng((0, number))
         drawn = crowded_cells((CROP, CROP), cells=6, rng=rng, dtype=np.uint8)
         mirror = (slice(None, None, rng.choice([-1, 1])), slice(None, None, rng.choice([-1, 1])))
-        target, weight = self.transform(drawn.labels[mirror])  # the labels that belong to the mirrored image
+        target, weight = self.transform(
+            drawn.labels[mirror]
+        )  # the labels that belong to the mirrored image
         image = np.ascontiguousarray(drawn.image[mirror], np.float32) / 255
         return image[np.newaxis], target, weight
 
@@ -65,7 +67,9 @@ class Segmentation(lightning.LightningModule):
 def main(steps=40):
     """Train; return the loss of every step."""
     lightning.seed_everything(0)
-    crops = Crops(steps * BATCH, TargetAndWeight(map="dwm", classes=4, gap_radius=4, options={"beta": 20}))
+    crops = Crops(
+        steps * BATCH, TargetAndWeight(map="dwm", classes=4, gap_radius=4, options={"beta": 20})
+    )
     trainer = lightning.Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -81,6 +85,8 @@ def main(steps=40):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=40)
     main(parser.parse_args().steps)

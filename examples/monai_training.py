@@ -40,7 +40,9 @@ def main(steps=40):
             ScaleIntensityRanged("image", 0, 255, 0, 1),
             RandFlipd(both, prob=0.5, spatial_axis=0),
             RandRotated(both, range_x=np.pi, prob=1, mode=["bilinear", "nearest"]),
-            CenterSpatialCropd(both, 128),  # what a rotation draws in from beyond the image is cut off again
+            CenterSpatialCropd(
+                both, 128
+            ),  # what a rotation draws in from beyond the image is cut off again
             RandSpatialCropd(both, 64, random_size=False),
             TargetAndWeightd("label", TargetAndWeight(map="saw")),
         ]
@@ -65,11 +67,15 @@ def main(steps=40):
                 print(f"step {len(losses):4d}  loss {losses[-1]:.3f}")
             if len(losses) == steps:
                 break
-    print(f"classes {target.unique().tolist()}, weights {weight.min():.2f} to {weight.max():.2f} in the last batch")
+    print(
+        f"classes {target.unique().tolist()}, weights {weight.min():.2f} to {weight.max():.2f} in the last batch"
+    )
     return losses
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=40)
     main(parser.parse_args().steps)

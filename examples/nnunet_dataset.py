@@ -45,16 +45,22 @@ def write_case(pair, output, transform):
     read = [as_channels(read_image(path)) for path in pair.images]
     channels = [channel for part in read for channel in part]
     labels, spacing = read_spaced_labels(pair.labels)
-    target, weight = transform(labels, spacing=spacing and [step / min(spacing) for step in spacing])
+    target, weight = transform(
+        labels, spacing=spacing and [step / min(spacing) for step in spacing]
+    )
     target[target < 0] = transform.classes  # nnU-Net's ignored pixels: the highest number
     for number, channel in enumerate(channels):
-        tifffile.imwrite(output / "imagesTr" / f"{pair.name}_{number:04d}.tif", channel, photometric="minisblack")
+        tifffile.imwrite(
+            output / "imagesTr" / f"{pair.name}_{number:04d}.tif", channel, photometric="minisblack"
+        )
     write_labels(output / "labelsTr" / f"{pair.name}.tif", target)
     if weight is not None:
         write_map(output / "weightsTr" / f"{pair.name}.tif", weight)
     if labels.ndim == 3:
         for folder in ("imagesTr", "labelsTr"):
-            (output / folder / f"{pair.name}.json").write_text(json.dumps({"spacing": spacing or (1, 1, 1)}))
+            (output / folder / f"{pair.name}.json").write_text(
+                json.dumps({"spacing": spacing or (1, 1, 1)})
+            )
     return {
         "channel_names": {str(number): f"channel {number}" for number in range(len(channels))},
         "overwrite_image_reader_writer": "Tiff3DIO" if labels.ndim == 3 else "NaturalImage2DIO",
@@ -66,7 +72,9 @@ def main(source, output, dataset="Dataset501_Cells", classes=4, weights=None):
     folder = output / dataset
     transform = TargetAndWeight(map=weights, classes=classes)
     if any((folder / "imagesTr").glob("*")):
-        raise SystemExit(f"{folder} holds cases already: choose another data set name, e.g. --dataset Dataset502_Cells")
+        raise SystemExit(
+            f"{folder} holds cases already: choose another data set name, e.g. --dataset Dataset502_Cells"
+        )
     for name in ("imagesTr", "labelsTr", *(["weightsTr"] if weights else [])):
         (folder / name).mkdir(parents=True, exist_ok=True)
     split = find_pairs(source)
@@ -80,8 +88,14 @@ def main(source, output, dataset="Dataset501_Cells", classes=4, weights=None):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, help="folder of images and masks; by default synthetic cells are drawn")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        help="folder of images and masks; by default synthetic cells are drawn",
+    )
     parser.add_argument("--output", type=Path, default=Path("nnUNet_raw"))
     parser.add_argument("--dataset", default="Dataset501_Cells")
     parser.add_argument("--classes", type=int, choices=(2, 3, 4), default=4)

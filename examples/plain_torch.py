@@ -47,14 +47,18 @@ def main(steps=300):
     scenes = [scene(seed) for seed in range(8)]
     transform = TargetAndWeight(map="w3")
     # the balance of all images together, so that a crop without touching pixels keeps the scale of the others
-    transform = replace(transform, counts=count_classes([labels for _, labels in scenes], transform))
+    transform = replace(
+        transform, counts=count_classes([labels for _, labels in scenes], transform)
+    )
 
     net = UNet(1, 3, width=8, depth=2, norm="batch")
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
     losses = []
     for step in range(1, steps + 1):
         samples = [sample(scenes, transform, rng) for _ in range(BATCH)]
-        image, target, weight = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*samples, strict=True))
+        image, target, weight = (
+            torch.from_numpy(np.stack(arrays)) for arrays in zip(*samples, strict=True)
+        )
         loss = cross_entropy(net(image), target, weight=weight)
         optimizer.zero_grad()
         loss.backward()
@@ -72,6 +76,8 @@ def main(steps=300):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=300)
     main(parser.parse_args().steps)

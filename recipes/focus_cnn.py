@@ -58,7 +58,9 @@ def blurred(picture: SegmentedPicture, settings: Settings) -> Levels:
     """Return the grey picture and what repeated blurring makes of it; ValueError if it has no patch to draw."""
     levels = [luminance(as_unit(picture.read()))]
     if min(levels[0].shape) < PATCH:
-        raise ValueError(f"{picture.image} has {levels[0].shape} pixels, a patch {PATCH} × {PATCH}: leave it out")
+        raise ValueError(
+            f"{picture.image} has {levels[0].shape} pixels, a patch {PATCH} × {PATCH}: leave it out"
+        )
     size = (settings.kernel, settings.kernel)
     for _ in range(settings.blurs):
         again = cv2.GaussianBlur(levels[-1], size, settings.sigma, borderType=cv2.BORDER_REFLECT)
@@ -80,7 +82,9 @@ def variances(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(squares - means**2, np.float64)[: 1 - PATCH, : 1 - PATCH]
 
 
-def draw(pictures: Sequence[Levels], level: int, least_variance: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw(
+    pictures: Sequence[Levels], level: int, least_variance: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Return a random patch of a random picture with enough detail, sharp and blurred, turned or mirrored."""
     while True:
         levels = pictures[int(rng.integers(len(pictures)))]
@@ -91,16 +95,22 @@ def draw(pictures: Sequence[Levels], level: int, least_variance: float, rng: np.
             return pair if rng.random() < 0.5 else pair[..., ::-1]
 
 
-def batch(pictures: Sequence[Levels], levels: Sequence[int], settings: Settings, rng: np.random.Generator) -> Tensor:
+def batch(
+    pictures: Sequence[Levels], levels: Sequence[int], settings: Settings, rng: np.random.Generator
+) -> Tensor:
     """Return sharp patches and their blurred copies, `(2, len(levels), 1, 16, 16)` in 0..1."""
-    pairs = np.stack([draw(pictures, level, settings.least_variance, rng) for level in levels], axis=1)
+    pairs = np.stack(
+        [draw(pictures, level, settings.least_variance, rng) for level in levels], axis=1
+    )
     return torch.from_numpy(pairs[:, :, np.newaxis] / np.float32(255))
 
 
 def margin(net: Siamese, pairs: Tensor, device: torch.device) -> Tensor:
     """Return z_sharp − z_blurred of each pair."""
     sharp, copy = (part.to(device, memory_format=memory_format(2)) for part in pairs)
-    with torch.autocast(device.type, torch.bfloat16, enabled=choose_precision(device) == torch.bfloat16):
+    with torch.autocast(
+        device.type, torch.bfloat16, enabled=choose_precision(device) == torch.bfloat16
+    ):
         logits: Tensor = net(sharp, copy)
     return (logits[:, 0] - logits[:, 1]).float().flatten()
 
@@ -110,7 +120,9 @@ def train(pictures: Sequence[Levels], settings: Settings, device: torch.device) 
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     net: Siamese = Siamese().to(device=device, memory_format=memory_format(2))  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     for step in range(1, settings.steps + 1):
         levels = rng.integers(1, settings.blurs + 1, settings.batch_size).tolist()
@@ -125,7 +137,9 @@ def train(pictures: Sequence[Levels], settings: Settings, device: torch.device) 
 
 
 @torch.inference_mode()
-def accuracy(net: Siamese, pictures: Sequence[Levels], settings: Settings, device: torch.device) -> dict[str, float]:
+def accuracy(
+    net: Siamese, pictures: Sequence[Levels], settings: Settings, device: torch.device
+) -> dict[str, float]:
     """Return, for each number of blurs, the share of 1,000 pairs of which the sharp patch has the higher logit."""
     rng = np.random.default_rng(settings.seed)
     right = {}
@@ -139,11 +153,16 @@ def main(data: Path, output: Path, settings: Settings) -> None:
     """Train, validate and write one file: the weights in float16, and a description."""
     device = choose_device()
     pictures = find_pictures(data)
-    parts = split(pictures, hold_out_every=settings.hold_out_every, leave_out_every=settings.leave_out_every)
+    parts = split(
+        pictures, hold_out_every=settings.hold_out_every, leave_out_every=settings.leave_out_every
+    )
     if not parts.training:
-        raise ValueError(f"{data} must hold at least 3 pictures, to leave out, validate and train on: {len(pictures)}")
+        raise ValueError(
+            f"{data} must hold at least 3 pictures, to leave out, validate and train on: {len(pictures)}"
+        )
     training, validation = (
-        [blurred(picture, settings) for picture in part] for part in (parts.training, parts.validation)
+        [blurred(picture, settings) for picture in part]
+        for part in (parts.training, parts.validation)
     )
     sha256 = digest([*parts.training, *parts.validation])
     # opened before the training, so that a folder that is missing or closed shows first
@@ -154,10 +173,13 @@ def main(data: Path, output: Path, settings: Settings) -> None:
         seconds = time.perf_counter() - start
         right = accuracy(net, validation, settings, device)
         print(
-            f"{seconds:.0f} s; right on {len(validation)} validation pictures, by number of blurs: {right}", flush=True
+            f"{seconds:.0f} s; right on {len(validation)} validation pictures, by number of blurs: {right}",
+            flush=True,
         )
         description = describe(parts, sha256, settings, device, right)
-        weights = {name: tensor.half().cpu().contiguous() for name, tensor in net.state_dict().items()}
+        weights = {
+            name: tensor.half().cpu().contiguous() for name, tensor in net.state_dict().items()
+        }
         temporary.write_bytes(save(weights, metadata={"description": json.dumps(description)}))
 
 
@@ -175,12 +197,18 @@ def describe(
         "validation_accuracy": right,
         "device": device.type,
         "precision": str(choose_precision(device)).removeprefix("torch."),
-        "versions": {"seamwise": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "seamwise": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
     }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=Settings.steps)

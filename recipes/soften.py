@@ -31,9 +31,13 @@ def validation_pairs(info: FusionInfo, data: Path, simulation: Simulation) -> li
     named = {picture.name: picture for picture in find_pictures(data)}
     missing = [name for name in info.training["validation_images"] if name not in named]
     if missing:
-        raise SystemExit(f"{data} lacks {len(missing)} pictures that the model was validated on, like {missing[0]}")
+        raise SystemExit(
+            f"{data} lacks {len(missing)} pictures that the model was validated on, like {missing[0]}"
+        )
     return [
-        make_pair(named[name], crop=None, simulation=simulation, rng=np.random.default_rng((2, number)))
+        make_pair(
+            named[name], crop=None, simulation=simulation, rng=np.random.default_rng((2, number))
+        )
         for number, name in enumerate(info.training["validation_images"])
     ]
 
@@ -46,7 +50,11 @@ def softened(info: FusionInfo, temperature: float, smoothing: float) -> FusionIn
 def mean_psnr(model: Model, pairs: list[FocusPair]) -> float:
     """PSNR against the sharp pictures in dB, mean over the pairs."""
     fused = (np.clip(fuse_pair(pair.a, pair.b, model=model).image, 0, 1) for pair in pairs)
-    return float(np.mean([psnr(255 * image, 255 * pair.truth) for image, pair in zip(fused, pairs, strict=True)]))
+    return float(
+        np.mean(
+            [psnr(255 * image, 255 * pair.truth) for image, pair in zip(fused, pairs, strict=True)]
+        )
+    )
 
 
 def main(path: Path, data: Path, output: Path) -> FusionInfo:
@@ -54,7 +62,9 @@ def main(path: Path, data: Path, output: Path) -> FusionInfo:
     check_model_output(output, members=[path])
     weights, info = load_model(path, FusionInfo)
     model = load(path)
-    pairs = {kind: validation_pairs(info, data, simulation) for kind, simulation in SIMULATIONS.items()}
+    pairs = {
+        kind: validation_pairs(info, data, simulation) for kind, simulation in SIMULATIONS.items()
+    }
     found = {}
     for grid in itertools.product(TEMPERATURES, SMOOTHINGS):
         chosen = replace(model, info=softened(info, *grid))
@@ -69,7 +79,9 @@ def main(path: Path, data: Path, output: Path) -> FusionInfo:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -23,7 +23,12 @@ SPACING = (2.0, 1.0, 1.0)
 REAL_SPACING = (0.284, 0.127, 0.127)  # micrometres, where the files do not say
 COPIES = 4  # of the real stack, so that one crop in 25 is of it
 SLIVER = 100  # voxels; an average cell has more than thirty times as many
-SEEDS = {"train": range(96), "val": range(100, 104), "test": range(200, 208), "unseen": range(300, 308)}
+SEEDS = {
+    "train": range(96),
+    "val": range(100, 104),
+    "test": range(200, 208),
+    "unseen": range(300, 308),
+}
 
 
 def draw(seed: int) -> SyntheticImage:
@@ -54,7 +59,9 @@ def without_slivers(labels: np.ndarray) -> np.ndarray:
     return relabel(np.where(sliver[labels], -1, labels.astype(np.int64)))
 
 
-def write(folder: Path, name: str, image: np.ndarray, labels: np.ndarray, spacing: tuple[float, ...]) -> None:
+def write(
+    folder: Path, name: str, image: np.ndarray, labels: np.ndarray, spacing: tuple[float, ...]
+) -> None:
     """Write a stack and its labels, each with its voxel size."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -72,7 +79,9 @@ def write(folder: Path, name: str, image: np.ndarray, labels: np.ndarray, spacin
 
 def main() -> None:
     """Write all stacks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("real", type=Path, help="folder with images/ and masks/ of real stacks")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
@@ -86,7 +95,13 @@ def main() -> None:
         cut = len(labels) * 3 // 4
         parts = [("train", f"{path.stem}-{copy}", slice(cut)) for copy in range(COPIES)]
         for part, name, planes in (*parts, ("val", path.stem, slice(cut, None))):
-            write(given.output / part, name, image.data[planes], labels[planes], image.spacing or REAL_SPACING)
+            write(
+                given.output / part,
+                name,
+                image.data[planes],
+                labels[planes],
+                image.spacing or REAL_SPACING,
+            )
 
 
 if __name__ == "__main__":

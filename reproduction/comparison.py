@@ -29,7 +29,9 @@ CLAIMED = ("q_mi", "q_te", "q_ncie")
 LEVEL = 0.05
 FEWEST = 10  # pairs for a verdict
 
-Printed = Mapping[str, Mapping[str, tuple[float, float]]]  # mean and deviation by metric, then system
+Printed = Mapping[
+    str, Mapping[str, tuple[float, float]]
+]  # mean and deviation by metric, then system
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def score(pairs: Iterable[Pair], *, data: Path, kept_in: Path) -> FusionScores:
         write_json(kept_in, {"made_by": made_by, "pairs": done})
         print(f"{len(names)}: {pair.name}", flush=True)
     if len(names) < 2:
-        raise SystemExit(f"{len(names)} pairs have no standard deviation and no ranks: two or more are needed")
+        raise SystemExit(
+            f"{len(names)} pairs have no standard deviation and no ranks: two or more are needed"
+        )
     metrics = tuple(done[names[0]][methods[0]])
     values = np.array([[[done[name][s][m] for m in metrics] for s in methods] for name in names])
     return FusionScores(tuple(names), methods, metrics, values)
@@ -99,7 +103,9 @@ def _made_by(data: Path) -> dict[str, Any]:
     """What a score depends on besides its pair."""
     files = {name: model_path(SYSTEMS[name], FusionInfo) for name in PROPOSED}
     return {
-        "models": {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()},
+        "models": {
+            name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()
+        },
         "version": __version__,
         "metrics": [*METRICS, "ssim"],
         "data": str(data.resolve()),
@@ -136,7 +142,9 @@ def summary(scores: FusionScores) -> Printed:
 def rank(scores: FusionScores) -> dict[str, Ranking]:
     """Both tests for each metric, over the systems without the dummies."""
     tables = {m: scores.values[:, : len(SYSTEMS), i] for i, m in enumerate(scores.metrics)}
-    return {metric: Ranking(friedman(table).p_value, nemenyi(table)) for metric, table in tables.items()}
+    return {
+        metric: Ranking(friedman(table).p_value, nemenyi(table)) for metric, table in tables.items()
+    }
 
 
 def table(found: Printed, printed: Printed) -> str:
@@ -158,13 +166,20 @@ def _cell(mean: float, deviation: float, *, bold: bool = False) -> str:
     return f"**{text}**" if bold else text
 
 
-def verdict(scores: FusionScores, thesis: Thesis, rankings: Mapping[str, Ranking], *, also: str = "") -> str:
+def verdict(
+    scores: FusionScores, thesis: Thesis, rankings: Mapping[str, Ranking], *, also: str = ""
+) -> str:
     """The thesis' claims about the table, each with what its printed numbers and those here say to it."""
     if len(scores.pairs) < FEWEST:
         return f"No verdict from fewer than {FEWEST} pairs.\n"
     fooled = ", ".join(metric.upper() for metric in scores.won_by_a_source) or "no metric"
     source = f"Returning a source unchanged scores at least as high as every system on: {fooled}.\n"
-    parts = [leads(thesis.printed, summary(scores)), differences(len(scores.pairs), thesis, rankings), also, source]
+    parts = [
+        leads(thesis.printed, summary(scores)),
+        differences(len(scores.pairs), thesis, rankings),
+        also,
+        source,
+    ]
     return "\n".join(part for part in parts if part)
 
 
@@ -174,14 +189,19 @@ def leads(printed: Printed, found: Printed) -> str:
     The thesis' printed numbers and those here are judged by the same rule.
     """
     names = " | ".join(metric.upper() for metric in CLAIMED)
-    lines = [f"| than each of {', '.join(OTHERS)} | numbers | {names} | on all three |", "|---" * 6 + "|"]
+    lines = [
+        f"| than each of {', '.join(OTHERS)} | numbers | {names} | on all three |",
+        "|---" * 6 + "|",
+    ]
     for network in PROPOSED:
         for claim, is_better in (("a higher mean", higher), ("a lower deviation", steadier)):
             for whose, numbers in (("thesis", printed), ("here", found)):
                 answers = [is_better(numbers[metric], network) for metric in CLAIMED]
                 cells = ["yes" if answer else "no" for answer in answers]
                 result = "**holds**" if all(answers) else "**does not hold**"
-                lines.append(f"| {network} has {claim} | {whose} | {' | '.join(cells)} | {result} |")
+                lines.append(
+                    f"| {network} has {claim} | {whose} | {' | '.join(cells)} | {result} |"
+                )
     return "\n".join(lines) + "\n"
 
 
@@ -223,11 +243,21 @@ def _p(value: float) -> str:
     return "< 1e-12" if value < 1e-12 else f"= {value:.2g}"
 
 
-def write(scores: FusionScores, thesis: Thesis, output: Path, stem: str, *, heading: str, also: str = "") -> None:
+def write(
+    scores: FusionScores, thesis: Thesis, output: Path, stem: str, *, heading: str, also: str = ""
+) -> None:
     """Write <stem>.json and <stem>.md, draw, and print the table with its verdict, to which `also` belongs."""
     found, rankings = summary(scores), rank(scores)
-    tests = {m: {"friedman_p": r.friedman_p, "apart": apart(r, thesis.alike)} for m, r in rankings.items()}
-    content = {"pairs": len(scores.pairs), "mean_and_std": found, "thesis": thesis.printed, "tests": tests}
+    tests = {
+        m: {"friedman_p": r.friedman_p, "apart": apart(r, thesis.alike)}
+        for m, r in rankings.items()
+    }
+    content = {
+        "pairs": len(scores.pairs),
+        "mean_and_std": found,
+        "thesis": thesis.printed,
+        "tests": tests,
+    }
     write_json(output / f"{stem}.json", content)
     text = f"{heading}\n\n{table(found, thesis.printed)}\n{verdict(scores, thesis, rankings, also=also)}"
     (output / f"{stem}.md").write_text(text)

@@ -98,10 +98,14 @@ def table(rows: Sequence[Row]) -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {r.name}{', Near' * r.near} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | {r.verdict()} |" for r in rows
+        f"| {r.name}{', Near' * r.near} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | {r.verdict()} |"
+        for r in rows
     ]
     if all(row.symmetric or row.near for row in rows):
-        lines += ["", "No network here learned it: nothing to judge the claim by; name some with --models."]
+        lines += [
+            "",
+            "No network here learned it: nothing to judge the claim by; name some with --models.",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +113,9 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
     """Both sources, both orders of each model and fifty times their difference, a row for each pair."""
     columns = 2 + 3 * len(models)
     figure = Figure(figsize=(2.4 * columns, 2.7 * len(pairs)), layout="constrained")
-    for panels, pair in zip(figure.subplots(len(pairs), columns, squeeze=False), pairs.values(), strict=True):
+    for panels, pair in zip(
+        figure.subplots(len(pairs), columns, squeeze=False), pairs.values(), strict=True
+    ):
         shown = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
         for name, model in models.items():
             there, back = in_both_orders(pair, model, near=False)
@@ -127,18 +133,25 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument("--models", nargs="+", default=["focus-seg", "focus-reg"])
-    parser.add_argument("--quick", action="store_true", help="two pairs; files are called fig46-quick…")
+    parser.add_argument(
+        "--quick", action="store_true", help="two pairs; files are called fig46-quick…"
+    )
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     stem = given.output / ("fig46-quick" if given.quick else "fig46")
     pairs = find_pairs(given.data, 2 if given.quick else None)
     models = load_all(given.models)
     rows = measure(pairs, models)
-    content = {"pairs": list(pairs), "rows": [{**asdict(row), "verdict": row.verdict()} for row in rows]}
+    content = {
+        "pairs": list(pairs),
+        "rows": [{**asdict(row), "verdict": row.verdict()} for row in rows],
+    }
     write_json(stem.with_suffix(".json"), {**content, "thesis": THESIS})
     text = table(rows)
     stem.with_suffix(".md").write_text(text)

@@ -44,7 +44,11 @@ def stem(given: argparse.Namespace) -> str:
 
 def run(loss: str, given: argparse.Namespace) -> Path:
     """Train with one loss, or go on with it; return the folder of its snapshots."""
-    other = [f"-{name}{getattr(given, name)}" for name, value in DEFAULTS.items() if getattr(given, name) != value]
+    other = [
+        f"-{name}{getattr(given, name)}"
+        for name, value in DEFAULTS.items()
+        if getattr(given, name) != value
+    ]
     folder = given.output / f"{stem(given)}-{loss}{''.join(other)}"
     folder.mkdir(parents=True, exist_ok=True)
     parts = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4)
@@ -54,7 +58,10 @@ def run(loss: str, given: argparse.Namespace) -> Path:
 
     def report(progress):
         if progress.step % 20 == 0:
-            print(f"{loss}: step {progress.step} of {chosen.steps}, loss {progress.loss:.4f}", flush=True)
+            print(
+                f"{loss}: step {progress.step} of {chosen.steps}, loss {progress.loss:.4f}",
+                flush=True,
+            )
 
     try:
         chosen = settings(loss, given)
@@ -66,16 +73,28 @@ def run(loss: str, given: argparse.Namespace) -> Path:
 
 def scores(folder: Path, pairs) -> list[dict[str, float]]:
     """Mean L1 error and SSIM at each snapshot."""
-    found = sorted(folder.glob("snapshot-*.safetensors"), key=lambda path: int(path.stem.split("-")[1]))
+    found = sorted(
+        folder.glob("snapshot-*.safetensors"), key=lambda path: int(path.stem.split("-")[1])
+    )
     rows = []
     for path in found:
         model = load(path)
         fused = [fuse_pair(pair.a, pair.b, model=model, near=False).image for pair in pairs]
-        similar = [metrics.ssim(image * 255, pair.truth * 255) for pair, image in zip(pairs, fused, strict=True)]
+        similar = [
+            metrics.ssim(image * 255, pair.truth * 255)
+            for pair, image in zip(pairs, fused, strict=True)
+        ]
         rows.append(
             {
                 "step": int(path.stem.split("-")[1]),
-                "l1": float(np.mean([np.abs(p.truth - image).mean() for p, image in zip(pairs, fused, strict=True)])),
+                "l1": float(
+                    np.mean(
+                        [
+                            np.abs(p.truth - image).mean()
+                            for p, image in zip(pairs, fused, strict=True)
+                        ]
+                    )
+                ),
                 "ssim": float(np.mean(similar)),
                 "each_ssim": [float(value) for value in similar],
             }
@@ -83,17 +102,35 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
     return rows
 
 
-def draw(results: dict[str, list[dict[str, float]]], folders: dict[str, Path], pair, mean: float, output: Path) -> None:
+def draw(
+    results: dict[str, list[dict[str, float]]],
+    folders: dict[str, Path],
+    pair,
+    mean: float,
+    output: Path,
+) -> None:
     """Fig. 49 (error over steps), SSIM at the end, and Fig. 48 (one pair at four moments)."""
     figure = Figure(figsize=(13, 11), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.9))
     left, right = upper.subplots(1, 2)
     for loss, rows in results.items():
-        left.semilogy([row["step"] for row in rows], [row["l1"] for row in rows], "o-", ms=3, label=LOSSES[loss])
+        left.semilogy(
+            [row["step"] for row in rows],
+            [row["l1"] for row in rows],
+            "o-",
+            ms=3,
+            label=LOSSES[loss],
+        )
     left.axhline(mean, color="0.6", ls="--", label="mean of both sources")
-    left.set(xlabel="step", ylabel="mean L1 error of the raw output", title="Fig. 49: error on pairs left out")
+    left.set(
+        xlabel="step",
+        ylabel="mean L1 error of the raw output",
+        title="Fig. 49: error on pairs left out",
+    )
     left.legend()
-    right.boxplot([rows[-1]["each_ssim"] for rows in results.values()], tick_labels=list(LOSSES.values()))
+    right.boxplot(
+        [rows[-1]["each_ssim"] for rows in results.values()], tick_labels=list(LOSSES.values())
+    )
     right.set(ylabel="SSIM", title="SSIM at the end")
     steps = [row["step"] for row in next(iter(results.values()))]
     chosen = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
@@ -127,7 +164,10 @@ def main(given: argparse.Namespace) -> None:
 def table(results: dict[str, list[dict[str, float]]], mean: float) -> str:
     """The end of each run, and what it says to the thesis, which prints curves and no numbers."""
     lines = ["| loss | L1 error of the raw output at the end | SSIM |", "|---|---|---|"]
-    lines += [f"| {LOSSES[loss]} | {rows[-1]['l1']:.4f} | {rows[-1]['ssim']:.4f} |" for loss, rows in results.items()]
+    lines += [
+        f"| {LOSSES[loss]} | {rows[-1]['l1']:.4f} | {rows[-1]['ssim']:.4f} |"
+        for loss, rows in results.items()
+    ]
     lines.append(f"| mean of both sources | {mean:.4f} | |")
     fastest = min(results, key=lambda loss: results[loss][-1]["l1"])
     falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
@@ -140,7 +180,9 @@ def table(results: dict[str, list[dict[str, float]]], mean: float) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     option = partial(parser.add_argument)
     option("data", type=Path)
     option("-o", "--output", type=Path, default=Path("results"))

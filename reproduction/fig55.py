@@ -20,7 +20,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from skimage.restoration import denoise_nl_means
 
-from seamwise.fusion import FusionSettings, Simulation, find_pictures, fuse, fuse_pair, load, split, train
+from seamwise.fusion import (
+    FusionSettings,
+    Simulation,
+    find_pictures,
+    fuse,
+    fuse_pair,
+    load,
+    split,
+    train,
+)
 from seamwise.fusion.train import fixed_pairs
 from seamwise.io.jsonfile import write_json
 from seamwise.metrics import fusion as metrics
@@ -28,7 +37,10 @@ from seamwise.synth import FocusPair
 
 STRENGTHS = (0.0, 0.02, 0.05, 0.1)  # standard deviation, intensities 0..1
 TEST = 20  # pictures
-RIVALS = {"fusing alone": ("gff", "focus-seg"), "filtering before fusing": ("non-local means, then gff",)}
+RIVALS = {
+    "fusing alone": ("gff", "focus-seg"),
+    "filtering before fusing": ("non-local means, then gff",),
+}
 Method = Callable[[FocusPair, float], np.ndarray]
 Results = dict[str, list[dict[str, float]]]
 
@@ -55,7 +67,14 @@ def trained(given: argparse.Namespace) -> Path:
             print(f"step {progress.step}, loss {progress.loss:.4f}", flush=True)
 
     try:
-        return train(parts.training, parts.validation, settings(given), output=folder, resume=resume, report=report)
+        return train(
+            parts.training,
+            parts.validation,
+            settings(given),
+            output=folder,
+            resume=resume,
+            report=report,
+        )
     except (ValueError, OSError) as error:
         raise SystemExit(f"{folder}: {' '.join(str(error).split())}") from error
 
@@ -67,13 +86,17 @@ def methods(model: Path) -> dict[str, Method]:
         if strength == 0:
             return fuse([pair.a, pair.b], model="gff").image
         quiet = [
-            denoise_nl_means(x, patch_size=5, patch_distance=6, h=0.8 * strength, sigma=strength, channel_axis=2)
+            denoise_nl_means(
+                x, patch_size=5, patch_distance=6, h=0.8 * strength, sigma=strength, channel_axis=2
+            )
             for x in (pair.a, pair.b)
         ]
         return fuse([np.clip(x, 0, 1).astype(np.float32) for x in quiet], model="gff").image
 
     return {
-        "HF-Reg trained with noise": lambda pair, _: fuse_pair(pair.a, pair.b, model=network, near=False).image,
+        "HF-Reg trained with noise": lambda pair, _: (
+            fuse_pair(pair.a, pair.b, model=network, near=False).image
+        ),
         "gff": lambda pair, _: fuse([pair.a, pair.b], model="gff").image,
         "focus-seg": lambda pair, _: fuse([pair.a, pair.b], model="focus-seg").image,
         "non-local means, then gff": filtered_first,
@@ -82,7 +105,10 @@ def methods(model: Path) -> dict[str, Method]:
 
 def noisy(pair: FocusPair, strength: float, seed: int) -> FocusPair:
     rng = np.random.default_rng(seed)
-    a, b = (np.clip(x + strength * rng.standard_normal(x.shape), 0, 1).astype(np.float32) for x in (pair.a, pair.b))
+    a, b = (
+        np.clip(x + strength * rng.standard_normal(x.shape), 0, 1).astype(np.float32)
+        for x in (pair.a, pair.b)
+    )
     return replace(pair, a=a, b=b)
 
 
@@ -105,9 +131,18 @@ def measure(pairs: list[FocusPair], chosen: dict[str, Method]) -> Results:
 
 def table(results: Results) -> str:
     header = "| | " + " | ".join(f"σ = {strength}" for strength in STRENGTHS) + " |"
-    lines = ["PSNR in dB and SSIM against the sharp picture without noise.", "", header, "|---" * 5 + "|"]
+    lines = [
+        "PSNR in dB and SSIM against the sharp picture without noise.",
+        "",
+        header,
+        "|---" * 5 + "|",
+    ]
     for name, rows in results.items():
-        lines.append(f"| {name} | " + " | ".join(f"{row['psnr']:.1f}, {row['ssim']:.3f}" for row in rows) + " |")
+        lines.append(
+            f"| {name} | "
+            + " | ".join(f"{row['psnr']:.1f}, {row['ssim']:.3f}" for row in rows)
+            + " |"
+        )
     return "\n".join([*lines, "", *(verdict(results, rival) for rival in RIVALS)]) + "\n"
 
 
@@ -121,14 +156,22 @@ def verdict(results: Results, rival: str) -> str:
     if len(won) == len(STRENGTHS) - 1:
         claim = "holds wherever there is noise"
     else:
-        claim = f"holds only at σ = {', '.join(map(str, won))}" if won else "does not hold at any strength of noise"
+        claim = (
+            f"holds only at σ = {', '.join(map(str, won))}"
+            if won
+            else "does not hold at any strength of noise"
+        )
     return f"- The network's PSNR is higher than by {rival}: **{claim}**; lower at {', '.join(lost) or 'no strength'}."
 
 
 def draw(pair: FocusPair, chosen: dict[str, Method], output: Path) -> None:
     strength = STRENGTHS[-1]
     source = noisy(pair, strength, 0)
-    shown = {"A": source.a, "B": source.b, **{name: method(source, strength) for name, method in chosen.items()}}
+    shown = {
+        "A": source.a,
+        "B": source.b,
+        **{name: method(source, strength) for name, method in chosen.items()},
+    }
     shown["truth"] = pair.truth
     figure = Figure(figsize=(16, 6.6), layout="constrained")
     panels = figure.subplots(2, 4).ravel()
@@ -136,18 +179,28 @@ def draw(pair: FocusPair, chosen: dict[str, Method], output: Path) -> None:
         panel.set_axis_off()
     for panel, (name, image) in zip(panels, shown.items(), strict=False):
         panel.imshow(np.clip(image, 0, 1))
-        level = "" if name == "truth" else f", {metrics.psnr(255 * np.clip(image, 0, 1), 255 * pair.truth):.1f} dB"
+        level = (
+            ""
+            if name == "truth"
+            else f", {metrics.psnr(255 * np.clip(image, 0, 1), 255 * pair.truth):.1f} dB"
+        )
         panel.set_title(name + level, fontsize=10)
     figure.savefig(output, dpi=80)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--noise", type=float, default=0.1, help="largest standard deviation, intensities 0..1")
-    parser.add_argument("--quick", action="store_true", help="four steps; files are called fig55-quick…")
+    parser.add_argument(
+        "--noise", type=float, default=0.1, help="largest standard deviation, intensities 0..1"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="four steps; files are called fig55-quick…"
+    )
     given = parser.parse_args()
     model = trained(given)
     left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).left_out
@@ -155,7 +208,12 @@ if __name__ == "__main__":
     chosen = methods(model)
     results = measure(pairs, chosen)
     stem = given.output / ("fig55-quick" if given.quick else "fig55")
-    content = {"steps": settings(given).steps, "noise": given.noise, "pairs": len(pairs), "methods": results}
+    content = {
+        "steps": settings(given).steps,
+        "noise": given.noise,
+        "pairs": len(pairs),
+        "methods": results,
+    }
     write_json(stem.with_suffix(".json"), content)
     text = table(results)
     stem.with_suffix(".md").write_text(text)

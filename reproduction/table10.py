@@ -68,7 +68,9 @@ def method_named(name: str, device: str) -> str | Model:
         except (ValueError, OSError) as error:
             raise SystemExit(str(error)) from error
     output, channels = THESIS_SIZE[name]
-    info = FusionInfo(architecture=Architecture(in_channels=6, out_channels=channels, width=64), output=output)
+    info = FusionInfo(
+        architecture=Architecture(in_channels=6, out_channels=channels, width=64), output=output
+    )
     return ready(build_net(info.architecture), info, choose_device(device))
 
 
@@ -121,7 +123,11 @@ def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
             run = partial(fuse, sources, model=method, **options)
             seconds.append(median_seconds(run, patience=patience))
             counted.append(None if isinstance(method, str) else operations(method, size))
-        rows[name] = {"on": chosen.type if on_device else "cpu", "seconds": seconds, "operations": counted}
+        rows[name] = {
+            "on": chosen.type if on_device else "cpu",
+            "seconds": seconds,
+            "operations": counted,
+        }
         print(name, *(f"{value:.4f}" for value in seconds), flush=True)
     return {
         "machine": machine(chosen), "precision": str(precision).removeprefix("torch."), "peak": most, "sizes": SIZES,
@@ -134,7 +140,10 @@ def machine(device: torch.device) -> dict[str, str]:
     cpu = f"{processor()}, {torch.get_num_threads()} threads"
     if device.type == "cpu":
         return {"cpu": cpu}
-    return {device.type: torch.cuda.get_device_name(device) if device.type == "cuda" else device.type, "cpu": cpu}
+    return {
+        device.type: torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "cpu": cpu,
+    }
 
 
 def processor() -> str:
@@ -163,7 +172,9 @@ def table(content: dict) -> str:
         cells += [f"{count / 1e9:.1f}", f"{count / seconds[0] / most:.0%}"] if count else ["—", "—"]
         lines.append("| " + " | ".join(cells) + " |")
     for name, reported in REPORTED.items():
-        lines.append("| " + " | ".join([name, *["—"] * 5, *thesis_cells(reported), "—", "—"]) + " |")
+        lines.append(
+            "| " + " | ".join([name, *["—"] * 5, *thesis_cells(reported), "—", "—"]) + " |"
+        )
     return "\n".join([*lines, "", *verdicts(content)]) + "\n"
 
 
@@ -207,14 +218,20 @@ def verdicts(content: dict) -> list[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--quick", action="store_true", help="three runs each; files are called table10-quick…")
+    parser.add_argument(
+        "--quick", action="store_true", help="three runs each; files are called table10-quick…"
+    )
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
-    content = measure(with_extras(given.methods), device=given.device, patience=0 if given.quick else 10)
+    content = measure(
+        with_extras(given.methods), device=given.device, patience=0 if given.quick else 10
+    )
     stem = given.output / ("table10-quick" if given.quick else "table10")
     write_json(stem.with_suffix(".json"), content)
     text = table(content)

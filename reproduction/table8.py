@@ -29,14 +29,18 @@ PRINTED = comparison.rows(
     "Q_S .9566±.0159 .9411±.0211 .9408±.0210 .9586±.0144 .9440±.0210 .9493±.0174 .9548±.0153",
     "Q_CB .8198±.0383 .7112±.0621 .6838±.0666 .8125±.0376 .7950±.0515 .7449±.0844 .7719±.0572",
 )
-THESIS = comparison.Thesis(PRINTED, alike=tuple(itertools.combinations(("CNN", "GFF", "HF-Reg", "HF-Seg"), 2)))
+THESIS = comparison.Thesis(
+    PRINTED, alike=tuple(itertools.combinations(("CNN", "GFF", "HF-Reg", "HF-Seg"), 2))
+)
 NEARLY_ONE = 0.99
 
 
 def pairs(data: Path, count: int) -> Iterator[comparison.Pair]:
     held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).left_out
     for number, picture in enumerate(itertools.islice(itertools.cycle(held_back), count)):
-        pair = make_pair(picture, crop=None, simulation=Simulation(), rng=np.random.default_rng((1, number)))
+        pair = make_pair(
+            picture, crop=None, simulation=Simulation(), rng=np.random.default_rng((1, number))
+        )
         a, b, truth = (np.round(255 * x).astype(np.uint8) for x in (pair.a, pair.b, pair.truth))
         yield comparison.Pair(f"{number}-{picture.name}", (a, b), truth)
 
@@ -63,11 +67,15 @@ def holds(is_so: bool) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--quick", action="store_true", help="four pairs; files are called table8-quick…")
+    parser.add_argument(
+        "--quick", action="store_true", help="four pairs; files are called table8-quick…"
+    )
     given = parser.parse_args()
     if given.pairs < 2:
         parser.error(f"--pairs must be 2 or more, not {given.pairs}")

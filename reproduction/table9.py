@@ -25,7 +25,9 @@ PRINTED = comparison.rows(
     "Q_S .9466±.0124 .9377±.0143 .9367±.0147 .9467±.0123 .9419±.0131 .9418±.0131 .9447±.0130",
     "Q_CB .8058±.0381 .7230±.0395 .7030±.0466 .7929±.0400 .7922±.0408 .7550±.0477 .7898±.0439",
 )
-THESIS = comparison.Thesis(PRINTED, alike=tuple(itertools.product(("HF-Reg", "HF-Seg"), ("CNN", "GFF"))))
+THESIS = comparison.Thesis(
+    PRINTED, alike=tuple(itertools.product(("HF-Reg", "HF-Seg"), ("CNN", "GFF")))
+)
 
 
 def pairs(folder: Path, count: int | None) -> Iterator[comparison.Pair]:
@@ -34,10 +36,14 @@ def pairs(folder: Path, count: int | None) -> Iterator[comparison.Pair]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
-    parser.add_argument("--quick", action="store_true", help="three pairs; files are called table9-quick…")
+    parser.add_argument(
+        "--quick", action="store_true", help="three pairs; files are called table9-quick…"
+    )
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     stem, count = ("table9-quick", 3) if given.quick else ("table9", None)

@@ -58,9 +58,15 @@ def test_segment_writes_labels_and_overlays(run, images, tmp_path, model):
 
 
 def test_segment_takes_files_and_globs(run, images, tmp_path, model):
-    code, *_ = run("segment", images / "a.png", images / "*.tif", "-o", tmp_path / "out", "--model", model)
+    code, *_ = run(
+        "segment", images / "a.png", images / "*.tif", "-o", tmp_path / "out", "--model", model
+    )
     assert code == 0
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.tif")) == ["a.tif", "b.tif", "c.tif"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tif")) == [
+        "a.tif",
+        "b.tif",
+        "c.tif",
+    ]
 
 
 def test_a_bad_file_is_named_and_the_others_go_on(run, images, tmp_path, model):
@@ -89,7 +95,9 @@ def test_run_again_it_goes_on_where_it_stopped(run, images, tmp_path, model):
 
 def test_results_of_different_options_are_not_mixed(run, images, tmp_path, model):
     run("segment", images / "a.png", "-o", tmp_path / "out", "--model", model)
-    code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model, "--min-size", "9")
+    code, _, err = run(
+        "segment", images, "-o", tmp_path / "out", "--model", model, "--min-size", "9"
+    )
     assert code == 2
     assert "min_size = None, not 9" in err
     assert not (tmp_path / "out" / "c.tif").exists()
@@ -106,7 +114,9 @@ def test_labels_never_replace_an_input_or_each_other(run, images, tmp_path, mode
 
 
 def test_channels_are_chosen_by_number(run, tmp_path, model):
-    colour = np.stack([SCENE.image // 256, SCENE.image // 512, 255 - SCENE.image // 256], -1).astype(np.uint8)
+    colour = np.stack(
+        [SCENE.image // 256, SCENE.image // 512, 255 - SCENE.image // 256], -1
+    ).astype(np.uint8)
     iio.imwrite(tmp_path / "rgb.png", colour)
     code, _, err = run("segment", tmp_path / "rgb.png", "-o", tmp_path / "out", "--model", model)
     assert code == 1
@@ -154,7 +164,9 @@ def test_an_output_that_cannot_be_written_is_said(run, images, tmp_path, model):
     assert "file" in err
 
 
-def test_interrupted_segmenting_says_so_and_keeps_what_is_done(run, images, tmp_path, model, monkeypatch):
+def test_interrupted_segmenting_says_so_and_keeps_what_is_done(
+    run, images, tmp_path, model, monkeypatch
+):
     real, calls = batch.segment, []
 
     def interrupted(image, **options):
@@ -189,9 +201,13 @@ def test_train_then_segment_then_evaluate_then_info(run, training, tmp_path):
     assert code == 0
     model = tmp_path / "run" / "model.safetensors"
     assert str(model) in out
-    code, *_ = run("segment", tmp_path / "data" / "images", "-o", tmp_path / "labels", "--model", model)
+    code, *_ = run(
+        "segment", tmp_path / "data" / "images", "-o", tmp_path / "labels", "--model", model
+    )
     assert code == 0
-    code, out, _ = run("evaluate", tmp_path / "labels", tmp_path / "data" / "masks", "--json", tmp_path / "s.json")
+    code, out, _ = run(
+        "evaluate", tmp_path / "labels", tmp_path / "data" / "masks", "--json", tmp_path / "s.json"
+    )
     assert code == 0
     assert "0.50" in out
     scores = json.loads((tmp_path / "s.json").read_text())
@@ -207,7 +223,16 @@ def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
     run(*training, "--steps", "2")
     model, data = tmp_path / "run" / "model.safetensors", tmp_path / "data"
     untuned = model.read_bytes()
-    code, _, err = run("segment", data / "images", "-o", tmp_path / "out", "--model", model, "--decode", "threshold")
+    code, _, err = run(
+        "segment",
+        data / "images",
+        "-o",
+        tmp_path / "out",
+        "--model",
+        model,
+        "--decode",
+        "threshold",
+    )
     assert code == 2
     assert "seamwise tune" in err
     assert len(err.strip().splitlines()) == 1
@@ -216,7 +241,10 @@ def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
     copy, plot, scores = (tmp_path / name for name in ("tuned.safetensors", "p.png", "s.json"))
     code, out, _ = run("tune", model, data, "-o", copy, "--plot", plot, "--json", scores)
     assert code == 0
-    assert re.search(r"argmax PQ [01]\.\d{3}, best threshold PQ [01]\.\d{3} at touching 0\.\d\d, cell 0\.\d\d", out)
+    assert re.search(
+        r"argmax PQ [01]\.\d{3}, best threshold PQ [01]\.\d{3} at touching 0\.\d\d, cell 0\.\d\d",
+        out,
+    )
     assert str(copy) in out
     assert model.read_bytes() == untuned
     assert plot.read_bytes().startswith(b"\x89PNG")
@@ -269,7 +297,9 @@ def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
     weights, info = load_model(Path(model), ModelInfo)
     names = [f"image {n}" for n in range(9)]
     for name in ("a", "b"):
-        save_model(tmp_path / name, weights, info.model_copy(update={"training": {"images": names}}))
+        save_model(
+            tmp_path / name, weights, info.model_copy(update={"training": {"images": names}})
+        )
     run("combine", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "c.safetensors")
     (first, _) = json.loads(run("info", tmp_path / "c.safetensors")[1])["training"]["members"]
     assert first["images"] == [*names[:3], "and 6 more"]
@@ -288,9 +318,13 @@ def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
     (["combine", "{model}", "nuclei-2d", "-o", "{data}/c.safetensors"], "its width is 16, not 2"),
     (["combine", "{model}", "{model}", "-o", "{data}/none/c.safetensors"], "cannot write"),
 ])  # fmt: skip
-def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(run, training, tmp_path, model, arguments, word):
+def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(
+    run, training, tmp_path, model, arguments, word
+):
     before = Path(model).read_bytes()
-    code, _, err = run(*(argument.format(model=model, data=tmp_path / "data") for argument in arguments))
+    code, _, err = run(
+        *(argument.format(model=model, data=tmp_path / "data") for argument in arguments)
+    )
     assert code == 2
     assert word in err
     assert len(err.strip().splitlines()) == 1
@@ -353,7 +387,9 @@ def test_interrupted_training_leaves_a_checkpoint_and_resumes(run, training, tmp
 
 def test_weights_writes_maps_and_previews(run, training, tmp_path):
     masks, out = tmp_path / "data" / "masks", tmp_path / "maps"
-    code, said, _ = run("weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview")
+    code, said, _ = run(
+        "weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview"
+    )
     assert code == 0
     assert str(out) in said
     assert sorted(path.name for path in out.iterdir()) == sorted(
@@ -361,7 +397,9 @@ def test_weights_writes_maps_and_previews(run, training, tmp_path):
     )
     labels = tifffile.imread(masks / "2.tif")
     np.testing.assert_array_equal(tifffile.imread(out / "2.tif"), w3(labels, beta=12, nu=5))
-    _, _, err = run("weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview")
+    _, _, err = run(
+        "weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview"
+    )
     assert err.count("there already") == 4
     (masks / "1.tif").write_text("no image")
     code, said, _ = run("weights", masks, "--map", "balance", "-o", out)
@@ -442,7 +480,9 @@ def test_evaluate_names_missing_predictions_and_other_sizes(run, tmp_path):
 
 def test_evaluate_of_perfect_labels_is_all_ones(run, tmp_path):
     tifffile.imwrite(tmp_path / "p.tif", SCENE.labels)
-    code, *_ = run("evaluate", tmp_path / "p.tif", tmp_path / "p.tif", "--json", tmp_path / "s.json")
+    code, *_ = run(
+        "evaluate", tmp_path / "p.tif", tmp_path / "p.tif", "--json", tmp_path / "s.json"
+    )
     assert code == 0
     scores = json.loads((tmp_path / "s.json").read_text())
     assert all(score["panoptic_quality"] == 1 for score in scores["pooled"] + scores["mean"])
@@ -451,7 +491,14 @@ def test_evaluate_of_perfect_labels_is_all_ones(run, tmp_path):
 def test_evaluate_scores_contours_if_asked(run, tmp_path):
     tifffile.imwrite(tmp_path / "p.tif", np.roll(SCENE.labels, 2, axis=0))
     tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
-    code, out, _ = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--contours", "--json", tmp_path / "s.json")
+    code, out, _ = run(
+        "evaluate",
+        tmp_path / "p.tif",
+        tmp_path / "t.tif",
+        "--contours",
+        "--json",
+        tmp_path / "s.json",
+    )
     assert code == 0
     assert "contours, pooled" in out
     assert "contours, mean over images" in out
@@ -459,7 +506,9 @@ def test_evaluate_scores_contours_if_asked(run, tmp_path):
     assert [score["radius"] for score in scores["pooled"]] == [1, 2, 3, 4, 5, 6, 7]
     assert scores["mean"][0]["f1"] == scores["per_image"][0][0]["f1"] < 1
     assert f"{scores['pooled'][0]['f1']:.3f}" in out
-    code, out, _ = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--json", tmp_path / "s.json")
+    code, out, _ = run(
+        "evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--json", tmp_path / "s.json"
+    )
     assert "contours, pooled" not in out
     assert "contours" not in json.loads((tmp_path / "s.json").read_text())
 
@@ -476,7 +525,10 @@ def test_evaluating_a_photograph_is_said_and_done(run, tmp_path):
 def test_help_lists_the_commands(run):
     code, out, _ = run("--help")
     assert code == 0
-    assert all(command in out for command in ("segment", "train", "tune", "combine", "evaluate", "demo", "info"))
+    assert all(
+        command in out
+        for command in ("segment", "train", "tune", "combine", "evaluate", "demo", "info")
+    )
 
 
 def test_the_demo_writes_its_pictures(run, tmp_path):

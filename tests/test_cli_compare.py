@@ -27,12 +27,21 @@ def test_compare_writes_a_page_and_scores_and_goes_on_where_it_stopped(run, data
     command = ("compare", data, "-o", out, "--losses", "ce, j4", *QUICK)
     code, said, err = run(*command)
     assert code == 0
-    assert "No loss found a cell" in said or "has the highest PQ. Fewer than 6 test images" in said  # after two steps
+    assert (
+        "No loss found a cell" in said or "has the highest PQ. Fewer than 6 test images" in said
+    )  # after two steps
     assert f"wrote {out / 'report.html'}" in said
     assert "j4-0, step 2: PQ 0." in err
-    assert sorted(path.name for path in out.iterdir()) == ["ce3-0", "j4-0", "report.html", "scores.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "ce3-0",
+        "j4-0",
+        "report.html",
+        "scores.json",
+    ]
     scores = json.loads((out / "scores.json").read_text())
-    assert scores["images"] == ["1"]  # of 0 1 2 3, the first is for validation, and of the rest again the first
+    assert scores["images"] == [
+        "1"
+    ]  # of 0 1 2 3, the first is for validation, and of the rest again the first
     assert [one["run"]["loss"] for one in scores["runs"]] == ["ce3", "j4"]
     assert scores["settings"]["width"] == 2
     model = out / "ce3-0" / "model.safetensors"
@@ -58,7 +67,9 @@ def test_bad_options_are_one_line(run, data, tmp_path, arguments, words):
 
 def test_runs_of_other_settings_are_not_mixed(run, data, tmp_path):
     run("compare", data, "-o", tmp_path / "out", "--losses", "ce3,j4", *QUICK)
-    code, _, err = run("compare", data, "-o", tmp_path / "out", "--losses", "ce3,j4", *QUICK, "--steps", "3")
+    code, _, err = run(
+        "compare", data, "-o", tmp_path / "out", "--losses", "ce3,j4", *QUICK, "--steps", "3"
+    )
     assert code == 2
     assert "belongs to another run: settings.steps was 2, is 3" in err
 

@@ -25,14 +25,18 @@ def burst(tmp_path):
 
 
 def test_fuse_writes_a_sharp_picture_with_the_model_that_ships(run, burst, tmp_path):
-    code, out, err = run("fuse", burst / "a.png", burst / "b.png", "-o", tmp_path / "sharp.png", "--no-align")
+    code, out, err = run(
+        "fuse", burst / "a.png", burst / "b.png", "-o", tmp_path / "sharp.png", "--no-align"
+    )
     assert code == 0
     assert f"the result is in {tmp_path / 'sharp.png'}\n" in out
     assert "2 frames, 240 × 200 pixels" in err
     sharp = read_photo(tmp_path / "sharp.png").pixels.astype(float)
     truth = astronaut()[:200, 100:340].astype(float)
     sources = [read_photo(path).pixels for path in sorted(burst.iterdir())]
-    assert np.abs(sharp - truth).mean() < min(np.abs(source - truth).mean() for source in sources) / 4
+    assert (
+        np.abs(sharp - truth).mean() < min(np.abs(source - truth).mean() for source in sources) / 4
+    )
 
 
 def test_fuse_with_everything_asked_for(run, burst, tmp_path):
@@ -43,7 +47,13 @@ def test_fuse_with_everything_asked_for(run, burst, tmp_path):
     assert code == 0
     assert f"the result is in {tmp_path / 'sharp.tif'}, with its maps beside it\n" in out
     written = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
-    assert written == ["a.json", "sharp.tif", "sharp_depth.png", "sharp_focus_0.png", "sharp_focus_1.png"]
+    assert written == [
+        "a.json",
+        "sharp.tif",
+        "sharp_depth.png",
+        "sharp_focus_0.png",
+        "sharp_focus_1.png",
+    ]
     assert read_photo(tmp_path / "sharp.tif").pixels.shape == (200, 240, 3)
 
 
@@ -52,7 +62,9 @@ def test_a_folder_of_bursts_goes_on_after_a_bad_one(run, burst, tmp_path):
     bad.mkdir(parents=True)
     write_photo(bad / "one.png", np.zeros((8, 9), np.uint8))
     burst.rename(tmp_path / "more" / "good")
-    code, out, err = run("fuse", tmp_path / "more", "-o", tmp_path / "out", "--method", "laplacian", "--no-align")
+    code, out, err = run(
+        "fuse", tmp_path / "more", "-o", tmp_path / "out", "--method", "laplacian", "--no-align"
+    )
     assert code == 1
     assert "two frames or more, not 1" in err
     assert "1 of 2 bursts failed" in out
@@ -74,7 +86,9 @@ def test_a_folder_of_bursts_goes_on_after_a_bad_one(run, burst, tmp_path):
     (("burst", "deep.png", "-o", "x.png"), "is uint16"),
     (("burst", "text.png", "-o", "x.png"), "text.png"),
 ])  # fmt: skip
-def test_bad_calls_are_one_line_with_exit_code_2_and_write_nothing(run, burst, tmp_path, monkeypatch, arguments, word):
+def test_bad_calls_are_one_line_with_exit_code_2_and_write_nothing(
+    run, burst, tmp_path, monkeypatch, arguments, word
+):
     monkeypatch.chdir(tmp_path)
     write_photo(tmp_path / "other.png", np.zeros((200, 240), np.uint8))
     write_photo(tmp_path / "deep.png", np.zeros((200, 240, 3), np.uint16))
@@ -99,7 +113,10 @@ def pictures(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / "data" / name).mkdir(parents=True)
     for number in range(4):
-        write_photo(tmp_path / f"data/images/p{number}.png", astronaut()[60 * number : 60 * number + 64, 80:160])
+        write_photo(
+            tmp_path / f"data/images/p{number}.png",
+            astronaut()[60 * number : 60 * number + 64, 80:160],
+        )
         write_labels(tmp_path / f"data/labels/p{number}.png", random_shapes((64, 80), rng=number))
     return tmp_path / "data"
 
@@ -170,7 +187,9 @@ def fused(tmp_path, monkeypatch):
 
 
 def test_evaluate_fusion_compares_methods_and_returned_sources(run, fused):
-    code, out, err = run("evaluate-fusion", "pairs", "good", "mean", "--truth", "truth", "-o", "scores")
+    code, out, err = run(
+        "evaluate-fusion", "pairs", "good", "mean", "--truth", "truth", "-o", "scores"
+    )
     assert code == 0
     assert messages(err) == []
     assert "2 pairs: mean ± standard deviation" in out
@@ -182,17 +201,28 @@ def test_evaluate_fusion_compares_methods_and_returned_sources(run, fused):
     lines = out.splitlines()
     for method, scores in content["mean"].items():
         number, line = next(
-            (i, line) for i, line in enumerate(lines) if line.split()[: len(method.split())] == method.split()
+            (i, line)
+            for i, line in enumerate(lines)
+            if line.split()[: len(method.split())] == method.split()
         )
         *seven, ssim, psnr = scores.values()
-        assert line.removeprefix(f" {method}").split()[-9:] == [*(f"{x:.4f}" for x in (*seven, ssim)), f"{psnr:.2f}"]
+        assert line.removeprefix(f" {method}").split()[-9:] == [
+            *(f"{x:.4f}" for x in (*seven, ssim)),
+            f"{psnr:.2f}",
+        ]
         spread = lines[number + 1].split()
         assert spread[0] == f"±{content['std'][method]['q_mi']:.4f}"
         assert spread[8] == f"±{content['std'][method]['psnr']:.2f}"
-    (caution,) = [line for line in lines if line.startswith("caution: a source returned as it is scores high")]
+    (caution,) = [
+        line for line in lines if line.startswith("caution: a source returned as it is scores high")
+    ]
     assert "here highest in Q_MI" in caution
     assert content["mean"]["source A"]["q_mi"] > content["mean"]["good"]["q_mi"]
-    assert sorted(path.name for path in (fused / "scores").iterdir()) == ["boxplots.png", "scores.csv", "scores.json"]
+    assert sorted(path.name for path in (fused / "scores").iterdir()) == [
+        "boxplots.png",
+        "scores.csv",
+        "scores.json",
+    ]
     assert read_photo(fused / "scores" / "boxplots.png").pixels.shape[0] > 300
     assert len((fused / "scores" / "scores.csv").read_text().splitlines()) == 1 + 2 * 4
 
@@ -213,7 +243,9 @@ def test_evaluate_fusion_prints_the_best_in_bold_unless_it_is_the_only_one(run, 
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     for methods, rows in ((("good", "mean"), ["good"]), (("good",), [])):
-        _, out, _ = run("evaluate-fusion", "pairs/a-A.png", "pairs/a-B.png", *methods, "--truth", "truth")
+        _, out, _ = run(
+            "evaluate-fusion", "pairs/a-A.png", "pairs/a-B.png", *methods, "--truth", "truth"
+        )
         lines = [line for line in out.splitlines() if "\x1b[1m0." in line or "\x1b[1m1." in line]
         assert [line.split()[0] for line in lines if "source" not in line][:1] == rows
         assert not any("source" in line for line in lines)
@@ -237,7 +269,9 @@ def test_evaluate_fusion_says_that_it_passes_over_subfolders(run, fused):
     code, _, err = run("evaluate-fusion", "pairs", "good")
     assert code == 0
     (message,) = messages(err)
-    assert message.startswith("pairs holds pictures, as a-A.png: its subfolders, as more, are passed over")
+    assert message.startswith(
+        "pairs holds pictures, as a-A.png: its subfolders, as more, are passed over"
+    )
 
 
 def test_evaluate_fusion_goes_on_after_a_bad_pair(run, fused):

@@ -29,7 +29,10 @@ def test_an_ome_zarr_image_becomes_an_ome_zarr_label_image(run, image, tmp_path)
     labels = read_labels(written)
     assert match(segment(SCENE.image).labels, labels, threshold=0.9).f1 > 0.98
     assert open_ome_zarr(written).spacing == (0.5, 0.5)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.ome.zarr", "seamwise.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a.ome.zarr",
+        "seamwise.json",
+    ]
     code, _, err = run("segment", image, "-o", tmp_path / "out", "--tile", 512)
     assert code == 0
     assert "is there already" in err

@@ -34,11 +34,14 @@ def run(name, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("name", "steps"), [("plain_torch.py", 60), ("monai_training.py", 30), ("lightning_module.py", 30)]
+    ("name", "steps"),
+    [("plain_torch.py", 60), ("monai_training.py", 30), ("lightning_module.py", 30)],
 )
 def test_training_examples_learn(name, steps):
     printed = run(name, "--steps", steps)
-    losses = {int(step): float(loss) for step, loss in re.findall(r"step +(\d+) +loss ([\d.]+)", printed)}
+    losses = {
+        int(step): float(loss) for step, loss in re.findall(r"step +(\d+) +loss ([\d.]+)", printed)
+    }
     assert min(losses) == 1
     assert max(losses) == steps
     assert 0 < losses[steps] < 0.6 * losses[1]
@@ -62,9 +65,17 @@ def written(tmp_path, monkeypatch):
 def test_nnunet_dataset_has_the_layout_nnunet_reads(written):
     folder = written()
     cases = [f"cells{n}" for n in range(4)]
-    assert sorted(path.name for path in folder.iterdir()) == ["dataset.json", "imagesTr", "labelsTr"]
-    assert sorted(path.name for path in (folder / "imagesTr").iterdir()) == [f"{case}_0000.tif" for case in cases]
-    assert sorted(path.name for path in (folder / "labelsTr").iterdir()) == [f"{case}.tif" for case in cases]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dataset.json",
+        "imagesTr",
+        "labelsTr",
+    ]
+    assert sorted(path.name for path in (folder / "imagesTr").iterdir()) == [
+        f"{case}_0000.tif" for case in cases
+    ]
+    assert sorted(path.name for path in (folder / "labelsTr").iterdir()) == [
+        f"{case}.tif" for case in cases
+    ]
     assert json.loads((folder / "dataset.json").read_text()) == {
         "channel_names": {"0": "channel 0"},
         "labels": {"background": 0, "cell": 1, "touching": 2, "gap": 3, "ignore": 4},
@@ -81,7 +92,9 @@ def test_nnunet_dataset_holds_the_targets_of_its_masks(written, tmp_path, classe
     assert len(pairs) == 4
     for pair in pairs:
         source = tmp_path / "synthetic"
-        expected = semantic_target(read_labels(source / "masks" / f"{pair.name}.tif"), classes=classes)
+        expected = semantic_target(
+            read_labels(source / "masks" / f"{pair.name}.tif"), classes=classes
+        )
         found = read_labels(pair.labels)
         assert set(np.unique(found)) == set(range(ignore + 1))
         np.testing.assert_array_equal(found == ignore, expected == -1)
@@ -91,8 +104,13 @@ def test_nnunet_dataset_holds_the_targets_of_its_masks(written, tmp_path, classe
 
 
 def test_nnunet_dataset_of_synthetic_cells_from_the_command_line(tmp_path):
-    printed = run("nnunet_dataset.py", "--output", tmp_path, "--dataset", "Dataset502_Seams", "--classes", 3)
-    assert printed == f"4 cases of background, cell, touching, ignore in {tmp_path / 'Dataset502_Seams'}\n"
+    printed = run(
+        "nnunet_dataset.py", "--output", tmp_path, "--dataset", "Dataset502_Seams", "--classes", 3
+    )
+    assert (
+        printed
+        == f"4 cases of background, cell, touching, ignore in {tmp_path / 'Dataset502_Seams'}\n"
+    )
 
 
 def test_nnunet_dataset_writes_weights_beside_the_labels(written, tmp_path):
@@ -109,17 +127,28 @@ def test_nnunet_dataset_of_stacks_notes_the_pixel_size(written, tmp_path):
     # two cells that are 5 slices apart: 20 pixels of the finest axis, too far for a gap
     labels = np.zeros((9, 6, 7), np.uint8)
     labels[1:2, 1:5, 1:6], labels[7:8, 1:5, 1:3], labels[7:8, 1:5, 3:6] = 1, 2, 3
-    write_labels(source / "images" / "a.tif", labels * 9 + np.arange(7, dtype=np.uint8), spacing=(2.0, 0.5, 0.5))
+    write_labels(
+        source / "images" / "a.tif",
+        labels * 9 + np.arange(7, dtype=np.uint8),
+        spacing=(2.0, 0.5, 0.5),
+    )
     write_labels(source / "masks" / "a.tif", labels, spacing=(2.0, 0.5, 0.5))
     folder = written(source)
-    assert json.loads((folder / "dataset.json").read_text())["overwrite_image_reader_writer"] == "Tiff3DIO"
+    assert (
+        json.loads((folder / "dataset.json").read_text())["overwrite_image_reader_writer"]
+        == "Tiff3DIO"
+    )
     for part in ("imagesTr", "labelsTr"):
         assert json.loads((folder / part / "a.json").read_text()) == {"spacing": [2.0, 0.5, 0.5]}
     expected = semantic_target(labels, spacing=(4, 1, 1))
     np.testing.assert_array_equal(read_labels(folder / "labelsTr" / "a.tif"), expected)
 
 
-FIGURES = sorted(path.stem for path in (EXAMPLES / "gallery").glob("*.py") if path.stem not in ("panels", "sample"))
+FIGURES = sorted(
+    path.stem
+    for path in (EXAMPLES / "gallery").glob("*.py")
+    if path.stem not in ("panels", "sample")
+)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -147,4 +176,10 @@ def test_gallery_sample_has_notches_and_seams(monkeypatch):
     target = semantic_target(labels, classes=3)
     assert set(target[sample.ROW]) == {0, 1, 2}
     # the horseshoe and the crescent enclose background in their hulls
-    assert sum(solidity < 0.8 for solidity in regionprops_table(labels, properties=["solidity"])["solidity"]) == 2
+    assert (
+        sum(
+            solidity < 0.8
+            for solidity in regionprops_table(labels, properties=["solidity"])["solidity"]
+        )
+        == 2
+    )

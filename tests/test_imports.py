@@ -17,6 +17,7 @@ ROWS = [
     {"engine", "analysis"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling"},
+    {"types"},
 ]
 
 
@@ -35,7 +36,11 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             # `from seamwise import x` is a module x, unless it is the version
-            parts = [node.module] if node.module != "seamwise" else [f"seamwise.{alias.name}" for alias in node.names]
+            parts = (
+                [node.module]
+                if node.module != "seamwise"
+                else [f"seamwise.{alias.name}" for alias in node.names]
+            )
             found |= set(parts) - {"seamwise.__version__"}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}

@@ -42,7 +42,9 @@ def test_the_gap_class():
 
 def test_touching_of_at_least_two_neighbours():
     target = semantic_target(LABELS, classes=3, touching_radius=1, min_neighbours=2)
-    assert np.array_equal(semantic_target(LABELS[None], classes=3, touching_radius=1, min_neighbours=2)[0], target)
+    assert np.array_equal(
+        semantic_target(LABELS[None], classes=3, touching_radius=1, min_neighbours=2)[0], target
+    )
 
 
 def test_numbering_pieces_and_contours():
@@ -73,7 +75,12 @@ def test_a_random_crop(crop):
         ahead.uniform()
         image, labels = random_crop(GREY[None], LABELS, crop=crop, settings=settings, rng=ahead)
         stack = random_crop(
-            GREY[None, None], LABELS[None], crop=(1, *crop), settings=settings, rng=rng, spacing=(4.0, 1.0, 1.0)
+            GREY[None, None],
+            LABELS[None],
+            crop=(1, *crop),
+            settings=settings,
+            rng=rng,
+            spacing=(4.0, 1.0, 1.0),
         )
         np.testing.assert_allclose(stack[0][:, 0], image, rtol=1e-6)
         assert np.array_equal(stack[1][0], labels)
@@ -83,9 +90,15 @@ def test_intensities_of_a_crop():
     target = semantic_target(LABELS, classes=3)
     contrast = modulate_touching(GREY[None], target, amount=0.7)
     assert (contrast != GREY).any()
-    assert np.array_equal(modulate_touching(GREY[None, None], target[None], amount=0.7)[:, 0], contrast)
-    varied = vary_intensity(GREY[None], target, settings=Augmentation(), rng=np.random.default_rng(0))
-    stack = vary_intensity(GREY[None, None], target[None], settings=Augmentation(), rng=np.random.default_rng(0))
+    assert np.array_equal(
+        modulate_touching(GREY[None, None], target[None], amount=0.7)[:, 0], contrast
+    )
+    varied = vary_intensity(
+        GREY[None], target, settings=Augmentation(), rng=np.random.default_rng(0)
+    )
+    stack = vary_intensity(
+        GREY[None, None], target[None], settings=Augmentation(), rng=np.random.default_rng(0)
+    )
     assert np.array_equal(stack[:, 0], varied)
 
 
@@ -100,7 +113,9 @@ def test_target_and_weights_together():
 @pytest.mark.parametrize("shape", [(3, 5), (40, 52)])
 def test_normalization(shape):
     image = GREY[: shape[0], : shape[1]]
-    flat, stack = (normalization(given, NormalizationRule()) for given in (image[None], image[None, None]))
+    flat, stack = (
+        normalization(given, NormalizationRule()) for given in (image[None], image[None, None])
+    )
     assert np.array_equal(flat.offset, stack.offset)
     assert np.array_equal(flat.scale, stack.scale)
 
@@ -169,7 +184,11 @@ def test_stitching():
 def test_a_sample_without_any_change():
     still = replace(Augmentation(), rotate=0, mirror=False, scale=0, warp=0)
     whole = random_crop(
-        GREY[None, None], LABELS[None], crop=(1, *LABELS.shape), settings=still, rng=np.random.default_rng(0)
+        GREY[None, None],
+        LABELS[None],
+        crop=(1, *LABELS.shape),
+        settings=still,
+        rng=np.random.default_rng(0),
     )
     assert np.array_equal(whole[0][0, 0], GREY)
     assert np.array_equal(whole[1][0], LABELS)

@@ -19,7 +19,9 @@ from seamwise.nets import Siamese, UNet
 from seamwise.segmentation import find_pairs, read_pair
 
 RECIPES = Path(__file__).parent.parent / "recipes"
-pytestmark = pytest.mark.skipif(not RECIPES.is_dir(), reason="needs recipes/, which the source distribution lacks")
+pytestmark = pytest.mark.skipif(
+    not RECIPES.is_dir(), reason="needs recipes/, which the source distribution lacks"
+)
 
 
 def loaded(name):
@@ -50,7 +52,9 @@ def data(tmp_path):
     return folder
 
 
-def test_focus_cnn_writes_the_weights_that_it_validated(tmp_path, recipe, settings, data, monkeypatch, capsys):
+def test_focus_cnn_writes_the_weights_that_it_validated(
+    tmp_path, recipe, settings, data, monkeypatch, capsys
+):
     validated = {}
 
     def watched(net, *others):
@@ -76,19 +80,29 @@ def test_focus_cnn_writes_the_weights_that_it_validated(tmp_path, recipe, settin
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "x.safetensors"]
 
 
-def test_focus_cnn_says_before_the_training_that_it_could_not_write(tmp_path, recipe, settings, data, monkeypatch):
+def test_focus_cnn_says_before_the_training_that_it_could_not_write(
+    tmp_path, recipe, settings, data, monkeypatch
+):
     monkeypatch.setattr(recipe, "train", lambda *_: pytest.fail("it trained"))
-    with pytest.raises(FileNotFoundError, match=r"cannot write .*none.*: its folder does not exist; create it first"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"cannot write .*none.*: its folder does not exist; create it first",
+    ):
         recipe.main(data, tmp_path / "none" / "x.safetensors", settings)
     with pytest.raises(IsADirectoryError, match=r"cannot write .*: it is a folder"):
         recipe.main(data, tmp_path, settings)
 
 
 @pytest.mark.parametrize("name", ["b", "c"])
-def test_focus_cnn_names_a_picture_that_it_cannot_draw_patches_from(tmp_path, recipe, settings, data, name):
+def test_focus_cnn_names_a_picture_that_it_cannot_draw_patches_from(
+    tmp_path, recipe, settings, data, name
+):
     for picture, said in (
         (np.zeros((15, 40), np.uint8), r"has \(15, 40\) pixels, a patch 16 × 16: leave it out"),
-        (np.full((40, 50), 90, np.uint8), "has no patch of 16 × 16 pixels with a variance above 25: leave it out"),
+        (
+            np.full((40, 50), 90, np.uint8),
+            "has no patch of 16 × 16 pixels with a variance above 25: leave it out",
+        ),
     ):
         write_png(data / f"{name}.png", picture)
         with pytest.raises(ValueError, match=f"{name}.png {said}"):
@@ -130,7 +144,9 @@ def selector(tmp_path):
     return tmp_path / "model.safetensors"
 
 
-def test_soften_keeps_the_weights_and_writes_the_best_of_its_grid(tmp_path, data, selector, monkeypatch):
+def test_soften_keeps_the_weights_and_writes_the_best_of_its_grid(
+    tmp_path, data, selector, monkeypatch
+):
     soften = loaded("soften")
     seen = {}
 
@@ -159,13 +175,19 @@ def test_soften_scores_the_clipped_picture_against_the_truth(data, selector):
     _, info = load_model(selector, FusionInfo)
     pairs = soften.validation_pairs(info, data, soften.SIMULATIONS["matte"])
     model = soften.load(selector, device="cpu")
-    errors = [np.mean((fuse_pair(p.a, p.b, model=model).image.clip(0, 1) - p.truth) ** 2) for p in pairs]
-    assert soften.mean_psnr(model, pairs) == pytest.approx(np.mean([-10 * np.log10(e) for e in errors]), abs=1e-3)
+    errors = [
+        np.mean((fuse_pair(p.a, p.b, model=model).image.clip(0, 1) - p.truth) ** 2) for p in pairs
+    ]
+    assert soften.mean_psnr(model, pairs) == pytest.approx(
+        np.mean([-10 * np.log10(e) for e in errors]), abs=1e-3
+    )
 
 
 def test_soften_names_a_picture_that_is_missing(tmp_path, data, selector):
     (data / "c.png").unlink()
-    with pytest.raises(SystemExit, match="lacks 1 pictures that the model was validated on, like c"):
+    with pytest.raises(
+        SystemExit, match="lacks 1 pictures that the model was validated on, like c"
+    ):
         loaded("soften").main(selector, data, tmp_path / "soft.safetensors")
     assert not (tmp_path / "soft.safetensors").exists()
 
@@ -173,7 +195,9 @@ def test_soften_names_a_picture_that_is_missing(tmp_path, data, selector):
 def test_slivers_at_the_border_of_a_stack_are_ignored(monkeypatch):
     recipe = loaded("tissue_3d")
     monkeypatch.setattr(recipe, "SLIVER", 3)
-    plane = np.array([[4, 4, 0, 0, 9, 9, 9], [0, 0, 7, 7, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]], np.uint16)
+    plane = np.array(
+        [[4, 4, 0, 0, 9, 9, 9], [0, 0, 7, 7, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]], np.uint16
+    )
     # 4 has two pixels at the border, 9 three; 7 has two inside
     expected = [[-1, -1, 0, 0, 2, 2, 2], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]]
     assert recipe.without_slivers(plane).tolist() == expected
@@ -182,7 +206,9 @@ def test_slivers_at_the_border_of_a_stack_are_ignored(monkeypatch):
 def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, monkeypatch):
     recipe = loaded("tissue_3d")
     monkeypatch.setattr(recipe, "SHAPE", (6, 34, 35))
-    monkeypatch.setattr(recipe, "SEEDS", {"train": range(2), "val": range(100, 101), "test": range(200, 201)})
+    monkeypatch.setattr(
+        recipe, "SEEDS", {"train": range(2), "val": range(100, 101), "test": range(200, 201)}
+    )
     real = tmp_path / "real"
     for kind in ("images", "masks"):
         (real / kind).mkdir(parents=True)
@@ -191,9 +217,18 @@ def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, mon
     monkeypatch.setattr("sys.argv", ["tissue_3d.py", str(real), "-o", str(tmp_path / "data")])
     recipe.main()
     split = find_pairs(tmp_path / "data")
-    assert [pair.name for pair in split.training] == ["tissue-0", "tissue-1", "x-0", "x-1", "x-2", "x-3"]
+    assert [pair.name for pair in split.training] == [
+        "tissue-0",
+        "tissue-1",
+        "x-0",
+        "x-1",
+        "x-2",
+        "x-3",
+    ]
     assert [pair.name for pair in split.validation] == ["tissue-100", "x"]
-    below, above = (read_pair(part[-1], rule=NormalizationRule()) for part in (split.training, split.validation))
+    below, above = (
+        read_pair(part[-1], rule=NormalizationRule()) for part in (split.training, split.validation)
+    )
     assert (len(below.labels), len(above.labels)) == (6, 2)
     assert below.relative_spacing == pytest.approx((0.284 / 0.127, 1, 1), rel=1e-3)
     made = read_pair(split.training[0], rule=NormalizationRule())

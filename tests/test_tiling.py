@@ -7,7 +7,9 @@ from seamwise.tiling import Blocks, Tile, blend, grown, tiles, within
 
 
 @pytest.mark.parametrize("shape", [(100,), (37, 200), (1, 64), (20, 70, 33)])
-@pytest.mark.parametrize(("size", "overlap", "multiple"), [(64, 16, 16), (48, 20, 4), (32, 0, 16), (17, 5, 1)])
+@pytest.mark.parametrize(
+    ("size", "overlap", "multiple"), [(64, 16, 16), (48, 20, 4), (32, 0, 16), (17, 5, 1)]
+)
 def test_weights_sum_to_one_and_tiles_keep_their_promises(shape, size, overlap, multiple):
     total = np.zeros(shape)
     for tile in tiles(shape, size=size, overlap=overlap, multiple=multiple):
@@ -74,7 +76,9 @@ def test_blending_is_the_weighted_sum():
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("shape", "size"), [((10,), (4,)), ((7, 9), (3, 9)), ((5, 1, 8), (2, 3, 1)), ((6, 6), (6, 7))])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((10,), (4,)), ((7, 9), (3, 9)), ((5, 1, 8), (2, 3, 1)), ((6, 6), (6, 7))]
+)
 def test_blocks_cover_each_pixel_once_in_scan_order(shape, size):
     blocks, times, numbers = Blocks(shape, size), np.zeros(shape, int), np.zeros(shape, int)
     for number in range(len(blocks)):
@@ -92,7 +96,10 @@ def test_blocks_cover_each_pixel_once_in_scan_order(shape, size):
 def test_blocks_written_out():
     blocks = Blocks((5, 7), (3, 4))
     assert blocks.counts == (2, 2)
-    assert [blocks.box(number) for number in (1, 2)] == [(slice(0, 3), slice(4, 7)), (slice(3, 5), slice(0, 4))]
+    assert [blocks.box(number) for number in (1, 2)] == [
+        (slice(0, 3), slice(4, 7)),
+        (slice(3, 5), slice(0, 4)),
+    ]
     assert Blocks((5,), (9,)).box(0) == (slice(0, 5),)
 
 

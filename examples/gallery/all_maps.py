@@ -6,7 +6,13 @@ import sample
 from seamwise import weights
 from seamwise.labels import semantic_target
 
-MAPS = {"BWM": weights.balance, "UNET": weights.unet, "DWM": weights.dwm, "SAW": weights.saw, "W³": weights.w3}
+MAPS = {
+    "BWM": weights.balance,
+    "UNET": weights.unet,
+    "DWM": weights.dwm,
+    "SAW": weights.saw,
+    "W³": weights.w3,
+}
 
 
 def main(output=panels.DOCS):

@@ -20,7 +20,9 @@ def main(output=panels.DOCS):
     for column, (a, modulated) in enumerate(images.items()):
         axes = figure.add_subplot(grid[0, column])
         panels.show(axes, modulated[AROUND], NAMES[a], cmap="gray", vmin=0, vmax=1)
-        axes.axhline(sample.ROW - AROUND[0].start, color="white", linewidth=1, linestyle=(0, (4, 3)))
+        axes.axhline(
+            sample.ROW - AROUND[0].start, color="white", linewidth=1, linestyle=(0, (4, 3))
+        )
     cut = figure.add_subplot(grid[1, :])
     panels.show_cut(cut, target, {NAMES[a]: images[a] for a in (-1, 0, 1)})
     cut.set(xlim=(AROUND[1].start, AROUND[1].stop), ylabel="intensity")

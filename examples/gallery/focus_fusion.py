@@ -15,8 +15,21 @@ def cup():
     """Mask (Y, X) of the cup on the saucer."""
     mask = np.zeros(coffee().shape[:2], bool)
     mask[ellipse(113, 290, 97, 118)] = True
-    body = np.array([(172, 115), (180, 190), (215, 262), (260, 285), (310, 281), (365, 245), (398, 185), (408, 115)])
-    handle = np.array([(230, 226), (260, 240), (250, 275), (225, 308), (203, 306), (195, 280), (205, 250)])
+    body = np.array(
+        [
+            (172, 115),
+            (180, 190),
+            (215, 262),
+            (260, 285),
+            (310, 281),
+            (365, 245),
+            (398, 185),
+            (408, 115),
+        ]
+    )
+    handle = np.array(
+        [(230, 226), (260, 240), (250, 275), (225, 308), (203, 306), (195, 280), (205, 250)]
+    )
     for outline in (body, handle):
         mask[polygon(outline[:, 1], outline[:, 0], mask.shape)] = True
     return mask

@@ -10,7 +10,19 @@ from seamwise.weights.saw import _regions  # cells and notches, as the map itsel
 from seamwise.weights.skeleton import skeletons
 
 # background, cell, notch; contours and skeletons of either
-PALETTE = np.array([[38, 42, 51], [196, 214, 200], [205, 208, 228], [22, 120, 60], [52, 82, 190], [214, 60, 40]]) / 255
+PALETTE = (
+    np.array(
+        [
+            [38, 42, 51],
+            [196, 214, 200],
+            [205, 208, 228],
+            [22, 120, 60],
+            [52, 82, 190],
+            [214, 60, 40],
+        ]
+    )
+    / 255
+)
 
 
 def parts(labels):
@@ -37,7 +49,12 @@ def main(output=panels.DOCS):
     grid = figure.add_gridspec(3, 3, height_ratios=(1.25, 1.25, 1))
     panels.show_target(figure.add_subplot(grid[0, 0]), target, "target $h$", cut=True)
     outlined, thinned = parts(labels)
-    panels.show(figure.add_subplot(grid[0, 1]), outlined, "1. contours of cells (green) and notches (blue)", cut=True)
+    panels.show(
+        figure.add_subplot(grid[0, 1]),
+        outlined,
+        "1. contours of cells (green) and notches (blue)",
+        cut=True,
+    )
     panels.show(figure.add_subplot(grid[0, 2]), thinned, "2. skeletons $K$ of both", cut=True)
     maps = {
         (1, 0): (importance, r"3. $\omega^c = 1 - d_K/\tau$ on the contours"),

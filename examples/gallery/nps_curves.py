@@ -12,9 +12,18 @@ ALPHAS = {6.0: "#e7543c", 8.0: "#46a060", 10.0: "#467ed6"}
 def curves():
     """Return |y − ŷ| in 0..1, and for each loss its name, how to draw it, its costs and their slopes."""
     residuals = torch.linspace(0, 1, 501, dtype=torch.float64)[1:]  # at 0 the slope jumps
-    losses = [("L1", l1_map, {"color": "black", "linestyle": "--"}), ("L2", l2_map, {"color": "black"})]
+    losses = [
+        ("L1", l1_map, {"color": "black", "linestyle": "--"}),
+        ("L2", l2_map, {"color": "black"}),
+    ]
     for alpha, colour in ALPHAS.items():
-        losses.append((f"NPS{alpha:.0f}", lambda z, y, alpha=alpha: nps_map(z, y, alpha=alpha), {"color": colour}))
+        losses.append(
+            (
+                f"NPS{alpha:.0f}",
+                lambda z, y, alpha=alpha: nps_map(z, y, alpha=alpha),
+                {"color": colour},
+            )
+        )
     drawn = []
     for name, loss_map, style in losses:
         prediction = residuals.view(1, 1, -1).clone().requires_grad_()

@@ -22,7 +22,9 @@ def options(description, *, quick=False):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, default=DOCS, help="folder of the picture")
     if quick:
-        parser.add_argument("--quick", action="store_true", help="a few steps only, to see that it runs")
+        parser.add_argument(
+            "--quick", action="store_true", help="a few steps only, to see that it runs"
+        )
     return vars(parser.parse_args())
 
 
@@ -37,7 +39,9 @@ def save(figure, output, script):
     drawn = BytesIO()
     figure.savefig(drawn, dpi=_DPI)
     # 256 colours are enough for these, and make the files less than half as large
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
     print(path)
     return path
 
@@ -77,14 +81,18 @@ def show_cut(axes, target, curves, *, quantity="weight"):
     )
     for (name, values), style in zip(curves.items(), ("-", "--", ":", "-."), strict=False):
         axes.plot(values[ROW], style, color="black", linewidth=1.4, label=name)
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(0, top), xlabel="pixel of the marked row", ylabel=quantity)
+    axes.set(
+        xlim=(-0.5, width - 0.5), ylim=(0, top), xlabel="pixel of the marked row", ylabel=quantity
+    )
     if len(curves) > 1:
         axes.legend(loc="upper right", framealpha=0.9)
 
 
 def class_legend(figure, classes=3):
     """Say below the figure which colour is which class."""
-    patches = [Patch(color=CLASS_COLOURS[number], label=CLASS_NAMES[number]) for number in range(classes)]
+    patches = [
+        Patch(color=CLASS_COLOURS[number], label=CLASS_NAMES[number]) for number in range(classes)
+    ]
     figure.legend(handles=patches, loc="outside lower center", ncols=classes, frameon=False)
 
 

@@ -23,10 +23,19 @@ LOSSES = {"saw": "SAW", "w3": "W³", "unet": "UNET", "bwm": "BWM", "lsmax": "LSM
 def scene(seed):
     """Draw crowded cells as an annotated image."""
     drawn = crowded_cells(
-        (144, 144), cells=36, rng=seed, radius=11, cluster=20, border_dimming=0.4, psf_sigma=1.6, photons=100
+        (144, 144),
+        cells=36,
+        rng=seed,
+        radius=11,
+        cluster=20,
+        border_dimming=0.4,
+        psf_sigma=1.6,
+        photons=100,
     )
     image = drawn.image[np.newaxis].astype(np.float32)
-    return AnnotatedImage(f"{seed}", normalization(image, NormalizationRule())(image), drawn.labels.astype(np.int32))
+    return AnnotatedImage(
+        f"{seed}", normalization(image, NormalizationRule())(image), drawn.labels.astype(np.int32)
+    )
 
 
 def trained(loss, steps):
@@ -45,7 +54,13 @@ def trained(loss, steps):
         average=0.95,
     )
     with tempfile.TemporaryDirectory() as folder:
-        model = train([scene(seed) for seed in range(6)], [scene(6)], settings, output=Path(folder), device="cpu")
+        model = train(
+            [scene(seed) for seed in range(6)],
+            [scene(6)],
+            settings,
+            output=Path(folder),
+            device="cpu",
+        )
         return segment(scene(7).image, model=model, device="cpu")
 
 
@@ -61,8 +76,14 @@ def main(output=panels.DOCS, quick=False):
         found = match(test.labels, prediction.labels)
         # background red, cell green, touching blue, as in the thesis
         panels.show(above[column], np.moveaxis(prediction.probabilities, 0, -1), title)
-        panels.show(below[column], overlay(test.image, prediction.labels), f"{found.tp} right, {found.fp} false")
-    figure.supxlabel("above: probability of background (red), cell (green), touching (blue) · below: cells by arg max")
+        panels.show(
+            below[column],
+            overlay(test.image, prediction.labels),
+            f"{found.tp} right, {found.fp} false",
+        )
+    figure.supxlabel(
+        "above: probability of background (red), cell (green), touching (blue) · below: cells by arg max"
+    )
     return panels.save(figure, output, __file__)
 
 

@@ -4,7 +4,9 @@ import numpy as np
 from scipy import ndimage
 
 SHAPE = (96, 144)
-ROW = 47  # the row along which every map is cut: background, notch, narrow passage, contours, a seam
+ROW = (
+    47  # the row along which every map is cut: background, notch, narrow passage, contours, a seam
+)
 
 # row, column, half axes (along the row's direction last), angle in degrees
 _CELLS = [
@@ -54,6 +56,10 @@ def _arc(y, x, *, centre, radius, width, opening):
     inside = (angle - first) % 360 < (last - first) % 360
     ends = np.deg2rad([first, last])
     to_end = np.min(
-        [np.hypot(y - row - radius * np.sin(end), x - column - radius * np.cos(end)) for end in ends], axis=0
+        [
+            np.hypot(y - row - radius * np.sin(end), x - column - radius * np.cos(end))
+            for end in ends
+        ],
+        axis=0,
     )
     return np.where(inside, to_end, np.abs(np.hypot(y - row, x - column) - radius)) / width

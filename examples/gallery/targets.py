@@ -25,7 +25,9 @@ def main(output=panels.DOCS):
     panels.show(first[0], colours(int(labels.max()))[labels], "numbered cells")
     panels.show_target(first[1], semantic_target(labels, classes=2), "2 classes")
     panels.show_target(first[2], semantic_target(labels, classes=3), "3 classes: touching")
-    panels.show_target(first[3], semantic_target(labels, classes=4, gap_radius=5), "4 classes: gap, radius 5")
+    panels.show_target(
+        first[3], semantic_target(labels, classes=4, gap_radius=5), "4 classes: gap, radius 5"
+    )
     panels.show(second[0], mask, "black-and-white mask", cmap="gray")
     panels.show(second[1], closed, "closed", cmap="gray")
     panels.show(second[2], division, "what closing added, dilated", cmap="gray")

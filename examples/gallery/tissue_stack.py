@@ -37,7 +37,9 @@ def main(output=panels.DOCS):
     draw = partial(panels.show, cmap="gray", vmin=0, vmax=1)
     for column, (title, stack) in enumerate(columns):
         draw(figure.add_subplot(grid[0, column]), stack[DEPTH], title)
-        draw(figure.add_subplot(grid[1, column]), stack[:, ROW], "along the depth", aspect=SPACING[0])
+        draw(
+            figure.add_subplot(grid[1, column]), stack[:, ROW], "along the depth", aspect=SPACING[0]
+        )
     panels.class_legend(figure, classes=4)
     return panels.save(figure, output, __file__)
 

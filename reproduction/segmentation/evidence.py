@@ -61,9 +61,13 @@ class Units:
         """The same without the seeds."""
         return list(self.by_seed(loss).values())
 
-    def images(self, loss: str, *path: str, metric: str, seeds: Collection[int] | None = None) -> NDArray[np.float64]:
+    def images(
+        self, loss: str, *path: str, metric: str, seeds: Collection[int] | None = None
+    ) -> NDArray[np.float64]:
         """A score of each image, the mean over the seeds; `path` leads to the scores within a measurement."""
-        units = [unit for seed, unit in self.by_seed(loss).items() if seeds is None or seed in seeds]
+        units = [
+            unit for seed, unit in self.by_seed(loss).items() if seeds is None or seed in seeds
+        ]
         return np.mean([score(within(unit, path), metric) for unit in units], axis=0)
 
     def means(self, loss: str, *path: str, metric: str) -> list[float]:
@@ -74,12 +78,16 @@ class Units:
         """Mean ± standard deviation over the seeds, of the mean over the images; a dash if nothing was measured."""
         return spread(self.means(loss, *path, metric=metric))
 
-    def above(self, text: str, first: Sequence[str], second: Sequence[str], *, metric: str = "PQ") -> Claim:
+    def above(
+        self, text: str, first: Sequence[str], second: Sequence[str], *, metric: str = "PQ"
+    ) -> Claim:
         """Judge that the first scores higher than the second, each a loss and a path, on the seeds both have."""
         seeds = self.by_seed(first[0]).keys() & self.by_seed(second[0]).keys()
         if not seeds:
             return Claim(text, "not measured", "")
-        a, b = (self.images(loss, *path, metric=metric, seeds=seeds) for loss, *path in (first, second))
+        a, b = (
+            self.images(loss, *path, metric=metric, seeds=seeds) for loss, *path in (first, second)
+        )
         claim = judged(text, a, b, metric=metric)
         if len(seeds) == 1:
             return claim
@@ -100,7 +108,9 @@ def within(unit: Unit, path: Iterable[str]) -> Any:
 
 def score(scores: Scores, metric: str) -> NDArray[np.float64]:
     """A score of each image, which has true cells, from its counts; 0 where nothing was found, as in `metrics`."""
-    true, predicted, tp, iou = (np.array(scores[name], float) for name in ("n_true", "n_pred", "tp", "iou"))
+    true, predicted, tp, iou = (
+        np.array(scores[name], float) for name in ("n_true", "n_pred", "tp", "iou")
+    )
     match metric:
         case "P05":
             return tp / np.maximum(predicted, 1)
@@ -115,13 +125,22 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
         case "AP":
             return np.array(scores["ap"])
         case _ if metric in CONTOURS:
-            return np.array(dict(zip(CONTOURS, zip(*scores["f1"], strict=True), strict=True))[metric], float)
-    raise ValueError(f"metric must be P05, recall, RQ, SQ, PQ, AP or one of {', '.join(CONTOURS)}, not {metric!r}")
+            return np.array(
+                dict(zip(CONTOURS, zip(*scores["f1"], strict=True), strict=True))[metric], float
+            )
+    raise ValueError(
+        f"metric must be P05, recall, RQ, SQ, PQ, AP or one of {', '.join(CONTOURS)}, not {metric!r}"
+    )
 
 
 def pooled(scores: Scores, metric: str) -> float:
     """A score from the counts of all images together."""
-    return float(score({name: [float(np.sum(scores[name]))] for name in ("n_true", "n_pred", "tp", "iou")}, metric)[0])
+    return float(
+        score(
+            {name: [float(np.sum(scores[name]))] for name in ("n_true", "n_pred", "tp", "iou")},
+            metric,
+        )[0]
+    )
 
 
 def judged(text: str, first: NDArray[Any], second: NDArray[Any], *, metric: str) -> Claim:
@@ -134,9 +153,13 @@ def judged(text: str, first: NDArray[Any], second: NDArray[Any], *, metric: str)
         return Claim(text, "too few images for a test", numbers)
     if not (first != second).any():
         return Claim(text, "not told apart", numbers, 1.0)
-    higher, lower = (float(wilcoxon(first - second, alternative=side).pvalue) for side in ("greater", "less"))
+    higher, lower = (
+        float(wilcoxon(first - second, alternative=side).pvalue) for side in ("greater", "less")
+    )
     p_value = min(2 * min(higher, lower), 1.0)
-    verdict = "not told apart" if p_value >= LEVEL else "holds" if higher < lower else "does not hold"
+    verdict = (
+        "not told apart" if p_value >= LEVEL else "holds" if higher < lower else "does not hold"
+    )
     return Claim(text, verdict, numbers, p_value)
 
 
@@ -175,11 +198,17 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 def rows(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table; words to the left, numbers to the right."""
     body = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join(["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|", *body]) + "\n"
+    return (
+        "\n".join(["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|", *body])
+        + "\n"
+    )
 
 
 def beside_the_thesis(
-    head: Sequence[str], ours: Mapping[str, Sequence[str]], printed: Mapping[str, Sequence[float]], digits: int = 3
+    head: Sequence[str],
+    ours: Mapping[str, Sequence[str]],
+    printed: Mapping[str, Sequence[float]],
+    digits: int = 3,
 ) -> str:
     """A Markdown table with our line of each system, and below it the thesis'."""
     lines: list[Sequence[str]] = []
@@ -220,7 +249,9 @@ def verdicts(*families: Sequence[Claim]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def bold_columns(names: Iterable[str], columns: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def bold_columns(
+    names: Iterable[str], columns: Iterable[Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
     """The cells of each system, the highest of each column marked."""
     return dict(zip(names, zip(*map(in_bold, columns), strict=True), strict=True))
 
@@ -228,4 +259,7 @@ def bold_columns(names: Iterable[str], columns: Iterable[Sequence[str]]) -> dict
 def in_bold(cells: Sequence[str]) -> list[str]:
     """Mark the highest of a column of numbers."""
     values = [float(cell.split()[0]) if cell[0].isdigit() else -1.0 for cell in cells]
-    return [f"**{cell}**" if value == max(values) >= 0 else cell for cell, value in zip(cells, values, strict=True)]
+    return [
+        f"**{cell}**" if value == max(values) >= 0 else cell
+        for cell, value in zip(cells, values, strict=True)
+    ]

@@ -40,22 +40,45 @@ def claims(units: Units) -> list[Claim]:
     for field in FIELDS:
         mean = means(units, field)
         first, second = (max(names, key=mean.__getitem__) for names in (PROPOSED, OTHERS))
-        made.append(claim_at(units, field, first, second, f"SAW or DWM (here {first}) > the others (here {second})"))
+        made.append(
+            claim_at(
+                units,
+                field,
+                first,
+                second,
+                f"SAW or DWM (here {first}) > the others (here {second})",
+            )
+        )
     for field in FIELDS[2:]:
         mean = means(units, field)
         other = min((name for name in SYSTEMS if name != "FL"), key=mean.__getitem__)
-        made.append(claim_at(units, field, other, "FL", f"FL is poor: the worst of the others (here {other}) > FL"))
+        made.append(
+            claim_at(
+                units,
+                field,
+                other,
+                "FL",
+                f"FL is poor: the worst of the others (here {other}) > FL",
+            )
+        )
     return made
 
 
 def means(units: Units, field: float) -> dict[str, float]:
     """The score of each system in one field of view."""
-    return {name: float(np.mean(units.means(loss, f"{field}X", metric=F1))) for name, loss in SYSTEMS.items()}
+    return {
+        name: float(np.mean(units.means(loss, f"{field}X", metric=F1)))
+        for name, loss in SYSTEMS.items()
+    }
 
 
 def claim_at(units: Units, field: float, first: str, second: str, text: str) -> Claim:
     """Judge two systems in one field of view."""
-    return units.above(f"{field:g}X: {text}", *((SYSTEMS[name], f"{field}X") for name in (first, second)), metric=F1)
+    return units.above(
+        f"{field:g}X: {text}",
+        *((SYSTEMS[name], f"{field}X") for name in (first, second)),
+        metric=F1,
+    )
 
 
 def section(results: Path, pictures: Path) -> str:

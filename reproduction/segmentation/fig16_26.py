@@ -20,7 +20,11 @@ from evidence import Claim, Units, decided, per_data_set, verdicts
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018")
-SYSTEMS = {**table2_3.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}, "J4": "j4"}
+SYSTEMS = {
+    **table2_3.SYSTEMS,
+    **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"},
+    "J4": "j4",
+}
 
 DECODERS = ("MAP", "TH", "WT")
 
@@ -28,7 +32,10 @@ DECODERS = ("MAP", "TH", "WT")
 def column(units: Units, loss: str, name: str) -> list[float]:
     """One number of each snapshot, the mean over the seeds."""
     return [
-        float(value) for value in np.mean([[s[name] for s in unit["snapshots"]] for unit in units.of(loss)], axis=0)
+        float(value)
+        for value in np.mean(
+            [[s[name] for s in unit["snapshots"]] for unit in units.of(loss)], axis=0
+        )
     ]
 
 
@@ -54,7 +61,9 @@ def draw(units: Units, path: Path) -> None:
     accuracy.legend(fontsize="small", ncols=2)
     key.axis("off")
     of_chapter_4 = {
-        name: loss for name, loss in SYSTEMS.items() if units.of(loss) and name in (*table4_5.SYSTEMS, "J4")
+        name: loss
+        for name, loss in SYSTEMS.items()
+        if units.of(loss) and name in (*table4_5.SYSTEMS, "J4")
     }
     top = max(max(column(units, loss, "WT")) for loss in of_chapter_4.values())
     for panel, decoder in zip(decoders, DECODERS, strict=True):
@@ -75,7 +84,11 @@ def claims(units: Units) -> list[Claim]:
     values = units.of("saw")[0]["loss"]
     tenth = max(len(values) // 10, 1)
     first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
-    made = [decided("SAW's loss tends to fall", last < first, f"first tenth {first:.3f}, last {last:.3f}")]
+    made = [
+        decided(
+            "SAW's loss tends to fall", last < first, f"first tenth {first:.3f}, last {last:.3f}"
+        )
+    ]
     three = {name: loss for name, loss in table2_3.SYSTEMS.items() if name != "UNET2"}
     accuracy = {name: column(units, loss, "recall")[-1] for name, loss in three.items()}
     leaders = set(sorted(accuracy, key=lambda name: -accuracy[name])[:2])
@@ -85,9 +98,15 @@ def claims(units: Units) -> list[Claim]:
     rivals = {name: table4_5.SYSTEMS[name] for name in ("LSMAX", "BWM", "UNET", "W³")}
     for decoder in DECODERS:
         mean = {name: float(np.mean(column(units, loss, decoder))) for name, loss in rivals.items()}
-        numbers = "PQ, mean over the snapshots: " + ", ".join(f"{name} {value:.3f}" for name, value in mean.items())
+        numbers = "PQ, mean over the snapshots: " + ", ".join(
+            f"{name} {value:.3f}" for name, value in mean.items()
+        )
         made.append(
-            decided(f"W³ is ahead during training, {decoder}", max(mean, key=mean.__getitem__) == "W³", numbers)
+            decided(
+                f"W³ is ahead during training, {decoder}",
+                max(mean, key=mean.__getitem__) == "W³",
+                numbers,
+            )
         )
     return made
 

@@ -39,9 +39,20 @@ from seamwise.segmentation.systems import CLASS_NAMES
 from study import HERE, command
 
 SEED = 0
-SCORES = {"youden": "J", "mcc": "MCC", "jaccard": "Jaccard", "f1": "F1", "tversky": "Tversky", "accuracy": "accuracy"}
+SCORES = {
+    "youden": "J",
+    "mcc": "MCC",
+    "jaccard": "Jaccard",
+    "f1": "F1",
+    "tversky": "Tversky",
+    "accuracy": "accuracy",
+}
 C1, C3, RIGHT = "C1", "C3", "TPR = TNR = 0.9"
-TITLES = {C1: "C1: guesses as often as the class occurs", C3: "C3: tosses a coin", RIGHT: f"{RIGHT}: knows something"}
+TITLES = {
+    C1: "C1: guesses as often as the class occurs",
+    C3: "C3: tosses a coin",
+    RIGHT: f"{RIGHT}: knows something",
+}
 TOLD = (0.5, 0.25, 0.1, 0.01)  # prevalences of the table
 PRINTED = {0.01: 0.92, 0.25: 0.99, 0.5: 1.0}  # correlations of Figure 34
 PIXELS, MANY_PIXELS = 350, 10_000
@@ -58,7 +69,11 @@ Content = Mapping[str, Any]
 
 def classifiers(prevalence: ArrayLike) -> dict[str, BinaryClassifier]:
     """Two blind ones, and one that is not."""
-    return {C1: stratified_classifier(prevalence), C3: uniform_classifier(), RIGHT: BinaryClassifier(0.9, 0.9)}
+    return {
+        C1: stratified_classifier(prevalence),
+        C3: uniform_classifier(),
+        RIGHT: BinaryClassifier(0.9, 0.9),
+    }
 
 
 def measure(draws: int) -> dict[str, Any]:
@@ -80,8 +95,14 @@ def measure(draws: int) -> dict[str, Any]:
 def invariance() -> dict[str, Any]:
     """Six scores of each classifier over the prevalence."""
     prevalence = np.arange(1, 51) / 100
-    found = {name: asdict(expected_scores(prevalence, who)) for name, who in classifiers(prevalence).items()}
-    scores = {name: {score: shortened(values) for score, values in each.items()} for name, each in found.items()}
+    found = {
+        name: asdict(expected_scores(prevalence, who))
+        for name, who in classifiers(prevalence).items()
+    }
+    scores = {
+        name: {score: shortened(values) for score, values in each.items()}
+        for name, each in found.items()
+    }
     return {"prevalence": prevalence.tolist(), "scores": scores}
 
 
@@ -92,7 +113,9 @@ def correlations(draws: int) -> dict[str, Any]:
         name: sampled_scores(prevalence, who, rng=SEED, pixels=PIXELS, draws=draws)
         for name, who in classifiers(prevalence).items()
     }
-    large = sampled_scores(prevalence, uniform_classifier(), rng=SEED, pixels=MANY_PIXELS, draws=draws)
+    large = sampled_scores(
+        prevalence, uniform_classifier(), rng=SEED, pixels=MANY_PIXELS, draws=draws
+    )
     found = {name: youden_mcc_correlation(scores) for name, scores in drawn.items()}
     found["empty kept"] = youden_mcc_correlation(with_empty_images(drawn[C3]))
     found["many pixels"] = youden_mcc_correlation(large)
@@ -103,7 +126,10 @@ def correlations(draws: int) -> dict[str, Any]:
         "draws": draws,
         "empty": np.isnan(drawn[C3].youden).mean(axis=1).tolist(),
         "correlation": {name: shortened(values) for name, values in found.items()},
-        "scatter": {name: [scattered(drawn[name], row) for row in range(len(prevalence))] for name in (C3, RIGHT)},
+        "scatter": {
+            name: [scattered(drawn[name], row) for row in range(len(prevalence))]
+            for name in (C3, RIGHT)
+        },
     }
 
 
@@ -112,14 +138,19 @@ def with_empty_images(scores: BinaryScores) -> BinaryScores:
     empty = np.isnan(scores.youden)
     # with negative pixels only, accuracy is the TNR
     return replace(
-        scores, youden=np.where(empty, scores.accuracy - 1, scores.youden), mcc=np.where(empty, 0, scores.mcc)
+        scores,
+        youden=np.where(empty, scores.accuracy - 1, scores.youden),
+        mcc=np.where(empty, 0, scores.mcc),
     )
 
 
 def scattered(scores: BinaryScores, row: int) -> dict[str, list[float]]:
     """J and MCC of the first draws that have both."""
     known = np.flatnonzero(np.isfinite(scores.youden[row]))[:SHOWN]
-    return {"youden": shortened(scores.youden[row, known]), "mcc": shortened(scores.mcc[row, known])}
+    return {
+        "youden": shortened(scores.youden[row, known]),
+        "mcc": shortened(scores.mcc[row, known]),
+    }
 
 
 def simulation() -> dict[str, Any]:
@@ -131,7 +162,10 @@ def simulation() -> dict[str, Any]:
         course = asdict(loss_course(drawn.probabilities, drawn.target))
         courses[f"{start}"] = {name: shortened(values) for name, values in course.items()}
     said = shrinking_mask(target, start=STARTS[0]).probabilities.argmax(axis=1)
-    found = {f"{t}": [int((said[t] == k)[target == k].sum()) for k in range(len(CLASS_NAMES))] for t in MOMENTS}
+    found = {
+        f"{t}": [int((said[t] == k)[target == k].sum()) for k in range(len(CLASS_NAMES))]
+        for t in MOMENTS
+    }
     return {
         "target": digits(target),
         "masks": {f"{t}": digits(said[t]) for t in MOMENTS},
@@ -158,7 +192,11 @@ def from_digits(rows_of_digits: list[str]) -> NDArray[np.int64]:
 
 def words(content: Content) -> str:
     """Ours beside the thesis' numbers, and what becomes of its claims, in Markdown."""
-    claims = [*claims_33(content["fig33"]), *claims_34(content["fig34"]), *claims_35(content["fig35"])]
+    claims = [
+        *claims_33(content["fig33"]),
+        *claims_34(content["fig34"]),
+        *claims_35(content["fig35"]),
+    ]
     return "\n".join(
         [
             "Figure 33, the classifier that knows something:",
@@ -198,7 +236,10 @@ def claims_33(figure: Content) -> list[Claim]:
     pair = ("youden", "mcc")
     blind = max(moves[name][score] for name in (C1, C3) for score in pair)
     others = {
-        f"{SCORES[score]} of {name}": moves[name][score] for name in (C1, C3) for score in SCORES if score not in pair
+        f"{SCORES[score]} of {name}": moves[name][score]
+        for name in (C1, C3)
+        for score in SCORES
+        if score not in pair
     }
     still = [who for who, range_ in others.items() if range_ < CONSTANT]
     informed = [SCORES[score] for score in pair if moves[RIGHT][score] >= CONSTANT]
@@ -207,11 +248,21 @@ def claims_33(figure: Content) -> list[Claim]:
         for score in pair
     )
     return [
-        decided("J and MCC of C1 and C3 do not change with π", blind < CONSTANT, f"they move by at most {blind:.2g}"),
         decided(
-            "No other score of C1 and C3 is invariant", not still, f"invariant as well: {', '.join(still) or 'none'}"
+            "J and MCC of C1 and C3 do not change with π",
+            blind < CONSTANT,
+            f"they move by at most {blind:.2g}",
         ),
-        decided("J and MCC are invariant for a classifier that knows something", not informed, f"{ends} ({RIGHT})"),
+        decided(
+            "No other score of C1 and C3 is invariant",
+            not still,
+            f"invariant as well: {', '.join(still) or 'none'}",
+        ),
+        decided(
+            "J and MCC are invariant for a classifier that knows something",
+            not informed,
+            f"{ends} ({RIGHT})",
+        ),
     ]
 
 
@@ -248,7 +299,9 @@ def claims_34(figure: Content) -> list[Claim]:
     )
     return [
         decided(
-            f"J and MCC correlate highly at {rare}, at least {printed}", found[C3] >= printed, f"C3 {found[C3]:.3f}"
+            f"J and MCC correlate highly at {rare}, at least {printed}",
+            found[C3] >= printed,
+            f"C3 {found[C3]:.3f}",
         ),
         Claim(f"The correlation at {rare} is {printed}", "cannot be tested here", source),
         decided(
@@ -275,7 +328,9 @@ def table_35(figure: Content) -> str:
 def claims_35(figure: Content) -> list[Claim]:
     """Does cross entropy lead first, and J at the end?"""
     leads = {
-        start: int(np.sum(np.greater(course["cross_entropy_gradient"], course["youden_gradient"])[:FITTED]))
+        start: int(
+            np.sum(np.greater(course["cross_entropy_gradient"], course["youden_gradient"])[:FITTED])
+        )
         for start, course in figure["courses"].items()
     }
     late = {
@@ -330,11 +385,22 @@ def draw_33(content: Content) -> Figure:
                 "mcc": {"lw": 1.8, "ls": "--", "color": "black"},
                 "tversky": {"lw": 1.5, "ls": "--"},
             }
-            panel.plot(content["prevalence"], scores[score], label=label, **style.get(score, {"lw": 1.5}))
-        panel.set(title=TITLES[name], xlabel="prevalence π, the share of positive pixels", ylim=(-0.03, 1.03))
+            panel.plot(
+                content["prevalence"], scores[score], label=label, **style.get(score, {"lw": 1.5})
+            )
+        panel.set(
+            title=TITLES[name],
+            xlabel="prevalence π, the share of positive pixels",
+            ylim=(-0.03, 1.03),
+        )
         panel.grid(color="0.92")
     panels[0].set_ylabel("score")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(SCORES), frameon=False)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=len(SCORES),
+        frameon=False,
+    )
     return figure
 
 
@@ -353,7 +419,9 @@ def draw_34(content: Content) -> Figure:
         row[0].set_ylabel(f"{TITLES[name]}\n\nJ")
         for panel in row:
             panel.set_xlabel("MCC")
-    figure.suptitle(f"J and MCC of drawn images, each of {content['pixels']} pixels, and their correlation r")
+    figure.suptitle(
+        f"J and MCC of drawn images, each of {content['pixels']} pixels, and their correlation r"
+    )
     return figure
 
 
@@ -362,20 +430,32 @@ def draw_35(content: Content) -> Figure:
     colours = ["#30305a", "#4c9f70", "#f2c14e", "#d7263d"]
     figure = Figure(figsize=(12.5, 6.6), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.9))
-    shown = {**{f"t = {moment}": mask for moment, mask in content["masks"].items()}, "truth": content["target"]}
+    shown = {
+        **{f"t = {moment}": mask for moment, mask in content["masks"].items()},
+        "truth": content["target"],
+    }
     for panel, (title, mask) in zip(top.subplots(1, len(shown)), shown.items(), strict=True):
         panel.imshow(
-            from_digits(mask), cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, interpolation="nearest"
+            from_digits(mask),
+            cmap=ListedColormap(colours),
+            vmin=-0.5,
+            vmax=len(colours) - 0.5,
+            interpolation="nearest",
         )
         panel.set_title(title, fontsize="medium")
         panel.set_axis_off()
-    patches = [Patch(color=colour, label=name) for colour, name in zip(colours, CLASS_NAMES, strict=True)]
+    patches = [
+        Patch(color=colour, label=name) for colour, name in zip(colours, CLASS_NAMES, strict=True)
+    ]
     top.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
     losses, gradients = bottom.subplots(1, 2)
     for suffix, panel in (("", losses), ("_gradient", gradients)):
         for start, style in zip((f"{STARTS[0]}", f"{STARTS[-1]}"), ("-", "--"), strict=True):
             course = content["courses"][start]
-            for name, label, colour in (("cross_entropy", "CE", "0.35"), ("youden", "J", "tab:red")):
+            for name, label, colour in (
+                ("cross_entropy", "CE", "0.35"),
+                ("youden", "J", "tab:red"),
+            ):
                 legend = f"{label}, confidence from {start}"
                 panel.plot(course[name + suffix], style, color=colour, lw=1.8, label=legend)
         for moment in content["masks"]:
@@ -383,7 +463,9 @@ def draw_35(content: Content) -> Figure:
         panel.set(xlabel="iteration t (grey: the masks above)", xlim=(0, None), yscale="log")
     losses.set_title("loss", fontsize="medium")
     gradients.set_title("norm of the gradient with respect to the logits", fontsize="medium")
-    bottom.legend(*losses.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    bottom.legend(
+        *losses.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
+    )
     return figure
 
 
@@ -393,15 +475,22 @@ def section(results: Path, pictures: Path) -> str:
     if not path.exists():
         return ""
     content = read_json(path)
-    shown = [f"![simulation of {picture.stem}](images/{picture.name})" for picture in draw(content, pictures)]
+    shown = [
+        f"![simulation of {picture.stem}](images/{picture.name})"
+        for picture in draw(content, pictures)
+    ]
     return "\n\n".join([*shown, words(content)])
 
 
 def main() -> None:
     """Measure what the figures show."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-o", "--results", type=Path, default=HERE / "results")
-    parser.add_argument("--quick", action="store_true", help="few draws, in a folder quick: does it run?")
+    parser.add_argument(
+        "--quick", action="store_true", help="few draws, in a folder quick: does it run?"
+    )
     given = parser.parse_args()
     results = given.results / "quick" if given.quick else given.results
     results.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,9 @@ def middle(image: AnnotatedImage, side: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(start, start + length) for start, length in zip(starts, side, strict=True))
 
 
-def batch(data: DataSet, settings: Mapping[str, TrainSettings]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def batch(
+    data: DataSet, settings: Mapping[str, TrainSettings]
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Images, target, and weights of the losses that have any: as many crops of validation images as in a step."""
     common = settings["CE"]
     label = common.transform().target
@@ -73,7 +75,9 @@ def batch(data: DataSet, settings: Mapping[str, TrainSettings]) -> tuple[Tensor,
     images = np.stack([image.image[(slice(None), *where)] for image, where in crops])
     target = np.stack([label(image.labels[where]) for image, where in crops])
     weights = {
-        name: torch.from_numpy(np.stack([its.transform(counts)(image.labels[where])[1] for image, where in crops]))
+        name: torch.from_numpy(
+            np.stack([its.transform(counts)(image.labels[where])[1] for image, where in crops])
+        )
         for name, its in settings.items()
         if its.transform().map is not None
     }
@@ -91,7 +95,10 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
     weighted = {key: {"weight": weight.to(model.device)} for key, weight in weights.items()}
 
     def losses(logits: Tensor) -> dict[str, float]:
-        return {key: float(its.system().loss(logits, target, **weighted.get(key, {}))) for key, its in settings.items()}
+        return {
+            key: float(its.system().loss(logits, target, **weighted.get(key, {})))
+            for key, its in settings.items()
+        }
 
     def losses_of(net: nn.Module) -> dict[str, float]:
         return losses(net(images))
@@ -102,14 +109,18 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
     described = study.protocol["landscape"]
     reach = {"extent": described["extent"], "steps": described[kind]}
     found = [landscape(network, losses_of, directions=path, **reach) for path in paths]
-    no_logits = torch.zeros(len(images), model.info.architecture.out_channels, *images.shape[2:]).to(images)
+    no_logits = torch.zeros(
+        len(images), model.info.architecture.out_channels, *images.shape[2:]
+    ).to(images)
     return {
         "crops": list(images.shape),
         "touching": shortened((target == TOUCHING).double().mean().item()),
         "chance": losses(no_logits),
         "coordinates": shortened(found[0].coordinates[0]),
         # an axis for the directions in front, of the plane none
-        "values": {key: shortened(np.squeeze([each.values[key] for each in found])) for key in LOSSES},
+        "values": {
+            key: shortened(np.squeeze([each.values[key] for each in found])) for key in LOSSES
+        },
     }
 
 
@@ -147,7 +158,9 @@ def unit_of(unit: Mapping[str, Any], loss: str, scale: str) -> float:
 def rise(unit: Mapping[str, Any], loss: str, radius: float) -> float:
     """By how much a loss is higher at a distance from the centre, the mean over both ways of both directions."""
     coordinates = unit["line"]["coordinates"]
-    found = [np.interp([-radius, radius], coordinates, line) for line in unit["line"]["values"][loss]]
+    found = [
+        np.interp([-radius, radius], coordinates, line) for line in unit["line"]["values"][loss]
+    ]
     return float(np.mean(found)) - at_centre(unit, loss)
 
 
@@ -171,7 +184,10 @@ def rises(units: Units, centre: str, scale: str) -> dict[str, dict[str, float]]:
     seeds = of_centre(units, centre)
     return {
         loss: {
-            **{f"{r}": float(np.mean([rise(u, loss, r) / unit_of(u, loss, scale) for u in seeds])) for r in RADII},
+            **{
+                f"{r}": float(np.mean([rise(u, loss, r) / unit_of(u, loss, scale) for u in seeds]))
+                for r in RADII
+            },
             "plane": float(np.mean([plane_rise(u, loss) / unit_of(u, loss, scale) for u in seeds])),
         }
         for loss in LOSSES
@@ -200,7 +216,8 @@ def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
         f"CE + J tells best near the network (J3 rises most at {' and '.join(near)})": (
             set(ranked.values()) == {"J3"},
             "; ".join(
-                f"at {radius} " + ", ".join(f"{loss} {found[loss][radius]:.3g}" for loss in three) for radius in near
+                f"at {radius} " + ", ".join(f"{loss} {found[loss][radius]:.3g}" for loss in three)
+                for radius in near
             ),
         ),
     }
@@ -219,7 +236,12 @@ def rise_table(units: Units, centre: str) -> str:
             for r in RADII
         ]
         lines.append([loss, f"{value:.3g}", f"{by_chance:.3g}", *cells])
-    head = [f"around {centre}'s network", "there", "at chance", *(f"rise at {radius}" for radius in RADII)]
+    head = [
+        f"around {centre}'s network",
+        "there",
+        "at chance",
+        *(f"rise at {radius}" for radius in RADII),
+    ]
     return rows(head, lines)
 
 
@@ -235,14 +257,23 @@ def words(content: Content) -> str:
     ]
     for name, units in content.items():
         centres = [centre for centre in CENTRES if of_centre(units, centre)]
-        judged = {(centre, scale): verdicts(rises(units, centre, scale)) for centre in centres for scale in SCALES}
+        judged = {
+            (centre, scale): verdicts(rises(units, centre, scale))
+            for centre in centres
+            for scale in SCALES
+        }
         claims = [
             [claim, words, *(said(*judged[centre, scale][claim]) for centre in centres)]
             for claim in judged[centres[0], SCALES[0]]
             for scale, words in zip(SCALES, ("as they are", "in units of chance"), strict=True)
         ]
         head = ["the thesis says", "values", *(f"around {centre}'s network" for centre in centres)]
-        lines += [f"**{name}**", "", *(rise_table(units, centre) for centre in centres), rows(head, claims)]
+        lines += [
+            f"**{name}**",
+            "",
+            *(rise_table(units, centre) for centre in centres),
+            rows(head, claims),
+        ]
         lines += [*remarks(units, centres), ""]
     return "\n".join(lines)
 
@@ -258,7 +289,10 @@ def remarks(units: Units, centres: list[str]) -> list[str]:
     plain = rises(units, centres[0], "plain")
     shares = ", ".join(f"{plain['CE'][f'{r}'] / plain['J3'][f'{r}']:.0%} at {r}" for r in RADII)
     crops, touching = first["line"]["crops"][0], first["line"]["touching"]
-    own = {c: np.mean([at_centre(unit, c) / chance(unit, c) for unit in of_centre(units, c)]) for c in centres}
+    own = {
+        c: np.mean([at_centre(unit, c) / chance(unit, c) for unit in of_centre(units, c)])
+        for c in centres
+    }
     return [
         f"- At chance J3 is {chance(first, 'J3') / chance(first, 'BWM'):.0f} times BWM, of which only the rarest class "
         "has the weight 1: on one axis BWM is flat whatever the network does.",
@@ -273,7 +307,9 @@ def draw(content: Content, folder: Path) -> list[Path]:
     """Surfaces around J3's network, and lines through all networks, for the first seed of each data set."""
     written = []
     for name, units in content.items():
-        first = {centre: of_centre(units, centre)[0] for centre in CENTRES if of_centre(units, centre)}
+        first = {
+            centre: of_centre(units, centre)[0] for centre in CENTRES if of_centre(units, centre)
+        }
         figures = {f"fig37-{name}-lines.png": lines_figure(first)}
         if "J3" in first:
             figures[f"fig37-{name}.png"] = surface_figure(first["J3"])
@@ -293,10 +329,21 @@ def lines_figure(units: Units) -> Figure:
                 for line, style in zip(unit["line"]["values"][loss], ("-", "--"), strict=True):
                     values = np.array(line) / unit_of(unit, loss, scale)
                     label = loss if style == "-" else None
-                    panel.plot(unit["line"]["coordinates"], values, style, color=COLOURS[loss], lw=1.6, label=label)
+                    panel.plot(
+                        unit["line"]["coordinates"],
+                        values,
+                        style,
+                        color=COLOURS[loss],
+                        lw=1.6,
+                        label=label,
+                    )
             panel.axvline(0, color="0.8", lw=0.8, zorder=0)
-        column[0].set(title=f"around the network trained with {centre}", ylim=(0, 2 * chance(unit, "J3")))
-        column[1].set(xlabel="step, in lengths of each filter", yscale="log", xticks=(-1, -0.5, 0, 0.5, 1))
+        column[0].set(
+            title=f"around the network trained with {centre}", ylim=(0, 2 * chance(unit, "J3"))
+        )
+        column[1].set(
+            xlabel="step, in lengths of each filter", yscale="log", xticks=(-1, -0.5, 0, 0.5, 1)
+        )
         column[1].axhline(1, color="0.8", lw=0.8, zorder=0)
     panels[0, 0].set_ylabel("loss as it is")
     panels[1, 0].set_ylabel("loss in units of chance")
@@ -318,9 +365,13 @@ def surface_figure(unit: Mapping[str, Any]) -> Figure:
         for panel, loss in zip(row, LOSSES, strict=True):
             values = np.array(unit["plane"]["values"][loss]) / unit_of(unit, loss, scale)
             # the first direction is the first axis of the values, and goes along x
-            panel.contourf(axis, axis, values.T, levels=level, norm=norm, cmap="viridis", extend="both")
+            panel.contourf(
+                axis, axis, values.T, levels=level, norm=norm, cmap="viridis", extend="both"
+            )
             if scale == "chance" and values.min() < 1 < values.max():
-                panel.contour(axis, axis, values.T, levels=[1], colors="white", linewidths=1, linestyles="--")
+                panel.contour(
+                    axis, axis, values.T, levels=[1], colors="white", linewidths=1, linestyles="--"
+                )
             panel.plot(0, 0, "+", color="white", ms=12, mew=2)
             panel.set(aspect="equal", xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5))
         shown = ScalarMappable(norm, "viridis")
@@ -338,7 +389,10 @@ def section(results: Path, pictures: Path) -> str:
     content = collected(results)
     if not content:
         return ""
-    shown = [f"![losses around trained networks, {path.stem}](images/{path.name})" for path in draw(content, pictures)]
+    shown = [
+        f"![losses around trained networks, {path.stem}](images/{path.name})"
+        for path in draw(content, pictures)
+    ]
     return "\n\n".join([*shown, words(content)])
 
 

@@ -54,7 +54,9 @@ class WithLabels:
 
     target: TargetAndWeight
 
-    def __call__(self, labels: Labels, *, spacing: Sequence[float] | None = None) -> tuple[Target, Labels]:
+    def __call__(
+        self, labels: Labels, *, spacing: Sequence[float] | None = None
+    ) -> tuple[Target, Labels]:
         """Return target and labels `(*S)`."""
         return self.target.target(labels, spacing=spacing), labels
 
@@ -109,7 +111,10 @@ def as_targets(labels: Labels) -> dict[str, Tensor]:
     [[2.0, 1.0, 3.0, 2.0], [1.0, 0.0, 3.0, 1.0]]
     """
     numbered = relabel(labels)
-    boxes = [(across.start, down.start, across.stop, down.stop) for down, across in bounding_boxes(numbered)]
+    boxes = [
+        (across.start, down.start, across.stop, down.stop)
+        for down, across in bounding_boxes(numbered)
+    ]
     masks = numbered == np.arange(1, len(boxes) + 1)[:, np.newaxis, np.newaxis]
     return {
         "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
@@ -119,7 +124,11 @@ def as_targets(labels: Labels) -> dict[str, Tensor]:
 
 
 def as_labels(
-    masks: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]], shape: tuple[int, int], *, min_size: int = 0
+    masks: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]],
+    shape: tuple[int, int],
+    *,
+    min_size: int = 0,
 ) -> Labels:
     """Label image of the instances, which may overlap.
 
@@ -149,7 +158,9 @@ def as_labels(
     return relabel(np.where(small[labels], 0, labels))
 
 
-def train(net: nn.Module, drawn: Samples, settings: TrainSettings, device: torch.device) -> nn.Module:
+def train(
+    net: nn.Module, drawn: Samples, settings: TrainSettings, device: torch.device
+) -> nn.Module:
     """Train a network with the interface of torchvision's detectors.
 
     Parameters
@@ -175,21 +186,28 @@ def train(net: nn.Module, drawn: Samples, settings: TrainSettings, device: torch
     torch.manual_seed(settings.seed)
     net.to(device).train()
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
-    optimizer = kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
+    optimizer = kind(
+        net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    average = AveragedModel(
+        net, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True
+    )
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         batch = [drawn[step * settings.batch_size + index] for index in range(settings.batch_size)]
         images = [as_input(without_ignored(image, labels)).to(device) for image, _, labels in batch]
         targets = [
-            {name: part.to(device) for name, part in as_targets(labels.numpy()).items()} for _, _, labels in batch
+            {name: part.to(device) for name, part in as_targets(labels.numpy()).items()}
+            for _, _, labels in batch
         ]
         losses = net(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         if not math.isfinite(loss.item()):
             parts = ", ".join(f"{name} {part.item():.3g}" for name, part in losses.items())
-            raise ValueError(f"the loss is {loss.item()} at step {step + 1} ({parts}): lower RATE, now {RATE}")
+            raise ValueError(
+                f"the loss is {loss.item()} at step {step + 1} ({parts}): lower RATE, now {RATE}"
+            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -216,10 +234,14 @@ def imported(device: torch.device) -> str:
 
         nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device), torch.ones(1, device=device), 0.5)
     except ModuleNotFoundError as error:
-        raise SystemExit(f"Mask R-CNN needs {error.name}, which is not installed: {wanted}") from error
+        raise SystemExit(
+            f"Mask R-CNN needs {error.name}, which is not installed: {wanted}"
+        ) from error
     except Exception as error:  # a build for another torch, or for no GPU, raises anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise SystemExit(f"torchvision does not work on {device} with this torch ({reason}): {wanted}") from error
+        raise SystemExit(
+            f"torchvision does not work on {device} with this torch ({reason}): {wanted}"
+        ) from error
     return str(torchvision.__version__)
 
 
@@ -241,20 +263,26 @@ def build(seed: int, *, pretrained: bool) -> nn.Module:
         weights=weights,
         weights_backbone=None,
         num_classes=None if pretrained else 2,
-        rpn_anchor_generator=AnchorGenerator(tuple((size,) for size in ANCHORS), ((0.5, 1.0, 2.0),) * len(ANCHORS)),
+        rpn_anchor_generator=AnchorGenerator(
+            tuple((size,) for size in ANCHORS), ((0.5, 1.0, 2.0),) * len(ANCHORS)
+        ),
         box_score_thresh=SCORE,  # those below would be dropped later
         box_detections_per_img=DETECTIONS,
     )
     if pretrained:
         heads = net.roi_heads
         heads.box_predictor = FastRCNNPredictor(heads.box_predictor.cls_score.in_features, 2)
-        heads.mask_predictor = MaskRCNNPredictor(heads.mask_predictor.conv5_mask.in_channels, 256, 2)
+        heads.mask_predictor = MaskRCNNPredictor(
+            heads.mask_predictor.conv5_mask.in_channels, 256, 2
+        )
     usual = net.transform
     net.transform = SameSize(usual.min_size, usual.max_size, usual.image_mean, usual.image_std)
     return net
 
 
-def trained(study: Study, name: str, seed: int, kept: Results, build: Build, *, start: str) -> nn.Module:
+def trained(
+    study: Study, name: str, seed: int, kept: Results, build: Build, *, start: str
+) -> nn.Module:
     """A network with the weights that are in `study.runs`; it is trained if there are none."""
     data, device = study.data_set(name), choose_device(study.device)
     path = study.runs / f"{name}-mask_rcnn-{start}-{seed}-{kept.made_by}.pt"
@@ -269,7 +297,9 @@ def trained(study: Study, name: str, seed: int, kept: Results, build: Build, *, 
     return net
 
 
-def instances(study: Study, name: str, seed: int, build: Build, *, start: str, version: str) -> dict[str, Any]:
+def instances(
+    study: Study, name: str, seed: int, build: Build, *, start: str, version: str
+) -> dict[str, Any]:
     """Scores of the test images, measured if they are not there."""
     kept = study.kept("mask_rcnn", name)
 
@@ -290,14 +320,18 @@ def section(results: Path, pictures: Path) -> str:
         units = Units.read(results, "mask_rcnn", name)
         for start in ("random", "coco"):
             if units.of(start):
-                cells = [units.cell(start, metric=metric) for metric in ("P05", "RQ", "SQ", "PQ", "AP")]
+                cells = [
+                    units.cell(start, metric=metric) for metric in ("P05", "RQ", "SQ", "PQ", "AP")
+                ]
                 lines.append([f"{name}, first weights {start}", *cells])
     return rows(["", "P05", "RQ", "SQ", "PQ", "AP"], lines) if lines else ""
 
 
 def main() -> None:
     """Measure what is missing."""
-    flags = {"--pretrained": "begin with weights learned from photographs, which torchvision downloads"}
+    flags = {
+        "--pretrained": "begin with weights learned from photographs, which torchvision downloads"
+    }
     study, given = Study.from_command(__doc__, sets=SETS, flags=flags)
     version = imported(choose_device(study.device))
     for seed in given.seeds:

@@ -39,10 +39,14 @@ def network(study: Study, name: str, loss: str, seed: int, variant: Variant = PL
     return load(path, device=study.device)
 
 
-def instances(study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN) -> dict[str, Any]:
+def instances(
+    study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN
+) -> dict[str, Any]:
     """Scores of the test images by each decoder, measured if they are not there."""
     key = "/".join(part for part in (variant.name, loss, str(seed)) if part)
-    return study.measured(variant.kind, name, key, partial(_instances, study, name, loss, seed, variant))
+    return study.measured(
+        variant.kind, name, key, partial(_instances, study, name, loss, seed, variant)
+    )
 
 
 def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) -> dict[str, Any]:
@@ -55,7 +59,10 @@ def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) 
     }
     rules = rules_of({"pairs": pairs}, model)
     found = [cells(image, model, rules) for image in data.test]
-    return {"pairs": pairs, **{rule: scores(data.test, [each[rule] for each in found]) for rule in rules}}
+    return {
+        "pairs": pairs,
+        **{rule: scores(data.test, [each[rule] for each in found]) for rule in rules},
+    }
 
 
 def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
@@ -76,7 +83,9 @@ def _with_pairs(
 ) -> dict[str, Any]:
     """What is measured with the pairs of thresholds that `instances` found; both are measured if not there."""
     unit = instances(study, name, loss, seed)
-    return study.measured(kind, name, f"{loss}/{seed}", partial(measure, study, name, loss, seed, unit))
+    return study.measured(
+        kind, name, f"{loss}/{seed}", partial(measure, study, name, loss, seed, unit)
+    )
 
 
 def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
@@ -84,7 +93,9 @@ def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     return _with_pairs(study, "touching", _touching, name, loss, seed)
 
 
-def _touching(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+def _touching(
+    study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]
+) -> dict[str, Any]:
     data = study.data_set(name)
     model = network(study, name, loss, seed)
     rules = rules_of(unit, model)
@@ -93,7 +104,9 @@ def _touching(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, 
         found = cells(image, model, rules)
         those = np.unique(image.labels[classes_of(image, 3, data) == TOUCHING])
         for rule, labels in found.items():
-            hit = is_found(image.labels, labels)[np.isin(np.unique(image.labels[image.labels > 0]), those)]
+            hit = is_found(image.labels, labels)[
+                np.isin(np.unique(image.labels[image.labels > 0]), those)
+            ]
             counts[rule]["n_true"].append(int(hit.size))
             counts[rule]["tp"].append(int(hit.sum()))
     return counts
@@ -113,7 +126,9 @@ def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     return _with_pairs(study, "contours", _contours, name, loss, seed)
 
 
-def _contours(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+def _contours(
+    study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]
+) -> dict[str, Any]:
     data = study.data_set(name)
     model = network(study, name, loss, seed)
     rule = rules_of(unit, model)["TH"]
@@ -138,7 +153,9 @@ def training_curve(study: Study, name: str, loss: str, seed: int) -> dict[str, A
     return _with_pairs(study, "curve", _training_curve, name, loss, seed)
 
 
-def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+def _training_curve(
+    study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]
+) -> dict[str, Any]:
     data = study.data_set(name)
     folder = study.network(name, loss, seed).parent
     log = read_log(folder / "log.csv")
@@ -148,7 +165,9 @@ def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping
         model = load(path, device=study.device)
         rules = rules_of(unit, model)
         found = [_with_recall(image, model, rules, data) for image in data.validation]
-        quality = {rule: scores(data.validation, [labels[rule] for labels, _ in found]) for rule in rules}
+        quality = {
+            rule: scores(data.validation, [labels[rule] for labels, _ in found]) for rule in rules
+        }
         lines.append(
             {
                 "step": _step(path),
@@ -161,7 +180,9 @@ def _training_curve(study: Study, name: str, loss: str, seed: int, unit: Mapping
 
 def confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Pixels of the test images by true class (rows) and by arg max (columns)."""
-    return study.measured("confusion", name, f"{loss}/{seed}", partial(_confusion, study, name, loss, seed))
+    return study.measured(
+        "confusion", name, f"{loss}/{seed}", partial(_confusion, study, name, loss, seed)
+    )
 
 
 def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
@@ -180,7 +201,10 @@ def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
 def zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
     """Scores by arg max on another data set: as it is, and with its cells as large as those the network knows."""
     return study.measured(
-        "zero_shot", name, f"{other}/{loss}/{seed}", partial(_zero_shot, study, name, loss, seed, other)
+        "zero_shot",
+        name,
+        f"{other}/{loss}/{seed}",
+        partial(_zero_shot, study, name, loss, seed, other),
     )
 
 
@@ -213,7 +237,9 @@ def cells(image: AnnotatedImage, model: Model, rules: Rules) -> dict[str, Labels
 
 def scores(images: Iterable[AnnotatedImage], found: Iterable[Labels]) -> dict[str, list[float]]:
     """Counts of each image at IoU 0.5, and AP as its mean over IoU 0.5, 0.55, …, 0.95."""
-    matchings = [match_many(image.labels, labels) for image, labels in zip(images, found, strict=True)]
+    matchings = [
+        match_many(image.labels, labels) for image, labels in zip(images, found, strict=True)
+    ]
     half = [each[0] for each in matchings]
     return {
         "n_true": [each.n_true for each in half],
@@ -229,7 +255,9 @@ def rescaled(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
     if zoom == 1:
         return image
     sigma = (0.0, *((max(1 / zoom - 1, 0) / 2,) * image.ndim))
-    picture = ndimage.zoom(ndimage.gaussian_filter(image.image, sigma), (1, *((zoom,) * image.ndim)), order=1)
+    picture = ndimage.zoom(
+        ndimage.gaussian_filter(image.image, sigma), (1, *((zoom,) * image.ndim)), order=1
+    )
     labels = ndimage.zoom(image.labels, zoom, order=0)
     return replace(image, image=picture.astype(np.float32), labels=relabel(labels).astype(np.int32))
 
@@ -238,18 +266,25 @@ def sized(rule: DecodeRule, zoom: float, data: DataSet) -> DecodeRule:
     """A rule whose smallest cell and core are those of a data set, on its rescaled images."""
     settings = data.settings
     pixels = zoom ** data.test[0].ndim
-    sizes = {"min_size": round(settings.min_size * pixels), "min_core": round(settings.min_core * pixels)}
+    sizes = {
+        "min_size": round(settings.min_size * pixels),
+        "min_core": round(settings.min_core * pixels),
+    }
     return rule.model_copy(update=sizes)
 
 
-def _with_recall(image: AnnotatedImage, model: Model, rules: Rules, data: DataSet) -> tuple[dict[str, Labels], float]:
+def _with_recall(
+    image: AnnotatedImage, model: Model, rules: Rules, data: DataSet
+) -> tuple[dict[str, Labels], float]:
     """The cells by each rule, and the mean over the true classes of the share of their pixels that arg max finds."""
     probabilities = class_probabilities(as_model_input(image.image, model.info), model)
     classes = len(probabilities)
     target = classes_of(image, classes, data)
     said = probabilities.argmax(axis=0)
     recalls = [np.mean(said[target == k] == k) for k in range(classes) if (target == k).any()]
-    return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}, float(np.mean(recalls))
+    return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}, float(
+        np.mean(recalls)
+    )
 
 
 def classes_of(image: AnnotatedImage, classes: int, data: DataSet) -> Target:

@@ -32,7 +32,10 @@ def conditions(results: Path) -> str:
         for unit in content.get("units", {}).values():
             machines.setdefault(content["machines"][unit["machine"]], []).append(unit["date"])
             seconds += unit["seconds"]
-    lines = [f"- {name}: {len(dates)} measurements, {min(dates)} to {max(dates)}" for name, dates in machines.items()]
+    lines = [
+        f"- {name}: {len(dates)} measurements, {min(dates)} to {max(dates)}"
+        for name, dates in machines.items()
+    ]
     return "\n".join([*lines, f"- together {seconds / 3600:.1f} hours"])
 
 
@@ -42,11 +45,15 @@ def refuse_others(results: Path) -> None:
     if results.name in ("quick", "thesis_size"):
         protocol = merged(protocol, protocol[results.name])
     if not kept(results):
-        raise FileNotFoundError(f"{results} holds no results (*.json): give the folder that a script's -o named")
+        raise FileNotFoundError(
+            f"{results} holds no results (*.json): give the folder that a script's -o named"
+        )
     for path in kept(results):
         kind, _, name = path.stem.partition("-")
         if name and read_json(path)["made_by"] != fingerprint(made_by(protocol, kind, name)):
-            raise ValueError(f"{path} was made by another protocol.toml: measure again (make reproduction)")
+            raise ValueError(
+                f"{path} was made by another protocol.toml: measure again (make reproduction)"
+            )
 
 
 def render(words: str, results: Path, pictures: Path) -> str:
@@ -58,7 +65,10 @@ def render(words: str, results: Path, pictures: Path) -> str:
             return f"```toml\n{PROTOCOL.read_text().partition('# --quick')[0].strip()}\n```"
         if name == "conditions":
             return conditions(results)
-        return str(importlib.import_module(name).section(results, pictures)).strip() or "*Not measured yet.*"
+        return (
+            str(importlib.import_module(name).section(results, pictures)).strip()
+            or "*Not measured yet.*"
+        )
 
     text = re.sub(r"^\{(\w+)\}$", section, words, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -66,7 +76,9 @@ def render(words: str, results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Write the page and its pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("-o", "--output", type=Path, default=HERE.parent.parent / "docs")
     given = parser.parse_args()

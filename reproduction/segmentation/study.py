@@ -97,13 +97,19 @@ class Results:
             print(f"{path} was made by another protocol: it is now {aside.name}", flush=True)
         self.units: dict[str, Any] = self._read().get("units", {})
 
-    def get(self, key: str, measure: Callable[[], Mapping[str, Any]], *, machine: str) -> dict[str, Any]:
+    def get(
+        self, key: str, measure: Callable[[], Mapping[str, Any]], *, machine: str
+    ) -> dict[str, Any]:
         """What was measured under this key; if nothing was, measure and keep it."""
         if key not in self.units:
             began = time.monotonic()
             found = dict(measure())
             seconds = round(time.monotonic() - began, 1)
-            self._add(key, {**found, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()}, machine)
+            self._add(
+                key,
+                {**found, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()},
+                machine,
+            )
             print(f"{self.path.name}: {key} in {seconds:.0f} s", flush=True)
         return dict(self.units[key])
 
@@ -119,14 +125,19 @@ class Results:
                     machines = content.get("machines", [])
                     if machine not in machines:
                         machines.append(machine)
-                    self.units = {**content.get("units", {}), key: {**unit, "machine": machines.index(machine)}}
+                    self.units = {
+                        **content.get("units", {}),
+                        key: {**unit, "machine": machines.index(machine)},
+                    }
                     self._write(machines)
                 return
             except BlockingIOError:  # another process writes: that takes no time
                 time.sleep(0.1)
 
     def _write(self, machines: Sequence[str]) -> None:
-        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(self.units[key])}" for key in sorted(self.units))
+        lines = ",\n".join(
+            f"{json.dumps(key)}: {json.dumps(self.units[key])}" for key in sorted(self.units)
+        )
         head = f'"made_by": {json.dumps(self.made_by)},\n"machines": {json.dumps(machines)},\n'
         with atomic_path(self.path) as temporary:
             temporary.write_text(f'{{\n{head}"units": {{\n{lines}\n}}\n}}\n', encoding="utf-8")
@@ -157,7 +168,11 @@ class Study:
 
     @classmethod
     def from_command(
-        cls, description: str | None, *, sets: Sequence[str], flags: Mapping[str, str] = MappingProxyType({})
+        cls,
+        description: str | None,
+        *,
+        sets: Sequence[str],
+        flags: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple["Study", argparse.Namespace]:
         """Read the command line: the study, and what else was given: `sets`, `seeds`, and a script's own flags.
 
@@ -171,15 +186,31 @@ class Study:
             Options without a value, such as "--pretrained", and what --help says of them.
         """
         protocol = read_protocol()
-        trained_on = [name for name, described in protocol["sets"].items() if "steps" in described["training"]]
-        parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        trained_on = [
+            name for name, described in protocol["sets"].items() if "steps" in described["training"]
+        ]
+        parser = argparse.ArgumentParser(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
         parser.add_argument("--sets", nargs="+", default=list(sets), choices=trained_on)
-        parser.add_argument("--seeds", nargs="+", type=counted, help="default: those of protocol.toml")
-        parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks")
-        parser.add_argument("-o", "--results", type=Path, default=HERE / "results", help="the numbers, as JSON")
-        parser.add_argument("--quick", action="store_true", help="two steps, a few images, into quick/: does it run?")
-        parser.add_argument("--thesis-size", action="store_true", help="the thesis' network and optimizer, on a GPU")
+        parser.add_argument(
+            "--seeds", nargs="+", type=counted, help="default: those of protocol.toml"
+        )
+        parser.add_argument(
+            "--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks"
+        )
+        parser.add_argument(
+            "-o", "--results", type=Path, default=HERE / "results", help="the numbers, as JSON"
+        )
+        parser.add_argument(
+            "--quick",
+            action="store_true",
+            help="two steps, a few images, into quick/: does it run?",
+        )
+        parser.add_argument(
+            "--thesis-size", action="store_true", help="the thesis' network and optimizer, on a GPU"
+        )
         parser.add_argument("--device", default="auto")
         for flag, says in flags.items():
             parser.add_argument(flag, action="store_true", help=says)
@@ -201,9 +232,15 @@ class Study:
     def machine(self) -> str:
         """Processor, threads, numbers and versions."""
         chosen = choose_device(self.device)
-        where = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{processor()}, {chosen.type}"
+        where = (
+            torch.cuda.get_device_name(chosen)
+            if chosen.type == "cuda"
+            else f"{processor()}, {chosen.type}"
+        )
         numbers = str(choose_precision(chosen)).removeprefix("torch.")
-        versions = f"torch {torch.__version__}, seamwise {__version__}, Python {platform.python_version()}"
+        versions = (
+            f"torch {torch.__version__}, seamwise {__version__}, Python {platform.python_version()}"
+        )
         return f"{where}, {torch.get_num_threads()} threads, {numbers}, {versions}"
 
     @cached_property
@@ -220,7 +257,9 @@ class Study:
         """Results of one kind on one data set."""
         return Results(self.results / f"{kind}-{name}.json", made_by(self.protocol, kind, name))
 
-    def measured(self, kind: str, name: str, key: str, measure: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    def measured(
+        self, kind: str, name: str, key: str, measure: Callable[[], Mapping[str, Any]]
+    ) -> dict[str, Any]:
         """What was measured under a key; if nothing was, measure and keep it."""
         return self.kept(kind, name).get(key, measure, machine=self.machine)
 
@@ -233,9 +272,13 @@ class Study:
         run = Run(loss, seed)
         settings = replace(settings_of(run, data.settings), **variant.changes)
         training = variant.training or data.training
-        self._check_conditions(data, run, variant, conditions_of(settings, training, data.validation[:1]))
+        self._check_conditions(
+            data, run, variant, conditions_of(settings, training, data.validation[:1])
+        )
         version = fingerprint(made_by(self.protocol, variant.kind, name))[:8]
-        folder = self.runs / "-".join(part for part in (name, variant.name, str(run), version) if part)
+        folder = self.runs / "-".join(
+            part for part in (name, variant.name, str(run), version) if part
+        )
         folder.mkdir(parents=True, exist_ok=True)
         return train(
             training,
@@ -247,15 +290,24 @@ class Study:
             start=first_weights(settings, training, data.validation[:1]),
         )
 
-    def _check_conditions(self, data: DataSet, run: Run, variant: Variant, found: Conditions) -> None:
+    def _check_conditions(
+        self, data: DataSet, run: Run, variant: Variant, found: Conditions
+    ) -> None:
         """Compare with the other losses of the seed; crops may differ in rounding between processors."""
-        images = hashlib.sha256("".join(i.name for i in variant.training or data.training).encode()).hexdigest()[:8]
-        sizes = [variant.changes.get(key, getattr(data.settings, key)) for key in ("steps", "batch_size", "crop")]
+        images = hashlib.sha256(
+            "".join(i.name for i in variant.training or data.training).encode()
+        ).hexdigest()[:8]
+        sizes = [
+            variant.changes.get(key, getattr(data.settings, key))
+            for key in ("steps", "batch_size", "crop")
+        ]
         kept = self.kept("conditions", data.name)
         key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
         common = kept.get(key, lambda: asdict(found), machine=self.machine)
         if found != Conditions(common["start"], common["crops"]):
-            raise RuntimeError(f"{run} {variant.name} on {data.name} does not begin like the others of its seed")
+            raise RuntimeError(
+                f"{run} {variant.name} on {data.name} does not begin like the others of its seed"
+            )
 
 
 def counted(text: str, least: int = 0) -> int:
@@ -314,7 +366,9 @@ def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
     """Read a data set from its folder, or draw it."""
     described = protocol["sets"][name]
     if "folder" in described and not (data / described["folder"]).is_dir():
-        raise FileNotFoundError(f"{data} holds no {described['folder']}: give the folder that does, or other --sets")
+        raise FileNotFoundError(
+            f"{data} holds no {described['folder']}: give the folder that does, or other --sets"
+        )
     settings = TrainSettings(**{**protocol["training"], **described["training"]})
     steps = settings.steps
     settings = replace(settings, validate_every=steps, snapshot_every=max(steps // SNAPSHOTS, 1))
@@ -322,7 +376,10 @@ def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
         parts = _from_folder(data / described["folder"], described, settings.normalization)
     else:
         parts = tuple(
-            tuple(_drawn(described, settings.normalization, seed) for seed in range(first, first + count))
+            tuple(
+                _drawn(described, settings.normalization, seed)
+                for seed in range(first, first + count)
+            )
             for first, count in zip((0, 1000, 2000), described["images"], strict=True)
         )
     return DataSet(
@@ -343,13 +400,17 @@ def _from_folder(
     test = described.get("test") or names[:: described["test_every"]]
     missing = [name for name in (*test, *described.get("validation", ())) if name not in names]
     if missing:
-        raise ValueError(f"{folder} lacks {len(missing)} images of the protocol, such as {missing[0]}")
+        raise ValueError(
+            f"{folder} lacks {len(missing)} images of the protocol, such as {missing[0]}"
+        )
     rest = [name for name in names if name not in test]
     validation = described.get("validation") or rest[:: described.get("validation_every", 1)]
     most = described.get("most", {})
 
     def read(chosen: Callable[[Pair], bool], limit: int | None) -> tuple[AnnotatedImage, ...]:
-        return tuple(read_pair(pair, rule=rule) for pair in [pair for pair in pairs if chosen(pair)][:limit])
+        return tuple(
+            read_pair(pair, rule=rule) for pair in [pair for pair in pairs if chosen(pair)][:limit]
+        )
 
     return (
         read(lambda pair: pair.name not in (*test, *validation), most.get("training")),
@@ -370,7 +431,9 @@ def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> 
     )
 
 
-def _tiles(images: Sequence[AnnotatedImage], described: Mapping[str, Any]) -> tuple[AnnotatedImage, ...]:
+def _tiles(
+    images: Sequence[AnnotatedImage], described: Mapping[str, Any]
+) -> tuple[AnnotatedImage, ...]:
     """The first and the last corner of each image, if the protocol asks for tiles."""
     if "tile" not in described:
         return tuple(images)
@@ -383,5 +446,7 @@ def _tiles(images: Sequence[AnnotatedImage], described: Mapping[str, Any]) -> tu
             labels=relabel(image.labels[corner]).astype(np.int32),
         )
         for image in images
-        for number, corner in enumerate(((slice(side),) * image.ndim, (slice(-side, None),) * image.ndim))
+        for number, corner in enumerate(
+            ((slice(side),) * image.ndim, (slice(-side, None),) * image.ndim)
+        )
     )

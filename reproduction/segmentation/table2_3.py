@@ -68,7 +68,10 @@ ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contour
 def contour_table(units: Units, images: str) -> str:
     """Table 2, ours, and below it the thesis' row; its radii begin at 2, ours at 1."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    columns = [[units.cell(loss, PARTS[images], metric=f1) for loss in found.values()] for f1 in CONTOURS[1:]]
+    columns = [
+        [units.cell(loss, PARTS[images], metric=f1) for loss in found.values()]
+        for f1 in CONTOURS[1:]
+    ]
     head = [f"{images}, radius", *(str(radius) for radius in RADII[1:])]
     return beside_the_thesis(head, bold_columns(found, columns), PRINTED_F1[images])
 
@@ -77,7 +80,10 @@ def detection_table(units: Units, images: str) -> str:
     """Table 3, ours, and below it the thesis' row; pooled, as its F1 follows from its precision and recall."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     columns = [
-        [spread([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)]) for loss in found.values()]
+        [
+            spread([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
+            for loss in found.values()
+        ]
         for metric in ("P05", "recall", "RQ")
     ]
     head = [images, "precision", "recall", "F1"]
@@ -93,7 +99,11 @@ def claims(units: Units) -> list[Claim]:
             metric=metric,
         )
         for better, worse in pairwise(ORDER)
-        for words, metric in (("contours at radius 2", "F1@2"), ("contours at radius 7", "F1@7"), ("cells", "RQ"))
+        for words, metric in (
+            ("contours at radius 2", "F1@2"),
+            ("contours at radius 7", "F1@7"),
+            ("cells", "RQ"),
+        )
     ]
 
 

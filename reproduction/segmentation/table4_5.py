@@ -21,11 +21,76 @@ SYSTEMS = {"LSMAX": "lsmax", "BWM": "bwm", "UNET": "unet", "W³": "w3", "COMB": 
 DECODERS = ("MAP", "TH", "WT")
 METRICS = ("P05", "RQ", "SQ", "PQ")
 PRINTED = {  # P05, RQ, SQ, PQ by each decoder, on the T-cells
-    "LSMAX": (0.3871, 0.3236, 0.7455, 0.2408, 0.4348, 0.3119, 0.7171, 0.2286, 0.4000, 0.3149, 0.7073, 0.2237),
-    "BWM": (0.6756, 0.5580, 0.8674, 0.4858, 0.8583, 0.8504, 0.8769, 0.7476, 0.8193, 0.8405, 0.8831, 0.7437),
-    "UNET": (0.6801, 0.5381, 0.8418, 0.4556, 0.8413, 0.8508, 0.8791, 0.7492, 0.8708, 0.8600, 0.8850, 0.7621),
-    "W³": (0.7384, 0.6305, 0.8721, 0.5513, 0.8477, 0.8439, 0.8994, 0.7604, 0.9028, 0.8775, 0.8995, 0.7896),
-    "COMB": (0.7587, 0.6129, 0.8698, 0.5351, 0.8952, 0.8851, 0.8908, 0.7889, 0.8925, 0.8759, 0.8944, 0.7837),
+    "LSMAX": (
+        0.3871,
+        0.3236,
+        0.7455,
+        0.2408,
+        0.4348,
+        0.3119,
+        0.7171,
+        0.2286,
+        0.4000,
+        0.3149,
+        0.7073,
+        0.2237,
+    ),
+    "BWM": (
+        0.6756,
+        0.5580,
+        0.8674,
+        0.4858,
+        0.8583,
+        0.8504,
+        0.8769,
+        0.7476,
+        0.8193,
+        0.8405,
+        0.8831,
+        0.7437,
+    ),
+    "UNET": (
+        0.6801,
+        0.5381,
+        0.8418,
+        0.4556,
+        0.8413,
+        0.8508,
+        0.8791,
+        0.7492,
+        0.8708,
+        0.8600,
+        0.8850,
+        0.7621,
+    ),
+    "W³": (
+        0.7384,
+        0.6305,
+        0.8721,
+        0.5513,
+        0.8477,
+        0.8439,
+        0.8994,
+        0.7604,
+        0.9028,
+        0.8775,
+        0.8995,
+        0.7896,
+    ),
+    "COMB": (
+        0.7587,
+        0.6129,
+        0.8698,
+        0.5351,
+        0.8952,
+        0.8851,
+        0.8908,
+        0.7889,
+        0.8925,
+        0.8759,
+        0.8944,
+        0.7837,
+    ),
 }
 THRESHOLDS = {  # γ1, γ2, τ0, τ1
     "LSMAX": (0.5, 0.1, 0.5, 0.5),
@@ -40,7 +105,10 @@ def table(units: Units) -> str:
     """Ours, and below it the thesis' row."""
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     scored = list(product(DECODERS, METRICS))
-    columns = [[units.cell(loss, decoder, metric=metric) for loss in found.values()] for decoder, metric in scored]
+    columns = [
+        [units.cell(loss, decoder, metric=metric) for loss in found.values()]
+        for decoder, metric in scored
+    ]
     head = ["", *(" ".join(which) for which in scored)]
     return beside_the_thesis(head, bold_columns(found, columns), PRINTED)
 
@@ -59,7 +127,11 @@ def thresholds(units: Units) -> str:
 def claims(units: Units) -> tuple[list[Claim], ...]:
     """What section 4.3 says about Table 4, a list for each of its sentences."""
     helped = [
-        units.above(f"{decoder} is better than arg max for {name}", (SYSTEMS[name], decoder), (SYSTEMS[name], "MAP"))
+        units.above(
+            f"{decoder} is better than arg max for {name}",
+            (SYSTEMS[name], decoder),
+            (SYSTEMS[name], "MAP"),
+        )
         for decoder, name in product(("TH", "WT"), ("BWM", "UNET", "W³"))
     ]
     ahead = [
@@ -71,11 +143,20 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
         for other in ("BWM", "UNET", "W³")
     ]
     adequate = [
-        units.above(f"W³ has the best SQ: > {other} by WT", ("w3", "WT"), (SYSTEMS[other], "WT"), metric="SQ")
+        units.above(
+            f"W³ has the best SQ: > {other} by WT",
+            ("w3", "WT"),
+            (SYSTEMS[other], "WT"),
+            metric="SQ",
+        )
         for other in ("BWM", "UNET", "COMB")
     ]
     poor = [
-        units.above(f"LSMAX is the worst: {other} > LSMAX by {decoder}", (SYSTEMS[other], decoder), ("lsmax", decoder))
+        units.above(
+            f"LSMAX is the worst: {other} > LSMAX by {decoder}",
+            (SYSTEMS[other], decoder),
+            ("lsmax", decoder),
+        )
         for decoder, other in product(DECODERS, ("BWM", "UNET", "W³", "COMB"))
     ]
     return helped, ahead, combined, adequate, poor

@@ -13,14 +13,39 @@ from pathlib import Path
 import numpy as np
 
 import measures
-from evidence import FEWEST, Claim, Unit, Units, in_bold, p_text, per_data_set, rows, spread, verdicts
+from evidence import (
+    FEWEST,
+    Claim,
+    Unit,
+    Units,
+    in_bold,
+    p_text,
+    per_data_set,
+    rows,
+    spread,
+    verdicts,
+)
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from study import Study, command
 
 SETS = ("usiigaci", "dsb2018", "cells")
-SYSTEMS = {"CE3": "ce3", "CE4": "ce4", "BWM": "bwm", "DSC": "dsc", "W³": "w3", "J3": "j3", "J4": "j4"}
+SYSTEMS = {
+    "CE3": "ce3",
+    "CE4": "ce4",
+    "BWM": "bwm",
+    "DSC": "dsc",
+    "W³": "w3",
+    "J3": "j3",
+    "J4": "j4",
+}
 
-OTHERS = {"UNET": "unet", "LSMAX": "lsmax", "COMB": "comb", "DWM": "dwm", "SAW": "saw"}  # of table4_5, table2_3
+OTHERS = {
+    "UNET": "unet",
+    "LSMAX": "lsmax",
+    "COMB": "comb",
+    "DWM": "dwm",
+    "SAW": "saw",
+}  # of table4_5, table2_3
 
 METRICS = ("P05", "RQ", "SQ", "PQ")
 PRINTED = {  # P05, RQ, SQ, PQ on the T-cells
@@ -42,7 +67,9 @@ def table(units: Units) -> str:
     lines = []
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     by_max = [(name, loss, "MAP") for name, loss in found.items()]
-    by_max += [(f"{name}, {BACKGROUND}", found[name], "MAP+gap") for name in ("CE4", "J4") if name in found]
+    by_max += [
+        (f"{name}, {BACKGROUND}", found[name], "MAP+gap") for name in ("CE4", "J4") if name in found
+    ]
     for systems in (by_max, [(name, loss, "WT") for name, loss in found.items()]):
         quality = in_bold([units.cell(loss, rule, metric="PQ") for _, loss, rule in systems])
         for (name, loss, rule), best in zip(systems, quality, strict=True):
@@ -50,21 +77,31 @@ def table(units: Units) -> str:
             printed = PRINTED.get((name, rule))
             thesis = f"{printed[-1]:.3f}" if printed else ""
             decoder = "WT" if rule == "WT" else "MAP"
-            lines.append([f"{name}, {decoder}", *cells, best, units.cell(loss, rule, metric="AP"), thesis])
+            lines.append(
+                [f"{name}, {decoder}", *cells, best, units.cell(loss, rule, metric="AP"), thesis]
+            )
     return rows(["", *METRICS, "AP", "thesis' PQ"], lines)
 
 
 def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
     """What the thesis says of arg max, of arg max beside the watershed, of what that adds; and our own questions."""
-    order = [units.above(f"{a} > {b} by arg max", (SYSTEMS[a], "MAP"), (SYSTEMS[b], "MAP")) for a, b in pairwise(ORDER)]
+    order = [
+        units.above(f"{a} > {b} by arg max", (SYSTEMS[a], "MAP"), (SYSTEMS[b], "MAP"))
+        for a, b in pairwise(ORDER)
+    ]
     others = ("BWM", "DSC", "W³")
     enough = [
-        units.above(f"{name} by arg max > {other} by watershed", (SYSTEMS[name], "MAP"), (SYSTEMS[other], "WT"))
+        units.above(
+            f"{name} by arg max > {other} by watershed",
+            (SYSTEMS[name], "MAP"),
+            (SYSTEMS[other], "WT"),
+        )
         for name in ("J3", "J4")
         for other in others
     ]
     helped = [
-        units.above(f"the watershed helps {name}", (SYSTEMS[name], "WT"), (SYSTEMS[name], "MAP")) for name in others
+        units.above(f"the watershed helps {name}", (SYSTEMS[name], "WT"), (SYSTEMS[name], "MAP"))
+        for name in others
     ]
     asked = {
         "J3 > CE3 by arg max": (("j3", "MAP"), ("ce3", "MAP")),
@@ -91,7 +128,11 @@ def touching_table(units: Units) -> str:
                 for rule in ("MAP", "MAP+gap", "TH", "WT")
             ]
             lines.append([name, *shares])
-    return rows(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines) if lines else ""
+    return (
+        rows(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines)
+        if lines
+        else ""
+    )
 
 
 def found_share(unit: Unit, rule: str) -> float:
@@ -102,10 +143,16 @@ def found_share(unit: Unit, rule: str) -> float:
 def ranks(units: Units, picture: Path) -> str:
     """Friedman's test over all losses by arg max, and a picture of Nemenyi's."""
     measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    seeds = set.intersection(*(set(units.by_seed(loss)) for loss in measured.values())) if measured else set()
+    seeds = (
+        set.intersection(*(set(units.by_seed(loss)) for loss in measured.values()))
+        if measured
+        else set()
+    )
     if len(measured) < 3 or not seeds:
         return ""
-    found = {name: units.images(loss, "MAP", metric="PQ", seeds=seeds) for name, loss in measured.items()}
+    found = {
+        name: units.images(loss, "MAP", metric="PQ", seeds=seeds) for name, loss in measured.items()
+    }
     if min(map(len, found.values())) < FEWEST:
         return ""
     quality = np.stack(list(found.values()), axis=1)
@@ -123,7 +170,12 @@ def section(results: Path, pictures: Path) -> str:
 
     def part(name: str, units: Units) -> Iterable[str]:
         apart = touching_table(Units.read(results, "touching", name))
-        return table(units), apart, verdicts(*claims(units)), ranks(units, pictures / f"table6-{name}.png")
+        return (
+            table(units),
+            apart,
+            verdicts(*claims(units)),
+            ranks(units, pictures / f"table6-{name}.png"),
+        )
 
     return per_data_set(results, "instances", SETS, part)
 

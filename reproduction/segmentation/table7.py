@@ -45,7 +45,9 @@ def own_table(results: Path) -> str:
             if units.of(path[0])
         ]
     for name, systems in PRINTED.items():
-        lines += [[f"thesis: {s} on {name}", *(f"{value:.3f}" for value in systems[s])] for s in systems]
+        lines += [
+            [f"thesis: {s} on {name}", *(f"{value:.3f}" for value in systems[s])] for s in systems
+        ]
     return rows(["", *METRICS], lines)
 
 
@@ -59,7 +61,9 @@ def foreign_table(results: Path) -> str:
                 key = f"{other}/{loss}"
                 if units.of(key):
                     cells = [units.cell(key, how, metric="PQ") for how in ("as it is", "rescaled")]
-                    lines.append([f"{system}, {name} → {other}", *cells, f"{units.of(key)[0]['scale']}"])
+                    lines.append(
+                        [f"{system}, {name} → {other}", *cells, f"{units.of(key)[0]['scale']}"]
+                    )
     return rows(["", "PQ as it is", "PQ rescaled", "by"], lines) if lines else ""
 
 
@@ -79,7 +83,9 @@ def claims(results: Path) -> tuple[list[Claim], ...]:
         for other in others(name):
             if units.of(f"{other}/j4"):
                 text = f"J4 > J3, zero-shot, {name} → {other}, rescaled"
-                foreign.append(units.above(text, (f"{other}/j4", "rescaled"), (f"{other}/j3", "rescaled")))
+                foreign.append(
+                    units.above(text, (f"{other}/j4", "rescaled"), (f"{other}/j3", "rescaled"))
+                )
     return own, background, foreign
 
 

@@ -31,7 +31,10 @@ VARIANTS: dict[str, tuple[str, tuple[SystemName, ...]]] = {  # what the report s
     "longer": (f"{DESCRIBED['longer']} times the steps", ("bwm", "w3", "dsc", "j4")),
     "few": (f"{DESCRIBED['few']} images", ("ce3", "bwm", "w3", "j4")),
 }
-SYSTEMS = {**table6.SYSTEMS, **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"}}
+SYSTEMS = {
+    **table6.SYSTEMS,
+    **{name: loss for name, loss in table4_5.SYSTEMS.items() if name != "COMB"},
+}
 
 
 def variant(name: str, data: DataSet, seed: int) -> Variant:
@@ -63,7 +66,9 @@ def table(plain: Units, units: Units) -> str:
         for name, loss in SYSTEMS.items():
             if loss in losses and units.of(f"{slug}/{loss}"):
                 cells = [units.cell(f"{slug}/{loss}", rule, metric="PQ") for rule in ("MAP", "WT")]
-                lines.append([f"{name}, {words}", *cells, *change(plain, loss, units, f"{slug}/{loss}")])
+                lines.append(
+                    [f"{name}, {words}", *cells, *change(plain, loss, units, f"{slug}/{loss}")]
+                )
     return rows(["", "PQ, MAP", "PQ, WT", "change of MAP", "told apart"], lines) if lines else ""
 
 
@@ -75,7 +80,9 @@ def change(plain: Units, loss: str, units: Units, key: str) -> tuple[str, str]:
     before = plain.images(loss, "MAP", metric="PQ", seeds=seeds)
     after = units.images(key, "MAP", metric="PQ", seeds=seeds)
     told = judged("", after, before, metric="PQ").verdict
-    return f"{after.mean() - before.mean():+.3f}", {"holds": "up", "does not hold": "down"}.get(told, told)
+    return f"{after.mean() - before.mean():+.3f}", {"holds": "up", "does not hold": "down"}.get(
+        told, told
+    )
 
 
 def confusion_table(units: Units) -> str:
@@ -109,8 +116,14 @@ def section(results: Path, pictures: Path) -> str:
     for name in SETS:
         plain, changed = (Units.read(results, kind, name) for kind in ("instances", "variants"))
         seen = confusion_table(Units.read(results, "confusion", name))
-        order = claims(Units({**plain.content, **changed.content})) if changed.of("frequency/w3") else []
-        made = [part for part in (seen, table(plain, changed), verdicts(order) if order else "") if part]
+        order = (
+            claims(Units({**plain.content, **changed.content}))
+            if changed.of("frequency/w3")
+            else []
+        )
+        made = [
+            part for part in (seen, table(plain, changed), verdicts(order) if order else "") if part
+        ]
         parts += [f"**{name}**", *made] if made else []
     return "\n\n".join(parts)
 
@@ -124,7 +137,9 @@ def main() -> None:
                 measures.confusion(study, name, loss, seed)
             for slug, (_, losses) in VARIANTS.items():
                 for loss in losses:
-                    measures.instances(study, name, loss, seed, variant(slug, study.data_set(name), seed))
+                    measures.instances(
+                        study, name, loss, seed, variant(slug, study.data_set(name), seed)
+                    )
 
 
 if __name__ == "__main__":

@@ -30,13 +30,17 @@ FEW = {f"{k} image{'s' * (k > 1)}": k for k in read_protocol()["weak"]["few"]}
 CONDITIONS = (*SPOILT, *FEW)
 
 
-def annotated(images: tuple[AnnotatedImage, ...], condition: str, seed: int) -> tuple[AnnotatedImage, ...]:
+def annotated(
+    images: tuple[AnnotatedImage, ...], condition: str, seed: int
+) -> tuple[AnnotatedImage, ...]:
     """The training images as somebody with less time would have annotated them; the same for every loss."""
     if condition in FEW:
         chosen = np.random.default_rng(seed).permutation(len(images))[: FEW[condition]]
         return tuple(images[i] for i in chosen)
     spoil = partial(weaken, **SPOILT[condition])
-    return tuple(replace(image, labels=spoil(image.labels, rng=(seed, i))) for i, image in enumerate(images))
+    return tuple(
+        replace(image, labels=spoil(image.labels, rng=(seed, i))) for i, image in enumerate(images)
+    )
 
 
 def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int) -> dict[str, Any]:
@@ -51,7 +55,10 @@ def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int
     pair = tune(training[: described["tuned_on"]], model, decode="watershed").best.thresholds
     rules = {"MAP": model.info.decode, "WT": with_pair(model.info.decode, "watershed", pair)}
     found = [measures.cells(image, model, rules) for image in data.test]
-    return {"pair": pair, **{rule: measures.scores(data.test, [each[rule] for each in found]) for rule in rules}}
+    return {
+        "pair": pair,
+        **{rule: measures.scores(data.test, [each[rule] for each in found]) for rule in rules},
+    }
 
 
 NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4": "J4"}
@@ -59,13 +66,20 @@ NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4
 
 def measured(units: Units) -> list[str]:
     """The conditions that every loss was trained under."""
-    return [condition for condition in CONDITIONS if all(units.of(f"{condition}/{loss}") for loss in LOSSES)]
+    return [
+        condition
+        for condition in CONDITIONS
+        if all(units.of(f"{condition}/{loss}") for loss in LOSSES)
+    ]
 
 
 def table(units: Units, rule: str) -> str:
     """PQ of each loss under each condition."""
     lines = [
-        [condition, *in_bold([units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES])]
+        [
+            condition,
+            *in_bold([units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]),
+        ]
         for condition in measured(units)
     ]
     return rows([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
@@ -76,12 +90,16 @@ def answer(units: Units, rule: str) -> str:
     lines = []
     for condition in measured(units):
         seeds = set.intersection(*(set(units.by_seed(f"{condition}/{loss}")) for loss in LOSSES))
-        quality = {loss: units.images(f"{condition}/{loss}", rule, metric="PQ", seeds=seeds) for loss in LOSSES}
+        quality = {
+            loss: units.images(f"{condition}/{loss}", rule, metric="PQ", seeds=seeds)
+            for loss in LOSSES
+        }
         best = max(quality, key=lambda loss: quality[loss].mean())
         alike = [
             NAMES[loss]
             for loss in LOSSES
-            if loss != best and judged("", quality[best], quality[loss], metric="PQ").verdict == "not told apart"
+            if loss != best
+            and judged("", quality[best], quality[loss], metric="PQ").verdict == "not told apart"
         ]
         lines.append([condition, NAMES[best], ", ".join(alike) or "none"])
     return rows([f"by {rule}", "best", f"not told from it ({LEVEL:.0%}, Wilcoxon)"], lines)
@@ -90,7 +108,10 @@ def answer(units: Units, rule: str) -> str:
 def draw(units: Units, path: Path) -> None:
     """PQ over how bad the annotation is: cells left out, outlines, number of images."""
     groups = {  # label by condition
-        "cells left out": {"clean": "none", **{f"drop {share} %": f"{share} %" for share in (25, 50, 75)}},
+        "cells left out": {
+            "clean": "none",
+            **{f"drop {share} %": f"{share} %" for share in (25, 50, 75)},
+        },
         "outlines off by 2 pixels": {
             "clean": "clean",
             "erode 2": "eroded",
@@ -103,17 +124,34 @@ def draw(units: Units, path: Path) -> None:
     lines = figure.subplots(2, 3, sharey=True)
     for panels, rule in zip(lines, ("MAP", "WT"), strict=True):
         for panel, (title, group) in zip(panels, groups.items(), strict=True):
-            conditions = {condition: label for condition, label in group.items() if condition in measured(units)}
+            conditions = {
+                condition: label
+                for condition, label in group.items()
+                if condition in measured(units)
+            }
             for loss in LOSSES:
-                runs = [units.means(f"{condition}/{loss}", rule, metric="PQ") for condition in conditions]
+                runs = [
+                    units.means(f"{condition}/{loss}", rule, metric="PQ")
+                    for condition in conditions
+                ]
                 spreads = [np.std(each, ddof=1) if len(each) > 1 else 0 for each in runs]
                 style = {"marker": "o", "lw": 2.4 if loss in ("j3", "j4") else 1.4, "capsize": 2}
-                panel.errorbar(range(len(runs)), [np.mean(each) for each in runs], spreads, label=NAMES[loss], **style)
+                panel.errorbar(
+                    range(len(runs)),
+                    [np.mean(each) for each in runs],
+                    spreads,
+                    label=NAMES[loss],
+                    **style,
+                )
             panel.set_xticks(range(len(runs)), conditions.values())
-            panel.set(title=f"{title}, {'arg max' if rule == 'MAP' else 'watershed'}", ylim=(0, None))
+            panel.set(
+                title=f"{title}, {'arg max' if rule == 'MAP' else 'watershed'}", ylim=(0, None)
+            )
             panel.grid(axis="y", lw=0.4)
         panels[0].set_ylabel("PQ against clean labels")
-    figure.legend(*lines[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LOSSES))
+    figure.legend(
+        *lines[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LOSSES)
+    )
     figure.savefig(path, dpi=90)
 
 

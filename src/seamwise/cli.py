@@ -43,7 +43,10 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _fail("interrupted; what is written is whole: run the same command again to go on", code=130)
+            _fail(
+                "interrupted; what is written is whole: run the same command again to go on",
+                code=130,
+            )
         except BrokenPipeError:  # whoever read our output, such as `head`, has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
@@ -51,7 +54,9 @@ class _Commands(TyperGroup):
             _fail(f"not enough memory ({_one_line(error)}): use smaller tiles, crops or networks")
         except (ValueError, TypeError, OSError) as error:
             _fail(_one_line(error))
-        except RuntimeError as error:  # how torch says that memory is used up, on the CPU and on GPUs
+        except (
+            RuntimeError
+        ) as error:  # how torch says that memory is used up, on the CPU and on GPUs
             if "memory" not in str(error):
                 raise
             _fail(f"not enough memory ({_one_line(error)}): use smaller tiles, crops or networks")
@@ -68,15 +73,25 @@ app = typer.Typer(
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
 Devices = Annotated[
-    int | None, typer.Option(min=1, help="GPUs of each machine that share every batch; on a CPU, processes.")
+    int | None,
+    typer.Option(min=1, help="GPUs of each machine that share every batch; on a CPU, processes."),
 ]
-Nodes = Annotated[int | None, typer.Option(min=1, help="Machines that do, each started by torchrun or SLURM.")]
+Nodes = Annotated[
+    int | None, typer.Option(min=1, help="Machines that do, each started by torchrun or SLURM.")
+]
 Channel = Annotated[
-    str | None, typer.Option(help="Channel number, from 0, or several as 0,2; default: all the image has.")
+    str | None,
+    typer.Option(help="Channel number, from 0, or several as 0,2; default: all the image has."),
 ]
-Axes = Annotated[str | None, typer.Option(help="Meaning of the axes, e.g. ZYX or CYX, if the file does not say.")]
-SegmentationSettings = Annotated[Path | None, typer.Option(help="TOML file with any field of TrainSettings.")]
-Masks = Annotated[str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")]
+Axes = Annotated[
+    str | None, typer.Option(help="Meaning of the axes, e.g. ZYX or CYX, if the file does not say.")
+]
+SegmentationSettings = Annotated[
+    Path | None, typer.Option(help="TOML file with any field of TrainSettings.")
+]
+Masks = Annotated[
+    str | None, typer.Option(help="instances (a number for each cell) or binary (black and white).")
+]
 Steps = Annotated[int | None, typer.Option(min=1)]
 CropsPerStep = Annotated[int | None, typer.Option(min=1, help="Crops per step.")]
 Crop = Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")]
@@ -90,39 +105,69 @@ def main() -> None:
 
 @app.command()
 def segment(
-    inputs: Annotated[list[str], typer.Argument(help="Images, OME-Zarr folders, glob patterns or folders.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for label images; or the one OME-Zarr image itself.")
+    inputs: Annotated[
+        list[str], typer.Argument(help="Images, OME-Zarr folders, glob patterns or folders.")
     ],
-    model: Annotated[str, typer.Option(help="Shipped model or model file; see `seamwise info`.")] = "nuclei-2d",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Folder for label images; or the one OME-Zarr image itself."
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option(help="Shipped model or model file; see `seamwise info`.")
+    ] = "nuclei-2d",
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also write <stem>_overlay.png; not of what goes block by block.")
+        bool,
+        typer.Option(
+            "--overlay", help="Also write <stem>_overlay.png; not of what goes block by block."
+        ),
     ] = False,
     channel: Channel = None,
     axes: Axes = None,
     decode: Annotated[
-        str | None, typer.Option(help="argmax, threshold or watershed; default: the model's. See `seamwise tune`.")
+        str | None,
+        typer.Option(
+            help="argmax, threshold or watershed; default: the model's. See `seamwise tune`."
+        ),
     ] = None,
     min_size: Annotated[
         int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
     ] = None,
     tile: Annotated[
-        int | None, typer.Option(min=1, help="Pixels per side that are computed at once; of blocks rounded up.")
+        int | None,
+        typer.Option(
+            min=1, help="Pixels per side that are computed at once; of blocks rounded up."
+        ),
     ] = None,
-    flips: Annotated[bool, typer.Option("--flips", help="Average over mirror images: better, slower.")] = False,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Average over mirror images: better, slower.")
+    ] = False,
     mode: Annotated[
-        str | None, typer.Option(help="3d (a model for stacks) or 2d-stitch (a 2D model, slice by slice, stitched).")
+        str | None,
+        typer.Option(
+            help="3d (a model for stacks) or 2d-stitch (a 2D model, slice by slice, stitched)."
+        ),
     ] = None,
     stitch_iou: Annotated[
-        float | None, typer.Option(help="Of 2d-stitch: least IoU of a cell's parts in two slices; default 0.25.")
+        float | None,
+        typer.Option(help="Of 2d-stitch: least IoU of a cell's parts in two slices; default 0.25."),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(help="Limit, e.g. 4GB; larger images go through block by block. Default: 70 % of what is free."),
+        typer.Option(
+            help="Limit, e.g. 4GB; larger images go through block by block. Default: 70 % of what is free."
+        ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; above 1 block by block.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler; block by block.")] = None,
-    zarr_version: Annotated[str | None, typer.Option(help="Of OME-Zarr to write: 0.5 (default) or 0.4.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes on this machine; above 1 block by block.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler; block by block.")
+    ] = None,
+    zarr_version: Annotated[
+        str | None, typer.Option(help="Of OME-Zarr to write: 0.5 (default) or 0.4.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -151,7 +196,13 @@ def segment(
     with _progress() as bar:
         follow = Follow(bar.console.print, _of_blocks(bar))
         outcomes = segment_files(
-            inputs, output, options, overlay=overlay, overwrite=overwrite, resources=resources, follow=follow
+            inputs,
+            output,
+            options,
+            overlay=overlay,
+            overwrite=overwrite,
+            resources=resources,
+            follow=follow,
         )
         _follow(bar, outcomes, "segment", f"labels are in {output}", "no labels written")
 
@@ -159,11 +210,15 @@ def segment(
 @app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")
+    ],
     settings: SegmentationSettings = None,
     loss: Annotated[
         str | None,
-        typer.Option(help="unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3 or ce4."),
+        typer.Option(
+            help="unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3 or ce4."
+        ),
     ] = None,
     masks: Masks = None,
     steps: Steps = None,
@@ -174,8 +229,12 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     channel: Channel = None,
     axes: Axes = None,
-    hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: hold out every n-th image.")] = 7,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
+    hold_out_every: Annotated[
+        int, typer.Option(min=2, help="Without val/: hold out every n-th image.")
+    ] = 7,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")
+    ] = False,
     device: Device = "auto",
     devices: Devices = None,
     nodes: Nodes = None,
@@ -199,7 +258,9 @@ def train(
         "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
     }  # fmt: skip
-    chosen = _settings(TrainSettings, settings, {name: value for name, value in given.items() if value is not None})
+    chosen = _settings(
+        TrainSettings, settings, {name: value for name, value in given.items() if value is not None}
+    )
     channels = _channels(channel)
     quiet = not is_first_process(chosen.processes)
     make_folder(output)
@@ -209,7 +270,9 @@ def train(
     with _following(
         output, chosen.steps, "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}", quiet=quiet
     ) as report:
-        model = train_model(training, validation, chosen, output=output, resume=resume, device=device, report=report)
+        model = train_model(
+            training, validation, chosen, output=output, resume=resume, device=device, report=report
+        )
     if not quiet:
         _say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
 
@@ -217,7 +280,10 @@ def train(
 @app.command()
 def compare(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks, as for train.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the report, and a folder for each run.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Folder for the report, and a folder for each run."),
+    ],
     losses: Annotated[
         str, typer.Option(help="Two or more with commas between; names as for train, ce is ce3.")
     ] = "ce,w3,j4",
@@ -250,8 +316,16 @@ def compare(
 
     if masks is not None:
         _one_of("--masks", masks, "instances", "binary")
-    given = {"annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width}
-    chosen = _settings(TrainSettings, settings, {name: value for name, value in given.items() if value is not None})
+    given = {
+        "annotation": masks,
+        "steps": steps,
+        "batch_size": batch_size,
+        "crop": crop,
+        "width": width,
+    }
+    chosen = _settings(
+        TrainSettings, settings, {name: value for name, value in given.items() if value is not None}
+    )
     names = ["ce3" if name == "ce" else name for name in map(str.strip, losses.split(","))]
     for name in names:
         system(name)  # type: ignore[arg-type]  # raises before anything is read
@@ -265,7 +339,9 @@ def compare(
             if run not in jobs:
                 jobs[run] = bar.add_task(str(run), total=chosen.steps)
             if progress.scores:
-                bar.console.print(f"{run}, step {progress.step}: PQ {progress.scores['panoptic_quality']:.3f}")
+                bar.console.print(
+                    f"{run}, step {progress.step}: PQ {progress.scores['panoptic_quality']:.3f}"
+                )
             bar.update(jobs[run], completed=progress.step)
             return not stopped
 
@@ -282,25 +358,41 @@ def compare(
 
 @app.command()
 def train_fusion(
-    data: Annotated[Path, typer.Argument(help="Folder of sharp pictures, or a panoptic JSON of MS COCO.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")],
-    images: Annotated[Path | None, typer.Option(help="The folder of pictures that a panoptic JSON names.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="TOML file with any field of FusionSettings.")] = None,
+    data: Annotated[
+        Path, typer.Argument(help="Folder of sharp pictures, or a panoptic JSON of MS COCO.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="The folder of pictures that a panoptic JSON names.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file with any field of FusionSettings.")
+    ] = None,
     network: Annotated[
-        str | None, typer.Option(help="selection (HF-Seg: which source) or picture (HF-Reg: the colours).")
+        str | None,
+        typer.Option(help="selection (HF-Seg: which source) or picture (HF-Reg: the colours)."),
     ] = None,
     loss: Annotated[str | None, typer.Option(help="Of HF-Reg: nps, l1 or l2.")] = None,
     steps: Steps = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Pairs per step; each goes in in both orders.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pairs per step; each goes in in both orders.")
+    ] = None,
     crop: Crop = None,
     width: Width = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
-    hold_out_every: Annotated[int, typer.Option(min=2, help="Hold out every n-th picture to validate on.")] = 10,
+    hold_out_every: Annotated[
+        int, typer.Option(min=2, help="Hold out every n-th picture to validate on.")
+    ] = 10,
     leave_out_every: Annotated[
-        int | None, typer.Option(min=2, help="Before that, leave out every n-th picture, for a test later.")
+        int | None,
+        typer.Option(min=2, help="Before that, leave out every n-th picture, for a test later."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")
+    ] = False,
     device: Device = "auto",
     devices: Devices = None,
     nodes: Nodes = None,
@@ -322,14 +414,30 @@ def train_fusion(
         "network": network, "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
     }  # fmt: skip
-    chosen = _settings(FusionSettings, settings, {name: value for name, value in given.items() if value is not None})
+    chosen = _settings(
+        FusionSettings,
+        settings,
+        {name: value for name, value in given.items() if value is not None},
+    )
     quiet = not is_first_process(chosen.processes)
     make_folder(output)
     check_output(output, resume=resume)
-    pictures = split(find_pictures(data, images=images), hold_out_every=hold_out_every, leave_out_every=leave_out_every)
-    with _following(output, chosen.steps, "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}", quiet=quiet) as report:
+    pictures = split(
+        find_pictures(data, images=images),
+        hold_out_every=hold_out_every,
+        leave_out_every=leave_out_every,
+    )
+    with _following(
+        output, chosen.steps, "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}", quiet=quiet
+    ) as report:
         model = train_model(
-            pictures.training, pictures.validation, chosen, output=output, resume=resume, device=device, report=report
+            pictures.training,
+            pictures.validation,
+            chosen,
+            output=output,
+            resume=resume,
+            device=device,
+            report=report,
         )
     if not quiet:
         _say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --method {model}`")
@@ -339,26 +447,50 @@ def train_fusion(
 def weights(
     inputs: Annotated[list[str], typer.Argument(help="Label images, glob patterns or folders.")],
     map_name: Annotated[str, typer.Option("--map", help="balance, dwm, saw, unet or w3.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <stem>.tif float32 maps.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for <stem>.tif float32 maps.")
+    ],
     option: Annotated[
-        list[str] | None, typer.Option("--set", help="Option of the map as name=value, e.g. beta=20; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="Option of the map as name=value, e.g. beta=20; may be repeated."
+        ),
     ] = None,
-    classes: Annotated[int, typer.Option(min=2, max=4, help="Classes of the target that the weights go with.")] = 3,
+    classes: Annotated[
+        int, typer.Option(min=2, max=4, help="Classes of the target that the weights go with.")
+    ] = 3,
     touching_radius: Annotated[
-        int, typer.Option(min=1, help="Cell pixels with another cell this near are touching (not with --masks binary).")
+        int,
+        typer.Option(
+            min=1,
+            help="Cell pixels with another cell this near are touching (not with --masks binary).",
+        ),
     ] = 2,
     gap_radius: Annotated[
-        float, typer.Option(min=0, help="Background between cells closer than about twice this is gap (4 classes).")
+        float,
+        typer.Option(
+            min=0, help="Background between cells closer than about twice this is gap (4 classes)."
+        ),
     ] = 7.0,
-    masks: Annotated[str, typer.Option(help="instances (a number for each cell) or binary.")] = "instances",
+    masks: Annotated[
+        str, typer.Option(help="instances (a number for each cell) or binary.")
+    ] = "instances",
     spacing: Annotated[
-        str | None, typer.Option(help="Pixel size along each axis, e.g. 2,1,1; default: the file's, else 1.")
+        str | None,
+        typer.Option(help="Pixel size along each axis, e.g. 2,1,1; default: the file's, else 1."),
     ] = None,
     over_all: Annotated[
-        bool, typer.Option("--over-all", help="Balance classes over all files together, not within each.")
+        bool,
+        typer.Option(
+            "--over-all", help="Balance classes over all files together, not within each."
+        ),
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Also write <stem>_preview.png.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Files at a time; default: one for each core.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also write <stem>_preview.png.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Files at a time; default: one for each core.")
+    ] = None,
 ) -> None:
     """Write the weight map of each label image, for any training code.
 
@@ -378,7 +510,13 @@ def weights(
     )
     steps = _numbers("--spacing", spacing) if spacing else None
     outcomes = weigh_files(
-        inputs, output, transform, spacing=steps, over_all=over_all, preview=preview, workers=workers
+        inputs,
+        output,
+        transform,
+        spacing=steps,
+        over_all=over_all,
+        preview=preview,
+        workers=workers,
     )
     with _progress() as bar:
         _follow(bar, outcomes, "weigh", f"weight maps are in {output}", "no weight maps written")
@@ -389,19 +527,30 @@ def tune(
     model: Annotated[str, typer.Argument(help="Model file; or a shipped model, with -o.")],
     data: Annotated[Path, typer.Argument(help="Folder of images and masks, as for train.")],
     decode: Annotated[str, typer.Option(help="threshold or watershed.")] = "threshold",
-    background_as: Annotated[str, typer.Option(help="In the watershed: marker or mask.")] = "marker",
+    background_as: Annotated[
+        str, typer.Option(help="In the watershed: marker or mask.")
+    ] = "marker",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Tuned model file; default: the model file itself.")
+        Path | None,
+        typer.Option("-o", "--output", help="Tuned model file; default: the model file itself."),
     ] = None,
-    every_image: Annotated[bool, typer.Option("--all", help="Use all images, not only the held-out ones.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw PQ over both thresholds to this PNG file.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all that was tried to this file.")] = None,
+    every_image: Annotated[
+        bool, typer.Option("--all", help="Use all images, not only the held-out ones.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw PQ over both thresholds to this PNG file.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all that was tried to this file.")
+    ] = None,
     masks: Annotated[
         str, typer.Option(help="instances (a number for each cell) or binary (black and white).")
     ] = "instances",
     channel: Channel = None,
     axes: Axes = None,
-    hold_out_every: Annotated[int, typer.Option(min=2, help="Without val/: every n-th image is held out.")] = 7,
+    hold_out_every: Annotated[
+        int, typer.Option(min=2, help="Without val/: every n-th image is held out.")
+    ] = 7,
     device: Device = "auto",
 ) -> None:
     """Find the two thresholds a model decodes best with, and write them into its file.
@@ -438,7 +587,9 @@ def tune(
         def report(trial: Trial) -> None:
             bar.update(job, advance=1)
 
-        tuning = tune_model(predicted, loaded, decode=chosen, background_as=background, report=report)
+        tuning = tune_model(
+            predicted, loaded, decode=chosen, background_as=background, report=report
+        )
         bar.update(job, total=len(tuning.trials))
     save_tuned(path, tuning.rule, target)
     _say(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
@@ -450,43 +601,75 @@ def tune(
         plot_surface(plot, tuning)
         _say(f"wrote {plot}")
     if json_file is not None:
-        write_json(json_file, {**asdict(tuning), "rule": tuning.rule.model_dump(), "model": str(target)})
+        write_json(
+            json_file, {**asdict(tuning), "rule": tuning.rule.model_dump(), "model": str(target)}
+        )
         _say(f"wrote {json_file}")
 
 
 @app.command()
 def fuse(
-    frames: Annotated[list[str], typer.Argument(help="Frames, patterns or folders, from near to far or back.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The fused picture; or a folder, for many bursts.")],
+    frames: Annotated[
+        list[str], typer.Argument(help="Frames, patterns or folders, from near to far or back.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="The fused picture; or a folder, for many bursts."),
+    ],
     method: Annotated[
         str,
-        typer.Option(help="focus-seg, focus-reg, a model file; or laplacian, gff, dct, dct-cv, matting, cnn."),
+        typer.Option(
+            help="focus-seg, focus-reg, a model file; or laplacian, gff, dct, dct-cv, matting, cnn."
+        ),
     ] = "focus-seg",
     mode: Annotated[
-        str, typer.Option(help="Networks: sequence (frame by frame) or together (order of frames does not matter).")
+        str,
+        typer.Option(
+            help="Networks: sequence (frame by frame) or together (order of frames does not matter)."
+        ),
     ] = "sequence",
     near: Annotated[
-        bool | None, typer.Option("--near/--no-near", help="Networks: take the nearest source's colour.")
+        bool | None,
+        typer.Option("--near/--no-near", help="Networks: take the nearest source's colour."),
     ] = None,
-    align: Annotated[bool, typer.Option("--align/--no-align", help="Lay the frames over each other first.")] = True,
-    motion: Annotated[str, typer.Option(help="affine, or homography for frames tilted against each other.")] = "affine",
+    align: Annotated[
+        bool, typer.Option("--align/--no-align", help="Lay the frames over each other first.")
+    ] = True,
+    motion: Annotated[
+        str, typer.Option(help="affine, or homography for frames tilted against each other.")
+    ] = "affine",
     exposure: Annotated[
-        bool, typer.Option("--exposure/--no-exposure", help="Match the brightness of the frames when aligning.")
+        bool,
+        typer.Option(
+            "--exposure/--no-exposure", help="Match the brightness of the frames when aligning."
+        ),
     ] = True,
     crop: Annotated[
-        bool, typer.Option("--crop/--full-size", help="After aligning, keep only what every frame shows.")
+        bool,
+        typer.Option(
+            "--crop/--full-size", help="After aligning, keep only what every frame shows."
+        ),
     ] = True,
     alignment: Annotated[
-        Path | None, typer.Option(help="JSON file of the alignment: used if it is there, else written.")
+        Path | None,
+        typer.Option(help="JSON file of the alignment: used if it is there, else written."),
     ] = None,
     depth_map: Annotated[
-        bool, typer.Option("--depth-map", help="Also write OUT_depth.png: which frame each pixel comes from.")
+        bool,
+        typer.Option(
+            "--depth-map", help="Also write OUT_depth.png: which frame each pixel comes from."
+        ),
     ] = False,
     focus_maps: Annotated[
-        bool, typer.Option("--focus-maps", help="Also write OUT_focus_<i>.png: where frame i was taken.")
+        bool,
+        typer.Option("--focus-maps", help="Also write OUT_focus_<i>.png: where frame i was taken."),
     ] = False,
-    tile: Annotated[int | None, typer.Option(min=192, help="Networks: pixels per side computed at once.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
+    tile: Annotated[
+        int | None, typer.Option(min=192, help="Networks: pixels per side computed at once.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace pictures that are there.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Fuse frames of different focus into one picture that is sharp everywhere.
@@ -520,7 +703,13 @@ def fuse(
             bar.update(job, description=stage, completed=done, total=of)
 
         outcomes = fuse_files(
-            frames, output, options, overwrite=overwrite, device=device, announce=bar.console.print, report=report
+            frames,
+            output,
+            options,
+            overwrite=overwrite,
+            device=device,
+            announce=bar.console.print,
+            report=report,
         )
         for outcome in outcomes:
             for message in outcome.messages:
@@ -537,7 +726,9 @@ def fuse(
 
 @app.command()
 def combine(
-    models: Annotated[list[str], typer.Argument(help="Model files of the same architecture, or shipped models.")],
+    models: Annotated[
+        list[str], typer.Argument(help="Model files of the same architecture, or shipped models.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The combined model file.")],
 ) -> None:
     """Write one model file that averages the probabilities of several models."""
@@ -545,15 +736,23 @@ def combine(
 
     _check_writable(output)
     info = combine_models(models, output)
-    _say(f"wrote {output}: the mean of {info.architecture.members} models; tune it with `seamwise tune {output} DATA`")
+    _say(
+        f"wrote {output}: the mean of {info.architecture.members} models; tune it with `seamwise tune {output} DATA`"
+    )
 
 
 @app.command()
 def evaluate(
     predicted: Annotated[Path, typer.Argument(help="Label image, or folder of label images.")],
-    truth: Annotated[Path, typer.Argument(help="True label image or folder; every image in it is scored.")],
-    contours: Annotated[bool, typer.Option("--contours", help="Also score the contours, at 1 … 7 pixels.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores to this file.")] = None,
+    truth: Annotated[
+        Path, typer.Argument(help="True label image or folder; every image in it is scored.")
+    ],
+    contours: Annotated[
+        bool, typer.Option("--contours", help="Also score the contours, at 1 … 7 pixels.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all scores to this file.")
+    ] = None,
 ) -> None:
     """Score label images against the truth: precision, recall, F1, AP, SQ, RQ, PQ at IoU 0.5 … 0.95.
 
@@ -569,7 +768,9 @@ def evaluate(
     _check_writable(json_file)
     pairs = pair_files(predicted, truth)
     with _progress() as bar:
-        scores = score_files(bar.track(pairs, description="score"), radii=DEFAULT_RADII if contours else ())
+        scores = score_files(
+            bar.track(pairs, description="score"), radii=DEFAULT_RADII if contours else ()
+        )
         for hint in scores.hints:
             bar.console.print(hint)
     _table(scores.matching)
@@ -585,10 +786,15 @@ def evaluate(
 @app.command()
 def evaluate_fusion(
     sources: Annotated[Path, typer.Argument(help="A folder of pairs, or the two pictures of one.")],
-    fused: Annotated[list[Path], typer.Argument(help="A fused picture, or a folder of them, for each method.")],
-    truth: Annotated[Path | None, typer.Option(help="True picture or folder of them: also scores SSIM, PSNR.")] = None,
+    fused: Annotated[
+        list[Path], typer.Argument(help="A fused picture, or a folder of them, for each method.")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(help="True picture or folder of them: also scores SSIM, PSNR.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for scores.csv, scores.json and boxplots.png.")
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for scores.csv, scores.json and boxplots.png."),
     ] = None,
 ) -> None:
     """Score fused pictures against their two sources, beside each source returned as it is.
@@ -624,7 +830,9 @@ def evaluate_fusion(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path("demo-output"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
+        "demo-output"
+    ),
 ) -> None:
     """Segment a made-up image of crowded cells with the shipped model, and draw what happens."""
     from seamwise.io.atomic import make_folder
@@ -660,7 +868,9 @@ def info(
     from seamwise.engine.devices import choose_device, choose_precision
 
     device = choose_device()
-    _say(f"seamwise {__version__}, torch {torch.__version__}, {device} in {choose_precision(device)}")
+    _say(
+        f"seamwise {__version__}, torch {torch.__version__}, {device} in {choose_precision(device)}"
+    )
     for name, path in shipped_models().items():
         _say(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
 
@@ -687,13 +897,18 @@ def _read_split(
     return tuple([read[pair] for pair in pairs] for pairs in parts)
 
 
-def _read_pairs(pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any) -> "dict[Pair, AnnotatedImage]":
+def _read_pairs(
+    pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any
+) -> "dict[Pair, AnnotatedImage]":
     """Read annotated images behind a bar, and say what seems wrong with them."""
     from seamwise.segmentation import read_pair
     from seamwise.segmentation.data import mask_notes
 
     with _progress(quiet) as bar:
-        read = {pair: read_pair(pair, **options) for pair in bar.track(list(pairs), description="read images")}
+        read = {
+            pair: read_pair(pair, **options)
+            for pair in bar.track(list(pairs), description="read images")
+        }
         for note in dict.fromkeys(image.note for image in read.values() if image.note):
             bar.console.print(note)
         for note in mask_notes(list(read.values())):
@@ -701,7 +916,9 @@ def _read_pairs(pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any)
     return read
 
 
-def _follow(bar: "Bar", outcomes: "Iterator[Outcome]", verb: str, done: str, nothing: str) -> NoReturn:
+def _follow(
+    bar: "Bar", outcomes: "Iterator[Outcome]", verb: str, done: str, nothing: str
+) -> NoReturn:
     """Show what becomes of many files, and exit with 1 if some failed."""
     failed = total = 0
     job = bar.add_task(verb, total=None)
@@ -712,7 +929,10 @@ def _follow(bar: "Bar", outcomes: "Iterator[Outcome]", verb: str, done: str, not
         failed += outcome.failed
         total = outcome.total
     bar.stop()
-    _say((done if failed < total else nothing) + (f"; {failed} of {total} files failed" if failed else ""))
+    _say(
+        (done if failed < total else nothing)
+        + (f"; {failed} of {total} files failed" if failed else "")
+    )
     raise typer.Exit(1 if failed else 0)
 
 
@@ -727,7 +947,9 @@ def _of_blocks(bar: "Bar") -> "Callable[[StageProgress], None]":
         if progress.stage != stage and not bar.console.is_terminal:
             bar.console.print(f"{progress.stage}: {progress.total} blocks")
         stage = progress.stage
-        bar.update(job, description=f"blocks: {stage}", completed=progress.done, total=progress.total)
+        bar.update(
+            job, description=f"blocks: {stage}", completed=progress.done, total=progress.total
+        )
 
     return report
 
@@ -735,7 +957,13 @@ def _of_blocks(bar: "Bar") -> "Callable[[StageProgress], None]":
 @contextmanager
 def _progress(quiet: bool = False) -> "Iterator[Bar]":
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"),
@@ -795,7 +1023,9 @@ def _settings(kind: "type[AnySettings]", path: Path | None, given: dict[str, Any
         if path.is_dir():
             raise IsADirectoryError(f"settings {path} is a folder: give a TOML file")
         if not path.exists():
-            raise FileNotFoundError(f"settings file {path} does not exist: check its name and folder")
+            raise FileNotFoundError(
+                f"settings file {path} does not exist: check its name and folder"
+            )
         try:
             fields = tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -811,7 +1041,9 @@ def _settings(kind: "type[AnySettings]", path: Path | None, given: dict[str, Any
         where = f" in {path}" if first["loc"][0] in fields else ""
         if first["type"] == "unexpected_keyword_argument":
             page = _DOCS[kind.__name__]
-            raise ValueError(f"there is no setting {name}{where}: see {page} for their names") from error
+            raise ValueError(
+                f"there is no setting {name}{where}: see {page} for their names"
+            ) from error
         raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
 
 
@@ -823,7 +1055,9 @@ def _check_writable(*files: Path | None) -> None:
         if file.is_dir():
             raise IsADirectoryError(f"cannot write {file}: it is a folder; give a file name")
         if not file.absolute().parent.is_dir():
-            raise FileNotFoundError(f"cannot write {file}: its folder does not exist; create it first")
+            raise FileNotFoundError(
+                f"cannot write {file}: its folder does not exist; create it first"
+            )
 
 
 def _one_of(option: str, value: str, *allowed: str) -> Any:
@@ -867,12 +1101,16 @@ def _table(scores: "DatasetMatching") -> None:
     columns = ("IoU ≥", "TP", "FP", "FN", "P", "R", "F1", "AP", "SQ", "RQ", "PQ")
 
     def line(score: "Scores") -> list[str]:
-        names = "precision recall f1 accuracy segmentation_quality recognition_quality panoptic_quality"
+        names = (
+            "precision recall f1 accuracy segmentation_quality recognition_quality panoptic_quality"
+        )
         return [f"{getattr(score, name):.3f}" for name in names.split()]
 
     table = Table(*columns, title="pooled: objects of all images counted together")
     for pooled in scores.pooled:
-        table.add_row(f"{pooled.thresh:.2f}", str(pooled.tp), str(pooled.fp), str(pooled.fn), *line(pooled))
+        table.add_row(
+            f"{pooled.thresh:.2f}", str(pooled.tp), str(pooled.fp), str(pooled.fn), *line(pooled)
+        )
     means = Table(*columns[:1], *columns[4:], title="mean over images")
     for mean in scores.mean:
         means.add_row(f"{mean.thresh:.2f}", *line(mean))
@@ -885,7 +1123,9 @@ def _loss_table(lines: "list[dict[str, str]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*lines[0], title="means over the test images, arg max, IoU ≥ 0.5 if nothing else is said")
+    table = Table(
+        *lines[0], title="means over the test images, arg max, IoU ≥ 0.5 if nothing else is said"
+    )
     for line in lines:
         table.add_row(*line.values())
     Console().print(table)
@@ -902,7 +1142,9 @@ def _contour_table(scores: "DatasetContours") -> None:
     ):
         table = Table("radius", "P", "R", "F1", title=title)
         for row in rows:
-            table.add_row(f"{row.radius:g}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}")
+            table.add_row(
+                f"{row.radius:g}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}"
+            )
         console.print(table)
 
 
@@ -914,25 +1156,41 @@ def _fusion_table(scores: "FusionScores") -> None:
 
     count = len(scores.pairs)
     of = f" of {count + len(scores.left_out)}" if scores.left_out else ""
-    title = f"{count}{of} pairs: mean ± standard deviation" if count > 1 else f"1{of} pair{'s' * bool(of)}"
+    title = (
+        f"{count}{of} pairs: mean ± standard deviation"
+        if count > 1
+        else f"1{of} pair{'s' * bool(of)}"
+    )
     table = Table("", title=title, box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     for metric in scores.metrics:
         table.add_column(metric.upper(), no_wrap=True)
     for number, method in enumerate(scores.methods):
         cells = []
         for metric, mean, std, best in zip(
-            scores.metrics, scores.mean[number], scores.std[number], scores.best[number], strict=True
+            scores.metrics,
+            scores.mean[number],
+            scores.std[number],
+            scores.best[number],
+            strict=True,
         ):
             digits = 2 if metric == "psnr" else 4
             shown, deviation = (f"{x:.{digits}f}" if math.isfinite(x) else "—" for x in (mean, std))
             spread = f"\n±{deviation}" if count > 1 else ""
-            cells.append(Text(shown + spread, style="bold" if best and scores.n_methods > 1 else ""))
+            cells.append(
+                Text(shown + spread, style="bold" if best and scores.n_methods > 1 else "")
+            )
         if number == scores.n_methods:
             table.add_section()
         table.add_row(Text(method), *cells)
     Console().print(table)
-    won = f" (here highest in {', '.join(map(str.upper, scores.won_by_a_source))})" if scores.won_by_a_source else ""
-    _say(f"caution: a source returned as it is scores high{won}: judge by several metrics and by eye")
+    won = (
+        f" (here highest in {', '.join(map(str.upper, scores.won_by_a_source))})"
+        if scores.won_by_a_source
+        else ""
+    )
+    _say(
+        f"caution: a source returned as it is scores high{won}: judge by several metrics and by eye"
+    )
 
 
 def _one_line(error: BaseException) -> str:

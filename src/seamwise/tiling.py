@@ -34,7 +34,9 @@ class Tile:
         return weight
 
 
-def tiles(shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64, multiple: int = 1) -> list[Tile]:
+def tiles(
+    shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64, multiple: int = 1
+) -> list[Tile]:
     """Cover a grid with overlapping tiles, in scan order.
 
     Parameters
@@ -67,7 +69,10 @@ def tiles(shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64,
     if len(sizes) != len(shape):
         raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
     axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
-    return [Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts)) for parts in product(*axes)]
+    return [
+        Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts))
+        for parts in product(*axes)
+    ]
 
 
 def blend(
@@ -102,7 +107,9 @@ def blend(
     slab : (channels, *box shape) float32 array
     """
     starts = sorted({tile.box[axis].start for tile in parts})
-    waiting: NDArray[np.float32] | None = None  # what later tiles still add to; the slab axis comes first
+    waiting: NDArray[np.float32] | None = (
+        None  # what later tiles still add to; the slab axis comes first
+    )
     for start, end in zip(starts, [*starts[1:], shape[axis]], strict=True):
         row = [tile for tile in parts if tile.box[axis].start == start]
         total = _sum_of_row(row, shape, compute, channels, axis)
@@ -137,7 +144,9 @@ class Blocks:
 
     def __post_init__(self) -> None:
         if len(self.size) != len(self.shape) or min(self.size, default=0) < 1:
-            raise ValueError(f"size must be one positive number per axis of {self.shape}, not {self.size}")
+            raise ValueError(
+                f"size must be one positive number per axis of {self.shape}, not {self.size}"
+            )
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -151,7 +160,8 @@ class Blocks:
         """Where a block lies."""
         where = np.unravel_index(number, self.counts)
         return tuple(
-            slice(int(i) * b, min((int(i) + 1) * b, n)) for i, b, n in zip(where, self.size, self.shape, strict=True)
+            slice(int(i) * b, min((int(i) + 1) * b, n))
+            for i, b, n in zip(where, self.size, self.shape, strict=True)
         )
 
     def meeting(self, box: Sequence[slice]) -> list[int]:
@@ -168,7 +178,10 @@ def grown(box: Sequence[slice], margin: int, shape: Sequence[int]) -> tuple[slic
     >>> grown((slice(0, 4), slice(6, 8)), 3, (9, 9))
     (slice(0, 7, None), slice(3, 9, None))
     """
-    return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, n)) for s, n in zip(box, shape, strict=True))
+    return tuple(
+        slice(max(s.start - margin, 0), min(s.stop + margin, n))
+        for s, n in zip(box, shape, strict=True)
+    )
 
 
 def common(box: Sequence[slice], other: Sequence[slice]) -> tuple[slice, ...]:
@@ -192,7 +205,9 @@ def within(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ...]:
     >>> within((slice(4, 6),), (slice(3, 9),))
     (slice(1, 3, None),)
     """
-    return tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
+    return tuple(
+        slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True)
+    )
 
 
 def _sum_of_row(
@@ -213,7 +228,9 @@ def _sum_of_row(
     return np.moveaxis(total, axis + 1, 0)
 
 
-def _cut(length: int, size: int, overlap: int, multiple: int) -> list[tuple[slice, NDArray[np.float32]]]:
+def _cut(
+    length: int, size: int, overlap: int, multiple: int
+) -> list[tuple[slice, NDArray[np.float32]]]:
     """Boxes along one axis with their weights."""
     if length <= size:
         return [(slice(0, length), np.ones(length, np.float32))]
@@ -227,12 +244,17 @@ def _cut(length: int, size: int, overlap: int, multiple: int) -> list[tuple[slic
     # as few tiles as the size allows, but no larger than these need be: what two tiles share is computed twice
     step = -(-(length - overlap) // (count * multiple)) * multiple
     count = -(-(length - overlap) // step)
-    boxes = [slice(start, min(start + step + overlap, length)) for start in range(0, count * step, step)]
+    boxes = [
+        slice(start, min(start + step + overlap, length)) for start in range(0, count * step, step)
+    ]
     ramps = [_ramp(box, length, overlap) for box in boxes]
     total = np.zeros(length)
     for box, ramp in zip(boxes, ramps, strict=True):
         total[box] += ramp
-    return [(box, (ramp / total[box]).astype(np.float32)) for box, ramp in zip(boxes, ramps, strict=True)]
+    return [
+        (box, (ramp / total[box]).astype(np.float32))
+        for box, ramp in zip(boxes, ramps, strict=True)
+    ]
 
 
 def _ramp(box: slice, length: int, overlap: int) -> NDArray[np.float64]:

@@ -57,7 +57,9 @@ def same(one, other):
 
 def test_curve_worked_out_by_hand():
     # ‖w + a d‖² with w = (3, 4), d = w, and the bias left alone: 25 (1 + a)² + 1/4
-    found = landscape(layer([[3.0, 4.0]]), squares, directions=[{"weight": torch.tensor([[3.0, 4.0]])}], steps=5)
+    found = landscape(
+        layer([[3.0, 4.0]]), squares, directions=[{"weight": torch.tensor([[3.0, 4.0]])}], steps=5
+    )
     (along,) = found.coordinates
     assert along.tolist() == [-1, -0.5, 0, 0.5, 1]
     assert found.values["loss"].tolist() == [0.25, 6.5, 25.25, 56.5, 100.25]
@@ -71,7 +73,9 @@ def test_surface_worked_out_by_hand():
     ]
     found = landscape(layer([[3.0, 4.0]]), squares, directions=directions, extent=2, steps=3)
     assert [along.tolist() for along in found.coordinates] == [[-2, 0, 2]] * 2
-    expected = [[25 * ((1 + a) ** 2 + b**2) + (0.5 + b) ** 2 for b in (-2, 0, 2)] for a in (-2, 0, 2)]
+    expected = [
+        [25 * ((1 + a) ** 2 + b**2) + (0.5 + b) ** 2 for b in (-2, 0, 2)] for a in (-2, 0, 2)
+    ]
     assert found.values["loss"].tolist() == expected
 
 
@@ -94,7 +98,9 @@ def test_the_network_itself_is_exactly_in_the_middle(extent, steps):
         return 0
 
     before = state(network)
-    found = landscape(network, once, directions=[random_direction(network, rng=0)], extent=extent, steps=steps)
+    found = landscape(
+        network, once, directions=[random_direction(network, rng=0)], extent=extent, steps=steps
+    )
     (along,) = found.coordinates
     assert along[steps // 2] == 0
     assert along.tolist() == (-along[::-1]).tolist()
@@ -106,7 +112,9 @@ def test_the_network_itself_is_exactly_in_the_middle(extent, steps):
 
 def test_an_even_number_of_steps_goes_around_the_middle():
     network = small_network()
-    found = landscape(network, loss_of, directions=[random_direction(network, rng=0)], extent=3, steps=4)
+    found = landscape(
+        network, loss_of, directions=[random_direction(network, rng=0)], extent=3, steps=4
+    )
     assert found.coordinates[0].tolist() == [-3, -1, 1, 3]
 
 
@@ -123,7 +131,9 @@ def test_several_losses_share_a_pass_and_the_plane():
     directions = [random_direction(network, rng=number) for number in range(2)]
     together = landscape(network, both, directions=directions, steps=3)
     assert len(passes) == 9
-    alone = landscape(network, lambda net: youden(net(image), target), directions=directions, steps=3)
+    alone = landscape(
+        network, lambda net: youden(net(image), target), directions=directions, steps=3
+    )
     assert list(together.values) == ["ce", "j"]
     assert np.array_equal(together.values["j"], alone.values["loss"])
     assert together.values["ce"][1, 1] == loss_of(network.eval()).item()
@@ -151,7 +161,9 @@ def test_direction_is_as_long_as_each_filter_and_0_where_there_is_none():
         if parameter.ndim == 1:
             assert not direction[name].any()
         else:
-            lengths, expected = (values.detach().flatten(1).norm(dim=1) for values in (direction[name], parameter))
+            lengths, expected = (
+                values.detach().flatten(1).norm(dim=1) for values in (direction[name], parameter)
+            )
             assert lengths.tolist() == pytest.approx(expected.tolist())
     assert {name for name, values in direction.items() if values.any()} == {"0.weight", "3.weight"}
 
@@ -163,7 +175,10 @@ def test_direction_of_a_filter_that_is_0_is_0():
 
 def test_directions_are_random_and_all_but_orthogonal():
     network = UNet(1, 3, width=4, depth=2)
-    one, other = (torch.cat([v.flatten() for v in random_direction(network, rng=seed).values()]) for seed in (0, 1))
+    one, other = (
+        torch.cat([v.flatten() for v in random_direction(network, rng=seed).values()])
+        for seed in (0, 1)
+    )
     assert abs(float(one @ other / one.norm() / other.norm())) < 0.05
     # within a filter the numbers spread alike in all places
     wide = random_direction(nn.Linear(20_000, 1), rng=0)["weight"][0]
@@ -233,7 +248,9 @@ def test_scale_of_a_filter_does_not_matter_before_a_batch_norm():
         network[0].weight[2] *= 10
         network[0].bias[2] *= 10
     assert surface(network, batch_statistics=True) == pytest.approx(before, rel=1e-9)
-    assert surface(network) != pytest.approx(in_eval, rel=1e-3)  # running statistics have not followed
+    assert surface(network) != pytest.approx(
+        in_eval, rel=1e-3
+    )  # running statistics have not followed
     network[1].running_mean[2] *= 10
     network[1].running_var[2] *= 100
     assert surface(network) == pytest.approx(in_eval, rel=1e-9)
@@ -245,14 +262,22 @@ def test_modes_of_batch_norm_and_dropout():
     for batch_statistics in (False, True):
         landscape(
             network,
-            lambda net: seen.append([net.training, net[0].training, net[0][1].training, net[1].training]) or 0,
+            lambda net: (
+                seen.append([net.training, net[0].training, net[0][1].training, net[1].training])
+                or 0
+            ),
             directions=[random_direction(network, rng=0)],
             steps=2,
             batch_statistics=batch_statistics,
         )
     assert seen == [[False] * 4] * 2 + [[False, False, True, False]] * 2
-    assert np.array_equal(surface(small_network(norm=False)), surface(small_network(norm=False), batch_statistics=True))
-    assert not np.allclose(surface(small_network()), surface(small_network(), batch_statistics=True))
+    assert np.array_equal(
+        surface(small_network(norm=False)),
+        surface(small_network(norm=False), batch_statistics=True),
+    )
+    assert not np.allclose(
+        surface(small_network()), surface(small_network(), batch_statistics=True)
+    )
 
 
 @pytest.mark.parametrize("fails_at", [None, 1, 5])
@@ -295,7 +320,9 @@ def test_shared_parameters_move_once():
     network = nn.Sequential(first, second)
     with torch.no_grad():
         first.weight.copy_(torch.eye(2))
-    found = landscape(network, lambda net: net[1].weight[0, 0], directions=[{"0.weight": torch.eye(2)}], steps=3)
+    found = landscape(
+        network, lambda net: net[1].weight[0, 0], directions=[{"0.weight": torch.eye(2)}], steps=3
+    )
     assert found.values["loss"].tolist() == [0, 1, 2]
 
 
@@ -319,11 +346,20 @@ def test_a_unet_around_its_weights():
 def test_refuses_what_is_no_direction_of_the_network():
     network = layer([[3.0, 4.0]])
     good = random_direction(network, rng=0)
-    with pytest.raises(ValueError, match="directions: expected one or more, got none; draw them with random_direction"):
+    with pytest.raises(
+        ValueError,
+        match="directions: expected one or more, got none; draw them with random_direction",
+    ):
         landscape(network, squares, directions=[])
-    with pytest.raises(ValueError, match="directions: expected names of the network's parameters, got 'w' in number 1"):
+    with pytest.raises(
+        ValueError,
+        match="directions: expected names of the network's parameters, got 'w' in number 1",
+    ):
         landscape(network, squares, directions=[good, {"w": torch.zeros(1, 2)}])
-    with pytest.raises(ValueError, match=r"directions: expected shape \(1, 2\) for 'weight', got \(2, 1\) in number 0"):
+    with pytest.raises(
+        ValueError,
+        match=r"directions: expected shape \(1, 2\) for 'weight', got \(2, 1\) in number 0",
+    ):
         landscape(network, squares, directions=[{"weight": torch.zeros(2, 1)}])
     with pytest.raises(ValueError, match="network: expected parameters of two axes or more"):
         random_direction(nn.BatchNorm2d(3), rng=0)
@@ -351,6 +387,8 @@ def test_refuses_losses_that_come_and_go():
         calls.append(1)
         return {"a": 1, "b": 2} if len(calls) == 1 else {"a": 1}
 
-    with pytest.raises(ValueError, match=r"loss_of: expected the names \['a', 'b'\] at every point, got \['a'\]"):
+    with pytest.raises(
+        ValueError, match=r"loss_of: expected the names \['a', 'b'\] at every point, got \['a'\]"
+    ):
         landscape(network, changing, directions=[random_direction(network, rng=0)])
     assert same(state(network), before)

@@ -29,7 +29,17 @@ AUC = np.array(
         [0.957, 0.978, 0.946, 0.970],
     ]
 )
-NAMES = ["focus-seg", "focus-reg", "laplacian pyramid", "GFF", "DCT", "DCT+CV", "CNN", "matting", "guided filter"]
+NAMES = [
+    "focus-seg",
+    "focus-reg",
+    "laplacian pyramid",
+    "GFF",
+    "DCT",
+    "DCT+CV",
+    "CNN",
+    "matting",
+    "guided filter",
+]
 
 
 def random_scores(shape=(12, 5), seed=0, *, ties=True):
@@ -50,7 +60,11 @@ def test_the_statistic_is_largest_where_all_cases_agree_and_zero_where_they_canc
     agreed = friedman([[3, 2, 1], [30, 20, 10]])
     assert (agreed.mean_ranks.tolist(), agreed.statistic) == ([1, 2, 3], 4)
     cancelled = friedman([[3, 2, 1], [1, 2, 3]])
-    assert (cancelled.mean_ranks.tolist(), cancelled.statistic, cancelled.p_value) == ([2, 2, 2], 0, 1)
+    assert (cancelled.mean_ranks.tolist(), cancelled.statistic, cancelled.p_value) == (
+        [2, 2, 2],
+        0,
+        1,
+    )
 
 
 def test_where_all_is_tied_nothing_differs():
@@ -94,13 +108,21 @@ def test_critical_values_of_the_published_table(alpha, published):
     for methods, value in enumerate(published, start=2):
         result = nemenyi(random_scores((7, methods)), alpha=alpha)
         # the last digit of the table is not always rounded: 2.3437, 2.4595
-        assert result.critical_difference / sqrt(methods * (methods + 1) / 42) == pytest.approx(value, abs=8e-4)
+        assert result.critical_difference / sqrt(methods * (methods + 1) / 42) == pytest.approx(
+            value, abs=8e-4
+        )
 
 
 def test_p_values_as_scikit_posthocs_computed_them():
     # posthoc_nemenyi_friedman of scikit-posthocs 0.17.1 with scipy 1.17.1: the example of its documentation, and AUC
-    documented = nemenyi([[31, 27, 24], [31, 28, 31], [45, 29, 46], [21, 18, 48], [42, 36, 46], [32, 17, 40]])
-    expected = [[1, 0.14553487, 0.83222922], [0.14553487, 1, 0.03760991], [0.83222922, 0.03760991, 1]]
+    documented = nemenyi(
+        [[31, 27, 24], [31, 28, 31], [45, 29, 46], [21, 18, 48], [42, 36, 46], [32, 17, 40]]
+    )
+    expected = [
+        [1, 0.14553487, 0.83222922],
+        [0.14553487, 1, 0.03760991],
+        [0.83222922, 0.03760991, 1],
+    ]
     assert documented.p_values == pytest.approx(np.array(expected), abs=1e-7)
     expected = [
         [1, 0.08867271, 0.95617718, 0.0741848],
@@ -113,9 +135,13 @@ def test_p_values_as_scikit_posthocs_computed_them():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_scikit_posthocs(seed):
-    posthocs = pytest.importorskip("scikit_posthocs")  # brings pandas, seaborn, statsmodels: not among the extras
+    posthocs = pytest.importorskip(
+        "scikit_posthocs"
+    )  # brings pandas, seaborn, statsmodels: not among the extras
     scores = random_scores((11, 6), seed)
-    assert nemenyi(scores).p_values == pytest.approx(posthocs.posthoc_nemenyi_friedman(scores).to_numpy(), abs=1e-12)
+    assert nemenyi(scores).p_values == pytest.approx(
+        posthocs.posthoc_nemenyi_friedman(scores).to_numpy(), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("ties", [True, False])
@@ -123,7 +149,9 @@ def test_equals_scikit_posthocs(seed):
 def test_equals_scipy(ties, seed):
     scores = random_scores((9, 4), seed, ties=ties)
     test, oracle = friedman(scores), friedmanchisquare(*scores.T)
-    assert (test.statistic, test.p_value) == pytest.approx((oracle.statistic, oracle.pvalue), rel=1e-10)
+    assert (test.statistic, test.p_value) == pytest.approx(
+        (oracle.statistic, oracle.pvalue), rel=1e-10
+    )
 
 
 def maximal_groups(mean_ranks, critical_difference):
@@ -185,7 +213,9 @@ def test_permuting_methods_permutes_and_permuting_cases_changes_nothing(seed):
         assert after.statistic == pytest.approx(before.statistic, rel=1e-12)
         before, after = nemenyi(scores), nemenyi(changed)
         assert np.array_equal(after.p_values, before.p_values[np.ix_(order, order)])
-        assert {frozenset(order[list(group)].tolist()) for group in after.groups} == set(map(frozenset, before.groups))
+        assert {frozenset(order[list(group)].tolist()) for group in after.groups} == set(
+            map(frozenset, before.groups)
+        )
 
 
 def test_only_the_order_within_a_case_matters():
@@ -238,7 +268,9 @@ def test_refuses_what_is_not_a_table_of_scores(test):
 
 
 def test_refuses_too_few_methods():
-    with pytest.raises(ValueError, match=r"scores: expected 3 methods .*, got 2; for two methods use scipy.stats"):
+    with pytest.raises(
+        ValueError, match=r"scores: expected 3 methods .*, got 2; for two methods use scipy.stats"
+    ):
         friedman(np.ones((5, 2)))
     with pytest.raises(ValueError, match=r"scores: expected 2 methods .*, got 1"):
         nemenyi(np.ones((5, 1)))
@@ -277,7 +309,9 @@ class Drawn:
 
 
 def distinct(methods=9, cases=40):
-    return nemenyi(np.random.default_rng(4).normal(size=(cases, methods)) + np.linspace(2.6, 0, methods))
+    return nemenyi(
+        np.random.default_rng(4).normal(size=(cases, methods)) + np.linspace(2.6, 0, methods)
+    )
 
 
 RESULTS = {
@@ -290,7 +324,9 @@ RESULTS = {
 LONG = [f"{name}, trained with a long list of options" for name in NAMES]
 
 
-@pytest.mark.parametrize("names", [NAMES, LONG, list("abcdefghi"), [""] * 9], ids=["usual", "long", "short", "none"])
+@pytest.mark.parametrize(
+    "names", [NAMES, LONG, list("abcdefghi"), [""] * 9], ids=["usual", "long", "short", "none"]
+)
 @pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 def test_diagram_is_readable(names, result):
     drawn = Drawn(names, result)
@@ -316,7 +352,12 @@ def test_a_line_leads_from_each_mean_rank_to_its_name(result):
         assert number == f"{rank:.2f}"
         shown[name] = rank
     assert shown == dict(zip(NAMES, result.mean_ranks, strict=True))
-    left = {name for leader in drawn.leaders if leader[2, 0] < 1 for name in drawn.texts_at(leader[2])[:1]}
+    left = {
+        name
+        for leader in drawn.leaders
+        if leader[2, 0] < 1
+        for name in drawn.texts_at(leader[2])[:1]
+    }
     assert len(left) == 5
     assert max(shown[name] for name in left) <= min(shown[name] for name in shown.keys() - left)
 
@@ -333,7 +374,9 @@ def test_lines_do_not_cross():
 @pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 def test_a_bar_joins_each_group(result):
     drawn = Drawn(NAMES, result)
-    assert [bar[:, 0].tolist() for bar in drawn.bars] == [result.mean_ranks[list(g)].tolist() for g in result.groups]
+    assert [bar[:, 0].tolist() for bar in drawn.bars] == [
+        result.mean_ranks[list(g)].tolist() for g in result.groups
+    ]
     lowest_name = max(leader[1, 1] for leader in drawn.leaders)
     for bar in drawn.bars:
         assert len(set(bar[:, 1])) == 1
@@ -354,7 +397,9 @@ def test_the_axis_is_that_of_the_ranks_and_the_ruler_is_as_long_as_the_differenc
     result = distinct(methods)
     drawn = Drawn([f"method {number}" for number in range(methods)], result)
     assert drawn.axes.get_xlim() == (1, methods)
-    assert [label.get_text() for label in drawn.labels] == [str(rank) for rank in range(1, methods + 1)]
+    assert [label.get_text() for label in drawn.labels] == [
+        str(rank) for rank in range(1, methods + 1)
+    ]
     (start, height), (stop, _) = drawn.ruler
     assert (start, stop) == (1, 1 + result.critical_difference)
     ruler = drawn.axes.transData.transform((start, height))[1]
@@ -366,7 +411,8 @@ def test_the_axis_is_that_of_the_ranks_and_the_ruler_is_as_long_as_the_differenc
 
 def test_refuses_names_of_other_methods():
     with pytest.raises(
-        ValueError, match="names: expected 4, one for each method of the result, got 3; give them in the order"
+        ValueError,
+        match="names: expected 4, one for each method of the result, got 3; give them in the order",
     ):
         critical_difference_diagram(["a", "b", "c"], nemenyi(AUC))
 

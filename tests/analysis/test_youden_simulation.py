@@ -77,7 +77,9 @@ def test_mcc_is_the_correlation_of_truth_and_prediction():
 def test_shares_are_as_good_as_counts():
     counts = random_counts()
     for one, other in zip(
-        astuple(binary_scores(*counts)), astuple(binary_scores(*(counts / counts.sum(axis=0)))), strict=True
+        astuple(binary_scores(*counts)),
+        astuple(binary_scores(*(counts / counts.sum(axis=0)))),
+        strict=True,
     ):
         assert one == pytest.approx(other)
 
@@ -121,7 +123,9 @@ def test_blind_classifiers_written_out():
     assert c3.accuracy == pytest.approx([0.5] * 4)
     assert c3.f1 == pytest.approx(PREVALENCE / (PREVALENCE + 0.5))
     assert c3.jaccard == pytest.approx(PREVALENCE / (PREVALENCE + 1))
-    assert c3.tversky == pytest.approx(PREVALENCE / (PREVALENCE + 0.3 * (1 - PREVALENCE) + 0.7 * PREVALENCE))
+    assert c3.tversky == pytest.approx(
+        PREVALENCE / (PREVALENCE + 0.3 * (1 - PREVALENCE) + 0.7 * PREVALENCE)
+    )
 
 
 def test_mcc_is_youden_times_a_ratio_of_spreads():
@@ -138,16 +142,24 @@ def test_rates_and_prevalences_span_a_table():
     scores = expected_scores(PREVALENCE[:, None], BinaryClassifier([0.5, 0.9, 1], 0.8))
     assert scores.mcc.shape == (4, 3)
     assert scores.mcc[2, 1] == pytest.approx(expected_scores(0.1, BinaryClassifier(0.9, 0.8)).mcc)
-    drawn = sampled_scores(PREVALENCE[:, None], BinaryClassifier([0.5, 0.9, 1], 0.8), rng=0, draws=7)
+    drawn = sampled_scores(
+        PREVALENCE[:, None], BinaryClassifier([0.5, 0.9, 1], 0.8), rng=0, draws=7
+    )
     assert drawn.mcc.shape == (4, 3, 7)
     assert sampled_scores(0.5, GOOD, rng=0, draws=7).mcc.shape == (7,)
 
 
 @pytest.mark.parametrize("draw_truth", [True, False])
-@pytest.mark.parametrize("classifier", [GOOD, SKEWED, stratified_classifier(PREVALENCE), uniform_classifier()])
+@pytest.mark.parametrize(
+    "classifier", [GOOD, SKEWED, stratified_classifier(PREVALENCE), uniform_classifier()]
+)
 def test_a_large_sample_is_as_expected(classifier, draw_truth):
-    drawn = sampled_scores(PREVALENCE, classifier, rng=0, pixels=10**6, draws=20, draw_truth=draw_truth)
-    for one, other in zip(astuple(drawn), astuple(expected_scores(PREVALENCE, classifier)), strict=True):
+    drawn = sampled_scores(
+        PREVALENCE, classifier, rng=0, pixels=10**6, draws=20, draw_truth=draw_truth
+    )
+    for one, other in zip(
+        astuple(drawn), astuple(expected_scores(PREVALENCE, classifier)), strict=True
+    ):
         assert one.mean(axis=-1) == pytest.approx(other, abs=0.003)
 
 
@@ -164,7 +176,9 @@ def test_the_truth_is_drawn_or_not():
     assert fixed.accuracy.tolist() == [[0.5] * 50, [0.03] * 50]
     drawn = sampled_scores([0.5, 0.03], everything, rng=0, pixels=100, draws=4000)
     assert drawn.accuracy.mean(axis=-1) == pytest.approx([0.5, 0.03], abs=0.003)
-    assert drawn.accuracy.std(axis=-1) == pytest.approx([sqrt(0.5 * 0.5 / 100), sqrt(0.03 * 0.97 / 100)], rel=0.05)
+    assert drawn.accuracy.std(axis=-1) == pytest.approx(
+        [sqrt(0.5 * 0.5 / 100), sqrt(0.03 * 0.97 / 100)], rel=0.05
+    )
 
 
 def test_the_pixels_are_drawn_one_by_one():
@@ -180,7 +194,9 @@ def test_an_image_without_a_positive_pixel_has_no_youden():
 
 
 def test_the_seed_decides():
-    one, again, other = (sampled_scores(PREVALENCE, GOOD, rng=seed, draws=9).mcc for seed in (1, 1, 2))
+    one, again, other = (
+        sampled_scores(PREVALENCE, GOOD, rng=seed, draws=9).mcc for seed in (1, 1, 2)
+    )
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
     generator = np.random.default_rng(1)
@@ -197,15 +213,21 @@ def test_correlation_written_out():
     assert youden_mcc_correlation(scores_of([1, 2, 3], [2, 4, 6])) == pytest.approx(1)
     assert youden_mcc_correlation(scores_of([1, 2, 3], [5, 4, 3])) == pytest.approx(-1)
     # deviations −1 0 1 and −4/3 −1/3 5/3: 3 / √(2 · 42/9)
-    assert youden_mcc_correlation(scores_of([1, 2, 3], [0, 1, 3])) == pytest.approx(3 / sqrt(2 * 42 / 9))
+    assert youden_mcc_correlation(scores_of([1, 2, 3], [0, 1, 3])) == pytest.approx(
+        3 / sqrt(2 * 42 / 9)
+    )
     rows = youden_mcc_correlation(scores_of([[1, 2, 3]] * 2, [[2, 4, 6], [5, 4, 3]]))
     assert rows == pytest.approx([1, -1])
     assert youden_mcc_correlation(scores_of(np.ones((3, 2, 4)), np.ones((3, 2, 4)))).shape == (3, 2)
 
 
 def test_correlation_leaves_out_what_has_no_score():
-    assert youden_mcc_correlation(scores_of([1, nan, 2, 3], [0, nan, 1, 3])) == pytest.approx(3 / sqrt(2 * 42 / 9))
-    assert youden_mcc_correlation(scores_of([1, 9, 2, 3], [0, nan, 1, 3])) == pytest.approx(3 / sqrt(2 * 42 / 9))
+    assert youden_mcc_correlation(scores_of([1, nan, 2, 3], [0, nan, 1, 3])) == pytest.approx(
+        3 / sqrt(2 * 42 / 9)
+    )
+    assert youden_mcc_correlation(scores_of([1, 9, 2, 3], [0, nan, 1, 3])) == pytest.approx(
+        3 / sqrt(2 * 42 / 9)
+    )
     rows = [
         ([nan, nan], [nan, nan]),
         ([1, nan, nan], [1, nan, nan]),
@@ -222,7 +244,9 @@ def test_correlation_of_a_coin_falls_only_where_few_pixels_are_positive_and_thei
     prevalence = [0.5, 0.25, 0.01]
     drawn = sampled_scores(prevalence, uniform_classifier(), rng=0, pixels=350, draws=20_000)
     assert youden_mcc_correlation(drawn) == pytest.approx([1, 0.9995, 0.958], abs=0.004)
-    fixed = sampled_scores(prevalence, uniform_classifier(), rng=0, pixels=350, draws=2000, draw_truth=False)
+    fixed = sampled_scores(
+        prevalence, uniform_classifier(), rng=0, pixels=350, draws=2000, draw_truth=False
+    )
     assert youden_mcc_correlation(fixed) == pytest.approx([1, 1, 1], abs=1e-4)
     large = sampled_scores(prevalence, uniform_classifier(), rng=0, pixels=10_000, draws=2000)
     assert youden_mcc_correlation(large) == pytest.approx([1, 1, 1], abs=0.003)
@@ -235,7 +259,9 @@ def test_correlation_of_a_classifier_that_knows_something_falls_far():
 
 
 def test_the_printed_correlation_is_near_that_of_a_stratified_guess():
-    drawn = sampled_scores([0.25, 0.01], stratified_classifier([0.25, 0.01]), rng=0, pixels=300, draws=20_000)
+    drawn = sampled_scores(
+        [0.25, 0.01], stratified_classifier([0.25, 0.01]), rng=0, pixels=300, draws=20_000
+    )
     assert youden_mcc_correlation(drawn) == pytest.approx([0.9988, 0.925], abs=0.005)
 
 
@@ -244,7 +270,9 @@ def test_the_printed_correlation_counts_images_without_a_positive_pixel():
     empty = np.isnan(drawn.youden)
     false_positive_rate = 1 - drawn.accuracy
     with_empty = replace(
-        drawn, youden=np.where(empty, -false_positive_rate, drawn.youden), mcc=np.where(empty, 0, drawn.mcc)
+        drawn,
+        youden=np.where(empty, -false_positive_rate, drawn.youden),
+        mcc=np.where(empty, 0, drawn.mcc),
     )
     assert youden_mcc_correlation(with_empty) == pytest.approx(0.92, abs=0.005)
 
@@ -264,7 +292,9 @@ def test_touching_pair_has_all_classes_and_two_mirrors():
 
 def test_mask_written_out():
     # background 0 0 0, cell 1, touching 2: of margin 2 at t = 0, 1 at 1, fitted at 2
-    drawn = shrinking_mask(np.array([0, 0, 0, 1, 2]), iterations=5, fitted=2, margin=2, start=0.4, top=0.7)
+    drawn = shrinking_mask(
+        np.array([0, 0, 0, 1, 2]), iterations=5, fitted=2, margin=2, start=0.4, top=0.7
+    )
     z = drawn.probabilities
     assert z.shape == (5, 3, 5)
     likely, other = 0.2 + 0.4, 0.2  # at first all alike: (1 − 0.4)/3, and 0.4 more
@@ -294,7 +324,10 @@ def test_mask_shrinks_until_it_fits_and_only_then_the_seams_appear():
     assert np.array_equal(decided[59], target)
     assert set(np.unique(decided[:45])) == {BACKGROUND, CELL}
     # majority classes are certain first: background, cell, touching, gap
-    certain = [(z[:, number].max(axis=(1, 2)) > 0.99).argmax() for number in (BACKGROUND, CELL, TOUCHING, GAP)]
+    certain = [
+        (z[:, number].max(axis=(1, 2)) > 0.99).argmax()
+        for number in (BACKGROUND, CELL, TOUCHING, GAP)
+    ]
     assert certain == [20, 40, 50, 59]
 
 
@@ -313,9 +346,13 @@ def test_mask_in_one_and_three_dimensions_and_with_ignored_pixels():
 
 def test_course_written_out():
     # two pixels of two classes, nothing known, then three quarters
-    course = loss_course([[[0.5, 0.5], [0.5, 0.5]], [[0.75, 0.25], [0.25, 0.75]]], np.array([0, 1]), lam=2)
+    course = loss_course(
+        [[[0.5, 0.5], [0.5, 0.5]], [[0.75, 0.25], [0.25, 0.75]]], np.array([0, 1]), lam=2
+    )
     assert course.cross_entropy == pytest.approx([log(2), log(4 / 3)])
-    assert course.cross_entropy_gradient == pytest.approx([0.5, 0.25])  # of z − y over two pixels, four times
+    assert course.cross_entropy_gradient == pytest.approx(
+        [0.5, 0.25]
+    )  # of z − y over two pixels, four times
     # both pairs have log((1 + M_ii − M_ik)/2) = log z; d log z / d logit = 1 − z, halved by each of the two pixels
     assert course.youden == pytest.approx([4 * log(2), 4 * log(4 / 3)])
     assert course.youden_gradient == pytest.approx([2 * 2 * 0.5, 2 * 2 * 0.25])
@@ -330,11 +367,16 @@ def test_course_equals_plain_formulas():
     for t in range(4):
         own = z[t][:, valid] - np.eye(3)[target[valid]].T
         assert course.cross_entropy_gradient[t] == pytest.approx(np.linalg.norm(own) / valid.sum())
-        assert course.cross_entropy[t] == pytest.approx(-np.log(z[t, target[valid], np.flatnonzero(valid)]).mean())
+        assert course.cross_entropy[t] == pytest.approx(
+            -np.log(z[t, target[valid], np.flatnonzero(valid)]).mean()
+        )
         logits, truth = torch.from_numpy(np.log(z[t]))[None], torch.from_numpy(target)[None]
         assert course.youden[t] == pytest.approx(youden_slow(logits, truth, lam=[[0.3] * 3] * 3))
         steps = 1e-6 * torch.eye(90, dtype=torch.float64).reshape(90, 1, 3, 30)
-        slopes = [(youden(logits + s, truth, lam=0.3) - youden(logits - s, truth, lam=0.3)) / 2e-6 for s in steps]
+        slopes = [
+            (youden(logits + s, truth, lam=0.3) - youden(logits - s, truth, lam=0.3)) / 2e-6
+            for s in steps
+        ]
         assert course.youden_gradient[t] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
@@ -349,7 +391,11 @@ def test_youden_pulls_where_cross_entropy_has_let_go():
     assert course.youden_gradient[:50].argmin() == 40
     assert course.youden_gradient[46] > 100 * course.youden_gradient[40]
     assert course.youden_gradient[46] > 100 * course.cross_entropy_gradient[46]
-    assert course.cross_entropy_gradient[46] < course.cross_entropy_gradient[40] < course.cross_entropy_gradient[0] / 4
+    assert (
+        course.cross_entropy_gradient[46]
+        < course.cross_entropy_gradient[40]
+        < course.cross_entropy_gradient[0] / 4
+    )
     # at the very end both are done
     assert course.cross_entropy[-1] < 0.001
     assert course.youden[-1] < 0.005
@@ -360,7 +406,9 @@ def test_cross_entropy_leads_before_the_fit_only_if_the_network_starts_certain()
     behind = {}
     for start in (0.5, 0.99):
         course = loss_course(shrinking_mask(target, start=start).probabilities, target)
-        behind[start] = np.flatnonzero(course.youden_gradient < course.cross_entropy_gradient).tolist()
+        behind[start] = np.flatnonzero(
+            course.youden_gradient < course.cross_entropy_gradient
+        ).tolist()
     assert behind == {0.5: [40], 0.99: list(range(41))}
 
 
@@ -372,7 +420,8 @@ def test_refuses_counts_that_are_none():
     with pytest.raises(TypeError, match="true_positive: expected real numbers, got complex128"):
         binary_scores(1j, 1, 1, 1)
     with pytest.raises(
-        ValueError, match=r"true_positive, .*: expected shapes that fit each other, got \(2,\) and \(3,\)"
+        ValueError,
+        match=r"true_positive, .*: expected shapes that fit each other, got \(2,\) and \(3,\)",
     ):
         binary_scores([1, 2], [1, 2, 3], 1, 1)
     for wrong in ({"alpha": -1}, {"beta": 0}, {"beta": nan}):
@@ -389,11 +438,18 @@ def test_refuses_shares_beyond_their_range(scores):
         stratified_classifier(1)
     with pytest.raises(TypeError, match="prevalence: expected real numbers, got <U1"):
         scores("a", GOOD)
-    with pytest.raises(ValueError, match=r"true_positive_rate: expected shares in \[0, 1\], got 90"):
+    with pytest.raises(
+        ValueError, match=r"true_positive_rate: expected shares in \[0, 1\], got 90"
+    ):
         scores(0.5, BinaryClassifier(90, 0.9))
-    with pytest.raises(ValueError, match=r"true_negative_rate: expected shares in \[0, 1\], got -0.1"):
+    with pytest.raises(
+        ValueError, match=r"true_negative_rate: expected shares in \[0, 1\], got -0.1"
+    ):
         scores(0.5, BinaryClassifier(1, [0.9, -0.1]))
-    with pytest.raises(ValueError, match=r"prevalence, .*: expected shapes that fit each other, got \(4,\) and \(2,\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"prevalence, .*: expected shapes that fit each other, got \(4,\) and \(2,\)",
+    ):
         scores(PREVALENCE, BinaryClassifier([0.1, 0.2], 0.9))
 
 
@@ -412,7 +468,9 @@ def test_refuses_masks_that_cannot_shrink():
         touching_pair(radius=3)
     with pytest.raises(TypeError, match="target: expected class numbers as integers, got float64"):
         shrinking_mask(np.zeros((3, 3)))
-    with pytest.raises(ValueError, match=r"target: expected pixels of background \(0\) and cell \(1\), .* \[0, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"target: expected pixels of background \(0\) and cell \(1\), .* \[0, 2\]"
+    ):
         shrinking_mask(np.array([0, 2]))
     with pytest.raises(ValueError, match="iterations: expected more than fitted = 40, got 40"):
         shrinking_mask(target, iterations=40)
@@ -426,10 +484,14 @@ def test_refuses_masks_that_cannot_shrink():
 
 
 def test_refuses_what_are_no_probabilities():
-    with pytest.raises(ValueError, match=r"probabilities: expected \(iterations, classes, \*S\), got \(2, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"probabilities: expected \(iterations, classes, \*S\), got \(2, 2\)"
+    ):
         loss_course([[0.5, 0.5]] * 2, np.array([0, 1]))
     for wrong in ([[[1.0], [0.0]]], [[[0.5], [0.6]]], [[[nan], [0.5]]]):
-        with pytest.raises(ValueError, match="probabilities: expected numbers > 0 whose sum over the classes"):
+        with pytest.raises(
+            ValueError, match="probabilities: expected numbers > 0 whose sum over the classes"
+        ):
             loss_course(wrong, np.array([0]))
     with pytest.raises(ValueError, match="target must be"):
         loss_course([[[0.5, 0.5]] * 2], np.array([0]))

@@ -60,7 +60,9 @@ def test_a_hole_is_filled_but_not_at_the_border_nor_between_cells():
     bay = np.ones((4, 4), int)
     bay[0, 1] = 0
     assert argmax(one_hot(bay))[0, 1] == 0
-    between = np.array([[1, 1, 1], [2, 0, 2], [1, 1, 1]])  # two cells, joined by touching pixels, one hole
+    between = np.array(
+        [[1, 1, 1], [2, 0, 2], [1, 1, 1]]
+    )  # two cells, joined by touching pixels, one hole
     assert argmax(one_hot(between))[1].tolist() == [0, 0, 0]
 
 

@@ -22,7 +22,9 @@ from seamwise.labels import semantic_target
 from seamwise.tiling import Blocks, grown
 from support.probabilities import random_probabilities, same_up_to_numbers
 
-GONUCLEAR = Path(__file__).parents[3] / "shared" / "data" / "gonuclear3d" / "train" / "masks" / "1136.tif"
+GONUCLEAR = (
+    Path(__file__).parents[3] / "shared" / "data" / "gonuclear3d" / "train" / "masks" / "1136.tif"
+)
 
 
 def reader(array):
@@ -42,9 +44,12 @@ def found(classes, blocks, *, min_core=0):
 def finished(labels, blocks, cells, *, min_size=0):
     """Last round: from labelled blocks to the labels of the image."""
     surveys = {
-        block: survey(labels[blocks.box(block)], blocks.box(block), blocks.shape) for block in range(len(blocks))
+        block: survey(labels[blocks.box(block)], blocks.box(block), blocks.shape)
+        for block in range(len(blocks))
     }
-    result = join_surveys(blocks, surveys.__getitem__, cells=len(cells.region_of) - 1, min_size=min_size)
+    result = join_surveys(
+        blocks, surveys.__getitem__, cells=len(cells.region_of) - 1, min_size=min_size
+    )
     final = np.zeros(blocks.shape, result.number.dtype)
     for block in reversed(range(len(blocks))):
         final[blocks.box(block)] = finish(block, labels[blocks.box(block)], result)
@@ -59,7 +64,9 @@ def decoded(classes, size, *, min_core=0, min_size=0):
     numbers, cells = found(classes, blocks, min_core=min_core)
     labels = np.zeros(blocks.shape, np.uint32)
     for block in reversed(range(len(blocks))):
-        labels[blocks.box(block)] = assign(block, blocks, classes[blocks.box(block)], numbers, cells)
+        labels[blocks.box(block)] = assign(
+            block, blocks, classes[blocks.box(block)], numbers, cells
+        )
     return finished(labels, blocks, cells, min_size=min_size)
 
 
@@ -87,7 +94,14 @@ def is_the_whole(classes, size, **options):
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 99])
 def test_a_row_with_a_seam_wherever_it_is_cut(size):
     assert decoded([0, 1, 2, 2, 1, 1], (size,)).tolist() == [0, 1, 1, 2, 2, 2]
-    assert decoded([1, 2, 2, 2, 1, 0], (size,)).tolist() == [1, 1, 0, 2, 2, 0]  # equally near to both
+    assert decoded([1, 2, 2, 2, 1, 0], (size,)).tolist() == [
+        1,
+        1,
+        0,
+        2,
+        2,
+        0,
+    ]  # equally near to both
 
 
 @pytest.mark.parametrize("size", [(3, 3), (1, 1), (2, 6), (6, 2), (9, 9)])
@@ -98,7 +112,12 @@ def test_a_hole_that_spans_four_blocks(size):
     filled = ring.copy()
     filled[2:4, 2:4] = 1
     assert decoded(ring, size).tolist() == filled.tolist()
-    for corner in ((1, 1), (1, 4), (4, 1), (4, 4)):  # open over a corner, in one block: still one piece of background
+    for corner in (
+        (1, 1),
+        (1, 4),
+        (4, 1),
+        (4, 4),
+    ):  # open over a corner, in one block: still one piece of background
         open_ = ring.copy()
         open_[corner] = 0
         assert decoded(open_, size).tolist() == open_.tolist()
@@ -113,7 +132,9 @@ def test_a_hole_that_reaches_the_border_of_the_image_in_another_block(size):
 
 @pytest.mark.parametrize("size", [(2, 2), (3, 3), (1, 5)])
 def test_background_between_two_cells_stays_also_where_each_block_sees_one(size):
-    between = np.array([[1, 1, 1, 1, 1], [2, 0, 0, 0, 2], [2, 0, 0, 0, 2], [2, 0, 0, 0, 2], [1, 1, 1, 1, 1]])
+    between = np.array(
+        [[1, 1, 1, 1, 1], [2, 0, 0, 0, 2], [2, 0, 0, 0, 2], [2, 0, 0, 0, 2], [1, 1, 1, 1, 1]]
+    )
     expected = [[1] * 5, [1, 0, 0, 0, 1], [0] * 5, [2, 0, 0, 0, 2], [2] * 5]
     assert decoded(between, size).tolist() == expected
 
@@ -125,7 +146,9 @@ def test_a_cell_in_the_hole_of_another_in_another_block():
     labels = decoded(classes, (2, 2))
     assert labels.max() == 2
     assert labels[2, 2] == 0
-    assert decoded(classes, (2, 2), min_size=2)[2:5, 2:5].tolist() == [[0] * 3] * 3  # dropped after filling: no hole
+    assert (
+        decoded(classes, (2, 2), min_size=2)[2:5, 2:5].tolist() == [[0] * 3] * 3
+    )  # dropped after filling: no hole
 
 
 @pytest.mark.parametrize("size", [1, 5, 7])
@@ -235,14 +258,18 @@ def test_far_pixels_find_their_cells_in_a_wide_image():
     # regions of some hundred pixels with one or two cells each, wider than the first part that is searched
     rng = np.random.default_rng(1)
     covered = ndimage.gaussian_filter(rng.normal(size=(160, 170)), 9) > 0
-    classes = np.where(covered, np.where(rng.random(covered.shape) < 0.001, 1, 2), 0).astype(np.uint8)
+    classes = np.where(covered, np.where(rng.random(covered.shape) < 0.001, 1, 2), 0).astype(
+        np.uint8
+    )
     distance = ndimage.distance_transform_edt(classes != 1)
     assert distance[covered].max() > 50
     for size in ((16, 16), (40, 170)):
         assert is_the_whole(classes, size)
 
 
-@pytest.mark.skipif(not GONUCLEAR.is_file(), reason="needs ../shared/data, the development data beside the checkout")
+@pytest.mark.skipif(
+    not GONUCLEAR.is_file(), reason="needs ../shared/data, the development data beside the checkout"
+)
 def test_real_nuclei_with_wrong_pixels_are_decoded_as_at_once():
     labels = read_labels(GONUCLEAR)[20:70, :, :]
     classes = semantic_target(labels, classes=3, touching_radius=1).astype(np.uint8)
@@ -261,7 +288,9 @@ def test_real_nuclei_with_wrong_pixels_are_decoded_as_at_once():
 def random_landscape(shape, seed, background=0.5, cell=0.7):
     """Seeds and heights, no two equal."""
     return landscape(
-        random_probabilities(shape, np.random.default_rng(seed), smooth=1.5), background=background, cell=cell
+        random_probabilities(shape, np.random.default_rng(seed), smooth=1.5),
+        background=background,
+        cell=cell,
     )
 
 
@@ -326,7 +355,9 @@ def test_undecided_pixels_that_fit_into_block_and_halo_get_the_cell_of_the_whole
 def test_no_cell_is_cut_at_a_seam(halo, background_as):
     seeds, elevation = random_landscape((33, 41), 4, cell=0.6)
     markers, count = ndimage.label(seeds == 1)
-    labels, cells = flooded_blocks(seeds, elevation, Blocks((33, 41), (8, 8)), halo=halo, background_as=background_as)
+    labels, cells = flooded_blocks(
+        seeds, elevation, Blocks((33, 41), (8, 8)), halo=halo, background_as=background_as
+    )
     assert len(cells.region_of) == count + 1
     assert same_up_to_numbers(markers, np.where(markers > 0, labels, 0))
     assert not labels[seeds == 0].any()
@@ -436,7 +467,12 @@ def test_nothing_given_is_changed():
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        (lambda b, n, c: join_cores(b, lambda _: find_cores(np.zeros(4, np.uint8))[1], min_core=-1), "min_core"),
+        (
+            lambda b, n, c: join_cores(
+                b, lambda _: find_cores(np.zeros(4, np.uint8))[1], min_core=-1
+            ),
+            "min_core",
+        ),
         (lambda b, n, c: join_surveys(b, lambda _: None, cells=0, min_size=-1), "min_size"),
         (lambda b, n, c: flood_block(0, b, n, n, n, c, halo=-1), "halo must be 0 or more, not -1"),
     ],

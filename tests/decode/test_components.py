@@ -10,7 +10,9 @@ def joined(mask, size, *, diagonal=False):
     """The components of an image, from those of its blocks."""
     mask = np.asarray(mask, bool)
     blocks = Blocks(mask.shape, size)
-    parts = [label_part(mask[blocks.box(number)], diagonal=diagonal) for number in range(len(blocks))]
+    parts = [
+        label_part(mask[blocks.box(number)], diagonal=diagonal) for number in range(len(blocks))
+    ]
     result = join(blocks, lambda number: parts[number][1], diagonal=diagonal)
     labels = np.zeros(mask.shape, result.number.dtype)
     for number, (numbers, _) in enumerate(parts):
@@ -30,7 +32,9 @@ def in_order_of_blocks(labels, size):
 
 
 def whole(mask, *, diagonal=False):
-    return ndimage.label(mask, ndimage.generate_binary_structure(mask.ndim, mask.ndim if diagonal else 1))[0]
+    return ndimage.label(
+        mask, ndimage.generate_binary_structure(mask.ndim, mask.ndim if diagonal else 1)
+    )[0]
 
 
 def test_a_row_in_blocks_of_three():
@@ -131,7 +135,9 @@ def test_cuts_are_the_planes_on_both_sides():
     blocks = Blocks(image.shape, (2, 3))
     planes = list(cuts(blocks, lambda number, index: sides(image[blocks.box(number)])[index]))
     rows, columns = [(1, 2), (3, 4)], [(2, 3), (5, 6)]
-    expected = [(image[a], image[b]) for a, b in rows] + [(image[:, a], image[:, b]) for a, b in columns]
+    expected = [(image[a], image[b]) for a, b in rows] + [
+        (image[:, a], image[:, b]) for a, b in columns
+    ]
     assert len(planes) == len(expected)
     for (near, far), (left, right) in zip(planes, expected, strict=True):
         assert np.array_equal(near, left)

@@ -45,7 +45,15 @@ def test_a_row_written_out():
     labels, at = padded([1, 0, 0, 0, 2, *[0] * (REACH + 4)])
     pixels = at[[1, 2, 3, 5, 4 + REACH, 5 + REACH, 8 + REACH]]
     owner, found = nearest_cell(labels, pixels, np.ones(7, int), np.array([0, 1, 1]))
-    assert owner.tolist() == [1, 0, 2, 2, 2, 0, 0]  # a tie at the second; the last two are more than REACH away
+    assert owner.tolist() == [
+        1,
+        0,
+        2,
+        2,
+        2,
+        0,
+        0,
+    ]  # a tie at the second; the last two are more than REACH away
     assert found.tolist() == [True, True, True, True, True, False, False]
 
 
@@ -82,7 +90,10 @@ def test_both_together_equal_a_look_at_every_pixel(shape, seed):
     labels, regions, region_of = random_cells(shape, np.random.default_rng(seed))
     wanted = np.argwhere((labels == 0) & (regions > 0))
     home = regions[tuple(wanted.T)]
-    expected = [nearest_slow(labels, pixel, region, region_of) for pixel, region in zip(wanted, home, strict=True)]
+    expected = [
+        nearest_slow(labels, pixel, region, region_of)
+        for pixel, region in zip(wanted, home, strict=True)
+    ]
     owners, distances = (np.array(values) for values in zip(*expected, strict=True))
 
     wide, at = padded(labels)
@@ -146,7 +157,9 @@ def test_the_rim_leaves_out_the_inside_and_the_side_of_the_array():
 @pytest.mark.parametrize("far", [0, 10**5])
 def test_nearest_of_at_any_distance_and_any_place(far):
     places = np.array([[far, far, 1], [far, far + 90, 1], [far + 1, far + 45, 2]])
-    wanted = np.array([[far, far + 44, 1], [far, far + 45, 1], [far, far + 46, 1], [far + 1, far, 2]])
+    wanted = np.array(
+        [[far, far + 44, 1], [far, far + 45, 1], [far, far + 46, 1], [far + 1, far, 2]]
+    )
     owner, distance = nearest_of(places, np.array([3, 8, 5], np.uint32), wanted)
     assert owner.tolist() == [3, 0, 8, 5]
     assert distance.tolist() == [44, 45, 44, 45]

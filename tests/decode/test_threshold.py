@@ -29,8 +29,22 @@ def test_an_even_strip_is_split_and_the_middle_of_an_odd_one_is_background():
 def test_min_size_and_min_core_are_those_of_instances():
     probabilities = three_classes([0.9, 0.9, 0.5, 0.9, 0.0, 0.9], [0.0, 0.0, 0.5, 0.0, 0.0, 0.0])
     assert threshold(probabilities, touching=0.2, cell=0.5).tolist() == [1, 1, 0, 2, 0, 3]
-    assert threshold(probabilities, touching=0.2, cell=0.5, min_size=2).tolist() == [1, 1, 0, 0, 0, 0]
-    assert threshold(probabilities, touching=0.2, cell=0.5, min_core=2).tolist() == [1, 1, 1, 1, 0, 0]
+    assert threshold(probabilities, touching=0.2, cell=0.5, min_size=2).tolist() == [
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+    assert threshold(probabilities, touching=0.2, cell=0.5, min_core=2).tolist() == [
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_two_classes_have_no_touching_pixels():
@@ -41,16 +55,30 @@ def test_two_classes_have_no_touching_pixels():
 
 
 def test_a_gap_pixel_is_background_or_what_it_would_be_if_it_were_no_gap():
-    probabilities = np.array([[0.1, 0.1, 0.0, 0.0], [0.3, 0.5, 0.2, 0.0], [0.1, 0.1, 0.3, 0.0], [0.5, 0.3, 0.5, 1.0]])
+    probabilities = np.array(
+        [[0.1, 0.1, 0.0, 0.0], [0.3, 0.5, 0.2, 0.0], [0.1, 0.1, 0.3, 0.0], [0.5, 0.3, 0.5, 1.0]]
+    )
     assert threshold_classes(probabilities, touching=0.3, cell=0.4).tolist() == [0, 1, 2, 0]
-    assert threshold_classes(probabilities, touching=0.3, cell=0.4, gap="second").tolist() == [1, 1, 2, 0]
-    assert threshold_classes(probabilities, touching=0.2, cell=0.4, gap="second").tolist() == [2, 1, 2, 0]
+    assert threshold_classes(probabilities, touching=0.3, cell=0.4, gap="second").tolist() == [
+        1,
+        1,
+        2,
+        0,
+    ]
+    assert threshold_classes(probabilities, touching=0.2, cell=0.4, gap="second").tolist() == [
+        2,
+        1,
+        2,
+        0,
+    ]
     assert np.array_equal(threshold(probabilities[:3], gap="second"), threshold(probabilities[:3]))
 
 
 def test_at_one_half_the_second_class_of_a_gap_is_that_of_the_arg_max():
     probabilities = random_probabilities((30, 40), np.random.default_rng(5), classes=4)
-    won = probabilities[:3].max(0) >= 0.5 * probabilities[:3].sum(0)  # elsewhere no class reaches a half
+    won = probabilities[:3].max(0) >= 0.5 * probabilities[:3].sum(
+        0
+    )  # elsewhere no class reaches a half
     classes = threshold_classes(probabilities, touching=0.5, cell=0.5, gap="second")
     assert np.array_equal(classes[won], semantic_classes(probabilities)[won])
     assert (probabilities.argmax(0) == 3)[won].any()
@@ -58,8 +86,12 @@ def test_at_one_half_the_second_class_of_a_gap_is_that_of_the_arg_max():
 
 def test_the_defaults_are_the_medians_of_table_5():
     probabilities = random_probabilities((20, 30), np.random.default_rng(0))
-    touching, cell = np.median([[0.10, 0.50], [0.10, 0.50], [0.10, 0.50], [0.20, 0.60], [0.10, 0.60]], axis=0)
-    assert np.array_equal(threshold(probabilities), threshold(probabilities, touching=touching, cell=cell))
+    touching, cell = np.median(
+        [[0.10, 0.50], [0.10, 0.50], [0.10, 0.50], [0.20, 0.60], [0.10, 0.60]], axis=0
+    )
+    assert np.array_equal(
+        threshold(probabilities), threshold(probabilities, touching=touching, cell=cell)
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +102,9 @@ def test_the_defaults_are_the_medians_of_table_5():
 def test_equals_the_double_loop_oracle(shape, classes, gap, seed):
     probabilities = random_probabilities(shape, np.random.default_rng(seed), classes)
     options = {"touching": 0.3, "cell": 0.25, "gap": gap, "min_size": 3}
-    assert np.array_equal(threshold(probabilities, **options), threshold_slow(probabilities, **options))
+    assert np.array_equal(
+        threshold(probabilities, **options), threshold_slow(probabilities, **options)
+    )
 
 
 def test_a_larger_cell_threshold_shrinks_the_cores_and_a_larger_touching_threshold_the_seams():
@@ -114,7 +148,10 @@ def test_half_precision_compares_in_half_precision():
     [
         (lambda z: threshold(z[:1]), "C = 2, 3 or 4"),
         (lambda z: threshold(z[0, 0, 0]), "C = 2, 3 or 4"),
-        (lambda z: threshold(z, touching=-0.1), "touching must be a probability from 0 to 1, not -0.1"),
+        (
+            lambda z: threshold(z, touching=-0.1),
+            "touching must be a probability from 0 to 1, not -0.1",
+        ),
         (lambda z: threshold(z, cell=50), "cell must be a probability from 0 to 1, not 50"),
         (lambda z: threshold(z, cell=float("nan")), "cell must be"),
         (lambda z: threshold(z, min_size=-1), "min_size"),

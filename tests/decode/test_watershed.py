@@ -9,7 +9,9 @@ from support.probabilities import random_probabilities, same_up_to_numbers, thre
 
 def test_a_ridge_parts_two_valleys():
     # the lower of the two floods that meet at the ridge takes its top
-    probabilities = three_classes([0.0, 0.9, 0.6, 0.4, 0.5, 0.9, 0.0], [0.0, 0.0, 0.1, 0.5, 0.3, 0.0, 0.0])
+    probabilities = three_classes(
+        [0.0, 0.9, 0.6, 0.4, 0.5, 0.9, 0.0], [0.0, 0.0, 0.1, 0.5, 0.3, 0.0, 0.0]
+    )
     labels = watershed(probabilities, background=0.9, cell=0.8)
     assert labels.tolist() == [0, 1, 1, 1, 2, 2, 0]
 
@@ -50,7 +52,9 @@ def test_undecided_pixels_that_no_cell_reaches_are_background():
     for background_as in ("marker", "mask"):
         labels = watershed(probabilities, background=0.8, cell=0.8, background_as=background_as)
         assert labels.tolist() == [0, 0, 0, 1, 1]
-        assert not watershed(probabilities, background=0.8, cell=0.95, background_as=background_as).any()
+        assert not watershed(
+            probabilities, background=0.8, cell=0.95, background_as=background_as
+        ).any()
 
 
 def test_without_sure_background_the_cells_take_everything():
@@ -75,7 +79,14 @@ def test_a_marker_below_min_core_goes_to_its_neighbour_or_nowhere():
     options = {"background": 0.8, "cell": 0.8}
     assert watershed(probabilities, **options).tolist() == [1, 1, 1, 2, 0, 3]
     assert watershed(probabilities, **options, min_core=2).tolist() == [1, 1, 1, 1, 0, 0]
-    assert watershed(probabilities, **options, min_core=2, background_as="mask").tolist() == [1, 1, 1, 1, 0, 0]
+    assert watershed(probabilities, **options, min_core=2, background_as="mask").tolist() == [
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_small_cells_are_dropped_and_holes_filled():
@@ -97,7 +108,9 @@ def test_equals_the_plain_flood(shape, classes, background_as, gap, thresholds):
     probabilities = random_probabilities(shape, np.random.default_rng(7), classes)
     options = {"background_as": background_as, "gap": gap, "min_size": 3}
     options |= {"background": thresholds[0], "cell": thresholds[1]}
-    assert np.array_equal(watershed(probabilities, **options), watershed_slow(probabilities, **options))
+    assert np.array_equal(
+        watershed(probabilities, **options), watershed_slow(probabilities, **options)
+    )
 
 
 def test_flips_give_the_same_cells():
@@ -135,19 +148,29 @@ def test_the_landscape_and_the_seeds_are_not_changed():
 
 def test_the_defaults_are_the_medians_of_table_5():
     probabilities = random_probabilities((20, 30), np.random.default_rng(0))
-    background, cell = np.median([[0.5, 0.5], [0.3, 0.9], [0.6, 0.7], [0.4, 0.9], [0.6, 0.8]], axis=0)
-    assert np.array_equal(watershed(probabilities), watershed(probabilities, background=background, cell=cell))
+    background, cell = np.median(
+        [[0.5, 0.5], [0.3, 0.9], [0.6, 0.7], [0.4, 0.9], [0.6, 0.8]], axis=0
+    )
+    assert np.array_equal(
+        watershed(probabilities), watershed(probabilities, background=background, cell=cell)
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "word"),
     [
         (lambda z: watershed(z[:1]), "C = 2, 3 or 4"),
-        (lambda z: watershed(z, background=1.2), "background must be a probability from 0 to 1, not 1.2"),
+        (
+            lambda z: watershed(z, background=1.2),
+            "background must be a probability from 0 to 1, not 1.2",
+        ),
         (lambda z: watershed(z, cell=-1), "cell must be a probability"),
         (lambda z: watershed(z, min_size=-1), "min_size"),
         (lambda z: watershed(z, min_core=-1), "min_core"),
-        (lambda z: watershed(z, background_as="both"), "background_as must be 'marker' or 'mask', not 'both'"),
+        (
+            lambda z: watershed(z, background_as="both"),
+            "background_as must be 'marker' or 'mask', not 'both'",
+        ),
         (lambda z: watershed(z, gap="cell"), "gap must be"),
     ],
 )

@@ -26,9 +26,20 @@ from support.volumes import blobs, intensity_model
 def dask(program, *arguments, ready):
     """A process of dask's, once its output says that it is ready; yields it and what it said."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
-    command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--host", "127.0.0.1", "--no-dashboard"]
+    command = [
+        sys.executable,
+        "-m",
+        f"distributed.cli.dask_{program}",
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+    ]
     process = subprocess.Popen(
-        [*command, *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+        [*command, *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=environment,
     )
     assert process.stderr is not None
     try:
@@ -46,7 +57,9 @@ def scheduler():
 
 def worker(address, *arguments):
     # no nanny, which would start a killed worker anew
-    return dask("worker", address, "--no-nanny", "--memory-limit", "3GB", *arguments, ready="Registered to")
+    return dask(
+        "worker", address, "--no-nanny", "--memory-limit", "3GB", *arguments, ready="Registered to"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +141,11 @@ def test_lost_workers_and_schedulers_are_one_line():
     ("options", "error", "words"),
     [
         ({"workers": 0}, ValueError, ["workers must be at least 1, not 0"]),
-        ({"workers": 2, "scheduler": "tcp://127.0.0.1:9"}, ValueError, ["tcp://127.0.0.1:9", "give one"]),
+        (
+            {"workers": 2, "scheduler": "tcp://127.0.0.1:9"},
+            ValueError,
+            ["tcp://127.0.0.1:9", "give one"],
+        ),
         ({"scheduler": "carrier://pigeon"}, ValueError, ["carrier://pigeon", "tcp://"]),
     ],
 )
@@ -176,7 +193,9 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_process_gives(tmp_path, m
                 workers[0].send_signal(signal.SIGKILL)
                 workers[0].wait()
 
-        result = segment_volume(image, tmp_path / "out.zarr", scheduler=address, report=report, **options)
+        result = segment_volume(
+            image, tmp_path / "out.zarr", scheduler=address, report=report, **options
+        )
 
     assert [done for stage, done in seen if stage == "classify"] == list(range(1, 21))
     ours = segment_volume(image, tmp_path / "ours.zarr", **options)
@@ -197,4 +216,6 @@ def test_processes_give_what_this_process_gives(tmp_path, processes, monkeypatch
     segment_volume(image, tmp_path / "ours.zarr", model=model, tile=40)
     monkeypatch.setattr("seamwise.segmentation.stream.task_runner", given)
     segment_volume(image, tmp_path / "theirs.zarr", model=model, tile=40, workers=2)
-    assert np.array_equal(read_labels(tmp_path / "theirs.zarr"), read_labels(tmp_path / "ours.zarr"))
+    assert np.array_equal(
+        read_labels(tmp_path / "theirs.zarr"), read_labels(tmp_path / "ours.zarr")
+    )

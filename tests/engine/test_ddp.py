@@ -27,7 +27,8 @@ SETTINGS = RunSettings(
     weight_decay=0.1, devices=2,
 )  # fmt: skip
 INFO = FusionInfo(
-    architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1, norm="none"), output="selection"
+    architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1, norm="none"),
+    output="selection",
 )
 
 
@@ -87,7 +88,15 @@ def train(output, settings, *, task=None, steps=99, resume=False):
     output.mkdir(exist_ok=True)
     ended = "well"
     try:
-        fit(task, settings, output=output, device="cpu", report=report, constrain=constrain, resume=resume)
+        fit(
+            task,
+            settings,
+            output=output,
+            device="cpu",
+            report=report,
+            constrain=constrain,
+            resume=resume,
+        )
     except (ValueError, OSError) as error:
         ended = f"{type(error).__name__}: {error}"
     return {"seen": task.seen, "reports": reports, "weights": weights, "ended": ended}
@@ -102,7 +111,10 @@ def quick_and_exact(patch):
 def program(folder):
     """Several runs, one after the other in the same two processes; the last one loses a process."""
     options = "--loss ce2 --steps 1 --batch-size 2 --crop 32 --width 1 --device cpu --devices 2"
-    app(["train", str(folder / "data"), "-o", str(folder / "command"), *options.split()], standalone_mode=False)
+    app(
+        ["train", str(folder / "data"), "-o", str(folder / "command"), *options.split()],
+        standalone_mode=False,
+    )
     done = {}
     with pytest.MonkeyPatch.context() as patch:
         quick_and_exact(patch)
@@ -193,7 +205,9 @@ def test_files_appear_once_and_everything_is_said_once(folder):
     names = sorted(path.name for path in (folder / "command").iterdir())
     assert names == ["checkpoint.pt", "curve.png", "log.csv", "model.safetensors"]
     said = (folder / "said.txt").read_text()
-    assert [said.count(text) for text in ("read images", "step 1: loss", "wrote")] == [1, 1, 1], said
+    assert [said.count(text) for text in ("read images", "step 1: loss", "wrote")] == [1, 1, 1], (
+        said
+    )
 
 
 def test_both_stop_together_and_go_on(folder, first, second):
@@ -201,7 +215,10 @@ def test_both_stop_together_and_go_on(folder, first, second):
         assert done["stopped"]["seen"] == done["whole"]["seen"][:1]
         assert done["resumed"]["seen"] == done["whole"]["seen"][1:]
         assert_same(done["resumed"]["weights"], done["whole"]["weights"])
-    whole, resumed = (load_model(folder / name / "model.safetensors", FusionInfo)[0] for name in ("whole", "stopped"))
+    whole, resumed = (
+        load_model(folder / name / "model.safetensors", FusionInfo)[0]
+        for name in ("whole", "stopped")
+    )
     assert_same(whole, resumed)
 
 
@@ -226,12 +243,16 @@ def test_both_leave_when_the_loss_of_either_is_no_number(first, second):
 
 def test_the_first_hears_at_once_that_the_second_is_gone(first, second):
     assert second["lost"]["ended"] == "OSError: sample 5 is gone"
-    assert first["lost"]["ended"].startswith("ConnectionError: another process of this training has ended")
+    assert first["lost"]["ended"].startswith(
+        "ConnectionError: another process of this training has ended"
+    )
 
 
 def test_a_batch_must_be_shared_evenly():
     assert replace(SETTINGS, batch_size=8, nodes=2).processes == 4
-    with pytest.raises(ValueError, match=r"batch_size must be a multiple of devices times nodes, 6, not 4"):
+    with pytest.raises(
+        ValueError, match=r"batch_size must be a multiple of devices times nodes, 6, not 4"
+    ):
         replace(SETTINGS, nodes=3)
 
 
@@ -253,7 +274,9 @@ def test_a_launcher_with_another_number_is_named(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     for count in (1, 2):
         with (
-            pytest.raises(ValueError, match=f"4 processes are started, devices times nodes is {count} times 1"),
+            pytest.raises(
+                ValueError, match=f"4 processes are started, devices times nodes is {count} times 1"
+            ),
             launched(torch.device("cpu"), devices=count),
         ):
             pass

@@ -11,9 +11,13 @@ from seamwise.engine.networks import load_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model
 
-SETTINGS = RunSettings(steps=4, batch_size=2, width=2, depth=1, validate_every=1, norm="none", average=0.0)
+SETTINGS = RunSettings(
+    steps=4, batch_size=2, width=2, depth=1, validate_every=1, norm="none", average=0.0
+)
 
-INFO = FusionInfo(architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection")
+INFO = FusionInfo(
+    architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection"
+)
 
 
 @dataclass
@@ -79,7 +83,9 @@ def test_the_first_weights_and_those_of_each_step_are_constrained(tmp_path):
 
 def test_learning_rates_written_out():
     settings = RunSettings(steps=12, warmup=2, schedule="cosine", learning_rate=0.8)
-    assert [learning_rate(step, settings) for step in (0, 1, 2, 7)] == pytest.approx([0.4, 0.8, 0.8, 0.4])
+    assert [learning_rate(step, settings) for step in (0, 1, 2, 7)] == pytest.approx(
+        [0.4, 0.8, 0.8, 0.4]
+    )
     assert learning_rate(12, settings) == pytest.approx(0)
     assert learning_rate(11, RunSettings(learning_rate=0.3, steps=12)) == 0.3
     assert RunSettings().learning_rate == 1e-4

@@ -35,7 +35,9 @@ def pictures(data):
 
 @pytest.fixture
 def quick():
-    return FusionSettings(steps=4, batch_size=2, crop=48, width=2, depth=1, validate_every=2, warmup=0)
+    return FusionSettings(
+        steps=4, batch_size=2, crop=48, width=2, depth=1, validate_every=2, warmup=0
+    )
 
 
 def by_hand(output, colours=3):

@@ -92,7 +92,11 @@ def test_finds_a_tilt_with_a_homography_only():
     expected = movement(inner_shape(picture), **TILTED)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
     errors = [
-        corner_error(estimate_alignment(frames, model=model, reference=0).matrices[1], expected, inner_shape(picture))
+        corner_error(
+            estimate_alignment(frames, model=model, reference=0).matrices[1],
+            expected,
+            inner_shape(picture),
+        )
         for model in ("homography", "affine")
     ]
     assert errors[0] < 0.1 < 1 < errors[1]
@@ -106,7 +110,10 @@ def test_finds_a_movement_between_planes_of_focus(name, sigma, tolerance):
     mask = draw_mask(random_shapes(picture.shape[:2], rng=rng), rng)
     pair = focus_pair(picture, mask, sigma=sigma, edges="matte", kernel="disc", rng=rng)
     expected = movement(inner_shape(picture), shift=(5.2, -3.7), scale=1.015, turn=0.01)
-    frames = [noisy(photograph(pair.a, np.eye(3)), 1, rng), noisy(photograph(pair.b, expected), 0.9, rng)]
+    frames = [
+        noisy(photograph(pair.a, np.eye(3)), 1, rng),
+        noisy(photograph(pair.b, expected), 0.9, rng),
+    ]
     found = estimate_alignment(frames, reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < tolerance
 
@@ -118,7 +125,9 @@ def test_a_movement_too_large_for_the_slope_of_the_picture_is_found_by_features(
     cut = whole[194:706, 194:706]
     around = np.array([[1, 0, 194 + MARGIN], [0, 1, 194 + MARGIN], [0, 0, 1]])
     size = inner_shape(picture)[::-1]
-    turned = cv2.warpPerspective(whole, around @ expected, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    turned = cv2.warpPerspective(
+        whole, around @ expected, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    )
     found = estimate_alignment([photograph(cut, np.eye(3)), turned.clip(0, 1)], reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.2
 
@@ -132,10 +141,16 @@ def burst():
     gains[2] = 1
     frames = []
     for i in range(5):
-        move = {"scale": 1 + 0.005 * (i - 2), "shift": rng.uniform(-4, 4, 2), "turn": rng.uniform(-0.005, 0.005)}
+        move = {
+            "scale": 1 + 0.005 * (i - 2),
+            "shift": rng.uniform(-4, 4, 2),
+            "turn": rng.uniform(-0.005, 0.005),
+        }
         matrices.append(movement(inner_shape(picture), **move) if i != 2 else np.eye(3))
         # the focus goes from left to right; the brightest pixels stay below 1 so that no gain clips them
-        sharp = np.clip(1 - np.abs(np.linspace(-1, 5, picture.shape[1]) - i) / 2, 0, 1)[:, np.newaxis]
+        sharp = np.clip(1 - np.abs(np.linspace(-1, 5, picture.shape[1]) - i) / 2, 0, 1)[
+            :, np.newaxis
+        ]
         focused = 0.85 * (sharp * picture + (1 - sharp) * blur(picture, 2.0))
         frames.append(noisy(photograph(focused.astype(np.float32), matrices[i]), gains[i], rng))
     return frames, np.stack(matrices), gains
@@ -152,13 +167,19 @@ def test_a_chain_of_five_frames():
     # laid over each other they differ no more than where they truly lie: by blur and noise
     truth = Alignment(matrices, 1 / gains, found.shape, 2, found.names)
     for i in (0, 4):
-        left, least = (np.abs(x.apply(frames[i], i, crop=False) - frames[2])[20:-20, 20:-20] for x in (found, truth))
+        left, least = (
+            np.abs(x.apply(frames[i], i, crop=False) - frames[2])[20:-20, 20:-20]
+            for x in (found, truth)
+        )
         assert left.mean() < 1.02 * least.mean()
 
 
 def test_the_order_of_the_burst_does_not_matter():
     frames, _, _ = burst()
-    forward, backward = estimate_alignment(frames[:3], reference=1), estimate_alignment(frames[2::-1], reference=1)
+    forward, backward = (
+        estimate_alignment(frames[:3], reference=1),
+        estimate_alignment(frames[2::-1], reference=1),
+    )
     assert np.array_equal(forward.matrices, backward.matrices[::-1])
     assert np.array_equal(forward.gains, backward.gains[::-1])
 
@@ -181,12 +202,16 @@ def test_grey_frames_and_frames_with_one_channel():
     assert corner_error(grey.matrices[1], expected, grey.shape) < 0.1
     assert grey.gains.shape == (2, 1)
     assert np.array_equal(grey.matrices, one.matrices)
-    assert np.array_equal(grey.apply(frames[1], 1)[..., np.newaxis], one.apply(frames[1][..., np.newaxis], 1))
+    assert np.array_equal(
+        grey.apply(frames[1], 1)[..., np.newaxis], one.apply(frames[1][..., np.newaxis], 1)
+    )
 
 
 @pytest.mark.parametrize(("size", "perspective"), [((199, 201), False), ((200, 200), True)])
 def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
-    picture = cv2.resize(scene("coffee"), (size[1] + 2 * MARGIN, size[0] + 2 * MARGIN), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(
+        scene("coffee"), (size[1] + 2 * MARGIN, size[0] + 2 * MARGIN), interpolation=cv2.INTER_AREA
+    )
     tilted = photograph(picture, movement(size, perspective=(1e-4, -5e-5), shift=(2.2, 1.3)))
     found = estimate_alignment([photograph(picture, np.eye(3)), tilted], reference=0).matrices[1]
     assert bool(found[2, :2].any()) is perspective
@@ -231,7 +256,9 @@ def test_a_frame_that_moved_less_than_a_quarter_of_a_pixel_is_not_resampled():
 
 
 # at the centre nothing moves, in the corners 0.37 pixels
-@pytest.mark.parametrize("move", [{"shift": (0.25, -0.2)}, {"scale": 1.0012}], ids=["shift", "breathing"])
+@pytest.mark.parametrize(
+    "move", [{"shift": (0.25, -0.2)}, {"scale": 1.0012}], ids=["shift", "breathing"]
+)
 def test_a_frame_with_a_corner_that_moved_more_is_resampled(move):
     picture = scene()
     expected = movement(inner_shape(picture), **move)
@@ -251,7 +278,9 @@ def test_a_quarter_of_a_pixel_is_the_first_motion_that_counts():
 def test_a_slow_drift_adds_up():
     picture = scene()
     moves = [movement(inner_shape(picture), shift=(0.2 * i, -0.1 * i)) for i in range(5)]
-    found = estimate_alignment([photograph(picture, move) for move in moves], model="affine", reference=0)
+    found = estimate_alignment(
+        [photograph(picture, move) for move in moves], model="affine", reference=0
+    )
     assert np.array_equal(found.matrices[:2], [np.eye(3)] * 2)
     errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in (2, 3, 4)]
     assert max(errors) < 0.1, errors
@@ -267,7 +296,9 @@ def test_large_frames_are_measured_on_a_copy():
 
 def test_a_resized_copy_keeps_its_outer_borders():
     to_half = align._resampling((6, 8), (3, 4))
-    assert np.array_equal(moved(to_half, [(-0.5, -0.5), (7.5, 5.5), (0.5, 0.5)]), [(-0.5, -0.5), (3.5, 2.5), (0, 0)])
+    assert np.array_equal(
+        moved(to_half, [(-0.5, -0.5), (7.5, 5.5), (0.5, 0.5)]), [(-0.5, -0.5), (3.5, 2.5), (0, 0)]
+    )
 
 
 def test_a_small_overlap_counts_for_nothing():
@@ -289,7 +320,9 @@ def test_exposure_is_optional_and_within_bounds():
     frame = scene()[:200, :200]
     dark = frame / 4
     assert np.array_equal(estimate_alignment([frame, dark], reference=0).gains, [[1] * 3, [2] * 3])
-    assert np.array_equal(estimate_alignment([dark, frame], reference=0).gains, [[1] * 3, [0.5] * 3])
+    assert np.array_equal(
+        estimate_alignment([dark, frame], reference=0).gains, [[1] * 3, [0.5] * 3]
+    )
     assert np.array_equal(estimate_alignment([frame, dark], exposure=False).gains, np.ones((2, 3)))
 
 
@@ -301,7 +334,10 @@ def test_clipped_pixels_say_nothing_about_exposure(channels):
     frame[:, 100:] = np.where(rng.random((240, 220)) < 0.4, 0.8, frame[:, 100:])
     frame = np.tile(frame.reshape(240, 320, *(1 for _ in channels)), channels)
     bright = np.clip(np.float32(1.5) * frame, 0, 1)
-    brighter, darker = (estimate_alignment(pair, reference=0).gains[1] for pair in ([bright, frame], [frame, bright]))
+    brighter, darker = (
+        estimate_alignment(pair, reference=0).gains[1]
+        for pair in ([bright, frame], [frame, bright])
+    )
     np.testing.assert_allclose(brighter, 1.5, rtol=1e-3)
     np.testing.assert_allclose(darker, 1 / 1.5, rtol=1e-3)
     assert brighter.shape == (3 if channels else 1,)
@@ -310,28 +346,39 @@ def test_clipped_pixels_say_nothing_about_exposure(channels):
 def test_nearly_black_pixels_say_nothing_about_exposure():
     frame = scene()[:240, :320].mean(2) * 0.6 + 0.1
     dim = 0.8 * frame
-    frame[:, 100:], dim[:, 100:] = 0.024, 0.012  # two black levels; that of one is not even below 0.02
-    brighter, darker = (estimate_alignment(pair, reference=0).gains[1] for pair in ([frame, dim], [dim, frame]))
+    frame[:, 100:], dim[:, 100:] = (
+        0.024,
+        0.012,
+    )  # two black levels; that of one is not even below 0.02
+    brighter, darker = (
+        estimate_alignment(pair, reference=0).gains[1] for pair in ([frame, dim], [dim, frame])
+    )
     np.testing.assert_allclose(brighter, 1 / 0.8, rtol=1e-3)
     np.testing.assert_allclose(darker, 0.8, rtol=1e-3)
 
 
 def test_a_frame_without_well_exposed_pixels_keeps_its_brightness():
     frame = scene()[:240, :320] * np.float32(0.015)
-    assert np.array_equal(estimate_alignment([frame, frame * np.float32(0.8)]).gains, np.ones((2, 3)))
+    assert np.array_equal(
+        estimate_alignment([frame, frame * np.float32(0.8)]).gains, np.ones((2, 3))
+    )
 
 
 def test_the_gain_is_that_of_most_pixels():
     frame = scene()[:240, :320].mean(2) * 0.5 + 0.1
     other = 0.8 * frame
     other[:, 220:] = 1.5 * frame[:, 220:]  # a lamp moved
-    np.testing.assert_allclose(estimate_alignment([frame, other], reference=0).gains[1], 1 / 0.8, rtol=1e-2)
+    np.testing.assert_allclose(
+        estimate_alignment([frame, other], reference=0).gains[1], 1 / 0.8, rtol=1e-2
+    )
 
 
 def test_what_the_frame_does_not_cover_says_nothing_about_exposure():
     thumbnail = np.full((6, 8, 1), 0.4, np.float32)
     left = np.array([[1, 0, -5], [0, 1, 0], [0, 0, 1.0]])
-    reference = np.where(np.arange(8)[:, np.newaxis] < 3, 0.5, 0.7).astype(np.float32) * np.ones((6, 1, 1), np.float32)
+    reference = np.where(np.arange(8)[:, np.newaxis] < 3, 0.5, 0.7).astype(np.float32) * np.ones(
+        (6, 1, 1), np.float32
+    )
     assert align._gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
 
 
@@ -381,7 +428,9 @@ def kinds_of_failure():
 def test_a_frame_that_cannot_be_registered_is_named(kind):
     good, bad, words = kinds_of_failure()[kind]
     mend = r"; leave it out, or do not align \(--no-align, align=False\)$"
-    with pytest.raises(AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*{mend}") as e:
+    with pytest.raises(
+        AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*{mend}"
+    ) as e:
         estimate_alignment([good, good, bad], reference=0, names=["a.jpg", "a2.jpg", "b.jpg"])
     assert e.value.frame == 2
     assert "\n" not in str(e.value)
@@ -394,7 +443,10 @@ def test_a_frame_that_cannot_be_registered_is_named(kind):
 def test_a_frame_that_would_be_folded_is_named(monkeypatch, tilt):
     fold = np.array([[1, 0, 0], [0, 1, 0], [-tilt, 0, 1]])
     monkeypatch.setattr(align, "_register", lambda *_: (fold, 1.0))
-    with pytest.raises(AlignmentError, match=r"^b cannot be registered to a: the picture would be folded or mirrored"):
+    with pytest.raises(
+        AlignmentError,
+        match=r"^b cannot be registered to a: the picture would be folded or mirrored",
+    ):
         estimate_alignment([scene()[:200, :200]] * 2, reference=0, names="ab")
 
 
@@ -415,7 +467,8 @@ def test_frames_that_are_no_pictures_are_refused(shape):
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"), [((40_000, 6), "6×40000, 1 channel"), ((6, 32_767, 3), "32767×6, 3 channels")]
+    ("shape", "words"),
+    [((40_000, 6), "6×40000, 1 channel"), ((6, 32_767, 3), "32767×6, 3 channels")],
 )
 def test_frames_longer_than_can_be_warped_are_refused(shape, words):
     assert refused(shape) == (
@@ -435,9 +488,13 @@ def test_frames_as_long_as_can_be_warped_are_warped(shape):
 
 def test_frames_of_two_sizes_are_refused():
     frame = scene()
-    with pytest.raises(ValueError, match="one size: b is 500×512, 3 channels, a 512×512, 3 channels; leave it out"):
+    with pytest.raises(
+        ValueError, match="one size: b is 500×512, 3 channels, a 512×512, 3 channels; leave it out"
+    ):
         estimate_alignment([frame, frame[:, :500]], names="ab")
-    with pytest.raises(ValueError, match="frame 1 is 512×512, 1 channel, frame 0 512×512, 3 channels"):
+    with pytest.raises(
+        ValueError, match="frame 1 is 512×512, 1 channel, frame 0 512×512, 3 channels"
+    ):
         estimate_alignment([frame, frame[..., 0]])
 
 
@@ -458,7 +515,10 @@ def test_options_out_of_range_are_named(options, words):
 def test_other_pictures_are_refused():
     with pytest.raises(ValueError, match="at least two pictures, not 1"):
         estimate_alignment([scene()])
-    with pytest.raises(TypeError, match=r"single or double floats in 0..1, not uint8: convert them, integers divided"):
+    with pytest.raises(
+        TypeError,
+        match=r"single or double floats in 0..1, not uint8: convert them, integers divided",
+    ):
         estimate_alignment([data.astronaut()] * 2)
     with pytest.raises(TypeError, match=r"single or double floats in 0..1, not float16"):
         estimate_alignment([scene().astype(np.float16)] * 2)
@@ -508,7 +568,11 @@ def test_the_common_box_is_the_largest_of_all_boxes(seed):
     rng = np.random.default_rng(seed)
     shape = (9, 12)
     moves = [
-        {"shift": rng.uniform(-2, 2, 2), "turn": rng.uniform(-0.3, 0.3), "scale": rng.uniform(0.8, 1.25)},
+        {
+            "shift": rng.uniform(-2, 2, 2),
+            "turn": rng.uniform(-0.3, 0.3),
+            "scale": rng.uniform(0.8, 1.25),
+        },
         {"shift": rng.uniform(-2, 2, 2), "perspective": rng.uniform(-0.01, 0.01, 2)},
     ]
     matrices = np.stack([np.eye(3)] + [movement(shape, **move) for move in moves])
@@ -565,7 +629,9 @@ def test_an_alignment_of_another_burst_is_refused():
     alignment.check_fits([frame] * 2, names=["0.png", "1.png"])
     with pytest.raises(ValueError, match="of 2 frames, the burst has 3: align it anew"):
         Aligned([frame] * 3, alignment)
-    with pytest.raises(ValueError, match=r"0.png is 6×8, 1 channel, the alignment is of frames of 8×6, 1 channel"):
+    with pytest.raises(
+        ValueError, match=r"0.png is 6×8, 1 channel, the alignment is of frames of 8×6, 1 channel"
+    ):
         Aligned([frame.T] * 2, alignment)
     with pytest.raises(ValueError, match=r"1.png is 8×6, 3 channels"):
         alignment.apply(np.zeros((6, 8, 3), np.float32), 1)
@@ -582,7 +648,9 @@ def test_save_and_load_keep_every_bit(tmp_path):
     rng = np.random.default_rng(0)
     matrices = np.stack([np.eye(3)] * 3)
     matrices[1:, :2] += rng.uniform(-0.01, 0.01, (2, 2, 3))
-    alignment = Alignment(matrices, rng.uniform(0.9, 1.1, (3, 3)), (60, 90), 0, ("ä.png", "b.png", "c.png"))
+    alignment = Alignment(
+        matrices, rng.uniform(0.9, 1.1, (3, 3)), (60, 90), 0, ("ä.png", "b.png", "c.png")
+    )
     alignment.save(tmp_path / "a.json")
     loaded = Alignment.load(tmp_path / "a.json")
     for name in ("matrices", "gains"):
@@ -594,7 +662,10 @@ def test_save_and_load_keep_every_bit(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "seamwise run"}, "is no alignment: kind must be 'seamwise alignment 1', not 'seamwise run'"),
+        (
+            {"kind": "seamwise run"},
+            "is no alignment: kind must be 'seamwise alignment 1', not 'seamwise run'",
+        ),
         ({"kind": None}, "is no alignment"),
         ({"gains": None}, "damaged alignment: 'gains' is missing"),
         ({"shape": [6]}, "damaged alignment"),
@@ -605,9 +676,23 @@ def test_save_and_load_keep_every_bit(tmp_path):
             r"\(1, 3, 3\) and \(1, C\) for 1 names, not \(2, 3, 3\) and \(2, 1\): estimate the alignment",
         ),
         ({"names": 3}, "damaged alignment"),
-        ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, -1, 0], [0, 0, 1]]]}, "positive determinant"),
-        ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, float("nan")], [0, 1, 0], [0, 0, 1]]]}, "finite"),
-        ({"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 99], [0, 1, 0], [0, 0, 1]]]}, "leave no pixel"),
+        (
+            {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, -1, 0], [0, 0, 1]]]},
+            "positive determinant",
+        ),
+        (
+            {
+                "matrices": [
+                    [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+                    [[1, 0, float("nan")], [0, 1, 0], [0, 0, 1]],
+                ]
+            },
+            "finite",
+        ),
+        (
+            {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 99], [0, 1, 0], [0, 0, 1]]]},
+            "leave no pixel",
+        ),
         (
             {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0], [0, -0.2, 1]]]},
             "w > 0 at the corners",

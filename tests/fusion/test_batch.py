@@ -28,7 +28,9 @@ def run(inputs, output, **options):
     options = {"method": "gff", "align": False} | options
     overwrite = options.pop("overwrite", False)
     announce = options.pop("announce", lambda text: None)
-    return list(fuse_files(inputs, output, Options(**options), overwrite=overwrite, announce=announce))
+    return list(
+        fuse_files(inputs, output, Options(**options), overwrite=overwrite, announce=announce)
+    )
 
 
 def test_one_burst_becomes_one_picture(tmp_path):
@@ -85,7 +87,9 @@ def test_a_picture_that_is_there_is_replaced_only_if_asked(tmp_path):
     folder, target = save_burst(tmp_path / "burst"), tmp_path / "sharp.png"
     for name in ("sharp.png", "sharp_depth.png"):
         (tmp_path / name).write_text("mine")
-        with pytest.raises(FileExistsError, match=rf"{name} is there already: --overwrite replaces it"):
+        with pytest.raises(
+            FileExistsError, match=rf"{name} is there already: --overwrite replaces it"
+        ):
             run([folder], target, depth_map=True)
         assert (tmp_path / name).read_text() == "mine"
         (tmp_path / name).unlink()
@@ -101,7 +105,11 @@ def test_of_many_bursts_those_that_are_there_are_passed_over(tmp_path):
     (tmp_path / "out" / "a.png").write_text("mine")
     outcomes = run([tmp_path / "in"], tmp_path / "out", depth_map=True)
     assert [outcome.failed for outcome in outcomes] == [False, False]
-    assert outcomes[0].messages[0].endswith("is there already, without a_depth.png: --overwrite makes it")
+    assert (
+        outcomes[0]
+        .messages[0]
+        .endswith("is there already, without a_depth.png: --overwrite makes it")
+    )
     assert (tmp_path / "out" / "a.png").read_text() == "mine"
     assert (tmp_path / "out" / "b_depth.png").exists()
 
@@ -119,7 +127,10 @@ def test_frames_are_never_replaced(tmp_path):
     frames = sorted(folder.iterdir())
     with pytest.raises(ValueError, match=r"f1\.png is a frame and would be replaced"):
         plan(frames, folder / "f1.png")
-    taken = [frame.rename(folder / name) for frame, name in zip(frames, ("a_focus_0.png", "b.png"), strict=True)]
+    taken = [
+        frame.rename(folder / name)
+        for frame, name in zip(frames, ("a_focus_0.png", "b.png"), strict=True)
+    ]
     with pytest.raises(ValueError, match=r"a_focus_0\.png is a frame and would be replaced"):
         plan(taken, folder / "a.png", Options(focus_maps=True))
 
@@ -130,7 +141,9 @@ def test_results_never_lie_where_the_next_run_takes_them_for_frames(tmp_path):
         ([folder], folder / "sharp.png"), ([folder], folder), ([tmp_path / "in"], tmp_path / "in" / "out"),
         ([tmp_path / "in"], folder),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match="would be taken for frames by the next run: write outside of"):
+        with pytest.raises(
+            ValueError, match="would be taken for frames by the next run: write outside of"
+        ):
             plan(inputs, output)
     assert plan(sorted(folder.iterdir()), folder / "sharp.png")[0].output == folder / "sharp.png"
 
@@ -174,32 +187,50 @@ def test_options_are_checked_at_the_call_and_nothing_is_made(tmp_path):
         with pytest.raises(ValueError, match="is an option of networks"):
             fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", **options))
     with pytest.raises(FileNotFoundError, match=r"cannot write .*a\.json"):
-        fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", alignment=tmp_path / "no" / "a.json"))
+        fuse_files(
+            [folder],
+            tmp_path / "new" / "a.png",
+            Options(method="gff", alignment=tmp_path / "no" / "a.json"),
+        )
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files, even of root")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs a folder that takes no files, even of root"
+)
 def test_a_folder_that_takes_no_files_is_said_before_the_work(tmp_path):
     folder, said = save_burst(tmp_path / "burst"), []
     (outcome,) = run([folder], Path("/proc/sharp.png"), announce=said.append)
     assert outcome.failed
-    assert outcome.messages == ("cannot write /proc/sharp.png: its folder takes no new files; choose another",)
+    assert outcome.messages == (
+        "cannot write /proc/sharp.png: its folder takes no new files; choose another",
+    )
     with pytest.raises(OSError, match=r"cannot write /proc/a\.json: its folder takes no new files"):
-        run([folder], tmp_path / "a.png", align=True, alignment=Path("/proc/a.json"), announce=said.append)
+        run(
+            [folder],
+            tmp_path / "a.png",
+            align=True,
+            alignment=Path("/proc/a.json"),
+            announce=said.append,
+        )
     assert said == []
 
 
 def test_what_is_about_to_be_done_is_said_with_its_memory(tmp_path):
     said = []
     run([save_burst(tmp_path / "burst")], tmp_path / "sharp.png", announce=said.append)
-    assert said == [f"{tmp_path / 'sharp.png'}: 2 frames of 120 × 100 pixels, about 0.5 GB of memory"]
+    assert said == [
+        f"{tmp_path / 'sharp.png'}: 2 frames of 120 × 100 pixels, about 0.5 GB of memory"
+    ]
 
 
 def test_16_bit_frames_cannot_become_a_jpeg_and_it_is_said_before_the_work(tmp_path):
     for name in ("a.png", "b.png"):
         write_photo(tmp_path / name, np.zeros((40, 50), np.uint16))
     said = []
-    (outcome,) = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", announce=said.append)
+    (outcome,) = run(
+        [tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", announce=said.append
+    )
     assert "a JPEG holds 8 bits" in outcome.messages[0]
     assert said == []
 
@@ -274,7 +305,9 @@ def test_exif_and_profile_of_the_first_frame_are_kept(tmp_path):
     folder = save_burst(tmp_path / "burst", ".jpg")
     exif = Image.Exif()
     exif[0x010F] = "Maker"
-    write_photo(folder / "f0.jpg", read_photo(folder / "f0.jpg").pixels, exif=exif.tobytes(), icc=b"profile")
+    write_photo(
+        folder / "f0.jpg", read_photo(folder / "f0.jpg").pixels, exif=exif.tobytes(), icc=b"profile"
+    )
     run([folder], tmp_path / "sharp.jpg")
     photo = read_photo(tmp_path / "sharp.jpg")
     assert b"Maker" in photo.exif
@@ -296,7 +329,10 @@ def save_burst_with(exif, folder):
 
 @pytest.mark.parametrize("name", ["sharp.jpg", "sharp.JPEG"])
 def test_exif_that_no_jpeg_holds_is_left_out_and_this_is_said(tmp_path, name):
-    folder, target = save_burst_with(exif_of_length(JPEG_EXIF_LIMIT + 1), tmp_path / "burst"), tmp_path / name
+    folder, target = (
+        save_burst_with(exif_of_length(JPEG_EXIF_LIMIT + 1), tmp_path / "burst"),
+        tmp_path / name,
+    )
     (outcome,) = run([folder], target)
     assert not outcome.failed
     assert read_photo(target).exif == b""
@@ -307,7 +343,8 @@ def test_exif_that_no_jpeg_holds_is_left_out_and_this_is_said(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "length"), [("x.jpg", JPEG_EXIF_LIMIT), ("x.png", JPEG_EXIF_LIMIT + 1), ("x.tif", JPEG_EXIF_LIMIT + 1)]
+    ("name", "length"),
+    [("x.jpg", JPEG_EXIF_LIMIT), ("x.png", JPEG_EXIF_LIMIT + 1), ("x.tif", JPEG_EXIF_LIMIT + 1)],
 )
 def test_exif_that_fits_is_kept(tmp_path, name, length):
     exif = exif_of_length(length)
@@ -324,8 +361,13 @@ def test_a_burst_whose_exif_no_jpeg_holds_does_not_stop_the_others(tmp_path):
     save_burst_with(exif_of_length(JPEG_EXIF_LIMIT + 1), tmp_path / "in" / "a")
     save_burst(tmp_path / "in" / "b")
     for path in (tmp_path / "in").glob("*/*.png"):
-        path.rename(path.with_suffix(".jpg"))  # the pictures are named like their frames, whatever these are
-    assert [outcome.failed for outcome in run([tmp_path / "in"], tmp_path / "out")] == [False, False]
+        path.rename(
+            path.with_suffix(".jpg")
+        )  # the pictures are named like their frames, whatever these are
+    assert [outcome.failed for outcome in run([tmp_path / "in"], tmp_path / "out")] == [
+        False,
+        False,
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "b.jpg"]
 
 
@@ -337,7 +379,9 @@ def test_an_alignment_is_written_once_and_used_again(tmp_path):
     before = file.read_bytes()
     run([folder], tmp_path / "b.png", align=True, alignment=file)
     assert file.read_bytes() == before
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, read_photo(tmp_path / "b.png").pixels)
+    np.testing.assert_array_equal(
+        read_photo(tmp_path / "a.png").pixels, read_photo(tmp_path / "b.png").pixels
+    )
     with pytest.raises(ValueError, match="goes with one burst that is aligned"):
         run([folder], tmp_path / "c.png", align=False, alignment=file)
 

@@ -61,7 +61,9 @@ def test_frames_that_differ_are_named(tmp_path):
 
 def test_one_file_that_is_a_burst_itself_is_told_so(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((3, 5, 7), np.uint8), photometric="minisblack")
-    with pytest.raises(ValueError, match=r"x\.tif as TIFF: it has 3 pages, a burst of its own; split it"):
+    with pytest.raises(
+        ValueError, match=r"x\.tif as TIFF: it has 3 pages, a burst of its own; split it"
+    ):
         Burst([tmp_path / "x.tif"])
 
 
@@ -95,7 +97,9 @@ def test_profile_and_exif_are_those_of_the_first_frame_and_others_are_said(tmp_p
     assert burst.notes == []  # what the first has is not known yet
     burst[0]
     assert (burst.exif, burst.icc) == (b"", b"")
-    assert burst.notes == [f"{second}: the colour profile differs from that of {first}, which is kept"]
+    assert burst.notes == [
+        f"{second}: the colour profile differs from that of {first}, which is kept"
+    ]
     burst = Burst([second, first])
     burst[0], burst[1]
     assert b"Maker" in burst.exif
@@ -103,11 +107,15 @@ def test_profile_and_exif_are_those_of_the_first_frame_and_others_are_said(tmp_p
 
 
 def test_frames_with_other_profiles_are_named_in_their_order(tmp_path):
-    paths = [save(tmp_path, f"{i}.png", grey(i), icc=b"first" if i == 0 else b"other") for i in range(3)]
+    paths = [
+        save(tmp_path, f"{i}.png", grey(i), icc=b"first" if i == 0 else b"other") for i in range(3)
+    ]
     burst = Burst(paths)
     for i in (2, 0, 1):
         burst[i]
-    assert burst.notes == [f"{paths[1]}, {paths[2]}: the colour profile differs from that of {paths[0]}, which is kept"]
+    assert burst.notes == [
+        f"{paths[1]}, {paths[2]}: the colour profile differs from that of {paths[0]}, which is kept"
+    ]
 
 
 def test_how_a_file_was_read_is_said(tmp_path):

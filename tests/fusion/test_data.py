@@ -17,7 +17,13 @@ SHARED = Path(__file__).parents[2] / "../shared/data/fusion"
 
 
 def samples(pictures, **change):
-    options = {"seed": 0, "steps": 5, "batch_size": 4, "crop": 32, "simulation": Simulation()} | change
+    options = {
+        "seed": 0,
+        "steps": 5,
+        "batch_size": 4,
+        "crop": 32,
+        "simulation": Simulation(),
+    } | change
     return FocusSamples(pictures, **options)
 
 
@@ -36,7 +42,10 @@ def test_subfolders_of_images_pair_with_those_of_labels(tmp_path):
         write_png(tmp_path / "images" / part / f"{name}.png", np.zeros((4, 5, 3), np.uint8))
         write_labels(tmp_path / "labels" / part / f"{name}.png", np.eye(4, 5, dtype=int))
     found = find_pictures(tmp_path)
-    assert [(picture.name, picture.image.parent.name) for picture in found] == [("a", "val"), ("b", "train")]
+    assert [(picture.name, picture.image.parent.name) for picture in found] == [
+        ("a", "val"),
+        ("b", "train"),
+    ]
 
 
 def test_a_folder_of_pictures_alone_has_no_segments(tmp_path):
@@ -58,7 +67,9 @@ def write_panoptic(folder):
         coded[:, 2:] = (1, 2, 3)
         write_png(folder / "panoptic" / f"{name}.png", coded)
         content["images"].append({"id": number, "file_name": f"{name}.png"})
-        content["annotations"].append({"image_id": number, "file_name": f"{name}.png", "segments_info": []})
+        content["annotations"].append(
+            {"image_id": number, "file_name": f"{name}.png", "segments_info": []}
+        )
     path = folder / "panoptic.json"
     path.write_text(json.dumps(content))
     return path
@@ -82,7 +93,11 @@ def test_the_real_panoptic_format_is_read():
         segments = picture.read_segments(picture.segments[0])
         assert segments.shape == picture.read().shape[:2]
         number = int(picture.name)
-        (listed,) = [entry["segments_info"] for entry in content["annotations"] if entry["image_id"] == number]
+        (listed,) = [
+            entry["segments_info"]
+            for entry in content["annotations"]
+            if entry["image_id"] == number
+        ]
         areas = {segment["id"]: segment["area"] for segment in listed}
         names, counts = np.unique(segments, return_counts=True)
         assert {int(n): int(c) for n, c in zip(names, counts, strict=True) if n} == areas
@@ -93,7 +108,11 @@ def test_the_real_panoptic_format_is_read():
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
 def test_the_300_pictures_of_bsds500_are_found_and_split():
     parts = split(find_pictures(SHARED / "bsds500"), hold_out_every=12, leave_out_every=4)
-    assert [len(part) for part in (parts.training, parts.validation, parts.left_out)] == [206, 19, 75]
+    assert [len(part) for part in (parts.training, parts.validation, parts.left_out)] == [
+        206,
+        19,
+        75,
+    ]
     assert all(picture.segments for picture in parts.training)
 
 
@@ -101,7 +120,9 @@ def test_what_is_missing_or_no_panoptic_file_is_said(tmp_path):
     path = write_panoptic(tmp_path)
     with pytest.raises(ValueError, match="not their folder: give it with --images"):
         find_pictures(path)
-    with pytest.raises(FileNotFoundError, match=r"panoptic\.json names .*000007\.png, which is not there"):
+    with pytest.raises(
+        FileNotFoundError, match=r"panoptic\.json names .*000007\.png, which is not there"
+    ):
         find_pictures(path, images=tmp_path)
     content = json.loads(path.read_text())
     content["images"][1]["file_name"] = content["images"][0]["file_name"]
@@ -117,7 +138,9 @@ def test_what_is_missing_or_no_panoptic_file_is_said(tmp_path):
         (tmp_path / "set" / kind).mkdir(parents=True)
     write_png(tmp_path / "set/images/a.png", np.zeros((4, 5), np.uint8))
     write_labels(tmp_path / "set/labels/b.png", np.eye(4, dtype=int))
-    with pytest.raises(FileNotFoundError, match=r"1 of 1 pictures in .* have no segments of the same name in .*: a"):
+    with pytest.raises(
+        FileNotFoundError, match=r"1 of 1 pictures in .* have no segments of the same name in .*: a"
+    ):
         find_pictures(tmp_path / "set")
     (tmp_path / "set/images/a.png").unlink()
     with pytest.raises(FileNotFoundError, match="holds no picture"):
@@ -155,7 +178,9 @@ def test_a_sample_is_two_sources_the_truth_and_the_mask(pictures):
 
 
 def test_every_change_of_the_simulation_keeps_size_and_range(pictures):
-    wild = Simulation(matte=0.5, disc=0.5, shapes=0.5, noise=0.1, brightness=0.2, scale=1.0, gamma=0.5, grey=0.5)
+    wild = Simulation(
+        matte=0.5, disc=0.5, shapes=0.5, noise=0.1, brightness=0.2, scale=1.0, gamma=0.5, grey=0.5
+    )
     drawn = samples(pictures, simulation=wild, steps=10)
     grey = 0
     for number in range(len(drawn)):
@@ -224,13 +249,18 @@ def test_pictures_shrink_by_means_and_grow_linearly_and_segments_stay_whole_numb
 
 def drawn_pairs(picture, count=40, **change):
     for seed in range(count):
-        yield make_pair(picture, crop=None, simulation=still(**change), rng=np.random.default_rng(seed))
+        yield make_pair(
+            picture, crop=None, simulation=still(**change), rng=np.random.default_rng(seed)
+        )
 
 
 def test_gamma_is_drawn_around_1(pictures):
     sharp = pictures[0].read() / 255
     middle = (sharp > 0.1) & (sharp < 0.9)
-    exponents = [np.log(pair.truth[middle]) / np.log(sharp[middle]) for pair in drawn_pairs(pictures[0], gamma=0.5)]
+    exponents = [
+        np.log(pair.truth[middle]) / np.log(sharp[middle])
+        for pair in drawn_pairs(pictures[0], gamma=0.5)
+    ]
     assert all(np.ptp(exponent) < 1e-3 for exponent in exponents)
     assert 1 / 1.5 - 1e-3 < min(map(np.mean, exponents)) < 0.8
     assert 1.25 < max(map(np.mean, exponents)) < 1.5 + 1e-3
@@ -256,8 +286,14 @@ def test_the_simulation_is_that_of_the_pair(pictures, monkeypatch, share):
     change = {"matte": share, "disc": share, "noise": 0.03, "brightness": 0.07, "sigma": (1.5, 2.5)}
     for _ in drawn_pairs(pictures[0], 5, **change):
         options = given.pop()
-        assert (options["edges"], options["kernel"]) == (("matte", "disc") if share else ("hard", "gaussian"))
-        assert (options["noise"], options["brightness"], options["sigma"]) == (0.03, 0.07, (1.5, 2.5))
+        assert (options["edges"], options["kernel"]) == (
+            ("matte", "disc") if share else ("hard", "gaussian")
+        )
+        assert (options["noise"], options["brightness"], options["sigma"]) == (
+            0.03,
+            0.07,
+            (1.5, 2.5),
+        )
 
 
 def test_the_sources_change_places_in_half_of_the_pairs(pictures, monkeypatch):
@@ -266,14 +302,19 @@ def test_the_sources_change_places_in_half_of_the_pairs(pictures, monkeypatch):
 
     monkeypatch.setattr(data_module, "focus_pair", named)
     pairs = list(drawn_pairs(pictures[0], 100))
-    assert {(pair.a, pair.b, bool(pair.mask.all())) for pair in pairs} == {("a", "b", True), ("b", "a", False)}
+    assert {(pair.a, pair.b, bool(pair.mask.all())) for pair in pairs} == {
+        ("a", "b", True),
+        ("b", "a", False),
+    }
     assert 35 < sum(pair.a == "b" for pair in pairs) < 65
 
 
 def test_every_picture_and_every_annotator_is_drawn(pictures, monkeypatch):
     seen = set()
     read = SegmentedPicture.read_segments
-    monkeypatch.setattr(SegmentedPicture, "read_segments", lambda self, path: seen.add(path) or read(self, path))
+    monkeypatch.setattr(
+        SegmentedPicture, "read_segments", lambda self, path: seen.add(path) or read(self, path)
+    )
     drawn = samples(pictures, simulation=still())
     assert len(drawn) == 20
     for number in range(len(drawn)):
@@ -310,4 +351,6 @@ def test_the_digest_follows_every_file(pictures, tmp_path):
     changed.write_bytes(pictures[0].image.read_bytes() + b" ")
     assert digest(pictures) == digest(list(pictures))
     assert digest([replace(pictures[0], image=changed)]) != digest(pictures[:1])
-    assert digest([replace(pictures[0], segments=(changed,))]) != digest([replace(pictures[0], segments=())])
+    assert digest([replace(pictures[0], segments=(changed,))]) != digest(
+        [replace(pictures[0], segments=())]
+    )

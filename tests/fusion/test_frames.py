@@ -23,7 +23,9 @@ def test_checked_frames_are_taken_like_those_of_a_list():
     np.testing.assert_array_equal(checked[1:3], frames[1:3])
     np.testing.assert_array_equal(checked[-1], frames[3])
     frames[3] = np.zeros((2, 4), np.float32)
-    with pytest.raises(ValueError, match=r"frame 3 must have the size and channels of the first, \(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"frame 3 must have the size and channels of the first, \(2, 3\)"
+    ):
         checked[-1]
     with pytest.raises(IndexError):
         checked[4]

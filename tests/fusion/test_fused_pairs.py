@@ -14,12 +14,26 @@ def touch(folder, *names):
 
 
 def test_files_of_a_folder_pair_by_their_endings(tmp_path):
-    names = ["a-A.jpg", "a-B.jpg", "b_b.png", "b_a.png", "c-1.tif", "c-2.jpg", "d.2_1.png", "d.2_2.png"]
+    names = [
+        "a-A.jpg",
+        "a-B.jpg",
+        "b_b.png",
+        "b_a.png",
+        "c-1.tif",
+        "c-2.jpg",
+        "d.2_1.png",
+        "d.2_2.png",
+    ]
     sources = touch(tmp_path / "in", *names)
     fused = touch(tmp_path / "gff", "a.png", "b.jpg", "c.tif", "d.2.png", "extra.png")
     pairs = find_fused_pairs([sources], [fused])
     assert [pair.name for pair in pairs] == ["a", "b", "c", "d.2"]
-    assert [path.name for pair in pairs for path in pair.sources] == [*names[:2], "b_a.png", "b_b.png", *names[4:]]
+    assert [path.name for pair in pairs for path in pair.sources] == [
+        *names[:2],
+        "b_a.png",
+        "b_b.png",
+        *names[4:],
+    ]
     assert [dict(pair.fused) for pair in pairs] == [
         {"gff": fused / name} for name in sorted(p.name for p in fused.iterdir())[:4]
     ]
@@ -65,8 +79,13 @@ def test_subfolders_beside_pictures_are_said_once_to_be_passed_over(tmp_path, pi
 
 def test_one_pair_as_two_files_or_as_a_folder(tmp_path):
     folder = touch(tmp_path / "cup", "near.jpg", "far.jpg")
-    fused = [touch(tmp_path / "x", "sharp.png", "best.png", "cup.png") / name for name in ("sharp.png", "best.png")]
-    pair, *others = find_fused_pairs([folder / "near.jpg", folder / "far.jpg"], fused, truth=tmp_path / "x/cup.png")
+    fused = [
+        touch(tmp_path / "x", "sharp.png", "best.png", "cup.png") / name
+        for name in ("sharp.png", "best.png")
+    ]
+    pair, *others = find_fused_pairs(
+        [folder / "near.jpg", folder / "far.jpg"], fused, truth=tmp_path / "x/cup.png"
+    )
     assert not others
     assert (pair.name, pair.sources) == ("near, far", (folder / "near.jpg", folder / "far.jpg"))
     assert pair.fused == {"sharp": fused[0], "best": fused[1]}
@@ -119,7 +138,9 @@ def test_what_is_no_pair_is_named(tmp_path, names, faults):
     found = {pair.name: pair.fault for pair in pairs if pair.fault}
     assert found.keys() == faults.keys()
     assert all(fault in found[name] for name, fault in faults.items())
-    assert [pair.name for pair in pairs if not pair.fault] == ["b"] * any(name.startswith("b") for name in names)
+    assert [pair.name for pair in pairs if not pair.fault] == ["b"] * any(
+        name.startswith("b") for name in names
+    )
 
 
 def test_subfolders_that_are_no_pair_are_named(tmp_path):
@@ -144,7 +165,11 @@ def test_missing_fused_pictures_and_truths_are_named(tmp_path):
 
 def test_pairs_with_a_fault_name_the_same_methods_and_a_truth(tmp_path):
     sources = touch(tmp_path / "in", "a-A.png", "b-A.png", "b-B.png")
-    x, y, truth = touch(tmp_path / "x", "a.png"), touch(tmp_path / "y", "b.png"), touch(tmp_path / "truth", "a.png")
+    x, y, truth = (
+        touch(tmp_path / "x", "a.png"),
+        touch(tmp_path / "y", "b.png"),
+        touch(tmp_path / "truth", "a.png"),
+    )
     odd, lacking = find_fused_pairs([sources], [x, y], truth=truth)
     assert "has no partner" in odd.fault
     assert (odd.fused, odd.truth) == ({"x": x / "a.png", "y": y / "a"}, truth / "a.png")

@@ -7,7 +7,13 @@ import pytest
 
 from seamwise.fusion.boxplots import draw_boxplots
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair, find_fused_pairs
-from seamwise.fusion.measure import METRICS, FusionScores, make_results_folder, score_files, write_scores
+from seamwise.fusion.measure import (
+    METRICS,
+    FusionScores,
+    make_results_folder,
+    score_files,
+    write_scores,
+)
 from seamwise.io.photo import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
 
@@ -98,7 +104,11 @@ def test_a_source_is_never_best_but_it_is_said_that_it_wins():
 
 def test_one_pair_has_no_deviation_and_an_infinite_one_has_none_either():
     assert np.isnan(by_hand(m=(1,), a=(2,), b=(3,)).std).all()
-    assert np.isnan(by_hand(m=(1, math.inf), a=(2, 2), b=(3, 3)).std[:, 0]).tolist() == [True, False, False]
+    assert np.isnan(by_hand(m=(1, math.inf), a=(2, 2), b=(3, 3)).std[:, 0]).tolist() == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_without_a_pair_nothing_is_known_and_nothing_wins():
@@ -149,7 +159,10 @@ def test_a_black_picture_of_16_bits_is_scored(tmp_path):
 
 def test_grey_and_colour_mix_without_a_truth(tmp_path):
     as_grey = grey(F).astype(np.uint8)
-    assert score_one(tmp_path / "x", m=as_grey).values.tolist() == score_one(tmp_path / "y", m=F).values.tolist()
+    assert (
+        score_one(tmp_path / "x", m=as_grey).values.tolist()
+        == score_one(tmp_path / "y", m=F).values.tolist()
+    )
 
 
 def test_files_that_cannot_be_read_and_transparent_ones_are_named(tmp_path):
@@ -187,7 +200,9 @@ def test_a_pair_without_fault_goes_on_after_one_with_a_fault(tmp_path):
     ((), None, "good has m without a truth, other has no method without a truth"),
 ])  # fmt: skip
 @pytest.mark.parametrize("fault", ["", "it is odd"])
-def test_pairs_of_other_methods_or_with_a_truth_now_and_then_are_refused(tmp_path, methods, truth, words, fault):
+def test_pairs_of_other_methods_or_with_a_truth_now_and_then_are_refused(
+    tmp_path, methods, truth, words, fault
+):
     folder = save(tmp_path, a=A, b=B, f=F)
     sources = folder / "a.png", folder / "b.png"
     other = dict.fromkeys(methods, folder / "f.png")
@@ -195,7 +210,9 @@ def test_pairs_of_other_methods_or_with_a_truth_now_and_then_are_refused(tmp_pat
         FusedPair("good", sources, {"m": folder / "f.png"}),
         FusedPair("other", sources, other, truth and folder / truth, fault),
     ]
-    with pytest.raises(ValueError, match=f"same methods, and all a truth or none, but {words}: score them apart"):
+    with pytest.raises(
+        ValueError, match=f"same methods, and all a truth or none, but {words}: score them apart"
+    ):
         score_files(pairs)
 
 
@@ -203,7 +220,9 @@ def test_sources_are_read_once_for_all_methods(tmp_path, monkeypatch):
     from seamwise.fusion import measure
 
     read = []
-    monkeypatch.setattr(measure, "read_photo", lambda path: read.append(path.name) or read_photo(path))
+    monkeypatch.setattr(
+        measure, "read_photo", lambda path: read.append(path.name) or read_photo(path)
+    )
     score_one(tmp_path, m=F, n=F)
     assert sorted(read) == ["a.png", "b.png", "m.png", "n.png"]
 
@@ -227,7 +246,9 @@ def test_scores_in_files(tmp_path):
 def test_results_among_the_sources_are_refused(tmp_path):
     sources = save(tmp_path / "in", a=A)
     for folder in (sources, sources / "x" / "y"):
-        with pytest.raises(ValueError, match="would be taken for frames by the next run: write outside of"):
+        with pytest.raises(
+            ValueError, match="would be taken for frames by the next run: write outside of"
+        ):
             make_results_folder(folder, [sources])
     make_results_folder(tmp_path / "out" / "x", [sources])
     assert (tmp_path / "out" / "x").is_dir()
@@ -243,13 +264,23 @@ def test_boxplots_have_a_panel_for_each_metric(tmp_path, pairs, monkeypatch):
     names = (*SEVEN, "ssim", "psnr")
     values = RNG.random((pairs, 4, 9))
     values[:, 1, 8] = math.inf
-    draw_boxplots(tmp_path / "x.png", FusionScores(("p",) * pairs, ("m", "n", "source A", "source B"), names, values))
+    draw_boxplots(
+        tmp_path / "x.png",
+        FusionScores(("p",) * pairs, ("m", "n", "source A", "source B"), names, values),
+    )
     panels = drawn[0].axes
     assert [panel.get_title() for panel in panels] == [name.upper() for name in names]
     for number, panel in enumerate(panels):
         dots = [line.get_ydata().tolist() for line in panel.lines if line.get_marker() == "."]
-        assert dots == [[x for x in column if x < math.inf] for column in values[:, :, number].T.tolist()]
-        assert [patch.get_facecolor()[:3] == (0.6,) * 3 for patch in panel.patches] == [False, False, True, True]
+        assert dots == [
+            [x for x in column if x < math.inf] for column in values[:, :, number].T.tolist()
+        ]
+        assert [patch.get_facecolor()[:3] == (0.6,) * 3 for patch in panel.patches] == [
+            False,
+            False,
+            True,
+            True,
+        ]
     labels = [[text.get_text() for text in panel.get_xticklabels()] for panel in panels]
     assert labels == [["m", "n", "source A", "source B"]] * 9
 

@@ -20,7 +20,9 @@ def frames(dtype=np.uint8, image=SCENE):
     left = np.zeros(image.shape[:2], bool)
     left[:, : image.shape[1] // 2] = True
     pair = focus_pair(image, left, sigma=3.0)
-    return [in_dtype(x, np.dtype(dtype)) for x in (pair.a, pair.b)], in_dtype(pair.truth, np.dtype(dtype))
+    return [in_dtype(x, np.dtype(dtype)) for x in (pair.a, pair.b)], in_dtype(
+        pair.truth, np.dtype(dtype)
+    )
 
 
 def error(image, truth):
@@ -61,7 +63,9 @@ def test_the_number_of_reads_is_what_is_announced(method):
     assert 0 <= watched.reads - 2 * CLASSICAL[method].passes <= 1
 
 
-@pytest.mark.parametrize(("mode", "near"), [("sequence", False), ("together", False), ("together", True)])
+@pytest.mark.parametrize(
+    ("mode", "near"), [("sequence", False), ("together", False), ("together", True)]
+)
 def test_networks_read_as_often_as_announced(selector, mode, near):
     sources, _ = frames()
     seen = []
@@ -172,7 +176,9 @@ def test_identical_frames_are_said_and_give_themselves(selector):
 
 def test_the_tile_goes_to_the_network(selector):
     runs = []
-    hook = selector.net.register_forward_hook(lambda net, given, result: runs.append(max(given[0].shape)))
+    hook = selector.net.register_forward_hook(
+        lambda net, given, result: runs.append(max(given[0].shape))
+    )
     fuse(frames()[0], model=selector, tile=192)
     hook.remove()
     assert len(runs) > 1
@@ -183,9 +189,14 @@ def test_options_of_networks_do_not_go_with_classical_methods():
     sources, _ = frames()
     for option in ({"mode": "together"}, {"near": True}, {"near": False}, {"tile": 512}):
         name, *_ = option
-        with pytest.raises(ValueError, match=f"^{name} is an option of networks: leave it out with the method gff$"):
+        with pytest.raises(
+            ValueError, match=f"^{name} is an option of networks: leave it out with the method gff$"
+        ):
             fuse(sources, model="gff", **option)
-    with pytest.raises(ValueError, match=r"^mode, tile are options of networks: leave them out with the method gff$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^mode, tile are options of networks: leave them out with the method gff$",
+    ):
         fuse(sources, model="gff", mode="together", tile=512)
 
 
@@ -198,7 +209,9 @@ def test_the_device_goes_to_the_method_that_can_use_one():
 
 def test_the_network_is_focus_seg_if_none_is_named(monkeypatch, selector):
     asked = []
-    monkeypatch.setattr("seamwise.fusion.methods.load_method", lambda name, **_: asked.append(name) or selector)
+    monkeypatch.setattr(
+        "seamwise.fusion.methods.load_method", lambda name, **_: asked.append(name) or selector
+    )
     fuse(frames()[0])
     assert asked == ["focus-seg"]
 
@@ -213,6 +226,8 @@ def test_fuse_is_there_at_the_top():
     assert seamwise.fuse is fuse
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [(np.uint8, [0, 128, 255]), (np.uint16, [0, 32768, 65535])])
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [(np.uint8, [0, 128, 255]), (np.uint16, [0, 32768, 65535])]
+)
 def test_colours_are_rounded_to_the_type(dtype, expected):
     assert in_dtype(np.float32([0, 0.5, 1]), np.dtype(dtype)).tolist() == expected

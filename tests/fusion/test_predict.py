@@ -41,11 +41,16 @@ def together_slow(frames, model, rounds=2):
     """Σ_i w_i·x_i, w the softmax over the frames of z_0 − z_1 against the mean, then against the result."""
     reference = np.mean(frames, 0, dtype=np.float32)
     for _ in range(rounds):
-        batch = torch.from_numpy(np.stack([np.concatenate([frame, reference], 2) for frame in frames]))
+        batch = torch.from_numpy(
+            np.stack([np.concatenate([frame, reference], 2) for frame in frames])
+        )
         logits = model.net(batch.permute(0, 3, 1, 2)).detach()
         scores = (logits[:, 0] - logits[:, 1]).numpy() / model.info.temperature
         if model.info.smoothing:
-            scores = [gaussian_filter(score, model.info.smoothing, mode="reflect", radius=4) for score in scores]
+            scores = [
+                gaussian_filter(score, model.info.smoothing, mode="reflect", radius=4)
+                for score in scores
+            ]
         weight = torch.from_numpy(np.stack(scores)).softmax(0).numpy()
         reference = (weight[..., np.newaxis] * frames).sum(0)
     return reference, weight.argmax(0)
@@ -82,7 +87,9 @@ def test_two_halves_are_joined_and_the_depth_says_from_where(selector):
 def test_a_soft_selection_written_out(selector):
     """Logits divided by the temperature and smoothed, with scipy's filter, before the softmax."""
     pair = halves(image=scene((96, 400)))
-    soft = replace(selector, info=selector.info.model_copy(update={"temperature": 3.0, "smoothing": 1.5}))
+    soft = replace(
+        selector, info=selector.info.model_copy(update={"temperature": 3.0, "smoothing": 1.5})
+    )
     batch = torch.from_numpy(np.concatenate([pair.a, pair.b], 2)).permute(2, 0, 1)[None]
     logits = selector.net(batch)[0].detach().numpy() / 3
     smooth = [gaussian_filter(logit, 1.5, mode="reflect", radius=6) for logit in logits]
@@ -106,7 +113,9 @@ def test_the_fused_picture_is_the_weighted_mean_of_the_sources(selector):
 def test_regressed_colours_go_out_as_they_are_or_as_the_nearest_source(regressor):
     pair = halves()
     raw = fuse_pair(pair.a, pair.b, model=regressor, near=False)
-    np.testing.assert_allclose(raw.image, pair.a, atol=1e-6)  # this network returns its first source
+    np.testing.assert_allclose(
+        raw.image, pair.a, atol=1e-6
+    )  # this network returns its first source
     near = fuse_pair(pair.a, pair.b, model=regressor)
     np.testing.assert_array_equal(near.image, pair.a)
 
@@ -114,7 +123,9 @@ def test_regressed_colours_go_out_as_they_are_or_as_the_nearest_source(regressor
 @pytest.mark.parametrize("near", [None, True, False])
 def test_near_measures_the_euclidean_distance_of_all_colours(regressor, near):
     net = regressing(regressor, (0.5, 0.5, 0.5))
-    red = np.full((6, 7, 3), (0.5, 0.5, 0.875), np.float32)  # 0.375² away; nearer in the first colour and in the sum
+    red = np.full(
+        (6, 7, 3), (0.5, 0.5, 0.875), np.float32
+    )  # 0.375² away; nearer in the first colour and in the sum
     grey = np.full((6, 7, 3), 0.6875, np.float32)  # 3 · 0.1875² away
     for a, b, depth in ((red, grey, 1), (grey, red, 0)):
         fused = fuse_pair(a, b, model=net, near=near)
@@ -165,7 +176,9 @@ def test_tiles_change_nothing_for_a_network_that_sees_little(selector):
 
 def test_a_sequence_is_the_functional_power(selector):
     frames, truth = burst_of(3)
-    by_hand = fuse_pair(fuse_pair(frames[0], frames[1], model=selector).image, frames[2], model=selector)
+    by_hand = fuse_pair(
+        fuse_pair(frames[0], frames[1], model=selector).image, frames[2], model=selector
+    )
     fused = fuse_frames(frames, model=selector)
     np.testing.assert_array_equal(fused.image, by_hand.image)
     assert error(fused.image, truth) < min(error(frame, truth) for frame in frames) / 2
@@ -177,7 +190,9 @@ def test_a_sequence_is_the_functional_power(selector):
 def test_together_written_out(selector, softness):
     torch.manual_seed(0)
     net = UNet(6, 2, width=4, depth=0).eval().requires_grad_(False)
-    net.head.weight *= 30  # by hand, a frame's score would not depend on the reference but for a constant
+    net.head.weight *= (
+        30  # by hand, a frame's score would not depend on the reference but for a constant
+    )
     info = selector.info.model_copy(update={"temperature": softness[0], "smoothing": softness[1]})
     model = replace(selector, net=net, info=info)
     frames, _ = burst_of(3)
@@ -220,7 +235,9 @@ def test_identical_frames_stay_what_they_are_and_the_first_is_named(selector, re
 @pytest.mark.parametrize(("width", "runs"), [(1024, 1), (1025, 2)])
 def test_by_default_1024_pixels_a_side_go_through_the_network_at_once(selector, width, runs):
     seen = []
-    hook = selector.net.register_forward_hook(lambda net, given, result: seen.append(given[0].shape))
+    hook = selector.net.register_forward_hook(
+        lambda net, given, result: seen.append(given[0].shape)
+    )
     fuse_pair(*np.zeros((2, 8, width), np.float32), model=selector)
     hook.remove()
     assert len(seen) == runs
@@ -228,7 +245,9 @@ def test_by_default_1024_pixels_a_side_go_through_the_network_at_once(selector, 
 
 def test_bad_calls_are_named(selector, regressor):
     pair = halves()
-    with pytest.raises(ValueError, match=r"same size and channels, not \(96, 120, 3\) and \(95, 120, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"same size and channels, not \(96, 120, 3\) and \(95, 120, 3\)"
+    ):
         fuse_pair(pair.a, pair.b[1:], model=selector)
     with pytest.raises(ValueError, match="tile must be at least 192 pixels, not 100"):
         fuse_pair(pair.a, pair.b, model=selector, tile=100)
@@ -238,7 +257,9 @@ def test_bad_calls_are_named(selector, regressor):
         fuse_frames([pair.a, pair.b], model=selector, mode="both")
     with pytest.raises(ValueError, match="at least two pictures, not 1"):
         fuse_frames([pair.a], model=selector)
-    with pytest.raises(TypeError, match=r"float32 in 0\.\.1, not uint8: seamwise\.fuse takes other types"):
+    with pytest.raises(
+        TypeError, match=r"float32 in 0\.\.1, not uint8: seamwise\.fuse takes other types"
+    ):
         fuse_pair(*(np.zeros((8, 9), np.uint8),) * 2, model=selector)
     for bad, message in ((np.float32(np.nan) * pair.a, "nan"), (2 * pair.a, r"must lie in 0\.\.1")):
         with pytest.raises(ValueError, match=message):
@@ -257,7 +278,9 @@ def test_models_of_another_task_are_refused(selector, tmp_path):
     path = tmp_path / "m.safetensors"
     save_model(path, UNet(6, 2, width=4, depth=0).state_dict(), selector.info)
     assert load(path, device="cpu").info.output == "selection"
-    with pytest.raises(ValueError, match=r"m\.safetensors is for fusion: use it with `seamwise fuse`"):
+    with pytest.raises(
+        ValueError, match=r"m\.safetensors is for fusion: use it with `seamwise fuse`"
+    ):
         load_model(path, ModelInfo)
     with pytest.raises(ValueError, match="is for segmentation: use it with `seamwise segment`"):
         load("nuclei-2d")
@@ -266,7 +289,9 @@ def test_models_of_another_task_are_refused(selector, tmp_path):
 def test_weights_stored_in_half_precision_take_half_the_bytes_and_load(selector, tmp_path):
     weights = UNet(6, 2, width=8, depth=2).state_dict()
     info = selector.info.model_copy(
-        update={"architecture": selector.info.architecture.model_copy(update={"width": 8, "depth": 2})}
+        update={
+            "architecture": selector.info.architecture.model_copy(update={"width": 8, "depth": 2})
+        }
     )
     sizes = {}
     for dtype in (torch.float32, torch.float16):
@@ -274,5 +299,7 @@ def test_weights_stored_in_half_precision_take_half_the_bytes_and_load(selector,
         sizes[dtype] = (tmp_path / "m.safetensors").stat().st_size
         read, _ = load_model(tmp_path / "m.safetensors", FusionInfo)
         assert read["head.weight"].dtype == dtype
-        torch.testing.assert_close(read["head.weight"].float(), weights["head.weight"], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(
+            read["head.weight"].float(), weights["head.weight"], atol=1e-3, rtol=1e-3
+        )
     assert sizes[torch.float16] < 0.6 * sizes[torch.float32]

@@ -35,7 +35,9 @@ def test_depth_follows_a_pixel_through_later_pairs():
 
 def test_pairs_are_nested_to_the_left():
     burst = [np.float32([[[8, 0]]]), np.float32([[[0, 4]]]), np.float32([[[2, 2]]])]
-    np.testing.assert_array_equal(functional_power(mean, burst).image, [[[3, 2]]])  # ((8+0)/2 + 2)/2, ((0+4)/2 + 2)/2
+    np.testing.assert_array_equal(
+        functional_power(mean, burst).image, [[[3, 2]]]
+    )  # ((8+0)/2 + 2)/2, ((0+4)/2 + 2)/2
 
 
 def test_many_frames_are_numbered_in_a_type_that_holds_them():

@@ -44,15 +44,20 @@ def test_a_training_starts_from_the_weights_of_a_model(tmp_path, pictures, quick
     torch.testing.assert_close(weights["head.weight"], first["head.weight"])
     drawn = run(tmp_path / "third", pictures, replace(still, start=None))
     assert not torch.allclose(drawn["head.weight"], first["head.weight"])
-    assert load_model(tmp_path / "second" / "model.safetensors", FusionInfo)[1].training["settings"]["start"] == str(
-        model
-    )
+    assert load_model(tmp_path / "second" / "model.safetensors", FusionInfo)[1].training[
+        "settings"
+    ]["start"] == str(model)
 
 
 def test_resuming_needs_the_first_weights_no_more(tmp_path, pictures, quick):
     run(tmp_path / "first", pictures, quick)
     model = tmp_path / "first" / "model.safetensors"
-    run(tmp_path / "second", pictures, replace(quick, start=str(model)), report=lambda progress: progress.step < 3)
+    run(
+        tmp_path / "second",
+        pictures,
+        replace(quick, start=str(model)),
+        report=lambda progress: progress.step < 3,
+    )
     model.unlink()
     run(tmp_path / "second", pictures, replace(quick, start=str(model)), resume=True)
 
@@ -91,7 +96,9 @@ def test_other_pictures_are_refused_on_resuming(tmp_path, pictures, quick):
 def captured(pictures, settings):
     """What goes into the network for one batch, and the loss of a network that claims most for source 0 on the left."""
     task = _Fusion(None, settings, pictures, [])
-    batch = [torch.stack(parts) for parts in zip(*(task.samples()[i] for i in range(2)), strict=True)]
+    batch = [
+        torch.stack(parts) for parts in zip(*(task.samples()[i] for i in range(2)), strict=True)
+    ]
     seen = []
 
     def net(images):
@@ -119,7 +126,9 @@ def test_the_target_of_channel_0_is_1_where_source_0_is_sharp(pictures, quick):
     left[:, : mask.shape[2] // 3] = 3.0
     costs = []
     for order, extra in ((0, 0.0), (1, 1.0)):
-        first = torch.sigmoid(left + extra).expand(mask.shape)  # probability of source 0 of this order
+        first = torch.sigmoid(left + extra).expand(
+            mask.shape
+        )  # probability of source 0 of this order
         first_is_sharp = (mask == 0) if order == 0 else (mask == 1)
         costs.append(-torch.where(first_is_sharp, first, 1 - first).log().mean())
     assert loss.item() == pytest.approx(sum(costs).item() / 2, rel=1e-5)
@@ -142,7 +151,9 @@ def test_the_selected_picture_can_take_part_in_the_loss(pictures, quick):
 
 
 @pytest.mark.parametrize("network", ["selection", "picture"])
-def test_the_order_of_the_sources_does_not_matter_to_symmetric_networks(tmp_path, pictures, quick, network):
+def test_the_order_of_the_sources_does_not_matter_to_symmetric_networks(
+    tmp_path, pictures, quick, network
+):
     """On whole pictures, of a size that is no multiple of what the network wants; at random weights it would matter."""
     (pair,) = fixed_pairs(pictures[2:], quick)
     differences = {}
@@ -150,7 +161,10 @@ def test_the_order_of_the_sources_does_not_matter_to_symmetric_networks(tmp_path
         folder = tmp_path / str(symmetric)
         run(folder, pictures, replace(quick, network=network, symmetric=symmetric, width=4))
         model = load(folder / "model.safetensors", device="cpu")
-        there, back = (fuse_pair(*order, model=model, near=False) for order in ((pair.a, pair.b), (pair.b, pair.a)))
+        there, back = (
+            fuse_pair(*order, model=model, near=False)
+            for order in ((pair.a, pair.b), (pair.b, pair.a))
+        )
         differences[symmetric] = np.mean((there.image - back.image) ** 2)
     assert differences[True] < 1e-6
     assert differences[True] < 1e-3 * differences[False]
@@ -173,11 +187,20 @@ def test_the_loss_falls_and_the_sharper_source_is_found(tmp_path, pictures):
         simulation=Simulation(sigma=(2.0, 4.0)),
     )  # fmt: skip
     losses = []
-    model = train(pictures, pictures, settings, output=tmp_path, device="cpu", report=lambda p: losses.append(p.loss))
+    model = train(
+        pictures,
+        pictures,
+        settings,
+        output=tmp_path,
+        device="cpu",
+        report=lambda p: losses.append(p.loss),
+    )
     assert np.mean(losses[-10:]) < 0.75 * losses[0]
     pairs = list(fixed_pairs(pictures, settings))
     loaded = load(model, device="cpu")
-    fused = np.mean([np.abs(fuse_pair(p.a, p.b, model=loaded).image - p.truth).mean() for p in pairs])
+    fused = np.mean(
+        [np.abs(fuse_pair(p.a, p.b, model=loaded).image - p.truth).mean() for p in pairs]
+    )
     mean = np.mean([np.abs((p.a + p.b) / 2 - p.truth).mean() for p in pairs])
     assert fused < 0.8 * mean
 

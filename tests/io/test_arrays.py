@@ -34,7 +34,9 @@ def test_what_was_saved_is_loaded_with_types_and_shapes(tmp_path):
     assert (loaded.first.count, loaded.second.count) == (3, 0)
     assert type(loaded.first.count) is int
     assert loaded.second.planes == ()
-    for one, other in zip((*loaded.first.planes, loaded.flags), (*CONTENT.first.planes, CONTENT.flags), strict=True):
+    for one, other in zip(
+        (*loaded.first.planes, loaded.flags), (*CONTENT.first.planes, CONTENT.flags), strict=True
+    ):
         assert (one.dtype, one.shape) == (other.dtype, other.shape)
         assert np.array_equal(one, other)
 

@@ -124,10 +124,15 @@ def test_missing_folder(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files, even of root")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs a folder that takes no files, even of root"
+)
 def test_folder_takes_no_files():
     with (
-        pytest.raises(OSError, match=r"cannot write /proc/x\.tif: its folder takes no new files; choose another"),
+        pytest.raises(
+            OSError,
+            match=r"cannot write /proc/x\.tif: its folder takes no new files; choose another",
+        ),
         atomic_path("/proc/x.tif"),
     ):
         pytest.fail("the block must not run")
@@ -142,7 +147,9 @@ def test_what_cannot_be_written_is_known_before(tmp_path):
         check_writable(tmp_path / name)
     assert names(tmp_path) == ["old.tif"]
     assert (tmp_path / "old.tif").read_text() == "old"
-    with pytest.raises(FileNotFoundError, match=r"x\.tif: its folder does not exist; create it first"):
+    with pytest.raises(
+        FileNotFoundError, match=r"x\.tif: its folder does not exist; create it first"
+    ):
         check_writable(tmp_path / "no" / "x.tif")
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         check_writable(tmp_path)
@@ -150,7 +157,10 @@ def test_what_cannot_be_written_is_known_before(tmp_path):
 
 def test_folder_is_a_file(tmp_path):
     (tmp_path / "no").touch()
-    with pytest.raises(NotADirectoryError, match="folder is a file"), atomic_path(tmp_path / "no" / "x.tif"):
+    with (
+        pytest.raises(NotADirectoryError, match="folder is a file"),
+        atomic_path(tmp_path / "no" / "x.tif"),
+    ):
         pytest.fail("the block must not run")
 
 

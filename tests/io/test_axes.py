@@ -60,7 +60,10 @@ def test_guess_is_said(shape, letters, guess, suggested):
     kept = tuple(n for n in shape if n > 1)
     assert settled.letters == guess
     assert settled.shape == kept
-    assert settled.note == f"no axes in x.tif: read {kept} as {guess}; say axes='{suggested}' if that is wrong"
+    assert (
+        settled.note
+        == f"no axes in x.tif: read {kept} as {guess}; say axes='{suggested}' if that is wrong"
+    )
 
 
 def test_stack_takes_unknown_axis_for_z_without_a_note():
@@ -81,7 +84,9 @@ def test_stack_takes_unknown_axis_for_z_without_a_note():
     ],
 )
 def test_what_cannot_be_told_is_asked_for(shape, letters, stack):
-    with pytest.raises(ValueError, match=r"cannot tell the axes of x.tif .* name them, e\.g\. axes="):
+    with pytest.raises(
+        ValueError, match=r"cannot tell the axes of x.tif .* name them, e\.g\. axes="
+    ):
         settle_axes(shape, letters, name="x.tif", stack=stack)
 
 
@@ -124,7 +129,9 @@ def test_user_word_must_name_axes(asked):
 
 @pytest.mark.parametrize("asked", ["YX", "ZCYX"])
 def test_user_word_must_fit_the_shape(asked):
-    with pytest.raises(ValueError, match=f"x.tif has 3 axes .* axes='{asked}' names {len(asked)}.*'ZYX'"):
+    with pytest.raises(
+        ValueError, match=f"x.tif has 3 axes .* axes='{asked}' names {len(asked)}.*'ZYX'"
+    ):
         settle_axes((3, 7, 9), "QYX", name="x.tif", asked=asked)
 
 
@@ -147,9 +154,13 @@ def test_ome_default_unit_is_micrometre_and_first_image_counts():
     assert ome_sizes(xml) == {"X": 0.3}
 
 
-@pytest.mark.parametrize("given", ['"0"', '"nan"', '"inf"', '"wide"', '"3" PhysicalSizeXUnit="pixel"'])
+@pytest.mark.parametrize(
+    "given", ['"0"', '"nan"', '"inf"', '"wide"', '"3" PhysicalSizeXUnit="pixel"']
+)
 def test_ome_sizes_without_sense_are_left_out(given):
-    assert ome_sizes(f'<OME xmlns="o"><Pixels PhysicalSizeX={given} PhysicalSizeZ="2"/></OME>') == {"Z": 2.0}
+    assert ome_sizes(f'<OME xmlns="o"><Pixels PhysicalSizeX={given} PhysicalSizeZ="2"/></OME>') == {
+        "Z": 2.0
+    }
 
 
 def test_ome_without_pixels():
@@ -158,7 +169,11 @@ def test_ome_without_pixels():
 
 def test_imagej_sizes():
     metadata = {"unit": "\\u00B5m", "spacing": -2.5, "yunit": "nm"}
-    assert imagej_sizes(metadata, (4, 1), (1, 500)) == {"Z": 2.5, "Y": pytest.approx(0.5), "X": 0.25}
+    assert imagej_sizes(metadata, (4, 1), (1, 500)) == {
+        "Z": 2.5,
+        "Y": pytest.approx(0.5),
+        "X": 0.25,
+    }
 
 
 @pytest.mark.parametrize("metadata", [{}, {"unit": "inch"}, {"unit": "pixel"}, {"unit": ""}])
@@ -257,4 +272,6 @@ def test_time_points_must_exist(time):
 
 
 def test_ome_zarr_sizes_without_sense_are_left_out():
-    assert ome_zarr_sizes("TZYX", (9, 2, 3, 4), ("second", "nanometer", None, "parsec")) == {"Z": 0.002}
+    assert ome_zarr_sizes("TZYX", (9, 2, 3, 4), ("second", "nanometer", None, "parsec")) == {
+        "Z": 0.002
+    }

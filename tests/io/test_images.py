@@ -22,7 +22,9 @@ def test_guess_is_said_and_the_user_overrides_it(tmp_path, metadata):
     tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="minisblack", metadata=metadata)
     image = read_image(tmp_path / "x.tif")
     assert image.axes == "CYX"
-    assert image.note == "no axes in x.tif: read (3, 15, 17) as CYX; say axes='ZYX' if that is wrong"
+    assert (
+        image.note == "no axes in x.tif: read (3, 15, 17) as CYX; say axes='ZYX' if that is wrong"
+    )
     image = read_image(tmp_path / "x.tif", axes="ZYX")
     assert (image.axes, image.data.shape, image.note) == ("ZYX", (3, 15, 17), "")
     image = read_image(tmp_path / "x.tif", axes="yxc")
@@ -57,14 +59,17 @@ def test_one_time_point_is_chosen(tmp_path):
 
 
 def test_time_points_of_stacks_are_no_stack(tmp_path):
-    tifffile.imwrite(tmp_path / "x.tif", counting((6, 2, 5, 7)), imagej=True, metadata={"axes": "TZYX"})
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((6, 2, 5, 7)), imagej=True, metadata={"axes": "TZYX"}
+    )
     with pytest.raises(ValueError, match="6 time points") as caught:
         read_image(tmp_path / "x.tif")
     assert "if they are a stack" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("channel", "shape"), [(1, (5, 7)), ([1], (1, 5, 7)), ([2, 0], (2, 5, 7)), (np.int64(1), (5, 7))]
+    ("channel", "shape"),
+    [(1, (5, 7)), ([1], (1, 5, 7)), ([2, 0], (2, 5, 7)), (np.int64(1), (5, 7))],
 )
 def test_channels_are_picked(tmp_path, channel, shape):
     pixels = counting((3, 5, 7))
@@ -121,7 +126,9 @@ def test_unsupported_suffix(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["x.tif", "x.png"])
-@pytest.mark.parametrize("content", [b"hello", b"II*\x00", b"II*\x00\x08\x00\x00\x00", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "content", [b"hello", b"II*\x00", b"II*\x00\x08\x00\x00\x00", b"\x89PNG\r\n\x1a\n"]
+)
 def test_garbage(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match="cannot read") as caught:
@@ -147,7 +154,9 @@ def test_file_that_does_not_fit_the_memory(tmp_path, monkeypatch):
         read_image(tmp_path / "x.tif")
 
 
-@pytest.mark.parametrize(("dtype", "bad"), [("float16", np.nan), ("float32", np.inf), ("float64", -np.inf)])
+@pytest.mark.parametrize(
+    ("dtype", "bad"), [("float16", np.nan), ("float32", np.inf), ("float64", -np.inf)]
+)
 def test_pixels_that_are_no_numbers(tmp_path, dtype, bad):
     pixels = counting((5, 7), dtype)
     pixels[2, 3] = pixels[4, 1] = bad
@@ -195,14 +204,18 @@ def test_labels_are_not_changed_by_writing(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "x.tif"), before[::-1])
 
 
-@pytest.mark.parametrize("labels", [np.array([[2**32]]), np.array([[-1, 2**31]]), np.array([[2**64 - 1]], np.uint64)])
+@pytest.mark.parametrize(
+    "labels", [np.array([[2**32]]), np.array([[-1, 2**31]]), np.array([[2**64 - 1]], np.uint64)]
+)
 def test_labels_never_wrap(tmp_path, labels):
     with pytest.raises(ValueError, match="do not fit 32 bits; renumber them"):
         write_labels(tmp_path / "x.tif", labels)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("labels", [np.ones((2, 3), bool), np.ones((2, 3)), np.ones((2, 3), complex)])
+@pytest.mark.parametrize(
+    "labels", [np.ones((2, 3), bool), np.ones((2, 3)), np.ones((2, 3), complex)]
+)
 def test_labels_must_be_integers(tmp_path, labels):
     with pytest.raises(TypeError, match="labels must be integers"):
         write_labels(tmp_path / "x.tif", labels)
@@ -220,7 +233,9 @@ def test_labels_to_an_unknown_kind(tmp_path, name):
         write_labels(tmp_path / name, np.ones((2, 3), int))
 
 
-@pytest.mark.parametrize("spacing", [(1.0,), (1.0, 2.0, 3.0), (1.0, 0.0), (1.0, -2.0), (1.0, np.nan)])
+@pytest.mark.parametrize(
+    "spacing", [(1.0,), (1.0, 2.0, 3.0), (1.0, 0.0), (1.0, -2.0), (1.0, np.nan)]
+)
 def test_spacing_must_fit(tmp_path, spacing):
     with pytest.raises(ValueError, match="spacing must be 2 positive numbers"):
         write_labels(tmp_path / "x.tif", np.ones((2, 3), int), spacing=spacing)
@@ -245,7 +260,9 @@ def test_unnamed_axis_of_labels_is_a_stack(tmp_path):
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_real_masks_are_refused(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "x.tif", np.ones((5, 7), dtype))
-    with pytest.raises(ValueError, match=f"is {dtype}; expected integer labels: save it as uint16") as caught:
+    with pytest.raises(
+        ValueError, match=f"is {dtype}; expected integer labels: save it as uint16"
+    ) as caught:
         read_labels(tmp_path / "x.tif")
     assert one_line(caught, "mask", "x.tif")
 
@@ -326,7 +343,12 @@ def listed(inputs):
 
 
 def test_folder_lists_its_images(folder):
-    assert listed(folder) == listed(str(folder)) == listed([folder]) == ["a.PNG", "b.tif", "c.ome.tif", "d.jpeg"]
+    assert (
+        listed(folder)
+        == listed(str(folder))
+        == listed([folder])
+        == ["a.PNG", "b.tif", "c.ome.tif", "d.jpeg"]
+    )
 
 
 def test_masks_of_a_folder_are_listed_if_asked_for(folder):
@@ -341,7 +363,12 @@ def test_pattern_lists_what_matches(folder):
 
 
 def test_inputs_are_mixed_sorted_and_listed_once(folder):
-    inputs = [folder / "d.jpeg", folder / "*.tif", folder / "sub.tif" / ".." / "b.tif", str(folder / "b.tif")]
+    inputs = [
+        folder / "d.jpeg",
+        folder / "*.tif",
+        folder / "sub.tif" / ".." / "b.tif",
+        str(folder / "b.tif"),
+    ]
     assert listed(inputs) == ["b.tif", "c.ome.tif", "c_masks.ome.tif", "d.jpeg"]
 
 
@@ -382,7 +409,13 @@ def test_no_inputs():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.tif", "a"), ("a.ome.tif", "a"), ("a.OME.TIFF", "a"), ("a.b.png", "a.b"), ("d/a.ome.png", "a.ome")],
+    [
+        ("a.tif", "a"),
+        ("a.ome.tif", "a"),
+        ("a.OME.TIFF", "a"),
+        ("a.b.png", "a.b"),
+        ("d/a.ome.png", "a.ome"),
+    ],
 )
 def test_stem(name, expected):
     assert stem(name) == expected

@@ -34,7 +34,9 @@ def test_an_error_opens_it(tmp_path):
 
 def test_another_process_that_is_killed_holds_it_no_longer(tmp_path):
     path = tmp_path / "x.lock"
-    with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(BlockingIOError), locked(path, name="x"):
             pass
@@ -93,6 +95,9 @@ def test_a_disk_without_locks_locks_nothing(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="create it first") as caught, locked(tmp_path / "no" / "x", name="x"):
+    with (
+        pytest.raises(FileNotFoundError, match="create it first") as caught,
+        locked(tmp_path / "no" / "x", name="x"),
+    ):
         pass
     assert one_line(caught)

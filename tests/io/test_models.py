@@ -62,8 +62,15 @@ def test_a_newer_version_asks_for_an_update(path):
 
 def test_version_1_is_read_and_written_again_as_the_present_one(path):
     old = json.loads(INFO.model_dump_json())
-    del old["architecture"]["members"], old["decode"]["threshold"], old["decode"]["watershed"], old["task"]
-    save_file({"w": torch.zeros(1)}, path, metadata={"seamwise": json.dumps(old | {"format_version": 1})})
+    del (
+        old["architecture"]["members"],
+        old["decode"]["threshold"],
+        old["decode"]["watershed"],
+        old["task"],
+    )
+    save_file(
+        {"w": torch.zeros(1)}, path, metadata={"seamwise": json.dumps(old | {"format_version": 1})}
+    )
     weights, info = load_model(path, ModelInfo)
     assert info == INFO.model_copy(update={"format_version": 1})
     save_model(path, weights, info)
@@ -87,7 +94,11 @@ TUNED = DecodeRule(
         cell=0.9,
         background_as="mask",
         tuning=TuningRecord(
-            panoptic_quality=0.8, argmax_panoptic_quality=0.7, images=3, grid="0.1 to 0.9 by 0.1", decodings=30
+            panoptic_quality=0.8,
+            argmax_panoptic_quality=0.7,
+            images=3,
+            grid="0.1 to 0.9 by 0.1",
+            decodings=30,
         ),
     ),
 )
@@ -111,13 +122,20 @@ def test_the_pair_is_that_of_the_rule():
 def test_a_rule_without_its_thresholds_is_refused():
     with pytest.raises(ValueError, match="rule 'threshold' needs its thresholds"):
         DecodeRule(rule="threshold", watershed=TUNED.watershed)
-    with pytest.raises(ValueError, match=r"no thresholds for decode 'watershed'.*`seamwise tune MODEL DATA --decode w"):
+    with pytest.raises(
+        ValueError,
+        match=r"no thresholds for decode 'watershed'.*`seamwise tune MODEL DATA --decode w",
+    ):
         DecodeRule(threshold=TUNED.threshold).named("watershed")
-    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"):
+    with pytest.raises(
+        ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"
+    ):
         TUNED.named("otsu")
 
 
-@pytest.mark.parametrize("pair", [{"touching": 1.5, "cell": 0.5}, {"touching": 0.1, "cell": -0.1}, {"touching": 0.1}])
+@pytest.mark.parametrize(
+    "pair", [{"touching": 1.5, "cell": 0.5}, {"touching": 0.1, "cell": -0.1}, {"touching": 0.1}]
+)
 def test_thresholds_are_probabilities(path, pair):
     rewrite(path, decode={"rule": "threshold", "threshold": pair})
     with pytest.raises(ValueError, match=r"damaged: decode\.threshold\.(touching|cell)"):

@@ -12,7 +12,14 @@ import zarr
 
 from seamwise.io.images import find_images, read_image, read_labels, read_spaced_labels, stem
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
-from seamwise.io.ome_zarr_draft import build_pyramid, create_image, create_labels, discard, finish, write_image
+from seamwise.io.ome_zarr_draft import (
+    build_pyramid,
+    create_image,
+    create_labels,
+    discard,
+    finish,
+    write_image,
+)
 from seamwise.io.stored import DamagedError
 from seamwise.io.volume import open_volume
 from support.files import counting, one_line
@@ -58,7 +65,9 @@ def rewrite(path, attributes, version):
         (path / ".zattrs").write_text(json.dumps(attributes))
     else:
         ome = {"ome": {"version": version, **attributes}}
-        (path / "zarr.json").write_text(json.dumps({"zarr_format": 3, "node_type": "group", "attributes": ome}))
+        (path / "zarr.json").write_text(
+            json.dumps({"zarr_format": 3, "node_type": "group", "attributes": ome})
+        )
 
 
 def refused(path, *words):
@@ -85,11 +94,19 @@ def test_axes_and_levels_of_other_programs(tmp_path, version, axes, shape):
     pixels = counting(shape)
     half = pixels[tuple(slice(None, None, 2) if a in "yx" else slice(None) for a in axes)]
     scale = [0.5 if a in "yx" else 2.0 for a in axes]
-    arrays = [(pixels, scale), (half, [2 * s if a in "yx" else s for s, a in zip(scale, axes, strict=True)])]
+    arrays = [
+        (pixels, scale),
+        (half, [2 * s if a in "yx" else s for s, a in zip(scale, axes, strict=True)]),
+    ]
     units = [UM if a in "zyx" else None for a in axes]
     path = foreign(tmp_path / "x.zarr", arrays, version=version, letters=axes, units=units)
     image = open_ome_zarr(path)
-    assert (image.version, image.axes, image.dtype, image.note) == (version, axes.upper(), np.uint16, "")
+    assert (image.version, image.axes, image.dtype, image.note) == (
+        version,
+        axes.upper(),
+        np.uint16,
+        "",
+    )
     assert [level.path for level in image.levels] == ["s0", "s1"]
     assert [level.shape for level in image.levels] == [shape, half.shape]
     assert image.levels[1].scale == tuple(arrays[1][1])
@@ -120,7 +137,10 @@ def test_transformations_of_the_whole_image_come_after_those_of_a_level(tmp_path
     path = foreign(
         tmp_path / "x.zarr",
         [(counting((5, 7)), [2.0, 3.0])],
-        coordinateTransformations=[{"type": "scale", "scale": [10, 1]}, {"type": "translation", "translation": [5, 6]}],
+        coordinateTransformations=[
+            {"type": "scale", "scale": [10, 1]},
+            {"type": "translation", "translation": [5, 6]},
+        ],
     )
     (level,) = open_ome_zarr(path).levels
     assert (level.scale, level.translation) == ((20.0, 3.0), (5.0, 6.0))
@@ -132,7 +152,9 @@ def test_levels_may_have_chunks_of_their_own_that_do_not_divide_them(tmp_path, v
     image = open_ome_zarr(foreign(tmp_path / "x.zarr", arrays, version=version, chunks=chunks))
     assert [level.chunks for level in image.levels] == [(3, 4), (5, 1)]
     for level, (values, _) in enumerate(arrays):
-        np.testing.assert_array_equal(image.pixels(level)[(slice(None), slice(1, None))], values[:, 1:])
+        np.testing.assert_array_equal(
+            image.pixels(level)[(slice(None), slice(1, None))], values[:, 1:]
+        )
     volume = open_volume(tmp_path / "x.zarr")
     assert volume.chunks == (3, 4)
     np.testing.assert_array_equal(volume.read((slice(2, 7), slice(3, 9)))[0], pixels[2:7, 3:9])
@@ -142,12 +164,16 @@ def test_missing_scales_are_noted(tmp_path, version):
     path = foreign(tmp_path / "x.zarr", [(counting((5, 7)), None)], version=version, units=[UM, UM])
     image = open_ome_zarr(path)
     assert (image.spacing, image.levels[0].scale) == (None, None)
-    assert image.note == "x.zarr has no scale in multiscales[0].datasets[0].coordinateTransformations"
+    assert (
+        image.note == "x.zarr has no scale in multiscales[0].datasets[0].coordinateTransformations"
+    )
     assert image.note in read_image(path).note
 
 
 def test_axes_that_are_only_named_and_no_axes_at_all(tmp_path):
-    image = open_ome_zarr(foreign(tmp_path / "x.zarr", [(counting((5, 7)), None)], version="0.3", letters="yx"))
+    image = open_ome_zarr(
+        foreign(tmp_path / "x.zarr", [(counting((5, 7)), None)], version="0.3", letters="yx")
+    )
     assert (image.version, image.axes) == ("0.3", "YX")
     pixels = counting((1, 2, 3, 5, 7))
     path = foreign(tmp_path / "y.zarr", [(pixels, None)], version="0.1", letters="tczyx")
@@ -160,7 +186,9 @@ def test_axes_that_are_only_named_and_no_axes_at_all(tmp_path):
 
 @pytest.mark.parametrize("axes", ["ctyx", "ycx", "yyx", "zyq", "zcx"])
 def test_axes_that_are_not_of_the_format(tmp_path, version, axes):
-    path = foreign(tmp_path / "x.zarr", [(counting((2, 5, 7)), None)], version=version, letters=axes)
+    path = foreign(
+        tmp_path / "x.zarr", [(counting((2, 5, 7)), None)], version=version, letters=axes
+    )
     assert refused(path, "multiscales[0].axes", ", ".join(axes), "expected t, c, z, y, x")
 
 
@@ -186,7 +214,11 @@ def test_axes_that_are_not_of_the_format(tmp_path, version, axes):
     ],
 )  # fmt: skip
 def test_metadata_that_do_not_fit_are_named(tmp_path, version, changes, words):
-    arrays = [(counting((5, 7)), None), (counting((3, 4)), None), (counting((3, 4), "float32"), None)]
+    arrays = [
+        (counting((5, 7)), None),
+        (counting((3, 4)), None),
+        (counting((3, 4), "float32"), None),
+    ]
     path = foreign(tmp_path / "x.zarr", arrays, version=version, **changes)
     form = 2 if version == "0.4" else 3
     zarr.create_array(store=str(path / "s3"), shape=(5,), dtype="uint16", zarr_format=form)
@@ -231,7 +263,9 @@ def test_damaged_chunk_is_named_and_a_missing_one_is_zeros(tmp_path, version, le
     chunk = path / "s0" / file
     chunk.write_bytes(chunk.read_bytes()[:left])
     pixels = open_ome_zarr(path).pixels()
-    with pytest.raises(DamagedError, match=rf"chunk \(1, 2\) \(file {file}\) of .*x\.zarr/s0") as caught:
+    with pytest.raises(
+        DamagedError, match=rf"chunk \(1, 2\) \(file {file}\) of .*x\.zarr/s0"
+    ) as caught:
         pixels[0:5, 0:7]
     assert one_line(caught, "copy or export it again")
     assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
@@ -250,10 +284,22 @@ def test_damaged_chunk_is_named_and_a_missing_one_is_zeros(tmp_path, version, le
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64", "int16", "float32"])
 def test_every_dtype_comes_back(tmp_path, version, dtype):
     pixels = counting((2, 3, 5, 7), dtype)
-    write_image(tmp_path / "x.zarr", pixels, axes="CZYX", spacing=(2, 0.5, 0.25), version=version, chunks=(2, 3, 4))
+    write_image(
+        tmp_path / "x.zarr",
+        pixels,
+        axes="CZYX",
+        spacing=(2, 0.5, 0.25),
+        version=version,
+        chunks=(2, 3, 4),
+    )
     image = read_image(tmp_path / "x.zarr")
     np.testing.assert_array_equal(image.data, pixels)
-    assert (image.data.dtype, image.axes, image.spacing, image.note) == (pixels.dtype, "CZYX", (2.0, 0.5, 0.25), "")
+    assert (image.data.dtype, image.axes, image.spacing, image.note) == (
+        pixels.dtype,
+        "CZYX",
+        (2.0, 0.5, 0.25),
+        "",
+    )
 
 
 def test_without_spacing_there_is_none(tmp_path, version):
@@ -262,7 +308,13 @@ def test_without_spacing_there_is_none(tmp_path, version):
 
 
 def test_levels_halve_the_long_spatial_axes(tmp_path):
-    draft = create_image(tmp_path / "x.zarr", (2, 600, 5, 600, 1100), axes="TCZYX", dtype="uint8", spacing=(3, 1, 0.5))
+    draft = create_image(
+        tmp_path / "x.zarr",
+        (2, 600, 5, 600, 1100),
+        axes="TCZYX",
+        dtype="uint8",
+        spacing=(3, 1, 0.5),
+    )
     assert [level.shape[1:] for level in draft.levels] == [
         (600, 5, 600, 1100), (600, 5, 300, 550), (600, 5, 150, 275), (600, 5, 150, 138)
     ]  # fmt: skip
@@ -294,7 +346,15 @@ def test_lower_levels_of_an_image_are_means(tmp_path, version):
 
 def test_lower_levels_of_labels_are_numbers_of_the_first(tmp_path, version):
     labels = np.array([[1, 2, 10], [4, 6, 20], [7, 8, 9]], np.uint32)
-    write_image(tmp_path / "x.zarr", labels, axes="YX", version=version, levels=2, chunks=(1, 1), labels=True)
+    write_image(
+        tmp_path / "x.zarr",
+        labels,
+        axes="YX",
+        version=version,
+        levels=2,
+        chunks=(1, 1),
+        labels=True,
+    )
     level = open_ome_zarr(tmp_path / "x.zarr").pixels(1)[0:2, 0:2]
     np.testing.assert_array_equal(level, [[1, 10], [7, 9]])
 
@@ -302,7 +362,9 @@ def test_lower_levels_of_labels_are_numbers_of_the_first(tmp_path, version):
 @pytest.mark.parametrize("labels", [True, False])
 def test_a_pyramid_in_chunks_is_that_of_the_whole(tmp_path, labels):
     pixels = np.random.default_rng(0).integers(0, 1000, (2, 9, 21, 30)).astype(np.uint16)
-    write_image(tmp_path / "x.zarr", pixels, axes="CZYX", levels=3, chunks=(2, 4, 8, 11), labels=labels)
+    write_image(
+        tmp_path / "x.zarr", pixels, axes="CZYX", levels=3, chunks=(2, 4, 8, 11), labels=labels
+    )
     whole = [pixels[:, ::step, ::step, ::step] for step in (1, 2, 4)]
     for level, expected in enumerate(whole):
         found = open_ome_zarr(tmp_path / "x.zarr").pixels(level)
@@ -328,7 +390,12 @@ def test_labels_have_the_scales_of_their_image(tmp_path, version):
     build_pyramid(draft)
     assert finish(draft) == path / "labels" / "cells"
     image, found = open_ome_zarr(path), open_ome_zarr(path / "labels" / "cells")
-    assert (found.version, found.axes, found.dtype, found.spacing) == (version, "YX", np.uint32, image.spacing)
+    assert (found.version, found.axes, found.dtype, found.spacing) == (
+        version,
+        "YX",
+        np.uint32,
+        image.spacing,
+    )
     assert [level.scale for level in found.levels] == [level.scale[1:] for level in image.levels]
     assert [level.translation for level in found.levels] == [(4, 0), (4, 0)]
     np.testing.assert_array_equal(found.pixels(1)[0:3, 0:4], labels[::3, ::2])
@@ -342,7 +409,9 @@ def test_labels_of_an_image_without_scales(tmp_path):
 
 def test_draft_is_filled_by_boxes_of_the_spatial_axes(tmp_path):
     write_image(tmp_path / "x.zarr", counting((2, 3, 1, 5, 7)), axes="TCZYX")
-    draft = pickle.loads(pickle.dumps(create_labels(tmp_path / "x.zarr", "cells", chunks=(1, 3, 4))))
+    draft = pickle.loads(
+        pickle.dumps(create_labels(tmp_path / "x.zarr", "cells", chunks=(1, 3, 4)))
+    )
     assert (draft.axes, draft.shape, draft.chunks) == ("TZYX", (1, 5, 7), (1, 3, 4))
     block = counting((3, 4), "int64") + 1
     draft.write((slice(0, 3), slice(0, 4)), block, time=1)  # as of a flat image
@@ -374,12 +443,19 @@ def test_nothing_unfinished_looks_finished(tmp_path, version):
     finish(draft)
     assert label_names(tmp_path / "x.zarr") == ("cells",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.zarr"]
-    assert [path.name for path in (tmp_path / "x.zarr").iterdir() if path.name.endswith((".part", ".old"))] == []
+    assert [
+        path.name
+        for path in (tmp_path / "x.zarr").iterdir()
+        if path.name.endswith((".part", ".old"))
+    ] == []
 
 
 def test_a_write_that_fails_leaves_nothing_and_the_old_image(tmp_path, monkeypatch):
     write_image(tmp_path / "x.zarr", counting((5, 7)), axes="YX")
-    monkeypatch.setattr("seamwise.io.ome_zarr_draft.build_pyramid", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "seamwise.io.ome_zarr_draft.build_pyramid",
+        lambda _: (_ for _ in ()).throw(KeyboardInterrupt),
+    )
     with pytest.raises(KeyboardInterrupt):
         write_image(tmp_path / "x.zarr", counting((3, 4)), axes="YX", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
@@ -456,7 +532,9 @@ def test_missing_folder(tmp_path):
 @pytest.fixture
 def written(tmp_path, version):
     path = tmp_path / "x.ome.zarr"
-    write_image(path, counting((1, 2, 3, 300, 40)), axes="TCZYX", spacing=(2, 0.5, 0.25), version=version)
+    write_image(
+        path, counting((1, 2, 3, 300, 40)), axes="TCZYX", spacing=(2, 0.5, 0.25), version=version
+    )
     draft = create_labels(path, "cells", dtype=np.uint32)
     draft.array[...] = 7
     build_pyramid(draft)
@@ -467,8 +545,14 @@ def written(tmp_path, version):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ome_zarr")
 def test_ome_zarr_finds_image_and_labels(written):
     io, reader = import_module("ome_zarr.io"), import_module("ome_zarr.reader")
-    nodes = {str(node.zarr).split("x.ome.zarr")[1]: node for node in reader.Reader(io.parse_url(written))()}
-    image, cells = nodes[" [zgroup]"], nodes["/labels/cells [zgroup] (hidden)".removesuffix(" (hidden)")]
+    nodes = {
+        str(node.zarr).split("x.ome.zarr")[1]: node
+        for node in reader.Reader(io.parse_url(written))()
+    }
+    image, cells = (
+        nodes[" [zgroup]"],
+        nodes["/labels/cells [zgroup] (hidden)".removesuffix(" (hidden)")],
+    )
     assert [array.shape for array in image.data] == [(1, 2, 3, 300, 40), (1, 2, 3, 150, 40)]
     assert [array.shape for array in cells.data] == [(1, 3, 300, 40), (1, 3, 150, 40)]
     assert (np.asarray(cells.data[1]) == 7).all()
@@ -483,14 +567,23 @@ def test_metadata_are_valid(written, version):
     # without the labels inside, of which the validator of 0.5 trips over its own defaults
     label_group = zarr.open_group(str(written / "labels" / "cells"), mode="r")
     models.Image.from_zarr(label_group)
-    attributes = [dict(zarr.open_group(str(written / name), mode="r").attrs) for name in ("", "labels", "labels/cells")]
+    attributes = [
+        dict(zarr.open_group(str(written / name), mode="r").attrs)
+        for name in ("", "labels", "labels/cells")
+    ]
     if version == "0.5":
         attributes = [one["ome"] for one in attributes]
     types = [
         import_module(f"{models.__name__}.{module}").__dict__[name]
-        for module, name in (("image", "ImageAttrs"), ("labels", "LabelsAttrs"), ("image_label", "ImageLabelAttrs"))
+        for module, name in (
+            ("image", "ImageAttrs"),
+            ("labels", "LabelsAttrs"),
+            ("image_label", "ImageLabelAttrs"),
+        )
     ]
-    image, labels, cells = (kind.model_validate(one) for kind, one in zip(types, attributes, strict=True))
+    image, labels, cells = (
+        kind.model_validate(one) for kind, one in zip(types, attributes, strict=True)
+    )
     assert labels.labels == ["cells"]
     assert cells.image_label.source.image == "../../"
     assert [len(one.multiscales[0].datasets) for one in (image, cells)] == [2, 2]
@@ -561,7 +654,11 @@ def test_folders_are_listed_as_files(tmp_path):
     (tmp_path / "d.png").touch()
     names = [path.name for path in find_images(tmp_path)]
     assert names == ["a.zarr", "b.ome.zarr", "d.png"]
-    assert [path.name for path in find_images(tmp_path / "*.zarr")] == ["a.zarr", "a_masks.zarr", "b.ome.zarr"]
+    assert [path.name for path in find_images(tmp_path / "*.zarr")] == [
+        "a.zarr",
+        "a_masks.zarr",
+        "b.ome.zarr",
+    ]
     assert find_images(tmp_path / "b.ome.zarr") == [tmp_path / "b.ome.zarr"]
     assert [stem(name) for name in ("b.ome.zarr", "a.zarr", "A.OME.ZARR")] == ["b", "a", "A"]
     with pytest.raises(ValueError, match=r"c\.zarr is no OME-Zarr folder"):

@@ -38,7 +38,13 @@ def exif_tags(orientation=1):
     tags[271], tags[272], tags[306] = "Lens & Söhne", "M1", "2024:05:06 07:08:09"
     tags[274] = orientation
     tags[282], tags[283], tags[296] = 72.0, 72.0, 2
-    tags[34665] = {33434: 0.004, 34855: 100, 36867: "2024:05:06 07:08:09", 37386: 50.0, 37500: bytes(range(99))}
+    tags[34665] = {
+        33434: 0.004,
+        34855: 100,
+        36867: "2024:05:06 07:08:09",
+        37386: 50.0,
+        37500: bytes(range(99)),
+    }
     tags[34665][40965] = {1: "R98"}
     tags[34853] = {1: "N", 2: (8.0, 3.0, 0.5), 3: "W"}
     return tags
@@ -101,7 +107,12 @@ def test_jpeg_gives_back_nearly_the_same(tmp_path, name, shape):
     write_photo(tmp_path / name, pixels, exif=exif_bytes(), icc=ICC)
     photo = read_photo(tmp_path / name)
     assert np.abs(photo.pixels.astype(int) - pixels).max() <= 4
-    assert (photo.pixels.dtype, photo.exif, photo.icc, photo.note) == (np.uint8, exif_bytes(), ICC, "")
+    assert (photo.pixels.dtype, photo.exif, photo.icc, photo.note) == (
+        np.uint8,
+        exif_bytes(),
+        ICC,
+        "",
+    )
     assert photo_header(tmp_path / name) == header_of(photo)
 
 
@@ -254,7 +265,13 @@ def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
 
 
 def test_a_tiff_with_nothing_but_an_orientation_is_turned_and_has_no_exif(tmp_path):
-    tifffile.imwrite(tmp_path / "x.tif", counting((2, 3)), metadata=None, software=False, extratags=[(274, 3, 1, 6, 0)])
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        counting((2, 3)),
+        metadata=None,
+        software=False,
+        extratags=[(274, 3, 1, 6, 0)],
+    )
     photo = read_photo(tmp_path / "x.tif")
     np.testing.assert_array_equal(photo.pixels, np.rot90(counting((2, 3)), -1))
     assert photo.exif == b""
@@ -311,11 +328,16 @@ def test_a_png_with_damaged_exif_in_text_is_read_and_the_loss_is_said(tmp_path, 
     # nothing is lost where it is there once more, in whichever order
     for whole in (raw_profile("tEXt", exif_bytes()), chunk(b"eXIf", exif_bytes()[6:])):
         write_png_with(tmp_path / "x.png", text + whole)
-        assert (read_photo(tmp_path / "x.png").exif, read_photo(tmp_path / "x.png").note) == (exif_bytes(), "")
+        assert (read_photo(tmp_path / "x.png").exif, read_photo(tmp_path / "x.png").note) == (
+            exif_bytes(),
+            "",
+        )
     capfd.readouterr()  # a word of libpng
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"x\0", b"x\0\0not compressed", b"x\0\0" + zlib.compress(ICC)[:-9]])
+@pytest.mark.parametrize(
+    "body", [b"", b"x", b"x\0", b"x\0\0not compressed", b"x\0\0" + zlib.compress(ICC)[:-9]]
+)
 def test_a_png_with_a_damaged_colour_profile_is_read_and_the_loss_is_said(tmp_path, capfd, body):
     write_png_with(tmp_path / "x.png", chunk(b"iCCP", body))
     photo = read_photo(tmp_path / "x.png")
@@ -347,7 +369,9 @@ def test_a_tiff_whose_colour_profile_lies_outside_is_read_and_the_loss_is_said(t
 
 
 def test_exif_that_a_png_keeps_as_a_jpeg_does_is_the_same(tmp_path):
-    (tmp_path / "x.png").write_bytes(png_bytes(0, 8, np.zeros((2, 3), np.uint8), extra=chunk(b"eXIf", exif_bytes())))
+    (tmp_path / "x.png").write_bytes(
+        png_bytes(0, 8, np.zeros((2, 3), np.uint8), extra=chunk(b"eXIf", exif_bytes()))
+    )
     assert read_photo(tmp_path / "x.png").exif == exif_bytes()
 
 
@@ -364,7 +388,9 @@ def test_opaque_alpha_of_a_png_is_dropped_and_said(tmp_path, colour, depth):
     assert photo_header(tmp_path / "x.png") == header_of(photo)
     pixels[2, 1, -1] -= 1
     (tmp_path / "x.png").write_bytes(png_bytes(colour, depth, pixels.reshape(3, -1)))
-    with pytest.raises(ValueError, match=r"x.png as PNG: its alpha channel is not fully opaque; flatten it first$"):
+    with pytest.raises(
+        ValueError, match=r"x.png as PNG: its alpha channel is not fully opaque; flatten it first$"
+    ):
         read_photo(tmp_path / "x.png")
 
 
@@ -400,20 +426,32 @@ def test_a_palette_becomes_rgb_and_this_is_said(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("layout", "described"),
-    [("separate", True), ("tiles", True), ("bigtiff", False), ("ome", True), ("imagej", True), ("lzw", False)],
+    [
+        ("separate", True),
+        ("tiles", True),
+        ("bigtiff", False),
+        ("ome", True),
+        ("imagej", True),
+        ("lzw", False),
+    ],
 )
 def test_other_layouts_of_a_tiff(tmp_path, layout, described):
     pixels = smooth((20, 36, 3), "uint16")
     path = tmp_path / "x.tif"
     if layout == "separate":
-        tifffile.imwrite(path, np.moveaxis(pixels, 2, 0), photometric="rgb", planarconfig="separate")
+        tifffile.imwrite(
+            path, np.moveaxis(pixels, 2, 0), photometric="rgb", planarconfig="separate"
+        )
     elif layout == "lzw":  # OpenCV writes it
         cv2.imwrite(str(path), pixels[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 5])
     else:
         option = {"tile": (16, 16)} if layout == "tiles" else {layout: True}
         grey = layout == "imagej"  # whose colours have 8 bits
         tifffile.imwrite(
-            path, pixels[..., 0] if grey else pixels, photometric="minisblack" if grey else "rgb", **option
+            path,
+            pixels[..., 0] if grey else pixels,
+            photometric="minisblack" if grey else "rgb",
+            **option,
         )
     photo = read_photo(path)
     np.testing.assert_array_equal(photo.pixels, pixels[..., 0] if layout == "imagej" else pixels)
@@ -426,14 +464,18 @@ def test_other_layouts_of_a_tiff(tmp_path, layout, described):
 @pytest.mark.parametrize("colours", ["RGB", "YCbCr"])
 def test_jpeg_inside_a_tiff_gives_its_colours(tmp_path, colours):
     pixels = smooth((20, 36, 3))
-    PIL.Image.fromarray(pixels).convert(colours).save(tmp_path / "x.tif", compression="jpeg", quality=95)
+    PIL.Image.fromarray(pixels).convert(colours).save(
+        tmp_path / "x.tif", compression="jpeg", quality=95
+    )
     photo = read_photo(tmp_path / "x.tif")
     assert np.abs(photo.pixels.astype(int) - pixels).max() <= 8
     assert photo_header(tmp_path / "x.tif") == header_of(photo)
 
 
 def test_exif_of_a_bigtiff_is_missed_and_said(tmp_path):
-    tifffile.imwrite(tmp_path / "x.tif", counting((2, 3)), bigtiff=True, extratags=[(271, 2, 0, "Maker", True)])
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((2, 3)), bigtiff=True, extratags=[(271, 2, 0, "Maker", True)]
+    )
     photo = read_photo(tmp_path / "x.tif")
     assert (photo.exif, photo.note) == (b"", "EXIF of x.tif is not kept: it is a BigTIFF")
     tifffile.imwrite(tmp_path / "x.tif", counting((2, 3)), bigtiff=True, software=False)
@@ -460,7 +502,13 @@ def test_further_pictures_in_a_jpeg_are_said(tmp_path):
 @PILLOW_WARNS
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"II", b"II*\0\xff\xff\0\0", b"II*\0\x08\0\0\0\x09\0", b"II*\0\x08\0\0\0\1\0\x0f\1\2\0\1\0\0\0"],
+    [
+        b"",
+        b"II",
+        b"II*\0\xff\xff\0\0",
+        b"II*\0\x08\0\0\0\x09\0",
+        b"II*\0\x08\0\0\0\1\0\x0f\1\2\0\1\0\0\0",
+    ],
 )
 def test_damaged_exif_is_missed_and_said(tmp_path, damage):
     PIL.Image.fromarray(smooth((16, 24))).save(tmp_path / "x.jpg", exif=b"Exif\0\0" + damage)
@@ -481,7 +529,10 @@ def test_broken_tags_stay_in_a_jpeg_or_png_and_are_left_out_of_a_tiff_as_was_sai
     for name in ("x.jpg", "x.png"):
         write_photo(tmp_path / name, smooth((16, 24)), exif=exif)
         photo = read_photo(tmp_path / name)
-        assert (photo.exif, photo.note) == (exif, f"EXIF of {name} has broken tags: a TIFF would not keep them")
+        assert (photo.exif, photo.note) == (
+            exif,
+            f"EXIF of {name} has broken tags: a TIFF would not keep them",
+        )
     write_photo(tmp_path / "x.tif", smooth((16, 24)), exif=exif)
     written = read_photo(tmp_path / "x.tif").exif
     assert written[14:18] == b"\x05\0" + struct.pack("<H", 274)  # that, the resolution and Artist
@@ -492,7 +543,11 @@ def test_broken_tags_stay_in_a_jpeg_or_png_and_are_left_out_of_a_tiff_as_was_sai
 
 def test_a_broken_tag_of_another_program_is_no_damage_to_exif(tmp_path):
     tifffile.imwrite(
-        tmp_path / "x.tif", counting((5, 7)), metadata=None, software=False, extratags=[(50000, 1, 9, bytes(9))]
+        tmp_path / "x.tif",
+        counting((5, 7)),
+        metadata=None,
+        software=False,
+        extratags=[(50000, 1, 9, bytes(9))],
     )
     content = (tmp_path / "x.tif").read_bytes()
     entry = struct.pack("<HHI", 50000, 1, 9)
@@ -514,7 +569,11 @@ def test_exif_never_changes_the_layout_of_a_tiff(tmp_path):
 def test_pillows_limit_on_pixels_does_not_apply(tmp_path, monkeypatch, name):
     write_photo(tmp_path / name, smooth((20, 30, 3)))
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
-    assert read_photo(tmp_path / name).pixels.shape == photo_header(tmp_path / name).shape == (20, 30, 3)
+    assert (
+        read_photo(tmp_path / name).pixels.shape
+        == photo_header(tmp_path / name).shape
+        == (20, 30, 3)
+    )
     assert PIL.Image.MAX_IMAGE_PIXELS == 10
 
 
@@ -583,12 +642,17 @@ def test_a_plain_tiff_without_its_last_row_is_not_filled_with_zeros(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", counting((40, 60)), rowsperstrip=10)
     content = (tmp_path / "x.tif").read_bytes()
     (tmp_path / "x.tif").write_bytes(content[:-120])
-    with pytest.raises(ValueError, match=r"its pixels should end at byte \d+, the file ends at byte \d+; is it compl"):
+    with pytest.raises(
+        ValueError,
+        match=r"its pixels should end at byte \d+, the file ends at byte \d+; is it compl",
+    ):
         read_photo(tmp_path / "x.tif")
 
 
 def test_a_burst_that_lost_its_second_page_is_not_one_photograph(tmp_path):
-    tifffile.imwrite(tmp_path / "x.tif", counting((2, 5, 7)), photometric="minisblack", metadata=None)
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((2, 5, 7)), photometric="minisblack", metadata=None
+    )
     with tifffile.TiffFile(tmp_path / "x.tif") as file:
         second = file.pages[1].offset
     content = (tmp_path / "x.tif").read_bytes()
@@ -608,7 +672,9 @@ def test_a_damaged_png(tmp_path, dtype):
 
 def test_a_png_with_too_few_pixels(tmp_path, capfd):
     rows = png_bytes(2, 16, np.zeros((3, 12), ">u2"))
-    (tmp_path / "x.png").write_bytes(rows.replace(rows[8:33], chunk(b"IHDR", rows[16:20] + b"\0\0\0\4" + rows[24:29])))
+    (tmp_path / "x.png").write_bytes(
+        rows.replace(rows[8:33], chunk(b"IHDR", rows[16:20] + b"\0\0\0\4" + rows[24:29]))
+    )
     with pytest.raises(ValueError, match="as PNG: its pixels are damaged"):
         read_photo(tmp_path / "x.png")
     capfd.readouterr()  # a word of libpng
@@ -616,17 +682,29 @@ def test_a_png_with_too_few_pixels(tmp_path, capfd):
 
 def test_colours_that_are_neither_grey_nor_rgb(tmp_path):
     PIL.Image.new("CMYK", (16, 8)).save(tmp_path / "x.jpg")
-    both_raise(ValueError, tmp_path / "x.jpg", "as JPEG: its colours are CMYK; convert it to RGB first$")
+    both_raise(
+        ValueError, tmp_path / "x.jpg", "as JPEG: its colours are CMYK; convert it to RGB first$"
+    )
     PIL.Image.new("CMYK", (16, 8)).save(tmp_path / "x.tif")
-    both_raise(ValueError, tmp_path / "x.tif", "its colours are SEPARATED; convert it to RGB first$")
+    both_raise(
+        ValueError, tmp_path / "x.tif", "its colours are SEPARATED; convert it to RGB first$"
+    )
     PIL.Image.new("LAB", (16, 8)).save(tmp_path / "x.tif")
     both_raise(ValueError, tmp_path / "x.tif", "its colours are CIELAB; convert it to RGB first$")
     PIL.Image.new("YCbCr", (16, 8)).save(tmp_path / "x.tif")
     both_raise(ValueError, tmp_path / "x.tif", "its colours are YCBCR; convert it to RGB first$")
-    tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)), photometric="palette", colormap=counting((3, 65536)))
-    both_raise(ValueError, tmp_path / "x.tif", "its palette is transparent or has 16 bits; convert it to RGB first$")
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((5, 7)), photometric="palette", colormap=counting((3, 65536))
+    )
+    both_raise(
+        ValueError,
+        tmp_path / "x.tif",
+        "its palette is transparent or has 16 bits; convert it to RGB first$",
+    )
     tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)), photometric="miniswhite")
-    both_raise(ValueError, tmp_path / "x.tif", "its colours are MINISWHITE; convert it to RGB first$")
+    both_raise(
+        ValueError, tmp_path / "x.tif", "its colours are MINISWHITE; convert it to RGB first$"
+    )
 
 
 def test_transparent_palettes_and_colours_of_a_png(tmp_path):
@@ -641,44 +719,71 @@ def test_transparent_palettes_and_colours_of_a_png(tmp_path):
 def test_an_animation(tmp_path):
     first, second = (PIL.Image.fromarray(smooth((4, 6)) // n) for n in (1, 2))
     first.save(tmp_path / "x.png", save_all=True, append_images=[second])
-    both_raise(ValueError, tmp_path / "x.png", "an animation of 2 frames; split it into one file per frame$")
+    both_raise(
+        ValueError,
+        tmp_path / "x.png",
+        "an animation of 2 frames; split it into one file per frame$",
+    )
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.tif"])
 def test_one_bit(tmp_path, name):
     PIL.Image.new("1", (6, 4)).save(tmp_path / name)
-    both_raise(ValueError, tmp_path / name, r"black and white \(1 bit\); convert it to 8-bit grey first$")
+    both_raise(
+        ValueError, tmp_path / name, r"black and white \(1 bit\); convert it to 8-bit grey first$"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "uint32", "int16", "int8"])
 def test_other_numbers_than_8_and_16_bits(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((5, 7), dtype))
-    both_raise(ValueError, tmp_path / "x.tif", f"its pixels are {dtype}; save it as uint8 or uint16$")
+    both_raise(
+        ValueError, tmp_path / "x.tif", f"its pixels are {dtype}; save it as uint8 or uint16$"
+    )
 
 
 def test_12_bits(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)))
     with tifffile.TiffFile(tmp_path / "x.tif", mode="r+") as file:
         file.pages.first.tags["BitsPerSample"].overwrite(12)
-    both_raise(ValueError, tmp_path / "x.tif", "its pixels have 12 bits; save it as uint8 or uint16$")
+    both_raise(
+        ValueError, tmp_path / "x.tif", "its pixels have 12 bits; save it as uint8 or uint16$"
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}, {"metadata": None}])
 def test_several_pages_are_a_burst(tmp_path, options):
     tifffile.imwrite(tmp_path / "x.tif", counting((3, 5, 7)), photometric="minisblack", **options)
-    both_raise(ValueError, tmp_path / "x.tif", "it has 3 pages, a burst of its own; split it into one file per page$")
+    both_raise(
+        ValueError,
+        tmp_path / "x.tif",
+        "it has 3 pages, a burst of its own; split it into one file per page$",
+    )
 
 
-@pytest.mark.parametrize(("samples", "photometric"), [(2, "minisblack"), (3, "minisblack"), (4, "rgb"), (5, "rgb")])
+@pytest.mark.parametrize(
+    ("samples", "photometric"), [(2, "minisblack"), (3, "minisblack"), (4, "rgb"), (5, "rgb")]
+)
 def test_other_numbers_of_channels(tmp_path, samples, photometric):
-    options = {"planarconfig": "contig", "extrasamples": [0] * (samples - (3 if photometric == "rgb" else 1))}
-    tifffile.imwrite(tmp_path / "x.tif", np.zeros((5, 7, samples), np.uint8), photometric=photometric, **options)
-    both_raise(ValueError, tmp_path / "x.tif", rf"it has {samples} channels \(.*\); save it as grey or RGB$")
+    options = {
+        "planarconfig": "contig",
+        "extrasamples": [0] * (samples - (3 if photometric == "rgb" else 1)),
+    }
+    tifffile.imwrite(
+        tmp_path / "x.tif", np.zeros((5, 7, samples), np.uint8), photometric=photometric, **options
+    )
+    both_raise(
+        ValueError,
+        tmp_path / "x.tif",
+        rf"it has {samples} channels \(.*\); save it as grey or RGB$",
+    )
 
 
 def test_a_raw_file_named_tif(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)), subfiletype=1, metadata=None)
-    both_raise(ValueError, tmp_path / "x.tif", r"its first page is only a preview \(a raw file\?\); export")
+    both_raise(
+        ValueError, tmp_path / "x.tif", r"its first page is only a preview \(a raw file\?\); export"
+    )
 
 
 @pytest.mark.parametrize("name", ["x.gif", "x", "x.npy"])
@@ -690,7 +795,9 @@ def test_writing_another_kind(tmp_path, name):
 
 @pytest.mark.parametrize("shape", [(5,), (5, 7, 4), (5, 7, 1), (2, 5, 7, 3), (0, 7), (5, 0, 3)])
 def test_writing_another_shape(tmp_path, shape):
-    with pytest.raises(ValueError, match=r"pixels must be \(Y, X\) or \(Y, X, 3\), none of them 0, not \("):
+    with pytest.raises(
+        ValueError, match=r"pixels must be \(Y, X\) or \(Y, X, 3\), none of them 0, not \("
+    ):
         write_photo(tmp_path / "x.png", np.zeros(shape, np.uint8))
 
 
@@ -701,13 +808,19 @@ def test_writing_other_numbers(tmp_path, dtype):
 
 
 def test_what_a_format_cannot_hold(tmp_path):
-    with pytest.raises(ValueError, match=r"x.jpg: a JPEG holds 8 bits, pixels is uint16; name it .png or .tif"):
+    with pytest.raises(
+        ValueError, match=r"x.jpg: a JPEG holds 8 bits, pixels is uint16; name it .png or .tif"
+    ):
         write_photo(tmp_path / "x.jpg", counting((5, 7)))
-    with pytest.raises(ValueError, match=r"holds 65500 pixels a side, pixels has shape \(1, 65501\); name it .png"):
+    with pytest.raises(
+        ValueError, match=r"holds 65500 pixels a side, pixels has shape \(1, 65501\); name it .png"
+    ):
         write_photo(tmp_path / "x.jpg", np.zeros((1, 65501), np.uint8))
     with pytest.raises(ValueError, match="holds 65533 bytes of EXIF, exif has 70046; name it"):
         write_photo(tmp_path / "x.jpg", smooth((5, 7)), exif=exif_of_length(70046))
-    with pytest.raises(ValueError, match=r"a TIFF holds less than 4 GB, pixels has 4900000000 bytes; name it .png"):
+    with pytest.raises(
+        ValueError, match=r"a TIFF holds less than 4 GB, pixels has 4900000000 bytes; name it .png"
+    ):
         write_photo(tmp_path / "x.tif", np.broadcast_to(np.uint8(0), (70000, 70000)))
     assert not list(tmp_path.iterdir())
 
@@ -724,11 +837,19 @@ def test_the_longest_exif_of_a_jpeg(tmp_path):
 
 @pytest.mark.parametrize(
     "exif",
-    [exif_bytes()[6:], b"Exif  " + exif_bytes()[6:], b"Exif\0\0", b"Exif\0\0II*\0\x08\0\0\0", b"Exif\0\0II*\0\x08"],
+    [
+        exif_bytes()[6:],
+        b"Exif  " + exif_bytes()[6:],
+        b"Exif\0\0",
+        b"Exif\0\0II*\0\x08\0\0\0",
+        b"Exif\0\0II*\0\x08",
+    ],
 )
 @pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.tif"])
 def test_writing_what_is_no_exif(tmp_path, name, exif):
-    with pytest.raises(ValueError, match=r"exif must be whole and begin with b'Exif.*, not b'.*; pass Photo.exif"):
+    with pytest.raises(
+        ValueError, match=r"exif must be whole and begin with b'Exif.*, not b'.*; pass Photo.exif"
+    ):
         write_photo(tmp_path / name, smooth((5, 7)), exif=exif)
     assert not list(tmp_path.iterdir())
 
@@ -766,7 +887,9 @@ def test_a_png_wider_than_libpng_allows(tmp_path, capfd):
 # --- photographs of the world
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout")
+@pytest.mark.skipif(
+    not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+)
 @pytest.mark.parametrize("folder", ["stacks/pcb", "lytro/pairs"])
 def test_real_photographs(folder):
     paths = sorted((SHARED / folder).glob("*.jpg"))[:2]
@@ -775,4 +898,6 @@ def test_real_photographs(folder):
         photo = read_photo(path)
         assert isinstance(photo, Photo)
         assert header_of(photo) == photo_header(path)
-        np.testing.assert_array_equal(photo.pixels, np.array(PIL.Image.open(io.BytesIO(path.read_bytes()))))
+        np.testing.assert_array_equal(
+            photo.pixels, np.array(PIL.Image.open(io.BytesIO(path.read_bytes())))
+        )

@@ -17,10 +17,17 @@ def png_bytes(colour, depth, raw, height, width):
     """A PNG by hand, for kinds that the libraries do not write."""
 
     def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("x.png", "uint8"), ("x.PNG", "uint16")])
@@ -29,7 +36,12 @@ def test_grey_png(tmp_path, name, dtype):
     iio.imwrite(tmp_path / name, pixels, extension=".png")
     image = read_image(tmp_path / name)
     np.testing.assert_array_equal(image.data, pixels)
-    assert (image.data.dtype, image.axes, image.spacing, image.note) == (pixels.dtype, "YX", None, "")
+    assert (image.data.dtype, image.axes, image.spacing, image.note) == (
+        pixels.dtype,
+        "YX",
+        None,
+        "",
+    )
 
 
 def test_colour_png(tmp_path):
@@ -135,7 +147,9 @@ def test_large_pictures_pass_without_warning(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "kind"), [("x.png", "PNG"), ("x.jpg", "JPEG")])
 def test_pixels_are_counted_from_the_header(tmp_path, name, kind):
-    iio.imwrite(tmp_path / name, np.random.default_rng(3).integers(0, 256, (64, 48, 3)).astype(np.uint8))
+    iio.imwrite(
+        tmp_path / name, np.random.default_rng(3).integers(0, 256, (64, 48, 3)).astype(np.uint8)
+    )
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     assert count_pixels(tmp_path / name, kind) == 64 * 48
@@ -157,7 +171,9 @@ def test_truncated_picture_is_an_error(tmp_path, name):
         assert one_line(caught, name)
 
 
-@pytest.mark.parametrize(("name", "maximum", "dtype"), [("x.png", 255, "uint8"), ("x.PNG", 65535, "uint16")])
+@pytest.mark.parametrize(
+    ("name", "maximum", "dtype"), [("x.png", 255, "uint8"), ("x.PNG", 65535, "uint16")]
+)
 def test_png_labels_come_back_in_the_smallest_dtype(tmp_path, name, maximum, dtype):
     labels = np.resize([0, 1, maximum], (3, 4))
     write_labels(tmp_path / name, labels)
@@ -168,7 +184,9 @@ def test_png_labels_come_back_in_the_smallest_dtype(tmp_path, name, maximum, dty
 
 @pytest.mark.parametrize("labels", [np.array([[65536]]), np.array([[-1]]), np.ones((2, 3, 4), int)])
 def test_png_says_what_it_cannot_hold(tmp_path, labels):
-    with pytest.raises(ValueError, match=r"PNG holds 2D labels from 0 to 65535.*write a \.tif instead"):
+    with pytest.raises(
+        ValueError, match=r"PNG holds 2D labels from 0 to 65535.*write a \.tif instead"
+    ):
         write_labels(tmp_path / "x.png", labels)
     assert list(tmp_path.iterdir()) == []
 

@@ -52,7 +52,9 @@ def test_axes_of_the_file_are_brought_to_channels_first(tmp_path, kind, stored, 
     tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": stored}, **options)
     image = read_image(path)
     assert (image.axes, image.note) == (axes, "")
-    np.testing.assert_array_equal(image.data, np.einsum(f"{stored.lower()}->{axes.lower()}", pixels))
+    np.testing.assert_array_equal(
+        image.data, np.einsum(f"{stored.lower()}->{axes.lower()}", pixels)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
@@ -112,7 +114,9 @@ def test_second_image_of_a_file_is_said(tmp_path):
 @pytest.mark.parametrize("kind", ["lzw", "jpeg"])
 def test_compressions_that_tifffile_alone_cannot_read(tmp_path, kind):
     pixels = np.full((16, 24, 3), 90, np.uint8) if kind == "jpeg" else counting((16, 24))
-    PIL.Image.fromarray(pixels).save(tmp_path / "x.tif", compression=f"tiff_{kind}" if kind == "lzw" else kind)
+    PIL.Image.fromarray(pixels).save(
+        tmp_path / "x.tif", compression=f"tiff_{kind}" if kind == "lzw" else kind
+    )
     image = read_image(tmp_path / "x.tif")
     expected = pixels.transpose(2, 0, 1) if kind == "jpeg" else pixels
     np.testing.assert_array_equal(image.data, expected)
@@ -129,7 +133,9 @@ def test_lzw_of_either_byte_order(tmp_path, order):
 
 def test_lzw_stack(tmp_path):
     planes = [PIL.Image.fromarray(p) for p in counting((6, 16, 24))]
-    planes[0].save(tmp_path / "x.tif", compression="tiff_lzw", save_all=True, append_images=planes[1:])
+    planes[0].save(
+        tmp_path / "x.tif", compression="tiff_lzw", save_all=True, append_images=planes[1:]
+    )
     np.testing.assert_array_equal(read_image(tmp_path / "x.tif").data, counting((6, 16, 24)))
 
 
@@ -138,7 +144,9 @@ def test_lzw_that_pillow_would_alter_is_refused(tmp_path):
     picture.save(tmp_path / "x.tif", compression="tiff_lzw", tiffinfo={262: 0})
     with tifffile.TiffFile(tmp_path / "x.tif") as file:
         assert file.pages.first.photometric == 0
-    with pytest.raises(ValueError, match="LZW compression of uint8 pixels needs another package") as caught:
+    with pytest.raises(
+        ValueError, match="LZW compression of uint8 pixels needs another package"
+    ) as caught:
         read_image(tmp_path / "x.tif")
     assert one_line(caught, "x.tif", "pip install imagecodecs")
     assert "complete?" not in str(caught.value)
@@ -154,19 +162,29 @@ def test_ome_spacing_is_in_micrometres(tmp_path, unit):
     metadata = {"axes": "ZYX"}
     for axis, size in sizes.items():
         metadata |= {f"PhysicalSize{axis}": size / factor, f"PhysicalSize{axis}Unit": unit}
-    tifffile.imwrite(tmp_path / "x.ome.tif", counting((6, 5, 7)), photometric="minisblack", metadata=metadata)
+    tifffile.imwrite(
+        tmp_path / "x.ome.tif", counting((6, 5, 7)), photometric="minisblack", metadata=metadata
+    )
     assert read_image(tmp_path / "x.ome.tif").spacing == pytest.approx((3.0, 0.5, 0.25))
 
 
 def test_imagej_spacing(tmp_path):
     metadata = {"axes": "ZCYX", "spacing": 3.0, "unit": "micron"}
-    tifffile.imwrite(tmp_path / "x.tif", counting((6, 2, 5, 7)), imagej=True, metadata=metadata, resolution=(4, 2))
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        counting((6, 2, 5, 7)),
+        imagej=True,
+        metadata=metadata,
+        resolution=(4, 2),
+    )
     assert read_image(tmp_path / "x.tif").spacing == (3.0, 0.5, 0.25)
 
 
 def test_half_known_spacing_is_said(tmp_path):
     metadata = {"axes": "ZYX", "unit": "um"}
-    tifffile.imwrite(tmp_path / "x.tif", counting((6, 5, 7)), imagej=True, metadata=metadata, resolution=(4, 2))
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((6, 5, 7)), imagej=True, metadata=metadata, resolution=(4, 2)
+    )
     image = read_image(tmp_path / "x.tif")
     assert image.spacing is None
     assert image.note == "x.tif gives no pixel size along Z: the others are not used"
@@ -174,7 +192,9 @@ def test_half_known_spacing_is_said(tmp_path):
 
 @pytest.mark.parametrize("resolution", [(72, 72), (1, 1)])
 def test_printing_resolution_is_not_a_pixel_size(tmp_path, resolution):
-    tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)), resolution=resolution, resolutionunit="INCH")
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((5, 7)), resolution=resolution, resolutionunit="INCH"
+    )
     image = read_image(tmp_path / "x.tif")
     assert (image.spacing, image.note) == (None, "")
 
@@ -216,7 +236,9 @@ def test_truncated_tiff_is_never_read_as_zeros(tmp_path, capfd, caplog, kind, sh
 def test_large_imagej_stack_with_one_header(tmp_path, caplog):
     """Above 4 GB ImageJ writes the header of the first plane only; the others follow as bare pixels."""
     pixels, path = counting((6, 64, 48), "uint8") % 251, tmp_path / "x.tif"
-    tifffile.imwrite(path, pixels[0], metadata=None, description="ImageJ=1.54f\nimages=6\nslices=6\n")
+    tifffile.imwrite(
+        path, pixels[0], metadata=None, description="ImageJ=1.54f\nimages=6\nslices=6\n"
+    )
     with path.open("ab") as stream:
         stream.write(pixels[1:].tobytes())
     image = read_image(path)
@@ -296,7 +318,9 @@ def test_compressed_ome_set_is_not_read_from_one_file_only(tmp_path, monkeypatch
 def test_no_pixels(tmp_path):
     with pytest.warns(UserWarning, match="zero-size"):
         tifffile.imwrite(tmp_path / "x.tif", np.zeros((0, 7), np.uint8))
-    with pytest.raises(ValueError, match=r"x\.tif as TIFF: it has no pixels \(shape \(0, 7\)\); export it again"):
+    with pytest.raises(
+        ValueError, match=r"x\.tif as TIFF: it has no pixels \(shape \(0, 7\)\); export it again"
+    ):
         read_image(tmp_path / "x.tif")
 
 

@@ -33,7 +33,11 @@ def check_boxes(path, boxes=None, **options):
     spatial = image.axes.removeprefix("C")
     data = image.data if "C" in image.axes else image.data[np.newaxis]
     assert (volume.axes, volume.shape, volume.channels) == (spatial, data.shape[1:], len(data))
-    assert (volume.dtype, volume.spacing, volume.note) == (image.data.dtype, image.spacing, image.note)
+    assert (volume.dtype, volume.spacing, volume.note) == (
+        image.data.dtype,
+        image.spacing,
+        image.note,
+    )
     assert len(volume.chunks) == len(volume.shape)
     assert all(1 <= c <= n for c, n in zip(volume.chunks, volume.shape, strict=True))
     for box in boxes or BOXES_3D:
@@ -49,7 +53,9 @@ def check_boxes(path, boxes=None, **options):
 # -------------------------------------------------------------------- TIFF
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 32)}, {"rowsperstrip": 7}])
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "zlib"}, {"tile": (16, 32)}, {"rowsperstrip": 7}]
+)
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("name", ["x.tif", "x.ome.tif"])
 def test_boxes_of_a_stack(tmp_path, name, byteorder, options):
@@ -62,9 +68,17 @@ def test_boxes_of_a_stack(tmp_path, name, byteorder, options):
     assert volume.chunks == expected.get(next(iter(options), "compression"))
 
 
-@pytest.mark.parametrize("options", [{"compression": "zlib"}, {"compression": "zlib", "tile": (16, 32)}])
+@pytest.mark.parametrize(
+    "options", [{"compression": "zlib"}, {"compression": "zlib", "tile": (16, 32)}]
+)
 def test_only_the_segments_that_a_box_meets_are_decoded(tmp_path, options):
-    tifffile.imwrite(tmp_path / "x.tif", counting((6, 50, 70)), photometric="minisblack", rowsperstrip=10, **options)
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        counting((6, 50, 70)),
+        photometric="minisblack",
+        rowsperstrip=10,
+        **options,
+    )
     volume = open_volume(tmp_path / "x.tif", axes="ZYX")
     with tifffile.TiffFile(tmp_path / "x.tif") as file:
         pages = [(page.dataoffsets, page.databytecounts) for page in file.pages]
@@ -83,13 +97,17 @@ def test_only_the_segments_that_a_box_meets_are_decoded(tmp_path, options):
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 32), "compression": "zlib"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "zlib"}, {"tile": (16, 32), "compression": "zlib"}]
+)
 @pytest.mark.parametrize("samples", [3, 4])
 def test_colours_without_alpha(tmp_path, planar, options, samples):
     pixels = counting((50, 70, samples), "uint8")
     stored = pixels if planar == "contig" else pixels.transpose(2, 0, 1)
     extra = {"extrasamples": ["unassalpha"]} if samples == 4 else {}
-    tifffile.imwrite(tmp_path / "x.tif", stored, photometric="rgb", planarconfig=planar, **options, **extra)
+    tifffile.imwrite(
+        tmp_path / "x.tif", stored, photometric="rgb", planarconfig=planar, **options, **extra
+    )
     check_boxes(tmp_path / "x.tif")
     check_boxes(tmp_path / "x.tif", channel=1)
     check_boxes(tmp_path / "x.tif", channel=[2, 0])
@@ -98,7 +116,12 @@ def test_colours_without_alpha(tmp_path, planar, options, samples):
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize(
     ("shape", "stored"),
-    [((2, 50, 70), "CYX"), ((6, 2, 50, 70), "ZCYX"), ((2, 6, 50, 70), "CZYX"), ((1, 2, 6, 50, 70), "TCZYX")],
+    [
+        ((2, 50, 70), "CYX"),
+        ((6, 2, 50, 70), "ZCYX"),
+        ((2, 6, 50, 70), "CZYX"),
+        ((1, 2, 6, 50, 70), "TCZYX"),
+    ],
 )
 def test_channels_of_a_stack(tmp_path, shape, stored, compression):
     tifffile.imwrite(
@@ -115,32 +138,49 @@ def test_pages_that_are_volumes(tmp_path):
         tmp_path / "x.tif", counting((2, 16, 50, 70)), volumetric=True, tile=(8, 16, 32), photometric="minisblack",
         metadata={"axes": "CZYX"},
     )  # fmt: skip
-    volume = check_boxes(tmp_path / "x.tif", [*BOXES_3D, (slice(5, 13), slice(13, 37), slice(15, 49))])
+    volume = check_boxes(
+        tmp_path / "x.tif", [*BOXES_3D, (slice(5, 13), slice(13, 37), slice(15, 49))]
+    )
     assert volume.chunks == (8, 16, 32)
 
 
 @pytest.mark.parametrize("shape", [(1, 50), (50, 1), (1, 1)])
 def test_axes_of_length_one(tmp_path, shape):
-    tifffile.imwrite(tmp_path / "x.tif", counting(shape), compression="zlib", metadata={"axes": "YX"})
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting(shape), compression="zlib", metadata={"axes": "YX"}
+    )
     check_boxes(tmp_path / "x.tif", [tuple(slice(0, n) for n in shape)])
 
 
 def test_the_users_axes_win(tmp_path):
-    tifffile.imwrite(tmp_path / "x.tif", counting((3, 50, 70)), photometric="minisblack", compression="zlib")
+    tifffile.imwrite(
+        tmp_path / "x.tif", counting((3, 50, 70)), photometric="minisblack", compression="zlib"
+    )
     assert check_boxes(tmp_path / "x.tif").channels == 3
-    assert check_boxes(tmp_path / "x.tif", [(slice(0, 3), slice(4, 9), slice(2, 3))], axes="ZYX").shape == (3, 50, 70)
-    assert check_boxes(tmp_path / "x.tif", [(slice(1, 3), slice(4, 9))], axes="YCX").shape == (3, 70)
+    assert check_boxes(
+        tmp_path / "x.tif", [(slice(0, 3), slice(4, 9), slice(2, 3))], axes="ZYX"
+    ).shape == (3, 50, 70)
+    assert check_boxes(tmp_path / "x.tif", [(slice(1, 3), slice(4, 9))], axes="YCX").shape == (
+        3,
+        70,
+    )
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_time_points(tmp_path, compression):
     pixels = counting((4, 2, 5, 7))
     tifffile.imwrite(
-        tmp_path / "x.tif", pixels, photometric="minisblack", metadata={"axes": "TCYX"}, compression=compression
+        tmp_path / "x.tif",
+        pixels,
+        photometric="minisblack",
+        metadata={"axes": "TCYX"},
+        compression=compression,
     )
     volume = open_volume(tmp_path / "x.tif")
     assert (volume.times, volume.channels, volume.shape) == (4, 2, (5, 7))
-    np.testing.assert_array_equal(volume.read((slice(1, 3), slice(0, 7)), time=3), pixels[3, :, 1:3])
+    np.testing.assert_array_equal(
+        volume.read((slice(1, 3), slice(0, 7)), time=3), pixels[3, :, 1:3]
+    )
     for time in (4, -1, True, 1.0):
         with pytest.raises(ValueError, match="which has time points 0 to 3"):
             volume.read(whole(volume), time=time)
@@ -148,7 +188,9 @@ def test_time_points(tmp_path, compression):
 
 def test_codecs_that_tifffile_lacks_are_read_page_by_page(tmp_path):
     pages = [PIL.Image.fromarray(page) for page in counting((3, 50, 70), "uint8")]
-    pages[0].save(tmp_path / "x.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    pages[0].save(
+        tmp_path / "x.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw"
+    )
     check_boxes(tmp_path / "x.tif", axes="ZYX", boxes=[(slice(1, 3), slice(4, 9), slice(2, 3))])
 
 
@@ -156,7 +198,8 @@ def test_a_set_of_files(tmp_path):
     pixels = counting((2, 5, 7))
     names = ("a.ome.tif", "b.ome.tif")
     data = "".join(
-        f'<TiffData FirstZ="{z}" IFD="0"><UUID FileName="{n}">u:{z}</UUID></TiffData>' for z, n in enumerate(names)
+        f'<TiffData FirstZ="{z}" IFD="0"><UUID FileName="{n}">u:{z}</UUID></TiffData>'
+        for z, n in enumerate(names)
     )
     xml = (
         '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="u:0">'
@@ -196,7 +239,13 @@ def test_pictures(tmp_path, name):
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 @pytest.mark.parametrize(
-    ("axes", "shape"), [("ZYX", (6, 50, 70)), ("CZYX", (2, 6, 50, 70)), ("TCZYX", (1, 3, 6, 50, 70)), ("YX", (50, 70))]
+    ("axes", "shape"),
+    [
+        ("ZYX", (6, 50, 70)),
+        ("CZYX", (2, 6, 50, 70)),
+        ("TCZYX", (1, 3, 6, 50, 70)),
+        ("YX", (50, 70)),
+    ],
 )
 def test_ome_zarr(tmp_path, axes, shape, version):
     path = tmp_path / "x.ome.zarr"
@@ -230,7 +279,9 @@ def test_ome_zarr_time_points(tmp_path):
     write_image(tmp_path / "x.zarr", pixels, axes="TCYX")
     volume = open_volume(tmp_path / "x.zarr", channel=1)
     assert volume.times == 4
-    np.testing.assert_array_equal(volume.read((slice(1, 3), slice(0, 7)), time=3), pixels[3, 1:, 1:3])
+    np.testing.assert_array_equal(
+        volume.read((slice(1, 3), slice(0, 7)), time=3), pixels[3, 1:, 1:3]
+    )
 
 
 def test_damaged_chunk_is_named_and_the_others_are_read(tmp_path):
@@ -242,7 +293,9 @@ def test_damaged_chunk_is_named_and_the_others_are_read(tmp_path):
     with pytest.raises(DamagedError, match=r"chunk \(1, 2\) \(file c/1/2\)") as caught:
         volume.read(whole(volume))
     assert one_line(caught, "x.zarr/0")
-    np.testing.assert_array_equal(volume.read((slice(0, 50), slice(0, 40)))[0], counting((50, 70))[:, :40])
+    np.testing.assert_array_equal(
+        volume.read((slice(0, 50), slice(0, 40)))[0], counting((50, 70))[:, :40]
+    )
 
 
 # ------------------------------------------------------------- the object
@@ -266,12 +319,16 @@ def test_volume_travels_without_its_file(tmp_path, name):
 
 def test_threads_may_read_at_the_same_time(tmp_path):
     pixels = counting((8, 64, 64))
-    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="minisblack", tile=(16, 16), compression="zlib")
+    tifffile.imwrite(
+        tmp_path / "x.tif", pixels, photometric="minisblack", tile=(16, 16), compression="zlib"
+    )
     volume = open_volume(tmp_path / "x.tif", axes="ZYX")
     wrong = []
 
     def read(z):
-        if (volume.read((slice(z, z + 1), slice(0, 64), slice(0, 64)))[0] != pixels[z : z + 1]).any():
+        if (
+            volume.read((slice(z, z + 1), slice(0, 64), slice(0, 64)))[0] != pixels[z : z + 1]
+        ).any():
             wrong.append(z)
 
     threads = [threading.Thread(target=read, args=(z,)) for z in range(8)]
@@ -295,7 +352,9 @@ def test_threads_may_read_at_the_same_time(tmp_path):
 )
 def test_box_must_lie_inside(tmp_path, box):
     tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)))
-    with pytest.raises(ValueError, match=r"box must be one slice\(start, stop\) per axis") as caught:
+    with pytest.raises(
+        ValueError, match=r"box must be one slice\(start, stop\) per axis"
+    ) as caught:
         open_volume(tmp_path / "x.tif").read(box)
     assert one_line(caught, "x.tif", "(5, 7)")
 

@@ -24,7 +24,10 @@ def test_the_inner_contour_of_a_hand_written_image():
 def test_neither_the_image_border_nor_an_ignored_pixel_makes_a_contour():
     assert not inner_contour(np.ones((4, 5), int)).any()
     assert not inner_contour(np.array([[1, 1, -1, 0], [1, -3, 2, -1]])).any()
-    assert inner_contour(np.array([[1, 1, -1, 0], [1, 0, 0, 0]])).astype(int).tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
+    assert inner_contour(np.array([[1, 1, -1, 0], [1, 0, 0, 0]])).astype(int).tolist() == [
+        [0, 1, 0, 0],
+        [1, 0, 0, 0],
+    ]
 
 
 @pytest.mark.parametrize("shape", [(23,), (19, 26), (7, 9, 11)])

@@ -47,7 +47,12 @@ def test_relabel_does_not_change_its_input():
 
 
 def test_smallest_dtype_at_the_limits():
-    assert [smallest_dtype(0, 2**n - 1) for n in (8, 16, 32, 64)] == ["uint8", "uint16", "uint32", "uint64"]
+    assert [smallest_dtype(0, 2**n - 1) for n in (8, 16, 32, 64)] == [
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    ]
     assert [smallest_dtype(-1, 2**n) for n in (7, 15, 31)] == ["int16", "int32", "int64"]
     with pytest.raises(ValueError, match="no integer type"):
         smallest_dtype(-1, 2**63)

@@ -12,7 +12,9 @@ from support.labels import voronoi
 def same_but_for_the_order(found, expected):
     assert np.array_equal(np.minimum(found, 1), np.minimum(expected, 1))
     assert found.max() == expected.max()
-    return len({*zip(found.ravel().tolist(), expected.ravel().tolist(), strict=True)}) == len(np.unique(expected))
+    return len({*zip(found.ravel().tolist(), expected.ravel().tolist(), strict=True)}) == len(
+        np.unique(expected)
+    )
 
 
 def test_a_line_of_one_pixel_separates_also_where_its_pixels_meet_at_corners():
@@ -32,7 +34,9 @@ def test_a_line_of_one_pixel_separates_also_where_its_pixels_meet_at_corners():
 
 @pytest.mark.parametrize("value", [True, np.uint8(255), np.int16(1)])
 def test_black_and_white_masks_of_every_type(value):
-    pieces = connected_components(np.array([[value, 0, value, value]], type(value) if value is not True else bool))
+    pieces = connected_components(
+        np.array([[value, 0, value, value]], type(value) if value is not True else bool)
+    )
     assert pieces.tolist() == [[1, 0, 2, 2]]
     assert pieces.dtype == np.uint8
 
@@ -90,7 +94,9 @@ def test_fragments_are_the_labels_of_several_components(shape):
     pieces = connected_components_slow(labels)
     expected = []
     for label in range(1, 6):
-        sizes = sorted(((pieces == piece).sum() for piece in np.unique(pieces[labels == label])), reverse=True)
+        sizes = sorted(
+            ((pieces == piece).sum() for piece in np.unique(pieces[labels == label])), reverse=True
+        )
         expected += [Fragments(label, tuple(sizes))] if len(sizes) > 1 else []
     assert expected
     found = fragments(labels)
@@ -104,7 +110,9 @@ def test_fragments_are_the_labels_of_several_components(shape):
 USIIGACI = Path(__file__).parents[3] / "shared" / "data" / "usiigaci" / "train" / "masks"
 
 
-@pytest.mark.skipif(not USIIGACI.is_dir(), reason="needs ../shared/data, the development data beside the checkout")
+@pytest.mark.skipif(
+    not USIIGACI.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+)
 def test_a_tenth_of_the_hand_drawn_cells_of_usiigaci_have_crumbs():
     by_corners = by_faces = cells = 0
     for path in find_images(USIIGACI, masks=True):

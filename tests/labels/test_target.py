@@ -26,7 +26,22 @@ def test_every_class_of_a_hand_written_line():
         0,
         -1,
     ]
-    assert semantic_target(labels, classes=2).tolist() == [1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, -1]
+    assert semantic_target(labels, classes=2).tolist() == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        -1,
+    ]
     assert four.dtype == np.int8
 
 
@@ -124,7 +139,9 @@ def test_a_plane_is_a_stack_of_one_slice_for_touching():
 
 def test_ignored_pixels_are_no_neighbours():
     labels = np.array([[1, 1, -1, -5, 1, 1]])
-    assert semantic_target(labels, touching_radius=2, gap_radius=3).tolist() == [[1, 1, -1, -1, 1, 1]]
+    assert semantic_target(labels, touching_radius=2, gap_radius=3).tolist() == [
+        [1, 1, -1, -1, 1, 1]
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64, np.uint64])
@@ -175,7 +192,9 @@ TWO_SQUARES_TARGET = np.array([
 ])  # fmt: skip
 
 
-@pytest.mark.parametrize("mask", [TWO_SQUARES, TWO_SQUARES * 255, TWO_SQUARES == 1, TWO_SQUARES.astype(np.int64)])
+@pytest.mark.parametrize(
+    "mask", [TWO_SQUARES, TWO_SQUARES * 255, TWO_SQUARES == 1, TWO_SQUARES.astype(np.int64)]
+)
 def test_algorithm_1_on_the_squares_of_figure_10(mask):
     target = binary_target(mask)
     assert np.array_equal(target, TWO_SQUARES_TARGET)
@@ -201,11 +220,30 @@ def test_the_fourth_class_of_a_mask_is_the_gap_that_is_no_division():
     mask = np.array([1, 1, 0, 1, 1, 0, 0, 0, 1])
     assert binary_target(mask, classes=4, gap_radius=2).tolist() == [1, 2, 2, 2, 1, 3, 3, 3, 1]
     assert binary_target(mask, classes=4, gap_radius=1).tolist() == [1, 2, 2, 2, 1, 0, 0, 0, 1]
-    assert binary_target(mask, classes=4, gap_radius=2, spacing=[3]).tolist() == [1, 2, 2, 2, 1, 0, 0, 0, 1]
+    assert binary_target(mask, classes=4, gap_radius=2, spacing=[3]).tolist() == [
+        1,
+        2,
+        2,
+        2,
+        1,
+        0,
+        0,
+        0,
+        1,
+    ]
 
 
 def test_ignored_pixels_of_a_mask_are_neither_cell_nor_division():
-    assert binary_target(np.array([1, 1, -1, 1, 1, 0, 1, -3])).tolist() == [1, 1, -1, 1, 2, 2, 2, -1]
+    assert binary_target(np.array([1, 1, -1, 1, 1, 0, 1, -3])).tolist() == [
+        1,
+        1,
+        -1,
+        1,
+        2,
+        2,
+        2,
+        -1,
+    ]
 
 
 def test_a_broken_line_is_known_by_the_numbers_on_its_sides():
@@ -217,7 +255,9 @@ def test_a_broken_line_is_known_by_the_numbers_on_its_sides():
 @pytest.mark.parametrize("shape", [(23,), (19, 26), (7, 9, 11)])
 def test_binary_target_equals_the_oracle(shape):
     labels = voronoi(shape, 5, np.random.default_rng(len(shape)))
-    mask = np.where(semantic_target(labels, classes=3, touching_radius=1) == 2, 0, labels.clip(-1, 1))
+    mask = np.where(
+        semantic_target(labels, classes=3, touching_radius=1) == 2, 0, labels.clip(-1, 1)
+    )
     expected = binary_target_slow(mask, gap_radius=2.5)
     assert {-1, 0, 1, 2} <= set(expected.ravel().tolist())
     assert np.array_equal(binary_target(mask, classes=4, gap_radius=2.5), expected)
@@ -234,7 +274,9 @@ def test_binary_target_follows_flips_and_a_plane_is_a_stack_of_one_slice():
 
 def test_a_mask_and_its_components_have_the_same_target():
     mask = np.pad(TWO_SQUARES, 3)
-    assert np.array_equal(binary_target(connected_components(mask), classes=4), binary_target(mask, classes=4))
+    assert np.array_equal(
+        binary_target(connected_components(mask), classes=4), binary_target(mask, classes=4)
+    )
 
 
 def test_masks_of_real_numbers_and_bad_options_are_refused():

@@ -96,7 +96,9 @@ def test_everything_ignored_is_0_with_a_gradient_of_0(loss, dtype, ignore_index)
     target = torch.full_like(target, ignore_index)
     assert_nothing(*evaluate(loss, logits.to(dtype), target, ignore_index=ignore_index))
     weight = torch.full_like(weight, torch.nan)
-    assert_nothing(*evaluate(loss, logits.to(dtype), target, weight=weight, ignore_index=ignore_index))
+    assert_nothing(
+        *evaluate(loss, logits.to(dtype), target, weight=weight, ignore_index=ignore_index)
+    )
 
 
 @some(WEIGHTED_THROUGHOUT)
@@ -158,7 +160,9 @@ def test_a_batch_of_nothing_is_0(loss):
 def test_huge_logits_stay_finite(loss, dtype, kind):
     logits, target, weight = sample()
     if kind != "random":
-        predicted = {"right": target, "wrong": target + 1, "one class": torch.full_like(target, 2)}[kind]
+        predicted = {"right": target, "wrong": target + 1, "one class": torch.full_like(target, 2)}[
+            kind
+        ]
         logits = functional.one_hot(predicted % 4, 4).movedim(-1, 1)
     for given in (None, weight):
         assert_finite(loss, (1e4 * logits).to(dtype), target, weight=given)
@@ -175,7 +179,9 @@ def test_half_precision_is_that_of_float32_logits_also_under_autocast(loss, dtyp
     assert value.dtype == torch.float32
     assert value.item() == expected.item()
     torch.testing.assert_close(gradient, slope.to(dtype))
-    assert value.item() == pytest.approx(loss(logits.double(), target, weight=weight).item(), rel=1e-5)
+    assert value.item() == pytest.approx(
+        loss(logits.double(), target, weight=weight).item(), rel=1e-5
+    )
     with torch.autocast("cpu", torch.bfloat16):
         assert loss(logits, target, weight=weight).item() == expected.item()
 
@@ -211,7 +217,10 @@ def test_the_grid_does_not_matter_only_its_pixels(loss):
     flat = evaluate(loss, logits, target, weight=weight)
     for grid in [(4, 6), (2, 3, 4), (1, 4, 6)]:
         value, gradient = evaluate(
-            loss, logits.reshape(2, 4, *grid), target.reshape(2, *grid), weight=weight.reshape(2, *grid)
+            loss,
+            logits.reshape(2, 4, *grid),
+            target.reshape(2, *grid),
+            weight=weight.reshape(2, *grid),
         )
         assert_close((value, gradient.flatten(2)), flat, 1e-12)
 
@@ -242,7 +251,9 @@ def test_the_order_of_pixels_does_not_matter(loss, kind, weighted):
         return x.flatten(-2)[..., order].view(x.shape)
 
     first = evaluate(loss, logits, target, weight=weight if weighted else None)
-    value, gradient = evaluate(loss, permuted(logits), permuted(target), weight=permuted(weight) if weighted else None)
+    value, gradient = evaluate(
+        loss, permuted(logits), permuted(target), weight=permuted(weight) if weighted else None
+    )
     assert_close((value, gradient), (first[0], permuted(first[1])), 1e-5)
 
 
@@ -279,7 +290,9 @@ def test_an_ignored_region_changes_nothing_elsewhere(loss, weighted, ignore_inde
 
     def weak(logits, truth, weight):
         target = truth.masked_fill(region, ignore_index)
-        return evaluate(loss, logits, target, weight=weight if weighted else None, ignore_index=ignore_index)
+        return evaluate(
+            loss, logits, target, weight=weight if weighted else None, ignore_index=ignore_index
+        )
 
     inside = region.unsqueeze(1).expand_as(logits)
     value, gradient = weak(logits, truth, weight)
@@ -289,7 +302,9 @@ def test_an_ignored_region_changes_nothing_elsewhere(loss, weighted, ignore_inde
             changed = logits.clone()
             changed[inside] = garbage
             changed[:, 2][region] = -garbage
-            again, slope = weak(changed, truth.masked_fill(region, 3), weight.masked_fill(region, unused))
+            again, slope = weak(
+                changed, truth.masked_fill(region, 3), weight.masked_fill(region, unused)
+            )
             assert again.item() == value.item()
             assert torch.equal(slope, gradient)
 
@@ -317,7 +332,11 @@ def test_another_ignore_index_means_the_same(loss, ignore_index):
 def test_weights_of_1_are_no_weights(loss):
     logits, target, _ = sample()
     expected = evaluate(loss, logits, target)
-    for ones in (torch.ones(target.shape), torch.ones(target.shape).long(), torch.ones(target.shape).bool()):
+    for ones in (
+        torch.ones(target.shape),
+        torch.ones(target.shape).long(),
+        torch.ones(target.shape).bool(),
+    ):
         assert_close(evaluate(loss, logits, target, weight=ones), expected, 1e-12)
 
 
@@ -367,13 +386,19 @@ def test_memory_layout_does_not_matter_and_the_input_is_left_alone(loss):
 @every_loss
 def test_bad_input_is_named(loss):
     logits, target, weight = sample()
-    with pytest.raises(ValueError, match=r"target must be \(N, \*S\) for logits .* do not fit target \(2, 5, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"target must be \(N, \*S\) for logits .* do not fit target \(2, 5, 5\)"
+    ):
         loss(logits, target[:, 1:])
     with pytest.raises(ValueError, match="do not fit"):
         loss(logits[:, :, 0, 0], target[:, 0, 0])
-    with pytest.raises(ValueError, match=r"weight must have the target's shape \(2, 6, 5\), not \(2, 5, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"weight must have the target's shape \(2, 6, 5\), not \(2, 5, 5\)"
+    ):
         loss(logits, target, weight=weight[:, 1:])
-    with pytest.raises(TypeError, match=r"target must hold class numbers as integers, not torch\.float64"):
+    with pytest.raises(
+        TypeError, match=r"target must hold class numbers as integers, not torch\.float64"
+    ):
         loss(logits, target.double())
     with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -1 \(ignored\), not 4"):
         loss(logits, target.masked_fill(target == 2, 4))
@@ -391,7 +416,9 @@ def test_one_convention_and_a_module_with_the_same_options(function, module):
     assert defaults["ignore_index"] == -1
     parameters = inspect.signature(module).parameters.values()
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters)
-    assert {parameter.name: parameter.default for parameter in parameters} | {"weight": None} == defaults
+    assert {parameter.name: parameter.default for parameter in parameters} | {
+        "weight": None
+    } == defaults
     logits, target, weight = sample()
     assert torch.equal(module()(logits, target), function(logits, target))
     assert torch.equal(module()(logits, target, weight), function(logits, target, weight=weight))

@@ -13,7 +13,15 @@ from seamwise.losses.pixel import L1, L2, Huber, huber, huber_map, l1, l1_map, l
 from seamwise.losses.ssim import SSIM, ssim, ssim_map
 from support.regression import features, pair
 
-MODULES = {gradient: Gradient, huber: Huber, l1: L1, l2: L2, nps: NPS, perceptual: Perceptual, ssim: SSIM}
+MODULES = {
+    gradient: Gradient,
+    huber: Huber,
+    l1: L1,
+    l2: L2,
+    nps: NPS,
+    perceptual: Perceptual,
+    ssim: SSIM,
+}
 # the mean of a map over batch, channels and pixels; the last is the sum over channels
 MAPS = {
     l1: l1_map,
@@ -125,12 +133,17 @@ def test_a_batch_of_nothing_is_0(loss):
 
 @every_loss
 @pytest.mark.parametrize(
-    ("dtype", "size"), [(torch.float16, 6e4), (torch.bfloat16, 1e15), (torch.float32, 1e15), (torch.float64, 1e100)]
+    ("dtype", "size"),
+    [(torch.float16, 6e4), (torch.bfloat16, 1e15), (torch.float32, 1e15), (torch.float64, 1e100)],
 )
 def test_huge_errors_stay_finite(loss, dtype, size):
     prediction, truth, weight = pair()
     for given in (None, weight):
-        for far in (size * (prediction - 0.5), torch.full_like(truth, size), torch.full_like(truth, -size)):
+        for far in (
+            size * (prediction - 0.5),
+            torch.full_like(truth, size),
+            torch.full_like(truth, -size),
+        ):
             value, slope = evaluate(loss, far.to(dtype), truth.to(dtype), weight=given)
             assert torch.isfinite(value)
             assert torch.isfinite(slope).all()
@@ -146,7 +159,9 @@ def test_half_precision_is_that_of_float32_also_under_autocast(loss, dtype):
     assert value.dtype == torch.float32
     assert value.item() == expected.item()
     torch.testing.assert_close(slope, full.to(dtype))
-    assert value.item() == pytest.approx(loss(prediction.double(), truth.double(), weight=weight).item(), rel=1e-5)
+    assert value.item() == pytest.approx(
+        loss(prediction.double(), truth.double(), weight=weight).item(), rel=1e-5
+    )
     with torch.autocast("cpu", torch.bfloat16):
         assert loss(prediction, truth, weight=weight).item() == expected.item()
         assert loss(prediction.float(), truth, weight=weight).item() == expected.item()
@@ -155,7 +170,10 @@ def test_half_precision_is_that_of_float32_also_under_autocast(loss, dtype):
 @every_loss
 def test_a_million_pixels_alike_keep_their_digits(loss):
     # adding one number a million times, a running float32 sum rounds to the same side every time
-    prediction, truth = torch.full((1, 1, 2**20 + 1023), 0.3), torch.full((1, 1, 2**20 + 1023), 0.55)
+    prediction, truth = (
+        torch.full((1, 1, 2**20 + 1023), 0.3),
+        torch.full((1, 1, 2**20 + 1023), 0.55),
+    )
     expected = loss(prediction.double(), truth.double()).item()
     assert loss(prediction, truth).item() == pytest.approx(expected, rel=1e-5)
 
@@ -186,7 +204,10 @@ def test_a_slice_is_its_image(loss):
     value, slope = evaluate(loss, prediction, truth, weight=weight)
     for axis in (2, 3, 4):
         found, other = evaluate(
-            loss, prediction.unsqueeze(axis), truth.unsqueeze(axis), weight=weight.unsqueeze(axis - 1)
+            loss,
+            prediction.unsqueeze(axis),
+            truth.unsqueeze(axis),
+            weight=weight.unsqueeze(axis - 1),
         )
         assert_close((found, other.squeeze(axis)), (value, slope))
 
@@ -221,7 +242,8 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_images(loss):
     prediction, truth, weight = pair((3, 2, 6, 5))
     value, slope = evaluate(loss, prediction, truth, weight=weight)
     single = [
-        evaluate(loss, z[None], y[None], weight=w[None]) for z, y, w in zip(prediction, truth, weight, strict=True)
+        evaluate(loss, z[None], y[None], weight=w[None])
+        for z, y, w in zip(prediction, truth, weight, strict=True)
     ]
     values, slopes = zip(*single, strict=True)
     assert_close((value, slope), (torch.stack(values).mean(), torch.cat(slopes) / 3))
@@ -251,7 +273,9 @@ def test_weights_of_1_are_no_weights(loss):
     prediction, truth, weight = pair()
     expected = evaluate(loss, prediction, truth)
     for dtype in (torch.float32, torch.long, torch.bool):
-        assert_close(evaluate(loss, prediction, truth, weight=torch.ones_like(weight, dtype=dtype)), expected)
+        assert_close(
+            evaluate(loss, prediction, truth, weight=torch.ones_like(weight, dtype=dtype)), expected
+        )
 
 
 @some(WEIGHED)
@@ -261,14 +285,18 @@ def test_doubling_all_weights_doubles_the_loss(loss):
     assert_close(evaluate(loss, prediction, truth, weight=2 * weight), (2 * value, 2 * slope))
 
 
-@pytest.mark.parametrize(("loss", "loss_map"), MAPS.items(), ids=lambda x: getattr(x, "__name__", "nps"))
+@pytest.mark.parametrize(
+    ("loss", "loss_map"), MAPS.items(), ids=lambda x: getattr(x, "__name__", "nps")
+)
 def test_the_loss_is_the_mean_of_its_map(loss, loss_map):
     prediction, truth, weight = pair()
     channels = 3 if loss_map is nps_map else 1
     for given in (None, weight):
         found = loss_map(prediction, truth, weight=given)
         assert found.shape == prediction.shape
-        assert loss(prediction, truth, weight=given).item() == pytest.approx(channels * found.mean().item(), rel=1e-12)
+        assert loss(prediction, truth, weight=given).item() == pytest.approx(
+            channels * found.mean().item(), rel=1e-12
+        )
     assert (found[(weight == 0).unsqueeze(1).expand_as(found)] == 0).all()
 
 
@@ -290,15 +318,28 @@ def test_memory_layout_does_not_matter_and_the_input_is_left_alone(loss):
 @every_loss
 def test_bad_input_is_named(loss):
     prediction, truth, weight = pair()
-    with pytest.raises(TypeError, match=r"prediction must hold floating-point numbers, not torch\.int64"):
+    with pytest.raises(
+        TypeError, match=r"prediction must hold floating-point numbers, not torch\.int64"
+    ):
         loss(prediction.long(), truth)
-    with pytest.raises(TypeError, match=r"truth must hold floating-point numbers, not torch\.uint8: convert and scale"):
+    with pytest.raises(
+        TypeError,
+        match=r"truth must hold floating-point numbers, not torch\.uint8: convert and scale",
+    ):
         loss(prediction, truth.to(torch.uint8))
-    with pytest.raises(ValueError, match=r"truth must have the prediction's shape \(2, 3, 6, 5\), not \(2, 1, 6, 5\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"truth must have the prediction's shape \(2, 3, 6, 5\), not \(2, 1, 6, 5\)",
+    ):
         loss(prediction, truth[:, :1])
-    with pytest.raises(ValueError, match=r"weight must be \(N, \*S\) = \(2, 6, 5\), .* not \(2, 1, 6, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"weight must be \(N, \*S\) = \(2, 6, 5\), .* not \(2, 1, 6, 5\)"
+    ):
         loss(prediction, truth, weight=weight.unsqueeze(1))
-    with pytest.raises(ValueError, match=r"prediction must be \(N, C, \*S\) and have pixels, not \(6, 5\): .* N = 1"):
+    with pytest.raises(
+        ValueError,
+        match=r"prediction must be \(N, C, \*S\) and have pixels, not \(6, 5\): .* N = 1",
+    ):
         loss(prediction[0, 0], truth[0, 0])
     with pytest.raises(ValueError, match=r"have pixels, not \(2, 3, 0, 5\)"):
         loss(prediction[:, :, :0], truth[:, :, :0])
@@ -314,11 +355,15 @@ def test_one_convention_and_a_module_with_the_same_options(function, module):
     parameters = inspect.signature(module).parameters.values()
     if "__init__" in vars(module):  # the others have no options
         assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters)
-        assert {parameter.name: parameter.default for parameter in parameters} | {"weight": None} == defaults
+        assert {parameter.name: parameter.default for parameter in parameters} | {
+            "weight": None
+        } == defaults
     else:
         assert defaults == {"weight": None}
     needed = {"features": features} if function is perceptual else {}
     prediction, truth, weight = pair()
     found = module(**needed)
     assert torch.equal(found(prediction, truth), function(prediction, truth, **needed))
-    assert torch.equal(found(prediction, truth, weight), function(prediction, truth, weight=weight, **needed))
+    assert torch.equal(
+        found(prediction, truth, weight), function(prediction, truth, weight=weight, **needed)
+    )

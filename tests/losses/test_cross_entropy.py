@@ -18,13 +18,17 @@ def slow(logits, target, weight):
 
 
 def test_uniform_logits_cost_log_of_the_number_of_classes():
-    assert cross_entropy(torch.zeros(1, 4, 3, 3), torch.ones(1, 3, 3).long()).item() == pytest.approx(math.log(4))
+    assert cross_entropy(
+        torch.zeros(1, 4, 3, 3), torch.ones(1, 3, 3).long()
+    ).item() == pytest.approx(math.log(4))
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 7), (2, 3, 5, 4), (1, 5, 3, 4, 2)])
 def test_equals_a_plain_loop_in_any_rank(shape):
     logits, target, weight = sample(shape)
-    assert cross_entropy(logits, target, weight=weight).item() == pytest.approx(slow(logits, target, weight))
+    assert cross_entropy(logits, target, weight=weight).item() == pytest.approx(
+        slow(logits, target, weight)
+    )
     ones = torch.ones_like(weight)
     assert cross_entropy(logits, target).item() == pytest.approx(slow(logits, target, ones))
 
@@ -55,10 +59,14 @@ def test_another_ignore_index():
     )
 
 
-@pytest.mark.parametrize(("dtype", "stored", "ignore_index"), [(torch.uint8, 255, -1), (torch.int8, -1, 255)])
+@pytest.mark.parametrize(
+    ("dtype", "stored", "ignore_index"), [(torch.uint8, 255, -1), (torch.int8, -1, 255)]
+)
 def test_a_class_does_not_equal_the_ignore_index_by_wrapping_around(dtype, stored, ignore_index):
     target = torch.full((1, 4), stored, dtype=dtype)
-    with pytest.raises(ValueError, match=rf"target must hold 0\.\.2 or {ignore_index} \(ignored\), not {stored}"):
+    with pytest.raises(
+        ValueError, match=rf"target must hold 0\.\.2 or {ignore_index} \(ignored\), not {stored}"
+    ):
         cross_entropy(torch.zeros(1, 3, 4), target, ignore_index=ignore_index)
 
 
@@ -103,7 +111,9 @@ def test_int8_targets_are_taken_as_they_come_from_labels():
 
 def test_module_means_the_same():
     logits, target, weight = sample()
-    assert torch.equal(CrossEntropy()(logits, target, weight), cross_entropy(logits, target, weight=weight))
+    assert torch.equal(
+        CrossEntropy()(logits, target, weight), cross_entropy(logits, target, weight=weight)
+    )
     assert torch.equal(
         CrossEntropy(ignore_index=1)(logits, target.clamp(min=0)),
         cross_entropy(logits, target.clamp(min=0), ignore_index=1),

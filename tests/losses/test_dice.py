@@ -15,7 +15,11 @@ def written_out():
 def test_three_classes_written_out():
     logits, target = written_out()
     # Σ y z, Σ y, Σ z² of each class: 7/8, 2, 27/64 · 5/8, 1, 39/64 · 6/8, 1, 48/64
-    losses = [1 - (14 / 8) / (2 + 27 / 64), 1 - (10 / 8) / (1 + 39 / 64), 1 - (12 / 8) / (1 + 48 / 64)]
+    losses = [
+        1 - (14 / 8) / (2 + 27 / 64),
+        1 - (10 / 8) / (1 + 39 / 64),
+        1 - (12 / 8) / (1 + 48 / 64),
+    ]
     assert dice(logits, target).item() == pytest.approx(sum(losses) / 3)
 
 
@@ -58,10 +62,16 @@ def test_equals_a_plain_loop_in_any_rank(shape):
 def test_counts_pool_over_the_batch_unless_per_sample():
     logits, target, weight = sample()
     target[1][target[1] == 3] = -1
-    each = [dice_slow(logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1]) for n in range(2)]
-    assert dice(logits, target, weight=weight, per_sample=True).item() == pytest.approx(sum(each) / 2, rel=1e-12)
+    each = [
+        dice_slow(logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1]) for n in range(2)
+    ]
+    assert dice(logits, target, weight=weight, per_sample=True).item() == pytest.approx(
+        sum(each) / 2, rel=1e-12
+    )
     assert dice(logits, target, weight=weight).item() != pytest.approx(sum(each) / 2, rel=1e-3)
-    assert dice(logits, target).item() == pytest.approx(dice(*joined(logits, target)).item(), rel=1e-12)
+    assert dice(logits, target).item() == pytest.approx(
+        dice(*joined(logits, target)).item(), rel=1e-12
+    )
 
 
 def test_a_tiny_class_weighs_as_much_as_a_large_one():
@@ -76,7 +86,9 @@ def test_gradcheck():
     logits, target, weight = sample((2, 4, 4, 3))
     logits.requires_grad_()
     for per_sample in (False, True):
-        assert torch.autograd.gradcheck(lambda z, p=per_sample: dice(z, target, weight=weight, per_sample=p), logits)
+        assert torch.autograd.gradcheck(
+            lambda z, p=per_sample: dice(z, target, weight=weight, per_sample=p), logits
+        )
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
@@ -86,7 +98,12 @@ def test_equals_monai_where_every_class_is_present(per_sample):
     logits, target, _ = sample((2, 4, 9, 7))
     target = target.clamp(min=0)
     loss = monai.DiceLoss(
-        softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=0, smooth_dr=0, batch=not per_sample
+        softmax=True,
+        to_onehot_y=True,
+        squared_pred=True,
+        smooth_nr=0,
+        smooth_dr=0,
+        batch=not per_sample,
     )
     expected = loss(logits, target.unsqueeze(1)).item()
     assert dice(logits, target, per_sample=per_sample).item() == pytest.approx(expected, rel=1e-7)
@@ -97,7 +114,9 @@ def test_hard_predictions_equal_the_f1_score_of_torchmetrics():
     logits, target, _ = sample((2, 4, 9, 7))
     hard = 1e4 * torch.nn.functional.one_hot(logits.argmax(1), 4).movedim(-1, 1).double()
     # macro averages over the classes in truth or prediction: here all four are in both
-    f1 = torchmetrics.multiclass_f1_score(logits.argmax(1), target, 4, average="macro", ignore_index=-1)
+    f1 = torchmetrics.multiclass_f1_score(
+        logits.argmax(1), target, 4, average="macro", ignore_index=-1
+    )
     assert dice(hard, target).item() == pytest.approx(1 - f1.item(), abs=1e-6)
 
 

@@ -30,13 +30,18 @@ def test_equals_a_plain_loop_in_any_rank(shape, gamma):
     logits, target, weight = sample(shape)
     for given in (None, weight):
         expected = focal_slow(logits, target, weight=given, gamma=gamma)
-        assert focal(logits, target, weight=given, gamma=gamma).item() == pytest.approx(expected, rel=1e-12)
+        assert focal(logits, target, weight=given, gamma=gamma).item() == pytest.approx(
+            expected, rel=1e-12
+        )
 
 
 def test_gamma_0_is_cross_entropy_in_value_and_gradient():
     logits, target, weight = sample()
     ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
-    loss, expected = focal(ours, target, weight=weight, gamma=0), cross_entropy(theirs, target, weight=weight)
+    loss, expected = (
+        focal(ours, target, weight=weight, gamma=0),
+        cross_entropy(theirs, target, weight=weight),
+    )
     loss.backward()
     expected.backward()
     assert loss.item() == expected.item()
@@ -80,13 +85,17 @@ def test_equals_monai(gamma):
     logits, target = logits.float(), target.clamp(min=0)
     # MONAI's mean is over the C one-hot channels too, all but one of which are 0; its ignore_index and its
     # float64 (it rounds to float32) are not compared
-    theirs = monai.FocalLoss(gamma=gamma, use_softmax=True, to_onehot_y=True)(logits, target.unsqueeze(1))
+    theirs = monai.FocalLoss(gamma=gamma, use_softmax=True, to_onehot_y=True)(
+        logits, target.unsqueeze(1)
+    )
     assert focal(logits, target, gamma=gamma).item() == pytest.approx(4 * theirs.item(), rel=1e-6)
 
 
 def test_module_means_the_same():
     logits, target, weight = sample()
-    assert torch.equal(Focal(gamma=3.0)(logits, target, weight), focal(logits, target, weight=weight, gamma=3.0))
+    assert torch.equal(
+        Focal(gamma=3.0)(logits, target, weight), focal(logits, target, weight=weight, gamma=3.0)
+    )
 
 
 @pytest.mark.parametrize("gamma", [-0.1, math.nan])

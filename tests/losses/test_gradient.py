@@ -33,7 +33,9 @@ def test_equals_a_plain_loop_in_any_rank(shape):
     prediction, truth, weight = pair(shape)
     for given in (None, weight):
         expected = gradient_slow(prediction, truth, weight=given)
-        assert gradient(prediction, truth, weight=given).item() == pytest.approx(expected, rel=1e-12)
+        assert gradient(prediction, truth, weight=given).item() == pytest.approx(
+            expected, rel=1e-12
+        )
 
 
 def test_a_constant_error_costs_what_it_costs_in_l1():

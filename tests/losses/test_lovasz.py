@@ -12,14 +12,18 @@ def from_probabilities(*z):
 
 
 def test_three_classes_written_out():
-    logits = from_probabilities((0.5, 0.3, 0.2), (0.1, 0.65, 0.25), (0.15, 0.05, 0.8), (0.35, 0.4, 0.25))
+    logits = from_probabilities(
+        (0.5, 0.3, 0.2), (0.1, 0.65, 0.25), (0.15, 0.05, 0.8), (0.35, 0.4, 0.25)
+    )
     target = torch.tensor([[0, 1, 2, 0]])
     # class 0, two pixels: errors .65 (in), .5 (in), .15, .1 (out); 1 − I/U = 1/2, 1, 1, 1
     # class 1, one pixel: errors .4 (out), .35 (in), .3, .05 (out); 1 − I/U = 1/2, 1, 1, 1
     # class 2, one pixel: errors .25, .25 (out), .2 (in), .2 (out); 1 − I/U = 1/2, 2/3, 1, 1
     losses = [0.65 / 2 + 0.5 / 2, 0.4 / 2 + 0.35 / 2, 0.25 * 2 / 3 + 0.2 / 3]
     assert lovasz_softmax(logits, target).item() == pytest.approx(sum(losses) / 3)
-    assert lovasz_softmax(logits, target, classes=(1, 2)).item() == pytest.approx(sum(losses[1:]) / 2)
+    assert lovasz_softmax(logits, target, classes=(1, 2)).item() == pytest.approx(
+        sum(losses[1:]) / 2
+    )
     assert lovasz_softmax(logits, target, classes=[2]).item() == pytest.approx(losses[2])
 
 
@@ -31,7 +35,9 @@ def test_weights_written_out():
     first = 0.8 * 1 / 3.5 + 0.5 * 2 / 3.5 + 0.4 * (0.5 / 3.5 - 0.5 / 6.5) + 0.3 * 0.5 / 6.5
     # class 1 weighs 3: errors .8 (out, 1), .5 (out, 2), .4 (in, 3), .3 (out, .5); I/U = 3/4, 3/6, 0, 0
     second = 0.8 * 1 / 4 + 0.5 * (3 / 4 - 3 / 6) + 0.4 * 3 / 6
-    assert lovasz_softmax(logits, target, weight=weight).item() == pytest.approx((first + second) / 2)
+    assert lovasz_softmax(logits, target, weight=weight).item() == pytest.approx(
+        (first + second) / 2
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 30), (2, 4, 6, 5), (2, 3, 4, 3, 3)])
@@ -47,7 +53,13 @@ def test_equals_a_plain_loop_in_any_rank(shape, classes):
 def test_equals_the_authors_code_in_value_and_gradient():
     # bermanmaxim/LovaszSoftmax 7d48792, pytorch/lovasz_losses.py, run in float64 (its casts to float32 taken out)
     logits = torch.tensor(
-        [[[0.2, -1.0, 0.7, 1.5, -0.4, 0.1], [1.1, 0.3, -0.6, 0.9, -1.2, 0.8], [-0.5, 0.6, 1.3, -0.2, 0.4, -0.9]]],
+        [
+            [
+                [0.2, -1.0, 0.7, 1.5, -0.4, 0.1],
+                [1.1, 0.3, -0.6, 0.9, -1.2, 0.8],
+                [-0.5, 0.6, 1.3, -0.2, 0.4, -0.9],
+            ]
+        ],
         dtype=torch.float64,
         requires_grad=True,
     )
@@ -63,7 +75,9 @@ def test_equals_the_authors_code_in_value_and_gradient():
         dtype=torch.float64,
     )
     assert loss.item() == pytest.approx(0.6129019146306248, rel=1e-12)
-    assert lovasz_softmax(logits, target, classes=(1, 2)).item() == pytest.approx(0.545737145786577, rel=1e-12)
+    assert lovasz_softmax(logits, target, classes=(1, 2)).item() == pytest.approx(
+        0.545737145786577, rel=1e-12
+    )
     torch.testing.assert_close(logits.grad[0], expected, rtol=0, atol=1e-10)
 
 
@@ -80,7 +94,10 @@ def test_classes_do_not_drop_the_pixels_of_the_others():
     logits, target, _ = sample()
     changed = logits.clone()
     changed[:, 1] += 3.0 * (target == 0)  # background taken for class 1
-    assert lovasz_softmax(changed, target, classes=(1, 2)) > lovasz_softmax(logits, target, classes=(1, 2)) + 0.01
+    assert (
+        lovasz_softmax(changed, target, classes=(1, 2))
+        > lovasz_softmax(logits, target, classes=(1, 2)) + 0.01
+    )
 
 
 def test_an_absent_class_is_left_out_exactly():
@@ -97,10 +114,15 @@ def test_an_absent_class_is_left_out_exactly():
 def test_sets_pool_over_the_batch_unless_per_sample():
     logits, target, weight = sample()
     target[1][target[1] == 3] = -1
-    each = [lovasz_slow(logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1]) for n in range(2)]
+    each = [
+        lovasz_slow(logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1])
+        for n in range(2)
+    ]
     per_sample = lovasz_softmax(logits, target, weight=weight, per_sample=True)
     assert per_sample.item() == pytest.approx(sum(each) / 2, rel=1e-12)
-    assert lovasz_softmax(logits, target).item() == pytest.approx(lovasz_softmax(*joined(logits, target)).item())
+    assert lovasz_softmax(logits, target).item() == pytest.approx(
+        lovasz_softmax(*joined(logits, target)).item()
+    )
 
 
 def test_uniform_logits_share_the_gradient_within_each_kind():
@@ -137,11 +159,18 @@ def test_the_gradient_at_ties_equals_a_plain_loop(weighted):
     weight = (2 * weight).round() if weighted else None
     leaf = logits.clone().requires_grad_()
     lovasz_softmax(leaf, target, weight=weight, classes=(1,)).backward()
-    z = logits.softmax(1)[0, 1].tolist()  # not from the oracle: 1 − z and z must tie here exactly when they do there
-    valid = [(z[p], target[0, p].item() == 1, 1.0 if weight is None else weight[0, p].item()) for p in range(40)]
+    z = logits.softmax(1)[
+        0, 1
+    ].tolist()  # not from the oracle: 1 − z and z must tie here exactly when they do there
+    valid = [
+        (z[p], target[0, p].item() == 1, 1.0 if weight is None else weight[0, p].item())
+        for p in range(40)
+    ]
     valid = [pixel for pixel, h in zip(valid, target[0].tolist(), strict=True) if h != -1]
     steps = jaccard_steps_slow([(1 - z if inside else z, w, inside) for z, inside, w in valid])
-    expected = [(-s if inside else s) * z * (1 - z) for s, (z, inside, _) in zip(steps, valid, strict=True)]
+    expected = [
+        (-s if inside else s) * z * (1 - z) for s, (z, inside, _) in zip(steps, valid, strict=True)
+    ]
     assert leaf.grad[0, 1][target[0] != -1].tolist() == pytest.approx(expected, abs=1e-12)
 
 
@@ -153,9 +182,15 @@ def test_at_ties_no_direction_falls_faster_than_the_gradient_says(classes):
     logits = torch.zeros(1, classes, target.numel(), dtype=torch.float64, requires_grad=True)
     loss = lovasz_softmax(logits, target)
     (gradient,) = torch.autograd.grad(loss, logits)
-    directions = [torch.randn(logits.shape, generator=generator, dtype=torch.float64) for _ in range(200)]
+    directions = [
+        torch.randn(logits.shape, generator=generator, dtype=torch.float64) for _ in range(200)
+    ]
     alone = torch.eye(target.numel(), dtype=torch.float64)  # one pixel at a time
-    directions += [sign * torch.stack([row, *[-row] * (classes - 1)])[None] for row in alone for sign in (1, -1)]
+    directions += [
+        sign * torch.stack([row, *[-row] * (classes - 1)])[None]
+        for row in alone
+        for sign in (1, -1)
+    ]
     for direction in directions:
         slope = (lovasz_softmax(logits.detach() + 1e-7 * direction, target) - loss) / 1e-7
         assert slope >= (gradient * direction).sum() - 1e-6
@@ -177,7 +212,8 @@ def test_gradcheck(per_sample):
     logits, target, weight = sample((2, 4, 4, 3))
     logits.requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda z: lovasz_softmax(z, target, weight=weight, classes=(3, 1), per_sample=per_sample), logits
+        lambda z: lovasz_softmax(z, target, weight=weight, classes=(3, 1), per_sample=per_sample),
+        logits,
     )
 
 
@@ -191,5 +227,7 @@ def test_module_means_the_same():
 @pytest.mark.parametrize("classes", [(), (1, 1), (0, 4), (-1,)])
 def test_bad_classes_are_named(classes):
     logits, target, _ = sample()
-    with pytest.raises(ValueError, match=r"classes must be different numbers of 0\.\.3, at least one, not \("):
+    with pytest.raises(
+        ValueError, match=r"classes must be different numbers of 0\.\.3, at least one, not \("
+    ):
         lovasz_softmax(logits, target, classes=classes)

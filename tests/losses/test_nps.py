@@ -18,7 +18,9 @@ def at(*residuals):
 def test_three_pixels_written_out():
     prediction, truth = at(0, 0.5, -1)
     values = [0, math.tanh(1.5), math.tanh(3)]
-    torch.testing.assert_close(nps_map(prediction, truth), torch.tensor([[values]], dtype=torch.float64))
+    torch.testing.assert_close(
+        nps_map(prediction, truth), torch.tensor([[values]], dtype=torch.float64)
+    )
     assert nps(prediction, truth, bounds=False).item() == pytest.approx(sum(values) / 3)
     # darkest −1 for 0, brightest 1/2 for 0
     assert nps(prediction, truth).item() == pytest.approx(sum(values) / 3 + 1.5)
@@ -41,7 +43,9 @@ def test_the_slope_dies_for_large_errors():
     prediction.requires_grad_()
     nps_map(prediction, truth).sum().backward()
     slopes = [3.0, 0.54212, 0.029598, 7.3730e-5]
-    assert prediction.grad.flatten().tolist() == pytest.approx(slopes + [-slope for slope in slopes], rel=1e-4)
+    assert prediction.grad.flatten().tolist() == pytest.approx(
+        slopes + [-slope for slope in slopes], rel=1e-4
+    )
 
 
 def test_at_0_the_slope_is_the_middle_of_its_subgradients():
@@ -74,14 +78,20 @@ def test_equals_plain_loops_in_any_rank(shape):
     for given in (None, weight):
         pixels = pixel_loss_slow(prediction, truth, lambda d: math.tanh(2.5 * d), weight=given)
         bounds = bounds_slow(prediction, truth, weight=given)
-        assert intensity_bounds(prediction, truth, weight=given).item() == pytest.approx(bounds, rel=1e-12)
+        assert intensity_bounds(prediction, truth, weight=given).item() == pytest.approx(
+            bounds, rel=1e-12
+        )
         expected = shape[1] * pixels + bounds
-        assert nps(prediction, truth, weight=given, alpha=5.0).item() == pytest.approx(expected, rel=1e-12)
+        assert nps(prediction, truth, weight=given, alpha=5.0).item() == pytest.approx(
+            expected, rel=1e-12
+        )
 
 
 def test_bounds_of_two_images_and_channels_written_out():
     truth = torch.tensor([[[0.0, 1.0, 0.5], [0.25, 0.5, 0.5]], [[1.0, 1.0, 1.0], [0.0, 0.0, 0.5]]])
-    prediction = torch.tensor([[[0.5, 0.25, 1.5], [0.5, 0.25, 0.25]], [[0.0, 2.0, 1.0], [0.0, 0.0, 0.0]]])
+    prediction = torch.tensor(
+        [[[0.5, 0.25, 1.5], [0.5, 0.25, 0.25]], [[0.0, 2.0, 1.0], [0.0, 0.0, 0.0]]]
+    )
     # min and max: 1/4 and 1/2, 0 and 0 · 1 and 1, 0 and 1/2
     assert intensity_bounds(prediction, truth).item() == pytest.approx((0.75 + 0 + 2 + 0.5) / 2)
 
@@ -89,7 +99,9 @@ def test_bounds_of_two_images_and_channels_written_out():
 def test_bounds_do_not_care_where_the_pixels_are_or_how_much_they_weigh():
     prediction, truth, weight = pair()
     expected = intensity_bounds(prediction, truth)
-    assert torch.equal(intensity_bounds(prediction.flip(2), truth.mT.reshape(truth.shape)), expected)
+    assert torch.equal(
+        intensity_bounds(prediction.flip(2), truth.mT.reshape(truth.shape)), expected
+    )
     assert torch.equal(intensity_bounds(prediction, truth, weight=weight + 0.1), expected)
 
 
@@ -105,7 +117,9 @@ def test_it_is_the_printed_sum_also_with_another_dissimilarity():
     printed = 0.0
     for y, z in zip(truth[0], prediction[0], strict=True):
         printed += (y - z).abs().sum() / 20 + (y.min() - z.min()).abs() + (y.max() - z.max()).abs()
-    torch.testing.assert_close(3 * l1(prediction, truth) + intensity_bounds(prediction, truth), printed)
+    torch.testing.assert_close(
+        3 * l1(prediction, truth) + intensity_bounds(prediction, truth), printed
+    )
 
 
 @pytest.mark.parametrize("alpha", [6.0, 10.0])

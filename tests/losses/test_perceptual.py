@@ -14,7 +14,9 @@ class Network(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.first = nn.Conv2d(3, 4, 3, padding=1)
-        self.second = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(4, 5, 3, padding=1), nn.BatchNorm2d(5), nn.Dropout(0.5))
+        self.second = nn.Sequential(
+            nn.MaxPool2d(2), nn.Conv2d(4, 5, 3, padding=1), nn.BatchNorm2d(5), nn.Dropout(0.5)
+        )
         self.eval().requires_grad_(False)
 
     def forward(self, image):
@@ -41,8 +43,15 @@ def test_a_feature_weighs_the_mean_of_the_weights_under_it():
 
 
 def test_a_network_that_starts_in_place_leaves_the_images_alone():
-    network = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 3, bias=False)).eval().requires_grad_(False)
-    prediction, truth = torch.linspace(-1, 1, 120).view(1, 3, 8, 5), torch.linspace(1, -2, 120).view(1, 3, 8, 5)
+    network = (
+        nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 3, bias=False))
+        .eval()
+        .requires_grad_(False)
+    )
+    prediction, truth = (
+        torch.linspace(-1, 1, 120).view(1, 3, 8, 5),
+        torch.linspace(1, -2, 120).view(1, 3, 8, 5),
+    )
     expected = l2(network[1](prediction.relu()), network[1](truth.relu()))
     before = prediction.clone(), truth.clone()
     leaf = prediction.requires_grad_()
@@ -60,7 +69,9 @@ def test_a_network_that_starts_in_place_leaves_the_images_alone():
 def test_of_a_network_it_is_the_mean_over_the_layers():
     prediction, truth, _ = pair((2, 3, 8, 6))
     prediction, truth, network = prediction.float(), truth.float(), Network()
-    layers = [((a - b) ** 2).mean() for a, b in zip(network(prediction), network(truth), strict=True)]
+    layers = [
+        ((a - b) ** 2).mean() for a, b in zip(network(prediction), network(truth), strict=True)
+    ]
     assert layers[0] != layers[1]
     found = perceptual(prediction, truth, features=network)
     torch.testing.assert_close(found, (layers[0] + layers[1]) / 2)
@@ -91,7 +102,9 @@ def test_gradcheck_through_a_network():
     prediction, truth, weight = pair((1, 3, 4, 4), seed=1)
     network = Network().double()
     prediction.requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: perceptual(z, truth, features=network, weight=weight), prediction)
+    assert torch.autograd.gradcheck(
+        lambda z: perceptual(z, truth, features=network, weight=weight), prediction
+    )
 
 
 def test_the_network_too_computes_in_float32():
@@ -118,14 +131,17 @@ def test_the_module_keeps_its_network_in_evaluation_mode():
     assert whole[1].training
     assert not any(part.training for part in network.modules())
     assert Perceptual(features=features).train().training
-    assert whole.double()[1].features.first.weight.dtype == torch.float64  # it moves with the module
+    assert (
+        whole.double()[1].features.first.weight.dtype == torch.float64
+    )  # it moves with the module
 
 
 def test_a_network_that_is_not_frozen_is_named():
     prediction, truth, _ = pair((1, 3, 4, 4))
     for network in (Network().train(), Network().requires_grad_(True)):
         with pytest.raises(
-            ValueError, match=r"features must be a frozen network, .* features\.eval\(\)\.requires_grad_"
+            ValueError,
+            match=r"features must be a frozen network, .* features\.eval\(\)\.requires_grad_",
         ):
             perceptual(prediction.float(), truth.float(), features=network)
 
@@ -133,9 +149,21 @@ def test_a_network_that_is_not_frozen_is_named():
 def test_a_network_of_another_type_is_named():
     prediction, truth, weight = pair((1, 3, 4, 4))
     for network, image, said in (
-        (Network(), prediction, r"torch\.float64, .* not torch\.float32: features\.to\(torch\.float64\)"),
-        (Network().double(), prediction.float(), r"torch\.float32, .* not torch\.float64: features\.to"),
-        (Network().half(), prediction.half(), r"torch\.float32, .* not torch\.float16: features\.to"),
+        (
+            Network(),
+            prediction,
+            r"torch\.float64, .* not torch\.float32: features\.to\(torch\.float64\)",
+        ),
+        (
+            Network().double(),
+            prediction.float(),
+            r"torch\.float32, .* not torch\.float64: features\.to",
+        ),
+        (
+            Network().half(),
+            prediction.half(),
+            r"torch\.float32, .* not torch\.float16: features\.to",
+        ),
     ):
         with pytest.raises(TypeError, match=f"^features must have parameters of {said}"):
             perceptual(image, truth, features=network, weight=weight)
@@ -143,8 +171,12 @@ def test_a_network_of_another_type_is_named():
 
 def test_weights_on_four_axes_are_refused_and_images_are_not():
     prediction, truth, weight = pair((1, 2, 4, 3, 2, 2))
-    torch.testing.assert_close(perceptual(prediction, truth, features=torch.tanh), l2(prediction.tanh(), truth.tanh()))
-    with pytest.raises(ValueError, match="weight must come with images of 1 to 3 axes, not 4: leave it out"):
+    torch.testing.assert_close(
+        perceptual(prediction, truth, features=torch.tanh), l2(prediction.tanh(), truth.tanh())
+    )
+    with pytest.raises(
+        ValueError, match="weight must come with images of 1 to 3 axes, not 4: leave it out"
+    ):
         perceptual(prediction, truth, features=torch.tanh, weight=weight)
 
 

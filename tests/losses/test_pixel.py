@@ -30,9 +30,13 @@ def test_three_pixels_written_out():
 
 def test_weights_written_out():
     prediction, truth = written_out()
-    weight = torch.tensor([[3.0, 2.0, 0.5]])  # one number for both channels; the mean is over 6 values, not over Σω
+    weight = torch.tensor(
+        [[3.0, 2.0, 0.5]]
+    )  # one number for both channels; the mean is over 6 values, not over Σω
     assert l1(prediction, truth, weight=weight).item() == pytest.approx((0 + 1 + 1 + 3 + 2 + 0) / 6)
-    assert l2(prediction, truth, weight=weight).item() == pytest.approx((0 + 0.5 + 2 + 3 + 2 + 0) / 6)
+    assert l2(prediction, truth, weight=weight).item() == pytest.approx(
+        (0 + 0.5 + 2 + 3 + 2 + 0) / 6
+    )
 
 
 def test_the_gradients_written_out():
@@ -45,7 +49,9 @@ def test_the_gradients_written_out():
     for loss, slopes in cases:
         leaf = prediction.clone().requires_grad_()
         loss(leaf, truth).backward()
-        torch.testing.assert_close(6 * leaf.grad.flatten(), torch.tensor(slopes, dtype=torch.float32))
+        torch.testing.assert_close(
+            6 * leaf.grad.flatten(), torch.tensor(slopes, dtype=torch.float32)
+        )
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 7), (2, 3, 5, 4), (1, 2, 3, 4, 2)])
@@ -63,7 +69,9 @@ def test_equal_plain_loops_in_any_rank(shape):
     for loss, cost in cases:
         for given in (None, weight):
             expected = pixel_loss_slow(prediction, truth, cost, weight=given)
-            assert loss(prediction, truth, weight=given).item() == pytest.approx(expected, rel=1e-12)
+            assert loss(prediction, truth, weight=given).item() == pytest.approx(
+                expected, rel=1e-12
+            )
 
 
 @pytest.mark.parametrize("delta", [0.1, 0.5, 3.0])
@@ -71,7 +79,10 @@ def test_equal_torch_without_weights(delta):
     prediction, truth, _ = pair()
     torch.testing.assert_close(l1(prediction, truth), functional.l1_loss(prediction, truth))
     torch.testing.assert_close(l2(prediction, truth), functional.mse_loss(prediction, truth))
-    found, theirs = huber(prediction, truth, delta=delta), functional.huber_loss(prediction, truth, delta=delta)
+    found, theirs = (
+        huber(prediction, truth, delta=delta),
+        functional.huber_loss(prediction, truth, delta=delta),
+    )
     torch.testing.assert_close(found, theirs)
 
 
@@ -81,8 +92,12 @@ def test_huber_has_no_jump_at_delta_in_value_or_slope():
         error = (sign * size).view(1, 1, 3).requires_grad_()
         loss_map = huber_map(error, torch.zeros_like(error), delta=0.5)
         loss_map.sum().backward()
-        torch.testing.assert_close(loss_map.flatten(), torch.full_like(size, 0.125), rtol=1e-7, atol=0)
-        torch.testing.assert_close(error.grad.flatten(), torch.full_like(size, sign * 0.5), rtol=1e-7, atol=0)
+        torch.testing.assert_close(
+            loss_map.flatten(), torch.full_like(size, 0.125), rtol=1e-7, atol=0
+        )
+        torch.testing.assert_close(
+            error.grad.flatten(), torch.full_like(size, sign * 0.5), rtol=1e-7, atol=0
+        )
 
 
 def test_huber_is_half_of_l2_below_delta_and_delta_times_l1_far_beyond():
@@ -90,7 +105,9 @@ def test_huber_is_half_of_l2_below_delta_and_delta_times_l1_far_beyond():
     half = l2(prediction, truth, weight=weight) / 2
     torch.testing.assert_close(huber(prediction, truth, weight=weight, delta=2.0), half)
     line = 1e-6 * l1(prediction, truth, weight=weight)
-    torch.testing.assert_close(huber(prediction, truth, weight=weight, delta=1e-6), line, rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        huber(prediction, truth, weight=weight, delta=1e-6), line, rtol=1e-5, atol=0
+    )
 
 
 def test_a_residual_whose_square_overflows_still_has_the_right_slope():

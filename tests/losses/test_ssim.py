@@ -11,7 +11,9 @@ from support.regression import pair
 def blobs(shape, seed=0):
     """Smooth truth of 0..1 in float64, and a prediction of it that is noisy, paler and a little brighter."""
     rng = np.random.default_rng(seed)
-    waves = [np.sin(np.arange(length) * rng.uniform(0.2, 0.9) + rng.uniform(0, 6)) for length in shape]
+    waves = [
+        np.sin(np.arange(length) * rng.uniform(0.2, 0.9) + rng.uniform(0, 6)) for length in shape
+    ]
     truth = 0.5 + 0.5 * np.prod(np.meshgrid(*waves, indexing="ij"), axis=0)
     return 0.8 * truth + 0.15 + 0.05 * rng.standard_normal(shape), truth
 
@@ -51,7 +53,13 @@ def test_equals_a_plain_loop_in_any_rank(shape):
 def test_equals_scikit_image_away_from_the_border(shape):
     prediction, truth = blobs(shape)
     _, theirs = structural_similarity(
-        truth, prediction, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, full=True
+        truth,
+        prediction,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1,
+        full=True,
     )
     ours = 1 - ssim_map(as_batch(prediction), as_batch(truth))[0, 0].numpy()
     inner = (slice(5, -5),) * len(shape)
@@ -63,9 +71,13 @@ def test_equals_scikit_image_away_from_the_border(shape):
 def test_equals_torchmetrics_away_from_the_border(shape):
     image = pytest.importorskip("torchmetrics.functional.image")
     prediction, truth = (as_batch(x) for x in blobs(shape, seed=1))
-    _, theirs = image.structural_similarity_index_measure(prediction, truth, data_range=1.0, return_full_image=True)
+    _, theirs = image.structural_similarity_index_measure(
+        prediction, truth, data_range=1.0, return_full_image=True
+    )
     inner = (..., *(slice(5, -5),) * len(shape))
-    torch.testing.assert_close(1 - ssim_map(prediction, truth)[inner], theirs[inner], rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        1 - ssim_map(prediction, truth)[inner], theirs[inner], rtol=0, atol=1e-6
+    )
 
 
 def test_a_border_is_a_window_cut_off_and_so_is_an_edge_of_pixels_left_out():
@@ -118,7 +130,9 @@ def test_small_differences_keep_their_digits_in_float32():
 
 def test_it_trains_a_picture():
     _, truth = (as_batch(x).float() for x in blobs((24, 24)))
-    picture = torch.full_like(truth, 0.5).add_(0.01 * torch.sin(torch.arange(24.0))).requires_grad_()
+    picture = (
+        torch.full_like(truth, 0.5).add_(0.01 * torch.sin(torch.arange(24.0))).requires_grad_()
+    )
     optimizer = torch.optim.Adam([picture], lr=0.03)
     first = ssim(picture, truth).item()
     for _ in range(60):

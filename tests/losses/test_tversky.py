@@ -21,7 +21,11 @@ def test_three_classes_written_out():
         1 - 6 / (6 + 0.3 * 6 + 0.7 * 2),
     ]
     assert tversky(logits, target).item() == pytest.approx(sum(losses) / 3)
-    swapped = [1 - 7 / (7 + 0.7 * 2 + 0.3 * 9), 1 - 5 / (5 + 0.7 * 6 + 0.3 * 3), 1 - 6 / (6 + 0.7 * 6 + 0.3 * 2)]
+    swapped = [
+        1 - 7 / (7 + 0.7 * 2 + 0.3 * 9),
+        1 - 5 / (5 + 0.7 * 6 + 0.3 * 3),
+        1 - 6 / (6 + 0.7 * 6 + 0.3 * 2),
+    ]
     assert tversky(logits, target, alpha=0.7, beta=0.3).item() == pytest.approx(sum(swapped) / 3)
 
 
@@ -34,7 +38,9 @@ def test_weights_written_out():
         1 - 10 / (10 + 0.2 * 6.5 + 0.9 * 6),
         1 - 18 / (18 + 0.2 * 7 + 0.9 * 6),
     ]
-    assert tversky(logits, target, weight=weight, alpha=0.2, beta=0.9).item() == pytest.approx(sum(losses) / 3)
+    assert tversky(logits, target, weight=weight, alpha=0.2, beta=0.9).item() == pytest.approx(
+        sum(losses) / 3
+    )
 
 
 def test_alpha_prices_false_positives_and_beta_false_negatives():
@@ -66,11 +72,17 @@ def test_counts_pool_over_the_batch_unless_per_sample():
     logits, target, weight = sample()
     target[1][target[1] == 3] = -1
     each = [
-        tversky_slow(logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1], alpha=0.3, beta=0.7)
+        tversky_slow(
+            logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1], alpha=0.3, beta=0.7
+        )
         for n in range(2)
     ]
-    assert tversky(logits, target, weight=weight, per_sample=True).item() == pytest.approx(sum(each) / 2, rel=1e-12)
-    assert tversky(logits, target).item() == pytest.approx(tversky(*joined(logits, target)).item(), rel=1e-12)
+    assert tversky(logits, target, weight=weight, per_sample=True).item() == pytest.approx(
+        sum(each) / 2, rel=1e-12
+    )
+    assert tversky(logits, target).item() == pytest.approx(
+        tversky(*joined(logits, target)).item(), rel=1e-12
+    )
 
 
 def test_alpha_0_is_allowed_and_finite_when_nothing_is_predicted():
@@ -104,7 +116,13 @@ def test_equals_monai_where_every_class_is_present(per_sample):
     logits, target, _ = sample((2, 4, 9, 7))
     target = target.clamp(min=0)
     loss = monai.TverskyLoss(
-        softmax=True, to_onehot_y=True, alpha=0.2, beta=0.9, smooth_nr=0, smooth_dr=0, batch=not per_sample
+        softmax=True,
+        to_onehot_y=True,
+        alpha=0.2,
+        beta=0.9,
+        smooth_nr=0,
+        smooth_dr=0,
+        batch=not per_sample,
     )
     expected = loss(logits, target.unsqueeze(1)).item()
     ours = tversky(logits, target, alpha=0.2, beta=0.9, per_sample=per_sample)
@@ -116,7 +134,9 @@ def test_hard_predictions_equal_the_jaccard_index_of_torchmetrics():
     logits, target, _ = sample((2, 4, 9, 7))
     hard = 1e4 * torch.nn.functional.one_hot(logits.argmax(1), 4).movedim(-1, 1).double()
     jaccard = torchmetrics.multiclass_jaccard_index(logits.argmax(1), target, 4, ignore_index=-1)
-    assert tversky(hard, target, alpha=1, beta=1).item() == pytest.approx(1 - jaccard.item(), abs=1e-6)
+    assert tversky(hard, target, alpha=1, beta=1).item() == pytest.approx(
+        1 - jaccard.item(), abs=1e-6
+    )
 
 
 def test_module_means_the_same():

@@ -28,7 +28,9 @@ def test_equals_the_printed_formula(shape):
 
 def test_at_chance_the_loss_is_pairs_times_log_2():
     _, target, _ = sample()
-    assert youden(torch.zeros(2, 4, 6, 5), target, lam=0.3).item() == pytest.approx(12 * math.log(2) * 0.3)
+    assert youden(torch.zeros(2, 4, 6, 5), target, lam=0.3).item() == pytest.approx(
+        12 * math.log(2) * 0.3
+    )
 
 
 def test_two_classes_written_out():
@@ -76,8 +78,13 @@ def test_weighted_equals_a_plain_loop_in_any_rank(shape):
     logits, target, weight = sample(shape)
     lam = [[0.3] * shape[1]] * shape[1]
     expected = youden_slow(logits, target, weight=weight, lam=lam)
-    assert youden(logits, target, weight=weight, lam=0.3).item() == pytest.approx(expected, rel=1e-12)
-    each = [youden_slow(*(x[n : n + 1] for x in (logits, target)), weight=weight[n : n + 1], lam=lam) for n in range(2)]
+    assert youden(logits, target, weight=weight, lam=0.3).item() == pytest.approx(
+        expected, rel=1e-12
+    )
+    each = [
+        youden_slow(*(x[n : n + 1] for x in (logits, target)), weight=weight[n : n + 1], lam=lam)
+        for n in range(2)
+    ]
     per_sample = youden(logits, target, weight=weight, lam=0.3, per_sample=True)
     assert per_sample.item() == pytest.approx(sum(each) / 2, rel=1e-12)
 
@@ -85,7 +92,9 @@ def test_weighted_equals_a_plain_loop_in_any_rank(shape):
 def test_the_size_of_the_weights_of_a_class_does_not_matter():
     logits, target, weight = sample()
     scaled = weight * torch.tensor([1e-3, 7, 40, 1, 1], dtype=torch.float64)[target]
-    assert youden(logits, target, weight=scaled).item() == pytest.approx(youden(logits, target, weight=weight).item())
+    assert youden(logits, target, weight=scaled).item() == pytest.approx(
+        youden(logits, target, weight=weight).item()
+    )
 
 
 def test_counts_pool_over_the_batch_unless_per_sample():
@@ -163,7 +172,9 @@ def test_module_means_the_same():
     weighted = youden(logits, target, weight=weight, lam=lam)
     torch.testing.assert_close(Youden(lam=lam)(logits, target, weight), weighted)
     torch.testing.assert_close(Youden(lam=lam)(logits, target), youden(logits, target, lam=lam))
-    torch.testing.assert_close(Youden(per_sample=True)(logits, target), youden(logits, target, per_sample=True))
+    torch.testing.assert_close(
+        Youden(per_sample=True)(logits, target), youden(logits, target, per_sample=True)
+    )
 
 
 def test_bad_input_is_named():
@@ -183,7 +194,9 @@ def test_the_joint_form_is_the_sum_in_value_and_gradient(ignore_index, weighted)
     apart, joint = (logits.clone().requires_grad_() for _ in range(2))
     total = cross_entropy(apart, target, weight=weight, ignore_index=ignore_index)
     (3 * (total + youden(apart, target, lam=0.3, ignore_index=ignore_index))).backward()
-    loss = cross_entropy_and_youden(joint, target, weight=weight, lam=0.3, ignore_index=ignore_index)
+    loss = cross_entropy_and_youden(
+        joint, target, weight=weight, lam=0.3, ignore_index=ignore_index
+    )
     (3 * loss).backward()
     j = youden(logits, target, lam=0.3, ignore_index=ignore_index)
     assert loss.item() == pytest.approx(total.item() + j.item())
@@ -194,7 +207,9 @@ def test_the_joint_form_passes_gradcheck_and_has_zero_loss_when_all_is_ignored()
     logits, target, _ = sample((2, 4, 4, 3))
     logits.requires_grad_()
     weight = torch.rand(target.shape, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda z: cross_entropy_and_youden(z, target, weight=weight), logits)
+    assert torch.autograd.gradcheck(
+        lambda z: cross_entropy_and_youden(z, target, weight=weight), logits
+    )
     nothing = cross_entropy_and_youden(logits, torch.full_like(target, -1))
     nothing.backward()
     assert nothing.item() == 0
@@ -237,7 +252,10 @@ def test_the_joint_module_means_the_same():
     logits, target, _ = sample()
     weight = torch.rand(target.shape, dtype=torch.float64)
     module = CrossEntropyAndYouden(lam=0.2)
-    assert torch.equal(module(logits, target, weight), cross_entropy_and_youden(logits, target, weight=weight, lam=0.2))
+    assert torch.equal(
+        module(logits, target, weight),
+        cross_entropy_and_youden(logits, target, weight=weight, lam=0.2),
+    )
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, youden, cross_entropy_and_youden])

@@ -23,7 +23,9 @@ def test_a_square_shifted_by_two_pixels_written_out():
     assert (near.precision, near.recall) == (10 / 17, 10 / 16)
     assert near.f1 == pytest.approx(20 / 33, abs=1e-15)
     assert (far.precision, far.recall) == (16 / 17, 1)
-    assert contour_f1(square(0), labels_pred, radius=2) == far.f1 == pytest.approx(32 / 33, abs=1e-15)
+    assert (
+        contour_f1(square(0), labels_pred, radius=2) == far.f1 == pytest.approx(32 / 33, abs=1e-15)
+    )
 
 
 def test_a_square_within_a_square_has_its_contour_one_pixel_inside():
@@ -92,7 +94,9 @@ def test_equals_the_oracle(shape, seed):
     for radius, score in zip(radii, scores, strict=True):
         precision, recall = contour_shares(labels_true, labels_pred, radius=radius, spacing=spacing)
         assert (score.precision, score.recall) == (float(precision), float(recall))
-        assert score.f1 == pytest.approx(float(2 * precision * recall / (precision + recall)), abs=1e-15)
+        assert score.f1 == pytest.approx(
+            float(2 * precision * recall / (precision + recall)), abs=1e-15
+        )
     assert 0 < scores[0].f1 < scores[2].f1
 
 
@@ -110,10 +114,15 @@ def test_unchanged_by_relabelling_flips_and_an_axis_more(shape):
 def test_exchanging_true_and_predicted_exchanges_precision_and_recall():
     labels_true, labels_pred = (labels.clip(min=0) for labels in scenes((24, 31), 6))
     ahead, back = (
-        contour_scores(*pair, radii=(0.5, 1)) for pair in ((labels_true, labels_pred), (labels_pred, labels_true))
+        contour_scores(*pair, radii=(0.5, 1))
+        for pair in ((labels_true, labels_pred), (labels_pred, labels_true))
     )
     for one, other in zip(ahead, back, strict=True):
-        assert (one.precision, one.recall, one.f1) == (other.recall, other.precision, pytest.approx(other.f1))
+        assert (one.precision, one.recall, one.f1) == (
+            other.recall,
+            other.precision,
+            pytest.approx(other.f1),
+        )
         assert one.precision != one.recall
 
 
@@ -129,7 +138,10 @@ def test_scores_grow_with_the_radius_up_to_one():
 
 def test_perfect_labels_score_one_at_every_radius():
     labels_true, _ = scenes((24, 31), 8)
-    assert all(score.f1 == 1 for score in contour_scores(labels_true, labels_true.clip(min=0), radii=(0.01, 3)))
+    assert all(
+        score.f1 == 1
+        for score in contour_scores(labels_true, labels_true.clip(min=0), radii=(0.01, 3))
+    )
 
 
 def test_arguments_are_left_alone():
@@ -144,9 +156,19 @@ def test_pooled_and_mean_scores_written_out():
     inner = np.zeros((10, 14), int)
     inner[3:6, 3:6] = 1
     within = contour_scores(square(0), inner, radii=(1,))
-    assert (within[0].n_true, within[0].found_true, within[0].n_pred, within[0].right_pred) == (16, 12, 8, 8)
+    assert (within[0].n_true, within[0].found_true, within[0].n_pred, within[0].right_pred) == (
+        16,
+        12,
+        8,
+        8,
+    )
     shifted = contour_scores(square(0, size=3), square(2, size=5), radii=(1,))
-    assert (shifted[0].n_true, shifted[0].found_true, shifted[0].n_pred, shifted[0].right_pred) == (8, 5, 16, 5)
+    assert (shifted[0].n_true, shifted[0].found_true, shifted[0].n_pred, shifted[0].right_pred) == (
+        8,
+        5,
+        16,
+        5,
+    )
     missed = contour_scores(square(0), square(0) * 0, radii=(1,))
     summary = summarise_contours([within, shifted, missed])
     assert summary.per_image == (within, shifted, missed)
@@ -154,16 +176,21 @@ def test_pooled_and_mean_scores_written_out():
     assert (pooled.n_true, pooled.n_pred, pooled.found_true, pooled.right_pred) == (40, 24, 17, 13)
     assert (pooled.precision, pooled.recall) == (13 / 24, 17 / 40)
     assert pooled.f1 == pytest.approx(2 * (13 / 24) * (17 / 40) / (13 / 24 + 17 / 40))
-    assert (mean.precision, mean.recall) == pytest.approx(((1 + 5 / 16 + 0) / 3, (12 / 16 + 5 / 8 + 0) / 3))
+    assert (mean.precision, mean.recall) == pytest.approx(
+        ((1 + 5 / 16 + 0) / 3, (12 / 16 + 5 / 8 + 0) / 3)
+    )
     assert mean.f1 == pytest.approx((6 / 7 + 5 / 12 + 0) / 3)
     assert json.loads(json.dumps(asdict(summary)))["pooled"][0]["found_true"] == 17
 
 
 @pytest.mark.parametrize(
-    "per_image", [[], [contour_scores(square(0), square(1)), contour_scores(square(0), square(1), radii=(1,))]]
+    "per_image",
+    [[], [contour_scores(square(0), square(1)), contour_scores(square(0), square(1), radii=(1,))]],
 )
 def test_a_summary_needs_images_scored_alike(per_image):
-    with pytest.raises(ValueError, match="per_image: expected scores of one image or more, all at the same radii"):
+    with pytest.raises(
+        ValueError, match="per_image: expected scores of one image or more, all at the same radii"
+    ):
         summarise_contours(per_image)
 
 

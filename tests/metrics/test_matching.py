@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from oracles.matching import best_matching, overlap_counts
-from seamwise.metrics import DEFAULT_THRESHOLDS, match, match_dataset, match_many, summarise_matchings
+from seamwise.metrics import (
+    DEFAULT_THRESHOLDS,
+    match,
+    match_dataset,
+    match_many,
+    summarise_matchings,
+)
 
 THRESHOLDS = (0.05, 0.2, 0.35, 0.5, 0.55, 0.8, 1.0)
 SCORES = (
@@ -31,7 +37,9 @@ def random_pair(rng, shape):
     """Touching blocks with odd ids and ignored pixels; the prediction merges, renames and scatters them."""
     ids = np.array([0, 4, 9, 300, 77, 12])
     coarse = rng.integers(0, 6, [-(-size // 3) for size in shape])
-    blocks = np.kron(coarse, np.ones([3] * len(shape), dtype=int))[tuple(slice(size) for size in shape)]
+    blocks = np.kron(coarse, np.ones([3] * len(shape), dtype=int))[
+        tuple(slice(size) for size in shape)
+    ]
     noisy = np.where(rng.random(shape) < 0.3, rng.integers(0, 6, shape), blocks)
     labels_true = np.where(rng.random(shape) < 0.1, -1, ids[blocks])
     labels_pred = (rng.permutation(6) * 11)[noisy]
@@ -105,9 +113,16 @@ def test_number_of_matches_comes_before_iou():
     labels_pred = runs((4, 3), (5, 20), (6, 20))
     all_matched = match(labels_true, labels_pred, threshold=0.08)
     assert (all_matched.tp, all_matched.fp, all_matched.fn) == (3, 0, 0)
-    assert all_matched.mean_matched_score == pytest.approx((3 / 20 + 3 / 37 + 3 / 20) / 3, rel=1e-15)
+    assert all_matched.mean_matched_score == pytest.approx(
+        (3 / 20 + 3 / 37 + 3 / 20) / 3, rel=1e-15
+    )
     best_two = match(labels_true, labels_pred, threshold=0.16)
-    assert (best_two.tp, best_two.fp, best_two.fn, best_two.mean_matched_score) == (2, 1, 1, 17 / 23)
+    assert (best_two.tp, best_two.fp, best_two.fn, best_two.mean_matched_score) == (
+        2,
+        1,
+        1,
+        17 / 23,
+    )
 
 
 def test_iou_decides_between_as_many_matches():
@@ -176,14 +191,22 @@ def test_ignored_pixels_change_nothing():
 def test_a_blank_image_predicted_blank_is_right():
     blank = np.zeros((3, 4), dtype=int)
     for matching in match_many(blank, blank, thresholds=(0.5, 0.75)):
-        assert (matching.tp, matching.fp, matching.fn, matching.n_true, matching.n_pred) == (0, 0, 0, 0, 0)
+        assert (matching.tp, matching.fp, matching.fn, matching.n_true, matching.n_pred) == (
+            0,
+            0,
+            0,
+            0,
+            0,
+        )
         assert [getattr(matching, name) for name in SCORES] == [1, 1, 1, 1, 0, 0, 1]
 
 
 def test_objects_on_one_side_only_score_zero():
     blank, object_ = np.zeros(3, dtype=int), np.array([0, 1, 1])
     for threshold in (0.5, 0.75):
-        missed, invented = (match(*p, threshold=threshold) for p in ((object_, blank), (blank, object_)))
+        missed, invented = (
+            match(*p, threshold=threshold) for p in ((object_, blank), (blank, object_))
+        )
         assert (missed.fp, missed.fn) == (0, 1)
         assert (invented.fp, invented.fn) == (1, 0)
         assert all(getattr(missed, name) == getattr(invented, name) == 0 for name in SCORES)
@@ -193,7 +216,9 @@ def test_one_threshold_equals_many():
     labels_true, labels_pred = random_pair(np.random.default_rng(5), (9, 14))
     many = match_many(labels_true, labels_pred)
     assert tuple(matching.thresh for matching in many) == DEFAULT_THRESHOLDS
-    assert many == tuple(match(labels_true, labels_pred, threshold=each) for each in DEFAULT_THRESHOLDS)
+    assert many == tuple(
+        match(labels_true, labels_pred, threshold=each) for each in DEFAULT_THRESHOLDS
+    )
 
 
 def test_pooled_and_mean_scores_written_out():
@@ -201,11 +226,17 @@ def test_pooled_and_mean_scores_written_out():
     sparse = np.array([1, 1, 1, 1]), np.array([9, 9, 9, 0])
     blank = np.zeros((2, 2), dtype=int), np.zeros((2, 2), dtype=int)
     result = match_dataset([crowded, sparse, blank], thresholds=(0.5, 0.8))
-    assert result.per_image == tuple(match_many(*each, thresholds=(0.5, 0.8)) for each in (crowded, sparse, blank))
+    assert result.per_image == tuple(
+        match_many(*each, thresholds=(0.5, 0.8)) for each in (crowded, sparse, blank)
+    )
 
     assert_scores_follow(result.pooled[0], n_true=5, n_pred=4, tp=4, iou_sum=3.75)
     assert_scores_follow(result.pooled[1], n_true=5, n_pred=4, tp=3, iou_sum=3)
-    assert [pooled.thresh for pooled in result.pooled] == [mean.thresh for mean in result.mean] == [0.5, 0.8]
+    assert (
+        [pooled.thresh for pooled in result.pooled]
+        == [mean.thresh for mean in result.mean]
+        == [0.5, 0.8]
+    )
 
     at_half, at_eight_tenths = result.mean
     assert at_half.precision == 1
@@ -243,7 +274,9 @@ def test_dataset_holds_one_pair_at_a_time():
 
 def test_results_are_plain_json():
     pair = random_pair(np.random.default_rng(0), (9, 14))
-    result = dataclasses.asdict(match_dataset([pair, pair], thresholds=np.array([0.4, 0.5], dtype=np.float32)))
+    result = dataclasses.asdict(
+        match_dataset([pair, pair], thresholds=np.array([0.4, 0.5], dtype=np.float32))
+    )
     assert json.loads(json.dumps(result))["pooled"][1]["thresh"] == 0.5
     for value in result["pooled"][0].values():
         assert type(value) in (int, float, str)
@@ -273,9 +306,13 @@ def test_refuses_thresholds_outside_zero_to_one(threshold):
 
 def test_refuses_other_types_of_thresholds():
     labels = np.array([0, 1])
-    with pytest.raises(TypeError, match=r"^threshold: expected a number .* got \(0\.5, 0\.6\); match_many"):
+    with pytest.raises(
+        TypeError, match=r"^threshold: expected a number .* got \(0\.5, 0\.6\); match_many"
+    ):
         match(labels, labels, threshold=(0.5, 0.6))
-    with pytest.raises(TypeError, match=r"^thresholds: expected a sequence of numbers, got 0\.5; use match"):
+    with pytest.raises(
+        TypeError, match=r"^thresholds: expected a sequence of numbers, got 0\.5; use match"
+    ):
         match_many(labels, labels, thresholds=0.5)
     with pytest.raises(TypeError, match=r"^thresholds: expected a number"):
         match_many(labels, labels, thresholds=("0.5",))
@@ -309,6 +346,9 @@ def test_the_thesis_excludes_exactly_one_half():
 
 def test_a_summary_needs_images_matched_alike():
     labels = np.array([1, 0, 2])
-    for per_image in ([], [match_many(labels, labels), match_many(labels, labels, thresholds=(0.5,))]):
+    for per_image in (
+        [],
+        [match_many(labels, labels), match_many(labels, labels, thresholds=(0.5,))],
+    ):
         with pytest.raises(ValueError, match="per_image: expected matchings of one image or more"):
             summarise_matchings(per_image)

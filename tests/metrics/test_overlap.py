@@ -56,7 +56,9 @@ def test_equals_the_oracle(shape, ids):
     rng = np.random.default_rng(sum(shape))
     labels_true = rng.choice([*ids, -1, -2], size=shape)
     labels_pred = rng.choice(ids[::-1], size=shape)
-    assert as_dicts(overlap_table(labels_true, labels_pred)) == overlap_counts(labels_true, labels_pred)
+    assert as_dicts(overlap_table(labels_true, labels_pred)) == overlap_counts(
+        labels_true, labels_pred
+    )
 
 
 @pytest.mark.parametrize("dtype", "bhilqBHILQ")
@@ -83,7 +85,9 @@ def test_any_integer_dtype_with_more_pixels_than_labels(dtype):
 
 
 def test_dtypes_may_differ():
-    table = overlap_table(np.array([1, -1, 2], dtype=np.int8), np.array([2**40, 1, 5], dtype=np.uint64))
+    table = overlap_table(
+        np.array([1, -1, 2], dtype=np.int8), np.array([2**40, 1, 5], dtype=np.uint64)
+    )
     assert as_dicts(table) == ({1: 1, 2: 1}, {2**40: 1, 5: 1}, {(1, 2**40): 1, (2, 5): 1})
 
 
@@ -133,7 +137,9 @@ def test_refuses_masks_and_floats(name, dtype):
 
 
 def test_refuses_other_shapes():
-    with pytest.raises(ValueError, match=r"^labels_pred: expected the shape of labels_true \(2, 3\), got \(3, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"^labels_pred: expected the shape of labels_true \(2, 3\), got \(3, 2\)"
+    ):
         overlap_table(np.zeros((2, 3), dtype=int), np.zeros((3, 2), dtype=int))
 
 

@@ -32,7 +32,9 @@ def test_it_is_no_softmax_of_probabilities():
 def test_one_member_is_itself():
     (net,) = nets(1)
     image = torch.randn(1, 1, 8, 8)
-    torch.testing.assert_close(Average([net])(image).softmax(1), net(image).softmax(1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        Average([net])(image).softmax(1), net(image).softmax(1), atol=1e-6, rtol=0
+    )
 
 
 def test_it_stands_in_for_a_network():
@@ -67,8 +69,11 @@ def test_half_precision_members_are_averaged_in_single():
 
 
 @pytest.mark.parametrize(
-    "members", [[], [UNet(1, 3, width=2), UNet(2, 3, width=2)], [UNet(1, 3, width=2), UNet(1, 4, width=2)]]
+    "members",
+    [[], [UNet(1, 3, width=2), UNet(2, 3, width=2)], [UNet(1, 3, width=2), UNet(1, 4, width=2)]],
 )
 def test_members_must_agree(members):
-    with pytest.raises(ValueError, match="members must be networks with the same axes, input and output channels"):
+    with pytest.raises(
+        ValueError, match="members must be networks with the same axes, input and output channels"
+    ):
         Average(members)

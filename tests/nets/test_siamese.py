@@ -21,7 +21,9 @@ def convolved(features, layer):
     padded = np.pad(features, [(0, 0), (1, 1), (1, 1)], mode="reflect")
     windows = sliding_window_view(padded, (3, 3), axis=(1, 2))
     weight, bias = layer.weight.double().numpy(), layer.bias.double().numpy()
-    return np.maximum(np.einsum("cyxij,dcij->dyx", windows, weight, optimize=True) + bias[:, None, None], 0)
+    return np.maximum(
+        np.einsum("cyxij,dcij->dyx", windows, weight, optimize=True) + bias[:, None, None], 0
+    )
 
 
 def features_slow(net, image):
@@ -47,7 +49,15 @@ def test_a_patch_becomes_the_maps_of_the_paper():
     for layer in (*net.branch, net.head):
         layer.register_forward_hook(lambda layer, given, made: shapes.append(tuple(made.shape[1:])))
     net.head(net.branch(torch.rand(1, 1, 16, 16)))
-    maps = [(64, 16, 16), (64, 16, 16), (128, 16, 16), (128, 16, 16), (128, 8, 8), (256, 8, 8), (256, 8, 8)]
+    maps = [
+        (64, 16, 16),
+        (64, 16, 16),
+        (128, 16, 16),
+        (128, 16, 16),
+        (128, 8, 8),
+        (256, 8, 8),
+        (256, 8, 8),
+    ]
     assert shapes == [*maps, (1, 1, 1)]
 
 
@@ -105,8 +115,15 @@ def test_there_is_a_patch_every_two_pixels(size):
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [((1, 1, 16, 16), (1, 1, 16, 18)), ((1, 3, 16, 16),) * 2, ((1, 1, 15, 16),) * 2, ((1, 16, 16),) * 2],
+    [
+        ((1, 1, 16, 16), (1, 1, 16, 18)),
+        ((1, 3, 16, 16),) * 2,
+        ((1, 1, 15, 16),) * 2,
+        ((1, 16, 16),) * 2,
+    ],
 )
 def test_pictures_that_do_not_fit_are_named(a, b):
-    with pytest.raises(ValueError, match=r"a and b must both be \(N, 1, Y, X\) with at least 16×16 pixels, not"):
+    with pytest.raises(
+        ValueError, match=r"a and b must both be \(N, 1, Y, X\) with at least 16×16 pixels, not"
+    ):
         Siamese()(torch.zeros(a), torch.zeros(b))

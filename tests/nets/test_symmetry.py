@@ -18,13 +18,17 @@ def exchanged(output):
 @pytest.mark.parametrize("norm", ["none", "batch"])
 @pytest.mark.parametrize("outputs", [1, 2, 3])
 @pytest.mark.parametrize(("ndim", "depth"), [(1, 3), (2, 0), (2, 2), (3, 1)])
-def test_exchanging_the_pictures_exchanges_two_outputs_and_leaves_others(outputs, norm, ndim, depth):
+def test_exchanging_the_pictures_exchanges_two_outputs_and_leaves_others(
+    outputs, norm, ndim, depth
+):
     net, there, back = net_and_pictures(outputs, norm, ndim, depth)
     assert not torch.allclose(exchanged(net(there)), net(back), atol=1e-3)
     tie_halves(net)
     torch.testing.assert_close(exchanged(net(there)), net(back), atol=1e-5, rtol=1e-5)
     if outputs == 2:
-        assert not torch.allclose(net(there), net(back), atol=1e-3), "the outputs do not tell the pictures apart"
+        assert not torch.allclose(net(there), net(back), atol=1e-3), (
+            "the outputs do not tell the pictures apart"
+        )
 
 
 def test_the_first_half_is_kept_and_tying_again_changes_nothing():
@@ -48,7 +52,9 @@ def test_gradients_of_batches_with_both_orders_keep_the_halves_tied(outputs):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     target = torch.rand(3, outputs, 12, 12, dtype=torch.float64)
     for _ in range(5):
-        loss = ((net(torch.cat([there, back]).double()) - torch.cat([target, exchanged(target)])) ** 2).mean()
+        loss = (
+            (net(torch.cat([there, back]).double()) - torch.cat([target, exchanged(target)])) ** 2
+        ).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -85,5 +91,7 @@ def test_statistics_of_batch_norms_are_tied_too():
 
 @pytest.mark.parametrize(("channels", "width"), [(5, 8), (6, 7)])
 def test_odd_numbers_of_maps_have_no_halves(channels, width):
-    with pytest.raises(ValueError, match=f"even width and even in_channels, not {width} and {channels}: choose"):
+    with pytest.raises(
+        ValueError, match=f"even width and even in_channels, not {width} and {channels}: choose"
+    ):
         tie_halves(UNet(channels, 2, width=width, depth=1))

@@ -9,7 +9,9 @@ def count(net):
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-@pytest.mark.parametrize(("channels", "parameters"), [((3, 4), 31_379_140), ((6, 3), 31_380_803), ((6, 2), 31_380_738)])
+@pytest.mark.parametrize(
+    ("channels", "parameters"), [((3, 4), 31_379_140), ((6, 3), 31_380_803), ((6, 2), 31_380_738)]
+)
 def test_table_1_has_exactly_the_printed_number_of_parameters(channels, parameters):
     with torch.device("meta"):
         assert count(UNet(*channels)) == parameters
@@ -82,7 +84,9 @@ def test_shifting_by_the_multiple_shifts_the_output():
     image = torch.zeros(1, 1, 96, 96)
     image[..., 40:50, 40:52] = torch.randn(10, 12)
     moved = image.roll((4, 8), (2, 3))
-    torch.testing.assert_close(net(image).roll((4, 8), (2, 3))[..., 24:72, 24:72], net(moved)[..., 24:72, 24:72])
+    torch.testing.assert_close(
+        net(image).roll((4, 8), (2, 3))[..., 24:72, 24:72], net(moved)[..., 24:72, 24:72]
+    )
 
 
 def test_folding_batch_norms_keeps_the_output():

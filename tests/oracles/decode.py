@@ -34,7 +34,9 @@ def threshold_slow(probabilities, *, touching, cell, gap="background", min_size=
     return instances_slow(classes, min_size=min_size)
 
 
-def watershed_slow(probabilities, *, background, cell, background_as="marker", gap="background", min_size=0):
+def watershed_slow(
+    probabilities, *, background, cell, background_as="marker", gap="background", min_size=0
+):
     shape = probabilities.shape[1:]
     sure_cell, sure_background = np.zeros(shape, bool), np.zeros(shape, bool)
     height = np.zeros(shape)

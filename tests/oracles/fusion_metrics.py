@@ -23,7 +23,9 @@ def q_g_slow(a, b, fused, constants, kept_angle):
         for source in (a, b):
             g, alpha = gradient(source, row, column)
             strength = g_f / g if g > g_f else g / g_f
-            quality = sigmoid(strength, *constants[0]) * sigmoid(kept_angle(alpha, alpha_f), *constants[1])
+            quality = sigmoid(strength, *constants[0]) * sigmoid(
+                kept_angle(alpha, alpha_f), *constants[1]
+            )
             kept, weight = kept + g * quality, weight + g
         above.append(kept)
         below.append(weight)
@@ -36,15 +38,21 @@ def q_s_slow(a, b, fused, weights, c1, c2):
     quality, liveliness = [], []
     for row in range(fused.shape[0] - size + 1):
         for column in range(fused.shape[1] - size + 1):
-            x, y, f = (picture[row : row + size, column : column + size] for picture in (a, b, fused))
+            x, y, f = (
+                picture[row : row + size, column : column + size] for picture in (a, b, fused)
+            )
 
             def covariance(one, other):
-                return np.sum(weights * (one - np.sum(weights * one)) * (other - np.sum(weights * other)))
+                return np.sum(
+                    weights * (one - np.sum(weights * one)) * (other - np.sum(weights * other))
+                )
 
             def ssim(one, other, covariance=covariance):
                 m, n = np.sum(weights * one), np.sum(weights * other)
                 alike = (2 * m * n + c1) * (2 * covariance(one, other) + c2)
-                return alike / ((m**2 + n**2 + c1) * (covariance(one, one) + covariance(other, other) + c2))
+                return alike / (
+                    (m**2 + n**2 + c1) * (covariance(one, one) + covariance(other, other) + c2)
+                )
 
             s_a, s_b = covariance(x, x), covariance(y, y)
             share = s_a / (s_a + s_b)
@@ -64,7 +72,9 @@ def q_cb_slow(a, b, fused):
         sensitivity = np.exp(-((r / 15.3870) ** 2)) - 0.7622 * np.exp(-((r / 1.3456) ** 2))
         seen = np.fft.ifft2(np.fft.fft2(levels) * sensitivity).real
         fine, coarse = (
-            signal.correlate2d(seen, np.exp(-(x**2 + y**2) / (2 * s**2)) / (2 * np.pi * s**2), mode="same")
+            signal.correlate2d(
+                seen, np.exp(-(x**2 + y**2) / (2 * s**2)) / (2 * np.pi * s**2), mode="same"
+            )
             for s in (2, 4)
         )
         contrast = np.abs(fine / coarse - 1)
@@ -88,19 +98,25 @@ def phase_congruency_slow(picture, z_factor):
         distance = np.abs(np.arctan2(-v * cos - u * sin, u * cos - v * sin))
         filters = []
         for s in range(4):
-            log_gabor = np.exp(-(np.log(f * 3 * 2.1**s) ** 2) / (2 * np.log(0.55) ** 2)) / (1 + (f / 0.45) ** 30)
+            log_gabor = np.exp(-(np.log(f * 3 * 2.1**s) ** 2) / (2 * np.log(0.55) ** 2)) / (
+                1 + (f / 0.45) ** 30
+            )
             log_gabor[0, 0] = 0
             filters.append(log_gabor * np.exp(-(distance**2) / (2 * (np.pi / 7.2) ** 2)))
         responses = [np.fft.ifft2(np.fft.fft2(picture) * g) for g in filters]
         total = sum(responses)
         even, odd = total.real / (abs(total) + 1e-4), total.imag / (abs(total) + 1e-4)
-        energy = sum(e.real * even + e.imag * odd - abs(e.real * odd - e.imag * even) for e in responses)
+        energy = sum(
+            e.real * even + e.imag * odd - abs(e.real * odd - e.imag * even) for e in responses
+        )
         impulses = [np.fft.ifft2(g).real * np.sqrt(rows * columns) for g in filters]
         power = np.median(abs(responses[0]) ** 2) / np.log(2) / np.sum(filters[0] ** 2)
         squares = sum(np.sum(h**2) for h in impulses)
         products = sum(np.sum(impulses[i] * impulses[j]) for i in range(4) for j in range(i + 1, 4))
         tau = np.sqrt((2 * power * squares + 4 * power * products) / 2)
-        energy = np.maximum(energy - (tau * np.sqrt(np.pi / 2) + 2 * np.sqrt((2 - np.pi / 2) * tau**2)) / 1.7, 0)
+        energy = np.maximum(
+            energy - (tau * np.sqrt(np.pi / 2) + 2 * np.sqrt((2 - np.pi / 2) * tau**2)) / 1.7, 0
+        )
         amplitudes = [abs(e) for e in responses]
         width = sum(amplitudes) / (np.max(amplitudes, axis=0) + 1e-4) / 4
         energy = energy / (1 + np.exp((0.5 - width) * 10))

@@ -48,7 +48,10 @@ def binary_target_slow(mask, *, gap_radius):
 
 
 def cube(pixel):
-    return {tuple(p + s for p, s in zip(pixel, step, strict=True)) for step in product((-1, 0, 1), repeat=len(pixel))}
+    return {
+        tuple(p + s for p, s in zip(pixel, step, strict=True))
+        for step in product((-1, 0, 1), repeat=len(pixel))
+    }
 
 
 def connected_components_slow(mask):
@@ -70,7 +73,9 @@ def inner_contour_slow(labels):
     contour = np.zeros(labels.shape, bool)
     for pixel in np.ndindex(labels.shape):
         for other in face_neighbours(pixel, labels.shape):
-            contour[pixel] |= labels[pixel] > 0 and labels[other] >= 0 and labels[other] != labels[pixel]
+            contour[pixel] |= (
+                labels[pixel] > 0 and labels[other] >= 0 and labels[other] != labels[pixel]
+            )
     return contour
 
 
@@ -86,12 +91,15 @@ def _closing_slow(mask, radius, spacing):
     ball = [
         step
         for step in product(*[range(-r, r + 1) for r in reach])
-        if sum((s * d) ** 2 for s, d in zip(step, spacing, strict=True)) <= (radius * (1 + 1e-9)) ** 2
+        if sum((s * d) ** 2 for s, d in zip(step, spacing, strict=True))
+        <= (radius * (1 + 1e-9)) ** 2
     ]
     dilated = set()
     for pixel in zip(*np.nonzero(mask), strict=True):
         dilated |= {tuple(int(p) + s for p, s in zip(pixel, step, strict=True)) for step in ball}
     closed = np.zeros(mask.shape, bool)
     for pixel in np.ndindex(mask.shape):
-        closed[pixel] = all(tuple(p + s for p, s in zip(pixel, step, strict=True)) in dilated for step in ball)
+        closed[pixel] = all(
+            tuple(p + s for p, s in zip(pixel, step, strict=True)) in dilated for step in ball
+        )
     return closed

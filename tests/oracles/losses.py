@@ -13,7 +13,9 @@ def pixels(logits, target, weight=None, ignore_index=-1):
     for n, *p in [tuple(i) for i in (target != ignore_index).nonzero().tolist()]:
         powers = [math.exp(v) for v in logits[(n, slice(None), *p)].tolist()]
         z = [power / sum(powers) for power in powers]
-        found.append(Pixel(n, z, int(target[(n, *p)]), 1.0 if weight is None else float(weight[(n, *p)])))
+        found.append(
+            Pixel(n, z, int(target[(n, *p)]), 1.0 if weight is None else float(weight[(n, *p)]))
+        )
     return found
 
 
@@ -48,8 +50,13 @@ def tversky_slow(logits, target, *, weight=None, alpha, beta):
 
 def lovasz_slow(logits, target, *, weight=None, classes=None):
     def loss(inside, outside, k):
-        errors = [(1 - p.z[k], p.weight, True) for p in inside] + [(p.z[k], p.weight, False) for p in outside]
-        return sum(error * step for (error, _, _), step in zip(errors, jaccard_steps_slow(errors), strict=True))
+        errors = [(1 - p.z[k], p.weight, True) for p in inside] + [
+            (p.z[k], p.weight, False) for p in outside
+        ]
+        return sum(
+            error * step
+            for (error, _, _), step in zip(errors, jaccard_steps_slow(errors), strict=True)
+        )
 
     chosen = range(logits.shape[1]) if classes is None else classes
     return _mean_over_present(loss, pixels(logits, target, weight), chosen)
@@ -93,7 +100,9 @@ def confusion_slow(logits, target, *, weight=None):
         members = [p for p in pixels(logits, target, weight) if p.h == k and p.weight]
         for i in classes:
             if members:
-                matrix[i][k] = sum(p.weight * p.z[i] for p in members) / sum(p.weight for p in members)
+                matrix[i][k] = sum(p.weight * p.z[i] for p in members) / sum(
+                    p.weight for p in members
+                )
     return matrix
 
 

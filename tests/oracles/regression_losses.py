@@ -69,4 +69,6 @@ def _ssim_at(p, y, z):
     var_y, var_z = mean(lambda q: (y[q] - mu_y) ** 2), mean(lambda q: (z[q] - mu_z) ** 2)
     both = mean(lambda q: (y[q] - mu_y) * (z[q] - mu_z))
     c1, c2 = 0.0001, 0.0009
-    return (2 * mu_y * mu_z + c1) / (mu_y**2 + mu_z**2 + c1) * (2 * both + c2) / (var_y + var_z + c2)
+    return (
+        (2 * mu_y * mu_z + c1) / (mu_y**2 + mu_z**2 + c1) * (2 * both + c2) / (var_y + var_z + c2)
+    )

@@ -42,7 +42,9 @@ def unet_slow(labels, target, *, spacing, w0=10.0, sigma=5.0):
 def w3_slow(labels, target, *, spacing, beta=30.0, nu=10.0, sigma=3.0):
     b = _class_weights(target)
     cells, contour = _pixels((target == 1) | (target == 2)), _pixels(_contour(labels))
-    spine = [p for number in np.unique(labels[labels > 0]) for p in _pixels(_skeleton(labels == number))]
+    spine = [
+        p for number in np.unique(labels[labels > 0]) for p in _pixels(_skeleton(labels == number))
+    ]
 
     def phi(u):
         return max(1 - u / beta, 0)
@@ -78,7 +80,12 @@ def saw_slow(labels, target, *, spacing, tau=None, sigma=1.0, rounds=20):
         f[p] = max(1 - d / largest, 0) if largest else 1
     for ring, before in _rings(regions, contour, rounds):
         copied = {
-            p: max(f[q] for q in _face_neighbours(p, f.shape) if q in before and regions[q] == regions[p]) for p in ring
+            p: max(
+                f[q]
+                for q in _face_neighbours(p, f.shape)
+                if q in before and regions[q] == regions[p]
+            )
+            for p in ring
         }
         for p, value in copied.items():
             f[p] = value
@@ -95,7 +102,9 @@ def _regions(labels):
         for p in _pixels(labels == 0):
             complement[p] |= _in_hull(p, corners)
     cross = ndimage.generate_binary_structure(labels.ndim, 1)
-    components, _ = ndimage.label(ndimage.binary_opening(complement, cross), cross)  # not for volumes of one slice
+    components, _ = ndimage.label(
+        ndimage.binary_opening(complement, cross), cross
+    )  # not for volumes of one slice
     return np.where(components > 0, components + labels.max(), labels)
 
 

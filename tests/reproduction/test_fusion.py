@@ -49,7 +49,9 @@ def printed(comparison, **systems):
 def made_up(comparison, columns, *, metric="q_mi", n=12):
     """Scores of n pairs on one metric: (n,) columns by method, 0 for the others."""
     methods = (*comparison.SYSTEMS, *comparison.DUMMIES)
-    values = np.stack([columns.get(method, np.zeros(n)) for method in methods], axis=1)[:, :, np.newaxis]
+    values = np.stack([columns.get(method, np.zeros(n)) for method in methods], axis=1)[
+        :, :, np.newaxis
+    ]
     return FusionScores(tuple(map(str, range(n))), methods, (metric,), values)
 
 
@@ -61,7 +63,9 @@ def test_the_printed_tables_are_those_of_the_thesis(scripts):
     assert scripts.table9.THESIS.printed["q_ncie"]["CNN"] == (0.8425, 0.0080)
     for table in (scripts.table8, scripts.table9):
         assert set(table.THESIS.printed) == set(METRICS)
-        assert all(set(row) == set(scripts.comparison.SYSTEMS) for row in table.THESIS.printed.values())
+        assert all(
+            set(row) == set(scripts.comparison.SYSTEMS) for row in table.THESIS.printed.values()
+        )
 
 
 def test_each_network_must_lead_and_the_printed_numbers_are_judged_too(scripts):
@@ -83,19 +87,30 @@ def test_each_network_must_lead_and_the_printed_numbers_are_judged_too(scripts):
 
 def test_the_thesis_own_numbers_do_not_all_agree_with_its_text(scripts):
     (reg, *_), real = (
-        [line for line in scripts.comparison.leads(t.THESIS.printed, t.THESIS.printed).splitlines() if "thesis" in line]
+        [
+            line
+            for line in scripts.comparison.leads(t.THESIS.printed, t.THESIS.printed).splitlines()
+            if "thesis" in line
+        ]
         for t in (scripts.table8, scripts.table9)
     )
     assert reg == "| HF-Reg has a higher mean | thesis | yes | yes | yes | **holds** |"
     assert real[0] == "| HF-Reg has a higher mean | thesis | yes | no | no | **does not hold** |"
-    synthetic = scripts.comparison.leads(scripts.table8.THESIS.printed, scripts.table8.THESIS.printed)
-    assert "| HF-Seg has a lower deviation | thesis | yes | yes | no | **does not hold** |" in synthetic
+    synthetic = scripts.comparison.leads(
+        scripts.table8.THESIS.printed, scripts.table8.THESIS.printed
+    )
+    assert (
+        "| HF-Seg has a lower deviation | thesis | yes | yes | no | **does not hold** |"
+        in synthetic
+    )
 
 
 def test_differences_are_looked_for_between_the_systems_that_the_table_names(scripts):
     comparison = scripts.comparison
     noise = np.random.default_rng(0).normal(0, 0.01, (12, 7))
-    order = np.array([7, 2, 1, 6, 3, 5, 4])  # CNN far above HF-Seg; CNN and GFF, GFF and HF-Reg next to each other
+    order = np.array(
+        [7, 2, 1, 6, 3, 5, 4]
+    )  # CNN far above HF-Seg; CNN and GFF, GFF and HF-Reg next to each other
     columns = dict(zip(comparison.SYSTEMS, (order + noise).T, strict=True))
     columns["CNN"], columns["HF-Seg"] = columns["CNN"] + 9, columns["HF-Seg"] - 9
     far = comparison.rank(made_up(comparison, columns))
@@ -105,7 +120,9 @@ def test_differences_are_looked_for_between_the_systems_that_the_table_names(scr
     assert "HF-Reg and GFF" not in told
     assert "n = 12 pairs" in comparison.differences(12, scripts.table9.THESIS, far)
 
-    equal = dict(zip(comparison.SYSTEMS, np.random.default_rng(1).normal(size=(7, 12)), strict=True))
+    equal = dict(
+        zip(comparison.SYSTEMS, np.random.default_rng(1).normal(size=(7, 12)), strict=True)
+    )
     near = comparison.rank(made_up(comparison, equal))
     assert comparison.differences(12, scripts.table8.THESIS, near).splitlines()[4:] == [
         f"| Q_MI | {near['q_mi'].friedman_p:.2g} | no difference found |"
@@ -121,13 +138,21 @@ def test_nemenyi_is_not_asked_where_friedman_finds_nothing(scripts):
 
 def test_table_8_compares_all_four_systems_and_table_9_the_proposals_with_two(scripts):
     assert len(scripts.table8.THESIS.alike) == 6
-    assert scripts.table9.THESIS.alike == (("HF-Reg", "CNN"), ("HF-Reg", "GFF"), ("HF-Seg", "CNN"), ("HF-Seg", "GFF"))
+    assert scripts.table9.THESIS.alike == (
+        ("HF-Reg", "CNN"),
+        ("HF-Reg", "GFF"),
+        ("HF-Seg", "CNN"),
+        ("HF-Seg", "GFF"),
+    )
 
 
 def test_few_pairs_give_no_verdict(scripts):
     comparison = scripts.comparison
     few = made_up(comparison, {}, n=9)
-    assert comparison.verdict(few, scripts.table8.THESIS, {}, also="x") == "No verdict from fewer than 10 pairs.\n"
+    assert (
+        comparison.verdict(few, scripts.table8.THESIS, {}, also="x")
+        == "No verdict from fewer than 10 pairs.\n"
+    )
 
 
 def test_a_source_that_wins_is_named(scripts):
@@ -145,9 +170,17 @@ def test_claims_about_ssim(scripts):
     wide, middle = np.linspace(0.9, 0.99, 12), np.linspace(0.96, 0.98, 12)
     columns = {"HF-Seg": good, "HF-Reg": middle, "CNN": wide, "GFF": middle + 0.001}
     said = scripts.table8.ssim_claims(made_up(scripts.comparison, columns, metric="ssim"))
-    assert "nearly 1 for most pairs: **holds**; median 0.9980, above 0.99 for 58% of the pairs" in said
-    assert "medians 0.9700 and 0.9710, HF-Reg higher for 0% of the pairs, by -0.0010 in the median" in said
-    assert f"varies less than that of CNN: **holds**; standard deviations {middle.std(ddof=1):.4f}" in said
+    assert (
+        "nearly 1 for most pairs: **holds**; median 0.9980, above 0.99 for 58% of the pairs" in said
+    )
+    assert (
+        "medians 0.9700 and 0.9710, HF-Reg higher for 0% of the pairs, by -0.0010 in the median"
+        in said
+    )
+    assert (
+        f"varies less than that of CNN: **holds**; standard deviations {middle.std(ddof=1):.4f}"
+        in said
+    )
     columns |= {"HF-Seg": np.r_[np.full(6, 0.998), np.full(6, 0.97)], "HF-Reg": wide, "CNN": middle}
     said = scripts.table8.ssim_claims(made_up(scripts.comparison, columns, metric="ssim"))
     assert "for most pairs: **does not hold**" in said
@@ -172,7 +205,9 @@ def fused(scripts, monkeypatch, tmp_path):
     return SimpleNamespace(calls=calls, weights=weights)
 
 
-def test_scores_are_kept_until_what_they_depend_on_changes(scripts, fused, pairs, tmp_path, monkeypatch, capsys):
+def test_scores_are_kept_until_what_they_depend_on_changes(
+    scripts, fused, pairs, tmp_path, monkeypatch, capsys
+):
     comparison = scripts.comparison
     kept_in = tmp_path / "scores.json"
     loaded = list(scripts.table9.pairs(pairs, None))
@@ -195,7 +230,10 @@ def test_scores_are_kept_until_what_they_depend_on_changes(scripts, fused, pairs
     everything = 2 * len(comparison.SYSTEMS)
     fused.weights.write_bytes(b"2")
     _, calls, said = scored()
-    assert (calls, said.splitlines()[0]) == (everything, f"{kept_in} was made with other models: starting anew")
+    assert (calls, said.splitlines()[0]) == (
+        everything,
+        f"{kept_in} was made with other models: starting anew",
+    )
     monkeypatch.setattr(comparison, "__version__", "0")
     _, calls, said = scored()
     assert (calls, "other version:" in said) == (everything, True)
@@ -218,11 +256,16 @@ def test_table_9_writes_what_it_found_under_a_name_of_its_own(run, scripts, fuse
     run("table9", pairs, "-o", tmp_path / "out", "--quick")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     cd = {f"table9-quick_cd_{metric}.png" for metric in METRICS}
-    assert names == {f"table9-quick{end}" for end in (".json", ".md", "-scores.json", "_boxes.png")} | cd
+    assert (
+        names
+        == {f"table9-quick{end}" for end in (".json", ".md", "-scores.json", "_boxes.png")} | cd
+    )
     content = json.loads((tmp_path / "out" / "table9-quick.json").read_text())
     assert content["pairs"] == 2
     assert content["mean_and_std"]["q_mi"]["GFF"] == content["mean_and_std"]["q_mi"]["source A"]
-    assert "No verdict from fewer than 10 pairs" in (tmp_path / "out" / "table9-quick.md").read_text()
+    assert (
+        "No verdict from fewer than 10 pairs" in (tmp_path / "out" / "table9-quick.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1"])
@@ -253,7 +296,9 @@ def test_the_order_is_judged_where_it_was_learned(scripts, symmetric, near, mse,
     assert ("nothing to judge" in text) == (symmetric or near)
 
 
-def test_figure_46_on_a_network_that_ships_and_one_that_is_not_symmetric(run, pairs, tmp_path, scripts):
+def test_figure_46_on_a_network_that_ships_and_one_that_is_not_symmetric(
+    run, pairs, tmp_path, scripts
+):
     given = Namespace(quick=True, output=tmp_path, data=pairs, **scripts.fig48_50.DEFAULTS)
     folder = scripts.fig48_50.run("nps", given)
     models = ["focus-seg", folder / "snapshot-6.safetensors"]
@@ -303,7 +348,9 @@ def test_figure_55_trains_each_choice_in_a_folder_of_its_own(scripts, tmp_path):
     data = write_pictures(tmp_path / "data", "abcd")
 
     def trained(noise, data=data):
-        return script.trained(Namespace(quick=True, steps=1500, noise=noise, output=tmp_path, data=data))
+        return script.trained(
+            Namespace(quick=True, steps=1500, noise=noise, output=tmp_path, data=data)
+        )
 
     assert trained(0.1) == tmp_path / "fig55-quick-noise0.1" / "model.safetensors"
     assert trained(0.2) == tmp_path / "fig55-quick-noise0.2" / "model.safetensors"
@@ -329,7 +376,11 @@ def test_figure_55_trains_each_choice_in_a_folder_of_its_own(scripts, tmp_path):
             "**does not hold at any strength of noise**; lower at σ = 0.02 (by 6.0 dB), σ = 0.05 (by 4.0 dB), "
             "σ = 0.1 (by 6.0 dB).",
         ),
-        ((40, 40, 40, 40), "**holds wherever there is noise**; lower at no strength.", "lower at no strength."),
+        (
+            (40, 40, 40, 40),
+            "**holds wherever there is noise**; lower at no strength.",
+            "lower at no strength.",
+        ),
     ],
 )
 def test_figure_55_is_judged_against_both_rivals(scripts, own, alone, filtered):
@@ -371,7 +422,9 @@ def test_the_loss_with_the_least_error_converged_best(scripts, ends, said):
 def test_median_seconds_warms_up_and_takes_three_to_twenty(scripts, monkeypatch):
     # a run of 0, 1, 2, … seconds each; the warm one is not timed
     durations = [5.0, 1.0, 3.0, *range(100)]
-    ticks = chain.from_iterable((100 * i, 100 * i + took) for i, took in zip(count(), durations, strict=False))
+    ticks = chain.from_iterable(
+        (100 * i, 100 * i + took) for i, took in zip(count(), durations, strict=False)
+    )
     monkeypatch.setattr(scripts.table10.time, "perf_counter", lambda: next(ticks))
     calls = []
     assert scripts.table10.median_seconds(lambda: calls.append(1), patience=0) == 3
@@ -387,7 +440,12 @@ def timed(**methods):
         name: {"on": on, "seconds": [seconds] * 3, "operations": [operations] * 3}
         for name, (on, seconds, operations) in methods.items()
     }
-    return {"machine": {"cuda": "G", "cpu": "C"}, "precision": "bfloat16", "peak": 1e12, "methods": rows}
+    return {
+        "machine": {"cuda": "G", "cpu": "C"},
+        "precision": "bfloat16",
+        "peak": 1e12,
+        "methods": rows,
+    }
 
 
 def test_table_10_tells_arithmetic_from_measurement(scripts):
@@ -396,21 +454,31 @@ def test_table_10_tells_arithmetic_from_measurement(scripts):
     arithmetic, measured, small = script.verdicts(
         timed(**large, gff=("cpu", 0.1, None), **{"focus-seg": ("cuda", 0.02, 1e9)})
     )
-    assert "Arithmetic, nothing measured: 460 GFLOP in the printed 2.6 ms would be 177 TFLOP/s, 27 times" in arithmetic
+    assert (
+        "Arithmetic, nothing measured: 460 GFLOP in the printed 2.6 ms would be 177 TFLOP/s, 27 times"
+        in arithmetic
+    )
     assert arithmetic.endswith("**cannot be that of the finished work**.")
     assert "on cuda takes 5 times as long as guided filtering on cpu" in measured
     assert "faster **does not hold**" in measured
     assert "focus-seg takes 0.2 times" in small
-    (_, faster) = script.verdicts(timed(**{"HF-Seg, width 64": ("cuda", 0.05, 460e9)}, gff=("cpu", 0.1, None)))
+    (_, faster) = script.verdicts(
+        timed(**{"HF-Seg, width 64": ("cuda", 0.05, 460e9)}, gff=("cpu", 0.1, None))
+    )
     assert "faster **holds**" in faster
-    assert script.verdicts(timed(**{"HF-Seg, width 64": ("cpu", 0.05, 1e9)}))[0].endswith("**is possible**.")
+    assert script.verdicts(timed(**{"HF-Seg, width 64": ("cpu", 0.05, 1e9)}))[0].endswith(
+        "**is possible**."
+    )
     assert script.verdicts(timed(gff=("cpu", 0.1, None))) == []
 
 
 def test_table_10_names_both_machines_and_has_the_reported_rows(scripts):
     text = scripts.table10.table(timed(gff=("cpu", 0.1, None), cnn=("cuda", 0.5, None)))
     assert text.startswith("cuda: G; cpu: C. Networks in bfloat16")
-    assert "| gff | cpu | 0.1000 | 0.1000 | 0.1000 | 1 | 0.1280 | 0.0373 | 0.0149 | 1 | — | — |" in text
+    assert (
+        "| gff | cpu | 0.1000 | 0.1000 | 0.1000 | 1 | 0.1280 | 0.0373 | 0.0149 | 1 | — | — |"
+        in text
+    )
     reported = "| CNN slight on a GPU (Liu et al. 2017) | — | — | — | — | — | 0.3300 | — | — | 2.58 | — | — |"
     assert reported in text
     lines = [line for line in text.splitlines() if line.startswith("|")]

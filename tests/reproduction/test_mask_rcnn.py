@@ -74,7 +74,9 @@ def test_what_is_ignored_is_grey(script):
     labels = torch.tensor([[0, 1, -1], [0, -1, -1]])
     assert script.without_ignored(image, labels).tolist() == [[[1, 2, 3], [6, 3, 3]]]
     assert script.without_ignored(image, torch.ones(2, 3)).tolist() == image.tolist()
-    assert script.without_ignored(image, torch.full((2, 3), -1)).tolist() == [[[0, 0, 0], [0, 0, 0]]]
+    assert script.without_ignored(image, torch.full((2, 3), -1)).tolist() == [
+        [[0, 0, 0], [0, 0, 0]]
+    ]
 
 
 def test_a_grey_image_has_three_equal_channels(script):
@@ -121,13 +123,19 @@ def test_masks_may_have_torchvisions_axis_of_one_channel(script):
 def test_no_instances_are_no_cells(script):
     labels = script.as_labels(np.zeros((0, 1, 2, 3)), np.zeros(0), (2, 3))
     assert labels.tolist() == [[0, 0, 0], [0, 0, 0]]
-    assert script.as_labels(np.ones((1, 1, 2, 3)), np.zeros(1), (2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert script.as_labels(np.ones((1, 1, 2, 3)), np.zeros(1), (2, 3)).tolist() == [
+        [0, 0, 0],
+        [0, 0, 0],
+    ]
 
 
 def test_the_cells_of_a_label_image_come_back(script):
     labels = np.array([[0, 1, 1, 2], [-1, 3, 3, 2], [-1, 3, 0, 0]])
     masks = script.as_targets(labels)["masks"].numpy()
-    assert script.as_labels(masks, np.array([0.9, 0.8, 0.7]), (3, 4)).tolist() == labels.clip(0).tolist()
+    assert (
+        script.as_labels(masks, np.array([0.9, 0.8, 0.7]), (3, 4)).tolist()
+        == labels.clip(0).tolist()
+    )
 
 
 # --- The loop, with a network that has torchvision's interface
@@ -218,7 +226,9 @@ def test_each_step_sees_its_own_crops_and_their_cells(script):
     assert net.fixed == 5
     assert [len(images) for images, _ in Fake.seen] == [2, 2, 2]
     for number, (image, target) in enumerate(
-        (image, target) for images, targets in Fake.seen for image, target in zip(images, targets, strict=True)
+        (image, target)
+        for images, targets in Fake.seen
+        for image, target in zip(images, targets, strict=True)
     ):
         crop, _, labels = drawn[number]
         annotated = (labels >= 0).numpy()
@@ -228,7 +238,9 @@ def test_each_step_sees_its_own_crops_and_their_cells(script):
         np.testing.assert_array_equal(target["masks"].sum(dim=0), labels > 0)
 
 
-def test_steps_follow_the_schedule_and_the_sum_of_the_losses_of_their_own_batch(script, monkeypatch, capsys):
+def test_steps_follow_the_schedule_and_the_sum_of_the_losses_of_their_own_batch(
+    script, monkeypatch, capsys
+):
     rates, counts, gradients = [], [], []
 
     class Optimizer(torch.optim.AdamW):
@@ -348,15 +360,21 @@ def pretend(monkeypatch, nms):
     monkeypatch.setitem(sys.modules, "torchvision.ops", ops)
 
 
-def test_a_torchvision_that_cannot_compute_on_the_device_is_told_apart_from_one_that_can(script, monkeypatch):
+def test_a_torchvision_that_cannot_compute_on_the_device_is_told_apart_from_one_that_can(
+    script, monkeypatch
+):
     pretend(monkeypatch, lambda boxes, scores, threshold: torch.zeros(len(boxes)))
     assert script.imported(CPU) == "1.2"
 
     def nms(*args):
-        raise NotImplementedError("Could not run 'torchvision::nms' with arguments from the 'CUDA' backend.")
+        raise NotImplementedError(
+            "Could not run 'torchvision::nms' with arguments from the 'CUDA' backend."
+        )
 
     pretend(monkeypatch, nms)
-    with pytest.raises(SystemExit, match=r"does not work on cpu with this torch \(Could not run 'torchvision::nms'"):
+    with pytest.raises(
+        SystemExit, match=r"does not work on cpu with this torch \(Could not run 'torchvision::nms'"
+    ):
         script.imported(CPU)
 
 
@@ -366,13 +384,19 @@ def command(scripts, tmp_path, monkeypatch):
 
     def call(*arguments):
         asked = []
-        monkeypatch.setattr(sys, "argv", ["mask_rcnn.py", str(tmp_path), "-o", str(tmp_path), *arguments])
+        monkeypatch.setattr(
+            sys, "argv", ["mask_rcnn.py", str(tmp_path), "-o", str(tmp_path), *arguments]
+        )
         monkeypatch.setattr(sys, "argv", [*sys.argv, "--runs", str(tmp_path), "--device", "cpu"])
-        monkeypatch.setattr(scripts.mask_rcnn, "build", lambda seed, *, pretrained: asked.append((seed, pretrained)))
+        monkeypatch.setattr(
+            scripts.mask_rcnn, "build", lambda seed, *, pretrained: asked.append((seed, pretrained))
+        )
         monkeypatch.setattr(
             scripts.mask_rcnn,
             "instances",
-            lambda study, name, seed, build, *, start, version: asked.append((name, seed, start, version, build())),
+            lambda study, name, seed, build, *, start, version: asked.append(
+                (name, seed, start, version, build())
+            ),
         )
         scripts.mask_rcnn.main()
         return asked
@@ -382,7 +406,10 @@ def command(scripts, tmp_path, monkeypatch):
 
 def test_the_command_line(command, monkeypatch):
     pretend(monkeypatch, lambda *args: None)
-    assert command("--sets", "dsb2018", "--seeds", "2") == [(2, False), ("dsb2018", 2, "random", "1.2", None)]
+    assert command("--sets", "dsb2018", "--seeds", "2") == [
+        (2, False),
+        ("dsb2018", 2, "random", "1.2", None),
+    ]
     assert command("--pretrained", "--quick") == [
         (0, True),
         ("usiigaci", 0, "coco", "1.2", None),

@@ -41,14 +41,18 @@ def units(scripts, **of_loss):
     content = {}
     for loss, quality in of_loss.items():
         ones = [1] * len(quality)
-        content[f"{loss}/0"] = {"MAP": {"n_true": ones, "n_pred": ones, "tp": ones, "iou": quality, "ap": quality}}
+        content[f"{loss}/0"] = {
+            "MAP": {"n_true": ones, "n_pred": ones, "tp": ones, "iou": quality, "ap": quality}
+        }
     return scripts.evidence.Units(content)
 
 
 # --- equal conditions
 
 
-def test_every_loss_begins_alike_and_what_was_trained_is_not_trained_again(study, scripts, monkeypatch):
+def test_every_loss_begins_alike_and_what_was_trained_is_not_trained_again(
+    study, scripts, monkeypatch
+):
     paths = [study.network("cells", loss, 0) for loss in ("ce2", "w3", "j4")]
     assert len({path.parent.name for path in paths}) == 3
     conditions = (study.results / "conditions-cells.json").read_text()
@@ -76,7 +80,9 @@ def test_other_seeds_and_other_images_have_conditions_of_their_own(study, script
     data = study.data_set("cells")
     study.network("cells", "w3", 0)
     study.network("cells", "w3", 1)
-    study.network("cells", "w3", 0, scripts.study.Variant("instances", "one", {}, data.training[:1]))
+    study.network(
+        "cells", "w3", 0, scripts.study.Variant("instances", "one", {}, data.training[:1])
+    )
     kept = json.loads((study.results / "conditions-cells.json").read_text())["units"]
     assert len(kept) == 3
     assert len({Conditions(unit["start"], unit["crops"]) for unit in kept.values()}) == 3
@@ -84,8 +90,12 @@ def test_other_seeds_and_other_images_have_conditions_of_their_own(study, script
 
 def test_the_protocol_keeps_training_and_test_apart(scripts):
     protocol = scripts.study.tomllib.loads(scripts.study.PROTOCOL.read_text())
-    cells = scripts.study.read_set("cells", scripts.study.merged(protocol, protocol["quick"]), Path())
-    names = [image.name for part in (cells.training, cells.validation, cells.test) for image in part]
+    cells = scripts.study.read_set(
+        "cells", scripts.study.merged(protocol, protocol["quick"]), Path()
+    )
+    names = [
+        image.name for part in (cells.training, cells.validation, cells.test) for image in part
+    ]
     assert len(set(names)) == len(names) == 6
     usiigaci = protocol["sets"]["usiigaci"]
     assert not set(usiigaci["test"]) & set(usiigaci["validation"])
@@ -107,7 +117,9 @@ def test_the_folder_is_split_by_name(scripts, tmp_path):
     parts = (found.training, found.validation, found.test)
     assert ["".join(image.name for image in part) for part in parts] == ["cdgh", "bf", "ae"]
     assert (found.settings.validate_every, found.settings.snapshot_every) == (6, 1)
-    tiled = scripts.study.read_set("x", {"training": {}, "sets": {"x": {**described, "tile": 5}}}, tmp_path)
+    tiled = scripts.study.read_set(
+        "x", {"training": {}, "sets": {"x": {**described, "tile": 5}}}, tmp_path
+    )
     assert [image.name for image in tiled.validation] == ["b-0", "b-1", "f-0", "f-1"]
     np.testing.assert_array_equal(tiled.validation[1].image, found.validation[0].image[:, 3:, 3:])
 
@@ -136,7 +148,10 @@ def test_two_processes_that_share_a_file_keep_what_the_other_measured(scripts, t
     second.get("j4/0", lambda: {"pq": 0.7}, machine="two")
     first.get("j3/0", lambda: {"pq": 0.6}, machine="one")
     content = json.loads((tmp_path / "x.json").read_text())
-    assert {key: (unit["pq"], content["machines"][unit["machine"]]) for key, unit in content["units"].items()} == {
+    assert {
+        key: (unit["pq"], content["machines"][unit["machine"]])
+        for key, unit in content["units"].items()
+    } == {
         "w3/0": (0.5, "one"),
         "j4/0": (0.7, "two"),
         "j3/0": (0.6, "one"),
@@ -144,7 +159,9 @@ def test_two_processes_that_share_a_file_keep_what_the_other_measured(scripts, t
 
 
 def test_what_is_wrong_with_the_data_is_said_in_a_line(scripts, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(sys, "argv", ["table6.py", str(tmp_path), "--runs", str(tmp_path), "-o", str(tmp_path)])
+    monkeypatch.setattr(
+        sys, "argv", ["table6.py", str(tmp_path), "--runs", str(tmp_path), "-o", str(tmp_path)]
+    )
     with pytest.raises(SystemExit, match="2"):
         scripts.study.command(scripts.table6.main)
     assert capsys.readouterr().err == (
@@ -162,7 +179,9 @@ def test_what_is_wrong_with_the_data_is_said_in_a_line(scripts, monkeypatch, tmp
 @pytest.mark.parametrize(
     ("option", "text", "least"), [("--seeds", "-1", 0), ("--seeds", "x", 0), ("--threads", "0", 1)]
 )
-def test_numbers_of_the_command_line_are_whole_and_in_range(study, scripts, monkeypatch, capsys, option, text, least):
+def test_numbers_of_the_command_line_are_whole_and_in_range(
+    study, scripts, monkeypatch, capsys, option, text, least
+):
     monkeypatch.setattr(sys, "argv", [*sys.argv, f"{option}={text}"])
     with pytest.raises(SystemExit, match="2"):
         scripts.study.Study.from_command("", sets=("cells",))
@@ -175,7 +194,9 @@ def test_what_a_kind_depends_on_is_in_its_hash(scripts):
     def prints(kind, **changes):
         return study.fingerprint(study.made_by(study.merged(protocol, changes), kind, "cells"))
 
-    assert prints("instances") == prints("instances", weak={"steps": 1}, sets={"usiigaci": {"tile": 1}})
+    assert prints("instances") == prints(
+        "instances", weak={"steps": 1}, sets={"usiigaci": {"tile": 1}}
+    )
     assert prints("instances") != prints("instances", training={"width": 1})
     assert prints("instances") != prints("instances", sets={"cells": {"images": [1, 1, 1]}})
     assert prints("weak") != prints("weak", weak={"steps": 1})
@@ -184,7 +205,11 @@ def test_what_a_kind_depends_on_is_in_its_hash(scripts):
 
 def test_tables_within_tables_are_merged(scripts):
     first = {"a": {"b": 1, "c": 2}, "d": 3}
-    assert scripts.study.merged(first, {"a": {"b": 4}, "e": 5}) == {"a": {"b": 4, "c": 2}, "d": 3, "e": 5}
+    assert scripts.study.merged(first, {"a": {"b": 4}, "e": 5}) == {
+        "a": {"b": 4, "c": 2},
+        "d": 3,
+        "e": 5,
+    }
     assert first == {"a": {"b": 1, "c": 2}, "d": 3}
 
 
@@ -202,7 +227,10 @@ def test_scores_are_those_of_the_metrics(scripts):
     found = [np.where(rng.random((12, 12)) < 0.8, labels, 0) for labels in true]
     counts = scripts.measures.scores([annotated(labels) for labels in true], found)
     wanted = match_dataset(zip(true, found, strict=True), thresholds=(0.5,)).mean[0]
-    mean = {metric: scripts.evidence.score(counts, metric).mean() for metric in ("P05", "recall", "RQ", "SQ", "PQ")}
+    mean = {
+        metric: scripts.evidence.score(counts, metric).mean()
+        for metric in ("P05", "recall", "RQ", "SQ", "PQ")
+    }
     assert mean == pytest.approx(
         {
             "P05": wanted.precision,
@@ -226,13 +254,18 @@ def test_a_larger_field_of_view_has_fewer_pixels_and_the_same_cells(scripts):
 
 def test_a_true_cell_is_found_if_a_predicted_one_overlaps_half_of_both(scripts):
     labels = np.array([0, 2, 2, 2, 5, 5, 7, 7, 7])
-    found = np.array([9, 9, 4, 4, 4, 4, 0, 1, 1])  # of 2: 2 of 5 pixels with 4; of 5: 2 of 4; of 7: 2 of 3
+    found = np.array(
+        [9, 9, 4, 4, 4, 4, 0, 1, 1]
+    )  # of 2: 2 of 5 pixels with 4; of 5: 2 of 4; of 7: 2 of 3
     assert scripts.measures.is_found(labels, found).tolist() == [False, True, True]
     assert scripts.measures.is_found(labels, 0 * found).tolist() == [False, False, False]
 
 
 def test_the_smallest_cell_is_rescaled_with_the_image(scripts, study):
-    data = replace(study.data_set("cells"), settings=replace(study.data_set("cells").settings, min_size=40, min_core=8))
+    data = replace(
+        study.data_set("cells"),
+        settings=replace(study.data_set("cells").settings, min_size=40, min_core=8),
+    )
     rule = scripts.measures.sized(scripts.measures.DecodeRule(min_size=1, min_core=1), 0.5, data)
     assert (rule.min_size, rule.min_core) == (10, 2)
 
@@ -245,7 +278,9 @@ def test_the_diameter_is_that_of_a_disc_as_large(scripts):
     assert scripts.measures.diameter([annotated(ball)]) == pytest.approx(20, rel=0.02)
 
 
-@pytest.mark.parametrize("condition", ["clean", "drop 50 %", "erode 2", "dilate 2", "shift 2", "2 images"])
+@pytest.mark.parametrize(
+    "condition", ["clean", "drop 50 %", "erode 2", "dilate 2", "shift 2", "2 images"]
+)
 def test_annotation_is_spoilt_the_same_way_for_every_loss(scripts, study, monkeypatch, condition):
     weak = scripts.weak_annotation
     monkeypatch.setitem(weak.FEW, "2 images", 2)
@@ -257,7 +292,10 @@ def test_annotation_is_spoilt_the_same_way_for_every_loss(scripts, study, monkey
     if condition == "2 images":
         assert len(first) == 2
         return
-    cells = [(len(np.unique(a.labels)), len(np.unique(b.labels))) for a, b in zip(first, images, strict=True)]
+    cells = [
+        (len(np.unique(a.labels)), len(np.unique(b.labels)))
+        for a, b in zip(first, images, strict=True)
+    ]
     area = sum((a.labels > 0).sum() for a in first) / sum((b.labels > 0).sum() for b in images)
     changed = any((a.labels != b.labels).any() for a, b in zip(first, images, strict=True))
     assert changed == (condition != "clean")
@@ -276,7 +314,10 @@ def test_a_difference_is_one_only_if_a_paired_test_tells_it(scripts):
     judged = scripts.evidence.judged
     assert judged("x", base + 0.1, base, metric="PQ").verdict == "holds"
     assert judged("x", base, base + 0.1, metric="PQ").verdict == "does not hold"
-    assert judged("x", base + 0.01 * (-1) ** np.arange(10), base, metric="PQ").verdict == "not told apart"
+    assert (
+        judged("x", base + 0.01 * (-1) ** np.arange(10), base, metric="PQ").verdict
+        == "not told apart"
+    )
     assert judged("x", base, base, metric="PQ").verdict == "not told apart"
     # many small gains and one large loss: what counts is the ranks, not the means
     gains, nothing = np.append(0.001 * np.arange(1, 20), 0.0), np.append(np.zeros(19), 1.0)
@@ -287,11 +328,20 @@ def test_a_difference_is_one_only_if_a_paired_test_tells_it(scripts):
 
 def test_p_values_are_corrected_after_holm(scripts):
     claim, corrected = scripts.evidence.Claim, scripts.evidence.corrected
-    given = [claim("a", "holds", "", 0.03), claim("b", "holds", ""), claim("c", "does not hold", "", 0.01)]
+    given = [
+        claim("a", "holds", "", 0.03),
+        claim("b", "holds", ""),
+        claim("c", "does not hold", "", 0.01),
+    ]
     given.append(claim("d", "not told apart", "", 0.5))
     found = corrected(given)
     assert [each.p_value for each in found] == pytest.approx([0.06, None, 0.03, 0.5])
-    assert [each.verdict for each in found] == ["not told apart", "holds", "does not hold", "not told apart"]
+    assert [each.verdict for each in found] == [
+        "not told apart",
+        "holds",
+        "does not hold",
+        "not told apart",
+    ]
 
 
 def test_each_family_of_claims_is_corrected_by_itself(scripts):
@@ -328,7 +378,10 @@ def test_a_claim_over_seeds_says_in_how_many_the_first_is_higher(scripts):
     quality = np.linspace(0.3, 0.6, 8)
     content = {}
     for seed, (first, second) in enumerate(((0.1, 0.0), (0.2, 0.0), (0.0, 0.1))):
-        content |= {f"j4/{seed}": {"MAP": counts(quality + first)}, f"j3/{seed}": {"MAP": counts(quality + second)}}
+        content |= {
+            f"j4/{seed}": {"MAP": counts(quality + first)},
+            f"j3/{seed}": {"MAP": counts(quality + second)},
+        }
     found = scripts.evidence.Units(content)
     assert found.above("x", ("j4", "MAP"), ("j3", "MAP")).numbers.endswith("higher in 2 of 3 seeds")
     assert found.above("x", ("j3", "MAP"), ("j4", "MAP")).numbers.endswith("higher in 1 of 3 seeds")
@@ -336,7 +389,10 @@ def test_a_claim_over_seeds_says_in_how_many_the_first_is_higher(scripts):
 
 def test_scores_by_hand(scripts):
     counts = {"n_true": [4, 0], "n_pred": [2, 0], "tp": [2, 0], "iou": [1.5, 0.0], "ap": [0.2, 0.0]}
-    found = {m: scripts.evidence.score(counts, m).tolist() for m in ("P05", "recall", "RQ", "SQ", "PQ", "AP")}
+    found = {
+        m: scripts.evidence.score(counts, m).tolist()
+        for m in ("P05", "recall", "RQ", "SQ", "PQ", "AP")
+    }
     assert found == {
         "P05": [1.0, 0.0],
         "recall": [0.5, 0.0],
@@ -350,14 +406,29 @@ def test_scores_by_hand(scripts):
 
 
 def test_the_highest_is_in_bold(scripts):
-    assert scripts.evidence.in_bold(["0.500 ± 0.1", "—", "0.700"]) == ["0.500 ± 0.1", "—", "**0.700**"]
+    assert scripts.evidence.in_bold(["0.500 ± 0.1", "—", "0.700"]) == [
+        "0.500 ± 0.1",
+        "—",
+        "**0.700**",
+    ]
 
 
 def test_the_order_of_table_6_is_judged_step_by_step(scripts):
     quality = np.linspace(0.3, 0.6, 8)
-    found = units(scripts, j4=quality + 0.3, j3=quality + 0.2, w3=quality, bwm=quality + 0.1, dsc=quality + 0.3)
+    found = units(
+        scripts,
+        j4=quality + 0.3,
+        j3=quality + 0.2,
+        w3=quality,
+        bwm=quality + 0.1,
+        dsc=quality + 0.3,
+    )
     found.content["j4/0"]["MAP+gap"] = counts(quality + 0.4)
-    said = {c.text: c.verdict for claims in scripts.table6.claims(replace_watershed(scripts, found)) for c in claims}
+    said = {
+        c.text: c.verdict
+        for claims in scripts.table6.claims(replace_watershed(scripts, found))
+        for c in claims
+    }
     assert said["J4 > J3 by arg max"] == "holds"
     assert said["J3 > DSC by arg max"] == "does not hold"
     assert said["DSC > W³ by arg max"] == "holds"
@@ -367,13 +438,21 @@ def test_the_order_of_table_6_is_judged_step_by_step(scripts):
     assert said["(not in the thesis) J4, gap as background > J4"] == "holds"
     assert said["(not in the thesis) J4, gap as background > DSC"] == "holds"
     assert said["(not in the thesis) J4 > DSC by watershed"] == "not told apart"
-    (row,) = (r for r in scripts.table6.table(replace_watershed(scripts, found)).splitlines() if "| J4, MAP |" in r)
+    (row,) = (
+        r
+        for r in scripts.table6.table(replace_watershed(scripts, found)).splitlines()
+        if "| J4, MAP |" in r
+    )
     assert row.endswith("| 0.813 |")
-    assert "| J4, gap as background, MAP | 1.000 |" in scripts.table6.table(replace_watershed(scripts, found))
+    assert "| J4, gap as background, MAP | 1.000 |" in scripts.table6.table(
+        replace_watershed(scripts, found)
+    )
 
 
 def replace_watershed(scripts, found):
-    return scripts.evidence.Units({key: {**unit, "WT": unit["MAP"]} for key, unit in found.content.items()})
+    return scripts.evidence.Units(
+        {key: {**unit, "WT": unit["MAP"]} for key, unit in found.content.items()}
+    )
 
 
 def counts(quality):
@@ -392,11 +471,16 @@ def test_tables_4_and_5_judge_decoders_and_losses_and_print_thresholds_in_the_th
         "bwm": {"MAP": quality - 0.1, "TH": quality + 0.3, "WT": quality},
     }
     content = {
-        f"{loss}/0": {"pairs": {"TH": [0.1, 0.9], "WT": [0.4, 0.8]}, **{rule: counts(q) for rule, q in of_rule.items()}}
+        f"{loss}/0": {
+            "pairs": {"TH": [0.1, 0.9], "WT": [0.4, 0.8]},
+            **{rule: counts(q) for rule, q in of_rule.items()},
+        }
         for loss, of_rule in rules.items()
     }
     found = scripts.evidence.Units(content)
-    said = {claim.text: claim.verdict for family in scripts.table4_5.claims(found) for claim in family}
+    said = {
+        claim.text: claim.verdict for family in scripts.table4_5.claims(found) for claim in family
+    }
     assert said["TH is better than arg max for W³"] == "holds"
     assert said["WT is better than arg max for W³"] == "does not hold"
     assert said["W³ > BWM by MAP"] == "holds"
@@ -417,20 +501,31 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
         if loss == "unet2":
             f1_of[:, 6] += 0.3  # above UNET3 at radius 7 only
         near = {"f1": f1_of, **counts(f1[:, 0]), "tp": f1[:, 0] + more}
-        parts = {**{f"{field}X": near for field in scripts.fig15.FIELDS}, "4.0X": {**near, "f1": f1 - more}}
+        parts = {
+            **{f"{field}X": near for field in scripts.fig15.FIELDS},
+            "4.0X": {**near, "f1": f1 - more},
+        }
         content[f"{loss}/0"] = {"training": near, **parts}
     found = scripts.evidence.Units(content)
     said = claims_of(scripts.table2_3, found)
     assert said["SAW > DWM, contours at radius 2"] == said["UNET3 > UNET2, cells"] == "holds"
-    assert said["UNET3 > UNET2, contours at radius 2"] == said["UNET2 > FL, contours at radius 7"] == "holds"
-    assert said["UNET3 > UNET2, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
+    assert (
+        said["UNET3 > UNET2, contours at radius 2"]
+        == said["UNET2 > FL, contours at radius 7"]
+        == "holds"
+    )
+    assert (
+        said["UNET3 > UNET2, contours at radius 7"] == said["UNET2 > FL, cells"] == "does not hold"
+    )
     table = scripts.table2_3.contour_table(found, "testing").splitlines()
     (row,) = (line for line in table if line.startswith("| DWM"))
     assert [float(cell.strip("* ")) for cell in row.split("|")[2:-1]] == pytest.approx(
         list(f1[:, 1:].mean(axis=0) + 0.2), abs=5e-4
     )
     assert table[table.index(row) + 1].startswith("| thesis | 0.675 | 0.785 |")
-    assert scripts.fig15.claims(found)[0].numbers.startswith(f"F1@3 {f1[:, 2].mean() + 0.3:.3f} against")
+    assert scripts.fig15.claims(found)[0].numbers.startswith(
+        f"F1@3 {f1[:, 2].mean() + 0.3:.3f} against"
+    )
     said = claims_of(scripts.fig15, found)
     assert said["2X: SAW or DWM (here SAW) > the others (here UNET3)"] == "holds"
     assert said["4X: SAW or DWM (here DWM) > the others (here UNET2)"] == "does not hold"
@@ -439,8 +534,14 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
 
 def test_figures_16_and_26_judge_the_course_of_training(scripts):
     def unit(loss=(1.0,), *, recall=(0.5, 0.5), quality=(0.2, 0.2), by_th=0.3):
-        rules = ({"recall": r, "MAP": q, "TH": by_th, "WT": 0.3} for r, q in zip(recall, quality, strict=True))
-        return {"loss": list(loss), "snapshots": [{"step": 100 * i, **rule} for i, rule in enumerate(rules)]}
+        rules = (
+            {"recall": r, "MAP": q, "TH": by_th, "WT": 0.3}
+            for r, q in zip(recall, quality, strict=True)
+        )
+        return {
+            "loss": list(loss),
+            "snapshots": [{"step": 100 * i, **rule} for i, rule in enumerate(rules)],
+        }
 
     content = {f"{loss}/0": unit() for loss in scripts.fig16_26.SYSTEMS.values()}
     content["saw/0"] = unit(np.linspace(2, 1, 20), recall=(0.1, 0.9))
@@ -454,7 +555,13 @@ def test_figures_16_and_26_judge_the_course_of_training(scripts):
         found = claims_of(scripts.fig16_26, scripts.evidence.Units(content))
         return ["not" not in verdict for verdict in found.values()]
 
-    assert said() == [True, True, True, False, False]  # the loss falls, accuracy, MAP, TH, and by WT all are alike
+    assert said() == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]  # the loss falls, accuracy, MAP, TH, and by WT all are alike
     content["saw/0"] = unit(np.linspace(1, 2, 20), recall=(0.9, 0.6))
     content["lsmax/0"] = unit(quality=(0.6, 0.2))
     content["w3/0"] = unit(quality=(0.1, 0.6), by_th=0.4)
@@ -476,7 +583,9 @@ def test_below_the_name_of_each_data_set_is_what_was_measured(scripts, tmp_path)
 def test_detection_is_pooled(scripts):
     part = {"n_true": [8, 2], "n_pred": [4, 4], "tp": [4, 1], "iou": [3.0, 0.6], "ap": [0, 0]}
     found = scripts.evidence.Units({"saw/0": {"1.0X": part}})
-    assert "| SAW | **0.625** | **0.500** | **0.556** |" in scripts.table2_3.detection_table(found, "testing")
+    assert "| SAW | **0.625** | **0.500** | **0.556** |" in scripts.table2_3.detection_table(
+        found, "testing"
+    )
 
 
 def test_table_7_judges_each_data_set_and_what_was_never_seen(scripts, tmp_path):
@@ -485,14 +594,23 @@ def test_table_7_judges_each_data_set_and_what_was_never_seen(scripts, tmp_path)
     def write(name, content):
         (tmp_path / name).write_text(json.dumps({"units": content}))
 
-    own = {"j3/0": {"MAP": counts(quality)}, "j4/0": {"MAP": counts(quality - 0.1), "MAP+gap": counts(quality + 0.1)}}
+    own = {
+        "j3/0": {"MAP": counts(quality)},
+        "j4/0": {"MAP": counts(quality - 0.1), "MAP+gap": counts(quality + 0.1)},
+    }
     write("instances-cells.json", own)
     seen = {
-        f"dsb2018/{loss}/0": {"scale": 2.0, "as it is": counts(quality), "rescaled": counts(quality + more)}
+        f"dsb2018/{loss}/0": {
+            "scale": 2.0,
+            "as it is": counts(quality),
+            "rescaled": counts(quality + more),
+        }
         for loss, more in (("j3", 0.0), ("j4", 0.2))
     }
     write("zero_shot-cells.json", seen)
-    said = {claim.text: claim.verdict for family in scripts.table7.claims(tmp_path) for claim in family}
+    said = {
+        claim.text: claim.verdict for family in scripts.table7.claims(tmp_path) for claim in family
+    }
     assert said == {
         "J4 > J3 on cells": "does not hold",
         "(not in the thesis) J4 > J3 on cells, gap as background": "holds",
@@ -531,7 +649,9 @@ def test_a_variant_is_set_beside_the_plain_loss_on_common_seeds(scripts):
     quality = np.linspace(0.3, 0.6, 8)
     plain = units(scripts, j4=quality, bwm=quality)
     plain.content["j4/1"] = {"MAP": counts(quality + 0.3)}  # no variant of that seed
-    changed = units(scripts, **{"lam0.5/j4": quality - 0.1, "longer/bwm": quality + 0.1, "few/w3": quality})
+    changed = units(
+        scripts, **{"lam0.5/j4": quality - 0.1, "longer/bwm": quality + 0.1, "few/w3": quality}
+    )
     change = scripts.variants.change
     assert change(plain, "j4", changed, "lam0.5/j4") == ("-0.100", "down")
     assert change(plain, "bwm", changed, "longer/bwm") == ("+0.100", "up")
@@ -546,7 +666,9 @@ def test_the_variants_section_takes_the_rest_of_the_order_from_table_6(scripts, 
     (tmp_path / "variants-dsb2018.json").write_text(json.dumps({"units": {"frequency/w3/0": both}}))
     text = scripts.variants.section(tmp_path, tmp_path)
     assert "| W³, b = N / n | 0.450 | 0.450 | +0.000 | not told apart |" in text
-    assert "| W³ with N / n > BWM by arg max | **not told apart** | PQ 0.450 against 0.450 |" in text
+    assert (
+        "| W³ with N / n > BWM by arg max | **not told apart** | PQ 0.450 against 0.450 |" in text
+    )
 
 
 def test_touching_cells_are_pooled_over_images(scripts):
@@ -563,17 +685,23 @@ def test_touching_cells_are_pooled_over_images(scripts):
 def test_ranks_are_those_of_common_seeds(scripts, tmp_path):
     quality = np.linspace(0.3, 0.6, 8)
     found = units(scripts, j4=quality + 0.2, j3=quality + 0.1, ce3=quality)
-    found.content["ce3/1"] = {"MAP": counts(quality[::-1] + 0.2)}  # the mean of both seeds is above some of J4's
+    found.content["ce3/1"] = {
+        "MAP": counts(quality[::-1] + 0.2)
+    }  # the mean of both seeds is above some of J4's
     text = scripts.table6.ranks(found, tmp_path / "x.png")
     assert "seeds 0: p 0.00034" in text
     found.content["bwm/2"] = {"MAP": counts(quality)}
     assert scripts.table6.ranks(found, tmp_path / "x.png") == ""
 
 
-def test_the_best_under_bad_annotation_is_named_with_those_that_may_be_as_good(scripts, monkeypatch):
+def test_the_best_under_bad_annotation_is_named_with_those_that_may_be_as_good(
+    scripts, monkeypatch
+):
     quality = np.linspace(0.3, 0.6, 8)
     shifts = {"ce3": 0.2, "bwm": 0.1, "unet": 0.0, "w3": 0.0, "j3": 0.2, "j4": 0.19}
-    content = {f"clean/{loss}/0": {"MAP": counts(quality + shift)} for loss, shift in shifts.items()}
+    content = {
+        f"clean/{loss}/0": {"MAP": counts(quality + shift)} for loss, shift in shifts.items()
+    }
     noise = 0.02 * (-1) ** np.arange(8)
     content["clean/j3/0"] = {"MAP": counts(quality + 0.199 + noise)}
     answer = scripts.weak_annotation.answer(scripts.evidence.Units(content), "MAP")
@@ -593,18 +721,39 @@ def test_printed_numbers_are_those_of_the_thesis(scripts):
 # --- the scripts run
 
 
-def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, tmp_path, monkeypatch):
+def test_quick_forms_run_and_the_report_shows_what_they_measured(
+    scripts, run, tmp_path, monkeypatch
+):
     monkeypatch.setattr(scripts.weak_annotation, "CONDITIONS", ("clean", "drop 50 %", "1 image"))
-    monkeypatch.setattr(scripts.variants, "VARIANTS", {"lam0.5": ("λ", ("j4",)), "few": ("few", ("bwm",))})
-    for name in ("table6", "table2_3", "table4_5", "fig16_26", "table7", "weak_annotation", "variants"):
+    monkeypatch.setattr(
+        scripts.variants, "VARIANTS", {"lam0.5": ("λ", ("j4",)), "few": ("few", ("bwm",))}
+    )
+    for name in (
+        "table6",
+        "table2_3",
+        "table4_5",
+        "fig16_26",
+        "table7",
+        "weak_annotation",
+        "variants",
+    ):
         monkeypatch.setattr(getattr(scripts, name), "SETS", ("cells",))
         run(name)
     monkeypatch.setattr(scripts.fig15, "SETS", ("cells",))
-    words = "\n\n".join(f"{{{name}}}" for name in ("table6", "table2_3", "table4_5", "fig15", "fig16_26", "table7"))
+    words = "\n\n".join(
+        f"{{{name}}}" for name in ("table6", "table2_3", "table4_5", "fig15", "fig16_26", "table7")
+    )
     words += "\n\n{weak_annotation}\n\n{variants}\n\n{conditions}\n\n{protocol}\n"
     text = scripts.report.render(words, tmp_path / "results" / "quick", tmp_path)
     assert "Not measured yet" not in text
-    for word in ("J4, MAP", "thesis: J4 on TCELLS", "TH γ2 (touching)", "testing, radius", "drop 50 %", "hours"):
+    for word in (
+        "J4, MAP",
+        "thesis: J4 on TCELLS",
+        "TH γ2 (touching)",
+        "testing, radius",
+        "drop 50 %",
+        "hours",
+    ):
         assert word in text
     pictures = re.findall(r"images/([\w.-]+\.png)", text)
     assert {"fig15-cells.png", "fig16_26-cells.png"} <= set(pictures)
@@ -613,7 +762,9 @@ def test_quick_forms_run_and_the_report_shows_what_they_measured(scripts, run, t
 
 def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path, monkeypatch):
     kept = tmp_path / "results"
-    with pytest.raises(FileNotFoundError, match=r"results holds no results \(\*\.json\): give the folder"):
+    with pytest.raises(
+        FileNotFoundError, match=r"results holds no results \(\*\.json\): give the folder"
+    ):
         scripts.report.refuse_others(kept)
     shutil.copytree(scripts.study.HERE / "results", kept)
     scripts.report.refuse_others(kept)
@@ -621,15 +772,22 @@ def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path, monk
     made_by = json.loads(path.read_text())["made_by"]
     path.with_stem("instances-cells-0123").write_text("{}")  # moved aside by a run
     path.write_text(path.read_text().replace(made_by, "0123"))
-    monkeypatch.setattr(sys, "argv", ["report.py", "--results", str(kept), "-o", str(tmp_path / "docs")])
-    with pytest.raises(ValueError, match=r"instances-cells\.json was made by another protocol\.toml"):
+    monkeypatch.setattr(
+        sys, "argv", ["report.py", "--results", str(kept), "-o", str(tmp_path / "docs")]
+    )
+    with pytest.raises(
+        ValueError, match=r"instances-cells\.json was made by another protocol\.toml"
+    ):
         scripts.report.main()
     assert not (tmp_path / "docs" / "segmentation-thesis.md").exists()
 
 
 def test_the_report_says_where_and_how_long_was_measured(scripts, tmp_path):
     unit = {"machine": 0, "seconds": 5400, "date": "2026-01-02"}
-    content = {"machines": ["a slow one"], "units": {"a": unit, "b": {**unit, "date": "2026-01-05"}}}
+    content = {
+        "machines": ["a slow one"],
+        "units": {"a": unit, "b": {**unit, "date": "2026-01-05"}},
+    }
     for name in ("instances-cells", "instances-cells-0123"):  # the second was moved aside
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     assert scripts.report.conditions(tmp_path) == (

@@ -30,7 +30,12 @@ def figures(scripts):
     scores = {score: still if score in ("youden", "mcc") else moving for score in script.SCORES}
     steps = np.linspace(1, 0.5, 60).tolist()
     late = [0.1] * 40 + [50.0] * 20  # below cross entropy until the fit
-    course = {"cross_entropy": steps, "youden": late, "cross_entropy_gradient": steps, "youden_gradient": late}
+    course = {
+        "cross_entropy": steps,
+        "youden": late,
+        "cross_entropy_gradient": steps,
+        "youden_gradient": late,
+    }
     names = (*script.classifiers(0.5), "empty kept", "many pixels")
     points = {"youden": [0.1, 0.2], "mcc": [0.1, 0.3]}
     mask = ["0012", "0312"]
@@ -65,7 +70,10 @@ def test_invariance_is_judged_by_the_range_of_each_score(scripts, figures):
     assert said(script.claims_33(content)) == ["does not hold", "holds", "holds"]
     content["scores"]["C3"]["accuracy"] = [0.5] * 4
     second = script.claims_33(content)[1]
-    assert (second.verdict, second.numbers) == ("does not hold", "invariant as well: accuracy of C3")
+    assert (second.verdict, second.numbers) == (
+        "does not hold",
+        "invariant as well: accuracy of C3",
+    )
     content["scores"][script.RIGHT]["mcc"] = [0.8, 0.7, 0.6, 0.25]
     third = script.claims_33(content)[2]
     assert third.verdict == "does not hold"
@@ -79,10 +87,14 @@ def test_correlations_are_judged_where_the_class_is_rarest(scripts, figures):
     assert said(script.claims_34(content)) == ["does not hold", "cannot be tested here", "holds"]
     content["correlation"][script.RIGHT] = [0.6, 0.99, 1.0]
     assert said(script.claims_34(content))[2] == "does not hold"
-    assert "| π = 0.01 | 0.92 | 0.9100 | 0.9300 | 0.9300 | 0.9300 | 0.6000 |" in script.table_34(content)
+    assert "| π = 0.01 | 0.92 | 0.9100 | 0.9300 | 0.9300 | 0.9300 | 0.6000 |" in script.table_34(
+        content
+    )
 
 
-def test_cross_entropy_must_lead_throughout_and_the_gradient_of_youden_be_much_larger_late(scripts, figures):
+def test_cross_entropy_must_lead_throughout_and_the_gradient_of_youden_be_much_larger_late(
+    scripts, figures
+):
     script, content = scripts.fig33_35, figures["fig35"]
     assert said(script.claims_35(content)) == ["holds", "holds", "cannot be tested here"]
     course = content["courses"]["0.9"]
@@ -151,7 +163,9 @@ def test_a_rise_is_the_mean_over_both_ways_of_both_directions(scripts):
     assert script.rise(one, "W³", 0.5) == pytest.approx(2 * 0.25)
     one["line"]["values"]["W³"][1][-1] += 8  # at +1 of the second direction
     assert script.rise(one, "W³", 1.0) == pytest.approx(2 + 8 / 4)
-    found = script.rises({"J3/0": unit((1, 2, 4, 3)), "J3/1": unit((1, 2, 8, 3)), "W³/0": one}, "J3", "chance")
+    found = script.rises(
+        {"J3/0": unit((1, 2, 4, 3)), "J3/1": unit((1, 2, 8, 3)), "W³/0": one}, "J3", "chance"
+    )
     assert found["J3"]["0.5"] == pytest.approx((1 + 2) / 2 / 2)
     assert found["BWM"]["1.0"] == pytest.approx(1 / 0.01)
     assert found["CE"]["plane"] == pytest.approx(3 * np.median(AXIS[:, None] ** 2 + AXIS**2))
@@ -161,7 +175,12 @@ def test_verdicts_of_the_landscape_follow_the_rises(scripts):
     script = scripts.fig37
 
     def judged(*steepness, scale="plain"):
-        return [holds for holds, _ in script.verdicts(script.rises({"J3/0": unit(steepness)}, "J3", scale)).values()]
+        return [
+            holds
+            for holds, _ in script.verdicts(
+                script.rises({"J3/0": unit(steepness)}, "J3", scale)
+            ).values()
+        ]
 
     # BWM flat, W³ above it, W³ near-constant, J3 the steepest
     assert judged(0.1, 0.3, 4, 1) == [True, True, True, True]
@@ -177,7 +196,10 @@ def test_the_section_gives_both_scales_around_every_network(scripts):
     text = scripts.fig37.words(content)
     claim = next(line for line in text.splitlines() if line.startswith("| W³ is near-constant"))
     assert claim.count("**holds**") == claim.count("**does not hold**") == 1
-    assert "| J3 | 0.5 | 2 | +0.04 (×1.08; +2%) | +0.25 (×1.50; +12%) | +1 (×3.00; +50%) | +4 (×9.00; +200%) |" in text
+    assert (
+        "| J3 | 0.5 | 2 | +0.04 (×1.08; +2%) | +0.25 (×1.50; +12%) | +1 (×3.00; +50%) | +4 (×9.00; +200%) |"
+        in text
+    )
     assert "At chance J3 is 200 times BWM" in text
     assert "cross entropy makes 25% at 0.1, 25% at 0.25" in text
     assert "around W³'s network" not in text
@@ -234,9 +256,13 @@ def test_lines_lie_in_the_plane_and_cross_at_the_network(scripts, data, monkeypa
         weight = {"weight": weights[loss]} if loss in weights else {}
         across, along = np.array(line["values"][loss])
         surface = np.array(plane["values"][loss])
-        assert across[1] == pytest.approx(float(its.system().loss(network(images), target, **weight)), rel=1e-4)
+        assert across[1] == pytest.approx(
+            float(its.system().loss(network(images), target, **weight)), rel=1e-4
+        )
         assert surface[:, 1] == pytest.approx(across, rel=1e-4)
         assert surface[1] == pytest.approx(along, rel=1e-4)
         assert np.ptp(across) > 1e-3 * across[1]
     assert line["chance"]["CE"] == pytest.approx(np.log(3))
-    assert line["chance"]["J3"] == pytest.approx(np.log(3) + np.log(2) * 2 / 6)  # background is not in the crop
+    assert line["chance"]["J3"] == pytest.approx(
+        np.log(3) + np.log(2) * 2 / 6
+    )  # background is not in the crop

@@ -26,4 +26,6 @@ def annotated():
 
 @pytest.fixture(scope="session")
 def quick():
-    return TrainSettings(steps=4, batch_size=2, crop=48, width=2, depth=2, validate_every=2, gap_radius=3)
+    return TrainSettings(
+        steps=4, batch_size=2, crop=48, width=2, depth=2, validate_every=2, gap_radius=3
+    )

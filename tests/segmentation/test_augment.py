@@ -11,7 +11,9 @@ from seamwise.segmentation.augment import (
     vary_intensity,
 )
 
-STILL = Augmentation(rotate=0, mirror=False, scale=0, warp=0, gamma=0, brightness=0, noise=0, touching_contrast=0)
+STILL = Augmentation(
+    rotate=0, mirror=False, scale=0, warp=0, gamma=0, brightness=0, noise=0, touching_contrast=0
+)
 
 
 def coordinates(shape):
@@ -24,7 +26,9 @@ def coordinates(shape):
 def test_without_changes_a_crop_is_a_crop(shape, crop):
     image, labels = coordinates(shape)
     for seed in range(5):
-        cut, cut_labels = random_crop(image, labels, crop=crop, settings=STILL, rng=np.random.default_rng(seed))
+        cut, cut_labels = random_crop(
+            image, labels, crop=crop, settings=STILL, rng=np.random.default_rng(seed)
+        )
         assert cut.shape == (len(shape), *crop)
         # every label names the pixel the image value comes from, within the half pixel of rounding
         where = np.stack(np.unravel_index(cut_labels - 1, shape))
@@ -46,7 +50,9 @@ def test_image_and_labels_move_together_under_all_changes():
 
 def test_beyond_the_image_labels_are_ignored_and_the_image_is_mirrored():
     image, labels = np.full((1, 10, 10), 5, np.float32), np.ones((10, 10), np.int32)
-    cut, cut_labels = random_crop(image, labels, crop=(20, 30), settings=STILL, rng=np.random.default_rng(0))
+    cut, cut_labels = random_crop(
+        image, labels, crop=(20, 30), settings=STILL, rng=np.random.default_rng(0)
+    )
     assert (cut_labels == 1).sum() == 100
     assert (cut_labels == -1).sum() == 500
     assert (cut == 5).all()
@@ -55,7 +61,9 @@ def test_beyond_the_image_labels_are_ignored_and_the_image_is_mirrored():
 def test_the_generator_is_the_only_source_of_randomness():
     image, labels = coordinates((60, 60))
     first, second, other = (
-        random_crop(image, labels, crop=(32, 32), settings=Augmentation(), rng=np.random.default_rng(seed))
+        random_crop(
+            image, labels, crop=(32, 32), settings=Augmentation(), rng=np.random.default_rng(seed)
+        )
         for seed in (1, 1, 2)
     )
     assert np.array_equal(first[0], second[0])
@@ -68,7 +76,9 @@ def test_mirroring_reaches_all_orientations():
     settings = Augmentation(rotate=0, scale=0, warp=0)
     signs = set()
     for seed in range(40):
-        cut, _ = random_crop(image, labels, crop=(8, 8), settings=settings, rng=np.random.default_rng(seed))
+        cut, _ = random_crop(
+            image, labels, crop=(8, 8), settings=settings, rng=np.random.default_rng(seed)
+        )
         signs.add((np.sign(cut[0, -1, 0] - cut[0, 0, 0]), np.sign(cut[1, 0, -1] - cut[1, 0, 0])))
     assert len(signs) == 4
 
@@ -76,7 +86,9 @@ def test_mirroring_reaches_all_orientations():
 def test_stacks_are_rotated_in_the_plane_only():
     image, labels = coordinates((12, 40, 40))
     settings = Augmentation(mirror=False, scale=0, warp=0)
-    cut, _ = random_crop(image, labels, crop=(6, 20, 20), settings=settings, rng=np.random.default_rng(3))
+    cut, _ = random_crop(
+        image, labels, crop=(6, 20, 20), settings=settings, rng=np.random.default_rng(3)
+    )
     assert np.allclose(cut[0], cut[0][:, :1, :1])
     assert not np.allclose(cut[1], cut[1][:, :, :1])
 
@@ -85,15 +97,20 @@ def true_lengths(shape, crop, spacing, settings, seed=0):
     """Where the pixels of a crop lie in the image in units of its finest axis, and which are inside the image."""
     image, labels = coordinates(shape)
     rng = np.random.default_rng(seed)
-    cut, cut_labels = random_crop(image, labels, crop=crop, settings=settings, rng=rng, spacing=spacing)
+    cut, cut_labels = random_crop(
+        image, labels, crop=crop, settings=settings, rng=rng, spacing=spacing
+    )
     return cut * np.reshape(spacing, (-1, *(1,) * len(shape))), cut_labels > 0
 
 
 @pytest.mark.parametrize(
-    ("shape", "crop", "spacing"), [((90, 45), (24, 12), (1, 2)), ((60, 30, 90), (3, 8, 24), (4, 3, 1))]
+    ("shape", "crop", "spacing"),
+    [((90, 45), (24, 12), (1, 2)), ((60, 30, 90), (3, 8, 24), (4, 3, 1))],
 )
 @pytest.mark.parametrize("scale", [0, 0.5])
-def test_turned_and_scaled_crops_keep_angles_and_proportions_in_true_lengths(shape, crop, spacing, scale):
+def test_turned_and_scaled_crops_keep_angles_and_proportions_in_true_lengths(
+    shape, crop, spacing, scale
+):
     settings = Augmentation(warp=0, scale=scale)
     for seed in range(4):
         where, inside = true_lengths(shape, crop, spacing, settings, seed)
@@ -114,20 +131,31 @@ def test_a_warp_is_as_long_along_thick_slices_as_within_them_and_as_smooth():
     shifts = (moved[0] - still[0])[:, moved[1]]
     deviations = shifts.std(1)
     np.testing.assert_allclose(deviations, deviations.mean(), rtol=0.3)
-    roughness = [np.abs(np.diff(moved[0] - still[0], axis=a + 1)).mean() / spacing[a] for a in range(3)]
+    roughness = [
+        np.abs(np.diff(moved[0] - still[0], axis=a + 1)).mean() / spacing[a] for a in range(3)
+    ]
     np.testing.assert_allclose(roughness, np.mean(roughness), rtol=0.3)
 
 
 def test_equal_spacings_change_nothing():
     image, labels = coordinates((60, 70))
     plain, given = (
-        random_crop(image, labels, crop=(32, 40), settings=Augmentation(), rng=np.random.default_rng(4), **spacing)
+        random_crop(
+            image,
+            labels,
+            crop=(32, 40),
+            settings=Augmentation(),
+            rng=np.random.default_rng(4),
+            **spacing,
+        )
         for spacing in ({}, {"spacing": (1.0, 1.0)})
     )
     assert all(np.array_equal(a, b) for a, b in zip(plain, given, strict=True))
 
 
-@pytest.mark.parametrize(("nodes", "shape"), [((2,), (1,)), ((2, 9), (7, 256)), ((3, 4, 4), (12, 33, 30))])
+@pytest.mark.parametrize(
+    ("nodes", "shape"), [((2,), (1,)), ((2, 9), (7, 256)), ((3, 4, 4), (12, 33, 30))]
+)
 def test_axis_after_axis_a_grid_is_stretched_as_by_zoom(nodes, shape):
     grid = np.random.default_rng(0).normal(size=nodes)
     zoom = [n / k for n, k in zip(shape, nodes, strict=True)]
@@ -139,7 +167,9 @@ def test_a_single_slice_is_warped_within_itself():
     _, labels = coordinates((1, 60, 60))
     image = np.ones((1, 1, 60, 60), np.float32)
     settings = Augmentation(rotate=0, mirror=False, scale=0, warp=1.0)
-    _, cut = random_crop(image, labels, crop=(1, 20, 20), settings=settings, rng=np.random.default_rng(1))
+    _, cut = random_crop(
+        image, labels, crop=(1, 20, 20), settings=settings, rng=np.random.default_rng(1)
+    )
     assert (cut > 0).all()
     assert len(np.unique(np.diff(cut[0], axis=1))) > 1
 
@@ -178,7 +208,9 @@ def test_touching_contrast_looks_less_far_along_thick_slices():
 def test_gamma_keeps_the_range_and_the_order():
     image = np.linspace(-0.1, 1.4, 64, dtype=np.float32).reshape(1, 8, 8)
     settings = Augmentation(gamma=0.5, brightness=0, noise=0, touching_contrast=0)
-    varied = vary_intensity(image, np.zeros((8, 8), np.int8), settings=settings, rng=np.random.default_rng(1))
+    varied = vary_intensity(
+        image, np.zeros((8, 8), np.int8), settings=settings, rng=np.random.default_rng(1)
+    )
     assert varied.min() == pytest.approx(-0.1, abs=1e-6)
     assert varied.max() == pytest.approx(1.4, abs=1e-6)
     assert (np.diff(varied.ravel()) > 0).all()
@@ -189,13 +221,19 @@ def test_nothing_varies_when_all_is_off_and_a_flat_crop_stays_finite():
     image = np.random.default_rng(0).normal(size=(1, 8, 8)).astype(np.float32)
     target = np.full((8, 8), 2, np.int8)
     np.testing.assert_allclose(
-        vary_intensity(image, target, settings=STILL, rng=np.random.default_rng(0)), image, atol=1e-6
+        vary_intensity(image, target, settings=STILL, rng=np.random.default_rng(0)),
+        image,
+        atol=1e-6,
     )
     flat = np.zeros((1, 8, 8), np.float32)
-    assert np.isfinite(vary_intensity(flat, target, settings=Augmentation(), rng=np.random.default_rng(0))).all()
+    assert np.isfinite(
+        vary_intensity(flat, target, settings=Augmentation(), rng=np.random.default_rng(0))
+    ).all()
 
 
-@pytest.mark.parametrize("field", [{"rotate": 200}, {"warp": -1}, {"touching_contrast": 2}, {"blur": 1}])
+@pytest.mark.parametrize(
+    "field", [{"rotate": 200}, {"warp": -1}, {"touching_contrast": 2}, {"blur": 1}]
+)
 def test_bad_settings_are_named(field):
     with pytest.raises(ValidationError, match=next(iter(field))):
         Augmentation(**field)

@@ -100,7 +100,9 @@ def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypa
             segment_files(images, tmp_path / "out", Options(decode="watershed"))
         assert not (tmp_path / "out").exists()
         asked = []
-        real.setattr(batch, "segment", lambda image, **options: asked.append(options) or one_cell(image))
+        real.setattr(
+            batch, "segment", lambda image, **options: asked.append(options) or one_cell(image)
+        )
         list(segment_files(images, tmp_path / "out", Options(decode="argmax")))
         assert [options["decode"] for options in asked] == ["argmax"] * 3
     assert read_json(tmp_path / "out" / "seamwise.json")["decode"] == "argmax"
@@ -111,7 +113,9 @@ def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypa
 def test_labels_from_before_rules_could_be_chosen_are_gone_on_with(images, tmp_path):
     list(segment_files(images[:1], tmp_path / "out", Options()))
     record = tmp_path / "out" / "seamwise.json"
-    write_json(record, {name: value for name, value in read_json(record).items() if name != "decode"})
+    write_json(
+        record, {name: value for name, value in read_json(record).items() if name != "decode"}
+    )
     assert len(list(segment_files(images, tmp_path / "out", Options()))) == 3
 
 
@@ -121,7 +125,10 @@ def test_a_first_attempt_without_results_does_not_bind_the_second(images, tmp_pa
 
     with monkeypatch.context() as broken:
         broken.setattr(batch, "segment", fail)
-        assert all(outcome.failed for outcome in segment_files(images, tmp_path / "out", Options(channel=0)))
+        assert all(
+            outcome.failed
+            for outcome in segment_files(images, tmp_path / "out", Options(channel=0))
+        )
     assert not any(outcome.failed for outcome in segment_files(images, tmp_path / "out", Options()))
 
 
@@ -168,7 +175,9 @@ def test_an_overlay_that_no_longer_fits_its_image_is_a_failure_of_that_file(imag
 
 
 def test_results_never_lie_among_the_inputs(tmp_path):
-    with pytest.raises(ValueError, match=r"a\.tif would lie among the inputs: choose another output folder"):
+    with pytest.raises(
+        ValueError, match=r"a\.tif would lie among the inputs: choose another output folder"
+    ):
         check_outputs({tmp_path / "a.png": (tmp_path / "a.tif",)})
 
 
@@ -212,11 +221,15 @@ def test_done_is_done_whatever_the_memory(volumes):
     ("options", "overwrite", "by_block"),
     [(Options(), False, True), (Options(), True, False), (Options(mode="2d-stitch"), False, False)],
 )
-def test_what_was_begun_block_by_block_goes_on_so(volumes, monkeypatch, options, overwrite, by_block):
+def test_what_was_begun_block_by_block_goes_on_so(
+    volumes, monkeypatch, options, overwrite, by_block
+):
     folder, calls = volumes
     monkeypatch.setattr(batch, "segment_slices", lambda image, **options: one_cell(image).labels)
     (folder / "out" / ".a.ome.zarr.cells.work").mkdir(parents=True)
-    (outcome,) = segment_files([folder / "a.png"], folder / "out", options, resources=ENOUGH, overwrite=overwrite)
+    (outcome,) = segment_files(
+        [folder / "a.png"], folder / "out", options, resources=ENOUGH, overwrite=overwrite
+    )
     assert not outcome.failed
     assert calls == ["a.png"] * by_block
 

@@ -56,7 +56,9 @@ def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(don
 def test_the_table_is_the_mean_over_the_seeds(done):
     table = done.table("AP", 0.7)
     assert table.shape == (len(done.images), 2)
-    by_hand = [np.mean([run.per_image[0][1].accuracy for run in done.runs_of(loss)]) for loss in LOSSES]
+    by_hand = [
+        np.mean([run.per_image[0][1].accuracy for run in done.runs_of(loss)]) for loss in LOSSES
+    ]
     assert table[0].tolist() == pytest.approx(by_hand)
 
 
@@ -72,10 +74,14 @@ def test_all_losses_begin_and_see_the_same(done, images, quick):
 
 
 def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(images, quick, tmp_path):
-    three, four = (first_weights(settings_of(Run(loss, 0), quick).fitted(2), *images[:2]) for loss in LOSSES)
+    three, four = (
+        first_weights(settings_of(Run(loss, 0), quick).fitted(2), *images[:2]) for loss in LOSSES
+    )
     assert three["head.weight"].shape[0] == 3
     assert torch.equal(three["head.weight"], four["head.weight"][:3])
-    assert all(torch.equal(three[name], four[name]) for name in three if not name.startswith("head"))
+    assert all(
+        torch.equal(three[name], four[name]) for name in three if not name.startswith("head")
+    )
     # and training does begin there: with a learning rate near 0 it stays
     still = replace(quick, learning_rate=1e-12, average=0.0, norm="none")
     result = compare(*images, LOSSES, still, output=tmp_path, device="cpu")
@@ -87,8 +93,14 @@ def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(image
 
 def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch):
     honest = settings_of
-    module = sys.modules["seamwise.segmentation.compare"]  # the package's name for it is the function
-    monkeypatch.setattr(module, "settings_of", lambda run, settings: replace(honest(run, settings), seed=len(run.loss)))
+    module = sys.modules[
+        "seamwise.segmentation.compare"
+    ]  # the package's name for it is the function
+    monkeypatch.setattr(
+        module,
+        "settings_of",
+        lambda run, settings: replace(honest(run, settings), seed=len(run.loss)),
+    )
     with pytest.raises(RuntimeError, match="does not begin like ce3-0"):
         compare(*images, ("ce3", "j4"), quick, output=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -111,8 +123,12 @@ def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, qu
         compare(*images, LOSSES, quick, output=tmp_path, device="cpu", report=report)
     assert seen[-1] == ("j4-0", 2)
     seen.clear()
-    again = compare(*images, LOSSES, quick, output=tmp_path, device="cpu", report=lambda *_: seen.append(_))
-    assert [(str(run), progress.step) for run, progress in seen] == [("j4-0", n) for n in range(3, quick.steps + 1)]
+    again = compare(
+        *images, LOSSES, quick, output=tmp_path, device="cpu", report=lambda *_: seen.append(_)
+    )
+    assert [(str(run), progress.step) for run, progress in seen] == [
+        ("j4-0", n) for n in range(3, quick.steps + 1)
+    ]
     for scores in again.runs:
         (whole,) = (other for other in done.runs if other.run == scores.run)
         assert scores.per_image == whole.per_image
@@ -137,7 +153,8 @@ def test_bad_arguments_are_named(images, quick, tmp_path, losses, seeds, words):
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"loss": "w3", "weights": {"beta": 20}}, "weights beta"), ({"devices": 2}, "2 devices")]
+    ("changes", "words"),
+    [({"loss": "w3", "weights": {"beta": 20}}, "weights beta"), ({"devices": 2}, "2 devices")],
 )
 def test_settings_that_cannot_be_compared_are_named(images, quick, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words) as caught:
@@ -163,16 +180,27 @@ def made_up(done, scores):
         for loss, values in scores.items()
     )  # fmt: skip
     images = tuple(map(str, range(len(next(iter(scores.values()))))))
-    return replace(done, losses=tuple(scores), seeds=(0,), runs=runs, images=images, conditions=done.conditions[:1])
+    return replace(
+        done,
+        losses=tuple(scores),
+        seeds=(0,),
+        runs=runs,
+        images=images,
+        conditions=done.conditions[:1],
+    )
 
 
 def test_a_verdict_names_what_is_told_apart(done):
     base = np.linspace(0.3, 0.5, 12)
-    verdict = judge(made_up(done, {"ce3": base, "w3": base + 0.1, "j4": base + 0.1 + np.tile([0.01, -0.01], 6)}))
+    verdict = judge(
+        made_up(done, {"ce3": base, "w3": base + 0.1, "j4": base + 0.1 + np.tile([0.01, -0.01], 6)})
+    )
     assert verdict.best in ("w3", "j4")
     assert list(verdict.beaten) == ["ce3"]
     assert len(verdict.alike) == 1
-    assert str(verdict).startswith(f"Take {verdict.best}: its PQ is significantly above that of ce3 (p ")
+    assert str(verdict).startswith(
+        f"Take {verdict.best}: its PQ is significantly above that of ce3 (p "
+    )
 
 
 def test_two_losses_and_no_difference(done):

@@ -9,7 +9,14 @@ import tifffile
 
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, binary_target
-from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, find_split, mask_notes, read_pair
+from seamwise.segmentation.data import (
+    AnnotatedImage,
+    Pair,
+    find_pairs,
+    find_split,
+    mask_notes,
+    read_pair,
+)
 
 RULE = NormalizationRule()
 GREY = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
@@ -56,7 +63,10 @@ def test_a_quarter_of_the_images_is_for_the_test_and_another_for_validation(tmp_
 def test_folders_for_validation_and_test_are_taken_as_they_are(tmp_path):
     annotated_folder(tmp_path / "train", 5)
     annotated_folder(tmp_path / "val", 1)
-    assert [len(part) for part in (find_split(tmp_path).training, find_split(tmp_path).test)] == [3, 2]
+    assert [len(part) for part in (find_split(tmp_path).training, find_split(tmp_path).test)] == [
+        3,
+        2,
+    ]
     annotated_folder(tmp_path / "test", 2)
     split = find_split(tmp_path)
     assert [len(part) for part in (split.training, split.validation, split.test)] == [5, 1, 2]
@@ -81,7 +91,9 @@ def test_masks_beside_images(tmp_path):
     write(tmp_path / "x.tif", GREY)
     write(tmp_path / "x_masks.tif", LABELS)
     split = find_pairs(tmp_path)
-    assert names(split.training) == names(split.validation) == ["x"]  # a single image serves for both
+    assert (
+        names(split.training) == names(split.validation) == ["x"]
+    )  # a single image serves for both
     assert split.training[0].labels.name == "x_masks.tif"
 
 
@@ -247,14 +259,19 @@ def test_hints_are_summed_up_in_a_line_for_each_kind():
         return AnnotatedImage(name, GREY[None], LABELS.astype(np.int32), hint=hint)
 
     images = [image("a", ""), image("b", "no cells"), image("c", "odd"), image("d", "no cells")]
-    assert mask_notes(images) == ["2 of 4 masks (e.g. of b): no cells", "1 of 4 masks (e.g. of c): odd"]
+    assert mask_notes(images) == [
+        "2 of 4 masks (e.g. of b): no cells",
+        "1 of 4 masks (e.g. of c): odd",
+    ]
 
 
 def test_missing_masks_are_named(tmp_path):
     for name in "abcde":
         write(tmp_path / "images" / f"{name}.tif", GREY)
     write(tmp_path / "masks" / "a.tif", LABELS)
-    with pytest.raises(FileNotFoundError, match=r"4 of 5 images .* have no mask of the same name: b, c, d, …"):
+    with pytest.raises(
+        FileNotFoundError, match=r"4 of 5 images .* have no mask of the same name: b, c, d, …"
+    ):
         find_pairs(tmp_path)
 
 
@@ -268,7 +285,9 @@ def test_missing_and_empty_folders_are_named(tmp_path, make):
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout")
+@pytest.mark.skipif(
+    not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+)
 def test_the_development_data_is_found_and_read():
     split = find_pairs(SHARED / "dsb2018" / "train")
     assert (len(split.training), len(split.validation)) == (383, 64)

@@ -32,7 +32,11 @@ def test_every_rule_is_its_decoder_with_all_its_options(name, gap):
     expected = by_hand(name, probabilities, **options)
     assert expected.max() > 5
     assert np.array_equal(decode_whole(probabilities, rule_of(name, **options)), expected)
-    for changed in ({"min_size": 0}, {"min_core": 0}, {"gap": "second" if gap == "background" else "background"}):
+    for changed in (
+        {"min_size": 0},
+        {"min_core": 0},
+        {"gap": "second" if gap == "background" else "background"},
+    ):
         assert not np.array_equal(by_hand(name, probabilities, **options | changed), expected)
 
 
@@ -42,4 +46,6 @@ def test_slab_by_slab_gives_what_the_whole_gives(name):
     boxes = [(slice(None), slice(start, start + 17), slice(None)) for start in (0, 17, 34)]
     slabs = ((box, probabilities[(slice(None), *box)]) for box in boxes)
     rule = rule_of(name, min_size=3)
-    assert np.array_equal(decode_slabs(slabs, (12, 50, 20), rule), decode_whole(probabilities, rule))
+    assert np.array_equal(
+        decode_slabs(slabs, (12, 50, 20), rule), decode_whole(probabilities, rule)
+    )

@@ -23,7 +23,9 @@ INFO = ModelInfo(
     classes=("background", "cell", "touching"),
     channels=("grey",),
     spacing=(0.5, 0.5),
-    decode=DecodeRule(min_size=4, min_core=2, threshold=ThresholdPair(touching=0.1, cell=0.5), rule="threshold"),
+    decode=DecodeRule(
+        min_size=4, min_core=2, threshold=ThresholdPair(touching=0.1, cell=0.5), rule="threshold"
+    ),
     training={"images": ["a"], "settings": {"seed": 1}},
 )
 
@@ -31,7 +33,14 @@ INFO = ModelInfo(
 def write(path, info=INFO, seed=0):
     torch.manual_seed(seed)
     kind = info.architecture
-    net = UNet(kind.in_channels, kind.out_channels, ndim=kind.ndim, width=kind.width, depth=kind.depth, norm=kind.norm)
+    net = UNet(
+        kind.in_channels,
+        kind.out_channels,
+        ndim=kind.ndim,
+        width=kind.width,
+        depth=kind.depth,
+        norm=kind.norm,
+    )
     save_model(path, net.state_dict(), info)
     return path
 
@@ -48,11 +57,19 @@ def image():
 
 def test_the_combined_file_segments_by_the_mean_of_the_probabilities(files, image, tmp_path):
     combine(files, tmp_path / "comb.safetensors")
-    mean = np.mean([segment(image, model=file, device="cpu").probabilities for file in files], axis=0)
+    mean = np.mean(
+        [segment(image, model=file, device="cpu").probabilities for file in files], axis=0
+    )
     combined = segment(image, model=tmp_path / "comb.safetensors", device="cpu").probabilities
     # members of a file compute in the device's precision, whose rounding is the same in both
     np.testing.assert_allclose(combined, mean, atol=1e-5)
-    tiled = segment(image, model=tmp_path / "comb.safetensors", device="cpu", keep_probabilities=False, flips=True)
+    tiled = segment(
+        image,
+        model=tmp_path / "comb.safetensors",
+        device="cpu",
+        keep_probabilities=False,
+        flips=True,
+    )
     assert tiled.labels.shape == image.shape
 
 
@@ -64,7 +81,10 @@ def test_the_description_of_the_combination(files, tmp_path):
     assert (info.classes, info.channels, info.spacing) == (INFO.classes, INFO.channels, (0.5, 0.5))
     # thresholds of a member are not those of the mean
     assert info.decode == DecodeRule(min_size=4, min_core=2)
-    assert info.training["members"][1] == {"file": f"{tmp_path.name}/1.safetensors", **INFO.training}
+    assert info.training["members"][1] == {
+        "file": f"{tmp_path.name}/1.safetensors",
+        **INFO.training,
+    }
     member, _ = load_model(files[2], ModelInfo)
     assert all(torch.equal(weights[f"members.2.{name}"], tensor) for name, tensor in member.items())
 
@@ -77,7 +97,10 @@ def test_pixel_sizes_that_differ_are_left_out(files, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"architecture": INFO.architecture.model_copy(update={"width": 3})}, "its width is 3, not 2"),
+        (
+            {"architecture": INFO.architecture.model_copy(update={"width": 3})},
+            "its width is 3, not 2",
+        ),
         (
             {
                 "architecture": INFO.architecture.model_copy(update={"out_channels": 4}),
@@ -95,7 +118,9 @@ def test_pixel_sizes_that_differ_are_left_out(files, tmp_path):
 )
 def test_members_that_do_not_fit_are_named_with_the_difference(files, tmp_path, change, words):
     other = write(tmp_path / "other.safetensors", INFO.model_copy(update=change))
-    with pytest.raises(ValueError, match=rf"other\.safetensors does not fit .*0\.safetensors: {words}") as caught:
+    with pytest.raises(
+        ValueError, match=rf"other\.safetensors does not fit .*0\.safetensors: {words}"
+    ) as caught:
         combine([*files, other], tmp_path / "comb.safetensors")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "comb.safetensors").exists()
@@ -115,7 +140,9 @@ def test_a_single_model_a_combination_and_a_missing_file_are_refused(files, tmp_
 def test_weights_that_do_not_fit_the_number_of_members_are_damage(files, tmp_path):
     combine(files, tmp_path / "comb.safetensors")
     weights, info = load_model(tmp_path / "comb.safetensors", ModelInfo)
-    lying = info.model_copy(update={"architecture": info.architecture.model_copy(update={"members": 2})})
+    lying = info.model_copy(
+        update={"architecture": info.architecture.model_copy(update={"members": 2})}
+    )
     save_model(tmp_path / "lie.safetensors", weights, lying)
     with pytest.raises(ValueError, match="damaged"):
         load(tmp_path / "lie.safetensors")
@@ -134,7 +161,10 @@ def test_snapshots_of_a_run_are_combined_tuned_and_used(tmp_path, annotated, qui
     model = load(comb, device="cpu")
     assert model.info.decode == tuning.rule
     assert model.info.architecture.members == 2
-    assert segment(annotated[0].image, model=model, decode="threshold").labels.shape == annotated[0].labels.shape
+    assert (
+        segment(annotated[0].image, model=model, decode="threshold").labels.shape
+        == annotated[0].labels.shape
+    )
 
 
 def test_members_images_and_shipped_models_are_never_replaced(files, tmp_path):

@@ -45,7 +45,9 @@ def test_contours_are_scored_beside_the_objects(tmp_path):
     truth = folder(tmp_path, "t", a=LABELS, b=LABELS)
     scores = score_files(pair_files(predicted, truth), radii=(0.5, 1))
     assert scores.matching.per_image == (match_many(LABELS, LABELS), match_many(LABELS, shifted))
-    assert scores.contours.per_image == tuple(contour_scores(LABELS, p, radii=(0.5, 1)) for p in (LABELS, shifted))
+    assert scores.contours.per_image == tuple(
+        contour_scores(LABELS, p, radii=(0.5, 1)) for p in (LABELS, shifted)
+    )
     # true contour: columns 1, 2 and 3 of both rows; shifted, the labels are 2 0 1 1: columns 0 and 2
     assert (scores.contours.pooled[0].found_true, scores.contours.pooled[0].n_true) == (6 + 2, 12)
     assert scores.contours.mean[0].recall == (1 + 2 / 6) / 2
@@ -53,11 +55,16 @@ def test_contours_are_scored_beside_the_objects(tmp_path):
 
 
 def test_every_file_is_read_once(tmp_path, monkeypatch):
-    predicted, truth = folder(tmp_path, "p", a=LABELS, b=LABELS), folder(tmp_path, "t", a=LABELS, b=LABELS)
+    predicted, truth = (
+        folder(tmp_path, "p", a=LABELS, b=LABELS),
+        folder(tmp_path, "t", a=LABELS, b=LABELS),
+    )
     read, real = [], measure.read_labels
     monkeypatch.setattr(measure, "read_labels", lambda path: read.append(path) or real(path))
     score_files(pair_files(predicted, truth), radii=(1, 2))
-    assert sorted(read) == [folder / f"{name}.tif" for folder in (predicted, truth) for name in "ab"]
+    assert sorted(read) == [
+        folder / f"{name}.tif" for folder in (predicted, truth) for name in "ab"
+    ]
 
 
 def test_files_that_do_not_look_like_labels_are_said_and_scored(tmp_path):
@@ -68,7 +75,9 @@ def test_files_that_do_not_look_like_labels_are_said_and_scored(tmp_path):
     truth = folder(tmp_path, "t", a=spots, b=photograph, c=LABELS)
     scores = score_files(pair_files(predicted, truth))
     binary, photographs = scores.hints
-    assert photographs.startswith(f"3 of 6 files (e.g. {predicted}/a.tif): scattered numbers, as in a photograph; ")
+    assert photographs.startswith(
+        f"3 of 6 files (e.g. {predicted}/a.tif): scattered numbers, as in a photograph; "
+    )
     assert binary.startswith(f"1 of 6 files (e.g. {truth}/a.tif): a single number in many pieces; ")
     assert "\n" not in binary + photographs
     assert scores.matching.per_image[0][0].n_true == 1

@@ -14,11 +14,20 @@ GB = 10**9
 
 
 def test_sizes_as_people_write_them():
-    sizes = {"4GB": 4 * GB, "4 gb": 4 * GB, "4GiB": 4 * 2**30, "900MB": 9 * 10**8, "0.5kB": 500, " 64 ": 64}
+    sizes = {
+        "4GB": 4 * GB,
+        "4 gb": 4 * GB,
+        "4GiB": 4 * 2**30,
+        "900MB": 9 * 10**8,
+        "0.5kB": 500,
+        " 64 ": 64,
+    }
     assert {text: parse_memory(text) for text in sizes} == sizes
 
 
-@pytest.mark.parametrize("text", ["", "GB", "4PB", "-4GB", "0", "1.2.3GB", "4GB 2", "1e9", "nan", "9" * 400])
+@pytest.mark.parametrize(
+    "text", ["", "GB", "4PB", "-4GB", "0", "1.2.3GB", "4GB 2", "1e9", "nan", "9" * 400]
+)
 def test_what_is_no_size_is_said(text):
     with pytest.raises(ValueError, match="memory must be a size as 4GB") as caught:
         parse_memory(text)
@@ -36,7 +45,11 @@ def test_free_memory_is_most_of_what_this_process_may_have(monkeypatch):
     [
         ({}, "0::/job/step/task", math.inf),
         ({"memory.max": "900"}, "0::/", 900),
-        ({"job/memory.max": "500", "job/step/memory.max": "max", "other/memory.max": "3"}, "0::/job/step", 500),
+        (
+            {"job/memory.max": "500", "job/step/memory.max": "max", "other/memory.max": "3"},
+            "0::/job/step",
+            500,
+        ),
         ({"memory/job/memory.limit_in_bytes": "400"}, "7:cpu:/x\n4:hugetlb,memory:/job/step", 400),
     ],
 )
@@ -52,16 +65,25 @@ def test_the_limit_of_any_group_above_holds(tmp_path, files, group, allowed):
 @pytest.mark.parametrize("flood_halo", [None, 64])
 @pytest.mark.parametrize(
     ("shape", "architecture"),
-    [((100, 90), PLANE), ((20000, 30000), PLANE), ((700, 20000), PLANE), ((500, 2000, 2000), STACK)],
+    [
+        ((100, 90), PLANE),
+        ((20000, 30000), PLANE),
+        ((700, 20000), PLANE),
+        ((500, 2000, 2000), STACK),
+    ],
 )
-def test_blocks_keep_to_the_limit_and_are_whole_chunks_or_axes(shape, architecture, limit, flood_halo):
+def test_blocks_keep_to_the_limit_and_are_whole_chunks_or_axes(
+    shape, architecture, limit, flood_halo
+):
     plan = plan_blocks(shape, architecture, memory=int(limit), flood_halo=flood_halo)
     assert plan.bytes <= limit
     chunk = CHUNK[len(shape)]
     assert all(b % chunk == 0 or b == n for b, n in zip(plan.blocks.size, shape, strict=True))
     assert plan.blocks.shape == shape
     # and the estimate is that of these blocks
-    again = plan_blocks(shape, architecture, memory=int(limit), flood_halo=flood_halo, block=plan.blocks.size)
+    again = plan_blocks(
+        shape, architecture, memory=int(limit), flood_halo=flood_halo, block=plan.blocks.size
+    )
     assert again == plan
 
 
@@ -74,7 +96,12 @@ def test_more_memory_means_larger_blocks_and_less_to_compute():
 
 
 def estimate(**options):
-    given = {"shape": (9000, 9000), "architecture": PLANE, "memory": 10**15, "block": 1024} | options
+    given = {
+        "shape": (9000, 9000),
+        "architecture": PLANE,
+        "memory": 10**15,
+        "block": 1024,
+    } | options
     return plan_blocks(given.pop("shape"), given.pop("architecture"), **given).bytes
 
 
@@ -120,5 +147,9 @@ def test_what_does_not_fit_is_said_with_what_it_takes():
 
 
 def test_a_plan_says_what_it_is():
-    assert str(plan_blocks((600, 400), PLANE, memory=10**15)).startswith("1 block of 600 × 400 pixels, about ")
-    assert str(plan_blocks((600, 400), PLANE, memory=10**15, block=512)).startswith("2 blocks of 512 × 400 pixels")
+    assert str(plan_blocks((600, 400), PLANE, memory=10**15)).startswith(
+        "1 block of 600 × 400 pixels, about "
+    )
+    assert str(plan_blocks((600, 400), PLANE, memory=10**15, block=512)).startswith(
+        "2 blocks of 512 × 400 pixels"
+    )

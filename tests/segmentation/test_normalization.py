@@ -50,7 +50,9 @@ def test_a_hot_pixel_does_not_dim_the_image():
     image = np.random.default_rng(4).uniform(0, 1, (1, 100, 100))
     hot = image.copy()
     hot[0, 50, 50] = 10
-    np.testing.assert_allclose(normalization(hot, RULE)(image), normalization(image, RULE)(image), atol=0.02)
+    np.testing.assert_allclose(
+        normalization(hot, RULE)(image), normalization(image, RULE)(image), atol=0.02
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 900), (1, 3, 5, 7)])
@@ -63,7 +65,9 @@ def test_tiny_images_and_stacks(shape):
 def test_wide_types_keep_their_contrast_on_a_large_offset(offset):
     ramp = np.linspace(0, 1000, 64 * 64).reshape(1, 64, 64).round()
     image = (ramp + offset).astype(np.uint32 if offset == 2**31 else np.float64)
-    np.testing.assert_allclose(normalization(image, RULE)(image), normalization(ramp, RULE)(ramp), atol=1e-6)
+    np.testing.assert_allclose(
+        normalization(image, RULE)(image), normalization(ramp, RULE)(ramp), atol=1e-6
+    )
 
 
 def test_no_contrast_becomes_0():
@@ -75,7 +79,9 @@ def test_no_contrast_becomes_0():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(50, 43), (37, 100), (3, 60)])
 def test_parts_together_give_what_the_whole_gives_to_the_last_bit(monkeypatch, shape, dtype, size):
-    monkeypatch.setattr("seamwise.segmentation.normalization._SAMPLES", 400)  # every second or third pixel
+    monkeypatch.setattr(
+        "seamwise.segmentation.normalization._SAMPLES", 400
+    )  # every second or third pixel
     rule = NormalizationRule(low=1, high=90)
     rng = np.random.default_rng(5)
     image = np.stack([rng.gamma(1, 8, shape), rng.gamma(2, 20, shape)]).clip(0, 255).astype(dtype)
@@ -98,7 +104,9 @@ def test_parts_of_a_stack_too():
     image = np.random.default_rng(7).integers(0, 4000, (1, 9, 30, 41)).astype(np.uint16)
     blocks = Blocks((9, 30, 41), (4, 12, 20))
     boxes = [blocks.box(n) for n in range(len(blocks))]
-    parts = [measure(image[(slice(None), *box)], [s.start for s in box], (9, 30, 41)) for box in boxes]
+    parts = [
+        measure(image[(slice(None), *box)], [s.start for s in box], (9, 30, 41)) for box in boxes
+    ]
     assert np.array_equal(joined(parts, RULE).scale, normalization(image, RULE).scale)
 
 
@@ -108,4 +116,7 @@ def test_the_peak_is_a_block_of_4_by_4_and_a_part_without_one_has_none():
     image[0, 0, 8:] = 1000  # in no whole block
     assert measure(image, (0, 0), (8, 10)).peak == [16]
     assert measure(image[:, :, 8:], (0, 8), (8, 10)).peak == [-np.inf]
-    assert measure(image[:, 4:, :8], (4, 0), (8, 10)).values[0].tolist() == [0, 0, 0, 0, 16, 16, 16, 16] * 4
+    assert (
+        measure(image[:, 4:, :8], (4, 0), (8, 10)).values[0].tolist()
+        == [0, 0, 0, 0, 16, 16, 16, 16] * 4
+    )

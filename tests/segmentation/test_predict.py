@@ -25,7 +25,9 @@ def model_of(net, *, ndim=2, channels=1, dtype=torch.float32, min_size=0):
 
 def random_model(ndim=2, channels=1, seed=0):
     torch.manual_seed(seed)
-    return model_of(UNet(channels, 4, ndim=ndim, width=4, depth=2).eval(), ndim=ndim, channels=channels)
+    return model_of(
+        UNet(channels, 4, ndim=ndim, width=4, depth=2).eval(), ndim=ndim, channels=channels
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,9 @@ def test_the_shipped_model_separates_crowded_cells():
 def test_a_network_call_never_sees_more_than_a_tile():
     sizes = []
     model = random_model()
-    model.net.register_forward_pre_hook(lambda net, inputs: sizes.append(tuple(inputs[0].shape[2:])))
+    model.net.register_forward_pre_hook(
+        lambda net, inputs: sizes.append(tuple(inputs[0].shape[2:]))
+    )
     image = np.random.default_rng(0).random((1, 300, 500))
     list(probability_slabs(image, model, tile=192))
     assert max(map(max, sizes)) <= 192
@@ -123,7 +127,11 @@ def test_flips_average_over_all_mirror_images():
     np.testing.assert_allclose(flipped, mirrored[:, ::-1], atol=1e-5)
     assert not np.allclose(flipped, segment(image, model=model).probabilities, atol=1e-3)
     by_hand = np.mean(
-        [segment(image[::a, ::b], model=model).probabilities[:, ::a, ::b] for a in (1, -1) for b in (1, -1)],
+        [
+            segment(image[::a, ::b], model=model).probabilities[:, ::a, ::b]
+            for a in (1, -1)
+            for b in (1, -1)
+        ],
         axis=0,
     )
     np.testing.assert_allclose(flipped, by_hand, atol=1e-5)
@@ -160,7 +168,9 @@ TUNED = DecodeRule(
 
 
 def with_rule(model, rule):
-    return Model(model.net, model.info.model_copy(update={"decode": rule}), model.device, model.dtype)
+    return Model(
+        model.net, model.info.model_copy(update={"decode": rule}), model.device, model.dtype
+    )
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -199,10 +209,14 @@ def test_the_rule_holds_as_it_is_unless_another_size_is_given():
 
 def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_computed(scene):
     for name in ("threshold", "watershed"):
-        with pytest.raises(ValueError, match=rf"no thresholds for decode '{name}'.*seamwise tune") as caught:
+        with pytest.raises(
+            ValueError, match=rf"no thresholds for decode '{name}'.*seamwise tune"
+        ) as caught:
             segment(scene.image, decode=name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"):
+    with pytest.raises(
+        ValueError, match="decode must be one of argmax, threshold, watershed, not 'otsu'"
+    ):
         segment(scene.image, decode="otsu")
 
 

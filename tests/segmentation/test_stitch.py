@@ -16,7 +16,9 @@ def balls(shape, *centres_and_radii):
     """Label image of balls, each (z, y, x, radius)."""
     labels = np.zeros(shape, np.uint8)
     for number, (*centre, radius) in enumerate(centres_and_radii, start=1):
-        where = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")) - np.reshape(centre, (3, 1, 1, 1))
+        where = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")) - np.reshape(
+            centre, (3, 1, 1, 1)
+        )
         labels[(where**2).sum(0) <= radius**2] = number
     return labels
 
@@ -43,7 +45,11 @@ def stitch_slow(slices, threshold):
         for b in ids:
             scores = [iou(a, b) for a in before]
             a = before[int(np.argmax(scores))] if before else None
-            partner = a is not None and max(scores) >= threshold and b == ids[int(np.argmax([iou(a, c) for c in ids]))]
+            partner = (
+                a is not None
+                and max(scores) >= threshold
+                and b == ids[int(np.argmax([iou(a, c) for c in ids]))]
+            )
             if partner:
                 result[z][plane == b] = result[z - 1][slices[z - 1] == a][0]
             else:
@@ -80,15 +86,22 @@ def test_equals_the_plain_loops(threshold, seed):
     labels = stitch(slices, threshold=threshold)
     assert np.array_equal(labels, stitch_slow(slices, threshold))
     # no slice loses or gains anything
-    assert all(same_up_to_numbers(relabel(one), relabel(other)) for one, other in zip(labels, slices, strict=True))
+    assert all(
+        same_up_to_numbers(relabel(one), relabel(other))
+        for one, other in zip(labels, slices, strict=True)
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_slices_of_separate_round_cells_give_them_back(seed):
     rng = np.random.default_rng(seed)
-    places = np.stack(np.meshgrid(np.arange(6, 36, 12), np.arange(7, 40, 14), np.arange(7, 50, 14)), -1).reshape(-1, 3)
+    places = np.stack(
+        np.meshgrid(np.arange(6, 36, 12), np.arange(7, 40, 14), np.arange(7, 50, 14)), -1
+    ).reshape(-1, 3)
     some = places[rng.random(len(places)) < 0.7]
-    solid = balls((36, 42, 50), *((*(place + rng.uniform(-1, 1, 3)), rng.uniform(2, 4.5)) for place in some))
+    solid = balls(
+        (36, 42, 50), *((*(place + rng.uniform(-1, 1, 3)), rng.uniform(2, 4.5)) for place in some)
+    )
     labels = stitch(shuffled(solid, rng), threshold=1e-6)
     assert labels.max() == len(some)
     assert same_up_to_numbers(labels, solid)
@@ -117,7 +130,11 @@ def test_cells_straight_over_each_other_stay_two_if_a_slice_lies_between():
 
 
 def test_a_cell_that_is_missing_in_a_slice_is_cut():
-    assert stitch(np.array([[[4, 4]], [[0, 0]], [[4, 4]]])).tolist() == [[[1, 1]], [[0, 0]], [[2, 2]]]
+    assert stitch(np.array([[[4, 4]], [[0, 0]], [[4, 4]]])).tolist() == [
+        [[1, 1]],
+        [[0, 0]],
+        [[2, 2]],
+    ]
 
 
 def test_a_dividing_cell_goes_on_in_its_better_half():
@@ -151,7 +168,12 @@ def test_the_result_has_the_smallest_type():
     ("slices", "threshold", "error", "word"),
     [
         ([], 0.5, ValueError, "slices is empty"),
-        ([np.ones((2, 3), int), np.ones((3, 2), int)], 0.5, ValueError, r"slice 1 has size \(3, 2\).*\(2, 3\)"),
+        (
+            [np.ones((2, 3), int), np.ones((3, 2), int)],
+            0.5,
+            ValueError,
+            r"slice 1 has size \(3, 2\).*\(2, 3\)",
+        ),
         ([np.ones((2, 3), int), np.full((2, 3), -1)], 0.5, ValueError, "slice 1 holds -1"),
         ([np.ones((2, 3))], 0.5, TypeError, "slice 0 must be integers"),
         ([np.ones((2, 3), int)], 0, ValueError, r"threshold must be an IoU in \(0, 1\], not 0"),

@@ -69,13 +69,19 @@ def decoded_at_once(work, rule, ndim, time=0):
     classes = np.asarray(open_scratch(folder / "classes.zarr")[...])
     assert set(np.unique(classes)) == {0, 1, 2}
     if rule.rule == "watershed":
-        return flood(classes, np.asarray(open_scratch(folder / "elevation.zarr")[...]), min_size=rule.min_size)
+        return flood(
+            classes,
+            np.asarray(open_scratch(folder / "elevation.zarr")[...]),
+            min_size=rule.min_size,
+        )
     return instances(classes, min_size=rule.min_size)
 
 
 def hidden(folder):
     """What is left of unfinished work."""
-    return [path.name for path in folder.iterdir() if path.name.endswith((".work", ".part", ".old"))]
+    return [
+        path.name for path in folder.iterdir() if path.name.endswith((".work", ".part", ".old"))
+    ]
 
 
 def spoil_chunk(path, *index):
@@ -87,12 +93,16 @@ def spoil_chunk(path, *index):
 
 @pytest.mark.parametrize("tile", [40, 80, 200])
 @pytest.mark.parametrize("decode", ["argmax", "threshold", "watershed"])
-def test_the_labels_are_those_of_the_class_map_decoded_at_once(tmp_path, image, models, decode, tile):
+def test_the_labels_are_those_of_the_class_map_decoded_at_once(
+    tmp_path, image, models, decode, tile
+):
     output = tmp_path / "out.ome.zarr"
     options = {"model": models[2], "decode": decode, "tile": tile, "flood_halo": 130, "min_size": 4}
     with pytest.raises(Stop):
         segment_volume(image, output, **options, report=stop_at("write"))
-    expected = decoded_at_once(work_of(output), RULE.named(decode).model_copy(update={"min_size": 4}), 2)
+    expected = decoded_at_once(
+        work_of(output), RULE.named(decode).model_copy(update={"min_size": 4}), 2
+    )
     assert expected.max() > 8
     result = segment_volume(image, output, **options)
     labels = read_labels(output)
@@ -122,7 +132,9 @@ def test_blocks_see_around_themselves_so_that_they_agree_with_the_image_at_once(
 ):
     output, seen, compute = tmp_path / "out.ome.zarr", set(), blocks.tile_probabilities
     monkeypatch.setattr(
-        blocks, "tile_probabilities", lambda *args, flips: seen.add(flips) or compute(*args, flips=flips)
+        blocks,
+        "tile_probabilities",
+        lambda *args, flips: seen.add(flips) or compute(*args, flips=flips),
     )
     segment_volume(image, output, model=models[2], tile=40, flips=flips)
     whole = segment(blobs((70, 100)), model=models[2], flips=flips).labels
@@ -153,7 +165,9 @@ def test_no_cell_leaves_zeros(tmp_path, image):
 def test_min_size_is_of_the_whole_cell(tmp_path, image, models):
     sizes = {}
     for least in (0, 60):
-        segment_volume(image, tmp_path / "out.zarr", model=models[2], tile=40, min_size=least, overwrite=True)
+        segment_volume(
+            image, tmp_path / "out.zarr", model=models[2], tile=40, min_size=least, overwrite=True
+        )
         sizes[least] = np.sort(np.bincount(read_labels(tmp_path / "out.zarr").ravel())[1:])
     assert np.array_equal(sizes[60], sizes[0][sizes[0] >= 60])
     assert 0 < len(sizes[60]) < len(sizes[0])
@@ -163,7 +177,9 @@ def test_min_size_is_of_the_whole_cell(tmp_path, image, models):
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_a_new_folder_is_of_the_version_asked_for_with_the_pixel_size(tmp_path, image, models, version):
+def test_a_new_folder_is_of_the_version_asked_for_with_the_pixel_size(
+    tmp_path, image, models, version
+):
     segment_volume(image, tmp_path / "out.zarr", model=models[2], version=version)
     out = open_ome_zarr(tmp_path / "out.zarr")
     assert (out.version, out.axes, out.spacing) == (version, "YX", (0.5, 0.25))
@@ -172,13 +188,23 @@ def test_a_new_folder_is_of_the_version_asked_for_with_the_pixel_size(tmp_path, 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_labels_within_the_image_have_its_levels_and_scales(tmp_path, models, version):
     path = tmp_path / "a.zarr"
-    write_image(path, blobs((70, 100)), axes="YX", spacing=(0.5, 0.25), version=version, chunks=(32, 32), levels=3)
+    write_image(
+        path,
+        blobs((70, 100)),
+        axes="YX",
+        spacing=(0.5, 0.25),
+        version=version,
+        chunks=(32, 32),
+        levels=3,
+    )
     result = segment_volume(path, path, model=models[2], tile=40)
     assert result.path == path / "labels" / "cells"
     assert label_names(path) == ("cells",)
     image, labels = open_ome_zarr(path), open_ome_zarr(result.path)
     assert labels.version == version
-    assert [(one.shape, one.scale) for one in labels.levels] == [(one.shape, one.scale) for one in image.levels]
+    assert [(one.shape, one.scale) for one in labels.levels] == [
+        (one.shape, one.scale) for one in image.levels
+    ]
     segment_volume(path, tmp_path / "out.zarr", model=models[2])
     assert same_up_to_numbers(read_labels(result.path), read_labels(tmp_path / "out.zarr"))
     segment_volume(path, path, model=models[2], name="again")
@@ -188,13 +214,21 @@ def test_labels_within_the_image_have_its_levels_and_scales(tmp_path, models, ve
 
 def test_labels_within_an_image_of_all_five_axes(tmp_path, models):
     path, plane = tmp_path / "a.zarr", blobs((70, 80))
-    write_image(path, np.stack([plane[::-1], plane])[:, None, None], axes="TCZYX", chunks=(1, 32, 32))
+    write_image(
+        path, np.stack([plane[::-1], plane])[:, None, None], axes="TCZYX", chunks=(1, 32, 32)
+    )
     result = segment_volume(path, path, model=models[2], tile=40)
     labels = open_ome_zarr(result.path)
-    assert (labels.axes, labels.levels[0].shape, labels.levels[0].chunks) == ("TZYX", (2, 1, 70, 80), (1, 1, 40, 40))
+    assert (labels.axes, labels.levels[0].shape, labels.levels[0].chunks) == (
+        "TZYX",
+        (2, 1, 70, 80),
+        (1, 1, 40, 40),
+    )
     write_image(tmp_path / "plane.zarr", plane, axes="YX")
     segment_volume(tmp_path / "plane.zarr", tmp_path / "out.zarr", model=models[2])
-    assert same_up_to_numbers(np.asarray(labels.pixels()[(slice(1, 2), 0)])[0], read_labels(tmp_path / "out.zarr"))
+    assert same_up_to_numbers(
+        np.asarray(labels.pixels()[(slice(1, 2), 0)])[0], read_labels(tmp_path / "out.zarr")
+    )
 
 
 def test_every_time_point_by_itself_and_one_without_contrast_has_no_cells(tmp_path, models):
@@ -202,7 +236,9 @@ def test_every_time_point_by_itself_and_one_without_contrast_has_no_cells(tmp_pa
     path = tmp_path / "a.zarr"
     write_image(path, np.stack([one, np.full_like(one, 7), 3 * other]), axes="TYX")
     seen = []
-    result = segment_volume(path, tmp_path / "out.zarr", model=models[2], tile=40, report=seen.append)
+    result = segment_volume(
+        path, tmp_path / "out.zarr", model=models[2], tile=40, report=seen.append
+    )
     # a stage is through with all of them before the next begins: 2 blocks of 3 time points
     names = ("sample", "classify", "find", "label", "write")
     assert seen == [Progress(name, done, 6) for name in names for done in range(1, 7)]
@@ -234,17 +270,27 @@ def test_what_says_nothing_is_not_shown_to_the_network(tmp_path, image, models):
     assert np.array_equal(read_labels(tmp_path / "out.zarr") > 0, expected)
     plane = blobs((40, 50))
     write_image(tmp_path / "b.zarr", np.stack([plane, 0 * plane, plane]), axes="TYX")
-    assert segment_volume(tmp_path / "b.zarr", tmp_path / "out2.zarr", model=models[2]).cells == (1, 0, 1)
+    assert segment_volume(tmp_path / "b.zarr", tmp_path / "out2.zarr", model=models[2]).cells == (
+        1,
+        0,
+        1,
+    )
 
 
 def test_channels_are_chosen_in_order(tmp_path, models):
     cells, other = blobs((60, 70), 1), blobs((60, 70), 2)
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, np.stack([cells, other]), photometric="minisblack", metadata={"axes": "CYX"})
+    tifffile.imwrite(
+        path, np.stack([cells, other]), photometric="minisblack", metadata={"axes": "CYX"}
+    )
     two = intensity_model(tmp_path / "two.safetensors", channels=2)
     outputs = []
     for n, options in enumerate(
-        [{"model": models[2], "channel": 0}, {"model": two, "channel": (1, 0)}, {"model": two, "channel": [1, 0]}]
+        [
+            {"model": models[2], "channel": 0},
+            {"model": two, "channel": (1, 0)},
+            {"model": two, "channel": [1, 0]},
+        ]
     ):
         outputs.append(tmp_path / f"{n}.zarr")
         segment_volume(path, outputs[-1], tile=40, **options)
@@ -257,10 +303,19 @@ def test_channels_are_chosen_in_order(tmp_path, models):
 
 def test_the_user_hears_of_the_plan_and_of_every_block(tmp_path, image, models):
     lines, seen = [], []
-    segment_volume(image, tmp_path / "out.zarr", model=models[2], tile=40, announce=lines.append, report=seen.append)
+    segment_volume(
+        image,
+        tmp_path / "out.zarr",
+        model=models[2],
+        tile=40,
+        announce=lines.append,
+        report=seen.append,
+    )
     assert lines[0].startswith(f"{image}: 70 × 100 YX; 6 blocks of 40 × 40 pixels, about ")
     assert [(p.stage, p.done, p.total) for p in seen] == [
-        (stage, n, 6) for stage in ("sample", "classify", "find", "label", "write") for n in range(1, 7)
+        (stage, n, 6)
+        for stage in ("sample", "classify", "find", "label", "write")
+        for n in range(1, 7)
     ]
 
 
@@ -268,7 +323,9 @@ def test_the_user_hears_of_the_plan_and_of_every_block(tmp_path, image, models):
 
 
 @pytest.mark.parametrize("stage", ["sample", "classify", "find", "label", "write"])
-def test_interrupted_it_goes_on_without_doing_anything_again(tmp_path, image, models, monkeypatch, stage):
+def test_interrupted_it_goes_on_without_doing_anything_again(
+    tmp_path, image, models, monkeypatch, stage
+):
     output, options = tmp_path / "out.zarr", {"model": models[2], "tile": 40, "decode": "watershed"}
     segment_volume(image, tmp_path / "ref.zarr", **options)
     with pytest.raises(Stop):
@@ -278,13 +335,17 @@ def test_interrupted_it_goes_on_without_doing_anything_again(tmp_path, image, mo
     for name in ("sample", "classify", "find", "label"):
         task = getattr(blocks, name)
         monkeypatch.setattr(
-            blocks, name, lambda folder, n, task=task, name=name: (calls.append((name, n)), task(folder, n))
+            blocks,
+            name,
+            lambda folder, n, task=task, name=name: (calls.append((name, n)), task(folder, n)),
         )
     lines = []
     segment_volume(image, output, **options, announce=lines.append)
     order = ["sample", "classify", "find", "label", "write"]
     rest = [(stage, n) for n in range(3, 6)] if stage != "write" else []
-    assert calls == rest + [(later, n) for later in order[order.index(stage) + 1 : -1] for n in range(6)]
+    assert calls == rest + [
+        (later, n) for later in order[order.index(stage) + 1 : -1] for n in range(6)
+    ]
     assert "goes on" in lines[0]
     assert np.array_equal(read_labels(output), read_labels(tmp_path / "ref.zarr"))
     assert hidden(tmp_path) == []
@@ -303,7 +364,9 @@ segment_volume(sys.argv[1], sys.argv[2], model=sys.argv[3], tile=40, report=repo
 
 def test_killed_it_goes_on(tmp_path, image, models):
     output = tmp_path / "out.zarr"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(image), str(output), str(models[2])], check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(image), str(output), str(models[2])], check=False
+    )
     assert done.returncode == -signal.SIGKILL
     assert not output.exists()
     seen = []
@@ -337,20 +400,34 @@ def test_other_options_do_not_go_on_with_what_was_begun(tmp_path, image, models)
         segment_volume(image, output, model=models[2], tile=40, decode="threshold")
     assert one_line(caught, str(work_of(output)), "--overwrite")
     seen = []
-    segment_volume(image, output, model=models[2], tile=40, decode="threshold", overwrite=True, report=seen.append)
+    segment_volume(
+        image,
+        output,
+        model=models[2],
+        tile=40,
+        decode="threshold",
+        overwrite=True,
+        report=seen.append,
+    )
     assert (seen[0].stage, seen[0].done) == ("sample", 1)
 
 
-def test_another_device_tile_or_limit_goes_on_in_the_same_blocks_if_they_fit(tmp_path, image, models, monkeypatch):
+def test_another_device_tile_or_limit_goes_on_in_the_same_blocks_if_they_fit(
+    tmp_path, image, models, monkeypatch
+):
     output, seen, devices = tmp_path / "out.zarr", [], []
     model_on = blocks._model
     monkeypatch.setattr(blocks, "_model", lambda *args: devices.append(args[-1]) or model_on(*args))
     with pytest.raises(Stop):
-        segment_volume(image, output, model=models[2], tile=40, device="auto", report=stop_at("classify", 3))
+        segment_volume(
+            image, output, model=models[2], tile=40, device="auto", report=stop_at("classify", 3)
+        )
     with pytest.raises(ValueError, match="too little") as caught:
         segment_volume(image, output, model=models[2], memory=10**8)
     assert one_line(caught, "--overwrite")
-    segment_volume(image, output, model=models[2], tile=80, device="cpu", memory=2 * 10**9, report=seen.append)
+    segment_volume(
+        image, output, model=models[2], tile=80, device="cpu", memory=2 * 10**9, report=seen.append
+    )
     assert (seen[0].stage, seen[0].done, seen[0].total) == ("classify", 4, 6)
     assert devices == ["auto"] * 3 + ["cpu"] * 3
 
@@ -409,7 +486,9 @@ def test_a_record_of_another_version_is_said(tmp_path, image, models):
 
 
 @pytest.mark.parametrize("place", ["save_arrays", "write_json", "chunk", "write"])
-def test_a_full_disk_stops_it_and_with_space_it_goes_on(tmp_path, image, models, monkeypatch, place):
+def test_a_full_disk_stops_it_and_with_space_it_goes_on(
+    tmp_path, image, models, monkeypatch, place
+):
     output, calls = tmp_path / "out.zarr", []
 
     def failing(original):
@@ -494,8 +573,12 @@ def test_of_an_image_that_cannot_be_read_at_all_nothing_is_left(tmp_path, models
     assert os.listdir(tmp_path) == ["a.zarr"]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])
-def test_when_memory_runs_out_a_block_is_done_in_halves(tmp_path, image, models, monkeypatch, error):
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()]
+)
+def test_when_memory_runs_out_a_block_is_done_in_halves(
+    tmp_path, image, models, monkeypatch, error
+):
     segment_volume(image, tmp_path / "ref.zarr", model=models[2], tile=128)
     sizes = []
 
@@ -511,7 +594,9 @@ def test_when_memory_runs_out_a_block_is_done_in_halves(tmp_path, image, models,
     assert max(sizes) > 50 * 50 > min(sizes)
 
 
-def test_when_even_the_smallest_part_is_too_large_for_the_gpu_the_cpu_does_it(tmp_path, image, models, monkeypatch):
+def test_when_even_the_smallest_part_is_too_large_for_the_gpu_the_cpu_does_it(
+    tmp_path, image, models, monkeypatch
+):
     segment_volume(image, tmp_path / "ref.zarr", model=models[2], tile=128)
 
     class Gpu:
@@ -537,7 +622,11 @@ def test_when_even_the_smallest_part_is_too_large_for_the_gpu_the_cpu_does_it(tm
     ("error", "kind", "word"),
     [
         (MemoryError(), MemoryError, "not enough memory for the box"),
-        (RuntimeError("CUDA error: an illegal memory access was encountered"), RuntimeError, "illegal"),
+        (
+            RuntimeError("CUDA error: an illegal memory access was encountered"),
+            RuntimeError,
+            "illegal",
+        ),
     ],
 )
 def test_what_halves_do_not_mend_is_raised(tmp_path, image, models, monkeypatch, error, kind, word):
@@ -592,7 +681,10 @@ def test_bad_options_are_named_before_any_work(tmp_path, image, models, options,
 
 
 def test_labels_that_are_there_stay_unless_they_are_to_be_replaced(tmp_path, image, models):
-    for output, there in ((tmp_path / "out.zarr", tmp_path / "out.zarr"), (image, image / "labels" / "cells")):
+    for output, there in (
+        (tmp_path / "out.zarr", tmp_path / "out.zarr"),
+        (image, image / "labels" / "cells"),
+    ):
         segment_volume(image, output, model=models[2], decode="argmax")
         with pytest.raises(FileExistsError) as caught:
             segment_volume(image, output, model=models[2], min_size=100)
@@ -642,9 +734,13 @@ print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_run_keeps_to_its_limit_of_memory(tmp_path, models):
     path, limit = tmp_path / "a.zarr", 10**9
-    write_image(path, np.tile(blobs((512, 512), smooth=5), (4, 5)), axes="YX", chunks=(512, 512), levels=1)
+    write_image(
+        path, np.tile(blobs((512, 512), smooth=5), (4, 5)), axes="YX", chunks=(512, 512), levels=1
+    )
     arguments = [str(path), str(tmp_path / "out.zarr"), str(models[2]), str(limit)]
-    done = subprocess.run([sys.executable, "-c", MEASURED, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments], check=True, capture_output=True, text=True
+    )
     announced, peak = done.stdout.splitlines()
     assert "; 1 block of" not in announced
     assert int(peak) < limit

@@ -12,19 +12,31 @@ THESIS = {
     "fl": (3, losses.focal, "balance"),
     "dwm": (3, losses.cross_entropy, "dwm"),
     "saw": (3, losses.cross_entropy, "saw"),
-    "lsmax": (3, lambda *args, **options: losses.lovasz_softmax(*args, classes=(1, 2), **options), None),
+    "lsmax": (
+        3,
+        lambda *args, **options: losses.lovasz_softmax(*args, classes=(1, 2), **options),
+        None,
+    ),
     "bwm": (3, losses.cross_entropy, "balance"),
     "unet": (3, losses.cross_entropy, "unet"),
     "w3": (3, losses.cross_entropy, "w3"),
-    "dsc": (3, lambda *args, **options: losses.cross_entropy(*args, **options) + losses.dice(*args[:2]), None),
+    "dsc": (
+        3,
+        lambda *args, **options: losses.cross_entropy(*args, **options) + losses.dice(*args[:2]),
+        None,
+    ),
     "j3": (
         3,
-        lambda *args, **options: losses.cross_entropy(*args, **options) + losses.youden(*args[:2], lam=0.25),
+        lambda *args, **options: (
+            losses.cross_entropy(*args, **options) + losses.youden(*args[:2], lam=0.25)
+        ),
         None,
     ),
     "j4": (
         4,
-        lambda *args, **options: losses.cross_entropy(*args, **options) + losses.youden(*args[:2], lam=0.25),
+        lambda *args, **options: (
+            losses.cross_entropy(*args, **options) + losses.youden(*args[:2], lam=0.25)
+        ),
         None,
     ),
     "ce2": (2, losses.cross_entropy, None),
@@ -49,7 +61,9 @@ def test_classes_loss_and_map_of_every_system(name):
     target = torch.randint(-1, classes, (2, 9, 8), generator=generator)
     weight = torch.rand(2, 9, 8, generator=generator)
     for options in ({}, {"weight": weight}):
-        torch.testing.assert_close(chosen.loss(logits, target, **options), loss(logits, target, **options))
+        torch.testing.assert_close(
+            chosen.loss(logits, target, **options), loss(logits, target, **options)
+        )
 
 
 @pytest.mark.parametrize(("name", "pairs"), [("j3", 6), ("j4", 12)])
@@ -59,7 +73,9 @@ def test_by_default_j_is_the_mean_over_the_pairs_of_classes(name, pairs):
     logits = torch.randn(2, chosen.classes, 9, 8, generator=generator)
     target = torch.randint(0, chosen.classes, (2, 9, 8), generator=generator)
     mean = losses.youden(logits, target, lam=1.0) / pairs
-    torch.testing.assert_close(chosen.loss(logits, target), losses.cross_entropy(logits, target) + mean)
+    torch.testing.assert_close(
+        chosen.loss(logits, target), losses.cross_entropy(logits, target) + mean
+    )
 
 
 def test_an_unknown_system_is_named():

@@ -41,7 +41,9 @@ def test_resuming_gives_bit_identical_weights(tmp_path, annotated, quick, stop):
     resumed = run(tmp_path / "cut", annotated, quick, resume=True)
     assert_same(whole, resumed)
     assert (tmp_path / "whole" / "model.safetensors").exists()
-    first, second = (load_model(tmp_path / name / "model.safetensors", ModelInfo)[0] for name in ("whole", "cut"))
+    first, second = (
+        load_model(tmp_path / name / "model.safetensors", ModelInfo)[0] for name in ("whole", "cut")
+    )
     assert_same(first, second)
 
 
@@ -77,7 +79,10 @@ def test_a_sample_depends_on_seed_step_and_index_only(annotated):
         (13, {"seed": 1}, False),
     ]:
         others = sample(number, **options)
-        assert all(torch.equal(a, b) for a, b in zip((image, target, weight), others, strict=True)) == same
+        assert (
+            all(torch.equal(a, b) for a, b in zip((image, target, weight), others, strict=True))
+            == same
+        )
 
 
 def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
@@ -86,7 +91,14 @@ def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
         touching_radius=1, lam=1 / 12, average=0.9, augmentation=Augmentation(warp=0, noise=0, scale=0),
     )  # fmt: skip
     losses = []
-    model = train(annotated, annotated, settings, output=tmp_path, device="cpu", report=lambda p: losses.append(p.loss))
+    model = train(
+        annotated,
+        annotated,
+        settings,
+        output=tmp_path,
+        device="cpu",
+        report=lambda p: losses.append(p.loss),
+    )
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
     labels = segment(annotated[0].image, model=model).labels
     assert 4 <= labels.max() <= 16  # eight cells were drawn
@@ -108,7 +120,9 @@ def test_log_curve_and_description(tmp_path, annotated, quick):
     assert not list(tmp_path.glob("*tmp*"))
 
 
-@pytest.mark.parametrize(("loss", "classes"), [(name, build().classes) for name, build in BUILDERS.items()])
+@pytest.mark.parametrize(
+    ("loss", "classes"), [(name, build().classes) for name, build in BUILDERS.items()]
+)
 def test_every_system_train_and_predict(tmp_path, annotated, quick, loss, classes):
     run(tmp_path, annotated, replace(quick, loss=loss))
     prediction = segment(annotated[0].image, model=tmp_path / "model.safetensors")
@@ -123,7 +137,11 @@ def test_the_weights_of_a_map_reach_the_loss(tmp_path, annotated, quick):
         steps = losses.setdefault(loss, [])
         settings = replace(quick, loss=loss, steps=1, learning_rate=1e-9)
         train(
-            annotated, annotated, settings, output=tmp_path / loss, report=lambda p, steps=steps: steps.append(p.loss)
+            annotated,
+            annotated,
+            settings,
+            output=tmp_path / loss,
+            report=lambda p, steps=steps: steps.append(p.loss),
         )
     transform = quick.transform()
     samples = Samples(
@@ -147,7 +165,9 @@ def test_black_and_white_masks_give_their_own_target(annotated, quick):
 
 def test_options_of_the_weight_map_are_checked_with_the_settings():
     assert TrainSettings(loss="w3", weights={"beta": 12}).transform().options == {"beta": 12}
-    with pytest.raises(ValueError, match="weight map w3 has no option 'tau': it has normalization, beta, nu, sigma"):
+    with pytest.raises(
+        ValueError, match="weight map w3 has no option 'tau': it has normalization, beta, nu, sigma"
+    ):
         TrainSettings(loss="w3", weights={"tau": 12})
     with pytest.raises(
         ValueError,
@@ -178,10 +198,13 @@ def test_stacks_train_too(tmp_path, quick, stack, crop):
 
 
 def test_samples_of_a_stack_follow_its_spacing(stack):
-    still = Augmentation(rotate=0, mirror=False, scale=0, gamma=0, brightness=0, noise=0, touching_contrast=0)
+    still = Augmentation(
+        rotate=0, mirror=False, scale=0, gamma=0, brightness=0, noise=0, touching_contrast=0
+    )
     options = {"seed": 0, "steps": 1, "batch_size": 1, "crop": (12, 24, 24), "augmentation": still}
     samples, plain = (
-        Samples([image], **options, transform=TargetAndWeight())[0] for image in (stack, replace(stack, spacing=None))
+        Samples([image], **options, transform=TargetAndWeight())[0]
+        for image in (stack, replace(stack, spacing=None))
     )
     assert samples[0].shape == plain[0].shape == (1, 12, 24, 24)
     assert not torch.equal(samples[0], plain[0])
@@ -201,12 +224,16 @@ def test_a_crop_is_a_number_or_one_per_axis(ndim, crop, shape):
 
 @pytest.mark.parametrize("crop", [0, "a", (16, 0), 5000, 16.5])
 def test_a_bad_crop_is_named_with_what_it_may_be(crop):
-    with pytest.raises(ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or as many for each axis"):
+    with pytest.raises(
+        ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or as many for each axis"
+    ):
         TrainSettings(crop=crop)
 
 
 def test_a_crop_with_another_number_of_axes_than_the_images_is_refused(tmp_path, quick, stack):
-    with pytest.raises(ValueError, match=r"crop names 2 sizes, the images have 3 spatial axes") as said:
+    with pytest.raises(
+        ValueError, match=r"crop names 2 sizes, the images have 3 spatial axes"
+    ) as said:
         train([stack], [stack], replace(quick, crop=(16, 16)), output=tmp_path)
     assert "\n" not in str(said.value)
     with pytest.raises(ValidationError, match="crop names 2 sizes"):
@@ -214,9 +241,14 @@ def test_a_crop_with_another_number_of_axes_than_the_images_is_refused(tmp_path,
 
 
 def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
-    with pytest.raises(ValueError, match="image stack has 3 spatial axes, cells0 has 2: train on planes or on stacks"):
+    with pytest.raises(
+        ValueError,
+        match="image stack has 3 spatial axes, cells0 has 2: train on planes or on stacks",
+    ):
         run(tmp_path, [*annotated[:2], stack], quick)
-    with pytest.raises(ValueError, match="image cells0 has 2 spatial axes, expected 3: leave ndim out"):
+    with pytest.raises(
+        ValueError, match="image cells0 has 2 spatial axes, expected 3: leave ndim out"
+    ):
         run(tmp_path, annotated, replace(quick, ndim=3))
     line = replace(stack, image=stack.image[:, 0, 0], labels=stack.labels[0, 0])
     with pytest.raises(ValueError, match="image stack has 1 spatial axes, expected 2 or 3"):
@@ -248,13 +280,17 @@ def test_masks_without_any_cell_are_refused(tmp_path, annotated, quick):
         run(tmp_path, empty, quick)
 
 
-def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(tmp_path, annotated, quick, monkeypatch):
+def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(
+    tmp_path, annotated, quick, monkeypatch
+):
     losses = iter([1.0, 1.0, np.nan])
 
     def broken(logits, target):
         return logits.mean() * 0 + next(losses)
 
-    monkeypatch.setattr(sys.modules["seamwise.segmentation.settings"], "system", lambda name, lam: System(4, broken))
+    monkeypatch.setattr(
+        sys.modules["seamwise.segmentation.settings"], "system", lambda name, lam: System(4, broken)
+    )
     with pytest.raises(ValueError, match=r"the loss is nan at step 3: lower learning_rate"):
         run(tmp_path, annotated, quick)
     assert load_steps(tmp_path) == 2
@@ -280,7 +316,9 @@ def test_bad_validation_images_are_said_before_the_first_step(tmp_path, annotate
 
 def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
     run(tmp_path, annotated, quick)
-    corrected = replace(annotated[0], labels=np.where(annotated[0].labels == 1, 0, annotated[0].labels))
+    corrected = replace(
+        annotated[0], labels=np.where(annotated[0].labels == 1, 0, annotated[0].labels)
+    )
     with pytest.raises(ValueError, match="data_sha256"):
         run(tmp_path, [corrected, *annotated[1:]], quick, resume=True)
 
@@ -323,13 +361,20 @@ def test_snapshots_are_the_weights_of_their_step_and_change_nothing(tmp_path, an
     plain = run(tmp_path / "plain", annotated, quick)
     settings = replace(quick, snapshot_every=3)
     assert_same(plain, run(tmp_path / "snapped", annotated, settings))
-    assert [path.name for path in (tmp_path / "snapped").glob("snapshot*")] == ["snapshot-3.safetensors"]
+    assert [path.name for path in (tmp_path / "snapped").glob("snapshot*")] == [
+        "snapshot-3.safetensors"
+    ]
     run(tmp_path / "three", annotated, quick, report=lambda progress: progress.step < 3)
     after_three = weights_of(tmp_path / "three")
     weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors", ModelInfo)
-    assert all(torch.equal(tensor, after_three[f"average.module.{name}"]) for name, tensor in weights.items())
+    assert all(
+        torch.equal(tensor, after_three[f"average.module.{name}"])
+        for name, tensor in weights.items()
+    )
     assert info.training["step"] == 3
-    assert segment(annotated[0].image, model=tmp_path / "snapped" / "snapshot-3.safetensors").labels.shape == (72, 80)
+    assert segment(
+        annotated[0].image, model=tmp_path / "snapped" / "snapshot-3.safetensors"
+    ).labels.shape == (72, 80)
 
 
 def test_a_run_goes_on_from_its_last_snapshot(tmp_path, annotated, quick):
@@ -342,7 +387,13 @@ def test_a_run_goes_on_from_its_last_snapshot(tmp_path, annotated, quick):
     with pytest.raises(MemoryError):
         run(tmp_path / "killed", annotated, settings, report=killed)
     seen = []
-    run(tmp_path / "killed", annotated, settings, resume=True, report=lambda progress: seen.append(progress.step))
+    run(
+        tmp_path / "killed",
+        annotated,
+        settings,
+        resume=True,
+        report=lambda progress: seen.append(progress.step),
+    )
     assert seen == [3, 4]
 
 
@@ -353,5 +404,7 @@ def test_a_resumed_run_writes_the_same_snapshots(tmp_path, annotated, quick):
     names = {path.name for path in (tmp_path / "cut").glob("snapshot*")}
     assert names == {"snapshot-3.safetensors", "snapshot-4.safetensors"}
     for name in names:
-        whole, cut = (load_model(tmp_path / folder / name, ModelInfo)[0] for folder in ("whole", "cut"))
+        whole, cut = (
+            load_model(tmp_path / folder / name, ModelInfo)[0] for folder in ("whole", "cut")
+        )
         assert_same(whole, cut)

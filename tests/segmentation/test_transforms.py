@@ -17,12 +17,16 @@ LABELS[:4] = -1
 def test_target_and_map_are_those_of_the_functions(name):
     transform = TargetAndWeight(map=name, classes=4, touching_radius=1, gap_radius=3)
     target, weight = transform(LABELS, spacing=(1, 2))
-    np.testing.assert_array_equal(target, semantic_target(LABELS, touching_radius=1, gap_radius=3, spacing=(1, 2)))
+    np.testing.assert_array_equal(
+        target, semantic_target(LABELS, touching_radius=1, gap_radius=3, spacing=(1, 2))
+    )
     np.testing.assert_array_equal(weight, getattr(weights, name)(LABELS, target, spacing=(1, 2)))
 
 
 def test_options_and_counts_reach_the_map():
-    transform = TargetAndWeight(map="dwm", counts=(100, 20, 10), options={"beta": 5, "additive": True})
+    transform = TargetAndWeight(
+        map="dwm", counts=(100, 20, 10), options={"beta": 5, "additive": True}
+    )
     target, weight = transform(LABELS)
     expected = weights.dwm(LABELS, target, counts=(100, 20, 10), beta=5, additive=True)
     np.testing.assert_array_equal(weight, expected)
@@ -53,7 +57,9 @@ def test_whole_floating_numbers_are_labels_and_others_are_not():
     transform = TargetAndWeight(map="balance")
     np.testing.assert_array_equal(transform(LABELS.astype(np.float32))[1], transform(LABELS)[1])
     for wrong in (LABELS + 0.5, np.where(LABELS > 0, np.nan, 0)):
-        with pytest.raises(ValueError, match="labels must be whole numbers: resample them with nearest neighbours"):
+        with pytest.raises(
+            ValueError, match="labels must be whole numbers: resample them with nearest neighbours"
+        ):
             transform(wrong)
 
 
@@ -61,7 +67,9 @@ def test_samples_that_are_dictionaries_keep_the_shape_of_their_labels():
     transform = TargetAndWeight(map="saw", options={"rounds": 3})
     expected = transform(LABELS, spacing=(1, 2))
     for labels in (LABELS, LABELS[None], torch.from_numpy(LABELS)[None].float()):
-        added = TargetAndWeightd(["mask"], transform, target_key="t", weight_key="w", spacing=(1, 2))
+        added = TargetAndWeightd(
+            ["mask"], transform, target_key="t", weight_key="w", spacing=(1, 2)
+        )
         sample = added({"mask": labels, "image": 7})
         assert sample.keys() == {"mask", "image", "t", "w"}
         assert sample["t"].shape == sample["w"].shape == labels.shape
@@ -72,7 +80,9 @@ def test_samples_that_are_dictionaries_keep_the_shape_of_their_labels():
 
 def test_it_runs_in_another_process():
     transform = TargetAndWeight(map="w3", options={"beta": 9})
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(transform))(LABELS)[1], transform(LABELS)[1])
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(transform))(LABELS)[1], transform(LABELS)[1]
+    )
 
 
 def test_a_volume_of_one_slice_keeps_its_axis_if_the_spacing_has_one():
@@ -91,7 +101,9 @@ def test_the_gap_of_an_anisotropic_stack_is_counted_as_it_is_trained():
 
 
 def test_classes_are_counted_over_all_images():
-    assert count_classes([np.array([1, 1, 2, 0, -1]), np.array([0, 0, 3])], TargetAndWeight(touching_radius=1)) == (
+    assert count_classes(
+        [np.array([1, 1, 2, 0, -1]), np.array([0, 0, 3])], TargetAndWeight(touching_radius=1)
+    ) == (
         3,
         2,
         2,
@@ -111,7 +123,10 @@ def test_classes_are_counted_over_all_images():
         ({"options": {"nu": 3}}, "options nu belong to a weight map; choose one of"),
         ({"map": "dwm", "options": {"beta": -1}}, "beta must be a positive number, not -1"),
         ({"classes": 7}, "classes must be 2, 3 or 4, not 7"),
-        ({"touching_radius": 0}, "touching_radius and min_neighbours must be whole numbers of at least 1"),
+        (
+            {"touching_radius": 0},
+            "touching_radius and min_neighbours must be whole numbers of at least 1",
+        ),
         ({"annotation": "lines"}, "annotation must be 'instances' or 'binary', not 'lines'"),
     ],
 )

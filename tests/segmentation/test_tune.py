@@ -56,7 +56,9 @@ def model_of(info):
 def leaky(labels):
     """Probabilities whose seams win no arg max: cells run together at 0.5, and a low touching threshold parts them."""
     target = semantic_target(labels, classes=3, touching_radius=1)
-    classes = np.stack([ndimage.gaussian_filter((target == k).astype(np.float32), 0.7) for k in range(3)])
+    classes = np.stack(
+        [ndimage.gaussian_filter((target == k).astype(np.float32), 0.7) for k in range(3)]
+    )
     return np.stack([classes[0], classes[1] + 0.6 * classes[2], 0.4 * classes[2]])
 
 
@@ -70,13 +72,21 @@ def tiles(rng):
 @pytest.fixture(scope="module")
 def images():
     labels = [tiles(np.random.default_rng(seed)) for seed in range(3)]
-    return [AnnotatedImage(f"cells{number}", leaky(each), each) for number, each in enumerate(labels)]
+    return [
+        AnnotatedImage(f"cells{number}", leaky(each), each) for number, each in enumerate(labels)
+    ]
 
 
 def sure(images):
     """The same with probabilities 0 and 1, and each cell with background around it."""
-    apart = [replace(image, labels=np.where(inner_contour(image.labels), 0, image.labels)) for image in images]
-    return [replace(image, image=np.eye(3, dtype=np.float32)[:, np.minimum(image.labels, 1)]) for image in apart]
+    apart = [
+        replace(image, labels=np.where(inner_contour(image.labels), 0, image.labels))
+        for image in images
+    ]
+    return [
+        replace(image, image=np.eye(3, dtype=np.float32)[:, np.minimum(image.labels, 1)])
+        for image in apart
+    ]
 
 
 @pytest.fixture
@@ -108,7 +118,12 @@ def test_the_best_pair_beats_arg_max_and_its_score_is_that_of_the_decoder(given,
 def test_no_pair_of_the_whole_grid_is_better(given, images):
     tuning = tune(images[:1], model_of(info_of()))
     best = max(
-        quality(images[:1], lambda z, pair=(touching, cell): threshold(z, touching=pair[0], cell=pair[1], min_size=5))
+        quality(
+            images[:1],
+            lambda z, pair=(touching, cell): threshold(
+                z, touching=pair[0], cell=pair[1], min_size=5
+            ),
+        )
         for touching in GRID[::3]
         for cell in GRID[::3]
     )
@@ -135,7 +150,12 @@ def test_a_cell_counts_as_found_from_an_iou_of_one_half(given, images):
 def test_the_watershed_is_tuned_too(given, images, background_as):
     tuning = tune(images, model_of(info_of()), decode="watershed", background_as=background_as)
     background, cell = tuning.best.thresholds
-    options = {"background": background, "cell": cell, "background_as": background_as, "min_size": 5}
+    options = {
+        "background": background,
+        "cell": cell,
+        "background_as": background_as,
+        "min_size": 5,
+    }
     assert tuning.best.panoptic_quality == quality(images, lambda z: watershed(z, **options))
     assert tuning.rule.watershed.background_as == background_as
     assert (tuning.rule.watershed.background, tuning.rule.watershed.cell) == (background, cell)
@@ -151,7 +171,11 @@ def test_the_pair_and_how_it_was_found_are_in_the_rule(given, images):
         tuning.best.panoptic_quality,
         tuning.argmax_panoptic_quality,
     )
-    assert (record.images, record.grid, record.decodings) == (3, "0.02 to 0.98 by 0.02", len(tuning.trials))
+    assert (record.images, record.grid, record.decodings) == (
+        3,
+        "0.02 to 0.98 by 0.02",
+        len(tuning.trials),
+    )
     assert (GRID[0], GRID[-1], len(GRID)) == (0.02, 0.98, 49)
 
 
@@ -165,9 +189,17 @@ def test_a_rule_that_is_no_better_than_before_does_not_become_the_default(given,
 
 def test_the_line_for_the_user_names_the_default_it_had_to_beat(given, images):
     first = tune(images, model_of(info_of())).rule
-    tuning = tune(images, model_of(info_of().model_copy(update={"decode": first})), decode="watershed")
-    assert (tuning.before, tuning.before_panoptic_quality) == ("threshold", first.threshold.tuning.panoptic_quality)
-    assert f", threshold as it is PQ {tuning.before_panoptic_quality:.3f}, best watershed PQ" in str(tuning)
+    tuning = tune(
+        images, model_of(info_of().model_copy(update={"decode": first})), decode="watershed"
+    )
+    assert (tuning.before, tuning.before_panoptic_quality) == (
+        "threshold",
+        first.threshold.tuning.panoptic_quality,
+    )
+    assert (
+        f", threshold as it is PQ {tuning.before_panoptic_quality:.3f}, best watershed PQ"
+        in str(tuning)
+    )
 
 
 def test_cautions_are_said_where_they_hold(given, images):
@@ -192,25 +224,35 @@ def test_an_image_that_does_not_fit_the_model_is_named(images):
 
 def test_what_was_tuned_before_stays_and_the_better_rule_is_the_default(given, images):
     first = tune(images, model_of(info_of())).rule
-    tuning = tune(images, model_of(info_of().model_copy(update={"decode": first})), decode="watershed")
+    tuning = tune(
+        images, model_of(info_of().model_copy(update={"decode": first})), decode="watershed"
+    )
     assert tuning.rule.threshold == first.threshold
     better = tuning.best.panoptic_quality > first.threshold.tuning.panoptic_quality
     assert tuning.rule.rule == ("watershed" if better else "threshold")
 
 
 def test_tuning_again_does_not_compare_with_the_thresholds_it_replaces(given, images):
-    again = DecodeRule(rule="threshold", min_size=5, threshold=ThresholdPair(touching=0.9, cell=0.9))
+    again = DecodeRule(
+        rule="threshold", min_size=5, threshold=ThresholdPair(touching=0.9, cell=0.9)
+    )
     tuning = tune(images, model_of(info_of().model_copy(update={"decode": again})))
     assert tuning.rule == tune(images, model_of(info_of())).rule
     # arg max is as good as any pair here, and better than the pair that goes
-    assert tune(sure(images), model_of(info_of().model_copy(update={"decode": again}))).rule.rule == "argmax"
+    assert (
+        tune(sure(images), model_of(info_of().model_copy(update={"decode": again}))).rule.rule
+        == "argmax"
+    )
 
 
 def test_segmenting_with_the_tuned_rule_gives_the_score_that_was_promised(annotated):
     model = model_of(info_of(classes=4))
     tuning = tune(annotated, model)
     tuned = replace(model, info=model.info.model_copy(update={"decode": tuning.rule}))
-    pairs = [(image.labels, segment(image.image, model=tuned, decode="threshold").labels) for image in annotated]
+    pairs = [
+        (image.labels, segment(image.image, model=tuned, decode="threshold").labels)
+        for image in annotated
+    ]
     score = match_dataset(pairs, thresholds=(0.5,)).pooled[0].panoptic_quality
     assert score == tuning.best.panoptic_quality
 
@@ -227,7 +269,9 @@ def test_what_cannot_be_tuned_is_said(given, images):
     for bad, word in (([], "0 images"), ([empty], "no cell is annotated")):
         with pytest.raises(ValueError, match=word):
             tune(bad, model)
-    with pytest.raises(ValueError, match="decode must be one of threshold, watershed, not 'argmax'"):
+    with pytest.raises(
+        ValueError, match="decode must be one of threshold, watershed, not 'argmax'"
+    ):
         tune(images, model, decode="argmax")
     with pytest.raises(ValueError, match="background_as must be 'marker' or 'mask', not 'both'"):
         tune(images, model, background_as="both")
@@ -249,7 +293,11 @@ def heights(function, length=49):
 @pytest.mark.parametrize("slope", [(1, 1), (1, 6), (7, 2)])
 def test_a_single_peak_is_found_exactly(peak, slope):
     _, score, asked = heights(
-        lambda i, j: -(slope[0] * (i - peak[0]) ** 2) - slope[1] * (j - peak[1]) ** 2 - (i - peak[0]) * (j - peak[1])
+        lambda i, j: (
+            -(slope[0] * (i - peak[0]) ** 2)
+            - slope[1] * (j - peak[1]) ** 2
+            - (i - peak[0]) * (j - peak[1])
+        )
     )
     assert coarse_to_fine(score, 49) == peak
     assert len(asked) == len(set(asked)) <= 160
@@ -258,7 +306,9 @@ def test_a_single_peak_is_found_exactly(peak, slope):
 @pytest.mark.parametrize("seed", range(10))
 def test_on_a_rough_surface_the_result_is_higher_than_its_neighbours(seed):
     noise = np.random.default_rng(seed).normal(size=(49, 49))
-    surface, score, asked = heights(lambda i, j: -((i - 20) ** 2 + (j - 30) ** 2) / 100 + noise[i, j])
+    surface, score, asked = heights(
+        lambda i, j: -((i - 20) ** 2 + (j - 30) ** 2) / 100 + noise[i, j]
+    )
     i, j = coarse_to_fine(score, 49)
     around = surface[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
     assert surface[i, j] == around.max()
@@ -294,7 +344,9 @@ def test_a_shipped_model_is_not_changed(path, tmp_path):
     (shipped,) = [file for name, file in shipped_models().items() if name == "nuclei-2d"]
     (tmp_path / "link.safetensors").symlink_to(shipped)
     for file in (shipped, tmp_path / "link.safetensors"):
-        with pytest.raises(ValueError, match=r"nuclei-2d ships with seamwise and stays as it is.*-o"):
+        with pytest.raises(
+            ValueError, match=r"nuclei-2d ships with seamwise and stays as it is.*-o"
+        ):
             check_model_output(file)
     check_model_output(path)
 
@@ -312,7 +364,9 @@ def test_the_names_of_training_images_come_from_the_model_or_its_members():
 def test_the_surface_is_drawn_sloping_and_flat(tmp_path, decode, surface):
     trials = tuple(Trial((a, b), surface(a, b)) for a in GRID[::8] for b in GRID[::8])
     best = max(trials, key=lambda trial: trial.panoptic_quality)
-    plot_surface(tmp_path / "s.png", Tuning(decode, best, 0.6, "argmax", 0.6, DecodeRule(), ("a",), trials))
+    plot_surface(
+        tmp_path / "s.png", Tuning(decode, best, 0.6, "argmax", 0.6, DecodeRule(), ("a",), trials)
+    )
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 

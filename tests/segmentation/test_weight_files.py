@@ -50,7 +50,9 @@ def test_maps_are_made_again_only_if_labels_or_options_changed(folder, tmp_path)
             for outcome in outcomes([folder], out, transform)
             if "there already" not in outcome.messages[0]
         ]
-        return made, {path.name for path in out.iterdir() if path.stat().st_mtime_ns != before[path.name]}
+        return made, {
+            path.name for path in out.iterdir() if path.stat().st_mtime_ns != before[path.name]
+        }
 
     assert changed(DWM) == ([], set())
     write_labels(folder / "b.tif", SCENES[0])
@@ -76,7 +78,8 @@ def test_stacks_take_their_anisotropy_from_the_file_or_the_caller(tmp_path):
     for spacing, expected in ((None, (4, 1, 1)), ((2, 1, 1), (2, 1, 1))):
         outcomes([tmp_path / "stack.tif"], tmp_path / "out", DWM, spacing=spacing)
         np.testing.assert_array_equal(
-            tifffile.imread(tmp_path / "out" / "stack.tif"), weights.dwm(labels, beta=5, spacing=expected)
+            tifffile.imread(tmp_path / "out" / "stack.tif"),
+            weights.dwm(labels, beta=5, spacing=expected),
         )
     assert read_image(tmp_path / "out" / "stack.tif").spacing == pytest.approx((1.0, 0.25, 0.25))
 
@@ -117,7 +120,9 @@ def test_black_and_white_masks(tmp_path):
     mask = np.zeros((20, 30), np.uint8)
     mask[5:15, 3:14] = mask[5:15, 15:26] = 255
     tifffile.imwrite(tmp_path / "mask.tif", mask)
-    outcomes([tmp_path / "mask.tif"], tmp_path / "out", TargetAndWeight(map="w3", annotation="binary"))
+    outcomes(
+        [tmp_path / "mask.tif"], tmp_path / "out", TargetAndWeight(map="w3", annotation="binary")
+    )
     found = tifffile.imread(tmp_path / "out" / "mask.tif")
     assert found.max() >= 10
     assert found[10, 14] == 10  # the line is touching
@@ -132,7 +137,9 @@ def test_the_masks_beside_images_are_the_labels(tmp_path):
 
 
 def test_a_photograph_is_said_and_done(tmp_path):
-    tifffile.imwrite(tmp_path / "x.tif", np.random.default_rng(0).integers(0, 255, (60, 60)).astype(np.uint8))
+    tifffile.imwrite(
+        tmp_path / "x.tif", np.random.default_rng(0).integers(0, 255, (60, 60)).astype(np.uint8)
+    )
     (done,) = outcomes([tmp_path / "x.tif"], tmp_path / "out", DWM)
     assert "x.tif: scattered numbers, as in a photograph" in done.messages[1]
 

@@ -12,7 +12,9 @@ def three_classes(cell, touching):
 
 def random_probabilities(shape, rng, classes=3, smooth=1.2):
     """(classes, *S): smooth blobs, no two pixels alike."""
-    noise = np.stack([ndimage.gaussian_filter(rng.normal(size=shape), smooth) for _ in range(classes)])
+    noise = np.stack(
+        [ndimage.gaussian_filter(rng.normal(size=shape), smooth) for _ in range(classes)]
+    )
     weight = np.exp(4 * noise / noise.std())
     return (weight / weight.sum(0)).astype(np.float32)
 

@@ -4,7 +4,14 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, ThresholdPair, WatershedPair, save_model
+from seamwise.io.models import (
+    Architecture,
+    DecodeRule,
+    ModelInfo,
+    ThresholdPair,
+    WatershedPair,
+    save_model,
+)
 from seamwise.nets import UNet
 
 RULE = DecodeRule(
@@ -28,7 +35,9 @@ def intensity_model(path, ndim=2, *, channels=1, rule=RULE, empty=False):
         net.head.weight[:, 0] = torch.tensor([0.0, 40, 20, 0]).reshape(4, *[1] * ndim)
         net.head.bias[:] = torch.tensor([100.0 if empty else 0, -20, -7, -99])
     info = ModelInfo(
-        architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim, width=1, depth=0),
+        architecture=Architecture(
+            in_channels=channels, out_channels=4, ndim=ndim, width=1, depth=0
+        ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",) * channels,
         decode=rule,

@@ -35,7 +35,9 @@ def test_erosion_keeps_the_deepest_pixels_of_a_thin_cell():
     labels = np.array([[0, 0, 0, 0, 0], [3, 3, 3, 0, 5], [0, 0, 0, 0, 0]])
     expected = [[0, 0, 0, 0, 0], [3, 3, 3, 0, 5], [0, 0, 0, 0, 0]]
     np.testing.assert_array_equal(weaken(labels, rng=0, erode=4), expected)
-    np.testing.assert_array_equal(weaken(np.array([0, 7, 7, 7, 0]), rng=0, erode=9), [0, 0, 7, 0, 0])
+    np.testing.assert_array_equal(
+        weaken(np.array([0, 7, 7, 7, 0]), rng=0, erode=9), [0, 0, 7, 0, 0]
+    )
 
 
 def test_erosion_of_a_cell_that_fills_the_image_changes_nothing():
@@ -66,7 +68,9 @@ def test_dilation_gives_a_pixel_to_the_nearer_cell_and_ties_to_the_lower_number(
 
 
 def test_erosion_before_dilation_smooths_a_cell():
-    labels = np.array([[0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]])
+    labels = np.array(
+        [[0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]]
+    )
     expected = [[0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0]]
     np.testing.assert_array_equal(weaken(labels, rng=0, erode=1, dilate=1), expected)
 
@@ -89,12 +93,21 @@ def test_dropped_cells_can_be_ignored():
 
 @pytest.mark.parametrize(
     ("given", "signed"),
-    [("uint8", "int16"), ("uint16", "int32"), ("uint32", "int64"), ("uint64", "int64"), ("int16", "int16")],
+    [
+        ("uint8", "int16"),
+        ("uint16", "int32"),
+        ("uint32", "int64"),
+        ("uint64", "int64"),
+        ("int16", "int16"),
+    ],
 )
 def test_dtype_is_kept_and_made_signed_for_ignored_pixels(given, signed):
     labels = np.array([0, 1, 1, 0, 0, 120], given)
     assert weaken(labels, rng=0, drop=0.5, erode=1, dilate=1, shift=1).dtype == given
-    assert weaken(labels, rng=0, drop=0.5, dropped="ignore", erode=1, dilate=1, shift=1).dtype == signed
+    assert (
+        weaken(labels, rng=0, drop=0.5, dropped="ignore", erode=1, dilate=1, shift=1).dtype
+        == signed
+    )
 
 
 def test_the_dropped_cells_do_not_depend_on_the_other_steps():

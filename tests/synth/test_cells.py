@@ -37,7 +37,9 @@ def test_labels_are_sequential_and_one_component_each(shape, options):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_strongly_dented_crowds_stay_one_component_each(seed):
-    labels = crowded_cells((64, 64), cells=80, rng=seed, radius=6, irregularity=0.5, radius_spread=0.5).labels
+    labels = crowded_cells(
+        (64, 64), cells=80, rng=seed, radius=6, irregularity=0.5, radius_spread=0.5
+    ).labels
     for cell in range(1, int(labels.max()) + 1):
         assert ndimage.label(labels == cell)[1] == 1
 
@@ -71,7 +73,9 @@ def test_same_seed_same_image_and_another_seed_another():
 
 
 def test_a_ball_has_the_area_and_axes_of_its_radius():
-    labels = crowded_cells((81, 41), cells=1, rng=2, radius=8, irregularity=0, radius_spread=0).labels
+    labels = crowded_cells(
+        (81, 41), cells=1, rng=2, radius=8, irregularity=0, radius_spread=0
+    ).labels
     assert int((labels > 0).sum()) == pytest.approx(np.pi * 8**2, rel=0.04)
     ys, xs = np.nonzero(labels)
     assert abs(np.ptp(ys) + 1 - 16) <= 1
@@ -97,7 +101,9 @@ def test_shared_borders_are_dimmer_than_the_interior_and_than_without_dimming(ps
     border = cell & (highest != lowest)
     interior = ndimage.distance_transform_edt(cell & ~border) > 4
     assert drawn.image[border].mean() < share * drawn.image[interior].mean()
-    undimmed = crowded_cells((128, 128), cells=40, rng=3, radius=10, brightness=(1, 1), border_dimming=0, **options)
+    undimmed = crowded_cells(
+        (128, 128), cells=40, rng=3, radius=10, brightness=(1, 1), border_dimming=0, **options
+    )
     np.testing.assert_array_equal(undimmed.labels, drawn.labels)
     assert drawn.image[border].mean() < share * undimmed.image[border].mean()
 
@@ -109,8 +115,12 @@ def test_without_noise_the_background_is_exactly_the_offset():
 
 
 def test_brightness_bounds_the_brightest_pixel_of_each_cell():
-    drawn = crowded_cells((96, 96), cells=12, rng=0, radius=8, cluster=1, brightness=(0.4, 0.6), **PLAIN)
-    peak = ndimage.maximum(drawn.image, drawn.labels, range(1, int(drawn.labels.max()) + 1)) / (0.75 * 65535)
+    drawn = crowded_cells(
+        (96, 96), cells=12, rng=0, radius=8, cluster=1, brightness=(0.4, 0.6), **PLAIN
+    )
+    peak = ndimage.maximum(drawn.image, drawn.labels, range(1, int(drawn.labels.max()) + 1)) / (
+        0.75 * 65535
+    )
     assert ((peak > 0.38) & (peak < 0.61)).all()
     assert np.ptp(peak) > 0.05
 
@@ -132,7 +142,14 @@ def test_psf_is_anisotropic_in_pixels_and_keeps_the_light():
 
 
 def test_illumination_falls_by_the_asked_share_in_the_worst_corner():
-    options = {**PLAIN, "cells": 60, "rng": 1, "radius": 6, "border_dimming": 0, "brightness": (1, 1)}
+    options = {
+        **PLAIN,
+        "cells": 60,
+        "rng": 1,
+        "radius": 6,
+        "border_dimming": 0,
+        "brightness": (1, 1),
+    }
     even = crowded_cells((64, 80), **options)
     uneven = crowded_cells((64, 80), **{**options, "illumination": 0.6})
     inside = even.labels > 0

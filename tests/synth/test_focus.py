@@ -4,7 +4,16 @@ from scipy import ndimage
 from skimage.data import astronaut, camera
 
 from seamwise.synth import focus
-from seamwise.synth.focus import _cells, _ellipses, _level_sets, as_unit, blur, draw_mask, focus_pair, random_shapes
+from seamwise.synth.focus import (
+    _cells,
+    _ellipses,
+    _level_sets,
+    as_unit,
+    blur,
+    draw_mask,
+    focus_pair,
+    random_shapes,
+)
 
 LEFT = np.arange(8)[np.newaxis].repeat(6, 0) < 4
 
@@ -53,7 +62,9 @@ def test_a_matte_lets_the_object_spread_over_what_is_behind_it():
     hard, matte = (focus_pair(image, mask, sigma=2.0, edges=edges) for edges in ("hard", "matte"))
     assert hard.a[10, 14] == 0
     assert matte.a[10, 14] > 0.1  # outside of its outline, when it is out of focus
-    assert matte.b[10, 14] == pytest.approx(0, abs=1e-6)  # the background out of focus takes no white from it
+    assert matte.b[10, 14] == pytest.approx(
+        0, abs=1e-6
+    )  # the background out of focus takes no white from it
     assert hard.b[10, 14] > 0.1
     np.testing.assert_array_equal(matte.b[mask], image[mask])
 
@@ -65,7 +76,9 @@ def test_a_constant_picture_stays_constant(edges):
 
 
 def test_sigma_is_drawn_from_its_range_and_repeats_with_the_seed():
-    pairs = [focus_pair(camera()[:64, :64], np.eye(64) > 0, sigma=(1, 5), rng=rng) for rng in (0, 0, 1)]
+    pairs = [
+        focus_pair(camera()[:64, :64], np.eye(64) > 0, sigma=(1, 5), rng=rng) for rng in (0, 0, 1)
+    ]
     np.testing.assert_array_equal(pairs[0].a, pairs[1].a)
     assert not np.array_equal(pairs[0].a, pairs[2].a)
 
@@ -108,7 +121,9 @@ def test_the_amount_of_noise_is_uniform_up_to_the_largest():
 
 def test_the_second_source_is_as_often_darker_as_brighter_and_never_above_1():
     white = np.full((6, 8), 0.9)
-    peaks = [focus_pair(white, LEFT, sigma=1.0, brightness=0.5, rng=seed).b.max() for seed in range(60)]
+    peaks = [
+        focus_pair(white, LEFT, sigma=1.0, brightness=0.5, rng=seed).b.max() for seed in range(60)
+    ]
     assert min(peaks) < 0.65  # 0.9 / 1.5 = 0.6
     assert max(peaks) == 1
     assert 15 < sum(peak < 0.9 for peak in peaks) < 45
@@ -119,7 +134,9 @@ def test_a_disc_is_mirrored_at_the_borders():
     point = np.zeros((9, 9), np.float32)
     point[4, 4] = 1
     disc = blur(point, 1.5, "disc").astype(np.float64)
-    np.testing.assert_allclose(blur(image.astype(np.float32), 1.5, "disc"), ndimage.convolve(image, disc), atol=1e-5)
+    np.testing.assert_allclose(
+        blur(image.astype(np.float32), 1.5, "disc"), ndimage.convolve(image, disc), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("edges", ["hard", "matte"])
@@ -134,7 +151,9 @@ def test_a_disc_ends_at_its_radius(edges):
 
 def test_a_matte_never_leaves_the_range():
     for seed in range(20):
-        pair = focus_pair(np.ones((40, 50)), random_shapes((40, 50), rng=seed) > 0, edges="matte", rng=seed)
+        pair = focus_pair(
+            np.ones((40, 50)), random_shapes((40, 50), rng=seed) > 0, edges="matte", rng=seed
+        )
         assert max(pair.a.max(), pair.b.max()) <= 1
 
 
@@ -156,7 +175,10 @@ def test_an_ellipse_lies_along_its_angle():
     steps = np.arange(-17, 18)
     along, across = (
         segments[np.round(20 + steps * dy).astype(int), np.round(30 + steps * dx).astype(int)]
-        for dy, dx in ((np.cos(np.pi / 6), np.sin(np.pi / 6)), (-np.sin(np.pi / 6), np.cos(np.pi / 6)))
+        for dy, dx in (
+            (np.cos(np.pi / 6), np.sin(np.pi / 6)),
+            (-np.sin(np.pi / 6), np.cos(np.pi / 6)),
+        )
     )
     assert along.sum() in (29, 30, 31)
     assert across.sum() in (5, 6, 7)
@@ -176,7 +198,11 @@ def test_level_sets_are_three_of_one_size():
 def test_shapes_of_every_kind_are_drawn(monkeypatch):
     drawn = []
     for name in ("_ellipses", "_cells", "_level_sets"):
-        monkeypatch.setattr(focus, name, lambda shape, rng, name=name: drawn.append(name) or np.eye(*shape, dtype=int))
+        monkeypatch.setattr(
+            focus,
+            name,
+            lambda shape, rng, name=name: drawn.append(name) or np.eye(*shape, dtype=int),
+        )
     for seed in range(60):
         random_shapes((4, 5), rng=seed)
     assert min(drawn.count(name) for name in ("_ellipses", "_cells", "_level_sets")) > 8
@@ -184,7 +210,9 @@ def test_shapes_of_every_kind_are_drawn(monkeypatch):
 
 def test_each_segment_is_drawn_with_probability_one_half():
     segments = np.arange(12).reshape(3, 4)
-    assert np.mean([draw_mask(segments, seed) for seed in range(300)]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([draw_mask(segments, seed) for seed in range(300)]) == pytest.approx(
+        0.5, abs=0.03
+    )
 
 
 def test_integers_are_scaled_by_their_type():
@@ -220,7 +248,9 @@ def test_one_channel_is_a_channel():
     for options in ({}, {"kernel": "disc"}, {"edges": "matte"}):
         pair = focus_pair(image, LEFT, sigma=1.0, **options)
         assert pair.a.shape == (6, 8, 1)
-        np.testing.assert_allclose(pair.a[..., 0], focus_pair(image[..., 0], LEFT, sigma=1.0, **options).a, atol=1e-6)
+        np.testing.assert_allclose(
+            pair.a[..., 0], focus_pair(image[..., 0], LEFT, sigma=1.0, **options).a, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(("change", "message"), [

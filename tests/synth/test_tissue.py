@@ -19,7 +19,10 @@ CASES = [
     ((32, 48, 40), {"cell_size": 12}),
     ((16, 48, 40), {"cell_size": 12, "spacing": (2.0, 1.0, 1.0), "gaps": 0.1}),
     ((1, 64, 80), {"cell_size": 14}),
-    ((40, 40, 40), {"cell_size": 10, "bend": 0.2, "irregularity": 0.5, "size_spread": 0.5, "filling": 0.5}),
+    (
+        (40, 40, 40),
+        {"cell_size": 10, "bend": 0.2, "irregularity": 0.5, "size_spread": 0.5, "filling": 0.5},
+    ),
 ]
 
 
@@ -44,7 +47,10 @@ def whole_cells(labels):
     return {
         number: box
         for number, box in enumerate(boxes, start=1)
-        if all(axis.start > 0 and axis.stop < size for axis, size in zip(box, labels.shape, strict=True))
+        if all(
+            axis.start > 0 and axis.stop < size
+            for axis, size in zip(box, labels.shape, strict=True)
+        )
     }
 
 
@@ -80,7 +86,8 @@ def test_cells_fill_the_space_and_touch(shape):
     assert (labels == 0).mean() < 1e-3
     # each inner cell has about six neighbours in the plane, and more in space
     neighbours = [
-        np.unique(labels[ndimage.binary_dilation(labels == number)]).size - 1 for number in whole_cells(labels)
+        np.unique(labels[ndimage.binary_dilation(labels == number)]).size - 1
+        for number in whole_cells(labels)
     ]
     assert min(neighbours) >= 3
     assert np.mean(neighbours) >= 5
@@ -115,7 +122,9 @@ def test_cell_size_is_the_diameter_of_a_ball_of_the_mean_volume(shape, share):
 
 def test_size_spread_spreads_the_sizes():
     def spread(**options):
-        labels = tissue((256, 256), rng=3, cell_size=14, filling=1, irregularity=0, bend=0, **options).labels
+        labels = tissue(
+            (256, 256), rng=3, cell_size=14, filling=1, irregularity=0, bend=0, **options
+        ).labels
         sizes = np.bincount(labels.ravel())
         sizes = np.array([sizes[number] for number in whole_cells(labels)])
         return sizes.std() / sizes.mean()
@@ -126,7 +135,9 @@ def test_size_spread_spreads_the_sizes():
 
 def test_cells_are_round_in_units_of_spacing():
     labels = tissue((24, 36, 72), rng=1, cell_size=14, filling=1, spacing=(3.0, 2.0, 1.0)).labels
-    boxes = np.array([[axis.stop - axis.start for axis in box] for box in whole_cells(labels).values()])
+    boxes = np.array(
+        [[axis.stop - axis.start for axis in box] for box in whole_cells(labels).values()]
+    )
     assert len(boxes) > 50
     z, y, x = boxes.mean(axis=0) * (3, 2, 1)
     assert y == pytest.approx(x, rel=0.08)
@@ -187,9 +198,13 @@ def test_faint_walls_lack_the_asked_share():
 
 
 def test_cytoplasm_is_the_mean_light_of_a_cell_and_air_has_none():
-    drawn = tissue((200, 200), rng=0, cell_size=16, filling=1, gaps=0.2, **{**BARE, "cytoplasm": 0.1})
+    drawn = tissue(
+        (200, 200), rng=0, cell_size=16, filling=1, gaps=0.2, **{**BARE, "cytoplasm": 0.1}
+    )
     away = ndimage.distance_transform_edt(~beside_another(drawn.labels)) > 5
-    away[:6] = away[-6:] = away[:, :6] = away[:, -6:] = False  # a wall may lie just beyond the image edge
+    away[:6] = away[-6:] = away[:, :6] = away[:, -6:] = (
+        False  # a wall may lie just beyond the image edge
+    )
     inside = brightness(drawn)[(drawn.labels > 0) & away]
     assert inside.mean() == pytest.approx(0.1, rel=0.15)
     assert 0.05 - 1e-4 <= inside.min() < 0.07
@@ -230,14 +245,25 @@ def test_attenuation_is_without_effect_in_the_plane():
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(("shape", "sigma"), [((24, 32, 32), (1.8, 0.8, 0.8)), ((32, 32), (0.8, 0.8))])
+@pytest.mark.parametrize(
+    ("shape", "sigma"), [((24, 32, 32), (1.8, 0.8, 0.8)), ((32, 32), (0.8, 0.8))]
+)
 def test_usual_psf_is_longer_along_the_depth(shape, sigma):
-    usual, explicit = (tissue(shape, rng=0, **options).image for options in ({}, {"psf_sigma": sigma}))
+    usual, explicit = (
+        tissue(shape, rng=0, **options).image for options in ({}, {"psf_sigma": sigma})
+    )
     np.testing.assert_array_equal(usual, explicit)
 
 
 def test_photons_and_read_noise_add_their_variance():
-    options = {"filling": 0.01, "background": 0.5, "photons": 100, "read_noise": 3, "rng": 0, "psf_sigma": 0}
+    options = {
+        "filling": 0.01,
+        "background": 0.5,
+        "photons": 100,
+        "read_noise": 3,
+        "rng": 0,
+        "psf_sigma": 0,
+    }
     drawn = tissue((200, 200), **options)
     far = ndimage.distance_transform_edt(drawn.labels == 0) > 10
     assert brightness(drawn)[far].mean() == pytest.approx(0.5, rel=0.01)
@@ -256,7 +282,15 @@ def test_texture_is_log_normal_with_mean_one():
 
 
 def test_all_lengths_are_in_units_of_spacing():
-    one = tissue((24, 32, 40), rng=0, cell_size=12, wall=1, psf_sigma=(2, 1, 1), attenuation=20, photons=np.inf)
+    one = tissue(
+        (24, 32, 40),
+        rng=0,
+        cell_size=12,
+        wall=1,
+        psf_sigma=(2, 1, 1),
+        attenuation=20,
+        photons=np.inf,
+    )
     two = tissue(
         (24, 32, 40),
         rng=0,

@@ -9,12 +9,18 @@ TARGET = np.array([[0, 0, 0, 0, 0, 0], [1, 1, 1, 2, 0, 0]])
 
 @pytest.mark.parametrize(
     ("normalization", "weights"),
-    [("rarest", [1 / 7, 1 / 3, 1]), ("frequency", [11 / 7, 11 / 3, 11]), ("count", [1 / 7, 1 / 3, 1])],
+    [
+        ("rarest", [1 / 7, 1 / 3, 1]),
+        ("frequency", [11 / 7, 11 / 3, 11]),
+        ("count", [1 / 7, 1 / 3, 1]),
+    ],
 )
 def test_seven_three_and_one_pixel_written_out(normalization, weights):
     b0, b1, b2 = weights
     expected = [[b0] * 6, [b1, b1, b1, b2, b0, 0]]
-    np.testing.assert_allclose(balance(LABELS, TARGET, normalization=normalization), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        balance(LABELS, TARGET, normalization=normalization), expected, rtol=1e-6
+    )
 
 
 def test_rarest_and_printed_weights_differ_by_the_rarest_count():
@@ -32,7 +38,8 @@ def test_absent_classes_weigh_nothing_and_are_not_the_rarest():
 def test_counts_have_a_number_for_every_class_of_the_target():
     for wrong in ([10, 5], [1, 2, 3, 4, 5], []):
         with pytest.raises(
-            ValueError, match=f"counts must have a number for each class, 3 to 4 of them, not {len(wrong)}"
+            ValueError,
+            match=f"counts must have a number for each class, 3 to 4 of them, not {len(wrong)}",
         ):
             balance(LABELS, TARGET, counts=wrong)
 

@@ -16,7 +16,10 @@ def test_equals_the_full_distance_transform_up_to_the_limit(shape, spacing, dens
     whole = ndimage.distance_transform_edt(~mask, sampling=steps)
     for limit in (0.4, 6.0, 7.7):
         np.testing.assert_allclose(
-            distance(mask, limit=limit, spacing=steps), np.minimum(whole, limit), rtol=1e-6, atol=1e-7
+            distance(mask, limit=limit, spacing=steps),
+            np.minimum(whole, limit),
+            rtol=1e-6,
+            atol=1e-7,
         )
 
 
@@ -39,11 +42,14 @@ def test_large_images_are_cut_into_parts_that_do_not_show():
     mask = np.random.default_rng(0).random((700, 900)) < 1e-3
     whole = np.minimum(ndimage.distance_transform_edt(~mask), 20)
     np.testing.assert_allclose(distance(mask, limit=20, spacing=(1, 1)), whole, rtol=1e-6)
-    np.testing.assert_allclose(distance(mask[None], limit=20, spacing=(1, 1, 1))[0], whole, rtol=1e-6)
+    np.testing.assert_allclose(
+        distance(mask[None], limit=20, spacing=(1, 1, 1))[0], whole, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
-    ("shape", "spacing"), [((17,), (1,)), ((14, 19), (1, 1)), ((11, 9), (0.5, 2)), ((6, 5, 7), (3, 1, 1))]
+    ("shape", "spacing"),
+    [((17,), (1,)), ((14, 19), (1, 1)), ((11, 9), (0.5, 2)), ((6, 5, 7), (3, 1, 1))],
 )
 def test_value_at_the_nearest_pixel_the_largest_of_equals(shape, spacing):
     rng = np.random.default_rng(1)
@@ -58,7 +64,9 @@ def test_value_at_the_nearest_pixel_the_largest_of_equals(shape, spacing):
         expected[p] = max(values[tuple(q)] for q in sources[d == d.min()])
     limit = 4.0
     parts = list(nearest_value(mask, values, limit=limit, spacing=spacing))
-    assert np.concatenate([np.arange(shape[0])[slab] for slab, _, _ in parts]).tolist() == list(range(shape[0]))
+    assert np.concatenate([np.arange(shape[0])[slab] for slab, _, _ in parts]).tolist() == list(
+        range(shape[0])
+    )
     found, nearest = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
     near = whole < limit
     assert near.any()

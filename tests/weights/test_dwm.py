@@ -20,7 +20,9 @@ def test_the_authors_form_adds_instead_of_multiplying():
 
 
 def test_beta_is_in_units_of_spacing():
-    np.testing.assert_allclose(dwm(LINE, LINE, beta=2, spacing=[0.5]), dwm(LINE, LINE, beta=4), rtol=1e-6)
+    np.testing.assert_allclose(
+        dwm(LINE, LINE, beta=2, spacing=[0.5]), dwm(LINE, LINE, beta=4), rtol=1e-6
+    )
 
 
 def test_range():

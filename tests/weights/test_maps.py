@@ -56,7 +56,9 @@ def test_equals_plain_loops_where_the_line_between_cells_is_touching(name):
     target = binary_target(labels)
     assert ((labels == 0) & (target == 2)).any()
     found = getattr(weights, name)(labels, target)
-    np.testing.assert_allclose(found, SLOW[name](labels, target, spacing=(1.0, 1.0)), rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(
+        found, SLOW[name](labels, target, spacing=(1.0, 1.0)), rtol=2e-5, atol=2e-6
+    )
 
 
 @pytest.mark.parametrize("name", SLOW)
@@ -82,14 +84,18 @@ def test_a_plane_is_a_volume_of_one_slice(name):
     weigh = getattr(weights, name)
     expected = weigh(PLANE, spacing=(0.5, 2.0))
     np.testing.assert_allclose(weigh(PLANE[None], spacing=(3.0, 0.5, 2.0))[0], expected, rtol=1e-6)
-    np.testing.assert_allclose(weigh(PLANE[:, None], spacing=(0.5, 3.0, 2.0))[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        weigh(PLANE[:, None], spacing=(0.5, 3.0, 2.0))[:, 0], expected, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", ["balance", "dwm", "unet"])  # thinning has no mirror symmetry
 def test_mirrored_and_turned_labels_give_mirrored_and_turned_maps(name):
     weigh = getattr(weights, name)
     expected = weigh(PLANE, spacing=(0.5, 2.0))
-    np.testing.assert_allclose(weigh(PLANE[::-1, ::-1], spacing=(0.5, 2.0)), expected[::-1, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(
+        weigh(PLANE[::-1, ::-1], spacing=(0.5, 2.0)), expected[::-1, ::-1], rtol=1e-6
+    )
     np.testing.assert_allclose(weigh(PLANE.T, spacing=(2.0, 0.5)), expected.T, rtol=1e-6)
 
 
@@ -121,7 +127,9 @@ def test_counts_of_the_data_set_fix_the_scale(name):
     target = semantic_target(PLANE, classes=3)
     own = [int((target == number).sum()) for number in range(3)]
     np.testing.assert_array_equal(weigh(PLANE, target, counts=own), weigh(PLANE, target))
-    np.testing.assert_allclose(weigh(PLANE, target, counts=[10 * n for n in own]), weigh(PLANE, target), rtol=1e-6)
+    np.testing.assert_allclose(
+        weigh(PLANE, target, counts=[10 * n for n in own]), weigh(PLANE, target), rtol=1e-6
+    )
     assert not np.allclose(weigh(PLANE, target, counts=[1000, 10, 1]), weigh(PLANE, target))
 
 
@@ -132,7 +140,9 @@ def test_bad_input_is_named(name):
         weigh(np.zeros((3, 4)))
     with pytest.raises(TypeError, match="target must be integers"):
         weigh(PLANE, np.zeros(PLANE.shape))
-    with pytest.raises(ValueError, match=r"target must have the shape of labels \(26, 31\), not \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"target must have the shape of labels \(26, 31\), not \(3, 4\)"
+    ):
         weigh(PLANE, np.zeros((3, 4), int))
     with pytest.raises(ValueError, match=r"target must hold classes 0..3 or -1 \(ignored\), not 4"):
         weigh(np.array([0, 1]), np.array([0, 4]))
@@ -142,7 +152,9 @@ def test_bad_input_is_named(name):
         weigh(PLANE, spacing=(1, 2, 3))
     with pytest.raises(ValueError, match="spacing"):
         weigh(PLANE, spacing=(1, 0))
-    with pytest.raises(ValueError, match="normalization must be one of rarest, frequency, count, not 'sum'"):
+    with pytest.raises(
+        ValueError, match="normalization must be one of rarest, frequency, count, not 'sum'"
+    ):
         weigh(PLANE, normalization="sum")
     with pytest.raises(ValueError, match="counts"):
         weigh(PLANE, counts=[3, -1, 2])

@@ -45,9 +45,13 @@ def test_a_narrow_arm_weighs_more_than_a_wide_one():
 def test_the_complement_leaves_the_pixels_of_other_cells_alone():
     labels, target = horseshoe(), (horseshoe() > 0).astype(int)
     labels[19, 26:36] = 2
-    extra = [saw(g, target, rounds=0, tau=20) - balance(g, target) - 1 for g in (horseshoe(), labels)]
+    extra = [
+        saw(g, target, rounds=0, tau=20) - balance(g, target) - 1 for g in (horseshoe(), labels)
+    ]
     # the notch of 7 rows becomes two of 3 rows, so that its middle is nearer: 1 row away instead of 3
-    np.testing.assert_allclose([alone[16, 30] for alone in extra], [1 - 3 / 20, 1 - 1 / 20], rtol=1e-5)
+    np.testing.assert_allclose(
+        [alone[16, 30] for alone in extra], [1 - 3 / 20, 1 - 1 / 20], rtol=1e-5
+    )
     # a line is its own skeleton
     assert extra[1][19, 30] == pytest.approx(1)
 

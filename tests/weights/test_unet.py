@@ -14,7 +14,15 @@ def test_a_passage_of_three_pixels_written_out():
     found = unet(labels, (labels > 0).astype(int), sigma=2)
     b0, b1 = 3 / 4, 1
     # the pixel behind cell 2 sees cell 1 through it
-    expected = [b1, b0 + height(1, 3), b0 + height(2, 2), b0 + height(3, 1), b1, b1, b0 + height(1, 6)]
+    expected = [
+        b1,
+        b0 + height(1, 3),
+        b0 + height(2, 2),
+        b0 + height(3, 1),
+        b1,
+        b1,
+        b0 + height(1, 6),
+    ]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -45,7 +53,11 @@ def test_however_many_cells_crowd_around_a_pixel(cells):
     labels[rng.choice(400, cells, replace=False)] = 1 + np.arange(cells)
     labels = labels.reshape(20, 20)
     d = np.sort(
-        [np.hypot(*(np.indices(labels.shape) - np.argwhere(labels == n).T[:, :, None])) for n in range(1, cells + 1)], 0
+        [
+            np.hypot(*(np.indices(labels.shape) - np.argwhere(labels == n).T[:, :, None]))
+            for n in range(1, cells + 1)
+        ],
+        0,
     )
     expected = np.where(labels > 0, 0, height(d[0], d[1], 5.0))
     np.testing.assert_allclose(unet(labels) - balance(labels), expected, atol=2e-6)

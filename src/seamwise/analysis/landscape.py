@@ -35,7 +35,9 @@ class Landscape:
     values: Mapping[str, NDArray[np.float64]]
 
 
-def random_direction(network: "nn.Module", *, rng: int | np.random.Generator) -> dict[str, "Tensor"]:
+def random_direction(
+    network: "nn.Module", *, rng: int | np.random.Generator
+) -> dict[str, "Tensor"]:
     """Draw a direction in the space of a network's parameters, each filter as long as the network's own.
 
     With w_ij the filter j of layer i, that is the weights of one output, and g_ij as many standard normal numbers::
@@ -95,7 +97,10 @@ def random_direction(network: "nn.Module", *, rng: int | np.random.Generator) ->
             "give one with convolutions or linear layers"
         )
     generator = np.random.default_rng(rng)
-    return {name: _like_filters(parameter.detach(), generator) for name, parameter in network.named_parameters()}
+    return {
+        name: _like_filters(parameter.detach(), generator)
+        for name, parameter in network.named_parameters()
+    }
 
 
 def landscape(
@@ -215,14 +220,18 @@ def _coordinates(extent: float, steps: int) -> NDArray[np.float64]:
     except TypeError:
         raise TypeError(f"steps: expected an integer, got {steps!r}; e.g. 21") from None
     if count < 2:
-        raise ValueError(f"steps: expected 2 or more, got {steps}; an odd number has the network itself in the middle")
+        raise ValueError(
+            f"steps: expected 2 or more, got {steps}; an odd number has the network itself in the middle"
+        )
     # unlike linspace, exactly 0 in the middle and alike on both sides
     return (2 * np.arange(count) - (count - 1)) / (count - 1) * extent
 
 
 def _check_directions(network: "nn.Module", directions: Sequence[Direction]) -> None:
     if not directions:
-        raise ValueError("directions: expected one or more, got none; draw them with random_direction")
+        raise ValueError(
+            "directions: expected one or more, got none; draw them with random_direction"
+        )
     shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     for number, direction in enumerate(directions):
         for name, step in direction.items():
@@ -241,7 +250,9 @@ def _check_directions(network: "nn.Module", directions: Sequence[Direction]) -> 
 @contextmanager
 def _restored(network: "nn.Module") -> Iterator[dict[str, "Tensor"]]:
     """Give copies of the parameters; in the end parameters, buffers and training flags are what they were."""
-    parameters = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    parameters = {
+        name: parameter.detach().clone() for name, parameter in network.named_parameters()
+    }
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     flags = [(module, module.training) for module in network.modules()]
     try:

@@ -128,7 +128,9 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
     return FriedmanTest(statistic, float(chi2.sf(statistic, methods - 1)), mean_ranks)
 
 
-def nemenyi(scores: ArrayLike, *, alpha: float = 0.05, higher_is_better: bool = True) -> NemenyiTest:
+def nemenyi(
+    scores: ArrayLike, *, alpha: float = 0.05, higher_is_better: bool = True
+) -> NemenyiTest:
     """Nemenyi's test: which of k methods, each applied to the same n cases, differ?
 
     To be asked after :func:`friedman` found that not all are alike. With R_j the mean rank of method j and Q_k the
@@ -237,7 +239,9 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
         )
     best_first = np.argsort(ranks, kind="stable").tolist()
     left = best_first[: (methods + 1) // 2]
-    right = best_first[len(left) :][::-1]  # the outermost on top: no line crosses another's way to its name
+    right = best_first[len(left) :][
+        ::-1
+    ]  # the outermost on top: no line crosses another's way to its name
 
     axis = max(_AXIS, _TICK * (methods - 1))
     inch = (methods - 1) / axis  # in ranks
@@ -247,7 +251,8 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     below = first_row - _ROW * len(left)
     before = _EDGE + max(_width(names[method]) for method in left) + _GAP
     after = _EDGE + max(
-        _GAP + max(_width(names[method]) for method in right), (1 + result.critical_difference - methods) / inch
+        _GAP + max(_width(names[method]) for method in right),
+        (1 + result.critical_difference - methods) / inch,
     )
     width, height = before + axis + after, _ABOVE - below
 
@@ -257,10 +262,28 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     _draw_axis(axes, methods)
     _draw_critical_difference(axes, result.critical_difference)
     for bar, depth in zip(bars, depths, strict=True):
-        axes.plot(bar, np.full(len(bar), -_BAR * (depth + 1)), "o-", color="black", lw=2.5, ms=4.5, clip_on=False)
-    for side, end, align in ((left, 1 - _GAP * inch, "right"), (right, methods + _GAP * inch, "left")):
+        axes.plot(
+            bar,
+            np.full(len(bar), -_BAR * (depth + 1)),
+            "o-",
+            color="black",
+            lw=2.5,
+            ms=4.5,
+            clip_on=False,
+        )
+    for side, end, align in (
+        (left, 1 - _GAP * inch, "right"),
+        (right, methods + _GAP * inch, "left"),
+    ):
         for row, method in enumerate(side):
-            _draw_name(axes, names[method], float(ranks[method]), end=end, height=first_row - _ROW * row, align=align)
+            _draw_name(
+                axes,
+                names[method],
+                float(ranks[method]),
+                end=end,
+                height=first_row - _ROW * row,
+                align=align,
+            )
     return figure
 
 
@@ -278,10 +301,18 @@ def _draw_axis(axes: "Axes", methods: int) -> None:
 def _draw_critical_difference(axes: "Axes", critical_difference: float) -> None:
     stop = 1 + critical_difference
     axes.plot([1, stop], [0.45, 0.45], "|-", color="black", lw=1, ms=6, clip_on=False)
-    axes.text(1 + critical_difference / 2, 0.52, f"CD = {critical_difference:.2f}", size=_FONT, ha="center")
+    axes.text(
+        1 + critical_difference / 2,
+        0.52,
+        f"CD = {critical_difference:.2f}",
+        size=_FONT,
+        ha="center",
+    )
 
 
-def _draw_name(axes: "Axes", name: str, rank: float, *, end: float, height: float, align: str) -> None:
+def _draw_name(
+    axes: "Axes", name: str, rank: float, *, end: float, height: float, align: str
+) -> None:
     axes.plot([rank, rank, end], [0, height, height], color="black", lw=0.8, clip_on=False)
     outwards, other = (-1, "left") if align == "right" else (1, "right")
     for text, shift, side, valign, size, color in (
@@ -299,11 +330,15 @@ def _width(text: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=_FONT), ismath=False)
+    width, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=_FONT), ismath=False
+    )
     return 1.05 * float(width) / 72  # on a screen letters are fitted to its pixels
 
 
-def _groups(mean_ranks: NDArray[np.float64], critical_difference: float) -> tuple[tuple[int, ...], ...]:
+def _groups(
+    mean_ranks: NDArray[np.float64], critical_difference: float
+) -> tuple[tuple[int, ...], ...]:
     best_first = np.argsort(mean_ranks, kind="stable")
     ordered = mean_ranks[best_first]
     found = []
@@ -338,15 +373,25 @@ def _ranks(table: NDArray[Any], higher_is_better: bool) -> NDArray[np.float64]:
 def _checked(scores: ArrayLike, *, min_methods: int, instead: str) -> NDArray[Any]:
     table = np.asarray(scores)
     if table.dtype.kind not in "biuf":
-        raise TypeError(f"scores: expected real numbers, got {table.dtype}; give a table (cases, methods)")
+        raise TypeError(
+            f"scores: expected real numbers, got {table.dtype}; give a table (cases, methods)"
+        )
     if table.ndim != 2:
-        raise ValueError(f"scores: expected a table (cases, methods), got {table.ndim} dimensions {table.shape}")
+        raise ValueError(
+            f"scores: expected a table (cases, methods), got {table.ndim} dimensions {table.shape}"
+        )
     cases, methods = table.shape
     if methods < min_methods:
-        raise ValueError(f"scores: expected {min_methods} methods (columns) or more, got {methods}; {instead}")
+        raise ValueError(
+            f"scores: expected {min_methods} methods (columns) or more, got {methods}; {instead}"
+        )
     if cases < 2:
-        raise ValueError(f"scores: expected 2 cases (rows) or more, got {cases}; one case tells nothing of others")
+        raise ValueError(
+            f"scores: expected 2 cases (rows) or more, got {cases}; one case tells nothing of others"
+        )
     rows = np.flatnonzero(np.isnan(table).any(axis=1))
     if rows.size:
-        raise ValueError(f"scores: expected no NaN, got some in row {rows[0]}; leave the case out for all methods")
+        raise ValueError(
+            f"scores: expected no NaN, got some in row {rows[0]}; leave the case out for all methods"
+        )
     return table

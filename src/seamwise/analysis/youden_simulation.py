@@ -169,11 +169,15 @@ def binary_scores(
     """
     tp, fp, fn, tn = _checked_counts(true_positive, false_positive, false_negative, true_negative)
     if not (0 <= alpha < np.inf and 0 < beta < np.inf):
-        raise ValueError(f"alpha, beta: expected alpha ≥ 0 and beta > 0, got {alpha} and {beta}; e.g. 0.3 and 0.7")
+        raise ValueError(
+            f"alpha, beta: expected alpha ≥ 0 and beta > 0, got {alpha} and {beta}; e.g. 0.3 and 0.7"
+        )
     both_predicted = (tp + fp) * (tn + fn) > 0
     both_true = (tp + fn) * (tn + fp) > 0
     covariance = tp * tn - fp * fn
-    mcc = _ratio(covariance, np.sqrt(tp + fp) * np.sqrt(tn + fn) * np.sqrt(tp + fn) * np.sqrt(tn + fp))
+    mcc = _ratio(
+        covariance, np.sqrt(tp + fp) * np.sqrt(tn + fn) * np.sqrt(tp + fn) * np.sqrt(tn + fp)
+    )
     return BinaryScores(
         youden=_ratio(tp, tp + fn) + _ratio(tn, tn + fp) - 1,
         mcc=np.where(both_true & ~both_predicted, 0, mcc),
@@ -298,7 +302,9 @@ def sampled_scores(
     >>> scores.mcc.shape, scores.mcc.mean(axis=-1).round(2).tolist()
     ((2, 500), [0.8, 0.62])
     """
-    positive, tpr, tnr = (array[..., None] for array in _checked_classification(prevalence, classifier))
+    positive, tpr, tnr = (
+        array[..., None] for array in _checked_classification(prevalence, classifier)
+    )
     size, count = _checked_number("pixels", pixels), _checked_number("draws", draws)
     generator = np.random.default_rng(rng)
     shape = (*positive.shape[:-1], count)
@@ -358,7 +364,9 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
     [1.0, 0.96]
     """
     if not scores.youden.ndim:
-        raise ValueError("scores: expected an axis of draws at the end, got a number; take those of sampled_scores")
+        raise ValueError(
+            "scores: expected an axis of draws at the end, got a number; take those of sampled_scores"
+        )
     pairs = np.stack([scores.youden, scores.mcc], axis=-2)
     found = [_pearson(pair) for pair in pairs.reshape(-1, *pairs.shape[-2:])]
     return np.array(found).reshape(pairs.shape[:-2])
@@ -475,11 +483,15 @@ def shrinking_mask(
         )
     total, fit = _checked_number("iterations", iterations), _checked_number("fitted", fitted)
     if total <= fit:
-        raise ValueError(f"iterations: expected more than fitted = {fit}, got {total}; the seams need some to appear")
+        raise ValueError(
+            f"iterations: expected more than fitted = {fit}, got {total}; the seams need some to appear"
+        )
     if not 0 <= margin < np.inf:
         raise ValueError(f"margin: expected a number of pixels ≥ 0, got {margin}; e.g. 16")
     if not 0 <= start <= top < 1:
-        raise ValueError(f"start, top: expected 0 ≤ start ≤ top < 1, got {start} and {top}; e.g. 0.5 and 0.999")
+        raise ValueError(
+            f"start, top: expected 0 ≤ start ≤ top < 1, got {start} and {top}; e.g. 0.5 and 0.999"
+        )
     sizes = np.bincount(classes[classes >= 0])
     unit = np.eye(len(sizes))
     own = np.maximum(classes, 0)
@@ -487,9 +499,13 @@ def shrinking_mask(
     drawn = np.empty((total, len(sizes), *classes.shape))
     for t in range(total):
         apparent = (distance <= margin * (1 - _rise(t, 0, fit))).astype(int)
-        confidence = start + (top - start) * _learned(t, sizes, [BACKGROUND, CELL], 0, fit)[apparent, None]
+        confidence = (
+            start + (top - start) * _learned(t, sizes, [BACKGROUND, CELL], 0, fit)[apparent, None]
+        )
         seams = _learned(t, sizes, range(CELL + 1, len(sizes)), fit, total - 1)[own, None]
-        z = (1 - confidence) / len(sizes) + confidence * ((1 - seams) * unit[apparent] + seams * unit[own])
+        z = (1 - confidence) / len(sizes) + confidence * (
+            (1 - seams) * unit[apparent] + seams * unit[own]
+        )
         drawn[t] = np.moveaxis(z, -1, 0)
     return ShrinkingMask(np.asarray(target), drawn)
 
@@ -537,12 +553,17 @@ def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -
     z = _checked_probabilities(probabilities)
     truth = torch.from_numpy(_checked_target(target))[None]
     terms: tuple[Callable[..., torch.Tensor], ...] = (cross_entropy, partial(youden, lam=lam))
-    found = [[_value_and_gradient(term, torch.from_numpy(np.log(one))[None], truth) for term in terms] for one in z]
+    found = [
+        [_value_and_gradient(term, torch.from_numpy(np.log(one))[None], truth) for term in terms]
+        for one in z
+    ]
     values = np.array(found).reshape(len(z), 2, 2)
     return LossCourse(values[:, 0, 0], values[:, 1, 0], values[:, 0, 1], values[:, 1, 1])
 
 
-def _value_and_gradient(loss: "Callable[..., Tensor]", logits: "Tensor", target: "Tensor") -> tuple[float, float]:
+def _value_and_gradient(
+    loss: "Callable[..., Tensor]", logits: "Tensor", target: "Tensor"
+) -> tuple[float, float]:
     """A loss and the norm of its gradient with respect to the logits."""
     from torch.autograd import grad
 
@@ -557,7 +578,9 @@ def _rise(t: int, begin: float, end: float) -> float:
     return min(max((t - begin) / (end - begin), 0.0), 1.0)
 
 
-def _learned(t: int, sizes: NDArray[Any], classes: Sequence[int], begin: int, end: int) -> FloatArray:
+def _learned(
+    t: int, sizes: NDArray[Any], classes: Sequence[int], begin: int, end: int
+) -> FloatArray:
     """How much of each class is learned; of those listed the larger first, of the others nothing."""
     learned = np.zeros(len(sizes))
     largest_first = sorted(classes, key=lambda number: -sizes[number])
@@ -583,7 +606,9 @@ def _pearson(pair: FloatArray) -> float:
 def _checked_numbers(name: str, given: ArrayLike) -> FloatArray:
     numbers = np.asarray(given)
     if numbers.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got {numbers.dtype}; give a number or an array of them")
+        raise TypeError(
+            f"{name}: expected real numbers, got {numbers.dtype}; give a number or an array of them"
+        )
     return numbers.astype(float)
 
 
@@ -597,14 +622,18 @@ def _checked_prevalence(prevalence: ArrayLike) -> FloatArray:
     return shares
 
 
-def _checked_classification(prevalence: ArrayLike, classifier: BinaryClassifier) -> tuple[FloatArray, ...]:
+def _checked_classification(
+    prevalence: ArrayLike, classifier: BinaryClassifier
+) -> tuple[FloatArray, ...]:
     """π, TPR and TNR, in one shape."""
     names = ("true_positive_rate", "true_negative_rate")
     rates = [_checked_numbers(name, getattr(classifier, name)) for name in names]
     for name, rate in zip(names, rates, strict=True):
         wrong = rate[~((rate >= 0) & (rate <= 1))]
         if wrong.size:
-            raise ValueError(f"{name}: expected shares in [0, 1], got {wrong[0]:g}; 1 is always right")
+            raise ValueError(
+                f"{name}: expected shares in [0, 1], got {wrong[0]:g}; 1 is always right"
+            )
     return _in_one_shape(("prevalence", *names), [_checked_prevalence(prevalence), *rates])
 
 
@@ -614,7 +643,9 @@ def _checked_counts(*counts: ArrayLike) -> tuple[FloatArray, ...]:
     for name, array in zip(names, arrays, strict=True):
         wrong = array[~((array >= 0) & (array < np.inf))]
         if wrong.size:
-            raise ValueError(f"{name}: expected numbers ≥ 0, got {wrong[0]:g}; give counts of pixels or shares of them")
+            raise ValueError(
+                f"{name}: expected numbers ≥ 0, got {wrong[0]:g}; give counts of pixels or shares of them"
+            )
     return _in_one_shape(names, arrays)
 
 
@@ -641,14 +672,18 @@ def _checked_number(name: str, value: int) -> int:
 def _checked_target(target: Target) -> NDArray[np.int64]:
     classes = np.asarray(target)
     if classes.dtype.kind not in "iu":
-        raise TypeError(f"target: expected class numbers as integers, got {classes.dtype}; see touching_pair")
+        raise TypeError(
+            f"target: expected class numbers as integers, got {classes.dtype}; see touching_pair"
+        )
     return classes.astype(np.int64)
 
 
 def _checked_probabilities(probabilities: ArrayLike) -> FloatArray:
     z = _checked_numbers("probabilities", probabilities)
     if z.ndim < 3 or not len(z):
-        raise ValueError(f"probabilities: expected (iterations, classes, *S), got {z.shape}; see shrinking_mask")
+        raise ValueError(
+            f"probabilities: expected (iterations, classes, *S), got {z.shape}; see shrinking_mask"
+        )
     if not ((z > 0).all() and np.allclose(z.sum(axis=1), 1, atol=1e-5)):
         raise ValueError(
             "probabilities: expected numbers > 0 whose sum over the classes (axis 1) is 1, "

@@ -10,7 +10,9 @@ from seamwise.decode.probabilities import Gap, as_probabilities, background_of
 from seamwise.labels import TOUCHING, Labels
 
 
-def argmax(probabilities: NDArray[Any], *, min_size: int = 0, min_core: int = 0, gap: Gap = "second") -> Labels:
+def argmax(
+    probabilities: NDArray[Any], *, min_size: int = 0, min_core: int = 0, gap: Gap = "second"
+) -> Labels:
     """Label the cells of the most likely class map (the thesis' MAP decoder).
 
     1. Each pixel takes the most likely class (`semantic_classes`).

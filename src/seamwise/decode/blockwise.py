@@ -140,7 +140,9 @@ def cells_in(box: Box, blocks: Blocks, numbers: Read, cells: Cells) -> Labels:
     return result
 
 
-def assign(block: int, blocks: Blocks, classes: NDArray[np.uint8], numbers: Read, cells: Cells) -> Labels:
+def assign(
+    block: int, blocks: Blocks, classes: NDArray[np.uint8], numbers: Read, cells: Cells
+) -> Labels:
     """Give the touching pixels of a block to the cells nearest to them, as `instances` does.
 
     Parameters
@@ -176,8 +178,12 @@ def assign(block: int, blocks: Blocks, classes: NDArray[np.uint8], numbers: Read
     everywhere[inside] = touching
     owner, found = nearest_cell(near, np.flatnonzero(everywhere), region, cells.region_of)
     if not found.all():
-        far = np.column_stack([np.argwhere(touching)[~found] + [s.start for s in box], region[~found]])
-        owner[~found] = _assign_far(far, blocks, partial(cells_in, blocks=blocks, numbers=numbers, cells=cells), cells)
+        far = np.column_stack(
+            [np.argwhere(touching)[~found] + [s.start for s in box], region[~found]]
+        )
+        owner[~found] = _assign_far(
+            far, blocks, partial(cells_in, blocks=blocks, numbers=numbers, cells=cells), cells
+        )
     labels[touching] = owner
     return labels
 
@@ -189,7 +195,9 @@ def _assign_far(wanted: NDArray[np.int64], blocks: Blocks, read: Read, cells: Ce
     margin = _FIRST_MARGIN
     while open_.size:
         places = wanted[open_, :-1]
-        box = tuple(slice(int(a), int(b) + 1) for a, b in zip(places.min(0), places.max(0), strict=True))
+        box = tuple(
+            slice(int(a), int(b) + 1) for a, b in zip(places.min(0), places.max(0), strict=True)
+        )
         around = grown(box, margin, blocks.shape)
         rims, their_cells = _rims(around, np.unique(wanted[open_, -1]), blocks, read, cells)
         found, distance = nearest_of(rims, their_cells, wanted[open_])
@@ -211,7 +219,9 @@ def _rims(
     for number in range(len(parts)):
         # with the next pixel on every side, so that a face between two parts is no rim
         inner = grown(parts.box(number), 1, extent)
-        part = tuple(slice(s.start + first, s.stop + first) for s, first in zip(inner, start, strict=True))
+        part = tuple(
+            slice(s.start + first, s.stop + first) for s, first in zip(inner, start, strict=True)
+        )
         where, cell = rim(read(part), origin=[s.start for s in part], region_of=cells.region_of)
         mine = np.isin(where[:, -1], regions)
         places.append(where[mine])
@@ -375,7 +385,9 @@ class Finish:
         return table
 
 
-def join_surveys(blocks: Blocks, surveys: Callable[[int], Survey], *, cells: int, min_size: int = 0) -> Finish:
+def join_surveys(
+    blocks: Blocks, surveys: Callable[[int], Survey], *, cells: int, min_size: int = 0
+) -> Finish:
     """Decide which holes are filled, which cells dropped, and number the others.
 
     Parameters
@@ -407,7 +419,9 @@ def join_surveys(blocks: Blocks, surveys: Callable[[int], Survey], *, cells: int
     def background(number: int, index: int) -> Labels:
         return joined.table(number)[surveys(number).background.planes[index]]
 
-    both = zip(cuts(blocks, background), cuts(blocks, lambda n, i: surveys(n).sides[i]), strict=True)
+    both = zip(
+        cuts(blocks, background), cuts(blocks, lambda n, i: surveys(n).sides[i]), strict=True
+    )
     for (near_region, far_region), (near, far) in both:
         add_contacts(lowest, highest, near_region, far)
         add_contacts(lowest, highest, far_region, near)
@@ -441,8 +455,13 @@ def _runs(labels: Labels) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]
     return present, run, np.diff(start, append=flat.size)
 
 
-def _padded(box: Box, margin: int, shape: Sequence[int]) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
+def _padded(
+    box: Box, margin: int, shape: Sequence[int]
+) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
     """A box with a margin, cut at the borders of the image, and by how much on each side it was cut."""
     around = grown(box, margin, shape)
-    cut = [(margin - (s.start - a.start), margin - (a.stop - s.stop)) for s, a in zip(box, around, strict=True)]
+    cut = [
+        (margin - (s.start - a.start), margin - (a.stop - s.stop))
+        for s, a in zip(box, around, strict=True)
+    ]
     return around, cut

@@ -58,7 +58,9 @@ def label_part(mask: NDArray[np.bool_], *, diagonal: bool = False) -> tuple[Labe
 
 def sides(array: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Copies of the first and last plane of each axis."""
-    return tuple(np.asarray(np.take(array, end, axis)) for axis in range(array.ndim) for end in (0, -1))
+    return tuple(
+        np.asarray(np.take(array, end, axis)) for axis in range(array.ndim) for end in (0, -1)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +127,22 @@ def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False)
         return np.where(plane > 0, plane + first[number], 0)
 
     offsets = list(product((-1, 0, 1) if diagonal else (0,), repeat=len(blocks.shape) - 1))
-    pairs = [_pairs(near, far, offset) for near, far in cuts(blocks, numbered_side) for offset in offsets]
+    pairs = [
+        _pairs(near, far, offset) for near, far in cuts(blocks, numbered_side) for offset in offsets
+    ]
     edges = np.concatenate([np.zeros((0, 2), np.int64), *pairs]) - 1
     total = int(first[-1])
-    graph = sparse.coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(total, total))
+    graph = sparse.coo_array(
+        (np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(total, total)
+    )
     # it visits the components in the order of their lowest number
     _, group = csgraph.connected_components(graph, directed=False)
     return Joined(first, group.astype(smallest_dtype(0, max(total, 2**16))) + 1)
 
 
-def cuts(blocks: Blocks, side: Callable[[int, int], NDArray[Any]]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def cuts(
+    blocks: Blocks, side: Callable[[int, int], NDArray[Any]]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Yield the two planes of pixels that face each other along each cut between blocks, over the whole image.
 
     Parameters
@@ -150,7 +158,9 @@ def cuts(blocks: Blocks, side: Callable[[int, int], NDArray[Any]]) -> Iterator[t
             yield _assembled(near, side, 2 * axis + 1), _assembled(far, side, 2 * axis)
 
 
-def _assembled(numbers: NDArray[np.int64], side: Callable[[int, int], NDArray[Any]], index: int) -> NDArray[Any]:
+def _assembled(
+    numbers: NDArray[np.int64], side: Callable[[int, int], NDArray[Any]], index: int
+) -> NDArray[Any]:
     """One plane from the sides of a layer of blocks."""
     if not numbers.ndim:
         return side(int(numbers), index)

@@ -16,7 +16,10 @@ _PIXELS_AT_ONCE = 2**16
 
 
 def nearest_cell(
-    labels: Labels, pixels: NDArray[np.int64], region: NDArray[np.integer], region_of: NDArray[np.integer]
+    labels: Labels,
+    pixels: NDArray[np.int64],
+    region: NDArray[np.integer],
+    region_of: NDArray[np.integer],
 ) -> tuple[Labels, NDArray[np.bool_]]:
     """Find the nearest cell of given pixels, no farther than `REACH` and in the pixel's own region.
 
@@ -65,7 +68,10 @@ def nearest_cell(
 
 
 def _search(
-    labels: Labels, pixels: NDArray[np.int64], region: NDArray[np.integer], region_of: NDArray[np.integer]
+    labels: Labels,
+    pixels: NDArray[np.int64],
+    region: NDArray[np.integer],
+    region_of: NDArray[np.integer],
 ) -> tuple[Labels, NDArray[np.bool_]]:
     """`nearest_cell`, all pixels at once."""
     flat = labels.reshape(-1)
@@ -116,7 +122,9 @@ def _extremes(
     return lowest, highest
 
 
-def rim(labels: Labels, *, origin: Sequence[int], region_of: NDArray[np.integer]) -> tuple[NDArray[np.int64], Labels]:
+def rim(
+    labels: Labels, *, origin: Sequence[int], region_of: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], Labels]:
     """Return the pixels that can be the nearest of their cell: those with a face neighbour outside the cells.
 
     Parameters
@@ -189,7 +197,9 @@ def nearest_of(
     return owner, distance
 
 
-def _query(tree: cKDTree, cells: Labels, wanted: NDArray[np.float64]) -> tuple[Labels, NDArray[np.float64]]:
+def _query(
+    tree: cKDTree, cells: Labels, wanted: NDArray[np.float64]
+) -> tuple[Labels, NDArray[np.float64]]:
     """Cell nearest to each place, 0 for a tie, and its distance."""
     owner, nearest = np.zeros(len(wanted), cells.dtype), np.empty(len(wanted))
     undecided = np.arange(len(wanted))

@@ -21,7 +21,11 @@ def background_of(probabilities: NDArray[Any], gap: Gap) -> NDArray[Any]:
     if gap not in ("second", "background"):
         raise ValueError(f"gap must be 'second' or 'background', not {gap!r}")
     background: NDArray[Any] = probabilities[0]
-    return background + probabilities[3] if gap == "background" and len(probabilities) == 4 else background
+    return (
+        background + probabilities[3]
+        if gap == "background" and len(probabilities) == 4
+        else background
+    )
 
 
 def without_gap(probabilities: NDArray[Any], gap: Gap) -> list[NDArray[Any]]:

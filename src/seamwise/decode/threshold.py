@@ -78,7 +78,11 @@ def threshold(
 
 
 def threshold_classes(
-    probabilities: NDArray[Any], *, touching: float = 0.1, cell: float = 0.5, gap: Gap = "background"
+    probabilities: NDArray[Any],
+    *,
+    touching: float = 0.1,
+    cell: float = 0.5,
+    gap: Gap = "background",
 ) -> NDArray[np.uint8]:
     """Class of each pixel by two thresholds: 0 background, 1 cell, 2 touching; see `threshold`.
 

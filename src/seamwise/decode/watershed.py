@@ -83,11 +83,17 @@ def watershed(
     array([0, 1, 1, 1, 2, 2, 0], dtype=uint8)
     """
     seeds, elevation = landscape(probabilities, background=background, cell=cell, gap=gap)
-    return flood(seeds, elevation, min_size=min_size, min_core=min_core, background_as=background_as)
+    return flood(
+        seeds, elevation, min_size=min_size, min_core=min_core, background_as=background_as
+    )
 
 
 def landscape(
-    probabilities: NDArray[Any], *, background: float = 0.5, cell: float = 0.8, gap: Gap = "background"
+    probabilities: NDArray[Any],
+    *,
+    background: float = 0.5,
+    cell: float = 0.8,
+    gap: Gap = "background",
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Mark the sure pixels, and build what `flood` floods from them; see `watershed`.
 
@@ -160,7 +166,11 @@ def flood(
 
 
 def flood_from(
-    markers: Labels, seeds: NDArray[np.uint8], elevation: NDArray[Any], *, background_as: BackgroundAs = "marker"
+    markers: Labels,
+    seeds: NDArray[np.uint8],
+    elevation: NDArray[Any],
+    *,
+    background_as: BackgroundAs = "marker",
 ) -> Labels:
     """Flood a landscape from numbered markers, without cleaning; see `flood`.
 
@@ -195,7 +205,9 @@ def _check_background_as(background_as: str) -> None:
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
 
 
-def _flood_undecided(markers: Labels, elevation: NDArray[Any], floodable: NDArray[np.bool_]) -> Labels:
+def _flood_undecided(
+    markers: Labels, elevation: NDArray[Any], floodable: NDArray[np.bool_]
+) -> Labels:
     """Flood the unmarked pixels. Marked ones without an unmarked neighbour have nothing to flood: most of an image."""
     rim = ndimage.binary_dilation(markers == 0) & floodable
     labels: Labels = segmentation.watershed(_ranked(elevation, markers, rim), markers, mask=rim)  # type: ignore[no-untyped-call]
@@ -203,7 +215,9 @@ def _flood_undecided(markers: Labels, elevation: NDArray[Any], floodable: NDArra
     return labels
 
 
-def _ranked(elevation: NDArray[Any], markers: Labels, rim: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+def _ranked(
+    elevation: NDArray[Any], markers: Labels, rim: NDArray[np.bool_]
+) -> NDArray[np.floating[Any]]:
     """Heights by their rank, of equally high marked pixels the first in scan order lower.
 
     scikit-image starts at equally high markers in an order that depends on all others: a part of an image would be
@@ -214,6 +228,8 @@ def _ranked(elevation: NDArray[Any], markers: Labels, rim: NDArray[np.bool_]) ->
     marked, heights = marked[order], heights[order]
     rises = marked.copy()
     rises[1:] |= (heights[1:] != heights[:-1]) | (marked[1:] != marked[:-1])
-    ranks: NDArray[np.floating[Any]] = np.zeros(elevation.shape, np.float32 if len(heights) < 2**24 else np.float64)
+    ranks: NDArray[np.floating[Any]] = np.zeros(
+        elevation.shape, np.float32 if len(heights) < 2**24 else np.float64
+    )
     ranks[rim] = np.cumsum(rises)[np.argsort(order)]
     return ranks

@@ -38,7 +38,10 @@ class Runner:
 
 @contextmanager
 def task_runner(
-    *, workers: int = 1, scheduler: str | None = None, announce: Callable[[str], None] = lambda text: None
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Runner]:
     """Yield what runs a task for each of many folders and numbers, here or on workers.
 
@@ -77,7 +80,9 @@ def task_runner(
         yield Runner(_one_by_one)
         return
     if scheduler is not None and workers > 1:
-        raise ValueError(f"workers = {workers} are processes here, scheduler = {scheduler} has its own: give one")
+        raise ValueError(
+            f"workers = {workers} are processes here, scheduler = {scheduler} has its own: give one"
+        )
     # no tracebacks in its log: what they mean is raised in one line
     quiet = _dask().utils.silence_logging_cmgr(logging.CRITICAL)
     with quiet, _processes(workers) if scheduler is None else _connected(scheduler) as client:
@@ -108,7 +113,9 @@ def _spread(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
 def _on_worker(task: Task, item: Item) -> None:
     """Do a task in a worker; alone, because the tasks keep to a limit of memory one by one."""
     with _ALONE:
-        torch.set_num_threads(_dask().get_worker().state.nthreads)  # dask starts workers with one for all libraries
+        torch.set_num_threads(
+            _dask().get_worker().state.nthreads
+        )  # dask starts workers with one for all libraries
         task(*item)
 
 
@@ -122,7 +129,9 @@ def _check(future: Any, item: Item) -> None:
             f"workers were lost one after another, each in {where}: if their memory ran out, allow less"
         ) from error
     except CancelledError as error:
-        raise ConnectionError("the dask scheduler was lost: start it, and run this again") from error
+        raise ConnectionError(
+            "the dask scheduler was lost: start it, and run this again"
+        ) from error
 
 
 @contextmanager
@@ -131,7 +140,9 @@ def _connected(scheduler: str) -> Iterator[Any]:
     try:
         client = _dask().Client(scheduler, set_as_default=False, timeout=_PATIENCE)
     except ValueError as error:
-        raise ValueError(f"scheduler must be an address as tcp://10.0.0.1:8786, not {scheduler!r}: {start}") from error
+        raise ValueError(
+            f"scheduler must be an address as tcp://10.0.0.1:8786, not {scheduler!r}: {start}"
+        ) from error
     except OSError as error:
         raise ConnectionError(f"no dask scheduler answers at {scheduler}: {start}") from error
     with client:

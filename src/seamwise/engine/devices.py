@@ -33,7 +33,9 @@ def choose_device(device: str = "auto") -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device {device!r} is not to be had: {reason}; use auto, cpu, cuda or mps") from error
+        raise ValueError(
+            f"device {device!r} is not to be had: {reason}; use auto, cpu, cuda or mps"
+        ) from error
     if chosen.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device {device!r} computes nothing here; use auto, cpu, cuda or mps")
     return chosen
@@ -46,7 +48,11 @@ def choose_precision(device: torch.device) -> torch.dtype:
     channels-last memory; on one without, bfloat16 is emulated and slower than float32.
     """
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        return (
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float32
+        )
     if device.type == "cpu":
         capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
@@ -94,7 +100,9 @@ def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iter
     _check_devices(device, devices, nodes)
     fabric = Fabric(
         accelerator=device.type,
-        devices=devices if several or device.index is None or device.type == "cpu" else [device.index],
+        devices=devices
+        if several or device.index is None or device.type == "cpu"
+        else [device.index],
         num_nodes=nodes,
         strategy="ddp" if several else "auto",
         precision="bf16-mixed" if choose_precision(device) == torch.bfloat16 else "32-true",
@@ -108,7 +116,9 @@ def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iter
         if several:
             _end_started(fabric)
         if several and _is_lost(error):
-            raise ConnectionError("another process of this training has ended: see what it says") from error
+            raise ConnectionError(
+                "another process of this training has ended: see what it says"
+            ) from error
         raise
 
 
@@ -122,7 +132,9 @@ def is_first_process(processes: int) -> bool:
         return True
     if "RANK" in os.environ:
         return os.environ["RANK"] == "0"
-    return all(os.environ.get(name, "0") == "0" for name in ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"))
+    return all(
+        os.environ.get(name, "0") == "0" for name in ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+    )
 
 
 def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
@@ -135,7 +147,9 @@ def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
     if ":" in str(device):
         raise ValueError(f"device {device} is one GPU, devices is {devices}: use {device.type}")
     if device.type == "cuda" and torch.cuda.device_count() < devices:
-        raise ValueError(f"devices must be at most {torch.cuda.device_count()}, the GPUs to be seen, not {devices}")
+        raise ValueError(
+            f"devices must be at most {torch.cuda.device_count()}, the GPUs to be seen, not {devices}"
+        )
 
 
 def _check_started(started: int, devices: int, nodes: int) -> None:

@@ -32,13 +32,18 @@ def write_log(path: Path, history: Sequence[Progress]) -> None:
         writer = csv.writer(file)
         writer.writerow([*_NAMES, *scores])
         for line in history:
-            writer.writerow([getattr(line, name) for name in _NAMES] + [line.scores.get(name, "") for name in scores])
+            writer.writerow(
+                [getattr(line, name) for name in _NAMES]
+                + [line.scores.get(name, "") for name in scores]
+            )
 
 
 def read_log(path: Path) -> list[Progress]:
     """Read what `write_log` wrote."""
     with open(path, newline="") as file:
-        lines = [{name: value for name, value in line.items() if value} for line in csv.DictReader(file)]
+        lines = [
+            {name: value for name, value in line.items() if value} for line in csv.DictReader(file)
+        ]
     return [
         Progress(
             step=int(line.pop("step")),
@@ -56,7 +61,10 @@ def plot_curve(path: Path, history: Sequence[Progress]) -> None:
     scores = _score_names(history)
     figure = Figure(figsize=(8, 3 + 1.5 * len(scores)), layout="constrained")
     panels = figure.subplots(
-        1 + len(scores), sharex=True, squeeze=False, gridspec_kw={"height_ratios": [2] + [1] * len(scores)}
+        1 + len(scores),
+        sharex=True,
+        squeeze=False,
+        gridspec_kw={"height_ratios": [2] + [1] * len(scores)},
     )[:, 0]
     losses = _running_mean([progress.loss for progress in history])
     panels[0].plot([progress.step for progress in history], losses, color="0.4")
@@ -66,7 +74,9 @@ def plot_curve(path: Path, history: Sequence[Progress]) -> None:
     for number, name in enumerate(scores):
         values = [progress.scores[name] for progress in validated]
         panel = panels[1 + number]
-        panel.plot([progress.step for progress in validated], values, "o-", color=f"C{number}", ms=3)
+        panel.plot(
+            [progress.step for progress in validated], values, "o-", color=f"C{number}", ms=3
+        )
         panel.set_ylabel(name.replace("_", "\n"))
     for panel in panels:
         panel.grid(alpha=0.3)
@@ -81,5 +91,6 @@ def _score_names(history: Sequence[Progress]) -> list[str]:
 
 def _running_mean(values: Sequence[float]) -> list[float]:
     return [
-        sum(window) / len(window) for window in (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
+        sum(window) / len(window)
+        for window in (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
     ]

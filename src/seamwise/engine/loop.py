@@ -127,7 +127,9 @@ def fit(
             weights.load_state_dict(start)
         if constrain:
             constrain(weights)
-        average = AveragedModel(weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True)
+        average = AveragedModel(
+            weights, multi_avg_fn=_moving_average(settings.average), use_buffers=True
+        )
         net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
         state = _State(weights, average, optimizer)
         if saved is not None:
@@ -135,7 +137,9 @@ def fit(
         keep = partial(_keep, state, task, settings, output, fabric.device, report)
 
         began = time.monotonic() - state.seconds
-        for batch in _batches(task.samples(), settings, first_step=state.step, process=fabric.global_rank):
+        for batch in _batches(
+            task.samples(), settings, first_step=state.step, process=fabric.global_rank
+        ):
             rate = learning_rate(state.step, settings)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -189,7 +193,13 @@ def _keep(
         state.history[-1] = progress
     snapped = settings.snapshot_every > 0 and progress.step % settings.snapshot_every == 0
     if snapped:
-        _save(output / f"snapshot-{progress.step}.safetensors", averaged, task.info, progress, settings)
+        _save(
+            output / f"snapshot-{progress.step}.safetensors",
+            averaged,
+            task.info,
+            progress,
+            settings,
+        )
     stop = report(progress) is False
     if validated or snapped or stop:
         state.save(output / "checkpoint.pt", task.info.training)
@@ -214,11 +224,15 @@ def check_output(output: Path, *, resume: bool) -> None:
         raise FileNotFoundError(f"the output folder {output} does not exist: create it first")
     if resume:
         if not (output / "checkpoint.pt").is_file():
-            raise FileNotFoundError(f"nothing to resume: {output} holds no checkpoint.pt; train without --resume")
+            raise FileNotFoundError(
+                f"nothing to resume: {output} holds no checkpoint.pt; train without --resume"
+            )
         return
     for name in ("checkpoint.pt", "model.safetensors"):
         if (output / name).exists():
-            raise FileExistsError(f"{output} holds a run already ({name}): use --resume, or choose another folder")
+            raise FileExistsError(
+                f"{output} holds a run already ({name}): use --resume, or choose another folder"
+            )
 
 
 def recorded(settings: RunSettings) -> dict[str, Any]:
@@ -276,7 +290,9 @@ def _read_checkpoint(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
         before = saved["provenance"]
         saved["history"] = [Progress(**line) for line in saved["history"]]
     except Exception as error:  # torch.load raises whatever pickle and zip raise
-        raise ValueError(f"cannot read checkpoint {path}: train without --resume into a new folder") from error
+        raise ValueError(
+            f"cannot read checkpoint {path}: train without --resume into a new folder"
+        ) from error
     for name, now in provenance.items():
         if before.get(name) != now:
             raise ValueError(
@@ -315,13 +331,19 @@ def _optimizer(net: Network, settings: RunSettings) -> torch.optim.Optimizer:
     return kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _save(path: Path, net: Network, info: Described, progress: Progress, settings: RunSettings) -> None:
+def _save(
+    path: Path, net: Network, info: Described, progress: Progress, settings: RunSettings
+) -> None:
     """Write the weights and what is known of them."""
     made = {
         "step": progress.step,
         "processes": settings.processes,
         "validation": dict(progress.scores),
-        "versions": {"seamwise": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "seamwise": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
     }
     described = info.model_copy(update={"training": {**info.training, **made}})
     save_model(path, net.state_dict(), described, stored_as=getattr(torch, settings.stored_as))

@@ -25,7 +25,9 @@ class ReadyNetwork(Generic[AnyInfo]):
     dtype: torch.dtype
 
 
-def load_network(model: str | Path, kind: type[AnyInfo], *, device: str = "auto") -> ReadyNetwork[AnyInfo]:
+def load_network(
+    model: str | Path, kind: type[AnyInfo], *, device: str = "auto"
+) -> ReadyNetwork[AnyInfo]:
     """Load a shipped model by name, or a model file by path, onto a device.
 
     Raises
@@ -42,7 +44,9 @@ def load_network(model: str | Path, kind: type[AnyInfo], *, device: str = "auto"
         net = build_net(info.architecture)
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(f"model file {path} is damaged: its weights do not fit its description") from error
+        raise ValueError(
+            f"model file {path} is damaged: its weights do not fit its description"
+        ) from error
     return ready(net, info, chosen)
 
 

@@ -109,7 +109,9 @@ class Alignment:
                 f"reference must be one of the frames 0..{count - 1}, not {self.reference}: "
                 "estimate the alignment again"
             )
-        if not np.isfinite(self.matrices).all() or any(_folds(matrix, self.shape) for matrix in self.matrices):
+        if not np.isfinite(self.matrices).all() or any(
+            _folds(matrix, self.shape) for matrix in self.matrices
+        ):
             raise ValueError(
                 "matrices must be finite, with a positive determinant and w > 0 at the corners of the frame, "
                 "so that none folds or mirrors: estimate the alignment again"
@@ -164,13 +166,17 @@ class Alignment:
         called = self.names if names is None else tuple(names)
         count = len(self.names)
         if len(frames) != count:
-            raise ValueError(f"the alignment is of {count} frames, the burst has {len(frames)}: align it anew")
+            raise ValueError(
+                f"the alignment is of {count} frames, the burst has {len(frames)}: align it anew"
+            )
         if len(called) != count:
             raise ValueError(f"names must be one per frame, {count}, not {len(called)}")
         self._check_frame(frames[0], self.names[0])
         for mine, theirs in zip(self.names, called, strict=True):
             if mine != theirs:
-                raise ValueError(f"the alignment is of {mine}, where the burst has {theirs}: align it anew")
+                raise ValueError(
+                    f"the alignment is of {mine}, where the burst has {theirs}: align it anew"
+                )
 
     def save(self, path: Path) -> None:
         """Write the alignment as JSON; `load` brings back every bit."""
@@ -197,7 +203,9 @@ class Alignment:
         """
         content = read_json(path)
         if content.get("kind") != _KIND:
-            raise ValueError(f"{path} is no alignment: kind must be {_KIND!r}, not {content.get('kind')!r}")
+            raise ValueError(
+                f"{path} is no alignment: kind must be {_KIND!r}, not {content.get('kind')!r}"
+            )
         try:
             height, width = (operator.index(length) for length in content["shape"])
             return cls(
@@ -477,7 +485,9 @@ def _from_features(moving: _Copy, fixed: _Copy, model: Model) -> Matrix | None:
     if len(source) < _LEAST_MATCHES:
         return None
     matrix = _consensus(source, target, model)
-    if matrix is None or not np.linalg.det(matrix) > 0.1:  # collapsed or mirrored: they agree by chance
+    if (
+        matrix is None or not np.linalg.det(matrix) > 0.1
+    ):  # collapsed or mirrored: they agree by chance
         return None
     resampling = _resampling(fixed.levels[level].shape, fixed.levels[0].shape)
     return _unit(resampling @ matrix @ np.linalg.inv(resampling))
@@ -494,7 +504,9 @@ def _consensus(source: Matrix, target: Matrix, model: Model) -> Matrix | None:
 def _matches(moving: Picture, fixed: Picture) -> tuple[Matrix, Matrix]:
     """Points (x, y) of both pictures whose SIFT features look alike, and like no others."""
     sift = cv2.SIFT.create(nfeatures=3000)
-    (points, features), (others, theirs) = (sift.detectAndCompute(_grey_levels(x), None) for x in (moving, fixed))
+    (points, features), (others, theirs) = (
+        sift.detectAndCompute(_grey_levels(x), None) for x in (moving, fixed)
+    )
     if min(len(points), len(others)) < _LEAST_MATCHES:
         return np.zeros((0, 2)), np.zeros((0, 2))
     nearest = cv2.BFMatcher(cv2.NORM_L2).knnMatch(features, theirs, k=2)
@@ -516,7 +528,9 @@ def _refined(moving: _Copy, fixed: _Copy, model: Model, start: Matrix) -> Matrix
     for image, template in zip(reversed(moving.levels), reversed(fixed.levels), strict=True):
         resampling = _resampling(finest.shape, template.shape)
         onto = resampling @ matrix @ np.linalg.inv(resampling)
-        found = _maximised(image, template, "affine" if template.size < _PERSPECTIVE_PIXELS else model, onto)
+        found = _maximised(
+            image, template, "affine" if template.size < _PERSPECTIVE_PIXELS else model, onto
+        )
         # a coarse copy with little on it may lead astray
         if _correlation(image, template, found) > _correlation(image, template, onto):
             matrix = _unit(np.linalg.inv(resampling) @ found @ resampling)
@@ -529,7 +543,9 @@ def _maximised(moving: Picture, fixed: Picture, model: Model, start: Matrix) -> 
     steps = 50 if fixed.size < _FEATURE_PIXELS else 10
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-6)
     try:
-        _, found = cv2.findTransformECC(fixed, moving, backward, _MOTION[model], criteria, _interior(moving.shape))
+        _, found = cv2.findTransformECC(
+            fixed, moving, backward, _MOTION[model], criteria, _interior(moving.shape)
+        )
     except cv2.error:  # OpenCV's word for a correlation that no step raises
         return start
     full = np.eye(3)
@@ -629,11 +645,15 @@ def _common_box(matrices: Matrix, shape: tuple[int, int]) -> Box:
         if areas[k] > largest:
             largest, box = int(areas[k]), (top, top + k + 1, int(left[k]), int(right[k]) + 1)
     if not largest:
-        raise ValueError("matrices leave no pixel that every frame covers: leave out the frame that moved most")
+        raise ValueError(
+            "matrices leave no pixel that every frame covers: leave out the frame that moved most"
+        )
     return box
 
 
-def _covered_columns(matrices: Matrix, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _covered_columns(
+    matrices: Matrix, shape: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last column, in each row of the reference, that every frame covers; last < first where none is."""
     height, width = shape
     first, last = np.zeros(height, np.int64), np.full(height, width - 1)

@@ -22,7 +22,14 @@ from seamwise.io.outcome import Outcome, naming
 from seamwise.io.photo import JPEG_EXIF_LIMIT, JPEG_SIDE_LIMIT, write_photo
 from seamwise.io.tiff import CLASSIC_LIMIT
 
-_BYTES_PER_PIXEL = {"laplacian": 100, "gff": 120, "dct": 50, "dct-cv": 50, "matting": 110, "cnn": 100}
+_BYTES_PER_PIXEL = {
+    "laplacian": 100,
+    "gff": 120,
+    "dct": 50,
+    "dct-cv": 50,
+    "matting": 110,
+    "cnn": 100,
+}
 _NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
 _ALIGNED_BYTES = 24
 _PROGRAM = 500e6
@@ -76,7 +83,11 @@ class Job:
     def outputs(self, options: Options) -> list[Path]:
         """All that the job writes, the picture first."""
         maps = [self.depth_map()] if options.depth_map else []
-        maps += [self.focus_map(number) for number in range(len(self.frames))] if options.focus_maps else []
+        maps += (
+            [self.focus_map(number) for number in range(len(self.frames))]
+            if options.focus_maps
+            else []
+        )
         return [self.output, *maps]
 
 
@@ -175,17 +186,23 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
         _check_frames_inside(inputs, output)
         jobs = [Job(tuple(find_frames(inputs)), output)]
     elif output.suffix and not output.is_dir():
-        raise ValueError(f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix")
+        raise ValueError(
+            f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix"
+        )
     else:
         jobs = [job for given in inputs for job in _jobs_of(Path(given), output)]
-    check_outside(output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output))
+    check_outside(
+        output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output)
+    )
     frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
     written: dict[Path, Job] = {}
     for job in jobs:
         for path in job.outputs(options):
             place = path.resolve()
             if place in frames:
-                raise ValueError(f"{frames[place]} is a frame and would be replaced: name another output")
+                raise ValueError(
+                    f"{frames[place]} is a frame and would be replaced: name another output"
+                )
             if place in written:
                 raise ValueError(f"two bursts would both write {path}: rename the folder of one")
             written[place] = job
@@ -193,7 +210,11 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
 
 
 def memory_estimate(
-    shape: tuple[int, ...], *, method: str | Model = "focus-seg", aligned: bool = True, tile: int | None = None
+    shape: tuple[int, ...],
+    *,
+    method: str | Model = "focus-seg",
+    aligned: bool = True,
+    tile: int | None = None,
 ) -> int:
     """Bytes of memory that fusing takes, roughly, for frames of this shape; their number does not matter.
 
@@ -206,7 +227,11 @@ def memory_estimate(
         return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[method]) * pixels)
     width = 16 if isinstance(method, str) else method.info.architecture.width
     in_tile = min(pixels, (TILE if tile is None else tile) ** 2)
-    return int(_PROGRAM + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels + _TILE_BYTES_PER_FEATURE * width * in_tile)
+    return int(
+        _PROGRAM
+        + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels
+        + _TILE_BYTES_PER_FEATURE * width * in_tile
+    )
 
 
 def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
@@ -226,7 +251,9 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
         picture.save(temporary, format="PNG")
 
 
-def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, announce: Callable[[str], None]) -> None:
+def _prepare(
+    job: Job, options: Options, model: str | Model, overwrite: bool, announce: Callable[[str], None]
+) -> None:
     """Find out before the work what would stop it, and clear the way."""
     if job.fault:
         raise ValueError(job.fault)
@@ -242,7 +269,9 @@ def _prepare(job: Job, options: Options, model: str | Model, overwrite: bool, an
     needed = memory_estimate(burst.shape, method=model, aligned=options.align, tile=options.tile)
     _check_memory(needed)
     size = " × ".join(str(length) for length in burst.shape[1::-1])
-    announce(f"{job.output}: {len(job.frames)} frames of {size} pixels, about {needed / 1e9:.1f} GB of memory")
+    announce(
+        f"{job.output}: {len(job.frames)} frames of {size} pixels, about {needed / 1e9:.1f} GB of memory"
+    )
     if job.output.exists():
         for old in (job.depth_map(), *job.output.parent.glob(f"{job.output.stem}_focus_*.png")):
             old.unlink(missing_ok=True)
@@ -257,7 +286,9 @@ def _check_holds(output: Path, burst: Burst) -> None:
         )
     needed = math.prod(burst.shape) * burst.dtype.itemsize
     if output.suffix.lower() in _TIFF and needed > CLASSIC_LIMIT:
-        raise ValueError(f"a TIFF holds less than 4 GB and the picture would have {needed / 1e9:.1f} GB: name it .png")
+        raise ValueError(
+            f"a TIFF holds less than 4 GB and the picture would have {needed / 1e9:.1f} GB: name it .png"
+        )
 
 
 def _fused(job: Job, options: Options, model: str | Model, device: str, report: Report) -> Fusion:
@@ -282,7 +313,11 @@ def _fitting_exif(output: Path, exif: bytes) -> tuple[bytes, list[str]]:
 
 def _write(job: Job, fusion: Fusion, options: Options) -> None:
     """The picture comes last: while it is missing, the burst counts as not done, and no maps are left behind."""
-    if options.alignment is not None and fusion.alignment is not None and not options.alignment.exists():
+    if (
+        options.alignment is not None
+        and fusion.alignment is not None
+        and not options.alignment.exists()
+    ):
         fusion.alignment.save(options.alignment)
     picture, *maps = job.outputs(options)
     try:
@@ -310,7 +345,9 @@ def _is_picture(output: Path) -> bool:
 def _check_frames_inside(inputs: Sequence[str | Path], output: Path) -> None:
     """Raise FileNotFoundError if what is given as one burst is a folder of bursts."""
     for folder in (Path(given) for given in inputs if Path(given).is_dir()):
-        inside = [inner for inner in burst_folders(folder)[0] if inner != folder and _holds_images(inner)]
+        inside = [
+            inner for inner in burst_folders(folder)[0] if inner != folder and _holds_images(inner)
+        ]
         if inside:
             raise FileNotFoundError(
                 f"folder {folder} holds no image but folders of them, as {inside[0].name}: to fuse each, name a folder "
@@ -327,7 +364,9 @@ def _holds_images(folder: Path) -> bool:
 
 def _jobs_of(given: Path, output: Path) -> list[Job]:
     if given.is_file():
-        raise ValueError(f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png")
+        raise ValueError(
+            f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png"
+        )
     if not given.is_dir():
         raise FileNotFoundError(f"there is no folder {given}")
     folders, note = burst_folders(given)

@@ -32,7 +32,9 @@ def draw_boxplots(path: Path, scores: FusionScores) -> None:
         _draw_panel(panels[number], scores.values[:, :, number], colours)
         panels[number].set_title(metric.upper())
         places = range(len(scores.methods))
-        panels[number].set_xticks(places, scores.methods, rotation=60, ha="right", rotation_mode="anchor")
+        panels[number].set_xticks(
+            places, scores.methods, rotation=60, ha="right", rotation_mode="anchor"
+        )
     for panel in panels[len(scores.metrics) :]:
         panel.remove()
     figure.suptitle(
@@ -45,7 +47,9 @@ def draw_boxplots(path: Path, scores: FusionScores) -> None:
 def _draw_panel(panel: Any, values: NDArray[np.float64], colours: Sequence[str]) -> None:
     columns = [column[np.isfinite(column)] for column in values.T]
     places = range(len(columns))
-    drawn = panel.boxplot(columns, positions=places, widths=0.6, patch_artist=True, showfliers=False)
+    drawn = panel.boxplot(
+        columns, positions=places, widths=0.6, patch_artist=True, showfliers=False
+    )
     for box, line, colour in zip(drawn["boxes"], drawn["medians"], colours, strict=True):
         box.set(facecolor=colour, alpha=0.4, edgecolor="black")
         line.set(color="black", linewidth=1.5)

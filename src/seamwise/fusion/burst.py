@@ -54,7 +54,9 @@ class Burst(Sequence[Picture]):
     """
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        if isinstance(frames, str | os.PathLike):  # a string would be taken for a list of its letters
+        if isinstance(
+            frames, str | os.PathLike
+        ):  # a string would be taken for a list of its letters
             name = os.fspath(frames)
             raise TypeError(
                 f"frames must be a list of pictures or files, not {name!r}: give e.g. sorted(Path({name!r}).iterdir())"
@@ -63,12 +65,17 @@ class Burst(Sequence[Picture]):
         if len(self.frames) < 2:
             for frame in self.frames:
                 _header(frame, "frame 0")  # a file of several pages is told to be split
-            given = f": {self.frames[0]}" if self.frames and isinstance(self.frames[0], Path) else ""
+            given = (
+                f": {self.frames[0]}" if self.frames and isinstance(self.frames[0], Path) else ""
+            )
             raise ValueError(f"a burst has two frames or more, not {len(self.frames)}{given}")
         self.names = tuple(
-            str(frame) if isinstance(frame, Path) else f"frame {number}" for number, frame in enumerate(self.frames)
+            str(frame) if isinstance(frame, Path) else f"frame {number}"
+            for number, frame in enumerate(self.frames)
         )
-        headers = [_header(frame, name) for frame, name in zip(self.frames, self.names, strict=True)]
+        headers = [
+            _header(frame, name) for frame, name in zip(self.frames, self.names, strict=True)
+        ]
         _check_alike(headers, self.names)
         self.shape, self.dtype = headers[0].shape, headers[0].dtype
         self.exif = b""
@@ -105,8 +112,12 @@ class Burst(Sequence[Picture]):
     @property
     def notes(self) -> list[str]:
         """What the user should know about the frames read so far."""
-        others = [self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc]
-        mixed = [f"{', '.join(others)}: the colour profile differs from that of {self.names[0]}, which is kept"]
+        others = [
+            self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc
+        ]
+        mixed = [
+            f"{', '.join(others)}: the colour profile differs from that of {self.names[0]}, which is kept"
+        ]
         return self._notes + mixed * (bool(others) and 0 in self._profiles)
 
     def _remember(self, number: int, photo: Photo) -> None:
@@ -138,7 +149,10 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     >>> [path.name for path in burst_folders(folder)[0]]
     ['cup9', 'cup10']
     """
-    inside = sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
+    inside = sorted(
+        (path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."),
+        key=natural_order,
+    )
     try:
         picture, *_ = find_images(folder)
     except FileNotFoundError:
@@ -163,7 +177,9 @@ def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = 
     for given in (Path(given) for given in inputs):
         inside = place == given.resolve() or (nested and given.resolve() in place.parents)
         if given.is_dir() and inside:
-            raise ValueError(f"results in {folder} would be taken for frames by the next run: write outside of {given}")
+            raise ValueError(
+                f"results in {folder} would be taken for frames by the next run: write outside of {given}"
+            )
 
 
 def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
@@ -194,14 +210,19 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
 
 def natural_order(path: Path) -> tuple[Any, ...]:
     """Sorting key that takes numbers in names by their value."""
-    return tuple((int(part), part) if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower()))
+    return tuple(
+        (int(part), part) if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", path.name.lower())
+    )
 
 
 def _header(frame: NDArray[Any] | Path, name: str) -> Header:
     if isinstance(frame, Path):
         return photo_header(frame)
     if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):
-        raise ValueError(f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, not of shape {frame.shape}")
+        raise ValueError(
+            f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, not of shape {frame.shape}"
+        )
     return Header(frame.shape, frame.dtype)
 
 

@@ -82,14 +82,24 @@ def find_pictures(data: Path, *, images: Path | None = None) -> list[SegmentedPi
     if data.suffix.lower() == ".json":
         return _coco_pictures(data, images)
     if not (data / "images").is_dir():
-        return [SegmentedPicture(name, path) for name, path in sorted(by_stem(find_images(data)).items())]
-    folders = [data / "images", *sorted(path for path in (data / "images").iterdir() if path.is_dir())]
+        return [
+            SegmentedPicture(name, path)
+            for name, path in sorted(by_stem(find_images(data)).items())
+        ]
+    folders = [
+        data / "images",
+        *sorted(path for path in (data / "images").iterdir() if path.is_dir()),
+    ]
     found: dict[str, SegmentedPicture] = {}
     for folder in folders:
         if any(path.is_file() and path.name[0] != "." for path in folder.iterdir()):
-            for picture in _with_label_maps(folder, data / "labels" / folder.relative_to(data / "images")):
+            for picture in _with_label_maps(
+                folder, data / "labels" / folder.relative_to(data / "images")
+            ):
                 if picture.name in found:
-                    raise ValueError(f"{found[picture.name].image} and {picture.image} have the same name: rename one")
+                    raise ValueError(
+                        f"{found[picture.name].image} and {picture.image} have the same name: rename one"
+                    )
                 found[picture.name] = picture
     if not found:
         raise FileNotFoundError(f"folder {data / 'images'} holds no picture")
@@ -106,7 +116,10 @@ class Split:
 
 
 def split(
-    pictures: Sequence[SegmentedPicture], *, hold_out_every: int = 10, leave_out_every: int | None = None
+    pictures: Sequence[SegmentedPicture],
+    *,
+    hold_out_every: int = 10,
+    leave_out_every: int | None = None,
 ) -> Split:
     """Leave out every n-th picture by name, the first one first; of the others hold out every m-th to validate on.
 
@@ -134,7 +147,9 @@ def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
             f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same name in {labels}: "
             f"{', '.join(missing[:3])}"
         )
-    return [SegmentedPicture(name, path, tuple(by_picture[name])) for name, path in pictures.items()]
+    return [
+        SegmentedPicture(name, path, tuple(by_picture[name])) for name, path in pictures.items()
+    ]
 
 
 def _coco_pictures(path: Path, images: Path | None) -> list[SegmentedPicture]:
@@ -145,7 +160,10 @@ def _coco_pictures(path: Path, images: Path | None) -> list[SegmentedPicture]:
     content = read_json(path)
     try:
         names = {entry["id"]: images / str(entry["file_name"]) for entry in content["images"]}
-        coded = {entry["image_id"]: path.with_suffix("") / str(entry["file_name"]) for entry in content["annotations"]}
+        coded = {
+            entry["image_id"]: path.with_suffix("") / str(entry["file_name"])
+            for entry in content["annotations"]
+        }
         pairs = [(names[number], file) for number, file in coded.items()]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not in MS COCO's panoptic format: it lacks {error}") from error
@@ -153,7 +171,9 @@ def _coco_pictures(path: Path, images: Path | None) -> list[SegmentedPicture]:
     for file in (file for pair in pairs for file in pair):
         if not file.is_file():
             raise FileNotFoundError(f"{path} names {file}, which is not there")
-    found = [SegmentedPicture(image.stem, image, (segments,), panoptic=True) for image, segments in pairs]
+    found = [
+        SegmentedPicture(image.stem, image, (segments,), panoptic=True) for image, segments in pairs
+    ]
     return sorted(found, key=lambda picture: picture.name)
 
 
@@ -177,7 +197,9 @@ def make_pair(
     sharp: NDArray[Any] = picture.read()
     segments: NDArray[Any] | None = _draw_segments(picture, simulation, rng)
     if segments is not None and segments.shape != sharp.shape[:2]:
-        raise ValueError(f"{picture.image} has {sharp.shape[:2]} pixels, its segments have {segments.shape}")
+        raise ValueError(
+            f"{picture.image} has {sharp.shape[:2]} pixels, its segments have {segments.shape}"
+        )
     if crop is not None:
         sharp, segments = _random_crop(sharp, segments, crop, simulation, rng)
     image = _vary(as_unit(sharp), simulation, rng)
@@ -227,7 +249,10 @@ class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
         rng = np.random.default_rng((self.seed, step, index))
         picture = self.pictures[int(rng.integers(len(self.pictures)))]
         pair = make_pair(picture, crop=self.crop, simulation=self.simulation, rng=rng)
-        images = (torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, 2, 0))) for x in (pair.a, pair.b, pair.truth))
+        images = (
+            torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, 2, 0)))
+            for x in (pair.a, pair.b, pair.truth)
+        )
         return *images, torch.from_numpy(pair.mask.astype(np.int64))
 
 
@@ -240,7 +265,11 @@ def _draw_segments(
 
 
 def _random_crop(
-    image: NDArray[Any], segments: NDArray[np.int64] | None, crop: int, simulation: Simulation, rng: np.random.Generator
+    image: NDArray[Any],
+    segments: NDArray[np.int64] | None,
+    crop: int,
+    simulation: Simulation,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     factor = float(np.exp(rng.uniform(-1, 1) * np.log1p(simulation.scale)))
     size = max(1, round(crop / factor))
@@ -248,12 +277,16 @@ def _random_crop(
     image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
     y, x = (int(rng.integers(length - size + 1)) for length in image.shape[:2])
     image = image[y : y + size, x : x + size]
-    flips = [slice(None, None, -1 if simulation.mirror and rng.random() < 0.5 else 1) for _ in range(2)]
+    flips = [
+        slice(None, None, -1 if simulation.mirror and rng.random() < 0.5 else 1) for _ in range(2)
+    ]
     turned = simulation.mirror and rng.random() < 0.5
     image = _resized(image[tuple(flips)], crop, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
     if segments is not None:
         segments = np.pad(segments, padding, mode="symmetric")[y : y + size, x : x + size]
-        segments = _resized(segments[tuple(flips)].astype(np.int32), crop, cv2.INTER_NEAREST).astype(np.int64)
+        segments = _resized(
+            segments[tuple(flips)].astype(np.int32), crop, cv2.INTER_NEAREST
+        ).astype(np.int64)
     if turned:
         image, segments = image.swapaxes(0, 1), None if segments is None else segments.T
     return image, segments
@@ -261,10 +294,16 @@ def _random_crop(
 
 def _resized(image: NDArray[Any], size: int, interpolation: int) -> NDArray[Any]:
     image = np.ascontiguousarray(image)
-    return image if len(image) == size else cv2.resize(image, (size, size), interpolation=interpolation)
+    return (
+        image
+        if len(image) == size
+        else cv2.resize(image, (size, size), interpolation=interpolation)
+    )
 
 
-def _vary(image: NDArray[np.float32], simulation: Simulation, rng: np.random.Generator) -> NDArray[np.float32]:
+def _vary(
+    image: NDArray[np.float32], simulation: Simulation, rng: np.random.Generator
+) -> NDArray[np.float32]:
     gamma = np.exp(rng.uniform(-1, 1) * np.log1p(simulation.gamma))
     image = image ** np.float32(gamma)
     if rng.random() < simulation.grey:

@@ -44,7 +44,9 @@ def checked_frames(frames: Frames) -> tuple[int, ...]:
 def check_count(frames: Frames) -> None:
     """Raise ValueError if there are fewer than two frames; none is read."""
     if len(frames) < 2:
-        raise ValueError(f"frames must be at least two pictures, not {len(frames)}: one frame is its own fusion")
+        raise ValueError(
+            f"frames must be at least two pictures, not {len(frames)}: one frame is its own fusion"
+        )
 
 
 class Checked(Sequence[Picture]):
@@ -107,7 +109,9 @@ class Checked(Sequence[Picture]):
         return frame
 
 
-def checked_picture(picture: NDArray[Any], *, shape: tuple[int, ...] | None = None, name: str = "frames") -> Picture:
+def checked_picture(
+    picture: NDArray[Any], *, shape: tuple[int, ...] | None = None, name: str = "frames"
+) -> Picture:
     """Return the picture, if it is what `Frames` hold; errors call it by its name.
 
     Raises
@@ -118,11 +122,17 @@ def checked_picture(picture: NDArray[Any], *, shape: tuple[int, ...] | None = No
         It is not `(Y, X)` or `(Y, X, C)`, has another shape than `shape`, or leaves 0..1.
     """
     if picture.dtype != np.float32:
-        raise TypeError(f"{name} must be float32 in 0..1, not {picture.dtype}: seamwise.fuse takes other types")
+        raise TypeError(
+            f"{name} must be float32 in 0..1, not {picture.dtype}: seamwise.fuse takes other types"
+        )
     if picture.ndim not in (2, 3) or picture.size == 0:
-        raise ValueError(f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {picture.shape}")
+        raise ValueError(
+            f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {picture.shape}"
+        )
     if shape is not None and picture.shape != shape:
-        raise ValueError(f"{name} must have the same size and channels, not {shape} and {picture.shape}")
+        raise ValueError(
+            f"{name} must have the same size and channels, not {shape} and {picture.shape}"
+        )
     low, high = float(picture.min()), float(picture.max())
     if not (low >= 0 and high <= 1):  # also catches NaN
         raise ValueError(f"{name} must lie in 0..1, not {low}..{high}")

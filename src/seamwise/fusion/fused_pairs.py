@@ -108,7 +108,9 @@ def find_fused_pairs(
     found = {place: _pictures(place, pairs, "fused") for place in fused}
     if truth is not None:
         found[truth] = _pictures(truth, pairs, "truth")
-    return tuple(_completed(pair, dict(zip(names, fused, strict=True)), truth, found) for pair in pairs)
+    return tuple(
+        _completed(pair, dict(zip(names, fused, strict=True)), truth, found) for pair in pairs
+    )
 
 
 def _pairs(sources: Sequence[Path]) -> list[FusedPair]:
@@ -142,13 +144,17 @@ def _pairs_of_files(folder: Path, frames: Sequence[Path]) -> Iterator[FusedPair]
         yield FusedPair(stem(stray), (), fault=f"{stray} is neither x-A nor x-B of a pair x")
     for name, group in groups.items():
         alone = len(group) <= 2 and _common_name(group) is None
-        missing = f"{group[0]} has no partner: the frames of a pair end in -A and -B, or in -1 and -2"
+        missing = (
+            f"{group[0]} has no partner: the frames of a pair end in -A and -B, or in -1 and -2"
+        )
         yield FusedPair(name, (), fault=missing) if alone else _pair(name, group)
 
 
 def _pair(name: str, frames: Sequence[Path]) -> FusedPair:
     if len(frames) != 2:
-        return FusedPair(name, (), fault=f"it has {len(frames)} frame{'s' * (len(frames) > 1)}: {_ONLY_TWO}")
+        return FusedPair(
+            name, (), fault=f"it has {len(frames)} frame{'s' * (len(frames) > 1)}: {_ONLY_TWO}"
+        )
     return FusedPair(name, tuple(frames))
 
 
@@ -156,7 +162,11 @@ def _common_name(frames: Sequence[Path]) -> str | None:
     """Return x of x-A and x-B; None if they are not called so."""
     matches = [match for frame in frames if (match := _FRAME.fullmatch(stem(frame)))]
     alike = len({match[1] for match in matches}) == 1
-    return matches[0][1] if alike and sorted(match[2].upper() for match in matches) in _ENDINGS else None
+    return (
+        matches[0][1]
+        if alike and sorted(match[2].upper() for match in matches) in _ENDINGS
+        else None
+    )
 
 
 def _method_names(fused: Sequence[Path]) -> list[str]:
@@ -169,7 +179,9 @@ def _method_names(fused: Sequence[Path]) -> list[str]:
     for number, name in enumerate(names):
         if name in names[:number]:
             twin = fused[names.index(name)]
-            raise ValueError(f"{twin} and {fused[number]} would both be called {name}: rename one, or name it once")
+            raise ValueError(
+                f"{twin} and {fused[number]} would both be called {name}: rename one, or name it once"
+            )
     return names
 
 
@@ -184,12 +196,17 @@ def _pictures(place: Path, pairs: Sequence[FusedPair], argument: str) -> dict[st
             "give the folder they are in"
         )
     if len(pairs) > 1:
-        raise ValueError(f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of each")
+        raise ValueError(
+            f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of each"
+        )
     return {pairs[0].name: path}
 
 
 def _completed(
-    pair: FusedPair, places: Mapping[str, Path], truth: Path | None, found: Mapping[Path, Mapping[str, Path]]
+    pair: FusedPair,
+    places: Mapping[str, Path],
+    truth: Path | None,
+    found: Mapping[Path, Mapping[str, Path]],
 ) -> FusedPair:
     def picture(place: Path) -> Path:
         return found[place].get(pair.name, place / pair.name)

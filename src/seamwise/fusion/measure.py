@@ -146,13 +146,24 @@ def write_scores(folder: Path, scores: FusionScores) -> list[Path]:
     What is no finite number, as the PSNR of a picture without error, is ``inf`` or ``nan`` in the CSV and null in JSON.
     """
     table, numbers = folder / "scores.csv", folder / "scores.json"
-    with atomic_path(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(table) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["pair", "method", *scores.metrics])
         for pair, by_method in zip(scores.pairs, scores.values.tolist(), strict=True):
-            writer.writerows([pair, method, *row] for method, row in zip(scores.methods, by_method, strict=True))
-    by_pair = {pair: _named(scores, of) for pair, of in zip(scores.pairs, scores.values, strict=True)}
-    content = {"mean": _named(scores, scores.mean), "std": _named(scores, scores.std), "scores": by_pair}
+            writer.writerows(
+                [pair, method, *row] for method, row in zip(scores.methods, by_method, strict=True)
+            )
+    by_pair = {
+        pair: _named(scores, of) for pair, of in zip(scores.pairs, scores.values, strict=True)
+    }
+    content = {
+        "mean": _named(scores, scores.mean),
+        "std": _named(scores, scores.std),
+        "scores": by_pair,
+    }
     write_json(numbers, {**content, "left_out": scores.left_out})
     return [table, numbers]
 
@@ -160,7 +171,8 @@ def write_scores(folder: Path, scores: FusionScores) -> list[Path]:
 def _named(scores: FusionScores, values: NDArray[np.float64]) -> dict[str, dict[str, float | None]]:
     return {
         method: {
-            metric: value if math.isfinite(value) else None for metric, value in zip(scores.metrics, row, strict=True)
+            metric: value if math.isfinite(value) else None
+            for metric, value in zip(scores.metrics, row, strict=True)
         }
         for method, row in zip(scores.methods, values.tolist(), strict=True)
     }
@@ -186,15 +198,23 @@ def _check_alike(pair: FusedPair) -> None:
         size = photo_header(path).shape[:2]
         if size != wanted:
             shown = [" × ".join(map(str, shape[::-1])) for shape in (size, wanted)]
-            mend = "" if path in pair.sources else " (`seamwise fuse` keeps it with --no-align or --full-size)"
-            raise ValueError(f"{path} has {shown[0]} pixels, {first} has {shown[1]}: give all one size{mend}")
+            mend = (
+                ""
+                if path in pair.sources
+                else " (`seamwise fuse` keeps it with --no-align or --full-size)"
+            )
+            raise ValueError(
+                f"{path} has {shown[0]} pixels, {first} has {shown[1]}: give all one size{mend}"
+            )
     if pair.truth is None:
         return
     colour = len(photo_header(pair.truth).shape) == 3
     for path in (first, *others):
         if (len(photo_header(path).shape) == 3) != colour:
             kinds = ("in colour", "grey") if colour else ("grey", "in colour")
-            raise ValueError(f"{pair.truth} is {kinds[0]}, {path} is {kinds[1]}: convert one of them first")
+            raise ValueError(
+                f"{pair.truth} is {kinds[0]}, {path} is {kinds[1]}: convert one of them first"
+            )
 
 
 def _score_pair(pair: FusedPair) -> list[list[float]]:
@@ -206,17 +226,26 @@ def _score_pair(pair: FusedPair) -> list[list[float]]:
     def scores_of(path: Path, levels: Levels) -> list[float]:
         as_grey = _grey(levels)
         against = f"against {pair.sources[0]} and {pair.sources[1]}"
-        row = [_tried(name, metric, path, against, *grey, as_grey) for name, metric in METRICS.items()]
+        row = [
+            _tried(name, metric, path, against, *grey, as_grey) for name, metric in METRICS.items()
+        ]
         if truth is not None:
             against = f"against {pair.truth}"
-            row += [_tried(name, metric, path, against, levels, truth) for name, metric in WITH_TRUTH.items()]
+            row += [
+                _tried(name, metric, path, against, levels, truth)
+                for name, metric in WITH_TRUTH.items()
+            ]
         return row
 
     rows = [scores_of(path, _levels(path)) for path in pair.fused.values()]
-    return rows + [scores_of(path, levels) for path, levels in zip(pair.sources, sources, strict=True)]
+    return rows + [
+        scores_of(path, levels) for path, levels in zip(pair.sources, sources, strict=True)
+    ]
 
 
-def _tried(name: str, metric: Callable[..., float], path: Path, against: str, *pictures: Levels) -> float:
+def _tried(
+    name: str, metric: Callable[..., float], path: Path, against: str, *pictures: Levels
+) -> float:
     try:
         return metric(*pictures)
     except ValueError as error:
@@ -230,7 +259,9 @@ def _levels(path: Path) -> Levels:
         return pixels
     # the metrics would take it for one of 0..1
     if 0 < pixels.max() <= 257:
-        raise ValueError(f"{path} is all but black, no value is above 257 of 65535: brighten all pictures of the pair")
+        raise ValueError(
+            f"{path} is all but black, no value is above 257 of 65535: brighten all pictures of the pair"
+        )
     return pixels / 257
 
 

@@ -144,7 +144,10 @@ def fuse(
     elif align:
         watched = Watched(burst, partial(report, "align"), count)
         alignment = estimate_alignment(
-            watched, model=motion, exposure=exposure, names=[Path(name).name for name in burst.names]
+            watched,
+            model=motion,
+            exposure=exposure,
+            names=[Path(name).name for name in burst.names],
         )
         notes = _exposure_notes(alignment)
     if alignment is not None:
@@ -214,13 +217,23 @@ def method_of(
         There is no such model.
     """
     if isinstance(model, str) and model in CLASSICAL:
-        of_networks = {"mode": mode != "sequence", "near": near is not None, "tile": tile is not None}
+        of_networks = {
+            "mode": mode != "sequence",
+            "near": near is not None,
+            "tile": tile is not None,
+        }
         given = [name for name, is_given in of_networks.items() if is_given]
         if given:
             are, them = ("is an option", "it") if len(given) == 1 else ("are options", "them")
-            raise ValueError(f"{', '.join(given)} {are} of networks: leave {them} out with the method {model}")
+            raise ValueError(
+                f"{', '.join(given)} {are} of networks: leave {them} out with the method {model}"
+            )
         method = CLASSICAL[model]
-        return partial(method.fuse, **({"device": device} if method.takes_device else {})), method.passes
+        return partial(
+            method.fuse, **({"device": device} if method.takes_device else {})
+        ), method.passes
     network = load_method(model, device=device) if isinstance(model, str | Path) else model
     check_options(network, mode=mode, tile=tile)
-    return partial(fuse_frames, model=network, mode=mode, near=near, tile=tile), passes(mode, near=bool(near))
+    return partial(fuse_frames, model=network, mode=mode, near=near, tile=tile), passes(
+        mode, near=bool(near)
+    )

@@ -13,7 +13,14 @@ from scipy.special import expit
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.fusion.frames import Frames, Fused, Picture, checked_frames, checked_picture, depth_dtype
+from seamwise.fusion.frames import (
+    Frames,
+    Fused,
+    Picture,
+    checked_frames,
+    checked_picture,
+    depth_dtype,
+)
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
@@ -31,7 +38,9 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
     return load_network(model, FusionInfo, device=device)
 
 
-def fuse_pair(a: Picture, b: Picture, *, model: Model, near: bool | None = None, tile: int | None = None) -> Fused:
+def fuse_pair(
+    a: Picture, b: Picture, *, model: Model, near: bool | None = None, tile: int | None = None
+) -> Fused:
     """Fuse two pictures of different focus.
 
     ::
@@ -144,7 +153,9 @@ def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = N
     if mode not in ("sequence", "together"):
         raise ValueError(f"mode must be sequence or together, not {mode!r}")
     if mode == "together" and model.info.output != "selection":
-        raise ValueError("mode 'together' needs a network that selects sources, like focus-seg: use mode 'sequence'")
+        raise ValueError(
+            "mode 'together' needs a network that selects sources, like focus-seg: use mode 'sequence'"
+        )
 
 
 def passes(mode: Mode, *, near: bool) -> int:
@@ -152,7 +163,9 @@ def passes(mode: Mode, *, near: bool) -> int:
     return 1 if mode == "sequence" else 1 + _ROUNDS + near
 
 
-def _together(frames: Frames, shape: tuple[int, ...], *, model: Model, near: bool, tile: int | None) -> Fused:
+def _together(
+    frames: Frames, shape: tuple[int, ...], *, model: Model, near: bool, tile: int | None
+) -> Fused:
     """Score every frame against a reference, which is the mean at first, then what that gave."""
     reference = np.zeros(shape, np.float32)
     for number in range(len(frames)):
@@ -206,7 +219,9 @@ def _slabs(
     model: Model,
     tile: int | None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
-    parts = tiles(shape, size=TILE if tile is None else tile, overlap=_OVERLAP, multiple=model.net.multiple)
+    parts = tiles(
+        shape, size=TILE if tile is None else tile, overlap=_OVERLAP, multiple=model.net.multiple
+    )
     return blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
 
 
@@ -218,7 +233,9 @@ def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDA
     return _logits(a[box], b[box], model).clamp(0, 1).numpy()
 
 
-def _score(frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
+def _score(
+    frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]
+) -> NDArray[np.float32]:
     """The logit of a frame against the reference on a box, as soft as the model says: `(1, *box)`."""
     logits = _logits(frame[box], reference[box], model)
     score = ((logits[0] - logits[1]) / model.info.temperature).numpy()
@@ -241,7 +258,9 @@ def _as_input(picture: Picture, colours: int) -> torch.Tensor:
     if tensor.ndim == 2:
         return tensor.expand(1, colours, *tensor.shape)
     if tensor.shape[2] != colours:
-        raise ValueError(f"the model takes grey pictures or {colours} colours, not {tensor.shape[2]} channels")
+        raise ValueError(
+            f"the model takes grey pictures or {colours} colours, not {tensor.shape[2]} channels"
+        )
     return tensor.permute(2, 0, 1).unsqueeze(0)
 
 

@@ -102,12 +102,20 @@ class FusionSettings(RunSettings):
 
     @model_validator(mode="after")
     def _fits_the_network(self) -> Self:
-        if self.network == "selection" and (self.loss, self.alpha, self.bounds) != ("nps", 6.0, True):
+        if self.network == "selection" and (self.loss, self.alpha, self.bounds) != (
+            "nps",
+            6.0,
+            True,
+        ):
             raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
         if self.network == "picture" and self.simulation.brightness > 0:
-            raise ValueError("brightness must be 0 for network 'picture': one truth is asked of both orders of a pair")
+            raise ValueError(
+                "brightness must be 0 for network 'picture': one truth is asked of both orders of a pair"
+            )
         if self.network == "picture" and self.picture_weight > 0:
             raise ValueError("picture_weight is an option of network 'selection': remove it")
         if self.symmetric and self.width % 2:
-            raise ValueError(f"width must be even for a symmetric network, not {self.width}: or set symmetric = false")
+            raise ValueError(
+                f"width must be even for a symmetric network, not {self.width}: or set symmetric = false"
+            )
         return self

@@ -63,7 +63,9 @@ def train(
         The folder holds a run already, or nothing to resume from.
     """
     if not training or not validation:
-        raise ValueError(f"{len(training)} training and {len(validation)} validation pictures: one of each is needed")
+        raise ValueError(
+            f"{len(training)} training and {len(validation)} validation pictures: one of each is needed"
+        )
     check_output(output, resume=resume)
     for picture in (*training, *validation):
         photo_header(picture.image)  # says now what could not be read in the middle of the run
@@ -83,8 +85,12 @@ def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
             f"start: {start} is a network for a {found.output} with {found.architecture}, not for a {info.output} with "
             f"{info.architecture}: give network, width, depth and norm their values, or leave start out"
         )
-    if info.training["settings"]["symmetric"] and not found.training.get("settings", {}).get("symmetric"):
-        raise ValueError(f"start: the weights of {start} are not tied: set symmetric = false, or leave start out")
+    if info.training["settings"]["symmetric"] and not found.training.get("settings", {}).get(
+        "symmetric"
+    ):
+        raise ValueError(
+            f"start: the weights of {start} are not tied: set symmetric = false, or leave start out"
+        )
     return weights
 
 
@@ -92,11 +98,17 @@ def _tie(net: Network) -> None:
     tie_halves(cast(UNet, net))  # an `Average` is not trained
 
 
-def fixed_pairs(pictures: Sequence[SegmentedPicture], settings: FusionSettings) -> Iterator[FocusPair]:
+def fixed_pairs(
+    pictures: Sequence[SegmentedPicture], settings: FusionSettings
+) -> Iterator[FocusPair]:
     """One pair from each whole picture, the same whenever it is called, without noise: to compare models on."""
-    simulation = replace(settings.simulation, noise=0.0, brightness=0.0, scale=0.0, gamma=0.0, grey=0.0)
+    simulation = replace(
+        settings.simulation, noise=0.0, brightness=0.0, scale=0.0, gamma=0.0, grey=0.0
+    )
     for number, picture in enumerate(pictures):
-        yield make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng(number))
+        yield make_pair(
+            picture, crop=None, simulation=simulation, rng=np.random.default_rng(number)
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +142,9 @@ class _Fusion:
         if self.settings.picture_weight == 0:
             return loss
         selected = torch.lerp(second, first, prediction.float().softmax(1)[:, :1])
-        return loss + self.settings.picture_weight * nps(selected, truth, alpha=self.settings.alpha, bounds=False)
+        return loss + self.settings.picture_weight * nps(
+            selected, truth, alpha=self.settings.alpha, bounds=False
+        )
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean PSNR and SSIM against the sharp pictures."""
@@ -158,7 +172,9 @@ def regression_loss(prediction: Tensor, truth: Tensor, settings: FusionSettings)
 
 
 def _describe(
-    settings: FusionSettings, training: Sequence[SegmentedPicture], validation: Sequence[SegmentedPicture]
+    settings: FusionSettings,
+    training: Sequence[SegmentedPicture],
+    validation: Sequence[SegmentedPicture],
 ) -> FusionInfo:
     return FusionInfo(
         architecture=Architecture(

@@ -74,13 +74,18 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     elif isinstance(value, np.ndarray | int | np.integer):
         yield name, np.asarray(value)
     else:
-        raise TypeError(f"{name} must be an array, an integer or a tuple of arrays, not {type(value).__name__}")
+        raise TypeError(
+            f"{name} must be an array, an integer or a tuple of arrays, not {type(value).__name__}"
+        )
 
 
 def _built(kind: Any, stored: Mapping[str, NDArray[Any]], name: str) -> Any:
     if is_dataclass(kind):
         hints, build = get_type_hints(kind), kind if isinstance(kind, type) else type(kind)
-        parts = {f.name: _built(hints[f.name], stored, f"{name}.{f.name}".lstrip(".")) for f in fields(kind)}
+        parts = {
+            f.name: _built(hints[f.name], stored, f"{name}.{f.name}".lstrip("."))
+            for f in fields(kind)
+        }
         return build(**parts)
     if get_origin(kind) is tuple:
         count = sum(key.rpartition(".")[0] == name for key in stored)

@@ -95,7 +95,9 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     try:
         os.makedirs(path, exist_ok=True)
     except FileExistsError as error:
-        raise FileExistsError(f"cannot make the folder {path}: there is a file of that name; choose another") from error
+        raise FileExistsError(
+            f"cannot make the folder {path}: there is a file of that name; choose another"
+        ) from error
     except OSError as error:
         raise _explained(error, Path(path)) from error
 
@@ -127,5 +129,7 @@ def _explained(error: OSError, path: Path) -> OSError:
         reason = "its folder takes no new files; choose another"
     explained = type(error)(f"cannot write {path}: {reason}")
     explained.errno = error.errno
-    vars(explained)["errno"] = error.errno  # or pickle leaves it behind, and who reads it elsewhere misses a full disk
+    vars(explained)["errno"] = (
+        error.errno
+    )  # or pickle leaves it behind, and who reads it elsewhere misses a full disk
     return explained

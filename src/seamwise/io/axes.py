@@ -19,7 +19,9 @@ _MICROMETRES = {
     **dict.fromkeys(("m", "meter", "metre"), 1e6),
     **dict.fromkeys(("cm", "centimeter"), 1e4),
     **dict.fromkeys(("mm", "millimeter"), 1e3),
-    **dict.fromkeys(("µm", "μm", "um", "\\u00b5m", "micron", "microns", "micrometer", "micrometre"), 1.0),
+    **dict.fromkeys(
+        ("µm", "μm", "um", "\\u00b5m", "micron", "microns", "micrometer", "micrometre"), 1.0
+    ),
     **dict.fromkeys(("nm", "nanometer"), 1e-3),
     **dict.fromkeys(("pm", "picometer"), 1e-6),
     **dict.fromkeys(("å", "angstrom"), 1e-4),
@@ -110,11 +112,17 @@ def settle_axes(
         raise ValueError(
             f"cannot tell the axes of {name} (shape {shape}); name them, e.g. axes='{_example(len(shape))}'"
         )
-    note = "" if clear or stack else f"no axes in {name}: read {shape} as {guess}; say axes='{_other(guess)}'"
+    note = (
+        ""
+        if clear or stack
+        else f"no axes in {name}: read {shape} as {guess}; say axes='{_other(guess)}'"
+    )
     return Axes(guess, shape, note and f"{note} if that is wrong", tuple(kept))
 
 
-def channels_first(data: Any, settled: Axes, *, name: str, time: int | None = None) -> tuple[NDArray[Any], str]:
+def channels_first(
+    data: Any, settled: Axes, *, name: str, time: int | None = None
+) -> tuple[NDArray[Any], str]:
     """Return an array in the order CZYX and its axes, without T and without a single channel.
 
     Parameters
@@ -143,7 +151,11 @@ def channels_first(data: Any, settled: Axes, *, name: str, time: int | None = No
     letters, lengths = settled.letters, dict(zip(settled.letters, settled.shape, strict=True))
     times = lengths.get("T", 1)
     if time is None and times > 1:
-        stack = "" if "Z" in letters else f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
+        stack = (
+            ""
+            if "Z" in letters
+            else f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
+        )
         raise ValueError(
             f"{name} holds {times} time points ({letters}, shape {settled.shape}); expected one: "
             f"choose it (time=0 to {times - 1}) or save one file per time point{stack}"
@@ -223,12 +235,18 @@ def ome_sizes(xml: str) -> dict[str, float]:
     >>> ome_sizes('<OME xmlns="o"><Pixels PhysicalSizeX="500" PhysicalSizeXUnit="nm"/></OME>')
     {'X': 0.5}
     """
-    pixels = next((e.attrib for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")), {})
-    given = {a: (pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "ZYX"}
+    pixels = next(
+        (e.attrib for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")), {}
+    )
+    given = {
+        a: (pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "ZYX"
+    }
     return _in_micrometres(given)
 
 
-def imagej_sizes(metadata: Mapping[str, Any], x_resolution: Any, y_resolution: Any) -> dict[str, float]:
+def imagej_sizes(
+    metadata: Mapping[str, Any], x_resolution: Any, y_resolution: Any
+) -> dict[str, float]:
     """Return µm per pixel by axis from ImageJ's `spacing` and `unit` and the TIFF resolutions.
 
     A resolution is a fraction (numerator, denominator) of pixels per unit, or None. Without a unit, and
@@ -259,10 +277,14 @@ def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:
     spacing, axes = metadata.get("spacing"), metadata.get("axes", "")
     if not isinstance(spacing, list) or len(spacing) != len(axes):
         return {}
-    return _in_micrometres({a: (s, metadata.get("unit")) for a, s in zip(axes, spacing, strict=True)})
+    return _in_micrometres(
+        {a: (s, metadata.get("unit")) for a, s in zip(axes, spacing, strict=True)}
+    )
 
 
-def ome_zarr_sizes(letters: str, scale: Sequence[float], units: Sequence[str | None]) -> dict[str, float]:
+def ome_zarr_sizes(
+    letters: str, scale: Sequence[float], units: Sequence[str | None]
+) -> dict[str, float]:
     """Return µm per pixel by spatial axis from the scale of an OME-Zarr level and the units of its axes.
 
     An axis without a unit, or with one that is not a length, has no size.

@@ -18,9 +18,25 @@ PROFILE_DAMAGED = "colour profile of {} is damaged and not kept"
 
 ORIENTATION, PROFILE, _DESCRIPTION = 274, 34675, 270
 _NEUTRAL = frozenset({ORIENTATION, 282, 283, 296})  # every TIFF has a resolution
-_SUB_IFDS: Mapping[int, Any] = {34665: {40965: {}}, 34853: {}}  # Exif with Interoperability in it, GPS
+_SUB_IFDS: Mapping[int, Any] = {
+    34665: {40965: {}},
+    34853: {},
+}  # Exif with Interoperability in it, GPS
 # the tags beside the layout of the pixels: title, camera, software, date, author, rating, copyright, XP…
-_DESCRIPTIVE = _NEUTRAL | {269, _DESCRIPTION, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432}
+_DESCRIPTIVE = _NEUTRAL | {
+    269,
+    _DESCRIPTION,
+    271,
+    272,
+    285,
+    305,
+    306,
+    315,
+    316,
+    18246,
+    18249,
+    33432,
+}
 _DESCRIPTIVE |= frozenset({*range(40091, 40096), *_SUB_IFDS})
 _KIND_BYTES = TAG_BYTES | {129: 1}  # UTF-8, since EXIF 3.0
 
@@ -122,7 +138,13 @@ def _entries(tiff: Any, order: str, place: int) -> range:
 
 
 def _tags(
-    tiff: Any, order: str, place: int, links: Mapping[int, Any], broken: list[int], *, only: Set[int] | None = None
+    tiff: Any,
+    order: str,
+    place: int,
+    links: Mapping[int, Any],
+    broken: list[int],
+    *,
+    only: Set[int] | None = None,
 ) -> dict[int, _Entry]:
     """Read the directory at `place`, or `only` some tags of it, and what it points to under the tags in `links`.
 

@@ -174,7 +174,9 @@ def read_spaced_labels(
     return np.ascontiguousarray(data, _in_bytes(data)), stored.spacing(letters, name=path.name)[0]
 
 
-def write_labels(path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float] | None = None) -> None:
+def write_labels(
+    path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float] | None = None
+) -> None:
     """Write a label image in the smallest dtype that holds it: uint8/16/32, signed if any is negative.
 
     The suffix decides: ``.tif`` (zlib; with ImageJ's metadata where ImageJ can hold the numbers, up to
@@ -209,7 +211,9 @@ def write_labels(path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float
     """
     path, labels = Path(path), as_labels(labels)
     if labels.ndim not in (2, 3) or labels.size == 0:
-        raise ValueError(f"labels must have axes YX or ZYX and at least one pixel, not shape {labels.shape}")
+        raise ValueError(
+            f"labels must have axes YX or ZYX and at least one pixel, not shape {labels.shape}"
+        )
     spacing = _checked_spacing(spacing, labels.ndim)
     dtype = smallest_dtype(int(labels.min()), int(labels.max()))
     if dtype.itemsize > 4:
@@ -224,11 +228,17 @@ def write_labels(path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float
     elif suffix == ".png":
         save_label_png(path, labels)
     else:
-        raise ValueError(f"cannot write labels to {path}: expected a name ending in .tif, .ome.tif or .png")
+        raise ValueError(
+            f"cannot write labels to {path}: expected a name ending in .tif, .ome.tif or .png"
+        )
 
 
 def write_map(
-    path: AnyPath, values: NDArray[np.float32], *, spacing: Sequence[float] | None = None, fingerprint: str = ""
+    path: AnyPath,
+    values: NDArray[np.float32],
+    *,
+    spacing: Sequence[float] | None = None,
+    fingerprint: str = "",
 ) -> None:
     """Write a map of real numbers, such as a weight map, as a float32 TIFF, whole or not at all.
 
@@ -261,7 +271,9 @@ def write_map(
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"cannot write {path}: expected a name ending in .tif")
     if values.dtype != np.float32 or values.ndim not in (2, 3) or values.size == 0:
-        raise ValueError(f"values must be float32 with axes YX or ZYX, not {values.dtype} of shape {values.shape}")
+        raise ValueError(
+            f"values must be float32 with axes YX or ZYX, not {values.dtype} of shape {values.shape}"
+        )
     save_tiff(path, values, spacing=_checked_spacing(spacing, values.ndim), fingerprint=fingerprint)
 
 
@@ -290,7 +302,12 @@ def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
     path, image = Path(path), np.asarray(image)
     if path.suffix.lower() != ".png":
         raise ValueError(f"cannot write {path}: expected a name ending in .png")
-    if image.dtype != np.uint8 or image.size == 0 or image.ndim < 2 or image.shape[2:] not in ((), (3,), (4,)):
+    if (
+        image.dtype != np.uint8
+        or image.size == 0
+        or image.ndim < 2
+        or image.shape[2:] not in ((), (3,), (4,))
+    ):
         raise ValueError(
             f"image must be uint8 of shape (Y, X), (Y, X, 3) or (Y, X, 4), not {image.dtype} {image.shape}"
         )
@@ -350,7 +367,9 @@ def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
     for path in paths:
         name = stem(path).removesuffix(ending)
         if name in found:
-            raise ValueError(f"{found[name]} and {path} have the same name {name!r}: keep one of them")
+            raise ValueError(
+                f"{found[name]} and {path} have the same name {name!r}: keep one of them"
+            )
         found[name] = path
     return found
 
@@ -364,7 +383,9 @@ def stem(path: AnyPath) -> str:
     ('a01', 'day.2')
     """
     name = Path(path).stem
-    return Path(name).stem if Path(path).name.lower().endswith((*OME_SUFFIXES, ".ome.zarr")) else name
+    return (
+        Path(name).stem if Path(path).name.lower().endswith((*OME_SUFFIXES, ".ome.zarr")) else name
+    )
 
 
 def _load(path: Path, *, indices: bool = False) -> Stored:
@@ -406,7 +427,9 @@ def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float,
         return None
     sizes = tuple(float(s) for s in spacing)
     if len(sizes) != ndim or not all(math.isfinite(s) and s > 0 for s in sizes):
-        raise ValueError(f"spacing must be {ndim} positive numbers, one per axis of labels, not {spacing}")
+        raise ValueError(
+            f"spacing must be {ndim} positive numbers, one per axis of labels, not {spacing}"
+        )
     return sizes
 
 
@@ -414,7 +437,11 @@ def _found(given: Path, masks: bool) -> list[Path]:
     if is_ome_zarr(given):
         return [given]
     if given.is_dir() and given.suffix.lower() != _ZARR:
-        found = [p for p in given.iterdir() if p.name[0] != "." and (masks or not stem(p).endswith("_masks"))]
+        found = [
+            p
+            for p in given.iterdir()
+            if p.name[0] != "." and (masks or not stem(p).endswith("_masks"))
+        ]
         empty = f"folder {given} holds no image"
     elif given.exists() or not glob.has_magic(str(given)):
         _check_named(given)

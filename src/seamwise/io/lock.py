@@ -59,7 +59,9 @@ def _acquired(path: Path, name: str) -> int:
             _lock(file)
         except BlockingIOError:
             os.close(file)
-            raise BlockingIOError(f"another process is writing {name}: wait for it, or choose another output") from None
+            raise BlockingIOError(
+                f"another process is writing {name}: wait for it, or choose another output"
+            ) from None
         # whoever held it may have removed the file before it was locked here
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file), path.stat()):

@@ -114,7 +114,9 @@ class DecodeRule(_Frozen):
     @model_validator(mode="after")
     def _has_its_thresholds(self) -> Self:
         if self.rule != "argmax" and self.pair is None:
-            raise ValueError(f"rule {self.rule!r} needs its thresholds: give {self.rule}=..., or use `seamwise tune`")
+            raise ValueError(
+                f"rule {self.rule!r} needs its thresholds: give {self.rule}=..., or use `seamwise tune`"
+            )
         return self
 
     @property
@@ -185,7 +187,9 @@ class ModelInfo(Described):
     def _names_every_channel(self) -> Self:
         counts = (len(self.classes), len(self.channels))
         if counts != (self.architecture.out_channels, self.architecture.in_channels):
-            raise ValueError(f"{counts[0]} classes and {counts[1]} channels do not fit the architecture")
+            raise ValueError(
+                f"{counts[0]} classes and {counts[1]} channels do not fit the architecture"
+            )
         return self
 
 
@@ -211,14 +215,20 @@ class FusionInfo(Described):
     @model_validator(mode="after")
     def _takes_two_pictures(self) -> Self:
         channels = 2 if self.output == "selection" else self.colours
-        found = (self.architecture.in_channels, self.architecture.out_channels, self.architecture.ndim)
+        found = (
+            self.architecture.in_channels,
+            self.architecture.out_channels,
+            self.architecture.ndim,
+        )
         if found != (2 * self.colours, channels, 2):
             raise ValueError(
                 f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} input and "
                 f"{channels} output channels"
             )
         if self.output == "picture" and (self.temperature, self.smoothing) != (1, 0):
-            raise ValueError("temperature and smoothing are for output 'selection': a picture has no logits")
+            raise ValueError(
+                "temperature and smoothing are for output 'selection': a picture has no logits"
+            )
         return self
 
 
@@ -229,14 +239,21 @@ _KINDS: dict[str, type[Described]] = {"segmentation": ModelInfo, "fusion": Fusio
 
 
 def save_model(
-    path: Path, weights: Mapping[str, Tensor], info: Described, *, stored_as: torch.dtype = torch.float32
+    path: Path,
+    weights: Mapping[str, Tensor],
+    info: Described,
+    *,
+    stored_as: torch.dtype = torch.float32,
 ) -> None:
     """Write weights and description as one file, of the present version; replace a file only by a complete one.
 
     Floating weights are stored in the type `stored_as`.
     """
     info = info.model_copy(update={"format_version": FORMAT_VERSION})
-    tensors = {name: _stored(tensor, stored_as).detach().cpu().contiguous() for name, tensor in weights.items()}
+    tensors = {
+        name: _stored(tensor, stored_as).detach().cpu().contiguous()
+        for name, tensor in weights.items()
+    }
     content = save(tensors, metadata={_KEY: info.model_dump_json()})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -254,7 +271,9 @@ def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyI
     """
     info = describe_model(path)
     if not isinstance(info, kind):
-        raise ValueError(f"model file {path} is for {info.task}: use it with `{_COMMANDS[info.task]}`")
+        raise ValueError(
+            f"model file {path} is for {info.task}: use it with `{_COMMANDS[info.task]}`"
+        )
     with safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
 
@@ -267,7 +286,9 @@ def describe_model(path: Path) -> Described:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"cannot read model file {path}: {_first_line(error)}; is it complete?") from error
+        raise ValueError(
+            f"cannot read model file {path}: {_first_line(error)}; is it complete?"
+        ) from error
     return _parse(path, metadata)
 
 
@@ -327,9 +348,13 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> Described:
             f"model file {path} has format version {version}, this seamwise reads up to {FORMAT_VERSION}: "
             "update seamwise"
         )
-    kind = _KINDS.get(fields.get("task", "segmentation"))  # before version 3 there was no other task
+    kind = _KINDS.get(
+        fields.get("task", "segmentation")
+    )  # before version 3 there was no other task
     if kind is None:
-        raise ValueError(f"model file {path} is for {fields['task']!r}, which this seamwise does not know: update it")
+        raise ValueError(
+            f"model file {path} is for {fields['task']!r}, which this seamwise does not know: update it"
+        )
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

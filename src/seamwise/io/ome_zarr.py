@@ -148,12 +148,16 @@ class Pixels:
                 where, reason = f" chunk {index} (file {file})", found
                 break
         text = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:200]
-        return DamagedError(f"cannot decode{where} of {self._folder}: {text}; copy or export it again")
+        return DamagedError(
+            f"cannot decode{where} of {self._folder}: {text}; copy or export it again"
+        )
 
 
 def is_ome_zarr(path: AnyPath) -> bool:
     """Tell whether a folder holds the metadata of a zarr group, without opening it."""
-    return any(os.path.isfile(os.path.join(path, name)) for name in ("zarr.json", ".zattrs", ".zgroup"))
+    return any(
+        os.path.isfile(os.path.join(path, name)) for name in ("zarr.json", ".zattrs", ".zgroup")
+    )
 
 
 def open_ome_zarr(path: AnyPath) -> OmeImage:
@@ -181,9 +185,15 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     scales = _multiscales(path, attributes)
     version = str(version or scales.get("version", "0.4"))
     if version not in _VERSIONS:
-        raise ValueError(f"{path} is of OME-Zarr version {version}; expected 0.4 or 0.5: export it as one of these")
+        raise ValueError(
+            f"{path} is of OME-Zarr version {version}; expected 0.4 or 0.5: export it as one of these"
+        )
     datasets = scales.get("datasets")
-    if not isinstance(datasets, list) or not datasets or not all(isinstance(d, Mapping) for d in datasets):
+    if (
+        not isinstance(datasets, list)
+        or not datasets
+        or not all(isinstance(d, Mapping) for d in datasets)
+    ):
         raise _wrong(path, "datasets", datasets, "a list of levels")
     arrays = [_dataset(path, i, dataset) for i, dataset in enumerate(datasets)]
     first = arrays[0]
@@ -193,15 +203,25 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     for i, (dataset, array) in enumerate(zip(datasets, arrays, strict=True)):
         field = f"datasets[{i}]"
         _check_level(path, field, array, arrays[max(i - 1, 0)], axes)
-        scale, translation = _transformation(path, f"{field}.coordinateTransformations", dataset, len(axes))
+        scale, translation = _transformation(
+            path, f"{field}.coordinateTransformations", dataset, len(axes)
+        )
         if scale and overall:
             scale = tuple(a * b for a, b in zip(scale, overall, strict=True))
-            translation = translation and tuple(a * b for a, b in zip(translation, overall, strict=True))
+            translation = translation and tuple(
+                a * b for a, b in zip(translation, overall, strict=True)
+            )
         if shift:
-            translation = tuple(a + b for a, b in zip(translation or (0.0,) * len(axes), shift, strict=True))
+            translation = tuple(
+                a + b for a, b in zip(translation or (0.0,) * len(axes), shift, strict=True)
+            )
         levels.append(Level(str(dataset["path"]), array.shape, array.chunks, scale, translation))
     missing = levels[0].scale is None
-    note = f"{path.name} has no scale in multiscales[0].datasets[0].coordinateTransformations" if missing else ""
+    note = (
+        f"{path.name} has no scale in multiscales[0].datasets[0].coordinateTransformations"
+        if missing
+        else ""
+    )
     return OmeImage(path, version, axes, units, tuple(levels), first.dtype, note)
 
 
@@ -216,7 +236,13 @@ def load_ome_zarr(path: Path) -> Stored:
         As `open_ome_zarr`.
     """
     image = open_ome_zarr(path)
-    return Stored(image.pixels(), stored_letters(image), "OME-Zarr", image.sizes, (image.note,) if image.note else ())
+    return Stored(
+        image.pixels(),
+        stored_letters(image),
+        "OME-Zarr",
+        image.sizes,
+        (image.note,) if image.note else (),
+    )
 
 
 def stored_letters(image: OmeImage) -> str:
@@ -239,7 +265,9 @@ def label_names(path: AnyPath) -> tuple[str, ...]:
         return ()
     names = _attributes(folder)[0].get("labels", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{folder}: labels must be a list of names, not {names!r}; write its metadata again")
+        raise ValueError(
+            f"{folder}: labels must be a list of names, not {names!r}; write its metadata again"
+        )
     return tuple(names)
 
 
@@ -266,7 +294,9 @@ def _attributes(path: Path) -> tuple[dict[str, Any], str | None]:
         attributes = read_json(path / "zarr.json").get("attributes", {})
         ome = attributes.get("ome", attributes) if isinstance(attributes, Mapping) else None
         if not isinstance(ome, Mapping):
-            raise ValueError(f"{path / 'zarr.json'}: attributes.ome must be an object {{…}}; write it again")
+            raise ValueError(
+                f"{path / 'zarr.json'}: attributes.ome must be an object {{…}}; write it again"
+            )
         return dict(ome), ome.get("version")
     if (path / ".zattrs").is_file():
         return read_json(path / ".zattrs"), None
@@ -282,14 +312,26 @@ def _multiscales(path: Path, attributes: Mapping[str, Any]) -> Mapping[str, Any]
     if isinstance(found, list) and found and isinstance(found[0], Mapping):
         return found[0]
     if found is not None:
-        raise ValueError(f"{path}: multiscales must be a list of objects, not {found!r}; write its metadata again")
-    inside = sorted(p.parent for p in itertools.chain(path.glob("*/zarr.json"), path.glob("*/.zattrs")))
-    hint = f"it holds groups: give the image inside, e.g. {inside[0]}" if inside else "write its metadata again"
-    raise ValueError(f"{path} has no multiscales in its metadata, so it is no OME-Zarr image; {hint}")
+        raise ValueError(
+            f"{path}: multiscales must be a list of objects, not {found!r}; write its metadata again"
+        )
+    inside = sorted(
+        p.parent for p in itertools.chain(path.glob("*/zarr.json"), path.glob("*/.zattrs"))
+    )
+    hint = (
+        f"it holds groups: give the image inside, e.g. {inside[0]}"
+        if inside
+        else "write its metadata again"
+    )
+    raise ValueError(
+        f"{path} has no multiscales in its metadata, so it is no OME-Zarr image; {hint}"
+    )
 
 
 def _wrong(path: Path, field: str, value: Any, expected: str) -> ValueError:
-    return ValueError(f"{path}: multiscales[0].{field} must be {expected}, not {value!r}; write its metadata again")
+    return ValueError(
+        f"{path}: multiscales[0].{field} must be {expected}, not {value!r}; write its metadata again"
+    )
 
 
 def _axes(path: Path, axes: Any, ndim: int) -> tuple[str, tuple[str | None, ...]]:
@@ -297,7 +339,9 @@ def _axes(path: Path, axes: Any, ndim: int) -> tuple[str, tuple[str | None, ...]
         return LETTERS, (None,) * ndim
     if not isinstance(axes, list) or not axes:
         raise _wrong(path, "axes", axes, "a list of axes")
-    named = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes]  # names only: version 0.3
+    named = [
+        axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes
+    ]  # names only: version 0.3
     names = [str(axis.get("name")) for axis in named]
     letters = "".join(name.upper() for name in names)
     if not _legal(letters) or len(letters) != len(names):
@@ -316,7 +360,11 @@ def _axes(path: Path, axes: Any, ndim: int) -> tuple[str, tuple[str | None, ...]
 def _legal(letters: str) -> bool:
     """Time before channels before space; the order in space is free."""
     ranks = ["TC".find(a) % 3 for a in letters]
-    return len(set(letters)) == len(letters) and set("YX") <= set(letters) <= set(LETTERS) and ranks == sorted(ranks)
+    return (
+        len(set(letters)) == len(letters)
+        and set("YX") <= set(letters) <= set(LETTERS)
+        and ranks == sorted(ranks)
+    )
 
 
 def _dataset(path: Path, i: int, dataset: Mapping[str, Any]) -> Pixels:
@@ -324,12 +372,16 @@ def _dataset(path: Path, i: int, dataset: Mapping[str, Any]) -> Pixels:
     if not isinstance(name, str) or not name:
         raise _wrong(path, f"datasets[{i}].path", name, "the name of an array")
     if not any((path / name / file).is_file() for file in ("zarr.json", ".zarray")):
-        raise ValueError(f"{path}: multiscales[0].datasets[{i}].path is {name!r}, but there is no array; copy it again")
+        raise ValueError(
+            f"{path}: multiscales[0].datasets[{i}].path is {name!r}, but there is no array; copy it again"
+        )
     return Pixels(path / name)
 
 
 def _check_level(path: Path, field: str, array: Pixels, before: Pixels, axes: str) -> None:
-    fits = len(array.shape) == len(axes) and all(n <= m for n, m in zip(array.shape, before.shape, strict=True))
+    fits = len(array.shape) == len(axes) and all(
+        n <= m for n, m in zip(array.shape, before.shape, strict=True)
+    )
     if not fits or 0 in array.shape:
         raise ValueError(
             f"{path}: multiscales[0].{field} has shape {array.shape}, which does not fit axes {axes} "
@@ -353,18 +405,26 @@ def _transformation(
     for one in given:
         kind = str(one.get("type"))
         if kind in found and kind in one:
-            found[kind] = _numbers(path, f"{field}: {kind}", one[kind], ndim, positive=kind == "scale")
+            found[kind] = _numbers(
+                path, f"{field}: {kind}", one[kind], ndim, positive=kind == "scale"
+            )
     return found["scale"], found["translation"]
 
 
-def _numbers(path: Path, field: str, values: Any, ndim: int, *, positive: bool) -> tuple[float, ...]:
+def _numbers(
+    path: Path, field: str, values: Any, ndim: int, *, positive: bool
+) -> tuple[float, ...]:
     try:
         numbers = tuple(float(value) for value in values)
-        fits = len(numbers) == ndim and all(math.isfinite(x) and (x > 0 or not positive) for x in numbers)
+        fits = len(numbers) == ndim and all(
+            math.isfinite(x) and (x > 0 or not positive) for x in numbers
+        )
     except (TypeError, ValueError):
         fits = False
     if not fits:
-        raise _wrong(path, field, values, f"{ndim} {'positive ' if positive else ''}numbers, one per axis")
+        raise _wrong(
+            path, field, values, f"{ndim} {'positive ' if positive else ''}numbers, one per axis"
+        )
     return numbers
 
 
@@ -380,20 +440,30 @@ def open_array(folder: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Array[Any]
     return array
 
 
-def chunk_boxes(shape: tuple[int, ...], size: tuple[int, ...], box: Box) -> Iterator[tuple[tuple[int, ...], Box]]:
+def chunk_boxes(
+    shape: tuple[int, ...], size: tuple[int, ...], box: Box
+) -> Iterator[tuple[tuple[int, ...], Box]]:
     """Yield the index of each chunk that a box meets, in scan order, and the part of the box in it."""
     ends = [part.indices(n)[:2] for part, n in zip(box, shape, strict=True)]
     ranges = [range(a // s, -(-b // s)) for (a, b), s in zip(ends, size, strict=True)]
     for index in itertools.product(*ranges):
-        parts = (slice(max(i * s, a), min((i + 1) * s, b)) for i, s, (a, b) in zip(index, size, ends, strict=True))
+        parts = (
+            slice(max(i * s, a), min((i + 1) * s, b))
+            for i, s, (a, b) in zip(index, size, ends, strict=True)
+        )
         yield index, tuple(parts)
 
 
 def check_box(box: Box, shape: tuple[int, ...], *, name: str) -> None:
     """Raise ValueError unless a box lies inside an image: one slice per axis, not empty, without a step."""
     fits = len(box) == len(shape) and all(
-        part.start is not None and part.stop is not None and part.step in (None, 1) and 0 <= part.start < part.stop <= n
+        part.start is not None
+        and part.stop is not None
+        and part.step in (None, 1)
+        and 0 <= part.start < part.stop <= n
         for part, n in zip(box, shape, strict=True)
     )
     if not fits:
-        raise ValueError(f"box must be one slice(start, stop) per axis of {name}, inside its shape {shape}, not {box}")
+        raise ValueError(
+            f"box must be one slice(start, stop) per axis of {name}, inside its shape {shape}, not {box}"
+        )

@@ -126,7 +126,9 @@ class Draft:
         ordered = sorted(self.axes, key=LETTERS.index)
         target = tuple(lengths[self.axes.index(a)] for a in ordered)
         if [n for n in np.shape(pixels) if n > 1] != [n for n in target if n > 1]:
-            raise ValueError(f"pixels have shape {np.shape(pixels)}, which does not fit the box, {target}")
+            raise ValueError(
+                f"pixels have shape {np.shape(pixels)}, which does not fit the box, {target}"
+            )
         block = np.asarray(pixels).reshape(target).transpose([ordered.index(a) for a in self.axes])
         self.array[place] = block.astype(self.dtype, copy=False)
 
@@ -149,7 +151,11 @@ class Draft:
             box = (slice(0, 1), *box)
         check_box(box, tuple(lengths[a] for a in spatial), name=str(self.path))
         check_time(time, lengths.get("T", 1), name=str(self.path))
-        parts = {"T": slice(time, time + 1), "C": slice(0, lengths.get("C", 1)), **dict(zip(spatial, box, strict=True))}
+        parts = {
+            "T": slice(time, time + 1),
+            "C": slice(0, lengths.get("C", 1)),
+            **dict(zip(spatial, box, strict=True)),
+        }
         return tuple(parts[a] for a in self.axes)
 
 
@@ -262,17 +268,29 @@ def create_image(
     """
     path, axes, dtype = Path(path), axes.upper(), np.dtype(dtype).newbyteorder("=")
     shape = tuple(int(n) for n in shape)
-    if not set(axes) <= set(LETTERS) or not set("YX") <= set(axes) or list(axes) != sorted(axes, key=LETTERS.find):
-        raise ValueError(f"axes must be T, C, Z, Y, X in this order, at least Y and X (e.g. 'CZYX'), not {axes!r}")
+    if (
+        not set(axes) <= set(LETTERS)
+        or not set("YX") <= set(axes)
+        or list(axes) != sorted(axes, key=LETTERS.find)
+    ):
+        raise ValueError(
+            f"axes must be T, C, Z, Y, X in this order, at least Y and X (e.g. 'CZYX'), not {axes!r}"
+        )
     if len(set(axes)) != len(axes) or len(shape) != len(axes) or min(shape) < 1:
-        raise ValueError(f"shape must be {len(set(axes))} positive numbers, one per axis of {axes!r}, not {shape}")
+        raise ValueError(
+            f"shape must be {len(set(axes))} positive numbers, one per axis of {axes!r}, not {shape}"
+        )
     check_version(version)
     if levels is not None and levels < 1:
         raise ValueError(f"levels must be 1 or more, not {levels}")
     _check_dtype(dtype, labels)
     spatial = [a for a in axes if a in "ZYX"]
-    if spacing is not None and (len(spacing) != len(spatial) or not all(math.isfinite(s) and s > 0 for s in spacing)):
-        raise ValueError(f"spacing must be {len(spatial)} positive numbers, one per spatial axis, not {spacing}")
+    if spacing is not None and (
+        len(spacing) != len(spatial) or not all(math.isfinite(s) and s > 0 for s in spacing)
+    ):
+        raise ValueError(
+            f"spacing must be {len(spatial)} positive numbers, one per spatial axis, not {spacing}"
+        )
     sizes = dict(zip(spatial, map(float, spacing or [1.0] * len(spatial)), strict=True))
     units = tuple("micrometer" if spacing is not None and a in spatial else None for a in axes)
     cut = _chunks(axes, shape, chunks)
@@ -281,13 +299,18 @@ def create_image(
         if i:
             before = planned[-1]
             scale = tuple(
-                s * (2 if n < m else 1) for s, n, m in zip(before.scale or (), lengths, before.shape, strict=True)
+                s * (2 if n < m else 1)
+                for s, n, m in zip(before.scale or (), lengths, before.shape, strict=True)
             )
         else:
             scale = tuple(sizes.get(a, 1.0) for a in axes)
         planned.append(Level(str(i), lengths, _clipped(cut, lengths), scale))
     folder = path.with_name(f".{path.name}.part")
-    return _begin(Draft(path, folder, axes, units, tuple(planned), dtype, version, labels, overwrite=overwrite))
+    return _begin(
+        Draft(
+            path, folder, axes, units, tuple(planned), dtype, version, labels, overwrite=overwrite
+        )
+    )
 
 
 def create_labels(
@@ -325,7 +348,9 @@ def create_labels(
     source, dtype = open_ome_zarr(image), np.dtype(dtype).newbyteorder("=")
     _check_dtype(dtype, True)
     if not name or name != Path(name).name or name.startswith((".", "__")):
-        raise ValueError(f"name must be a plain name, without slashes and no dot first, not {name!r}")
+        raise ValueError(
+            f"name must be a plain name, without slashes and no dot first, not {name!r}"
+        )
     path = source.path / "labels" / name
     if name in label_names(source.path) and not overwrite:
         raise _taken(path)
@@ -337,13 +362,21 @@ def create_labels(
     for i, level in enumerate(source.levels):
         shape = tuple(level.shape[i] for i in kept)
         ratio = tuple(m / n for n, m in zip(level.shape, first.shape, strict=True))
-        scale = level.scale or tuple(r * s for r, s in zip(ratio, first.scale or (1.0,) * len(ratio), strict=True))
+        scale = level.scale or tuple(
+            r * s for r, s in zip(ratio, first.scale or (1.0,) * len(ratio), strict=True)
+        )
         shift = level.translation and tuple(level.translation[i] for i in kept)
-        planned.append(Level(str(i), shape, _clipped(cut, shape), tuple(scale[i] for i in kept), shift))
+        planned.append(
+            Level(str(i), shape, _clipped(cut, shape), tuple(scale[i] for i in kept), shift)
+        )
     units = tuple(source.units[i] for i in kept)
     version = "0.5" if source.version == "0.5" else "0.4"
     folder = source.path / f".{name}.part"
-    return _begin(Draft(path, folder, axes, units, tuple(planned), dtype, version, True, source.path, overwrite))
+    return _begin(
+        Draft(
+            path, folder, axes, units, tuple(planned), dtype, version, True, source.path, overwrite
+        )
+    )
 
 
 def build_pyramid(draft: Draft) -> None:
@@ -363,9 +396,14 @@ def build_pyramid(draft: Draft) -> None:
     for level in draft.levels[1:]:
         _create_array(draft, level)
     for above, level in itertools.pairwise(draft.levels):
-        source, target = Pixels(draft.folder / above.path), open_array(draft.folder / level.path, "r+")
+        source, target = (
+            Pixels(draft.folder / above.path),
+            open_array(draft.folder / level.path, "r+"),
+        )
         steps = steps_between(above, level)
-        for _, box in chunk_boxes(level.shape, level.chunks, tuple(slice(0, n) for n in level.shape)):
+        for _, box in chunk_boxes(
+            level.shape, level.chunks, tuple(slice(0, n) for n in level.shape)
+        ):
             target[box] = reduced(source, box, steps, labels=draft.labels)
 
 
@@ -410,7 +448,9 @@ def check_version(version: str) -> None:
 
 
 def _taken(path: Path) -> FileExistsError:
-    return FileExistsError(f"{path} is there already; choose another name, or say overwrite=True to replace it")
+    return FileExistsError(
+        f"{path} is there already; choose another name, or say overwrite=True to replace it"
+    )
 
 
 def _check_dtype(dtype: np.dtype[Any], labels: bool) -> None:
@@ -433,7 +473,9 @@ def _chunks(axes: str, shape: tuple[int, ...], chunks: Sequence[int] | None) -> 
         parts = dict(zip(spatial, given, strict=True))
         given = tuple(parts.get(a, 1) for a in axes)
     if len(given) != len(axes) or min(given) < 1:
-        raise ValueError(f"chunks must be one positive number per spatial axis or per axis of {axes!r}, not {chunks}")
+        raise ValueError(
+            f"chunks must be one positive number per spatial axis or per axis of {axes!r}, not {chunks}"
+        )
     return given
 
 
@@ -460,7 +502,9 @@ def _begin(draft: Draft) -> Draft:
         raise _taken(draft.path)
     parent = draft.folder.parent
     if not parent.is_dir():
-        raise FileNotFoundError(f"cannot write {draft.path}: its folder does not exist; create it first")
+        raise FileNotFoundError(
+            f"cannot write {draft.path}: its folder does not exist; create it first"
+        )
     discard(draft)
     make_folder(draft.folder)
     _create_array(draft, draft.levels[0])
@@ -525,7 +569,10 @@ def _write_group(folder: Path, ours: Mapping[str, Any], version: str) -> None:
     group = read_json(folder / "zarr.json") if (folder / "zarr.json").is_file() else {}
     attributes = group.get("attributes", {})
     ome = {**attributes.get("ome", {}), "version": version, **ours}
-    write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {**attributes, "ome": ome}})
+    write_json(
+        folder / "zarr.json",
+        {"zarr_format": 3, "node_type": "group", "attributes": {**attributes, "ome": ome}},
+    )
 
 
 def _register(draft: Draft) -> None:

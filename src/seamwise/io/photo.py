@@ -48,7 +48,12 @@ JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
 JPEG_SIDE_LIMIT = 65500
 
-_COLOURS = {"MINISBLACK": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}  # channels by TIFF photometric interpretation
+_COLOURS = {
+    "MINISBLACK": 1,
+    "RGB": 3,
+    "YCBCR": 3,
+    "PALETTE": 1,
+}  # channels by TIFF photometric interpretation
 
 Kind = Literal["PNG", "JPEG", "TIFF"]
 
@@ -161,7 +166,9 @@ def photo_header(path: AnyPath) -> Header:
     return Header(turned + facts.shape[2:], facts.dtype)
 
 
-def write_photo(path: AnyPath, pixels: NDArray[Any], *, exif: bytes = b"", icc: bytes = b"") -> None:
+def write_photo(
+    path: AnyPath, pixels: NDArray[Any], *, exif: bytes = b"", icc: bytes = b""
+) -> None:
     """Write a photograph, whole or not at all, in the format that the name ends in.
 
     Parameters
@@ -204,15 +211,21 @@ def write_photo(path: AnyPath, pixels: NDArray[Any], *, exif: bytes = b"", icc: 
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{path} is not of a supported kind; end its name in one of {', '.join(SUFFIXES)}")
+        raise ValueError(
+            f"{path} is not of a supported kind; end its name in one of {', '.join(SUFFIXES)}"
+        )
     pixels = _checked_pixels(pixels)
     if exif and (not exif.startswith(EXIF) or settled(exif, path.name)[-1]):
-        raise ValueError(f"exif must be whole and begin with {EXIF!r}, not {exif[:12]!r}…; pass Photo.exif")
+        raise ValueError(
+            f"exif must be whole and begin with {EXIF!r}, not {exif[:12]!r}…; pass Photo.exif"
+        )
     write = {".png": _write_png, ".tif": _write_tiff, ".tiff": _write_tiff}.get(suffix, _write_jpeg)
     if write is _write_jpeg:
         _check_jpeg_holds(path, pixels, exif)
     if write is _write_tiff and pixels.nbytes > CLASSIC_LIMIT:
-        raise ValueError(f"{path}: a TIFF holds less than 4 GB, pixels has {pixels.nbytes} bytes; name it .png")
+        raise ValueError(
+            f"{path}: a TIFF holds less than 4 GB, pixels has {pixels.nbytes} bytes; name it .png"
+        )
     with atomic_path(path) as temporary:
         write(temporary, np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), exif, icc)
 
@@ -232,14 +245,18 @@ def _kind(path: Path) -> Kind:
     head = first_bytes(path)
     kind: Kind | None = "TIFF" if head[:4] in _TIFF_HEADS else raster_kind(head)
     if kind is None:
-        raise ValueError(f"{path} is no JPEG, PNG or TIFF, whatever its name ends in; export it as one of these")
+        raise ValueError(
+            f"{path} is no JPEG, PNG or TIFF, whatever its name ends in; export it as one of these"
+        )
     return kind
 
 
 def _checked_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     pixels = np.asarray(pixels)
     if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
-        raise TypeError(f"pixels must be uint8 or uint16, not {pixels.dtype}; scale them to 0..255 or 0..65535")
+        raise TypeError(
+            f"pixels must be uint8 or uint16, not {pixels.dtype}; scale them to 0..255 or 0..65535"
+        )
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or 0 in pixels.shape:
         raise ValueError(f"pixels must be (Y, X) or (Y, X, 3), none of them 0, not {pixels.shape}")
     return pixels
@@ -247,7 +264,9 @@ def _checked_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
 
 def _check_jpeg_holds(path: Path, pixels: NDArray[Any], exif: bytes) -> None:
     if pixels.dtype.itemsize > 1:
-        raise ValueError(f"{path}: a JPEG holds 8 bits, pixels is {pixels.dtype}; name it .png or .tif")
+        raise ValueError(
+            f"{path}: a JPEG holds 8 bits, pixels is {pixels.dtype}; name it .png or .tif"
+        )
     if max(pixels.shape) > JPEG_SIDE_LIMIT:
         raise ValueError(
             f"{path}: a JPEG holds {JPEG_SIDE_LIMIT} pixels a side, pixels has shape {pixels.shape}; "
@@ -284,7 +303,9 @@ def _decoded_by_cv2(data: bytes) -> NDArray[Any] | None:
     if pixels is None or pixels.ndim == 2:
         return pixels
     # in place: a photograph may fill much of the memory
-    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB, dst=pixels)
+    return cv2.cvtColor(
+        pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB, dst=pixels
+    )
 
 
 def _jpeg_facts(path: Path) -> _Facts:
@@ -342,7 +363,9 @@ def _check_png(depth: int, colour: int, chunks: Mapping[bytes, bytes]) -> None:
         raise UnsupportedError("it has a transparent colour; flatten it first")
     frames = int.from_bytes(chunks.get(b"acTL", b"\0")[:4])
     if frames > 1:
-        raise UnsupportedError(f"it is an animation of {frames} frames; split it into one file per frame")
+        raise UnsupportedError(
+            f"it is an animation of {frames} frames; split it into one file per frame"
+        )
 
 
 def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
@@ -355,7 +378,9 @@ def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
         length, name = struct.unpack_from(">I4s", data, start - 8)
         end = start + length
         if end + 4 > len(data):
-            raise ValueError(f"its {name.decode('latin')} chunk ends at byte {end + 4}, the file at byte {len(data)}")
+            raise ValueError(
+                f"its {name.decode('latin')} chunk ends at byte {end + 4}, the file at byte {len(data)}"
+            )
         yield name, start, end
 
 
@@ -380,7 +405,10 @@ def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
     damaged = False
     for name, body in chunks:
         keyword, _, text = body.partition(b"\0")
-        if name not in _TEXTS or keyword not in (b"Raw profile type exif", b"Raw profile type APP1"):
+        if name not in _TEXTS or keyword not in (
+            b"Raw profile type exif",
+            b"Raw profile type APP1",
+        ):
             continue
         try:
             # its name, its length, its bytes in hexadecimal
@@ -419,9 +447,13 @@ def _png_pixels(path: Path) -> NDArray[Any]:
 
 
 def _write_png(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
-    done, encoded = cv2.imencode(".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    done, encoded = cv2.imencode(
+        ".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    )
     if not done:
-        raise ValueError(f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}; write a .tif instead")
+        raise ValueError(
+            f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}; write a .tif instead"
+        )
     data, after_header = encoded.data, 33
     with path.open("wb") as stream:
         stream.write(data[:after_header])
@@ -442,21 +474,27 @@ def _tiff_facts(path: Path) -> _Facts:
         page: Any = file.pages.first
         _check_page(page)
         _check_single(file)
-        shape = (page.imagelength, page.imagewidth, 3)[: 2 if page.photometric.name == "MINISBLACK" else 3]
+        shape = (page.imagelength, page.imagewidth, 3)[
+            : 2 if page.photometric.name == "MINISBLACK" else 3
+        ]
         exif, notes = tiff_exif(path, file)
         if page.photometric.name == "PALETTE":
             notes.append(f"palette of {path.name} turned into RGB")
         if len(file.pages) > 1:
             notes.append(f"{path.name} holds a preview too: it is not kept")
         orientation = known_orientation(page.tags.valueof(ORIENTATION, default=1))
-        return _Facts(shape, page.dtype, orientation, exif, page.tags.valueof(PROFILE, default=b""), notes)
+        return _Facts(
+            shape, page.dtype, orientation, exif, page.tags.valueof(PROFILE, default=b""), notes
+        )
 
 
 def _check_page(page: Any) -> None:
     """Raise unless the page's pixels are grey, RGB or a palette of 8 or 16 bits, with at most an alpha channel."""
     colours, bits = page.photometric.name, page.bitspersample
     if page.is_reduced:
-        raise UnsupportedError("its first page is only a preview (a raw file?); export the photograph as TIFF")
+        raise UnsupportedError(
+            "its first page is only a preview (a raw file?); export the photograph as TIFF"
+        )
     if bits == 1:
         raise UnsupportedError("it is black and white (1 bit); convert it to 8-bit grey first")
     whole = page.dtype is not None and bits == 8 * page.dtype.itemsize
@@ -467,7 +505,9 @@ def _check_page(page: Any) -> None:
         raise UnsupportedError(f"its colours are {colours}; convert it to RGB first")
     alpha = len(page.extrasamples) == 1 and page.extrasamples[0] in ALPHA
     if page.samplesperpixel != _COLOURS[colours] + alpha:
-        raise UnsupportedError(f"it has {page.samplesperpixel} channels ({colours}); save it as grey or RGB")
+        raise UnsupportedError(
+            f"it has {page.samplesperpixel} channels ({colours}); save it as grey or RGB"
+        )
     if colours == "PALETTE" and (alpha or bits != 8):
         raise UnsupportedError("its palette is transparent or has 16 bits; convert it to RGB first")
 
@@ -477,7 +517,9 @@ def _check_single(file: tifffile.TiffFile) -> None:
     # ImageJ keeps many planes behind one page header
     pages = sum(series.size // series.keyframe.size for series in whole)
     if pages != 1:
-        raise UnsupportedError(f"it has {pages} pages, a burst of its own; split it into one file per page")
+        raise UnsupportedError(
+            f"it has {pages} pages, a burst of its own; split it into one file per page"
+        )
 
 
 def _tiff_pixels(path: Path) -> NDArray[Any]:
@@ -488,7 +530,9 @@ def _tiff_pixels(path: Path) -> NDArray[Any]:
         try:
             # separate planes, depth, rows, columns, samples beside each other
             planes = decoded(path, series).reshape(page.shaped)[:, 0]
-            pixels = np.moveaxis(planes, 0, 2).reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+            pixels = np.moveaxis(planes, 0, 2).reshape(
+                page.imagelength, page.imagewidth, page.samplesperpixel
+            )
         except UnsupportedError:
             # LZW of 16 bits: OpenCV has it, tifffile and Pillow have not
             found = _decoded_by_cv2(path.read_bytes())

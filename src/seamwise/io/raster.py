@@ -52,7 +52,9 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
                 _check_depth(stream.read(26))
                 stream.seek(0)
             # not Image.open: its limit on the pixel count is a setting of the whole process
-            picture: PIL.Image.Image = PngImageFile(stream) if kind == "PNG" else JpegImageFile(stream)
+            picture: PIL.Image.Image = (
+                PngImageFile(stream) if kind == "PNG" else JpegImageFile(stream)
+            )
             picture.load()
             data, notes = _pixels(picture, path.name, indices)
     except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
@@ -86,7 +88,9 @@ def save_label_png(path: Path, labels: NDArray[Any]) -> None:
     """Write labels as a grey PNG, whole or not at all; ValueError unless they are (Y, X) uint8 or uint16."""
     if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
         what = "a stack" if labels.ndim == 3 else f"labels from {labels.min()} to {labels.max()}"
-        raise ValueError(f"{path}: a PNG holds 2D labels from 0 to 65535, not {what}; write a .tif instead")
+        raise ValueError(
+            f"{path}: a PNG holds 2D labels from 0 to 65535, not {what}; write a .tif instead"
+        )
     save_png(path, labels)
 
 
@@ -97,7 +101,9 @@ def _check_depth(head: bytes) -> None:
         raise UnsupportedError("it has 16-bit colours; save it as TIFF or as 16-bit grey")
 
 
-def _pixels(picture: PIL.Image.Image, name: str, indices: bool) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _pixels(
+    picture: PIL.Image.Image, name: str, indices: bool
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     notes = []
     if picture.getexif().get(_ORIENTATION, 1) != 1:
         picture = ImageOps.exif_transpose(picture)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import zarr
 
 
-def create_scratch(path: Path, shape: Sequence[int], *, block: Sequence[int], dtype: DTypeLike) -> None:
+def create_scratch(
+    path: Path, shape: Sequence[int], *, block: Sequence[int], dtype: DTypeLike
+) -> None:
     """Make an array of zeros, in compressed chunks of one block each, in place of any that is there.
 
     It appears whole: a process that is killed meanwhile leaves nothing at `path`.

@@ -66,7 +66,9 @@ def check_holds_labels(path: Path, stored: Stored, *, one_bit: bool = False) -> 
             "number its connected components first, e.g. with skimage.measure.label; to train, say --masks binary"
         )
     if kind not in "iu":
-        raise ValueError(f"mask {path} is {stored.data.dtype}; expected integer labels: save it as uint16")
+        raise ValueError(
+            f"mask {path} is {stored.data.dtype}; expected integer labels: save it as uint16"
+        )
 
 
 def check_numbers(path: Path, data: NDArray[Any]) -> None:

@@ -22,7 +22,9 @@ CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
 ALPHA = (1, 2)  # TIFF tag ExtraSamples: premultiplied, plain
 _FIRST_PRIVATE_TAG = 32768
 # bytes per value by TIFF type: 1 to 13, and the three of BigTIFF
-TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys((16, 17, 18), 8)
+TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys(
+    (16, 17, 18), 8
+)
 
 _quiet: ContextVar[bool] = ContextVar("_quiet", default=False)
 
@@ -64,7 +66,11 @@ def load_tiff(path: Path) -> Stored:
 
 
 def save_tiff(
-    path: Path, pixels: NDArray[Any], *, spacing: tuple[float, ...] | None = None, fingerprint: str = ""
+    path: Path,
+    pixels: NDArray[Any],
+    *,
+    spacing: tuple[float, ...] | None = None,
+    fingerprint: str = "",
 ) -> None:
     """Write labels or a map with zlib compression, whole or not at all.
 
@@ -157,7 +163,9 @@ def _check_tags(form: Any, entries: bytes, size: int) -> None:
         if code < _FIRST_PRIVATE_TAG and length > form.offsetsize:
             (start,) = struct.unpack(form.offsetformat, value)
             if start + length > size:
-                raise ValueError(f"tag {code} should end at byte {start + length}, the file ends at byte {size}")
+                raise ValueError(
+                    f"tag {code} should end at byte {start + length}, the file ends at byte {size}"
+                )
 
 
 def check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
@@ -166,10 +174,14 @@ def check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
         raise ValueError("planes that its ImageJ header names are missing")
     missing = sum(page is None for page in series.pages)
     if missing:
-        raise ValueError(f"{missing} of {len(series.pages)} planes are missing (in other files of the set?)")
+        raise ValueError(
+            f"{missing} of {len(series.pages)} planes are missing (in other files of the set?)"
+        )
     page: Any
     for page in series.pages:
-        _check_inside(page, max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)), default=0))
+        _check_inside(
+            page, max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
+        )
     if series.dataoffset is not None:
         _check_inside(series.pages[0], series.dataoffset + series.nbytes)
 
@@ -200,7 +212,9 @@ def _decoded_by_pillow(path: Path, series: tifffile.TiffPageSeries) -> NDArray[A
     )
     # Pillow inverts white-is-zero, divides by alpha, and sees only this file and its main pages
     altered = key.photometric == tifffile.PHOTOMETRIC.MINISWHITE or ALPHA[0] in key.extrasamples
-    indices = [page.index for page in series.pages if page is not None and page.parent is key.parent]
+    indices = [
+        page.index for page in series.pages if page is not None and page.parent is key.parent
+    ]
     if altered or len(indices) < len(series.pages) or not all(isinstance(i, int) for i in indices):
         raise unsupported
     planes = []
@@ -220,7 +234,9 @@ def letters_of(series: tifffile.TiffPageSeries) -> str:
     if series.kind != "shaped":
         # OME and ImageJ always name a Z axis, also for a 2D image: one of length 1 says nothing
         shape = series.get_shape(squeeze=False)
-        letters = "".join("?" if a == "Z" and n == 1 else a for a, n in zip(letters, shape, strict=True))
+        letters = "".join(
+            "?" if a == "Z" and n == 1 else a for a, n in zip(letters, shape, strict=True)
+        )
     return letters
 
 
@@ -254,4 +270,9 @@ def _shaped_options(axes: str, sizes: Mapping[str, float]) -> dict[str, Any]:
         return {"ome": False, "metadata": {"axes": axes}}
     metadata = {"axes": axes, "unit": "um", "spacing": list(sizes.values())}
     resolution = (1e4 / sizes["X"], 1e4 / sizes["Y"])
-    return {"ome": False, "metadata": metadata, "resolution": resolution, "resolutionunit": "CENTIMETER"}
+    return {
+        "ome": False,
+        "metadata": metadata,
+        "resolution": resolution,
+        "resolutionunit": "CENTIMETER",
+    }

@@ -18,7 +18,15 @@ from seamwise.io.images import first_bytes
 from seamwise.io.ome_zarr import Box, check_box, is_ome_zarr, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind
 from seamwise.io.stored import DamagedError, Stored, UnsupportedError, unreadable
-from seamwise.io.tiff import ALPHA, check_chain, check_complete, decoded, letters_of, sizes_of, without_log
+from seamwise.io.tiff import (
+    ALPHA,
+    check_chain,
+    check_complete,
+    decoded,
+    letters_of,
+    sizes_of,
+    without_log,
+)
 
 AnyPath = str | os.PathLike[str]
 
@@ -97,13 +105,19 @@ class Volume:
         check_box(box, self.shape, name=str(self.path))
         check_time(time, self.times, name=str(self.path))
         first, last = min(self.picked), max(self.picked)
-        parts = {"T": slice(time, time + 1), "C": slice(first, last + 1), **dict(zip(self.axes, box, strict=True))}
+        parts = {
+            "T": slice(time, time + 1),
+            "C": slice(first, last + 1),
+            **dict(zip(self.axes, box, strict=True)),
+        }
         place = [slice(0, 1)] * len(self._pixels.shape)
         for letter, axis in zip(self.stored.letters, self.stored.kept, strict=True):
             place[axis] = parts[letter]
         block = self._pixels[tuple(place)]
         lengths = tuple(parts[a].stop - parts[a].start for a in self.stored.letters)
-        data, letters = channels_first(block, Axes(self.stored.letters, lengths), name=str(self.path))
+        data, letters = channels_first(
+            block, Axes(self.stored.letters, lengths), name=str(self.path)
+        )
         data = data if "C" in letters else data[np.newaxis]
         wanted = [channel - first for channel in self.picked]
         if wanted != list(range(len(data))):
@@ -118,7 +132,9 @@ class Volume:
         return {name: value for name, value in self.__dict__.items() if name != "_pixels"}
 
 
-def open_volume(path: AnyPath, *, axes: str | None = None, channel: int | Sequence[int] | None = None) -> Volume:
+def open_volume(
+    path: AnyPath, *, axes: str | None = None, channel: int | Sequence[int] | None = None
+) -> Volume:
     """Open an image to read it part by part.
 
     The axes are found as in `read_image`, which reads it whole. A TIFF without compression is mapped into
@@ -243,7 +259,9 @@ class _WithoutAlpha:
 class _Mapped:
     """The pixels of a TIFF that lie in the file as they are in memory."""
 
-    def __init__(self, path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    def __init__(
+        self, path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries
+    ) -> None:
         self._path, self._offset = path, int(series.dataoffset or 0)
         self.shape: tuple[int, ...] = series.get_shape(squeeze=False)
         self.dtype = np.dtype(series.dtype).newbyteorder(file.byteorder)
@@ -251,7 +269,9 @@ class _Mapped:
         letters = series.get_axes(squeeze=False)
         rows = min(max(_MAPPED_BYTES // row, 1), series.keyframe.imagelength)
         lengths = {"Y": rows, "X": series.keyframe.imagewidth}
-        self.chunks = tuple(min(lengths.get(a, 1), n) for a, n in zip(letters, self.shape, strict=True))
+        self.chunks = tuple(
+            min(lengths.get(a, 1), n) for a, n in zip(letters, self.shape, strict=True)
+        )
 
     def __getitem__(self, box: Box) -> NDArray[Any]:
         mapped = np.memmap(self._path, self.dtype, "r", self._offset, self.shape)
@@ -289,7 +309,9 @@ class _Pages:
             self._segment = (max(key.tiledepth, 1), key.tilelength, key.tilewidth)
         else:
             self._segment = (1, min(key.rowsperstrip, rows), columns)
-        self._grid = [-(-n // s) for n, s in zip((depth, rows, columns), self._segment, strict=True)]
+        self._grid = [
+            -(-n // s) for n, s in zip((depth, rows, columns), self._segment, strict=True)
+        ]
         # a codec that tifffile lacks: whole pages, by Pillow
         self._by_page = self._lacks_codec()
         if self._by_page:
@@ -328,7 +350,9 @@ class _Pages:
     def _segments(self, inner: Box) -> Iterator[int]:
         """Numbers of the segments that a box of a page meets."""
         samples, *space = inner[:4]
-        ranges = [range(p.start // s, -(-p.stop // s)) for p, s in zip(space, self._segment, strict=True)]
+        ranges = [
+            range(p.start // s, -(-p.stop // s)) for p, s in zip(space, self._segment, strict=True)
+        ]
         for index in itertools.product(range(samples.start, samples.stop), *ranges):
             yield int(np.ravel_multi_index(index, (self._plane[0], *self._grid)))
 
@@ -340,7 +364,9 @@ class _Pages:
             content = stream.read(count)
             if len(content) < count:
                 raise EOFError(f"it should end at byte {offset + count}, the file ends before")
-        tables = {"jpegtables": page.tables, "jpegheader": self._key.jpegheader} if page.tables else {}
+        tables = (
+            {"jpegtables": page.tables, "jpegheader": self._key.jpegheader} if page.tables else {}
+        )
         data, start, shape = self._key.decode(content, segment, **tables)
         return (self._key.nodata if data is None else data), start, shape
 
@@ -359,11 +385,15 @@ class _Pages:
                 return decoded(self._path, tifffile.TiffPageSeries([page])).reshape(self._plane)
         except Exception as error:  # as above
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            raise DamagedError(f"cannot decode page {number} of {self._path}: {reason}; export it again") from error
+            raise DamagedError(
+                f"cannot decode page {number} of {self._path}: {reason}; export it again"
+            ) from error
 
     def _in_plane(self, trailing: Box) -> Box:
         """The box in the five axes of a page, from that in the axes of the image."""
-        parts = [part for part, n in zip(trailing, self.shape[self._leading :], strict=True) if n > 1]
+        parts = [
+            part for part, n in zip(trailing, self.shape[self._leading :], strict=True) if n > 1
+        ]
         return tuple(parts.pop(0) if n > 1 else slice(0, 1) for n in self._plane)
 
     def _squeezed(self, lengths: tuple[int, ...]) -> list[int]:
@@ -378,20 +408,31 @@ def _leading(shape: tuple[int, ...], pages: int, plane: tuple[int, ...]) -> int:
     for k in range(len(shape) + 1):
         if math.prod(shape[:k]) == pages and [n for n in shape[k:] if n > 1] == inner:
             return k
-    raise UnsupportedError(f"its {pages} pages of {plane} pixels do not make up {shape}; save it without compression")
+    raise UnsupportedError(
+        f"its {pages} pages of {plane} pixels do not make up {shape}; save it without compression"
+    )
 
 
 def _page(page: Any) -> _Page:
     tables = page.jpegtables
-    return _Page(Path(page.parent.filehandle.path), tuple(page.dataoffsets), tuple(page.databytecounts), tables)
+    return _Page(
+        Path(page.parent.filehandle.path),
+        tuple(page.dataoffsets),
+        tuple(page.databytecounts),
+        tables,
+    )
 
 
-def _paste(part: NDArray[Any], inner: Box, data: Any, start: tuple[int, ...], shape: tuple[int, ...]) -> None:
+def _paste(
+    part: NDArray[Any], inner: Box, data: Any, start: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
     """Lay a segment over a part of a page: `inner` is where the part lies, `start` and `shape` the segment."""
     stops = (start[0] + 1, *(a + n for a, n in zip(start[1:], shape, strict=True)))
     low = [max(a, s.start) for a, s in zip(start, inner, strict=True)]
     high = [min(b, s.stop) for b, s in zip(stops, inner, strict=True)]
-    target = tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, inner, strict=True))
+    target = tuple(
+        slice(a - s.start, b - s.start) for a, b, s in zip(low, high, inner, strict=True)
+    )
     if np.ndim(data) == 0:
         part[target] = data
         return

@@ -111,7 +111,11 @@ def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
     >>> smallest_dtype(0, 255), smallest_dtype(0, 256), smallest_dtype(-1, 128)
     (dtype('uint8'), dtype('uint16'), dtype('int16'))
     """
-    kinds = (np.uint8, np.uint16, np.uint32, np.uint64) if minimum >= 0 else (np.int8, np.int16, np.int32, np.int64)
+    kinds = (
+        (np.uint8, np.uint16, np.uint32, np.uint64)
+        if minimum >= 0
+        else (np.int8, np.int16, np.int32, np.int64)
+    )
     for kind in kinds:
         limits = np.iinfo(kind)
         if limits.min <= minimum and maximum <= limits.max:

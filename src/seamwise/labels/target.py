@@ -174,7 +174,9 @@ def binary_target(
     array([1, 1, 2, 2, 2, 1, 0, 0, 0, 1], dtype=int8)
     """
     mask = as_mask(mask)
-    target = semantic_target(mask, classes=classes, touching_radius=1, gap_radius=gap_radius, spacing=spacing)
+    target = semantic_target(
+        mask, classes=classes, touching_radius=1, gap_radius=gap_radius, spacing=spacing
+    )
     if classes >= 3:
         target[_around_divisions(mask) & (mask >= 0)] = TOUCHING
     return target
@@ -187,7 +189,9 @@ def _around_divisions(mask: Labels) -> Any:
     return ndimage.binary_dilation(closed & (mask == 0), cube)
 
 
-def _touching(labels: Labels, foreground: NDArray[np.bool_], reach: Sequence[int], min_neighbours: int) -> Any:
+def _touching(
+    labels: Labels, foreground: NDArray[np.bool_], reach: Sequence[int], min_neighbours: int
+) -> Any:
     if min_neighbours > 1:
         return foreground & (_count_other_labels(labels, reach) >= min_neighbours)
     if labels.dtype.itemsize > 2:  # a copy in few bytes, for the four copies that follow
@@ -221,11 +225,15 @@ def _count_other_labels(labels: Labels, reach: Sequence[int]) -> NDArray[np.int3
     return count
 
 
-def _closing(foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float]) -> NDArray[np.bool_]:
+def _closing(
+    foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float]
+) -> NDArray[np.bool_]:
     """Binary closing by a ball, zero-padded, from two distance transforms (exact, cost free of radius)."""
     if not foreground.any():
         return foreground
-    if 1 in foreground.shape and foreground.size > 1:  # a plane that is stored as a stack of one slice is a plane
+    if (
+        1 in foreground.shape and foreground.size > 1
+    ):  # a plane that is stored as a stack of one slice is a plane
         flat = [n > 1 for n in foreground.shape]
         plane = foreground.reshape([n for n in foreground.shape if n > 1])
         return _closing(plane, radius, list(compress(spacing, flat))).reshape(foreground.shape)

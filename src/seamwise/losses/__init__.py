@@ -5,7 +5,12 @@ Classification: `loss(logits, target, *, weight=None, ignore_index=-1, …)`, lo
 """
 
 from seamwise.losses.confusion import soft_confusion
-from seamwise.losses.cross_entropy import CrossEntropy, cross_entropy, cross_entropy_map, weighted_mean
+from seamwise.losses.cross_entropy import (
+    CrossEntropy,
+    cross_entropy,
+    cross_entropy_map,
+    weighted_mean,
+)
 from seamwise.losses.dice import CrossEntropyAndDice, Dice, cross_entropy_and_dice, dice
 from seamwise.losses.focal import Focal, focal, focal_map
 from seamwise.losses.gradient import Gradient, gradient, gradient_map

@@ -65,7 +65,9 @@ def soft_counts(
 ) -> SoftCounts:
     """`SoftCounts` of the softmax of the logits; arguments as in `soft_confusion`."""
     with torch.autocast(logits.device.type, enabled=False):
-        probabilities, members = memberships(logits, target, weight=weight, ignore_index=ignore_index)
+        probabilities, members = memberships(
+            logits, target, weight=weight, ignore_index=ignore_index
+        )
         return count(probabilities, members, per_sample=per_sample)
 
 
@@ -113,7 +115,9 @@ def soft_confusion(
     -----
     One product of the probabilities with the classes' indicator: no pass per pair of classes.
     """
-    counts = soft_counts(logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample)
+    counts = soft_counts(
+        logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
+    )
     return counts.rates, counts.present
 
 
@@ -161,7 +165,9 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         probabilities, members = ctx.saved_tensors
-        return grad @ members, grad.transpose(1, 2) @ probabilities if ctx.needs_input_grad[1] else None
+        return grad @ members, grad.transpose(1, 2) @ probabilities if ctx.needs_input_grad[
+            1
+        ] else None
 
 
 def indicator(target: Tensor, like: Tensor, *, ignore_index: int) -> Tensor:

@@ -5,7 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1) -> Tensor:
+def cross_entropy(
+    logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
+) -> Tensor:
     """Mean over the valid pixels of ω(p) · (−log z_{h(p)}(p)), with z = softmax(logits).
 
     ::
@@ -58,7 +60,9 @@ def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1)
         )
 
 
-def weighted_mean(loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1) -> Tensor:
+def weighted_mean(
+    loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
+) -> Tensor:
     """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
     valid = ~ignored(target, ignore_index)
     if weight is not None:
@@ -75,7 +79,9 @@ def valid_weight(weight: Tensor, target: Tensor, *, ignore_index: int = -1) -> T
         The weights have another shape than the target.
     """
     if weight.shape != target.shape:
-        raise ValueError(f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}")
+        raise ValueError(
+            f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}"
+        )
     return weight.masked_fill(ignored(target, ignore_index), 0)
 
 
@@ -110,7 +116,9 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
         ends = target.masked_fill(ignored(target, ignore_index), 0).aminmax()
         wrong = [int(end) for end in ends if not 0 <= end < classes]
         if wrong:
-            raise ValueError(f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}")
+            raise ValueError(
+                f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}"
+            )
 
 
 class CrossEntropy(nn.Module):

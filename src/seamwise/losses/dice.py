@@ -56,7 +56,9 @@ def dice(
     and a class that is not there does not cost 1 for any trace of it.
     """
     with torch.autocast(logits.device.type, enabled=False):
-        probabilities, members = memberships(logits, target, weight=weight, ignore_index=ignore_index)
+        probabilities, members = memberships(
+            logits, target, weight=weight, ignore_index=ignore_index
+        )
         counts = count(probabilities, members, per_sample=per_sample)
         squares = count(probabilities.square(), members, per_sample=per_sample).joint.sum(-1)
         both = (counts.truth + squares).masked_fill(~counts.present, 1)
@@ -85,7 +87,13 @@ class Dice(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss; arguments as in `dice`."""
-        return dice(logits, target, weight=weight, ignore_index=self.ignore_index, per_sample=self.per_sample)
+        return dice(
+            logits,
+            target,
+            weight=weight,
+            ignore_index=self.ignore_index,
+            per_sample=self.per_sample,
+        )
 
 
 class CrossEntropyAndDice(nn.Module):

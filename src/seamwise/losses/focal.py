@@ -59,7 +59,9 @@ def focal(
     return weighted_mean(loss_map, target, weight=weight, ignore_index=ignore_index)
 
 
-def focal_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1, gamma: float = 2.0) -> Tensor:
+def focal_map(
+    logits: Tensor, target: Tensor, *, ignore_index: int = -1, gamma: float = 2.0
+) -> Tensor:
     """(1 − z_h)^γ · (−log z_h) for each pixel `(N, *S)`, 0 where ignored; the unreduced form of `focal`."""
     if not gamma >= 0:
         raise ValueError(f"gamma must be ≥ 0, not {gamma}")
@@ -79,4 +81,6 @@ class Focal(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss; arguments as in `focal`."""
-        return focal(logits, target, weight=weight, ignore_index=self.ignore_index, gamma=self.gamma)
+        return focal(
+            logits, target, weight=weight, ignore_index=self.ignore_index, gamma=self.gamma
+        )

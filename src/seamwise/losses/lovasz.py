@@ -84,10 +84,19 @@ def lovasz_softmax(
         if classes is not None:
             probabilities = probabilities[:, chosen]
         weight = torch.ones_like(target) if weight is None else weight
-        weight = valid_weight(weight, target, ignore_index=ignore_index).to(probabilities).flatten(1).unsqueeze(1)
-        inside = target.flatten(1).unsqueeze(1) == torch.tensor(chosen, device=target.device).unsqueeze(-1)
+        weight = (
+            valid_weight(weight, target, ignore_index=ignore_index)
+            .to(probabilities)
+            .flatten(1)
+            .unsqueeze(1)
+        )
+        inside = target.flatten(1).unsqueeze(1) == torch.tensor(
+            chosen, device=target.device
+        ).unsqueeze(-1)
         if not per_sample:
-            probabilities, weight, inside = (x.transpose(0, 1).flatten(1) for x in (probabilities, weight, inside))
+            probabilities, weight, inside = (
+                x.transpose(0, 1).flatten(1) for x in (probabilities, weight, inside)
+            )
         errors = torch.where(inside, 1 - probabilities, probabilities)
         steps, present = _jaccard_steps(errors, inside, weight)
         return mean_over_present((errors * steps).sum(-1), present)
@@ -130,7 +139,9 @@ def _class_numbers(classes: Sequence[int] | None, available: int) -> list[int]:
     """Return the classes as a list: all if None; raise unless they are distinct, some, and of the logits."""
     chosen = list(range(available) if classes is None else classes)
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(available)):
-        raise ValueError(f"classes must be different numbers of 0..{available - 1}, at least one, not {classes}")
+        raise ValueError(
+            f"classes must be different numbers of 0..{available - 1}, at least one, not {classes}"
+        )
     return chosen
 
 
@@ -138,7 +149,11 @@ class LovaszSoftmax(nn.Module):
     """`lovasz_softmax` as a module."""
 
     def __init__(
-        self, *, ignore_index: int = -1, classes: Sequence[int] | None = None, per_sample: bool = False
+        self,
+        *,
+        ignore_index: int = -1,
+        classes: Sequence[int] | None = None,
+        per_sample: bool = False,
     ) -> None:
         super().__init__()
         self.ignore_index, self.classes, self.per_sample = ignore_index, classes, per_sample

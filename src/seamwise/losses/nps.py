@@ -77,7 +77,9 @@ def nps(
     return loss + intensity_bounds(prediction, truth, weight=weight) if bounds else loss
 
 
-def nps_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, alpha: float = 6.0) -> Tensor:
+def nps_map(
+    prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, alpha: float = 6.0
+) -> Tensor:
     """ω(p) · tanh(α·|y_i(p) − ŷ_i(p)|/2) of each value `(N, C, *S)`; the first term of `nps`, unreduced."""
     if not 0 < alpha < math.inf:
         raise ValueError(f"alpha must be > 0 and finite, not {alpha}")
@@ -131,7 +133,11 @@ def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None
     tensor(0.7500)
     """
     prediction, truth = image_pair(prediction, truth, weight)
-    left_out = torch.zeros_like(truth[:, :1], dtype=torch.bool) if weight is None else (weight == 0).unsqueeze(1)
+    left_out = (
+        torch.zeros_like(truth[:, :1], dtype=torch.bool)
+        if weight is None
+        else (weight == 0).unsqueeze(1)
+    )
     # an image left out as a whole is 0 throughout; ∞ − ∞ would be NaN
     left_out = left_out & ~left_out.flatten(1).all(1).view(-1, *[1] * (truth.ndim - 1))
     apart = (_ends(prediction, left_out) - _ends(truth, left_out)).abs()

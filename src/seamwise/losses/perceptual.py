@@ -11,7 +11,9 @@ from seamwise.losses.pixel import image_pair, l2
 Features = Callable[[Tensor], Tensor | Sequence[Tensor]]
 
 
-def perceptual(prediction: Tensor, truth: Tensor, *, features: Features, weight: Tensor | None = None) -> Tensor:
+def perceptual(
+    prediction: Tensor, truth: Tensor, *, features: Features, weight: Tensor | None = None
+) -> Tensor:
     """Mean over the feature maps φ_k of the mean squared error between φ_k(y) and φ_k(z).
 
     ::
@@ -67,10 +69,14 @@ def perceptual(prediction: Tensor, truth: Tensor, *, features: Features, weight:
     _check_frozen(features)
     z, y = image_pair(prediction, truth, weight)
     if weight is not None and z.ndim > 5:
-        raise ValueError(f"weight must come with images of 1 to 3 axes, not {z.ndim - 2}: leave it out")
+        raise ValueError(
+            f"weight must come with images of 1 to 3 axes, not {z.ndim - 2}: leave it out"
+        )
     _check_type(features, z.dtype)
     # a network that starts in place, as with ReLU(inplace=True), must not overwrite the caller's images
-    z, y = (mine.clone() if mine is given else mine for mine, given in ((z, prediction), (y, truth)))
+    z, y = (
+        mine.clone() if mine is given else mine for mine, given in ((z, prediction), (y, truth))
+    )
     with torch.autocast(z.device.type, enabled=False):
         pairs = list(zip(_maps(features, z), _maps(features, y), strict=True))
     losses = [l2(seen, wanted, weight=_resized(weight, seen)) for seen, wanted in pairs]
@@ -78,7 +84,9 @@ def perceptual(prediction: Tensor, truth: Tensor, *, features: Features, weight:
 
 
 def _check_frozen(features: Features) -> None:
-    if isinstance(features, nn.Module) and (features.training or any(x.requires_grad for x in features.parameters())):
+    if isinstance(features, nn.Module) and (
+        features.training or any(x.requires_grad for x in features.parameters())
+    ):
         raise ValueError(
             "features must be a frozen network, not one in training: features.eval().requires_grad_(False)"
         )
@@ -111,7 +119,9 @@ def _resized(weight: Tensor | None, feature_map: Tensor) -> Tensor | None:
     """Mean of the weights over the pixels under each position of the map `(N, *S_k)`."""
     if weight is None:
         return None
-    return functional.interpolate(weight.unsqueeze(1).to(feature_map), feature_map.shape[2:], mode="area").squeeze(1)
+    return functional.interpolate(
+        weight.unsqueeze(1).to(feature_map), feature_map.shape[2:], mode="area"
+    ).squeeze(1)
 
 
 class Perceptual(nn.Module):

@@ -81,7 +81,9 @@ def l2_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -
     return weighted(residual(prediction, truth, weight).square(), weight)
 
 
-def huber(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, delta: float = 1.0) -> Tensor:
+def huber(
+    prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, delta: float = 1.0
+) -> Tensor:
     """Squares for small residuals, straight lines for large: the mean of ω(p) · H(y_l(p) − z_l(p)).
 
     ::
@@ -125,7 +127,9 @@ def huber(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, de
     return mean(huber_map(prediction, truth, weight=weight, delta=delta))
 
 
-def huber_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, delta: float = 1.0) -> Tensor:
+def huber_map(
+    prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, delta: float = 1.0
+) -> Tensor:
     """ω(p) · H(y_l(p) − z_l(p)) of each value `(N, C, *S)`; the unreduced form of `huber`."""
     if not 0 < delta < math.inf:
         raise ValueError(f"delta must be > 0 and finite, not {delta}")
@@ -174,15 +178,23 @@ def check_images(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> No
     """Raise unless both images are floating tensors of one shape `(N, C, *S)` and the weight is `(N, *S)`."""
     for name, image in (("prediction", prediction), ("truth", truth)):
         if not image.is_floating_point():
-            raise TypeError(f"{name} must hold floating-point numbers, not {image.dtype}: convert and scale it")
+            raise TypeError(
+                f"{name} must hold floating-point numbers, not {image.dtype}: convert and scale it"
+            )
     shape = tuple(prediction.shape)
     if len(shape) < 3 or 0 in shape[1:]:
-        raise ValueError(f"prediction must be (N, C, *S) and have pixels, not {shape}: one image needs N = 1")
+        raise ValueError(
+            f"prediction must be (N, C, *S) and have pixels, not {shape}: one image needs N = 1"
+        )
     if truth.shape != prediction.shape:
-        raise ValueError(f"truth must have the prediction's shape {shape}, not {tuple(truth.shape)}")
+        raise ValueError(
+            f"truth must have the prediction's shape {shape}, not {tuple(truth.shape)}"
+        )
     pixels = (shape[0], *shape[2:])
     if weight is not None and weight.shape != pixels:
-        raise ValueError(f"weight must be (N, *S) = {pixels}, one number per pixel, not {tuple(weight.shape)}")
+        raise ValueError(
+            f"weight must be (N, *S) = {pixels}, one number per pixel, not {tuple(weight.shape)}"
+        )
 
 
 class L1(nn.Module):

@@ -80,7 +80,10 @@ def ssim_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None)
     total = _windowed(inside)
     total = total.masked_fill(total == 0, 1)  # no pixel in the window
 
-    moments = _windowed(torch.cat([z, y, z - y, z.square() + y.square(), (z - y).square()], dim=1)) / total
+    moments = (
+        _windowed(torch.cat([z, y, z - y, z.square() + y.square(), (z - y).square()], dim=1))
+        / total
+    )
     mu_z, mu_y, mu_error, squares, squared_error = moments.chunk(5, dim=1)
     # σ_z² + σ_y², and the variance of z − y, σ_z² + σ_y² − 2·σ_yz: at most twice as much, also after rounding
     variances = (squares - mu_z.square() - mu_y.square()).clamp(min=0)

@@ -67,7 +67,9 @@ def tversky(
         raise ValueError(f"alpha must be ≥ 0, not {alpha}")
     if not beta > 0:
         raise ValueError(f"beta must be > 0, not {beta}")
-    counts = soft_counts(logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample)
+    counts = soft_counts(
+        logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
+    )
     # 1 − TP/(TP + wrong) = wrong/(TP + wrong), which keeps its digits near 0
     wrong = alpha * counts.false_positive + beta * counts.false_negative
     everything = (counts.true_positive + wrong).masked_fill(~counts.present, 1)
@@ -78,10 +80,20 @@ class Tversky(nn.Module):
     """`tversky` as a module."""
 
     def __init__(
-        self, *, ignore_index: int = -1, alpha: float = 0.3, beta: float = 0.7, per_sample: bool = False
+        self,
+        *,
+        ignore_index: int = -1,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        per_sample: bool = False,
     ) -> None:
         super().__init__()
-        self.ignore_index, self.alpha, self.beta, self.per_sample = ignore_index, alpha, beta, per_sample
+        self.ignore_index, self.alpha, self.beta, self.per_sample = (
+            ignore_index,
+            alpha,
+            beta,
+            per_sample,
+        )
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss; arguments as in `tversky`."""

@@ -71,7 +71,9 @@ def youden(
     as well, where the term is the constant log 2; we leave it out. The thesis gives no λ: 0.5 is the
     value in the authors' own code.
     """
-    counts = soft_counts(logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample)
+    counts = soft_counts(
+        logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
+    )
     return _pairwise_loss(counts, lam)
 
 
@@ -109,13 +111,17 @@ def _pairwise_loss(counts: SoftCounts, lam: float | Tensor) -> Tensor:
     classes = confusion.shape[-1]
     lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)
     if lam.ndim and lam.shape != (classes, classes):
-        raise ValueError(f"lam must be a number or a ({classes}, {classes}) matrix, not {tuple(lam.shape)}")
+        raise ValueError(
+            f"lam must be a number or a ({classes}, {classes}) matrix, not {tuple(lam.shape)}"
+        )
     true_positive = confusion.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
     pair = present.unsqueeze(-1) & present.unsqueeze(-2)
     pair = pair & ~torch.eye(classes, dtype=torch.bool, device=pair.device)
     # absent pairs become log 1 = 0 before the logarithm, so that they cannot send NaN back
     rate = ((1 + true_positive - confusion) / 2).masked_fill(~pair, 1)
-    tiny = torch.finfo(rate.dtype).tiny  # the logarithm's argument is 0 only at ±huge logits, all wrong
+    tiny = torch.finfo(
+        rate.dtype
+    ).tiny  # the logarithm's argument is 0 only at ±huge logits, all wrong
     return -torch.where(pair, lam * rate.clamp(min=tiny).log(), 0).sum((-2, -1)).mean()
 
 
@@ -123,7 +129,9 @@ class _ClassSums(torch.autograd.Function):
     """Σ_p w·log z over all classes, and Σ_p z_i·y_k, with one gradient for both."""
 
     @staticmethod
-    def forward(ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted: Tensor
+    ) -> tuple[Tensor, Tensor]:
         probabilities = log_probabilities.exp()
         ctx.save_for_backward(probabilities, indicator, weighted)
         # −∞ is a legitimate log z where the indicator is 0, and 0·∞ is not 0
@@ -141,7 +149,9 @@ class _ClassSums(torch.autograd.Function):
 class Youden(nn.Module):
     """`youden` as a module."""
 
-    def __init__(self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False) -> None:
+    def __init__(
+        self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False
+    ) -> None:
         super().__init__()
         self.lam, self.ignore_index, self.per_sample = lam, ignore_index, per_sample
 
@@ -166,4 +176,6 @@ class CrossEntropyAndYouden(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss; arguments as in `cross_entropy_and_youden`."""
-        return cross_entropy_and_youden(logits, target, weight=weight, lam=self.lam, ignore_index=self.ignore_index)
+        return cross_entropy_and_youden(
+            logits, target, weight=weight, lam=self.lam, ignore_index=self.ignore_index
+        )

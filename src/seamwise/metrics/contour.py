@@ -81,7 +81,11 @@ class DatasetContours:
 
 
 def contour_f1(
-    labels_true: Labels, labels_pred: Labels, *, radius: float, spacing: Sequence[float] | None = None
+    labels_true: Labels,
+    labels_pred: Labels,
+    *,
+    radius: float,
+    spacing: Sequence[float] | None = None,
 ) -> float:
     """F1 of the predicted contours at one radius, thesis Table 2; see :func:`contour_scores`.
 
@@ -214,11 +218,15 @@ def summarise_contours(per_image: Iterable[tuple[ContourMatching, ...]]) -> Data
         )
     per_radius = tuple(zip(*per_image, strict=True))
     return DatasetContours(
-        per_image=per_image, pooled=tuple(map(_pool, per_radius)), mean=tuple(map(_mean, per_radius))
+        per_image=per_image,
+        pooled=tuple(map(_pool, per_radius)),
+        mean=tuple(map(_mean, per_radius)),
     )
 
 
-def _contours(labels_true: Labels, labels_pred: Labels) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _contours(
+    labels_true: Labels, labels_pred: Labels
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     ignored = labels_true < 0
     if ignored.any():
         labels_pred = np.where(ignored, IGNORE, relabel(labels_pred).astype(np.int64))
@@ -250,7 +258,9 @@ def _mean(matchings: Sequence[ContourMatching]) -> ContourScores:
     )
 
 
-def _score(radius: float, *, n_true: int, n_pred: int, found_true: int, right_pred: int) -> ContourMatching:
+def _score(
+    radius: float, *, n_true: int, n_pred: int, found_true: int, right_pred: int
+) -> ContourMatching:
     undefined = 1.0 if n_true == n_pred == 0 else 0.0
     precision = right_pred / n_pred if n_pred else undefined
     recall = found_true / n_true if n_true else undefined
@@ -268,6 +278,10 @@ def _score(radius: float, *, n_true: int, n_pred: int, found_true: int, right_pr
 
 def _check_radii(radii: Sequence[float]) -> None:
     if np.ndim(radii) != 1:
-        raise TypeError(f"radii: expected a sequence of numbers, got {radii!r}; use contour_f1 for one radius")
+        raise TypeError(
+            f"radii: expected a sequence of numbers, got {radii!r}; use contour_f1 for one radius"
+        )
     if len(radii) == 0 or not all(0 < radius < np.inf for radius in radii):
-        raise ValueError(f"radii: expected one or more positive numbers, got {radii}; e.g. (1, 2, 3)")
+        raise ValueError(
+            f"radii: expected one or more positive numbers, got {radii}; e.g. (1, 2, 3)"
+        )

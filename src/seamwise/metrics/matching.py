@@ -335,7 +335,9 @@ def _pool(matchings: Sequence[Matching]) -> Matching:
 
 def _mean(matchings: Sequence[Matching]) -> Scores:
     names = [field.name for field in fields(Scores) if field.name not in ("criterion", "thresh")]
-    means: dict[str, Any] = {name: fmean(getattr(each, name) for each in matchings) for name in names}
+    means: dict[str, Any] = {
+        name: fmean(getattr(each, name) for each in matchings) for name in names
+    }
     return Scores(thresh=matchings[0].thresh, **means)
 
 
@@ -345,7 +347,9 @@ def _match_table(table: OverlapTable, threshold: float) -> Matching:
     iou = pairs.data[eligible]
     if threshold <= _UNIQUE_ABOVE:
         iou = iou[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], iou)]
-    return _score(threshold, tp=iou.size, n_true=table.n_true, n_pred=table.n_pred, iou_sum=float(iou.sum()))
+    return _score(
+        threshold, tp=iou.size, n_true=table.n_true, n_pred=table.n_pred, iou_sum=float(iou.sum())
+    )
 
 
 def _best_one_to_one(
@@ -395,15 +399,23 @@ def _ratio(numerator: float, denominator: float, *, undefined: float) -> float:
 
 def _check_thresholds(thresholds: Sequence[float]) -> None:
     if np.ndim(thresholds) != 1:
-        raise TypeError(f"thresholds: expected a sequence of numbers, got {thresholds!r}; use match for one threshold")
+        raise TypeError(
+            f"thresholds: expected a sequence of numbers, got {thresholds!r}; use match for one threshold"
+        )
     if len(thresholds) == 0:
-        raise ValueError("thresholds: expected at least one number in (0, 1], got none; e.g. (0.5, 0.75)")
+        raise ValueError(
+            "thresholds: expected at least one number in (0, 1], got none; e.g. (0.5, 0.75)"
+        )
     for threshold in thresholds:
         _check_threshold(threshold, "thresholds")
 
 
 def _check_threshold(threshold: float, name: str) -> None:
     if not isinstance(threshold, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number in (0, 1], got {threshold!r}; match_many takes several")
+        raise TypeError(
+            f"{name}: expected a number in (0, 1], got {threshold!r}; match_many takes several"
+        )
     if not 0 < threshold <= 1:
-        raise ValueError(f"{name}: expected an IoU in (0, 1], got {threshold}; 0.5 is the usual choice")
+        raise ValueError(
+            f"{name}: expected an IoU in (0, 1], got {threshold}; 0.5 is the usual choice"
+        )

@@ -114,7 +114,9 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     counted = true_runs >= 0
     true_ids, rows = _rank(true_runs[counted])
     pred_ids, cols = _rank(pred_runs[counted])
-    pixels = coo_array((lengths[counted], (rows, cols)), shape=(true_ids.size, pred_ids.size)).tocsr()
+    pixels = coo_array(
+        (lengths[counted], (rows, cols)), shape=(true_ids.size, pred_ids.size)
+    ).tocsr()
     return OverlapTable(
         true_ids=true_ids[1:],
         pred_ids=pred_ids[1:],
@@ -146,7 +148,11 @@ def _joint_runs(true: Labels, pred: Labels) -> tuple[Labels, Labels, NDArray[np.
     np.not_equal(true[1:], true[:-1], out=starts_run[1:])
     starts_run[1:] |= pred[1:] != pred[:-1]
     starts = np.flatnonzero(starts_run)
-    return true[starts], pred[starts], np.diff(starts, append=true.size).astype(np.int64, copy=False)
+    return (
+        true[starts],
+        pred[starts],
+        np.diff(starts, append=true.size).astype(np.int64, copy=False),
+    )
 
 
 def _rank(labels: Labels) -> tuple[Labels, NDArray[np.int64]]:

@@ -73,9 +73,12 @@ class UNet(nn.Module):
         self.in_channels, self.ndim, self.depth = in_channels, ndim, depth
         widths = [width * 2**level for level in range(depth + 1)]
         inputs = [in_channels, *widths]
-        self.down = nn.ModuleList(_level(i, w, ndim, norm) for i, w in zip(inputs, widths, strict=False))
+        self.down = nn.ModuleList(
+            _level(i, w, ndim, norm) for i, w in zip(inputs, widths, strict=False)
+        )
         self.up = nn.ModuleList(
-            _level(below + skip, skip, ndim, norm) for below, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            _level(below + skip, skip, ndim, norm)
+            for below, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.head = _CONV[ndim](width, out_channels, 1)
         self.pool = _POOL[ndim](2)

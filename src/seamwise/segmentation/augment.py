@@ -83,7 +83,9 @@ def random_crop(
     """
     steps = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
     where = _sampling_grid(labels.shape, crop, steps, settings, rng)
-    cut = np.stack([ndimage.map_coordinates(channel, where, order=1, mode="mirror") for channel in image])
+    cut = np.stack(
+        [ndimage.map_coordinates(channel, where, order=1, mode="mirror") for channel in image]
+    )
     return cut, ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=IGNORE)
 
 
@@ -108,7 +110,11 @@ def vary_intensity(
 
 
 def modulate_touching(
-    image: NDArray[np.float32], target: Target, *, amount: float, spacing: Sequence[float] | None = None
+    image: NDArray[np.float32],
+    target: Target,
+    *,
+    amount: float,
+    spacing: Sequence[float] | None = None,
 ) -> NDArray[np.float32]:
     """Raise or lower the contrast of touching pixels.
 
@@ -157,7 +163,10 @@ def _sampling_grid(
 ) -> NDArray[np.float64]:
     """Where each pixel of the crop lies in the image, `(ndim, *crop)`."""
     dimensions = len(shape)
-    middle = [rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5 for n, c in zip(shape, crop, strict=True)]
+    middle = [
+        rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5
+        for n, c in zip(shape, crop, strict=True)
+    ]
     centre = np.reshape(middle, (-1,) + (1,) * dimensions)
     axes = [np.arange(c) - (c - 1) / 2 for c in crop]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"))
@@ -165,7 +174,9 @@ def _sampling_grid(
     matrix = matrix / _factor(settings.scale, rng)
     mirrored = rng.integers(0, 2, dimensions) if settings.mirror else np.zeros(dimensions)
     matrix = matrix * np.where(mirrored, -1, 1)
-    matrix = matrix * spacing / spacing[:, np.newaxis]  # pixels of the crop → true lengths → pixels of the image
+    matrix = (
+        matrix * spacing / spacing[:, np.newaxis]
+    )  # pixels of the crop → true lengths → pixels of the image
     where: NDArray[np.float64] = np.tensordot(matrix, offsets, 1)
     where += centre
     thick = np.reshape([n > 1 for n in shape], centre.shape)
@@ -184,17 +195,23 @@ def _rotation(dimensions: int, angle: float) -> NDArray[np.float64]:
 def _displacement(
     crop: tuple[int, ...], spacing: NDArray[np.float64], deviation: float, rng: np.random.Generator
 ) -> Any:
-    nodes = tuple(max(2, math.ceil(c * step / _WARP_GRID) + 1) for c, step in zip(crop, spacing, strict=True))
+    nodes = tuple(
+        max(2, math.ceil(c * step / _WARP_GRID) + 1) for c, step in zip(crop, spacing, strict=True)
+    )
     grid = rng.normal(0, deviation, (len(crop), *nodes))
     if deviation == 0:
         return 0.0
-    return np.stack([_stretched(lengths, crop) / step for lengths, step in zip(grid, spacing, strict=True)])
+    return np.stack(
+        [_stretched(lengths, crop) / step for lengths, step in zip(grid, spacing, strict=True)]
+    )
 
 
 def _stretched(grid: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """`ndimage.zoom` of order 3, axis after axis: each pixel then costs 4 products per axis, not 4^d in all."""
     for axis, (nodes, pixels) in enumerate(zip(grid.shape, shape, strict=True)):
-        spline = ndimage.zoom(np.eye(nodes), (pixels / nodes, 1), order=3, mode="nearest", grid_mode=True)
+        spline = ndimage.zoom(
+            np.eye(nodes), (pixels / nodes, 1), order=3, mode="nearest", grid_mode=True
+        )
         grid = np.moveaxis(np.tensordot(spline, grid, (1, axis)), 0, axis)
     return grid
 

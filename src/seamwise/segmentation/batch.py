@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from seamwise.io.atomic import make_folder
 from seamwise.io.axes import check_axes
-from seamwise.io.images import find_images, first_bytes, read_image, read_labels, stem, write_labels, write_png
+from seamwise.io.images import (
+    find_images,
+    first_bytes,
+    read_image,
+    read_labels,
+    stem,
+    write_labels,
+    write_png,
+)
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
@@ -137,7 +145,9 @@ def segment_files(
     model = _checked(options, resources)
     if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:
         if options.mode == "2d-stitch":
-            raise ValueError(f"mode 2d-stitch writes a TIFF, which {output} cannot hold: choose a folder")
+            raise ValueError(
+                f"mode 2d-stitch writes a TIFF, which {output} cannot hold: choose a folder"
+            )
         jobs = [_Job(output, output, output, by_block=True)]
     else:
         _check_folder(output, inputs)
@@ -148,7 +158,9 @@ def segment_files(
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             if job.by_block:
-                result = _run_by_block(job, options, resources, follow, overlay=overlay, overwrite=overwrite)
+                result = _run_by_block(
+                    job, options, resources, follow, overlay=overlay, overwrite=overwrite
+                )
             else:
                 result = _run(job, options, model, overlay=overlay, overwrite=overwrite)
             yield _outcome(job, len(jobs), *result)
@@ -183,7 +195,9 @@ def _checked(options: Options, resources: Resources) -> Model:
     model = load(options.model, device="cpu" if resources.scheduler else resources.device)
     ndim = model.info.architecture.ndim
     if (options.mode == "3d" and ndim != 3) or (options.mode == "2d-stitch" and ndim != 2):
-        raise ValueError(f"mode {options.mode} does not go with {options.model}, a model for {ndim} spatial axes")
+        raise ValueError(
+            f"mode {options.mode} does not go with {options.model}, a model for {ndim} spatial axes"
+        )
     if options.decode is not None:
         decode_rule(model.info, options.decode)
     if options.tile is not None:
@@ -195,7 +209,9 @@ def _outcome(job: _Job, total: int, messages: tuple[str, ...], failed: bool) -> 
     return Outcome(job.image, total, failed, messages)
 
 
-def _run(job: _Job, options: Options, model: Model, *, overlay: bool, overwrite: bool) -> tuple[tuple[str, ...], bool]:
+def _run(
+    job: _Job, options: Options, model: Model, *, overlay: bool, overwrite: bool
+) -> tuple[tuple[str, ...], bool]:
     """Make the files of one job; return messages and whether it failed. Errors of writing are raised."""
     labelled = job.labels.exists() and not overwrite
     if labelled and (job.overlay.exists() or not overlay):
@@ -227,12 +243,20 @@ def _segment(channels: NDArray[Any], options: Options, model: Model) -> Labels:
         "flips": options.flips,
     }
     if options.mode == "2d-stitch":
-        return segment_slices(channels, threshold=IOU if options.stitch_iou is None else options.stitch_iou, **given)
+        return segment_slices(
+            channels, threshold=IOU if options.stitch_iou is None else options.stitch_iou, **given
+        )
     return segment(channels, keep_probabilities=False, **given).labels
 
 
 def _run_by_block(
-    job: _Job, options: Options, resources: Resources, follow: Follow, *, overlay: bool, overwrite: bool
+    job: _Job,
+    options: Options,
+    resources: Resources,
+    follow: Follow,
+    *,
+    overlay: bool,
+    overwrite: bool,
 ) -> tuple[tuple[str, ...], bool]:
     """Segment one image from disk to disk; return messages and whether any of it failed."""
     inside = job.labels == job.image
@@ -265,7 +289,9 @@ def _run_by_block(
         return (naming(job.image, error),), True
     except (ValueError, TypeError, MemoryError) as error:
         return (naming(job.image, error),), True
-    notes = tuple(filter(None, (result.note, f"{job.image}: block by block, without an overlay" * overlay)))
+    notes = tuple(
+        filter(None, (result.note, f"{job.image}: block by block, without an overlay" * overlay))
+    )
     counts = " + ".join(map(str, result.cells))
     return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)
 
@@ -297,7 +323,9 @@ def _jobs(
         settled = options.mode != "2d-stitch" and not overwrite and whole.exists() != begun
         # what is done or begun goes on as it was, though with another limit of memory it would go the other way
         by_block = begun if settled else _goes_by_block(path, options, resources)
-        jobs.append(_Job(path, parts if by_block else whole, output / f"{stem(path)}_overlay.png", by_block))
+        jobs.append(
+            _Job(path, parts if by_block else whole, output / f"{stem(path)}_overlay.png", by_block)
+        )
     check_outputs({job.image: (job.labels, job.overlay) for job in jobs})
     return jobs
 
@@ -310,9 +338,13 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
     for image, written in outputs.items():
         for path in written:
             if path in writers:
-                raise ValueError(f"{writers[path]} and {image} would both write {path}: give them two output folders")
+                raise ValueError(
+                    f"{writers[path]} and {image} would both write {path}: give them two output folders"
+                )
             if path.resolve() in inputs:
-                raise ValueError(f"the results of {image} would replace {path}: choose another output folder")
+                raise ValueError(
+                    f"the results of {image} would replace {path}: choose another output folder"
+                )
             writers[path] = image
     for path in writers:
         if path.resolve().parent in folders:

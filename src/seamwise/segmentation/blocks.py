@@ -86,7 +86,11 @@ class Job:
     @property
     def arrays(self) -> tuple[str, ...]:
         """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes too."""
-        return ("classes", "elevation") if isinstance(self.decode.pair, WatershedPair) else ("classes",)
+        return (
+            ("classes", "elevation")
+            if isinstance(self.decode.pair, WatershedPair)
+            else ("classes",)
+        )
 
 
 def read_job(path: Path) -> Job:
@@ -98,12 +102,15 @@ def read_job(path: Path) -> Job:
         It is damaged or of another version of this package.
     """
     content: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in read_json(path).items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in read_json(path).items()
     }
     try:
         return Job(**content)
     except TypeError as error:
-        raise ValueError(f"{path} is of another version of seamwise: delete {path.parent}") from error
+        raise ValueError(
+            f"{path} is of another version of seamwise: delete {path.parent}"
+        ) from error
 
 
 def write_job(path: Path, job: Job) -> None:
@@ -166,7 +173,9 @@ def sample(folder: Path, number: int) -> None:
         if isinstance(pixels, str):
             continue
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise ValueError(f"{volume.path} has NaN or infinite pixels, within {_words(part)}: replace them")
+            raise ValueError(
+                f"{volume.path} has NaN or infinite pixels, within {_words(part)}: replace them"
+            )
         samples.append(measure(pixels, [s.start for s in part], volume.shape))
     if samples:
         save_arrays(place.done("sample", number), together(samples))
@@ -220,7 +229,14 @@ def label(folder: Path, number: int) -> None:
     if isinstance(pair, WatershedPair):
         elevation = place.reader("elevation")
         labels = flood_block(
-            number, blocks, classes, elevation, cores, cells, halo=job.flood_halo, background_as=pair.background_as
+            number,
+            blocks,
+            classes,
+            elevation,
+            cores,
+            cells,
+            halo=job.flood_halo,
+            background_as=pair.background_as,
         )
     else:
         labels = assign(number, blocks, classes(box), cores, cells)
@@ -252,7 +268,9 @@ def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArra
             yield part, str(error)
 
 
-def _blanked(pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]) -> list[str]:
+def _blanked(
+    pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]
+) -> list[str]:
     """Make the damaged parts of a box background, in place; return what is said of those that lie in it."""
     clipped = [(line, common(part, box)) for line, part in damaged]
     inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
@@ -275,7 +293,9 @@ def _classified(
             raise
         halves = _halves(box)
         if not halves and model.device.type == "cpu":
-            raise MemoryError(f"not enough memory for {_words(box)} of {job.image}: allow more, or free some") from None
+            raise MemoryError(
+                f"not enough memory for {_words(box)} of {job.image}: allow more, or free some"
+            ) from None
     if model.device.type == "cuda" and torch.cuda.is_available():
         torch.cuda.empty_cache()  # not before the error is gone, which holds what it met
     if not halves:
@@ -288,7 +308,8 @@ def _classified(
 def _is_out_of_memory(error: Exception) -> bool:
     # an illegal memory access is none
     return isinstance(error, MemoryError) or any(
-        words in str(error) for words in ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+        words in str(error)
+        for words in ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
     )
 
 
@@ -316,7 +337,9 @@ def _words(box: Box) -> str:
 
 
 @lru_cache(maxsize=1)
-def _opened(path: str, written: int, axes: str | None, channel: int | tuple[int, ...] | None) -> Volume:
+def _opened(
+    path: str, written: int, axes: str | None, channel: int | tuple[int, ...] | None
+) -> Volume:
     return open_volume(path, axes=axes, channel=channel)
 
 

@@ -96,7 +96,9 @@ class RunScores:
     def of_images(self, metric: str, threshold: float = THRESHOLDS[0]) -> NDArray[np.float64]:
         """A score of `METRICS` of each image, at one of `THRESHOLDS`."""
         column = THRESHOLDS.index(threshold)
-        return np.array([getattr(matchings[column], METRICS[metric]) for matchings in self.per_image])
+        return np.array(
+            [getattr(matchings[column], METRICS[metric]) for matchings in self.per_image]
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,10 @@ class Comparison:
     def table(self, metric: str = "PQ", threshold: float = THRESHOLDS[0]) -> NDArray[np.float64]:
         """Scores (images, losses), each the mean over the seeds."""
         return np.stack(
-            [np.mean([run.of_images(metric, threshold) for run in self.runs_of(loss)], axis=0) for loss in self.losses],
+            [
+                np.mean([run.of_images(metric, threshold) for run in self.runs_of(loss)], axis=0)
+                for loss in self.losses
+            ],
             axis=1,
         )
 
@@ -193,10 +198,20 @@ def compare(
     runs = [Run(loss, seed) for loss in losses for seed in seeds]
     of_run = {run: settings_of(run, settings).fitted(training[0].ndim) for run in runs}
     conditions = tuple(
-        _common([run for run in runs if run.seed == seed], of_run, training, validation) for seed in seeds
+        _common([run for run in runs if run.seed == seed], of_run, training, validation)
+        for seed in seeds
     )
     scores = tuple(
-        _scored(run, of_run[run], training, validation, test, output=output, device=device, report=report)
+        _scored(
+            run,
+            of_run[run],
+            training,
+            validation,
+            test,
+            output=output,
+            device=device,
+            report=report,
+        )
         for run in runs
     )
     return Comparison(
@@ -205,7 +220,9 @@ def compare(
         images=tuple(image.name for image in test),
         conditions=conditions,
         runs=scores,
-        settings={k: v for k, v in recorded(of_run[runs[0]]).items() if k not in ("loss", "lam", "seed")},
+        settings={
+            k: v for k, v in recorded(of_run[runs[0]]).items() if k not in ("loss", "lam", "seed")
+        },
         made_with=_made_with(device),
     )
 
@@ -216,17 +233,25 @@ def settings_of(run: Run, settings: TrainSettings) -> TrainSettings:
 
 
 def first_weights(
-    settings: TrainSettings, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
+    settings: TrainSettings,
+    training: Sequence[AnnotatedImage],
+    validation: Sequence[AnnotatedImage],
 ) -> dict[str, Tensor]:
     """The weights that a run begins with: those of a network of four classes, without the classes it has not."""
     architecture = describe(settings, training, validation).architecture
     torch.manual_seed(settings.seed)
-    weights = build_net(architecture.model_copy(update={"out_channels": len(CLASS_NAMES)})).state_dict()
-    return {name: w[: architecture.out_channels] if name in _LAST else w for name, w in weights.items()}
+    weights = build_net(
+        architecture.model_copy(update={"out_channels": len(CLASS_NAMES)})
+    ).state_dict()
+    return {
+        name: w[: architecture.out_channels] if name in _LAST else w for name, w in weights.items()
+    }
 
 
 def conditions_of(
-    settings: TrainSettings, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
+    settings: TrainSettings,
+    training: Sequence[AnnotatedImage],
+    validation: Sequence[AnnotatedImage],
 ) -> Conditions:
     """Hash what a run begins with and a part of what it sees."""
     start, crops = hashlib.sha256(), hashlib.sha256()
@@ -248,12 +273,19 @@ def conditions_of(
 
 
 def _check(
-    losses: Sequence[SystemName], seeds: Sequence[int], test: Sequence[AnnotatedImage], settings: TrainSettings
+    losses: Sequence[SystemName],
+    seeds: Sequence[int],
+    test: Sequence[AnnotatedImage],
+    settings: TrainSettings,
 ) -> None:
     if len(losses) < 2 or len(set(losses)) < len(losses):
-        raise ValueError(f"losses must be two or more, each once, not {', '.join(losses) or 'none'}")
+        raise ValueError(
+            f"losses must be two or more, each once, not {', '.join(losses) or 'none'}"
+        )
     if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be one or more, each once, not {', '.join(map(str, seeds)) or 'none'}")
+        raise ValueError(
+            f"seeds must be one or more, each once, not {', '.join(map(str, seeds)) or 'none'}"
+        )
     if not test:
         raise ValueError("no test images: at least one is needed")
     if settings.weights:
@@ -261,7 +293,9 @@ def _check(
             f"weights {', '.join(settings.weights)} belong to one map: leave [weights] out to compare losses"
         )
     if settings.processes > 1:
-        raise ValueError(f"{settings.processes} devices cannot compare losses: leave devices and nodes out")
+        raise ValueError(
+            f"{settings.processes} devices cannot compare losses: leave devices and nodes out"
+        )
 
 
 def _common(
@@ -302,7 +336,14 @@ def _scored(
     resume = (folder / "checkpoint.pt").exists()
     start = first_weights(settings, training, validation)
     path = train(
-        training, validation, settings, output=folder, resume=resume, device=device, report=follow, start=start
+        training,
+        validation,
+        settings,
+        output=folder,
+        resume=resume,
+        device=device,
+        report=follow,
+        start=start,
     )
     if stopped:
         raise KeyboardInterrupt

@@ -67,14 +67,20 @@ class Verdict:
     def __str__(self) -> str:
         if self.best in self.idle:
             return "No loss found a cell: train longer before you judge."
-        caution = f" Found no cell: {', '.join(self.idle)}; train longer before you judge." if self.idle else ""
+        caution = (
+            f" Found no cell: {', '.join(self.idle)}; train longer before you judge."
+            if self.idle
+            else ""
+        )
         return self._told() + caution
 
     def _told(self) -> str:
         if self.p_value is None:
             return f"{self.best} has the highest PQ. Fewer than {FEWEST} test images: no test can tell losses apart."
         if not self.beaten:
-            return f"No difference was found (p = {self.p_value:.2g}); {self.best} has the highest PQ."
+            return (
+                f"No difference was found (p = {self.p_value:.2g}); {self.best} has the highest PQ."
+            )
         beaten = ", ".join(f"{name} (p {_p(value)})" for name, value in self.beaten.items())
         alike = f" It was not told from {', '.join(self.alike)}." if self.alike else ""
         return f"Take {self.best}: its PQ is significantly above that of {beaten}.{alike}"
@@ -89,7 +95,9 @@ def judge(comparison: Comparison) -> Verdict:
     table, losses = comparison.table(), comparison.losses
     first = int(table.mean(axis=0).argmax())
     others = [name for i, name in enumerate(losses) if i != first]
-    idle = tuple(name for name, quality in zip(losses, table.max(axis=0), strict=True) if quality == 0)
+    idle = tuple(
+        name for name, quality in zip(losses, table.max(axis=0), strict=True) if quality == 0
+    )
     if len(table) < FEWEST:
         return Verdict(losses[first], {}, tuple(others), None, idle)
     if len(losses) == 2:
@@ -99,8 +107,12 @@ def judge(comparison: Comparison) -> Verdict:
     else:
         p_value, p_values = friedman(table).p_value, nemenyi(table).p_values
     of_loss = dict(zip(losses, p_values[first], strict=True))
-    told: dict[str, float] = {name: float(of_loss[name]) for name in others if max(p_value, of_loss[name]) < LEVEL}
-    return Verdict(losses[first], told, tuple(name for name in others if name not in told), p_value, idle)
+    told: dict[str, float] = {
+        name: float(of_loss[name]) for name in others if max(p_value, of_loss[name]) < LEVEL
+    }
+    return Verdict(
+        losses[first], told, tuple(name for name in others if name not in told), p_value, idle
+    )
 
 
 def rows(comparison: Comparison) -> list[dict[str, str]]:
@@ -109,11 +121,16 @@ def rows(comparison: Comparison) -> list[dict[str, str]]:
     for loss in comparison.losses:
         runs = comparison.runs_of(loss)
         line = {"loss": str(loss)}
-        columns = [*((name, THRESHOLDS[0]) for name in METRICS), *(("AP", t) for t in THRESHOLDS[1:])]
+        columns = [
+            *((name, THRESHOLDS[0]) for name in METRICS),
+            *(("AP", t) for t in THRESHOLDS[1:]),
+        ]
         for name, threshold in columns:
             values = [run.of_images(name, threshold).mean() for run in runs]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(runs) > 1 else ""
-            line[name if threshold == THRESHOLDS[0] else f"{name}@{threshold}"] = f"{np.mean(values):.3f}{spread}"
+            line[name if threshold == THRESHOLDS[0] else f"{name}@{threshold}"] = (
+                f"{np.mean(values):.3f}{spread}"
+            )
         line["minutes"] = f"{np.mean([run.seconds for run in runs]) / 60:.1f}"
         lines.append(line)
     return lines
@@ -136,14 +153,22 @@ def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedI
         f"<p><b>{html.escape(str(verdict))}</b></p>",
         _table(rows(comparison), best=verdict.best),
         f"<p>Means over {len(comparison.images)} test images"
-        + (f" ± standard deviation over {len(comparison.seeds)} seeds" if len(comparison.seeds) > 1 else "")
+        + (
+            f" ± standard deviation over {len(comparison.seeds)} seeds"
+            if len(comparison.seeds) > 1
+            else ""
+        )
         + ", arg max. PQ = SQ · RQ, RQ = F1, AP = TP/(TP + FP + FN), at IoU 0.5 if nothing else is said.</p>",
         _figure(_spread(comparison), "PQ of each test image; the line is the mean"),
         _figure(_curves(comparison), "PQ on the validation images during training"),
     ]
     if len(comparison.losses) > 2 and len(comparison.images) >= FEWEST:
         diagram = critical_difference_diagram(list(comparison.losses), nemenyi(comparison.table()))
-        parts.append(_figure(diagram, "Mean ranks; a bar joins losses that Nemenyi's test does not tell apart"))
+        parts.append(
+            _figure(
+                diagram, "Mean ranks; a bar joins losses that Nemenyi's test does not tell apart"
+            )
+        )
     parts += ["<h2>Where they differ most</h2>", *_pictures(comparison, images)]
     parts += ["<h2>Conditions</h2>", _conditions(comparison)]
     page = f'<!doctype html><meta charset="utf-8"><title>Which loss?</title><style>{_STYLE}</style>{"".join(parts)}'
@@ -168,7 +193,8 @@ def _conditions(comparison: Comparison) -> str:
     seeds = zip(comparison.seeds, comparison.conditions, strict=True)
     lines = {
         "The same for all losses": "; ".join(
-            f"seed {seed}: first weights {one.start[:12]}, crops {one.crops[:12]} (SHA-256)" for seed, one in seeds
+            f"seed {seed}: first weights {one.start[:12]}, crops {one.crops[:12]} (SHA-256)"
+            for seed, one in seeds
         ),
         "Settings": ", ".join(f"{name} = {value}" for name, value in comparison.settings.items()),
         "Made with": ", ".join(f"{name} {value}" for name, value in comparison.made_with.items()),
@@ -200,7 +226,14 @@ def _curves(comparison: Comparison) -> "Figure":
     axes = figure.subplots()
     for column, loss in enumerate(comparison.losses):
         for number, run in enumerate(comparison.runs_of(loss)):
-            axes.plot(run.steps, run.validation, "o-", ms=3, color=f"C{column}", label=None if number else loss)
+            axes.plot(
+                run.steps,
+                run.validation,
+                "o-",
+                ms=3,
+                color=f"C{column}",
+                label=None if number else loss,
+            )
     axes.set(xlabel="step", ylabel="PQ, validation", ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()
@@ -215,7 +248,9 @@ def _pictures(comparison: Comparison, images: Sequence[AnnotatedImage]) -> list[
         image = images[number]
         first = {loss: comparison.runs_of(loss)[0] for loss in comparison.losses}
         found = {
-            f"{loss}: PQ {run.of_images('PQ')[number]:.2f}": read_labels(run.folder / LABELS / f"{image.name}.tif")
+            f"{loss}: PQ {run.of_images('PQ')[number]:.2f}": read_labels(
+                run.folder / LABELS / f"{image.name}.tif"
+            )
             for loss, run in first.items()
         }
         drawn = {"annotation": image.labels.clip(0), **found}
@@ -230,7 +265,9 @@ def _pictures(comparison: Comparison, images: Sequence[AnnotatedImage]) -> list[
     return parts
 
 
-def _plane(image: NDArray[np.float32], labels: Mapping[str, Labels]) -> tuple[NDArray[np.float32], dict[str, Labels]]:
+def _plane(
+    image: NDArray[np.float32], labels: Mapping[str, Labels]
+) -> tuple[NDArray[np.float32], dict[str, Labels]]:
     """Of a stack the middle slice."""
     while image.ndim > 2:
         middle = len(image) // 2

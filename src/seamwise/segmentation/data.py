@@ -129,7 +129,9 @@ def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
     if (folder / "test").is_dir():
         return Split(split.training, split.validation, _pairs_of(folder / "test"))
     if len({*split.training, *split.validation}) < 3 or len(split.training) < 2:
-        raise ValueError(f"{folder} has too few images: at least one to train on, one to validate on and one to test")
+        raise ValueError(
+            f"{folder} has too few images: at least one to train on, one to validate on and one to test"
+        )
     test = split.training[:: hold_out_every - 1]
     return Split(tuple(pair for pair in split.training if pair not in test), split.validation, test)
 
@@ -174,10 +176,14 @@ def read_pair(
         )
     normalise = normalization(image, rule)
     if not normalise.scale.any():
-        raise ValueError(f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out")
+        raise ValueError(
+            f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out"
+        )
     notes = dict.fromkeys(part.note for part in read if part.note)
     labels = numbered(mask, annotation)
-    wrong = hint(mask, annotation) if (mask > 0).any() else "no cells; the image counts as background"
+    wrong = (
+        hint(mask, annotation) if (mask > 0).any() else "no cells; the image counts as background"
+    )
     return AnnotatedImage(
         name=pair.name,
         image=normalise(image),
@@ -195,7 +201,10 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
     """Sum up for the user what seems wrong with the masks: a line for each kind, not for each image."""
     hints = Counter(image.hint for image in images if image.hint)
     first = {image.hint: image.name for image in reversed(images)}
-    notes = [f"{count} of {len(images)} masks (e.g. of {first[hint]}): {hint}" for hint, count in hints.items()]
+    notes = [
+        f"{count} of {len(images)} masks (e.g. of {first[hint]}): {hint}"
+        for hint, count in hints.items()
+    ]
     affected = [image for image in images if image.fragmented]
     if affected:
         cells = [cell for image in affected for cell in image.fragmented]
@@ -231,7 +240,9 @@ def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
 
 def _check_axes(path: Path, found: int, ndim: int | None) -> None:
     if found not in (2, 3):
-        raise ValueError(f"{path} has {found} spatial axes, expected 2 or 3: say what the axes are, e.g. --axes CYX")
+        raise ValueError(
+            f"{path} has {found} spatial axes, expected 2 or 3: say what the axes are, e.g. --axes CYX"
+        )
     if ndim not in (found, None):
         raise ValueError(
             f"{path} has {found} spatial axes, expected {ndim}: set ndim = {found}, "
@@ -244,7 +255,9 @@ def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str,
     if chosen is None and count == 1:
         return ("grey",)
     # one file per channel: the choice was made within each file, and the files give the order
-    return tuple(f"channel {number}" for number in (numbers if len(numbers) == count else range(count)))
+    return tuple(
+        f"channel {number}" for number in (numbers if len(numbers) == count else range(count))
+    )
 
 
 class Samples(Dataset[tuple[torch.Tensor, ...]]):
@@ -279,11 +292,18 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
         source = self.images[int(rng.integers(len(self.images)))]
         spacing = source.relative_spacing
         image, labels = random_crop(
-            source.image, source.labels, crop=self.crop, settings=self.augmentation, rng=rng, spacing=spacing
+            source.image,
+            source.labels,
+            crop=self.crop,
+            settings=self.augmentation,
+            rng=rng,
+            spacing=spacing,
         )
         target, weight = self.transform(labels, spacing=spacing)
         image = vary_intensity(image, target, settings=self.augmentation, rng=rng, spacing=spacing)
-        return tuple(torch.from_numpy(array) for array in (image, target, weight) if array is not None)
+        return tuple(
+            torch.from_numpy(array) for array in (image, target, weight) if array is not None
+        )
 
 
 def _pairs_of(folder: Path) -> tuple[Pair, ...]:
@@ -296,7 +316,11 @@ def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     else:
         files = by_stem(find_images(folder, masks=True))
         images = {name: (path,) for name, path in files.items() if not name.endswith("_masks")}
-        masks = {name.removesuffix("_masks"): path for name, path in files.items() if name.endswith("_masks")}
+        masks = {
+            name.removesuffix("_masks"): path
+            for name, path in files.items()
+            if name.endswith("_masks")
+        }
     check_complete(images, masks, f"images in {folder} have no mask of the same name")
     return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
 

@@ -39,7 +39,11 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
         for box, slab in slabs:
             seeds[box], elevation[box] = pixelwise(slab, rule)
         return flood(
-            seeds, elevation, min_size=rule.min_size, min_core=rule.min_core, background_as=rule.pair.background_as
+            seeds,
+            elevation,
+            min_size=rule.min_size,
+            min_core=rule.min_core,
+            background_as=rule.pair.background_as,
         )
     classes = np.empty(shape, np.uint8)
     for box, slab in slabs:
@@ -63,9 +67,15 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     """
     match rule.pair:
         case WatershedPair() as pair:
-            return landscape(probabilities, background=pair.background, cell=pair.cell, gap=rule.gap)
+            return landscape(
+                probabilities, background=pair.background, cell=pair.cell, gap=rule.gap
+            )
         case ThresholdPair() as pair:
-            return (threshold_classes(probabilities, touching=pair.touching, cell=pair.cell, gap=rule.gap),)
+            return (
+                threshold_classes(
+                    probabilities, touching=pair.touching, cell=pair.cell, gap=rule.gap
+                ),
+            )
         case None:
             return (semantic_classes(probabilities, gap=rule.gap),)
 

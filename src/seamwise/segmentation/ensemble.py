@@ -6,7 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
-from seamwise.io.models import DecodeRule, ModelInfo, check_model_output, load_model, model_path, save_model
+from seamwise.io.models import (
+    DecodeRule,
+    ModelInfo,
+    check_model_output,
+    load_model,
+    model_path,
+    save_model,
+)
 
 Member = tuple[Path, dict[str, Tensor], ModelInfo]
 
@@ -60,8 +67,12 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
     info = first.model_copy(
         update={
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
-            "spacing": first.spacing if all(other.spacing == first.spacing for _, _, other in members) else None,
-            "decode": DecodeRule(gap=first.decode.gap, min_size=first.decode.min_size, min_core=first.decode.min_core),
+            "spacing": first.spacing
+            if all(other.spacing == first.spacing for _, _, other in members)
+            else None,
+            "decode": DecodeRule(
+                gap=first.decode.gap, min_size=first.decode.min_size, min_core=first.decode.min_core
+            ),
             "training": {
                 "members": [
                     {"file": f"{path.absolute().parent.name}/{path.name}", **other.training}

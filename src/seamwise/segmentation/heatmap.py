@@ -26,7 +26,10 @@ def heatmap(path: Path, values: NDArray[Any], *, title: str = "") -> None:
     plane = values[len(values) // 2] if values.ndim > 2 else values
     height, width = plane.shape
     scale = _LONGEST / max(height, width, 400)
-    figure = Figure(figsize=(max(4.0, scale * width) + 1.2, max(3.0, scale * height) + 0.5), layout="constrained")
+    figure = Figure(
+        figsize=(max(4.0, scale * width) + 1.2, max(3.0, scale * height) + 0.5),
+        layout="constrained",
+    )
     axes = figure.add_subplot()
     drawn = axes.imshow(plane, cmap="inferno", vmin=0, vmax=max(float(values.max(initial=0)), 1e-9))
     axes.set_axis_off()

@@ -70,7 +70,12 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
         return (ScoredPair(stem(truth), predicted, truth),)
     found, wanted = (
         by_stem(
-            [path for path in find_images(folder, masks=True) if not stem(path).endswith("_overlay")], ending="_masks"
+            [
+                path
+                for path in find_images(folder, masks=True)
+                if not stem(path).endswith("_overlay")
+            ],
+            ending="_masks",
         )
         for folder in (predicted, truth)
     )
@@ -107,9 +112,13 @@ def _score_pair(
 ) -> tuple[tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]:
     true, found = read_labels(pair.truth), read_labels(pair.predicted)
     if true.shape != found.shape:
-        raise ValueError(f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal")
+        raise ValueError(
+            f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal"
+        )
     if found.min() < 0:
-        raise ValueError(f"{pair.predicted} has negative labels: only the truth can have ignored pixels")
+        raise ValueError(
+            f"{pair.predicted} has negative labels: only the truth can have ignored pixels"
+        )
     contours = contour_scores(true, found, radii=radii) if radii else ()
     looks = {pair.predicted: looks_like(found), pair.truth: looks_like(true)}
     return match_many(true, found, thresholds=thresholds), contours, looks
@@ -118,5 +127,7 @@ def _score_pair(
 def _hints(looks: Mapping[Path, str]) -> tuple[str, ...]:
     odd = {kind: [path for path, seen in looks.items() if seen == kind] for kind in _HINTS}
     return tuple(
-        f"{len(paths)} of {len(looks)} files (e.g. {paths[0]}): {_HINTS[kind]}" for kind, paths in odd.items() if paths
+        f"{len(paths)} of {len(looks)} files (e.g. {paths[0]}): {_HINTS[kind]}"
+        for kind, paths in odd.items()
+        if paths
     )

@@ -24,7 +24,17 @@ _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110
 _WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, beside the image
 
-_UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 1e3,
+    "MB": 1e6,
+    "GB": 1e9,
+    "TB": 1e12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+}
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,10 @@ def plan_blocks(
 
     def taken(size: tuple[int, ...]) -> int:
         tile = _pixels(size, shape, halo)
-        features = _FEATURE_MAPS * architecture.width * number_bytes + 4 * _PROBABILITIES * architecture.out_channels
+        features = (
+            _FEATURE_MAPS * architecture.width * number_bytes
+            + 4 * _PROBABILITIES * architecture.out_channels
+        )
         network = tile * (features + architecture.in_channels * (4 + pixel_bytes))
         decoding = _pixels(size, shape, 0) * _DECODING
         if flood_halo is not None:
@@ -161,7 +174,9 @@ def plan_blocks(
         smallest = min(sizes, key=taken)
         raise ValueError(
             f"memory of {limit / 1e9:.2f} GB is too little: blocks of {' × '.join(map(str, smallest))} pixels take "
-            f"{taken(smallest) / 1e9:.2f} GB" + (f" with {workers} workers" if workers > 1 else "") + "; allow more"
+            f"{taken(smallest) / 1e9:.2f} GB"
+            + (f" with {workers} workers" if workers > 1 else "")
+            + "; allow more"
         )
     best = min(fitting, key=lambda size: (_computed(size, shape, halo), taken(size)))
     return Plan(Blocks(shape, best), halo, taken(best))
@@ -179,7 +194,9 @@ def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tu
         if min(asked) < 1:
             raise ValueError(f"tile must be at least 1 pixel, not {min(asked)}")
         lengths = [[-(-b // chunk) * chunk] for b in asked]
-    return [tuple(min(b, n) for b, n in zip(size, shape, strict=True)) for size in product(*lengths)]
+    return [
+        tuple(min(b, n) for b, n in zip(size, shape, strict=True)) for size in product(*lengths)
+    ]
 
 
 def _allowed(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
@@ -192,8 +209,12 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/c
         base, name = folders[1] if controllers else folders[0]
         # a batch system may limit the job, of which this process is in a group of a group
         inner = base / group.strip("/")
-        folders += [(folder, name) for folder in (inner, *inner.parents) if folder.is_relative_to(base)]
-    limits = [(folder / name).read_text().strip() for folder, name in folders if (folder / name).is_file()]
+        folders += [
+            (folder, name) for folder in (inner, *inner.parents) if folder.is_relative_to(base)
+        ]
+    limits = [
+        (folder / name).read_text().strip() for folder, name in folders if (folder / name).is_file()
+    ]
     return min((float(limit) for limit in limits if limit.isdecimal()), default=math.inf)
 
 

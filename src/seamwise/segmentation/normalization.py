@@ -118,7 +118,9 @@ def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
         high = max(high, low + (peak - low) / _HEADROOM)
         offset[c] = low
         contrast = float(high) - float(low)
-        scale[c] = 1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
+        scale[c] = (
+            1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
+        )
     return Normalization(offset, scale)
 
 

@@ -34,7 +34,9 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
     """
     channel = image[0] if image.ndim > labels.ndim else image
     if channel.shape != labels.shape:
-        raise ValueError(f"labels of size {labels.shape} do not fit an image of size {channel.shape}")
+        raise ValueError(
+            f"labels of size {labels.shape} do not fit an image of size {channel.shape}"
+        )
     while labels.ndim > 2:
         channel, labels = channel[len(channel) // 2], labels[len(labels) // 2]
     picture = np.repeat(stretch(channel)[..., np.newaxis], 3, axis=2)
@@ -55,6 +57,8 @@ def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
 def colours(count: int) -> NDArray[np.uint8]:
     """A bright colour for each of the labels 1..count, black for 0: `(count + 1, 3)` uint8."""
     hue = np.arange(count + 1) * _GOLDEN_RATIO % 1
-    rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[0]
+    rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[
+        0
+    ]
     rgb[0] = 0
     return np.asarray(rgb * 255, dtype=np.uint8)

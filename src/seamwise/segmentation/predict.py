@@ -122,7 +122,9 @@ def class_probabilities(
     return probabilities
 
 
-def decode_rule(info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None) -> DecodeRule:
+def decode_rule(
+    info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
+) -> DecodeRule:
     """Return the rule to decode with: the model's own, unless another or another size is asked for.
 
     Raises
@@ -156,7 +158,9 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     check_shape(image.shape, info)
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num")
+        raise ValueError(
+            "image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num"
+        )
     if low == high:
         raise ValueError(f"image is constant (every pixel is {low}): there is nothing to segment")
     return image
@@ -166,12 +170,18 @@ def check_shape(shape: tuple[int, ...], info: ModelInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
-        stack = "; a stack goes slice by slice with --mode 2d-stitch" if (ndim, len(shape)) == (2, 4) else ""
+        stack = (
+            "; a stack goes slice by slice with --mode 2d-stitch"
+            if (ndim, len(shape)) == (2, 4)
+            else ""
+        )
         raise ValueError(
             f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}{stack}"
         )
     if shape[0] != expected:
-        last = " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
+        last = (
+            " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
+        )
         raise ValueError(
             f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
             "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
@@ -214,7 +224,9 @@ def check_tile(size: int, model: Model) -> None:
 
 
 @torch.inference_mode()
-def tile_probabilities(block: NDArray[np.float32], model: Model, *, flips: bool = False) -> NDArray[np.float32]:
+def tile_probabilities(
+    block: NDArray[np.float32], model: Model, *, flips: bool = False
+) -> NDArray[np.float32]:
     """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once."""
     batch = torch.from_numpy(block).unsqueeze(0)
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))

@@ -35,7 +35,9 @@ def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
     'binary'
     """
     side = round(_PIXELS ** (1 / labels.ndim))
-    middle = labels[tuple(slice(max(0, (size - side) // 2), (size + side) // 2) for size in labels.shape)]
+    middle = labels[
+        tuple(slice(max(0, (size - side) // 2), (size + side) // 2) for size in labels.shape)
+    ]
     cells = int(relabel(middle).max(initial=0))
     pieces = int(connected_components(middle).max(initial=0))
     if cells == 1 and pieces > _CRUMBS:

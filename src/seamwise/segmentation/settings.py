@@ -27,7 +27,9 @@ def _said_in_one_line(value: Any, validate: ValidatorFunctionWrapHandler) -> Any
     try:
         return validate(value)
     except ValidationError:  # it would tell of each type that the value could have been
-        raise ValueError("expected 1 to 4096 pixels, or as many for each axis, e.g. [48, 96, 96]") from None
+        raise ValueError(
+            "expected 1 to 4096 pixels, or as many for each axis, e.g. [48, 96, 96]"
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -79,7 +81,9 @@ class TrainSettings(RunSettings):
     def _weights_fit_the_map(self) -> Self:
         if self.weights and self.system().map is None:
             with_map = ", ".join(name for name in BUILDERS if system(name).map is not None)
-            raise ValueError(f"loss {self.loss} has no weight map for [weights]: remove them, or choose {with_map}")
+            raise ValueError(
+                f"loss {self.loss} has no weight map for [weights]: remove them, or choose {with_map}"
+            )
         self.transform()
         return self
 

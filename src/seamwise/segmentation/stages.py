@@ -21,7 +21,9 @@ from seamwise.segmentation import blocks as tasks
 from seamwise.segmentation.blocks import Job, Place
 from seamwise.segmentation.normalization import Normalization, Sample, joined
 
-_HELD = 64  # blocks: what they tell is read several times, layer by layer, and may be too much to hold
+_HELD = (
+    64  # blocks: what they tell is read several times, layer by layer, and may be too much to hold
+)
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,15 @@ class Stages:
             samples = [load_arrays(file, Sample) for file in self._samples(place)]
             nothing = Normalization(np.zeros(channels), np.zeros(channels))
             save_arrays(_normalization(place), joined(samples, rule) if samples else nothing)
-        if not any(load_arrays(_normalization(place), Normalization).scale.any() for place in self.places):
+        if not any(
+            load_arrays(_normalization(place), Normalization).scale.any() for place in self.places
+        ):
             readable = any(self._samples(place) for place in self.places)
-            fault = "is constant or nearly so" if readable else "cannot be read, every part of it is damaged"
+            fault = (
+                "is constant or nearly so"
+                if readable
+                else "cannot be read, every part of it is damaged"
+            )
             raise ValueError(f"{self.job.image} {fault}: there is nothing to segment")
 
     def decode(self) -> tuple[int, ...]:
@@ -99,7 +107,9 @@ class Stages:
 
     def damaged(self) -> tuple[str, ...]:
         """What could not be read, a line for each part."""
-        files = (place.done("classify", number) for place in self.places for number in self._numbers)
+        files = (
+            place.done("classify", number) for place in self.places for number in self._numbers
+        )
         return tuple(dict.fromkeys(line for file in files for line in read_json(file)["damaged"]))
 
     @property
@@ -142,7 +152,9 @@ class Stages:
 
     def _finish(self, place: Place) -> Finish:
         surveys, count = _records(place, "label", Survey), len(self._cells(place).region_of) - 1
-        result = join_surveys(self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size)
+        result = join_surveys(
+            self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size
+        )
         save_arrays(place.folder / "finish.npz", result)
         return result
 

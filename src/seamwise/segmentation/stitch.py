@@ -14,7 +14,13 @@ from seamwise.labels import Labels, as_labels, look_up, relabel, smallest_dtype
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
 from seamwise.segmentation.normalization import Normalization, normalization
-from seamwise.segmentation.predict import Model, as_model_input, decode_rule, load, probability_slabs
+from seamwise.segmentation.predict import (
+    Model,
+    as_model_input,
+    decode_rule,
+    load,
+    probability_slabs,
+)
 
 IOU = 0.25
 
@@ -158,9 +164,13 @@ def check_iou(name: str, value: float) -> None:
 def _planes(stack: NDArray[Any], info: ModelInfo) -> tuple[NDArray[Any], Normalization]:
     """Check a stack, and return it as `(C, Z, Y, X)` with the normalisation of all its slices."""
     if info.architecture.ndim != 2:
-        raise ValueError(f"model has {info.architecture.ndim} spatial axes, expected 2: use segment for stacks")
+        raise ValueError(
+            f"model has {info.architecture.ndim} spatial axes, expected 2: use segment for stacks"
+        )
     if stack.ndim not in (3, 4):
-        raise ValueError(f"stack must have axes ZYX, with channels first if there are any; its shape is {stack.shape}")
+        raise ValueError(
+            f"stack must have axes ZYX, with channels first if there are any; its shape is {stack.shape}"
+        )
     *channels, depth, height, width = stack.shape
     picture = as_model_input(stack.reshape(*channels, depth * height, width), info)
     return picture.reshape(-1, depth, height, width), normalization(picture, info.normalization)
@@ -170,9 +180,13 @@ def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
     """Check a slice, and number its objects 1..n."""
     plane = as_labels(plane, name=f"slice {z}")
     if plane.shape != (shape or plane.shape) or plane.ndim == 0:
-        raise ValueError(f"slice {z} has size {plane.shape}, the one before {shape}: they must be equal")
+        raise ValueError(
+            f"slice {z} has size {plane.shape}, the one before {shape}: they must be equal"
+        )
     if plane.min(initial=0) < 0:
-        raise ValueError(f"slice {z} holds {plane.min()}: expected 0 background, 1..n objects; set it to 0")
+        raise ValueError(
+            f"slice {z} holds {plane.min()}: expected 0 background, 1..n objects; set it to 0"
+        )
     return relabel(plane)
 
 
@@ -183,7 +197,9 @@ def _best_of_each_other(
     pairs = table.iou().tocoo()
     enough = pairs.data >= threshold
     rows, cols, iou = pairs.row[enough], pairs.col[enough], pairs.data[enough]
-    both = np.intersect1d(_best_of_each(rows, cols, iou), _best_of_each(cols, rows, iou), assume_unique=True)
+    both = np.intersect1d(
+        _best_of_each(rows, cols, iou), _best_of_each(cols, rows, iou), assume_unique=True
+    )
     return rows[both], cols[both]
 
 

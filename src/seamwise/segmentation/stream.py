@@ -16,7 +16,15 @@ from seamwise.io.atomic import make_folder
 from seamwise.io.lock import locked
 from seamwise.io.models import DecodeRule, ModelInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
-from seamwise.io.ome_zarr_draft import Draft, build_pyramid, check_version, create_image, create_labels, discard, finish
+from seamwise.io.ome_zarr_draft import (
+    Draft,
+    build_pyramid,
+    check_version,
+    create_image,
+    create_labels,
+    discard,
+    finish,
+)
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation.blocks import Job, read_job, write_job
@@ -172,10 +180,15 @@ def segment_volume(
         flips=flips,
         device=device,
     )
-    with target.alone(), task_runner(workers=workers, scheduler=scheduler, announce=announce) as runner:
+    with (
+        target.alone(),
+        task_runner(workers=workers, scheduler=scheduler, announce=announce) as runner,
+    ):
         if memory is None and runner.memory is not None:
             memory = int(0.7 * runner.memory)
-        job, planned, again = _begin(target.work, job, plan, memory=memory, tile=tile, overwrite=overwrite)
+        job, planned, again = _begin(
+            target.work, job, plan, memory=memory, tile=tile, overwrite=overwrite
+        )
         announce(_announcement(volume, planned, again))
         stages = Stages(target.work, job, volume.times, runner, report)
         try:
@@ -223,25 +236,37 @@ class _Target:
     def check(self) -> None:
         """Raise what would stop the job only at its end."""
         if not self.name or self.name != Path(self.name).name or self.name.startswith((".", "__")):
-            raise ValueError(f"name must be a plain name, without slashes and no dot first, not {self.name!r}")
+            raise ValueError(
+                f"name must be a plain name, without slashes and no dot first, not {self.name!r}"
+            )
         check_version(self.version)
-        if not self.overwrite and (self.name in label_names(self.output) if self.inside else self.output.exists()):
+        if not self.overwrite and (
+            self.name in label_names(self.output) if self.inside else self.output.exists()
+        ):
             raise FileExistsError(f"{self.path} is there already: use --overwrite")
         if self.inside:
             self._check_axes()
             return
         image, output = self.volume.path.resolve(), self.output.resolve()
         if image == output or image in output.parents or output in image.parents:
-            raise ValueError(f"cannot write {self.output}: the image is {self.volume.path}; choose another folder")
+            raise ValueError(
+                f"cannot write {self.output}: the image is {self.volume.path}; choose another folder"
+            )
         if self.output.exists() and not is_ome_zarr(self.output):
-            raise FileExistsError(f"cannot replace {self.output}: it is no OME-Zarr folder; choose another name")
+            raise FileExistsError(
+                f"cannot replace {self.output}: it is no OME-Zarr folder; choose another name"
+            )
 
     def _check_axes(self) -> None:
         """Labels in an image have its axes, so they cannot be read as others."""
         lengths = self._lengths()
         depth = lengths.get("Z", 1) if "Z" in self.volume.axes else 1
         spatial = tuple(lengths[a] for a in self.volume.axes if a in lengths)
-        if (spatial, lengths.get("T", 1), lengths.get("Z", 1)) != (self.volume.shape, self.volume.times, depth):
+        if (spatial, lengths.get("T", 1), lengths.get("Z", 1)) != (
+            self.volume.shape,
+            self.volume.times,
+            depth,
+        ):
             raise ValueError(
                 f"{self.output} is read as {self.volume.axes} {self.volume.shape} with {self.volume.times} time "
                 "points, which are not its own axes: write the labels into another folder"
@@ -268,7 +293,9 @@ class _Target:
         chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
         if self.inside:
             cut = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
-            return create_labels(output, self.name, dtype=dtype, chunks=cut, overwrite=self.overwrite)
+            return create_labels(
+                output, self.name, dtype=dtype, chunks=cut, overwrite=self.overwrite
+            )
         if self.volume.times > 1:
             axes, shape = f"T{axes}", (self.volume.times, *shape)
         return create_image(
@@ -305,12 +332,20 @@ def _flood_halo(rule: DecodeRule, flood_halo: int) -> int | None:
 
 def _written(path: Path) -> int:
     """When an image's file, or the metadata of its folder, was last written."""
-    files = [path] if path.is_file() else [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
+    files = (
+        [path] if path.is_file() else [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
+    )
     return max(file.stat().st_mtime_ns for file in files if file.is_file())
 
 
 def _begin(
-    work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | None, tile: int | None, overwrite: bool
+    work: Path,
+    job: Job,
+    plan: Callable[..., Plan],
+    *,
+    memory: int | None,
+    tile: int | None,
+    overwrite: bool,
 ) -> tuple[Job, Plan, bool]:
     """Make the work folder, or go on with one of the same job in its blocks; the job, its plan and which it is."""
     planned = _resumed(work, job, plan, memory=memory, overwrite=overwrite)
@@ -324,7 +359,9 @@ def _begin(
     return job, planned, again
 
 
-def _resumed(work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool) -> Plan | None:
+def _resumed(
+    work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
+) -> Plan | None:
     """The plan of an interrupted run that may go on; None if there is none to."""
     if not (work / "job.json").exists():
         return None
@@ -337,7 +374,9 @@ def _resumed(work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | N
     except ValueError as error:
         if overwrite:
             return None
-        raise ValueError(f"{error}: repeat the interrupted run as it was, or start anew with --overwrite") from error
+        raise ValueError(
+            f"{error}: repeat the interrupted run as it was, or start anew with --overwrite"
+        ) from error
     return planned
 
 

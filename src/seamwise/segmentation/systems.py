@@ -14,11 +14,31 @@ from typing import Literal, Protocol, cast
 
 from torch import Tensor
 
-from seamwise.losses import cross_entropy, cross_entropy_and_dice, cross_entropy_and_youden, focal, lovasz_softmax
+from seamwise.losses import (
+    cross_entropy,
+    cross_entropy_and_dice,
+    cross_entropy_and_youden,
+    focal,
+    lovasz_softmax,
+)
 from seamwise.segmentation.transforms import MapName
 
 SystemName = Literal[
-    "unet2", "unet3", "fl", "dwm", "saw", "lsmax", "bwm", "unet", "w3", "dsc", "j3", "j4", "ce2", "ce3", "ce4"
+    "unet2",
+    "unet3",
+    "fl",
+    "dwm",
+    "saw",
+    "lsmax",
+    "bwm",
+    "unet",
+    "w3",
+    "dsc",
+    "j3",
+    "j4",
+    "ce2",
+    "ce3",
+    "ce4",
 ]
 
 CLASS_NAMES = ("background", "cell", "touching", "gap")

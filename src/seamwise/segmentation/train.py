@@ -66,7 +66,9 @@ def train(
     system = settings.system()
     info = describe(settings, training, validation)
     task = _Segmentation(info, settings, system, training, validation)
-    return fit(task, settings, output=output, resume=resume, device=device, report=report, start=start)
+    return fit(
+        task, settings, output=output, resume=resume, device=device, report=report, start=start
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class _Segmentation:
         transform = settings.transform()
         if transform.map is not None:
             spacings = (image.relative_spacing for image in self.training)
-            counts = count_classes((image.labels for image in self.training), transform, spacings=spacings)
+            counts = count_classes(
+                (image.labels for image in self.training), transform, spacings=spacings
+            )
             transform = settings.transform(counts)
         return Samples(
             self.training,
@@ -116,10 +120,14 @@ class _Segmentation:
         }
 
 
-def _check_images(training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage], ndim: int | None) -> None:
+def _check_images(
+    training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage], ndim: int | None
+) -> None:
     """Find out now what would stop the run at its first validation, with nothing saved."""
     if not training or not validation:
-        raise ValueError(f"{len(training)} training and {len(validation)} validation images: one of each is needed")
+        raise ValueError(
+            f"{len(training)} training and {len(validation)} validation images: one of each is needed"
+        )
     first, expected = training[0], len(training[0].image)
     if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
         wanted = "2 or 3" if ndim is None else f"{ndim}: leave ndim out of the settings"
@@ -151,7 +159,9 @@ def _digest(images: Sequence[AnnotatedImage]) -> str:
 
 
 def describe(
-    settings: TrainSettings, training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage]
+    settings: TrainSettings,
+    training: Sequence[AnnotatedImage],
+    validation: Sequence[AnnotatedImage],
 ) -> ModelInfo:
     """Return what a model that is trained so will say of itself."""
     first, system = training[0], settings.system()

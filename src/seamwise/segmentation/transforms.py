@@ -19,7 +19,13 @@ from seamwise.labels import Labels, Target, as_labels, binary_target, semantic_t
 MapName = Literal["balance", "dwm", "saw", "unet", "w3"]
 Annotation = Literal["instances", "binary"]
 
-MAPS = {"balance": weights.balance, "dwm": weights.dwm, "saw": weights.saw, "unet": weights.unet, "w3": weights.w3}
+MAPS = {
+    "balance": weights.balance,
+    "dwm": weights.dwm,
+    "saw": weights.saw,
+    "unet": weights.unet,
+    "w3": weights.w3,
+}
 _CALL = ("labels", "target", "spacing", "counts")
 
 Array = TypeVar("Array", NDArray[Any], torch.Tensor)  # what comes in as one comes out as one
@@ -76,14 +82,24 @@ class TargetAndWeight:
         if self.map is not None and self.map not in MAPS:
             raise ValueError(f"map must be one of {_names()}, not {self.map!r}")
         if self.map is None and self.options:
-            raise ValueError(f"options {', '.join(self.options)} belong to a weight map; choose one of {_names()}")
-        known = [name for name in signature(MAPS[self.map]).parameters if name not in _CALL] if self.map else []
+            raise ValueError(
+                f"options {', '.join(self.options)} belong to a weight map; choose one of {_names()}"
+            )
+        known = (
+            [name for name in signature(MAPS[self.map]).parameters if name not in _CALL]
+            if self.map
+            else []
+        )
         for name in self.options:
             if name not in known:
-                raise ValueError(f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}")
+                raise ValueError(
+                    f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}"
+                )
         self(np.array([[0, 1]]))  # finds out now whether all values are in range
 
-    def __call__(self, labels: Array, *, spacing: Sequence[float] | None = None) -> tuple[Array, Array | None]:
+    def __call__(
+        self, labels: Array, *, spacing: Sequence[float] | None = None
+    ) -> tuple[Array, Array | None]:
         """Return target and weight map of labels `(*S)`.
 
         Parameters
@@ -109,7 +125,9 @@ class TargetAndWeight:
     def target(self, labels: Labels, *, spacing: Sequence[float] | None = None) -> Target:
         """Return the semantic target alone."""
         if self.annotation == "binary":
-            return binary_target(labels, classes=self.classes, gap_radius=self.gap_radius, spacing=spacing)
+            return binary_target(
+                labels, classes=self.classes, gap_radius=self.gap_radius, spacing=spacing
+            )
         return semantic_target(
             labels,
             classes=self.classes,
@@ -118,7 +136,9 @@ class TargetAndWeight:
             spacing=spacing,
         )
 
-    def weight(self, labels: Labels, target: Target, *, spacing: Sequence[float] | None = None) -> NDArray[np.float32]:
+    def weight(
+        self, labels: Labels, target: Target, *, spacing: Sequence[float] | None = None
+    ) -> NDArray[np.float32]:
         """Return the weight map alone."""
         if self.map is None:
             raise ValueError(f"map is None: choose one of {_names()} for weights")
@@ -160,7 +180,9 @@ class TargetAndWeightd:
     ) -> None:
         names = [keys] if isinstance(keys, str) else list(keys)
         if len(names) != 1:
-            raise ValueError(f"keys must name one label image, not {names}; add a transform for each")
+            raise ValueError(
+                f"keys must name one label image, not {names}; add a transform for each"
+            )
         self.key, self.transform, self.spacing = names[0], transform, spacing
         self.target_key, self.weight_key = target_key, weight_key
 
@@ -170,7 +192,9 @@ class TargetAndWeightd:
             raise KeyError(f"the sample has no {self.key!r}, only {', '.join(map(str, sample))}")
         labels = sample[self.key]
         # a single channel is dropped; a volume of one slice has the maps of a plane
-        has_channel = labels.ndim > 2 and len(labels) == 1 and len(self.spacing or ()) != labels.ndim
+        has_channel = (
+            labels.ndim > 2 and len(labels) == 1 and len(self.spacing or ()) != labels.ndim
+        )
         plane = labels[0] if has_channel else labels
         target, weight = self.transform(plane, spacing=self.spacing)
         added = {self.target_key: target.reshape(labels.shape)}
@@ -180,7 +204,10 @@ class TargetAndWeightd:
 
 
 def count_classes(
-    labels: Iterable[Labels], transform: TargetAndWeight, *, spacings: Iterable[Sequence[float] | None] | None = None
+    labels: Iterable[Labels],
+    transform: TargetAndWeight,
+    *,
+    spacings: Iterable[Sequence[float] | None] | None = None,
 ) -> tuple[int, ...]:
     """Pixels of each class 0..3 in all label images together, each with its pixel size: the `counts` of a data set."""
     pairs = zip(labels, repeat(None) if spacings is None else spacings, strict=False)
@@ -196,7 +223,9 @@ def _whole_numbers(labels: NDArray[Any]) -> Labels:
         return as_labels(labels)
     whole: Labels = np.nan_to_num(labels).astype(np.int64)
     if (whole != labels).any():
-        raise ValueError("labels must be whole numbers: resample them with nearest neighbours, not linearly")
+        raise ValueError(
+            "labels must be whole numbers: resample them with nearest neighbours, not linearly"
+        )
     return whole
 
 

@@ -37,7 +37,9 @@ _GRID_IN_WORDS = "0.02 to 0.98 by 0.02"
 FEW_IMAGES = 16  # measured: tuned on fewer, thresholds did worse on other images than arg max as often as not
 _STRIDES = (8, 4, 2, 1)
 _KEPT = 3  # points that the search goes on from: with one, it may stay on a side peak
-_WORKERS = min(os.cpu_count() or 1, 4)  # each holds an image while it decodes it; Python's lock stops more from helping
+_WORKERS = min(
+    os.cpu_count() or 1, 4
+)  # each holds an image while it decodes it; Python's lock stops more from helping
 
 THRESHOLDS: Mapping[TunedRule, tuple[str, str]] = {
     "threshold": ("touching", "cell"),
@@ -93,9 +95,14 @@ class Tuning:
     def __str__(self) -> str:
         """What the user wants to know, in a line."""
         first, second = (
-            f"{name} {value:.2f}" for name, value in zip(THRESHOLDS[self.decode], self.best.thresholds, strict=True)
+            f"{name} {value:.2f}"
+            for name, value in zip(THRESHOLDS[self.decode], self.best.thresholds, strict=True)
         )
-        before = "" if self.before == "argmax" else f"{self.before} as it is PQ {self.before_panoptic_quality:.3f}, "
+        before = (
+            ""
+            if self.before == "argmax"
+            else f"{self.before} as it is PQ {self.before_panoptic_quality:.3f}, "
+        )
         return (
             f"argmax PQ {self.argmax_panoptic_quality:.3f}, {before}best {self.decode} "
             f"PQ {self.best.panoptic_quality:.3f} at {first}, {second}"
@@ -159,11 +166,16 @@ def tune(
     if background_as not in get_args(BackgroundAs):
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
     if decode not in THRESHOLDS:
-        raise ValueError(f"decode must be one of {', '.join(THRESHOLDS)}, not {decode!r}: argmax has no thresholds")
+        raise ValueError(
+            f"decode must be one of {', '.join(THRESHOLDS)}, not {decode!r}: argmax has no thresholds"
+        )
     before = model.info.decode
     if before.rule == decode:
         before = before.named("argmax")
-    with TemporaryDirectory(prefix="seamwise-tune-") as name, ThreadPoolExecutor(_WORKERS) as threads:
+    with (
+        TemporaryDirectory(prefix="seamwise-tune-") as name,
+        ThreadPoolExecutor(_WORKERS) as threads,
+    ):
         stored = _store(images, model, Path(name))
         quality = partial(_quality, images=stored)
         trials: dict[Point, Trial] = {}
@@ -202,7 +214,9 @@ def cautions(tuning: Tuning, info: ModelInfo) -> list[str]:
             "thresholds that suit what a network has learned by heart may not suit others"
         )
     if tuning.best.panoptic_quality == 0:
-        lines.append("no pair of thresholds finds a cell with this model: train it longer before tuning it")
+        lines.append(
+            "no pair of thresholds finds a cell with this model: train it longer before tuning it"
+        )
     elif len(tuning.images) < FEW_IMAGES:
         lines.append(
             f"fewer than {FEW_IMAGES} images: the best pair on these may do worse than arg max on others; "
@@ -238,12 +252,16 @@ def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: 
         return bool(new)
 
     def highest() -> list[Point]:
-        return sorted(heights, key=lambda p: (-heights[p], abs(p[0] - middle) + abs(p[1] - middle), p))[:_KEPT]
+        return sorted(
+            heights, key=lambda p: (-heights[p], abs(p[0] - middle) + abs(p[1] - middle), p)
+        )[:_KEPT]
 
     coarse = range(0, length, _STRIDES[0])
     explore((i, j) for i in coarse for j in coarse)
     for stride in _STRIDES[1:]:
-        while explore(neighbour for point in highest() for neighbour in _around(point, stride, length)):
+        while explore(
+            neighbour for point in highest() for neighbour in _around(point, stride, length)
+        ):
             pass
     return highest()[0]
 
@@ -261,7 +279,9 @@ def with_pair(
     if decode == "threshold":
         pair = ThresholdPair(touching=first, cell=second, tuning=record)
     else:
-        pair = WatershedPair(background=first, cell=second, background_as=background_as, tuning=record)
+        pair = WatershedPair(
+            background=first, cell=second, background_as=background_as, tuning=record
+        )
     return rule.model_copy(update={"rule": decode, decode: pair})
 
 
@@ -297,9 +317,21 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
     if min(height) < argmax < best:
         axes.tricontour(x, y, height, levels=[argmax], colors="white", linewidths=1.2)
         axes.plot([], [], color="0.6", lw=1.2, label=f"as good as arg max, {argmax:.3f}")
-    axes.plot(x, y, ".", color="black", ms=3, clip_on=False, label=f"{len(height)} pairs decoded and scored")
-    axes.plot(best_x, best_y, "*", color="red", markeredgecolor="white", ms=16, label=f"best, {best:.3f}")
-    names = [f"{name} threshold {_SYMBOLS[tuning.decode, name]}" for name in THRESHOLDS[tuning.decode]]
+    axes.plot(
+        x,
+        y,
+        ".",
+        color="black",
+        ms=3,
+        clip_on=False,
+        label=f"{len(height)} pairs decoded and scored",
+    )
+    axes.plot(
+        best_x, best_y, "*", color="red", markeredgecolor="white", ms=16, label=f"best, {best:.3f}"
+    )
+    names = [
+        f"{name} threshold {_SYMBOLS[tuning.decode, name]}" for name in THRESHOLDS[tuning.decode]
+    ]
     axes.set(xlabel=names[1], ylabel=names[0], aspect="equal", xlim=(0, 1), ylim=(0, 1))
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
     label = f"PQ at IoU 0.5, pooled over {len(tuning.images)} images"
@@ -325,10 +357,14 @@ def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list
     stored, cells = [], False
     for number, image in enumerate(images):
         probabilities = _write(folder / f"{number}-probabilities", _probabilities(image, model))
-        stored.append(_Stored(image.name, probabilities, _write(folder / f"{number}-labels", image.labels)))
+        stored.append(
+            _Stored(image.name, probabilities, _write(folder / f"{number}-labels", image.labels))
+        )
         cells = cells or bool((image.labels > 0).any())
     if not cells:
-        raise ValueError(f"{len(stored)} images to tune on, and no cell is annotated in them: give some with cells")
+        raise ValueError(
+            f"{len(stored)} images to tune on, and no cell is annotated in them: give some with cells"
+        )
     return stored
 
 

@@ -14,7 +14,14 @@ import numpy as np
 
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
-from seamwise.io.images import find_images, map_fingerprint, read_image, read_spaced_labels, stem, write_map
+from seamwise.io.images import (
+    find_images,
+    map_fingerprint,
+    read_image,
+    read_spaced_labels,
+    stem,
+    write_map,
+)
 from seamwise.io.outcome import Outcome, naming
 from seamwise.labels import Labels, checked_spacing
 from seamwise.segmentation.batch import check_outputs
@@ -71,7 +78,9 @@ def weigh_files(
     if transform.map is None:
         raise ValueError("transform must have a weight map, e.g. TargetAndWeight(map='w3')")
     files = _label_files(inputs)
-    written = {path: (output / f"{stem(path)}.tif", output / f"{stem(path)}_preview.png") for path in files}
+    written = {
+        path: (output / f"{stem(path)}.tif", output / f"{stem(path)}_preview.png") for path in files
+    }
     check_outputs(written)
     for paths in written.values():
         _check_ours(*paths)
@@ -80,11 +89,15 @@ def weigh_files(
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
-        way = replace(transform, counts=_counts(files, transform, spacing)) if over_all else transform
+        way = (
+            replace(transform, counts=_counts(files, transform, spacing)) if over_all else transform
+        )
 
         def weigh(path: Path) -> Outcome:
             try:
-                return Outcome(path, len(files), messages=_weigh(path, *written[path], way, spacing, preview))
+                return Outcome(
+                    path, len(files), messages=_weigh(path, *written[path], way, spacing, preview)
+                )
             except (ValueError, TypeError, MemoryError) as error:
                 return Outcome(path, len(files), failed=True, messages=(naming(path, error),))
 
@@ -96,7 +109,11 @@ def weigh_files(
 
 def _label_files(inputs: Sequence[str | Path]) -> list[Path]:
     found = find_images(inputs, masks=True)
-    annotated = {path.parent / stem(path).removesuffix("_masks") for path in found if stem(path).endswith("_masks")}
+    annotated = {
+        path.parent / stem(path).removesuffix("_masks")
+        for path in found
+        if stem(path).endswith("_masks")
+    }
     return [path for path in found if path.parent / stem(path) not in annotated]
 
 
@@ -125,7 +142,9 @@ def _weigh(
     write_map(map_path, weight, spacing=own, fingerprint=fingerprint)
     if preview:
         _draw(preview_path, map_path, title)
-    done = f"{path}: weights {weight[weight > 0].min(initial=weight.max()):.3g} to {weight.max():.3g}"
+    done = (
+        f"{path}: weights {weight[weight > 0].min(initial=weight.max()):.3g} to {weight.max():.3g}"
+    )
     wrong = hint(mask, transform.annotation)
     return (done, f"{path}: {wrong}") if wrong else (done,)
 
@@ -151,7 +170,9 @@ def _check_ours(map_path: Path, preview_path: Path) -> None:
         return
     for path in (map_path, preview_path):
         if path.exists():
-            raise ValueError(f"{path} is there and no weight map of seamwise's: choose another output folder")
+            raise ValueError(
+                f"{path} is there and no weight map of seamwise's: choose another output folder"
+            )
 
 
 def _draw(path: Path, map_path: Path, title: str) -> None:
@@ -159,7 +180,9 @@ def _draw(path: Path, map_path: Path, title: str) -> None:
         heatmap(path, read_image(map_path).data, title=title)
 
 
-def _counts(files: Sequence[Path], transform: TargetAndWeight, spacing: Sequence[float] | None) -> tuple[int, ...]:
+def _counts(
+    files: Sequence[Path], transform: TargetAndWeight, spacing: Sequence[float] | None
+) -> tuple[int, ...]:
     """Classes of all files that can be read; the others are reported when their turn comes."""
     total = np.zeros(4, np.int64)
     for path in files:

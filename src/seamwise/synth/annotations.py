@@ -94,12 +94,16 @@ def weaken(
 
 def _check_options(drop: float, dropped: str, erode: int, dilate: int, shift: int) -> None:
     if not 0 <= drop <= 1:
-        raise ValueError(f"drop must be a share from 0 to 1, not {drop}; 0.1 drops a tenth of the cells")
+        raise ValueError(
+            f"drop must be a share from 0 to 1, not {drop}; 0.1 drops a tenth of the cells"
+        )
     if dropped not in ("background", "ignore"):
         raise ValueError(f'dropped must be "background" or "ignore", not {dropped!r}')
     for name, pixels in (("erode", erode), ("dilate", dilate), ("shift", shift)):
         if index(pixels) < 0:
-            raise ValueError(f"{name} must be 0 pixels or more, not {pixels}; 0 leaves this step out")
+            raise ValueError(
+                f"{name} must be 0 pixels or more, not {pixels}; 0 leaves this step out"
+            )
 
 
 def _cells(labels: Labels) -> Iterator[tuple[Any, Box]]:
@@ -155,5 +159,6 @@ def _shift(labels: Labels, pixels: int, rng: np.random.Generator) -> Labels:
 
 def _widen(box: Box, pixels: int, shape: tuple[int, ...]) -> Box:
     return tuple(
-        slice(max(axis.start - pixels, 0), min(axis.stop + pixels, size)) for axis, size in zip(box, shape, strict=True)
+        slice(max(axis.start - pixels, 0), min(axis.stop + pixels, size))
+        for axis, size in zip(box, shape, strict=True)
     )

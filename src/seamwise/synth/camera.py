@@ -34,7 +34,11 @@ def blur(signal: FloatArray, sigma: FloatArray) -> FloatArray:
 
 
 def expose(
-    signal: FloatArray, photons: float, read_noise: float, dtype: np.dtype[Any], rng: np.random.Generator
+    signal: FloatArray,
+    photons: float,
+    read_noise: float,
+    dtype: np.dtype[Any],
+    rng: np.random.Generator,
 ) -> Any:
     """Count photons of a signal around 1 with noise, and write them as grey levels."""
     if np.isfinite(photons):

@@ -11,7 +11,14 @@ from scipy import ndimage
 
 from seamwise.labels import Labels, smallest_dtype
 from seamwise.synth.camera import SyntheticImage, blur, expose
-from seamwise.synth.checks import check_photons, check_range, check_spacing, checked_dtype, checked_shape, per_axis
+from seamwise.synth.checks import (
+    check_photons,
+    check_range,
+    check_spacing,
+    checked_dtype,
+    checked_shape,
+    per_axis,
+)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -176,7 +183,12 @@ def crowded_cells(
 
 
 def _draw_shapes(
-    cells: int, ndim: int, radius: float, spread: float, irregularity: float, rng: np.random.Generator
+    cells: int,
+    ndim: int,
+    radius: float,
+    spread: float,
+    irregularity: float,
+    rng: np.random.Generator,
 ) -> _Shapes:
     radii = radius * np.exp(spread * rng.standard_normal(cells) - spread**2 / 2)
     stretch = irregularity * rng.standard_normal((cells, ndim))
@@ -189,7 +201,11 @@ def _draw_shapes(
 
 
 def _place(
-    shapes: _Shapes, extent: FloatArray, spacing: FloatArray, cluster: float, rng: np.random.Generator
+    shapes: _Shapes,
+    extent: FloatArray,
+    spacing: FloatArray,
+    cluster: float,
+    rng: np.random.Generator,
 ) -> FloatArray:
     """Centres of the first cells of `shapes`, up to the first that finds no room."""
     low, high = -spacing / 2, extent - spacing / 2
@@ -201,7 +217,9 @@ def _place(
             tried = rng.uniform(low, high, (TRIES, len(extent)))
             closest = ALONE
         else:
-            tried = np.clip(_beside(metric, shapes.metric[first:k], centres[first:k], rng), low, high)
+            tried = np.clip(
+                _beside(metric, shapes.metric[first:k], centres[first:k], rng), low, high
+            )
             closest = CLOSEST
         free = _free(tried, metric, shapes.metric[:k], centres[:k], closest)
         if not len(free) and k:
@@ -223,7 +241,9 @@ def _closeness(offset: FloatArray, one: FloatArray, other: FloatArray) -> FloatA
     return closeness
 
 
-def _beside(metric: FloatArray, others: FloatArray, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _beside(
+    metric: FloatArray, others: FloatArray, centres: FloatArray, rng: np.random.Generator
+) -> FloatArray:
     """Places where a cell touches a random one of the others."""
     parent = rng.integers(len(centres), size=TRIES)
     direction = rng.standard_normal((TRIES, centres.shape[1]))
@@ -232,7 +252,9 @@ def _beside(metric: FloatArray, others: FloatArray, centres: FloatArray, rng: np
     return places
 
 
-def _free(tried: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float) -> FloatArray:
+def _free(
+    tried: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float
+) -> FloatArray:
     closeness = _closeness(tried[:, None] - centres, metric, others)
     return tried[(closeness >= closest).all(axis=1)]
 
@@ -255,7 +277,11 @@ def _territories(
 
 
 def _box(
-    centre: FloatArray, metric: FloatArray, spacing: FloatArray, shape: tuple[int, ...], reach: float
+    centre: FloatArray,
+    metric: FloatArray,
+    spacing: FloatArray,
+    shape: tuple[int, ...],
+    reach: float,
 ) -> tuple[slice, ...]:
     half = reach * np.linalg.norm(np.linalg.inv(metric), axis=1)
     low = np.clip(np.ceil((centre - half) / spacing), 0, shape).astype(int)
@@ -289,7 +315,9 @@ def one_component_each(owner: Labels) -> Labels:
     return labels
 
 
-def _glow(labels: Labels, nearest: FloatArray, brightness: tuple[float, float], rng: np.random.Generator) -> FloatArray:
+def _glow(
+    labels: Labels, nearest: FloatArray, brightness: tuple[float, float], rng: np.random.Generator
+) -> FloatArray:
     cell = rng.uniform(*brightness, size=int(labels.max()) + 1).astype(np.float32)
     cell[0] = 0
     glow: FloatArray = cell[labels] * (1 - EDGE_FALL * np.minimum(nearest, 1) ** 2)
@@ -301,7 +329,9 @@ def _border(nearest: FloatArray, second: FloatArray) -> FloatArray:
     return border
 
 
-def _texture(shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _texture(
+    shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np.random.Generator
+) -> FloatArray:
     """Log-normal field of mean 1: bright grains on a duller ground, as chromatin has them."""
     field = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma)
     field /= field.std()
@@ -326,4 +356,6 @@ def _checked_count(cells: int) -> int:
 def _check_brightness(brightness: tuple[float, float]) -> None:
     low, high = brightness
     if not 0 < low <= high <= 1:
-        raise ValueError(f"brightness must be (low, high) with 0 < low <= high <= 1, got {brightness}")
+        raise ValueError(
+            f"brightness must be (low, high) with 0 < low <= high <= 1, got {brightness}"
+        )

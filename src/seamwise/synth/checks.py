@@ -21,7 +21,9 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
 def checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """Return uint8 or uint16, or raise ValueError."""
     if np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise ValueError(f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards")
+        raise ValueError(
+            f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards"
+        )
     return np.dtype(dtype)
 
 
@@ -36,17 +38,23 @@ def per_axis(name: str, value: float | Sequence[float], ndim: int) -> FloatArray
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raise ValueError unless the number lies in low..high."""
     if not low <= value <= high:
-        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}; choose a value in that range")
+        raise ValueError(
+            f"{name} must lie in [{low:g}, {high:g}], got {value}; choose a value in that range"
+        )
 
 
 def check_photons(photons: float) -> None:
     """Raise ValueError unless the number of photons can be drawn."""
     # beyond 1e12 the Poisson noise is far below one grey level, and near 1e19 numpy cannot draw it
     if not (0 < photons <= 1e12 or photons == np.inf):
-        raise ValueError(f"photons must lie in (0, 1e12] or be inf, got {photons}; inf draws without noise")
+        raise ValueError(
+            f"photons must lie in (0, 1e12] or be inf, got {photons}; inf draws without noise"
+        )
 
 
 def check_spacing(spacing: FloatArray) -> None:
     """Raise ValueError unless all pixel sizes are positive."""
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
-        raise ValueError(f"spacing must be positive, got {spacing.tolist()}; pass the size of a pixel")
+        raise ValueError(
+            f"spacing must be positive, got {spacing.tolist()}; pass the size of a pixel"
+        )

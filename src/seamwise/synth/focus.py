@@ -110,17 +110,24 @@ def focus_pair(
     if not (0 <= noise < np.inf and 0 <= brightness < np.inf):
         raise ValueError(f"noise and brightness must be 0 or more, not {noise} and {brightness}")
     if edges not in get_args(Edges) or kernel not in get_args(Kernel):
-        raise ValueError(f"edges must be hard or matte and kernel gaussian or disc, not {edges!r} and {kernel!r}")
+        raise ValueError(
+            f"edges must be hard or matte and kernel gaussian or disc, not {edges!r} and {kernel!r}"
+        )
     a, b = (_matte if edges == "matte" else _hard)(sharp, focus, deviation, kernel)
     if brightness:
         b = np.clip(b * np.float32(np.exp(rng.uniform(-1, 1) * np.log1p(brightness))), 0, 1)
     if noise:
         amount = np.float32(rng.uniform(0, noise))
-        a, b = (np.clip(x + amount * rng.standard_normal(x.shape, dtype=np.float32), 0, 1) for x in (a, b))
+        a, b = (
+            np.clip(x + amount * rng.standard_normal(x.shape, dtype=np.float32), 0, 1)
+            for x in (a, b)
+        )
     return FocusPair(a, b, sharp, focus.astype(bool))
 
 
-def draw_mask(segments: NDArray[Any], rng: np.random.Generator | int | None = None) -> NDArray[np.bool_]:
+def draw_mask(
+    segments: NDArray[Any], rng: np.random.Generator | int | None = None
+) -> NDArray[np.bool_]:
     """Return a random subset of the segments as a mask: each segment belongs to it with probability 1/2.
 
     Empty and full masks are drawn again.
@@ -143,14 +150,18 @@ def draw_mask(segments: NDArray[Any], rng: np.random.Generator | int | None = No
     rng = np.random.default_rng(rng)
     names, index = np.unique(segments, return_inverse=True)
     if len(names) < 2:
-        raise ValueError("segments must hold at least two numbers: one part is sharp where the other is not")
+        raise ValueError(
+            "segments must hold at least two numbers: one part is sharp where the other is not"
+        )
     chosen = np.zeros(len(names), bool)
     while chosen.all() or not chosen.any():
         chosen = rng.random(len(names)) < 0.5
     return chosen[index].reshape(segments.shape)
 
 
-def random_shapes(shape: Sequence[int], *, rng: np.random.Generator | int | None = None) -> NDArray[np.int32]:
+def random_shapes(
+    shape: Sequence[int], *, rng: np.random.Generator | int | None = None
+) -> NDArray[np.int32]:
     """Return made-up segments `(Y, X)`, numbered from 0, for a picture that has none.
 
     Of three kinds, at random: two to six ellipses over each other, cells around random points with straight borders,
@@ -196,19 +207,25 @@ def as_unit(image: NDArray[Any]) -> Picture:
     """
     image = np.asarray(image)
     if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(f"image must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {image.shape}")
+        raise ValueError(
+            f"image must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {image.shape}"
+        )
     if image.dtype in (np.uint8, np.uint16):
         return np.asarray(np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32))
     if image.dtype.kind != "f":
         raise TypeError(f"image must be uint8, uint16 or float, not {image.dtype}")
     low, high = float(image.min()), float(image.max())
     if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(f"image must lie in 0..1, not {low}..{high}: divide it by its largest possible value")
+        raise ValueError(
+            f"image must lie in 0..1, not {low}..{high}: divide it by its largest possible value"
+        )
     return image.astype(np.float32)
 
 
 def _hard(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple[Picture, Picture]:
-    blurred = np.clip(blur(image, sigma, kernel), 0, 1)  # a kernel's weights may sum to a little over 1
+    blurred = np.clip(
+        blur(image, sigma, kernel), 0, 1
+    )  # a kernel's weights may sum to a little over 1
     inside = _over(mask, image)
     return np.where(inside == 1, blurred, image), np.where(inside == 1, image, blurred)
 
@@ -241,9 +258,13 @@ def _checked_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> Picture:
     if mask.shape != shape[:2]:
         raise ValueError(f"mask must have the picture's size {shape[:2]}, not {mask.shape}")
     if not np.isin(mask, (0, 1)).all():
-        raise ValueError(f"mask must hold 0 and 1 only, not {mask.min()}..{mask.max()}: choose segments of it first")
+        raise ValueError(
+            f"mask must hold 0 and 1 only, not {mask.min()}..{mask.max()}: choose segments of it first"
+        )
     if mask.min() == mask.max():
-        raise ValueError(f"mask is {mask.flat[0]} everywhere: draw it again, each picture is sharp in its own part")
+        raise ValueError(
+            f"mask is {mask.flat[0]} everywhere: draw it again, each picture is sharp in its own part"
+        )
     return mask.astype(np.float32)
 
 
@@ -275,6 +296,8 @@ def _cells(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int32
 
 
 def _level_sets(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int32]:
-    coarse = rng.standard_normal((int(rng.integers(3, 9)), int(rng.integers(3, 9)))).astype(np.float32)
+    coarse = rng.standard_normal((int(rng.integers(3, 9)), int(rng.integers(3, 9)))).astype(
+        np.float32
+    )
     smooth = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return np.digitize(smooth, np.quantile(smooth, (1 / 3, 2 / 3))).astype(np.int32)

@@ -11,7 +11,14 @@ from scipy.spatial import cKDTree
 from seamwise.labels import Labels, relabel
 from seamwise.synth.camera import SyntheticImage, blur, expose
 from seamwise.synth.cells import one_component_each
-from seamwise.synth.checks import check_photons, check_range, check_spacing, checked_dtype, checked_shape, per_axis
+from seamwise.synth.checks import (
+    check_photons,
+    check_range,
+    check_spacing,
+    checked_dtype,
+    checked_shape,
+    per_axis,
+)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -170,7 +177,9 @@ def tissue(
     """
     size = checked_shape(shape)
     step = per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
-    sigmas = per_axis("psf_sigma", _usual_psf(len(size)) if psf_sigma is None else psf_sigma, len(size))
+    sigmas = per_axis(
+        "psf_sigma", _usual_psf(len(size)) if psf_sigma is None else psf_sigma, len(size)
+    )
     grey = checked_dtype(dtype)
     check_spacing(step)
     longest = float((step * size).max())
@@ -224,7 +233,9 @@ def _draw_field(ndim: int, grain: float | FloatArray, rng: np.random.Generator) 
 
 
 def _at(field: _Field, points: FloatArray) -> FloatArray:
-    values: FloatArray = np.sqrt(2 / WAVES) * np.cos(points @ field.waves.T + field.phases).sum(axis=-1)
+    values: FloatArray = np.sqrt(2 / WAVES) * np.cos(points @ field.waves.T + field.phases).sum(
+        axis=-1
+    )
     return values
 
 
@@ -233,12 +244,19 @@ def _on_grid(field: _Field, axes: Sequence[FloatArray]) -> FloatArray:
     grid = np.stack(np.meshgrid(*axes[:-1], indexing="ij"), axis=-1)
     a = (grid @ field.waves[:, :-1].T + field.phases).astype(np.float32)
     b = np.outer(field.waves[:, -1], axes[-1]).astype(np.float32)
-    values: FloatArray = np.float32(np.sqrt(2 / WAVES)) * (np.cos(a) @ np.cos(b) - np.sin(a) @ np.sin(b))
+    values: FloatArray = np.float32(np.sqrt(2 / WAVES)) * (
+        np.cos(a) @ np.cos(b) - np.sin(a) @ np.sin(b)
+    )
     return values
 
 
 def _draw_seeds(
-    extent: FloatArray, cell_size: float, spread: float, irregularity: float, gaps: float, rng: np.random.Generator
+    extent: FloatArray,
+    cell_size: float,
+    spread: float,
+    irregularity: float,
+    gaps: float,
+    rng: np.random.Generator,
 ) -> _Seeds:
     """A shaken lattice with a second seed amid each box: hexagonal in the plane, body-centred in space."""
     ndim = len(extent)
@@ -258,7 +276,12 @@ def _draw_seeds(
 
 
 def _cut(
-    axes: Sequence[FloatArray], seeds: _Seeds, centre: FloatArray, dents: _Field, filling: float, cell_size: float
+    axes: Sequence[FloatArray],
+    seeds: _Seeds,
+    centre: FloatArray,
+    dents: _Field,
+    filling: float,
+    cell_size: float,
 ) -> tuple[FloatArray, _Seeds]:
     """Depth of each pixel below the outline (negative outside), and the seeds that are deep enough."""
     if filling == 1:
@@ -270,7 +293,9 @@ def _cut(
     deep = level - np.linalg.norm(seeds.places - centre, axis=1) - dent * _at(dents, seeds.places)
     # a distance between two seeds needs two of them
     kept = deep >= min(RIM * cell_size, np.sort(deep)[-2])
-    return level - height, _Seeds(seeds.places[kept], seeds.powers[kept], seeds.numbers[kept], seeds.chances[kept])
+    return level - height, _Seeds(
+        seeds.places[kept], seeds.powers[kept], seeds.numbers[kept], seeds.chances[kept]
+    )
 
 
 def _draw_cells(
@@ -297,13 +322,21 @@ def _draw_cells(
         inner = np.where(below > 0, _profile(distance, wall) * _brightness(one + other, faint), 0)
         outer = _profile(below, wall) * _brightness(one, faint)
         owner[slab][seen] = number
-        light[slab][seen] = np.maximum(inner, outer) + np.where(number > 0, cytoplasm * (0.5 + one), 0)
+        light[slab][seen] = np.maximum(inner, outer) + np.where(
+            number > 0, cytoplasm * (0.5 + one), 0
+        )
     return owner, light
 
 
 def _warped(axes: Sequence[FloatArray], warp: Sequence[_Field], amount: float) -> FloatArray:
     grid = np.meshgrid(*axes, indexing="ij")
-    return np.stack([x + np.float32(amount) * _on_grid(field, axes) for x, field in zip(grid, warp, strict=True)], -1)
+    return np.stack(
+        [
+            x + np.float32(amount) * _on_grid(field, axes)
+            for x, field in zip(grid, warp, strict=True)
+        ],
+        -1,
+    )
 
 
 def _lifted(points: FloatArray, heights: FloatArray) -> FloatArray:
@@ -318,7 +351,9 @@ def _nearest_two(
     # |y − s|² + h² is the square of a distance in one more dimension, where the seed lies h above the point
     roots, nearest = tree.query(_lifted(points, np.zeros(len(points))), k=2)
     first, second = nearest.T
-    distance = (roots[:, 1] ** 2 - roots[:, 0] ** 2) / (2 * np.linalg.norm(places[first] - places[second], axis=1))
+    distance = (roots[:, 1] ** 2 - roots[:, 0] ** 2) / (
+        2 * np.linalg.norm(places[first] - places[second], axis=1)
+    )
     return first, second, distance
 
 
@@ -335,4 +370,6 @@ def _brightness(chance: FloatArray, faint: float) -> FloatArray:
 
 def _check_attenuation(attenuation: float) -> None:
     if not attenuation > 0:
-        raise ValueError(f"attenuation must be a positive length, got {attenuation}; inf draws all depths as bright")
+        raise ValueError(
+            f"attenuation must be a positive length, got {attenuation}; inf draws all depths as bright"
+        )

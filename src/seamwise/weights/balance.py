@@ -7,7 +7,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import BACKGROUND, GAP, IGNORE, Labels, Target, as_labels, checked_spacing, semantic_target
+from seamwise.labels import (
+    BACKGROUND,
+    GAP,
+    IGNORE,
+    Labels,
+    Target,
+    as_labels,
+    checked_spacing,
+    semantic_target,
+)
 
 Normalization = Literal["rarest", "frequency", "count"]
 
@@ -71,7 +80,9 @@ def balance(
     return balanced(target, normalization, counts)
 
 
-def class_weights(counts: Sequence[int] | NDArray[Any], normalization: Normalization = "rarest") -> NDArray[np.float64]:
+def class_weights(
+    counts: Sequence[int] | NDArray[Any], normalization: Normalization = "rarest"
+) -> NDArray[np.float64]:
     """Weight b_l of each class from its number of pixels n_l.
 
     ::
@@ -89,10 +100,14 @@ def class_weights(counts: Sequence[int] | NDArray[Any], normalization: Normaliza
     """
     n = np.asarray(counts, np.float64)
     if n.ndim != 1 or not (np.isfinite(n) & (n >= 0)).all():
-        raise ValueError(f"counts must be one number of pixels per class, none negative, not {counts}")
+        raise ValueError(
+            f"counts must be one number of pixels per class, none negative, not {counts}"
+        )
     numerators = {"rarest": n[n > 0].min(initial=np.inf), "frequency": n.sum(), "count": 1.0}
     if normalization not in numerators:
-        raise ValueError(f"normalization must be one of {', '.join(numerators)}, not {normalization!r}")
+        raise ValueError(
+            f"normalization must be one of {', '.join(numerators)}, not {normalization!r}"
+        )
     weights = np.zeros(_CLASSES)
     np.divide(numerators[normalization], n, out=weights[: len(n)], where=n > 0)
     return weights[: len(n)]
@@ -109,12 +124,16 @@ def background(target: Target) -> NDArray[np.bool_]:
     return mask
 
 
-def balanced(target: Target, normalization: Normalization, counts: Sequence[int] | None) -> NDArray[np.float32]:
+def balanced(
+    target: Target, normalization: Normalization, counts: Sequence[int] | None
+) -> NDArray[np.float32]:
     """Map of b, from the pixels of each class in the data set or, by default, in the target."""
     return class_map(target, weights_of(target, normalization, counts))
 
 
-def weights_of(target: Target, normalization: Normalization, counts: Sequence[int] | None) -> NDArray[np.float64]:
+def weights_of(
+    target: Target, normalization: Normalization, counts: Sequence[int] | None
+) -> NDArray[np.float64]:
     """Return b_0 … b_3 of a target; raise ValueError if `counts` lacks one of its classes."""
     own = counts_of(target)
     if counts is None:

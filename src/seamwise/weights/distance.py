@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 from seamwise.labels import slabs
 
-_PART = 2**18  # bytes: what one thread works on at a time, so that it stays in the processor's cache
+_PART = (
+    2**18
+)  # bytes: what one thread works on at a time, so that it stays in the processor's cache
 
 
-def distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float]) -> NDArray[np.float32]:
+def distance(
+    mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float]
+) -> NDArray[np.float32]:
     """Euclidean distance from each pixel to the nearest True pixel, or `limit` if that is less.
 
     Parameters
@@ -41,7 +45,9 @@ def distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float])
     return np.minimum(squares, np.float32(limit), out=squares)
 
 
-def squared_distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float]) -> NDArray[Any]:
+def squared_distance(
+    mask: NDArray[np.bool_], *, limit: float, spacing: Sequence[float]
+) -> NDArray[Any]:
     """Square of the distance, exact where it is below limit²; elsewhere limit² or more.
 
     ::
@@ -59,7 +65,10 @@ def squared_distance(mask: NDArray[np.bool_], *, limit: float, spacing: Sequence
         squares *= np.float32(spacing[0])
     np.multiply(squares, squares, out=squares)
     for axis in range(1, mask.ndim):
-        shifts = [squares.dtype.type((k * spacing[axis]) ** 2) for k in range(min(reach[axis], mask.shape[axis]))]
+        shifts = [
+            squares.dtype.type((k * spacing[axis]) ** 2)
+            for k in range(min(reach[axis], mask.shape[axis]))
+        ]
         in_parts(partial(_sweep, axis=axis, added=shifts), squares, axis)
     return squares
 
@@ -97,9 +106,14 @@ def nearest_value(
     scale = 2.0 ** np.floor(np.log2((2**32 - 1) / (2 * farthest)))
     keys = np.full(mask.shape, _key(farthest * scale), np.uint64)
     for slab in slabs(keys):
-        keys[slab][mask[slab]] = ~values[slab][mask[slab]].view(np.uint32)  # non-negative floats sort like their bits
+        keys[slab][mask[slab]] = ~values[slab][mask[slab]].view(
+            np.uint32
+        )  # non-negative floats sort like their bits
     for axis in range(mask.ndim):
-        shifts = [_key((k * spacing[axis]) ** 2 * scale) for k in range(min(reach[axis], mask.shape[axis]))]
+        shifts = [
+            _key((k * spacing[axis]) ** 2 * scale)
+            for k in range(min(reach[axis], mask.shape[axis]))
+        ]
         in_parts(partial(_sweep, axis=axis, added=shifts), keys, axis)
     for slab in slabs(keys):
         part = keys[slab]
@@ -123,7 +137,8 @@ def in_parts(run: Callable[[NDArray[Any]], None], array: NDArray[Any], axis: int
     split = max(others, key=lambda other: array.shape[other])
     rows = max(1, _PART * array.shape[split] // array.nbytes)
     parts = [
-        array[(slice(None),) * split + (slice(start, start + rows),)] for start in range(0, array.shape[split], rows)
+        array[(slice(None),) * split + (slice(start, start + rows),)]
+        for start in range(0, array.shape[split], rows)
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(run, parts):
@@ -140,7 +155,9 @@ def _count_steps(steps: NDArray[Any]) -> None:
     one = steps.dtype.type(1)
     for line in (steps, steps[::-1]):
         for here in range(1, len(line)):
-            np.minimum(line[here : here + 1], line[here - 1 : here] + one, out=line[here : here + 1])
+            np.minimum(
+                line[here : here + 1], line[here - 1 : here] + one, out=line[here : here + 1]
+            )
 
 
 def _sweep(squares: NDArray[Any], *, axis: int, added: Sequence[Any]) -> None:

@@ -8,8 +8,23 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from seamwise.labels import IGNORE, Labels, Target, bounding_boxes, inner_contour, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import Normalization, balanced, checked, checked_from_zero, checked_positive
+from seamwise.labels import (
+    IGNORE,
+    Labels,
+    Target,
+    bounding_boxes,
+    inner_contour,
+    relabel,
+    slabs,
+    smallest_dtype,
+)
+from seamwise.weights.balance import (
+    Normalization,
+    balanced,
+    checked,
+    checked_from_zero,
+    checked_positive,
+)
 from seamwise.weights.distance import in_parts
 from seamwise.weights.skeleton import skeletons
 
@@ -162,12 +177,18 @@ def _narrowness(
     return result
 
 
-def _places(mask: NDArray[np.bool_], regions: Labels, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def _places(
+    mask: NDArray[np.bool_], regions: Labels, steps: NDArray[np.float64]
+) -> NDArray[np.float64]:
     return np.column_stack([np.argwhere(mask), regions[mask]]) * steps
 
 
 def _spread_inwards(
-    values: NDArray[np.float32], regions: Labels, contour: NDArray[np.bool_], sigma: Sequence[float], rounds: int
+    values: NDArray[np.float32],
+    regions: Labels,
+    contour: NDArray[np.bool_],
+    sigma: Sequence[float],
+    rounds: int,
 ) -> None:
     """Apply F to the map, in place."""
     if not contour.any():

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import Normalization, background, balanced, checked, checked_from_zero, checked_positive
+from seamwise.weights.balance import (
+    Normalization,
+    background,
+    balanced,
+    checked,
+    checked_from_zero,
+    checked_positive,
+)
 from seamwise.weights.distance import squared_distance
 
 _FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
@@ -82,7 +89,11 @@ def unet(
     nearest = squared_distance(labels > 0, limit=limit, spacing=steps)
     for slab in slabs(result):
         passage = np.sqrt(nearest[slab], dtype=np.float32) + np.sqrt(second[slab], dtype=np.float32)
-        result[slab] += np.float32(w0) * np.exp(passage**2 / np.float32(-2 * sigma**2)) * background(target[slab])
+        result[slab] += (
+            np.float32(w0)
+            * np.exp(passage**2 / np.float32(-2 * sigma**2))
+            * background(target[slab])
+        )
     return result
 
 

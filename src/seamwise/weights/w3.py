@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, TOUCHING, Labels, Target, inner_contour, relabel
-from seamwise.weights.balance import Normalization, background, checked, checked_positive, class_map, weights_of
+from seamwise.weights.balance import (
+    Normalization,
+    background,
+    checked,
+    checked_positive,
+    class_map,
+    weights_of,
+)
 from seamwise.weights.distance import distance, nearest_value
 from seamwise.weights.skeleton import skeletons
 
@@ -85,7 +92,9 @@ def w3(
     >>> w3(np.array([1, 1, 1, 1, 1, 0, 0]), beta=2, sigma=2).round(2)
     array([ 4.26,  5.48,  9.15, 14.9 , 14.  , 12.  , 10.  ], dtype=float32)
     """
-    beta, nu, sigma = (checked_positive(n, v) for n, v in (("beta", beta), ("nu", nu), ("sigma", sigma)))
+    beta, nu, sigma = (
+        checked_positive(n, v) for n, v in (("beta", beta), ("nu", nu), ("sigma", sigma))
+    )
     labels, target, steps = checked(labels, target, spacing)
     b = weights_of(target, normalization, counts)
     weight = class_map(target, nu * b)

@@ -39,7 +39,9 @@ def focus_map_slow(focus, shape):
     return total / number
 
 
-@pytest.mark.parametrize("image", [camera()[100:260, 150:350], astronaut()[0:161, 150:353]], ids=["grey", "colour"])
+@pytest.mark.parametrize(
+    "image", [camera()[100:260, 150:350], astronaut()[0:161, 150:353]], ids=["grey", "colour"]
+)
 @pytest.mark.parametrize("edges", ["hard", "matte"])
 def test_two_sharp_halves_are_joined(image, edges):
     a, b, truth = halves(image, edges=edges)
@@ -70,7 +72,9 @@ def test_equal_frames_stay_as_they_are(pair):
 def test_a_burst_is_fused_one_after_the_other(pair):
     truth = pair[2]
     thirds = np.arange(truth.shape[1]) * 3 // truth.shape[1]
-    burst = [focus_pair(truth, np.tile(thirds != n, (len(truth), 1)), sigma=2.5).a for n in range(3)]
+    burst = [
+        focus_pair(truth, np.tile(thirds != n, (len(truth), 1)), sigma=2.5).a for n in range(3)
+    ]
     fused = cnn(burst, device="cpu")
     for n, x in enumerate([10, 100, 190]):
         assert (fused.depth[:, x] == n).all()
@@ -84,7 +88,9 @@ def test_any_size_and_a_picture_without_detail(shape):
     fused = cnn([a, b], device="cpu")
     assert fused.image.shape == shape
     assert fused.depth.shape == shape[:2]
-    assert ((fused.image >= np.minimum(a, b) - 1e-6) & (fused.image <= np.maximum(a, b) + 1e-6)).all()
+    assert (
+        (fused.image >= np.minimum(a, b) - 1e-6) & (fused.image <= np.maximum(a, b) + 1e-6)
+    ).all()
     flat = np.full(shape, 0.3, np.float32)
     np.testing.assert_allclose(cnn([flat, flat], device="cpu").image, 0.3)
 
@@ -115,7 +121,9 @@ def test_the_focus_map_is_the_mean_over_the_patches(patches):
     expected = focus_map_slow(focus, shape)
     np.testing.assert_allclose(module.focus_map(focus, shape), expected, atol=1e-6)
     odd = (shape[0] - 1, shape[1] - 1)
-    np.testing.assert_array_equal(module.focus_map(focus, odd), module.focus_map(focus, shape)[:-1, :-1])
+    np.testing.assert_array_equal(
+        module.focus_map(focus, odd), module.focus_map(focus, shape)[:-1, :-1]
+    )
 
 
 def test_regions_below_1_percent_are_turned_over():
@@ -178,7 +186,9 @@ def test_the_balance_is_the_decision_filtered_along_the_guide(monkeypatch):
     assert set(np.unique(decision)) == {-1, 1}
     balance = guided_filter(decision, np.where(decision > 0, a, b), radius=8, eps=0.1)
     weight = (1 + balance.clip(-1, 1)) / 2
-    np.testing.assert_allclose(cnn([a, b], device="cpu").image, weight * a + (1 - weight) * b, atol=1e-5)
+    np.testing.assert_allclose(
+        cnn([a, b], device="cpu").image, weight * a + (1 - weight) * b, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -206,7 +216,9 @@ def test_a_damaged_missing_or_wrong_file_is_named(tmp_path):
     damaged.write_bytes(module.WEIGHTS.read_bytes()[:-1000])
     save_file({"weight": torch.zeros(3)}, wrong)
     for path in (damaged, wrong, tmp_path / "missing.safetensors"):
-        with pytest.raises(ValueError, match=f"cannot read the weights of method cnn, .*{path.name}: .*install"):
+        with pytest.raises(
+            ValueError, match=f"cannot read the weights of method cnn, .*{path.name}: .*install"
+        ):
             module.load_siamese(path, CPU)
 
 
@@ -214,7 +226,8 @@ def test_frames_that_do_not_fit_and_devices_that_are_not_there_are_named(pair):
     with pytest.raises(ValueError, match="frames must be at least two pictures, not 1"):
         cnn([pair[0]], device="cpu")
     with pytest.raises(
-        ValueError, match=r"frame 1 must have the size and channels of the first, \(160, 200\), not \(159"
+        ValueError,
+        match=r"frame 1 must have the size and channels of the first, \(160, 200\), not \(159",
     ):
         cnn([pair[0], pair[1][1:]], device="cpu")
     with pytest.raises(ValueError, match="device 'gpu' is not to be had"):

@@ -77,7 +77,9 @@ def test_equal_votes_are_averaged():
     # at the border, the reflected decision map gives 0 and 1 three votes each in the middle column; 2 has three too
     frames = [blocks(np.where(np.array([[0, 2, 1]]) == number, 0.4, 0.1)) for number in range(3)]
     fused = dct_cv(frames, window=3)
-    np.testing.assert_allclose(fused.image[:, 8:16], np.mean([frame[:, 8:16] for frame in frames], 0), atol=1e-6)
+    np.testing.assert_allclose(
+        fused.image[:, 8:16], np.mean([frame[:, 8:16] for frame in frames], 0), atol=1e-6
+    )
     np.testing.assert_array_equal(fused.depth[0, ::8], [0, 0, 1])
 
 

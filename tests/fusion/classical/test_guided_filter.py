@@ -31,7 +31,9 @@ def guided_filter_slow(image, guide, radius, eps):
         slope[y, x] = ((i - i.mean()) * (p - p.mean())).mean() / (i.var() + eps)
         offset[y, x] = p.mean() - slope[y, x] * i.mean()
     for y, x in np.ndindex(image.shape):
-        result[y, x] = window(slope, y, x, radius).mean() * guide[y, x] + window(offset, y, x, radius).mean()
+        result[y, x] = (
+            window(slope, y, x, radius).mean() * guide[y, x] + window(offset, y, x, radius).mean()
+        )
     return result
 
 
@@ -47,8 +49,12 @@ def test_box_mean_equals_a_plain_loop(shape, radius):
 def test_guided_filter_equals_a_plain_loop(radius, eps):
     image, guide = np.random.default_rng(0).random((2, 9, 13))
     expected = guided_filter_slow(image, guide, radius, eps)
-    np.testing.assert_allclose(guided_filter(image, guide, radius=radius, eps=eps), expected, atol=1e-10)
-    single = guided_filter(image.astype(np.float32), guide.astype(np.float32), radius=radius, eps=eps)
+    np.testing.assert_allclose(
+        guided_filter(image, guide, radius=radius, eps=eps), expected, atol=1e-10
+    )
+    single = guided_filter(
+        image.astype(np.float32), guide.astype(np.float32), radius=radius, eps=eps
+    )
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, expected, atol=1e-4)
 
@@ -61,7 +67,9 @@ def test_one_window_written_out():
 
 def test_a_line_over_the_guide_stays_and_a_flat_guide_gives_the_mean_of_means():
     guide = np.random.default_rng(0).random((12, 15))
-    np.testing.assert_allclose(guided_filter(3 * guide - 1, guide, radius=4, eps=1e-12), 3 * guide - 1, atol=1e-8)
+    np.testing.assert_allclose(
+        guided_filter(3 * guide - 1, guide, radius=4, eps=1e-12), 3 * guide - 1, atol=1e-8
+    )
     flat = guided_filter(guide, np.full_like(guide, 0.9), radius=2, eps=1e-6)
     np.testing.assert_allclose(flat, box_mean(box_mean(guide, 2), 2), atol=1e-8)
 
@@ -77,7 +85,10 @@ def test_a_bright_flat_guide_is_safe_in_single_precision(level):
 
 @pytest.mark.parametrize(
     ("image", "guide", "match"),
-    [((3, 4), (4, 3), "not \\(3, 4\\) and \\(4, 3\\)"), ((3, 4, 3), (3, 4, 3), "must be \\(Y, X\\) of one shape")],
+    [
+        ((3, 4), (4, 3), "not \\(3, 4\\) and \\(4, 3\\)"),
+        ((3, 4, 3), (3, 4, 3), "must be \\(Y, X\\) of one shape"),
+    ],
 )
 def test_shapes_that_do_not_fit_are_named(image, guide, match):
     with pytest.raises(ValueError, match=match):
@@ -86,7 +97,9 @@ def test_shapes_that_do_not_fit_are_named(image, guide, match):
 
 @pytest.mark.parametrize(("radius", "eps"), [(-1, 0.1), (1, 0.0), (1, float("nan"))])
 def test_options_out_of_range_are_named(radius, eps):
-    with pytest.raises(ValueError, match=f"radius must be 0 or more and eps positive, not {radius} and {eps}"):
+    with pytest.raises(
+        ValueError, match=f"radius must be 0 or more and eps positive, not {radius} and {eps}"
+    ):
         guided_filter(np.zeros((3, 4)), np.zeros((3, 4)), radius=radius, eps=eps)
 
 
@@ -118,12 +131,17 @@ def gff_slow(frames):
     bell = np.exp(-(np.arange(-5, 6) ** 2) / 50)
     laplacian = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
     edges = [np.abs(convolve(frame, laplacian, mode="reflect")) for frame in frames]
-    saliency = [convolve(edge, np.outer(bell, bell) / bell.sum() ** 2, mode="reflect") for edge in edges]
+    saliency = [
+        convolve(edge, np.outer(bell, bell) / bell.sum() ** 2, mode="reflect") for edge in edges
+    ]
     bases = [box_mean_slow(frame, 15) for frame in frames]
     total = np.zeros_like(frames[0])
     for parts, radius, eps in ((bases, 45, 0.3), (np.subtract(frames, bases), 7, 1e-6)):
         claims = [(one == np.max(saliency, 0)).astype(np.float64) for one in saliency]
-        weights = [guided_filter_slow(*pair, radius, eps).clip(0, 1) for pair in zip(claims, frames, strict=True)]
+        weights = [
+            guided_filter_slow(*pair, radius, eps).clip(0, 1)
+            for pair in zip(claims, frames, strict=True)
+        ]
         total += np.sum(np.multiply(weights, parts), 0) / np.sum(weights, 0)
     return total.clip(0, 1)
 
@@ -141,10 +159,15 @@ def test_fusion_options_out_of_range_are_refused(options):
         gff([np.zeros((8, 8), np.float32)] * 2, **options)
 
 
-@pytest.mark.skipif(not LYTRO.is_dir(), reason="needs ../shared/data, the development data beside the checkout")
+@pytest.mark.skipif(
+    not LYTRO.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+)
 @pytest.mark.parametrize("name", ["01", "05"])
 def test_equals_the_reference_on_real_pairs(name):
-    frames = [imread(LYTRO / "lytro" / "pairs" / f"lytro-{name}-{side}.jpg") / np.float32(255) for side in "AB"]
+    frames = [
+        imread(LYTRO / "lytro" / "pairs" / f"lytro-{name}-{side}.jpg") / np.float32(255)
+        for side in "AB"
+    ]
     ours = gff(frames).image @ np.float32([0.299, 0.587, 0.114]) * 255
     theirs = imread(LYTRO / "golden" / f"{name}_gff.png")
     assert np.abs(ours.round() - theirs).mean() < 0.15

@@ -8,7 +8,9 @@ KERNEL = np.array([1, 4, 6, 4, 1]) / 16
 
 
 def smoothed(image):
-    return convolve1d(convolve1d(image, KERNEL, axis=0, mode="mirror"), KERNEL, axis=1, mode="mirror")
+    return convolve1d(
+        convolve1d(image, KERNEL, axis=0, mode="mirror"), KERNEL, axis=1, mode="mirror"
+    )
 
 
 def doubled(image, shape):
@@ -20,8 +22,14 @@ def doubled(image, shape):
 def activity_slow(frames, window):
     """The tops, the details of level 0 and their activity, with mirrored borders."""
     tops = [smoothed(frame)[::2, ::2] for frame in frames]
-    details = np.stack([frame - doubled(top, frame.shape) for frame, top in zip(frames, tops, strict=True)])
-    return tops, details, np.stack([uniform_filter(np.abs(detail), window, mode="reflect") for detail in details])
+    details = np.stack(
+        [frame - doubled(top, frame.shape) for frame, top in zip(frames, tops, strict=True)]
+    )
+    return (
+        tops,
+        details,
+        np.stack([uniform_filter(np.abs(detail), window, mode="reflect") for detail in details]),
+    )
 
 
 def one_level_slow(frames, window):
@@ -37,7 +45,9 @@ def test_one_level_equals_the_equations(window, count):
     fused = laplacian_pyramid(list(frames.astype(np.float32)), levels=1, window=window)
     # OpenCV doubles the last row and column in its own way
     inside = np.s_[: -1 - window // 2, : -1 - window // 2]
-    np.testing.assert_allclose(fused.image[inside], one_level_slow(frames, window).clip(0, 1)[inside], atol=2e-6)
+    np.testing.assert_allclose(
+        fused.image[inside], one_level_slow(frames, window).clip(0, 1)[inside], atol=2e-6
+    )
 
 
 @pytest.mark.parametrize("window", [1, 3])
@@ -45,7 +55,9 @@ def test_depth_is_the_largest_activity_after_a_gaussian_of_the_windows_width(win
     frames = 0.3 + 0.4 * np.random.default_rng(0).random((3, 33, 41))
     depth = laplacian_pyramid(list(frames.astype(np.float32)), levels=2, window=window).depth
     *_, activity = activity_slow(frames, window)
-    sharpness = np.stack([gaussian_filter(of_frame, window, mode="reflect", truncate=4) for of_frame in activity])
+    sharpness = np.stack(
+        [gaussian_filter(of_frame, window, mode="reflect", truncate=4) for of_frame in activity]
+    )
     # OpenCV doubles the last row and column in its own way, and the Gaussian ends at 4σ
     inside = np.s_[: -1 - window // 2 - 4 * window, : -1 - window // 2 - 4 * window]
     assert np.unique(depth[inside]).tolist() == [0, 1, 2]
@@ -59,7 +71,9 @@ def test_a_dot_is_taken_whole_from_the_only_frame_that_has_it():
     fused = laplacian_pyramid([flat, dot], levels=1)
     # the top holds half of the dot: of its peak, 0.25·36/256 at the centre of the smoothed picture, a part is missing
     missing = dot - fused.image
-    assert missing[4, 4] == pytest.approx(0.25 * 0.5 * (6 / 16 * 6 / 8 + 2 * (1 / 16) * (1 / 8)) ** 2, rel=1e-5)
+    assert missing[4, 4] == pytest.approx(
+        0.25 * 0.5 * (6 / 16 * 6 / 8 + 2 * (1 / 16) * (1 / 8)) ** 2, rel=1e-5
+    )
     assert fused.depth[4, 4] == 1
 
 
@@ -77,7 +91,9 @@ def test_the_larger_coefficient_of_equals_wins():
 @pytest.mark.parametrize("levels", [1, 2, 5, 9])
 def test_any_number_of_levels_gives_an_equal_pair_back(levels):
     image = np.random.default_rng(0).random((21, 34, 3), np.float32)
-    np.testing.assert_allclose(laplacian_pyramid([image, image], levels=levels).image, image, atol=1e-6)
+    np.testing.assert_allclose(
+        laplacian_pyramid([image, image], levels=levels).image, image, atol=1e-6
+    )
 
 
 def test_by_default_the_top_has_8_pixels_or_more():
@@ -111,5 +127,7 @@ def test_depth_is_whose_detail_is_strongest_around_a_pixel():
 
 @pytest.mark.parametrize(("levels", "window"), [(0, 5), (3, 4), (3, 0)])
 def test_options_out_of_range_are_named(levels, window):
-    with pytest.raises(ValueError, match=f"levels must be 1 or more and window odd, not {levels} and {window}"):
+    with pytest.raises(
+        ValueError, match=f"levels must be 1 or more and window odd, not {levels} and {window}"
+    ):
         laplacian_pyramid([np.zeros((8, 8), np.float32)] * 2, levels=levels, window=window)

@@ -102,7 +102,9 @@ def test_a_large_matte_is_solved_small_and_follows_the_edges_of_the_full_picture
     alpha = _matte(image, trimap, 600, solve)
     assert sizes == [(20, 30, 3)]
     assert np.abs(alpha - (image == 0)).mean() < 0.02
-    assert (alpha[:, 40] - alpha[:, 41] > 0.6).all()  # enlarged alone, the step is a ramp of three pixels
+    assert (
+        alpha[:, 40] - alpha[:, 41] > 0.6
+    ).all()  # enlarged alone, the step is a ramp of three pixels
     np.testing.assert_array_equal(alpha[:, :38], 1)
     np.testing.assert_array_equal(alpha[:, 44:], 0)
 
@@ -116,12 +118,16 @@ def test_a_smaller_trimap_keeps_every_core_written_out():
 
 def test_a_wire_survives_matting_at_a_24th_of_the_pixels():
     pytest.importorskip("pymatting")
-    truth = cv2.resize(skimage.data.camera() / np.float32(255), (400, 300), interpolation=cv2.INTER_AREA)
+    truth = cv2.resize(
+        skimage.data.camera() / np.float32(255), (400, 300), interpolation=cv2.INTER_AREA
+    )
     truth = (truth + np.random.default_rng(0).random(truth.shape, np.float32)) / 2
     y, x = np.mgrid[:300, :400]
     wire = abs(y - 150 - 0.3 * (x - 200)) < 5.5 * np.hypot(1, 0.3)  # 11 pixels
     blurred = cv2.GaussianBlur(truth, (0, 0), 3)
-    fused = matting([np.where(wire, truth, blurred), np.where(wire, blurred, truth)], max_pixels=5000)
+    fused = matting(
+        [np.where(wire, truth, blurred), np.where(wire, blurred, truth)], max_pixels=5000
+    )
     assert (fused.depth[wire] == 0).mean() > 0.8
     assert (fused.depth[~wire] == 1).mean() > 0.98
 
@@ -139,7 +145,9 @@ def test_a_faint_outline_holds_the_matte(step):
 def test_noise_far_below_a_grey_level_leaves_the_matte_of_a_flat_area_smooth():
     pytest.importorskip("pymatting")
     flat = np.full((12, 30), 0.5, np.float32)
-    noisy = flat + np.float32(2e-4) * np.random.default_rng(0).uniform(-1, 1, flat.shape).astype(np.float32)
+    noisy = flat + np.float32(2e-4) * np.random.default_rng(0).uniform(-1, 1, flat.shape).astype(
+        np.float32
+    )
     trimap = np.full(flat.shape, 0.5, np.float32)
     trimap[:, :3], trimap[:, -3:] = 1, 0
     ramp = _solved(flat, trimap, _closed_form())
@@ -157,7 +165,10 @@ def test_a_pair_may_be_swapped(pair):
 def test_a_frame_that_is_sharper_everywhere_is_taken_whole():
     pytest.importorskip("pymatting")
     sharp = np.random.default_rng(0).random((20, 30), np.float32)
-    for frames, depth in (([sharp, np.full_like(sharp, 0.5)], 0), ([np.full_like(sharp, 0.5), sharp], 1)):
+    for frames, depth in (
+        ([sharp, np.full_like(sharp, 0.5)], 0),
+        ([np.full_like(sharp, 0.5), sharp], 1),
+    ):
         fused = matting(frames)
         np.testing.assert_array_equal(fused.image, sharp)
         np.testing.assert_array_equal(fused.depth, depth)
@@ -175,12 +186,16 @@ def test_what_pymatting_prints_is_not_shown(pair, monkeypatch, capsys):
         print("PERFORMANCE WARNING")
         return trimap
 
-    monkeypatch.setitem(sys.modules, "pymatting", SimpleNamespace(estimate_alpha_cf=estimate_alpha_cf))
+    monkeypatch.setitem(
+        sys.modules, "pymatting", SimpleNamespace(estimate_alpha_cf=estimate_alpha_cf)
+    )
     matting(pair)
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("options", [{"radius": 0}, {"band": 0}, {"max_pixels": 0}, {"smoothing": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"radius": 0}, {"band": 0}, {"max_pixels": 0}, {"smoothing": 0.0}]
+)
 def test_options_out_of_range_are_named(options):
     with pytest.raises(ValueError, match=r"must be 1 or more and smoothing positive, not .*0"):
         matting([np.zeros((8, 8), np.float32)] * 2, **options)
@@ -188,5 +203,7 @@ def test_options_out_of_range_are_named(options):
 
 def test_without_pymatting_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymatting", None)
-    with pytest.raises(ValueError, match=r"^method matting needs pymatting: pip install 'seamwise\[matting\]'$"):
+    with pytest.raises(
+        ValueError, match=r"^method matting needs pymatting: pip install 'seamwise\[matting\]'$"
+    ):
         matting([np.zeros((8, 8), np.float32)] * 2)

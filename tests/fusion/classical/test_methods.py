@@ -17,8 +17,12 @@ STREAMING = [laplacian_pyramid, gff, dct, dct_cv]
 needs_pymatting = pytest.mark.skipif(find_spec("pymatting") is None, reason="needs pymatting")
 METHODS = [*STREAMING, pytest.param(matting, marks=needs_pymatting)]
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
-every_method_and_cnn = pytest.mark.parametrize("method", [*METHODS, cnn], ids=lambda method: method.__name__)
-every_streaming_method = pytest.mark.parametrize("method", STREAMING, ids=lambda method: method.__name__)
+every_method_and_cnn = pytest.mark.parametrize(
+    "method", [*METHODS, cnn], ids=lambda method: method.__name__
+)
+every_streaming_method = pytest.mark.parametrize(
+    "method", STREAMING, ids=lambda method: method.__name__
+)
 grey_and_colour = pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
 
 
@@ -33,7 +37,9 @@ def strips(image, count):
     """Frame n is sharp in the n-th of so many strips side by side."""
     blurred = cv2.GaussianBlur(image, (0, 0), 3, borderType=cv2.BORDER_REFLECT)
     strip = np.arange(image.shape[1]) * count // image.shape[1]
-    inside = (strip == np.arange(count)[:, np.newaxis]).reshape(count, 1, -1, *[1] * (image.ndim - 2))
+    inside = (strip == np.arange(count)[:, np.newaxis]).reshape(
+        count, 1, -1, *[1] * (image.ndim - 2)
+    )
     return [np.where(mask, image, blurred) for mask in inside], strip
 
 
@@ -67,13 +73,20 @@ def test_a_pair_may_be_swapped(method, colour):
 
 @every_streaming_method
 def test_a_burst_may_be_in_any_order(method):
-    noise = 0.002 * np.random.default_rng(0).random((3, *picture(True).shape), np.float32)  # none are equal
-    frames = [np.clip(frame + more, 0, 1) for frame, more in zip(strips(picture(True), 3)[0], noise, strict=True)]
+    noise = 0.002 * np.random.default_rng(0).random(
+        (3, *picture(True).shape), np.float32
+    )  # none are equal
+    frames = [
+        np.clip(frame + more, 0, 1)
+        for frame, more in zip(strips(picture(True), 3)[0], noise, strict=True)
+    ]
     fused = method(frames)
     for order in permutations(range(3)):
         other = method([frames[number] for number in order])
         np.testing.assert_allclose(other.image, fused.image, atol=2e-6)
-        assert np.mean(np.array(order)[other.depth] == fused.depth) > 0.95  # blocks may have equally many votes
+        assert (
+            np.mean(np.array(order)[other.depth] == fused.depth) > 0.95
+        )  # blocks may have equally many votes
 
 
 @every_method
@@ -87,7 +100,9 @@ def test_equal_frames_give_the_frame_and_the_first_depth(method, colour, count):
 
 
 @every_method
-@pytest.mark.parametrize("shape", [(5, 7), (1, 1), (1, 9), (2, 3), (9, 8), (17, 8), (4, 4, 3), (5, 1, 3), (23, 11, 3)])
+@pytest.mark.parametrize(
+    "shape", [(5, 7), (1, 1), (1, 9), (2, 3), (9, 8), (17, 8), (4, 4, 3), (5, 1, 3), (23, 11, 3)]
+)
 def test_tiny_pictures(method, shape):
     frames = list(np.random.default_rng(0).random((3, *shape), np.float32))
     fused = method(frames)
@@ -144,7 +159,12 @@ def test_frames_are_not_changed(method):
 @pytest.mark.parametrize(
     ("number", "bad", "error", "words"),
     [
-        (1, np.full((20, 30), 128, np.uint8), TypeError, r"frame 1 must be float32 in 0\.\.1, not uint8"),
+        (
+            1,
+            np.full((20, 30), 128, np.uint8),
+            TypeError,
+            r"frame 1 must be float32 in 0\.\.1, not uint8",
+        ),
         (0, np.full((20, 30), 0.5), TypeError, r"frame 0 must be float32 in 0\.\.1, not float64"),
         (
             0,
@@ -158,12 +178,42 @@ def test_frames_are_not_changed(method):
             ValueError,
             r"frame 1 must be \(Y, X\) or \(Y, X, 3\), not .* \(20, 30, 4",
         ),
-        (0, np.zeros((30,), np.float32), ValueError, r"frame 0 must be .* with at least one pixel, not of shape \(30,"),
-        (0, np.zeros((0, 30), np.float32), ValueError, r"frame 0 must be .* at least one pixel, not of shape \(0, 30"),
-        (2, np.zeros((20, 29), np.float32), ValueError, r"frame 2 must have the size .* \(20, 30\), not \(20, 29\)"),
-        (2, np.zeros((20, 30, 3), np.float32), ValueError, r"frame 2 must have .* \(20, 30\), not \(20, 30, 3\)"),
-        (1, np.float32([[np.nan]] + [[0]] * 19).repeat(30, 1), ValueError, r"frame 1 must lie in 0\.\.1, not nan"),
-        (1, np.full((20, 30), 1.5, np.float32), ValueError, r"frame 1 must lie in 0\.\.1, not 1\.5\.\.1\.5"),
+        (
+            0,
+            np.zeros((30,), np.float32),
+            ValueError,
+            r"frame 0 must be .* with at least one pixel, not of shape \(30,",
+        ),
+        (
+            0,
+            np.zeros((0, 30), np.float32),
+            ValueError,
+            r"frame 0 must be .* at least one pixel, not of shape \(0, 30",
+        ),
+        (
+            2,
+            np.zeros((20, 29), np.float32),
+            ValueError,
+            r"frame 2 must have the size .* \(20, 30\), not \(20, 29\)",
+        ),
+        (
+            2,
+            np.zeros((20, 30, 3), np.float32),
+            ValueError,
+            r"frame 2 must have .* \(20, 30\), not \(20, 30, 3\)",
+        ),
+        (
+            1,
+            np.float32([[np.nan]] + [[0]] * 19).repeat(30, 1),
+            ValueError,
+            r"frame 1 must lie in 0\.\.1, not nan",
+        ),
+        (
+            1,
+            np.full((20, 30), 1.5, np.float32),
+            ValueError,
+            r"frame 1 must lie in 0\.\.1, not 1\.5\.\.1\.5",
+        ),
         (2, np.full((20, 30), -1, np.float32), ValueError, r"frame 2 must lie in 0\.\.1, not -1"),
     ],
 )

@@ -50,16 +50,22 @@ def pictures(folder, name):
 def test_equals_the_reference_code(name, metric):
     function, options, tolerance = METRICS[metric]
     expected = items(PUBLIC)[name]["metrics"][metric]
-    assert function(*pictures(PUBLIC, name), **options) == pytest.approx(expected, abs=tolerance, rel=0)
+    assert function(*pictures(PUBLIC, name), **options) == pytest.approx(
+        expected, abs=tolerance, rel=0
+    )
 
 
-@pytest.mark.skipif(not LYTRO.is_dir(), reason="needs ../shared/data, the development data beside the checkout")
+@pytest.mark.skipif(
+    not LYTRO.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", LYTRO_ITEMS)
 def test_equals_the_reference_code_on_photographs(name, metric):
     function, options, tolerance = METRICS[metric]
     expected = items(LYTRO)[name]["metrics"][metric]
-    assert function(*pictures(LYTRO, name), **options) == pytest.approx(expected, abs=tolerance, rel=0)
+    assert function(*pictures(LYTRO, name), **options) == pytest.approx(
+        expected, abs=tolerance, rel=0
+    )
 
 
 @pytest.mark.parametrize("name", items(PUBLIC))

@@ -21,7 +21,10 @@ def spoilt(value):
 @pytest.mark.parametrize(
     ("fused", "message"),
     [
-        (np.dstack([FUSED] * 3), r"fused must be a grey picture \(H, W\), not \(24, 31, 3\): convert it with to_grey"),
+        (
+            np.dstack([FUSED] * 3),
+            r"fused must be a grey picture \(H, W\), not \(24, 31, 3\): convert it with to_grey",
+        ),
         (FUSED[0], r"fused must be a grey picture \(H, W\), not an array of shape \(31,\)"),
         (FUSED[:, :0], r"fused must hold at least one pixel, not the shape \(24, 0\)"),
         (FUSED.T, r"a, b and fused must have one size, not \(24, 31\), \(24, 31\) and \(31, 24\)"),
@@ -29,7 +32,10 @@ def spoilt(value):
         (spoilt(np.inf), "fused must hold finite values, not NaN or infinity"),
         (spoilt(256), "fused must hold values of 0..255, not 0..256: rescale or clip it"),
         (spoilt(-1), "fused must hold values of 0..255, not -1..255: rescale or clip it"),
-        (FUSED / 255, "fused must hold values of 0..255, and 0..1 looks like 0..1: multiply by 255"),
+        (
+            FUSED / 255,
+            "fused must hold values of 0..255, and 0..1 looks like 0..1: multiply by 255",
+        ),
     ],
 )
 def test_a_picture_that_does_not_fit_is_named(metric, fused, message):
@@ -49,7 +55,9 @@ def test_each_argument_is_checked_under_its_own_name(metric):
 @each_metric
 @pytest.mark.parametrize("dtype", [bool, complex, object])
 def test_other_types_are_refused(metric, dtype):
-    with pytest.raises(TypeError, match=f"b must hold integers or floats of 0..255, not {np.dtype(dtype)}"):
+    with pytest.raises(
+        TypeError, match=f"b must hold integers or floats of 0..255, not {np.dtype(dtype)}"
+    ):
         metric(A, B.astype(dtype), FUSED)
 
 

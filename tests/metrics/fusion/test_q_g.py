@@ -27,7 +27,9 @@ def uneven_triple(shape=(7, 9)):
 
 def test_equals_a_plain_loop():
     a, b, fused = uneven_triple()
-    thesis, _ = q_g_slow(a, b, fused, THESIS, lambda x, y: abs(abs(x - y) - math.pi / 2) * 2 / math.pi)
+    thesis, _ = q_g_slow(
+        a, b, fused, THESIS, lambda x, y: abs(abs(x - y) - math.pi / 2) * 2 / math.pi
+    )
     _, survey = q_g_slow(a, b, fused, SURVEY, lambda x, y: 1 - abs(x - y) * 2 / math.pi)
     assert q_g(a, b, fused) == pytest.approx(thesis, rel=1e-12)
     assert q_g(a, b, fused, variant="survey") == pytest.approx(survey, rel=1e-12)
@@ -74,7 +76,9 @@ def test_flat_regions_weigh_like_edges_in_the_thesis_only():
 def test_upside_down_means_the_same(variant):
     pictures = triple()
     flipped = [np.flipud(x) for x in pictures]
-    assert q_g(*flipped, variant=variant) == pytest.approx(q_g(*pictures, variant=variant), rel=1e-12)
+    assert q_g(*flipped, variant=variant) == pytest.approx(
+        q_g(*pictures, variant=variant), rel=1e-12
+    )
 
 
 def test_an_unknown_variant_is_named():

@@ -36,11 +36,15 @@ def test_a_corner_has_both_moments_and_an_edge_only_one():
 
 def test_kovesis_moments_do_not_depend_on_the_direction_of_an_edge():
     y, x = np.mgrid[-48:48, -48:48]
-    upright, diagonal = (200 / (1 + np.exp(-2 * distance)) for distance in (x, (x + y) / np.sqrt(2)))
+    upright, diagonal = (
+        200 / (1 + np.exp(-2 * distance)) for distance in (x, (x + y) / np.sqrt(2))
+    )
     bank = filter_bank(upright.shape)
     apart = {}
     for moments in ("reference", "kovesi"):
-        of_upright, of_diagonal = (phase_congruency(e, bank, moments=moments).maximum for e in (upright, diagonal))
+        of_upright, of_diagonal = (
+            phase_congruency(e, bank, moments=moments).maximum for e in (upright, diagonal)
+        )
         apart[moments] = abs(of_upright[48, 48] - of_diagonal[48, 48])
     assert apart["kovesi"] < 0.02 < 0.1 < apart["reference"]
 
@@ -67,7 +71,9 @@ def test_brightness_hardly_matters():
 
 def test_sources_without_a_feature_are_refused():
     flat = np.full((24, 31), 90)
-    with pytest.raises(ValueError, match=r"a or b must have a feature: no pixel has phase congruency above 0.1"):
+    with pytest.raises(
+        ValueError, match=r"a or b must have a feature: no pixel has phase congruency above 0.1"
+    ):
         q_p(flat, flat, triple((24, 31))[2])
 
 
@@ -85,7 +91,9 @@ def test_one_source_with_features_is_enough():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (10, 40), (40, 10)])
 def test_a_picture_below_the_window_is_refused(shape):
-    with pytest.raises(ValueError, match=rf"at least 11 × 11 pixels, not \({shape[0]}, {shape[1]}\)"):
+    with pytest.raises(
+        ValueError, match=rf"at least 11 × 11 pixels, not \({shape[0]}, {shape[1]}\)"
+    ):
         q_p(*np.full((3, *shape), 90))
     assert 0 < q_p(*triple((11, 11))) < 1
 

@@ -46,8 +46,12 @@ def test_form_e_is_w_of_the_pictures_times_w_of_their_edges():
 
     def edges(picture):
         p = np.pad(picture, 1)
-        across = sum(p[i : i + picture.shape[0], 2:] - p[i : i + picture.shape[0], :-2] for i in range(3))
-        down = sum(p[2:, i : i + picture.shape[1]] - p[:-2, i : i + picture.shape[1]] for i in range(3))
+        across = sum(
+            p[i : i + picture.shape[0], 2:] - p[i : i + picture.shape[0], :-2] for i in range(3)
+        )
+        down = sum(
+            p[2:, i : i + picture.shape[1]] - p[:-2, i : i + picture.shape[1]] for i in range(3)
+        )
         return np.hypot(across, down)
 
     # / 8 keeps the edges within 0..255; the survey's constants are too small for it to matter

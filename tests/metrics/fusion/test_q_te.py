@@ -55,7 +55,9 @@ def test_matched_marginals_are_a_divergence(variant):
     assert q_te(a, b, fused, variant=variant, marginals="matched") > 0
     # every pair of levels once: independent
     rows, columns = np.mgrid[:16, :16]
-    assert q_te(rows, rows, columns, variant=variant, marginals="matched") == pytest.approx(0, abs=1e-12)
+    assert q_te(rows, rows, columns, variant=variant, marginals="matched") == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("variant", ["thesis", "cvejic"])
@@ -65,7 +67,9 @@ def test_a_constant_picture_shares_nothing(variant, marginals):
     flat = np.full_like(a, 50)
     for pictures in ((a, b, flat), (flat, flat, fused), (flat, flat, flat)):
         assert q_te(*pictures, variant=variant, marginals=marginals) == 0
-    one, both = (q_te(a, other, fused, variant="cvejic", marginals=marginals) for other in (flat, a))
+    one, both = (
+        q_te(a, other, fused, variant="cvejic", marginals=marginals) for other in (flat, a)
+    )
     assert one == pytest.approx(both / 2)
 
 
@@ -73,5 +77,7 @@ def test_unknown_options_are_named():
     a, b, fused = triple((4, 5))
     with pytest.raises(ValueError, match="variant must be one of 'thesis', 'cvejic', not 'survey'"):
         q_te(a, b, fused, variant="survey")
-    with pytest.raises(ValueError, match="marginals must be one of 'swapped', 'matched', not 'own'"):
+    with pytest.raises(
+        ValueError, match="marginals must be one of 'swapped', 'matched', not 'own'"
+    ):
         q_te(a, b, fused, marginals="own")

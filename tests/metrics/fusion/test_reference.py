@@ -40,7 +40,9 @@ def test_bad_pictures_are_named(score):
         score(a, np.full_like(truth, np.nan))
     with pytest.raises(ValueError, match=r"looks like 0..1: multiply by 255"):
         score(a / 255, truth)
-    with pytest.raises(ValueError, match=r"pictures \(H, W\) or \(H, W, 3\), not of shape \(41, 52, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"pictures \(H, W\) or \(H, W, 3\), not of shape \(41, 52, 2\)"
+    ):
         score(np.dstack([a, a]), np.dstack([truth, truth]))
     with pytest.raises(TypeError, match="fused must hold integers or floats"):
         score(a > 3, truth)

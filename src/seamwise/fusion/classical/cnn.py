@@ -100,7 +100,9 @@ def load_siamese(path: Path, device: torch.device) -> Siamese:
         net.load_state_dict(load_file(path))
     except (SafetensorError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"cannot read the weights of method cnn, {path}: {reason}; install seamwise again") from error
+        raise ValueError(
+            f"cannot read the weights of method cnn, {path}: {reason}; install seamwise again"
+        ) from error
     net = net.eval().requires_grad_(False)
     dtype, layout = choose_precision(device), memory_format(2)
     return net.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload,no-any-return]
@@ -125,7 +127,9 @@ def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _
             slice(max(0, axis.start - reach), min(count, axis.stop + reach))
             for axis, count in zip(part.box, logits.shape, strict=True)
         ]
-        pixels = tuple(slice(STRIDE * axis.start, STRIDE * (axis.stop - 1) + PATCH) for axis in seen)
+        pixels = tuple(
+            slice(STRIDE * axis.start, STRIDE * (axis.stop - 1) + PATCH) for axis in seen
+        )
         inside = tuple(
             slice(axis.start - around.start, axis.stop - around.start)
             for axis, around in zip(part.box, seen, strict=True)
@@ -138,7 +142,9 @@ def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _
 def _run(net: Siamese, *pair: Picture) -> Picture:
     like, layout = net.head.weight, memory_format(2)
     a, b = (torch.from_numpy(np.ascontiguousarray(image))[None, None] for image in pair)
-    logits: torch.Tensor = net(*(image.to(like.device, like.dtype, memory_format=layout) for image in (a, b)))
+    logits: torch.Tensor = net(
+        *(image.to(like.device, like.dtype, memory_format=layout) for image in (a, b))
+    )
     return np.asarray(logits[0, 0].float().cpu().numpy())
 
 

@@ -123,7 +123,9 @@ def block_variance(image: Picture) -> Picture:
 
 def _sharpest(frames: Checked) -> NDArray[np.bool_]:
     """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per block."""
-    variances = np.stack([block_variance(luminance(frames[number])) for number in range(len(frames))])
+    variances = np.stack(
+        [block_variance(luminance(frames[number])) for number in range(len(frames))]
+    )
     return np.asarray(variances == variances.max(0))
 
 
@@ -131,7 +133,9 @@ def _majority(decisions: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
     """Where each frame has the most votes of the blocks around."""
     size = (window, window)
     votes = [
-        cv2.boxFilter(frame.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_REFLECT)
+        cv2.boxFilter(
+            frame.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_REFLECT
+        )
         for frame in decisions
     ]
     return np.asarray(votes == np.max(votes, axis=0))

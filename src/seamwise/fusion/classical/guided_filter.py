@@ -12,7 +12,9 @@ from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype,
 _LEAST_WEIGHT = 1e-6
 
 
-def guided_filter(image: NDArray[Any], guide: NDArray[Any], *, radius: int, eps: float) -> NDArray[Any]:
+def guided_filter(
+    image: NDArray[Any], guide: NDArray[Any], *, radius: int, eps: float
+) -> NDArray[Any]:
     """Smooth a picture, but not across the edges of another one.
 
     In every window ω_k of (2·radius + 1)² pixels the result is a line over the guide, fitted to the picture; each
@@ -55,7 +57,9 @@ def guided_filter(image: NDArray[Any], guide: NDArray[Any], *, radius: int, eps:
     array([[0.07, 0.06, 0.07, 0.93, 0.94, 0.93]])
     """
     if image.shape != guide.shape or image.ndim != 2:
-        raise ValueError(f"image and guide must be (Y, X) of one shape, not {image.shape} and {guide.shape}")
+        raise ValueError(
+            f"image and guide must be (Y, X) of one shape, not {image.shape} and {guide.shape}"
+        )
     if radius < 0 or not eps > 0:
         raise ValueError(f"radius must be 0 or more and eps positive, not {radius} and {eps}")
     mean_guide, mean_image = box_mean(guide, radius), box_mean(image, radius)
@@ -173,7 +177,9 @@ def _saliency(image: Picture) -> Picture:
 
 
 def _weight(claim: Picture, guide: Picture, radius: int, eps: float) -> Picture:
-    return np.asarray(np.clip(guided_filter(claim, guide, radius=radius, eps=eps), _LEAST_WEIGHT, 1))
+    return np.asarray(
+        np.clip(guided_filter(claim, guide, radius=radius, eps=eps), _LEAST_WEIGHT, 1)
+    )
 
 
 class _WeightedMean:

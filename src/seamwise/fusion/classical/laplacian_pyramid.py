@@ -67,12 +67,17 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
         raise ValueError(f"levels must be 1 or more and window odd, not {levels} and {window}")
     fused = _pyramid(frames[0], levels or _most_levels(frames.shape))
     strongest = [_activity(detail, window) for detail in fused[:-1]]
-    depth, sharpest = np.zeros(frames.shape[:2], depth_dtype(len(frames))), _sharpness(strongest[0], window)
+    depth, sharpest = (
+        np.zeros(frames.shape[:2], depth_dtype(len(frames))),
+        _sharpness(strongest[0], window),
+    )
 
     def add(number: int, frame: Picture) -> None:
         pyramid = _pyramid(frame, len(strongest))
         activities = [_activity(detail, window) for detail in pyramid[:-1]]
-        for kept, best, detail, activity in zip(fused, strongest, pyramid, activities, strict=False):
+        for kept, best, detail, activity in zip(
+            fused, strongest, pyramid, activities, strict=False
+        ):
             _keep_stronger(kept, best, detail, activity)
         np.add(fused[-1], pyramid[-1], out=fused[-1])
         sharpness = _sharpness(activities[0], window)
@@ -114,11 +119,15 @@ def _doubled(image: Picture, like: Picture) -> Picture:
 
 def _activity(detail: Picture, window: int) -> Picture:
     size = (window, window)
-    return np.asarray(cv2.blur(np.abs(luminance(detail)), size, borderType=cv2.BORDER_REFLECT), np.float32)
+    return np.asarray(
+        cv2.blur(np.abs(luminance(detail)), size, borderType=cv2.BORDER_REFLECT), np.float32
+    )
 
 
 def _sharpness(activity: Picture, window: int) -> Picture:
-    return np.asarray(cv2.GaussianBlur(activity, (0, 0), window, borderType=cv2.BORDER_REFLECT), np.float32)
+    return np.asarray(
+        cv2.GaussianBlur(activity, (0, 0), window, borderType=cv2.BORDER_REFLECT), np.float32
+    )
 
 
 def _keep_stronger(kept: Picture, best: Picture, detail: Picture, activity: Picture) -> None:

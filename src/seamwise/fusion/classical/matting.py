@@ -25,7 +25,12 @@ Solver = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64
 
 
 def matting(
-    frames: Frames, *, radius: int = 1, smoothing: float = 4.0, band: int = 5, max_pixels: int = 1_000_000
+    frames: Frames,
+    *,
+    radius: int = 1,
+    smoothing: float = 4.0,
+    band: int = 5,
+    max_pixels: int = 1_000_000,
 ) -> Fused:
     """Blend two frames by a matte: sure of the middle of what is in focus, and led by the colours at its outline.
 
@@ -97,7 +102,9 @@ def matting(
 
     def fuse_pair(first: Picture, second: Picture) -> Fused:
         difference = focus_measure(first, radius) - focus_measure(second, radius)
-        rough = np.sign(cv2.GaussianBlur(difference, (0, 0), smoothing, borderType=cv2.BORDER_REFLECT))
+        rough = np.sign(
+            cv2.GaussianBlur(difference, (0, 0), smoothing, borderType=cv2.BORDER_REFLECT)
+        )
         trimap = _trimap(rough, band)
         alpha = _matte(np.asarray((first + second) / 2, np.float32), trimap, max_pixels, solve)
         weight = alpha if first.ndim == 2 else alpha[..., np.newaxis]
@@ -155,14 +162,17 @@ def _matte(image: Picture, trimap: Matte, max_pixels: int, solve: Solver) -> Mat
 def _shrunk(trimap: Matte, size: tuple[int, int]) -> Matte:
     """What any known pixel covers is known, so that no ridge is lost; 1/2 where both sides cover it, or none."""
     first, second = (
-        cv2.resize((trimap == alpha).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0 for alpha in (1, 0)
+        cv2.resize((trimap == alpha).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+        for alpha in (1, 0)
     )
     return np.asarray((1 + first.astype(np.float32) - second.astype(np.float32)) / 2, np.float32)
 
 
 def _solved(image: Picture, trimap: Matte, solve: Solver) -> Matte:
     known = trimap[trimap != 0.5]
-    if known.size == trimap.size or min(trimap.shape) < 3:  # the matting Laplacian is made of 3×3 windows
+    if (
+        known.size == trimap.size or min(trimap.shape) < 3
+    ):  # the matting Laplacian is made of 3×3 windows
         return trimap
     if known.size == 0 or known.min() == known.max():
         return np.full_like(trimap, known[0] if known.size else 0.5)
@@ -174,12 +184,17 @@ def _closed_form() -> Solver:
     try:
         from pymatting import estimate_alpha_cf  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
-        raise ValueError("method matting needs pymatting: pip install 'seamwise[matting]'") from None
+        raise ValueError(
+            "method matting needs pymatting: pip install 'seamwise[matting]'"
+        ) from None
 
     def solve(image: NDArray[np.float64], trimap: NDArray[np.float64]) -> NDArray[np.float64]:
         with redirect_stdout(StringIO()):  # it prints when its preconditioner needs another try
             alpha: NDArray[np.float64] = estimate_alpha_cf(
-                image, trimap, laplacian_kwargs={"epsilon": _EPSILON}, cg_kwargs={"rtol": _TOLERANCE}
+                image,
+                trimap,
+                laplacian_kwargs={"epsilon": _EPSILON},
+                cg_kwargs={"rtol": _TOLERANCE},
             )
         return alpha
 

@@ -49,6 +49,8 @@ def to_grey(rgb: NDArray[Any]) -> Grey:
     array([[255.,  76., 150.,  29.]])
     """
     if np.ndim(rgb) != 3 or np.shape(rgb)[-1] != 3:
-        raise ValueError(f"rgb must be a colour picture (H, W, 3), not an array of shape {np.shape(rgb)}")
+        raise ValueError(
+            f"rgb must be a colour picture (H, W, 3), not an array of shape {np.shape(rgb)}"
+        )
     grey: Grey = np.floor(checked_picture("rgb", rgb) @ _WEIGHTS + 0.5)
     return grey

@@ -16,7 +16,9 @@ def stretched(picture: Grey) -> NDArray[np.intp]:
     span = picture.max() - low
     if span == 0:
         return np.zeros(picture.shape, dtype=np.intp)
-    levels: NDArray[np.intp] = np.floor((picture - low) / span * (_LEVELS - 1) + 0.5).astype(np.intp)
+    levels: NDArray[np.intp] = np.floor((picture - low) / span * (_LEVELS - 1) + 0.5).astype(
+        np.intp
+    )
     return levels
 
 

@@ -63,7 +63,9 @@ class PhaseCongruency:
     minimum: Grey
 
 
-def phase_congruency(picture: Grey, bank: FilterBank, *, moments: Moments = "reference") -> PhaseCongruency:
+def phase_congruency(
+    picture: Grey, bank: FilterBank, *, moments: Moments = "reference"
+) -> PhaseCongruency:
     """Phase congruency of a picture, after Kovesi.
 
     With the complex response e_so(p) of scale s and orientation o, its sum E_o over the scales, and ε = 10⁻⁴:
@@ -110,13 +112,17 @@ def phase_congruency(picture: Grey, bank: FilterBank, *, moments: Moments = "ref
     sums = np.zeros((5, *picture.shape))
     for o, (sector, noise_gain) in enumerate(zip(bank.sectors, bank.noise_gains, strict=True)):
         responses = fft.ifft2(np.multiply(scales, sector, out=responses), overwrite_x=True)
-        noise = _NOISE_LIMIT * np.sqrt(np.median(np.abs(responses[0]) ** 2) / np.log(2) * noise_gain)
+        noise = _NOISE_LIMIT * np.sqrt(
+            np.median(np.abs(responses[0]) ** 2) / np.log(2) * noise_gain
+        )
         for top in range(0, picture.shape[0], _ROWS_AT_ONCE):
             rows = slice(top, top + _ROWS_AT_ONCE)
             _add_orientation(sums[:, rows], responses[:, rows], noise, o * np.pi / _ORIENTATIONS)
     energy, amplitude, x, y, z = sums
     spread = np.sqrt((_Z_FACTOR[moments] * z) ** 2 + (x - y) ** 2) + _EPSILON
-    return PhaseCongruency(energy / (amplitude + _EPSILON), (x + y + spread) / 2, (x + y - spread) / 2)
+    return PhaseCongruency(
+        energy / (amplitude + _EPSILON), (x + y + spread) / 2, (x + y - spread) / 2
+    )
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +146,9 @@ def filter_bank(shape: tuple[int, ...]) -> FilterBank:
     bands = np.stack([_band(log_radius, s) for s in range(_SCALES)]) * low_pass
     sectors = np.stack([_sector(angle, o) for o in range(_ORIENTATIONS)])
     total = bands.sum(axis=0)
-    gains = tuple(_even_power(total * sector) / np.sum((bands[0] * sector) ** 2) for sector in sectors)
+    gains = tuple(
+        _even_power(total * sector) / np.sum((bands[0] * sector) ** 2) for sector in sectors
+    )
     return FilterBank(bands, sectors, gains)
 
 
@@ -161,7 +169,9 @@ def _even_power(spectrum: Grey) -> float:
     return float(np.sum((spectrum + mirrored) ** 2)) / 4
 
 
-def _add_orientation(sums: NDArray[np.float64], responses: NDArray[np.complex128], noise: float, angle: float) -> None:
+def _add_orientation(
+    sums: NDArray[np.float64], responses: NDArray[np.complex128], noise: float, angle: float
+) -> None:
     """Add P_o, Σ_s |e_so| and the three moments' terms of one orientation to `sums` (5, rows, W), in place."""
     amplitudes = np.abs(responses)
     amplitude = amplitudes.sum(axis=0)
@@ -170,7 +180,13 @@ def _add_orientation(sums: NDArray[np.float64], responses: NDArray[np.complex128
     energy /= 1 + np.exp((_CUT_OFF - width) * _SHARPNESS)
     square = np.divide(energy, amplitude, out=np.zeros_like(energy), where=amplitude > 0) ** 2
     cos, sin = np.cos(angle), np.sin(angle)
-    terms = (energy, amplitude, square * (cos * cos / 3), square * (sin * sin / 3), square * (sin * cos / 6))
+    terms = (
+        energy,
+        amplitude,
+        square * (cos * cos / 3),
+        square * (sin * sin / 3),
+        square * (sin * cos / 6),
+    )
     for total, term in zip(sums, terms, strict=True):
         total += term
 

@@ -33,9 +33,13 @@ def checked_triple(
     checked = [_grey(name, picture) for name, picture in (("a", a), ("b", b), ("fused", fused))]
     shapes = [picture.shape for picture in checked]
     if len(set(shapes)) > 1:
-        raise ValueError(f"a, b and fused must have one size, not {shapes[0]}, {shapes[1]} and {shapes[2]}")
+        raise ValueError(
+            f"a, b and fused must have one size, not {shapes[0]}, {shapes[1]} and {shapes[2]}"
+        )
     if min(shapes[0]) < min_size:
-        raise ValueError(f"a, b and fused must have at least {min_size} × {min_size} pixels, not {shapes[0]}")
+        raise ValueError(
+            f"a, b and fused must have at least {min_size} × {min_size} pixels, not {shapes[0]}"
+        )
     return checked[0], checked[1], checked[2]
 
 
@@ -50,10 +54,14 @@ def checked_picture(name: str, picture: NDArray[Any]) -> Grey:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{name} must hold finite values, not NaN or infinity")
     if low < 0 or high > 255:
-        raise ValueError(f"{name} must hold values of 0..255, not {low:g}..{high:g}: rescale or clip it")
+        raise ValueError(
+            f"{name} must hold values of 0..255, not {low:g}..{high:g}: rescale or clip it"
+        )
     # whole numbers are the grey levels of a dark picture
     if picture.dtype.kind == "f" and high <= 1 and (picture % 1 != 0).any():
-        raise ValueError(f"{name} must hold values of 0..255, and {low:g}..{high:g} looks like 0..1: multiply by 255")
+        raise ValueError(
+            f"{name} must hold values of 0..255, and {low:g}..{high:g} looks like 0..1: multiply by 255"
+        )
     return picture.astype(np.float64)
 
 
@@ -65,7 +73,11 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _grey(name: str, picture: NDArray[Any]) -> Grey:
     if np.ndim(picture) == 3 and np.shape(picture)[-1] in (3, 4):
-        raise ValueError(f"{name} must be a grey picture (H, W), not {np.shape(picture)}: convert it with to_grey")
+        raise ValueError(
+            f"{name} must be a grey picture (H, W), not {np.shape(picture)}: convert it with to_grey"
+        )
     if np.ndim(picture) != 2:
-        raise ValueError(f"{name} must be a grey picture (H, W), not an array of shape {np.shape(picture)}")
+        raise ValueError(
+            f"{name} must be a grey picture (H, W), not an array of shape {np.shape(picture)}"
+        )
     return checked_picture(name, picture)

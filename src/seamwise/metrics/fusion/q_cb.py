@@ -58,7 +58,9 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     """
     a, b, fused = checked_triple(a, b, fused)
     sensitivity = _contrast_sensitivity(fused.shape)
-    in_a, in_b, in_f = (_masked_contrast(stretched(x).astype(np.float64), sensitivity) for x in (a, b, fused))
+    in_a, in_b, in_f = (
+        _masked_contrast(stretched(x).astype(np.float64), sensitivity) for x in (a, b, fused)
+    )
     share = _ratio(in_a**2, in_a**2 + in_b**2, 0.5)
     return float(np.mean(share * _kept(in_a, in_f) + (1 - share) * _kept(in_b, in_f)))
 
@@ -75,7 +77,9 @@ def _contrast_sensitivity(shape: tuple[int, ...]) -> Grey:
 
 def _masked_contrast(levels: Grey, sensitivity: Grey) -> Grey:
     seen = fft.irfft2(fft.rfft2(levels) * sensitivity, s=levels.shape)
-    fine, coarse = (local_mean(seen, gaussian(15, sigma) / (np.sqrt(2 * np.pi) * sigma)) for sigma in (2, 4))
+    fine, coarse = (
+        local_mean(seen, gaussian(15, sigma) / (np.sqrt(2 * np.pi) * sigma)) for sigma in (2, 4)
+    )
     contrast = np.abs(_ratio(fine, coarse, 1) - 1)
     return contrast**3 / (contrast**2 + 1e-4)
 
@@ -85,4 +89,6 @@ def _kept(x: Grey, f: Grey) -> Grey:
 
 
 def _ratio(above: Grey, below: Grey, at_zero: float) -> Grey:
-    return np.divide(above, below, out=np.full(above.shape, at_zero, dtype=np.float64), where=below != 0)
+    return np.divide(
+        above, below, out=np.full(above.shape, at_zero, dtype=np.float64), where=below != 0
+    )

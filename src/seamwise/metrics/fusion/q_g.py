@@ -28,7 +28,11 @@ class _Sigmoid:
 
 
 def q_g(
-    a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, variant: Literal["thesis", "survey"] = "thesis"
+    a: NDArray[Any],
+    b: NDArray[Any],
+    fused: NDArray[Any],
+    *,
+    variant: Literal["thesis", "survey"] = "thesis",
 ) -> float:
     """How well the fused picture keeps the strength and the direction of the sources' edges.
 
@@ -82,7 +86,9 @@ def q_g(
     True
     """
     check_choice("variant", variant, ("thesis", "survey"))
-    (g_a, alpha_a), (g_b, alpha_b), (g_f, alpha_f) = (_edges(x) for x in checked_triple(a, b, fused))
+    (g_a, alpha_a), (g_b, alpha_b), (g_f, alpha_f) = (
+        _edges(x) for x in checked_triple(a, b, fused)
+    )
     # the reference code floors g_F only after its first use
     g_f_of_a = np.where((g_f == _TINY) & (g_a > _TINY), 0, g_f)
     q_af = _kept(g_a, g_f_of_a, alpha_a, alpha_f, variant)
@@ -105,5 +111,7 @@ def _kept(g: Grey, g_f: Grey, alpha: Grey, alpha_f: Grey, variant: str) -> Grey:
     strength = np.minimum(g, g_f) / np.maximum(g, g_f)
     turn = np.abs(alpha - alpha_f)
     if variant == "thesis":
-        return _Sigmoid(1, -10, 0.5)(strength) * _Sigmoid(1, -20, 0.75)(np.abs(turn - np.pi / 2) * 2 / np.pi)
+        return _Sigmoid(1, -10, 0.5)(strength) * _Sigmoid(1, -20, 0.75)(
+            np.abs(turn - np.pi / 2) * 2 / np.pi
+        )
     return _Sigmoid(0.9994, -15, 0.5)(strength) * _Sigmoid(0.9879, -22, 0.8)(1 - turn * 2 / np.pi)

@@ -53,7 +53,9 @@ def q_ncie(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     (0.8019, 0.8028)
     """
     a, b, fused = (stretched(picture) for picture in checked_triple(a, b, fused))
-    r_ab, r_af, r_bf = (mutual_information(joint_histogram(x, y)) / 8 for x, y in ((a, b), (a, fused), (b, fused)))
+    r_ab, r_af, r_bf = (
+        mutual_information(joint_histogram(x, y)) / 8 for x, y in ((a, b), (a, fused), (b, fused))
+    )
     eigenvalues = np.linalg.eigvalsh([[1, r_ab, r_af], [r_ab, 1, r_bf], [r_af, r_bf, 1]])
     # three alike pictures have eigenvalues of 0, and rounding may take them below
     p = eigenvalues[eigenvalues > 0] / 3

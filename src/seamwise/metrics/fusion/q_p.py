@@ -18,7 +18,9 @@ _C = 1e-4
 _WINDOW = gaussian(5, 1.5) / gaussian(5, 1.5).sum()
 
 
-def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Moments = "reference") -> float:
+def q_p(
+    a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Moments = "reference"
+) -> float:
     """How well features of the fused picture follow those of the sources.
 
     ::
@@ -69,10 +71,14 @@ def q_p(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, moments: Momen
     a, b, fused = checked_triple(a, b, fused, min_size=11)
     bank = filter_bank(fused.shape)
     with ThreadPoolExecutor(max_workers=3) as pool:
-        in_a, in_b, in_f = pool.map(partial(phase_congruency, bank=bank, moments=moments), (a, b, fused))
+        in_a, in_b, in_f = pool.map(
+            partial(phase_congruency, bank=bank, moments=moments), (a, b, fused)
+        )
     has_a, has_b = in_a.total > _FEATURE, in_b.total > _FEATURE
     if not (has_a | has_b).any():
-        raise ValueError(f"a or b must have a feature: no pixel has phase congruency above {_FEATURE} (is it flat?)")
+        raise ValueError(
+            f"a or b must have a feature: no pixel has phase congruency above {_FEATURE} (is it flat?)"
+        )
     if fused.min() == fused.max():
         return 0.0
     stronger_a = in_a.total > in_b.total
@@ -97,6 +103,8 @@ def _agreement(candidates: tuple[tuple[Grey, NDArray[np.bool_]], ...], f: Grey) 
         mean_x = local_mean(x, _WINDOW)
         var_x = local_mean(x**2, _WINDOW) - mean_x**2
         covariance = local_mean(x * f, _WINDOW) - mean_x * mean_f
-        correlations.append(np.where(mask, (covariance + _C) / (np.sqrt(np.abs(var_x * var_f)) + _C), 0))
+        correlations.append(
+            np.where(mask, (covariance + _C) / (np.sqrt(np.abs(var_x * var_f)) + _C), 0)
+        )
     union = candidates[-1][1]
     return float(np.sum(np.max(correlations, axis=0)) / np.sum(union))

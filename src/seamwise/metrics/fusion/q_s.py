@@ -128,7 +128,9 @@ def _moments(picture: Grey, window: _Window) -> _Moments:
 
 def _ssim(x: _Moments, f: _Moments, window: _Window) -> Grey:
     product = x.mean * f.mean
-    covariance = local_mean(x.picture * f.picture, window.weights)[inside(window.weights.size)] - product
+    covariance = (
+        local_mean(x.picture * f.picture, window.weights)[inside(window.weights.size)] - product
+    )
     alike = (2 * product + window.c1) * (2 * covariance + window.c2)
     return alike / ((x.mean**2 + f.mean**2 + window.c1) * (x.variance + f.variance + window.c2))
 

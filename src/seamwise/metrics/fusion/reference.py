@@ -98,9 +98,15 @@ def psnr(fused: NDArray[Any], truth: NDArray[Any]) -> float:
 def _checked_pair(fused: NDArray[Any], truth: NDArray[Any], *, min_size: int) -> tuple[Grey, Grey]:
     fused, truth = checked_picture("fused", fused), checked_picture("truth", truth)
     if fused.shape != truth.shape:
-        raise ValueError(f"fused and truth must have one shape, not {fused.shape} and {truth.shape}")
+        raise ValueError(
+            f"fused and truth must have one shape, not {fused.shape} and {truth.shape}"
+        )
     if truth.ndim != 2 and truth.shape[2:] != (3,):
-        raise ValueError(f"fused and truth must be pictures (H, W) or (H, W, 3), not of shape {truth.shape}")
+        raise ValueError(
+            f"fused and truth must be pictures (H, W) or (H, W, 3), not of shape {truth.shape}"
+        )
     if min(truth.shape[:2]) < min_size:
-        raise ValueError(f"fused and truth must have at least {min_size} × {min_size} pixels, not {truth.shape}")
+        raise ValueError(
+            f"fused and truth must have at least {min_size} × {min_size} pixels, not {truth.shape}"
+        )
     return fused, truth
