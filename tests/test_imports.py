@@ -17,6 +17,7 @@ ROWS = [
     {"engine", "analysis"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling"},
+    {"types"},
 ]
 
 
