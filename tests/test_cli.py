@@ -13,7 +13,7 @@ import tifffile
 import torch
 
 from seamwise import segmentation
-from seamwise.io.models import Architecture, ModelInfo, load_model, save_model
+from seamwise.io.models import Architecture, SegmentationInfo, load_model, save_model
 from seamwise.labels import inner_contour
 from seamwise.nets import UNet
 from seamwise.segmentation import Progress, batch
@@ -27,7 +27,7 @@ SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
 def model(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=1, out_channels=4, width=2, depth=2),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
@@ -294,7 +294,7 @@ def test_combine_then_info_then_segment(run, training, tmp_path):
 
 
 def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
-    weights, info = load_model(Path(model), ModelInfo)
+    weights, info = load_model(Path(model), SegmentationInfo)
     names = [f"image {n}" for n in range(9)]
     for name in ("a", "b"):
         save_model(

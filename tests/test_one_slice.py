@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, NormalizationRule
+from seamwise.io.models import Architecture, DecodeRule, NormalizationRule, SegmentationInfo
 from seamwise.labels import (
     bounding_boxes,
     connected_components,
@@ -153,7 +153,7 @@ def test_a_network(norm, size):
 
 
 def model_of(net):
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=1, out_channels=4, ndim=net.ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),

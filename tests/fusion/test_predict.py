@@ -10,7 +10,7 @@ from skimage.data import astronaut
 
 from seamwise.fusion import fuse_frames, fuse_pair
 from seamwise.fusion.predict import load
-from seamwise.io.models import FusionInfo, ModelInfo, load_model, save_model
+from seamwise.io.models import FusionInfo, SegmentationInfo, load_model, save_model
 from seamwise.nets import UNet
 from seamwise.synth import focus_pair
 
@@ -281,7 +281,7 @@ def test_models_of_another_task_are_refused(selector, tmp_path):
     with pytest.raises(
         ValueError, match=r"m\.safetensors is for fusion: use it with `seamwise fuse`"
     ):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
     with pytest.raises(ValueError, match="is for segmentation: use it with `seamwise segment`"):
         load("nuclei-2d")
 

@@ -14,7 +14,7 @@ import PIL.JpegImagePlugin
 import pytest
 import tifffile
 
-from seamwise.io.photo import JPEG_EXIF_LIMIT, Header, Photo, photo_header, read_photo, write_photo
+from seamwise.io.photo import JPEG_EXIF_LIMIT, Photo, PhotoInfo, photo_info, read_photo, write_photo
 from support.files import counting, one_line
 
 EXACT = [(name, dtype) for name in ("x.png", "x.tif", "x.TIFF") for dtype in ("uint8", "uint16")]
@@ -80,8 +80,8 @@ def png_bytes(colour, depth, pixels, *, extra=b""):
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def header_of(photo):
-    return Header(photo.pixels.shape, photo.pixels.dtype)
+def info_of(photo):
+    return PhotoInfo(photo.pixels.shape, photo.pixels.dtype)
 
 
 # --- round trips
@@ -97,7 +97,7 @@ def test_png_and_tiff_give_back_every_bit(tmp_path, name, dtype, shape):
     assert photo.pixels.dtype == dtype
     assert photo.pixels.flags.c_contiguous
     assert (photo.exif, photo.icc, photo.note) == (b"", ICC, "")
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -113,7 +113,7 @@ def test_jpeg_gives_back_nearly_the_same(tmp_path, name, shape):
         ICC,
         "",
     )
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -243,7 +243,7 @@ def test_photographs_come_upright(tmp_path, name, colour, dtype, orientation):
     photo = read_photo(tmp_path / name)
     np.testing.assert_array_equal(photo.pixels, picture(UPRIGHT))
     assert all_tags(photo.exif) == all_tags(exif_bytes(1))
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -255,7 +255,7 @@ def test_a_jpeg_comes_upright_as_pillow_turns_it(tmp_path, orientation, endian):
     photo = read_photo(tmp_path / "x.jpg")
     np.testing.assert_array_equal(photo.pixels, expected)
     assert photo.exif == exif_bytes(1, endian)
-    assert photo_header(tmp_path / "x.jpg") == header_of(photo)
+    assert photo_info(tmp_path / "x.jpg") == info_of(photo)
 
 
 def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
@@ -324,7 +324,7 @@ def test_a_png_with_damaged_exif_in_text_is_read_and_the_loss_is_said(tmp_path, 
     photo = read_photo(tmp_path / "x.png")
     np.testing.assert_array_equal(photo.pixels, counting((2, 3)))
     assert (photo.exif, photo.note) == (b"", "EXIF of x.png is damaged and not kept")
-    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    assert photo_info(tmp_path / "x.png") == info_of(photo)
     # nothing is lost where it is there once more, in whichever order
     for whole in (raw_profile("tEXt", exif_bytes()), chunk(b"eXIf", exif_bytes()[6:])):
         write_png_with(tmp_path / "x.png", text + whole)
@@ -343,7 +343,7 @@ def test_a_png_with_a_damaged_colour_profile_is_read_and_the_loss_is_said(tmp_pa
     photo = read_photo(tmp_path / "x.png")
     np.testing.assert_array_equal(photo.pixels, counting((2, 3)))
     assert (photo.icc, photo.note) == (b"", "colour profile of x.png is damaged and not kept")
-    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    assert photo_info(tmp_path / "x.png") == info_of(photo)
     capfd.readouterr()  # a word of libpng
 
 
@@ -385,7 +385,7 @@ def test_opaque_alpha_of_a_png_is_dropped_and_said(tmp_path, colour, depth):
     photo = read_photo(tmp_path / "x.png")
     np.testing.assert_array_equal(photo.pixels, pixels[..., :-1].squeeze())
     assert photo.note == "alpha channel of x.png dropped (it is fully opaque)"
-    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    assert photo_info(tmp_path / "x.png") == info_of(photo)
     pixels[2, 1, -1] -= 1
     (tmp_path / "x.png").write_bytes(png_bytes(colour, depth, pixels.reshape(3, -1)))
     with pytest.raises(
@@ -404,7 +404,7 @@ def test_opaque_alpha_of_a_tiff_is_dropped_and_said(tmp_path, samples, dtype):
     photo = read_photo(tmp_path / "x.tif")
     np.testing.assert_array_equal(photo.pixels, pixels[..., :-1].squeeze())
     assert photo.note == "alpha channel of x.tif dropped (it is fully opaque)"
-    assert photo_header(tmp_path / "x.tif") == header_of(photo)
+    assert photo_info(tmp_path / "x.tif") == info_of(photo)
     pixels[2, 1, -1] -= 1
     tifffile.imwrite(tmp_path / "x.tif", pixels, extrasamples=["unassalpha"], **options)
     with pytest.raises(ValueError, match="its alpha channel is not fully opaque; flatten it first"):
@@ -421,7 +421,7 @@ def test_a_palette_becomes_rgb_and_this_is_said(tmp_path, name):
     photo = read_photo(tmp_path / name)
     np.testing.assert_array_equal(photo.pixels, colours[index])
     assert photo.note == f"palette of {name} turned into RGB"
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize(
@@ -455,7 +455,7 @@ def test_other_layouts_of_a_tiff(tmp_path, layout, described):
         )
     photo = read_photo(path)
     np.testing.assert_array_equal(photo.pixels, pixels[..., 0] if layout == "imagej" else pixels)
-    assert photo_header(path) == header_of(photo)
+    assert photo_info(path) == info_of(photo)
     # the description is the layout of that file, and no word about the photograph; tifffile names itself as software
     assert bool(photo.exif) == described
     assert not described or (270 not in all_tags(photo.exif)[0] and 305 in all_tags(photo.exif)[0])
@@ -469,7 +469,7 @@ def test_jpeg_inside_a_tiff_gives_its_colours(tmp_path, colours):
     )
     photo = read_photo(tmp_path / "x.tif")
     assert np.abs(photo.pixels.astype(int) - pixels).max() <= 8
-    assert photo_header(tmp_path / "x.tif") == header_of(photo)
+    assert photo_info(tmp_path / "x.tif") == info_of(photo)
 
 
 def test_exif_of_a_bigtiff_is_missed_and_said(tmp_path):
@@ -570,9 +570,7 @@ def test_pillows_limit_on_pixels_does_not_apply(tmp_path, monkeypatch, name):
     write_photo(tmp_path / name, smooth((20, 30, 3)))
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
     assert (
-        read_photo(tmp_path / name).pixels.shape
-        == photo_header(tmp_path / name).shape
-        == (20, 30, 3)
+        read_photo(tmp_path / name).pixels.shape == photo_info(tmp_path / name).shape == (20, 30, 3)
     )
     assert PIL.Image.MAX_IMAGE_PIXELS == 10
 
@@ -582,7 +580,7 @@ def test_pillows_limit_on_pixels_does_not_apply(tmp_path, monkeypatch, name):
 
 def both_raise(error, path, match):
     """Reading and the header refuse a file alike, in one line that names it."""
-    for door in (read_photo, photo_header):
+    for door in (read_photo, photo_info):
         with pytest.raises(error, match=match) as caught:
             door(path)
         assert one_line(caught, path.name)
@@ -897,7 +895,7 @@ def test_real_photographs(folder):
     for path in paths:
         photo = read_photo(path)
         assert isinstance(photo, Photo)
-        assert header_of(photo) == photo_header(path)
+        assert info_of(photo) == photo_info(path)
         np.testing.assert_array_equal(
             photo.pixels, np.array(PIL.Image.open(io.BytesIO(path.read_bytes())))
         )

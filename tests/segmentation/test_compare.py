@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seamwise.io.images import read_labels
-from seamwise.io.models import ModelInfo, load_model
+from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.metrics import match_many
 from seamwise.segmentation.compare import (
     LABELS,
@@ -39,7 +39,7 @@ def done(images, quick, tmp_path_factory):
 def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(done, images):
     assert [str(scores.run) for scores in done.runs] == ["ce3-0", "ce3-1", "j4-0", "j4-1"]
     for scores in done.runs:
-        _, info = load_model(scores.folder / "model.safetensors", ModelInfo)
+        _, info = load_model(scores.folder / "model.safetensors", SegmentationInfo)
         assert info.training["settings"]["loss"] == scores.run.loss
         assert info.training["settings"]["seed"] == scores.run.seed
         assert info.training["images"] == [image.name for image in images[0]]

@@ -7,8 +7,8 @@ import torch
 from seamwise.io.models import (
     Architecture,
     DecodeRule,
-    ModelInfo,
     NormalizationRule,
+    SegmentationInfo,
     ThresholdPair,
     load_model,
     save_model,
@@ -18,7 +18,7 @@ from seamwise.nets import UNet
 from seamwise.segmentation import combine, load, segment, train, tune
 from seamwise.segmentation.tune import save_tuned
 
-INFO = ModelInfo(
+INFO = SegmentationInfo(
     architecture=Architecture(in_channels=1, out_channels=3, width=2, depth=1, norm="batch"),
     classes=("background", "cell", "touching"),
     channels=("grey",),
@@ -75,7 +75,7 @@ def test_the_combined_file_segments_by_the_mean_of_the_probabilities(files, imag
 
 def test_the_description_of_the_combination(files, tmp_path):
     info = combine(files, tmp_path / "comb.safetensors")
-    weights, read = load_model(tmp_path / "comb.safetensors", ModelInfo)
+    weights, read = load_model(tmp_path / "comb.safetensors", SegmentationInfo)
     assert read == info
     assert info.architecture == INFO.architecture.model_copy(update={"members": 3})
     assert (info.classes, info.channels, info.spacing) == (INFO.classes, INFO.channels, (0.5, 0.5))
@@ -85,7 +85,7 @@ def test_the_description_of_the_combination(files, tmp_path):
         "file": f"{tmp_path.name}/1.safetensors",
         **INFO.training,
     }
-    member, _ = load_model(files[2], ModelInfo)
+    member, _ = load_model(files[2], SegmentationInfo)
     assert all(torch.equal(weights[f"members.2.{name}"], tensor) for name, tensor in member.items())
 
 
@@ -139,7 +139,7 @@ def test_a_single_model_a_combination_and_a_missing_file_are_refused(files, tmp_
 
 def test_weights_that_do_not_fit_the_number_of_members_are_damage(files, tmp_path):
     combine(files, tmp_path / "comb.safetensors")
-    weights, info = load_model(tmp_path / "comb.safetensors", ModelInfo)
+    weights, info = load_model(tmp_path / "comb.safetensors", SegmentationInfo)
     lying = info.model_copy(
         update={"architecture": info.architecture.model_copy(update={"members": 2})}
     )

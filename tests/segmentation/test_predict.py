@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from seamwise.decode import argmax, threshold, watershed
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, ThresholdPair, WatershedPair
+from seamwise.io.models import (
+    Architecture,
+    DecodeRule,
+    SegmentationInfo,
+    ThresholdPair,
+    WatershedPair,
+)
 from seamwise.metrics import match
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
@@ -14,7 +20,7 @@ from seamwise.synth import crowded_cells
 
 
 def model_of(net, *, ndim=2, channels=1, dtype=torch.float32, min_size=0):
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",) * channels,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo
+from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.labels import relabel
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
@@ -198,7 +198,7 @@ class Bright(torch.nn.Module):
 
 
 def model(net=None, *, channels=1, ndim=2, min_size=0):
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=tuple(f"channel {c}" for c in range(channels)),

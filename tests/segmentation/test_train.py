@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seamwise.io.models import ModelInfo, load_model
+from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
 from seamwise.segmentation.systems import BUILDERS, System
@@ -42,7 +42,8 @@ def test_resuming_gives_bit_identical_weights(tmp_path, annotated, quick, stop):
     assert_same(whole, resumed)
     assert (tmp_path / "whole" / "model.safetensors").exists()
     first, second = (
-        load_model(tmp_path / name / "model.safetensors", ModelInfo)[0] for name in ("whole", "cut")
+        load_model(tmp_path / name / "model.safetensors", SegmentationInfo)[0]
+        for name in ("whole", "cut")
     )
     assert_same(first, second)
 
@@ -111,7 +112,7 @@ def test_log_curve_and_description(tmp_path, annotated, quick):
     assert [line["step"] for line in lines] == ["1", "2", "3", "4"]
     assert [bool(line["panoptic_quality"]) for line in lines] == [False, True, False, True]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    weights, info = load_model(tmp_path / "model.safetensors", ModelInfo)
+    weights, info = load_model(tmp_path / "model.safetensors", SegmentationInfo)
     assert info.classes == ("background", "cell", "touching", "gap")
     assert info.training["settings"]["gap_radius"] == 3
     assert info.training["images"] == ["cells0", "cells1"]
@@ -192,7 +193,7 @@ def test_stacks_train_too(tmp_path, quick, stack, crop):
     model = train([stack], [stack], settings, output=tmp_path, device="cpu", **stop)
     train([stack], [stack], settings, output=tmp_path, device="cpu", resume=True)
     assert segment(stack.image, model=model).labels.shape == stack.labels.shape
-    _, info = load_model(model, ModelInfo)
+    _, info = load_model(model, SegmentationInfo)
     assert (info.architecture.ndim, info.training["settings"]["ndim"]) == (3, 3)
     assert info.training["settings"]["crop"] == (crop if crop == 16 else list(crop))
 
@@ -353,7 +354,7 @@ def test_workers_change_nothing(tmp_path, annotated, quick):
 def test_pixel_size_and_channel_go_into_the_model_file(tmp_path, annotated, quick):
     images = [replace(image, spacing=(0.5, 0.5), channels=("channel 2",)) for image in annotated]
     run(tmp_path, images, quick)
-    _, info = load_model(tmp_path / "model.safetensors", ModelInfo)
+    _, info = load_model(tmp_path / "model.safetensors", SegmentationInfo)
     assert (info.spacing, info.channels) == ((0.5, 0.5), ("channel 2",))
 
 
@@ -366,7 +367,7 @@ def test_snapshots_are_the_weights_of_their_step_and_change_nothing(tmp_path, an
     ]
     run(tmp_path / "three", annotated, quick, report=lambda progress: progress.step < 3)
     after_three = weights_of(tmp_path / "three")
-    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors", ModelInfo)
+    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors", SegmentationInfo)
     assert all(
         torch.equal(tensor, after_three[f"average.module.{name}"])
         for name, tensor in weights.items()
@@ -405,6 +406,6 @@ def test_a_resumed_run_writes_the_same_snapshots(tmp_path, annotated, quick):
     assert names == {"snapshot-3.safetensors", "snapshot-4.safetensors"}
     for name in names:
         whole, cut = (
-            load_model(tmp_path / folder / name, ModelInfo)[0] for folder in ("whole", "cut")
+            load_model(tmp_path / folder / name, SegmentationInfo)[0] for folder in ("whole", "cut")
         )
         assert_same(whole, cut)

@@ -11,7 +11,7 @@ from seamwise.decode import argmax, threshold, watershed
 from seamwise.io.models import (
     Architecture,
     DecodeRule,
-    ModelInfo,
+    SegmentationInfo,
     ThresholdPair,
     check_model_output,
     load_model,
@@ -39,7 +39,7 @@ MODULE = importlib.import_module("seamwise.segmentation.tune")
 
 
 def info_of(classes=3, **decode):
-    return ModelInfo(
+    return SegmentationInfo(
         architecture=Architecture(in_channels=1, out_channels=classes, width=2, depth=1),
         classes=("background", "cell", "touching", "gap")[:classes],
         channels=("grey",),
@@ -331,11 +331,11 @@ def path(tmp_path):
 
 
 def test_the_tuned_rule_is_written_into_the_file_and_the_weights_stay(path, tmp_path):
-    before, info = load_model(path, ModelInfo)
+    before, info = load_model(path, SegmentationInfo)
     rule = with_pair(info.decode, "watershed", (0.3, 0.7), "mask")
     for output in (tmp_path / "copy.safetensors", path):
         save_tuned(path, rule, output)
-        weights, tuned = load_model(output, ModelInfo)
+        weights, tuned = load_model(output, SegmentationInfo)
         assert tuned == info.model_copy(update={"decode": rule})
         assert all(torch.equal(before[name], weights[name]) for name in before)
 

@@ -22,7 +22,7 @@ from seamwise.engine.history import Progress, plot_curve, write_log
 from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, ready
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
-from seamwise.io.models import Described, save_model
+from seamwise.io.models import ModelInfo, save_model
 from seamwise.nets.average import Network
 
 if TYPE_CHECKING:
@@ -332,7 +332,7 @@ def _optimizer(net: Network, settings: RunSettings) -> torch.optim.Optimizer:
 
 
 def _save(
-    path: Path, net: Network, info: Described, progress: Progress, settings: RunSettings
+    path: Path, net: Network, info: ModelInfo, progress: Progress, settings: RunSettings
 ) -> None:
     """Write the weights and what is known of them."""
     made = {

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 import torch
 
 from seamwise.engine.devices import choose_device, choose_precision, place
-from seamwise.io.models import Architecture, Described, load_model, model_path
+from seamwise.io.models import Architecture, ModelInfo, load_model, model_path
 from seamwise.nets import Average, UNet
 from seamwise.nets.average import Network
 
-AnyInfo = TypeVar("AnyInfo", bound=Described)
+AnyInfo = TypeVar("AnyInfo", bound=ModelInfo)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seamwise.fusion.frames import Picture
 from seamwise.io.images import find_images
 from seamwise.io.outcome import naming
-from seamwise.io.photo import Header, Photo, photo_header, read_photo
+from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo
 from seamwise.synth.focus import as_unit
 
 Frame = str | os.PathLike[str] | NDArray[Any]
@@ -216,17 +216,17 @@ def natural_order(path: Path) -> tuple[Any, ...]:
     )
 
 
-def _header(frame: NDArray[Any] | Path, name: str) -> Header:
+def _header(frame: NDArray[Any] | Path, name: str) -> PhotoInfo:
     if isinstance(frame, Path):
-        return photo_header(frame)
+        return photo_info(frame)
     if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):
         raise ValueError(
             f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, not of shape {frame.shape}"
         )
-    return Header(frame.shape, frame.dtype)
+    return PhotoInfo(frame.shape, frame.dtype)
 
 
-def _check_alike(headers: Sequence[Header], names: Sequence[str]) -> None:
+def _check_alike(headers: Sequence[PhotoInfo], names: Sequence[str]) -> None:
     first = headers[0]
     for header, name in zip(headers, names, strict=True):
         if header.dtype != first.dtype:

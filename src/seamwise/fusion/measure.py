@@ -14,7 +14,7 @@ from seamwise.fusion.burst import check_outside
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.jsonfile import write_json
-from seamwise.io.photo import photo_header, read_photo
+from seamwise.io.photo import photo_info, read_photo
 from seamwise.metrics.fusion import psnr, q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te, ssim, to_grey
 
 METRICS: Mapping[str, Callable[..., float]] = {
@@ -193,9 +193,9 @@ def _check_columns(pair: FusedPair, first: FusedPair) -> None:
 def _check_alike(pair: FusedPair) -> None:
     """Raise ValueError if the pictures differ in size, or in colour where they meet a truth. Reads headers alone."""
     first, *others = [*pair.sources, *pair.fused.values()]
-    wanted = photo_header(first).shape[:2]
+    wanted = photo_info(first).shape[:2]
     for path in others if pair.truth is None else [*others, pair.truth]:
-        size = photo_header(path).shape[:2]
+        size = photo_info(path).shape[:2]
         if size != wanted:
             shown = [" × ".join(map(str, shape[::-1])) for shape in (size, wanted)]
             mend = (
@@ -208,9 +208,9 @@ def _check_alike(pair: FusedPair) -> None:
             )
     if pair.truth is None:
         return
-    colour = len(photo_header(pair.truth).shape) == 3
+    colour = len(photo_info(pair.truth).shape) == 3
     for path in (first, *others):
-        if (len(photo_header(path).shape) == 3) != colour:
+        if (len(photo_info(path).shape) == 3) != colour:
             kinds = ("in colour", "grey") if colour else ("grey", "in colour")
             raise ValueError(
                 f"{pair.truth} is {kinds[0]}, {path} is {kinds[1]}: convert one of them first"

@@ -14,7 +14,7 @@ from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pa
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
-from seamwise.io.photo import photo_header
+from seamwise.io.photo import photo_info
 from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
 from seamwise.metrics.fusion import psnr, ssim
 from seamwise.nets import UNet, tie_halves
@@ -68,7 +68,7 @@ def train(
         )
     check_output(output, resume=resume)
     for picture in (*training, *validation):
-        photo_header(picture.image)  # says now what could not be read in the middle of the run
+        photo_info(picture.image)  # says now what could not be read in the middle of the run
     info = _describe(settings, training, validation)
     start = None if settings.start is None or resume else _first_weights(settings.start, info)
     return fit(

@@ -20,12 +20,11 @@ from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_pn
 from seamwise.io.stored import Stored, check_holds_labels, check_numbers
 from seamwise.io.tiff import OME_SUFFIXES, load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
+from seamwise.types import AnyPath
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _ZARR = ".zarr"  # of a folder that is one image
 _KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({_ZARR})"
-
-AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ class DecodeRule(_Frozen):
         return self.model_copy(update={"rule": rule})
 
 
-class Described(_Frozen):
+class ModelInfo(_Frozen):
     """What a model file says about its weights, whatever their task.
 
     Attributes
@@ -161,7 +161,7 @@ class Described(_Frozen):
     task: str
 
 
-class ModelInfo(Described):
+class SegmentationInfo(ModelInfo):
     """Description of a segmentation model.
 
     Attributes
@@ -193,7 +193,7 @@ class ModelInfo(Described):
         return self
 
 
-class FusionInfo(Described):
+class FusionInfo(ModelInfo):
     """Description of a model that fuses two pictures with different focus.
 
     Attributes
@@ -232,16 +232,16 @@ class FusionInfo(Described):
         return self
 
 
-AnyInfo = TypeVar("AnyInfo", bound=Described)
+AnyInfo = TypeVar("AnyInfo", bound=ModelInfo)
 
 _COMMANDS = {"segmentation": "seamwise segment", "fusion": "seamwise fuse"}
-_KINDS: dict[str, type[Described]] = {"segmentation": ModelInfo, "fusion": FusionInfo}
+_KINDS: dict[str, type[ModelInfo]] = {"segmentation": SegmentationInfo, "fusion": FusionInfo}
 
 
 def save_model(
     path: Path,
     weights: Mapping[str, Tensor],
-    info: Described,
+    info: ModelInfo,
     *,
     stored_as: torch.dtype = torch.float32,
 ) -> None:
@@ -278,7 +278,7 @@ def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyI
         return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
 
 
-def describe_model(path: Path) -> Described:
+def describe_model(path: Path) -> ModelInfo:
     """Read the description of a model file, whatever its task; errors as in `load_model`."""
     if not path.is_file():
         raise FileNotFoundError(f"model file {path} does not exist")
@@ -292,7 +292,7 @@ def describe_model(path: Path) -> Described:
     return _parse(path, metadata)
 
 
-def model_path(model: str | Path, kind: type[Described] = Described) -> Path:
+def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
     """Path of a model file, or of a shipped model by its name (see `shipped_models`)."""
     path = Path(model)
     if path.suffix == ".safetensors" or path.is_file():
@@ -335,7 +335,7 @@ def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
-def _parse(path: Path, metadata: Mapping[str, str]) -> Described:
+def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     try:
         fields = json.loads(metadata[_KEY])
         version = int(fields["format_version"])

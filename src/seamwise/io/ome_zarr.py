@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from seamwise.io.axes import ome_zarr_sizes
 from seamwise.io.jsonfile import read_json
 from seamwise.io.stored import DamagedError, Stored, unreadable
+from seamwise.types import AnyPath, Box
 
 if TYPE_CHECKING:
     import zarr
 
 LETTERS = "TCZYX"
 _VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
-
-AnyPath = str | os.PathLike[str]
-Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)

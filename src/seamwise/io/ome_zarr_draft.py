@@ -22,8 +22,6 @@ from seamwise.io.axes import check_time
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.ome_zarr import (
     LETTERS,
-    AnyPath,
-    Box,
     Level,
     Pixels,
     check_box,
@@ -33,6 +31,7 @@ from seamwise.io.ome_zarr import (
     open_ome_zarr,
 )
 from seamwise.io.pyramid import reduced, steps_between
+from seamwise.types import AnyPath, Box
 
 if TYPE_CHECKING:
     import zarr

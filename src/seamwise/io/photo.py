@@ -1,4 +1,4 @@
-"""Photographs with all their bits, EXIF and colour profile: `read_photo`, `photo_header` and `write_photo`.
+"""Photographs with all their bits, EXIF and colour profile: `read_photo`, `photo_info` and `write_photo`.
 
 `seamwise.io.images` reads microscopy, where 16-bit colours, EXIF and colour profiles play no part.
 """
@@ -31,7 +31,7 @@ from seamwise.io.exif import (
     settled,
     tiff_exif,
 )
-from seamwise.io.images import SUFFIXES, AnyPath, first_bytes
+from seamwise.io.images import SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
 from seamwise.io.stored import UnsupportedError, unreadable
 from seamwise.io.tiff import (
@@ -42,6 +42,7 @@ from seamwise.io.tiff import (
     decoded,
     without_log,
 )
+from seamwise.types import AnyPath
 
 JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
 
@@ -81,7 +82,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Header:
+class PhotoInfo:
     """What `read_photo` would return: shape (upright) and dtype of the pixels."""
 
     shape: tuple[int, ...]
@@ -140,7 +141,7 @@ def read_photo(path: AnyPath) -> Photo:
     return Photo(pixels, facts.exif, facts.icc, "; ".join(filter(None, [*facts.notes, note])))
 
 
-def photo_header(path: AnyPath) -> Header:
+def photo_info(path: AnyPath) -> PhotoInfo:
     """Return the shape and dtype that `read_photo` would give, without decoding the pixels.
 
     Raises
@@ -153,8 +154,8 @@ def photo_header(path: AnyPath) -> Header:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "x.jpg"
     >>> write_photo(path, np.zeros((40, 60), np.uint8))
-    >>> photo_header(path)
-    Header(shape=(40, 60), dtype=dtype('uint8'))
+    >>> photo_info(path)
+    PhotoInfo(shape=(40, 60), dtype=dtype('uint8'))
     """
     path = Path(path)
     kind = _kind(path)
@@ -163,7 +164,7 @@ def photo_header(path: AnyPath) -> Header:
     except Exception as error:
         raise unreadable(path, kind, error) from error
     turned = facts.shape[1::-1] if facts.orientation >= 5 else facts.shape[:2]
-    return Header(turned + facts.shape[2:], facts.dtype)
+    return PhotoInfo(turned + facts.shape[2:], facts.dtype)
 
 
 def write_photo(

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.ome_zarr import Box, Level, Pixels
+from seamwise.io.ome_zarr import Level, Pixels
+from seamwise.types import Box
 
 
 def reduced(source: Pixels, box: Box, steps: list[float], *, labels: bool) -> NDArray[Any]:

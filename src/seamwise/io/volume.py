@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from seamwise.io.axes import Axes, channel_numbers, channels_first, check_time, settle_axes
 from seamwise.io.images import first_bytes
-from seamwise.io.ome_zarr import Box, check_box, is_ome_zarr, load_ome_zarr
+from seamwise.io.ome_zarr import check_box, is_ome_zarr, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind
 from seamwise.io.stored import DamagedError, Stored, UnsupportedError, unreadable
 from seamwise.io.tiff import (
@@ -27,8 +26,7 @@ from seamwise.io.tiff import (
     sizes_of,
     without_log,
 )
-
-AnyPath = str | os.PathLike[str]
+from seamwise.types import AnyPath, Box
 
 _MAPPED_BYTES = 2**22  # rows of a picture without compression that are read at once
 

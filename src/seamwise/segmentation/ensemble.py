@@ -8,17 +8,17 @@ from torch import Tensor
 
 from seamwise.io.models import (
     DecodeRule,
-    ModelInfo,
+    SegmentationInfo,
     check_model_output,
     load_model,
     model_path,
     save_model,
 )
 
-Member = tuple[Path, dict[str, Tensor], ModelInfo]
+Member = tuple[Path, dict[str, Tensor], SegmentationInfo]
 
 
-def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
+def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
     """Write one model file whose probabilities are the mean of those of several models.
 
     The members may be runs with different losses (the thesis' COMB), different seeds, or snapshots of one run. The
@@ -35,7 +35,7 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
 
     Returns
     -------
-    ModelInfo
+    SegmentationInfo
         Its description. It decodes by arg max, with `gap`, `min_size` and `min_core` of the first model: thresholds
         tuned for a member fit its own probabilities and not the mean, so they are left out. The pixel size is
         that of the members if they agree.
@@ -56,7 +56,7 @@ def combine(models: Sequence[str | Path], output: Path) -> ModelInfo:
         raise ValueError(f"combine needs two models or more, got {len(models)}")
     paths = [model_path(model) for model in models]
     check_model_output(output, members=paths)
-    members = [(path, *load_model(path, ModelInfo)) for path in paths]
+    members = [(path, *load_model(path, SegmentationInfo)) for path in paths]
     _check_same(members)
     weights = {
         f"members.{number}.{name}": tensor
@@ -101,7 +101,7 @@ def _check_same(members: Sequence[Member]) -> None:
                 )
 
 
-def _must_agree(info: ModelInfo) -> dict[str, Any]:
+def _must_agree(info: SegmentationInfo) -> dict[str, Any]:
     return {
         "classes": ", ".join(info.classes),
         **info.architecture.model_dump(),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.io.models import DecodeRule, ModelInfo
+from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.normalization import Normalization, normalization
@@ -22,7 +22,7 @@ _TILE = {2: 1024, 3: 128}
 _OVERLAP = {2: 64, 3: 32}
 
 
-Model = ReadyNetwork[ModelInfo]
+Model = ReadyNetwork[SegmentationInfo]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def class_probabilities(
 
 
 def decode_rule(
-    info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
+    info: SegmentationInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
 ) -> DecodeRule:
     """Return the rule to decode with: the model's own, unless another or another size is asked for.
 
@@ -143,10 +143,10 @@ def decode_rule(
 
 def load(model: str | Path, *, device: str = "auto") -> Model:
     """Load a shipped model by name, or a model file by path, onto a device."""
-    return load_network(model, ModelInfo, device=device)
+    return load_network(model, SegmentationInfo, device=device)
 
 
-def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
+def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
     """Check an image against what the model expects and return it as `(C, *S)`."""
     image = np.asarray(image)
     if image.dtype.kind not in "uifb":
@@ -166,7 +166,7 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     return image
 
 
-def check_shape(shape: tuple[int, ...], info: ModelInfo) -> None:
+def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.engine.networks import ReadyNetwork
-from seamwise.io.models import DecodeRule, ModelInfo
+from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels, as_labels, look_up, relabel, smallest_dtype
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
@@ -161,7 +161,7 @@ def check_iou(name: str, value: float) -> None:
         raise ValueError(f"{name} must be an IoU in (0, 1], not {value}; {IOU} is the usual choice")
 
 
-def _planes(stack: NDArray[Any], info: ModelInfo) -> tuple[NDArray[Any], Normalization]:
+def _planes(stack: NDArray[Any], info: SegmentationInfo) -> tuple[NDArray[Any], Normalization]:
     """Check a stack, and return it as `(C, Z, Y, X)` with the normalisation of all its slices."""
     if info.architecture.ndim != 2:
         raise ValueError(

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from seamwise.engine.cluster import task_runner
 from seamwise.io.atomic import make_folder
 from seamwise.io.lock import locked
-from seamwise.io.models import DecodeRule, ModelInfo, WatershedPair, model_path
+from seamwise.io.models import DecodeRule, SegmentationInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import (
     Draft,
@@ -317,7 +317,7 @@ def work_folder(output: Path, name: str = LABELS) -> Path:
     return output.parent / f".{output.name}.{name}.work"
 
 
-def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[ModelInfo, int]:
+def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[SegmentationInfo, int]:
     """What a model is, and the bytes of a number in it; raise if it does not fit the image."""
     ready = load(model, device=device)
     check_shape((volume.channels, *volume.shape), ready.info)

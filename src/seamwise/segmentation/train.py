@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from seamwise.engine.loop import Report, check_output, fit, recorded
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo
+from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import Model, segment
@@ -75,7 +75,7 @@ def train(
 class _Segmentation:
     """A `Task`: classes of pixels."""
 
-    info: ModelInfo
+    info: SegmentationInfo
     settings: TrainSettings
     system: System
     training: Sequence[AnnotatedImage]
@@ -162,11 +162,11 @@ def describe(
     settings: TrainSettings,
     training: Sequence[AnnotatedImage],
     validation: Sequence[AnnotatedImage],
-) -> ModelInfo:
+) -> SegmentationInfo:
     """Return what a model that is trained so will say of itself."""
     first, system = training[0], settings.system()
     spacings = {image.spacing for image in training}
-    return ModelInfo(
+    return SegmentationInfo(
         architecture=Architecture(
             in_channels=len(first.image),
             out_channels=system.classes,

@@ -17,7 +17,7 @@ from seamwise.decode.watershed import BackgroundAs
 from seamwise.io.atomic import atomic_path
 from seamwise.io.models import (
     DecodeRule,
-    ModelInfo,
+    SegmentationInfo,
     ThresholdPair,
     TuningRecord,
     WatershedPair,
@@ -204,7 +204,7 @@ def tune(
     return Tuning(decode, best, argmax, before.rule, baseline, rule, names, tuple(trials.values()))
 
 
-def cautions(tuning: Tuning, info: ModelInfo) -> list[str]:
+def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
     """Say why the pair that was found may do worse on other images, a line for each reason."""
     known = [name for name in tuning.images if name in trained_on(info)]
     lines = []
@@ -285,7 +285,7 @@ def with_pair(
     return rule.model_copy(update={"rule": decode, decode: pair})
 
 
-def trained_on(info: ModelInfo) -> frozenset[str]:
+def trained_on(info: SegmentationInfo) -> frozenset[str]:
     """Names of the images a model, or any of its members, was trained on."""
     members = info.training.get("members", [info.training])
     return frozenset(name for member in members for name in member.get("images", ()))
@@ -293,7 +293,7 @@ def trained_on(info: ModelInfo) -> frozenset[str]:
 
 def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:
     """Write a model file with another decode rule; `output` may be the file itself."""
-    weights, info = load_model(model, ModelInfo)
+    weights, info = load_model(model, SegmentationInfo)
     save_model(output, weights, info.model_copy(update={"decode": rule}))
 
 
