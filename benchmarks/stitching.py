@@ -48,7 +48,7 @@ def trained(slices: Path, output: Path) -> Path:
     command = [
         sys.executable,
         "-m",
-        "seamwise.cli",
+        "seamwise",
         "train",
         slices,
         "--settings",

@@ -362,7 +362,7 @@ def test_interrupted_training_leaves_a_checkpoint_and_resumes(run, training, tmp
     command = [
         sys.executable,
         "-m",
-        "seamwise.cli",
+        "seamwise",
         *map(str, training),
         "--steps",
         "3000",
@@ -449,7 +449,7 @@ def test_a_long_run_says_how_long_it_takes(run, training, monkeypatch, seconds, 
 
 def test_a_reader_that_has_enough_ends_the_command_quietly(training, tmp_path):
     masks = tmp_path / "data" / "masks"
-    command = f"{sys.executable} -m seamwise.cli evaluate {masks} {masks} | head -1"
+    command = f"{sys.executable} -m seamwise evaluate {masks} {masks} | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "pooled" in done.stdout
     assert "pipe" not in done.stderr.lower()

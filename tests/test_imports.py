@@ -12,6 +12,7 @@ import seamwise
 SOURCE = Path(seamwise.__file__).parent
 # a place may import from its own row only within itself, and from every row below it
 ROWS = [
+    {"__main__"},
     {"cli"},
     {"segmentation", "fusion"},
     {"engine", "analysis"},

@@ -1,0 +1,50 @@
+"""Annotated images, read behind a progress bar."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from seamwise.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from seamwise.segmentation import AnnotatedImage, Pair, Split, TrainSettings
+
+
+def read_split(
+    split: "Split",
+    settings: "TrainSettings",
+    *,
+    channel: int | tuple[int, ...] | None,
+    axes: str | None,
+    quiet: bool = False,
+) -> "tuple[list[AnnotatedImage], ...]":
+    """Read the images to train on, those to validate on and those to test, each once."""
+    parts = (split.training, split.validation, split.test)
+    read = read_pairs(
+        dict.fromkeys(pair for pairs in parts for pair in pairs),
+        quiet=quiet,
+        ndim=settings.ndim,
+        rule=settings.normalization,
+        channel=channel,
+        axes=axes,
+        annotation=settings.annotation,
+    )
+    return tuple([read[pair] for pair in pairs] for pairs in parts)
+
+
+def read_pairs(
+    pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any
+) -> "dict[Pair, AnnotatedImage]":
+    """Read annotated images behind a bar, and say what seems wrong with them."""
+    from seamwise.segmentation import read_pair
+    from seamwise.segmentation.data import mask_notes
+
+    with progress_bar(quiet) as bar:
+        read = {
+            pair: read_pair(pair, **options)
+            for pair in bar.track(list(pairs), description="read images")
+        }
+        for note in dict.fromkeys(image.note for image in read.values() if image.note):
+            bar.console.print(note)
+        for note in mask_notes(list(read.values())):
+            bar.console.print(note)
+    return read
