@@ -50,7 +50,7 @@ if __name__ == "__main__":
     cells = instances(whole, **rule)
     for halo in HALOS[model.net.ndim]:
         classes = classes_of_blocks(image, model, Blocks(drawn.shape, size), halo)
-        matched = match(cells, instances(classes, **rule), threshold=0.9)
+        matched = match(cells, instances(classes, **rule), iou=0.9)
         print(
             f"blocks of {size}, halo {halo}: {1e6 * (classes != whole).mean():.0f} pixels of a million differ; "
             f"{matched.fn} of {matched.n_true} cells have no match at IoU 0.9, {matched.fp} new ones"

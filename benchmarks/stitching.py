@@ -66,7 +66,7 @@ def score(name: str, stacks: list[tuple[np.ndarray, np.ndarray]], cells) -> None
     begin = time.perf_counter()
     pairs = [(labels, cells(image)) for image, labels in stacks]
     seconds = (time.perf_counter() - begin) / sum(image.size for image, _ in stacks) * 1e6
-    scores = match_dataset(pairs, thresholds=(0.5,))
+    scores = match_dataset(pairs, ious=(0.5,))
     pooled, mean = scores.pooled[0], scores.mean[0]
     print(
         f"{name:34s} pooled RQ {pooled.recognition_quality:.3f} SQ {pooled.segmentation_quality:.3f} "

@@ -36,10 +36,10 @@ PUBLIC = {
     },
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
-        "argmax", "flood", "instances", "landscape", "semantic_classes", "threshold", "threshold_classes", "watershed",
+        "argmax", "flood", "instances", "relief", "semantic_classes", "threshold", "threshold_classes", "watershed",
     },
     "seamwise.metrics": {
-        "DEFAULT_RADII", "DEFAULT_THRESHOLDS", "ContourMatching", "ContourScores", "DatasetContours", "DatasetMatching",
+        "DEFAULT_RADII", "DEFAULT_IOUS", "ContourMatching", "ContourScores", "DatasetContours", "DatasetMatching",
         "Matching", "OverlapTable", "Scores", "contour_f1", "contour_scores", "match", "match_dataset", "match_many",
         "overlap_table", "summarise_contours", "summarise_matchings",
     },
@@ -47,7 +47,7 @@ PUBLIC = {
         "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",
     },
     "seamwise.synth": {
-        "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "weaken",
+        "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
     },
     "seamwise.fusion": {
         "Aligned", "Alignment", "AlignmentError", "Fused", "Fusion", "FusionSettings", "SegmentedPicture",

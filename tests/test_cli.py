@@ -460,7 +460,7 @@ def test_settings_that_do_not_fit_each_other_are_said(run, training, tmp_path):
         file.write("[weights]\nbeta = 5\n")
     code, _, err = run(*training, "--loss", "saw")
     assert code == 2
-    assert "weight map saw has no option 'beta': it has normalization, tau, sigma, rounds" in err
+    assert "weight map saw has no option 'beta': it has balance, tau, sigma, rounds" in err
 
 
 def test_evaluate_names_missing_predictions_and_other_sizes(run, tmp_path):

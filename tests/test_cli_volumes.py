@@ -27,7 +27,7 @@ def test_an_ome_zarr_image_becomes_an_ome_zarr_label_image(run, image, tmp_path)
     assert "2 blocks of 160 × 512 pixels" in err
     written = tmp_path / "out" / "a.ome.zarr"
     labels = read_labels(written)
-    assert match(segment(SCENE.image).labels, labels, threshold=0.9).f1 > 0.98
+    assert match(segment(SCENE.image).labels, labels, iou=0.9).f1 > 0.98
     assert open_ome_zarr(written).spacing == (0.5, 0.5)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "a.ome.zarr",

@@ -43,7 +43,7 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
     training = None
     match name:
         case "frequency":
-            changes = {"weights": {"normalization": "frequency"}}
+            changes = {"weights": {"balance": "frequency"}}
         case "lam0.5":
             changes = {"lam": DESCRIBED["lam"]}
         case "thin":

@@ -20,7 +20,7 @@ from evidence import LEVEL, Units, in_bold, judged, rows
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.tune import tune, with_pair
-from seamwise.synth import weaken
+from seamwise.synth import degrade_annotation
 from study import Study, Variant, command, read_protocol
 
 SETS = ("dsb2018",)
@@ -37,7 +37,7 @@ def annotated(
     if condition in FEW:
         chosen = np.random.default_rng(seed).permutation(len(images))[: FEW[condition]]
         return tuple(images[i] for i in chosen)
-    spoil = partial(weaken, **SPOILT[condition])
+    spoil = partial(degrade_annotation, **SPOILT[condition])
     return tuple(
         replace(image, labels=spoil(image.labels, rng=(seed, i))) for i, image in enumerate(images)
     )

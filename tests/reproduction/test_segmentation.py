@@ -226,7 +226,7 @@ def test_scores_are_those_of_the_metrics(scripts):
     true = [rng.integers(0, 4, (12, 12)) for _ in range(3)]
     found = [np.where(rng.random((12, 12)) < 0.8, labels, 0) for labels in true]
     counts = scripts.measures.scores([annotated(labels) for labels in true], found)
-    wanted = match_dataset(zip(true, found, strict=True), thresholds=(0.5,)).mean[0]
+    wanted = match_dataset(zip(true, found, strict=True), ious=(0.5,)).mean[0]
     mean = {
         metric: scripts.evidence.score(counts, metric).mean()
         for metric in ("P05", "recall", "RQ", "SQ", "PQ")
@@ -623,7 +623,7 @@ def test_each_variant_differs_from_the_protocol_in_one_thing(scripts, study):
     data = study.data_set("cells")
     made = {name: scripts.variants.variant(name, data, 0) for name in scripts.variants.VARIANTS}
     assert {name: dict(variant.changes) for name, variant in made.items()} == {
-        "frequency": {"weights": {"normalization": "frequency"}},
+        "frequency": {"weights": {"balance": "frequency"}},
         "lam0.5": {"lam": 0.5},
         "thin": {"touching_radius": 1, "gap_radius": 3.0},
         "longer": {"steps": 6, "validate_every": 6, "snapshot_every": 0},

@@ -45,7 +45,7 @@ def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(don
         assert info.training["images"] == [image.name for image in images[0]]
         for image, matchings in zip(images[2], scores.per_image, strict=True):
             found = read_labels(scores.folder / LABELS / f"{image.name}.tif")
-            assert matchings == match_many(image.labels, found, thresholds=THRESHOLDS)
+            assert matchings == match_many(image.labels, found, ious=THRESHOLDS)
         assert scores.steps[-1] == info.training["settings"]["steps"]
         assert len(scores.validation) == len(scores.steps)
     assert done.images == tuple(image.name for image in images[2])

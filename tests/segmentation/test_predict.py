@@ -72,7 +72,7 @@ def test_the_shipped_model_finds_the_same_cells_whatever_the_tile(tile):
     whole = segment(scene.image).labels
     tiled = segment(scene.image, tile=tile).labels
     # stated tolerance: 98 % of the cells agree at IoU 0.9
-    assert match(whole, tiled, threshold=0.9).f1 > 0.98
+    assert match(whole, tiled, iou=0.9).f1 > 0.98
 
 
 def test_the_shipped_model_separates_crowded_cells():

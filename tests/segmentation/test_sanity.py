@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from seamwise.io.images import find_images, read_image, read_labels
 from seamwise.segmentation.sanity import looks_like
-from seamwise.synth import crowded_cells, weaken
+from seamwise.synth import crowded_cells, degrade_annotation
 
 SCENE = crowded_cells((200, 210), cells=60, radius=10, rng=0)
 STACK = crowded_cells((20, 60, 60), cells=20, radius=8, rng=0)
@@ -15,7 +15,10 @@ STACK = crowded_cells((20, 60, 60), cells=20, radius=8, rng=0)
 def test_labels_look_like_labels():
     assert looks_like(SCENE.labels) == "labels"
     assert looks_like(STACK.labels) == "labels"
-    assert looks_like(weaken(SCENE.labels, rng=0, drop=0.3, dropped="ignore", erode=2)) == "labels"
+    assert (
+        looks_like(degrade_annotation(SCENE.labels, rng=0, drop=0.3, dropped="ignore", erode=2))
+        == "labels"
+    )
     assert looks_like(np.zeros((5, 6), np.uint8)) == looks_like(np.full((5, 6), -1)) == "labels"
     assert looks_like(np.array([[7, 7, 0], [0, 0, 7]])) == "labels"  # a cell with a crumb
 

@@ -117,7 +117,11 @@ def test_classes_are_counted_over_all_images():
         ({"map": "w4"}, "map must be one of balance, dwm, saw, unet, w3, not 'w4'"),
         (
             {"map": "dwm", "options": {"nu": 3}},
-            "weight map dwm has no option 'nu': it has normalization, beta, additive",
+            "weight map dwm has no option 'nu': it has balance, beta, additive",
+        ),
+        (
+            {"map": "saw", "options": {"normalization": "rarest"}},
+            "weight map saw has no option 'normalization': use its new name, balance",
         ),
         ({"map": "dwm", "options": {"counts": 3}}, "weight map dwm has no option 'counts'"),
         ({"options": {"nu": 3}}, "options nu belong to a weight map; choose one of"),

@@ -97,7 +97,7 @@ def given(monkeypatch):
 
 def quality(images, decode):
     pairs = ((image.labels, decode(image.image)) for image in images)
-    return match_dataset(pairs, thresholds=(0.5,)).pooled[0].panoptic_quality
+    return match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
 
 
 def test_the_best_pair_beats_arg_max_and_its_score_is_that_of_the_decoder(given, images):
@@ -253,7 +253,7 @@ def test_segmenting_with_the_tuned_rule_gives_the_score_that_was_promised(annota
         (image.labels, segment(image.image, model=tuned, decode="threshold").labels)
         for image in annotated
     ]
-    score = match_dataset(pairs, thresholds=(0.5,)).pooled[0].panoptic_quality
+    score = match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
     assert score == tuning.best.panoptic_quality
 
 

@@ -153,9 +153,9 @@ def test_bad_input_is_named(name):
     with pytest.raises(ValueError, match="spacing"):
         weigh(PLANE, spacing=(1, 0))
     with pytest.raises(
-        ValueError, match="normalization must be one of rarest, frequency, count, not 'sum'"
+        ValueError, match="balance must be one of rarest, frequency, count, not 'sum'"
     ):
-        weigh(PLANE, normalization="sum")
+        weigh(PLANE, balance="sum")
     with pytest.raises(ValueError, match="counts"):
         weigh(PLANE, counts=[3, -1, 2])
 

@@ -127,7 +127,7 @@ def demo(
     score = result.matching
     say(
         f"{score.n_true} cells, {score.n_pred} found: {score.tp} right, {score.fp} false, {score.fn} missed "
-        f"(IoU ≥ {score.thresh}), panoptic quality {score.panoptic_quality:.3f}"
+        f"(IoU ≥ {score.iou}), panoptic quality {score.panoptic_quality:.3f}"
     )
     for path in result.files:
         say(f"wrote {path}")

@@ -26,11 +26,11 @@ def print_matching(scores: "DatasetMatching") -> None:
     table = Table(*columns, title="pooled: objects of all images counted together")
     for pooled in scores.pooled:
         table.add_row(
-            f"{pooled.thresh:.2f}", str(pooled.tp), str(pooled.fp), str(pooled.fn), *line(pooled)
+            f"{pooled.iou:.2f}", str(pooled.tp), str(pooled.fp), str(pooled.fn), *line(pooled)
         )
     means = Table(*columns[:1], *columns[4:], title="mean over images")
     for mean in scores.mean:
-        means.add_row(f"{mean.thresh:.2f}", *line(mean))
+        means.add_row(f"{mean.iou:.2f}", *line(mean))
     console = Console()
     console.print(table)
     console.print(means)

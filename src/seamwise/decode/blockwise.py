@@ -258,7 +258,7 @@ def flood_block(
     block : int
     blocks : Blocks
     seeds, elevation : functions
-        Any box of the image → what `decode.landscape` returns for it.
+        Any box of the image → what `decode.relief` returns for it.
     numbers : function
         Any box of the image → what `find_cores` returned first for the blocks it meets.
     cells : Cells

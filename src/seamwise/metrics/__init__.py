@@ -10,7 +10,7 @@ from seamwise.metrics.contour import (
     summarise_contours,
 )
 from seamwise.metrics.matching import (
-    DEFAULT_THRESHOLDS,
+    DEFAULT_IOUS,
     DatasetMatching,
     Matching,
     Scores,
@@ -22,8 +22,8 @@ from seamwise.metrics.matching import (
 from seamwise.metrics.overlap import OverlapTable, overlap_table
 
 __all__ = [
+    "DEFAULT_IOUS",
     "DEFAULT_RADII",
-    "DEFAULT_THRESHOLDS",
     "ContourMatching",
     "ContourScores",
     "DatasetContours",

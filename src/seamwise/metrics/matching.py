@@ -16,7 +16,7 @@ from seamwise.labels import Labels
 from seamwise.metrics.overlap import OverlapTable, overlap_table
 
 __all__ = [
-    "DEFAULT_THRESHOLDS",
+    "DEFAULT_IOUS",
     "DatasetMatching",
     "Matching",
     "Scores",
@@ -26,25 +26,25 @@ __all__ = [
     "summarise_matchings",
 ]
 
-# Quotients, not sums of 0.05: an IoU of exactly 3/5 must reach the threshold 0.6.
-DEFAULT_THRESHOLDS = tuple(step / 20 for step in range(10, 20))
+# Quotients, not sums of 0.05: an IoU of exactly 3/5 must reach the limit 0.6.
+DEFAULT_IOUS = tuple(step / 20 for step in range(10, 20))
 
 _UNIQUE_ABOVE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Scores of a matching at one threshold; :func:`match` defines each of them.
+    """Scores of a matching at one smallest IoU; :func:`match` defines each of them.
 
     Attributes
     ----------
-    criterion : str
-        What a pair is judged by, always ``"iou"``.
-    thresh : float
+    overlap_measure : str
+        How the overlap of a pair is measured: always ``"iou"``.
+    iou : float
         Smallest IoU of a match.
     precision, recall, accuracy, f1 : float
         Detection scores in [0, 1]. ``accuracy`` is what the field calls average precision (AP); ``precision``
-        at the threshold 0.5 is P05 of the thesis.
+        at an IoU of 0.5 is P05 of the thesis.
     mean_true_score : float
         Sum of matched IoU over the number of true objects, in [0, 1].
     mean_matched_score : float
@@ -53,8 +53,8 @@ class Scores:
         Panoptic quality (PQ) in [0, 1].
     """
 
-    criterion: str = "iou"
-    thresh: float
+    overlap_measure: str = "iou"
+    iou: float
     precision: float
     recall: float
     accuracy: float
@@ -76,7 +76,7 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Matching(Scores):
-    """Counts of a matching at one threshold, with the scores that follow from them.
+    """Counts of a matching at one smallest IoU, with the scores that follow from them.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class DatasetMatching:
     Attributes
     ----------
     per_image : tuple of tuple of Matching
-        ``per_image[i][t]`` is the matching of image i at threshold t.
+        ``per_image[i][t]`` is the matching of image i at the smallest IoU number t.
     pooled : tuple of Matching
         ``pooled[t]`` is scored from the counts and IoU sums of all images together.
     mean : tuple of Scores
@@ -120,10 +120,10 @@ class DatasetMatching:
     mean: tuple[Scores, ...]
 
 
-def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -> Matching:
+def match(labels_true: Labels, labels_pred: Labels, *, iou: float = 0.5) -> Matching:
     """Match true and predicted objects one to one by intersection over union, and score the match.
 
-    A pair may match if ``IoU >= threshold``. Matched pairs are true positives (TP), other predicted objects
+    A pair may match if ``IoU >= iou``. Matched pairs are true positives (TP), other predicted objects
     false positives (FP), other true objects false negatives (FN)::
 
         precision        = TP / (TP + FP)
@@ -140,7 +140,7 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
         0 background, positive = one number per object, negative = ignore (counts for neither side).
     labels_pred : (*S) integer array
         0 background, positive = one number per object.
-    threshold : float in (0, 1]
+    iou : float in (0, 1]
         Smallest IoU of a match. The IoU is one float64 division, so give 0.6 rather than a sum such as
         ``0.5 + 0.05 + 0.05``, which is a little larger.
 
@@ -152,9 +152,9 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
     Raises
     ------
     TypeError
-        If a label array is boolean or not of integer dtype, or ``threshold`` is not a number.
+        If a label array is boolean or not of integer dtype, or ``iou`` is not a number.
     ValueError
-        If the shapes differ, ``labels_pred`` holds negative values, or ``threshold`` is outside (0, 1].
+        If the shapes differ, ``labels_pred`` holds negative values, or ``iou`` is outside (0, 1].
 
     Notes
     -----
@@ -167,11 +167,11 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
     objects on one side only, all scores are 0. The two mean IoU scores are 0 whenever nothing matched, as
     in ``stardist``; so a blank image is the one case where PQ is not SQ * RQ.
 
-    *In the thesis* IoU is called Jaccard index. Its detection scores follow from the threshold 0.5: Table 3 is
+    *In the thesis* IoU is called Jaccard index. Its detection scores follow from ``iou=0.5``: Table 3 is
     ``precision``, ``recall`` and ``f1``; in Tables 4, 6 and 7, P05 is ``precision``, and RQ, SQ and PQ are
     called so here too. It counts Jaccard > 0.5; we use >= because the field does. The two differ only for an
     IoU of exactly 0.5, which is where one object may have two partners, and which large cells hardly ever hit:
-    to leave it out, give ``threshold=math.nextafter(0.5, 1)``.
+    to leave it out, give ``iou=math.nextafter(0.5, 1)``.
 
     *Source.* Accuracy: Caicedo et al., Nature Methods 16 (2019). PQ, SQ, RQ: Kirillov et al., CVPR 2019.
 
@@ -185,51 +185,51 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
     >>> matching.f1, matching.segmentation_quality, matching.panoptic_quality
     (0.5, 0.75, 0.375)
     """
-    _check_threshold(threshold, "threshold")
-    return match_many(labels_true, labels_pred, thresholds=(threshold,))[0]
+    _check_iou(iou, "iou")
+    return match_many(labels_true, labels_pred, ious=(iou,))[0]
 
 
 def match_many(
     labels_true: Labels,
     labels_pred: Labels,
     *,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    ious: Sequence[float] = DEFAULT_IOUS,
 ) -> tuple[Matching, ...]:
-    """Match at several IoU thresholds, counting the overlaps once.
+    """Match at several smallest IoUs, counting the overlaps once.
 
     Parameters
     ----------
     labels_true, labels_pred : (*S) integer arrays
         As in :func:`match`.
-    thresholds : sequence of float in (0, 1]
+    ious : sequence of float in (0, 1]
         Smallest IoU of a match, one matching each; by default 0.5, 0.55, ..., 0.95.
 
     Returns
     -------
     tuple of Matching
-        One for each threshold, in the order given.
+        One for each of `ious`, in the order given.
 
     Raises
     ------
     TypeError, ValueError
-        As in :func:`match`; also if ``thresholds`` is empty or a single number.
+        As in :func:`match`; also if ``ious`` is empty or a single number.
 
     Examples
     --------
     >>> labels_true = np.array([1, 1, 1, 1])
     >>> labels_pred = np.array([3, 3, 3, 0])
-    >>> [matching.tp for matching in match_many(labels_true, labels_pred, thresholds=(0.5, 0.75, 0.8))]
+    >>> [matching.tp for matching in match_many(labels_true, labels_pred, ious=(0.5, 0.75, 0.8))]
     [1, 1, 0]
     """
-    _check_thresholds(thresholds)
+    _check_ious(ious)
     table = overlap_table(labels_true, labels_pred)
-    return tuple(_match_table(table, float(threshold)) for threshold in thresholds)
+    return tuple(_match_table(table, float(iou)) for iou in ious)
 
 
 def match_dataset(
     pairs: Iterable[tuple[Labels, Labels]],
     *,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    ious: Sequence[float] = DEFAULT_IOUS,
 ) -> DatasetMatching:
     """Match every image of a data set and summarise the scores over the images.
 
@@ -246,7 +246,7 @@ def match_dataset(
         The two label arrays of each image, as in :func:`match`. Pairs are taken one at a
         time and released before the next, so a generator can read a data set larger than memory. Shapes may
         differ from image to image.
-    thresholds : sequence of float in (0, 1]
+    ious : sequence of float in (0, 1]
         Smallest IoU of a match, one matching each; by default 0.5, 0.55, ..., 0.95.
 
     Returns
@@ -263,13 +263,13 @@ def match_dataset(
     --------
     >>> one_found = (np.array([1, 0, 0]), np.array([1, 0, 0]))
     >>> two_missed = (np.array([1, 0, 2]), np.array([0, 0, 0]))
-    >>> result = match_dataset([one_found, two_missed], thresholds=(0.5,))
+    >>> result = match_dataset([one_found, two_missed], ious=(0.5,))
     >>> round(result.pooled[0].recall, 3), result.mean[0].recall
     (0.333, 0.5)
     """
-    _check_thresholds(thresholds)
+    _check_ious(ious)
     # map, not a for loop: a loop variable would keep the last pair alive while the next one is read
-    per_image = tuple(map(partial(_match_pair, thresholds=thresholds), count(), pairs))
+    per_image = tuple(map(partial(_match_pair, ious=ious), count(), pairs))
     if not per_image:
         raise ValueError(
             "pairs: expected at least one (labels_true, labels_pred), got none; a generator yields its pairs only once"
@@ -283,12 +283,12 @@ def summarise_matchings(per_image: Iterable[tuple[Matching, ...]]) -> DatasetMat
     Parameters
     ----------
     per_image : iterable of tuple of Matching
-        What :func:`match_many` returned for each image, all at the same thresholds.
+        What :func:`match_many` returned for each image, all at the same ious.
 
     Raises
     ------
     ValueError
-        If there is no image, or the thresholds differ.
+        If there is no image, or the ious differ.
 
     Examples
     --------
@@ -298,10 +298,10 @@ def summarise_matchings(per_image: Iterable[tuple[Matching, ...]]) -> DatasetMat
     (2, 2, 0.5)
     """
     per_image = tuple(per_image)
-    if len({tuple(each.thresh for each in matchings) for matchings in per_image}) != 1:
+    if len({tuple(each.iou for each in matchings) for matchings in per_image}) != 1:
         raise ValueError(
-            f"per_image: expected matchings of one image or more, all at the same thresholds, got {len(per_image)} "
-            "images; give what match_many returns with the same thresholds"
+            f"per_image: expected matchings of one image or more, all at the same ious, got {len(per_image)} "
+            "images; give what match_many returns with the same ious"
         )
     per_threshold = tuple(zip(*per_image, strict=True))
     return DatasetMatching(
@@ -314,18 +314,18 @@ def summarise_matchings(per_image: Iterable[tuple[Matching, ...]]) -> DatasetMat
 def _match_pair(
     index: int,
     pair: tuple[Labels, Labels],
-    thresholds: Sequence[float],
+    ious: Sequence[float],
 ) -> tuple[Matching, ...]:
     labels_true, labels_pred = pair
     try:
-        return match_many(labels_true, labels_pred, thresholds=thresholds)
+        return match_many(labels_true, labels_pred, ious=ious)
     except (TypeError, ValueError) as error:
         raise type(error)(f"pairs[{index}]: {error}") from error
 
 
 def _pool(matchings: Sequence[Matching]) -> Matching:
     return _score(
-        matchings[0].thresh,
+        matchings[0].iou,
         tp=sum(matching.tp for matching in matchings),
         n_true=sum(matching.n_true for matching in matchings),
         n_pred=sum(matching.n_pred for matching in matchings),
@@ -334,21 +334,25 @@ def _pool(matchings: Sequence[Matching]) -> Matching:
 
 
 def _mean(matchings: Sequence[Matching]) -> Scores:
-    names = [field.name for field in fields(Scores) if field.name not in ("criterion", "thresh")]
+    names = [field.name for field in fields(Scores) if field.name not in ("overlap_measure", "iou")]
     means: dict[str, Any] = {
         name: fmean(getattr(each, name) for each in matchings) for name in names
     }
-    return Scores(thresh=matchings[0].thresh, **means)
+    return Scores(iou=matchings[0].iou, **means)
 
 
-def _match_table(table: OverlapTable, threshold: float) -> Matching:
+def _match_table(table: OverlapTable, iou: float) -> Matching:
     pairs = table.iou().tocoo()
-    eligible = pairs.data >= threshold
-    iou = pairs.data[eligible]
-    if threshold <= _UNIQUE_ABOVE:
-        iou = iou[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], iou)]
+    eligible = pairs.data >= iou
+    matched = pairs.data[eligible]
+    if iou <= _UNIQUE_ABOVE:
+        matched = matched[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], matched)]
     return _score(
-        threshold, tp=iou.size, n_true=table.n_true, n_pred=table.n_pred, iou_sum=float(iou.sum())
+        iou,
+        tp=matched.size,
+        n_true=table.n_true,
+        n_pred=table.n_pred,
+        iou_sum=float(matched.sum()),
     )
 
 
@@ -373,11 +377,11 @@ def _best_one_to_one(
     return kept
 
 
-def _score(threshold: float, *, tp: int, n_true: int, n_pred: int, iou_sum: float) -> Matching:
+def _score(iou: float, *, tp: int, n_true: int, n_pred: int, iou_sum: float) -> Matching:
     fp, fn = n_pred - tp, n_true - tp
     nothing_there = 1.0 if n_true == n_pred == 0 else 0.0
     return Matching(
-        thresh=threshold,
+        iou=iou,
         tp=tp,
         fp=fp,
         fn=fn,
@@ -397,25 +401,21 @@ def _ratio(numerator: float, denominator: float, *, undefined: float) -> float:
     return numerator / denominator if denominator else undefined
 
 
-def _check_thresholds(thresholds: Sequence[float]) -> None:
-    if np.ndim(thresholds) != 1:
+def _check_ious(ious: Sequence[float]) -> None:
+    if np.ndim(ious) != 1:
         raise TypeError(
-            f"thresholds: expected a sequence of numbers, got {thresholds!r}; use match for one threshold"
+            f"ious: expected a sequence of numbers, got {ious!r}; use match for one IoU"
         )
-    if len(thresholds) == 0:
-        raise ValueError(
-            "thresholds: expected at least one number in (0, 1], got none; e.g. (0.5, 0.75)"
-        )
-    for threshold in thresholds:
-        _check_threshold(threshold, "thresholds")
+    if len(ious) == 0:
+        raise ValueError("ious: expected at least one number in (0, 1], got none; e.g. (0.5, 0.75)")
+    for iou in ious:
+        _check_iou(iou, "ious")
 
 
-def _check_threshold(threshold: float, name: str) -> None:
-    if not isinstance(threshold, (int, float, np.integer, np.floating)):
+def _check_iou(iou: float, name: str) -> None:
+    if not isinstance(iou, (int, float, np.integer, np.floating)):
         raise TypeError(
-            f"{name}: expected a number in (0, 1], got {threshold!r}; match_many takes several"
+            f"{name}: expected a number in (0, 1], got {iou!r}; match_many takes several"
         )
-    if not 0 < threshold <= 1:
-        raise ValueError(
-            f"{name}: expected an IoU in (0, 1], got {threshold}; 0.5 is the usual choice"
-        )
+    if not 0 < iou <= 1:
+        raise ValueError(f"{name}: expected an IoU in (0, 1], got {iou}; 0.5 is the usual choice")

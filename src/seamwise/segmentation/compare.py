@@ -369,7 +369,7 @@ def _per_image(
     for image in test:
         found = segment(image.image, model=loaded, decode="argmax", keep_probabilities=False).labels
         write_labels(labels / f"{image.name}.tif", found, spacing=image.spacing)
-        scores.append(match_many(image.labels, found, thresholds=THRESHOLDS))
+        scores.append(match_many(image.labels, found, ious=THRESHOLDS))
     return tuple(scores)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode import flood, instances, landscape, semantic_classes, threshold_classes
+from seamwise.decode import flood, instances, relief, semantic_classes, threshold_classes
 from seamwise.io.models import DecodeRule, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
 
@@ -63,13 +63,11 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     Returns
     -------
     tuple of (*S) arrays
-        What `decode.semantic_classes` or `decode.threshold_classes` returns, or both that `decode.landscape` does.
+        What `decode.semantic_classes` or `decode.threshold_classes` returns, or both that `decode.relief` does.
     """
     match rule.pair:
         case WatershedPair() as pair:
-            return landscape(
-                probabilities, background=pair.background, cell=pair.cell, gap=rule.gap
-            )
+            return relief(probabilities, background=pair.background, cell=pair.cell, gap=rule.gap)
         case ThresholdPair() as pair:
             return (
                 threshold_classes(

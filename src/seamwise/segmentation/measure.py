@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seamwise.io.images import by_stem, find_images, read_labels, stem
 from seamwise.metrics import (
-    DEFAULT_THRESHOLDS,
+    DEFAULT_IOUS,
     ContourMatching,
     DatasetContours,
     DatasetMatching,
@@ -86,7 +86,7 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
 def score_files(
     pairs: Iterable[ScoredPair],
     *,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    thresholds: Sequence[float] = DEFAULT_IOUS,
     radii: Sequence[float] = (),
 ) -> FileScores:
     """Match every pair at every IoU threshold and score its contours at every radius, in pixels.
@@ -121,7 +121,7 @@ def _score_pair(
         )
     contours = contour_scores(true, found, radii=radii) if radii else ()
     looks = {pair.predicted: looks_like(found), pair.truth: looks_like(true)}
-    return match_many(true, found, thresholds=thresholds), contours, looks
+    return match_many(true, found, ious=thresholds), contours, looks
 
 
 def _hints(looks: Mapping[Path, str]) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class _Segmentation:
             (image.labels, segment(image.image, model=model, keep_probabilities=False).labels)
             for image in self.validation
         )
-        scores = match_dataset(pairs, thresholds=(0.5,))
+        scores = match_dataset(pairs, ious=(0.5,))
         return {
             "panoptic_quality": scores.pooled[0].panoptic_quality,
             "average_precision": scores.mean[0].accuracy,

@@ -27,6 +27,7 @@ MAPS = {
     "w3": weights.w3,
 }
 _CALL = ("labels", "target", "spacing", "counts")
+_NEW_NAMES = {"normalization": "balance"}
 
 Array = TypeVar("Array", NDArray[Any], torch.Tensor)  # what comes in as one comes out as one
 
@@ -91,6 +92,11 @@ class TargetAndWeight:
             else []
         )
         for name in self.options:
+            if name in _NEW_NAMES:
+                raise ValueError(
+                    f"weight map {self.map} has no option {name!r}: use its new name, "
+                    f"{_NEW_NAMES[name]}"
+                )
             if name not in known:
                 raise ValueError(
                     f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}"

@@ -385,7 +385,7 @@ def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
 def _quality(rule: DecodeRule, images: Sequence[_Stored]) -> float:
     """Pooled PQ at IoU 0.5 of a decode rule."""
     pairs = ((image.labels(), decode_whole(image.probabilities(), rule)) for image in images)
-    return match_dataset(pairs, thresholds=(0.5,)).pooled[0].panoptic_quality
+    return match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
 
 
 def _around(point: Point, stride: int, length: int) -> Iterable[Point]:

@@ -1,6 +1,6 @@
 """Synthetic images with exact labels, labels made as imperfect as hand-drawn ones, and pairs of different focus."""
 
-from seamwise.synth.annotations import weaken
+from seamwise.synth.annotations import degrade_annotation
 from seamwise.synth.camera import SyntheticImage
 from seamwise.synth.cells import crowded_cells
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
@@ -10,9 +10,9 @@ __all__ = [
     "FocusPair",
     "SyntheticImage",
     "crowded_cells",
+    "degrade_annotation",
     "draw_mask",
     "focus_pair",
     "random_shapes",
     "tissue",
-    "weaken",
 ]

@@ -1,4 +1,4 @@
-"""Imperfect annotations made from exact labels; see `weaken`."""
+"""Imperfect annotations made from exact labels; see `degrade_annotation`."""
 
 from collections.abc import Iterator
 from operator import index
@@ -12,7 +12,7 @@ from seamwise.labels import BACKGROUND, IGNORE, Labels, as_labels, bounding_boxe
 Box = tuple[slice, ...]
 
 
-def weaken(
+def degrade_annotation(
     labels: Labels,
     *,
     rng: int | np.random.Generator,
@@ -74,9 +74,9 @@ def weaken(
     Examples
     --------
     >>> import numpy as np
-    >>> weaken(np.array([0, 1, 1, 1, 2, 2, 2, 2, 0]), rng=0, erode=1)
+    >>> degrade_annotation(np.array([0, 1, 1, 1, 2, 2, 2, 2, 0]), rng=0, erode=1)
     array([0, 0, 1, 0, 0, 2, 2, 0, 0])
-    >>> weaken(np.array([0, 0, 0, 1, 0, 2, 0, 0, 0]), rng=0, dilate=2)
+    >>> degrade_annotation(np.array([0, 0, 0, 1, 0, 2, 0, 0, 0]), rng=0, dilate=2)
     array([0, 1, 1, 1, 1, 2, 2, 2, 0])
     """
     labels = as_labels(labels)

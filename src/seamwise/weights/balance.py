@@ -18,7 +18,7 @@ from seamwise.labels import (
     semantic_target,
 )
 
-Normalization = Literal["rarest", "frequency", "count"]
+Balance = Literal["rarest", "frequency", "count"]
 
 _CLASSES = GAP + 1
 
@@ -28,7 +28,7 @@ def balance(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
     """Balance weight map (BWM): every pixel weighs what its class weighs.
@@ -47,7 +47,7 @@ def balance(
         Semantic class of each pixel, 0..3 or −1 (ignore); by default `semantic_target(labels, classes=3)`.
     spacing : sequence of float, optional
         Not used: this map knows no distances. It is here so that all maps are called alike.
-    normalization : {"rarest", "frequency", "count"}
+    balance : {"rarest", "frequency", "count"}
     counts : sequence of int, optional
         n_0, n_1, … of the whole data set, for every class of the target. By default those of this target, so
         that the scale jumps from crop to crop. A class that is counted 0 times weighs 0.
@@ -77,11 +77,11 @@ def balance(
     array([0.5, 0.5, 0.5, 0.5, 1. , 1. ], dtype=float32)
     """
     labels, target, _ = checked(labels, target, spacing)
-    return balanced(target, normalization, counts)
+    return balanced(target, balance, counts)
 
 
 def class_weights(
-    counts: Sequence[int] | NDArray[Any], normalization: Normalization = "rarest"
+    counts: Sequence[int] | NDArray[Any], balance: Balance = "rarest"
 ) -> NDArray[np.float64]:
     """Weight b_l of each class from its number of pixels n_l.
 
@@ -104,12 +104,10 @@ def class_weights(
             f"counts must be one number of pixels per class, none negative, not {counts}"
         )
     numerators = {"rarest": n[n > 0].min(initial=np.inf), "frequency": n.sum(), "count": 1.0}
-    if normalization not in numerators:
-        raise ValueError(
-            f"normalization must be one of {', '.join(numerators)}, not {normalization!r}"
-        )
+    if balance not in numerators:
+        raise ValueError(f"balance must be one of {', '.join(numerators)}, not {balance!r}")
     weights = np.zeros(_CLASSES)
-    np.divide(numerators[normalization], n, out=weights[: len(n)], where=n > 0)
+    np.divide(numerators[balance], n, out=weights[: len(n)], where=n > 0)
     return weights[: len(n)]
 
 
@@ -124,26 +122,24 @@ def background(target: Target) -> NDArray[np.bool_]:
     return mask
 
 
-def balanced(
-    target: Target, normalization: Normalization, counts: Sequence[int] | None
-) -> NDArray[np.float32]:
+def balanced(target: Target, balance: Balance, counts: Sequence[int] | None) -> NDArray[np.float32]:
     """Map of b, from the pixels of each class in the data set or, by default, in the target."""
-    return class_map(target, weights_of(target, normalization, counts))
+    return class_map(target, weights_of(target, balance, counts))
 
 
 def weights_of(
-    target: Target, normalization: Normalization, counts: Sequence[int] | None
+    target: Target, balance: Balance, counts: Sequence[int] | None
 ) -> NDArray[np.float64]:
     """Return b_0 … b_3 of a target; raise ValueError if `counts` lacks one of its classes."""
     own = counts_of(target)
     if counts is None:
-        return class_weights(own, normalization)
+        return class_weights(own, balance)
     needed = int(np.flatnonzero(own).max(initial=-1)) + 1
     if not needed <= len(counts) <= _CLASSES:
         raise ValueError(
             f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, not {len(counts)}"
         )
-    return class_weights([*counts, *[0] * (_CLASSES - len(counts))], normalization)
+    return class_weights([*counts, *[0] * (_CLASSES - len(counts))], balance)
 
 
 def class_map(target: Target, values: NDArray[Any]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
-from seamwise.weights.balance import Normalization, balanced, checked, checked_positive
+from seamwise.weights.balance import Balance, balanced, checked, checked_positive
 from seamwise.weights.distance import distance
 
 
@@ -15,7 +15,7 @@ def dwm(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     beta: float = 30.0,
     additive: bool = False,
@@ -31,7 +31,7 @@ def dwm(
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
@@ -65,7 +65,7 @@ def dwm(
     if not isinstance(additive, bool | np.bool_):
         raise ValueError(f"additive must be true or false, not {additive!r}")
     labels, target, steps = checked(labels, target, spacing)
-    class_balance = balanced(target, normalization, counts)
+    class_balance = balanced(target, balance, counts)
     # in place from here on: a volume has room for few maps
     fading = distance((target == CELL) | (target == TOUCHING), limit=beta, spacing=steps)
     fading /= np.float32(-beta)

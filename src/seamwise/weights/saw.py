@@ -19,7 +19,7 @@ from seamwise.labels import (
     smallest_dtype,
 )
 from seamwise.weights.balance import (
-    Normalization,
+    Balance,
     balanced,
     checked,
     checked_from_zero,
@@ -36,7 +36,7 @@ def saw(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     tau: float | None = None,
     sigma: float = 1.0,
@@ -60,7 +60,7 @@ def saw(
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
@@ -112,7 +112,7 @@ def saw(
     contour = inner_contour(regions)
     spread = _narrowness(regions, contour, steps, tau)
     _spread_inwards(spread, regions, contour, [sigma / step for step in steps], rounds)
-    spread += balanced(target, normalization, counts)
+    spread += balanced(target, balance, counts)
     spread += 1
     spread[target == IGNORE] = 0
     return spread

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seamwise.labels import Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
 from seamwise.weights.balance import (
-    Normalization,
+    Balance,
     background,
     balanced,
     checked,
@@ -25,7 +25,7 @@ def unet(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     w0: float = 10.0,
     sigma: float = 5.0,
@@ -41,7 +41,7 @@ def unet(
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`. A cell of several pieces is one cell.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
@@ -81,7 +81,7 @@ def unet(
     sigma = checked_positive("sigma", sigma)
     w0 = checked_from_zero("w0", w0)
     labels, target, steps = checked(labels, target, spacing)
-    result = balanced(target, normalization, counts)
+    result = balanced(target, balance, counts)
     if not (labels > 0).any():
         return result
     limit = _FADED * sigma

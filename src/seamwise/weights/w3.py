@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seamwise.labels import CELL, TOUCHING, Labels, Target, inner_contour, relabel
 from seamwise.weights.balance import (
-    Normalization,
+    Balance,
     background,
     checked,
     checked_positive,
@@ -25,7 +25,7 @@ def w3(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     beta: float = 30.0,
     nu: float = 10.0,
@@ -46,7 +46,7 @@ def w3(
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`. In a two-class target no pixel is touching; a gap pixel of a four-class target is
         background with its own class weight, ν·b₃ + ν·φ(d_h)·b₁.
     spacing : sequence of float, optional
@@ -96,7 +96,7 @@ def w3(
         checked_positive(n, v) for n, v in (("beta", beta), ("nu", nu), ("sigma", sigma))
     )
     labels, target, steps = checked(labels, target, spacing)
-    b = weights_of(target, normalization, counts)
+    b = weights_of(target, balance, counts)
     weight = class_map(target, nu * b)
     contour = inner_contour(labels)
 
