@@ -208,16 +208,16 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
             command = [sys.executable, __file__, "peak", name, "--methods", method]
             peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             seconds = (time.perf_counter() - begin) / frames
-            estimate = memory_estimate((height, width, 3), method=method, aligned=True) / 1e9
+            estimate = memory_estimate((height, width, 3), model=method, aligned=True) / 1e9
             print(f"| {method} | {peak:.2f} | {estimate:.2f} | {seconds:.1f} |", flush=True)
 
 
 def peak(folder: Path, names: Sequence[str]) -> None:
     """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in GB."""
-    from seamwise.fusion.batch import Options, fuse_files
+    from seamwise.fusion.batch import FuseOptions, fuse_files
 
     with tempfile.TemporaryDirectory() as output:
-        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", Options(method=names[0]))
+        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", FuseOptions(model=names[0]))
     if outcome.failed:
         raise SystemExit("; ".join(outcome.messages))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)

@@ -28,7 +28,7 @@ from torch.nn.functional import softplus
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
-from seamwise.fusion.data import SegmentedPicture, Split, digest, find_pictures, split
+from seamwise.fusion.data import PictureSplit, SegmentedPicture, digest, find_pictures, split
 from seamwise.fusion.frames import luminance
 from seamwise.io.atomic import atomic_path
 from seamwise.nets.siamese import PATCH, Siamese
@@ -184,7 +184,11 @@ def main(data: Path, output: Path, settings: Settings) -> None:
 
 
 def describe(
-    parts: Split, sha256: str, settings: Settings, device: torch.device, right: dict[str, float]
+    parts: PictureSplit,
+    sha256: str,
+    settings: Settings,
+    device: torch.device,
+    right: dict[str, float],
 ) -> dict[str, Any]:
     """Return where the weights come from, for the file's metadata."""
     return {

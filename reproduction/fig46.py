@@ -35,14 +35,14 @@ class Row:
 
     name: str
     symmetric: bool
-    near: bool
+    nearest: bool
     mse: tuple[float, ...]
 
     def verdict(self) -> str:
         """Judge what was learned, as painted or selected."""
         if self.symmetric:
             return "symmetric by construction, not judged"
-        if self.near:
+        if self.nearest:
             return "with Near, not judged"
         return "holds" if max(self.mse) < LARGEST else "does not hold"
 
@@ -68,9 +68,9 @@ def load_all(names: Sequence[str]) -> dict[str, Model]:
         raise SystemExit(str(error)) from error
 
 
-def in_both_orders(pair: Pair, model: Model, *, near: bool) -> list[np.ndarray]:
+def in_both_orders(pair: Pair, model: Model, *, nearest: bool) -> list[np.ndarray]:
     a, b = (as_unit(source) for source in pair)
-    return [fuse_pair(*order, model=model, near=near).image for order in ((a, b), (b, a))]
+    return [fuse_pair(*order, model=model, nearest=nearest).image for order in ((a, b), (b, a))]
 
 
 def is_symmetric(model: Model) -> bool:
@@ -81,11 +81,11 @@ def measure(pairs: Mapping[str, Pair], models: Mapping[str, Model]) -> list[Row]
     """A row for each model; for networks that paint a second one, with Near."""
     rows = []
     for name, model in models.items():
-        for near in (False, True) if model.info.output == "picture" else (False,):
-            both = (in_both_orders(pair, model, near=near) for pair in pairs.values())
+        for nearest in (False, True) if model.info.output == "picture" else (False,):
+            both = (in_both_orders(pair, model, nearest=nearest) for pair in pairs.values())
             mse = tuple(float(((there - back) ** 2).mean()) for there, back in both)
-            rows.append(Row(name, is_symmetric(model), near, mse))
-            print(f"{name}{', Near' * near}: {np.mean(mse):.1e}", flush=True)
+            rows.append(Row(name, is_symmetric(model), nearest, mse))
+            print(f"{name}{', Near' * nearest}: {np.mean(mse):.1e}", flush=True)
     return rows
 
 
@@ -98,10 +98,10 @@ def table(rows: Sequence[Row]) -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {r.name}{', Near' * r.near} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | {r.verdict()} |"
+        f"| {r.name}{', Near' * r.nearest} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | {r.verdict()} |"
         for r in rows
     ]
-    if all(row.symmetric or row.near for row in rows):
+    if all(row.symmetric or row.nearest for row in rows):
         lines += [
             "",
             "No network here learned it: nothing to judge the claim by; name some with --models.",
@@ -118,7 +118,7 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
     ):
         shown = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
         for name, model in models.items():
-            there, back = in_both_orders(pair, model, near=False)
+            there, back = in_both_orders(pair, model, nearest=False)
             short = "/".join(Path(name).parts[-2:])
             shown += [
                 (f"{short}\n(A, B)", there),

@@ -79,7 +79,7 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
     rows = []
     for path in found:
         model = load(path)
-        fused = [fuse_pair(pair.a, pair.b, model=model, near=False).image for pair in pairs]
+        fused = [fuse_pair(pair.a, pair.b, model=model, nearest=False).image for pair in pairs]
         similar = [
             metrics.ssim(image * 255, pair.truth * 255)
             for pair, image in zip(pairs, fused, strict=True)
@@ -137,7 +137,7 @@ def draw(
     for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
         for panel, step in zip(row, chosen, strict=False):
             model = load(folder / f"snapshot-{step}.safetensors")
-            panel.imshow(fuse_pair(pair.a, pair.b, model=model, near=False).image)
+            panel.imshow(fuse_pair(pair.a, pair.b, model=model, nearest=False).image)
             panel.set_title(f"{LOSSES[loss]}, step {step}", fontsize=9)
         row[-1].imshow(pair.truth)
         row[-1].set_title("truth", fontsize=9)

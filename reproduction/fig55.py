@@ -95,7 +95,7 @@ def methods(model: Path) -> dict[str, Method]:
 
     return {
         "HF-Reg trained with noise": lambda pair, _: (
-            fuse_pair(pair.a, pair.b, model=network, near=False).image
+            fuse_pair(pair.a, pair.b, model=network, nearest=False).image
         ),
         "gff": lambda pair, _: fuse([pair.a, pair.b], model="gff").image,
         "focus-seg": lambda pair, _: fuse([pair.a, pair.b], model="focus-seg").image,

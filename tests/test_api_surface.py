@@ -50,8 +50,8 @@ PUBLIC = {
         "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
     },
     "seamwise.fusion": {
-        "Aligned", "Alignment", "AlignmentError", "Fused", "Fusion", "FusionSettings", "SegmentedPicture",
-        "Simulation", "Split", "estimate_alignment", "find_pictures", "fuse", "fuse_frames", "fuse_pair", "load",
+        "AlignedFrames", "Alignment", "AlignmentError", "Fusion", "FusionSettings", "PictureSplit", "SegmentedPicture",
+        "Simulation", "estimate_alignment", "find_pictures", "fuse", "fuse_frames", "fuse_pair", "load",
         "make_pair", "split", "train",
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},

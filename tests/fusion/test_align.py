@@ -11,7 +11,7 @@ import pytest
 from skimage import data
 
 from seamwise.fusion import align
-from seamwise.fusion.align import Aligned, Alignment, AlignmentError, estimate_alignment
+from seamwise.fusion.align import AlignedFrames, Alignment, AlignmentError, estimate_alignment
 from seamwise.synth.focus import blur, draw_mask, focus_pair, random_shapes
 
 MARGIN = 40
@@ -75,15 +75,15 @@ TILTED = {"turn": -0.01, "shift": (4.4, 2.1), "perspective": (2e-5, -3e-5)}
 
 
 # reached: 0.03 pixels for the shift, where all positions are rounded alike to 1/32, 0.02 otherwise
-@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize("motion", ["affine", "homography"])
 @pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
-def test_finds_a_known_movement(move, model):
+def test_finds_a_known_movement(move, motion):
     picture = scene()
     expected = movement(inner_shape(picture), **move)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model=model, reference=0)
+    found = estimate_alignment(frames, motion=motion, reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.05
-    if model == "affine":
+    if motion == "affine":
         assert np.array_equal(found.matrices[1, 2], [0, 0, 1])
 
 
@@ -93,11 +93,11 @@ def test_finds_a_tilt_with_a_homography_only():
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
     errors = [
         corner_error(
-            estimate_alignment(frames, model=model, reference=0).matrices[1],
+            estimate_alignment(frames, motion=motion, reference=0).matrices[1],
             expected,
             inner_shape(picture),
         )
-        for model in ("homography", "affine")
+        for motion in ("homography", "affine")
     ]
     assert errors[0] < 0.1 < 1 < errors[1]
 
@@ -190,7 +190,7 @@ def test_identical_frames_stay_as_they_are():
     assert np.array_equal(found.matrices, [np.eye(3)] * 3)
     assert np.array_equal(found.gains, np.ones((3, 3)))
     assert found.common == (0, 300, 0, 301)
-    assert np.array_equal(Aligned([frame] * 3, found)[0], frame)
+    assert np.array_equal(AlignedFrames([frame] * 3, found)[0], frame)
 
 
 def test_grey_frames_and_frames_with_one_channel():
@@ -220,27 +220,27 @@ def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
 def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
     maximised, far = align._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
 
-    def lost_when_coarse(moving, fixed, model, start):
-        return far if fixed.size < 20_000 else maximised(moving, fixed, model, start)
+    def lost_when_coarse(moving, fixed, motion, start):
+        return far if fixed.size < 20_000 else maximised(moving, fixed, motion, start)
 
     monkeypatch.setattr(align, "_maximised", lost_when_coarse)
     picture = scene()
     expected = movement(inner_shape(picture), shift=(2.3, -1.6))
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model="affine", reference=0)
+    found = estimate_alignment(frames, motion="affine", reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.05
 
 
-@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize("motion", ["affine", "homography"])
 @pytest.mark.parametrize(
     ("x", "y", "believed"), [(1, 1, True), (0.5, 0.5, True), (0.2, 0.2, False), (-1, 1, False)],
     ids=["shifted", "smaller", "collapsed", "mirrored"],
 )  # fmt: skip
-def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, model):
+def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, motion):
     source = np.random.default_rng(0).uniform(0, 100, (40, 2))
     monkeypatch.setattr(align, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
     copy = align._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
-    found = align._from_features(copy, copy, model)
+    found = align._from_features(copy, copy, motion)
     if believed:
         np.testing.assert_allclose(found, [[x, 0, 3], [0, y, 5], [0, 0, 1]], atol=1e-4)
     else:
@@ -263,7 +263,7 @@ def test_a_frame_with_a_corner_that_moved_more_is_resampled(move):
     picture = scene()
     expected = movement(inner_shape(picture), **move)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model="affine", reference=0)
+    found = estimate_alignment(frames, motion="affine", reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.05
 
 
@@ -279,7 +279,7 @@ def test_a_slow_drift_adds_up():
     picture = scene()
     moves = [movement(inner_shape(picture), shift=(0.2 * i, -0.1 * i)) for i in range(5)]
     found = estimate_alignment(
-        [photograph(picture, move) for move in moves], model="affine", reference=0
+        [photograph(picture, move) for move in moves], motion="affine", reference=0
     )
     assert np.array_equal(found.matrices[:2], [np.eye(3)] * 2)
     errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in (2, 3, 4)]
@@ -290,7 +290,7 @@ def test_large_frames_are_measured_on_a_copy():
     picture = cv2.resize(scene("coffee"), (1900, 1300), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     expected = movement(inner_shape(picture), shift=(11.4, -7.3), scale=1.005)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model="affine", reference=0)
+    found = estimate_alignment(frames, motion="affine", reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.2
 
 
@@ -401,7 +401,7 @@ class Files(Sequence):
 def test_the_burst_is_never_held():
     frames, _, _ = burst()
     files = Files(frames)
-    aligned = Aligned(files, estimate_alignment(files))
+    aligned = AlignedFrames(files, estimate_alignment(files))
     for picture in aligned:
         assert picture.shape == aligned[0].shape
     assert files.most <= 2
@@ -501,7 +501,7 @@ def test_frames_of_two_sizes_are_refused():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"model": "rigid"}, "model must be 'homography' or 'affine', not 'rigid'"),
+        ({"motion": "rigid"}, "motion must be 'homography' or 'affine', not 'rigid'"),
         ({"reference": 2}, r"reference must be one of the frames 0\.\.1, not 2"),
         ({"reference": -1}, "reference .* not -1"),
         ({"names": ["a"]}, "names must be one per frame, 2, not 1"),
@@ -613,7 +613,7 @@ def test_interpolation_does_not_leave_the_range():
 def test_aligned_is_a_sequence():
     frames = list(np.random.default_rng(0).random((3, 6, 8), np.float32))
     alignment = shifted((0, 0), (1, 0), (2, 1))
-    aligned, whole = Aligned(frames, alignment), Aligned(frames, alignment, crop=False)
+    aligned, whole = AlignedFrames(frames, alignment), AlignedFrames(frames, alignment, crop=False)
     assert len(aligned) == 3
     assert np.array_equal(aligned[-1], alignment.apply(frames[2], 2))
     assert [picture.shape for picture in aligned] == [(5, 6)] * 3
@@ -628,11 +628,11 @@ def test_an_alignment_of_another_burst_is_refused():
     alignment.check_fits([frame] * 2)
     alignment.check_fits([frame] * 2, names=["0.png", "1.png"])
     with pytest.raises(ValueError, match="of 2 frames, the burst has 3: align it anew"):
-        Aligned([frame] * 3, alignment)
+        AlignedFrames([frame] * 3, alignment)
     with pytest.raises(
         ValueError, match=r"0.png is 6×8, 1 channel, the alignment is of frames of 8×6, 1 channel"
     ):
-        Aligned([frame.T] * 2, alignment)
+        AlignedFrames([frame.T] * 2, alignment)
     with pytest.raises(ValueError, match=r"1.png is 8×6, 3 channels"):
         alignment.apply(np.zeros((6, 8, 3), np.float32), 1)
     with pytest.raises(ValueError, match=r"of 1.png, where the burst has 2.png"):

@@ -7,7 +7,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from seamwise.fusion import Alignment
-from seamwise.fusion.batch import Options, fuse_files, memory_estimate, plan, write_depth
+from seamwise.fusion.batch import FuseOptions, fuse_files, memory_estimate, plan, write_depth
 from seamwise.io.images import read_labels
 from seamwise.io.photo import JPEG_EXIF_LIMIT, read_photo, write_photo
 from seamwise.synth import focus_pair
@@ -25,11 +25,11 @@ def save_burst(folder, suffix=".png", count=2):
 
 
 def run(inputs, output, **options):
-    options = {"method": "gff", "align": False} | options
+    options = {"model": "gff", "align": False} | options
     overwrite = options.pop("overwrite", False)
     announce = options.pop("announce", lambda text: None)
     return list(
-        fuse_files(inputs, output, Options(**options), overwrite=overwrite, announce=announce)
+        fuse_files(inputs, output, FuseOptions(**options), overwrite=overwrite, announce=announce)
     )
 
 
@@ -132,7 +132,7 @@ def test_frames_are_never_replaced(tmp_path):
         for frame, name in zip(frames, ("a_focus_0.png", "b.png"), strict=True)
     ]
     with pytest.raises(ValueError, match=r"a_focus_0\.png is a frame and would be replaced"):
-        plan(taken, folder / "a.png", Options(focus_maps=True))
+        plan(taken, folder / "a.png", FuseOptions(focus_maps=True))
 
 
 def test_results_never_lie_where_the_next_run_takes_them_for_frames(tmp_path):
@@ -154,7 +154,7 @@ def test_two_bursts_never_write_the_same_file(tmp_path):
     inputs = [tmp_path / "x" / "s", tmp_path / "y" / "s"]
     assert len(plan(inputs, tmp_path / "out")) == 2
     with pytest.raises(ValueError, match=r"two bursts would both write .*s_depth\.png"):
-        plan(inputs, tmp_path / "out", Options(depth_map=True))
+        plan(inputs, tmp_path / "out", FuseOptions(depth_map=True))
 
 
 def test_bad_plans_are_named(tmp_path, monkeypatch):
@@ -185,12 +185,12 @@ def test_options_are_checked_at_the_call_and_nothing_is_made(tmp_path):
     folder = save_burst(tmp_path / "burst")
     for options in ({"mode": "together"}, {"tile": 300}):
         with pytest.raises(ValueError, match="is an option of networks"):
-            fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", **options))
+            fuse_files([folder], tmp_path / "new" / "a.png", FuseOptions(model="gff", **options))
     with pytest.raises(FileNotFoundError, match=r"cannot write .*a\.json"):
         fuse_files(
             [folder],
             tmp_path / "new" / "a.png",
-            Options(method="gff", alignment=tmp_path / "no" / "a.json"),
+            FuseOptions(model="gff", alignment=tmp_path / "no" / "a.json"),
         )
     assert not (tmp_path / "new").exists()
 
@@ -245,7 +245,7 @@ def test_frames_too_wide_for_a_jpeg_are_refused_before_the_work(tmp_path, side, 
     for name in ("a.png", "b.png"):
         write_photo(tmp_path / name, np.zeros((2, side), np.uint8))
     said = []
-    options = {"method": "laplacian", "announce": said.append} | options
+    options = {"model": "laplacian", "announce": said.append} | options
     (outcome,) = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", **options)
     assert outcome.failed == bool(words)
     assert words in outcome.messages[0]
@@ -412,6 +412,6 @@ def test_the_estimate_follows_the_network_and_its_tile(selector):
     wide = selector.info.model_copy(
         update={"architecture": selector.info.architecture.model_copy(update={"width": 64})}
     )
-    narrow = memory_estimate((4000, 4000, 3), method=selector)
-    assert memory_estimate((4000, 4000, 3), method=replace(selector, info=wide)) > narrow + 1e9
-    assert memory_estimate((4000, 4000, 3), method=selector, tile=4000) > narrow + 1e9
+    narrow = memory_estimate((4000, 4000, 3), model=selector)
+    assert memory_estimate((4000, 4000, 3), model=replace(selector, info=wide)) > narrow + 1e9
+    assert memory_estimate((4000, 4000, 3), model=selector, tile=4000) > narrow + 1e9

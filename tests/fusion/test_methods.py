@@ -8,7 +8,7 @@ import seamwise
 from seamwise.fusion import AlignmentError, fuse
 from seamwise.fusion.align import estimate_alignment
 from seamwise.fusion.burst import Burst
-from seamwise.fusion.methods import CLASSICAL, Watched, in_dtype
+from seamwise.fusion.methods import CLASSICAL, WatchedFrames, in_dtype
 from seamwise.fusion.predict import passes
 from seamwise.io.photo import write_photo
 from seamwise.synth import focus_pair
@@ -57,20 +57,22 @@ def test_every_classical_method_joins_the_halves(method):
 def test_the_number_of_reads_is_what_is_announced(method):
     sources, _ = frames()
     pictures = [source[:64, :64] / np.float32(255) for source in sources]
-    watched = Watched(pictures, lambda done, total: None, total=99)
+    watched = WatchedFrames(pictures, lambda done, total: None, total=99)
     CLASSICAL[method].fuse(watched)
     # the size may cost one more
     assert 0 <= watched.reads - 2 * CLASSICAL[method].passes <= 1
 
 
 @pytest.mark.parametrize(
-    ("mode", "near"), [("sequence", False), ("together", False), ("together", True)]
+    ("mode", "nearest"), [("sequence", False), ("together", False), ("together", True)]
 )
-def test_networks_read_as_often_as_announced(selector, mode, near):
+def test_networks_read_as_often_as_announced(selector, mode, nearest):
     sources, _ = frames()
     seen = []
-    fuse(sources, model=selector, mode=mode, near=near, report=lambda *said: seen.append(said))
-    total = passes(mode, near=near) * 2
+    fuse(
+        sources, model=selector, mode=mode, nearest=nearest, report=lambda *said: seen.append(said)
+    )
+    total = passes(mode, nearest=nearest) * 2
     assert {said[2] for said in seen} == {total}
     assert seen[-1] == ("fuse", total, total)
     assert total <= len(seen) <= total + 2
@@ -106,8 +108,8 @@ def test_motion_exposure_and_names_go_to_the_alignment(monkeypatch, tmp_path):
     for name, source in zip("ab", frames()[0], strict=True):
         write_photo(tmp_path / f"{name}.png", source)
     for options, expected in (
-        ({}, {"model": "affine", "exposure": True}),
-        ({"motion": "homography", "exposure": False}, {"model": "homography", "exposure": False}),
+        ({}, {"motion": "affine", "exposure": True}),
+        ({"motion": "homography", "exposure": False}, {"motion": "homography", "exposure": False}),
     ):
         fuse(sorted(tmp_path.iterdir()), model="laplacian", align=True, **options)
         assert given.pop() == expected | {"names": ["a.png", "b.png"]}
@@ -187,7 +189,7 @@ def test_the_tile_goes_to_the_network(selector):
 
 def test_options_of_networks_do_not_go_with_classical_methods():
     sources, _ = frames()
-    for option in ({"mode": "together"}, {"near": True}, {"near": False}, {"tile": 512}):
+    for option in ({"mode": "together"}, {"nearest": True}, {"nearest": False}, {"tile": 512}):
         name, *_ = option
         with pytest.raises(
             ValueError, match=f"^{name} is an option of networks: leave it out with the method gff$"

@@ -162,7 +162,7 @@ def test_the_order_of_the_sources_does_not_matter_to_symmetric_networks(
         run(folder, pictures, replace(quick, network=network, symmetric=symmetric, width=4))
         model = load(folder / "model.safetensors", device="cpu")
         there, back = (
-            fuse_pair(*order, model=model, near=False)
+            fuse_pair(*order, model=model, nearest=False)
             for order in ((pair.a, pair.b), (pair.b, pair.a))
         )
         differences[symmetric] = np.mean((there.image - back.image) ** 2)

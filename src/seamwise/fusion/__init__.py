@@ -1,23 +1,22 @@
 """Multi-focus fusion: one picture in focus everywhere from several; and the training of networks for it."""
 
-from seamwise.fusion.align import Aligned, Alignment, AlignmentError, estimate_alignment
-from seamwise.fusion.data import SegmentedPicture, Split, find_pictures, make_pair, split
-from seamwise.fusion.frames import Fused
-from seamwise.fusion.methods import Fusion, fuse
+from seamwise.fusion.align import AlignedFrames, Alignment, AlignmentError, estimate_alignment
+from seamwise.fusion.data import PictureSplit, SegmentedPicture, find_pictures, make_pair, split
+from seamwise.fusion.methods import fuse
 from seamwise.fusion.predict import fuse_frames, fuse_pair, load
+from seamwise.fusion.result import Fusion
 from seamwise.fusion.settings import FusionSettings, Simulation
 from seamwise.fusion.train import train
 
 __all__ = [
-    "Aligned",
+    "AlignedFrames",
     "Alignment",
     "AlignmentError",
-    "Fused",
     "Fusion",
     "FusionSettings",
+    "PictureSplit",
     "SegmentedPicture",
     "Simulation",
-    "Split",
     "estimate_alignment",
     "find_pictures",
     "fuse",

@@ -1,4 +1,4 @@
-"""Frames laid over each other before they are fused; see `estimate_alignment`, `Alignment` and `Aligned`."""
+"""Frames laid over each other before they are fused; see `estimate_alignment`, `Alignment` and `AlignedFrames`."""
 
 import math
 import operator
@@ -16,7 +16,7 @@ from seamwise.io.jsonfile import read_json, write_json
 
 Matrix = NDArray[np.float64]
 Box = tuple[int, int, int, int]
-Model = Literal["homography", "affine"]
+Motion = Literal["homography", "affine"]
 
 _KIND = "seamwise alignment 1"
 _MOTION = {"homography": cv2.MOTION_HOMOGRAPHY, "affine": cv2.MOTION_AFFINE}
@@ -230,7 +230,7 @@ class Alignment:
             )
 
 
-class Aligned(Sequence[Picture]):
+class AlignedFrames(Sequence[Picture]):
     """A burst seen through its alignment: each frame is read and warped when it is asked for.
 
     Parameters
@@ -279,7 +279,7 @@ class _Copy:
 def estimate_alignment(
     frames: Frames,
     *,
-    model: Model = "homography",
+    motion: Motion = "homography",
     reference: int | None = None,
     exposure: bool = True,
     names: Sequence[str] | None = None,
@@ -287,7 +287,7 @@ def estimate_alignment(
     """Find where each frame of a hand-held or breathing burst lies on the reference frame.
 
     Each frame i is registered to its neighbour j towards the reference, which has the most similar focus; the steps
-    are chained, M_i = M_j · T_ij. A step maximises the enhanced correlation coefficient over the matrices of the model,
+    are chained, M_i = M_j · T_ij. A step maximises the enhanced correlation coefficient over the matrices of the motion,
     from coarse to fine::
 
         T_ij⁻¹ = arg max_W  ⟨t̄, ī_W⟩ / (‖t̄‖ · ‖ī_W‖),    t̄, ī_W zero-mean,  i_W(x) = N[I_i](W x),  t = N[I_j]
@@ -304,7 +304,7 @@ def estimate_alignment(
         At least two, of one shape, in 0..1, of at most 32,766 pixels a side and 4 channels. They are read one at a
         time, in order away from the reference, and only copies of at most 1.5 megapixels of three of them are kept:
         the reference, the neighbour and the frame that is registered to it.
-    model : {"homography", "affine"}
+    motion : {"homography", "affine"}
         Eight or six numbers per frame. An affine matrix holds less error where texture is scarce; the copies of under
         40,000 pixels are always registered by one, as they do not tell perspective from noise.
     reference : int, optional
@@ -351,7 +351,7 @@ def estimate_alignment(
     called = tuple(names) if names is not None else tuple(f"frame {i}" for i in range(count))
     middle = count // 2 if reference is None else reference
     _check_shape(shape)
-    _check_options(model, middle, called, count)
+    _check_options(motion, middle, called, count)
 
     matrices = np.tile(np.eye(3), (count, 1, 1))
     gains = np.ones((count, math.prod(shape[2:])))
@@ -362,7 +362,7 @@ def estimate_alignment(
         neighbour, j, matrix = anchor, middle, np.eye(3)
         for i in outward:
             copy = _small_copy(frames, i, shape, called)
-            step, correlation = _register(copy, neighbour, model)
+            step, correlation = _register(copy, neighbour, motion)
             if not correlation >= _LEAST_CORRELATION:
                 fault = f"their correlation is {correlation:.2f}, below {_LEAST_CORRELATION}"
                 raise AlignmentError(_refusal(called[i], called[j], fault), i)
@@ -398,9 +398,9 @@ def _check_type(frame: Picture) -> None:
         )
 
 
-def _check_options(model: str, reference: int, names: Sequence[str], count: int) -> None:
-    if model not in _MOTION:
-        raise ValueError(f"model must be 'homography' or 'affine', not {model!r}")
+def _check_options(motion: str, reference: int, names: Sequence[str], count: int) -> None:
+    if motion not in _MOTION:
+        raise ValueError(f"motion must be 'homography' or 'affine', not {motion!r}")
     if not 0 <= reference < count:
         raise ValueError(f"reference must be one of the frames 0..{count - 1}, not {reference}")
     if len(names) != count:
@@ -457,12 +457,12 @@ def _normalized(image: Picture) -> tuple[Picture, float]:
     return detail / (contrast + max(mean / 4, np.finfo(np.float32).tiny)), mean
 
 
-def _register(moving: _Copy, fixed: _Copy, model: Model) -> tuple[Matrix, float]:
+def _register(moving: _Copy, fixed: _Copy, motion: Motion) -> tuple[Matrix, float]:
     """The matrix from the moving to the fixed finest copy, and the correlation it reaches."""
     identity = np.eye(3)
     best, highest = identity, _correlation(moving.levels[0], fixed.levels[0], identity)
-    for start in _starts(moving, fixed, model):
-        matrix = _refined(moving, fixed, model, start)
+    for start in _starts(moving, fixed, motion):
+        matrix = _refined(moving, fixed, motion, start)
         correlation = _correlation(moving.levels[0], fixed.levels[0], matrix)
         if correlation > highest:
             best, highest = matrix, correlation
@@ -471,20 +471,20 @@ def _register(moving: _Copy, fixed: _Copy, model: Model) -> tuple[Matrix, float]
     return best, highest
 
 
-def _starts(moving: _Copy, fixed: _Copy, model: Model) -> Iterator[Matrix]:
+def _starts(moving: _Copy, fixed: _Copy, motion: Motion) -> Iterator[Matrix]:
     yield np.eye(3)
-    agreed = _from_features(moving, fixed, model)
+    agreed = _from_features(moving, fixed, motion)
     if agreed is not None:
         yield agreed
 
 
-def _from_features(moving: _Copy, fixed: _Copy, model: Model) -> Matrix | None:
+def _from_features(moving: _Copy, fixed: _Copy, motion: Motion) -> Matrix | None:
     """The matrix that most of the matched SIFT features agree on, or None."""
     level = next((k for k, image in enumerate(fixed.levels) if image.size <= _FEATURE_PIXELS), -1)
     source, target = _matches(moving.levels[level], fixed.levels[level])
     if len(source) < _LEAST_MATCHES:
         return None
-    matrix = _consensus(source, target, model)
+    matrix = _consensus(source, target, motion)
     if (
         matrix is None or not np.linalg.det(matrix) > 0.1
     ):  # collapsed or mirrored: they agree by chance
@@ -493,9 +493,9 @@ def _from_features(moving: _Copy, fixed: _Copy, model: Model) -> Matrix | None:
     return _unit(resampling @ matrix @ np.linalg.inv(resampling))
 
 
-def _consensus(source: Matrix, target: Matrix, model: Model) -> Matrix | None:
+def _consensus(source: Matrix, target: Matrix, motion: Motion) -> Matrix | None:
     """The matrix that takes most source points to within 3 pixels of their targets, or None."""
-    if model == "homography":
+    if motion == "homography":
         return cast("Matrix | None", cv2.findHomography(source, target, cv2.USAC_MAGSAC, 3.0)[0])
     rows = cv2.estimateAffine2D(source, target, method=cv2.RANSAC, ransacReprojThreshold=3.0)[0]
     return None if rows is None else np.vstack([rows, (0, 0, 1)])
@@ -521,7 +521,7 @@ def _grey_levels(image: Picture) -> NDArray[np.uint8]:
     return np.clip(128 + 42 * cv2.GaussianBlur(image, (0, 0), 1.5), 0, 255).astype(np.uint8)
 
 
-def _refined(moving: _Copy, fixed: _Copy, model: Model, start: Matrix) -> Matrix:
+def _refined(moving: _Copy, fixed: _Copy, motion: Motion, start: Matrix) -> Matrix:
     """The matrix of the highest correlation near the start, from the coarsest to the finest copy."""
     finest = fixed.levels[0]
     matrix = start
@@ -529,7 +529,7 @@ def _refined(moving: _Copy, fixed: _Copy, model: Model, start: Matrix) -> Matrix
         resampling = _resampling(finest.shape, template.shape)
         onto = resampling @ matrix @ np.linalg.inv(resampling)
         found = _maximised(
-            image, template, "affine" if template.size < _PERSPECTIVE_PIXELS else model, onto
+            image, template, "affine" if template.size < _PERSPECTIVE_PIXELS else motion, onto
         )
         # a coarse copy with little on it may lead astray
         if _correlation(image, template, found) > _correlation(image, template, onto):
@@ -537,14 +537,14 @@ def _refined(moving: _Copy, fixed: _Copy, model: Model, start: Matrix) -> Matrix
     return matrix
 
 
-def _maximised(moving: Picture, fixed: Picture, model: Model, start: Matrix) -> Matrix:
+def _maximised(moving: Picture, fixed: Picture, motion: Motion, start: Matrix) -> Matrix:
     # OpenCV's matrix goes from its template, here the fixed picture, to the other one
-    backward = _unit(np.linalg.inv(start))[: 3 if model == "homography" else 2].astype(np.float32)
+    backward = _unit(np.linalg.inv(start))[: 3 if motion == "homography" else 2].astype(np.float32)
     steps = 50 if fixed.size < _FEATURE_PIXELS else 10
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-6)
     try:
         _, found = cv2.findTransformECC(
-            fixed, moving, backward, _MOTION[model], criteria, _interior(moving.shape)
+            fixed, moving, backward, _MOTION[motion], criteria, _interior(moving.shape)
         )
     except cv2.error:  # OpenCV's word for a correlation that no step raises
         return start

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seamwise.fusion.align import Alignment
-from seamwise.fusion.align import Model as Motion
+from seamwise.fusion.align import Alignment, Motion
 from seamwise.fusion.burst import Burst, burst_folders, check_outside, find_frames
-from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method, method_of
+from seamwise.fusion.methods import CLASSICAL, Report, fuse, load_method, method_of
 from seamwise.fusion.predict import TILE, Mode, Model
+from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.images import SUFFIXES, find_images
 from seamwise.io.outcome import Outcome, naming
@@ -37,7 +37,7 @@ _JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
-class Options:
+class FuseOptions:
     """How to fuse: see `fuse`, and what to write beside the picture.
 
     Attributes
@@ -50,9 +50,9 @@ class Options:
         File of the alignment: used if it is there, else written. For one burst.
     """
 
-    method: str = "focus-seg"
+    model: str = "focus-seg"
     mode: Mode = "sequence"
-    near: bool | None = None
+    nearest: bool | None = None
     align: bool = True
     motion: Motion = "affine"
     exposure: bool = True
@@ -64,7 +64,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Job:
+class FuseJob:
     """Frames and the picture they become; or what is wrong with the folder they should lie in. A note is to be said."""
 
     frames: tuple[Path, ...]
@@ -80,7 +80,7 @@ class Job:
         """Where the focus map of a frame goes."""
         return self.output.with_name(f"{self.output.stem}_focus_{number}.png")
 
-    def outputs(self, options: Options) -> list[Path]:
+    def outputs(self, options: FuseOptions) -> list[Path]:
         """All that the job writes, the picture first."""
         maps = [self.depth_map()] if options.depth_map else []
         maps += (
@@ -94,7 +94,7 @@ class Job:
 def fuse_files(
     inputs: Sequence[str | Path],
     output: Path,
-    options: Options,
+    options: FuseOptions,
     *,
     overwrite: bool = False,
     device: str = "auto",
@@ -113,7 +113,7 @@ def fuse_files(
         Frames, patterns and folders: see `plan`.
     output : Path
         A picture file, or a folder, made if it is not there.
-    options : Options
+    options : FuseOptions
     overwrite : bool
         Fuse again what is there. Old maps beside the picture are deleted first.
     device : str
@@ -139,10 +139,10 @@ def fuse_files(
         if there is not None:
             raise FileExistsError(f"{there} is there already: --overwrite replaces it")
     _check_alignment_file(options, single)
-    model: str | Model = options.method
-    if options.method not in CLASSICAL:
-        model = load_method(options.method, device=device)
-    method_of(model, mode=options.mode, near=options.near, tile=options.tile, device=device)
+    model: str | Model = options.model
+    if options.model not in CLASSICAL:
+        model = load_method(options.model, device=device)
+    method_of(model, mode=options.mode, nearest=options.nearest, tile=options.tile, device=device)
     make_folder(jobs[0].output.parent)
 
     def outcomes() -> Iterator[Outcome]:
@@ -166,7 +166,9 @@ def fuse_files(
     return outcomes()
 
 
-def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options()) -> list[Job]:
+def plan(
+    inputs: Sequence[str | Path], output: Path, options: FuseOptions = FuseOptions()
+) -> list[FuseJob]:
     """Say which frames become which picture.
 
     With an output that ends like a picture, all inputs are the frames of one burst. Otherwise the output is a folder,
@@ -184,7 +186,7 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
     """
     if _is_picture(output):
         _check_frames_inside(inputs, output)
-        jobs = [Job(tuple(find_frames(inputs)), output)]
+        jobs = [FuseJob(tuple(find_frames(inputs)), output)]
     elif output.suffix and not output.is_dir():
         raise ValueError(
             f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix"
@@ -195,7 +197,7 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
         output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output)
     )
     frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
-    written: dict[Path, Job] = {}
+    written: dict[Path, FuseJob] = {}
     for job in jobs:
         for path in job.outputs(options):
             place = path.resolve()
@@ -212,7 +214,7 @@ def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options(
 def memory_estimate(
     shape: tuple[int, ...],
     *,
-    method: str | Model = "focus-seg",
+    model: str | Model = "focus-seg",
     aligned: bool = True,
     tile: int | None = None,
 ) -> int:
@@ -223,9 +225,9 @@ def memory_estimate(
     """
     pixels = shape[0] * shape[1]
     per_pixel = _ALIGNED_BYTES * aligned
-    if isinstance(method, str) and method in CLASSICAL:
-        return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[method]) * pixels)
-    width = 16 if isinstance(method, str) else method.info.architecture.width
+    if isinstance(model, str) and model in CLASSICAL:
+        return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[model]) * pixels)
+    width = 16 if isinstance(model, str) else model.info.architecture.width
     in_tile = min(pixels, (TILE if tile is None else tile) ** 2)
     return int(
         _PROGRAM
@@ -252,7 +254,11 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
 
 
 def _prepare(
-    job: Job, options: Options, model: str | Model, overwrite: bool, announce: Callable[[str], None]
+    job: FuseJob,
+    options: FuseOptions,
+    model: str | Model,
+    overwrite: bool,
+    announce: Callable[[str], None],
 ) -> None:
     """Find out before the work what would stop it, and clear the way."""
     if job.fault:
@@ -266,7 +272,7 @@ def _prepare(
     if there is not None and not overwrite:
         raise FileExistsError(f"{there} is there already: --overwrite replaces it")
     check_writable(job.output)
-    needed = memory_estimate(burst.shape, method=model, aligned=options.align, tile=options.tile)
+    needed = memory_estimate(burst.shape, model=model, aligned=options.align, tile=options.tile)
     _check_memory(needed)
     size = " × ".join(str(length) for length in burst.shape[1::-1])
     announce(
@@ -291,12 +297,14 @@ def _check_holds(output: Path, burst: Burst) -> None:
         )
 
 
-def _fused(job: Job, options: Options, model: str | Model, device: str, report: Report) -> Fusion:
+def _fused(
+    job: FuseJob, options: FuseOptions, model: str | Model, device: str, report: Report
+) -> Fusion:
     align: bool | Alignment = options.align
     if options.alignment is not None and options.alignment.exists():
         align = Alignment.load(options.alignment)
     return fuse(
-        job.frames, model=model, mode=options.mode, near=options.near, align=align, motion=options.motion,
+        job.frames, model=model, mode=options.mode, nearest=options.nearest, align=align, motion=options.motion,
         exposure=options.exposure, crop=options.crop, tile=options.tile, device=device, report=report,
     )  # fmt: skip
 
@@ -311,7 +319,7 @@ def _fitting_exif(output: Path, exif: bytes) -> tuple[bytes, list[str]]:
     ]
 
 
-def _write(job: Job, fusion: Fusion, options: Options) -> None:
+def _write(job: FuseJob, fusion: Fusion, options: FuseOptions) -> None:
     """The picture comes last: while it is missing, the burst counts as not done, and no maps are left behind."""
     if (
         options.alignment is not None
@@ -332,7 +340,7 @@ def _write(job: Job, fusion: Fusion, options: Options) -> None:
         raise
 
 
-def _passed_over(job: Job, options: Options) -> str:
+def _passed_over(job: FuseJob, options: FuseOptions) -> str:
     missing = [path.name for path in job.outputs(options) if not path.exists()]
     without = f", without {missing[0]}: --overwrite makes it" if missing else ""
     return f"{job.output} is there already{without}"
@@ -362,7 +370,7 @@ def _holds_images(folder: Path) -> bool:
         return False
 
 
-def _jobs_of(given: Path, output: Path) -> list[Job]:
+def _jobs_of(given: Path, output: Path) -> list[FuseJob]:
     if given.is_file():
         raise ValueError(
             f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png"
@@ -373,16 +381,16 @@ def _jobs_of(given: Path, output: Path) -> list[Job]:
     return [replace(_job_of(folder, output), note=note) for folder in folders]
 
 
-def _job_of(folder: Path, output: Path) -> Job:
+def _job_of(folder: Path, output: Path) -> FuseJob:
     name = folder.resolve().name
     try:
         frames = find_frames([folder])
     except (ValueError, OSError) as error:
-        return Job((), output / f"{name}.png", fault=str(error))
-    return Job(tuple(frames), output / (name + frames[0].suffix))
+        return FuseJob((), output / f"{name}.png", fault=str(error))
+    return FuseJob(tuple(frames), output / (name + frames[0].suffix))
 
 
-def _check_alignment_file(options: Options, single: bool) -> None:
+def _check_alignment_file(options: FuseOptions, single: bool) -> None:
     file = options.alignment
     if file is None:
         return

@@ -107,7 +107,7 @@ def find_pictures(data: Path, *, images: Path | None = None) -> list[SegmentedPi
 
 
 @dataclass(frozen=True)
-class Split:
+class PictureSplit:
     """Pictures to train on, to validate on, and neither: for a test after the training."""
 
     training: tuple[SegmentedPicture, ...]
@@ -120,7 +120,7 @@ def split(
     *,
     hold_out_every: int = 10,
     leave_out_every: int | None = None,
-) -> Split:
+) -> PictureSplit:
     """Leave out every n-th picture by name, the first one first; of the others hold out every m-th to validate on.
 
     Examples
@@ -133,7 +133,7 @@ def split(
     left_out = pictures[::leave_out_every] if leave_out_every else ()
     others = [p for i, p in enumerate(pictures) if leave_out_every is None or i % leave_out_every]
     training = [p for i, p in enumerate(others) if i % hold_out_every]
-    return Split(tuple(training), tuple(others[::hold_out_every]), tuple(left_out))
+    return PictureSplit(tuple(training), tuple(others[::hold_out_every]), tuple(left_out))
 
 
 def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:

@@ -1,7 +1,6 @@
-"""What every way of fusing takes and gives: `Frames` and `Fused`; `Checked` frames are known to be what they must."""
+"""What every way of fusing takes: `Frames`, and `CheckedFrames` that are known to fit each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
@@ -11,22 +10,6 @@ Picture = NDArray[np.float32]
 # (Y, X) or (Y, X, C), in 0..1, all of one shape. Methods take one frame at a time and let it go, so that a sequence
 # that reads its frames from files is never held in memory.
 Frames = Sequence[Picture]
-
-
-@dataclass(frozen=True, eq=False)
-class Fused:
-    """A burst made one picture.
-
-    Attributes
-    ----------
-    image : (Y, X) or (Y, X, C) float32 array
-        In focus everywhere, in 0..1.
-    depth : (Y, X) unsigned integer array
-        The frame, counted from 0, that each pixel comes from, or mostly comes from.
-    """
-
-    image: Picture
-    depth: NDArray[Any]
 
 
 def checked_frames(frames: Frames) -> tuple[int, ...]:
@@ -49,7 +32,7 @@ def check_count(frames: Frames) -> None:
         )
 
 
-class Checked(Sequence[Picture]):
+class CheckedFrames(Sequence[Picture]):
     """A burst whose frames are checked as they are read: `(Y, X)` or `(Y, X, 3)`, all as the first frame read.
 
     Parameters
@@ -65,7 +48,7 @@ class Checked(Sequence[Picture]):
 
     Examples
     --------
-    >>> frames = Checked([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)])
+    >>> frames = CheckedFrames([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)])
     >>> frames[0].shape
     (2, 3)
     >>> frames[1]
@@ -148,8 +131,3 @@ def luminance(image: Picture) -> Picture:
         return grey
     mean: Picture = image.mean(2, dtype=np.float32)
     return mean
-
-
-def depth_dtype(count: int) -> np.dtype[Any]:
-    """The smallest unsigned type that numbers so many frames."""
-    return np.min_scalar_type(count - 1)

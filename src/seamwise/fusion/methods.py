@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion import classical
-from seamwise.fusion.align import GAINS, Aligned, Alignment, estimate_alignment
-from seamwise.fusion.align import Model as Motion
+from seamwise.fusion.align import GAINS, AlignedFrames, Alignment, Motion, estimate_alignment
 from seamwise.fusion.burst import Burst, Frame
-from seamwise.fusion.frames import Frames, Fused, Picture
+from seamwise.fusion.frames import Frames, Picture
 from seamwise.fusion.predict import Mode, Model, check_options, fuse_frames, load, passes
+from seamwise.fusion.result import Fusion
 
 Stage = Literal["align", "fuse"]
 Report = Callable[[Stage, int, int], None]
@@ -24,7 +24,7 @@ Report = Callable[[Stage, int, int], None]
 class Classical:
     """A classical method, how often it reads each frame, and whether it can run on a GPU."""
 
-    fuse: Callable[..., Fused]
+    fuse: Callable[..., Fusion]
     passes: int
     takes_device: bool = False
 
@@ -39,39 +39,12 @@ CLASSICAL = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Fusion:
-    """A burst made one picture.
-
-    Attributes
-    ----------
-    image : (Y, X) or (Y, X, C) array
-        In focus everywhere, in the type of the frames: uint8, uint16, or floats in 0..1.
-    depth : (Y, X) unsigned integer array
-        The frame, counted from 0, that each pixel comes from, or mostly comes from.
-    alignment : Alignment, optional
-        How the frames were laid over each other; None if they were taken as they are. It fits any burst of the same
-        number of frames, size and channels.
-    notes : tuple of str
-        What the user should know, one line each.
-    exif, icc : bytes
-        Of the first frame, if the frames are files.
-    """
-
-    image: NDArray[Any]
-    depth: NDArray[Any]
-    alignment: Alignment | None = None
-    notes: tuple[str, ...] = ()
-    exif: bytes = b""
-    icc: bytes = b""
-
-
 def fuse(
     frames: Sequence[Frame],
     *,
     model: str | Path | Model = "focus-seg",
     mode: Mode = "sequence",
-    near: bool | None = None,
+    nearest: bool | None = None,
     align: bool | Alignment = False,
     motion: Motion = "affine",
     exposure: bool = True,
@@ -93,13 +66,13 @@ def fuse(
     mode : {"sequence", "together"}
         How a network fuses three frames or more: see `fusion.predict.fuse_frames`. In "sequence" the result depends
         on their order: give them from near to far or from far to near.
-    near : bool, optional
+    nearest : bool, optional
         Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks that regress colours.
     align : bool or Alignment
         Lay the frames over each other first, as for hand-held bursts and breathing lenses: see
         `fusion.align.estimate_alignment`. Or an alignment that is known already.
     motion, exposure
-        Its `model` and `exposure`.
+        See there.
     crop : bool
         After alignment, cut to the area that all frames cover; otherwise borders are mirrored.
     tile : int, optional
@@ -134,7 +107,7 @@ def fuse(
     True
     """
     burst = Burst(frames)
-    method, passes = method_of(model, mode=mode, near=near, tile=tile, device=device)
+    method, passes = method_of(model, mode=mode, nearest=nearest, tile=tile, device=device)
     count = len(burst)
     alignment = None
     notes: list[str] = []
@@ -142,17 +115,17 @@ def fuse(
     if isinstance(align, Alignment):
         alignment = align
     elif align:
-        watched = Watched(burst, partial(report, "align"), count)
+        watched = WatchedFrames(burst, partial(report, "align"), count)
         alignment = estimate_alignment(
             watched,
-            model=motion,
+            motion=motion,
             exposure=exposure,
             names=[Path(name).name for name in burst.names],
         )
         notes = _exposure_notes(alignment)
     if alignment is not None:
-        laid = Aligned(burst, alignment, crop=crop)
-    fused = method(Watched(laid, partial(report, "fuse"), passes * count))
+        laid = AlignedFrames(burst, alignment, crop=crop)
+    fused = method(WatchedFrames(laid, partial(report, "fuse"), passes * count))
     image = in_dtype(fused.image, burst.dtype)
     return Fusion(image, fused.depth, alignment, (*burst.notes, *notes), burst.exif, burst.icc)
 
@@ -172,7 +145,7 @@ def in_dtype(image: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.round(image * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
-class Watched(Sequence[Picture]):
+class WatchedFrames(Sequence[Picture]):
     """A burst that says how often it was read, out of how often it will be."""
 
     def __init__(self, frames: Frames, report: Callable[[int, int], None], total: int) -> None:
@@ -205,8 +178,8 @@ def _exposure_notes(alignment: Alignment) -> list[str]:
 
 
 def method_of(
-    model: str | Path | Model, *, mode: Mode, near: bool | None, tile: int | None, device: str
-) -> tuple[Callable[[Frames], Fused], int]:
+    model: str | Path | Model, *, mode: Mode, nearest: bool | None, tile: int | None, device: str
+) -> tuple[Callable[[Frames], Fusion], int]:
     """Return how to fuse, and how often that reads each frame.
 
     Raises
@@ -219,7 +192,7 @@ def method_of(
     if isinstance(model, str) and model in CLASSICAL:
         of_networks = {
             "mode": mode != "sequence",
-            "near": near is not None,
+            "nearest": nearest is not None,
             "tile": tile is not None,
         }
         given = [name for name, is_given in of_networks.items() if is_given]
@@ -234,6 +207,6 @@ def method_of(
         ), method.passes
     network = load_method(model, device=device) if isinstance(model, str | Path) else model
     check_options(network, mode=mode, tile=tile)
-    return partial(fuse_frames, model=network, mode=mode, near=near, tile=tile), passes(
-        mode, near=bool(near)
+    return partial(fuse_frames, model=network, mode=mode, nearest=nearest, tile=tile), passes(
+        mode, nearest=bool(nearest)
     )

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion
 from seamwise.fusion.sequential import functional_power
 from seamwise.nets.siamese import MARGIN, PATCH, STRIDE, Siamese
 from seamwise.tiling import tiles
@@ -28,7 +29,7 @@ _RADIUS, _EPS = 8, 0.1
 _TILE = 256
 
 
-def cnn(frames: Frames, *, device: str = "auto") -> Fused:
+def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
     """Ask a network which frame is the sharp one in every 16×16 patch, clean up its answers, and blend along edges.
 
     With z the network's logits (`nets.Siamese`), patches i two pixels apart, and ρ small regions turned over::
@@ -49,7 +50,7 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fused:
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is the frame of the larger weight, the first of two.
 
     Raises
@@ -81,7 +82,7 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fused:
     >>> fused.depth[32, [4, 124]], fused.image[32, :4].round(2)
     (array([0, 1], dtype=uint8), array([0., 0., 1., 1.], dtype=float32))
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     net = load_siamese(WEIGHTS, choose_device(device))
     return functional_power(partial(_fuse_pair, net), frames)
 
@@ -148,12 +149,12 @@ def _run(net: Siamese, *pair: Picture) -> Picture:
     return np.asarray(logits[0, 0].float().cpu().numpy())
 
 
-def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fused:
+def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fusion:
     logits = patch_logits(_filled_up(luminance(first)), _filled_up(luminance(second)), net)
     decision = verified(focus_map(np.tanh(logits), first.shape[:2]))
     guide = luminance(_mixed(first, second, decision))
     balance = np.clip(guided_filter(decision, guide, radius=_RADIUS, eps=_EPS), -1, 1)
-    return Fused(_mixed(first, second, balance), (balance < 0).astype(np.uint8))
+    return Fusion(_mixed(first, second, balance), (balance < 0).astype(np.uint8))
 
 
 def _filled_up(image: Picture) -> Picture:

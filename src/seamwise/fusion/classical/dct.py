@@ -7,12 +7,13 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion, depth_dtype
 
 BLOCK = 8
 
 
-def dct(frames: Frames) -> Fused:
+def dct(frames: Frames) -> Fusion:
     """Take every 8×8 block from the frame in which it has the largest variance.
 
     The variance is read off the block's orthonormal discrete cosine transform d, as it stands in a JPEG file::
@@ -26,7 +27,7 @@ def dct(frames: Frames) -> Fused:
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is the frame of the block, the first of several.
 
     Raises
@@ -54,11 +55,11 @@ def dct(frames: Frames) -> Fused:
     >>> fused.depth[0, ::4], bool((fused.image == stripes).all())
     (array([0, 0, 1, 1], dtype=uint8), True)
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     return _joined(frames, _sharpest(frames))
 
 
-def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
+def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     """Take every 8×8 block from the frame that most blocks around it are taken from.
 
     `dct` with consistency verification: around each block, a window of blocks is counted by the frame of the
@@ -77,7 +78,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is the frame of the block, the first of several.
 
     Raises
@@ -101,7 +102,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
     >>> int(dct([stripes, blurred]).depth[12, 12]), int(dct_cv([stripes, blurred]).depth[12, 12])
     (1, 0)
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be an odd number of blocks, not {window}")
     return _joined(frames, _majority(_sharpest(frames), window))
@@ -121,7 +122,7 @@ def block_variance(image: Picture) -> Picture:
     return np.asarray(np.square(coefficients).sum((1, 3)) / BLOCK**2, np.float32)
 
 
-def _sharpest(frames: Checked) -> NDArray[np.bool_]:
+def _sharpest(frames: CheckedFrames) -> NDArray[np.bool_]:
     """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per block."""
     variances = np.stack(
         [block_variance(luminance(frames[number])) for number in range(len(frames))]
@@ -141,7 +142,7 @@ def _majority(decisions: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
     return np.asarray(votes == np.max(votes, axis=0))
 
 
-def _joined(frames: Checked, decisions: NDArray[np.bool_]) -> Fused:
+def _joined(frames: CheckedFrames, decisions: NDArray[np.bool_]) -> Fusion:
     """The mean of the frames decided for, in every block."""
     shape = frames.shape
     weights = decisions / decisions.sum(0, dtype=np.float32)
@@ -150,7 +151,7 @@ def _joined(frames: Checked, decisions: NDArray[np.bool_]) -> Fused:
         weight = _over_pixels(weights[number], shape)
         image += frames[number] * (weight if len(shape) == 2 else weight[..., np.newaxis])
     depth = decisions.argmax(0).astype(depth_dtype(len(frames)))
-    return Fused(image, _over_pixels(depth, shape))
+    return Fusion(image, _over_pixels(depth, shape))
 
 
 def _over_pixels(blocks: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion, depth_dtype
 
 # a weight is never 0, so that a pixel which no frame claims is the mean of all of them
 _LEAST_WEIGHT = 1e-6
@@ -93,7 +94,7 @@ def gff(
     base_eps: float = 0.3,
     detail_radius: int = 7,
     detail_eps: float = 1e-6,
-) -> Fused:
+) -> Fusion:
     """Fuse by guided filtering: where a frame is the sharpest decides, smoothed along the frame's own edges.
 
     Each frame I_n is split into a base and its details, and the largest saliency S_n claims a pixel; the claims P_n
@@ -118,7 +119,7 @@ def gff(
 
     Returns
     -------
-    Fused
+    Fusion
         The image is clipped to 0..1. `depth` is the frame with the largest W^D, the first of several.
 
     Raises
@@ -146,7 +147,7 @@ def gff(
     >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
     (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     if mean_radius < 0:
         raise ValueError(f"mean_radius must be 0 or more, not {mean_radius}")
     highest = _saliency(luminance(frames[0]))
@@ -168,7 +169,7 @@ def gff(
 
     for number in range(len(frames)):
         add(number, frames[number])
-    return Fused(np.clip(base.mean() + detail.mean(), 0, 1), depth)
+    return Fusion(np.clip(base.mean() + detail.mean(), 0, 1), depth)
 
 
 def _saliency(image: Picture) -> Picture:

@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion, depth_dtype
 
 
-def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fused:
+def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fusion:
     """Fuse scale by scale: of every detail, the frame where it is strongest is taken.
 
     With G_0 the frame, ↓ smoothing and halving, and ↑ doubling, the pyramid of a frame n is::
@@ -31,7 +32,7 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
 
     Returns
     -------
-    Fused
+    Fusion
         The image is clipped to 0..1. `depth` is the frame with the largest A_0 after a Gaussian of σ = `window`, the
         first of several.
 
@@ -62,7 +63,7 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
     (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     if (levels is not None and levels < 1) or window < 1 or window % 2 == 0:
         raise ValueError(f"levels must be 1 or more and window odd, not {levels} and {window}")
     fused = _pyramid(frames[0], levels or _most_levels(frames.shape))
@@ -87,7 +88,7 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     for number in range(1, len(frames)):
         add(number, frames[number])
     fused[-1] /= len(frames)
-    return Fused(np.clip(_picture(fused), 0, 1), depth)
+    return Fusion(np.clip(_picture(fused), 0, 1), depth)
 
 
 def _most_levels(shape: tuple[int, ...]) -> int:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion
 from seamwise.fusion.sequential import functional_power
 
 # what covers less than this part of the picture is an accident of the focus measure
@@ -31,7 +32,7 @@ def matting(
     smoothing: float = 4.0,
     band: int = 5,
     max_pixels: int = 1_000_000,
-) -> Fused:
+) -> Fusion:
     """Blend two frames by a matte: sure of the middle of what is in focus, and led by the colours at its outline.
 
     The focus measure of a frame is its larger hat, with a disc b and the luminance Y; smoothed, it says roughly who
@@ -61,7 +62,7 @@ def matting(
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is the frame of the larger weight, the first of two.
 
     Raises
@@ -100,7 +101,7 @@ def matting(
         )
     solve = _closed_form()
 
-    def fuse_pair(first: Picture, second: Picture) -> Fused:
+    def fuse_pair(first: Picture, second: Picture) -> Fusion:
         difference = focus_measure(first, radius) - focus_measure(second, radius)
         rough = np.sign(
             cv2.GaussianBlur(difference, (0, 0), smoothing, borderType=cv2.BORDER_REFLECT)
@@ -108,9 +109,9 @@ def matting(
         trimap = _trimap(rough, band)
         alpha = _matte(np.asarray((first + second) / 2, np.float32), trimap, max_pixels, solve)
         weight = alpha if first.ndim == 2 else alpha[..., np.newaxis]
-        return Fused(weight * first + (1 - weight) * second, (alpha < 0.5).astype(np.uint8))
+        return Fusion(weight * first + (1 - weight) * second, (alpha < 0.5).astype(np.uint8))
 
-    return functional_power(fuse_pair, Checked(frames))
+    return functional_power(fuse_pair, CheckedFrames(frames))
 
 
 def focus_measure(image: Picture, radius: int) -> Picture:
