@@ -21,9 +21,11 @@ def fuse(
         Path,
         typer.Option("-o", "--output", help="The fused picture; or a folder, for many bursts."),
     ],
-    method: Annotated[
+    model: Annotated[
         str,
         typer.Option(
+            "--model",
+            "--method",
             help="focus-seg, focus-reg, a model file; or laplacian, gff, dct, dct-cv, matting, cnn."
         ),
     ] = "focus-seg",
@@ -33,9 +35,9 @@ def fuse(
             help="Networks: sequence (frame by frame) or together (order of frames does not matter)."
         ),
     ] = "sequence",
-    near: Annotated[
+    nearest: Annotated[
         bool | None,
-        typer.Option("--near/--no-near", help="Networks: take the nearest source's colour."),
+        typer.Option("--nearest/--no-nearest", help="Networks: take the nearest source's colour."),
     ] = None,
     align: Annotated[
         bool, typer.Option("--align/--no-align", help="Lay the frames over each other first.")
@@ -83,12 +85,12 @@ def fuse(
     folder for each; a burst that fails is named and left out, and the exit code is then 1. 8 and 16 bits stay what
     they are, EXIF and colour profile are kept.
     """
-    from seamwise.fusion.batch import Options, fuse_files
+    from seamwise.fusion.batch import FuseOptions, fuse_files
 
-    options = Options(
-        method=method,
+    options = FuseOptions(
+        model=model,
         mode=one_of("--mode", mode, "sequence", "together"),
-        near=near,
+        nearest=nearest,
         align=align,
         motion=one_of("--motion", motion, "affine", "homography"),
         exposure=exposure,
@@ -202,7 +204,7 @@ def train_fusion(
     with training_progress(
         output, chosen.steps, "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}", quiet=quiet
     ) as report:
-        model = train_model(
+        model_file = train_model(
             pictures.training,
             pictures.validation,
             chosen,
@@ -212,4 +214,4 @@ def train_fusion(
             report=report,
         )
     if not quiet:
-        say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --method {model}`")
+        say(f"wrote {model_file}: use it with `seamwise fuse A B -o OUT.png --model {model_file}`")
