@@ -21,7 +21,7 @@ from seamwise.io.models import DecodeRule
 from seamwise.metrics import match
 from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, segment, tune
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.tune import GRID, with_pair
+from seamwise.segmentation.choose.tune import GRID, with_pair
 
 DRAWS = 200
 

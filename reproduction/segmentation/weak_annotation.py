@@ -19,7 +19,7 @@ import measures
 from evidence import LEVEL, Units, in_bold, judged, rows
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
-from seamwise.segmentation.tune import tune, with_pair
+from seamwise.segmentation.choose.tune import tune, with_pair
 from seamwise.synth import degrade_annotation
 from study import Study, Variant, command, read_protocol
 

@@ -2,9 +2,9 @@
 
 from seamwise.engine.history import Progress
 from seamwise.segmentation.augment import Augmentation
-from seamwise.segmentation.compare import Comparison, compare
+from seamwise.segmentation.choose.compare import Comparison, compare
 from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, read_pair
-from seamwise.segmentation.ensemble import combine
+from seamwise.segmentation.choose.ensemble import combine
 from seamwise.segmentation.predict import Model, Prediction, load, segment
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
@@ -12,7 +12,7 @@ from seamwise.segmentation.stream import Segmented, segment_volume
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
 from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd, count_classes
-from seamwise.segmentation.tune import Trial, Tuning, tune
+from seamwise.segmentation.choose.tune import Trial, Tuning, tune
 
 __all__ = [
     "AnnotatedImage",

@@ -16,7 +16,7 @@ from seamwise.io.models import (
 )
 from seamwise.nets import UNet
 from seamwise.segmentation import combine, load, segment, train, tune
-from seamwise.segmentation.tune import save_tuned
+from seamwise.segmentation.choose.tune import save_tuned
 
 INFO = SegmentationInfo(
     architecture=Architecture(in_channels=1, out_channels=3, width=2, depth=1, norm="batch"),

@@ -23,7 +23,7 @@ from seamwise.metrics import match_dataset
 from seamwise.nets import UNet
 from seamwise.segmentation import AnnotatedImage, Trial, Tuning, segment, tune
 from seamwise.segmentation.predict import Model
-from seamwise.segmentation.tune import (
+from seamwise.segmentation.choose.tune import (
     FEW_IMAGES,
     GRID,
     THRESHOLDS,
@@ -35,7 +35,7 @@ from seamwise.segmentation.tune import (
     with_pair,
 )
 
-MODULE = importlib.import_module("seamwise.segmentation.tune")
+MODULE = importlib.import_module("seamwise.segmentation.choose.tune")
 
 
 def info_of(classes=3, **decode):

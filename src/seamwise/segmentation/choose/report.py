@@ -18,7 +18,7 @@ from seamwise.analysis.statistics import critical_difference_diagram, friedman, 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.images import read_labels
 from seamwise.labels import Labels, inner_contour
-from seamwise.segmentation.compare import LABELS, METRICS, THRESHOLDS, Comparison
+from seamwise.segmentation.choose.compare import LABELS, METRICS, THRESHOLDS, Comparison
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.overlay import overlay
 

@@ -9,7 +9,7 @@ import torch
 from seamwise.io.images import read_labels
 from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.metrics import match_many
-from seamwise.segmentation.compare import (
+from seamwise.segmentation.choose.compare import (
     LABELS,
     THRESHOLDS,
     Run,
@@ -19,7 +19,7 @@ from seamwise.segmentation.compare import (
     first_weights,
     settings_of,
 )
-from seamwise.segmentation.compare_report import judge, rows, write_report
+from seamwise.segmentation.choose.report import judge, rows, write_report
 from support.files import one_line
 
 LOSSES = ("ce3", "j4")
@@ -94,7 +94,7 @@ def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(image
 def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch):
     honest = settings_of
     module = sys.modules[
-        "seamwise.segmentation.compare"
+        "seamwise.segmentation.choose.compare"
     ]  # the package's name for it is the function
     monkeypatch.setattr(
         module,
