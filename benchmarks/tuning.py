@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from seamwise.io.models import DecodeRule
 from seamwise.metrics import match
 from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, segment, tune
+from seamwise.segmentation.choose import GRID, with_pair
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.choose.tune import GRID, with_pair
 
 DRAWS = 200
 

@@ -62,11 +62,17 @@ PUBLIC = {
         "uniform_classifier", "youden_mcc_correlation",
     },
     "seamwise.segmentation": {
-        "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Progress", "Split", "System",
-        "TargetAndWeight", "TargetAndWeightd", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
+        "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Split", "System",
+        "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
         "Comparison", "combine", "compare",
+        "ImageSplit", "find_split", "mask_notes",
         "find_pairs", "load", "read_pair", "segment", "train", "tune", "Segmented", "segment_slices",
         "segment_volume", "stitch",
+    },
+    "seamwise.segmentation.choose": {
+        "GRID", "IOUS", "METRICS", "Comparison", "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning",
+        "Verdict", "cautions", "combine", "compare", "conditions_of", "first_weights", "judge", "plot_surface",
+        "save_tuned", "score_rows", "settings_of", "tune", "with_pair", "write_report",
     },
 }  # fmt: skip
 

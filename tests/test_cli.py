@@ -16,7 +16,7 @@ from seamwise import segmentation
 from seamwise.io.models import Architecture, SegmentationInfo, load_model, save_model
 from seamwise.labels import inner_contour
 from seamwise.nets import UNet
-from seamwise.segmentation import Progress, batch
+from seamwise.segmentation import TrainProgress, batch
 from seamwise.synth import crowded_cells
 from seamwise.weights import w3
 
@@ -355,7 +355,8 @@ def test_a_misspelt_setting_is_named(run, training, tmp_path):
     (tmp_path / "quick.toml").write_text("stepps = 3\n")
     code, _, err = run(*training)
     assert code == 2
-    assert "there is no setting stepps" in err
+    assert "unknown setting 'stepps' in" in err
+    assert "did you mean 'steps'?" in err
 
 
 def test_interrupted_training_leaves_a_checkpoint_and_resumes(run, training, tmp_path):
@@ -438,7 +439,7 @@ def test_training_from_black_and_white_masks(run, training, tmp_path):
 @pytest.mark.parametrize(("seconds", "said"), [(100.0, "about 8 minutes to go"), (10.0, "")])
 def test_a_long_run_says_how_long_it_takes(run, training, monkeypatch, seconds, said):
     def short(*images, report, output, **options):
-        report(Progress(20, 1.0, 1e-4, seconds))
+        report(TrainProgress(20, 1.0, 1e-4, seconds))
         return output / "model.safetensors"
 
     monkeypatch.setattr(segmentation, "train", short)

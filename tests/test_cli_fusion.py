@@ -148,7 +148,7 @@ def test_train_fusion_then_fuse_then_info(run, burst, pictures, tmp_path):
     (("--network", "both"), "setting network: "),
     (("--loss", "l3"), "setting loss: "),
     (("--loss", "l1"), "options of network 'picture'"),
-    (("--settings", "bad.toml"), "there is no setting sigma in bad.toml"),
+    (("--settings", "bad.toml"), "unknown setting 'sigma' in bad.toml: did you mean 'simulation.sigma'?"),
     (("--settings", "no.toml"), "settings file no.toml does not exist: check its name and folder"),
     (("--hold-out-every", "9"), "one of each is needed"),
 ])  # fmt: skip

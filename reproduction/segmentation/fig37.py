@@ -29,7 +29,7 @@ from evidence import rows
 from seamwise.analysis import landscape, random_direction
 from seamwise.io.jsonfile import read_json
 from seamwise.labels import TOUCHING
-from seamwise.segmentation.choose.compare import Run, settings_of
+from seamwise.segmentation.choose import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName

@@ -31,7 +31,7 @@ from seamwise.engine.devices import choose_device
 from seamwise.engine.loop import learning_rate
 from seamwise.io.atomic import atomic_path
 from seamwise.labels import Labels, Target, areas, bounding_boxes, relabel
-from seamwise.segmentation.choose.compare import Run, settings_of
+from seamwise.segmentation.choose import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.transforms import TargetAndWeight

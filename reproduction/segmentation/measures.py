@@ -15,12 +15,11 @@ from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
 from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
 from seamwise.metrics import contour_scores, match_many, overlap_table
+from seamwise.segmentation.choose import combine, tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.choose.ensemble import combine
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities, load
 from seamwise.segmentation.systems import SystemName
-from seamwise.segmentation.choose.tune import tune, with_pair
 from study import PLAIN, DataSet, Study, Variant
 
 RATE = 10  # every so many steps a training's loss is kept

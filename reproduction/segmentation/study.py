@@ -28,7 +28,7 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import relabel
-from seamwise.segmentation.choose.compare import Conditions, Run, conditions_of, first_weights, settings_of
+from seamwise.segmentation.choose import Conditions, Run, conditions_of, first_weights, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, read_pair
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.settings import TrainSettings

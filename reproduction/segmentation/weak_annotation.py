@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 
 import measures
 from evidence import LEVEL, Units, in_bold, judged, rows
+from seamwise.segmentation.choose import tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
-from seamwise.segmentation.choose.tune import tune, with_pair
 from seamwise.synth import degrade_annotation
 from study import Study, Variant, command, read_protocol
 

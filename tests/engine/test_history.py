@@ -1,10 +1,10 @@
 import csv
 
-from seamwise.engine.history import Progress, plot_curve, read_log, write_log
+from seamwise.engine.history import TrainProgress, plot_curve, read_log, write_log
 
 HISTORY = [
-    Progress(1, 2.5, 1e-3, 0.5),
-    Progress(2, 2.0, 1e-3, 1.0, {"panoptic_quality": 0.25, "average_precision": 0.5}),
+    TrainProgress(1, 2.5, 1e-3, 0.5),
+    TrainProgress(2, 2.0, 1e-3, 1.0, {"panoptic_quality": 0.25, "average_precision": 0.5}),
 ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.segmentation.choose.compare import Run, settings_of
+from seamwise.segmentation.choose import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
 

@@ -12,7 +12,7 @@ import pytest
 
 from seamwise.io.images import write_labels, write_png
 from seamwise.metrics import match_dataset
-from seamwise.segmentation.choose.compare import Conditions
+from seamwise.segmentation.choose import Conditions
 from seamwise.segmentation.data import AnnotatedImage
 
 

@@ -12,7 +12,7 @@ _NAMES = ("step", "loss", "learning_rate", "seconds")
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainProgress:
     """One line of the log: a step, and the validation scores by name where the step was validated.
 
     The first score is the one that the best model is chosen by.
@@ -25,7 +25,7 @@ class Progress:
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
-def write_log(path: Path, history: Sequence[Progress]) -> None:
+def write_log(path: Path, history: Sequence[TrainProgress]) -> None:
     """Write the log as CSV, one line per step; scores are empty where the step was not validated."""
     scores = _score_names(history)
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
@@ -38,14 +38,14 @@ def write_log(path: Path, history: Sequence[Progress]) -> None:
             )
 
 
-def read_log(path: Path) -> list[Progress]:
+def read_log(path: Path) -> list[TrainProgress]:
     """Read what `write_log` wrote."""
     with open(path, newline="") as file:
         lines = [
             {name: value for name, value in line.items() if value} for line in csv.DictReader(file)
         ]
     return [
-        Progress(
+        TrainProgress(
             step=int(line.pop("step")),
             **{name: float(line.pop(name)) for name in _NAMES[1:]},
             scores={name: float(value) for name, value in line.items()},
@@ -54,7 +54,7 @@ def read_log(path: Path) -> list[Progress]:
     ]
 
 
-def plot_curve(path: Path, history: Sequence[Progress]) -> None:
+def plot_curve(path: Path, history: Sequence[TrainProgress]) -> None:
     """Draw the loss (running mean), and below it each validation score, over the steps as PNG."""
     from matplotlib.figure import Figure  # slow to import, needed only here
 
@@ -85,7 +85,7 @@ def plot_curve(path: Path, history: Sequence[Progress]) -> None:
         figure.savefig(temporary, dpi=120)
 
 
-def _score_names(history: Sequence[Progress]) -> list[str]:
+def _score_names(history: Sequence[TrainProgress]) -> list[str]:
     return list(dict.fromkeys(name for progress in history for name in progress.scores))
 
 

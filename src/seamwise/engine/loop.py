@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, launched, place
-from seamwise.engine.history import Progress, plot_curve, write_log
+from seamwise.engine.history import TrainProgress, plot_curve, write_log
 from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, ready
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _NOT_RECORDED = ("workers", "snapshot_every", "devices", "nodes")
 
-Report = Callable[[Progress], bool | None]
+Report = Callable[[TrainProgress], bool | None]
 
 
 class Task(Protocol[AnyInfo]):
@@ -153,7 +153,9 @@ def fit(
             average.update_parameters(weights)
 
             mean = cast(Tensor, fabric.all_reduce(loss.detach())).item()
-            state.history.append(Progress(state.step + 1, mean, rate, time.monotonic() - began))
+            state.history.append(
+                TrainProgress(state.step + 1, mean, rate, time.monotonic() - began)
+            )
             if _first_decides(fabric, keep):
                 break
     return output / "model.safetensors"
@@ -248,7 +250,7 @@ class _State:
     weights: Network
     average: AveragedModel
     optimizer: torch.optim.Optimizer
-    history: list[Progress] = field(default_factory=list)
+    history: list[TrainProgress] = field(default_factory=list)
 
     @property
     def step(self) -> int:
@@ -258,7 +260,7 @@ class _State:
     def seconds(self) -> float:
         return self.history[-1].seconds if self.history else 0.0
 
-    def is_best(self, progress: Progress) -> bool:
+    def is_best(self, progress: TrainProgress) -> bool:
         earlier = [_first_score(line) for line in self.history if line.scores]
         return not earlier or _first_score(progress) > max(earlier)
 
@@ -284,11 +286,11 @@ class _State:
 
 
 def _read_checkpoint(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Read what `_State.save` wrote, with its history as `Progress`; ValueError if it belongs to another run."""
+    """Read what `_State.save` wrote, with its history as `TrainProgress`; ValueError if it belongs to another run."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         before = saved["provenance"]
-        saved["history"] = [Progress(**line) for line in saved["history"]]
+        saved["history"] = [TrainProgress(**line) for line in saved["history"]]
     except Exception as error:  # torch.load raises whatever pickle and zip raise
         raise ValueError(
             f"cannot read checkpoint {path}: train without --resume into a new folder"
@@ -332,7 +334,7 @@ def _optimizer(net: Network, settings: RunSettings) -> torch.optim.Optimizer:
 
 
 def _save(
-    path: Path, net: Network, info: ModelInfo, progress: Progress, settings: RunSettings
+    path: Path, net: Network, info: ModelInfo, progress: TrainProgress, settings: RunSettings
 ) -> None:
     """Write the weights and what is known of them."""
     made = {
@@ -349,7 +351,7 @@ def _save(
     save_model(path, net.state_dict(), described, stored_as=getattr(torch, settings.stored_as))
 
 
-def _first_score(progress: Progress) -> float:
+def _first_score(progress: TrainProgress) -> float:
     return next(iter(progress.scores.values()))
 
 

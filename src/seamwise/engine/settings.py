@@ -1,12 +1,19 @@
-"""What every training run depends on, whatever its task; see `RunSettings`."""
+"""What every training run depends on: `RunSettings`; read from a file: `read_settings`."""
 
-from typing import Annotated, Literal, Self
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 Positive = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=4096)]  # of a training crop, in pixels
+AnySettings = TypeVar("AnySettings", bound="RunSettings")
+
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # of dataclasses, of models
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -62,6 +69,8 @@ class RunSettings:
     devices: Positive = 1
     nodes: Positive = 1
 
+    page: ClassVar[str] = "docs/training.md"  # where a reader finds the names
+
     @property
     def processes(self) -> int:
         """How many processes compute: one for each device of each node."""
@@ -75,3 +84,73 @@ class RunSettings:
                 "they share each batch"
             )
         return self
+
+
+def read_settings(
+    kind: type[AnySettings], path: Path | None = None, options: Mapping[str, Any] | None = None
+) -> AnySettings:
+    """Read the settings of a training run from a TOML file and options, which win.
+
+    Parameters
+    ----------
+    kind : class
+        `TrainSettings` or `FusionSettings`.
+    path : Path, optional
+        The file; without one every setting has its default.
+    options : mapping, optional
+        Settings by name. Those that are None are as if not given.
+
+    Raises
+    ------
+    ValueError
+        The file is not TOML; a setting has no such name, a value out of range, or does not fit another setting.
+    FileNotFoundError, IsADirectoryError
+        There is no such file.
+    """
+    fields = {} if path is None else read_toml(path)
+    chosen = {name: value for name, value in (options or {}).items() if value is not None}
+    where = f" in {path}"
+    try:
+        return TypeAdapter(kind).validate_python(fields | chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # two settings that do not fit each other
+            raise ValueError(message) from error
+        name = ".".join(str(part) for part in first["loc"])
+        source = where if first["loc"][0] in fields and first["loc"][0] not in chosen else ""
+        if first["type"] in _UNKNOWN:
+            raise ValueError(unknown_setting(kind, name, source)) from error
+        raise ValueError(f"setting {name}{source}: {message}, not {first['input']!r}") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file of settings; the errors are those of `read_settings`."""
+    if path.is_dir():
+        raise IsADirectoryError(f"settings {path} is a folder: give a TOML file")
+    if not path.exists():
+        raise FileNotFoundError(f"settings file {path} does not exist: check its name and folder")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read settings {path} as TOML: {error}") from error
+
+
+def unknown_setting(kind: type[RunSettings], name: str, source: str = "") -> str:
+    """Return what to say of a setting that does not exist, with the closest name that does."""
+    names = _names_of(kind)
+    leaves = {known.rpartition(".")[2]: known for known in names}
+    close = get_close_matches(name, names, 1)
+    leaf = [leaves[match] for match in get_close_matches(name.rpartition(".")[2], leaves, 1)]
+    hint = f"did you mean {(close or leaf)[0]!r}?" if close or leaf else f"see {kind.page}"
+    return f"unknown setting {name!r}{source}: {hint}"
+
+
+def _names_of(kind: Any) -> list[str]:
+    """Names of all settings, those of a table as ``table.name``."""
+    own = getattr(kind, "__pydantic_fields__", {})
+    names = []
+    for name, information in own.items():
+        inner = _names_of(information.annotation)
+        names += [name, *(f"{name}.{setting}" for setting in inner)]
+    return names

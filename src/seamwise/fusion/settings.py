@@ -1,6 +1,6 @@
 """What the training of a fusion network depends on; see `FusionSettings`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -99,6 +99,8 @@ class FusionSettings(RunSettings):
     batch_size: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     warmup: Annotated[int, Field(ge=0)] = 50
+
+    page: ClassVar[str] = "docs/fusion.md"
 
     @model_validator(mode="after")
     def _fits_the_network(self) -> Self:

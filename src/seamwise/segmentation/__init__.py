@@ -1,10 +1,25 @@
 """Segmentation: train a network, and find the cells of an image with it."""
 
-from seamwise.engine.history import Progress
+from seamwise.engine.history import TrainProgress
 from seamwise.segmentation.augment import Augmentation
-from seamwise.segmentation.choose.compare import Comparison, compare
-from seamwise.segmentation.data import AnnotatedImage, Pair, Split, find_pairs, read_pair
-from seamwise.segmentation.choose.ensemble import combine
+from seamwise.segmentation.choose import (
+    Comparison,
+    ImageSplit,
+    Trial,
+    Tuning,
+    combine,
+    compare,
+    tune,
+)
+from seamwise.segmentation.data import (
+    AnnotatedImage,
+    Pair,
+    Split,
+    find_pairs,
+    find_split,
+    mask_notes,
+    read_pair,
+)
 from seamwise.segmentation.predict import Model, Prediction, load, segment
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
@@ -12,21 +27,21 @@ from seamwise.segmentation.stream import Segmented, segment_volume
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
 from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd, count_classes
-from seamwise.segmentation.choose.tune import Trial, Tuning, tune
 
 __all__ = [
     "AnnotatedImage",
     "Augmentation",
     "Comparison",
+    "ImageSplit",
     "Model",
     "Pair",
     "Prediction",
-    "Progress",
     "Segmented",
     "Split",
     "System",
     "TargetAndWeight",
     "TargetAndWeightd",
+    "TrainProgress",
     "TrainSettings",
     "Trial",
     "Tuning",
@@ -34,7 +49,9 @@ __all__ = [
     "compare",
     "count_classes",
     "find_pairs",
+    "find_split",
     "load",
+    "mask_notes",
     "read_pair",
     "segment",
     "segment_slices",

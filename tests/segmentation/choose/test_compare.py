@@ -10,8 +10,9 @@ from seamwise.io.images import read_labels
 from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.metrics import match_many
 from seamwise.segmentation.choose.compare import (
-    LABELS,
-    THRESHOLDS,
+    IOUS,
+    LABELS_FOLDER,
+    ImageSplit,
     Run,
     RunScores,
     compare,
@@ -19,7 +20,7 @@ from seamwise.segmentation.choose.compare import (
     first_weights,
     settings_of,
 )
-from seamwise.segmentation.choose.report import judge, rows, write_report
+from seamwise.segmentation.choose.report import judge, score_rows, write_report
 from support.files import one_line
 
 LOSSES = ("ce3", "j4")
@@ -33,7 +34,7 @@ def images(annotated):
 @pytest.fixture(scope="module")
 def done(images, quick, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
-    return compare(*images, LOSSES, quick, output=folder, seeds=(0, 1), device="cpu")
+    return compare(ImageSplit(*images), LOSSES, quick, output=folder, seeds=(0, 1), device="cpu")
 
 
 def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(done, images):
@@ -44,8 +45,8 @@ def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(don
         assert info.training["settings"]["seed"] == scores.run.seed
         assert info.training["images"] == [image.name for image in images[0]]
         for image, matchings in zip(images[2], scores.per_image, strict=True):
-            found = read_labels(scores.folder / LABELS / f"{image.name}.tif")
-            assert matchings == match_many(image.labels, found, ious=THRESHOLDS)
+            found = read_labels(scores.folder / LABELS_FOLDER / f"{image.name}.tif")
+            assert matchings == match_many(image.labels, found, ious=IOUS)
         assert scores.steps[-1] == info.training["settings"]["steps"]
         assert len(scores.validation) == len(scores.steps)
     assert done.images == tuple(image.name for image in images[2])
@@ -84,7 +85,7 @@ def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(image
     )
     # and training does begin there: with a learning rate near 0 it stays
     still = replace(quick, learning_rate=1e-12, average=0.0, norm="none")
-    result = compare(*images, LOSSES, still, output=tmp_path, device="cpu")
+    result = compare(ImageSplit(*images), LOSSES, still, output=tmp_path, device="cpu")
     for scores in result.runs:
         begun = first_weights(settings_of(scores.run, still).fitted(2), *images[:2])
         ended = torch.load(scores.folder / "checkpoint.pt")["weights"]
@@ -102,7 +103,7 @@ def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch)
         lambda run, settings: replace(honest(run, settings), seed=len(run.loss)),
     )
     with pytest.raises(RuntimeError, match="does not begin like ce3-0"):
-        compare(*images, ("ce3", "j4"), quick, output=tmp_path)
+        compare(ImageSplit(*images), ("ce3", "j4"), quick, output=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -120,11 +121,16 @@ def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, qu
         return (str(run), progress.step) != ("j4-0", 2)
 
     with pytest.raises(KeyboardInterrupt):
-        compare(*images, LOSSES, quick, output=tmp_path, device="cpu", report=report)
+        compare(ImageSplit(*images), LOSSES, quick, output=tmp_path, device="cpu", report=report)
     assert seen[-1] == ("j4-0", 2)
     seen.clear()
     again = compare(
-        *images, LOSSES, quick, output=tmp_path, device="cpu", report=lambda *_: seen.append(_)
+        ImageSplit(*images),
+        LOSSES,
+        quick,
+        output=tmp_path,
+        device="cpu",
+        report=lambda *_: seen.append(_),
     )
     assert [(str(run), progress.step) for run, progress in seen] == [
         ("j4-0", n) for n in range(3, quick.steps + 1)
@@ -148,7 +154,7 @@ def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, qu
 )
 def test_bad_arguments_are_named(images, quick, tmp_path, losses, seeds, words):
     with pytest.raises(ValueError, match=r"losses|seeds") as caught:
-        compare(*images, losses, quick, output=tmp_path, seeds=seeds)
+        compare(ImageSplit(*images), losses, quick, output=tmp_path, seeds=seeds)
     assert one_line(caught, words)
 
 
@@ -158,13 +164,13 @@ def test_bad_arguments_are_named(images, quick, tmp_path, losses, seeds, words):
 )
 def test_settings_that_cannot_be_compared_are_named(images, quick, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words) as caught:
-        compare(*images, LOSSES, replace(quick, **changes), output=tmp_path)
+        compare(ImageSplit(*images), LOSSES, replace(quick, **changes), output=tmp_path)
     assert one_line(caught, "leave")
 
 
 def test_images_to_score_are_needed(images, quick, tmp_path):
     with pytest.raises(ValueError, match="no test images"):
-        compare(*images[:2], [], LOSSES, quick, output=tmp_path)
+        compare(ImageSplit(*images[:2], []), LOSSES, quick, output=tmp_path)
 
 
 # ------------------------------------------------------------------- report
@@ -231,7 +237,7 @@ def test_a_loss_that_found_nothing_is_untrained_and_not_worse(done):
 
 
 def test_rows_are_means_with_the_deviation_of_seeds(done):
-    first, second = rows(done)
+    first, second = score_rows(done)
     assert list(first) == ["loss", "PQ", "RQ", "SQ", "AP", "AP@0.7", "AP@0.9", "minutes"]
     values = [run.of_images("PQ").mean() for run in done.runs_of("j4")]
     assert second["PQ"] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"

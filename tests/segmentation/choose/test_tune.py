@@ -22,11 +22,10 @@ from seamwise.labels import inner_contour, semantic_target
 from seamwise.metrics import match_dataset
 from seamwise.nets import UNet
 from seamwise.segmentation import AnnotatedImage, Trial, Tuning, segment, tune
-from seamwise.segmentation.predict import Model
 from seamwise.segmentation.choose.tune import (
     FEW_IMAGES,
     GRID,
-    THRESHOLDS,
+    THRESHOLD_NAMES,
     cautions,
     coarse_to_fine,
     plot_surface,
@@ -34,6 +33,7 @@ from seamwise.segmentation.choose.tune import (
     trained_on,
     with_pair,
 )
+from seamwise.segmentation.predict import Model
 
 MODULE = importlib.import_module("seamwise.segmentation.choose.tune")
 
@@ -359,7 +359,7 @@ def test_the_names_of_training_images_come_from_the_model_or_its_members():
     assert trained_on(info_of()) == set()
 
 
-@pytest.mark.parametrize("decode", THRESHOLDS)
+@pytest.mark.parametrize("decode", THRESHOLD_NAMES)
 @pytest.mark.parametrize("surface", [lambda a, b: a * (1 - b), lambda a, b: 0.7])
 def test_the_surface_is_drawn_sloping_and_flat(tmp_path, decode, surface):
     trials = tuple(Trial((a, b), surface(a, b)) for a in GRID[::8] for b in GRID[::8])

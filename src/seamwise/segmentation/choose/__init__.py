@@ -1,10 +1,11 @@
-"""Choose what a model is made of: which loss, which thresholds, which models together."""
+"""Choose how a model is made: which loss, which thresholds, which models together."""
 
 from seamwise.segmentation.choose.compare import (
+    IOUS,
     METRICS,
-    THRESHOLDS,
     Comparison,
     Conditions,
+    ImageSplit,
     Run,
     RunScores,
     compare,
@@ -13,7 +14,7 @@ from seamwise.segmentation.choose.compare import (
     settings_of,
 )
 from seamwise.segmentation.choose.ensemble import combine
-from seamwise.segmentation.choose.report import Verdict, judge, rows, write_report
+from seamwise.segmentation.choose.report import Verdict, judge, score_rows, write_report
 from seamwise.segmentation.choose.tune import (
     GRID,
     Trial,
@@ -24,3 +25,30 @@ from seamwise.segmentation.choose.tune import (
     tune,
     with_pair,
 )
+
+__all__ = [
+    "GRID",
+    "IOUS",
+    "METRICS",
+    "Comparison",
+    "Conditions",
+    "ImageSplit",
+    "Run",
+    "RunScores",
+    "Trial",
+    "Tuning",
+    "Verdict",
+    "cautions",
+    "combine",
+    "compare",
+    "conditions_of",
+    "first_weights",
+    "judge",
+    "plot_surface",
+    "save_tuned",
+    "score_rows",
+    "settings_of",
+    "tune",
+    "with_pair",
+    "write_report",
+]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision
-from seamwise.engine.history import Progress, read_log
+from seamwise.engine.history import TrainProgress, read_log
 from seamwise.engine.loop import recorded
 from seamwise.engine.networks import build_net
 from seamwise.io.atomic import make_folder
@@ -26,7 +26,7 @@ from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import CLASS_NAMES, SystemName
 from seamwise.segmentation.train import describe, train
 
-THRESHOLDS = (0.5, 0.7, 0.9)
+IOUS = (0.5, 0.7, 0.9)
 METRICS = {
     "PQ": "panoptic_quality",
     "RQ": "recognition_quality",
@@ -35,9 +35,18 @@ METRICS = {
 }
 
 _LAST = ("head.weight", "head.bias")
-LABELS = "labels"  # folder of a run with the cells of the test images
+LABELS_FOLDER = "labels"  # in the folder of a run: the cells of the test images
 
-Report = Callable[["Run", Progress], bool | None]
+Report = Callable[["Run", TrainProgress], bool | None]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """Annotated images to train on, to validate on, and to test on."""
+
+    training: Sequence[AnnotatedImage]
+    validation: Sequence[AnnotatedImage]
+    test: Sequence[AnnotatedImage]
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class RunScores:
     validation : tuple of float
         PQ on the validation images at these steps.
     per_image : tuple of tuple of Matching
-        For each scored image and threshold of `THRESHOLDS`.
+        For each scored image and each IoU of `IOUS`.
     """
 
     run: Run
@@ -93,9 +102,9 @@ class RunScores:
     validation: tuple[float, ...]
     per_image: tuple[tuple[Matching, ...], ...]
 
-    def of_images(self, metric: str, threshold: float = THRESHOLDS[0]) -> NDArray[np.float64]:
-        """A score of `METRICS` of each image, at one of `THRESHOLDS`."""
-        column = THRESHOLDS.index(threshold)
+    def of_images(self, metric: str, iou: float = IOUS[0]) -> NDArray[np.float64]:
+        """A score of `METRICS` of each image, at one of `IOUS`."""
+        column = IOUS.index(iou)
         return np.array(
             [getattr(matchings[column], METRICS[metric]) for matchings in self.per_image]
         )
@@ -133,11 +142,11 @@ class Comparison:
         """The runs of one loss."""
         return tuple(scores for scores in self.runs if scores.run.loss == loss)
 
-    def table(self, metric: str = "PQ", threshold: float = THRESHOLDS[0]) -> NDArray[np.float64]:
+    def table(self, metric: str = "PQ", iou: float = IOUS[0]) -> NDArray[np.float64]:
         """Scores (images, losses), each the mean over the seeds."""
         return np.stack(
             [
-                np.mean([run.of_images(metric, threshold) for run in self.runs_of(loss)], axis=0)
+                np.mean([run.of_images(metric, iou) for run in self.runs_of(loss)], axis=0)
                 for loss in self.losses
             ],
             axis=1,
@@ -145,9 +154,7 @@ class Comparison:
 
 
 def compare(
-    training: Sequence[AnnotatedImage],
-    validation: Sequence[AnnotatedImage],
-    test: Sequence[AnnotatedImage],
+    images: ImageSplit,
     losses: Sequence[SystemName],
     settings: TrainSettings,
     *,
@@ -160,8 +167,8 @@ def compare(
 
     Parameters
     ----------
-    training, validation, test : sequence of AnnotatedImage
-        The weights kept of a run are the best on `validation`; all scores are those on `test`, decoded by arg max.
+    images : ImageSplit
+        The images to train on, to choose the weights of a run by, and to score it on; decoded by arg max.
     losses : sequence of system names
         See `segmentation.systems`.
     settings : TrainSettings
@@ -194,30 +201,20 @@ def compare(
     compared. A network of two or three classes begins as the first rows of one of four. The touching contrast of the
     augmentation follows the touching class: a system of two classes sees its crops without it.
     """
-    _check(losses, seeds, test, settings)
+    _check(losses, seeds, images.test, settings)
     runs = [Run(loss, seed) for loss in losses for seed in seeds]
-    of_run = {run: settings_of(run, settings).fitted(training[0].ndim) for run in runs}
+    of_run = {run: settings_of(run, settings).fitted(images.training[0].ndim) for run in runs}
     conditions = tuple(
-        _common([run for run in runs if run.seed == seed], of_run, training, validation)
-        for seed in seeds
+        _common([run for run in runs if run.seed == seed], of_run, images) for seed in seeds
     )
     scores = tuple(
-        _scored(
-            run,
-            of_run[run],
-            training,
-            validation,
-            test,
-            output=output,
-            device=device,
-            report=report,
-        )
+        _scored(run, of_run[run], images, output=output, device=device, report=report)
         for run in runs
     )
     return Comparison(
         losses=tuple(losses),
         seeds=tuple(seeds),
-        images=tuple(image.name for image in test),
+        images=tuple(image.name for image in images.test),
         conditions=conditions,
         runs=scores,
         settings={
@@ -301,11 +298,10 @@ def _check(
 def _common(
     runs: Sequence[Run],
     settings: dict[Run, TrainSettings],
-    training: Sequence[AnnotatedImage],
-    validation: Sequence[AnnotatedImage],
+    images: ImageSplit,
 ) -> Conditions:
     """What the runs of a seed have in common; raise if it is not common to all of them."""
-    found = {run: conditions_of(settings[run], training, validation) for run in runs}
+    found = {run: conditions_of(settings[run], images.training, images.validation) for run in runs}
     first = found[runs[0]]
     for run, conditions in found.items():
         if conditions != first:
@@ -316,9 +312,7 @@ def _common(
 def _scored(
     run: Run,
     settings: TrainSettings,
-    training: Sequence[AnnotatedImage],
-    validation: Sequence[AnnotatedImage],
-    test: Sequence[AnnotatedImage],
+    images: ImageSplit,
     *,
     output: Path,
     device: str,
@@ -328,16 +322,16 @@ def _scored(
     make_folder(folder)
     stopped = False
 
-    def follow(progress: Progress) -> bool:
+    def follow(progress: TrainProgress) -> bool:
         nonlocal stopped
         stopped = report(run, progress) is False
         return not stopped
 
     resume = (folder / "checkpoint.pt").exists()
-    start = first_weights(settings, training, validation)
+    start = first_weights(settings, images.training, images.validation)
     path = train(
-        training,
-        validation,
+        images.training,
+        images.validation,
         settings,
         output=folder,
         resume=resume,
@@ -355,7 +349,7 @@ def _scored(
         seconds=history[-1].seconds,
         steps=tuple(progress.step for progress in validated),
         validation=tuple(progress.scores["panoptic_quality"] for progress in validated),
-        per_image=_per_image(path, test, folder / LABELS, device=device),
+        per_image=_per_image(path, images.test, folder / LABELS_FOLDER, device=device),
     )
 
 
@@ -369,7 +363,7 @@ def _per_image(
     for image in test:
         found = segment(image.image, model=loaded, decode="argmax", keep_probabilities=False).labels
         write_labels(labels / f"{image.name}.tif", found, spacing=image.spacing)
-        scores.append(match_many(image.labels, found, ious=THRESHOLDS))
+        scores.append(match_many(image.labels, found, ious=IOUS))
     return tuple(scores)
 
 

@@ -18,7 +18,7 @@ from seamwise.analysis.statistics import critical_difference_diagram, friedman, 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.images import read_labels
 from seamwise.labels import Labels, inner_contour
-from seamwise.segmentation.choose.compare import LABELS, METRICS, THRESHOLDS, Comparison
+from seamwise.segmentation.choose.compare import IOUS, LABELS_FOLDER, METRICS, Comparison
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.overlay import overlay
 
@@ -115,20 +115,20 @@ def judge(comparison: Comparison) -> Verdict:
     )
 
 
-def rows(comparison: Comparison) -> list[dict[str, str]]:
+def score_rows(comparison: Comparison) -> list[dict[str, str]]:
     """A line for each loss: scores as mean over the images ± standard deviation over the seeds, and minutes."""
     lines = []
     for loss in comparison.losses:
         runs = comparison.runs_of(loss)
         line = {"loss": str(loss)}
         columns = [
-            *((name, THRESHOLDS[0]) for name in METRICS),
-            *(("AP", t) for t in THRESHOLDS[1:]),
+            *((name, IOUS[0]) for name in METRICS),
+            *(("AP", t) for t in IOUS[1:]),
         ]
         for name, threshold in columns:
             values = [run.of_images(name, threshold).mean() for run in runs]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(runs) > 1 else ""
-            line[name if threshold == THRESHOLDS[0] else f"{name}@{threshold}"] = (
+            line[name if threshold == IOUS[0] else f"{name}@{threshold}"] = (
                 f"{np.mean(values):.3f}{spread}"
             )
         line["minutes"] = f"{np.mean([run.seconds for run in runs]) / 60:.1f}"
@@ -151,7 +151,7 @@ def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedI
     parts = [
         f"<h1>Which loss? {' · '.join(comparison.losses)}</h1>",
         f"<p><b>{html.escape(str(verdict))}</b></p>",
-        _table(rows(comparison), best=verdict.best),
+        _table(score_rows(comparison), best=verdict.best),
         f"<p>Means over {len(comparison.images)} test images"
         + (
             f" ± standard deviation over {len(comparison.seeds)} seeds"
@@ -249,7 +249,7 @@ def _pictures(comparison: Comparison, images: Sequence[AnnotatedImage]) -> list[
         first = {loss: comparison.runs_of(loss)[0] for loss in comparison.losses}
         found = {
             f"{loss}: PQ {run.of_images('PQ')[number]:.2f}": read_labels(
-                run.folder / LABELS / f"{image.name}.tif"
+                run.folder / LABELS_FOLDER / f"{image.name}.tif"
             )
             for loss, run in first.items()
         }

@@ -41,7 +41,7 @@ _WORKERS = min(
     os.cpu_count() or 1, 4
 )  # each holds an image while it decodes it; Python's lock stops more from helping
 
-THRESHOLDS: Mapping[TunedRule, tuple[str, str]] = {
+THRESHOLD_NAMES: Mapping[TunedRule, tuple[str, str]] = {
     "threshold": ("touching", "cell"),
     "watershed": ("background", "cell"),
 }
@@ -56,7 +56,7 @@ _SHOWN = 0.1  # PQ below the best that the plot tells apart
 
 @dataclass(frozen=True)
 class Trial:
-    """A pair of thresholds, in the order of `THRESHOLDS`, and the PQ it reached."""
+    """A pair of thresholds, in the order of `THRESHOLD_NAMES`, and the PQ it reached."""
 
     thresholds: tuple[float, float]
     panoptic_quality: float
@@ -96,7 +96,7 @@ class Tuning:
         """What the user wants to know, in a line."""
         first, second = (
             f"{name} {value:.2f}"
-            for name, value in zip(THRESHOLDS[self.decode], self.best.thresholds, strict=True)
+            for name, value in zip(THRESHOLD_NAMES[self.decode], self.best.thresholds, strict=True)
         )
         before = (
             ""
@@ -165,9 +165,9 @@ def tune(
     """
     if background_as not in get_args(BackgroundAs):
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
-    if decode not in THRESHOLDS:
+    if decode not in THRESHOLD_NAMES:
         raise ValueError(
-            f"decode must be one of {', '.join(THRESHOLDS)}, not {decode!r}: argmax has no thresholds"
+            f"decode must be one of {', '.join(THRESHOLD_NAMES)}, not {decode!r}: argmax has no thresholds"
         )
     before = model.info.decode
     if before.rule == decode:
@@ -273,7 +273,7 @@ def with_pair(
     background_as: BackgroundAs = "marker",
     record: TuningRecord | None = None,
 ) -> DecodeRule:
-    """Return a decode rule that uses a pair of thresholds, in the order of `THRESHOLDS`."""
+    """Return a decode rule that uses a pair of thresholds, in the order of `THRESHOLD_NAMES`."""
     first, second = thresholds
     pair: ThresholdPair | WatershedPair
     if decode == "threshold":
@@ -330,7 +330,8 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
         best_x, best_y, "*", color="red", markeredgecolor="white", ms=16, label=f"best, {best:.3f}"
     )
     names = [
-        f"{name} threshold {_SYMBOLS[tuning.decode, name]}" for name in THRESHOLDS[tuning.decode]
+        f"{name} threshold {_SYMBOLS[tuning.decode, name]}"
+        for name in THRESHOLD_NAMES[tuning.decode]
     ]
     axes.set(xlabel=names[1], ylabel=names[0], aspect="equal", xlim=(0, 1), ylim=(0, 1))
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
