@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seamwise.cli.errors import say
-from seamwise.cli.options import Crop, Device, Devices, Nodes, Steps, Width, load_settings, one_of
+from seamwise.cli.options import Crop, Device, Devices, Nodes, Steps, Width, one_of
 from seamwise.cli.progress import progress_bar, training_progress
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def train_fusion(
     """
     from seamwise.engine.devices import is_first_process
     from seamwise.engine.loop import check_output
+    from seamwise.engine.settings import read_settings
     from seamwise.fusion.data import find_pictures, split
     from seamwise.fusion.settings import FusionSettings
     from seamwise.fusion.train import train as train_model
@@ -188,11 +189,7 @@ def train_fusion(
         "network": network, "loss": loss, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
     }  # fmt: skip
-    chosen = load_settings(
-        FusionSettings,
-        settings,
-        {name: value for name, value in given.items() if value is not None},
-    )
+    chosen = read_settings(FusionSettings, settings, given)
     quiet = not is_first_process(chosen.processes)
     make_folder(output)
     check_output(output, resume=resume)

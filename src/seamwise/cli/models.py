@@ -54,7 +54,7 @@ def tune(
     from seamwise.io.models import check_model_output, model_path
     from seamwise.segmentation import Trial, find_pairs, load
     from seamwise.segmentation import tune as tune_model
-    from seamwise.segmentation.tune import cautions, plot_surface, save_tuned
+    from seamwise.segmentation.choose import cautions, plot_surface, save_tuned
 
     chosen = one_of("--decode", decode, "threshold", "watershed")
     background = one_of("--background-as", background_as, "marker", "mask")

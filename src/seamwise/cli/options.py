@@ -2,13 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-
-AnySettings = TypeVar("AnySettings")
-
-_DOCS = {"TrainSettings": "docs/training.md", "FusionSettings": "docs/fusion.md"}
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
 Devices = Annotated[
@@ -35,41 +31,6 @@ Steps = Annotated[int | None, typer.Option(min=1)]
 CropsPerStep = Annotated[int | None, typer.Option(min=1, help="Crops per step.")]
 Crop = Annotated[int | None, typer.Option(min=1, help="Pixels per side of a training crop.")]
 Width = Annotated[int | None, typer.Option(min=1, help="Feature maps of the first level.")]
-
-
-def load_settings(
-    kind: "type[AnySettings]", path: Path | None, given: dict[str, Any]
-) -> "AnySettings":
-    """Settings of a training run from a TOML file and the options given, which win."""
-    from pydantic import TypeAdapter, ValidationError
-
-    fields: dict[str, Any] = {}
-    if path is not None:
-        if path.is_dir():
-            raise IsADirectoryError(f"settings {path} is a folder: give a TOML file")
-        if not path.exists():
-            raise FileNotFoundError(
-                f"settings file {path} does not exist: check its name and folder"
-            )
-        try:
-            fields = tomllib.loads(path.read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"cannot read settings {path} as TOML: {error}") from error
-    try:
-        return TypeAdapter(kind).validate_python(fields | given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # settings that do not fit each other
-            raise ValueError(said) from error
-        name = ".".join(str(part) for part in first["loc"])
-        where = f" in {path}" if first["loc"][0] in fields else ""
-        if first["type"] == "unexpected_keyword_argument":
-            page = _DOCS[kind.__name__]
-            raise ValueError(
-                f"there is no setting {name}{where}: see {page} for their names"
-            ) from error
-        raise ValueError(f"setting {name}{where}: {said}, not {first['input']!r}") from error
 
 
 def check_writable(*files: Path | None) -> None:

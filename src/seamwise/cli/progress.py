@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from seamwise.engine.history import Progress
+    from seamwise.engine.history import TrainProgress
     from seamwise.engine.loop import Report
     from seamwise.io.outcome import Outcome
     from seamwise.segmentation.stages import Progress as StageProgress
@@ -104,7 +104,7 @@ def training_progress(output: Path, steps: int, scores: str, *, quiet: bool) -> 
         job: TaskID | None = None
         last = ""
 
-        def report(progress: "Progress") -> bool:
+        def report(progress: "TrainProgress") -> bool:
             nonlocal job, last
             job = bar.add_task("train", total=steps) if job is None else job
             if progress.scores:

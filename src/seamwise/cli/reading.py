@@ -35,8 +35,7 @@ def read_pairs(
     pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any
 ) -> "dict[Pair, AnnotatedImage]":
     """Read annotated images behind a bar, and say what seems wrong with them."""
-    from seamwise.segmentation import read_pair
-    from seamwise.segmentation.data import mask_notes
+    from seamwise.segmentation import mask_notes, read_pair
 
     with progress_bar(quiet) as bar:
         read = {

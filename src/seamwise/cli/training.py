@@ -18,7 +18,6 @@ from seamwise.cli.options import (
     SegmentationSettings,
     Steps,
     Width,
-    load_settings,
     one_of,
     parse_channels,
 )
@@ -29,7 +28,7 @@ from seamwise.cli.tables import print_losses
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from seamwise.engine.history import Progress
+    from seamwise.engine.history import TrainProgress
 
 
 def train(
@@ -71,6 +70,7 @@ def train(
     """
     from seamwise.engine.devices import is_first_process
     from seamwise.engine.loop import check_output
+    from seamwise.engine.settings import read_settings
     from seamwise.io.atomic import make_folder
     from seamwise.segmentation import TrainSettings, find_pairs
     from seamwise.segmentation import train as train_model
@@ -82,9 +82,7 @@ def train(
         "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
         "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
     }  # fmt: skip
-    chosen = load_settings(
-        TrainSettings, settings, {name: value for name, value in given.items() if value is not None}
-    )
+    chosen = read_settings(TrainSettings, settings, given)
     channels = parse_channels(channel)
     quiet = not is_first_process(chosen.processes)
     make_folder(output)
@@ -129,13 +127,12 @@ def compare(
     """
     from pydantic import RootModel
 
+    from seamwise.engine.settings import read_settings
     from seamwise.io.atomic import make_folder
     from seamwise.io.jsonfile import write_json
-    from seamwise.segmentation import TrainSettings, system
-    from seamwise.segmentation.compare import Run
-    from seamwise.segmentation.compare import compare as compare_losses
-    from seamwise.segmentation.compare_report import judge, rows, write_report
-    from seamwise.segmentation.data import find_split
+    from seamwise.segmentation import TrainSettings, find_split, system
+    from seamwise.segmentation.choose import ImageSplit, Run, judge, score_rows, write_report
+    from seamwise.segmentation.choose import compare as compare_losses
 
     if masks is not None:
         one_of("--masks", masks, "instances", "binary")
@@ -146,21 +143,17 @@ def compare(
         "crop": crop,
         "width": width,
     }
-    chosen = load_settings(
-        TrainSettings, settings, {name: value for name, value in given.items() if value is not None}
-    )
+    chosen = read_settings(TrainSettings, settings, given)
     names = ["ce3" if name == "ce" else name for name in map(str.strip, losses.split(","))]
     for name in names:
         system(name)  # type: ignore[arg-type]  # raises before anything is read
     split = find_split(data)
     make_folder(output)
-    training, validation, test = read_split(
-        split, chosen, channel=parse_channels(channel), axes=axes
-    )
+    images = ImageSplit(*read_split(split, chosen, channel=parse_channels(channel), axes=axes))
     with progress_bar() as bar, stop_on_interrupt() as stopped:
         jobs: dict[Run, TaskID] = {}
 
-        def report(run: Run, progress: "Progress") -> bool:
+        def report(run: Run, progress: "TrainProgress") -> bool:
             if run not in jobs:
                 jobs[run] = bar.add_task(str(run), total=chosen.steps)
             if progress.scores:
@@ -171,11 +164,11 @@ def compare(
             return not stopped
 
         result = compare_losses(
-            training, validation, test, names, chosen,  # type: ignore[arg-type]
+            images, names, chosen,  # type: ignore[arg-type]
             output=output, seeds=range(seeds), device=device, report=report,
         )  # fmt: skip
     write_json(output / "scores.json", RootModel(result).model_dump(mode="json"))
-    write_report(output / "report.html", result, test)
-    print_losses(rows(result))
+    write_report(output / "report.html", result, images.test)
+    print_losses(score_rows(result))
     say(str(judge(result)))
     say(f"wrote {output / 'report.html'} and scores.json; the models are beside them")
