@@ -1,6 +1,7 @@
-"""Every command and every Python block of README and docs/ runs: in its own order, in one folder, on small data.
+"""Every command and Python block of README and docs/ runs: in order, in one folder, on small data.
 
-What needs a GPU, a cluster or a long time is parsed only: the command and its options exist, and their values are valid.
+What needs a GPU, a cluster or several machines is parsed only: the command and its options exist,
+and their values are valid.
 """
 
 import os
@@ -8,18 +9,21 @@ import re
 import runpy
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import zarr
-from support.pages import blocks, inline_commands
+from PIL import Image
 from typer.main import get_command
 
 from seamwise.cli import app
 from seamwise.io.images import write_labels, write_png
+from seamwise.segmentation import TrainSettings
 from seamwise.synth import crowded_cells
+from support.pages import blocks, inline_commands
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -34,7 +38,7 @@ MORE_PAGES = [
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("src/seamwise/**/*.md"))),
 ]
 LANGUAGES = {"bash", "python", "toml", "text"}
-# long commands on small data: a value that takes the place of the documented one, or an option that is added
+# what takes long gets a small value, or an additional option
 SMALLER = {"--steps": "2"}
 MORE = {"compare": ["--steps", "2", "--width", "2", "--crop", "32", "--batch-size", "2"]}
 PARSED_ONLY = ("--devices", "--scheduler", "--workers")  # GPUs, other machines, several processes
@@ -53,7 +57,9 @@ def cells(seed, shape=(96, 96), count=9):
 def sharp_picture(seed=0):
     """A colour picture with detail of three sizes."""
     rng = np.random.default_rng(seed)
-    detail = sum(np.kron(rng.random((192 // n, 192 // n, 3)), np.ones((n, n, 1))) for n in (1, 4, 16))
+    detail = sum(
+        np.kron(rng.random((192 // n, 192 // n, 3)), np.ones((n, n, 1))) for n in (1, 4, 16)
+    )
     return np.round(85 * detail).astype(np.uint8)
 
 
@@ -75,8 +81,6 @@ def write_burst(folder, names, seed=0):
 
 
 def write_picture(path, picture):
-    from PIL import Image
-
     Image.fromarray(picture).save(path, quality=97)
 
 
@@ -101,7 +105,7 @@ def write_small_recipe(source, target):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The folder in which a reader types: a clone's recipes, and small data under the names of the pages."""
+    """The folder in which a reader types: the recipes, and small data with the pages' names."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "recipes").mkdir()
     for recipe in (ROOT / "recipes").iterdir():
@@ -109,7 +113,14 @@ def folder(tmp_path_factory):
             write_small_recipe(recipe, folder / "recipes" / recipe.name)
         elif recipe.suffix == ".py":
             shutil.copy(recipe, folder / "recipes")
-    for name in ("my-images", "more-images", "true-labels", "masks", "my-data/images", "my-data/masks"):
+    for name in (
+        "my-images",
+        "more-images",
+        "true-labels",
+        "masks",
+        "my-data/images",
+        "my-data/masks",
+    ):
         (folder / name).mkdir(parents=True)
     for seed, name in enumerate("abcdefgh"):
         image, labels = cells(seed)
@@ -165,7 +176,7 @@ def smaller(words):
 
 
 def parse(words):
-    """Check that a `seamwise` command and its options exist; placeholders such as MODEL do as values."""
+    """Check that a `seamwise` command exists, with its options and values."""
     group = get_command(app)
     context = group.make_context("seamwise", list(words), resilient_parsing=False)
     name, command, rest = group.resolve_command(context, words)
@@ -193,6 +204,8 @@ def test_every_block_of_a_page_runs_in_its_order(page, reader, run, monkeypatch)
     names = names_of_the_text(page)
     for block in blocks(ROOT / page):
         assert block.language in LANGUAGES, block.text
+        if block.language == "toml":
+            TrainSettings(**tomllib.loads(block.text))
         if block.language == "python":
             exec(compile(block.text, page, "exec"), names)
         for words in block.commands if block.language == "bash" else []:
@@ -220,7 +233,11 @@ def test_every_command_in_the_text_of_a_page_has_these_options(page):
 
 def check_options(name, words):
     command = get_command(app).commands[name]
-    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    options = {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     for word in words:
         if word.startswith("-") and not re.fullmatch(r"-\d+", word):
             assert word.split("=")[0] in options, f"seamwise {name} has no option {word}"

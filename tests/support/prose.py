@@ -1,6 +1,7 @@
 """The prose of a page in Markdown, and its sentences."""
 
 import re
+from pathlib import Path
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
@@ -13,7 +14,10 @@ _END = re.compile(r"(?<!e\.g)(?<!i\.e)[.?!][)*_\"”]*(?=\s|$)|\n\s*\n")
 
 
 def prose(markdown: str) -> str:
-    """The text without code blocks, tables, headings, pictures and the targets of links; a code word counts as one."""
+    """The text without code blocks, tables, headings, pictures and links' targets.
+
+    Each piece of code in the text counts as one word.
+    """
     text = _FENCE.sub("\n\n", markdown)
     text = _IMAGE.sub("", text)
     text = _LINK.sub(r"\1", text)
@@ -32,3 +36,12 @@ def mean_sentence_length(markdown: str) -> float:
     """Words per sentence."""
     lengths = [len(sentence.split()) for sentence in sentences(markdown)]
     return sum(lengths) / len(lengths)
+
+
+def running_text(path: Path) -> str:
+    """The words of a file in one line: of a page its prose, of a script all of it."""
+    text = path.read_text()
+    if path.suffix == ".md":
+        return " ".join(prose(text).split())
+    text = re.sub(r"\"\s*\n\s*f?\"", "", text)  # a string that goes over several lines
+    return " ".join(re.sub(r"^\s*# ?", "", text, flags=re.MULTILINE).split())
