@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise import __version__
-from seamwise.analysis.statistics import NemenyiTest, critical_difference_diagram, friedman, nemenyi
+from seamwise.analysis import NemenyiTest, critical_difference_diagram, friedman, nemenyi, p_text
+from seamwise.analysis.evidence import LEVEL
 from seamwise.fusion import fuse, load
 from seamwise.fusion.boxplots import draw_boxplots
 from seamwise.fusion.fused_pairs import DUMMIES
@@ -26,7 +27,6 @@ SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "
 PROPOSED = ("HF-Reg", "HF-Seg")
 OTHERS = tuple(name for name in SYSTEMS if name not in PROPOSED)
 CLAIMED = ("q_mi", "q_te", "q_ncie")
-LEVEL = 0.05
 FEWEST = 10  # pairs for a verdict
 
 Printed = Mapping[
@@ -119,7 +119,7 @@ def _kept(path: Path, made_by: Mapping[str, Any]) -> dict[str, Any]:
     found = content.get("made_by", {})
     other = [key for key, value in made_by.items() if found.get(key) != value]
     if other:
-        print(f"{path} was made with other {', '.join(other)}: starting anew", flush=True)
+        print(f"{path} was made with other {', '.join(other)}: starting again", flush=True)
         return {}
     return dict(content["pairs"])
 
@@ -214,33 +214,28 @@ def steadier(row: Mapping[str, tuple[float, float]], network: str) -> bool:
 
 
 def differences(count: int, thesis: Thesis, rankings: Mapping[str, Ranking]) -> str:
-    """What the tests tell apart of the pairs that the thesis does not."""
+    """List the pairs without a difference in the thesis that the tests find to differ."""
     asked = "; ".join(f"{a} and {b}" for a, b in thesis.alike)
     lines = [
         f"The thesis reports no significant difference between {asked}. Of these, with n = {count} pairs, "
         f"k = {len(SYSTEMS)} systems, at {LEVEL:.0%}:",
         "",
-        "| | Friedman's p | told apart by Nemenyi's test |",
+        "| | Friedman's p | different by Nemenyi's test |",
         "|---|---|---|",
     ]
     for metric, ranking in rankings.items():
-        told = ", ".join(apart(ranking, thesis.alike)) or "no difference found"
-        lines.append(f"| {metric.upper()} | {ranking.friedman_p:.2g} | {told} |")
+        pairs = ", ".join(apart(ranking, thesis.alike)) or "no significant difference"
+        lines.append(f"| {metric.upper()} | {ranking.friedman_p:.2g} | {pairs} |")
     return "\n".join(lines) + "\n"
 
 
 def apart(ranking: Ranking, alike: Iterable[tuple[str, str]]) -> list[str]:
-    """Those of the pairs that Nemenyi's test tells apart, after a Friedman test that finds a difference at all."""
+    """Return the pairs that differ by Nemenyi's test, if Friedman's test finds a difference at all."""
     if ranking.friedman_p >= LEVEL:
         return []
     names = list(SYSTEMS)
     p_values = ((a, b, ranking.nemenyi.p_values[names.index(a), names.index(b)]) for a, b in alike)
-    return [f"{a} and {b} (p {_p(p)})" for a, b, p in p_values if p < LEVEL]
-
-
-def _p(value: float) -> str:
-    """As = 0.0028; what rounding hides is only bounded."""
-    return "< 1e-12" if value < 1e-12 else f"= {value:.2g}"
+    return [f"{a} and {b} (p {p_text(p)})" for a, b, p in p_values if p < LEVEL]
 
 
 def write(

@@ -56,9 +56,10 @@ PUBLIC = {
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.analysis": {
-        "FriedmanTest", "NemenyiTest", "critical_difference_diagram", "friedman", "nemenyi", "Landscape", "landscape",
-        "random_direction", "BinaryClassifier", "BinaryScores", "LossCourse", "ShrinkingMask", "binary_scores",
-        "expected_scores", "loss_course", "sampled_scores", "shrinking_mask", "stratified_classifier", "touching_pair",
+        "BinaryClassifier", "BinaryScores", "Claim", "FriedmanTest", "LossLandscape", "NemenyiTest",
+        "binary_scores", "claim_of_fact", "claim_of_pairs", "critical_difference_diagram",
+        "expected_scores", "friedman", "holm_corrected", "loss_landscape", "nemenyi", "p_text",
+        "random_direction", "sampled_scores", "spread_text", "stratified_classifier",
         "uniform_classifier", "youden_mcc_correlation",
     },
     "seamwise.segmentation": {

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from evidence import CONTOURS, RADII, Claim, Units, per_data_set, verdicts
+from seamwise.analysis.evidence import Claim, verdict_table
 from study import read_protocol
 from table2_3 import SETS, SYSTEMS
+from units import CONTOURS, RADII, Units, per_data_set
 
 FIELDS = read_protocol()["contours"]["fields"]
 F1 = "F1@3"  # that the claims are judged by
@@ -86,6 +87,6 @@ def section(results: Path, pictures: Path) -> str:
 
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"fig15-{name}.png")
-        return f"![F1 by field of view](images/fig15-{name}.png)", verdicts(claims(units))
+        return f"![F1 by field of view](images/fig15-{name}.png)", verdict_table(claims(units))
 
     return per_data_set(results, "contours", SETS, part, needs=SYSTEMS.values())

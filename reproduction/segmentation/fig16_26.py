@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 import measures
 import table2_3
 import table4_5
-from evidence import Claim, Units, decided, per_data_set, verdicts
+from seamwise.analysis.evidence import Claim, claim_of_fact, verdict_table
 from study import Study, command
+from units import Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {
@@ -85,7 +86,7 @@ def claims(units: Units) -> list[Claim]:
     tenth = max(len(values) // 10, 1)
     first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
     made = [
-        decided(
+        claim_of_fact(
             "SAW's loss tends to fall", last < first, f"first tenth {first:.3f}, last {last:.3f}"
         )
     ]
@@ -94,7 +95,7 @@ def claims(units: Units) -> list[Claim]:
     leaders = set(sorted(accuracy, key=lambda name: -accuracy[name])[:2])
     numbers = ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items())
     text = "DWM and SAW end with the highest accuracy (of those with three classes)"
-    made.append(decided(text, leaders == {"DWM", "SAW"}, numbers))
+    made.append(claim_of_fact(text, leaders == {"DWM", "SAW"}, numbers))
     rivals = {name: table4_5.SYSTEMS[name] for name in ("LSMAX", "BWM", "UNET", "W³")}
     for decoder in DECODERS:
         mean = {name: float(np.mean(column(units, loss, decoder))) for name, loss in rivals.items()}
@@ -102,7 +103,7 @@ def claims(units: Units) -> list[Claim]:
             f"{name} {value:.3f}" for name, value in mean.items()
         )
         made.append(
-            decided(
+            claim_of_fact(
                 f"W³ is ahead during training, {decoder}",
                 max(mean, key=mean.__getitem__) == "W³",
                 numbers,
@@ -116,7 +117,7 @@ def section(results: Path, pictures: Path) -> str:
 
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"fig16_26-{name}.png")
-        return f"![curves of training](images/fig16_26-{name}.png)", verdicts(claims(units))
+        return f"![curves of training](images/fig16_26-{name}.png)", verdict_table(claims(units))
 
     return per_data_set(results, "curve", SETS, part, needs=SYSTEMS.values())
 

@@ -20,20 +20,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from evidence import Claim, decided, rows, verdicts
+from learned_seam import loss_course, shrinking_mask, touching_pair
 from seamwise import __version__
 from seamwise.analysis import (
     BinaryClassifier,
     BinaryScores,
     expected_scores,
-    loss_course,
     sampled_scores,
-    shrinking_mask,
     stratified_classifier,
-    touching_pair,
     uniform_classifier,
     youden_mcc_correlation,
 )
+from seamwise.analysis.evidence import Claim, claim_of_fact, markdown_table, verdict_table
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.segmentation.systems import CLASS_NAMES
 from study import HERE, command
@@ -208,7 +206,7 @@ def words(content: Content) -> str:
             "Figure 35, norms of the gradients with respect to the logits (equations of the simulation are ours):",
             "",
             table_35(content["fig35"]),
-            verdicts(claims),
+            verdict_table(claims),
         ]
     )
 
@@ -224,7 +222,7 @@ def table_33(figure: Content) -> str:
         [label, *(f"{at(figure, RIGHT, score, prevalence):.3f}" for prevalence in TOLD)]
         for score, label in SCORES.items()
     ]
-    return rows([RIGHT, *(f"π = {prevalence}" for prevalence in TOLD)], lines)
+    return markdown_table([RIGHT, *(f"π = {prevalence}" for prevalence in TOLD)], lines)
 
 
 def claims_33(figure: Content) -> list[Claim]:
@@ -248,17 +246,17 @@ def claims_33(figure: Content) -> list[Claim]:
         for score in pair
     )
     return [
-        decided(
+        claim_of_fact(
             "J and MCC of C1 and C3 do not change with π",
             blind < CONSTANT,
             f"they move by at most {blind:.2g}",
         ),
-        decided(
+        claim_of_fact(
             "No other score of C1 and C3 is invariant",
             not still,
             f"invariant as well: {', '.join(still) or 'none'}",
         ),
-        decided(
+        claim_of_fact(
             "J and MCC are invariant for a classifier that knows something",
             not informed,
             f"{ends} ({RIGHT})",
@@ -283,7 +281,7 @@ def table_34(figure: Content) -> str:
         ]
         for number, prevalence in enumerate(figure["prevalence"])
     ]
-    return rows(["", "thesis", *columns], lines)
+    return markdown_table(["", "thesis", *columns], lines)
 
 
 def claims_34(figure: Content) -> list[Claim]:
@@ -298,13 +296,13 @@ def claims_34(figure: Content) -> list[Claim]:
         "without a positive pixel count as TPR 0"
     )
     return [
-        decided(
+        claim_of_fact(
             f"J and MCC correlate highly at {rare}, at least {printed}",
             found[C3] >= printed,
             f"C3 {found[C3]:.3f}",
         ),
         Claim(f"The correlation at {rare} is {printed}", "cannot be tested here", source),
-        decided(
+        claim_of_fact(
             f"The same for a classifier that knows something (not in the thesis), at least {printed}",
             found[RIGHT] >= printed,
             f"{found[RIGHT]:.3f} ({RIGHT})",
@@ -322,7 +320,7 @@ def table_35(figure: Content) -> str:
         for start in figure["courses"]
         for name, label in (("cross_entropy_gradient", "CE"), ("youden_gradient", "J"))
     ]
-    return rows(["", *(f"t = {moment}" for moment in MOMENTS)], lines)
+    return markdown_table(["", *(f"t = {moment}" for moment in MOMENTS)], lines)
 
 
 def claims_35(figure: Content) -> list[Claim]:
@@ -341,12 +339,12 @@ def claims_35(figure: Content) -> list[Claim]:
     touching, gap = figure["found"][f"{LATE}"][2:]
     shares = ", ".join(f"{count} of {FITTED} (start {start})" for start, count in leads.items())
     return [
-        decided(
+        claim_of_fact(
             f"Cross entropy leads for the first {FITTED} iterations, J's gradient is smaller",
             min(leads.values()) == FITTED,
             f"CE's gradient is the larger in {shares}",
         ),
-        decided(
+        claim_of_fact(
             f"At iteration {LATE} CE's gradient is near zero, J's is not, and J still has loss",
             ratio >= MUCH and min(np.subtract(late["youden"], late["cross_entropy"])) > 0,
             f"gradients {late['cross_entropy_gradient'][0]:.3g} and {late['youden_gradient'][0]:.3g} (a factor of "

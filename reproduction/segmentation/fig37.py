@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import measures
-from evidence import rows
-from seamwise.analysis import landscape, random_direction
+from seamwise.analysis import loss_landscape, random_direction
+from seamwise.analysis.evidence import markdown_table
 from seamwise.io.jsonfile import read_json
 from seamwise.labels import TOUCHING
 from seamwise.segmentation.choose import Run, settings_of
@@ -108,7 +108,7 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
     paths = [[direction] for direction in directions] if kind == "line" else [directions]
     described = study.protocol["landscape"]
     reach = {"extent": described["extent"], "steps": described[kind]}
-    found = [landscape(network, losses_of, directions=path, **reach) for path in paths]
+    found = [loss_landscape(network, losses_of, directions=path, **reach) for path in paths]
     no_logits = torch.zeros(
         len(images), model.info.architecture.out_channels, *images.shape[2:]
     ).to(images)
@@ -242,7 +242,7 @@ def rise_table(units: Units, centre: str) -> str:
         "at chance",
         *(f"rise at {radius}" for radius in RADII),
     ]
-    return rows(head, lines)
+    return markdown_table(head, lines)
 
 
 def words(content: Content) -> str:
@@ -272,7 +272,7 @@ def words(content: Content) -> str:
             f"**{name}**",
             "",
             *(rise_table(units, centre) for centre in centres),
-            rows(head, claims),
+            markdown_table(head, claims),
         ]
         lines += [*remarks(units, centres), ""]
     return "\n".join(lines)

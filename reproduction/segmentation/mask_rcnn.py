@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import measures
-from evidence import Units, rows
+from seamwise.analysis.evidence import markdown_table
 from seamwise.engine.devices import choose_device
 from seamwise.engine.loop import learning_rate
 from seamwise.io.atomic import atomic_path
@@ -36,6 +36,7 @@ from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.transforms import TargetAndWeight
 from study import Results, Study, command
+from units import Units
 
 SETS = ("usiigaci", "dsb2018")
 RATE = 1e-4  # the thesis'; the protocol's 2e-3 is for small U-Nets
@@ -324,7 +325,7 @@ def section(results: Path, pictures: Path) -> str:
                     units.cell(start, metric=metric) for metric in ("P05", "RQ", "SQ", "PQ", "AP")
                 ]
                 lines.append([f"{name}, first weights {start}", *cells])
-    return rows(["", "P05", "RQ", "SQ", "PQ", "AP"], lines) if lines else ""
+    return markdown_table(["", "P05", "RQ", "SQ", "PQ", "AP"], lines) if lines else ""
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evidence import RADII, score
 from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
 from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
@@ -21,6 +20,7 @@ from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities, load
 from seamwise.segmentation.systems import SystemName
 from study import PLAIN, DataSet, Study, Variant
+from units import RADII, score
 
 RATE = 10  # every so many steps a training's loss is kept
 COMBINED: tuple[SystemName, ...] = ("bwm", "unet", "w3")

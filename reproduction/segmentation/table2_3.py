@@ -12,19 +12,15 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import measures
-from evidence import (
-    CONTOURS,
-    RADII,
+from seamwise.analysis.evidence import (
     Claim,
-    Units,
-    beside_the_thesis,
     bold_columns,
-    per_data_set,
-    pooled,
-    spread,
-    verdicts,
+    spread_text,
+    table_with_reference,
+    verdict_table,
 )
 from study import Study, command
+from units import CONTOURS, RADII, Units, per_data_set, pooled
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"UNET2": "unet2", "UNET3": "unet", "FL": "fl", "DWM": "dwm", "SAW": "saw"}
@@ -73,7 +69,7 @@ def contour_table(units: Units, images: str) -> str:
         for f1 in CONTOURS[1:]
     ]
     head = [f"{images}, radius", *(str(radius) for radius in RADII[1:])]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_F1[images])
+    return table_with_reference(head, bold_columns(found, columns), PRINTED_F1[images])
 
 
 def detection_table(units: Units, images: str) -> str:
@@ -81,13 +77,13 @@ def detection_table(units: Units, images: str) -> str:
     found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     columns = [
         [
-            spread([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
+            spread_text([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
             for loss in found.values()
         ]
         for metric in ("P05", "recall", "RQ")
     ]
     head = [images, "precision", "recall", "F1"]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_DETECTION[images])
+    return table_with_reference(head, bold_columns(found, columns), PRINTED_DETECTION[images])
 
 
 def claims(units: Units) -> list[Claim]:
@@ -110,7 +106,7 @@ def claims(units: Units) -> list[Claim]:
 def part(name: str, units: Units) -> Iterable[str]:
     """Tables and verdicts of a data set."""
     tables = [make(units, images) for make in (contour_table, detection_table) for images in PARTS]
-    return *tables, verdicts(claims(units))
+    return *tables, verdict_table(claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:

@@ -12,8 +12,15 @@ from itertools import product
 from pathlib import Path
 
 import measures
-from evidence import Claim, Units, beside_the_thesis, bold_columns, per_data_set, spread, verdicts
+from seamwise.analysis.evidence import (
+    Claim,
+    bold_columns,
+    spread_text,
+    table_with_reference,
+    verdict_table,
+)
 from study import Study, command
+from units import Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"LSMAX": "lsmax", "BWM": "bwm", "UNET": "unet", "W³": "w3", "COMB": "comb"}
@@ -110,7 +117,7 @@ def table(units: Units) -> str:
         for decoder, metric in scored
     ]
     head = ["", *(" ".join(which) for which in scored)]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED)
+    return table_with_reference(head, bold_columns(found, columns), PRINTED)
 
 
 def thresholds(units: Units) -> str:
@@ -119,9 +126,9 @@ def thresholds(units: Units) -> str:
     for name, loss in SYSTEMS.items():
         pairs = [(*unit["pairs"]["TH"][::-1], *unit["pairs"]["WT"]) for unit in units.of(loss)]
         if pairs:
-            ours[name] = [spread(column, 2) for column in zip(*pairs, strict=True)]
+            ours[name] = [spread_text(column, 2) for column in zip(*pairs, strict=True)]
     head = ["", "TH γ1 (cell)", "TH γ2 (touching)", "WT τ0 (background)", "WT τ1 (cell)"]
-    return beside_the_thesis(head, ours, THRESHOLDS, digits=2)
+    return table_with_reference(head, ours, THRESHOLDS, digits=2)
 
 
 def claims(units: Units) -> tuple[list[Claim], ...]:
@@ -164,7 +171,7 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
 
 def part(name: str, units: Units) -> Iterable[str]:
     """Tables and verdicts of a data set."""
-    return table(units), thresholds(units), verdicts(*claims(units))
+    return table(units), thresholds(units), verdict_table(*claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:

@@ -13,20 +13,18 @@ from pathlib import Path
 import numpy as np
 
 import measures
-from evidence import (
-    FEWEST,
+from seamwise.analysis.evidence import (
+    FEWEST_CASES,
     Claim,
-    Unit,
-    Units,
-    in_bold,
+    bold_maximum,
+    markdown_table,
     p_text,
-    per_data_set,
-    rows,
-    spread,
-    verdicts,
+    spread_text,
+    verdict_table,
 )
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from study import Study, command
+from units import Unit, Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018", "cells")
 SYSTEMS = {
@@ -71,7 +69,7 @@ def table(units: Units) -> str:
         (f"{name}, {BACKGROUND}", found[name], "MAP+gap") for name in ("CE4", "J4") if name in found
     ]
     for systems in (by_max, [(name, loss, "WT") for name, loss in found.items()]):
-        quality = in_bold([units.cell(loss, rule, metric="PQ") for _, loss, rule in systems])
+        quality = bold_maximum([units.cell(loss, rule, metric="PQ") for _, loss, rule in systems])
         for (name, loss, rule), best in zip(systems, quality, strict=True):
             cells = [units.cell(loss, rule, metric=metric) for metric in METRICS[:-1]]
             printed = PRINTED.get((name, rule))
@@ -80,7 +78,7 @@ def table(units: Units) -> str:
             lines.append(
                 [f"{name}, {decoder}", *cells, best, units.cell(loss, rule, metric="AP"), thesis]
             )
-    return rows(["", *METRICS, "AP", "thesis' PQ"], lines)
+    return markdown_table(["", *METRICS, "AP", "thesis' PQ"], lines)
 
 
 def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
@@ -124,12 +122,12 @@ def touching_table(units: Units) -> str:
     for name, loss in {**SYSTEMS, **OTHERS}.items():
         if units.of(loss):
             shares = [
-                spread([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
+                spread_text([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
                 for rule in ("MAP", "MAP+gap", "TH", "WT")
             ]
             lines.append([name, *shares])
     return (
-        rows(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines)
+        markdown_table(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines)
         if lines
         else ""
     )
@@ -153,14 +151,14 @@ def ranks(units: Units, picture: Path) -> str:
     found = {
         name: units.images(loss, "MAP", metric="PQ", seeds=seeds) for name, loss in measured.items()
     }
-    if min(map(len, found.values())) < FEWEST:
+    if min(map(len, found.values())) < FEWEST_CASES:
         return ""
     quality = np.stack(list(found.values()), axis=1)
     critical_difference_diagram(list(found), nemenyi(quality)).savefig(picture, dpi=100)
     p_value, which = p_text(friedman(quality).p_value), ", ".join(map(str, sorted(seeds)))
     return (
         f"Friedman's test over all by arg max, seeds {which}: p {p_value}. Mean ranks, the lowest is the best; losses "
-        f"under a common bar are not told apart by Nemenyi's test.\n\n"
+        f"under a common bar are no significant difference by Nemenyi's test.\n\n"
         f"![mean ranks of the losses](images/{picture.name})\n"
     )
 
@@ -173,7 +171,7 @@ def section(results: Path, pictures: Path) -> str:
         return (
             table(units),
             apart,
-            verdicts(*claims(units)),
+            verdict_table(*claims(units)),
             ranks(units, pictures / f"table6-{name}.png"),
         )
 

@@ -9,9 +9,10 @@ these are, and with their cells made as large as those of the training.
 from pathlib import Path
 
 import measures
-from evidence import Claim, Units, rows, verdicts
+from seamwise.analysis.evidence import Claim, markdown_table, verdict_table
 from study import Study, command
 from table6 import BACKGROUND
+from units import Units
 
 SETS = ("usiigaci", "dsb2018", "cells", "cells3d")
 SYSTEMS = {"J3": "j3", "J4": "j4"}
@@ -48,7 +49,7 @@ def own_table(results: Path) -> str:
         lines += [
             [f"thesis: {s} on {name}", *(f"{value:.3f}" for value in systems[s])] for s in systems
         ]
-    return rows(["", *METRICS], lines)
+    return markdown_table(["", *METRICS], lines)
 
 
 def foreign_table(results: Path) -> str:
@@ -64,7 +65,7 @@ def foreign_table(results: Path) -> str:
                     lines.append(
                         [f"{system}, {name} → {other}", *cells, f"{units.of(key)[0]['scale']}"]
                     )
-    return rows(["", "PQ as it is", "PQ rescaled", "by"], lines) if lines else ""
+    return markdown_table(["", "PQ as it is", "PQ rescaled", "by"], lines) if lines else ""
 
 
 def claims(results: Path) -> tuple[list[Claim], ...]:
@@ -91,7 +92,9 @@ def claims(results: Path) -> tuple[list[Claim], ...]:
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    return "\n\n".join([own_table(results), foreign_table(results), verdicts(*claims(results))])
+    return "\n\n".join(
+        [own_table(results), foreign_table(results), verdict_table(*claims(results))]
+    )
 
 
 def main() -> None:

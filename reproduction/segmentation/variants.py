@@ -14,9 +14,17 @@ import numpy as np
 import measures
 import table4_5
 import table6
-from evidence import Claim, Units, judged, rows, verdicts
+from seamwise.analysis.evidence import (
+    FAILS,
+    HOLDS,
+    Claim,
+    claim_of_pairs,
+    markdown_table,
+    verdict_table,
+)
 from seamwise.segmentation.systems import CLASS_NAMES, SystemName
 from study import DataSet, Study, Variant, command, read_protocol
+from units import Units
 
 SETS = ("dsb2018", "usiigaci")
 DESCRIBED = read_protocol()["variants"]
@@ -69,20 +77,23 @@ def table(plain: Units, units: Units) -> str:
                 lines.append(
                     [f"{name}, {words}", *cells, *change(plain, loss, units, f"{slug}/{loss}")]
                 )
-    return rows(["", "PQ, MAP", "PQ, WT", "change of MAP", "told apart"], lines) if lines else ""
+    return (
+        markdown_table(["", "PQ, MAP", "PQ, WT", "change of MAP", "direction"], lines)
+        if lines
+        else ""
+    )
 
 
 def change(plain: Units, loss: str, units: Units, key: str) -> tuple[str, str]:
-    """By how much the PQ of arg max changes on the seeds that both have, and whether a test tells it."""
+    """By how much the PQ of arg max changes on the seeds that both have, and in which direction, by a paired test."""
     seeds = plain.by_seed(loss).keys() & units.by_seed(key).keys()
     if not seeds:
         return "", ""
     before = plain.images(loss, "MAP", metric="PQ", seeds=seeds)
     after = units.images(key, "MAP", metric="PQ", seeds=seeds)
-    told = judged("", after, before, metric="PQ").verdict
-    return f"{after.mean() - before.mean():+.3f}", {"holds": "up", "does not hold": "down"}.get(
-        told, told
-    )
+    verdict = claim_of_pairs("", after, before, metric="PQ").verdict
+    direction = {HOLDS: "up", FAILS: "down"}.get(verdict, verdict)
+    return f"{after.mean() - before.mean():+.3f}", direction
 
 
 def confusion_table(units: Units) -> str:
@@ -97,7 +108,7 @@ def confusion_table(units: Units) -> str:
                 line += [f"{said[k] / true[k]:.2f}", f"{right[k] / true[k]:.2f}"]
             lines.append(line)
     head = [f"{name}: {what}" for name in CLASS_NAMES[:3] for what in ("said / true", "recall")]
-    return rows(["", *head], lines) if lines else ""
+    return markdown_table(["", *head], lines) if lines else ""
 
 
 def claims(units: Units) -> list[Claim]:
@@ -122,7 +133,9 @@ def section(results: Path, pictures: Path) -> str:
             else []
         )
         made = [
-            part for part in (seen, table(plain, changed), verdicts(order) if order else "") if part
+            part
+            for part in (seen, table(plain, changed), verdict_table(order) if order else "")
+            if part
         ]
         parts += [f"**{name}**", *made] if made else []
     return "\n\n".join(parts)

@@ -16,12 +16,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import measures
-from evidence import LEVEL, Units, in_bold, judged, rows
+from seamwise.analysis.evidence import LEVEL, OPEN, bold_maximum, claim_of_pairs, markdown_table
 from seamwise.segmentation.choose import tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
 from seamwise.synth import degrade_annotation
 from study import Study, Variant, command, read_protocol
+from units import Units
 
 SETS = ("dsb2018",)
 LOSSES: tuple[SystemName, ...] = ("ce3", "bwm", "unet", "w3", "j3", "j4")
@@ -78,15 +79,17 @@ def table(units: Units, rule: str) -> str:
     lines = [
         [
             condition,
-            *in_bold([units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]),
+            *bold_maximum(
+                [units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]
+            ),
         ]
         for condition in measured(units)
     ]
-    return rows([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
+    return markdown_table([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
 
 
 def answer(units: Units, rule: str) -> str:
-    """For each condition the loss of the highest mean PQ, and those that a paired test does not tell from it."""
+    """For each condition the loss of the highest mean PQ, and those without a significant difference from it."""
     lines = []
     for condition in measured(units):
         seeds = set.intersection(*(set(units.by_seed(f"{condition}/{loss}")) for loss in LOSSES))
@@ -99,10 +102,12 @@ def answer(units: Units, rule: str) -> str:
             NAMES[loss]
             for loss in LOSSES
             if loss != best
-            and judged("", quality[best], quality[loss], metric="PQ").verdict == "not told apart"
+            and claim_of_pairs("", quality[best], quality[loss], metric="PQ").verdict == OPEN
         ]
         lines.append([condition, NAMES[best], ", ".join(alike) or "none"])
-    return rows([f"by {rule}", "best", f"not told from it ({LEVEL:.0%}, Wilcoxon)"], lines)
+    return markdown_table(
+        [f"by {rule}", "best", f"no significant difference ({LEVEL:.0%}, Wilcoxon)"], lines
+    )
 
 
 def draw(units: Units, path: Path) -> None:

@@ -255,30 +255,30 @@ def test_any_number_will_do_and_is_left_alone(dtype):
 
 @pytest.mark.parametrize("test", [friedman, nemenyi])
 def test_refuses_what_is_not_a_table_of_scores(test):
-    with pytest.raises(TypeError, match="scores: expected real numbers, got <U1"):
+    with pytest.raises(TypeError, match="scores must be real numbers, not <U1"):
         test([["a", "b", "c"]] * 2)
-    with pytest.raises(TypeError, match="scores: expected real numbers, got complex128"):
+    with pytest.raises(TypeError, match="scores must be real numbers, not complex128"):
         test(np.ones((3, 4), complex))
-    with pytest.raises(ValueError, match="scores: expected a table"):
+    with pytest.raises(ValueError, match="scores must be a table"):
         test([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"scores: expected 2 cases \(rows\) or more, got 1"):
+    with pytest.raises(ValueError, match=r"scores must have 2 cases \(rows\) or more, not 1"):
         test([[1, 2, 3]])
-    with pytest.raises(ValueError, match="scores: expected no NaN, got some in row 1"):
+    with pytest.raises(ValueError, match="scores must not hold NaN, as in row 1"):
         test([[1, 2, 3], [1, np.nan, 3]])
 
 
 def test_refuses_too_few_methods():
     with pytest.raises(
-        ValueError, match=r"scores: expected 3 methods .*, got 2; for two methods use scipy.stats"
+        ValueError, match=r"scores must have 3 methods .*, not 2: for two methods use scipy.stats"
     ):
         friedman(np.ones((5, 2)))
-    with pytest.raises(ValueError, match=r"scores: expected 2 methods .*, got 1"):
+    with pytest.raises(ValueError, match=r"scores must have 2 methods .*, not 1"):
         nemenyi(np.ones((5, 1)))
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan")])
 def test_refuses_an_alpha_that_is_no_chance(alpha):
-    with pytest.raises(ValueError, match=r"alpha: expected a number in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"alpha must be a number in \(0, 1\)"):
         nemenyi(AUC, alpha=alpha)
 
 
@@ -412,7 +412,7 @@ def test_the_axis_is_that_of_the_ranks_and_the_ruler_is_as_long_as_the_differenc
 def test_refuses_names_of_other_methods():
     with pytest.raises(
         ValueError,
-        match="names: expected 4, one for each method of the result, got 3; give them in the order",
+        match="names must hold 4, one for each method, not 3: give them in the order",
     ):
         critical_difference_diagram(["a", "b", "c"], nemenyi(AUC))
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, rankdata, studentized_range
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FriedmanTest", "NemenyiTest", "critical_difference_diagram", "friedman", "nemenyi"]
 
 # sizes of the diagram, in inches
 _AXIS = 4.2
@@ -29,7 +28,7 @@ _FONT, _SMALL = 9, 7  # in points
 
 @dataclass(frozen=True, eq=False)
 class FriedmanTest:
-    """What :func:`friedman` found.
+    """What `friedman` found.
 
     Attributes
     ----------
@@ -48,7 +47,7 @@ class FriedmanTest:
 
 @dataclass(frozen=True, eq=False)
 class NemenyiTest:
-    """What :func:`nemenyi` found.
+    """What `nemenyi` found.
 
     Attributes
     ----------
@@ -119,13 +118,11 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
     """
     table = _checked(scores, min_methods=3, instead="for two methods use scipy.stats.wilcoxon")
     ranks = _ranks(table, higher_is_better)
-    cases, methods = ranks.shape
-    mean = (methods + 1) / 2
     mean_ranks = ranks.mean(axis=0)
-    between = cases * np.sum((mean_ranks - mean) ** 2)
-    total = np.sum((ranks - mean) ** 2)
-    statistic = float(cases * (methods - 1) * between / total) if total else 0.0
-    return FriedmanTest(statistic, float(chi2.sf(statistic, methods - 1)), mean_ranks)
+    if (ranks == ranks[:, :1]).all():  # every case is a tie, which makes the statistic 0/0
+        return FriedmanTest(0.0, 1.0, mean_ranks)
+    test = friedmanchisquare(*ranks.T)
+    return FriedmanTest(float(test.statistic), float(test.pvalue), mean_ranks)
 
 
 def nemenyi(
@@ -133,7 +130,7 @@ def nemenyi(
 ) -> NemenyiTest:
     """Nemenyi's test: which of k methods, each applied to the same n cases, differ?
 
-    To be asked after :func:`friedman` found that not all are alike. With R_j the mean rank of method j and Q_k the
+    To be asked after `friedman` found that not all are alike. With R_j the mean rank of method j and Q_k the
     range of k standard normal variables (the studentized range with infinite degrees of freedom)::
 
         SE   = √(k (k + 1) / (6 n))
@@ -182,7 +179,7 @@ def nemenyi(
     """
     table = _checked(scores, min_methods=2, instead="one method has nothing to be compared with")
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha: expected a number in (0, 1), got {alpha}; e.g. 0.05")
+        raise ValueError(f"alpha must be a number in (0, 1), not {alpha}: e.g. 0.05")
     cases, methods = table.shape
     mean_ranks = _ranks(table, higher_is_better).mean(axis=0)
     standard_error = np.sqrt(methods * (methods + 1) / (6 * cases))
@@ -203,7 +200,7 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     names : sequence of k str
         One for each column of the scores.
     result : NemenyiTest
-        What :func:`nemenyi` returned.
+        What `nemenyi` returned.
 
     Returns
     -------
@@ -234,7 +231,7 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     ranks, methods = result.mean_ranks, len(result.mean_ranks)
     if len(names) != methods:
         raise ValueError(
-            f"names: expected {methods}, one for each method of the result, got {len(names)}; "
+            f"names must hold {methods}, one for each method, not {len(names)}: "
             "give them in the order of the columns"
         )
     best_first = np.argsort(ranks, kind="stable").tolist()
@@ -374,24 +371,22 @@ def _checked(scores: ArrayLike, *, min_methods: int, instead: str) -> NDArray[An
     table = np.asarray(scores)
     if table.dtype.kind not in "biuf":
         raise TypeError(
-            f"scores: expected real numbers, got {table.dtype}; give a table (cases, methods)"
+            f"scores must be real numbers, not {table.dtype}: give a table (cases, methods)"
         )
     if table.ndim != 2:
         raise ValueError(
-            f"scores: expected a table (cases, methods), got {table.ndim} dimensions {table.shape}"
+            f"scores must be a table (cases, methods), not {table.ndim} dimensions {table.shape}"
         )
     cases, methods = table.shape
     if methods < min_methods:
         raise ValueError(
-            f"scores: expected {min_methods} methods (columns) or more, got {methods}; {instead}"
+            f"scores must have {min_methods} methods (columns) or more, not {methods}: {instead}"
         )
     if cases < 2:
-        raise ValueError(
-            f"scores: expected 2 cases (rows) or more, got {cases}; one case tells nothing of others"
-        )
+        raise ValueError(f"scores must have 2 cases (rows) or more, not {cases}: add cases")
     rows = np.flatnonzero(np.isnan(table).any(axis=1))
     if rows.size:
         raise ValueError(
-            f"scores: expected no NaN, got some in row {rows[0]}; leave the case out for all methods"
+            f"scores must not hold NaN, as in row {rows[0]}: remove the case for all methods"
         )
     return table

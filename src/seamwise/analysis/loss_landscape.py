@@ -1,4 +1,4 @@
-"""How a loss changes around a trained network; see `landscape` and `random_direction`."""
+"""How a loss changes around a trained network: see `loss_landscape` and `random_direction`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Landscape", "landscape", "random_direction"]
 
 Direction = Mapping[str, "Tensor"]
 Loss = Callable[["nn.Module"], "float | Tensor | Mapping[str, float | Tensor]"]
 
 
 @dataclass(frozen=True, eq=False)
-class Landscape:
-    """What :func:`landscape` found.
+class LossLandscape:
+    """What `loss_landscape` found.
 
     Attributes
     ----------
@@ -93,7 +92,7 @@ def random_direction(
     """
     if all(parameter.ndim < 2 for parameter in network.parameters()):
         raise ValueError(
-            "network: expected parameters of two axes or more, which hold filters, got none; "
+            "network must have parameters of two axes or more, not none: "
             "give one with convolutions or linear layers"
         )
     generator = np.random.default_rng(rng)
@@ -103,7 +102,7 @@ def random_direction(
     }
 
 
-def landscape(
+def loss_landscape(
     network: "nn.Module",
     loss_of: Loss,
     *,
@@ -111,7 +110,7 @@ def landscape(
     extent: float = 1.0,
     steps: int = 21,
     batch_statistics: bool = False,
-) -> Landscape:
+) -> LossLandscape:
     """Losses of a network at the points of a line, a plane or a space through its parameters.
 
     With θ the parameters and d_1 … d_n the directions::
@@ -127,7 +126,7 @@ def landscape(
         Takes the network and returns a number, or numbers by name: several losses of the same logits cost one pass,
         and share the plane. Called without gradients. It must see the same images at every point.
     directions : sequence of mappings of str to tensor
-        One for a curve, two for a surface: from :func:`random_direction`, or any others, such as the difference to
+        One for a curve, two for a surface: from `random_direction`, or any others, such as the difference to
         another network's parameters. Names are those of `network.named_parameters()`; those left out stay as
         they are.
     extent : float
@@ -140,7 +139,7 @@ def landscape(
 
     Returns
     -------
-    Landscape
+    LossLandscape
 
     Raises
     ------
@@ -170,7 +169,7 @@ def landscape(
     >>> layer = torch.nn.Linear(2, 1)
     >>> _ = layer.weight.data.copy_(torch.tensor([[3.0, 4.0]]))
     >>> along = {"weight": torch.tensor([[3.0, 4.0]])}
-    >>> found = landscape(layer, lambda net: net.weight.square().sum(), directions=[along], steps=5)
+    >>> found = loss_landscape(layer, lambda net: net.weight.square().sum(), directions=[along], steps=5)
     >>> found.coordinates[0].tolist()
     [-1.0, -0.5, 0.0, 0.5, 1.0]
     >>> found.values["loss"].tolist()
@@ -190,12 +189,12 @@ def landscape(
                 values = {name: np.empty((len(axis),) * len(directions)) for name in found}
             elif found.keys() != values.keys():
                 raise ValueError(
-                    f"loss_of: expected the names {sorted(values)} at every point, got {sorted(found)}; "
+                    f"loss_of must return the names {sorted(values)} at every point, not {sorted(found)}: "
                     "return the same losses whatever the network"
                 )
             for name, value in found.items():
                 values[name][point] = value
-    return Landscape((axis,) * len(directions), values)
+    return LossLandscape((axis,) * len(directions), values)
 
 
 def _like_filters(weight: "Tensor", generator: np.random.Generator) -> "Tensor":
@@ -214,14 +213,14 @@ def _like_filters(weight: "Tensor", generator: np.random.Generator) -> "Tensor":
 
 def _coordinates(extent: float, steps: int) -> NDArray[np.float64]:
     if not 0 < extent < np.inf:
-        raise ValueError(f"extent: expected a positive number, got {extent}; e.g. 1")
+        raise ValueError(f"extent must be a positive number, not {extent}: e.g. 1")
     try:
         count = index(steps)
     except TypeError:
-        raise TypeError(f"steps: expected an integer, got {steps!r}; e.g. 21") from None
+        raise TypeError(f"steps must be an integer, not {steps!r}: e.g. 21") from None
     if count < 2:
         raise ValueError(
-            f"steps: expected 2 or more, got {steps}; an odd number has the network itself in the middle"
+            f"steps must be 2 or more, not {steps}: with an odd number the network is in the middle"
         )
     # unlike linspace, exactly 0 in the middle and alike on both sides
     return (2 * np.arange(count) - (count - 1)) / (count - 1) * extent
@@ -230,20 +229,20 @@ def _coordinates(extent: float, steps: int) -> NDArray[np.float64]:
 def _check_directions(network: "nn.Module", directions: Sequence[Direction]) -> None:
     if not directions:
         raise ValueError(
-            "directions: expected one or more, got none; draw them with random_direction"
+            "directions must hold one or more, not none: draw them with random_direction"
         )
     shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     for number, direction in enumerate(directions):
         for name, step in direction.items():
             if name not in shapes:
                 raise ValueError(
-                    f"directions: expected names of the network's parameters, got {name!r} in number {number}; "
+                    f"directions must have names of the network's parameters, not {name!r} in number {number}: "
                     "draw it for this network"
                 )
             if tuple(step.shape) != shapes[name]:
                 raise ValueError(
-                    f"directions: expected shape {shapes[name]} for {name!r}, got {tuple(step.shape)} "
-                    f"in number {number}; draw it for this network"
+                    f"directions must have shape {shapes[name]} for {name!r}, not {tuple(step.shape)} "
+                    f"in number {number}: draw it for this network"
                 )
 
 

@@ -1,43 +1,17 @@
-"""Youden's J beside other scores, and the J loss beside cross entropy, on simulated predictions.
+"""Scores of a binary classification from its counts, and of simulated classifiers.
 
-Scores of binary classifiers where one class is rare: `expected_scores`, `sampled_scores`, `youden_mcc_correlation`.
-A network that learns to separate two cells: `shrinking_mask`, `loss_course`.
+`binary_scores` gives Youden's J, MCC and four more. `expected_scores` and `sampled_scores` give them
+for classifiers of known rates where one class is rare; `youden_mcc_correlation` compares J and MCC.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import index
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
-
-from seamwise.labels import BACKGROUND, CELL, Target, semantic_target
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-__all__ = [
-    "BinaryClassifier",
-    "BinaryScores",
-    "LossCourse",
-    "ShrinkingMask",
-    "binary_scores",
-    "expected_scores",
-    "loss_course",
-    "sampled_scores",
-    "shrinking_mask",
-    "stratified_classifier",
-    "touching_pair",
-    "uniform_classifier",
-    "youden_mcc_correlation",
-]
 
 FloatArray = NDArray[np.float64]
-
-_CLOSENESS = 0.85  # of the two cells' centres, in diameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +31,7 @@ class BinaryClassifier:
 
 @dataclass(frozen=True, eq=False)
 class BinaryScores:
-    """Six scores of a binary classification, arrays of one shape; defined in :func:`binary_scores`."""
+    """Six scores of a binary classification, arrays of one shape; defined in `binary_scores`."""
 
     youden: FloatArray
     mcc: FloatArray
@@ -65,39 +39,6 @@ class BinaryScores:
     f1: FloatArray
     tversky: FloatArray
     accuracy: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class ShrinkingMask:
-    """What :func:`shrinking_mask` drew: a ground truth, and what a network might say while it learns it.
-
-    Attributes
-    ----------
-    target : (*S) integer array
-    probabilities : (T, C, *S) float64 array
-        In (0, 1), for each iteration; the sum over the classes is 1.
-    """
-
-    target: Target
-    probabilities: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class LossCourse:
-    """What :func:`loss_course` measured, `(T,)` float64 arrays, a number for each iteration.
-
-    Attributes
-    ----------
-    cross_entropy, youden : array
-        The losses.
-    cross_entropy_gradient, youden_gradient : array
-        ‖∂L/∂logits‖, Euclidean, over all pixels and classes.
-    """
-
-    cross_entropy: FloatArray
-    youden: FloatArray
-    cross_entropy_gradient: FloatArray
-    youden_gradient: FloatArray
 
 
 def stratified_classifier(prevalence: ArrayLike) -> BinaryClassifier:
@@ -170,7 +111,7 @@ def binary_scores(
     tp, fp, fn, tn = _checked_counts(true_positive, false_positive, false_negative, true_negative)
     if not (0 <= alpha < np.inf and 0 < beta < np.inf):
         raise ValueError(
-            f"alpha, beta: expected alpha ≥ 0 and beta > 0, got {alpha} and {beta}; e.g. 0.3 and 0.7"
+            f"alpha must be ≥ 0 and beta > 0, not {alpha} and {beta}: e.g. 0.3 and 0.7"
         )
     both_predicted = (tp + fp) * (tn + fn) > 0
     both_true = (tp + fn) * (tn + fp) > 0
@@ -201,9 +142,9 @@ def expected_scores(
     ----------
     prevalence : array of numbers in (0, 1)
     classifier : BinaryClassifier
-        :func:`stratified_classifier`, :func:`uniform_classifier`, or one that knows something.
+        `stratified_classifier`, `uniform_classifier`, or one that knows something.
     alpha, beta : float
-        As in :func:`binary_scores`.
+        As in `binary_scores`.
 
     Returns
     -------
@@ -220,7 +161,7 @@ def expected_scores(
     Notes
     -----
     These are the scores of a large image. The mean score of small ones is the same for J and accuracy, and another
-    for the rest, which are not linear in the counts; see :func:`sampled_scores`.
+    for the rest, which are not linear in the counts: see `sampled_scores`.
 
     *What is invariant.* Thesis figure 33 calls J and MCC the only scores that do not depend on π. It shows blind
     classifiers, for which both are 0 by definition (and accuracy is ½ at any π for the one that tosses a coin). Of
@@ -277,13 +218,13 @@ def sampled_scores(
     draw_truth : bool
         False: every image has the same number of positive pixels, P = π·pixels rounded.
     alpha, beta : float
-        As in :func:`binary_scores`.
+        As in `binary_scores`.
 
     Returns
     -------
     BinaryScores
         Of the shape of `prevalence`, and a last axis for the draws. NaN where an image has no positive or no
-        negative pixel, see :func:`binary_scores`.
+        negative pixel, see `binary_scores`.
 
     Raises
     ------
@@ -330,7 +271,7 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
     Parameters
     ----------
     scores : BinaryScores
-        From :func:`sampled_scores`, an axis for the draws at the end.
+        From `sampled_scores`, an axis for the draws at the end.
 
     Returns
     -------
@@ -365,228 +306,11 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
     """
     if not scores.youden.ndim:
         raise ValueError(
-            "scores: expected an axis of draws at the end, got a number; take those of sampled_scores"
+            "scores must have an axis of draws at the end, not a number: take those of sampled_scores"
         )
     pairs = np.stack([scores.youden, scores.mcc], axis=-2)
     found = [_pearson(pair) for pair in pairs.reshape(-1, *pairs.shape[-2:])]
     return np.array(found).reshape(pairs.shape[:-2])
-
-
-def touching_pair(*, radius: float = 16, classes: int = 4) -> Target:
-    """Draw the classes of two round cells that touch, with a notch on either side of where they meet.
-
-    Parameters
-    ----------
-    radius : float ≥ 4
-        Of the cells, in pixels. Their centres are 0.85 diameters apart.
-    classes : {2, 3, 4}
-        As in :func:`seamwise.labels.semantic_target`, with its default radii: the notches are gap if there are four.
-
-    Returns
-    -------
-    (*S) int8 array
-        About 4.5 by 6 radii.
-
-    Raises
-    ------
-    ValueError
-        A number is out of its range.
-
-    Examples
-    --------
-    >>> np.bincount(touching_pair(radius=16).ravel()).tolist()  # pixels of background, cell, touching, gap
-    [5340, 1480, 76, 16]
-    """
-    if not 4 <= radius < np.inf:
-        raise ValueError(f"radius: expected 4 or more, got {radius}; e.g. 16")
-    across = _CLOSENESS * radius
-    y, x = (np.arange(size) - (size - 1) / 2 for size in (round(4.5 * radius), round(6 * radius)))
-    cells = y[:, None] ** 2 + (np.abs(x) - across) ** 2 <= radius**2
-    labels = np.where(cells, np.where(x < 0, 1, 2), 0)
-    return semantic_target(labels, classes=classes)
-
-
-def shrinking_mask(
-    target: Target,
-    *,
-    iterations: int = 60,
-    fitted: int = 40,
-    margin: float = 16,
-    start: float = 0.5,
-    top: float = 0.999,
-) -> ShrinkingMask:
-    """Predictions of a network that finds cells first as one large region, then as they are, then their seams.
-
-    At iteration t = 0 … T − 1 the mask reaches m_t beyond the foreground, and every pixel looks like a(p)::
-
-        m_t    = margin · (1 − t/F) while t < F = fitted, then 0
-        a_t(p) = 1  cell        if the distance of p to the foreground h ≠ 0 is at most m_t
-                 0  background  otherwise
-        z_t(p) = (1 − c) / C + c · [(1 − w) · e_a + w · e_h],   e the unit vectors of the classes
-
-    c is the confidence in the class a; it rises from `start` to `top` in equal steps, for the larger one of background
-    and cell until F/2, for the other until F. w is how much of the class h of the truth has been learned: always 0 for
-    background and cell, which a tells apart; for touching and gap it rises from 0 at F to 1, for the larger of the two
-    halfway to the last iteration, for the other at the last. So majority classes come first.
-
-    Parameters
-    ----------
-    target : (*S) integer array
-        Classes 0 … C − 1, negative = ignored; with background and cell.
-    iterations : int
-        T > fitted.
-    fitted : int ≥ 1
-        F, the iteration from which on the mask fits.
-    margin : float ≥ 0
-        Of the first mask, in pixels.
-    start, top : float
-        0 ≤ start ≤ top < 1.
-
-    Returns
-    -------
-    ShrinkingMask
-
-    Raises
-    ------
-    TypeError
-        The target or a number of iterations is no integer.
-    ValueError
-        The target has no background or no cell, or a number is out of its range.
-
-    Notes
-    -----
-    The thesis describes the simulation in words ("a large region that progressively shrinks until it fits the cell";
-    probabilities reach "near one values first for majority classes") and prints no equations: these are ours.
-
-    It finds that cross entropy leads until the mask fits, with a gradient of J near zero, and J from then on. Here the
-    second half holds for any `start`. In the first the gradient of J (on :func:`touching_pair`, with λ = 0.5) is the
-    larger one until shortly before the fit, unless `start` is near 1, 0.99 say: a softmax that is not yet certain
-    passes it on.
-
-    Source: thesis section 5.2.2, figure 35.
-
-    Examples
-    --------
-    >>> drawn = shrinking_mask(np.array([0, 0, 0, 0, 1, 2]), iterations=5, fitted=3, margin=3, start=0.9)
-    >>> drawn.probabilities.argmax(axis=1)
-    array([[0, 1, 1, 1, 1, 1],
-           [0, 0, 1, 1, 1, 1],
-           [0, 0, 0, 1, 1, 1],
-           [0, 0, 0, 0, 1, 1],
-           [0, 0, 0, 0, 1, 2]])
-    """
-    classes = _checked_target(target)
-    if not ((classes == BACKGROUND).any() and (classes == CELL).any()):
-        raise ValueError(
-            "target: expected pixels of background (0) and cell (1), "
-            f"got the classes {np.unique(classes).tolist()}; see touching_pair"
-        )
-    total, fit = _checked_number("iterations", iterations), _checked_number("fitted", fitted)
-    if total <= fit:
-        raise ValueError(
-            f"iterations: expected more than fitted = {fit}, got {total}; the seams need some to appear"
-        )
-    if not 0 <= margin < np.inf:
-        raise ValueError(f"margin: expected a number of pixels ≥ 0, got {margin}; e.g. 16")
-    if not 0 <= start <= top < 1:
-        raise ValueError(
-            f"start, top: expected 0 ≤ start ≤ top < 1, got {start} and {top}; e.g. 0.5 and 0.999"
-        )
-    sizes = np.bincount(classes[classes >= 0])
-    unit = np.eye(len(sizes))
-    own = np.maximum(classes, 0)
-    distance = ndimage.distance_transform_edt(classes <= BACKGROUND)
-    drawn = np.empty((total, len(sizes), *classes.shape))
-    for t in range(total):
-        apparent = (distance <= margin * (1 - _rise(t, 0, fit))).astype(int)
-        confidence = (
-            start + (top - start) * _learned(t, sizes, [BACKGROUND, CELL], 0, fit)[apparent, None]
-        )
-        seams = _learned(t, sizes, range(CELL + 1, len(sizes)), fit, total - 1)[own, None]
-        z = (1 - confidence) / len(sizes) + confidence * (
-            (1 - seams) * unit[apparent] + seams * unit[own]
-        )
-        drawn[t] = np.moveaxis(z, -1, 0)
-    return ShrinkingMask(np.asarray(target), drawn)
-
-
-def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -> LossCourse:
-    """Cross entropy and the J loss of a sequence of predictions, and how hard each pulls at the logits.
-
-    Parameters
-    ----------
-    probabilities : (T, C, *S) array
-        In (0, 1], for each iteration; the sum over the classes is 1. Logits are their logarithms.
-    target : (*S) integer array
-        Classes 0 … C − 1; −1 = ignored.
-    lam : float
-        λ of :func:`seamwise.losses.youden`.
-
-    Returns
-    -------
-    LossCourse
-
-    Raises
-    ------
-    TypeError
-        The target holds no integers.
-    ValueError
-        The shapes do not fit, the probabilities are none, or the target holds another class.
-
-    Notes
-    -----
-    Both terms of the loss of J3 and J4 apart, :func:`seamwise.losses.cross_entropy` without weights and
-    :func:`seamwise.losses.youden`, with the gradients that training would see, in double precision.
-
-    Source: thesis section 5.2.2, figure 35, which does not say of what its gradients are taken.
-
-    Examples
-    --------
-    >>> course = loss_course([[[0.5, 0.5], [0.5, 0.5]], [[0.75, 0.25], [0.25, 0.75]]], np.array([0, 1]))
-    >>> course.cross_entropy.round(4).tolist(), course.youden.round(4).tolist()
-    ([0.6931, 0.2877], [0.6931, 0.2877])
-    """
-    import torch  # slow to import, needed only here
-
-    from seamwise.losses import cross_entropy, youden
-
-    z = _checked_probabilities(probabilities)
-    truth = torch.from_numpy(_checked_target(target))[None]
-    terms: tuple[Callable[..., torch.Tensor], ...] = (cross_entropy, partial(youden, lam=lam))
-    found = [
-        [_value_and_gradient(term, torch.from_numpy(np.log(one))[None], truth) for term in terms]
-        for one in z
-    ]
-    values = np.array(found).reshape(len(z), 2, 2)
-    return LossCourse(values[:, 0, 0], values[:, 1, 0], values[:, 0, 1], values[:, 1, 1])
-
-
-def _value_and_gradient(
-    loss: "Callable[..., Tensor]", logits: "Tensor", target: "Tensor"
-) -> tuple[float, float]:
-    """A loss and the norm of its gradient with respect to the logits."""
-    from torch.autograd import grad
-
-    logits.requires_grad_()
-    value = loss(logits, target)
-    (gradient,) = grad(value, logits)
-    return value.item(), gradient.norm().item()
-
-
-def _rise(t: int, begin: float, end: float) -> float:
-    """0 up to `begin`, 1 from `end` on, a straight line between."""
-    return min(max((t - begin) / (end - begin), 0.0), 1.0)
-
-
-def _learned(
-    t: int, sizes: NDArray[Any], classes: Sequence[int], begin: int, end: int
-) -> FloatArray:
-    """How much of each class is learned; of those listed the larger first, of the others nothing."""
-    learned = np.zeros(len(sizes))
-    largest_first = sorted(classes, key=lambda number: -sizes[number])
-    for rank, number in enumerate(largest_first, start=1):
-        learned[number] = _rise(t, begin, begin + (end - begin) * rank / len(largest_first))
-    return learned
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
@@ -607,7 +331,7 @@ def _checked_numbers(name: str, given: ArrayLike) -> FloatArray:
     numbers = np.asarray(given)
     if numbers.dtype.kind not in "biuf":
         raise TypeError(
-            f"{name}: expected real numbers, got {numbers.dtype}; give a number or an array of them"
+            f"{name} must be real numbers, not {numbers.dtype}: give a number or an array of them"
         )
     return numbers.astype(float)
 
@@ -617,7 +341,7 @@ def _checked_prevalence(prevalence: ArrayLike) -> FloatArray:
     wrong = shares[~((shares > 0) & (shares < 1))]
     if wrong.size:
         raise ValueError(
-            f"prevalence: expected shares in (0, 1), got {wrong[0]:g}; give the share of positive pixels, 0.01 for 1 %"
+            f"prevalence must be shares in (0, 1), not {wrong[0]:g}: give the share of positive pixels, 0.01 for 1 %"
         )
     return shares
 
@@ -632,7 +356,7 @@ def _checked_classification(
         wrong = rate[~((rate >= 0) & (rate <= 1))]
         if wrong.size:
             raise ValueError(
-                f"{name}: expected shares in [0, 1], got {wrong[0]:g}; 1 is always right"
+                f"{name} must be shares in [0, 1], not {wrong[0]:g}: 1 means always right"
             )
     return _in_one_shape(("prevalence", *names), [_checked_prevalence(prevalence), *rates])
 
@@ -644,7 +368,7 @@ def _checked_counts(*counts: ArrayLike) -> tuple[FloatArray, ...]:
         wrong = array[~((array >= 0) & (array < np.inf))]
         if wrong.size:
             raise ValueError(
-                f"{name}: expected numbers ≥ 0, got {wrong[0]:g}; give counts of pixels or shares of them"
+                f"{name} must be numbers ≥ 0, not {wrong[0]:g}: give counts of pixels or shares of them"
             )
     return _in_one_shape(names, arrays)
 
@@ -655,7 +379,7 @@ def _in_one_shape(names: Sequence[str], arrays: Sequence[FloatArray]) -> tuple[F
     except ValueError as error:
         shapes = " and ".join(str(array.shape) for array in arrays)
         raise ValueError(
-            f"{', '.join(names)}: expected shapes that fit each other, got {shapes}; give one number or one for each"
+            f"{', '.join(names)} must have shapes that fit each other, not {shapes}: give one number or one for each"
         ) from error
 
 
@@ -663,31 +387,7 @@ def _checked_number(name: str, value: int) -> int:
     try:
         number = index(value)
     except TypeError:
-        raise TypeError(f"{name}: expected an integer, got {value!r}; e.g. 1000") from None
+        raise TypeError(f"{name} must be an integer, not {value!r}: e.g. 1000") from None
     if number < 1:
-        raise ValueError(f"{name}: expected 1 or more, got {value}; e.g. 1000")
+        raise ValueError(f"{name} must be 1 or more, not {value}: e.g. 1000")
     return number
-
-
-def _checked_target(target: Target) -> NDArray[np.int64]:
-    classes = np.asarray(target)
-    if classes.dtype.kind not in "iu":
-        raise TypeError(
-            f"target: expected class numbers as integers, got {classes.dtype}; see touching_pair"
-        )
-    return classes.astype(np.int64)
-
-
-def _checked_probabilities(probabilities: ArrayLike) -> FloatArray:
-    z = _checked_numbers("probabilities", probabilities)
-    if z.ndim < 3 or not len(z):
-        raise ValueError(
-            f"probabilities: expected (iterations, classes, *S), got {z.shape}; see shrinking_mask"
-        )
-    if not ((z > 0).all() and np.allclose(z.sum(axis=1), 1, atol=1e-5)):
-        raise ValueError(
-            "probabilities: expected numbers > 0 whose sum over the classes (axis 1) is 1, "
-            f"got {z.min():g} to {z.max():g} and sums from {z.sum(axis=1).min():g} to {z.sum(axis=1).max():g}; "
-            "take the softmax of logits"
-        )
-    return z

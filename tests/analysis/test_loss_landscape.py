@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from seamwise.analysis import landscape, random_direction
+from seamwise.analysis import loss_landscape, random_direction
 from seamwise.losses import cross_entropy, youden
 from seamwise.nets import UNet
 
@@ -57,7 +57,7 @@ def same(one, other):
 
 def test_curve_worked_out_by_hand():
     # ‖w + a d‖² with w = (3, 4), d = w, and the bias left alone: 25 (1 + a)² + 1/4
-    found = landscape(
+    found = loss_landscape(
         layer([[3.0, 4.0]]), squares, directions=[{"weight": torch.tensor([[3.0, 4.0]])}], steps=5
     )
     (along,) = found.coordinates
@@ -71,7 +71,7 @@ def test_surface_worked_out_by_hand():
         {"weight": torch.tensor([[3.0, 4.0]])},
         {"weight": torch.tensor([[4.0, -3.0]]), "bias": torch.tensor([1.0])},
     ]
-    found = landscape(layer([[3.0, 4.0]]), squares, directions=directions, extent=2, steps=3)
+    found = loss_landscape(layer([[3.0, 4.0]]), squares, directions=directions, extent=2, steps=3)
     assert [along.tolist() for along in found.coordinates] == [[-2, 0, 2]] * 2
     expected = [
         [25 * ((1 + a) ** 2 + b**2) + (0.5 + b) ** 2 for b in (-2, 0, 2)] for a in (-2, 0, 2)
@@ -81,7 +81,7 @@ def test_surface_worked_out_by_hand():
 
 def test_a_space_of_three_directions():
     directions = [{"weight": torch.eye(3)[[number]]} for number in range(3)]
-    found = landscape(layer([[0.0, 0.0, 0.0]], (0.0,)), lambda net: net.weight @ torch.tensor([1.0, 10, 100]),
+    found = loss_landscape(layer([[0.0, 0.0, 0.0]], (0.0,)), lambda net: net.weight @ torch.tensor([1.0, 10, 100]),
                       directions=directions, steps=2)  # fmt: skip
     expected = [[[a + 10 * b + 100 * c for c in (-1, 1)] for b in (-1, 1)] for a in (-1, 1)]
     assert found.values["loss"].tolist() == expected
@@ -98,7 +98,7 @@ def test_the_network_itself_is_exactly_in_the_middle(extent, steps):
         return 0
 
     before = state(network)
-    found = landscape(
+    found = loss_landscape(
         network, once, directions=[random_direction(network, rng=0)], extent=extent, steps=steps
     )
     (along,) = found.coordinates
@@ -112,7 +112,7 @@ def test_the_network_itself_is_exactly_in_the_middle(extent, steps):
 
 def test_an_even_number_of_steps_goes_around_the_middle():
     network = small_network()
-    found = landscape(
+    found = loss_landscape(
         network, loss_of, directions=[random_direction(network, rng=0)], extent=3, steps=4
     )
     assert found.coordinates[0].tolist() == [-3, -1, 1, 3]
@@ -129,9 +129,9 @@ def test_several_losses_share_a_pass_and_the_plane():
         return {"ce": cross_entropy(logits, target), "j": youden(logits, target).item()}
 
     directions = [random_direction(network, rng=number) for number in range(2)]
-    together = landscape(network, both, directions=directions, steps=3)
+    together = loss_landscape(network, both, directions=directions, steps=3)
     assert len(passes) == 9
-    alone = landscape(
+    alone = loss_landscape(
         network, lambda net: youden(net(image), target), directions=directions, steps=3
     )
     assert list(together.values) == ["ce", "j"]
@@ -142,7 +142,7 @@ def test_several_losses_share_a_pass_and_the_plane():
 def test_values_are_those_of_the_moved_network():
     network = small_network()
     directions = [random_direction(network, rng=number) for number in range(2)]
-    found = landscape(network, loss_of, directions=directions, extent=0.5, steps=3)
+    found = loss_landscape(network, loss_of, directions=directions, extent=0.5, steps=3)
     moved = small_network().eval()
     for name, parameter in moved.named_parameters():
         parameter.data += -0.5 * directions[0][name] + 0.5 * directions[1][name]
@@ -212,7 +212,9 @@ def test_a_direction_leaves_network_and_torch_alone():
 
 def surface(network, **options):
     directions = [random_direction(network, rng=number) for number in range(2)]
-    return landscape(network, loss_of, directions=directions, steps=3, **options).values["loss"]
+    return loss_landscape(network, loss_of, directions=directions, steps=3, **options).values[
+        "loss"
+    ]
 
 
 def test_scale_of_a_layer_does_not_matter_without_a_norm():
@@ -260,7 +262,7 @@ def test_modes_of_batch_norm_and_dropout():
     network = nn.Sequential(small_network(), nn.Dropout(0.9))
     seen = []
     for batch_statistics in (False, True):
-        landscape(
+        loss_landscape(
             network,
             lambda net: (
                 seen.append([net.training, net[0].training, net[0][1].training, net[1].training])
@@ -301,10 +303,10 @@ def test_the_network_is_afterwards_what_it_was(fails_at):
 
     directions = [random_direction(network, rng=number) for number in range(2)]
     if fails_at is None:
-        landscape(network, spoiling, directions=directions, steps=3)
+        loss_landscape(network, spoiling, directions=directions, steps=3)
     else:
         with pytest.raises(RuntimeError, match="stop"):
-            landscape(network, spoiling, directions=directions, steps=3)
+            loss_landscape(network, spoiling, directions=directions, steps=3)
     assert len(calls) == (fails_at or 9)
     assert same(state(network), before)
     assert [value.data_ptr() for value in network.state_dict().values()] == places
@@ -320,7 +322,7 @@ def test_shared_parameters_move_once():
     network = nn.Sequential(first, second)
     with torch.no_grad():
         first.weight.copy_(torch.eye(2))
-    found = landscape(
+    found = loss_landscape(
         network, lambda net: net[1].weight[0, 0], directions=[{"0.weight": torch.eye(2)}], steps=3
     )
     assert found.values["loss"].tolist() == [0, 1, 2]
@@ -331,7 +333,7 @@ def test_a_unet_around_its_weights():
     network = UNet(1, 3, width=4, depth=2)
     image = torch.rand(1, 1, 16, 16)
     target = (image[:, 0] > 0.5).long() + (image[:, 0] > 0.9)
-    found = landscape(
+    found = loss_landscape(
         network,
         lambda net: {"ce": cross_entropy(net(image), target), "j": youden(net(image), target)},
         directions=[random_direction(network, rng=0), random_direction(network, rng=1)],
@@ -348,22 +350,22 @@ def test_refuses_what_is_no_direction_of_the_network():
     good = random_direction(network, rng=0)
     with pytest.raises(
         ValueError,
-        match="directions: expected one or more, got none; draw them with random_direction",
+        match="directions must hold one or more, not none: draw them with random_direction",
     ):
-        landscape(network, squares, directions=[])
+        loss_landscape(network, squares, directions=[])
     with pytest.raises(
         ValueError,
-        match="directions: expected names of the network's parameters, got 'w' in number 1",
+        match="directions must have names of the network's parameters, not 'w' in number 1",
     ):
-        landscape(network, squares, directions=[good, {"w": torch.zeros(1, 2)}])
+        loss_landscape(network, squares, directions=[good, {"w": torch.zeros(1, 2)}])
     with pytest.raises(
         ValueError,
-        match=r"directions: expected shape \(1, 2\) for 'weight', got \(2, 1\) in number 0",
+        match=r"directions must have shape \(1, 2\) for 'weight', not \(2, 1\) in number 0",
     ):
-        landscape(network, squares, directions=[{"weight": torch.zeros(2, 1)}])
-    with pytest.raises(ValueError, match="network: expected parameters of two axes or more"):
+        loss_landscape(network, squares, directions=[{"weight": torch.zeros(2, 1)}])
+    with pytest.raises(ValueError, match="network must have parameters of two axes or more"):
         random_direction(nn.BatchNorm2d(3), rng=0)
-    with pytest.raises(ValueError, match="network: expected parameters of two axes or more"):
+    with pytest.raises(ValueError, match="network must have parameters of two axes or more"):
         random_direction(nn.ReLU(), rng=0)
 
 
@@ -371,12 +373,12 @@ def test_refuses_other_extents_and_steps():
     network = layer([[3.0, 4.0]])
     directions = [random_direction(network, rng=0)]
     for extent in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="extent: expected a positive number, got"):
-            landscape(network, squares, directions=directions, extent=extent)
-    with pytest.raises(ValueError, match="steps: expected 2 or more, got 1"):
-        landscape(network, squares, directions=directions, steps=1)
-    with pytest.raises(TypeError, match="steps: expected an integer, got "):
-        landscape(network, squares, directions=directions, steps=5.0)
+        with pytest.raises(ValueError, match="extent must be a positive number, not"):
+            loss_landscape(network, squares, directions=directions, extent=extent)
+    with pytest.raises(ValueError, match="steps must be 2 or more, not 1"):
+        loss_landscape(network, squares, directions=directions, steps=1)
+    with pytest.raises(TypeError, match="steps must be an integer, not "):
+        loss_landscape(network, squares, directions=directions, steps=5.0)
 
 
 def test_refuses_losses_that_come_and_go():
@@ -388,7 +390,7 @@ def test_refuses_losses_that_come_and_go():
         return {"a": 1, "b": 2} if len(calls) == 1 else {"a": 1}
 
     with pytest.raises(
-        ValueError, match=r"loss_of: expected the names \['a', 'b'\] at every point, got \['a'\]"
+        ValueError, match=r"loss_of must return the names \['a', 'b'\] at every point, not \['a'\]"
     ):
-        landscape(network, changing, directions=[random_direction(network, rng=0)])
+        loss_landscape(network, changing, directions=[random_direction(network, rng=0)])
     assert same(state(network), before)
