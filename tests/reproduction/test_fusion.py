@@ -309,7 +309,7 @@ def test_figure_46_on_a_network_that_ships_and_one_that_is_not_symmetric(
     content = json.loads((tmp_path / "out" / "fig46-quick.json").read_text())
     assert content["pairs"] == ["x", "y"]
     learned = str(folder / "snapshot-6")
-    assert [(r["name"], r["symmetric"], r["near"]) for r in content["rows"]] == [
+    assert [(r["name"], r["symmetric"], r["nearest"]) for r in content["rows"]] == [
         ("focus-seg", True, False),
         (learned, False, False),
         (learned, False, True),
