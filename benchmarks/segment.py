@@ -16,8 +16,7 @@ import tifffile
 import torch
 
 from seamwise.engine.devices import memory_format
-from seamwise.segmentation import load
-from seamwise.segmentation.batch import Options, segment_files
+from seamwise.segmentation import OutputOptions, load, segment_files
 from seamwise.synth import crowded_cells
 
 
@@ -32,7 +31,7 @@ def write_images(folder: Path, count: int, side: int) -> None:
 def throughput(folder: Path, side: int) -> list[float]:
     """Megapixels per second of each file, read to written."""
     rates, begin = [], time.perf_counter()
-    for outcome in segment_files([folder], folder / "out", Options(), overwrite=True):
+    for outcome in segment_files([folder], folder / "out", files=OutputOptions(overwrite=True)):
         assert not outcome.failed, outcome.messages
         rates.append(side**2 / 1e6 / (time.perf_counter() - begin))
         begin = time.perf_counter()

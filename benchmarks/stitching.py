@@ -17,8 +17,7 @@ import numpy as np
 
 from seamwise.io.images import read_image, read_labels, write_labels
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import load, segment
-from seamwise.segmentation.stitch import segment_slices, stitch
+from seamwise.segmentation import SegmentOptions, load, segment, segment_slices, stitch
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "tissue-slices.toml"
 EVERY = {"train": 2, "val": 8}  # neighbouring slices are nearly alike
@@ -107,13 +106,15 @@ def main() -> None:
         score(
             f"2D, stitched at IoU {iou}",
             stacks,
-            lambda image, iou=iou: segment_slices(image, model=plane, threshold=iou),
+            lambda image, iou=iou: segment_slices(
+                image, SegmentOptions(mode="2d-stitch", stitch_iou=iou), model=plane
+            ),
         )
         truth = [(labels, labels) for _, labels in stacks]
         score(
             f"true slices, stitched at IoU {iou}",
             truth,
-            lambda labels, iou=iou: stitch(labels.clip(0), threshold=iou),
+            lambda labels, iou=iou: stitch(labels.clip(0), iou=iou),
         )
 
 

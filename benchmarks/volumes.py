@@ -15,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import psutil
@@ -26,26 +28,46 @@ from seamwise.engine.devices import memory_format
 from seamwise.io.models import describe_model, model_path
 from seamwise.io.ome_zarr_draft import build_pyramid, create_image, finish
 from seamwise.segmentation import load
-from seamwise.segmentation.memory import plan_blocks
+from seamwise.segmentation.big.memory import plan_blocks
 from seamwise.synth import tissue
 
 STACK, TILE = (508, 1024, 1024), (127, 256, 256)
+NOTHING: Mapping[str, object] = MappingProxyType({})
 PITCH = 63  # pixels from one cell of the slide to the next
 RUN = """
 import json, sys, time
-from seamwise.segmentation.stream import segment_volume
-options = json.loads(sys.argv[1])
+from seamwise.engine import Resources
+from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_volume
+path, output, options, resources, overwrite = json.loads(sys.argv[1])
 began, stages = time.perf_counter(), []
-result = segment_volume(**options, announce=lambda text: print(text, file=sys.stderr),
-                        report=lambda p: stages.append((p.stage, p.done, time.perf_counter() - began)))
+listener = Listener(
+    announce=lambda text: print(text, file=sys.stderr),
+    report=lambda p: stages.append((p.stage, p.done, time.perf_counter() - began)),
+)
+result = segment_volume(
+    path, output, SegmentOptions(**options), Resources(**resources),
+    files=OutputOptions(overwrite=overwrite), listener=listener,
+)
 print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.perf_counter() - began}))
 """
 
 
-def segmented(**options: object) -> dict:
+def segmented(
+    path: Path,
+    output: Path,
+    options: Mapping[str, object] = NOTHING,
+    resources: Mapping[str, object] = NOTHING,
+    *,
+    overwrite: bool = False,
+) -> dict:
     """Run `segment_volume` in a process of its own; seconds of each stage, and the peak of memory."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, json.dumps(options, default=str)],
+        [
+            sys.executable,
+            "-c",
+            RUN,
+            json.dumps([path, output, dict(options), dict(resources), overwrite], default=str),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -153,7 +175,7 @@ def stack(folder: Path, quick: bool, model: str, memory: int) -> None:
     shape = (127, 256, 256) if quick else STACK
     drawn = write_stack(folder / "stack.ome.zarr", shape)
     result = segmented(
-        path=folder / "stack.ome.zarr", output=folder / "cells.ome.zarr", model=model, memory=memory
+        folder / "stack.ome.zarr", folder / "cells.ome.zarr", {"model": model}, {"memory": memory}
     )
     print(f"{drawn} cells drawn, those cut by the drawing counted in each part")
     say(" × ".join(map(str, shape)), result, int(np.prod(shape)))
@@ -163,7 +185,7 @@ def slide(folder: Path, quick: bool, memory: int) -> None:
     side = 2500 if quick else 20_000
     drawn = write_slide(folder / "slide.ome.zarr", side)
     result = segmented(
-        path=folder / "slide.ome.zarr", output=folder / "cells.ome.zarr", memory=memory
+        folder / "slide.ome.zarr", folder / "cells.ome.zarr", resources={"memory": memory}
     )
     say(f"{side}²", result, side**2)
     print(f"  {drawn} cells drawn: {100 * (result['cells'] / drawn - 1):+.3f} %")
@@ -180,8 +202,8 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
         shape = (256,) * 3 if source == "stack" else (4096,) * 2
         for side in sides:
             planned = plan_blocks(shape, architecture, block=side, memory=10**12)
-            files = {"path": folder / f"{source}.ome.zarr", "output": folder / "out.ome.zarr"}
-            result = segmented(**files, model=name, tile=side, overwrite=True)
+            image, output = folder / f"{source}.ome.zarr", folder / "out.ome.zarr"
+            result = segmented(image, output, {"model": name, "tile": side}, overwrite=True)
             estimated, measured = planned.bytes / 1e9, result["peak"] / 1e9
             print(
                 f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, measured {measured:.2f} GB"

@@ -167,15 +167,15 @@ def test_an_output_that_cannot_be_written_is_said(run, images, tmp_path, model):
 def test_interrupted_segmenting_says_so_and_keeps_what_is_done(
     run, images, tmp_path, model, monkeypatch
 ):
-    real, calls = batch.segment, []
+    real, calls = batch.segment_image, []
 
-    def interrupted(image, **options):
+    def interrupted(image, options, **others):
         calls.append(image)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(image, **options)
+        return real(image, options, **others)
 
-    monkeypatch.setattr(batch, "segment", interrupted)
+    monkeypatch.setattr(batch, "segment_image", interrupted)
     code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model)
     assert code == 130
     assert "interrupted" in err

@@ -26,6 +26,7 @@ from seamwise.nets import UNet
 from seamwise.segmentation import Augmentation, TargetAndWeight, segment
 from seamwise.segmentation.augment import modulate_touching, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model
 from seamwise.segmentation.stitch import segment_slices, stitch
 from support.labels import voronoi
@@ -173,7 +174,9 @@ def test_segmenting(flips):
     found = segment(GREY[None], model=deep, flips=flips)
     np.testing.assert_allclose(found.probabilities[:, 0], expected.probabilities, atol=1e-3)
     assert np.array_equal(found.labels[0], expected.labels)
-    assert np.array_equal(segment_slices(GREY[None], model=flat, flips=flips)[0], expected.labels)
+    assert np.array_equal(
+        segment_slices(GREY[None], SegmentOptions(flips=flips), model=flat)[0], expected.labels
+    )
 
 
 def test_stitching():

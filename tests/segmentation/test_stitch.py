@@ -6,6 +6,7 @@ from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.labels import relabel
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model
 from seamwise.segmentation.stitch import segment_slices, stitch
 from support.labels import voronoi
@@ -30,7 +31,7 @@ def shuffled(stack, rng):
         yield np.where(plane > 0, numbers[plane], 0)
 
 
-def stitch_slow(slices, threshold):
+def stitch_slow(slices, iou):
     """Pair by pair: count pixels, find each one's best, number what has no partner."""
     slices = [np.asarray(plane) for plane in slices]
     result, count = np.zeros((len(slices), *slices[0].shape), int), 0
@@ -38,17 +39,17 @@ def stitch_slow(slices, threshold):
         ids = [i for i in np.unique(plane) if i > 0]
         before = [i for i in np.unique(slices[z - 1]) if i > 0] if z else []
 
-        def iou(a, b, z=z, plane=plane):
+        def overlap(a, b, z=z, plane=plane):
             one, other = slices[z - 1] == a, plane == b
             return (one & other).sum() / (one | other).sum()
 
         for b in ids:
-            scores = [iou(a, b) for a in before]
+            scores = [overlap(a, b) for a in before]
             a = before[int(np.argmax(scores))] if before else None
             partner = (
                 a is not None
-                and max(scores) >= threshold
-                and b == ids[int(np.argmax([iou(a, c) for c in ids]))]
+                and max(scores) >= iou
+                and b == ids[int(np.argmax([overlap(a, c) for c in ids]))]
             )
             if partner:
                 result[z][plane == b] = result[z - 1][slices[z - 1] == a][0]
@@ -62,11 +63,11 @@ def test_a_pair_of_slices_written_out():
     below = np.array([[7, 7, 7, 7, 0, 3, 3, 0, 0, 5]])
     above = np.array([[1, 1, 1, 0, 0, 4, 4, 4, 4, 4]])
     # IoU of 7 and 1 is 3/4, of 3 and 4 is 2/5, of 5 and 4 is 1/5, so that 4 has a better partner than 5
-    assert stitch([below, above], threshold=0.4).tolist() == [
+    assert stitch([below, above], iou=0.4).tolist() == [
         [[3, 3, 3, 3, 0, 1, 1, 0, 0, 2]],
         [[3, 3, 3, 0, 0, 1, 1, 1, 1, 1]],
     ]
-    assert stitch([below, above], threshold=0.41)[1].tolist() == [[3, 3, 3, 0, 0, 4, 4, 4, 4, 4]]
+    assert stitch([below, above], iou=0.41)[1].tolist() == [[3, 3, 3, 0, 0, 4, 4, 4, 4, 4]]
 
 
 def test_the_lower_number_wins_a_tie():
@@ -75,16 +76,16 @@ def test_the_lower_number_wins_a_tie():
     assert stitch([two, one]).tolist() == [[[2, 2, 1, 1]], [[1, 1, 1, 1]]]
 
 
-@pytest.mark.parametrize("threshold", [0.05, 0.25, 0.6, 1.0])
+@pytest.mark.parametrize("iou", [0.05, 0.25, 0.6, 1.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_the_plain_loops(threshold, seed):
+def test_equals_the_plain_loops(iou, seed):
     rng = np.random.default_rng(seed)
     base = np.maximum(voronoi((26, 30), 14, rng), 0)
     slices = [np.roll(base, rng.integers(-3, 4, 2), (0, 1)) for _ in range(5)]
     slices = [np.where(rng.random(base.shape) < 0.9, plane, 0) for plane in slices]
     slices = list(shuffled(np.stack(slices), rng))
-    labels = stitch(slices, threshold=threshold)
-    assert np.array_equal(labels, stitch_slow(slices, threshold))
+    labels = stitch(slices, iou=iou)
+    assert np.array_equal(labels, stitch_slow(slices, iou))
     # no slice loses or gains anything
     assert all(
         same_up_to_numbers(relabel(one), relabel(other))
@@ -102,7 +103,7 @@ def test_slices_of_separate_round_cells_give_them_back(seed):
     solid = balls(
         (36, 42, 50), *((*(place + rng.uniform(-1, 1, 3)), rng.uniform(2, 4.5)) for place in some)
     )
-    labels = stitch(shuffled(solid, rng), threshold=1e-6)
+    labels = stitch(shuffled(solid, rng), iou=1e-6)
     assert labels.max() == len(some)
     assert same_up_to_numbers(labels, solid)
 
@@ -165,7 +166,7 @@ def test_the_result_has_the_smallest_type():
 
 
 @pytest.mark.parametrize(
-    ("slices", "threshold", "error", "word"),
+    ("slices", "iou", "error", "word"),
     [
         ([], 0.5, ValueError, "slices is empty"),
         (
@@ -176,14 +177,14 @@ def test_the_result_has_the_smallest_type():
         ),
         ([np.ones((2, 3), int), np.full((2, 3), -1)], 0.5, ValueError, "slice 1 holds -1"),
         ([np.ones((2, 3))], 0.5, TypeError, "slice 0 must be integers"),
-        ([np.ones((2, 3), int)], 0, ValueError, r"threshold must be an IoU in \(0, 1\], not 0"),
-        ([np.ones((2, 3), int)], 1.5, ValueError, "threshold must be"),
-        ([np.ones((2, 3), int)], np.nan, ValueError, "threshold must be"),
+        ([np.ones((2, 3), int)], 0, ValueError, r"iou must be an IoU in \(0, 1\], not 0"),
+        ([np.ones((2, 3), int)], 1.5, ValueError, "iou must be"),
+        ([np.ones((2, 3), int)], np.nan, ValueError, "iou must be"),
     ],
 )
-def test_bad_slices_are_named(slices, threshold, error, word):
+def test_bad_slices_are_named(slices, iou, error, word):
     with pytest.raises(error, match=word) as said:
-        stitch(slices, threshold=threshold)
+        stitch(slices, iou=iou)
     assert "\n" not in str(said.value)
 
 
@@ -241,9 +242,12 @@ def test_a_slice_by_itself_is_segmented_as_by_segment(scene):
 def test_options_act_on_each_slice(scene):
     solid, grey = scene
     least = int((solid[8] == 1).sum())
-    labels = segment_slices(grey, model=model(), min_size=least)
+    labels = segment_slices(grey, SegmentOptions(min_size=least), model=model())
     assert np.array_equal(np.flatnonzero(labels.any((1, 2))), [7, 8, 9, 10])
-    assert segment_slices(grey, model=model(), threshold=1.0).max() > 2
+    assert (
+        segment_slices(grey, SegmentOptions(mode="2d-stitch", stitch_iou=1.0), model=model()).max()
+        > 2
+    )
 
 
 def test_constant_slices_have_no_cells_and_channels_come_first(scene):

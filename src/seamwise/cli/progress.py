@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seamwise.engine.history import TrainProgress
     from seamwise.engine.loop import Report
     from seamwise.io.outcome import Outcome
-    from seamwise.segmentation.stages import Progress as StageProgress
+    from seamwise.segmentation import BlockProgress
 
 _TIMED_STEP = 20  # by then a training run has shown its pace
 
@@ -63,12 +63,12 @@ def follow_files(
     raise typer.Exit(1 if failed else 0)
 
 
-def block_progress(bar: "Bar") -> "Callable[[StageProgress], None]":
+def block_progress(bar: "Bar") -> "Callable[[BlockProgress], None]":
     """A second bar, for the blocks of one stage after another; without a terminal, a line for each stage."""
     job: TaskID | None = None
     stage = ""
 
-    def report(progress: "StageProgress") -> None:
+    def report(progress: "BlockProgress") -> None:
         nonlocal job, stage
         job = bar.add_task("") if job is None else job
         if progress.stage != stage and not bar.console.is_terminal:

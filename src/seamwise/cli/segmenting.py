@@ -83,10 +83,10 @@ def segment(
     block by block and becomes <stem>.ome.zarr; with -o the OME-Zarr image itself, its labels/cells. Run again, it goes
     on with what has no labels yet. What cannot be read is named and left out; the exit code is then 1.
     """
-    from seamwise.segmentation.batch import Follow, Options, Resources, segment_files
-    from seamwise.segmentation.memory import parse_memory
+    from seamwise.engine import Resources, parse_memory
+    from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_files
 
-    options = Options(
+    options = SegmentOptions(
         model=model,
         channel=parse_channels(channel),
         axes=axes,
@@ -96,20 +96,12 @@ def segment(
         flips=flips,
         mode=mode,  # type: ignore[arg-type]
         stitch_iou=stitch_iou,
-        zarr_version=zarr_version,
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
+    files = OutputOptions(overlay, overwrite, zarr_version or "0.5")  # type: ignore[arg-type]
     with progress_bar() as bar:
-        follow = Follow(bar.console.print, block_progress(bar))
-        outcomes = segment_files(
-            inputs,
-            output,
-            options,
-            overlay=overlay,
-            overwrite=overwrite,
-            resources=resources,
-            follow=follow,
-        )
+        listener = Listener(bar.console.print, block_progress(bar))
+        outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)
         follow_files(bar, outcomes, "segment", f"labels are in {output}", "no labels written")
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from seamwise.engine.resources import Resources
+
 Item = tuple[Path, int]
 Task = Callable[[Path, int], object]
 
@@ -38,51 +40,46 @@ class Runner:
 
 @contextmanager
 def task_runner(
+    resources: Resources = Resources(),
     *,
-    workers: int = 1,
-    scheduler: str | None = None,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Runner]:
     """Yield what runs a task for each of many folders and numbers, here or on workers.
 
     Parameters
     ----------
-    workers : int
-        Processes on this machine, each with its share of the cores; 1 runs the tasks in this process.
-    scheduler : str, optional
-        Address of a dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``; its workers are used then. It and they must have
-        this package, and they must see the folder that the tasks get, and the files that they read, under the same
-        path as this process. A worker does one task at a time and gives it all its threads.
+    resources : Resources
+        With one of its `workers` and no `scheduler` the tasks run in this process. More workers are
+        processes on this machine, each with its share of the cores. The `scheduler` is the address of a
+        dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``, whose workers are used. It and they must have
+        this package, and they must see the folder of the tasks, and the files that they read, under the
+        same path as this process. A worker does one task at a time and gives it all its threads.
     announce : function
-        Called with a line that says where dask's dashboard is, if there is one (it needs the package bokeh).
+        Called with a line that gives the address of dask's dashboard, if there is one (it needs the
+        package bokeh).
 
     Raises
     ------
     ValueError
-        `workers` is below 1, or both are given; no such kind of address.
+        The scheduler's address is not of a known kind.
     OSError
-        No scheduler answers at the address, or it has no workers. While tasks run: the scheduler is lost, or one worker
-        after another that has tried the same task.
+        No scheduler answers at the address, or it has no workers. While tasks run: the scheduler is lost,
+        or several workers died on the same task.
 
     Notes
     -----
-    A task is a module's function of a folder and a number that leaves its result in the folder: run twice it does the
-    same again. So a worker may be lost in the middle of a task: dask gives the task to another one. What a task
-    raises is raised here.
+    A task is a module's function of a folder and a number that leaves its result in the folder: run twice
+    it leaves the same result. So a worker may be lost in the middle of a task: dask gives the task to
+    another one. An error that a task raises is raised here.
 
-    Processes are started anew, not forked: a script that asks for them must do so under
-    ``if __name__ == "__main__":``. They all take the same GPU; to use several GPUs give the address of a scheduler
-    whose workers see one each.
+    Processes are started fresh, not forked: a script that asks for them must do so under
+    ``if __name__ == "__main__":``. They all use the same GPU; to use several GPUs give the address of a
+    scheduler whose workers see one each.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if scheduler is None and workers == 1:
+    if resources.scheduler is None and resources.workers == 1:
         yield Runner(_one_by_one)
         return
-    if scheduler is not None and workers > 1:
-        raise ValueError(
-            f"workers = {workers} are processes here, scheduler = {scheduler} has its own: give one"
-        )
+    workers, scheduler = resources.workers, resources.scheduler
     # no tracebacks in its log: what they mean is raised in one line
     quiet = _dask().utils.silence_logging_cmgr(logging.CRITICAL)
     with quiet, _processes(workers) if scheduler is None else _connected(scheduler) as client:

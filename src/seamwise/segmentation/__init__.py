@@ -2,6 +2,8 @@
 
 from seamwise.engine.history import TrainProgress
 from seamwise.segmentation.augment import Augmentation
+from seamwise.segmentation.batch import segment_files
+from seamwise.segmentation.big import BlockProgress, LabelsOnDisk, Listener, segment_volume
 from seamwise.segmentation.choose import (
     Comparison,
     ImageSplit,
@@ -20,23 +22,31 @@ from seamwise.segmentation.data import (
     mask_notes,
     read_pair,
 )
-from seamwise.segmentation.predict import Model, Prediction, load, segment
+from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
+from seamwise.segmentation.options import OutputOptions, SegmentOptions
+from seamwise.segmentation.predict import Model, Prediction, load, segment, segment_image
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
-from seamwise.segmentation.stream import Segmented, segment_volume
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
 from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd, count_classes
+from seamwise.segmentation.weight_files import weigh_files
 
 __all__ = [
     "AnnotatedImage",
     "Augmentation",
+    "BlockProgress",
     "Comparison",
+    "FileScores",
     "ImageSplit",
+    "LabelsOnDisk",
+    "Listener",
     "Model",
+    "OutputOptions",
     "Pair",
     "Prediction",
-    "Segmented",
+    "ScoredPair",
+    "SegmentOptions",
     "Split",
     "System",
     "TargetAndWeight",
@@ -52,12 +62,17 @@ __all__ = [
     "find_split",
     "load",
     "mask_notes",
+    "pair_files",
     "read_pair",
+    "score_files",
     "segment",
+    "segment_files",
+    "segment_image",
     "segment_slices",
     "segment_volume",
     "stitch",
     "system",
     "train",
     "tune",
+    "weigh_files",
 ]

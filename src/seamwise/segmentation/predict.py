@@ -1,7 +1,7 @@
 """From an image to labelled cells; see `segment`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
+from seamwise.engine.resources import Resources
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.normalization import Normalization, normalization
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.tiling import blend, tiles
 
 _TILE = {2: 1024, 3: 128}
@@ -102,13 +104,62 @@ def segment(
     >>> prediction.labels.shape, prediction.probabilities.shape
     ((128, 160), (4, 128, 160))
     """
-    chosen = model if isinstance(model, ReadyNetwork) else load(model, device=device)
-    channels = as_model_input(image, chosen.info)
-    rule = decode_rule(chosen.info, decode, min_size)
+    options = SegmentOptions(decode=decode, min_size=min_size, tile=tile, flips=flips)
+    if isinstance(model, ReadyNetwork):
+        loaded = model
+    else:
+        options, loaded = replace(options, model=model), load(model, device=device)
+    return segment_image(image, options, model=loaded, keep_probabilities=keep_probabilities)
+
+
+def segment_image(
+    image: NDArray[Any],
+    options: SegmentOptions = SegmentOptions(),
+    resources: Resources = Resources(),
+    *,
+    model: Model | None = None,
+    keep_probabilities: bool = True,
+) -> Prediction:
+    """Find the cells of an image, with options and resources as values; see `segment`.
+
+    Parameters
+    ----------
+    image : (*S) or (C, *S) array of any real type
+    options : SegmentOptions
+        `channel`, `axes` and `flood_halo` are for files; mode "2d-stitch" is for `segment_slices`.
+    resources : Resources
+        Only `device` is used.
+    model : Model, optional
+        What `load` returned, to load it only once: used in place of `options.model`.
+    keep_probabilities : bool
+        See `segment`.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        See `segment`.
+
+    Examples
+    --------
+    >>> from seamwise.synth import crowded_cells
+    >>> image = crowded_cells((128, 160), cells=12, rng=0).image
+    >>> options = SegmentOptions(min_size=20)
+    >>> bool((segment_image(image, options).labels == segment(image, min_size=20).labels).all())
+    True
+    """
+    if options.mode == "2d-stitch":
+        raise ValueError("mode 2d-stitch segments slice by slice: use segment_slices")
+    model = model or load(options.model, device=resources.device)
+    channels = as_model_input(image, model.info)
+    rule = decode_rule(model.info, options.decode, options.min_size)
     if keep_probabilities:
-        probabilities = class_probabilities(channels, chosen, tile=tile, flips=flips)
+        probabilities = class_probabilities(channels, model, tile=options.tile, flips=options.flips)
         return Prediction(decode_whole(probabilities, rule), probabilities)
-    slabs = probability_slabs(channels, chosen, tile=tile, flips=flips)
+    slabs = probability_slabs(channels, model, tile=options.tile, flips=options.flips)
     return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
 
 

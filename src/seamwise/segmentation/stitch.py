@@ -2,18 +2,18 @@
 
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.engine.networks import ReadyNetwork
-from seamwise.io.models import DecodeRule, SegmentationInfo
+from seamwise.engine.resources import Resources
+from seamwise.io.models import SegmentationInfo
 from seamwise.labels import Labels, as_labels, look_up, relabel, smallest_dtype
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
 from seamwise.segmentation.normalization import Normalization, normalization
+from seamwise.segmentation.options import STITCH_IOU, SegmentOptions, check_iou
 from seamwise.segmentation.predict import (
     Model,
     as_model_input,
@@ -22,16 +22,14 @@ from seamwise.segmentation.predict import (
     probability_slabs,
 )
 
-IOU = 0.25
 
-
-def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
+def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     """Join the objects of neighbouring slices to cells.
 
     With ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` of an object a of slice z and an object b of slice z + 1, laid over each
     other, a and b are parts of one cell if::
 
-        IoU(a, b) ≥ threshold,   b = argmax IoU(a, ·),   a = argmax IoU(·, b)
+        IoU(a, b) ≥ iou,   b = argmax IoU(a, ·),   a = argmax IoU(·, b)
 
     where the lower number wins a tie. A cell is a chain of such pairs: in each slice it has at most one object.
 
@@ -40,7 +38,7 @@ def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
     slices : iterable of (Y, X) integer arrays
         Label images from first to last, each numbered on its own: 0 background, positive = one number per object.
         A stack (Z, Y, X) is one, too. Read one at a time.
-    threshold : float in (0, 1]
+    iou : float in (0, 1]
         Least IoU. A lower one follows cells that are tilted or change their size fast, a higher one keeps cells apart
         that lie over each other.
 
@@ -54,12 +52,12 @@ def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
     TypeError
         A slice is not of an integer type.
     ValueError
-        There are no slices, they differ in size or hold negative numbers, or `threshold` is out of range.
+        There are no slices, they differ in size or hold negative numbers, or `iou` is out of range.
 
     Notes
     -----
     One pass that sees two slices at a time, so that the definition has limits. A cell that is missing in a slice,
-    that shrinks or grows to less than `threshold` of itself, or that moves by much of its width from one slice to the
+    that shrinks or grows to less than `iou` of itself, or that moves by much of its width from one slice to the
     next is cut in two. A cell that divides goes on in one of its halves, and the other is a new cell. Two cells over
     each other with no slice between them become one if their ends overlap like one cell's. Of thick slices a network
     for stacks has more to see.
@@ -75,14 +73,14 @@ def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
     <BLANKLINE>
            [[0, 2, 2, 0, 3]]], dtype=uint8)
     """
-    check_iou("threshold", threshold)
+    check_iou("iou", iou)
     stitched: deque[NDArray[np.uint32]] = deque()
     below: Labels | None = None
     cells, count = np.zeros(0, np.uint32), 0
     for z, plane in enumerate(slices):
         above = _numbered(plane, z, None if below is None else below.shape)
         table = overlap_table(np.zeros_like(above) if below is None else below, above)
-        mine, theirs = _best_of_each_other(table, threshold)
+        mine, theirs = _best_of_each_other(table, iou)
         inherited = np.zeros(table.n_pred, np.uint32)
         inherited[theirs] = cells[mine]
         new = inherited == 0
@@ -99,14 +97,10 @@ def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
 
 def segment_slices(
     stack: NDArray[Any],
+    options: SegmentOptions = SegmentOptions(),
+    resources: Resources = Resources(),
     *,
-    model: str | Path | Model = "nuclei-2d",
-    threshold: float = IOU,
-    decode: str | DecodeRule | None = None,
-    min_size: int | None = None,
-    tile: int | None = None,
-    flips: bool = False,
-    device: str = "auto",
+    model: Model | None = None,
 ) -> Labels:
     """Find the cells of a stack with a model for planes: slice by slice, then stitched.
 
@@ -114,12 +108,14 @@ def segment_slices(
     ----------
     stack : (Z, Y, X) or (C, Z, Y, X) array of any real type
         Grey slices, or channels first as many as the model was trained on.
-    model : str, path or Model
-        A 2D model, as `predict.segment` takes it.
-    threshold : float in (0, 1]
-        Least IoU of the parts of a cell in neighbouring slices, see `stitch`.
-    decode, min_size, tile, flips, device
-        See `predict.segment`. They act on each slice: smaller parts of a cell than `min_size` are dropped.
+    options : SegmentOptions
+        `stitch_iou` is the least IoU of the parts of a cell in neighbouring slices, see `stitch`. The others
+        act on each slice: smaller parts of a cell than `min_size` are dropped. `channel`, `axes` and
+        `flood_halo` are for files.
+    resources : Resources
+        Only `device` is used.
+    model : Model, optional
+        What `load` returned, to load it only once: used in place of `options.model`.
 
     Returns
     -------
@@ -133,8 +129,8 @@ def segment_slices(
 
     Notes
     -----
-    Intensities are normalised once, from all slices beneath each other as if they were one picture: a slice without
-    cells would otherwise have its noise raised to their level. A constant slice has no cells.
+    Intensities are normalised once, from all slices stacked as if they were one image: a slice without cells
+    would otherwise have its noise raised to their level. A constant slice has no cells.
 
     Examples
     --------
@@ -142,23 +138,21 @@ def segment_slices(
     >>> segment_slices(crowded_cells((5, 64, 80), cells=6, rng=0).image).shape
     (5, 64, 80)
     """
-    chosen = model if isinstance(model, ReadyNetwork) else load(model, device=device)
-    planes, normalise = _planes(np.asarray(stack), chosen.info)
-    rule = decode_rule(chosen.info, decode, min_size)
+    if options.mode == "3d":
+        raise ValueError("mode 3d segments a stack at once: use segment")
+    ready = model or load(options.model, device=resources.device)
+    planes, normalise = _planes(np.asarray(stack), ready.info)
+    rule = decode_rule(ready.info, options.decode, options.min_size)
 
     def cells(plane: NDArray[Any]) -> Labels:
         if plane.min() == plane.max():
             return np.zeros(plane.shape[1:], np.uint8)
-        slabs = probability_slabs(plane, chosen, tile=tile, flips=flips, normalise=normalise)
+        slabs = probability_slabs(
+            plane, ready, tile=options.tile, flips=options.flips, normalise=normalise
+        )
         return decode_slabs(slabs, plane.shape[1:], rule)
 
-    return stitch(map(cells, planes.swapaxes(0, 1)), threshold=threshold)
-
-
-def check_iou(name: str, value: float) -> None:
-    """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
-    if not 0 < value <= 1:
-        raise ValueError(f"{name} must be an IoU in (0, 1], not {value}; {IOU} is the usual choice")
+    return stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
 
 
 def _planes(stack: NDArray[Any], info: SegmentationInfo) -> tuple[NDArray[Any], Normalization]:
@@ -191,11 +185,11 @@ def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
 
 
 def _best_of_each_other(
-    table: OverlapTable, threshold: float
+    table: OverlapTable, least: float
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
     """Rows and columns of the pairs of which each is the other's best; no two pairs share any."""
     pairs = table.iou().tocoo()
-    enough = pairs.data >= threshold
+    enough = pairs.data >= least
     rows, cols, iou = pairs.row[enough], pairs.col[enough], pairs.data[enough]
     both = np.intersect1d(
         _best_of_each(rows, cols, iou), _best_of_each(cols, rows, iou), assume_unique=True

@@ -24,9 +24,9 @@ from seamwise.io.images import (
 )
 from seamwise.io.outcome import Outcome, naming
 from seamwise.labels import Labels, checked_spacing
-from seamwise.segmentation.batch import check_outputs
 from seamwise.segmentation.data import numbered, relative
 from seamwise.segmentation.heatmap import heatmap
+from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.sanity import hint
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 

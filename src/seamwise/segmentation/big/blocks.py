@@ -1,12 +1,11 @@
 """What is done with one block of an image on disk: the tasks of `segment_volume`, each a function of folder and number.
 
-A work folder holds all that a task needs, so that it may run in any process that sees the folder: ``job.json`` (`Job`),
+A work folder holds all that a task needs, so that it may run in any process that sees the folder: ``job.json`` (`BlockJob`),
 the arrays of the image that are not its result (`scratch`), and in a folder for each stage one file per finished block.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +20,13 @@ from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import DecodeRule, WatershedPair
 from seamwise.io.ome_zarr_draft import Draft
+from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.scratch import open_scratch
 from seamwise.io.stored import DamagedError
 from seamwise.io.volume import Volume, open_volume
 from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.normalization import Normalization, Sample, measure, together
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model, load, tile_probabilities
 from seamwise.tiling import Blocks, common, grown, within
 
@@ -38,39 +39,37 @@ Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """All that the result depends on, and where the image is; kept as ``job.json``.
+class BlockJob:
+    """What is done to the blocks of an image; kept as ``job.json``, so that every process knows it.
 
     Attributes
     ----------
-    image, axes, channel : str, str, int or tuple of int
-        See `io.volume.open_volume`.
+    options : SegmentOptions
+        How to segment, with the path of the model file as `model`.
+    model_sha256 : str
+        What the model file holds.
+    rule : DecodeRule
+        How probabilities become labels: what `options` ask for, with the model's thresholds.
+    image : str
+        Path of the image.
     image_written : int
         When the image's file, or the metadata of its folder, was last written.
-    model, model_sha256 : str
-        Path of the model file, and what it held.
-    rule : dict
-        The `DecodeRule`.
     shape, block : tuple of int
-        Of the image and of its blocks.
-    halo, flood_halo : int
-        Pixels around a block that the network, and a watershed, see with it.
-    flips : bool
+        Size of the image, and of its blocks.
+    halo : int
+        Pixels around a block that the network sees with it.
     device : str
+        Where the network is computed.
     """
 
+    options: SegmentOptions
+    model_sha256: str
+    rule: DecodeRule
     image: str
     image_written: int
-    axes: str | None
-    channel: int | tuple[int, ...] | None
-    model: str
-    model_sha256: str
-    rule: dict[str, Any]
     shape: tuple[int, ...]
     block: tuple[int, ...]
     halo: int
-    flood_halo: int
-    flips: bool
     device: str
 
     @property
@@ -79,43 +78,55 @@ class Job:
         return Blocks(self.shape, self.block)
 
     @property
-    def decode(self) -> DecodeRule:
-        """How probabilities become labels."""
-        return DecodeRule.model_validate(self.rule)
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays that hold what `pixelwise` returns; the seeds of a watershed are classes too."""
+        if isinstance(self.rule.pair, WatershedPair):
+            return ("classes", "elevation")
+        return ("classes",)
 
     @property
-    def arrays(self) -> tuple[str, ...]:
-        """The arrays that hold what `pixelwise` returns; seeds of a watershed are classes too."""
-        return (
-            ("classes", "elevation")
-            if isinstance(self.decode.pair, WatershedPair)
-            else ("classes",)
+    def provenance(self) -> Provenance:
+        """What the finished blocks depend on; the work may be resumed if it is the same."""
+        of_options = self.options.provenance(self.model_sha256)
+        image = {name: getattr(self, name) for name in ("image", "image_written", "shape", "halo")}
+        # records of version 0.1.0 have the rule that came of the first two, and `block` instead of `tile`
+        unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile")}
+        return Provenance(
+            inputs={**image, **of_options.inputs, "rule": self.rule},
+            notes={"model": self.options.model, "block": self.block, "device": self.device},
+            defaults={**of_options.defaults, **unknown},
         )
 
 
-def read_job(path: Path) -> Job:
+def read_job(path: Path) -> BlockJob:
     """Read what `write_job` wrote.
 
     Raises
     ------
     ValueError
-        It is damaged or of another version of this package.
+        The file is damaged or from another version of this package.
     """
-    content: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in read_json(path).items()
-    }
+    content = {name: _as_tuple(value) for name, value in read_json(path).items()}
     try:
-        return Job(**content)
-    except TypeError as error:
+        rule = DecodeRule.model_validate(content.pop("rule"))
+        if isinstance(content.get("decode"), dict):
+            content["decode"] = DecodeRule.model_validate(content["decode"])
+        names = {field.name for field in fields(SegmentOptions)} & content.keys()
+        options = SegmentOptions(**{name: content.pop(name) for name in names})
+        return BlockJob(options=options, rule=rule, **content)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is of another version of seamwise: delete {path.parent}"
+            f"{path} is from another version of seamwise: delete {path.parent}"
         ) from error
 
 
-def write_job(path: Path, job: Job) -> None:
+def write_job(path: Path, job: BlockJob) -> None:
     """Write a job as JSON, whole or not at all."""
-    write_json(path, asdict(job))
+    write_json(path, job.provenance.record())
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ class Place:
     folder: Path
 
     @cached_property
-    def job(self) -> Job:
+    def job(self) -> BlockJob:
         """What is to be done."""
         return read_job(self.folder.parent / "job.json")
 
@@ -133,7 +144,7 @@ class Place:
     def volume(self) -> Volume:
         """The image, to be read part by part."""
         job = self.job
-        return _opened(job.image, job.image_written, job.axes, job.channel)
+        return _opened(job.image, job.image_written, job.options.axes, job.options.channel)
 
     @property
     def time(self) -> int:
@@ -199,7 +210,9 @@ def classify(folder: Path, number: int) -> None:
         return normalised
 
     if normalise.scale.any():
-        pixels = _classified(read, box, _model(job.model, job.model_sha256, job.device), job)
+        pixels = _classified(
+            read, box, _model(str(job.options.model), job.model_sha256, job.device), job
+        )
     else:  # one time point of several that holds nothing
         read(box)
         pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
@@ -222,7 +235,7 @@ def label(folder: Path, number: int) -> None:
     """Give every pixel of a block to its cell, and survey what that leaves."""
     place = Place(folder)
     job = place.job
-    blocks, pair = job.blocks, job.decode.pair
+    blocks, pair = job.blocks, job.rule.pair
     box = blocks.box(number)
     classes, cores = place.reader("classes"), place.reader("cores")
     cells = _cells(folder)
@@ -235,7 +248,7 @@ def label(folder: Path, number: int) -> None:
             elevation,
             cores,
             cells,
-            halo=job.flood_halo,
+            halo=job.options.flood_halo,
             background_as=pair.background_as,
         )
     else:
@@ -248,7 +261,9 @@ def write(folder: Path, number: int, draft: Draft) -> None:
     """Write the labels of a block as they end."""
     place = Place(folder)
     box = place.job.blocks.box(number)
-    labels = finish_labels(number, place.reader("labels")(box), _finish(folder))
+    labels = finish_labels(
+        number, place.reader("labels")(box), _finish(folder)
+    )
     draft.write(box, labels, time=place.time)
 
 
@@ -281,13 +296,13 @@ def _blanked(
 
 
 def _classified(
-    read: Callable[[Box], NDArray[np.float32]], box: Box, model: Model, job: Job
+    read: Callable[[Box], NDArray[np.float32]], box: Box, model: Model, job: BlockJob
 ) -> tuple[NDArray[Any], ...]:
     """What the decode rule needs of each pixel of a box; in halves where memory runs out, and then on the CPU."""
     try:
         around = grown(box, job.halo, job.shape)
-        probabilities = tile_probabilities(read(around), model, flips=job.flips)
-        return pixelwise(probabilities[(slice(None), *within(box, around))], job.decode)
+        probabilities = tile_probabilities(read(around), model, flips=job.options.flips)
+        return pixelwise(probabilities[(slice(None), *within(box, around))], job.rule)
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
         if not _is_out_of_memory(error):
             raise
@@ -299,7 +314,7 @@ def _classified(
     if model.device.type == "cuda" and torch.cuda.is_available():
         torch.cuda.empty_cache()  # not before the error is gone, which holds what it met
     if not halves:
-        return _classified(read, box, _model(job.model, job.model_sha256, "cpu"), job)
+        return _classified(read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job)
     axis, parts = halves
     results = [_classified(read, part, model, job) for part in parts]
     return tuple(np.concatenate(values, axis) for values in zip(*results, strict=True))
@@ -345,7 +360,7 @@ def _opened(
 
 @lru_cache(maxsize=2)
 def _model(path: str, sha256: str, device: str) -> Model:
-    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
+    if file_sha256(Path(path)) != sha256:
         raise ValueError(
             f"{path} is not the model that the work has begun with: put that back, or start anew with --overwrite"
         )
@@ -353,20 +368,20 @@ def _model(path: str, sha256: str, device: str) -> Model:
 
 
 def _cells(folder: Path) -> Cells:
-    path = folder / "cells.npz"
-    return _read_cells(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _read_cells(path: Path, written: int) -> Cells:
-    return load_arrays(path, Cells)
+    cells: Cells = _record(folder / "cells.npz", Cells)
+    return cells
 
 
 def _finish(folder: Path) -> Finish:
-    path = folder / "finish.npz"
-    return _read_finish(path, path.stat().st_mtime_ns)
+    finish: Finish = _record(folder / "finish.npz", Finish)
+    return finish
 
 
-@lru_cache(maxsize=1)
-def _read_finish(path: Path, written: int) -> Finish:
-    return load_arrays(path, Finish)
+def _record(path: Path, kind: Hashable) -> Any:
+    """What a stage left for all blocks of a time point; read once, unless it is written again."""
+    return _loaded(path, path.stat().st_mtime_ns, kind)
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, written: int, kind: Any) -> Any:
+    return load_arrays(path, kind)

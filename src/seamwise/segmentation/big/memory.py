@@ -1,14 +1,10 @@
 """How much memory segmenting block by block takes, and the blocks that keep to a limit; see `plan_blocks`."""
 
-import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
-
+from seamwise.engine.memory import free_memory
 from seamwise.io.models import Architecture
 from seamwise.tiling import Blocks
 
@@ -23,18 +19,6 @@ _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110
 _WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, beside the image
-
-_UNITS = {
-    "": 1,
-    "B": 1,
-    "KB": 1e3,
-    "MB": 1e6,
-    "GB": 1e9,
-    "TB": 1e12,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-}
 
 
 @dataclass(frozen=True)
@@ -58,34 +42,6 @@ class Plan:
         size = " × ".join(map(str, self.blocks.size))
         count = len(self.blocks)
         return f"{count} block{'s' * (count != 1)} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
-
-
-def parse_memory(text: str) -> int:
-    """Return a number of bytes from a text like "4GB" (10⁹) or "4GiB" (2³⁰).
-
-    Raises
-    ------
-    ValueError
-        It is no such size, or none above 0.
-
-    Examples
-    --------
-    >>> parse_memory("4GB"), parse_memory("1.5 GiB")
-    (4000000000, 1610612736)
-    """
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Za-z]*)\s*", text)
-    unit = _UNITS.get(match[2].upper()) if match else None
-    try:
-        if match is None or unit is None or float(match[1]) <= 0:
-            raise ValueError
-        return int(float(match[1]) * unit)
-    except (ValueError, OverflowError):
-        raise ValueError(f"memory must be a size as 4GB or 900MB, not {text!r}") from None
-
-
-def free_memory() -> int:
-    """Bytes that may be used without being told how many: most of what is free now, of what this process may have."""
-    return int(0.7 * min(psutil.virtual_memory().available, _allowed()))
 
 
 def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
@@ -197,25 +153,6 @@ def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tu
     return [
         tuple(min(b, n) for b, n in zip(size, shape, strict=True)) for size in product(*lengths)
     ]
-
-
-def _allowed(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
-    """Bytes that a container or batch system lets this process have; infinite without a limit (or on no Linux)."""
-    folders = [(root, "memory.max"), (root / "memory", "memory.limit_in_bytes")]
-    for line in own.read_text().splitlines() if own.is_file() else ():
-        _, controllers, group = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        base, name = folders[1] if controllers else folders[0]
-        # a batch system may limit the job, of which this process is in a group of a group
-        inner = base / group.strip("/")
-        folders += [
-            (folder, name) for folder in (inner, *inner.parents) if folder.is_relative_to(base)
-        ]
-    limits = [
-        (folder / name).read_text().strip() for folder, name in folders if (folder / name).is_file()
-    ]
-    return min((float(limit) for limit in limits if limit.isdecimal()), default=math.inf)
 
 
 def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:

@@ -1,9 +1,8 @@
 """Cells of an image that is larger than memory, from disk to disk; see `segment_volume`."""
 
-import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,31 +11,32 @@ from pathlib import Path
 from numpy.typing import DTypeLike
 
 from seamwise.engine.cluster import task_runner
+from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
+from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
-from seamwise.io.models import DecodeRule, SegmentationInfo, WatershedPair, model_path
+from seamwise.io.models import SegmentationInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
 from seamwise.io.ome_zarr_draft import (
     Draft,
     build_pyramid,
-    check_version,
     create_image,
     create_labels,
     discard,
     finish,
 )
+from seamwise.io.provenance import file_sha256
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
-from seamwise.segmentation.blocks import Job, read_job, write_job
-from seamwise.segmentation.memory import CHUNK, HALO, Plan, plan_blocks
+from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
+from seamwise.segmentation.big.memory import CHUNK, HALO, Plan, plan_blocks
+from seamwise.segmentation.big.stages import Listener, Stages
+from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import check_shape, decode_rule, load
-from seamwise.segmentation.stages import Progress, Stages
-
-LABELS = "cells"  # name of the labels within an image
 
 
 @dataclass(frozen=True)
-class Segmented:
+class LabelsOnDisk:
     """What `segment_volume` wrote.
 
     Attributes
@@ -46,7 +46,8 @@ class Segmented:
     cells : tuple of int
         Number of cells of each time point.
     damaged : tuple of str
-        What could not be read of the image, a line for each part: background, filled where it is a hole in a cell.
+        Parts of the image that could not be read, a line for each. They are background, or are filled
+        where they are a hole in a cell.
     note : str
         How the image was read.
     """
@@ -60,85 +61,57 @@ class Segmented:
 def segment_volume(
     path: str | Path,
     output: str | Path,
+    options: SegmentOptions = SegmentOptions(),
+    resources: Resources = Resources(),
     *,
-    model: str | Path = "nuclei-2d",
-    axes: str | None = None,
-    channel: int | tuple[int, ...] | None = None,
-    decode: str | None = None,
-    min_size: int | None = None,
-    tile: int | None = None,
-    flips: bool = False,
-    flood_halo: int = 64,
-    name: str = LABELS,
-    version: str = "0.5",
-    memory: int | None = None,
-    workers: int = 1,
-    scheduler: str | None = None,
-    device: str = "auto",
-    overwrite: bool = False,
-    announce: Callable[[str], None] = lambda text: None,
-    report: Callable[[Progress], None] = lambda progress: None,
-) -> Segmented:
+    files: OutputOptions = OutputOptions(),
+    listener: Listener = Listener(),
+) -> LabelsOnDisk:
     """Find the cells of an image on disk block by block, in bounded memory, and write them as OME-Zarr.
 
-    The network sees each block with a halo around it and leaves one class per pixel on the disk; the labels are those
-    that decoding the whole class map would give, whatever the size of the blocks (see `decode.blockwise`).
+    The network sees each block with a halo around it and leaves one class per pixel on the disk. The labels
+    are those that decoding the whole class map would give, whatever the size of the blocks (see
+    `decode.blockwise`).
 
     Parameters
     ----------
     path : str or Path
         An OME-Zarr folder, or a TIFF, OME-TIFF, PNG or JPEG file. Each time point is segmented on its own.
     output : str or Path
-        The OME-Zarr folder to write; if it is the image itself, its labels ``labels/<name>``, with the same scales.
-    model, decode, min_size, flips, device
-        See `predict.segment`.
-    axes, channel
-        See `io.images.read_image`.
-    tile : int, optional
-        Size of the blocks along each axis, rounded up to a multiple of 512 in 2D and 64 in 3D; by default what
-        `memory` allows.
-    flood_halo : int
-        Of a watershed: pixels around a block that are flooded with it, see `decode.blockwise.flood_block`.
-    name : str
-        Of the labels within the image.
-    version : {"0.5", "0.4"}
-        Of the OME-Zarr to write; labels within an image have that of the image.
-    memory : int, optional
-        Limit of resident memory in bytes, of all workers together; by default 70 % of what is free. With `scheduler`
-        of each worker; by default 70 % of what dask allows them.
-    workers, scheduler
-        See `engine.cluster.task_runner`.
-    overwrite : bool
-        Replace labels that are there, and start anew what was begun with other options.
-    announce : function
-        Called with a line for the user before the work begins.
-    report : function
-        Called after each block.
+        The OME-Zarr folder to write; if it is the image itself, its labels ``labels/<name>``, with the same
+        scales.
+    options : SegmentOptions
+        How to segment; mode "2d-stitch" is not for this function.
+    resources : Resources
+        What may be used. With `scheduler`, the default memory is 70 % of what dask allows each worker.
+    files : OutputOptions
+        What to write; there is no overlay.
+    listener : Listener
 
     Returns
     -------
-    Segmented
+    LabelsOnDisk
 
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little memory; an option out of
-        range; an interrupted run with other options is there.
+        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little memory; an
+        interrupted run with other options exists.
     OSError
-        The image is not there, labels are there already, another process is at them, or the disk is full: what is
-        done so far stays. What `engine.cluster.task_runner` raises.
+        The image does not exist, labels already exist, another process writes them, or the disk is full:
+        finished blocks are kept. Also what `engine.cluster.task_runner` raises.
     MemoryError
         Memory runs out in the smallest part of a block.
 
     Notes
     -----
-    Interrupted, the same call goes on, in the same blocks: what is finished is in a hidden folder beside the output,
-    ``.<output>.<name>.work``, which takes 9 bytes (with a watershed 13) per pixel before compression and is removed at
-    the end. Nothing is at the output before it is whole.
+    The same call resumes an interrupted run, in the same blocks. Finished blocks are in a hidden folder next
+    to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a watershed 13) per pixel before
+    compression and is removed at the end. Nothing appears at the output before it is whole.
 
-    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if it was on a GPU, on
-    the CPU. A chunk, page or tile of the image that cannot be read is left out and named. A time point that is constant
-    has no cells.
+    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if it was on a
+    GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped and reported. A time
+    point that is constant has no cells.
 
     Examples
     --------
@@ -150,50 +123,48 @@ def segment_volume(
     >>> segment_volume(image, image).path.relative_to(image).as_posix()
     'labels/cells'
     """
-    volume = open_volume(path, axes=axes, channel=channel)
-    target = _Target(volume, Path(output), name, version, overwrite)
+    if options.mode == "2d-stitch":
+        raise ValueError("mode 2d-stitch does not work block by block: use segment_slices")
+    volume = open_volume(path, axes=options.axes, channel=options.channel)
+    target = _Target(volume, Path(output), files)
     target.check()
     # workers elsewhere have devices of their own
-    info, number_bytes = _checked_model(model, "cpu" if scheduler else device, volume)
-    rule = decode_rule(info, decode, min_size)
+    device = "cpu" if resources.scheduler else resources.device
+    info, number_bytes = _checked_model(options.model, device, volume)
+    rule = decode_rule(info, options.decode, options.min_size)
     plan = partial(
         plan_blocks,
         volume.shape,
         info.architecture,
-        workers=workers,
-        number_bytes=4 if scheduler else number_bytes,
+        workers=resources.workers,
+        number_bytes=4 if resources.scheduler else number_bytes,
         pixel_bytes=volume.dtype.itemsize,
-        flood_halo=_flood_halo(rule, flood_halo),
+        flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
     )
-    job = Job(
+    model = model_path(options.model)
+    job = BlockJob(
+        options=replace(options, model=str(model.resolve())),
+        model_sha256=file_sha256(model),
+        rule=rule,
         image=str(volume.path.resolve()),
         image_written=_written(volume.path),
-        axes=axes,
-        channel=tuple(channel) if isinstance(channel, Sequence) else channel,
-        model=str(model_path(model).resolve()),
-        model_sha256=hashlib.sha256(model_path(model).read_bytes()).hexdigest(),
-        rule=rule.model_dump(mode="json"),
         shape=volume.shape,
         block=(),
         halo=HALO[len(volume.shape)],
-        flood_halo=flood_halo,
-        flips=flips,
-        device=device,
+        device=resources.device,
     )
-    with (
-        target.alone(),
-        task_runner(workers=workers, scheduler=scheduler, announce=announce) as runner,
-    ):
+    with target.alone(), task_runner(resources, announce=listener.announce) as runner:
+        memory = resources.memory
         if memory is None and runner.memory is not None:
             memory = int(0.7 * runner.memory)
-        job, planned, again = _begin(
-            target.work, job, plan, memory=memory, tile=tile, overwrite=overwrite
+        job, planned, resumed = _begin(
+            target.work, job, plan, memory=memory, overwrite=files.overwrite
         )
-        announce(_announcement(volume, planned, again))
-        stages = Stages(target.work, job, volume.times, runner, report)
+        listener.announce(_announcement(volume, planned, resumed))
+        stages = Stages(target.work, job, volume.times, runner, listener.report)
         try:
             stages.measure(volume.channels, info.normalization)
-        except ValueError:  # there is nothing to go on with
+        except ValueError:  # nothing can be resumed
             _remove(target.work)
             raise
         cells = stages.decode()
@@ -201,7 +172,7 @@ def segment_volume(
             stages.write(draft)
         damaged = stages.damaged()
         _remove(target.work)
-    return Segmented(target.path, cells, damaged, volume.note)
+    return LabelsOnDisk(target.path, cells, damaged, volume.note)
 
 
 @dataclass(frozen=True)
@@ -210,9 +181,7 @@ class _Target:
 
     volume: Volume
     output: Path
-    name: str
-    version: str
-    overwrite: bool
+    files: OutputOptions
 
     @property
     def inside(self) -> bool:
@@ -220,11 +189,11 @@ class _Target:
 
     @property
     def path(self) -> Path:
-        return self.output / "labels" / self.name if self.inside else self.output
+        return self.output / "labels" / self.files.name if self.inside else self.output
 
     @property
     def work(self) -> Path:
-        return work_folder(self.output, self.name)
+        return work_folder(self.output, self.files.name)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -235,15 +204,11 @@ class _Target:
 
     def check(self) -> None:
         """Raise what would stop the job only at its end."""
-        if not self.name or self.name != Path(self.name).name or self.name.startswith((".", "__")):
-            raise ValueError(
-                f"name must be a plain name, without slashes and no dot first, not {self.name!r}"
-            )
-        check_version(self.version)
-        if not self.overwrite and (
-            self.name in label_names(self.output) if self.inside else self.output.exists()
-        ):
-            raise FileExistsError(f"{self.path} is there already: use --overwrite")
+        exists = self.output.exists()
+        if self.inside:
+            exists = self.files.name in label_names(self.output)
+        if exists and not self.files.overwrite:
+            raise FileExistsError(f"{self.path} already exists: use --overwrite")
         if self.inside:
             self._check_axes()
             return
@@ -254,7 +219,7 @@ class _Target:
             )
         if self.output.exists() and not is_ome_zarr(self.output):
             raise FileExistsError(
-                f"cannot replace {self.output}: it is no OME-Zarr folder; choose another name"
+                f"cannot replace {self.output}: it is not an OME-Zarr folder; choose another name"
             )
 
     def _check_axes(self) -> None:
@@ -294,7 +259,7 @@ class _Target:
         if self.inside:
             cut = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
             return create_labels(
-                output, self.name, dtype=dtype, chunks=cut, overwrite=self.overwrite
+                output, self.files.name, dtype=dtype, chunks=cut, overwrite=self.files.overwrite
             )
         if self.volume.times > 1:
             axes, shape = f"T{axes}", (self.volume.times, *shape)
@@ -304,15 +269,18 @@ class _Target:
             axes=axes,
             dtype=dtype,
             spacing=self.volume.spacing,
-            version=self.version,
+            version=self.files.zarr_version,
             chunks=list(chunks.values()),
             labels=True,
-            overwrite=self.overwrite,
+            overwrite=self.files.overwrite,
         )
 
 
-def work_folder(output: Path, name: str = LABELS) -> Path:
-    """Where `segment_volume` works: hidden, beside the output; absolute, for workers that run in another folder."""
+def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
+    """Return where `segment_volume` works: hidden, next to the output.
+
+    The path is absolute, for workers that run in another folder.
+    """
     output = output.resolve()
     return output.parent / f".{output.name}.{name}.work"
 
@@ -324,12 +292,6 @@ def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[Segm
     return ready.info, ready.dtype.itemsize
 
 
-def _flood_halo(rule: DecodeRule, flood_halo: int) -> int | None:
-    if flood_halo < 0:
-        raise ValueError(f"flood_halo must be 0 or more, not {flood_halo}")
-    return flood_halo if isinstance(rule.pair, WatershedPair) else None
-
-
 def _written(path: Path) -> int:
     """When an image's file, or the metadata of its folder, was last written."""
     files = (
@@ -339,54 +301,51 @@ def _written(path: Path) -> int:
 
 
 def _begin(
-    work: Path,
-    job: Job,
-    plan: Callable[..., Plan],
-    *,
-    memory: int | None,
-    tile: int | None,
-    overwrite: bool,
-) -> tuple[Job, Plan, bool]:
-    """Make the work folder, or go on with one of the same job in its blocks; the job, its plan and which it is."""
+    work: Path, job: BlockJob, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
+) -> tuple[BlockJob, Plan, bool]:
+    """Make the work folder, or resume one of the same job in its blocks; the job, its plan and which it is."""
     planned = _resumed(work, job, plan, memory=memory, overwrite=overwrite)
-    again = planned is not None
+    is_resumed = planned is not None
     if planned is None:
-        planned = plan(memory=memory, block=tile)
+        planned = plan(memory=memory, block=job.options.tile)
         _remove(work)
         make_folder(work)
     job = replace(job, block=planned.blocks.size)
     write_job(work / "job.json", job)
-    return job, planned, again
+    return job, planned, is_resumed
 
 
 def _resumed(
-    work: Path, job: Job, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
+    work: Path, job: BlockJob, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
 ) -> Plan | None:
-    """The plan of an interrupted run that may go on; None if there is none to."""
-    if not (work / "job.json").exists():
+    """The plan of an interrupted run that can be resumed; None if there is none."""
+    path = work / "job.json"
+    if not path.exists():
         return None
     try:
-        before = read_job(work / "job.json")
-        # its blocks, chosen for the memory and device of that time, are kept
-        if replace(before, block=(), device="") != replace(job, block=(), device=""):
-            raise ValueError(f"{work} holds an interrupted run with other options")
-        planned: Plan = plan(memory=sys.maxsize if memory is None else memory, block=before.block)
+        # its blocks, chosen for the memory of that time, are kept
+        block = read_job(path).block
+        difference = job.provenance.difference(read_json(path))
+        if difference:
+            raise ValueError(f"{work} holds an interrupted run {difference}")
+        planned: Plan = plan(memory=sys.maxsize if memory is None else memory, block=block)
     except ValueError as error:
         if overwrite:
             return None
         raise ValueError(
-            f"{error}: repeat the interrupted run as it was, or start anew with --overwrite"
+            f"{error}: repeat the interrupted run as it was, or start again with --overwrite"
         ) from error
     return planned
 
 
 def _remove(work: Path) -> None:
-    """Remove a work folder; interrupted, nothing goes on with the rest of it."""
+    """Remove a work folder. If this is interrupted, the rest of the folder is never resumed."""
     (work / "job.json").unlink(missing_ok=True)
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _announcement(volume: Volume, planned: Plan, again: bool) -> str:
+def _announcement(volume: Volume, planned: Plan, is_resumed: bool) -> str:
     size = " × ".join(map(str, volume.shape))
     times = f", {volume.times} time points" if volume.times > 1 else ""
-    return f"{volume.path}: {size} {volume.axes}{times}; {planned}{'; goes on after an interruption' * again}"
+    resumed = "; resumes an interrupted run" if is_resumed else ""
+    return f"{volume.path}: {size} {volume.axes}{times}; {planned}{resumed}"

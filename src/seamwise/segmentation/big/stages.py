@@ -17,22 +17,38 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule
 from seamwise.io.ome_zarr_draft import Draft
 from seamwise.io.scratch import create_scratch
-from seamwise.segmentation import blocks as tasks
-from seamwise.segmentation.blocks import Job, Place
+from seamwise.segmentation.big import blocks as tasks
+from seamwise.segmentation.big.blocks import BlockJob, Place
 from seamwise.segmentation.normalization import Normalization, Sample, joined
 
 _HELD = (
-    64  # blocks: what they tell is read several times, layer by layer, and may be too much to hold
+    64  # blocks whose records are held: they are read several times, and may be too many to hold
 )
 
 
 @dataclass(frozen=True)
-class Progress:
-    """`done` of `total` blocks, of all time points together, went through a stage."""
+class BlockProgress:
+    """How far a stage is: `done` of `total` blocks, of all time points together."""
 
     stage: str
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told about an image while it is segmented block by block.
+
+    Attributes
+    ----------
+    announce : function
+        Called with a line for the user before the work begins.
+    report : function
+        Called with a `BlockProgress` after each block.
+    """
+
+    announce: Callable[[str], None] = lambda text: None
+    report: Callable[[BlockProgress], None] = lambda progress: None
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,7 @@ class Stages:
     ----------
     work : Path
         The work folder, with a folder for each time point.
-    job : Job
+    job : BlockJob
     times : int
         Number of time points.
     runner : Runner
@@ -53,10 +69,10 @@ class Stages:
     """
 
     work: Path
-    job: Job
+    job: BlockJob
     times: int
     runner: Runner
-    report: Callable[[Progress], None]
+    report: Callable[[BlockProgress], None]
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -132,7 +148,7 @@ class Stages:
     def _run(self, stage: str, task: Task, items: list[Item]) -> None:
         total = len(self._numbers) * self.times
         for done, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
-            self.report(Progress(stage, done, total))
+            self.report(BlockProgress(stage, done, total))
 
     def _arrays(self, name: str, dtype: DTypeLike) -> None:
         for place in self.places:
@@ -147,13 +163,13 @@ class Stages:
         path = place.folder / "cells.npz"
         if not path.exists():
             cores = _records(place, "find", Cores)
-            save_arrays(path, join_cores(self.job.blocks, cores, min_core=self.job.decode.min_core))
+            save_arrays(path, join_cores(self.job.blocks, cores, min_core=self.job.rule.min_core))
         return load_arrays(path, Cells)
 
     def _finish(self, place: Place) -> Finish:
         surveys, count = _records(place, "label", Survey), len(self._cells(place).region_of) - 1
         result = join_surveys(
-            self.job.blocks, surveys, cells=count, min_size=self.job.decode.min_size
+            self.job.blocks, surveys, cells=count, min_size=self.job.rule.min_size
         )
         save_arrays(place.folder / "finish.npz", result)
         return result
