@@ -22,9 +22,9 @@ PUBLIC = {
     },
     "seamwise.weights": {"balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"},
     "seamwise.labels": {
-        "BACKGROUND", "CELL", "GAP", "IGNORE", "TOUCHING", "Fragments", "Labels", "Target", "areas", "as_labels",
-        "as_mask", "binary_target", "bounding_boxes", "checked_spacing", "connected_components", "fragments",
-        "inner_contour", "look_up", "relabel", "semantic_target", "slabs", "smallest_dtype", "window_reach",
+        "BACKGROUND", "CELL", "CLASS_NAMES", "GAP", "IGNORE", "TOUCHING", "Fragments", "Labels", "Target", "as_labels",
+        "binary_target", "bounding_boxes", "connected_components", "fragments", "inner_contour", "relabel",
+        "semantic_target", "smallest_dtype",
     },
     "seamwise.losses": {
         "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal",

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 from sample import ROW
 
-from seamwise.segmentation.systems import CLASS_NAMES
+from seamwise.labels import CLASS_NAMES
 
 DOCS = Path(__file__).parents[2] / "docs" / "images"
 CLASS_COLOURS = np.array([[38, 42, 51], [70, 160, 96], [231, 84, 60], [70, 126, 214]]) / 255

@@ -33,7 +33,7 @@ from seamwise.analysis import (
 )
 from seamwise.analysis.evidence import Claim, claim_of_fact, markdown_table, verdict_table
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.segmentation.systems import CLASS_NAMES
+from seamwise.labels import CLASS_NAMES
 from study import HERE, command
 
 SEED = 0

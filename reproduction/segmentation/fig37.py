@@ -29,12 +29,12 @@ from seamwise.analysis import loss_landscape, random_direction
 from seamwise.analysis.evidence import markdown_table
 from seamwise.io.jsonfile import read_json
 from seamwise.labels import TOUCHING
-from seamwise.segmentation.choose import Run, settings_of
+from seamwise.segmentation.choose import Run
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.transforms import count_classes
-from study import DataSet, Study, command
+from study import DataSet, Study, command, protocol_settings
 
 SETS = ("usiigaci",)
 LOSSES: dict[str, SystemName] = {"BWM": "bwm", "W³": "w3", "J3": "j3", "CE": "ce3"}
@@ -52,7 +52,9 @@ Content = Mapping[str, Units]  # of each data set, by centre and seed: line and 
 
 def settings_by_loss(data: DataSet, seed: int) -> dict[str, TrainSettings]:
     """What a network of each loss is trained with."""
-    return {name: settings_of(Run(loss, seed), data.settings) for name, loss in LOSSES.items()}
+    return {
+        name: protocol_settings(Run(loss, seed), data.settings) for name, loss in LOSSES.items()
+    }
 
 
 def middle(image: AnnotatedImage, side: tuple[int, ...]) -> tuple[slice, ...]:

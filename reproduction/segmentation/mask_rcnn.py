@@ -30,7 +30,7 @@ from seamwise.analysis.evidence import markdown_table
 from seamwise.engine.devices import choose_device
 from seamwise.engine.loop import learning_rate
 from seamwise.io.atomic import atomic_path
-from seamwise.labels import Labels, Target, areas, bounding_boxes, relabel
+from seamwise.labels import Labels, Target, bounding_boxes, relabel
 from seamwise.segmentation.choose import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
@@ -155,7 +155,7 @@ def as_labels(
         if scores[i] < SCORE:
             break
         labels[(labels == 0) & (masks[i].reshape(shape) >= MASK)] = number
-    small = areas(labels) < min_size
+    small = np.bincount(labels.ravel()) < min_size
     return relabel(np.where(small[labels], 0, labels))
 
 

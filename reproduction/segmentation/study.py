@@ -270,7 +270,7 @@ class Study:
         """
         data = self.data_set(name)
         run = Run(loss, seed)
-        settings = replace(settings_of(run, data.settings), **variant.changes)
+        settings = replace(protocol_settings(run, data.settings), **variant.changes)
         training = variant.training or data.training
         self._check_conditions(
             data, run, variant, conditions_of(settings, training, data.validation[:1])
@@ -308,6 +308,12 @@ class Study:
             raise RuntimeError(
                 f"{run} {variant.name} on {data.name} does not begin like the others of its seed"
             )
+
+
+def protocol_settings(run: Run, settings: TrainSettings) -> TrainSettings:
+    """Settings of one network: W³ with the balance n_min / n, in which the study compares it."""
+    chosen = settings_of(run, settings)
+    return replace(chosen, weights={"balance": "rarest"}) if run.loss == "w3" else chosen
 
 
 def counted(text: str, least: int = 0) -> int:

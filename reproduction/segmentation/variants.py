@@ -22,7 +22,8 @@ from seamwise.analysis.evidence import (
     markdown_table,
     verdict_table,
 )
-from seamwise.segmentation.systems import CLASS_NAMES, SystemName
+from seamwise.labels import CLASS_NAMES
+from seamwise.segmentation.systems import SystemName
 from study import DataSet, Study, Variant, command, read_protocol
 from units import Units
 

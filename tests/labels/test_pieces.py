@@ -5,7 +5,8 @@ import pytest
 
 from oracles.labels import connected_components_slow
 from seamwise.io.images import find_images, read_labels
-from seamwise.labels import Fragments, areas, connected_components, fragments, relabel
+from seamwise.labels import Fragments, connected_components, fragments, relabel
+from seamwise.labels.slabs import areas
 from support.labels import voronoi
 
 

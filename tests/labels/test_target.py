@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from oracles.labels import binary_target_slow, semantic_target_slow
-from seamwise.labels import binary_target, connected_components, semantic_target, window_reach
+from seamwise.labels import binary_target, connected_components, semantic_target
+from seamwise.labels.spacing import window_reach
 from support.labels import voronoi
 
 

@@ -25,7 +25,8 @@ from seamwise.decode.components import Joined, Part, cuts, join, label_part, sid
 from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
 from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
 from seamwise.decode.watershed import BackgroundAs, flood_from
-from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, smallest_dtype
+from seamwise.labels import CELL, TOUCHING, Labels, smallest_dtype
+from seamwise.labels.slabs import areas, look_up
 from seamwise.tiling import Blocks, common, grown, within
 
 Box = Sequence[slice]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
-from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, relabel
+from seamwise.labels import CELL, TOUCHING, Labels, relabel
+from seamwise.labels.slabs import areas, look_up
 
 
 def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 0) -> Labels:

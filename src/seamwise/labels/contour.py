@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels.numbering import Labels, as_labels
+from seamwise.labels.numbering import as_labels
+from seamwise.types import Labels
 
 
 def inner_contour(labels: Labels) -> NDArray[np.bool_]:

@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import measure
 
-from seamwise.labels.numbering import IGNORE, Labels, areas, as_labels, as_mask, smallest_dtype
+from seamwise.labels.classes import IGNORE
+from seamwise.labels.numbering import as_labels, as_mask, smallest_dtype
+from seamwise.labels.slabs import areas
+from seamwise.types import Labels
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.labels.numbering import (
-    GAP,
-    IGNORE,
-    TOUCHING,
-    Labels,
-    Target,
-    as_labels,
-    as_mask,
-    checked_spacing,
-    relabel,
-    smallest_dtype,
-    window_reach,
-)
+from seamwise.labels.classes import GAP, IGNORE, TOUCHING
+from seamwise.labels.numbering import as_labels, as_mask, relabel, smallest_dtype
+from seamwise.labels.spacing import checked_spacing, window_reach
+from seamwise.types import Labels, Target
 
 
 def semantic_target(

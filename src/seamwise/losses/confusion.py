@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seamwise.losses.cross_entropy import check_target, ignored, in_full_precision, valid_weight
+from seamwise.losses.inputs import check_target, ignored, in_full_precision, valid_weight
 
 BLOCK = 1024  # pixels
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seamwise.losses.inputs import check_target, ignored, in_full_precision, valid_weight
+
 
 def cross_entropy(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
@@ -68,57 +70,6 @@ def weighted_mean(
     if weight is not None:
         loss_map = loss_map * valid_weight(weight, target, ignore_index=ignore_index).to(loss_map)
     return (loss_map * valid).sum() / valid.sum().clamp(min=1)
-
-
-def valid_weight(weight: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
-    """Return the weights with 0 on ignored pixels, which may carry any weight, even NaN.
-
-    Raises
-    ------
-    ValueError
-        The weights have another shape than the target.
-    """
-    if weight.shape != target.shape:
-        raise ValueError(
-            f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}"
-        )
-    return weight.masked_fill(ignored(target, ignore_index), 0)
-
-
-def ignored(target: Tensor, ignore_index: int) -> Tensor:
-    """Where the target is `ignore_index`; nowhere if its dtype cannot hold that number."""
-    # torch wraps the number into the dtype: a uint8 target of 255 would equal −1
-    if not target.is_floating_point() and target.dtype != torch.bool:
-        limits = torch.iinfo(target.dtype)
-        if not limits.min <= ignore_index <= limits.max:
-            return torch.zeros_like(target, dtype=torch.bool)
-    return target == ignore_index
-
-
-def in_full_precision(logits: Tensor) -> Tensor:
-    """Half precision becomes float32; float32 and float64 stay."""
-    return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
-    """Raise unless logits are `(N, C, *S)` and target is `(N, *S)`, integers of 0..C−1 or `ignore_index`."""
-    if target.is_floating_point():
-        raise TypeError(f"target must hold class numbers as integers, not {target.dtype}")
-    expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
-    if expected is None or tuple(target.shape) != tuple(expected):
-        raise ValueError(
-            f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
-            f"do not fit target {tuple(target.shape)}"
-        )
-    # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every step
-    if target.device.type == "cpu" and target.numel():
-        classes = logits.shape[1]
-        ends = target.masked_fill(ignored(target, ignore_index), 0).aminmax()
-        wrong = [int(end) for end in ends if not 0 <= end < classes]
-        if wrong:
-            raise ValueError(
-                f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}"
-            )
 
 
 class CrossEntropy(nn.Module):

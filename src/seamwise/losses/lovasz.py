@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seamwise.losses.confusion import mean_over_present
-from seamwise.losses.cross_entropy import check_target, in_full_precision, valid_weight
+from seamwise.losses.inputs import check_target, in_full_precision, valid_weight
 
 
 def lovasz_softmax(

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seamwise.losses.pixel import image_pair, mean, residual, weighted
+from seamwise.losses.inputs import image_pair
+from seamwise.losses.pixel import mean, residual, weighted
 
 
 def nps(

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seamwise.losses.pixel import image_pair, l2
+from seamwise.losses.inputs import image_pair
+from seamwise.losses.pixel import l2
 
 Features = Callable[[Tensor], Tensor | Sequence[Tensor]]
 

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-from seamwise.losses.cross_entropy import in_full_precision
+from seamwise.losses.inputs import image_pair
 
 
 def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
@@ -145,25 +145,6 @@ def residual(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> Tensor
     return prediction - truth
 
 
-def image_pair(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Both images checked, in full precision, and 0 where the weight is 0, so that no NaN goes on from there.
-
-    Raises
-    ------
-    TypeError
-        An image holds no floating-point numbers.
-    ValueError
-        The shapes do not fit together, or there are no pixels.
-    """
-    check_images(prediction, truth, weight)
-    prediction = in_full_precision(prediction)
-    truth = truth.to(prediction.dtype)
-    if weight is None:
-        return prediction, truth
-    left_out = (weight == 0).unsqueeze(1)
-    return prediction.masked_fill(left_out, 0), truth.masked_fill(left_out, 0)
-
-
 def weighted(loss_map: Tensor, weight: Tensor | None) -> Tensor:
     """ω(p) · ℓ_l(p) of a map `(N, C, *S)`: one weight for all channels of a pixel."""
     return loss_map if weight is None else loss_map * weight.unsqueeze(1).to(loss_map)
@@ -172,29 +153,6 @@ def weighted(loss_map: Tensor, weight: Tensor | None) -> Tensor:
 def mean(loss_map: Tensor) -> Tensor:
     """Mean of all values; exactly 0 of an empty batch."""
     return loss_map.sum() / max(loss_map.numel(), 1)
-
-
-def check_images(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> None:
-    """Raise unless both images are floating tensors of one shape `(N, C, *S)` and the weight is `(N, *S)`."""
-    for name, image in (("prediction", prediction), ("truth", truth)):
-        if not image.is_floating_point():
-            raise TypeError(
-                f"{name} must hold floating-point numbers, not {image.dtype}: convert and scale it"
-            )
-    shape = tuple(prediction.shape)
-    if len(shape) < 3 or 0 in shape[1:]:
-        raise ValueError(
-            f"prediction must be (N, C, *S) and have pixels, not {shape}: one image needs N = 1"
-        )
-    if truth.shape != prediction.shape:
-        raise ValueError(
-            f"truth must have the prediction's shape {shape}, not {tuple(truth.shape)}"
-        )
-    pixels = (shape[0], *shape[2:])
-    if weight is not None and weight.shape != pixels:
-        raise ValueError(
-            f"weight must be (N, *S) = {pixels}, one number per pixel, not {tuple(weight.shape)}"
-        )
 
 
 class L1(nn.Module):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seamwise.losses.pixel import image_pair, mean, weighted
+from seamwise.losses.inputs import image_pair
+from seamwise.losses.pixel import mean, weighted
 
 SIGMA, RADIUS = 1.5, 5  # pixels: a window of 11
 TAPS = [math.exp(-(offset**2) / (2 * SIGMA**2)) for offset in range(-RADIUS, RADIUS + 1)]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from seamwise.losses.confusion import SoftCounts, indicator, products, soft_counts, weighted
-from seamwise.losses.cross_entropy import check_target, in_full_precision
+from seamwise.losses.inputs import check_target, in_full_precision
 
 
 def youden(
@@ -15,7 +15,7 @@ def youden(
     target: Tensor,
     *,
     weight: Tensor | None = None,
-    lam: float | Tensor = 0.5,
+    lam: float | Tensor | None = None,
     ignore_index: int = -1,
     per_sample: bool = False,
 ) -> Tensor:
@@ -39,10 +39,10 @@ def youden(
     weight : (N, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default. M_ik becomes the weighted mean
         Σ ω·z_i·y_k / Σ ω·y_k: multiplying all weights of a class by one number changes nothing.
-    lam : float or (C, C) tensor
-        λ; a matrix sets λ_ik for each pair (its diagonal is not used). With one number λ, a network
-        that knows nothing (uniform z) has L_J = C(C−1)·λ·log 2.
-        λ = 1/(C(C−1)) makes L_J the mean over the pairs.
+    lam : float or (C, C) tensor, optional
+        λ; by default 1/(C(C−1)), which makes L_J the mean over the pairs. A matrix sets λ_ik for each pair
+        (its diagonal is not used). With one number λ, a network that knows nothing (uniform z) has
+        L_J = C(C−1)·λ·log 2.
     ignore_index : int
         Pixels of this class count nowhere.
     per_sample : bool
@@ -68,8 +68,9 @@ def youden(
     -----
     Accumulated in float32 also under autocast and for half-precision logits.
     Source: thesis (5.1)–(5.3); Guerrero Peña et al. 2019, arXiv:1910.09783. Thesis (5.2) sums over i = k
-    as well, where the term is the constant log 2; we leave it out. The thesis gives no λ: 0.5 is the
-    value in the authors' own code.
+    as well, where the term is the constant log 2; we leave it out. The thesis gives no λ. The authors' own code
+    has 0.5, which was the default here before; the mean over the pairs trained better in our study
+    (``docs/segmentation-thesis.md``).
     """
     counts = soft_counts(
         logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
@@ -82,7 +83,7 @@ def cross_entropy_and_youden(
     target: Tensor,
     *,
     weight: Tensor | None = None,
-    lam: float | Tensor = 0.5,
+    lam: float | Tensor | None = None,
     ignore_index: int = -1,
 ) -> Tensor:
     """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax.
@@ -105,10 +106,12 @@ def cross_entropy_and_youden(
         return _pairwise_loss(counts, lam) - log_sum / counts.truth.sum().clamp(min=1)
 
 
-def _pairwise_loss(counts: SoftCounts, lam: float | Tensor) -> Tensor:
+def _pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:
     """−Σ_{i≠k} λ_ik·log((1 + M_ii − M_ik)/2) over the pairs that are present; the mean over leading axes."""
     confusion, present = counts.rates, counts.present
     classes = confusion.shape[-1]
+    if lam is None:
+        lam = 1 / max(classes * (classes - 1), 1)
     lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)
     if lam.ndim and lam.shape != (classes, classes):
         raise ValueError(
@@ -150,7 +153,7 @@ class Youden(nn.Module):
     """`youden` as a module."""
 
     def __init__(
-        self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False
+        self, *, lam: float | Tensor | None = None, ignore_index: int = -1, per_sample: bool = False
     ) -> None:
         super().__init__()
         self.lam, self.ignore_index, self.per_sample = lam, ignore_index, per_sample
@@ -170,7 +173,7 @@ class Youden(nn.Module):
 class CrossEntropyAndYouden(nn.Module):
     """`cross_entropy_and_youden` as a module."""
 
-    def __init__(self, *, lam: float | Tensor = 0.5, ignore_index: int = -1) -> None:
+    def __init__(self, *, lam: float | Tensor | None = None, ignore_index: int = -1) -> None:
         super().__init__()
         self.lam, self.ignore_index = lam, ignore_index
 

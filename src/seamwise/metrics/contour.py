@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from seamwise.labels import IGNORE, Labels, checked_spacing, inner_contour, relabel
+from seamwise.labels import IGNORE, Labels, inner_contour, relabel
+from seamwise.labels.spacing import checked_spacing
 from seamwise.metrics.overlap import checked_pair
 
 __all__ = [

@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from seamwise.labels import IGNORE, TOUCHING, Labels, Target, checked_spacing, window_reach
+from seamwise.labels import IGNORE, TOUCHING, Labels, Target
+from seamwise.labels.spacing import checked_spacing, window_reach
 
 _MEDIAN_RADIUS = 3
 _WARP_GRID = 32  # pixels of the finest axis between the nodes of the displacement grid

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from seamwise.engine.resources import Resources
 from seamwise.io.models import SegmentationInfo
-from seamwise.labels import Labels, as_labels, look_up, relabel, smallest_dtype
+from seamwise.labels import Labels, as_labels, relabel, smallest_dtype
+from seamwise.labels.slabs import look_up
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
 from seamwise.segmentation.normalization import Normalization, normalization

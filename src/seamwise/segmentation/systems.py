@@ -41,8 +41,6 @@ SystemName = Literal[
     "ce4",
 ]
 
-CLASS_NAMES = ("background", "cell", "touching", "gap")
-
 
 class Loss(Protocol):
     """A loss of logits `(N, C, *S)`, target `(N, *S)` and weights `(N, *S)` or None."""

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from seamwise.engine.loop import Report, check_output, fit, recorded
 from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
+from seamwise.labels import CLASS_NAMES
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import Model, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import CLASS_NAMES, System
+from seamwise.segmentation.systems import System
 from seamwise.segmentation.transforms import count_classes
 
 

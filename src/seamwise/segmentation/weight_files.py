@@ -23,7 +23,8 @@ from seamwise.io.images import (
     write_map,
 )
 from seamwise.io.outcome import Outcome, naming
-from seamwise.labels import Labels, checked_spacing
+from seamwise.labels import Labels
+from seamwise.labels.spacing import checked_spacing
 from seamwise.segmentation.data import numbered, relative
 from seamwise.segmentation.heatmap import heatmap
 from seamwise.segmentation.outputs import check_outputs

@@ -5,20 +5,15 @@ that exactly, in place and on all cores; scipy's distance transform takes 40 byt
 which is more than a volume leaves.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import slabs
-
-_PART = (
-    2**18
-)  # bytes: what one thread works on at a time, so that it stays in the processor's cache
+from seamwise.labels.slabs import slabs
+from seamwise.weights.parallel import in_parts
 
 
 def distance(
@@ -126,23 +121,6 @@ def nearest_value(
 
 def _key(squared: float) -> np.uint64:
     return np.uint64(round(squared)) << np.uint64(32)
-
-
-def in_parts(run: Callable[[NDArray[Any]], None], array: NDArray[Any], axis: int) -> None:
-    """Call `run` on parts of the array, which hold whole lines along `axis`, on all cores."""
-    others = [other for other in range(array.ndim) if other != axis]
-    if array.nbytes <= _PART or not others:
-        run(array)
-        return
-    split = max(others, key=lambda other: array.shape[other])
-    rows = max(1, _PART * array.shape[split] // array.nbytes)
-    parts = [
-        array[(slice(None),) * split + (slice(start, start + rows),)]
-        for start in range(0, array.shape[split], rows)
-    ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(run, parts):
-            pass
 
 
 def _reach(limit: float, spacing: Sequence[float]) -> list[int]:

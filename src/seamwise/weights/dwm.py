@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
-from seamwise.weights.balance import Balance, balanced, checked, checked_positive
+from seamwise.weights.balance import Balance, balanced
 from seamwise.weights.distance import distance
+from seamwise.weights.inputs import checked, checked_positive
 
 
 def dwm(

@@ -15,17 +15,12 @@ from seamwise.labels import (
     bounding_boxes,
     inner_contour,
     relabel,
-    slabs,
     smallest_dtype,
 )
-from seamwise.weights.balance import (
-    Balance,
-    balanced,
-    checked,
-    checked_from_zero,
-    checked_positive,
-)
-from seamwise.weights.distance import in_parts
+from seamwise.labels.slabs import slabs
+from seamwise.weights.balance import Balance, balanced
+from seamwise.weights.inputs import checked, checked_from_zero, checked_positive
+from seamwise.weights.parallel import in_parts
 from seamwise.weights.skeleton import skeletons
 
 _AT_ONCE = 2**21  # distances between pixels and hull faces

@@ -6,16 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import (
-    Balance,
-    background,
-    balanced,
-    checked,
-    checked_from_zero,
-    checked_positive,
-)
+from seamwise.labels import Labels, Target, bounding_boxes, relabel, smallest_dtype
+from seamwise.labels.slabs import look_up, slabs
+from seamwise.weights.balance import Balance, background, balanced
 from seamwise.weights.distance import squared_distance
+from seamwise.weights.inputs import checked, checked_from_zero, checked_positive
 
 _FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
 

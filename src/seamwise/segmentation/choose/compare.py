@@ -19,11 +19,12 @@ from seamwise.engine.loop import recorded
 from seamwise.engine.networks import build_net
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import write_labels
+from seamwise.labels import CLASS_NAMES
 from seamwise.metrics import Matching, match_many
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import load, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import CLASS_NAMES, SystemName
+from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.train import describe, train
 
 IOUS = (0.5, 0.7, 0.9)
