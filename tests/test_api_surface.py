@@ -4,6 +4,8 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_origin
 
@@ -17,7 +19,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
     "seamwise": {
-        "__version__", "analysis", "decode", "fuse", "fusion", "io", "labels", "losses", "metrics", "nets", "segment",
+        "__version__", "analysis", "decode", "engine", "fuse", "fusion", "io", "labels", "losses", "metrics", "nets", "segment",
         "segmentation", "synth", "tiling", "weights",
     },
     "seamwise.weights": {"balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"},
@@ -90,6 +92,26 @@ def test_public_names(name):
         item = getattr(module, public)
         item = get_origin(item) or item  # a class with its type argument
         assert not callable(item) or inspect.getdoc(item), f"{name}.{public} has no docstring"
+
+
+def test_help_shows_the_two_doors_without_torch():
+    script = (
+        "import pydoc, sys, seamwise; print(pydoc.plain(pydoc.render_doc(seamwise)));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    for line in ("segment(image, *, model='nuclei-2d', **options)", "fuse(frames, *, model="):
+        assert line in done.stdout
+    assert "Find the cells of an image" in done.stdout
+
+
+def test_the_doors_pass_all_on():
+    image = crowded_cells((64, 80), cells=5, rng=0).image
+    options = {"min_size": 9, "keep_probabilities": False}
+    ours = seamwise.segment(image, model="nuclei-2d", **options).labels
+    assert (ours == seamwise.segmentation.segment(image, **options).labels).all()
+    with pytest.raises(FileNotFoundError, match="no model named"):
+        seamwise.fuse([image, image], model="nothing")
 
 
 MODULES = [info.name for info in pkgutil.walk_packages(seamwise.__path__, "seamwise.")]

@@ -86,7 +86,7 @@ def test_run_again_it_goes_on_where_it_stopped(run, images, tmp_path, model):
     before = (out / "a.tif").stat().st_mtime_ns
     code, _, err = run("segment", images, "-o", out, "--model", model)
     assert code == 0
-    assert "is there already" in err
+    assert "already exists" in err
     assert (out / "a.tif").stat().st_mtime_ns == before
     assert (out / "c.tif").exists()
     run("segment", images / "a.png", "-o", out, "--model", model, "--overwrite")

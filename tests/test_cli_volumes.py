@@ -35,7 +35,7 @@ def test_an_ome_zarr_image_becomes_an_ome_zarr_label_image(run, image, tmp_path)
     ]
     code, _, err = run("segment", image, "-o", tmp_path / "out", "--tile", 512)
     assert code == 0
-    assert "is there already" in err
+    assert "already exists" in err
 
 
 def test_labels_may_go_into_the_image(run, image):

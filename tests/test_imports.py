@@ -71,6 +71,7 @@ def test_every_place_is_in_the_plan():
         "seamwise",
         "seamwise.analysis",
         "seamwise.cli",
+        "seamwise.engine",
         "seamwise.io.images",
         "seamwise.labels",
         "seamwise.synth",

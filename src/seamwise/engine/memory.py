@@ -31,7 +31,8 @@ def allowed_memory(
     root : Path
         Where Linux shows the limits of control groups, version 1 or 2.
     groups : Path
-        The file that lists the groups of this process. Without it (not on Linux) only `root` counts.
+        The file that lists the groups of this process. Without it (not on Linux) only `root`
+        counts.
     """
     files = [root / "memory.max", root / "memory" / "memory.limit_in_bytes"]
     for line in groups.read_text().splitlines() if groups.is_file() else ():

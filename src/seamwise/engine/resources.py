@@ -13,16 +13,16 @@ class Resources:
     Attributes
     ----------
     memory : int, optional
-        Limit of resident memory in bytes, above 0, of all workers together; with `scheduler`, of each
-        worker. By default 70 % of what is free. An image that would take more is segmented block by
-        block, and the limit decides the size of the blocks. So the class of a few pixels near the ends
-        of blocks, at most 0.1 %, may depend on it.
+        Limit of resident memory in bytes, above 0, of all workers together; with `scheduler`, of
+        each worker. By default 70 % of what is free. An image that would take more is segmented
+        block by block, and the limit decides the size of the blocks. So the class of a few pixels
+        near the ends of blocks, at most 0.1 %, may depend on it.
     workers : int
-        Processes on this machine; see `engine.cluster.task_runner`. More than one means block by block,
-        and they share the memory: what may change is the same as with `memory`.
+        Processes on this machine; see `engine.cluster.task_runner`. More than one means block by
+        block, and they share the memory: what may change is the same as with `memory`.
     scheduler : str, optional
-        Address of a dask scheduler whose workers are used; block by block. What may change is the same
-        as with `memory`.
+        Address of a dask scheduler whose workers are used; block by block. What may change is the
+        same as with `memory`.
     device : str
         "auto", "cpu", "cuda", …; see `engine.devices.choose_device`. It decides the speed, and how
         numbers are rounded (bfloat16 or float32; the order of sums).

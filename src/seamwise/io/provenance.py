@@ -15,24 +15,25 @@ _FEW = 6  # items of a list that a message still shows
 class Provenance:
     """All that a result depends on, kept with the result, so that a later run knows whether to reuse it.
 
-    Whoever makes a result builds a `Provenance` before the work, and asks `difference` about the record
-    of an earlier result. If the answer is empty, that result may be reused or resumed; otherwise it ends
-    an error message. After the work (or at its beginning, if it can be resumed) keep `record()`: as JSON
-    next to the result, or within it.
+    Whoever makes a result builds a `Provenance` before the work, and asks `difference` about the
+    record of an earlier result. If the answer is empty, that result may be reused or resumed;
+    otherwise it ends an error message. After the work (or at its beginning, if it can be resumed)
+    keep `record()`: as JSON next to the result, or within it.
 
     Attributes
     ----------
     inputs : mapping
-        All that the result depends on, by name: the caller's options under the names that the caller
-        knows, and the identity of files, under a name that ends in ``_sha256`` (`file_sha256`) or
-        ``_written`` (a time). Values may be nested: mappings, sequences, dataclasses, pydantic models,
-        paths, strings, numbers, None.
+        All that the result depends on, by name: the caller's options under the names that the
+        caller knows, and the identity of files, under a name that ends in ``_sha256``
+        (`file_sha256`) or ``_written`` (a time). Values may be nested: mappings, sequences,
+        dataclasses, pydantic models, paths, strings, numbers, None.
     notes : mapping
         What a reader may want to know but the result does not depend on: the name of a model file,
         versions, resources. Recorded, never compared.
     defaults : mapping
-        For fields that records of earlier versions lack: the value that their results were made with,
-        nested like `inputs`. A field that neither the record nor `defaults` has counts as None.
+        For fields that records of earlier versions lack: the value that their results were made
+        with, nested like `inputs`. A field that neither the record nor `defaults` has counts as
+        None.
 
     Examples
     --------
@@ -74,9 +75,9 @@ class Provenance:
         Returns
         -------
         str
-            The first difference, in the order of `inputs`: ``made with tile = 512, not 256`` (before, and
-            now); ``made with a different model file``; for long or nested values, ``made with different
-            images``.
+            The first difference, in the order of `inputs`: ``made with tile = 512, not 256``
+            (before, and now); ``made with a different model file``; for long or nested values,
+            ``made with different images``.
         """
         before = _filled(plain(record), plain(self.defaults))
         return next(_differences("", before, plain(self.inputs)), "")

@@ -67,39 +67,40 @@ def segment_files(
 ) -> Iterator[Outcome]:
     """Segment files one by one and write ``<stem>.tif`` label images as they are ready.
 
-    OME-Zarr images, time series and images that do not fit the memory are segmented block by block (see
-    `segment_volume`) and become ``<stem>.ome.zarr``. If `output` is the one image to segment, its own labels
-    are written.
+    OME-Zarr images, time series and images that do not fit the memory are segmented block by
+    block (see `segment_volume`) and become ``<stem>.ome.zarr``. If `output` is the one image to
+    segment, its own labels are written.
 
-    Everything that would stop the whole job is checked at the call. The work is done as the outcomes are
-    drawn. Files whose labels already exist are skipped, unless `files.overwrite`; a missing overlay is drawn
-    from them. Files that cannot be read or segmented are reported and skipped.
+    Everything that would stop the whole job is checked at the call. The work is done as the
+    outcomes are drawn. Files whose labels already exist are skipped, unless `files.overwrite`; a
+    missing overlay is drawn from them. Files that cannot be read or segmented are reported and
+    skipped.
 
     Parameters
     ----------
     inputs : sequence of str or Path
         Files, glob patterns and folders.
     output : Path
-        A folder, made if it does not exist. ``seamwise.json`` in it records how its labels were made: it
-        holds the results of one way only.
+        A folder, made if it does not exist. ``seamwise.json`` in it records how its labels were
+        made: it holds the results of one way only.
     options : SegmentOptions
     resources : Resources
         Labels that were made with other resources are kept.
     files : OutputOptions
-        If labels are overwritten with other options, the old results of these inputs are deleted first, so
-        that an interrupted run leaves no mixture.
+        If labels are overwritten with other options, the old results of these inputs are deleted
+        first, so that an interrupted run leaves no mixture.
     listener : Listener
         Told about images that are segmented block by block.
 
     Raises
     ------
     ValueError
-        Two inputs would write the same file, an output would replace an input, the folder holds labels made
-        with other options or by something else, the model has no thresholds for the rule, or an option does
-        not fit the model.
+        Two inputs would write the same file, an output would replace an input, the folder holds
+        labels made with other options or by something else, the model has no thresholds for the
+        rule, or an option does not fit the model.
     OSError
-        An input does not exist, or the output cannot be written; while the outcomes are drawn: the disk is
-        full, or the scheduler does not answer or is lost.
+        An input does not exist, or the output cannot be written; while the outcomes are drawn:
+        the disk is full, or the scheduler does not answer or is lost.
     """
     model = _checked_model(options, resources)
     if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:

@@ -25,8 +25,8 @@ FLOOD_HALO = 64
 class SegmentOptions:
     """How to segment: all that the cells of an image depend on.
 
-    Label images are kept with these options and the hash of the model, and are reused only with equal ones.
-    What may be used for the work is no part of them: see `engine.Resources`.
+    Label images are kept with these options and the hash of the model, and are reused only with
+    equal ones. What may be used for the work is no part of them: see `engine.Resources`.
 
     Attributes
     ----------
@@ -37,22 +37,23 @@ class SegmentOptions:
     axes : str, optional
         Axes of a file, such as "TZYX"; see `io.images.read_image`.
     decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
-        How probabilities become labels: the name of a rule whose thresholds the model file holds (see
-        `tune`), or a rule of your own; by default what the model file says.
+        How probabilities become labels: the name of a rule whose thresholds the model file holds
+        (see `tune`), or a rule of your own; by default what the model file says.
     min_size : int, optional
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
-        Largest size in pixels, along each axis, that goes through the network at once; 1024 in 2D and 128
-        in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended. For an image
-        that is segmented block by block: the size of its blocks, rounded up to a multiple of 512 in 2D
-        and 64 in 3D; by default what the memory allows.
+        Largest size in pixels, along each axis, that goes through the network at once; 1024 in 2D
+        and 128 in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended.
+        For an image that is segmented block by block: the size of its blocks, rounded up to a
+        multiple of 512 in 2D and 64 in 3D; by default what the memory allows.
     flips : bool
         Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
     mode : {"3d", "2d-stitch"}, optional
         For stacks: with a model for stacks, or slice by slice with a model for planes, joined by
         `stitch`. By default what the model is for.
     stitch_iou : float in (0, 1], optional
-        Least IoU of the parts of a cell in neighbouring slices, for mode "2d-stitch"; by default 0.25.
+        Least IoU of the parts of a cell in neighbouring slices, for mode "2d-stitch"; by default
+        0.25.
     flood_halo : int
         Pixels around a block that a watershed floods with it; see `decode.blockwise.flood_block`.
     runtime : {"torch"}

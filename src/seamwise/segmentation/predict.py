@@ -63,23 +63,23 @@ def segment(
     model : str, path or Model
         Name of a shipped model, path of a model file, or what `load` returned (to load only once).
     decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
-        How probabilities become labels: the name of a rule whose thresholds the model file holds (see `tune`),
-        or a rule of your own; by default what the model file says.
+        How probabilities become labels: the name of a rule whose thresholds the model file holds
+        (see `tune`), or a rule of your own; by default what the model file says.
     min_size : int, optional
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
-        Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128 in 3D
-        by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The network sees a little
-        less around a tile's border, so that a few pixels change from one tile size to another: the tests
-        require that at least 98 % of the cells match at IoU 0.9.
+        Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128
+        in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The
+        network sees a little less around a tile's border, so that a few pixels change from one
+        tile size to another: the tests require that at least 98 % of the cells match at IoU 0.9.
     flips : bool
         Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
     device : str
         "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
     keep_probabilities : bool
-        False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile thick along
-        the image's longest axis, and of one class number per pixel. A watershed needs more: five bytes per
-        pixel, and 36 while it floods.
+        False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile
+        thick along the image's longest axis, and of one class number per pixel. A watershed needs
+        more: five bytes per pixel, and 36 while it floods.
 
     Returns
     -------
@@ -88,8 +88,9 @@ def segment(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, or a constant image; tiles that are too
-        small; a damaged model file; no such device; a rule the model has no thresholds for.
+        Wrong number of axes or channels, NaN or infinite pixels, or a constant image; tiles that
+        are too small; a damaged model file; no such device; a rule the model has no thresholds
+        for.
     FileNotFoundError
         No such model.
 

@@ -27,21 +27,22 @@ from seamwise.segmentation.predict import (
 def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     """Join the objects of neighbouring slices to cells.
 
-    With ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` of an object a of slice z and an object b of slice z + 1, laid over each
-    other, a and b are parts of one cell if::
+    With ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` of an object a of slice z and an object b of slice z +
+    1, laid over each other, a and b are parts of one cell if::
 
         IoU(a, b) ≥ iou,   b = argmax IoU(a, ·),   a = argmax IoU(·, b)
 
-    where the lower number wins a tie. A cell is a chain of such pairs: in each slice it has at most one object.
+    where the lower number wins a tie. A cell is a chain of such pairs: in each slice it has at
+    most one object.
 
     Parameters
     ----------
     slices : iterable of (Y, X) integer arrays
-        Label images from first to last, each numbered on its own: 0 background, positive = one number per object.
-        A stack (Z, Y, X) is one, too. Read one at a time.
+        Label images from first to last, each numbered on its own: 0 background, positive = one
+        number per object. A stack (Z, Y, X) is one, too. Read one at a time.
     iou : float in (0, 1]
-        Least IoU. A lower one follows cells that are tilted or change their size fast, a higher one keeps cells apart
-        that lie over each other.
+        Least IoU. A lower one follows cells that are tilted or change their size fast, a higher
+        one keeps cells apart that lie over each other.
 
     Returns
     -------
@@ -55,15 +56,15 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     ValueError
         There are no slices, they differ in size or hold negative numbers, or `iou` is out of range.
 
-    Notes
-    -----
-    One pass that sees two slices at a time, so that the definition has limits. A cell that is missing in a slice,
-    that shrinks or grows to less than `iou` of itself, or that moves by much of its width from one slice to the
-    next is cut in two. A cell that divides goes on in one of its halves, and the other is a new cell. Two cells over
-    each other with no slice between them become one if their ends overlap like one cell's. Of thick slices a network
-    for stacks has more to see.
+    Notes ----- One pass that sees two slices at a time, so that the definition has limits. A cell
+    that is missing in a slice, that shrinks or grows to less than `iou` of itself, or that moves
+    by much of its width from one slice to the next is cut in two. A cell that divides goes on in
+    one of its halves, and the other is a new cell. Two cells over each other with no slice
+    between them become one if their ends overlap like one cell's. Of thick slices a network for
+    stacks has more to see.
 
-    Besides the result, two slices are held; until the number of cells is known a pixel of the result takes 4 bytes.
+    Besides the result, two slices are held; until the number of cells is known a pixel of the
+    result takes 4 bytes.
 
     Examples
     --------
@@ -110,9 +111,9 @@ def segment_slices(
     stack : (Z, Y, X) or (C, Z, Y, X) array of any real type
         Grey slices, or channels first as many as the model was trained on.
     options : SegmentOptions
-        `stitch_iou` is the least IoU of the parts of a cell in neighbouring slices, see `stitch`. The others
-        act on each slice: smaller parts of a cell than `min_size` are dropped. `channel`, `axes` and
-        `flood_halo` are for files.
+        `stitch_iou` is the least IoU of the parts of a cell in neighbouring slices, see `stitch`.
+        The others act on each slice: smaller parts of a cell than `min_size` are dropped.
+        `channel`, `axes` and `flood_halo` are for files.
     resources : Resources
         Only `device` is used.
     model : Model, optional
@@ -126,12 +127,12 @@ def segment_slices(
     Raises
     ------
     ValueError
-        `stack` has another number of axes, the model is not for planes; and what `predict.segment` raises.
+        `stack` has another number of axes, the model is not for planes; and what
+        `predict.segment` raises.
 
-    Notes
-    -----
-    Intensities are normalised once, from all slices stacked as if they were one image: a slice without cells
-    would otherwise have its noise raised to their level. A constant slice has no cells.
+    Notes ----- Intensities are normalised once, from all slices stacked as if they were one
+    image: a slice without cells would otherwise have its noise raised to their level. A constant
+    slice has no cells.
 
     Examples
     --------

@@ -479,7 +479,7 @@ def test_a_model_that_changes_meanwhile_is_not_mixed_with_the_first(tmp_path, mo
             intensity_model(model, empty=True)
             blocks._model.cache_clear()  # as in a worker that takes the place of another
 
-    with pytest.raises(ValueError, match="not the model that the work has begun with") as caught:
+    with pytest.raises(ValueError, match="not the model that the work was begun with") as caught:
         run(path, tmp_path / "out.zarr", model=model, tile=40, report=replaced)
     assert one_line(caught, "m.safetensors")
 

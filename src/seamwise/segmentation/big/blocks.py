@@ -1,7 +1,9 @@
-"""What is done with one block of an image on disk: the tasks of `segment_volume`, each a function of folder and number.
+"""The tasks of `segment_volume`, each for one block of an image on disk.
 
-A work folder holds all that a task needs, so that it may run in any process that sees the folder: ``job.json`` (`BlockJob`),
-the arrays of the image that are not its result (`scratch`), and in a folder for each stage one file per finished block.
+A task is a function of a work folder and the number of a block. The folder holds all that a task
+needs, so that it can run in any process that sees the folder: ``job.json`` (`BlockJob`), the
+arrays between the stages (`io.scratch`), and in a folder for each stage one file per finished
+block.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -29,18 +31,17 @@ from seamwise.segmentation.normalization import Normalization, Sample, measure, 
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model, load, tile_probabilities
 from seamwise.tiling import Blocks, common, grown, within
+from seamwise.types import Box
 
 if TYPE_CHECKING:
     import zarr
 
-_LEAST = 32  # pixels per side below which a block is not halved when memory runs out
-
-Box = tuple[slice, ...]
+_LEAST = 32  # pixels per side; smaller blocks are not halved when memory runs out
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockJob:
-    """What is done to the blocks of an image; kept as ``job.json``, so that every process knows it.
+    """How the blocks of one image are segmented; kept as ``job.json``, which every process reads.
 
     Attributes
     ----------
@@ -79,7 +80,7 @@ class BlockJob:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """The arrays that hold what `pixelwise` returns; the seeds of a watershed are classes too."""
+        """Names of the arrays that `pixelwise` returns; the seeds of a watershed are classes too."""
         if isinstance(self.rule.pair, WatershedPair):
             return ("classes", "elevation")
         return ("classes",)
@@ -89,7 +90,8 @@ class BlockJob:
         """What the finished blocks depend on; the work may be resumed if it is the same."""
         of_options = self.options.provenance(self.model_sha256)
         image = {name: getattr(self, name) for name in ("image", "image_written", "shape", "halo")}
-        # records of version 0.1.0 have the rule that came of the first two, and `block` instead of `tile`
+        # records of the first version have `rule` instead of the first two, `block` instead of
+        # `tile`
         unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile")}
         return Provenance(
             inputs={**image, **of_options.inputs, "rule": self.rule},
@@ -131,18 +133,18 @@ def _as_tuple(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Place:
-    """A work folder of one time point, as a task sees it."""
+    """The work folder of one time point, as a task sees it."""
 
     folder: Path
 
     @cached_property
     def job(self) -> BlockJob:
-        """What is to be done."""
+        """How the blocks are segmented."""
         return read_job(self.folder.parent / "job.json")
 
     @property
     def volume(self) -> Volume:
-        """The image, to be read part by part."""
+        """The image, which is read part by part."""
         job = self.job
         return _opened(job.image, job.image_written, job.options.axes, job.options.channel)
 
@@ -152,15 +154,15 @@ class Place:
         return int(self.folder.name.removeprefix("t"))
 
     def done(self, stage: str, number: int) -> Path:
-        """The file that says that a stage is done with a block, and what came of it."""
+        """Return the path of what a stage leaves for a block; while it is missing, the block is not done."""
         return self.folder / stage / f"{number}.{'json' if stage == 'classify' else 'npz'}"
 
     def array(self, name: str) -> "zarr.Array[Any]":
-        """One of the image's arrays: classes (or seeds), elevation, cores, labels."""
+        """Open one of the arrays between the stages: classes (or seeds), elevation, cores, labels."""
         return open_scratch(self.folder / f"{name}.zarr")
 
     def reader(self, name: str) -> Callable[[Sequence[slice]], NDArray[Any]]:
-        """Return what reads a box of one of the arrays."""
+        """Return a function that reads a box of one of the arrays."""
         array = self.array(name)
 
         def read(box: Sequence[slice]) -> NDArray[Any]:
@@ -170,12 +172,12 @@ class Place:
 
 
 def sample(folder: Path, number: int) -> None:
-    """Measure the intensities of a block, as far as it can be read.
+    """Measure the intensities of the parts of a block that can be read.
 
     Raises
     ------
     ValueError
-        It has NaN or infinite pixels.
+        The block has NaN or infinite pixels.
     """
     place = Place(folder)
     volume = place.volume
@@ -193,7 +195,10 @@ def sample(folder: Path, number: int) -> None:
 
 
 def classify(folder: Path, number: int) -> None:
-    """Class of each pixel of a block, by the network; background, and a line, where the image cannot be read."""
+    """Find the class of each pixel of a block with the network.
+
+    Where the image cannot be read, the class is background, and a line reports it.
+    """
     place = Place(folder)
     job, volume = place.job, place.volume
     normalise = load_arrays(folder / "normalization.npz", Normalization)
@@ -213,7 +218,7 @@ def classify(folder: Path, number: int) -> None:
         pixels = _classified(
             read, box, _model(str(job.options.model), job.model_sha256, job.device), job
         )
-    else:  # one time point of several that holds nothing
+    else:  # a constant time point
         read(box)
         pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
     lines = _blanked(pixels, box, damaged)
@@ -232,7 +237,7 @@ def find(folder: Path, number: int) -> None:
 
 
 def label(folder: Path, number: int) -> None:
-    """Give every pixel of a block to its cell, and survey what that leaves."""
+    """Assign every pixel of a block to its cell, and survey the result for `join_surveys`."""
     place = Place(folder)
     job = place.job
     blocks, pair = job.blocks, job.rule.pair
@@ -258,17 +263,18 @@ def label(folder: Path, number: int) -> None:
 
 
 def write(folder: Path, number: int, draft: Draft) -> None:
-    """Write the labels of a block as they end."""
+    """Write the final labels of a block."""
     place = Place(folder)
     box = place.job.blocks.box(number)
-    labels = finish_labels(
-        number, place.reader("labels")(box), _finish(folder)
-    )
+    labels = finish_labels(number, place.reader("labels")(box), _finish(folder))
     draft.write(box, labels, time=place.time)
 
 
 def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArray[Any] | str]]:
-    """The pixels of a box: of all of it, or where that fails of its chunks, or what is wrong with a chunk."""
+    """Yield the pixels of a box: all at once or, if that fails, chunk by chunk.
+
+    For a chunk that cannot be read the error comes instead of the pixels.
+    """
     try:
         yield box, volume.read(box, time=time)
     except DamagedError:
@@ -286,7 +292,7 @@ def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArra
 def _blanked(
     pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]
 ) -> list[str]:
-    """Make the damaged parts of a box background, in place; return what is said of those that lie in it."""
+    """Set the damaged parts of a box to background, in place; return the errors of those within it."""
     clipped = [(line, common(part, box)) for line, part in damaged]
     inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
     for _, part in inside:
@@ -298,7 +304,10 @@ def _blanked(
 def _classified(
     read: Callable[[Box], NDArray[np.float32]], box: Box, model: Model, job: BlockJob
 ) -> tuple[NDArray[Any], ...]:
-    """What the decode rule needs of each pixel of a box; in halves where memory runs out, and then on the CPU."""
+    """What the decode rule needs of each pixel of a box.
+
+    Where memory runs out, the box is computed in halves, and the smallest boxes on the CPU.
+    """
     try:
         around = grown(box, job.halo, job.shape)
         probabilities = tile_probabilities(read(around), model, flips=job.options.flips)
@@ -309,10 +318,10 @@ def _classified(
         halves = _halves(box)
         if not halves and model.device.type == "cpu":
             raise MemoryError(
-                f"not enough memory for {_words(box)} of {job.image}: allow more, or free some"
+                f"not enough memory for {_words(box)} of {job.image}: raise the limit, or free some"
             ) from None
     if model.device.type == "cuda" and torch.cuda.is_available():
-        torch.cuda.empty_cache()  # not before the error is gone, which holds what it met
+        torch.cuda.empty_cache()  # only now: the error held tensors
     if not halves:
         return _classified(read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job)
     axis, parts = halves
@@ -321,7 +330,7 @@ def _classified(
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # an illegal memory access is none
+    # other errors name memory too, e.g. an illegal memory access
     return isinstance(error, MemoryError) or any(
         words in str(error)
         for words in ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
@@ -329,7 +338,10 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _halves(box: Box) -> tuple[int, tuple[Box, Box]] | None:
-    """A box in two along its longest axis, at a multiple of the network's; None if it is too small."""
+    """The longest axis of a box and its halves along it; None if the box is too small.
+
+    They are cut at a multiple of `_LEAST`, which every network divides.
+    """
     lengths = _lengths(box)
     axis = int(np.argmax(lengths))
     if lengths[axis] < 2 * _LEAST:
@@ -348,7 +360,7 @@ def _words(box: Box) -> str:
     return "the box " + ", ".join(f"{s.start}:{s.stop}" for s in box)
 
 
-# a process works on one job after another, each with many blocks
+# Caches: a process works on one job after another, each with many blocks.
 
 
 @lru_cache(maxsize=1)
@@ -362,23 +374,26 @@ def _opened(
 def _model(path: str, sha256: str, device: str) -> Model:
     if file_sha256(Path(path)) != sha256:
         raise ValueError(
-            f"{path} is not the model that the work has begun with: put that back, or start anew with --overwrite"
+            f"{path} is not the model that the work was begun with: restore that file, "
+            "or start again with --overwrite"
         )
     return load(path, device=device)
 
 
 def _cells(folder: Path) -> Cells:
+    """The cells of a time point, which `find` numbered block by block."""
     cells: Cells = _record(folder / "cells.npz", Cells)
     return cells
 
 
 def _finish(folder: Path) -> Finish:
+    """How the labels of a time point end."""
     finish: Finish = _record(folder / "finish.npz", Finish)
     return finish
 
 
 def _record(path: Path, kind: Hashable) -> Any:
-    """What a stage left for all blocks of a time point; read once, unless it is written again."""
+    """A record for all blocks of a time point; read once, unless it is written again."""
     return _loaded(path, path.stat().st_mtime_ns, kind)
 
 

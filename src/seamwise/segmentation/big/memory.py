@@ -1,4 +1,4 @@
-"""How much memory segmenting block by block takes, and the blocks that keep to a limit; see `plan_blocks`."""
+"""The memory that segmenting block by block takes, and blocks that keep to a limit; see `plan_blocks`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from seamwise.tiling import Blocks
 
 HALO = {2: 64, 3: 16}  # pixels around a block that the network sees with it, on every side
 CHUNK = {2: 512, 3: 64}  # of the label image; blocks are multiples of it
-_LONGEST = {2: 2048, 3: 256}  # longer blocks save hardly anything
+_LONGEST = {2: 2048, 3: 256}  # pixels; longer blocks save hardly any time
 
-# measured, see benchmarks/README.md ("Memory of a block"); of a process with torch, and of arrays that live together
-_PROCESS = 650 * 2**20
+# measured, see benchmarks/README.md ("Memory of a block")
+_PROCESS = 650 * 2**20  # bytes of a process with torch
 _FEATURE_MAPS = 4  # of the first level's width, in the network's numbers
 _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
-_FLOODING = 110
-_WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, beside the image
+_FLOODING = 110  # the same for a watershed
+_WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, without the image itself
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The blocks of an image, and what they take.
+    """The blocks of an image, and the memory that they take.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class Plan:
 
 
 def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
-    """Estimated peak of `predict.segment` on an image, read, segmented and written in one piece.
+    """Return the estimated peak of memory when an image is read, segmented and written in one piece.
 
     Parameters
     ----------
     pixels : int
-        Of the image.
+        Number of pixels of the image.
     pixel_bytes : int
         Size of a pixel, all channels together.
     """
@@ -68,20 +68,20 @@ def plan_blocks(
     flood_halo: int | None = None,
     block: int | Sequence[int] | None = None,
 ) -> Plan:
-    """Choose the blocks that need the least computing within a limit of memory.
+    """Choose the blocks that take the least computing within a limit of memory.
 
     ::
 
-        bytes = workers · (process + max(network, decoding))
-        network  = pixels of block and halo · (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes))
-        decoding = pixels of block · 64,  for a watershed  pixels of block and its halo · 110
+        bytes = workers · (process + max(network, decoding)) network  = pixels of block and halo ·
+        (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes)) decoding = pixels
+        of block · 64,  for a watershed  pixels of block and its halo · 110
 
-    and a process more if there are several workers: the one that joins what they find.
+    and one process more if there are several workers: the one that joins their results.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the image, `(*S)`.
+        Size of the image, `(*S)`.
     architecture : Architecture
     memory : int, optional
         The limit in bytes; by default 70 % of what is free.
@@ -90,10 +90,10 @@ def plan_blocks(
     number_bytes, pixel_bytes : int
         Size of a number in the network, and of a pixel of the image in one channel.
     flood_halo : int, optional
-        Of a watershed.
+        Pixels around a block that a watershed floods with it; None for other rules.
     block : int or sequence of int, optional
-        Size of the blocks, along every or each axis, in place of the best; rounded up to whole chunks (512 pixels in
-        2D, 64 in 3D) or to the whole axis.
+        Size of the blocks, along every or each axis, instead of the best. It is rounded up to whole
+        chunks (512 pixels in 2D, 64 in 3D) or to the whole axis.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def plan_blocks(
     Raises
     ------
     ValueError
-        The smallest blocks, or those asked for, take more than the limit; a block of no pixels.
+        The smallest blocks, or those of size `block`, take more than the limit; `block` is below 1.
 
     Examples
     --------
@@ -129,17 +129,16 @@ def plan_blocks(
     if not fitting:
         smallest = min(sizes, key=taken)
         raise ValueError(
-            f"memory of {limit / 1e9:.2f} GB is too little: blocks of {' × '.join(map(str, smallest))} pixels take "
-            f"{taken(smallest) / 1e9:.2f} GB"
-            + (f" with {workers} workers" if workers > 1 else "")
-            + "; allow more"
+            f"memory of {limit / 1e9:.2f} GB is too little: blocks of "
+            f"{' × '.join(map(str, smallest))} pixels take {taken(smallest) / 1e9:.2f} GB"
+            f"{f' with {workers} workers' if workers > 1 else ''}; raise the limit"
         )
     best = min(fitting, key=lambda size: (_computed(size, shape, halo), taken(size)))
     return Plan(Blocks(shape, best), halo, taken(best))
 
 
 def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tuple[int, ...]]:
-    """The sizes of blocks to choose from: whole chunks of the label image, or the whole axis."""
+    """The sizes to choose from: whole chunks of the label image, or the whole axis."""
     chunk = CHUNK[len(shape)]
     if block is None:
         lengths: Sequence[Iterable[int]] = [
@@ -164,7 +163,7 @@ def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
 
 
 def _computed(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
-    """Pixels that the network sees in all: those of the halos several times."""
+    """Pixels that the network computes in total: those of the halos several times."""
     total = 1
     for b, n in zip(size, shape, strict=True):
         total *= sum(min(start + b + halo, n) - max(start - halo, 0) for start in range(0, n, b))

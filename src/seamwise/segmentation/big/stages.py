@@ -1,4 +1,4 @@
-"""The stages that an image on disk goes through on its way to labels, each block by block; see `Stages`."""
+"""The stages from an image on disk to its labels, each block by block; see `Stages`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a job; each is through with all time points before the next begins, so that no worker waits.
+    """The stages of a job. Each ends for all time points before the next begins, so that no worker waits.
 
     Attributes
     ----------
@@ -80,12 +80,14 @@ class Stages:
         return tuple(Place(self.work / f"t{time}") for time in range(self.times))
 
     def measure(self, channels: int, rule: NormalizationRule) -> None:
-        """Measure the intensities of each time point; one that cannot be read, or is constant, gets scale 0.
+        """Measure the intensities of each time point.
+
+        A time point that is constant, or cannot be read, gets scale 0.
 
         Raises
         ------
         ValueError
-            They all do.
+            All of them are constant or cannot be read.
         """
         unmeasured = [place for place in self.places if not _normalization(place).exists()]
         self._run_missing("sample", tasks.sample, unmeasured)
@@ -97,15 +99,13 @@ class Stages:
             load_arrays(_normalization(place), Normalization).scale.any() for place in self.places
         ):
             readable = any(self._samples(place) for place in self.places)
-            fault = (
-                "is constant or nearly so"
-                if readable
-                else "cannot be read, every part of it is damaged"
-            )
+            fault = "cannot be read, every part of it is damaged"
+            if readable:
+                fault = "is constant or nearly so"
             raise ValueError(f"{self.job.image} {fault}: there is nothing to segment")
 
     def decode(self) -> tuple[int, ...]:
-        """Go on up to the labels as they are before the last step; return the number of cells of each time point."""
+        """Run all stages up to the last; return the number of cells of each time point."""
         for name in self.job.arrays:
             self._arrays(name, np.float32 if name == "elevation" else np.uint8)
         self._run_missing("classify", tasks.classify)
@@ -117,12 +117,12 @@ class Stages:
         return tuple(self._finish(place).count for place in self.places)
 
     def write(self, draft: Draft) -> None:
-        """Write the labels as they end."""
+        """Write the final labels."""
         items = [(place.folder, number) for place in self.places for number in self._numbers]
         self._run("write", partial(tasks.write, draft=draft), items)
 
     def damaged(self) -> tuple[str, ...]:
-        """What could not be read, a line for each part."""
+        """Return the errors of the parts that could not be read, each once."""
         files = (
             place.done("classify", number) for place in self.places for number in self._numbers
         )
@@ -138,7 +138,7 @@ class Stages:
         return [file for file in files if file.exists()]
 
     def _run_missing(self, stage: str, task: Task, places: Sequence[Place] | None = None) -> None:
-        """Run a stage on the blocks that it has not finished."""
+        """Run a stage for the blocks that it has not finished."""
         items: list[Item] = []
         for place in self.places if places is None else places:
             make_folder(place.folder / stage)
@@ -180,5 +180,5 @@ def _normalization(place: Place) -> Path:
 
 
 def _records(place: Place, stage: str, kind: type[Any]) -> Callable[[int], Any]:
-    """What a stage left of each block."""
+    """A function that loads what a stage left for a block."""
     return lru_cache(_HELD)(lambda number: load_arrays(place.done(stage, number), kind))

@@ -1,4 +1,4 @@
-"""Cells of an image that is larger than memory, from disk to disk; see `segment_volume`."""
+"""The cells of an image that is larger than memory, from disk to disk; see `segment_volume`."""
 
 import shutil
 import sys
@@ -46,8 +46,8 @@ class LabelsOnDisk:
     cells : tuple of int
         Number of cells of each time point.
     damaged : tuple of str
-        Parts of the image that could not be read, a line for each. They are background, or are filled
-        where they are a hole in a cell.
+        Parts of the image that could not be read, a line for each. They are background, or are
+        filled where they are a hole in a cell.
     note : str
         How the image was read.
     """
@@ -67,23 +67,25 @@ def segment_volume(
     files: OutputOptions = OutputOptions(),
     listener: Listener = Listener(),
 ) -> LabelsOnDisk:
-    """Find the cells of an image on disk block by block, in bounded memory, and write them as OME-Zarr.
+    """Find the cells of an image on disk block by block, and write them as OME-Zarr.
 
-    The network sees each block with a halo around it and leaves one class per pixel on the disk. The labels
-    are those that decoding the whole class map would give, whatever the size of the blocks (see
-    `decode.blockwise`).
+    Memory is bounded. The network sees each block with a halo around it and leaves one class per
+    pixel on the disk. The labels are those that decoding the whole class map would give, whatever
+    the size of the blocks (see `decode.blockwise`).
 
     Parameters
     ----------
     path : str or Path
-        An OME-Zarr folder, or a TIFF, OME-TIFF, PNG or JPEG file. Each time point is segmented on its own.
+        An OME-Zarr folder, or a TIFF, OME-TIFF, PNG or JPEG file. Each time point is segmented on
+        its own.
     output : str or Path
-        The OME-Zarr folder to write; if it is the image itself, its labels ``labels/<name>``, with the same
-        scales.
+        The OME-Zarr folder to write; if it is the image itself, its labels ``labels/<name>``,
+        with the same scales.
     options : SegmentOptions
         How to segment; mode "2d-stitch" is not for this function.
     resources : Resources
-        What may be used. With `scheduler`, the default memory is 70 % of what dask allows each worker.
+        What may be used. With `scheduler`, the default memory is 70 % of what dask allows each
+        worker.
     files : OutputOptions
         What to write; there is no overlay.
     listener : Listener
@@ -95,23 +97,22 @@ def segment_volume(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little memory; an
-        interrupted run with other options exists.
+        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little
+        memory; an interrupted run with other options exists.
     OSError
-        The image does not exist, labels already exist, another process writes them, or the disk is full:
-        finished blocks are kept. Also what `engine.cluster.task_runner` raises.
+        The image does not exist, labels already exist, another process writes them, or the disk
+        is full: finished blocks are kept. Also what `engine.cluster.task_runner` raises.
     MemoryError
         Memory runs out in the smallest part of a block.
 
-    Notes
-    -----
-    The same call resumes an interrupted run, in the same blocks. Finished blocks are in a hidden folder next
-    to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a watershed 13) per pixel before
-    compression and is removed at the end. Nothing appears at the output before it is whole.
+    Notes ----- The same call resumes an interrupted run, in the same blocks. Finished blocks are
+    in a hidden folder next to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a
+    watershed 13) per pixel before compression and is removed at the end. Nothing appears at the
+    output before it is whole.
 
-    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if it was on a
-    GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped and reported. A time
-    point that is constant has no cells.
+    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if
+    it was on a GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped
+    and reported. A time point that is constant has no cells.
 
     Examples
     --------
@@ -197,13 +198,13 @@ class _Target:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes from the same work: two of them would mix what they write."""
+        """Keep other processes out: two of them would mix their results."""
         make_folder(self.work.parent)
         with locked(self.work.with_suffix(".lock"), name=str(self.path)):
             yield
 
     def check(self) -> None:
-        """Raise what would stop the job only at its end."""
+        """Raise errors now that would stop the job only at its end."""
         exists = self.output.exists()
         if self.inside:
             exists = self.files.name in label_names(self.output)
@@ -223,17 +224,13 @@ class _Target:
             )
 
     def _check_axes(self) -> None:
-        """Labels in an image have its axes, so they cannot be read as others."""
-        lengths = self._lengths()
-        depth = lengths.get("Z", 1) if "Z" in self.volume.axes else 1
-        spatial = tuple(lengths[a] for a in self.volume.axes if a in lengths)
-        if (spatial, lengths.get("T", 1), lengths.get("Z", 1)) != (
-            self.volume.shape,
-            self.volume.times,
-            depth,
-        ):
+        """Labels within an image have its axes: it must not be read with others."""
+        volume, lengths = self.volume, self._lengths()
+        spatial = tuple(lengths[a] for a in volume.axes if a in lengths)
+        has_depth = "Z" in volume.axes or lengths.get("Z", 1) == 1
+        if (spatial, lengths.get("T", 1), has_depth) != (volume.shape, volume.times, True):
             raise ValueError(
-                f"{self.output} is read as {self.volume.axes} {self.volume.shape} with {self.volume.times} time "
+                f"{self.output} is read as {volume.axes} {volume.shape} with {volume.times} time "
                 "points, which are not its own axes: write the labels into another folder"
             )
 
@@ -243,7 +240,7 @@ class _Target:
 
     @contextmanager
     def draft(self, most: int) -> Iterator[Draft]:
-        """The label image as it is written; whole in the end, or not there at all."""
+        """Yield the label image to write to; it appears whole, or not at all."""
         draft = self._created(smallest_dtype(0, most))
         try:
             yield draft
@@ -286,14 +283,14 @@ def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
 
 
 def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[SegmentationInfo, int]:
-    """What a model is, and the bytes of a number in it; raise if it does not fit the image."""
+    """The model's description and the bytes of its numbers; raise if it does not fit the image."""
     ready = load(model, device=device)
     check_shape((volume.channels, *volume.shape), ready.info)
     return ready.info, ready.dtype.itemsize
 
 
 def _written(path: Path) -> int:
-    """When an image's file, or the metadata of its folder, was last written."""
+    """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
     files = (
         [path] if path.is_file() else [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
     )
@@ -303,7 +300,10 @@ def _written(path: Path) -> int:
 def _begin(
     work: Path, job: BlockJob, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
 ) -> tuple[BlockJob, Plan, bool]:
-    """Make the work folder, or resume one of the same job in its blocks; the job, its plan and which it is."""
+    """Make the work folder, or resume one of the same job in its blocks.
+
+    Returns the job, its plan, and whether it is resumed.
+    """
     planned = _resumed(work, job, plan, memory=memory, overwrite=overwrite)
     is_resumed = planned is not None
     if planned is None:
@@ -318,7 +318,7 @@ def _begin(
 def _resumed(
     work: Path, job: BlockJob, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
 ) -> Plan | None:
-    """The plan of an interrupted run that can be resumed; None if there is none."""
+    """The plan of the interrupted run; None if there is none, or it is replaced."""
     path = work / "job.json"
     if not path.exists():
         return None
