@@ -32,7 +32,7 @@ from seamwise.fusion.data import PictureSplit, SegmentedPicture, digest, find_pi
 from seamwise.fusion.frames import luminance
 from seamwise.io.atomic import atomic_path
 from seamwise.nets.siamese import PATCH, Siamese
-from seamwise.synth.focus import as_unit
+from seamwise.pictures import as_unit
 
 Levels = NDArray[np.uint8]  # (1 + blurs, Y, X): the picture, then ever more blurred
 

@@ -22,7 +22,7 @@ from seamwise.fusion.fused_pairs import find_fused_pairs
 from seamwise.fusion.predict import Model
 from seamwise.io.jsonfile import write_json
 from seamwise.io.photo import read_photo
-from seamwise.synth.focus import as_unit
+from seamwise.pictures import as_unit
 
 Pair = tuple[np.ndarray, np.ndarray]
 THESIS = 1e-5  # "in the order of 10⁻⁵ for all images"

@@ -17,7 +17,7 @@ ROWS = [
     {"segmentation", "fusion"},
     {"engine", "analysis"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
-    {"labels", "tiling"},
+    {"labels", "tiling", "pictures"},
     {"types"},
 ]
 

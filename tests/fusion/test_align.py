@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from seamwise.fusion import align
-from seamwise.fusion.align import AlignedFrames, Alignment, AlignmentError, estimate_alignment
+from seamwise.fusion import AlignedFrames, Alignment, AlignmentError, estimate_alignment, register
+from seamwise.fusion.exposure import gain
+from seamwise.fusion.homography import is_still, resampling
 from seamwise.synth.focus import blur, draw_mask, focus_pair, random_shapes
 
 MARGIN = 40
@@ -218,12 +219,12 @@ def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
 
 
 def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
-    maximised, far = align._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
+    maximised, far = register._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
 
     def lost_when_coarse(moving, fixed, motion, start):
         return far if fixed.size < 20_000 else maximised(moving, fixed, motion, start)
 
-    monkeypatch.setattr(align, "_maximised", lost_when_coarse)
+    monkeypatch.setattr(register, "_maximised", lost_when_coarse)
     picture = scene()
     expected = movement(inner_shape(picture), shift=(2.3, -1.6))
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
@@ -238,9 +239,9 @@ def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
 )  # fmt: skip
 def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, motion):
     source = np.random.default_rng(0).uniform(0, 100, (40, 2))
-    monkeypatch.setattr(align, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
-    copy = align._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
-    found = align._from_features(copy, copy, motion)
+    monkeypatch.setattr(register, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
+    copy = register._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
+    found = register._from_features(copy, copy, motion)
     if believed:
         np.testing.assert_allclose(found, [[x, 0, 3], [0, y, 5], [0, 0, 1]], atol=1e-4)
     else:
@@ -269,10 +270,10 @@ def test_a_frame_with_a_corner_that_moved_more_is_resampled(move):
 
 def test_a_quarter_of_a_pixel_is_the_first_motion_that_counts():
     below, at = (np.array([[1, 0, 0], [0, 1, y], [0, 0, 1.0]]) for y in (-0.249, -0.25))
-    assert align._stays(below, (6, 8))
-    assert not align._stays(at, (6, 8))
+    assert is_still(below, (6, 8))
+    assert not is_still(at, (6, 8))
     # only the corner (7, 5) moves, along x and y, because its w is not 1
-    assert not align._stays(np.array([[1, 0, 0], [0, 1, 0], [0.004, 0.004, 1]]), (6, 8))
+    assert not is_still(np.array([[1, 0, 0], [0, 1, 0], [0.004, 0.004, 1]]), (6, 8))
 
 
 def test_a_slow_drift_adds_up():
@@ -295,7 +296,7 @@ def test_large_frames_are_measured_on_a_copy():
 
 
 def test_a_resized_copy_keeps_its_outer_borders():
-    to_half = align._resampling((6, 8), (3, 4))
+    to_half = resampling((6, 8), (3, 4))
     assert np.array_equal(
         moved(to_half, [(-0.5, -0.5), (7.5, 5.5), (0.5, 0.5)]), [(-0.5, -0.5), (3.5, 2.5), (0, 0)]
     )
@@ -304,7 +305,7 @@ def test_a_resized_copy_keeps_its_outer_borders():
 def test_a_small_overlap_counts_for_nothing():
     picture = np.tile(np.random.default_rng(0).random((64, 16), np.float32), (1, 4))
     shifts = [np.array([[1, 0, 16 * k], [0, 1, 0], [0, 0, 1.0]]) for k in range(4)]
-    correlations = [align._correlation(picture, picture, shift) for shift in shifts]
+    correlations = [register._correlation(picture, picture, shift) for shift in shifts]
     np.testing.assert_allclose(
         correlations, [1, 1, 0, 0]
     )  # the last two overlap on less, but for the margins, than 1/4
@@ -312,7 +313,7 @@ def test_a_small_overlap_counts_for_nothing():
 
 def test_a_search_that_goes_astray_leaves_the_frame_where_it_is(monkeypatch):
     far = np.array([[1, 0, 60], [0, 1, -50], [0, 0, 1.0]])
-    monkeypatch.setattr(align, "_starts", lambda *_: iter([far]))
+    monkeypatch.setattr(register, "_starts", lambda *_: iter([far]))
     assert np.array_equal(estimate_alignment([scene()[:200, :200]] * 2).matrices, [np.eye(3)] * 2)
 
 
@@ -379,7 +380,7 @@ def test_what_the_frame_does_not_cover_says_nothing_about_exposure():
     reference = np.where(np.arange(8)[:, np.newaxis] < 3, 0.5, 0.7).astype(np.float32) * np.ones(
         (6, 1, 1), np.float32
     )
-    assert align._gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
+    assert gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
 
 
 class Files(Sequence):
@@ -427,7 +428,7 @@ def kinds_of_failure():
 @pytest.mark.parametrize("kind", ["constant", "unrelated", "mirrored", "too large", "too far"])
 def test_a_frame_that_cannot_be_registered_is_named(kind):
     good, bad, words = kinds_of_failure()[kind]
-    mend = r"; leave it out, or do not align \(--no-align, align=False\)$"
+    mend = r"; remove it, or do not align \(--no-align, align=False\)$"
     with pytest.raises(
         AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*{mend}"
     ) as e:
@@ -442,7 +443,7 @@ def test_a_frame_that_cannot_be_registered_is_named(kind):
 @pytest.mark.parametrize("tilt", [1 / 199, 1.1 / 199])
 def test_a_frame_that_would_be_folded_is_named(monkeypatch, tilt):
     fold = np.array([[1, 0, 0], [0, 1, 0], [-tilt, 0, 1]])
-    monkeypatch.setattr(align, "_register", lambda *_: (fold, 1.0))
+    monkeypatch.setattr(register, "_register", lambda *_: (fold, 1.0))
     with pytest.raises(
         AlignmentError,
         match=r"^b cannot be registered to a: the picture would be folded or mirrored",
@@ -468,7 +469,10 @@ def test_frames_that_are_no_pictures_are_refused(shape):
 
 @pytest.mark.parametrize(
     ("shape", "words"),
-    [((40_000, 6), "6×40000, 1 channel"), ((6, 32_767, 3), "32767×6, 3 channels")],
+    [
+        ((40_000, 6), "6 × 40000 pixels, 1 channel"),
+        ((6, 32_767, 3), "32767 × 6 pixels, 3 channels"),
+    ],
 )
 def test_frames_longer_than_can_be_warped_are_refused(shape, words):
     assert refused(shape) == (
@@ -489,11 +493,13 @@ def test_frames_as_long_as_can_be_warped_are_warped(shape):
 def test_frames_of_two_sizes_are_refused():
     frame = scene()
     with pytest.raises(
-        ValueError, match="one size: b is 500×512, 3 channels, a 512×512, 3 channels; leave it out"
+        ValueError,
+        match="one size: b is 500 × 512 pixels, 3 channels, a 512 × 512 pixels, 3 channels; remove it",
     ):
         estimate_alignment([frame, frame[:, :500]], names="ab")
     with pytest.raises(
-        ValueError, match="frame 1 is 512×512, 1 channel, frame 0 512×512, 3 channels"
+        ValueError,
+        match="frame 1 is 512 × 512 pixels, 1 channel, frame 0 512 × 512 pixels, 3 channels",
     ):
         estimate_alignment([frame, frame[..., 0]])
 
@@ -501,7 +507,7 @@ def test_frames_of_two_sizes_are_refused():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"motion": "rigid"}, "motion must be 'homography' or 'affine', not 'rigid'"),
+        ({"motion": "rigid"}, "motion must be affine or homography, not 'rigid'"),
         ({"reference": 2}, r"reference must be one of the frames 0\.\.1, not 2"),
         ({"reference": -1}, "reference .* not -1"),
         ({"names": ["a"]}, "names must be one per frame, 2, not 1"),
@@ -630,10 +636,11 @@ def test_an_alignment_of_another_burst_is_refused():
     with pytest.raises(ValueError, match="of 2 frames, the burst has 3: align it anew"):
         AlignedFrames([frame] * 3, alignment)
     with pytest.raises(
-        ValueError, match=r"0.png is 6×8, 1 channel, the alignment is of frames of 8×6, 1 channel"
+        ValueError,
+        match=r"0.png is 6 × 8 pixels, 1 channel, the alignment is of frames of 8 × 6 pixels, 1 channel",
     ):
         AlignedFrames([frame.T] * 2, alignment)
-    with pytest.raises(ValueError, match=r"1.png is 8×6, 3 channels"):
+    with pytest.raises(ValueError, match=r"1.png is 8 × 6 pixels, 3 channels"):
         alignment.apply(np.zeros((6, 8, 3), np.float32), 1)
     with pytest.raises(ValueError, match=r"of 1.png, where the burst has 2.png"):
         alignment.check_fits([frame] * 2, names=["0.png", "2.png"])
@@ -702,7 +709,7 @@ def test_save_and_load_keep_every_bit(tmp_path):
             "w > 0 at the corners",
         ),
         ({"matrices": [[1, 0], [1]]}, "damaged alignment"),
-        ({"shape": [6, 32767]}, "at most 32766 pixels to be aligned, not 32767×6"),
+        ({"shape": [6, 32767]}, "at most 32766 pixels to be aligned, not 32767 × 6"),
         ({"shape": [0, 8]}, r"at least one pixel and 1 to 4 channels, not of shape \(0, 8, 1\)"),
         ({"gains": [[1] * 5] * 2}, r"1 to 4 channels, not of shape \(6, 8, 5\)"),
         ({"gains": [[1], [0]]}, "gains must be positive and finite"),

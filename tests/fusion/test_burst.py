@@ -83,7 +83,7 @@ def test_arrays_of_other_shapes_types_and_ranges_are_named():
         Burst([grey(shape=(3, 4, 1))] * 2)
     with pytest.raises(TypeError, match="uint8, uint16 or float, not int64"):
         Burst([grey(1, np.int64)] * 2)[0]
-    with pytest.raises(ValueError, match=r"frame 0: image must lie in 0\.\.1, not 0\.0\.\.255\.0"):
+    with pytest.raises(ValueError, match=r"frame 0 must lie in 0\.\.1, not 0\.0\.\.255\.0"):
         Burst([np.array([[0.0, 255.0]])] * 2)[0]
 
 

@@ -807,17 +807,17 @@ def test_writing_other_numbers(tmp_path, dtype):
 
 def test_what_a_format_cannot_hold(tmp_path):
     with pytest.raises(
-        ValueError, match=r"x.jpg: a JPEG holds 8 bits, pixels is uint16; name it .png or .tif"
+        ValueError, match=r"x.jpg: a JPEG holds 8 bits, the picture has 16: name it .png or .tif"
     ):
         write_photo(tmp_path / "x.jpg", counting((5, 7)))
     with pytest.raises(
-        ValueError, match=r"holds 65500 pixels a side, pixels has shape \(1, 65501\); name it .png"
+        ValueError, match=r"holds 65500 pixels a side, the picture has 65501 × 1: name it .png"
     ):
         write_photo(tmp_path / "x.jpg", np.zeros((1, 65501), np.uint8))
-    with pytest.raises(ValueError, match="holds 65533 bytes of EXIF, exif has 70046; name it"):
+    with pytest.raises(ValueError, match="holds 65533 bytes of EXIF, exif has 70046: name it"):
         write_photo(tmp_path / "x.jpg", smooth((5, 7)), exif=exif_of_length(70046))
     with pytest.raises(
-        ValueError, match=r"a TIFF holds less than 4 GB, pixels has 4900000000 bytes; name it .png"
+        ValueError, match=r"a TIFF holds less than 4 GB, the picture has 4.9 GB: name it .png"
     ):
         write_photo(tmp_path / "x.tif", np.broadcast_to(np.uint8(0), (70000, 70000)))
     assert not list(tmp_path.iterdir())

@@ -26,7 +26,7 @@ def fuse(
         typer.Option(
             "--model",
             "--method",
-            help="focus-seg, focus-reg, a model file; or laplacian, gff, dct, dct-cv, matting, cnn."
+            help="focus-seg, focus-reg, a model file; or laplacian, gff, dct, dct-cv, matting, cnn.",
         ),
     ] = "focus-seg",
     mode: Annotated[
@@ -85,7 +85,8 @@ def fuse(
     folder for each; a burst that fails is named and left out, and the exit code is then 1. 8 and 16 bits stay what
     they are, EXIF and colour profile are kept.
     """
-    from seamwise.fusion.batch import FuseOptions, fuse_files
+    from seamwise.engine.resources import Resources
+    from seamwise.fusion import FuseOptions, FuseOutputs, fuse_files
 
     options = FuseOptions(
         model=model,
@@ -96,9 +97,9 @@ def fuse(
         exposure=exposure,
         crop=crop,
         tile=tile,
-        depth_map=depth_map,
-        focus_maps=focus_maps,
-        alignment=alignment,
+    )
+    files = FuseOutputs(
+        depth_map=depth_map, focus_maps=focus_maps, alignment=alignment, overwrite=overwrite
     )
     with progress_bar() as bar:
         job: TaskID | None = None
@@ -113,8 +114,8 @@ def fuse(
             frames,
             output,
             options,
-            overwrite=overwrite,
-            device=device,
+            Resources(device=device),
+            files=files,
             announce=bar.console.print,
             report=report,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,14 +13,14 @@ from scipy.special import expit
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.fusion.frames import Frames, Picture, checked_frames, checked_picture
+from seamwise.fusion.frames import Frames, Picture, checked_picture, shape_of
+from seamwise.fusion.options import Mode, check_word
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
 
 Model = ReadyNetwork[FusionInfo]
-Mode = Literal["sequence", "together"]
 
 TILE = 1024
 _OVERLAP = 64
@@ -132,7 +132,7 @@ def fuse_frames(
         Fewer than two frames, frames of different shapes, or "together" with a network that selects no source.
     """
     check_options(model, mode=mode, tile=tile)
-    shape = checked_frames(frames)
+    shape = shape_of(frames)
     if mode == "together":
         return _together(frames, shape, model=model, nearest=bool(nearest), tile=tile)
 
@@ -146,8 +146,7 @@ def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = N
     """Raise ValueError if tiles are too small, or the network cannot fuse in this mode."""
     if tile is not None and tile < 3 * _OVERLAP:
         raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}")
-    if mode not in ("sequence", "together"):
-        raise ValueError(f"mode must be sequence or together, not {mode!r}")
+    check_word("mode", mode, get_args(Mode))
     if mode == "together" and model.info.output != "selection":
         raise ValueError(
             "mode 'together' needs a network that selects sources, like focus-seg: use mode 'sequence'"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.align import Alignment
+from seamwise.fusion.alignment import Alignment
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 `seamwise.io.images` reads microscopy, where 16-bit colours, EXIF and colour profiles play no part.
 """
 
+import math
 import mmap
 import struct
 import zlib
@@ -48,6 +49,7 @@ JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
 
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
 JPEG_SIDE_LIMIT = 65500
+_JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 
 _COLOURS = {
     "MINISBLACK": 1,
@@ -207,7 +209,7 @@ def write_photo(
     >>> write_photo("x.jpg", np.zeros((4, 5), np.uint16))
     Traceback (most recent call last):
     ...
-    ValueError: x.jpg: a JPEG holds 8 bits, pixels is uint16; name it .png or .tif
+    ValueError: x.jpg: a JPEG holds 8 bits, the picture has 16: name it .png or .tif
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -221,14 +223,48 @@ def write_photo(
             f"exif must be whole and begin with {EXIF!r}, not {exif[:12]!r}…; pass Photo.exif"
         )
     write = {".png": _write_png, ".tif": _write_tiff, ".tiff": _write_tiff}.get(suffix, _write_jpeg)
-    if write is _write_jpeg:
-        _check_jpeg_holds(path, pixels, exif)
-    if write is _write_tiff and pixels.nbytes > CLASSIC_LIMIT:
+    check_format_holds(path, pixels.dtype, pixels.shape)
+    if not format_holds_exif(path, exif):
         raise ValueError(
-            f"{path}: a TIFF holds less than 4 GB, pixels has {pixels.nbytes} bytes; name it .png"
+            f"{path}: a JPEG holds {JPEG_EXIF_LIMIT} bytes of EXIF, exif has {len(exif)}: "
+            "name it .png or .tif, or remove the EXIF"
         )
     with atomic_path(path) as temporary:
         write(temporary, np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), exif, icc)
+
+
+def check_format_holds(
+    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None
+) -> None:
+    """Raise ValueError if the format that a file name ends in cannot hold a picture.
+
+    Parameters
+    ----------
+    path : Path
+    dtype : dtype
+    shape : tuple of int, optional
+        Without it only the bits are checked.
+    """
+    suffix, shape = path.suffix.lower(), shape or ()
+    if suffix in _JPEG and dtype.itemsize > 1:
+        raise ValueError(
+            f"{path}: a JPEG holds 8 bits, the picture has {8 * dtype.itemsize}: name it .png or .tif"
+        )
+    if suffix in _JPEG and max(shape, default=0) > JPEG_SIDE_LIMIT:
+        raise ValueError(
+            f"{path}: a JPEG holds {JPEG_SIDE_LIMIT} pixels a side, the picture has "
+            f"{shape[1]} × {shape[0]}: name it .png or .tif"
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if suffix in _TIFF and size > CLASSIC_LIMIT:
+        raise ValueError(
+            f"{path}: a TIFF holds less than 4 GB, the picture has {size / 1e9:.1f} GB: name it .png"
+        )
+
+
+def format_holds_exif(path: Path, exif: bytes) -> bool:
+    """Whether the format that a file name ends in can hold EXIF of this length."""
+    return path.suffix.lower() not in _JPEG or len(exif) <= JPEG_EXIF_LIMIT
 
 
 class _Facts(NamedTuple):
@@ -261,23 +297,6 @@ def _checked_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or 0 in pixels.shape:
         raise ValueError(f"pixels must be (Y, X) or (Y, X, 3), none of them 0, not {pixels.shape}")
     return pixels
-
-
-def _check_jpeg_holds(path: Path, pixels: NDArray[Any], exif: bytes) -> None:
-    if pixels.dtype.itemsize > 1:
-        raise ValueError(
-            f"{path}: a JPEG holds 8 bits, pixels is {pixels.dtype}; name it .png or .tif"
-        )
-    if max(pixels.shape) > JPEG_SIDE_LIMIT:
-        raise ValueError(
-            f"{path}: a JPEG holds {JPEG_SIDE_LIMIT} pixels a side, pixels has shape {pixels.shape}; "
-            "name it .png or .tif"
-        )
-    if len(exif) > JPEG_EXIF_LIMIT:
-        raise ValueError(
-            f"{path}: a JPEG holds {JPEG_EXIF_LIMIT} bytes of EXIF, exif has {len(exif)}; "
-            "name it .png or .tif, or leave it out"
-        )
 
 
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.pictures import as_unit
+
 Picture = NDArray[np.float32]
 Edges = Literal["hard", "matte"]
 Kernel = Literal["gaussian", "disc"]
@@ -104,7 +106,7 @@ def focus_pair(
     (array([[0.3, 0.4, 0. , 0. ]], dtype=float32), array([[0. , 1. , 0.2, 0.1]], dtype=float32))
     """
     rng = np.random.default_rng(rng)
-    sharp = as_unit(image)
+    sharp = as_unit(image, name="image")
     focus = _checked_mask(mask, sharp.shape)
     deviation = _drawn(sigma, rng)
     if not (0 <= noise < np.inf and 0 <= brightness < np.inf):
@@ -193,33 +195,6 @@ def blur(image: Picture, sigma: float, kernel: Kernel = "gaussian") -> Picture:
     else:
         blurred = cv2.filter2D(image, -1, _disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
     return blurred.reshape(image.shape).astype(np.float32)  # OpenCV drops an axis of one channel
-
-
-def as_unit(image: NDArray[Any]) -> Picture:
-    """Return a picture as float32 in 0..1; integers are divided by the largest number of their type.
-
-    Raises
-    ------
-    TypeError
-        Another type than uint8, uint16 or a float.
-    ValueError
-        Not `(Y, X)` or `(Y, X, C)`, empty, or floats outside 0..1, NaN or infinite.
-    """
-    image = np.asarray(image)
-    if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(
-            f"image must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {image.shape}"
-        )
-    if image.dtype in (np.uint8, np.uint16):
-        return np.asarray(np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32))
-    if image.dtype.kind != "f":
-        raise TypeError(f"image must be uint8, uint16 or float, not {image.dtype}")
-    low, high = float(image.min()), float(image.max())
-    if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(
-            f"image must lie in 0..1, not {low}..{high}: divide it by its largest possible value"
-        )
-    return image.astype(np.float32)
 
 
 def _hard(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple[Picture, Picture]:
