@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.fusion import fuse
-from seamwise.fusion.burst import find_frames
+from seamwise.fusion import find_frames, fuse
 from seamwise.io.photo import read_photo
 
 ZOOM = 64  # pixels per side of an enlarged piece

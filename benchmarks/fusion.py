@@ -25,11 +25,19 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.data import astronaut, coffee
 
-from seamwise.fusion import Simulation, find_pictures, fuse, make_pair, split
-from seamwise.fusion.batch import memory_estimate
-from seamwise.fusion.measure import METRICS
-from seamwise.fusion.methods import CLASSICAL
-from seamwise.fusion.predict import load
+from seamwise.fusion import (
+    CLASSICAL,
+    METRICS,
+    FuseOptions,
+    Simulation,
+    find_pictures,
+    fuse,
+    fuse_files,
+    load,
+    make_pair,
+    memory_estimate,
+    split,
+)
 from seamwise.io.photo import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair, focus_pair
@@ -49,7 +57,7 @@ def methods(names: Sequence[str]) -> dict[str, object]:
 
 def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
     """Pairs from the pictures that `--leave-out-every 4` keeps from training and validation, in turn."""
-    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).left_out
+    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
     numbered = itertools.islice(itertools.cycle(held_back), count)
     return [
         make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng((1, number)))
@@ -208,16 +216,16 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
             command = [sys.executable, __file__, "peak", name, "--methods", method]
             peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             seconds = (time.perf_counter() - begin) / frames
-            estimate = memory_estimate((height, width, 3), model=method, aligned=True) / 1e9
+            options = FuseOptions(model=method, align=True)
+            estimate = memory_estimate((height, width, 3), options) / 1e9
             print(f"| {method} | {peak:.2f} | {estimate:.2f} | {seconds:.1f} |", flush=True)
 
 
 def peak(folder: Path, names: Sequence[str]) -> None:
     """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in GB."""
-    from seamwise.fusion.batch import FuseOptions, fuse_files
-
     with tempfile.TemporaryDirectory() as output:
-        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", FuseOptions(model=names[0]))
+        options = FuseOptions(model=names[0], align=True)
+        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", options)
     if outcome.failed:
         raise SystemExit("; ".join(outcome.messages))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)

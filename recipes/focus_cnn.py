@@ -28,8 +28,8 @@ from torch.nn.functional import softplus
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
-from seamwise.fusion.data import PictureSplit, SegmentedPicture, digest, find_pictures, split
-from seamwise.fusion.frames import luminance
+from seamwise.fusion import PictureSplit, SegmentedPicture, find_pictures, luminance, split
+from seamwise.fusion.data import digest
 from seamwise.io.atomic import atomic_path
 from seamwise.nets.siamese import PATCH, Siamese
 from seamwise.pictures import as_unit

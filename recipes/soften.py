@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seamwise.fusion import Simulation, find_pictures, fuse_pair, make_pair
-from seamwise.fusion.predict import Model, load
+from seamwise.fusion import Model, Simulation, find_pictures, fuse_pair, load, make_pair
 from seamwise.io.models import FusionInfo, check_model_output, load_model, save_model
 from seamwise.metrics.fusion import psnr
 from seamwise.synth import FocusPair

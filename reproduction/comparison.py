@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from seamwise import __version__
 from seamwise.analysis import NemenyiTest, critical_difference_diagram, friedman, nemenyi, p_text
 from seamwise.analysis.evidence import LEVEL
-from seamwise.fusion import fuse, load
-from seamwise.fusion.boxplots import draw_boxplots
-from seamwise.fusion.fused_pairs import DUMMIES
-from seamwise.fusion.measure import METRICS, FusionScores
-from seamwise.fusion.methods import CLASSICAL
+from seamwise.fusion import CLASSICAL, DUMMIES, METRICS, FusionScores, draw_boxplots, fuse, load
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.metrics.fusion import ssim, to_grey

@@ -17,9 +17,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from seamwise.fusion import fuse_pair, load
-from seamwise.fusion.fused_pairs import find_fused_pairs
-from seamwise.fusion.predict import Model
+from seamwise.fusion import Model, find_fused_pairs, fuse_pair, load
 from seamwise.io.jsonfile import write_json
 from seamwise.io.photo import read_photo
 from seamwise.pictures import as_unit

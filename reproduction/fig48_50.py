@@ -16,8 +16,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from seamwise.fusion import FusionSettings, find_pictures, fuse_pair, load, split, train
-from seamwise.fusion.train import fixed_pairs
+from seamwise.fusion import (
+    FusionSettings,
+    find_pictures,
+    fixed_pairs,
+    fuse_pair,
+    load,
+    split,
+    train,
+)
 from seamwise.io.jsonfile import write_json
 from seamwise.metrics import fusion as metrics
 
@@ -148,7 +155,7 @@ def draw(
 
 def main(given: argparse.Namespace) -> None:
     folders = {loss: run(loss, given) for loss in LOSSES}
-    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).left_out
+    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).test
     pairs = list(fixed_pairs(left_out[: 2 if given.quick else TEST], settings("nps", given)))
     results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))

@@ -24,13 +24,13 @@ from seamwise.fusion import (
     FusionSettings,
     Simulation,
     find_pictures,
+    fixed_pairs,
     fuse,
     fuse_pair,
     load,
     split,
     train,
 )
-from seamwise.fusion.train import fixed_pairs
 from seamwise.io.jsonfile import write_json
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
@@ -203,7 +203,7 @@ if __name__ == "__main__":
     )
     given = parser.parse_args()
     model = trained(given)
-    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).left_out
+    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).test
     pairs = list(fixed_pairs(left_out[: 2 if given.quick else TEST], settings(given)))
     chosen = methods(model)
     results = measure(pairs, chosen)

@@ -27,9 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.engine.networks import build_net, ready
-from seamwise.fusion import fuse
-from seamwise.fusion.methods import CLASSICAL
-from seamwise.fusion.predict import Model, load
+from seamwise.fusion import CLASSICAL, Model, fuse, load
 from seamwise.io.jsonfile import write_json
 from seamwise.io.models import Architecture, FusionInfo
 from seamwise.synth import focus_pair

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import comparison
-from seamwise.fusion import Simulation, find_pictures, make_pair, split
-from seamwise.fusion.measure import FusionScores
+from seamwise.fusion import FusionScores, Simulation, find_pictures, make_pair, split
 
 PRINTED = comparison.rows(
     ("CNN", "DCT+CV", "DCT", "GFF", "IM", "HF-Reg", "HF-Seg"),
@@ -36,7 +35,7 @@ NEARLY_ONE = 0.99
 
 
 def pairs(data: Path, count: int) -> Iterator[comparison.Pair]:
-    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).left_out
+    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
     for number, picture in enumerate(itertools.islice(itertools.cycle(held_back), count)):
         pair = make_pair(
             picture, crop=None, simulation=Simulation(), rng=np.random.default_rng((1, number))

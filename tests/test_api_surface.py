@@ -52,9 +52,14 @@ PUBLIC = {
         "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
     },
     "seamwise.fusion": {
-        "AlignedFrames", "Alignment", "AlignmentError", "Fusion", "FusionSettings", "PictureSplit", "SegmentedPicture",
-        "Simulation", "estimate_alignment", "find_pictures", "fuse", "fuse_frames", "fuse_pair", "load",
-        "make_pair", "split", "train",
+        "CLASSICAL", "DUMMIES", "METRICS", "AlignedFrames", "Alignment", "AlignmentError",
+        "Burst", "FuseJob", "FuseOptions", "FuseOutputs", "FusedPair", "Fusion", "FusionScores",
+        "FusionSettings", "Model", "PictureSplit", "SegmentedPicture", "Simulation",
+        "draw_boxplots", "estimate_alignment", "find_frames", "find_fused_pairs",
+        "find_pictures", "fixed_pairs", "fuse", "fuse_burst", "fuse_files", "fuse_frames",
+        "fuse_pair", "load", "luminance", "make_pair", "make_results_folder", "memory_estimate",
+        "plan", "score_files", "shipped_weights", "split", "split_inputs", "train",
+        "write_scores",
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.analysis": {

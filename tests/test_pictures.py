@@ -30,5 +30,5 @@ def test_what_is_not_a_picture_is_refused(picture, error, words):
 
 
 def test_the_error_names_the_picture():
-    with pytest.raises(ValueError, match="^frame 3 must lie"):
+    with pytest.raises(ValueError, match=r"^frame 3 must lie"):
         as_unit(np.full((2, 3), 2.0), name="frame 3")

@@ -62,7 +62,7 @@ def test_the_number_of_reads_is_what_is_announced(method):
     watched = CountedFrames(pictures, lambda done, total: None, total=99)
     CLASSICAL[method].fuse(watched)
     # the size may cost one more
-    assert 0 <= watched.count - 2 * CLASSICAL[method].passes <= 1
+    assert 0 <= watched.n_read - 2 * CLASSICAL[method].passes <= 1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seamwise.fusion.measure import METRICS, FusionScores
+from seamwise.fusion import METRICS, FusionScores
 from seamwise.io.images import write_png
 
 

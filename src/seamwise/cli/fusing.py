@@ -181,9 +181,8 @@ def train_fusion(
     from seamwise.engine.devices import is_first_process
     from seamwise.engine.loop import check_output
     from seamwise.engine.settings import read_settings
-    from seamwise.fusion.data import find_pictures, split
-    from seamwise.fusion.settings import FusionSettings
-    from seamwise.fusion.train import train as train_model
+    from seamwise.fusion import FusionSettings, find_pictures, split
+    from seamwise.fusion import train as train_model
     from seamwise.io.atomic import make_folder
 
     given = {

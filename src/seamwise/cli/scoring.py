@@ -72,9 +72,14 @@ def evaluate_fusion(
     x.png, .jpg or .tif. Several FUSED are compared as methods. The seven metrics need no truth; higher is better. A
     pair that one method lacks, or that cannot be scored, is named and left out for all; the exit code is then 1.
     """
-    from seamwise.fusion.boxplots import draw_boxplots
-    from seamwise.fusion.fused_pairs import find_fused_pairs, split_inputs
-    from seamwise.fusion.measure import make_results_folder, score_files, write_scores
+    from seamwise.fusion import (
+        draw_boxplots,
+        find_fused_pairs,
+        make_results_folder,
+        score_files,
+        split_inputs,
+        write_scores,
+    )
 
     of_sources, of_methods = split_inputs([sources, *fused])
     pairs = find_fused_pairs(of_sources, of_methods, truth=truth)
@@ -84,7 +89,7 @@ def evaluate_fusion(
         for note in (pair.note for pair in pairs if pair.note):
             bar.console.print(note)
         scores = score_files(bar.track(pairs, description="score"))
-        for message in scores.left_out:
+        for message in scores.skipped:
             bar.console.print(message)
     if not scores.pairs:
         raise typer.Exit(2)
@@ -94,4 +99,4 @@ def evaluate_fusion(
             say(f"wrote {path}")
         draw_boxplots(output / "boxplots.png", scores)
         say(f"wrote {output / 'boxplots.png'}")
-    raise typer.Exit(1 if scores.left_out else 0)
+    raise typer.Exit(1 if scores.skipped else 0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from seamwise.cli.errors import say
 
 if TYPE_CHECKING:
-    from seamwise.fusion.measure import FusionScores
+    from seamwise.fusion import FusionScores
     from seamwise.metrics import DatasetContours, DatasetMatching, Scores
 
 
@@ -75,7 +75,7 @@ def print_fusion(scores: "FusionScores") -> None:
     from rich.text import Text
 
     count = len(scores.pairs)
-    of = f" of {count + len(scores.left_out)}" if scores.left_out else ""
+    of = f" of {count + len(scores.skipped)}" if scores.skipped else ""
     title = (
         f"{count}{of} pairs: mean ± standard deviation"
         if count > 1

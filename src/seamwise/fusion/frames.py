@@ -104,13 +104,13 @@ class CountedFrames(FrameSequence):
     """
 
     def __init__(self, frames: Frames, report: Callable[[int, int], None], total: int) -> None:
-        self.frames, self.report, self.total, self.count = frames, report, total, 0
+        self.frames, self.report, self.total, self.n_read = frames, report, total, 0
 
     def _frame(self, i: int) -> Picture:
         frame: Picture = self.frames[i]
         # some methods read one frame more, to learn the size
-        self.count = min(self.count + 1, self.total)
-        self.report(self.count, self.total)
+        self.n_read = min(self.n_read + 1, self.total)
+        self.report(self.n_read, self.total)
         return frame
 
 
