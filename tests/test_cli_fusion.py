@@ -74,7 +74,7 @@ def test_a_folder_of_bursts_goes_on_after_a_bad_one(run, burst, tmp_path):
 @pytest.mark.parametrize(("arguments", "word"), [
     (("burst/a.png", "-o", "x.png"), "two frames or more, not 1"),
     (("burst/a.png", "burst/b.png", "-o", "burst/a.png"), "is a frame and would be replaced"),
-    (("burst", "-o", "other.png"), "is there already: --overwrite replaces it"),
+    (("burst", "-o", "other.png"), "already exists: --overwrite replaces it"),
     (("burst", "-o", "no/x.png", "--method", "best"), "no model named 'best': give one of focus-reg, focus-seg"),
     (("burst", "-o", "x.png", "--method", "nuclei-2d"), "is for segmentation"),
     (("burst", "-o", "x.png", "--mode", "both"), "--mode must be sequence or together, not 'both'"),
@@ -270,7 +270,7 @@ def test_evaluate_fusion_says_that_it_passes_over_subfolders(run, fused):
     assert code == 0
     (message,) = messages(err)
     assert message.startswith(
-        "pairs holds pictures, as a-A.png: its subfolders, as more, are passed over"
+        "pairs holds pictures, such as a-A.png: its subfolders, such as more, are skipped"
     )
 
 

@@ -151,7 +151,7 @@ def test_segments_of_another_size_are_said(tmp_path):
     write_png(tmp_path / "a.png", np.zeros((4, 5), np.uint8))
     write_labels(tmp_path / "s.png", np.eye(4, dtype=int))
     picture = SegmentedPicture("a", tmp_path / "a.png", (tmp_path / "s.png",))
-    with pytest.raises(ValueError, match=r"a\.png has \(4, 5\) pixels, its segments have \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"a\.png has 5 × 4 pixels, its segments have 4 × 4:"):
         make_pair(picture, crop=4, simulation=Simulation(), rng=np.random.default_rng(0))
 
 
