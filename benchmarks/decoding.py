@@ -7,6 +7,7 @@ classes to cells: at once, and block by block with the seconds of each step.
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from seamwise.decode import argmax, instances
 from seamwise.decode.blockwise import assign, find_cores, finish, join_cores, join_surveys, survey
 from seamwise.labels import semantic_target
 from seamwise.metrics import match
-from seamwise.synth import crowded_cells, tissue
+from seamwise.synth import CONFOCAL, crowded_cells, tissue
 from seamwise.tiling import Blocks
 
 ROUNDS = 11
@@ -84,7 +85,7 @@ def plane() -> None:
 
 def stack() -> None:
     """Print the times of the stack."""
-    labels = tissue((96, 128, 128), rng=0, spacing=(2, 1, 1)).labels
+    labels = tissue((96, 128, 128), rng=0, camera=replace(CONFOCAL, spacing=(2, 1, 1))).labels
     classes = semantic_target(labels, classes=3, touching_radius=1).astype(np.uint8)
     whole, parts = [], []
     for _ in range(ROUNDS):

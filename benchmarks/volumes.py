@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,7 +30,7 @@ from seamwise.io.models import describe_model, model_path
 from seamwise.io.ome_zarr_draft import build_pyramid, create_image, finish
 from seamwise.segmentation import load
 from seamwise.segmentation.big.memory import plan_blocks
-from seamwise.synth import tissue
+from seamwise.synth import CONFOCAL, tissue
 
 STACK, TILE = (508, 1024, 1024), (127, 256, 256)
 NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -113,7 +114,9 @@ def say(name: str, result: dict, pixels: int) -> None:
 
 def write_stack(path: Path, shape: tuple[int, ...]) -> int:
     """Write tissue, one drawn stack beside the other; return how many cells are drawn (cut ones each time)."""
-    drawn = tissue(TILE, rng=0, spacing=(2, 1, 1), filling=1.0, cell_size=26.0)
+    drawn = tissue(
+        TILE, rng=0, filling=1.0, cell_size=26.0, camera=replace(CONFOCAL, spacing=(2, 1, 1))
+    )
     draft = create_image(
         path,
         shape,

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from seamwise.losses import cross_entropy_and_youden
 from seamwise.nets import UNet
 from seamwise.segmentation import TargetAndWeight
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 CROP, BATCH = 64, 4
 
@@ -33,7 +33,7 @@ class Crops(Dataset):
     def __getitem__(self, number):
         """Return image (1, Y, X), target (Y, X) and weight (Y, X)."""
         rng = np.random.default_rng((0, number))
-        drawn = crowded_cells((CROP, CROP), cells=6, rng=rng, dtype=np.uint8)
+        drawn = crowded_cells((CROP, CROP), cells=6, rng=rng, camera=Camera(dtype=np.uint8))
         mirror = (slice(None, None, rng.choice([-1, 1])), slice(None, None, rng.choice([-1, 1])))
         target, weight = self.transform(
             drawn.labels[mirror]

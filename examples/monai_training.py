@@ -25,7 +25,7 @@ from monai.utils import set_determinism
 
 from seamwise.losses import cross_entropy
 from seamwise.segmentation import TargetAndWeight, TargetAndWeightd
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 BATCH = 4
 
@@ -47,7 +47,10 @@ def main(steps=40):
             TargetAndWeightd("label", TargetAndWeight(map="saw")),
         ]
     )
-    scenes = [crowded_cells((192, 192), cells=30, rng=seed, dtype=np.uint8) for seed in range(8)]
+    scenes = [
+        crowded_cells((192, 192), cells=30, rng=seed, camera=Camera(dtype=np.uint8))
+        for seed in range(8)
+    ]
     data = [{"image": scene.image, "label": scene.labels} for scene in scenes]
     loader = DataLoader(Dataset(data, transforms), batch_size=BATCH, shuffle=True)
 

@@ -17,14 +17,14 @@ from seamwise.losses import cross_entropy
 from seamwise.metrics import match
 from seamwise.nets import UNet
 from seamwise.segmentation import TargetAndWeight, count_classes
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 CROP, BATCH = 64, 4
 
 
 def scene(seed):
     """Draw an image (Y, X) in 0..1 and its labels: 0 background, 1..n cells."""
-    drawn = crowded_cells((192, 192), cells=30, rng=seed, dtype=np.uint8)
+    drawn = crowded_cells((192, 192), cells=30, rng=seed, camera=Camera(dtype=np.uint8))
     return drawn.image / np.float32(255), drawn.labels
 
 

@@ -9,6 +9,7 @@ nobody could tell such a sliver from a wall.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import tifffile
 
 from seamwise.io.images import read_image, read_spaced_labels, write_labels
 from seamwise.labels import relabel
-from seamwise.synth import SyntheticImage, tissue
+from seamwise.synth import CONFOCAL, SyntheticImage, tissue
 
 SHAPE = (64, 128, 128)
 SPACING = (2.0, 1.0, 1.0)
@@ -37,7 +38,6 @@ def draw(seed: int) -> SyntheticImage:
     return tissue(
         SHAPE,
         rng=rng,
-        spacing=SPACING,
         cell_size=float(rng.uniform(18, 32)),
         filling=float(rng.choice([0.5, 0.8, 1.0])),
         gaps=float(rng.choice([0.0, 0.03])),
@@ -45,7 +45,11 @@ def draw(seed: int) -> SyntheticImage:
         faint=float(rng.uniform(0.4, 0.8)),
         cytoplasm=float(rng.uniform(0.02, 0.15)),
         attenuation=float(rng.uniform(100, 400)),
-        photons=float(np.exp(rng.uniform(np.log(25), np.log(200)))),
+        camera=replace(
+            CONFOCAL,
+            spacing=SPACING,
+            photons=float(np.exp(rng.uniform(np.log(25), np.log(200)))),
+        ),
     )
 
 

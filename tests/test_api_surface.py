@@ -49,7 +49,7 @@ PUBLIC = {
         "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",
     },
     "seamwise.synth": {
-        "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
+        "CONFOCAL", "WIDEFIELD", "Camera", "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
     },
     "seamwise.fusion": {
         "CLASSICAL", "DUMMIES", "METRICS", "AlignedFrames", "Alignment", "AlignmentError",

@@ -15,7 +15,7 @@ from seamwise.metrics import match
 from seamwise.segmentation import AnnotatedImage, TrainSettings, segment, train
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.overlay import overlay, stretch
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 LOSSES = {"saw": "SAW", "w3": "W³", "unet": "UNET", "bwm": "BWM", "lsmax": "LSMAX"}
 
@@ -29,8 +29,7 @@ def scene(seed):
         radius=11,
         cluster=20,
         border_dimming=0.4,
-        psf_sigma=1.6,
-        photons=100,
+        camera=Camera(psf_sigma=1.6, photons=100),
     )
     image = drawn.image[np.newaxis].astype(np.float32)
     return AnnotatedImage(

@@ -11,7 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.train import train
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 HERE = Path(__file__).parent
 PROTOCOL = HERE / "protocol.toml"
@@ -426,9 +426,12 @@ def _from_folder(
 
 
 def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
-    scene = crowded_cells(**described["arguments"], rng=seed)
+    arguments = dict(described["arguments"])
+    own = {field.name for field in fields(Camera)} & arguments.keys()
+    camera = Camera(**{name: arguments.pop(name) for name in own})
+    scene = crowded_cells(**arguments, camera=camera, rng=seed)
     image = scene.image[np.newaxis]
-    spacing = described["arguments"].get("spacing")
+    spacing = camera.spacing
     return AnnotatedImage(
         name=f"{described['drawn']}-{seed}",
         image=normalization(image, rule)(image),

@@ -1,12 +1,15 @@
 """Synthetic images with exact labels, labels made as imperfect as hand-drawn ones, and pairs of different focus."""
 
 from seamwise.synth.annotations import degrade_annotation
-from seamwise.synth.camera import SyntheticImage
+from seamwise.synth.camera import CONFOCAL, WIDEFIELD, Camera, SyntheticImage
 from seamwise.synth.cells import crowded_cells
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
 from seamwise.synth.tissue import tissue
 
 __all__ = [
+    "CONFOCAL",
+    "WIDEFIELD",
+    "Camera",
     "FocusPair",
     "SyntheticImage",
     "crowded_cells",

@@ -8,8 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from seamwise.labels import BACKGROUND, IGNORE, Labels, as_labels, bounding_boxes, relabel
-
-Box = tuple[slice, ...]
+from seamwise.types import Box
 
 
 def degrade_annotation(

@@ -3,24 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from seamwise.labels import Labels, smallest_dtype
-from seamwise.synth.camera import SyntheticImage, blur, expose
-from seamwise.synth.checks import (
-    check_photons,
-    check_range,
-    check_spacing,
-    checked_dtype,
-    checked_shape,
-    per_axis,
-)
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from seamwise.synth.camera import WIDEFIELD, Camera, SyntheticImage
+from seamwise.synth.checks import check_range, checked_shape
+from seamwise.types import FloatArray
 
 # Closeness of two cells: 1 where two undeformed ellipsoids just touch, less where they overlap.
 CLOSEST = 0.72
@@ -59,13 +49,8 @@ def crowded_cells(
     brightness: tuple[float, float] = (0.3, 1.0),
     texture: float = 0.25,
     border_dimming: float = 0.5,
-    psf_sigma: float | Sequence[float] = 1.2,
     illumination: float = 0.3,
-    background: float = 0.05,
-    photons: float = 300.0,
-    read_noise: float = 2.0,
-    spacing: Sequence[float] | None = None,
-    dtype: npt.DTypeLike = np.uint16,
+    camera: Camera = WIDEFIELD,
 ) -> SyntheticImage:
     """Draw crowded fluorescent cells in touching clusters, in 2D or 3D, with exact labels.
 
@@ -91,7 +76,7 @@ def crowded_cells(
     rng : int or numpy.random.Generator
         The same seed gives the same image bit for bit.
     radius : float
-        Mean cell radius in units of `spacing`, from the largest spacing to half the longest side of the
+        Mean cell radius in units of the camera's `spacing`, from the largest spacing to half the longest side of the
         image.
     radius_spread : float in [0, 0.5]
         Relative standard deviation of the radius (log-normal).
@@ -106,26 +91,15 @@ def crowded_cells(
         Standard deviation of the internal texture before the blur.
     border_dimming : float in [0, 1]
         Share of the light that is missing on shared borders before the blur.
-    psf_sigma : float or one for each axis
-        Standard deviation of the Gaussian point spread function in units of `spacing`, from 0 (no blur) to
-        the longest side of the image. An eighth of the light goes into a skirt six times as wide.
     illumination : float in [0, 1]
         Share of the light that is missing in the corner farthest from the (random) centre of illumination.
-    background : float in [0, 1]
-        Offset, as a share of a cell of brightness 1.
-    photons : float in (0, 1e12] or inf
-        Photons from a pixel of signal 1. `numpy.inf` draws without any noise.
-    read_noise : float in [0, 1e6]
-        Standard deviation of the camera noise in photons.
-    spacing : sequence of float, optional
-        Pixel size along each axis; 1 without it.
-    dtype : uint16 or uint8
-        Signal 1 is at three quarters of its range; values beyond the range are clipped.
+    camera : Camera
+        Optics, noise, pixel size and dtype. Signal 1 is a cell of brightness 1.
 
     Returns
     -------
     SyntheticImage
-        `image` of `dtype`; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly
+        `image` of the camera's dtype; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly
         one component under face connectivity. The image edge cuts cells whose centre is near it; a fragment
         that a neighbour cuts off becomes background. No cells: an image of background.
 
@@ -150,9 +124,8 @@ def crowded_cells(
     """
     size = checked_shape(shape)
     count = _checked_count(cells)
-    step = per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
-    sigmas = per_axis("psf_sigma", psf_sigma, len(size))
-    grey = checked_dtype(dtype)
+    step = camera.steps(len(size))
+    camera.sigmas(size)  # raises before anything is drawn
     _check_brightness(brightness)
     check_range("radius_spread", radius_spread, 0, 0.5)
     check_range("irregularity", irregularity, 0, 0.5)
@@ -160,14 +133,7 @@ def crowded_cells(
     check_range("texture", texture, 0, 1)
     check_range("border_dimming", border_dimming, 0, 1)
     check_range("illumination", illumination, 0, 1)
-    check_range("background", background, 0, 1)
-    check_range("read_noise", read_noise, 0, 1e6)
-    check_photons(photons)
-    check_spacing(step)
-    longest = float((step * size).max())
-    check_range("radius", radius, float(step.max()), longest / 2)
-    for sigma in sigmas:
-        check_range("psf_sigma", sigma, 0, longest)
+    check_range("radius", radius, float(step.max()), float((step * size).max()) / 2)
     rng = np.random.default_rng(rng)
 
     shapes = _draw_shapes(count, len(size), radius, radius_spread, irregularity, rng)
@@ -178,8 +144,8 @@ def crowded_cells(
     light = _glow(labels, nearest, brightness, rng)
     light *= _texture(size, texture, TEXTURE_GRAIN * radius / step, rng)
     light *= 1 - border_dimming * _border(nearest, second)
-    signal = blur(light, sigmas / step) * _illumination(size, illumination, rng) + background
-    return SyntheticImage(expose(signal, photons, read_noise, grey, rng), labels)
+    signal = camera.blur(light) * _illumination(size, illumination, rng)
+    return SyntheticImage(camera.expose(signal, rng), labels)
 
 
 def _draw_shapes(
@@ -349,7 +315,7 @@ def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Genera
 
 def _checked_count(cells: int) -> int:
     if index(cells) < 0:
-        raise ValueError(f"cells must be 0 or more, got {cells}; pass the number of cells to draw")
+        raise ValueError(f"cells must be 0 or more, not {cells}: give the number of cells to draw")
     return index(cells)
 
 
@@ -357,5 +323,5 @@ def _check_brightness(brightness: tuple[float, float]) -> None:
     low, high = brightness
     if not 0 < low <= high <= 1:
         raise ValueError(
-            f"brightness must be (low, high) with 0 < low <= high <= 1, got {brightness}"
+            f"brightness must be (low, high) with 0 < low ≤ high ≤ 1, not {brightness}"
         )

@@ -2,25 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from seamwise.labels import Labels, relabel
-from seamwise.synth.camera import SyntheticImage, blur, expose
+from seamwise.synth.camera import CONFOCAL, Camera, SyntheticImage
 from seamwise.synth.cells import one_component_each
-from seamwise.synth.checks import (
-    check_photons,
-    check_range,
-    check_spacing,
-    checked_dtype,
-    checked_shape,
-    per_axis,
-)
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from seamwise.synth.checks import check_range, checked_shape
+from seamwise.types import FloatArray
 
 # Lengths in mean cell diameters: of the bends of the walls, the dents of the outline and the texture.
 BEND_GRAIN = 0.8
@@ -34,8 +25,6 @@ MARGIN = 2.0
 WAVES = 24
 # The share of its width at which the light of a wall is as good as gone.
 REACH = 4.0
-# The default point spread function, in units of spacing: along the first axis of a stack, and in the plane.
-PSF_ALONG, PSF_ACROSS = 1.8, 0.8
 SLAB = 2**17
 
 
@@ -71,13 +60,8 @@ def tissue(
     faint: float = 0.7,
     cytoplasm: float = 0.06,
     texture: float = 0.3,
-    psf_sigma: float | Sequence[float] | None = None,
     attenuation: float = 200.0,
-    background: float = 0.02,
-    photons: float = 60.0,
-    read_noise: float = 1.0,
-    spacing: Sequence[float] | None = None,
-    dtype: npt.DTypeLike = np.uint16,
+    camera: Camera = CONFOCAL,
 ) -> SyntheticImage:
     """Draw tissue of cells that fill the space, their membranes stained, in 2D or 3D, with exact labels.
 
@@ -132,27 +116,15 @@ def tissue(
         Mean light inside a cell, as a share of a bright wall.
     texture : float in [0, 1]
         Standard deviation of the uneven staining.
-    psf_sigma : float or one for each axis, optional
-        Standard deviation of the Gaussian point spread function in units of `spacing`, from 0 (no blur) to the longest
-        side of the image. Without it 0.8, and 1.8 along the first axis of a stack. An eighth of the light goes into a
-        skirt six times as wide.
     attenuation : float > 0 or inf
         Depth at which 1/e of the light is left, in units of `spacing`. Without effect in 2D.
-    background : float in [0, 1]
-        Offset, as a share of a wall of brightness 1.
-    photons : float in (0, 1e12] or inf
-        Photons from a pixel of signal 1. `numpy.inf` draws without any noise.
-    read_noise : float in [0, 1e6]
-        Standard deviation of the camera noise in photons.
-    spacing : sequence of float, optional
-        Pixel size along each axis; 1 without it.
-    dtype : uint16 or uint8
-        Signal 1 is at three quarters of its range; values beyond the range are clipped.
+    camera : Camera
+        Optics, noise, pixel size and dtype. Signal 1 is a wall of brightness 1.
 
     Returns
     -------
     SyntheticImage
-        `image` of `dtype`; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly one
+        `image` of the camera's dtype; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly one
         component under face connectivity. Neighbours touch without a line of background between them. A fragment of a
         cell, which a strong bend or the outline may cut off, becomes background. The image edge cuts cells.
 
@@ -176,14 +148,9 @@ def tissue(
     ((16, 48, 48), 'uint16', 'uint8')
     """
     size = checked_shape(shape)
-    step = per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
-    sigmas = per_axis(
-        "psf_sigma", _usual_psf(len(size)) if psf_sigma is None else psf_sigma, len(size)
-    )
-    grey = checked_dtype(dtype)
-    check_spacing(step)
-    longest = float((step * size).max())
-    check_range("cell_size", cell_size, 2 * float(step.max()), longest)
+    step = camera.steps(len(size))
+    camera.sigmas(size)  # raises before anything is drawn
+    check_range("cell_size", cell_size, 2 * float(step.max()), float((step * size).max()))
     check_range("size_spread", size_spread, 0, 0.5)
     check_range("irregularity", irregularity, 0, 0.5)
     check_range("bend", bend, 0, 0.2)
@@ -193,11 +160,6 @@ def tissue(
     check_range("faint", faint, 0, 1)
     check_range("cytoplasm", cytoplasm, 0, 1)
     check_range("texture", texture, 0, 1)
-    check_range("background", background, 0, 1)
-    check_range("read_noise", read_noise, 0, 1e6)
-    check_photons(photons)
-    for sigma in sigmas:
-        check_range("psf_sigma", sigma, 0, longest)
     _check_attenuation(attenuation)
     rng = np.random.default_rng(rng)
 
@@ -213,14 +175,10 @@ def tissue(
     labels = one_component_each(relabel(owner))
 
     light *= np.exp(texture * _on_grid(patches, axes) - texture**2 / 2)
-    signal = blur(light, sigmas / step)
+    signal = camera.blur(light)
     if len(size) == 3:
         signal *= np.exp(-axes[0] / attenuation)[:, None, None]
-    return SyntheticImage(expose(signal + background, photons, read_noise, grey, rng), labels)
-
-
-def _usual_psf(ndim: int) -> tuple[float, ...]:
-    return (PSF_ALONG, PSF_ACROSS, PSF_ACROSS) if ndim == 3 else (PSF_ACROSS, PSF_ACROSS)
+    return SyntheticImage(camera.expose(signal, rng), labels)
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -371,5 +329,5 @@ def _brightness(chance: FloatArray, faint: float) -> FloatArray:
 def _check_attenuation(attenuation: float) -> None:
     if not attenuation > 0:
         raise ValueError(
-            f"attenuation must be a positive length, got {attenuation}; inf draws all depths as bright"
+            f"attenuation must be a positive length, not {attenuation}: inf draws all depths as bright"
         )
