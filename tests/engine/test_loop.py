@@ -47,6 +47,18 @@ def test_the_model_with_the_highest_first_score_is_kept(tmp_path):
     assert info.training["validation"] == {"goodness": 0.9, "other": 1.0}
 
 
+def test_a_report_tells_the_time_left_after_some_steps(tmp_path):
+    settings = replace(SETTINGS, steps=24, batch_size=1, validate_every=24)
+    seen = []
+    task = Task([0.1])
+    task.samples = lambda: TensorDataset(torch.rand(24, 6, 4, 4))
+    fit(task, settings, output=tmp_path, device="cpu", report=seen.append)
+    assert [progress.step for progress in seen if progress.seconds_left is None] == [*range(1, 15)]
+    assert seen[-1].seconds_left == 0.0
+    assert seen[14].seconds_left > 0
+    assert "seconds_left" not in (tmp_path / "log.csv").read_text()
+
+
 def test_a_resumed_run_remembers_the_best_score(tmp_path):
     fit(Task(), SETTINGS, output=tmp_path, device="cpu", report=lambda progress: progress.step < 2)
     fit(Task([0.5, 0.4]), SETTINGS, output=tmp_path, device="cpu", resume=True)

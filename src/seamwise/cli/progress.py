@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from seamwise.io.outcome import Outcome
     from seamwise.segmentation import BlockProgress
 
-_TIMED_STEP = 20  # by then a training run has shown its pace
-
 
 @contextmanager
 def progress_bar(quiet: bool = False) -> "Iterator[Bar]":
@@ -103,16 +101,20 @@ def training_progress(output: Path, steps: int, scores: str, *, quiet: bool) -> 
     with progress_bar(quiet) as bar, stop_on_interrupt() as stopped:
         job: TaskID | None = None
         last = ""
+        timed = False
 
         def report(progress: "TrainProgress") -> bool:
-            nonlocal job, last
+            nonlocal job, last, timed
             job = bar.add_task("train", total=steps) if job is None else job
             if progress.scores:
                 last = ", " + scores.format(**progress.scores)
                 bar.console.print(f"step {progress.step}: loss {progress.loss:.3f}{last}")
-            left = progress.seconds / progress.step * (steps - progress.step) / 60
-            if progress.step == _TIMED_STEP and left > 1:
-                bar.console.print(f"about {left:.0f} minutes to go; Ctrl-C writes a checkpoint")
+            left = progress.seconds_left
+            if left is not None and not timed and left > 60:
+                bar.console.print(
+                    f"about {left / 60:.0f} minutes to go; Ctrl-C writes a checkpoint"
+                )
+            timed = left is not None
             bar.update(job, completed=progress.step, description=f"loss {progress.loss:.3f}{last}")
             return not stopped
 

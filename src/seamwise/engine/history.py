@@ -8,14 +8,26 @@ from pathlib import Path
 from seamwise.io.atomic import atomic_path
 
 _SMOOTHING = 50  # steps
+_SLOW = 5  # the first steps of a process read files, start workers and choose kernels
+_TIMED = 10  # steps until their mean time is a fair guess
 _NAMES = ("step", "loss", "learning_rate", "seconds")
 
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """One line of the log: a step, and the validation scores by name where the step was validated.
+    """One line of the log.
 
-    The first score is the one that the best model is chosen by.
+    Attributes
+    ----------
+    step : int
+        Number of the step, from 1.
+    loss, learning_rate : float
+    seconds : float
+        Time since the run began, without interruptions.
+    scores : mapping
+        Validation scores by name, where the step was validated. The first one chooses the best model.
+    seconds_left : float, optional
+        Estimated time to the last step; None until enough steps were timed. Not in the log.
     """
 
     step: int
@@ -23,6 +35,31 @@ class TrainProgress:
     learning_rate: float
     seconds: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    seconds_left: float | None = None
+
+
+def seconds_left(history: Sequence[TrainProgress], *, first: int, steps: int) -> float | None:
+    """Estimate how long the rest of a run takes.
+
+    Parameters
+    ----------
+    history : sequence of TrainProgress
+        A line for each step so far.
+    first : int
+        How many of them an earlier process made.
+    steps : int
+        Length of the run.
+
+    Returns
+    -------
+    float or None
+        In seconds. The first 5 steps of a process do not count; None until 10 more are done.
+    """
+    timed = len(history) - first - _SLOW
+    if timed < _TIMED:
+        return None
+    pace = (history[-1].seconds - history[-1 - timed].seconds) / timed
+    return pace * (steps - history[-1].step)
 
 
 def write_log(path: Path, history: Sequence[TrainProgress]) -> None:

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, launched, place
-from seamwise.engine.history import TrainProgress, plot_curve, write_log
+from seamwise.engine.history import TrainProgress, plot_curve, seconds_left, write_log
 from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, ready
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
@@ -202,7 +202,8 @@ def _keep(
             progress,
             settings,
         )
-    stop = report(progress) is False
+    left = seconds_left(state.history, first=state.resumed_at, steps=settings.steps)
+    stop = report(replace(progress, seconds_left=left)) is False
     if validated or snapped or stop:
         state.save(output / "checkpoint.pt", task.info.training)
         write_log(output / "log.csv", state.history)
@@ -251,6 +252,7 @@ class _State:
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     history: list[TrainProgress] = field(default_factory=list)
+    resumed_at: int = 0
 
     @property
     def step(self) -> int:
@@ -280,6 +282,7 @@ class _State:
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.history[:] = saved["history"]
+        self.resumed_at = self.step
         self.weights.load_state_dict(saved["weights"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
