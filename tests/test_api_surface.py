@@ -82,7 +82,7 @@ PUBLIC = {
         "segment_files", "segment_image", "weigh_files",
     },
     "seamwise.segmentation.choose": {
-        "GRID", "IOUS", "METRICS", "Comparison", "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning",
+        "GRID", "IOUS", "METRICS", "OWN_SETTINGS", "read_comparison", "Comparison", "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning",
         "Verdict", "cautions", "combine", "compare", "conditions_of", "first_weights", "judge", "plot_surface",
         "save_tuned", "score_rows", "settings_of", "tune", "with_pair", "write_report",
     },

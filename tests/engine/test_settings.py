@@ -1,6 +1,6 @@
 import pytest
 
-from seamwise.engine.settings import RunSettings, read_settings
+from seamwise.engine.settings import RunSettings, change_settings, read_settings
 from seamwise.fusion import FusionSettings
 from seamwise.segmentation import TrainSettings
 from support.files import one_line
@@ -64,3 +64,10 @@ def test_a_file_must_exist(tmp_path):
         read_settings(RunSettings, tmp_path / "none.toml")
     with pytest.raises(IsADirectoryError, match="is a folder: give a TOML file"):
         read_settings(RunSettings, tmp_path)
+
+
+def test_changed_settings_are_checked():
+    settings = RunSettings(steps=7)
+    assert change_settings(settings, {"width": 3}) == RunSettings(steps=7, width=3)
+    with pytest.raises(ValueError, match=r"^setting width of w3: .*, not 0$"):
+        change_settings(settings, {"width": 0}, source=" of w3")

@@ -127,11 +127,17 @@ def compare(
     """
     from pydantic import RootModel
 
-    from seamwise.engine.settings import read_settings
     from seamwise.io.atomic import make_folder
     from seamwise.io.jsonfile import write_json
-    from seamwise.segmentation import TrainSettings, find_split, system
-    from seamwise.segmentation.choose import ImageSplit, Run, judge, score_rows, write_report
+    from seamwise.segmentation import find_split
+    from seamwise.segmentation.choose import (
+        ImageSplit,
+        Run,
+        judge,
+        read_comparison,
+        score_rows,
+        write_report,
+    )
     from seamwise.segmentation.choose import compare as compare_losses
 
     if masks is not None:
@@ -143,10 +149,9 @@ def compare(
         "crop": crop,
         "width": width,
     }
-    chosen = read_settings(TrainSettings, settings, given)
-    names = ["ce3" if name == "ce" else name for name in map(str.strip, losses.split(","))]
-    for name in names:
-        system(name)  # type: ignore[arg-type]  # raises before anything is read
+    chosen_losses, chosen = read_comparison(
+        settings, [name.strip() for name in losses.split(",")], given
+    )
     split = find_split(data)
     make_folder(output)
     images = ImageSplit(*read_split(split, chosen, channel=parse_channels(channel), axes=axes))
@@ -164,7 +169,7 @@ def compare(
             return not stopped
 
         result = compare_losses(
-            images, names, chosen,  # type: ignore[arg-type]
+            images, chosen_losses, chosen,
             output=output, seeds=range(seeds), device=device, report=report,
         )  # fmt: skip
     write_json(output / "scores.json", RootModel(result).model_dump(mode="json"))

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
@@ -107,21 +108,46 @@ def read_settings(
     FileNotFoundError, IsADirectoryError
         There is no such file.
     """
-    fields = {} if path is None else read_toml(path)
+    content = {} if path is None else read_toml(path)
+    return make_settings(kind, content, options, source=f" in {path}")
+
+
+def make_settings(
+    kind: type[AnySettings],
+    content: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    *,
+    source: str = "",
+) -> AnySettings:
+    """Make settings as `read_settings` does, from the content of a file.
+
+    `source` follows the name of a setting in an error, e.g. " in run.toml".
+    """
     chosen = {name: value for name, value in (options or {}).items() if value is not None}
-    where = f" in {path}"
     try:
-        return TypeAdapter(kind).validate_python(fields | chosen)
+        return TypeAdapter(kind).validate_python({**content, **chosen})
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # two settings that do not fit each other
             raise ValueError(message) from error
         name = ".".join(str(part) for part in first["loc"])
-        source = where if first["loc"][0] in fields and first["loc"][0] not in chosen else ""
+        where = "" if first["loc"][0] in chosen else source
         if first["type"] in _UNKNOWN:
-            raise ValueError(unknown_setting(kind, name, source)) from error
-        raise ValueError(f"setting {name}{source}: {message}, not {first['input']!r}") from error
+            raise ValueError(unknown_setting(kind, name, where)) from error
+        raise ValueError(f"setting {name}{where}: {message}, not {first['input']!r}") from error
+
+
+def change_settings(
+    settings: AnySettings, changes: Mapping[str, Any], *, source: str = ""
+) -> AnySettings:
+    """Return settings with some of them changed, checked as `make_settings` does."""
+    unchanged = {
+        field.name: getattr(settings, field.name)
+        for field in fields(settings)
+        if field.name not in changes
+    }
+    return make_settings(type(settings), changes, unchanged, source=source)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

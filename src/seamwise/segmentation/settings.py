@@ -10,6 +10,7 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
@@ -76,6 +77,13 @@ class TrainSettings(RunSettings):
     gap: Literal["second", "background"] = "background"
     normalization: NormalizationRule = NormalizationRule()
     augmentation: Augmentation = Augmentation()
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_loss(cls, loss: Any) -> Any:
+        if isinstance(loss, Mapping):
+            raise ValueError("expected one name; tables [loss.NAME] are for `seamwise compare`")
+        return loss
 
     @model_validator(mode="after")
     def _weights_fit_the_map(self) -> Self:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from seamwise.engine.settings import read_settings
 from seamwise.io.images import read_labels
 from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.metrics import match_many
+from seamwise.segmentation import TrainSettings
 from seamwise.segmentation.choose.compare import (
     IOUS,
     LABELS_FOLDER,
@@ -18,6 +20,7 @@ from seamwise.segmentation.choose.compare import (
     compare,
     conditions_of,
     first_weights,
+    read_comparison,
     settings_of,
 )
 from seamwise.segmentation.choose.report import judge, score_rows, write_report
@@ -100,7 +103,7 @@ def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch)
     monkeypatch.setattr(
         module,
         "settings_of",
-        lambda run, settings: replace(honest(run, settings), seed=len(run.loss)),
+        lambda run, settings, own: replace(honest(run, settings, own), seed=len(run.loss)),
     )
     with pytest.raises(RuntimeError, match="does not begin like ce3-0"):
         compare(ImageSplit(*images), ("ce3", "j4"), quick, output=tmp_path)
@@ -111,6 +114,57 @@ def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch)
 def test_every_loss_is_as_it_is_by_default(quick, loss):
     settings = settings_of(Run(loss, 5), replace(quick, loss="w3", lam=0.3, weights={"beta": 20}))
     assert (settings.lam, settings.seed, settings.loss, settings.weights) == (None, 5, loss, {})
+
+
+def test_a_loss_has_settings_of_its_own(done, images, quick, tmp_path):
+    losses = {"ce3": {}, "j4": {"lam": 0.3, "learning_rate": 1e-3}}
+    result = compare(ImageSplit(*images), losses, quick, output=tmp_path, device="cpu")
+    assert result.own_settings == {"j4": {"lam": 0.3, "learning_rate": 1e-3}}
+    assert result.conditions == done.conditions[:1]
+    (run,) = result.runs_of("j4")
+    _, info = load_model(run.folder / "model.safetensors", SegmentationInfo)
+    assert info.training["settings"]["lam"] == 0.3
+    assert info.training["settings"]["learning_rate"] == 1e-3
+    assert result.settings["learning_rate"] == quick.learning_rate
+    write_report(tmp_path / "report.html", result, images[2])
+    page = (tmp_path / "report.html").read_text()
+    assert "<b>Settings of j4 alone.</b> lam = 0.3, learning_rate = 0.001" in page
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"steps": 9}, "setting steps of loss w3 must be the same for all losses"),
+        ({"weigths": {}}, "unknown setting 'weigths' of loss w3: did you mean 'weights'?"),
+        ({"warmup": -1}, "setting warmup of loss w3: "),
+        ({"weights": {"beta": 0}}, "beta must be a positive number"),
+    ],
+)
+def test_a_loss_has_no_settings_that_make_runs_unequal(quick, own, words):
+    with pytest.raises(ValueError, match=r"setting|beta") as caught:
+        settings_of(Run("w3", 0), quick, own)
+    one_line(caught, words)
+
+
+def test_a_file_holds_settings_of_all_losses_and_of_one(tmp_path):
+    path = tmp_path / "compare.toml"
+    path.write_text(
+        "steps = 3\n[loss.w3]\nlearning_rate = 0.01\n[loss.w3.weights]\nbeta = 20\n[loss.ce]\ngap = 'second'"
+    )
+    losses, settings = read_comparison(path, ["ce", "w3", "j4"], {"width": 2})
+    assert losses == {
+        "ce3": {"gap": "second"},
+        "w3": {"learning_rate": 0.01, "weights": {"beta": 20}},
+        "j4": {},
+    }
+    assert (settings.steps, settings.width) == (3, 2)
+    with pytest.raises(ValueError, match="for a loss that is not compared") as caught:
+        read_comparison(path, ["ce", "j4"])
+    one_line(caught, "[loss.w3] in", "ce3, j4")
+    with pytest.raises(ValueError, match=r"tables \[loss.NAME\] are for `seamwise compare`"):
+        read_settings(TrainSettings, path)
+    path.write_text("loss = 'j4'\nsteps = 3")
+    assert read_comparison(path, ["ce3", "j3"])[0] == {"ce3": {}, "j3": {}}
 
 
 def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, quick, tmp_path):
@@ -160,12 +214,15 @@ def test_bad_arguments_are_named(images, quick, tmp_path, losses, seeds, words):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"loss": "w3", "weights": {"beta": 20}}, "weights beta"), ({"devices": 2}, "2 devices")],
+    [
+        ({"loss": "w3", "weights": {"beta": 20}}, "weights beta .*: give them to its loss"),
+        ({"devices": 2}, "2 devices .*: remove devices and nodes"),
+    ],
 )
 def test_settings_that_cannot_be_compared_are_named(images, quick, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words) as caught:
         compare(ImageSplit(*images), LOSSES, replace(quick, **changes), output=tmp_path)
-    assert one_line(caught, "leave")
+    one_line(caught)
 
 
 def test_images_to_score_are_needed(images, quick, tmp_path):

@@ -3,6 +3,7 @@
 from seamwise.segmentation.choose.compare import (
     IOUS,
     METRICS,
+    OWN_SETTINGS,
     Comparison,
     Conditions,
     ImageSplit,
@@ -11,6 +12,7 @@ from seamwise.segmentation.choose.compare import (
     compare,
     conditions_of,
     first_weights,
+    read_comparison,
     settings_of,
 )
 from seamwise.segmentation.choose.ensemble import combine
@@ -30,6 +32,7 @@ __all__ = [
     "GRID",
     "IOUS",
     "METRICS",
+    "OWN_SETTINGS",
     "Comparison",
     "Conditions",
     "ImageSplit",
@@ -45,6 +48,7 @@ __all__ = [
     "first_weights",
     "judge",
     "plot_surface",
+    "read_comparison",
     "save_tuned",
     "score_rows",
     "settings_of",

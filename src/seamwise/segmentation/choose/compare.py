@@ -2,10 +2,10 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.engine.history import TrainProgress, read_log
 from seamwise.engine.loop import recorded
 from seamwise.engine.networks import build_net
+from seamwise.engine.settings import change_settings, make_settings, read_toml
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import write_labels
 from seamwise.labels import CLASS_NAMES
@@ -24,7 +25,7 @@ from seamwise.metrics import Matching, match_many
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import load, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName
+from seamwise.segmentation.systems import SystemName, system
 from seamwise.segmentation.train import describe, train
 
 IOUS = (0.5, 0.7, 0.9)
@@ -34,6 +35,23 @@ METRICS = {
     "SQ": "segmentation_quality",
     "AP": "accuracy",
 }
+
+OWN_SETTINGS = (  # change neither the first weights nor the crops
+    "lam",
+    "weights",
+    "touching_radius",
+    "gap_radius",
+    "optimizer",
+    "learning_rate",
+    "weight_decay",
+    "schedule",
+    "warmup",
+    "average",
+    "min_size",
+    "min_core",
+    "gap",
+)
+_REPLACED = ("loss", "seed", "lam", "weights")
 
 _LAST = ("head.weight", "head.bias")
 LABELS_FOLDER = "labels"  # in the folder of a run: the cells of the test images
@@ -126,7 +144,9 @@ class Comparison:
     runs : tuple of RunScores
         Loss by loss, and for each loss seed by seed.
     settings : dict
-        Of the training, without loss and seed.
+        Of all runs, without what differs by loss and seed.
+    own_settings : dict
+        What some losses have of their own, by loss.
     made_with : dict
         Versions and processor.
     """
@@ -137,6 +157,7 @@ class Comparison:
     conditions: tuple[Conditions, ...]
     runs: tuple[RunScores, ...]
     settings: dict[str, Any]
+    own_settings: dict[str, dict[str, Any]]
     made_with: dict[str, str]
 
     def runs_of(self, loss: SystemName) -> tuple[RunScores, ...]:
@@ -156,7 +177,7 @@ class Comparison:
 
 def compare(
     images: ImageSplit,
-    losses: Sequence[SystemName],
+    losses: Sequence[SystemName] | Mapping[SystemName, Mapping[str, Any]],
     settings: TrainSettings,
     *,
     output: Path,
@@ -170,11 +191,12 @@ def compare(
     ----------
     images : ImageSplit
         The images to train on, to choose the weights of a run by, and to score it on; decoded by arg max.
-    losses : sequence of system names
-        See `segmentation.systems`.
+    losses : sequence of system names, or mapping from these to settings
+        See `segmentation.systems`. A mapping gives a loss some settings of its own, those of `OWN_SETTINGS`,
+        e.g. ``{"ce3": {}, "w3": {"weights": {"beta": 20}}}``.
     settings : TrainSettings
-        Of all runs; `loss` and `seed` are replaced. λ of the J systems too, by 1/(C·(C − 1)): J is then averaged over
-        the ordered pairs of classes, so that it weighs as much with three classes as with four.
+        Of all runs; `loss` and `seed` are replaced. λ is 1/(C·(C − 1)) unless the loss has its own: J is then the mean
+        over the ordered pairs of classes, so that it weighs as much with three classes as with four.
     output : Path
         A folder; gets one for each run, ``<loss>-<seed>``. Finished runs that are there are kept, others go on.
     seeds : sequence of int
@@ -203,8 +225,10 @@ def compare(
     augmentation follows the touching class: a system of two classes sees its crops without it.
     """
     _check(losses, seeds, images.test, settings)
-    runs = [Run(loss, seed) for loss in losses for seed in seeds]
-    of_run = {run: settings_of(run, settings).fitted(images.training[0].ndim) for run in runs}
+    own = losses if isinstance(losses, Mapping) else {loss: {} for loss in losses}
+    runs = [Run(loss, seed) for loss in own for seed in seeds]
+    settings = settings.fitted(images.training[0].ndim)
+    of_run = {run: settings_of(run, settings, own[run.loss]) for run in runs}
     conditions = tuple(
         _common([run for run in runs if run.seed == seed], of_run, images) for seed in seeds
     )
@@ -219,15 +243,65 @@ def compare(
         conditions=conditions,
         runs=scores,
         settings={
-            k: v for k, v in recorded(of_run[runs[0]]).items() if k not in ("loss", "lam", "seed")
+            name: value for name, value in recorded(settings).items() if name not in _REPLACED
         },
+        own_settings={loss: dict(changes) for loss, changes in own.items() if changes},
         made_with=_made_with(device),
     )
 
 
-def settings_of(run: Run, settings: TrainSettings) -> TrainSettings:
-    """The settings of one run: its loss and seed, λ as a mean over the pairs of classes, its map as it is."""
-    return replace(settings, loss=run.loss, seed=run.seed, lam=None, weights={})
+def read_comparison(
+    path: Path | None, losses: Sequence[str], options: Mapping[str, Any] | None = None
+) -> tuple[dict[SystemName, dict[str, Any]], TrainSettings]:
+    """Read what `compare` takes from a TOML file: losses with settings of their own, and those of all.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A file as for `TrainSettings`. Its tables ``[loss.w3]``, ``[loss.w3.weights]`` … hold what is for one loss.
+    losses : sequence of str
+        Names of the losses to compare; "ce" is "ce3".
+    options : mapping, optional
+        Settings of all runs, which win over the file.
+
+    Raises
+    ------
+    ValueError
+        A table belongs to a loss that is not compared; and as `engine.settings.read_settings`.
+    """
+    content = {} if path is None else read_toml(path)
+    tables = content.pop("loss", {})
+    tables = tables if isinstance(tables, Mapping) else {}  # one loss, of a file for `train`
+    own = {_full_name(name): table for name, table in tables.items()}
+    names = [_full_name(name) for name in losses]
+    for name in names:
+        system(name)  # raises ValueError if there is no such loss
+    for name in own:
+        if name not in names:
+            raise ValueError(
+                f"[loss.{name}] in {path} is for a loss that is not compared: add it to the losses, "
+                f"{', '.join(names)}, or remove the table"
+            )
+    settings = make_settings(TrainSettings, content, options, source=f" in {path}")
+    return {name: dict(own.get(name, {})) for name in names}, settings
+
+
+def settings_of(
+    run: Run, settings: TrainSettings, own: Mapping[str, Any] | None = None
+) -> TrainSettings:
+    """Return the settings of one run: its loss and seed, and what this loss has of its own.
+
+    λ and the options of the weight map are those by default unless they are the loss's own.
+    """
+    own = own or {}
+    source = f" of loss {run.loss}"
+    for name in own:
+        if name not in OWN_SETTINGS and name in {field.name for field in fields(settings)}:
+            raise ValueError(
+                f"setting {name}{source} must be the same for all losses: give it once, for all"
+            )
+    common = replace(settings, loss=run.loss, seed=run.seed, lam=None, weights={})
+    return change_settings(common, own, source=source)
 
 
 def first_weights(
@@ -271,7 +345,7 @@ def conditions_of(
 
 
 def _check(
-    losses: Sequence[SystemName],
+    losses: Collection[SystemName],
     seeds: Sequence[int],
     test: Sequence[AnnotatedImage],
     settings: TrainSettings,
@@ -288,11 +362,12 @@ def _check(
         raise ValueError("no test images: at least one is needed")
     if settings.weights:
         raise ValueError(
-            f"weights {', '.join(settings.weights)} belong to one map: leave [weights] out to compare losses"
+            f"weights {', '.join(settings.weights)} belong to one map: give them to its loss, "
+            "e.g. as [loss.w3.weights]"
         )
     if settings.processes > 1:
         raise ValueError(
-            f"{settings.processes} devices cannot compare losses: leave devices and nodes out"
+            f"{settings.processes} devices cannot compare losses: remove devices and nodes"
         )
 
 
@@ -380,3 +455,7 @@ def _made_with(device: str) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "numbers": str(choose_precision(chosen)).removeprefix("torch."),
     }
+
+
+def _full_name(loss: str) -> SystemName:
+    return cast(SystemName, "ce3" if loss == "ce" else loss)
