@@ -3,8 +3,8 @@
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 python benchmarks/stitching.py runs/tissue-data -o runs/slices [--model MODEL.safetensors …]
 
-trains the 2D network (`recipes/tissue-slices.toml`; goes on where it was stopped) and scores both on the test stacks,
-beside the true slices, stitched.
+trains the 2D network (`recipes/tissue-slices.toml`; goes on where it was stopped) and scores both
+on the test stacks, beside the true slices, stitched.
 """
 
 import argparse

@@ -1,11 +1,12 @@
 """Images larger than memory: time, peak of resident memory, and whether seams cut cells.
 
-python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of made-up tissue, from OME-Zarr to OME-Zarr
-python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells
-python benchmarks/volumes.py memory  # peak of one block after another size, against the estimate
-python benchmarks/volumes.py peak    # what this machine computes at most, and the network's share of it
+python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of made-up tissue, from OME-Zarr
+to OME-Zarr python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells python
+benchmarks/volumes.py memory  # peak of one block after another size, against the estimate python
+benchmarks/volumes.py peak    # what this machine computes at most, and the network's share of it
 
---quick runs each on a small image. Memory is that of the command and all its processes, sampled ten times a second.
+--quick runs each on a small image. Memory is that of the command and all its processes, sampled
+ten times a second.
 """
 
 import argparse
@@ -48,8 +49,8 @@ listener = Listener(
 result = segment_volume(
     path, output, SegmentOptions(**options), Resources(**resources),
     files=OutputOptions(overwrite=overwrite), listener=listener,
-)
-print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.perf_counter() - began}))
+) print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.perf_counter() -
+began}))
 """
 
 

@@ -131,7 +131,7 @@ def test_lost_workers_and_schedulers_are_one_line():
     from distributed.client import FutureCancelledError
 
     killed = KilledWorker("x", type("State", (), {"address": "tcp://1"})(), 3)
-    with pytest.raises(OSError, match="lost one after another, each in task 7 of t0") as caught:
+    with pytest.raises(OSError, match="several workers died on task 7 of t0") as caught:
         cluster._check(Lost(killed), ("t0", 7))
     assert one_line(caught, "memory")
     with pytest.raises(OSError, match="scheduler was lost") as caught:

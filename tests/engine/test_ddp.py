@@ -261,7 +261,7 @@ def test_who_computes_is_not_recorded():
 
 
 @pytest.mark.parametrize(("device", "message"), [
-    ("cuda", r"devices must be at most \d+"), ("cuda:1", "device cuda:1 is one GPU"), ("mps", "must be 1 on mps"),
+    ("cuda", r"devices must be at most \d+"), ("cuda:1", "device must be cuda for \\d+ devices, not cuda:1"), ("mps", "must be 1 on mps"),
 ])  # fmt: skip
 def test_devices_that_are_not_there(device, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
@@ -275,7 +275,7 @@ def test_a_launcher_with_another_number_is_named(monkeypatch):
     for count in (1, 2):
         with (
             pytest.raises(
-                ValueError, match=f"4 processes are started, devices times nodes is {count} times 1"
+                ValueError, match=f"devices × nodes must be 4, .* not {count} × 1"
             ),
             launched(torch.device("cpu"), devices=count),
         ):

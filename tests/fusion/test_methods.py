@@ -237,7 +237,7 @@ def test_weights_of_classical_methods_are_listed():
 
 def test_the_device_goes_to_the_method_that_can_use_one():
     sources, _ = frames()
-    with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
+    with pytest.raises(ValueError, match="device 'gpu' is not available"):
         fuse(sources, model="cnn", device="gpu")
     fuse(sources, model="laplacian", device="gpu")
 

@@ -62,7 +62,8 @@ def stitch_slow(slices, iou):
 def test_a_pair_of_slices_written_out():
     below = np.array([[7, 7, 7, 7, 0, 3, 3, 0, 0, 5]])
     above = np.array([[1, 1, 1, 0, 0, 4, 4, 4, 4, 4]])
-    # IoU of 7 and 1 is 3/4, of 3 and 4 is 2/5, of 5 and 4 is 1/5, so that 4 has a better partner than 5
+    # IoU of 7 and 1 is 3/4, of 3 and 4 is 2/5, of 5 and 4 is 1/5, so that 4 has a better partner
+    # than 5
     assert stitch([below, above], iou=0.4).tolist() == [
         [[3, 3, 3, 3, 0, 1, 1, 0, 0, 2]],
         [[3, 3, 3, 0, 0, 1, 1, 1, 1, 1]],
@@ -265,7 +266,7 @@ def test_constant_slices_have_no_cells_and_channels_come_first(scene):
         (np.zeros((2, 3, 4, 5)), model(), r"expects 1 channel"),
         (np.full((3, 4, 5), np.nan), model(), "NaN"),
         (np.zeros((3, 0, 5)), model(), "empty"),
-        (np.zeros((3, 4, 5)), model(ndim=3), "model has 3 spatial axes, expected 2: use segment"),
+        (np.zeros((3, 4, 5)), model(ndim=3), "model must have 2 spatial axes, not 3: use segment"),
     ],
 )
 def test_bad_stacks_are_named(stack, net, word):

@@ -160,7 +160,7 @@ def test_files_of_others_are_never_replaced(folder, tmp_path):
     out.mkdir()
     for name in ("a.tif", "b_preview.png"):
         (out / name).write_text("an image of yours")
-        with pytest.raises(ValueError, match=f"{name} is there and no weight map of seamwise's"):
+        with pytest.raises(ValueError, match=f"{name} exists and is not a weight map of seamwise"):
             weigh_files([folder], out, DWM)
         assert (out / name).read_text() == "an image of yours"
         (out / name).unlink()

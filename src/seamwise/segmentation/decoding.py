@@ -1,4 +1,4 @@
-"""From class probabilities to cells, as a model's decode rule says; see `decode_slabs` and `pixelwise`."""
+"""From class probabilities to cells by a model's decode rule; see `decode_slabs` and `pixelwise`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +23,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     shape : tuple of int
         Size of the image, `(*S)`.
     rule : DecodeRule
-        Which of `decode.argmax`, `decode.threshold` and `decode.watershed`, and its options.
+        One of `decode.argmax`, `decode.threshold` and `decode.watershed`, with its options.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
 
     Notes
     -----
-    Between the slabs one byte a pixel is held, the class; for a watershed five, seed and height.
+    Between the slabs one byte per pixel is held, the class; for a watershed five, seed and height.
     """
     if isinstance(rule.pair, WatershedPair):
         seeds, elevation = np.empty(shape, np.uint8), np.empty(shape, np.float32)
@@ -52,7 +52,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
 
 
 def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[Any], ...]:
-    """Return what a rule needs to know of each pixel: its class; or for a watershed seed and height.
+    """Return what a rule needs of each pixel: its class; or for a watershed seed and height.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     Returns
     -------
     tuple of (*S) arrays
-        What `decode.semantic_classes` or `decode.threshold_classes` returns, or both that `decode.relief` does.
+        What `decode.semantic_classes` or `decode.threshold_classes` returns, or both that
+        `decode.relief` does.
     """
     match rule.pair:
         case WatershedPair() as pair:

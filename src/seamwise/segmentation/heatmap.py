@@ -12,7 +12,7 @@ _DPI = 100
 
 
 def heatmap(path: Path, values: NDArray[Any], *, title: str = "") -> None:
-    """Write a picture of a map, dark = 0, with its scale. Of a stack, the middle slice.
+    """Draw a map with its scale, dark = 0; for a stack, its middle slice.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ Model = ReadyNetwork[SegmentationInfo]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What `segment` found.
+    """The cells of an image, as `segment` returns them.
 
     Attributes
     ----------
@@ -70,16 +70,16 @@ def segment(
     tile : int, optional
         Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128
         in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The
-        network sees a little less around a tile's border, so that a few pixels change from one
-        tile size to another: the tests require that at least 98 % of the cells match at IoU 0.9.
+        network sees a little less near the border of a tile, so that a few pixels depend on the
+        size. The tests require that at least 98 % of the cells match at IoU 0.9.
     flips : bool
         Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
     device : str
         "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
     keep_probabilities : bool
-        False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile
-        thick along the image's longest axis, and of one class number per pixel. A watershed needs
-        more: five bytes per pixel, and 36 while it floods.
+        False decodes slab by slab. In addition to image and labels, memory then holds one slab, a
+        tile thick along the image's longest axis, and one class number per pixel. A watershed
+        needs more: five bytes per pixel, and 36 while it floods.
 
     Returns
     -------
@@ -89,10 +89,10 @@ def segment(
     ------
     ValueError
         Wrong number of axes or channels, NaN or infinite pixels, or a constant image; tiles that
-        are too small; a damaged model file; no such device; a rule the model has no thresholds
-        for.
+        are too small; a damaged model file; an unavailable device; a rule that the model has no
+        thresholds for.
     FileNotFoundError
-        No such model.
+        The model does not exist.
 
     Notes
     -----
@@ -167,7 +167,7 @@ def segment_image(
 def class_probabilities(
     image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
 ) -> NDArray[np.float32]:
-    """Class probabilities `(classes, *S)` of a whole image `(C, *S)`, as `as_model_input` returns it."""
+    """Return the class probabilities `(classes, *S)` of an image `(C, *S)` from `as_model_input`."""
     probabilities = np.empty((model.info.architecture.out_channels, *image.shape[1:]), np.float32)
     for box, slab in probability_slabs(image, model, tile=tile, flips=flips):
         probabilities[(slice(None), *box)] = slab
@@ -177,19 +177,19 @@ def class_probabilities(
 def decode_rule(
     info: SegmentationInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
 ) -> DecodeRule:
-    """Return the rule to decode with: the model's own, unless another or another size is asked for.
+    """Return the rule to decode with: the model's own, changed by `decode` and `min_size`.
 
     Raises
     ------
     ValueError
-        There is no rule of that name, or the model has no thresholds for it.
+        The rule is unknown, or the model has no thresholds for it.
     """
     rule = info.decode if decode is None else decode
     if not isinstance(rule, DecodeRule):
         rule = info.decode.named(rule)
     if min_size is None:
         return rule
-    # who asks for smaller cells wants no larger crumbs taken away either
+    # smaller cells are wanted: crumbs of their size must stay, too
     return rule.model_copy(update={"min_size": min_size, "min_core": min(rule.min_core, min_size)})
 
 
@@ -222,21 +222,19 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
-        stack = (
-            "; a stack goes slice by slice with --mode 2d-stitch"
-            if (ndim, len(shape)) == (2, 4)
-            else ""
-        )
+        is_stack = (ndim, len(shape)) == (2, 4)
+        stack = "; segment a stack slice by slice with --mode 2d-stitch" if is_stack else ""
         raise ValueError(
-            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}{stack}"
+            f"image must have {ndim} spatial axes, with channels first if there are any, "
+            f"not the shape {shape}{stack}"
         )
     if shape[0] != expected:
-        last = (
-            " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
-        )
+        is_last = shape[-1] == expected or shape[-1] <= 4
+        last = " (channels last? move them first)" if is_last else ""
         raise ValueError(
             f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
-            "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
+            "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
+            "--channel 2, or image[2] in Python"
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}")
@@ -250,9 +248,10 @@ def probability_slabs(
     flips: bool = False,
     normalise: Normalization | None = None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
-    """Yield the class probabilities of `(C, *S)` slab by slab along the longest axis, with the slab's box.
+    """Yield boxes and class probabilities of `(C, *S)`, slab by slab along the longest axis.
 
-    `normalise` is measured from the image unless it is a part of one that was measured as a whole.
+    `normalise` is measured from the image by default. For a part of an image, pass that of the
+    whole.
     """
     ndim = model.net.ndim
     size = _TILE[ndim] if tile is None else tile
@@ -279,15 +278,15 @@ def check_tile(size: int, model: Model) -> None:
 def tile_probabilities(
     block: NDArray[np.float32], model: Model, *, flips: bool = False
 ) -> NDArray[np.float32]:
-    """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once."""
+    """Return the class probabilities `(classes, *S)` of a normalised block `(C, *S)`, at once."""
     batch = torch.from_numpy(block).unsqueeze(0)
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     axes = range(2, batch.ndim)
-    subsets = [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
+    subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
     mirrors = subsets if flips else [()]
     total = torch.zeros(())
-    for mirrored in mirrors:
-        logits = model.net(batch.flip(mirrored)).flip(mirrored)
+    for mirror in mirrors:
+        logits = model.net(batch.flip(mirror)).flip(mirror)
         total = total + logits.float().softmax(1).cpu()
     probabilities: NDArray[np.float32] = (total / len(mirrors))[0].numpy()
     return probabilities

@@ -27,8 +27,8 @@ from seamwise.segmentation.predict import (
 def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     """Join the objects of neighbouring slices to cells.
 
-    With ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` of an object a of slice z and an object b of slice z +
-    1, laid over each other, a and b are parts of one cell if::
+    Let ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` for an object a of slice z and an object b of slice
+    z + 1. Then a and b are parts of one cell if::
 
         IoU(a, b) ≥ iou,   b = argmax IoU(a, ·),   a = argmax IoU(·, b)
 
@@ -39,10 +39,10 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     ----------
     slices : iterable of (Y, X) integer arrays
         Label images from first to last, each numbered on its own: 0 background, positive = one
-        number per object. A stack (Z, Y, X) is one, too. Read one at a time.
+        number per object. A stack (Z, Y, X) will do. Read one at a time.
     iou : float in (0, 1]
-        Least IoU. A lower one follows cells that are tilted or change their size fast, a higher
-        one keeps cells apart that lie over each other.
+        Least IoU. A lower one follows cells that are tilted or change their size fast; a higher
+        one separates cells that are on top of each other.
 
     Returns
     -------
@@ -56,15 +56,16 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     ValueError
         There are no slices, they differ in size or hold negative numbers, or `iou` is out of range.
 
-    Notes ----- One pass that sees two slices at a time, so that the definition has limits. A cell
-    that is missing in a slice, that shrinks or grows to less than `iou` of itself, or that moves
-    by much of its width from one slice to the next is cut in two. A cell that divides goes on in
-    one of its halves, and the other is a new cell. Two cells over each other with no slice
-    between them become one if their ends overlap like one cell's. Of thick slices a network for
-    stacks has more to see.
+    Notes
+    -----
+    One pass sees two slices at a time. So a cell is cut in two if it is missing in a slice, if it
+    shrinks or grows to less than `iou` of itself, or if it moves by much of its width from one
+    slice to the next. When a cell divides, one half keeps its number and the other is a new cell.
+    Two cells on top of each other, with no slice between them, become one if their ends overlap
+    like one cell's. For thick slices, a network for stacks sees more.
 
-    Besides the result, two slices are held; until the number of cells is known a pixel of the
-    result takes 4 bytes.
+    In addition to the result, two slices are held. Until the number of cells is known, a pixel of
+    the result takes 4 bytes.
 
     Examples
     --------
@@ -82,13 +83,13 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     for z, plane in enumerate(slices):
         above = _numbered(plane, z, None if below is None else below.shape)
         table = overlap_table(np.zeros_like(above) if below is None else below, above)
-        mine, theirs = _best_of_each_other(table, iou)
-        inherited = np.zeros(table.n_pred, np.uint32)
-        inherited[theirs] = cells[mine]
-        new = inherited == 0
-        inherited[new] = count + np.arange(1, new.sum() + 1)
-        stitched.append(look_up(np.concatenate([np.zeros(1, np.uint32), inherited]), above))
-        below, cells, count = above, inherited, count + int(new.sum())
+        rows, columns = _best_pairs(table, iou)
+        numbers = np.zeros(table.n_pred, np.uint32)  # of the cells in this slice
+        numbers[columns] = cells[rows]
+        is_new = numbers == 0
+        numbers[is_new] = count + np.arange(1, is_new.sum() + 1)
+        stitched.append(look_up(np.concatenate([np.zeros(1, np.uint32), numbers]), above))
+        below, cells, count = above, numbers, count + int(is_new.sum())
     if below is None:
         raise ValueError("slices is empty: give at least one label image")
     labels: Labels = np.empty((len(stitched), *below.shape), smallest_dtype(0, count))
@@ -130,7 +131,9 @@ def segment_slices(
         `stack` has another number of axes, the model is not for planes; and what
         `predict.segment` raises.
 
-    Notes ----- Intensities are normalised once, from all slices stacked as if they were one
+    Notes
+    -----
+    Intensities are normalised once, from all slices stacked as if they were one
     image: a slice without cells would otherwise have its noise raised to their level. A constant
     slice has no cells.
 
@@ -161,15 +164,15 @@ def _planes(stack: NDArray[Any], info: SegmentationInfo) -> tuple[NDArray[Any], 
     """Check a stack, and return it as `(C, Z, Y, X)` with the normalisation of all its slices."""
     if info.architecture.ndim != 2:
         raise ValueError(
-            f"model has {info.architecture.ndim} spatial axes, expected 2: use segment for stacks"
+            f"model must have 2 spatial axes, not {info.architecture.ndim}: use segment for stacks"
         )
     if stack.ndim not in (3, 4):
         raise ValueError(
-            f"stack must have axes ZYX, with channels first if there are any; its shape is {stack.shape}"
+            f"stack must have axes ZYX, with channels first if there are any, not {stack.shape}"
         )
     *channels, depth, height, width = stack.shape
-    picture = as_model_input(stack.reshape(*channels, depth * height, width), info)
-    return picture.reshape(-1, depth, height, width), normalization(picture, info.normalization)
+    image = as_model_input(stack.reshape(*channels, depth * height, width), info)
+    return image.reshape(-1, depth, height, width), normalization(image, info.normalization)
 
 
 def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
@@ -177,32 +180,31 @@ def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
     plane = as_labels(plane, name=f"slice {z}")
     if plane.shape != (shape or plane.shape) or plane.ndim == 0:
         raise ValueError(
-            f"slice {z} has size {plane.shape}, the one before {shape}: they must be equal"
+            f"slice {z} must have the size {shape} of the one before, not {plane.shape}"
         )
     if plane.min(initial=0) < 0:
         raise ValueError(
-            f"slice {z} holds {plane.min()}: expected 0 background, 1..n objects; set it to 0"
+            f"slice {z} must hold 0 background, 1..n objects, not {plane.min()}: set it to 0"
         )
     return relabel(plane)
 
 
-def _best_of_each_other(
+def _best_pairs(
     table: OverlapTable, least: float
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
-    """Rows and columns of the pairs of which each is the other's best; no two pairs share any."""
+    """Rows and columns of the pairs in which each is the other's best; no two pairs share one."""
     pairs = table.iou().tocoo()
-    enough = pairs.data >= least
-    rows, cols, iou = pairs.row[enough], pairs.col[enough], pairs.data[enough]
-    both = np.intersect1d(
-        _best_of_each(rows, cols, iou), _best_of_each(cols, rows, iou), assume_unique=True
-    )
-    return rows[both], cols[both]
+    is_enough = pairs.data >= least
+    rows, cols, iou = pairs.row[is_enough], pairs.col[is_enough], pairs.data[is_enough]
+    best_of_rows, best_of_columns = _best(rows, cols, iou), _best(cols, rows, iou)
+    mutual = np.intersect1d(best_of_rows, best_of_columns, assume_unique=True)
+    return rows[mutual], cols[mutual]
 
 
-def _best_of_each(
+def _best(
     ones: NDArray[np.integer[Any]], others: NDArray[np.integer[Any]], iou: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """For each of `ones`, the place of its pair with the greatest IoU, of equals with the lowest other."""
+    """For each of `ones`, the index of its pair with the greatest IoU; the lowest other wins a tie."""
     order = np.lexsort((others, -iou, ones))
     firsts = np.unique(ones[order], return_index=True)[1]
     return order[firsts]

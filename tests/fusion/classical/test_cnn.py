@@ -230,5 +230,5 @@ def test_frames_that_do_not_fit_and_devices_that_are_not_there_are_named(pair):
         match=r"frame 1 must have the size and channels of the first, \(160, 200\), not \(159",
     ):
         cnn([pair[0], pair[1][1:]], device="cpu")
-    with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
+    with pytest.raises(ValueError, match="device 'gpu' is not available"):
         cnn(pair[:2], device="gpu")

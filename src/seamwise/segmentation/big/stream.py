@@ -105,7 +105,9 @@ def segment_volume(
     MemoryError
         Memory runs out in the smallest part of a block.
 
-    Notes ----- The same call resumes an interrupted run, in the same blocks. Finished blocks are
+    Notes
+    -----
+    The same call resumes an interrupted run, in the same blocks. Finished blocks are
     in a hidden folder next to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a
     watershed 13) per pixel before compression and is removed at the end. Nothing appears at the
     output before it is whole.
