@@ -1,4 +1,4 @@
-"""How much a halo is worth: classes and cells of an image cut into blocks, against the image in one piece.
+"""How much a halo is worth: classes and cells of an image in blocks, against it in one piece.
 
 python benchmarks/seams.py [--model tissue-3d]
 """
@@ -55,6 +55,7 @@ if __name__ == "__main__":
         classes = classes_of_blocks(image, model, Blocks(drawn.shape, size), halo)
         matched = match(cells, instances(classes, **rule), iou=0.9)
         print(
-            f"blocks of {size}, halo {halo}: {1e6 * (classes != whole).mean():.0f} pixels of a million differ; "
-            f"{matched.fn} of {matched.n_true} cells have no match at IoU 0.9, {matched.fp} new ones"
+            f"blocks of {size}, halo {halo}: {1e6 * (classes != whole).mean():.0f} pixels of a "
+            f"million differ; {matched.fn} of {matched.n_true} cells have no match at IoU 0.9, "
+            f"{matched.fp} new ones"
         )

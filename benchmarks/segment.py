@@ -1,4 +1,6 @@
-"""End to end with the shipped model: read, network, decode, write. Throughput, and memory on a large image.
+"""End to end with the shipped model: read, network, decode, write.
+
+It measures throughput, and memory on a large image.
 
 python benchmarks/segment.py            # four files of 2048², throughput against the bare network
 python benchmarks/segment.py --large    # one file of 10,000², peak memory (minutes)
@@ -39,7 +41,7 @@ def throughput(folder: Path, side: int) -> list[float]:
 
 
 def network_alone() -> float:
-    """Megapixels per second of the bare network on a 1024² tile, the upper bound of all the rest."""
+    """Megapixels per second of the bare network on a 1024² tile: no run can be faster."""
     model = load("nuclei-2d")
     tile = torch.zeros(1, 1, 1024, 1024).to(
         model.device, model.dtype, memory_format=memory_format(2)
@@ -72,5 +74,6 @@ if __name__ == "__main__":
         end_to_end = statistics.median(rates[1:])
         print(f"end to end {end_to_end:.2f} megapixels/s (median of files 2..{count} of {side}²)")
         print(
-            f"network alone {bare:.2f} megapixels/s; end to end takes {bare / end_to_end:.2f} times as long"
+            f"network alone {bare:.2f} megapixels/s; "
+            f"end to end takes {bare / end_to_end:.2f} times as long"
         )

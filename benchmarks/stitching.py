@@ -1,10 +1,10 @@
-"""A stack as a whole or slice by slice: `tissue-3d` against a 2D network on the slices of the same stacks, stitched.
+"""A stack as a whole or slice by slice: `tissue-3d` against a 2D network on stitched slices.
 
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 python benchmarks/stitching.py runs/tissue-data -o runs/slices [--model MODEL.safetensors …]
 
-trains the 2D network (`recipes/tissue-slices.toml`; goes on where it was stopped) and scores both
-on the test stacks, beside the true slices, stitched.
+trains the 2D network (`recipes/tissue-slices.toml`; resumes where it was stopped) and scores both
+on the test stacks, next to the true slices, stitched.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def write_slices(data: Path, output: Path) -> None:
 
 
 def trained(slices: Path, output: Path) -> Path:
-    """Train the 2D network, or go on with it, and return its file."""
+    """Train the 2D network, or resume it, and return its file."""
     model = output / "model.safetensors"
     resume = ["--resume"] if (output / "checkpoint.pt").exists() else []
     command = [
@@ -68,8 +68,9 @@ def score(name: str, stacks: list[tuple[np.ndarray, np.ndarray]], cells) -> None
     scores = match_dataset(pairs, ious=(0.5,))
     pooled, mean = scores.pooled[0], scores.mean[0]
     print(
-        f"{name:34s} pooled RQ {pooled.recognition_quality:.3f} SQ {pooled.segmentation_quality:.3f} "
-        f"PQ {pooled.panoptic_quality:.3f}; mean of stacks PQ {mean.panoptic_quality:.3f}, AP {mean.accuracy:.3f}; "
+        f"{name:34s} pooled RQ {pooled.recognition_quality:.3f} "
+        f"SQ {pooled.segmentation_quality:.3f} PQ {pooled.panoptic_quality:.3f}; "
+        f"mean of stacks PQ {mean.panoptic_quality:.3f}, AP {mean.accuracy:.3f}; "
         f"{pooled.tp} right, {pooled.fp} false, {pooled.fn} missed; {seconds:.2f} s a megavoxel"
     )
 

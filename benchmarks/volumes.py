@@ -62,7 +62,7 @@ def segmented(
     *,
     overwrite: bool = False,
 ) -> dict:
-    """Run `segment_volume` in a process of its own; seconds of each stage, and the peak of memory."""
+    """Run `segment_volume` in its own process; seconds of each stage, and the peak of memory."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -105,7 +105,8 @@ def say(name: str, result: dict, pixels: int) -> None:
     """Print one run."""
     rate, peak = pixels / 1e6 / result["seconds"], result["peak"] / 1e9
     print(
-        f"{name}: {result['cells']} cells, {result['seconds']:.0f} s, {rate:.2f} megapixels/s, peak {peak:.2f} GB"
+        f"{name}: {result['cells']} cells, {result['seconds']:.0f} s, "
+        f"{rate:.2f} megapixels/s, peak {peak:.2f} GB"
     )
     for stage, seconds in result["stages"].items():
         print(
@@ -114,7 +115,7 @@ def say(name: str, result: dict, pixels: int) -> None:
 
 
 def write_stack(path: Path, shape: tuple[int, ...]) -> int:
-    """Write tissue, one drawn stack beside the other; return how many cells are drawn (cut ones each time)."""
+    """Write tissue, one drawn stack next to the other; return the number of cells."""
     drawn = tissue(
         TILE, rng=0, filling=1.0, cell_size=26.0, camera=replace(CONFOCAL, spacing=(2, 1, 1))
     )
@@ -144,7 +145,7 @@ def write_stack(path: Path, shape: tuple[int, ...]) -> int:
 
 
 def write_slide(path: Path, side: int) -> int:
-    """Write a slide of bright round cells that do not touch, one near each node of a grid; return their number."""
+    """Write a slide of bright round cells near the nodes of a grid; return their number."""
     rng = np.random.default_rng(0)
     count = side // PITCH
     draft = create_image(
@@ -210,7 +211,8 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
             result = segmented(image, output, {"model": name, "tile": side}, overwrite=True)
             estimated, measured = planned.bytes / 1e9, result["peak"] / 1e9
             print(
-                f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, measured {measured:.2f} GB"
+                f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, "
+                f"measured {measured:.2f} GB"
             )
 
 

@@ -1,4 +1,4 @@
-"""The same results from this process, from processes of its own and from a cluster that loses a worker."""
+"""The same results from this process, from others and from a cluster that loses a worker."""
 
 import errno
 import os
@@ -58,7 +58,7 @@ def scheduler():
 
 
 def worker(address, *arguments):
-    # no nanny, which would start a killed worker anew
+    # no nanny, which would start a killed worker again
     return dask(
         "worker", address, "--no-nanny", "--memory-limit", "3GB", *arguments, ready="Registered to"
     )

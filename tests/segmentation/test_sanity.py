@@ -60,7 +60,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.mark.skipif(
-    not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+    not SHARED.is_dir(), reason="needs ../shared/data, the development data next to the checkout"
 )
 @pytest.mark.parametrize("name", ["dsb2018", "usiigaci", "gonuclear3d", "qcanet3d"])
 def test_real_images_and_masks_are_told_apart(name):

@@ -1,4 +1,4 @@
-"""Many independent tasks, in this process or on the workers of a dask cluster; see `task_runner`."""
+"""Many independent tasks, in this process or on workers of a dask cluster; see `task_runner`."""
 
 import logging
 import threading

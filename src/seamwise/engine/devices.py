@@ -70,7 +70,7 @@ def place(net: AnyNet, device: torch.device, dtype: torch.dtype = torch.float32)
 
 @contextmanager
 def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iterator[Fabric]":
-    """Yield Fabric on one device, or on several, each with a process of its own that runs the same block.
+    """Yield Fabric on one device, or on several, each with a process that runs the same block.
 
     Processes that torchrun or SLURM has started are used. Without them, this process starts the
     others of its machine, which run the same command line from its beginning. They compute as
@@ -145,7 +145,7 @@ def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
         raise ValueError(f"devices must be 1 on mps, not {devices}: mps computes in one process")
     if ":" in str(device):
         raise ValueError(
-            f"device must be {device.type} for {devices} devices, not {device}, which is one of them"
+            f"device must be {device.type} for {devices} devices, not {device}, which is one"
         )
     if device.type == "cuda" and torch.cuda.device_count() < devices:
         raise ValueError(
@@ -156,7 +156,8 @@ def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
 def _check_started(started: int, devices: int, nodes: int) -> None:
     if started != devices * nodes:
         raise ValueError(
-            f"devices × nodes must be {started}, the processes that are started, not {devices} × {nodes}: "
+            f"devices × nodes must be {started}, the number of processes that are started, "
+            f"not {devices} × {nodes}: "
             "devices is their number on each machine, nodes the number of machines"
         )
 
@@ -171,7 +172,7 @@ def _end_started(fabric: "Fabric") -> None:
 
 
 def _is_lost(error: BaseException) -> bool:
-    """Whether torch reports that another process is gone; gloo's errors have no type of their own."""
+    """Whether torch reports that another process is gone; errors of gloo have no own type."""
     return isinstance(error, torch.distributed.DistError) or (
         isinstance(error, RuntimeError) and ("gloo" in str(error) or "Connection" in str(error))
     )

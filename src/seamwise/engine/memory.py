@@ -17,14 +17,14 @@ def free_memory() -> int:
 
 
 def total_memory() -> int:
-    """Return the bytes that this process could use at most: the machine's, or its container's limit."""
+    """Return the bytes that this process could use at most: of the machine, or of its container."""
     return int(min(psutil.virtual_memory().total, allowed_memory()))
 
 
 def allowed_memory(
     root: Path = Path("/sys/fs/cgroup"), groups: Path = Path("/proc/self/cgroup")
 ) -> float:
-    """Return the bytes that a container or batch system allows this process; infinite without a limit.
+    """Return the bytes that a container or batch system allows this process, or infinity.
 
     Parameters
     ----------
@@ -42,9 +42,10 @@ def allowed_memory(
 
 
 def _limit_files(line: str, root: Path) -> list[Path]:
-    """The files with the limits of a group and of those above it, from a line of ``/proc/self/cgroup``.
+    """The files with the limits of a group and of those above it.
 
-    A batch system may limit the job, and this process is in a group within a group of it.
+    The group is a line of ``/proc/self/cgroup``. A batch system may limit the job, and this process
+    is in a group within a group of it.
     """
     _, controllers, group = line.split(":", 2)
     if not controllers:  # version 2
@@ -59,7 +60,7 @@ def _limit_files(line: str, root: Path) -> list[Path]:
 
 
 def parse_memory(text: str) -> int:
-    """Return the number of bytes of a text like "4GB" (10⁹) or "4GiB" (2³⁰); a bare number is bytes.
+    """Return the bytes of a text like "4GB" (10⁹) or "4GiB" (2³⁰); a bare number is bytes.
 
     Raises
     ------

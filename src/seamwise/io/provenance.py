@@ -13,7 +13,7 @@ _FEW = 6  # items of a list that a message still shows
 
 @dataclass(frozen=True)
 class Provenance:
-    """All that a result depends on, kept with the result, so that a later run knows whether to reuse it.
+    """All that a result depends on: kept with it, it tells a later run whether to reuse the result.
 
     Whoever makes a result builds a `Provenance` before the work, and asks `difference` about the
     record of an earlier result. If the answer is empty, that result may be reused or resumed;
@@ -94,7 +94,7 @@ def file_sha256(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of dataclasses, pydantic models, mappings, sequences and paths as JSON gives it back."""
+    """Return a value of dataclasses, pydantic models, sequences and paths as JSON gives it back."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):

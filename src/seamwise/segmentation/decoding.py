@@ -1,4 +1,4 @@
-"""From class probabilities to cells by a model's decode rule; see `decode_slabs` and `pixelwise`."""
+"""From class probabilities to cells by a decode rule; see `decode_slabs` and `pixelwise`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -80,6 +80,6 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
 
 
 def decode_whole(probabilities: NDArray[Any], rule: DecodeRule) -> Labels:
-    """Label the cells from the class probabilities `(C, *S)` of the whole image; see `decode_slabs`."""
+    """Label the cells from class probabilities `(C, *S)` of the whole image; see `decode_slabs`."""
     shape = probabilities.shape[1:]
     return decode_slabs([((slice(None),) * len(shape), probabilities)], shape, rule)

@@ -115,8 +115,8 @@ def _score_pair(
         )
     if predicted.min() < 0:
         raise ValueError(
-            f"{pair.predicted} has negative labels, which only the truth may have (ignored pixels): "
-            "set them to 0"
+            f"{pair.predicted} has negative labels: set them to 0; only the truth may have "
+            "ignored pixels"
         )
     contours = contour_scores(truth, predicted, radii=radii) if radii else ()
     looks = {pair.predicted: looks_like(predicted), pair.truth: looks_like(truth)}

@@ -26,7 +26,7 @@ class SegmentOptions:
     """How to segment: all that the cells of an image depend on.
 
     Label images are kept with these options and the hash of the model, and are reused only with
-    equal ones. What may be used for the work is no part of them: see `engine.Resources`.
+    equal ones. Memory, workers and device are not among them: see `engine.Resources`.
 
     Attributes
     ----------

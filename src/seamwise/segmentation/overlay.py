@@ -56,7 +56,7 @@ def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def colours(count: int) -> NDArray[np.uint8]:
-    """Return a bright colour for each of the labels 1..count, black for 0: `(count + 1, 3)` uint8."""
+    """Return a bright colour for each label 1..count, and black for 0: `(count + 1, 3)` uint8."""
     hue = np.arange(count + 1) * _GOLDEN_RATIO % 1
     rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[
         0

@@ -167,7 +167,7 @@ def segment_image(
 def class_probabilities(
     image: NDArray[Any], model: Model, *, tile: int | None = None, flips: bool = False
 ) -> NDArray[np.float32]:
-    """Return the class probabilities `(classes, *S)` of an image `(C, *S)` from `as_model_input`."""
+    """Return class probabilities `(classes, *S)` of an image `(C, *S)` from `as_model_input`."""
     probabilities = np.empty((model.info.architecture.out_channels, *image.shape[1:]), np.float32)
     for box, slab in probability_slabs(image, model, tile=tile, flips=flips):
         probabilities[(slice(None), *box)] = slab

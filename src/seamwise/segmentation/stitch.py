@@ -69,7 +69,8 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
 
     Examples
     --------
-    >>> stitch([np.array([[5, 5, 5, 0, 2]]), np.array([[0, 1, 1, 0, 0]]), np.array([[0, 3, 3, 0, 9]])])
+    >>> slices = [[5, 5, 5, 0, 2]], [[0, 1, 1, 0, 0]], [[0, 3, 3, 0, 9]]
+    >>> stitch([np.array(plane) for plane in slices])
     array([[[2, 2, 2, 0, 1]],
     <BLANKLINE>
            [[0, 2, 2, 0, 0]],
@@ -204,7 +205,7 @@ def _best_pairs(
 def _best(
     ones: NDArray[np.integer[Any]], others: NDArray[np.integer[Any]], iou: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """For each of `ones`, the index of its pair with the greatest IoU; the lowest other wins a tie."""
+    """For each of `ones`, the index of its pair of greatest IoU; the lower other wins a tie."""
     order = np.lexsort((others, -iou, ones))
     firsts = np.unique(ones[order], return_index=True)[1]
     return order[firsts]

@@ -159,7 +159,7 @@ def _read(path: Path, transform: TargetAndWeight) -> tuple[Labels, tuple[float, 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Make an error of reading a ValueError: the file is skipped. Errors of writing stop the job."""
+    """Turn an error of reading into a ValueError, which skips the file; writing stops the job."""
     try:
         yield
     except OSError as error:
@@ -185,7 +185,7 @@ def _draw(path: Path, map_path: Path, title: str) -> None:
 def _counts(
     files: Sequence[Path], transform: TargetAndWeight, spacing: Sequence[float] | None
 ) -> tuple[int, ...]:
-    """Number of pixels of each class in all files that can be read; the others are reported later."""
+    """Pixels of each class in all files that can be read; the others are reported later."""
     total = np.zeros(4, np.int64)
     for path in files:
         try:

@@ -100,7 +100,7 @@ def decoded_at_once(work, rule, ndim, time=0):
 
 
 def hidden(folder):
-    """What is left of unfinished work."""
+    """Traces of unfinished work."""
     return [
         path.name for path in folder.iterdir() if path.name.endswith((".work", ".part", ".old"))
     ]
@@ -378,7 +378,10 @@ def report(progress):
     if (progress.stage, progress.done) == ("classify", 3):
         os.kill(os.getpid(), signal.SIGKILL)
 segment_volume(
-    sys.argv[1], sys.argv[2], SegmentOptions(model=sys.argv[3], tile=40), listener=Listener(report=report)
+    sys.argv[1],
+    sys.argv[2],
+    SegmentOptions(model=sys.argv[3], tile=40),
+    listener=Listener(report=report),
 )
 """
 
@@ -772,7 +775,8 @@ segment_volume(
     listener=Listener(print),
 )
 # ru_maxrss would begin with the peak of the process that started this one
-print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
+lines = open("/proc/self/status").readlines()
+print(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")))
 """
 
 

@@ -80,7 +80,7 @@ class BlockJob:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Names of the arrays that `pixelwise` returns; the seeds of a watershed are classes too."""
+        """Names of the arrays that `pixelwise` returns; seeds of a watershed are classes too."""
         if isinstance(self.rule.pair, WatershedPair):
             return ("classes", "elevation")
         return ("classes",)
@@ -154,11 +154,11 @@ class Place:
         return int(self.folder.name.removeprefix("t"))
 
     def done(self, stage: str, number: int) -> Path:
-        """Return the path of what a stage leaves for a block; while it is missing, the block is not done."""
+        """Return the file that a stage leaves for a block; without it, the block is not done."""
         return self.folder / stage / f"{number}.{'json' if stage == 'classify' else 'npz'}"
 
     def array(self, name: str) -> "zarr.Array[Any]":
-        """Open one of the arrays between the stages: classes (or seeds), elevation, cores, labels."""
+        """Open an array between the stages: classes (or seeds), elevation, cores or labels."""
         return open_scratch(self.folder / f"{name}.zarr")
 
     def reader(self, name: str) -> Callable[[Sequence[slice]], NDArray[Any]]:
@@ -292,7 +292,7 @@ def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArra
 def _blanked(
     pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]
 ) -> list[str]:
-    """Set the damaged parts of a box to background, in place; return the errors of those within it."""
+    """Set the damaged parts of a box to background, in place; return their errors."""
     clipped = [(line, common(part, box)) for line, part in damaged]
     inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
     for _, part in inside:

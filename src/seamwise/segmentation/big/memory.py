@@ -1,4 +1,4 @@
-"""The memory that segmenting block by block takes, and blocks that keep to a limit; see `plan_blocks`."""
+"""The memory that blocks of an image take, and blocks that keep to a limit; see `plan_blocks`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,11 +41,12 @@ class Plan:
     def __str__(self) -> str:
         size = " × ".join(map(str, self.blocks.size))
         count = len(self.blocks)
-        return f"{count} block{'s' * (count != 1)} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
+        blocks = "block" if count == 1 else "blocks"
+        return f"{count} {blocks} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
 
 
 def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
-    """Return the estimated peak of memory when an image is read, segmented and written in one piece.
+    """Return the estimated peak of memory for an image that is segmented in one piece.
 
     Parameters
     ----------

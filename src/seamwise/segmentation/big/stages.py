@@ -37,7 +37,7 @@ class BlockProgress:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told about an image while it is segmented block by block.
+    """Functions that hear of an image while it is segmented block by block.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a job. Each ends for all time points before the next begins, so that no worker waits.
+    """The stages of a job. Each ends for all time points before the next begins: no worker waits.
 
     Attributes
     ----------

@@ -218,7 +218,8 @@ class _Target:
         image, output = self.volume.path.resolve(), self.output.resolve()
         if image == output or image in output.parents or output in image.parents:
             raise ValueError(
-                f"cannot write {self.output}: the image is {self.volume.path}; choose another folder"
+                f"cannot write {self.output}: the image is {self.volume.path}; "
+                "choose another folder"
             )
         if self.output.exists() and not is_ome_zarr(self.output):
             raise FileExistsError(
