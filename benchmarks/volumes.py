@@ -28,7 +28,7 @@ from scipy import ndimage
 
 from seamwise.engine.devices import memory_format
 from seamwise.io.models import describe_model, model_path
-from seamwise.io.ome_zarr_draft import build_pyramid, create_image, finish
+from seamwise.io.ome_zarr import ZarrStorage, create_image
 from seamwise.segmentation import load
 from seamwise.segmentation.big.memory import plan_blocks
 from seamwise.synth import CONFOCAL, tissue
@@ -125,7 +125,7 @@ def write_stack(path: Path, shape: tuple[int, ...]) -> int:
         axes="ZYX",
         dtype=drawn.image.dtype,
         spacing=(1.0, 0.5, 0.5),
-        chunks=(64, 64, 64),
+        storage=ZarrStorage(chunks=(64, 64, 64)),
     )
     for z in range(0, shape[0], 64):
         planes = np.arange(z, min(z + 64, shape[0])) % TILE[0]
@@ -137,8 +137,7 @@ def write_stack(path: Path, shape: tuple[int, ...]) -> int:
             (slice(z, z + len(planes)), slice(0, shape[1]), slice(0, shape[2])),
             slab[:, : shape[1], : shape[2]],
         )
-    build_pyramid(draft)
-    finish(draft)
+    draft.finish()
     return int(drawn.labels.max()) * int(
         np.prod([-(-n // t) for n, t in zip(shape, TILE, strict=True)])
     )
@@ -149,7 +148,12 @@ def write_slide(path: Path, side: int) -> int:
     rng = np.random.default_rng(0)
     count = side // PITCH
     draft = create_image(
-        path, (side, side), axes="YX", dtype=np.uint8, spacing=(0.5, 0.5), chunks=(512, 512)
+        path,
+        (side, side),
+        axes="YX",
+        dtype=np.uint8,
+        spacing=(0.5, 0.5),
+        storage=ZarrStorage(chunks=(512, 512)),
     )
     step = 512
     centres = rng.uniform(24, PITCH - 24, (count, count, 2)) + PITCH * np.stack(
@@ -171,8 +175,7 @@ def write_slide(path: Path, side: int) -> int:
         blurred = ndimage.gaussian_filter(slab, 1.2)[PITCH : PITCH + height]
         noisy = blurred + 12 + rng.normal(0, 3, blurred.shape)
         draft.write((slice(y, y + height), slice(0, side)), np.clip(noisy, 0, 255).astype(np.uint8))
-    build_pyramid(draft)
-    finish(draft)
+    draft.finish()
     return count**2
 
 

@@ -104,7 +104,9 @@ def test_help_shows_the_two_doors_without_torch():
         "import pydoc, sys, seamwise; print(pydoc.plain(pydoc.render_doc(seamwise)));"
         "sys.exit('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     for line in ("segment(image, *, model='nuclei-2d', **options)", "fuse(frames, *, model="):
         assert line in done.stdout
     assert "Find the cells of an image" in done.stdout

@@ -5,8 +5,7 @@ import pytest
 import tifffile
 
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr import label_names, open_ome_zarr
-from seamwise.io.ome_zarr_draft import write_image
+from seamwise.io.ome_zarr import ZarrStorage, label_names, open_ome_zarr, write_image
 from seamwise.metrics import match
 from seamwise.segmentation import segment
 from seamwise.synth import crowded_cells
@@ -17,7 +16,13 @@ SCENE = crowded_cells((160, 700), cells=60, radius=9, rng=0)
 @pytest.fixture
 def image(tmp_path):
     path = tmp_path / "a.ome.zarr"
-    write_image(path, SCENE.image, axes="YX", spacing=(0.5, 0.5), chunks=(160, 200), levels=2)
+    write_image(
+        path,
+        SCENE.image,
+        axes="YX",
+        spacing=(0.5, 0.5),
+        storage=ZarrStorage(chunks=(160, 200), levels=2),
+    )
     return path
 
 

@@ -16,7 +16,7 @@ from seamwise.engine import cluster
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.resources import Resources
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr_draft import write_image
+from seamwise.io.ome_zarr import ZarrStorage, write_image
 from seamwise.segmentation import Listener, SegmentOptions, segment_volume
 from seamwise.segmentation.big import memory
 from support.files import one_line
@@ -171,7 +171,7 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_process_gives(tmp_path, m
     monkeypatch.setitem(memory.CHUNK, 2, 40)
     monkeypatch.setitem(memory.HALO, 2, 8)
     image, model = tmp_path / "a.zarr", intensity_model(tmp_path / "m.safetensors")
-    write_image(image, blobs((150, 190)), axes="YX", chunks=(40, 40))
+    write_image(image, blobs((150, 190)), axes="YX", storage=ZarrStorage(chunks=(40, 40)))
     options = SegmentOptions(model=model, tile=40, decode="watershed", flood_halo=40)
     seen = []
 
@@ -221,7 +221,7 @@ def test_processes_give_what_this_process_gives(tmp_path, processes, monkeypatch
         yield processes
 
     image, model = tmp_path / "a.zarr", intensity_model(tmp_path / "m.safetensors")
-    write_image(image, blobs((70, 100)), axes="YX", chunks=(40, 40))
+    write_image(image, blobs((70, 100)), axes="YX", storage=ZarrStorage(chunks=(40, 40)))
     options = SegmentOptions(model=model, tile=40)
     segment_volume(image, tmp_path / "ours.zarr", options)
     monkeypatch.setattr("seamwise.segmentation.big.stream.task_runner", shared)

@@ -274,9 +274,7 @@ def test_a_launcher_with_another_number_is_named(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     for count in (1, 2):
         with (
-            pytest.raises(
-                ValueError, match=f"devices × nodes must be 4, .* not {count} × 1"
-            ),
+            pytest.raises(ValueError, match=f"devices × nodes must be 4, .* not {count} × 1"),
             launched(torch.device("cpu"), devices=count),
         ):
             pass

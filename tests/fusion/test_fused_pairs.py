@@ -73,7 +73,7 @@ def test_subfolders_beside_pictures_are_reported_once_as_skipped(tmp_path, pictu
     first, *others = (pair.note for pair in pairs)
     assert first == (
         f"{sources} holds pictures, such as {pictures[0]}: its subfolders, such as cup, "
-            "are skipped; move one or the other"
+        "are skipped; move one or the other"
     )
     assert not any(others)
 

@@ -150,7 +150,7 @@ def test_file_that_does_not_fit_the_memory(tmp_path, monkeypatch):
 
     tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)))
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", full)
-    with pytest.raises(MemoryError, match=r"x\.tif is too large for the memory"):
+    with pytest.raises(MemoryError, match=r"x\.tif does not fit into the memory"):
         read_image(tmp_path / "x.tif")
 
 

@@ -64,4 +64,6 @@ def test_records_of_the_first_version_can_be_compared():
     assert SegmentOptions().provenance("ab12").difference(before) == ""
     difference = SegmentOptions(flips=True).provenance("ab12").difference(before)
     assert difference == "made with flips = False, not True"
-    assert SegmentOptions().provenance("cd").difference(before) == "made with a different model file"
+    assert (
+        SegmentOptions().provenance("cd").difference(before) == "made with a different model file"
+    )

@@ -176,7 +176,12 @@ def test_the_result_has_the_smallest_type():
             ValueError,
             r"slice 1 must have the size \(2, 3\) .* not \(3, 2\)",
         ),
-        ([np.ones((2, 3), int), np.full((2, 3), -1)], 0.5, ValueError, "slice 1 must hold .* not -1"),
+        (
+            [np.ones((2, 3), int), np.full((2, 3), -1)],
+            0.5,
+            ValueError,
+            "slice 1 must hold .* not -1",
+        ),
         ([np.ones((2, 3))], 0.5, TypeError, "slice 0 must be integers"),
         ([np.ones((2, 3), int)], 0, ValueError, r"iou must be an IoU in \(0, 1\], not 0"),
         ([np.ones((2, 3), int)], 1.5, ValueError, "iou must be"),

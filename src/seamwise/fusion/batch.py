@@ -19,7 +19,8 @@ from seamwise.fusion.methods import CLASSICAL, Report, fuse_burst, named_network
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
-from seamwise.io.outcome import Outcome, naming
+from seamwise.io.errors import error_line
+from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 
 _PALETTE = 256  # colours of a PNG with 8 bits
@@ -107,7 +108,7 @@ def fuse_files(
             try:
                 messages = run(job)
             except (ValueError, TypeError, OSError, MemoryError) as error:
-                yield Outcome(job.output, len(jobs), True, (*notes, naming(job.output, error)))
+                yield Outcome(job.output, len(jobs), True, (*notes, error_line(job.output, error)))
                 continue
             yield Outcome(job.output, len(jobs), messages=(*notes, *messages))
 

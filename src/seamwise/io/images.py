@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seamwise.io.axes import channels_first, pick_channels, settle_axes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
-from seamwise.io.stored import Stored, check_holds_labels, check_numbers
+from seamwise.io.stored import Stored, check_finite, check_holds_labels
 from seamwise.io.tiff import OME_SUFFIXES, load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
 from seamwise.types import AnyPath
@@ -106,7 +106,7 @@ def read_image(
     data, letters = channels_first(stored.data, settled, name=str(path), time=time)
     if channel is not None:
         data, letters = pick_channels(data, letters, channel, name=str(path))
-    check_numbers(path, data)
+    check_finite(path, data)
     data = np.ascontiguousarray(data, _in_bytes(data))
     spacing, gap = stored.spacing(letters, name=path.name)
     notes = [*stored.notes, settled.note, gap]

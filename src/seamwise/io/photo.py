@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.exif import (
     EXIF,
     ORIENTATION,
@@ -34,7 +35,6 @@ from seamwise.io.exif import (
 )
 from seamwise.io.images import SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
-from seamwise.io.stored import UnsupportedError, unreadable
 from seamwise.io.tiff import (
     ALPHA,
     CLASSIC_LIMIT,
@@ -42,6 +42,7 @@ from seamwise.io.tiff import (
     check_complete,
     decoded,
     without_log,
+    write_zlib,
 )
 from seamwise.types import AnyPath
 
@@ -547,30 +548,21 @@ def _tiff_pixels(path: Path) -> NDArray[Any]:
         series = file.series[0]
         check_complete(file, series)
         page: Any = series.keyframe
-        try:
-            # separate planes, depth, rows, columns, samples beside each other
-            planes = decoded(path, series).reshape(page.shaped)[:, 0]
-            pixels = np.moveaxis(planes, 0, 2).reshape(
-                page.imagelength, page.imagewidth, page.samplesperpixel
-            )
-        except UnsupportedError:
-            # LZW of 16 bits: OpenCV has it, tifffile and Pillow have not
-            found = _decoded_by_cv2(path.read_bytes())
-            if found is None or found.size != page.size or found.dtype != page.dtype:
-                raise
-            pixels = found.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+        # separate planes, depth, rows, columns, samples next to each other
+        planes = decoded(series).reshape(page.shaped)[:, 0]
+        pixels = np.moveaxis(planes, 0, 2).reshape(
+            page.imagelength, page.imagewidth, page.samplesperpixel
+        )
         if page.photometric.name == "PALETTE":
             return np.asarray(page.colormap >> 8, np.uint8).T[pixels[..., 0]]
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
 def _write_tiff(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
-    tifffile.imwrite(
+    write_zlib(
         path,
         pixels,
         photometric="minisblack" if pixels.ndim == 2 else "rgb",
-        compression="zlib",
-        compressionargs={"level": 2},
         predictor=True,
         byteorder=TIFF_ORDERS.get(exif[6:10]),
         iccprofile=icc or None,

@@ -11,7 +11,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from seamwise.io.atomic import atomic_path
-from seamwise.io.stored import Stored, UnsupportedError, unreadable
+from seamwise.io.errors import UnsupportedError, unreadable
+from seamwise.io.stored import Stored
 
 _ORIENTATION = 0x0112  # EXIF
 

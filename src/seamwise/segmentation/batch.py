@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
+from seamwise.io.errors import error_line
 from seamwise.io.images import (
     find_images,
     first_bytes,
@@ -25,7 +26,7 @@ from seamwise.io.images import (
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
-from seamwise.io.outcome import Outcome, naming
+from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
@@ -233,7 +234,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         labels = read_labels(job.labels) if has_labels else _labels(channels, options, model)
         picture = draw(channels, labels) if files.overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
-        return (*notes, naming(job.image, error)), True
+        return (*notes, error_line(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
     job.overlay.unlink(missing_ok=True)
     if picture is not None:
@@ -269,9 +270,9 @@ def _run_by_block(
     except OSError as error:
         if isinstance(error, ConnectionError) or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # without scheduler or space no other image can be segmented either
-        return (naming(job.image, error),), True
+        return (error_line(job.image, error),), True
     except (ValueError, TypeError, MemoryError) as error:
-        return (naming(job.image, error),), True
+        return (error_line(job.image, error),), True
     notes = [result.note] if result.note else []
     if files.overlay:
         notes.append(f"{job.image}: block by block, without an overlay")

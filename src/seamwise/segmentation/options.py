@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from seamwise import __version__
 from seamwise.engine.resources import Resources
 from seamwise.io.axes import check_axes
+from seamwise.io.ome_zarr import check_label_name
 from seamwise.io.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -138,10 +139,7 @@ class OutputOptions:
 
     def __post_init__(self) -> None:
         _check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
-        if not self.name or self.name != Path(self.name).name or self.name.startswith((".", "__")):
-            raise ValueError(
-                f"name must be a plain name, without slashes and no dot first, not {self.name!r}"
-            )
+        check_label_name(self.name)
 
 
 def check_iou(name: str, value: float) -> None:

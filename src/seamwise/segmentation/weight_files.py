@@ -12,6 +12,7 @@ import numpy as np
 
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
+from seamwise.io.errors import error_line
 from seamwise.io.images import (
     find_images,
     map_fingerprint,
@@ -20,7 +21,7 @@ from seamwise.io.images import (
     stem,
     write_map,
 )
-from seamwise.io.outcome import Outcome, naming
+from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.labels import Labels
 from seamwise.labels.spacing import checked_spacing
@@ -97,7 +98,7 @@ def weigh_files(
                 messages = _weigh(path, *outputs[path], balanced, spacing, preview)
                 return Outcome(path, len(files), messages=messages)
             except (ValueError, TypeError, MemoryError) as error:
-                return Outcome(path, len(files), failed=True, messages=(naming(path, error),))
+                return Outcome(path, len(files), failed=True, messages=(error_line(path, error),))
 
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             yield from pool.map(weigh, files)

@@ -18,8 +18,7 @@ from seamwise.decode import flood, instances
 from seamwise.engine import Resources
 from seamwise.io.images import read_labels
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.ome_zarr import label_names, open_ome_zarr
-from seamwise.io.ome_zarr_draft import write_image
+from seamwise.io.ome_zarr import ZarrStorage, label_names, open_ome_zarr, write_image
 from seamwise.io.scratch import open_scratch
 from seamwise.segmentation import (
     BlockProgress,
@@ -53,7 +52,9 @@ def models(tmp_path_factory):
 def image(tmp_path):
     """A plane of 70 × 100 pixels, 2 × 3 blocks of 40, in an OME-Zarr folder."""
     path = tmp_path / "a.ome.zarr"
-    write_image(path, blobs((70, 100)), axes="YX", spacing=(0.5, 0.25), chunks=(32, 32))
+    write_image(
+        path, blobs((70, 100)), axes="YX", spacing=(0.5, 0.25), storage=ZarrStorage(chunks=(32, 32))
+    )
     return path
 
 
@@ -213,9 +214,7 @@ def test_labels_within_the_image_have_its_levels_and_scales(tmp_path, models, ve
         blobs((70, 100)),
         axes="YX",
         spacing=(0.5, 0.25),
-        version=version,
-        chunks=(32, 32),
-        levels=3,
+        storage=ZarrStorage(version=version, chunks=(32, 32), levels=3),
     )
     result = run(path, path, model=models[2], tile=40)
     assert result.path == path / "labels" / "cells"
@@ -235,7 +234,10 @@ def test_labels_within_the_image_have_its_levels_and_scales(tmp_path, models, ve
 def test_labels_within_an_image_of_all_five_axes(tmp_path, models):
     path, plane = tmp_path / "a.zarr", blobs((70, 80))
     write_image(
-        path, np.stack([plane[::-1], plane])[:, None, None], axes="TCZYX", chunks=(1, 32, 32)
+        path,
+        np.stack([plane[::-1], plane])[:, None, None],
+        axes="TCZYX",
+        storage=ZarrStorage(chunks=(1, 32, 32)),
     )
     result = run(path, path, model=models[2], tile=40)
     labels = open_ome_zarr(result.path)
@@ -545,7 +547,7 @@ def test_a_full_disk_stops_it_and_with_space_it_goes_on(
         if place == "chunk":
             patched.setattr(zarr.Array, "__setitem__", failing(zarr.Array.__setitem__))
         elif place == "write":
-            patched.setattr("seamwise.io.ome_zarr_draft.Draft.write", failing(blocks.Draft.write))
+            patched.setattr("seamwise.io.ome_zarr.Draft.write", failing(blocks.Draft.write))
         else:
             patched.setattr(blocks, place, failing(getattr(blocks, place)))
         with pytest.raises(OSError, match="space") as caught:
@@ -597,7 +599,7 @@ def test_damage_in_both_halves_of_a_block_is_left_out_of_both(tmp_path, image, m
 
 def test_damage_over_a_seam_of_blocks_is_one_line(tmp_path, models):
     path = tmp_path / "a.zarr"
-    write_image(path, blobs((70, 100)), axes="YX", chunks=(50, 50))
+    write_image(path, blobs((70, 100)), axes="YX", storage=ZarrStorage(chunks=(50, 50)))
     spoil_chunk(path, 0, 1)
     result = run(path, tmp_path / "out.zarr", model=models[2], tile=40)
     assert len(result.damaged) == 1
@@ -784,7 +786,10 @@ print(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmH
 def test_a_run_keeps_to_its_limit_of_memory(tmp_path, models):
     path, limit = tmp_path / "a.zarr", 10**9
     write_image(
-        path, np.tile(blobs((512, 512), smooth=5), (4, 5)), axes="YX", chunks=(512, 512), levels=1
+        path,
+        np.tile(blobs((512, 512), smooth=5), (4, 5)),
+        axes="YX",
+        storage=ZarrStorage(chunks=(512, 512), levels=1),
     )
     arguments = [str(path), str(tmp_path / "out.zarr"), str(models[2]), str(limit)]
     done = subprocess.run(

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, survey
 from seamwise.decode.blockwise import finish as finish_labels
 from seamwise.io.arrays import load_arrays, save_arrays
+from seamwise.io.errors import DamagedError
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import DecodeRule, WatershedPair
-from seamwise.io.ome_zarr_draft import Draft
+from seamwise.io.ome_zarr import Draft
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.scratch import open_scratch
-from seamwise.io.stored import DamagedError
 from seamwise.io.volume import Volume, open_volume
 from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.normalization import Normalization, Sample, measure, together

@@ -15,7 +15,7 @@ from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule
-from seamwise.io.ome_zarr_draft import Draft
+from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.segmentation.big import blocks as tasks
 from seamwise.segmentation.big.blocks import BlockJob, Place

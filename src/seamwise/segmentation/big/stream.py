@@ -8,22 +8,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from numpy.typing import DTypeLike
-
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
 from seamwise.io.models import SegmentationInfo, WatershedPair, model_path
-from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
-from seamwise.io.ome_zarr_draft import (
+from seamwise.io.ome_zarr import (
     Draft,
-    build_pyramid,
+    ZarrStorage,
     create_image,
     create_labels,
-    discard,
-    finish,
+    is_ome_zarr,
+    label_names,
+    open_ome_zarr,
 )
 from seamwise.io.provenance import file_sha256
 from seamwise.io.volume import Volume, open_volume
@@ -119,7 +117,7 @@ def segment_volume(
     Examples
     --------
     >>> import tempfile
-    >>> from seamwise.io.ome_zarr_draft import write_image
+    >>> from seamwise.io.ome_zarr import write_image
     >>> from seamwise.synth import crowded_cells
     >>> image = Path(tempfile.mkdtemp()) / "a.ome.zarr"
     >>> write_image(image, crowded_cells((128, 160), cells=12, rng=0).image, axes="YX")
@@ -241,19 +239,9 @@ class _Target:
         image = open_ome_zarr(self.output)
         return dict(zip(image.axes, image.levels[0].shape, strict=True))
 
-    @contextmanager
-    def draft(self, most: int) -> Iterator[Draft]:
-        """Yield the label image to write to; it appears whole, or not at all."""
-        draft = self._created(smallest_dtype(0, most))
-        try:
-            yield draft
-            build_pyramid(draft)
-            finish(draft)
-        except BaseException:
-            discard(draft)
-            raise
-
-    def _created(self, dtype: DTypeLike) -> Draft:
+    def draft(self, most: int) -> Draft:
+        """Begin the label image; it appears whole, or not at all."""
+        dtype = smallest_dtype(0, most)
         axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
         chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
         if self.inside:
@@ -269,9 +257,8 @@ class _Target:
             axes=axes,
             dtype=dtype,
             spacing=self.volume.spacing,
-            version=self.files.zarr_version,
-            chunks=list(chunks.values()),
             labels=True,
+            storage=ZarrStorage(self.files.zarr_version, list(chunks.values())),
             overwrite=self.files.overwrite,
         )
 
