@@ -79,7 +79,7 @@ PUBLIC = {
         "find_pairs", "load", "read_pair", "segment", "train", "tune", "segment_slices",
         "segment_volume", "stitch", "BlockProgress", "FileScores", "LabelsOnDisk", "Listener",
         "OutputOptions", "ScoredPair", "SegmentOptions", "pair_files", "score_files",
-        "segment_files", "segment_image", "weigh_files",
+        "segment_files", "segment_image", "weigh_files", "write_scores",
     },
     "seamwise.segmentation.choose": {
         "GRID", "IOUS", "METRICS", "OWN_SETTINGS", "read_comparison", "Comparison", "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning",

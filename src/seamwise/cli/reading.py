@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from seamwise.cli.progress import progress_bar
+from seamwise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from seamwise.segmentation import AnnotatedImage, Pair, Split, TrainSettings
@@ -15,13 +15,13 @@ def read_split(
     *,
     channel: int | tuple[int, ...] | None,
     axes: str | None,
-    quiet: bool = False,
+    silent: bool = False,
 ) -> "tuple[list[AnnotatedImage], ...]":
     """Read the images to train on, those to validate on and those to test, each once."""
     parts = (split.training, split.validation, split.test)
     read = read_pairs(
         dict.fromkeys(pair for pairs in parts for pair in pairs),
-        quiet=quiet,
+        silent=silent,
         ndim=settings.ndim,
         rule=settings.normalization,
         channel=channel,
@@ -32,18 +32,14 @@ def read_split(
 
 
 def read_pairs(
-    pairs: "Iterable[Pair]", *, quiet: bool = False, **options: Any
+    pairs: "Iterable[Pair]", *, silent: bool = False, **options: Any
 ) -> "dict[Pair, AnnotatedImage]":
-    """Read annotated images behind a bar, and say what seems wrong with them."""
+    """Read annotated images behind a bar, and print what seems wrong with them."""
     from seamwise.segmentation import mask_notes, read_pair
 
-    with progress_bar(quiet) as bar:
-        read = {
-            pair: read_pair(pair, **options)
-            for pair in bar.track(list(pairs), description="read images")
-        }
-        for note in dict.fromkeys(image.note for image in read.values() if image.note):
-            bar.console.print(note)
-        for note in mask_notes(list(read.values())):
-            bar.console.print(note)
+    with Progress(silent=silent) as progress:
+        read = {pair: read_pair(pair, **options) for pair in progress.track(pairs, "read images")}
+        notes = dict.fromkeys(image.note for image in read.values() if image.note)
+        for note in (*notes, *mask_notes(list(read.values()))):
+            progress.note(note)
     return read

@@ -1,76 +1,95 @@
 """`seamwise evaluate` and `evaluate-fusion`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seamwise.cli.errors import say
-from seamwise.cli.options import check_writable
-from seamwise.cli.progress import progress_bar
+from seamwise.cli.messages import say
+from seamwise.cli.options import CsvFile, JsonFile, check_outputs
+from seamwise.cli.progress import Progress
 from seamwise.cli.tables import print_contours, print_fusion, print_matching
 
 
 def evaluate(
-    predicted: Annotated[Path, typer.Argument(help="Label image, or folder of label images.")],
+    predicted: Annotated[
+        Path, typer.Argument(metavar="PREDICTED", help="Label image, or folder of label images.")
+    ],
     truth: Annotated[
-        Path, typer.Argument(help="True label image or folder; every image in it is scored.")
+        Path,
+        typer.Argument(
+            metavar="TRUTH", help="True label image or folder of them; each one needs a prediction."
+        ),
     ],
     contours: Annotated[
-        bool, typer.Option("--contours", help="Also score the contours, at 1 … 7 pixels.")
+        bool,
+        typer.Option("--contours", help="Also score the contours, within radii of 1 to 7 pixels."),
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all scores to this file.")
-    ] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
-    """Score label images against the truth: precision, recall, F1, AP, SQ, RQ, PQ at IoU 0.5 … 0.95.
+    """Score label images against the truth at IoU 0.5, 0.55, … 0.95.
 
-    P and R are precision and recall, AP is TP/(TP+FP+FN), SQ the mean IoU of matched cells, RQ = F1, PQ = SQ·RQ.
-    With --contours: P is the share of the predicted contour pixels that lie within a radius of a true one, R the
-    reverse.
+    TP, FP and FN count the cells that are correct, false and missed. P = TP/(TP + FP) is precision
+    and R = TP/(TP + FN) recall. AP is TP/(TP + FP + FN), SQ the mean IoU of matched cells, RQ = F1
+    and PQ = SQ·RQ. For contours, P is the share of predicted contour pixels within a radius of a
+    true one, and R the reverse.
+
     Files pair up by name; x_masks.tif is the truth for x.tif.
     """
-    from seamwise.io.jsonfile import write_json
     from seamwise.metrics import DEFAULT_RADII
-    from seamwise.segmentation.measure import pair_files, score_files
+    from seamwise.segmentation import pair_files, score_files, write_scores
 
-    check_writable(json_file)
+    check_outputs({"--json": json_file, "--csv": csv_file})
     pairs = pair_files(predicted, truth)
-    with progress_bar() as bar:
+    with Progress() as progress:
         scores = score_files(
-            bar.track(pairs, description="score"), radii=DEFAULT_RADII if contours else ()
+            progress.track(pairs, "score"), radii=DEFAULT_RADII if contours else ()
         )
         for hint in scores.hints:
-            bar.console.print(hint)
+            progress.note(hint)
     print_matching(scores.matching)
-    content = {"images": [pair.name for pair in pairs], **asdict(scores.matching)}
     if scores.contours is not None:
         print_contours(scores.contours)
-        content["contours"] = asdict(scores.contours)
-    if json_file is not None:
-        write_json(json_file, content)
-        say(f"wrote {json_file}")
+    for path in write_scores(scores, json_file=json_file, csv_file=csv_file):
+        say(f"wrote {path}")
 
 
 def evaluate_fusion(
-    sources: Annotated[Path, typer.Argument(help="A folder of pairs, or the two pictures of one.")],
+    sources: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCES", help="Folder of pairs, or the first of two source pictures."
+        ),
+    ],
     fused: Annotated[
-        list[Path], typer.Argument(help="A fused picture, or a folder of them, for each method.")
+        list[Path],
+        typer.Argument(
+            metavar="FUSED", help="For each method, a fused picture or a folder of them."
+        ),
     ],
     truth: Annotated[
-        Path | None, typer.Option(help="True picture or folder of them: also scores SSIM, PSNR.")
+        Path | None,
+        typer.Option(
+            help="True picture or folder of them, for SSIM and PSNR.", show_default="no such scores"
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for scores.csv, scores.json and boxplots.png."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder for scores.json, scores.csv and boxplots.png.",
+        ),
     ] = None,
 ) -> None:
-    """Score fused pictures against their two sources, beside each source returned as it is.
+    """Score fused pictures against their two sources, next to each source without any fusion.
 
-    A folder of pairs holds a folder for each, or x-A.jpg and x-B.jpg (also _A, -1, _1); the fused picture of pair x is
-    x.png, .jpg or .tif. Several FUSED are compared as methods. The seven metrics need no truth; higher is better. A
-    pair that one method lacks, or that cannot be scored, is named and left out for all; the exit code is then 1.
+    A folder of pairs holds a folder for each pair, or x-A.jpg and x-B.jpg (also _A, -1, _1). The
+    fused picture of pair x is x.png, .jpg or .tif. Several FUSED are compared as methods.
+
+    The seven metrics need no truth; higher is better. If a method lacks a pair, or it cannot be
+    scored, the pair is reported and skipped for all methods; the exit code is then 1.
     """
     from seamwise.fusion import (
         draw_boxplots,
@@ -85,12 +104,14 @@ def evaluate_fusion(
     pairs = find_fused_pairs(of_sources, of_methods, truth=truth)
     if output is not None:
         make_results_folder(output, of_sources)
-    with progress_bar() as bar:
+        names = ("scores.json", "scores.csv", "boxplots.png")
+        check_outputs({name: output / name for name in names})
+    with Progress() as progress:
         for note in (pair.note for pair in pairs if pair.note):
-            bar.console.print(note)
-        scores = score_files(bar.track(pairs, description="score"))
+            progress.note(note)
+        scores = score_files(progress.track(pairs, "score"))
         for message in scores.skipped:
-            bar.console.print(message)
+            progress.error(message)
     if not scores.pairs:
         raise typer.Exit(2)
     print_fusion(scores)

@@ -5,83 +5,112 @@ from typing import Annotated
 
 import typer
 
-from seamwise.cli.errors import say
+from seamwise.cli.messages import print_result, say
 from seamwise.cli.options import Axes, Channel, Device, parse_channels
-from seamwise.cli.progress import block_progress, follow_files, progress_bar
+from seamwise.cli.progress import Progress, block_progress, follow_files
+from seamwise.words import RuleName, StackMode, ZarrVersion
 
 
 def segment(
     inputs: Annotated[
-        list[str], typer.Argument(help="Images, OME-Zarr folders, glob patterns or folders.")
+        list[str],
+        typer.Argument(
+            metavar="INPUTS", help="Images, OME-Zarr folders, glob patterns or folders."
+        ),
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Folder for label images; or the one OME-Zarr image itself."
+            "-o",
+            "--output",
+            help="Folder for the label images, or the input itself if it is one OME-Zarr image.",
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="Shipped model or model file; see `seamwise info`.")
+        str, typer.Option(help="Built-in model or model file; `seamwise info` lists the former.")
     ] = "nuclei-2d",
     overlay: Annotated[
         bool,
         typer.Option(
-            "--overlay", help="Also write <stem>_overlay.png; not of what goes block by block."
+            "--overlay",
+            help="Also write <stem>_overlay.png (not for images processed in blocks).",
         ),
     ] = False,
     channel: Channel = None,
     axes: Axes = None,
     decode: Annotated[
-        str | None,
+        RuleName | None,
         typer.Option(
-            help="argmax, threshold or watershed; default: the model's. See `seamwise tune`."
+            help="How probabilities become cells; threshold and watershed need a tuned model.",
+            show_default="the model's own",
         ),
     ] = None,
     min_size: Annotated[
-        int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
+        int | None,
+        typer.Option(
+            min=0, help="Remove cells with fewer pixels than this.", show_default="the model's own"
+        ),
     ] = None,
     tile: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Pixels per side that are computed at once; of blocks rounded up."
+            min=1,
+            help="Tile size in pixels; in block mode the block size, rounded up.",
+            show_default="1024, for stacks 128; in block mode what fits the memory",
         ),
     ] = None,
     flips: Annotated[
-        bool, typer.Option("--flips", help="Average over mirror images: better, slower.")
+        bool,
+        typer.Option("--flips", help="Average over mirror images: slightly better, slower."),
     ] = False,
     mode: Annotated[
-        str | None,
+        StackMode | None,
         typer.Option(
-            help="3d (a model for stacks) or 2d-stitch (a 2D model, slice by slice, stitched)."
+            help="How to segment a stack: 3d needs a model for stacks; 2d-stitch joins the "
+            "slices that a 2D model segments.",
+            show_default="what the model is for",
         ),
     ] = None,
     stitch_iou: Annotated[
         float | None,
-        typer.Option(help="Of 2d-stitch: least IoU of a cell's parts in two slices; default 0.25."),
+        typer.Option(
+            help="For --mode 2d-stitch: smallest overlap (IoU) of a cell's parts in two slices.",
+            show_default="0.25",
+        ),
     ] = None,
     memory: Annotated[
         str | None,
         typer.Option(
-            help="Limit, e.g. 4GB; larger images go through block by block. Default: 70 % of what is free."
+            help="Memory limit such as 4GB; larger images are processed in blocks.",
+            show_default="70 % of the free memory",
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes on this machine; above 1 block by block.")
+        int, typer.Option(min=1, help="Number of processes; more than 1 switches to block mode.")
     ] = 1,
     scheduler: Annotated[
-        str | None, typer.Option(help="Address of a dask scheduler; block by block.")
+        str | None,
+        typer.Option(
+            help="Address of a dask scheduler whose workers process the blocks.",
+            show_default="this machine",
+        ),
     ] = None,
     zarr_version: Annotated[
-        str | None, typer.Option(help="Of OME-Zarr to write: 0.5 (default) or 0.4.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there.")] = False,
+        ZarrVersion, typer.Option(help="Version of OME-Zarr to write.")
+    ] = "0.5",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing results.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
-    """Find the cells of images; writes a label image for each.
+    """Find the cells in images and write a label image for each.
 
-    An image becomes <stem>.tif. An OME-Zarr image, a time series or an image too large for the memory goes through
-    block by block and becomes <stem>.ome.zarr; with -o the OME-Zarr image itself, its labels/cells. Run again, it goes
-    on with what has no labels yet. What cannot be read is named and left out; the exit code is then 1.
+    An image becomes <stem>.tif. OME-Zarr images, time series and images larger than the memory
+    are processed in blocks and become <stem>.ome.zarr. If -o names the OME-Zarr image itself, its
+    labels are written to labels/cells inside it.
+
+    Run the command again to process only what is missing. Files that cannot be read are reported
+    and skipped; the exit code is then 1.
     """
     from seamwise.engine import Resources, parse_memory
     from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_files
@@ -94,15 +123,21 @@ def segment(
         min_size=min_size,
         tile=tile,
         flips=flips,
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,
         stitch_iou=stitch_iou,
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
-    files = OutputOptions(overlay, overwrite, zarr_version or "0.5")  # type: ignore[arg-type]
-    with progress_bar() as bar:
-        listener = Listener(bar.console.print, block_progress(bar))
+    files = OutputOptions(overlay, overwrite, zarr_version)
+    with Progress() as progress:
+        listener = Listener(progress.note, block_progress(progress))
         outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)
-        follow_files(bar, outcomes, "segment", f"labels are in {output}", "no labels written")
+        follow_files(
+            progress,
+            outcomes,
+            "segment",
+            done=f"labels are in {output}",
+            nothing="no labels were written",
+        )
 
 
 def demo(
@@ -110,16 +145,16 @@ def demo(
         "demo-output"
     ),
 ) -> None:
-    """Segment a made-up image of crowded cells with the shipped model, and draw what happens."""
+    """Segment a synthetic image of crowded cells with the built-in model and draw the steps."""
     from seamwise.io.atomic import make_folder
     from seamwise.segmentation.demo import demo as run
 
     make_folder(output)
     result = run(output)
     score = result.matching
-    say(
-        f"{score.n_true} cells, {score.n_pred} found: {score.tp} right, {score.fp} false, {score.fn} missed "
-        f"(IoU ≥ {score.iou}), panoptic quality {score.panoptic_quality:.3f}"
+    print_result(
+        f"{score.n_true} cells, {score.n_pred} found: {score.tp} correct, {score.fp} false, "
+        f"{score.fn} missed (IoU ≥ {score.iou}), panoptic quality {score.panoptic_quality:.3f}"
     )
     for path in result.files:
         say(f"wrote {path}")

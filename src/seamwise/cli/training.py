@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seamwise.cli.errors import say
+from seamwise.cli.messages import print_result, say
 from seamwise.cli.options import (
     Axes,
     Channel,
@@ -15,58 +15,66 @@ from seamwise.cli.options import (
     Devices,
     Masks,
     Nodes,
+    Resume,
+    Seed,
     SegmentationSettings,
     Steps,
     Width,
-    one_of,
     parse_channels,
 )
-from seamwise.cli.progress import progress_bar, stop_on_interrupt, training_progress
+from seamwise.cli.progress import Progress, Task
 from seamwise.cli.reading import read_split
+from seamwise.cli.runs import stop_on_interrupt, training_progress
 from seamwise.cli.tables import print_losses
+from seamwise.words import SystemName
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from seamwise.engine.history import TrainProgress
+
+_SYSTEMS = (
+    "unet2, unet3 and unet: U-Net's weight map; fl: focal loss; dwm: distance weights; "
+    "saw: shape-aware weights; bwm: balanced classes; w3: W³ weights; lsmax: Lovász-softmax; "
+    "dsc: soft Dice; j3, j4: Youden's J; ce2, ce3, ce4: cross entropy on 2, 3 or 4 classes"
+)
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of images and masks.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of images and masks.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")
     ],
     settings: SegmentationSettings = None,
     loss: Annotated[
-        str | None,
-        typer.Option(
-            help="unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3 or ce4."
-        ),
+        SystemName | None,
+        typer.Option(help=f"Loss and weights to train with. {_SYSTEMS}.", show_default="j4"),
     ] = None,
     masks: Masks = None,
     steps: Steps = None,
     batch_size: CropsPerStep = None,
     crop: Crop = None,
     width: Width = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Step size of the optimizer.", show_default="0.0001")
+    ] = None,
+    seed: Seed = None,
     channel: Channel = None,
     axes: Axes = None,
     hold_out_every: Annotated[
-        int, typer.Option(min=2, help="Without val/: hold out every n-th image.")
+        int, typer.Option(min=2, help="If there is no val/ folder: validate on every n-th image.")
     ] = 7,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")
-    ] = False,
+    resume: Resume = False,
     device: Device = "auto",
     devices: Devices = None,
     nodes: Nodes = None,
 ) -> None:
     """Train a model on a folder of images and masks.
 
-    The folder holds images/ and masks/ (same names; also under train/ and val/), or x.tif beside x_masks.tif,
-    or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …; 0 is background, negative is ignored.
-    Options given here win over --settings. Ctrl-C writes a checkpoint; --resume goes on from it.
+    The folder holds images/ and masks/ with equal names, also under train/ and val/; or x.tif
+    next to x_masks.tif; or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …;
+    0 is background, negative pixels are ignored.
+
+    Options on the command line override those in --settings, whose defaults hold otherwise.
+    Ctrl-C writes a checkpoint, from which --resume continues.
     """
     from seamwise.engine.devices import is_first_process
     from seamwise.engine.loop import check_output
@@ -75,40 +83,48 @@ def train(
     from seamwise.segmentation import TrainSettings, find_pairs
     from seamwise.segmentation import train as train_model
 
-    if masks is not None:
-        one_of("--masks", masks, "instances", "binary")
-
-    given = {
-        "loss": loss, "annotation": masks, "steps": steps, "batch_size": batch_size, "crop": crop, "width": width,
-        "learning_rate": learning_rate, "seed": seed, "devices": devices, "nodes": nodes,
-    }  # fmt: skip
-    chosen = read_settings(TrainSettings, settings, given)
-    channels = parse_channels(channel)
-    quiet = not is_first_process(chosen.processes)
+    options = {
+        "loss": loss,
+        "annotation": masks,
+        "steps": steps,
+        "batch_size": batch_size,
+        "crop": crop,
+        "width": width,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "devices": devices,
+        "nodes": nodes,
+    }
+    run = read_settings(TrainSettings, settings, options)
+    silent = not is_first_process(run.processes)
     make_folder(output)
     check_output(output, resume=resume)
     split = find_pairs(data, hold_out_every=hold_out_every)
-    training, validation, _ = read_split(split, chosen, channel=channels, axes=axes, quiet=quiet)
-    with training_progress(
-        output, chosen.steps, "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}", quiet=quiet
-    ) as report:
+    training, validation, _ = read_split(
+        split, run, channel=parse_channels(channel), axes=axes, silent=silent
+    )
+    scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"
+    with training_progress(output, run.steps, scores, silent=silent) as report:
         model = train_model(
-            training, validation, chosen, output=output, resume=resume, device=device, report=report
+            training, validation, run, output=output, resume=resume, device=device, report=report
         )
-    if not quiet:
+    if not silent:
         say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
 
 
 def compare(
-    data: Annotated[Path, typer.Argument(help="Folder of images and masks, as for train.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder of images and masks, as for `train`.")
+    ],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="Folder for the report, and a folder for each run."),
+        typer.Option("-o", "--output", help="Folder for the report, with a folder for each run."),
     ],
     losses: Annotated[
-        str, typer.Option(help="Two or more with commas between; names as for train, ce is ce3.")
+        str,
+        typer.Option(help=f"Two or more losses, separated by commas (ce is ce3). {_SYSTEMS}."),
     ] = "ce,w3,j4",
-    seeds: Annotated[int, typer.Option(min=1, help="Train each loss so many times.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="How many times to train each loss.")] = 1,
     settings: SegmentationSettings = None,
     masks: Masks = None,
     steps: Steps = None,
@@ -119,11 +135,13 @@ def compare(
     axes: Axes = None,
     device: Device = "auto",
 ) -> None:
-    """Find out which loss to take for your images: train with each under equal conditions, and report.
+    """Find out which loss suits your images: train with each under equal conditions and report.
 
-    Every loss starts from the same weights and sees the same crops; λ of j3 and j4 is 1/(C·(C − 1)). The scores are
-    those of images that no run has seen: of test/, or else of a quarter of the images; another quarter, or val/, is
-    there to choose the weights. Writes report.html and scores.json. Run again, it goes on where it was stopped.
+    All losses start from the same weights and see the same crops; λ of j3 and j4 is
+    1/(C·(C − 1)). Scores come from images that no run has seen: those in test/, or else a quarter
+    of the images. Another quarter, or val/, chooses the weights.
+
+    Writes report.html and scores.json. Run the command again to resume it.
     """
     from pydantic import RootModel
 
@@ -140,40 +158,43 @@ def compare(
     )
     from seamwise.segmentation.choose import compare as compare_losses
 
-    if masks is not None:
-        one_of("--masks", masks, "instances", "binary")
-    given = {
+    options = {
         "annotation": masks,
         "steps": steps,
         "batch_size": batch_size,
         "crop": crop,
         "width": width,
     }
-    chosen_losses, chosen = read_comparison(
-        settings, [name.strip() for name in losses.split(",")], given
-    )
+    names = [name.strip() for name in losses.split(",")]
+    chosen, run_settings = read_comparison(settings, names, options)
     split = find_split(data)
     make_folder(output)
-    images = ImageSplit(*read_split(split, chosen, channel=parse_channels(channel), axes=axes))
-    with progress_bar() as bar, stop_on_interrupt() as stopped:
-        jobs: dict[Run, TaskID] = {}
+    images = ImageSplit(
+        *read_split(split, run_settings, channel=parse_channels(channel), axes=axes)
+    )
+    with Progress() as progress, stop_on_interrupt() as stopped:
+        tasks: dict[Run, Task] = {}
 
-        def report(run: Run, progress: "TrainProgress") -> bool:
-            if run not in jobs:
-                jobs[run] = bar.add_task(str(run), total=chosen.steps)
-            if progress.scores:
-                bar.console.print(
-                    f"{run}, step {progress.step}: PQ {progress.scores['panoptic_quality']:.3f}"
-                )
-            bar.update(jobs[run], completed=progress.step)
+        def report(run: Run, step: "TrainProgress") -> bool:
+            if run not in tasks:
+                tasks[run] = progress.task(str(run), run_settings.steps, timed=False)
+            if step.scores:
+                quality = step.scores["panoptic_quality"]
+                progress.note(f"{run}, step {step.step}: PQ {quality:.3f}")
+            tasks[run].update(step.step, run_settings.steps, str(run), left=step.seconds_left)
             return not stopped
 
         result = compare_losses(
-            images, chosen_losses, chosen,
-            output=output, seeds=range(seeds), device=device, report=report,
-        )  # fmt: skip
+            images,
+            chosen,
+            run_settings,
+            output=output,
+            seeds=range(seeds),
+            device=device,
+            report=report,
+        )
     write_json(output / "scores.json", RootModel(result).model_dump(mode="json"))
     write_report(output / "report.html", result, images.test)
     print_losses(score_rows(result))
-    say(str(judge(result)))
-    say(f"wrote {output / 'report.html'} and scores.json; the models are beside them")
+    print_result(str(judge(result)))
+    say(f"wrote {output / 'report.html'} and scores.json; the models are in the same folder")

@@ -25,6 +25,7 @@ from seamwise.segmentation.data import (
 from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import Model, Prediction, load, segment, segment_image
+from seamwise.segmentation.score_tables import write_scores
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
 from seamwise.segmentation.systems import System, system
@@ -75,4 +76,5 @@ __all__ = [
     "train",
     "tune",
     "weigh_files",
+    "write_scores",
 ]

@@ -42,6 +42,8 @@ class FileScores:
 
     Attributes
     ----------
+    images : tuple of str
+        Names of the images, in the order of their scores.
     matching : DatasetMatching
     contours : DatasetContours or None
         None without radii.
@@ -49,6 +51,7 @@ class FileScores:
         Possible mistakes in the files, a line for each kind.
     """
 
+    images: tuple[str, ...]
     matching: DatasetMatching
     contours: DatasetContours | None
     hints: tuple[str, ...]
@@ -90,11 +93,13 @@ def score_files(
         The two files of a pair differ in size, or a prediction has negative labels; and what
         `read_labels` raises.
     """
-    scores = [_score_pair(pair, ious, radii) for pair in pairs]
-    looks = {path: look for _, _, pair_looks in scores for path, look in pair_looks.items()}
+    scores = [(pair.name, *_score_pair(pair, ious, radii)) for pair in pairs]
+    looks = {path: look for *_, pair_looks in scores for path, look in pair_looks.items()}
+    contours = (of_pair for _, _, of_pair, _ in scores)
     return FileScores(
-        matching=summarise_matchings(matchings for matchings, _, _ in scores),
-        contours=summarise_contours(contours for _, contours, _ in scores) if radii else None,
+        images=tuple(name for name, *_ in scores),
+        matching=summarise_matchings(of_pair for _, of_pair, _, _ in scores),
+        contours=summarise_contours(contours) if radii else None,
         hints=_hints(looks),
     )
 
