@@ -2,7 +2,8 @@
 
 python reproduction/segmentation/table2_3.py ../shared/data
 
-The test images with 1, 1.1, 2 and 4 times the field of view, that is with that many times fewer pixels along each axis.
+The test images with 1, 1.1, 2 and 4 times the field of view, that is with that many times fewer
+pixels along each axis.
 """
 
 from collections.abc import Iterable
@@ -36,12 +37,12 @@ def draw(units: Units, path: Path) -> None:
 
 
 def claims(units: Units) -> list[Claim]:
-    """The better of SAW and DWM beside the best of the others in each field; and what becomes of FL in a wide one."""
-    made = []
+    """Compare SAW and DWM with the others in each field, and FL in wide and narrow fields."""
+    verdicts = []
     for field in FIELDS:
         mean = means(units, field)
         first, second = (max(names, key=mean.__getitem__) for names in (PROPOSED, OTHERS))
-        made.append(
+        verdicts.append(
             claim_at(
                 units,
                 field,
@@ -53,7 +54,7 @@ def claims(units: Units) -> list[Claim]:
     for field in FIELDS[2:]:
         mean = means(units, field)
         other = min((name for name in SYSTEMS if name != "FL"), key=mean.__getitem__)
-        made.append(
+        verdicts.append(
             claim_at(
                 units,
                 field,
@@ -62,7 +63,7 @@ def claims(units: Units) -> list[Claim]:
                 f"FL is poor: the worst of the others (here {other}) > FL",
             )
         )
-    return made
+    return verdicts
 
 
 def means(units: Units, field: float) -> dict[str, float]:

@@ -53,7 +53,7 @@ class LossCourse:
 
 
 def touching_pair(*, radius: float = 16, classes: int = 4) -> Target:
-    """Draw the classes of two round cells that touch, with a notch on either side of where they meet.
+    """Draw the classes of two round cells that touch, with a notch on either side of the seam.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def touching_pair(*, radius: float = 16, classes: int = 4) -> Target:
 
     Examples
     --------
-    >>> np.bincount(touching_pair(radius=16).ravel()).tolist()  # pixels of background, cell, touching, gap
+    >>> np.bincount(touching_pair(radius=16).ravel()).tolist()  # background, cell, touching, gap
     [5340, 1480, 76, 16]
     """
     if not 4 <= radius < np.inf:
@@ -95,19 +95,21 @@ def shrinking_mask(
     start: float = 0.5,
     top: float = 0.999,
 ) -> ShrinkingMask:
-    """Predictions of a network that finds cells first as one large region, then as they are, then their seams.
+    """Predict as a network that first finds one large region, then the cells, then their seams.
 
-    At iteration t = 0 … T − 1 the mask reaches m_t beyond the foreground, and every pixel looks like a(p)::
+    At iteration t = 0 … T − 1 the mask reaches m_t beyond the foreground, and every pixel looks
+    like a(p)::
 
         m_t    = margin · (1 − t/F) while t < F = fitted, then 0
         a_t(p) = 1  cell        if the distance of p to the foreground h ≠ 0 is at most m_t
                  0  background  otherwise
         z_t(p) = (1 − c) / C + c · [(1 − w) · e_a + w · e_h],   e the unit vectors of the classes
 
-    c is the confidence in the class a; it rises from `start` to `top` in equal steps, for the larger one of background
-    and cell until F/2, for the other until F. w is how much of the class h of the truth has been learned: always 0 for
-    background and cell, which a tells apart; for touching and gap it rises from 0 at F to 1, for the larger of the two
-    halfway to the last iteration, for the other at the last. So majority classes come first.
+    c is the confidence in the class a; it rises from `start` to `top` in equal steps, for the
+    larger one of background and cell until F/2, for the other until F. w is how much of the class h
+    of the truth has been learned: always 0 for background and cell, which a distinguishes; for
+    touching and gap it rises from 0 at F to 1, for the larger of the two halfway to the last
+    iteration, for the other at the last. So majority classes come first.
 
     Parameters
     ----------
@@ -129,26 +131,28 @@ def shrinking_mask(
     Raises
     ------
     TypeError
-        The target or a number of iterations is no integer.
+        The target or a number of iterations is not an integer.
     ValueError
         The target has no background or no cell, or a number is out of its range.
 
     Notes
     -----
-    The thesis describes the simulation in words ("a large region that progressively shrinks until it fits the cell";
-    probabilities reach "near one values first for majority classes") and prints no equations: these are ours.
+    The thesis describes the simulation in words ("a large region that progressively shrinks until
+    it fits the cell"; probabilities reach "near one values first for majority classes") and prints
+    no equations: these are ours.
 
-    It finds that cross entropy leads until the mask fits, with a gradient of J near zero, and J from then on. Here the
-    second half holds for any `start`. In the first the gradient of J (on `touching_pair`, with λ = 0.5) is the
-    larger one until shortly before the fit, unless `start` is near 1, 0.99 say: a softmax that is not yet certain
-    passes it on.
+    It finds that cross entropy leads until the mask fits, with a gradient of J near zero, and J
+    from then on. Here the second half holds for any `start`. In the first the gradient of J (on
+    `touching_pair`, with λ = 0.5) is the larger one until shortly before the fit, unless `start` is
+    near 1, 0.99 say: a softmax that is not yet certain passes it on.
 
     Source: thesis section 5.2.2, figure 35.
 
     Examples
     --------
-    >>> drawn = shrinking_mask(np.array([0, 0, 0, 0, 1, 2]), iterations=5, fitted=3, margin=3, start=0.9)
-    >>> drawn.probabilities.argmax(axis=1)
+    >>> target = np.array([0, 0, 0, 0, 1, 2])
+    >>> mask = shrinking_mask(target, iterations=5, fitted=3, margin=3, start=0.9)
+    >>> mask.probabilities.argmax(axis=1)
     array([[0, 1, 1, 1, 1, 1],
            [0, 0, 1, 1, 1, 1],
            [0, 0, 0, 1, 1, 1],
@@ -167,19 +171,21 @@ def shrinking_mask(
     )
     if total <= fit:
         raise ValueError(
-            f"iterations must be more than fitted = {fit}, not {total}: the seams need some to appear"
+            f"iterations must be more than fitted = {fit}, not {total}: the seams need some to "
+            "appear"
         )
     if not 0 <= margin < np.inf:
         raise ValueError(f"margin must be a number of pixels ≥ 0, not {margin}: e.g. 16")
     if not 0 <= start <= top < 1:
         raise ValueError(
-            f"start and top must be in 0 ≤ start ≤ top < 1, not {start} and {top}: e.g. 0.5 and 0.999"
+            f"start and top must be in 0 ≤ start ≤ top < 1, not {start} and {top}: e.g. 0.5 and "
+            "0.999"
         )
     sizes = np.bincount(classes[classes >= 0])
     unit = np.eye(len(sizes))
     own = np.maximum(classes, 0)
     distance = ndimage.distance_transform_edt(classes <= BACKGROUND)
-    drawn = np.empty((total, len(sizes), *classes.shape))
+    predictions = np.empty((total, len(sizes), *classes.shape))
     for t in range(total):
         apparent = (distance <= margin * (1 - _rise(t, 0, fit))).astype(int)
         confidence = (
@@ -189,12 +195,12 @@ def shrinking_mask(
         z = (1 - confidence) / len(sizes) + confidence * (
             (1 - seams) * unit[apparent] + seams * unit[own]
         )
-        drawn[t] = np.moveaxis(z, -1, 0)
-    return ShrinkingMask(np.asarray(target), drawn)
+        predictions[t] = np.moveaxis(z, -1, 0)
+    return ShrinkingMask(np.asarray(target), predictions)
 
 
 def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -> LossCourse:
-    """Cross entropy and the J loss of a sequence of predictions, and how hard each pulls at the logits.
+    """Return cross entropy and the J loss of a sequence of predictions, and their gradients.
 
     Parameters
     ----------
@@ -225,7 +231,8 @@ def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -
 
     Examples
     --------
-    >>> course = loss_course([[[0.5, 0.5], [0.5, 0.5]], [[0.75, 0.25], [0.25, 0.75]]], np.array([0, 1]))
+    >>> predictions = [[[0.5, 0.5], [0.5, 0.5]], [[0.75, 0.25], [0.25, 0.75]]]
+    >>> course = loss_course(predictions, np.array([0, 1]))
     >>> course.cross_entropy.round(4).tolist(), course.youden.round(4).tolist()
     ([0.6931, 0.2877], [0.6931, 0.2877])
     """
@@ -233,11 +240,11 @@ def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -
     z = _checked_probabilities(probabilities)
     truth = torch.from_numpy(_checked_target(target))[None]
     terms: tuple[Callable[..., torch.Tensor], ...] = (cross_entropy, partial(youden, lam=lam))
-    found = [
+    measurements = [
         [_value_and_gradient(term, torch.from_numpy(np.log(one))[None], truth) for term in terms]
         for one in z
     ]
-    values = np.array(found).reshape(len(z), 2, 2)
+    values = np.array(measurements).reshape(len(z), 2, 2)
     return LossCourse(values[:, 0, 0], values[:, 1, 0], values[:, 0, 1], values[:, 1, 1])
 
 
@@ -261,7 +268,7 @@ def _rise(t: int, begin: float, end: float) -> float:
 def _learned(
     t: int, sizes: NDArray[Any], classes: Sequence[int], begin: int, end: int
 ) -> FloatArray:
-    """How much of each class is learned; of those listed the larger first, of the others nothing."""
+    """Return how much of each class is learned: of those listed the larger first, else nothing."""
     learned = np.zeros(len(sizes))
     largest_first = sorted(classes, key=lambda number: -sizes[number])
     for rank, number in enumerate(largest_first, start=1):
@@ -290,12 +297,14 @@ def _checked_probabilities(probabilities: ArrayLike) -> FloatArray:
     z = np.asarray(probabilities, float)
     if z.ndim < 3 or not len(z):
         raise ValueError(
-            f"probabilities must have axes (iterations, classes, *S), not {z.shape}: see shrinking_mask"
+            f"probabilities must have axes (iterations, classes, *S), not {z.shape}: see "
+            "shrinking_mask"
         )
     if not ((z > 0).all() and np.allclose(z.sum(axis=1), 1, atol=1e-5)):
         raise ValueError(
             "probabilities must be numbers > 0 whose sum over the classes (axis 1) is 1, "
-            f"got {z.min():g} to {z.max():g} and sums from {z.sum(axis=1).min():g} to {z.sum(axis=1).max():g}; "
+            f"got {z.min():g} to {z.max():g} and sums from {z.sum(axis=1).min():g} to "
+            f"{z.sum(axis=1).max():g}; "
             "take the softmax of logits"
         )
     return z

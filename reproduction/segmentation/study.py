@@ -1,4 +1,4 @@
-"""What the experiments of this folder share: data, networks trained under equal conditions, results kept in files.
+"""What the experiments share: data, networks trained under equal conditions, results in files.
 
 `protocol.toml` says how; every script takes the arguments of `Study.from_command`.
 """
@@ -43,7 +43,7 @@ SNAPSHOTS = 6  # of each training
 
 @dataclass(frozen=True)
 class DataSet:
-    """Images to train on, to tune thresholds on, and to score, and the settings of every network on them."""
+    """Images for training, tuning and scoring, and the settings of every network on them."""
 
     name: str
     training: tuple[AnnotatedImage, ...]
@@ -76,15 +76,17 @@ PLAIN = Variant("instances", "", {})
 
 
 class Results:
-    """Measurements in a JSON file, a line for each, so that what was measured is not measured again.
+    """Measurements in a JSON file, a line for each; none is measured twice.
 
-    Processes that measure different things may share a file: each adds its own to what is there by then.
+    Processes that measure different things may share a file: each adds its own to what is there by
+    then.
 
     Parameters
     ----------
     path : Path
     made_by : object
-        What all of them depend on. A file that was made by something else gets another name, and a new one is begun.
+        What all of them depend on. A file that was made by something else gets another name, and a
+        new one is begun.
     """
 
     def __init__(self, path: Path, made_by: Any) -> None:
@@ -103,11 +105,11 @@ class Results:
         """What was measured under this key; if nothing was, measure and keep it."""
         if key not in self.units:
             began = time.monotonic()
-            found = dict(measure())
+            unit = dict(measure())
             seconds = round(time.monotonic() - began, 1)
             self._add(
                 key,
-                {**found, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()},
+                {**unit, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()},
                 machine,
             )
             print(f"{self.path.name}: {key} in {seconds:.0f} s", flush=True)
@@ -174,7 +176,7 @@ class Study:
         sets: Sequence[str],
         flags: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple["Study", argparse.Namespace]:
-        """Read the command line: the study, and what else was given: `sets`, `seeds`, and a script's own flags.
+        """Read the command line: the study, `sets`, `seeds`, and a script's own flags.
 
         Parameters
         ----------
@@ -215,18 +217,18 @@ class Study:
         for flag, says in flags.items():
             parser.add_argument(flag, action="store_true", help=says)
         parser.add_argument("--threads", type=partial(counted, least=1), help="of the CPU")
-        given = parser.parse_args()
-        results, runs = given.results, given.runs
+        arguments = parser.parse_args()
+        results, runs = arguments.results, arguments.runs
         for name in ("quick", "thesis_size"):
-            if getattr(given, name):
+            if getattr(arguments, name):
                 protocol = merged(protocol, protocol[name])
                 results, runs = results / name, runs / name
-        if given.threads:
-            torch.set_num_threads(given.threads)
-        given.seeds = given.seeds or protocol["seeds"]
+        if arguments.threads:
+            torch.set_num_threads(arguments.threads)
+        arguments.seeds = arguments.seeds or protocol["seeds"]
         for folder in (results, runs):
             folder.mkdir(parents=True, exist_ok=True)
-        return cls(protocol, given.data, runs, results, given.device), given
+        return cls(protocol, arguments.data, runs, results, arguments.device), arguments
 
     @cached_property
     def machine(self) -> str:
@@ -264,7 +266,7 @@ class Study:
         return self.kept(kind, name).get(key, measure, machine=self.machine)
 
     def network(self, name: str, loss: SystemName, seed: int, variant: Variant = PLAIN) -> Path:
-        """Train a network, unless it is there; first weights and crops are those of all others of its seed.
+        """Train a network if it is missing; all networks of a seed share first weights and crops.
 
         The weights are those after the last step: nothing is chosen on validation images.
         """
@@ -291,9 +293,9 @@ class Study:
         )
 
     def _check_conditions(
-        self, data: DataSet, run: Run, variant: Variant, found: Conditions
+        self, data: DataSet, run: Run, variant: Variant, conditions: Conditions
     ) -> None:
-        """Compare with the other losses of the seed; crops may differ in rounding between processors."""
+        """Compare with the other losses of the seed; processors may round crops differently."""
         images = hashlib.sha256(
             "".join(i.name for i in variant.training or data.training).encode()
         ).hexdigest()[:8]
@@ -303,8 +305,8 @@ class Study:
         ]
         kept = self.kept("conditions", data.name)
         key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
-        common = kept.get(key, lambda: asdict(found), machine=self.machine)
-        if found != Conditions(common["start"], common["crops"]):
+        common = kept.get(key, lambda: asdict(conditions), machine=self.machine)
+        if conditions != Conditions(common["start"], common["crops"]):
             raise RuntimeError(
                 f"{run} {variant.name} on {data.name} does not begin like the others of its seed"
             )
@@ -320,7 +322,7 @@ def counted(text: str, least: int = 0) -> int:
     """Read a whole number from a command line."""
     number = int(text) if text.isdecimal() else -1
     if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
     return number
 
 
@@ -343,7 +345,7 @@ def fingerprint(content: Any) -> str:
 
 
 def command(main: Callable[[], None]) -> None:
-    """Run a script; what is wrong with its data or options is said in a line, with exit code 2."""
+    """Run a script; report a fault of data or options in one line, with exit code 2."""
     try:
         main()
     except (ValueError, OSError) as error:

@@ -2,9 +2,10 @@
 
 python reproduction/segmentation/table4_5.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-Arg max (MAP), thresholded maps (TH) and watershed (WT), the last two with the best pair of thresholds on validation
-images, scored on test images. COMB averages the probabilities of BWM, UNET and W³; the thesis' second softmax is left
-out, since with it the thresholds of its Table 5 could not be reached (see nets.Average).
+Arg max (MAP), thresholded maps (TH) and watershed (WT), the last two with the best pair of
+thresholds on validation images, scored on test images. COMB averages the probabilities of BWM, UNET
+and W³; the thesis' second softmax is dropped, since with it the thresholds of its Table 5 could
+not be reached (see nets.Average).
 """
 
 from collections.abc import Iterable
@@ -110,14 +111,14 @@ THRESHOLDS = {  # γ1, γ2, τ0, τ1
 
 def table(units: Units) -> str:
     """Ours, and below it the thesis' row."""
-    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     scored = list(product(DECODERS, METRICS))
     columns = [
-        [units.cell(loss, decoder, metric=metric) for loss in found.values()]
+        [units.cell(loss, decoder, metric=metric) for loss in measured.values()]
         for decoder, metric in scored
     ]
     head = ["", *(" ".join(which) for which in scored)]
-    return table_with_reference(head, bold_columns(found, columns), PRINTED)
+    return table_with_reference(head, bold_columns(measured, columns), PRINTED)
 
 
 def thresholds(units: Units) -> str:
@@ -181,8 +182,8 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed, name, loss in product(arguments.seeds, arguments.sets, SYSTEMS.values()):
         measures.touching(study, name, loss, seed)
 
 

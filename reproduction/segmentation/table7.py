@@ -2,8 +2,8 @@
 
 python reproduction/segmentation/table7.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-J3 and J4, and W³ for Figure 28, on the data set they were trained on and on the others, which they have never seen: as
-these are, and with their cells made as large as those of the training.
+J3 and J4, and W³ for Figure 28, on the data set they were trained on and on the others, which they
+have never seen: as these are, and with their cells made as large as those of the training.
 """
 
 from pathlib import Path
@@ -69,7 +69,7 @@ def foreign_table(results: Path) -> str:
 
 
 def claims(results: Path) -> tuple[list[Claim], ...]:
-    """J4 > J3 on each data set, the same with the gap as background, and on each data set that was never seen."""
+    """Judge J4 > J3 on each data set, with the gap as background, and on unseen data sets."""
     own: list[Claim] = []
     background: list[Claim] = []
     foreign: list[Claim] = []
@@ -99,9 +99,9 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed in arguments.seeds:
+        for name in arguments.sets:
             for loss in SYSTEMS.values():
                 measures.instances(study, name, loss, seed)
             for loss in (*SYSTEMS.values(), *(("w3",) if name == "usiigaci" else ())):

@@ -20,7 +20,7 @@ Scores = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Units:
-    """Measurements of one kind on one data set; each has a loss, a seed, and perhaps more in its key."""
+    """Measurements of one kind on one data set; a key holds loss, seed, and perhaps more."""
 
     content: Mapping[str, Unit]
 
@@ -31,35 +31,35 @@ class Units:
         return cls(read_json(path)["units"] if path.exists() else {})
 
     def by_seed(self, loss: str) -> dict[int, Unit]:
-        """The measurements of a loss, or of a key such as "drop 25 %/j4"."""
+        """Return the measurements of a loss, or of a key such as "drop 25 %/j4", by seed."""
         parts = ((key.rpartition("/"), unit) for key, unit in self.content.items())
         return {int(seed): unit for (name, _, seed), unit in parts if name == loss}
 
     def of(self, loss: str) -> list[Unit]:
-        """The same without the seeds."""
+        """Return the measurements of a loss as a list."""
         return list(self.by_seed(loss).values())
 
     def images(
         self, loss: str, *path: str, metric: str, seeds: Collection[int] | None = None
     ) -> NDArray[np.float64]:
-        """A score of each image, the mean over the seeds; `path` leads to the scores within a measurement."""
+        """Return a score of each image, the mean over the seeds; `path` leads to the scores."""
         units = [
             unit for seed, unit in self.by_seed(loss).items() if seeds is None or seed in seeds
         ]
         return np.mean([score(within(unit, path), metric) for unit in units], axis=0)
 
     def means(self, loss: str, *path: str, metric: str) -> list[float]:
-        """A score as the mean over the images, for each seed."""
+        """Return the mean of a score over the images, for each seed."""
         return [float(score(within(unit, path), metric).mean()) for unit in self.of(loss)]
 
     def cell(self, loss: str, *path: str, metric: str) -> str:
-        """Mean ± standard deviation over the seeds, of the mean over the images; a dash if nothing was measured."""
+        """Write mean ± standard deviation over the seeds, or a dash without measurements."""
         return spread_text(self.means(loss, *path, metric=metric))
 
     def above(
         self, text: str, first: Sequence[str], second: Sequence[str], *, metric: str = "PQ"
     ) -> Claim:
-        """Judge that the first scores higher than the second, each a loss and a path, on the seeds both have."""
+        """Judge that the first (a loss and a path) scores higher, on the seeds both have."""
         seeds = self.by_seed(first[0]).keys() & self.by_seed(second[0]).keys()
         if not seeds:
             return Claim(text, "not measured", "")
@@ -85,7 +85,7 @@ def within(unit: Unit, path: Iterable[str]) -> Any:
 
 
 def score(scores: Scores, metric: str) -> NDArray[np.float64]:
-    """A score of each image, which has true cells, from its counts; 0 where nothing was found, as in `metrics`."""
+    """Return a score of each image from its counts; 0 where nothing was found, as in `metrics`."""
     true, predicted, tp, iou = (
         np.array(scores[name], float) for name in ("n_true", "n_pred", "tp", "iou")
     )
@@ -107,7 +107,8 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
                 dict(zip(CONTOURS, zip(*scores["f1"], strict=True), strict=True))[metric], float
             )
     raise ValueError(
-        f"metric must be P05, recall, RQ, SQ, PQ, AP or one of {', '.join(CONTOURS)}, not {metric!r}"
+        f"metric must be P05, recall, RQ, SQ, PQ, AP or one of {', '.join(CONTOURS)}, not "
+        f"{metric!r}"
     )
 
 
@@ -131,7 +132,7 @@ def per_data_set(
 ) -> str:
     """What `part` makes of the measurements on each data set, below its name.
 
-    Left out is a data set without any, or without those of a loss in `needs`.
+    A data set without any, or without those of a loss in `needs`, is skipped.
     """
     made: list[str] = []
     for name in sets:

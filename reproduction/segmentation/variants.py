@@ -1,4 +1,4 @@
-"""Why is the order of the losses what it is? Table 6 with other λ, radii, lengths of training and numbers of images.
+"""What decides the order of the losses? Table 6 with other λ, radii, steps and images.
 
 And which classes each loss sees where: pixels of the test images by true class and by arg max.
 
@@ -69,7 +69,7 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
 
 
 def table(plain: Units, units: Units) -> str:
-    """PQ by arg max and by watershed, and what the variant changed image by image."""
+    """Write PQ by arg max and by watershed, and what the variant changed image by image."""
     lines = []
     for slug, (words, losses) in VARIANTS.items():
         for name, loss in SYSTEMS.items():
@@ -86,7 +86,7 @@ def table(plain: Units, units: Units) -> str:
 
 
 def change(plain: Units, loss: str, units: Units, key: str) -> tuple[str, str]:
-    """By how much the PQ of arg max changes on the seeds that both have, and in which direction, by a paired test."""
+    """Return the change of PQ by arg max, and its direction by a paired test."""
     seeds = plain.by_seed(loss).keys() & units.by_seed(key).keys()
     if not seeds:
         return "", ""
@@ -98,7 +98,7 @@ def change(plain: Units, loss: str, units: Units, key: str) -> tuple[str, str]:
 
 
 def confusion_table(units: Units) -> str:
-    """For each loss how much of each class arg max sees, beside how much there is, and how much of it is right."""
+    """Write how much of each class arg max sees, how much there is, and how much is right."""
     lines = []
     for name, loss in SYSTEMS.items():
         if units.of(loss):
@@ -113,7 +113,7 @@ def confusion_table(units: Units) -> str:
 
 
 def claims(units: Units) -> list[Claim]:
-    """Where W³ balanced by N / n stands in the thesis' order; `units` are those of Table 6 and of the variants."""
+    """Judge where W³ balanced by N / n stands in the thesis' order."""
     order = {"J3": "j3", "W³ with N / n": "frequency/w3", "BWM": "bwm"}
     return [
         units.above(f"{a} > {b} by arg max", (order[a], "MAP"), (order[b], "MAP"))
@@ -144,9 +144,9 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed in arguments.seeds:
+        for name in arguments.sets:
             for loss in SYSTEMS.values():
                 measures.confusion(study, name, loss, seed)
             for slug, (_, losses) in VARIANTS.items():

@@ -81,7 +81,8 @@ def test_surface_worked_out_by_hand():
 
 def test_a_space_of_three_directions():
     directions = [{"weight": torch.eye(3)[[number]]} for number in range(3)]
-    found = loss_landscape(layer([[0.0, 0.0, 0.0]], (0.0,)), lambda net: net.weight @ torch.tensor([1.0, 10, 100]),
+    network = layer([[0.0, 0.0, 0.0]], (0.0,))
+    found = loss_landscape(network, lambda net: net.weight @ torch.tensor([1.0, 10, 100]),
                       directions=directions, steps=2)  # fmt: skip
     expected = [[[a + 10 * b + 100 * c for c in (-1, 1)] for b in (-1, 1)] for a in (-1, 1)]
     assert found.values["loss"].tolist() == expected

@@ -10,7 +10,8 @@ from scipy.stats import friedmanchisquare
 
 from seamwise.analysis import critical_difference_diagram, friedman, nemenyi
 
-# Demšar 2006, Table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf, with the ranks printed beside them
+# Demšar 2006, Table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf, with the ranks printed beside
+# them
 AUC = np.array(
     [
         [0.763, 0.768, 0.771, 0.798],
@@ -114,7 +115,8 @@ def test_critical_values_of_the_published_table(alpha, published):
 
 
 def test_p_values_as_scikit_posthocs_computed_them():
-    # posthoc_nemenyi_friedman of scikit-posthocs 0.17.1 with scipy 1.17.1: the example of its documentation, and AUC
+    # posthoc_nemenyi_friedman of scikit-posthocs 0.17.1 with scipy 1.17.1: the example of its
+    # documentation, and AUC
     documented = nemenyi(
         [[31, 27, 24], [31, 28, 31], [45, 29, 46], [21, 18, 48], [42, 36, 46], [32, 17, 40]]
     )

@@ -98,7 +98,8 @@ def test_course_written_out(seam):
     assert course.cross_entropy_gradient == pytest.approx(
         [0.5, 0.25]
     )  # of z − y over two pixels, four times
-    # both pairs have log((1 + M_ii − M_ik)/2) = log z; d log z / d logit = 1 − z, halved by each of the two pixels
+    # both pairs have log((1 + M_ii − M_ik)/2) = log z; d log z / d logit = 1 − z, halved by each of
+    # the two pixels
     assert course.youden == pytest.approx([4 * log(2), 4 * log(4 / 3)])
     assert course.youden_gradient == pytest.approx([2 * 2 * 0.5, 2 * 2 * 0.25])
 

@@ -1,4 +1,4 @@
-"""What may be said of methods, scores and losses: tests over many cases, verdicts, loss landscapes."""
+"""Compare methods, scores and losses: tests over many cases, verdicts, loss landscapes."""
 
 from seamwise.analysis.binary_scores import (
     BinaryClassifier,

@@ -1,7 +1,8 @@
 """Scores of a binary classification from its counts, and of simulated classifiers.
 
-`binary_scores` gives Youden's J, MCC and four more. `expected_scores` and `sampled_scores` give them
-for classifiers of known rates where one class is rare; `youden_mcc_correlation` compares J and MCC.
+`binary_scores` gives Youden's J, MCC and four more. `expected_scores` and `sampled_scores` give
+them for classifiers of known rates where one class is rare; `youden_mcc_correlation` compares J and
+MCC.
 """
 
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ class BinaryClassifier:
     Attributes
     ----------
     true_positive_rate, true_negative_rate : float or array
-        TPR and TNR in [0, 1]: chance that a positive, a negative pixel is taken for what it is. Arrays must fit
-        the prevalences they are used with. 0.9 and 0.9 know something; where TPR + TNR = 1 the classifier is blind.
+        TPR and TNR in [0, 1]: chance that a positive, a negative pixel is taken for what it is.
+        Arrays must fit the prevalences they are used with. 0.9 and 0.9 know something; where TPR +
+        TNR = 1 the classifier is blind.
     """
 
     true_positive_rate: ArrayLike
@@ -42,7 +44,7 @@ class BinaryScores:
 
 
 def stratified_classifier(prevalence: ArrayLike) -> BinaryClassifier:
-    """Guess as often as the class occurs: TPR = π, TNR = 1 − π; the classifier C1 of Boughorbel et al. 2017."""
+    """Guess as often as the class occurs, TPR = π, TNR = 1 − π: C1 of Boughorbel et al. 2017."""
     positive = _checked_prevalence(prevalence)
     return BinaryClassifier(positive, 1 - positive)
 
@@ -89,22 +91,24 @@ def binary_scores(
     TypeError
         The counts are not real numbers.
     ValueError
-        A count is negative or not finite, the shapes do not fit each other, or `alpha` or `beta` is out of range.
+        A count is negative or not finite, the shapes do not fit each other, or `alpha` or `beta` is
+        out of range.
 
     Notes
     -----
-    *Absent classes.* With only one class in the truth J and MCC are NaN: half of what they ask is missing. With only
-    one class in the prediction J is 0, and so is MCC, which is 0/0 there. Jaccard, F1 and Tversky are NaN where
-    neither truth nor prediction has a positive pixel.
+    *Absent classes.* With only one class in the truth J and MCC are NaN: half of what they ask is
+    missing. With only one class in the prediction J is 0, and so is MCC, which is 0/0 there.
+    Jaccard, F1 and Tversky are NaN where neither truth nor prediction has a positive pixel.
 
     *J and MCC.* With π the share of positive pixels in the truth and q that in the prediction,
-    MCC = J·√(π(1 − π) / (q(1 − q))): they agree where as much is found as there is, and where J = 0.
+    MCC = J·√(π(1 − π) / (q(1 − q))): they agree where as much is found as there is, and where J =
+    0.
 
     Source: thesis (2.10), section 5.2.2; Youden 1950; Matthews 1975.
 
     Examples
     --------
-    >>> scores = binary_scores(9, 99, 1, 891)  # ten of 1000 pixels are positive, a tenth of each class is mistaken
+    >>> scores = binary_scores(9, 99, 1, 891)  # 10 of 1000 positive, 10 % errors
     >>> round(float(scores.youden), 3), round(float(scores.mcc), 3), round(float(scores.f1), 3)
     (0.8, 0.256, 0.153)
     """
@@ -160,16 +164,18 @@ def expected_scores(
 
     Notes
     -----
-    These are the scores of a large image. The mean score of small ones is the same for J and accuracy, and another
-    for the rest, which are not linear in the counts: see `sampled_scores`.
+    These are the scores of a large image. The mean score of small ones is the same for J and
+    accuracy, and another for the rest, which are not linear in the counts: see `sampled_scores`.
 
-    *What is invariant.* Thesis figure 33 calls J and MCC the only scores that do not depend on π. It shows blind
-    classifiers, for which both are 0 by definition (and accuracy is ½ at any π for the one that tosses a coin). Of
-    those that know something only J keeps its value: with TPR = TNR = 0.9 MCC falls from 0.80 at π = ½ to 0.26 at
-    π = 0.01, as it should if it is to tell how much of what was found is right. Accuracy stays at 0.9 there, but only
-    because the two rates are equal.
+    *What is invariant.* Thesis figure 33 calls J and MCC the only scores that do not depend on π.
+    It shows blind classifiers, for which both are 0 by definition (and accuracy is ½ at any π for
+    the one that tosses a coin). Among those that know something only J keeps its value: with TPR =
+    TNR = 0.9 MCC falls from 0.80 at π = ½ to 0.26 at π = 0.01, as it should if it is to tell how
+    much of what was found is right. Accuracy stays at 0.9 there, but only because the two rates are
+    equal.
 
-    *π.* The thesis prints π = n1/n0 and calls a uniform guess π = 0.5; we take n1/(n0 + n1), to which that fits.
+    *π.* The thesis prints π = n1/n0 and calls a uniform guess π = 0.5; we take n1/(n0 + n1), to
+    which that fits.
 
     Source: thesis section 5.2.2, figure 33; Boughorbel et al. 2017, PLoS ONE 12(6).
 
@@ -203,7 +209,8 @@ def sampled_scores(
 ) -> BinaryScores:
     """Scores of a classifier on many drawn images of few pixels, for each prevalence.
 
-    In each draw every pixel is positive with the chance π, and taken for what it is with the chance TPR or TNR::
+    In each draw every pixel is positive with the chance π, and taken for what it is with the chance
+    TPR or TNR::
 
         P ~ B(pixels, π),   TP ~ B(P, TPR),   TN ~ B(pixels − P, TNR)
 
@@ -223,8 +230,8 @@ def sampled_scores(
     Returns
     -------
     BinaryScores
-        Of the shape of `prevalence`, and a last axis for the draws. NaN where an image has no positive or no
-        negative pixel, see `binary_scores`.
+        Of the shape of `prevalence`, and a last axis for the draws. NaN where an image has no
+        positive or no negative pixel, see `binary_scores`.
 
     Raises
     ------
@@ -235,7 +242,8 @@ def sampled_scores(
 
     Notes
     -----
-    Source: thesis section 5.2.2, figures 33 and 34, which names neither the number of pixels nor that of draws.
+    Source: thesis section 5.2.2, figures 33 and 34, which names neither the number of pixels nor
+    that of draws.
 
     Examples
     --------
@@ -276,7 +284,8 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
     Returns
     -------
     array of the shape without that axis
-        In [−1, 1]. Draws without J are left out; NaN where fewer than two are left or one of the scores is constant.
+        In [−1, 1]. Draws without J are skipped; NaN where fewer than two are left or one of the
+        scores is constant.
 
     Raises
     ------
@@ -285,16 +294,17 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
 
     Notes
     -----
-    Where every draw has the same number of positive pixels, the two are proportional but for the number of pixels
-    found, and for a coin the correlation is 1 within 0.001 from 20 pixels on. What draws them apart is a varying
-    number of positive pixels, where there are few.
+    Where every draw has the same number of positive pixels, the two are proportional but for the
+    number of pixels found, and for a coin the correlation is 1 within 0.001 from 20 pixels on. What
+    draws them apart is a varying number of positive pixels, where there are few.
 
-    Thesis figure 34 prints 0.92, 0.99 and 1.0 for a coin at π = 0.01, 0.25 and 0.5. At π = 0.01 we find no less than
-    0.958, at 350 pixels; there 0.92 appears if the images without a positive pixel stay in, with a TPR of 0 (and the
-    stratified guess comes down to 0.925, at 300 pixels). At π = 0.25 these sizes give more than 0.998.
+    Thesis figure 34 prints 0.92, 0.99 and 1.0 for a coin at π = 0.01, 0.25 and 0.5. At π = 0.01 we
+    find no less than 0.958, at 350 pixels; there 0.92 appears if the images without a positive
+    pixel stay in, with a TPR of 0 (and the stratified guess comes down to 0.925, at 300 pixels). At
+    π = 0.25 these sizes give more than 0.998.
 
-    These are blind classifiers. For one with TPR = TNR = 0.9 it is about 1.0, 0.92 and 0.6 at π = 0.5, 0.25 and 0.01,
-    with 350 pixels as with 10 000.
+    These are blind classifiers. For one with TPR = TNR = 0.9 it is about 1.0, 0.92 and 0.6 at π =
+    0.5, 0.25 and 0.01, with 350 pixels as with 10 000.
 
     Source: thesis section 5.2.2, figure 34.
 
@@ -306,7 +316,8 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
     """
     if not scores.youden.ndim:
         raise ValueError(
-            "scores must have an axis of draws at the end, not a number: take those of sampled_scores"
+            "scores must have an axis of draws at the end, not a number: take those of "
+            "sampled_scores"
         )
     pairs = np.stack([scores.youden, scores.mcc], axis=-2)
     found = [_pearson(pair) for pair in pairs.reshape(-1, *pairs.shape[-2:])]
@@ -341,7 +352,8 @@ def _checked_prevalence(prevalence: ArrayLike) -> FloatArray:
     wrong = shares[~((shares > 0) & (shares < 1))]
     if wrong.size:
         raise ValueError(
-            f"prevalence must be shares in (0, 1), not {wrong[0]:g}: give the share of positive pixels, 0.01 for 1 %"
+            f"prevalence must be shares in (0, 1), not {wrong[0]:g}: give the share of positive "
+            "pixels, 0.01 for 1 %"
         )
     return shares
 
@@ -368,7 +380,8 @@ def _checked_counts(*counts: ArrayLike) -> tuple[FloatArray, ...]:
         wrong = array[~((array >= 0) & (array < np.inf))]
         if wrong.size:
             raise ValueError(
-                f"{name} must be numbers ≥ 0, not {wrong[0]:g}: give counts of pixels or shares of them"
+                f"{name} must be numbers ≥ 0, not {wrong[0]:g}: give counts of pixels or shares of "
+                "them"
             )
     return _in_one_shape(names, arrays)
 
@@ -379,7 +392,8 @@ def _in_one_shape(names: Sequence[str], arrays: Sequence[FloatArray]) -> tuple[F
     except ValueError as error:
         shapes = " and ".join(str(array.shape) for array in arrays)
         raise ValueError(
-            f"{', '.join(names)} must have shapes that fit each other, not {shapes}: give one number or one for each"
+            f"{', '.join(names)} must have shapes that fit each other, not {shapes}: give one "
+            "number or one for each"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""From measurements to statements: paired tests, correction for their number, and the words of a report."""
+"""From measurements to statements: paired tests, correction for their number, report tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -85,9 +85,9 @@ def claim_of_fact(text: str, holds: bool, numbers: str) -> Claim:
 def holm_corrected(claims: Sequence[Claim]) -> list[Claim]:
     """Correct the p of a family of claims for the number of tests, after Holm 1979.
 
-    With the m values of p in ascending order, the i-th becomes ``max over j ≤ i of (m − j + 1) p_j``,
-    at most 1. A claim whose corrected p is not below the level has no significant difference.
-    Claims without a test stay as they are and do not count.
+    With the m values of p in ascending order, the i-th becomes ``max over j ≤ i of (m − j + 1)
+    p_j``, at most 1. A claim whose corrected p is not below the level has no significant
+    difference. Claims without a test stay as they are and do not count.
     """
     p_values = np.array([np.nan if claim.p_value is None else claim.p_value for claim in claims])
     order = np.argsort(p_values)[: np.count_nonzero(~np.isnan(p_values))]
@@ -148,7 +148,7 @@ def verdict_table(*families: Sequence[Claim]) -> str:
 
 
 def bold_maximum(cells: Sequence[str]) -> list[str]:
-    """Mark the highest of a column of numbers, each perhaps with "± …" behind it; a dash is none."""
+    """Mark the highest of a column of numbers, each perhaps followed by "± …"; skip dashes."""
     values = [float(cell.split()[0]) if cell[0].isdigit() else -1.0 for cell in cells]
     best = max(values)
     return [

@@ -27,7 +27,8 @@ class LossLandscape:
     coordinates : tuple of (steps,) float64 arrays
         One for each direction: the multiples of it that were added to the parameters.
     values : mapping of str to (steps, …) float64 arrays
-        For each loss its value at each point, an axis for each direction; a loss without a name is called "loss".
+        For each loss its value at each point, an axis for each direction; a loss without a name is
+        called "loss".
     """
 
     coordinates: tuple[NDArray[np.float64], ...]
@@ -37,13 +38,15 @@ class LossLandscape:
 def random_direction(
     network: "nn.Module", *, rng: int | np.random.Generator
 ) -> dict[str, "Tensor"]:
-    """Draw a direction in the space of a network's parameters, each filter as long as the network's own.
+    """Draw a direction among a network's parameters, each filter as long as the network's own.
 
-    With w_ij the filter j of layer i, that is the weights of one output, and g_ij as many standard normal numbers::
+    With w_ij the filter j of layer i, that is the weights of one output, and g_ij as many standard
+    normal numbers::
 
         d_ij = g_ij / ‖g_ij‖ · ‖w_ij‖
 
-    so that a step of 1 changes every filter by as much as it holds, whatever the scale of its layer.
+    so that a step of 1 changes every filter by as much as it holds, whatever the scale of its
+    layer.
 
     Parameters
     ----------
@@ -64,19 +67,21 @@ def random_direction(
 
     Notes
     -----
-    *What stays.* Parameters of one axis, which are biases and the scales and shifts of norms, get 0, as in the
-    authors' code ("ignore biasbn"): one number is no filter, its random direction would be ± itself, and steps along
-    it would drown the rest. Running statistics are no parameters and have no direction. A filter that is 0 gets 0.
+    *What stays.* Parameters of one axis, which are biases and the scales and shifts of norms, get
+    0, as in the authors' code ("ignore biasbn"): one number is not a filter, its random direction
+    would be ± itself, and steps along it would drown the rest. Running statistics are not
+    parameters and have no direction. A filter that is 0 gets 0.
 
-    *Scale.* Multiplying a ReLU layer by a and dividing the next by a changes neither the network nor its landscape
-    along the directions of one seed. That needs one factor for all filters of the layer: another factor for each
-    leaves the network as it is as well, but not the next layer's directions, whose filters span all of them.
+    *Scale.* Multiplying a ReLU layer by a and dividing the next by a changes neither the network
+    nor its landscape along the directions of one seed. That needs one factor for all filters of the
+    layer: another factor for each leaves the network as it is as well, but not the next layer's
+    directions, whose filters span all of them.
 
-    *Filters* are the slices along the first axis, as in the authors' code. A transposed convolution has its outputs
-    along the second, and the invariance does not hold for it.
+    *Filters* are the slices along the first axis, as in the authors' code. A transposed convolution
+    has its outputs along the second, and the invariance does not hold for it.
 
-    *More than one.* Two random directions of n parameters have an angle whose cosine is about 1/√n: they are as good
-    as orthogonal, and are not made so.
+    *More than one.* Two random directions of n parameters have an angle whose cosine is about 1/√n:
+    they are as good as orthogonal, and are not made so.
 
     Source: thesis section 5.3.1; Li et al. 2018, arXiv:1712.09913, section 4.
 
@@ -120,22 +125,25 @@ def loss_landscape(
     Parameters
     ----------
     network : nn.Module
-        Parameters, buffers (running statistics) and training flags are afterwards exactly what they were before,
-        also if `loss_of` raises.
+        Parameters, buffers (running statistics) and training flags are afterwards exactly what they
+        were before, also if `loss_of` raises.
     loss_of : callable
-        Takes the network and returns a number, or numbers by name: several losses of the same logits cost one pass,
-        and share the plane. Called without gradients. It must see the same images at every point.
+        Takes the network and returns a number, or numbers by name: several losses of the same
+        logits cost one pass, and share the plane. Called without gradients. It must see the same
+        images at every point.
     directions : sequence of mappings of str to tensor
-        One for a curve, two for a surface: from `random_direction`, or any others, such as the difference to
-        another network's parameters. Names are those of `network.named_parameters()`; those left out stay as
-        they are.
+        One for a curve, two for a surface: from `random_direction`, or any others, such as the
+        difference to another network's parameters. Names are those of `network.named_parameters()`;
+        the others stay as they are.
     extent : float
-        > 0, in lengths of the directions. At 1 a random direction has added to each filter as much as it held.
+        > 0, in lengths of the directions. At 1 a random direction has added to each filter as much
+        as it held.
     steps : int ≥ 2
-        Points along each direction. With an odd number the network itself is in the middle, at exactly 0.
+        Points along each direction. With an odd number the network itself is in the middle, at
+        exactly 0.
     batch_statistics : bool
-        False: the network is in eval mode. True: in eval mode except that batch norm takes mean and variance from
-        the batch. Without batch norm both are the same.
+        False: the network is in eval mode. True: in eval mode except that batch norm takes mean and
+        variance from the batch. Without batch norm both are the same.
 
     Returns
     -------
@@ -146,18 +154,18 @@ def loss_landscape(
     TypeError
         `steps` is not an integer.
     ValueError
-        There is no direction, one does not fit the network, `extent` or `steps` is out of range, or `loss_of` returns
-        other names than at the first point.
+        There is no direction, one does not fit the network, `extent` or `steps` is out of range, or
+        `loss_of` returns other names than at the first point.
 
     Notes
     -----
-    *Batch norm.* In eval mode, which the authors' code uses, running statistics are those of the middle of the
-    landscape and wrong everywhere else: it shows what a saved model would do if its weights were disturbed, and rises
-    the more steeply. With batch statistics it shows what training walks on, in which the scale of a filter before a
-    batch norm does not matter.
+    *Batch norm.* In eval mode, which the authors' code uses, running statistics are those of the
+    middle of the landscape and wrong everywhere else: it shows what a saved model would do if its
+    weights were disturbed, and rises the more steeply. With batch statistics it shows what training
+    walks on, in which the scale of a filter before a batch norm does not matter.
 
-    *Reading it.* A plane through millions of axes shows little of them. Landscapes of several losses may be compared
-    where they share the plane, as in the thesis' figure 37.
+    *Reading it.* A plane through millions of axes shows little of them. Landscapes of several
+    losses may be compared where they share the plane, as in the thesis' figure 37.
 
     *Cost.* One call of `loss_of` for each point, and one more copy of the parameters in memory.
 
@@ -169,10 +177,12 @@ def loss_landscape(
     >>> layer = torch.nn.Linear(2, 1)
     >>> _ = layer.weight.data.copy_(torch.tensor([[3.0, 4.0]]))
     >>> along = {"weight": torch.tensor([[3.0, 4.0]])}
-    >>> found = loss_landscape(layer, lambda net: net.weight.square().sum(), directions=[along], steps=5)
-    >>> found.coordinates[0].tolist()
+    >>> def loss(net):
+    ...     return net.weight.square().sum()
+    >>> around = loss_landscape(layer, loss, directions=[along], steps=5)
+    >>> around.coordinates[0].tolist()
     [-1.0, -0.5, 0.0, 0.5, 1.0]
-    >>> found.values["loss"].tolist()
+    >>> around.values["loss"].tolist()
     [0.0, 6.25, 25.0, 56.25, 100.0]
     """
     import torch  # slow to import, needed only here
@@ -189,7 +199,8 @@ def loss_landscape(
                 values = {name: np.empty((len(axis),) * len(directions)) for name in found}
             elif found.keys() != values.keys():
                 raise ValueError(
-                    f"loss_of must return the names {sorted(values)} at every point, not {sorted(found)}: "
+                    f"loss_of must return the names {sorted(values)} at every point, not "
+                    f"{sorted(found)}: "
                     "return the same losses whatever the network"
                 )
             for name, value in found.items():
@@ -198,12 +209,13 @@ def loss_landscape(
 
 
 def _like_filters(weight: "Tensor", generator: np.random.Generator) -> "Tensor":
-    """Random numbers in the shape of a parameter, as long as it in each slice along the first axis; 0 for a vector."""
+    """Draw numbers in the shape of a parameter, as long as it in each filter; 0 for a vector."""
     import torch
 
     if weight.ndim < 2:
         return torch.zeros_like(weight)
-    # numpy's numbers are the same on every device; in double precision on the CPU, which every type fits into
+    # numpy's numbers are the same on every device; in double precision on the CPU, which every type
+    # fits into
     noise = torch.from_numpy(generator.standard_normal(tuple(weight.shape)))
     flat = noise.flatten(1)
     lengths = weight.double().cpu().flatten(1).norm(dim=1, keepdim=True)
@@ -236,19 +248,21 @@ def _check_directions(network: "nn.Module", directions: Sequence[Direction]) -> 
         for name, step in direction.items():
             if name not in shapes:
                 raise ValueError(
-                    f"directions must have names of the network's parameters, not {name!r} in number {number}: "
+                    f"directions must have names of the network's parameters, not {name!r} in "
+                    f"number {number}: "
                     "draw it for this network"
                 )
             if tuple(step.shape) != shapes[name]:
                 raise ValueError(
-                    f"directions must have shape {shapes[name]} for {name!r}, not {tuple(step.shape)} "
+                    f"directions must have shape {shapes[name]} for {name!r}, not "
+                    f"{tuple(step.shape)} "
                     f"in number {number}: draw it for this network"
                 )
 
 
 @contextmanager
 def _restored(network: "nn.Module") -> Iterator[dict[str, "Tensor"]]:
-    """Give copies of the parameters; in the end parameters, buffers and training flags are what they were."""
+    """Give copies of the parameters; restore parameters, buffers and training flags at the end."""
     parameters = {
         name: parameter.detach().clone() for name, parameter in network.named_parameters()
     }
