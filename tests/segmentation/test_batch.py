@@ -205,12 +205,12 @@ def test_an_overlay_that_no_longer_fits_its_image_is_a_failure_of_that_file(imag
         segment_files(images, tmp_path / "out", SegmentOptions(), files=OutputOptions(overlay=True))
     )
     assert [outcome.failed for outcome in outcomes] == [True, False, False]
-    assert "do not fit" in outcomes[0].messages[0]
+    assert "labels must have the size" in outcomes[0].messages[0]
 
 
 def test_results_never_lie_among_the_inputs(tmp_path):
     with pytest.raises(
-        ValueError, match=r"a\.tif would lie among the inputs: choose another output folder"
+        ValueError, match=r"a\.tif would be among the inputs: choose another output folder"
     ):
         check_outputs({tmp_path / "a.png": (tmp_path / "a.tif",)})
 

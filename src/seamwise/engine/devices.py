@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
+from seamwise.io.errors import first_line
 from seamwise.nets.average import Network
 
 if TYPE_CHECKING:
@@ -29,16 +30,15 @@ def choose_device(device: str = "auto") -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch_device = torch.device(device)
+        torch.empty(0, device=torch_device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device {device!r} is not available: {reason}; use auto, cpu, cuda or mps"
+            f"device {device!r} is not available: {first_line(error)}; use auto, cpu, cuda or mps"
         ) from error
-    if chosen.type not in ("cpu", "cuda", "mps"):
+    if torch_device.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device {device!r} is not supported: use auto, cpu, cuda or mps")
-    return chosen
+    return torch_device
 
 
 def choose_precision(device: torch.device) -> torch.dtype:

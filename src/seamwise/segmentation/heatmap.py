@@ -31,9 +31,9 @@ def heatmap(path: Path, values: NDArray[Any], *, title: str = "") -> None:
         layout="constrained",
     )
     axes = figure.add_subplot()
-    drawn = axes.imshow(plane, cmap="inferno", vmin=0, vmax=max(float(values.max(initial=0)), 1e-9))
+    mesh = axes.imshow(plane, cmap="inferno", vmin=0, vmax=max(float(values.max(initial=0)), 1e-9))
     axes.set_axis_off()
     axes.set_title(title)
-    figure.colorbar(drawn, ax=axes, label="weight")
+    figure.colorbar(mesh, ax=axes, label="weight")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=_DPI)

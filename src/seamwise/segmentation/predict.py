@@ -107,10 +107,10 @@ def segment(
     """
     options = SegmentOptions(decode=decode, min_size=min_size, tile=tile, flips=flips)
     if isinstance(model, ReadyNetwork):
-        loaded = model
+        ready = model
     else:
-        options, loaded = replace(options, model=model), load(model, device=device)
-    return segment_image(image, options, model=loaded, keep_probabilities=keep_probabilities)
+        options, ready = replace(options, model=model), load(model, device=device)
+    return segment_image(image, options, model=ready, keep_probabilities=keep_probabilities)
 
 
 def segment_image(
@@ -257,10 +257,10 @@ def probability_slabs(
     size = _TILE[ndim] if tile is None else tile
     check_tile(size, model)
     shape = image.shape[1:]
-    measured = normalization(image, model.info.normalization) if normalise is None else normalise
+    scaled = normalization(image, model.info.normalization) if normalise is None else normalise
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
-        return tile_probabilities(measured(image[(slice(None), *box)]), model, flips=flips)
+        return tile_probabilities(scaled(image[(slice(None), *box)]), model, flips=flips)
 
     parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
     channels = model.info.architecture.out_channels

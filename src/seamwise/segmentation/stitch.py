@@ -78,7 +78,7 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
            [[0, 2, 2, 0, 3]]], dtype=uint8)
     """
     check_iou("iou", iou)
-    stitched: deque[NDArray[np.uint32]] = deque()
+    planes: deque[NDArray[np.uint32]] = deque()
     below: Labels | None = None
     cells, count = np.zeros(0, np.uint32), 0
     for z, plane in enumerate(slices):
@@ -89,13 +89,13 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
         numbers[columns] = cells[rows]
         is_new = numbers == 0
         numbers[is_new] = count + np.arange(1, is_new.sum() + 1)
-        stitched.append(look_up(np.concatenate([np.zeros(1, np.uint32), numbers]), above))
+        planes.append(look_up(np.concatenate([np.zeros(1, np.uint32), numbers]), above))
         below, cells, count = above, numbers, count + int(is_new.sum())
     if below is None:
         raise ValueError("slices is empty: give at least one label image")
-    labels: Labels = np.empty((len(stitched), *below.shape), smallest_dtype(0, count))
+    labels: Labels = np.empty((len(planes), *below.shape), smallest_dtype(0, count))
     for result in labels:
-        result[...] = stitched.popleft()
+        result[...] = planes.popleft()
     return labels
 
 

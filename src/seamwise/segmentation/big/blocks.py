@@ -205,13 +205,13 @@ def classify(folder: Path, number: int) -> None:
     box = job.blocks.box(number)
     damaged: list[tuple[str, Box]] = []
 
-    def read(wanted: Box) -> NDArray[np.float32]:
-        normalised = np.zeros((volume.channels, *_lengths(wanted)), np.float32)
-        for part, pixels in _readable(volume, wanted, place.time):
+    def read(region: Box) -> NDArray[np.float32]:
+        normalised = np.zeros((volume.channels, *_lengths(region)), np.float32)
+        for part, pixels in _readable(volume, region, place.time):
             if isinstance(pixels, str):
                 damaged.append((pixels, part))
             else:
-                normalised[(slice(None), *within(part, wanted))] = normalise(pixels)
+                normalised[(slice(None), *within(part, region))] = normalise(pixels)
         return normalised
 
     if normalise.scale.any():
@@ -365,7 +365,7 @@ def _words(box: Box) -> str:
 
 @lru_cache(maxsize=1)
 def _opened(
-    path: str, written: int, axes: str | None, channel: int | tuple[int, ...] | None
+    path: str, modified: int, axes: str | None, channel: int | tuple[int, ...] | None
 ) -> Volume:
     return open_volume(path, axes=axes, channel=channel)
 
@@ -398,5 +398,5 @@ def _record(path: Path, kind: Hashable) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: Path, written: int, kind: Any) -> Any:
+def _loaded(path: Path, modified: int, kind: Any) -> Any:
     return load_arrays(path, kind)

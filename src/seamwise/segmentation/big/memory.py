@@ -126,15 +126,15 @@ def plan_blocks(
         return workers * (_PROCESS + max(network, decoding)) + (workers > 1) * _PROCESS
 
     sizes = _sizes(shape, block)
-    fitting = [size for size in sizes if taken(size) <= limit]
-    if not fitting:
+    affordable = [size for size in sizes if taken(size) <= limit]
+    if not affordable:
         smallest = min(sizes, key=taken)
         raise ValueError(
             f"memory of {limit / 1e9:.2f} GB is too little: blocks of "
             f"{' × '.join(map(str, smallest))} pixels take {taken(smallest) / 1e9:.2f} GB"
             f"{f' with {workers} workers' if workers > 1 else ''}; raise the limit"
         )
-    best = min(fitting, key=lambda size: (_computed(size, shape, halo), taken(size)))
+    best = min(affordable, key=lambda size: (_computed(size, shape, halo), taken(size)))
     return Plan(Blocks(shape, best), halo, taken(best))
 
 
@@ -146,13 +146,11 @@ def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tu
             range(chunk, min(_LONGEST[len(shape)], n + chunk - 1) + 1, chunk) for n in shape
         ]
     else:
-        asked = [block] * len(shape) if isinstance(block, int) else block
-        if min(asked) < 1:
-            raise ValueError(f"tile must be at least 1 pixel, not {min(asked)}")
-        lengths = [[-(-b // chunk) * chunk] for b in asked]
-    return [
-        tuple(min(b, n) for b, n in zip(size, shape, strict=True)) for size in product(*lengths)
-    ]
+        sides = [block] * len(shape) if isinstance(block, int) else block
+        if min(sides) < 1:
+            raise ValueError(f"tile must be at least 1 pixel, not {min(sides)}")
+        lengths = [[-(-b // chunk) * chunk] for b in sides]
+    return [tuple(map(min, size, shape)) for size in product(*lengths)]
 
 
 def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:

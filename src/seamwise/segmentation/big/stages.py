@@ -147,8 +147,8 @@ class Stages:
 
     def _run(self, stage: str, task: Task, items: list[Item]) -> None:
         total = len(self._numbers) * self.times
-        for done, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
-            self.report(BlockProgress(stage, done, total))
+        for count, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
+            self.report(BlockProgress(stage, count, total))
 
     def _arrays(self, name: str, dtype: DTypeLike) -> None:
         for place in self.places:

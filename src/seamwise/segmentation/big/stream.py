@@ -133,7 +133,7 @@ def segment_volume(
     device = "cpu" if resources.scheduler else resources.device
     info, number_bytes = _checked_model(options.model, device, volume)
     rule = decode_rule(info, options.decode, options.min_size)
-    plan = partial(
+    make_plan = partial(
         plan_blocks,
         volume.shape,
         info.architecture,
@@ -158,10 +158,10 @@ def segment_volume(
         memory = resources.memory
         if memory is None and runner.memory is not None:
             memory = int(0.7 * runner.memory)
-        job, planned, resumed = _begin(
-            target.work, job, plan, memory=memory, overwrite=files.overwrite
+        job, plan, is_resumed = _begin(
+            target.work, job, make_plan, memory=memory, overwrite=files.overwrite
         )
-        listener.announce(_announcement(volume, planned, resumed))
+        listener.announce(_announcement(volume, plan, is_resumed))
         stages = Stages(target.work, job, volume.times, runner, listener.report)
         try:
             stages.measure(volume.channels, info.normalization)
@@ -281,32 +281,42 @@ def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[Segm
 
 def _written(path: Path) -> int:
     """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
-    files = (
-        [path] if path.is_file() else [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
-    )
+    files = [path]
+    if path.is_dir():
+        files = [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
     return max(file.stat().st_mtime_ns for file in files if file.is_file())
 
 
 def _begin(
-    work: Path, job: BlockJob, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
+    work: Path,
+    job: BlockJob,
+    make_plan: Callable[..., Plan],
+    *,
+    memory: int | None,
+    overwrite: bool,
 ) -> tuple[BlockJob, Plan, bool]:
     """Make the work folder, or resume one of the same job in its blocks.
 
     Returns the job, its plan, and whether it is resumed.
     """
-    planned = _resumed(work, job, plan, memory=memory, overwrite=overwrite)
-    is_resumed = planned is not None
-    if planned is None:
-        planned = plan(memory=memory, block=job.options.tile)
+    plan = _resumed(work, job, make_plan, memory=memory, overwrite=overwrite)
+    is_resumed = plan is not None
+    if plan is None:
+        plan = make_plan(memory=memory, block=job.options.tile)
         _remove(work)
         make_folder(work)
-    job = replace(job, block=planned.blocks.size)
+    job = replace(job, block=plan.blocks.size)
     write_job(work / "job.json", job)
-    return job, planned, is_resumed
+    return job, plan, is_resumed
 
 
 def _resumed(
-    work: Path, job: BlockJob, plan: Callable[..., Plan], *, memory: int | None, overwrite: bool
+    work: Path,
+    job: BlockJob,
+    make_plan: Callable[..., Plan],
+    *,
+    memory: int | None,
+    overwrite: bool,
 ) -> Plan | None:
     """The plan of the interrupted run; None if there is none, or it is replaced."""
     path = work / "job.json"
@@ -318,14 +328,14 @@ def _resumed(
         difference = job.provenance.difference(read_json(path))
         if difference:
             raise ValueError(f"{work} holds an interrupted run {difference}")
-        planned: Plan = plan(memory=sys.maxsize if memory is None else memory, block=block)
+        plan: Plan = make_plan(memory=sys.maxsize if memory is None else memory, block=block)
     except ValueError as error:
         if overwrite:
             return None
         raise ValueError(
             f"{error}: repeat the interrupted run as it was, or start again with --overwrite"
         ) from error
-    return planned
+    return plan
 
 
 def _remove(work: Path) -> None:
@@ -334,8 +344,8 @@ def _remove(work: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _announcement(volume: Volume, planned: Plan, is_resumed: bool) -> str:
+def _announcement(volume: Volume, plan: Plan, is_resumed: bool) -> str:
     size = " × ".join(map(str, volume.shape))
     times = f", {volume.times} time points" if volume.times > 1 else ""
     resumed = "; resumes an interrupted run" if is_resumed else ""
-    return f"{volume.path}: {size} {volume.axes}{times}; {planned}{resumed}"
+    return f"{volume.path}: {size} {volume.axes}{times}; {plan}{resumed}"
