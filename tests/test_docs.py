@@ -26,6 +26,7 @@ from seamwise.synth import crowded_cells
 from support.pages import blocks, inline_commands
 
 ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "seamwise"
 PAGES = [
     "README.md",
     *(f"docs/{name}.md" for name in ("big-images", "fusion", "training", "which-loss")),
@@ -257,6 +258,21 @@ def test_every_link_of_a_page_leads_somewhere():
             assert os.path.exists(linked), f"{page}: {target}"
             if anchor and linked.suffix == ".md":
                 assert anchor in anchors(linked), f"{page}: {target}"
+
+
+def test_every_file_of_the_house_plan_exists():
+    plan = (ROOT / "docs" / "house-plan.md").read_text()
+    parts = re.split(r"^## (?:Inside `(.*)/`|(.*))$", plan, flags=re.MULTILINE)
+    for inside, title, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        folder = (
+            ROOT / inside
+            if inside and inside.startswith("reproduction")
+            else SOURCE / (inside or "")
+        )
+        if inside or title == "Where to add":
+            table = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+            for name in re.findall(r"`([\w/]+\.py)`", table):
+                assert (folder / name).exists() or (SOURCE / name).exists(), name
 
 
 def anchors(page):
