@@ -1,7 +1,7 @@
 """Time of decoding and matching.
 
-Of a plane, 1024² with 500 cells, from class probabilities to scores; and of a stack of tissue, 96 × 128 × 128, from
-classes to cells: at once, and block by block with the seconds of each step.
+Of a plane, 1024² with 500 cells, from class probabilities to scores; and of a stack of tissue, 96 ×
+128 × 128, from classes to cells: at once, and block by block with the seconds of each step.
 """
 
 import statistics
@@ -102,9 +102,8 @@ def stack() -> None:
     print(f"{'instances':14s} {1e6 * statistics.median(whole) / classes.size:6.3f}")
     for name in STEPS:
         print(f"{name:14s} {1e6 * statistics.median(s[name] for s in parts) / classes.size:6.3f}")
-    print(
-        f"{'blocks of 64³':14s} {1e6 * statistics.median(sum(s.values()) for s in parts) / classes.size:6.3f}"
-    )
+    total = statistics.median(sum(s.values()) for s in parts)
+    print(f"{'blocks of 64³':14s} {1e6 * total / classes.size:6.3f}")
 
 
 if __name__ == "__main__":

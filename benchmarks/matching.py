@@ -11,7 +11,7 @@ REPEATS = 7
 
 
 def discs(side, per_axis, *, shift=0):
-    """Square label image of per_axis x per_axis discs, shifted cyclically by some pixels along both axes."""
+    """Square label image of per_axis x per_axis discs, shifted cyclically along both axes."""
     position = (np.arange(side) + shift) % side * per_axis / side
     cell = position.astype(np.int32)
     offset = position - cell - 0.5

@@ -2,13 +2,16 @@
 
     python examples/lightning_module.py --steps 40
 
-The data set makes target and weights, the module calls the loss; the Trainer does not know of either. Needs Lightning:
-pip install lightning.
+The data set makes target and weights, the module calls the loss; the Trainer does not know of
+either. Needs Lightning: pip install lightning.
 """
 
 import argparse
 
-import lightning
+try:
+    import lightning
+except ModuleNotFoundError:
+    raise SystemExit("this example needs Lightning: pip install lightning") from None
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -22,7 +25,7 @@ CROP, BATCH = 64, 4
 
 
 class Crops(Dataset):
-    """Random crops of one drawing each, mirrored; number n is the same in every run and every worker."""
+    """Random mirrored crops, one of each drawing; number n is the same in every run and worker."""
 
     def __init__(self, length, transform):
         self.length, self.transform = length, transform

@@ -2,8 +2,9 @@
 
     python examples/plain_torch.py --steps 300
 
-A crop is cut and mirrored first, and only then turned into target and weights: `TargetAndWeight` sees the labels as the
-network sees the image. Swap `map="w3"` for another weight map, or the loss for any other of `seamwise.losses`.
+A crop is cut and mirrored first, and only then turned into target and weights: `TargetAndWeight`
+sees the labels as the network sees the image. Swap `map="w3"` for another weight map, or the loss
+for any other of `seamwise.losses`.
 """
 
 import argparse
@@ -46,7 +47,8 @@ def main(steps=300):
     torch.manual_seed(0)
     scenes = [scene(seed) for seed in range(8)]
     transform = TargetAndWeight(map="w3")
-    # the balance of all images together, so that a crop without touching pixels keeps the scale of the others
+    # the balance of all images together, so that a crop without touching pixels keeps the scale of
+    # the others
     transform = replace(
         transform, counts=count_classes([labels for _, labels in scenes], transform)
     )

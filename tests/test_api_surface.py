@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,37 +20,40 @@ README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = {
     "seamwise": {
-        "__version__", "analysis", "decode", "engine", "fuse", "fusion", "io", "labels", "losses", "metrics", "nets", "segment",
-        "segmentation", "synth", "tiling", "weights",
+        "__version__", "analysis", "decode", "engine", "fuse", "fusion", "io", "labels",
+        "losses", "metrics", "nets", "segment", "segmentation", "synth", "tiling", "weights",
     },
     "seamwise.weights": {"balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"},
     "seamwise.labels": {
-        "BACKGROUND", "CELL", "CLASS_NAMES", "GAP", "IGNORE", "TOUCHING", "Fragments", "Labels", "Target", "as_labels",
-        "binary_target", "bounding_boxes", "connected_components", "fragments", "inner_contour", "relabel",
-        "semantic_target", "smallest_dtype",
+        "BACKGROUND", "CELL", "CLASS_NAMES", "GAP", "IGNORE", "TOUCHING", "Fragments", "Labels",
+        "Target", "as_labels", "binary_target", "bounding_boxes", "connected_components",
+        "fragments", "inner_contour", "relabel", "semantic_target", "smallest_dtype",
     },
     "seamwise.losses": {
-        "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal",
-        "Gradient", "Huber", "LovaszSoftmax", "Perceptual", "Tversky", "Youden", "cross_entropy",
-        "cross_entropy_and_dice", "cross_entropy_and_youden", "cross_entropy_map", "dice", "focal", "focal_map",
-        "gradient", "gradient_map", "huber", "huber_map", "intensity_bounds", "l1", "l1_map", "l2", "l2_map",
-        "lovasz_softmax", "nps", "nps_map", "perceptual", "soft_confusion", "ssim", "ssim_map", "tversky",
-        "weighted_mean", "youden",
+        "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice",
+        "CrossEntropyAndYouden", "Dice", "Focal", "Gradient", "Huber", "LovaszSoftmax",
+        "Perceptual", "Tversky", "Youden", "cross_entropy", "cross_entropy_and_dice",
+        "cross_entropy_and_youden", "cross_entropy_map", "dice", "focal", "focal_map",
+        "gradient", "gradient_map", "huber", "huber_map", "intensity_bounds", "l1", "l1_map",
+        "l2", "l2_map", "lovasz_softmax", "nps", "nps_map", "perceptual", "soft_confusion",
+        "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
     },
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
-        "argmax", "flood", "instances", "relief", "semantic_classes", "threshold", "threshold_classes", "watershed",
+        "argmax", "flood", "instances", "relief", "semantic_classes", "threshold",
+        "threshold_classes", "watershed",
     },
     "seamwise.metrics": {
-        "DEFAULT_RADII", "DEFAULT_IOUS", "ContourMatching", "ContourScores", "DatasetContours", "DatasetMatching",
-        "Matching", "OverlapTable", "Scores", "contour_f1", "contour_scores", "match", "match_dataset", "match_many",
-        "overlap_table", "summarise_contours", "summarise_matchings",
+        "DEFAULT_RADII", "DEFAULT_IOUS", "ContourMatching", "ContourScores", "Dataset",
+        "Matching", "OverlapTable", "Scores", "contour_f1", "contour_scores", "match",
+        "match_dataset", "match_many", "overlap_table", "summarise",
     },
     "seamwise.metrics.fusion": {
         "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",
     },
     "seamwise.synth": {
-        "CONFOCAL", "WIDEFIELD", "Camera", "FocusPair", "SyntheticImage", "crowded_cells", "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
+        "CONFOCAL", "WIDEFIELD", "Camera", "FocusPair", "SyntheticImage", "crowded_cells",
+        "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
     },
     "seamwise.fusion": {
         "CLASSICAL", "DUMMIES", "METRICS", "AlignedFrames", "Alignment", "AlignmentError",
@@ -63,30 +67,70 @@ PUBLIC = {
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.analysis": {
-        "BinaryClassifier", "BinaryScores", "Claim", "FriedmanTest", "LossLandscape", "NemenyiTest",
-        "binary_scores", "claim_of_fact", "claim_of_pairs", "critical_difference_diagram",
-        "expected_scores", "friedman", "holm_corrected", "loss_landscape", "nemenyi", "p_text",
-        "random_direction", "sampled_scores", "spread_text", "stratified_classifier",
-        "uniform_classifier", "youden_mcc_correlation",
+        "BinaryClassifier", "BinaryScores", "Claim", "FriedmanTest", "LossLandscape",
+        "NemenyiTest", "binary_scores", "claim_of_fact", "claim_of_pairs",
+        "critical_difference_diagram", "expected_scores", "friedman", "holm_corrected",
+        "loss_landscape", "nemenyi", "p_text", "random_direction", "sampled_scores",
+        "spread_text", "stratified_classifier", "uniform_classifier", "youden_mcc_correlation",
     },
     "seamwise.engine": {"Resources", "free_memory", "parse_memory"},
     "seamwise.segmentation.big": {"BlockProgress", "LabelsOnDisk", "Listener", "segment_volume"},
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Split", "System",
-        "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial", "Tuning", "count_classes", "system",
-        "Comparison", "combine", "compare",
-        "ImageSplit", "find_split", "mask_notes",
-        "find_pairs", "load", "read_pair", "segment", "train", "tune", "segment_slices",
-        "segment_volume", "stitch", "BlockProgress", "FileScores", "LabelsOnDisk", "Listener",
-        "OutputOptions", "ScoredPair", "SegmentOptions", "pair_files", "score_files",
-        "segment_files", "segment_image", "weigh_files", "write_scores",
+        "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial",
+        "Tuning", "count_classes", "system", "Comparison", "combine", "compare", "ImageSplit",
+        "find_split", "mask_notes", "find_pairs", "load", "read_pair", "segment", "train",
+        "tune", "segment_slices", "segment_volume", "stitch", "BlockProgress", "FileScores",
+        "LabelsOnDisk", "Listener", "OutputOptions", "ScoredPair", "SegmentOptions",
+        "pair_files", "score_files", "segment_files", "segment_image", "weigh_files",
+        "write_scores",
     },
     "seamwise.segmentation.choose": {
-        "GRID", "IOUS", "METRICS", "OWN_SETTINGS", "read_comparison", "Comparison", "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning",
-        "Verdict", "cautions", "combine", "compare", "conditions_of", "first_weights", "judge", "plot_surface",
-        "save_tuned", "score_rows", "settings_of", "tune", "with_pair", "write_report",
+        "GRID", "IOUS", "METRICS", "OWN_SETTINGS", "read_comparison", "Comparison",
+        "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning", "Verdict",
+        "cautions", "combine", "compare", "conditions_of", "first_weights", "judge",
+        "plot_surface", "save_tuned", "score_rows", "settings_of", "tune", "with_pair",
+        "write_report",
     },
 }  # fmt: skip
+
+
+MODULES_OF_THE_DOCS = {  # modules that the docs send users to, without an `__all__` of their own
+    "seamwise.decode.blockwise": {
+        "Cells", "Cores", "Finish", "Survey", "assign", "cells_in", "find_cores", "finish",
+        "flood_block", "join_cores", "join_surveys", "survey",
+    },
+    "seamwise.tiling": {"Blocks", "Tile", "blend", "common", "grown", "tiles", "within"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES_OF_THE_DOCS)
+def test_public_names_of_a_module(name):
+    module = importlib.import_module(name)
+    own = {
+        key: item
+        for key, item in vars(module).items()
+        if getattr(item, "__module__", None) == name and not key.startswith("_")
+    }
+    assert own.keys() == MODULES_OF_THE_DOCS[name]
+    for public, item in own.items():
+        assert inspect.getdoc(item), f"{name}.{public} has no docstring"
+
+
+def parameter_texts(function):
+    """Text of each parameter in the docstring of a function, with its type."""
+    text = inspect.getdoc(function).partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    parts = re.split(r"^(\w+) : ", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
+
+
+@pytest.mark.parametrize("name", ["logits", "target", "ignore_index"])
+def test_a_parameter_has_one_text_in_all_region_losses(name):
+    losses = importlib.import_module("seamwise.losses")
+    region = (losses.dice, losses.tversky, losses.lovasz_softmax, losses.youden)
+    assert len({parameter_texts(loss)[name] for loss in region}) == 1
+    pixelwise = (losses.cross_entropy, losses.focal)
+    assert len({parameter_texts(loss)[name] for loss in pixelwise}) == 1
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -1,7 +1,7 @@
-"""What five losses make of the same crops, after the thesis' Figures 28 to 30: probabilities, and the cells they give.
+"""Five losses on the same crops, thesis Figures 28 to 30: their probabilities and their cells.
 
-Trains five small networks on synthetic cells, with the same first weights and the same crops: some minutes. It shows
-how each loss draws seams; it is no comparison of how good they are.
+Trains five small networks on synthetic cells, with the same first weights and the same crops: some
+minutes. It shows how each loss draws seams; it is no comparison of how good they are.
 """
 
 import tempfile
@@ -81,7 +81,8 @@ def main(output=panels.DOCS, quick=False):
             f"{found.tp} right, {found.fp} false",
         )
     figure.supxlabel(
-        "above: probability of background (red), cell (green), touching (blue) · below: cells by arg max"
+        "above: probability of background (red), cell (green), touching (blue) · "
+        "below: cells by arg max"
     )
     return panels.save(figure, output, __file__)
 

@@ -168,7 +168,8 @@ def test_a_long_touching_strip_along_many_blocks(size):
 
 
 def test_a_cell_just_outside_the_part_that_is_searched_first():
-    # from the middle, the last pixel of its block, the cell on the left is in sight at 17 pixels, that on the right not
+    # from the middle, the last pixel of its block, the cell on the left is in sight at 17 pixels,
+    # that on the right not
     assert decoded([1, *[2] * 33, 1], (18,)).tolist() == [1] * 17 + [0] + [2] * 17
 
 
@@ -255,7 +256,8 @@ def test_random_images_are_decoded_as_at_once(shape, sizes, kind):
 
 
 def test_far_pixels_find_their_cells_in_a_wide_image():
-    # regions of some hundred pixels with one or two cells each, wider than the first part that is searched
+    # regions of some hundred pixels with one or two cells each, wider than the first part that is
+    # searched
     rng = np.random.default_rng(1)
     covered = ndimage.gaussian_filter(rng.normal(size=(160, 170)), 9) > 0
     classes = np.where(covered, np.where(rng.random(covered.shape) < 0.001, 1, 2), 0).astype(
@@ -333,7 +335,8 @@ def test_undecided_pixels_that_fit_into_block_and_halo_get_the_cell_of_the_whole
         blocks, at_once = Blocks(shape, size), Blocks(shape, shape)
         whole, _ = flooded_blocks(seeds, elevation, at_once, halo=0, background_as=background_as)
         labels, _ = flooded_blocks(seeds, elevation, blocks, halo=halo, background_as=background_as)
-        # cells bear the numbers of the order of their blocks: those of the whole image, by their markers
+        # cells bear the numbers of the order of their blocks: those of the whole image, by their
+        # markers
         of_whole = np.zeros(labels.max() + 1, int)
         of_whole[labels[seeds == 1]] = whole[seeds == 1]
         undecided, count = ndimage.label(seeds == 2)

@@ -79,7 +79,8 @@ def test_fewer_than_two_classes_are_zero_with_a_zero_gradient(only):
 
 
 def test_weights_written_out():
-    # class 0: one pixel with z0 = 3/4; class 1: z1 = 1/2 and 3/4 with weights 1 and 3; class 2 weighs nothing
+    # class 0: one pixel with z0 = 3/4; class 1: z1 = 1/2 and 3/4 with weights 1 and 3; class 2
+    # weighs nothing
     logits = torch.tensor([[[math.log(3), 0, 0, 5], [0, 0, math.log(3), 1], [-100, -100, -100, 0]]])
     target = torch.tensor([[0, 1, 1, 2]])
     m00, m01 = 0.75, (0.5 + 3 * 0.25) / 4

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from seamwise.fusion import FusionScores
-    from seamwise.metrics import DatasetContours, DatasetMatching, Scores
+    from seamwise.metrics import ContourMatching, ContourScores, Dataset, Matching, Scores
 
 _MATCHING = {
     "P": "precision",
@@ -60,7 +60,7 @@ def print_table(
     console.print(table)
 
 
-def print_matching(scores: "DatasetMatching") -> None:
+def print_matching(scores: "Dataset[Matching, Scores]") -> None:
     """Print how cells were matched: pooled, and the mean over images."""
     pooled = [
         [f"{score.iou:.2f}", str(score.tp), str(score.fp), str(score.fn), *_shares(score)]
@@ -75,7 +75,7 @@ def print_matching(scores: "DatasetMatching") -> None:
     print_table("mean over images", ("IoU ≥", *_MATCHING), means)
 
 
-def print_contours(scores: "DatasetContours") -> None:
+def print_contours(scores: "Dataset[ContourMatching, ContourScores]") -> None:
     """Print how contours were met: pooled, and the mean over images."""
     for title, rows in (
         ("contours, pooled: contour pixels of all images counted together", scores.pooled),

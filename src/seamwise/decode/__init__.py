@@ -1,7 +1,8 @@
 """Decoders: class probabilities `(C, *S)` → instance labels `(*S)`.
 
-Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`, `threshold_classes`,
-`relief`), and then which cell it belongs to, over the whole image (`instances`, `flood`).
+Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`,
+`threshold_classes`, `relief`), and then which cell it belongs to, over the whole image
+(`instances`, `flood`).
 """
 
 from seamwise.decode.argmax import argmax, semantic_classes

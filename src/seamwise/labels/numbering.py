@@ -21,7 +21,8 @@ def relabel(labels: Labels) -> Labels:
     Returns
     -------
     (*S) array
-        uint8, uint16, uint32 or uint64, whichever holds n; signed if ignored pixels (then all −1) occur.
+        uint8, uint16, uint32 or uint64, whichever holds n; signed if ignored pixels (then all −1)
+        occur.
 
     Examples
     --------
@@ -87,18 +88,19 @@ def as_labels(labels: Any, *, name: str = "labels") -> Labels:
     array: Labels = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(
-            f"{name} must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
+            f"{name} must be integers (0 background, 1..n cells, negative = ignore), "
+            f"not {array.dtype}: "
             "give each cell its own number, e.g. with skimage.measure.label"
         )
     return array
 
 
 def as_mask(mask: Any) -> Labels:
-    """Return a mask as an integer array, True as 1, or raise TypeError if its type cannot be a mask."""
+    """Return a mask as an integer array, True as 1, or raise TypeError for another type."""
     array: Labels = np.asarray(mask)
     if array.dtype.kind not in "biu":
         raise TypeError(
             "mask must be boolean or integers (0 background, positive = cell, negative = ignore), "
-            f"not {array.dtype}; threshold it first, e.g. mask > 0.5"
+            f"not {array.dtype}: threshold it first, e.g. mask > 0.5"
         )
     return array.view(np.uint8) if array.dtype == bool else array

@@ -14,7 +14,8 @@ _SLAB = 2**16  # pixels
 def slabs(array: NDArray[Any]) -> Iterator[slice]:
     """Ranges of the first axis that hold about 65,000 pixels each.
 
-    numpy turns each value that it counts, and each index, into 8 bytes. Slab by slab this stays small.
+    numpy turns each value that it counts, and each index, into 8 bytes. Slab by slab this stays
+    small.
 
     Examples
     --------

@@ -14,9 +14,9 @@ def checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, 
 
 
 def window_reach(radius: int, spacing: Sequence[float]) -> tuple[int, ...]:
-    """Pixels along each axis from the middle of a window to its end, `radius` along the finest axis.
+    """Pixels along each axis from the middle of a window to its end.
 
-    Along an axis of spacing s these are radius·min(s)/s, rounded (halves up), but at least one, so that the
-    neighbour along a thick axis still counts.
+    Along an axis of spacing s these are radius·min(s)/s, rounded (halves up), but at least one, so
+    that the neighbour along a thick axis still counts.
     """
     return tuple(max(1, int(radius * min(spacing) / step + 0.5)) for step in spacing)

@@ -41,9 +41,18 @@ def cross_entropy(
     Notes
     -----
     Computed in float32 also under autocast and for half-precision logits.
-    Source: thesis (2.5), (2.6). Thesis (3.1) and (4.2) print a bare sum over the pixels; we take the mean,
-    so that the learning rate does not depend on the size of the crop. The mean is over the number of
-    valid pixels, not over the sum of the weights: doubling a weight map doubles the loss.
+    Source: thesis (2.5), (2.6). Thesis (3.1) and (4.2) print a bare sum over the pixels; we take
+    the mean, so that the learning rate does not depend on the size of the crop. The mean is over
+    the number of valid pixels, not over the sum of the weights: doubling a weight map doubles the
+    loss.
+
+    Examples
+    --------
+    Two pixels of class 0, which the network gives 0.5 and 0.9:
+
+    >>> logits = torch.tensor([[[0.5, 0.9], [0.5, 0.1]]]).log()
+    >>> cross_entropy(logits, torch.tensor([[0, 0]]))  # −(log 0.5 + log 0.9)/2 = (0.693 + 0.105)/2
+    tensor(0.3993)
     """
     return weighted_mean(
         cross_entropy_map(logits, target, ignore_index=ignore_index),
@@ -54,7 +63,7 @@ def cross_entropy(
 
 
 def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
-    """−log z_{h(p)}(p) for each pixel `(N, *S)`, 0 where ignored; the unreduced form of `cross_entropy`."""
+    """−log z_{h(p)}(p) for each pixel `(N, *S)`, 0 where ignored: `cross_entropy` unreduced."""
     check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         return functional.cross_entropy(

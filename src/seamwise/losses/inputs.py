@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
-    """Raise unless logits are `(N, C, *S)` and target is `(N, *S)`, integers of 0..C−1 or `ignore_index`."""
+    """Raise unless logits are `(N, C, *S)` and target is `(N, *S)` of 0..C−1 or `ignore_index`."""
     if target.is_floating_point():
         raise TypeError(f"target must hold class numbers as integers, not {target.dtype}")
     expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
@@ -14,8 +14,8 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
             f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
             f"do not fit target {tuple(target.shape)}"
         )
-    # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every step;
-    # a compiled graph would break where it asks for a value
+    # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every
+    # step; a compiled graph would break where it asks for a value
     if target.device.type == "cpu" and target.numel() and not torch.compiler.is_compiling():
         classes = logits.shape[1]
         ends = target.masked_fill(ignored(target, ignore_index), 0).aminmax()
@@ -57,7 +57,7 @@ def in_full_precision(logits: Tensor) -> Tensor:
 
 
 def image_pair(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Both images checked, in full precision, and 0 where the weight is 0, so that no NaN goes on from there.
+    """Both images checked, in full precision, and 0 where the weight is 0, so that no NaN spreads.
 
     Raises
     ------
@@ -71,12 +71,12 @@ def image_pair(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> tupl
     truth = truth.to(prediction.dtype)
     if weight is None:
         return prediction, truth
-    left_out = (weight == 0).unsqueeze(1)
-    return prediction.masked_fill(left_out, 0), truth.masked_fill(left_out, 0)
+    is_excluded = (weight == 0).unsqueeze(1)
+    return prediction.masked_fill(is_excluded, 0), truth.masked_fill(is_excluded, 0)
 
 
 def check_images(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> None:
-    """Raise unless both images are floating tensors of one shape `(N, C, *S)` and the weight is `(N, *S)`."""
+    """Raise unless both images are floating `(N, C, *S)`, of one shape, and weight `(N, *S)`."""
     for name, image in (("prediction", prediction), ("truth", truth)):
         if not image.is_floating_point():
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Losses of the residual of each pixel: see `l1`, `l2` and `huber`; and what all regression losses share."""
+"""Losses of each pixel's residual, `l1`, `l2`, `huber`, and what regression losses share."""
 
 import math
 
@@ -21,14 +21,14 @@ def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Te
     truth : (N, C, *S) floating tensor
         y, in the units of the prediction.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel, for all of its channels; 1 everywhere by default. A pixel of weight 0
-        has no loss and no gradient, whatever is there, even NaN.
+        ω ≥ 0, one number per pixel, for all of its channels; 1 everywhere by default. A pixel of
+        weight 0 has no loss and no gradient, whatever is there, even NaN.
 
     Returns
     -------
     scalar tensor, float32 (float64 for a float64 prediction)
-        Exactly 0, with a gradient of 0, for an empty batch or where all weights are 0. Where y = z the
-        gradient is 0, the middle of the subgradients ±ω/(N·C·|Ω|).
+        Exactly 0, with a gradient of 0, for an empty batch or where all weights are 0. Where y = z
+        the gradient is 0, the middle of the subgradients ±ω/(N·C·|Ω|).
 
     Raises
     ------
@@ -40,8 +40,8 @@ def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Te
     Notes
     -----
     Computed in float32 also under autocast and for half precision.
-    Source: thesis (2.14). As in `cross_entropy` the mean is over the number of pixels, not over the sum of
-    the weights: doubling a weight map doubles the loss.
+    Source: thesis (2.14). As in `cross_entropy` the mean is over the number of pixels, not over the
+    sum of the weights: doubling a weight map doubles the loss.
 
     Examples
     --------
@@ -60,8 +60,8 @@ def l1_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -
 def l2(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Mean squared error: mean over batch, channels and pixels of ω(p) · (y_l(p) − z_l(p))².
 
-    Arguments, errors and edge cases are those of `l1`. A residual beyond 1.8e19 has a square beyond float32:
-    the loss is then infinite, its gradient is not.
+    Arguments, errors and edge cases are those of `l1`. A residual beyond 1.8e19 has a square beyond
+    float32: the loss is then infinite, its gradient is not.
 
     Notes
     -----
@@ -91,8 +91,8 @@ def huber(
         H(a) = a²/2               for |a| ≤ δ
                δ · (|a| − δ/2)    otherwise
 
-    The slope goes from −δ to δ and does not jump at |a| = δ. For images of 0..1 the default δ = 1 is half
-    of `l2`; choose δ near the noise to be as robust as `l1`.
+    The slope goes from −δ to δ and does not jump at |a| = δ. For images of 0..1 the default δ = 1
+    is half of `l2`; choose δ near the noise to be as robust as `l1`.
 
     Parameters
     ----------
@@ -115,13 +115,13 @@ def huber(
 
     Notes
     -----
-    Source: thesis (2.15), read for each value and averaged as (2.13) and (2.14) are; Cavazza and Murino 2016,
-    arXiv:1606.01568; first Huber 1964. Thesis (2.15) gives no δ: 1 is the usual value.
+    Source: thesis (2.15), read for each value and averaged as (2.13) and (2.14) are; Cavazza and
+    Murino 2016, arXiv:1606.01568; first Huber 1964. Thesis (2.15) gives no δ: 1 is the usual value.
 
     Examples
     --------
     >>> import torch
-    >>> huber(torch.tensor([[[1.0, 3.0]]]), torch.zeros(1, 1, 2), delta=2.0)  # (1/2 + 2 · (3 − 1)) / 2
+    >>> huber(torch.tensor([[[1.0, 3.0]]]), torch.zeros(1, 1, 2), delta=2.0)  # (1/2 + 2·(3 − 1))/2
     tensor(2.2500)
     """
     return mean(huber_map(prediction, truth, weight=weight, delta=delta))

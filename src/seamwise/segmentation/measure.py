@@ -8,13 +8,13 @@ from seamwise.io.images import by_stem, find_images, read_labels, stem
 from seamwise.metrics import (
     DEFAULT_IOUS,
     ContourMatching,
-    DatasetContours,
-    DatasetMatching,
+    ContourScores,
+    Dataset,
     Matching,
+    Scores,
     contour_scores,
     match_many,
-    summarise_contours,
-    summarise_matchings,
+    summarise,
 )
 from seamwise.segmentation.data import check_complete
 from seamwise.segmentation.sanity import looks_like
@@ -44,16 +44,16 @@ class FileScores:
     ----------
     images : tuple of str
         Names of the images, in the order of their scores.
-    matching : DatasetMatching
-    contours : DatasetContours or None
+    matching : Dataset of Matching
+    contours : Dataset of ContourMatching, or None
         None without radii.
     hints : tuple of str
         Possible mistakes in the files, a line for each kind.
     """
 
     images: tuple[str, ...]
-    matching: DatasetMatching
-    contours: DatasetContours | None
+    matching: Dataset[Matching, Scores]
+    contours: Dataset[ContourMatching, ContourScores] | None
     hints: tuple[str, ...]
 
 
@@ -98,8 +98,8 @@ def score_files(
     contours = (of_pair for _, _, of_pair, _ in scores)
     return FileScores(
         images=tuple(name for name, *_ in scores),
-        matching=summarise_matchings(of_pair for _, of_pair, _, _ in scores),
-        contours=summarise_contours(contours) if radii else None,
+        matching=summarise(of_pair for _, of_pair, _, _ in scores),
+        contours=summarise(contours) if radii else None,
         hints=_hints(looks),
     )
 

@@ -1,4 +1,4 @@
-"""Synthetic images with exact labels, labels made as imperfect as hand-drawn ones, and pairs of different focus."""
+"""Synthetic images with exact labels, imperfect annotations, and pairs of different focus."""
 
 from seamwise.synth.annotations import degrade_annotation
 from seamwise.synth.camera import CONFOCAL, WIDEFIELD, Camera, SyntheticImage

@@ -1,4 +1,4 @@
-"""What the synthetic microscope does to the light: it blurs it and counts its photons; see `Camera`."""
+"""What the synthetic microscope does to light: blur it and count its photons; see `Camera`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from scipy import ndimage
 from seamwise.synth.checks import check_photons, check_range, checked_dtype, per_axis
 from seamwise.types import FloatArray, Labels
 
-# The share of light in the wide skirt of the point spread function, and how much wider the skirt is.
+# The share of light in the wide skirt of the point spread function, and how much wider the skirt
+# is.
 _SKIRT_SHARE, _SKIRT_WIDTH = 0.12, 6.0
 # A cell of brightness 1 reads this share of the range of the dtype; the rest is headroom for noise.
 _FULL_SIGNAL = 0.75
@@ -95,7 +96,7 @@ class Camera:
         return steps
 
     def sigmas(self, shape: Sequence[int]) -> FloatArray:
-        """Standard deviation of the point spread function along each axis, in pixels, or ValueError."""
+        """Standard deviation of the point spread function along each axis in pixels; may raise."""
         ndim = len(shape)
         steps = self.steps(ndim)
         usual = (_CONFOCAL_ALONG, _CONFOCAL_ACROSS, _CONFOCAL_ACROSS)[-ndim:]
@@ -113,7 +114,7 @@ class Camera:
         return blurred
 
     def expose(self, signal: FloatArray, rng: np.random.Generator) -> Any:
-        """Add the background to a signal around 1, count its photons with noise, return grey levels."""
+        """Add the background to a signal around 1, count photons with noise, return grey levels."""
         signal = signal + self.background
         if np.isfinite(self.photons):
             counts = rng.poisson(signal * self.photons)

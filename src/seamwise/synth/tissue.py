@@ -13,11 +13,13 @@ from seamwise.synth.cells import one_component_each
 from seamwise.synth.checks import check_range, checked_shape
 from seamwise.types import FloatArray
 
-# Lengths in mean cell diameters: of the bends of the walls, the dents of the outline and the texture.
+# Lengths in mean cell diameters: of the bends of the walls, the dents of the outline and the
+# texture.
 BEND_GRAIN = 0.8
 DENT_GRAIN, DENT_DEPTH = 3.0, 0.5
 TEXTURE_GRAINS = 0.15, 1.5
-# Seeds nearer to the outline than this many diameters are left out, so that it cuts no cell into a sliver.
+# Seeds nearer to the outline than this many diameters are left out, so that it cuts no cell into a
+# sliver.
 RIM = 0.3
 # Seeds are drawn this many diameters beyond the image.
 MARGIN = 2.0
@@ -38,7 +40,7 @@ class _Field:
 
 @dataclass(frozen=True, eq=False)
 class _Seeds:
-    """Of each seed: its place, max r² − r² of its radius r, the number of its cell (0: air), a chance in [0, 1)."""
+    """Each seed's place, max r² − r² of its radius r, cell number (0: air), chance in [0, 1)."""
 
     places: FloatArray
     powers: FloatArray
@@ -63,30 +65,31 @@ def tissue(
     attenuation: float = 200.0,
     camera: Camera = CONFOCAL,
 ) -> SyntheticImage:
-    """Draw tissue of cells that fill the space, their membranes stained, in 2D or 3D, with exact labels.
+    """Draw tissue of cells that fill the space, membranes stained, in 2D or 3D, with exact labels.
 
-    The cells are the power cells of the seeds s_k in a bent space: a point x lies at y = x + bend·cell_size·w(x), w a
-    smooth random field, and belongs to the cell of the smallest power distance::
+    The cells are the power cells of the seeds s_k in a bent space: a point x lies at y = x +
+    bend·cell_size·w(x), w a smooth random field, and belongs to the cell of the smallest power
+    distance::
 
         p_k = |y − s_k|² − r_k²
 
-    The seeds are a shaken lattice and r_k their radii. With p₁ ≤ p₂ the two smallest power distances, the distance to
-    the wall between the two cells is ::
+    The seeds are a shaken lattice and r_k their radii. With p₁ ≤ p₂ the two smallest power
+    distances, the distance to the wall between the two cells is ::
 
         d = (p₂ − p₁) / (2·|s₁ − s₂|)
 
-    The outline of the tissue is the level set of a dented ball that encloses the share `filling` of the image; it is
-    a wall too, at about the distance d₀. Seeds close to it or beyond it are left out, so that it cuts no cell into
-    slivers.
-    The picture is ::
+    The outline of the tissue is the level set of a dented ball that encloses the share `filling` of
+    the image; it is a wall too, at about the distance d₀. Seeds close to it or beyond it are left
+    out, so that it cuts no cell into slivers. The picture is ::
 
         f = max(b₁₂·exp(−½(d/wall)²), b₁·exp(−½(d₀/wall)²)) + cytoplasm·c₁
         s = exp(−z/attenuation) · (PSF ∗ f·exp(texture·t − texture²/2)) + background
         image = gain · (Poisson(photons · s) + N(0, read_noise²)) / photons
 
-    with b = 1 − faint·u² the brightness of a wall, u uniform in 0..1 for each pair of cells and for each cell at the
-    outline, c₁ uniform in 0.5..1.5 for each cell (0 in air), t a smooth noise field of variance 1 and z the depth
-    along the first axis of a stack. The labels are those before the blur.
+    with b = 1 − faint·u² the brightness of a wall, u uniform in 0..1 for each pair of cells and for
+    each cell at the outline, c₁ uniform in 0.5..1.5 for each cell (0 in air), t a smooth noise
+    field of variance 1 and z the depth along the first axis of a stack. The labels are those before
+    the blur.
 
     Parameters
     ----------
@@ -95,8 +98,8 @@ def tissue(
     rng : int or numpy.random.Generator
         The same seed gives the same image bit for bit.
     cell_size : float
-        Diameter of a ball (2D: disc) of the mean volume of a cell in units of `spacing`, from twice the largest
-        spacing to the longest side of the image.
+        Diameter of a ball (2D: disc) of the mean volume of a cell in units of `spacing`, from twice
+        the largest spacing to the longest side of the image.
     size_spread : float in [0, 0.5]
         Relative standard deviation of r_k about cell_size/2 (log-normal).
     irregularity : float in [0, 0.5]
@@ -108,8 +111,8 @@ def tissue(
     gaps : float in [0, 1]
         Share of the cells that are air: background with walls around it.
     wall : float
-        Standard deviation of the profile of a wall in units of `spacing`, from a quarter of the smallest spacing to a
-        quarter of `cell_size`.
+        Standard deviation of the profile of a wall in units of `spacing`, from a quarter of the
+        smallest spacing to a quarter of `cell_size`.
     faint : float in [0, 1]
         Share of the light that the faintest walls lack.
     cytoplasm : float in [0, 1]
@@ -124,9 +127,10 @@ def tissue(
     Returns
     -------
     SyntheticImage
-        `image` of the camera's dtype; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly one
-        component under face connectivity. Neighbours touch without a line of background between them. A fragment of a
-        cell, which a strong bend or the outline may cut off, becomes background. The image edge cuts cells.
+        `image` of the camera's dtype; `labels` sequential 1..n in the smallest safe unsigned dtype,
+        each label exactly one component under face connectivity. Neighbours touch without a line of
+        background between them. A fragment of a cell, which a strong bend or the outline may cut
+        off, becomes background. The image edge cuts cells.
 
     Raises
     ------
@@ -137,9 +141,9 @@ def tissue(
 
     Notes
     -----
-    A stand-in for confocal stacks of plant tissue such as the shoot apical meristem; shapes and light are drawn by
-    eye, not after a model of growth. d belongs to the wall to the second nearest seed, which is the nearest wall
-    close to a wall, but not everywhere inside a cell.
+    A stand-in for confocal stacks of plant tissue such as the shoot apical meristem; shapes and
+    light are drawn by eye, not after a model of growth. d belongs to the wall to the second nearest
+    seed, which is the nearest wall close to a wall, but not everywhere inside a cell.
 
     Examples
     --------
@@ -198,7 +202,7 @@ def _at(field: _Field, points: FloatArray) -> FloatArray:
 
 
 def _on_grid(field: _Field, axes: Sequence[FloatArray]) -> FloatArray:
-    """The field at all points of a grid, by cos(a + b) = cos a · cos b − sin a · sin b: two matrix products."""
+    """The field on a grid, by cos(a + b) = cos a · cos b − sin a · sin b: two matrix products."""
     grid = np.stack(np.meshgrid(*axes[:-1], indexing="ij"), axis=-1)
     a = (grid @ field.waves[:, :-1].T + field.phases).astype(np.float32)
     b = np.outer(field.waves[:, -1], axes[-1]).astype(np.float32)
@@ -216,7 +220,7 @@ def _draw_seeds(
     gaps: float,
     rng: np.random.Generator,
 ) -> _Seeds:
-    """A shaken lattice with a second seed amid each box: hexagonal in the plane, body-centred in space."""
+    """A shaken lattice with a second seed within each box: hexagonal in 2D, body-centred in 3D."""
     ndim = len(extent)
     ball = (np.pi / 4 if ndim == 2 else np.pi / 6) * cell_size**ndim
     stretch = np.array([3**0.25, 3**-0.25] if ndim == 2 else [1.0, 1.0, 1.0])
@@ -241,7 +245,7 @@ def _cut(
     filling: float,
     cell_size: float,
 ) -> tuple[FloatArray, _Seeds]:
-    """Depth of each pixel below the outline (negative outside), and the seeds that are deep enough."""
+    """Depth of each pixel below the outline (negative outside), and the seeds deep enough."""
     if filling == 1:
         return np.full([len(axis) for axis in axes], np.inf, np.float32), seeds
     dent = DENT_DEPTH * cell_size
@@ -250,9 +254,12 @@ def _cut(
     level = np.quantile(height, filling)
     deep = level - np.linalg.norm(seeds.places - centre, axis=1) - dent * _at(dents, seeds.places)
     # a distance between two seeds needs two of them
-    kept = deep >= min(RIM * cell_size, np.sort(deep)[-2])
+    is_inside = deep >= min(RIM * cell_size, np.sort(deep)[-2])
     return level - height, _Seeds(
-        seeds.places[kept], seeds.powers[kept], seeds.numbers[kept], seeds.chances[kept]
+        seeds.places[is_inside],
+        seeds.powers[is_inside],
+        seeds.numbers[is_inside],
+        seeds.chances[is_inside],
     )
 
 
@@ -305,8 +312,9 @@ def _lifted(points: FloatArray, heights: FloatArray) -> FloatArray:
 def _nearest_two(
     tree: cKDTree, points: FloatArray, places: FloatArray
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
-    """Indices of the two seeds of least power distance, and the distance to the wall between them."""
-    # |y − s|² + h² is the square of a distance in one more dimension, where the seed lies h above the point
+    """Indices of the two seeds of least power distance, the distance to the wall between them."""
+    # |y − s|² + h² is the square of a distance in one more dimension, where the seed lies h above
+    # the point
     roots, nearest = tree.query(_lifted(points, np.zeros(len(points))), k=2)
     first, second = nearest.T
     distance = (roots[:, 1] ** 2 - roots[:, 0] ** 2) / (
@@ -329,5 +337,6 @@ def _brightness(chance: FloatArray, faint: float) -> FloatArray:
 def _check_attenuation(attenuation: float) -> None:
     if not attenuation > 0:
         raise ValueError(
-            f"attenuation must be a positive length, not {attenuation}: inf draws all depths as bright"
+            f"attenuation must be a positive length, not {attenuation}: "
+            "inf draws all depths equally bright"
         )

@@ -35,13 +35,14 @@ def balance(
     labels : (*S) integer array
         0 background, positive = one number per cell, negative = ignore.
     target : (*S) integer array, optional
-        Semantic class of each pixel, 0..3 or −1 (ignore); by default `semantic_target(labels, classes=3)`.
+        Semantic class of each pixel, 0..3 or −1 (ignore); by default `semantic_target(labels,
+        classes=3)`.
     spacing : sequence of float, optional
         Not used: this map knows no distances. It is here so that all maps are called alike.
     balance : {"rarest", "frequency", "count"}
     counts : sequence of int, optional
-        n_0, n_1, … of the whole data set, for every class of the target. By default those of this target, so
-        that the scale jumps from crop to crop. A class that is counted 0 times weighs 0.
+        n_0, n_1, … of the whole data set, for every class of the target. By default those of this
+        target, so that the scale jumps from crop to crop. A class that is counted 0 times weighs 0.
 
     Returns
     -------
@@ -53,13 +54,14 @@ def balance(
     TypeError
         `labels` or `target` is not of an integer type.
     ValueError
-        `target` has another shape than `labels` or other classes than −1..3, or an option is out of range.
+        `target` has another shape than `labels` or other classes than −1..3, or an option is out of
+        range.
 
     Notes
     -----
-    Source: thesis section 2.3 (after Zhou et al. 2017), which prints 1/n_l. The weights are then a millionth,
-    and adding 1 to them (as DWM and SAW do) leaves nothing of them; we use n_min/n_l, so that the rarest class
-    weighs 1. "count" is as printed.
+    Source: thesis section 2.3 (after Zhou et al. 2017), which prints 1/n_l. The weights are then a
+    millionth, and adding 1 to them (as DWM and SAW do) leaves nothing of them; we use n_min/n_l, so
+    that the rarest class weighs 1. "count" is as printed.
 
     Examples
     --------
@@ -128,7 +130,8 @@ def weights_of(
     needed = int(np.flatnonzero(own).max(initial=-1)) + 1
     if not needed <= len(counts) <= _CLASSES:
         raise ValueError(
-            f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, not {len(counts)}"
+            f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, "
+            f"not {len(counts)}"
         )
     return class_weights([*counts, *[0] * (_CLASSES - len(counts))], balance)
 

@@ -1,8 +1,8 @@
 """Distances up to a limit, in little memory: see `distance` and `nearest_value`.
 
-A weight map needs a distance only up to where its weight has faded. One pass per axis over a few shifts gives
-that exactly, in place and on all cores; scipy's distance transform takes 40 bytes per pixel beside its result,
-which is more than a volume leaves.
+A weight map needs a distance only up to where its weight has faded. One pass per axis over a few
+shifts gives that exactly, in place and on all cores; scipy's distance transform takes 40 bytes per
+pixel beside its result, which is more than a volume leaves.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,8 @@ def squared_distance(
 
         D²(p) ← min over k of D²(p + k·e) + (k·s)²        for each axis in turn
 
-    uint16 where all numbers are whole and small (a spacing of 1): half the memory and twice as fast as float32.
+    uint16 where all numbers are whole and small (a spacing of 1): half the memory and twice as fast
+    as float32.
     """
     reach = _reach(limit, spacing)
     whole = all(step == 1 for step in spacing) and 2 * reach[0] ** 2 < 2**16
@@ -71,7 +72,7 @@ def squared_distance(
 def nearest_value(
     mask: NDArray[np.bool_], values: NDArray[np.float32], *, limit: float, spacing: Sequence[float]
 ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
-    """Distance to the nearest True pixel, and the value there; of several equally near ones the largest value.
+    """Distance to the nearest True pixel, and the largest value among equally near ones.
 
     Parameters
     ----------

@@ -28,7 +28,8 @@ def dwm(
         ω(p) = b_{h(p)} · (1 − min(d(p)/β, 1)) + 1
         ω(p) = b_{h(p)} + (1 − min(d(p), β)/β) + 1        additive=True
 
-    with b the class weights and d the Euclidean distance to the nearest pixel of class cell or touching (0 there).
+    with b the class weights and d the Euclidean distance to the nearest pixel of class cell or
+    touching (0 there).
 
     Parameters
     ----------
@@ -37,15 +38,16 @@ def dwm(
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
     beta : float > 0
-        β, the distance at which the weight has fallen to 1 (`additive`: to b + 1), in units of `spacing`.
+        β, the distance at which the weight has fallen to 1 (`additive`: to b + 1), in units of
+        `spacing`.
     additive : bool
         The form in the authors' own code.
 
     Returns
     -------
     (*S) float32 array
-        1 to 2 (`additive`: 1 to 3) with rarest-class weights; 0 on ignored pixels. Without cells 1 everywhere
-        (`additive`: b + 1).
+        1 to 2 (`additive`: 1 to 3) with rarest-class weights; 0 on ignored pixels. Without cells 1
+        everywhere (`additive`: b + 1).
 
     Raises
     ------

@@ -27,7 +27,8 @@ def checked(
     low, high = int(target.min(initial=0)), int(target.max(initial=0))
     if low < IGNORE or high >= len(CLASS_NAMES):
         raise ValueError(
-            f"target must hold classes 0..{len(CLASS_NAMES) - 1} or {IGNORE} (ignored), not {low if low < IGNORE else high}"
+            f"target must hold classes 0..{len(CLASS_NAMES) - 1} or {IGNORE} (ignored), "
+            f"not {low if low < IGNORE else high}"
         )
     target = target.astype(np.int8, copy=False)
     if labels.dtype.kind == "i" and ((labels < 0) & (target >= 0)).any():
@@ -43,7 +44,7 @@ def checked_positive(name: str, value: Any) -> float:
 
 
 def checked_from_zero(name: str, value: Any, *, whole: bool = False) -> float:
-    """Return an option as a float, or raise ValueError unless it is a finite number of 0 or more."""
+    """Return an option as a float, or raise ValueError unless it is finite and 0 or more."""
     if not isinstance(value, Integral if whole else Real) or not 0 <= float(value) < np.inf:
         raise ValueError(f"{name} must be a {'whole ' * whole}number of 0 or more, not {value!r}")
     return float(value)

@@ -32,7 +32,8 @@ def unet(
         ω(p) = b_{h(p)} + w0 · exp( −(d₁(p) + d₂(p))² / (2σ²) )    on background
                b_{h(p)}                                            elsewhere
 
-    with b the class weights and d₁, d₂ the Euclidean distances to the nearest and to the second nearest cell.
+    with b the class weights and d₁, d₂ the Euclidean distances to the nearest and to the second
+    nearest cell.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ def unet(
     Returns
     -------
     (*S) float32 array
-        b to w0 + b; 0 on ignored pixels. With a single cell d₂ = d₁; without a cell the map is b. Background
-        includes the gap class of a four-class target.
+        b to w0 + b; 0 on ignored pixels. With a single cell d₂ = d₁; without a cell the map is b.
+        Background includes the gap class of a four-class target.
 
     Raises
     ------
@@ -58,12 +59,14 @@ def unet(
 
     Notes
     -----
-    Distances are cut at 6.5σ: where d₁ + d₂ is more than that, the second term is below 1e-9·w0 whatever they are.
+    Distances are cut at 6.5σ: where d₁ + d₂ is more than that, the second term is below 1e-9·w0
+    whatever they are.
 
-    The usual code takes one distance transform per cell. Here cells get colours, so that two cells within reach
-    of each other differ. With D_{k,0} and D_{k,1} the distances to the cells whose colour has bit k off and on,
-    d₂ = min_k max(D_{k,0}, D_{k,1}): of two such groups the nearest cell is in one, the other is no nearer than the
-    second nearest cell, and these two cells differ in some bit. A few transforms, however many cells there are.
+    The usual code takes one distance transform per cell. Here cells get colours, so that two cells
+    within reach of each other differ. With D_{k,0} and D_{k,1} the distances to the cells whose
+    colour has bit k off and on, d₂ = min_k max(D_{k,0}, D_{k,1}): of two such groups the nearest
+    cell is in one, the other is no nearer than the second nearest cell, and these two cells differ
+    in some bit. A few transforms, however many cells there are.
 
     Source: thesis (2.7); Ronneberger et al., MICCAI 2015, eq. 2.
 
@@ -93,7 +96,7 @@ def unet(
 
 
 def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> NDArray[Any]:
-    """Squared distance to the second nearest cell where that and the nearest are less than `limit` together.
+    """Squared distance to the second nearest cell where this plus the nearest is below `limit`.
 
     Elsewhere no less than it is. With a single cell, the distance to that.
     """
@@ -117,13 +120,14 @@ def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> N
 
 
 def _colours(numbers: Labels, reach: Sequence[float]) -> Labels:
-    """Colour 0, 1, … of each cell 0..n: two whose boxes are less than `reach` pixels apart differ."""
+    """Colour 0, 1, … of each cell 0..n: cells whose boxes are less than `reach` apart differ."""
     boxes = bounding_boxes(numbers)
     low = np.array([[axis.start for axis in box] for box in boxes])
     high = np.array([[axis.stop for axis in box] for box in boxes])
     order = np.argsort(low[:, 0], kind="stable")
     low, high = low[order], high[order]
-    # in this order, a cell can only reach the earlier ones that start less than a box and the reach before it
+    # in this order, a cell can only reach the earlier ones that start less than a box and the reach
+    # before it
     first = np.searchsorted(low[:, 0], low[:, 0] - reach[0] - (high - low)[:, 0].max())
     colour = np.zeros(len(boxes), int)
     for cell, start in enumerate(first):

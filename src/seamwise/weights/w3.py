@@ -25,7 +25,7 @@ def w3(
     nu: float = 10.0,
     sigma: float = 3.0,
 ) -> NDArray[np.float32]:
-    """Triplex weight map (W³): contours weigh much, more so where cells are thin, and far background almost nothing.
+    """Triplex weight map (W³): seams weigh most, contours much, far background almost nothing.
 
     ::
 
@@ -34,22 +34,24 @@ def w3(
                ν·b₁ + ω(ζ(p))·exp(−d_Γ(p)²/σ²)     cell, inside
                ν·b₂                                touching
 
-    with b the class weights, φ(u) = max(1 − u/β, 0), d_h the distance to the nearest pixel of class cell or
-    touching, d_K that to the nearest skeleton pixel of a cell, Γ the inner contours of the cells, d_Γ the
-    distance to the nearest contour pixel and ζ(p) that pixel (of several equally near ones, the one that weighs most).
+    with b the class weights, φ(u) = max(1 − u/β, 0), d_h the distance to the nearest pixel of class
+    cell or touching, d_K that to the nearest skeleton pixel of a cell, Γ the inner contours of the
+    cells, d_Γ the distance to the nearest contour pixel and ζ(p) that pixel (of several equally
+    near ones, the one that weighs most).
 
     Parameters
     ----------
     labels, target, counts
-        See `weights.balance`. In a two-class target no pixel is touching; a gap pixel of a four-class target is
-        background with its own class weight, ν·b₃ + ν·φ(d_h)·b₁.
+        See `weights.balance`. In a two-class target no pixel is touching; a gap pixel of a
+        four-class target is background with its own class weight, ν·b₃ + ν·φ(d_h)·b₁.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
     balance : {"frequency", "rarest", "count"}
-        How b follows from the counts: see `weights.class_weights`. The default is measured, see Notes.
+        How b follows from the counts: see `weights.class_weights`. The default is measured, see
+        Notes.
     beta : float > 0
-        β, how far from a cell the background counts, and how thick a cell may be before its contour weighs
-        no more than its inside, in units of `spacing`.
+        β, how far from a cell the background counts, and how thick a cell may be before its contour
+        weighs no more than its inside, in units of `spacing`.
     nu : float > 0
         ν, the factor of the class terms: touching pixels weigh ν·b₂.
     sigma : float > 0
@@ -58,7 +60,8 @@ def w3(
     Returns
     -------
     (*S) float32 array
-        Far background weighs ν·b₀, touching ν·b₂, contours from ν·b₁ to ν·(1 + b₁); 0 on ignored pixels.
+        Far background weighs ν·b₀, touching ν·b₂, contours from ν·b₁ to ν·(1 + b₁); 0 on ignored
+        pixels.
 
     Raises
     ------
@@ -67,17 +70,18 @@ def w3(
 
     Notes
     -----
-    A cell that nobody annotated lies on background that weighs next to nothing, if it is β or more away from
-    annotated ones: that is how the map bears incomplete annotations.
+    A cell that nobody annotated lies on background that weighs next to nothing, if it is β or more
+    away from annotated ones: that is how the map bears incomplete annotations.
 
-    Thesis (4.3) prints 1/n_l for b_l, with pixel counts n_l; with ν = 10 all terms but φ(d_K) then vanish, and the
-    touching class weighs a thousandth of a contour, where the text and Fig. 23 have it weigh most. "rarest",
-    b_l = n_min/n_l, looks like Fig. 23: far background about 0.06, contours about 8, touching 10. But on real labels
-    touching pixels then carry 2 % of all weight. With "frequency", b_l = |Ω|/n_l, they carry 13 %, and the network
-    sees the seams: on dsb2018 the panoptic quality by arg max is 0.72 instead of 0.30. A contour pixel that is touching
-    passes its weight ν·b₂ on to the inside like any other, as printed. Γ is taken on the inside of the cells,
-    and neither the image border nor that of an ignored region is a contour. The third line's second term is left
-    out where d_Γ ≥ 4.5σ (below 2e-9 of the contour's weight).
+    Thesis (4.3) prints 1/n_l for b_l, with pixel counts n_l; with ν = 10 all terms but φ(d_K) then
+    vanish, and the touching class weighs a thousandth of a contour, where the text and Fig. 23 have
+    it weigh most. "rarest", b_l = n_min/n_l, looks like Fig. 23: far background about 0.06,
+    contours about 8, touching 10. But on real labels touching pixels then carry 2 % of all weight.
+    With "frequency", b_l = |Ω|/n_l, they carry 13 %, and the network sees the seams: on dsb2018 the
+    panoptic quality by arg max is 0.72 instead of 0.30. A contour pixel that is touching passes its
+    weight ν·b₂ on to the inside like any other, as printed. Γ is taken on the inside of the cells,
+    and neither the image border nor that of an ignored region is a contour. The third line's second
+    term is left out where d_Γ ≥ 4.5σ (below 2e-9 of the contour's weight).
 
     Source: thesis (4.3); Guerrero Peña et al., MICCAI workshop MIL3ID, 2019.
 
