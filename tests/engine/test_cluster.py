@@ -26,7 +26,7 @@ from support.volumes import blobs, intensity_model
 
 @contextmanager
 def dask(program, *arguments, ready):
-    """A process of dask's, once its output says that it is ready; yields it and what it said."""
+    """A process of dask's, once its output says that it is ready; yields it and the match."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
     command = [
         sys.executable,
@@ -45,8 +45,8 @@ def dask(program, *arguments, ready):
     )
     assert process.stderr is not None
     try:
-        said = (re.search(ready, line) for line in process.stderr)
-        yield process, next(found[0] for found in said if found)
+        matches = (re.search(ready, line) for line in process.stderr)
+        yield process, next(match[0] for match in matches if match)
     finally:
         process.kill()
         process.wait()

@@ -189,9 +189,9 @@ def test_the_result_has_the_smallest_type():
     ],
 )
 def test_bad_slices_are_named(slices, iou, error, word):
-    with pytest.raises(error, match=word) as said:
+    with pytest.raises(error, match=word) as caught:
         stitch(slices, iou=iou)
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(caught.value)
 
 
 class Bright(torch.nn.Module):

@@ -44,13 +44,13 @@ def test_more_memory_means_larger_blocks_and_less_to_compute():
 
 
 def estimate(**options):
-    given = {
+    arguments = {
         "shape": (9000, 9000),
         "architecture": PLANE,
         "memory": 10**15,
         "block": 1024,
     } | options
-    return plan_blocks(given.pop("shape"), given.pop("architecture"), **given).bytes
+    return plan_blocks(arguments.pop("shape"), arguments.pop("architecture"), **arguments).bytes
 
 
 @pytest.mark.parametrize(
