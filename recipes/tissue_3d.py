@@ -1,11 +1,12 @@
-"""The stacks that the shipped model `tissue-3d` was trained and judged on: made-up tissue, and one real stack.
+"""The stacks for training and judging the shipped model `tissue-3d`: synthetic and one real one.
 
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 
-writes train/ (made-up stacks, and the upper three quarters of the real one), val/ (made-up stacks, and the rest of the
-real one), test/ (made-up stacks that no run has seen) and unseen/ (more of them, drawn after the training), each
-with images/ and masks/. Where the border of a stack cuts off less than SLIVER voxels of a cell, the mask says "ignore":
-nobody could tell such a sliver from a wall.
+writes train/ (synthetic stacks, and the upper three quarters of the real one), val/ (synthetic
+stacks, and the rest of the real one), test/ (synthetic stacks that no run has seen) and unseen/
+(more of these, drawn after the training), each with images/ and masks/. If less than SLIVER voxels
+of a cell are within a stack, the mask ignores them: nobody could distinguish such a sliver from a
+wall.
 """
 
 import argparse
@@ -33,7 +34,7 @@ SEEDS = {
 
 
 def draw(seed: int) -> SyntheticImage:
-    """A stack with cells, walls, depth and noise drawn at random from what confocal stacks show."""
+    """Return a stack with random cells, walls, depth and noise, as in confocal stacks."""
     rng = np.random.default_rng(seed)
     return tissue(
         SHAPE,
@@ -54,7 +55,7 @@ def draw(seed: int) -> SyntheticImage:
 
 
 def without_slivers(labels: np.ndarray) -> np.ndarray:
-    """Number the cells 1..n; what the border of the stack leaves of a cell becomes −1 if it is less than SLIVER."""
+    """Number the cells 1..n; a cell at the border becomes −1 if it has less than SLIVER voxels."""
     inner = np.zeros(labels.shape, bool)
     inner[(slice(1, -1),) * labels.ndim] = True
     at_border = np.bincount(labels[~inner], minlength=labels.max() + 1) > 0
@@ -88,19 +89,19 @@ def main() -> None:
     )
     parser.add_argument("real", type=Path, help="folder with images/ and masks/ of real stacks")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    given = parser.parse_args()
+    options = parser.parse_args()
     for part, seeds in SEEDS.items():
         for seed in seeds:
-            made = draw(seed)
-            write(given.output / part, f"tissue-{seed}", made.image, made.labels, SPACING)
-    for path in sorted((given.real / "images").glob("*.tif")):
+            stack = draw(seed)
+            write(options.output / part, f"tissue-{seed}", stack.image, stack.labels, SPACING)
+    for path in sorted((options.real / "images").glob("*.tif")):
         image = read_image(path)
-        labels, _ = read_spaced_labels(given.real / "masks" / path.name)
+        labels, _ = read_spaced_labels(options.real / "masks" / path.name)
         cut = len(labels) * 3 // 4
         parts = [("train", f"{path.stem}-{copy}", slice(cut)) for copy in range(COPIES)]
         for part, name, planes in (*parts, ("val", path.stem, slice(cut, None))):
             write(
-                given.output / part,
+                options.output / part,
                 name,
                 image.data[planes],
                 labels[planes],

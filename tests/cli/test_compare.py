@@ -28,7 +28,7 @@ def test_compare_writes_a_page_and_scores_and_goes_on_where_it_stopped(run, data
     code, said, err = run(*command)
     assert code == 0
     assert (
-        "No loss found a cell" in said or "has the highest PQ. Fewer than 6 test images" in said
+        "No loss found a cell" in said or "has the highest PQ. Fewer than 6 test images are too few" in said
     )  # after two steps
     assert f"wrote {out / 'report.html'}" in said
     assert "j4-0, step 2: PQ 0." in err
@@ -71,7 +71,7 @@ def test_runs_of_other_settings_are_not_mixed(run, data, tmp_path):
         "compare", data, "-o", tmp_path / "out", "--losses", "ce3,j4", *QUICK, "--steps", "3"
     )
     assert code == 2
-    assert "belongs to another run: settings.steps was 2, is 3" in err
+    assert "was made with settings.steps = 2, not 3: resume with the same" in err
 
 
 def test_too_few_images(run, data, tmp_path):

@@ -1,4 +1,4 @@
-"""The loop with a task made up for it; `segmentation.train` and `fusion.train` test it with real ones."""
+"""The loop with an invented task; the tests of both `train` run it with real ones."""
 
 from dataclasses import dataclass, field, replace
 

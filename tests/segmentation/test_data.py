@@ -247,7 +247,8 @@ def test_cells_in_pieces_are_summed_up_in_one_line(tmp_path):
     assert (image.hint, whole.fragmented) == ("", ())
     (note,) = mask_notes([whole, image])
     assert note.startswith(
-        "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; half of the smaller pieces have "
+        "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; "
+        "half of the smaller pieces have "
         "at most 1 pixels, the largest 3)"
     )
     assert "\n" not in note

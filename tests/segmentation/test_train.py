@@ -88,8 +88,9 @@ def test_a_sample_depends_on_seed_step_and_index_only(annotated):
 
 def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
     settings = TrainSettings(
-        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=40, gap_radius=3,
-        touching_radius=1, lam=1 / 12, average=0.9, augmentation=Augmentation(warp=0, noise=0, scale=0),
+        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=40,
+        gap_radius=3, touching_radius=1, lam=1 / 12, average=0.9,
+        augmentation=Augmentation(warp=0, noise=0, scale=0),
     )  # fmt: skip
     losses = []
     model = train(
@@ -172,7 +173,8 @@ def test_options_of_the_weight_map_are_checked_with_the_settings():
         TrainSettings(loss="w3", weights={"tau": 12})
     with pytest.raises(
         ValueError,
-        match=r"loss j4 has no weight map for \[weights\]: .* choose unet2, unet3, fl, dwm, saw, bwm, unet, w3",
+        match=r"loss j4 has no weight map for \[weights\]: .* choose unet2, unet3, fl, dwm, saw, "
+        "bwm, unet, w3",
     ):
         TrainSettings(loss="j4", weights={"beta": 12})
 
@@ -233,11 +235,11 @@ def test_a_bad_crop_is_named_with_what_it_may_be(crop):
 
 def test_a_crop_with_another_number_of_axes_than_the_images_is_refused(tmp_path, quick, stack):
     with pytest.raises(
-        ValueError, match=r"crop names 2 sizes, the images have 3 spatial axes"
+        ValueError, match=r"crop has 2 sizes, the images have 3 spatial axes"
     ) as said:
         train([stack], [stack], replace(quick, crop=(16, 16)), output=tmp_path)
     assert "\n" not in str(said.value)
-    with pytest.raises(ValidationError, match="crop names 2 sizes"):
+    with pytest.raises(ValidationError, match="crop has 2 sizes"):
         TrainSettings(ndim=3, crop=(16, 16))
 
 
@@ -248,7 +250,7 @@ def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
     ):
         run(tmp_path, [*annotated[:2], stack], quick)
     with pytest.raises(
-        ValueError, match="image cells0 has 2 spatial axes, expected 3: leave ndim out"
+        ValueError, match="image cells0 has 2 spatial axes, expected 3: remove ndim"
     ):
         run(tmp_path, annotated, replace(quick, ndim=3))
     line = replace(stack, image=stack.image[:, 0, 0], labels=stack.labels[0, 0])

@@ -25,7 +25,8 @@ class TrainProgress:
     seconds : float
         Time since the run began, without interruptions.
     scores : mapping
-        Validation scores by name, where the step was validated. The first one chooses the best model.
+        Validation scores by name, where the step was validated. The first one chooses the best
+        model.
     seconds_left : float, optional
         Estimated time to the last step; None until enough steps were timed. Not in the log.
     """
@@ -46,7 +47,7 @@ def seconds_left(history: Sequence[TrainProgress], *, first: int, steps: int) ->
     history : sequence of TrainProgress
         A line for each step so far.
     first : int
-        How many of them an earlier process made.
+        Number of lines from an earlier process.
     steps : int
         Length of the run.
 
@@ -63,7 +64,7 @@ def seconds_left(history: Sequence[TrainProgress], *, first: int, steps: int) ->
 
 
 def write_log(path: Path, history: Sequence[TrainProgress]) -> None:
-    """Write the log as CSV, one line per step; scores are empty where the step was not validated."""
+    """Write the log as CSV, a line for each step; a step without validation has empty scores."""
     scores = _score_names(history)
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)

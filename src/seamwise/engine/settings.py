@@ -30,25 +30,26 @@ class RunSettings:
     optimizer : {"adam", "adamw"}
     learning_rate, weight_decay : float
     schedule : {"constant", "cosine"}
-        Learning rate over the steps after a linear warm-up of `warmup` steps.
+        Learning rate after a linear warm-up of `warmup` steps.
     average : float
-        Decay of the exponential moving average of the weights, which is what is validated and saved; after n
-        steps at most n/(9 + n). 0 saves the weights themselves.
+        Decay of the exponential moving average of the weights, at most n/(9 + n) after n steps. The
+        average is validated and saved; 0 saves the weights themselves.
     seed : int
-        First weights and every random choice.
+        Decides the first weights and every random choice.
     validate_every : int
-        Steps between validations; each one writes the log, the curve, the checkpoint, and the model if it is the
-        best so far.
+        Steps between validations. Each one writes the log, the curve and the checkpoint, and the
+        model if it is the best so far.
     snapshot_every : int
-        Steps between snapshots ``snapshot-<step>.safetensors``, each a model file, and with each a checkpoint to go
-        on from; 0 writes none. Does not change the result.
+        Steps between snapshots ``snapshot-<step>.safetensors``. Each is a model file, written
+        together with a checkpoint. 0 writes none. Does not change the result.
     stored_as : {"float32", "float16"}
-        Numbers of the model file. In float16 it has half the size, and weights are rounded to 11 bits; a network
-        that computes in bfloat16 keeps 8 of them.
+        Type of the weights in the model file. float16 halves its size and rounds weights to 11
+        bits; a network that computes in bfloat16 uses 8 of them.
     workers : int
-        Processes that prepare samples beside the training; does not change the result.
+        Processes that prepare samples during the training. Does not change the result.
     devices, nodes : int
-        GPUs of each machine (on a CPU: processes), and machines, that share every batch; see `engine.loop.fit`.
+        GPUs of each machine (on a CPU: processes) and number of machines that share every batch;
+        see `engine.loop.fit`.
     """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 16
@@ -74,15 +75,15 @@ class RunSettings:
 
     @property
     def processes(self) -> int:
-        """How many processes compute: one for each device of each node."""
+        """Number of processes that compute: one for each device of each node."""
         return self.devices * self.nodes
 
     @model_validator(mode="after")
     def _batch_can_be_shared(self) -> Self:
         if self.batch_size % self.processes:
             raise ValueError(
-                f"batch_size must be a multiple of devices times nodes, {self.processes}, not {self.batch_size}: "
-                "they share each batch"
+                f"batch_size must be a multiple of devices times nodes, {self.processes}, "
+                f"not {self.batch_size}: they share each batch"
             )
         return self
 
@@ -99,12 +100,13 @@ def read_settings(
     path : Path, optional
         The file; without one every setting has its default.
     options : mapping, optional
-        Settings by name. Those that are None are as if not given.
+        Settings by name; None means that the file or the default decides.
 
     Raises
     ------
     ValueError
-        The file is not TOML; a setting has no such name, a value out of range, or does not fit another setting.
+        The file is not TOML, a setting is unknown or out of range, or two settings contradict each
+        other.
     FileNotFoundError, IsADirectoryError
         There is no such file.
     """
@@ -129,7 +131,7 @@ def make_settings(
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # two settings that do not fit each other
+        if not first["loc"]:  # two settings contradict each other
             raise ValueError(message) from error
         name = ".".join(str(part) for part in first["loc"])
         where = "" if first["loc"][0] in chosen else source
@@ -163,7 +165,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def unknown_setting(kind: type[RunSettings], name: str, source: str = "") -> str:
-    """Return what to say of a setting that does not exist, with the closest name that does."""
+    """Return the message about a setting that does not exist, with the closest name that does."""
     names = _names_of(kind)
     leaves = {known.rpartition(".")[2]: known for known in names}
     close = get_close_matches(name, names, 1)

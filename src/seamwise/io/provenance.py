@@ -122,8 +122,9 @@ def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
     if before == now:
         return
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key, value in now.items():
-            yield from _differences(f"{name}.{key}".lstrip("."), before.get(key), value)
+        # an option that was removed counts within a field, e.g. one of a weight map
+        for key in {**now, **before} if name else now:
+            yield from _differences(f"{name}.{key}".lstrip("."), before.get(key), now.get(key))
         return
     for ending in _FILE:
         if name.endswith(ending):

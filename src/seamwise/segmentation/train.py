@@ -36,24 +36,25 @@ def train(
     training, validation : sequence of AnnotatedImage
         As read by `data.read_pair`.
     settings : TrainSettings
-        All the run depends on besides the images.
+        Everything that the run depends on, except the images.
     output, resume, device, report, start
-        See `engine.loop.fit`. The model kept is the one with the best panoptic quality, pooled over the validation
-        images, at IoU 0.5.
+        See `engine.loop.fit`. The saved model is the one with the best panoptic quality at IoU 0.5,
+        pooled over the validation images.
 
     Returns
     -------
     Path
-        The model file; it is not there yet if `report` stopped the run before the first validation.
+        The model file; it does not exist yet if `report` stopped the run before the first
+        validation.
 
     Raises
     ------
     ValueError
-        There are no images, they differ in channels or in the number of axes or have no contrast, or no training
-        image has a cell; `settings` name another number of axes;
-        the checkpoint belongs to other settings or images; the loss is no longer finite.
+        There are no images, they differ in channels or in the number of axes or have no contrast,
+        or no training image has a cell; `settings` have another number of axes; the checkpoint was
+        made with other settings or images; the loss is not finite.
     FileExistsError
-        The folder holds a run already, and `resume` is False.
+        The folder already holds a run, and `resume` is False.
     FileNotFoundError
         There is nothing to resume from.
 
@@ -109,7 +110,7 @@ class _Segmentation:
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Pooled PQ and mean AP over the images, both at IoU 0.5."""
-        # annotated images are normalised, and normalising them once more changes nothing
+        # annotated images are normalised; to normalise them again changes nothing
         pairs = (
             (image.labels, segment(image.image, model=model, keep_probabilities=False).labels)
             for image in self.validation
@@ -124,20 +125,21 @@ class _Segmentation:
 def _check_images(
     training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage], ndim: int | None
 ) -> None:
-    """Find out now what would stop the run at its first validation, with nothing saved."""
+    """Raise now what would stop the run at its first validation, with nothing saved."""
     if not training or not validation:
         raise ValueError(
-            f"{len(training)} training and {len(validation)} validation images: one of each is needed"
+            f"training needs at least one training and one validation image, "
+            f"not {len(training)} and {len(validation)}"
         )
     first, expected = training[0], len(training[0].image)
     if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
-        wanted = "2 or 3" if ndim is None else f"{ndim}: leave ndim out of the settings"
+        wanted = "2 or 3" if ndim is None else f"{ndim}: remove ndim from the settings"
         raise ValueError(f"image {first.name} has {first.ndim} spatial axes, expected {wanted}")
     for image in (*training, *validation):
         if image.ndim != first.ndim:
             raise ValueError(
-                f"image {image.name} has {image.ndim} spatial axes, {first.name} has {first.ndim}: train on planes or "
-                "on stacks, not on both; or say what the axes are, e.g. --axes CYX"
+                f"image {image.name} has {image.ndim} spatial axes, {first.name} has {first.ndim}: "
+                "train on planes or on stacks, not on both; or name the axes, e.g. --axes CYX"
             )
         if len(image.image) != expected:
             raise ValueError(
@@ -145,13 +147,13 @@ def _check_images(
                 "choose the channels to use with --channel"
             )
         if image.image.min() == image.image.max():
-            raise ValueError(f"image {image.name} is constant: leave it out")
+            raise ValueError(f"image {image.name} is constant: remove it")
     if not any((image.labels > 0).any() for image in training):
         raise ValueError("no training mask holds a cell: every pixel is background or ignored")
 
 
 def _digest(images: Sequence[AnnotatedImage]) -> str:
-    """SHA-256 of all pixels and labels: names alone do not tell that a mask was corrected."""
+    """SHA-256 of all pixels and labels: a corrected mask keeps its name."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(image.image.tobytes())
@@ -164,8 +166,11 @@ def describe(
     training: Sequence[AnnotatedImage],
     validation: Sequence[AnnotatedImage],
 ) -> SegmentationInfo:
-    """Return what a model that is trained so will say of itself."""
+    """Return the description of a model that is trained with these settings on these images."""
     first, system = training[0], settings.system()
+    record = recorded(settings)
+    if system.map == "w3":  # earlier versions had another default: a resumed run must not change it
+        record["weights"] = {"balance": "frequency", **record["weights"]}
     spacings = {image.spacing for image in training}
     return SegmentationInfo(
         architecture=Architecture(
@@ -182,7 +187,7 @@ def describe(
         normalization=settings.normalization,
         decode=DecodeRule(min_size=settings.min_size, min_core=settings.min_core, gap=settings.gap),
         training={
-            "settings": recorded(settings),
+            "settings": record,
             "images": [image.name for image in training],
             "validation_images": [image.name for image in validation],
             "data_sha256": _digest([*training, *validation]),

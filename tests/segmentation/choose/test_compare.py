@@ -15,9 +15,11 @@ from seamwise.segmentation.choose.compare import (
     IOUS,
     LABELS_FOLDER,
     ImageSplit,
-    Run,
     RunScores,
     compare,
+)
+from seamwise.segmentation.choose.conditions import (
+    Run,
     conditions_of,
     first_weights,
     read_comparison,
@@ -48,8 +50,8 @@ def test_every_loss_is_trained_from_every_seed_and_scored_on_the_test_images(don
         assert info.training["settings"]["seed"] == scores.run.seed
         assert info.training["images"] == [image.name for image in images[0]]
         for image, matchings in zip(images[2], scores.per_image, strict=True):
-            found = read_labels(scores.folder / LABELS_FOLDER / f"{image.name}.tif")
-            assert matchings == match_many(image.labels, found, ious=IOUS)
+            labels = read_labels(scores.folder / LABELS_FOLDER / f"{image.name}.tif")
+            assert matchings == match_many(image.labels, labels, ious=IOUS)
         assert scores.steps[-1] == info.training["settings"]["steps"]
         assert len(scores.validation) == len(scores.steps)
     assert done.images == tuple(image.name for image in images[2])
@@ -95,7 +97,7 @@ def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(image
         assert all(torch.allclose(begun[name], ended[name], atol=1e-6) for name in begun)
 
 
-def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch):
+def test_runs_with_unequal_conditions_are_not_compared(images, quick, tmp_path, monkeypatch):
     honest = settings_of
     module = sys.modules[
         "seamwise.segmentation.choose.compare"
@@ -111,7 +113,7 @@ def test_what_is_not_equal_is_not_compared(images, quick, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("loss", ["j3", "j4", "ce2"])
-def test_every_loss_is_as_it_is_by_default(quick, loss):
+def test_a_loss_has_its_default_settings(quick, loss):
     settings = settings_of(Run(loss, 5), replace(quick, loss="w3", lam=0.3, weights={"beta": 20}))
     assert (settings.lam, settings.seed, settings.loss, settings.weights) == (None, 5, loss, {})
 
@@ -149,7 +151,8 @@ def test_a_loss_has_no_settings_that_make_runs_unequal(quick, own, words):
 def test_a_file_holds_settings_of_all_losses_and_of_one(tmp_path):
     path = tmp_path / "compare.toml"
     path.write_text(
-        "steps = 3\n[loss.w3]\nlearning_rate = 0.01\n[loss.w3.weights]\nbeta = 20\n[loss.ce]\ngap = 'second'"
+        "steps = 3\n[loss.ce]\ngap = 'second'\n"
+        "[loss.w3]\nlearning_rate = 0.01\n[loss.w3.weights]\nbeta = 20\n"
     )
     losses, settings = read_comparison(path, ["ce", "w3", "j4"], {"width": 2})
     assert losses == {
@@ -167,7 +170,7 @@ def test_a_file_holds_settings_of_all_losses_and_of_one(tmp_path):
     assert read_comparison(path, ["ce3", "j3"])[0] == {"ce3": {}, "j3": {}}
 
 
-def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, quick, tmp_path):
+def test_it_resumes_where_it_was_stopped_and_keeps_finished_runs(done, images, quick, tmp_path):
     seen = []
 
     def report(run, progress):
@@ -193,8 +196,10 @@ def test_it_goes_on_where_it_was_stopped_and_keeps_what_is_done(done, images, qu
         (whole,) = (other for other in done.runs if other.run == scores.run)
         assert scores.per_image == whole.per_image
         assert scores.validation == whole.validation
-        mine, other = (torch.load(s.folder / "checkpoint.pt")["weights"] for s in (scores, whole))
-        assert all(torch.equal(mine[name], other[name]) for name in mine)
+        resumed, uninterrupted = (
+            torch.load(s.folder / "checkpoint.pt")["weights"] for s in (scores, whole)
+        )
+        assert all(torch.equal(resumed[name], uninterrupted[name]) for name in resumed)
 
 
 @pytest.mark.parametrize(
@@ -234,14 +239,16 @@ def test_images_to_score_are_needed(images, quick, tmp_path):
 
 
 def made_up(done, scores):
-    """The comparison with other scores: PQ by loss, for each of the images."""
-    like = done.runs[0].per_image[0]
+    """The comparison with other scores: for each loss, the PQ of each image."""
+    run = done.runs[0]
+
+    def matchings(quality):
+        return tuple(replace(one, panoptic_quality=quality) for one in run.per_image[0])
+
     runs = tuple(
-        RunScores(Run(loss, 0), done.runs[0].folder, 60.0, (1,), (0.5,), tuple(
-            tuple(replace(matching, panoptic_quality=value) for matching in like) for value in values
-        ))
+        RunScores(Run(loss, 0), run.folder, 60.0, (1,), (0.5,), tuple(map(matchings, values)))
         for loss, values in scores.items()
-    )  # fmt: skip
+    )
     images = tuple(map(str, range(len(next(iter(scores.values()))))))
     return replace(
         done,
@@ -253,7 +260,7 @@ def made_up(done, scores):
     )
 
 
-def test_a_verdict_names_what_is_told_apart(done):
+def test_a_verdict_names_significant_differences(done):
     base = np.linspace(0.3, 0.5, 12)
     verdict = judge(
         made_up(done, {"ce3": base, "w3": base + 0.1, "j4": base + 0.1 + np.tile([0.01, -0.01], 6)})
@@ -261,6 +268,7 @@ def test_a_verdict_names_what_is_told_apart(done):
     assert verdict.best in ("w3", "j4")
     assert list(verdict.beaten) == ["ce3"]
     assert len(verdict.alike) == 1
+    assert str(verdict).endswith(f" No significant difference to {verdict.alike[0]}.")
     assert str(verdict).startswith(
         f"Take {verdict.best}: its PQ is significantly above that of ce3 (p "
     )
@@ -270,7 +278,7 @@ def test_two_losses_and_no_difference(done):
     noise = np.tile([0.01, -0.012], 6)
     alike = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": 0.5 + noise}))
     assert (alike.beaten, alike.alike) == ({}, (({"ce3", "j4"} - {alike.best}).pop(),))
-    assert str(alike).startswith("No difference was found (p = ")
+    assert str(alike).startswith("There is no significant difference (p = ")
     apart = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": np.linspace(0.6, 0.7, 12)}))
     assert (apart.best, list(apart.beaten)) == ("j4", ["ce3"])
     assert judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": np.full(12, 0.5)})).p_value == 1
@@ -282,11 +290,11 @@ def test_few_images_have_no_verdict(done):
     assert "Fewer than 6 test images" in str(verdict)
 
 
-def test_a_loss_that_found_nothing_is_untrained_and_not_worse(done):
+def test_a_loss_without_any_cell_is_untrained_not_worse(done):
     some = np.linspace(0.3, 0.5, 12)
     verdict = judge(made_up(done, {"ce3": some, "j4": np.zeros(12)}))
     assert str(verdict).startswith("Take ce3")
-    assert str(verdict).endswith("Found no cell: j4; train longer before you judge.")
+    assert str(verdict).endswith("Without any cell: j4; train longer before you judge.")
     assert judge(made_up(done, {"ce3": some, "j4": np.append(np.zeros(11), 0.1)})).idle == ()
     for images in (5, 12):
         nothing = judge(made_up(done, {"ce3": np.zeros(images), "j4": np.zeros(images)}))
@@ -307,7 +315,7 @@ def test_the_images_that_differ_most_are_shown_first(done, images, tmp_path):
     assert shown == ["0.90", "0.20", "0.55"]
 
 
-def test_the_page_stands_alone_and_shows_what_differs(done, images, tmp_path):
+def test_the_page_needs_no_other_file_and_shows_differences(done, images, tmp_path):
     write_report(tmp_path / "report.html", done, images[2])
     page = (tmp_path / "report.html").read_text()
     assert str(judge(done)) in page

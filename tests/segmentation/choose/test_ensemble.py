@@ -128,7 +128,7 @@ def test_members_that_do_not_fit_are_named_with_the_difference(files, tmp_path, 
 
 def test_a_single_model_a_combination_and_a_missing_file_are_refused(files, tmp_path):
     combine(files[:2], tmp_path / "comb.safetensors")
-    with pytest.raises(ValueError, match="combine needs two models or more, got 1"):
+    with pytest.raises(ValueError, match="models must be two or more, not 1"):
         combine(files[:1], tmp_path / "again.safetensors")
     with pytest.raises(ValueError, match=r"comb\.safetensors is itself a combination of 2 models"):
         combine([tmp_path / "comb.safetensors", files[0]], tmp_path / "again.safetensors")

@@ -54,7 +54,7 @@ def model_of(info):
 
 
 def leaky(labels):
-    """Probabilities whose seams win no arg max: cells run together at 0.5, and a low touching threshold parts them."""
+    """Probabilities without seams by arg max: only a low touching threshold separates cells."""
     target = semantic_target(labels, classes=3, touching_radius=1)
     classes = np.stack(
         [ndimage.gaussian_filter((target == k).astype(np.float32), 0.7) for k in range(3)]
@@ -110,7 +110,8 @@ def test_the_best_pair_beats_arg_max_and_its_score_is_that_of_the_decoder(given,
     assert tuning.best.panoptic_quality > tuning.argmax_panoptic_quality + 0.1
     assert tuning.images == ("cells0", "cells1", "cells2")
     assert str(tuning) == (
-        f"argmax PQ {tuning.argmax_panoptic_quality:.3f}, best threshold PQ {tuning.best.panoptic_quality:.3f} "
+        f"argmax PQ {tuning.argmax_panoptic_quality:.3f}, "
+        f"best threshold PQ {tuning.best.panoptic_quality:.3f} "
         f"at touching {touching:.2f}, cell {cell:.2f}"
     )
 
@@ -266,7 +267,7 @@ def test_nothing_is_left_in_the_temporary_folder(given, images, tmp_path, monkey
 def test_what_cannot_be_tuned_is_said(given, images):
     model = model_of(info_of())
     empty = replace(images[0], labels=images[0].labels * 0)
-    for bad, word in (([], "0 images"), ([empty], "no cell is annotated")):
+    for bad, word in (([], "the 0 to tune on have none"), ([empty], "must have annotated cells")):
         with pytest.raises(ValueError, match=word):
             tune(bad, model)
     with pytest.raises(

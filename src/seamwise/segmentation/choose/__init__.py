@@ -3,13 +3,15 @@
 from seamwise.segmentation.choose.compare import (
     IOUS,
     METRICS,
-    OWN_SETTINGS,
     Comparison,
-    Conditions,
     ImageSplit,
-    Run,
     RunScores,
     compare,
+)
+from seamwise.segmentation.choose.conditions import (
+    OWN_SETTINGS,
+    Conditions,
+    Run,
     conditions_of,
     first_weights,
     read_comparison,

@@ -1,32 +1,34 @@
-"""Which loss for these images? Train with each under equal conditions, score them on images apart; see `compare`."""
+"""Which loss for these images? Train each under equal conditions and score it; see `compare`."""
 
-import hashlib
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.engine.history import TrainProgress, read_log
 from seamwise.engine.loop import recorded
-from seamwise.engine.networks import build_net
-from seamwise.engine.settings import change_settings, make_settings, read_toml
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import write_labels
-from seamwise.labels import CLASS_NAMES
 from seamwise.metrics import Matching, match_many
-from seamwise.segmentation.data import AnnotatedImage, Samples
+from seamwise.segmentation.choose.conditions import (
+    Conditions,
+    Run,
+    conditions_of,
+    first_weights,
+    settings_of,
+)
+from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.predict import load, segment
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName, system
-from seamwise.segmentation.train import describe, train
+from seamwise.segmentation.systems import SystemName
+from seamwise.segmentation.train import train
 
 IOUS = (0.5, 0.7, 0.9)
 METRICS = {
@@ -36,24 +38,8 @@ METRICS = {
     "AP": "accuracy",
 }
 
-OWN_SETTINGS = (  # change neither the first weights nor the crops
-    "lam",
-    "weights",
-    "touching_radius",
-    "gap_radius",
-    "optimizer",
-    "learning_rate",
-    "weight_decay",
-    "schedule",
-    "warmup",
-    "average",
-    "min_size",
-    "min_core",
-    "gap",
-)
 _REPLACED = ("loss", "seed", "lam", "weights")
 
-_LAST = ("head.weight", "head.bias")
 LABELS_FOLDER = "labels"  # in the folder of a run: the cells of the test images
 
 Report = Callable[["Run", TrainProgress], bool | None]
@@ -69,45 +55,18 @@ class ImageSplit:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One loss, trained from one seed."""
-
-    loss: SystemName
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.loss}-{self.seed}"
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What every run of a seed has in common, as SHA-256.
-
-    Attributes
-    ----------
-    start : str
-        First weights; of the last layer, which has a row for each class, those of background and cell.
-    crops : str
-        The crops of the first, the middle and the last step, before their touching pixels change contrast.
-    """
-
-    start: str
-    crops: str
-
-
-@dataclass(frozen=True)
 class RunScores:
-    """What came of a run.
+    """Result of a run.
 
     Attributes
     ----------
     run : Run
     folder : Path
-        Holds the model, its log, and the labels of the scored images.
+        Holds the model, its log and the labels of the scored images.
     seconds : float
-        Time of the training.
+        Duration of the training.
     steps : tuple of int
-        The steps that were validated.
+        Validated steps.
     validation : tuple of float
         PQ on the validation images at these steps.
     per_image : tuple of tuple of Matching
@@ -122,7 +81,7 @@ class RunScores:
     per_image: tuple[tuple[Matching, ...], ...]
 
     def of_images(self, metric: str, iou: float = IOUS[0]) -> NDArray[np.float64]:
-        """A score of `METRICS` of each image, at one of `IOUS`."""
+        """Return one of the scores `METRICS` for each image, at one of the `IOUS`."""
         column = IOUS.index(iou)
         return np.array(
             [getattr(matchings[column], METRICS[metric]) for matchings in self.per_image]
@@ -140,13 +99,13 @@ class Comparison:
     images : tuple of str
         Names of the scored images.
     conditions : tuple of Conditions
-        Of each seed.
+        One for each seed.
     runs : tuple of RunScores
         Loss by loss, and for each loss seed by seed.
     settings : dict
-        Of all runs, without what differs by loss and seed.
+        Settings of all runs, without those that differ by loss and seed.
     own_settings : dict
-        What some losses have of their own, by loss.
+        Settings of single losses, by loss.
     made_with : dict
         Versions and processor.
     """
@@ -161,18 +120,17 @@ class Comparison:
     made_with: dict[str, str]
 
     def runs_of(self, loss: SystemName) -> tuple[RunScores, ...]:
-        """The runs of one loss."""
+        """Return the runs of one loss."""
         return tuple(scores for scores in self.runs if scores.run.loss == loss)
 
     def table(self, metric: str = "PQ", iou: float = IOUS[0]) -> NDArray[np.float64]:
-        """Scores (images, losses), each the mean over the seeds."""
-        return np.stack(
-            [
-                np.mean([run.of_images(metric, iou) for run in self.runs_of(loss)], axis=0)
-                for loss in self.losses
-            ],
-            axis=1,
-        )
+        """Return the scores (images, losses), each the mean over the seeds."""
+        return np.stack([self._mean(loss, metric, iou) for loss in self.losses], axis=1)
+
+    def _mean(self, loss: SystemName, metric: str, iou: float) -> NDArray[np.float64]:
+        scores = np.array([run.of_images(metric, iou) for run in self.runs_of(loss)])
+        mean: NDArray[np.float64] = scores.mean(axis=0)
+        return mean
 
 
 def compare(
@@ -185,25 +143,30 @@ def compare(
     device: str = "auto",
     report: Report = lambda run, progress: None,
 ) -> Comparison:
-    """Train a network with each loss from the same start on the same crops, and score it on the test images.
+    """Train a network with each loss under equal conditions, and score it on the test images.
+
+    All networks start from the same weights and see the same crops.
 
     Parameters
     ----------
     images : ImageSplit
-        The images to train on, to choose the weights of a run by, and to score it on; decoded by arg max.
-    losses : sequence of system names, or mapping from these to settings
-        See `segmentation.systems`. A mapping gives a loss some settings of its own, those of `OWN_SETTINGS`,
-        e.g. ``{"ce3": {}, "w3": {"weights": {"beta": 20}}}``.
+        `validation` chooses the weights of a run, `test` gives its scores; decoded by arg max.
+    losses : sequence of system names, or mapping from system names to settings
+        See `segmentation.systems`. A mapping gives losses settings of their own, which must be
+        among `OWN_SETTINGS`, e.g. ``{"ce3": {}, "w3": {"weights": {"beta": 20}}}``.
     settings : TrainSettings
-        Of all runs; `loss` and `seed` are replaced. λ is 1/(C·(C − 1)) unless the loss has its own: J is then the mean
-        over the ordered pairs of classes, so that it weighs as much with three classes as with four.
+        Settings of all runs; `loss` and `seed` are replaced. λ is 1/(C·(C − 1)) unless the loss has
+        its own. J is then the mean over the ordered pairs of classes, so that it weighs the same
+        with three classes and with four.
     output : Path
-        A folder; gets one for each run, ``<loss>-<seed>``. Finished runs that are there are kept, others go on.
+        A folder; gets a folder ``<loss>-<seed>`` for each run. Finished runs in it are kept,
+        interrupted ones resume.
     seeds : sequence of int
-        Each loss is trained once from each.
+        Each loss is trained once from each seed.
     device : str
+        See `devices.choose_device`.
     report : function
-        Called after each step of a run; returning False stops after a checkpoint.
+        Called after each step of a run. If it returns False, the run writes a checkpoint and stops.
 
     Returns
     -------
@@ -212,17 +175,16 @@ def compare(
     Raises
     ------
     ValueError
-        Fewer than two losses, one of them twice, no seeds, no test images; `settings` have options of a weight map, or
-        several devices; a run that is there belongs to other
-        settings or images; and what `train` raises.
+        Fewer than two losses, a loss twice, no seeds, no test images; `settings` have options of a
+        weight map or several devices; a loss has a setting that all must share; a run in `output`
+        was made with other settings or images; and as `train`.
     KeyboardInterrupt
         `report` stopped a run.
 
-    Notes
-    -----
-    Before anything is trained, first weights and crops of all losses of a seed are computed and their hashes
-    compared. A network of two or three classes begins as the first rows of one of four. The touching contrast of the
-    augmentation follows the touching class: a system of two classes sees its crops without it.
+    Notes ----- Before any training, the first weights and crops of all losses of a seed are
+    computed and their hashes compared. The last layer of a network with two or three classes begins
+    with the first rows of one with four. The touching contrast of the augmentation needs the
+    touching class: a system with two classes sees the crops without it.
     """
     _check(losses, seeds, images.test, settings)
     own = losses if isinstance(losses, Mapping) else {loss: {} for loss in losses}
@@ -248,100 +210,6 @@ def compare(
         own_settings={loss: dict(changes) for loss, changes in own.items() if changes},
         made_with=_made_with(device),
     )
-
-
-def read_comparison(
-    path: Path | None, losses: Sequence[str], options: Mapping[str, Any] | None = None
-) -> tuple[dict[SystemName, dict[str, Any]], TrainSettings]:
-    """Read what `compare` takes from a TOML file: losses with settings of their own, and those of all.
-
-    Parameters
-    ----------
-    path : Path, optional
-        A file as for `TrainSettings`. Its tables ``[loss.w3]``, ``[loss.w3.weights]`` … hold what is for one loss.
-    losses : sequence of str
-        Names of the losses to compare; "ce" is "ce3".
-    options : mapping, optional
-        Settings of all runs, which win over the file.
-
-    Raises
-    ------
-    ValueError
-        A table belongs to a loss that is not compared; and as `engine.settings.read_settings`.
-    """
-    content = {} if path is None else read_toml(path)
-    tables = content.pop("loss", {})
-    tables = tables if isinstance(tables, Mapping) else {}  # one loss, of a file for `train`
-    own = {_full_name(name): table for name, table in tables.items()}
-    names = [_full_name(name) for name in losses]
-    for name in names:
-        system(name)  # raises ValueError if there is no such loss
-    for name in own:
-        if name not in names:
-            raise ValueError(
-                f"[loss.{name}] in {path} is for a loss that is not compared: add it to the losses, "
-                f"{', '.join(names)}, or remove the table"
-            )
-    settings = make_settings(TrainSettings, content, options, source=f" in {path}")
-    return {name: dict(own.get(name, {})) for name in names}, settings
-
-
-def settings_of(
-    run: Run, settings: TrainSettings, own: Mapping[str, Any] | None = None
-) -> TrainSettings:
-    """Return the settings of one run: its loss and seed, and what this loss has of its own.
-
-    λ and the options of the weight map are those by default unless they are the loss's own.
-    """
-    own = own or {}
-    source = f" of loss {run.loss}"
-    for name in own:
-        if name not in OWN_SETTINGS and name in {field.name for field in fields(settings)}:
-            raise ValueError(
-                f"setting {name}{source} must be the same for all losses: give it once, for all"
-            )
-    common = replace(settings, loss=run.loss, seed=run.seed, lam=None, weights={})
-    return change_settings(common, own, source=source)
-
-
-def first_weights(
-    settings: TrainSettings,
-    training: Sequence[AnnotatedImage],
-    validation: Sequence[AnnotatedImage],
-) -> dict[str, Tensor]:
-    """The weights that a run begins with: those of a network of four classes, without the classes it has not."""
-    architecture = describe(settings, training, validation).architecture
-    torch.manual_seed(settings.seed)
-    weights = build_net(
-        architecture.model_copy(update={"out_channels": len(CLASS_NAMES)})
-    ).state_dict()
-    return {
-        name: w[: architecture.out_channels] if name in _LAST else w for name, w in weights.items()
-    }
-
-
-def conditions_of(
-    settings: TrainSettings,
-    training: Sequence[AnnotatedImage],
-    validation: Sequence[AnnotatedImage],
-) -> Conditions:
-    """Hash what a run begins with and a part of what it sees."""
-    start, crops = hashlib.sha256(), hashlib.sha256()
-    for name, weights in first_weights(settings, training, validation).items():
-        start.update((weights[:2] if name in _LAST else weights).numpy().tobytes())
-    samples = Samples(
-        training,
-        seed=settings.seed,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        crop=settings.crop_shape(training[0].ndim),
-        augmentation=replace(settings.augmentation, touching_contrast=0.0),
-        transform=settings.transform(),
-    )
-    for step in sorted({0, settings.steps // 2, settings.steps - 1}):
-        for index in range(settings.batch_size):
-            crops.update(samples[step * settings.batch_size + index][0].numpy().tobytes())
-    return Conditions(start.hexdigest(), crops.hexdigest())
 
 
 def _check(
@@ -376,10 +244,12 @@ def _common(
     settings: dict[Run, TrainSettings],
     images: ImageSplit,
 ) -> Conditions:
-    """What the runs of a seed have in common; raise if it is not common to all of them."""
-    found = {run: conditions_of(settings[run], images.training, images.validation) for run in runs}
-    first = found[runs[0]]
-    for run, conditions in found.items():
+    """Return what the runs of a seed have in common; raise if they differ."""
+    conditions_by_run = {
+        run: conditions_of(settings[run], images.training, images.validation) for run in runs
+    }
+    first = conditions_by_run[runs[0]]
+    for run, conditions in conditions_by_run.items():
         if conditions != first:
             raise RuntimeError(f"run {run} does not begin like {runs[0]}: {conditions}, {first}")
     return first
@@ -432,19 +302,19 @@ def _scored(
 def _per_image(
     model: Path, test: Sequence[AnnotatedImage], labels: Path, *, device: str
 ) -> tuple[tuple[Matching, ...], ...]:
-    """Find the cells of each test image, keep them as label images, and score them."""
+    """Segment each test image, write its label image and score it."""
     loaded = load(model, device=device)
     make_folder(labels)
     scores = []
     for image in test:
-        found = segment(image.image, model=loaded, decode="argmax", keep_probabilities=False).labels
-        write_labels(labels / f"{image.name}.tif", found, spacing=image.spacing)
-        scores.append(match_many(image.labels, found, ious=IOUS))
+        prediction = segment(image.image, model=loaded, decode="argmax", keep_probabilities=False)
+        write_labels(labels / f"{image.name}.tif", prediction.labels, spacing=image.spacing)
+        scores.append(match_many(image.labels, prediction.labels, ious=IOUS))
     return tuple(scores)
 
 
 def _made_with(device: str) -> dict[str, str]:
-    """What a time, and the last digits of a score, depend on besides the settings."""
+    """Versions and hardware, which decide times and the last digits of scores."""
     chosen = choose_device(device)
     return {
         "seamwise": __version__,
@@ -455,7 +325,3 @@ def _made_with(device: str) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "numbers": str(choose_precision(chosen)).removeprefix("torch."),
     }
-
-
-def _full_name(loss: str) -> SystemName:
-    return cast(SystemName, "ce3" if loss == "ce" else loss)

@@ -1,4 +1,4 @@
-"""Combine trained models into one that averages them; see `combine`."""
+"""Several trained models as one that averages them; see `combine`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,41 +19,42 @@ Member = tuple[Path, dict[str, Tensor], SegmentationInfo]
 
 
 def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
-    """Write one model file whose probabilities are the mean of those of several models.
+    """Write one model file whose probabilities are the mean over several models.
 
-    The members may be runs with different losses (the thesis' COMB), different seeds, or snapshots of one run. The
-    file is used like any other: `load`, `segment` and `tune` know no difference. It takes as long as all
-    members together.
+    The members may be runs with different losses (the thesis' COMB), runs with different seeds, or
+    snapshots of one run. `load`, `segment` and `tune` treat the file like any other. It takes as
+    long as all members together.
 
     Parameters
     ----------
     models : sequence of str or Path
-        Two or more model files, or names of shipped models, with the same architecture, classes, channels and
-        normalisation.
+        Two or more model files, or names of shipped models. Their architecture, classes, channels
+        and normalisation must agree.
     output : Path
-        Replaced only by a complete file.
+        The model file; an existing file is replaced by a complete one only.
 
     Returns
     -------
     SegmentationInfo
-        Its description. It decodes by arg max, with `gap`, `min_size` and `min_core` of the first model: thresholds
-        tuned for a member fit its own probabilities and not the mean, so they are left out. The pixel size is
-        that of the members if they agree.
+        The description of the new model. It decodes by arg max, with `gap`, `min_size` and
+        `min_core` of the first member. Tuned thresholds are dropped: they fit the probabilities of
+        one member, not the mean. The pixel size is kept if all members agree on it.
 
     Raises
     ------
     ValueError
-        Fewer than two models, one that is a combination already, or models that differ: the first difference
-        is named. A damaged file; an `output` that is a member, ships with seamwise or is no .safetensors file.
+        Fewer than two models, a member that is itself a combination, or models that differ; the
+        message names the first difference. A damaged file. An `output` that is a member, ships with
+        seamwise or is not a .safetensors file.
     FileNotFoundError
-        No such model.
+        A model does not exist.
 
     Notes
     -----
-    Source: thesis section 4.3, COMB; see `nets.Average` for the softmax we leave out.
+    Source: thesis section 4.3, COMB; `nets.Average` explains why there is no second softmax.
     """
     if len(models) < 2:
-        raise ValueError(f"combine needs two models or more, got {len(models)}")
+        raise ValueError(f"models must be two or more, not {len(models)}: add some")
     paths = [model_path(model) for model in models]
     check_model_output(output, members=paths)
     members = [(path, *load_model(path, SegmentationInfo)) for path in paths]
@@ -64,12 +65,11 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
         for name, tensor in tensors.items()
     }
     first = members[0][2]
+    agree = all(other.spacing == first.spacing for _, _, other in members)
     info = first.model_copy(
         update={
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
-            "spacing": first.spacing
-            if all(other.spacing == first.spacing for _, _, other in members)
-            else None,
+            "spacing": first.spacing if agree else None,
             "decode": DecodeRule(
                 gap=first.decode.gap, min_size=first.decode.min_size, min_core=first.decode.min_core
             ),
@@ -87,17 +87,18 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
 
 def _check_same(members: Sequence[Member]) -> None:
     path, _, info = members[0]
-    wanted = _must_agree(info)
+    expected = _must_agree(info)
     for other_path, _, other in members:
         if other.architecture.members > 1:
             raise ValueError(
-                f"{other_path} is itself a combination of {other.architecture.members} models: give those instead"
+                f"{other_path} is itself a combination of {other.architecture.members} models: "
+                "give its members instead"
             )
         for name, value in _must_agree(other).items():
-            if value != wanted[name]:
+            if value != expected[name]:
                 raise ValueError(
-                    f"{other_path} does not fit {path}: its {name} is {value}, not {wanted[name]}; "
-                    "combine models trained with the same"
+                    f"{other_path} does not fit {path}: its {name} is {value}, "
+                    f"not {expected[name]}; choose models that agree"
                 )
 
 

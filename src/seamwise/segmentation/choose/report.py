@@ -1,4 +1,4 @@
-"""What a comparison of losses found, for people: a verdict, and a page with tables and pictures; see `write_report`."""
+"""The report of a comparison: a verdict, and a page of tables and images; see `write_report`."""
 
 import base64
 import html
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL = 0.05
-FEWEST = 6  # images for a verdict: of five even Wilcoxon's smallest p is above the level
+FEWEST = 6  # images for a verdict: with five, even the smallest p of Wilcoxon's test is above LEVEL
 
-_SHOWN = 3  # images
-_SIDE = 256  # pixels of an image that are shown
+_IMAGES = 3  # on the page
+_SIDE = 256  # pixels, of the part of an image on the page
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .3rem .8rem; text-align: right }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222 }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0 }
+td, th { padding: .3rem .8rem; text-align: right }
 th { border-bottom: 1px solid #888 } td:first-child, th:first-child { text-align: left }
-tr.best td { font-weight: 600 } figure { display: inline-block; margin: 0 .5rem 1rem 0; vertical-align: top }
+tr.best td { font-weight: 600 }
+figure { display: inline-block; margin: 0 .5rem 1rem 0; vertical-align: top }
 figcaption { font-size: 13px; color: #555 } img { max-width: 100% }
 .cells img { width: 15rem; image-rendering: pixelated }
 """
@@ -42,20 +45,20 @@ figcaption { font-size: 13px; color: #555 } img { max-width: 100% }
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which losses are told apart on the test images.
+    """Which losses differ significantly on the test images.
 
     Attributes
     ----------
     best : str
         The loss of the highest mean PQ.
     beaten : dict
-        Losses that differ from it significantly, with p.
+        Losses that are significantly worse, with p.
     alike : tuple of str
-        Losses that the test does not tell from it.
+        Losses without a significant difference to the best.
     p_value : float or None
-        That all losses are alike; None without a test, of too few images.
+        Of the test that all losses are equal; None without a test, for too few images.
     idle : tuple of str
-        Losses that found no cell at all, such as those of a training that was too short.
+        Losses that found no cell at all, for example because the training was too short.
     """
 
     best: str
@@ -67,30 +70,36 @@ class Verdict:
     def __str__(self) -> str:
         if self.best in self.idle:
             return "No loss found a cell: train longer before you judge."
-        caution = (
-            f" Found no cell: {', '.join(self.idle)}; train longer before you judge."
-            if self.idle
-            else ""
+        if not self.idle:
+            return self._recommendation()
+        return (
+            f"{self._recommendation()} Without any cell: {', '.join(self.idle)}; "
+            "train longer before you judge."
         )
-        return self._told() + caution
 
-    def _told(self) -> str:
+    def _recommendation(self) -> str:
         if self.p_value is None:
-            return f"{self.best} has the highest PQ. Fewer than {FEWEST} test images: no test can tell losses apart."
+            return (
+                f"{self.best} has the highest PQ. "
+                f"Fewer than {FEWEST} test images are too few for a significant difference."
+            )
         if not self.beaten:
             return (
-                f"No difference was found (p = {self.p_value:.2g}); {self.best} has the highest PQ."
+                f"There is no significant difference (p = {self.p_value:.2g}); "
+                f"{self.best} has the highest PQ."
             )
         beaten = ", ".join(f"{name} (p {_p(value)})" for name, value in self.beaten.items())
-        alike = f" It was not told from {', '.join(self.alike)}." if self.alike else ""
-        return f"Take {self.best}: its PQ is significantly above that of {beaten}.{alike}"
+        recommendation = f"Take {self.best}: its PQ is significantly above that of {beaten}."
+        if not self.alike:
+            return recommendation
+        return f"{recommendation} No significant difference to {', '.join(self.alike)}."
 
 
 def judge(comparison: Comparison) -> Verdict:
-    """Compare the losses' PQ at IoU 0.5 image by image, each the mean over the seeds.
+    """Compare the PQ of the losses at IoU 0.5, image by image; each is the mean over the seeds.
 
-    Two losses: Wilcoxon's signed-rank test. More: Friedman's test, and where it finds a difference Nemenyi's.
-    The level is 5 %, two-sided.
+    For two losses, Wilcoxon's signed-rank test decides. For more, Friedman's test does, and
+    Nemenyi's if Friedman's is significant. The level is 5 %, two-sided.
     """
     table, losses = comparison.table(), comparison.losses
     first = int(table.mean(axis=0).argmax())
@@ -107,58 +116,57 @@ def judge(comparison: Comparison) -> Verdict:
     else:
         p_value, p_values = friedman(table).p_value, nemenyi(table).p_values
     of_loss = dict(zip(losses, p_values[first], strict=True))
-    told: dict[str, float] = {
+    beaten: dict[str, float] = {
         name: float(of_loss[name]) for name in others if max(p_value, of_loss[name]) < LEVEL
     }
-    return Verdict(
-        losses[first], told, tuple(name for name in others if name not in told), p_value, idle
-    )
+    alike = tuple(name for name in others if name not in beaten)
+    return Verdict(losses[first], beaten, alike, p_value, idle)
 
 
 def score_rows(comparison: Comparison) -> list[dict[str, str]]:
-    """A line for each loss: scores as mean over the images ± standard deviation over the seeds, and minutes."""
+    """Return a line of a table for each loss: its scores, and the minutes of a training.
+
+    A score is the mean over the images, ± the standard deviation over the seeds if there are
+    several.
+    """
+    columns = {name: (name, IOUS[0]) for name in METRICS}
+    columns |= {f"AP@{iou}": ("AP", iou) for iou in IOUS[1:]}
     lines = []
     for loss in comparison.losses:
         runs = comparison.runs_of(loss)
         line = {"loss": str(loss)}
-        columns = [
-            *((name, IOUS[0]) for name in METRICS),
-            *(("AP", t) for t in IOUS[1:]),
-        ]
-        for name, threshold in columns:
-            values = [run.of_images(name, threshold).mean() for run in runs]
+        for title, (metric, iou) in columns.items():
+            values = [run.of_images(metric, iou).mean() for run in runs]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(runs) > 1 else ""
-            line[name if threshold == IOUS[0] else f"{name}@{threshold}"] = (
-                f"{np.mean(values):.3f}{spread}"
-            )
+            line[title] = f"{np.mean(values):.3f}{spread}"
         line["minutes"] = f"{np.mean([run.seconds for run in runs]) / 60:.1f}"
         lines.append(line)
     return lines
 
 
 def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedImage]) -> None:
-    """Write a page that needs no other file: verdict, table, spread over the images, curves, pictures, conditions.
+    """Write an HTML page that needs no other file.
+
+    It shows the verdict, a table, the spread over the images, validation curves, the images where
+    the losses differ most, and the conditions.
 
     Parameters
     ----------
     path : Path
-        The HTML file; it appears whole or not at all.
+        The HTML file; it is written completely or not at all.
     comparison : Comparison
     images : sequence of AnnotatedImage
         The scored images, in the order of `comparison.images`.
     """
     verdict = judge(comparison)
+    seeds = len(comparison.seeds)
+    spread = f" ± standard deviation over {seeds} seeds" if seeds > 1 else ""
     parts = [
         f"<h1>Which loss? {' · '.join(comparison.losses)}</h1>",
         f"<p><b>{html.escape(str(verdict))}</b></p>",
         _table(score_rows(comparison), best=verdict.best),
-        f"<p>Means over {len(comparison.images)} test images"
-        + (
-            f" ± standard deviation over {len(comparison.seeds)} seeds"
-            if len(comparison.seeds) > 1
-            else ""
-        )
-        + ", arg max. PQ = SQ · RQ, RQ = F1, AP = TP/(TP + FP + FN), at IoU 0.5 if nothing else is said.</p>",
+        f"<p>Means over {len(comparison.images)} test images{spread}, decoded by arg max. "
+        "PQ = SQ · RQ, RQ = F1, AP = TP/(TP + FP + FN); at IoU 0.5, or at the IoU after the @.</p>",
         _figure(_spread(comparison), "PQ of each test image; the line is the mean"),
         _figure(_curves(comparison), "PQ on the validation images during training"),
     ]
@@ -166,12 +174,14 @@ def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedI
         diagram = critical_difference_diagram(list(comparison.losses), nemenyi(comparison.table()))
         parts.append(
             _figure(
-                diagram, "Mean ranks; a bar joins losses that Nemenyi's test does not tell apart"
+                diagram,
+                "Mean ranks; a bar joins losses without a significant difference (Nemenyi's test)",
             )
         )
-    parts += ["<h2>Where they differ most</h2>", *_pictures(comparison, images)]
+    parts += ["<h2>Where the losses differ most</h2>", *_examples(comparison, images)]
     parts += ["<h2>Conditions</h2>", _conditions(comparison)]
-    page = f'<!doctype html><meta charset="utf-8"><title>Which loss?</title><style>{_STYLE}</style>{"".join(parts)}'
+    head = f'<meta charset="utf-8"><title>Which loss?</title><style>{_STYLE}</style>'
+    page = f"<!doctype html>{head}{''.join(parts)}"
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -182,17 +192,19 @@ def _p(value: float) -> str:
 
 def _table(lines: Sequence[Mapping[str, str]], *, best: str) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in lines[0])
-    body = "".join(
-        f"<tr{' class=best' * (line['loss'] == best)}>{''.join(f'<td>{value}</td>' for value in line.values())}</tr>"
-        for line in lines
-    )
+    body = "".join(_table_row(line, is_best=line["loss"] == best) for line in lines)
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _table_row(line: Mapping[str, str], *, is_best: bool) -> str:
+    cells = "".join(f"<td>{value}</td>" for value in line.values())
+    return f"<tr class=best>{cells}</tr>" if is_best else f"<tr>{cells}</tr>"
 
 
 def _conditions(comparison: Comparison) -> str:
     seeds = zip(comparison.seeds, comparison.conditions, strict=True)
     lines = {
-        "The same for all losses": "; ".join(
+        "Equal for all losses": "; ".join(
             f"seed {seed}: first weights {one.start[:12]}, crops {one.crops[:12]} (SHA-256)"
             for seed, one in seeds
         ),
@@ -217,9 +229,9 @@ def _spread(comparison: Comparison) -> "Figure":
     figure = Figure(figsize=(1.5 + 0.9 * len(comparison.losses), 3.5), layout="constrained")
     axes = figure.subplots()
     for column, values in enumerate(table.T):
-        # neighbours in rank lie beside each other, so that equal scores stay visible
-        beside = (np.argsort(np.argsort(values)) % 5 - 2) * 0.06
-        axes.plot(column + beside, values, "o", ms=3, alpha=0.5, color=f"C{column}")
+        # neighbours in rank are drawn side by side, so that equal scores stay visible
+        shift = (np.argsort(np.argsort(values)) % 5 - 2) * 0.06
+        axes.plot(column + shift, values, "o", ms=3, alpha=0.5, color=f"C{column}")
         axes.plot([column - 0.3, column + 0.3], [values.mean()] * 2, color="0.2")
     axes.set_xticks(range(len(comparison.losses)), comparison.losses)
     axes.set(ylabel="PQ", ylim=(0, 1))
@@ -248,44 +260,45 @@ def _curves(comparison: Comparison) -> "Figure":
     return figure
 
 
-def _pictures(comparison: Comparison, images: Sequence[AnnotatedImage]) -> list[str]:
-    """The test images whose PQ differs most between the losses, each where the cells found differ most."""
+def _examples(comparison: Comparison, images: Sequence[AnnotatedImage]) -> list[str]:
+    """The test images whose PQ differs most between the losses, cut where outlines differ most."""
     spread = np.ptp(comparison.table(), axis=1)
     parts = []
-    for number in np.argsort(-spread, kind="stable")[:_SHOWN]:
+    for number in np.argsort(-spread, kind="stable")[:_IMAGES]:
         image = images[number]
         first = {loss: comparison.runs_of(loss)[0] for loss in comparison.losses}
-        found = {
+        predictions = {
             f"{loss}: PQ {run.of_images('PQ')[number]:.2f}": read_labels(
                 run.folder / LABELS_FOLDER / f"{image.name}.tif"
             )
             for loss, run in first.items()
         }
-        drawn = {"annotation": image.labels.clip(0), **found}
-        grey, drawn = _plane(image.image[0], drawn)
-        window = _window(list(drawn.values())[1:])
-        shown = [
+        panels = {"annotation": image.labels.clip(0), **predictions}
+        grey, panels = _plane(image.image[0], panels)
+        window = _window(list(panels.values())[1:])
+        figures = [
             f'<figure><img alt="" src="{_png(overlay(grey[window], labels[window]))}">'
             f"<figcaption>{html.escape(name)}</figcaption></figure>"
-            for name, labels in drawn.items()
+            for name, labels in panels.items()
         ]
-        parts.append(f'<h3>{html.escape(image.name)}</h3><div class="cells">{"".join(shown)}</div>')
+        title = html.escape(image.name)
+        parts.append(f'<h3>{title}</h3><div class="cells">{"".join(figures)}</div>')
     return parts
 
 
 def _plane(
     image: NDArray[np.float32], labels: Mapping[str, Labels]
 ) -> tuple[NDArray[np.float32], dict[str, Labels]]:
-    """Of a stack the middle slice."""
+    """The middle slice of a stack; a plane as it is."""
     while image.ndim > 2:
         middle = len(image) // 2
         image, labels = image[middle], {name: one[middle] for name, one in labels.items()}
     return image, dict(labels)
 
 
-def _window(found: Sequence[Labels]) -> tuple[slice, slice]:
+def _window(predictions: Sequence[Labels]) -> tuple[slice, slice]:
     """Where the outlines differ most between the losses."""
-    outlines = np.stack([inner_contour(labels) for labels in found])
+    outlines = np.stack([inner_contour(labels) for labels in predictions])
     differ = (outlines.any(axis=0) & ~outlines.all(axis=0)).astype(np.float32)
     height, width = (min(_SIDE, n) for n in differ.shape)
     share = uniform_filter(differ, (height, width), mode="constant")
@@ -298,7 +311,8 @@ def _window(found: Sequence[Labels]) -> tuple[slice, slice]:
 def _figure(figure: "Figure", caption: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    return f'<figure><img alt="" src="{_source(buffer)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+    image = f'<img alt="" src="{_source(buffer)}">'
+    return f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
 def _png(picture: NDArray[np.uint8]) -> str:

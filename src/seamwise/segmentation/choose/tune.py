@@ -1,4 +1,4 @@
-"""Find the pair of thresholds a model decodes best with; see `tune`."""
+"""The pair of thresholds that a model decodes best with; see `tune`."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,12 +34,12 @@ Point = tuple[int, int]
 
 GRID = tuple(step / 50 for step in range(1, 50))  # 0.02 … 0.98
 _GRID_IN_WORDS = "0.02 to 0.98 by 0.02"
-FEW_IMAGES = 16  # measured: tuned on fewer, thresholds did worse on other images than arg max as often as not
+# measured: thresholds tuned on fewer images did worse than arg max on others in half of all draws
+FEW_IMAGES = 16
 _STRIDES = (8, 4, 2, 1)
-_KEPT = 3  # points that the search goes on from: with one, it may stay on a side peak
-_WORKERS = min(
-    os.cpu_count() or 1, 4
-)  # each holds an image while it decodes it; Python's lock stops more from helping
+_PEAKS = 3  # points that the search continues from: with one, it may stay on a side peak
+# each holds an image while it decodes it; Python's lock keeps more from helping
+_WORKERS = min(os.cpu_count() or 1, 4)
 
 THRESHOLD_NAMES: Mapping[TunedRule, tuple[str, str]] = {
     "threshold": ("touching", "cell"),
@@ -51,7 +51,7 @@ _SYMBOLS = {
     ("watershed", "background"): "τ₀",
     ("watershed", "cell"): "τ₁",
 }
-_SHOWN = 0.1  # PQ below the best that the plot tells apart
+_SHOWN = 0.1  # PQ below the best that still has a colour of its own in the plot
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` found.
+    """Result of `tune`.
 
     Attributes
     ----------
     decode : {"threshold", "watershed"}
     best : Trial
     argmax_panoptic_quality : float
-        What the arg max reaches on the same images.
+        PQ of the arg max on the same images.
     before : {"argmax", "threshold", "watershed"}
+        The model's default so far; arg max if the default was the decoder that is tuned again.
     before_panoptic_quality : float
-        The model's default so far and what it reaches; arg max if its default is the pair that is tuned anew.
+        PQ of `before`.
     rule : DecodeRule
-        The model's decode rule with the best pair in it; `decode` is its default if that is better than `before`.
+        The model's decode rule with the best pair in it. Its default is `decode` if that beats
+        `before`.
     images : tuple of str
         Names of the images.
     trials : tuple of Trial
@@ -93,7 +95,7 @@ class Tuning:
     trials: tuple[Trial, ...]
 
     def __str__(self) -> str:
-        """What the user wants to know, in a line."""
+        """Return the result in a line."""
         first, second = (
             f"{name} {value:.2f}"
             for name, value in zip(THRESHOLD_NAMES[self.decode], self.best.thresholds, strict=True)
@@ -119,16 +121,18 @@ def tune(
 ) -> Tuning:
     """Find the pair of thresholds with the best panoptic quality on annotated images.
 
-    Objective: PQ at IoU 0.5, pooled over the images, of the labels that `segment` gives with that pair and the
-    model's `gap`, `min_size` and `min_core`. Both thresholds run over 0.02, 0.04, …, 0.98: 2,401 pairs.
+    The objective is the PQ at IoU 0.5, pooled over the images, of the labels that `segment` returns
+    with the pair and the model's `gap`, `min_size` and `min_core`. Both thresholds run over 0.02,
+    0.04, …, 0.98: 2,401 pairs.
 
     Parameters
     ----------
     images : iterable of AnnotatedImage
-        As read by `data.read_pair`; best those the model was not trained on. Taken one at a time.
+        As read by `data.read_pair`, one at a time. Best use images that the model was not trained
+        on.
     model : Model
     decode : {"threshold", "watershed"}
-        Whose thresholds: γ2 and γ1 of `decode.threshold`, or τ0 and τ1 of `decode.watershed`.
+        The decoder: γ2 and γ1 of `decode.threshold`, or τ0 and τ1 of `decode.watershed`.
     background_as : {"marker", "mask"}
         See `decode.watershed`.
     report : function
@@ -141,25 +145,26 @@ def tune(
     Raises
     ------
     ValueError
-        There are no images, none of them holds a cell, or one does not fit the model; an unknown option.
+        There are no images, none of them has a cell, or one does not fit the model; an unknown
+        option.
     OSError
-        The folder of temporary files is full.
+        The folder for temporary files is full.
 
-    Notes
-    -----
-    *Cost.* One pass of the network, and some 120 decodings of each image instead of 2,401 (`coarse_to_fine`). Every
-    pair that is tried is decoded and matched in full, nothing is approximated; what may be missed is a peak narrower
-    than the first, coarse grid. The decodings run on up to four threads.
+    Notes ----- *Cost.* One pass of the network, and about 120 decodings of each image instead of
+    2,401 (`coarse_to_fine`). Every tried pair is decoded and matched in full, without
+    approximation. The search may miss a peak that is narrower than the first, coarse grid. The
+    decodings run on up to four threads.
 
-    *Memory.* Probabilities and labels wait in a temporary folder (in `TMPDIR`), at 4 bytes per pixel and class
-    and 4 for the label; in memory is one image per thread.
+    *Memory.* Probabilities and labels wait in a temporary folder (in ``TMPDIR``), with 4 bytes per
+    pixel and class and 4 for the label. The memory holds one image per thread.
 
-    *Ties.* Of equally good pairs, the one nearest to (0.5, 0.5) in the sum of both distances, then the smaller first
-    threshold: far from where the surface falls off.
+    *Ties.* Among equally good pairs, the one nearest to (0.5, 0.5) wins, by the sum of both
+    distances; then the one with the smaller first threshold. So it is far from where the surface
+    drops.
 
-    *Luck.* The PQ of the best of many pairs on the images it was chosen on is too good: by 0.01 on 8 images,
-    for the shipped model, and by 0.004 on 32. Tuned on fewer than about 16 images, its thresholds did worse on others
-    than arg max as often as not (`benchmarks/README.md`).
+    *Luck.* On the images that chose it, the PQ of the best of many pairs is too high: by 0.01 on 8
+    images and by 0.004 on 32, for the shipped model. Tuned on fewer than about 16 images, its
+    thresholds did worse on others than arg max in half of all draws (`benchmarks/README.md`).
 
     Source: thesis section 4.3 and Tables 4 and 5, whose best pairs are multiples of 0.1.
     """
@@ -167,7 +172,8 @@ def tune(
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
     if decode not in THRESHOLD_NAMES:
         raise ValueError(
-            f"decode must be one of {', '.join(THRESHOLD_NAMES)}, not {decode!r}: argmax has no thresholds"
+            f"decode must be one of {', '.join(THRESHOLD_NAMES)}, not {decode!r}: "
+            "argmax has no thresholds"
         )
     before = model.info.decode
     if before.rule == decode:
@@ -183,8 +189,9 @@ def tune(
         def score(points: Sequence[Point]) -> list[float]:
             pairs = [(GRID[first], GRID[second]) for first, second in points]
             rules = [with_pair(before, decode, pair, background_as) for pair in pairs]
-            for point, pair, found in zip(points, pairs, threads.map(quality, rules), strict=True):
-                trials[point] = Trial(pair, found)
+            scores = threads.map(quality, rules)
+            for point, pair, result in zip(points, pairs, scores, strict=True):
+                trials[point] = Trial(pair, result)
                 report(trials[point])
             return [trials[point].panoptic_quality for point in points]
 
@@ -205,13 +212,14 @@ def tune(
 
 
 def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
-    """Say why the pair that was found may do worse on other images, a line for each reason."""
-    known = [name for name in tuning.images if name in trained_on(info)]
+    """Return why the best pair may do worse on other images, a line for each reason."""
+    seen = [name for name in tuning.images if name in trained_on(info)]
     lines = []
-    if known:
+    if seen:
         lines.append(
-            f"{len(known)} of {len(tuning.images)} images have names of training images (e.g. {known[0]}): "
-            "thresholds that suit what a network has learned by heart may not suit others"
+            f"{len(seen)} of {len(tuning.images)} images have names of training images "
+            f"(e.g. {seen[0]}): thresholds that fit images which the network has learned by heart "
+            "may not fit others"
         )
     if tuning.best.panoptic_quality == 0:
         lines.append(
@@ -219,29 +227,31 @@ def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
         )
     elif len(tuning.images) < FEW_IMAGES:
         lines.append(
-            f"fewer than {FEW_IMAGES} images: the best pair on these may do worse than arg max on others; "
-            "judge it on images it was not tuned on"
+            f"fewer than {FEW_IMAGES} images: the best pair may do worse than arg max on others; "
+            "judge it on images that did not tune it"
         )
     return lines
 
 
 def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: int) -> Point:
-    """Find the highest point of a square grid without looking at all of it.
+    """Find the highest point of a square grid from a part of its points.
 
-    First every 8th point of every 8th row; then the neighbours at distance 4, 2 and 1 of the best three, each time
-    until none of theirs is new. So the result is at least as high as its eight neighbours.
+    The search begins with every 8th point of every 8th row. Then it scores the neighbours of the
+    best three at distance 4, 2 and 1, each until none of them is new. So the result is at least as
+    high as its eight neighbours.
 
     Parameters
     ----------
     score : function
-        Points (i, j), each of them once → their heights.
+        From points (i, j) to their heights; called once for each point.
     length : int
         The grid is 0 … length − 1 along both axes.
 
     Returns
     -------
     (i, j)
-        Of equally high points, the one nearest to the middle in the sum of both distances, then the first.
+        Among equally high points, the one nearest to the middle by the sum of both distances, then
+        the first.
     """
     middle = (length - 1) / 2
     heights: dict[Point, float] = {}
@@ -251,10 +261,11 @@ def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: 
         heights.update(zip(new, score(new), strict=True))
         return bool(new)
 
+    def rank(point: Point) -> tuple[float, float, Point]:
+        return -heights[point], sum(abs(index - middle) for index in point), point
+
     def highest() -> list[Point]:
-        return sorted(
-            heights, key=lambda p: (-heights[p], abs(p[0] - middle) + abs(p[1] - middle), p)
-        )[:_KEPT]
+        return sorted(heights, key=rank)[:_PEAKS]
 
     coarse = range(0, length, _STRIDES[0])
     explore((i, j) for i in coarse for j in coarse)
@@ -286,13 +297,13 @@ def with_pair(
 
 
 def trained_on(info: SegmentationInfo) -> frozenset[str]:
-    """Names of the images a model, or any of its members, was trained on."""
+    """Return the names of the images that a model, or any of its members, was trained on."""
     members = info.training.get("members", [info.training])
     return frozenset(name for member in members for name in member.get("images", ()))
 
 
 def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:
-    """Write a model file with another decode rule; `output` may be the file itself."""
+    """Write a model file with another decode rule; `output` may be the same file."""
     weights, info = load_model(model, SegmentationInfo)
     save_model(output, weights, info.model_copy(update={"decode": rule}))
 
@@ -300,14 +311,15 @@ def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:
 def plot_surface(path: Path, tuning: Tuning) -> None:
     """Draw PQ over the two thresholds as PNG.
 
-    The surface is interpolated between the trials, which are dots; the best is a star, and a line is drawn where
-    PQ is that of the arg max. Colours span the best tenth: far from the optimum it matters little how bad it is.
+    The surface is interpolated between the trials, which are dots. The best one is a star; a line
+    shows where PQ equals that of the arg max. The colours span 0.1 below the best: the exact height
+    far from the optimum matters little.
     """
     from matplotlib.figure import Figure  # slow to import, needed only here
 
     best, argmax = tuning.best.panoptic_quality, tuning.argmax_panoptic_quality
     height = [trial.panoptic_quality for trial in tuning.trials]
-    # the cell threshold stands along x for both decoders
+    # the cell threshold is along x for both decoders
     y, x = zip(*(trial.thresholds for trial in tuning.trials), strict=True)
     best_y, best_x = tuning.best.thresholds
     figure = Figure(figsize=(6.6, 5.4), layout="constrained")
@@ -345,8 +357,8 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
 class _Stored:
     """Probabilities and true labels of an image, in two files of plain numbers.
 
-    Files of numpy's own format have a header that `ast` reads, which fails now and then if several threads do so at
-    once (python/cpython#106905).
+    Files in numpy's own format have a header that ``ast`` reads, which sometimes fails if several
+    threads do so at once (python/cpython#106905).
     """
 
     name: str
@@ -364,20 +376,20 @@ def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list
         cells = cells or bool((image.labels > 0).any())
     if not cells:
         raise ValueError(
-            f"{len(stored)} images to tune on, and no cell is annotated in them: give some with cells"
+            f"images must have annotated cells; the {len(stored)} to tune on have none: add some"
         )
     return stored
 
 
 def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
-    """Write the numbers alone; what is returned maps them when it is called."""
+    """Write the numbers without a header; the result maps them into memory when it is called."""
     numbers.tofile(path)
     return partial(np.memmap, path, numbers.dtype, "r", shape=numbers.shape)
 
 
 def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
     try:
-        # annotated images are normalised, and normalising them once more changes nothing
+        # annotated images are normalised; to normalise them again changes nothing
         return class_probabilities(as_model_input(image.image, model.info), model)
     except ValueError as error:
         raise ValueError(f"{image.name}: {error}") from error
