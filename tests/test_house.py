@@ -47,7 +47,6 @@ NESTED_STATEMENTS: set[str] = {
     "reproduction/segmentation/units.py",
     "reproduction/segmentation/weak_annotation.py",
     "src/seamwise/cli/messages.py",
-    "src/seamwise/cli/reading.py",
     "src/seamwise/cli/tables.py",
     "src/seamwise/engine/history.py",
     "src/seamwise/io/axes.py",

@@ -1,5 +1,6 @@
 """`seamwise evaluate-fusion`."""
 
+import csv
 import json
 
 import numpy as np
@@ -73,6 +74,29 @@ def test_evaluate_fusion_compares_methods_and_returned_sources(run, fused):
     ]
     assert read_photo(fused / "scores" / "boxplots.png").pixels.shape[0] > 300
     assert len((fused / "scores" / "scores.csv").read_text().splitlines()) == 1 + 2 * 4
+
+
+def test_evaluate_fusion_writes_scores_to_the_files_of_options(run, fused):
+    options = ("--json", "s.json", "--csv", "s.csv")
+    code, out, _ = run("evaluate-fusion", "pairs", "good", *options)
+    assert code == 0
+    assert "wrote s.json\nwrote s.csv\n" in out
+    content = json.loads((fused / "s.json").read_text())["scores"]
+    with open(fused / "s.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 3
+    for row in rows:
+        expected = content[row.pop("pair")][row.pop("method")]
+        assert row == {metric: str(value) for metric, value in expected.items()}
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, fused, option):
+    code, out, err = run("evaluate-fusion", "pairs", "good", option, "none/s")
+    assert (code, out) == (2, "")
+    assert messages(err) == [
+        "seamwise: cannot write none/s: its folder does not exist; create it first"
+    ]
 
 
 def test_evaluate_fusion_of_one_pair_of_files(run, fused):

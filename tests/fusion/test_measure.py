@@ -232,7 +232,8 @@ def test_sources_are_read_once_for_all_methods(tmp_path, monkeypatch):
 
 def test_scores_in_files(tmp_path):
     scores = by_hand(m=(1, 4), a=(0, math.inf), b=(0.1, 0.1))
-    assert write_scores(tmp_path, scores) == [tmp_path / "scores.csv", tmp_path / "scores.json"]
+    files = tmp_path / "scores.json", tmp_path / "scores.csv"
+    assert write_scores(scores, json_file=files[0], csv_file=files[1]) == list(files)
     with open(tmp_path / "scores.csv", newline="") as file:
         assert list(csv.reader(file)) == [
             ["pair", "method", "q_mi"],

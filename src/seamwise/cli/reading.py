@@ -28,7 +28,10 @@ def read_split(
         axes=axes,
         annotation=settings.annotation,
     )
-    return tuple([read[pair] for pair in pairs] for pairs in parts)
+    images = []
+    for pairs in parts:
+        images.append([read[pair] for pair in pairs])
+    return tuple(images)
 
 
 def read_pairs(

@@ -82,6 +82,8 @@ def evaluate_fusion(
             help="Folder for scores.json, scores.csv and boxplots.png.",
         ),
     ] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Score fused pictures against their two sources, next to each source without any fusion.
 
@@ -102,10 +104,13 @@ def evaluate_fusion(
 
     of_sources, of_methods = split_inputs([sources, *fused])
     pairs = find_fused_pairs(of_sources, of_methods, truth=truth)
+    plot: Path | None = None
     if output is not None:
         make_results_folder(output, of_sources)
-        names = ("scores.json", "scores.csv", "boxplots.png")
-        check_outputs({name: output / name for name in names})
+        json_file = json_file or output / "scores.json"
+        csv_file = csv_file or output / "scores.csv"
+        plot = output / "boxplots.png"
+    check_outputs({"--json": json_file, "--csv": csv_file, "the plot": plot})
     with Progress() as progress:
         for note in (pair.note for pair in pairs if pair.note):
             progress.note(note)
@@ -115,9 +120,9 @@ def evaluate_fusion(
     if not scores.pairs:
         raise typer.Exit(2)
     print_fusion(scores)
-    if output is not None:
-        for path in write_scores(output, scores):
-            say(f"wrote {path}")
-        draw_boxplots(output / "boxplots.png", scores)
-        say(f"wrote {output / 'boxplots.png'}")
+    for path in write_scores(scores, json_file=json_file, csv_file=csv_file):
+        say(f"wrote {path}")
+    if plot is not None:
+        draw_boxplots(plot, scores)
+        say(f"wrote {plot}")
     raise typer.Exit(1 if scores.skipped else 0)

@@ -167,18 +167,21 @@ def make_results_folder(folder: Path, sources: Sequence[Path]) -> None:
     make_folder(folder)
 
 
-def write_scores(folder: Path, scores: FusionScores) -> list[Path]:
-    """Write ``scores.csv`` (`FusionScores.rows`) and ``scores.json`` (`FusionScores.content`) to a folder.
+def write_scores(
+    scores: FusionScores, *, json_file: Path | None = None, csv_file: Path | None = None
+) -> list[Path]:
+    """Write `FusionScores.content` as JSON and `FusionScores.rows` as CSV.
 
     Returns
     -------
     list of Path
-        The two files.
+        The files that were written.
     """
-    table, numbers = folder / "scores.csv", folder / "scores.json"
-    write_csv(table, scores)
-    write_json(numbers, scores.content())
-    return [table, numbers]
+    if json_file is not None:
+        write_json(json_file, scores.content())
+    if csv_file is not None:
+        write_csv(csv_file, scores)
+    return [path for path in (json_file, csv_file) if path is not None]
 
 
 def write_csv(path: Path, scores: FusionScores) -> None:

@@ -15,7 +15,7 @@ def write_scores(
 ) -> list[Path]:
     """Write all scores: pooled, their mean, and those of each image; return the files.
 
-    In JSON, ``per_image[i]`` belongs to ``images[i]``, and ``contours`` holds the same for contours.
+    In JSON, ``per_image[i]`` belongs to ``images[i]``; ``contours`` holds the same of contours.
     In CSV each line says what it scores: ``object`` is ``cells`` or ``contours``, ``scores`` is
     ``pooled``, ``mean`` or ``image``, and ``image`` names that image.
 
