@@ -75,6 +75,14 @@ PUBLIC = {
     },
     "seamwise.engine": {"Resources", "free_memory", "parse_memory"},
     "seamwise.segmentation.big": {"BlockProgress", "LabelsOnDisk", "Listener", "segment_volume"},
+    "seamwise.io": {
+        "DamagedError", "Draft", "FusionInfo", "Image", "Level", "ModelInfo", "OmeImage", "Photo",
+        "PhotoInfo", "SegmentationInfo", "Volume", "ZarrStorage", "create_image", "create_labels",
+        "describe_model", "find_images", "label_names", "load_model", "model_path",
+        "open_ome_zarr", "open_volume", "photo_info", "plan_levels", "read_image", "read_labels",
+        "read_photo", "read_spaced_labels", "save_model", "shipped_models", "write_image",
+        "write_labels", "write_map", "write_photo", "write_png",
+    },
     "seamwise.segmentation": {
         "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial",

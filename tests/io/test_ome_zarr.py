@@ -11,7 +11,8 @@ import pytest
 import zarr
 
 from seamwise.io.errors import DamagedError
-from seamwise.io.images import find_images, read_image, read_labels, read_spaced_labels, stem
+from seamwise.io.images import read_image, read_labels, read_spaced_labels
+from seamwise.io.listing import find_images, stem
 from seamwise.io.ome_zarr import (
     Level,
     ZarrStorage,
@@ -735,9 +736,9 @@ def test_folders_are_listed_as_files(tmp_path):
     ]
     assert find_images(tmp_path / "b.ome.zarr") == [tmp_path / "b.ome.zarr"]
     assert [stem(name) for name in ("b.ome.zarr", "a.zarr", "A.OME.ZARR")] == ["b", "a", "A"]
-    with pytest.raises(ValueError, match=r"c\.zarr is no OME-Zarr folder"):
+    with pytest.raises(ValueError, match=r"c\.zarr is not an OME-Zarr folder"):
         find_images(tmp_path / "c.zarr")
-    with pytest.raises(ValueError, match=r"c\.zarr is no OME-Zarr folder"):
+    with pytest.raises(ValueError, match=r"c\.zarr is not an OME-Zarr folder"):
         read_image(tmp_path / "c.zarr")
 
 

@@ -587,16 +587,20 @@ def both_raise(error, path, match):
 
 
 def test_what_is_no_file(tmp_path):
-    both_raise(FileNotFoundError, tmp_path / "x.jpg", "does not exist; check its name")
-    both_raise(IsADirectoryError, tmp_path, "is a folder; expected an image file")
+    both_raise(FileNotFoundError, tmp_path / "x.jpg", "does not exist: check its name")
+    both_raise(IsADirectoryError, tmp_path, "is a folder: give an image file")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
         ("x.jpg", b"", "is empty \\(0 bytes\\)"),
-        ("x.jpg", b"hello, world", "is no JPEG, PNG or TIFF, whatever its name ends in; export it"),
-        ("x.png", b"GIF89a\1\0\1\0", "is no JPEG, PNG or TIFF"),
+        (
+            "x.jpg",
+            b"hello, world",
+            "is not a JPEG, PNG or TIFF, whatever its name ends in: export it",
+        ),
+        ("x.png", b"GIF89a\1\0\1\0", "is not a JPEG, PNG or TIFF"),
         ("x.gif", b"GIF89a\1\0\1\0", "not of a supported kind"),
         ("x.nef", b"II*\0", "not of a supported kind"),
         ("x.jpg", b"\xff\xd8\xff\xe0", "as JPEG: .*complete"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.io.images import find_images, read_image, read_labels
+from seamwise.io.images import read_image, read_labels
+from seamwise.io.listing import find_images
 from seamwise.segmentation.sanity import looks_like
 from seamwise.synth import crowded_cells, degrade_annotation
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, Picture, pixel_size
-from seamwise.io.images import find_images
+from seamwise.io.listing import find_images
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo
 from seamwise.pictures import as_unit
 
@@ -117,7 +117,7 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     """Return the folders of bursts that a folder stands for, and a note if some of them are skipped.
 
     A folder of pictures is one burst itself; otherwise each of its subfolders is one, in natural order. Hidden
-    files and folders do not count, as for `io.images.find_images`. Subfolders next to pictures are skipped,
+    files and folders do not count, as for `io.find_images`. Subfolders next to pictures are skipped,
     and the note tells so in one line. The note is empty if there are none.
 
     Examples
@@ -169,7 +169,7 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     Raises
     ------
     FileNotFoundError, ValueError
-        As in `io.images.find_images`; or a frame is given twice.
+        As in `io.find_images`; or a frame is given twice.
 
     Examples
     --------

@@ -16,8 +16,9 @@ from torch.utils.data import Dataset
 
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.settings import Simulation
-from seamwise.io.images import by_stem, find_images, read_image, read_labels
+from seamwise.io.images import read_image, read_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import by_stem, find_images
 from seamwise.io.photo import read_photo
 from seamwise.pictures import as_unit
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes

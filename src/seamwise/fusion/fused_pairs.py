@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seamwise.fusion.burst import burst_folders, find_frames
-from seamwise.io.images import by_stem, find_images, stem
+from seamwise.io.listing import by_stem, find_images, stem
 
 DUMMIES = ("source A", "source B")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seamwise.fusion.burst import burst_folders, check_outside, find_frames
 from seamwise.fusion.options import FuseOutputs
-from seamwise.io.images import SUFFIXES, find_images
+from seamwise.io.listing import SUFFIXES, find_images
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        The file holds something else.
+        The file holds something else; names the file.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.errors import first_line
 
 FORMAT_VERSION = 3
 
@@ -53,7 +54,7 @@ class NormalizationRule(_Frozen):
 
 
 class TuningRecord(_Frozen):
-    """How a pair of thresholds was found: see `segmentation.tune`.
+    """How a pair of thresholds was tuned: see `segmentation.tune`.
 
     Attributes
     ----------
@@ -97,11 +98,11 @@ class DecodeRule(_Frozen):
     Attributes
     ----------
     rule : {"argmax", "threshold", "watershed"}
-        What is used unless another is asked for.
+        The rule that is used by default.
     gap, min_size, min_core
         See `decode.argmax`, `decode.threshold` and `decode.watershed`.
     threshold, watershed : ThresholdPair, WatershedPair, optional
-        Tuned thresholds; there for every rule that may be asked for.
+        Tuned thresholds, for every rule that may be used.
     """
 
     rule: RuleName = "argmax"
@@ -115,7 +116,8 @@ class DecodeRule(_Frozen):
     def _has_its_thresholds(self) -> Self:
         if self.rule != "argmax" and self.pair is None:
             raise ValueError(
-                f"rule {self.rule!r} needs its thresholds: give {self.rule}=..., or use `seamwise tune`"
+                f"rule {self.rule!r} needs its thresholds: give {self.rule}=…, "
+                "or use `seamwise tune`"
             )
         return self
 
@@ -136,8 +138,8 @@ class DecodeRule(_Frozen):
             raise ValueError(f"decode must be one of {', '.join(get_args(RuleName))}, not {rule!r}")
         if rule != "argmax" and getattr(self, rule) is None:
             raise ValueError(
-                f"the model has no thresholds for decode {rule!r}: find them on annotated images with "
-                f"`seamwise tune MODEL DATA --decode {rule}`"
+                f"the model has no thresholds for decode {rule!r}: tune them on annotated images "
+                f"with `seamwise tune MODEL DATA --decode {rule}`"
             )
         return self.model_copy(update={"rule": rule})
 
@@ -151,8 +153,8 @@ class ModelInfo(_Frozen):
     training : dict
         Provenance: settings, data, seed, scores, software versions.
     format_version : int
-        Version of this description: 2 since there are thresholds and members, 3 since there are several tasks.
-        Older ones are read too.
+        Version of this description: 2 since there are thresholds and members, 3 since there are
+        several tasks. Older versions are read too.
     """
 
     architecture: Architecture
@@ -162,7 +164,7 @@ class ModelInfo(_Frozen):
 
 
 class SegmentationInfo(ModelInfo):
-    """Description of a segmentation model.
+    """What a model file says about a segmentation model.
 
     Attributes
     ----------
@@ -194,7 +196,7 @@ class SegmentationInfo(ModelInfo):
 
 
 class FusionInfo(ModelInfo):
-    """Description of a model that fuses two pictures with different focus.
+    """What a model file says about a model that fuses two pictures with different focus.
 
     Attributes
     ----------
@@ -203,7 +205,8 @@ class FusionInfo(ModelInfo):
     colours : {1, 3}
         Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
     temperature, smoothing : float
-        Of "selection": the logits are divided by the first and smoothed by a Gaussian of the second, σ in pixels.
+        For "selection": the logits are divided by the first and smoothed by a Gaussian with the
+        second as σ, in pixels.
     """
 
     task: Literal["fusion"] = "fusion"
@@ -215,15 +218,11 @@ class FusionInfo(ModelInfo):
     @model_validator(mode="after")
     def _takes_two_pictures(self) -> Self:
         channels = 2 if self.output == "selection" else self.colours
-        found = (
-            self.architecture.in_channels,
-            self.architecture.out_channels,
-            self.architecture.ndim,
-        )
-        if found != (2 * self.colours, channels, 2):
+        net = self.architecture
+        if (net.in_channels, net.out_channels, net.ndim) != (2 * self.colours, channels, 2):
             raise ValueError(
-                f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} input and "
-                f"{channels} output channels"
+                f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} "
+                f"input and {channels} output channels"
             )
         if self.output == "picture" and (self.temperature, self.smoothing) != (1, 0):
             raise ValueError(
@@ -245,7 +244,7 @@ def save_model(
     *,
     stored_as: torch.dtype = torch.float32,
 ) -> None:
-    """Write weights and description as one file, of the present version; replace a file only by a complete one.
+    """Write weights and description as one file of the present version, whole or not at all.
 
     Floating weights are stored in the type `stored_as`.
     """
@@ -260,14 +259,16 @@ def save_model(
 
 
 def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyInfo]:
-    """Read weights and the description of a task's model. Runs no code from the file, asks nothing of the network.
+    """Read the weights and the description of a model.
+
+    Runs no code from the file and needs no network.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, no seamwise model, of a newer version, or a model for another task.
+        The file is damaged, not a seamwise model, of a newer version, or for another task.
     """
     info = describe_model(path)
     if not isinstance(info, kind):
@@ -287,7 +288,7 @@ def describe_model(path: Path) -> ModelInfo:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"cannot read model file {path}: {_first_line(error)}; is it complete?"
+            f"cannot read model file {path}: {first_line(error)}; is it complete?"
         ) from error
     return _parse(path, metadata)
 
@@ -299,9 +300,9 @@ def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
         return path
     shipped = shipped_models()
     if str(model) not in shipped:
-        fitting = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
+        names = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
         raise FileNotFoundError(
-            f"no model named {str(model)!r}: give one of {', '.join(fitting) or '(none ships)'} "
+            f"no model named {str(model)!r}: give one of {', '.join(names) or '(none ships)'} "
             "or the path of a .safetensors file"
         )
     return shipped[str(model)]
@@ -310,8 +311,8 @@ def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
 def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
     """Raise ValueError if a model must not be written there.
 
-    The name has another suffix than .safetensors, it is the file of a model that ships, or one of `members`, from
-    which the model is made.
+    Its name does not end in .safetensors, a model with this file ships with the package, or it is
+    one of `members`, from which the model is made.
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write a model to {path}: expected a name ending in .safetensors")
@@ -326,7 +327,7 @@ def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Name and path of the models that ship with the package; each has a card, `<name>.md`, beside it."""
+    """Return name and path of the models that ship; each has a card ``<name>.md`` next to it."""
     folder = Path(str(resources.files("seamwise"))) / "models"
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
@@ -341,19 +342,20 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         version = int(fields["format_version"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is a safetensors file without seamwise's description: train it with `seamwise train`"
+            f"{path} is a safetensors file without seamwise's description: "
+            "train a model with `seamwise train`"
         ) from error
     if version > FORMAT_VERSION:
         raise ValueError(
-            f"model file {path} has format version {version}, this seamwise reads up to {FORMAT_VERSION}: "
-            "update seamwise"
+            f"model file {path} has format version {version}, this seamwise reads up to "
+            f"{FORMAT_VERSION}: update seamwise"
         )
-    kind = _KINDS.get(
-        fields.get("task", "segmentation")
-    )  # before version 3 there was no other task
+    # before version 3 there was no other task
+    kind = _KINDS.get(fields.get("task", "segmentation"))
     if kind is None:
         raise ValueError(
-            f"model file {path} is for {fields['task']!r}, which this seamwise does not know: update it"
+            f"model file {path} is for {fields['task']!r}, which this seamwise does not know: "
+            "update seamwise"
         )
     try:
         return kind.model_validate(fields)
@@ -361,7 +363,3 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"model file {path} is damaged: {where}: {first['msg']}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

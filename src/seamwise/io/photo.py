@@ -1,6 +1,7 @@
-"""Photographs with all their bits, EXIF and colour profile: `read_photo`, `photo_info` and `write_photo`.
+"""Photographs with all their bits, EXIF and colour profile.
 
-`seamwise.io.images` reads microscopy, where 16-bit colours, EXIF and colour profiles play no part.
+`read_photo` and `photo_info` read, `write_photo` writes. `seamwise.io.images` reads microscopy,
+where 16-bit colours, EXIF and colour profiles play no part.
 """
 
 import math
@@ -33,7 +34,7 @@ from seamwise.io.exif import (
     settled,
     tiff_exif,
 )
-from seamwise.io.images import SUFFIXES, first_bytes
+from seamwise.io.listing import SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
 from seamwise.io.tiff import (
     ALPHA,
@@ -46,18 +47,14 @@ from seamwise.io.tiff import (
 )
 from seamwise.types import AnyPath
 
-JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
+JPEG_EXIF_LIMIT = 65533  # bytes that a JPEG holds
+JPEG_SIDE_LIMIT = 65500  # pixels
 
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
-JPEG_SIDE_LIMIT = 65500
 _JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 
-_COLOURS = {
-    "MINISBLACK": 1,
-    "RGB": 3,
-    "YCBCR": 3,
-    "PALETTE": 1,
-}  # channels by TIFF photometric interpretation
+# channels by TIFF photometric interpretation
+_COLOURS = {"MINISBLACK": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}
 
 Kind = Literal["PNG", "JPEG", "TIFF"]
 
@@ -71,7 +68,8 @@ class Photo:
     pixels : (Y, X) or (Y, X, 3) array of uint8 or uint16
         Grey or RGB, as the camera was held: the file's EXIF orientation is applied.
     exif : bytes
-        EXIF as in a JPEG, beginning with ``b"Exif\\0\\0"``, its orientation set to 1; empty if there is none.
+        EXIF as in a JPEG, beginning with ``b"Exif\\0\\0"``, its orientation set to 1; empty if the
+        file has none.
     icc : bytes
         ICC colour profile; empty if there is none.
     note : str
@@ -98,31 +96,35 @@ def read_photo(path: AnyPath) -> Photo:
     Parameters
     ----------
     path : str or path-like
-        A .jpg, .jpeg, .png, .tif or .tiff file, in upper or lower case; the content counts, not the name.
+        A .jpg, .jpeg, .png, .tif or .tiff file, in upper or lower case. The content decides, not
+        the name.
 
     Returns
     -------
     Photo
-        A palette becomes RGB and a fully opaque alpha channel is dropped; `Photo.note` says so, and names
-        damaged EXIF, a damaged colour profile and further pictures in the file (a phone's depth map, a TIFF's
-        preview) that are not kept, and tags in the EXIF of a JPEG or PNG that no TIFF would keep.
+        A palette becomes RGB and a fully opaque alpha channel is dropped; `Photo.note` reports it.
+        It also names what is not kept: damaged EXIF, a damaged colour profile, further pictures in
+        the file (a phone's depth map, a TIFF's preview); and tags in the EXIF of a JPEG or PNG that
+        no TIFF would keep.
 
     Raises
     ------
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is empty, damaged, truncated or of an unsupported kind; it has several pages or frames,
-        transparent pixels, CMYK or other colours, or pixels that are not uint8 or uint16 (1 bit, float, …).
+        The file is empty, damaged, truncated or of an unsupported kind; it has several pages or
+        frames, transparent pixels, CMYK or other colours, or pixels that are not uint8 or uint16
+        (1 bit, float, …).
 
     Notes
     -----
-    Not kept, and without a note: XMP, IPTC, text, thumbnails of TIFFs, and colour that a PNG describes
-    without an ICC profile (gAMA, cHRM, cICP). Of the main directory of a TIFF, `Photo.exif` has the tags that
-    describe the photograph, not those that lay out its pixels. EXIF of JPEG and PNG is kept byte by byte but
-    for the orientation: a thumbnail in it and the width and height noted in it are those of the file.
+    Dropped without a note: XMP, IPTC, text, thumbnails of TIFFs, and colour that a PNG describes
+    without an ICC profile (gAMA, cHRM, cICP). From the main directory of a TIFF, `Photo.exif` has
+    the tags that describe the photograph, not those that lay out its pixels. EXIF in JPEG and PNG
+    is kept byte by byte except for the orientation: a thumbnail in it and the width and height
+    noted in it are those of the file.
 
-    16-bit colours are read by OpenCV and tifffile, since Pillow cuts them to 8 bits without a word.
+    16-bit colours are read by OpenCV and tifffile, since Pillow silently cuts them to 8 bits.
 
     Examples
     --------
@@ -150,7 +152,8 @@ def photo_info(path: AnyPath) -> PhotoInfo:
     Raises
     ------
     OSError, ValueError
-        As `read_photo`, as far as the headers tell; that pixels are damaged or transparent shows in reading.
+        As `read_photo`, as far as the headers tell; damaged or transparent pixels show only when
+        they are read.
 
     Examples
     --------
@@ -194,16 +197,17 @@ def write_photo(
     TypeError
         The pixels are neither uint8 nor uint16.
     ValueError
-        The shape or the suffix is another one, or the format cannot hold this: 16 bits, a side above 65500 pixels
-        or EXIF above 65533 bytes in a JPEG, a side above a million in a PNG, 4 GB in a TIFF.
+        The shape or the suffix is not one of these, or the format cannot hold the picture: 16 bits,
+        a side above 65500 pixels or EXIF above 65533 bytes in a JPEG, a side above a million in a
+        PNG, 4 GB in a TIFF.
 
     Notes
     -----
-    In JPEG and PNG the EXIF is the same bytes. A TIFF keeps the tags that describe the photograph, with the
-    Exif, Interoperability and GPS directories, type by type and value by value; it has no place for the
-    thumbnail, and tags of an unknown kind or that point outside the EXIF are left out, of which `read_photo`
-    has warned. The directories move within the file, so
-    a maker note that counts offsets from the start of the EXIF loses them, as in any program that rewrites it.
+    JPEG and PNG keep the bytes of the EXIF. A TIFF keeps the tags that describe the photograph,
+    with the Exif, Interoperability and GPS directories, type by type and value by value. It has no
+    place for the thumbnail. Tags of an unknown kind or that point outside the EXIF are skipped;
+    `read_photo` has warned of them. The directories move within the file, so a maker note that
+    counts offsets from the start of the EXIF loses them, as in any program that rewrites it.
 
     Examples
     --------
@@ -249,7 +253,8 @@ def check_format_holds(
     suffix, shape = path.suffix.lower(), shape or ()
     if suffix in _JPEG and dtype.itemsize > 1:
         raise ValueError(
-            f"{path}: a JPEG holds 8 bits, the picture has {8 * dtype.itemsize}: name it .png or .tif"
+            f"{path}: a JPEG holds 8 bits, the picture has {8 * dtype.itemsize}: "
+            "name it .png or .tif"
         )
     if suffix in _JPEG and max(shape, default=0) > JPEG_SIDE_LIMIT:
         raise ValueError(
@@ -259,7 +264,8 @@ def check_format_holds(
     size = math.prod(shape) * dtype.itemsize
     if suffix in _TIFF and size > CLASSIC_LIMIT:
         raise ValueError(
-            f"{path}: a TIFF holds less than 4 GB, the picture has {size / 1e9:.1f} GB: name it .png"
+            f"{path}: a TIFF holds less than 4 GB, the picture has {size / 1e9:.1f} GB: "
+            "name it .png"
         )
 
 
@@ -269,7 +275,7 @@ def format_holds_exif(path: Path, exif: bytes) -> bool:
 
 
 class _Facts(NamedTuple):
-    """What the headers of a file say: the shape as stored, less alpha, and the EXIF with orientation 1."""
+    """What the headers of a file say: the shape as stored, without alpha; EXIF turned upright."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -284,7 +290,8 @@ def _kind(path: Path) -> Kind:
     kind: Kind | None = "TIFF" if head[:4] in _TIFF_HEADS else raster_kind(head)
     if kind is None:
         raise ValueError(
-            f"{path} is no JPEG, PNG or TIFF, whatever its name ends in; export it as one of these"
+            f"{path} is not a JPEG, PNG or TIFF, whatever its name ends in: "
+            "export it as one of these"
         )
     return kind
 
@@ -390,7 +397,7 @@ def _check_png(depth: int, colour: int, chunks: Mapping[bytes, bytes]) -> None:
 
 
 def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of each chunk's body in a PNG; ValueError if the last one is missing."""
+    """Yield name, start and end of the body of each chunk; ValueError if the last is missing."""
     name, end = b"", 4  # as if a chunk ended with the signature
     while name != b"IEND":
         start = end + 12
@@ -400,7 +407,8 @@ def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
         end = start + length
         if end + 4 > len(data):
             raise ValueError(
-                f"its {name.decode('latin')} chunk ends at byte {end + 4}, the file at byte {len(data)}"
+                f"its {name.decode('latin')} chunk ends at byte {end + 4}, "
+                f"the file at byte {len(data)}"
             )
         yield name, start, end
 
@@ -416,9 +424,10 @@ def _png_profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """EXIF from its own chunk, or from the text in which ImageMagick and Exiv2 keep it; no more than `EXIF` if damaged.
+    """EXIF from its own chunk, or from the text in which ImageMagick and Exiv2 keep it.
 
-    There `APP1` is what a JPEG keeps under that name: EXIF or XMP.
+    Only `EXIF` if it is damaged. In that text `APP1` is what a JPEG keeps under that name: EXIF or
+    XMP.
     """
     for name, body in chunks:
         if name == b"eXIf":
@@ -433,12 +442,12 @@ def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
             continue
         try:
             # its name, its length, its bytes in hexadecimal
-            found = bytes.fromhex(_TEXTS[name](text).decode("latin").split(maxsplit=2)[2])
+            exif = bytes.fromhex(_TEXTS[name](text).decode("latin").split(maxsplit=2)[2])
         except (IndexError, ValueError, zlib.error):
             damaged = True
             continue
-        if found.startswith(EXIF) or keyword.endswith(b"exif"):
-            return EXIF + found.removeprefix(EXIF)
+        if exif.startswith(EXIF) or keyword.endswith(b"exif"):
+            return EXIF + exif.removeprefix(EXIF)
     return EXIF if damaged else b""
 
 
@@ -473,7 +482,8 @@ def _write_png(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> Non
     )
     if not done:
         raise ValueError(
-            f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}; write a .tif instead"
+            f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}: "
+            "write a .tif instead"
         )
     data, after_header = encoded.data, 33
     with path.open("wb") as stream:
@@ -510,7 +520,10 @@ def _tiff_facts(path: Path) -> _Facts:
 
 
 def _check_page(page: Any) -> None:
-    """Raise unless the page's pixels are grey, RGB or a palette of 8 or 16 bits, with at most an alpha channel."""
+    """Raise unless the pixels of a page can become a photograph.
+
+    They are grey, RGB or a palette, of 8 or 16 bits, with at most an alpha channel.
+    """
     colours, bits = page.photometric.name, page.bitspersample
     if page.is_reduced:
         raise UnsupportedError(

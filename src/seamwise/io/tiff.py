@@ -235,7 +235,7 @@ def without_log() -> Iterator[None]:
 
 
 def check_chain(file: tifffile.TiffFile) -> None:
-    """Raise if the chain of page headers leaves the file: tifffile would read only what precedes."""
+    """Raise if the chain of page headers leaves the file: tifffile would read only a part."""
     form, stream = file.tiff, file.filehandle
     position = stream.tell()
     offsets: set[int] = set()
@@ -252,7 +252,7 @@ def check_chain(file: tifffile.TiffFile) -> None:
 
 
 def _check_tags(form: Any, entries: bytes, size: int) -> None:
-    """Raise if the header of a page points beyond the file: tifffile would ignore the axes in it."""
+    """Raise if the header of a page points beyond the file: tifffile would ignore its axes."""
     layout = form.byteorder + ("HHQ8s" if form.offsetsize == 8 else "HHI4s")
     for code, kind, count, value in struct.iter_unpack(layout, entries):
         length = count * TAG_BYTES.get(kind, 0)

@@ -1,4 +1,4 @@
-"""An image on disk that is read part by part, so that it need not fit into memory: `open_volume`."""
+"""An image on disk that is read part by part and need not fit into memory: `open_volume`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seamwise.io.axes import Axes, channel_numbers, channels_first, check_time, settle_axes
 from seamwise.io.boxes import check_box
-from seamwise.io.images import first_bytes
+from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, load_ome_zarr
 from seamwise.io.per_process import PerProcess
 from seamwise.io.raster import load_raster, raster_kind

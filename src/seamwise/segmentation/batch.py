@@ -14,16 +14,9 @@ from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
-from seamwise.io.images import (
-    find_images,
-    first_bytes,
-    read_image,
-    read_labels,
-    stem,
-    write_labels,
-    write_png,
-)
+from seamwise.io.images import read_image, read_labels, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
+from seamwise.io.listing import find_images, first_bytes, stem
 from seamwise.io.models import model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome

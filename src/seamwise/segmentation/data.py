@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from seamwise.io.images import Image, by_stem, find_images, read_image, read_labels, stem
+from seamwise.io.images import Image, read_image, read_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity

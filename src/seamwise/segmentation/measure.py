@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seamwise.io.images import by_stem, find_images, read_labels, stem
+from seamwise.io.images import read_labels
+from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.metrics import (
     DEFAULT_IOUS,
     ContourMatching,

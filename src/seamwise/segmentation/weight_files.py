@@ -13,14 +13,8 @@ import numpy as np
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
-from seamwise.io.images import (
-    find_images,
-    map_fingerprint,
-    read_image,
-    read_spaced_labels,
-    stem,
-    write_map,
-)
+from seamwise.io.images import map_fingerprint, read_image, read_spaced_labels, write_map
+from seamwise.io.listing import find_images, stem
 from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.labels import Labels

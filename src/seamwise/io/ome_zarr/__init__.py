@@ -5,14 +5,7 @@
 package zarr is imported where it is needed and not before.
 """
 
-from seamwise.io.ome_zarr.draft import (
-    Draft,
-    ZarrStorage,
-    check_version,
-    create_image,
-    create_labels,
-    write_image,
-)
+from seamwise.io.ome_zarr.draft import Draft
 from seamwise.io.ome_zarr.levels import Level, plan_label_levels, plan_levels
 from seamwise.io.ome_zarr.metadata import is_ome_zarr
 from seamwise.io.ome_zarr.pixels import Pixels
@@ -23,6 +16,13 @@ from seamwise.io.ome_zarr.reading import (
     labels_of,
     load_ome_zarr,
     open_ome_zarr,
+)
+from seamwise.io.ome_zarr.writing import (
+    ZarrStorage,
+    check_version,
+    create_image,
+    create_labels,
+    write_image,
 )
 
 __all__ = [

@@ -44,7 +44,8 @@ def plan_levels(
 ) -> tuple[Level, ...]:
     """Plan the levels of an image: the image itself, then smaller ones.
 
-    Each level is half as long as the one before, rounded up, along the spatial axes longer than 256.
+    Each level is half as long as the one before, rounded up, along the spatial axes longer than
+    256.
 
     Parameters
     ----------
@@ -109,8 +110,8 @@ def plan_label_levels(
 
     Examples
     --------
-    >>> (level,) = plan_label_levels("CYX", [Level("full", (3, 40, 50), (1, 9, 9), (1.0, 0.5, 0.5))])
-    >>> level
+    >>> image = Level("full", (3, 40, 50), (1, 9, 9), (1.0, 0.5, 0.5))
+    >>> plan_label_levels("CYX", [image])[0]
     Level(path='0', shape=(40, 50), chunks=(40, 50), scale=(0.5, 0.5), translation=None)
     """
     first = levels[0]

@@ -1,6 +1,6 @@
 """Read OME-Zarr 0.4 and 0.5: folders of chunks, for images larger than memory, in several levels.
 
-`seamwise.io.ome_zarr.draft` writes them.
+`seamwise.io.ome_zarr.writing` writes them.
 """
 
 from collections.abc import Sequence
