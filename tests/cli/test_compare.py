@@ -28,7 +28,8 @@ def test_compare_writes_a_page_and_scores_and_goes_on_where_it_stopped(run, data
     code, said, err = run(*command)
     assert code == 0
     assert (
-        "No loss found a cell" in said or "has the highest PQ. Fewer than 6 test images are too few" in said
+        "No loss found a cell" in said
+        or "has the highest PQ. Fewer than 6 test images are too few" in said
     )  # after two steps
     assert f"wrote {out / 'report.html'}" in said
     assert "j4-0, step 2: PQ 0." in err
