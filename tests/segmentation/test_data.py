@@ -146,7 +146,12 @@ def pair(tmp_path, image, mask, mask_suffix=".tif"):
 @pytest.mark.parametrize(
     ("image", "mask", "suffix", "word"),
     [
-        (GREY, LABELS[:-1], ".tif", r"mask .*m\.tif has size \(19, 24\).*\(20, 24\)"),
+        (
+            GREY,
+            LABELS[:-1],
+            ".tif",
+            r"mask .*m\.tif must have the size of .*\(20, 24\), not \(19, 24\)",
+        ),
         (GREY, LABELS.astype(np.float32), ".tif", "m.tif.*float32"),
         (GREY, np.stack([LABELS.astype(np.uint8)] * 3, -1), ".png", "m.png"),
         (np.stack([GREY] * 5), np.stack([LABELS] * 5), ".tif", "ndim = 3"),

@@ -10,9 +10,11 @@ import torch
 from pydantic import ValidationError
 
 from seamwise.io.models import SegmentationInfo, load_model
+from seamwise.io.provenance import Provenance
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
 from seamwise.segmentation.systems import BUILDERS, System
+from seamwise.segmentation.train import describe
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 from seamwise.weights import class_weights
 
@@ -228,7 +230,7 @@ def test_a_crop_is_a_number_or_one_per_axis(ndim, crop, shape):
 @pytest.mark.parametrize("crop", [0, "a", (16, 0), 5000, 16.5])
 def test_a_bad_crop_is_named_with_what_it_may_be(crop):
     with pytest.raises(
-        ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or as many for each axis"
+        ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or a number for each axis"
     ):
         TrainSettings(crop=crop)
 
@@ -260,9 +262,9 @@ def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
 
 def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, quick):
     run(tmp_path, annotated, quick)
-    with pytest.raises(ValueError, match=r"settings\.lam was None, is 0\.1"):
+    with pytest.raises(ValueError, match=r"was made with settings\.lam = None, not 0\.1"):
         run(tmp_path, annotated, replace(quick, lam=0.1), resume=True)
-    with pytest.raises(ValueError, match="images differ"):
+    with pytest.raises(ValueError, match="was made with images = "):
         run(tmp_path, annotated[1:] + annotated[:1], quick, resume=True)
 
 
@@ -302,19 +304,31 @@ def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(
 
 def test_a_finished_run_is_not_overwritten(tmp_path, annotated, quick):
     before = run(tmp_path, annotated, quick)
-    with pytest.raises(FileExistsError, match="holds a run already"):
+    with pytest.raises(FileExistsError, match="already holds a run"):
         run(tmp_path, annotated, replace(quick, seed=1))
     assert_same(before, weights_of(tmp_path))
 
 
-def test_bad_validation_images_are_said_before_the_first_step(tmp_path, annotated, quick):
+def test_bad_validation_images_are_reported_before_the_first_step(tmp_path, annotated, quick):
     two_channels = replace(annotated[2], image=annotated[2].image.repeat(2, 0))
     flat = replace(annotated[2], image=np.zeros_like(annotated[2].image))
     for image, word in ((two_channels, "cells2 has 2 channels"), (flat, "cells2 is constant")):
         with pytest.raises(ValueError, match=word):
             run(tmp_path, [*annotated[:2], image], quick)
-    with pytest.raises(ValueError, match="0 validation images"):
+    with pytest.raises(ValueError, match="one training and one validation image, not 2 and 0"):
         run(tmp_path, annotated[:2], quick)
+
+
+def test_a_run_of_w3_with_the_earlier_balance_is_not_resumed(annotated, quick):
+    w3 = replace(quick, loss="w3")
+    record = describe(w3, annotated, annotated).training
+    assert record["settings"]["weights"] == {"balance": "frequency"}
+    before = {**record, "settings": {**record["settings"], "weights": {}}}
+    assert "weights.balance = None, not frequency" in Provenance(record).difference(before)
+    plain = describe(quick, annotated, annotated).training
+    assert plain["settings"]["weights"] == {}
+    dropped = {**plain, "settings": {**plain["settings"], "weights": {"beta": 20}}}
+    assert Provenance(plain).difference(dropped) == "made with settings.weights.beta = 20, not None"
 
 
 def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
@@ -322,11 +336,11 @@ def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
     corrected = replace(
         annotated[0], labels=np.where(annotated[0].labels == 1, 0, annotated[0].labels)
     )
-    with pytest.raises(ValueError, match="data_sha256"):
+    with pytest.raises(ValueError, match="made with a different data file"):
         run(tmp_path, [corrected, *annotated[1:]], quick, resume=True)
 
 
-def test_a_checkpoint_of_another_program_is_said(tmp_path, annotated, quick):
+def test_a_checkpoint_of_another_program_is_reported(tmp_path, annotated, quick):
     torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
     with pytest.raises(ValueError, match="cannot read checkpoint"):
         run(tmp_path, annotated, quick, resume=True)
