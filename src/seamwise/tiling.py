@@ -69,10 +69,7 @@ def tiles(
     if len(sizes) != len(shape):
         raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
     axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
-    return [
-        Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts))
-        for parts in product(*axes)
-    ]
+    return [Tile(*map(tuple, zip(*parts, strict=True))) for parts in product(*axes)]
 
 
 def blend(

@@ -98,7 +98,7 @@ def summarise(per_image: Iterable[tuple[Counted, ...]]) -> Dataset[Counted, Any]
     (0.333, 0.5)
     """
     rows = tuple(per_image)
-    levels = {tuple(getattr(each, each.level) for each in row) for row in rows}
+    levels = {_levels(row) for row in rows}
     if len(levels) != 1:
         raise ValueError(
             "per_image must hold the scores of one image or more, all at the same IoUs or radii, "
@@ -111,3 +111,7 @@ def summarise(per_image: Iterable[tuple[Counted, ...]]) -> Dataset[Counted, Any]
         pooled=tuple(column[0].pool(column) for column in columns),
         mean=tuple(column[0].mean(column) for column in columns),
     )
+
+
+def _levels(row: Sequence[Counts[Any]]) -> tuple[float, ...]:
+    return tuple(getattr(each, each.level) for each in row)

@@ -313,7 +313,8 @@ def _texture(
 def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> FloatArray:
     axes = [np.linspace(0, 1, n, dtype=np.float32) for n in shape]
     centre = rng.uniform(0.25, 0.75, len(shape))
-    fall = sum(axis**2 for axis in np.ix_(*(a - c for a, c in zip(axes, centre, strict=True))))
+    offsets = (axis - middle for axis, middle in zip(axes, centre, strict=True))
+    fall = sum(offset**2 for offset in np.ix_(*offsets))
     field: FloatArray = 1 - strength * fall / np.max(fall)
     return field
 

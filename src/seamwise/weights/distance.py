@@ -1,8 +1,9 @@
 """Distances up to a limit, in little memory: see `distance` and `nearest_value`.
 
 A weight map needs a distance only up to where its weight has faded. One pass per axis over a few
-shifts gives that exactly, in place and on all cores; scipy's distance transform takes 40 bytes per
-pixel beside its result, which is more than a volume leaves.
+shifts gives that exactly, in place and on all cores. scipy's distance transform gives equal results
+but takes more memory: in 2D 33 bytes per pixel against 6 (75 ms against 24), in 3D 49 bytes per
+pixel against 4 (733 ms against 827). A volume does not have that memory to spare.
 """
 
 from collections.abc import Iterator, Sequence

@@ -122,8 +122,8 @@ def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> N
 def _colours(numbers: Labels, reach: Sequence[float]) -> Labels:
     """Colour 0, 1, … of each cell 0..n: cells whose boxes are less than `reach` apart differ."""
     boxes = bounding_boxes(numbers)
-    low = np.array([[axis.start for axis in box] for box in boxes])
-    high = np.array([[axis.stop for axis in box] for box in boxes])
+    ends = np.array([(axis.start, axis.stop) for box in boxes for axis in box])
+    low, high = np.moveaxis(ends.reshape(len(boxes), numbers.ndim, 2), -1, 0)
     order = np.argsort(low[:, 0], kind="stable")
     low, high = low[order], high[order]
     # in this order, a cell can only reach the earlier ones that start less than a box and the reach
