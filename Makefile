@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test lint clean model tissue-model focus-models benchmark reproduction reproduction-report
+.PHONY: demo test lint cases nightly clean model tissue-model focus-models benchmark \
+  reproduction reproduction-report
 
 demo: $(VENV)/.installed
 	$(BIN)/seamwise demo -o demo-output
@@ -17,6 +18,26 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check src tests benchmarks examples recipes reproduction
 	$(BIN)/mypy
 
+# scripts that each show one fault users met; tests/cases.txt lists those that must pass
+cases: $(VENV)/.installed
+	$(BIN)/python .ci/cases
+
+# what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form
+nightly: lint
+	SEAMWISE_LONG=1 $(BIN)/python -m pytest
+	$(BIN)/python .ci/cases --all
+	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/matching.py
+	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/segment.py
+	$(BIN)/python benchmarks/seams.py
+	$(BIN)/python benchmarks/weights.py --quick
+	for what in stack slide memory; do $(BIN)/python benchmarks/volumes.py $$what --quick || exit; done
+	for what in speed metrics memory; do $(BIN)/python benchmarks/fusion.py $$what --quick || exit; done
+	$(BIN)/python benchmarks/fusion.py synthetic $(DATA)/fusion/bsds500 --quick
+	$(BIN)/python benchmarks/fusion.py bursts $(DATA)/fusion/bsds500 --quick
+	$(BIN)/python benchmarks/tuning.py $(DATA)/dsb2018/train --quick
+
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/weights.py
@@ -25,18 +46,18 @@ benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/segment.py
 	$(BIN)/python benchmarks/fusion.py speed
 
-# the shipped model, from its recipe; over an hour on two cores, goes on where it was stopped
+# the shipped model, from its recipe; over an hour on two cores; run again, it resumes
 model: $(VENV)/.installed
 	$(BIN)/seamwise train $(DATA)/dsb2018/train --settings recipes/nuclei-2d.toml -o runs/nuclei-2d \
 	  $(if $(wildcard runs/nuclei-2d/checkpoint.pt),--resume)
 
-# the shipped model for stacks, from its recipe; half an hour on two cores, goes on where it was stopped
+# the shipped model for stacks, from its recipe; half an hour on two cores; run again, it resumes
 tissue-model: $(VENV)/.installed
 	$(BIN)/python recipes/tissue_3d.py $(DATA)/gonuclear3d/train -o runs/tissue-data
 	$(BIN)/seamwise train runs/tissue-data --settings recipes/tissue-3d.toml -o runs/tissue-3d \
 	  $(if $(wildcard runs/tissue-3d/checkpoint.pt),--resume)
 
-# the shipped fusion models and the weights of the method cnn; an hour each on one core, ten minutes the last
+# the shipped fusion models and the weights of the method cnn; an hour each on one core; ten minutes for the last
 focus-models: $(VENV)/.installed
 	for name in focus-seg focus-reg; do \
 	  $(BIN)/seamwise train-fusion $(DATA)/fusion/bsds500 --settings recipes/$$name.toml -o runs/$$name \
@@ -45,7 +66,7 @@ focus-models: $(VENV)/.installed
 	$(BIN)/python recipes/soften.py runs/focus-seg/model.safetensors $(DATA)/fusion/bsds500 -o runs/focus-seg.safetensors
 	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
 
-# all of reproduction/segmentation; nights on two cores, goes on where it was stopped
+# all of reproduction/segmentation; nights on two cores; run again, it resumes
 reproduction: $(VENV)/.installed
 	for name in table6 table7 weak_annotation table4_5 table2_3 fig16_26 variants fig37; do \
 	  $(BIN)/python reproduction/segmentation/$$name.py $(DATA) || exit; \

@@ -1,11 +1,13 @@
-"""Draw what fusion makes of every burst of a folder: sources, result, depth map, and the edges between depths enlarged.
+"""Draw what fusion makes of every burst of a folder: sources, result, depth map, and the edges
+between depths enlarged.
 
-python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs ../shared/data/fusion/lytro/triplets -o sheets
-python benchmarks/contact_sheet.py ../shared/data/fusion/stacks/pcb --one-burst --align -o sheets
+python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs
+../shared/data/fusion/lytro/triplets -o sheets python benchmarks/contact_sheet.py
+../shared/data/fusion/stacks/pcb --one-burst --align -o sheets
 
-Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with --one-burst all
-pictures of a folder are one. Writes one page, <folder>_<method>.png, for each folder.
-"""
+Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with
+--one-burst all pictures of a folder are one. Writes one page, <folder>_<method>.png, for each
+folder. """
 
 import argparse
 from collections import defaultdict
@@ -16,8 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.fusion import fuse
-from seamwise.fusion.burst import find_frames
+from seamwise.fusion import find_frames, fuse
 from seamwise.io.photo import read_photo
 
 ZOOM = 64  # pixels per side of an enlarged piece

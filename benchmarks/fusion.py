@@ -1,4 +1,5 @@
-"""How good and how fast are the ways of fusing? Every figure of the fusion section of the benchmarks page.
+"""How good and how fast are the ways of fusing? Every figure of the fusion section of the
+benchmarks page.
 
 python benchmarks/fusion.py synthetic ../shared/data/fusion/bsds500    # 100 pairs from pictures no model was trained on
 python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500       # the two modes on made-up bursts of 5
@@ -25,11 +26,19 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.data import astronaut, coffee
 
-from seamwise.fusion import Simulation, find_pictures, fuse, make_pair, split
-from seamwise.fusion.batch import memory_estimate
-from seamwise.fusion.measure import METRICS
-from seamwise.fusion.methods import CLASSICAL
-from seamwise.fusion.predict import load
+from seamwise.fusion import (
+    CLASSICAL,
+    METRICS,
+    FuseOptions,
+    Simulation,
+    find_pictures,
+    fuse,
+    fuse_files,
+    load,
+    make_pair,
+    memory_estimate,
+    split,
+)
 from seamwise.io.photo import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair, focus_pair
@@ -48,8 +57,10 @@ def methods(names: Sequence[str]) -> dict[str, object]:
 
 
 def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
-    """Pairs from the pictures that `--leave-out-every 4` keeps from training and validation, in turn."""
-    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).left_out
+    """Pairs from the pictures that `--leave-out-every 4` keeps from training and validation, in
+    turn.
+    """
+    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
     numbered = itertools.islice(itertools.cycle(held_back), count)
     return [
         make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng((1, number)))
@@ -73,7 +84,8 @@ def synthetic(data: Path, names: Sequence[str], quick: bool) -> None:
     for kind, simulation in SIMULATIONS.items():
         drawn = pairs(data, simulation, PAIRS // 10 if quick else PAIRS)
         print(
-            f"\n{len(drawn)} pairs, {kind}\n\n| | PSNR, dB | SSIM | MSE of f(A,B) − f(B,A), 1e-6 |\n|---|---|---|---|"
+            f"\n{len(drawn)} pairs, {kind}\n\n| | PSNR, dB | SSIM | MSE of f(A,B) − f(B,A), 1e-6 "
+            f"|\n|---|---|---|---|"
         )
         for name, method in methods(names).items():
             scores = []
@@ -116,7 +128,9 @@ def bursts(data: Path, names: Sequence[str], quick: bool) -> None:
 
 
 def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Strips at five depths: frame i is sharp in strip i, and the more blurred, the further a strip is from it."""
+    """Strips at five depths: frame i is sharp in strip i, and the more blurred, the further a strip
+    is from it.
+    """
     height, width = pair.truth.shape[:2]
     strip = np.arange(width) * BURST // width
     levels = [pair.truth]
@@ -196,7 +210,8 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
     width = round(np.sqrt(megapixels * 1e6 * 3 / 2))
     height = round(width * 2 / 3)
     print(
-        f"\n{frames} frames of {width} × {height}\n\n| | peak, GB | estimate, GB | seconds a frame |\n|---|---|---|---|"
+        f"\n{frames} frames of {width} × {height}\n\n| | peak, GB | estimate, GB | seconds a "
+        f"frame |\n|---|---|---|---|"
     )
     tile = np.tile(coffee(), (height // 400 + 1, width // 600 + 1, 1))[:height, :width]
     with tempfile.TemporaryDirectory() as name:
@@ -208,16 +223,18 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
             command = [sys.executable, __file__, "peak", name, "--methods", method]
             peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             seconds = (time.perf_counter() - begin) / frames
-            estimate = memory_estimate((height, width, 3), method=method, aligned=True) / 1e9
+            options = FuseOptions(model=method, align=True)
+            estimate = memory_estimate((height, width, 3), options) / 1e9
             print(f"| {method} | {peak:.2f} | {estimate:.2f} | {seconds:.1f} |", flush=True)
 
 
 def peak(folder: Path, names: Sequence[str]) -> None:
-    """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in GB."""
-    from seamwise.fusion.batch import Options, fuse_files
-
+    """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in
+    GB.
+    """
     with tempfile.TemporaryDirectory() as output:
-        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", Options(method=names[0]))
+        options = FuseOptions(model=names[0], align=True)
+        (outcome,) = fuse_files([folder], Path(output) / "sharp.png", options)
     if outcome.failed:
         raise SystemExit("; ".join(outcome.messages))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)

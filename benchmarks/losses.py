@@ -1,4 +1,4 @@
-"""Cost of every loss beside torch's cross entropy, and of J on top of it: forward and backward at (2, 4, 512, 512)."""
+"""Cost of every loss next to torch's cross entropy: forward and backward at (2, 4, 512, 512)."""
 
 import statistics
 import time
@@ -75,12 +75,14 @@ if __name__ == "__main__":
 
     print(f"\nevery loss (median of {ROUNDS_OF_ALL} rounds)")
     every = [
-        cross_entropy, focal, dice, tversky, lovasz_softmax, youden, cross_entropy_and_dice, cross_entropy_and_youden,
+        cross_entropy, focal, dice, tversky, lovasz_softmax, youden, cross_entropy_and_dice,
+        cross_entropy_and_youden,
     ]  # fmt: skip
     named = {"torch cross_entropy": torch_alone} | {loss.__name__: loss for loss in every}
     times = time_in_turn(named, logits, target, ROUNDS_OF_ALL)
     for name, values in times.items():
         ratio = median_ratio(times, name, "torch cross_entropy")
         print(
-            f"{name:26s} {1e3 * statistics.median(values):7.1f} ms {ratio:6.1f} x torch cross_entropy"
+            f"{name:26s} {1e3 * statistics.median(values):7.1f} ms "
+            f"{ratio:6.1f} x torch cross_entropy"
         )

@@ -1,9 +1,10 @@
-"""How much a halo is worth: classes and cells of an image cut into blocks, against the image in one piece.
+"""How much a halo is worth: classes and cells of an image in blocks, against it in one piece.
 
 python benchmarks/seams.py [--model tissue-3d]
 """
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from seamwise.metrics import match
 from seamwise.segmentation import Model, load
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.predict import tile_probabilities
-from seamwise.synth import crowded_cells, tissue
+from seamwise.synth import CONFOCAL, crowded_cells, tissue
 from seamwise.tiling import Blocks, grown, within
 
 HALOS = {2: (0, 16, 32, 48, 64, 96), 3: (0, 8, 16, 24, 32)}
@@ -41,7 +42,9 @@ if __name__ == "__main__":
         drawn, size = crowded_cells((1024, 1024), cells=500, rng=1, radius=13).image, (256, 256)
     else:
         drawn, size = (
-            tissue((96, 192, 192), rng=1, spacing=(2, 1, 1), filling=1.0).image,
+            tissue(
+                (96, 192, 192), rng=1, filling=1.0, camera=replace(CONFOCAL, spacing=(2, 1, 1))
+            ).image,
             (48, 64, 64),
         )
     image = normalization(drawn[None], model.info.normalization)(drawn[None])
@@ -50,8 +53,9 @@ if __name__ == "__main__":
     cells = instances(whole, **rule)
     for halo in HALOS[model.net.ndim]:
         classes = classes_of_blocks(image, model, Blocks(drawn.shape, size), halo)
-        matched = match(cells, instances(classes, **rule), threshold=0.9)
+        matched = match(cells, instances(classes, **rule), iou=0.9)
         print(
-            f"blocks of {size}, halo {halo}: {1e6 * (classes != whole).mean():.0f} pixels of a million differ; "
-            f"{matched.fn} of {matched.n_true} cells have no match at IoU 0.9, {matched.fp} new ones"
+            f"blocks of {size}, halo {halo}: {1e6 * (classes != whole).mean():.0f} pixels of a "
+            f"million differ; {matched.fn} of {matched.n_true} cells have no match at IoU 0.9, "
+            f"{matched.fp} new ones"
         )

@@ -1,4 +1,6 @@
-"""End to end with the shipped model: read, network, decode, write. Throughput, and memory on a large image.
+"""End to end with the shipped model: read, network, decode, write.
+
+It measures throughput, and memory on a large image.
 
 python benchmarks/segment.py            # four files of 2048², throughput against the bare network
 python benchmarks/segment.py --large    # one file of 10,000², peak memory (minutes)
@@ -16,8 +18,7 @@ import tifffile
 import torch
 
 from seamwise.engine.devices import memory_format
-from seamwise.segmentation import load
-from seamwise.segmentation.batch import Options, segment_files
+from seamwise.segmentation import OutputOptions, load, segment_files
 from seamwise.synth import crowded_cells
 
 
@@ -32,7 +33,7 @@ def write_images(folder: Path, count: int, side: int) -> None:
 def throughput(folder: Path, side: int) -> list[float]:
     """Megapixels per second of each file, read to written."""
     rates, begin = [], time.perf_counter()
-    for outcome in segment_files([folder], folder / "out", Options(), overwrite=True):
+    for outcome in segment_files([folder], folder / "out", files=OutputOptions(overwrite=True)):
         assert not outcome.failed, outcome.messages
         rates.append(side**2 / 1e6 / (time.perf_counter() - begin))
         begin = time.perf_counter()
@@ -40,7 +41,7 @@ def throughput(folder: Path, side: int) -> list[float]:
 
 
 def network_alone() -> float:
-    """Megapixels per second of the bare network on a 1024² tile, the upper bound of all the rest."""
+    """Megapixels per second of the bare network on a 1024² tile: no run can be faster."""
     model = load("nuclei-2d")
     tile = torch.zeros(1, 1, 1024, 1024).to(
         model.device, model.dtype, memory_format=memory_format(2)
@@ -73,5 +74,6 @@ if __name__ == "__main__":
         end_to_end = statistics.median(rates[1:])
         print(f"end to end {end_to_end:.2f} megapixels/s (median of files 2..{count} of {side}²)")
         print(
-            f"network alone {bare:.2f} megapixels/s; end to end takes {bare / end_to_end:.2f} times as long"
+            f"network alone {bare:.2f} megapixels/s; "
+            f"end to end takes {bare / end_to_end:.2f} times as long"
         )

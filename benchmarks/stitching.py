@@ -1,10 +1,10 @@
-"""A stack as a whole or slice by slice: `tissue-3d` against a 2D network on the slices of the same stacks, stitched.
+"""A stack as a whole or slice by slice: `tissue-3d` against a 2D network on stitched slices.
 
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 python benchmarks/stitching.py runs/tissue-data -o runs/slices [--model MODEL.safetensors …]
 
-trains the 2D network (`recipes/tissue-slices.toml`; goes on where it was stopped) and scores both on the test stacks,
-beside the true slices, stitched.
+trains the 2D network (`recipes/tissue-slices.toml`; resumes where it was stopped) and scores both
+on the test stacks, next to the true slices, stitched.
 """
 
 import argparse
@@ -17,8 +17,7 @@ import numpy as np
 
 from seamwise.io.images import read_image, read_labels, write_labels
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import load, segment
-from seamwise.segmentation.stitch import segment_slices, stitch
+from seamwise.segmentation import SegmentOptions, load, segment, segment_slices, stitch
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "tissue-slices.toml"
 EVERY = {"train": 2, "val": 8}  # neighbouring slices are nearly alike
@@ -42,13 +41,13 @@ def write_slices(data: Path, output: Path) -> None:
 
 
 def trained(slices: Path, output: Path) -> Path:
-    """Train the 2D network, or go on with it, and return its file."""
+    """Train the 2D network, or resume it, and return its file."""
     model = output / "model.safetensors"
     resume = ["--resume"] if (output / "checkpoint.pt").exists() else []
     command = [
         sys.executable,
         "-m",
-        "seamwise.cli",
+        "seamwise",
         "train",
         slices,
         "--settings",
@@ -66,11 +65,12 @@ def score(name: str, stacks: list[tuple[np.ndarray, np.ndarray]], cells) -> None
     begin = time.perf_counter()
     pairs = [(labels, cells(image)) for image, labels in stacks]
     seconds = (time.perf_counter() - begin) / sum(image.size for image, _ in stacks) * 1e6
-    scores = match_dataset(pairs, thresholds=(0.5,))
+    scores = match_dataset(pairs, ious=(0.5,))
     pooled, mean = scores.pooled[0], scores.mean[0]
     print(
-        f"{name:34s} pooled RQ {pooled.recognition_quality:.3f} SQ {pooled.segmentation_quality:.3f} "
-        f"PQ {pooled.panoptic_quality:.3f}; mean of stacks PQ {mean.panoptic_quality:.3f}, AP {mean.accuracy:.3f}; "
+        f"{name:34s} pooled RQ {pooled.recognition_quality:.3f} "
+        f"SQ {pooled.segmentation_quality:.3f} PQ {pooled.panoptic_quality:.3f}; "
+        f"mean of stacks PQ {mean.panoptic_quality:.3f}, AP {mean.accuracy:.3f}; "
         f"{pooled.tp} right, {pooled.fp} false, {pooled.fn} missed; {seconds:.2f} s a megavoxel"
     )
 
@@ -107,13 +107,15 @@ def main() -> None:
         score(
             f"2D, stitched at IoU {iou}",
             stacks,
-            lambda image, iou=iou: segment_slices(image, model=plane, threshold=iou),
+            lambda image, iou=iou: segment_slices(
+                image, SegmentOptions(mode="2d-stitch", stitch_iou=iou), model=plane
+            ),
         )
         truth = [(labels, labels) for _, labels in stacks]
         score(
             f"true slices, stitched at IoU {iou}",
             truth,
-            lambda labels, iou=iou: stitch(labels.clip(0), threshold=iou),
+            lambda labels, iou=iou: stitch(labels.clip(0), iou=iou),
         )
 
 

@@ -1,10 +1,11 @@
 """Does the search for thresholds find what trying every pair finds, and what does it cost?
 
-python benchmarks/tuning.py ../shared/data/dsb2018/train [--decode watershed --background-as mask] [--model nuclei-2d]
-python benchmarks/tuning.py ../shared/data/dsb2018/train --quick    # 12 images and a fourth of the grid's lines
+python benchmarks/tuning.py ../shared/data/dsb2018/train [--decode watershed --background-as mask]
+python benchmarks/tuning.py ../shared/data/dsb2018/train --quick    # a part of images and grid
 
-Tunes on the held-out images, then decodes every pair of the grid, and says how the two compare. Also how much of the
-gain is luck: the best pair of some images, drawn at random, is scored on the others.
+Tunes on the held-out images, then decodes every pair of the grid and compares the two. Also shows
+how much of the gain is luck: the best pair of some random images is scored on the others. `--model`
+takes a shipped model or a model file.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from seamwise.io.models import DecodeRule
 from seamwise.metrics import match
 from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, segment, tune
+from seamwise.segmentation.choose import GRID, with_pair
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.tune import GRID, with_pair
 
 DRAWS = 200
 
@@ -29,7 +30,7 @@ Sample = tuple[NDArray[np.float32], NDArray[np.int32]]  # probabilities, true la
 
 
 def counts(rule: DecodeRule, samples: list[Sample]) -> NDArray[np.float64]:
-    """(images, 2): sum of matched IoU, and TP + FP/2 + FN/2."""
+    """Return (images, 2): sum of matched IoU, and TP + FP/2 + FN/2."""
     matchings = [
         match(labels, decode_whole(probabilities, rule)) for probabilities, labels in samples
     ]
@@ -37,7 +38,7 @@ def counts(rule: DecodeRule, samples: list[Sample]) -> NDArray[np.float64]:
 
 
 def pooled(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """PQ of all images together; (…, images, 2) → (…)."""
+    """Return the PQ of all images together; (…, images, 2) → (…)."""
     total = table.sum(-2)
     return total[..., 0] / total[..., 1]
 
@@ -45,14 +46,18 @@ def pooled(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def luck(
     tables: NDArray[np.float64], argmax: NDArray[np.float64], count: int
 ) -> tuple[float, float, float]:
-    """Mean gain over arg max on `count` images that the best pair is chosen on, and on the others; share of losses."""
+    """Return mean gains of the best pair of `count` images over arg max, and the share of losses.
+
+    The first gain is on the images that choose the pair, the second and the losses are on the
+    others.
+    """
     rng = np.random.default_rng(0)
     draws = [np.split(rng.permutation(len(argmax)), [count]) for _ in range(DRAWS)]
     gains = []
-    for chosen, others in draws:
-        best = pooled(tables[:, chosen]).argmax()
+    for tuned, others in draws:
+        best = pooled(tables[:, tuned]).argmax()
         gains.append(
-            [pooled(tables[best, part]) - pooled(argmax[part]) for part in (chosen, others)]
+            [pooled(tables[best, part]) - pooled(argmax[part]) for part in (tuned, others)]
         )
     inside, outside = np.transpose(gains)
     return float(inside.mean()), float(outside.mean()), float((outside < 0).mean())
@@ -99,17 +104,19 @@ if __name__ == "__main__":
 
     megapixels = sum(image.labels.size for image in images) / 1e6
     print(
-        f"{len(images)} images, {megapixels:.1f} megapixels; one pass of the network {network:.0f} s"
+        f"{len(images)} images, {megapixels:.1f} megapixels; "
+        f"one pass of the network {network:.0f} s"
     )
     print(f"{tuning}")
     print(f"search: {len(tuning.trials)} pairs decoded, {searching:.0f} s")
     print(
-        f"every pair of {len(grid)}²: {len(rules)} decoded, {exhaustive:.0f} s, best PQ {pooled(tables).max():.4f}"
+        f"every pair of {len(grid)}²: {len(rules)} decoded, {exhaustive:.0f} s, "
+        f"best PQ {pooled(tables).max():.4f}"
     )
     print(f"the search missed {pooled(tables).max() - tuning.best.panoptic_quality:+.4f}")
     for count in (n for n in (4, 8, 16, 32) if n < len(images)):
         inside, outside, worse = luck(tables, argmax, count)
         print(
-            f"chosen on {count} images: {inside:+.4f} PQ against arg max on these, {outside:+.4f} on the others "
-            f"(a loss in {worse:.0%} of {DRAWS} draws)"
+            f"chosen on {count} images: {inside:+.4f} PQ against arg max on these, "
+            f"{outside:+.4f} on the others (a loss in {worse:.0%} of {DRAWS} draws)"
         )

@@ -31,13 +31,15 @@ if __name__ == "__main__":
     parser.add_argument("--flips", action="store_true")
     options = parser.parse_args()
     pairs = predictions(options.folder, options.model, flips=options.flips)
-    scores = match_dataset(pairs, thresholds=(0.5, 0.7, 0.9))
+    scores = match_dataset(pairs, ious=(0.5, 0.7, 0.9))
     print(
-        "| IoU ≥ | AP, mean of images | AP, pooled | PQ, mean of images | PQ, pooled | TP | FP | FN |"
+        "| IoU ≥ | AP, mean of images | AP, pooled | PQ, mean of images | PQ, pooled "
+        "| TP | FP | FN |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
         print(
-            f"| {mean.thresh:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} | {mean.panoptic_quality:.3f} "
+            f"| {mean.iou:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} "
+            f"| {mean.panoptic_quality:.3f} "
             f"| {pooled.panoptic_quality:.3f} | {pooled.tp} | {pooled.fp} | {pooled.fn} |"
         )

@@ -1,11 +1,12 @@
 """Images larger than memory: time, peak of resident memory, and whether seams cut cells.
 
-python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of made-up tissue, from OME-Zarr to OME-Zarr
-python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells
-python benchmarks/volumes.py memory  # peak of one block after another size, against the estimate
-python benchmarks/volumes.py peak    # what this machine computes at most, and the network's share of it
+python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of made-up tissue, from OME-Zarr
+to OME-Zarr python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells python
+benchmarks/volumes.py memory  # peak of one block after another size, against the estimate python
+benchmarks/volumes.py peak    # what this machine computes at most, and the network's share of it
 
---quick runs each on a small image. Memory is that of the command and all its processes, sampled ten times a second.
+--quick runs each on a small image. Memory is that of the command and all its processes, sampled
+ten times a second.
 """
 
 import argparse
@@ -15,7 +16,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import psutil
@@ -24,28 +28,48 @@ from scipy import ndimage
 
 from seamwise.engine.devices import memory_format
 from seamwise.io.models import describe_model, model_path
-from seamwise.io.ome_zarr_draft import build_pyramid, create_image, finish
+from seamwise.io.ome_zarr import ZarrStorage, create_image
 from seamwise.segmentation import load
-from seamwise.segmentation.memory import plan_blocks
-from seamwise.synth import tissue
+from seamwise.segmentation.big.memory import plan_blocks
+from seamwise.synth import CONFOCAL, tissue
 
 STACK, TILE = (508, 1024, 1024), (127, 256, 256)
+NOTHING: Mapping[str, object] = MappingProxyType({})
 PITCH = 63  # pixels from one cell of the slide to the next
 RUN = """
 import json, sys, time
-from seamwise.segmentation.stream import segment_volume
-options = json.loads(sys.argv[1])
+from seamwise.engine import Resources
+from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_volume
+path, output, options, resources, overwrite = json.loads(sys.argv[1])
 began, stages = time.perf_counter(), []
-result = segment_volume(**options, announce=lambda text: print(text, file=sys.stderr),
-                        report=lambda p: stages.append((p.stage, p.done, time.perf_counter() - began)))
-print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.perf_counter() - began}))
+listener = Listener(
+    announce=lambda text: print(text, file=sys.stderr),
+    report=lambda p: stages.append((p.stage, p.done, time.perf_counter() - began)),
+)
+result = segment_volume(
+    path, output, SegmentOptions(**options), Resources(**resources),
+    files=OutputOptions(overwrite=overwrite), listener=listener,
+) print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.perf_counter() -
+began}))
 """
 
 
-def segmented(**options: object) -> dict:
-    """Run `segment_volume` in a process of its own; seconds of each stage, and the peak of memory."""
+def segmented(
+    path: Path,
+    output: Path,
+    options: Mapping[str, object] = NOTHING,
+    resources: Mapping[str, object] = NOTHING,
+    *,
+    overwrite: bool = False,
+) -> dict:
+    """Run `segment_volume` in its own process; seconds of each stage, and the peak of memory."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, json.dumps(options, default=str)],
+        [
+            sys.executable,
+            "-c",
+            RUN,
+            json.dumps([path, output, dict(options), dict(resources), overwrite], default=str),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -81,7 +105,8 @@ def say(name: str, result: dict, pixels: int) -> None:
     """Print one run."""
     rate, peak = pixels / 1e6 / result["seconds"], result["peak"] / 1e9
     print(
-        f"{name}: {result['cells']} cells, {result['seconds']:.0f} s, {rate:.2f} megapixels/s, peak {peak:.2f} GB"
+        f"{name}: {result['cells']} cells, {result['seconds']:.0f} s, "
+        f"{rate:.2f} megapixels/s, peak {peak:.2f} GB"
     )
     for stage, seconds in result["stages"].items():
         print(
@@ -90,15 +115,17 @@ def say(name: str, result: dict, pixels: int) -> None:
 
 
 def write_stack(path: Path, shape: tuple[int, ...]) -> int:
-    """Write tissue, one drawn stack beside the other; return how many cells are drawn (cut ones each time)."""
-    drawn = tissue(TILE, rng=0, spacing=(2, 1, 1), filling=1.0, cell_size=26.0)
+    """Write tissue, one drawn stack next to the other; return the number of cells."""
+    drawn = tissue(
+        TILE, rng=0, filling=1.0, cell_size=26.0, camera=replace(CONFOCAL, spacing=(2, 1, 1))
+    )
     draft = create_image(
         path,
         shape,
         axes="ZYX",
         dtype=drawn.image.dtype,
         spacing=(1.0, 0.5, 0.5),
-        chunks=(64, 64, 64),
+        storage=ZarrStorage(chunks=(64, 64, 64)),
     )
     for z in range(0, shape[0], 64):
         planes = np.arange(z, min(z + 64, shape[0])) % TILE[0]
@@ -110,19 +137,23 @@ def write_stack(path: Path, shape: tuple[int, ...]) -> int:
             (slice(z, z + len(planes)), slice(0, shape[1]), slice(0, shape[2])),
             slab[:, : shape[1], : shape[2]],
         )
-    build_pyramid(draft)
-    finish(draft)
+    draft.finish()
     return int(drawn.labels.max()) * int(
         np.prod([-(-n // t) for n, t in zip(shape, TILE, strict=True)])
     )
 
 
 def write_slide(path: Path, side: int) -> int:
-    """Write a slide of bright round cells that do not touch, one near each node of a grid; return their number."""
+    """Write a slide of bright round cells near the nodes of a grid; return their number."""
     rng = np.random.default_rng(0)
     count = side // PITCH
     draft = create_image(
-        path, (side, side), axes="YX", dtype=np.uint8, spacing=(0.5, 0.5), chunks=(512, 512)
+        path,
+        (side, side),
+        axes="YX",
+        dtype=np.uint8,
+        spacing=(0.5, 0.5),
+        storage=ZarrStorage(chunks=(512, 512)),
     )
     step = 512
     centres = rng.uniform(24, PITCH - 24, (count, count, 2)) + PITCH * np.stack(
@@ -144,8 +175,7 @@ def write_slide(path: Path, side: int) -> int:
         blurred = ndimage.gaussian_filter(slab, 1.2)[PITCH : PITCH + height]
         noisy = blurred + 12 + rng.normal(0, 3, blurred.shape)
         draft.write((slice(y, y + height), slice(0, side)), np.clip(noisy, 0, 255).astype(np.uint8))
-    build_pyramid(draft)
-    finish(draft)
+    draft.finish()
     return count**2
 
 
@@ -153,7 +183,7 @@ def stack(folder: Path, quick: bool, model: str, memory: int) -> None:
     shape = (127, 256, 256) if quick else STACK
     drawn = write_stack(folder / "stack.ome.zarr", shape)
     result = segmented(
-        path=folder / "stack.ome.zarr", output=folder / "cells.ome.zarr", model=model, memory=memory
+        folder / "stack.ome.zarr", folder / "cells.ome.zarr", {"model": model}, {"memory": memory}
     )
     print(f"{drawn} cells drawn, those cut by the drawing counted in each part")
     say(" × ".join(map(str, shape)), result, int(np.prod(shape)))
@@ -163,7 +193,7 @@ def slide(folder: Path, quick: bool, memory: int) -> None:
     side = 2500 if quick else 20_000
     drawn = write_slide(folder / "slide.ome.zarr", side)
     result = segmented(
-        path=folder / "slide.ome.zarr", output=folder / "cells.ome.zarr", memory=memory
+        folder / "slide.ome.zarr", folder / "cells.ome.zarr", resources={"memory": memory}
     )
     say(f"{side}²", result, side**2)
     print(f"  {drawn} cells drawn: {100 * (result['cells'] / drawn - 1):+.3f} %")
@@ -180,11 +210,12 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
         shape = (256,) * 3 if source == "stack" else (4096,) * 2
         for side in sides:
             planned = plan_blocks(shape, architecture, block=side, memory=10**12)
-            files = {"path": folder / f"{source}.ome.zarr", "output": folder / "out.ome.zarr"}
-            result = segmented(**files, model=name, tile=side, overwrite=True)
+            image, output = folder / f"{source}.ome.zarr", folder / "out.ome.zarr"
+            result = segmented(image, output, {"model": name, "tile": side}, overwrite=True)
             estimated, measured = planned.bytes / 1e9, result["peak"] / 1e9
             print(
-                f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, measured {measured:.2f} GB"
+                f"{name}, {planned.blocks.size}: estimated {estimated:.2f} GB, "
+                f"measured {measured:.2f} GB"
             )
 
 

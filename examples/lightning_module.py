@@ -2,13 +2,16 @@
 
     python examples/lightning_module.py --steps 40
 
-The data set makes target and weights, the module calls the loss; the Trainer does not know of either. Needs Lightning:
-pip install lightning.
+The data set makes target and weights, the module calls the loss; the Trainer does not know of
+either. Needs Lightning: pip install lightning.
 """
 
 import argparse
 
-import lightning
+try:
+    import lightning
+except ModuleNotFoundError:
+    raise SystemExit("this example needs Lightning: pip install lightning") from None
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -16,13 +19,13 @@ from torch.utils.data import DataLoader, Dataset
 from seamwise.losses import cross_entropy_and_youden
 from seamwise.nets import UNet
 from seamwise.segmentation import TargetAndWeight
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 CROP, BATCH = 64, 4
 
 
 class Crops(Dataset):
-    """Random crops of one drawing each, mirrored; number n is the same in every run and every worker."""
+    """Random mirrored crops, one of each drawing; number n is the same in every run and worker."""
 
     def __init__(self, length, transform):
         self.length, self.transform = length, transform
@@ -33,7 +36,7 @@ class Crops(Dataset):
     def __getitem__(self, number):
         """Return image (1, Y, X), target (Y, X) and weight (Y, X)."""
         rng = np.random.default_rng((0, number))
-        drawn = crowded_cells((CROP, CROP), cells=6, rng=rng, dtype=np.uint8)
+        drawn = crowded_cells((CROP, CROP), cells=6, rng=rng, camera=Camera(dtype=np.uint8))
         mirror = (slice(None, None, rng.choice([-1, 1])), slice(None, None, rng.choice([-1, 1])))
         target, weight = self.transform(
             drawn.labels[mirror]

@@ -2,30 +2,34 @@
 
     python examples/monai_training.py --steps 40
 
-`TargetAndWeightd` stands behind the last geometric transform. The labels were rotated with nearest neighbours, so that
-they are still whole numbers, one for each cell. Needs MONAI: pip install monai.
+`TargetAndWeightd` stands behind the last geometric transform. The labels were rotated with nearest
+neighbours, so that they are still whole numbers, one for each cell. Needs MONAI: pip install monai.
 """
 
 import argparse
 
 import numpy as np
 import torch
-from monai.data import DataLoader, Dataset
-from monai.networks.nets import UNet
-from monai.transforms import (
-    CenterSpatialCropd,
-    Compose,
-    EnsureChannelFirstd,
-    RandFlipd,
-    RandRotated,
-    RandSpatialCropd,
-    ScaleIntensityRanged,
-)
-from monai.utils import set_determinism
+
+try:
+    from monai.data import DataLoader, Dataset
+    from monai.networks.nets import UNet
+    from monai.transforms import (
+        CenterSpatialCropd,
+        Compose,
+        EnsureChannelFirstd,
+        RandFlipd,
+        RandRotated,
+        RandSpatialCropd,
+        ScaleIntensityRanged,
+    )
+    from monai.utils import set_determinism
+except ModuleNotFoundError:
+    raise SystemExit("this example needs MONAI: pip install monai") from None
 
 from seamwise.losses import cross_entropy
 from seamwise.segmentation import TargetAndWeight, TargetAndWeightd
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 BATCH = 4
 
@@ -47,7 +51,10 @@ def main(steps=40):
             TargetAndWeightd("label", TargetAndWeight(map="saw")),
         ]
     )
-    scenes = [crowded_cells((192, 192), cells=30, rng=seed, dtype=np.uint8) for seed in range(8)]
+    scenes = [
+        crowded_cells((192, 192), cells=30, rng=seed, camera=Camera(dtype=np.uint8))
+        for seed in range(8)
+    ]
     data = [{"image": scene.image, "label": scene.labels} for scene in scenes]
     loader = DataLoader(Dataset(data, transforms), batch_size=BATCH, shuffle=True)
 
@@ -68,7 +75,8 @@ def main(steps=40):
             if len(losses) == steps:
                 break
     print(
-        f"classes {target.unique().tolist()}, weights {weight.min():.2f} to {weight.max():.2f} in the last batch"
+        f"classes {target.unique().tolist()}, "
+        f"weights {weight.min():.2f} to {weight.max():.2f} in the last batch"
     )
     return losses
 

@@ -1,17 +1,19 @@
-"""Write a folder of images and instance masks as a raw data set for nnU-Net v2, with seamwise's classes.
+"""Write images and instance masks as a raw data set for nnU-Net v2, with seamwise's classes.
 
-    python examples/nnunet_dataset.py                                  # synthetic cells
-    python examples/nnunet_dataset.py --source my-data --output nnUNet_raw --dataset Dataset501_Cells --classes 4
+    python examples/nnunet_dataset.py                                  # synthetic cells python
+    examples/nnunet_dataset.py --source my-data --output nnUNet_raw --dataset Dataset501_Cells
+    --classes 4
 
-nnU-Net learns classes, not instances: the masks become background, cell, touching and gap, and what it predicts becomes
-cells again with `seamwise.decode.argmax`. Its conventions, as this script follows them: one file per channel,
-`case_0000.tif`; class numbers 0, 1, … without a hole; pixels to ignore carry the highest number, named "ignore". A 2D
-TIFF is read by NaturalImage2DIO, and its name must end in .tif, not .tiff; a stack by Tiff3DIO, with its pixel size in
-`case.json`, beside the image and beside the labels.
+nnU-Net learns classes, not instances: the masks become background, cell, touching and gap, and what
+it predicts becomes cells again with `seamwise.decode.argmax`. Its conventions, as this script
+follows them: one file per channel, `case_0000.tif`; class numbers 0, 1, … without a hole; pixels to
+ignore carry the highest number, named "ignore". A 2D TIFF is read by NaturalImage2DIO, and its name
+must end in .tif, not .tiff; a stack by Tiff3DIO, with its pixel size in `case.json`, beside the
+image and beside the labels.
 
-`--weights w3` also writes `weightsTr/case.tif`, float32. nnU-Net itself does not read it: a trainer of your own has to
-load it and to crop and warp it with the labels. DWM and the class balance need no file: they can be computed from the
-warped classes.
+`--weights w3` also writes `weightsTr/case.tif`, float32. nnU-Net itself does not read it: a trainer
+of your own has to load it and to crop and warp it with the labels. DWM and the class balance need
+no file: they can be computed from the warped classes.
 """
 
 import argparse
@@ -21,15 +23,15 @@ from pathlib import Path
 import tifffile
 
 from seamwise.io.images import read_image, read_spaced_labels, write_labels, write_map
+from seamwise.labels import CLASS_NAMES
 from seamwise.segmentation import find_pairs
 from seamwise.segmentation.data import as_channels
-from seamwise.segmentation.systems import CLASS_NAMES
 from seamwise.segmentation.transforms import MAPS, TargetAndWeight
 from seamwise.synth import crowded_cells
 
 
 def draw_cells(folder, images=4):
-    """Fill a folder with images/ and masks/ of synthetic cells; a corner of each is marked as not annotated."""
+    """Fill a folder with images/ and masks/ of synthetic cells; ignore a corner of each."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for seed in range(images):
@@ -41,7 +43,10 @@ def draw_cells(folder, images=4):
 
 
 def write_case(pair, output, transform):
-    """Write images, target and, if the transform has a map, weights of one pair; return what dataset.json must say."""
+    """Write images, target and weights (if the transform has a map) of one pair.
+
+    Return what ``dataset.json`` must say.
+    """
     read = [as_channels(read_image(path)) for path in pair.images]
     channels = [channel for part in read for channel in part]
     labels, spacing = read_spaced_labels(pair.labels)
@@ -73,7 +78,8 @@ def main(source, output, dataset="Dataset501_Cells", classes=4, weights=None):
     transform = TargetAndWeight(map=weights, classes=classes)
     if any((folder / "imagesTr").glob("*")):
         raise SystemExit(
-            f"{folder} holds cases already: choose another data set name, e.g. --dataset Dataset502_Cells"
+            f"{folder} already holds cases: choose another data set name, "
+            "e.g. --dataset Dataset502_Cells"
         )
     for name in ("imagesTr", "labelsTr", *(["weightsTr"] if weights else [])):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,9 @@
 
     python examples/plain_torch.py --steps 300
 
-A crop is cut and mirrored first, and only then turned into target and weights: `TargetAndWeight` sees the labels as the
-network sees the image. Swap `map="w3"` for another weight map, or the loss for any other of `seamwise.losses`.
+A crop is cut and mirrored first, and only then turned into target and weights: `TargetAndWeight`
+sees the labels as the network sees the image. Swap `map="w3"` for another weight map, or the loss
+for any other of `seamwise.losses`.
 """
 
 import argparse
@@ -17,14 +18,14 @@ from seamwise.losses import cross_entropy
 from seamwise.metrics import match
 from seamwise.nets import UNet
 from seamwise.segmentation import TargetAndWeight, count_classes
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 CROP, BATCH = 64, 4
 
 
 def scene(seed):
     """Draw an image (Y, X) in 0..1 and its labels: 0 background, 1..n cells."""
-    drawn = crowded_cells((192, 192), cells=30, rng=seed, dtype=np.uint8)
+    drawn = crowded_cells((192, 192), cells=30, rng=seed, camera=Camera(dtype=np.uint8))
     return drawn.image / np.float32(255), drawn.labels
 
 
@@ -46,7 +47,8 @@ def main(steps=300):
     torch.manual_seed(0)
     scenes = [scene(seed) for seed in range(8)]
     transform = TargetAndWeight(map="w3")
-    # the balance of all images together, so that a crop without touching pixels keeps the scale of the others
+    # the balance of all images together, so that a crop without touching pixels keeps the scale of
+    # the others
     transform = replace(
         transform, counts=count_classes([labels for _, labels in scenes], transform)
     )

@@ -1,12 +1,14 @@
-"""Train the network of `fusion.classical.cnn`: which of two patches is the sharp one.
+"""Train the network of `fusion.classical.cnn`, which decides which of two patches is sharp.
 
 python recipes/focus_cnn.py DATA -o FILE [--steps N]
 
-DATA is BSDS500, train and val (images/, labels/): every 4th picture by name is left out for tests, every 12th of the
-others is validated on. After Liu et al. 2017: patches of 16×16 pixels, each with a copy blurred one to five times by a
-Gaussian (σ = 2 pixels, cut to 7×7), where the sharp one has a variance above 25 (in 8-bit grey values). Unlike there,
-Adam with a cosine schedule in place of stochastic gradient descent with momentum, for a run of minutes; and both orders
-of a pair need no second pass: the network's outputs are exchanged with its inputs, so that their losses are equal.
+DATA is BSDS500, train and val (images/, labels/). Every 4th picture by name is kept for tests,
+every 12th of the others is for validation. The method is that of Liu et al. 2017: patches of 16×16
+pixels, each with a copy that a Gaussian blurs one to five times (σ = 2 pixels, cut to 7×7). The
+sharp patch must have a variance above 25 (in 8-bit grey values). Two things differ. Adam with a
+cosine schedule replaces stochastic gradient descent with momentum, so that a run takes minutes. And
+the second order of a pair needs no pass of its own: exchanged inputs exchange the outputs, so that
+both losses are equal.
 """
 
 import argparse
@@ -28,18 +30,18 @@ from torch.nn.functional import softplus
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
-from seamwise.fusion.data import SegmentedPicture, Split, digest, find_pictures, split
-from seamwise.fusion.frames import luminance
+from seamwise.fusion import PictureSplit, SegmentedPicture, find_pictures, luminance, split
+from seamwise.fusion.data import digest
 from seamwise.io.atomic import atomic_path
 from seamwise.nets.siamese import PATCH, Siamese
-from seamwise.synth.focus import as_unit
+from seamwise.pictures import as_unit
 
 Levels = NDArray[np.uint8]  # (1 + blurs, Y, X): the picture, then ever more blurred
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the training depends on besides the pictures."""
+    """Everything that the training depends on, except the pictures."""
 
     steps: int = 900
     batch_size: int = 64  # pairs
@@ -55,23 +57,23 @@ class Settings:
 
 
 def blurred(picture: SegmentedPicture, settings: Settings) -> Levels:
-    """Return the grey picture and what repeated blurring makes of it; ValueError if it has no patch to draw."""
+    """Return the grey picture, blurred 0, 1, 2 … times; ValueError if it has no useful patch."""
     levels = [luminance(as_unit(picture.read()))]
     if min(levels[0].shape) < PATCH:
         raise ValueError(
-            f"{picture.image} has {levels[0].shape} pixels, a patch {PATCH} × {PATCH}: leave it out"
+            f"{picture.image} has {levels[0].shape} pixels, a patch {PATCH} × {PATCH}: remove it"
         )
     size = (settings.kernel, settings.kernel)
     for _ in range(settings.blurs):
         again = cv2.GaussianBlur(levels[-1], size, settings.sigma, borderType=cv2.BORDER_REFLECT)
         levels.append(np.asarray(again, np.float32))
-    found = np.rint(255 * np.stack(levels)).astype(np.uint8)
-    if not (variances(found[0]) > settings.least_variance).any():
+    stack = np.rint(255 * np.stack(levels)).astype(np.uint8)
+    if not (variances(stack[0]) > settings.least_variance).any():
         raise ValueError(
             f"{picture.image} has no patch of {PATCH} × {PATCH} pixels with a variance above "
-            f"{settings.least_variance:g}: leave it out"
+            f"{settings.least_variance:g}: remove it"
         )
-    return found
+    return stack
 
 
 def variances(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -85,7 +87,7 @@ def variances(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
 def draw(
     pictures: Sequence[Levels], level: int, least_variance: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return a random patch of a random picture with enough detail, sharp and blurred, turned or mirrored."""
+    """Return a random patch with enough detail, sharp and blurred, rotated or mirrored."""
     while True:
         levels = pictures[int(rng.integers(len(pictures)))]
         y, x = (int(rng.integers(length - PATCH + 1)) for length in levels.shape[1:])
@@ -140,7 +142,7 @@ def train(pictures: Sequence[Levels], settings: Settings, device: torch.device) 
 def accuracy(
     net: Siamese, pictures: Sequence[Levels], settings: Settings, device: torch.device
 ) -> dict[str, float]:
-    """Return, for each number of blurs, the share of 1,000 pairs of which the sharp patch has the higher logit."""
+    """Return for each number of blurs in what share of 1,000 pairs the sharp patch wins."""
     rng = np.random.default_rng(settings.seed)
     right = {}
     for level in range(1, settings.blurs + 1):
@@ -158,22 +160,24 @@ def main(data: Path, output: Path, settings: Settings) -> None:
     )
     if not parts.training:
         raise ValueError(
-            f"{data} must hold at least 3 pictures, to leave out, validate and train on: {len(pictures)}"
+            f"{data} must hold at least 3 pictures, for training, validation and tests, "
+            f"not {len(pictures)}: add some"
         )
     training, validation = (
         [blurred(picture, settings) for picture in part]
         for part in (parts.training, parts.validation)
     )
     sha256 = digest([*parts.training, *parts.validation])
-    # opened before the training, so that a folder that is missing or closed shows first
+    # opened before the training, so that a missing or read-only folder shows at once
     with atomic_path(output) as temporary:
         start = time.perf_counter()
-        # rounded as the file holds them, and so validated
+        # validated with weights that are rounded like those of the file
         net = train(training, settings, device).half().float()
         seconds = time.perf_counter() - start
         right = accuracy(net, validation, settings, device)
         print(
-            f"{seconds:.0f} s; right on {len(validation)} validation pictures, by number of blurs: {right}",
+            f"{seconds:.0f} s; share right on {len(validation)} validation pictures, "
+            f"by number of blurs: {right}",
             flush=True,
         )
         description = describe(parts, sha256, settings, device, right)
@@ -184,9 +188,13 @@ def main(data: Path, output: Path, settings: Settings) -> None:
 
 
 def describe(
-    parts: Split, sha256: str, settings: Settings, device: torch.device, right: dict[str, float]
+    parts: PictureSplit,
+    sha256: str,
+    settings: Settings,
+    device: torch.device,
+    right: dict[str, float],
 ) -> dict[str, Any]:
-    """Return where the weights come from, for the file's metadata."""
+    """Return the origin of the weights, for the file's metadata."""
     return {
         "network": "seamwise.nets.Siamese",
         "data": "BSDS500 train and val (non-commercial research and education)",

@@ -25,8 +25,8 @@ from seamwise.io.images import read_image
 from seamwise.io.models import (
     Architecture,
     DecodeRule,
-    ModelInfo,
     NormalizationRule,
+    SegmentationInfo,
     load_model,
 )
 from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Labels, semantic_target
@@ -249,7 +249,7 @@ def loss(logits: Tensor, target: Tensor, weight: Tensor, guides: Tensor) -> Tens
 class Nuclei:
     """A `Task`: classes and guides of nuclei."""
 
-    info: ModelInfo
+    info: SegmentationInfo
     settings: RunSettings
     sources: Sequence[Source]
     selection: Sequence[tuple[NDArray[np.generic], Labels]]
@@ -286,7 +286,7 @@ def sources_of(pairs: Sequence[Pair]) -> list[Source]:
 
 def first_weights(path: Path) -> dict[str, Tensor]:
     """Weights of an earlier model, with rows of zeros for the guides in its head."""
-    weights, _ = load_model(path, ModelInfo)
+    weights, _ = load_model(path, SegmentationInfo)
     weights = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
     for name in ("head.weight", "head.bias"):
         missing = 7 - len(weights[name])
@@ -329,7 +329,7 @@ def main() -> None:
         snapshot_every=options.validate_every,
         stored_as="float16",
     )
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(
             in_channels=1, out_channels=4, width=16, norm="batch", guides=True
         ),

@@ -1,14 +1,16 @@
-"""The stacks that the shipped model `tissue-3d` was trained and judged on: made-up tissue, and one real stack.
+"""The stacks for training and judging the shipped model `tissue-3d`: synthetic and one real one.
 
 python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 
-writes train/ (made-up stacks, and the upper three quarters of the real one), val/ (made-up stacks, and the rest of the
-real one), test/ (made-up stacks that no run has seen) and unseen/ (more of them, drawn after the training), each
-with images/ and masks/. Where the border of a stack cuts off less than SLIVER voxels of a cell, the mask says "ignore":
-nobody could tell such a sliver from a wall.
+writes train/ (synthetic stacks, and the upper three quarters of the real one), val/ (synthetic
+stacks, and the rest of the real one), test/ (synthetic stacks that no run has seen) and unseen/
+(more of these, drawn after the training), each with images/ and masks/. If less than SLIVER voxels
+of a cell are within a stack, the mask ignores them: nobody could distinguish such a sliver from a
+wall.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import tifffile
 
 from seamwise.io.images import read_image, read_spaced_labels, write_labels
 from seamwise.labels import relabel
-from seamwise.synth import SyntheticImage, tissue
+from seamwise.synth import CONFOCAL, SyntheticImage, tissue
 
 SHAPE = (64, 128, 128)
 SPACING = (2.0, 1.0, 1.0)
@@ -32,12 +34,11 @@ SEEDS = {
 
 
 def draw(seed: int) -> SyntheticImage:
-    """A stack with cells, walls, depth and noise drawn at random from what confocal stacks show."""
+    """Return a stack with random cells, walls, depth and noise, as in confocal stacks."""
     rng = np.random.default_rng(seed)
     return tissue(
         SHAPE,
         rng=rng,
-        spacing=SPACING,
         cell_size=float(rng.uniform(18, 32)),
         filling=float(rng.choice([0.5, 0.8, 1.0])),
         gaps=float(rng.choice([0.0, 0.03])),
@@ -45,12 +46,16 @@ def draw(seed: int) -> SyntheticImage:
         faint=float(rng.uniform(0.4, 0.8)),
         cytoplasm=float(rng.uniform(0.02, 0.15)),
         attenuation=float(rng.uniform(100, 400)),
-        photons=float(np.exp(rng.uniform(np.log(25), np.log(200)))),
+        camera=replace(
+            CONFOCAL,
+            spacing=SPACING,
+            photons=float(np.exp(rng.uniform(np.log(25), np.log(200)))),
+        ),
     )
 
 
 def without_slivers(labels: np.ndarray) -> np.ndarray:
-    """Number the cells 1..n; what the border of the stack leaves of a cell becomes −1 if it is less than SLIVER."""
+    """Number the cells 1..n; a cell at the border becomes −1 if it has less than SLIVER voxels."""
     inner = np.zeros(labels.shape, bool)
     inner[(slice(1, -1),) * labels.ndim] = True
     at_border = np.bincount(labels[~inner], minlength=labels.max() + 1) > 0
@@ -84,19 +89,19 @@ def main() -> None:
     )
     parser.add_argument("real", type=Path, help="folder with images/ and masks/ of real stacks")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    given = parser.parse_args()
+    options = parser.parse_args()
     for part, seeds in SEEDS.items():
         for seed in seeds:
-            made = draw(seed)
-            write(given.output / part, f"tissue-{seed}", made.image, made.labels, SPACING)
-    for path in sorted((given.real / "images").glob("*.tif")):
+            stack = draw(seed)
+            write(options.output / part, f"tissue-{seed}", stack.image, stack.labels, SPACING)
+    for path in sorted((options.real / "images").glob("*.tif")):
         image = read_image(path)
-        labels, _ = read_spaced_labels(given.real / "masks" / path.name)
+        labels, _ = read_spaced_labels(options.real / "masks" / path.name)
         cut = len(labels) * 3 // 4
         parts = [("train", f"{path.stem}-{copy}", slice(cut)) for copy in range(COPIES)]
         for part, name, planes in (*parts, ("val", path.stem, slice(cut, None))):
             write(
-                given.output / part,
+                options.output / part,
                 name,
                 image.data[planes],
                 labels[planes],

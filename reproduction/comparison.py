@@ -1,4 +1,4 @@
-"""What Tables 8 and 9 share: every system on every pair, seven metrics, ranks, and the thesis' claims about them."""
+"""What Tables 8 and 9 share: systems on pairs, seven metrics, ranks, and the thesis' claims."""
 
 import hashlib
 import importlib.util
@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise import __version__
-from seamwise.analysis.statistics import NemenyiTest, critical_difference_diagram, friedman, nemenyi
-from seamwise.fusion import fuse, load
-from seamwise.fusion.boxplots import draw_boxplots
-from seamwise.fusion.fused_pairs import DUMMIES
-from seamwise.fusion.measure import METRICS, FusionScores
-from seamwise.fusion.methods import CLASSICAL
+from seamwise.analysis import NemenyiTest, critical_difference_diagram, friedman, nemenyi, p_text
+from seamwise.analysis.evidence import LEVEL
+from seamwise.fusion import CLASSICAL, DUMMIES, METRICS, FusionScores, draw_boxplots, fuse, load
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.metrics.fusion import ssim, to_grey
@@ -26,7 +23,6 @@ SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "
 PROPOSED = ("HF-Reg", "HF-Seg")
 OTHERS = tuple(name for name in SYSTEMS if name not in PROPOSED)
 CLAIMED = ("q_mi", "q_te", "q_ncie")
-LEVEL = 0.05
 FEWEST = 10  # pairs for a verdict
 
 Printed = Mapping[
@@ -36,7 +32,7 @@ Printed = Mapping[
 
 @dataclass(frozen=True)
 class Thesis:
-    """A table of the thesis, and the systems between which its text says that no significant difference was found."""
+    """A table of the thesis, and the pairs of systems that it reports without a difference."""
 
     printed: Printed
     alike: tuple[tuple[str, str], ...]
@@ -60,7 +56,7 @@ class Ranking:
 
 
 def rows(columns: Sequence[str], *lines: str) -> Printed:
-    """The thesis' table: a line for each metric, `name mean±std mean±std …` in the order of the columns."""
+    """Parse the thesis' table: a line ``name mean±std mean±std …`` for each metric."""
     parsed = {}
     for line in lines:
         name, *cells = line.split()
@@ -69,15 +65,16 @@ def rows(columns: Sequence[str], *lines: str) -> Printed:
     return parsed
 
 
-def score(pairs: Iterable[Pair], *, data: Path, kept_in: Path) -> FusionScores:
+def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScores:
     """Score every system and both dummies on every pair.
 
-    What is scored is kept in a JSON file after each pair, and not scored again by the same models, on the same data.
+    What is scored is kept in a JSON file after each pair, and not scored again by the same models,
+    on the same data.
     """
     if importlib.util.find_spec("pymatting") is None:
         raise SystemExit('IM needs the extra matting: pip install "seamwise[matting]"')
     made_by = _made_by(data)
-    done = _kept(kept_in, made_by)
+    done = _kept(scores_path, made_by)
     fusers: dict[str, Any] = {name: m if m in CLASSICAL else load(m) for name, m in SYSTEMS.items()}
     methods = (*SYSTEMS, *DUMMIES)
     names = []
@@ -88,7 +85,7 @@ def score(pairs: Iterable[Pair], *, data: Path, kept_in: Path) -> FusionScores:
         results = {name: fuse(pair.sources, model=fuser).image for name, fuser in fusers.items()}
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
         done[pair.name] = {name: _scored(pair, image) for name, image in results.items()}
-        write_json(kept_in, {"made_by": made_by, "pairs": done})
+        write_json(scores_path, {"made_by": made_by, "pairs": done})
         print(f"{len(names)}: {pair.name}", flush=True)
     if len(names) < 2:
         raise SystemExit(
@@ -100,7 +97,7 @@ def score(pairs: Iterable[Pair], *, data: Path, kept_in: Path) -> FusionScores:
 
 
 def _made_by(data: Path) -> dict[str, Any]:
-    """What a score depends on besides its pair."""
+    """Return what a score depends on in addition to its pair."""
     files = {name: model_path(SYSTEMS[name], FusionInfo) for name in PROPOSED}
     return {
         "models": {
@@ -116,10 +113,10 @@ def _kept(path: Path, made_by: Mapping[str, Any]) -> dict[str, Any]:
     if not path.exists():
         return {}
     content = read_json(path)
-    found = content.get("made_by", {})
-    other = [key for key, value in made_by.items() if found.get(key) != value]
+    record = content.get("made_by", {})
+    other = [key for key, value in made_by.items() if record.get(key) != value]
     if other:
-        print(f"{path} was made with other {', '.join(other)}: starting anew", flush=True)
+        print(f"{path} was made with other {', '.join(other)}: starting again", flush=True)
         return {}
     return dict(content["pairs"])
 
@@ -131,7 +128,7 @@ def _scored(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
 
 
 def summary(scores: FusionScores) -> Printed:
-    """Mean and deviation as the thesis prints them, the dummies as well."""
+    """Return mean and deviation as the thesis prints them, also of the dummies."""
     mean, std = scores.mean, scores.std
     return {
         metric: {s: (float(mean[i, j]), float(std[i, j])) for i, s in enumerate(scores.methods)}
@@ -140,18 +137,18 @@ def summary(scores: FusionScores) -> Printed:
 
 
 def rank(scores: FusionScores) -> dict[str, Ranking]:
-    """Both tests for each metric, over the systems without the dummies."""
+    """Run both tests for each metric, over the systems without the dummies."""
     tables = {m: scores.values[:, : len(SYSTEMS), i] for i, m in enumerate(scores.metrics)}
     return {
         metric: Ranking(friedman(table).p_value, nemenyi(table)) for metric, table in tables.items()
     }
 
 
-def table(found: Printed, printed: Printed) -> str:
-    """Ours, and below it the thesis' row, for each metric; the best of ours in bold, dummies aside."""
+def table(ours: Printed, printed: Printed) -> str:
+    """Write our row and the thesis' row of each metric, our best system in bold."""
     columns = [*SYSTEMS, *DUMMIES]
     lines = ["| | | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
-    for metric, row in found.items():
+    for metric, row in ours.items():
         best = max(SYSTEMS, key=lambda system: row[system][0])
         cells = [_cell(*row[s], bold=s == best) for s in columns]
         lines.append(f"| {metric.upper()} | here | " + " | ".join(cells) + " |")
@@ -169,7 +166,7 @@ def _cell(mean: float, deviation: float, *, bold: bool = False) -> str:
 def verdict(
     scores: FusionScores, thesis: Thesis, rankings: Mapping[str, Ranking], *, also: str = ""
 ) -> str:
-    """The thesis' claims about the table, each with what its printed numbers and those here say to it."""
+    """Judge the thesis' claims about the table, by its printed numbers and by ours."""
     if len(scores.pairs) < FEWEST:
         return f"No verdict from fewer than {FEWEST} pairs.\n"
     fooled = ", ".join(metric.upper() for metric in scores.won_by_a_source) or "no metric"
@@ -183,8 +180,8 @@ def verdict(
     return "\n".join(part for part in parts if part)
 
 
-def leads(printed: Printed, found: Printed) -> str:
-    """Is each network's mean higher, and its deviation lower, than that of all systems of others?
+def leads(printed: Printed, ours: Printed) -> str:
+    """Judge whether each network has a higher mean, and a lower deviation, than all other systems.
 
     The thesis' printed numbers and those here are judged by the same rule.
     """
@@ -195,7 +192,7 @@ def leads(printed: Printed, found: Printed) -> str:
     ]
     for network in PROPOSED:
         for claim, is_better in (("a higher mean", higher), ("a lower deviation", steadier)):
-            for whose, numbers in (("thesis", printed), ("here", found)):
+            for whose, numbers in (("thesis", printed), ("here", ours)):
                 answers = [is_better(numbers[metric], network) for metric in CLAIMED]
                 cells = ["yes" if answer else "no" for answer in answers]
                 result = "**holds**" if all(answers) else "**does not hold**"
@@ -214,52 +211,50 @@ def steadier(row: Mapping[str, tuple[float, float]], network: str) -> bool:
 
 
 def differences(count: int, thesis: Thesis, rankings: Mapping[str, Ranking]) -> str:
-    """What the tests tell apart of the pairs that the thesis does not."""
+    """List the pairs without a difference in the thesis that the tests find to differ."""
     asked = "; ".join(f"{a} and {b}" for a, b in thesis.alike)
     lines = [
-        f"The thesis reports no significant difference between {asked}. Of these, with n = {count} pairs, "
+        f"The thesis reports no significant difference between {asked}. Among these pairs, with n "
+        f"= {count} "
+        "pairs, "
         f"k = {len(SYSTEMS)} systems, at {LEVEL:.0%}:",
         "",
-        "| | Friedman's p | told apart by Nemenyi's test |",
+        "| | Friedman's p | different by Nemenyi's test |",
         "|---|---|---|",
     ]
     for metric, ranking in rankings.items():
-        told = ", ".join(apart(ranking, thesis.alike)) or "no difference found"
-        lines.append(f"| {metric.upper()} | {ranking.friedman_p:.2g} | {told} |")
+        pairs = ", ".join(apart(ranking, thesis.alike)) or "no significant difference"
+        lines.append(f"| {metric.upper()} | {ranking.friedman_p:.2g} | {pairs} |")
     return "\n".join(lines) + "\n"
 
 
 def apart(ranking: Ranking, alike: Iterable[tuple[str, str]]) -> list[str]:
-    """Those of the pairs that Nemenyi's test tells apart, after a Friedman test that finds a difference at all."""
+    """Return the pairs that differ by Nemenyi's test, if Friedman's test finds a difference."""
     if ranking.friedman_p >= LEVEL:
         return []
     names = list(SYSTEMS)
     p_values = ((a, b, ranking.nemenyi.p_values[names.index(a), names.index(b)]) for a, b in alike)
-    return [f"{a} and {b} (p {_p(p)})" for a, b, p in p_values if p < LEVEL]
-
-
-def _p(value: float) -> str:
-    """As = 0.0028; what rounding hides is only bounded."""
-    return "< 1e-12" if value < 1e-12 else f"= {value:.2g}"
+    return [f"{a} and {b} (p {p_text(p)})" for a, b, p in p_values if p < LEVEL]
 
 
 def write(
     scores: FusionScores, thesis: Thesis, output: Path, stem: str, *, heading: str, also: str = ""
 ) -> None:
-    """Write <stem>.json and <stem>.md, draw, and print the table with its verdict, to which `also` belongs."""
-    found, rankings = summary(scores), rank(scores)
+    """Write ``<stem>.json`` and ``<stem>.md``, draw, and print the table with its verdict."""
+    means, rankings = summary(scores), rank(scores)
     tests = {
         m: {"friedman_p": r.friedman_p, "apart": apart(r, thesis.alike)}
         for m, r in rankings.items()
     }
     content = {
         "pairs": len(scores.pairs),
-        "mean_and_std": found,
+        "mean_and_std": means,
         "thesis": thesis.printed,
         "tests": tests,
     }
     write_json(output / f"{stem}.json", content)
-    text = f"{heading}\n\n{table(found, thesis.printed)}\n{verdict(scores, thesis, rankings, also=also)}"
+    judged = verdict(scores, thesis, rankings, also=also)
+    text = f"{heading}\n\n{table(means, thesis.printed)}\n{judged}"
     (output / f"{stem}.md").write_text(text)
     draw_boxplots(output / f"{stem}_boxes.png", scores)
     for metric, ranking in rankings.items():

@@ -1,12 +1,14 @@
 """Does the order of the two sources matter? The thesis' section 6.3.1 and its Figure 46.
 
-python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results [--models focus-seg focus-reg my.safetensors]
-python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results --quick
+python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results [--models focus-seg
+focus-reg my.safetensors] python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results
+--quick
 
-Fuses each pair x-A.jpg, x-B.jpg in both orders, in floats, and takes the mean squared difference. The thesis' claim is
-about networks that learn not to depend on the order. A network with symmetric weights cannot depend on it: it is
-measured, and says nothing about the claim. For networks that learn it give `--models` those of fig48_50.py, e.g.
-results/fig48_50-nps/snapshot-400.safetensors. Writes fig46.json, fig46.md and, for the first two pairs, fig46.png.
+Fuses each pair x-A.jpg, x-B.jpg in both orders, in floats, and takes the mean squared difference.
+The thesis' claim is about networks that learn not to depend on the order. A network with symmetric
+weights cannot depend on it: it is measured, and says nothing about the claim. For networks that
+learn it give `--models` those of fig48_50.py, e.g. results/fig48_50-nps/snapshot-400.safetensors.
+Writes fig46.json, fig46.md and, for the first two pairs, fig46.png.
 """
 
 import argparse
@@ -17,12 +19,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from seamwise.fusion import fuse_pair, load
-from seamwise.fusion.fused_pairs import find_fused_pairs
-from seamwise.fusion.predict import Model
+from seamwise.fusion import Model, find_fused_pairs, fuse_pair, load
 from seamwise.io.jsonfile import write_json
 from seamwise.io.photo import read_photo
-from seamwise.synth.focus import as_unit
+from seamwise.pictures import as_unit
 
 Pair = tuple[np.ndarray, np.ndarray]
 THESIS = 1e-5  # "in the order of 10⁻⁵ for all images"
@@ -35,27 +35,27 @@ class Row:
 
     name: str
     symmetric: bool
-    near: bool
+    nearest: bool
     mse: tuple[float, ...]
 
     def verdict(self) -> str:
         """Judge what was learned, as painted or selected."""
         if self.symmetric:
             return "symmetric by construction, not judged"
-        if self.near:
+        if self.nearest:
             return "with Near, not judged"
         return "holds" if max(self.mse) < LARGEST else "does not hold"
 
 
 def find_pairs(folder: Path, count: int | None) -> dict[str, Pair]:
     try:
-        found = find_fused_pairs([folder], [])
+        pairs_on_disk = find_fused_pairs([folder], [])
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
-    for pair in found:
+    for pair in pairs_on_disk:
         if pair.fault:
-            print(f"left out: {pair.name}: {pair.fault}")
-    whole = [pair for pair in found if not pair.fault][:count]
+            print(f"skipped: {pair.name}: {pair.fault}")
+    whole = [pair for pair in pairs_on_disk if not pair.fault][:count]
     if not whole:
         raise SystemExit(f"{folder} holds no pairs named x-A.jpg, x-B.jpg")
     return {pair.name: tuple(read_photo(path).pixels for path in pair.sources) for pair in whole}
@@ -68,9 +68,9 @@ def load_all(names: Sequence[str]) -> dict[str, Model]:
         raise SystemExit(str(error)) from error
 
 
-def in_both_orders(pair: Pair, model: Model, *, near: bool) -> list[np.ndarray]:
+def in_both_orders(pair: Pair, model: Model, *, nearest: bool) -> list[np.ndarray]:
     a, b = (as_unit(source) for source in pair)
-    return [fuse_pair(*order, model=model, near=near).image for order in ((a, b), (b, a))]
+    return [fuse_pair(*order, model=model, nearest=nearest).image for order in ((a, b), (b, a))]
 
 
 def is_symmetric(model: Model) -> bool:
@@ -81,27 +81,29 @@ def measure(pairs: Mapping[str, Pair], models: Mapping[str, Model]) -> list[Row]
     """A row for each model; for networks that paint a second one, with Near."""
     rows = []
     for name, model in models.items():
-        for near in (False, True) if model.info.output == "picture" else (False,):
-            both = (in_both_orders(pair, model, near=near) for pair in pairs.values())
+        for nearest in (False, True) if model.info.output == "picture" else (False,):
+            both = (in_both_orders(pair, model, nearest=nearest) for pair in pairs.values())
             mse = tuple(float(((there - back) ** 2).mean()) for there, back in both)
-            rows.append(Row(name, is_symmetric(model), near, mse))
-            print(f"{name}{', Near' * near}: {np.mean(mse):.1e}", flush=True)
+            rows.append(Row(name, is_symmetric(model), nearest, mse))
+            print(f"{name}{', Near' * nearest}: {np.mean(mse):.1e}", flush=True)
     return rows
 
 
 def table(rows: Sequence[Row]) -> str:
     lines = [
-        f"{len(rows[0].mse)} pairs, intensities 0..1. The claim, an error in the order of {THESIS:.0e} for all pairs, "
+        f"{len(rows[0].mse)} pairs, intensities 0..1. The claim, an error in the order of "
+        f"{THESIS:.0e} for all pairs, "
         f"holds for a network that learned it if the largest is below {LARGEST:.0e}.",
         "",
         "| | MSE of both orders, mean | largest | the thesis' claim |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {r.name}{', Near' * r.near} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | {r.verdict()} |"
+        f"| {r.name}{', Near' * r.nearest} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | "
+        f"{r.verdict()} |"
         for r in rows
     ]
-    if all(row.symmetric or row.near for row in rows):
+    if all(row.symmetric or row.nearest for row in rows):
         lines += [
             "",
             "No network here learned it: nothing to judge the claim by; name some with --models.",
@@ -110,22 +112,22 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -> None:
-    """Both sources, both orders of each model and fifty times their difference, a row for each pair."""
+    """Draw sources, both orders of each model and 50 times their difference, a row a pair."""
     columns = 2 + 3 * len(models)
     figure = Figure(figsize=(2.4 * columns, 2.7 * len(pairs)), layout="constrained")
     for panels, pair in zip(
         figure.subplots(len(pairs), columns, squeeze=False), pairs.values(), strict=True
     ):
-        shown = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
+        pictures = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
         for name, model in models.items():
-            there, back = in_both_orders(pair, model, near=False)
+            there, back = in_both_orders(pair, model, nearest=False)
             short = "/".join(Path(name).parts[-2:])
-            shown += [
+            pictures += [
                 (f"{short}\n(A, B)", there),
                 (f"{short}\n(B, A)", back),
                 ("50 × difference", 50 * abs(there - back)),
             ]
-        for panel, (title, image) in zip(panels, shown, strict=True):
+        for panel, (title, image) in zip(panels, pictures, strict=True):
             panel.imshow(image.clip(0, 1))
             panel.set_title(title, fontsize=9)
             panel.set_axis_off()
@@ -142,11 +144,11 @@ if __name__ == "__main__":
     parser.add_argument(
         "--quick", action="store_true", help="two pairs; files are called fig46-quick…"
     )
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
-    stem = given.output / ("fig46-quick" if given.quick else "fig46")
-    pairs = find_pairs(given.data, 2 if given.quick else None)
-    models = load_all(given.models)
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    stem = arguments.output / ("fig46-quick" if arguments.quick else "fig46")
+    pairs = find_pairs(arguments.data, 2 if arguments.quick else None)
+    models = load_all(arguments.models)
     rows = measure(pairs, models)
     content = {
         "pairs": list(pairs),

@@ -1,12 +1,12 @@
 """L1, L2 and NPS6 from the same start: the thesis' section 6.3.3 and its Figures 48 to 50.
 
-python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--steps 400] [--width 16] [--norm none]
-python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
+python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--steps 400] [--width 16]
+[--norm none] python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
 
-Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First weights, batches and
-all else are the same. Measures the mean L1 error and SSIM of the raw output (without Near) on pairs from pictures that
-were left out. Writes fig48_50.json, fig48_50.md and fig48_50.png; goes on where it was stopped, in one folder for each
-choice of options.
+Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First
+weights, batches and all else are the same. Measures the mean L1 error and SSIM of the raw output
+(without Near) on pairs from pictures that no training saw. Writes fig48_50.json, fig48_50.md and
+fig48_50.png. It resumes where it was stopped, in one folder for each choice of options.
 """
 
 import argparse
@@ -16,8 +16,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from seamwise.fusion import FusionSettings, find_pictures, fuse_pair, load, split, train
-from seamwise.fusion.train import fixed_pairs
+from seamwise.fusion import (
+    FusionSettings,
+    find_pictures,
+    fixed_pairs,
+    fuse_pair,
+    load,
+    split,
+    train,
+)
 from seamwise.io.jsonfile import write_json
 from seamwise.metrics import fusion as metrics
 
@@ -26,32 +33,34 @@ TEST = 20  # pictures
 DEFAULTS = {"steps": 400, "width": 16, "norm": "none", "learning_rate": 1e-3, "points": 10}
 
 
-def settings(loss: str, given: argparse.Namespace) -> FusionSettings:
-    steps, points = (6, 3) if given.quick else (given.steps, given.points)
+def settings(loss: str, arguments: argparse.Namespace) -> FusionSettings:
+    steps, points = (6, 3) if arguments.quick else (arguments.steps, arguments.points)
     if points < 1 or steps % points:
         raise SystemExit(f"--steps must be a multiple of --points, not {steps} and {points}")
     return FusionSettings(
-        network="picture", loss=loss, steps=steps, batch_size=4, crop=32 if given.quick else 160,
-        width=2 if given.quick else given.width, norm=given.norm, learning_rate=given.learning_rate, warmup=0,
+        network="picture", loss=loss, steps=steps, batch_size=4,
+        crop=32 if arguments.quick else 160,
+        width=2 if arguments.quick else arguments.width, norm=arguments.norm,
+        learning_rate=arguments.learning_rate, warmup=0,
         average=0.9, validate_every=steps // points, snapshot_every=steps // points,
         symmetric=False,  # the thesis' network learns it from both orders
     )  # fmt: skip
 
 
-def stem(given: argparse.Namespace) -> str:
-    return "fig48_50-quick" if given.quick else "fig48_50"
+def stem(arguments: argparse.Namespace) -> str:
+    return "fig48_50-quick" if arguments.quick else "fig48_50"
 
 
-def run(loss: str, given: argparse.Namespace) -> Path:
-    """Train with one loss, or go on with it; return the folder of its snapshots."""
+def run(loss: str, arguments: argparse.Namespace) -> Path:
+    """Train with one loss, or resume; return the folder of its snapshots."""
     other = [
-        f"-{name}{getattr(given, name)}"
+        f"-{name}{getattr(arguments, name)}"
         for name, value in DEFAULTS.items()
-        if getattr(given, name) != value
+        if getattr(arguments, name) != value
     ]
-    folder = given.output / f"{stem(given)}-{loss}{''.join(other)}"
+    folder = arguments.output / f"{stem(arguments)}-{loss}{''.join(other)}"
     folder.mkdir(parents=True, exist_ok=True)
-    parts = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4)
+    parts = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4)
     resume = (folder / "checkpoint.pt").exists()
     for stale in folder.glob("snapshot-*") if not resume else ():
         stale.unlink()
@@ -64,7 +73,7 @@ def run(loss: str, given: argparse.Namespace) -> Path:
             )
 
     try:
-        chosen = settings(loss, given)
+        chosen = settings(loss, arguments)
         train(parts.training, parts.validation, chosen, output=folder, resume=resume, report=report)
     except (ValueError, OSError) as error:
         raise SystemExit(f"{folder}: {' '.join(str(error).split())}") from error
@@ -73,13 +82,13 @@ def run(loss: str, given: argparse.Namespace) -> Path:
 
 def scores(folder: Path, pairs) -> list[dict[str, float]]:
     """Mean L1 error and SSIM at each snapshot."""
-    found = sorted(
+    snapshots = sorted(
         folder.glob("snapshot-*.safetensors"), key=lambda path: int(path.stem.split("-")[1])
     )
     rows = []
-    for path in found:
+    for path in snapshots:
         model = load(path)
-        fused = [fuse_pair(pair.a, pair.b, model=model, near=False).image for pair in pairs]
+        fused = [fuse_pair(pair.a, pair.b, model=model, nearest=False).image for pair in pairs]
         similar = [
             metrics.ssim(image * 255, pair.truth * 255)
             for pair, image in zip(pairs, fused, strict=True)
@@ -125,7 +134,7 @@ def draw(
     left.set(
         xlabel="step",
         ylabel="mean L1 error of the raw output",
-        title="Fig. 49: error on pairs left out",
+        title="Fig. 49: error on held-out pairs",
     )
     left.legend()
     right.boxplot(
@@ -137,7 +146,7 @@ def draw(
     for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
         for panel, step in zip(row, chosen, strict=False):
             model = load(folder / f"snapshot-{step}.safetensors")
-            panel.imshow(fuse_pair(pair.a, pair.b, model=model, near=False).image)
+            panel.imshow(fuse_pair(pair.a, pair.b, model=model, nearest=False).image)
             panel.set_title(f"{LOSSES[loss]}, step {step}", fontsize=9)
         row[-1].imshow(pair.truth)
         row[-1].set_title("truth", fontsize=9)
@@ -146,18 +155,22 @@ def draw(
     figure.savefig(output, dpi=90)
 
 
-def main(given: argparse.Namespace) -> None:
-    folders = {loss: run(loss, given) for loss in LOSSES}
-    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).left_out
-    pairs = list(fixed_pairs(left_out[: 2 if given.quick else TEST], settings("nps", given)))
+def main(arguments: argparse.Namespace) -> None:
+    folders = {loss: run(loss, arguments) for loss in LOSSES}
+    held_out = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
+    pairs = list(
+        fixed_pairs(held_out[: 2 if arguments.quick else TEST], settings("nps", arguments))
+    )
     results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
-    content = {"steps": settings("nps", given).steps, "width": given.width, "norm": given.norm,
-               "learning_rate": given.learning_rate, "mean_of_sources_l1": mean, "losses": results}  # fmt: skip
-    write_json(given.output / f"{stem(given)}.json", content)
+    content = {"steps": settings("nps", arguments).steps, "width": arguments.width,
+               "norm": arguments.norm,
+               "learning_rate": arguments.learning_rate, "mean_of_sources_l1": mean,
+               "losses": results}  # fmt: skip
+    write_json(arguments.output / f"{stem(arguments)}.json", content)
     text = table(results, mean)
-    (given.output / f"{stem(given)}.md").write_text(text)
-    draw(results, folders, pairs[0], mean, given.output / f"{stem(given)}.png")
+    (arguments.output / f"{stem(arguments)}.md").write_text(text)
+    draw(results, folders, pairs[0], mean, arguments.output / f"{stem(arguments)}.png")
     print("\n" + text)
 
 
@@ -171,12 +184,14 @@ def table(results: dict[str, list[dict[str, float]]], mean: float) -> str:
     lines.append(f"| mean of both sources | {mean:.4f} | |")
     fastest = min(results, key=lambda loss: results[loss][-1]["l1"])
     falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
-    said = (
-        f"That NPS6 converges best {'**holds**' if fastest == 'nps' else '**does not hold**'}: {LOSSES[fastest]} has "
-        f"the least error. The error has fallen to less than half of that at the first snapshot with "
+    verdict = (
+        f"That NPS6 converges best {'**holds**' if fastest == 'nps' else '**does not hold**'}: "
+        f"{LOSSES[fastest]} has "
+        "the least error. The error has fallen to less than half of that at the first snapshot "
+        "with "
         f"{', '.join(falls) or 'none'}; whether the pictures are valid, look at Fig. 48."
     )
-    return "\n".join([*lines, "", said]) + "\n"
+    return "\n".join([*lines, "", verdict]) + "\n"
 
 
 if __name__ == "__main__":

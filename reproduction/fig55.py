@@ -3,12 +3,12 @@
 python reproduction/fig55.py ../shared/data/fusion/bsds500 -o results [--steps 800] [--noise 0.1]
 python reproduction/fig55.py ../shared/data/fusion/bsds500 -o results --quick
 
-Trains HF-Reg with NPS6, from the weights of focus-reg on (the thesis: 500 epochs from random ones), on pairs whose
-sources carry Gaussian noise of random strength, while the truth has none. Then
-fuses pairs from pictures that were left out, at four strengths: with that network (as painted, without Near), with
-guided filtering, with focus-seg, and with guided filtering of sources that non-local means have filtered, each told the
-true strength. Writes fig55.json, fig55.md and fig55.png; goes on where it was stopped, in one folder for each
-choice of --steps and --noise.
+Trains HF-Reg with NPS6, from the weights of focus-reg on (the thesis: 500 epochs from random ones),
+on pairs whose sources carry Gaussian noise of random strength, while the truth has none. Then fuses
+pairs from held-out pictures, at four strengths: with that network (as painted, without Near), with
+guided filtering, with focus-seg, and with guided filtering of sources that non-local means have
+filtered, each told the true strength. Writes fig55.json, fig55.md and fig55.png. It resumes where
+it was stopped, in one folder for each choice of --steps and --noise.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from seamwise.fusion import (
     FusionSettings,
     Simulation,
     find_pictures,
+    fixed_pairs,
     fuse,
     fuse_pair,
     load,
     split,
     train,
 )
-from seamwise.fusion.train import fixed_pairs
 from seamwise.io.jsonfile import write_json
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
@@ -45,21 +45,22 @@ Method = Callable[[FocusPair, float], np.ndarray]
 Results = dict[str, list[dict[str, float]]]
 
 
-def settings(given: argparse.Namespace) -> FusionSettings:
-    full = {"steps": given.steps, "crop": 160, "width": 16, "start": "focus-reg"}
-    size = {"steps": 4, "crop": 32, "width": 4} if given.quick else full
+def settings(arguments: argparse.Namespace) -> FusionSettings:
+    full = {"steps": arguments.steps, "crop": 160, "width": 16, "start": "focus-reg"}
+    size = {"steps": 4, "crop": 32, "width": 4} if arguments.quick else full
     return FusionSettings(
         network="picture", batch_size=4, norm="none", schedule="cosine", warmup=20, average=0.99,
-        validate_every=max(1, size["steps"] // 5), simulation=Simulation(noise=given.noise, shapes=0.3), **size,
+        validate_every=max(1, size["steps"] // 5),
+        simulation=Simulation(noise=arguments.noise, shapes=0.3), **size,
     )  # fmt: skip
 
 
-def trained(given: argparse.Namespace) -> Path:
-    """Train the network, or go on with it."""
-    size = "quick" if given.quick else f"steps{given.steps}"
-    folder = given.output / f"fig55-{size}-noise{given.noise:g}"
+def trained(arguments: argparse.Namespace) -> Path:
+    """Train the network, or resume."""
+    size = "quick" if arguments.quick else f"steps{arguments.steps}"
+    folder = arguments.output / f"fig55-{size}-noise{arguments.noise:g}"
     folder.mkdir(parents=True, exist_ok=True)
-    parts = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4)
+    parts = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4)
     resume = (folder / "checkpoint.pt").exists()
 
     def report(progress):
@@ -70,7 +71,7 @@ def trained(given: argparse.Namespace) -> Path:
         return train(
             parts.training,
             parts.validation,
-            settings(given),
+            settings(arguments),
             output=folder,
             resume=resume,
             report=report,
@@ -95,7 +96,7 @@ def methods(model: Path) -> dict[str, Method]:
 
     return {
         "HF-Reg trained with noise": lambda pair, _: (
-            fuse_pair(pair.a, pair.b, model=network, near=False).image
+            fuse_pair(pair.a, pair.b, model=network, nearest=False).image
         ),
         "gff": lambda pair, _: fuse([pair.a, pair.b], model="gff").image,
         "focus-seg": lambda pair, _: fuse([pair.a, pair.b], model="focus-seg").image,
@@ -147,10 +148,13 @@ def table(results: Results) -> str:
 
 
 def verdict(results: Results, rival: str) -> str:
-    """Is the network, which comes first, better than the best of its rivals wherever there is noise, and where not?"""
+    """Judge whether the network, which comes first, beats all rivals wherever there is noise."""
     own = next(iter(results.values()))
     best = [max(results[name][i]["psnr"] for name in RIVALS[rival]) for i in range(len(STRENGTHS))]
-    margin = {s: mine["psnr"] - its for s, mine, its in zip(STRENGTHS, own, best, strict=True)}
+    margin = {
+        s: own_psnr["psnr"] - best_psnr
+        for s, own_psnr, best_psnr in zip(STRENGTHS, own, best, strict=True)
+    }
     won = [strength for strength, by in margin.items() if strength > 0 and by > 0]
     lost = [f"σ = {strength} (by {-by:.1f} dB)" for strength, by in margin.items() if by <= 0]
     if len(won) == len(STRENGTHS) - 1:
@@ -161,23 +165,24 @@ def verdict(results: Results, rival: str) -> str:
             if won
             else "does not hold at any strength of noise"
         )
-    return f"- The network's PSNR is higher than by {rival}: **{claim}**; lower at {', '.join(lost) or 'no strength'}."
+    where = ", ".join(lost) or "no strength"
+    return f"- The network's PSNR is higher than by {rival}: **{claim}**; lower at {where}."
 
 
 def draw(pair: FocusPair, chosen: dict[str, Method], output: Path) -> None:
     strength = STRENGTHS[-1]
     source = noisy(pair, strength, 0)
-    shown = {
+    pictures = {
         "A": source.a,
         "B": source.b,
         **{name: method(source, strength) for name, method in chosen.items()},
     }
-    shown["truth"] = pair.truth
+    pictures["truth"] = pair.truth
     figure = Figure(figsize=(16, 6.6), layout="constrained")
     panels = figure.subplots(2, 4).ravel()
     for panel in panels:
         panel.set_axis_off()
-    for panel, (name, image) in zip(panels, shown.items(), strict=False):
+    for panel, (name, image) in zip(panels, pictures.items(), strict=False):
         panel.imshow(np.clip(image, 0, 1))
         level = (
             ""
@@ -201,16 +206,16 @@ if __name__ == "__main__":
     parser.add_argument(
         "--quick", action="store_true", help="four steps; files are called fig55-quick…"
     )
-    given = parser.parse_args()
-    model = trained(given)
-    left_out = split(find_pictures(given.data), hold_out_every=12, leave_out_every=4).left_out
-    pairs = list(fixed_pairs(left_out[: 2 if given.quick else TEST], settings(given)))
+    arguments = parser.parse_args()
+    model = trained(arguments)
+    held_out = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
+    pairs = list(fixed_pairs(held_out[: 2 if arguments.quick else TEST], settings(arguments)))
     chosen = methods(model)
     results = measure(pairs, chosen)
-    stem = given.output / ("fig55-quick" if given.quick else "fig55")
+    stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")
     content = {
-        "steps": settings(given).steps,
-        "noise": given.noise,
+        "steps": settings(arguments).steps,
+        "noise": arguments.noise,
         "pairs": len(pairs),
         "methods": results,
     }

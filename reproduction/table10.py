@@ -1,14 +1,15 @@
-"""How long does a pair take? The thesis' Table 10, with synchronisation, operations and the machine's peak beside it.
+"""How long does a pair take? The thesis' Table 10, with synchronisation, operations and peak.
 
 python reproduction/table10.py -o results [--device cuda] [--methods focus-seg gff]
 python reproduction/table10.py -o results --quick
 
-Median seconds of warm runs on colour pairs of 520², 260² and 130² pixels, arrays in and arrays out, so that nothing
-is still running when the clock stops. For the networks, the thesis' own size included (with random weights, which take
-as long as trained ones), also their operations, a multiply-add counted as two, and the share of the machine's peak
-that they reach; the peak is that of a large matrix product in the network's precision. On a GPU run the networks and
-cnn; all else runs on the CPU, as it does in the thesis. The row matting needs the extra `matting`, and is left out
-without it. Writes table10.json and table10.md.
+Median seconds of warm runs on colour pairs of 520², 260² and 130² pixels, arrays in and arrays out,
+so that nothing is still running when the clock stops. For the networks, the thesis' own size
+included (with random weights, which take as long as trained ones), also their operations, a
+multiply-add counted as two, and the share of the machine's peak that they reach; the peak is that
+of a large matrix product in the network's precision. On a GPU run the networks and cnn; all else
+runs on the CPU, as it does in the thesis. The row matting needs the extra `matting`, and is left
+out without it. Writes table10.json and table10.md.
 """
 
 import argparse
@@ -27,9 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.engine.networks import build_net, ready
-from seamwise.fusion import fuse
-from seamwise.fusion.methods import CLASSICAL
-from seamwise.fusion.predict import Model, load
+from seamwise.fusion import CLASSICAL, Model, fuse, load
 from seamwise.io.jsonfile import write_json
 from seamwise.io.models import Architecture, FusionInfo
 from seamwise.synth import focus_pair
@@ -54,7 +53,7 @@ GTX_1070 = 6.5e12  # operations a second in float32, by its maker
 def with_extras(names: Sequence[str]) -> list[str]:
     """The methods that can run here."""
     if "matting" in names and importlib.util.find_spec("pymatting") is None:
-        print('matting is left out: it needs the extra matting, pip install "seamwise[matting]"')
+        print('matting is skipped: it needs the extra matting, pip install "seamwise[matting]"')
         return [name for name in names if name != "matting"]
     return list(names)
 
@@ -81,7 +80,7 @@ def pair_of(size: int) -> list[np.ndarray]:
 
 
 def median_seconds(run: Callable[[], object], *, patience: float) -> float:
-    """Median of up to 20 runs after a warm one; at least 3, and no new ones after `patience` seconds."""
+    """Return the median of 3 to 20 runs after a warm one; none starts after `patience` seconds."""
     run()
     times: list[float] = []
     while len(times) < 3 or (len(times) < 20 and sum(times) < patience):
@@ -112,7 +111,7 @@ def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
     chosen = choose_device(device)
     precision = choose_precision(chosen)
     methods = {name: method_named(name, device) for name in names}
-    most = peak(chosen, precision)
+    peak_rate = peak(chosen, precision)
     rows = {}
     for name, method in methods.items():
         on_device = name not in CLASSICAL or CLASSICAL[name].takes_device
@@ -130,7 +129,8 @@ def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
         }
         print(name, *(f"{value:.4f}" for value in seconds), flush=True)
     return {
-        "machine": machine(chosen), "precision": str(precision).removeprefix("torch."), "peak": most, "sizes": SIZES,
+        "machine": machine(chosen), "precision": str(precision).removeprefix("torch."),
+        "peak": peak_rate, "sizes": SIZES,
         "methods": rows, "thesis": THESIS, "reported": REPORTED,
     }  # fmt: skip
 
@@ -154,13 +154,15 @@ def processor() -> str:
 
 
 def table(content: dict) -> str:
-    methods, most = content["methods"], content["peak"]
+    methods, peak_rate = content["methods"], content["peak"]
     gff = methods.get("gff", {"seconds": [np.nan]})["seconds"][0]
     machines = "; ".join(f"{kind}: {name}" for kind, name in content["machine"].items())
     lines = [
-        f"{machines}. Networks in {content['precision']}, measured peak {most / 1e9:.0f} GFLOP/s. Seconds for a pair.",
+        f"{machines}. Networks in {content['precision']}, measured peak "
+        f"{peak_rate / 1e9:.0f} GFLOP/s. Seconds for a pair.",
         "",
-        "| | on | 520² | 260² | 130² | times gff | thesis 520² | 260² | 130² | times gff | GFLOP at 520² "
+        "| | on | 520² | 260² | 130² | times gff | thesis 520² | 260² | 130² | times gff | GFLOP "
+        "at 520² "
         "| of the peak |",
         "|---" * 12 + "|",
     ]
@@ -169,7 +171,9 @@ def table(content: dict) -> str:
         cells = [name, row["on"], *(f"{value:.4f}" for value in seconds), ratio(seconds[0], gff)]
         cells += thesis_cells(*THESIS.get(name, ()))
         count = row["operations"][0]
-        cells += [f"{count / 1e9:.1f}", f"{count / seconds[0] / most:.0%}"] if count else ["—", "—"]
+        cells += (
+            [f"{count / 1e9:.1f}", f"{count / seconds[0] / peak_rate:.0%}"] if count else ["—", "—"]
+        )
         lines.append("| " + " | ".join(cells) + " |")
     for name, reported in REPORTED.items():
         lines.append(
@@ -189,7 +193,7 @@ def thesis_cells(*seconds: float) -> list[str]:
 
 
 def verdicts(content: dict) -> list[str]:
-    """What follows from counting alone, and what the clock said here; nothing from rows that were not run."""
+    """Judge the claims by arithmetic and by the clock; rows that were not run have no verdict."""
     methods = content["methods"]
     large = "HF-Seg, width 64"
     lines = []
@@ -198,8 +202,10 @@ def verdicts(content: dict) -> list[str]:
         needed = count / printed
         possible = needed <= GTX_1070
         lines.append(
-            f"- Arithmetic, nothing measured: {count / 1e9:.0f} GFLOP in the printed {1e3 * printed:.1f} ms would be "
-            f"{needed / 1e12:.3g} TFLOP/s, {needed / GTX_1070:.2g} times the {GTX_1070 / 1e12:.1f} that the maker "
+            f"- Arithmetic, nothing measured: {count / 1e9:.0f} GFLOP in the printed "
+            f"{1e3 * printed:.1f} ms would be "
+            f"{needed / 1e12:.3g} TFLOP/s, {needed / GTX_1070:.2g} times the {GTX_1070 / 1e12:.1f} "
+            "that the maker "
             "states for that card: the printed time "
             + ("**is possible**." if possible else "**cannot be that of the finished work**.")
         )
@@ -207,8 +213,10 @@ def verdicts(content: dict) -> list[str]:
         slow, gff = methods[large], methods["gff"]
         times = slow["seconds"][0] / gff["seconds"][0]
         lines.append(
-            f"- Measured, to the end of the work: the thesis' network on {slow['on']} takes {times:.3g} times as long "
-            f"as guided filtering on {gff['on']}; that it is faster **{'holds' if times < 1 else 'does not hold'}** "
+            f"- Measured, to the end of the work: the thesis' network on {slow['on']} takes "
+            f"{times:.3g} times as long "
+            f"as guided filtering on {gff['on']}; that it is faster "
+            f"**{'holds' if times < 1 else 'does not hold'}** "
             f"here (the thesis prints {THESIS[large][0] / THESIS['gff'][0]:.2g} times)."
         )
     if {"focus-seg", "gff"} <= set(methods):
@@ -227,12 +235,14 @@ if __name__ == "__main__":
     parser.add_argument(
         "--quick", action="store_true", help="three runs each; files are called table10-quick…"
     )
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
     content = measure(
-        with_extras(given.methods), device=given.device, patience=0 if given.quick else 10
+        with_extras(arguments.methods),
+        device=arguments.device,
+        patience=0 if arguments.quick else 10,
     )
-    stem = given.output / ("table10-quick" if given.quick else "table10")
+    stem = arguments.output / ("table10-quick" if arguments.quick else "table10")
     write_json(stem.with_suffix(".json"), content)
     text = table(content)
     stem.with_suffix(".md").write_text(text)

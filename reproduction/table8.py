@@ -3,9 +3,10 @@
 python reproduction/table8.py ../shared/data/fusion/bsds500 -o results [--pairs 100]
 python reproduction/table8.py ../shared/data/fusion/bsds500 -o results --quick
 
-Pairs of thesis (6.1), σ uniform in 1..5, from the quarter of the pictures that `--leave-out-every 4` keeps from the
-training of the shipped models; the thesis takes MS COCO. Needs the extra `matting`. Writes table8.json, table8.md, box
-plots (SSIM's are Figure 50) and critical-difference diagrams; goes on where it was stopped.
+Pairs of thesis (6.1), σ uniform in 1..5, from the quarter of the pictures that `--leave-out-every
+4` keeps from the training of the shipped models; the thesis takes MS COCO. Needs the extra
+`matting`. Writes table8.json, table8.md, box plots (SSIM's are Figure 50) and critical-difference
+diagrams. It resumes where it was stopped.
 """
 
 import argparse
@@ -16,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import comparison
-from seamwise.fusion import Simulation, find_pictures, make_pair, split
-from seamwise.fusion.measure import FusionScores
+from seamwise.fusion import FusionScores, Simulation, find_pictures, make_pair, split
 
 PRINTED = comparison.rows(
     ("CNN", "DCT+CV", "DCT", "GFF", "IM", "HF-Reg", "HF-Seg"),
@@ -36,7 +36,7 @@ NEARLY_ONE = 0.99
 
 
 def pairs(data: Path, count: int) -> Iterator[comparison.Pair]:
-    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).left_out
+    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
     for number, picture in enumerate(itertools.islice(itertools.cycle(held_back), count)):
         pair = make_pair(
             picture, crop=None, simulation=Simulation(), rng=np.random.default_rng((1, number))
@@ -52,11 +52,15 @@ def ssim_claims(scores: FusionScores) -> str:
     seg, reg, gff, cnn = (by_system[name] for name in ("HF-Seg", "HF-Reg", "GFF", "CNN"))
     share = float(np.mean(seg > NEARLY_ONE))
     lines = [
-        f"- SSIM of HF-Seg is nearly 1 for most pairs: **{holds(share > 0.5)}**; median {np.median(seg):.4f}, "
+        f"- SSIM of HF-Seg is nearly 1 for most pairs: **{holds(share > 0.5)}**; median "
+        f"{np.median(seg):.4f}, "
         f"above {NEARLY_ONE} for {share:.0%} of the pairs.",
-        f"- SSIM of HF-Reg is comparable to that of GFF: medians {np.median(reg):.4f} and {np.median(gff):.4f}, "
-        f"HF-Reg higher for {np.mean(reg > gff):.0%} of the pairs, by {np.median(reg - gff):+.4f} in the median.",
-        f"- SSIM of HF-Reg varies less than that of CNN: **{holds(reg.std(ddof=1) < cnn.std(ddof=1))}**; "
+        f"- SSIM of HF-Reg is comparable to that of GFF: medians {np.median(reg):.4f} and "
+        f"{np.median(gff):.4f}, "
+        f"HF-Reg higher for {np.mean(reg > gff):.0%} of the pairs, by {np.median(reg - gff):+.4f} "
+        "in the median.",
+        "- SSIM of HF-Reg varies less than that of CNN: "
+        f"**{holds(reg.std(ddof=1) < cnn.std(ddof=1))}**; "
         f"standard deviations {reg.std(ddof=1):.4f} and {cnn.std(ddof=1):.4f}.",
     ]
     return "\n".join(lines) + "\n"
@@ -76,12 +80,16 @@ if __name__ == "__main__":
     parser.add_argument(
         "--quick", action="store_true", help="four pairs; files are called table8-quick…"
     )
-    given = parser.parse_args()
-    if given.pairs < 2:
-        parser.error(f"--pairs must be 2 or more, not {given.pairs}")
-    given.output.mkdir(parents=True, exist_ok=True)
-    stem, count = ("table8-quick", 4) if given.quick else ("table8", given.pairs)
-    kept_in = given.output / f"{stem}-scores.json"
-    scores = comparison.score(pairs(given.data, count), data=given.data, kept_in=kept_in)
+    arguments = parser.parse_args()
+    if arguments.pairs < 2:
+        parser.error(f"--pairs must be 2 or more, not {arguments.pairs}")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    stem, count = ("table8-quick", 4) if arguments.quick else ("table8", arguments.pairs)
+    scores_path = arguments.output / f"{stem}-scores.json"
+    scores = comparison.score(
+        pairs(arguments.data, count), data=arguments.data, scores_path=scores_path
+    )
     heading = f"{count} synthetic pairs, mean ± standard deviation."
-    comparison.write(scores, THESIS, given.output, stem, heading=heading, also=ssim_claims(scores))
+    comparison.write(
+        scores, THESIS, arguments.output, stem, heading=heading, also=ssim_claims(scores)
+    )

@@ -3,8 +3,9 @@
 python reproduction/table9.py ../shared/data/fusion/lytro/pairs -o results
 python reproduction/table9.py ../shared/data/fusion/lytro/pairs -o results --quick
 
-Pairs x-A.jpg, x-B.jpg, fused as they are. The thesis has all 20 pairs of Lytro. Needs the extra `matting`. Writes
-table9.json, table9.md, box plots and critical-difference diagrams; goes on where it was stopped.
+Pairs x-A.jpg, x-B.jpg, fused as they are. The thesis has all 20 pairs of Lytro. Needs the extra
+`matting`. Writes table9.json, table9.md, box plots and critical-difference diagrams. It resumes
+where it was stopped.
 """
 
 import argparse
@@ -44,10 +45,12 @@ if __name__ == "__main__":
     parser.add_argument(
         "--quick", action="store_true", help="three pairs; files are called table9-quick…"
     )
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
-    stem, count = ("table9-quick", 3) if given.quick else ("table9", None)
-    kept_in = given.output / f"{stem}-scores.json"
-    scores = comparison.score(pairs(given.data, count), data=given.data, kept_in=kept_in)
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    stem, count = ("table9-quick", 3) if arguments.quick else ("table9", None)
+    scores_path = arguments.output / f"{stem}-scores.json"
+    scores = comparison.score(
+        pairs(arguments.data, count), data=arguments.data, scores_path=scores_path
+    )
     heading = f"{len(scores.pairs)} real pairs, mean ± standard deviation."
-    comparison.write(scores, THESIS, given.output, stem, heading=heading)
+    comparison.write(scores, THESIS, arguments.output, stem, heading=heading)

@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def run(name, *arguments):
-    """Run an example in a process of its own, since the libraries it shows may warn; return what it printed."""
+    """Run an example in its own process, as its libraries may warn; return what it printed."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
         capture_output=True,
@@ -47,9 +47,24 @@ def test_training_examples_learn(name, steps):
     assert 0 < losses[steps] < 0.6 * losses[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "module", "install"),
+    [
+        ("monai_training.py", "monai", "this example needs MONAI: pip install monai"),
+        ("lightning_module.py", "lightning", "this example needs Lightning: pip install lightning"),
+    ],
+)
+def test_an_example_says_in_one_line_what_to_install(name, module, install):
+    hidden = f"import runpy, sys; sys.modules[{module!r}] = None; runpy.run_path({name!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden], cwd=EXAMPLES, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (1, f"{install}\n")
+
+
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    """Write a data set for nnU-Net with the options of `main`, by default of synthetic images; return its folder."""
+    """Write a data set for nnU-Net, by default of synthetic images; return its folder."""
     monkeypatch.syspath_prepend(EXAMPLES)
     example = import_module("nnunet_dataset")
 

@@ -1,9 +1,10 @@
 """A plane is a stack of one slice, from labels to scores.
 
-Where a module has the test beside its others it is not repeated here: the touching class and masks in black and white
-(`labels/test_target.py`), weight maps and skeletons (`weights/test_maps.py`, `weights/test_skeleton.py`), losses
-(`losses/test_all_losses.py`, `losses/test_all_regression_losses.py`), decoders (`decode/`), contours
-(`metrics/test_contour.py`), annotations (`synth/test_annotations.py`).
+Where a module has the test beside its others it is not repeated here: the touching class and masks
+in black and white (`labels/test_target.py`), weight maps and skeletons (`weights/test_maps.py`,
+`weights/test_skeleton.py`), losses (`losses/test_all_losses.py`,
+`losses/test_all_regression_losses.py`), decoders (`decode/`), contours (`metrics/test_contour.py`),
+annotations (`synth/test_annotations.py`).
 """
 
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, NormalizationRule
+from seamwise.io.models import Architecture, DecodeRule, NormalizationRule, SegmentationInfo
 from seamwise.labels import (
     bounding_boxes,
     connected_components,
@@ -26,6 +27,7 @@ from seamwise.nets import UNet
 from seamwise.segmentation import Augmentation, TargetAndWeight, segment
 from seamwise.segmentation.augment import modulate_touching, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model
 from seamwise.segmentation.stitch import segment_slices, stitch
 from support.labels import voronoi
@@ -68,7 +70,7 @@ def test_overlaps_and_matches():
 
 @pytest.mark.parametrize("crop", [(24, 30), (60, 70)])
 def test_a_random_crop(crop):
-    """The slice's own axis draws a number, so that the generators must be brought to the same place."""
+    """The slice's own axis draws a number, so the generators must be brought to one place."""
     settings = Augmentation(mirror=False, warp=0)
     for seed in range(3):
         rng, ahead = np.random.default_rng(seed), np.random.default_rng(seed)
@@ -121,7 +123,7 @@ def test_normalization(shape):
 
 
 def with_planes_in_the_middle(net, **options):
-    """The 3D network whose kernels are the 2D network's in their middle plane, and 0 above and below."""
+    """The 3D network with the 2D network's kernels in the middle plane, and 0 above and below."""
     deep = UNet(net.in_channels, 4, ndim=3, depth=net.depth, **options).eval()
     state = dict(net.state_dict())
     for name, wanted in deep.state_dict().items():
@@ -153,7 +155,7 @@ def test_a_network(norm, size):
 
 
 def model_of(net):
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=1, out_channels=4, ndim=net.ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
@@ -173,7 +175,9 @@ def test_segmenting(flips):
     found = segment(GREY[None], model=deep, flips=flips)
     np.testing.assert_allclose(found.probabilities[:, 0], expected.probabilities, atol=1e-3)
     assert np.array_equal(found.labels[0], expected.labels)
-    assert np.array_equal(segment_slices(GREY[None], model=flat, flips=flips)[0], expected.labels)
+    assert np.array_equal(
+        segment_slices(GREY[None], SegmentOptions(flips=flips), model=flat)[0], expected.labels
+    )
 
 
 def test_stitching():

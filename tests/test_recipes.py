@@ -98,10 +98,10 @@ def test_focus_cnn_names_a_picture_that_it_cannot_draw_patches_from(
     tmp_path, recipe, settings, data, name
 ):
     for picture, said in (
-        (np.zeros((15, 40), np.uint8), r"has \(15, 40\) pixels, a patch 16 × 16: leave it out"),
+        (np.zeros((15, 40), np.uint8), r"has \(15, 40\) pixels, a patch 16 × 16: remove it"),
         (
             np.full((40, 50), 90, np.uint8),
-            "has no patch of 16 × 16 pixels with a variance above 25: leave it out",
+            "has no patch of 16 × 16 pixels with a variance above 25: remove it",
         ),
     ):
         write_png(data / f"{name}.png", picture)
@@ -137,7 +137,8 @@ def selector(tmp_path):
     torch.manual_seed(0)
     net = UNet(6, 2, width=2, depth=1)
     info = FusionInfo(
-        architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1), output="selection",
+        architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1),
+        output="selection",
         training={"validation_images": ["a", "c"], "settings": {"stored_as": "float16"}},
     )  # fmt: skip
     save_model(tmp_path / "model.safetensors", net.state_dict(), info)

@@ -1,4 +1,4 @@
-"""Touching contrast modulation, after the thesis' Figure 22: seams made stronger (a < 0) or weaker (a > 0)."""
+"""Touching contrast modulation, thesis Figure 22: stronger (a < 0) or weaker (a > 0) seams."""
 
 import panels
 import sample

@@ -1,4 +1,4 @@
-"""Before and after: two frames of a cup, one in focus in front, one behind, and what fusion makes of them."""
+"""Before and after: two frames of a cup, in focus in front and behind, and their fusion."""
 
 import numpy as np
 import panels

@@ -1,4 +1,4 @@
-"""DWM term by term, after the thesis' Figure 11: background fades with its distance from the cells."""
+"""DWM term by term, thesis Figure 11: background fades with its distance from the cells."""
 
 import panels
 import sample

@@ -1,4 +1,4 @@
-"""SAW step by step, after the thesis' Figure 12: contours weigh more, the narrower the cell or the notch they bound."""
+"""SAW step by step, thesis Figure 12: contours of narrow cells and notches weigh more."""
 
 import numpy as np
 import panels

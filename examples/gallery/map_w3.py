@@ -1,4 +1,4 @@
-"""W³, after the thesis' Figure 23: contours weigh much, far background almost nothing, touching pixels most of all."""
+"""W³, thesis Figure 23: touching pixels weigh most, contours much, far background little."""
 
 import panels
 import sample

@@ -1,4 +1,4 @@
-"""NPS beside L1 and L2, after the thesis' Figure 45: what a residual costs, and how hard it pulls."""
+"""NPS next to L1 and L2, thesis Figure 45: what a residual costs, and how hard it pulls."""
 
 import panels
 import torch
@@ -10,7 +10,7 @@ ALPHAS = {6.0: "#e7543c", 8.0: "#46a060", 10.0: "#467ed6"}
 
 
 def curves():
-    """Return |y − ŷ| in 0..1, and for each loss its name, how to draw it, its costs and their slopes."""
+    """Return |y − ŷ| in 0..1, and for each loss its name, line style, costs and slopes."""
     residuals = torch.linspace(0, 1, 501, dtype=torch.float64)[1:]  # at 0 the slope jumps
     losses = [
         ("L1", l1_map, {"color": "black", "linestyle": "--"}),

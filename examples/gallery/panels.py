@@ -1,4 +1,4 @@
-"""What the figures of the gallery have in common: classes in colour, maps with their scale, cuts along a row."""
+"""What the figures of the gallery share: classes in colour, maps with a scale, cuts along a row."""
 
 import argparse
 from io import BytesIO
@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 from sample import ROW
 
-from seamwise.segmentation.systems import CLASS_NAMES
+from seamwise.labels import CLASS_NAMES
 
 DOCS = Path(__file__).parents[2] / "docs" / "images"
 CLASS_COLOURS = np.array([[38, 42, 51], [70, 160, 96], [231, 84, 60], [70, 126, 214]]) / 255
@@ -18,7 +18,7 @@ _DPI = 100
 
 
 def options(description, *, quick=False):
-    """Read the command line: where to write, and, where a figure takes long, whether to be quick about it."""
+    """Read the command line: where to write and, for a slow figure, whether to be quick."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, default=DOCS, help="folder of the picture")
     if quick:
@@ -97,7 +97,7 @@ def class_legend(figure, classes=3):
 
 
 def map_figure(target, values, title):
-    """Draw the usual figure: target and map side by side, and below them the cut through the map."""
+    """Draw the usual figure: target and map side by side, and below them a cut of the map."""
     figure = new_figure(12, 6.6)
     grid = figure.add_gridspec(2, 2, height_ratios=(1.5, 1))
     show_target(figure.add_subplot(grid[0, 0]), target, "target", cut=True)

@@ -1,7 +1,7 @@
-"""What five losses make of the same crops, after the thesis' Figures 28 to 30: probabilities, and the cells they give.
+"""Five losses on the same crops, thesis Figures 28 to 30: their probabilities and their cells.
 
-Trains five small networks on synthetic cells, with the same first weights and the same crops: some minutes. It shows
-how each loss draws seams; it is no comparison of how good they are.
+Trains five small networks on synthetic cells, with the same first weights and the same crops: some
+minutes. It shows how each loss draws seams; it is no comparison of how good they are.
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from seamwise.metrics import match
 from seamwise.segmentation import AnnotatedImage, TrainSettings, segment, train
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.overlay import overlay, stretch
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 LOSSES = {"saw": "SAW", "w3": "W³", "unet": "UNET", "bwm": "BWM", "lsmax": "LSMAX"}
 
@@ -29,8 +29,7 @@ def scene(seed):
         radius=11,
         cluster=20,
         border_dimming=0.4,
-        psf_sigma=1.6,
-        photons=100,
+        camera=Camera(psf_sigma=1.6, photons=100),
     )
     image = drawn.image[np.newaxis].astype(np.float32)
     return AnnotatedImage(
@@ -82,7 +81,8 @@ def main(output=panels.DOCS, quick=False):
             f"{found.tp} right, {found.fp} false",
         )
     figure.supxlabel(
-        "above: probability of background (red), cell (green), touching (blue) · below: cells by arg max"
+        "above: probability of background (red), cell (green), touching (blue) · "
+        "below: cells by arg max"
     )
     return panels.save(figure, output, __file__)
 

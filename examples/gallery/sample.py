@@ -49,7 +49,7 @@ def _ellipse(y, x, row, column, high, wide, angle):
 
 
 def _arc(y, x, *, centre, radius, width, opening):
-    """A ring of the given half width, open where the angle lies in `opening` (degrees, clockwise from the right)."""
+    """A ring of a half width, open at the angles `opening` (degrees, clockwise from the right)."""
     row, column = centre
     angle = np.rad2deg(np.arctan2(y - row, x - column))
     first, last = opening

@@ -1,4 +1,4 @@
-"""From labels to classes: numbered cells (thesis Figure 21) and a black-and-white mask (Algorithm 1, Figure 10)."""
+"""From labels to classes: numbered cells (thesis Figure 21) and a mask (thesis Figure 10)."""
 
 import numpy as np
 import panels

@@ -1,5 +1,6 @@
-"""A stack of made-up tissue across and along its depth, the classes that `tissue-3d` sees, and the cells it finds."""
+"""A stack of synthetic tissue, the classes that `tissue-3d` sees in it, and the cells it finds."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,22 +8,22 @@ import panels
 
 from seamwise.metrics import match
 from seamwise.segmentation import segment
-from seamwise.synth import tissue
+from seamwise.synth import CONFOCAL, tissue
 
 SPACING = (2.0, 1.0, 1.0)
 DEPTH, ROW = 20, 64
 
 
 def colours(labels):
-    """Draw labels in random colours on black; the same number has the same colour in every picture."""
+    """Draw labels in random colours on black; a number has the same colour in every picture."""
     palette = np.random.default_rng(3).uniform(0.25, 1, (int(labels.max()) + 1, 3))
     palette[0] = 0
     return palette[labels]
 
 
 def main(output=panels.DOCS):
-    """Draw image, classes, found and true cells, each in one slice and in one cut along the depth."""
-    drawn = tissue((48, 128, 144), rng=300, spacing=SPACING, cell_size=24)
+    """Draw image, classes, predicted and true cells, each in one slice and one cut in depth."""
+    drawn = tissue((48, 128, 144), rng=300, cell_size=24, camera=replace(CONFOCAL, spacing=SPACING))
     found = segment(drawn.image, model="tissue-3d")
     score = match(drawn.labels, found.labels)
     classes = found.probabilities.argmax(0)

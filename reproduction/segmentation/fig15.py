@@ -2,7 +2,8 @@
 
 python reproduction/segmentation/table2_3.py ../shared/data
 
-The test images with 1, 1.1, 2 and 4 times the field of view, that is with that many times fewer pixels along each axis.
+The test images with 1, 1.1, 2 and 4 times the field of view, that is with that many times fewer
+pixels along each axis.
 """
 
 from collections.abc import Iterable
@@ -11,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from evidence import CONTOURS, RADII, Claim, Units, per_data_set, verdicts
+from seamwise.analysis.evidence import Claim, verdict_table
 from study import read_protocol
 from table2_3 import SETS, SYSTEMS
+from units import CONTOURS, RADII, Units, per_data_set
 
 FIELDS = read_protocol()["contours"]["fields"]
 F1 = "F1@3"  # that the claims are judged by
@@ -35,12 +37,12 @@ def draw(units: Units, path: Path) -> None:
 
 
 def claims(units: Units) -> list[Claim]:
-    """The better of SAW and DWM beside the best of the others in each field; and what becomes of FL in a wide one."""
-    made = []
+    """Compare SAW and DWM with the others in each field, and FL in wide and narrow fields."""
+    verdicts = []
     for field in FIELDS:
         mean = means(units, field)
         first, second = (max(names, key=mean.__getitem__) for names in (PROPOSED, OTHERS))
-        made.append(
+        verdicts.append(
             claim_at(
                 units,
                 field,
@@ -52,7 +54,7 @@ def claims(units: Units) -> list[Claim]:
     for field in FIELDS[2:]:
         mean = means(units, field)
         other = min((name for name in SYSTEMS if name != "FL"), key=mean.__getitem__)
-        made.append(
+        verdicts.append(
             claim_at(
                 units,
                 field,
@@ -61,7 +63,7 @@ def claims(units: Units) -> list[Claim]:
                 f"FL is poor: the worst of the others (here {other}) > FL",
             )
         )
-    return made
+    return verdicts
 
 
 def means(units: Units, field: float) -> dict[str, float]:
@@ -86,6 +88,6 @@ def section(results: Path, pictures: Path) -> str:
 
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"fig15-{name}.png")
-        return f"![F1 by field of view](images/fig15-{name}.png)", verdicts(claims(units))
+        return f"![F1 by field of view](images/fig15-{name}.png)", verdict_table(claims(units))
 
     return per_data_set(results, "contours", SETS, part, needs=SYSTEMS.values())

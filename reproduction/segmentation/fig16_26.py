@@ -1,8 +1,9 @@
-"""How training goes: loss and accuracy of chapter 3's systems, PQ of chapter 4's; the thesis' Figures 16 and 26.
+"""Curves of training, chapters 3 and 4: the thesis' Figures 16 and 26.
 
 python reproduction/segmentation/fig16_26.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-Six snapshots of each training, on validation images; TH and WT with the pair of thresholds that is best at the end.
+Six snapshots of each training, on validation images; TH and WT with the pair of thresholds that is
+best at the end.
 """
 
 from collections.abc import Iterable
@@ -16,8 +17,9 @@ from matplotlib.figure import Figure
 import measures
 import table2_3
 import table4_5
-from evidence import Claim, Units, decided, per_data_set, verdicts
+from seamwise.analysis.evidence import Claim, claim_of_fact, verdict_table
 from study import Study, command
+from units import Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {
@@ -52,9 +54,9 @@ def draw(units: Units, path: Path) -> None:
     values = units.of("saw")[0]["loss"]
     saw.plot(measures.RATE * np.arange(len(values)), values, color="tab:red", lw=0.8)
     saw.set(title="A  SAW: loss (red) and balanced accuracy (blue)", xlabel="step", ylabel="loss")
-    beside = saw.twinx()
-    beside.plot(steps(units, "saw"), column(units, "saw", "recall"), "o-", color="tab:blue")
-    beside.set(ylabel="balanced accuracy", ylim=(0, 1))
+    recall = saw.twinx()
+    recall.plot(steps(units, "saw"), column(units, "saw", "recall"), "o-", color="tab:blue")
+    recall.set(ylabel="balanced accuracy", ylim=(0, 1))
     of_chapter_3 = {name: loss for name, loss in table2_3.SYSTEMS.items() if units.of(loss)}
     _lines(accuracy, units, of_chapter_3, "recall")
     accuracy.set(title="B  chapter 3: balanced accuracy", ylim=(0, 1))
@@ -84,8 +86,8 @@ def claims(units: Units) -> list[Claim]:
     values = units.of("saw")[0]["loss"]
     tenth = max(len(values) // 10, 1)
     first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
-    made = [
-        decided(
+    verdicts = [
+        claim_of_fact(
             "SAW's loss tends to fall", last < first, f"first tenth {first:.3f}, last {last:.3f}"
         )
     ]
@@ -94,21 +96,21 @@ def claims(units: Units) -> list[Claim]:
     leaders = set(sorted(accuracy, key=lambda name: -accuracy[name])[:2])
     numbers = ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items())
     text = "DWM and SAW end with the highest accuracy (of those with three classes)"
-    made.append(decided(text, leaders == {"DWM", "SAW"}, numbers))
+    verdicts.append(claim_of_fact(text, leaders == {"DWM", "SAW"}, numbers))
     rivals = {name: table4_5.SYSTEMS[name] for name in ("LSMAX", "BWM", "UNET", "W³")}
     for decoder in DECODERS:
         mean = {name: float(np.mean(column(units, loss, decoder))) for name, loss in rivals.items()}
         numbers = "PQ, mean over the snapshots: " + ", ".join(
             f"{name} {value:.3f}" for name, value in mean.items()
         )
-        made.append(
-            decided(
+        verdicts.append(
+            claim_of_fact(
                 f"W³ is ahead during training, {decoder}",
                 max(mean, key=mean.__getitem__) == "W³",
                 numbers,
             )
         )
-    return made
+    return verdicts
 
 
 def section(results: Path, pictures: Path) -> str:
@@ -116,15 +118,17 @@ def section(results: Path, pictures: Path) -> str:
 
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"fig16_26-{name}.png")
-        return f"![curves of training](images/fig16_26-{name}.png)", verdicts(claims(units))
+        return f"![curves of training](images/fig16_26-{name}.png)", verdict_table(claims(units))
 
     return per_data_set(results, "curve", SETS, part, needs=SYSTEMS.values())
 
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed, name, loss in product(given.seeds, given.sets, dict.fromkeys(SYSTEMS.values())):
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed, name, loss in product(
+        arguments.seeds, arguments.sets, dict.fromkeys(SYSTEMS.values())
+    ):
         measures.training_curve(study, name, loss, seed)
 
 

@@ -1,9 +1,9 @@
-"""Youden's J beside other scores, and its loss beside cross entropy, on simulations: the thesis' Figures 33, 34, 35.
+"""Youden's J and its loss on simulations: the thesis' Figures 33, 34 and 35.
 
 python reproduction/segmentation/fig33_35.py [-o reproduction/segmentation/results] [--quick]
 
 Needs no data. Figures 33 and 34 of the thesis show
-classifiers that look at nothing; one that is right nine times out of ten stands beside them.
+classifiers that ignore the image. We add one that is right nine times out of ten.
 """
 
 import argparse
@@ -20,22 +20,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from evidence import Claim, decided, rows, verdicts
+from learned_seam import loss_course, shrinking_mask, touching_pair
 from seamwise import __version__
 from seamwise.analysis import (
     BinaryClassifier,
     BinaryScores,
     expected_scores,
-    loss_course,
     sampled_scores,
-    shrinking_mask,
     stratified_classifier,
-    touching_pair,
     uniform_classifier,
     youden_mcc_correlation,
 )
+from seamwise.analysis.evidence import Claim, claim_of_fact, markdown_table, verdict_table
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.segmentation.systems import CLASS_NAMES
+from seamwise.labels import CLASS_NAMES
 from study import HERE, command
 
 SEED = 0
@@ -95,13 +93,13 @@ def measure(draws: int) -> dict[str, Any]:
 def invariance() -> dict[str, Any]:
     """Six scores of each classifier over the prevalence."""
     prevalence = np.arange(1, 51) / 100
-    found = {
+    by_classifier = {
         name: asdict(expected_scores(prevalence, who))
         for name, who in classifiers(prevalence).items()
     }
     scores = {
         name: {score: shortened(values) for score, values in each.items()}
-        for name, each in found.items()
+        for name, each in by_classifier.items()
     }
     return {"prevalence": prevalence.tolist(), "scores": scores}
 
@@ -109,32 +107,32 @@ def invariance() -> dict[str, Any]:
 def correlations(draws: int) -> dict[str, Any]:
     """Pearson's coefficient of J and MCC at the printed prevalences, and some draws to look at."""
     prevalence = np.array(list(PRINTED))
-    drawn = {
+    samples = {
         name: sampled_scores(prevalence, who, rng=SEED, pixels=PIXELS, draws=draws)
         for name, who in classifiers(prevalence).items()
     }
     large = sampled_scores(
         prevalence, uniform_classifier(), rng=SEED, pixels=MANY_PIXELS, draws=draws
     )
-    found = {name: youden_mcc_correlation(scores) for name, scores in drawn.items()}
-    found["empty kept"] = youden_mcc_correlation(with_empty_images(drawn[C3]))
-    found["many pixels"] = youden_mcc_correlation(large)
+    correlation = {name: youden_mcc_correlation(scores) for name, scores in samples.items()}
+    correlation["empty kept"] = youden_mcc_correlation(with_empty_images(samples[C3]))
+    correlation["many pixels"] = youden_mcc_correlation(large)
     return {
         "prevalence": prevalence.tolist(),
         "pixels": PIXELS,
         "many_pixels": MANY_PIXELS,
         "draws": draws,
-        "empty": np.isnan(drawn[C3].youden).mean(axis=1).tolist(),
-        "correlation": {name: shortened(values) for name, values in found.items()},
+        "empty": np.isnan(samples[C3].youden).mean(axis=1).tolist(),
+        "correlation": {name: shortened(values) for name, values in correlation.items()},
         "scatter": {
-            name: [scattered(drawn[name], row) for row in range(len(prevalence))]
+            name: [scattered(samples[name], row) for row in range(len(prevalence))]
             for name in (C3, RIGHT)
         },
     }
 
 
 def with_empty_images(scores: BinaryScores) -> BinaryScores:
-    """Let images without a positive pixel count, with a TPR and an MCC of 0, in place of leaving them out."""
+    """Count images without a positive pixel, with a TPR and an MCC of 0."""
     empty = np.isnan(scores.youden)
     # with negative pixels only, accuracy is the TNR
     return replace(
@@ -146,31 +144,31 @@ def with_empty_images(scores: BinaryScores) -> BinaryScores:
 
 def scattered(scores: BinaryScores, row: int) -> dict[str, list[float]]:
     """J and MCC of the first draws that have both."""
-    known = np.flatnonzero(np.isfinite(scores.youden[row]))[:SHOWN]
+    finite = np.flatnonzero(np.isfinite(scores.youden[row]))[:SHOWN]
     return {
-        "youden": shortened(scores.youden[row, known]),
-        "mcc": shortened(scores.mcc[row, known]),
+        "youden": shortened(scores.youden[row, finite]),
+        "mcc": shortened(scores.mcc[row, finite]),
     }
 
 
 def simulation() -> dict[str, Any]:
-    """Losses and gradients while two cells are learned, from each first confidence; masks from the lowest."""
+    """Return losses and gradients while two cells are learned, from each first confidence."""
     target = touching_pair()
     courses = {}
     for start in STARTS:
-        drawn = shrinking_mask(target, start=start)
-        course = asdict(loss_course(drawn.probabilities, drawn.target))
+        samples = shrinking_mask(target, start=start)
+        course = asdict(loss_course(samples.probabilities, samples.target))
         courses[f"{start}"] = {name: shortened(values) for name, values in course.items()}
-    said = shrinking_mask(target, start=STARTS[0]).probabilities.argmax(axis=1)
-    found = {
-        f"{t}": [int((said[t] == k)[target == k].sum()) for k in range(len(CLASS_NAMES))]
+    classes = shrinking_mask(target, start=STARTS[0]).probabilities.argmax(axis=1)
+    pixels_found = {
+        f"{t}": [int((classes[t] == k)[target == k].sum()) for k in range(len(CLASS_NAMES))]
         for t in MOMENTS
     }
     return {
         "target": digits(target),
-        "masks": {f"{t}": digits(said[t]) for t in MOMENTS},
+        "masks": {f"{t}": digits(classes[t]) for t in MOMENTS},
         "pixels": np.bincount(target.ravel()).tolist(),
-        "found": found,
+        "found": pixels_found,
         "courses": courses,
     }
 
@@ -191,7 +189,7 @@ def from_digits(rows_of_digits: list[str]) -> NDArray[np.int64]:
 
 
 def words(content: Content) -> str:
-    """Ours beside the thesis' numbers, and what becomes of its claims, in Markdown."""
+    """Write our numbers next to the thesis', and the verdicts on its claims, in Markdown."""
     claims = [
         *claims_33(content["fig33"]),
         *claims_34(content["fig34"]),
@@ -205,10 +203,11 @@ def words(content: Content) -> str:
             "Figure 34, correlation of J and MCC; the thesis has C3:",
             "",
             table_34(content["fig34"]),
-            "Figure 35, norms of the gradients with respect to the logits (equations of the simulation are ours):",
+            "Figure 35, norms of the gradients with respect to the logits (equations of the "
+            "simulation are ours):",
             "",
             table_35(content["fig35"]),
-            verdicts(claims),
+            verdict_table(claims),
         ]
     )
 
@@ -224,7 +223,7 @@ def table_33(figure: Content) -> str:
         [label, *(f"{at(figure, RIGHT, score, prevalence):.3f}" for prevalence in TOLD)]
         for score, label in SCORES.items()
     ]
-    return rows([RIGHT, *(f"π = {prevalence}" for prevalence in TOLD)], lines)
+    return markdown_table([RIGHT, *(f"π = {prevalence}" for prevalence in TOLD)], lines)
 
 
 def claims_33(figure: Content) -> list[Claim]:
@@ -244,21 +243,22 @@ def claims_33(figure: Content) -> list[Claim]:
     still = [who for who, range_ in others.items() if range_ < CONSTANT]
     informed = [SCORES[score] for score in pair if moves[RIGHT][score] >= CONSTANT]
     ends = ", ".join(
-        f"{SCORES[score]} {at(figure, RIGHT, score, TOLD[0]):.3f} to {at(figure, RIGHT, score, TOLD[-1]):.3f}"
+        f"{SCORES[score]} {at(figure, RIGHT, score, TOLD[0]):.3f} to "
+        f"{at(figure, RIGHT, score, TOLD[-1]):.3f}"
         for score in pair
     )
     return [
-        decided(
+        claim_of_fact(
             "J and MCC of C1 and C3 do not change with π",
             blind < CONSTANT,
             f"they move by at most {blind:.2g}",
         ),
-        decided(
+        claim_of_fact(
             "No other score of C1 and C3 is invariant",
             not still,
             f"invariant as well: {', '.join(still) or 'none'}",
         ),
-        decided(
+        claim_of_fact(
             "J and MCC are invariant for a classifier that knows something",
             not informed,
             f"{ends} ({RIGHT})",
@@ -283,31 +283,34 @@ def table_34(figure: Content) -> str:
         ]
         for number, prevalence in enumerate(figure["prevalence"])
     ]
-    return rows(["", "thesis", *columns], lines)
+    return markdown_table(["", "thesis", *columns], lines)
 
 
 def claims_34(figure: Content) -> list[Claim]:
     """Is the correlation high where a class is rare?"""
     rarest = figure["prevalence"].index(min(PRINTED))
     printed = PRINTED[min(PRINTED)]
-    found = {name: values[rarest] for name, values in figure["correlation"].items()}
+    correlation = {name: values[rarest] for name, values in figure["correlation"].items()}
     rare = f"π = {min(PRINTED):g}"
     source = (
-        f"the thesis names no number of pixels: {found[C3]:.3f} with {figure['pixels']}, {found['many pixels']:.3f} "
-        f"with {figure['many_pixels']}; {found['empty kept']:.3f} if the {figure['empty'][rarest]:.1%} of images "
+        f"the thesis names no number of pixels: {correlation[C3]:.3f} with {figure['pixels']}, "
+        f"{correlation['many pixels']:.3f} "
+        f"with {figure['many_pixels']}; {correlation['empty kept']:.3f} if the "
+        f"{figure['empty'][rarest]:.1%} of images "
         "without a positive pixel count as TPR 0"
     )
     return [
-        decided(
+        claim_of_fact(
             f"J and MCC correlate highly at {rare}, at least {printed}",
-            found[C3] >= printed,
-            f"C3 {found[C3]:.3f}",
+            correlation[C3] >= printed,
+            f"C3 {correlation[C3]:.3f}",
         ),
         Claim(f"The correlation at {rare} is {printed}", "cannot be tested here", source),
-        decided(
-            f"The same for a classifier that knows something (not in the thesis), at least {printed}",
-            found[RIGHT] >= printed,
-            f"{found[RIGHT]:.3f} ({RIGHT})",
+        claim_of_fact(
+            "The same for a classifier that knows something (not in the thesis), at least "
+            f"{printed}",
+            correlation[RIGHT] >= printed,
+            f"{correlation[RIGHT]:.3f} ({RIGHT})",
         ),
     ]
 
@@ -322,7 +325,7 @@ def table_35(figure: Content) -> str:
         for start in figure["courses"]
         for name, label in (("cross_entropy_gradient", "CE"), ("youden_gradient", "J"))
     ]
-    return rows(["", *(f"t = {moment}" for moment in MOMENTS)], lines)
+    return markdown_table(["", *(f"t = {moment}" for moment in MOMENTS)], lines)
 
 
 def claims_35(figure: Content) -> list[Claim]:
@@ -341,21 +344,23 @@ def claims_35(figure: Content) -> list[Claim]:
     touching, gap = figure["found"][f"{LATE}"][2:]
     shares = ", ".join(f"{count} of {FITTED} (start {start})" for start, count in leads.items())
     return [
-        decided(
+        claim_of_fact(
             f"Cross entropy leads for the first {FITTED} iterations, J's gradient is smaller",
             min(leads.values()) == FITTED,
             f"CE's gradient is the larger in {shares}",
         ),
-        decided(
+        claim_of_fact(
             f"At iteration {LATE} CE's gradient is near zero, J's is not, and J still has loss",
             ratio >= MUCH and min(np.subtract(late["youden"], late["cross_entropy"])) > 0,
-            f"gradients {late['cross_entropy_gradient'][0]:.3g} and {late['youden_gradient'][0]:.3g} (a factor of "
+            f"gradients {late['cross_entropy_gradient'][0]:.3g} and "
+            f"{late['youden_gradient'][0]:.3g} (a factor of "
             f"{ratio:.0f}), losses {late['cross_entropy'][0]:.3g} and {late['youden'][0]:.3g}",
         ),
         Claim(
             f"At iteration {LATE} touching and the gap are not there yet",
             "cannot be tested here",
-            f"a choice of the simulation, which is ours; here {touching} of {figure['pixels'][2]} touching pixels and "
+            f"a choice of the simulation, which is ours; here {touching} of {figure['pixels'][2]} "
+            "touching pixels and "
             f"{gap} of {figure['pixels'][3]} of the gap are",
         ),
     ]
@@ -405,7 +410,7 @@ def draw_33(content: Content) -> Figure:
 
 
 def draw_34(content: Content) -> Figure:
-    """J against MCC of drawn images: above for a coin, below for a classifier that knows something."""
+    """Plot J against MCC: above for a coin, below for a classifier that knows something."""
     figure = Figure(figsize=(10.5, 7), layout="constrained")
     names = list(content["scatter"])
     panels = figure.subplots(len(names), len(content["prevalence"]), sharex="row", sharey="row")
@@ -426,15 +431,15 @@ def draw_34(content: Content) -> Figure:
 
 
 def draw_35(content: Content) -> Figure:
-    """Above what the network says at some iterations; below losses and gradients over the iterations."""
+    """Draw predictions at some iterations above, losses and gradients below."""
     colours = ["#30305a", "#4c9f70", "#f2c14e", "#d7263d"]
     figure = Figure(figsize=(12.5, 6.6), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.9))
-    shown = {
+    pictures = {
         **{f"t = {moment}": mask for moment, mask in content["masks"].items()},
         "truth": content["target"],
     }
-    for panel, (title, mask) in zip(top.subplots(1, len(shown)), shown.items(), strict=True):
+    for panel, (title, mask) in zip(top.subplots(1, len(pictures)), pictures.items(), strict=True):
         panel.imshow(
             from_digits(mask),
             cmap=ListedColormap(colours),
@@ -475,11 +480,11 @@ def section(results: Path, pictures: Path) -> str:
     if not path.exists():
         return ""
     content = read_json(path)
-    shown = [
+    pictures = [
         f"![simulation of {picture.stem}](images/{picture.name})"
         for picture in draw(content, pictures)
     ]
-    return "\n\n".join([*shown, words(content)])
+    return "\n\n".join([*pictures, words(content)])
 
 
 def main() -> None:
@@ -491,10 +496,10 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="few draws, in a folder quick: does it run?"
     )
-    given = parser.parse_args()
-    results = given.results / "quick" if given.quick else given.results
+    arguments = parser.parse_args()
+    results = arguments.results / "quick" if arguments.quick else arguments.results
     results.mkdir(parents=True, exist_ok=True)
-    content = measure(QUICK_DRAWS if given.quick else DRAWS)
+    content = measure(QUICK_DRAWS if arguments.quick else DRAWS)
     write_json(results / "fig33_35.json", content)
     print(words(content))
 

@@ -2,12 +2,12 @@
 
 python reproduction/segmentation/fig37.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-The losses BWM, W³ and J3, with plain cross entropy beside them, on a plane through the network that J3 has trained; and
-on planes through those of BWM and W³, since no loss has its least value at another's network. All share the crops, the
-plane and the passes. Pictures are of the first seed.
+The losses BWM, W³, J3 and plain cross entropy, on a plane through the network that
+J3 has trained; and on planes through those of BWM and W³, since no loss has its least value at
+another's network. All share the crops, the plane and the passes. Pictures are of the first seed.
 
-A factor before a loss goes into the learning rate, so values are also given in units of chance: the same loss of a
-network that finds every class equally likely everywhere.
+A factor before a loss goes into the learning rate, so values are also given in units of chance: the
+same loss of a network that finds every class equally likely everywhere.
 """
 
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import measures
-from evidence import rows
-from seamwise.analysis import landscape, random_direction
+from seamwise.analysis import loss_landscape, random_direction
+from seamwise.analysis.evidence import markdown_table
 from seamwise.io.jsonfile import read_json
 from seamwise.labels import TOUCHING
-from seamwise.segmentation.compare import Run, settings_of
+from seamwise.segmentation.choose import Run
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.transforms import count_classes
-from study import DataSet, Study, command
+from study import DataSet, Study, command, protocol_settings
 
 SETS = ("usiigaci",)
 LOSSES: dict[str, SystemName] = {"BWM": "bwm", "W³": "w3", "J3": "j3", "CE": "ce3"}
@@ -52,7 +52,9 @@ Content = Mapping[str, Units]  # of each data set, by centre and seed: line and 
 
 def settings_by_loss(data: DataSet, seed: int) -> dict[str, TrainSettings]:
     """What a network of each loss is trained with."""
-    return {name: settings_of(Run(loss, seed), data.settings) for name, loss in LOSSES.items()}
+    return {
+        name: protocol_settings(Run(loss, seed), data.settings) for name, loss in LOSSES.items()
+    }
 
 
 def middle(image: AnnotatedImage, side: tuple[int, ...]) -> tuple[slice, ...]:
@@ -64,7 +66,7 @@ def middle(image: AnnotatedImage, side: tuple[int, ...]) -> tuple[slice, ...]:
 def batch(
     data: DataSet, settings: Mapping[str, TrainSettings]
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Images, target, and weights of the losses that have any: as many crops of validation images as in a step."""
+    """Return images, target and weights of one batch of crops of validation images."""
     common = settings["CE"]
     label = common.transform().target
     counts = count_classes((image.labels for image in data.training), common.transform())
@@ -85,7 +87,7 @@ def batch(
 
 
 def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[str, Any]:
-    """All losses along each of two random directions ("line"), or on the plane that they span ("plane")."""
+    """Measure all losses along two random directions ("line") or on their plane ("plane")."""
     data = study.data_set(name)
     model = measures.network(study, name, CENTRES[centre], seed)
     network = model.net.float()  # bfloat16 would round small steps away
@@ -108,7 +110,7 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
     paths = [[direction] for direction in directions] if kind == "line" else [directions]
     described = study.protocol["landscape"]
     reach = {"extent": described["extent"], "steps": described[kind]}
-    found = [landscape(network, losses_of, directions=path, **reach) for path in paths]
+    landscapes = [loss_landscape(network, losses_of, directions=path, **reach) for path in paths]
     no_logits = torch.zeros(
         len(images), model.info.architecture.out_channels, *images.shape[2:]
     ).to(images)
@@ -116,10 +118,10 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
         "crops": list(images.shape),
         "touching": shortened((target == TOUCHING).double().mean().item()),
         "chance": losses(no_logits),
-        "coordinates": shortened(found[0].coordinates[0]),
+        "coordinates": shortened(landscapes[0].coordinates[0]),
         # an axis for the directions in front, of the plane none
         "values": {
-            key: shortened(np.squeeze([each.values[key] for each in found])) for key in LOSSES
+            key: shortened(np.squeeze([each.values[key] for each in landscapes])) for key in LOSSES
         },
     }
 
@@ -156,12 +158,12 @@ def unit_of(unit: Mapping[str, Any], loss: str, scale: str) -> float:
 
 
 def rise(unit: Mapping[str, Any], loss: str, radius: float) -> float:
-    """By how much a loss is higher at a distance from the centre, the mean over both ways of both directions."""
+    """Return how much a loss rises at a distance from the centre, the mean over four ways."""
     coordinates = unit["line"]["coordinates"]
-    found = [
+    values = [
         np.interp([-radius, radius], coordinates, line) for line in unit["line"]["values"][loss]
     ]
-    return float(np.mean(found)) - at_centre(unit, loss)
+    return float(np.mean(values)) - at_centre(unit, loss)
 
 
 def at_centre(unit: Mapping[str, Any], loss: str) -> float:
@@ -180,7 +182,7 @@ def of_centre(units: Units, centre: str) -> list[Mapping[str, Any]]:
 
 
 def rises(units: Units, centre: str, scale: str) -> dict[str, dict[str, float]]:
-    """The rise of each loss at each radius and, as "plane", over the plane; means over the seeds."""
+    """Return the rise of each loss at each radius, and over the "plane"; means over the seeds."""
     seeds = of_centre(units, centre)
     return {
         loss: {
@@ -194,12 +196,12 @@ def rises(units: Units, centre: str, scale: str) -> dict[str, dict[str, float]]:
     }
 
 
-def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, str]]:
+def verdicts(rises: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, str]]:
     """For each claim of the thesis whether these rises bear it out, and the numbers that say so."""
-    bwm, w3, j3 = found["BWM"], found["W³"], found["J3"]
+    bwm, w3, j3 = rises["BWM"], rises["W³"], rises["J3"]
     near = [f"{radius}" for radius in NEAR]
     three = ("BWM", "W³", "J3")
-    ranked = {radius: max(three, key=lambda loss: found[loss][radius]) for radius in near}
+    ranked = {radius: max(three, key=lambda loss: rises[loss][radius]) for radius in near}
     return {
         f"BWM is almost flat on the whole plane (median rise under {FLAT} of J3's)": (
             bwm["plane"] < FLAT * j3["plane"],
@@ -209,14 +211,14 @@ def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
             all(w3[f"{radius}"] > bwm[f"{radius}"] for radius in RADII),
             ", ".join(f"{w3[f'{radius}']:.3g} to {bwm[f'{radius}']:.3g}" for radius in RADII),
         ),
-        f"W³ is near-constant around the network (rise at {' and '.join(near)} under {FLAT} of J3's)": (
+        f"W³ is near-constant (rise at {' and '.join(near)} under {FLAT} of J3's)": (
             all(w3[radius] < FLAT * j3[radius] for radius in near),
             ", ".join(f"{w3[radius]:.3g} to {j3[radius]:.3g}" for radius in near),
         ),
         f"CE + J tells best near the network (J3 rises most at {' and '.join(near)})": (
             set(ranked.values()) == {"J3"},
             "; ".join(
-                f"at {radius} " + ", ".join(f"{loss} {found[loss][radius]:.3g}" for loss in three)
+                f"at {radius} " + ", ".join(f"{loss} {rises[loss][radius]:.3g}" for loss in three)
                 for radius in near
             ),
         ),
@@ -224,7 +226,7 @@ def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
 
 
 def rise_table(units: Units, centre: str) -> str:
-    """A line for each loss: its values, and its rise at each radius as it is, as a ratio, and in units of chance."""
+    """Write a line for each loss: its rise at each radius as it is, as a ratio, and by chance."""
     seeds = of_centre(units, centre)
     plain, relative = (rises(units, centre, scale) for scale in SCALES)
     lines = []
@@ -232,7 +234,8 @@ def rise_table(units: Units, centre: str) -> str:
         value = np.mean([at_centre(unit, loss) for unit in seeds])
         by_chance = np.mean([chance(unit, loss) for unit in seeds])
         cells = [
-            f"{plain[loss][f'{r}']:+.3g} (×{1 + plain[loss][f'{r}'] / value:.2f}; {relative[loss][f'{r}']:+.0%})"
+            f"{plain[loss][f'{r}']:+.3g} (×{1 + plain[loss][f'{r}'] / value:.2f}; "
+            f"{relative[loss][f'{r}']:+.0%})"
             for r in RADII
         ]
         lines.append([loss, f"{value:.3g}", f"{by_chance:.3g}", *cells])
@@ -242,17 +245,22 @@ def rise_table(units: Units, centre: str) -> str:
         "at chance",
         *(f"rise at {radius}" for radius in RADII),
     ]
-    return rows(head, lines)
+    return markdown_table(head, lines)
 
 
 def words(content: Content) -> str:
     """How steep each loss is, in Markdown, and what becomes of the thesis' claims."""
     lines = [
-        "Figure 37: how much each loss rises when the filters of a trained network change by a share of their length "
-        "(0.1: by a tenth), the mean over both ways of two random directions; in brackets the loss there as a "
-        "multiple of that at the network, and the rise as a share of chance, the loss of a network that finds all "
-        "classes equally likely. The thesis prints surfaces without numbers, so flat is what rises less than a tenth "
-        "of what J3 does. In the verdicts *a to b* is the rise of the first beside that of the second.",
+        "Figure 37: how much each loss rises when the filters of a trained network change by a "
+        "share of their length "
+        "(0.1: by a tenth), the mean over both ways of two random directions; in brackets the loss "
+        "there as a "
+        "multiple of that at the network, and the rise as a share of chance, the loss of a network "
+        "that finds all "
+        "classes equally likely. The thesis prints surfaces without numbers, so flat is what rises "
+        "less than a tenth "
+        "of what J3 does. In the verdicts, *a to b* is the rise of the first and of the "
+        "second.",
         "",
     ]
     for name, units in content.items():
@@ -272,7 +280,7 @@ def words(content: Content) -> str:
             f"**{name}**",
             "",
             *(rise_table(units, centre) for centre in centres),
-            rows(head, claims),
+            markdown_table(head, claims),
         ]
         lines += [*remarks(units, centres), ""]
     return "\n".join(lines)
@@ -294,17 +302,21 @@ def remarks(units: Units, centres: list[str]) -> list[str]:
         for c in centres
     }
     return [
-        f"- At chance J3 is {chance(first, 'J3') / chance(first, 'BWM'):.0f} times BWM, of which only the rarest class "
+        f"- At chance J3 is {chance(first, 'J3') / chance(first, 'BWM'):.0f} times BWM, of which "
+        "only the rarest class "
         "has the weight 1: on one axis BWM is flat whatever the network does.",
-        f"- Each loss at its own network, in units of chance: {', '.join(f'{c} {v:.2f}' for c, v in own.items())}. A "
+        "- Each loss at its own network, in units of chance: "
+        f"{', '.join(f'{c} {v:.2f}' for c, v in own.items())}. A "
         "ratio to the value at the network is largest for the loss that is smallest there.",
-        f"- Of J3's rise around {centres[0]}'s network cross entropy makes {shares}; the rest is J's.",
-        f"- {crops} crops, {touching:.1%} of their pixels touching; two directions through millions of axes.",
+        f"- Of J3's rise around {centres[0]}'s network cross entropy makes {shares}; the rest is "
+        "J's.",
+        f"- {crops} crops, {touching:.1%} of their pixels touching; two directions through "
+        "millions of axes.",
     ]
 
 
 def draw(content: Content, folder: Path) -> list[Path]:
-    """Surfaces around J3's network, and lines through all networks, for the first seed of each data set."""
+    """Draw surfaces around J3's network and lines through all networks, for the first seed."""
     written = []
     for name, units in content.items():
         first = {
@@ -398,13 +410,13 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed in arguments.seeds:
+        for name in arguments.sets:
             for centre, kind in product(CENTRES, KINDS):
                 job = partial(measure, study, name, kind, centre, seed)
                 study.measured("landscape", name, f"{kind}/{centre}/{seed}", job)
-    print("\n" + words(collected(study.results, tuple(given.sets))))
+    print("\n" + words(collected(study.results, tuple(arguments.sets))))
 
 
 if __name__ == "__main__":

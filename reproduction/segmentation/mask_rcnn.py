@@ -1,15 +1,18 @@
 """Mask R-CNN, the reference point of the thesis' Figure 27; needs torchvision.
 
-python reproduction/segmentation/mask_rcnn.py ../shared/data [--sets usiigaci] [--seeds 0] [--pretrained] [--quick]
+python reproduction/segmentation/mask_rcnn.py ../shared/data [--sets usiigaci] [--seeds 0]
+[--pretrained] [--quick]
 
-torchvision's network with a ResNet-50 and a feature pyramid, on the crops that the systems of three classes see, for
-as many steps and with the same schedule; its instances become a label image (`as_labels`), which is scored as theirs
-are. It has 44 million weights, a U-Net of the protocol about 2: a GPU helps. With --pretrained it begins with weights
-learned from photographs (COCO), which torchvision downloads; by default with random ones, as the others do.
+torchvision's network with a ResNet-50 and a feature pyramid, on the crops that the systems of three
+classes see, for as many steps and with the same schedule; its instances become a label image
+(`as_labels`), which is scored as theirs are. It has 44 million weights, a U-Net of the protocol
+about 2: a GPU helps. With --pretrained it begins with weights learned from photographs (COCO),
+which torchvision downloads; by default with random ones, as the others do.
 
-Unlike the others it computes in float32 everywhere, learns at the rate of `RATE`, and looks for cells with `ANCHORS`.
-Its masks have 28 × 28 pixels, and torchvision pastes them into boxes of whole pixels: even true boxes and masks come
-back a little large, with a mean IoU of about 0.94 (usiigaci) and 0.88 (dsb2018), which its SQ hardly exceeds.
+Unlike the others it computes in float32 everywhere, learns at the rate of `RATE`, and looks for
+cells with `ANCHORS`. Its masks have 28 × 28 pixels, and torchvision pastes them into boxes of whole
+pixels: even true boxes and masks come back a little large, with a mean IoU of about 0.94 (usiigaci)
+and 0.88 (dsb2018), which its SQ hardly exceeds.
 """
 
 import math
@@ -26,16 +29,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import measures
-from evidence import Units, rows
+from seamwise.analysis.evidence import markdown_table
 from seamwise.engine.devices import choose_device
 from seamwise.engine.loop import learning_rate
 from seamwise.io.atomic import atomic_path
-from seamwise.labels import Labels, Target, areas, bounding_boxes, relabel
-from seamwise.segmentation.compare import Run, settings_of
+from seamwise.labels import Labels, Target, bounding_boxes, relabel
+from seamwise.segmentation.choose import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.transforms import TargetAndWeight
 from study import Results, Study, command
+from units import Units
 
 SETS = ("usiigaci", "dsb2018")
 RATE = 1e-4  # the thesis'; the protocol's 2e-3 is for small U-Nets
@@ -50,7 +54,7 @@ Build = Callable[[], nn.Module]
 
 @dataclass(frozen=True)
 class WithLabels:
-    """What `Samples` calls a transform: the target it needs for the touching contrast, and the labels as they are."""
+    """A transform for `Samples`: the target for the touching contrast, and the labels."""
 
     target: TargetAndWeight
 
@@ -62,7 +66,7 @@ class WithLabels:
 
 
 def samples(training: Sequence[AnnotatedImage], settings: TrainSettings) -> Samples:
-    """Image `(C, H, W)`, target and labels `(H, W)` of each sample, the images those of lsmax, bwm, w3 and j3."""
+    """Image `(C, H, W)`, target and labels `(H, W)` of each sample, as j3 sees them."""
     return Samples(
         training,
         seed=settings.seed,
@@ -80,10 +84,10 @@ def as_input(image: Tensor) -> Tensor:
 
 
 def without_ignored(image: Tensor, labels: Tensor) -> Tensor:
-    """The image with its ignored pixels as grey as the mean of the others: Mask R-CNN can ignore nothing.
+    """Fill ignored pixels with the mean of the others: Mask R-CNN cannot ignore pixels.
 
-    Beyond the border of an image `random_crop` shows its mirror image, and half a mirrored cell that no box surrounds
-    would be learned as background.
+    Beyond the border of an image `random_crop` shows its mirror image, and half a mirrored cell
+    that no box surrounds would be learned as background.
     """
     ignored = labels < 0
     if ignored.all():
@@ -92,7 +96,7 @@ def without_ignored(image: Tensor, labels: Tensor) -> Tensor:
 
 
 def as_targets(labels: Labels) -> dict[str, Tensor]:
-    """Boxes, classes and masks of the cells of a label image, as torchvision's detectors learn from them.
+    """Return boxes, classes and masks of the cells, as torchvision's detectors learn from them.
 
     Parameters
     ----------
@@ -102,8 +106,9 @@ def as_targets(labels: Labels) -> dict[str, Tensor]:
     Returns
     -------
     dict
-        In the order of the numbers: `boxes` (N, 4) float32, x₁, y₁, x₂, y₂ from the first pixel to one past the last,
-        so that a cell of a single pixel still has an extent; `labels` (N,) int64, all 1; `masks` (N, H, W) uint8.
+        In the order of the numbers: `boxes` (N, 4) float32, x₁, y₁, x₂, y₂ from the first pixel to
+        one past the last, so that a cell of a single pixel still has an extent; `labels` (N,)
+        int64, all 1; `masks` (N, H, W) uint8.
 
     Examples
     --------
@@ -140,13 +145,14 @@ def as_labels(
         Instances below 0.5 are dropped.
     shape : (H, W)
     min_size : int
-        Instances that keep fewer pixels are dropped, as the decoders of the other systems drop them.
+        Instances that keep fewer pixels are dropped, as the decoders of the other systems drop
+        them.
 
     Returns
     -------
     (H, W) array
-        1..n by descending score (ties in the order given). A pixel belongs to the instance with the best score among
-        those that claim it; an instance that keeps none vanishes.
+        1..n by descending score (ties in the order given). A pixel belongs to the instance with the
+        best score among those that claim it; an instance that keeps none vanishes.
     """
     labels = np.zeros(shape, np.int32)
     best_first = np.argsort(-np.asarray(scores), kind="stable")
@@ -154,7 +160,7 @@ def as_labels(
         if scores[i] < SCORE:
             break
         labels[(labels == 0) & (masks[i].reshape(shape) >= MASK)] = number
-    small = areas(labels) < min_size
+    small = np.bincount(labels.ravel()) < min_size
     return relabel(np.where(small[labels], 0, labels))
 
 
@@ -219,14 +225,14 @@ def train(
 
 @torch.inference_mode()
 def cells(image: AnnotatedImage, net: nn.Module, device: torch.device, *, min_size: int) -> Labels:
-    """The cells of a whole image by a trained network; `net(images)` returns a dict of `masks` and `scores` of each."""
-    (found,) = net([as_input(torch.from_numpy(image.image)).to(device)])
-    scores, masks = (found[name].float().cpu().numpy() for name in ("scores", "masks"))
+    """Find the cells of an image; `net(images)` returns a dict of masks and scores for each."""
+    (answer,) = net([as_input(torch.from_numpy(image.image)).to(device)])
+    scores, masks = (answer[name].float().cpu().numpy() for name in ("scores", "masks"))
     return as_labels(masks, scores, image.labels.shape, min_size=min_size)
 
 
 def imported(device: torch.device) -> str:
-    """The version of torchvision; SystemExit in one line if it is missing or does not work with this torch."""
+    """Return the version of torchvision; SystemExit in one line if it does not work here."""
     wanted = f"install the torchvision that belongs to torch {torch.__version__}, see https://pytorch.org/get-started"
     try:
         import torchvision
@@ -246,7 +252,7 @@ def imported(device: torch.device) -> str:
 
 
 def build(seed: int, *, pretrained: bool) -> nn.Module:
-    """torchvision's Mask R-CNN for one class of objects, which leaves images at the size they have."""
+    """Build torchvision's Mask R-CNN for one class of objects, without rescaling of images."""
     from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
@@ -281,11 +287,11 @@ def build(seed: int, *, pretrained: bool) -> nn.Module:
 
 
 def trained(
-    study: Study, name: str, seed: int, kept: Results, build: Build, *, start: str
+    study: Study, name: str, seed: int, results: Results, build: Build, *, start: str
 ) -> nn.Module:
     """A network with the weights that are in `study.runs`; it is trained if there are none."""
     data, device = study.data_set(name), choose_device(study.device)
-    path = study.runs / f"{name}-mask_rcnn-{start}-{seed}-{kept.made_by}.pt"
+    path = study.runs / f"{name}-mask_rcnn-{start}-{seed}-{results.made_by}.pt"
     net = build()
     if path.exists():
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -301,16 +307,16 @@ def instances(
     study: Study, name: str, seed: int, build: Build, *, start: str, version: str
 ) -> dict[str, Any]:
     """Scores of the test images, measured if they are not there."""
-    kept = study.kept("mask_rcnn", name)
+    results = study.kept("mask_rcnn", name)
 
     def measure() -> dict[str, list[float]]:
         data, device = study.data_set(name), choose_device(study.device)
-        net = trained(study, name, seed, kept, build, start=start)
-        found = [cells(image, net, device, min_size=data.settings.min_size) for image in data.test]
-        return measures.scores(data.test, found)
+        net = trained(study, name, seed, results, build, start=start)
+        labels = [cells(image, net, device, min_size=data.settings.min_size) for image in data.test]
+        return measures.scores(data.test, labels)
 
     machine = f"{study.machine}, Mask R-CNN in float32, torchvision {version}"
-    return kept.get(f"{start}/{seed}", measure, machine=machine)
+    return results.get(f"{start}/{seed}", measure, machine=machine)
 
 
 def section(results: Path, pictures: Path) -> str:
@@ -324,7 +330,7 @@ def section(results: Path, pictures: Path) -> str:
                     units.cell(start, metric=metric) for metric in ("P05", "RQ", "SQ", "PQ", "AP")
                 ]
                 lines.append([f"{name}, first weights {start}", *cells])
-    return rows(["", "P05", "RQ", "SQ", "PQ", "AP"], lines) if lines else ""
+    return markdown_table(["", "P05", "RQ", "SQ", "PQ", "AP"], lines) if lines else ""
 
 
 def main() -> None:
@@ -332,12 +338,12 @@ def main() -> None:
     flags = {
         "--pretrained": "begin with weights learned from photographs, which torchvision downloads"
     }
-    study, given = Study.from_command(__doc__, sets=SETS, flags=flags)
+    study, arguments = Study.from_command(__doc__, sets=SETS, flags=flags)
     version = imported(choose_device(study.device))
-    for seed in given.seeds:
-        for name in given.sets:
-            network = partial(build, seed, pretrained=given.pretrained)
-            start = "coco" if given.pretrained else "random"
+    for seed in arguments.seeds:
+        for name in arguments.sets:
+            network = partial(build, seed, pretrained=arguments.pretrained)
+            start = "coco" if arguments.pretrained else "random"
             instances(study, name, seed, network, start=start, version=version)
 
 

@@ -1,4 +1,4 @@
-"""What is measured of a trained network: its cells by each decoder, contours, curves of training, zero-shot scores."""
+"""Measurements of a trained network: cells by each decoder, contours, curves, zero-shot scores."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evidence import RADII, score
 from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
 from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
 from seamwise.metrics import contour_scores, match_many, overlap_table
+from seamwise.segmentation.choose import combine, tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.ensemble import combine
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities, load
 from seamwise.segmentation.systems import SystemName
-from seamwise.segmentation.tune import tune, with_pair
 from study import PLAIN, DataSet, Study, Variant
+from units import RADII, score
 
 RATE = 10  # every so many steps a training's loss is kept
 COMBINED: tuple[SystemName, ...] = ("bwm", "unet", "w3")
@@ -58,10 +57,10 @@ def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) 
         "WT": tune(data.validation, model, decode="watershed").best.thresholds,
     }
     rules = rules_of({"pairs": pairs}, model)
-    found = [cells(image, model, rules) for image in data.test]
+    predicted = [cells(image, model, rules) for image in data.test]
     return {
         "pairs": pairs,
-        **{rule: scores(data.test, [each[rule] for each in found]) for rule in rules},
+        **{rule: scores(data.test, [each[rule] for each in predicted]) for rule in rules},
     }
 
 
@@ -81,7 +80,7 @@ def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
 def _with_pairs(
     study: Study, kind: str, measure: Callable[..., dict[str, Any]], name: str, loss: str, seed: int
 ) -> dict[str, Any]:
-    """What is measured with the pairs of thresholds that `instances` found; both are measured if not there."""
+    """Measure with the pairs of thresholds of `instances`; both are measured if missing."""
     unit = instances(study, name, loss, seed)
     return study.measured(
         kind, name, f"{loss}/{seed}", partial(measure, study, name, loss, seed, unit)
@@ -89,7 +88,7 @@ def _with_pairs(
 
 
 def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
-    """How many of the test images' touching cells, those with a pixel of that class, each decoder finds at IoU 0.5."""
+    """Count the touching cells of the test images that each decoder finds at IoU 0.5."""
     return _with_pairs(study, "touching", _touching, name, loss, seed)
 
 
@@ -101,9 +100,9 @@ def _touching(
     rules = rules_of(unit, model)
     counts: dict[str, Any] = {rule: {"n_true": [], "tp": []} for rule in rules}
     for image in data.test:
-        found = cells(image, model, rules)
+        predicted = cells(image, model, rules)
         those = np.unique(image.labels[classes_of(image, 3, data) == TOUCHING])
-        for rule, labels in found.items():
+        for rule, labels in predicted.items():
             hit = is_found(image.labels, labels)[
                 np.isin(np.unique(image.labels[image.labels > 0]), those)
             ]
@@ -112,9 +111,9 @@ def _touching(
     return counts
 
 
-def is_found(labels: Labels, found: Labels) -> NDArray[np.bool_]:
-    """Of each true cell, by ascending number, whether a predicted one overlaps it with an IoU of 0.5 or more."""
-    table = overlap_table(labels, found)
+def is_found(labels: Labels, predicted: Labels) -> NDArray[np.bool_]:
+    """Tell for each true cell, by ascending number, whether a prediction has an IoU of 0.5."""
+    table = overlap_table(labels, predicted)
     if not table.n_pred:
         return np.zeros(table.n_true, bool)
     best: NDArray[np.float64] = table.iou().max(axis=1).toarray().ravel()
@@ -122,7 +121,7 @@ def is_found(labels: Labels, found: Labels) -> NDArray[np.bool_]:
 
 
 def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
-    """Contour F1 by radius and detection of thresholded maps: some training images, and the test at each field."""
+    """Score contours and detection of thresholded maps, on training images and each test field."""
     return _with_pairs(study, "contours", _contours, name, loss, seed)
 
 
@@ -133,23 +132,23 @@ def _contours(
     model = network(study, name, loss, seed)
     rule = rules_of(unit, model)["TH"]
     part_of = study.protocol["contours"]
-    shown = {"training": (data.training[: part_of["training_images"]], 1.0)}
-    shown |= {f"{field}X": (data.test, 1 / field) for field in part_of["fields"]}
+    fields = {"training": (data.training[: part_of["training_images"]], 1.0)}
+    fields |= {f"{field}X": (data.test, 1 / field) for field in part_of["fields"]}
     content = {}
-    for part, (whole, zoom) in shown.items():
+    for part, (whole, zoom) in fields.items():
         images = [rescaled(image, zoom) for image in whole]
         rules = {"TH": sized(rule, zoom, data)}
-        found = [cells(image, model, rules)["TH"] for image in images]
+        predicted = [cells(image, model, rules)["TH"] for image in images]
         f1 = [
             [round(each.f1, 4) for each in contour_scores(image.labels, labels, radii=RADII)]
-            for image, labels in zip(images, found, strict=True)
+            for image, labels in zip(images, predicted, strict=True)
         ]
-        content[part] = {"f1": f1, **scores(images, found)}
+        content[part] = {"f1": f1, **scores(images, predicted)}
     return content
 
 
 def training_curve(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
-    """Loss at each tenth step; PQ by each decoder and the mean recall of the classes at each snapshot (validation)."""
+    """Return the loss at each tenth step, and PQ and mean recall at each snapshot."""
     return _with_pairs(study, "curve", _training_curve, name, loss, seed)
 
 
@@ -164,14 +163,15 @@ def _training_curve(
     for path in snapshots:
         model = load(path, device=study.device)
         rules = rules_of(unit, model)
-        found = [_with_recall(image, model, rules, data) for image in data.validation]
+        predicted = [_with_recall(image, model, rules, data) for image in data.validation]
         quality = {
-            rule: scores(data.validation, [labels[rule] for labels, _ in found]) for rule in rules
+            rule: scores(data.validation, [labels[rule] for labels, _ in predicted])
+            for rule in rules
         }
         lines.append(
             {
                 "step": _step(path),
-                "recall": round(float(np.nanmean([recall for _, recall in found])), 4),
+                "recall": round(float(np.nanmean([recall for _, recall in predicted])), 4),
                 **{rule: round(float(score(q, "PQ").mean()), 4) for rule, q in quality.items()},
             }
         )
@@ -191,15 +191,19 @@ def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     classes = model.info.architecture.out_channels
     counts = np.zeros(classes**2, np.int64)
     for image in data.test:
-        said = class_probabilities(as_model_input(image.image, model.info), model).argmax(axis=0)
+        classes_seen = class_probabilities(as_model_input(image.image, model.info), model).argmax(
+            axis=0
+        )
         target = classes_of(image, classes, data)
         seen = target >= 0
-        counts += np.bincount(classes * target[seen].astype(int) + said[seen], minlength=classes**2)
+        counts += np.bincount(
+            classes * target[seen].astype(int) + classes_seen[seen], minlength=classes**2
+        )
     return {"pixels": counts.reshape(classes, classes).tolist()}
 
 
 def zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
-    """Scores by arg max on another data set: as it is, and with its cells as large as those the network knows."""
+    """Score arg max on another data set: as it is, and at the cell size of the training."""
     return study.measured(
         "zero_shot",
         name,
@@ -216,8 +220,8 @@ def _zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dic
     for how, zoom in (("as it is", 1.0), ("rescaled", scale)):
         images = [rescaled(image, zoom) for image in target.test]
         rules = {"MAP": sized(model.info.decode, zoom, target)}
-        found = [cells(image, model, rules)["MAP"] for image in images]
-        content[how] = scores(images, found)
+        predicted = [cells(image, model, rules)["MAP"] for image in images]
+        content[how] = scores(images, predicted)
     return content
 
 
@@ -235,10 +239,10 @@ def cells(image: AnnotatedImage, model: Model, rules: Rules) -> dict[str, Labels
     return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}
 
 
-def scores(images: Iterable[AnnotatedImage], found: Iterable[Labels]) -> dict[str, list[float]]:
+def scores(images: Iterable[AnnotatedImage], predicted: Iterable[Labels]) -> dict[str, list[float]]:
     """Counts of each image at IoU 0.5, and AP as its mean over IoU 0.5, 0.55, …, 0.95."""
     matchings = [
-        match_many(image.labels, labels) for image, labels in zip(images, found, strict=True)
+        match_many(image.labels, labels) for image, labels in zip(images, predicted, strict=True)
     ]
     half = [each[0] for each in matchings]
     return {
@@ -251,7 +255,7 @@ def scores(images: Iterable[AnnotatedImage], found: Iterable[Labels]) -> dict[st
 
 
 def rescaled(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
-    """The same field of view with `zoom` times the pixels along each axis; anti-aliased if these are fewer."""
+    """Rescale an image to `zoom` times the pixels along each axis, anti-aliased if fewer."""
     if zoom == 1:
         return image
     sigma = (0.0, *((max(1 / zoom - 1, 0) / 2,) * image.ndim))
@@ -276,12 +280,14 @@ def sized(rule: DecodeRule, zoom: float, data: DataSet) -> DecodeRule:
 def _with_recall(
     image: AnnotatedImage, model: Model, rules: Rules, data: DataSet
 ) -> tuple[dict[str, Labels], float]:
-    """The cells by each rule, and the mean over the true classes of the share of their pixels that arg max finds."""
+    """Return the cells by each rule, and the mean recall of the true classes by arg max."""
     probabilities = class_probabilities(as_model_input(image.image, model.info), model)
     classes = len(probabilities)
     target = classes_of(image, classes, data)
-    said = probabilities.argmax(axis=0)
-    recalls = [np.mean(said[target == k] == k) for k in range(classes) if (target == k).any()]
+    classes_seen = probabilities.argmax(axis=0)
+    recalls = [
+        np.mean(classes_seen[target == k] == k) for k in range(classes) if (target == k).any()
+    ]
     return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}, float(
         np.mean(recalls)
     )

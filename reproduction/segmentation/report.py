@@ -40,7 +40,7 @@ def conditions(results: Path) -> str:
 
 
 def refuse_others(results: Path) -> None:
-    """Refuse a folder without results, or with those of another protocol than the one that the page shows."""
+    """Refuse a folder without results, or with results of another protocol than the page's."""
     protocol = read_protocol()
     if results.name in ("quick", "thesis_size"):
         protocol = merged(protocol, protocol[results.name])
@@ -81,12 +81,12 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("-o", "--output", type=Path, default=HERE.parent.parent / "docs")
-    given = parser.parse_args()
-    refuse_others(given.results)
-    pictures = given.output / "images"
+    arguments = parser.parse_args()
+    refuse_others(arguments.results)
+    pictures = arguments.output / "images"
     pictures.mkdir(parents=True, exist_ok=True)
-    text = render(WORDS.read_text(encoding="utf-8"), given.results, pictures)
-    with atomic_path(given.output / "segmentation-thesis.md") as temporary:
+    text = render(WORDS.read_text(encoding="utf-8"), arguments.results, pictures)
+    with atomic_path(arguments.output / "segmentation-thesis.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

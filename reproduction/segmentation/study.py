@@ -1,4 +1,4 @@
-"""What the experiments of this folder share: data, networks trained under equal conditions, results kept in files.
+"""What the experiments share: data, networks trained under equal conditions, results in files.
 
 `protocol.toml` says how; every script takes the arguments of `Study.from_command`.
 """
@@ -11,7 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,13 +28,13 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import relabel
-from seamwise.segmentation.compare import Conditions, Run, conditions_of, first_weights, settings_of
+from seamwise.segmentation.choose import Conditions, Run, conditions_of, first_weights, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, read_pair
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.train import train
-from seamwise.synth import crowded_cells
+from seamwise.synth import Camera, crowded_cells
 
 HERE = Path(__file__).parent
 PROTOCOL = HERE / "protocol.toml"
@@ -43,7 +43,7 @@ SNAPSHOTS = 6  # of each training
 
 @dataclass(frozen=True)
 class DataSet:
-    """Images to train on, to tune thresholds on, and to score, and the settings of every network on them."""
+    """Images for training, tuning and scoring, and the settings of every network on them."""
 
     name: str
     training: tuple[AnnotatedImage, ...]
@@ -76,15 +76,17 @@ PLAIN = Variant("instances", "", {})
 
 
 class Results:
-    """Measurements in a JSON file, a line for each, so that what was measured is not measured again.
+    """Measurements in a JSON file, a line for each; none is measured twice.
 
-    Processes that measure different things may share a file: each adds its own to what is there by then.
+    Processes that measure different things may share a file: each adds its own to what is there by
+    then.
 
     Parameters
     ----------
     path : Path
     made_by : object
-        What all of them depend on. A file that was made by something else gets another name, and a new one is begun.
+        What all of them depend on. A file that was made by something else gets another name, and a
+        new one is begun.
     """
 
     def __init__(self, path: Path, made_by: Any) -> None:
@@ -103,11 +105,11 @@ class Results:
         """What was measured under this key; if nothing was, measure and keep it."""
         if key not in self.units:
             began = time.monotonic()
-            found = dict(measure())
+            unit = dict(measure())
             seconds = round(time.monotonic() - began, 1)
             self._add(
                 key,
-                {**found, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()},
+                {**unit, "seconds": seconds, "date": datetime.now(UTC).date().isoformat()},
                 machine,
             )
             print(f"{self.path.name}: {key} in {seconds:.0f} s", flush=True)
@@ -174,7 +176,7 @@ class Study:
         sets: Sequence[str],
         flags: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple["Study", argparse.Namespace]:
-        """Read the command line: the study, and what else was given: `sets`, `seeds`, and a script's own flags.
+        """Read the command line: the study, `sets`, `seeds`, and a script's own flags.
 
         Parameters
         ----------
@@ -215,18 +217,18 @@ class Study:
         for flag, says in flags.items():
             parser.add_argument(flag, action="store_true", help=says)
         parser.add_argument("--threads", type=partial(counted, least=1), help="of the CPU")
-        given = parser.parse_args()
-        results, runs = given.results, given.runs
+        arguments = parser.parse_args()
+        results, runs = arguments.results, arguments.runs
         for name in ("quick", "thesis_size"):
-            if getattr(given, name):
+            if getattr(arguments, name):
                 protocol = merged(protocol, protocol[name])
                 results, runs = results / name, runs / name
-        if given.threads:
-            torch.set_num_threads(given.threads)
-        given.seeds = given.seeds or protocol["seeds"]
+        if arguments.threads:
+            torch.set_num_threads(arguments.threads)
+        arguments.seeds = arguments.seeds or protocol["seeds"]
         for folder in (results, runs):
             folder.mkdir(parents=True, exist_ok=True)
-        return cls(protocol, given.data, runs, results, given.device), given
+        return cls(protocol, arguments.data, runs, results, arguments.device), arguments
 
     @cached_property
     def machine(self) -> str:
@@ -264,13 +266,13 @@ class Study:
         return self.kept(kind, name).get(key, measure, machine=self.machine)
 
     def network(self, name: str, loss: SystemName, seed: int, variant: Variant = PLAIN) -> Path:
-        """Train a network, unless it is there; first weights and crops are those of all others of its seed.
+        """Train a network if it is missing; all networks of a seed share first weights and crops.
 
         The weights are those after the last step: nothing is chosen on validation images.
         """
         data = self.data_set(name)
         run = Run(loss, seed)
-        settings = replace(settings_of(run, data.settings), **variant.changes)
+        settings = replace(protocol_settings(run, data.settings), **variant.changes)
         training = variant.training or data.training
         self._check_conditions(
             data, run, variant, conditions_of(settings, training, data.validation[:1])
@@ -291,9 +293,9 @@ class Study:
         )
 
     def _check_conditions(
-        self, data: DataSet, run: Run, variant: Variant, found: Conditions
+        self, data: DataSet, run: Run, variant: Variant, conditions: Conditions
     ) -> None:
-        """Compare with the other losses of the seed; crops may differ in rounding between processors."""
+        """Compare with the other losses of the seed; processors may round crops differently."""
         images = hashlib.sha256(
             "".join(i.name for i in variant.training or data.training).encode()
         ).hexdigest()[:8]
@@ -303,18 +305,24 @@ class Study:
         ]
         kept = self.kept("conditions", data.name)
         key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
-        common = kept.get(key, lambda: asdict(found), machine=self.machine)
-        if found != Conditions(common["start"], common["crops"]):
+        common = kept.get(key, lambda: asdict(conditions), machine=self.machine)
+        if conditions != Conditions(common["start"], common["crops"]):
             raise RuntimeError(
                 f"{run} {variant.name} on {data.name} does not begin like the others of its seed"
             )
+
+
+def protocol_settings(run: Run, settings: TrainSettings) -> TrainSettings:
+    """Settings of one network: W³ with the balance n_min / n, in which the study compares it."""
+    chosen = settings_of(run, settings)
+    return replace(chosen, weights={"balance": "rarest"}) if run.loss == "w3" else chosen
 
 
 def counted(text: str, least: int = 0) -> int:
     """Read a whole number from a command line."""
     number = int(text) if text.isdecimal() else -1
     if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
     return number
 
 
@@ -337,7 +345,7 @@ def fingerprint(content: Any) -> str:
 
 
 def command(main: Callable[[], None]) -> None:
-    """Run a script; what is wrong with its data or options is said in a line, with exit code 2."""
+    """Run a script; report a fault of data or options in one line, with exit code 2."""
     try:
         main()
     except (ValueError, OSError) as error:
@@ -420,9 +428,12 @@ def _from_folder(
 
 
 def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
-    scene = crowded_cells(**described["arguments"], rng=seed)
+    arguments = dict(described["arguments"])
+    own = {field.name for field in fields(Camera)} & arguments.keys()
+    camera = Camera(**{name: arguments.pop(name) for name in own})
+    scene = crowded_cells(**arguments, camera=camera, rng=seed)
     image = scene.image[np.newaxis]
-    spacing = described["arguments"].get("spacing")
+    spacing = camera.spacing
     return AnnotatedImage(
         name=f"{described['drawn']}-{seed}",
         image=normalization(image, rule)(image),

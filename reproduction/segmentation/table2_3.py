@@ -2,9 +2,9 @@
 
 python reproduction/segmentation/table2_3.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-Thresholded maps, the pair of thresholds tuned on validation images; contour F1 by radius, and precision, recall and F1
-of cells at IoU 0.5, on some training images and on the test images. The same run measures the fields of view of
-Figure 15 (fig15.py).
+Thresholded maps, the pair of thresholds tuned on validation images; contour F1 by radius, and
+precision, recall and F1 of cells at IoU 0.5, on some training images and on the test images. The
+same run measures the fields of view of Figure 15 (fig15.py).
 """
 
 from collections.abc import Iterable
@@ -12,19 +12,15 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import measures
-from evidence import (
-    CONTOURS,
-    RADII,
+from seamwise.analysis.evidence import (
     Claim,
-    Units,
-    beside_the_thesis,
     bold_columns,
-    per_data_set,
-    pooled,
-    spread,
-    verdicts,
+    spread_text,
+    table_with_reference,
+    verdict_table,
 )
 from study import Study, command
+from units import CONTOURS, RADII, Units, per_data_set, pooled
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"UNET2": "unet2", "UNET3": "unet", "FL": "fl", "DWM": "dwm", "SAW": "saw"}
@@ -66,32 +62,32 @@ ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contour
 
 
 def contour_table(units: Units, images: str) -> str:
-    """Table 2, ours, and below it the thesis' row; its radii begin at 2, ours at 1."""
-    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    """Write Table 2, our row and the thesis'; its radii begin at 2, ours at 1."""
+    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     columns = [
-        [units.cell(loss, PARTS[images], metric=f1) for loss in found.values()]
+        [units.cell(loss, PARTS[images], metric=f1) for loss in measured.values()]
         for f1 in CONTOURS[1:]
     ]
     head = [f"{images}, radius", *(str(radius) for radius in RADII[1:])]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_F1[images])
+    return table_with_reference(head, bold_columns(measured, columns), PRINTED_F1[images])
 
 
 def detection_table(units: Units, images: str) -> str:
-    """Table 3, ours, and below it the thesis' row; pooled, as its F1 follows from its precision and recall."""
-    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    """Write Table 3, our row and the thesis', pooled: its F1 follows from precision and recall."""
+    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     columns = [
         [
-            spread([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
-            for loss in found.values()
+            spread_text([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
+            for loss in measured.values()
         ]
         for metric in ("P05", "recall", "RQ")
     ]
     head = [images, "precision", "recall", "F1"]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED_DETECTION[images])
+    return table_with_reference(head, bold_columns(measured, columns), PRINTED_DETECTION[images])
 
 
 def claims(units: Units) -> list[Claim]:
-    """The order of the systems on the test images, by contours at the radii 2 and 7, and by cells."""
+    """Judge the order of the systems on the test images, by contours and by cells."""
     return [
         units.above(
             f"{better} > {worse}, {words}",
@@ -110,7 +106,7 @@ def claims(units: Units) -> list[Claim]:
 def part(name: str, units: Units) -> Iterable[str]:
     """Tables and verdicts of a data set."""
     tables = [make(units, images) for make in (contour_table, detection_table) for images in PARTS]
-    return *tables, verdicts(claims(units))
+    return *tables, verdict_table(claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:
@@ -120,8 +116,8 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed, name, loss in product(arguments.seeds, arguments.sets, SYSTEMS.values()):
         measures.contours(study, name, loss, seed)
         measures.touching(study, name, loss, seed)
 

@@ -2,9 +2,10 @@
 
 python reproduction/segmentation/table4_5.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-Arg max (MAP), thresholded maps (TH) and watershed (WT), the last two with the best pair of thresholds on validation
-images, scored on test images. COMB averages the probabilities of BWM, UNET and W³; the thesis' second softmax is left
-out, since with it the thresholds of its Table 5 could not be reached (see nets.Average).
+Arg max (MAP), thresholded maps (TH) and watershed (WT), the last two with the best pair of
+thresholds on validation images, scored on test images. COMB averages the probabilities of BWM, UNET
+and W³; the thesis' second softmax is dropped, since with it the thresholds of its Table 5 could
+not be reached (see nets.Average).
 """
 
 from collections.abc import Iterable
@@ -12,8 +13,15 @@ from itertools import product
 from pathlib import Path
 
 import measures
-from evidence import Claim, Units, beside_the_thesis, bold_columns, per_data_set, spread, verdicts
+from seamwise.analysis.evidence import (
+    Claim,
+    bold_columns,
+    spread_text,
+    table_with_reference,
+    verdict_table,
+)
 from study import Study, command
+from units import Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"LSMAX": "lsmax", "BWM": "bwm", "UNET": "unet", "W³": "w3", "COMB": "comb"}
@@ -103,14 +111,14 @@ THRESHOLDS = {  # γ1, γ2, τ0, τ1
 
 def table(units: Units) -> str:
     """Ours, and below it the thesis' row."""
-    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     scored = list(product(DECODERS, METRICS))
     columns = [
-        [units.cell(loss, decoder, metric=metric) for loss in found.values()]
+        [units.cell(loss, decoder, metric=metric) for loss in measured.values()]
         for decoder, metric in scored
     ]
     head = ["", *(" ".join(which) for which in scored)]
-    return beside_the_thesis(head, bold_columns(found, columns), PRINTED)
+    return table_with_reference(head, bold_columns(measured, columns), PRINTED)
 
 
 def thresholds(units: Units) -> str:
@@ -119,9 +127,9 @@ def thresholds(units: Units) -> str:
     for name, loss in SYSTEMS.items():
         pairs = [(*unit["pairs"]["TH"][::-1], *unit["pairs"]["WT"]) for unit in units.of(loss)]
         if pairs:
-            ours[name] = [spread(column, 2) for column in zip(*pairs, strict=True)]
+            ours[name] = [spread_text(column, 2) for column in zip(*pairs, strict=True)]
     head = ["", "TH γ1 (cell)", "TH γ2 (touching)", "WT τ0 (background)", "WT τ1 (cell)"]
-    return beside_the_thesis(head, ours, THRESHOLDS, digits=2)
+    return table_with_reference(head, ours, THRESHOLDS, digits=2)
 
 
 def claims(units: Units) -> tuple[list[Claim], ...]:
@@ -164,7 +172,7 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
 
 def part(name: str, units: Units) -> Iterable[str]:
     """Tables and verdicts of a data set."""
-    return table(units), thresholds(units), verdicts(*claims(units))
+    return table(units), thresholds(units), verdict_table(*claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:
@@ -174,8 +182,8 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed, name, loss in product(arguments.seeds, arguments.sets, SYSTEMS.values()):
         measures.touching(study, name, loss, seed)
 
 

@@ -1,9 +1,10 @@
-"""Do Youden's losses make arg max enough? The thesis' Table 6, with plain cross entropy beside it.
+"""Do Youden's losses make arg max enough? The thesis' Table 6 and plain cross entropy.
 
 python reproduction/segmentation/table6.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-AP is the mean over IoU 0.5, 0.55, …, 0.95. Friedman's test and a picture of Nemenyi's compare all losses by arg max.
-Cells that touch are also counted by themselves: most cells of a data set do not, and tell nothing of seams.
+AP is the mean over IoU 0.5, 0.55, …, 0.95. Friedman's test and a picture of Nemenyi's compare all
+losses by arg max. Cells that touch are also counted by themselves: most cells of a data set do not,
+and tell nothing of seams.
 """
 
 from collections.abc import Iterable
@@ -13,20 +14,18 @@ from pathlib import Path
 import numpy as np
 
 import measures
-from evidence import (
-    FEWEST,
+from seamwise.analysis.evidence import (
+    FEWEST_CASES,
     Claim,
-    Unit,
-    Units,
-    in_bold,
+    bold_maximum,
+    markdown_table,
     p_text,
-    per_data_set,
-    rows,
-    spread,
-    verdicts,
+    spread_text,
+    verdict_table,
 )
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from study import Study, command
+from units import Unit, Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018", "cells")
 SYSTEMS = {
@@ -63,15 +62,17 @@ ORDER = ("J4", "J3", "DSC", "W³", "BWM")  # by PQ, under arg max
 
 
 def table(units: Units) -> str:
-    """P05, RQ, SQ, PQ and AP of every loss by arg max, and by the watershed with its best thresholds."""
+    """Write P05, RQ, SQ, PQ and AP of every loss, by arg max and by the tuned watershed."""
     lines = []
-    found = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    by_max = [(name, loss, "MAP") for name, loss in found.items()]
+    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    by_max = [(name, loss, "MAP") for name, loss in measured.items()]
     by_max += [
-        (f"{name}, {BACKGROUND}", found[name], "MAP+gap") for name in ("CE4", "J4") if name in found
+        (f"{name}, {BACKGROUND}", measured[name], "MAP+gap")
+        for name in ("CE4", "J4")
+        if name in measured
     ]
-    for systems in (by_max, [(name, loss, "WT") for name, loss in found.items()]):
-        quality = in_bold([units.cell(loss, rule, metric="PQ") for _, loss, rule in systems])
+    for systems in (by_max, [(name, loss, "WT") for name, loss in measured.items()]):
+        quality = bold_maximum([units.cell(loss, rule, metric="PQ") for _, loss, rule in systems])
         for (name, loss, rule), best in zip(systems, quality, strict=True):
             cells = [units.cell(loss, rule, metric=metric) for metric in METRICS[:-1]]
             printed = PRINTED.get((name, rule))
@@ -80,11 +81,11 @@ def table(units: Units) -> str:
             lines.append(
                 [f"{name}, {decoder}", *cells, best, units.cell(loss, rule, metric="AP"), thesis]
             )
-    return rows(["", *METRICS, "AP", "thesis' PQ"], lines)
+    return markdown_table(["", *METRICS, "AP", "thesis' PQ"], lines)
 
 
 def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
-    """What the thesis says of arg max, of arg max beside the watershed, of what that adds; and our own questions."""
+    """Judge what the thesis says about arg max and the watershed, and our own questions."""
     order = [
         units.above(f"{a} > {b} by arg max", (SYSTEMS[a], "MAP"), (SYSTEMS[b], "MAP"))
         for a, b in pairwise(ORDER)
@@ -119,17 +120,17 @@ def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
 
 
 def touching_table(units: Units) -> str:
-    """The share of the touching cells that are found, pooled over the test images, by each decoder."""
+    """Write the share of touching cells that each decoder finds, pooled over the test images."""
     lines = []
     for name, loss in {**SYSTEMS, **OTHERS}.items():
         if units.of(loss):
             shares = [
-                spread([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
+                spread_text([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
                 for rule in ("MAP", "MAP+gap", "TH", "WT")
             ]
             lines.append([name, *shares])
     return (
-        rows(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines)
+        markdown_table(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines)
         if lines
         else ""
     )
@@ -150,17 +151,18 @@ def ranks(units: Units, picture: Path) -> str:
     )
     if len(measured) < 3 or not seeds:
         return ""
-    found = {
+    scores = {
         name: units.images(loss, "MAP", metric="PQ", seeds=seeds) for name, loss in measured.items()
     }
-    if min(map(len, found.values())) < FEWEST:
+    if min(map(len, scores.values())) < FEWEST_CASES:
         return ""
-    quality = np.stack(list(found.values()), axis=1)
-    critical_difference_diagram(list(found), nemenyi(quality)).savefig(picture, dpi=100)
+    quality = np.stack(list(scores.values()), axis=1)
+    critical_difference_diagram(list(scores), nemenyi(quality)).savefig(picture, dpi=100)
     p_value, which = p_text(friedman(quality).p_value), ", ".join(map(str, sorted(seeds)))
     return (
-        f"Friedman's test over all by arg max, seeds {which}: p {p_value}. Mean ranks, the lowest is the best; losses "
-        f"under a common bar are not told apart by Nemenyi's test.\n\n"
+        f"Friedman's test over all by arg max, seeds {which}: p {p_value}. Mean ranks, the lowest "
+        "is the best; losses "
+        f"under a common bar do not differ significantly by Nemenyi's test.\n\n"
         f"![mean ranks of the losses](images/{picture.name})\n"
     )
 
@@ -173,7 +175,7 @@ def section(results: Path, pictures: Path) -> str:
         return (
             table(units),
             apart,
-            verdicts(*claims(units)),
+            verdict_table(*claims(units)),
             ranks(units, pictures / f"table6-{name}.png"),
         )
 
@@ -182,8 +184,8 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed, name, loss in product(given.seeds, given.sets, SYSTEMS.values()):
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed, name, loss in product(arguments.seeds, arguments.sets, SYSTEMS.values()):
         measures.touching(study, name, loss, seed)
 
 

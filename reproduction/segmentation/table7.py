@@ -2,16 +2,17 @@
 
 python reproduction/segmentation/table7.py ../shared/data [--sets usiigaci] [--seeds 0] [--quick]
 
-J3 and J4, and W³ for Figure 28, on the data set they were trained on and on the others, which they have never seen: as
-these are, and with their cells made as large as those of the training.
+J3 and J4, and W³ for Figure 28, on the data set they were trained on and on the others, which they
+have never seen: as these are, and with their cells made as large as those of the training.
 """
 
 from pathlib import Path
 
 import measures
-from evidence import Claim, Units, rows, verdicts
+from seamwise.analysis.evidence import Claim, markdown_table, verdict_table
 from study import Study, command
 from table6 import BACKGROUND
+from units import Units
 
 SETS = ("usiigaci", "dsb2018", "cells", "cells3d")
 SYSTEMS = {"J3": "j3", "J4": "j4"}
@@ -48,7 +49,7 @@ def own_table(results: Path) -> str:
         lines += [
             [f"thesis: {s} on {name}", *(f"{value:.3f}" for value in systems[s])] for s in systems
         ]
-    return rows(["", *METRICS], lines)
+    return markdown_table(["", *METRICS], lines)
 
 
 def foreign_table(results: Path) -> str:
@@ -64,11 +65,11 @@ def foreign_table(results: Path) -> str:
                     lines.append(
                         [f"{system}, {name} → {other}", *cells, f"{units.of(key)[0]['scale']}"]
                     )
-    return rows(["", "PQ as it is", "PQ rescaled", "by"], lines) if lines else ""
+    return markdown_table(["", "PQ as it is", "PQ rescaled", "by"], lines) if lines else ""
 
 
 def claims(results: Path) -> tuple[list[Claim], ...]:
-    """J4 > J3 on each data set, the same with the gap as background, and on each data set that was never seen."""
+    """Judge J4 > J3 on each data set, with the gap as background, and on unseen data sets."""
     own: list[Claim] = []
     background: list[Claim] = []
     foreign: list[Claim] = []
@@ -91,14 +92,16 @@ def claims(results: Path) -> tuple[list[Claim], ...]:
 
 def section(results: Path, pictures: Path) -> str:
     """The part of the report."""
-    return "\n\n".join([own_table(results), foreign_table(results), verdicts(*claims(results))])
+    return "\n\n".join(
+        [own_table(results), foreign_table(results), verdict_table(*claims(results))]
+    )
 
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed in arguments.seeds:
+        for name in arguments.sets:
             for loss in SYSTEMS.values():
                 measures.instances(study, name, loss, seed)
             for loss in (*SYSTEMS.values(), *(("w3",) if name == "usiigaci" else ())):

@@ -1,4 +1,4 @@
-"""Why is the order of the losses what it is? Table 6 with other λ, radii, lengths of training and numbers of images.
+"""What decides the order of the losses? Table 6 with other λ, radii, steps and images.
 
 And which classes each loss sees where: pixels of the test images by true class and by arg max.
 
@@ -14,9 +14,18 @@ import numpy as np
 import measures
 import table4_5
 import table6
-from evidence import Claim, Units, judged, rows, verdicts
-from seamwise.segmentation.systems import CLASS_NAMES, SystemName
+from seamwise.analysis.evidence import (
+    FAILS,
+    HOLDS,
+    Claim,
+    claim_of_pairs,
+    markdown_table,
+    verdict_table,
+)
+from seamwise.labels import CLASS_NAMES
+from seamwise.segmentation.systems import SystemName
 from study import DataSet, Study, Variant, command, read_protocol
+from units import Units
 
 SETS = ("dsb2018", "usiigaci")
 DESCRIBED = read_protocol()["variants"]
@@ -43,7 +52,7 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
     training = None
     match name:
         case "frequency":
-            changes = {"weights": {"normalization": "frequency"}}
+            changes = {"weights": {"balance": "frequency"}}
         case "lam0.5":
             changes = {"lam": DESCRIBED["lam"]}
         case "thin":
@@ -60,7 +69,7 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
 
 
 def table(plain: Units, units: Units) -> str:
-    """PQ by arg max and by watershed, and what the variant changed image by image."""
+    """Write PQ by arg max and by watershed, and what the variant changed image by image."""
     lines = []
     for slug, (words, losses) in VARIANTS.items():
         for name, loss in SYSTEMS.items():
@@ -69,24 +78,27 @@ def table(plain: Units, units: Units) -> str:
                 lines.append(
                     [f"{name}, {words}", *cells, *change(plain, loss, units, f"{slug}/{loss}")]
                 )
-    return rows(["", "PQ, MAP", "PQ, WT", "change of MAP", "told apart"], lines) if lines else ""
+    return (
+        markdown_table(["", "PQ, MAP", "PQ, WT", "change of MAP", "direction"], lines)
+        if lines
+        else ""
+    )
 
 
 def change(plain: Units, loss: str, units: Units, key: str) -> tuple[str, str]:
-    """By how much the PQ of arg max changes on the seeds that both have, and whether a test tells it."""
+    """Return the change of PQ by arg max, and its direction by a paired test."""
     seeds = plain.by_seed(loss).keys() & units.by_seed(key).keys()
     if not seeds:
         return "", ""
     before = plain.images(loss, "MAP", metric="PQ", seeds=seeds)
     after = units.images(key, "MAP", metric="PQ", seeds=seeds)
-    told = judged("", after, before, metric="PQ").verdict
-    return f"{after.mean() - before.mean():+.3f}", {"holds": "up", "does not hold": "down"}.get(
-        told, told
-    )
+    verdict = claim_of_pairs("", after, before, metric="PQ").verdict
+    direction = {HOLDS: "up", FAILS: "down"}.get(verdict, verdict)
+    return f"{after.mean() - before.mean():+.3f}", direction
 
 
 def confusion_table(units: Units) -> str:
-    """For each loss how much of each class arg max sees, beside how much there is, and how much of it is right."""
+    """Write how much of each class arg max sees, how much there is, and how much is right."""
     lines = []
     for name, loss in SYSTEMS.items():
         if units.of(loss):
@@ -97,11 +109,11 @@ def confusion_table(units: Units) -> str:
                 line += [f"{said[k] / true[k]:.2f}", f"{right[k] / true[k]:.2f}"]
             lines.append(line)
     head = [f"{name}: {what}" for name in CLASS_NAMES[:3] for what in ("said / true", "recall")]
-    return rows(["", *head], lines) if lines else ""
+    return markdown_table(["", *head], lines) if lines else ""
 
 
 def claims(units: Units) -> list[Claim]:
-    """Where W³ balanced by N / n stands in the thesis' order; `units` are those of Table 6 and of the variants."""
+    """Judge where W³ balanced by N / n stands in the thesis' order."""
     order = {"J3": "j3", "W³ with N / n": "frequency/w3", "BWM": "bwm"}
     return [
         units.above(f"{a} > {b} by arg max", (order[a], "MAP"), (order[b], "MAP"))
@@ -122,7 +134,9 @@ def section(results: Path, pictures: Path) -> str:
             else []
         )
         made = [
-            part for part in (seen, table(plain, changed), verdicts(order) if order else "") if part
+            part
+            for part in (seen, table(plain, changed), verdict_table(order) if order else "")
+            if part
         ]
         parts += [f"**{name}**", *made] if made else []
     return "\n\n".join(parts)
@@ -130,9 +144,9 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed in given.seeds:
-        for name in given.sets:
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed in arguments.seeds:
+        for name in arguments.sets:
             for loss in SYSTEMS.values():
                 measures.confusion(study, name, loss, seed)
             for slug, (_, losses) in VARIANTS.items():

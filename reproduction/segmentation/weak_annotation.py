@@ -1,9 +1,10 @@
-"""Which loss when the annotation is bad? Beyond the thesis: cells left out, outlines that are off, few images.
+"""Which loss for poor annotations? Beyond the thesis: missing cells, wrong outlines, few images.
 
 python reproduction/segmentation/weak_annotation.py ../shared/data [--seeds 0] [--quick]
 
-Each loss learns from the same spoilt labels; PQ is measured against clean ones, by arg max and by a watershed whose
-thresholds were tuned on ten of the training images, as they are annotated: nothing here has seen a clean label.
+Each loss learns from the same spoilt labels; PQ is measured against clean ones, by arg max and by a
+watershed whose thresholds were tuned on ten of the training images, as they are annotated: nothing
+here has seen a clean label.
 """
 
 from dataclasses import replace
@@ -16,12 +17,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import measures
-from evidence import LEVEL, Units, in_bold, judged, rows
+from seamwise.analysis.evidence import LEVEL, OPEN, bold_maximum, claim_of_pairs, markdown_table
+from seamwise.segmentation.choose import tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.systems import SystemName
-from seamwise.segmentation.tune import tune, with_pair
-from seamwise.synth import weaken
+from seamwise.synth import degrade_annotation
 from study import Study, Variant, command, read_protocol
+from units import Units
 
 SETS = ("dsb2018",)
 LOSSES: tuple[SystemName, ...] = ("ce3", "bwm", "unet", "w3", "j3", "j4")
@@ -33,11 +35,11 @@ CONDITIONS = (*SPOILT, *FEW)
 def annotated(
     images: tuple[AnnotatedImage, ...], condition: str, seed: int
 ) -> tuple[AnnotatedImage, ...]:
-    """The training images as somebody with less time would have annotated them; the same for every loss."""
+    """Spoil the annotation of the training images; the same for every loss."""
     if condition in FEW:
         chosen = np.random.default_rng(seed).permutation(len(images))[: FEW[condition]]
         return tuple(images[i] for i in chosen)
-    spoil = partial(weaken, **SPOILT[condition])
+    spoil = partial(degrade_annotation, **SPOILT[condition])
     return tuple(
         replace(image, labels=spoil(image.labels, rng=(seed, i))) for i, image in enumerate(images)
     )
@@ -54,10 +56,10 @@ def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int
     model = measures.network(study, name, loss, seed, Variant("weak", slug, changes, training))
     pair = tune(training[: described["tuned_on"]], model, decode="watershed").best.thresholds
     rules = {"MAP": model.info.decode, "WT": with_pair(model.info.decode, "watershed", pair)}
-    found = [measures.cells(image, model, rules) for image in data.test]
+    predicted = [measures.cells(image, model, rules) for image in data.test]
     return {
         "pair": pair,
-        **{rule: measures.scores(data.test, [each[rule] for each in found]) for rule in rules},
+        **{rule: measures.scores(data.test, [each[rule] for each in predicted]) for rule in rules},
     }
 
 
@@ -65,7 +67,7 @@ NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4
 
 
 def measured(units: Units) -> list[str]:
-    """The conditions that every loss was trained under."""
+    """Return the conditions that every loss was trained under."""
     return [
         condition
         for condition in CONDITIONS
@@ -74,19 +76,21 @@ def measured(units: Units) -> list[str]:
 
 
 def table(units: Units, rule: str) -> str:
-    """PQ of each loss under each condition."""
+    """Write PQ of each loss under each condition."""
     lines = [
         [
             condition,
-            *in_bold([units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]),
+            *bold_maximum(
+                [units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]
+            ),
         ]
         for condition in measured(units)
     ]
-    return rows([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
+    return markdown_table([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
 
 
 def answer(units: Units, rule: str) -> str:
-    """For each condition the loss of the highest mean PQ, and those that a paired test does not tell from it."""
+    """Write the best loss under each condition, and those without a significant difference."""
     lines = []
     for condition in measured(units):
         seeds = set.intersection(*(set(units.by_seed(f"{condition}/{loss}")) for loss in LOSSES))
@@ -99,16 +103,18 @@ def answer(units: Units, rule: str) -> str:
             NAMES[loss]
             for loss in LOSSES
             if loss != best
-            and judged("", quality[best], quality[loss], metric="PQ").verdict == "not told apart"
+            and claim_of_pairs("", quality[best], quality[loss], metric="PQ").verdict == OPEN
         ]
         lines.append([condition, NAMES[best], ", ".join(alike) or "none"])
-    return rows([f"by {rule}", "best", f"not told from it ({LEVEL:.0%}, Wilcoxon)"], lines)
+    return markdown_table(
+        [f"by {rule}", "best", f"no significant difference ({LEVEL:.0%}, Wilcoxon)"], lines
+    )
 
 
 def draw(units: Units, path: Path) -> None:
-    """PQ over how bad the annotation is: cells left out, outlines, number of images."""
+    """Plot PQ over the fault of the annotation: missing cells, outlines, number of images."""
     groups = {  # label by condition
-        "cells left out": {
+        "missing cells": {
             "clean": "none",
             **{f"drop {share} %": f"{share} %" for share in (25, 50, 75)},
         },
@@ -169,8 +175,8 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, given = Study.from_command(__doc__, sets=SETS)
-    for seed, name, condition, loss in product(given.seeds, given.sets, CONDITIONS, LOSSES):
+    study, arguments = Study.from_command(__doc__, sets=SETS)
+    for seed, name, condition, loss in product(arguments.seeds, arguments.sets, CONDITIONS, LOSSES):
         job = partial(measure, study, name, condition, loss, seed)
         study.measured("weak", name, f"{condition}/{loss}/{seed}", job)
 

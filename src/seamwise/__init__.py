@@ -1,31 +1,19 @@
-"""Pixel-level deep learning where things touch."""
+"""Pixel-level deep learning where things touch.
+
+`segment` finds the cells of an image; `fuse` merges pictures of different focus into a sharp one. The rest
+is in the packages: `segmentation` and `fusion` (files, training), `losses`, `weights`, `nets`, `labels`,
+`decode`, `metrics`, `io`, `synth`, `engine` (resources of a run), `analysis` and `tiling`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from seamwise import (
-        analysis,
-        decode,
-        fusion,
-        io,
-        labels,
-        losses,
-        metrics,
-        nets,
-        segmentation,
-        synth,
-        tiling,
-        weights,
-    )
-    from seamwise.fusion import fuse
-    from seamwise.segmentation import segment
 
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "analysis",
     "decode",
+    "engine",
     "fuse",
     "fusion",
     "io",
@@ -40,14 +28,75 @@ __all__ = [
     "weights",
 ]
 
+# torch takes seconds to import; `import seamwise` and `seamwise --help` must not wait for it
+if TYPE_CHECKING:
+    from seamwise import (
+        analysis,
+        decode,
+        engine,
+        fusion,
+        io,
+        labels,
+        losses,
+        metrics,
+        nets,
+        segmentation,
+        synth,
+        tiling,
+        weights,
+    )
+    from seamwise.fusion import fuse
+    from seamwise.segmentation import segment
+else:
 
-_FUNCTIONS = {"fuse": "seamwise.fusion", "segment": "seamwise.segmentation"}
+    def segment(image, *, model="nuclei-2d", **options):
+        """Find the cells of an image; see `segmentation.segment` for every option and error.
+
+        Parameters
+        ----------
+        image : (*S) or (C, *S) array of any real type
+            A grey image, or channels first as many as the model was trained on.
+        model : str, path or Model
+            Name of a shipped model, path of a model file, or what `segmentation.load` returned.
+        **options
+            `decode`, `min_size`, `tile`, `flips`, `device`, `keep_probabilities`.
+
+        Returns
+        -------
+        Prediction
+            With `labels`, (*S): 0 background, 1..n cells; and `probabilities`, (C, *S), of each class.
+
+        Examples
+        --------
+        >>> import seamwise
+        >>> image = seamwise.synth.crowded_cells((128, 160), cells=12, rng=0).image
+        >>> seamwise.segment(image).labels.shape
+        (128, 160)
+        """
+        return import_module("seamwise.segmentation").segment(image, model=model, **options)
+
+    def fuse(frames, *, model="focus-seg", **options):
+        """Fuse pictures of one scene into one that is sharp everywhere; see `fusion.fuse` for all.
+
+        Parameters
+        ----------
+        frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
+            Two or more, of one size, type and number of channels, from near to far or back.
+        model : str, path or Model
+            A shipped model ("focus-seg", "focus-reg"), a model file, what `fusion.load` returned, or a
+            classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
+        **options
+            Among them `align`, for frames of a camera that moved; `mode`, `tile` and `device`.
+
+        Returns
+        -------
+        Fusion
+            With `image`, the fused picture, and `depth`, the number of the frame of each pixel.
+        """
+        return import_module("seamwise.fusion").fuse(frames, model=model, **options)
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; `import seamwise` and `seamwise --help` must not wait for it
-    if name in _FUNCTIONS:
-        return getattr(import_module(_FUNCTIONS[name]), name)
     if name in __all__:
         return import_module(f"seamwise.{name}")
     raise AttributeError(f"module 'seamwise' has no attribute '{name}'")

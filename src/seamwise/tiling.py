@@ -1,4 +1,4 @@
-"""Cut a grid into tiles that overlap, and blend what was computed on them (`tiles`, `blend`), or into `Blocks`."""
+"""Cut a grid into overlapping tiles whose results are blended (`tiles`, `blend`), or `Blocks`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Tile:
     box : tuple of slice
         Where the tile lies, one slice per axis.
     weights : tuple of 1D float32 arrays
-        One per axis; the weight of a pixel is the product over the axes. Over all tiles of a grid the
-        weights of each pixel sum to one.
+        One per axis; the weight of a pixel is the product over the axes. Over all tiles of a grid
+        the weights of each pixel sum to one.
     """
 
     box: tuple[slice, ...]
@@ -46,13 +46,13 @@ def tiles(
     size : int or one int per axis
         Largest tile. Axes no longer than this are not cut.
     overlap : int
-        Least number of pixels that two neighbouring tiles share. There each tile weighs by the cube of the
-        distance to its border, as a share of the sum over the tiles: a network errs most where a tile ends,
-        and with the cube the labels change several times less from one tile size to another than with a
-        linear ramp, at the same cost.
+        Least number of pixels that two neighbouring tiles share. There each tile weighs by the cube
+        of the distance to its border, as a share of the sum over the tiles: a network errs most
+        where a tile ends, and with the cube the labels change several times less from one tile size
+        to another than with a linear ramp, at the same cost.
     multiple : int
-        Tiles start at multiples of this: for a network with n poolings, 2^n makes the pooling grids of
-        all tiles the same as that of the whole image.
+        Tiles start at multiples of this: for a network with n poolings, 2^n makes the pooling grids
+        of all tiles the same as that of the whole image.
 
     Returns
     -------
@@ -69,10 +69,7 @@ def tiles(
     if len(sizes) != len(shape):
         raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
     axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
-    return [
-        Tile(tuple(box for box, _ in parts), tuple(weights for _, weights in parts))
-        for parts in product(*axes)
-    ]
+    return [Tile(*map(tuple, zip(*parts, strict=True))) for parts in product(*axes)]
 
 
 def blend(
@@ -85,8 +82,8 @@ def blend(
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
     """Compute each tile and yield the weighted sum, slab by slab along one axis.
 
-    ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Only the slab that still waits for tiles is held
-    in memory, not the whole result: choose the longest axis.
+    ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Only the slab that still waits for tiles
+    is held in memory, not the whole result: choose the longest axis.
 
     Parameters
     ----------
@@ -165,7 +162,7 @@ class Blocks:
         )
 
     def meeting(self, box: Sequence[slice]) -> list[int]:
-        """Numbers of the blocks that share a pixel with a box, in order; it must lie within the grid."""
+        """Numbers of the blocks that share a pixel with a box (within the grid), in order."""
         ranges = [range(s.start // b, -(-s.stop // b)) for s, b in zip(box, self.size, strict=True)]
         return [int(np.ravel_multi_index(where, self.counts)) for where in product(*ranges)]
 
@@ -217,7 +214,7 @@ def _sum_of_row(
     channels: int,
     axis: int,
 ) -> NDArray[np.float32]:
-    """Weighted sum of tiles with the same range of `axis`, over all of the other axes; `axis` moved to the front."""
+    """Weighted sum of tiles of one range of `axis`, over all other axes; `axis` comes first."""
     size = list(shape)
     size[axis] = row[0].box[axis].stop - row[0].box[axis].start
     total = np.zeros((channels, *size), np.float32)
@@ -237,11 +234,13 @@ def _cut(
     longest_step = (size - overlap) // multiple * multiple
     if longest_step < 1:
         raise ValueError(
-            f"tiles of {size} pixels with an overlap of {overlap} do not advance by a multiple of {multiple}: "
+            f"tiles of {size} pixels with an overlap of {overlap} do not advance by a multiple of "
+            f"{multiple}: "
             f"use tiles of at least {overlap + multiple}"
         )
     count = -(-(length - overlap) // longest_step)
-    # as few tiles as the size allows, but no larger than these need be: what two tiles share is computed twice
+    # as few tiles as the size allows, but no larger than these need be: what two tiles share is
+    # computed twice
     step = -(-(length - overlap) // (count * multiple)) * multiple
     count = -(-(length - overlap) // step)
     boxes = [
@@ -258,7 +257,7 @@ def _cut(
 
 
 def _ramp(box: slice, length: int, overlap: int) -> NDArray[np.float64]:
-    """Cube of the distance to the box's ends, except where they are ends of the axis; cut at the overlap."""
+    """Cube of the distance to those ends of the box that the axis exceeds; cut at the overlap."""
     distance = np.full(box.stop - box.start, float(max(overlap, 1)))
     middles = np.arange(len(distance)) + 0.5
     if box.start > 0:

@@ -14,3 +14,9 @@ Box = tuple[slice, ...]
 
 FloatArray = NDArray[np.floating[Any]]
 """An array of any floating type."""
+
+Labels = NDArray[Any]
+"""Instance labels of any integer type: 0 background, 1..n cells, negative = ignore."""
+
+Target = NDArray[np.int8]
+"""The semantic class of each pixel (`labels.CLASS_NAMES`), or −1 (ignore)."""

@@ -10,7 +10,8 @@ from scipy.stats import friedmanchisquare
 
 from seamwise.analysis import critical_difference_diagram, friedman, nemenyi
 
-# Demšar 2006, Table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf, with the ranks printed beside them
+# Demšar 2006, Table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf, with the ranks printed beside
+# them
 AUC = np.array(
     [
         [0.763, 0.768, 0.771, 0.798],
@@ -114,7 +115,8 @@ def test_critical_values_of_the_published_table(alpha, published):
 
 
 def test_p_values_as_scikit_posthocs_computed_them():
-    # posthoc_nemenyi_friedman of scikit-posthocs 0.17.1 with scipy 1.17.1: the example of its documentation, and AUC
+    # posthoc_nemenyi_friedman of scikit-posthocs 0.17.1 with scipy 1.17.1: the example of its
+    # documentation, and AUC
     documented = nemenyi(
         [[31, 27, 24], [31, 28, 31], [45, 29, 46], [21, 18, 48], [42, 36, 46], [32, 17, 40]]
     )
@@ -255,30 +257,30 @@ def test_any_number_will_do_and_is_left_alone(dtype):
 
 @pytest.mark.parametrize("test", [friedman, nemenyi])
 def test_refuses_what_is_not_a_table_of_scores(test):
-    with pytest.raises(TypeError, match="scores: expected real numbers, got <U1"):
+    with pytest.raises(TypeError, match="scores must be real numbers, not <U1"):
         test([["a", "b", "c"]] * 2)
-    with pytest.raises(TypeError, match="scores: expected real numbers, got complex128"):
+    with pytest.raises(TypeError, match="scores must be real numbers, not complex128"):
         test(np.ones((3, 4), complex))
-    with pytest.raises(ValueError, match="scores: expected a table"):
+    with pytest.raises(ValueError, match="scores must be a table"):
         test([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"scores: expected 2 cases \(rows\) or more, got 1"):
+    with pytest.raises(ValueError, match=r"scores must have 2 cases \(rows\) or more, not 1"):
         test([[1, 2, 3]])
-    with pytest.raises(ValueError, match="scores: expected no NaN, got some in row 1"):
+    with pytest.raises(ValueError, match="scores must not hold NaN, as in row 1"):
         test([[1, 2, 3], [1, np.nan, 3]])
 
 
 def test_refuses_too_few_methods():
     with pytest.raises(
-        ValueError, match=r"scores: expected 3 methods .*, got 2; for two methods use scipy.stats"
+        ValueError, match=r"scores must have 3 methods .*, not 2: for two methods use scipy.stats"
     ):
         friedman(np.ones((5, 2)))
-    with pytest.raises(ValueError, match=r"scores: expected 2 methods .*, got 1"):
+    with pytest.raises(ValueError, match=r"scores must have 2 methods .*, not 1"):
         nemenyi(np.ones((5, 1)))
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan")])
 def test_refuses_an_alpha_that_is_no_chance(alpha):
-    with pytest.raises(ValueError, match=r"alpha: expected a number in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"alpha must be a number in \(0, 1\)"):
         nemenyi(AUC, alpha=alpha)
 
 
@@ -412,7 +414,7 @@ def test_the_axis_is_that_of_the_ranks_and_the_ruler_is_as_long_as_the_differenc
 def test_refuses_names_of_other_methods():
     with pytest.raises(
         ValueError,
-        match="names: expected 4, one for each method of the result, got 3; give them in the order",
+        match="names must hold 4, one for each method, not 3: give them in the order",
     ):
         critical_difference_diagram(["a", "b", "c"], nemenyi(AUC))
 

@@ -28,7 +28,8 @@ def test_touching_pixels_inside_one_cell_are_no_tie():
 
 
 def test_nearest_is_by_cell_also_with_many_pixels_of_one_cell_at_the_same_distance():
-    # the centre is at distance 2 from four pixels of cell 1 (a ring), and at no smaller one from cell 2
+    # the centre is at distance 2 from four pixels of cell 1 (a ring), and at no smaller one from
+    # cell 2
     classes = np.full((5, 5), 2)
     classes[0, :] = classes[-1, :] = classes[:, 0] = classes[:, -1] = 1
     assert (argmax(one_hot(classes)) == 1).all()
@@ -103,7 +104,8 @@ def test_equals_the_double_loop_oracle(shape, seed):
 
 def test_a_plane_is_a_stack_of_one_slice():
     classes = random_classes((30, 40), np.random.default_rng(9))
-    # a hole in a plane is open to both sides in a stack of one slice; fill none by keeping classes dense
+    # a hole in a plane is open to both sides in a stack of one slice; fill none by keeping classes
+    # dense
     classes[classes == 0] = 2
     assert np.array_equal(instances(classes[None])[0], instances(classes))
 

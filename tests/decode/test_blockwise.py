@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.decode import flood, instances, landscape, semantic_classes
+from seamwise.decode import flood, instances, semantic_classes, watershed_relief
 from seamwise.decode.blockwise import (
     assign,
     cells_in,
@@ -168,7 +168,8 @@ def test_a_long_touching_strip_along_many_blocks(size):
 
 
 def test_a_cell_just_outside_the_part_that_is_searched_first():
-    # from the middle, the last pixel of its block, the cell on the left is in sight at 17 pixels, that on the right not
+    # from the middle, the last pixel of its block, the cell on the left is in sight at 17 pixels,
+    # that on the right not
     assert decoded([1, *[2] * 33, 1], (18,)).tolist() == [1] * 17 + [0] + [2] * 17
 
 
@@ -255,7 +256,8 @@ def test_random_images_are_decoded_as_at_once(shape, sizes, kind):
 
 
 def test_far_pixels_find_their_cells_in_a_wide_image():
-    # regions of some hundred pixels with one or two cells each, wider than the first part that is searched
+    # regions of some hundred pixels with one or two cells each, wider than the first part that is
+    # searched
     rng = np.random.default_rng(1)
     covered = ndimage.gaussian_filter(rng.normal(size=(160, 170)), 9) > 0
     classes = np.where(covered, np.where(rng.random(covered.shape) < 0.001, 1, 2), 0).astype(
@@ -285,9 +287,9 @@ def test_real_nuclei_with_wrong_pixels_are_decoded_as_at_once():
 # ---- watershed
 
 
-def random_landscape(shape, seed, background=0.5, cell=0.7):
+def random_relief(shape, seed, background=0.5, cell=0.7):
     """Seeds and heights, no two equal."""
-    return landscape(
+    return watershed_relief(
         random_probabilities(shape, np.random.default_rng(seed), smooth=1.5),
         background=background,
         cell=cell,
@@ -302,7 +304,7 @@ SHAPES = [((90,), (11,)), ((33, 41), (8, 13)), ((13, 14, 15), (5, 6, 15))]
 @pytest.mark.parametrize("sizes", [{}, {"min_core": 3, "min_size": 4}])
 def test_with_a_halo_of_the_whole_image_it_is_the_whole_flood(shape, size, background_as, sizes):
     for seed in range(3):
-        seeds, elevation = random_landscape(shape, seed)
+        seeds, elevation = random_relief(shape, seed)
         blocks = Blocks(shape, size)
         labels, cells = flooded_blocks(
             seeds,
@@ -327,13 +329,14 @@ def test_undecided_pixels_that_fit_into_block_and_halo_get_the_cell_of_the_whole
 ):
     checked = 0
     for seed in range(3):
-        seeds, elevation = random_landscape(shape, seed, background=0.45, cell=0.5)
+        seeds, elevation = random_relief(shape, seed, background=0.45, cell=0.5)
         if steps is not None:  # many equally high pixels, or nothing but
             elevation = np.round(elevation * steps)
         blocks, at_once = Blocks(shape, size), Blocks(shape, shape)
         whole, _ = flooded_blocks(seeds, elevation, at_once, halo=0, background_as=background_as)
         labels, _ = flooded_blocks(seeds, elevation, blocks, halo=halo, background_as=background_as)
-        # cells bear the numbers of the order of their blocks: those of the whole image, by their markers
+        # cells bear the numbers of the order of their blocks: those of the whole image, by their
+        # markers
         of_whole = np.zeros(labels.max() + 1, int)
         of_whole[labels[seeds == 1]] = whole[seeds == 1]
         undecided, count = ndimage.label(seeds == 2)
@@ -353,7 +356,7 @@ def test_undecided_pixels_that_fit_into_block_and_halo_get_the_cell_of_the_whole
 @pytest.mark.parametrize("background_as", ["marker", "mask"])
 @pytest.mark.parametrize("halo", [0, 3])
 def test_no_cell_is_cut_at_a_seam(halo, background_as):
-    seeds, elevation = random_landscape((33, 41), 4, cell=0.6)
+    seeds, elevation = random_relief((33, 41), 4, cell=0.6)
     markers, count = ndimage.label(seeds == 1)
     labels, cells = flooded_blocks(
         seeds, elevation, Blocks((33, 41), (8, 8)), halo=halo, background_as=background_as

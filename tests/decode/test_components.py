@@ -74,7 +74,8 @@ def test_the_corner_where_eight_blocks_meet():
 
 
 def test_numbers_follow_the_blocks():
-    # in the scan order of the pixels the right one would be the second of the first row, and 3 the last
+    # in the scan order of the pixels the right one would be the second of the first row, and 3 the
+    # last
     mask = [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
     assert joined(mask, (3, 2)).tolist() == [[0, 0, 2, 0], [1, 0, 0, 0], [0, 0, 0, 3]]
 

@@ -64,7 +64,8 @@ def test_equally_near_pixels_of_one_cell_are_no_tie():
 
 
 def test_cells_of_other_regions_are_not_seen():
-    # the pixel at the top left is of the region of cell 2; cell 1 lies at its corner, cell 2 three steps away
+    # the pixel at the top left is of the region of cell 2; cell 1 lies at its corner, cell 2 three
+    # steps away
     labels, at = padded([[0, 0, 0, 2], [9, 1, 0, 0]])
     region_of = np.zeros(10, int)
     region_of[[1, 2, 9]] = 5, 7, 7
@@ -179,7 +180,8 @@ def test_many_equally_near_pixels_of_one_cell_hide_no_tie():
 
 
 def test_a_pixel_of_a_region_without_a_cell_does_not_ask_the_others():
-    # a hundred thousand pixels of region 1 are all the same distance from one of region 10⁶: no reason to compare them
+    # a hundred thousand pixels of region 1 are all the same distance from one of region 10⁶: no
+    # reason to compare them
     places = np.column_stack([np.argwhere(np.ones((300, 300))), np.ones(90_000, int)])
     wanted = np.column_stack([np.argwhere(np.ones((40, 40))), np.full(1600, 10**6)])
     wanted[0, -1] = 1

@@ -3,7 +3,7 @@ import pytest
 
 from oracles.relief import relief_slow
 from seamwise.decode import argmax, instances, relief, semantic_classes
-from seamwise.decode.blockwise import join_meetings, meet
+from seamwise.decode.meetings import join_meetings, meet
 from seamwise.decode.relief import peaks, saddle_sums, without_valley
 from seamwise.labels import semantic_target
 from seamwise.labels.guides import measure_guides

@@ -129,7 +129,8 @@ def test_flips_give_the_same_cells():
 
 def test_a_plane_is_a_stack_of_one_slice():
     probabilities = random_probabilities((30, 40), np.random.default_rng(3))
-    # a hole in a plane is open to both sides in a stack of one slice: touching everywhere, so that there is none
+    # a hole in a plane is open to both sides in a stack of one slice: touching everywhere, so that
+    # there is none
     stack = threshold(probabilities[:, None], touching=0, cell=0.3)
     assert np.array_equal(stack[0], threshold(probabilities, touching=0, cell=0.3))
     probabilities[2] = np.where(probabilities[1] >= 0.3, probabilities[2], 1)

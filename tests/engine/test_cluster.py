@@ -1,4 +1,4 @@
-"""The same results from this process, from processes of its own and from a cluster that loses a worker."""
+"""The same results from this process, from others and from a cluster that loses a worker."""
 
 import errno
 import os
@@ -14,9 +14,11 @@ import pytest
 
 from seamwise.engine import cluster
 from seamwise.engine.cluster import task_runner
+from seamwise.engine.resources import Resources
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr_draft import write_image
-from seamwise.segmentation import memory, segment_volume
+from seamwise.io.ome_zarr import ZarrStorage, write_image
+from seamwise.segmentation import Listener, SegmentOptions, segment_volume
+from seamwise.segmentation.big import memory
 from support.files import one_line
 from support.tasks import alone, fail_at_three, fill_the_disk, square
 from support.volumes import blobs, intensity_model
@@ -24,7 +26,7 @@ from support.volumes import blobs, intensity_model
 
 @contextmanager
 def dask(program, *arguments, ready):
-    """A process of dask's, once its output says that it is ready; yields it and what it said."""
+    """A process of dask's, once its output says that it is ready; yields it and the match."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
     command = [
         sys.executable,
@@ -43,8 +45,8 @@ def dask(program, *arguments, ready):
     )
     assert process.stderr is not None
     try:
-        said = (re.search(ready, line) for line in process.stderr)
-        yield process, next(found[0] for found in said if found)
+        matches = (re.search(ready, line) for line in process.stderr)
+        yield process, next(match[0] for match in matches if match)
     finally:
         process.kill()
         process.wait()
@@ -56,7 +58,7 @@ def scheduler():
 
 
 def worker(address, *arguments):
-    # no nanny, which would start a killed worker anew
+    # no nanny, which would start a killed worker again
     return dask(
         "worker", address, "--no-nanny", "--memory-limit", "3GB", *arguments, ready="Registered to"
     )
@@ -64,7 +66,7 @@ def worker(address, *arguments):
 
 @pytest.fixture(scope="module")
 def processes():
-    with task_runner(workers=2) as runner:
+    with task_runner(Resources(workers=2)) as runner:
         yield runner
 
 
@@ -129,7 +131,7 @@ def test_lost_workers_and_schedulers_are_one_line():
     from distributed.client import FutureCancelledError
 
     killed = KilledWorker("x", type("State", (), {"address": "tcp://1"})(), 3)
-    with pytest.raises(OSError, match="lost one after another, each in task 7 of t0") as caught:
+    with pytest.raises(OSError, match="several workers died on task 7 of t0") as caught:
         cluster._check(Lost(killed), ("t0", 7))
     assert one_line(caught, "memory")
     with pytest.raises(OSError, match="scheduler was lost") as caught:
@@ -150,7 +152,7 @@ def test_lost_workers_and_schedulers_are_one_line():
     ],
 )
 def test_bad_options_are_named(options, error, words):
-    with pytest.raises(error) as caught, task_runner(**options):
+    with pytest.raises(error) as caught, task_runner(Resources(**options)):
         pass
     assert one_line(caught, *words)
 
@@ -160,7 +162,7 @@ def test_an_address_where_nothing_answers_is_named_soon(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(ConnectionError) as caught, task_runner(scheduler=address):
+    with pytest.raises(ConnectionError) as caught, task_runner(Resources(scheduler=address)):
         pass
     assert one_line(caught, address, "dask scheduler")
 
@@ -169,20 +171,23 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_process_gives(tmp_path, m
     monkeypatch.setitem(memory.CHUNK, 2, 40)
     monkeypatch.setitem(memory.HALO, 2, 8)
     image, model = tmp_path / "a.zarr", intensity_model(tmp_path / "m.safetensors")
-    write_image(image, blobs((150, 190)), axes="YX", chunks=(40, 40))
-    options = {"model": model, "tile": 40, "decode": "watershed", "flood_halo": 40}
+    write_image(image, blobs((150, 190)), axes="YX", storage=ZarrStorage(chunks=(40, 40)))
+    options = SegmentOptions(model=model, tile=40, decode="watershed", flood_halo=40)
     seen = []
 
     with ExitStack() as stack:
         _, address = stack.enter_context(scheduler())
         with monkeypatch.context() as patched:
             patched.setattr(cluster, "_PATIENCE", 0.5)
-            with pytest.raises(ConnectionError) as caught, task_runner(scheduler=address):
+            with (
+                pytest.raises(ConnectionError) as caught,
+                task_runner(Resources(scheduler=address)),
+            ):
                 pass
             assert one_line(caught, address, "no workers")
         # of several threads a worker uses one at a time
         workers = [stack.enter_context(worker(address, "--nthreads", f"{n}"))[0] for n in (1, 2)]
-        with task_runner(scheduler=address) as runner:
+        with task_runner(Resources(scheduler=address)) as runner:
             assert runner.memory == 3 * 10**9
             list(runner.run(alone, items(tmp_path, *range(8))))
             assert {(tmp_path / f"{n}").read_text()[0] for n in range(8)} == {"1"}
@@ -194,11 +199,15 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_process_gives(tmp_path, m
                 workers[0].wait()
 
         result = segment_volume(
-            image, tmp_path / "out.zarr", scheduler=address, report=report, **options
+            image,
+            tmp_path / "out.zarr",
+            options,
+            Resources(scheduler=address),
+            listener=Listener(report=report),
         )
 
     assert [done for stage, done in seen if stage == "classify"] == list(range(1, 21))
-    ours = segment_volume(image, tmp_path / "ours.zarr", **options)
+    ours = segment_volume(image, tmp_path / "ours.zarr", options)
     assert result.cells == ours.cells
     assert np.array_equal(read_labels(tmp_path / "out.zarr"), read_labels(tmp_path / "ours.zarr"))
 
@@ -207,15 +216,16 @@ def test_processes_give_what_this_process_gives(tmp_path, processes, monkeypatch
     monkeypatch.setitem(memory.CHUNK, 2, 40)
 
     @contextmanager
-    def given(*, workers, scheduler, announce):
-        assert (workers, scheduler) == (2, None)
+    def shared(resources, *, announce):
+        assert resources == Resources(workers=2)
         yield processes
 
     image, model = tmp_path / "a.zarr", intensity_model(tmp_path / "m.safetensors")
-    write_image(image, blobs((70, 100)), axes="YX", chunks=(40, 40))
-    segment_volume(image, tmp_path / "ours.zarr", model=model, tile=40)
-    monkeypatch.setattr("seamwise.segmentation.stream.task_runner", given)
-    segment_volume(image, tmp_path / "theirs.zarr", model=model, tile=40, workers=2)
+    write_image(image, blobs((70, 100)), axes="YX", storage=ZarrStorage(chunks=(40, 40)))
+    options = SegmentOptions(model=model, tile=40)
+    segment_volume(image, tmp_path / "ours.zarr", options)
+    monkeypatch.setattr("seamwise.segmentation.big.stream.task_runner", shared)
+    segment_volume(image, tmp_path / "theirs.zarr", options, Resources(workers=2))
     assert np.array_equal(
         read_labels(tmp_path / "theirs.zarr"), read_labels(tmp_path / "ours.zarr")
     )

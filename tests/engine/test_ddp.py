@@ -1,4 +1,6 @@
-"""Training in two processes, on one CPU over gloo: this file, run as a program, is what each of them does."""
+"""Training in two processes, on one CPU over gloo: this file, run as a program, is what each of
+them does.
+"""
 
 import os
 import shutil
@@ -103,7 +105,9 @@ def train(output, settings, *, task=None, steps=99, resume=False):
 
 
 def quick_and_exact(patch):
-    """No pictures, which take longer than the runs, and float32, so that rounding is small on any processor."""
+    """No pictures, which take longer than the runs, and float32, so that rounding is small on any
+    processor.
+    """
     patch.setattr(loop, "plot_curve", lambda path, history: None)
     patch.setattr(devices, "choose_precision", lambda device: torch.float32)
 
@@ -261,7 +265,8 @@ def test_who_computes_is_not_recorded():
 
 
 @pytest.mark.parametrize(("device", "message"), [
-    ("cuda", r"devices must be at most \d+"), ("cuda:1", "device cuda:1 is one GPU"), ("mps", "must be 1 on mps"),
+    ("cuda", r"devices must be at most \d+"), ("cuda:1", "device must be cuda for \\d+ devices, "
+                                                         "not cuda:1"), ("mps", "must be 1 on mps"),
 ])  # fmt: skip
 def test_devices_that_are_not_there(device, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
@@ -274,9 +279,7 @@ def test_a_launcher_with_another_number_is_named(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     for count in (1, 2):
         with (
-            pytest.raises(
-                ValueError, match=f"4 processes are started, devices times nodes is {count} times 1"
-            ),
+            pytest.raises(ValueError, match=f"devices × nodes must be 4, .* not {count} × 1"),
             launched(torch.device("cpu"), devices=count),
         ):
             pass

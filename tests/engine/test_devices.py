@@ -17,7 +17,9 @@ def test_other_devices_are_named(name):
 
 
 @pytest.mark.parametrize(("capabilities", "expected"), [
-    ({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({"avx2": True}, torch.float32),
+    ({"avx512_bf16": True}, torch.bfloat16),
+    ({"amx_bf16": True}, torch.bfloat16),
+    ({"avx2": True}, torch.float32),
 ])  # fmt: skip
 def test_bfloat16_only_where_the_processor_has_it(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)

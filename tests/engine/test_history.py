@@ -1,10 +1,10 @@
 import csv
 
-from seamwise.engine.history import Progress, plot_curve, read_log, write_log
+from seamwise.engine.history import TrainProgress, plot_curve, read_log, seconds_left, write_log
 
 HISTORY = [
-    Progress(1, 2.5, 1e-3, 0.5),
-    Progress(2, 2.0, 1e-3, 1.0, {"panoptic_quality": 0.25, "average_precision": 0.5}),
+    TrainProgress(1, 2.5, 1e-3, 0.5),
+    TrainProgress(2, 2.0, 1e-3, 1.0, {"panoptic_quality": 0.25, "average_precision": 0.5}),
 ]
 
 
@@ -28,3 +28,16 @@ def test_a_curve_is_drawn_with_and_without_scores(tmp_path):
     for name, history in (("a.png", HISTORY), ("b.png", HISTORY[:1])):
         plot_curve(tmp_path / name, history)
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_time_left_comes_from_steps_after_the_first_slow_ones():
+    slow, quick = 60.0, 0.5
+    seconds = [slow * n for n in range(1, 6)]
+    seconds += [seconds[-1] + quick * n for n in range(1, 16)]
+    lines = [TrainProgress(n + 1, 1.0, 1e-3, s) for n, s in enumerate(seconds)]
+    assert seconds_left(lines[:14], first=0, steps=100) is None
+    assert seconds_left(lines[:15], first=0, steps=100) == quick * 85
+    assert seconds_left(lines, first=0, steps=20) == 0.0
+    # a process that resumed at step 4 is slow once more
+    assert seconds_left(lines[:18], first=4, steps=100) is None
+    assert seconds_left(lines[:19], first=4, steps=100) == quick * 81

@@ -1,4 +1,4 @@
-"""The loop with a task made up for it; `segmentation.train` and `fusion.train` test it with real ones."""
+"""The loop with an invented task; the tests of both `train` run it with real ones."""
 
 from dataclasses import dataclass, field, replace
 
@@ -45,6 +45,18 @@ def test_the_model_with_the_highest_first_score_is_kept(tmp_path):
     _, info = load_model(path, FusionInfo)
     assert info.training["step"] == 2
     assert info.training["validation"] == {"goodness": 0.9, "other": 1.0}
+
+
+def test_a_report_tells_the_time_left_after_some_steps(tmp_path):
+    settings = replace(SETTINGS, steps=24, batch_size=1, validate_every=24)
+    seen = []
+    task = Task([0.1])
+    task.samples = lambda: TensorDataset(torch.rand(24, 6, 4, 4))
+    fit(task, settings, output=tmp_path, device="cpu", report=seen.append)
+    assert [progress.step for progress in seen if progress.seconds_left is None] == [*range(1, 15)]
+    assert seen[-1].seconds_left == 0.0
+    assert seen[14].seconds_left > 0
+    assert "seconds_left" not in (tmp_path / "log.csv").read_text()
 
 
 def test_a_resumed_run_remembers_the_best_score(tmp_path):

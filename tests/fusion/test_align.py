@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from seamwise.fusion import align
-from seamwise.fusion.align import Aligned, Alignment, AlignmentError, estimate_alignment
+from seamwise.fusion import AlignedFrames, Alignment, AlignmentError, estimate_alignment, register
+from seamwise.fusion.exposure import gain
+from seamwise.fusion.homography import is_still, resampling
 from seamwise.synth.focus import blur, draw_mask, focus_pair, random_shapes
 
 MARGIN = 40
@@ -22,7 +23,9 @@ def scene(name="astronaut"):
 
 
 def movement(shape, *, shift=(0.0, 0.0), scale=1.0, turn=0.0, perspective=(0.0, 0.0)):
-    """From the pixels of a frame to those of the scene's inner part: about the centre, turn in radians."""
+    """From the pixels of a frame to those of the scene's inner part: about the centre, turn in
+    radians.
+    """
     y, x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     about_centre = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [*perspective, 1]])
@@ -35,7 +38,9 @@ def inner_shape(picture):
 
 
 def photograph(picture, matrix):
-    """What a camera moved by the matrix sees of the inner part of a picture; nothing beyond the picture is seen."""
+    """What a camera moved by the matrix sees of the inner part of a picture; nothing beyond the
+    picture is seen.
+    """
     height, width = inner_shape(picture)
     into = np.array([[1, 0, MARGIN], [0, 1, MARGIN], [0, 0, 1]]) @ matrix
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
@@ -75,15 +80,15 @@ TILTED = {"turn": -0.01, "shift": (4.4, 2.1), "perspective": (2e-5, -3e-5)}
 
 
 # reached: 0.03 pixels for the shift, where all positions are rounded alike to 1/32, 0.02 otherwise
-@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize("motion", ["affine", "homography"])
 @pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
-def test_finds_a_known_movement(move, model):
+def test_finds_a_known_movement(move, motion):
     picture = scene()
     expected = movement(inner_shape(picture), **move)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model=model, reference=0)
+    found = estimate_alignment(frames, motion=motion, reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.05
-    if model == "affine":
+    if motion == "affine":
         assert np.array_equal(found.matrices[1, 2], [0, 0, 1])
 
 
@@ -93,11 +98,11 @@ def test_finds_a_tilt_with_a_homography_only():
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
     errors = [
         corner_error(
-            estimate_alignment(frames, model=model, reference=0).matrices[1],
+            estimate_alignment(frames, motion=motion, reference=0).matrices[1],
             expected,
             inner_shape(picture),
         )
-        for model in ("homography", "affine")
+        for motion in ("homography", "affine")
     ]
     assert errors[0] < 0.1 < 1 < errors[1]
 
@@ -134,7 +139,9 @@ def test_a_movement_too_large_for_the_slope_of_the_picture_is_found_by_features(
 
 @functools.cache
 def burst():
-    """Five frames that breathe by 0.5 % each, shake, differ in blur and in brightness, and have noise."""
+    """Five frames that breathe by 0.5 % each, shake, differ in blur and in brightness, and have
+    noise.
+    """
     rng = np.random.default_rng(3)
     picture = scene()
     matrices, gains = [], rng.uniform(0.9, 1.1, (5, 3))
@@ -147,7 +154,8 @@ def burst():
             "turn": rng.uniform(-0.005, 0.005),
         }
         matrices.append(movement(inner_shape(picture), **move) if i != 2 else np.eye(3))
-        # the focus goes from left to right; the brightest pixels stay below 1 so that no gain clips them
+        # the focus goes from left to right; the brightest pixels stay below 1 so that no gain clips
+        # them
         sharp = np.clip(1 - np.abs(np.linspace(-1, 5, picture.shape[1]) - i) / 2, 0, 1)[
             :, np.newaxis
         ]
@@ -190,7 +198,7 @@ def test_identical_frames_stay_as_they_are():
     assert np.array_equal(found.matrices, [np.eye(3)] * 3)
     assert np.array_equal(found.gains, np.ones((3, 3)))
     assert found.common == (0, 300, 0, 301)
-    assert np.array_equal(Aligned([frame] * 3, found)[0], frame)
+    assert np.array_equal(AlignedFrames([frame] * 3, found)[0], frame)
 
 
 def test_grey_frames_and_frames_with_one_channel():
@@ -218,29 +226,29 @@ def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
 
 
 def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
-    maximised, far = align._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
+    maximised, far = register._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
 
-    def lost_when_coarse(moving, fixed, model, start):
-        return far if fixed.size < 20_000 else maximised(moving, fixed, model, start)
+    def lost_when_coarse(moving, fixed, motion, start):
+        return far if fixed.size < 20_000 else maximised(moving, fixed, motion, start)
 
-    monkeypatch.setattr(align, "_maximised", lost_when_coarse)
+    monkeypatch.setattr(register, "_maximised", lost_when_coarse)
     picture = scene()
     expected = movement(inner_shape(picture), shift=(2.3, -1.6))
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model="affine", reference=0)
+    found = estimate_alignment(frames, motion="affine", reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.05
 
 
-@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize("motion", ["affine", "homography"])
 @pytest.mark.parametrize(
     ("x", "y", "believed"), [(1, 1, True), (0.5, 0.5, True), (0.2, 0.2, False), (-1, 1, False)],
     ids=["shifted", "smaller", "collapsed", "mirrored"],
 )  # fmt: skip
-def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, model):
+def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, motion):
     source = np.random.default_rng(0).uniform(0, 100, (40, 2))
-    monkeypatch.setattr(align, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
-    copy = align._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
-    found = align._from_features(copy, copy, model)
+    monkeypatch.setattr(register, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
+    copy = register._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
+    found = register._from_features(copy, copy, motion)
     if believed:
         np.testing.assert_allclose(found, [[x, 0, 3], [0, y, 5], [0, 0, 1]], atol=1e-4)
     else:
@@ -263,23 +271,23 @@ def test_a_frame_with_a_corner_that_moved_more_is_resampled(move):
     picture = scene()
     expected = movement(inner_shape(picture), **move)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model="affine", reference=0)
+    found = estimate_alignment(frames, motion="affine", reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.05
 
 
 def test_a_quarter_of_a_pixel_is_the_first_motion_that_counts():
     below, at = (np.array([[1, 0, 0], [0, 1, y], [0, 0, 1.0]]) for y in (-0.249, -0.25))
-    assert align._stays(below, (6, 8))
-    assert not align._stays(at, (6, 8))
+    assert is_still(below, (6, 8))
+    assert not is_still(at, (6, 8))
     # only the corner (7, 5) moves, along x and y, because its w is not 1
-    assert not align._stays(np.array([[1, 0, 0], [0, 1, 0], [0.004, 0.004, 1]]), (6, 8))
+    assert not is_still(np.array([[1, 0, 0], [0, 1, 0], [0.004, 0.004, 1]]), (6, 8))
 
 
 def test_a_slow_drift_adds_up():
     picture = scene()
     moves = [movement(inner_shape(picture), shift=(0.2 * i, -0.1 * i)) for i in range(5)]
     found = estimate_alignment(
-        [photograph(picture, move) for move in moves], model="affine", reference=0
+        [photograph(picture, move) for move in moves], motion="affine", reference=0
     )
     assert np.array_equal(found.matrices[:2], [np.eye(3)] * 2)
     errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in (2, 3, 4)]
@@ -290,12 +298,12 @@ def test_large_frames_are_measured_on_a_copy():
     picture = cv2.resize(scene("coffee"), (1900, 1300), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     expected = movement(inner_shape(picture), shift=(11.4, -7.3), scale=1.005)
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, model="affine", reference=0)
+    found = estimate_alignment(frames, motion="affine", reference=0)
     assert corner_error(found.matrices[1], expected, found.shape) < 0.2
 
 
 def test_a_resized_copy_keeps_its_outer_borders():
-    to_half = align._resampling((6, 8), (3, 4))
+    to_half = resampling((6, 8), (3, 4))
     assert np.array_equal(
         moved(to_half, [(-0.5, -0.5), (7.5, 5.5), (0.5, 0.5)]), [(-0.5, -0.5), (3.5, 2.5), (0, 0)]
     )
@@ -304,7 +312,7 @@ def test_a_resized_copy_keeps_its_outer_borders():
 def test_a_small_overlap_counts_for_nothing():
     picture = np.tile(np.random.default_rng(0).random((64, 16), np.float32), (1, 4))
     shifts = [np.array([[1, 0, 16 * k], [0, 1, 0], [0, 0, 1.0]]) for k in range(4)]
-    correlations = [align._correlation(picture, picture, shift) for shift in shifts]
+    correlations = [register._correlation(picture, picture, shift) for shift in shifts]
     np.testing.assert_allclose(
         correlations, [1, 1, 0, 0]
     )  # the last two overlap on less, but for the margins, than 1/4
@@ -312,7 +320,7 @@ def test_a_small_overlap_counts_for_nothing():
 
 def test_a_search_that_goes_astray_leaves_the_frame_where_it_is(monkeypatch):
     far = np.array([[1, 0, 60], [0, 1, -50], [0, 0, 1.0]])
-    monkeypatch.setattr(align, "_starts", lambda *_: iter([far]))
+    monkeypatch.setattr(register, "_starts", lambda *_: iter([far]))
     assert np.array_equal(estimate_alignment([scene()[:200, :200]] * 2).matrices, [np.eye(3)] * 2)
 
 
@@ -379,7 +387,7 @@ def test_what_the_frame_does_not_cover_says_nothing_about_exposure():
     reference = np.where(np.arange(8)[:, np.newaxis] < 3, 0.5, 0.7).astype(np.float32) * np.ones(
         (6, 1, 1), np.float32
     )
-    assert align._gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
+    assert gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
 
 
 class Files(Sequence):
@@ -401,7 +409,7 @@ class Files(Sequence):
 def test_the_burst_is_never_held():
     frames, _, _ = burst()
     files = Files(frames)
-    aligned = Aligned(files, estimate_alignment(files))
+    aligned = AlignedFrames(files, estimate_alignment(files))
     for picture in aligned:
         assert picture.shape == aligned[0].shape
     assert files.most <= 2
@@ -427,7 +435,7 @@ def kinds_of_failure():
 @pytest.mark.parametrize("kind", ["constant", "unrelated", "mirrored", "too large", "too far"])
 def test_a_frame_that_cannot_be_registered_is_named(kind):
     good, bad, words = kinds_of_failure()[kind]
-    mend = r"; leave it out, or do not align \(--no-align, align=False\)$"
+    mend = r"; remove it, or do not align \(--no-align, align=False\)$"
     with pytest.raises(
         AlignmentError, match=f"^b.jpg cannot be registered to .*{words}.*{mend}"
     ) as e:
@@ -442,7 +450,7 @@ def test_a_frame_that_cannot_be_registered_is_named(kind):
 @pytest.mark.parametrize("tilt", [1 / 199, 1.1 / 199])
 def test_a_frame_that_would_be_folded_is_named(monkeypatch, tilt):
     fold = np.array([[1, 0, 0], [0, 1, 0], [-tilt, 0, 1]])
-    monkeypatch.setattr(align, "_register", lambda *_: (fold, 1.0))
+    monkeypatch.setattr(register, "_register", lambda *_: (fold, 1.0))
     with pytest.raises(
         AlignmentError,
         match=r"^b cannot be registered to a: the picture would be folded or mirrored",
@@ -468,7 +476,10 @@ def test_frames_that_are_no_pictures_are_refused(shape):
 
 @pytest.mark.parametrize(
     ("shape", "words"),
-    [((40_000, 6), "6×40000, 1 channel"), ((6, 32_767, 3), "32767×6, 3 channels")],
+    [
+        ((40_000, 6), "6 × 40000 pixels, 1 channel"),
+        ((6, 32_767, 3), "32767 × 6 pixels, 3 channels"),
+    ],
 )
 def test_frames_longer_than_can_be_warped_are_refused(shape, words):
     assert refused(shape) == (
@@ -489,11 +500,14 @@ def test_frames_as_long_as_can_be_warped_are_warped(shape):
 def test_frames_of_two_sizes_are_refused():
     frame = scene()
     with pytest.raises(
-        ValueError, match="one size: b is 500×512, 3 channels, a 512×512, 3 channels; leave it out"
+        ValueError,
+        match="one size: b is 500 × 512 pixels, 3 channels, a 512 × 512 pixels, 3 channels; "
+              "remove it",
     ):
         estimate_alignment([frame, frame[:, :500]], names="ab")
     with pytest.raises(
-        ValueError, match="frame 1 is 512×512, 1 channel, frame 0 512×512, 3 channels"
+        ValueError,
+        match="frame 1 is 512 × 512 pixels, 1 channel, frame 0 512 × 512 pixels, 3 channels",
     ):
         estimate_alignment([frame, frame[..., 0]])
 
@@ -501,7 +515,7 @@ def test_frames_of_two_sizes_are_refused():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"model": "rigid"}, "model must be 'homography' or 'affine', not 'rigid'"),
+        ({"motion": "rigid"}, "motion must be affine or homography, not 'rigid'"),
         ({"reference": 2}, r"reference must be one of the frames 0\.\.1, not 2"),
         ({"reference": -1}, "reference .* not -1"),
         ({"names": ["a"]}, "names must be one per frame, 2, not 1"),
@@ -534,7 +548,8 @@ def test_other_pictures_are_refused():
 
 
 def test_the_common_box_of_whole_shifts_written_out():
-    # 6 × 8 pixels; frame 1 begins at x = 2, y = 1 of the reference, frame 2 ends one column and two rows before it does
+    # 6 × 8 pixels; frame 1 begins at x = 2, y = 1 of the reference, frame 2 ends one column and two
+    # rows before it does
     assert shifted((0, 0), (2, 1), (-1, -2)).common == (1, 4, 2, 7)
     assert shifted((0, 0), (0, 0)).common == (0, 6, 0, 8)
 
@@ -590,7 +605,8 @@ def test_a_whole_shift_moves_pixels_unchanged():
     assert np.array_equal(alignment.apply(frame, 1), frame[:5, :6])
     assert np.array_equal(alignment.apply(frame, 0), frame[1:, 2:])
     whole = alignment.apply(frame, 1, crop=False)
-    # the first row and the first two columns are not covered: mirrored about the frame's first pixels
+    # the first row and the first two columns are not covered: mirrored about the frame's first
+    # pixels
     assert np.array_equal(whole, np.pad(frame[:5, :6], ((1, 0), (2, 0)), mode="reflect"))
 
 
@@ -613,7 +629,7 @@ def test_interpolation_does_not_leave_the_range():
 def test_aligned_is_a_sequence():
     frames = list(np.random.default_rng(0).random((3, 6, 8), np.float32))
     alignment = shifted((0, 0), (1, 0), (2, 1))
-    aligned, whole = Aligned(frames, alignment), Aligned(frames, alignment, crop=False)
+    aligned, whole = AlignedFrames(frames, alignment), AlignedFrames(frames, alignment, crop=False)
     assert len(aligned) == 3
     assert np.array_equal(aligned[-1], alignment.apply(frames[2], 2))
     assert [picture.shape for picture in aligned] == [(5, 6)] * 3
@@ -628,12 +644,14 @@ def test_an_alignment_of_another_burst_is_refused():
     alignment.check_fits([frame] * 2)
     alignment.check_fits([frame] * 2, names=["0.png", "1.png"])
     with pytest.raises(ValueError, match="of 2 frames, the burst has 3: align it anew"):
-        Aligned([frame] * 3, alignment)
+        AlignedFrames([frame] * 3, alignment)
     with pytest.raises(
-        ValueError, match=r"0.png is 6×8, 1 channel, the alignment is of frames of 8×6, 1 channel"
+        ValueError,
+        match=r"0.png is 6 × 8 pixels, 1 channel, the alignment is of frames of 8 × 6 pixels, 1 "
+              r"channel",
     ):
-        Aligned([frame.T] * 2, alignment)
-    with pytest.raises(ValueError, match=r"1.png is 8×6, 3 channels"):
+        AlignedFrames([frame.T] * 2, alignment)
+    with pytest.raises(ValueError, match=r"1.png is 8 × 6 pixels, 3 channels"):
         alignment.apply(np.zeros((6, 8, 3), np.float32), 1)
     with pytest.raises(ValueError, match=r"of 1.png, where the burst has 2.png"):
         alignment.check_fits([frame] * 2, names=["0.png", "2.png"])
@@ -673,7 +691,8 @@ def test_save_and_load_keep_every_bit(tmp_path):
         ({"reference": 2}, r"frames 0\.\.1, not 2: estimate the alignment again"),
         (
             {"names": ["a"]},
-            r"\(1, 3, 3\) and \(1, C\) for 1 names, not \(2, 3, 3\) and \(2, 1\): estimate the alignment",
+            r"\(1, 3, 3\) and \(1, C\) for 1 names, not \(2, 3, 3\) and \(2, 1\): estimate the "
+            r"alignment",
         ),
         ({"names": 3}, "damaged alignment"),
         (
@@ -702,7 +721,7 @@ def test_save_and_load_keep_every_bit(tmp_path):
             "w > 0 at the corners",
         ),
         ({"matrices": [[1, 0], [1]]}, "damaged alignment"),
-        ({"shape": [6, 32767]}, "at most 32766 pixels to be aligned, not 32767×6"),
+        ({"shape": [6, 32767]}, "at most 32766 pixels to be aligned, not 32767 × 6"),
         ({"shape": [0, 8]}, r"at least one pixel and 1 to 4 channels, not of shape \(0, 8, 1\)"),
         ({"gains": [[1] * 5] * 2}, r"1 to 4 channels, not of shape \(6, 8, 5\)"),
         ({"gains": [[1], [0]]}, "gains must be positive and finite"),

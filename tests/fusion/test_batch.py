@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +6,16 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from seamwise.fusion import Alignment
-from seamwise.fusion.batch import Options, fuse_files, memory_estimate, plan, write_depth
+from seamwise.engine.resources import Resources
+from seamwise.fusion import (
+    Alignment,
+    FuseOptions,
+    FuseOutputs,
+    fuse_files,
+    memory_estimate,
+    plan,
+)
+from seamwise.fusion.batch import write_depth
 from seamwise.io.images import read_labels
 from seamwise.io.photo import JPEG_EXIF_LIMIT, read_photo, write_photo
 from seamwise.synth import focus_pair
@@ -24,13 +32,12 @@ def save_burst(folder, suffix=".png", count=2):
     return folder
 
 
-def run(inputs, output, **options):
-    options = {"method": "gff", "align": False} | options
-    overwrite = options.pop("overwrite", False)
-    announce = options.pop("announce", lambda text: None)
-    return list(
-        fuse_files(inputs, output, Options(**options), overwrite=overwrite, announce=announce)
-    )
+def run(inputs, output, *, announce=lambda text: None, memory=None, **options):
+    names = {field.name for field in fields(FuseOutputs)}
+    files = FuseOutputs(**{name: options.pop(name) for name in names & options.keys()})
+    options = FuseOptions(**{"model": "gff", **options})
+    resources = Resources(memory=memory)
+    return list(fuse_files(inputs, output, options, resources, files=files, announce=announce))
 
 
 def test_one_burst_becomes_one_picture(tmp_path):
@@ -73,8 +80,8 @@ def test_hidden_files_do_not_hide_the_bursts(tmp_path):
 def test_folders_beside_pictures_are_said_to_be_passed_over(tmp_path):
     folder = save_burst(tmp_path / "in")
     save_burst(folder / "a")
-    note = f"{folder} holds pictures, as f0.png: its subfolders, as a, are passed over; move one or the other"
-    for words in ("2 frames", "is there already", "two frames or more, not 1"):
+    note = f"{folder} holds pictures, such as f0.png: its subfolders, such as a, are skipped; move one or the other"
+    for words in ("2 frames", "already exists", "two frames or more, not 1"):
         if "or more" in words:
             (folder / "f1.png").unlink()
         (outcome,) = run([folder], tmp_path / "out", overwrite="or more" in words)
@@ -88,7 +95,7 @@ def test_a_picture_that_is_there_is_replaced_only_if_asked(tmp_path):
     for name in ("sharp.png", "sharp_depth.png"):
         (tmp_path / name).write_text("mine")
         with pytest.raises(
-            FileExistsError, match=rf"{name} is there already: --overwrite replaces it"
+            FileExistsError, match=rf"{name} already exists: --overwrite replaces it"
         ):
             run([folder], target, depth_map=True)
         assert (tmp_path / name).read_text() == "mine"
@@ -108,7 +115,7 @@ def test_of_many_bursts_those_that_are_there_are_passed_over(tmp_path):
     assert (
         outcomes[0]
         .messages[0]
-        .endswith("is there already, without a_depth.png: --overwrite makes it")
+        .endswith("already exists, without a_depth.png: --overwrite makes it")
     )
     assert (tmp_path / "out" / "a.png").read_text() == "mine"
     assert (tmp_path / "out" / "b_depth.png").exists()
@@ -132,7 +139,7 @@ def test_frames_are_never_replaced(tmp_path):
         for frame, name in zip(frames, ("a_focus_0.png", "b.png"), strict=True)
     ]
     with pytest.raises(ValueError, match=r"a_focus_0\.png is a frame and would be replaced"):
-        plan(taken, folder / "a.png", Options(focus_maps=True))
+        plan(taken, folder / "a.png", FuseOutputs(focus_maps=True))
 
 
 def test_results_never_lie_where_the_next_run_takes_them_for_frames(tmp_path):
@@ -154,24 +161,26 @@ def test_two_bursts_never_write_the_same_file(tmp_path):
     inputs = [tmp_path / "x" / "s", tmp_path / "y" / "s"]
     assert len(plan(inputs, tmp_path / "out")) == 2
     with pytest.raises(ValueError, match=r"two bursts would both write .*s_depth\.png"):
-        plan(inputs, tmp_path / "out", Options(depth_map=True))
+        plan(inputs, tmp_path / "out", FuseOutputs(depth_map=True))
 
 
 def test_bad_plans_are_named(tmp_path, monkeypatch):
     folder = save_burst(tmp_path / "burst")
     with pytest.raises(ValueError, match=r"f0\.png is a frame: name the picture"):
         plan([folder / "f0.png"], tmp_path / "out")
-    with pytest.raises(FileNotFoundError, match="there is no folder"):
+    with pytest.raises(FileNotFoundError, match="no does not exist: check its name"):
         plan([tmp_path / "no"], tmp_path / "out")
-    with pytest.raises(ValueError, match=r"cannot write .*z\.webp: a picture ends in"):
+    with pytest.raises(
+        ValueError, match=r"z\.webp cannot be written: end the name of a picture in"
+    ):
         plan([folder], tmp_path / "z.webp")
     (tmp_path / "in").mkdir()
     save_burst(tmp_path / "in" / "cup")
     with pytest.raises(FileNotFoundError) as caught:
         plan([tmp_path / "in"], tmp_path / "all.jpg")
     assert str(caught.value) == (
-        f"folder {tmp_path / 'in'} holds no image but folders of them, as cup: to fuse each, name a folder as output, "
-        f"-o {tmp_path / 'all'}"
+        f"folder {tmp_path / 'in'} holds no picture but folders of them, such as cup: "
+        f"to fuse each, name a folder as output, -o {tmp_path / 'all'}"
     )
     for frame in (tmp_path / "in" / "cup").iterdir():
         frame.unlink()
@@ -185,12 +194,13 @@ def test_options_are_checked_at_the_call_and_nothing_is_made(tmp_path):
     folder = save_burst(tmp_path / "burst")
     for options in ({"mode": "together"}, {"tile": 300}):
         with pytest.raises(ValueError, match="is an option of networks"):
-            fuse_files([folder], tmp_path / "new" / "a.png", Options(method="gff", **options))
+            fuse_files([folder], tmp_path / "new" / "a.png", FuseOptions(model="gff", **options))
     with pytest.raises(FileNotFoundError, match=r"cannot write .*a\.json"):
         fuse_files(
             [folder],
             tmp_path / "new" / "a.png",
-            Options(method="gff", alignment=tmp_path / "no" / "a.json"),
+            FuseOptions(model="gff", align=True),
+            files=FuseOutputs(alignment=tmp_path / "no" / "a.json"),
         )
     assert not (tmp_path / "new").exists()
 
@@ -236,7 +246,8 @@ def test_16_bit_frames_cannot_become_a_jpeg_and_it_is_said_before_the_work(tmp_p
 
 
 @pytest.mark.parametrize(("side", "options", "words"), [
-    (65501, {}, "a JPEG holds 65500 pixels a side and the frames have 65501 × 2: name it .png or .tif"),
+    (65501, {}, "a JPEG holds 65500 pixels a side, the picture has 65501 × 2: name it .png or "
+                ".tif"),
     (65501, {"align": True, "crop": False}, "a JPEG holds 65500 pixels a side"),
     (65501, {"align": True}, "at most 32766 pixels to be aligned"),  # what is cut might have fitted
     (65500, {}, ""),
@@ -245,7 +256,7 @@ def test_frames_too_wide_for_a_jpeg_are_refused_before_the_work(tmp_path, side, 
     for name in ("a.png", "b.png"):
         write_photo(tmp_path / name, np.zeros((2, side), np.uint8))
     said = []
-    options = {"method": "laplacian", "announce": said.append} | options
+    options = {"model": "laplacian", "announce": said.append} | options
     (outcome,) = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "x.jpg", **options)
     assert outcome.failed == bool(words)
     assert words in outcome.messages[0]
@@ -254,13 +265,13 @@ def test_frames_too_wide_for_a_jpeg_are_refused_before_the_work(tmp_path, side, 
 
 def test_frames_too_large_for_a_tiff_are_refused_before_the_work(tmp_path, monkeypatch):
     folder, said = save_burst(tmp_path / "burst"), []
-    monkeypatch.setattr("seamwise.fusion.batch.CLASSIC_LIMIT", 100 * 120 * 3 - 1)
+    monkeypatch.setattr("seamwise.io.photo.CLASSIC_LIMIT", 100 * 120 * 3 - 1)
     (outcome,) = run([folder], tmp_path / "x.tiff", announce=said.append)
     assert outcome.messages == (
-        f"{tmp_path / 'x.tiff'}: a TIFF holds less than 4 GB and the picture would have 0.0 GB: name it .png",
+        f"{tmp_path / 'x.tiff'}: a TIFF holds less than 4 GB, the picture has 0.0 GB: name it .png",
     )
     assert said == []
-    monkeypatch.setattr("seamwise.fusion.batch.CLASSIC_LIMIT", 100 * 120 * 3)
+    monkeypatch.setattr("seamwise.io.photo.CLASSIC_LIMIT", 100 * 120 * 3)
     assert not run([folder], tmp_path / "x.tiff")[0].failed
 
 
@@ -337,7 +348,8 @@ def test_exif_that_no_jpeg_holds_is_left_out_and_this_is_said(tmp_path, name):
     assert not outcome.failed
     assert read_photo(target).exif == b""
     assert outcome.messages == (
-        f"{target}: its EXIF of 65534 bytes does not fit into a JPEG and is left out; name it .png or .tif to keep it",
+        f"{target}: its EXIF of 65534 bytes does not fit into a JPEG and is dropped; "
+        "name it .png or .tif to keep it",
         f"{target}: 2 frames, 120 × 100 pixels",
     )
 
@@ -382,7 +394,9 @@ def test_an_alignment_is_written_once_and_used_again(tmp_path):
     np.testing.assert_array_equal(
         read_photo(tmp_path / "a.png").pixels, read_photo(tmp_path / "b.png").pixels
     )
-    with pytest.raises(ValueError, match="goes with one burst that is aligned"):
+    with pytest.raises(
+        ValueError, match=r"^--alignment .* needs a single burst and --align: remove it$"
+    ):
         run([folder], tmp_path / "c.png", align=False, alignment=file)
 
 
@@ -395,12 +409,20 @@ def test_a_burst_of_another_size_does_not_fit_the_alignment(tmp_path):
     assert "the burst has 3" in outcome.messages[0]
 
 
-def test_more_memory_than_the_machine_has_is_said_before_the_work(tmp_path, monkeypatch):
+def test_more_memory_than_is_available_is_refused_before_the_work(tmp_path, monkeypatch):
     folder = save_burst(tmp_path / "burst")
-    monkeypatch.setattr("os.sysconf", lambda name: 1000)
-    (outcome,) = run([folder], tmp_path / "a.png")
+    messages = []
+    words = "GB of memory, 0.4 GB are available: make the frames smaller"
+    (outcome,) = run([folder], tmp_path / "a.png", memory=400_000_000, announce=messages.append)
     assert outcome.failed
-    assert "GB of memory, this machine has 0.0 GB: make the frames smaller" in outcome.messages[0]
+    assert words in outcome.messages[0]
+    # a container's limit counts, however much memory the machine has
+    monkeypatch.setattr("seamwise.engine.memory.allowed_memory", lambda: 4e8)
+    (outcome,) = run([folder], tmp_path / "a.png", announce=messages.append)
+    assert outcome.failed
+    assert words in outcome.messages[0]
+    assert messages == []
+    assert not run([folder], tmp_path / "a.png", memory=600_000_000)[0].failed
 
 
 def test_the_estimate_grows_with_the_picture():
@@ -412,6 +434,6 @@ def test_the_estimate_follows_the_network_and_its_tile(selector):
     wide = selector.info.model_copy(
         update={"architecture": selector.info.architecture.model_copy(update={"width": 64})}
     )
-    narrow = memory_estimate((4000, 4000, 3), method=selector)
-    assert memory_estimate((4000, 4000, 3), method=replace(selector, info=wide)) > narrow + 1e9
-    assert memory_estimate((4000, 4000, 3), method=selector, tile=4000) > narrow + 1e9
+    narrow = memory_estimate((4000, 4000, 3), model=selector)
+    assert memory_estimate((4000, 4000, 3), model=replace(selector, info=wide)) > narrow + 1e9
+    assert memory_estimate((4000, 4000, 3), FuseOptions(tile=4000), model=selector) > narrow + 1e9

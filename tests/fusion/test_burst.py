@@ -72,7 +72,8 @@ def test_a_name_is_not_a_list_of_frames(kind):
     with pytest.raises(TypeError) as caught:
         Burst(kind("bursts/cup"))
     assert str(caught.value) == (
-        "frames must be a list of pictures or files, not 'bursts/cup': give e.g. sorted(Path('bursts/cup').iterdir())"
+        "frames must be a list of pictures or files, not 'bursts/cup': give e.g. "
+        "sorted(Path('bursts/cup').iterdir())"
     )
 
 
@@ -83,7 +84,7 @@ def test_arrays_of_other_shapes_types_and_ranges_are_named():
         Burst([grey(shape=(3, 4, 1))] * 2)
     with pytest.raises(TypeError, match="uint8, uint16 or float, not int64"):
         Burst([grey(1, np.int64)] * 2)[0]
-    with pytest.raises(ValueError, match=r"frame 0: image must lie in 0\.\.1, not 0\.0\.\.255\.0"):
+    with pytest.raises(ValueError, match=r"frame 0 must lie in 0\.\.1, not 0\.0\.\.255\.0"):
         Burst([np.array([[0.0, 255.0]])] * 2)[0]
 
 

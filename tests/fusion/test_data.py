@@ -108,7 +108,7 @@ def test_the_real_panoptic_format_is_read():
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
 def test_the_300_pictures_of_bsds500_are_found_and_split():
     parts = split(find_pictures(SHARED / "bsds500"), hold_out_every=12, leave_out_every=4)
-    assert [len(part) for part in (parts.training, parts.validation, parts.left_out)] == [
+    assert [len(part) for part in (parts.training, parts.validation, parts.test)] == [
         206,
         19,
         75,
@@ -121,7 +121,7 @@ def test_what_is_missing_or_no_panoptic_file_is_said(tmp_path):
     with pytest.raises(ValueError, match="not their folder: give it with --images"):
         find_pictures(path)
     with pytest.raises(
-        FileNotFoundError, match=r"panoptic\.json names .*000007\.png, which is not there"
+        FileNotFoundError, match=r"panoptic\.json names .*000007\.png, which does not exist"
     ):
         find_pictures(path, images=tmp_path)
     content = json.loads(path.read_text())
@@ -132,7 +132,7 @@ def test_what_is_missing_or_no_panoptic_file_is_said(tmp_path):
     path.write_text(json.dumps({"images": []}))
     with pytest.raises(ValueError, match="panoptic format: it lacks 'annotations'"):
         find_pictures(path, images=tmp_path)
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(FileNotFoundError, match="does not exist: check its name and folder"):
         find_pictures(tmp_path / "no.json", images=tmp_path)
     for kind in ("images", "labels"):
         (tmp_path / "set" / kind).mkdir(parents=True)
@@ -151,7 +151,7 @@ def test_segments_of_another_size_are_said(tmp_path):
     write_png(tmp_path / "a.png", np.zeros((4, 5), np.uint8))
     write_labels(tmp_path / "s.png", np.eye(4, dtype=int))
     picture = SegmentedPicture("a", tmp_path / "a.png", (tmp_path / "s.png",))
-    with pytest.raises(ValueError, match=r"a\.png has \(4, 5\) pixels, its segments have \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"a\.png has 5 × 4 pixels, its segments have 4 × 4:"):
         make_pair(picture, crop=4, simulation=Simulation(), rng=np.random.default_rng(0))
 
 

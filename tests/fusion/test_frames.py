@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from seamwise.fusion.frames import Checked, depth_dtype, luminance
+from seamwise.fusion.frames import CheckedFrames, luminance
+from seamwise.fusion.result import depth_dtype
 
 
 def test_luminance_is_that_of_rec_601_and_of_other_channels_their_mean():
@@ -19,7 +20,7 @@ def test_frames_are_numbered_from_0_in_the_smallest_type(count, dtype):
 
 def test_checked_frames_are_taken_like_those_of_a_list():
     frames = [np.full((2, 3), number / 4, np.float32) for number in range(4)]
-    checked = Checked(frames)
+    checked = CheckedFrames(frames)
     np.testing.assert_array_equal(checked[1:3], frames[1:3])
     np.testing.assert_array_equal(checked[-1], frames[3])
     frames[3] = np.zeros((2, 4), np.float32)

@@ -64,7 +64,7 @@ def test_hidden_files_do_not_hide_the_subfolders(tmp_path):
 @pytest.mark.parametrize(("pictures", "faults"), [
     (("overview.jpg",), ["it has 1 frame: "]), (("a-A.jpg", "a-B.jpg", "b-1.png", "b-2.png"), ["", ""]),
 ])  # fmt: skip
-def test_subfolders_beside_pictures_are_said_once_to_be_passed_over(tmp_path, pictures, faults):
+def test_subfolders_beside_pictures_are_reported_once_as_skipped(tmp_path, pictures, faults):
     sources = touch(tmp_path / "in", *pictures)
     for name in ("cup", "pot", ".hidden"):
         touch(sources / name, "1.png", "2.png")
@@ -72,7 +72,8 @@ def test_subfolders_beside_pictures_are_said_once_to_be_passed_over(tmp_path, pi
     assert [pair.fault[: len("it has 1 frame: ")] for pair in pairs] == faults
     first, *others = (pair.note for pair in pairs)
     assert first == (
-        f"{sources} holds pictures, as {pictures[0]}: its subfolders, as cup, are passed over; move one or the other"
+        f"{sources} holds pictures, such as {pictures[0]}: its subfolders, such as cup, "
+        "are skipped; move one or the other"
     )
     assert not any(others)
 
@@ -126,9 +127,11 @@ def test_methods_of_one_name_are_told_apart_by_the_folder_above(tmp_path):
 @pytest.mark.parametrize(("names", "faults"), [
     (("a-A.png", "a-B.png", "a-C.png", "b-A.png", "b-B.png"),
      {"a": "it has 3 frames: the metrics are defined for two sources"}),
-    (("a-A.png", "b-1.png", "b-2.png"), {"a": "a-A.png has no partner: the frames of a pair end in -A and -B"}),
+    (("a-A.png", "b-1.png", "b-2.png"), {"a": "a-A.png has no partner: the frames of a pair end "
+                                              "in -A and -B"}),
     (("a-A.png", "a-2.png", "b-1.png", "b-2.png"), {"a": "has no partner"}),
-    (("stray.png", "b-1.png", "b-2.png"), {"stray": "stray.png is neither x-A nor x-B of a pair x"}),
+    (("stray.png", "b-1.png", "b-2.png"), {"stray": "stray.png is neither x-A nor x-B of a pair "
+                                                    "x"}),
     (("f10.png", "f1.png", "f2.png"), {"in": "it has 3 frames: "}),
     (("only.png",), {"in": "it has 1 frame: "}),
 ])  # fmt: skip

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from seamwise.fusion.boxplots import draw_boxplots
-from seamwise.fusion.fused_pairs import DUMMIES, FusedPair, find_fused_pairs
-from seamwise.fusion.measure import (
+from seamwise.fusion import (
+    DUMMIES,
     METRICS,
+    FusedPair,
     FusionScores,
+    draw_boxplots,
+    find_fused_pairs,
     make_results_folder,
     score_files,
     write_scores,
@@ -47,7 +49,7 @@ def test_scores_are_those_of_the_metrics_on_grey_pictures(tmp_path):
     scores = score_one(tmp_path, m=F, n=B)
     assert scores.methods == ("m", "n", "source A", "source B")
     assert scores.metrics == SEVEN
-    assert (scores.pairs, scores.left_out) == (("a, b",), ())
+    assert (scores.pairs, scores.skipped) == (("a, b",), ())
     for method, fused in enumerate((F, B, A, B)):
         wanted = [getattr(metrics, name)(grey(A), grey(B), grey(fused)) for name in SEVEN]
         assert scores.values[0, method].tolist() == wanted
@@ -132,7 +134,8 @@ FLAT = np.full_like(A, 90)
 
 
 @pytest.mark.parametrize(("pictures", "words"), [
-    ({"a": FLAT, "b": FLAT}, ["q_p cannot score", "m.png", "a.png", "b.png", "must have a feature"]),
+    ({"a": FLAT, "b": FLAT}, ["q_p cannot score", "m.png", "a.png", "b.png", "must have a "
+                                                                             "feature"]),
     ({"m": F[:13]}, ["m.png has 17 × 13 pixels", "a.png has 17 × 14", "--no-align or --full-size"]),
     ({"b": B[:, :16]}, ["b.png has 16 × 14 pixels", "give all one size"]),
     ({"truth": T[1:]}, ["t.png has 17 × 13 pixels"]),
@@ -141,9 +144,9 @@ FLAT = np.full_like(A, 90)
     ({"a": A[:9], "b": B[:9], "m": F[:9]}, ["q_p cannot score", "at least 11 × 11"]),
     ({"m": (F % 2).astype(np.uint16) * 200}, ["m.png is all but black", "257 of 65535"]),
 ])  # fmt: skip
-def test_a_pair_that_cannot_be_scored_is_named_and_left_out(tmp_path, pictures, words):
+def test_a_pair_that_cannot_be_scored_is_named_and_skipped(tmp_path, pictures, words):
     scores = score_one(tmp_path, **{"m": F} | pictures)
-    (message,) = scores.left_out
+    (message,) = scores.skipped
     assert all(word in message for word in words), message
     assert "\n" not in message
     assert scores.pairs == ()
@@ -176,7 +179,7 @@ def test_files_that_cannot_be_read_and_transparent_ones_are_named(tmp_path):
     Image.fromarray(np.dstack([F, np.full(F.shape[:2], 255, np.uint8)])).save(made / "z.png")
     scores = score_files(find_fused_pairs([sources], [made]))
     assert scores.pairs == ("z",)
-    damaged, transparent = scores.left_out
+    damaged, transparent = scores.skipped
     assert str(made / "x.png") in damaged
     assert str(made / "y.png") in transparent
     assert "not fully opaque" in transparent
@@ -187,7 +190,7 @@ def test_a_pair_without_fault_goes_on_after_one_with_a_fault(tmp_path):
     good = FusedPair("good", (sources / "a.png", sources / "b.png"), {"m": made / "f.png"})
     bad = FusedPair("bad", (), {"m": made / "bad"}, fault="it is odd")
     scores = score_files([bad, good])
-    assert scores.left_out == ("bad: it is odd",)
+    assert scores.skipped == ("bad: it is odd",)
     assert scores.pairs == ("good",)
     assert scores.values.shape == (1, 3, 7)
     assert score_files([bad]).methods == ("m", "source A", "source B")
@@ -211,7 +214,8 @@ def test_pairs_of_other_methods_or_with_a_truth_now_and_then_are_refused(
         FusedPair("other", sources, other, truth and folder / truth, fault),
     ]
     with pytest.raises(
-        ValueError, match=f"same methods, and all a truth or none, but {words}: score them apart"
+        ValueError,
+        match=f"same methods, and all a truth or none, but {words}: score them separately",
     ):
         score_files(pairs)
 
@@ -229,7 +233,8 @@ def test_sources_are_read_once_for_all_methods(tmp_path, monkeypatch):
 
 def test_scores_in_files(tmp_path):
     scores = by_hand(m=(1, 4), a=(0, math.inf), b=(0.1, 0.1))
-    assert write_scores(tmp_path, scores) == [tmp_path / "scores.csv", tmp_path / "scores.json"]
+    files = tmp_path / "scores.json", tmp_path / "scores.csv"
+    assert write_scores(scores, json_file=files[0], csv_file=files[1]) == list(files)
     with open(tmp_path / "scores.csv", newline="") as file:
         assert list(csv.reader(file)) == [
             ["pair", "method", "q_mi"],
@@ -240,7 +245,7 @@ def test_scores_in_files(tmp_path):
     assert content["mean"] == {"m": {"q_mi": 2.5}, "a": {"q_mi": None}, "b": {"q_mi": 0.1}}
     assert content["std"]["m"]["q_mi"] == math.sqrt(4.5)
     assert content["scores"]["p1"] == {"m": {"q_mi": 4}, "a": {"q_mi": None}, "b": {"q_mi": 0.1}}
-    assert content["left_out"] == []
+    assert content["skipped"] == []
 
 
 def test_results_among_the_sources_are_refused(tmp_path):

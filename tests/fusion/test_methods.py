@@ -5,11 +5,13 @@ import pytest
 from skimage.data import astronaut
 
 import seamwise
-from seamwise.fusion import AlignmentError, fuse
-from seamwise.fusion.align import estimate_alignment
+from seamwise.engine.resources import Resources
+from seamwise.fusion import AlignmentError, FuseOptions, fuse, fuse_burst, shipped_weights
 from seamwise.fusion.burst import Burst
-from seamwise.fusion.methods import CLASSICAL, Watched, in_dtype
+from seamwise.fusion.frames import CountedFrames
+from seamwise.fusion.methods import CLASSICAL, in_dtype
 from seamwise.fusion.predict import passes
+from seamwise.fusion.register import estimate_alignment
 from seamwise.io.photo import write_photo
 from seamwise.synth import focus_pair
 
@@ -57,20 +59,22 @@ def test_every_classical_method_joins_the_halves(method):
 def test_the_number_of_reads_is_what_is_announced(method):
     sources, _ = frames()
     pictures = [source[:64, :64] / np.float32(255) for source in sources]
-    watched = Watched(pictures, lambda done, total: None, total=99)
+    watched = CountedFrames(pictures, lambda done, total: None, total=99)
     CLASSICAL[method].fuse(watched)
     # the size may cost one more
-    assert 0 <= watched.reads - 2 * CLASSICAL[method].passes <= 1
+    assert 0 <= watched.n_read - 2 * CLASSICAL[method].passes <= 1
 
 
 @pytest.mark.parametrize(
-    ("mode", "near"), [("sequence", False), ("together", False), ("together", True)]
+    ("mode", "nearest"), [("sequence", False), ("together", False), ("together", True)]
 )
-def test_networks_read_as_often_as_announced(selector, mode, near):
+def test_networks_read_as_often_as_announced(selector, mode, nearest):
     sources, _ = frames()
     seen = []
-    fuse(sources, model=selector, mode=mode, near=near, report=lambda *said: seen.append(said))
-    total = passes(mode, near=near) * 2
+    fuse(
+        sources, model=selector, mode=mode, nearest=nearest, report=lambda *said: seen.append(said)
+    )
+    total = passes(mode, nearest=nearest) * 2
     assert {said[2] for said in seen} == {total}
     assert seen[-1] == ("fuse", total, total)
     assert total <= len(seen) <= total + 2
@@ -106,10 +110,11 @@ def test_motion_exposure_and_names_go_to_the_alignment(monkeypatch, tmp_path):
     for name, source in zip("ab", frames()[0], strict=True):
         write_photo(tmp_path / f"{name}.png", source)
     for options, expected in (
-        ({}, {"model": "affine", "exposure": True}),
-        ({"motion": "homography", "exposure": False}, {"model": "homography", "exposure": False}),
+        ({}, {"motion": "affine", "exposure": True}),
+        ({"motion": "homography", "exposure": False}, {"motion": "homography", "exposure": False}),
     ):
-        fuse(sorted(tmp_path.iterdir()), model="laplacian", align=True, **options)
+        options = FuseOptions(model="laplacian", align=True, **options)
+        fuse_burst(sorted(tmp_path.iterdir()), options)
         assert given.pop() == expected | {"names": ["a.png", "b.png"]}
 
 
@@ -118,10 +123,11 @@ def test_a_frame_too_dark_to_be_matched_is_said():
     dark, dim = sources[0] // 4, (sources[0] * 0.6).astype(np.uint8)
     fusion = fuse([dark, sources[1], dim], model="laplacian", align=True)
     assert fusion.notes == (
-        "frame 0: its brightness differs from that of frame 1 by one stop or more and is matched by one stop only; "
-        "where this shows in the picture, expose the frames alike",
+        "frame 0: its brightness differs from that of frame 1 by one stop or more and is matched "
+        "by one stop only; where this shows in the picture, expose the frames alike",
     )
-    assert not fuse([dark, sources[1]], model="laplacian", align=True, exposure=False).notes
+    unmatched = FuseOptions(model="laplacian", align=True, exposure=False)
+    assert not fuse_burst([dark, sources[1]], unmatched).notes
     assert not fuse([dark, sources[1], dim], model="laplacian", align=fusion.alignment).notes
 
 
@@ -179,30 +185,59 @@ def test_the_tile_goes_to_the_network(selector):
     hook = selector.net.register_forward_hook(
         lambda net, given, result: runs.append(max(given[0].shape))
     )
-    fuse(frames()[0], model=selector, tile=192)
+    fuse_burst(frames()[0], FuseOptions(tile=192), model=selector)
     hook.remove()
     assert len(runs) > 1
     assert max(runs) <= 192
 
 
-def test_options_of_networks_do_not_go_with_classical_methods():
+@pytest.mark.parametrize(
+    "option", [{"mode": "together"}, {"nearest": True}, {"nearest": False}, {"tile": 512}]
+)
+def test_options_of_networks_do_not_go_with_classical_methods(option):
+    (name,) = option
+    words = f"^{name} is an option of networks: remove it, or choose a network instead of gff$"
+    with pytest.raises(ValueError, match=words):
+        fuse_burst(frames()[0], FuseOptions(model="gff", **option))
+
+
+def test_several_options_of_networks_are_listed():
+    words = r"^mode, tile are options of networks: remove them, or choose a network instead of gff$"
+    with pytest.raises(ValueError, match=words):
+        fuse_burst(frames()[0], FuseOptions(model="gff", mode="together", tile=512))
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"mode": "both"}, "mode must be sequence or together, not 'both'"),
+        ({"motion": "rigid"}, "motion must be affine or homography, not 'rigid'"),
+        ({"runtime": "onnx"}, "runtime must be torch, not 'onnx'"),
+    ],
+)
+def test_an_option_has_one_of_its_words(option, words):
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        FuseOptions(**option)
+
+
+def test_fuse_is_fuse_burst_with_options(selector):
     sources, _ = frames()
-    for option in ({"mode": "together"}, {"near": True}, {"near": False}, {"tile": 512}):
-        name, *_ = option
-        with pytest.raises(
-            ValueError, match=f"^{name} is an option of networks: leave it out with the method gff$"
-        ):
-            fuse(sources, model="gff", **option)
-    with pytest.raises(
-        ValueError,
-        match=r"^mode, tile are options of networks: leave them out with the method gff$",
-    ):
-        fuse(sources, model="gff", mode="together", tile=512)
+    for model, network in (("gff", None), (selector, selector)):
+        fusion = fuse(sources, model=model, align=True, crop=False)
+        options = FuseOptions(model="gff", align=True, crop=False)
+        same = fuse_burst(sources, options, Resources(device="cpu"), model=network)
+        np.testing.assert_array_equal(fusion.image, same.image)
+        np.testing.assert_array_equal(fusion.depth, same.depth)
+
+
+def test_weights_of_classical_methods_are_listed():
+    assert [path.name for path in shipped_weights().values()] == ["cnn.safetensors"]
+    assert all(path.is_file() and name in CLASSICAL for name, path in shipped_weights().items())
 
 
 def test_the_device_goes_to_the_method_that_can_use_one():
     sources, _ = frames()
-    with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
+    with pytest.raises(ValueError, match="device 'gpu' is not available"):
         fuse(sources, model="cnn", device="gpu")
     fuse(sources, model="laplacian", device="gpu")
 
@@ -210,7 +245,7 @@ def test_the_device_goes_to_the_method_that_can_use_one():
 def test_the_network_is_focus_seg_if_none_is_named(monkeypatch, selector):
     asked = []
     monkeypatch.setattr(
-        "seamwise.fusion.methods.load_method", lambda name, **_: asked.append(name) or selector
+        "seamwise.fusion.methods.named_network", lambda name, **_: asked.append(name) or selector
     )
     fuse(frames()[0])
     assert asked == ["focus-seg"]

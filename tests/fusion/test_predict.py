@@ -10,7 +10,7 @@ from skimage.data import astronaut
 
 from seamwise.fusion import fuse_frames, fuse_pair
 from seamwise.fusion.predict import load
-from seamwise.io.models import FusionInfo, ModelInfo, load_model, save_model
+from seamwise.io.models import FusionInfo, SegmentationInfo, load_model, save_model
 from seamwise.nets import UNet
 from seamwise.synth import focus_pair
 
@@ -38,7 +38,9 @@ def burst_of(count, seed=0):
 
 
 def together_slow(frames, model, rounds=2):
-    """Σ_i w_i·x_i, w the softmax over the frames of z_0 − z_1 against the mean, then against the result."""
+    """Σ_i w_i·x_i, w the softmax over the frames of z_0 − z_1 against the mean, then against the
+    result.
+    """
     reference = np.mean(frames, 0, dtype=np.float32)
     for _ in range(rounds):
         batch = torch.from_numpy(
@@ -112,46 +114,48 @@ def test_the_fused_picture_is_the_weighted_mean_of_the_sources(selector):
 
 def test_regressed_colours_go_out_as_they_are_or_as_the_nearest_source(regressor):
     pair = halves()
-    raw = fuse_pair(pair.a, pair.b, model=regressor, near=False)
+    raw = fuse_pair(pair.a, pair.b, model=regressor, nearest=False)
     np.testing.assert_allclose(
         raw.image, pair.a, atol=1e-6
     )  # this network returns its first source
-    near = fuse_pair(pair.a, pair.b, model=regressor)
-    np.testing.assert_array_equal(near.image, pair.a)
+    nearest = fuse_pair(pair.a, pair.b, model=regressor)
+    np.testing.assert_array_equal(nearest.image, pair.a)
 
 
-@pytest.mark.parametrize("near", [None, True, False])
-def test_near_measures_the_euclidean_distance_of_all_colours(regressor, near):
+@pytest.mark.parametrize("nearest", [None, True, False])
+def test_near_measures_the_euclidean_distance_of_all_colours(regressor, nearest):
     net = regressing(regressor, (0.5, 0.5, 0.5))
     red = np.full(
         (6, 7, 3), (0.5, 0.5, 0.875), np.float32
     )  # 0.375² away; nearer in the first colour and in the sum
     grey = np.full((6, 7, 3), 0.6875, np.float32)  # 3 · 0.1875² away
     for a, b, depth in ((red, grey, 1), (grey, red, 0)):
-        fused = fuse_pair(a, b, model=net, near=near)
-        np.testing.assert_array_equal(fused.image, 0.5 if near is False else grey)
+        fused = fuse_pair(a, b, model=net, nearest=nearest)
+        np.testing.assert_array_equal(fused.image, 0.5 if nearest is False else grey)
         np.testing.assert_array_equal(fused.depth, depth)
 
 
 def test_regressed_colours_are_clipped_and_averaged_for_grey_pictures(regressor):
     net, grey = regressing(regressor, (-0.5, 0.25, 1.5)), np.full((6, 7), 0.5, np.float32)
     colour = np.repeat(grey[..., np.newaxis], 3, 2)
-    fused = fuse_pair(colour, colour, model=net, near=False)
+    fused = fuse_pair(colour, colour, model=net, nearest=False)
     np.testing.assert_array_equal(fused.image, np.broadcast_to(np.float32([0, 0.25, 1]), (6, 7, 3)))
-    np.testing.assert_allclose(fuse_pair(grey, grey, model=net, near=False).image, 1.25 / 3)
+    np.testing.assert_allclose(fuse_pair(grey, grey, model=net, nearest=False).image, 1.25 / 3)
 
 
 def test_near_takes_the_nearest_colour_and_the_mean_of_equally_near_ones(selector):
     a, b = (np.full((12, 13, 3), value, np.float32) for value in (0.25, 0.5))
-    fused = fuse_pair(a, b, model=selector, near=True)  # flat sources: z = 1/2, both equally near
+    fused = fuse_pair(
+        a, b, model=selector, nearest=True
+    )  # flat sources: z = 1/2, both equally near
     np.testing.assert_array_equal(fused.image[3:-3, 3:-3], 0.375)
     assert not fused.depth[3:-3, 3:-3].any()  # the first of equals
-    fused = fuse_frames([a, b], model=selector, mode="together", near=True)
+    fused = fuse_frames([a, b], model=selector, mode="together", nearest=True)
     np.testing.assert_array_equal(fused.image[3:-3, 3:-3], 0.375)
     assert not fused.depth[3:-3, 3:-3].any()
-    np.testing.assert_array_equal(fused.image, fuse_pair(b, a, model=selector, near=True).image)
+    np.testing.assert_array_equal(fused.image, fuse_pair(b, a, model=selector, nearest=True).image)
     pair = halves()
-    fused = fuse_pair(pair.a, pair.b, model=selector, near=True).image
+    fused = fuse_pair(pair.a, pair.b, model=selector, nearest=True).image
     flat = fused.reshape(-1, 3)
     is_a, is_b = ((flat == x.reshape(-1, 3)).all(1) for x in (pair.a, pair.b))
     equal = np.isclose(flat, (pair.a + pair.b).reshape(-1, 3) / 2).all(1)
@@ -164,7 +168,7 @@ def test_grey_pictures_go_through_a_network_of_three_colours(selector, regressor
     fused = fuse_pair(pair.a, pair.b, model=selector)
     assert fused.image.shape == image.shape
     assert error(fused.image, pair.truth) < error(pair.a, pair.truth) / 3
-    assert fuse_pair(pair.a, pair.b, model=regressor, near=False).image.shape == image.shape
+    assert fuse_pair(pair.a, pair.b, model=regressor, nearest=False).image.shape == image.shape
 
 
 def test_tiles_change_nothing_for_a_network_that_sees_little(selector):
@@ -217,7 +221,7 @@ def test_together_does_not_depend_on_the_order(selector):
 
 def test_together_with_near_takes_colours_of_the_frames(selector):
     frames, _ = burst_of(3)
-    fused = fuse_frames(frames, model=selector, mode="together", near=True)
+    fused = fuse_frames(frames, model=selector, mode="together", nearest=True)
     same = [(fused.image == frame).all(2) for frame in frames]
     assert np.any(same, 0).mean() > 0.95
     chosen = np.take_along_axis(np.stack(same), fused.depth[None].astype(int), 0)[0]
@@ -281,7 +285,7 @@ def test_models_of_another_task_are_refused(selector, tmp_path):
     with pytest.raises(
         ValueError, match=r"m\.safetensors is for fusion: use it with `seamwise fuse`"
     ):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
     with pytest.raises(ValueError, match="is for segmentation: use it with `seamwise segment`"):
         load("nuclei-2d")
 

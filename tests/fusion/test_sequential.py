@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from seamwise.fusion.frames import Fused
+from seamwise.fusion.result import Fusion
 from seamwise.fusion.sequential import functional_power
 
 
 def brighter(first, second):
-    return Fused(np.maximum(first, second), (second > first).astype(np.uint8))
+    return Fusion(np.maximum(first, second), (second > first).astype(np.uint8))
 
 
 def mean(first, second):
-    return Fused((first + second) / 2, np.zeros(first.shape[:2], np.uint8))
+    return Fusion((first + second) / 2, np.zeros(first.shape[:2], np.uint8))
 
 
 def test_a_pair_is_the_method_itself():

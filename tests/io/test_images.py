@@ -1,4 +1,6 @@
-"""The doors to image files: axes and channels, labels, file lists; what is wrong is said in one line."""
+"""The doors to image files: axes and channels, labels, file lists; what is wrong is said in one
+line.
+"""
 
 import os
 import subprocess
@@ -10,7 +12,8 @@ import PIL.Image
 import pytest
 import tifffile
 
-from seamwise.io.images import find_images, read_image, read_labels, stem, write_labels, write_png
+from seamwise.io.images import read_image, read_labels, write_labels, write_png
+from seamwise.io.listing import find_images, stem
 from support.files import counting, one_line
 
 # ------------------------------------------------------- axes and channels
@@ -106,7 +109,7 @@ def test_missing_file(tmp_path):
 
 
 def test_folder(tmp_path):
-    with pytest.raises(IsADirectoryError, match="is a folder; expected an image file"):
+    with pytest.raises(IsADirectoryError, match="is a folder: give an image file"):
         read_image(tmp_path)
 
 
@@ -150,7 +153,7 @@ def test_file_that_does_not_fit_the_memory(tmp_path, monkeypatch):
 
     tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)))
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", full)
-    with pytest.raises(MemoryError, match=r"x\.tif is too large for the memory"):
+    with pytest.raises(MemoryError, match=r"x\.tif does not fit into the memory"):
         read_image(tmp_path / "x.tif")
 
 
@@ -208,7 +211,7 @@ def test_labels_are_not_changed_by_writing(tmp_path):
     "labels", [np.array([[2**32]]), np.array([[-1, 2**31]]), np.array([[2**64 - 1]], np.uint64)]
 )
 def test_labels_never_wrap(tmp_path, labels):
-    with pytest.raises(ValueError, match="do not fit 32 bits; renumber them"):
+    with pytest.raises(ValueError, match="do not fit 32 bits: renumber them"):
         write_labels(tmp_path / "x.tif", labels)
     assert list(tmp_path.iterdir()) == []
 
@@ -288,7 +291,7 @@ def test_masks_of_one_bit_are_read_if_asked_for(tmp_path, name):
 @pytest.mark.parametrize("name", ["x.tif", "x.png"])
 def test_colour_masks_are_refused(tmp_path, name):
     iio.imwrite(tmp_path / name, counting((5, 7, 3), "uint8"))
-    with pytest.raises(ValueError, match="has 3 channels; expected one integer label per pixel"):
+    with pytest.raises(ValueError, match="has 3 channels, expected one integer label per pixel"):
         read_labels(tmp_path / name)
 
 
@@ -387,7 +390,7 @@ def test_mask_that_is_named_is_listed(folder):
         ("no.tif", FileNotFoundError, "no.tif does not exist"),
         ("*.jpg", FileNotFoundError, "no image matches"),
         ("*.txt", FileNotFoundError, "expected files ending in .tif, .tiff, .png"),
-        ("notes.txt", ValueError, "not of a supported kind; expected one of .tif"),
+        ("notes.txt", ValueError, "not of a supported kind: expected one of .tif"),
     ],
 )
 def test_inputs_that_give_nothing(folder, given, kind, words):
@@ -398,7 +401,7 @@ def test_inputs_that_give_nothing(folder, given, kind, words):
 
 def test_folder_without_images(tmp_path):
     (tmp_path / "x_masks.tif").touch()
-    with pytest.raises(FileNotFoundError, match=r"holds no image; expected files ending in \.tif"):
+    with pytest.raises(FileNotFoundError, match=r"holds no image: expected files ending in \.tif"):
         find_images(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """`locked` lets one at a time in, and leaves nothing behind that locks."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -85,16 +86,32 @@ def test_many_take_turns(tmp_path):
     assert set(most) == {1}
 
 
-def test_a_disk_without_locks_locks_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_locks_nothing(tmp_path, monkeypatch, number):
     def lacking(file, how):
-        raise OSError(38, os.strerror(38))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", lacking)
     with locked(tmp_path / "x.lock", name="x"), locked(tmp_path / "x.lock", name="x"):
         pass
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_without_the_call_the_file_itself_is_the_lock(tmp_path, monkeypatch):
+    def lacking(file, how):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", lacking)
+    for _ in range(2):
+        with (
+            locked(tmp_path / "x.lock", name="x"),
+            pytest.raises(BlockingIOError),
+            locked(tmp_path / "x.lock", name="x"),
+        ):
+            pass
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder(tmp_path):
     with (
         pytest.raises(FileNotFoundError, match="create it first") as caught,
         locked(tmp_path / "no" / "x", name="x"),

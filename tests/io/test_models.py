@@ -8,7 +8,7 @@ from seamwise.io.models import (
     FORMAT_VERSION,
     Architecture,
     DecodeRule,
-    ModelInfo,
+    SegmentationInfo,
     ThresholdPair,
     TuningRecord,
     WatershedPair,
@@ -19,7 +19,7 @@ from seamwise.io.models import (
     shipped_models,
 )
 
-INFO = ModelInfo(
+INFO = SegmentationInfo(
     architecture=Architecture(in_channels=1, out_channels=4, width=2, norm="batch"),
     classes=("background", "cell", "touching", "gap"),
     channels=("DAPI",),
@@ -37,7 +37,7 @@ def path(tmp_path):
 
 
 def test_what_is_saved_comes_back(path):
-    weights, info = load_model(path, ModelInfo)
+    weights, info = load_model(path, SegmentationInfo)
     assert info == INFO
     assert weights.keys() == WEIGHTS.keys()
     assert all(torch.equal(weights[name], WEIGHTS[name]) for name in WEIGHTS)
@@ -46,7 +46,7 @@ def test_what_is_saved_comes_back(path):
 def test_channels_last_weights_are_saved_by_value(tmp_path):
     weight = torch.randn(3, 4, 3, 3).to(memory_format=torch.channels_last)
     save_model(tmp_path / "m.safetensors", {"w": weight}, INFO)
-    assert torch.equal(load_model(tmp_path / "m.safetensors", ModelInfo)[0]["w"], weight)
+    assert torch.equal(load_model(tmp_path / "m.safetensors", SegmentationInfo)[0]["w"], weight)
 
 
 def rewrite(path, **changes):
@@ -57,7 +57,7 @@ def rewrite(path, **changes):
 def test_a_newer_version_asks_for_an_update(path):
     rewrite(path, format_version=99)
     with pytest.raises(ValueError, match=r"format version 99, this seamwise reads up to 4: update"):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
 
 
 def test_version_1_is_read_and_written_again_as_the_present_one(path):
@@ -71,15 +71,15 @@ def test_version_1_is_read_and_written_again_as_the_present_one(path):
     save_file(
         {"w": torch.zeros(1)}, path, metadata={"seamwise": json.dumps(old | {"format_version": 1})}
     )
-    weights, info = load_model(path, ModelInfo)
+    weights, info = load_model(path, SegmentationInfo)
     assert info == INFO.model_copy(update={"format_version": 1})
     save_model(path, weights, info)
-    assert load_model(path, ModelInfo)[1] == INFO
+    assert load_model(path, SegmentationInfo)[1] == INFO
     assert FORMAT_VERSION == INFO.format_version == 4
 
 
 def test_the_shipped_model_is_version_1_and_decodes_by_arg_max():
-    _, info = load_model(model_path("nuclei-2d"), ModelInfo)
+    _, info = load_model(model_path("nuclei-2d"), SegmentationInfo)
     assert info.format_version == 1
     assert info.architecture.members == 1
     assert info.decode == DecodeRule(rule="argmax", min_size=20, min_core=20)
@@ -108,7 +108,7 @@ def test_tuned_thresholds_and_members_come_back(path):
     architecture = INFO.architecture.model_copy(update={"members": 3})
     info = INFO.model_copy(update={"decode": TUNED, "architecture": architecture})
     save_model(path, WEIGHTS, info)
-    assert load_model(path, ModelInfo)[1] == info
+    assert load_model(path, SegmentationInfo)[1] == info
 
 
 def test_the_pair_is_that_of_the_rule():
@@ -139,13 +139,13 @@ def test_a_rule_without_its_thresholds_is_refused():
 def test_thresholds_are_probabilities(path, pair):
     rewrite(path, decode={"rule": "threshold", "threshold": pair})
     with pytest.raises(ValueError, match=r"damaged: decode\.threshold\.(touching|cell)"):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
 
 
 def test_a_file_whose_rule_has_no_thresholds_is_damaged(path):
     rewrite(path, decode={"rule": "watershed"})
     with pytest.raises(ValueError, match=r"damaged: decode: .*watershed"):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
 
 
 @pytest.mark.parametrize(
@@ -159,25 +159,25 @@ def test_a_file_whose_rule_has_no_thresholds_is_damaged(path):
 def test_a_wrong_description_is_named(path, change, word):
     rewrite(path, **change)
     with pytest.raises(ValueError, match=rf"damaged: .*{word}"):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 200, -1])
 def test_truncated_files_are_said(path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=r"cannot read model file .*m\.safetensors"):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
 
 
 def test_another_programs_file_is_said(path):
     save_file({"w": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match="without seamwise's description"):
-        load_model(path, ModelInfo)
+        load_model(path, SegmentationInfo)
 
 
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        load_model(tmp_path / "no.safetensors", ModelInfo)
+        load_model(tmp_path / "no.safetensors", SegmentationInfo)
 
 
 def test_names_of_shipped_models_and_paths():

@@ -1,4 +1,6 @@
-"""OME-Zarr: what other programs write is read or refused in one line; what we write, their validators accept."""
+"""OME-Zarr: what other programs write is read or refused in one line; what we write, their
+validators accept.
+"""
 
 import json
 import pickle
@@ -10,17 +12,21 @@ import numpy as np
 import pytest
 import zarr
 
-from seamwise.io.images import find_images, read_image, read_labels, read_spaced_labels, stem
-from seamwise.io.ome_zarr import is_ome_zarr, label_names, open_ome_zarr
-from seamwise.io.ome_zarr_draft import (
-    build_pyramid,
+from seamwise.io.errors import DamagedError
+from seamwise.io.images import read_image, read_labels, read_spaced_labels
+from seamwise.io.listing import find_images, stem
+from seamwise.io.ome_zarr import (
+    Level,
+    ZarrStorage,
     create_image,
     create_labels,
-    discard,
-    finish,
+    is_ome_zarr,
+    label_names,
+    open_ome_zarr,
+    plan_label_levels,
+    plan_levels,
     write_image,
 )
-from seamwise.io.stored import DamagedError
 from seamwise.io.volume import open_volume
 from support.files import counting, one_line
 
@@ -34,7 +40,9 @@ def version(request):
 
 
 def foreign(path, arrays, *, version="0.5", letters="yx", units=None, chunks=None, **changes):
-    """An image as another program would write it; `changes` are fields of its multiscales, None to leave one out."""
+    """An image as another program would write it; `changes` are fields of its multiscales, None to
+    leave one out.
+    """
     form = 2 if version == "0.4" else 3
     datasets = []
     for i, (pixels, scale) in enumerate(arrays):
@@ -202,7 +210,7 @@ def test_axes_that_are_not_of_the_format(tmp_path, version, axes):
         ({"datasets": []}, ("multiscales[0].datasets",)),
         ({"datasets": ["s0"]}, ("multiscales[0].datasets",)),
         ({"datasets": [{}]}, ("multiscales[0].datasets[0].path",)),
-        ({"datasets": [{"path": "s9"}]}, ("datasets[0].path is 's9', but there is no array",)),
+        ({"datasets": [{"path": "s9"}]}, ("datasets[0].path is 's9', which is not an array",)),
         ({"datasets": [{"path": "s1"}, {"path": "s0"}]}, ("datasets[1] has shape (5, 7)", "(3, 4)")),
         ({"datasets": [{"path": "s0"}, {"path": "s2"}]}, ("datasets[1] holds float32",)),
         ({"datasets": [{"path": "s0"}, {"path": "s3"}]}, ("datasets[1] has shape (5,)",)),
@@ -236,7 +244,7 @@ def test_group_without_an_image(tmp_path, version):
 
 def test_unknown_version(tmp_path):
     path = foreign(tmp_path / "x.zarr", [(counting((5, 7)), None)], version="0.9")
-    assert refused(path, "version 0.9; expected 0.4 or 0.5")
+    assert refused(path, "version 0.9, not 0.4 or 0.5")
 
 
 def test_damaged_metadata(tmp_path):
@@ -244,7 +252,7 @@ def test_damaged_metadata(tmp_path):
     (path / "s0" / "zarr.json").write_text("{}")
     assert refused(path, "s0")
     (path / "zarr.json").write_text("{")
-    assert refused(path, "zarr.json is no JSON")
+    assert refused(path, "zarr.json is not JSON")
     (path / "zarr.json").write_text('{"attributes": {"ome": 7}}')
     assert refused(path, "attributes.ome")
 
@@ -289,8 +297,7 @@ def test_every_dtype_comes_back(tmp_path, version, dtype):
         pixels,
         axes="CZYX",
         spacing=(2, 0.5, 0.25),
-        version=version,
-        chunks=(2, 3, 4),
+        storage=ZarrStorage(version=version, chunks=(2, 3, 4)),
     )
     image = read_image(tmp_path / "x.zarr")
     np.testing.assert_array_equal(image.data, pixels)
@@ -303,24 +310,34 @@ def test_every_dtype_comes_back(tmp_path, version, dtype):
 
 
 def test_without_spacing_there_is_none(tmp_path, version):
-    write_image(tmp_path / "x.zarr", counting((5, 7)), axes="YX", version=version)
+    write_image(
+        tmp_path / "x.zarr", counting((5, 7)), axes="YX", storage=ZarrStorage(version=version)
+    )
     assert read_image(tmp_path / "x.zarr").spacing is None
 
 
-def test_levels_halve_the_long_spatial_axes(tmp_path):
-    draft = create_image(
-        tmp_path / "x.zarr",
-        (2, 600, 5, 600, 1100),
-        axes="TCZYX",
-        dtype="uint8",
-        spacing=(3, 1, 0.5),
-    )
-    assert [level.shape[1:] for level in draft.levels] == [
+def test_levels_halve_the_long_spatial_axes():
+    levels = plan_levels("TCZYX", (2, 600, 5, 600, 1100), spacing=(3, 1, 0.5))
+    assert [level.shape[1:] for level in levels] == [
         (600, 5, 600, 1100), (600, 5, 300, 550), (600, 5, 150, 275), (600, 5, 150, 138)
     ]  # fmt: skip
-    assert [level.scale for level in draft.levels][2:] == [(1, 1, 3, 4, 2), (1, 1, 3, 4, 4)]
-    draft = create_image(tmp_path / "x.zarr", (9, 5), axes="YX", dtype="uint8", levels=3)
-    assert [level.shape for level in draft.levels] == [(9, 5), (5, 3), (3, 2)]
+    assert [level.scale for level in levels][2:] == [(1, 1, 3, 4, 2), (1, 1, 3, 4, 4)]
+    assert [level.path for level in levels] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "shapes"),
+    [
+        ((9, 5), 3, [(9, 5), (5, 3), (3, 2)]),
+        ((2, 1), 9, [(2, 1), (1, 1)]),
+        ((300, 5), 1, [(300, 5)]),
+        # as long as an axis is longer than 256, only such axes are halved
+        ((300, 5), 3, [(300, 5), (150, 5), (75, 3)]),
+        ((256, 257), None, [(256, 257), (256, 129)]),
+    ],
+)
+def test_number_of_levels(shape, count, shapes):
+    assert [level.shape for level in plan_levels("YX", shape, levels=count)] == shapes
 
 
 @pytest.mark.parametrize(
@@ -332,14 +349,39 @@ def test_levels_halve_the_long_spatial_axes(tmp_path):
         ("TCYX", (2, 2, 5000, 70), (1, 1, 1024, 70)),
     ],
 )
-def test_chunks_hold_about_as_many_pixels(tmp_path, axes, shape, chunks):
-    draft = create_image(tmp_path / "x.zarr", shape, axes=axes, dtype="uint8")
-    assert draft.levels[0].chunks == draft.array.chunks == chunks
+def test_chunks_hold_about_as_many_pixels(axes, shape, chunks):
+    assert plan_levels(axes, shape)[0].chunks == chunks
+
+
+def test_chunks_are_those_of_the_draft_and_clipped_to_each_level(tmp_path):
+    first, second = plan_levels("CYX", (2, 300, 40), chunks=(200, 64))
+    assert (first.chunks, second.chunks) == ((1, 200, 40), (1, 150, 40))
+    assert plan_levels("CYX", (2, 300, 40), chunks=(2, 200, 64))[0].chunks == (2, 200, 40)
+    storage = ZarrStorage(chunks=(200, 64))
+    draft = create_image(
+        tmp_path / "x.zarr", (2, 300, 40), axes="CYX", dtype="uint8", storage=storage
+    )
+    assert draft.levels[0].chunks == draft.array.chunks == (1, 200, 40)
+
+
+def test_levels_of_labels_are_those_of_the_image_without_channels():
+    image = (
+        Level("s0", (2, 9, 8), (1, 4, 4), (1, 0.5, 0.25), (0, 4, 0)),
+        Level("s1", (2, 3, 4), (1, 4, 4), None),
+    )
+    first, second = plan_label_levels("CYX", image, chunks=(4, 4))
+    assert first == Level("0", (9, 8), (4, 4), (0.5, 0.25), (4, 0))
+    assert second == Level("1", (3, 4), (3, 4), (1.5, 0.5))  # scale by the ratio of the shapes
 
 
 def test_lower_levels_of_an_image_are_means(tmp_path, version):
     pixels = np.array([[1, 2, 10], [4, 6, 20], [7, 8, 9]], np.uint8)
-    write_image(tmp_path / "x.zarr", pixels, axes="YX", version=version, levels=2, chunks=(1, 1))
+    write_image(
+        tmp_path / "x.zarr",
+        pixels,
+        axes="YX",
+        storage=ZarrStorage(version=version, levels=2, chunks=(1, 1)),
+    )
     level = open_ome_zarr(tmp_path / "x.zarr").pixels(1)[0:2, 0:2]
     np.testing.assert_array_equal(level, [[3, 15], [8, 9]])  # 13/4, 30/2; 15/2 to the even one, 9
 
@@ -350,10 +392,8 @@ def test_lower_levels_of_labels_are_numbers_of_the_first(tmp_path, version):
         tmp_path / "x.zarr",
         labels,
         axes="YX",
-        version=version,
-        levels=2,
-        chunks=(1, 1),
         labels=True,
+        storage=ZarrStorage(version=version, levels=2, chunks=(1, 1)),
     )
     level = open_ome_zarr(tmp_path / "x.zarr").pixels(1)[0:2, 0:2]
     np.testing.assert_array_equal(level, [[1, 10], [7, 9]])
@@ -363,7 +403,11 @@ def test_lower_levels_of_labels_are_numbers_of_the_first(tmp_path, version):
 def test_a_pyramid_in_chunks_is_that_of_the_whole(tmp_path, labels):
     pixels = np.random.default_rng(0).integers(0, 1000, (2, 9, 21, 30)).astype(np.uint16)
     write_image(
-        tmp_path / "x.zarr", pixels, axes="CZYX", levels=3, chunks=(2, 4, 8, 11), labels=labels
+        tmp_path / "x.zarr",
+        pixels,
+        axes="CZYX",
+        labels=labels,
+        storage=ZarrStorage(levels=3, chunks=(2, 4, 8, 11)),
     )
     whole = [pixels[:, ::step, ::step, ::step] for step in (1, 2, 4)]
     for level, expected in enumerate(whole):
@@ -387,8 +431,7 @@ def test_labels_have_the_scales_of_their_image(tmp_path, version):
     )  # fmt: skip
     draft = create_labels(path, "cells", chunks=(4, 4))
     draft.array[...] = labels = counting((9, 8))
-    build_pyramid(draft)
-    assert finish(draft) == path / "labels" / "cells"
+    assert draft.finish() == path / "labels" / "cells"
     image, found = open_ome_zarr(path), open_ome_zarr(path / "labels" / "cells")
     assert (found.version, found.axes, found.dtype, found.spacing) == (
         version,
@@ -417,7 +460,7 @@ def test_draft_is_filled_by_boxes_of_the_spatial_axes(tmp_path):
     draft.write((slice(0, 3), slice(0, 4)), block, time=1)  # as of a flat image
     draft.write((slice(0, 1), slice(3, 5), slice(4, 7)), np.full((1, 2, 3), 99), time=1)
     copy = pickle.loads(pickle.dumps(draft))
-    assert "array" not in copy.__dict__  # each process opens its own
+    assert copy.array is not draft.array  # each process opens its own
     assert (copy.array[0] == 0).all()
     np.testing.assert_array_equal(draft.read((slice(0, 3), slice(0, 4)), time=1), block)
     np.testing.assert_array_equal(draft.array[1, 0, 3:, 4:], np.full((2, 3), 99))
@@ -430,17 +473,20 @@ def test_draft_is_filled_by_boxes_of_the_spatial_axes(tmp_path):
 
 
 def test_nothing_unfinished_looks_finished(tmp_path, version):
-    write_image(tmp_path / "x.zarr", counting((5, 7)), axes="YX", version=version)
+    write_image(
+        tmp_path / "x.zarr", counting((5, 7)), axes="YX", storage=ZarrStorage(version=version)
+    )
     draft = create_labels(tmp_path / "x.zarr", "cells")
     draft.array[...] = 1
-    build_pyramid(draft)
     assert label_names(tmp_path / "x.zarr") == ()
     assert not (tmp_path / "x.zarr" / "labels").exists()
     assert not is_ome_zarr(draft.folder)
-    image = create_image(tmp_path / "y.zarr", (5, 7), axes="YX", dtype="uint8", version=version)
+    image = create_image(
+        tmp_path / "y.zarr", (5, 7), axes="YX", dtype="uint8", storage=ZarrStorage(version=version)
+    )
     assert [path.name for path in find_images(tmp_path)] == ["x.zarr"]
-    discard(image)
-    finish(draft)
+    image.discard()
+    draft.finish()
     assert label_names(tmp_path / "x.zarr") == ("cells",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.zarr"]
     assert [
@@ -453,36 +499,44 @@ def test_nothing_unfinished_looks_finished(tmp_path, version):
 def test_a_write_that_fails_leaves_nothing_and_the_old_image(tmp_path, monkeypatch):
     write_image(tmp_path / "x.zarr", counting((5, 7)), axes="YX")
     monkeypatch.setattr(
-        "seamwise.io.ome_zarr_draft.build_pyramid",
-        lambda _: (_ for _ in ()).throw(KeyboardInterrupt),
+        "seamwise.io.ome_zarr.draft.build_level",
+        lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt),
     )
     with pytest.raises(KeyboardInterrupt):
-        write_image(tmp_path / "x.zarr", counting((3, 4)), axes="YX", overwrite=True)
+        write_image(
+            tmp_path / "x.zarr",
+            counting((3, 4)),
+            axes="YX",
+            storage=ZarrStorage(levels=2),
+            overwrite=True,
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
     np.testing.assert_array_equal(read_image(tmp_path / "x.zarr").data, counting((5, 7)))
 
 
 def test_what_is_there_is_replaced_only_if_asked(tmp_path, version):
     path = tmp_path / "x.zarr"
-    write_image(path, counting((5, 7)), axes="YX", version=version)
+    write_image(path, counting((5, 7)), axes="YX", storage=ZarrStorage(version=version))
     with pytest.raises(FileExistsError, match="overwrite=True") as caught:
         write_image(path, counting((3, 4)), axes="YX")
     assert one_line(caught, "x.zarr")
     for value in (1, 2):
         draft = create_labels(path, "cells", overwrite=value == 2)
         draft.array[...] = value
-        finish(draft)
-    with pytest.raises(FileExistsError, match="labels/cells is there already"):
+        draft.finish()
+    with pytest.raises(FileExistsError, match="labels/cells already exists"):
         create_labels(path, "cells")
     late = create_image(tmp_path / "y.zarr", (5, 7), axes="YX", dtype="uint8")
     (tmp_path / "y.zarr").mkdir()
-    with pytest.raises(FileExistsError, match=r"y\.zarr is there already"):
-        finish(late)
+    with pytest.raises(FileExistsError, match=r"y\.zarr already exists"):
+        late.finish()
     assert label_names(path) == ("cells",)
     assert (read_labels(path) == 2).all()
-    finish(create_labels(path, "nuclei"))
+    create_labels(path, "nuclei").finish()
     assert label_names(path) == ("cells", "nuclei")
-    write_image(path, counting((3, 4)), axes="YX", overwrite=True, version=version)
+    write_image(
+        path, counting((3, 4)), axes="YX", overwrite=True, storage=ZarrStorage(version=version)
+    )
     assert read_image(path).data.shape == (3, 4)
     assert label_names(path) == ()
 
@@ -498,12 +552,12 @@ def test_what_is_there_is_replaced_only_if_asked(tmp_path, version):
         ({"dtype": "complex64"}, "dtype must be integers or real numbers"),
         ({"dtype": "float32", "labels": True}, "dtype must be integers of"),
         ({"dtype": bool}, "dtype must be"),
-        ({"version": "0.3"}, "version must be '0.4' or '0.5'"),
-        ({"levels": 0}, "levels must be 1 or more"),
+        ({"storage": ZarrStorage(version="0.3")}, "version must be '0.4' or '0.5'"),
+        ({"storage": ZarrStorage(levels=0)}, "levels must be 1 or more"),
         ({"spacing": (1.0,)}, "spacing must be 2 positive numbers"),
         ({"spacing": (1.0, 0.0)}, "spacing must be"),
-        ({"chunks": (1, 2, 3)}, "chunks must be"),
-        ({"chunks": (0, 2)}, "chunks must be"),
+        ({"storage": ZarrStorage(chunks=(1, 2, 3))}, "chunks must be"),
+        ({"storage": ZarrStorage(chunks=(0, 2))}, "chunks must be"),
     ],
 )
 def test_arguments_out_of_range(tmp_path, options, words):
@@ -512,6 +566,23 @@ def test_arguments_out_of_range(tmp_path, options, words):
         create_image(tmp_path / "x.zarr", options.pop("shape"), **options)
     assert one_line(caught)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_is_finished_or_discarded_at_the_end_of_its_block(tmp_path, version):
+    options = {"axes": "YX", "dtype": "uint16", "storage": ZarrStorage(version=version, levels=2)}
+    with create_image(tmp_path / "x.zarr", (5, 7), **options) as draft:
+        draft.write((slice(0, 5), slice(0, 7)), counting((5, 7)))
+        assert [path.name for path in tmp_path.iterdir()] == [".x.zarr.part"]
+    np.testing.assert_array_equal(read_image(tmp_path / "x.zarr").data, counting((5, 7)))
+    assert open_ome_zarr(tmp_path / "x.zarr").pixels(1).shape == (3, 4)
+    with pytest.raises(KeyboardInterrupt), create_image(tmp_path / "y.zarr", (5, 7), **options):
+        raise KeyboardInterrupt
+    with (
+        pytest.raises(FileExistsError, match="already exists"),
+        create_image(tmp_path / "z.zarr", (5, 7), **options) as draft,
+    ):
+        draft.path.mkdir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.zarr", "z.zarr"]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", ".a", "..", "__a"])
@@ -533,12 +604,15 @@ def test_missing_folder(tmp_path):
 def written(tmp_path, version):
     path = tmp_path / "x.ome.zarr"
     write_image(
-        path, counting((1, 2, 3, 300, 40)), axes="TCZYX", spacing=(2, 0.5, 0.25), version=version
+        path,
+        counting((1, 2, 3, 300, 40)),
+        axes="TCZYX",
+        spacing=(2, 0.5, 0.25),
+        storage=ZarrStorage(version=version),
     )
     draft = create_labels(path, "cells", dtype=np.uint32)
     draft.array[...] = 7
-    build_pyramid(draft)
-    finish(draft)
+    draft.finish()
     return path
 
 
@@ -607,7 +681,7 @@ def test_labels_are_found_where_they_are(written, tmp_path):
         labels, spacing = read_spaced_labels(place)
         assert (labels.shape, labels.dtype, spacing) == ((3, 300, 40), np.uint32, (2.0, 0.5, 0.25))
         assert (labels == 7).all()
-    finish(create_labels(written, "nuclei"))
+    create_labels(written, "nuclei").finish()
     with pytest.raises(ValueError, match="holds 2 label images") as caught:
         read_labels(written)
     assert one_line(caught, "cells, nuclei", str(written / "labels" / "cells"))
@@ -620,7 +694,12 @@ def test_labels_are_found_where_they_are(written, tmp_path):
 
 def test_one_of_several_time_points(tmp_path, version):
     pixels = counting((4, 2, 5, 7))
-    write_image(tmp_path / "x.zarr", pixels, axes="TCYX", version=version, chunks=(5, 7))
+    write_image(
+        tmp_path / "x.zarr",
+        pixels,
+        axes="TCYX",
+        storage=ZarrStorage(version=version, chunks=(5, 7)),
+    )
     with pytest.raises(ValueError, match=r"4 time points .*\(time=0 to 3\)"):
         read_image(tmp_path / "x.zarr")
     # only that time point is read
@@ -661,9 +740,9 @@ def test_folders_are_listed_as_files(tmp_path):
     ]
     assert find_images(tmp_path / "b.ome.zarr") == [tmp_path / "b.ome.zarr"]
     assert [stem(name) for name in ("b.ome.zarr", "a.zarr", "A.OME.ZARR")] == ["b", "a", "A"]
-    with pytest.raises(ValueError, match=r"c\.zarr is no OME-Zarr folder"):
+    with pytest.raises(ValueError, match=r"c\.zarr is not an OME-Zarr folder"):
         find_images(tmp_path / "c.zarr")
-    with pytest.raises(ValueError, match=r"c\.zarr is no OME-Zarr folder"):
+    with pytest.raises(ValueError, match=r"c\.zarr is not an OME-Zarr folder"):
         read_image(tmp_path / "c.zarr")
 
 

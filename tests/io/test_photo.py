@@ -1,4 +1,6 @@
-"""Photographs: every bit, the EXIF and the colour profile come back, and what would be lost is refused."""
+"""Photographs: every bit, the EXIF and the colour profile come back, and what would be lost is
+refused.
+"""
 
 import io
 import struct
@@ -14,7 +16,7 @@ import PIL.JpegImagePlugin
 import pytest
 import tifffile
 
-from seamwise.io.photo import JPEG_EXIF_LIMIT, Header, Photo, photo_header, read_photo, write_photo
+from seamwise.io.photo import JPEG_EXIF_LIMIT, Photo, PhotoInfo, photo_info, read_photo, write_photo
 from support.files import counting, one_line
 
 EXACT = [(name, dtype) for name in ("x.png", "x.tif", "x.TIFF") for dtype in ("uint8", "uint16")]
@@ -71,7 +73,9 @@ def chunk(name, body):
 
 
 def png_bytes(colour, depth, pixels, *, extra=b""):
-    """A PNG by hand, for kinds that the libraries do not write; one row of `pixels` per scan line."""
+    """A PNG by hand, for kinds that the libraries do not write; one row of `pixels` per scan
+    line.
+    """
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     width = pixels.shape[1] * pixels.itemsize * 8 // (depth * samples)
     header = struct.pack(">IIBBBBB", width, len(pixels), depth, colour, 0, 0, 0)
@@ -80,8 +84,8 @@ def png_bytes(colour, depth, pixels, *, extra=b""):
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def header_of(photo):
-    return Header(photo.pixels.shape, photo.pixels.dtype)
+def info_of(photo):
+    return PhotoInfo(photo.pixels.shape, photo.pixels.dtype)
 
 
 # --- round trips
@@ -97,7 +101,7 @@ def test_png_and_tiff_give_back_every_bit(tmp_path, name, dtype, shape):
     assert photo.pixels.dtype == dtype
     assert photo.pixels.flags.c_contiguous
     assert (photo.exif, photo.icc, photo.note) == (b"", ICC, "")
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -113,7 +117,7 @@ def test_jpeg_gives_back_nearly_the_same(tmp_path, name, shape):
         ICC,
         "",
     )
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -243,7 +247,7 @@ def test_photographs_come_upright(tmp_path, name, colour, dtype, orientation):
     photo = read_photo(tmp_path / name)
     np.testing.assert_array_equal(photo.pixels, picture(UPRIGHT))
     assert all_tags(photo.exif) == all_tags(exif_bytes(1))
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -255,7 +259,7 @@ def test_a_jpeg_comes_upright_as_pillow_turns_it(tmp_path, orientation, endian):
     photo = read_photo(tmp_path / "x.jpg")
     np.testing.assert_array_equal(photo.pixels, expected)
     assert photo.exif == exif_bytes(1, endian)
-    assert photo_header(tmp_path / "x.jpg") == header_of(photo)
+    assert photo_info(tmp_path / "x.jpg") == info_of(photo)
 
 
 def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
@@ -324,7 +328,7 @@ def test_a_png_with_damaged_exif_in_text_is_read_and_the_loss_is_said(tmp_path, 
     photo = read_photo(tmp_path / "x.png")
     np.testing.assert_array_equal(photo.pixels, counting((2, 3)))
     assert (photo.exif, photo.note) == (b"", "EXIF of x.png is damaged and not kept")
-    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    assert photo_info(tmp_path / "x.png") == info_of(photo)
     # nothing is lost where it is there once more, in whichever order
     for whole in (raw_profile("tEXt", exif_bytes()), chunk(b"eXIf", exif_bytes()[6:])):
         write_png_with(tmp_path / "x.png", text + whole)
@@ -343,7 +347,7 @@ def test_a_png_with_a_damaged_colour_profile_is_read_and_the_loss_is_said(tmp_pa
     photo = read_photo(tmp_path / "x.png")
     np.testing.assert_array_equal(photo.pixels, counting((2, 3)))
     assert (photo.icc, photo.note) == (b"", "colour profile of x.png is damaged and not kept")
-    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    assert photo_info(tmp_path / "x.png") == info_of(photo)
     capfd.readouterr()  # a word of libpng
 
 
@@ -385,7 +389,7 @@ def test_opaque_alpha_of_a_png_is_dropped_and_said(tmp_path, colour, depth):
     photo = read_photo(tmp_path / "x.png")
     np.testing.assert_array_equal(photo.pixels, pixels[..., :-1].squeeze())
     assert photo.note == "alpha channel of x.png dropped (it is fully opaque)"
-    assert photo_header(tmp_path / "x.png") == header_of(photo)
+    assert photo_info(tmp_path / "x.png") == info_of(photo)
     pixels[2, 1, -1] -= 1
     (tmp_path / "x.png").write_bytes(png_bytes(colour, depth, pixels.reshape(3, -1)))
     with pytest.raises(
@@ -404,7 +408,7 @@ def test_opaque_alpha_of_a_tiff_is_dropped_and_said(tmp_path, samples, dtype):
     photo = read_photo(tmp_path / "x.tif")
     np.testing.assert_array_equal(photo.pixels, pixels[..., :-1].squeeze())
     assert photo.note == "alpha channel of x.tif dropped (it is fully opaque)"
-    assert photo_header(tmp_path / "x.tif") == header_of(photo)
+    assert photo_info(tmp_path / "x.tif") == info_of(photo)
     pixels[2, 1, -1] -= 1
     tifffile.imwrite(tmp_path / "x.tif", pixels, extrasamples=["unassalpha"], **options)
     with pytest.raises(ValueError, match="its alpha channel is not fully opaque; flatten it first"):
@@ -421,7 +425,7 @@ def test_a_palette_becomes_rgb_and_this_is_said(tmp_path, name):
     photo = read_photo(tmp_path / name)
     np.testing.assert_array_equal(photo.pixels, colours[index])
     assert photo.note == f"palette of {name} turned into RGB"
-    assert photo_header(tmp_path / name) == header_of(photo)
+    assert photo_info(tmp_path / name) == info_of(photo)
 
 
 @pytest.mark.parametrize(
@@ -455,8 +459,9 @@ def test_other_layouts_of_a_tiff(tmp_path, layout, described):
         )
     photo = read_photo(path)
     np.testing.assert_array_equal(photo.pixels, pixels[..., 0] if layout == "imagej" else pixels)
-    assert photo_header(path) == header_of(photo)
-    # the description is the layout of that file, and no word about the photograph; tifffile names itself as software
+    assert photo_info(path) == info_of(photo)
+    # the description is the layout of that file, and no word about the photograph; tifffile names
+    # itself as software
     assert bool(photo.exif) == described
     assert not described or (270 not in all_tags(photo.exif)[0] and 305 in all_tags(photo.exif)[0])
 
@@ -469,7 +474,7 @@ def test_jpeg_inside_a_tiff_gives_its_colours(tmp_path, colours):
     )
     photo = read_photo(tmp_path / "x.tif")
     assert np.abs(photo.pixels.astype(int) - pixels).max() <= 8
-    assert photo_header(tmp_path / "x.tif") == header_of(photo)
+    assert photo_info(tmp_path / "x.tif") == info_of(photo)
 
 
 def test_exif_of_a_bigtiff_is_missed_and_said(tmp_path):
@@ -521,7 +526,8 @@ def test_broken_tags_stay_in_a_jpeg_or_png_and_are_left_out_of_a_tiff_as_was_sai
     def entry(tag, kind, count, value):
         return struct.pack("<HHII", tag, kind, count, value)
 
-    # Make points outside, Model is of no known kind, Artist is of EXIF 3.0 and whole, Exif and GPS point nowhere
+    # Make points outside, Model is of no known kind, Artist is of EXIF 3.0 and whole, Exif and GPS
+    # point nowhere
     entries = [(271, 2, 9, 5000), (272, 77, 1, 1), (274, 3, 1, 1), (315, 129, 4, 0x65666768)]
     entries += [(34665, 4, 1, 4999), (34853, 3, 1, 8)]
     table = b"".join(entry(*each) for each in entries)
@@ -570,9 +576,7 @@ def test_pillows_limit_on_pixels_does_not_apply(tmp_path, monkeypatch, name):
     write_photo(tmp_path / name, smooth((20, 30, 3)))
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
     assert (
-        read_photo(tmp_path / name).pixels.shape
-        == photo_header(tmp_path / name).shape
-        == (20, 30, 3)
+        read_photo(tmp_path / name).pixels.shape == photo_info(tmp_path / name).shape == (20, 30, 3)
     )
     assert PIL.Image.MAX_IMAGE_PIXELS == 10
 
@@ -582,23 +586,27 @@ def test_pillows_limit_on_pixels_does_not_apply(tmp_path, monkeypatch, name):
 
 def both_raise(error, path, match):
     """Reading and the header refuse a file alike, in one line that names it."""
-    for door in (read_photo, photo_header):
+    for door in (read_photo, photo_info):
         with pytest.raises(error, match=match) as caught:
             door(path)
         assert one_line(caught, path.name)
 
 
 def test_what_is_no_file(tmp_path):
-    both_raise(FileNotFoundError, tmp_path / "x.jpg", "does not exist; check its name")
-    both_raise(IsADirectoryError, tmp_path, "is a folder; expected an image file")
+    both_raise(FileNotFoundError, tmp_path / "x.jpg", "does not exist: check its name")
+    both_raise(IsADirectoryError, tmp_path, "is a folder: give an image file")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
         ("x.jpg", b"", "is empty \\(0 bytes\\)"),
-        ("x.jpg", b"hello, world", "is no JPEG, PNG or TIFF, whatever its name ends in; export it"),
-        ("x.png", b"GIF89a\1\0\1\0", "is no JPEG, PNG or TIFF"),
+        (
+            "x.jpg",
+            b"hello, world",
+            "is not a JPEG, PNG or TIFF, whatever its name ends in: export it",
+        ),
+        ("x.png", b"GIF89a\1\0\1\0", "is not a JPEG, PNG or TIFF"),
         ("x.gif", b"GIF89a\1\0\1\0", "not of a supported kind"),
         ("x.nef", b"II*\0", "not of a supported kind"),
         ("x.jpg", b"\xff\xd8\xff\xe0", "as JPEG: .*complete"),
@@ -809,17 +817,17 @@ def test_writing_other_numbers(tmp_path, dtype):
 
 def test_what_a_format_cannot_hold(tmp_path):
     with pytest.raises(
-        ValueError, match=r"x.jpg: a JPEG holds 8 bits, pixels is uint16; name it .png or .tif"
+        ValueError, match=r"x.jpg: a JPEG holds 8 bits, the picture has 16: name it .png or .tif"
     ):
         write_photo(tmp_path / "x.jpg", counting((5, 7)))
     with pytest.raises(
-        ValueError, match=r"holds 65500 pixels a side, pixels has shape \(1, 65501\); name it .png"
+        ValueError, match=r"holds 65500 pixels a side, the picture has 65501 × 1: name it .png"
     ):
         write_photo(tmp_path / "x.jpg", np.zeros((1, 65501), np.uint8))
-    with pytest.raises(ValueError, match="holds 65533 bytes of EXIF, exif has 70046; name it"):
+    with pytest.raises(ValueError, match="holds 65533 bytes of EXIF, exif has 70046: name it"):
         write_photo(tmp_path / "x.jpg", smooth((5, 7)), exif=exif_of_length(70046))
     with pytest.raises(
-        ValueError, match=r"a TIFF holds less than 4 GB, pixels has 4900000000 bytes; name it .png"
+        ValueError, match=r"a TIFF holds less than 4 GB, the picture has 4.9 GB: name it .png"
     ):
         write_photo(tmp_path / "x.tif", np.broadcast_to(np.uint8(0), (70000, 70000)))
     assert not list(tmp_path.iterdir())
@@ -897,7 +905,7 @@ def test_real_photographs(folder):
     for path in paths:
         photo = read_photo(path)
         assert isinstance(photo, Photo)
-        assert header_of(photo) == photo_header(path)
+        assert info_of(photo) == photo_info(path)
         np.testing.assert_array_equal(
             photo.pixels, np.array(PIL.Image.open(io.BytesIO(path.read_bytes())))
         )

@@ -1,4 +1,6 @@
-"""An image read part by part: any box equals that box of the whole image, whatever the file's layout."""
+"""An image read part by part: any box equals that box of the whole image, whatever the file's
+layout.
+"""
 
 import pickle
 import threading
@@ -10,9 +12,9 @@ import pytest
 import tifffile
 import zarr
 
+from seamwise.io.errors import DamagedError
 from seamwise.io.images import read_image
-from seamwise.io.ome_zarr_draft import write_image
-from seamwise.io.stored import DamagedError
+from seamwise.io.ome_zarr import ZarrStorage, write_image
 from seamwise.io.volume import open_volume
 from support.files import counting, one_line
 
@@ -186,12 +188,13 @@ def test_time_points(tmp_path, compression):
             volume.read(whole(volume), time=time)
 
 
-def test_codecs_that_tifffile_lacks_are_read_page_by_page(tmp_path):
+def test_a_stack_of_compressed_pages(tmp_path):
     pages = [PIL.Image.fromarray(page) for page in counting((3, 50, 70), "uint8")]
     pages[0].save(
         tmp_path / "x.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw"
     )
-    check_boxes(tmp_path / "x.tif", axes="ZYX", boxes=[(slice(1, 3), slice(4, 9), slice(2, 3))])
+    boxes = [(slice(1, 3), slice(4, 9), slice(2, 3))]
+    assert check_boxes(tmp_path / "x.tif", axes="ZYX", boxes=boxes).chunks[0] == 1
 
 
 def test_a_set_of_files(tmp_path):
@@ -202,9 +205,11 @@ def test_a_set_of_files(tmp_path):
         for z, n in enumerate(names)
     )
     xml = (
-        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="u:0">'
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        'UUID="u:0">'
         '<Image ID="Image:0">'
-        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" SizeY="5" SizeZ="2" SizeC="1" SizeT="1">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" SizeY="5" SizeZ="2" '
+        'SizeC="1" SizeT="1">'
         f"{data}</Pixels></Image></OME>"
     )
     for plane, name in zip(pixels, names, strict=True):
@@ -214,7 +219,7 @@ def test_a_set_of_files(tmp_path):
 
 
 def test_flat_picture_without_compression_is_read_by_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("seamwise.io.volume._MAPPED_BYTES", 1000)
+    monkeypatch.setattr("seamwise.io.tiff_parts._MAPPED_BYTES", 1000)
     tifffile.imwrite(tmp_path / "x.tif", counting((50, 70)))
     assert check_boxes(tmp_path / "x.tif").chunks == (7, 70)
 
@@ -251,7 +256,13 @@ def test_ome_zarr(tmp_path, axes, shape, version):
     path = tmp_path / "x.ome.zarr"
     spacing = [0.5, 0.25, 0.25][-sum(a in "ZYX" for a in axes) :]
     chunks = (4, 32, 16)[-len(spacing) :]
-    write_image(path, counting(shape), axes=axes, spacing=spacing, version=version, chunks=chunks)
+    write_image(
+        path,
+        counting(shape),
+        axes=axes,
+        spacing=spacing,
+        storage=ZarrStorage(version=version, chunks=chunks),
+    )
     volume = check_boxes(path)
     assert (volume.chunks, volume.spacing) == (chunks, tuple(spacing))
     if "C" in axes:
@@ -286,7 +297,7 @@ def test_ome_zarr_time_points(tmp_path):
 
 def test_damaged_chunk_is_named_and_the_others_are_read(tmp_path):
     path = tmp_path / "x.zarr"
-    write_image(path, counting((50, 70)), axes="YX", chunks=(20, 20))
+    write_image(path, counting((50, 70)), axes="YX", storage=ZarrStorage(chunks=(20, 20)))
     chunk = path / "0" / "c" / "1" / "2"
     chunk.write_bytes(chunk.read_bytes()[:-9])
     volume = open_volume(path)

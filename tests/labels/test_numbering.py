@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from seamwise.labels import areas, look_up, relabel, smallest_dtype
+from seamwise.labels import relabel, smallest_dtype
+from seamwise.labels.slabs import areas, look_up
 from support.labels import voronoi
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from oracles.labels import connected_components_slow
-from seamwise.io.images import find_images, read_labels
-from seamwise.labels import Fragments, areas, connected_components, fragments, relabel
+from seamwise.io.images import read_labels
+from seamwise.io.listing import find_images
+from seamwise.labels import Fragments, connected_components, fragments, relabel
+from seamwise.labels.slabs import areas
 from support.labels import voronoi
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from oracles.labels import binary_target_slow, semantic_target_slow
-from seamwise.labels import binary_target, connected_components, semantic_target, window_reach
+from seamwise.labels import binary_target, connected_components, semantic_target
+from seamwise.labels.spacing import window_reach
 from support.labels import voronoi
 
 
@@ -115,7 +116,8 @@ def test_touching_is_as_wide_in_thick_slices_as_in_the_plane():
 
 @pytest.mark.parametrize(
     ("radius", "spacing", "expected"),
-    [(2, (1.0, 1.0), (2, 2)), (2, (2.0, 1.0), (1, 2)), (2, (0.9, 0.3, 0.3), (1, 2, 2)), (1, (5.0, 0.2), (1, 1)),
+    [(2, (1.0, 1.0), (2, 2)), (2, (2.0, 1.0), (1, 2)), (2, (0.9, 0.3, 0.3), (1, 2, 2)),
+     (1, (5.0, 0.2), (1, 1)),
      (3, (2.0, 1.0), (2, 3)), (5, (2.0, 1.0), (3, 5))],
 )  # fmt: skip
 def test_a_window_reaches_as_far_along_each_axis(radius, spacing, expected):

@@ -4,7 +4,7 @@ import torch
 
 @pytest.fixture(autouse=True, scope="package")
 def one_thread():
-    """Arrays this small are done before a second thread has started, and on a busy machine long before."""
+    """Arrays this small are done before a second thread has started."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

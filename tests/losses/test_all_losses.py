@@ -1,4 +1,4 @@
-"""What holds for every classification loss: nothing breaks it, order is nothing, ignored is ignored."""
+"""What holds for every classification loss, whatever the order, the dtype and what is ignored."""
 
 import inspect
 from functools import partial
@@ -223,6 +223,18 @@ def test_the_grid_does_not_matter_only_its_pixels(loss):
             weight=weight.reshape(2, *grid),
         )
         assert_close((value, gradient.flatten(2)), flat, 1e-12)
+
+
+# --- compiled ------------------------------------------------------------------------------------
+
+
+@every_loss
+def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss):
+    logits, target, weight = sample()
+    torch.compiler.reset()
+    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    found = evaluate(compiled, logits, target, weight=weight)
+    assert_close(found, evaluate(loss, logits, target, weight=weight), 1e-12)
 
 
 # --- order ---------------------------------------------------------------------------------------

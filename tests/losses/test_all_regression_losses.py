@@ -1,4 +1,4 @@
-"""What holds for every regression loss: nothing breaks it, order is nothing, what weighs 0 is not there."""
+"""What holds for every regression loss, whatever the order, the dtype and the weights."""
 
 import inspect
 from functools import partial
@@ -126,6 +126,18 @@ def test_a_batch_of_nothing_is_0(loss):
     nothing = torch.zeros(0, 3, 4, 5)
     assert_nothing(*evaluate(loss, nothing, nothing))
     assert_nothing(*evaluate(loss, nothing, nothing, weight=torch.zeros(0, 4, 5)))
+
+
+# --- compiled ------------------------------------------------------------------------------------
+
+
+@every_loss
+def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss):
+    prediction, truth, weight = pair()
+    torch.compiler.reset()
+    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    found = evaluate(compiled, prediction, truth, weight=weight)
+    assert_close(found, evaluate(loss, prediction, truth, weight=weight))
 
 
 # --- extremes and precision ----------------------------------------------------------------------

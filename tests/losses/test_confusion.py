@@ -10,7 +10,7 @@ from support.losses import sample
 
 
 def written_out():
-    """Three classes, four pixels: z = (2, 1, 1)/4, (1, 5, 2)/8, (1, 1, 6)/8, (3, 3, 2)/8 of class 0, 1, 2, 0."""
+    """Pixels of class 0, 1, 2, 0: z = (2, 1, 1)/4, (1, 5, 2)/8, (1, 1, 6)/8, (3, 3, 2)/8."""
     z = torch.tensor([[4.0, 2, 2], [1, 5, 2], [1, 1, 6], [3, 3, 2]]) / 8
     return z.T[None].log(), torch.tensor([[0, 1, 2, 0]]), torch.tensor([[1.0, 2, 3, 0.5]])
 

@@ -93,7 +93,8 @@ def test_gradcheck():
 
 @pytest.mark.parametrize("per_sample", [False, True])
 def test_equals_monai_where_every_class_is_present(per_sample):
-    # only there: MONAI takes an absent class into the mean with a loss of 1 (0/0 where z is exactly 0)
+    # only there: MONAI takes an absent class into the mean with a loss of 1 (0/0 where z is exactly
+    # 0)
     monai = pytest.importorskip("monai.losses")
     logits, target, _ = sample((2, 4, 9, 7))
     target = target.clamp(min=0)

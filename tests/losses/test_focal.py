@@ -83,8 +83,8 @@ def test_equals_monai(gamma):
     monai = pytest.importorskip("monai.losses")
     logits, target, _ = sample((2, 4, 9, 7))
     logits, target = logits.float(), target.clamp(min=0)
-    # MONAI's mean is over the C one-hot channels too, all but one of which are 0; its ignore_index and its
-    # float64 (it rounds to float32) are not compared
+    # MONAI's mean is over the C one-hot channels too, all but one of which are 0; its ignore_index
+    # and its float64 (it rounds to float32) are not compared
     theirs = monai.FocalLoss(gamma=gamma, use_softmax=True, to_onehot_y=True)(
         logits, target.unsqueeze(1)
     )

@@ -31,9 +31,11 @@ def test_weights_written_out():
     logits = from_probabilities((0.5, 0.5), (0.7, 0.3), (0.4, 0.6), (0.2, 0.8))
     target = torch.tensor([[0, 0, 1, 0]])
     weight = torch.tensor([[2.0, 0.5, 3, 1]])
-    # class 0 weighs 3.5: errors .8 (in, 1), .5 (in, 2), .4 (out, 3), .3 (in, .5); I/U = 2.5/3.5, .5/3.5, .5/6.5, 0
+    # class 0 weighs 3.5: errors .8 (in, 1), .5 (in, 2), .4 (out, 3), .3 (in, .5); I/U = 2.5/3.5,
+    # .5/3.5, .5/6.5, 0
     first = 0.8 * 1 / 3.5 + 0.5 * 2 / 3.5 + 0.4 * (0.5 / 3.5 - 0.5 / 6.5) + 0.3 * 0.5 / 6.5
-    # class 1 weighs 3: errors .8 (out, 1), .5 (out, 2), .4 (in, 3), .3 (out, .5); I/U = 3/4, 3/6, 0, 0
+    # class 1 weighs 3: errors .8 (out, 1), .5 (out, 2), .4 (in, 3), .3 (out, .5); I/U = 3/4, 3/6,
+    # 0, 0
     second = 0.8 * 1 / 4 + 0.5 * (3 / 4 - 3 / 6) + 0.4 * 3 / 6
     assert lovasz_softmax(logits, target, weight=weight).item() == pytest.approx(
         (first + second) / 2
@@ -51,7 +53,8 @@ def test_equals_a_plain_loop_in_any_rank(shape, classes):
 
 
 def test_equals_the_authors_code_in_value_and_gradient():
-    # bermanmaxim/LovaszSoftmax 7d48792, pytorch/lovasz_losses.py, run in float64 (its casts to float32 taken out)
+    # bermanmaxim/LovaszSoftmax 7d48792, pytorch/lovasz_losses.py, run in float64 (its casts to
+    # float32 taken out)
     logits = torch.tensor(
         [
             [
@@ -85,7 +88,8 @@ def test_hard_predictions_equal_the_jaccard_index_of_torchmetrics():
     torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
     logits, target, _ = sample((2, 4, 9, 7))
     hard = 1e4 * torch.nn.functional.one_hot(logits.argmax(1), 4).movedim(-1, 1).double()
-    # macro leaves out a class only where it is in neither truth nor prediction: here all four are in both
+    # macro leaves out a class only where it is in neither truth nor prediction: here all four are
+    # in both
     jaccard = torchmetrics.multiclass_jaccard_index(logits.argmax(1), target, 4, ignore_index=-1)
     assert lovasz_softmax(hard, target).item() == pytest.approx(1 - jaccard.item(), abs=1e-6)
 
@@ -131,7 +135,8 @@ def test_uniform_logits_share_the_gradient_within_each_kind():
     logits = torch.zeros(1, 3, 7, dtype=torch.float64, requires_grad=True)
     loss = lovasz_softmax(logits, target)
     loss.backward()
-    # each class k of n_k of the 7 pixels: inside first, error 2/3, all of the Jaccard loss; outside nothing
+    # each class k of n_k of the 7 pixels: inside first, error 2/3, all of the Jaccard loss; outside
+    # nothing
     assert loss.item() == pytest.approx(2 / 3)
     step = {0: 1 / 4, 1: 1 / 2, 2: 1}
     for pixel, h in enumerate(target[0].tolist()):
@@ -140,9 +145,10 @@ def test_uniform_logits_share_the_gradient_within_each_kind():
 
 
 def test_two_classes_at_the_start_written_out():
-    # z = 1/2: inside and outside tie too. Class 0 (3 of 4 pixels), inside first 1/3 each, outside 0; outside
-    # first: outside 1 − 3/4, inside 1/4 each. Means: inside 7/24, outside 1/8.
-    # Class 1 (1 of 4), inside first 1, 0; outside first: outside (1 − 1/4)/3 each, inside 1/4. Means 5/8, 1/8.
+    # z = 1/2: inside and outside tie too. Class 0 (3 of 4 pixels), inside first 1/3 each, outside
+    # 0; outside first: outside 1 − 3/4, inside 1/4 each. Means: inside 7/24, outside 1/8. Class 1
+    # (1 of 4), inside first 1, 0; outside first: outside (1 − 1/4)/3 each, inside 1/4. Means 5/8,
+    # 1/8.
     logits = torch.zeros(1, 2, 4, dtype=torch.float64, requires_grad=True)
     lovasz_softmax(logits, torch.tensor([[0, 0, 1, 0]])).backward()
     of_class_0 = -(7 / 24 + 1 / 8) / 2 / 4  # from both classes, mean of the two, dz/dlogit = 1/4

@@ -9,7 +9,7 @@ from support.regression import pair
 
 
 def blobs(shape, seed=0):
-    """Smooth truth of 0..1 in float64, and a prediction of it that is noisy, paler and a little brighter."""
+    """Smooth truth of 0..1 in float64, and a prediction that is noisy, paler and brighter."""
     rng = np.random.default_rng(seed)
     waves = [
         np.sin(np.arange(length) * rng.uniform(0.2, 0.9) + rng.uniform(0, 6)) for length in shape
@@ -30,7 +30,8 @@ def test_flat_images_have_only_a_luminance():
 
 
 def test_a_window_of_two_pixels_written_out():
-    # the taps at steps 0 and 1 are in the ratio 1 to q = e^(−1/4.5); window means for y = (0, 1), z = (1, 0)
+    # the taps at steps 0 and 1 are in the ratio 1 to q = e^(−1/4.5); window means for y = (0, 1), z
+    # = (1, 0)
     q = np.exp(-1 / 4.5)
     near, far = 1 / (1 + q), q / (1 + q)
     variance = near * far

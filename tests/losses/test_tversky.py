@@ -44,7 +44,8 @@ def test_weights_written_out():
 
 
 def test_alpha_prices_false_positives_and_beta_false_negatives():
-    # one pixel of class 0 taken for class 1: class 0 has TP 1, FN 1, no FP; class 1 TP 1, FP 1, no FN
+    # one pixel of class 0 taken for class 1: class 0 has TP 1, FN 1, no FP; class 1 TP 1, FP 1, no
+    # FN
     logits = torch.tensor([[[100.0, 0, 0], [0, 100, 100]]])
     target = torch.tensor([[0, 0, 1]])
     loss = tversky(logits, target, alpha=0.25, beta=3)
@@ -111,7 +112,8 @@ def test_gradcheck():
 
 @pytest.mark.parametrize("per_sample", [False, True])
 def test_equals_monai_where_every_class_is_present(per_sample):
-    # only there: MONAI takes an absent class into the mean with a loss of 1 (0/0 where z is exactly 0)
+    # only there: MONAI takes an absent class into the mean with a loss of 1 (0/0 where z is exactly
+    # 0)
     monai = pytest.importorskip("monai.losses")
     logits, target, _ = sample((2, 4, 9, 7))
     target = target.clamp(min=0)

@@ -22,8 +22,24 @@ def test_equals_the_printed_formula(shape):
     assert youden(logits, target, lam=torch.tensor(lam)).item() == pytest.approx(
         youden_slow(logits, target, lam=lam), rel=1e-6
     )
-    half = [[0.5] * classes] * classes
-    assert youden(logits, target).item() == pytest.approx(youden_slow(logits, target, lam=half))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_by_default_the_loss_is_the_mean_over_the_pairs(classes):
+    logits, target, weight = sample((2, classes, 30))
+    each = 1 / (classes * (classes - 1))
+    mean = youden_slow(logits, target, lam=[[each] * classes] * classes)
+    assert youden(logits, target).item() == pytest.approx(mean)
+    assert cross_entropy_and_youden(logits, target, weight=weight).item() == pytest.approx(
+        mean + cross_entropy(logits, target, weight=weight).item()
+    )
+    nothing_known = torch.zeros(logits.shape)
+    assert youden(nothing_known, target).item() == pytest.approx(math.log(2))
+
+
+def test_a_single_class_has_no_pairs():
+    logits, target, _ = sample((2, 1, 30))
+    assert youden(logits, target).item() == 0
 
 
 def test_at_chance_the_loss_is_pairs_times_log_2():
@@ -46,7 +62,7 @@ def test_two_classes_written_out():
 def test_absent_classes_leave_the_value_of_the_others_alone():
     logits, target, _ = sample()
     target[target == 3] = -1
-    lam = [[0.5] * 4] * 4
+    lam = [[1 / 12] * 4] * 4
     loss = youden(logits.requires_grad_(), target)
     loss.backward()
     assert loss.item() == pytest.approx(youden_slow(logits, target, lam=lam))
@@ -63,7 +79,8 @@ def test_fewer_than_two_classes_are_zero_with_a_zero_gradient(only):
 
 
 def test_weights_written_out():
-    # class 0: one pixel with z0 = 3/4; class 1: z1 = 1/2 and 3/4 with weights 1 and 3; class 2 weighs nothing
+    # class 0: one pixel with z0 = 3/4; class 1: z1 = 1/2 and 3/4 with weights 1 and 3; class 2
+    # weighs nothing
     logits = torch.tensor([[[math.log(3), 0, 0, 5], [0, 0, math.log(3), 1], [-100, -100, -100, 0]]])
     target = torch.tensor([[0, 1, 1, 2]])
     m00, m01 = 0.75, (0.5 + 3 * 0.25) / 4
@@ -99,7 +116,7 @@ def test_the_size_of_the_weights_of_a_class_does_not_matter():
 
 def test_counts_pool_over_the_batch_unless_per_sample():
     logits, target, _ = sample()
-    lam = [[0.5] * 4] * 4
+    lam = [[1 / 12] * 4] * 4
     each = [youden_slow(logits[n : n + 1], target[n : n + 1], lam=lam) for n in range(2)]
     assert youden(logits, target, per_sample=True).item() == pytest.approx(sum(each) / 2)
     assert youden(logits, target).item() == pytest.approx(youden(*joined(logits, target)).item())
@@ -237,7 +254,7 @@ def test_impossible_classes_and_the_diagonal_of_lam_do_not_spoil_the_value():
     expected = cross_entropy(logits, target) + youden(logits, target)
     assert torch.isfinite(expected)
     assert cross_entropy_and_youden(logits, target).item() == pytest.approx(expected.item())
-    lam = torch.full((3, 3), 0.5).fill_diagonal_(torch.inf)
+    lam = torch.full((3, 3), 1 / 6).fill_diagonal_(torch.inf)
     assert youden(logits, target, lam=lam).item() == pytest.approx(youden(logits, target).item())
 
 

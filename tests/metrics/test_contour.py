@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from oracles.contour import contour_shares
-from seamwise.metrics import DEFAULT_RADII, contour_f1, contour_scores, summarise_contours
+from seamwise.metrics import DEFAULT_RADII, contour_f1, contour_scores, summarise
 from support.labels import voronoi
 
 
@@ -170,7 +170,7 @@ def test_pooled_and_mean_scores_written_out():
         5,
     )
     missed = contour_scores(square(0), square(0) * 0, radii=(1,))
-    summary = summarise_contours([within, shifted, missed])
+    summary = summarise([within, shifted, missed])
     assert summary.per_image == (within, shifted, missed)
     (pooled,), (mean,) = summary.pooled, summary.mean
     assert (pooled.n_true, pooled.n_pred, pooled.found_true, pooled.right_pred) == (40, 24, 17, 13)
@@ -189,25 +189,26 @@ def test_pooled_and_mean_scores_written_out():
 )
 def test_a_summary_needs_images_scored_alike(per_image):
     with pytest.raises(
-        ValueError, match="per_image: expected scores of one image or more, all at the same radii"
+        ValueError,
+        match="per_image must hold the scores of one image or more, all at the same IoUs or",
     ):
-        summarise_contours(per_image)
+        summarise(per_image)
 
 
 @pytest.mark.parametrize("radii", [(), (0,), (1, -2), (float("nan"),), (float("inf"),)])
 def test_refuses_radii_that_are_not_positive(radii):
-    with pytest.raises(ValueError, match="radii: expected one or more positive numbers"):
+    with pytest.raises(ValueError, match="radii must be one or more positive numbers"):
         contour_scores(square(0), square(1), radii=radii)
 
 
 def test_refuses_what_cannot_be_compared():
-    with pytest.raises(TypeError, match="radii: expected a sequence"):
+    with pytest.raises(TypeError, match="radii must be a sequence"):
         contour_scores(square(0), square(1), radii=3)
     with pytest.raises(TypeError, match=r"^labels_pred must be integers"):
         contour_scores(square(0), square(1) > 0)
-    with pytest.raises(ValueError, match=r"^labels_pred: expected the shape of labels_true"):
+    with pytest.raises(ValueError, match=r"^labels_pred must have the shape of labels_true"):
         contour_scores(square(0), square(1)[1:])
-    with pytest.raises(ValueError, match=r"^labels_pred: expected values >= 0"):
+    with pytest.raises(ValueError, match=r"^labels_pred must hold values of 0 or more"):
         contour_scores(square(0), -square(1))
     with pytest.raises(ValueError, match=r"^spacing must be 2 positive numbers"):
         contour_scores(square(0), square(1), spacing=(1, 1, 1))

@@ -138,12 +138,12 @@ def test_refuses_masks_and_floats(name, dtype):
 
 def test_refuses_other_shapes():
     with pytest.raises(
-        ValueError, match=r"^labels_pred: expected the shape of labels_true \(2, 3\), got \(3, 2\)"
+        ValueError, match=r"^labels_pred must have the shape of labels_true \(2, 3\), not \(3, 2\)"
     ):
         overlap_table(np.zeros((2, 3), dtype=int), np.zeros((3, 2), dtype=int))
 
 
 @pytest.mark.parametrize("value_true", [0, -1])
 def test_refuses_negative_predictions(value_true):
-    with pytest.raises(ValueError, match=r"^labels_pred: expected values >= 0, got -3"):
+    with pytest.raises(ValueError, match=r"^labels_pred must hold values of 0 or more, not -3"):
         overlap_table(np.array([1, value_true]), np.array([1, -3]))

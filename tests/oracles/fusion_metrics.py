@@ -5,7 +5,10 @@ from scipy import signal
 
 
 def q_g_slow(a, b, fused, constants, kept_angle):
-    """Q_G pixel by pixel: (mean of ratios, ratio of sums). `constants` are Γ, k, σ of strength and of direction."""
+    """Q_G pixel by pixel: (mean of ratios, ratio of sums).
+
+    `constants` are Γ, k, σ of strength and of direction.
+    """
 
     def gradient(picture, row, column):
         window = np.pad(picture, 1)[row : row + 3, column : column + 3]
@@ -86,7 +89,10 @@ def q_cb_slow(a, b, fused):
 
 
 def phase_congruency_slow(picture, z_factor):
-    """Total, maximum and minimum, as Kovesi writes them: cosines and sines of phase, noise from spatial filters."""
+    """Total, maximum and minimum, as Kovesi writes them.
+
+    Cosines and sines of phase; noise from spatial filters.
+    """
     rows, columns = picture.shape
     v, u = np.meshgrid(np.fft.fftfreq(rows), np.fft.fftfreq(columns), indexing="ij")
     f = np.hypot(u, v)

@@ -65,8 +65,9 @@ def lovasz_slow(logits, target, *, weight=None, classes=None):
 def jaccard_steps_slow(errors):
     """Step of the Jaccard loss of each (error, weight, inside), from the sets themselves.
 
-    The pixels fall out of the prediction one by one, largest error first. Equal errors: inside first and
-    outside first, each kind as one lump whose step is divided by weight, and the mean of the two.
+    The pixels fall out of the prediction one by one, largest error first. Equal errors: inside
+    first and outside first, each kind as one lump whose step is divided by weight, and the mean of
+    the two.
     """
 
     def jaccard_loss(wrong):

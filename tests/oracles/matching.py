@@ -1,4 +1,4 @@
-"""Slow, plain reference for overlap counts and one-to-one matching: loops over pixels and all matchings."""
+"""Slow, plain overlap counts and one-to-one matching: loops over pixels and all matchings."""
 
 from fractions import Fraction
 
@@ -22,7 +22,7 @@ def overlap_counts(labels_true, labels_pred):
 
 
 def best_matching(labels_true, labels_pred, threshold):
-    """(number of matches, sum of their IoU as a fraction) of the best of all one-to-one matchings."""
+    """(number of matches, sum of their IoU as a fraction) of the best one-to-one matching."""
     true_areas, pred_areas, shared = overlap_counts(labels_true, labels_pred)
     iou = {}
     for i, true_area in true_areas.items():

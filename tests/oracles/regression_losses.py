@@ -10,7 +10,7 @@ def pixels(image):
 
 
 def values(image, weight=None):
-    """Each image and channel as {pixel: value}, without pixels of weight 0, and the image's {pixel: weight}."""
+    """Each image and channel as {pixel: value}, without weight 0, and its {pixel: weight}."""
     for n in range(image.shape[0]):
         weights = {p: 1.0 if weight is None else float(weight[(n, *p)]) for p in pixels(image)}
         weights = {p: w for p, w in weights.items() if w != 0}

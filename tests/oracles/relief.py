@@ -6,7 +6,7 @@ from scipy import ndimage
 from seamwise.decode import instances, semantic_classes
 
 
-def relief_slow(maps, *, peak=0.3, saddle=0.8, min_size=0, min_core=0):
+def relief_slow(maps, *, peak=0.3, saddle=0.8, min_size=0, min_core=0):  # noqa: C901
     guides = maps.ndim
     height, classes = maps[-guides], semantic_classes(maps[:-guides], gap="background")
     cells, count = ndimage.label(classes == 1)

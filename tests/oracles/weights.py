@@ -39,8 +39,8 @@ def unet_slow(labels, target, *, spacing, w0=10.0, sigma=5.0):
     return _map(target, weight)
 
 
-def w3_slow(labels, target, *, spacing, beta=30.0, nu=10.0, sigma=3.0):
-    b = _class_weights(target)
+def w3_slow(labels, target, *, spacing, balance="frequency", beta=30.0, nu=10.0, sigma=3.0):
+    b = _class_weights(target, balance)
     cells, contour = _pixels((target == 1) | (target == 2)), _pixels(_contour(labels))
     spine = [
         p for number in np.unique(labels[labels > 0]) for p in _pixels(_skeleton(labels == number))
@@ -136,9 +136,10 @@ def _rings(regions, contour, rounds):
         before = ring
 
 
-def _class_weights(target):
+def _class_weights(target, balance="rarest"):
     counts = {number: (target == number).sum() for number in range(4) if (target == number).any()}
-    return {number: min(counts.values()) / count for number, count in counts.items()} | {
+    top = {"rarest": min, "frequency": sum}[balance](counts.values())
+    return {number: top / count for number, count in counts.items()} | {
         number: 0.0 for number in range(4) if number not in counts
     }
 

@@ -1,4 +1,4 @@
-"""The baseline of Figure 27: what Mask R-CNN learns from, what becomes of its answer, and that the rest runs."""
+"""The baseline of Figure 27: samples and answers of Mask R-CNN, and a quick run."""
 
 import builtins
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.segmentation.compare import Run, settings_of
+from seamwise.segmentation.choose import Run, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
 
@@ -340,7 +340,8 @@ WITHOUT_OPS = RuntimeError("operator torchvision::nms does not exist\nmore")
         (MISSING, "Mask R-CNN needs torchvision, which is not installed: "),
         (
             WITHOUT_OPS,
-            "torchvision does not work on cpu with this torch (operator torchvision::nms does not exist): ",
+            "torchvision does not work on cpu with this torch (operator torchvision::nms does not "
+            "exist): ",
         ),
         (OSError(), "torchvision does not work on cpu with this torch (OSError): "),
     ],

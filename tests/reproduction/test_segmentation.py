@@ -1,4 +1,4 @@
-"""The thesis' segmentation experiments: equal conditions, what is kept, what numbers say, and that scripts run."""
+"""The thesis' segmentation experiments: equal conditions, results, verdicts, and quick runs."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from seamwise.io.images import write_labels, write_png
 from seamwise.metrics import match_dataset
-from seamwise.segmentation.compare import Conditions
+from seamwise.segmentation.choose import Conditions
 from seamwise.segmentation.data import AnnotatedImage
 
 
@@ -37,14 +37,14 @@ def study(scripts, monkeypatch, tmp_path):
 
 
 def units(scripts, **of_loss):
-    """Made-up measurements by arg max, a seed each: PQ of six images and more is that of one true cell each."""
+    """Make up measurements by arg max, a seed each, of images with one true cell."""
     content = {}
     for loss, quality in of_loss.items():
         ones = [1] * len(quality)
         content[f"{loss}/0"] = {
             "MAP": {"n_true": ones, "n_pred": ones, "tp": ones, "iou": quality, "ap": quality}
         }
-    return scripts.evidence.Units(content)
+    return scripts.units.Units(content)
 
 
 # --- equal conditions
@@ -226,9 +226,9 @@ def test_scores_are_those_of_the_metrics(scripts):
     true = [rng.integers(0, 4, (12, 12)) for _ in range(3)]
     found = [np.where(rng.random((12, 12)) < 0.8, labels, 0) for labels in true]
     counts = scripts.measures.scores([annotated(labels) for labels in true], found)
-    wanted = match_dataset(zip(true, found, strict=True), thresholds=(0.5,)).mean[0]
+    wanted = match_dataset(zip(true, found, strict=True), ious=(0.5,)).mean[0]
     mean = {
-        metric: scripts.evidence.score(counts, metric).mean()
+        metric: scripts.units.score(counts, metric).mean()
         for metric in ("P05", "recall", "RQ", "SQ", "PQ")
     }
     assert mean == pytest.approx(
@@ -308,55 +308,13 @@ def test_annotation_is_spoilt_the_same_way_for_every_loss(scripts, study, monkey
 # --- what numbers say
 
 
-def test_a_difference_is_one_only_if_a_paired_test_tells_it(scripts):
-    rng = np.random.default_rng(0)
-    base = rng.uniform(0.3, 0.7, 10)
-    judged = scripts.evidence.judged
-    assert judged("x", base + 0.1, base, metric="PQ").verdict == "holds"
-    assert judged("x", base, base + 0.1, metric="PQ").verdict == "does not hold"
-    assert (
-        judged("x", base + 0.01 * (-1) ** np.arange(10), base, metric="PQ").verdict
-        == "not told apart"
-    )
-    assert judged("x", base, base, metric="PQ").verdict == "not told apart"
-    # many small gains and one large loss: what counts is the ranks, not the means
-    gains, nothing = np.append(0.001 * np.arange(1, 20), 0.0), np.append(np.zeros(19), 1.0)
-    assert gains.mean() < nothing.mean()
-    assert judged("x", gains, nothing, metric="PQ").verdict == "holds"
-    assert judged("x", base[:5] + 0.1, base[:5], metric="PQ").verdict == "too few images for a test"
-
-
-def test_p_values_are_corrected_after_holm(scripts):
-    claim, corrected = scripts.evidence.Claim, scripts.evidence.corrected
-    given = [
-        claim("a", "holds", "", 0.03),
-        claim("b", "holds", ""),
-        claim("c", "does not hold", "", 0.01),
-    ]
-    given.append(claim("d", "not told apart", "", 0.5))
-    found = corrected(given)
-    assert [each.p_value for each in found] == pytest.approx([0.06, None, 0.03, 0.5])
-    assert [each.verdict for each in found] == [
-        "not told apart",
-        "holds",
-        "does not hold",
-        "not told apart",
-    ]
-
-
-def test_each_family_of_claims_is_corrected_by_itself(scripts):
-    claims = [scripts.evidence.Claim(f"{i}", "holds", "", 0.03) for i in range(2)]
-    assert scripts.evidence.verdicts(claims).count("**not told apart**") == 2
-    assert scripts.evidence.verdicts(claims[:1], claims[1:]).count("**holds**") == 2
-
-
 def test_means_are_over_images_and_the_spread_is_over_seeds(scripts):
     ones = [1, 1]
     content = {
         f"j4/{seed}": {"MAP": {"n_true": ones, "n_pred": ones, "tp": ones, "iou": iou, "ap": iou}}
         for seed, iou in enumerate(([0.5, 0.7], [0.8, 0.9]))
     }
-    found = scripts.evidence.Units(content)
+    found = scripts.units.Units(content)
     assert found.means("j4", "MAP", metric="PQ") == pytest.approx([0.6, 0.85])
     assert found.images("j4", "MAP", metric="PQ") == pytest.approx([0.65, 0.8])
     assert found.cell("j4", "MAP", metric="PQ") == "0.725 ± 0.177"
@@ -368,7 +326,7 @@ def test_losses_are_compared_on_the_seeds_that_both_have(scripts):
     quality = np.linspace(0.3, 0.6, 8)
     both = units(scripts, j4=quality + 0.1, j3=quality)
     lucky = units(scripts, j3=quality + 0.3).content["j3/0"]
-    found = scripts.evidence.Units({**both.content, "j3/1": lucky})
+    found = scripts.units.Units({**both.content, "j3/1": lucky})
     claim = found.above("x", ("j4", "MAP"), ("j3", "MAP"))
     assert (claim.verdict, claim.numbers[:22]) == ("holds", "PQ 0.550 against 0.450")
     assert found.above("x", ("j4", "MAP"), ("dsc", "MAP")).verdict == "not measured"
@@ -382,7 +340,7 @@ def test_a_claim_over_seeds_says_in_how_many_the_first_is_higher(scripts):
             f"j4/{seed}": {"MAP": counts(quality + first)},
             f"j3/{seed}": {"MAP": counts(quality + second)},
         }
-    found = scripts.evidence.Units(content)
+    found = scripts.units.Units(content)
     assert found.above("x", ("j4", "MAP"), ("j3", "MAP")).numbers.endswith("higher in 2 of 3 seeds")
     assert found.above("x", ("j3", "MAP"), ("j4", "MAP")).numbers.endswith("higher in 1 of 3 seeds")
 
@@ -390,7 +348,7 @@ def test_a_claim_over_seeds_says_in_how_many_the_first_is_higher(scripts):
 def test_scores_by_hand(scripts):
     counts = {"n_true": [4, 0], "n_pred": [2, 0], "tp": [2, 0], "iou": [1.5, 0.0], "ap": [0.2, 0.0]}
     found = {
-        m: scripts.evidence.score(counts, m).tolist()
+        m: scripts.units.score(counts, m).tolist()
         for m in ("P05", "recall", "RQ", "SQ", "PQ", "AP")
     }
     assert found == {
@@ -402,15 +360,7 @@ def test_scores_by_hand(scripts):
         "AP": [0.2, 0.0],
     }
     with pytest.raises(ValueError, match="not 'F1'"):
-        scripts.evidence.score(counts, "F1")
-
-
-def test_the_highest_is_in_bold(scripts):
-    assert scripts.evidence.in_bold(["0.500 ± 0.1", "—", "0.700"]) == [
-        "0.500 ± 0.1",
-        "—",
-        "**0.700**",
-    ]
+        scripts.units.score(counts, "F1")
 
 
 def test_the_order_of_table_6_is_judged_step_by_step(scripts):
@@ -437,7 +387,7 @@ def test_the_order_of_table_6_is_judged_step_by_step(scripts):
     assert said["(not in the thesis) J3 > CE3 by arg max"] == "not measured"
     assert said["(not in the thesis) J4, gap as background > J4"] == "holds"
     assert said["(not in the thesis) J4, gap as background > DSC"] == "holds"
-    assert said["(not in the thesis) J4 > DSC by watershed"] == "not told apart"
+    assert said["(not in the thesis) J4 > DSC by watershed"] == "no significant difference"
     (row,) = (
         r
         for r in scripts.table6.table(replace_watershed(scripts, found)).splitlines()
@@ -450,7 +400,7 @@ def test_the_order_of_table_6_is_judged_step_by_step(scripts):
 
 
 def replace_watershed(scripts, found):
-    return scripts.evidence.Units(
+    return scripts.units.Units(
         {key: {**unit, "WT": unit["MAP"]} for key, unit in found.content.items()}
     )
 
@@ -477,14 +427,14 @@ def test_tables_4_and_5_judge_decoders_and_losses_and_print_thresholds_in_the_th
         }
         for loss, of_rule in rules.items()
     }
-    found = scripts.evidence.Units(content)
+    found = scripts.units.Units(content)
     said = {
         claim.text: claim.verdict for family in scripts.table4_5.claims(found) for claim in family
     }
     assert said["TH is better than arg max for W³"] == "holds"
     assert said["WT is better than arg max for W³"] == "does not hold"
     assert said["W³ > BWM by MAP"] == "holds"
-    assert said["W³ > BWM by TH"] == "not told apart"
+    assert said["W³ > BWM by TH"] == "no significant difference"
     assert said["W³ > BWM by WT"] == "does not hold"
     assert said["COMB is the best by TH: > BWM"] == "not measured"
     # found as (touching, cell) and (background, cell), printed as γ1 (cell), γ2 (touching), τ0, τ1
@@ -506,7 +456,7 @@ def test_tables_2_and_3_and_figure_15_judge_contours_at_their_radius_and_field(s
             "4.0X": {**near, "f1": f1 - more},
         }
         content[f"{loss}/0"] = {"training": near, **parts}
-    found = scripts.evidence.Units(content)
+    found = scripts.units.Units(content)
     said = claims_of(scripts.table2_3, found)
     assert said["SAW > DWM, contours at radius 2"] == said["UNET3 > UNET2, cells"] == "holds"
     assert (
@@ -552,7 +502,7 @@ def test_figures_16_and_26_judge_the_course_of_training(scripts):
     content["lsmax/0"] = unit(quality=(0.45, 0.2))
 
     def said():
-        found = claims_of(scripts.fig16_26, scripts.evidence.Units(content))
+        found = claims_of(scripts.fig16_26, scripts.units.Units(content))
         return ["not" not in verdict for verdict in found.values()]
 
     assert said() == [
@@ -575,14 +525,14 @@ def test_below_the_name_of_each_data_set_is_what_was_measured(scripts, tmp_path)
     for name, losses in (("a", ["j4"]), ("b", ["j4", "w3"]), ("c", [])):
         content = {f"{loss}/0": {} for loss in losses}
         (tmp_path / f"contours-{name}.json").write_text(json.dumps({"units": content}))
-    made = scripts.evidence.per_data_set
+    made = scripts.units.per_data_set
     assert made(tmp_path, "contours", "abcd", part) == "**a**\n\na has 1\n\n**b**\n\nb has 2"
     assert made(tmp_path, "contours", "abcd", part, needs=["w3"]) == "**b**\n\nb has 2"
 
 
 def test_detection_is_pooled(scripts):
     part = {"n_true": [8, 2], "n_pred": [4, 4], "tp": [4, 1], "iou": [3.0, 0.6], "ap": [0, 0]}
-    found = scripts.evidence.Units({"saw/0": {"1.0X": part}})
+    found = scripts.units.Units({"saw/0": {"1.0X": part}})
     assert "| SAW | **0.625** | **0.500** | **0.556** |" in scripts.table2_3.detection_table(
         found, "testing"
     )
@@ -623,7 +573,7 @@ def test_each_variant_differs_from_the_protocol_in_one_thing(scripts, study):
     data = study.data_set("cells")
     made = {name: scripts.variants.variant(name, data, 0) for name in scripts.variants.VARIANTS}
     assert {name: dict(variant.changes) for name, variant in made.items()} == {
-        "frequency": {"weights": {"normalization": "frequency"}},
+        "frequency": {"weights": {"balance": "frequency"}},
         "lam0.5": {"lam": 0.5},
         "thin": {"touching_radius": 1, "gap_radius": 3.0},
         "longer": {"steps": 6, "validate_every": 6, "snapshot_every": 0},
@@ -665,9 +615,10 @@ def test_the_variants_section_takes_the_rest_of_the_order_from_table_6(scripts, 
     (tmp_path / "instances-dsb2018.json").write_text(json.dumps({"units": plain}))
     (tmp_path / "variants-dsb2018.json").write_text(json.dumps({"units": {"frequency/w3/0": both}}))
     text = scripts.variants.section(tmp_path, tmp_path)
-    assert "| W³, b = N / n | 0.450 | 0.450 | +0.000 | not told apart |" in text
+    assert "| W³, b = N / n | 0.450 | 0.450 | +0.000 | no significant difference |" in text
     assert (
-        "| W³ with N / n > BWM by arg max | **not told apart** | PQ 0.450 against 0.450 |" in text
+        "| W³ with N / n > BWM by arg max | **no significant difference** | PQ 0.450 against 0.450 "
+        "|" in text
     )
 
 
@@ -677,7 +628,7 @@ def test_touching_cells_are_pooled_over_images(scripts):
         "j4/0": dict.fromkeys(("MAP", "MAP+gap", "TH", "WT"), rule),
         "comb/0": {"MAP": rule, "TH": rule, "WT": rule},
     }
-    text = scripts.table6.touching_table(scripts.evidence.Units(content))
+    text = scripts.table6.touching_table(scripts.units.Units(content))
     assert "| J4 | 0.600 | 0.600 | 0.600 | 0.600 |" in text
     assert "| COMB | 0.600 | — | 0.600 | 0.600 |" in text
 
@@ -704,7 +655,7 @@ def test_the_best_under_bad_annotation_is_named_with_those_that_may_be_as_good(
     }
     noise = 0.02 * (-1) ** np.arange(8)
     content["clean/j3/0"] = {"MAP": counts(quality + 0.199 + noise)}
-    answer = scripts.weak_annotation.answer(scripts.evidence.Units(content), "MAP")
+    answer = scripts.weak_annotation.answer(scripts.units.Units(content), "MAP")
     assert "| clean | CE | J3 |" in answer
 
 

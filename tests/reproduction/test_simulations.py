@@ -1,4 +1,4 @@
-"""Simulations and landscapes of the thesis' Figures 33, 34, 35 and 37: what is concluded from them, and drawn."""
+"""Simulations and landscapes of the thesis' Figures 33, 34, 35 and 37: verdicts and drawings."""
 
 import json
 import sys
@@ -197,8 +197,8 @@ def test_the_section_gives_both_scales_around_every_network(scripts):
     claim = next(line for line in text.splitlines() if line.startswith("| W³ is near-constant"))
     assert claim.count("**holds**") == claim.count("**does not hold**") == 1
     assert (
-        "| J3 | 0.5 | 2 | +0.04 (×1.08; +2%) | +0.25 (×1.50; +12%) | +1 (×3.00; +50%) | +4 (×9.00; +200%) |"
-        in text
+        "| J3 | 0.5 | 2 | +0.04 (×1.08; +2%) | +0.25 (×1.50; +12%) | +1 (×3.00; +50%) | +4 (×9.00; "
+        "+200%) |" in text
     )
     assert "At chance J3 is 200 times BWM" in text
     assert "cross entropy makes 25% at 0.1, 25% at 0.25" in text

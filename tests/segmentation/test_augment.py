@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -17,7 +19,7 @@ STILL = Augmentation(
 
 
 def coordinates(shape):
-    """An image whose channels are the pixel's own coordinates, and labels that number the pixels."""
+    """An image whose channels are the coordinates of a pixel, and labels that number the pixels."""
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).astype(np.float32)
     return grid, np.arange(1, np.prod(shape) + 1, dtype=np.int32).reshape(shape)
 
@@ -94,7 +96,7 @@ def test_stacks_are_rotated_in_the_plane_only():
 
 
 def true_lengths(shape, crop, spacing, settings, seed=0):
-    """Where the pixels of a crop lie in the image in units of its finest axis, and which are inside the image."""
+    """Positions of a crop's pixels in units of the finest axis, and which are inside the image."""
     image, labels = coordinates(shape)
     rng = np.random.default_rng(seed)
     cut, cut_labels = random_crop(
@@ -126,8 +128,11 @@ def test_turned_and_scaled_crops_keep_angles_and_proportions_in_true_lengths(
 
 def test_a_warp_is_as_long_along_thick_slices_as_within_them_and_as_smooth():
     shape, spacing = (40, 160, 160), (4, 1, 1)
-    still, moved = (true_lengths(shape, shape, spacing, Augmentation(rotate=0, mirror=False, scale=0, warp=warp))
-                    for warp in (0, 2.0))  # fmt: skip
+    moving = Augmentation(rotate=0, mirror=False, scale=0, warp=2.0)
+    still, moved = (
+        true_lengths(shape, shape, spacing, settings)
+        for settings in (replace(moving, warp=0), moving)
+    )
     shifts = (moved[0] - still[0])[:, moved[1]]
     deviations = shifts.std(1)
     np.testing.assert_allclose(deviations, deviations.mean(), rtol=0.3)

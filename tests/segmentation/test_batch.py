@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import tifffile
 
+from seamwise.engine import Resources
 from seamwise.io.images import write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import describe_model, model_path
 from seamwise.segmentation import batch
-from seamwise.segmentation.batch import Options, Resources, check_outputs, segment_files
+from seamwise.segmentation.batch import segment_files
+from seamwise.segmentation.options import OutputOptions, SegmentOptions
+from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.predict import Prediction
 
 
@@ -21,14 +24,14 @@ def images(tmp_path, monkeypatch):
         image[3, 4:7:2] = 200
         tifffile.imwrite(tmp_path / f"{name}.tif", image)
 
-    def segment(image, **options):
+    def segment_image(image, options, **_):
         labels = np.zeros(image.shape[1:], np.uint8)
         labels[image[0] > 100] = np.arange(1, (image[0] > 100).sum() + 1)
         return Prediction(labels, None)
 
     plane = SimpleNamespace(info=SimpleNamespace(architecture=SimpleNamespace(ndim=2)))
     monkeypatch.setattr(batch, "load", lambda model, device: plane)
-    monkeypatch.setattr(batch, "segment", segment)
+    monkeypatch.setattr(batch, "segment_image", segment_image)
     return [tmp_path / f"{name}.tif" for name in "abc"]
 
 
@@ -37,7 +40,7 @@ def one_cell(image):
 
 
 def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tmp_path):
-    for number, outcome in enumerate(segment_files(images, tmp_path / "out", Options()), 1):
+    for number, outcome in enumerate(segment_files(images, tmp_path / "out", SegmentOptions()), 1):
         assert (outcome.total, outcome.failed) == (3, False)
         assert len(list((tmp_path / "out").glob("*.tif"))) == number
     assert tifffile.imread(tmp_path / "out" / "a.tif").max() == 2
@@ -45,16 +48,16 @@ def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tm
 
 def test_what_stops_the_whole_job_is_said_at_the_call(images, tmp_path):
     with pytest.raises(ValueError, match="would replace"):
-        segment_files(images, tmp_path, Options())
+        segment_files(images, tmp_path, SegmentOptions())
     with pytest.raises(ValueError, match="is the input folder"):
-        segment_files([tmp_path], tmp_path, Options())
+        segment_files([tmp_path], tmp_path, SegmentOptions())
     with pytest.raises(FileNotFoundError, match="nothing"):
-        segment_files([tmp_path / "nothing.tif"], tmp_path / "out", Options())
+        segment_files([tmp_path / "nothing.tif"], tmp_path / "out", SegmentOptions())
     assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_stops_the_job_and_leaves_nothing_half_written(images, tmp_path, monkeypatch):
-    outcomes = segment_files(images, tmp_path / "out", Options())
+    outcomes = segment_files(images, tmp_path / "out", SegmentOptions())
     next(outcomes)
 
     def full(*arguments, **options):
@@ -67,9 +70,11 @@ def test_a_full_disk_stops_the_job_and_leaves_nothing_half_written(images, tmp_p
 
 
 def test_an_overlay_that_was_not_asked_for_before_is_drawn_from_the_labels(images, tmp_path):
-    list(segment_files(images, tmp_path / "out", Options()))
+    list(segment_files(images, tmp_path / "out", SegmentOptions()))
     before = (tmp_path / "out" / "a.tif").stat().st_mtime_ns
-    again = list(segment_files(images, tmp_path / "out", Options(), overlay=True))
+    again = list(
+        segment_files(images, tmp_path / "out", SegmentOptions(), files=OutputOptions(overlay=True))
+    )
     assert not any(outcome.failed for outcome in again)
     assert len(list((tmp_path / "out").glob("*_overlay.png"))) == 3
     assert (tmp_path / "out" / "a.tif").stat().st_mtime_ns == before
@@ -80,15 +85,27 @@ def test_an_overlay_never_replaces_an_input(images, tmp_path):
     precious.parent.mkdir()
     precious.write_bytes(b"precious")
     with pytest.raises(ValueError, match=r"would replace .*a_overlay\.png"):
-        segment_files([*images, precious], tmp_path / "out", Options(), overlay=True)
+        segment_files(
+            [*images, precious],
+            tmp_path / "out",
+            SegmentOptions(),
+            files=OutputOptions(overlay=True),
+        )
 
 
 def test_overwriting_some_with_other_options_is_refused_and_all_is_allowed(images, tmp_path):
-    list(segment_files(images, tmp_path / "out", Options()))
-    other = Options(min_size=3)
+    list(segment_files(images, tmp_path / "out", SegmentOptions()))
+    other = SegmentOptions(min_size=3)
     with pytest.raises(ValueError, match="min_size = None, not 3"):
-        segment_files(images[:1], tmp_path / "out", other, overwrite=True)
-    assert len(list(segment_files(images, tmp_path / "out", other, overwrite=True))) == 3
+        segment_files(images[:1], tmp_path / "out", other, files=OutputOptions(overwrite=True))
+    assert (
+        len(
+            list(
+                segment_files(images, tmp_path / "out", other, files=OutputOptions(overwrite=True))
+            )
+        )
+        == 3
+    )
     list(segment_files(images, tmp_path / "out", other))
 
 
@@ -97,86 +114,103 @@ def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypa
         description = describe_model(model_path("nuclei-2d"))
         real.setattr(batch, "load", lambda model, device: SimpleNamespace(info=description))
         with pytest.raises(ValueError, match="seamwise tune"):
-            segment_files(images, tmp_path / "out", Options(decode="watershed"))
+            segment_files(images, tmp_path / "out", SegmentOptions(decode="watershed"))
         assert not (tmp_path / "out").exists()
         asked = []
         real.setattr(
-            batch, "segment", lambda image, **options: asked.append(options) or one_cell(image)
+            batch,
+            "segment_image",
+            lambda image, options, **_: asked.append(options) or one_cell(image),
         )
-        list(segment_files(images, tmp_path / "out", Options(decode="argmax")))
-        assert [options["decode"] for options in asked] == ["argmax"] * 3
+        list(segment_files(images, tmp_path / "out", SegmentOptions(decode="argmax")))
+        assert [options.decode for options in asked] == ["argmax"] * 3
     assert read_json(tmp_path / "out" / "seamwise.json")["decode"] == "argmax"
     with pytest.raises(ValueError, match="with decode = argmax, not None"):
-        segment_files(images, tmp_path / "out", Options())
+        segment_files(images, tmp_path / "out", SegmentOptions())
 
 
 def test_labels_from_before_rules_could_be_chosen_are_gone_on_with(images, tmp_path):
-    list(segment_files(images[:1], tmp_path / "out", Options()))
+    list(segment_files(images[:1], tmp_path / "out", SegmentOptions()))
     record = tmp_path / "out" / "seamwise.json"
     write_json(
         record, {name: value for name, value in read_json(record).items() if name != "decode"}
     )
-    assert len(list(segment_files(images, tmp_path / "out", Options()))) == 3
+    assert len(list(segment_files(images, tmp_path / "out", SegmentOptions()))) == 3
 
 
 def test_a_first_attempt_without_results_does_not_bind_the_second(images, tmp_path, monkeypatch):
-    def fail(image, **options):
+    def fail(image, options, **_):
         raise ValueError("no")
 
     with monkeypatch.context() as broken:
-        broken.setattr(batch, "segment", fail)
+        broken.setattr(batch, "segment_image", fail)
         assert all(
             outcome.failed
-            for outcome in segment_files(images, tmp_path / "out", Options(channel=0))
+            for outcome in segment_files(images, tmp_path / "out", SegmentOptions(channel=0))
         )
-    assert not any(outcome.failed for outcome in segment_files(images, tmp_path / "out", Options()))
+    assert not any(
+        outcome.failed for outcome in segment_files(images, tmp_path / "out", SegmentOptions())
+    )
 
 
 def test_another_model_of_the_same_name_is_noticed(images, tmp_path, monkeypatch):
-    list(segment_files(images[:1], tmp_path / "out", Options()))
+    list(segment_files(images[:1], tmp_path / "out", SegmentOptions()))
     (tmp_path / "m.safetensors").write_bytes(b"retrained")
     monkeypatch.setattr(batch, "model_path", lambda name: tmp_path / "m.safetensors")
-    with pytest.raises(ValueError, match="another model file"):
-        segment_files(images, tmp_path / "out", Options())
+    with pytest.raises(ValueError, match="a different model file"):
+        segment_files(images, tmp_path / "out", SegmentOptions())
 
 
 def test_options_that_no_file_could_satisfy_are_refused_at_once(images, tmp_path):
     with pytest.raises(ValueError, match="axes"):
-        segment_files(images, tmp_path / "out", Options(axes="QQ"))
+        segment_files(images, tmp_path / "out", SegmentOptions(axes="QQ"))
 
 
 def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path):
-    list(segment_files(images, tmp_path / "out", Options(), overlay=True))
-    next(segment_files(images, tmp_path / "out", Options(min_size=3), overwrite=True))
+    list(
+        segment_files(images, tmp_path / "out", SegmentOptions(), files=OutputOptions(overlay=True))
+    )
+    next(
+        segment_files(
+            images,
+            tmp_path / "out",
+            SegmentOptions(min_size=3),
+            files=OutputOptions(overwrite=True),
+        )
+    )
     assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["a.tif"]
     assert not list((tmp_path / "out").glob("*_overlay.png"))
-    assert len(list(segment_files(images, tmp_path / "out", Options(min_size=3)))) == 3
+    assert len(list(segment_files(images, tmp_path / "out", SegmentOptions(min_size=3)))) == 3
 
 
 def test_labels_of_something_else_are_not_adopted(images, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.tif").write_bytes(b"a mask")
-    with pytest.raises(ValueError, match=r"holds b\.tif, made not by seamwise"):
-        segment_files(images, tmp_path / "out", Options())
+    with pytest.raises(ValueError, match=r"holds b\.tif, not made by seamwise"):
+        segment_files(images, tmp_path / "out", SegmentOptions())
     assert (tmp_path / "out" / "b.tif").read_bytes() == b"a mask"
 
 
 def test_a_model_is_its_content_not_its_name(images, tmp_path):
-    list(segment_files(images, tmp_path / "out", Options()))
-    list(segment_files(images, tmp_path / "out", Options(model=str(model_path("nuclei-2d")))))
+    list(segment_files(images, tmp_path / "out", SegmentOptions()))
+    list(
+        segment_files(images, tmp_path / "out", SegmentOptions(model=str(model_path("nuclei-2d"))))
+    )
 
 
 def test_an_overlay_that_no_longer_fits_its_image_is_a_failure_of_that_file(images, tmp_path):
-    list(segment_files(images, tmp_path / "out", Options()))
+    list(segment_files(images, tmp_path / "out", SegmentOptions()))
     tifffile.imwrite(images[0], np.zeros((5, 5), np.uint8))
-    outcomes = list(segment_files(images, tmp_path / "out", Options(), overlay=True))
+    outcomes = list(
+        segment_files(images, tmp_path / "out", SegmentOptions(), files=OutputOptions(overlay=True))
+    )
     assert [outcome.failed for outcome in outcomes] == [True, False, False]
-    assert "do not fit" in outcomes[0].messages[0]
+    assert "labels must have the size" in outcomes[0].messages[0]
 
 
 def test_results_never_lie_among_the_inputs(tmp_path):
     with pytest.raises(
-        ValueError, match=r"a\.tif would lie among the inputs: choose another output folder"
+        ValueError, match=r"a\.tif would be among the inputs: choose another output folder"
     ):
         check_outputs({tmp_path / "a.png": (tmp_path / "a.tif",)})
 
@@ -192,14 +226,14 @@ def volumes(tmp_path, monkeypatch):
         write_png(tmp_path / name, rng.integers(0, 255, (40, 50), np.uint8))
     calls = []
 
-    def segment_volume(image, output, **options):
+    def segment_volume(image, output, options, resources, **_):
         calls.append(image.name)
         output.mkdir(exist_ok=True)
         return SimpleNamespace(note="", cells=(1,), damaged=())
 
     plane = SimpleNamespace(info=SimpleNamespace(architecture=SimpleNamespace(ndim=2)))
     monkeypatch.setattr(batch, "load", lambda model, device: plane)
-    monkeypatch.setattr(batch, "segment", lambda image, **options: one_cell(image))
+    monkeypatch.setattr(batch, "segment_image", lambda image, options, **_: one_cell(image))
     monkeypatch.setattr(batch, "segment_volume", segment_volume)
     return tmp_path, calls
 
@@ -210,25 +244,33 @@ LITTLE, ENOUGH = Resources(memory=1000), Resources(memory=10**12)
 def test_done_is_done_whatever_the_memory(volumes):
     folder, calls = volumes
     inputs = [folder / "a.png", folder / "b.png"]
-    list(segment_files(inputs[:1], folder / "out", Options(), resources=LITTLE))
-    list(segment_files(inputs, folder / "out", Options(), resources=ENOUGH))
-    list(segment_files(inputs, folder / "out", Options(), resources=LITTLE))
+    list(segment_files(inputs[:1], folder / "out", SegmentOptions(), LITTLE))
+    list(segment_files(inputs, folder / "out", SegmentOptions(), ENOUGH))
+    list(segment_files(inputs, folder / "out", SegmentOptions(), LITTLE))
     assert calls == ["a.png"]
     assert {path.name for path in (folder / "out").glob("[ab]*")} == {"a.ome.zarr", "b.tif"}
 
 
 @pytest.mark.parametrize(
     ("options", "overwrite", "by_block"),
-    [(Options(), False, True), (Options(), True, False), (Options(mode="2d-stitch"), False, False)],
+    [
+        (SegmentOptions(), False, True),
+        (SegmentOptions(), True, False),
+        (SegmentOptions(mode="2d-stitch"), False, False),
+    ],
 )
 def test_what_was_begun_block_by_block_goes_on_so(
     volumes, monkeypatch, options, overwrite, by_block
 ):
     folder, calls = volumes
-    monkeypatch.setattr(batch, "segment_slices", lambda image, **options: one_cell(image).labels)
+    monkeypatch.setattr(batch, "segment_slices", lambda image, options, **_: one_cell(image).labels)
     (folder / "out" / ".a.ome.zarr.cells.work").mkdir(parents=True)
     (outcome,) = segment_files(
-        [folder / "a.png"], folder / "out", options, resources=ENOUGH, overwrite=overwrite
+        [folder / "a.png"],
+        folder / "out",
+        options,
+        ENOUGH,
+        files=OutputOptions(overwrite=overwrite),
     )
     assert not outcome.failed
     assert calls == ["a.png"] * by_block
@@ -238,7 +280,7 @@ def test_pictures_are_not_decoded_before_their_turn(volumes, monkeypatch):
     folder, calls = volumes
     monkeypatch.setattr(batch, "open_volume", lambda *_, **__: pytest.fail("opened"))
     for resources in (LITTLE, ENOUGH):
-        segment_files([folder / "a.png"], folder / "out", Options(), resources=resources)
+        segment_files([folder / "a.png"], folder / "out", SegmentOptions(), resources)
     assert calls == []
 
 
@@ -249,7 +291,7 @@ def test_a_scheduler_that_is_lost_stops_the_job(volumes, monkeypatch):
         raise ConnectionError("the dask scheduler was lost")
 
     monkeypatch.setattr(batch, "segment_volume", lost)
-    outcomes = segment_files([folder], folder / "out", Options(), resources=LITTLE)
+    outcomes = segment_files([folder], folder / "out", SegmentOptions(), LITTLE)
     with pytest.raises(ConnectionError, match="scheduler"):
         next(outcomes)
 
@@ -259,7 +301,7 @@ def test_the_work_on_an_image_itself_waits_for_its_turn_too(volumes):
     image = folder / "c.zarr"
     image.mkdir()
     (image / ".zattrs").write_text("{}")
-    outcomes = segment_files([image], image, Options())
+    outcomes = segment_files([image], image, SegmentOptions())
     assert calls == []
     assert [(outcome.path, outcome.failed) for outcome in outcomes] == [(image, False)]
     assert calls == ["c.zarr"]

@@ -146,7 +146,12 @@ def pair(tmp_path, image, mask, mask_suffix=".tif"):
 @pytest.mark.parametrize(
     ("image", "mask", "suffix", "word"),
     [
-        (GREY, LABELS[:-1], ".tif", r"mask .*m\.tif has size \(19, 24\).*\(20, 24\)"),
+        (
+            GREY,
+            LABELS[:-1],
+            ".tif",
+            r"mask .*m\.tif must have the size of .*\(20, 24\), not \(19, 24\)",
+        ),
         (GREY, LABELS.astype(np.float32), ".tif", "m.tif.*float32"),
         (GREY, np.stack([LABELS.astype(np.uint8)] * 3, -1), ".png", "m.png"),
         (np.stack([GREY] * 5), np.stack([LABELS] * 5), ".tif", "ndim = 3"),
@@ -247,7 +252,8 @@ def test_cells_in_pieces_are_summed_up_in_one_line(tmp_path):
     assert (image.hint, whole.fragmented) == ("", ())
     (note,) = mask_notes([whole, image])
     assert note.startswith(
-        "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; half of the smaller pieces have "
+        "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; "
+        "half of the smaller pieces have "
         "at most 1 pixels, the largest 3)"
     )
     assert "\n" not in note

@@ -11,8 +11,8 @@ from seamwise.io.images import read_labels
 from seamwise.io.models import (
     Architecture,
     DecodeRule,
-    ModelInfo,
     ReliefPair,
+    SegmentationInfo,
     load_model,
     save_model,
 )
@@ -26,7 +26,7 @@ SHAPE = {2: (70, 100), 3: (24, 40, 36)}
 
 
 def info_of(ndim):
-    return ModelInfo(
+    return SegmentationInfo(
         architecture=Architecture(
             in_channels=1, out_channels=4, ndim=ndim, width=4, depth=1, guides=True
         ),
@@ -44,7 +44,7 @@ def model_of(ndim):
 
 def intensity_model_of(path, rule=RULE):
     """`support.volumes.intensity_model` with the mean intensity as relief."""
-    weights, _ = load_model(intensity_model(path), ModelInfo)
+    weights, _ = load_model(intensity_model(path), SegmentationInfo)
     rows = torch.tensor([[1.0], [0.1], [-0.1]]).reshape(3, 1, 1, 1)
     weights["head.weight"] = torch.cat([weights["head.weight"], rows])
     weights["head.bias"] = torch.cat([weights["head.bias"], torch.zeros(3)])
@@ -101,7 +101,7 @@ def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path, saddle)
 
 def test_a_rule_by_relief_needs_guides():
     with pytest.raises(ValueError, match="needs a network with guides"):
-        ModelInfo(
+        SegmentationInfo(
             architecture=Architecture(in_channels=1, out_channels=2),
             classes=("background", "cell"),
             channels=("grey",),

@@ -22,7 +22,7 @@ def test_folders_pair_by_stem_and_extra_predictions_do_not_count(tmp_path):
     (truth / "a_overlay.png").write_bytes(b"a picture")
     pairs = pair_files(predicted, truth)
     assert [pair.name for pair in pairs] == ["a", "b"]
-    scores = score_files(pairs, thresholds=(0.5,)).matching
+    scores = score_files(pairs, ious=(0.5,)).matching
     assert (scores.pooled[0].tp, scores.pooled[0].fn, scores.pooled[0].fp) == (2, 2, 0)
     assert scores.mean[0].accuracy == 0.5
 
@@ -48,7 +48,8 @@ def test_contours_are_scored_beside_the_objects(tmp_path):
     assert scores.contours.per_image == tuple(
         contour_scores(LABELS, p, radii=(0.5, 1)) for p in (LABELS, shifted)
     )
-    # true contour: columns 1, 2 and 3 of both rows; shifted, the labels are 2 0 1 1: columns 0 and 2
+    # true contour: columns 1, 2 and 3 of both rows; shifted, the labels are 2 0 1 1: columns 0
+    # and 2
     assert (scores.contours.pooled[0].found_true, scores.contours.pooled[0].n_true) == (6 + 2, 12)
     assert scores.contours.mean[0].recall == (1 + 2 / 6) / 2
     assert score_files(pair_files(predicted, truth)).contours is None

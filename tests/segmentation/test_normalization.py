@@ -135,7 +135,8 @@ def discs(size=200, contrast=50.0, noise=2.0):
 
 
 def test_contrast_by_hand():
-    # 16 of 20 pixels are background; p5, p10 and p25 are 10, so every pixel above 10 votes, by √10 or by √40
+    # 16 of 20 pixels are background; p5, p10 and p25 are 10, so every pixel above 10 votes, by √10
+    # or by √40
     image = np.array([10.0] * 16 + [20.0, 20.0, 20.0, 50.0]).reshape(1, 4, 5)
     rule = normalization(image, CONTRAST)
     assert (rule.offset.tolist(), rule.scale.tolist()) == ([10], [1 / 10])

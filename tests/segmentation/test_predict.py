@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from seamwise.decode import argmax, threshold, watershed
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo, ThresholdPair, WatershedPair
+from seamwise.io.models import (
+    Architecture,
+    DecodeRule,
+    SegmentationInfo,
+    ThresholdPair,
+    WatershedPair,
+)
 from seamwise.metrics import match
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
@@ -14,7 +20,7 @@ from seamwise.synth import crowded_cells
 
 
 def model_of(net, *, ndim=2, channels=1, dtype=torch.float32, min_size=0):
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",) * channels,
@@ -44,10 +50,10 @@ def test_probabilities_sum_to_one_and_have_the_image_size(scene):
 
 def test_slab_by_slab_gives_the_same_labels_without_keeping_probabilities(scene):
     model = random_model()
-    kept = segment(scene.image, model=model, tile=192)
+    whole = segment(scene.image, model=model, tile=192)
     streamed = segment(scene.image, model=model, tile=192, keep_probabilities=False)
     assert streamed.probabilities is None
-    assert np.array_equal(kept.labels, streamed.labels)
+    assert np.array_equal(whole.labels, streamed.labels)
 
 
 @pytest.mark.parametrize("tile", [192, 208])
@@ -66,7 +72,7 @@ def test_the_shipped_model_finds_the_same_cells_whatever_the_tile(tile):
     whole = segment(scene.image).labels
     tiled = segment(scene.image, tile=tile).labels
     # stated tolerance: 98 % of the cells agree at IoU 0.9
-    assert match(whole, tiled, threshold=0.9).f1 > 0.98
+    assert match(whole, tiled, iou=0.9).f1 > 0.98
 
 
 def test_the_shipped_model_separates_crowded_cells():
@@ -186,13 +192,15 @@ def test_the_rule_is_the_models_own_or_the_one_asked_for(scene, keep):
         "threshold": threshold(z, touching=0.25, cell=0.25, gap="second"),
         "watershed": watershed(z, background=0.27, cell=0.25, gap="second"),
     }
-    assert len({found.tobytes() for found in expected.values()}) == 3
-    for name, wanted in expected.items():
-        assert np.array_equal(labels(decode=name), wanted)
+    assert len({labelling.tobytes() for labelling in expected.values()}) == 3
+    for name, expected_labels in expected.items():
+        assert np.array_equal(labels(decode=name), expected_labels)
     assert np.array_equal(labels(), labels(decode="threshold"))
-    own = DecodeRule(rule="threshold", threshold=ThresholdPair(touching=0.9, cell=0.2), min_size=3)
-    assert np.array_equal(labels(decode=own), labels(decode=own, min_size=3))
-    assert not np.array_equal(labels(decode=own), labels())
+    custom = DecodeRule(
+        rule="threshold", threshold=ThresholdPair(touching=0.9, cell=0.2), min_size=3
+    )
+    assert np.array_equal(labels(decode=custom), labels(decode=custom, min_size=3))
+    assert not np.array_equal(labels(decode=custom), labels())
 
 
 def test_the_rule_holds_as_it_is_unless_another_size_is_given():
@@ -203,8 +211,8 @@ def test_the_rule_holds_as_it_is_unless_another_size_is_given():
     # who asks for smaller cells wants no larger crumbs taken away either
     assert decode_rule(info, min_size=5) == rule.model_copy(update={"min_size": 5, "min_core": 5})
     assert decode_rule(info, min_size=40) == rule.model_copy(update={"min_size": 40})
-    own = DecodeRule(min_size=7)
-    assert decode_rule(info, own) == own
+    custom = DecodeRule(min_size=7)
+    assert decode_rule(info, custom) == custom
 
 
 def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_computed(scene):

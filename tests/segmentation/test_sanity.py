@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.io.images import find_images, read_image, read_labels
+from seamwise.io.images import read_image, read_labels
+from seamwise.io.listing import find_images
 from seamwise.segmentation.sanity import looks_like
-from seamwise.synth import crowded_cells, weaken
+from seamwise.synth import crowded_cells, degrade_annotation
 
 SCENE = crowded_cells((200, 210), cells=60, radius=10, rng=0)
 STACK = crowded_cells((20, 60, 60), cells=20, radius=8, rng=0)
@@ -15,7 +16,10 @@ STACK = crowded_cells((20, 60, 60), cells=20, radius=8, rng=0)
 def test_labels_look_like_labels():
     assert looks_like(SCENE.labels) == "labels"
     assert looks_like(STACK.labels) == "labels"
-    assert looks_like(weaken(SCENE.labels, rng=0, drop=0.3, dropped="ignore", erode=2)) == "labels"
+    assert (
+        looks_like(degrade_annotation(SCENE.labels, rng=0, drop=0.3, dropped="ignore", erode=2))
+        == "labels"
+    )
     assert looks_like(np.zeros((5, 6), np.uint8)) == looks_like(np.full((5, 6), -1)) == "labels"
     assert looks_like(np.array([[7, 7, 0], [0, 0, 7]])) == "labels"  # a cell with a crumb
 
@@ -57,7 +61,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.mark.skipif(
-    not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+    not SHARED.is_dir(), reason="needs ../shared/data, the development data next to the checkout"
 )
 @pytest.mark.parametrize("name", ["dsb2018", "usiigaci", "gonuclear3d", "qcanet3d"])
 def test_real_images_and_masks_are_told_apart(name):

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo
+from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.labels import relabel
 from seamwise.nets import UNet
 from seamwise.segmentation import segment
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model
 from seamwise.segmentation.stitch import segment_slices, stitch
 from support.labels import voronoi
@@ -30,7 +31,7 @@ def shuffled(stack, rng):
         yield np.where(plane > 0, numbers[plane], 0)
 
 
-def stitch_slow(slices, threshold):
+def stitch_slow(slices, iou):
     """Pair by pair: count pixels, find each one's best, number what has no partner."""
     slices = [np.asarray(plane) for plane in slices]
     result, count = np.zeros((len(slices), *slices[0].shape), int), 0
@@ -38,17 +39,17 @@ def stitch_slow(slices, threshold):
         ids = [i for i in np.unique(plane) if i > 0]
         before = [i for i in np.unique(slices[z - 1]) if i > 0] if z else []
 
-        def iou(a, b, z=z, plane=plane):
+        def overlap(a, b, z=z, plane=plane):
             one, other = slices[z - 1] == a, plane == b
             return (one & other).sum() / (one | other).sum()
 
         for b in ids:
-            scores = [iou(a, b) for a in before]
+            scores = [overlap(a, b) for a in before]
             a = before[int(np.argmax(scores))] if before else None
             partner = (
                 a is not None
-                and max(scores) >= threshold
-                and b == ids[int(np.argmax([iou(a, c) for c in ids]))]
+                and max(scores) >= iou
+                and b == ids[int(np.argmax([overlap(a, c) for c in ids]))]
             )
             if partner:
                 result[z][plane == b] = result[z - 1][slices[z - 1] == a][0]
@@ -61,12 +62,13 @@ def stitch_slow(slices, threshold):
 def test_a_pair_of_slices_written_out():
     below = np.array([[7, 7, 7, 7, 0, 3, 3, 0, 0, 5]])
     above = np.array([[1, 1, 1, 0, 0, 4, 4, 4, 4, 4]])
-    # IoU of 7 and 1 is 3/4, of 3 and 4 is 2/5, of 5 and 4 is 1/5, so that 4 has a better partner than 5
-    assert stitch([below, above], threshold=0.4).tolist() == [
+    # IoU of 7 and 1 is 3/4, of 3 and 4 is 2/5, of 5 and 4 is 1/5, so that 4 has a better partner
+    # than 5
+    assert stitch([below, above], iou=0.4).tolist() == [
         [[3, 3, 3, 3, 0, 1, 1, 0, 0, 2]],
         [[3, 3, 3, 0, 0, 1, 1, 1, 1, 1]],
     ]
-    assert stitch([below, above], threshold=0.41)[1].tolist() == [[3, 3, 3, 0, 0, 4, 4, 4, 4, 4]]
+    assert stitch([below, above], iou=0.41)[1].tolist() == [[3, 3, 3, 0, 0, 4, 4, 4, 4, 4]]
 
 
 def test_the_lower_number_wins_a_tie():
@@ -75,16 +77,16 @@ def test_the_lower_number_wins_a_tie():
     assert stitch([two, one]).tolist() == [[[2, 2, 1, 1]], [[1, 1, 1, 1]]]
 
 
-@pytest.mark.parametrize("threshold", [0.05, 0.25, 0.6, 1.0])
+@pytest.mark.parametrize("iou", [0.05, 0.25, 0.6, 1.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_the_plain_loops(threshold, seed):
+def test_equals_the_plain_loops(iou, seed):
     rng = np.random.default_rng(seed)
     base = np.maximum(voronoi((26, 30), 14, rng), 0)
     slices = [np.roll(base, rng.integers(-3, 4, 2), (0, 1)) for _ in range(5)]
     slices = [np.where(rng.random(base.shape) < 0.9, plane, 0) for plane in slices]
     slices = list(shuffled(np.stack(slices), rng))
-    labels = stitch(slices, threshold=threshold)
-    assert np.array_equal(labels, stitch_slow(slices, threshold))
+    labels = stitch(slices, iou=iou)
+    assert np.array_equal(labels, stitch_slow(slices, iou))
     # no slice loses or gains anything
     assert all(
         same_up_to_numbers(relabel(one), relabel(other))
@@ -102,7 +104,7 @@ def test_slices_of_separate_round_cells_give_them_back(seed):
     solid = balls(
         (36, 42, 50), *((*(place + rng.uniform(-1, 1, 3)), rng.uniform(2, 4.5)) for place in some)
     )
-    labels = stitch(shuffled(solid, rng), threshold=1e-6)
+    labels = stitch(shuffled(solid, rng), iou=1e-6)
     assert labels.max() == len(some)
     assert same_up_to_numbers(labels, solid)
 
@@ -165,26 +167,31 @@ def test_the_result_has_the_smallest_type():
 
 
 @pytest.mark.parametrize(
-    ("slices", "threshold", "error", "word"),
+    ("slices", "iou", "error", "word"),
     [
         ([], 0.5, ValueError, "slices is empty"),
         (
             [np.ones((2, 3), int), np.ones((3, 2), int)],
             0.5,
             ValueError,
-            r"slice 1 has size \(3, 2\).*\(2, 3\)",
+            r"slice 1 must have the size \(2, 3\) .* not \(3, 2\)",
         ),
-        ([np.ones((2, 3), int), np.full((2, 3), -1)], 0.5, ValueError, "slice 1 holds -1"),
+        (
+            [np.ones((2, 3), int), np.full((2, 3), -1)],
+            0.5,
+            ValueError,
+            "slice 1 must hold .* not -1",
+        ),
         ([np.ones((2, 3))], 0.5, TypeError, "slice 0 must be integers"),
-        ([np.ones((2, 3), int)], 0, ValueError, r"threshold must be an IoU in \(0, 1\], not 0"),
-        ([np.ones((2, 3), int)], 1.5, ValueError, "threshold must be"),
-        ([np.ones((2, 3), int)], np.nan, ValueError, "threshold must be"),
+        ([np.ones((2, 3), int)], 0, ValueError, r"iou must be an IoU in \(0, 1\], not 0"),
+        ([np.ones((2, 3), int)], 1.5, ValueError, "iou must be"),
+        ([np.ones((2, 3), int)], np.nan, ValueError, "iou must be"),
     ],
 )
-def test_bad_slices_are_named(slices, threshold, error, word):
-    with pytest.raises(error, match=word) as said:
-        stitch(slices, threshold=threshold)
-    assert "\n" not in str(said.value)
+def test_bad_slices_are_named(slices, iou, error, word):
+    with pytest.raises(error, match=word) as caught:
+        stitch(slices, iou=iou)
+    assert "\n" not in str(caught.value)
 
 
 class Bright(torch.nn.Module):
@@ -198,7 +205,7 @@ class Bright(torch.nn.Module):
 
 
 def model(net=None, *, channels=1, ndim=2, min_size=0):
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=tuple(f"channel {c}" for c in range(channels)),
@@ -241,9 +248,12 @@ def test_a_slice_by_itself_is_segmented_as_by_segment(scene):
 def test_options_act_on_each_slice(scene):
     solid, grey = scene
     least = int((solid[8] == 1).sum())
-    labels = segment_slices(grey, model=model(), min_size=least)
+    labels = segment_slices(grey, SegmentOptions(min_size=least), model=model())
     assert np.array_equal(np.flatnonzero(labels.any((1, 2))), [7, 8, 9, 10])
-    assert segment_slices(grey, model=model(), threshold=1.0).max() > 2
+    assert (
+        segment_slices(grey, SegmentOptions(mode="2d-stitch", stitch_iou=1.0), model=model()).max()
+        > 2
+    )
 
 
 def test_constant_slices_have_no_cells_and_channels_come_first(scene):
@@ -264,7 +274,7 @@ def test_a_constant_stack_has_no_cells():
         (np.zeros((2, 3, 4, 5)), model(), r"expects 1 channel"),
         (np.full((3, 4, 5), np.nan), model(), "NaN"),
         (np.zeros((3, 0, 5)), model(), "empty"),
-        (np.zeros((3, 4, 5)), model(ndim=3), "model has 3 spatial axes, expected 2: use segment"),
+        (np.zeros((3, 4, 5)), model(ndim=3), "model must have 2 spatial axes, not 3: use segment"),
     ],
 )
 def test_bad_stacks_are_named(stack, net, word):

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from seamwise import losses
-from seamwise.segmentation.systems import BUILDERS, CLASS_NAMES, system
+from seamwise.labels import CLASS_NAMES
+from seamwise.segmentation.systems import BUILDERS, system
 from seamwise.segmentation.transforms import MAPS
 
 # classes, loss and weight map as the thesis' chapters 3 to 5 define them

@@ -9,10 +9,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seamwise.io.models import ModelInfo, load_model
+from seamwise.io.models import SegmentationInfo, load_model
+from seamwise.io.provenance import Provenance
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.data import Samples
 from seamwise.segmentation.systems import BUILDERS, System
+from seamwise.segmentation.train import describe
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 from seamwise.weights import class_weights
 
@@ -42,7 +44,8 @@ def test_resuming_gives_bit_identical_weights(tmp_path, annotated, quick, stop):
     assert_same(whole, resumed)
     assert (tmp_path / "whole" / "model.safetensors").exists()
     first, second = (
-        load_model(tmp_path / name / "model.safetensors", ModelInfo)[0] for name in ("whole", "cut")
+        load_model(tmp_path / name / "model.safetensors", SegmentationInfo)[0]
+        for name in ("whole", "cut")
     )
     assert_same(first, second)
 
@@ -87,8 +90,9 @@ def test_a_sample_depends_on_seed_step_and_index_only(annotated):
 
 def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
     settings = TrainSettings(
-        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=40, gap_radius=3,
-        touching_radius=1, lam=1 / 12, average=0.9, augmentation=Augmentation(warp=0, noise=0, scale=0),
+        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=40,
+        gap_radius=3, touching_radius=1, lam=1 / 12, average=0.9,
+        augmentation=Augmentation(warp=0, noise=0, scale=0),
     )  # fmt: skip
     losses = []
     model = train(
@@ -111,7 +115,7 @@ def test_log_curve_and_description(tmp_path, annotated, quick):
     assert [line["step"] for line in lines] == ["1", "2", "3", "4"]
     assert [bool(line["panoptic_quality"]) for line in lines] == [False, True, False, True]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    weights, info = load_model(tmp_path / "model.safetensors", ModelInfo)
+    weights, info = load_model(tmp_path / "model.safetensors", SegmentationInfo)
     assert info.classes == ("background", "cell", "touching", "gap")
     assert info.training["settings"]["gap_radius"] == 3
     assert info.training["images"] == ["cells0", "cells1"]
@@ -166,12 +170,13 @@ def test_black_and_white_masks_give_their_own_target(annotated, quick):
 def test_options_of_the_weight_map_are_checked_with_the_settings():
     assert TrainSettings(loss="w3", weights={"beta": 12}).transform().options == {"beta": 12}
     with pytest.raises(
-        ValueError, match="weight map w3 has no option 'tau': it has normalization, beta, nu, sigma"
+        ValueError, match="weight map w3 has no option 'tau': it has balance, beta, nu, sigma"
     ):
         TrainSettings(loss="w3", weights={"tau": 12})
     with pytest.raises(
         ValueError,
-        match=r"loss j4 has no weight map for \[weights\]: .* choose unet2, unet3, fl, dwm, saw, bwm, unet, w3",
+        match=r"loss j4 has no weight map for \[weights\]: .* choose unet2, unet3, fl, dwm, saw, "
+        "bwm, unet, w3",
     ):
         TrainSettings(loss="j4", weights={"beta": 12})
 
@@ -192,7 +197,7 @@ def test_stacks_train_too(tmp_path, quick, stack, crop):
     model = train([stack], [stack], settings, output=tmp_path, device="cpu", **stop)
     train([stack], [stack], settings, output=tmp_path, device="cpu", resume=True)
     assert segment(stack.image, model=model).labels.shape == stack.labels.shape
-    _, info = load_model(model, ModelInfo)
+    _, info = load_model(model, SegmentationInfo)
     assert (info.architecture.ndim, info.training["settings"]["ndim"]) == (3, 3)
     assert info.training["settings"]["crop"] == (crop if crop == 16 else list(crop))
 
@@ -225,18 +230,18 @@ def test_a_crop_is_a_number_or_one_per_axis(ndim, crop, shape):
 @pytest.mark.parametrize("crop", [0, "a", (16, 0), 5000, 16.5])
 def test_a_bad_crop_is_named_with_what_it_may_be(crop):
     with pytest.raises(
-        ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or as many for each axis"
+        ValidationError, match=r"crop\n.*expected 1 to 4096 pixels, or a number for each axis"
     ):
         TrainSettings(crop=crop)
 
 
 def test_a_crop_with_another_number_of_axes_than_the_images_is_refused(tmp_path, quick, stack):
     with pytest.raises(
-        ValueError, match=r"crop names 2 sizes, the images have 3 spatial axes"
+        ValueError, match=r"crop has 2 sizes, the images have 3 spatial axes"
     ) as said:
         train([stack], [stack], replace(quick, crop=(16, 16)), output=tmp_path)
     assert "\n" not in str(said.value)
-    with pytest.raises(ValidationError, match="crop names 2 sizes"):
+    with pytest.raises(ValidationError, match="crop has 2 sizes"):
         TrainSettings(ndim=3, crop=(16, 16))
 
 
@@ -247,7 +252,7 @@ def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
     ):
         run(tmp_path, [*annotated[:2], stack], quick)
     with pytest.raises(
-        ValueError, match="image cells0 has 2 spatial axes, expected 3: leave ndim out"
+        ValueError, match="image cells0 has 2 spatial axes, expected 3: remove ndim"
     ):
         run(tmp_path, annotated, replace(quick, ndim=3))
     line = replace(stack, image=stack.image[:, 0, 0], labels=stack.labels[0, 0])
@@ -257,9 +262,9 @@ def test_planes_and_stacks_do_not_mix(tmp_path, annotated, quick, stack):
 
 def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, quick):
     run(tmp_path, annotated, quick)
-    with pytest.raises(ValueError, match=r"settings\.lam was None, is 0\.1"):
+    with pytest.raises(ValueError, match=r"was made with settings\.lam = None, not 0\.1"):
         run(tmp_path, annotated, replace(quick, lam=0.1), resume=True)
-    with pytest.raises(ValueError, match="images differ"):
+    with pytest.raises(ValueError, match="was made with images = "):
         run(tmp_path, annotated[1:] + annotated[:1], quick, resume=True)
 
 
@@ -299,19 +304,31 @@ def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(
 
 def test_a_finished_run_is_not_overwritten(tmp_path, annotated, quick):
     before = run(tmp_path, annotated, quick)
-    with pytest.raises(FileExistsError, match="holds a run already"):
+    with pytest.raises(FileExistsError, match="already holds a run"):
         run(tmp_path, annotated, replace(quick, seed=1))
     assert_same(before, weights_of(tmp_path))
 
 
-def test_bad_validation_images_are_said_before_the_first_step(tmp_path, annotated, quick):
+def test_bad_validation_images_are_reported_before_the_first_step(tmp_path, annotated, quick):
     two_channels = replace(annotated[2], image=annotated[2].image.repeat(2, 0))
     flat = replace(annotated[2], image=np.zeros_like(annotated[2].image))
     for image, word in ((two_channels, "cells2 has 2 channels"), (flat, "cells2 is constant")):
         with pytest.raises(ValueError, match=word):
             run(tmp_path, [*annotated[:2], image], quick)
-    with pytest.raises(ValueError, match="0 validation images"):
+    with pytest.raises(ValueError, match="one training and one validation image, not 2 and 0"):
         run(tmp_path, annotated[:2], quick)
+
+
+def test_a_run_of_w3_with_the_earlier_balance_is_not_resumed(annotated, quick):
+    w3 = replace(quick, loss="w3")
+    record = describe(w3, annotated, annotated).training
+    assert record["settings"]["weights"] == {"balance": "frequency"}
+    before = {**record, "settings": {**record["settings"], "weights": {}}}
+    assert "weights.balance = None, not frequency" in Provenance(record).difference(before)
+    plain = describe(quick, annotated, annotated).training
+    assert plain["settings"]["weights"] == {}
+    dropped = {**plain, "settings": {**plain["settings"], "weights": {"beta": 20}}}
+    assert Provenance(plain).difference(dropped) == "made with settings.weights.beta = 20, not None"
 
 
 def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
@@ -319,11 +336,11 @@ def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
     corrected = replace(
         annotated[0], labels=np.where(annotated[0].labels == 1, 0, annotated[0].labels)
     )
-    with pytest.raises(ValueError, match="data_sha256"):
+    with pytest.raises(ValueError, match="made with a different data file"):
         run(tmp_path, [corrected, *annotated[1:]], quick, resume=True)
 
 
-def test_a_checkpoint_of_another_program_is_said(tmp_path, annotated, quick):
+def test_a_checkpoint_of_another_program_is_reported(tmp_path, annotated, quick):
     torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
     with pytest.raises(ValueError, match="cannot read checkpoint"):
         run(tmp_path, annotated, quick, resume=True)
@@ -353,7 +370,7 @@ def test_workers_change_nothing(tmp_path, annotated, quick):
 def test_pixel_size_and_channel_go_into_the_model_file(tmp_path, annotated, quick):
     images = [replace(image, spacing=(0.5, 0.5), channels=("channel 2",)) for image in annotated]
     run(tmp_path, images, quick)
-    _, info = load_model(tmp_path / "model.safetensors", ModelInfo)
+    _, info = load_model(tmp_path / "model.safetensors", SegmentationInfo)
     assert (info.spacing, info.channels) == ((0.5, 0.5), ("channel 2",))
 
 
@@ -366,7 +383,7 @@ def test_snapshots_are_the_weights_of_their_step_and_change_nothing(tmp_path, an
     ]
     run(tmp_path / "three", annotated, quick, report=lambda progress: progress.step < 3)
     after_three = weights_of(tmp_path / "three")
-    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors", ModelInfo)
+    weights, info = load_model(tmp_path / "snapped" / "snapshot-3.safetensors", SegmentationInfo)
     assert all(
         torch.equal(tensor, after_three[f"average.module.{name}"])
         for name, tensor in weights.items()
@@ -405,6 +422,6 @@ def test_a_resumed_run_writes_the_same_snapshots(tmp_path, annotated, quick):
     assert names == {"snapshot-3.safetensors", "snapshot-4.safetensors"}
     for name in names:
         whole, cut = (
-            load_model(tmp_path / folder / name, ModelInfo)[0] for folder in ("whole", "cut")
+            load_model(tmp_path / folder / name, SegmentationInfo)[0] for folder in ("whole", "cut")
         )
         assert_same(whole, cut)

@@ -117,10 +117,14 @@ def test_classes_are_counted_over_all_images():
         ({"map": "w4"}, "map must be one of balance, dwm, saw, unet, w3, not 'w4'"),
         (
             {"map": "dwm", "options": {"nu": 3}},
-            "weight map dwm has no option 'nu': it has normalization, beta, additive",
+            "weight map dwm has no option 'nu': it has balance, beta, additive",
+        ),
+        (
+            {"map": "saw", "options": {"normalization": "rarest"}},
+            "weight map saw has no option 'normalization': use its new name, balance",
         ),
         ({"map": "dwm", "options": {"counts": 3}}, "weight map dwm has no option 'counts'"),
-        ({"options": {"nu": 3}}, "options nu belong to a weight map; choose one of"),
+        ({"options": {"nu": 3}}, "options nu belong to a weight map: set map to one of"),
         ({"map": "dwm", "options": {"beta": -1}}, "beta must be a positive number, not -1"),
         ({"classes": 7}, "classes must be 2, 3 or 4, not 7"),
         (
@@ -130,7 +134,7 @@ def test_classes_are_counted_over_all_images():
         ({"annotation": "lines"}, "annotation must be 'instances' or 'binary', not 'lines'"),
     ],
 )
-def test_bad_choices_are_said_at_once(options, message):
+def test_bad_choices_are_reported_at_once(options, message):
     with pytest.raises(ValueError, match=message):
         TargetAndWeight(**options)
 

@@ -4,7 +4,7 @@ import torch
 
 
 def sample(shape=(2, 4, 6, 5), seed=0):
-    """Float64 logits of this shape, a target with every class and ignored pixels (−1), and weights of 0..3."""
+    """Float64 logits of this shape, a target of all classes and ignored pixels, weights of 0..3."""
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(shape, generator=generator, dtype=torch.float64)
     target = torch.randint(-1, shape[1], (shape[0], *shape[2:]), generator=generator)

@@ -5,7 +5,7 @@ from torch.nn import functional
 
 
 def pair(shape=(2, 3, 6, 5), seed=0):
-    """Float64 prediction (a little beyond 0..1) and truth (0..1) of this shape, and weights of 0..3, some of them 0."""
+    """Float64 prediction (a little beyond 0..1), truth (0..1), weights of 0..3, some of them 0."""
     generator = torch.Generator().manual_seed(seed)
     prediction = torch.rand(shape, generator=generator, dtype=torch.float64) * 1.2 - 0.1
     truth = torch.rand(shape, generator=generator, dtype=torch.float64)

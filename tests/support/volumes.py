@@ -7,7 +7,7 @@ from scipy import ndimage
 from seamwise.io.models import (
     Architecture,
     DecodeRule,
-    ModelInfo,
+    SegmentationInfo,
     ThresholdPair,
     WatershedPair,
     save_model,
@@ -34,7 +34,7 @@ def intensity_model(path, ndim=2, *, channels=1, rule=RULE, empty=False):
         second.weight[(0, 0, *[1] * ndim)] = 1
         net.head.weight[:, 0] = torch.tensor([0.0, 40, 20, 0]).reshape(4, *[1] * ndim)
         net.head.bias[:] = torch.tensor([100.0 if empty else 0, -20, -7, -99])
-    info = ModelInfo(
+    info = SegmentationInfo(
         architecture=Architecture(
             in_channels=channels, out_channels=4, ndim=ndim, width=1, depth=0
         ),

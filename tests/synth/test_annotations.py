@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seamwise.synth import weaken
+from seamwise.synth import degrade_annotation
 
 TOUCHING = np.array(
     [
@@ -15,7 +15,7 @@ TOUCHING = np.array(
 
 
 def test_nothing_asked_changes_nothing_and_returns_a_copy():
-    weak = weaken(TOUCHING, rng=0)
+    weak = degrade_annotation(TOUCHING, rng=0)
     np.testing.assert_array_equal(weak, TOUCHING)
     assert not np.shares_memory(weak, TOUCHING)
 
@@ -28,20 +28,22 @@ def test_erosion_opens_a_gap_between_cells_and_spares_the_image_border():
         [0, 0, 0, 0, 0, 0, 0],
         [0, 0, 0, 0, 0, 0, 0],
     ]
-    np.testing.assert_array_equal(weaken(TOUCHING, rng=0, erode=1), expected)
+    np.testing.assert_array_equal(degrade_annotation(TOUCHING, rng=0, erode=1), expected)
 
 
 def test_erosion_keeps_the_deepest_pixels_of_a_thin_cell():
     labels = np.array([[0, 0, 0, 0, 0], [3, 3, 3, 0, 5], [0, 0, 0, 0, 0]])
     expected = [[0, 0, 0, 0, 0], [3, 3, 3, 0, 5], [0, 0, 0, 0, 0]]
-    np.testing.assert_array_equal(weaken(labels, rng=0, erode=4), expected)
+    np.testing.assert_array_equal(degrade_annotation(labels, rng=0, erode=4), expected)
     np.testing.assert_array_equal(
-        weaken(np.array([0, 7, 7, 7, 0]), rng=0, erode=9), [0, 0, 7, 0, 0]
+        degrade_annotation(np.array([0, 7, 7, 7, 0]), rng=0, erode=9), [0, 0, 7, 0, 0]
     )
 
 
 def test_erosion_of_a_cell_that_fills_the_image_changes_nothing():
-    np.testing.assert_array_equal(weaken(np.full((3, 4), 2), rng=0, erode=2), np.full((3, 4), 2))
+    np.testing.assert_array_equal(
+        degrade_annotation(np.full((3, 4), 2), rng=0, erode=2), np.full((3, 4), 2)
+    )
 
 
 def test_dilation_is_round_and_never_overwrites_a_cell_or_an_ignored_pixel():
@@ -59,12 +61,14 @@ def test_dilation_is_round_and_never_overwrites_a_cell_or_an_ignored_pixel():
         [0, 1, 1, 2, 2, 0],
         [0, 0, 1, 2, 0, 0],
     ]
-    np.testing.assert_array_equal(weaken(labels, rng=0, dilate=1), expected)
+    np.testing.assert_array_equal(degrade_annotation(labels, rng=0, dilate=1), expected)
 
 
 def test_dilation_gives_a_pixel_to_the_nearer_cell_and_ties_to_the_lower_number():
     labels = np.array([0, 9, 0, 0, 0, 4, 0, 0, 2])
-    np.testing.assert_array_equal(weaken(labels, rng=0, dilate=3), [9, 9, 9, 4, 4, 4, 4, 2, 2])
+    np.testing.assert_array_equal(
+        degrade_annotation(labels, rng=0, dilate=3), [9, 9, 9, 4, 4, 4, 4, 2, 2]
+    )
 
 
 def test_erosion_before_dilation_smooths_a_cell():
@@ -72,13 +76,13 @@ def test_erosion_before_dilation_smooths_a_cell():
         [[0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]]
     )
     expected = [[0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0]]
-    np.testing.assert_array_equal(weaken(labels, rng=0, erode=1, dilate=1), expected)
+    np.testing.assert_array_equal(degrade_annotation(labels, rng=0, erode=1, dilate=1), expected)
 
 
 @pytest.mark.parametrize(("drop", "left"), [(0.0, 10), (0.25, 8), (0.3, 7), (1.0, 0)])
 def test_drop_removes_the_rounded_share_of_the_cells_and_keeps_the_numbers(drop, left):
     labels = np.arange(0, 110, 10).repeat(3)
-    weak = weaken(labels, rng=1, drop=drop)
+    weak = degrade_annotation(labels, rng=1, drop=drop)
     kept = np.unique(weak[weak > 0])
     assert kept.size == left
     np.testing.assert_array_equal(weak, np.where(np.isin(labels, kept), labels, 0))
@@ -86,9 +90,9 @@ def test_drop_removes_the_rounded_share_of_the_cells_and_keeps_the_numbers(drop,
 
 def test_dropped_cells_can_be_ignored():
     labels = np.array([0, 1, 1, 0, 2], np.uint8)
-    weak = weaken(labels, rng=0, drop=1, dropped="ignore")
+    weak = degrade_annotation(labels, rng=0, drop=1, dropped="ignore")
     np.testing.assert_array_equal(weak, [0, -1, -1, 0, -1])
-    np.testing.assert_array_equal(weaken(labels, rng=0, drop=1), [0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(degrade_annotation(labels, rng=0, drop=1), [0, 0, 0, 0, 0])
 
 
 @pytest.mark.parametrize(
@@ -103,17 +107,19 @@ def test_dropped_cells_can_be_ignored():
 )
 def test_dtype_is_kept_and_made_signed_for_ignored_pixels(given, signed):
     labels = np.array([0, 1, 1, 0, 0, 120], given)
-    assert weaken(labels, rng=0, drop=0.5, erode=1, dilate=1, shift=1).dtype == given
+    assert degrade_annotation(labels, rng=0, drop=0.5, erode=1, dilate=1, shift=1).dtype == given
     assert (
-        weaken(labels, rng=0, drop=0.5, dropped="ignore", erode=1, dilate=1, shift=1).dtype
+        degrade_annotation(
+            labels, rng=0, drop=0.5, dropped="ignore", erode=1, dilate=1, shift=1
+        ).dtype
         == signed
     )
 
 
 def test_the_dropped_cells_do_not_depend_on_the_other_steps():
     labels = np.arange(1, 41).repeat(2)
-    alone = weaken(labels, rng=3, drop=0.5)
-    with_others = weaken(labels, rng=3, drop=0.5, erode=1, dilate=1)
+    alone = degrade_annotation(labels, rng=3, drop=0.5)
+    with_others = degrade_annotation(labels, rng=3, drop=0.5, erode=1, dilate=1)
     assert set(alone.tolist()) - {0} == set(with_others.tolist()) - {0}
 
 
@@ -123,7 +129,7 @@ def test_shift_moves_each_cell_as_a_whole_by_at_most_the_asked_pixels():
     labels[25:30, 26:28] = 2
     offsets = set()
     for seed in range(120):
-        weak = weaken(labels, rng=seed, shift=2)
+        weak = degrade_annotation(labels, rng=seed, shift=2)
         for cell in (1, 2):
             before, after = np.argwhere(labels == cell), np.argwhere(weak == cell)
             offset = after[0] - before[0]
@@ -136,7 +142,7 @@ def test_shift_overlaps_go_to_the_lower_number_and_never_cover_an_ignored_pixel(
     labels = np.array([0, 0, 8, 8, 8, 5, 5, 5, -1, 0])
     seen = set()
     for seed in range(40):
-        weak = weaken(labels, rng=seed, shift=1)
+        weak = degrade_annotation(labels, rng=seed, shift=1)
         assert weak[8] == -1
         assert (weak < 0).sum() == 1
         lower = np.flatnonzero(weak == 5).tolist()
@@ -149,22 +155,22 @@ def test_shift_overlaps_go_to_the_lower_number_and_never_cover_an_ignored_pixel(
 def test_shift_cuts_at_the_image_border_and_keeps_a_cell_that_would_leave():
     pairs, singles = set(), set()
     for seed in range(40):
-        pairs.add(tuple(weaken(np.array([1, 1, 0, 0]), rng=seed, shift=1).tolist()))
-        singles.add(tuple(weaken(np.array([1, 0, 0]), rng=seed, shift=1).tolist()))
+        pairs.add(tuple(degrade_annotation(np.array([1, 1, 0, 0]), rng=seed, shift=1).tolist()))
+        singles.add(tuple(degrade_annotation(np.array([1, 0, 0]), rng=seed, shift=1).tolist()))
     assert pairs == {(1, 0, 0, 0), (1, 1, 0, 0), (0, 1, 1, 0)}
     assert singles == {(1, 0, 0), (0, 1, 0)}
 
 
 def test_a_volume_of_one_slice_equals_the_image():
     for options in ({"erode": 1}, {"dilate": 1}, {"drop": 0.5}):
-        flat = weaken(TOUCHING, rng=2, **options)
-        np.testing.assert_array_equal(weaken(TOUCHING[None], rng=2, **options)[0], flat)
+        flat = degrade_annotation(TOUCHING, rng=2, **options)
+        np.testing.assert_array_equal(degrade_annotation(TOUCHING[None], rng=2, **options)[0], flat)
 
 
 def test_a_volume_is_dilated_in_all_directions():
     labels = np.zeros((3, 3, 3), int)
     labels[1, 1, 1] = 6
-    weak = weaken(labels, rng=0, dilate=1)
+    weak = degrade_annotation(labels, rng=0, dilate=1)
     assert (weak == 6).sum() == 7
     np.testing.assert_array_equal(weak[:, 1, 1], [6, 6, 6])
 
@@ -172,14 +178,16 @@ def test_a_volume_is_dilated_in_all_directions():
 def test_same_seed_same_labels():
     options = {"drop": 0.3, "erode": 1, "dilate": 2, "shift": 2}
     labels = np.kron(np.arange(1, 26).reshape(5, 5), np.ones((4, 5), int))
-    first = weaken(labels, rng=7, **options)
-    np.testing.assert_array_equal(first, weaken(labels, rng=np.random.default_rng(7), **options))
-    assert (first != weaken(labels, rng=8, **options)).any()
+    first = degrade_annotation(labels, rng=7, **options)
+    np.testing.assert_array_equal(
+        first, degrade_annotation(labels, rng=np.random.default_rng(7), **options)
+    )
+    assert (first != degrade_annotation(labels, rng=8, **options)).any()
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (4, 3)])
 def test_images_without_cells_stay_as_they_are(shape):
-    weak = weaken(np.zeros(shape, int), rng=0, drop=0.5, erode=1, dilate=1, shift=1)
+    weak = degrade_annotation(np.zeros(shape, int), rng=0, drop=0.5, erode=1, dilate=1, shift=1)
     np.testing.assert_array_equal(weak, np.zeros(shape, int))
 
 
@@ -197,11 +205,11 @@ def test_images_without_cells_stay_as_they_are(shape):
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        weaken(TOUCHING, rng=0, **options)
+        degrade_annotation(TOUCHING, rng=0, **options)
 
 
 def test_labels_and_pixels_must_be_integers():
     with pytest.raises(TypeError, match="labels must be integers"):
-        weaken(TOUCHING.astype(float), rng=0)
+        degrade_annotation(TOUCHING.astype(float), rng=0)
     with pytest.raises(TypeError):
-        weaken(TOUCHING, rng=0, erode=1.5)
+        degrade_annotation(TOUCHING, rng=0, erode=1.5)

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.synth import crowded_cells
+from seamwise import synth
+from support.drawings import with_camera
+
+crowded_cells = with_camera(synth.crowded_cells, synth.WIDEFIELD)
 
 PLAIN = {"texture": 0, "illumination": 0, "background": 0, "psf_sigma": 0, "photons": np.inf}
 CASES = [
@@ -189,8 +192,8 @@ def test_a_full_image_holds_fewer_cells_than_asked():
         ({"shape": (64,)}, "shape must have two or three"),
         ({"shape": (2, 8, 64, 64)}, "shape must have two or three"),
         ({"shape": (0, 64)}, "shape must have two or three positive"),
-        ({"cells": -1}, "cells must be 0 or more, got -1"),
-        ({"radius": 33}, r"radius must lie in \[1, 32\], got 33"),
+        ({"cells": -1}, "cells must be 0 or more, not -1"),
+        ({"radius": 33}, r"radius must lie in \[1, 32\], not 33"),
         ({"radius": 0.5}, r"radius must lie in \[1, 32\]"),
         ({"radius": np.nan}, "radius must lie in"),
         ({"radius": 2, "spacing": (3.0, 1.0)}, r"radius must lie in \[3, "),
@@ -211,7 +214,7 @@ def test_a_full_image_holds_fewer_cells_than_asked():
         ({"read_noise": -1}, "read_noise"),
         ({"spacing": (1.0, 0.0)}, "spacing must be positive"),
         ({"spacing": (1.0, 1.0, 1.0)}, "spacing must be one number or 2"),
-        ({"dtype": np.float32}, "dtype must be uint8 or uint16, got float32"),
+        ({"dtype": np.float32}, "dtype must be uint8 or uint16, not float32"),
     ],
 )
 def test_bad_input_is_named(change, message):

@@ -3,12 +3,12 @@ import pytest
 from scipy import ndimage
 from skimage.data import astronaut, camera
 
+from seamwise.pictures import as_unit
 from seamwise.synth import focus
 from seamwise.synth.focus import (
     _cells,
     _ellipses,
     _level_sets,
-    as_unit,
     blur,
     draw_mask,
     focus_pair,
@@ -213,12 +213,6 @@ def test_each_segment_is_drawn_with_probability_one_half():
     assert np.mean([draw_mask(segments, seed) for seed in range(300)]) == pytest.approx(
         0.5, abs=0.03
     )
-
-
-def test_integers_are_scaled_by_their_type():
-    for dtype in (np.uint8, np.uint16):
-        top = np.iinfo(dtype).max
-        assert as_unit(np.array([[0, top]], dtype)).tolist() == [[0, 1]]
 
 
 def test_masks_are_neither_empty_nor_full_and_follow_the_segments():

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.synth import tissue
+from seamwise import synth
+from support.drawings import with_camera
+
+tissue = with_camera(synth.tissue, synth.CONFOCAL)
 
 # only walls, all equally bright, and neither blur nor noise
 BARE = {
@@ -316,10 +319,10 @@ def test_uint8_image():
     [
         ({"shape": (64,)}, "shape must have two or three"),
         ({"shape": (0, 64)}, "shape must have two or three positive"),
-        ({"cell_size": 1.5}, r"cell_size must lie in \[2, 64\], got 1.5"),
+        ({"cell_size": 1.5}, r"cell_size must lie in \[2, 64\], not 1.5"),
         ({"cell_size": 65}, r"cell_size must lie in \[2, 64\]"),
         ({"cell_size": np.nan}, "cell_size must lie in"),
-        ({"spacing": (5.0, 1.0)}, r"cell_size must lie in \[10, 240\], got 8"),
+        ({"spacing": (5.0, 1.0)}, r"cell_size must lie in \[10, 240\], not 8"),
         ({"size_spread": 0.6}, "size_spread"),
         ({"irregularity": -0.1}, "irregularity"),
         ({"bend": 0.3}, r"bend must lie in \[0, 0.2\]"),
@@ -332,14 +335,14 @@ def test_uint8_image():
         ({"texture": 2}, "texture"),
         ({"psf_sigma": -1}, "psf_sigma"),
         ({"psf_sigma": (1, 1, 1)}, "psf_sigma must be one number or 2"),
-        ({"attenuation": 0}, "attenuation must be a positive length, got 0"),
+        ({"attenuation": 0}, "attenuation must be a positive length, not 0"),
         ({"attenuation": np.nan}, "attenuation must be a positive length"),
         ({"background": -0.1}, "background"),
         ({"photons": 0}, "photons must lie in"),
         ({"read_noise": -1}, "read_noise"),
         ({"spacing": (1.0, 0.0)}, "spacing must be positive"),
         ({"spacing": (1.0, 1.0, 1.0)}, "spacing must be one number or 2"),
-        ({"dtype": np.float32}, "dtype must be uint8 or uint16, got float32"),
+        ({"dtype": np.float32}, "dtype must be uint8 or uint16, not float32"),
     ],
 )
 def test_bad_input_is_named(change, message):

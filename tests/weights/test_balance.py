@@ -8,19 +8,17 @@ TARGET = np.array([[0, 0, 0, 0, 0, 0], [1, 1, 1, 2, 0, 0]])
 
 
 @pytest.mark.parametrize(
-    ("normalization", "weights"),
+    ("words", "weights"),
     [
         ("rarest", [1 / 7, 1 / 3, 1]),
         ("frequency", [11 / 7, 11 / 3, 11]),
         ("count", [1 / 7, 1 / 3, 1]),
     ],
 )
-def test_seven_three_and_one_pixel_written_out(normalization, weights):
+def test_seven_three_and_one_pixel_written_out(words, weights):
     b0, b1, b2 = weights
     expected = [[b0] * 6, [b1, b1, b1, b2, b0, 0]]
-    np.testing.assert_allclose(
-        balance(LABELS, TARGET, normalization=normalization), expected, rtol=1e-6
-    )
+    np.testing.assert_allclose(balance(LABELS, TARGET, balance=words), expected, rtol=1e-6)
 
 
 def test_rarest_and_printed_weights_differ_by_the_rarest_count():

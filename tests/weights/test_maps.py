@@ -14,7 +14,7 @@ OPTIONS = {
     "dwm": [{}, {"beta": 4.5}, {"beta": 4.5, "additive": True}],
     "unet": [{}, {"w0": 3.0, "sigma": 2.5}],
     "saw": [{}, {"tau": 2.2, "sigma": 0.8, "rounds": 3}, {"rounds": 0}],
-    "w3": [{}, {"beta": 5.0, "nu": 4.0, "sigma": 1.7}],
+    "w3": [{}, {"beta": 5.0, "nu": 4.0, "sigma": 1.7, "balance": "rarest"}],
 }
 EACH = [(name, options) for name, several in OPTIONS.items() for options in several]
 
@@ -153,9 +153,9 @@ def test_bad_input_is_named(name):
     with pytest.raises(ValueError, match="spacing"):
         weigh(PLANE, spacing=(1, 0))
     with pytest.raises(
-        ValueError, match="normalization must be one of rarest, frequency, count, not 'sum'"
+        ValueError, match="balance must be one of rarest, frequency, count, not 'sum'"
     ):
-        weigh(PLANE, normalization="sum")
+        weigh(PLANE, balance="sum")
     with pytest.raises(ValueError, match="counts"):
         weigh(PLANE, counts=[3, -1, 2])
 

@@ -48,7 +48,8 @@ def test_the_complement_leaves_the_pixels_of_other_cells_alone():
     extra = [
         saw(g, target, rounds=0, tau=20) - balance(g, target) - 1 for g in (horseshoe(), labels)
     ]
-    # the notch of 7 rows becomes two of 3 rows, so that its middle is nearer: 1 row away instead of 3
+    # the notch of 7 rows becomes two of 3 rows, so that its middle is nearer: 1 row away instead of
+    # 3
     np.testing.assert_allclose(
         [alone[16, 30] for alone in extra], [1 - 3 / 20, 1 - 1 / 20], rtol=1e-5
     )

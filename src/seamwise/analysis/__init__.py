@@ -1,6 +1,24 @@
-"""What may be said of methods, scores and losses: tests over many cases, simulations, landscapes."""
+"""Compare methods, scores and losses: tests over many cases, verdicts, loss landscapes."""
 
-from seamwise.analysis.landscape import Landscape, landscape, random_direction
+from seamwise.analysis.binary_scores import (
+    BinaryClassifier,
+    BinaryScores,
+    binary_scores,
+    expected_scores,
+    sampled_scores,
+    stratified_classifier,
+    uniform_classifier,
+    youden_mcc_correlation,
+)
+from seamwise.analysis.evidence import (
+    Claim,
+    claim_of_fact,
+    claim_of_pairs,
+    holm_corrected,
+    p_text,
+    spread_text,
+)
+from seamwise.analysis.loss_landscape import LossLandscape, loss_landscape, random_direction
 from seamwise.analysis.statistics import (
     FriedmanTest,
     NemenyiTest,
@@ -8,42 +26,28 @@ from seamwise.analysis.statistics import (
     friedman,
     nemenyi,
 )
-from seamwise.analysis.youden_simulation import (
-    BinaryClassifier,
-    BinaryScores,
-    LossCourse,
-    ShrinkingMask,
-    binary_scores,
-    expected_scores,
-    loss_course,
-    sampled_scores,
-    shrinking_mask,
-    stratified_classifier,
-    touching_pair,
-    uniform_classifier,
-    youden_mcc_correlation,
-)
 
 __all__ = [
     "BinaryClassifier",
     "BinaryScores",
+    "Claim",
     "FriedmanTest",
-    "Landscape",
-    "LossCourse",
+    "LossLandscape",
     "NemenyiTest",
-    "ShrinkingMask",
     "binary_scores",
+    "claim_of_fact",
+    "claim_of_pairs",
     "critical_difference_diagram",
     "expected_scores",
     "friedman",
-    "landscape",
-    "loss_course",
+    "holm_corrected",
+    "loss_landscape",
     "nemenyi",
+    "p_text",
     "random_direction",
     "sampled_scores",
-    "shrinking_mask",
+    "spread_text",
     "stratified_classifier",
-    "touching_pair",
     "uniform_classifier",
     "youden_mcc_correlation",
 ]

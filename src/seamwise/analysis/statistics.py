@@ -1,4 +1,4 @@
-"""Do methods differ over many cases, and which ones? See `friedman`, `nemenyi`, `critical_difference_diagram`."""
+"""Do methods differ over many cases, and which ones? See `friedman` and `nemenyi`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, rankdata, studentized_range
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FriedmanTest", "NemenyiTest", "critical_difference_diagram", "friedman", "nemenyi"]
 
 # sizes of the diagram, in inches
 _AXIS = 4.2
@@ -22,14 +21,14 @@ _EDGE = 0.2
 _ABOVE = 0.75  # the axis' numbers, and the critical difference above them
 _ROW = 0.2
 _BAR = 0.1
-_APART = 0.15  # at least, from one bar to the next beside it
+_APART = 0.15  # at least, from one bar to the next
 
 _FONT, _SMALL = 9, 7  # in points
 
 
 @dataclass(frozen=True, eq=False)
 class FriedmanTest:
-    """What :func:`friedman` found.
+    """What `friedman` found.
 
     Attributes
     ----------
@@ -48,7 +47,7 @@ class FriedmanTest:
 
 @dataclass(frozen=True, eq=False)
 class NemenyiTest:
-    """What :func:`nemenyi` found.
+    """What `nemenyi` found.
 
     Attributes
     ----------
@@ -59,8 +58,9 @@ class NemenyiTest:
     p_values : (k, k) float64 array
         Symmetric, 1 on the diagonal; corrected for the number of comparisons.
     groups : tuple of tuple of int
-        Methods (columns of `scores`) that do not differ from each other, from the best to the worst; two or more
-        in each group, and no group within another. Two methods differ where no group holds both.
+        Methods (columns of `scores`) that do not differ from each other, from the best to the
+        worst; two or more in each group, and no group within another. Two methods differ where no
+        group holds both.
     """
 
     mean_ranks: NDArray[np.float64]
@@ -72,7 +72,8 @@ class NemenyiTest:
 def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTest:
     """Friedman's test: are k methods, each applied to the same n cases, all alike?
 
-    With r_ij the rank of method j on case i, R_j its mean over the cases and R = (k + 1) / 2 the mean of all ranks::
+    With r_ij the rank of method j on case i, R_j its mean over the cases and R = (k + 1) / 2 the
+    mean of all ranks::
 
         χ² = n (k − 1) · n Σ_j (R_j − R)² / Σ_ij (r_ij − R)²
         p  = P(χ²_{k−1} ≥ χ²)
@@ -80,8 +81,8 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
     Parameters
     ----------
     scores : (n, k) array of numbers
-        A row for each case, n ≥ 2, and a column for each method, k ≥ 3. Only the order within a row matters.
-        Infinite values have their place in that order.
+        A row for each case, n ≥ 2, and a column for each method, k ≥ 3. Only the order within a row
+        matters. Infinite values have their place in that order.
     higher_is_better : bool
         False for an error or a time.
 
@@ -98,18 +99,18 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
 
     Notes
     -----
-    *Ties.* Equal scores share the mean of their ranks. The equation above allows for them; without ties it is
-    Friedman's 12 n / (k (k + 1)) · Σ_j (R_j − R)², which Demšar uses also where there are some. Scores that
-    differ by rounding are not equal: round them first.
+    *Ties.* Equal scores share the mean of their ranks. The equation above allows for them; without
+    ties it is Friedman's 12 n / (k (k + 1)) · Σ_j (R_j − R)², which Demšar uses also where there
+    are some. Scores that differ by rounding are not equal: round them first.
 
-    *All tied.* A row of equal scores draws the mean ranks together and leaves χ² and p as they are. Where every row
-    is such, χ² is 0/0: it is taken as 0, and p as 1.
+    *All tied.* A row of equal scores draws the mean ranks together and leaves χ² and p as they are.
+    Where every row is such, χ² is 0/0: it is taken as 0, and p as 1.
 
-    *Small tables.* p is that of large n; with few cases and methods (n < 10, k < 6, say) tables of the exact
-    distribution serve better.
+    *Small tables.* p is that of large n; with few cases and methods (n < 10, k < 6, say) tables of
+    the exact distribution serve better.
 
-    Source: thesis section 6.3.4; Friedman 1937, JASA 32; 1940, Annals of Mathematical Statistics 11; Demšar 2006,
-    JMLR 7, section 3.2.2.
+    Source: thesis section 6.3.4; Friedman 1937, JASA 32; 1940, Annals of Mathematical Statistics
+    11; Demšar 2006, JMLR 7, section 3.2.2.
 
     Examples
     --------
@@ -119,13 +120,11 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
     """
     table = _checked(scores, min_methods=3, instead="for two methods use scipy.stats.wilcoxon")
     ranks = _ranks(table, higher_is_better)
-    cases, methods = ranks.shape
-    mean = (methods + 1) / 2
     mean_ranks = ranks.mean(axis=0)
-    between = cases * np.sum((mean_ranks - mean) ** 2)
-    total = np.sum((ranks - mean) ** 2)
-    statistic = float(cases * (methods - 1) * between / total) if total else 0.0
-    return FriedmanTest(statistic, float(chi2.sf(statistic, methods - 1)), mean_ranks)
+    if (ranks == ranks[:, :1]).all():  # every case is a tie, which makes the statistic 0/0
+        return FriedmanTest(0.0, 1.0, mean_ranks)
+    test = friedmanchisquare(*ranks.T)
+    return FriedmanTest(float(test.statistic), float(test.pvalue), mean_ranks)
 
 
 def nemenyi(
@@ -133,8 +132,9 @@ def nemenyi(
 ) -> NemenyiTest:
     """Nemenyi's test: which of k methods, each applied to the same n cases, differ?
 
-    To be asked after :func:`friedman` found that not all are alike. With R_j the mean rank of method j and Q_k the
-    range of k standard normal variables (the studentized range with infinite degrees of freedom)::
+    To be asked after `friedman` found that not all are alike. With R_j the mean rank of method j
+    and Q_k the range of k standard normal variables (the studentized range with infinite degrees of
+    freedom)::
 
         SE   = √(k (k + 1) / (6 n))
         CD   = q_α SE,   P(Q_k ≥ √2 q_α) = α
@@ -145,8 +145,8 @@ def nemenyi(
     Parameters
     ----------
     scores : (n, k) array of numbers
-        A row for each case, n ≥ 2, and a column for each method, k ≥ 2. Only the order within a row matters.
-        Infinite values have their place in that order.
+        A row for each case, n ≥ 2, and a column for each method, k ≥ 2. Only the order within a row
+        matters. Infinite values have their place in that order.
     alpha : float
         Chance, in (0, 1), of finding any difference where all methods are alike.
     higher_is_better : bool
@@ -161,16 +161,19 @@ def nemenyi(
     TypeError
         The scores are not real numbers.
     ValueError
-        The scores are not a table, have too few rows or columns, or hold NaN; `alpha` is out of range.
+        The scores are not a table, have too few rows or columns, or hold NaN; `alpha` is out of
+        range.
 
     Notes
     -----
-    *Ties.* Equal scores share the mean of their ranks. The test makes no further allowance for them, which errs on
-    the side of finding no difference. Where all scores are tied every p is 1.
+    *Ties.* Equal scores share the mean of their ranks. The test makes no further allowance for
+    them, which errs on the side of finding no difference. Where all scores are tied every p is 1.
 
-    *Groups* overlap where a method is between two that differ: the data do not tell to which of them it belongs.
+    *Groups* overlap where a method is between two that differ: the data do not tell to which of
+    them it belongs.
 
-    Source: thesis section 6.3.4; Nemenyi 1963, PhD thesis, Princeton; Demšar 2006, JMLR 7, section 3.2.2.
+    Source: thesis section 6.3.4; Nemenyi 1963, PhD thesis, Princeton; Demšar 2006, JMLR 7, section
+    3.2.2.
 
     Examples
     --------
@@ -182,7 +185,7 @@ def nemenyi(
     """
     table = _checked(scores, min_methods=2, instead="one method has nothing to be compared with")
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha: expected a number in (0, 1), got {alpha}; e.g. 0.05")
+        raise ValueError(f"alpha must be a number in (0, 1), not {alpha}: e.g. 0.05")
     cases, methods = table.shape
     mean_ranks = _ranks(table, higher_is_better).mean(axis=0)
     standard_error = np.sqrt(methods * (methods + 1) / (6 * cases))
@@ -195,20 +198,22 @@ def nemenyi(
 def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "Figure":
     """Draw the mean ranks of methods, and which of them do not differ.
 
-    The axis holds the mean ranks, the best at the left. A thick bar joins the methods of a group, with a dot on
-    each of them: those do not differ. The critical difference is drawn above the axis.
+    The axis holds the mean ranks, the best at the left. A thick bar joins the methods of a group,
+    with a dot on each of them: those do not differ. The critical difference is drawn above the
+    axis.
 
     Parameters
     ----------
     names : sequence of k str
         One for each column of the scores.
     result : NemenyiTest
-        What :func:`nemenyi` returned.
+        What `nemenyi` returned.
 
     Returns
     -------
     matplotlib.figure.Figure
-        As wide and as high as the names and bars need; save it with ``figure.savefig("ranks.pdf")``.
+        As wide and as high as the names and bars need; save it with
+        ``figure.savefig("ranks.pdf")``.
 
     Raises
     ------
@@ -219,8 +224,8 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     -----
     Methods of equal mean rank share their line down from the axis, and each has its own name.
 
-    Source: Demšar 2006, JMLR 7, section 3.2.4. There the best method is at the right; here ranks grow as numbers
-    do on any other axis.
+    Source: Demšar 2006, JMLR 7, section 3.2.4. There the best method is at the right; here ranks
+    grow as numbers do on any other axis.
 
     Examples
     --------
@@ -234,7 +239,7 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     ranks, methods = result.mean_ranks, len(result.mean_ranks)
     if len(names) != methods:
         raise ValueError(
-            f"names: expected {methods}, one for each method of the result, got {len(names)}; "
+            f"names must hold {methods}, one for each method, not {len(names)}: "
             "give them in the order of the columns"
         )
     best_first = np.argsort(ranks, kind="stable").tolist()
@@ -374,24 +379,22 @@ def _checked(scores: ArrayLike, *, min_methods: int, instead: str) -> NDArray[An
     table = np.asarray(scores)
     if table.dtype.kind not in "biuf":
         raise TypeError(
-            f"scores: expected real numbers, got {table.dtype}; give a table (cases, methods)"
+            f"scores must be real numbers, not {table.dtype}: give a table (cases, methods)"
         )
     if table.ndim != 2:
         raise ValueError(
-            f"scores: expected a table (cases, methods), got {table.ndim} dimensions {table.shape}"
+            f"scores must be a table (cases, methods), not {table.ndim} dimensions {table.shape}"
         )
     cases, methods = table.shape
     if methods < min_methods:
         raise ValueError(
-            f"scores: expected {min_methods} methods (columns) or more, got {methods}; {instead}"
+            f"scores must have {min_methods} methods (columns) or more, not {methods}: {instead}"
         )
     if cases < 2:
-        raise ValueError(
-            f"scores: expected 2 cases (rows) or more, got {cases}; one case tells nothing of others"
-        )
+        raise ValueError(f"scores must have 2 cases (rows) or more, not {cases}: add cases")
     rows = np.flatnonzero(np.isnan(table).any(axis=1))
     if rows.size:
         raise ValueError(
-            f"scores: expected no NaN, got some in row {rows[0]}; leave the case out for all methods"
+            f"scores must not hold NaN, as in row {rows[0]}: remove the case for all methods"
         )
     return table

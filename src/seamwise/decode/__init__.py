@@ -1,24 +1,25 @@
 """Decoders: class probabilities `(C, *S)` → instance labels `(*S)`.
 
-Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`, `threshold_classes`,
-`landscape`), and then which cell it belongs to, over the whole image (`instances`, `judged`, `flood`).
+Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`,
+`threshold_classes`, `watershed_relief`), and then which cell it belongs to, over the whole image
+(`instances`, `judged`, `flood`).
 """
 
 from seamwise.decode.argmax import argmax, semantic_classes
 from seamwise.decode.instances import instances
 from seamwise.decode.relief import judged, relief
 from seamwise.decode.threshold import threshold, threshold_classes
-from seamwise.decode.watershed import flood, landscape, watershed
+from seamwise.decode.watershed import flood, watershed, watershed_relief
 
 __all__ = [
     "argmax",
     "flood",
     "instances",
     "judged",
-    "landscape",
     "relief",
     "semantic_classes",
     "threshold",
     "threshold_classes",
     "watershed",
+    "watershed_relief",
 ]

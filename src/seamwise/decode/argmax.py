@@ -16,14 +16,14 @@ def argmax(
     """Label the cells of the most likely class map (the thesis' MAP decoder).
 
     1. Each pixel takes the most likely class (`semantic_classes`).
-    2. Each face-connected component of class *cell* is one cell; *touching* pixels go to the nearest
-       cell, holes are filled and small objects dropped (`instances`).
+    2. Each face-connected component of class *cell* is one cell; *touching* pixels go to the
+       nearest cell, holes are filled and small objects dropped (`instances`).
 
     Parameters
     ----------
     probabilities : (C, *S) floating array
-        C = 2 (background, cell), 3 (touching) or 4 (gap). Logits decode to the same labels as long as
-        `gap` is "second".
+        C = 2 (background, cell), 3 (touching) or 4 (gap). Logits decode to the same labels as long
+        as `gap` is "second".
     min_size : int
         Cells of fewer pixels are dropped; 0 keeps all.
     min_core : int
@@ -53,14 +53,15 @@ def argmax(
 
 
 def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDArray[np.uint8]:
-    """Most likely class of each pixel: 0 background, 1 cell, 2 touching; the lower number wins a tie.
+    """Most likely class of each pixel, 0 background, 1 cell, 2 touching; ties go to the lower one.
 
     Parameters
     ----------
     probabilities : (C, *S) floating array, C = 2, 3 or 4
     gap : {"second", "background"}
-        "second": a gap pixel takes the best of the other three classes, that is the arg max over the
-        first three (thesis 5.2.3). "background": the gap's probability is added to the background's.
+        "second": a gap pixel takes the best of the other three classes, that is the arg max over
+        the first three (thesis 5.2.3). "background": the gap's probability is added to the
+        background's.
 
     Returns
     -------

@@ -1,17 +1,19 @@
-"""Decoding an image that is never held whole, block by block, to the cells that decoding it at once would give.
+"""Decode an image block by block, never held whole, to the cells that decoding it at once gives.
 
-Between blocks only the numbers of the components on their faces are needed. Three rounds over the blocks::
+Between blocks only the numbers of the components on their faces are needed. Three rounds over the
+blocks::
 
-    find    classes            → components of class cell, and of cell or touching       (`find_cores`)
-    join    their faces        → which of them are one; crumbs; the cells' numbers        (`join_cores`)
-    assign  classes, cells     → touching pixels to cells, and components of background   (`assign`, `survey`)
-    (join   their faces        → by relief: which cells are one for want of a valley      (`meet`, `join_meetings`))
-    join    their faces        → which background is a hole of which cell; small cells    (`join_surveys`)
-    finish  labels             → holes filled, cells numbered 1..n                        (`finish`)
+    find    classes         → components of class cell, and of cell or touching     (`find_cores`)
+    join    their faces     → which of them are one; crumbs; the cells' numbers     (`join_cores`)
+    assign  classes, cells  → touching pixels to cells; background components   (`assign`, `survey`)
+    (join   their faces     → by relief: cells without a valley between    (`meetings`))
+    join    their faces     → which background is a hole of a cell; small cells     (`join_surveys`)
+    finish  labels          → holes filled, cells numbered 1..n                     (`finish`)
 
-`find`, `assign` and `finish` of a block depend on no other block's: they may run anywhere and in any order. For
-`instances` the result is exact for any size of block: the same cells, numbered in the scan order of the blocks. For a
-watershed `flood_block` takes the place of `assign`; its docstring says what it guarantees.
+`find`, `assign` and `finish` of a block depend on no other block's: they may run anywhere and in
+any order. For `instances` the result is exact for any size of block: the same cells, numbered in
+the scan order of the blocks. For a watershed `flood_block` takes the place of `assign`; its
+docstring says what it guarantees.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,24 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.decode.components import Joined, Part, cuts, join, label_part, sides
+from seamwise.decode.far import Box, Read, nearest_far
 from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
-from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
-from seamwise.decode.relief import (
-    SaddleSums,
-    added,
-    peaks,
-    saddle_sums,
-    sums_across,
-    without_valley,
-)
+from seamwise.decode.meetings import runs
+from seamwise.decode.nearest import REACH, nearest_cell
+from seamwise.decode.relief import peaks
 from seamwise.decode.watershed import BackgroundAs, flood_from
-from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, smallest_dtype
+from seamwise.labels import CELL, TOUCHING, Labels, smallest_dtype
+from seamwise.labels.slabs import areas, look_up
 from seamwise.tiling import Blocks, common, grown, within
-
-Box = Sequence[slice]
-Read = Callable[[Box], NDArray[Any]]  # a box of the image → its pixels
-
-_FIRST_MARGIN = 16  # pixels around a block that are searched for the cells of pixels far from any
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +62,9 @@ class Cores:
 def find_cores(
     classes: NDArray[np.uint8], height: NDArray[Any] | None = None
 ) -> tuple[Labels, Cores]:
-    """Number the components of class cell of a block, from its classes: 0 background, 1 cell, 2 touching.
+    """Number the components of class cell of a block.
+
+    Its classes are 0 background, 1 cell and 2 touching.
 
     `height` is the relief of the block, for a rule that judges by it.
 
@@ -115,9 +110,9 @@ class Cells:
 
     def has_cell(self) -> NDArray[np.bool_]:
         """Whether each region 0, 1, … has a cell."""
-        found = np.zeros(self.regions.count + 1, bool)
-        found[self.region_of[1:]] = True
-        return found
+        has_cell = np.zeros(self.regions.count + 1, bool)
+        has_cell[self.region_of[1:]] = True
+        return has_cell
 
 
 def join_cores(
@@ -142,20 +137,20 @@ def join_cores(
     highest = np.full(joined.count + 1, -np.inf)
     region_of_core = np.zeros(joined.count + 1, np.int64)
     for block in range(len(blocks)):
-        table, found = joined.table(block), cores(block)
-        np.add.at(sizes, table[1:], found.sizes[1:])
-        np.maximum.at(highest, table[1:], found.peaks[1:])
-        region_of_core[table[1:]] = regions.table(block)[found.region_of[1:]]
-    kept = (sizes >= max(min_core, 1)) & (highest >= peak)
-    kept[0] = False
-    count = int(kept.sum())
+        table, part = joined.table(block), cores(block)
+        np.add.at(sizes, table[1:], part.sizes[1:])
+        np.maximum.at(highest, table[1:], part.peaks[1:])
+        region_of_core[table[1:]] = regions.table(block)[part.region_of[1:]]
+    is_cell = (sizes >= max(min_core, 1)) & (highest >= peak)
+    is_cell[0] = False
+    count = int(is_cell.sum())
     # never fewer than 32 bits: the numbers are those of the image on disk
-    number = (np.cumsum(kept) * kept).astype(smallest_dtype(0, max(count, 2**16)))
-    return Cells(joined, number, regions, np.concatenate([[0], region_of_core[kept]]))
+    number = (np.cumsum(is_cell) * is_cell).astype(smallest_dtype(0, max(count, 2**16)))
+    return Cells(joined, number, regions, np.concatenate([[0], region_of_core[is_cell]]))
 
 
 def cells_in(box: Box, blocks: Blocks, numbers: Read, cells: Cells) -> Labels:
-    """Read the cells of a box of the image: what `numbers` holds of each block, as numbers of the image."""
+    """Read the cells of a box: the `numbers` of each block, turned into numbers of the image."""
     result = np.zeros([s.stop - s.start for s in box], cells.number.dtype)
     for block in blocks.meeting(box):
         part = common(box, blocks.box(block))
@@ -185,9 +180,9 @@ def assign(
     """
     box = blocks.box(block)
     around, padding = _padded(box, REACH, blocks.shape)
-    near = np.pad(cells_in(around, blocks, numbers, cells), padding)
-    inside = tuple(slice(REACH, n - REACH) for n in near.shape)
-    labels = near[inside].copy()
+    surroundings = np.pad(cells_in(around, blocks, numbers, cells), padding)
+    inside = tuple(slice(REACH, n - REACH) for n in surroundings.shape)
+    labels = surroundings[inside].copy()
     covered = (classes == CELL) | (classes == TOUCHING)
     touching = covered & (labels == 0)  # and components of class cell that are too small
     if not touching.any():
@@ -197,70 +192,17 @@ def assign(
     reachable = cells.has_cell()[region]
     touching[touching] = reachable
     region = region[reachable]
-    everywhere = np.zeros(near.shape, bool)
+    everywhere = np.zeros(surroundings.shape, bool)
     everywhere[inside] = touching
-    owner, found = nearest_cell(near, np.flatnonzero(everywhere), region, cells.region_of)
-    if not found.all():
-        far = np.column_stack(
-            [np.argwhere(touching)[~found] + [s.start for s in box], region[~found]]
+    owner, is_near = nearest_cell(surroundings, np.flatnonzero(everywhere), region, cells.region_of)
+    if not is_near.all():
+        far_pixels = np.column_stack(
+            [np.argwhere(touching)[~is_near] + [s.start for s in box], region[~is_near]]
         )
-        owner[~found] = _assign_far(
-            far, blocks, partial(cells_in, blocks=blocks, numbers=numbers, cells=cells), cells
-        )
+        read = partial(cells_in, blocks=blocks, numbers=numbers, cells=cells)
+        owner[~is_near] = nearest_far(far_pixels, blocks, read, cells.region_of)
     labels[touching] = owner
     return labels
-
-
-def _assign_far(wanted: NDArray[np.int64], blocks: Blocks, read: Read, cells: Cells) -> Labels:
-    """Nearest cell of pixels (coordinates and region), however far: the part searched grows until it is certain."""
-    owner = np.zeros(len(wanted), cells.number.dtype)
-    open_ = np.arange(len(wanted))
-    margin = _FIRST_MARGIN
-    while open_.size:
-        places = wanted[open_, :-1]
-        box = tuple(
-            slice(int(a), int(b) + 1) for a, b in zip(places.min(0), places.max(0), strict=True)
-        )
-        around = grown(box, margin, blocks.shape)
-        rims, their_cells = _rims(around, np.unique(wanted[open_, -1]), blocks, read, cells)
-        found, distance = nearest_of(rims, their_cells, wanted[open_])
-        certain = distance <= _clearance(places, around, blocks.shape)
-        owner[open_[certain]] = found[certain]
-        open_ = open_[~certain]
-        margin *= 4
-    return owner
-
-
-def _rims(
-    around: Box, regions: NDArray[np.int64], blocks: Blocks, read: Read, cells: Cells
-) -> tuple[NDArray[np.int64], Labels]:
-    """`decode.nearest.rim` of a box, read in parts little larger than a block, of some regions only."""
-    start = [s.start for s in around]
-    extent = tuple(s.stop - s.start for s in around)
-    parts = Blocks(extent, tuple(size + 2 * _FIRST_MARGIN for size in blocks.size))
-    places, numbers = [], []
-    for number in range(len(parts)):
-        # with the next pixel on every side, so that a face between two parts is no rim
-        inner = grown(parts.box(number), 1, extent)
-        part = tuple(
-            slice(s.start + first, s.stop + first) for s, first in zip(inner, start, strict=True)
-        )
-        where, cell = rim(read(part), origin=[s.start for s in part], region_of=cells.region_of)
-        mine = np.isin(where[:, -1], regions)
-        places.append(where[mine])
-        numbers.append(cell[mine])
-    return np.concatenate(places), np.concatenate(numbers)
-
-
-def _clearance(places: NDArray[np.int64], around: Box, shape: Sequence[int]) -> NDArray[np.float64]:
-    """How far around each place everything was seen: to the sides of the box that are not sides of the image."""
-    clearance = np.full(len(places), np.inf)
-    for axis, (part, length) in enumerate(zip(around, shape, strict=True)):
-        if part.start > 0:
-            clearance = np.minimum(clearance, places[:, axis] - part.start)
-        if part.stop < length:
-            clearance = np.minimum(clearance, part.stop - 1 - places[:, axis])
-    return clearance
 
 
 def flood_block(
@@ -281,11 +223,12 @@ def flood_block(
     block : int
     blocks : Blocks
     seeds, elevation : functions
-        Any box of the image → what `decode.landscape` returns for it.
+        Any box of the image → what `decode.watershed_relief` returns for it.
     numbers : function
         Any box of the image → what `find_cores` returned first for the blocks it meets.
     cells : Cells
-        As `join_cores` found them: a marker is numbered in the whole image, so that no cell is cut at a seam.
+        As `join_cores` found them: a marker is numbered in the whole image, so that no cell is cut
+        at a seam.
     halo : int
         Pixels around the block that are flooded with it, 0 or more: the size of a cell.
     background_as : {"marker", "mask"}
@@ -297,88 +240,23 @@ def flood_block(
 
     Notes
     -----
-    Guarantee: undecided pixels that are connected by faces flood each other, and nothing else does. Those of a
-    component of them that lies with its face neighbours within the block and its halo get the cell that the whole
-    image gives. A longer component may be divided otherwise; marked pixels, in blocks of any size and with no halo at
-    all, keep the cell they have in the whole image.
+    Guarantee: undecided pixels that are connected by faces flood each other, and nothing else does.
+    Those of a component of them that lies with its face neighbours within the block and its halo
+    get the cell that the whole image gives. A longer component may be divided otherwise; marked
+    pixels, in blocks of any size and with no halo at all, keep the cell they have in the whole
+    image.
     """
     if halo < 0:
         raise ValueError(f"halo must be 0 or more, not {halo}")
     box = blocks.box(block)
     around = grown(box, halo, blocks.shape)
     markers = cells_in(around, blocks, numbers, cells)
-    present, run, length = _runs(markers)
+    present, run, length = runs(markers)
     if present[0] > 0:  # 0 is to stay "no marker"
         present, run = np.concatenate([np.zeros(1, present.dtype), present]), run + 1
     local = np.repeat(run.astype(np.int32), length).reshape(markers.shape)
     flooded = flood_from(local, seeds(around), elevation(around), background_as=background_as)
     return look_up(present, flooded[within(box, around)])
-
-
-@dataclass(frozen=True, eq=False)
-class Meeting:
-    """What a labelled block tells of cells that touch: see `meet`.
-
-    Attributes
-    ----------
-    sums : SaddleSums
-        Of the pairs that touch within the block.
-    sides, heights : tuples of arrays
-        Labels and relief on the sides of the block, as `components.sides` returns them.
-    cells : (n,) array
-        The cells that have pixels in the block.
-    peaks : (n,) array
-        Highest relief of each in the block.
-    """
-
-    sums: SaddleSums
-    sides: tuple[Labels, ...]
-    heights: tuple[NDArray[Any], ...]
-    cells: Labels
-    peaks: NDArray[Any]
-
-
-def meet(labels: Labels, height: NDArray[Any]) -> Meeting:
-    """Measure what joining cells without a valley between them takes, from labels and relief of a block."""
-    present, run, length = _runs(labels)
-    local = np.repeat(run, length).reshape(labels.shape) + (present[0] > 0)
-    highest = peaks(height, local)[1:]
-    return Meeting(
-        saddle_sums(labels, height), sides(labels), sides(height), present[present > 0], highest
-    )
-
-
-def join_meetings(
-    blocks: Blocks, meetings: Callable[[int], Meeting], *, cells: int, saddle: float
-) -> Labels:
-    """Decide which cells are one for want of a valley, as `relief` does for the whole image.
-
-    Parameters
-    ----------
-    blocks : Blocks
-    meetings : function
-        number of a block → its `Meeting`.
-    cells : int
-        Number of cells.
-    saddle : float
-        See `relief`.
-
-    Returns
-    -------
-    (cells + 1,) array
-        Lowest number of the cells that are one with each.
-    """
-    highest = np.full(cells + 1, -np.inf)
-    sums = []
-    for block in range(len(blocks)):
-        meeting = meetings(block)
-        np.maximum.at(highest, meeting.cells, meeting.peaks)
-        sums.append(meeting.sums)
-    labels = cuts(blocks, lambda n, i: meetings(n).sides[i])
-    heights = cuts(blocks, lambda n, i: meetings(n).heights[i])
-    sums += [sums_across(*faces, *relief) for faces, relief in zip(labels, heights, strict=True)]
-    same = without_valley(added(sums), highest, saddle=saddle)
-    return same.astype(smallest_dtype(0, max(cells, 2**16)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -431,7 +309,7 @@ def survey(labels: Labels, box: Box, shape: Sequence[int]) -> Survey:
         for axis, end in border_sides(shape)
         if (box[axis].start == 0 if end == 0 else box[axis].stop == shape[axis])
     ]
-    cells, run, length = _runs(labels)
+    cells, run, length = runs(labels)
     counts = np.zeros(len(cells), np.int64)
     np.add.at(counts, run, length)
     return Survey(
@@ -469,7 +347,7 @@ class Finish:
         return int(self.number.max(initial=0))
 
     def table(self, block: int) -> Labels:
-        """The cell that each component 0, 1, … of the background of a block is a hole of, else 0."""
+        """The cell that each background component 0, 1, … of a block is a hole of, else 0."""
         table: Labels = self.fill[self.background.table(block)]
         return table
 
@@ -494,16 +372,16 @@ def join_surveys(
     dtype = smallest_dtype(0, max(cells, 2**16))
     lowest = np.full(joined.count + 1, np.iinfo(dtype).max, dtype)
     highest = np.zeros(joined.count + 1, dtype)
-    open_ = np.zeros(joined.count + 1, bool)
+    is_open = np.zeros(joined.count + 1, bool)
     sizes = np.zeros(joined.count + 1, np.int64)
     area = np.zeros(cells + 1, np.int64)
     for block in range(len(blocks)):
-        found, table = surveys(block), joined.table(block)
-        np.minimum.at(lowest, table, found.lowest)
-        np.maximum.at(highest, table, found.highest)
-        np.logical_or.at(open_, table, found.open)
-        np.add.at(sizes, table, found.sizes)
-        area[found.cells] += found.areas
+        part, table = surveys(block), joined.table(block)
+        np.minimum.at(lowest, table, part.lowest)
+        np.maximum.at(highest, table, part.highest)
+        np.logical_or.at(is_open, table, part.open)
+        np.add.at(sizes, table, part.sizes)
+        area[part.cells] += part.areas
 
     def background(number: int, index: int) -> Labels:
         return joined.table(number)[surveys(number).background.planes[index]]
@@ -515,12 +393,12 @@ def join_surveys(
         add_contacts(lowest, highest, near_region, far)
         add_contacts(lowest, highest, far_region, near)
 
-    fill = np.where((lowest == highest) & ~open_, highest, 0)
+    fill = np.where((lowest == highest) & ~is_open, highest, 0)
     fill[0] = 0
     np.add.at(area, fill, sizes)
-    kept = area >= max(min_size, 1)
-    kept[0] = False
-    number = np.cumsum(kept) * kept
+    is_cell = area >= max(min_size, 1)
+    is_cell[0] = False
+    number = np.cumsum(is_cell) * is_cell
     return Finish(joined, fill, number.astype(smallest_dtype(0, int(number.max(initial=0)))))
 
 
@@ -533,21 +411,10 @@ def finish(block: int, labels: Labels, result: Finish) -> Labels:
     return look_up(result.number, labels)
 
 
-def _runs(labels: Labels) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers that occur, and the runs of equal ones in scan order: which of these, how long.
-
-    As `np.unique` with its inverse, but only the runs are sorted: an image of cells has far fewer than pixels.
-    """
-    flat = labels.reshape(-1)
-    start = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-    present, run = np.unique(flat[start], return_inverse=True)
-    return present, run, np.diff(start, append=flat.size)
-
-
 def _padded(
     box: Box, margin: int, shape: Sequence[int]
 ) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
-    """A box with a margin, cut at the borders of the image, and by how much on each side it was cut."""
+    """A box with a margin, cut at the borders of the image, and how much each side lost."""
     around = grown(box, margin, shape)
     cut = [
         (margin - (s.start - a.start), margin - (a.stop - s.stop))

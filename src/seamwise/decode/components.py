@@ -23,7 +23,8 @@ class Part:
     count : int
         Components of the block, numbered 1..count within it.
     planes : tuple of (*S without one axis) arrays
-        Their numbers on the sides of the block: the first and the last plane of axis 0, then of axis 1, …
+        Their numbers on the sides of the block: the first and the last plane of axis 0, then of
+        axis 1, …
     """
 
     count: int
@@ -72,7 +73,8 @@ class Joined:
     first : (blocks + 1,) int64 array
         How many components the blocks before each have.
     number : (all components,) integer array
-        The component, from 1, that each block's components are part of: those of block 0, of block 1, …
+        The component, from 1, that each block's components are part of: those of block 0, of block
+        1, …
     """
 
     first: NDArray[np.int64]
@@ -90,24 +92,25 @@ class Joined:
 
 
 def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False) -> Joined:
-    """Find which components of the blocks are one: a disjoint-set union over the faces of the blocks.
+    """Find which components of the blocks are one, by a disjoint-set union over their faces.
 
-    Two components are one if pixels of them are neighbours across a face of their blocks, so that the result is that
-    of labelling the whole image, whatever the size of the blocks. Numbers follow the blocks in scan order.
+    Two components are one if pixels of them are neighbours across a face of their blocks, so that
+    the result is that of labelling the whole image, whatever the size of the blocks. Numbers follow
+    the blocks in scan order.
 
     Parameters
     ----------
     blocks : Blocks
     part : function
-        number of a block → what `label_part` returned for it. Called several times for each, so that not all need be
-        held.
+        number of a block → what `label_part` returned for it. Called several times for each, so
+        that not all need be held.
     diagonal : bool
         As given to `label_part`.
 
     Notes
     -----
-    Holds two planes of pixels across the whole image and a number for each component of each block, of which there
-    may be fewer than 2³¹.
+    Holds two planes of pixels across the whole image and a number for each component of each block,
+    of which there may be fewer than 2³¹.
 
     Examples
     --------
@@ -143,7 +146,7 @@ def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False)
 def cuts(
     blocks: Blocks, side: Callable[[int, int], NDArray[Any]]
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Yield the two planes of pixels that face each other along each cut between blocks, over the whole image.
+    """Yield the two planes of pixels that face each other, for each cut between blocks.
 
     Parameters
     ----------
@@ -168,10 +171,14 @@ def _assembled(
 
 
 def _pairs(near: Labels, far: Labels, offset: tuple[int, ...]) -> NDArray[np.int64]:
-    """Each pair of numbers above 0 that face each other, the far plane shifted by an offset, once."""
-    here = tuple(slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, near.shape, strict=True))
-    there = tuple(slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, near.shape, strict=True))
-    low, high = near[here], far[there]
+    """Each pair of numbers > 0 that face each other, once, the far plane shifted by an offset."""
+    near_part = tuple(
+        slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, near.shape, strict=True)
+    )
+    far_part = tuple(
+        slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, near.shape, strict=True)
+    )
+    low, high = near[near_part], far[far_part]
     both = (low > 0) & (high > 0)
     # as one number, which sorts many times faster than two; both are below 2³¹
     base = int(high.max(initial=0)) + 1

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
-from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up, relabel
+from seamwise.labels import CELL, TOUCHING, Labels, relabel
+from seamwise.labels.slabs import areas, look_up
 
 
 def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 0) -> Labels:
@@ -21,8 +22,9 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
     min_size : int
         Cells of fewer pixels are dropped; 0 keeps all.
     min_core : int
-        Components of class *cell* of fewer pixels count as touching: a crumb between the seams of a fragmented
-        cell goes to its neighbour instead of becoming a cell, and one on its own vanishes; 0 keeps all.
+        Components of class *cell* of fewer pixels count as touching: a crumb between the seams of a
+        fragmented cell goes to its neighbour instead of becoming a cell, and one on its own
+        vanishes; 0 keeps all.
 
     Returns
     -------
@@ -31,16 +33,18 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
 
     Notes
     -----
-    Each face-connected component of class 1 is a cell. A touching pixel takes the label of the nearest
-    cell (Euclidean, in pixels); if two *different* cells are equally near, it becomes background. Thesis
-    Algorithm 2 compares the nearest pixel q0 with the nearest other *pixel* q1 ≠ q0, which may lie in
-    the same cell, and returns a binary mask, which would merge two cells along a strip of even width; we
-    compare cells and propagate their labels. Only cells of the same region, joined by cell and touching
-    pixels, are looked at, and touching pixels in a region without a cell become background: given to the
-    nearest cell of all, however far, they would be a crumb of it. `min_core` is ours.
+    Each face-connected component of class 1 is a cell. A touching pixel takes the label of the
+    nearest cell (Euclidean, in pixels); if two *different* cells are equally near, it becomes
+    background. Thesis Algorithm 2 compares the nearest pixel q0 with the nearest other *pixel* q1 ≠
+    q0, which may lie in the same cell, and returns a binary mask, which would merge two cells along
+    a strip of even width; we compare cells and propagate their labels. Only cells of the same
+    region, joined by cell and touching pixels, are looked at, and touching pixels in a region
+    without a cell become background: given to the nearest cell of all, however far, they would be a
+    crumb of it. `min_core` is ours.
 
     A hole is a component of the background (faces and corners) that does not reach the image border
-    and has one cell, and only one, around it; it is filled. Background enclosed by several cells stays.
+    and has one cell, and only one, around it; it is filled. Background enclosed by several cells
+    stays.
     """
     check_sizes(min_size, min_core)
     labels, _ = ndimage.label(classes == CELL)
@@ -69,7 +73,7 @@ def smaller_than(size: int, labels: Labels) -> NDArray[np.bool_]:
 
 
 def cleaned(labels: Labels, min_size: int) -> Labels:
-    """Fill holes and drop small cells, in place; return the cells renumbered. The end of every decoder."""
+    """Fill holes and drop small cells, in place; return the renumbered cells."""
     _fill_holes(labels)
     if min_size > 1:
         labels[smaller_than(min_size, labels)] = 0
@@ -77,7 +81,7 @@ def cleaned(labels: Labels, min_size: int) -> Labels:
 
 
 def assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
-    """Give each touching pixel to the nearest cell of its region, in place; ties stay background."""
+    """Give each touching pixel to its region's nearest cell, in place; ties stay background."""
     regions, count = ndimage.label((labels > 0) | touching)
     region_of = np.zeros(int(labels.max()) + 1, regions.dtype)
     core = labels > 0
@@ -89,12 +93,12 @@ def assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
         return
     home = regions[reachable]
     padded = np.pad(labels.astype(np.uint32), REACH)
-    owner, found = nearest_cell(padded, np.flatnonzero(np.pad(reachable, REACH)), home, region_of)
+    owner, is_near = nearest_cell(padded, np.flatnonzero(np.pad(reachable, REACH)), home, region_of)
     del padded
-    if not found.all():
+    if not is_near.all():
         places, cells = rim(labels, origin=(0,) * labels.ndim, region_of=region_of)
-        wanted = np.column_stack([np.argwhere(reachable)[~found], home[~found]])
-        owner[~found], _ = nearest_of(places, cells, wanted)
+        far_pixels = np.column_stack([np.argwhere(reachable)[~is_near], home[~is_near]])
+        owner[~is_near], _ = nearest_of(places, cells, far_pixels)
     labels[reachable] = owner
 
 
@@ -111,8 +115,8 @@ def _fill_holes(labels: Labels) -> None:
 def contacts(labels: Labels, regions: Labels, count: int) -> tuple[Labels, Labels]:
     """Lowest and highest cell among the face neighbours of each region 0..count of the background.
 
-    `regions` are above 0 where `labels` are 0, and nowhere else. Without any cell the lowest is the largest number
-    there is, and the highest 0.
+    `regions` are above 0 where `labels` are 0, and nowhere else. Without any cell the lowest is the
+    largest number there is, and the highest 0.
     """
     lowest = np.full(count + 1, np.iinfo(labels.dtype).max, labels.dtype)
     highest = np.zeros(count + 1, labels.dtype)
@@ -134,16 +138,16 @@ def add_contacts(lowest: Labels, highest: Labels, regions: Labels, labels: Label
 
 
 def on_border(regions: Labels, count: int, sides: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Whether each region 0..count has a pixel on one of the sides (axis, 0 or -1); number 0 counts as such."""
-    found = np.zeros(count + 1, bool)
-    found[0] = True
+    """Whether each region 0..count has a pixel on a side (axis, 0 or -1); 0 always does."""
+    has_pixel = np.zeros(count + 1, bool)
+    has_pixel[0] = True
     for axis, end in sides:
-        found[np.take(regions, end, axis)] = True
-    return found
+        has_pixel[np.take(regions, end, axis)] = True
+    return has_pixel
 
 
 def border_sides(shape: Sequence[int]) -> list[tuple[int, int]]:
-    """Sides of an image: a plane that is stored as a stack of one slice is no wider open than the plane."""
+    """Sides of an image; a stack of one slice has the sides of a plane only."""
     return [(axis, end) for axis, length in enumerate(shape) if length > 1 for end in (0, -1)]
 
 

@@ -1,4 +1,4 @@
-"""The nearest cell of each touching pixel: close by (`nearest_cell`), or at any distance (`nearest_of`)."""
+"""The nearest cell of a touching pixel: close by (`nearest_cell`), or far away (`nearest_of`)."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -25,18 +25,19 @@ def nearest_cell(
 
     ::
 
-        owner(p) = the cell of region(p) that min { |o|² : labels(p + o) in region(p) } is reached in,
+        owner(p) = the cell in which min { |o|² : labels(p + o) in region(p) } is reached,
                    0 if that minimum is reached in two different cells
 
     Parameters
     ----------
     labels : (*S) unsigned integer array
-        0, or the number of a cell. Beyond it nothing is looked at: it must hold `REACH` pixels on every side of
-        each pixel asked for.
+        0, or the number of a cell. Beyond it nothing is looked at: it must hold `REACH` pixels on
+        every side of each pixel asked for.
     pixels : (n,) integer array
         Flat indices into `labels`, which is 0 there.
     region : (n,) integer array
-        Region of each of them, from 1. Regions are connected by faces: a cell beside a pixel is of its region.
+        Region of each of them, from 1. Regions are connected by faces: a cell beside a pixel is of
+        its region.
     region_of : (cells + 1,) integer array
         Region of each cell; 0 for number 0.
 
@@ -44,27 +45,29 @@ def nearest_cell(
     -------
     owner : (n,) array of the type of `labels`
         0 for a tie, and where nothing was found.
-    found : (n,) bool array
+    is_near : (n,) bool array
         Whether a cell lies that near; the others need a longer search.
 
     Notes
     -----
-    Shell by shell of equal distance, all offsets of a shell at once: a seam is a few pixels wide, so that most pixels
-    are settled by their 2·d face neighbours, several times faster than by a search tree.
+    Shell by shell of equal distance, all offsets of a shell at once: a seam is a few pixels wide,
+    so that most pixels are settled by their 2·d face neighbours, several times faster than by a
+    search tree.
 
     Examples
     --------
     >>> row = np.array([0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0], np.uint32)
-    >>> owner, found = nearest_cell(row, np.array([5, 6, 7]), np.array([1, 1, 1]), np.array([0, 1, 1]))
-    >>> owner.tolist(), found.tolist()
+    >>> region, region_of = np.array([1, 1, 1]), np.array([0, 1, 1])
+    >>> owner, is_near = nearest_cell(row, np.array([5, 6, 7]), region, region_of)
+    >>> owner.tolist(), is_near.tolist()
     ([1, 0, 2], [True, True, True])
     """
     owner = np.zeros(len(pixels), labels.dtype)
-    found = np.zeros(len(pixels), bool)
+    is_near = np.zeros(len(pixels), bool)
     for start in range(0, len(pixels), _PIXELS_AT_ONCE):
         part = slice(start, start + _PIXELS_AT_ONCE)
-        owner[part], found[part] = _search(labels, pixels[part], region[part], region_of)
-    return owner, found
+        owner[part], is_near[part] = _search(labels, pixels[part], region[part], region_of)
+    return owner, is_near
 
 
 def _search(
@@ -77,25 +80,26 @@ def _search(
     flat = labels.reshape(-1)
     steps = np.cumprod([1, *labels.shape[:0:-1]])[::-1]
     owner = np.zeros(len(pixels), labels.dtype)
-    found = np.zeros(len(pixels), bool)
-    open_, here, home = np.arange(len(pixels)), pixels, region
+    is_near = np.zeros(len(pixels), bool)
+    pending, here, home = np.arange(len(pixels)), pixels, region
     for shell in _shells(labels.ndim):
-        if not open_.size:
+        if not pending.size:
             break
         offsets = (shell @ steps).tolist()
         lowest, highest = _extremes(flat, here, offsets)
         hit = highest > 0
-        # cells of another region are rare: only where one is an extreme they are looked for one by one
+        # cells of another region are rare: only where one is an extreme they are looked for one by
+        # one
         foreign = hit & ((region_of.take(highest) != home) | (region_of.take(lowest) != home))
         if foreign.any():
             lowest[foreign], highest[foreign] = _extremes(
                 flat, here[foreign], offsets, region_of=region_of, home=home[foreign]
             )
             hit = highest > 0
-        owner[open_[hit]] = np.where(lowest[hit] == highest[hit], highest[hit], 0)
-        found[open_[hit]] = True
-        open_, here, home = open_[~hit], here[~hit], home[~hit]
-    return owner, found
+        owner[pending[hit]] = np.where(lowest[hit] == highest[hit], highest[hit], 0)
+        is_near[pending[hit]] = True
+        pending, here, home = pending[~hit], here[~hit], home[~hit]
+    return owner, is_near
 
 
 def _extremes(
@@ -106,7 +110,7 @@ def _extremes(
     region_of: NDArray[np.integer] | None = None,
     home: NDArray[np.integer] | None = None,
 ) -> tuple[Labels, Labels]:
-    """Lowest and highest cell at some offsets from each pixel, of all regions or of its own; 0 where there is none."""
+    """Lowest and highest cell at some offsets from each pixel, in any or its own region, or 0."""
     one = flat.dtype.type(1)
     highest = np.zeros(len(here), flat.dtype)
     lowest = np.full(len(here), np.iinfo(flat.dtype).max, flat.dtype)
@@ -125,7 +129,7 @@ def _extremes(
 def rim(
     labels: Labels, *, origin: Sequence[int], region_of: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], Labels]:
-    """Return the pixels that can be the nearest of their cell: those with a face neighbour outside the cells.
+    """Return the pixels that can be the nearest of their cell: those next to another number.
 
     Parameters
     ----------
@@ -145,7 +149,8 @@ def rim(
 
     Examples
     --------
-    >>> places, cells = rim(np.array([7, 7, 7, 0, 8]), origin=[100], region_of=np.array([0] * 7 + [1, 2]))
+    >>> region_of = np.array([0] * 7 + [1, 2])
+    >>> places, cells = rim(np.array([7, 7, 7, 0, 8]), origin=[100], region_of=region_of)
     >>> places.tolist(), cells.tolist()
     ([[102, 1], [104, 2]], [7, 8])
     """
@@ -156,7 +161,7 @@ def rim(
 
 
 def nearest_of(
-    places: NDArray[np.int64], cells: Labels, wanted: NDArray[np.int64]
+    places: NDArray[np.int64], cells: Labels, pixels: NDArray[np.int64]
 ) -> tuple[Labels, NDArray[np.float64]]:
     """Find the nearest cell of any distance, in the pixel's own region.
 
@@ -164,7 +169,7 @@ def nearest_of(
     ----------
     places, cells
         As `rim` returns them.
-    wanted : (n, ndim + 1) integer array
+    pixels : (n, ndim + 1) integer array
         Coordinates of pixels, none below 0, and their regions as one more.
 
     Returns
@@ -181,40 +186,40 @@ def nearest_of(
     >>> owner.tolist(), distance.tolist()
     ([5, 0, 0], [2.0, 3.0, inf])
     """
-    owner, distance = np.zeros(len(wanted), cells.dtype), np.full(len(wanted), np.inf)
-    mine = np.isin(places[:, -1], wanted[:, -1])
-    places, cells = places[mine], cells[mine]
-    answered = np.flatnonzero(np.isin(wanted[:, -1], places[:, -1]))
+    owner, distance = np.zeros(len(pixels), cells.dtype), np.full(len(pixels), np.inf)
+    is_wanted = np.isin(places[:, -1], pixels[:, -1])
+    places, cells = places[is_wanted], cells[is_wanted]
+    answered = np.flatnonzero(np.isin(pixels[:, -1], places[:, -1]))
     if not answered.size:
         return owner, distance
     # regions lie farther apart than any two pixels of one region
-    apart = np.ones(places.shape[1])
-    apart[-1] = float(np.maximum(places.max(0), wanted.max(0))[:-1].sum() + 1)
-    tree = cKDTree(places * apart)
+    scale = np.ones(places.shape[1])
+    scale[-1] = float(np.maximum(places.max(0), pixels.max(0))[:-1].sum() + 1)
+    tree = cKDTree(places * scale)
     for start in range(0, len(answered), _PIXELS_AT_ONCE):
         part = answered[start : start + _PIXELS_AT_ONCE]
-        owner[part], distance[part] = _query(tree, cells, wanted[part] * apart)
+        owner[part], distance[part] = _query(tree, cells, pixels[part] * scale)
     return owner, distance
 
 
 def _query(
-    tree: cKDTree, cells: Labels, wanted: NDArray[np.float64]
+    tree: cKDTree, cells: Labels, pixels: NDArray[np.float64]
 ) -> tuple[Labels, NDArray[np.float64]]:
     """Cell nearest to each place, 0 for a tie, and its distance."""
-    owner, nearest = np.zeros(len(wanted), cells.dtype), np.empty(len(wanted))
-    undecided = np.arange(len(wanted))
+    owner, nearest = np.zeros(len(pixels), cells.dtype), np.empty(len(pixels))
+    undecided = np.arange(len(pixels))
     neighbours = 2
     while undecided.size:
         neighbours = min(neighbours, len(cells))
-        distance, index = tree.query(wanted[undecided], k=np.arange(1, neighbours + 1))
+        distance, index = tree.query(pixels[undecided], k=np.arange(1, neighbours + 1))
         # squared distances of pixels are whole numbers: rounding makes equality exact
         tied = np.rint(distance**2) == np.rint(distance[:, :1] ** 2)
-        found = cells[index]
-        conflict = (tied & (found != found[:, :1])).any(1)
-        # if all found so far are equally near, an equally near pixel of another cell may still follow
+        nearest_cells = cells[index]
+        conflict = (tied & (nearest_cells != nearest_cells[:, :1])).any(1)
+        # if all so far are equally near, an equally near pixel of another cell may still follow
         decided = conflict | ~tied[:, -1] | (neighbours == len(cells))
         settled = undecided[decided]
-        owner[settled] = np.where(conflict, 0, found[:, 0])[decided]
+        owner[settled] = np.where(conflict, 0, nearest_cells[:, 0])[decided]
         nearest[settled] = distance[decided, 0]
         undecided = undecided[~decided]
         neighbours *= 2

@@ -9,7 +9,7 @@ Gap = Literal["second", "background"]
 
 
 def as_probabilities(probabilities: Any) -> NDArray[Any]:
-    """Return `probabilities` as an array, or raise ValueError unless it is `(C, *S)` with 2, 3 or 4 classes."""
+    """Return the array `(C, *S)`, or raise ValueError unless it has 2, 3 or 4 classes."""
     array: NDArray[Any] = np.asarray(probabilities)
     if array.ndim < 2 or array.shape[0] not in (2, 3, 4):
         raise ValueError(f"probabilities must be (C, *S) with C = 2, 3 or 4, not {array.shape}")
@@ -31,8 +31,9 @@ def background_of(probabilities: NDArray[Any], gap: Gap) -> NDArray[Any]:
 def without_gap(probabilities: NDArray[Any], gap: Gap) -> list[NDArray[Any]]:
     """Probabilities of background, cell and, if there is one, touching; each `(*S)`.
 
-    Of four classes, "background" adds z_3 to z_0; "second" gives z_l / (z_0 + z_1 + z_2), the probabilities of a
-    pixel that is no gap, whose arg max is that over the first three classes. A pixel of gap alone is background.
+    Of four classes, "background" adds z_3 to z_0; "second" gives z_l / (z_0 + z_1 + z_2), the
+    probabilities of a pixel that is no gap, whose arg max is that over the first three classes. A
+    pixel of gap alone is background.
     """
     rest = [background_of(probabilities, gap), *probabilities[1:3]]
     if gap == "background" or len(probabilities) < 4:

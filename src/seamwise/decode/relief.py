@@ -13,7 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from seamwise.decode.argmax import semantic_classes
 from seamwise.decode.instances import assign_touching, check_sizes, cleaned
 from seamwise.decode.probabilities import Gap, check_threshold
-from seamwise.labels import CELL, TOUCHING, Labels, areas, look_up
+from seamwise.labels import CELL, TOUCHING, Labels
+from seamwise.labels.slabs import areas, look_up
 
 
 def relief(

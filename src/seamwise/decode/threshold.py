@@ -27,23 +27,24 @@ def threshold(
                1  cell        if z_1(p) ≥ γ1 otherwise
                0  background  otherwise
 
-    then `instances` of h: each face-connected component of class 1 is a cell, touching pixels go to the nearest.
-    A seam need not win the arg max to part two cells: z_2 ≥ 0.1 is enough.
+    then `instances` of h: each face-connected component of class 1 is a cell, touching pixels go to
+    the nearest. A seam need not win the arg max to part two cells: z_2 ≥ 0.1 is enough.
 
     Parameters
     ----------
     probabilities : (C, *S) floating array
-        C = 2 (background, cell), 3 (touching) or 4 (gap); not logits. Two classes have no touching pixels, and
-        `touching` is not used.
+        C = 2 (background, cell), 3 (touching) or 4 (gap); not logits. Two classes have no touching
+        pixels, and `touching` is not used.
     touching, cell : float in [0, 1]
-        γ2 and γ1, compared in the precision of `probabilities`; by default the medians of thesis Table 5.
-        `segmentation.tune` finds those of a model.
+        γ2 and γ1, compared in the precision of `probabilities`; by default the medians of thesis
+        Table 5. `segmentation.tune` finds those of a model.
     min_size, min_core : int
         See `instances`.
     gap : {"background", "second"}
-        With four classes: "background" takes z_1 and z_2 as they are, so that a gap pixel is background unless
-        another class reaches its threshold. "second" compares z_l / (z_0 + z_1 + z_2), the probabilities of a
-        pixel that is no gap, as the arg max over the first three classes does.
+        With four classes: "background" takes z_1 and z_2 as they are, so that a gap pixel is
+        background unless another class reaches its threshold. "second" compares z_l / (z_0 + z_1 +
+        z_2), the probabilities of a pixel that is no gap, as the arg max over the first three
+        classes does.
 
     Returns
     -------
@@ -57,11 +58,11 @@ def threshold(
 
     Notes
     -----
-    Source: thesis Algorithm 2 and (4.4); Guerrero Peña et al. 2018, arXiv:1802.07465. Algorithm 2 prints > for
-    both comparisons and section 4.2.4 prints ≥; we use ≥. Algorithm 2 returns one binary mask and compares
-    pixels, not cells, in its tie rule; see `instances` for what we do instead. A touching pixel equally near to
-    two different cells becomes background, as printed. The thesis thresholds three classes only; what becomes of a
-    fourth is ours.
+    Source: thesis Algorithm 2 and (4.4); Guerrero Peña et al. 2018, arXiv:1802.07465. Algorithm 2
+    prints > for both comparisons and section 4.2.4 prints ≥; we use ≥. Algorithm 2 returns one
+    binary mask and compares pixels, not cells, in its tie rule; see `instances` for what we do
+    instead. A touching pixel equally near to two different cells becomes background, as printed.
+    The thesis thresholds three classes only; what becomes of a fourth is ours.
 
     Examples
     --------

@@ -28,31 +28,34 @@ def watershed(
 ) -> Labels:
     """Label the cells by flooding the probability map from sure pixels (the thesis' WT decoder).
 
-    1. Sure pixels, with the thresholds τ0 = `background` and τ1 = `cell`, and the height of all (`landscape`)::
+    1. Sure pixels, with the thresholds τ0 = `background` and τ1 = `cell`, and the height of all
+       (`watershed_relief`)::
 
            background  if z_0(p) ≥ τ0,     cell  if z_1(p) ≥ τ1,     height  z_2(p) − z_1(p)
 
-    2. Each face-connected component of sure cell pixels is a marker, and so is the sure background; the landscape
-       is flooded from them: cells are valleys, seams are ridges (`flood`).
+    2. Each face-connected component of sure cell pixels is a marker, and so is the sure background;
+       the relief is flooded from them: cells are valleys, seams are ridges (`flood`).
 
     Parameters
     ----------
     probabilities : (C, *S) floating array
-        C = 2 (background, cell), 3 (touching) or 4 (gap); not logits. With two classes the height is −z_1.
+        C = 2 (background, cell), 3 (touching) or 4 (gap); not logits. With two classes the height
+        is −z_1.
     background, cell : float in [0, 1]
-        τ0 and τ1, compared in the precision of `probabilities`; by default the medians of thesis Table 5.
-        `segmentation.tune` finds those of a model.
+        τ0 and τ1, compared in the precision of `probabilities`; by default the medians of thesis
+        Table 5. `segmentation.tune` finds those of a model.
     min_size : int
         Cells of fewer pixels are dropped; 0 keeps all.
     min_core : int
         Cell markers of fewer pixels are none: whichever flood reaches them takes them; 0 keeps all.
     background_as : {"marker", "mask"}
-        "marker": the sure background floods like the cells, and pixels between it and a cell go to whichever
-        reaches them first. "mask": it is left out, and the cells take everything else they reach.
+        "marker": the sure background floods like the cells, and pixels between it and a cell go to
+        whichever reaches them first. "mask": it is left out, and the cells take everything else
+        they reach.
     gap : {"background", "second"}
-        With four classes: "background" adds the gap's probability to the background's. "second" takes
-        z_l / (z_0 + z_1 + z_2), the probabilities of a pixel that is no gap, in step 1, as the arg max over the
-        first three classes does.
+        With four classes: "background" adds the gap's probability to the background's. "second"
+        takes z_l / (z_0 + z_1 + z_2), the probabilities of a pixel that is no gap, in step 1, as
+        the arg max over the first three classes does.
 
     Returns
     -------
@@ -66,10 +69,11 @@ def watershed(
 
     Notes
     -----
-    Source: thesis section 4.2.4; Meyer, Signal Processing 38, 113–125 (1994). The thesis prints markers only;
-    "mask" is ours. It does not say what becomes of a pixel that is both sure background and sure cell (possible
-    if τ0 + τ1 ≤ 1): we give it to the likelier class, to the background if they are equal, as the arg max does.
-    `min_core`, the filling of holes and what becomes of a fourth class are ours too.
+    Source: thesis section 4.2.4; Meyer, Signal Processing 38, 113–125 (1994). The thesis prints
+    markers only; "mask" is ours. It does not say what becomes of a pixel that is both sure
+    background and sure cell (possible if τ0 + τ1 ≤ 1): we give it to the likelier class, to the
+    background if they are equal, as the arg max does. `min_core`, the filling of holes and what
+    becomes of a fourth class are ours too.
 
     Examples
     --------
@@ -82,13 +86,13 @@ def watershed(
     >>> watershed(probabilities, background=0.5, cell=0.8)
     array([0, 1, 1, 1, 2, 2, 0], dtype=uint8)
     """
-    seeds, elevation = landscape(probabilities, background=background, cell=cell, gap=gap)
+    seeds, elevation = watershed_relief(probabilities, background=background, cell=cell, gap=gap)
     return flood(
         seeds, elevation, min_size=min_size, min_core=min_core, background_as=background_as
     )
 
 
-def landscape(
+def watershed_relief(
     probabilities: NDArray[Any],
     *,
     background: float = 0.5,
@@ -131,7 +135,7 @@ def flood(
     min_core: int = 0,
     background_as: BackgroundAs = "marker",
 ) -> Labels:
-    """Label the cells by flooding a landscape from marked pixels.
+    """Label the cells by flooding a relief from marked pixels.
 
     Parameters
     ----------
@@ -148,12 +152,13 @@ def flood(
 
     Notes
     -----
-    scikit-image's `watershed` over face neighbours: the lowest pixel at the water's edge is flooded next, of equally
-    low ones the one that was reached first, and of equally low markers the first in scan order. So a flat seam of even
-    width is halved, and the middle of one of odd width goes to the flood that arrived first: unlike `instances` there
-    is no background between cells, and mirroring an image may change such pixels. Undecided pixels that no flood
-    reaches are background. Measured, it holds 36 bytes a pixel while it works, `instances` 19 on a plane of cells and
-    30 on tissue. Holes are filled as there.
+    scikit-image's `watershed` over face neighbours: the lowest pixel at the water's edge is flooded
+    next, of equally low ones the one that was reached first, and of equally low markers the first
+    in scan order. So a flat seam of even width is halved, and the middle of one of odd width goes
+    to the flood that arrived first: unlike `instances` there is no background between cells, and
+    mirroring an image may change such pixels. Undecided pixels that no flood reaches are
+    background. Measured, it holds 36 bytes a pixel while it works, `instances` 19 on a plane of
+    cells and 30 on tissue. Holes are filled as there.
     """
     check_sizes(min_size, min_core)
     _check_background_as(background_as)
@@ -172,7 +177,7 @@ def flood_from(
     *,
     background_as: BackgroundAs = "marker",
 ) -> Labels:
-    """Flood a landscape from numbered markers, without cleaning; see `flood`.
+    """Flood a relief from numbered markers, without cleaning; see `flood`.
 
     Parameters
     ----------
@@ -208,7 +213,7 @@ def _check_background_as(background_as: str) -> None:
 def _flood_undecided(
     markers: Labels, elevation: NDArray[Any], floodable: NDArray[np.bool_]
 ) -> Labels:
-    """Flood the unmarked pixels. Marked ones without an unmarked neighbour have nothing to flood: most of an image."""
+    """Flood the unmarked pixels; most marked ones have no unmarked neighbour, nothing to flood."""
     rim = ndimage.binary_dilation(markers == 0) & floodable
     labels: Labels = segmentation.watershed(_ranked(elevation, markers, rim), markers, mask=rim)  # type: ignore[no-untyped-call]
     np.copyto(labels, markers, where=~rim)
@@ -220,8 +225,8 @@ def _ranked(
 ) -> NDArray[np.floating[Any]]:
     """Heights by their rank, of equally high marked pixels the first in scan order lower.
 
-    scikit-image starts at equally high markers in an order that depends on all others: a part of an image would be
-    flooded otherwise than the whole.
+    scikit-image starts at equally high markers in an order that depends on all others: a part of an
+    image would be flooded otherwise than the whole.
     """
     marked, heights = markers[rim] != 0, elevation[rim]
     order = np.lexsort((~marked, heights))

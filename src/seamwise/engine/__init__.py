@@ -1,1 +1,6 @@
-"""What every task trains and predicts with: the training loop, its settings and log, devices, networks from files."""
+"""What every task trains and predicts with: the loop, its settings, devices, memory, resources."""
+
+from seamwise.engine.memory import free_memory, parse_memory
+from seamwise.engine.resources import Resources
+
+__all__ = ["Resources", "free_memory", "parse_memory"]

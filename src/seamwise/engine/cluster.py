@@ -1,4 +1,4 @@
-"""Many independent tasks, one after another here, or on the workers of a dask cluster; see `task_runner`."""
+"""Many independent tasks, in this process or on workers of a dask cluster; see `task_runner`."""
 
 import logging
 import threading
@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 
+from seamwise.engine.resources import Resources
+
 Item = tuple[Path, int]
 Task = Callable[[Path, int], object]
 
-_PATIENCE = 20  # seconds for a scheduler to answer and to have a worker
+_PATIENCE = 20  # seconds to wait for a scheduler, and for its first worker
 _ALONE = threading.Lock()
 
 
@@ -27,9 +29,9 @@ class Runner:
     Attributes
     ----------
     run : function
-        Called with a task and its items, each a folder and a number, yields each item when it is done.
+        Takes a task and its items, each a folder and a number; yields each item when it is done.
     memory : int, optional
-        Bytes that each worker may use, if a cluster says so.
+        Bytes that each worker may use, if the cluster has a limit.
     """
 
     run: Callable[[Task, Sequence[Item]], Iterator[Item]]
@@ -38,52 +40,48 @@ class Runner:
 
 @contextmanager
 def task_runner(
+    resources: Resources = Resources(),
     *,
-    workers: int = 1,
-    scheduler: str | None = None,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Runner]:
     """Yield what runs a task for each of many folders and numbers, here or on workers.
 
     Parameters
     ----------
-    workers : int
-        Processes on this machine, each with its share of the cores; 1 runs the tasks in this process.
-    scheduler : str, optional
-        Address of a dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``; its workers are used then. It and they must have
-        this package, and they must see the folder that the tasks get, and the files that they read, under the same
-        path as this process. A worker does one task at a time and gives it all its threads.
+    resources : Resources
+        With one of its `workers` and no `scheduler` the tasks run in this process. More workers
+        are processes on this machine, each with its share of the cores. The `scheduler` is the
+        address of a dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``, whose workers are used. It
+        and they must have this package, and they must see the folder of the tasks, and the files
+        that they read, under the same path as this process. A worker does one task at a time and
+        gives it all its threads.
     announce : function
-        Called with a line that says where dask's dashboard is, if there is one (it needs the package bokeh).
+        Called with a line that gives the address of dask's dashboard, if there is one (it needs the
+        package bokeh).
 
     Raises
     ------
     ValueError
-        `workers` is below 1, or both are given; no such kind of address.
+        The scheduler's address is not of a known kind.
     OSError
-        No scheduler answers at the address, or it has no workers. While tasks run: the scheduler is lost, or one worker
-        after another that has tried the same task.
+        No scheduler answers at the address, or it has no workers. While tasks run: the scheduler
+        is lost, or several workers died on the same task.
 
     Notes
     -----
-    A task is a module's function of a folder and a number that leaves its result in the folder: run twice it does the
-    same again. So a worker may be lost in the middle of a task: dask gives the task to another one. What a task
-    raises is raised here.
+    A task is a module's function of a folder and a number that leaves its result in the folder:
+    run twice it leaves the same result. So a worker may be lost in the middle of a task: dask
+    gives the task to another one. An error that a task raises is raised here.
 
-    Processes are started anew, not forked: a script that asks for them must do so under
-    ``if __name__ == "__main__":``. They all take the same GPU; to use several GPUs give the address of a scheduler
-    whose workers see one each.
+    Processes are started fresh, not forked: a script that asks for them must do so under ``if
+    __name__ == "__main__":``. They all use the same GPU; to use several GPUs give the address of
+    a scheduler whose workers see one each.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if scheduler is None and workers == 1:
+    if resources.scheduler is None and resources.workers == 1:
         yield Runner(_one_by_one)
         return
-    if scheduler is not None and workers > 1:
-        raise ValueError(
-            f"workers = {workers} are processes here, scheduler = {scheduler} has its own: give one"
-        )
-    # no tracebacks in its log: what they mean is raised in one line
+    workers, scheduler = resources.workers, resources.scheduler
+    # no tracebacks in its log: their meaning is raised in one line
     quiet = _dask().utils.silence_logging_cmgr(logging.CRITICAL)
     with quiet, _processes(workers) if scheduler is None else _connected(scheduler) as client:
         if client.dashboard_link and find_spec("bokeh"):
@@ -99,7 +97,7 @@ def _one_by_one(task: Task, items: Sequence[Item]) -> Iterator[Item]:
 
 
 def _spread(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
-    # not pure: a result is a file, which a later call must not take from memory
+    # not pure: a result is a file, and dask must not take that of an earlier call from its memory
     futures = client.map(partial(_on_worker, task), items, pure=False)
     item_of = {future.key: item for future, item in zip(futures, items, strict=True)}
     try:
@@ -111,11 +109,10 @@ def _spread(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
 
 
 def _on_worker(task: Task, item: Item) -> None:
-    """Do a task in a worker; alone, because the tasks keep to a limit of memory one by one."""
+    """Do a task in a worker; one at a time, because each task may use all its memory."""
     with _ALONE:
-        torch.set_num_threads(
-            _dask().get_worker().state.nthreads
-        )  # dask starts workers with one for all libraries
+        # dask starts workers with one thread for all libraries
+        torch.set_num_threads(_dask().get_worker().state.nthreads)
         task(*item)
 
 
@@ -126,11 +123,11 @@ def _check(future: Any, item: Item) -> None:
     except _dask().KilledWorker as error:
         where = f"task {item[1]} of {item[0]}"
         raise ChildProcessError(
-            f"workers were lost one after another, each in {where}: if their memory ran out, allow less"
+            f"several workers died on {where}: if they ran out of memory, lower --memory"
         ) from error
     except CancelledError as error:
         raise ConnectionError(
-            "the dask scheduler was lost: start it, and run this again"
+            "the dask scheduler was lost: start it, then run this again"
         ) from error
 
 
@@ -141,7 +138,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
         client = _dask().Client(scheduler, set_as_default=False, timeout=_PATIENCE)
     except ValueError as error:
         raise ValueError(
-            f"scheduler must be an address as tcp://10.0.0.1:8786, not {scheduler!r}: {start}"
+            f"scheduler must be an address like tcp://10.0.0.1:8786, not {scheduler!r}: {start}"
         ) from error
     except OSError as error:
         raise ConnectionError(f"no dask scheduler answers at {scheduler}: {start}") from error
@@ -150,7 +147,8 @@ def _connected(scheduler: str) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError as error:
             raise ConnectionError(
-                f"the dask scheduler at {scheduler} has no workers: start some with `dask worker {scheduler}`"
+                f"the dask scheduler at {scheduler} has no workers: "
+                f"start some with `dask worker {scheduler}`"
             ) from error
         yield client
 
@@ -163,7 +161,7 @@ def _processes(workers: int) -> Iterator[Any]:
         n_workers=workers,
         threads_per_worker=max(CPU_COUNT // workers, 1),
         processes=True,
-        memory_limit=0,  # the tasks keep to a limit of their own
+        memory_limit=0,  # the tasks have a limit of their own
         dashboard_address="127.0.0.1:0" if find_spec("bokeh") else None,
     )
     with cluster, _dask().Client(cluster, set_as_default=False) as client:
@@ -176,7 +174,7 @@ def _memory_limit(dask_worker: Any) -> int | None:
 
 
 def _dask() -> Any:
-    """The package distributed, which is slow to import and knows few types."""
+    """The package distributed, which is slow to import and has few types."""
     import distributed
 
     return distributed

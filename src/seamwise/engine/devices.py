@@ -1,4 +1,4 @@
-"""Which device or devices, precision and memory layout to compute in."""
+"""Devices, precision and memory layout to compute with."""
 
 import logging
 import os
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
+from seamwise.io.errors import first_line
 from seamwise.nets.average import Network
 
 if TYPE_CHECKING:
@@ -17,42 +18,38 @@ AnyNet = TypeVar("AnyNet", bound=Network)
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Return the device: "auto" takes the first of CUDA, Apple's MPS and the CPU that is there.
+    """Return the device: "auto" takes the first available of CUDA, Apple's MPS and the CPU.
 
     Raises
     ------
     ValueError
-        The named device does not exist on this machine.
+        The device does not exist on this machine, or is of another kind.
     """
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch_device = torch.device(device)
+        torch.empty(0, device=torch_device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device {device!r} is not to be had: {reason}; use auto, cpu, cuda or mps"
+            f"device {device!r} is not available: {first_line(error)}; use auto, cpu, cuda or mps"
         ) from error
-    if chosen.type not in ("cpu", "cuda", "mps"):
-        raise ValueError(f"device {device!r} computes nothing here; use auto, cpu, cuda or mps")
-    return chosen
+    if torch_device.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device {device!r} is not supported: use auto, cpu, cuda or mps")
+    return torch_device
 
 
 def choose_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the processor computes in it, else float32.
+    """Return bfloat16 if the processor computes in it, else float32.
 
     On a CPU with AVX512-BF16 or AMX a width-16 U-Net runs several times faster in bfloat16 with
     channels-last memory; on one without, bfloat16 is emulated and slower than float32.
     """
     if device.type == "cuda":
-        return (
-            torch.bfloat16
-            if torch.cuda.is_bf16_supported(including_emulation=False)
-            else torch.float32
-        )
+        is_supported = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if is_supported else torch.float32
     if device.type == "cpu":
         capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
@@ -61,72 +58,74 @@ def choose_precision(device: torch.device) -> torch.dtype:
 
 
 def memory_format(ndim: int) -> torch.memory_format:
-    """Channels-last for the number of spatial axes: the layout convolutions are fastest in."""
+    """Return channels-last for the number of spatial axes: convolutions are fastest in it."""
     return torch.channels_last_3d if ndim == 3 else torch.channels_last
 
 
 def place(net: AnyNet, device: torch.device, dtype: torch.dtype = torch.float32) -> AnyNet:
-    """Move a network to a device, in the given precision and the layout its convolutions are fastest in."""
+    """Move a network to a device, in a precision and in the layout that is fastest."""
     layout = memory_format(net.ndim)
     return net.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
 @contextmanager
 def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iterator[Fabric]":
-    """Fabric on one device; or on several of its kind, each with a process of its own that runs the same block.
+    """Yield Fabric on one device, or on several, each with a process that runs the same block.
 
-    The processes that torchrun or SLURM has started are used; without them this one starts the others of its machine,
-    which run the same command line from its beginning. They compute as `torch.nn.parallel.DistributedDataParallel`,
-    over NCCL on GPUs and gloo on CPUs. If the block fails, the processes started here are ended.
+    Processes that torchrun or SLURM has started are used. Without them, this process starts the
+    others of its machine, which run the same command line from its beginning. They compute as
+    ``torch.nn.parallel.DistributedDataParallel``, over NCCL on GPUs and gloo on CPUs. If the block
+    fails, the processes started here are ended.
 
     Parameters
     ----------
     device : torch.device
     devices, nodes : int
-        GPUs of each machine (on a CPU: processes), and machines.
+        Number of GPUs of each machine (on a CPU: of processes), and number of machines.
 
     Raises
     ------
     ValueError
-        There are fewer GPUs; one GPU is named for several; torchrun or SLURM has started another number of processes.
+        The machine has fewer GPUs; `device` is one GPU, but `devices` is more; torchrun or SLURM
+        has started another number of processes.
     ConnectionError
         Another process has ended in the middle of the block.
     """
     from lightning_fabric import Fabric  # slow to import, and not needed to predict
 
-    # it announces its precision on every start; ours is in `seamwise info`
+    # it logs its precision on every start; ours is in `seamwise info`
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    several = devices * nodes > 1
+    is_parallel = devices * nodes > 1
+    has_number = device.index is not None and device.type != "cpu"
     _check_devices(device, devices, nodes)
     fabric = Fabric(
         accelerator=device.type,
-        devices=devices
-        if several or device.index is None or device.type == "cpu"
-        else [device.index],
+        devices=[device.index] if has_number and not is_parallel else devices,
         num_nodes=nodes,
-        strategy="ddp" if several else "auto",
+        strategy="ddp" if is_parallel else "auto",
         precision="bf16-mixed" if choose_precision(device) == torch.bfloat16 else "32-true",
     )
-    if several:
+    if is_parallel:
         fabric.launch()
         _check_started(fabric.world_size, devices, nodes)
     try:
         yield fabric
     except BaseException as error:
-        if several:
+        if is_parallel:
             _end_started(fabric)
-        if several and _is_lost(error):
+        if is_parallel and _is_lost(error):
             raise ConnectionError(
-                "another process of this training has ended: see what it says"
+                "another process of this training has ended: read its error"
             ) from error
         raise
 
 
 def is_first_process(processes: int) -> bool:
-    """Whether this is the process that writes and reports, of as many as a training has.
+    """Return whether this process writes and reports, of the `processes` of a training.
 
-    Read from the environment, so that it is known before they have found each other: RANK is torchrun's, SLURM_PROCID
-    SLURM's, and LOCAL_RANK and NODE_RANK stand for a process that Fabric has started.
+    It is read from the environment, so that it is known before they are connected: RANK is
+    torchrun's, SLURM_PROCID SLURM's; LOCAL_RANK and NODE_RANK mark a process that Fabric has
+    started.
     """
     if processes == 1:
         return True
@@ -143,34 +142,37 @@ def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
     if devices * nodes == 1:
         return
     if device.type == "mps":
-        raise ValueError(f"devices must be 1 on mps, not {devices}: it computes in one process")
+        raise ValueError(f"devices must be 1 on mps, not {devices}: mps computes in one process")
     if ":" in str(device):
-        raise ValueError(f"device {device} is one GPU, devices is {devices}: use {device.type}")
+        raise ValueError(
+            f"device must be {device.type} for {devices} devices, not {device}, which is one"
+        )
     if device.type == "cuda" and torch.cuda.device_count() < devices:
         raise ValueError(
-            f"devices must be at most {torch.cuda.device_count()}, the GPUs to be seen, not {devices}"
+            f"devices must be at most {torch.cuda.device_count()}, the visible GPUs, not {devices}"
         )
 
 
 def _check_started(started: int, devices: int, nodes: int) -> None:
     if started != devices * nodes:
         raise ValueError(
-            f"{started} processes are started, devices times nodes is {devices} times {nodes}: give the number of "
-            "processes on each machine as devices, and of machines as nodes"
+            f"devices × nodes must be {started}, the number of processes that are started, "
+            f"not {devices} × {nodes}: "
+            "devices is their number on each machine, nodes the number of machines"
         )
 
 
 def _end_started(fabric: "Fabric") -> None:
-    """End the processes this one has started, which would wait for it in vain."""
+    """End the processes that this one has started, which would wait for it forever."""
     started = getattr(fabric.strategy.launcher, "procs", [])
     processes = list(started)
-    started.clear()  # or Fabric kills this process, too, when it sees one of them end
+    started.clear()  # or Fabric kills this process, too, when one of them ends
     for process in processes:
         process.terminate()
 
 
 def _is_lost(error: BaseException) -> bool:
-    """Whether the error is how torch says that another process is gone; gloo's errors have no type of their own."""
+    """Whether torch reports that another process is gone; errors of gloo have no own type."""
     return isinstance(error, torch.distributed.DistError) or (
         isinstance(error, RuntimeError) and ("gloo" in str(error) or "Connection" in str(error))
     )

@@ -8,14 +8,27 @@ from pathlib import Path
 from seamwise.io.atomic import atomic_path
 
 _SMOOTHING = 50  # steps
+_SLOW = 5  # the first steps of a process read files, start workers and choose kernels
+_TIMED = 10  # steps until their mean time is a fair guess
 _NAMES = ("step", "loss", "learning_rate", "seconds")
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One line of the log: a step, and the validation scores by name where the step was validated.
+class TrainProgress:
+    """One line of the log.
 
-    The first score is the one that the best model is chosen by.
+    Attributes
+    ----------
+    step : int
+        Number of the step, from 1.
+    loss, learning_rate : float
+    seconds : float
+        Time since the run began, without interruptions.
+    scores : mapping
+        Validation scores by name, where the step was validated. The first one chooses the best
+        model.
+    seconds_left : float, optional
+        Estimated time to the last step; None until enough steps were timed. Not in the log.
     """
 
     step: int
@@ -23,10 +36,35 @@ class Progress:
     learning_rate: float
     seconds: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    seconds_left: float | None = None
 
 
-def write_log(path: Path, history: Sequence[Progress]) -> None:
-    """Write the log as CSV, one line per step; scores are empty where the step was not validated."""
+def seconds_left(history: Sequence[TrainProgress], *, first: int, steps: int) -> float | None:
+    """Estimate how long the rest of a run takes.
+
+    Parameters
+    ----------
+    history : sequence of TrainProgress
+        A line for each step so far.
+    first : int
+        Number of lines from an earlier process.
+    steps : int
+        Length of the run.
+
+    Returns
+    -------
+    float or None
+        In seconds. The first 5 steps of a process do not count; None until 10 more are done.
+    """
+    timed = len(history) - first - _SLOW
+    if timed < _TIMED:
+        return None
+    pace = (history[-1].seconds - history[-1 - timed].seconds) / timed
+    return pace * (steps - history[-1].step)
+
+
+def write_log(path: Path, history: Sequence[TrainProgress]) -> None:
+    """Write the log as CSV, a line for each step; a step without validation has empty scores."""
     scores = _score_names(history)
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
@@ -38,14 +76,14 @@ def write_log(path: Path, history: Sequence[Progress]) -> None:
             )
 
 
-def read_log(path: Path) -> list[Progress]:
+def read_log(path: Path) -> list[TrainProgress]:
     """Read what `write_log` wrote."""
     with open(path, newline="") as file:
         lines = [
             {name: value for name, value in line.items() if value} for line in csv.DictReader(file)
         ]
     return [
-        Progress(
+        TrainProgress(
             step=int(line.pop("step")),
             **{name: float(line.pop(name)) for name in _NAMES[1:]},
             scores={name: float(value) for name, value in line.items()},
@@ -54,7 +92,7 @@ def read_log(path: Path) -> list[Progress]:
     ]
 
 
-def plot_curve(path: Path, history: Sequence[Progress]) -> None:
+def plot_curve(path: Path, history: Sequence[TrainProgress]) -> None:
     """Draw the loss (running mean), and below it each validation score, over the steps as PNG."""
     from matplotlib.figure import Figure  # slow to import, needed only here
 
@@ -85,7 +123,7 @@ def plot_curve(path: Path, history: Sequence[Progress]) -> None:
         figure.savefig(temporary, dpi=120)
 
 
-def _score_names(history: Sequence[Progress]) -> list[str]:
+def _score_names(history: Sequence[TrainProgress]) -> list[str]:
     return list(dict.fromkeys(name for progress in history for name in progress.scores))
 
 

@@ -1,4 +1,4 @@
-"""The training loop, whatever is trained; see `fit`."""
+"""The training loop, for any task; see `fit`."""
 
 import io
 import math
@@ -18,11 +18,12 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, launched, place
-from seamwise.engine.history import Progress, plot_curve, write_log
+from seamwise.engine.history import TrainProgress, plot_curve, seconds_left, write_log
 from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, ready
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
-from seamwise.io.models import Described, save_model
+from seamwise.io.models import ModelInfo, save_model
+from seamwise.io.provenance import Provenance
 from seamwise.nets.average import Network
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _NOT_RECORDED = ("workers", "snapshot_every", "devices", "nodes")
 
-Report = Callable[[Progress], bool | None]
+Report = Callable[[TrainProgress], bool | None]
 
 
 class Task(Protocol[AnyInfo]):
@@ -38,16 +39,16 @@ class Task(Protocol[AnyInfo]):
 
     @property
     def info(self) -> AnyInfo:
-        """The model file's description; its `training` must agree when a run is resumed."""
+        """The model file's description; a run can be resumed if its `training` is the same."""
 
     def samples(self) -> Dataset[tuple[Tensor, ...]]:
-        """Samples of all steps in their order, `batch_size` for each, each a pure function of its number."""
+        """Samples of all steps in order, `batch_size` for each; each depends on its number only."""
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
         """Run the network on a batch of samples and return the loss."""
 
     def validate(self, model: ReadyNetwork[AnyInfo]) -> Mapping[str, float]:
-        """Scores by name; the higher the first, the better the model."""
+        """Scores by name; the first one chooses the best model, higher is better."""
 
 
 def fit(
@@ -68,54 +69,59 @@ def fit(
     task : Task
     settings : RunSettings
     output : Path
-        An existing folder. Gets ``model.safetensors`` (the weights with the best first score so far), ``log.csv``,
-        ``curve.png`` and ``checkpoint.pt``; and ``snapshot-<step>.safetensors`` if `settings.snapshot_every` asks.
+        An existing folder. Gets ``model.safetensors`` (the weights with the best first score so
+        far), ``log.csv``, ``curve.png``, ``checkpoint.pt``, and every `settings.snapshot_every`
+        steps ``snapshot-<step>.safetensors``.
     resume : bool
-        Go on from ``checkpoint.pt``. On a CPU, with the same number of threads, the weights are then bit
-        for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and the learning
-        rate on the step. On a GPU they agree up to rounding, since its sums have no fixed order.
-        Another number of processes may go on, and agrees as far as the notes say.
+        Continue from ``checkpoint.pt``. On a CPU with the same number of threads, the weights are
+        bit for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and
+        the learning rate on the step. On a GPU they agree up to rounding, since its sums have no
+        fixed order. The number of processes may differ; the notes tell what then changes.
     device : str
         See `devices.choose_device`.
     report : function
-        Called after each step, in the first process; returning False stops the run after writing a checkpoint.
+        Called after each step, in the first process. If it returns False, the run writes a
+        checkpoint and stops.
     constrain : function, optional
-        Called on the first weights and on those after each step, which it may change in place. It must be linear, as
-        tied weights are: the moving average of weights that obey then obeys too.
+        Called on the first weights and on the weights after each step; it may change them in place.
+        The constraint must be linear, like tied weights, so that the moving average obeys it too.
     start : mapping, optional
-        The first weights, by name; drawn at random by default.
+        The first weights, by name; random by default.
 
     Returns
     -------
     Path
-        The model file; it is not there yet if `report` stopped the run before the first validation.
+        The model file; it does not exist yet if `report` stopped the run before the first
+        validation.
 
     Raises
     ------
     ValueError
-        The checkpoint belongs to other settings or images; the loss is no longer finite; see `devices.launched`.
+        The checkpoint was made with other settings or images; the loss is not finite; see
+        `devices.launched`.
     FileExistsError
-        The folder holds a run already, and `resume` is False.
+        The folder already holds a run, and `resume` is False.
     FileNotFoundError
         There is nothing to resume from.
     ConnectionError
         Another process of the run has ended.
 
-    Notes
-    -----
-    With n = `settings.devices` · `settings.nodes` > 1 processes, process r computes the loss of samples r, r + n,
-    r + 2n, … of each step's batch, and the gradient is the mean over the processes (torch's
-    DistributedDataParallel). So is the loss that is reported. A loss that is a mean over equally many pixels of each
-    sample then has the gradient of one process, up to rounding. These have not:
+    Notes ----- With n = `settings.devices` · `settings.nodes` > 1 processes, process r computes the
+    loss of samples r, r + n, r + 2n, … of each batch. The gradient is the mean over the processes
+    (torch's DistributedDataParallel), and so is the reported loss. If a loss is a mean over the
+    same number of pixels of each sample, its gradient is that of one process, up to rounding. Two
+    things differ:
 
-    - a loss that pools counts over the batch before it divides (Youden's J, Dice, Tversky), or is a mean over the
-      pixels that are not ignored: each process does so over its own samples;
-    - batch norm: each process normalises by the statistics of its own samples; the running statistics, which are
-      validated and saved, are those of the first process (torch's SyncBatchNorm, which runs on GPUs only, is not used).
+    - A loss that pools counts over the batch before it divides (Youden's J, Dice, Tversky), or is a
+      mean over the pixels that are not ignored: each process does so over its own samples.
+    - Batch norm: each process normalises by the statistics of its own samples. The running
+      statistics, which are validated and saved, are those of the first process. (torch's
+      SyncBatchNorm runs on GPUs only and is not used.)
 
-    The first process validates, writes and reports; the others wait, half an hour at most, and stop when it stops. An
-    error in it is raised there, and the others return as if stopped. Who uses `fit` in a script: without torchrun or
-    SLURM, the script is run from its beginning once more for each further device.
+    The first process validates, writes and reports. The others wait, half an hour at most, and stop
+    when it stops. An error in the first process is raised there; the others return as if stopped.
+    Note for scripts: without torchrun or SLURM, the whole script runs again for every additional
+    device.
     """
     check_output(output, resume=resume)
     chosen = choose_device(device)
@@ -153,14 +159,16 @@ def fit(
             average.update_parameters(weights)
 
             mean = cast(Tensor, fabric.all_reduce(loss.detach())).item()
-            state.history.append(Progress(state.step + 1, mean, rate, time.monotonic() - began))
+            state.history.append(
+                TrainProgress(state.step + 1, mean, rate, time.monotonic() - began)
+            )
             if _first_decides(fabric, keep):
                 break
     return output / "model.safetensors"
 
 
 def _first_decides(fabric: "Fabric", keep: Callable[[], bool]) -> bool:
-    """Whether to go on, as the first process finds out while the others wait; they stop, too, if it fails."""
+    """Whether to stop: the first process decides, the others wait; all stop if it fails."""
     stop = True
     try:
         if fabric.is_global_zero:
@@ -182,7 +190,8 @@ def _keep(
     progress = state.history[-1]
     if not math.isfinite(progress.loss):
         raise ValueError(
-            f"the loss is {progress.loss} at step {progress.step}: lower learning_rate, now {settings.learning_rate}"
+            f"the loss is {progress.loss} at step {progress.step}: lower learning_rate, "
+            f"now {settings.learning_rate}"
         )
     averaged = cast(Network, state.average.module)
     validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
@@ -200,7 +209,8 @@ def _keep(
             progress,
             settings,
         )
-    stop = report(progress) is False
+    left = seconds_left(state.history, first=state.resumed_at, steps=settings.steps)
+    stop = report(replace(progress, seconds_left=left)) is False
     if validated or snapped or stop:
         state.save(output / "checkpoint.pt", task.info.training)
         write_log(output / "log.csv", state.history)
@@ -219,7 +229,7 @@ def learning_rate(step: int, settings: RunSettings) -> float:
 
 
 def check_output(output: Path, *, resume: bool) -> None:
-    """Raise OSError unless the folder exists, and holds a checkpoint to resume from or no run at all."""
+    """Raise OSError unless the folder exists and holds a checkpoint to resume, or no run at all."""
     if not output.is_dir():
         raise FileNotFoundError(f"the output folder {output} does not exist: create it first")
     if resume:
@@ -231,24 +241,25 @@ def check_output(output: Path, *, resume: bool) -> None:
     for name in ("checkpoint.pt", "model.safetensors"):
         if (output / name).exists():
             raise FileExistsError(
-                f"{output} holds a run already ({name}): use --resume, or choose another folder"
+                f"{output} already holds a run ({name}): use --resume, or choose another folder"
             )
 
 
 def recorded(settings: RunSettings) -> dict[str, Any]:
-    """What makes two runs the same; who prepares the samples, how many compute, and what is saved on the way do not."""
+    """Return the settings that identify a run: all but workers, devices, nodes and snapshots."""
     fields: dict[str, Any] = RootModel(settings).model_dump()
     return {name: value for name, value in fields.items() if name not in _NOT_RECORDED}
 
 
 @dataclass
 class _State:
-    """All that changes during a run; what a checkpoint holds."""
+    """All that changes during a run: the content of a checkpoint."""
 
     weights: Network
     average: AveragedModel
     optimizer: torch.optim.Optimizer
-    history: list[Progress] = field(default_factory=list)
+    history: list[TrainProgress] = field(default_factory=list)
+    resumed_at: int = 0
 
     @property
     def step(self) -> int:
@@ -258,7 +269,7 @@ class _State:
     def seconds(self) -> float:
         return self.history[-1].seconds if self.history else 0.0
 
-    def is_best(self, progress: Progress) -> bool:
+    def is_best(self, progress: TrainProgress) -> bool:
         earlier = [_first_score(line) for line in self.history if line.scores]
         return not earlier or _first_score(progress) > max(earlier)
 
@@ -278,41 +289,41 @@ class _State:
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.history[:] = saved["history"]
+        self.resumed_at = self.step
         self.weights.load_state_dict(saved["weights"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
-def _read_checkpoint(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Read what `_State.save` wrote, with its history as `Progress`; ValueError if it belongs to another run."""
+def _read_checkpoint(path: Path, training: dict[str, Any]) -> dict[str, Any]:
+    """Read what `_State.save` wrote; ValueError if the run was another one than `training`."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        before = saved["provenance"]
-        saved["history"] = [Progress(**line) for line in saved["history"]]
+        difference = Provenance(training).difference(saved["provenance"])
+        saved["history"] = [TrainProgress(**line) for line in saved["history"]]
     except Exception as error:  # torch.load raises whatever pickle and zip raise
         raise ValueError(
             f"cannot read checkpoint {path}: train without --resume into a new folder"
         ) from error
-    for name, now in provenance.items():
-        if before.get(name) != now:
-            raise ValueError(
-                f"{path} belongs to another run: {_first_difference(name, before.get(name), now)}; "
-                "go on with the same, or train without --resume into a new folder"
-            )
+    if difference:
+        raise ValueError(
+            f"{path} was {difference}: resume with the same settings and images, or train "
+            "without --resume into a new folder"
+        )
     return saved
 
 
 def _batches(
     samples: Dataset[tuple[Tensor, ...]], settings: RunSettings, *, first_step: int, process: int
 ) -> DataLoader[tuple[Tensor, ...]]:
-    """Of each step's samples those of one process: every n-th, from its number on."""
+    """The samples of one process: every n-th of each step, beginning at its number."""
     size, count = settings.batch_size, settings.processes
     remaining = Subset(samples, range(first_step * size + process, settings.steps * size, count))
     return DataLoader(remaining, size // count, num_workers=settings.workers)
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
-    """Exponential moving average whose decay rises from 0.18, so that the first weights are soon forgotten."""
+    """Exponential moving average; its decay rises from 0.18: the first weights soon fade."""
 
     @torch.no_grad()
     def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
@@ -332,9 +343,9 @@ def _optimizer(net: Network, settings: RunSettings) -> torch.optim.Optimizer:
 
 
 def _save(
-    path: Path, net: Network, info: Described, progress: Progress, settings: RunSettings
+    path: Path, net: Network, info: ModelInfo, progress: TrainProgress, settings: RunSettings
 ) -> None:
-    """Write the weights and what is known of them."""
+    """Write the weights and their description."""
     made = {
         "step": progress.step,
         "processes": settings.processes,
@@ -349,15 +360,5 @@ def _save(
     save_model(path, net.state_dict(), described, stored_as=getattr(torch, settings.stored_as))
 
 
-def _first_score(progress: Progress) -> float:
+def _first_score(progress: TrainProgress) -> float:
     return next(iter(progress.scores.values()))
-
-
-def _first_difference(name: str, before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in now:
-            if before.get(key) != now[key]:
-                return _first_difference(f"{name}.{key}", before.get(key), now[key])
-    if isinstance(now, list):
-        return f"{name} differ"
-    return f"{name} was {before}, is {now}"

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 import torch
 
 from seamwise.engine.devices import choose_device, choose_precision, place
-from seamwise.io.models import Architecture, Described, load_model, model_path
+from seamwise.io.models import Architecture, ModelInfo, load_model, model_path
 from seamwise.nets import Average, UNet
 from seamwise.nets.average import Network
 
-AnyInfo = TypeVar("AnyInfo", bound=Described)
+AnyInfo = TypeVar("AnyInfo", bound=ModelInfo)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ def load_network(
     FileNotFoundError
         There is no such model.
     ValueError
-        The file is damaged, of a newer version, or a model for another task than `kind` describes; no such device.
+        The file is damaged, of a newer version, or for another task than `kind` describes; there is
+        no such device.
     """
     path = model_path(model, kind)
     chosen = choose_device(device)
@@ -57,7 +58,10 @@ def build_net(architecture: Architecture) -> Network:
 
 
 def ready(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
-    """Prepare a copy of a trained network for prediction: norms folded, in the device's best precision."""
+    """Return a copy of a trained network for prediction, in the device's best precision.
+
+    Norms are folded into the convolutions.
+    """
     dtype = choose_precision(device)
     net = deepcopy(net).fold_norms().requires_grad_(False)
     return ReadyNetwork(place(net, device, dtype), info, device, dtype)

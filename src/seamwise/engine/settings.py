@@ -1,12 +1,20 @@
-"""What every training run depends on, whatever its task; see `RunSettings`."""
+"""What every training run depends on: `RunSettings`; read from a file: `read_settings`."""
 
-from typing import Annotated, Literal, Self
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 Positive = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=4096)]  # of a training crop, in pixels
+AnySettings = TypeVar("AnySettings", bound="RunSettings")
+
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # of dataclasses, of models
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -22,25 +30,26 @@ class RunSettings:
     optimizer : {"adam", "adamw"}
     learning_rate, weight_decay : float
     schedule : {"constant", "cosine"}
-        Learning rate over the steps after a linear warm-up of `warmup` steps.
+        Learning rate after a linear warm-up of `warmup` steps.
     average : float
-        Decay of the exponential moving average of the weights, which is what is validated and saved; after n
-        steps at most n/(9 + n). 0 saves the weights themselves.
+        Decay of the exponential moving average of the weights, at most n/(9 + n) after n steps. The
+        average is validated and saved; 0 saves the weights themselves.
     seed : int
-        First weights and every random choice.
+        Decides the first weights and every random choice.
     validate_every : int
-        Steps between validations; each one writes the log, the curve, the checkpoint, and the model if it is the
-        best so far.
+        Steps between validations. Each one writes the log, the curve and the checkpoint, and the
+        model if it is the best so far.
     snapshot_every : int
-        Steps between snapshots ``snapshot-<step>.safetensors``, each a model file, and with each a checkpoint to go
-        on from; 0 writes none. Does not change the result.
+        Steps between snapshots ``snapshot-<step>.safetensors``. Each is a model file, written
+        together with a checkpoint. 0 writes none. Does not change the result.
     stored_as : {"float32", "float16"}
-        Numbers of the model file. In float16 it has half the size, and weights are rounded to 11 bits; a network
-        that computes in bfloat16 keeps 8 of them.
+        Type of the weights in the model file. float16 halves its size and rounds weights to 11
+        bits; a network that computes in bfloat16 uses 8 of them.
     workers : int
-        Processes that prepare samples beside the training; does not change the result.
+        Processes that prepare samples during the training. Does not change the result.
     devices, nodes : int
-        GPUs of each machine (on a CPU: processes), and machines, that share every batch; see `engine.loop.fit`.
+        GPUs of each machine (on a CPU: processes) and number of machines that share every batch;
+        see `engine.loop.fit`.
     """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 16
@@ -62,16 +71,114 @@ class RunSettings:
     devices: Positive = 1
     nodes: Positive = 1
 
+    page: ClassVar[str] = "docs/training.md"  # where a reader finds the names
+
     @property
     def processes(self) -> int:
-        """How many processes compute: one for each device of each node."""
+        """Number of processes that compute: one for each device of each node."""
         return self.devices * self.nodes
 
     @model_validator(mode="after")
     def _batch_can_be_shared(self) -> Self:
         if self.batch_size % self.processes:
             raise ValueError(
-                f"batch_size must be a multiple of devices times nodes, {self.processes}, not {self.batch_size}: "
-                "they share each batch"
+                f"batch_size must be a multiple of devices times nodes, {self.processes}, "
+                f"not {self.batch_size}: they share each batch"
             )
         return self
+
+
+def read_settings(
+    kind: type[AnySettings], path: Path | None = None, options: Mapping[str, Any] | None = None
+) -> AnySettings:
+    """Read the settings of a training run from a TOML file and options, which win.
+
+    Parameters
+    ----------
+    kind : class
+        `TrainSettings` or `FusionSettings`.
+    path : Path, optional
+        The file; without one every setting has its default.
+    options : mapping, optional
+        Settings by name; None means that the file or the default decides.
+
+    Raises
+    ------
+    ValueError
+        The file is not TOML, a setting is unknown or out of range, or two settings contradict each
+        other.
+    FileNotFoundError, IsADirectoryError
+        There is no such file.
+    """
+    content = {} if path is None else read_toml(path)
+    return make_settings(kind, content, options, source=f" in {path}")
+
+
+def make_settings(
+    kind: type[AnySettings],
+    content: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    *,
+    source: str = "",
+) -> AnySettings:
+    """Make settings as `read_settings` does, from the content of a file.
+
+    `source` follows the name of a setting in an error, e.g. " in run.toml".
+    """
+    chosen = {name: value for name, value in (options or {}).items() if value is not None}
+    try:
+        return TypeAdapter(kind).validate_python({**content, **chosen})
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # two settings contradict each other
+            raise ValueError(message) from error
+        name = ".".join(str(part) for part in first["loc"])
+        where = "" if first["loc"][0] in chosen else source
+        if first["type"] in _UNKNOWN:
+            raise ValueError(unknown_setting(kind, name, where)) from error
+        raise ValueError(f"setting {name}{where}: {message}, not {first['input']!r}") from error
+
+
+def change_settings(
+    settings: AnySettings, changes: Mapping[str, Any], *, source: str = ""
+) -> AnySettings:
+    """Return settings with some of them changed, checked as `make_settings` does."""
+    unchanged = {
+        field.name: getattr(settings, field.name)
+        for field in fields(settings)
+        if field.name not in changes
+    }
+    return make_settings(type(settings), changes, unchanged, source=source)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file of settings; the errors are those of `read_settings`."""
+    if path.is_dir():
+        raise IsADirectoryError(f"settings {path} is a folder: give a TOML file")
+    if not path.exists():
+        raise FileNotFoundError(f"settings file {path} does not exist: check its name and folder")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read settings {path} as TOML: {error}") from error
+
+
+def unknown_setting(kind: type[RunSettings], name: str, source: str = "") -> str:
+    """Return the message about a setting that does not exist, with the closest name that does."""
+    names = _names_of(kind)
+    leaves = {known.rpartition(".")[2]: known for known in names}
+    close = get_close_matches(name, names, 1)
+    leaf = [leaves[match] for match in get_close_matches(name.rpartition(".")[2], leaves, 1)]
+    hint = f"did you mean {(close or leaf)[0]!r}?" if close or leaf else f"see {kind.page}"
+    return f"unknown setting {name!r}{source}: {hint}"
+
+
+def _names_of(kind: Any) -> list[str]:
+    """Names of all settings, those of a table as ``table.name``."""
+    own = getattr(kind, "__pydantic_fields__", {})
+    names = []
+    for name, information in own.items():
+        inner = _names_of(information.annotation)
+        names += [name, *(f"{name}.{setting}" for setting in inner)]
+    return names

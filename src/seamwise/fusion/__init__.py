@@ -1,30 +1,69 @@
-"""Multi-focus fusion: one picture in focus everywhere from several; and the training of networks for it."""
+"""Fuse pictures of different focus into one that is sharp everywhere, and train networks for it."""
 
-from seamwise.fusion.align import Aligned, Alignment, AlignmentError, estimate_alignment
-from seamwise.fusion.data import SegmentedPicture, Split, find_pictures, make_pair, split
-from seamwise.fusion.frames import Fused
-from seamwise.fusion.methods import Fusion, fuse
-from seamwise.fusion.predict import fuse_frames, fuse_pair, load
+from seamwise.fusion.alignment import AlignedFrames, Alignment
+from seamwise.fusion.batch import fuse_files
+from seamwise.fusion.boxplots import draw_boxplots
+from seamwise.fusion.burst import Burst, find_frames
+from seamwise.fusion.data import PictureSplit, SegmentedPicture, find_pictures, make_pair, split
+from seamwise.fusion.frames import luminance
+from seamwise.fusion.fused_pairs import DUMMIES, FusedPair, find_fused_pairs, split_inputs
+from seamwise.fusion.jobs import FuseJob, plan
+from seamwise.fusion.measure import (
+    METRICS,
+    FusionScores,
+    make_results_folder,
+    score_files,
+    write_scores,
+)
+from seamwise.fusion.memory import memory_estimate
+from seamwise.fusion.methods import CLASSICAL, fuse, fuse_burst, shipped_weights
+from seamwise.fusion.options import FuseOptions, FuseOutputs
+from seamwise.fusion.predict import Model, fuse_frames, fuse_pair, load
+from seamwise.fusion.register import AlignmentError, estimate_alignment
+from seamwise.fusion.result import Fusion
 from seamwise.fusion.settings import FusionSettings, Simulation
-from seamwise.fusion.train import train
+from seamwise.fusion.train import fixed_pairs, train
 
 __all__ = [
-    "Aligned",
+    "CLASSICAL",
+    "DUMMIES",
+    "METRICS",
+    "AlignedFrames",
     "Alignment",
     "AlignmentError",
-    "Fused",
+    "Burst",
+    "FuseJob",
+    "FuseOptions",
+    "FuseOutputs",
+    "FusedPair",
     "Fusion",
+    "FusionScores",
     "FusionSettings",
+    "Model",
+    "PictureSplit",
     "SegmentedPicture",
     "Simulation",
-    "Split",
+    "draw_boxplots",
     "estimate_alignment",
+    "find_frames",
+    "find_fused_pairs",
     "find_pictures",
+    "fixed_pairs",
     "fuse",
+    "fuse_burst",
+    "fuse_files",
     "fuse_frames",
     "fuse_pair",
     "load",
+    "luminance",
     "make_pair",
+    "make_results_folder",
+    "memory_estimate",
+    "plan",
+    "score_files",
+    "shipped_weights",
     "split",
+    "split_inputs",
     "train",
+    "write_scores",
 ]

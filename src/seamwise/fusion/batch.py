@@ -1,9 +1,7 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
-import math
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,236 +9,121 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seamwise.fusion.align import Alignment
-from seamwise.fusion.align import Model as Motion
-from seamwise.fusion.burst import Burst, burst_folders, check_outside, find_frames
-from seamwise.fusion.methods import CLASSICAL, Fusion, Report, fuse, load_method, method_of
-from seamwise.fusion.predict import TILE, Mode, Model
+from seamwise.engine.resources import Resources
+from seamwise.fusion.alignment import Alignment
+from seamwise.fusion.burst import Burst
+from seamwise.fusion.frames import pixel_size
+from seamwise.fusion.jobs import FuseJob, is_picture, plan
+from seamwise.fusion.memory import check_memory, memory_estimate
+from seamwise.fusion.methods import CLASSICAL, Report, fuse_burst, named_network, ready_method
+from seamwise.fusion.options import FuseOptions, FuseOutputs
+from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
-from seamwise.io.images import SUFFIXES, find_images
-from seamwise.io.outcome import Outcome, naming
-from seamwise.io.photo import JPEG_EXIF_LIMIT, JPEG_SIDE_LIMIT, write_photo
-from seamwise.io.tiff import CLASSIC_LIMIT
+from seamwise.io.errors import error_line
+from seamwise.io.outcome import Outcome
+from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 
-_BYTES_PER_PIXEL = {
-    "laplacian": 100,
-    "gff": 120,
-    "dct": 50,
-    "dct-cv": 50,
-    "matting": 110,
-    "cnn": 100,
-}
-_NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
-_ALIGNED_BYTES = 24
-_PROGRAM = 500e6
-_JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to fuse: see `fuse`, and what to write beside the picture.
-
-    Attributes
-    ----------
-    depth_map : bool
-        Write ``<stem>_depth.png``: the number of the frame that each pixel comes from, in colours.
-    focus_maps : bool
-        Write ``<stem>_focus_<i>.png`` for each frame i: white where the pixels come from it.
-    alignment : Path, optional
-        File of the alignment: used if it is there, else written. For one burst.
-    """
-
-    method: str = "focus-seg"
-    mode: Mode = "sequence"
-    near: bool | None = None
-    align: bool = True
-    motion: Motion = "affine"
-    exposure: bool = True
-    crop: bool = True
-    tile: int | None = None
-    depth_map: bool = False
-    focus_maps: bool = False
-    alignment: Path | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """Frames and the picture they become; or what is wrong with the folder they should lie in. A note is to be said."""
-
-    frames: tuple[Path, ...]
-    output: Path
-    fault: str = ""
-    note: str = ""
-
-    def depth_map(self) -> Path:
-        """Where the depth map goes."""
-        return self.output.with_name(f"{self.output.stem}_depth.png")
-
-    def focus_map(self, number: int) -> Path:
-        """Where the focus map of a frame goes."""
-        return self.output.with_name(f"{self.output.stem}_focus_{number}.png")
-
-    def outputs(self, options: Options) -> list[Path]:
-        """All that the job writes, the picture first."""
-        maps = [self.depth_map()] if options.depth_map else []
-        maps += (
-            [self.focus_map(number) for number in range(len(self.frames))]
-            if options.focus_maps
-            else []
-        )
-        return [self.output, *maps]
+_PALETTE = 256  # colours of a PNG with 8 bits
 
 
 def fuse_files(
     inputs: Sequence[str | Path],
     output: Path,
-    options: Options,
+    options: FuseOptions = FuseOptions(),
+    resources: Resources = Resources(),
     *,
-    overwrite: bool = False,
-    device: str = "auto",
+    files: FuseOutputs = FuseOutputs(),
     announce: Callable[[str], None] = lambda text: None,
     report: Report = lambda stage, done, total: None,
 ) -> Iterator[Outcome]:
     """Fuse one burst into a picture file, or many into a folder, one by one.
 
-    What would stop the whole job is checked at the call; the work is done as the outcomes are drawn. A burst that
-    cannot be read, aligned, fused or written is reported and left out; the others go on. Of many bursts, those whose
-    picture is there already are passed over, unless `overwrite`.
+    Everything that would stop the whole job is checked at the call. The work is done as the
+    outcomes are drawn. A burst that cannot be read, aligned, fused or written is reported and
+    skipped. Of many bursts, those whose picture already exists are skipped, unless
+    `files.overwrite`.
 
     Parameters
     ----------
     inputs : sequence of str or Path
         Frames, patterns and folders: see `plan`.
     output : Path
-        A picture file, or a folder, made if it is not there.
-    options : Options
-    overwrite : bool
-        Fuse again what is there. Old maps beside the picture are deleted first.
-    device : str
-        See `engine.devices.choose_device`.
+        A picture file; or a folder, made if it does not exist.
+    options : FuseOptions
+    resources : Resources
+        `device` computes; a burst that takes more than `memory`, by default all that this process
+        may use, is not begun.
+    files : FuseOutputs
+        If a picture is replaced, old maps next to it are deleted first.
     announce : function
-        Called before each burst with what is about to be done, and about how much memory it takes.
+        Called before each burst with a line about what will be done and how much memory it takes.
     report : function
         See `fuse`.
 
     Raises
     ------
     ValueError
-        The options do not fit each other, or a result would replace a frame or lie among the frames.
+        The options do not fit each other, or a result would replace a frame or lie among the
+        frames.
     FileExistsError
-        A result of one burst is there already, and `overwrite` is False.
+        A result of one burst exists already, and `files.overwrite` is False.
     OSError
-        An input is not there, or the output cannot be written.
+        An input does not exist, or the output cannot be written.
     """
-    jobs = plan(inputs, output, options)
-    single = _is_picture(output)
-    if single and not overwrite:
-        there = next((path for path in jobs[0].outputs(options) if path.exists()), None)
-        if there is not None:
-            raise FileExistsError(f"{there} is there already: --overwrite replaces it")
-    _check_alignment_file(options, single)
-    model: str | Model = options.method
-    if options.method not in CLASSICAL:
-        model = load_method(options.method, device=device)
-    method_of(model, mode=options.mode, near=options.near, tile=options.tile, device=device)
+    jobs = plan(inputs, output, files)
+    single = is_picture(output)
+    if single:
+        _check_new(jobs[0], files)
+    _check_alignment_file(options, files, single)
+    model = None
+    if options.model not in CLASSICAL:
+        model = named_network(options.model, device=resources.device)
+    ready_method(options, resources, model=model)
     make_folder(jobs[0].output.parent)
+
+    def run(job: FuseJob) -> tuple[str, ...]:
+        shape = _checked_shape(job, options, files)
+        needed = memory_estimate(shape, options, model=model)
+        check_memory(needed, resources.memory)
+        announce(
+            f"{job.output}: {len(job.frames)} frames of {pixel_size(shape)} pixels, "
+            f"about {needed / 1e9:.1f} GB of memory"
+        )
+        _delete_old_maps(job)
+        alignment = None
+        if files.alignment is not None and files.alignment.exists():
+            alignment = Alignment.load(files.alignment)
+        fusion = fuse_burst(
+            job.frames, options, resources, model=model, alignment=alignment, report=report
+        )
+        fusion = _without_long_exif(fusion, job.output)
+        _write(job, fusion, files)
+        frames = f"{len(job.frames)} frames, {pixel_size(fusion.image.shape)} pixels"
+        return (*fusion.notes, f"{job.output}: {frames}")
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             notes = (job.note,) if job.note else ()
-            if job.output.exists() and not overwrite:
-                yield Outcome(job.output, len(jobs), messages=(*notes, _passed_over(job, options)))
+            if job.output.exists() and not files.overwrite:
+                yield Outcome(job.output, len(jobs), messages=(*notes, _skip_note(job, files)))
                 continue
             try:
-                _prepare(job, options, model, overwrite, announce)
-                fusion = _fused(job, options, model, device, report)
-                exif, left_out = _fitting_exif(job.output, fusion.exif)
-                _write(job, replace(fusion, exif=exif), options)
+                messages = run(job)
             except (ValueError, TypeError, OSError, MemoryError) as error:
-                yield Outcome(job.output, len(jobs), True, (*notes, naming(job.output, error)))
+                yield Outcome(job.output, len(jobs), True, (*notes, error_line(job.output, error)))
                 continue
-            size = " × ".join(str(length) for length in fusion.image.shape[1::-1])
-            said = f"{job.output}: {len(job.frames)} frames, {size} pixels"
-            yield Outcome(job.output, len(jobs), messages=(*notes, *fusion.notes, *left_out, said))
+            yield Outcome(job.output, len(jobs), messages=(*notes, *messages))
 
     return outcomes()
-
-
-def plan(inputs: Sequence[str | Path], output: Path, options: Options = Options()) -> list[Job]:
-    """Say which frames become which picture.
-
-    With an output that ends like a picture, all inputs are the frames of one burst. Otherwise the output is a folder,
-    and every input folder is a burst, or holds a folder for each burst (`burst_folders`); the picture is named like its
-    burst's folder, in the format of its frames.
-
-    Raises
-    ------
-    ValueError
-        A result is one of the frames, or would lie in a folder of frames, where the next run would take it for one;
-        two bursts would write the same file; a frame is given where a folder is expected, or the output ends like
-        a picture that cannot be written.
-    FileNotFoundError
-        An input is not there, or one burst has no picture.
-    """
-    if _is_picture(output):
-        _check_frames_inside(inputs, output)
-        jobs = [Job(tuple(find_frames(inputs)), output)]
-    elif output.suffix and not output.is_dir():
-        raise ValueError(
-            f"cannot write {output}: a picture ends in {', '.join(SUFFIXES)}; a folder has no suffix"
-        )
-    else:
-        jobs = [job for given in inputs for job in _jobs_of(Path(given), output)]
-    check_outside(
-        output if not _is_picture(output) else output.parent, inputs, nested=not _is_picture(output)
-    )
-    frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
-    written: dict[Path, Job] = {}
-    for job in jobs:
-        for path in job.outputs(options):
-            place = path.resolve()
-            if place in frames:
-                raise ValueError(
-                    f"{frames[place]} is a frame and would be replaced: name another output"
-                )
-            if place in written:
-                raise ValueError(f"two bursts would both write {path}: rename the folder of one")
-            written[place] = job
-    return jobs
-
-
-def memory_estimate(
-    shape: tuple[int, ...],
-    *,
-    method: str | Model = "focus-seg",
-    aligned: bool = True,
-    tile: int | None = None,
-) -> int:
-    """Bytes of memory that fusing takes, roughly, for frames of this shape; their number does not matter.
-
-    A network adds what a tile of features takes. Counted from the arrays that are held, for colour frames; grey frames
-    take less.
-    """
-    pixels = shape[0] * shape[1]
-    per_pixel = _ALIGNED_BYTES * aligned
-    if isinstance(method, str) and method in CLASSICAL:
-        return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[method]) * pixels)
-    width = 16 if isinstance(method, str) else method.info.architecture.width
-    in_tile = min(pixels, (TILE if tile is None else tile) ** 2)
-    return int(
-        _PROGRAM
-        + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels
-        + _TILE_BYTES_PER_FEATURE * width * in_tile
-    )
 
 
 def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
     """Write frame numbers as a PNG in colours from dark (the first frame) to bright (the last).
 
-    The numbers themselves are the indices of its palette; above 256 frames it is a 16-bit grey PNG of the numbers.
-    """
+    The numbers themselves are the indices of its palette. Above 256 frames it is a 16-bit grey PNG
+    of the numbers. """
     with atomic_path(path) as temporary:
-        if count > 256:
+        if count > _PALETTE:
             Image.fromarray(depth.astype(np.uint16)).save(temporary, format="PNG")
             return
         from matplotlib import colormaps  # slow to import, needed only here
@@ -251,79 +134,69 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
         picture.save(temporary, format="PNG")
 
 
-def _prepare(
-    job: Job, options: Options, model: str | Model, overwrite: bool, announce: Callable[[str], None]
-) -> None:
-    """Find out before the work what would stop it, and clear the way."""
+def _check_new(job: FuseJob, files: FuseOutputs) -> None:
+    """Raise FileExistsError if a result exists and must not be replaced."""
+    existing = job.first_existing(files)
+    if existing is not None and not files.overwrite:
+        raise FileExistsError(f"{existing} already exists: --overwrite replaces it")
+
+
+def _check_alignment_file(options: FuseOptions, files: FuseOutputs, single: bool) -> None:
+    path = files.alignment
+    if path is None:
+        return
+    if not single or not options.align:
+        raise ValueError(f"--alignment {path} needs a single burst and --align: remove it")
+    if path.is_dir() or not path.exists():
+        check_writable(path)
+
+
+def _checked_shape(job: FuseJob, options: FuseOptions, files: FuseOutputs) -> tuple[int, ...]:
+    """Check before the work all that would stop it, and return the shape of a frame."""
     if job.fault:
         raise ValueError(job.fault)
     burst = Burst(job.frames)  # reads the headers of all frames
-    if burst.dtype.itemsize > 1 and job.output.suffix.lower() in _JPEG:
-        raise ValueError("a JPEG holds 8 bits and the frames have 16: name it .png or .tif")
-    if not (options.align and options.crop):  # else the picture may be smaller than the frames
-        _check_holds(job.output, burst)
-    there = next((path for path in job.outputs(options) if path.exists()), None)
-    if there is not None and not overwrite:
-        raise FileExistsError(f"{there} is there already: --overwrite replaces it")
+    # the picture of an aligned burst may be smaller than its frames
+    shape = None if options.align and options.crop else burst.shape
+    check_format_holds(job.output, burst.dtype, shape)
+    _check_new(job, files)
     check_writable(job.output)
-    needed = memory_estimate(burst.shape, method=model, aligned=options.align, tile=options.tile)
-    _check_memory(needed)
-    size = " × ".join(str(length) for length in burst.shape[1::-1])
-    announce(
-        f"{job.output}: {len(job.frames)} frames of {size} pixels, about {needed / 1e9:.1f} GB of memory"
-    )
+    return burst.shape
+
+
+def _delete_old_maps(job: FuseJob) -> None:
+    """Delete the maps of a picture that will be replaced."""
     if job.output.exists():
-        for old in (job.depth_map(), *job.output.parent.glob(f"{job.output.stem}_focus_*.png")):
-            old.unlink(missing_ok=True)
+        for path in (job.depth_map(), *job.output.parent.glob(f"{job.output.stem}_focus_*.png")):
+            path.unlink(missing_ok=True)
 
 
-def _check_holds(output: Path, burst: Burst) -> None:
-    """Raise ValueError if the format cannot hold a picture of the size of the frames."""
-    if output.suffix.lower() in _JPEG and max(burst.shape) > JPEG_SIDE_LIMIT:
-        size = " × ".join(str(length) for length in burst.shape[1::-1])
-        raise ValueError(
-            f"a JPEG holds {JPEG_SIDE_LIMIT} pixels a side and the frames have {size}: name it .png or .tif"
-        )
-    needed = math.prod(burst.shape) * burst.dtype.itemsize
-    if output.suffix.lower() in _TIFF and needed > CLASSIC_LIMIT:
-        raise ValueError(
-            f"a TIFF holds less than 4 GB and the picture would have {needed / 1e9:.1f} GB: name it .png"
-        )
-
-
-def _fused(job: Job, options: Options, model: str | Model, device: str, report: Report) -> Fusion:
-    align: bool | Alignment = options.align
-    if options.alignment is not None and options.alignment.exists():
-        align = Alignment.load(options.alignment)
-    return fuse(
-        job.frames, model=model, mode=options.mode, near=options.near, align=align, motion=options.motion,
-        exposure=options.exposure, crop=options.crop, tile=options.tile, device=device, report=report,
-    )  # fmt: skip
-
-
-def _fitting_exif(output: Path, exif: bytes) -> tuple[bytes, list[str]]:
-    """The EXIF, or none and a note if the file cannot hold it: without it the picture is still worth the work."""
-    if output.suffix.lower() not in _JPEG or len(exif) <= JPEG_EXIF_LIMIT:
-        return exif, []
-    return b"", [
-        f"{output}: its EXIF of {len(exif)} bytes does not fit into a JPEG and is left out; "
+def _without_long_exif(fusion: Fusion, output: Path) -> Fusion:
+    """Drop EXIF that the file cannot hold, with a note: the picture is worth the work without
+    it.
+    """
+    if format_holds_exif(output, fusion.exif):
+        return fusion
+    note = (
+        f"{output}: its EXIF of {len(fusion.exif)} bytes does not fit into a JPEG and is dropped; "
         "name it .png or .tif to keep it"
-    ]
+    )
+    return replace(fusion, exif=b"", notes=(*fusion.notes, note))
 
 
-def _write(job: Job, fusion: Fusion, options: Options) -> None:
-    """The picture comes last: while it is missing, the burst counts as not done, and no maps are left behind."""
-    if (
-        options.alignment is not None
-        and fusion.alignment is not None
-        and not options.alignment.exists()
-    ):
-        fusion.alignment.save(options.alignment)
-    picture, *maps = job.outputs(options)
+def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
+    """Write the maps, then the picture.
+
+    While the picture is missing, the burst counts as not done. If one file fails, no map stays.
+    """
+    path = files.alignment
+    if path is not None and fusion.alignment is not None and not path.exists():
+        fusion.alignment.save(path)
+    picture, *maps = job.outputs(files)
     try:
-        if options.depth_map:
+        if files.depth_map:
             write_depth(job.depth_map(), fusion.depth, len(job.frames))
-        for number in range(len(job.frames) if options.focus_maps else 0):
+        for number in range(len(job.frames) if files.focus_maps else 0):
             write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
         write_photo(picture, fusion.image, exif=fusion.exif, icc=fusion.icc)
     except BaseException:
@@ -332,74 +205,7 @@ def _write(job: Job, fusion: Fusion, options: Options) -> None:
         raise
 
 
-def _passed_over(job: Job, options: Options) -> str:
-    missing = [path.name for path in job.outputs(options) if not path.exists()]
+def _skip_note(job: FuseJob, files: FuseOutputs) -> str:
+    missing = [path.name for path in job.outputs(files) if not path.exists()]
     without = f", without {missing[0]}: --overwrite makes it" if missing else ""
-    return f"{job.output} is there already{without}"
-
-
-def _is_picture(output: Path) -> bool:
-    return output.suffix.lower() in SUFFIXES and not output.is_dir()
-
-
-def _check_frames_inside(inputs: Sequence[str | Path], output: Path) -> None:
-    """Raise FileNotFoundError if what is given as one burst is a folder of bursts."""
-    for folder in (Path(given) for given in inputs if Path(given).is_dir()):
-        inside = [
-            inner for inner in burst_folders(folder)[0] if inner != folder and _holds_images(inner)
-        ]
-        if inside:
-            raise FileNotFoundError(
-                f"folder {folder} holds no image but folders of them, as {inside[0].name}: to fuse each, name a folder "
-                f"as output, -o {output.with_suffix('')}"
-            )
-
-
-def _holds_images(folder: Path) -> bool:
-    try:
-        return bool(find_images(folder))
-    except FileNotFoundError:
-        return False
-
-
-def _jobs_of(given: Path, output: Path) -> list[Job]:
-    if given.is_file():
-        raise ValueError(
-            f"{given} is a frame: name the picture it becomes part of, e.g. -o sharp.png"
-        )
-    if not given.is_dir():
-        raise FileNotFoundError(f"there is no folder {given}")
-    folders, note = burst_folders(given)
-    return [replace(_job_of(folder, output), note=note) for folder in folders]
-
-
-def _job_of(folder: Path, output: Path) -> Job:
-    name = folder.resolve().name
-    try:
-        frames = find_frames([folder])
-    except (ValueError, OSError) as error:
-        return Job((), output / f"{name}.png", fault=str(error))
-    return Job(tuple(frames), output / (name + frames[0].suffix))
-
-
-def _check_alignment_file(options: Options, single: bool) -> None:
-    file = options.alignment
-    if file is None:
-        return
-    if not single or not options.align:
-        raise ValueError("an alignment file goes with one burst that is aligned: leave it out")
-    if file.is_dir() or not file.exists():
-        check_writable(file)
-
-
-def _check_memory(needed: int) -> None:
-    """Raise MemoryError if this machine has less memory in all."""
-    try:
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not told on this system
-        return
-    if needed > there:
-        raise MemoryError(
-            f"fusing frames of this size takes about {needed / 1e9:.1f} GB of memory, this machine has "
-            f"{there / 1e9:.1f} GB: make the frames smaller"
-        )
+    return f"{job.output} already exists{without}"

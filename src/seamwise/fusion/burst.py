@@ -1,26 +1,27 @@
-"""A burst read frame by frame from files or arrays; see `Burst`."""
+"""A burst read frame by frame from files or arrays: `Burst`; the folders that hold bursts:
+`burst_folders`.
+"""
 
 import os
 import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import Picture
-from seamwise.io.images import find_images
-from seamwise.io.outcome import naming
-from seamwise.io.photo import Header, Photo, photo_header, read_photo
-from seamwise.synth.focus import as_unit
+from seamwise.fusion.frames import FrameSequence, Picture, pixel_size
+from seamwise.io.listing import find_images
+from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo
+from seamwise.pictures import as_unit
 
 Frame = str | os.PathLike[str] | NDArray[Any]
 
 
-class Burst(Sequence[Picture]):
-    """Frames as float32 pictures in 0..1, each read when it is asked for and then let go.
+class Burst(FrameSequence):
+    """Frames as float32 pictures in 0..1; each is read when it is asked for, and not kept.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ class Burst(Sequence[Picture]):
     Raises
     ------
     ValueError
-        There are fewer than two frames, or they differ. Only the headers of files are read for that.
+        There are fewer than two frames, or they differ. Only the headers of files are read for
+        that.
     TypeError
         An array is of another type; or `frames` is one name, not a list.
     OSError
@@ -54,55 +56,26 @@ class Burst(Sequence[Picture]):
     """
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        if isinstance(
-            frames, str | os.PathLike
-        ):  # a string would be taken for a list of its letters
+        # a string would be taken for a list of its letters
+        if isinstance(frames, str | os.PathLike):
             name = os.fspath(frames)
             raise TypeError(
-                f"frames must be a list of pictures or files, not {name!r}: give e.g. sorted(Path({name!r}).iterdir())"
+                f"frames must be a list of pictures or files, not {name!r}: "
+                f"give e.g. sorted(Path({name!r}).iterdir())"
             )
         self.frames = [frame if isinstance(frame, np.ndarray) else Path(frame) for frame in frames]
-        if len(self.frames) < 2:
-            for frame in self.frames:
-                _header(frame, "frame 0")  # a file of several pages is told to be split
-            given = (
-                f": {self.frames[0]}" if self.frames and isinstance(self.frames[0], Path) else ""
-            )
-            raise ValueError(f"a burst has two frames or more, not {len(self.frames)}{given}")
-        self.names = tuple(
-            str(frame) if isinstance(frame, Path) else f"frame {number}"
-            for number, frame in enumerate(self.frames)
-        )
-        headers = [
-            _header(frame, name) for frame, name in zip(self.frames, self.names, strict=True)
-        ]
-        _check_alike(headers, self.names)
-        self.shape, self.dtype = headers[0].shape, headers[0].dtype
+        self.names = tuple(_name(frame, number) for number, frame in enumerate(self.frames))
+        infos = [_info(frame, name) for frame, name in zip(self.frames, self.names, strict=True)]
+        # after the headers: the error of a file with several pages tells how to split it
+        if len(infos) < 2:
+            name = f": {self.frames[0]}" if infos and isinstance(self.frames[0], Path) else ""
+            raise ValueError(f"a burst has two frames or more, not {len(infos)}{name}")
+        _check_alike(infos, self.names)
+        self.shape, self.dtype = infos[0].shape, infos[0].dtype
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
         self._notes: list[str] = []
         self._checksums: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @overload
-    def __getitem__(self, index: int) -> Picture: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Picture]: ...
-    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
-        """Read frame `index`."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(len(self))[index]]
-        number = range(len(self))[index]
-        frame = self.frames[number]
-        photo = Photo(frame) if isinstance(frame, np.ndarray) else read_photo(frame)
-        if number not in self._checksums:
-            self._remember(number, photo)
-        try:
-            return as_unit(photo.pixels)
-        except ValueError as error:
-            raise ValueError(naming(Path(self.names[number]), error)) from error
 
     @property
     def icc(self) -> bytes:
@@ -115,30 +88,41 @@ class Burst(Sequence[Picture]):
         others = [
             self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc
         ]
-        mixed = [
-            f"{', '.join(others)}: the colour profile differs from that of {self.names[0]}, which is kept"
-        ]
-        return self._notes + mixed * (bool(others) and 0 in self._profiles)
+        if not others or 0 not in self._profiles:
+            return list(self._notes)
+        mixed = (
+            f"{', '.join(others)}: the colour profile differs from that of {self.names[0]}, "
+            "which is kept"
+        )
+        return [*self._notes, mixed]
 
-    def _remember(self, number: int, photo: Photo) -> None:
-        self._profiles[number] = photo.icc
-        if number == 0:
+    def _frame(self, i: int) -> Picture:
+        frame = self.frames[i]
+        photo = Photo(frame) if isinstance(frame, np.ndarray) else read_photo(frame)
+        if i not in self._checksums:
+            self._remember(i, photo)
+        return as_unit(photo.pixels, name=self.names[i])
+
+    def _remember(self, i: int, photo: Photo) -> None:
+        self._profiles[i] = photo.icc
+        if i == 0:
             self.exif = photo.exif
         checksum = zlib.crc32(np.ascontiguousarray(photo.pixels).data)
-        twin = next((i for i, other in self._checksums.items() if other == checksum), None)
-        self._checksums[number] = checksum
+        twin = next((j for j, other in self._checksums.items() if other == checksum), None)
+        self._checksums[i] = checksum
         if twin is not None:
-            self._notes.append(f"{self.names[number]} is identical to {self.names[twin]}")
+            self._notes.append(f"{self.names[i]} is identical to {self.names[twin]}")
         if photo.note:
             self._notes.append(photo.note)
 
 
 def burst_folders(folder: Path) -> tuple[list[Path], str]:
-    """Return the folders of bursts that a folder stands for, and a note if it leaves some out.
+    """Return the folders of bursts that a folder stands for, and a note if some of them are
+    skipped.
 
-    A folder of pictures is one burst itself, otherwise each of its subfolders is one, in natural order. Hidden files
-    and folders do not count, as for `io.images.find_images`. Subfolders beside pictures are passed over: this the note
-    says in one line; it is empty if there are none.
+    A folder of pictures is one burst itself; otherwise each of its subfolders is one, in natural
+    order. Hidden files and folders do not count, as for `io.find_images`. Subfolders next to
+    pictures are skipped, and the note tells so in one line. The note is empty if there are none.
 
     Examples
     --------
@@ -149,19 +133,17 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     >>> [path.name for path in burst_folders(folder)[0]]
     ['cup9', 'cup10']
     """
-    inside = sorted(
-        (path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."),
-        key=natural_order,
-    )
+    visible = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    subfolders = sorted(visible, key=natural_order)
     try:
         picture, *_ = find_images(folder)
     except FileNotFoundError:
-        return inside or [folder], ""
-    if not inside:
+        return subfolders or [folder], ""
+    if not subfolders:
         return [folder], ""
     return [folder], (
-        f"{folder} holds pictures, as {picture.name}: its subfolders, as {inside[0].name}, are passed over; "
-        "move one or the other"
+        f"{folder} holds pictures, such as {picture.name}: its subfolders, such as "
+        f"{subfolders[0].name}, are skipped; move one or the other"
     )
 
 
@@ -174,23 +156,25 @@ def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = 
         The folder is one of the inputs, or, if `nested`, lies somewhere in one.
     """
     place = folder.resolve()
-    for given in (Path(given) for given in inputs):
-        inside = place == given.resolve() or (nested and given.resolve() in place.parents)
-        if given.is_dir() and inside:
+    for path in map(Path, inputs):
+        inside = place == path.resolve() or (nested and path.resolve() in place.parents)
+        if path.is_dir() and inside:
             raise ValueError(
-                f"results in {folder} would be taken for frames by the next run: write outside of {given}"
+                f"results in {folder} would be taken for frames by the next run: "
+                f"write outside of {path}"
             )
 
 
 def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     """List the frames that files, folders and glob patterns stand for, in the order given.
 
-    Within a folder or a pattern the frames are sorted by name, numbers by their value: x2 before x10.
+    Within a folder or a pattern the frames are sorted by name, numbers by their value: x2 before
+    x10.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As in `io.images.find_images`; or a frame is given twice.
+        As in `io.find_images`; or a frame is given twice.
 
     Examples
     --------
@@ -201,11 +185,13 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     >>> [path.name for path in find_frames([folder])]
     ['x2.jpg', 'x10.jpg']
     """
-    found = [path for given in inputs for path in sorted(find_images(given), key=natural_order)]
-    for number, path in enumerate(found):
-        if path.resolve() in [other.resolve() for other in found[:number]]:
+    paths = [path for source in inputs for path in sorted(find_images(source), key=natural_order)]
+    places: set[Path] = set()
+    for path in paths:
+        if path.resolve() in places:
             raise ValueError(f"{path} is given twice: name each frame once")
-    return found
+        places.add(path.resolve())
+    return paths
 
 
 def natural_order(path: Path) -> tuple[Any, ...]:
@@ -216,28 +202,34 @@ def natural_order(path: Path) -> tuple[Any, ...]:
     )
 
 
-def _header(frame: NDArray[Any] | Path, name: str) -> Header:
+def _name(frame: NDArray[Any] | Path, number: int) -> str:
+    return str(frame) if isinstance(frame, Path) else f"frame {number}"
+
+
+def _info(frame: NDArray[Any] | Path, name: str) -> PhotoInfo:
     if isinstance(frame, Path):
-        return photo_header(frame)
+        return photo_info(frame)
     if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):
         raise ValueError(
-            f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, not of shape {frame.shape}"
+            f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, "
+            f"not of shape {frame.shape}: give one picture per frame"
         )
-    return Header(frame.shape, frame.dtype)
+    return PhotoInfo(frame.shape, frame.dtype)
 
 
-def _check_alike(headers: Sequence[Header], names: Sequence[str]) -> None:
-    first = headers[0]
-    for header, name in zip(headers, names, strict=True):
-        if header.dtype != first.dtype:
+def _check_alike(infos: Sequence[PhotoInfo], names: Sequence[str]) -> None:
+    first = infos[0]
+    for info, name in zip(infos, names, strict=True):
+        if info.dtype != first.dtype:
             raise ValueError(
-                f"{name} is {header.dtype}, {names[0]} is {first.dtype}: convert the frames to one bit depth first"
+                f"{name} is {info.dtype}, {names[0]} is {first.dtype}: "
+                "convert the frames to one bit depth first"
             )
-        if header.shape[2:] != first.shape[2:]:
-            grey, colour = (name, names[0]) if len(header.shape) == 2 else (names[0], name)
+        if info.shape[2:] != first.shape[2:]:
+            grey, colour = (name, names[0]) if len(info.shape) == 2 else (names[0], name)
             raise ValueError(f"{grey} is grey, {colour} is in colour: convert one of them first")
-        if header.shape != first.shape:
-            sizes = [" × ".join(map(str, shape[1::-1])) for shape in (header.shape, first.shape)]
+        if info.shape != first.shape:
             raise ValueError(
-                f"{name} has {sizes[0]} pixels, {names[0]} has {sizes[1]}: frames of a burst have one size"
+                f"{name} has {pixel_size(info.shape)} pixels, {names[0]} has "
+                f"{pixel_size(first.shape)}: give frames of one size"
             )

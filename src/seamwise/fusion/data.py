@@ -1,8 +1,11 @@
-"""Pictures with segments, and pairs of different focus made from them: `find_pictures`, `make_pair`, `FocusSamples`."""
+"""Pictures with segments: `find_pictures`; pairs of different focus made from them: `make_pair`,
+`FocusSamples`.
+"""
 
 import hashlib
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.settings import Simulation
-from seamwise.io.images import by_stem, find_images, read_image, read_labels
+from seamwise.io.images import read_image, read_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import by_stem, find_images
 from seamwise.io.photo import read_photo
-from seamwise.synth.focus import FocusPair, as_unit, draw_mask, focus_pair, random_shapes
+from seamwise.pictures import as_unit
+from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
 
 _ANNOTATOR = re.compile(r"_h\d+$")  # x_h0.png, x_h1.png, …: segments of x by several people
 
@@ -52,7 +58,9 @@ class SegmentedPicture:
             return read_labels(path, one_bit=True).astype(np.int64)
         coded = read_image(path)
         if coded.axes != "CYX" or len(coded.data) != 3 or coded.data.dtype != np.uint8:
-            raise ValueError(f"{path} is no panoptic segmentation: expected an 8-bit RGB picture")
+            raise ValueError(
+                f"{path} is not a panoptic segmentation: it must be an 8-bit RGB picture"
+            )
         return np.tensordot([1, 256, 256**2], coded.data.astype(np.int64), 1)
 
 
@@ -64,55 +72,48 @@ def find_pictures(data: Path, *, images: Path | None = None) -> list[SegmentedPi
     data : Path
         One of:
 
-        - a folder with ``images/`` and ``labels/``, also with subfolders of the same names in both. The segments of
-          ``x.jpg`` are ``x.png`` or ``x.tif``, or ``x_h0.png``, ``x_h1.png``, … where several people drew them;
+        - a folder with ``images/`` and ``labels/``, also with subfolders of the same names in both.
+          The segments of ``x.jpg`` are ``x.png`` or ``x.tif``, or ``x_h0.png``, ``x_h1.png``, …
+          where several people drew them;
         - a folder of pictures: they have no segments, masks will be random shapes;
-        - a panoptic JSON file of MS COCO. Its PNGs lie beside it in a folder of the same name, the pictures in
-          `images`.
+        - a panoptic JSON file of MS COCO. Its PNGs lie next to it in a folder of the same name, the
+          pictures in `images`.
     images : Path, optional
         The folder of pictures of a panoptic file.
 
     Raises
     ------
     FileNotFoundError
-        There is no picture, a picture of ``images/`` has no segments, or a file that the JSON names is missing.
+        There is no picture, a picture of ``images/`` has no segments, or a file that the JSON names
+        is missing.
     ValueError
-        The JSON is not in the panoptic format, or comes without `images`; two pictures have the same name.
+        The JSON is not in the panoptic format, or comes without `images`; two pictures have the
+        same name.
     """
     if data.suffix.lower() == ".json":
         return _coco_pictures(data, images)
     if not (data / "images").is_dir():
-        return [
-            SegmentedPicture(name, path)
-            for name, path in sorted(by_stem(find_images(data)).items())
-        ]
-    folders = [
-        data / "images",
-        *sorted(path for path in (data / "images").iterdir() if path.is_dir()),
-    ]
-    found: dict[str, SegmentedPicture] = {}
-    for folder in folders:
-        if any(path.is_file() and path.name[0] != "." for path in folder.iterdir()):
-            for picture in _with_label_maps(
-                folder, data / "labels" / folder.relative_to(data / "images")
-            ):
-                if picture.name in found:
-                    raise ValueError(
-                        f"{found[picture.name].image} and {picture.image} have the same name: rename one"
-                    )
-                found[picture.name] = picture
-    if not found:
-        raise FileNotFoundError(f"folder {data / 'images'} holds no picture")
-    return [found[name] for name in sorted(found)]
+        files = by_stem(find_images(data))
+        return [SegmentedPicture(name, path) for name, path in sorted(files.items())]
+    pictures: dict[str, SegmentedPicture] = {}
+    for picture in _pictures_of_folders(data / "images", data / "labels"):
+        twin = pictures.setdefault(picture.name, picture)
+        if twin is not picture:
+            raise ValueError(
+                f"{twin.image} and {picture.image} have the same name: rename one of them"
+            )
+    if not pictures:
+        raise FileNotFoundError(f"folder {data / 'images'} holds no picture: add some")
+    return [pictures[name] for name in sorted(pictures)]
 
 
 @dataclass(frozen=True)
-class Split:
-    """Pictures to train on, to validate on, and neither: for a test after the training."""
+class PictureSplit:
+    """Pictures to train on, to validate on, and to test with after the training."""
 
     training: tuple[SegmentedPicture, ...]
     validation: tuple[SegmentedPicture, ...]
-    left_out: tuple[SegmentedPicture, ...] = ()
+    test: tuple[SegmentedPicture, ...] = ()
 
 
 def split(
@@ -120,20 +121,42 @@ def split(
     *,
     hold_out_every: int = 10,
     leave_out_every: int | None = None,
-) -> Split:
-    """Leave out every n-th picture by name, the first one first; of the others hold out every m-th to validate on.
+) -> PictureSplit:
+    """Keep every n-th picture by name for testing, beginning with the first; of the others every
+    m-th for validation.
+
+    Parameters
+    ----------
+    pictures : sequence of SegmentedPicture
+    hold_out_every : int
+        m.
+    leave_out_every : int, optional
+        n; by default no picture is kept for testing.
 
     Examples
     --------
     >>> pictures = [SegmentedPicture(name, Path(name)) for name in "abcdefgh"]
     >>> parts = split(pictures, hold_out_every=3, leave_out_every=4)
-    >>> ["".join(picture.name for picture in part) for part in (parts.training, parts.validation, parts.left_out)]
-    ['cdgh', 'bf', 'ae']
+    >>> for part in (parts.training, parts.validation, parts.test):
+    ...     print(*(picture.name for picture in part))
+    c d g h
+    b f
+    a e
     """
-    left_out = pictures[::leave_out_every] if leave_out_every else ()
+    test = pictures[::leave_out_every] if leave_out_every else ()
     others = [p for i, p in enumerate(pictures) if leave_out_every is None or i % leave_out_every]
     training = [p for i, p in enumerate(others) if i % hold_out_every]
-    return Split(tuple(training), tuple(others[::hold_out_every]), tuple(left_out))
+    return PictureSplit(tuple(training), tuple(others[::hold_out_every]), tuple(test))
+
+
+def _pictures_of_folders(images: Path, labels: Path) -> Iterator[SegmentedPicture]:
+    """Yield the pictures of a folder and of its subfolders, each with the segments of the same
+    subfolder.
+    """
+    subfolders = sorted(path for path in images.iterdir() if path.is_dir())
+    for folder in (images, *subfolders):
+        if any(path.is_file() and path.name[0] != "." for path in folder.iterdir()):
+            yield from _with_label_maps(folder, labels / folder.relative_to(images))
 
 
 def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
@@ -144,8 +167,9 @@ def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
     missing = sorted(pictures.keys() - by_picture.keys())
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same name in {labels}: "
-            f"{', '.join(missing[:3])}"
+            f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same "
+            f"name "
+            f"in {labels}: {', '.join(missing[:3])}"
         )
     return [
         SegmentedPicture(name, path, tuple(by_picture[name])) for name, path in pictures.items()
@@ -156,29 +180,34 @@ def _coco_pictures(path: Path, images: Path | None) -> list[SegmentedPicture]:
     if images is None:
         raise ValueError(f"{path} names pictures but not their folder: give it with --images")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise FileNotFoundError(f"{path} does not exist: check its name and folder")
+    pairs = _coco_pairs(path, images)
+    by_stem(image for image, _ in pairs)  # names are unique
+    for file in itertools.chain(*pairs):
+        if not file.is_file():
+            raise FileNotFoundError(f"{path} names {file}, which does not exist: check its folder")
+    pictures = [
+        SegmentedPicture(image.stem, image, (segments,), panoptic=True) for image, segments in pairs
+    ]
+    return sorted(pictures, key=lambda picture: picture.name)
+
+
+def _coco_pairs(path: Path, images: Path) -> list[tuple[Path, Path]]:
+    """The pictures and segments that a panoptic file names."""
     content = read_json(path)
     try:
-        names = {entry["id"]: images / str(entry["file_name"]) for entry in content["images"]}
-        coded = {
+        pictures = {entry["id"]: images / str(entry["file_name"]) for entry in content["images"]}
+        segments = {
             entry["image_id"]: path.with_suffix("") / str(entry["file_name"])
             for entry in content["annotations"]
         }
-        pairs = [(names[number], file) for number, file in coded.items()]
+        return [(pictures[number], file) for number, file in segments.items()]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not in MS COCO's panoptic format: it lacks {error}") from error
-    by_stem(image for image, _ in pairs)
-    for file in (file for pair in pairs for file in pair):
-        if not file.is_file():
-            raise FileNotFoundError(f"{path} names {file}, which is not there")
-    found = [
-        SegmentedPicture(image.stem, image, (segments,), panoptic=True) for image, segments in pairs
-    ]
-    return sorted(found, key=lambda picture: picture.name)
 
 
 def digest(pictures: Sequence[SegmentedPicture]) -> str:
-    """SHA-256 of the files of all pictures and segments."""
+    """Return the SHA-256 of the files of all pictures and segments."""
     total = hashlib.sha256()
     for picture in pictures:
         for path in (picture.image, *picture.segments):
@@ -191,14 +220,27 @@ def make_pair(
 ) -> FocusPair:
     """Make a random pair from a picture: a crop of `crop` × `crop` pixels, or the whole picture.
 
-    A picture smaller than the crop is mirrored at its borders. A crop that holds only one segment gets a mask of
-    random shapes.
+    A picture smaller than the crop is mirrored at its borders. A crop with a single segment gets a
+    mask of random shapes.
+
+    Parameters
+    ----------
+    picture : SegmentedPicture
+    crop : int or None
+    simulation : Simulation
+    rng : numpy random generator
+
+    Raises
+    ------
+    ValueError
+        The segments have another size than the picture.
     """
     sharp: NDArray[Any] = picture.read()
     segments: NDArray[Any] | None = _draw_segments(picture, simulation, rng)
     if segments is not None and segments.shape != sharp.shape[:2]:
         raise ValueError(
-            f"{picture.image} has {sharp.shape[:2]} pixels, its segments have {segments.shape}"
+            f"{picture.image} has {pixel_size(sharp.shape)} pixels, its segments have "
+            f"{pixel_size(segments.shape)}: give segments of the same size"
         )
     if crop is not None:
         sharp, segments = _random_crop(sharp, segments, crop, simulation, rng)
@@ -222,7 +264,8 @@ def make_pair(
 
 
 class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
-    """Training samples numbered step·batch_size + index, each a pure function of (seed, step, index).
+    """Training samples numbered step·batch_size + index, each a pure function of (seed, step,
+    index).
 
     A sample is x_A, x_B, y, each `(3, crop, crop)` float32 in 0..1, and g^b, `(crop, crop)` int64.
     """
@@ -277,28 +320,27 @@ def _random_crop(
     image = np.pad(image, [*padding, (0, 0)], mode="symmetric")
     y, x = (int(rng.integers(length - size + 1)) for length in image.shape[:2])
     image = image[y : y + size, x : x + size]
-    flips = [
-        slice(None, None, -1 if simulation.mirror and rng.random() < 0.5 else 1) for _ in range(2)
-    ]
-    turned = simulation.mirror and rng.random() < 0.5
-    image = _resized(image[tuple(flips)], crop, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    flips = tuple(_flip(simulation, rng) for _ in range(2))
+    is_transposed = simulation.mirror and rng.random() < 0.5
+    image = _resized(image[flips], crop, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
     if segments is not None:
         segments = np.pad(segments, padding, mode="symmetric")[y : y + size, x : x + size]
-        segments = _resized(
-            segments[tuple(flips)].astype(np.int32), crop, cv2.INTER_NEAREST
-        ).astype(np.int64)
-    if turned:
+        resized = _resized(segments[flips].astype(np.int32), crop, cv2.INTER_NEAREST)
+        segments = resized.astype(np.int64)
+    if is_transposed:
         image, segments = image.swapaxes(0, 1), None if segments is None else segments.T
     return image, segments
 
 
+def _flip(simulation: Simulation, rng: np.random.Generator) -> slice:
+    return slice(None, None, -1 if simulation.mirror and rng.random() < 0.5 else 1)
+
+
 def _resized(image: NDArray[Any], size: int, interpolation: int) -> NDArray[Any]:
     image = np.ascontiguousarray(image)
-    return (
-        image
-        if len(image) == size
-        else cv2.resize(image, (size, size), interpolation=interpolation)
-    )
+    if len(image) == size:
+        return image
+    return cv2.resize(image, (size, size), interpolation=interpolation)
 
 
 def _vary(

@@ -1,35 +1,129 @@
-"""What every way of fusing takes and gives: `Frames` and `Fused`; `Checked` frames are known to be what they must."""
+"""What every way of fusing takes: `Frames`, and the sequences that make them when they are read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.float32]
-# (Y, X) or (Y, X, C), in 0..1, all of one shape. Methods take one frame at a time and let it go, so that a sequence
-# that reads its frames from files is never held in memory.
+# (Y, X) or (Y, X, C), in 0..1, all of one shape. Methods take one frame at a time and let it go: a
+# sequence that reads its frames from files never holds them all in memory.
 Frames = Sequence[Picture]
 
 
-@dataclass(frozen=True, eq=False)
-class Fused:
-    """A burst made one picture.
+class FrameSequence(Sequence[Picture], ABC):
+    """A burst that makes a frame each time it is read.
 
-    Attributes
-    ----------
-    image : (Y, X) or (Y, X, C) float32 array
-        In focus everywhere, in 0..1.
-    depth : (Y, X) unsigned integer array
-        The frame, counted from 0, that each pixel comes from, or mostly comes from.
+    A subclass sets `frames`, the sequence it is made from, and defines `_frame`.
     """
 
-    image: Picture
-    depth: NDArray[Any]
+    frames: Sequence[Any]
+
+    @abstractmethod
+    def _frame(self, i: int) -> Picture:
+        """Make frame i, 0 ≤ i < n."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
+        """Read one frame, or a list of frames."""
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self._frame(i) for i in numbers]
+        return self._frame(numbers)
 
 
-def checked_frames(frames: Frames) -> tuple[int, ...]:
+class CheckedFrames(FrameSequence):
+    """A burst that checks its frames as they are read: `(Y, X)` or `(Y, X, 3)`, all like the first
+    one read.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
+
+    Raises
+    ------
+    TypeError
+        On reading: the frame is not float32.
+    ValueError
+        There are fewer than two frames; on reading: the frame has other axes, another shape, or
+        values outside 0..1.
+
+    Examples
+    --------
+    >>> frames = CheckedFrames([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)])
+    >>> frames[0].shape
+    (2, 3)
+    >>> frames[1]
+    Traceback (most recent call last):
+    ValueError: frame 1 must have the size and channels of the first, (2, 3), not (2, 4): remove it
+    """
+
+    def __init__(self, frames: Frames) -> None:
+        check_count(frames)
+        self.frames = frames
+        self._shape: tuple[int, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a frame; reads one unless one has been read before."""
+        return self._shape or self[0].shape
+
+    def _frame(self, i: int) -> Picture:
+        frame = checked_picture(self.frames[i], name=f"frame {i}")
+        if frame.shape[2:] not in ((), (3,)):
+            raise ValueError(
+                f"frame {i} must be (Y, X) or (Y, X, 3), not of shape {frame.shape}: "
+                "give one grey or three colour channels"
+            )
+        shape = self._shape = self._shape or frame.shape
+        if frame.shape != shape:
+            raise ValueError(
+                f"frame {i} must have the size and channels of the first, {shape}, "
+                f"not {frame.shape}: remove it"
+            )
+        return frame
+
+
+class CountedFrames(FrameSequence):
+    """A burst that counts how often it is read, and reports each reading.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, C) float32 arrays
+    report : function
+        Called with the number of frames read so far and the total.
+    total : int
+        How many readings are expected; the count stops there.
+    """
+
+    def __init__(self, frames: Frames, report: Callable[[int, int], None], total: int) -> None:
+        self.frames, self.report, self.total, self.n_read = frames, report, total, 0
+
+    def _frame(self, i: int) -> Picture:
+        frame: Picture = self.frames[i]
+        # some methods read one frame more, to learn the size
+        self.n_read = min(self.n_read + 1, self.total)
+        self.report(self.n_read, self.total)
+        return frame
+
+
+def check_count(frames: Frames) -> None:
+    """Raise ValueError if there are fewer than two frames; none is read."""
+    if len(frames) < 2:
+        raise ValueError(
+            f"frames must be at least two pictures, not {len(frames)}: one picture needs no fusion"
+        )
+
+
+def shape_of(frames: Frames) -> tuple[int, ...]:
     """Return the shape of a frame.
 
     Raises
@@ -41,85 +135,25 @@ def checked_frames(frames: Frames) -> tuple[int, ...]:
     return frames[0].shape
 
 
-def check_count(frames: Frames) -> None:
-    """Raise ValueError if there are fewer than two frames; none is read."""
-    if len(frames) < 2:
-        raise ValueError(
-            f"frames must be at least two pictures, not {len(frames)}: one frame is its own fusion"
-        )
-
-
-class Checked(Sequence[Picture]):
-    """A burst whose frames are checked as they are read: `(Y, X)` or `(Y, X, 3)`, all as the first frame read.
-
-    Parameters
-    ----------
-    frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
-
-    Raises
-    ------
-    TypeError
-        On reading: the frame is not float32.
-    ValueError
-        There are fewer than two frames; on reading: the frame has other axes, another shape, or leaves 0..1.
-
-    Examples
-    --------
-    >>> frames = Checked([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)])
-    >>> frames[0].shape
-    (2, 3)
-    >>> frames[1]
-    Traceback (most recent call last):
-    ValueError: frame 1 must have the size and channels of the first, (2, 3), not (2, 4): leave it out
-    """
-
-    def __init__(self, frames: Frames) -> None:
-        check_count(frames)
-        self.frames = frames
-        self._shape: tuple[int, ...] | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a frame; costs a read only before the first one."""
-        return self._shape or self[0].shape
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @overload
-    def __getitem__(self, index: int) -> Picture: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Picture]: ...
-    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
-        """Read and check frame `index`."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(len(self))[index]]
-        number = range(len(self))[index]
-        frame = checked_picture(self.frames[number], name=f"frame {number}")
-        if frame.shape[2:] not in ((), (3,)):
-            raise ValueError(
-                f"frame {number} must be (Y, X) or (Y, X, 3), not of shape {frame.shape}: "
-                "give one grey or three colour channels"
-            )
-        shape = self._shape = self._shape or frame.shape
-        if frame.shape != shape:
-            raise ValueError(
-                f"frame {number} must have the size and channels of the first, {shape}, not {frame.shape}: leave it out"
-            )
-        return frame
-
-
 def checked_picture(
     picture: NDArray[Any], *, shape: tuple[int, ...] | None = None, name: str = "frames"
 ) -> Picture:
-    """Return the picture, if it is what `Frames` hold; errors call it by its name.
+    """Return the picture if `Frames` may hold it.
+
+    Parameters
+    ----------
+    picture : (Y, X) or (Y, X, C) float32 array in 0..1
+    shape : tuple of int, optional
+        The shape it must have.
+    name : str
+        What the errors call it.
 
     Raises
     ------
     TypeError
-        It is not float32.
+        The picture is not float32.
     ValueError
-        It is not `(Y, X)` or `(Y, X, C)`, has another shape than `shape`, or leaves 0..1.
+        It is not `(Y, X)` or `(Y, X, C)`, has another shape than `shape`, or values outside 0..1.
     """
     if picture.dtype != np.float32:
         raise TypeError(
@@ -127,29 +161,42 @@ def checked_picture(
         )
     if picture.ndim not in (2, 3) or picture.size == 0:
         raise ValueError(
-            f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {picture.shape}"
+            f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, "
+            f"not of shape {picture.shape}: give one picture per frame"
         )
     if shape is not None and picture.shape != shape:
         raise ValueError(
-            f"{name} must have the same size and channels, not {shape} and {picture.shape}"
+            f"{name} must have the same size and channels, not {shape} and {picture.shape}: "
+            "crop or convert one of them"
         )
     low, high = float(picture.min()), float(picture.max())
     if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(f"{name} must lie in 0..1, not {low}..{high}")
+        raise ValueError(
+            f"{name} must lie in 0..1, not {low}..{high}: divide by the largest possible value"
+        )
     return picture
 
 
-def luminance(image: Picture) -> Picture:
-    """Y′ of Rec. 601, 0.299·R + 0.587·G + 0.114·B; a grey picture as it is, other channels by their mean."""
-    if image.ndim == 2:
-        return image
-    if image.shape[2] == 3:
-        grey: Picture = image @ np.array([0.299, 0.587, 0.114], np.float32)
+def luminance(picture: Picture) -> Picture:
+    """Return Y′ of Rec. 601, 0.299·R + 0.587·G + 0.114·B.
+
+    A grey picture stays as it is. Of other numbers of channels the result is their mean.
+    """
+    if picture.ndim == 2:
+        return picture
+    if picture.shape[2] == 3:
+        grey: Picture = picture @ np.array([0.299, 0.587, 0.114], np.float32)
         return grey
-    mean: Picture = image.mean(2, dtype=np.float32)
+    mean: Picture = picture.mean(2, dtype=np.float32)
     return mean
 
 
-def depth_dtype(count: int) -> np.dtype[Any]:
-    """The smallest unsigned type that numbers so many frames."""
-    return np.min_scalar_type(count - 1)
+def pixel_size(shape: tuple[int, ...]) -> str:
+    """Return the size of a picture as people write it.
+
+    Examples
+    --------
+    >>> pixel_size((480, 640, 3))
+    '640 × 480'
+    """
+    return f"{shape[1]} × {shape[0]}"

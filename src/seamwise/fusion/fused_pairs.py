@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seamwise.fusion.burst import burst_folders, find_frames
-from seamwise.io.images import by_stem, find_images, stem
+from seamwise.io.listing import by_stem, find_images, stem
 
 DUMMIES = ("source A", "source B")
 
@@ -31,7 +31,8 @@ class FusedPair:
     fault : str
         Why the pair cannot be scored; empty if nothing is missing.
     note : str
-        What the user should know, in one line; empty if nothing. What concerns all pairs of a folder, the first has.
+        What the user should know, in one line; empty if nothing. What concerns all pairs of a
+        folder, the first has.
     """
 
     name: str
@@ -43,7 +44,8 @@ class FusedPair:
 
 
 def split_inputs(inputs: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Split what is named in one row into sources and fused: a folder of pairs comes first, or the two pictures of one.
+    """Split what is named in one row into sources and fused: a folder of pairs comes first, or the
+    two pictures of one.
 
     Raises
     ------
@@ -63,7 +65,8 @@ def split_inputs(inputs: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]
         if not inputs[0].exists():
             raise FileNotFoundError(f"{inputs[0]} does not exist; check its name and folder")
         raise ValueError(
-            "give the sources (a folder of pairs, or two pictures), then one fused picture or folder for each method"
+            "give the sources (a folder of pairs, or two pictures), then one fused picture or "
+            "folder for each method"
         )
     return inputs[:count], inputs[count:]
 
@@ -82,26 +85,29 @@ def find_fused_pairs(
         - of pictures ``x-A.jpg`` and ``x-B.jpg``, or ``x_A``, ``x-1`` …: pair ``x``;
         - of two pictures with other names: a pair with the folder's name.
 
-        Hidden ones do not count; subfolders beside pictures are passed over, and `FusedPair.note` says so.
+        Hidden ones do not count; subfolders beside pictures are passed over, and `FusedPair.note`
+        says so.
     fused : sequence of Path
-        For each method a folder with ``x.png``, ``x.jpg`` or ``x.tif`` for pair x; or of one pair a picture. A method
-        is called by the folder's name or the picture's stem; where two are alike, with the folder that holds it.
+        For each method a folder with ``x.png``, ``x.jpg`` or ``x.tif`` for pair x; or of one pair a
+        picture. A method is called by the folder's name or the picture's stem; where two are alike,
+        with the folder that holds it.
     truth : Path, optional
         A folder, or of one pair a picture.
 
     Returns
     -------
     tuple of FusedPair
-        A pair that is not of two frames, or lacks a fused picture or its truth, has a `fault`: it is left out for
-        every method, so that all are compared on the same pairs. All name the same methods, and all or none a truth.
+        A pair that is not of two frames, or lacks a fused picture or its truth, has a `fault`: it
+        is left out for every method, so that all are compared on the same pairs. All name the same
+        methods, and all or none a truth.
 
     Raises
     ------
     FileNotFoundError
         One of the paths is not there, or a folder holds no picture.
     ValueError
-        A picture is given for more than one pair, or several as a pattern; two methods cannot be told apart, or two
-        files of a folder differ in the suffix alone.
+        A picture is given for more than one pair, or several as a pattern; two methods cannot be
+        told apart, or two files of a folder differ in the suffix alone.
     """
     pairs = _pairs(sources)
     names = _method_names(fused)
@@ -180,7 +186,8 @@ def _method_names(fused: Sequence[Path]) -> list[str]:
         if name in names[:number]:
             twin = fused[names.index(name)]
             raise ValueError(
-                f"{twin} and {fused[number]} would both be called {name}: rename one, or name it once"
+                f"{twin} and {fused[number]} would both be called {name}: rename one, or name it "
+                f"once"
             )
     return names
 
@@ -192,12 +199,14 @@ def _pictures(place: Path, pairs: Sequence[FusedPair], argument: str) -> dict[st
     path, *more = find_images([place])
     if more:
         raise ValueError(
-            f"{argument} must be a folder or one picture, not a pattern of {1 + len(more)} pictures, {place}: "
+            f"{argument} must be a folder or one picture, not a pattern of {1 + len(more)} "
+            f"pictures, {place}: "
             "give the folder they are in"
         )
     if len(pairs) > 1:
         raise ValueError(
-            f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of each"
+            f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of "
+            f"each"
         )
     return {pairs[0].name: path}
 

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.burst import check_outside
+from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.jsonfile import write_json
-from seamwise.io.photo import photo_header, read_photo
+from seamwise.io.photo import photo_info, read_photo
 from seamwise.metrics.fusion import psnr, q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te, ssim, to_grey
 
 METRICS: Mapping[str, Callable[..., float]] = {
@@ -36,7 +37,7 @@ class FusionScores:
         The two dummies, which return a source unchanged, come last.
     metrics : tuple of str
     values : (pairs, methods, metrics) array
-    left_out : tuple of str
+    skipped : tuple of str
         Why each of the other pairs could not be scored, one line each.
     """
 
@@ -44,7 +45,7 @@ class FusionScores:
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     values: NDArray[np.float64]
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
     def n_methods(self) -> int:
@@ -60,7 +61,9 @@ class FusionScores:
 
     @property
     def std(self) -> NDArray[np.float64]:
-        """Standard deviation over the n pairs with n − 1 below, (methods, metrics); NaN for n < 2 and infinities."""
+        """Sample standard deviation over the pairs, (methods, metrics); NaN for fewer than 2, and
+        for infinities.
+        """
         if len(self.pairs) < 2:
             return np.full(self.values.shape[1:], np.nan)
         with np.errstate(invalid="ignore"):
@@ -68,7 +71,7 @@ class FusionScores:
 
     @property
     def best(self) -> NDArray[np.bool_]:
-        """Where a method has the highest mean of all, the dummies not counted, (methods, metrics)."""
+        """Where a method has the highest mean of all methods, dummies aside, (methods, metrics)."""
         mean = self.mean
         best: NDArray[np.bool_] = mean == mean[: self.n_methods].max(axis=0, initial=-np.inf)
         best[self.n_methods :] = False
@@ -76,37 +79,68 @@ class FusionScores:
 
     @property
     def won_by_a_source(self) -> tuple[str, ...]:
-        """Metrics that a dummy has a mean in no lower than that of every method; none without a pair."""
-        parts = np.split(self.mean, [self.n_methods])
-        by_methods, by_dummies = (part.max(axis=0, initial=-np.inf) for part in parts)
-        won = by_dummies >= by_methods
-        return tuple(metric for metric, is_won in zip(self.metrics, won, strict=True) if is_won)
+        """Metrics in which the mean of a dummy is no lower than that of any method; none without a
+        pair.
+        """
+        methods, dummies = np.split(self.mean, [self.n_methods])
+        is_won = dummies.max(axis=0, initial=-np.inf) >= methods.max(axis=0, initial=-np.inf)
+        return tuple(metric for metric, won in zip(self.metrics, is_won, strict=True) if won)
+
+    def content(self) -> dict[str, Any]:
+        """Return all scores, their means and standard deviations, and the skipped pairs, ready for
+        JSON.
+
+        Numbers that are not finite, such as the PSNR of a picture without error, are None.
+        """
+        pairs = zip(self.pairs, self.values, strict=True)
+        return {
+            "mean": self._by_name(self.mean),
+            "std": self._by_name(self.std),
+            "scores": {pair: self._by_name(values) for pair, values in pairs},
+            "skipped": self.skipped,
+        }
+
+    def rows(self) -> Iterator[list[str | float]]:
+        """Yield the lines of a table: the names of its columns, then one line for each pair and
+        method.
+        """
+        yield ["pair", "method", *self.metrics]
+        for pair, by_method in zip(self.pairs, self.values.tolist(), strict=True):
+            for method, scores in zip(self.methods, by_method, strict=True):
+                yield [pair, method, *scores]
+
+    def _by_name(self, values: NDArray[np.float64]) -> dict[str, dict[str, float | None]]:
+        return {
+            method: dict(zip(self.metrics, map(_finite, row), strict=True))
+            for method, row in zip(self.methods, values.tolist(), strict=True)
+        }
 
 
 def score_files(pairs: Iterable[FusedPair]) -> FusionScores:
     """Score the fused pictures of each pair, and each source as if it were one.
 
-    The seven metrics compare grey pictures: colour is converted by `to_grey`, which rounds to whole levels. 16 bits are
-    divided by 257, so that 65535 is 255, and not rounded. With a truth, SSIM and PSNR compare with it all channels.
+    The seven metrics compare grey pictures: colour is converted by `to_grey`, which rounds to whole
+    levels. 16 bits are divided by 257, so that 65535 is 255, and not rounded. With a truth, SSIM
+    and PSNR compare all channels with it.
 
     Parameters
     ----------
     pairs : iterable of FusedPair
-        As `find_fused_pairs` returns them; one at a time is in memory. All name the same methods, in one order, and
-        all or none a truth, also those with a fault.
+        As `find_fused_pairs` returns them; one at a time is in memory. All name the same methods,
+        in one order, and all or none a truth, also those with a fault.
 
     Returns
     -------
     FusionScores
-        A pair with a fault, a file that cannot be read, pictures of different sizes or a picture that a metric refuses
-        is left out for every method; there may be no pair left.
+        A pair is skipped for every method if it has a fault, a file cannot be read, its pictures
+        differ in size or a metric refuses one of them. No pair may be left.
 
     Raises
     ------
     ValueError
         A pair has other methods than the first, or only one of them has a truth.
     """
-    names, scored, left_out = [], [], []
+    names, scores, skipped = [], [], []
     first: FusedPair | None = None
     for pair in pairs:
         first = first or pair
@@ -114,25 +148,26 @@ def score_files(pairs: Iterable[FusedPair]) -> FusionScores:
         try:
             if pair.fault:
                 raise ValueError(pair.fault)
-            _check_alike(pair)
-            scored.append(_score_pair(pair))
+            _check_sizes(pair)
+            _check_colours(pair)
+            scores.append(_score_pair(pair))
         except (ValueError, TypeError, OSError, MemoryError) as error:
-            left_out.append(f"{pair.name}: {' '.join(str(error).split())}")
+            skipped.append(f"{pair.name}: {' '.join(str(error).split())}")
             continue
         names.append(pair.name)
     methods = (*(first.fused if first else ()), *DUMMIES)
     metrics = (*METRICS, *WITH_TRUTH) if first and first.truth else tuple(METRICS)
-    values = np.array(scored, np.float64).reshape(len(names), len(methods), len(metrics))
-    return FusionScores(tuple(names), methods, metrics, values, tuple(left_out))
+    values = np.array(scores, np.float64).reshape(len(names), len(methods), len(metrics))
+    return FusionScores(tuple(names), methods, metrics, values, tuple(skipped))
 
 
 def make_results_folder(folder: Path, sources: Sequence[Path]) -> None:
-    """Make the folder of results, if it is not there.
+    """Make the folder of results unless it exists.
 
     Raises
     ------
     ValueError
-        It lies in the folder of sources, where the next run would take the box plots for one.
+        It lies in the folder of sources, where the next run would take the box plots for a source.
     OSError
         It cannot be made.
     """
@@ -140,81 +175,83 @@ def make_results_folder(folder: Path, sources: Sequence[Path]) -> None:
     make_folder(folder)
 
 
-def write_scores(folder: Path, scores: FusionScores) -> list[Path]:
-    """Write ``scores.csv``, a line for each pair and method, and ``scores.json``, with means and deviations.
+def write_scores(
+    scores: FusionScores, *, json_file: Path | None = None, csv_file: Path | None = None
+) -> list[Path]:
+    """Write `FusionScores.content` as JSON and `FusionScores.rows` as CSV.
 
-    What is no finite number, as the PSNR of a picture without error, is ``inf`` or ``nan`` in the CSV and null in JSON.
+    Returns
+    -------
+    list of Path
+        The files that were written.
     """
-    table, numbers = folder / "scores.csv", folder / "scores.json"
+    if json_file is not None:
+        write_json(json_file, scores.content())
+    if csv_file is not None:
+        write_csv(csv_file, scores)
+    return [path for path in (json_file, csv_file) if path is not None]
+
+
+def write_csv(path: Path, scores: FusionScores) -> None:
+    """Write `FusionScores.rows` as CSV; numbers that are not finite are ``inf`` or ``nan``."""
     with (
-        atomic_path(table) as temporary,
+        atomic_path(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.writer(file)
-        writer.writerow(["pair", "method", *scores.metrics])
-        for pair, by_method in zip(scores.pairs, scores.values.tolist(), strict=True):
-            writer.writerows(
-                [pair, method, *row] for method, row in zip(scores.methods, by_method, strict=True)
-            )
-    by_pair = {
-        pair: _named(scores, of) for pair, of in zip(scores.pairs, scores.values, strict=True)
-    }
-    content = {
-        "mean": _named(scores, scores.mean),
-        "std": _named(scores, scores.std),
-        "scores": by_pair,
-    }
-    write_json(numbers, {**content, "left_out": scores.left_out})
-    return [table, numbers]
+        csv.writer(file).writerows(scores.rows())
 
 
-def _named(scores: FusionScores, values: NDArray[np.float64]) -> dict[str, dict[str, float | None]]:
-    return {
-        method: {
-            metric: value if math.isfinite(value) else None
-            for metric, value in zip(scores.metrics, row, strict=True)
-        }
-        for method, row in zip(scores.methods, values.tolist(), strict=True)
-    }
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _check_columns(pair: FusedPair, first: FusedPair) -> None:
-    found, wanted = ((tuple(one.fused), one.truth is not None) for one in (pair, first))
-    if found != wanted:
-        shown = [
-            f"{one.name} has {', '.join(one.fused) or 'no method'} {'with' if one.truth else 'without'} a truth"
-            for one in (first, pair)
-        ]
+    if (tuple(pair.fused), pair.truth is None) != (tuple(first.fused), first.truth is None):
         raise ValueError(
-            f"pairs must have the same methods, and all a truth or none, but {', '.join(shown)}: score them apart"
+            f"pairs must have the same methods, and all a truth or none, but {_columns(first)}, "
+            f"{_columns(pair)}: score them separately"
         )
 
 
-def _check_alike(pair: FusedPair) -> None:
-    """Raise ValueError if the pictures differ in size, or in colour where they meet a truth. Reads headers alone."""
-    first, *others = [*pair.sources, *pair.fused.values()]
-    wanted = photo_header(first).shape[:2]
-    for path in others if pair.truth is None else [*others, pair.truth]:
-        size = photo_header(path).shape[:2]
-        if size != wanted:
-            shown = [" × ".join(map(str, shape[::-1])) for shape in (size, wanted)]
-            mend = (
-                ""
-                if path in pair.sources
-                else " (`seamwise fuse` keeps it with --no-align or --full-size)"
-            )
+def _columns(pair: FusedPair) -> str:
+    methods = ", ".join(pair.fused) or "no method"
+    return f"{pair.name} has {methods} {'with' if pair.truth else 'without'} a truth"
+
+
+def _check_sizes(pair: FusedPair) -> None:
+    """Raise ValueError if the pictures differ in size. Only headers are read."""
+    first, *others = pair.sources
+    expected = photo_info(first).shape[:2]
+    for path in (*others, *pair.fused.values(), *_truths(pair)):
+        size = photo_info(path).shape[:2]
+        if size != expected:
+            hint = " (`seamwise fuse` keeps it with --no-align or --full-size)"
             raise ValueError(
-                f"{path} has {shown[0]} pixels, {first} has {shown[1]}: give all one size{mend}"
+                f"{path} has {pixel_size(size)} pixels, {first} has {pixel_size(expected)}: "
+                f"give all one size{'' if path in pair.sources else hint}"
             )
-    if pair.truth is None:
-        return
-    colour = len(photo_header(pair.truth).shape) == 3
-    for path in (first, *others):
-        if (len(photo_header(path).shape) == 3) != colour:
-            kinds = ("in colour", "grey") if colour else ("grey", "in colour")
-            raise ValueError(
-                f"{pair.truth} is {kinds[0]}, {path} is {kinds[1]}: convert one of them first"
-            )
+
+
+def _check_colours(pair: FusedPair) -> None:
+    """Raise ValueError if the truth is in colour and a picture is not, or the reverse. Only headers
+    are read.
+    """
+    for truth in _truths(pair):
+        is_colour = _is_colour(truth)
+        for path in (*pair.sources, *pair.fused.values()):
+            if _is_colour(path) != is_colour:
+                kinds = ("in colour", "grey") if is_colour else ("grey", "in colour")
+                raise ValueError(
+                    f"{truth} is {kinds[0]}, {path} is {kinds[1]}: convert one of them first"
+                )
+
+
+def _truths(pair: FusedPair) -> tuple[Path, ...]:
+    return () if pair.truth is None else (pair.truth,)
+
+
+def _is_colour(path: Path) -> bool:
+    return len(photo_info(path).shape) == 3
 
 
 def _score_pair(pair: FusedPair) -> list[list[float]]:
@@ -224,32 +261,24 @@ def _score_pair(pair: FusedPair) -> list[list[float]]:
     truth = None if pair.truth is None else _levels(pair.truth)
 
     def scores_of(path: Path, levels: Levels) -> list[float]:
-        as_grey = _grey(levels)
-        against = f"against {pair.sources[0]} and {pair.sources[1]}"
-        row = [
-            _tried(name, metric, path, against, *grey, as_grey) for name, metric in METRICS.items()
-        ]
+        pictures = (*grey, _grey(levels))
+        against = f"{pair.sources[0]} and {pair.sources[1]}"
+        scores = [_score(name, path, against, *pictures) for name in METRICS]
         if truth is not None:
-            against = f"against {pair.truth}"
-            row += [
-                _tried(name, metric, path, against, levels, truth)
-                for name, metric in WITH_TRUTH.items()
-            ]
-        return row
+            scores += [_score(name, path, str(pair.truth), levels, truth) for name in WITH_TRUTH]
+        return scores
 
-    rows = [scores_of(path, _levels(path)) for path in pair.fused.values()]
-    return rows + [
-        scores_of(path, levels) for path, levels in zip(pair.sources, sources, strict=True)
-    ]
+    methods = [scores_of(path, _levels(path)) for path in pair.fused.values()]
+    dummies = [scores_of(path, levels) for path, levels in zip(pair.sources, sources, strict=True)]
+    return methods + dummies
 
 
-def _tried(
-    name: str, metric: Callable[..., float], path: Path, against: str, *pictures: Levels
-) -> float:
+def _score(name: str, path: Path, against: str, *pictures: Levels) -> float:
+    metric = METRICS[name] if name in METRICS else WITH_TRUTH[name]
     try:
         return metric(*pictures)
     except ValueError as error:
-        raise ValueError(f"{name} cannot score {path} {against}: {error}") from error
+        raise ValueError(f"{name} cannot score {path} against {against}: {error}") from error
 
 
 def _levels(path: Path) -> Levels:
@@ -260,7 +289,8 @@ def _levels(path: Path) -> Levels:
     # the metrics would take it for one of 0..1
     if 0 < pixels.max() <= 257:
         raise ValueError(
-            f"{path} is all but black, no value is above 257 of 65535: brighten all pictures of the pair"
+            f"{path} is all but black, no value is above 257 of 65535: "
+            "brighten all pictures of the pair"
         )
     return pixels / 257
 

@@ -1,20 +1,25 @@
 """Every method by its name, and one picture in focus everywhere from several; see `fuse`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.engine.resources import Resources
 from seamwise.fusion import classical
-from seamwise.fusion.align import GAINS, Aligned, Alignment, estimate_alignment
-from seamwise.fusion.align import Model as Motion
+from seamwise.fusion.alignment import AlignedFrames, Alignment
 from seamwise.fusion.burst import Burst, Frame
-from seamwise.fusion.frames import Frames, Fused, Picture
-from seamwise.fusion.predict import Mode, Model, check_options, fuse_frames, load, passes
+from seamwise.fusion.classical.cnn import WEIGHTS
+from seamwise.fusion.exposure import GAINS
+from seamwise.fusion.frames import CountedFrames, Frames, Picture
+from seamwise.fusion.options import FuseOptions, Mode
+from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
+from seamwise.fusion.register import estimate_alignment
+from seamwise.fusion.result import Fusion
 
 Stage = Literal["align", "fuse"]
 Report = Callable[[Stage, int, int], None]
@@ -24,7 +29,7 @@ Report = Callable[[Stage, int, int], None]
 class Classical:
     """A classical method, how often it reads each frame, and whether it can run on a GPU."""
 
-    fuse: Callable[..., Fused]
+    fuse: Callable[..., Fusion]
     passes: int
     takes_device: bool = False
 
@@ -39,31 +44,12 @@ CLASSICAL = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Fusion:
-    """A burst made one picture.
+@dataclass(frozen=True)
+class Method:
+    """A way of fusing that is ready to be used, and how often it reads each frame."""
 
-    Attributes
-    ----------
-    image : (Y, X) or (Y, X, C) array
-        In focus everywhere, in the type of the frames: uint8, uint16, or floats in 0..1.
-    depth : (Y, X) unsigned integer array
-        The frame, counted from 0, that each pixel comes from, or mostly comes from.
-    alignment : Alignment, optional
-        How the frames were laid over each other; None if they were taken as they are. It fits any burst of the same
-        number of frames, size and channels.
-    notes : tuple of str
-        What the user should know, one line each.
-    exif, icc : bytes
-        Of the first frame, if the frames are files.
-    """
-
-    image: NDArray[Any]
-    depth: NDArray[Any]
-    alignment: Alignment | None = None
-    notes: tuple[str, ...] = ()
-    exif: bytes = b""
-    icc: bytes = b""
+    fuse: Callable[[Frames], Fusion]
+    passes: int
 
 
 def fuse(
@@ -71,43 +57,41 @@ def fuse(
     *,
     model: str | Path | Model = "focus-seg",
     mode: Mode = "sequence",
-    near: bool | None = None,
+    nearest: bool | None = None,
     align: bool | Alignment = False,
-    motion: Motion = "affine",
-    exposure: bool = True,
     crop: bool = True,
-    tile: int | None = None,
     device: str = "auto",
     report: Report = lambda stage, done, total: None,
 ) -> Fusion:
     """Fuse pictures of one scene with different focus into one that is in focus everywhere.
 
+    `fuse_burst` takes all options, as values.
+
     Parameters
     ----------
     frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
-        Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of channels. Files are read
-        one at a time and never all held.
+        Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of
+        channels. Files are read one at a time; they are never all in memory.
     model : str, path or Model
-        A shipped model ("focus-seg", "focus-reg"), a model file, what `load` returned, or a classical method:
-        "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
+        A shipped model ("focus-seg", "focus-reg"), a model file, what `load` returned, or a
+        classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
+        `fusion.classical`).
     mode : {"sequence", "together"}
-        How a network fuses three frames or more: see `fusion.predict.fuse_frames`. In "sequence" the result depends
-        on their order: give them from near to far or from far to near.
-    near : bool, optional
-        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks that regress colours.
+        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result
+        depends on their order: give them from near to far or from far to near.
+    nearest : bool, optional
+        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks
+        that regress colours.
     align : bool or Alignment
-        Lay the frames over each other first, as for hand-held bursts and breathing lenses: see
-        `fusion.align.estimate_alignment`. Or an alignment that is known already.
-    motion, exposure
-        Its `model` and `exposure`.
+        Align the frames first, as hand-held bursts and breathing lenses need: see
+        `estimate_alignment`. Or an alignment that is known already.
     crop : bool
-        After alignment, cut to the area that all frames cover; otherwise borders are mirrored.
-    tile : int, optional
-        Pixels per side that go through a network at once.
+        After aligning, cut the picture to the area that all frames cover. Otherwise borders are
+        mirrored.
     device : str
         See `engine.devices.choose_device`.
     report : function
-        Called with the stage, the steps done in it and their number.
+        Called with the stage ("align" or "fuse"), the steps done in it and their number.
 
     Returns
     -------
@@ -116,8 +100,9 @@ def fuse(
     Raises
     ------
     ValueError
-        Fewer than two frames, frames that differ in size, type or channels; a frame that cannot be aligned
-        (`AlignmentError`), that is damaged or leaves 0..1; a classical method with an option that is a network's.
+        Fewer than two frames; frames that differ in size, type or channels; a frame that cannot be
+        aligned (`AlignmentError`), is damaged or has values outside 0..1; a classical method with
+        an option that only networks have.
     TypeError
         Frames of another type, or one name instead of a list.
     FileNotFoundError
@@ -133,107 +118,160 @@ def fuse(
     >>> bool(abs(fusion.image - pair.truth).mean() < abs(pair.a - pair.truth).mean() / 5)
     True
     """
+    options = FuseOptions(mode=mode, nearest=nearest, align=bool(align), crop=crop)
+    network = None
+    if isinstance(model, str | Path):
+        options = replace(options, model=model)
+    else:
+        network = model
+    return fuse_burst(
+        frames,
+        options,
+        Resources(device=device),
+        model=network,
+        alignment=align if isinstance(align, Alignment) else None,
+        report=report,
+    )
+
+
+def fuse_burst(
+    frames: Sequence[Frame],
+    options: FuseOptions = FuseOptions(),
+    resources: Resources = Resources(),
+    *,
+    model: Model | None = None,
+    alignment: Alignment | None = None,
+    report: Report = lambda stage, done, total: None,
+) -> Fusion:
+    """Fuse a burst, with options and resources as values; see `fuse`.
+
+    Parameters
+    ----------
+    frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
+    options : FuseOptions
+    resources : Resources
+        Only `device` is used.
+    model : Model, optional
+        What `load` returned, to load it only once: used in place of `options.model`.
+    alignment : Alignment, optional
+        A known alignment: used whether or not `options.align` is set.
+    report : function
+        See `fuse`.
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ValueError, TypeError, FileNotFoundError
+        See `fuse`.
+    """
     burst = Burst(frames)
-    method, passes = method_of(model, mode=mode, near=near, tile=tile, device=device)
-    count = len(burst)
-    alignment = None
+    method = ready_method(options, resources, model=model)
     notes: list[str] = []
-    laid: Frames = burst
-    if isinstance(align, Alignment):
-        alignment = align
-    elif align:
-        watched = Watched(burst, partial(report, "align"), count)
+    if alignment is None and options.align:
         alignment = estimate_alignment(
-            watched,
-            model=motion,
-            exposure=exposure,
+            CountedFrames(burst, partial(report, "align"), len(burst)),
+            motion=options.motion,
+            exposure=options.exposure,
             names=[Path(name).name for name in burst.names],
         )
         notes = _exposure_notes(alignment)
+    aligned: Frames = burst
     if alignment is not None:
-        laid = Aligned(burst, alignment, crop=crop)
-    fused = method(Watched(laid, partial(report, "fuse"), passes * count))
-    image = in_dtype(fused.image, burst.dtype)
-    return Fusion(image, fused.depth, alignment, (*burst.notes, *notes), burst.exif, burst.icc)
+        aligned = AlignedFrames(burst, alignment, crop=options.crop)
+    total = method.passes * len(burst)
+    fusion = method.fuse(CountedFrames(aligned, partial(report, "fuse"), total))
+    return replace(
+        fusion,
+        image=in_dtype(fusion.image, burst.dtype),
+        alignment=alignment,
+        notes=(*burst.notes, *notes),
+        exif=burst.exif,
+        icc=burst.icc,
+    )
 
 
-def load_method(model: str | Path, *, device: str = "auto") -> Model:
-    """Load a network; if there is none of that name, say what else there is."""
+def ready_method(
+    options: FuseOptions, resources: Resources = Resources(), *, model: Model | None = None
+) -> Method:
+    """Return the method that options name, its network loaded.
+
+    Parameters
+    ----------
+    options : FuseOptions
+    resources : Resources
+        Only `device` is used.
+    model : Model, optional
+        Used in place of `options.model`.
+
+    Raises
+    ------
+    ValueError
+        A classical method does not have such an option, tiles are too small, or the network cannot
+        fuse in this mode.
+    FileNotFoundError
+        There is no such model.
+    """
+    if model is None and options.model in CLASSICAL:
+        return _classical_method(options, resources)
+    network = named_network(options.model, device=resources.device) if model is None else model
+    check_options(network, mode=options.mode, tile=options.tile)
+    of_network = partial(
+        fuse_frames, model=network, mode=options.mode, nearest=options.nearest, tile=options.tile
+    )
+    return Method(of_network, passes(options.mode, nearest=bool(options.nearest)))
+
+
+def named_network(model: str | Path, *, device: str = "auto") -> Model:
+    """Load a network; if there is none of that name, the error also lists the classical methods."""
     try:
         return load(model, device=device)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; classical methods are {', '.join(CLASSICAL)}") from error
 
 
-def in_dtype(image: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
+def shipped_weights() -> dict[str, Path]:
+    """Return the weight files of classical methods that ship with the package, by method.
+
+    `seamwise.io.models.shipped_models` lists the models.
+    """
+    return {"cnn": WEIGHTS}
+
+
+def in_dtype(picture: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a picture in 0..1 as uint8 or uint16, rounded, or as floats of another size."""
     if dtype.kind == "f":
-        return image.astype(dtype)
-    return np.round(image * np.float32(np.iinfo(dtype).max)).astype(dtype)
+        return picture.astype(dtype)
+    return np.round(picture * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
-class Watched(Sequence[Picture]):
-    """A burst that says how often it was read, out of how often it will be."""
-
-    def __init__(self, frames: Frames, report: Callable[[int, int], None], total: int) -> None:
-        self.frames, self.report, self.total, self.reads = frames, report, total, 0
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @overload
-    def __getitem__(self, index: int) -> Picture: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Picture]: ...
-    def __getitem__(self, index: int | slice) -> Picture | Sequence[Picture]:
-        """Read frame `index`."""
-        frame = self.frames[index]
-        self.reads = min(self.reads + 1, self.total)  # one more read tells some methods the size
-        self.report(self.reads, self.total)
-        return frame
+def _classical_method(options: FuseOptions, resources: Resources) -> Method:
+    default = FuseOptions()
+    names = [
+        name
+        for name in ("mode", "nearest", "tile")
+        if getattr(options, name) != getattr(default, name)
+    ]
+    if names:
+        are, them = ("is an option", "it") if len(names) == 1 else ("are options", "them")
+        raise ValueError(
+            f"{', '.join(names)} {are} of networks: remove {them}, or choose a network "
+            f"instead of {options.model}"
+        )
+    method = CLASSICAL[str(options.model)]
+    of_device = {"device": resources.device} if method.takes_device else {}
+    return Method(partial(method.fuse, **of_device), method.passes)
 
 
 def _exposure_notes(alignment: Alignment) -> list[str]:
     """A line for each frame whose gain is at its bound (`estimate_alignment`)."""
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
     return [
-        f"{name}: its brightness differs from that of {reference} by one stop or more and is matched by one stop only; "
-        "where this shows in the picture, expose the frames alike"
+        f"{name}: its brightness differs from that of {reference} by one stop or more and is "
+        f"matched "
+        "by one stop only; where this shows in the picture, expose the frames alike"
         for name, channels in zip(alignment.names, at_bound, strict=True)
         if channels.any()
     ]
-
-
-def method_of(
-    model: str | Path | Model, *, mode: Mode, near: bool | None, tile: int | None, device: str
-) -> tuple[Callable[[Frames], Fused], int]:
-    """Return how to fuse, and how often that reads each frame.
-
-    Raises
-    ------
-    ValueError
-        A classical method has no such option, tiles are too small, or the network cannot fuse in this mode.
-    FileNotFoundError
-        There is no such model.
-    """
-    if isinstance(model, str) and model in CLASSICAL:
-        of_networks = {
-            "mode": mode != "sequence",
-            "near": near is not None,
-            "tile": tile is not None,
-        }
-        given = [name for name, is_given in of_networks.items() if is_given]
-        if given:
-            are, them = ("is an option", "it") if len(given) == 1 else ("are options", "them")
-            raise ValueError(
-                f"{', '.join(given)} {are} of networks: leave {them} out with the method {model}"
-            )
-        method = CLASSICAL[model]
-        return partial(
-            method.fuse, **({"device": device} if method.takes_device else {})
-        ), method.passes
-    network = load_method(model, device=device) if isinstance(model, str | Path) else model
-    check_options(network, mode=mode, tile=tile)
-    return partial(fuse_frames, model=network, mode=mode, near=near, tile=tile), passes(
-        mode, near=bool(near)
-    )

@@ -1,9 +1,11 @@
-"""Fuse with a trained network: pairs, bursts frame by frame, bursts all at once; see `fuse_pair`."""
+"""Fuse with a trained network: pairs, bursts frame by frame, bursts all at once; see
+`fuse_pair`.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,20 +15,14 @@ from scipy.special import expit
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.fusion.frames import (
-    Frames,
-    Fused,
-    Picture,
-    checked_frames,
-    checked_picture,
-    depth_dtype,
-)
+from seamwise.fusion.frames import Frames, Picture, checked_picture, shape_of
+from seamwise.fusion.options import Mode, check_word
+from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
 
 Model = ReadyNetwork[FusionInfo]
-Mode = Literal["sequence", "together"]
 
 TILE = 1024
 _OVERLAP = 64
@@ -39,33 +35,34 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
 
 
 def fuse_pair(
-    a: Picture, b: Picture, *, model: Model, near: bool | None = None, tile: int | None = None
-) -> Fused:
+    a: Picture, b: Picture, *, model: Model, nearest: bool | None = None, tile: int | None = None
+) -> Fusion:
     """Fuse two pictures of different focus.
 
     ::
 
         HF-Seg:  x = z_0·x_A + z_1·x_B,   z = softmax(h_σ * f(x_A, x_B) / T)
         HF-Reg:  x = f(x_A, x_B), clipped to 0..1
-        near:    x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours; their mean where both are
+        nearest: x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours; their mean where both are
                  equally near
 
-    with T and the Gaussian h_σ of the model: `temperature` and `smoothing` of `FusionInfo`, 1 and none unless it
-    says so.
+    with T and the Gaussian h_σ of the model: `temperature` and `smoothing` of `FusionInfo`, 1 and
+    none unless it says so.
 
     Parameters
     ----------
     a, b : (Y, X) or (Y, X, C) float32 arrays in 0..1
         A grey picture is shown to a network of three colours as three equal ones.
     model : Model
-    near : bool, optional
+    nearest : bool, optional
         Take the nearest source's colour; by default for HF-Reg only.
     tile : int, optional
-        Largest size, along each axis, that goes through the network at once; 1024 by default, at least 192.
+        Largest size, along each axis, that goes through the network at once; 1024 by default, at
+        least 192.
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is 1 where `b` weighs more, or is nearer.
 
     Raises
@@ -73,22 +70,25 @@ def fuse_pair(
     TypeError
         The pictures do not hold float32.
     ValueError
-        Their shapes differ, they leave 0..1 or have another number of channels than the model; the tile is too small.
+        Their shapes differ, they leave 0..1 or have another number of channels than the model; the
+        tile is too small.
 
     Notes
     -----
-    Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would depend on the order.
-    Temperature and smoothing are ours: outlines out of focus spread over their surroundings, where no source is sharp
-    and a hard seam shows. Dividing by a temperature: Guo et al. 2017, arXiv:1706.04599.
-    """
+    Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would
+    depend on the order. Temperature and smoothing are ours: outlines out of focus spread over their
+    surroundings, where no source is sharp and a hard seam shows. Dividing by a temperature: Guo et
+    al. 2017, arXiv:1706.04599. """
     check_options(model, tile=tile)
     checked_picture(a)
     checked_picture(b, shape=a.shape)
-    return _fused(a, b, model=model, near=near, tile=tile)
+    return _fused(a, b, model=model, nearest=nearest, tile=tile)
 
 
-def _fused(a: Picture, b: Picture, *, model: Model, near: bool | None, tile: int | None) -> Fused:
-    near = model.info.output == "picture" if near is None else near
+def _fused(
+    a: Picture, b: Picture, *, model: Model, nearest: bool | None, tile: int | None
+) -> Fusion:
+    nearest = model.info.output == "picture" if nearest is None else nearest
     shape = a.shape[:2]
     image, depth = np.empty_like(a), np.empty(shape, np.uint8)
     selects = model.info.output == "selection"
@@ -96,11 +96,11 @@ def _fused(a: Picture, b: Picture, *, model: Model, near: bool | None, tile: int
     for box, slab in _slabs(shape, partial(_output, a, b, model), channels, model, tile):
         part_a, part_b = a[box], b[box]
         fused = _selected(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
-        if near:
+        if nearest:
             fused = _nearest(part_a, part_b, _nearness(fused, part_a, part_b))
         image[box] = fused
         depth[box] = slab[0] < 0.5 if selects else _nearness(fused, part_a, part_b) < 0
-    return Fused(image, depth)
+    return Fusion(image, depth)
 
 
 def fuse_frames(
@@ -108,9 +108,9 @@ def fuse_frames(
     *,
     model: Model,
     mode: Mode = "sequence",
-    near: bool | None = None,
+    nearest: bool | None = None,
     tile: int | None = None,
-) -> Fused:
+) -> Fusion:
     """Fuse a burst.
 
     Parameters
@@ -119,29 +119,30 @@ def fuse_frames(
         Taken one at a time.
     model : Model
     mode : {"sequence", "together"}
-        "sequence": the functional power f(f(x_0, x_1), x_2) …; its result depends on the order of three or more
-        frames. "together": every frame is scored against one reference r, and the frames are averaged with the
-        softmax over the frames of s_i = h_σ * (f_0(x_i, r) − f_1(x_i, r)) / T; the result does not depend on the
-        order beyond rounding. For HF-Seg only.
-    near, tile
+        "sequence": the functional power f(f(x_0, x_1), x_2) …; its result depends on the order of
+        three or more frames. "together": every frame is scored against one reference r, and the
+        frames are averaged with the softmax over the frames of s_i = h_σ * (f_0(x_i, r) − f_1(x_i,
+        r)) / T; the result does not depend on the order beyond rounding. For HF-Seg only.
+    nearest, tile
         See `fuse_pair`.
 
     Returns
     -------
-    Fused
+    Fusion
 
     Raises
     ------
     ValueError
-        Fewer than two frames, frames of different shapes, or "together" with a network that selects no source.
+        Fewer than two frames, frames of different shapes, or "together" with a network that selects
+        no source.
     """
     check_options(model, mode=mode, tile=tile)
-    shape = checked_frames(frames)
+    shape = shape_of(frames)
     if mode == "together":
-        return _together(frames, shape, model=model, near=bool(near), tile=tile)
+        return _together(frames, shape, model=model, nearest=bool(nearest), tile=tile)
 
-    def step(a: Picture, b: Picture) -> Fused:
-        return _fused(a, checked_picture(b, shape=shape), model=model, near=near, tile=tile)
+    def step(a: Picture, b: Picture) -> Fusion:
+        return _fused(a, checked_picture(b, shape=shape), model=model, nearest=nearest, tile=tile)
 
     return functional_power(step, frames)
 
@@ -150,22 +151,22 @@ def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = N
     """Raise ValueError if tiles are too small, or the network cannot fuse in this mode."""
     if tile is not None and tile < 3 * _OVERLAP:
         raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}")
-    if mode not in ("sequence", "together"):
-        raise ValueError(f"mode must be sequence or together, not {mode!r}")
+    check_word("mode", mode, get_args(Mode))
     if mode == "together" and model.info.output != "selection":
         raise ValueError(
-            "mode 'together' needs a network that selects sources, like focus-seg: use mode 'sequence'"
+            "mode 'together' needs a network that selects sources, like focus-seg: use mode "
+            "'sequence'"
         )
 
 
-def passes(mode: Mode, *, near: bool) -> int:
+def passes(mode: Mode, *, nearest: bool) -> int:
     """How often `fuse_frames` reads each frame."""
-    return 1 if mode == "sequence" else 1 + _ROUNDS + near
+    return 1 if mode == "sequence" else 1 + _ROUNDS + nearest
 
 
 def _together(
-    frames: Frames, shape: tuple[int, ...], *, model: Model, near: bool, tile: int | None
-) -> Fused:
+    frames: Frames, shape: tuple[int, ...], *, model: Model, nearest: bool, tile: int | None
+) -> Fusion:
     """Score every frame against a reference, which is the mean at first, then what that gave."""
     reference = np.zeros(shape, np.float32)
     for number in range(len(frames)):
@@ -173,11 +174,13 @@ def _together(
     for _ in range(_ROUNDS):
         fused = _weighed(frames, reference, model, tile)
         reference = fused.image
-    return _nearest_of_all(frames, fused.image) if near else fused
+    return _nearest_of_all(frames, fused.image) if nearest else fused
 
 
-def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fused:
-    """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference; one frame at a time."""
+def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fusion:
+    """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference; one
+    frame at a time.
+    """
     shape = reference.shape[:2]
     highest = np.full(shape, -np.inf, np.float32)
     total, weights = np.zeros_like(reference), np.zeros(shape, np.float32)
@@ -192,11 +195,11 @@ def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None)
             total[box] = _times(total[box], kept) + _times(frame[box], new)
             weights[box] = weights[box] * kept + new
             highest[box] = now
-    return Fused(_times(total, np.reciprocal(weights)), depth)
+    return Fusion(_times(total, np.reciprocal(weights)), depth)
 
 
-def _nearest_of_all(frames: Frames, image: Picture) -> Fused:
-    """Near for a burst: the colour of the nearest frame; the mean of those equally near."""
+def _nearest_of_all(frames: Frames, image: Picture) -> Fusion:
+    """The same for a burst: the colour of the nearest frame; the mean of those equally near."""
     least = np.full(image.shape[:2], np.inf, np.float32)
     total, count = np.zeros_like(image), np.zeros(image.shape[:2], np.float32)
     depth = np.zeros(image.shape[:2], depth_dtype(len(frames)))
@@ -209,7 +212,7 @@ def _nearest_of_all(frames: Frames, image: Picture) -> Fused:
         count += nearer | equal
         depth[nearer] = number
         least = np.minimum(least, distance)
-    return Fused(_times(total, np.reciprocal(count)), depth)
+    return Fusion(_times(total, np.reciprocal(count)), depth)
 
 
 def _slabs(
@@ -236,7 +239,9 @@ def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDA
 def _score(
     frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]
 ) -> NDArray[np.float32]:
-    """The logit of a frame against the reference on a box, as soft as the model says: `(1, *box)`."""
+    """The logit of a frame against the reference on a box, as soft as the model says: `(1,
+    *box)`.
+    """
     logits = _logits(frame[box], reference[box], model)
     score = ((logits[0] - logits[1]) / model.info.temperature).numpy()
     if model.info.smoothing > 0:

@@ -4,22 +4,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seamwise.fusion.frames import Frames, Fused, Picture, check_count, depth_dtype
+from seamwise.fusion.frames import Frames, Picture, check_count
+from seamwise.fusion.result import Fusion, depth_dtype
 
 
-def functional_power(fuse_pair: Callable[[Picture, Picture], Fused], frames: Frames) -> Fused:
+def functional_power(fuse_pair: Callable[[Picture, Picture], Fusion], frames: Frames) -> Fusion:
     """Fuse a burst by fusing two frames, the result with the third, and so on: f(f(x_0, x_1), x_2) …
 
     Parameters
     ----------
     fuse_pair : callable
-        f(first, second) → `Fused`, whose depth is 0 or 1.
+        f(first, second) → `Fusion`, whose depth is 0 or 1.
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
         Each is read once, one at a time.
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` follows a pixel back to the frame it comes from.
 
     Raises
@@ -35,7 +36,7 @@ def functional_power(fuse_pair: Callable[[Picture, Picture], Fused], frames: Fra
     Examples
     --------
     >>> def brighter(a, b):
-    ...     return Fused(np.maximum(a, b), (b > a).astype(np.uint8))
+    ...     return Fusion(np.maximum(a, b), (b > a).astype(np.uint8))
     >>> burst = [np.float32([[1, 0, 0]]), np.float32([[0, 0, 1]]), np.float32([[0, 1, 0]])]
     >>> fused = functional_power(brighter, burst)
     >>> fused.image, fused.depth
@@ -48,4 +49,4 @@ def functional_power(fuse_pair: Callable[[Picture, Picture], Fused], frames: Fra
         pair = fuse_pair(image, frames[number])
         image = pair.image
         depth[pair.depth == 1] = number
-    return Fused(image, depth)
+    return Fusion(image, depth)

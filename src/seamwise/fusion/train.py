@@ -14,7 +14,7 @@ from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pa
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
-from seamwise.io.photo import photo_header
+from seamwise.io.photo import photo_info
 from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
 from seamwise.metrics.fusion import psnr, ssim
 from seamwise.nets import UNet, tie_halves
@@ -35,10 +35,12 @@ def train(
     device: str = "auto",
     report: Report = lambda progress: None,
 ) -> Path:
-    """Train a fusion network on pairs made from sharp pictures, and write it, with log and checkpoint, to a folder.
+    """Train a fusion network on pairs made from sharp pictures, and write it, with log and
+    checkpoint, to a folder.
 
-    Both orders of each pair, (x_A, x_B) and (x_B, x_A), are in the same batch, so that the network learns not to
-    depend on the order (thesis section 6.2.3); with `settings.symmetric` it cannot depend on it.
+    Both orders of each pair, (x_A, x_B) and (x_B, x_A), are in the same batch, so that the network
+    learns not to depend on the order (thesis section 6.2.3); with `settings.symmetric` it cannot
+    depend on it.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ def train(
         As listed by `data.find_pictures`.
     settings : FusionSettings
     output, resume, device, report
-        See `engine.loop.fit`. The model kept is the one with the highest mean PSNR on one fixed pair from each
-        validation picture, of up to 64 pictures spread over them.
+        See `engine.loop.fit`. The model kept is the one with the highest mean PSNR on one fixed
+        pair from each validation picture, of up to 64 pictures spread over them.
 
     Returns
     -------
@@ -57,18 +59,20 @@ def train(
     Raises
     ------
     ValueError
-        There are no pictures, or one is no photograph in grey or RGB; the checkpoint belongs to other settings or
-        pictures; the weights of `settings.start` do not fit; the loss is no longer finite.
+        There are no pictures, or one is no photograph in grey or RGB; the checkpoint belongs to
+        other settings or pictures; the weights of `settings.start` do not fit; the loss is no
+        longer finite.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from.
     """
     if not training or not validation:
         raise ValueError(
-            f"{len(training)} training and {len(validation)} validation pictures: one of each is needed"
+            f"{len(training)} training and {len(validation)} validation pictures: one of each is "
+            f"needed"
         )
     check_output(output, resume=resume)
     for picture in (*training, *validation):
-        photo_header(picture.image)  # says now what could not be read in the middle of the run
+        photo_info(picture.image)  # says now what could not be read in the middle of the run
     info = _describe(settings, training, validation)
     start = None if settings.start is None or resume else _first_weights(settings.start, info)
     return fit(
@@ -82,8 +86,10 @@ def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
     weights, found = load_model(model_path(start, FusionInfo), FusionInfo)
     if (found.architecture, found.output) != (info.architecture, info.output):
         raise ValueError(
-            f"start: {start} is a network for a {found.output} with {found.architecture}, not for a {info.output} with "
-            f"{info.architecture}: give network, width, depth and norm their values, or leave start out"
+            f"start: {start} is a network for a {found.output} with {found.architecture}, not for "
+            f"a {info.output} with "
+            f"{info.architecture}: give network, width, depth and norm their values, or leave "
+            f"start out"
         )
     if info.training["settings"]["symmetric"] and not found.training.get("settings", {}).get(
         "symmetric"
@@ -101,7 +107,9 @@ def _tie(net: Network) -> None:
 def fixed_pairs(
     pictures: Sequence[SegmentedPicture], settings: FusionSettings
 ) -> Iterator[FocusPair]:
-    """One pair from each whole picture, the same whenever it is called, without noise: to compare models on."""
+    """One pair from each whole picture, the same whenever it is called, without noise: to compare
+    models on.
+    """
     simulation = replace(
         settings.simulation, noise=0.0, brightness=0.0, scale=0.0, gamma=0.0, grey=0.0
     )
@@ -137,7 +145,8 @@ class _Fusion:
         prediction = net(torch.cat([first, second], 1))
         if self.settings.network == "picture":
             return regression_loss(prediction, truth, self.settings)
-        # channel i is the probability of source i: source 1 where the mask says that source 0 is blurred
+        # channel i is the probability of source i: source 1 where the mask says that source 0 is
+        # blurred
         loss = cross_entropy(prediction, torch.cat([mask, 1 - mask]))
         if self.settings.picture_weight == 0:
             return loss
@@ -163,7 +172,9 @@ def _thinned(pictures: Sequence[SegmentedPicture]) -> Sequence[SegmentedPicture]
 
 
 def regression_loss(prediction: Tensor, truth: Tensor, settings: FusionSettings) -> Tensor:
-    """Thesis (6.4): φ summed over the channels, mean over the pixels, and the bounds; φ is NPS, L1 or L2."""
+    """Thesis (6.4): φ summed over the channels, mean over the pixels, and the bounds; φ is NPS, L1
+    or L2.
+    """
     if settings.loss == "nps":
         return nps(prediction, truth, alpha=settings.alpha, bounds=settings.bounds)
     channels = prediction.shape[1]

@@ -14,7 +14,7 @@ Arrays = TypeVar("Arrays")
 
 
 def save_arrays(path: Path, content: Any) -> None:
-    """Write a dataclass to a ``.npz`` file, whole or not at all.
+    """Write a dataclass to an ``.npz`` file, whole or not at all.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def save_arrays(path: Path, content: Any) -> None:
 
 
 def load_arrays(path: Path, kind: type[Arrays]) -> Arrays:
-    """Read what `save_arrays` wrote of a dataclass `kind`; no code of the file is run.
+    """Read a dataclass `kind` that `save_arrays` wrote; runs no code from the file.
 
     Raises
     ------

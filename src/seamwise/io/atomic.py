@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_MEND = {
+_REMEDIES = {
     errno.ENOSPC: "no space is left on the disk; free some or write to another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or write to another folder",
     errno.EACCES: "no permission to write there; choose another folder or change its permissions",
@@ -23,9 +23,10 @@ _MEND = {
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file next to `path` that takes its place once the block has ended well.
 
-    The temporary file is hidden, lies in the same folder and has the same suffix. When the block ends
-    it is flushed to the disk and renamed over `path` in one step; on any error (also Ctrl-C) it is
-    removed and an older file at `path` stays as it was. A symbolic link is followed, not replaced.
+    The temporary file is hidden, lies in the same folder and has the same suffix. When the block
+    ends it is flushed to the disk and renamed over `path` in one step. On any error (also Ctrl-C)
+    it is removed and an older file at `path` stays as it was. A symbolic link is followed, not
+    replaced.
     No folder is created.
 
     Parameters
@@ -68,7 +69,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Find out before the work whether `atomic_path` could begin to write there; leaves nothing behind.
+    """Check before the work that `atomic_path` could begin to write there; leaves nothing behind.
 
     Raises
     ------
@@ -85,25 +86,25 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder and its parents; do nothing if it is there.
+    """Make a folder and its parents; do nothing if it exists.
 
     Raises
     ------
     OSError
-        It cannot be made, for example because a file is in the way.
+        It cannot be made, for example because a file of that name exists.
     """
     try:
         os.makedirs(path, exist_ok=True)
     except FileExistsError as error:
         raise FileExistsError(
-            f"cannot make the folder {path}: there is a file of that name; choose another"
+            f"cannot make the folder {path}: a file of that name exists; choose another"
         ) from error
     except OSError as error:
         raise _explained(error, Path(path)) from error
 
 
 def _places(path: Path) -> tuple[Path, Path]:
-    """Where the file goes in the end, and the temporary file before."""
+    """Where the file goes in the end, and the temporary file that comes first."""
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
     target = Path(os.path.realpath(path))
@@ -119,17 +120,16 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError:
-        # the folder itself is gone or closed to us; the error under way says more than this one
+        # the folder itself is gone or closed to us; the first error tells more than this one
         return
 
 
 def _explained(error: OSError, path: Path) -> OSError:
-    reason = _MEND.get(error.errno or 0, error.strerror or str(error))
+    reason = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
     if error.errno == errno.ENOENT and Path(error.filename or path).parent.is_dir():  # as in /proc
         reason = "its folder takes no new files; choose another"
     explained = type(error)(f"cannot write {path}: {reason}")
     explained.errno = error.errno
-    vars(explained)["errno"] = (
-        error.errno
-    )  # or pickle leaves it behind, and who reads it elsewhere misses a full disk
+    # or pickle drops it, and another process does not notice a full disk
+    vars(explained)["errno"] = error.errno
     return explained

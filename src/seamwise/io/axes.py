@@ -1,6 +1,7 @@
-"""Which axis of a stored array is which (`settle_axes`, `channels_first`), and its pixel size (`ome_sizes`, ...).
+"""Which axis of a stored array is which, and the pixel size along it.
 
-The user's word wins over the file's, the file's over a guess, and a guess is said.
+`settle_axes` and `channels_first` are for axes, `ome_sizes` and its like for pixel sizes. The
+user's word wins over the file's, the file's over a guess, and a note reports a guess.
 """
 
 import math
@@ -38,11 +39,11 @@ class Axes:
     letters : str
         One of T, C, Z, Y, X for each axis that is kept, in the order of the file.
     shape : tuple of int
-        Length of each of these axes; the axes left out have length 1.
+        Length of each of these axes; the dropped ones have length 1.
     note : str
         What was guessed or overridden, in one line; empty if the file was clear.
     kept : tuple of int
-        Which of the file's axes these are, counted from 0; needed to choose one of several time points.
+        Which axes of the file these are, counted from 0; needed to choose a time point.
     """
 
     letters: str
@@ -61,33 +62,33 @@ def settle_axes(
 ) -> Axes:
     """Settle what each axis of a stored array means.
 
-    The user's word wins over the file's, the file's over a guess. A guess takes an axis of length ≤ 4
-    for channels and a longer one for a stack, and says so in the note.
+    The user's word wins over the file's, the file's over a guess. A guess takes an axis of length
+    ≤ 4 for channels and a longer one for a stack; the note reports it.
 
     Parameters
     ----------
     shape : tuple of int
         Shape of the stored array.
     letters : str
-        One letter per axis: T, C, Z, Y, X, S (colour samples, read as C); any other letter is an axis of
-        unknown meaning.
+        One letter per axis: T, C, Z, Y, X, S (colour samples, read as C); any other letter is an
+        axis of unknown meaning.
     name : str
         The file's name, for messages.
     asked : str, optional
-        The user's word, e.g. ``"ZYX"`` or ``"YXC"``: one of T, C, Z, Y, X per axis. Axes of length 1 may
-        be left out.
+        The user's word, e.g. ``"ZYX"`` or ``"YXC"``: one of T, C, Z, Y, X per axis. Axes of length
+        1 need no letter.
     stack : bool
         Take every axis of unknown meaning for Z, as in a label image.
 
     Returns
     -------
     Axes
-        Axes of length 1 are left out, except Y, X and a Z that the file or the user names.
+        Axes of length 1 are dropped, except Y, X and a Z that the file or the user names.
 
     Raises
     ------
     ValueError
-        `asked` does not fit, or the axes cannot be told.
+        `asked` does not fit, or the axes are unclear.
 
     Examples
     --------
@@ -107,17 +108,21 @@ def settle_axes(
         )
     letters = letters.replace("S", "C")
     clear = set(letters) <= set(_LETTERS)
-    guess = letters if clear else _stacked(letters) if stack else _guessed(shape, letters)
+    guess: str | None = letters
+    if not clear:
+        guess = _stacked(letters) if stack else _guessed(shape, letters)
     if guess is None or not set("YX") <= set(guess):
         raise ValueError(
-            f"cannot tell the axes of {name} (shape {shape}); name them, e.g. axes='{_example(len(shape))}'"
+            f"cannot tell the axes of {name} (shape {shape}): "
+            f"name them, e.g. axes='{_example(len(shape))}'"
         )
-    note = (
-        ""
-        if clear or stack
-        else f"no axes in {name}: read {shape} as {guess}; say axes='{_other(guess)}'"
-    )
-    return Axes(guess, shape, note and f"{note} if that is wrong", tuple(kept))
+    note = ""
+    if not clear and not stack:
+        note = (
+            f"no axes in {name}: read {shape} as {guess}; "
+            f"say axes='{_other(guess)}' if that is wrong"
+        )
+    return Axes(guess, shape, note, tuple(kept))
 
 
 def channels_first(
@@ -128,14 +133,14 @@ def channels_first(
     Parameters
     ----------
     data : array
-        The stored array; it may have further axes of length 1. Anything that gives an array when it is
-        indexed with slices will do, and only the time point that is returned is read of it.
+        The stored array; it may have further axes of length 1. Anything that gives an array when it
+        is indexed with slices will do; only the returned time point is read from it.
     settled : Axes
-        What `settle_axes` said of it.
+        What `settle_axes` returned for it.
     name : str
         The file's name, for messages.
     time : int, optional
-        The time point to keep, counted from 0; may be left out if there is but one.
+        The time point to keep, counted from 0; needed only if there are several.
 
     Raises
     ------
@@ -144,21 +149,20 @@ def channels_first(
 
     Examples
     --------
-    >>> data, letters = channels_first(np.zeros((1, 6, 2, 4, 5)), Axes("ZCYX", (6, 2, 4, 5)), name="x.tif")
+    >>> settled = Axes("ZCYX", (6, 2, 4, 5))
+    >>> data, letters = channels_first(np.zeros((1, 6, 2, 4, 5)), settled, name="x.tif")
     >>> letters, data.shape
     ('CZYX', (2, 6, 4, 5))
     """
     letters, lengths = settled.letters, dict(zip(settled.letters, settled.shape, strict=True))
     times = lengths.get("T", 1)
     if time is None and times > 1:
-        stack = (
-            ""
-            if "Z" in letters
-            else f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
-        )
+        remedy = f"choose it (time=0 to {times - 1}) or save one file per time point"
+        if "Z" not in letters:
+            remedy += f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
         raise ValueError(
-            f"{name} holds {times} time points ({letters}, shape {settled.shape}); expected one: "
-            f"choose it (time=0 to {times - 1}) or save one file per time point{stack}"
+            f"{name} holds {times} time points ({letters}, shape {settled.shape}), expected one: "
+            f"{remedy}"
         )
     part = [slice(None)] * len(data.shape)
     if time is not None:
@@ -181,7 +185,9 @@ def check_time(time: int, times: int, *, name: str) -> None:
 def pick_channels(
     data: NDArray[Any], letters: str, channel: int | Sequence[int], *, name: str
 ) -> tuple[NDArray[Any], str]:
-    """Return the channels asked for, and the axes: an int gives no channel axis, a sequence keeps it.
+    """Return the requested channels, and the axes.
+
+    An int gives no channel axis, a sequence keeps it.
 
     Parameters
     ----------
@@ -213,7 +219,9 @@ def pick_channels(
 
 
 def channel_numbers(channel: int | Sequence[int], count: int, *, name: str) -> list[int]:
-    """Return the channels asked for as a list, or raise ValueError if one is none of so many, from 0.
+    """Return the requested channels as a list; ValueError if one does not exist.
+
+    Channels are counted from 0 to `count` − 1.
 
     Examples
     --------
@@ -238,10 +246,12 @@ def ome_sizes(xml: str) -> dict[str, float]:
     pixels = next(
         (e.attrib for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")), {}
     )
-    given = {
-        a: (pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "ZYX"
-    }
-    return _in_micrometres(given)
+    return _in_micrometres(
+        {
+            a: (pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "µm"))
+            for a in "ZYX"
+        }
+    )
 
 
 def imagej_sizes(
@@ -249,8 +259,8 @@ def imagej_sizes(
 ) -> dict[str, float]:
     """Return µm per pixel by axis from ImageJ's `spacing` and `unit` and the TIFF resolutions.
 
-    A resolution is a fraction (numerator, denominator) of pixels per unit, or None. Without a unit, and
-    with units that are not a length, there are no sizes.
+    A resolution is a fraction (numerator, denominator) of pixels per unit, or None. Without a unit,
+    and with units that are not a length, there are no sizes.
 
     Examples
     --------
@@ -258,16 +268,18 @@ def imagej_sizes(
     {'Z': 2.0, 'Y': 0.2, 'X': 0.25}
     """
     unit = metadata.get("unit")
-    given = {
+    sizes = {
         "Z": (metadata.get("spacing"), metadata.get("zunit", unit)),
         "Y": (_inverse(y_resolution), metadata.get("yunit", unit)),
         "X": (_inverse(x_resolution), unit),
     }
-    return _in_micrometres(given)
+    return _in_micrometres(sizes)
 
 
 def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:
-    """Return µm per pixel by axis from the JSON that `write_labels` keeps in a TIFF without ImageJ's header.
+    """Return µm per pixel by axis from the JSON that `write_labels` keeps in a TIFF.
+
+    It does so where ImageJ's header cannot hold the labels.
 
     Examples
     --------
@@ -285,7 +297,7 @@ def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:
 def ome_zarr_sizes(
     letters: str, scale: Sequence[float], units: Sequence[str | None]
 ) -> dict[str, float]:
-    """Return µm per pixel by spatial axis from the scale of an OME-Zarr level and the units of its axes.
+    """Return µm per pixel by spatial axis from the scale and the units of an OME-Zarr level.
 
     An axis without a unit, or with one that is not a length, has no size.
 
@@ -294,8 +306,8 @@ def ome_zarr_sizes(
     >>> ome_zarr_sizes("CYX", (1, 500, 0.25), (None, "nanometer", "micrometer"))
     {'Y': 0.5, 'X': 0.25}
     """
-    given = {a: (s, unit) for a, s, unit in zip(letters, scale, units, strict=True) if a in "ZYX"}
-    return _in_micrometres(given)
+    axes = zip(letters, scale, units, strict=True)
+    return _in_micrometres({a: (size, unit) for a, size, unit in axes if a in "ZYX"})
 
 
 def check_axes(asked: str) -> str:
@@ -303,7 +315,8 @@ def check_axes(asked: str) -> str:
     asked = asked.upper()
     if len(set(asked)) < len(asked) or not set("YX") <= set(asked) <= set(_LETTERS):
         raise ValueError(
-            f"axes must name Y and X and may name C, Z and T, each once (e.g. 'ZYX', 'YXC'), not {asked!r}"
+            "axes must name Y and X and may name C, Z and T, each once (e.g. 'ZYX', 'YXC'), "
+            f"not {asked!r}"
         )
     return asked
 
@@ -318,11 +331,11 @@ def _as_asked(shape: tuple[int, ...], letters: str, asked: str, name: str) -> Ax
     shape, stored = tuple(shape[i] for i in kept), "".join(stored[i] for i in kept)
     if len(shape) != len(asked):
         raise ValueError(
-            f"{name} has {len(shape)} axes (shape {shape}), axes={asked!r} names {len(asked)}; "
+            f"{name} has {len(shape)} axes (shape {shape}), axes={asked!r} names {len(asked)}: "
             f"name every axis, e.g. axes='{_example(len(shape))}'"
         )
-    overridden = stored != asked and set(stored) <= set(_LETTERS)
-    note = f"{name} says {stored}; read {shape} as {asked}, as asked" if overridden else ""
+    is_overridden = stored != asked and set(stored) <= set(_LETTERS)
+    note = f"{name} says {stored}; read {shape} as {asked}, as asked" if is_overridden else ""
     return Axes(asked, shape, note, tuple(kept))
 
 
@@ -373,9 +386,9 @@ def _inverse(fraction: Any) -> float | None:
     return float(fraction[1] / fraction[0])
 
 
-def _in_micrometres(given: dict[str, tuple[Any, Any]]) -> dict[str, float]:
+def _in_micrometres(stored: dict[str, tuple[Any, Any]]) -> dict[str, float]:
     sizes = {}
-    for axis, (value, unit) in given.items():
+    for axis, (value, unit) in stored.items():
         factor = _MICROMETRES.get(str(unit).strip().lower())
         try:
             size = abs(float(value)) * (factor or 0)

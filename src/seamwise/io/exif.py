@@ -1,4 +1,8 @@
-"""EXIF: bytes as in a JPEG, and as tags of a TIFF; see `settled`, `broken_tags`, `tiff_exif` and `add_tags`."""
+"""EXIF as bytes, as in a JPEG, and as tags of a TIFF.
+
+`settled` and `broken_tags` check it, `tiff_exif` reads it from a TIFF, `add_tags` writes it into
+one.
+"""
 
 import mmap
 import struct
@@ -22,7 +26,7 @@ _SUB_IFDS: Mapping[int, Any] = {
     34665: {40965: {}},
     34853: {},
 }  # Exif with Interoperability in it, GPS
-# the tags beside the layout of the pixels: title, camera, software, date, author, rating, copyright, XP…
+# the tags that do not lay out pixels: title, camera, software, date, author, rating, copyright, XP…
 _DESCRIPTIVE = _NEUTRAL | {
     269,
     _DESCRIPTION,
@@ -43,7 +47,10 @@ _KIND_BYTES = TAG_BYTES | {129: 1}  # UTF-8, since EXIF 3.0
 
 @dataclass(frozen=True)
 class _Entry:
-    """What a tag holds: kind and count by the TIFF standard, and the packed values or the directory it points to."""
+    """What a tag holds: kind and count by the TIFF standard, and its value.
+
+    The value is packed bytes, or the directory that the tag points to.
+    """
 
     kind: int
     count: int
@@ -51,9 +58,9 @@ class _Entry:
 
 
 def add_tags(path: Path, exif: bytes) -> None:
-    """Give a TIFF a new directory at its end: the old tags, whose offsets still hold, and those of EXIF.
+    """Give a TIFF a new directory at its end: the old tags, at the old offsets, and those of EXIF.
 
-    Those that `broken_tags` notes are left out.
+    Tags that `broken_tags` reports are skipped.
     """
     with path.open("rb+") as stream:
         data = stream.read()
@@ -67,12 +74,18 @@ def add_tags(path: Path, exif: bytes) -> None:
 
 
 def _described(tiff: Any, broken: list[int]) -> dict[int, _Entry]:
-    """The tags of the first directory of a TIFF structure that describe the photograph; broken ones as in `_tags`."""
+    """The tags in the first directory of a TIFF structure that describe the photograph.
+
+    Broken ones as in `_tags`.
+    """
     return _tags(tiff, *_ifd_place(tiff), _SUB_IFDS, broken, only=_DESCRIPTIVE)
 
 
 def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
-    """Return the tags of a TIFF that describe the photograph as EXIF, with orientation 1, and notes on what is lost."""
+    """Return the tags of a TIFF that describe the photograph as EXIF, and notes on what is lost.
+
+    The orientation in it is 1.
+    """
     page: Any = file.pages.first
     # the description may be the layout of the pixels
     dropped = {_DESCRIPTION} if page.is_shaped or page.is_ome or page.is_imagej else set()
@@ -93,7 +106,7 @@ def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
 
 
 def settled(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
-    """Return the orientation that EXIF names, the EXIF with 1 in its place, and a note if it is damaged."""
+    """Return the orientation in EXIF, the EXIF with 1 in its place, and a note if it is damaged."""
     if not exif:
         return 1, b"", []
     orientation, upright = 1, bytearray(exif)
@@ -111,7 +124,7 @@ def settled(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
 
 
 def broken_tags(exif: bytes, name: str) -> list[str]:
-    """Return a note if settled EXIF has tags that `add_tags` leaves out: of an unknown kind, or outside."""
+    """Return a note if settled EXIF has tags that `add_tags` skips, unknown or outside."""
     broken: list[int] = []
     if exif:
         _described(memoryview(exif)[len(EXIF) :], broken)
@@ -119,7 +132,7 @@ def broken_tags(exif: bytes, name: str) -> list[str]:
 
 
 def known_orientation(orientation: int) -> int:
-    """Return the orientation, 1 if it is none of 1..8."""
+    """Return the orientation, 1 if it is not one of 1..8."""
     return orientation if 1 <= orientation <= 8 else 1
 
 
@@ -146,11 +159,11 @@ def _tags(
     *,
     only: Set[int] | None = None,
 ) -> dict[int, _Entry]:
-    """Read the directory at `place`, or `only` some tags of it, and what it points to under the tags in `links`.
+    """Read the directory at `place`, or `only` some of its tags, and what its `links` point to.
 
-    Tags whose kind is unknown or whose values lie outside are left out, and appended to `broken`.
+    Tags whose kind is unknown or whose values lie outside are skipped and appended to `broken`.
     """
-    found = {}
+    tags = {}
     for at in _entries(tiff, order, place):
         tag, kind, count = struct.unpack_from(order + "HHI", tiff, at)
         if only is not None and tag not in only:
@@ -163,12 +176,12 @@ def _tags(
                 raise ValueError(f"tag {tag} is broken")
             if tag in links:
                 (below,) = struct.unpack(order + "I", value)
-                found[tag] = _Entry(kind, count, _tags(tiff, order, below, links[tag], broken))
+                tags[tag] = _Entry(kind, count, _tags(tiff, order, below, links[tag], broken))
             else:
-                found[tag] = _Entry(kind, count, value)
+                tags[tag] = _Entry(kind, count, value)
         except (ValueError, struct.error):
             broken.append(tag)
-    return found
+    return tags
 
 
 def _packed(tags: Mapping[int, _Entry], order: str, place: int) -> bytes:

@@ -1,12 +1,9 @@
 """Images and label images in files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG; OME-Zarr folders.
 
-`read_image` and `read_labels` read, `write_labels`, `write_map` and `write_png` write, `find_images` lists.
+`read_image` and `read_labels` read; `write_labels`, `write_map` and `write_png` write.
 """
 
-import glob
-import math
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.axes import channels_first, pick_channels, settle_axes
+from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
-from seamwise.io.stored import Stored, check_holds_labels, check_numbers
-from seamwise.io.tiff import OME_SUFFIXES, load_fingerprint, load_tiff, save_tiff
+from seamwise.io.stored import Stored, check_finite, check_holds_labels, joined_notes
+from seamwise.io.tiff import load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
-
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
-_ZARR = ".zarr"  # of a folder that is one image
-_KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({_ZARR})"
-
-AnyPath = str | os.PathLike[str]
+from seamwise.labels.spacing import checked_spacing
+from seamwise.types import AnyPath
 
 
 @dataclass(frozen=True)
@@ -60,37 +54,39 @@ def read_image(
 ) -> Image:
     """Read one image: grey (YX, ZYX) or with channels first (CYX, CZYX).
 
-    The axes are the user's word, else what the file says (OME, ImageJ, tifffile, colour samples), else
-    a guess; a guess and an overridden file are said in `Image.note`, and so are a dropped alpha channel,
-    a turned photograph and a file that holds more than one image (the first is read).
+    Axes come from the argument, else from the file (OME, ImageJ, tifffile, colour samples), else
+    from a guess. `Image.note` reports a guess, an override, a dropped alpha channel, a turned
+    photograph, and a file that holds more than one image (the first is read).
 
     Parameters
     ----------
     path : str or path-like
-        A .tif, .tiff, .ome.tif, .png, .jpg or .jpeg file, in upper or lower case, or an OME-Zarr folder, of
-        which the first level is read.
+        A .tif, .tiff, .ome.tif, .png, .jpg or .jpeg file, in upper or lower case, or an OME-Zarr
+        folder, from which the first level is read.
     axes : str, optional
         Meaning of the axes as they are stored: T, C, Z, Y, X, each at most once, e.g. ``"ZYX"`` or
-        ``"YXC"``. Axes of length 1 may be left out.
+        ``"YXC"``. Axes of length 1 need no letter.
     channel : int or sequence of int, optional
-        Channels to keep, counted from 0. An int gives a grey image, a sequence keeps the channel axis.
+        Channels to keep, counted from 0. An int gives a grey image, a sequence keeps the channel
+        axis.
     time : int, optional
-        The time point to read, counted from 0; may be left out if there is but one.
+        The time point to read, counted from 0; needed only if there are several.
 
     Returns
     -------
     Image
         A single channel and a single time point come without their axis. A Z axis of length 1 stays
-        only if the file (not OME, not ImageJ, which always name one; not OME-Zarr that names all five axes)
-        or `axes` names it.
+        only if `axes` or the file names it (OME and ImageJ, which always name one, do not count,
+        nor does OME-Zarr that names all five axes).
 
     Raises
     ------
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is empty, damaged, truncated or of an unsupported kind; it has several time points and
-        `time` chooses none, NaN or infinite pixels, or not the axes, channels or time that were asked for.
+        The file is empty, damaged, truncated or of an unsupported kind; it has several time points
+        and `time` chooses none; it has NaN or infinite pixels; or it lacks the requested axes,
+        channels or time.
 
     Examples
     --------
@@ -107,11 +103,10 @@ def read_image(
     data, letters = channels_first(stored.data, settled, name=str(path), time=time)
     if channel is not None:
         data, letters = pick_channels(data, letters, channel, name=str(path))
-    check_numbers(path, data)
+    check_finite(path, data)
     data = np.ascontiguousarray(data, _in_bytes(data))
     spacing, gap = stored.spacing(letters, name=path.name)
-    notes = [*stored.notes, settled.note, gap]
-    return Image(data, letters, spacing, "; ".join(note for note in notes if note))
+    return Image(data, letters, spacing, joined_notes(*stored.notes, settled.note, gap))
 
 
 def read_labels(
@@ -119,17 +114,18 @@ def read_labels(
 ) -> NDArray[Any]:
     """Read a label image: 0 background, 1..n one number per object, negative = ignore.
 
-    An axis the file does not name is taken for Z. The indices of a coloured palette PNG are its labels.
+    An axis that the file does not name is taken for Z. In a PNG with a coloured palette the indices
+    are the labels.
 
     Parameters
     ----------
     path : str or path-like
-        A TIFF or PNG file of integers; or an OME-Zarr folder: of labels (``x.zarr/labels/cells``), of an image
-        with one label image inside, or of an image that is labels itself.
+        A TIFF or PNG file of integers; or an OME-Zarr folder of labels (``x.zarr/labels/cells``),
+        of an image with one label image inside, or of an image that is itself labels.
     axes : str, optional
         Meaning of the axes as they are stored, as in `read_image`.
     one_bit : bool
-        Take a black-and-white mask of one bit too, as 0 and 1.
+        Accept a black-and-white mask of one bit too, as 0 and 1.
     time : int, optional
         As in `read_image`.
 
@@ -142,8 +138,8 @@ def read_labels(
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is damaged or holds no label image: colours, real numbers, several time points, JPEG, one bit
-        unless allowed.
+        The file is damaged or not a label image: it holds colours, real numbers, several time
+        points, or one bit without `one_bit`; or it is a JPEG.
 
     Examples
     --------
@@ -160,7 +156,10 @@ def read_labels(
 def read_spaced_labels(
     path: AnyPath, *, axes: str | None = None, one_bit: bool = False, time: int | None = None
 ) -> tuple[NDArray[Any], tuple[float, ...] | None]:
-    """Read a label image as `read_labels` does, and its pixel size along each axis, None if the file lacks one."""
+    """Read a label image as `read_labels` does, and its pixel size along each axis.
+
+    The pixel size is None if the file does not give all of it.
+    """
     path = labels_of(Path(path))
     stored = _load(path, indices=True)
     check_holds_labels(path, stored, one_bit=one_bit)
@@ -168,7 +167,7 @@ def read_spaced_labels(
     data, letters = channels_first(stored.data, settled, name=str(path), time=time)
     if "C" in letters:
         raise ValueError(
-            f"mask {path} has {data.shape[0]} channels; expected one integer label per pixel: "
+            f"mask {path} has {data.shape[0]} channels, expected one integer label per pixel: "
             "save it as a grey image (or say axes='ZYX' if the planes are a stack)"
         )
     return np.ascontiguousarray(data, _in_bytes(data)), stored.spacing(letters, name=path.name)[0]
@@ -177,11 +176,12 @@ def read_spaced_labels(
 def write_labels(
     path: AnyPath, labels: NDArray[Any], *, spacing: Sequence[float] | None = None
 ) -> None:
-    """Write a label image in the smallest dtype that holds it: uint8/16/32, signed if any is negative.
+    """Write a label image in the smallest dtype that holds it.
 
-    The suffix decides: ``.tif`` (zlib; with ImageJ's metadata where ImageJ can hold the numbers, up to
-    65 535), ``.ome.tif`` (OME-TIFF) or ``.png`` (2D, up to 65 535, no spacing). `read_labels` gives back
-    the same shape; only in OME-TIFF a stack of one slice cannot be told from a 2D image.
+    That is uint8, uint16 or uint32, or a signed one if any label is negative.
+    The suffix decides: ``.tif`` (zlib; with ImageJ's metadata where ImageJ can hold the numbers, up
+    to 65 535), ``.ome.tif`` (OME-TIFF) or ``.png`` (2D, up to 65 535, no spacing). `read_labels`
+    gives back the same shape; only from OME-TIFF a stack of one slice comes back as a 2D image.
 
     Parameters
     ----------
@@ -214,17 +214,17 @@ def write_labels(
         raise ValueError(
             f"labels must have axes YX or ZYX and at least one pixel, not shape {labels.shape}"
         )
-    spacing = _checked_spacing(spacing, labels.ndim)
+    sizes = None if spacing is None else checked_spacing(spacing, labels.ndim)
     dtype = smallest_dtype(int(labels.min()), int(labels.max()))
     if dtype.itemsize > 4:
         raise ValueError(
-            f"labels from {labels.min()} to {labels.max()} do not fit 32 bits; "
+            f"labels from {labels.min()} to {labels.max()} do not fit 32 bits: "
             "renumber them with seamwise.labels.relabel"
         )
     labels = np.ascontiguousarray(labels, dtype)
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        save_tiff(path, labels, spacing=spacing)
+        save_tiff(path, labels, spacing=sizes)
     elif suffix == ".png":
         save_label_png(path, labels)
     else:
@@ -250,7 +250,7 @@ def write_map(
     spacing : sequence of float, optional
         Pixel size in micrometres along each axis.
     fingerprint : str
-        What it was made from; `map_fingerprint` gives it back.
+        What the map was made from; `map_fingerprint` gives it back.
 
     Raises
     ------
@@ -272,18 +272,20 @@ def write_map(
         raise ValueError(f"cannot write {path}: expected a name ending in .tif")
     if values.dtype != np.float32 or values.ndim not in (2, 3) or values.size == 0:
         raise ValueError(
-            f"values must be float32 with axes YX or ZYX, not {values.dtype} of shape {values.shape}"
+            "values must be float32 with axes YX or ZYX, "
+            f"not {values.dtype} of shape {values.shape}"
         )
-    save_tiff(path, values, spacing=_checked_spacing(spacing, values.ndim), fingerprint=fingerprint)
+    sizes = None if spacing is None else checked_spacing(spacing, values.ndim)
+    save_tiff(path, values, spacing=sizes, fingerprint=fingerprint)
 
 
 def map_fingerprint(path: AnyPath) -> str:
-    """Return the fingerprint of a file that `write_map` wrote; empty if there is none, or no such file."""
+    """Return the fingerprint of a file that `write_map` wrote; empty if there is none."""
     return load_fingerprint(Path(path))
 
 
 def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
-    """Write a picture to look at, whole or not at all.
+    """Write an image to look at, whole or not at all.
 
     Parameters
     ----------
@@ -302,90 +304,13 @@ def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
     path, image = Path(path), np.asarray(image)
     if path.suffix.lower() != ".png":
         raise ValueError(f"cannot write {path}: expected a name ending in .png")
-    if (
-        image.dtype != np.uint8
-        or image.size == 0
-        or image.ndim < 2
-        or image.shape[2:] not in ((), (3,), (4,))
-    ):
+    has_shape = image.ndim >= 2 and image.shape[2:] in ((), (3,), (4,))
+    if image.dtype != np.uint8 or image.size == 0 or not has_shape:
         raise ValueError(
-            f"image must be uint8 of shape (Y, X), (Y, X, 3) or (Y, X, 4), not {image.dtype} {image.shape}"
+            "image must be uint8 of shape (Y, X), (Y, X, 3) or (Y, X, 4), "
+            f"not {image.dtype} {image.shape}"
         )
     save_png(path, image)
-
-
-def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> list[Path]:
-    """List the image files that files, folders and glob patterns stand for, sorted, each once.
-
-    A folder stands for the images in it, without hidden files and ``*_masks.*``; a pattern (``*``, ``?``,
-    ``[..]``, ``**``) for the images that match it. An OME-Zarr folder is one image and is listed as a file.
-
-    Parameters
-    ----------
-    inputs : path or iterable of paths
-        Files, folders and patterns, mixed.
-    masks : bool
-        List the ``*_masks.*`` files of a folder too.
-
-    Raises
-    ------
-    FileNotFoundError
-        A file is missing, a folder holds no image, or a pattern matches none.
-    ValueError
-        A file is not of a supported kind, or `inputs` is empty.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> for name in ("b.png", "a.PNG", "a_masks.png", "notes.txt"):
-    ...     (folder / name).touch()
-    >>> [path.name for path in find_images(folder)]
-    ['a.PNG', 'b.png']
-    """
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    if not given:
-        raise ValueError("inputs is empty; give at least one image, folder or pattern")
-    found = [path for one in given for path in _found(Path(one), masks)]
-    return sorted({os.path.abspath(path): path for path in found}.values())
-
-
-def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
-    """Return the paths by their stems, less `ending` where a stem ends so.
-
-    Raises
-    ------
-    ValueError
-        Two paths have the same stem: which of them is meant?
-
-    Examples
-    --------
-    >>> sorted(by_stem([Path("a.tif"), Path("b_masks.tif")], ending="_masks"))
-    ['a', 'b']
-    """
-    found: dict[str, Path] = {}
-    for path in paths:
-        name = stem(path).removesuffix(ending)
-        if name in found:
-            raise ValueError(
-                f"{found[name]} and {path} have the same name {name!r}: keep one of them"
-            )
-        found[name] = path
-    return found
-
-
-def stem(path: AnyPath) -> str:
-    """Return the name of a file without its suffix, of which ``.ome.tif`` and ``.ome.zarr`` are two.
-
-    Examples
-    --------
-    >>> stem("plate1/a01.ome.tif"), stem("day.2.PNG")
-    ('a01', 'day.2')
-    """
-    name = Path(path).stem
-    return (
-        Path(name).stem if Path(path).name.lower().endswith((*OME_SUFFIXES, ".ome.zarr")) else name
-    )
 
 
 def _load(path: Path, *, indices: bool = False) -> Stored:
@@ -396,80 +321,6 @@ def _load(path: Path, *, indices: bool = False) -> Stored:
     return load_raster(path, kind, indices=indices) if kind else load_tiff(path)
 
 
-def first_bytes(path: Path) -> bytes:
-    """Return the first eight bytes of a file.
-
-    Raises
-    ------
-    OSError
-        The file is missing, a folder, or not readable by this user.
-    ValueError
-        The file is empty.
-    """
-    _check_named(path)
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(8)
-    except OSError as error:
-        raise type(error)(f"cannot open {path}: {error.strerror}; check its permissions") from error
-    if not head:
-        raise ValueError(f"{path} is empty (0 bytes); copy or export it again")
-    return head
-
-
 def _in_bytes(data: NDArray[Any]) -> np.dtype[Any]:
     """The type of the pixels in this machine's byte order, bits as bytes."""
     return np.dtype(np.uint8) if data.dtype == bool else data.dtype.newbyteorder("=")
-
-
-def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
-    if spacing is None:
-        return None
-    sizes = tuple(float(s) for s in spacing)
-    if len(sizes) != ndim or not all(math.isfinite(s) and s > 0 for s in sizes):
-        raise ValueError(
-            f"spacing must be {ndim} positive numbers, one per axis of labels, not {spacing}"
-        )
-    return sizes
-
-
-def _found(given: Path, masks: bool) -> list[Path]:
-    if is_ome_zarr(given):
-        return [given]
-    if given.is_dir() and given.suffix.lower() != _ZARR:
-        found = [
-            p
-            for p in given.iterdir()
-            if p.name[0] != "." and (masks or not stem(p).endswith("_masks"))
-        ]
-        empty = f"folder {given} holds no image"
-    elif given.exists() or not glob.has_magic(str(given)):
-        _check_named(given)
-        return [given]
-    else:
-        found = [Path(p) for p in glob.glob(str(given), recursive=True)]
-        empty = f"no image matches {given}"
-    found = [path for path in found if _is_image(path)]
-    if not found:
-        raise FileNotFoundError(f"{empty}; expected files ending in {_KINDS}")
-    return found
-
-
-def _is_image(path: Path) -> bool:
-    """Tell by its name, and of a folder by what is in it, whether this is to be listed."""
-    if path.suffix.lower() == _ZARR:
-        return is_ome_zarr(path)
-    return path.suffix.lower() in SUFFIXES and path.is_file()
-
-
-def _check_named(path: Path) -> None:
-    if path.is_dir() and path.suffix.lower() == _ZARR:
-        raise ValueError(
-            f"{path} is no OME-Zarr folder: it holds no zarr.json, .zattrs or .zgroup; copy or export it again"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; expected an image file")
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; check its name and folder")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} is not of a supported kind; expected one of {_KINDS}")

@@ -14,12 +14,12 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        The file holds something else.
+        The file holds something else; names the file.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}; write it again or delete it") from error
+        raise ValueError(f"{path} is not JSON ({error}): write it again or delete it") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object {{…}}, not {type(content).__name__}")
     return content

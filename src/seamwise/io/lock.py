@@ -1,34 +1,37 @@
 """One process at a time at the same work: see `locked`."""
 
-import os
-import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout, UnixFileLock
+
 from seamwise.io.atomic import check_writable
+
+_PATIENCE = 0.2  # seconds: whoever removes the file at the end of its work needs far less
 
 
 @contextmanager
 def locked(path: Path, *, name: str) -> Iterator[None]:
-    """Hold the lock of a file while the block runs; the file is made for it and removed at the end.
+    """Hold the lock of a file while the block runs; the file is removed at the end.
 
-    A process that ends loses its locks, however it ends: a file that was left behind locks nothing. Where there are no
-    such locks (on Windows, on some network disks) nothing is locked.
+    A process that ends loses its locks, however it ends: a file that stays behind locks nothing.
+    On a disk without locks, the file itself is the lock if it can be; else nothing is locked.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file; it is created for this.
     name : str
         What the block writes, for the message.
 
     Raises
     ------
     BlockingIOError
-        Another process, or another block of this one, holds it.
+        Another process, or another block of this one, holds the lock.
     OSError
-        The file cannot be made.
+        The file cannot be created.
 
     Examples
     --------
@@ -40,41 +43,22 @@ def locked(path: Path, *, name: str) -> Iterator[None]:
     >>> path.exists()
     False
     """
-    if sys.platform == "win32":
+    check_writable(path)
+    lock = FileLock(path, timeout=_PATIENCE)
+    try:
+        with warnings.catch_warnings():  # where it falls back to a file that exists or does not
+            warnings.simplefilter("ignore")
+            lock.acquire(poll_interval=0.02)
+    except Timeout:
+        raise BlockingIOError(
+            f"another process is writing {name}: wait for it, or choose another output"
+        ) from None
+    except OSError:  # a network disk without locks
         yield
         return
-    check_writable(path)
-    file = _acquired(path, name)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
-
-
-def _acquired(path: Path, name: str) -> int:
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _lock(file)
-        except BlockingIOError:
-            os.close(file)
-            raise BlockingIOError(
-                f"another process is writing {name}: wait for it, or choose another output"
-            ) from None
-        # whoever held it may have removed the file before it was locked here
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file), path.stat()):
-                return file
-        os.close(file)
-
-
-def _lock(file: int) -> None:
-    import fcntl  # not on Windows
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # a network disk without locks
-        return
+        if isinstance(lock, UnixFileLock):  # the other kinds remove their file themselves
+            path.unlink(missing_ok=True)
+        lock.release()

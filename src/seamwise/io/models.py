@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.errors import first_line
 
 FORMAT_VERSION = 4
 
@@ -29,8 +30,8 @@ class _Frozen(BaseModel):
 class Architecture(_Frozen):
     """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`.
 
-    With `guides` the network has 1 + ndim more output channels behind the classes: see `labels.guides`.
-    """
+    With `guides` the network has 1 + ndim more output channels behind the classes: see
+    `labels.guides`. """
 
     name: Literal["unet"] = "unet"
     in_channels: int = Field(ge=1)
@@ -54,8 +55,9 @@ class NormalizationRule(_Frozen):
     Attributes
     ----------
     kind : {"percentiles", "contrast"}
-        "percentiles": `low` and `high` of the whole image become 0 and 1. "contrast": background becomes 0 and the
-        usual contrast of the cells about 0.7, on a scale that bends far brighter pixels down; uses neither.
+        "percentiles": `low` and `high` of the whole image become 0 and 1. "contrast": background
+        becomes 0 and the usual contrast of the cells about 0.7, on a scale that bends far brighter
+        pixels down; uses neither.
     low, high : float
     """
 
@@ -71,7 +73,7 @@ class NormalizationRule(_Frozen):
 
 
 class TuningRecord(_Frozen):
-    """How a pair of thresholds was found: see `segmentation.tune`.
+    """How a pair of thresholds was tuned: see `segmentation.tune`.
 
     Attributes
     ----------
@@ -123,11 +125,11 @@ class DecodeRule(_Frozen):
     Attributes
     ----------
     rule : {"argmax", "threshold", "watershed", "relief"}
-        What is used unless another is asked for.
+        The rule that is used by default.
     gap, min_size, min_core
         See `decode.argmax`, `decode.threshold`, `decode.watershed` and `decode.relief`.
     threshold, watershed, relief : ThresholdPair, WatershedPair, ReliefPair, optional
-        Tuned thresholds; there for every rule that may be asked for.
+        Tuned thresholds, for every rule that may be used.
     """
 
     rule: RuleName = "argmax"
@@ -142,7 +144,8 @@ class DecodeRule(_Frozen):
     def _has_its_thresholds(self) -> Self:
         if self.rule != "argmax" and self.pair is None:
             raise ValueError(
-                f"rule {self.rule!r} needs its thresholds: give {self.rule}=..., or use `seamwise tune`"
+                f"rule {self.rule!r} needs its thresholds: give {self.rule}=…, "
+                "or use `seamwise tune`"
             )
         return self
 
@@ -172,13 +175,13 @@ class DecodeRule(_Frozen):
             )
         if rule != "argmax" and getattr(self, rule) is None:
             raise ValueError(
-                f"the model has no thresholds for decode {rule!r}: find them on annotated images with "
-                f"`seamwise tune MODEL DATA --decode {rule}`"
+                f"the model has no thresholds for decode {rule!r}: tune them on annotated images "
+                f"with `seamwise tune MODEL DATA --decode {rule}`"
             )
         return self.model_copy(update={"rule": rule})
 
 
-class Described(_Frozen):
+class ModelInfo(_Frozen):
     """What a model file says about its weights, whatever their task.
 
     Attributes
@@ -187,9 +190,9 @@ class Described(_Frozen):
     training : dict
         Provenance: settings, data, seed, scores, software versions.
     format_version : int
-        Version of this description: 2 since there are thresholds and members, 3 since there are several tasks, 4 since
-        there are guides and a normalisation by contrast.
-        Older ones are read too.
+        Version of this description: 2 since there are thresholds and members, 3 since there are
+        several tasks, 4 since there are guides and a normalisation by contrast. Older versions are
+        read too.
     """
 
     architecture: Architecture
@@ -198,8 +201,8 @@ class Described(_Frozen):
     task: str
 
 
-class ModelInfo(Described):
-    """Description of a segmentation model.
+class SegmentationInfo(ModelInfo):
+    """What a model file says about a segmentation model.
 
     Attributes
     ----------
@@ -232,8 +235,8 @@ class ModelInfo(Described):
         return self
 
 
-class FusionInfo(Described):
-    """Description of a model that fuses two pictures with different focus.
+class FusionInfo(ModelInfo):
+    """What a model file says about a model that fuses two pictures with different focus.
 
     Attributes
     ----------
@@ -242,7 +245,8 @@ class FusionInfo(Described):
     colours : {1, 3}
         Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
     temperature, smoothing : float
-        Of "selection": the logits are divided by the first and smoothed by a Gaussian of the second, σ in pixels.
+        For "selection": the logits are divided by the first and smoothed by a Gaussian with the
+        second as σ, in pixels.
     """
 
     task: Literal["fusion"] = "fusion"
@@ -254,15 +258,11 @@ class FusionInfo(Described):
     @model_validator(mode="after")
     def _takes_two_pictures(self) -> Self:
         channels = 2 if self.output == "selection" else self.colours
-        found = (
-            self.architecture.in_channels,
-            self.architecture.out_channels,
-            self.architecture.ndim,
-        )
-        if found != (2 * self.colours, channels, 2):
+        net = self.architecture
+        if (net.in_channels, net.out_channels, net.ndim) != (2 * self.colours, channels, 2):
             raise ValueError(
-                f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} input and "
-                f"{channels} output channels"
+                f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} "
+                f"input and {channels} output channels"
             )
         if self.output == "picture" and (self.temperature, self.smoothing) != (1, 0):
             raise ValueError(
@@ -271,20 +271,20 @@ class FusionInfo(Described):
         return self
 
 
-AnyInfo = TypeVar("AnyInfo", bound=Described)
+AnyInfo = TypeVar("AnyInfo", bound=ModelInfo)
 
 _COMMANDS = {"segmentation": "seamwise segment", "fusion": "seamwise fuse"}
-_KINDS: dict[str, type[Described]] = {"segmentation": ModelInfo, "fusion": FusionInfo}
+_KINDS: dict[str, type[ModelInfo]] = {"segmentation": SegmentationInfo, "fusion": FusionInfo}
 
 
 def save_model(
     path: Path,
     weights: Mapping[str, Tensor],
-    info: Described,
+    info: ModelInfo,
     *,
     stored_as: torch.dtype = torch.float32,
 ) -> None:
-    """Write weights and description as one file, of the present version; replace a file only by a complete one.
+    """Write weights and description as one file of the present version, whole or not at all.
 
     Floating weights are stored in the type `stored_as`.
     """
@@ -299,14 +299,16 @@ def save_model(
 
 
 def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyInfo]:
-    """Read weights and the description of a task's model. Runs no code from the file, asks nothing of the network.
+    """Read the weights and the description of a model.
+
+    Runs no code from the file and needs no network.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, no seamwise model, of a newer version, or a model for another task.
+        The file is damaged, not a seamwise model, of a newer version, or for another task.
     """
     info = describe_model(path)
     if not isinstance(info, kind):
@@ -317,7 +319,7 @@ def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyI
         return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
 
 
-def describe_model(path: Path) -> Described:
+def describe_model(path: Path) -> ModelInfo:
     """Read the description of a model file, whatever its task; errors as in `load_model`."""
     if not path.is_file():
         raise FileNotFoundError(f"model file {path} does not exist")
@@ -326,21 +328,21 @@ def describe_model(path: Path) -> Described:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"cannot read model file {path}: {_first_line(error)}; is it complete?"
+            f"cannot read model file {path}: {first_line(error)}; is it complete?"
         ) from error
     return _parse(path, metadata)
 
 
-def model_path(model: str | Path, kind: type[Described] = Described) -> Path:
+def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
     """Path of a model file, or of a shipped model by its name (see `shipped_models`)."""
     path = Path(model)
     if path.suffix == ".safetensors" or path.is_file():
         return path
     shipped = shipped_models()
     if str(model) not in shipped:
-        fitting = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
+        names = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
         raise FileNotFoundError(
-            f"no model named {str(model)!r}: give one of {', '.join(fitting) or '(none ships)'} "
+            f"no model named {str(model)!r}: give one of {', '.join(names) or '(none ships)'} "
             "or the path of a .safetensors file"
         )
     return shipped[str(model)]
@@ -349,8 +351,8 @@ def model_path(model: str | Path, kind: type[Described] = Described) -> Path:
 def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
     """Raise ValueError if a model must not be written there.
 
-    The name has another suffix than .safetensors, it is the file of a model that ships, or one of `members`, from
-    which the model is made.
+    Its name does not end in .safetensors, a model with this file ships with the package, or it is
+    one of `members`, from which the model is made.
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write a model to {path}: expected a name ending in .safetensors")
@@ -365,7 +367,7 @@ def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Name and path of the models that ship with the package; each has a card, `<name>.md`, beside it."""
+    """Return name and path of the models that ship; each has a card ``<name>.md`` next to it."""
     folder = Path(str(resources.files("seamwise"))) / "models"
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
@@ -374,25 +376,26 @@ def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
-def _parse(path: Path, metadata: Mapping[str, str]) -> Described:
+def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     try:
         fields = json.loads(metadata[_KEY])
         version = int(fields["format_version"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is a safetensors file without seamwise's description: train it with `seamwise train`"
+            f"{path} is a safetensors file without seamwise's description: "
+            "train a model with `seamwise train`"
         ) from error
     if version > FORMAT_VERSION:
         raise ValueError(
-            f"model file {path} has format version {version}, this seamwise reads up to {FORMAT_VERSION}: "
-            "update seamwise"
+            f"model file {path} has format version {version}, this seamwise reads up to "
+            f"{FORMAT_VERSION}: update seamwise"
         )
-    kind = _KINDS.get(
-        fields.get("task", "segmentation")
-    )  # before version 3 there was no other task
+    # before version 3 there was no other task
+    kind = _KINDS.get(fields.get("task", "segmentation"))
     if kind is None:
         raise ValueError(
-            f"model file {path} is for {fields['task']!r}, which this seamwise does not know: update it"
+            f"model file {path} is for {fields['task']!r}, which this seamwise does not know: "
+            "update seamwise"
         )
     try:
         return kind.model_validate(fields)
@@ -400,7 +403,3 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> Described:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"model file {path} is damaged: {where}: {first['msg']}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,8 +1,10 @@
-"""Photographs with all their bits, EXIF and colour profile: `read_photo`, `photo_header` and `write_photo`.
+"""Photographs with all their bits, EXIF and colour profile.
 
-`seamwise.io.images` reads microscopy, where 16-bit colours, EXIF and colour profiles play no part.
+`read_photo` and `photo_info` read, `write_photo` writes. `seamwise.io.images` reads microscopy,
+where 16-bit colours, EXIF and colour profiles play no part.
 """
 
+import math
 import mmap
 import struct
 import zlib
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.exif import (
     EXIF,
     ORIENTATION,
@@ -31,9 +34,8 @@ from seamwise.io.exif import (
     settled,
     tiff_exif,
 )
-from seamwise.io.images import SUFFIXES, AnyPath, first_bytes
+from seamwise.io.listing import SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
-from seamwise.io.stored import UnsupportedError, unreadable
 from seamwise.io.tiff import (
     ALPHA,
     CLASSIC_LIMIT,
@@ -41,19 +43,18 @@ from seamwise.io.tiff import (
     check_complete,
     decoded,
     without_log,
+    write_zlib,
 )
+from seamwise.types import AnyPath
 
-JPEG_EXIF_LIMIT = 65533  # bytes: what a JPEG holds
+JPEG_EXIF_LIMIT = 65533  # bytes that a JPEG holds
+JPEG_SIDE_LIMIT = 65500  # pixels
 
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
-JPEG_SIDE_LIMIT = 65500
+_JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 
-_COLOURS = {
-    "MINISBLACK": 1,
-    "RGB": 3,
-    "YCBCR": 3,
-    "PALETTE": 1,
-}  # channels by TIFF photometric interpretation
+# channels by TIFF photometric interpretation
+_COLOURS = {"MINISBLACK": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}
 
 Kind = Literal["PNG", "JPEG", "TIFF"]
 
@@ -67,7 +68,8 @@ class Photo:
     pixels : (Y, X) or (Y, X, 3) array of uint8 or uint16
         Grey or RGB, as the camera was held: the file's EXIF orientation is applied.
     exif : bytes
-        EXIF as in a JPEG, beginning with ``b"Exif\\0\\0"``, its orientation set to 1; empty if there is none.
+        EXIF as in a JPEG, beginning with ``b"Exif\\0\\0"``, its orientation set to 1; empty if the
+        file has none.
     icc : bytes
         ICC colour profile; empty if there is none.
     note : str
@@ -81,7 +83,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Header:
+class PhotoInfo:
     """What `read_photo` would return: shape (upright) and dtype of the pixels."""
 
     shape: tuple[int, ...]
@@ -94,31 +96,35 @@ def read_photo(path: AnyPath) -> Photo:
     Parameters
     ----------
     path : str or path-like
-        A .jpg, .jpeg, .png, .tif or .tiff file, in upper or lower case; the content counts, not the name.
+        A .jpg, .jpeg, .png, .tif or .tiff file, in upper or lower case. The content decides, not
+        the name.
 
     Returns
     -------
     Photo
-        A palette becomes RGB and a fully opaque alpha channel is dropped; `Photo.note` says so, and names
-        damaged EXIF, a damaged colour profile and further pictures in the file (a phone's depth map, a TIFF's
-        preview) that are not kept, and tags in the EXIF of a JPEG or PNG that no TIFF would keep.
+        A palette becomes RGB and a fully opaque alpha channel is dropped; `Photo.note` reports it.
+        It also names what is not kept: damaged EXIF, a damaged colour profile, further pictures in
+        the file (a phone's depth map, a TIFF's preview); and tags in the EXIF of a JPEG or PNG that
+        no TIFF would keep.
 
     Raises
     ------
     OSError
         The file is missing, a folder, or not readable by this user.
     ValueError
-        The file is empty, damaged, truncated or of an unsupported kind; it has several pages or frames,
-        transparent pixels, CMYK or other colours, or pixels that are not uint8 or uint16 (1 bit, float, …).
+        The file is empty, damaged, truncated or of an unsupported kind; it has several pages or
+        frames, transparent pixels, CMYK or other colours, or pixels that are not uint8 or uint16
+        (1 bit, float, …).
 
     Notes
     -----
-    Not kept, and without a note: XMP, IPTC, text, thumbnails of TIFFs, and colour that a PNG describes
-    without an ICC profile (gAMA, cHRM, cICP). Of the main directory of a TIFF, `Photo.exif` has the tags that
-    describe the photograph, not those that lay out its pixels. EXIF of JPEG and PNG is kept byte by byte but
-    for the orientation: a thumbnail in it and the width and height noted in it are those of the file.
+    Dropped without a note: XMP, IPTC, text, thumbnails of TIFFs, and colour that a PNG describes
+    without an ICC profile (gAMA, cHRM, cICP). From the main directory of a TIFF, `Photo.exif` has
+    the tags that describe the photograph, not those that lay out its pixels. EXIF in JPEG and PNG
+    is kept byte by byte except for the orientation: a thumbnail in it and the width and height
+    noted in it are those of the file.
 
-    16-bit colours are read by OpenCV and tifffile, since Pillow cuts them to 8 bits without a word.
+    16-bit colours are read by OpenCV and tifffile, since Pillow silently cuts them to 8 bits.
 
     Examples
     --------
@@ -140,21 +146,22 @@ def read_photo(path: AnyPath) -> Photo:
     return Photo(pixels, facts.exif, facts.icc, "; ".join(filter(None, [*facts.notes, note])))
 
 
-def photo_header(path: AnyPath) -> Header:
+def photo_info(path: AnyPath) -> PhotoInfo:
     """Return the shape and dtype that `read_photo` would give, without decoding the pixels.
 
     Raises
     ------
     OSError, ValueError
-        As `read_photo`, as far as the headers tell; that pixels are damaged or transparent shows in reading.
+        As `read_photo`, as far as the headers tell; damaged or transparent pixels show only when
+        they are read.
 
     Examples
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "x.jpg"
     >>> write_photo(path, np.zeros((40, 60), np.uint8))
-    >>> photo_header(path)
-    Header(shape=(40, 60), dtype=dtype('uint8'))
+    >>> photo_info(path)
+    PhotoInfo(shape=(40, 60), dtype=dtype('uint8'))
     """
     path = Path(path)
     kind = _kind(path)
@@ -163,7 +170,7 @@ def photo_header(path: AnyPath) -> Header:
     except Exception as error:
         raise unreadable(path, kind, error) from error
     turned = facts.shape[1::-1] if facts.orientation >= 5 else facts.shape[:2]
-    return Header(turned + facts.shape[2:], facts.dtype)
+    return PhotoInfo(turned + facts.shape[2:], facts.dtype)
 
 
 def write_photo(
@@ -190,23 +197,24 @@ def write_photo(
     TypeError
         The pixels are neither uint8 nor uint16.
     ValueError
-        The shape or the suffix is another one, or the format cannot hold this: 16 bits, a side above 65500 pixels
-        or EXIF above 65533 bytes in a JPEG, a side above a million in a PNG, 4 GB in a TIFF.
+        The shape or the suffix is not one of these, or the format cannot hold the picture: 16 bits,
+        a side above 65500 pixels or EXIF above 65533 bytes in a JPEG, a side above a million in a
+        PNG, 4 GB in a TIFF.
 
     Notes
     -----
-    In JPEG and PNG the EXIF is the same bytes. A TIFF keeps the tags that describe the photograph, with the
-    Exif, Interoperability and GPS directories, type by type and value by value; it has no place for the
-    thumbnail, and tags of an unknown kind or that point outside the EXIF are left out, of which `read_photo`
-    has warned. The directories move within the file, so
-    a maker note that counts offsets from the start of the EXIF loses them, as in any program that rewrites it.
+    JPEG and PNG keep the bytes of the EXIF. A TIFF keeps the tags that describe the photograph,
+    with the Exif, Interoperability and GPS directories, type by type and value by value. It has no
+    place for the thumbnail. Tags of an unknown kind or that point outside the EXIF are skipped;
+    `read_photo` has warned of them. The directories move within the file, so a maker note that
+    counts offsets from the start of the EXIF loses them, as in any program that rewrites it.
 
     Examples
     --------
     >>> write_photo("x.jpg", np.zeros((4, 5), np.uint16))
     Traceback (most recent call last):
     ...
-    ValueError: x.jpg: a JPEG holds 8 bits, pixels is uint16; name it .png or .tif
+    ValueError: x.jpg: a JPEG holds 8 bits, the picture has 16: name it .png or .tif
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -220,18 +228,54 @@ def write_photo(
             f"exif must be whole and begin with {EXIF!r}, not {exif[:12]!r}…; pass Photo.exif"
         )
     write = {".png": _write_png, ".tif": _write_tiff, ".tiff": _write_tiff}.get(suffix, _write_jpeg)
-    if write is _write_jpeg:
-        _check_jpeg_holds(path, pixels, exif)
-    if write is _write_tiff and pixels.nbytes > CLASSIC_LIMIT:
+    check_format_holds(path, pixels.dtype, pixels.shape)
+    if not format_holds_exif(path, exif):
         raise ValueError(
-            f"{path}: a TIFF holds less than 4 GB, pixels has {pixels.nbytes} bytes; name it .png"
+            f"{path}: a JPEG holds {JPEG_EXIF_LIMIT} bytes of EXIF, exif has {len(exif)}: "
+            "name it .png or .tif, or remove the EXIF"
         )
     with atomic_path(path) as temporary:
         write(temporary, np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), exif, icc)
 
 
+def check_format_holds(
+    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None
+) -> None:
+    """Raise ValueError if the format that a file name ends in cannot hold a picture.
+
+    Parameters
+    ----------
+    path : Path
+    dtype : dtype
+    shape : tuple of int, optional
+        Without it only the bits are checked.
+    """
+    suffix, shape = path.suffix.lower(), shape or ()
+    if suffix in _JPEG and dtype.itemsize > 1:
+        raise ValueError(
+            f"{path}: a JPEG holds 8 bits, the picture has {8 * dtype.itemsize}: "
+            "name it .png or .tif"
+        )
+    if suffix in _JPEG and max(shape, default=0) > JPEG_SIDE_LIMIT:
+        raise ValueError(
+            f"{path}: a JPEG holds {JPEG_SIDE_LIMIT} pixels a side, the picture has "
+            f"{shape[1]} × {shape[0]}: name it .png or .tif"
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if suffix in _TIFF and size > CLASSIC_LIMIT:
+        raise ValueError(
+            f"{path}: a TIFF holds less than 4 GB, the picture has {size / 1e9:.1f} GB: "
+            "name it .png"
+        )
+
+
+def format_holds_exif(path: Path, exif: bytes) -> bool:
+    """Whether the format that a file name ends in can hold EXIF of this length."""
+    return path.suffix.lower() not in _JPEG or len(exif) <= JPEG_EXIF_LIMIT
+
+
 class _Facts(NamedTuple):
-    """What the headers of a file say: the shape as stored, less alpha, and the EXIF with orientation 1."""
+    """What the headers of a file say: the shape as stored, without alpha; EXIF turned upright."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -246,7 +290,8 @@ def _kind(path: Path) -> Kind:
     kind: Kind | None = "TIFF" if head[:4] in _TIFF_HEADS else raster_kind(head)
     if kind is None:
         raise ValueError(
-            f"{path} is no JPEG, PNG or TIFF, whatever its name ends in; export it as one of these"
+            f"{path} is not a JPEG, PNG or TIFF, whatever its name ends in: "
+            "export it as one of these"
         )
     return kind
 
@@ -260,23 +305,6 @@ def _checked_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or 0 in pixels.shape:
         raise ValueError(f"pixels must be (Y, X) or (Y, X, 3), none of them 0, not {pixels.shape}")
     return pixels
-
-
-def _check_jpeg_holds(path: Path, pixels: NDArray[Any], exif: bytes) -> None:
-    if pixels.dtype.itemsize > 1:
-        raise ValueError(
-            f"{path}: a JPEG holds 8 bits, pixels is {pixels.dtype}; name it .png or .tif"
-        )
-    if max(pixels.shape) > JPEG_SIDE_LIMIT:
-        raise ValueError(
-            f"{path}: a JPEG holds {JPEG_SIDE_LIMIT} pixels a side, pixels has shape {pixels.shape}; "
-            "name it .png or .tif"
-        )
-    if len(exif) > JPEG_EXIF_LIMIT:
-        raise ValueError(
-            f"{path}: a JPEG holds {JPEG_EXIF_LIMIT} bytes of EXIF, exif has {len(exif)}; "
-            "name it .png or .tif, or leave it out"
-        )
 
 
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -369,7 +397,7 @@ def _check_png(depth: int, colour: int, chunks: Mapping[bytes, bytes]) -> None:
 
 
 def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of each chunk's body in a PNG; ValueError if the last one is missing."""
+    """Yield name, start and end of the body of each chunk; ValueError if the last is missing."""
     name, end = b"", 4  # as if a chunk ended with the signature
     while name != b"IEND":
         start = end + 12
@@ -379,7 +407,8 @@ def _chunks(data: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
         end = start + length
         if end + 4 > len(data):
             raise ValueError(
-                f"its {name.decode('latin')} chunk ends at byte {end + 4}, the file at byte {len(data)}"
+                f"its {name.decode('latin')} chunk ends at byte {end + 4}, "
+                f"the file at byte {len(data)}"
             )
         yield name, start, end
 
@@ -395,9 +424,10 @@ def _png_profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """EXIF from its own chunk, or from the text in which ImageMagick and Exiv2 keep it; no more than `EXIF` if damaged.
+    """EXIF from its own chunk, or from the text in which ImageMagick and Exiv2 keep it.
 
-    There `APP1` is what a JPEG keeps under that name: EXIF or XMP.
+    Only `EXIF` if it is damaged. In that text `APP1` is what a JPEG keeps under that name: EXIF or
+    XMP.
     """
     for name, body in chunks:
         if name == b"eXIf":
@@ -412,12 +442,12 @@ def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
             continue
         try:
             # its name, its length, its bytes in hexadecimal
-            found = bytes.fromhex(_TEXTS[name](text).decode("latin").split(maxsplit=2)[2])
+            exif = bytes.fromhex(_TEXTS[name](text).decode("latin").split(maxsplit=2)[2])
         except (IndexError, ValueError, zlib.error):
             damaged = True
             continue
-        if found.startswith(EXIF) or keyword.endswith(b"exif"):
-            return EXIF + found.removeprefix(EXIF)
+        if exif.startswith(EXIF) or keyword.endswith(b"exif"):
+            return EXIF + exif.removeprefix(EXIF)
     return EXIF if damaged else b""
 
 
@@ -452,7 +482,8 @@ def _write_png(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> Non
     )
     if not done:
         raise ValueError(
-            f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}; write a .tif instead"
+            f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}: "
+            "write a .tif instead"
         )
     data, after_header = encoded.data, 33
     with path.open("wb") as stream:
@@ -489,7 +520,10 @@ def _tiff_facts(path: Path) -> _Facts:
 
 
 def _check_page(page: Any) -> None:
-    """Raise unless the page's pixels are grey, RGB or a palette of 8 or 16 bits, with at most an alpha channel."""
+    """Raise unless the pixels of a page can become a photograph.
+
+    They are grey, RGB or a palette, of 8 or 16 bits, with at most an alpha channel.
+    """
     colours, bits = page.photometric.name, page.bitspersample
     if page.is_reduced:
         raise UnsupportedError(
@@ -527,30 +561,21 @@ def _tiff_pixels(path: Path) -> NDArray[Any]:
         series = file.series[0]
         check_complete(file, series)
         page: Any = series.keyframe
-        try:
-            # separate planes, depth, rows, columns, samples beside each other
-            planes = decoded(path, series).reshape(page.shaped)[:, 0]
-            pixels = np.moveaxis(planes, 0, 2).reshape(
-                page.imagelength, page.imagewidth, page.samplesperpixel
-            )
-        except UnsupportedError:
-            # LZW of 16 bits: OpenCV has it, tifffile and Pillow have not
-            found = _decoded_by_cv2(path.read_bytes())
-            if found is None or found.size != page.size or found.dtype != page.dtype:
-                raise
-            pixels = found.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+        # separate planes, depth, rows, columns, samples next to each other
+        planes = decoded(series).reshape(page.shaped)[:, 0]
+        pixels = np.moveaxis(planes, 0, 2).reshape(
+            page.imagelength, page.imagewidth, page.samplesperpixel
+        )
         if page.photometric.name == "PALETTE":
             return np.asarray(page.colormap >> 8, np.uint8).T[pixels[..., 0]]
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
 def _write_tiff(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
-    tifffile.imwrite(
+    write_zlib(
         path,
         pixels,
         photometric="minisblack" if pixels.ndim == 2 else "rgb",
-        compression="zlib",
-        compressionargs={"level": 2},
         predictor=True,
         byteorder=TIFF_ORDERS.get(exif[6:10]),
         iccprofile=icc or None,

@@ -11,13 +11,14 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from seamwise.io.atomic import atomic_path
-from seamwise.io.stored import Stored, UnsupportedError, unreadable
+from seamwise.io.errors import UnsupportedError, unreadable
+from seamwise.io.stored import Stored
 
 _ORIENTATION = 0x0112  # EXIF
 
 
 def raster_kind(head: bytes) -> Literal["PNG", "JPEG"] | None:
-    """Tell PNG and JPEG by a file's first bytes; its name may lie.
+    """Tell PNG and JPEG by the first bytes of a file; its name may be wrong.
 
     Examples
     --------
@@ -39,12 +40,13 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
     kind : {"PNG", "JPEG"}
         What it is, by `raster_kind`.
     indices : bool
-        Read a coloured palette as its indices, not its colours. A grey palette gives its grey values.
+        Read a coloured palette as its indices, not its colours. A grey palette gives its grey
+        values.
 
     Raises
     ------
     ValueError
-        The file is damaged or truncated, or has 16-bit colours, which Pillow would cut to 8.
+        The file is damaged or truncated, or has 16-bit colours, which Pillow would cut to 8 bits.
     """
     try:
         with path.open("rb") as stream:
@@ -63,7 +65,7 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
 
 
 def count_pixels(path: Path, kind: Literal["PNG", "JPEG"]) -> int:
-    """Tell how many pixels a picture has from its header, without decoding it.
+    """Tell from the header of an image how many pixels it has, without decoding it.
 
     Raises
     ------
@@ -85,11 +87,17 @@ def save_png(path: Path, image: NDArray[Any]) -> None:
 
 
 def save_label_png(path: Path, labels: NDArray[Any]) -> None:
-    """Write labels as a grey PNG, whole or not at all; ValueError unless they are (Y, X) uint8 or uint16."""
+    """Write labels as a grey PNG, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        They are not (Y, X) of uint8 or uint16.
+    """
     if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
         what = "a stack" if labels.ndim == 3 else f"labels from {labels.min()} to {labels.max()}"
         raise ValueError(
-            f"{path}: a PNG holds 2D labels from 0 to 65535, not {what}; write a .tif instead"
+            f"{path}: a PNG holds 2D labels from 0 to 65535, not {what}: write a .tif instead"
         )
     save_png(path, labels)
 
@@ -97,7 +105,7 @@ def save_label_png(path: Path, labels: NDArray[Any]) -> None:
 def _check_depth(head: bytes) -> None:
     depth, colour = head[24:26]
     if depth == 16 and colour != 0:
-        # Pillow would drop the lower 8 bits without a word
+        # Pillow would silently drop the lower 8 bits
         raise UnsupportedError("it has 16-bit colours; save it as TIFF or as 16-bit grey")
 
 
@@ -128,6 +136,7 @@ def _from_palette(picture: PIL.Image.Image, indices: bool) -> NDArray[Any]:
     colours = np.zeros((256, 3), np.uint8)
     listed = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
     colours[: len(listed)] = listed
-    grey = bool((colours == colours[:, :1]).all())
-    pixels: NDArray[Any] = colours[index, 0] if grey else index if indices else colours[index]
+    pixels: NDArray[Any] = index if indices else colours[index]
+    if (colours == colours[:, :1]).all():  # grey
+        pixels = colours[index, 0]
     return pixels

@@ -1,4 +1,4 @@
-"""Arrays of an image's shape that a long job keeps on the disk between its stages: `create_scratch`, `open_scratch`."""
+"""Arrays that a long job keeps on disk between its stages: `create_scratch`, `open_scratch`."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def create_scratch(
     path: Path, shape: Sequence[int], *, block: Sequence[int], dtype: DTypeLike
 ) -> None:
-    """Make an array of zeros, in compressed chunks of one block each, in place of any that is there.
+    """Make an array of zeros in compressed chunks of one block each; replace an older one.
 
     It appears whole: a process that is killed meanwhile leaves nothing at `path`.
 
@@ -30,7 +30,7 @@ def create_scratch(
     Raises
     ------
     OSError
-        It cannot be written.
+        The array cannot be written.
     """
     import zarr
     from zarr.codecs import BloscCodec
@@ -57,7 +57,7 @@ def open_scratch(path: Path) -> "zarr.Array[Any]":
     Raises
     ------
     FileNotFoundError
-        There is none.
+        There is no such array.
     """
     import zarr
 

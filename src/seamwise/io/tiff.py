@@ -1,21 +1,24 @@
-"""TIFF, OME-TIFF and ImageJ TIFF through tifffile: `load_tiff` and `save_tiff`."""
+"""TIFF, OME-TIFF and ImageJ TIFF through tifffile: `open_tiff`, `load_tiff` and `save_tiff`."""
 
 import logging
+import math
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL.TiffImagePlugin import TiffImageFile
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.axes import imagej_sizes, ome_sizes, shaped_sizes
-from seamwise.io.stored import Stored, UnsupportedError, unreadable
+from seamwise.io.errors import UnsupportedError, unreadable
+from seamwise.io.stored import Stored
 
 OME_SUFFIXES = (".ome.tif", ".ome.tiff")
 CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
@@ -25,24 +28,55 @@ _FIRST_PRIVATE_TAG = 32768
 TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys(
     (16, 17, 18), 8
 )
+_ZLIB_LEVEL = 2  # label images shrink to a few percent at any level, and this one is quick
+_STRIP_BYTES = 2**18  # of pixels per strip, as tifffile has it
 
-_quiet: ContextVar[bool] = ContextVar("_quiet", default=False)
+_is_quiet: ContextVar[bool] = ContextVar("_is_quiet", default=False)
 
 
-def load_tiff(path: Path) -> Stored:
-    """Read the first image of a TIFF, OME-TIFF or ImageJ TIFF, with its axes and pixel sizes.
+@dataclass(frozen=True)
+class OpenTiff:
+    """The first image of an open TIFF, and what the file says about it.
 
-    A file that lacks part of its pixels is an error, never zeros; tifffile's log is kept silent.
+    Attributes
+    ----------
+    file : tifffile.TiffFile
+        Open for reading.
+    series : tifffile.TiffPageSeries
+        The image.
+    letters : str
+        One letter per axis, as in `Stored`.
+    alpha_axis : int or None
+        The axis whose last sample is an alpha channel.
+    sizes : dict of str to float
+        Pixel size in micrometres by spatial axis, as far as the file gives it.
+    notes : tuple of str
+        What the user should know, one line each.
+    """
+
+    file: tifffile.TiffFile
+    series: tifffile.TiffPageSeries
+    letters: str
+    alpha_axis: int | None
+    sizes: Mapping[str, float]
+    notes: tuple[str, ...]
+
+
+@contextmanager
+def open_tiff(path: Path) -> Iterator[OpenTiff]:
+    """Open a TIFF, OME-TIFF or ImageJ TIFF whose pixels are all there.
+
+    An error in the block becomes one line that names the file; tifffile's log stays silent.
 
     Parameters
     ----------
     path : Path
-        The file; other files of its OME set are found beside it.
+        The file; other files of its OME set are found next to it.
 
     Raises
     ------
     ValueError
-        The file is damaged, truncated, empty, or compressed in a way that cannot be read.
+        The file is damaged, truncated or empty.
     """
     try:
         with without_log(), tifffile.TiffFile(path) as file:
@@ -51,18 +85,35 @@ def load_tiff(path: Path) -> Stored:
             if 0 in series.shape:
                 raise UnsupportedError(f"it has no pixels (shape {series.shape}); export it again")
             check_complete(file, series)
-            data = decoded(path, series).reshape(series.get_shape(squeeze=False))
-            axes = letters_of(series)
-            sizes = sizes_of(file, series)
+            letters = _letters_of(series)
             notes = []
             if len(file.series) > 1:
                 notes.append(f"{path.name} holds {len(file.series)} images: the first is read")
-            if any(sample in ALPHA for sample in series.keyframe.extrasamples) and "S" in axes:
-                data = np.take(data, range(data.shape[axes.index("S")] - 1), axes.index("S"))
+            alpha_axis = None
+            if any(sample in ALPHA for sample in series.keyframe.extrasamples) and "S" in letters:
+                alpha_axis = letters.index("S")
                 notes.append(f"alpha channel of {path.name} dropped")
-    except Exception as error:  # tifffile raises TiffFileError, struct.error, zlib.error, ...
+            sizes = _sizes_of(file, series)
+            yield OpenTiff(file, series, letters, alpha_axis, sizes, tuple(notes))
+    except Exception as error:  # tifffile raises TiffFileError, struct.error, zlib.error, …
         raise unreadable(path, "TIFF", error) from error
-    return Stored(data, axes, "TIFF", sizes, tuple(notes))
+
+
+def load_tiff(path: Path) -> Stored:
+    """Read the first image of a TIFF, OME-TIFF or ImageJ TIFF, with its axes and pixel sizes.
+
+    A file that lacks part of its pixels is an error, never zeros.
+
+    Raises
+    ------
+    ValueError
+        As `open_tiff`; or the compression is not supported.
+    """
+    with open_tiff(path) as tiff:
+        data = decoded(tiff.series).reshape(tiff.series.get_shape(squeeze=False))
+        if tiff.alpha_axis is not None:
+            data = np.take(data, range(data.shape[tiff.alpha_axis] - 1), tiff.alpha_axis)
+        return Stored(data, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
 
 
 def save_tiff(
@@ -74,8 +125,8 @@ def save_tiff(
 ) -> None:
     """Write labels or a map with zlib compression, whole or not at all.
 
-    A name ending in ``.ome.tif`` gives OME-TIFF; any other gives ImageJ's metadata if ImageJ can hold
-    the array, else the axes and sizes as JSON, as tifffile notes them.
+    A name ending in ``.ome.tif`` gives OME-TIFF; any other gives ImageJ's metadata if ImageJ can
+    hold the array, else the axes and sizes as JSON, as tifffile notes them.
 
     Parameters
     ----------
@@ -86,80 +137,126 @@ def save_tiff(
     spacing : tuple of float, optional
         Pixel size in micrometres along each axis of `pixels`.
     fingerprint : str
-        Kept beside the axes; not in OME-TIFF, nor for integers of 8 and 16 bits.
+        Kept next to the axes; not in OME-TIFF, nor for integers of 8 and 16 bits.
     """
     axes = "ZYX"[-pixels.ndim :]
     sizes = dict(zip(axes, spacing, strict=True)) if spacing else {}
-    large = pixels.nbytes > CLASSIC_LIMIT
+    is_large = pixels.nbytes > CLASSIC_LIMIT
     if path.name.lower().endswith(OME_SUFFIXES):
-        options = {"bigtiff": large, **_ome_options(axes, sizes)}
+        options = {"bigtiff": is_large, **_ome_options(axes, sizes)}
     # ImageJ knows neither signed nor 32-bit integers, and drops a Z axis of length 1
-    elif not large and pixels.dtype in (np.uint8, np.uint16) and pixels.shape[:-2] != (1,):
+    elif not is_large and pixels.dtype in (np.uint8, np.uint16) and pixels.shape[:-2] != (1,):
         options = _imagej_options(axes, sizes)
     else:
-        options = {"bigtiff": large, **_shaped_options(axes, sizes)}
+        options = {"bigtiff": is_large, **_shaped_options(axes, sizes)}
         if fingerprint:
             options["metadata"]["fingerprint"] = fingerprint
     with atomic_path(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            pixels,
-            photometric="minisblack",
-            compression="zlib",
-            compressionargs={"level": 2},
-            **options,
-        )
+        write_zlib(temporary, pixels, photometric="minisblack", **options)
+
+
+def write_zlib(
+    path: Path,
+    pixels: NDArray[Any],
+    *,
+    byteorder: Literal["<", ">"] | None = None,
+    predictor: bool = False,
+    **options: Any,
+) -> None:
+    """Write a TIFF compressed by Python's zlib, so that a file has the same bytes everywhere.
+
+    tifffile would take libdeflate, whose bytes differ from version to version.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    pixels : (…, Y, X) array, or (Y, X, 3) with ``photometric="rgb"``
+    byteorder : {"<", ">"}, optional
+        Of the file; that of this machine by default.
+    predictor : bool
+        Compress the differences between neighbours in a row.
+    **options
+        As in `tifffile.imwrite`, with `photometric`.
+    """
+    is_rgb = options["photometric"] == "rgb"
+    page_shape = pixels.shape[-3:] if is_rgb else (*pixels.shape[-2:], 1)
+    pages = pixels.reshape(-1, *page_shape)
+    rows = _STRIP_BYTES // (math.prod(page_shape[1:]) * pixels.itemsize)
+    rows = min(max(rows, 1), page_shape[0])
+    tifffile.imwrite(
+        path,
+        _zlib_strips(pages, rows, pixels.dtype.newbyteorder(byteorder or "="), predictor),
+        shape=pixels.shape,
+        dtype=pixels.dtype.newbyteorder("="),
+        byteorder=byteorder,
+        compression="zlib",
+        predictor=predictor,
+        rowsperstrip=rows,
+        **options,
+    )
+
+
+def _zlib_strips(
+    pages: NDArray[Any], rows: int, dtype: np.dtype[Any], predictor: bool
+) -> Iterator[bytes]:
+    for page in pages:
+        for first in range(0, len(page), rows):
+            strip = page[first : first + rows]
+            if predictor:  # unsigned differences wrap, as TIFF wants them
+                strip = np.diff(strip, axis=1, prepend=strip.dtype.type(0))
+            yield zlib.compress(strip.astype(dtype).tobytes(), _ZLIB_LEVEL)
 
 
 def load_fingerprint(path: Path) -> str:
-    """Return the fingerprint that `save_tiff` kept, without reading the pixels; empty if there is none."""
+    """Return the fingerprint that `save_tiff` kept, without reading the pixels; empty if none."""
     try:
         with without_log(), tifffile.TiffFile(path) as file:
             metadata = file.shaped_metadata or ({},)
             return str(metadata[0].get("fingerprint", ""))
-    except Exception:  # tifffile raises TiffFileError, struct.error, …: no file of ours
+    except Exception:  # tifffile raises TiffFileError, struct.error, …: not a file of ours
         return ""
 
 
-def _divert(record: logging.LogRecord) -> bool:
-    return not _quiet.get()
+def _is_heard(record: logging.LogRecord) -> bool:
+    return not _is_quiet.get()
 
 
 @contextmanager
 def without_log() -> Iterator[None]:
     """Keep what tifffile logs from the user: what matters is raised."""
     # a context variable, so that another thread's use of tifffile keeps its log
-    logging.getLogger("tifffile").addFilter(_divert)
-    token = _quiet.set(True)
+    logging.getLogger("tifffile").addFilter(_is_heard)
+    token = _is_quiet.set(True)
     try:
         yield
     finally:
-        _quiet.reset(token)
+        _is_quiet.reset(token)
 
 
 def check_chain(file: tifffile.TiffFile) -> None:
-    """Raise if the chain of page headers leaves the file: tifffile would read the pages before the break."""
+    """Raise if the chain of page headers leaves the file: tifffile would read only a part."""
     form, stream = file.tiff, file.filehandle
-    here = stream.tell()
-    seen: set[int] = set()
+    position = stream.tell()
+    offsets: set[int] = set()
     offset = file.pages.first.offset
     while offset:
-        if offset in seen or offset >= stream.size:
-            raise ValueError(f"the header of page {len(seen) + 1} is missing")
-        seen.add(offset)
+        if offset in offsets or offset >= stream.size:
+            raise ValueError(f"the header of page {len(offsets) + 1} is missing")
+        offsets.add(offset)
         stream.seek(offset)
         (tags,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
         _check_tags(form, stream.read(tags * form.tagsize), stream.size)
         (offset,) = struct.unpack(form.offsetformat, stream.read(form.offsetsize))
-    stream.seek(here)
+    stream.seek(position)
 
 
 def _check_tags(form: Any, entries: bytes, size: int) -> None:
-    """Raise if a page's header points beyond the file: tifffile would go on without the axes in it."""
+    """Raise if the header of a page points beyond the file: tifffile would ignore its axes."""
     layout = form.byteorder + ("HHQ8s" if form.offsetsize == 8 else "HHI4s")
     for code, kind, count, value in struct.iter_unpack(layout, entries):
         length = count * TAG_BYTES.get(kind, 0)
-        # makers' own tags are often broken and never needed
+        # private tags are often broken and never needed
         if code < _FIRST_PRIVATE_TAG and length > form.offsetsize:
             (start,) = struct.unpack(form.offsetformat, value)
             if start + length > size:
@@ -179,9 +276,8 @@ def check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
         )
     page: Any
     for page in series.pages:
-        _check_inside(
-            page, max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
-        )
+        ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
+        _check_inside(page, max(ends, default=0))
     if series.dataoffset is not None:
         _check_inside(series.pages[0], series.dataoffset + series.nbytes)
 
@@ -192,56 +288,43 @@ def _check_inside(page: Any, end: int) -> None:
         raise ValueError(f"its pixels should end at byte {end}, the file ends at byte {size}")
 
 
-def decoded(path: Path, series: tifffile.TiffPageSeries) -> NDArray[Any]:
-    """Return the pixels of a series, decoded by tifffile or, where that cannot, by Pillow."""
+def decoded(series: tifffile.TiffPageSeries) -> NDArray[Any]:
+    """Return the pixels of a series.
+
+    Raises
+    ------
+    UnsupportedError
+        No codec for its compression is installed.
+    """
     try:
-        data: NDArray[Any] = series.asarray()
-        return data
-    except (ValueError, KeyError, ImportError) as error:
-        if "imagecodecs" not in str(error):
-            raise
-    return _decoded_by_pillow(path, series)
+        pixels: NDArray[Any] = series.asarray()
+    except Exception as error:  # each codec has its own
+        raise unsupported_codec(series.keyframe, error) or error from None
+    return pixels
 
 
-def _decoded_by_pillow(path: Path, series: tifffile.TiffPageSeries) -> NDArray[Any]:
-    """Read LZW and JPEG inside TIFF, for which tifffile needs another package and Pillow does not."""
-    key: Any = series.keyframe
-    unsupported = UnsupportedError(
-        f"{key.compression.name} compression of {key.dtype} pixels needs another package: "
-        "pip install imagecodecs, or save it without compression"
+def unsupported_codec(page: Any, error: Exception) -> UnsupportedError | None:
+    """Return the error to raise if decoding a page failed for lack of a codec, else None."""
+    if not any(word in str(error) for word in ("imagecodecs", "not supported")):
+        return None
+    return UnsupportedError(
+        f"{page.compression.name} compression of {page.dtype} pixels cannot be read; "
+        "save it without compression"
     )
-    # Pillow inverts white-is-zero, divides by alpha, and sees only this file and its main pages
-    altered = key.photometric == tifffile.PHOTOMETRIC.MINISWHITE or ALPHA[0] in key.extrasamples
-    indices = [
-        page.index for page in series.pages if page is not None and page.parent is key.parent
-    ]
-    if altered or len(indices) < len(series.pages) or not all(isinstance(i, int) for i in indices):
-        raise unsupported
-    planes = []
-    with path.open("rb") as stream:
-        picture = TiffImageFile(stream)
-        for index in indices:
-            picture.seek(index)
-            planes.append(np.array(picture))
-            if planes[-1].dtype.newbyteorder("=") != key.dtype or planes[-1].shape != key.shape:
-                raise unsupported
-    return np.stack(planes)
 
 
-def letters_of(series: tifffile.TiffPageSeries) -> str:
-    """Return the axes of a series, a letter each; "?" for one of unknown meaning."""
+def _letters_of(series: tifffile.TiffPageSeries) -> str:
+    """The axes of a series, a letter each; "?" for one of unknown meaning."""
     letters: str = series.get_axes(squeeze=False)
-    if series.kind != "shaped":
-        # OME and ImageJ always name a Z axis, also for a 2D image: one of length 1 says nothing
-        shape = series.get_shape(squeeze=False)
-        letters = "".join(
-            "?" if a == "Z" and n == 1 else a for a, n in zip(letters, shape, strict=True)
-        )
-    return letters
+    if series.kind == "shaped":
+        return letters
+    # OME and ImageJ always name a Z axis, also for a 2D image: one of length 1 says nothing
+    lengths = zip(letters, series.get_shape(squeeze=False), strict=True)
+    return "".join("?" if a == "Z" and n == 1 else a for a, n in lengths)
 
 
-def sizes_of(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[str, float]:
-    """Return the micrometres per pixel by axis that the file gives."""
+def _sizes_of(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[str, float]:
+    """The micrometres per pixel by axis that the file gives."""
     if series.kind == "ome" and file.ome_metadata:
         return ome_sizes(file.ome_metadata)
     if series.kind == "imagej" and file.imagej_metadata:
@@ -268,11 +351,9 @@ def _imagej_options(axes: str, sizes: Mapping[str, float]) -> dict[str, Any]:
 def _shaped_options(axes: str, sizes: Mapping[str, float]) -> dict[str, Any]:
     if not sizes:
         return {"ome": False, "metadata": {"axes": axes}}
-    metadata = {"axes": axes, "unit": "um", "spacing": list(sizes.values())}
-    resolution = (1e4 / sizes["X"], 1e4 / sizes["Y"])
     return {
         "ome": False,
-        "metadata": metadata,
-        "resolution": resolution,
+        "metadata": {"axes": axes, "unit": "um", "spacing": list(sizes.values())},
+        "resolution": (1e4 / sizes["X"], 1e4 / sizes["Y"]),
         "resolutionunit": "CENTIMETER",
     }

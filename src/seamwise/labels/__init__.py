@@ -2,54 +2,33 @@
 
 `labels` is an integer array of any rank: 0 background, 1..n one number per cell, negative = ignore
 (not annotated: counts nowhere). A semantic `target` holds class numbers: `BACKGROUND`, `CELL`,
-`TOUCHING`, `GAP`, and `IGNORE`.
+`TOUCHING`, `GAP`, and `IGNORE`. `CLASS_NAMES` names the classes 0 to 3.
 """
 
+from seamwise.labels.classes import BACKGROUND, CELL, CLASS_NAMES, GAP, IGNORE, TOUCHING
 from seamwise.labels.contour import inner_contour
-from seamwise.labels.numbering import (
-    BACKGROUND,
-    CELL,
-    GAP,
-    IGNORE,
-    TOUCHING,
-    Labels,
-    Target,
-    areas,
-    as_labels,
-    as_mask,
-    bounding_boxes,
-    checked_spacing,
-    look_up,
-    relabel,
-    slabs,
-    smallest_dtype,
-    window_reach,
-)
+from seamwise.labels.numbering import as_labels, bounding_boxes, relabel, smallest_dtype
 from seamwise.labels.pieces import Fragments, connected_components, fragments
 from seamwise.labels.target import binary_target, semantic_target
+from seamwise.types import Labels, Target
 
 __all__ = [
     "BACKGROUND",
     "CELL",
+    "CLASS_NAMES",
     "GAP",
     "IGNORE",
     "TOUCHING",
     "Fragments",
     "Labels",
     "Target",
-    "areas",
     "as_labels",
-    "as_mask",
     "binary_target",
     "bounding_boxes",
-    "checked_spacing",
     "connected_components",
     "fragments",
     "inner_contour",
-    "look_up",
     "relabel",
     "semantic_target",
-    "slabs",
     "smallest_dtype",
-    "window_reach",
 ]

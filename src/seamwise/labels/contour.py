@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels.numbering import Labels, as_labels
+from seamwise.labels.numbering import as_labels
+from seamwise.types import Labels
 
 
 def inner_contour(labels: Labels) -> NDArray[np.bool_]:
@@ -30,8 +31,8 @@ def inner_contour(labels: Labels) -> NDArray[np.bool_]:
 
     Notes
     -----
-    The image border is no contour, and neither is the border of an ignored region: nobody knows whether
-    the cell ends there. A cell that fills the image has no contour.
+    The image border is no contour, and neither is the border of an ignored region: nobody knows
+    whether the cell ends there. A cell that fills the image has no contour.
 
     Source: Γ of thesis section 3.2, there "the contour of a mask", without saying on which side.
 

@@ -1,19 +1,13 @@
-"""Label numbers: check, count, look up and renumber them; the names of the classes and the types of the arrays."""
+"""Label numbers: check and renumber them; see `relabel`."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-BACKGROUND, CELL, TOUCHING, GAP = 0, 1, 2, 3
-IGNORE = -1
-
-_SLAB = 2**16  # pixels
-
-Labels = NDArray[Any]  # any integer dtype
-Target = NDArray[np.int8]
+from seamwise.labels.classes import IGNORE
+from seamwise.labels.slabs import areas, look_up
+from seamwise.types import Labels
 
 
 def relabel(labels: Labels) -> Labels:
@@ -27,7 +21,8 @@ def relabel(labels: Labels) -> Labels:
     Returns
     -------
     (*S) array
-        uint8, uint16, uint32 or uint64, whichever holds n; signed if ignored pixels (then all −1) occur.
+        uint8, uint16, uint32 or uint64, whichever holds n; signed if ignored pixels (then all −1)
+        occur.
 
     Examples
     --------
@@ -56,35 +51,6 @@ def relabel(labels: Labels) -> Labels:
     return renumbered
 
 
-def areas(labels: Labels) -> NDArray[np.int64]:
-    """Number of pixels of each label 0, 1, …, of an array without negative labels.
-
-    Examples
-    --------
-    >>> areas(np.array([[0, 2, 2], [0, 0, 3]])).tolist()
-    [3, 0, 2, 1]
-    """
-    count = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
-    for slab in slabs(labels):
-        count += np.bincount(labels[slab].ravel(), minlength=len(count))
-    return count
-
-
-def look_up(table: NDArray[Any], labels: Labels) -> NDArray[Any]:
-    """`table[labels]`, in bounded memory.
-
-    Examples
-    --------
-    >>> look_up(np.array([0, 9, 7], np.uint8), np.array([[2, 1], [0, 2]]))
-    array([[7, 9],
-           [0, 7]], dtype=uint8)
-    """
-    result = np.empty(labels.shape, table.dtype)
-    for slab in slabs(labels):
-        result[slab] = table[labels[slab]]
-    return result
-
-
 def bounding_boxes(labels: Labels) -> list[tuple[slice, ...]]:
     """Box of each of the cells 1..n, as `relabel` numbers them; negative labels have none.
 
@@ -95,12 +61,6 @@ def bounding_boxes(labels: Labels) -> list[tuple[slice, ...]]:
     """
     # find_objects cannot take an empty image
     return ndimage.find_objects(np.maximum(labels, 0)) if labels.size else []
-
-
-def slabs(array: NDArray[Any]) -> Iterator[slice]:
-    """Parts of the first axis: numpy turns what it counts and every index into 8 bytes, which adds up."""
-    rows = max(1, _SLAB // max(array[:1].size, 1))
-    return (slice(start, start + rows) for start in range(0, len(array), rows))
 
 
 def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
@@ -128,35 +88,19 @@ def as_labels(labels: Any, *, name: str = "labels") -> Labels:
     array: Labels = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(
-            f"{name} must be integers (0 background, 1..n cells, negative = ignore), not {array.dtype}; "
+            f"{name} must be integers (0 background, 1..n cells, negative = ignore), "
+            f"not {array.dtype}: "
             "give each cell its own number, e.g. with skimage.measure.label"
         )
     return array
 
 
 def as_mask(mask: Any) -> Labels:
-    """Return a mask as an integer array, True as 1, or raise TypeError if its type cannot be a mask."""
+    """Return a mask as an integer array, True as 1, or raise TypeError for another type."""
     array: Labels = np.asarray(mask)
     if array.dtype.kind not in "biu":
         raise TypeError(
             "mask must be boolean or integers (0 background, positive = cell, negative = ignore), "
-            f"not {array.dtype}; threshold it first, e.g. mask > 0.5"
+            f"not {array.dtype}: threshold it first, e.g. mask > 0.5"
         )
     return array.view(np.uint8) if array.dtype == bool else array
-
-
-def checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
-    """Return the pixel size along each axis, 1 by default, or raise ValueError."""
-    steps = (1.0,) * ndim if spacing is None else tuple(float(step) for step in spacing)
-    if len(steps) != ndim or not all(0 < step < np.inf for step in steps):
-        raise ValueError(f"spacing must be {ndim} positive numbers, one per axis, not {spacing}")
-    return steps
-
-
-def window_reach(radius: int, spacing: Sequence[float]) -> tuple[int, ...]:
-    """Pixels along each axis from the middle of a window to its end, `radius` along the finest axis.
-
-    Along an axis of spacing s these are radius·min(s)/s, rounded (halves up), but at least one, so that the
-    neighbour along a thick axis still counts.
-    """
-    return tuple(max(1, int(radius * min(spacing) / step + 0.5)) for step in spacing)

@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import measure
 
-from seamwise.labels.numbering import IGNORE, Labels, areas, as_labels, as_mask, smallest_dtype
+from seamwise.labels.classes import IGNORE
+from seamwise.labels.numbering import as_labels, as_mask, smallest_dtype
+from seamwise.labels.slabs import areas
+from seamwise.types import Labels
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ def connected_components(mask: NDArray[Any], *, connectivity: int = 1) -> Labels
     mask : (*S) bool or integer array of one to three axes
         0 background, positive = cell, negative = ignore.
     connectivity : int from 1 to the number of axes
-        Neighbours are pixels that differ by one step along at most so many axes. 1: faces only; in 2D,
-        2 adds the corners.
+        Neighbours are pixels that differ by one step along at most so many axes. 1: faces only; in
+        2D, 2 adds the corners.
 
     Returns
     -------
@@ -53,9 +56,10 @@ def connected_components(mask: NDArray[Any], *, connectivity: int = 1) -> Labels
 
     Notes
     -----
-    Annotators separate cells by a line of background one pixel wide, and where it runs diagonally its
-    pixels meet at corners only. Cells joined by faces are cut by such a line; joined by corners too, they
-    would leak through it. The price is that a pixel that hangs on its cell by a corner becomes a cell.
+    Annotators separate cells by a line of background one pixel wide, and where it runs diagonally
+    its pixels meet at corners only. Cells joined by faces are cut by such a line; joined by corners
+    too, they would leak through it. The price is that a pixel that hangs on its cell by a corner
+    becomes a cell.
 
     Source: the components h^T of thesis section 3.2; 3.2.1 for the line.
 
@@ -81,15 +85,16 @@ def connected_components(mask: NDArray[Any], *, connectivity: int = 1) -> Labels
 def fragments(labels: Labels, *, connectivity: int = 1) -> tuple[Fragments, ...]:
     """List the labels that consist of more than one piece, in ascending order.
 
-    Such labels are cells with crumbs (stray pixels of an annotation tool), cells cut in two by another one,
-    or two cells that were given the same number.
+    Such labels are cells with crumbs (stray pixels of an annotation tool), cells cut in two by
+    another one, or two cells that were given the same number.
 
     Parameters
     ----------
     labels : (*S) integer array of one to three axes
         0 background, positive = one number per cell, negative = ignore.
     connectivity : int
-        As in `connected_components`. With 1, a pixel that touches its cell at a corner only is a piece.
+        As in `connected_components`. With 1, a pixel that touches its cell at a corner only is a
+        piece.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The semantic classes a network learns, from instance labels or a mask; see `semantic_target`, `binary_target`."""
+"""The classes that a network learns, of labels (`semantic_target`) or masks (`binary_target`)."""
 
 from collections.abc import Sequence
 from itertools import compress, product
@@ -8,19 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.labels.numbering import (
-    GAP,
-    IGNORE,
-    TOUCHING,
-    Labels,
-    Target,
-    as_labels,
-    as_mask,
-    checked_spacing,
-    relabel,
-    smallest_dtype,
-    window_reach,
-)
+from seamwise.labels.classes import GAP, IGNORE, TOUCHING
+from seamwise.labels.numbering import as_labels, as_mask, relabel, smallest_dtype
+from seamwise.labels.spacing import checked_spacing, window_reach
+from seamwise.types import Labels, Target
 
 
 def semantic_target(
@@ -34,8 +25,9 @@ def semantic_target(
 ) -> Target:
     """Turn instance labels into the 2, 3 or 4 classes of class augmentation.
 
-    With g the labels, η_k(p) the window of pixel p, (2k+1)^d pixels where all axes are spaced alike, and ϱ_r
-    the bottom-hat (closing minus original) of the foreground g > 0 by a ball of radius r::
+    With g the labels, η_k(p) the window of pixel p, (2k+1)^d pixels where all axes are spaced
+    alike, and ϱ_r the bottom-hat (closing minus original) of the foreground g > 0 by a ball of
+    radius r::
 
         h(p) = 2  touching    if g(p) > 0 and some q in η_k(p) has g(q) > 0, g(q) ≠ g(p)
                1  cell        if g(p) > 0 otherwise
@@ -50,17 +42,18 @@ def semantic_target(
     classes : {2, 3, 4}
         2: background and cell. 3: with touching. 4: with touching and gap.
     touching_radius : int ≥ 1
-        k, in pixels of the finest axis. Along an axis with `spacing` s the window reaches k·min(s)/s pixels to
-        each side, rounded (halves up), but at least one. A background line of one pixel between two cells needs
-        two pixels to be seen as touching.
+        k, in pixels of the finest axis. Along an axis with `spacing` s the window reaches
+        k·min(s)/s pixels to each side, rounded (halves up), but at least one. A background line of
+        one pixel between two cells needs two pixels to be seen as touching.
     gap_radius : float ≥ 0
-        r, in units of `spacing` (pixels without it). Background between cells less than about 2r apart
-        becomes gap, and so do concavities narrower than that. 0 gives no gap pixels.
+        r, in units of `spacing` (pixels without it). Background between cells less than about 2r
+        apart becomes gap, and so do concavities narrower than that. 0 gives no gap pixels.
     min_neighbours : int ≥ 1
-        Number of window pixels with a different label that make p touching. 2 is the strict reading of
-        thesis (4.1).
+        Number of window pixels with a different label that make p touching. 2 is the strict reading
+        of thesis (4.1).
     spacing : sequence of float, optional
-        Pixel size along each axis; makes window and ball as long in each direction in physical units.
+        Pixel size along each axis; makes window and ball as long in each direction in physical
+        units.
 
     Returns
     -------
@@ -78,10 +71,10 @@ def semantic_target(
     Image borders count as background: a cell at the border has no gap towards the outside.
     Ignored pixels are neither foreground for the gap nor a neighbour for touching.
 
-    Thesis (4.1) prints "> 1" neighbours and 5.2.1 prints "∀ p′"; read literally the second can never
-    hold, since p itself is in its window. We use "at least one", as the text of both chapters says.
-    The bottom-hat of 5.2.1 is taken over the grey-level g; on background it is positive exactly where
-    the binary one is, and that is what we compute, from two distance transforms.
+    Thesis (4.1) prints "> 1" neighbours and 5.2.1 prints "∀ p′"; read literally the second can
+    never hold, since p itself is in its window. We use "at least one", as the text of both chapters
+    says. The bottom-hat of 5.2.1 is taken over the grey-level g; on background it is positive
+    exactly where the binary one is, and that is what we compute, from two distance transforms.
 
     Source: thesis (4.1) and section 5.2.1; Guerrero Peña et al. 2019, arXiv:1910.09783.
 
@@ -120,7 +113,7 @@ def binary_target(
     gap_radius: float = 7,
     spacing: Sequence[float] | None = None,
 ) -> Target:
-    """Turn a black-and-white mask, its cells separated by thin lines of background, into classes (Algorithm 1).
+    """Turn a black-and-white mask, whose cells thin lines separate, into classes (Algorithm 1).
 
     With f the cells, g > 0, of the mask g, s the cube of 3^d pixels, ⊕ dilation and ⊖ erosion::
 
@@ -153,20 +146,22 @@ def binary_target(
 
     Notes
     -----
-    Here *touching* holds the line itself and one pixel on each side of it, be it cell or background; in
-    `semantic_target` it holds cell pixels only. A division is at most two pixels wide. Holes and notches as
-    narrow as that count as divisions too: the mask cannot tell them from lines.
+    Here *touching* holds the line itself and one pixel on each side of it, be it cell or
+    background; in `semantic_target` it holds cell pixels only. A division is at most two pixels
+    wide. Holes and notches as narrow as that count as divisions too: the mask cannot tell them from
+    lines.
 
-    In a mask of several numbers, say from `connected_components`, cell pixels with another number in their
-    3^d window are touching as well. Along a whole line they are so anyway; but resampled by augmentation, a
-    line of one pixel breaks here and there, and the numbers still tell where it was.
+    In a mask of several numbers, say from `connected_components`, cell pixels with another number
+    in their 3^d window are touching as well. Along a whole line they are so anyway; but resampled
+    by augmentation, a line of one pixel breaks here and there, and the numbers still tell where it
+    was.
 
-    Beyond the image border is background. Algorithm 1 taken literally, with an erosion that reads zeros
-    outside, takes the cell pixels at the border out of the closing, and its difference is −1 there. Ignored
-    pixels are neither cell nor division.
+    Beyond the image border is background. Algorithm 1 taken literally, with an erosion that reads
+    zeros outside, takes the cell pixels at the border out of the closing, and its difference is −1
+    there. Ignored pixels are neither cell nor division.
 
-    Source: thesis Algorithm 1 and Figure 10; Guerrero Peña et al., ICIP 2018. The fourth class is that of
-    section 5.2.1; the thesis does not combine the two.
+    Source: thesis Algorithm 1 and Figure 10; Guerrero Peña et al., ICIP 2018. The fourth class is
+    that of section 5.2.1; the thesis does not combine the two.
 
     Examples
     --------
@@ -184,7 +179,8 @@ def binary_target(
 
 def _around_divisions(mask: Labels) -> Any:
     cube = np.ones((3,) * mask.ndim, bool)
-    # one pixel of background around the image, so that the erosion reads what the dilation wrote there
+    # one pixel of background around the image, so that the erosion reads what the dilation wrote
+    # there
     closed = ndimage.binary_closing(np.pad(mask > 0, 1), cube)[(slice(1, -1),) * mask.ndim]
     return ndimage.binary_dilation(closed & (mask == 0), cube)
 
@@ -205,7 +201,7 @@ def _touching(
 
 
 def _over_windows(extreme: np.ufunc, values: Labels, reach: Sequence[int]) -> Labels:
-    """Maximum or minimum over the window of each pixel, `reach` pixels to each side, cut at the image border."""
+    """Maximum or minimum over each pixel's window of `reach` pixels to each side, in the image."""
     for axis, furthest in enumerate(reach):
         before = values.copy()
         along = (slice(None),) * axis
@@ -228,7 +224,7 @@ def _count_other_labels(labels: Labels, reach: Sequence[int]) -> NDArray[np.int3
 def _closing(
     foreground: NDArray[np.bool_], radius: float, spacing: Sequence[float]
 ) -> NDArray[np.bool_]:
-    """Binary closing by a ball, zero-padded, from two distance transforms (exact, cost free of radius)."""
+    """Binary closing by a ball, zero-padded, from two exact distance transforms."""
     if not foreground.any():
         return foreground
     if (

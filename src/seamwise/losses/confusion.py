@@ -1,4 +1,4 @@
-"""Count, then score: the soft confusion counts under every region loss; see `SoftCounts` and `soft_confusion`."""
+"""Count, then score: the soft confusion counts under every region loss; see `SoftCounts`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seamwise.losses.cross_entropy import check_target, ignored, in_full_precision, valid_weight
+from seamwise.losses.inputs import check_target, ignored, in_full_precision, valid_weight
 
 BLOCK = 1024  # pixels
 
@@ -17,7 +17,7 @@ class SoftCounts:
 
     With z = softmax(logits), y = the one-hot target and ω = the weight of a pixel::
 
-        joint_ik = Σ_p ω(p)·z_i(p)·y_k(p)     ([N,] C, C): row i = predicted class, column k = true class
+        joint_ik = Σ_p ω(p)·z_i(p)·y_k(p)     ([N,] C, C): row i = predicted, column k = true class
         truth_k  = Σ_p ω(p)·y_k(p)            ([N,] C)
     """
 
@@ -31,7 +31,7 @@ class SoftCounts:
 
     @property
     def rates(self) -> Tensor:
-        """M_ik = joint_ik / truth_k, the soft confusion matrix; 0 in the column of an absent class."""
+        """M_ik = joint_ik / truth_k, the soft confusion matrix; an absent class has a 0 column."""
         return self.joint / self.truth.masked_fill(~self.present, 1).unsqueeze(-2)
 
     @property
@@ -79,7 +79,7 @@ def soft_confusion(
     ignore_index: int = -1,
     per_sample: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Soft confusion matrix M_ik = weighted mean of z_i over the pixels of class k, and which classes are present.
+    """Soft confusion matrix M_ik, the weighted mean of z_i over class k, and the classes present.
 
     ::
 
@@ -99,8 +99,8 @@ def soft_confusion(
     Returns
     -------
     confusion : ([N,] C, C) tensor
-        Row i = predicted class, column k = true class; each column of a present class sums to 1, the
-        column of an absent class is 0.
+        Row i = predicted class, column k = true class; each column of a present class sums to 1,
+        the column of an absent class is 0.
     present : ([N,] C) bool tensor
         Which classes have at least one pixel; one whose pixels all weigh 0 is absent.
 
@@ -124,7 +124,7 @@ def soft_confusion(
 def memberships(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
 ) -> tuple[Tensor, Tensor]:
-    """z_i(p) and ω(p)·y_k(p) as `(N, C, pixels)` in full precision; an ignored pixel is in no class."""
+    """z_i(p) and ω(p)·y_k(p) as `(N, C, pixels)`, full precision; ignored pixels have no class."""
     check_target(logits, target, ignore_index=ignore_index)
     probabilities = in_full_precision(logits).softmax(1).flatten(2)
     members = indicator(target, probabilities, ignore_index=ignore_index)
@@ -188,7 +188,7 @@ def weighted(members: Tensor, weight: Tensor, target: Tensor, *, ignore_index: i
 
 
 def mean_over_present(losses: Tensor, present: Tensor) -> Tensor:
-    """Mean over the classes present, of each sample where there is a leading axis; then over the samples.
+    """Mean over the classes present, of each sample if there is a leading axis; then over samples.
 
     Exactly 0 where no class is present: such a sample counts as a 0 in the mean over the samples.
     """

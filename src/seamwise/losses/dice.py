@@ -19,7 +19,9 @@ def dice(
 
     With z = softmax(logits), y the one-hot target and sums over the valid pixels::
 
-        L = (1/|K|) Σ_{k ∈ K} ( 1 − 2·Σ_p ω·y_k·z_k / (Σ_p ω·y_k² + Σ_p ω·z_k²) ),   K = classes present
+        L = (1/|K|) Σ_{k ∈ K} ( 1 − 2·Σ_p ω·y_k·z_k / (Σ_p ω·y_k² + Σ_p ω·z_k²) )
+
+        K = classes present
 
     Parameters
     ----------
@@ -27,19 +29,19 @@ def dice(
     target : (N, *S) integer tensor
         Class of each pixel, 0..C−1 or `ignore_index`.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two pixels:
-        doubling all weights changes nothing.
+        ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two
+        pixels: doubling all weights changes nothing.
     ignore_index : int
         Pixels of this class count nowhere.
     per_sample : bool
-        False: counts pool over the mini-batch, so a thin class need not be in every crop.
-        True: one loss per sample, then their mean, in which a sample with nothing valid counts as 0.
+        False: counts pool over the mini-batch, so a thin class need not be in every crop. True: one
+        loss per sample, then their mean, in which a sample with nothing valid counts as 0.
 
     Returns
     -------
     scalar tensor in 0..1, float32 (float64 for float64 logits)
-        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is added
-        anywhere. With no class present the loss is exactly 0, with a gradient of 0.
+        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is
+        added anywhere. With no class present the loss is exactly 0, with a gradient of 0.
 
     Raises
     ------
@@ -51,9 +53,17 @@ def dice(
     Notes
     -----
     Accumulated in float32 also under autocast and for half-precision logits.
-    Source: thesis (2.9); Milletari et al. 2016, arXiv:1606.04797. Thesis (2.9) sums over all classes, absent
-    ones too; we average over those present, so that the loss does not grow with the number of classes
-    and a class that is not there does not cost 1 for any trace of it.
+    Source: thesis (2.9); Milletari et al. 2016, arXiv:1606.04797. Thesis (2.9) sums over all
+    classes, absent ones too; we average over those present, so that the loss does not grow with the
+    number of classes and a class that is not there does not cost 1 for any trace of it.
+
+    Examples
+    --------
+    A pixel of class 0 with z = (0.8, 0.2) and one of class 1 with z = (0.4, 0.6):
+
+    >>> logits = torch.tensor([[[0.8, 0.4], [0.2, 0.6]]]).log()
+    >>> dice(logits, torch.tensor([[0, 1]]))  # mean of 1 − 2·0.8/(1 + 0.8² + 0.4²) and 1 − 1.2/1.4
+    tensor(0.1270)
     """
     with torch.autocast(logits.device.type, enabled=False):
         probabilities, members = memberships(
@@ -70,8 +80,8 @@ def cross_entropy_and_dice(
 ) -> Tensor:
     """`cross_entropy(…) + dice(…)`, the system DSC.
 
-    The weight acts on the cross entropy only, as in `cross_entropy_and_youden`; arguments and errors are
-    those of the two (see there).
+    The weight acts on the cross entropy only, as in `cross_entropy_and_youden`; arguments and
+    errors are those of the two (see there).
     """
     return cross_entropy(logits, target, weight=weight, ignore_index=ignore_index) + dice(
         logits, target, ignore_index=ignore_index

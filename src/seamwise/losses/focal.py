@@ -14,14 +14,16 @@ def focal(
     ignore_index: int = -1,
     gamma: float = 2.0,
 ) -> Tensor:
-    """Mean over the valid pixels of ω(p) · (1 − z_{h(p)}(p))^γ · (−log z_{h(p)}(p)), with z = softmax(logits).
+    """Mean over the valid pixels of ω(p) · (1 − z_{h(p)}(p))^γ · (−log z_{h(p)}(p)).
 
     ::
 
-        L = −(1/|V|) Σ_{p ∈ V} ω(p) · (1 − z_{h(p)}(p))^γ · log z_{h(p)}(p),   V = {p : h(p) ≠ ignore_index}
+        L = −(1/|V|) Σ_{p ∈ V} ω(p) · (1 − z_{h(p)}(p))^γ · log z_{h(p)}(p)
 
-    A pixel that is nearly right costs next to nothing: with γ = 2, one of z_h = 0.9 costs 1 % of its
-    cross entropy, one of z_h = 0.5 costs 25 %. With γ = 0 this is `cross_entropy`.
+        z = softmax(logits),   V = {p : h(p) ≠ ignore_index}
+
+    A pixel that is nearly right costs next to nothing: with γ = 2, one of z_h = 0.9 costs 1 % of
+    its cross entropy, one of z_h = 0.5 costs 25 %. With γ = 0 this is `cross_entropy`.
 
     Parameters
     ----------
@@ -38,22 +40,31 @@ def focal(
     Returns
     -------
     scalar tensor, float32 (float64 for float64 logits)
-        Exactly 0, with a gradient of 0, when every pixel is ignored. The gradient is finite for every γ,
-        also for γ < 1 at z_h = 1.
+        Exactly 0, with a gradient of 0, when every pixel is ignored. The gradient is finite for
+        every γ, also for γ < 1 at z_h = 1.
 
     Raises
     ------
     TypeError
         The target holds no integers.
     ValueError
-        The shapes do not fit together, gamma < 0, or the target holds another class (checked on the CPU).
+        The shapes do not fit together, gamma < 0, or the target holds another class (checked on the
+        CPU).
 
     Notes
     -----
     Computed in float32 also under autocast and for half-precision logits.
-    Source: thesis (2.8), which has γ = 2; Lin et al. 2017, arXiv:1708.02002. Their class factor α is a
-    weight map here. As in `cross_entropy` the mean is over the number of valid pixels, not over the sum
-    of the weights.
+    Source: thesis (2.8), which has γ = 2; Lin et al. 2017, arXiv:1708.02002. Their class factor α
+    is a weight map here. As in `cross_entropy` the mean is over the number of valid pixels, not
+    over the sum of the weights.
+
+    Examples
+    --------
+    Two pixels of class 0, which the network gives 0.5 and 0.9:
+
+    >>> logits = torch.tensor([[[0.5, 0.9], [0.5, 0.1]]]).log()
+    >>> focal(logits, torch.tensor([[0, 0]]))  # (0.5² · 0.693 + 0.1² · 0.105) / 2
+    tensor(0.0872)
     """
     loss_map = focal_map(logits, target, ignore_index=ignore_index, gamma=gamma)
     return weighted_mean(loss_map, target, weight=weight, ignore_index=ignore_index)
@@ -62,7 +73,7 @@ def focal(
 def focal_map(
     logits: Tensor, target: Tensor, *, ignore_index: int = -1, gamma: float = 2.0
 ) -> Tensor:
-    """(1 − z_h)^γ · (−log z_h) for each pixel `(N, *S)`, 0 where ignored; the unreduced form of `focal`."""
+    """(1 − z_h)^γ · (−log z_h) for each pixel `(N, *S)`, 0 where ignored: `focal` unreduced."""
     if not gamma >= 0:
         raise ValueError(f"gamma must be ≥ 0, not {gamma}")
     cost = cross_entropy_map(logits, target, ignore_index=ignore_index)

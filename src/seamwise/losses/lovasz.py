@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seamwise.losses.confusion import mean_over_present
-from seamwise.losses.cross_entropy import check_target, in_full_precision, valid_weight
+from seamwise.losses.inputs import check_target, in_full_precision, valid_weight
 
 
 def lovasz_softmax(
@@ -21,12 +21,13 @@ def lovasz_softmax(
 ) -> Tensor:
     """Mean over the classes present of the Lovász extension of their Jaccard loss.
 
-    With z = softmax(logits), the error of pixel p for class k is m_k(p) = 1 − z_k(p) inside the class
-    (h(p) = k) and z_k(p) outside. Sort the pixels by falling error; S_i = the first i of them::
+    With z = softmax(logits), the error of pixel p for class k is m_k(p) = 1 − z_k(p) inside the
+    class (h(p) = k) and z_k(p) outside. Sort the pixels by falling error; S_i = the first i of
+    them::
 
         L = (1/|K|) Σ_{k ∈ K} Σ_i m_k(p_i) · ( Δ_k(S_i) − Δ_k(S_{i−1}) ),   K = classes present
 
-        Δ_k(S) = 1 − |inside ∖ S| / |inside ∪ S|    the Jaccard loss of class k when the pixels S are wrong
+        Δ_k(S) = 1 − |inside ∖ S| / |inside ∪ S|    the Jaccard loss of class k if S are wrong
 
     Where every error is 0 or 1 this is exactly 1 − Jaccard index.
 
@@ -36,46 +37,57 @@ def lovasz_softmax(
     target : (N, *S) integer tensor
         Class of each pixel, 0..C−1 or `ignore_index`.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel; 1 everywhere by default. |·| is the sum of the weights of a set: a
-        pixel of weight 2 counts as two pixels, doubling all weights changes nothing.
+        ω ≥ 0, one number per pixel; 1 everywhere by default. |·| is the sum of the weights of a
+        set: a pixel of weight 2 counts as two pixels, doubling all weights changes nothing.
     ignore_index : int
         Pixels of this class count nowhere.
     classes : sequence of int, optional
-        Average over these classes only; all by default. `(1, 2)` is the thesis' "ignoring background":
-        no pixel is dropped, those of the background are still false positives of the others.
+        Average over these classes only; all by default. `(1, 2)` is the thesis' "ignoring
+        background": no pixel is dropped, those of the background are still false positives of the
+        others.
     per_sample : bool
-        False: the sets pool over the mini-batch.
-        True: one loss per sample, then their mean, in which a sample with no class present counts as 0.
+        False: the sets pool over the mini-batch. True: one loss per sample, then their mean, in
+        which a sample with no class present counts as 0.
 
     Returns
     -------
     scalar tensor in 0..1, float32 (float64 for float64 logits)
-        A class without a pixel, or with pixels of weight 0 only, is left out exactly. With no class present
-        the loss is exactly 0, with a gradient of 0.
+        A class without a pixel, or with pixels of weight 0 only, is left out exactly. With no class
+        present the loss is exactly 0, with a gradient of 0.
 
     Raises
     ------
     TypeError
         The target holds no integers.
     ValueError
-        The shapes do not fit together, `classes` is empty, names a class twice or one that the logits do
-        not have, or the target holds another class (checked on the CPU).
+        The shapes do not fit together, `classes` is empty, names a class twice or one that the
+        logits do not have, or the target holds another class (checked on the CPU).
 
     Notes
     -----
-    **Ties.** Pixels of equal error may be sorted in any order. The value is the same for each, the gradient
-    is not: whichever outside pixel comes first gets the largest step. At the start of training, when a
-    network answers the same everywhere, all of them tie, and their order in memory would decide where the
-    gradient goes. Here tied pixels share: those inside the class evenly (by weight), those outside evenly,
-    and between the two the mean of both orders, inside first and outside first. Being a mean of valid
-    gradients (Δ is submodular, so L is convex in the errors) this is a subgradient; one even share for
-    all of them would not be.
+    **Ties.** Pixels of equal error may be sorted in any order. The value is the same for each, the
+    gradient is not: whichever outside pixel comes first gets the largest step. At the start of
+    training, when a network answers the same everywhere, all of them tie, and their order in memory
+    would decide where the gradient goes. Here tied pixels share: those inside the class evenly (by
+    weight), those outside evenly, and between the two the mean of both orders, inside first and
+    outside first. Being a mean of valid gradients (Δ is submodular, so L is convex in the errors)
+    this is a subgradient; one even share for all of them would not be.
 
-    Computed in float32 also under autocast and for half-precision logits. The step of a pixel is computed
-    in closed form, not as a difference of two Jaccard losses, which would lose its digits on large images.
-    Source: thesis (2.11), (2.12); Berman et al. 2018, arXiv:1705.08790. Thesis (2.11) averages over all C
-    classes and calls the step the "difference between the consecutive values of the cumulative
-    distribution of m"; we take the paper's step of the Jaccard loss and average over the classes present.
+    Computed in float32 also under autocast and for half-precision logits. The step of a pixel is
+    computed in closed form, not as a difference of two Jaccard losses, which would lose its digits
+    on large images. Source: thesis (2.11), (2.12); Berman et al. 2018, arXiv:1705.08790. Thesis
+    (2.11) averages over all C classes and calls the step the "difference between the consecutive
+    values of the cumulative distribution of m"; we take the paper's step of the Jaccard loss and
+    average over the classes present.
+
+    Examples
+    --------
+    Three pixels of classes 0, 0, 1 that the network takes for 0, 1, 1 without a doubt. Each class
+    has one pixel in common with its prediction, of two that are in either:
+
+    >>> logits = torch.tensor([[[99.0, 0, 0], [0, 99.0, 99.0]]])
+    >>> lovasz_softmax(logits, torch.tensor([[0, 0, 1]]))
+    tensor(0.5000)
     """
     check_target(logits, target, ignore_index=ignore_index)
     chosen = _class_numbers(classes, logits.shape[1])
@@ -104,10 +116,11 @@ def lovasz_softmax(
 
 @torch.no_grad()
 def _jaccard_steps(errors: Tensor, inside: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Δ(S_i) − Δ(S_{i−1}) for each pixel, shared among equal errors, and whether the class is present.
+    """Δ(S_i) − Δ(S_{i−1}) for each pixel, shared among equal errors; and the classes present.
 
-    With U = |inside ∪ S| and I = |inside ∖ S|, a pixel of weight ω inside the class adds ω/U to Δ, one
-    outside adds ω·I/(U·(U + ω)); tied pixels of one kind add the same with ω their weight together.
+    With U = |inside ∪ S| and I = |inside ∖ S|, a pixel of weight ω inside the class adds ω/U to Δ,
+    one outside adds ω·I/(U·(U + ω)); tied pixels of one kind add the same with ω their weight
+    together.
     """
     errors, order = errors.sort(-1, descending=True)
     inside, weight = inside.gather(-1, order), weight.expand_as(errors).gather(-1, order)
@@ -136,7 +149,7 @@ def _around_ties(amount: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _class_numbers(classes: Sequence[int] | None, available: int) -> list[int]:
-    """Return the classes as a list: all if None; raise unless they are distinct, some, and of the logits."""
+    """Return the classes as a list, all if None; raise unless they are distinct and available."""
     chosen = list(range(available) if classes is None else classes)
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(available)):
         raise ValueError(

@@ -1,11 +1,12 @@
-"""Normalized Positive Sigmoid (NPS) and the bounds term that goes with it; see `nps` and `intensity_bounds`."""
+"""Normalized Positive Sigmoid (NPS) and its bounds term; see `nps` and `intensity_bounds`."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from seamwise.losses.pixel import image_pair, mean, residual, weighted
+from seamwise.losses.inputs import image_pair
+from seamwise.losses.pixel import mean, residual, weighted
 
 
 def nps(
@@ -24,9 +25,9 @@ def nps(
 
         φ_α(y, ŷ) = tanh(α·|y − ŷ| / 2)
 
-    Steep where a residual is small, level where it is large: with α = 6 the slope ∂φ/∂|y − ŷ| = α/2 · (1 − φ²)
-    is 3.0, .54, .03, 7e-5 at |y − ŷ| = 0, .5, 1, 2. A prediction far outside the range of the truth is
-    brought back by the bounds term alone.
+    Steep where a residual is small, level where it is large: with α = 6 the slope ∂φ/∂|y − ŷ| = α/2
+    · (1 − φ²) is 3.0, .54, .03, 7e-5 at |y − ŷ| = 0, .5, 1, 2. A prediction far outside the range
+    of the truth is brought back by the bounds term alone.
 
     Parameters
     ----------
@@ -35,8 +36,9 @@ def nps(
     truth : (N, C, *S) floating tensor
         y, intensities of 0..1.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel, for all of its channels; 1 everywhere by default. A pixel of weight 0 has
-        no loss and no gradient, whatever is there, even NaN; it has no part in the bounds either.
+        ω ≥ 0, one number per pixel, for all of its channels; 1 everywhere by default. A pixel of
+        weight 0 has no loss and no gradient, whatever is there, even NaN; it has no part in the
+        bounds either.
     alpha : float
         α > 0, the steepness; φ reaches about 1 at a residual of 1 for α > 5.
     bounds : bool
@@ -45,8 +47,9 @@ def nps(
     Returns
     -------
     scalar tensor, float32 (float64 for a float64 prediction)
-        The first term is in 0..C for weights of 1. Exactly 0, with a gradient of 0, for an empty batch or
-        where all weights are 0. Where y = ŷ the gradient of φ is 0, the middle of its subgradients ±α/2.
+        The first term is in 0..C for weights of 1. Exactly 0, with a gradient of 0, for an empty
+        batch or where all weights are 0. Where y = ŷ the gradient of φ is 0, the middle of its
+        subgradients ±α/2.
 
     Raises
     ------
@@ -59,10 +62,10 @@ def nps(
     -----
     Computed in float32 also under autocast and for half precision.
     Source: thesis (6.4), (6.5); Guerrero Peña et al. 2019, arXiv:1908.10945. Thesis (6.5) prints
-    (e^{α|y − ŷ|} − 1) / (e^{α|y − ŷ|} + 1), which is ∞/∞ for large residuals; we use tanh(α|y − ŷ|/2), the
-    same number, because it is finite everywhere. Channels are summed, as (6.4) prints, not averaged as in `l1`.
-    Thesis (6.4) is for one image; we take the mean over the batch. For (6.4) with another φ add
-    `intensity_bounds` to C times `l1` or `l2`.
+    (e^{α|y − ŷ|} − 1) / (e^{α|y − ŷ|} + 1), which is ∞/∞ for large residuals; we use tanh(α|y −
+    ŷ|/2), the same number, because it is finite everywhere. Channels are summed, as (6.4) prints,
+    not averaged as in `l1`. Thesis (6.4) is for one image; we take the mean over the batch. For
+    (6.4) with another φ add `intensity_bounds` to C times `l1` or `l2`.
 
     Examples
     --------
@@ -80,21 +83,21 @@ def nps(
 def nps_map(
     prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None, alpha: float = 6.0
 ) -> Tensor:
-    """ω(p) · tanh(α·|y_i(p) − ŷ_i(p)|/2) of each value `(N, C, *S)`; the first term of `nps`, unreduced."""
+    """ω(p) · tanh(α·|y_i(p) − ŷ_i(p)|/2) of each value `(N, C, *S)`: the first term of `nps`."""
     if not 0 < alpha < math.inf:
         raise ValueError(f"alpha must be > 0 and finite, not {alpha}")
     return weighted(torch.tanh(alpha * residual(prediction, truth, weight).abs() / 2), weight)
 
 
 def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
-    """How far the darkest and the brightest pixels are from those of the truth: the second term of `nps`.
+    """How far the darkest and brightest pixels are from the truth's: the second term of `nps`.
 
     ::
 
         B = (1/N) Σ_n Σ_i |min y_i − min ŷ_i| + |max y_i − max ŷ_i|
 
-    Its gradient is on the darkest and the brightest pixel of each channel only, and is the same however far
-    they are: it pulls a prediction into the range of the truth.
+    Its gradient is on the darkest and the brightest pixel of each channel only, and is the same
+    however far they are: it pulls a prediction into the range of the truth.
 
     Parameters
     ----------
@@ -103,14 +106,14 @@ def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None
     truth : (N, C, *S) floating tensor
         y, in the units of the prediction.
     weight : (N, *S) tensor, optional
-        Pixels of weight 0 are left out of the minima and maxima, whatever is there, even NaN; all others
-        count alike.
+        Pixels of weight 0 are left out of the minima and maxima, whatever is there, even NaN; all
+        others count alike.
 
     Returns
     -------
     scalar tensor, float32 (float64 for a float64 prediction)
-        An image whose weights are all 0 counts as 0, as does an empty batch. Pixels that tie for the minimum
-        or maximum share its gradient evenly.
+        An image whose weights are all 0 counts as 0, as does an empty batch. Pixels that tie for
+        the minimum or maximum share its gradient evenly.
 
     Raises
     ------
@@ -122,8 +125,8 @@ def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None
     Notes
     -----
     Computed in float32 also under autocast and for half precision.
-    Source: thesis (6.4); Guerrero Peña et al. 2019, arXiv:1908.10945. Printed for one image; we take the mean
-    over the batch.
+    Source: thesis (6.4); Guerrero Peña et al. 2019, arXiv:1908.10945. Printed for one image; we
+    take the mean over the batch.
 
     Examples
     --------
@@ -133,21 +136,21 @@ def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None
     tensor(0.7500)
     """
     prediction, truth = image_pair(prediction, truth, weight)
-    left_out = (
+    is_excluded = (
         torch.zeros_like(truth[:, :1], dtype=torch.bool)
         if weight is None
         else (weight == 0).unsqueeze(1)
     )
     # an image left out as a whole is 0 throughout; ∞ − ∞ would be NaN
-    left_out = left_out & ~left_out.flatten(1).all(1).view(-1, *[1] * (truth.ndim - 1))
-    apart = (_ends(prediction, left_out) - _ends(truth, left_out)).abs()
-    return apart.sum() / max(len(truth), 1)
+    is_excluded = is_excluded & ~is_excluded.flatten(1).all(1).view(-1, *[1] * (truth.ndim - 1))
+    difference = (_ends(prediction, is_excluded) - _ends(truth, is_excluded)).abs()
+    return difference.sum() / max(len(truth), 1)
 
 
-def _ends(image: Tensor, left_out: Tensor) -> Tensor:
+def _ends(image: Tensor, is_excluded: Tensor) -> Tensor:
     """Minimum and maximum of each channel over the pixels that are not left out `(2, N, C)`."""
-    lowest = image.masked_fill(left_out, torch.inf).flatten(2).amin(2)
-    highest = image.masked_fill(left_out, -torch.inf).flatten(2).amax(2)
+    lowest = image.masked_fill(is_excluded, torch.inf).flatten(2).amin(2)
+    highest = image.masked_fill(is_excluded, -torch.inf).flatten(2).amax(2)
     return torch.stack([lowest, highest])
 
 

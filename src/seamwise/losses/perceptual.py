@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seamwise.losses.pixel import image_pair, l2
+from seamwise.losses.inputs import image_pair
+from seamwise.losses.pixel import l2
 
 Features = Callable[[Tensor], Tensor | Sequence[Tensor]]
 
@@ -27,15 +28,16 @@ def perceptual(
     truth : (N, C, *S) floating tensor
         y, likewise.
     features : callable
-        φ: takes images `(N, C, *S)` and returns one tensor or a sequence of F ≥ 1 tensors `(N, C_k, *S_k)`.
-        A frozen network: an `nn.Module` must be in evaluation mode and none of its parameters may ask for a
-        gradient (`features.eval().requires_grad_(False)`). Normalisation of the input belongs into it. It
-        may overwrite what it is given: it never sees the caller's own tensors.
+        φ: takes images `(N, C, *S)` and returns one tensor or a sequence of F ≥ 1 tensors `(N, C_k,
+        *S_k)`. A frozen network: an `nn.Module` must be in evaluation mode and none of its
+        parameters may ask for a gradient (`features.eval().requires_grad_(False)`). Normalisation
+        of the input belongs into it. It may overwrite what it is given: it never sees the caller's
+        own tensors.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel; 1 everywhere by default; for images of 1 to 3 axes. ω_k(p) is the mean of
-        ω over the part of the image that lies under the feature p (area interpolation; what else the
-        feature sees does not matter). Pixels of weight 0 are 0 in both images before the network sees them:
-        they have no loss and no gradient, whatever is there, even NaN.
+        ω ≥ 0, one number per pixel; 1 everywhere by default; for images of 1 to 3 axes. ω_k(p) is
+        the mean of ω over the part of the image that lies under the feature p (area interpolation;
+        what else the feature sees does not matter). Pixels of weight 0 are 0 in both images before
+        the network sees them: they have no loss and no gradient, whatever is there, even NaN.
 
     Returns
     -------
@@ -45,25 +47,28 @@ def perceptual(
     Raises
     ------
     TypeError
-        An image holds no floating-point numbers, or the network's parameters are not of the type it computes in.
+        An image holds no floating-point numbers, or the network's parameters are not of the type it
+        computes in.
     ValueError
-        The shapes do not fit together, there are no pixels, weights come with images of more than 3 axes,
-        the network is not frozen, or it returns something else than feature maps of as many images and axes.
+        The shapes do not fit together, there are no pixels, weights come with images of more than 3
+        axes, the network is not frozen, or it returns something else than feature maps of as many
+        images and axes.
 
     Notes
     -----
-    The network too computes in float32 (float64 for a float64 prediction) under autocast and for half
-    precision, and must have parameters of that type: with 8 bits the difference of two nearly equal
-    features is mostly rounding.
-    Source: thesis (2.17); Johnson et al. 2016, arXiv:1603.08155. Thesis (2.17) divides by F · Σ_k (|Ω_k| + C_k),
-    which is no number of features; we take the mean of each map, so that every map counts alike whatever
-    its size, and then their mean, as Johnson et al. do for one map.
+    The network too computes in float32 (float64 for a float64 prediction) under autocast and for
+    half precision, and must have parameters of that type: with 8 bits the difference of two nearly
+    equal features is mostly rounding.
+    Source: thesis (2.17); Johnson et al. 2016, arXiv:1603.08155. Thesis (2.17) divides by F · Σ_k
+    (|Ω_k| + C_k), which is no number of features; we take the mean of each map, so that every map
+    counts alike whatever its size, and then their mean, as Johnson et al. do for one map.
 
     Examples
     --------
     >>> import torch
     >>> blocks = torch.nn.AvgPool1d(2).eval()
-    >>> perceptual(torch.tensor([[[1.0, 3.0, 4.0, 4.0]]]), torch.zeros(1, 1, 4), features=blocks)  # (2² + 4²) / 2
+    >>> image = torch.tensor([[[1.0, 3.0, 4.0, 4.0]]])
+    >>> perceptual(image, torch.zeros(1, 1, 4), features=blocks)  # (2² + 4²) / 2
     tensor(10.)
     """
     _check_frozen(features)
@@ -73,13 +78,15 @@ def perceptual(
             f"weight must come with images of 1 to 3 axes, not {z.ndim - 2}: leave it out"
         )
     _check_type(features, z.dtype)
-    # a network that starts in place, as with ReLU(inplace=True), must not overwrite the caller's images
+    # a network that starts in place, as with ReLU(inplace=True), must not overwrite the caller's
+    # images
     z, y = (
-        mine.clone() if mine is given else mine for mine, given in ((z, prediction), (y, truth))
+        image.clone() if image is original else image
+        for image, original in ((z, prediction), (y, truth))
     )
     with torch.autocast(z.device.type, enabled=False):
         pairs = list(zip(_maps(features, z), _maps(features, y), strict=True))
-    losses = [l2(seen, wanted, weight=_resized(weight, seen)) for seen, wanted in pairs]
+    losses = [l2(predicted, true, weight=_resized(weight, predicted)) for predicted, true in pairs]
     return torch.stack(losses).mean()
 
 
@@ -88,7 +95,8 @@ def _check_frozen(features: Features) -> None:
         features.training or any(x.requires_grad for x in features.parameters())
     ):
         raise ValueError(
-            "features must be a frozen network, not one in training: features.eval().requires_grad_(False)"
+            "features must be a frozen network, not one in training: "
+            "features.eval().requires_grad_(False)"
         )
 
 
@@ -104,12 +112,13 @@ def _check_type(features: Features, dtype: torch.dtype) -> None:
 
 def _maps(features: Features, image: Tensor) -> Sequence[Tensor]:
     """φ_k(image) for each k."""
-    found = features(image)
-    maps = [found] if isinstance(found, Tensor) else found
+    output = features(image)
+    maps = [output] if isinstance(output, Tensor) else output
     shapes = [tuple(each.shape) for each in maps]
     if not maps or any(len(shape) != image.ndim or shape[0] != len(image) for shape in shapes):
         raise ValueError(
-            f"features must return maps (N, C_k, *S_k) with the N and the axes of images {tuple(image.shape)}, "
+            "features must return maps (N, C_k, *S_k) with the N and the axes of images "
+            f"{tuple(image.shape)}, "
             f"not {shapes}"
         )
     return maps

@@ -1,10 +1,10 @@
-"""Losses of the residual of each pixel: see `l1`, `l2` and `huber`; and what all regression losses share."""
+"""Losses of each pixel's residual, `l1`, `l2`, `huber`, and what regression losses share."""
 
 import math
 
 from torch import Tensor, nn
 
-from seamwise.losses.cross_entropy import in_full_precision
+from seamwise.losses.inputs import image_pair
 
 
 def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
@@ -21,14 +21,14 @@ def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Te
     truth : (N, C, *S) floating tensor
         y, in the units of the prediction.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel, for all of its channels; 1 everywhere by default. A pixel of weight 0
-        has no loss and no gradient, whatever is there, even NaN.
+        ω ≥ 0, one number per pixel, for all of its channels; 1 everywhere by default. A pixel of
+        weight 0 has no loss and no gradient, whatever is there, even NaN.
 
     Returns
     -------
     scalar tensor, float32 (float64 for a float64 prediction)
-        Exactly 0, with a gradient of 0, for an empty batch or where all weights are 0. Where y = z the
-        gradient is 0, the middle of the subgradients ±ω/(N·C·|Ω|).
+        Exactly 0, with a gradient of 0, for an empty batch or where all weights are 0. Where y = z
+        the gradient is 0, the middle of the subgradients ±ω/(N·C·|Ω|).
 
     Raises
     ------
@@ -40,8 +40,8 @@ def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Te
     Notes
     -----
     Computed in float32 also under autocast and for half precision.
-    Source: thesis (2.14). As in `cross_entropy` the mean is over the number of pixels, not over the sum of
-    the weights: doubling a weight map doubles the loss.
+    Source: thesis (2.14). As in `cross_entropy` the mean is over the number of pixels, not over the
+    sum of the weights: doubling a weight map doubles the loss.
 
     Examples
     --------
@@ -60,8 +60,8 @@ def l1_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -
 def l2(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Mean squared error: mean over batch, channels and pixels of ω(p) · (y_l(p) − z_l(p))².
 
-    Arguments, errors and edge cases are those of `l1`. A residual beyond 1.8e19 has a square beyond float32:
-    the loss is then infinite, its gradient is not.
+    Arguments, errors and edge cases are those of `l1`. A residual beyond 1.8e19 has a square beyond
+    float32: the loss is then infinite, its gradient is not.
 
     Notes
     -----
@@ -91,8 +91,8 @@ def huber(
         H(a) = a²/2               for |a| ≤ δ
                δ · (|a| − δ/2)    otherwise
 
-    The slope goes from −δ to δ and does not jump at |a| = δ. For images of 0..1 the default δ = 1 is half
-    of `l2`; choose δ near the noise to be as robust as `l1`.
+    The slope goes from −δ to δ and does not jump at |a| = δ. For images of 0..1 the default δ = 1
+    is half of `l2`; choose δ near the noise to be as robust as `l1`.
 
     Parameters
     ----------
@@ -115,13 +115,13 @@ def huber(
 
     Notes
     -----
-    Source: thesis (2.15), read for each value and averaged as (2.13) and (2.14) are; Cavazza and Murino 2016,
-    arXiv:1606.01568; first Huber 1964. Thesis (2.15) gives no δ: 1 is the usual value.
+    Source: thesis (2.15), read for each value and averaged as (2.13) and (2.14) are; Cavazza and
+    Murino 2016, arXiv:1606.01568; first Huber 1964. Thesis (2.15) gives no δ: 1 is the usual value.
 
     Examples
     --------
     >>> import torch
-    >>> huber(torch.tensor([[[1.0, 3.0]]]), torch.zeros(1, 1, 2), delta=2.0)  # (1/2 + 2 · (3 − 1)) / 2
+    >>> huber(torch.tensor([[[1.0, 3.0]]]), torch.zeros(1, 1, 2), delta=2.0)  # (1/2 + 2·(3 − 1))/2
     tensor(2.2500)
     """
     return mean(huber_map(prediction, truth, weight=weight, delta=delta))
@@ -145,25 +145,6 @@ def residual(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> Tensor
     return prediction - truth
 
 
-def image_pair(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Both images checked, in full precision, and 0 where the weight is 0, so that no NaN goes on from there.
-
-    Raises
-    ------
-    TypeError
-        An image holds no floating-point numbers.
-    ValueError
-        The shapes do not fit together, or there are no pixels.
-    """
-    check_images(prediction, truth, weight)
-    prediction = in_full_precision(prediction)
-    truth = truth.to(prediction.dtype)
-    if weight is None:
-        return prediction, truth
-    left_out = (weight == 0).unsqueeze(1)
-    return prediction.masked_fill(left_out, 0), truth.masked_fill(left_out, 0)
-
-
 def weighted(loss_map: Tensor, weight: Tensor | None) -> Tensor:
     """ω(p) · ℓ_l(p) of a map `(N, C, *S)`: one weight for all channels of a pixel."""
     return loss_map if weight is None else loss_map * weight.unsqueeze(1).to(loss_map)
@@ -172,29 +153,6 @@ def weighted(loss_map: Tensor, weight: Tensor | None) -> Tensor:
 def mean(loss_map: Tensor) -> Tensor:
     """Mean of all values; exactly 0 of an empty batch."""
     return loss_map.sum() / max(loss_map.numel(), 1)
-
-
-def check_images(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> None:
-    """Raise unless both images are floating tensors of one shape `(N, C, *S)` and the weight is `(N, *S)`."""
-    for name, image in (("prediction", prediction), ("truth", truth)):
-        if not image.is_floating_point():
-            raise TypeError(
-                f"{name} must hold floating-point numbers, not {image.dtype}: convert and scale it"
-            )
-    shape = tuple(prediction.shape)
-    if len(shape) < 3 or 0 in shape[1:]:
-        raise ValueError(
-            f"prediction must be (N, C, *S) and have pixels, not {shape}: one image needs N = 1"
-        )
-    if truth.shape != prediction.shape:
-        raise ValueError(
-            f"truth must have the prediction's shape {shape}, not {tuple(truth.shape)}"
-        )
-    pixels = (shape[0], *shape[2:])
-    if weight is not None and weight.shape != pixels:
-        raise ValueError(
-            f"weight must be (N, *S) = {pixels}, one number per pixel, not {tuple(weight.shape)}"
-        )
 
 
 class L1(nn.Module):

@@ -15,7 +15,7 @@ def tversky(
     beta: float = 0.7,
     per_sample: bool = False,
 ) -> Tensor:
-    """Mean over the classes present of 1 − their Tversky index: α weighs false positives, β false negatives.
+    """Mean over the classes present of 1 − their Tversky index.
 
     With z = softmax(logits), y the one-hot target and sums over the valid pixels::
 
@@ -23,7 +23,8 @@ def tversky(
 
         L = (1/|K|) Σ_{k ∈ K} ( 1 − TP_k / (TP_k + α·FP_k + β·FN_k) ),   K = classes present
 
-    α = β = 1/2 is soft Dice without squares, α = β = 1 the soft Jaccard index; β > α favours recall.
+    α = β = 1/2 is soft Dice without squares, α = β = 1 the soft Jaccard index; β > α favours
+    recall.
 
     Parameters
     ----------
@@ -31,8 +32,8 @@ def tversky(
     target : (N, *S) integer tensor
         Class of each pixel, 0..C−1 or `ignore_index`.
     weight : (N, *S) tensor, optional
-        ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two pixels:
-        doubling all weights changes nothing.
+        ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two
+        pixels: doubling all weights changes nothing.
     ignore_index : int
         Pixels of this class count nowhere.
     alpha : float
@@ -40,28 +41,38 @@ def tversky(
     beta : float
         β > 0, the price of a false negative (with 0, a class that is never predicted would be 0/0).
     per_sample : bool
-        False: counts pool over the mini-batch, so a thin class need not be in every crop.
-        True: one loss per sample, then their mean, in which a sample with nothing valid counts as 0.
+        False: counts pool over the mini-batch, so a thin class need not be in every crop. True: one
+        loss per sample, then their mean, in which a sample with nothing valid counts as 0.
 
     Returns
     -------
     scalar tensor in 0..1, float32 (float64 for float64 logits)
-        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is added
-        anywhere. With no class present the loss is exactly 0, with a gradient of 0.
+        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is
+        added anywhere. With no class present the loss is exactly 0, with a gradient of 0.
 
     Raises
     ------
     TypeError
         The target holds no integers.
     ValueError
-        The shapes do not fit together, alpha < 0, beta ≤ 0, or the target holds another class (checked
-        on the CPU).
+        The shapes do not fit together, alpha < 0, beta ≤ 0, or the target holds another class
+        (checked on the CPU).
 
     Notes
     -----
     Accumulated in float32 also under autocast and for half-precision logits.
-    Source: thesis (2.10); Salehi et al. 2017, arXiv:1706.05721, whose best α and β are the defaults. Thesis
-    (2.10) sums over all classes, absent ones too; we average over those present.
+    Source: thesis (2.10); Salehi et al. 2017, arXiv:1706.05721, whose best α and β are the
+    defaults. Thesis (2.10) sums over all classes, absent ones too; we average over those present.
+
+    Examples
+    --------
+    A pixel of class 0 with z = (0.8, 0.2) and one of class 1 with z = (0.4, 0.6):
+
+    >>> import torch
+    >>> logits = torch.tensor([[[0.8, 0.4], [0.2, 0.6]]]).log()
+    >>> target = torch.tensor([[0, 1]])
+    >>> tversky(logits, target, alpha=1, beta=1)  # mean of 1 − 0.8/1.4 and 1 − 0.6/1.2
+    tensor(0.4643)
     """
     if not alpha >= 0:
         raise ValueError(f"alpha must be ≥ 0, not {alpha}")

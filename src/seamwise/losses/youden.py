@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from seamwise.losses.confusion import SoftCounts, indicator, products, soft_counts, weighted
-from seamwise.losses.cross_entropy import check_target, in_full_precision
+from seamwise.losses.inputs import check_target, in_full_precision
 
 
 def youden(
@@ -15,19 +15,20 @@ def youden(
     target: Tensor,
     *,
     weight: Tensor | None = None,
-    lam: float | Tensor = 0.5,
+    lam: float | Tensor | None = None,
     ignore_index: int = -1,
     per_sample: bool = False,
 ) -> Tensor:
     """J regularisation: every class must beat every other class on that class's own pixels.
 
-    With z = softmax(logits), the soft confusion matrix M_ik = mean of z_i over the pixels of class k::
+    With z = softmax(logits), the soft confusion matrix M_ik = mean of z_i over the pixels of class
+    k::
 
         L_J = −Σ_{i≠k} λ_ik · log( (1 + M_ii − M_ik) / 2 )
 
-    M_ii is the soft true positive rate of class i; M_ik the soft rate at which pixels of class k are
-    taken for i. Each term is Youden's J of class i against class k, moved from (−1, 1) to (0, 1): rates,
-    not counts, so a class of 100 pixels weighs as much as one of a million.
+    M_ii is the soft true positive rate of class i; M_ik the soft rate at which pixels of class k
+    are taken for i. Each term is Youden's J of class i against class k, moved from (−1, 1) to (0,
+    1): rates, not counts, so a class of 100 pixels weighs as much as one of a million.
 
     Added to cross entropy over three classes this is the system J3, over four classes J4.
 
@@ -39,37 +40,47 @@ def youden(
     weight : (N, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default. M_ik becomes the weighted mean
         Σ ω·z_i·y_k / Σ ω·y_k: multiplying all weights of a class by one number changes nothing.
-    lam : float or (C, C) tensor
-        λ; a matrix sets λ_ik for each pair (its diagonal is not used). With one number λ, a network
-        that knows nothing (uniform z) has L_J = C(C−1)·λ·log 2.
-        λ = 1/(C(C−1)) makes L_J the mean over the pairs.
+    lam : float or (C, C) tensor, optional
+        λ; by default 1/(C(C−1)), which makes L_J the mean over the pairs. A matrix sets λ_ik for
+        each pair (its diagonal is not used). With one number λ, a network that knows nothing
+        (uniform z) has L_J = C(C−1)·λ·log 2.
     ignore_index : int
         Pixels of this class count nowhere.
     per_sample : bool
-        False: counts pool over the mini-batch, so a thin class need not be in every crop.
-        True: one loss per sample, then their mean, in which a sample of fewer than two classes counts as 0.
+        False: counts pool over the mini-batch, so a thin class need not be in every crop. True: one
+        loss per sample, then their mean, in which a sample of fewer than two classes counts as 0.
 
     Returns
     -------
     scalar tensor, float32 (float64 for float64 logits)
-        0 ≤ L_J when all λ ≥ 0. Pairs in which either class has no pixel, or only pixels of weight 0, are
-        left out (no epsilon is added anywhere: it would distort the value); with fewer than two classes
-        present the loss is exactly 0, with a gradient of 0.
+        0 ≤ L_J when all λ ≥ 0. Pairs in which either class has no pixel, or only pixels of weight
+        0, are left out (no epsilon is added anywhere: it would distort the value); with fewer than
+        two classes present the loss is exactly 0, with a gradient of 0.
 
     Raises
     ------
     TypeError
         The target holds no integers.
     ValueError
-        The shapes do not fit together, `lam` is a tensor of another shape than (C, C), or the target
-        holds another class (checked on the CPU).
+        The shapes do not fit together, `lam` is a tensor of another shape than (C, C), or the
+        target holds another class (checked on the CPU).
 
     Notes
     -----
     Accumulated in float32 also under autocast and for half-precision logits.
-    Source: thesis (5.1)–(5.3); Guerrero Peña et al. 2019, arXiv:1910.09783. Thesis (5.2) sums over i = k
-    as well, where the term is the constant log 2; we leave it out. The thesis gives no λ: 0.5 is the
-    value in the authors' own code.
+    Source: thesis (5.1)–(5.3); Guerrero Peña et al. 2019, arXiv:1910.09783. Thesis (5.2) sums over
+    i = k as well, where the term is the constant log 2; we leave it out. The thesis gives no λ. The
+    authors' own code has 0.5, which was the default here before; the mean over the pairs trained
+    better in our study (``docs/segmentation-thesis.md``).
+
+    Examples
+    --------
+    A pixel of class 0 with z = (0.8, 0.2) and one of class 1 with z = (0.4, 0.6):
+
+    >>> logits = torch.tensor([[[0.8, 0.4], [0.2, 0.6]]]).log()
+    >>> target = torch.tensor([[0, 1]])
+    >>> youden(logits, target)  # (1 + 0.8 − 0.4)/2 = (1 + 0.6 − 0.2)/2 = 0.7; −log 0.7 = 0.357
+    tensor(0.3567)
     """
     counts = soft_counts(
         logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
@@ -82,14 +93,14 @@ def cross_entropy_and_youden(
     target: Tensor,
     *,
     weight: Tensor | None = None,
-    lam: float | Tensor = 0.5,
+    lam: float | Tensor | None = None,
     ignore_index: int = -1,
 ) -> Tensor:
     """`cross_entropy(…) + youden(…)`, the systems J3 and J4, from one softmax.
 
-    The weight acts on the cross entropy only. Otherwise arguments, errors, value and gradient are those of
-    the sum (see there); it costs less, because both terms are sums of log z or z over the pixels of a
-    class. Can be differentiated once.
+    The weight acts on the cross entropy only. Otherwise arguments, errors, value and gradient are
+    those of the sum (see there); it costs less, because both terms are sums of log z or z over the
+    pixels of a class. Can be differentiated once.
     """
     check_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
@@ -105,13 +116,15 @@ def cross_entropy_and_youden(
         return pairwise_loss(counts, lam) - log_sum / counts.truth.sum().clamp(min=1)
 
 
-def pairwise_loss(counts: SoftCounts, lam: float | Tensor) -> Tensor:
+def pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:
     """`youden` from counts: −Σ_{i≠k} λ_ik·log((1 + M_ii − M_ik)/2) over the pairs that are present.
 
     The mean over leading axes of the counts.
     """
     confusion, present = counts.rates, counts.present
     classes = confusion.shape[-1]
+    if lam is None:
+        lam = 1 / max(classes * (classes - 1), 1)
     lam = torch.as_tensor(lam, dtype=confusion.dtype, device=confusion.device)
     if lam.ndim and lam.shape != (classes, classes):
         raise ValueError(
@@ -153,7 +166,7 @@ class Youden(nn.Module):
     """`youden` as a module."""
 
     def __init__(
-        self, *, lam: float | Tensor = 0.5, ignore_index: int = -1, per_sample: bool = False
+        self, *, lam: float | Tensor | None = None, ignore_index: int = -1, per_sample: bool = False
     ) -> None:
         super().__init__()
         self.lam, self.ignore_index, self.per_sample = lam, ignore_index, per_sample
@@ -173,7 +186,7 @@ class Youden(nn.Module):
 class CrossEntropyAndYouden(nn.Module):
     """`cross_entropy_and_youden` as a module."""
 
-    def __init__(self, *, lam: float | Tensor = 0.5, ignore_index: int = -1) -> None:
+    def __init__(self, *, lam: float | Tensor | None = None, ignore_index: int = -1) -> None:
         super().__init__()
         self.lam, self.ignore_index = lam, ignore_index
 

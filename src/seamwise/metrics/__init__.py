@@ -4,30 +4,26 @@ from seamwise.metrics.contour import (
     DEFAULT_RADII,
     ContourMatching,
     ContourScores,
-    DatasetContours,
     contour_f1,
     contour_scores,
-    summarise_contours,
 )
+from seamwise.metrics.dataset import Dataset, summarise
 from seamwise.metrics.matching import (
-    DEFAULT_THRESHOLDS,
-    DatasetMatching,
+    DEFAULT_IOUS,
     Matching,
     Scores,
     match,
     match_dataset,
     match_many,
-    summarise_matchings,
 )
 from seamwise.metrics.overlap import OverlapTable, overlap_table
 
 __all__ = [
+    "DEFAULT_IOUS",
     "DEFAULT_RADII",
-    "DEFAULT_THRESHOLDS",
     "ContourMatching",
     "ContourScores",
-    "DatasetContours",
-    "DatasetMatching",
+    "Dataset",
     "Matching",
     "OverlapTable",
     "Scores",
@@ -37,6 +33,5 @@ __all__ = [
     "match_dataset",
     "match_many",
     "overlap_table",
-    "summarise_contours",
-    "summarise_matchings",
+    "summarise",
 ]

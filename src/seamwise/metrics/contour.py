@@ -1,33 +1,24 @@
 """Score predicted contours against true ones; see `contour_scores`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from seamwise.labels import IGNORE, Labels, checked_spacing, inner_contour, relabel
+from seamwise.labels import IGNORE, Labels, inner_contour, relabel
+from seamwise.labels.spacing import checked_spacing
+from seamwise.metrics.dataset import Counts
 from seamwise.metrics.overlap import checked_pair
-
-__all__ = [
-    "DEFAULT_RADII",
-    "ContourMatching",
-    "ContourScores",
-    "DatasetContours",
-    "contour_f1",
-    "contour_scores",
-    "summarise_contours",
-]
 
 DEFAULT_RADII = (1, 2, 3, 4, 5, 6, 7)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContourScores:
-    """Scores of contours at one radius; :func:`contour_scores` defines each of them.
+    """Scores of contours at one radius; `contour_scores` defines each of them.
 
     Attributes
     ----------
@@ -44,7 +35,7 @@ class ContourScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContourMatching(ContourScores):
+class ContourMatching(ContourScores, Counts[ContourScores]):
     """Counts of contour pixels at one radius, with the scores that follow from them.
 
     Attributes
@@ -60,24 +51,19 @@ class ContourMatching(ContourScores):
     found_true: int
     right_pred: int
 
+    level: ClassVar[str] = "radius"
+    scores: ClassVar[type[ContourScores]] = ContourScores
 
-@dataclass(frozen=True)
-class DatasetContours:
-    """Contour scores of many images; :func:`summarise_contours` defines the two ways to summarise them.
-
-    Attributes
-    ----------
-    per_image : tuple of tuple of ContourMatching
-        ``per_image[i][r]`` are the scores of image i at radius r.
-    pooled : tuple of ContourMatching
-        ``pooled[r]`` is scored from the contour pixels of all images together.
-    mean : tuple of ContourScores
-        ``mean[r]`` holds the arithmetic means of the scores of the images.
-    """
-
-    per_image: tuple[tuple[ContourMatching, ...], ...]
-    pooled: tuple[ContourMatching, ...]
-    mean: tuple[ContourScores, ...]
+    @classmethod
+    def pool(cls, parts: Sequence["ContourMatching"]) -> "ContourMatching":
+        """Add the counts of several images and score the sums."""
+        return _score(
+            parts[0].radius,
+            n_true=sum(part.n_true for part in parts),
+            n_pred=sum(part.n_pred for part in parts),
+            found_true=sum(part.found_true for part in parts),
+            right_pred=sum(part.right_pred for part in parts),
+        )
 
 
 def contour_f1(
@@ -87,7 +73,7 @@ def contour_f1(
     radius: float,
     spacing: Sequence[float] | None = None,
 ) -> float:
-    """F1 of the predicted contours at one radius, thesis Table 2; see :func:`contour_scores`.
+    """F1 of the predicted contours at one radius, thesis Table 2; see `contour_scores`.
 
     Examples
     --------
@@ -106,7 +92,8 @@ def contour_scores(
 ) -> tuple[ContourMatching, ...]:
     """Score the contours of the predicted cells: how far are they from the true ones?
 
-    With Γ and Γ' the pixels of the true and of the predicted contours (`labels.inner_contour`) and ι the radius::
+    With Γ and Γ' the pixels of the true and of the predicted contours (`labels.inner_contour`) and
+    ι the radius::
 
         precision = |{q in Γ' : |p − q| ≤ ι for some p in Γ}| / |Γ'|
         recall    = |{p in Γ : |p − q| ≤ ι for some q in Γ'}| / |Γ|
@@ -117,8 +104,8 @@ def contour_scores(
     Parameters
     ----------
     labels_true : (*S) integer array
-        0 background, positive = one number per cell, negative = ignore: such a region is cut out of both
-        arrays, as if the image ended there.
+        0 background, positive = one number per cell, negative = ignore: such a region is cut out of
+        both arrays, as if the image ended there.
     labels_pred : (*S) integer array
         0 background, positive = one number per cell.
     radii : sequence of float > 0
@@ -136,33 +123,36 @@ def contour_scores(
     TypeError
         A label array is not of an integer type, or `radii` is a single number.
     ValueError
-        The shapes differ, `labels_pred` holds negative values, or `radii` or `spacing` is out of range.
+        The shapes differ, `labels_pred` holds negative values, or `radii` or `spacing` is out of
+        range.
 
     Notes
     -----
-    *Empty.* Without a contour on either side all scores are 1, with a contour on one side only all are 0, as
-    in :func:`match`. A cell that fills the image has no contour.
+    *Empty.* Without a contour on either side all scores are 1, with a contour on one side only all
+    are 0, as in `match`. A cell that fills the image has no contour.
 
-    *No assignment.* Two pixels may rely on the same pixel of the other contour. This is the boundary F1 (BF
-    score) of Csurka et al.; it needs nothing but the distance to the nearest pixel and has no ties. The
-    benchmark of Berkeley gives each pixel at most one partner, which costs an assignment and changes little
-    for contours one pixel wide, but for doubled contours: those count here as right. The thesis prints no
-    more than the radius and a reference to Estrada and Jepson, whose matching is another again: compare the
-    order of methods with Table 2, not the digits.
+    *No assignment.* Two pixels may rely on the same pixel of the other contour. This is the
+    boundary F1 (BF score) of Csurka et al.; it needs nothing but the distance to the nearest pixel
+    and has no ties. The benchmark of Berkeley gives each pixel at most one partner, which costs an
+    assignment and changes little for contours one pixel wide, but for doubled contours: those count
+    here as right. The thesis prints no more than the radius and a reference to Estrada and Jepson,
+    whose matching is another again: compare the order of methods with Table 2, not the digits.
 
-    *Ignored regions.* A true contour may run just inside such a region, unseen. A predicted contour pixel
-    outside it is nonetheless judged by the contours that are seen.
+    *Ignored regions.* A true contour may run just inside such a region, unseen. A predicted contour
+    pixel outside it is nonetheless judged by the contours that are seen.
 
-    *Cost.* Grows with the number of contour pixels, not with the image: nearest pixels come from a k-d tree.
+    *Cost.* Grows with the number of contour pixels, not with the image: nearest pixels come from a
+    k-d tree.
 
-    Source: thesis section 3.3 and Table 2 (ι = 2..7; Figure 15: 1..7). Csurka, Larlus, Perronnin and Meylan,
-    BMVC 2013; Martin, Fowlkes and Malik, PAMI 2004; Estrada and Jepson, IJCV 85 (2009).
+    Source: thesis section 3.3 and Table 2 (ι = 2..7; Figure 15: 1..7). Csurka, Larlus, Perronnin
+    and Meylan, BMVC 2013; Martin, Fowlkes and Malik, PAMI 2004; Estrada and Jepson, IJCV 85 (2009).
 
     Examples
     --------
     >>> labels_true = np.array([0, 1, 1, 1, 1, 0, 0, 0])  # contour at 1 and 4
     >>> labels_pred = np.array([0, 0, 1, 1, 1, 1, 1, 0])  # contour at 2 and 6
-    >>> [(each.precision, each.recall) for each in contour_scores(labels_true, labels_pred, radii=(1, 2))]
+    >>> scores = contour_scores(labels_true, labels_pred, radii=(1, 2))
+    >>> [(each.precision, each.recall) for each in scores]
     [(0.5, 0.5), (1.0, 1.0)]
     """
     labels_true, labels_pred = checked_pair(labels_true, labels_pred)
@@ -184,46 +174,6 @@ def contour_scores(
     )
 
 
-def summarise_contours(per_image: Iterable[tuple[ContourMatching, ...]]) -> DatasetContours:
-    """Summarise the contour scores of many images.
-
-    - ``pooled`` adds the counts of contour pixels over the images and scores the sums: every contour *pixel*
-      weighs the same.
-    - ``mean`` averages the scores of the images: every *image* weighs the same, as in the thesis. A mean F1
-      is not the harmonic mean of the mean precision and the mean recall.
-
-    Parameters
-    ----------
-    per_image : iterable of tuple of ContourMatching
-        What :func:`contour_scores` returned for each image, all at the same radii.
-
-    Raises
-    ------
-    ValueError
-        If there is no image, or the radii differ.
-
-    Examples
-    --------
-    >>> line = np.array([0, 1, 0])
-    >>> images = ((np.array([1, 0, 2]), np.array([0, 0, 0])), (line, line))
-    >>> result = summarise_contours(contour_scores(true, pred, radii=(1,)) for true, pred in images)
-    >>> round(result.pooled[0].recall, 3), result.mean[0].recall
-    (0.333, 0.5)
-    """
-    per_image = tuple(per_image)
-    if len({tuple(each.radius for each in scores) for scores in per_image}) != 1:
-        raise ValueError(
-            f"per_image: expected scores of one image or more, all at the same radii, got {len(per_image)} images; "
-            "give what contour_scores returns with the same radii"
-        )
-    per_radius = tuple(zip(*per_image, strict=True))
-    return DatasetContours(
-        per_image=per_image,
-        pooled=tuple(map(_pool, per_radius)),
-        mean=tuple(map(_mean, per_radius)),
-    )
-
-
 def _contours(
     labels_true: Labels, labels_pred: Labels
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -237,25 +187,6 @@ def _distances(points: NDArray[Any], others: NDArray[Any], reach: float) -> NDAr
     """Distance of each point to the nearest of the others; infinite beyond `reach`."""
     distances: NDArray[np.float64] = cKDTree(others).query(points, distance_upper_bound=reach)[0]
     return distances
-
-
-def _pool(matchings: Sequence[ContourMatching]) -> ContourMatching:
-    return _score(
-        matchings[0].radius,
-        n_true=sum(each.n_true for each in matchings),
-        n_pred=sum(each.n_pred for each in matchings),
-        found_true=sum(each.found_true for each in matchings),
-        right_pred=sum(each.right_pred for each in matchings),
-    )
-
-
-def _mean(matchings: Sequence[ContourMatching]) -> ContourScores:
-    return ContourScores(
-        radius=matchings[0].radius,
-        precision=fmean(each.precision for each in matchings),
-        recall=fmean(each.recall for each in matchings),
-        f1=fmean(each.f1 for each in matchings),
-    )
 
 
 def _score(
@@ -279,9 +210,7 @@ def _score(
 def _check_radii(radii: Sequence[float]) -> None:
     if np.ndim(radii) != 1:
         raise TypeError(
-            f"radii: expected a sequence of numbers, got {radii!r}; use contour_f1 for one radius"
+            f"radii must be a sequence of numbers, not {radii!r}: use contour_f1 for one radius"
         )
     if len(radii) == 0 or not all(0 < radius < np.inf for radius in radii):
-        raise ValueError(
-            f"radii: expected one or more positive numbers, got {radii}; e.g. (1, 2, 3)"
-        )
+        raise ValueError(f"radii must be one or more positive numbers, not {radii}: e.g. (1, 2, 3)")

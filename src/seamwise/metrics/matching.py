@@ -1,11 +1,10 @@
-"""Score predicted objects against true ones; see :func:`match`, :func:`match_many`, :func:`match_dataset`."""
+"""Score predicted objects against true ones; see `match`, `match_many`, `match_dataset`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,38 +12,28 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from seamwise.labels import Labels
+from seamwise.metrics.dataset import Counts, Dataset, summarise
 from seamwise.metrics.overlap import OverlapTable, overlap_table
 
-__all__ = [
-    "DEFAULT_THRESHOLDS",
-    "DatasetMatching",
-    "Matching",
-    "Scores",
-    "match",
-    "match_dataset",
-    "match_many",
-    "summarise_matchings",
-]
-
-# Quotients, not sums of 0.05: an IoU of exactly 3/5 must reach the threshold 0.6.
-DEFAULT_THRESHOLDS = tuple(step / 20 for step in range(10, 20))
+# Quotients, not sums of 0.05: an IoU of exactly 3/5 must reach the limit 0.6.
+DEFAULT_IOUS = tuple(step / 20 for step in range(10, 20))
 
 _UNIQUE_ABOVE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Scores of a matching at one threshold; :func:`match` defines each of them.
+    """Scores of a matching at one smallest IoU; `match` defines each of them.
 
     Attributes
     ----------
-    criterion : str
-        What a pair is judged by, always ``"iou"``.
-    thresh : float
+    overlap_measure : str
+        How the overlap of a pair is measured: always ``"iou"``.
+    iou : float
         Smallest IoU of a match.
     precision, recall, accuracy, f1 : float
-        Detection scores in [0, 1]. ``accuracy`` is what the field calls average precision (AP); ``precision``
-        at the threshold 0.5 is P05 of the thesis.
+        Detection scores in [0, 1]. ``accuracy`` is what the field calls average precision (AP);
+        ``precision`` at an IoU of 0.5 is P05 of the thesis.
     mean_true_score : float
         Sum of matched IoU over the number of true objects, in [0, 1].
     mean_matched_score : float
@@ -53,8 +42,8 @@ class Scores:
         Panoptic quality (PQ) in [0, 1].
     """
 
-    criterion: str = "iou"
-    thresh: float
+    overlap_measure: str = "iou"
+    iou: float
     precision: float
     recall: float
     accuracy: float
@@ -75,8 +64,8 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matching(Scores):
-    """Counts of a matching at one threshold, with the scores that follow from them.
+class Matching(Scores, Counts[Scores]):
+    """Counts of a matching at one smallest IoU, with the scores that follow from them.
 
     Attributes
     ----------
@@ -91,7 +80,8 @@ class Matching(Scores):
 
     Notes
     -----
-    All fields are plain Python numbers and strings: ``json.dumps(dataclasses.asdict(matching))`` works.
+    All fields are plain Python numbers and strings: ``json.dumps(dataclasses.asdict(matching))``
+    works.
     """
 
     tp: int
@@ -100,31 +90,26 @@ class Matching(Scores):
     n_true: int
     n_pred: int
 
+    level: ClassVar[str] = "iou"
+    scores: ClassVar[type[Scores]] = Scores
 
-@dataclass(frozen=True)
-class DatasetMatching:
-    """Matchings of many images; :func:`match_dataset` defines the two ways to summarise them.
-
-    Attributes
-    ----------
-    per_image : tuple of tuple of Matching
-        ``per_image[i][t]`` is the matching of image i at threshold t.
-    pooled : tuple of Matching
-        ``pooled[t]`` is scored from the counts and IoU sums of all images together.
-    mean : tuple of Scores
-        ``mean[t]`` holds the arithmetic means of the scores of the images.
-    """
-
-    per_image: tuple[tuple[Matching, ...], ...]
-    pooled: tuple[Matching, ...]
-    mean: tuple[Scores, ...]
+    @classmethod
+    def pool(cls, parts: Sequence["Matching"]) -> "Matching":
+        """Add the counts and matched IoUs of several images and score the sums."""
+        return _score(
+            parts[0].iou,
+            tp=sum(part.tp for part in parts),
+            n_true=sum(part.n_true for part in parts),
+            n_pred=sum(part.n_pred for part in parts),
+            iou_sum=sum(part.mean_matched_score * part.tp for part in parts),
+        )
 
 
-def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -> Matching:
+def match(labels_true: Labels, labels_pred: Labels, *, iou: float = 0.5) -> Matching:
     """Match true and predicted objects one to one by intersection over union, and score the match.
 
-    A pair may match if ``IoU >= threshold``. Matched pairs are true positives (TP), other predicted objects
-    false positives (FP), other true objects false negatives (FN)::
+    A pair may match if ``IoU >= iou``. Matched pairs are true positives (TP), other predicted
+    objects false positives (FP), other true objects false negatives (FN)::
 
         precision        = TP / (TP + FP)
         recall           = TP / (TP + FN)
@@ -140,9 +125,9 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
         0 background, positive = one number per object, negative = ignore (counts for neither side).
     labels_pred : (*S) integer array
         0 background, positive = one number per object.
-    threshold : float in (0, 1]
-        Smallest IoU of a match. The IoU is one float64 division, so give 0.6 rather than a sum such as
-        ``0.5 + 0.05 + 0.05``, which is a little larger.
+    iou : float in (0, 1]
+        Smallest IoU of a match. The IoU is one float64 division, so give 0.6 rather than a sum such
+        as ``0.5 + 0.05 + 0.05``, which is a little larger.
 
     Returns
     -------
@@ -152,28 +137,31 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
     Raises
     ------
     TypeError
-        If a label array is boolean or not of integer dtype, or ``threshold`` is not a number.
+        If a label array is boolean or not of integer dtype, or ``iou`` is not a number.
     ValueError
-        If the shapes differ, ``labels_pred`` holds negative values, or ``threshold`` is outside (0, 1].
+        If the shapes differ, ``labels_pred`` holds negative values, or ``iou`` is outside (0, 1].
 
     Notes
     -----
-    *Ties.* Above 0.5 an object has at most one partner. At 0.5 and below it may have several; then the
-    number of matches is made as large as possible, and among such matchings the sum of their IoU.
+    *Ties.* Above 0.5 an object has at most one partner. At 0.5 and below it may have several; then
+    the number of matches is made as large as possible, and among such matchings the sum of their
+    IoU.
 
-    *Empty.* With no object on either side there was nothing to find and nothing was invented: precision,
-    recall, accuracy, f1 and panoptic_quality are 1, so that a mean over images rewards a blank prediction of
-    a blank image (one invented object makes them 0). This departs from ``stardist``, which gives 0. With
-    objects on one side only, all scores are 0. The two mean IoU scores are 0 whenever nothing matched, as
-    in ``stardist``; so a blank image is the one case where PQ is not SQ * RQ.
+    *Empty.* With no object on either side there was nothing to find and nothing was invented:
+    precision, recall, accuracy, f1 and panoptic_quality are 1, so that a mean over images rewards a
+    blank prediction of a blank image (one invented object makes them 0). This departs from
+    ``stardist``, which gives 0. With objects on one side only, all scores are 0. The two mean IoU
+    scores are 0 whenever nothing matched, as in ``stardist``; so a blank image is the one case
+    where PQ is not SQ * RQ.
 
-    *In the thesis* IoU is called Jaccard index. Its detection scores follow from the threshold 0.5: Table 3 is
-    ``precision``, ``recall`` and ``f1``; in Tables 4, 6 and 7, P05 is ``precision``, and RQ, SQ and PQ are
-    called so here too. It counts Jaccard > 0.5; we use >= because the field does. The two differ only for an
-    IoU of exactly 0.5, which is where one object may have two partners, and which large cells hardly ever hit:
-    to leave it out, give ``threshold=math.nextafter(0.5, 1)``.
+    *In the thesis* IoU is called Jaccard index. Its detection scores follow from ``iou=0.5``: Table
+    3 is ``precision``, ``recall`` and ``f1``; in Tables 4, 6 and 7, P05 is ``precision``, and RQ,
+    SQ and PQ are called so here too. It counts Jaccard > 0.5; we use >= because the field does. The
+    two differ only for an IoU of exactly 0.5, which is where one object may have two partners, and
+    which large cells hardly ever hit: to leave it out, give ``iou=math.nextafter(0.5, 1)``.
 
-    *Source.* Accuracy: Caicedo et al., Nature Methods 16 (2019). PQ, SQ, RQ: Kirillov et al., CVPR 2019.
+    *Source.* Accuracy: Caicedo et al., Nature Methods 16 (2019). PQ, SQ, RQ: Kirillov et al., CVPR
+    2019.
 
     Examples
     --------
@@ -185,181 +173,129 @@ def match(labels_true: Labels, labels_pred: Labels, *, threshold: float = 0.5) -
     >>> matching.f1, matching.segmentation_quality, matching.panoptic_quality
     (0.5, 0.75, 0.375)
     """
-    _check_threshold(threshold, "threshold")
-    return match_many(labels_true, labels_pred, thresholds=(threshold,))[0]
+    _check_iou(iou, "iou")
+    return match_many(labels_true, labels_pred, ious=(iou,))[0]
 
 
 def match_many(
     labels_true: Labels,
     labels_pred: Labels,
     *,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    ious: Sequence[float] = DEFAULT_IOUS,
 ) -> tuple[Matching, ...]:
-    """Match at several IoU thresholds, counting the overlaps once.
+    """Match at several smallest IoUs, counting the overlaps once.
 
     Parameters
     ----------
     labels_true, labels_pred : (*S) integer arrays
-        As in :func:`match`.
-    thresholds : sequence of float in (0, 1]
+        As in `match`.
+    ious : sequence of float in (0, 1]
         Smallest IoU of a match, one matching each; by default 0.5, 0.55, ..., 0.95.
 
     Returns
     -------
     tuple of Matching
-        One for each threshold, in the order given.
+        One for each of `ious`, in the order given.
 
     Raises
     ------
     TypeError, ValueError
-        As in :func:`match`; also if ``thresholds`` is empty or a single number.
+        As in `match`; also if ``ious`` is empty or a single number.
 
     Examples
     --------
     >>> labels_true = np.array([1, 1, 1, 1])
     >>> labels_pred = np.array([3, 3, 3, 0])
-    >>> [matching.tp for matching in match_many(labels_true, labels_pred, thresholds=(0.5, 0.75, 0.8))]
+    >>> [matching.tp for matching in match_many(labels_true, labels_pred, ious=(0.5, 0.75, 0.8))]
     [1, 1, 0]
     """
-    _check_thresholds(thresholds)
+    _check_ious(ious)
     table = overlap_table(labels_true, labels_pred)
-    return tuple(_match_table(table, float(threshold)) for threshold in thresholds)
+    return tuple(_match_table(table, float(iou)) for iou in ious)
 
 
 def match_dataset(
     pairs: Iterable[tuple[Labels, Labels]],
     *,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
-) -> DatasetMatching:
+    ious: Sequence[float] = DEFAULT_IOUS,
+) -> Dataset[Matching, Scores]:
     """Match every image of a data set and summarise the scores over the images.
 
-    Both summaries exist in the literature, and they differ; say which one a number is:
-
-    - ``pooled`` adds TP, FP, FN and matched IoU over the images and scores the sums: every *object* weighs
-      the same, crowded images dominate.
-    - ``mean`` scores each image and averages the scores: every *image* weighs the same, as in the thesis.
-      A mean panoptic quality is not the product of the mean SQ and the mean RQ.
+    The two summaries, pooled and mean, differ: `Dataset` defines them.
 
     Parameters
     ----------
     pairs : iterable of (labels_true, labels_pred)
-        The two label arrays of each image, as in :func:`match`. Pairs are taken one at a
-        time and released before the next, so a generator can read a data set larger than memory. Shapes may
+        The two label arrays of each image, as in `match`. Pairs are taken one at a time and
+        released before the next, so a generator can read a data set larger than memory. Shapes may
         differ from image to image.
-    thresholds : sequence of float in (0, 1]
+    ious : sequence of float in (0, 1]
         Smallest IoU of a match, one matching each; by default 0.5, 0.55, ..., 0.95.
 
     Returns
     -------
-    DatasetMatching
+    Dataset
         ``per_image``, ``pooled`` and ``mean``.
 
     Raises
     ------
     TypeError, ValueError
-        As in :func:`match_many`, naming the pair at fault; also if ``pairs`` is empty.
+        As in `match_many`, naming the pair at fault; also if ``pairs`` is empty.
 
     Examples
     --------
     >>> one_found = (np.array([1, 0, 0]), np.array([1, 0, 0]))
     >>> two_missed = (np.array([1, 0, 2]), np.array([0, 0, 0]))
-    >>> result = match_dataset([one_found, two_missed], thresholds=(0.5,))
+    >>> result = match_dataset([one_found, two_missed], ious=(0.5,))
     >>> round(result.pooled[0].recall, 3), result.mean[0].recall
     (0.333, 0.5)
     """
-    _check_thresholds(thresholds)
+    _check_ious(ious)
     # map, not a for loop: a loop variable would keep the last pair alive while the next one is read
-    per_image = tuple(map(partial(_match_pair, thresholds=thresholds), count(), pairs))
+    per_image = tuple(map(partial(_match_pair, ious=ious), count(), pairs))
     if not per_image:
         raise ValueError(
-            "pairs: expected at least one (labels_true, labels_pred), got none; a generator yields its pairs only once"
+            "pairs must hold at least one (labels_true, labels_pred), not none: "
+            "a generator yields its pairs only once"
         )
-    return summarise_matchings(per_image)
-
-
-def summarise_matchings(per_image: Iterable[tuple[Matching, ...]]) -> DatasetMatching:
-    """Summarise the matchings of many images, as :func:`match_dataset` does, which also makes them.
-
-    Parameters
-    ----------
-    per_image : iterable of tuple of Matching
-        What :func:`match_many` returned for each image, all at the same thresholds.
-
-    Raises
-    ------
-    ValueError
-        If there is no image, or the thresholds differ.
-
-    Examples
-    --------
-    >>> line = np.array([1, 0, 2])
-    >>> result = summarise_matchings([match_many(line, line), match_many(line, line * 0)])
-    >>> result.pooled[0].tp, result.pooled[0].fn, result.mean[0].recall
-    (2, 2, 0.5)
-    """
-    per_image = tuple(per_image)
-    if len({tuple(each.thresh for each in matchings) for matchings in per_image}) != 1:
-        raise ValueError(
-            f"per_image: expected matchings of one image or more, all at the same thresholds, got {len(per_image)} "
-            "images; give what match_many returns with the same thresholds"
-        )
-    per_threshold = tuple(zip(*per_image, strict=True))
-    return DatasetMatching(
-        per_image=per_image,
-        pooled=tuple(map(_pool, per_threshold)),
-        mean=tuple(map(_mean, per_threshold)),
-    )
+    return summarise(per_image)
 
 
 def _match_pair(
     index: int,
     pair: tuple[Labels, Labels],
-    thresholds: Sequence[float],
+    ious: Sequence[float],
 ) -> tuple[Matching, ...]:
     labels_true, labels_pred = pair
     try:
-        return match_many(labels_true, labels_pred, thresholds=thresholds)
+        return match_many(labels_true, labels_pred, ious=ious)
     except (TypeError, ValueError) as error:
         raise type(error)(f"pairs[{index}]: {error}") from error
 
 
-def _pool(matchings: Sequence[Matching]) -> Matching:
-    return _score(
-        matchings[0].thresh,
-        tp=sum(matching.tp for matching in matchings),
-        n_true=sum(matching.n_true for matching in matchings),
-        n_pred=sum(matching.n_pred for matching in matchings),
-        iou_sum=sum(matching.mean_matched_score * matching.tp for matching in matchings),
-    )
-
-
-def _mean(matchings: Sequence[Matching]) -> Scores:
-    names = [field.name for field in fields(Scores) if field.name not in ("criterion", "thresh")]
-    means: dict[str, Any] = {
-        name: fmean(getattr(each, name) for each in matchings) for name in names
-    }
-    return Scores(thresh=matchings[0].thresh, **means)
-
-
-def _match_table(table: OverlapTable, threshold: float) -> Matching:
+def _match_table(table: OverlapTable, iou: float) -> Matching:
     pairs = table.iou().tocoo()
-    eligible = pairs.data >= threshold
-    iou = pairs.data[eligible]
-    if threshold <= _UNIQUE_ABOVE:
-        iou = iou[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], iou)]
+    eligible = pairs.data >= iou
+    matched = pairs.data[eligible]
+    if iou <= _UNIQUE_ABOVE:
+        matched = matched[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], matched)]
     return _score(
-        threshold, tp=iou.size, n_true=table.n_true, n_pred=table.n_pred, iou_sum=float(iou.sum())
+        iou,
+        tp=matched.size,
+        n_true=table.n_true,
+        n_pred=table.n_pred,
+        iou_sum=float(matched.sum()),
     )
 
 
 def _best_one_to_one(
     rows: NDArray[np.integer[Any]], cols: NDArray[np.integer[Any]], iou: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Mask of the pairs kept when as many as possible are matched, and among those the largest IoU sum.
+    """Mask of the pairs of a matching of most pairs and, among those, of the largest IoU sum.
 
-    Every row also gets a column of its own that means "unmatched", so that a full matching always exists.
-    With at most k matches, the IoU sum changes by less than k: an unmatched row that costs k + 2 against
-    2 - IoU for a matched one makes one more match outweigh any gain in IoU.
+    Every row also gets a column of its own that means "unmatched", so that a full matching always
+    exists. With at most k matches, the IoU sum changes by less than k: an unmatched row that costs
+    k + 2 against 2 - IoU for a matched one makes one more match outweigh any gain in IoU.
     """
     row_ids, rows = np.unique(rows, return_inverse=True)
     col_ids, cols = np.unique(cols, return_inverse=True)
@@ -369,15 +305,15 @@ def _best_one_to_one(
     edges = (np.concatenate((rows, every_row)), np.concatenate((cols, n_cols + every_row)))
     graph = coo_array((cost, edges), shape=(n_rows, n_cols + n_rows)).tocsr()
     _, partner = min_weight_full_bipartite_matching(graph)
-    kept: NDArray[np.bool_] = partner[rows] == cols
-    return kept
+    is_matched: NDArray[np.bool_] = partner[rows] == cols
+    return is_matched
 
 
-def _score(threshold: float, *, tp: int, n_true: int, n_pred: int, iou_sum: float) -> Matching:
+def _score(iou: float, *, tp: int, n_true: int, n_pred: int, iou_sum: float) -> Matching:
     fp, fn = n_pred - tp, n_true - tp
     nothing_there = 1.0 if n_true == n_pred == 0 else 0.0
     return Matching(
-        thresh=threshold,
+        iou=iou,
         tp=tp,
         fp=fp,
         fn=fn,
@@ -397,25 +333,17 @@ def _ratio(numerator: float, denominator: float, *, undefined: float) -> float:
     return numerator / denominator if denominator else undefined
 
 
-def _check_thresholds(thresholds: Sequence[float]) -> None:
-    if np.ndim(thresholds) != 1:
-        raise TypeError(
-            f"thresholds: expected a sequence of numbers, got {thresholds!r}; use match for one threshold"
-        )
-    if len(thresholds) == 0:
-        raise ValueError(
-            "thresholds: expected at least one number in (0, 1], got none; e.g. (0.5, 0.75)"
-        )
-    for threshold in thresholds:
-        _check_threshold(threshold, "thresholds")
+def _check_ious(ious: Sequence[float]) -> None:
+    if np.ndim(ious) != 1:
+        raise TypeError(f"ious must be a sequence of numbers, not {ious!r}: use match for one IoU")
+    if len(ious) == 0:
+        raise ValueError("ious must hold at least one number in (0, 1], not none: e.g. (0.5, 0.75)")
+    for iou in ious:
+        _check_iou(iou, "ious")
 
 
-def _check_threshold(threshold: float, name: str) -> None:
-    if not isinstance(threshold, (int, float, np.integer, np.floating)):
-        raise TypeError(
-            f"{name}: expected a number in (0, 1], got {threshold!r}; match_many takes several"
-        )
-    if not 0 < threshold <= 1:
-        raise ValueError(
-            f"{name}: expected an IoU in (0, 1], got {threshold}; 0.5 is the usual choice"
-        )
+def _check_iou(iou: float, name: str) -> None:
+    if not isinstance(iou, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number in (0, 1], not {iou!r}: match_many takes several")
+    if not 0 < iou <= 1:
+        raise ValueError(f"{name} must be in (0, 1], not {iou}: 0.5 is the usual choice")

@@ -1,4 +1,4 @@
-"""Count the pixels that true and predicted objects share; see :func:`overlap_table`."""
+"""Count the pixels that true and predicted objects share; see `overlap_table`."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from seamwise.labels import Labels, as_labels
-
-__all__ = ["OverlapTable", "overlap_table"]
 
 # Measured: up to this many lookup entries per value, a lookup beats sorting the values.
 _LOOKUP_ENTRIES_PER_VALUE = 2
@@ -25,8 +23,8 @@ class OverlapTable:
     true_areas, pred_areas : (n,) and (m,) int64 arrays
         Number of pixels of each object, without ignored pixels.
     pixels : (n, m) int64 sparse array
-        Entry (i, j) is the number of pixels that carry both ``true_ids[i]`` and ``pred_ids[j]``. Only pairs
-        that share a pixel are stored.
+        Entry (i, j) is the number of pixels that carry both ``true_ids[i]`` and ``pred_ids[j]``.
+        Only pairs that share a pixel are stored.
     """
 
     true_ids: Labels
@@ -75,9 +73,9 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     Parameters
     ----------
     labels_true : (*S) integer array
-        0 background, positive = one number per object (in any order, of any size), negative = ignore. An
-        ignored pixel counts for nothing: not for an overlap, not for an area; a predicted object that lies
-        wholly on ignored pixels is absent.
+        0 background, positive = one number per object (in any order, of any size), negative =
+        ignore. An ignored pixel counts for nothing: not for an overlap, not for an area; a
+        predicted object that lies wholly on ignored pixels is absent.
     labels_pred : (*S) integer array
         0 background, positive = one number per object.
 
@@ -89,14 +87,16 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     Raises
     ------
     TypeError
-        If an array is boolean (connected components must be labelled first) or not of integer dtype.
+        If an array is boolean (connected components must be labelled first) or not of integer
+        dtype.
     ValueError
         If the shapes differ or ``labels_pred`` holds negative values.
 
     Notes
     -----
-    A label image is mostly runs of equal pixels, so only the places where either label changes are looked
-    at: one pass over the pixels, then sparse counting over the runs. Empty arrays give an empty table.
+    A label image is mostly runs of equal pixels, so only the places where either label changes are
+    looked at: one pass over the pixels, then sparse counting over the runs. Empty arrays give an
+    empty table.
 
     Examples
     --------
@@ -132,12 +132,13 @@ def checked_pair(labels_true: Labels, labels_pred: Labels) -> tuple[Labels, Labe
     pred = as_labels(labels_pred, name="labels_pred")
     if true.shape != pred.shape:
         raise ValueError(
-            f"labels_pred: expected the shape of labels_true {true.shape}, got {pred.shape}; "
+            f"labels_pred must have the shape of labels_true {true.shape}, not {pred.shape}: "
             "crop or resample one to the other's grid"
         )
     if pred.min(initial=0) < 0:
         raise ValueError(
-            f"labels_pred: expected values >= 0, got {pred.min()}; mark pixels to ignore in labels_true instead"
+            f"labels_pred must hold values of 0 or more, not {pred.min()}: "
+            "mark pixels to ignore in labels_true instead"
         )
     return true, pred
 
@@ -156,7 +157,7 @@ def _joint_runs(true: Labels, pred: Labels) -> tuple[Labels, Labels, NDArray[np.
 
 
 def _rank(labels: Labels) -> tuple[Labels, NDArray[np.int64]]:
-    """Distinct labels >= 0 in ascending order, 0 always among them, and the place of each label there."""
+    """Distinct labels ≥ 0 in ascending order, with 0, and the place of each label among them."""
     largest = int(labels.max(initial=0))
     if largest >= _LOOKUP_ENTRIES_PER_VALUE * labels.size:
         with_background = np.concatenate((labels, np.zeros(1, dtype=labels.dtype)))

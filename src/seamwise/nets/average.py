@@ -16,16 +16,20 @@ class Average(nn.Module):
 
     ::
 
-        forward(x) = log( (1/n) Σ_m softmax(f_m(x)) ),   so that   softmax(forward(x)) = (1/n) Σ_m softmax(f_m(x))
+        forward(x) = log( (1/n) Σ_m softmax(f_m(x)) )
 
-    What comes out counts as logits `(N, out_channels, *S)`, float32 whatever the members compute in, and gives
-    exactly the mean probabilities to whoever takes its softmax. Channels behind the `classes`, a network's guides, are
-    averaged as they are.
+    so that softmax(forward(x)) = (1/n) Σ_m softmax(f_m(x)).
+
+    What comes out counts as logits `(N, out_channels, *S)`, float32 whatever the members compute
+    in, and gives exactly the mean probabilities to whoever takes its softmax. Channels behind the
+    `classes`, a network's guides, are averaged as they are.
+
 
     Parameters
     ----------
     members : sequence of UNet
-        With the same number of axes, of input and of output channels. Their widths and depths may differ.
+        With the same number of axes, of input and of output channels. Their widths and depths may
+        differ.
     classes : int, optional
         How many of the output channels are logits; by default all.
 
@@ -36,9 +40,10 @@ class Average(nn.Module):
 
     Notes
     -----
-    COMB of thesis section 4.3, which averages the maps "followed by a softmax"; we apply no second softmax. With
-    three classes the softmax of a probability lies between 1/(2 + e) = 0.21 and e/(2 + e) = 0.58, so that
-    every pixel would pass z_2 ≥ 0.1 and none z_1 ≥ 0.6, the thresholds of COMB in Table 5.
+    COMB of thesis section 4.3, which averages the maps "followed by a softmax"; we apply no second
+    softmax. With three classes the softmax of a probability lies between 1/(2 + e) = 0.21 and e/(2
+    + e) = 0.58, so that every pixel would pass z_2 ≥ 0.1 and none z_1 ≥ 0.6, the thresholds of COMB
+    in Table 5.
 
     Examples
     --------

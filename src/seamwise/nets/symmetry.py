@@ -13,22 +13,23 @@ from seamwise.nets.unet import UNet
 def tie_halves(net: UNet) -> None:
     """Copy the first half of the feature maps' weights onto the second, exchanged, in place.
 
-    The input is two pictures with as many channels each. Half of the maps of each layer then see the pictures in
-    their order, the other half see them exchanged, through the same weights::
+    The input is two pictures with as many channels each. Half of the maps of each layer then see
+    the pictures in their order, the other half see them exchanged, through the same weights::
 
-        W = [P  Q]      so that   f(x_B, x_A) = f(x_A, x_B) with its two outputs exchanged     (2 outputs)
-            [Q  P]                f(x_B, x_A) = f(x_A, x_B)                                    (any other number)
+        W = [P  Q]    so that   f(x_B, x_A) = f(x_A, x_B) with its outputs exchanged  (2 outputs)
+            [Q  P]              f(x_B, x_A) = f(x_A, x_B)                     (any other number)
 
-    up to the rounding of sums in another order. Two outputs are taken for one of each picture. It costs nothing at
-    inference: the network is a `UNet` like any other, with half as many weights that are free. Called after each step
-    of a training whose batches hold both orders, the truth exchanged with them, it removes only what rounding has put
-    in, since the gradients of both halves are then the same.
+    up to the rounding of sums in another order. Two outputs are taken for one of each picture. It
+    costs nothing at inference: the network is a `UNet` like any other, with half as many weights
+    that are free. Called after each step of a training whose batches hold both orders, the truth
+    exchanged with them, it removes only what rounding has put in, since the gradients of both
+    halves are then the same.
 
     Parameters
     ----------
     net : UNet
-        Untrained or tied before: the second half of what was learned is lost. Its first half, drawn at random, keeps
-        its variance.
+        Untrained or tied before: the second half of what was learned is lost. Its first half, drawn
+        at random, keeps its variance.
 
     Raises
     ------
@@ -37,9 +38,9 @@ def tie_halves(net: UNet) -> None:
 
     Notes
     -----
-    Source: ours; the thesis (section 6.2.3) shows the network both orders and leaves it to learn the rest. It is the
-    group convolution of Cohen and Welling 2016, arXiv:1602.07576, for the group of two elements that exchanges the
-    pictures.
+    Source: ours; the thesis (section 6.2.3) shows the network both orders and leaves it to learn
+    the rest. It is the group convolution of Cohen and Welling 2016, arXiv:1602.07576, for the group
+    of two elements that exchanges the pictures.
 
     Examples
     --------
@@ -67,7 +68,7 @@ def tie_halves(net: UNet) -> None:
 
 
 def _layers(net: UNet) -> Iterator[tuple[nn.Module, Sequence[int]]]:
-    """Convolutions and norms but for the head, each with the widths of the parts that its input is joined from."""
+    """Convolutions and norms but for the head, each with the widths of its input's parts."""
     for level in cast(Iterable[nn.Sequential], net.down):
         for layer in level:
             yield layer, [getattr(layer, "in_channels", 0)]

@@ -23,8 +23,8 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class UNet(nn.Module):
     """U-Net: image `(N, in_channels, *S)` → logits `(N, out_channels, *S)`, for any size S.
 
-    On each of `depth` + 1 levels two 3^d convolutions (padding 1), each followed by ReLU; between levels
-    max-pooling by 2 on the way down, nearest-neighbour upsampling by 2 (no convolution) and
+    On each of `depth` + 1 levels two 3^d convolutions (padding 1), each followed by ReLU; between
+    levels max-pooling by 2 on the way down, nearest-neighbour upsampling by 2 (no convolution) and
     concatenation with the level's features on the way up; a 1^d convolution at the end. Level l has
     `width`·2^l feature maps. Weights are drawn from Xavier's normal distribution, biases are 0.
 
@@ -34,20 +34,21 @@ class UNet(nn.Module):
     ndim : {1, 2, 3}
         Number of spatial axes.
     width : int
-        Feature maps of the first level; 64 in the thesis. Cost grows with width², memory with width.
+        Feature maps of the first level; 64 in the thesis. Cost grows with width², memory with
+        width.
     depth : int
         Number of poolings; 4 in the thesis.
     norm : {"none", "batch", "instance"}
-        Normalisation between convolution and ReLU; the thesis has none. A normalised convolution has no
-        bias of its own. "instance" takes statistics from whatever the network sees: cut an image into tiles
-        and the result depends on them.
+        Normalisation between convolution and ReLU; the thesis has none. A normalised convolution
+        has no bias of its own. "instance" takes statistics from whatever the network sees: cut an
+        image into tiles and the result depends on them.
 
     Notes
     -----
-    `UNet(3, 4)` has exactly 31,379,140 parameters, the total of the thesis' Table 1 (its last row, the
-    1×1 convolution to four classes, is missing in print but counted in the total).
-    Sizes that are not multiples of 2^depth are padded at their end by reflection and cropped back; this
-    works down to a single pixel.
+    `UNet(3, 4)` has exactly 31,379,140 parameters, the total of the thesis' Table 1 (its last row,
+    the 1×1 convolution to four classes, is missing in print but counted in the total). Sizes that
+    are not multiples of 2^depth are padded at their end by reflection and cropped back; this works
+    down to a single pixel.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class UNet(nn.Module):
         """Return the logits `(N, out_channels, *S)` of `image` `(N, in_channels, *S)`."""
         if image.ndim != self.ndim + 2 or image.shape[1] != self.in_channels:
             raise ValueError(
-                f"image must be (N, {self.in_channels}, {self.ndim} spatial axes), not {tuple(image.shape)}"
+                f"image must be (N, {self.in_channels}, {self.ndim} spatial axes), "
+                f"not {tuple(image.shape)}"
             )
         size = image.shape[2:]
         features = pad_to_multiple(image, self.multiple)
@@ -111,7 +113,7 @@ class UNet(nn.Module):
         return logits
 
     def fold_norms(self) -> "UNet":
-        """Fold each batch norm into the convolution before it, in place: same outputs, fewer passes.
+        """Fold each batch norm into the convolution before it, in place: equal outputs, faster.
 
         For inference only; does nothing for other norms.
         """
@@ -128,7 +130,8 @@ class UNet(nn.Module):
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Pad the spatial axes of `(N, C, *S)` at their end by reflection to the next multiple.
 
-    Unlike `torch.nn.functional.pad`, the padding may exceed the image: reflection goes back and forth.
+    Unlike `torch.nn.functional.pad`, the padding may exceed the image: reflection goes back and
+    forth.
     """
     for axis in range(2, image.ndim):
         length = image.shape[axis]

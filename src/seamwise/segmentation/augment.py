@@ -1,4 +1,4 @@
-"""Random crops of a training image: a pure function of the image and a random generator; see `random_crop`."""
+"""Random crops of a training image, a pure function of image and generator; see `random_crop`."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from seamwise.labels import IGNORE, TOUCHING, Labels, Target, checked_spacing, window_reach
+from seamwise.labels import IGNORE, TOUCHING, Labels, Target
+from seamwise.labels.spacing import checked_spacing, window_reach
 
 _MEDIAN_RADIUS = 3
 _WARP_GRID = 32  # pixels of the finest axis between the nodes of the displacement grid
@@ -18,19 +19,21 @@ _WARP_GRID = 32  # pixels of the finest axis between the nodes of the displaceme
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Augmentation:
-    """Which random changes a training crop goes through; 0 (or False) turns one off.
+    """Random changes of a training crop; 0 or False turns one off.
 
     Attributes
     ----------
     rotate : float
-        Largest rotation in degrees, in the plane of the last two axes; of true lengths if their spacings differ.
+        Largest rotation in degrees, in the plane of the last two axes. If their spacings differ,
+        true lengths are rotated.
     mirror : bool
         Each axis is mirrored with probability 1/2.
     scale : float
-        The crop is magnified, all axes alike, by a factor whose logarithm is uniform in ±log(1 + scale).
+        The crop is magnified by a factor whose logarithm is uniform in ±log(1 + scale), the same
+        along all axes.
     warp : float
-        Standard deviation, in pixels of the finest axis, of a smooth random displacement; none along an axis of a
-        single pixel, where there is nothing beside the image.
+        Standard deviation of a smooth random displacement, in pixels of the finest axis. An axis of
+        a single pixel has no displacement.
     gamma : float
         Intensities are raised to a power whose logarithm is uniform in ±log(1 + gamma).
     brightness : float
@@ -71,15 +74,16 @@ def random_crop(
     rng : numpy random generator
         The only source of randomness.
     spacing : sequence of float, optional
-        Pixel size along each axis in units of the finest: turns, magnification and warp are those of true lengths,
-        so that a cell keeps its shape whatever the thickness of the slices. By default all axes are equal.
+        Pixel size along each axis in units of the finest. Rotation, magnification and warp are
+        those of true lengths, so that a cell keeps its shape for any thickness of the slices. By
+        default all axes are equal.
 
     Returns
     -------
     image : (C, *crop) float32 array
-        Linear interpolation; beyond the image, its mirror image.
+        Linear interpolation; outside the image, its mirror image.
     labels : (*crop) array
-        Nearest neighbour; beyond the image, ignored (−1): half a mirrored cell is no cell.
+        Nearest neighbour; outside the image, ignored (−1): half a mirrored cell is not a cell.
     """
     steps = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
     where = _sampling_grid(labels.shape, crop, steps, settings, rng)
@@ -97,7 +101,7 @@ def vary_intensity(
     rng: np.random.Generator,
     spacing: Sequence[float] | None = None,
 ) -> NDArray[np.float32]:
-    """Touching contrast modulation, then gamma, brightness and noise, on a crop `(C, *S)`."""
+    """Change touching contrast, then gamma, brightness and noise of a crop `(C, *S)`."""
     amount = rng.uniform(-settings.touching_contrast, settings.touching_contrast)
     image = modulate_touching(image, target, amount=amount, spacing=spacing)
     low, high = image.min(), image.max()
@@ -122,8 +126,8 @@ def modulate_touching(
 
         x_a(p) = (1 − a)·x(p) + a·x̃(p)   where h(p) = 2,    x_a(p) = x(p) elsewhere
 
-    with x̃ the median of the window around p, 7^d pixels where all axes are spaced alike, clipped to the range
-    of x. a > 0 weakens the seam, a < 0 strengthens it.
+    with x̃ the median of the window around p, 7^d pixels if all axes have the same spacing. The
+    result is clipped to the range of x. a > 0 weakens the seam, a < 0 strengthens it.
 
     Parameters
     ----------
@@ -132,7 +136,7 @@ def modulate_touching(
     amount : float in −1..1
         a.
     spacing : sequence of float, optional
-        Pixel size along each axis: the window reaches as far along each (`labels.window_reach`).
+        Pixel size along each axis: the window reaches equally far along each.
 
     Notes
     -----
@@ -148,7 +152,7 @@ def modulate_touching(
         windows = np.lib.stride_tricks.sliding_window_view(padded, [2 * n + 1 for n in reach])
         values = windows[touching].reshape(len(touching[0]), -1)
         middle = values.shape[1] // 2
-        values.partition(middle, axis=1)  # np.median looks for NaN too, at twice the time
+        values.partition(middle, axis=1)  # np.median takes twice the time, since it looks for NaN
         seam = (1 - amount) * channel[touching] + amount * values[:, middle]
         result[touching] = np.clip(seam, channel.min(), channel.max())
     return modulated
@@ -161,7 +165,7 @@ def _sampling_grid(
     settings: Augmentation,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Where each pixel of the crop lies in the image, `(ndim, *crop)`."""
+    """Position of each pixel of the crop in the image, `(ndim, *crop)`."""
     dimensions = len(shape)
     middle = [
         rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5
@@ -174,9 +178,8 @@ def _sampling_grid(
     matrix = matrix / _factor(settings.scale, rng)
     mirrored = rng.integers(0, 2, dimensions) if settings.mirror else np.zeros(dimensions)
     matrix = matrix * np.where(mirrored, -1, 1)
-    matrix = (
-        matrix * spacing / spacing[:, np.newaxis]
-    )  # pixels of the crop → true lengths → pixels of the image
+    # pixels of the crop → true lengths → pixels of the image
+    matrix = matrix * spacing / spacing[:, np.newaxis]
     where: NDArray[np.float64] = np.tensordot(matrix, offsets, 1)
     where += centre
     thick = np.reshape([n > 1 for n in shape], centre.shape)
@@ -207,7 +210,7 @@ def _displacement(
 
 
 def _stretched(grid: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """`ndimage.zoom` of order 3, axis after axis: each pixel then costs 4 products per axis, not 4^d in all."""
+    """`ndimage.zoom` of order 3 by axes: 4 products per pixel and axis, not 4^d per pixel."""
     for axis, (nodes, pixels) in enumerate(zip(grid.shape, shape, strict=True)):
         spline = ndimage.zoom(
             np.eye(nodes), (pixels / nodes, 1), order=3, mode="nearest", grid_mode=True

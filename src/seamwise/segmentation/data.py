@@ -1,4 +1,4 @@
-"""Annotated images: find them in a folder, read them, draw training samples from them."""
+"""Annotated images: find them in a folder, read them, draw training samples."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from seamwise.io.images import Image, by_stem, find_images, read_image, read_labels, stem
+from seamwise.io.images import Image, read_image, read_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
@@ -24,7 +25,7 @@ from seamwise.segmentation.transforms import Annotation, TargetAndWeight
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its annotation on disk; several image files are the channels of one image."""
+    """Files of an image and its annotation; several image files are the channels of one image."""
 
     name: str
     images: tuple[Path, ...]
@@ -41,16 +42,15 @@ class AnnotatedImage:
     image : (C, *S) float32 array
     labels : (*S) array of a signed integer type
     channels : tuple of str
-        Name of each channel; ("grey",) if empty and there is one.
+        Name of each channel.
     spacing : tuple of float, optional
         Pixel size in micrometres.
     note : str
         What the user should know about how the file was read.
     hint : str
-        What seems wrong with the mask.
+        What seems wrong with the mask; `mask_notes` summarises the hints of many images.
     fragmented : tuple of Fragments
         The cells that consist of several pieces, by their numbers in the file.
-        `mask_notes` sums up both for many images.
     """
 
     name: str
@@ -69,13 +69,13 @@ class AnnotatedImage:
 
     @property
     def relative_spacing(self) -> tuple[float, ...] | None:
-        """Pixel size along each axis in units of the smallest: lengths are then in pixels of the finest axis."""
+        """Pixel size along each axis in units of the smallest: 1 along the finest axis."""
         return relative(self.spacing)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs for training, for validation, and for a test that no run sees."""
+    """Pairs for training, for validation, and for a test that no training sees."""
 
     training: tuple[Pair, ...]
     validation: tuple[Pair, ...]
@@ -85,18 +85,20 @@ class Split:
 def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
     """Find annotated images in any of the field's folder conventions.
 
-    - ``images/`` and ``masks/`` with the same stems; also under ``train/`` and ``val/`` (``test/`` is left
-      alone);
-    - ``x.tif`` beside ``x_masks.tif``;
-    - nnU-Net: ``imagesTr/case_0000.tif`` (one file per channel), ``labelsTr/case.tif``, ``dataset.json``.
+    - ``images/`` and ``masks/`` with the same stems; also under ``train/`` and ``val/`` (``test/``
+      is not used);
+    - ``x.tif`` next to ``x_masks.tif``;
+    - nnU-Net: ``imagesTr/case_0000.tif`` (one file per channel), ``labelsTr/case.tif``,
+      ``dataset.json``.
 
-    Without a ``val/`` folder every `hold_out_every`-th image by sorted name (the first, the 1+k-th, …) is held
-    out for validation; a single image is used for both.
+    Without a ``val/`` folder, every `hold_out_every`-th image by sorted name (the first, the
+    1+k-th, …) is for validation. A single image is for both.
 
     Raises
     ------
     FileNotFoundError
-        No such folder, no images, or images without a mask (the first few are named).
+        There is no such folder, no image, or an image has no mask (the message names the first
+        few).
     ValueError
         Two images or two masks have the same stem.
     """
@@ -115,22 +117,23 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
 
 
 def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
-    """Find annotated images as `find_pairs` does, some of them for a test.
+    """Find annotated images as `find_pairs` does, and some more for a test.
 
-    These are the images under ``test/``; without it, of those not held out for validation every
-    (`hold_out_every` − 1)-th, which makes about as many.
+    The images under ``test/`` are for the test. Without this folder, every (`hold_out_every` −
+    1)-th image that is not for validation is: about as many as for validation.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As `find_pairs`; fewer than three images.
+        As `find_pairs`; there are fewer than three images.
     """
     split = find_pairs(folder, hold_out_every=hold_out_every)
     if (folder / "test").is_dir():
         return Split(split.training, split.validation, _pairs_of(folder / "test"))
     if len({*split.training, *split.validation}) < 3 or len(split.training) < 2:
         raise ValueError(
-            f"{folder} has too few images: at least one to train on, one to validate on and one to test"
+            f"{folder} has too few images: add some, to have at least one for training, "
+            "validation and test each"
         )
     test = split.training[:: hold_out_every - 1]
     return Split(tuple(pair for pair in split.training if pair not in test), split.validation, test)
@@ -156,14 +159,15 @@ def read_pair(
     channel, axes
         See `io.images.read_image`.
     annotation : {"instances", "binary"}
-        What the mask holds. "instances": a number for each cell. "binary": 0 background, positive = cell, lines
-        of background between the cells; each component (`labels.connected_components`) becomes a cell.
+        Content of the mask. "instances": a number for each cell. "binary": 0 background, positive
+        cell, with lines of background between the cells; each component
+        (`labels.connected_components`) becomes a cell.
 
     Raises
     ------
     ValueError
-        The mask has another size than the image, the image has another number of axes than `ndim`
-        (or neither 2 nor 3), or it has no contrast; and what `read_image` and `read_labels` raise.
+        The mask has another size than the image; the image has another number of spatial axes than
+        `ndim`, or neither 2 nor 3; it has no contrast; and as `read_image` and `read_labels`.
     """
     read = [read_image(path, axes=axes, channel=channel) for path in pair.images]
     image = np.concatenate([as_channels(part, chosen=channel is not None) for part in read])
@@ -171,13 +175,13 @@ def read_pair(
     _check_axes(pair.images[0], image.ndim - 1, ndim)
     if mask.shape != image.shape[1:]:
         raise ValueError(
-            f"mask {pair.labels} has size {mask.shape}, its image {pair.images[0].name} has {image.shape[1:]}: "
-            "they must be equal"
+            f"mask {pair.labels} must have the size of its image {pair.images[0].name}, "
+            f"{image.shape[1:]}, not {mask.shape}: use another mask"
         )
     normalise = normalization(image, rule)
     if not normalise.scale.any():
         raise ValueError(
-            f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): leave it out"
+            f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): remove it"
         )
     notes = dict.fromkeys(part.note for part in read if part.note)
     labels = numbered(mask, annotation)
@@ -192,13 +196,13 @@ def read_pair(
         spacing=read[0].spacing,
         note="; ".join(notes),
         hint=wrong,
-        # of a mask that is no label image, every number would be in pieces
+        # if a mask is not a label image, every number is in pieces
         fragmented=() if wrong else fragments(labels),
     )
 
 
 def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
-    """Sum up for the user what seems wrong with the masks: a line for each kind, not for each image."""
+    """Return what seems wrong with the masks: a line for each kind of fault, not for each image."""
     hints = Counter(image.hint for image in images if image.hint)
     first = {image.hint: image.name for image in reversed(images)}
     notes = [
@@ -209,28 +213,30 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
     if affected:
         cells = [cell for image in affected for cell in image.fragmented]
         crumbs = [size for cell in cells for size in cell.sizes[1:]]
+        count = sum(int(image.labels.max()) for image in images)
         notes.append(
-            f"{len(cells)} of {sum(int(image.labels.max()) for image in images)} cells are in several pieces "
-            f"(in {len(affected)} of {len(images)} images, e.g. number {cells[0].label} of {affected[0].name}; half of "
-            f"the smaller pieces have at most {median(crumbs):.0f} pixels, the largest {max(crumbs)}): each piece is "
-            "learned as a cell of its own; erase stray pixels, and where two cells share a number give one of them "
-            "a new one (seamwise.labels.fragments lists the pieces)"
+            f"{len(cells)} of {count} cells are in several pieces (in {len(affected)} of "
+            f"{len(images)} images, e.g. number {cells[0].label} of {affected[0].name}; "
+            f"half of the smaller pieces have at most {median(crumbs):.0f} pixels, "
+            f"the largest {max(crumbs)}): each piece is "
+            "learned as a cell of its own; erase stray pixels, and where two cells share a number "
+            "give one of them a new number (seamwise.labels.fragments lists the pieces)"
         )
     return notes
 
 
 def relative(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Pixel sizes in units of the smallest; None if there are none."""
+    """Return pixel sizes in units of the smallest one; None if there are none."""
     return spacing and tuple(step / min(spacing) for step in spacing)
 
 
 def numbered(mask: Labels, annotation: Annotation) -> Labels:
-    """Return the instance labels of a mask: of a black-and-white one, its pieces."""
+    """Return the instance labels of a mask; for a black-and-white mask, its connected pieces."""
     return connected_components(mask.clip(-1, 1)) if annotation == "binary" else mask
 
 
 def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
-    """`(C, *S)`: add a channel axis to a grey image; one of equal channels is grey unless they were chosen."""
+    """Return the image as `(C, *S)`; if all channels are equal, one of them unless `chosen`."""
     if not image.axes.startswith("C"):
         return image.data[np.newaxis]
     if not chosen and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
@@ -238,15 +244,15 @@ def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
     return image.data
 
 
-def _check_axes(path: Path, found: int, ndim: int | None) -> None:
-    if found not in (2, 3):
+def _check_axes(path: Path, count: int, ndim: int | None) -> None:
+    if count not in (2, 3):
         raise ValueError(
-            f"{path} has {found} spatial axes, expected 2 or 3: say what the axes are, e.g. --axes CYX"
+            f"{path} has {count} spatial axes, expected 2 or 3: name the axes, e.g. --axes CYX"
         )
-    if ndim not in (found, None):
+    if ndim not in (count, None):
         raise ValueError(
-            f"{path} has {found} spatial axes, expected {ndim}: set ndim = {found}, "
-            "or say what the axes are, e.g. --axes CYX"
+            f"{path} has {count} spatial axes, expected {ndim}: set ndim = {count}, "
+            "or name the axes, e.g. --axes CYX"
         )
 
 
@@ -254,17 +260,18 @@ def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str,
     numbers = [chosen] if isinstance(chosen, int) else list(chosen or range(count))
     if chosen is None and count == 1:
         return ("grey",)
-    # one file per channel: the choice was made within each file, and the files give the order
+    # one file per channel: the choice is within each file, and the files give the order
     return tuple(
         f"channel {number}" for number in (numbers if len(numbers) == count else range(count))
     )
 
 
 class Samples(Dataset[tuple[torch.Tensor, ...]]):
-    """Training samples numbered step·batch_size + index, each a pure function of (seed, step, index).
+    """Training samples step·batch_size + index, each a pure function of (seed, step, index).
 
-    Workers and resuming do not change which samples a step sees. Losses on the same classes see the same
-    samples, others the same crops: touching contrast modulation follows the touching class.
+    A step sees the same samples with any number of workers and after resuming. Losses with the same
+    classes see the same samples. Losses with other classes see the same crops; only the touching
+    contrast differs, since it needs the touching class.
     """
 
     def __init__(
@@ -286,7 +293,7 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
         return self.steps * self.batch_size
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, ...]:
-        """Return image `(C, *crop)` float32, target `(*crop)` int8, and weight `(*crop)` float32 if there is a map."""
+        """Return image `(C, *crop)`, target `(*crop)`, and weight `(*crop)` if there is a map."""
         step, index = divmod(number, self.batch_size)
         rng = np.random.default_rng((self.seed, step, index))
         source = self.images[int(rng.integers(len(self.images)))]
@@ -325,9 +332,9 @@ def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
 
 
-def check_complete(wanted: Collection[str], found: Collection[str], complaint: str) -> None:
-    """Raise FileNotFoundError with the complaint if a wanted name was not found."""
-    missing = [name for name in wanted if name not in found]
+def check_complete(wanted: Collection[str], available: Collection[str], complaint: str) -> None:
+    """Raise FileNotFoundError with the complaint if a wanted name is not available."""
+    missing = [name for name in wanted if name not in available]
     if missing:
         shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise FileNotFoundError(f"{len(missing)} of {len(wanted)} {complaint}: {shown}")
@@ -343,6 +350,7 @@ def _nnunet_images(folder: Path) -> dict[str, tuple[Path, ...]]:
             cases.setdefault(case, []).append(path)
     if not cases:
         raise FileNotFoundError(
-            f"no image in {folder / 'imagesTr'} is named like nnU-Net's: case_0000{ending or '.tif'}"
+            f"{folder / 'imagesTr'} has no image with a name like case_0000{ending or '.tif'}: "
+            "rename the images as nnU-Net does"
         )
     return {case: tuple(sorted(files)) for case, files in cases.items()}

@@ -1,4 +1,4 @@
-"""From class probabilities to cells, as a model's decode rule says; see `decode_slabs` and `pixelwise`."""
+"""From class probabilities to cells by a decode rule; see `decode_slabs` and `pixelwise`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode import flood, instances, judged, landscape, semantic_classes, threshold_classes
+from seamwise.decode import (
+    flood,
+    instances,
+    judged,
+    semantic_classes,
+    threshold_classes,
+    watershed_relief,
+)
 from seamwise.decode.relief import split_maps
 from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
@@ -24,7 +31,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     shape : tuple of int
         Size of the image, `(*S)`.
     rule : DecodeRule
-        Which of `decode.argmax`, `decode.threshold` and `decode.watershed`, and its options.
+        One of `decode.argmax`, `decode.threshold` and `decode.watershed`, with its options.
 
     Returns
     -------
@@ -33,7 +40,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
 
     Notes
     -----
-    Between the slabs one byte a pixel is held, the class; for a watershed or by relief five, the
+    Between the slabs one byte per pixel is held, the class; for a watershed or by relief five, the
     height too.
     """
     if isinstance(rule.pair, WatershedPair):
@@ -66,23 +73,24 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
 
 
 def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[Any], ...]:
-    """Return what a rule needs to know of each pixel: its class, for some rules with a height.
+    """Return what a rule needs of each pixel: its class; for some rules also a height.
 
     Parameters
     ----------
     probabilities : (C, *S) floating array
-        Any part of the image; for a rule that `is_guided` relief and offsets follow behind the classes.
+        Any part of the image; for a rule that `is_guided` relief and offsets follow behind the
+        classes.
     rule : DecodeRule
 
     Returns
     -------
     tuple of (*S) arrays
-        What `decode.semantic_classes` or `decode.threshold_classes` returns, both that `decode.landscape` does,
-        or class and relief.
+        What `decode.semantic_classes` or `decode.threshold_classes` returns, both that
+        `decode.watershed_relief` does, or class and relief.
     """
     match rule.pair:
         case WatershedPair() as pair:
-            return landscape(
+            return watershed_relief(
                 probabilities, background=pair.background, cell=pair.cell, gap=rule.gap
             )
         case ReliefPair():
@@ -99,6 +107,6 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
 
 
 def decode_whole(probabilities: NDArray[Any], rule: DecodeRule) -> Labels:
-    """Label the cells from the class probabilities `(C, *S)` of the whole image; see `decode_slabs`."""
+    """Label the cells from class probabilities `(C, *S)` of the whole image; see `decode_slabs`."""
     shape = probabilities.shape[1:]
     return decode_slabs([((slice(None),) * len(shape), probabilities)], shape, rule)

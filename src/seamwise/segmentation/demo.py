@@ -1,4 +1,4 @@
-"""The first thing a newcomer sees: crowded cells in, separated cells and pictures out; see `demo`."""
+"""A first look: an image of crowded cells, segmented, scored and drawn; see `demo`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,14 @@ from seamwise.synth import SyntheticImage, crowded_cells
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo found, how good it is, and the files it wrote."""
+    """The scores of the demo, and the files that it wrote."""
 
     matching: Matching
     files: tuple[Path, ...]
 
 
 def demo(output: Path, *, model: str | Path | Model = "nuclei-2d", seed: int = 7) -> Demo:
-    """Make an image of crowded cells, segment it, score it against the exact labels, and draw it all.
+    """Draw an image of crowded cells, segment it, and score it against the exact labels.
 
     Writes ``image.png``, ``labels.tif``, ``overlay.png`` and ``demo.png`` to an existing folder.
     """

@@ -12,7 +12,7 @@ _DPI = 100
 
 
 def heatmap(path: Path, values: NDArray[Any], *, title: str = "") -> None:
-    """Write a picture of a map, dark = 0, with its scale. Of a stack, the middle slice.
+    """Draw a map with its scale, dark = 0; for a stack, its middle slice.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def heatmap(path: Path, values: NDArray[Any], *, title: str = "") -> None:
         layout="constrained",
     )
     axes = figure.add_subplot()
-    drawn = axes.imshow(plane, cmap="inferno", vmin=0, vmax=max(float(values.max(initial=0)), 1e-9))
+    mesh = axes.imshow(plane, cmap="inferno", vmin=0, vmax=max(float(values.max(initial=0)), 1e-9))
     axes.set_axis_off()
     axes.set_title(title)
-    figure.colorbar(drawn, ax=axes, label="weight")
+    figure.colorbar(mesh, ax=axes, label="weight")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=_DPI)

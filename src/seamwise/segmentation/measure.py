@@ -4,25 +4,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seamwise.io.images import by_stem, find_images, read_labels, stem
+from seamwise.io.images import read_labels
+from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.metrics import (
-    DEFAULT_THRESHOLDS,
+    DEFAULT_IOUS,
     ContourMatching,
-    DatasetContours,
-    DatasetMatching,
+    ContourScores,
+    Dataset,
     Matching,
+    Scores,
     contour_scores,
     match_many,
-    summarise_contours,
-    summarise_matchings,
+    summarise,
 )
 from seamwise.segmentation.data import check_complete
 from seamwise.segmentation.sanity import looks_like
 
 _HINTS = {
-    "binary": "a single number in many pieces; if it is black and white, number its cells first (Fiji: Analyze "
-    "Particles; Python: seamwise.labels.connected_components), or they count as one",
-    "photograph": "scattered numbers, as in a photograph; give label images, as `seamwise segment` writes them",
+    "binary": "a single number in many pieces; if it is black and white, number its cells first "
+    "(Fiji: Analyze Particles; Python: seamwise.labels.connected_components), or they count as one",
+    "photograph": "scattered numbers, as in a photograph; give label images, "
+    "as `seamwise segment` writes them",
 }
 
 
@@ -41,52 +43,45 @@ class FileScores:
 
     Attributes
     ----------
-    matching : DatasetMatching
-    contours : DatasetContours or None
+    images : tuple of str
+        Names of the images, in the order of their scores.
+    matching : Dataset of Matching
+    contours : Dataset of ContourMatching, or None
         None without radii.
     hints : tuple of str
-        What seems wrong with the files, a line for each kind.
+        Possible mistakes in the files, a line for each kind.
     """
 
-    matching: DatasetMatching
-    contours: DatasetContours | None
+    images: tuple[str, ...]
+    matching: Dataset[Matching, Scores]
+    contours: Dataset[ContourMatching, ContourScores] | None
     hints: tuple[str, ...]
 
 
 def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
-    """Pair two files, or the files of two folders by their stems (`x_masks.tif` counts as x).
+    """Pair two files, or the files of two folders by their stems (``x_masks.tif`` counts as x).
 
-    The overlays that `batch.segment_files` draws beside the labels are passed over.
+    The overlays that `segment_files` draws next to the labels are skipped.
 
     Raises
     ------
     ValueError
         Two files of a folder have the same stem.
     FileNotFoundError
-        One of them does not exist, or a true label image has no prediction: leaving it out would make
-        the scores look better than they are.
+        A file does not exist, or a true label image has no prediction: without it the scores would
+        look better than they are.
     """
     if predicted.is_file() and truth.is_file():
         return (ScoredPair(stem(truth), predicted, truth),)
-    found, wanted = (
-        by_stem(
-            [
-                path
-                for path in find_images(folder, masks=True)
-                if not stem(path).endswith("_overlay")
-            ],
-            ending="_masks",
-        )
-        for folder in (predicted, truth)
-    )
-    check_complete(wanted, found, f"images in {truth} have no labels in {predicted}")
-    return tuple(ScoredPair(name, found[name], path) for name, path in wanted.items())
+    predictions, truths = _by_stem(predicted), _by_stem(truth)
+    check_complete(truths, predictions, f"images in {truth} have no labels in {predicted}")
+    return tuple(ScoredPair(name, predictions[name], path) for name, path in truths.items())
 
 
 def score_files(
     pairs: Iterable[ScoredPair],
     *,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    ious: Sequence[float] = DEFAULT_IOUS,
     radii: Sequence[float] = (),
 ) -> FileScores:
     """Match every pair at every IoU threshold and score its contours at every radius, in pixels.
@@ -96,38 +91,48 @@ def score_files(
     Raises
     ------
     ValueError
-        The two files of a pair differ in size, or a prediction has negative labels; and what `read_labels`
-        raises.
+        The two files of a pair differ in size, or a prediction has negative labels; and what
+        `read_labels` raises.
     """
-    scored = [_score_pair(pair, thresholds, radii) for pair in pairs]
+    scores = [(pair.name, *_score_pair(pair, ious, radii)) for pair in pairs]
+    looks = {path: look for *_, pair_looks in scores for path, look in pair_looks.items()}
+    contours = (of_pair for _, _, of_pair, _ in scores)
     return FileScores(
-        matching=summarise_matchings(matchings for matchings, _, _ in scored),
-        contours=summarise_contours(contours for _, contours, _ in scored) if radii else None,
-        hints=_hints({path: looks for _, _, both in scored for path, looks in both.items()}),
+        images=tuple(name for name, *_ in scores),
+        matching=summarise(of_pair for _, of_pair, _, _ in scores),
+        contours=summarise(contours) if radii else None,
+        hints=_hints(looks),
     )
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    files = find_images(folder, masks=True)
+    return by_stem([path for path in files if not stem(path).endswith("_overlay")], ending="_masks")
 
 
 def _score_pair(
-    pair: ScoredPair, thresholds: Sequence[float], radii: Sequence[float]
+    pair: ScoredPair, ious: Sequence[float], radii: Sequence[float]
 ) -> tuple[tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]:
-    true, found = read_labels(pair.truth), read_labels(pair.predicted)
-    if true.shape != found.shape:
+    truth, predicted = read_labels(pair.truth), read_labels(pair.predicted)
+    if truth.shape != predicted.shape:
         raise ValueError(
-            f"{pair.predicted} has size {found.shape}, {pair.truth} has {true.shape}: they must be equal"
+            f"{pair.predicted} must have the size {truth.shape} of {pair.truth}, "
+            f"not {predicted.shape}: give labels of the same image"
         )
-    if found.min() < 0:
+    if predicted.min() < 0:
         raise ValueError(
-            f"{pair.predicted} has negative labels: only the truth can have ignored pixels"
+            f"{pair.predicted} has negative labels: set them to 0; only the truth may have "
+            "ignored pixels"
         )
-    contours = contour_scores(true, found, radii=radii) if radii else ()
-    looks = {pair.predicted: looks_like(found), pair.truth: looks_like(true)}
-    return match_many(true, found, thresholds=thresholds), contours, looks
+    contours = contour_scores(truth, predicted, radii=radii) if radii else ()
+    looks = {pair.predicted: looks_like(predicted), pair.truth: looks_like(truth)}
+    return match_many(truth, predicted, ious=ious), contours, looks
 
 
 def _hints(looks: Mapping[Path, str]) -> tuple[str, ...]:
-    odd = {kind: [path for path, seen in looks.items() if seen == kind] for kind in _HINTS}
-    return tuple(
-        f"{len(paths)} of {len(looks)} files (e.g. {paths[0]}): {_HINTS[kind]}"
-        for kind, paths in odd.items()
-        if paths
-    )
+    hints = []
+    for kind, hint in _HINTS.items():
+        paths = [path for path, look in looks.items() if look == kind]
+        if paths:
+            hints.append(f"{len(paths)} of {len(looks)} files (e.g. {paths[0]}): {hint}")
+    return tuple(hints)

@@ -1,4 +1,4 @@
-"""Bring an image to a common range, once per image: see `normalization`; part by part: `measure`, `joined`."""
+"""Intensities of an image in a common range: see `normalization`; by parts `measure`, `joined`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class Normalization:
     def __call__(self, block: NDArray[Any]) -> NDArray[np.float32]:
         """Normalise any part `(C, *S)` of the image."""
         shape = (-1,) + (1,) * (block.ndim - 1)
-        # float32 holds every 8- and 16-bit number; a large offset in wider types must go before rounding
+        # float32 holds every 8- and 16-bit number; in wider types a large offset must go before
+        # rounding
         wide = block.dtype.itemsize > 2 and (self.bends or block.dtype != np.float32)
         normalised: NDArray[np.floating[Any]] = block.astype(np.float64 if wide else np.float32)
         normalised -= self.offset.astype(normalised.dtype).reshape(shape)
@@ -52,57 +53,62 @@ def bent(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def unchanged(channels: int) -> Normalization:
-    """Return the map that leaves an image of so many channels as it is: one that is normalised already."""
+    """Return the map that leaves an image of so many channels as it is: one that is normalised
+    already.
+    """
     return Normalization(np.zeros(channels), np.ones(channels))
 
 
 def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization:
-    """Measure the map that sends a low percentile of each channel to 0 and a high one to 1.
+    """Measure the map from a low percentile of each channel to 0 and from a high one to 1.
 
     ::
 
         x ↦ (x − lo) / (hi − lo),   lo = percentile(rule.low),
         hi = max(percentile(rule.high), lo + (peak − lo)/2)
 
-    where `peak` is the largest mean of any block of 4^d pixels. On a sparse image the high percentile
-    is itself background, and dividing by it would raise the noise to the level of cells; the second term
-    keeps every structure that fills such a block, as any of 7 pixels or more across does, at or below 2.
+    where ``peak`` is the largest mean of any block of 4^d pixels. In a sparse image the high
+    percentile is itself background, and a division by it would raise the noise to the level of
+    cells. The second term keeps every structure that fills such a block at or below 2; 7 pixels
+    across are enough.
 
-    The rule "contrast", for bright cells on a darker background, depends on no extreme value. With p_k the
-    percentiles and σ = p_25 − p_5, the spread of the background (of Gaussian noise, its deviation)::
+    The rule "contrast", for bright cells on a darker background, depends on no extreme value. With
+    p_k the percentiles and σ = p_25 − p_5, the spread of the background (of Gaussian noise, its
+    deviation)::
 
         u = (x − p_10) / s,   x ↦ asinh(2u)/2
         s = max(10·σ, the x − p_10 below which half the sum of √(x − p_10) lies, over the pixels x > p_25 + 4·σ)
 
-    Pixels clearly above the background vote for the contrast s by the root of their brightness: a speck or a cell 50
-    times brighter than the others, hot pixels or a scale bar have few votes, and so has noise that is just above the
-    background. What is far brighter than s is bent down as by a logarithm, so that dim and bright cells stay visible
-    together. An image of noise only maps to about ±0.1.
+    Pixels clearly above the background vote for the contrast s by the root of their brightness: a
+    speck or a cell 50 times brighter than the others, hot pixels or a scale bar have few votes, and
+    so has noise that is just above the background. What is far brighter than s is bent down as by a
+    logarithm, so that dim and bright cells stay visible together. An image of noise only maps to
+    about ±0.1.
 
     Parameters
     ----------
     image : (C, *S) array of any real type
-        The whole image: percentiles of a tile would differ from tile to tile.
+        The whole image; percentiles would differ from tile to tile.
     rule : NormalizationRule
 
     Returns
     -------
     Normalization
-        A channel without any contrast (or one that float32 cannot hold) maps to 0.
+        A channel without contrast, or with one that float32 cannot hold, maps to 0.
     """
     return joined([measure(image, (0,) * (image.ndim - 1), image.shape[1:])], rule)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What `normalization` takes from a part of an image.
+    """What `normalization` needs from a part of an image.
 
     Attributes
     ----------
     values : tuple of 1D arrays
         Evenly spaced pixels of each channel.
     peak : (C,) float64 array
-        Largest mean of a block in each channel; minus infinity if no whole block lies in the part.
+        Largest mean of a block in each channel; minus infinity if the part has no whole block.
     """
 
     values: tuple[NDArray[Any], ...]
@@ -110,15 +116,16 @@ class Sample:
 
 
 def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> Sample:
-    """Measure a part of an image, so that all parts together give what the whole image would.
+    """Measure a part of an image; all parts together give the same as the whole image.
 
     Parameters
     ----------
     part : (C, *S) array of any real type
     origin : sequence of int
-        Where its first pixel lies: at a multiple of 4 along each axis, or other blocks are looked at for the peak.
+        Position of its first pixel: a multiple of 4 along each axis, so that the blocks are the
+        same.
     shape : sequence of int
-        Of the whole image.
+        Shape of the whole image.
 
     Examples
     --------
@@ -137,14 +144,14 @@ def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> 
 
 
 def together(samples: Sequence[Sample]) -> Sample:
-    """Return the sample of the part that these samples, one or more, are the parts of."""
+    """Return the sample of the part that consists of the parts of these samples."""
     channels = zip(*(sample.values for sample in samples), strict=True)
     peaks = np.stack([sample.peak for sample in samples])
     return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0))
 
 
 def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
-    """Return the normalisation of the image that these samples, one or more, are the parts of; see `normalization`."""
+    """Return the normalisation of the image that consists of the parts of these samples."""
     whole = together(samples)
     offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
     if rule.kind == "contrast":
@@ -163,7 +170,9 @@ def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
 
 
 def _contrast(values: NDArray[Any]) -> tuple[float, float]:
-    """Offset and scale of one channel by the rule "contrast"; a scale of 0 if there is no contrast at all."""
+    """Offset and scale of one channel by the rule "contrast"; a scale of 0 if there is no contrast
+    at all.
+    """
     p5, p10, p25 = (float(p) for p in np.percentile(values, [5, 10, 25], method="lower"))
     spread = p25 - p5
     bright = np.sort(values[values > p25 + _CLEAR * spread]).astype(np.float64) - p10
@@ -177,7 +186,7 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
 
 
 def _peak(channel: NDArray[Any], block: Sequence[int]) -> float:
-    """Largest mean of a block; blocks that the border cuts are left out."""
+    """Largest mean of a block; blocks that the border cuts are ignored."""
     peak = -np.inf
     if min(n // b for n, b in zip(channel.shape, block, strict=True)) == 0:
         return peak

@@ -1,7 +1,7 @@
 """From an image to labelled cells; see `segment`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,24 @@ from numpy.typing import NDArray
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.io.models import DecodeRule, ModelInfo
+from seamwise.engine.resources import Resources
+from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.normalization import Normalization, normalization, unchanged
+from seamwise.segmentation.options import SegmentOptions
 from seamwise.tiling import blend, tiles
 
 _TILE = {2: 1024, 3: 128}
 _OVERLAP = {2: 64, 3: 32}
 
 
-Model = ReadyNetwork[ModelInfo]
+Model = ReadyNetwork[SegmentationInfo]
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What `segment` found.
+    """The cells of an image, as `segment` returns them.
 
     Attributes
     ----------
@@ -61,23 +63,23 @@ def segment(
     model : str, path or Model
         Name of a shipped model, path of a model file, or what `load` returned (to load only once).
     decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
-        How probabilities become labels: the name of a rule whose thresholds the model file holds (see `tune`),
-        or a rule of your own; by default what the model file says.
+        How probabilities become labels: the name of a rule whose thresholds the model file holds
+        (see `tune`), or a rule of your own; by default what the model file says.
     min_size : int, optional
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
-        Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128 in 3D
-        by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The network sees a little
-        less around a tile's border, so that a few pixels change from one tile size to another: the tests
-        require that at least 98 % of the cells match at IoU 0.9.
+        Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128
+        in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The
+        network sees a little less near the border of a tile, so that a few pixels depend on the
+        size. The tests require that at least 98 % of the cells match at IoU 0.9.
     flips : bool
         Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
     device : str
         "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
     keep_probabilities : bool
-        False decodes slab by slab: beyond image and labels, memory is that of one slab, a tile thick along
-        the image's longest axis, and of one class number per pixel. A watershed needs more: five bytes per
-        pixel, and 36 while it floods.
+        False decodes slab by slab. In addition to image and labels, memory then holds one slab, a
+        tile thick along the image's longest axis, and one class number per pixel. A watershed
+        needs more: five bytes per pixel, and 36 while it floods.
 
     Returns
     -------
@@ -86,10 +88,10 @@ def segment(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels; tiles that are too small;
-        a damaged model file; no such device; a rule the model has no thresholds for.
+        Wrong number of axes or channels, NaN or infinite pixels; tiles that are too small; a
+        damaged model file; an unavailable device; a rule that the model has no thresholds for.
     FileNotFoundError
-        No such model.
+        The model does not exist.
 
     Notes
     -----
@@ -102,14 +104,67 @@ def segment(
     >>> prediction.labels.shape, prediction.probabilities.shape
     ((128, 160), (4, 128, 160))
     """
-    chosen = model if isinstance(model, ReadyNetwork) else load(model, device=device)
-    channels = as_model_input(image, chosen.info)
-    rule = decode_rule(chosen.info, decode, min_size)
+    options = SegmentOptions(decode=decode, min_size=min_size, tile=tile, flips=flips)
+    if isinstance(model, ReadyNetwork):
+        ready = model
+    else:
+        options, ready = replace(options, model=model), load(model, device=device)
+    return segment_image(image, options, model=ready, keep_probabilities=keep_probabilities)
+
+
+def segment_image(
+    image: NDArray[Any],
+    options: SegmentOptions = SegmentOptions(),
+    resources: Resources = Resources(),
+    *,
+    model: Model | None = None,
+    keep_probabilities: bool = True,
+) -> Prediction:
+    """Find the cells of an image, with options and resources as values; see `segment`.
+
+    Parameters
+    ----------
+    image : (*S) or (C, *S) array of any real type
+    options : SegmentOptions
+        `channel`, `axes` and `flood_halo` are for files; mode "2d-stitch" is for `segment_slices`.
+    resources : Resources
+        Only `device` is used.
+    model : Model, optional
+        What `load` returned, to load it only once: used in place of `options.model`.
+    keep_probabilities : bool
+        See `segment`.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        See `segment`.
+
+    Examples
+    --------
+    >>> from seamwise.synth import crowded_cells
+    >>> image = crowded_cells((128, 160), cells=12, rng=0).image
+    >>> options = SegmentOptions(min_size=20)
+    >>> bool((segment_image(image, options).labels == segment(image, min_size=20).labels).all())
+    True
+    """
+    if options.mode == "2d-stitch":
+        raise ValueError("mode 2d-stitch segments slice by slice: use segment_slices")
+    model = model or load(options.model, device=resources.device)
+    channels = as_model_input(image, model.info)
+    rule = decode_rule(model.info, options.decode, options.min_size)
     if keep_probabilities:
-        maps = class_probabilities(channels, chosen, tile=tile, flips=flips, guides=rule.is_guided)
-        probabilities = maps[: chosen.info.architecture.out_channels]
+        maps = class_probabilities(
+            channels, model, tile=options.tile, flips=options.flips, guides=rule.is_guided
+        )
+        probabilities = maps[: model.info.architecture.out_channels]
         return Prediction(decode_whole(maps, rule), probabilities)
-    slabs = probability_slabs(channels, chosen, tile=tile, flips=flips, guides=rule.is_guided)
+    slabs = probability_slabs(
+        channels, model, tile=options.tile, flips=options.flips, guides=rule.is_guided
+    )
     return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
 
 
@@ -134,7 +189,7 @@ def class_probabilities(
     normalise: Normalization | None = None,
     guides: bool = False,
 ) -> NDArray[np.float32]:
-    """Class probabilities `(classes, *S)` of a whole image `(C, *S)`, as `as_model_input` returns it.
+    """Return class probabilities `(classes, *S)` of an image `(C, *S)` from `as_model_input`.
 
     With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
     """
@@ -149,30 +204,30 @@ def class_probabilities(
 
 
 def decode_rule(
-    info: ModelInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
+    info: SegmentationInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
 ) -> DecodeRule:
-    """Return the rule to decode with: the model's own, unless another or another size is asked for.
+    """Return the rule to decode with: the model's own, changed by `decode` and `min_size`.
 
     Raises
     ------
     ValueError
-        There is no rule of that name, or the model has no thresholds for it.
+        The rule is unknown, or the model has no thresholds for it.
     """
     rule = info.decode if decode is None else decode
     if not isinstance(rule, DecodeRule):
         rule = info.decode.named(rule)
     if min_size is None:
         return rule
-    # who asks for smaller cells wants no larger crumbs taken away either
+    # smaller cells are wanted: crumbs of their size must stay, too
     return rule.model_copy(update={"min_size": min_size, "min_core": min(rule.min_core, min_size)})
 
 
 def load(model: str | Path, *, device: str = "auto") -> Model:
     """Load a shipped model by name, or a model file by path, onto a device."""
-    return load_network(model, ModelInfo, device=device)
+    return load_network(model, SegmentationInfo, device=device)
 
 
-def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
+def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
     """Check an image against what the model expects and return it as `(C, *S)`."""
     image = np.asarray(image)
     if image.dtype.kind not in "uifb":
@@ -190,25 +245,23 @@ def as_model_input(image: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     return image
 
 
-def check_shape(shape: tuple[int, ...], info: ModelInfo) -> None:
+def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
-        stack = (
-            "; a stack goes slice by slice with --mode 2d-stitch"
-            if (ndim, len(shape)) == (2, 4)
-            else ""
-        )
+        is_stack = (ndim, len(shape)) == (2, 4)
+        stack = "; segment a stack slice by slice with --mode 2d-stitch" if is_stack else ""
         raise ValueError(
-            f"image must have {ndim} spatial axes, with channels first if there are any; its shape is {shape}{stack}"
+            f"image must have {ndim} spatial axes, with channels first if there are any, "
+            f"not the shape {shape}{stack}"
         )
     if shape[0] != expected:
-        last = (
-            " (channels last? move them first)" if shape[-1] == expected or shape[-1] <= 4 else ""
-        )
+        is_last = shape[-1] == expected or shape[-1] <= 4
+        last = " (channels last? move them first)" if is_last else ""
         raise ValueError(
             f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
-            "choose one by number (in a colour picture 0 is red, 1 green, 2 blue): --channel 2, or image[2] in Python"
+            "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
+            "--channel 2, or image[2] in Python"
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}")
@@ -223,25 +276,24 @@ def probability_slabs(
     normalise: Normalization | None = None,
     guides: bool = False,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
-    """Yield the class probabilities of `(C, *S)` slab by slab along the longest axis, with the slab's box.
+    """Yield boxes and class probabilities of `(C, *S)`, slab by slab along the longest axis.
 
-    `normalise` is measured from the image unless it is a part of one that was measured as a whole. With `guides`
-    relief and offsets follow behind the classes, as in `tile_probabilities`.
+    `normalise` is measured from the image by default. For a part of an image, pass that of the
+    whole. With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
     """
     ndim = model.net.ndim
     size = _TILE[ndim] if tile is None else tile
     check_tile(size, model)
     shape = image.shape[1:]
-    measured = normalization(image, model.info.normalization) if normalise is None else normalise
+    scaled = normalization(image, model.info.normalization) if normalise is None else normalise
 
     channels = model.info.architecture.out_channels + (1 + ndim) * guides
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
-        if not measured.scale.any():  # without any contrast there is nothing to show to the network
+        if not scaled.scale.any():  # without any contrast there is nothing to show to the network
             return _background(channels, [s.stop - s.start for s in box])
-        return tile_probabilities(
-            measured(image[(slice(None), *box)]), model, flips=flips, guides=guides
-        )
+        block = scaled(image[(slice(None), *box)])
+        return tile_probabilities(block, model, flips=flips, guides=guides)
 
     parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
@@ -265,7 +317,7 @@ def check_tile(size: int, model: Model) -> None:
 def tile_probabilities(
     block: NDArray[np.float32], model: Model, *, flips: bool = False, guides: bool = False
 ) -> NDArray[np.float32]:
-    """Class probabilities `(classes, *S)` of a normalised block `(C, *S)` that goes through the network at once.
+    """Return the class probabilities `(classes, *S)` of a normalised block `(C, *S)`, at once.
 
     With `guides`, which the model must have, relief and offsets follow behind the classes:
     `(classes + 1 + ndim, *S)`.
@@ -274,14 +326,14 @@ def tile_probabilities(
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     classes = model.info.architecture.out_channels
     axes = range(2, batch.ndim)
-    subsets = [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
+    subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
     mirrors = subsets if flips else [()]
     total = torch.zeros(())
-    for mirrored in mirrors:
-        output = model.net(batch.flip(mirrored)).flip(mirrored).float()
+    for mirror in mirrors:
+        output = model.net(batch.flip(mirror)).flip(mirror).float()
         maps = [output[:, :classes].softmax(1)]
         if guides:
-            for axis in mirrored:  # an offset points the other way in a mirror
+            for axis in mirror:  # an offset points the other way in a mirror
                 output[:, classes + axis - 1].neg_()
             maps.append(output[:, classes:])
         total = total + torch.cat(maps, 1).cpu()

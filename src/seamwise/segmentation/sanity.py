@@ -1,25 +1,26 @@
-"""What a file that should hold labels looks like; see `looks_like` and `hint`."""
+"""Does a label image look like one? See `looks_like` and `hint`."""
 
 from typing import Literal
 
 from seamwise.labels import Labels, connected_components, relabel
 from seamwise.segmentation.transforms import Annotation
 
-_PIXELS = 2**20  # the middle of an image tells as much as all of it
-_CRUMBS = 4  # pieces that a cell of a careless annotation may have
-_SHADES = 10  # fewer numbers than this may be a semantic mask, but no photograph
+_PIXELS = 2**20  # that are looked at: the middle of an image tells as much as all of it
+_CRUMBS = 4  # pieces that a cell may have in a careless annotation
+_SHADES = 10  # fewer numbers may be a semantic mask, but not a photograph
 
 
 def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
-    """Guess what an integer image is, from the connected pieces of its numbers in the middle of it.
+    """Guess what an integer image is, from the connected pieces of the numbers in its middle.
 
-    - "binary": one number above 0, in more than four pieces. The cells of a black-and-white mask.
-    - "photograph": ten numbers above 0 or more, in more than four pieces each, on average, or in pieces of
-      less than two pixels. The pixels of one grey value lie everywhere; those of a cell lie together.
+    - "binary": one number above 0, in more than four pieces: the cells of a black-and-white mask.
+    - "photograph": ten or more numbers above 0, in more than four pieces each, on average, or in
+      pieces of less than two pixels. The pixels of one grey value are scattered; those of a cell
+      are connected.
     - "labels": everything else, also an image without cells.
 
-    It is a guess: say it, do not refuse the file. A mask of one cell in many crumbs looks binary; cells of one
-    pixel look like a photograph.
+    It is a guess, for a note to the user and not for refusing a file. A mask of one cell in many
+    crumbs looks binary; cells of one pixel look like a photograph.
 
     Parameters
     ----------
@@ -35,9 +36,8 @@ def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
     'binary'
     """
     side = round(_PIXELS ** (1 / labels.ndim))
-    middle = labels[
-        tuple(slice(max(0, (size - side) // 2), (size + side) // 2) for size in labels.shape)
-    ]
+    box = tuple(slice(max(0, (size - side) // 2), (size + side) // 2) for size in labels.shape)
+    middle = labels[box]
     cells = int(relabel(middle).max(initial=0))
     pieces = int(connected_components(middle).max(initial=0))
     if cells == 1 and pieces > _CRUMBS:
@@ -48,16 +48,19 @@ def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
 
 
 def hint(labels: Labels, annotation: Annotation) -> str:
-    """Say what seems wrong with a mask, in view of what it is said to hold; empty if nothing does."""
+    """Return a possible mistake in a mask that should hold `annotation`, or ""."""
     looks = looks_like(labels)
     if looks == "photograph":
         return "scattered numbers, as in a photograph; is it the mask?"
     if annotation == "instances" and looks == "binary":
         return (
-            "a single number in many pieces; if it is black and white, say so with --masks binary, "
+            "a single number in many pieces; if it is black and white, use --masks binary, "
             "or it counts as one cell"
         )
     cells = labels[labels > 0]
     if annotation == "binary" and cells.size and cells.min() != cells.max():
-        return "several numbers; if they number the cells, leave out --masks binary, which joins touching cells"
+        return (
+            "several numbers; if they number the cells, remove --masks binary, "
+            "which joins touching cells"
+        )
     return ""

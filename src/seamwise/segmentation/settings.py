@@ -1,4 +1,4 @@
-"""What a training run depends on; see `TrainSettings`."""
+"""All settings of a segmentation training; see `TrainSettings`."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -10,6 +10,7 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
@@ -23,40 +24,45 @@ from seamwise.segmentation.transforms import Annotation, TargetAndWeight
 _CROP = {2: 256, 3: 64}
 
 
-def _said_in_one_line(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+def _in_one_line(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validate(value)
-    except ValidationError:  # it would tell of each type that the value could have been
+    except ValidationError:  # it has a line for each type that the value may have
         raise ValueError(
-            "expected 1 to 4096 pixels, or as many for each axis, e.g. [48, 96, 96]"
+            "expected 1 to 4096 pixels, or a number for each axis, e.g. [48, 96, 96]"
         ) from None
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TrainSettings(RunSettings):
-    """Everything a training run depends on besides the images.
+    """Everything that a training run depends on, except the images.
 
     Attributes
     ----------
     loss : system name
-        Classes, loss and weight map: see `segmentation.systems`.
+        Classes, loss and weight map; see `segmentation.systems`.
     lam : float, optional
-        λ of the J term, for each ordered pair of classes; by default 1/(C(C − 1)), the mean over the pairs. The
-        authors' code has 0.5, which did worse on one data set (`docs/segmentation-thesis.md`, "Why?").
+        λ of the J term for each ordered pair of classes; by default 1/(C(C − 1)), the mean over the
+        pairs. The authors' code has 0.5, which did worse on one data set
+        (`docs/segmentation-thesis.md`, "Why?").
     annotation : {"instances", "binary"}
-        What the masks hold: a number for each cell, or black and white with lines of background between the cells.
+        Content of the masks: a number for each cell, or black and white with lines of background
+        between the cells.
     touching_radius, gap_radius
-        See `labels.semantic_target`. Lengths are in pixels, of an anisotropic image in pixels of its finest axis.
+        See `labels.semantic_target`. Lengths are in pixels; for an anisotropic image, in pixels of
+        its finest axis.
     weights : mapping
-        Arguments of the loss's weight map, e.g. ``{"beta": 20}``: see `seamwise.weights`.
+        Options of the loss's weight map, e.g. ``{"beta": 20}``; see `seamwise.weights`. W³ takes
+        ``balance = "frequency"`` by default, the other maps "rarest".
     ndim : {2, 3}, optional
         Number of spatial axes; by default that of the images.
     crop : int or tuple of int, optional
-        Size of a training crop in pixels along every axis, or along each, e.g. (48, 96, 96). By default 256 in
-        2D, and 64 in 3D, where 256 pixels a side would be 17 million.
+        Side of a training crop in pixels, or one for each axis, e.g. (48, 96, 96). By default 256
+        in 2D and 64 in 3D, where a side of 256 would give 17 million pixels.
     min_size, min_core, gap
-        See `decode.argmax`; used at validation and written into the model file. Unlike there, gap pixels become
-        background by default: in the thesis' way they join cells (`docs/segmentation-thesis.md`, Table 7).
+        See `decode.argmax`; used at validation and written into the model file. Unlike there, gap
+        pixels become background by default: the thesis' rule makes them join cells
+        (`docs/segmentation-thesis.md`, Table 7).
     normalization : NormalizationRule
     augmentation : Augmentation
     width, steps, learning_rate, seed, …
@@ -70,19 +76,27 @@ class TrainSettings(RunSettings):
     gap_radius: Annotated[float, Field(ge=0)] = 7.0
     weights: Mapping[str, Any] = field(default_factory=dict)
     ndim: Literal[2, 3] | None = None
-    crop: Annotated[Side | tuple[Side, ...] | None, WrapValidator(_said_in_one_line)] = None
+    crop: Annotated[Side | tuple[Side, ...] | None, WrapValidator(_in_one_line)] = None
     min_size: Annotated[int, Field(ge=0)] = 20
     min_core: Annotated[int, Field(ge=0)] = 20
     gap: Literal["second", "background"] = "background"
     normalization: NormalizationRule = NormalizationRule()
     augmentation: Augmentation = Augmentation()
 
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_loss(cls, loss: Any) -> Any:
+        if isinstance(loss, Mapping):
+            raise ValueError("expected one name; tables [loss.NAME] are for `seamwise compare`")
+        return loss
+
     @model_validator(mode="after")
     def _weights_fit_the_map(self) -> Self:
         if self.weights and self.system().map is None:
             with_map = ", ".join(name for name in BUILDERS if system(name).map is not None)
             raise ValueError(
-                f"loss {self.loss} has no weight map for [weights]: remove them, or choose {with_map}"
+                f"loss {self.loss} has no weight map for [weights]: remove the table, or choose "
+                f"{with_map}"
             )
         self.transform()
         return self
@@ -94,17 +108,18 @@ class TrainSettings(RunSettings):
         return self
 
     def crop_shape(self, ndim: int) -> tuple[int, ...]:
-        """Size of a crop along each of `ndim` axes; ValueError if `crop` names another number of them."""
+        """Size of a crop along each of `ndim` axes; ValueError if `crop` has other axes."""
         sides = _CROP[ndim] if self.crop is None else self.crop
         shape = (sides,) * ndim if isinstance(sides, int) else sides
         if len(shape) != ndim:
             raise ValueError(
-                f"crop names {len(shape)} sizes, the images have {ndim} spatial axes: give one number, or one per axis"
+                f"crop has {len(shape)} sizes, the images have {ndim} spatial axes: "
+                "give one number, or one for each axis"
             )
         return shape
 
     def fitted(self, ndim: Literal[2, 3]) -> Self:
-        """Fill in what was left to the images, which have `ndim` spatial axes."""
+        """Fill in the settings that depend on the images, which have `ndim` spatial axes."""
         self.crop_shape(ndim)
         return replace(self, ndim=ndim, crop=_CROP[ndim] if self.crop is None else self.crop)
 
@@ -113,7 +128,7 @@ class TrainSettings(RunSettings):
         return system(self.loss, lam=self.lam)
 
     def transform(self, counts: tuple[int, ...] | None = None) -> TargetAndWeight:
-        """How labels become target and weights; `counts` are the pixels of each class in the data set."""
+        """Target and weights of labels; `counts` are the pixels of each class in the data set."""
         task = self.system()
         return TargetAndWeight(
             map=task.map,

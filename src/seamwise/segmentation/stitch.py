@@ -2,18 +2,19 @@
 
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.engine.networks import ReadyNetwork
-from seamwise.io.models import DecodeRule, ModelInfo
-from seamwise.labels import Labels, as_labels, look_up, relabel, smallest_dtype
+from seamwise.engine.resources import Resources
+from seamwise.io.models import SegmentationInfo
+from seamwise.labels import Labels, as_labels, relabel, smallest_dtype
+from seamwise.labels.slabs import look_up
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
 from seamwise.segmentation.normalization import Normalization, normalization
+from seamwise.segmentation.options import STITCH_IOU, SegmentOptions, check_iou
 from seamwise.segmentation.predict import (
     Model,
     as_model_input,
@@ -22,27 +23,26 @@ from seamwise.segmentation.predict import (
     probability_slabs,
 )
 
-IOU = 0.25
 
-
-def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
+def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     """Join the objects of neighbouring slices to cells.
 
-    With ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` of an object a of slice z and an object b of slice z + 1, laid over each
-    other, a and b are parts of one cell if::
+    Let ``IoU(a, b) = |a ∩ b| / |a ∪ b|`` for an object a of slice z and an object b of slice
+    z + 1. Then a and b are parts of one cell if::
 
-        IoU(a, b) ≥ threshold,   b = argmax IoU(a, ·),   a = argmax IoU(·, b)
+        IoU(a, b) ≥ iou,   b = argmax IoU(a, ·),   a = argmax IoU(·, b)
 
-    where the lower number wins a tie. A cell is a chain of such pairs: in each slice it has at most one object.
+    where the lower number wins a tie. A cell is a chain of such pairs: in each slice it has at
+    most one object.
 
     Parameters
     ----------
     slices : iterable of (Y, X) integer arrays
-        Label images from first to last, each numbered on its own: 0 background, positive = one number per object.
-        A stack (Z, Y, X) is one, too. Read one at a time.
-    threshold : float in (0, 1]
-        Least IoU. A lower one follows cells that are tilted or change their size fast, a higher one keeps cells apart
-        that lie over each other.
+        Label images from first to last, each numbered on its own: 0 background, positive = one
+        number per object. A stack (Z, Y, X) will do. Read one at a time.
+    iou : float in (0, 1]
+        Least IoU. A lower one follows cells that are tilted or change their size fast; a higher
+        one separates cells that are on top of each other.
 
     Returns
     -------
@@ -54,59 +54,57 @@ def stitch(slices: Iterable[Labels], *, threshold: float = IOU) -> Labels:
     TypeError
         A slice is not of an integer type.
     ValueError
-        There are no slices, they differ in size or hold negative numbers, or `threshold` is out of range.
+        There are no slices, they differ in size or hold negative numbers, or `iou` is out of range.
 
     Notes
     -----
-    One pass that sees two slices at a time, so that the definition has limits. A cell that is missing in a slice,
-    that shrinks or grows to less than `threshold` of itself, or that moves by much of its width from one slice to the
-    next is cut in two. A cell that divides goes on in one of its halves, and the other is a new cell. Two cells over
-    each other with no slice between them become one if their ends overlap like one cell's. Of thick slices a network
-    for stacks has more to see.
+    One pass sees two slices at a time. So a cell is cut in two if it is missing in a slice, if it
+    shrinks or grows to less than `iou` of itself, or if it moves by much of its width from one
+    slice to the next. When a cell divides, one half keeps its number and the other is a new cell.
+    Two cells on top of each other, with no slice between them, become one if their ends overlap
+    like one cell's. For thick slices, a network for stacks sees more.
 
-    Besides the result, two slices are held; until the number of cells is known a pixel of the result takes 4 bytes.
+    In addition to the result, two slices are held. Until the number of cells is known, a pixel of
+    the result takes 4 bytes.
 
     Examples
     --------
-    >>> stitch([np.array([[5, 5, 5, 0, 2]]), np.array([[0, 1, 1, 0, 0]]), np.array([[0, 3, 3, 0, 9]])])
+    >>> slices = [[5, 5, 5, 0, 2]], [[0, 1, 1, 0, 0]], [[0, 3, 3, 0, 9]]
+    >>> stitch([np.array(plane) for plane in slices])
     array([[[2, 2, 2, 0, 1]],
     <BLANKLINE>
            [[0, 2, 2, 0, 0]],
     <BLANKLINE>
            [[0, 2, 2, 0, 3]]], dtype=uint8)
     """
-    check_iou("threshold", threshold)
-    stitched: deque[NDArray[np.uint32]] = deque()
+    check_iou("iou", iou)
+    planes: deque[NDArray[np.uint32]] = deque()
     below: Labels | None = None
     cells, count = np.zeros(0, np.uint32), 0
     for z, plane in enumerate(slices):
         above = _numbered(plane, z, None if below is None else below.shape)
         table = overlap_table(np.zeros_like(above) if below is None else below, above)
-        mine, theirs = _best_of_each_other(table, threshold)
-        inherited = np.zeros(table.n_pred, np.uint32)
-        inherited[theirs] = cells[mine]
-        new = inherited == 0
-        inherited[new] = count + np.arange(1, new.sum() + 1)
-        stitched.append(look_up(np.concatenate([np.zeros(1, np.uint32), inherited]), above))
-        below, cells, count = above, inherited, count + int(new.sum())
+        rows, columns = _best_pairs(table, iou)
+        numbers = np.zeros(table.n_pred, np.uint32)  # of the cells in this slice
+        numbers[columns] = cells[rows]
+        is_new = numbers == 0
+        numbers[is_new] = count + np.arange(1, is_new.sum() + 1)
+        planes.append(look_up(np.concatenate([np.zeros(1, np.uint32), numbers]), above))
+        below, cells, count = above, numbers, count + int(is_new.sum())
     if below is None:
         raise ValueError("slices is empty: give at least one label image")
-    labels: Labels = np.empty((len(stitched), *below.shape), smallest_dtype(0, count))
+    labels: Labels = np.empty((len(planes), *below.shape), smallest_dtype(0, count))
     for result in labels:
-        result[...] = stitched.popleft()
+        result[...] = planes.popleft()
     return labels
 
 
 def segment_slices(
     stack: NDArray[Any],
+    options: SegmentOptions = SegmentOptions(),
+    resources: Resources = Resources(),
     *,
-    model: str | Path | Model = "nuclei-2d",
-    threshold: float = IOU,
-    decode: str | DecodeRule | None = None,
-    min_size: int | None = None,
-    tile: int | None = None,
-    flips: bool = False,
-    device: str = "auto",
+    model: Model | None = None,
 ) -> Labels:
     """Find the cells of a stack with a model for planes: slice by slice, then stitched.
 
@@ -114,12 +112,14 @@ def segment_slices(
     ----------
     stack : (Z, Y, X) or (C, Z, Y, X) array of any real type
         Grey slices, or channels first as many as the model was trained on.
-    model : str, path or Model
-        A 2D model, as `predict.segment` takes it.
-    threshold : float in (0, 1]
-        Least IoU of the parts of a cell in neighbouring slices, see `stitch`.
-    decode, min_size, tile, flips, device
-        See `predict.segment`. They act on each slice: smaller parts of a cell than `min_size` are dropped.
+    options : SegmentOptions
+        `stitch_iou` is the least IoU of the parts of a cell in neighbouring slices, see `stitch`.
+        The others act on each slice: smaller parts of a cell than `min_size` are dropped.
+        `channel`, `axes` and `flood_halo` are for files.
+    resources : Resources
+        Only `device` is used.
+    model : Model, optional
+        What `load` returned, to load it only once: used in place of `options.model`.
 
     Returns
     -------
@@ -129,12 +129,14 @@ def segment_slices(
     Raises
     ------
     ValueError
-        `stack` has another number of axes, the model is not for planes; and what `predict.segment` raises.
+        `stack` has another number of axes, the model is not for planes; and what
+        `predict.segment` raises.
 
     Notes
     -----
-    Intensities are normalised once, from all slices beneath each other as if they were one picture: a slice without
-    cells would otherwise have its noise raised to their level. A constant slice has no cells.
+    Intensities are normalised once, from all slices stacked as if they were one
+    image: a slice without cells would otherwise have its noise raised to their level. A constant
+    slice has no cells.
 
     Examples
     --------
@@ -142,40 +144,41 @@ def segment_slices(
     >>> segment_slices(crowded_cells((5, 64, 80), cells=6, rng=0).image).shape
     (5, 64, 80)
     """
-    chosen = model if isinstance(model, ReadyNetwork) else load(model, device=device)
-    planes, normalise = _planes(np.asarray(stack), chosen.info)
-    rule = decode_rule(chosen.info, decode, min_size)
+    if options.mode == "3d":
+        raise ValueError("mode 3d segments a stack at once: use segment")
+    ready = model or load(options.model, device=resources.device)
+    planes, normalise = _planes(np.asarray(stack), ready.info)
+    rule = decode_rule(ready.info, options.decode, options.min_size)
 
     def cells(plane: NDArray[Any]) -> Labels:
         if plane.min() == plane.max():
             return np.zeros(plane.shape[1:], np.uint8)
         slabs = probability_slabs(
-            plane, chosen, tile=tile, flips=flips, normalise=normalise, guides=rule.is_guided
+            plane,
+            ready,
+            tile=options.tile,
+            flips=options.flips,
+            normalise=normalise,
+            guides=rule.is_guided,
         )
         return decode_slabs(slabs, plane.shape[1:], rule)
 
-    return stitch(map(cells, planes.swapaxes(0, 1)), threshold=threshold)
+    return stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
 
 
-def check_iou(name: str, value: float) -> None:
-    """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
-    if not 0 < value <= 1:
-        raise ValueError(f"{name} must be an IoU in (0, 1], not {value}; {IOU} is the usual choice")
-
-
-def _planes(stack: NDArray[Any], info: ModelInfo) -> tuple[NDArray[Any], Normalization]:
+def _planes(stack: NDArray[Any], info: SegmentationInfo) -> tuple[NDArray[Any], Normalization]:
     """Check a stack, and return it as `(C, Z, Y, X)` with the normalisation of all its slices."""
     if info.architecture.ndim != 2:
         raise ValueError(
-            f"model has {info.architecture.ndim} spatial axes, expected 2: use segment for stacks"
+            f"model must have 2 spatial axes, not {info.architecture.ndim}: use segment for stacks"
         )
     if stack.ndim not in (3, 4):
         raise ValueError(
-            f"stack must have axes ZYX, with channels first if there are any; its shape is {stack.shape}"
+            f"stack must have axes ZYX, with channels first if there are any, not {stack.shape}"
         )
     *channels, depth, height, width = stack.shape
-    picture = as_model_input(stack.reshape(*channels, depth * height, width), info)
-    return picture.reshape(-1, depth, height, width), normalization(picture, info.normalization)
+    image = as_model_input(stack.reshape(*channels, depth * height, width), info)
+    return image.reshape(-1, depth, height, width), normalization(image, info.normalization)
 
 
 def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
@@ -183,32 +186,31 @@ def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
     plane = as_labels(plane, name=f"slice {z}")
     if plane.shape != (shape or plane.shape) or plane.ndim == 0:
         raise ValueError(
-            f"slice {z} has size {plane.shape}, the one before {shape}: they must be equal"
+            f"slice {z} must have the size {shape} of the one before, not {plane.shape}"
         )
     if plane.min(initial=0) < 0:
         raise ValueError(
-            f"slice {z} holds {plane.min()}: expected 0 background, 1..n objects; set it to 0"
+            f"slice {z} must hold 0 background, 1..n objects, not {plane.min()}: set it to 0"
         )
     return relabel(plane)
 
 
-def _best_of_each_other(
-    table: OverlapTable, threshold: float
+def _best_pairs(
+    table: OverlapTable, least: float
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
-    """Rows and columns of the pairs of which each is the other's best; no two pairs share any."""
+    """Rows and columns of the pairs in which each is the other's best; no two pairs share one."""
     pairs = table.iou().tocoo()
-    enough = pairs.data >= threshold
-    rows, cols, iou = pairs.row[enough], pairs.col[enough], pairs.data[enough]
-    both = np.intersect1d(
-        _best_of_each(rows, cols, iou), _best_of_each(cols, rows, iou), assume_unique=True
-    )
-    return rows[both], cols[both]
+    is_enough = pairs.data >= least
+    rows, cols, iou = pairs.row[is_enough], pairs.col[is_enough], pairs.data[is_enough]
+    best_of_rows, best_of_columns = _best(rows, cols, iou), _best(cols, rows, iou)
+    mutual = np.intersect1d(best_of_rows, best_of_columns, assume_unique=True)
+    return rows[mutual], cols[mutual]
 
 
-def _best_of_each(
+def _best(
     ones: NDArray[np.integer[Any]], others: NDArray[np.integer[Any]], iou: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """For each of `ones`, the place of its pair with the greatest IoU, of equals with the lowest other."""
+    """For each of `ones`, the index of its pair of greatest IoU; the lower other wins a tie."""
     order = np.lexsort((others, -iou, ones))
     firsts = np.unique(ones[order], return_index=True)[1]
     return order[firsts]

@@ -1,10 +1,11 @@
-"""The thesis' segmentation systems: what the network learns, by which loss, with which weight map.
+"""The thesis' segmentation systems: classes, loss and weight map of a network.
 
-A system is built by the function of its name (`unet2`, `unet3`, `fl`, `dwm`, `saw`, `lsmax`, `bwm`, `unet`, `w3`,
-`dsc`, `j3`, `j4`; `ce2`, `ce3` and `ce4` are plain cross entropy); `system` finds it by the name as text.
+The function with its name builds a system (`unet2`, `unet3`, `fl`, `dwm`, `saw`, `lsmax`, `bwm`,
+`unet`, `w3`, `dsc`, `j3`, `j4`; `ce2`, `ce3` and `ce4` are plain cross entropy). `system` takes the
+name as text.
 
-How wide *touching* is, is no part of a system but a setting: 2 pixels for all by default, as in the thesis' chapter 5;
-its chapter 4 has 1. So systems that are compared differ in nothing else.
+The width of the touching class is a setting, not a part of a system: 2 pixels by default, as in the
+thesis' chapter 5; its chapter 4 has 1. So compared systems differ in nothing else.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,8 +42,6 @@ SystemName = Literal[
     "ce4",
 ]
 
-CLASS_NAMES = ("background", "cell", "touching", "gap")
-
 
 class Loss(Protocol):
     """A loss of logits `(N, C, *S)`, target `(N, *S)` and weights `(N, *S)` or None."""
@@ -61,7 +60,8 @@ class System:
         Number of semantic classes: 2 background and cell, 3 touching, 4 gap.
     loss : function
     map : str, optional
-        Weight map (see `seamwise.weights`) that the loss is called with; without one it is called without weights.
+        Weight map (see `seamwise.weights`) that the loss is called with; by default without
+        weights.
     """
 
     classes: int
@@ -97,8 +97,8 @@ def unet3() -> System:
 def unet() -> System:
     """UNET, thesis chapter 4: the same as `unet3`.
 
-    In the thesis the two differ by their annotation: lines between cells in chapter 3 (``annotation = "binary"`` here),
-    numbered cells in chapter 4.
+    In the thesis the two differ in their annotation: lines between cells in chapter 3 (here
+    ``annotation = "binary"``), numbered cells in chapter 4.
     """
     return unet3()
 
@@ -124,14 +124,14 @@ def bwm() -> System:
 
 
 def w3() -> System:
-    """W³, thesis (4.3): contours by the thickness of their cells, far background almost nothing."""
+    """W³, thesis (4.3): contours weigh more where cells are thin, far background almost nothing."""
     return System(3, cross_entropy, "w3")
 
 
 def lsmax() -> System:
     """LSMAX, thesis chapter 4: Lovász-softmax, averaged over the classes cell and touching.
 
-    The background has no term of its own, but its pixels count as errors of the other two.
+    The background has no term of its own, but its pixels count as errors of the other two classes.
     """
     return System(3, partial(lovasz_softmax, classes=(1, 2)))
 
@@ -141,13 +141,19 @@ def dsc() -> System:
     return System(3, cross_entropy_and_dice)
 
 
-def j3(lam: float = 1 / 6) -> System:
-    """J3, thesis chapter 5: cross entropy plus Youden's J on three classes, `lam` for each pair of classes."""
+def j3(lam: float | None = None) -> System:
+    """J3, thesis chapter 5: cross entropy plus Youden's J on three classes.
+
+    `lam` is λ for each pair of classes, by default 1/6: the mean over the pairs.
+    """
     return System(3, partial(cross_entropy_and_youden, lam=lam))
 
 
-def j4(lam: float = 1 / 12) -> System:
-    """J4, thesis chapter 5: cross entropy plus Youden's J on four classes, `lam` for each pair of classes."""
+def j4(lam: float | None = None) -> System:
+    """J4, thesis chapter 5: cross entropy plus Youden's J on four classes.
+
+    `lam` is λ for each pair of classes, by default 1/12: the mean over the pairs.
+    """
     return System(4, partial(cross_entropy_and_youden, lam=lam))
 
 
@@ -158,7 +164,7 @@ BUILDERS: Mapping[SystemName, Callable[..., System]] = {
 
 
 def system(name: SystemName, *, lam: float | None = None) -> System:
-    """Build a system by its name; `lam` is the weight of the J term in `j3` and `j4`, by default the mean over pairs.
+    """Build a system by its name; `lam` is for `j3` and `j4`.
 
     Raises
     ------
@@ -167,4 +173,4 @@ def system(name: SystemName, *, lam: float | None = None) -> System:
     """
     if name not in BUILDERS:
         raise ValueError(f"loss must be one of {', '.join(BUILDERS)}, not {name!r}")
-    return BUILDERS[name]() if lam is None or name not in ("j3", "j4") else BUILDERS[name](lam)
+    return BUILDERS[name](lam) if name in ("j3", "j4") else BUILDERS[name]()

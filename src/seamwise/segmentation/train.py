@@ -8,12 +8,13 @@ from pathlib import Path
 from torch import Tensor
 
 from seamwise.engine.loop import Report, check_output, fit, recorded
-from seamwise.io.models import Architecture, DecodeRule, ModelInfo
+from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
+from seamwise.labels import CLASS_NAMES
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import Model, segment_normalized
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import CLASS_NAMES, System
+from seamwise.segmentation.systems import System
 from seamwise.segmentation.transforms import count_classes
 
 
@@ -35,24 +36,25 @@ def train(
     training, validation : sequence of AnnotatedImage
         As read by `data.read_pair`.
     settings : TrainSettings
-        All the run depends on besides the images.
+        Everything that the run depends on, except the images.
     output, resume, device, report, start
-        See `engine.loop.fit`. The model kept is the one with the best panoptic quality, pooled over the validation
-        images, at IoU 0.5.
+        See `engine.loop.fit`. The saved model is the one with the best panoptic quality at IoU 0.5,
+        pooled over the validation images.
 
     Returns
     -------
     Path
-        The model file; it is not there yet if `report` stopped the run before the first validation.
+        The model file; it does not exist yet if `report` stopped the run before the first
+        validation.
 
     Raises
     ------
     ValueError
-        There are no images, they differ in channels or in the number of axes or have no contrast, or no training
-        image has a cell; `settings` name another number of axes;
-        the checkpoint belongs to other settings or images; the loss is no longer finite.
+        There are no images, they differ in channels or in the number of axes or have no contrast,
+        or no training image has a cell; `settings` have another number of axes; the checkpoint was
+        made with other settings or images; the loss is not finite.
     FileExistsError
-        The folder holds a run already, and `resume` is False.
+        The folder already holds a run, and `resume` is False.
     FileNotFoundError
         There is nothing to resume from.
 
@@ -75,7 +77,7 @@ def train(
 class _Segmentation:
     """A `Task`: classes of pixels."""
 
-    info: ModelInfo
+    info: SegmentationInfo
     settings: TrainSettings
     system: System
     training: Sequence[AnnotatedImage]
@@ -111,7 +113,7 @@ class _Segmentation:
         pairs = (
             (image.labels, segment_normalized(image.image, model)) for image in self.validation
         )
-        scores = match_dataset(pairs, thresholds=(0.5,))
+        scores = match_dataset(pairs, ious=(0.5,))
         return {
             "panoptic_quality": scores.pooled[0].panoptic_quality,
             "average_precision": scores.mean[0].accuracy,
@@ -121,20 +123,21 @@ class _Segmentation:
 def _check_images(
     training: Sequence[AnnotatedImage], validation: Sequence[AnnotatedImage], ndim: int | None
 ) -> None:
-    """Find out now what would stop the run at its first validation, with nothing saved."""
+    """Raise now what would stop the run at its first validation, with nothing saved."""
     if not training or not validation:
         raise ValueError(
-            f"{len(training)} training and {len(validation)} validation images: one of each is needed"
+            f"training needs at least one training and one validation image, "
+            f"not {len(training)} and {len(validation)}"
         )
     first, expected = training[0], len(training[0].image)
     if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
-        wanted = "2 or 3" if ndim is None else f"{ndim}: leave ndim out of the settings"
+        wanted = "2 or 3" if ndim is None else f"{ndim}: remove ndim from the settings"
         raise ValueError(f"image {first.name} has {first.ndim} spatial axes, expected {wanted}")
     for image in (*training, *validation):
         if image.ndim != first.ndim:
             raise ValueError(
-                f"image {image.name} has {image.ndim} spatial axes, {first.name} has {first.ndim}: train on planes or "
-                "on stacks, not on both; or say what the axes are, e.g. --axes CYX"
+                f"image {image.name} has {image.ndim} spatial axes, {first.name} has {first.ndim}: "
+                "train on planes or on stacks, not on both; or name the axes, e.g. --axes CYX"
             )
         if len(image.image) != expected:
             raise ValueError(
@@ -142,13 +145,13 @@ def _check_images(
                 "choose the channels to use with --channel"
             )
         if image.image.min() == image.image.max():
-            raise ValueError(f"image {image.name} is constant: leave it out")
+            raise ValueError(f"image {image.name} is constant: remove it")
     if not any((image.labels > 0).any() for image in training):
         raise ValueError("no training mask holds a cell: every pixel is background or ignored")
 
 
 def _digest(images: Sequence[AnnotatedImage]) -> str:
-    """SHA-256 of all pixels and labels: names alone do not tell that a mask was corrected."""
+    """SHA-256 of all pixels and labels: a corrected mask keeps its name."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(image.image.tobytes())
@@ -160,11 +163,14 @@ def describe(
     settings: TrainSettings,
     training: Sequence[AnnotatedImage],
     validation: Sequence[AnnotatedImage],
-) -> ModelInfo:
-    """Return what a model that is trained so will say of itself."""
+) -> SegmentationInfo:
+    """Return the description of a model that is trained with these settings on these images."""
     first, system = training[0], settings.system()
+    record = recorded(settings)
+    if system.map == "w3":  # earlier versions had another default: a resumed run must not change it
+        record["weights"] = {"balance": "frequency", **record["weights"]}
     spacings = {image.spacing for image in training}
-    return ModelInfo(
+    return SegmentationInfo(
         architecture=Architecture(
             in_channels=len(first.image),
             out_channels=system.classes,
@@ -179,7 +185,7 @@ def describe(
         normalization=settings.normalization,
         decode=DecodeRule(min_size=settings.min_size, min_core=settings.min_core, gap=settings.gap),
         training={
-            "settings": recorded(settings),
+            "settings": record,
             "images": [image.name for image in training],
             "validation_images": [image.name for image in validation],
             "data_sha256": _digest([*training, *validation]),

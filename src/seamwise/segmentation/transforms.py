@@ -1,6 +1,7 @@
-"""From labels to what a network is trained with, its target and its weights: `TargetAndWeight`.
+"""From labels to the target and the weights of a training; see `TargetAndWeight`.
 
-`TargetAndWeightd` is the same for samples that are dictionaries, as MONAI's transforms take them.
+`TargetAndWeightd` does the same for samples that are dictionaries, like those of MONAI's
+transforms.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,21 +28,24 @@ MAPS = {
     "w3": weights.w3,
 }
 _CALL = ("labels", "target", "spacing", "counts")
+_NEW_NAMES = {"normalization": "balance"}
 
-Array = TypeVar("Array", NDArray[Any], torch.Tensor)  # what comes in as one comes out as one
+Array = TypeVar("Array", NDArray[Any], torch.Tensor)  # the result has the type of the labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetAndWeight:
-    """Labels → semantic target and weight map. Call it after the geometric augmentation, on the warped labels.
+    """Make semantic target and weight map of labels.
 
-    A weight map made before a crop is turned or scaled would have to be interpolated with it, and its distances and
-    contours would no longer be those of the crop.
+    Call it after the geometric augmentation, on the warped labels. A weight map that is made before
+    the crop is rotated or scaled would have to be interpolated, and its distances and contours
+    would no longer be those of the crop.
 
     Attributes
     ----------
     map : {"balance", "dwm", "saw", "unet", "w3"}, optional
-        The weight map (see `seamwise.weights`); None gives no weights.
+        The weight map (see `seamwise.weights`); None gives no weights. W³ is balanced by
+        "frequency" by default, the other maps by "rarest".
     classes : {2, 3, 4}
         See `labels.semantic_target`.
     touching_radius : int
@@ -49,17 +53,19 @@ class TargetAndWeight:
     gap_radius : float
         See `labels.semantic_target`; in units of `spacing`.
     annotation : {"instances", "binary"}
-        "binary": the cells are separated by lines of background, and the classes are those of
-        `labels.binary_target`; the labels must still number the pieces (`labels.connected_components`).
+        "binary": lines of background separate the cells, and the classes are those of
+        `labels.binary_target`. The labels must still number the pieces
+        (`labels.connected_components`).
     counts : sequence of int, optional
-        Pixels of each class in the whole data set, so that the scale of the weights does not jump from crop to crop.
+        Pixels of each class in the whole data set. With them the scale of the weights is the same
+        in every crop.
     options : mapping
-        More arguments of the weight map, e.g. ``{"beta": 20}``.
+        Options of the weight map, e.g. ``{"beta": 20}``.
 
     Raises
     ------
     ValueError
-        There is no such map, it has no such option, or a value is out of range.
+        The map or one of its options does not exist, or a value is out of range.
 
     Examples
     --------
@@ -83,19 +89,22 @@ class TargetAndWeight:
             raise ValueError(f"map must be one of {_names()}, not {self.map!r}")
         if self.map is None and self.options:
             raise ValueError(
-                f"options {', '.join(self.options)} belong to a weight map; choose one of {_names()}"
+                f"options {', '.join(self.options)} belong to a weight map: set map to one of "
+                f"{_names()}"
             )
-        known = (
-            [name for name in signature(MAPS[self.map]).parameters if name not in _CALL]
-            if self.map
-            else []
-        )
+        parameters = signature(MAPS[self.map]).parameters if self.map else ()
+        known = [name for name in parameters if name not in _CALL]
         for name in self.options:
+            if name in _NEW_NAMES:
+                raise ValueError(
+                    f"weight map {self.map} has no option {name!r}: use its new name, "
+                    f"{_NEW_NAMES[name]}"
+                )
             if name not in known:
                 raise ValueError(
                     f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}"
                 )
-        self(np.array([[0, 1]]))  # finds out now whether all values are in range
+        self(np.array([[0, 1]]))  # raises now if a value is out of range
 
     def __call__(
         self, labels: Array, *, spacing: Sequence[float] | None = None
@@ -105,7 +114,7 @@ class TargetAndWeight:
         Parameters
         ----------
         labels : (*S) array or tensor
-            0 background, 1..n cells, negative = ignore; floating numbers must be whole.
+            0 background, 1..n cells, negative = ignore. Floating numbers must be whole.
         spacing : sequence of float, optional
             Pixel size along each axis.
 
@@ -148,7 +157,7 @@ class TargetAndWeight:
 class TargetAndWeightd:
     """`TargetAndWeight` for samples that are dictionaries, as in MONAI's `Compose`.
 
-    Put it behind the last geometric transform of the labels, and resample these with nearest neighbours.
+    It follows the last geometric transform of the labels, which must use nearest neighbours.
 
     Parameters
     ----------
@@ -156,8 +165,8 @@ class TargetAndWeightd:
         Key of the labels: `(1, *S)`, as MONAI loads them, or `(*S)`.
     transform : TargetAndWeight
     target_key, weight_key : str
-        Keys to add: target and weights in the shape of the labels. With the channel axis in front a batch is
-        `(N, 1, *S)`: give `batch["target"][:, 0]` to losses that want `(N, *S)`.
+        Keys to add: target and weights in the shape of the labels. With a channel axis, a batch is
+        `(N, 1, *S)`: give `batch["target"][:, 0]` to losses that take `(N, *S)`.
     spacing : sequence of float, optional
         Pixel size along each axis of S.
 
@@ -209,7 +218,10 @@ def count_classes(
     *,
     spacings: Iterable[Sequence[float] | None] | None = None,
 ) -> tuple[int, ...]:
-    """Pixels of each class 0..3 in all label images together, each with its pixel size: the `counts` of a data set."""
+    """Count the pixels of each class 0..3 in all label images together.
+
+    The result is the `counts` of a `TargetAndWeight`; `spacings` are the pixel sizes of the images.
+    """
     pairs = zip(labels, repeat(None) if spacings is None else spacings, strict=False)
     total = np.zeros(4, np.int64)
     for one, spacing in pairs:
@@ -218,7 +230,7 @@ def count_classes(
 
 
 def _whole_numbers(labels: NDArray[Any]) -> Labels:
-    """Labels as integers; loaders such as MONAI's hand them over as floating numbers."""
+    """Labels as integers; loaders like MONAI's return floating numbers."""
     if labels.dtype.kind != "f":
         return as_labels(labels)
     whole: Labels = np.nan_to_num(labels).astype(np.int64)

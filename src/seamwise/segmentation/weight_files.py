@@ -1,7 +1,5 @@
 """Weight maps of many label files, folder in, folder out; see `weigh_files`."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,23 +12,20 @@ import numpy as np
 
 from seamwise import __version__
 from seamwise.io.atomic import make_folder
-from seamwise.io.images import (
-    find_images,
-    map_fingerprint,
-    read_image,
-    read_spaced_labels,
-    stem,
-    write_map,
-)
-from seamwise.io.outcome import Outcome, naming
-from seamwise.labels import Labels, checked_spacing
-from seamwise.segmentation.batch import check_outputs
+from seamwise.io.errors import error_line
+from seamwise.io.images import map_fingerprint, read_image, read_spaced_labels, write_map
+from seamwise.io.listing import find_images, stem
+from seamwise.io.outcome import Outcome
+from seamwise.io.provenance import Provenance, file_sha256
+from seamwise.labels import Labels
+from seamwise.labels.spacing import checked_spacing
 from seamwise.segmentation.data import numbered, relative
 from seamwise.segmentation.heatmap import heatmap
+from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.sanity import hint
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 
-_drawing = Lock()  # matplotlib's fonts are shared by all figures
+_DRAWING = Lock()  # matplotlib's fonts are shared by all figures
 
 
 def weigh_files(
@@ -45,19 +40,20 @@ def weigh_files(
 ) -> Iterator[Outcome]:
     """Write ``<stem>.tif``, the float32 weight map of each label file.
 
-    A map that is there already, made from the same labels in the same way, is left as it is: its file says what it
-    was made from. Everything that would stop the whole job is checked at the call; the work is done as the outcomes
-    are drawn. A file that cannot be read is reported and left out; the others go on.
+    A map that already exists, made from the same labels in the same way, is kept: its file
+    records what it was made from. Everything that would stop the whole job is checked at the
+    call. The work is done as the outcomes are drawn. Files that cannot be read are reported and
+    skipped.
 
     Parameters
     ----------
     inputs : sequence of str or Path
-        Label files, glob patterns and folders. Where a folder holds ``x.tif`` beside ``x_masks.tif``, the latter is
-        the label file.
+        Label files, glob patterns and folders. If a folder holds ``x.tif`` and ``x_masks.tif``, the
+        latter is the label file.
     output : Path
-        A folder, made if it is not there.
+        A folder, made if it does not exist.
     transform : TargetAndWeight
-        Says which map and how. With ``annotation="binary"`` the files are black and white.
+        Which map, and how. With ``annotation="binary"`` the files are black and white.
     spacing : sequence of float, optional
         Pixel size along each axis. By default the file's, in units of the finest axis; else 1.
     over_all : bool
@@ -70,36 +66,33 @@ def weigh_files(
     Raises
     ------
     ValueError
-        `transform` has no map, two inputs would write the same file, an output would replace an input or a file
-        that is no map of seamwise's, or `spacing` is not positive.
+        `transform` has no map, two inputs would write the same file, an output would replace an
+        input or a file that is not a weight map of seamwise, or `spacing` is not positive.
     OSError
-        An input is not there, or the output cannot be written.
+        An input does not exist, or the output cannot be written.
     """
     if transform.map is None:
         raise ValueError("transform must have a weight map, e.g. TargetAndWeight(map='w3')")
     files = _label_files(inputs)
-    written = {
-        path: (output / f"{stem(path)}.tif", output / f"{stem(path)}_preview.png") for path in files
-    }
-    check_outputs(written)
-    for paths in written.values():
-        _check_ours(*paths)
+    outputs = {path: _outputs(path, output) for path in files}
+    check_outputs(outputs)
+    for paths in outputs.values():
+        _check_replaceable(*paths)
     if spacing is not None:
         spacing = checked_spacing(spacing, len(spacing))
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
-        way = (
-            replace(transform, counts=_counts(files, transform, spacing)) if over_all else transform
-        )
+        balanced = transform
+        if over_all:
+            balanced = replace(transform, counts=_counts(files, transform, spacing))
 
         def weigh(path: Path) -> Outcome:
             try:
-                return Outcome(
-                    path, len(files), messages=_weigh(path, *written[path], way, spacing, preview)
-                )
+                messages = _weigh(path, *outputs[path], balanced, spacing, preview)
+                return Outcome(path, len(files), messages=messages)
             except (ValueError, TypeError, MemoryError) as error:
-                return Outcome(path, len(files), failed=True, messages=(naming(path, error),))
+                return Outcome(path, len(files), failed=True, messages=(error_line(path, error),))
 
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             yield from pool.map(weigh, files)
@@ -108,13 +101,18 @@ def weigh_files(
 
 
 def _label_files(inputs: Sequence[str | Path]) -> list[Path]:
-    found = find_images(inputs, masks=True)
+    files = find_images(inputs, masks=True)
     annotated = {
         path.parent / stem(path).removesuffix("_masks")
-        for path in found
+        for path in files
         if stem(path).endswith("_masks")
     }
-    return [path for path in found if path.parent / stem(path) not in annotated]
+    return [path for path in files if path.parent / stem(path) not in annotated]
+
+
+def _outputs(path: Path, folder: Path) -> tuple[Path, Path]:
+    """The weight map of a label file, and its preview."""
+    return folder / f"{stem(path)}.tif", folder / f"{stem(path)}_preview.png"
 
 
 def _weigh(
@@ -125,80 +123,87 @@ def _weigh(
     spacing: Sequence[float] | None,
     preview: bool,
 ) -> tuple[str, ...]:
-    """Make the files of one label image; return what there is to say."""
-    fingerprint = _fingerprint(path, transform, spacing)
-    made = map_fingerprint(map_path) == fingerprint
+    """Make the files of one label image; return messages for the user."""
+    fingerprint = _provenance(path, transform, spacing).fingerprint()
+    exists = map_fingerprint(map_path) == fingerprint
     title = f"{transform.map} of {path.name}"
-    if made and preview and not preview_path.exists():
+    if exists and preview and not preview_path.exists():
         _draw(preview_path, map_path, title)
         return (f"{path}: {preview_path} drawn",)
-    if made:
-        return (f"{path}: {map_path} is there already",)
-    mask, own = _read(path, transform)
+    if exists:
+        return (f"{path}: {map_path} already exists",)
+    mask, pixel_size = _read(path, transform)
     labels = numbered(mask, transform.annotation)
-    steps = spacing or relative(own)
+    steps = spacing or relative(pixel_size)
     weight = transform.weight(labels, transform.target(labels, spacing=steps), spacing=steps)
     preview_path.unlink(missing_ok=True)
-    write_map(map_path, weight, spacing=own, fingerprint=fingerprint)
+    write_map(map_path, weight, spacing=pixel_size, fingerprint=fingerprint)
     if preview:
         _draw(preview_path, map_path, title)
-    done = (
-        f"{path}: weights {weight[weight > 0].min(initial=weight.max()):.3g} to {weight.max():.3g}"
-    )
-    wrong = hint(mask, transform.annotation)
-    return (done, f"{path}: {wrong}") if wrong else (done,)
+    least, most = weight[weight > 0].min(initial=weight.max()), weight.max()
+    message = f"{path}: weights {least:.3g} to {most:.3g}"
+    mistake = hint(mask, transform.annotation)
+    return (message, f"{path}: {mistake}") if mistake else (message,)
 
 
 def _read(path: Path, transform: TargetAndWeight) -> tuple[Labels, tuple[float, ...] | None]:
-    """Mask and pixel size of a label file."""
+    """The mask and the pixel size of a label file."""
     with _reading(path):
         return read_spaced_labels(path, one_bit=transform.annotation == "binary")
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Tell a label file that is gone, which is reported and left out, from an error of writing, which stops the job."""
+    """Turn an error of reading into a ValueError, which skips the file; writing stops the job."""
     try:
         yield
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _check_ours(map_path: Path, preview_path: Path) -> None:
-    """Raise ValueError if there is a file that seamwise did not make."""
+def _check_replaceable(map_path: Path, preview_path: Path) -> None:
+    """Raise ValueError if a file would be replaced that seamwise did not make."""
     if map_fingerprint(map_path):
         return
     for path in (map_path, preview_path):
         if path.exists():
             raise ValueError(
-                f"{path} is there and no weight map of seamwise's: choose another output folder"
+                f"{path} exists and is not a weight map of seamwise: choose another output folder"
             )
 
 
 def _draw(path: Path, map_path: Path, title: str) -> None:
-    with _drawing:
+    with _DRAWING:
         heatmap(path, read_image(map_path).data, title=title)
 
 
 def _counts(
     files: Sequence[Path], transform: TargetAndWeight, spacing: Sequence[float] | None
 ) -> tuple[int, ...]:
-    """Classes of all files that can be read; the others are reported when their turn comes."""
+    """Pixels of each class in all files that can be read; the others are reported later."""
     total = np.zeros(4, np.int64)
     for path in files:
         try:
-            mask, own = _read(path, transform)
+            mask, pixel_size = _read(path, transform)
             labels = numbered(mask, transform.annotation)
-            total += count_classes([labels], transform, spacings=[spacing or relative(own)])
+            steps = spacing or relative(pixel_size)
+            total += count_classes([labels], transform, spacings=[steps])
         except (ValueError, TypeError):
             continue
     return tuple(int(n) for n in total)
 
 
-def _fingerprint(path: Path, transform: TargetAndWeight, spacing: Sequence[float] | None) -> str:
-    """Digest of all a map depends on: the label file, the way it is made, and who makes it."""
-    way = {"seamwise": __version__, "spacing": spacing and list(spacing), **asdict(transform)}
+def _provenance(
+    path: Path, transform: TargetAndWeight, spacing: Sequence[float] | None
+) -> Provenance:
+    """What a map depends on: the label file, how it is made, and the version that makes it."""
     with _reading(path):
-        digest = hashlib.sha256(path.read_bytes())
-    digest.update(json.dumps(way, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
+        labels = file_sha256(path)
+    return Provenance(
+        {
+            "labels_sha256": labels,
+            "seamwise": __version__,
+            "spacing": spacing,
+            **asdict(transform),
+        }
+    )

@@ -1,18 +1,21 @@
-"""Synthetic images with exact labels, labels made as imperfect as hand-drawn ones, and pairs of different focus."""
+"""Synthetic images with exact labels, imperfect annotations, and pairs of different focus."""
 
-from seamwise.synth.annotations import weaken
-from seamwise.synth.camera import SyntheticImage
+from seamwise.synth.annotations import degrade_annotation
+from seamwise.synth.camera import CONFOCAL, WIDEFIELD, Camera, SyntheticImage
 from seamwise.synth.cells import crowded_cells
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
 from seamwise.synth.tissue import tissue
 
 __all__ = [
+    "CONFOCAL",
+    "WIDEFIELD",
+    "Camera",
     "FocusPair",
     "SyntheticImage",
     "crowded_cells",
+    "degrade_annotation",
     "draw_mask",
     "focus_pair",
     "random_shapes",
     "tissue",
-    "weaken",
 ]

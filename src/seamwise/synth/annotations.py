@@ -1,4 +1,4 @@
-"""Imperfect annotations made from exact labels; see `weaken`."""
+"""Imperfect annotations made from exact labels; see `degrade_annotation`."""
 
 from collections.abc import Iterator
 from operator import index
@@ -8,11 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from seamwise.labels import BACKGROUND, IGNORE, Labels, as_labels, bounding_boxes, relabel
+from seamwise.types import Box
 
-Box = tuple[slice, ...]
 
-
-def weaken(
+def degrade_annotation(
     labels: Labels,
     *,
     rng: int | np.random.Generator,
@@ -22,13 +21,13 @@ def weaken(
     dilate: int = 0,
     shift: int = 0,
 ) -> Labels:
-    """Make exact labels as imperfect as hand-drawn ones: cells missing, too small, too large, misplaced.
+    """Make exact labels as imperfect as hand-drawn ones: missing, too small or large, misplaced.
 
     With g_k the pixels of cell k, the steps are, in this order::
 
         drop     round(drop · n) of the n cells, drawn at random, are removed
         erode    g_k ← {p ∈ g_k : every q ∉ g_k has |p − q| > erode}
-        dilate   g_k ← g_k ∪ {p background : min over q ∈ g_k of |p − q| ≤ dilate, no other cell is nearer}
+        dilate   g_k ← g_k ∪ {p background : |p − q| ≤ dilate for a q ∈ g_k, no other cell nearer}
         shift    g_k ← g_k + s_k, each component of s_k uniform on −shift..shift
 
     Parameters
@@ -36,7 +35,8 @@ def weaken(
     labels : (*S) integer array
         0 background, positive = one number per cell, negative = ignore.
     rng : int or numpy.random.Generator
-        The same seed gives the same labels; which cells are dropped depends on `rng` and `drop` alone.
+        The same seed gives the same labels; which cells are dropped depends on `rng` and `drop`
+        alone.
     drop : float in [0, 1]
         Share of the cells that nobody annotated. A half is rounded to the even number of cells.
     dropped : {"background", "ignore"}
@@ -49,8 +49,8 @@ def weaken(
     Returns
     -------
     (*S) array
-        The cells that remain keep their numbers. The dtype is that of `labels`; with `dropped="ignore"` the
-        next signed one if `labels` is unsigned (int64 for uint64).
+        The cells that remain keep their numbers. The dtype is that of `labels`; with
+        `dropped="ignore"` the next signed one if `labels` is unsigned (int64 for uint64).
 
     Raises
     ------
@@ -61,22 +61,22 @@ def weaken(
 
     Notes
     -----
-    Touching cells are eroded where they touch; the image border erodes nothing. A cell that
-    erosion would empty keeps its deepest pixels. Erosion may cut a cell in two parts of the same number.
+    Touching cells are eroded where they touch; the image border erodes nothing. A cell that erosion
+    would empty keeps its deepest pixels. Erosion may cut a cell in two parts of the same number.
 
-    Dilation takes background only, never a pixel of another cell or an ignored one; of two cells equally
-    near, the lower number wins.
+    Dilation takes background only, never a pixel of another cell or an ignored one; of two cells
+    equally near, the lower number wins.
 
-    Of two cells shifted onto the same pixel, the lower number wins, so a cell can lose pixels or vanish below
-    another. Ignored pixels stay where they are and win over cells. The image border cuts a shifted cell; a
-    cell that would leave the image stays where it was.
+    Of two cells shifted onto the same pixel, the lower number wins, so a cell can lose pixels or
+    vanish below another. Ignored pixels stay where they are and win over cells. The image border
+    cuts a shifted cell; a cell that would leave the image stays where it was.
 
     Examples
     --------
     >>> import numpy as np
-    >>> weaken(np.array([0, 1, 1, 1, 2, 2, 2, 2, 0]), rng=0, erode=1)
+    >>> degrade_annotation(np.array([0, 1, 1, 1, 2, 2, 2, 2, 0]), rng=0, erode=1)
     array([0, 0, 1, 0, 0, 2, 2, 0, 0])
-    >>> weaken(np.array([0, 0, 0, 1, 0, 2, 0, 0, 0]), rng=0, dilate=2)
+    >>> degrade_annotation(np.array([0, 0, 0, 1, 0, 2, 0, 0, 0]), rng=0, dilate=2)
     array([0, 1, 1, 1, 1, 2, 2, 2, 0])
     """
     labels = as_labels(labels)
@@ -125,7 +125,8 @@ def _drop(labels: Labels, share: float, dropped: str, rng: np.random.Generator) 
 def _erode(labels: Labels, pixels: int) -> Labels:
     eroded = labels.copy()
     for number, box in _cells(labels):
-        # one pixel more on each side, where the image has it, so that the nearest pixel outside is in view
+        # one pixel more on each side, where the image has it, so that the nearest pixel outside is
+        # in view
         wider = _widen(box, 1, labels.shape)
         mask = labels[wider] == number
         if not mask.all():
@@ -149,10 +150,10 @@ def _dilate(labels: Labels, pixels: int) -> Labels:
 def _shift(labels: Labels, pixels: int, rng: np.random.Generator) -> Labels:
     shifted = np.minimum(labels, BACKGROUND)
     for number, box in _cells(labels):
-        here = np.argwhere(labels[box] == number) + [axis.start for axis in box]
-        there = here + rng.integers(-pixels, pixels, size=labels.ndim, endpoint=True)
-        there = there[((there >= 0) & (there < labels.shape)).all(axis=1)]
-        place = tuple((there if len(there) else here).T)
+        pixel = np.argwhere(labels[box] == number) + [axis.start for axis in box]
+        targets = pixel + rng.integers(-pixels, pixels, size=labels.ndim, endpoint=True)
+        targets = targets[((targets >= 0) & (targets < labels.shape)).all(axis=1)]
+        place = tuple((targets if len(targets) else pixel).T)
         shifted[place] = np.where(shifted[place] == BACKGROUND, number, shifted[place])
     return shifted
 

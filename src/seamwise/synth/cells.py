@@ -3,24 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from seamwise.labels import Labels, smallest_dtype
-from seamwise.synth.camera import SyntheticImage, blur, expose
-from seamwise.synth.checks import (
-    check_photons,
-    check_range,
-    check_spacing,
-    checked_dtype,
-    checked_shape,
-    per_axis,
-)
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from seamwise.synth.camera import WIDEFIELD, Camera, SyntheticImage
+from seamwise.synth.checks import check_range, checked_shape
+from seamwise.types import FloatArray
 
 # Closeness of two cells: 1 where two undeformed ellipsoids just touch, less where they overlap.
 CLOSEST = 0.72
@@ -28,7 +18,8 @@ TOUCHING = (0.76, 0.92)
 ALONE = 1.25
 TRIES = 64
 WAVES = 4
-# The dim line at a shared border is this wide, in cell radii, and is followed this far outside the cell.
+# The dim line at a shared border is this wide, in cell radii, and is followed this far outside the
+# cell.
 BORDER_WIDTH = 0.2
 REACH = 1.4
 # The edge of a cell is this much darker than its middle, because a cell is thinner there.
@@ -59,75 +50,63 @@ def crowded_cells(
     brightness: tuple[float, float] = (0.3, 1.0),
     texture: float = 0.25,
     border_dimming: float = 0.5,
-    psf_sigma: float | Sequence[float] = 1.2,
     illumination: float = 0.3,
-    background: float = 0.05,
-    photons: float = 300.0,
-    read_noise: float = 2.0,
-    spacing: Sequence[float] | None = None,
-    dtype: npt.DTypeLike = np.uint16,
+    camera: Camera = WIDEFIELD,
 ) -> SyntheticImage:
     """Draw crowded fluorescent cells in touching clusters, in 2D or 3D, with exact labels.
 
-    Cell k has the normalised distance ρ_k(x) = |M_k(x − c_k)| / (1 + a·Σ_w cos(w·u + φ_w)), u the direction
-    of M_k(x − c_k): a dented ellipsoid about the centre c_k. A pixel belongs to the cell of the smallest ρ_k
-    if that is below 1, so cells grow until they meet and share a border without a gap. The picture is ::
+    Cell k has the normalised distance ρ_k(x) = |M_k(x − c_k)| / (1 + a·Σ_w cos(w·u + φ_w)), u the
+    direction of M_k(x − c_k): a dented ellipsoid about the centre c_k. A pixel belongs to the cell
+    of the smallest ρ_k if that is below 1, so cells grow until they meet and share a border without
+    a gap. The picture is ::
 
         f = b_k · (1 − 0.35·ρ²) · exp(texture·t − texture²/2) · (1 − border_dimming·e)
         s = illumination field · (PSF ∗ f) + background
         image = gain · (Poisson(photons · s) + N(0, read_noise²)) / photons
 
-    with b_k the brightness of the cell, t a smooth noise field of variance 1 and e = exp(−((ρ₂ − ρ)/0.2)²),
-    which is 1 on a border between two cells (ρ₂ belongs to the second nearest cell). The labels are those
-    before the blur.
+    with b_k the brightness of the cell, t a smooth noise field of variance 1 and e = exp(−((ρ₂ −
+    ρ)/0.2)²), which is 1 on a border between two cells (ρ₂ belongs to the second nearest cell). The
+    labels are those before the blur.
 
     Parameters
     ----------
     shape : 2 or 3 ints
         Size of the image in pixels.
     cells : int ≥ 0
-        Number of cells asked for. Filling stops at the first cell that finds no room, so a crowded image may
-        hold fewer: read the number from `labels.max()`.
+        Number of cells asked for. Filling stops at the first cell that finds no room, so a crowded
+        image may hold fewer: read the number from `labels.max()`.
     rng : int or numpy.random.Generator
         The same seed gives the same image bit for bit.
     radius : float
-        Mean cell radius in units of `spacing`, from the largest spacing to half the longest side of the
-        image.
+        Mean cell radius in units of the camera's `spacing`, from the largest spacing to half the
+        longest side of the image.
     radius_spread : float in [0, 0.5]
         Relative standard deviation of the radius (log-normal).
     irregularity : float in [0, 0.5]
         0 draws balls; larger values stretch and dent them.
     cluster : float in [1, 1e6]
-        Mean number of cells in a cluster (geometric distribution). 1 draws separate cells while there is
-        room. Cells of a cluster are set to touch; dents may leave a narrow gap between some of them.
+        Mean number of cells in a cluster (geometric distribution). 1 draws separate cells while
+        there is room. Cells of a cluster are set to touch; dents may leave a narrow gap between
+        some of them.
     brightness : (float, float)
         Lowest and highest brightness of a cell (uniform distribution), 0 < low ≤ high ≤ 1.
     texture : float in [0, 1]
         Standard deviation of the internal texture before the blur.
     border_dimming : float in [0, 1]
         Share of the light that is missing on shared borders before the blur.
-    psf_sigma : float or one for each axis
-        Standard deviation of the Gaussian point spread function in units of `spacing`, from 0 (no blur) to
-        the longest side of the image. An eighth of the light goes into a skirt six times as wide.
     illumination : float in [0, 1]
-        Share of the light that is missing in the corner farthest from the (random) centre of illumination.
-    background : float in [0, 1]
-        Offset, as a share of a cell of brightness 1.
-    photons : float in (0, 1e12] or inf
-        Photons from a pixel of signal 1. `numpy.inf` draws without any noise.
-    read_noise : float in [0, 1e6]
-        Standard deviation of the camera noise in photons.
-    spacing : sequence of float, optional
-        Pixel size along each axis; 1 without it.
-    dtype : uint16 or uint8
-        Signal 1 is at three quarters of its range; values beyond the range are clipped.
+        Share of the light that is missing in the corner farthest from the (random) centre of
+        illumination.
+    camera : Camera
+        Optics, noise, pixel size and dtype. Signal 1 is a cell of brightness 1.
 
     Returns
     -------
     SyntheticImage
-        `image` of `dtype`; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly
-        one component under face connectivity. The image edge cuts cells whose centre is near it; a fragment
-        that a neighbour cuts off becomes background. No cells: an image of background.
+        `image` of the camera's dtype; `labels` sequential 1..n in the smallest safe unsigned dtype,
+        each label exactly one component under face connectivity. The image edge cuts cells whose
+        centre is near it; a fragment that a neighbour cuts off becomes background. No cells: an
+        image of background.
 
     Raises
     ------
@@ -138,9 +117,9 @@ def crowded_cells(
 
     Notes
     -----
-    Light adds up linearly and the noise is that of a scientific camera; the shapes, the texture
-    and the dim line between touching cells are drawn by eye after fluorescence images of nuclei, not after a
-    physical model.
+    Light adds up linearly and the noise is that of a scientific camera; the shapes, the texture and
+    the dim line between touching cells are drawn by eye after fluorescence images of nuclei, not
+    after a physical model.
 
     Examples
     --------
@@ -150,9 +129,8 @@ def crowded_cells(
     """
     size = checked_shape(shape)
     count = _checked_count(cells)
-    step = per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
-    sigmas = per_axis("psf_sigma", psf_sigma, len(size))
-    grey = checked_dtype(dtype)
+    step = camera.steps(len(size))
+    camera.sigmas(size)  # raises before anything is drawn
     _check_brightness(brightness)
     check_range("radius_spread", radius_spread, 0, 0.5)
     check_range("irregularity", irregularity, 0, 0.5)
@@ -160,14 +138,7 @@ def crowded_cells(
     check_range("texture", texture, 0, 1)
     check_range("border_dimming", border_dimming, 0, 1)
     check_range("illumination", illumination, 0, 1)
-    check_range("background", background, 0, 1)
-    check_range("read_noise", read_noise, 0, 1e6)
-    check_photons(photons)
-    check_spacing(step)
-    longest = float((step * size).max())
-    check_range("radius", radius, float(step.max()), longest / 2)
-    for sigma in sigmas:
-        check_range("psf_sigma", sigma, 0, longest)
+    check_range("radius", radius, float(step.max()), float((step * size).max()) / 2)
     rng = np.random.default_rng(rng)
 
     shapes = _draw_shapes(count, len(size), radius, radius_spread, irregularity, rng)
@@ -178,8 +149,8 @@ def crowded_cells(
     light = _glow(labels, nearest, brightness, rng)
     light *= _texture(size, texture, TEXTURE_GRAIN * radius / step, rng)
     light *= 1 - border_dimming * _border(nearest, second)
-    signal = blur(light, sigmas / step) * _illumination(size, illumination, rng) + background
-    return SyntheticImage(expose(signal, photons, read_noise, grey, rng), labels)
+    signal = camera.blur(light) * _illumination(size, illumination, rng)
+    return SyntheticImage(camera.expose(signal, rng), labels)
 
 
 def _draw_shapes(
@@ -214,20 +185,20 @@ def _place(
     for k, metric in enumerate(shapes.metric):
         if missing == 0:
             first, missing = k, int(rng.geometric(1 / cluster))
-            tried = rng.uniform(low, high, (TRIES, len(extent)))
+            places = rng.uniform(low, high, (TRIES, len(extent)))
             closest = ALONE
         else:
-            tried = np.clip(
+            places = np.clip(
                 _beside(metric, shapes.metric[first:k], centres[first:k], rng), low, high
             )
             closest = CLOSEST
-        free = _free(tried, metric, shapes.metric[:k], centres[:k], closest)
-        if not len(free) and k:
-            tried = np.clip(_beside(metric, shapes.metric[:k], centres[:k], rng), low, high)
-            free = _free(tried, metric, shapes.metric[:k], centres[:k], CLOSEST)
-        if not len(free):
+        free_places = _free(places, metric, shapes.metric[:k], centres[:k], closest)
+        if not len(free_places) and k:
+            places = np.clip(_beside(metric, shapes.metric[:k], centres[:k], rng), low, high)
+            free_places = _free(places, metric, shapes.metric[:k], centres[:k], CLOSEST)
+        if not len(free_places):
             return centres[:k]
-        centres[k] = free[0]
+        centres[k] = free_places[0]
         missing -= 1
     return centres
 
@@ -253,16 +224,16 @@ def _beside(
 
 
 def _free(
-    tried: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float
+    places: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float
 ) -> FloatArray:
-    closeness = _closeness(tried[:, None] - centres, metric, others)
-    return tried[(closeness >= closest).all(axis=1)]
+    closeness = _closeness(places[:, None] - centres, metric, others)
+    return places[(closeness >= closest).all(axis=1)]
 
 
 def _territories(
     shape: tuple[int, ...], spacing: FloatArray, centres: FloatArray, shapes: _Shapes
 ) -> tuple[Labels, FloatArray, FloatArray]:
-    """Owner of each pixel (0: none) and the normalised distances to the nearest and second nearest cell."""
+    """Owner of each pixel (0: none), normalised distances to the nearest and second cell."""
     owner = np.zeros(shape, np.int32)
     nearest = np.full(shape, REACH, np.float32)
     second = nearest.copy()
@@ -302,7 +273,7 @@ def _normalised_distance(
 
 
 def one_component_each(owner: Labels) -> Labels:
-    """Sequential labels of the largest component of each owner; the other fragments become background."""
+    """Sequential labels of the largest component of each owner; other fragments are background."""
     labels = np.zeros(owner.shape, smallest_dtype(0, int(owner.max())))
     cells = 0
     for value, box in enumerate(ndimage.find_objects(owner), start=1):
@@ -342,14 +313,15 @@ def _texture(
 def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> FloatArray:
     axes = [np.linspace(0, 1, n, dtype=np.float32) for n in shape]
     centre = rng.uniform(0.25, 0.75, len(shape))
-    fall = sum(axis**2 for axis in np.ix_(*(a - c for a, c in zip(axes, centre, strict=True))))
+    offsets = (axis - middle for axis, middle in zip(axes, centre, strict=True))
+    fall = sum(offset**2 for offset in np.ix_(*offsets))
     field: FloatArray = 1 - strength * fall / np.max(fall)
     return field
 
 
 def _checked_count(cells: int) -> int:
     if index(cells) < 0:
-        raise ValueError(f"cells must be 0 or more, got {cells}; pass the number of cells to draw")
+        raise ValueError(f"cells must be 0 or more, not {cells}: give the number of cells to draw")
     return index(cells)
 
 
@@ -357,5 +329,5 @@ def _check_brightness(brightness: tuple[float, float]) -> None:
     low, high = brightness
     if not 0 < low <= high <= 1:
         raise ValueError(
-            f"brightness must be (low, high) with 0 < low <= high <= 1, got {brightness}"
+            f"brightness must be (low, high) with 0 < low ≤ high ≤ 1, not {brightness}"
         )

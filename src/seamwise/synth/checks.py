@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating[Any]]
+from seamwise.types import FloatArray
 
 
 def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """Return two or three positive sizes, or raise ValueError."""
     size = tuple(index(n) for n in shape)
     if len(size) not in (2, 3) or min(size) < 1:
-        raise ValueError(f"shape must have two or three positive sizes, got {size}; try (256, 256)")
+        raise ValueError(f"shape must have two or three positive sizes, not {size}: try (256, 256)")
     return size
 
 
@@ -22,7 +22,7 @@ def checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """Return uint8 or uint16, or raise ValueError."""
     if np.dtype(dtype) not in (np.uint8, np.uint16):
         raise ValueError(
-            f"dtype must be uint8 or uint16, got {np.dtype(dtype)}; convert the image afterwards"
+            f"dtype must be uint8 or uint16, not {np.dtype(dtype)}: convert the image afterwards"
         )
     return np.dtype(dtype)
 
@@ -31,7 +31,7 @@ def per_axis(name: str, value: float | Sequence[float], ndim: int) -> FloatArray
     """Return one number for each axis, or raise ValueError."""
     values = np.asarray(value, dtype=float)
     if values.shape not in ((), (ndim,)):
-        raise ValueError(f"{name} must be one number or {ndim} (one for each axis), got {value}")
+        raise ValueError(f"{name} must be one number or {ndim} (one for each axis), not {value}")
     return np.broadcast_to(values, ndim)
 
 
@@ -39,7 +39,7 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raise ValueError unless the number lies in low..high."""
     if not low <= value <= high:
         raise ValueError(
-            f"{name} must lie in [{low:g}, {high:g}], got {value}; choose a value in that range"
+            f"{name} must lie in [{low:g}, {high:g}], not {value}: choose a value in that range"
         )
 
 
@@ -48,13 +48,5 @@ def check_photons(photons: float) -> None:
     # beyond 1e12 the Poisson noise is far below one grey level, and near 1e19 numpy cannot draw it
     if not (0 < photons <= 1e12 or photons == np.inf):
         raise ValueError(
-            f"photons must lie in (0, 1e12] or be inf, got {photons}; inf draws without noise"
-        )
-
-
-def check_spacing(spacing: FloatArray) -> None:
-    """Raise ValueError unless all pixel sizes are positive."""
-    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
-        raise ValueError(
-            f"spacing must be positive, got {spacing.tolist()}; pass the size of a pixel"
+            f"photons must lie in (0, 1e12] or be inf, not {photons}: inf draws without noise"
         )

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.pictures import as_unit
+
 Picture = NDArray[np.float32]
 Edges = Literal["hard", "matte"]
 Kernel = Literal["gaussian", "disc"]
@@ -52,10 +54,10 @@ def focus_pair(
 
         x_A = ȳ·g + y·(1 − g),    x_B = ȳ·(1 − g) + y·g,    ȳ = y * h_σ      (edges="hard")
 
-    with y the picture, g the mask and h_σ the blur. A hard mask keeps the blur of an object within its outline.
-    A lens does not: out of focus, the object spreads over what is behind it. With ``edges="matte"`` the masked part
-    is an object in front of the rest, each part is blurred by itself, and the object's blurred outline α = g * h_σ
-    lies over the sharp background::
+    with y the picture, g the mask and h_σ the blur. A hard mask keeps the blur of an object within
+    its outline. A lens does not: out of focus, the object spreads over what is behind it. With
+    ``edges="matte"`` the masked part is an object in front of the rest, each part is blurred by
+    itself, and the object's blurred outline α = g * h_σ lies over the sharp background::
 
         x_A = (y·g) * h_σ + (1 − α)·y,    x_B = g·y + (1 − g)·((1 − g)·y * h_σ) / (1 − α)
 
@@ -69,10 +71,11 @@ def focus_pair(
         Standard deviation of the blur in pixels, or the range it is drawn from uniformly.
     edges : {"hard", "matte"}
     kernel : {"gaussian", "disc"}
-        "disc" is the uniform disc of radius 2σ, an ideal lens's point spread. It has the Gaussian's variance, and
-        up to 0.17 pixel² more, since the pixels on its rim are shares of it.
+        "disc" is the uniform disc of radius 2σ, an ideal lens's point spread. It has the Gaussian's
+        variance, and up to 0.17 pixel² more, since the pixels on its rim are shares of it.
     noise : float
-        Largest standard deviation of Gaussian sensor noise; that of the pair is uniform in 0..noise.
+        Largest standard deviation of Gaussian sensor noise; that of the pair is uniform in
+        0..noise.
     brightness : float
         `b` is multiplied by a factor whose logarithm is uniform in ±log(1 + brightness).
     rng : numpy random generator, seed or None
@@ -87,14 +90,15 @@ def focus_pair(
     TypeError
         `image` holds neither floats, uint8 nor uint16.
     ValueError
-        Shapes do not fit, the mask is all 0, all 1 or holds other numbers, the image leaves 0..1, or an option is
-        out of range.
+        Shapes do not fit, the mask is all 0, all 1 or holds other numbers, the image leaves 0..1,
+        or an option is out of range.
 
     Notes
     -----
-    Borders are mirrored; a Gaussian is cut at 4σ. Source: thesis (6.1), which has hard edges and σ ~ U(1, 5).
-    The spread of defocus at outlines: Ma et al. 2019, arXiv:1910.13136. Both parts are blurred as if each went on
-    behind the other, as far as the picture tells.
+    Borders are mirrored; a Gaussian is cut at 4σ.
+    Source: thesis (6.1), which has hard edges and σ ~ U(1, 5). The spread of defocus at outlines:
+    Ma et al. 2019, arXiv:1910.13136. Both parts are blurred as if each went on behind the other, as
+    far as the picture tells.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def focus_pair(
     (array([[0.3, 0.4, 0. , 0. ]], dtype=float32), array([[0. , 1. , 0.2, 0.1]], dtype=float32))
     """
     rng = np.random.default_rng(rng)
-    sharp = as_unit(image)
+    sharp = as_unit(image, name="image")
     focus = _checked_mask(mask, sharp.shape)
     deviation = _drawn(sigma, rng)
     if not (0 <= noise < np.inf and 0 <= brightness < np.inf):
@@ -128,7 +132,7 @@ def focus_pair(
 def draw_mask(
     segments: NDArray[Any], rng: np.random.Generator | int | None = None
 ) -> NDArray[np.bool_]:
-    """Return a random subset of the segments as a mask: each segment belongs to it with probability 1/2.
+    """Return a random subset of the segments as a mask: each is in it with probability 1/2.
 
     Empty and full masks are drawn again.
 
@@ -164,8 +168,8 @@ def random_shapes(
 ) -> NDArray[np.int32]:
     """Return made-up segments `(Y, X)`, numbered from 0, for a picture that has none.
 
-    Of three kinds, at random: two to six ellipses over each other, cells around random points with straight borders,
-    and the level sets of smooth noise. There are at least two segments.
+    Of three kinds, at random: two to six ellipses over each other, cells around random points with
+    straight borders, and the level sets of smooth noise. There are at least two segments.
 
     Examples
     --------
@@ -186,40 +190,13 @@ def random_shapes(
 
 
 def blur(image: Picture, sigma: float, kernel: Kernel = "gaussian") -> Picture:
-    """Blur a float32 picture, mirrored at its borders, with a Gaussian or a disc of the same variance."""
+    """Blur a float32 picture, mirrored at its borders, by a Gaussian or disc of that variance."""
     if kernel == "gaussian":
         size = 2 * int(np.ceil(4 * sigma)) + 1
         blurred = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT)
     else:
         blurred = cv2.filter2D(image, -1, _disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
     return blurred.reshape(image.shape).astype(np.float32)  # OpenCV drops an axis of one channel
-
-
-def as_unit(image: NDArray[Any]) -> Picture:
-    """Return a picture as float32 in 0..1; integers are divided by the largest number of their type.
-
-    Raises
-    ------
-    TypeError
-        Another type than uint8, uint16 or a float.
-    ValueError
-        Not `(Y, X)` or `(Y, X, C)`, empty, or floats outside 0..1, NaN or infinite.
-    """
-    image = np.asarray(image)
-    if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(
-            f"image must be (Y, X) or (Y, X, C) with at least one pixel, not of shape {image.shape}"
-        )
-    if image.dtype in (np.uint8, np.uint16):
-        return np.asarray(np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32))
-    if image.dtype.kind != "f":
-        raise TypeError(f"image must be uint8, uint16 or float, not {image.dtype}")
-    low, high = float(image.min()), float(image.max())
-    if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(
-            f"image must lie in 0..1, not {low}..{high}: divide it by its largest possible value"
-        )
-    return image.astype(np.float32)
 
 
 def _hard(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple[Picture, Picture]:
@@ -259,11 +236,13 @@ def _checked_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> Picture:
         raise ValueError(f"mask must have the picture's size {shape[:2]}, not {mask.shape}")
     if not np.isin(mask, (0, 1)).all():
         raise ValueError(
-            f"mask must hold 0 and 1 only, not {mask.min()}..{mask.max()}: choose segments of it first"
+            f"mask must hold 0 and 1 only, not {mask.min()}..{mask.max()}: "
+            "choose segments of it first"
         )
     if mask.min() == mask.max():
         raise ValueError(
-            f"mask is {mask.flat[0]} everywhere: draw it again, each picture is sharp in its own part"
+            f"mask is {mask.flat[0]} everywhere: "
+            "draw it again, each picture is sharp in its own part"
         )
     return mask.astype(np.float32)
 

@@ -2,31 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from seamwise.labels import Labels, relabel
-from seamwise.synth.camera import SyntheticImage, blur, expose
+from seamwise.synth.camera import CONFOCAL, Camera, SyntheticImage
 from seamwise.synth.cells import one_component_each
-from seamwise.synth.checks import (
-    check_photons,
-    check_range,
-    check_spacing,
-    checked_dtype,
-    checked_shape,
-    per_axis,
-)
+from seamwise.synth.checks import check_range, checked_shape
+from seamwise.types import FloatArray
 
-FloatArray = npt.NDArray[np.floating[Any]]
-
-# Lengths in mean cell diameters: of the bends of the walls, the dents of the outline and the texture.
+# Lengths in mean cell diameters: of the bends of the walls, the dents of the outline and the
+# texture.
 BEND_GRAIN = 0.8
 DENT_GRAIN, DENT_DEPTH = 3.0, 0.5
 TEXTURE_GRAINS = 0.15, 1.5
-# Seeds nearer to the outline than this many diameters are left out, so that it cuts no cell into a sliver.
+# Seeds nearer to the outline than this many diameters are left out, so that it cuts no cell into a
+# sliver.
 RIM = 0.3
 # Seeds are drawn this many diameters beyond the image.
 MARGIN = 2.0
@@ -34,8 +27,6 @@ MARGIN = 2.0
 WAVES = 24
 # The share of its width at which the light of a wall is as good as gone.
 REACH = 4.0
-# The default point spread function, in units of spacing: along the first axis of a stack, and in the plane.
-PSF_ALONG, PSF_ACROSS = 1.8, 0.8
 SLAB = 2**17
 
 
@@ -49,7 +40,7 @@ class _Field:
 
 @dataclass(frozen=True, eq=False)
 class _Seeds:
-    """Of each seed: its place, max r² − r² of its radius r, the number of its cell (0: air), a chance in [0, 1)."""
+    """Each seed's place, max r² − r² of its radius r, cell number (0: air), chance in [0, 1)."""
 
     places: FloatArray
     powers: FloatArray
@@ -71,38 +62,34 @@ def tissue(
     faint: float = 0.7,
     cytoplasm: float = 0.06,
     texture: float = 0.3,
-    psf_sigma: float | Sequence[float] | None = None,
     attenuation: float = 200.0,
-    background: float = 0.02,
-    photons: float = 60.0,
-    read_noise: float = 1.0,
-    spacing: Sequence[float] | None = None,
-    dtype: npt.DTypeLike = np.uint16,
+    camera: Camera = CONFOCAL,
 ) -> SyntheticImage:
-    """Draw tissue of cells that fill the space, their membranes stained, in 2D or 3D, with exact labels.
+    """Draw tissue of cells that fill the space, membranes stained, in 2D or 3D, with exact labels.
 
-    The cells are the power cells of the seeds s_k in a bent space: a point x lies at y = x + bend·cell_size·w(x), w a
-    smooth random field, and belongs to the cell of the smallest power distance::
+    The cells are the power cells of the seeds s_k in a bent space: a point x lies at y = x +
+    bend·cell_size·w(x), w a smooth random field, and belongs to the cell of the smallest power
+    distance::
 
         p_k = |y − s_k|² − r_k²
 
-    The seeds are a shaken lattice and r_k their radii. With p₁ ≤ p₂ the two smallest power distances, the distance to
-    the wall between the two cells is ::
+    The seeds are a shaken lattice and r_k their radii. With p₁ ≤ p₂ the two smallest power
+    distances, the distance to the wall between the two cells is ::
 
         d = (p₂ − p₁) / (2·|s₁ − s₂|)
 
-    The outline of the tissue is the level set of a dented ball that encloses the share `filling` of the image; it is
-    a wall too, at about the distance d₀. Seeds close to it or beyond it are left out, so that it cuts no cell into
-    slivers.
-    The picture is ::
+    The outline of the tissue is the level set of a dented ball that encloses the share `filling` of
+    the image; it is a wall too, at about the distance d₀. Seeds close to it or beyond it are left
+    out, so that it cuts no cell into slivers. The picture is ::
 
         f = max(b₁₂·exp(−½(d/wall)²), b₁·exp(−½(d₀/wall)²)) + cytoplasm·c₁
         s = exp(−z/attenuation) · (PSF ∗ f·exp(texture·t − texture²/2)) + background
         image = gain · (Poisson(photons · s) + N(0, read_noise²)) / photons
 
-    with b = 1 − faint·u² the brightness of a wall, u uniform in 0..1 for each pair of cells and for each cell at the
-    outline, c₁ uniform in 0.5..1.5 for each cell (0 in air), t a smooth noise field of variance 1 and z the depth
-    along the first axis of a stack. The labels are those before the blur.
+    with b = 1 − faint·u² the brightness of a wall, u uniform in 0..1 for each pair of cells and for
+    each cell at the outline, c₁ uniform in 0.5..1.5 for each cell (0 in air), t a smooth noise
+    field of variance 1 and z the depth along the first axis of a stack. The labels are those before
+    the blur.
 
     Parameters
     ----------
@@ -111,8 +98,8 @@ def tissue(
     rng : int or numpy.random.Generator
         The same seed gives the same image bit for bit.
     cell_size : float
-        Diameter of a ball (2D: disc) of the mean volume of a cell in units of `spacing`, from twice the largest
-        spacing to the longest side of the image.
+        Diameter of a ball (2D: disc) of the mean volume of a cell in units of `spacing`, from twice
+        the largest spacing to the longest side of the image.
     size_spread : float in [0, 0.5]
         Relative standard deviation of r_k about cell_size/2 (log-normal).
     irregularity : float in [0, 0.5]
@@ -124,37 +111,26 @@ def tissue(
     gaps : float in [0, 1]
         Share of the cells that are air: background with walls around it.
     wall : float
-        Standard deviation of the profile of a wall in units of `spacing`, from a quarter of the smallest spacing to a
-        quarter of `cell_size`.
+        Standard deviation of the profile of a wall in units of `spacing`, from a quarter of the
+        smallest spacing to a quarter of `cell_size`.
     faint : float in [0, 1]
         Share of the light that the faintest walls lack.
     cytoplasm : float in [0, 1]
         Mean light inside a cell, as a share of a bright wall.
     texture : float in [0, 1]
         Standard deviation of the uneven staining.
-    psf_sigma : float or one for each axis, optional
-        Standard deviation of the Gaussian point spread function in units of `spacing`, from 0 (no blur) to the longest
-        side of the image. Without it 0.8, and 1.8 along the first axis of a stack. An eighth of the light goes into a
-        skirt six times as wide.
     attenuation : float > 0 or inf
         Depth at which 1/e of the light is left, in units of `spacing`. Without effect in 2D.
-    background : float in [0, 1]
-        Offset, as a share of a wall of brightness 1.
-    photons : float in (0, 1e12] or inf
-        Photons from a pixel of signal 1. `numpy.inf` draws without any noise.
-    read_noise : float in [0, 1e6]
-        Standard deviation of the camera noise in photons.
-    spacing : sequence of float, optional
-        Pixel size along each axis; 1 without it.
-    dtype : uint16 or uint8
-        Signal 1 is at three quarters of its range; values beyond the range are clipped.
+    camera : Camera
+        Optics, noise, pixel size and dtype. Signal 1 is a wall of brightness 1.
 
     Returns
     -------
     SyntheticImage
-        `image` of `dtype`; `labels` sequential 1..n in the smallest safe unsigned dtype, each label exactly one
-        component under face connectivity. Neighbours touch without a line of background between them. A fragment of a
-        cell, which a strong bend or the outline may cut off, becomes background. The image edge cuts cells.
+        `image` of the camera's dtype; `labels` sequential 1..n in the smallest safe unsigned dtype,
+        each label exactly one component under face connectivity. Neighbours touch without a line of
+        background between them. A fragment of a cell, which a strong bend or the outline may cut
+        off, becomes background. The image edge cuts cells.
 
     Raises
     ------
@@ -165,9 +141,9 @@ def tissue(
 
     Notes
     -----
-    A stand-in for confocal stacks of plant tissue such as the shoot apical meristem; shapes and light are drawn by
-    eye, not after a model of growth. d belongs to the wall to the second nearest seed, which is the nearest wall
-    close to a wall, but not everywhere inside a cell.
+    A stand-in for confocal stacks of plant tissue such as the shoot apical meristem; shapes and
+    light are drawn by eye, not after a model of growth. d belongs to the wall to the second nearest
+    seed, which is the nearest wall close to a wall, but not everywhere inside a cell.
 
     Examples
     --------
@@ -176,14 +152,9 @@ def tissue(
     ((16, 48, 48), 'uint16', 'uint8')
     """
     size = checked_shape(shape)
-    step = per_axis("spacing", 1.0 if spacing is None else spacing, len(size))
-    sigmas = per_axis(
-        "psf_sigma", _usual_psf(len(size)) if psf_sigma is None else psf_sigma, len(size)
-    )
-    grey = checked_dtype(dtype)
-    check_spacing(step)
-    longest = float((step * size).max())
-    check_range("cell_size", cell_size, 2 * float(step.max()), longest)
+    step = camera.steps(len(size))
+    camera.sigmas(size)  # raises before anything is drawn
+    check_range("cell_size", cell_size, 2 * float(step.max()), float((step * size).max()))
     check_range("size_spread", size_spread, 0, 0.5)
     check_range("irregularity", irregularity, 0, 0.5)
     check_range("bend", bend, 0, 0.2)
@@ -193,11 +164,6 @@ def tissue(
     check_range("faint", faint, 0, 1)
     check_range("cytoplasm", cytoplasm, 0, 1)
     check_range("texture", texture, 0, 1)
-    check_range("background", background, 0, 1)
-    check_range("read_noise", read_noise, 0, 1e6)
-    check_photons(photons)
-    for sigma in sigmas:
-        check_range("psf_sigma", sigma, 0, longest)
     _check_attenuation(attenuation)
     rng = np.random.default_rng(rng)
 
@@ -213,14 +179,10 @@ def tissue(
     labels = one_component_each(relabel(owner))
 
     light *= np.exp(texture * _on_grid(patches, axes) - texture**2 / 2)
-    signal = blur(light, sigmas / step)
+    signal = camera.blur(light)
     if len(size) == 3:
         signal *= np.exp(-axes[0] / attenuation)[:, None, None]
-    return SyntheticImage(expose(signal + background, photons, read_noise, grey, rng), labels)
-
-
-def _usual_psf(ndim: int) -> tuple[float, ...]:
-    return (PSF_ALONG, PSF_ACROSS, PSF_ACROSS) if ndim == 3 else (PSF_ACROSS, PSF_ACROSS)
+    return SyntheticImage(camera.expose(signal, rng), labels)
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -240,7 +202,7 @@ def _at(field: _Field, points: FloatArray) -> FloatArray:
 
 
 def _on_grid(field: _Field, axes: Sequence[FloatArray]) -> FloatArray:
-    """The field at all points of a grid, by cos(a + b) = cos a · cos b − sin a · sin b: two matrix products."""
+    """The field on a grid, by cos(a + b) = cos a · cos b − sin a · sin b: two matrix products."""
     grid = np.stack(np.meshgrid(*axes[:-1], indexing="ij"), axis=-1)
     a = (grid @ field.waves[:, :-1].T + field.phases).astype(np.float32)
     b = np.outer(field.waves[:, -1], axes[-1]).astype(np.float32)
@@ -258,7 +220,7 @@ def _draw_seeds(
     gaps: float,
     rng: np.random.Generator,
 ) -> _Seeds:
-    """A shaken lattice with a second seed amid each box: hexagonal in the plane, body-centred in space."""
+    """A shaken lattice with a second seed within each box: hexagonal in 2D, body-centred in 3D."""
     ndim = len(extent)
     ball = (np.pi / 4 if ndim == 2 else np.pi / 6) * cell_size**ndim
     stretch = np.array([3**0.25, 3**-0.25] if ndim == 2 else [1.0, 1.0, 1.0])
@@ -283,7 +245,7 @@ def _cut(
     filling: float,
     cell_size: float,
 ) -> tuple[FloatArray, _Seeds]:
-    """Depth of each pixel below the outline (negative outside), and the seeds that are deep enough."""
+    """Depth of each pixel below the outline (negative outside), and the seeds deep enough."""
     if filling == 1:
         return np.full([len(axis) for axis in axes], np.inf, np.float32), seeds
     dent = DENT_DEPTH * cell_size
@@ -292,9 +254,12 @@ def _cut(
     level = np.quantile(height, filling)
     deep = level - np.linalg.norm(seeds.places - centre, axis=1) - dent * _at(dents, seeds.places)
     # a distance between two seeds needs two of them
-    kept = deep >= min(RIM * cell_size, np.sort(deep)[-2])
+    is_inside = deep >= min(RIM * cell_size, np.sort(deep)[-2])
     return level - height, _Seeds(
-        seeds.places[kept], seeds.powers[kept], seeds.numbers[kept], seeds.chances[kept]
+        seeds.places[is_inside],
+        seeds.powers[is_inside],
+        seeds.numbers[is_inside],
+        seeds.chances[is_inside],
     )
 
 
@@ -347,8 +312,9 @@ def _lifted(points: FloatArray, heights: FloatArray) -> FloatArray:
 def _nearest_two(
     tree: cKDTree, points: FloatArray, places: FloatArray
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
-    """Indices of the two seeds of least power distance, and the distance to the wall between them."""
-    # |y − s|² + h² is the square of a distance in one more dimension, where the seed lies h above the point
+    """Indices of the two seeds of least power distance, the distance to the wall between them."""
+    # |y − s|² + h² is the square of a distance in one more dimension, where the seed lies h above
+    # the point
     roots, nearest = tree.query(_lifted(points, np.zeros(len(points))), k=2)
     first, second = nearest.T
     distance = (roots[:, 1] ** 2 - roots[:, 0] ** 2) / (
@@ -371,5 +337,6 @@ def _brightness(chance: FloatArray, faint: float) -> FloatArray:
 def _check_attenuation(attenuation: float) -> None:
     if not attenuation > 0:
         raise ValueError(
-            f"attenuation must be a positive length, got {attenuation}; inf draws all depths as bright"
+            f"attenuation must be a positive length, not {attenuation}: "
+            "inf draws all depths equally bright"
         )

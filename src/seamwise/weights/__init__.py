@@ -1,6 +1,6 @@
 """Weight maps: instance labels → one weight per pixel, for any loss that takes a `weight`.
 
-Every map is `f(labels, target=None, *, spacing=None, normalization="rarest", counts=None, …)` → float32
+Every map is `f(labels, target=None, *, spacing=None, balance="rarest", counts=None, …)` → float32
 map of the labels' shape; ignored pixels weigh 0.
 """
 

@@ -1,26 +1,17 @@
 """Class balance: how much a pixel of each class weighs; see `balance` and `class_weights`."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import (
-    BACKGROUND,
-    GAP,
-    IGNORE,
-    Labels,
-    Target,
-    as_labels,
-    checked_spacing,
-    semantic_target,
-)
+from seamwise.labels import BACKGROUND, CLASS_NAMES, GAP, Labels, Target
+from seamwise.weights.inputs import checked
 
-Normalization = Literal["rarest", "frequency", "count"]
+Balance = Literal["rarest", "frequency", "count"]
 
-_CLASSES = GAP + 1
+_CLASSES = len(CLASS_NAMES)
 
 
 def balance(
@@ -28,7 +19,7 @@ def balance(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
     """Balance weight map (BWM): every pixel weighs what its class weighs.
@@ -44,13 +35,14 @@ def balance(
     labels : (*S) integer array
         0 background, positive = one number per cell, negative = ignore.
     target : (*S) integer array, optional
-        Semantic class of each pixel, 0..3 or −1 (ignore); by default `semantic_target(labels, classes=3)`.
+        Semantic class of each pixel, 0..3 or −1 (ignore); by default `semantic_target(labels,
+        classes=3)`.
     spacing : sequence of float, optional
         Not used: this map knows no distances. It is here so that all maps are called alike.
-    normalization : {"rarest", "frequency", "count"}
+    balance : {"rarest", "frequency", "count"}
     counts : sequence of int, optional
-        n_0, n_1, … of the whole data set, for every class of the target. By default those of this target, so
-        that the scale jumps from crop to crop. A class that is counted 0 times weighs 0.
+        n_0, n_1, … of the whole data set, for every class of the target. By default those of this
+        target, so that the scale jumps from crop to crop. A class that is counted 0 times weighs 0.
 
     Returns
     -------
@@ -62,13 +54,14 @@ def balance(
     TypeError
         `labels` or `target` is not of an integer type.
     ValueError
-        `target` has another shape than `labels` or other classes than −1..3, or an option is out of range.
+        `target` has another shape than `labels` or other classes than −1..3, or an option is out of
+        range.
 
     Notes
     -----
-    Source: thesis section 2.3 (after Zhou et al. 2017), which prints 1/n_l. The weights are then a millionth,
-    and adding 1 to them (as DWM and SAW do) leaves nothing of them; we use n_min/n_l, so that the rarest class
-    weighs 1. "count" is as printed.
+    Source: thesis section 2.3 (after Zhou et al. 2017), which prints 1/n_l. The weights are then a
+    millionth, and adding 1 to them (as DWM and SAW do) leaves nothing of them; we use n_min/n_l, so
+    that the rarest class weighs 1. "count" is as printed.
 
     Examples
     --------
@@ -77,11 +70,11 @@ def balance(
     array([0.5, 0.5, 0.5, 0.5, 1. , 1. ], dtype=float32)
     """
     labels, target, _ = checked(labels, target, spacing)
-    return balanced(target, normalization, counts)
+    return balanced(target, balance, counts)
 
 
 def class_weights(
-    counts: Sequence[int] | NDArray[Any], normalization: Normalization = "rarest"
+    counts: Sequence[int] | NDArray[Any], balance: Balance = "rarest"
 ) -> NDArray[np.float64]:
     """Weight b_l of each class from its number of pixels n_l.
 
@@ -104,12 +97,10 @@ def class_weights(
             f"counts must be one number of pixels per class, none negative, not {counts}"
         )
     numerators = {"rarest": n[n > 0].min(initial=np.inf), "frequency": n.sum(), "count": 1.0}
-    if normalization not in numerators:
-        raise ValueError(
-            f"normalization must be one of {', '.join(numerators)}, not {normalization!r}"
-        )
+    if balance not in numerators:
+        raise ValueError(f"balance must be one of {', '.join(numerators)}, not {balance!r}")
     weights = np.zeros(_CLASSES)
-    np.divide(numerators[normalization], n, out=weights[: len(n)], where=n > 0)
+    np.divide(numerators[balance], n, out=weights[: len(n)], where=n > 0)
     return weights[: len(n)]
 
 
@@ -124,26 +115,25 @@ def background(target: Target) -> NDArray[np.bool_]:
     return mask
 
 
-def balanced(
-    target: Target, normalization: Normalization, counts: Sequence[int] | None
-) -> NDArray[np.float32]:
+def balanced(target: Target, balance: Balance, counts: Sequence[int] | None) -> NDArray[np.float32]:
     """Map of b, from the pixels of each class in the data set or, by default, in the target."""
-    return class_map(target, weights_of(target, normalization, counts))
+    return class_map(target, weights_of(target, balance, counts))
 
 
 def weights_of(
-    target: Target, normalization: Normalization, counts: Sequence[int] | None
+    target: Target, balance: Balance, counts: Sequence[int] | None
 ) -> NDArray[np.float64]:
     """Return b_0 … b_3 of a target; raise ValueError if `counts` lacks one of its classes."""
     own = counts_of(target)
     if counts is None:
-        return class_weights(own, normalization)
+        return class_weights(own, balance)
     needed = int(np.flatnonzero(own).max(initial=-1)) + 1
     if not needed <= len(counts) <= _CLASSES:
         raise ValueError(
-            f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, not {len(counts)}"
+            f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, "
+            f"not {len(counts)}"
         )
-    return class_weights([*counts, *[0] * (_CLASSES - len(counts))], normalization)
+    return class_weights([*counts, *[0] * (_CLASSES - len(counts))], balance)
 
 
 def class_map(target: Target, values: NDArray[Any]) -> NDArray[np.float32]:
@@ -152,42 +142,3 @@ def class_map(target: Target, values: NDArray[Any]) -> NDArray[np.float32]:
     for number, value in enumerate(values):
         np.copyto(result, np.float32(value), where=target == number)
     return result
-
-
-def checked(
-    labels: Labels, target: Target | None, spacing: Sequence[float] | None
-) -> tuple[Labels, Target, tuple[float, ...]]:
-    """Check what every map is called with; fill in the three-class target, and a spacing of 1.
-
-    A pixel that `labels` ignores is ignored in the target too.
-    """
-    labels = as_labels(labels)
-    steps = checked_spacing(spacing, labels.ndim)
-    if target is None:
-        return labels, semantic_target(labels, classes=3, spacing=steps), steps
-    target = as_labels(target, name="target")
-    if target.shape != labels.shape:
-        raise ValueError(f"target must have the shape of labels {labels.shape}, not {target.shape}")
-    low, high = int(target.min(initial=0)), int(target.max(initial=0))
-    if low < IGNORE or high >= _CLASSES:
-        raise ValueError(
-            f"target must hold classes 0..{_CLASSES - 1} or {IGNORE} (ignored), not {low if low < IGNORE else high}"
-        )
-    target = target.astype(np.int8, copy=False)
-    if labels.dtype.kind == "i" and ((labels < 0) & (target >= 0)).any():
-        target = np.where(labels < 0, np.int8(IGNORE), target)
-    return labels, target, steps
-
-
-def checked_positive(name: str, value: Any) -> float:
-    """Return an option as a float, or raise ValueError unless it is a positive, finite number."""
-    if not isinstance(value, Real) or not 0 < float(value) < np.inf:
-        raise ValueError(f"{name} must be a positive number, not {value!r}")
-    return float(value)
-
-
-def checked_from_zero(name: str, value: Any, *, whole: bool = False) -> float:
-    """Return an option as a float, or raise ValueError unless it is a finite number of 0 or more."""
-    if not isinstance(value, Integral if whole else Real) or not 0 <= float(value) < np.inf:
-        raise ValueError(f"{name} must be a {'whole ' * whole}number of 0 or more, not {value!r}")
-    return float(value)

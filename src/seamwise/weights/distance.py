@@ -1,24 +1,20 @@
 """Distances up to a limit, in little memory: see `distance` and `nearest_value`.
 
-A weight map needs a distance only up to where its weight has faded. One pass per axis over a few shifts gives
-that exactly, in place and on all cores; scipy's distance transform takes 40 bytes per pixel beside its result,
-which is more than a volume leaves.
+A weight map needs a distance only up to where its weight has faded. One pass per axis over a few
+shifts gives that exactly, in place and on all cores. scipy's distance transform gives equal results
+but takes more memory: in 2D 33 bytes per pixel against 6 (75 ms against 24), in 3D 49 bytes per
+pixel against 4 (733 ms against 827). A volume does not have that memory to spare.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import slabs
-
-_PART = (
-    2**18
-)  # bytes: what one thread works on at a time, so that it stays in the processor's cache
+from seamwise.labels.slabs import slabs
+from seamwise.weights.parallel import in_parts
 
 
 def distance(
@@ -54,7 +50,8 @@ def squared_distance(
 
         D²(p) ← min over k of D²(p + k·e) + (k·s)²        for each axis in turn
 
-    uint16 where all numbers are whole and small (a spacing of 1): half the memory and twice as fast as float32.
+    uint16 where all numbers are whole and small (a spacing of 1): half the memory and twice as fast
+    as float32.
     """
     reach = _reach(limit, spacing)
     whole = all(step == 1 for step in spacing) and 2 * reach[0] ** 2 < 2**16
@@ -76,7 +73,7 @@ def squared_distance(
 def nearest_value(
     mask: NDArray[np.bool_], values: NDArray[np.float32], *, limit: float, spacing: Sequence[float]
 ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
-    """Distance to the nearest True pixel, and the value there; of several equally near ones the largest value.
+    """Distance to the nearest True pixel, and the largest value among equally near ones.
 
     Parameters
     ----------
@@ -126,23 +123,6 @@ def nearest_value(
 
 def _key(squared: float) -> np.uint64:
     return np.uint64(round(squared)) << np.uint64(32)
-
-
-def in_parts(run: Callable[[NDArray[Any]], None], array: NDArray[Any], axis: int) -> None:
-    """Call `run` on parts of the array, which hold whole lines along `axis`, on all cores."""
-    others = [other for other in range(array.ndim) if other != axis]
-    if array.nbytes <= _PART or not others:
-        run(array)
-        return
-    split = max(others, key=lambda other: array.shape[other])
-    rows = max(1, _PART * array.shape[split] // array.nbytes)
-    parts = [
-        array[(slice(None),) * split + (slice(start, start + rows),)]
-        for start in range(0, array.shape[split], rows)
-    ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(run, parts):
-            pass
 
 
 def _reach(limit: float, spacing: Sequence[float]) -> list[int]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
-from seamwise.weights.balance import Normalization, balanced, checked, checked_positive
+from seamwise.weights.balance import Balance, balanced
 from seamwise.weights.distance import distance
+from seamwise.weights.inputs import checked, checked_positive
 
 
 def dwm(
@@ -15,7 +16,7 @@ def dwm(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     beta: float = 30.0,
     additive: bool = False,
@@ -27,24 +28,26 @@ def dwm(
         ω(p) = b_{h(p)} · (1 − min(d(p)/β, 1)) + 1
         ω(p) = b_{h(p)} + (1 − min(d(p), β)/β) + 1        additive=True
 
-    with b the class weights and d the Euclidean distance to the nearest pixel of class cell or touching (0 there).
+    with b the class weights and d the Euclidean distance to the nearest pixel of class cell or
+    touching (0 there).
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
     beta : float > 0
-        β, the distance at which the weight has fallen to 1 (`additive`: to b + 1), in units of `spacing`.
+        β, the distance at which the weight has fallen to 1 (`additive`: to b + 1), in units of
+        `spacing`.
     additive : bool
         The form in the authors' own code.
 
     Returns
     -------
     (*S) float32 array
-        1 to 2 (`additive`: 1 to 3) with rarest-class weights; 0 on ignored pixels. Without cells 1 everywhere
-        (`additive`: b + 1).
+        1 to 2 (`additive`: 1 to 3) with rarest-class weights; 0 on ignored pixels. Without cells 1
+        everywhere (`additive`: b + 1).
 
     Raises
     ------
@@ -65,7 +68,7 @@ def dwm(
     if not isinstance(additive, bool | np.bool_):
         raise ValueError(f"additive must be true or false, not {additive!r}")
     labels, target, steps = checked(labels, target, spacing)
-    class_balance = balanced(target, normalization, counts)
+    class_balance = balanced(target, balance, counts)
     # in place from here on: a volume has room for few maps
     fading = distance((target == CELL) | (target == TOUCHING), limit=beta, spacing=steps)
     fading /= np.float32(-beta)

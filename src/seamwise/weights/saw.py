@@ -15,17 +15,12 @@ from seamwise.labels import (
     bounding_boxes,
     inner_contour,
     relabel,
-    slabs,
     smallest_dtype,
 )
-from seamwise.weights.balance import (
-    Normalization,
-    balanced,
-    checked,
-    checked_from_zero,
-    checked_positive,
-)
-from seamwise.weights.distance import in_parts
+from seamwise.labels.slabs import slabs
+from seamwise.weights.balance import Balance, balanced
+from seamwise.weights.inputs import checked, checked_from_zero, checked_positive
+from seamwise.weights.parallel import in_parts
 from seamwise.weights.skeleton import skeletons
 
 _AT_ONCE = 2**21  # distances between pixels and hull faces
@@ -36,37 +31,37 @@ def saw(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     tau: float | None = None,
     sigma: float = 1.0,
     rounds: int = 20,
 ) -> NDArray[np.float32]:
-    """Shape aware weight map (SAW): contours weigh more, the narrower the cell or the notch they bound.
+    """Shape aware weight map (SAW): contours of narrow cells and notches weigh more.
 
     ::
 
         ω(p) = b_{h(p)} + (F∗ω^c)(p) + 1
         ω^c(p) = max(1 − d_K(p)/τ, 0)   for p in Γ,   0 elsewhere
 
-    The cells and their concave complement, the background in the convex hull of a cell, are the regions of the
-    map. Γ are the inner contours of all regions and d_K is the distance to the skeleton of the pixel's own region.
-    F spreads ω^c inwards and smooths it. In round r = 1, 2, …
+    The cells and their concave complement, the background in the convex hull of a cell, are the
+    regions of the map. Γ are the inner contours of all regions and d_K is the distance to the
+    skeleton of the pixel's own region. F spreads ω^c inwards and smooths it. In round r = 1, 2, …
 
-    1. the r-th ring of each region (its pixels r face steps from Γ) copies the largest value among its face
-       neighbours in the ring before,
+    1. the r-th ring of each region (its pixels r face steps from Γ) copies the largest value among
+       its face neighbours in the ring before,
     2. a Gaussian of standard deviation σ smooths the whole map,
     3. the map is divided by its maximum.
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
     tau : float > 0, optional
-        τ, the half width beyond which a region gets no extra weight, in units of `spacing`. By default the
-        largest d_K on Γ, so that it changes from image to image.
+        τ, the half width beyond which a region gets no extra weight, in units of `spacing`. By
+        default the largest d_K on Γ, so that it changes from image to image.
     sigma : float > 0
         σ, in units of `spacing`.
     rounds : int ≥ 0
@@ -84,15 +79,16 @@ def saw(
 
     Notes
     -----
-    The complement is that of all cells together, so that each pixel is in one region: background that lies in the
-    hull of any cell, opened with the cross of face neighbours, since the hull of a round cell leaves crumbs. Each
-    of its face-connected components is a region. A hull is that of the cell's pixel centres; cells that
-    fit in a line (or, in a volume, in a slanted plane) have none. Neither the image border nor that of an ignored
-    region is a contour.
+    The complement is that of all cells together, so that each pixel is in one region: background
+    that lies in the hull of any cell, opened with the cross of face neighbours, since the hull of a
+    round cell leaves crumbs. Each of its face-connected components is a region. A hull is that of
+    the cell's pixel centres; cells that fit in a line (or, in a volume, in a slanted plane) have
+    none. Neither the image border nor that of an ignored region is a contour.
 
-    Thesis 3.2.2 says of F no more than that it combines copy padding and Gaussian smoothing and is iterated twenty
-    times. Rings, the order of the steps, σ = 1 and the normalisation are how this project reads it. It does not
-    say either whether a concave complement may lie on neighbouring cells: here it does not.
+    Thesis 3.2.2 says of F no more than that it combines copy padding and Gaussian smoothing and is
+    iterated twenty times. Rings, the order of the steps, σ = 1 and the normalisation are how this
+    project reads it. It does not say either whether a concave complement may lie on neighbouring
+    cells: here it does not.
 
     Source: thesis (3.3), (3.4); Peña et al., ICIP 2018.
 
@@ -112,14 +108,14 @@ def saw(
     contour = inner_contour(regions)
     spread = _narrowness(regions, contour, steps, tau)
     _spread_inwards(spread, regions, contour, [sigma / step for step in steps], rounds)
-    spread += balanced(target, normalization, counts)
+    spread += balanced(target, balance, counts)
     spread += 1
     spread[target == IGNORE] = 0
     return spread
 
 
 def _regions(labels: Labels) -> Labels:
-    """Number the cells 1..m and the components of their concave complement m+1, …; ignored pixels stay −1."""
+    """Number the cells 1..m, the components of their concave complement m+1, …; ignored stay −1."""
     regions = relabel(labels)
     complement = np.zeros(labels.shape, bool)
     for number, box in enumerate(bounding_boxes(regions), start=1):
@@ -216,7 +212,7 @@ def _spread_inwards(
 def _face_neighbours(
     pixels: NDArray[np.intp], shape: tuple[int, ...]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
-    """Flat index of each pixel's neighbour on each of its faces, and whether that lies in the image."""
+    """Flat index of each pixel's neighbour on each face, and whether that lies in the image."""
     stride = 1
     for length in reversed(shape):
         place = pixels // stride % length

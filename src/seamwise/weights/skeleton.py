@@ -19,14 +19,15 @@ def skeletons(labels: Labels) -> NDArray[np.bool_]:
     Returns
     -------
     (*S) bool array
-        In a plane by Zhang and Suen's thinning, in a volume by Lee's (`skimage.morphology.skeletonize`). A region
-        one pixel thick along an axis is thinned without that axis, and a line is its own skeleton. Of a region
-        that thinning erases, the deepest pixels are kept.
+        In a plane by Zhang and Suen's thinning, in a volume by Lee's
+        (`skimage.morphology.skeletonize`). A region one pixel thick along an axis is thinned
+        without that axis, and a line is its own skeleton. Of a region that thinning erases, the
+        deepest pixels are kept.
 
     Notes
     -----
-    Thinning takes the sides of a region in a fixed order, so the skeleton of a mirrored region may differ by a
-    pixel from the mirrored skeleton.
+    Thinning takes the sides of a region in a fixed order, so the skeleton of a mirrored region may
+    differ by a pixel from the mirrored skeleton.
 
     Examples
     --------

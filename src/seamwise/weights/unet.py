@@ -6,16 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.labels import Labels, Target, bounding_boxes, look_up, relabel, slabs, smallest_dtype
-from seamwise.weights.balance import (
-    Normalization,
-    background,
-    balanced,
-    checked,
-    checked_from_zero,
-    checked_positive,
-)
+from seamwise.labels import Labels, Target, bounding_boxes, relabel, smallest_dtype
+from seamwise.labels.slabs import look_up, slabs
+from seamwise.weights.balance import Balance, background, balanced
 from seamwise.weights.distance import squared_distance
+from seamwise.weights.inputs import checked, checked_from_zero, checked_positive
 
 _FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
 
@@ -25,7 +20,7 @@ def unet(
     target: Target | None = None,
     *,
     spacing: Sequence[float] | None = None,
-    normalization: Normalization = "rarest",
+    balance: Balance = "rarest",
     counts: Sequence[int] | None = None,
     w0: float = 10.0,
     sigma: float = 5.0,
@@ -37,11 +32,12 @@ def unet(
         ω(p) = b_{h(p)} + w0 · exp( −(d₁(p) + d₂(p))² / (2σ²) )    on background
                b_{h(p)}                                            elsewhere
 
-    with b the class weights and d₁, d₂ the Euclidean distances to the nearest and to the second nearest cell.
+    with b the class weights and d₁, d₂ the Euclidean distances to the nearest and to the second
+    nearest cell.
 
     Parameters
     ----------
-    labels, target, normalization, counts
+    labels, target, balance, counts
         See `weights.balance`. A cell of several pieces is one cell.
     spacing : sequence of float, optional
         Pixel size along each axis; distances are in its units.
@@ -53,8 +49,8 @@ def unet(
     Returns
     -------
     (*S) float32 array
-        b to w0 + b; 0 on ignored pixels. With a single cell d₂ = d₁; without a cell the map is b. Background
-        includes the gap class of a four-class target.
+        b to w0 + b; 0 on ignored pixels. With a single cell d₂ = d₁; without a cell the map is b.
+        Background includes the gap class of a four-class target.
 
     Raises
     ------
@@ -63,12 +59,14 @@ def unet(
 
     Notes
     -----
-    Distances are cut at 6.5σ: where d₁ + d₂ is more than that, the second term is below 1e-9·w0 whatever they are.
+    Distances are cut at 6.5σ: where d₁ + d₂ is more than that, the second term is below 1e-9·w0
+    whatever they are.
 
-    The usual code takes one distance transform per cell. Here cells get colours, so that two cells within reach
-    of each other differ. With D_{k,0} and D_{k,1} the distances to the cells whose colour has bit k off and on,
-    d₂ = min_k max(D_{k,0}, D_{k,1}): of two such groups the nearest cell is in one, the other is no nearer than the
-    second nearest cell, and these two cells differ in some bit. A few transforms, however many cells there are.
+    The usual code takes one distance transform per cell. Here cells get colours, so that two cells
+    within reach of each other differ. With D_{k,0} and D_{k,1} the distances to the cells whose
+    colour has bit k off and on, d₂ = min_k max(D_{k,0}, D_{k,1}): of two such groups the nearest
+    cell is in one, the other is no nearer than the second nearest cell, and these two cells differ
+    in some bit. A few transforms, however many cells there are.
 
     Source: thesis (2.7); Ronneberger et al., MICCAI 2015, eq. 2.
 
@@ -81,7 +79,7 @@ def unet(
     sigma = checked_positive("sigma", sigma)
     w0 = checked_from_zero("w0", w0)
     labels, target, steps = checked(labels, target, spacing)
-    result = balanced(target, normalization, counts)
+    result = balanced(target, balance, counts)
     if not (labels > 0).any():
         return result
     limit = _FADED * sigma
@@ -98,7 +96,7 @@ def unet(
 
 
 def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> NDArray[Any]:
-    """Squared distance to the second nearest cell where that and the nearest are less than `limit` together.
+    """Squared distance to the second nearest cell where this plus the nearest is below `limit`.
 
     Elsewhere no less than it is. With a single cell, the distance to that.
     """
@@ -122,13 +120,14 @@ def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> N
 
 
 def _colours(numbers: Labels, reach: Sequence[float]) -> Labels:
-    """Colour 0, 1, … of each cell 0..n: two whose boxes are less than `reach` pixels apart differ."""
+    """Colour 0, 1, … of each cell 0..n: cells whose boxes are less than `reach` apart differ."""
     boxes = bounding_boxes(numbers)
-    low = np.array([[axis.start for axis in box] for box in boxes])
-    high = np.array([[axis.stop for axis in box] for box in boxes])
+    ends = np.array([(axis.start, axis.stop) for box in boxes for axis in box])
+    low, high = np.moveaxis(ends.reshape(len(boxes), numbers.ndim, 2), -1, 0)
     order = np.argsort(low[:, 0], kind="stable")
     low, high = low[order], high[order]
-    # in this order, a cell can only reach the earlier ones that start less than a box and the reach before it
+    # in this order, a cell can only reach the earlier ones that start less than a box and the reach
+    # before it
     first = np.searchsorted(low[:, 0], low[:, 0] - reach[0] - (high - low)[:, 0].max())
     colour = np.zeros(len(boxes), int)
     for cell, start in enumerate(first):

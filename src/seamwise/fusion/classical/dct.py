@@ -7,26 +7,29 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion, depth_dtype
 
 BLOCK = 8
 
 
-def dct(frames: Frames) -> Fused:
+def dct(frames: Frames) -> Fusion:
     """Take every 8×8 block from the frame in which it has the largest variance.
 
-    The variance is read off the block's orthonormal discrete cosine transform d, as it stands in a JPEG file::
+    The variance is read off the block's orthonormal discrete cosine transform d, as it stands in a
+    JPEG file::
 
         σ² = (1/64) Σ_{(k,l) ≠ (0,0)} d(k,l)²
 
     Parameters
     ----------
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
-        In 0..1, of any size: blocks cut by the border are filled up by reflection. Each is read twice, one at a time.
+        In 0..1, of any size: blocks cut by the border are filled up by reflection. Each is read
+        twice, one at a time.
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is the frame of the block, the first of several.
 
     Raises
@@ -38,12 +41,13 @@ def dct(frames: Frames) -> Fused:
 
     Notes
     -----
-    Frames of equal variance are averaged, so the order of the frames changes nothing but the rounding of that mean
-    (and, between such frames, `depth`). Besides one frame and its transform, 2 + 4·C bytes per pixel and 0.15 for
-    each frame are held for C channels.
+    Frames of equal variance are averaged, so the order of the frames changes nothing but the
+    rounding of that mean (and, between such frames, `depth`). Besides one frame and its transform,
+    2 + 4·C bytes per pixel and 0.15 for each frame are held for C channels.
 
-    Source: Haghighat, Aghagolzadeh, Seyedarabi 2011, "Multi-focus image fusion for visual sensor networks in DCT
-    domain", Computers & Electrical Engineering 37(5). The variance of a colour picture is that of its luminance.
+    Source: Haghighat, Aghagolzadeh, Seyedarabi 2011, "Multi-focus image fusion for visual sensor
+    networks in DCT domain", Computers & Electrical Engineering 37(5). The variance of a colour
+    picture is that of its luminance.
 
     Examples
     --------
@@ -54,15 +58,15 @@ def dct(frames: Frames) -> Fused:
     >>> fused.depth[0, ::4], bool((fused.image == stripes).all())
     (array([0, 0, 1, 1], dtype=uint8), True)
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     return _joined(frames, _sharpest(frames))
 
 
-def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
+def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     """Take every 8×8 block from the frame that most blocks around it are taken from.
 
-    `dct` with consistency verification: around each block, a window of blocks is counted by the frame of the
-    largest variance, and the frame with the most of them is taken::
+    `dct` with consistency verification: around each block, a window of blocks is counted by the
+    frame of the largest variance, and the frame with the most of them is taken::
 
         N_n(b) = #{c in the window around b : σ²_n(c) = max_m σ²_m(c)},    n(b) = arg max_n N_n(b)
 
@@ -77,7 +81,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
 
     Returns
     -------
-    Fused
+    Fusion
         `depth` is the frame of the block, the first of several.
 
     Raises
@@ -89,9 +93,10 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
 
     Notes
     -----
-    Frames with equally many votes are averaged. Order, memory and source as in `dct`; a block of equal variance in
-    several frames votes for each of them. At the border, the decision map is reflected. Detail thinner than half a
-    window of blocks, 20 pixels, is outvoted. The authors' software filters twice with a window of 7.
+    Frames with equally many votes are averaged. Order, memory and source as in `dct`; a block of
+    equal variance in several frames votes for each of them. At the border, the decision map is
+    reflected. Detail thinner than half a window of blocks, 20 pixels, is outvoted. The authors'
+    software filters twice with a window of 7.
 
     Examples
     --------
@@ -101,14 +106,15 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fused:
     >>> int(dct([stripes, blurred]).depth[12, 12]), int(dct_cv([stripes, blurred]).depth[12, 12])
     (1, 0)
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be an odd number of blocks, not {window}")
     return _joined(frames, _majority(_sharpest(frames), window))
 
 
 def block_variance(image: Picture) -> Picture:
-    """Variance of each 8×8 block of a grey picture, from its cosine transform: one number per block.
+    """Variance of each 8×8 block of a grey picture, from its cosine transform: one number per
+    block.
 
     Blocks cut by the lower or right border are filled up by reflection.
     """
@@ -121,8 +127,10 @@ def block_variance(image: Picture) -> Picture:
     return np.asarray(np.square(coefficients).sum((1, 3)) / BLOCK**2, np.float32)
 
 
-def _sharpest(frames: Checked) -> NDArray[np.bool_]:
-    """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per block."""
+def _sharpest(frames: CheckedFrames) -> NDArray[np.bool_]:
+    """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per
+    block.
+    """
     variances = np.stack(
         [block_variance(luminance(frames[number])) for number in range(len(frames))]
     )
@@ -141,7 +149,7 @@ def _majority(decisions: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
     return np.asarray(votes == np.max(votes, axis=0))
 
 
-def _joined(frames: Checked, decisions: NDArray[np.bool_]) -> Fused:
+def _joined(frames: CheckedFrames, decisions: NDArray[np.bool_]) -> Fusion:
     """The mean of the frames decided for, in every block."""
     shape = frames.shape
     weights = decisions / decisions.sum(0, dtype=np.float32)
@@ -150,7 +158,7 @@ def _joined(frames: Checked, decisions: NDArray[np.bool_]) -> Fused:
         weight = _over_pixels(weights[number], shape)
         image += frames[number] * (weight if len(shape) == 2 else weight[..., np.newaxis])
     depth = decisions.argmax(0).astype(depth_dtype(len(frames)))
-    return Fused(image, _over_pixels(depth, shape))
+    return Fusion(image, _over_pixels(depth, shape))
 
 
 def _over_pixels(blocks: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import Checked, Frames, Fused, Picture, depth_dtype, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.result import Fusion, depth_dtype
 
 
-def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fused:
+def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fusion:
     """Fuse scale by scale: of every detail, the frame where it is strongest is taken.
 
     With G_0 the frame, ↓ smoothing and halving, and ↑ doubling, the pyramid of a frame n is::
@@ -24,16 +25,16 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
         In 0..1. Each is read once, one at a time.
     levels : int, optional
-        Number of levels below the top, 1 or more; by default as many as leave the shorter side of the top 8 pixels
-        or more.
+        Number of levels below the top, 1 or more; by default as many as leave the shorter side of
+        the top 8 pixels or more.
     window : int
         Width in pixels, at every level, of the square in which coefficients are compared; odd.
 
     Returns
     -------
-    Fused
-        The image is clipped to 0..1. `depth` is the frame with the largest A_0 after a Gaussian of σ = `window`, the
-        first of several.
+    Fusion
+        The image is clipped to 0..1. `depth` is the frame with the largest A_0 after a Gaussian of
+        σ = `window`, the first of several.
 
     Raises
     ------
@@ -44,14 +45,14 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
 
     Notes
     -----
-    Frames of equal activity give the larger of their coefficients, so the order of the frames changes nothing but
-    the rounding of the mean at the top (and, between such frames, `depth`). Besides one frame and the work on its
-    pyramid, about 50 bytes per pixel of a colour picture, 12 + 5.4·C bytes per pixel are held for C channels, however
-    many frames there are.
+    Frames of equal activity give the larger of their coefficients, so the order of the frames
+    changes nothing but the rounding of the mean at the top (and, between such frames, `depth`).
+    Besides one frame and the work on its pyramid, about 50 bytes per pixel of a colour picture, 12
+    + 5.4·C bytes per pixel are held for C channels, however many frames there are.
 
-    Source: Burt, Adelson 1983, "The Laplacian pyramid as a compact image code", IEEE Trans. Commun. 31(4), with
-    their kernel of a = 3/8; the choice by activity in a window: Burt, Kolczynski 1993, "Enhanced image capture
-    through fusion", ICCV.
+    Source: Burt, Adelson 1983, "The Laplacian pyramid as a compact image code", IEEE Trans. Commun.
+    31(4), with their kernel of a = 3/8; the choice by activity in a window: Burt, Kolczynski 1993,
+    "Enhanced image capture through fusion", ICCV.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
     (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
     """
-    frames = Checked(frames)
+    frames = CheckedFrames(frames)
     if (levels is not None and levels < 1) or window < 1 or window % 2 == 0:
         raise ValueError(f"levels must be 1 or more and window odd, not {levels} and {window}")
     fused = _pyramid(frames[0], levels or _most_levels(frames.shape))
@@ -87,7 +88,7 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     for number in range(1, len(frames)):
         add(number, frames[number])
     fused[-1] /= len(frames)
-    return Fused(np.clip(_picture(fused), 0, 1), depth)
+    return Fusion(np.clip(_picture(fused), 0, 1), depth)
 
 
 def _most_levels(shape: tuple[int, ...]) -> int:

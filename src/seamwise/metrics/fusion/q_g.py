@@ -59,8 +59,9 @@ def q_g(
     Returns
     -------
     float
-        0..0.987 ("thesis") or 0..0.975 ("survey"), higher is better. Where no picture has a gradient nothing is
-        lost: three pictures of 0 have the highest score. A constant other than 0 has edges at the border.
+        0..0.987 ("thesis") or 0..0.975 ("survey"), higher is better. Where no picture has a
+        gradient nothing is lost: three pictures of 0 have the highest score. A constant other than
+        0 has edges at the border.
 
     Raises
     ------
@@ -69,14 +70,14 @@ def q_g(
 
     Notes
     -----
-    Source: thesis section 6.3.2; Xydeas, Petrović 2000, Electronics Letters 36(4). "survey" is their form, as
-    Liu et al. 2020, Information Fusion 64, corrected it. "thesis" is the form of the code that goes with Liu
-    et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis have. It departs from the paper
-    in three places: the share of the direction (α near π/2 and α near −π/2 are almost one direction, and
-    count so, where the paper takes them for opposite), a mean of ratios in place of a ratio of sums, so
-    that flat regions weigh as much as edges, and the constants. Both put 10⁻⁵ in place of a ∇_x or a g of
-    exactly 0, but for g_F only after it has met A, as the reference code does: swapping a and b may
-    change the seventh digit.
+    Source: thesis section 6.3.2; Xydeas, Petrović 2000, Electronics Letters 36(4). "survey" is
+    their form, as Liu et al. 2020, Information Fusion 64, corrected it. "thesis" is the form of the
+    code that goes with Liu et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis
+    have. It departs from the paper in three places: the share of the direction (α near π/2 and α
+    near −π/2 are almost one direction, and count so, where the paper takes them for opposite), a
+    mean of ratios in place of a ratio of sums, so that flat regions weigh as much as edges, and the
+    constants. Both put 10⁻⁵ in place of a ∇_x or a g of exactly 0, but for g_F only after it has
+    met A, as the reference code does: swapping a and b may change the seventh digit.
 
     Examples
     --------

@@ -12,7 +12,8 @@ __all__ = ["q_ncie"]
 
 
 def q_ncie(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
-    """How far the three pictures are from independent, from the eigenvalues of their correlation matrix.
+    """How far the three pictures are from independent, from the eigenvalues of their correlation
+    matrix.
 
     ::
 
@@ -40,9 +41,9 @@ def q_ncie(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
 
     Notes
     -----
-    Source: thesis section 6.3.2; Wang, Shen, Jin 2008, in: Image Fusion (Academic Press), chapter 19. The
-    agreement of the sources, r_AB, counts too; it is the same for every fused picture. The thesis and the
-    survey of Liu et al. 2020 use the same form.
+    Source: thesis section 6.3.2; Wang, Shen, Jin 2008, in: Image Fusion (Academic Press), chapter
+    19. The agreement of the sources, r_AB, counts too; it is the same for every fused picture. The
+    thesis and the survey of Liu et al. 2020 use the same form.
 
     Examples
     --------

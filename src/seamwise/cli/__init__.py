@@ -1,0 +1,59 @@
+"""The `seamwise` command: parse, call the public API, print.
+
+Everything that needs torch, scipy or rich is imported inside the commands: `--help` must be
+instant.
+"""
+
+from typing import Annotated
+
+import typer
+
+from seamwise import __version__
+from seamwise.cli import fusing, fusion_training, models, scoring, segmenting, training, weight_maps
+from seamwise.cli.errors import Commands
+from seamwise.cli.messages import Quiet, Verbose, print_result, set_verbosity, with_verbosity
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its help tables squeeze and cut words in 80 columns
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_GROUPS = {
+    "Segment": (segmenting.segment, scoring.evaluate, segmenting.demo),
+    "Train": (training.train, training.compare, models.tune, models.combine, weight_maps.weights),
+    "Fuse": (fusing.fuse, scoring.evaluate_fusion, fusion_training.train_fusion),
+    "About": (models.info,),
+}
+
+for _panel, _commands in _GROUPS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(with_verbosity(_command))
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print_result(f"seamwise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def seamwise(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Pixel-level deep learning where things touch."""
+    set_verbosity(quiet=quiet, verbose=verbose)
+
+
+def main() -> None:
+    """Entry point of the `seamwise` command."""
+    app(prog_name="seamwise")

@@ -1,0 +1,148 @@
+"""`seamwise fuse`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seamwise.cli.messages import say
+from seamwise.cli.options import (
+    Device,
+)
+from seamwise.cli.progress import Progress, Task, tell
+from seamwise.words import FusionMode, Motion
+
+
+def fuse(
+    frames: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FRAMES",
+            help="Frames, glob patterns or folders, in order of focus distance.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="File for the fused picture; for bursts, a folder."),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "--method",
+            help="Network: focus-seg, focus-reg or a model file; or classical method: laplacian, "
+            "gff, dct, dct-cv, matting or cnn.",
+        ),
+    ] = "focus-seg",
+    mode: Annotated[
+        FusionMode,
+        typer.Option(
+            help="How a network sees the frames: one after another (sequence), or all at once, "
+            "whatever their order (together)."
+        ),
+    ] = "sequence",
+    nearest: Annotated[
+        bool | None,
+        typer.Option(
+            "--nearest/--no-nearest",
+            help="Replace each colour that a network predicts by that of the nearest source.",
+            show_default="only for networks that predict colours",
+        ),
+    ] = None,
+    align: Annotated[
+        bool, typer.Option("--align/--no-align", help="Align the frames with each other first.")
+    ] = True,
+    motion: Annotated[
+        Motion,
+        typer.Option(help="Motion to align: affine, or homography if the camera was tilted."),
+    ] = "affine",
+    exposure: Annotated[
+        bool,
+        typer.Option(
+            "--exposure/--no-exposure", help="When aligning, also match the frames' brightness."
+        ),
+    ] = True,
+    crop: Annotated[
+        bool,
+        typer.Option(
+            "--crop/--full-size", help="After aligning, keep only what every frame shows."
+        ),
+    ] = True,
+    alignment: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of the alignment: read if it exists, else written."),
+    ] = None,
+    depth_map: Annotated[
+        bool,
+        typer.Option(
+            "--depth-map", help="Also write OUT_depth.png: the frame that each pixel comes from."
+        ),
+    ] = False,
+    focus_maps: Annotated[
+        bool,
+        typer.Option(
+            "--focus-maps", help="Also write OUT_focus_<i>.png: where frame i was chosen."
+        ),
+    ] = False,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=192, help="Tile size of networks in pixels.", show_default="1024"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing pictures.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Fuse frames of different focus into one picture that is sharp everywhere.
+
+    With -o sharp.png all frames are one burst. If -o is a folder, each input folder is a burst or
+    holds a folder for each burst. Bursts that fail are reported and skipped; the exit code is
+    then 1.
+
+    The picture keeps the bit depth (8 or 16), the EXIF data and the colour profile of the frames.
+    """
+    from seamwise.engine import Resources
+    from seamwise.fusion import FuseOptions, FuseOutputs, fuse_files
+
+    options = FuseOptions(
+        model=model,
+        mode=mode,
+        nearest=nearest,
+        align=align,
+        motion=motion,
+        exposure=exposure,
+        crop=crop,
+        tile=tile,
+    )
+    files = FuseOutputs(
+        depth_map=depth_map, focus_maps=focus_maps, alignment=alignment, overwrite=overwrite
+    )
+    with Progress() as progress:
+        tasks: dict[str, Task] = {}
+        failed = total = 0
+
+        def report(stage: str, done: int, of: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.task(stage, of)
+            tasks[stage].update(done, of, stage)
+
+        outcomes = fuse_files(
+            frames,
+            output,
+            options,
+            Resources(device=device),
+            files=files,
+            announce=progress.note,
+            report=report,
+        )
+        for outcome in outcomes:
+            tell(progress, outcome)
+            failed += outcome.failed
+            total = outcome.total
+    if failed == total == 1:
+        raise typer.Exit(2)
+    with_maps = (depth_map or focus_maps) and output.is_file()
+    maps = ", with its maps next to it" if with_maps else ""
+    done = f"the result is in {output}{maps}"
+    say(f"{failed} of {total} bursts failed; the others are in {output}" if failed else done)
+    raise typer.Exit(1 if failed else 0)

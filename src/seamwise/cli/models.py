@@ -1,0 +1,171 @@
+"""`seamwise tune`, `combine` and `info`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seamwise import __version__
+from seamwise.cli.messages import print_result, say, warn
+from seamwise.cli.options import Axes, Channel, Device, Masks, check_outputs, parse_channels
+from seamwise.cli.progress import Progress
+from seamwise.cli.reading import read_pairs
+from seamwise.words import BackgroundAs, TunedRule
+
+_SHOWN = 3  # names of a list that `info` prints
+
+
+def tune(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Model file; or a built-in model together with -o."),
+    ],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder of images and masks, as for `train`.")
+    ],
+    decode: Annotated[
+        TunedRule, typer.Option(help="Decoding rule whose two thresholds are tuned.")
+    ] = "threshold",
+    background_as: Annotated[
+        BackgroundAs,
+        typer.Option(help="For --decode watershed: background is a marker of its own, or masked."),
+    ] = "marker",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File for the tuned model.",
+            show_default="replace the model file",
+        ),
+    ] = None,
+    every_image: Annotated[
+        bool,
+        typer.Option("--all", help="Tune on all images.", show_default="only on those held out"),
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw PQ over both thresholds to this PNG file.")
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write all tried thresholds and scores to this file."),
+    ] = None,
+    masks: Masks = None,
+    channel: Channel = None,
+    axes: Axes = None,
+    hold_out_every: Annotated[
+        int, typer.Option(min=2, help="If there is no val/ folder: hold out every n-th image.")
+    ] = 7,
+    device: Device = "auto",
+) -> None:
+    """Find the two thresholds that a model decodes best with, and write them into its file.
+
+    Best is the panoptic quality at IoU 0.5, pooled over the images that `train` would hold out of
+    this folder. If it beats the model's default, it becomes the default; `segment --decode argmax`
+    still works. If you tune again, the old thresholds are dropped and the new ones are compared
+    with arg max.
+    """
+    from seamwise.io.jsonfile import write_json
+    from seamwise.io.models import check_model_output, model_path
+    from seamwise.segmentation import Trial, find_pairs, load
+    from seamwise.segmentation import tune as tune_model
+    from seamwise.segmentation.choose import cautions, plot_surface, save_tuned
+
+    path = model_path(model)
+    target = output or path
+    check_model_output(target)
+    check_outputs({"-o": target, "--plot": plot, "--json": json_file})
+    loaded = load(path, device=device)
+    split = find_pairs(data, hold_out_every=hold_out_every)
+    pairs = [*split.training, *split.validation] if every_image else split.validation
+    images = read_pairs(
+        pairs,
+        ndim=loaded.net.ndim,
+        rule=loaded.info.normalization,
+        channel=parse_channels(channel),
+        axes=axes,
+        annotation=masks or "instances",
+    )
+    with Progress() as progress:
+        tried = 0
+        predicted = progress.track(images.values(), "predict")
+        task = progress.task("decode")
+
+        def report(trial: Trial) -> None:
+            nonlocal tried
+            tried += 1
+            task.update(tried, None, "decode")
+
+        tuning = tune_model(
+            predicted, loaded, decode=decode, background_as=background_as, report=report
+        )
+    save_tuned(path, tuning.rule, target)
+    print_result(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
+    verb = "stays" if tuning.rule.rule == tuning.before else "is now"
+    say(f"wrote {target}; its default {verb} {tuning.rule.rule}")
+    for caution in cautions(tuning, loaded.info):
+        warn(caution)
+    if plot is not None:
+        plot_surface(plot, tuning)
+        say(f"wrote {plot}")
+    if json_file is not None:
+        content = {**asdict(tuning), "rule": tuning.rule.model_dump(), "model": str(target)}
+        write_json(json_file, content)
+        say(f"wrote {json_file}")
+
+
+def combine(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODELS", help="Model files of one architecture, or built-in models."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the combined model.")],
+) -> None:
+    """Write one model file that averages the probabilities of several models."""
+    from seamwise.segmentation import combine as combine_models
+
+    check_outputs({"-o": output})
+    info = combine_models(models, output)
+    members = info.architecture.members
+    say(f"wrote {output}: the mean of {members} models; tune it with `seamwise tune {output} DATA`")
+
+
+def info(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]", help="Built-in model or model file.", show_default="list all"
+        ),
+    ] = None,
+) -> None:
+    """Describe a model; without an argument, list the built-in models and the compute device."""
+    from seamwise.io.models import describe_model, model_path, shipped_models
+
+    if model is not None:
+        fields = describe_model(model_path(model)).model_dump(mode="json")
+        for training in fields["training"].get("members", [fields["training"]]):
+            _shorten(training)
+        print_result(json.dumps(fields, indent=1))
+        return
+    import torch
+
+    from seamwise.engine.devices import choose_device, choose_precision
+
+    device = choose_device()
+    precision = str(choose_precision(device)).removeprefix("torch.")
+    print_result(
+        f"seamwise {__version__}, torch {torch.__version__}, {device} computing in {precision}"
+    )
+    for name, path in shipped_models().items():
+        print_result(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
+
+
+def _shorten(training: dict[str, Any]) -> None:
+    """Replace most names of long lists by their number."""
+    for names in training.values():
+        if isinstance(names, list) and len(names) > _SHOWN:
+            names[_SHOWN:] = [f"and {len(names) - _SHOWN} more"]

@@ -1,0 +1,160 @@
+"""`seamwise segment` and `demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seamwise.cli.messages import print_result, say
+from seamwise.cli.options import Axes, Channel, Device, parse_channels
+from seamwise.cli.progress import Progress, block_progress, follow_files
+from seamwise.words import RuleName, StackMode, ZarrVersion
+
+
+def segment(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUTS", help="Images, OME-Zarr folders, glob patterns or folders."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder for the label images, or the input itself if it is one OME-Zarr image.",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option(help="Built-in model or model file; `seamwise info` lists the former.")
+    ] = "nuclei-2d",
+    overlay: Annotated[
+        bool,
+        typer.Option(
+            "--overlay",
+            help="Also write <stem>_overlay.png (not for images processed in blocks).",
+        ),
+    ] = False,
+    channel: Channel = None,
+    axes: Axes = None,
+    decode: Annotated[
+        RuleName | None,
+        typer.Option(
+            help="How probabilities become cells; threshold and watershed need a tuned model.",
+            show_default="the model's own",
+        ),
+    ] = None,
+    min_size: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Remove cells with fewer pixels than this.", show_default="the model's own"
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Tile size in pixels; in block mode the block size, rounded up.",
+            show_default="1024, for stacks 128; in block mode what fits the memory",
+        ),
+    ] = None,
+    flips: Annotated[
+        bool,
+        typer.Option("--flips", help="Average over mirror images: slightly better, slower."),
+    ] = False,
+    mode: Annotated[
+        StackMode | None,
+        typer.Option(
+            help="How to segment a stack: 3d needs a model for stacks; 2d-stitch joins the "
+            "slices that a 2D model segments.",
+            show_default="what the model is for",
+        ),
+    ] = None,
+    stitch_iou: Annotated[
+        float | None,
+        typer.Option(
+            help="For --mode 2d-stitch: smallest overlap (IoU) of a cell's parts in two slices.",
+            show_default="0.25",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Memory limit such as 4GB; larger images are processed in blocks.",
+            show_default="70 % of the free memory",
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes; more than 1 switches to block mode.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a dask scheduler whose workers process the blocks.",
+            show_default="this machine",
+        ),
+    ] = None,
+    zarr_version: Annotated[
+        ZarrVersion, typer.Option(help="Version of OME-Zarr to write.")
+    ] = "0.5",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing results.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Find the cells in images and write a label image for each.
+
+    An image becomes <stem>.tif. OME-Zarr images, time series and images larger than the memory
+    are processed in blocks and become <stem>.ome.zarr. If -o names the OME-Zarr image itself, its
+    labels are written to labels/cells inside it.
+
+    Run the command again to process only what is missing. Files that cannot be read are reported
+    and skipped; the exit code is then 1.
+    """
+    from seamwise.engine import Resources, parse_memory
+    from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_files
+
+    options = SegmentOptions(
+        model=model,
+        channel=parse_channels(channel),
+        axes=axes,
+        decode=decode,
+        min_size=min_size,
+        tile=tile,
+        flips=flips,
+        mode=mode,
+        stitch_iou=stitch_iou,
+    )
+    resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
+    files = OutputOptions(overlay, overwrite, zarr_version)
+    with Progress() as progress:
+        listener = Listener(progress.note, block_progress(progress))
+        outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)
+        follow_files(
+            progress,
+            outcomes,
+            "segment",
+            done=f"labels are in {output}",
+            nothing="no labels were written",
+        )
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Segment a synthetic image of crowded cells with the built-in model and draw the steps."""
+    from seamwise.io.atomic import make_folder
+    from seamwise.segmentation.demo import demo as run
+
+    make_folder(output)
+    result = run(output)
+    score = result.matching
+    print_result(
+        f"{score.n_true} cells, {score.n_pred} found: {score.tp} correct, {score.fp} false, "
+        f"{score.fn} missed (IoU ≥ {score.iou}), panoptic quality {score.panoptic_quality:.3f}"
+    )
+    for path in result.files:
+        say(f"wrote {path}")

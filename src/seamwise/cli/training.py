@@ -1,0 +1,200 @@
+"""`seamwise train` and `compare`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seamwise.cli.messages import print_result, say
+from seamwise.cli.options import (
+    Axes,
+    Channel,
+    Crop,
+    CropsPerStep,
+    Device,
+    Devices,
+    Masks,
+    Nodes,
+    Resume,
+    Seed,
+    SegmentationSettings,
+    Steps,
+    Width,
+    parse_channels,
+)
+from seamwise.cli.progress import Progress, Task
+from seamwise.cli.reading import read_split
+from seamwise.cli.runs import stop_on_interrupt, training_progress
+from seamwise.cli.tables import print_losses
+from seamwise.words import SystemName
+
+if TYPE_CHECKING:
+    from seamwise.engine.history import TrainProgress
+
+_SYSTEMS = (
+    "unet2, unet3 and unet: U-Net's weight map; fl: focal loss; dwm: distance weights; "
+    "saw: shape-aware weights; bwm: balanced classes; w3: W³ weights; lsmax: Lovász-softmax; "
+    "dsc: soft Dice; j3, j4: Youden's J; ce2, ce3, ce4: cross entropy on 2, 3 or 4 classes"
+)
+
+
+def train(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of images and masks.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for model, log, curve and checkpoint.")
+    ],
+    settings: SegmentationSettings = None,
+    loss: Annotated[
+        SystemName | None,
+        typer.Option(help=f"Loss and weights to train with. {_SYSTEMS}.", show_default="j4"),
+    ] = None,
+    masks: Masks = None,
+    steps: Steps = None,
+    batch_size: CropsPerStep = None,
+    crop: Crop = None,
+    width: Width = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Step size of the optimizer.", show_default="0.0001")
+    ] = None,
+    seed: Seed = None,
+    channel: Channel = None,
+    axes: Axes = None,
+    hold_out_every: Annotated[
+        int, typer.Option(min=2, help="If there is no val/ folder: validate on every n-th image.")
+    ] = 7,
+    resume: Resume = False,
+    device: Device = "auto",
+    devices: Devices = None,
+    nodes: Nodes = None,
+) -> None:
+    """Train a model on a folder of images and masks.
+
+    The folder holds images/ and masks/ with equal names, also under train/ and val/; or x.tif
+    next to x_masks.tif; or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …;
+    0 is background, negative pixels are ignored.
+
+    Options on the command line override those in --settings, whose defaults hold otherwise.
+    Ctrl-C writes a checkpoint, from which --resume continues.
+    """
+    from seamwise.engine.devices import is_first_process
+    from seamwise.engine.loop import check_output
+    from seamwise.engine.settings import read_settings
+    from seamwise.io.atomic import make_folder
+    from seamwise.segmentation import TrainSettings, find_pairs
+    from seamwise.segmentation import train as train_model
+
+    options = {
+        "loss": loss,
+        "annotation": masks,
+        "steps": steps,
+        "batch_size": batch_size,
+        "crop": crop,
+        "width": width,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "devices": devices,
+        "nodes": nodes,
+    }
+    run = read_settings(TrainSettings, settings, options)
+    silent = not is_first_process(run.processes)
+    make_folder(output)
+    check_output(output, resume=resume)
+    split = find_pairs(data, hold_out_every=hold_out_every)
+    training, validation, _ = read_split(
+        split, run, channel=parse_channels(channel), axes=axes, silent=silent
+    )
+    scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"
+    with training_progress(output, run.steps, scores, silent=silent) as report:
+        model = train_model(
+            training, validation, run, output=output, resume=resume, device=device, report=report
+        )
+    if not silent:
+        say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
+
+
+def compare(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder of images and masks, as for `train`.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Folder for the report, with a folder for each run."),
+    ],
+    losses: Annotated[
+        str,
+        typer.Option(help=f"Two or more losses, separated by commas (ce is ce3). {_SYSTEMS}."),
+    ] = "ce,w3,j4",
+    seeds: Annotated[int, typer.Option(min=1, help="How many times to train each loss.")] = 1,
+    settings: SegmentationSettings = None,
+    masks: Masks = None,
+    steps: Steps = None,
+    batch_size: CropsPerStep = None,
+    crop: Crop = None,
+    width: Width = None,
+    channel: Channel = None,
+    axes: Axes = None,
+    device: Device = "auto",
+) -> None:
+    """Find out which loss suits your images: train with each under equal conditions and report.
+
+    All losses start from the same weights and see the same crops; λ of j3 and j4 is
+    1/(C·(C − 1)). Scores come from images that no run has seen: those in test/, or else a quarter
+    of the images. Another quarter, or val/, chooses the weights.
+
+    Writes report.html and scores.json. Run the command again to resume it.
+    """
+    from pydantic import RootModel
+
+    from seamwise.io.atomic import make_folder
+    from seamwise.io.jsonfile import write_json
+    from seamwise.segmentation import find_split
+    from seamwise.segmentation.choose import (
+        ImageSplit,
+        Run,
+        judge,
+        read_comparison,
+        score_rows,
+        write_report,
+    )
+    from seamwise.segmentation.choose import compare as compare_losses
+
+    options = {
+        "annotation": masks,
+        "steps": steps,
+        "batch_size": batch_size,
+        "crop": crop,
+        "width": width,
+    }
+    names = [name.strip() for name in losses.split(",")]
+    chosen, run_settings = read_comparison(settings, names, options)
+    split = find_split(data)
+    make_folder(output)
+    images = ImageSplit(
+        *read_split(split, run_settings, channel=parse_channels(channel), axes=axes)
+    )
+    with Progress() as progress, stop_on_interrupt() as stopped:
+        tasks: dict[Run, Task] = {}
+
+        def report(run: Run, step: "TrainProgress") -> bool:
+            if run not in tasks:
+                tasks[run] = progress.task(str(run), run_settings.steps, timed=False)
+            if step.scores:
+                quality = step.scores["panoptic_quality"]
+                progress.note(f"{run}, step {step.step}: PQ {quality:.3f}")
+            tasks[run].update(step.step, run_settings.steps, str(run), left=step.seconds_left)
+            return not stopped
+
+        result = compare_losses(
+            images,
+            chosen,
+            run_settings,
+            output=output,
+            seeds=range(seeds),
+            device=device,
+            report=report,
+        )
+    write_json(output / "scores.json", RootModel(result).model_dump(mode="json"))
+    write_report(output / "report.html", result, images.test)
+    print_losses(score_rows(result))
+    print_result(str(judge(result)))
+    say(f"wrote {output / 'report.html'} and scores.json; the models are in the same folder")

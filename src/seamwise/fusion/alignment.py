@@ -1,0 +1,265 @@
+"""Where the frames of a burst lie on each other, as a value: `Alignment`; the burst seen through it: `AlignedFrames`."""
+
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from seamwise.fusion.frames import Frames, FrameSequence, Picture
+from seamwise.fusion.homography import Matrix, PixelBox, common_box, is_folding, translation
+from seamwise.io.jsonfile import read_json, write_json
+
+_KIND = "seamwise alignment 1"
+_LONGEST, MOST_CHANNELS = 32_766, 4  # OpenCV's warpPerspective refuses more
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Where each frame of a burst lies on its reference frame, and how bright it is.
+
+    A pixel (x, y) of frame i shows what the reference shows at (x′, y′)::
+
+        w · (x′, y′, 1)ᵀ = matrices[i] · (x, y, 1)ᵀ,    I_ref(x′, y′) ≈ gains[i] · I_i(x, y)
+
+    with x to the right, y down and (0, 0) the centre of the first pixel, in pixels of the full picture.
+
+    Attributes
+    ----------
+    matrices : (n, 3, 3) float64 array
+        From frame to reference; the identity for the reference itself.
+    gains : (n, C) float64 array
+        One per channel, C = 1 for grey pictures; 1 for the reference.
+    shape : (Y, X)
+        Size of every frame.
+    reference : int
+        Number of the frame that stays as it is.
+    names : tuple of str
+        One per frame, for messages.
+    common : (y0, y1, x0, x1)
+        The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers, to the outer edges of its
+        pixels, so that a shift of up to half a pixel costs none; of equal ones the topmost.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit together or are beyond what `estimate_alignment` takes, a matrix mirrors, folds (w ≤ 0 at
+        a corner of the frame) or is not finite, a gain is not positive, or no pixel is covered by every frame.
+
+    Examples
+    --------
+    >>> matrices = np.stack([np.eye(3)] * 2)
+    >>> matrices[1, 0, 2] = 1  # frame 1 shows at x what the reference shows at x + 1
+    >>> alignment = Alignment(matrices, np.ones((2, 1)), (2, 4), 0, ("a", "b"))
+    >>> alignment.common
+    (0, 2, 1, 4)
+    >>> alignment.apply(np.array([[0.2, 0.3, 0.4, 0.5]] * 2, np.float32), 1)
+    array([[0.2, 0.3, 0.4],
+           [0.2, 0.3, 0.4]], dtype=float32)
+    """
+
+    matrices: Matrix
+    gains: Matrix
+    shape: tuple[int, int]
+    reference: int
+    names: tuple[str, ...]
+    common: PixelBox = field(init=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        if self.matrices.shape != (count, 3, 3) or self.gains.shape[:-1] != (count,):
+            raise ValueError(
+                f"matrices and gains must be ({count}, 3, 3) and ({count}, C) for {count} names, not "
+                f"{self.matrices.shape} and {self.gains.shape}: estimate the alignment again"
+            )
+        check_shape((*self.shape, self.gains.shape[1]))
+        if not 0 <= self.reference < count:
+            raise ValueError(
+                f"reference must be one of the frames 0..{count - 1}, not {self.reference}: "
+                "estimate the alignment again"
+            )
+        folds = any(is_folding(matrix, self.shape) for matrix in self.matrices)
+        if not np.isfinite(self.matrices).all() or folds:
+            raise ValueError(
+                "matrices must be finite, with a positive determinant and w > 0 at the corners of the "
+                "frame, so that none folds or mirrors: estimate the alignment again"
+            )
+        if not (np.isfinite(self.gains) & (self.gains > 0)).all():
+            raise ValueError("gains must be positive and finite: estimate the alignment again")
+        object.__setattr__(self, "common", common_box(self.matrices, self.shape))
+
+    def apply(self, frame: Picture, i: int, *, crop: bool = True) -> Picture:
+        """Return frame i as the reference would have seen it, times its gain, clipped to 0..1.
+
+        Parameters
+        ----------
+        frame : (Y, X) or (Y, X, C) float32 array
+            Frame i, in 0..1.
+        i : int
+            Its number, 0..n−1.
+        crop : bool
+            Cut to `common`. Otherwise the size is kept, and the picture is mirrored at the border of what the
+            frame covers.
+
+        Raises
+        ------
+        ValueError
+            The frame has another size or number of channels.
+        TypeError
+            It holds integers or half floats.
+
+        Notes
+        -----
+        Lanczos interpolation over 8 × 8 pixels, at positions rounded to 1/32 pixel (OpenCV's `warpPerspective`).
+        """
+        self._check_frame(frame, self.names[i])
+        y0, y1, x0, x1 = self.common if crop else (0, self.shape[0], 0, self.shape[1])
+        warped = cv2.warpPerspective(
+            frame,
+            translation(-x0, -y0) @ self.matrices[i],
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LANCZOS4,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        bright = warped.reshape(y1 - y0, x1 - x0, -1) * self.gains[i].astype(np.float32)
+        return np.asarray(bright.clip(0, 1), np.float32).reshape(y1 - y0, x1 - x0, *frame.shape[2:])
+
+    def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
+        """Check that a burst has the count, the size, the channels and, if given, the names of this one.
+
+        Only the first frame is read; `apply` checks each.
+
+        Raises
+        ------
+        ValueError
+            The burst is another one.
+        """
+        count = len(self.names)
+        if len(frames) != count:
+            raise ValueError(
+                f"alignment has {count} frames, the burst has {len(frames)}: estimate it again"
+            )
+        self._check_frame(frames[0], self.names[0])
+        if names is None:
+            return
+        if len(names) != count:
+            raise ValueError(f"names must be one per frame, {count}, not {len(names)}")
+        for expected, name in zip(self.names, names, strict=True):
+            if expected != name:
+                raise ValueError(
+                    f"alignment is of {expected}, where the burst has {name}: estimate it again"
+                )
+
+    def save(self, path: Path) -> None:
+        """Write the alignment as JSON; `load` restores every bit."""
+        content = {
+            "kind": _KIND,
+            "shape": list(self.shape),
+            "reference": self.reference,
+            "names": list(self.names),
+            "matrices": self.matrices.tolist(),
+            "gains": self.gains.tolist(),
+        }
+        write_json(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> "Alignment":
+        """Read an alignment that `save` wrote; `common` is computed again.
+
+        Raises
+        ------
+        OSError
+            The file is missing or not readable.
+        ValueError
+            The file is something else, or damaged.
+        """
+        content = read_json(path)
+        if content.get("kind") != _KIND:
+            raise ValueError(
+                f"{path} is not an alignment: its kind must be {_KIND!r}, not {content.get('kind')!r}"
+            )
+        try:
+            height, width = (operator.index(length) for length in content["shape"])
+            return cls(
+                matrices=np.array(content["matrices"], np.float64),
+                gains=np.array(content["gains"], np.float64),
+                shape=(height, width),
+                reference=operator.index(content["reference"]),
+                names=tuple(str(name) for name in content["names"]),
+            )
+        except KeyError as error:
+            raise ValueError(f"{path} is a damaged alignment: {error} is missing") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is a damaged alignment: {error}") from error
+
+    def _check_frame(self, frame: Picture, name: str) -> None:
+        check_type(frame)
+        channels = math.prod(frame.shape[2:])
+        if frame.shape[:2] != self.shape or channels != self.gains.shape[1]:
+            raise ValueError(
+                f"{name} is {size_text(frame.shape)}, the alignment is of frames of "
+                f"{size_text((*self.shape, self.gains.shape[1]))}: estimate it again"
+            )
+
+
+class AlignedFrames(FrameSequence):
+    """A burst seen through its alignment: each frame is read and warped when it is asked for.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, C) float32 arrays
+    alignment : Alignment
+    crop : bool
+        As in `Alignment.apply`.
+
+    Raises
+    ------
+    ValueError
+        The alignment is of another burst (`Alignment.check_fits`).
+    """
+
+    def __init__(self, frames: Frames, alignment: Alignment, *, crop: bool = True) -> None:
+        alignment.check_fits(frames)
+        self.frames, self.alignment, self.crop = frames, alignment, crop
+
+    def _frame(self, i: int) -> Picture:
+        return self.alignment.apply(self.frames[i], i, crop=self.crop)
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless frames of this shape can be aligned."""
+    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape[2:]) > MOST_CHANNELS:
+        raise ValueError(
+            "frames must be (Y, X) or (Y, X, C) with at least one pixel and 1 to "
+            f"{MOST_CHANNELS} channels, not of shape {shape}: give one grey or three colour channels"
+        )
+    if max(shape) > _LONGEST:
+        raise ValueError(
+            f"frames must have sides of at most {_LONGEST} pixels to be aligned, "
+            f"not {size_text(shape)}: scale them down, or do not align (--no-align, align=False)"
+        )
+
+
+def check_type(frame: Picture) -> None:
+    """Raise TypeError unless the frame holds single or double floats."""
+    if frame.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"frames must be single or double floats in 0..1, not {frame.dtype}: "
+            "convert them, integers divided by their largest possible value"
+        )
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """Return the size of a frame as people write it.
+
+    Examples
+    --------
+    >>> size_text((480, 640, 3))
+    '640 × 480 pixels, 3 channels'
+    """
+    channels = math.prod(shape[2:])
+    plural = "s" if channels != 1 else ""
+    return f"{shape[1]} × {shape[0]} pixels, {channels} channel{plural}"

@@ -1,0 +1,145 @@
+"""Which frames become which picture; see `plan` and `FuseJob`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seamwise.fusion.burst import burst_folders, check_outside, find_frames
+from seamwise.fusion.options import FuseOutputs
+from seamwise.io.listing import SUFFIXES, find_images
+
+
+@dataclass(frozen=True)
+class FuseJob:
+    """Frames and the picture they become.
+
+    Attributes
+    ----------
+    frames : tuple of Path
+    output : Path
+        The picture.
+    fault : str
+        Why the folder of frames cannot be fused; empty if it can.
+    note : str
+        What the user should know, in one line; empty if nothing.
+    """
+
+    frames: tuple[Path, ...]
+    output: Path
+    fault: str = ""
+    note: str = ""
+
+    def depth_map(self) -> Path:
+        """Return the file of the depth map."""
+        return self.output.with_name(f"{self.output.stem}_depth.png")
+
+    def focus_map(self, number: int) -> Path:
+        """Return the file of the focus map of a frame."""
+        return self.output.with_name(f"{self.output.stem}_focus_{number}.png")
+
+    def outputs(self, files: FuseOutputs) -> list[Path]:
+        """Return all files that the job writes, the picture first."""
+        paths = [self.output]
+        if files.depth_map:
+            paths.append(self.depth_map())
+        if files.focus_maps:
+            paths += [self.focus_map(number) for number in range(len(self.frames))]
+        return paths
+
+    def first_existing(self, files: FuseOutputs) -> Path | None:
+        """Return the first of the outputs that exists already."""
+        return next((path for path in self.outputs(files) if path.exists()), None)
+
+
+def plan(
+    inputs: Sequence[str | Path], output: Path, files: FuseOutputs = FuseOutputs()
+) -> list[FuseJob]:
+    """List the bursts and the picture that each becomes.
+
+    If the output's name ends like a picture, all inputs are the frames of one burst. Otherwise the output is a
+    folder, and every input folder is a burst or holds a folder for each burst (`burst_folders`). The picture is
+    named like its burst's folder, in the format of its frames.
+
+    Raises
+    ------
+    ValueError
+        A result is one of the frames, or would lie in a folder of frames, where the next run would take it for
+        one; two bursts would write the same file; a frame is given where a folder is expected, or the output
+        ends like a picture that cannot be written.
+    FileNotFoundError
+        An input does not exist, or one burst has no picture.
+    """
+    single = is_picture(output)
+    if single:
+        _check_one_burst(inputs, output)
+        jobs = [FuseJob(tuple(find_frames(inputs)), output)]
+    elif output.suffix and not output.is_dir():
+        raise ValueError(
+            f"{output} cannot be written: end the name of a picture in one of {', '.join(SUFFIXES)}, "
+            "and give a folder a name without suffix"
+        )
+    else:
+        jobs = [job for source in inputs for job in _jobs_of(Path(source), output)]
+    check_outside(output.parent if single else output, inputs, nested=not single)
+    _check_outputs(jobs, files)
+    return jobs
+
+
+def is_picture(output: Path) -> bool:
+    """Whether an output is one picture, not a folder of pictures."""
+    return output.suffix.lower() in SUFFIXES and not output.is_dir()
+
+
+def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
+    """Raise ValueError if a job would replace a frame, or what another job writes."""
+    frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
+    places: set[Path] = set()
+    for path in (path for job in jobs for path in job.outputs(files)):
+        place = path.resolve()
+        if place in frames:
+            raise ValueError(
+                f"{frames[place]} is a frame and would be replaced: name another output"
+            )
+        if place in places:
+            raise ValueError(f"two bursts would both write {path}: rename the folder of one")
+        places.add(place)
+
+
+def _check_one_burst(inputs: Sequence[str | Path], output: Path) -> None:
+    """Raise FileNotFoundError if an input of one burst is a folder of bursts."""
+    for folder in (Path(path) for path in inputs if Path(path).is_dir()):
+        bursts = [
+            inner for inner in burst_folders(folder)[0] if inner != folder and _has_images(inner)
+        ]
+        if bursts:
+            raise FileNotFoundError(
+                f"folder {folder} holds no picture but folders of them, such as {bursts[0].name}: "
+                f"to fuse each, name a folder as output, -o {output.with_suffix('')}"
+            )
+
+
+def _has_images(folder: Path) -> bool:
+    try:
+        return bool(find_images(folder))
+    except FileNotFoundError:
+        return False
+
+
+def _jobs_of(source: Path, output: Path) -> list[FuseJob]:
+    if source.is_file():
+        raise ValueError(
+            f"{source} is a frame: name the picture it becomes part of, e.g. -o sharp.png"
+        )
+    if not source.is_dir():
+        raise FileNotFoundError(f"folder {source} does not exist: check its name")
+    folders, note = burst_folders(source)
+    return [replace(_job_of(folder, output), note=note) for folder in folders]
+
+
+def _job_of(folder: Path, output: Path) -> FuseJob:
+    name = folder.resolve().name
+    try:
+        frames = find_frames([folder])
+    except (ValueError, OSError) as error:
+        return FuseJob((), output / f"{name}.png", fault=str(error))
+    return FuseJob(tuple(frames), output / (name + frames[0].suffix))

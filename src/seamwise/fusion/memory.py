@@ -1,0 +1,60 @@
+"""How much memory fusing takes; see `memory_estimate`."""
+
+from seamwise.engine.memory import total_memory
+from seamwise.fusion.methods import CLASSICAL
+from seamwise.fusion.options import FuseOptions
+from seamwise.fusion.predict import TILE, Model
+
+# counted from the arrays that live together, for colour frames; checked by `benchmarks/fusion.py memory`
+_BYTES_PER_PIXEL = {
+    "laplacian": 100,
+    "gff": 120,
+    "dct": 50,
+    "dct-cv": 50,
+    "matting": 110,
+    "cnn": 100,
+}
+_NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
+_ALIGNED_BYTES = 24
+_PROGRAM = 500e6
+_WIDTH = 16  # of the shipped networks
+
+
+def memory_estimate(
+    shape: tuple[int, ...], options: FuseOptions = FuseOptions(), *, model: Model | None = None
+) -> int:
+    """Return the bytes of memory that fusing takes, roughly; the number of frames does not matter.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of a frame. Grey frames take less than this tells.
+    options : FuseOptions
+        Its `model`, `align` and `tile` count.
+    model : Model, optional
+        Used in place of `options.model`. A network adds what the features of a tile take.
+    """
+    pixels = shape[0] * shape[1]
+    per_pixel = _ALIGNED_BYTES * options.align
+    if model is None and options.model in CLASSICAL:
+        return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[str(options.model)]) * pixels)
+    width = _WIDTH if model is None else model.info.architecture.width
+    in_tile = min(pixels, (options.tile or TILE) ** 2)
+    return int(
+        _PROGRAM
+        + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels
+        + _TILE_BYTES_PER_FEATURE * width * in_tile
+    )
+
+
+def check_memory(needed: int, limit: int | None = None) -> None:
+    """Raise MemoryError if fusing takes more than a limit, by default all that this process may use.
+
+    Limits of a container or batch system count (`engine.memory.total_memory`).
+    """
+    available = total_memory() if limit is None else limit
+    if needed > available:
+        raise MemoryError(
+            f"fusing frames of this size takes about {needed / 1e9:.1f} GB of memory, "
+            f"{available / 1e9:.1f} GB are available: make the frames smaller"
+        )

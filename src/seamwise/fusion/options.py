@@ -1,0 +1,95 @@
+"""How to fuse, as a value: `FuseOptions`; and what to write: `FuseOutputs`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Mode = Literal["sequence", "together"]
+Motion = Literal["affine", "homography"]
+Runtime = Literal["torch"]
+
+
+@dataclass(frozen=True)
+class FuseOptions:
+    """How to fuse: all that the picture made from a burst depends on.
+
+    What may be used for the work is not part of them: see `engine.Resources`.
+
+    Attributes
+    ----------
+    model : str or Path
+        A shipped model ("focus-seg", "focus-reg"), a model file, or a classical method: "laplacian", "gff",
+        "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
+    mode : {"sequence", "together"}
+        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result depends on
+        their order: give them from near to far or from far to near.
+    nearest : bool, optional
+        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks that regress
+        colours.
+    align : bool
+        Align the frames first, as hand-held bursts and breathing lenses need: see `estimate_alignment`.
+    motion : {"affine", "homography"}
+        How frames may move against each other: see `estimate_alignment`.
+    exposure : bool
+        Also match the brightness of the frames when aligning.
+    crop : bool
+        After aligning, cut the picture to the area that all frames cover. Otherwise borders are mirrored.
+    tile : int, optional
+        Largest size in pixels, along each axis, that goes through a network at once; 1024 by default, at
+        least 192. Neighbouring tiles overlap and are blended.
+    runtime : {"torch"}
+        What computes a network.
+
+    Raises
+    ------
+    ValueError
+        `mode`, `motion` or `runtime` is another word.
+
+    Examples
+    --------
+    >>> FuseOptions(model="gff", align=True).motion
+    'affine'
+    """
+
+    model: str | Path = "focus-seg"
+    mode: Mode = "sequence"
+    nearest: bool | None = None
+    align: bool = False
+    motion: Motion = "affine"
+    exposure: bool = True
+    crop: bool = True
+    tile: int | None = None
+    runtime: Runtime = "torch"
+
+    def __post_init__(self) -> None:
+        check_word("mode", self.mode, get_args(Mode))
+        check_word("motion", self.motion, get_args(Motion))
+        check_word("runtime", self.runtime, get_args(Runtime))
+
+
+@dataclass(frozen=True)
+class FuseOutputs:
+    """What to write next to the picture. The picture does not depend on it.
+
+    Attributes
+    ----------
+    depth_map : bool
+        Write ``<stem>_depth.png``: the number of the frame that each pixel comes from, in colours.
+    focus_maps : bool
+        Write ``<stem>_focus_<i>.png`` for each frame i: white where the pixels come from it.
+    alignment : Path, optional
+        File of the alignment of one burst: read if it exists, otherwise written.
+    overwrite : bool
+        Replace existing pictures and their maps.
+    """
+
+    depth_map: bool = False
+    focus_maps: bool = False
+    alignment: Path | None = None
+    overwrite: bool = False
+
+
+def check_word(name: str, value: str, words: tuple[str, ...]) -> None:
+    """Raise ValueError unless an option has one of its words."""
+    if value not in words:
+        raise ValueError(f"{name} must be {' or '.join(words)}, not {value!r}")

@@ -1,0 +1,55 @@
+"""Errors of files in one line that names the file: `unreadable`, `error_line`, `first_line`."""
+
+from pathlib import Path
+
+_REASON_LENGTH = 200  # characters; some decoders print the bytes they met
+
+
+class DamagedError(ValueError):
+    """A part of an image cannot be decoded; the other parts can, if the image is read in parts."""
+
+
+class UnsupportedError(Exception):
+    """A file is whole but of a kind that cannot be read; readers turn it into `unreadable`."""
+
+
+def unreadable(path: Path, kind: str, error: Exception) -> Exception:
+    """Return the error to raise in place of any that a decoder met.
+
+    Examples
+    --------
+    >>> unreadable(Path("x.tif"), "TIFF", EOFError())
+    ValueError('cannot read x.tif as TIFF: EOFError; is it complete?')
+    """
+    if isinstance(error, MemoryError):
+        return MemoryError(
+            f"{path} does not fit into the memory of this machine: cut it into parts"
+        )
+    remedy = "" if isinstance(error, UnsupportedError) else "; is it complete?"
+    return ValueError(f"cannot read {path} as {kind}: {first_line(error)}{remedy}")
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what a library says, or the kind of error if it says nothing.
+
+    Examples
+    --------
+    >>> first_line(RuntimeError("no such device\\nException raised from ..."))
+    'no such device'
+    >>> first_line(EOFError())
+    'EOFError'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:_REASON_LENGTH]
+
+
+def error_line(path: Path, error: Exception) -> str:
+    """Return an error in one line that names the file.
+
+    Examples
+    --------
+    >>> error_line(Path("a.png"), ValueError("it is empty"))
+    'a.png: it is empty'
+    """
+    message = " ".join(str(error).split())
+    return message if str(path) in message else f"{path}: {message}"

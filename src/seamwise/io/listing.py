@@ -1,0 +1,155 @@
+"""Which files are images: `find_images`, `by_stem` and `stem`; and how a file begins."""
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from seamwise.io.ome_zarr import is_ome_zarr
+from seamwise.io.tiff import OME_SUFFIXES
+from seamwise.types import AnyPath
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+_ZARR = ".zarr"  # of a folder that is one image
+_KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({_ZARR})"
+
+
+def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> list[Path]:
+    """List the image files that files, folders and glob patterns stand for, sorted, each once.
+
+    A folder stands for the images in it, without hidden files and ``*_masks.*``. A pattern (``*``,
+    ``?``, ``[..]``, ``**``) stands for the images that match it. An OME-Zarr folder is one image
+    and is listed as a file.
+
+    Parameters
+    ----------
+    inputs : path or iterable of paths
+        Files, folders and patterns, mixed.
+    masks : bool
+        List the ``*_masks.*`` files of a folder too.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file is missing, a folder holds no image, or a pattern matches none.
+    ValueError
+        A file is not of a supported kind, or `inputs` is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("b.png", "a.PNG", "a_masks.png", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in find_images(folder)]
+    ['a.PNG', 'b.png']
+    """
+    names = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    if not names:
+        raise ValueError("inputs is empty: give at least one image, folder or pattern")
+    paths = {}
+    for name in names:
+        paths.update({os.path.abspath(path): path for path in _images_of(Path(name), masks)})
+    return sorted(paths.values())
+
+
+def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
+    """Return the paths by their stems, without `ending` where a stem ends so.
+
+    Raises
+    ------
+    ValueError
+        Two paths have the same stem.
+
+    Examples
+    --------
+    >>> sorted(by_stem([Path("a.tif"), Path("b_masks.tif")], ending="_masks"))
+    ['a', 'b']
+    """
+    named: dict[str, Path] = {}
+    for path in paths:
+        name = stem(path).removesuffix(ending)
+        if name in named:
+            raise ValueError(
+                f"{named[name]} and {path} have the same name {name!r}: keep one of them"
+            )
+        named[name] = path
+    return named
+
+
+def stem(path: AnyPath) -> str:
+    """Return the name of a file without its suffix; ``.ome.tif`` and ``.ome.zarr`` count as one.
+
+    Examples
+    --------
+    >>> stem("plate1/a01.ome.tif"), stem("day.2.PNG")
+    ('a01', 'day.2')
+    """
+    path = Path(path)
+    is_double = path.name.lower().endswith((*OME_SUFFIXES, ".ome.zarr"))
+    return Path(path.stem).stem if is_double else path.stem
+
+
+def first_bytes(path: Path) -> bytes:
+    """Return the first eight bytes of a file.
+
+    Raises
+    ------
+    OSError
+        The file is missing, a folder, or not readable by this user.
+    ValueError
+        The file is empty.
+    """
+    _check_named(path)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(8)
+    except OSError as error:
+        raise type(error)(f"cannot open {path}: {error.strerror}; check its permissions") from error
+    if not head:
+        raise ValueError(f"{path} is empty (0 bytes): copy or export it again")
+    return head
+
+
+def _images_of(name: Path, masks: bool) -> list[Path]:
+    """The images that one file, folder or pattern stands for."""
+    if is_ome_zarr(name):
+        return [name]
+    if name.is_dir() and name.suffix.lower() != _ZARR:
+        paths = [path for path in name.iterdir() if _is_listed(path, masks)]
+        complaint = f"folder {name} holds no image"
+    elif name.exists() or not glob.has_magic(str(name)):
+        _check_named(name)
+        return [name]
+    else:
+        paths = [Path(path) for path in glob.glob(str(name), recursive=True)]
+        complaint = f"no image matches {name}"
+    images = [path for path in paths if _is_image(path)]
+    if not images:
+        raise FileNotFoundError(f"{complaint}: expected files ending in {_KINDS}")
+    return images
+
+
+def _is_listed(path: Path, masks: bool) -> bool:
+    return path.name[0] != "." and (masks or not stem(path).endswith("_masks"))
+
+
+def _is_image(path: Path) -> bool:
+    """Tell by its name, for a folder by its content, whether this is an image."""
+    if path.suffix.lower() == _ZARR:
+        return is_ome_zarr(path)
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def _check_named(path: Path) -> None:
+    if path.is_dir() and path.suffix.lower() == _ZARR:
+        raise ValueError(
+            f"{path} is not an OME-Zarr folder (it holds no zarr.json, .zattrs or .zgroup): "
+            "copy or export it again"
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give an image file")
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: check its name and folder")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path} is not of a supported kind: expected one of {_KINDS}")

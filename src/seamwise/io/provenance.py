@@ -1,0 +1,143 @@
+"""What a result was made from, and whether it may be reused; see `Provenance`."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+_FILE = ("_sha256", "_written")  # endings of the fields that identify a file
+_FEW = 6  # items of a list that a message still shows
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that a result depends on: kept with it, it tells a later run whether to reuse the result.
+
+    Whoever makes a result builds a `Provenance` before the work, and asks `difference` about the
+    record of an earlier result. If the answer is empty, that result may be reused or resumed;
+    otherwise it ends an error message. After the work (or at its beginning, if it can be resumed)
+    keep `record()`: as JSON next to the result, or within it.
+
+    Attributes
+    ----------
+    inputs : mapping
+        All that the result depends on, by name: the caller's options under the names that the
+        caller knows, and the identity of files, under a name that ends in ``_sha256``
+        (`file_sha256`) or ``_written`` (a time). Values may be nested: mappings, sequences,
+        dataclasses, pydantic models, paths, strings, numbers, None.
+    notes : mapping
+        What a reader may want to know but the result does not depend on: the name of a model file,
+        versions, resources. Recorded, never compared.
+    defaults : mapping
+        For fields that records of earlier versions lack: the value that their results were made
+        with, nested like `inputs`. A field that neither the record nor `defaults` has counts as
+        None.
+
+    Examples
+    --------
+    >>> before = Provenance({"tile": 512, "model_sha256": "ab12"}, notes={"model": "nuclei-2d"})
+    >>> before.record()
+    {'tile': 512, 'model_sha256': 'ab12', 'model': 'nuclei-2d'}
+    >>> Provenance({"tile": 512, "model_sha256": "ab12"}).difference(before.record())
+    ''
+    >>> Provenance({"tile": 256, "model_sha256": "ab12"}).difference(before.record())
+    'made with tile = 512, not 256'
+    >>> Provenance({"tile": 512, "model_sha256": "cd34"}).difference(before.record())
+    'made with a different model file'
+
+    A new option, which the record does not have yet:
+
+    >>> now = Provenance({"tile": 512, "runtime": "onnx"}, defaults={"runtime": "torch"})
+    >>> now.difference({"tile": 512})
+    'made with runtime = torch, not onnx'
+    """
+
+    inputs: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return inputs and notes as what JSON can hold."""
+        content: dict[str, Any] = plain({**self.inputs, **self.notes})
+        return content
+
+    def difference(self, record: Mapping[str, Any]) -> str:
+        """Return how the result of a record was made otherwise, or "" if it may be reused.
+
+        Parameters
+        ----------
+        record : mapping
+            What `record` returned when that result was made. Fields that `inputs` does not have are
+            ignored.
+
+        Returns
+        -------
+        str
+            The first difference, in the order of `inputs`: ``made with tile = 512, not 256``
+            (before, and now); ``made with a different model file``; for long or nested values,
+            ``made with different images``.
+        """
+        before = _filled(plain(record), plain(self.defaults))
+        return next(_differences("", before, plain(self.inputs)), "")
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the inputs, for where a whole record has no place."""
+        return hashlib.sha256(json.dumps(plain(self.inputs), sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Return a value of dataclasses, pydantic models, sequences and paths as JSON gives it back."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if hasattr(value, "model_dump"):  # of pydantic
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value
+
+
+def _filled(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the defaults of the fields that it lacks."""
+    filled = {**defaults, **record}
+    for name, default in defaults.items():
+        if isinstance(default, Mapping) and isinstance(filled[name], Mapping):
+            filled[name] = _filled(filled[name], default)
+    return filled
+
+
+def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
+    """What differs between two plain values, and within them."""
+    if before == now:
+        return
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        # an option that was removed counts within a field, e.g. one of a weight map
+        for key in {**now, **before} if name else now:
+            yield from _differences(f"{name}.{key}".lstrip("."), before.get(key), now.get(key))
+        return
+    for ending in _FILE:
+        if name.endswith(ending):
+            yield f"made with a different {name.removesuffix(ending)} file"
+            return
+    if _is_short(before) and _is_short(now):
+        yield f"made with {name} = {before}, not {now}"
+    else:
+        yield f"made with different {name}"
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a message can show a value."""
+    if isinstance(value, list):
+        return len(value) <= _FEW and not any(isinstance(item, list | dict) for item in value)
+    return not isinstance(value, dict)

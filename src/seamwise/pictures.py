@@ -1,0 +1,47 @@
+"""Camera pictures as numbers in 0..1; see `as_unit`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float32]:
+    """Return a picture as float32 in 0..1; integers are divided by the largest number of their type.
+
+    Parameters
+    ----------
+    picture : (Y, X) or (Y, X, C) array of uint8, uint16, or floats in 0..1
+    name : str
+        What the errors call it.
+
+    Raises
+    ------
+    TypeError
+        The type is another one.
+    ValueError
+        The picture has other axes or no pixel, or floats are outside 0..1, NaN or infinite.
+
+    Examples
+    --------
+    >>> as_unit(np.array([[0, 51, 255]], np.uint8))
+    array([[0. , 0.2, 1. ]], dtype=float32)
+    """
+    picture = np.asarray(picture)
+    if picture.ndim not in (2, 3) or picture.size == 0:
+        raise ValueError(
+            f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, "
+            f"not of shape {picture.shape}: give one picture"
+        )
+    if picture.dtype in (np.uint8, np.uint16):
+        return np.asarray(np.divide(picture, np.iinfo(picture.dtype).max, dtype=np.float32))
+    if picture.dtype.kind != "f":
+        raise TypeError(
+            f"{name} must be uint8, uint16 or float, not {picture.dtype}: convert it first"
+        )
+    low, high = float(picture.min()), float(picture.max())
+    if not (low >= 0 and high <= 1):  # also catches NaN
+        raise ValueError(
+            f"{name} must lie in 0..1, not {low}..{high}: divide it by its largest possible value"
+        )
+    return picture.astype(np.float32)

@@ -1,0 +1,438 @@
+"""The tasks of `segment_volume`, each for one block of an image on disk.
+
+A task is a function of a work folder and the number of a block. The folder holds all that a task
+needs, so that it can run in any process that sees the folder: ``job.json`` (`BlockJob`), the
+arrays between the stages (`io.scratch`), and in a folder for each stage one file per finished
+block.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, survey
+from seamwise.decode.blockwise import finish as finish_labels
+from seamwise.decode.meetings import meet
+from seamwise.io.arrays import load_arrays, save_arrays
+from seamwise.io.errors import DamagedError
+from seamwise.io.jsonfile import read_json, write_json
+from seamwise.io.models import DecodeRule, ReliefPair, WatershedPair
+from seamwise.io.ome_zarr import Draft
+from seamwise.io.provenance import Provenance, file_sha256
+from seamwise.io.scratch import open_scratch
+from seamwise.io.volume import Volume, open_volume
+from seamwise.labels.slabs import look_up
+from seamwise.segmentation.decoding import pixelwise
+from seamwise.segmentation.normalization import Normalization, Sample, measure, together
+from seamwise.segmentation.options import SegmentOptions
+from seamwise.segmentation.predict import Model, load, tile_probabilities
+from seamwise.tiling import Blocks, common, grown, within
+from seamwise.types import Box
+
+if TYPE_CHECKING:
+    import zarr
+
+_LEAST = 32  # pixels per side; smaller blocks are not halved when memory runs out
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """Which cells are one.
+
+    Attributes
+    ----------
+    number : (cells + 1,) array
+        Of each cell, the number that it shares with those that are one with it.
+    """
+
+    number: NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockJob:
+    """How the blocks of one image are segmented; kept as ``job.json``, which every process reads.
+
+    Attributes
+    ----------
+    options : SegmentOptions
+        How to segment, with the path of the model file as `model`.
+    model_sha256 : str
+        What the model file holds.
+    rule : DecodeRule
+        How probabilities become labels: what `options` ask for, with the model's thresholds.
+    image : str
+        Path of the image.
+    image_written : int
+        When the image's file, or the metadata of its folder, was last written.
+    shape, block : tuple of int
+        Size of the image, and of its blocks.
+    halo : int
+        Pixels around a block that the network sees with it.
+    device : str
+        Where the network is computed.
+    """
+
+    options: SegmentOptions
+    model_sha256: str
+    rule: DecodeRule
+    image: str
+    image_written: int
+    shape: tuple[int, ...]
+    block: tuple[int, ...]
+    halo: int
+    device: str
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks of the image."""
+        return Blocks(self.shape, self.block)
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the arrays that `pixelwise` returns; seeds of a watershed are classes, a relief
+        is elevation.
+        """
+        if isinstance(self.rule.pair, WatershedPair | ReliefPair):
+            return ("classes", "elevation")
+        return ("classes",)
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the finished blocks depend on; the work may be resumed if it is the same."""
+        of_options = self.options.provenance(self.model_sha256)
+        image = {name: getattr(self, name) for name in ("image", "image_written", "shape", "halo")}
+        # records of the first version have `rule` instead of the first two, `block` instead of
+        # `tile`
+        unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile")}
+        return Provenance(
+            inputs={**image, **of_options.inputs, "rule": self.rule},
+            notes={"model": self.options.model, "block": self.block, "device": self.device},
+            defaults={**of_options.defaults, **unknown},
+        )
+
+
+def read_job(path: Path) -> BlockJob:
+    """Read what `write_job` wrote.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged or from another version of this package.
+    """
+    content = {name: _as_tuple(value) for name, value in read_json(path).items()}
+    try:
+        rule = DecodeRule.model_validate(content.pop("rule"))
+        if isinstance(content.get("decode"), dict):
+            content["decode"] = DecodeRule.model_validate(content["decode"])
+        names = {field.name for field in fields(SegmentOptions)} & content.keys()
+        options = SegmentOptions(**{name: content.pop(name) for name in names})
+        return BlockJob(options=options, rule=rule, **content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is from another version of seamwise: delete {path.parent}"
+        ) from error
+
+
+def write_job(path: Path, job: BlockJob) -> None:
+    """Write a job as JSON, whole or not at all."""
+    write_json(path, job.provenance.record())
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Place:
+    """The work folder of one time point, as a task sees it."""
+
+    folder: Path
+
+    @cached_property
+    def job(self) -> BlockJob:
+        """How the blocks are segmented."""
+        return read_job(self.folder.parent / "job.json")
+
+    @property
+    def volume(self) -> Volume:
+        """The image, which is read part by part."""
+        job = self.job
+        return _opened(job.image, job.image_written, job.options.axes, job.options.channel)
+
+    @property
+    def time(self) -> int:
+        """The time point."""
+        return int(self.folder.name.removeprefix("t"))
+
+    def done(self, stage: str, number: int) -> Path:
+        """Return the file that a stage leaves for a block; without it, the block is not done."""
+        return self.folder / stage / f"{number}.{'json' if stage == 'classify' else 'npz'}"
+
+    def array(self, name: str) -> "zarr.Array[Any]":
+        """Open an array between the stages: classes (or seeds), elevation, cores or labels."""
+        return open_scratch(self.folder / f"{name}.zarr")
+
+    def reader(self, name: str) -> Callable[[Sequence[slice]], NDArray[Any]]:
+        """Return a function that reads a box of one of the arrays."""
+        array = self.array(name)
+
+        def read(box: Sequence[slice]) -> NDArray[Any]:
+            return np.asarray(array[tuple(box)])
+
+        return read
+
+
+def sample(folder: Path, number: int) -> None:
+    """Measure the intensities of the parts of a block that can be read.
+
+    Raises
+    ------
+    ValueError
+        The block has NaN or infinite pixels.
+    """
+    place = Place(folder)
+    volume = place.volume
+    samples: list[Sample] = []
+    for part, pixels in _readable(volume, place.job.blocks.box(number), place.time):
+        if isinstance(pixels, str):
+            continue
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise ValueError(
+                f"{volume.path} has NaN or infinite pixels, within {_words(part)}: replace them"
+            )
+        samples.append(measure(pixels, [s.start for s in part], volume.shape))
+    if samples:
+        save_arrays(place.done("sample", number), together(samples))
+
+
+def classify(folder: Path, number: int) -> None:
+    """Find the class of each pixel of a block with the network.
+
+    Where the image cannot be read, the class is background, and a line reports it.
+    """
+    place = Place(folder)
+    job, volume = place.job, place.volume
+    normalise = load_arrays(folder / "normalization.npz", Normalization)
+    box = job.blocks.box(number)
+    damaged: list[tuple[str, Box]] = []
+
+    def read(region: Box) -> NDArray[np.float32]:
+        normalised = np.zeros((volume.channels, *_lengths(region)), np.float32)
+        for part, pixels in _readable(volume, region, place.time):
+            if isinstance(pixels, str):
+                damaged.append((pixels, part))
+            else:
+                normalised[(slice(None), *within(part, region))] = normalise(pixels)
+        return normalised
+
+    if normalise.scale.any():
+        pixels = _classified(
+            read, box, _model(str(job.options.model), job.model_sha256, job.device), job
+        )
+    else:  # a constant time point
+        read(box)
+        pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
+    lines = _blanked(pixels, box, damaged)
+    for name, values in zip(job.arrays, pixels, strict=True):
+        place.array(name)[box] = values
+    write_json(place.done("classify", number), {"damaged": lines})
+
+
+def find(folder: Path, number: int) -> None:
+    """Number the cell components of a block."""
+    place = Place(folder)
+    box = place.job.blocks.box(number)
+    classes, pair = place.reader("classes")(box), place.job.rule.pair
+    height = place.reader("elevation")(box) if isinstance(pair, ReliefPair) else None
+    numbers, cores = find_cores(classes, height)
+    place.array("cores")[box] = numbers
+    save_arrays(place.done("find", number), cores)
+
+
+def label(folder: Path, number: int) -> None:
+    """Assign every pixel of a block to its cell, and survey the result for `join_surveys`."""
+    place = Place(folder)
+    job = place.job
+    blocks, pair = job.blocks, job.rule.pair
+    box = blocks.box(number)
+    classes, cores = place.reader("classes"), place.reader("cores")
+    cells = _cells(folder)
+    if isinstance(pair, WatershedPair):
+        elevation = place.reader("elevation")
+        labels = flood_block(
+            number,
+            blocks,
+            classes,
+            elevation,
+            cores,
+            cells,
+            halo=job.options.flood_halo,
+            background_as=pair.background_as,
+        )
+    else:
+        labels = assign(number, blocks, classes(box), cores, cells)
+    place.array("labels")[box] = labels
+    if isinstance(pair, ReliefPair):
+        save_arrays(place.done("label", number), meet(labels, place.reader("elevation")(box)))
+    else:
+        save_arrays(place.done("label", number), survey(labels, box, blocks.shape))
+
+
+def unite(folder: Path, number: int) -> None:
+    """Give one number to the cells of a block that are one, and survey what that leaves."""
+    place = Place(folder)
+    box = place.job.blocks.box(number)
+    same = load_arrays(folder / "same.npz", Same)
+    # where the work was interrupted the numbers may be united already: that changes nothing
+    labels = look_up(same.number, place.reader("labels")(box))
+    place.array("labels")[box] = labels
+    save_arrays(place.done("unite", number), survey(labels, box, place.job.shape))
+
+
+def write(folder: Path, number: int, draft: Draft) -> None:
+    """Write the final labels of a block."""
+    place = Place(folder)
+    box = place.job.blocks.box(number)
+    labels = finish_labels(number, place.reader("labels")(box), _finish(folder))
+    draft.write(box, labels, time=place.time)
+
+
+def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArray[Any] | str]]:
+    """Yield the pixels of a box: all at once or, if that fails, chunk by chunk.
+
+    For a chunk that cannot be read the error comes instead of the pixels.
+    """
+    try:
+        yield box, volume.read(box, time=time)
+    except DamagedError:
+        chunks = Blocks(volume.shape, volume.chunks)
+        parts = (common(box, chunks.box(chunk)) for chunk in chunks.meeting(box))
+    else:
+        return
+    for part in parts:
+        try:
+            yield part, volume.read(part, time=time)
+        except DamagedError as error:
+            yield part, str(error)
+
+
+def _blanked(
+    pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]
+) -> list[str]:
+    """Set the damaged parts of a box to background, in place; return their errors."""
+    clipped = [(line, common(part, box)) for line, part in damaged]
+    inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
+    for _, part in inside:
+        for values in pixels:
+            values[within(part, box)] = 0
+    return list(dict.fromkeys(line for line, _ in inside))
+
+
+def _classified(
+    read: Callable[[Box], NDArray[np.float32]], box: Box, model: Model, job: BlockJob
+) -> tuple[NDArray[Any], ...]:
+    """What the decode rule needs of each pixel of a box.
+
+    Where memory runs out, the box is computed in halves, and the smallest boxes on the CPU.
+    """
+    try:
+        around = grown(box, job.halo, job.shape)
+        guides = job.rule.is_guided
+        probabilities = tile_probabilities(
+            read(around), model, flips=job.options.flips, guides=guides
+        )
+        return pixelwise(probabilities[(slice(None), *within(box, around))], job.rule)
+    except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
+        if not _is_out_of_memory(error):
+            raise
+        halves = _halves(box)
+        if not halves and model.device.type == "cpu":
+            raise MemoryError(
+                f"not enough memory for {_words(box)} of {job.image}: raise the limit, or free some"
+            ) from None
+    if model.device.type == "cuda" and torch.cuda.is_available():
+        torch.cuda.empty_cache()  # only now: the error held tensors
+    if not halves:
+        return _classified(read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job)
+    axis, parts = halves
+    results = [_classified(read, part, model, job) for part in parts]
+    return tuple(np.concatenate(values, axis) for values in zip(*results, strict=True))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # other errors name memory too, e.g. an illegal memory access
+    return isinstance(error, MemoryError) or any(
+        words in str(error)
+        for words in ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+    )
+
+
+def _halves(box: Box) -> tuple[int, tuple[Box, Box]] | None:
+    """The longest axis of a box and its halves along it; None if the box is too small.
+
+    They are cut at a multiple of `_LEAST`, which every network divides.
+    """
+    lengths = _lengths(box)
+    axis = int(np.argmax(lengths))
+    if lengths[axis] < 2 * _LEAST:
+        return None
+    middle = box[axis].start + lengths[axis] // 2 // _LEAST * _LEAST
+    first, second = list(box), list(box)
+    first[axis], second[axis] = slice(box[axis].start, middle), slice(middle, box[axis].stop)
+    return axis, (tuple(first), tuple(second))
+
+
+def _lengths(box: Box) -> tuple[int, ...]:
+    return tuple(s.stop - s.start for s in box)
+
+
+def _words(box: Box) -> str:
+    return "the box " + ", ".join(f"{s.start}:{s.stop}" for s in box)
+
+
+# Caches: a process works on one job after another, each with many blocks.
+
+
+@lru_cache(maxsize=1)
+def _opened(
+    path: str, modified: int, axes: str | None, channel: int | tuple[int, ...] | None
+) -> Volume:
+    return open_volume(path, axes=axes, channel=channel)
+
+
+@lru_cache(maxsize=2)
+def _model(path: str, sha256: str, device: str) -> Model:
+    if file_sha256(Path(path)) != sha256:
+        raise ValueError(
+            f"{path} is not the model that the work was begun with: restore that file, "
+            "or start again with --overwrite"
+        )
+    return load(path, device=device)
+
+
+def _cells(folder: Path) -> Cells:
+    """The cells of a time point, which `find` numbered block by block."""
+    cells: Cells = _record(folder / "cells.npz", Cells)
+    return cells
+
+
+def _finish(folder: Path) -> Finish:
+    """How the labels of a time point end."""
+    finish: Finish = _record(folder / "finish.npz", Finish)
+    return finish
+
+
+def _record(path: Path, kind: Hashable) -> Any:
+    """A record for all blocks of a time point; read once, unless it is written again."""
+    return _loaded(path, path.stat().st_mtime_ns, kind)
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, modified: int, kind: Any) -> Any:
+    return load_arrays(path, kind)

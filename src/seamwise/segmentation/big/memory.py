@@ -1,0 +1,169 @@
+"""The memory that blocks of an image take, and blocks that keep to a limit; see `plan_blocks`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from seamwise.engine.memory import free_memory
+from seamwise.io.models import Architecture
+from seamwise.tiling import Blocks
+
+HALO = {2: 64, 3: 16}  # pixels around a block that the network sees with it, on every side
+CHUNK = {2: 512, 3: 64}  # of the label image; blocks are multiples of it
+_LONGEST = {2: 2048, 3: 256}  # pixels; longer blocks save hardly any time
+
+# measured, see benchmarks/README.md ("Memory of a block")
+_PROCESS = 650 * 2**20  # bytes of a process with torch
+_FEATURE_MAPS = 4  # of the first level's width, in the network's numbers
+_PROBABILITIES = 3  # copies of the class probabilities in float32
+_DECODING = 64  # bytes per pixel of a block
+_FLOODING = 110  # the same for a watershed
+_WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, without the image itself
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The blocks of an image, and the memory that they take.
+
+    Attributes
+    ----------
+    blocks : Blocks
+    halo : int
+        Pixels around a block that the network sees with it.
+    bytes : int
+        Estimated peak of resident memory, of all worker processes together.
+    """
+
+    blocks: Blocks
+    halo: int
+    bytes: int
+
+    def __str__(self) -> str:
+        size = " × ".join(map(str, self.blocks.size))
+        count = len(self.blocks)
+        blocks = "block" if count == 1 else "blocks"
+        return f"{count} {blocks} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
+
+
+def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
+    """Return the estimated peak of memory for an image that is segmented in one piece.
+
+    Parameters
+    ----------
+    pixels : int
+        Number of pixels of the image.
+    pixel_bytes : int
+        Size of a pixel, all channels together.
+    """
+    return _PROCESS + pixels * (2 * pixel_bytes + _WHOLE)
+
+
+def plan_blocks(
+    shape: tuple[int, ...],
+    architecture: Architecture,
+    *,
+    memory: int | None = None,
+    workers: int = 1,
+    number_bytes: int = 2,
+    pixel_bytes: int = 2,
+    flood_halo: int | None = None,
+    block: int | Sequence[int] | None = None,
+) -> Plan:
+    """Choose the blocks that take the least computing within a limit of memory.
+
+    ::
+
+        bytes = workers · (process + max(network, decoding)) network  = pixels of block and halo ·
+        (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes)) decoding = pixels
+        of block · 64,  for a watershed  pixels of block and its halo · 110
+
+    and one process more if there are several workers: the one that joins their results.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Size of the image, `(*S)`.
+    architecture : Architecture
+    memory : int, optional
+        The limit in bytes; by default 70 % of what is free.
+    workers : int
+        Processes that work at the same time.
+    number_bytes, pixel_bytes : int
+        Size of a number in the network, and of a pixel of the image in one channel.
+    flood_halo : int, optional
+        Pixels around a block that a watershed floods with it; None for other rules.
+    block : int or sequence of int, optional
+        Size of the blocks, along every or each axis, instead of the best. It is rounded up to whole
+        chunks (512 pixels in 2D, 64 in 3D) or to the whole axis.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ValueError
+        The smallest blocks, or those of size `block`, take more than the limit; `block` is below 1.
+
+    Examples
+    --------
+    >>> plan_blocks((3000, 400), Architecture(in_channels=1, out_channels=4), block=700).blocks
+    Blocks(shape=(3000, 400), size=(1024, 400))
+    """
+    limit = free_memory() if memory is None else memory
+    halo = HALO[len(shape)]
+
+    def taken(size: tuple[int, ...]) -> int:
+        tile = _pixels(size, shape, halo)
+        features = (
+            _FEATURE_MAPS * architecture.width * number_bytes
+            + 4 * _PROBABILITIES * architecture.output_channels
+        )
+        network = tile * (features + architecture.in_channels * (4 + pixel_bytes))
+        decoding = _pixels(size, shape, 0) * _DECODING
+        if flood_halo is not None:
+            decoding = max(decoding, _pixels(size, shape, flood_halo) * _FLOODING)
+        return workers * (_PROCESS + max(network, decoding)) + (workers > 1) * _PROCESS
+
+    sizes = _sizes(shape, block)
+    affordable = [size for size in sizes if taken(size) <= limit]
+    if not affordable:
+        smallest = min(sizes, key=taken)
+        raise ValueError(
+            f"memory of {limit / 1e9:.2f} GB is too little: blocks of "
+            f"{' × '.join(map(str, smallest))} pixels take {taken(smallest) / 1e9:.2f} GB"
+            f"{f' with {workers} workers' if workers > 1 else ''}; raise the limit"
+        )
+    best = min(affordable, key=lambda size: (_computed(size, shape, halo), taken(size)))
+    return Plan(Blocks(shape, best), halo, taken(best))
+
+
+def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tuple[int, ...]]:
+    """The sizes to choose from: whole chunks of the label image, or the whole axis."""
+    chunk = CHUNK[len(shape)]
+    if block is None:
+        lengths: Sequence[Iterable[int]] = [
+            range(chunk, min(_LONGEST[len(shape)], n + chunk - 1) + 1, chunk) for n in shape
+        ]
+    else:
+        sides = [block] * len(shape) if isinstance(block, int) else block
+        if min(sides) < 1:
+            raise ValueError(f"tile must be at least 1 pixel, not {min(sides)}")
+        lengths = [[-(-b // chunk) * chunk] for b in sides]
+    return [tuple(map(min, size, shape)) for size in product(*lengths)]
+
+
+def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
+    """Pixels of the largest block with its halo."""
+    pixels = 1
+    for b, n in zip(size, shape, strict=True):
+        pixels *= min(b + 2 * halo, n)
+    return pixels
+
+
+def _computed(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
+    """Pixels that the network computes in total: those of the halos several times."""
+    total = 1
+    for b, n in zip(size, shape, strict=True):
+        total *= sum(min(start + b + halo, n) - max(start - halo, 0) for start in range(0, n, b))
+    return total

@@ -1,0 +1,209 @@
+"""The stages from an image on disk to its labels, each block by block; see `Stages`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seamwise.decode.blockwise import (
+    Cells,
+    Cores,
+    Finish,
+    Survey,
+    join_cores,
+    join_surveys,
+)
+from seamwise.decode.meetings import Meeting, join_meetings
+from seamwise.engine.cluster import Item, Runner, Task
+from seamwise.io.arrays import load_arrays, save_arrays
+from seamwise.io.atomic import make_folder
+from seamwise.io.jsonfile import read_json
+from seamwise.io.models import NormalizationRule, ReliefPair
+from seamwise.io.ome_zarr import Draft
+from seamwise.io.scratch import create_scratch
+from seamwise.segmentation.big import blocks as tasks
+from seamwise.segmentation.big.blocks import BlockJob, Place, Same
+from seamwise.segmentation.normalization import Normalization, Sample, joined
+
+_HELD = (
+    64  # blocks whose records are held: they are read several times, and may be too many to hold
+)
+
+
+@dataclass(frozen=True)
+class BlockProgress:
+    """How far a stage is: `done` of `total` blocks, of all time points together."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Functions that hear of an image while it is segmented block by block.
+
+    Attributes
+    ----------
+    announce : function
+        Called with a line for the user before the work begins.
+    report : function
+        Called with a `BlockProgress` after each block.
+    """
+
+    announce: Callable[[str], None] = lambda text: None
+    report: Callable[[BlockProgress], None] = lambda progress: None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of a job. Each ends for all time points before the next begins: no worker waits.
+
+    Attributes
+    ----------
+    work : Path
+        The work folder, with a folder for each time point.
+    job : BlockJob
+    times : int
+        Number of time points.
+    runner : Runner
+        Where the blocks are computed.
+    report : function
+        Called after each block.
+    """
+
+    work: Path
+    job: BlockJob
+    times: int
+    runner: Runner
+    report: Callable[[BlockProgress], None]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The work folders of the time points."""
+        return tuple(Place(self.work / f"t{time}") for time in range(self.times))
+
+    def measure(self, channels: int, rule: NormalizationRule) -> None:
+        """Measure the intensities of each time point.
+
+        A time point that is constant, or cannot be read, gets scale 0.
+
+        Raises
+        ------
+        ValueError
+            All of them are constant or cannot be read.
+        """
+        unmeasured = [place for place in self.places if not _normalization(place).exists()]
+        self._run_missing("sample", tasks.sample, unmeasured)
+        for place in unmeasured:
+            samples = [load_arrays(file, Sample) for file in self._samples(place)]
+            nothing = Normalization(np.zeros(channels), np.zeros(channels))
+            save_arrays(_normalization(place), joined(samples, rule) if samples else nothing)
+        if not any(
+            load_arrays(_normalization(place), Normalization).scale.any() for place in self.places
+        ):
+            readable = any(self._samples(place) for place in self.places)
+            fault = "cannot be read, every part of it is damaged"
+            if readable:
+                fault = "is constant or nearly so"
+            raise ValueError(f"{self.job.image} {fault}: there is nothing to segment")
+
+    def decode(self) -> tuple[int, ...]:
+        """Run all stages up to the last; return the number of cells of each time point."""
+        for name in self.job.arrays:
+            self._arrays(name, np.float32 if name == "elevation" else np.uint8)
+        self._run_missing("classify", tasks.classify)
+        self._arrays("cores", np.uint32)
+        self._run_missing("find", tasks.find)
+        for place in self.places:
+            self._array(place, "labels", self._cells(place).number.dtype)
+        self._run_missing("label", tasks.label)
+        if isinstance(self.job.rule.pair, ReliefPair):
+            for place in self.places:
+                self._unite(place, self.job.rule.pair)
+            self._run_missing("unite", tasks.unite)
+        return tuple(self._finish(place).count for place in self.places)
+
+    def write(self, draft: Draft) -> None:
+        """Write the final labels."""
+        items = [(place.folder, number) for place in self.places for number in self._numbers]
+        self._run("write", partial(tasks.write, draft=draft), items)
+
+    def damaged(self) -> tuple[str, ...]:
+        """Return the errors of the parts that could not be read, each once."""
+        files = (
+            place.done("classify", number) for place in self.places for number in self._numbers
+        )
+        return tuple(dict.fromkeys(line for file in files for line in read_json(file)["damaged"]))
+
+    @property
+    def _numbers(self) -> range:
+        return range(len(self.job.blocks))
+
+    def _samples(self, place: Place) -> list[Path]:
+        """The files of the blocks that could be measured."""
+        files = (place.done("sample", number) for number in self._numbers)
+        return [file for file in files if file.exists()]
+
+    def _run_missing(self, stage: str, task: Task, places: Sequence[Place] | None = None) -> None:
+        """Run a stage for the blocks that it has not finished."""
+        items: list[Item] = []
+        for place in self.places if places is None else places:
+            make_folder(place.folder / stage)
+            items += [(place.folder, n) for n in self._numbers if not place.done(stage, n).exists()]
+        self._run(stage, task, items)
+
+    def _run(self, stage: str, task: Task, items: list[Item]) -> None:
+        total = len(self._numbers) * self.times
+        for count, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
+            self.report(BlockProgress(stage, count, total))
+
+    def _arrays(self, name: str, dtype: DTypeLike) -> None:
+        for place in self.places:
+            self._array(place, name, dtype)
+
+    def _array(self, place: Place, name: str, dtype: DTypeLike) -> None:
+        path = place.folder / f"{name}.zarr"
+        if not path.exists():
+            create_scratch(path, self.job.shape, block=self.job.block, dtype=dtype)
+
+    def _cells(self, place: Place) -> Cells:
+        path = place.folder / "cells.npz"
+        if not path.exists():
+            cores = _records(place, "find", Cores)
+            rule = self.job.rule
+            peak = rule.pair.peak if isinstance(rule.pair, ReliefPair) else 0.0
+            save_arrays(path, join_cores(self.job.blocks, cores, min_core=rule.min_core, peak=peak))
+        return load_arrays(path, Cells)
+
+    def _unite(self, place: Place, pair: ReliefPair) -> None:
+        path = place.folder / "same.npz"
+        if not path.exists():
+            meetings, count = (
+                _records(place, "label", Meeting),
+                len(self._cells(place).region_of) - 1,
+            )
+            number = join_meetings(self.job.blocks, meetings, cells=count, saddle=pair.saddle)
+            save_arrays(path, Same(number))
+
+    def _finish(self, place: Place) -> Finish:
+        last = "unite" if isinstance(self.job.rule.pair, ReliefPair) else "label"
+        surveys, count = _records(place, last, Survey), len(self._cells(place).region_of) - 1
+        result = join_surveys(
+            self.job.blocks, surveys, cells=count, min_size=self.job.rule.min_size
+        )
+        save_arrays(place.folder / "finish.npz", result)
+        return result
+
+
+def _normalization(place: Place) -> Path:
+    return place.folder / "normalization.npz"
+
+
+def _records(place: Place, stage: str, kind: type[Any]) -> Callable[[int], Any]:
+    """A function that loads what a stage left for a block."""
+    return lru_cache(_HELD)(lambda number: load_arrays(place.done(stage, number), kind))

@@ -1,0 +1,351 @@
+"""The cells of an image that is larger than memory, from disk to disk; see `segment_volume`."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from seamwise.engine.cluster import task_runner
+from seamwise.engine.resources import Resources
+from seamwise.io.atomic import make_folder
+from seamwise.io.jsonfile import read_json
+from seamwise.io.lock import locked
+from seamwise.io.models import SegmentationInfo, WatershedPair, model_path
+from seamwise.io.ome_zarr import (
+    Draft,
+    ZarrStorage,
+    create_image,
+    create_labels,
+    is_ome_zarr,
+    label_names,
+    open_ome_zarr,
+)
+from seamwise.io.provenance import file_sha256
+from seamwise.io.volume import Volume, open_volume
+from seamwise.labels import smallest_dtype
+from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
+from seamwise.segmentation.big.memory import CHUNK, HALO, Plan, plan_blocks
+from seamwise.segmentation.big.stages import Listener, Stages
+from seamwise.segmentation.options import OutputOptions, SegmentOptions
+from seamwise.segmentation.predict import check_shape, decode_rule, load
+
+
+@dataclass(frozen=True)
+class LabelsOnDisk:
+    """What `segment_volume` wrote.
+
+    Attributes
+    ----------
+    path : Path
+        The OME-Zarr folder of the label image.
+    cells : tuple of int
+        Number of cells of each time point.
+    damaged : tuple of str
+        Parts of the image that could not be read, a line for each. They are background, or are
+        filled where they are a hole in a cell.
+    note : str
+        How the image was read.
+    """
+
+    path: Path
+    cells: tuple[int, ...]
+    damaged: tuple[str, ...]
+    note: str
+
+
+def segment_volume(
+    path: str | Path,
+    output: str | Path,
+    options: SegmentOptions = SegmentOptions(),
+    resources: Resources = Resources(),
+    *,
+    files: OutputOptions = OutputOptions(),
+    listener: Listener = Listener(),
+) -> LabelsOnDisk:
+    """Find the cells of an image on disk block by block, and write them as OME-Zarr.
+
+    Memory is bounded. The network sees each block with a halo around it and leaves one class per
+    pixel on the disk. The labels are those that decoding the whole class map would give, whatever
+    the size of the blocks (see `decode.blockwise`).
+
+    Parameters
+    ----------
+    path : str or Path
+        An OME-Zarr folder, or a TIFF, OME-TIFF, PNG or JPEG file. Each time point is segmented on
+        its own.
+    output : str or Path
+        The OME-Zarr folder to write; if it is the image itself, its labels ``labels/<name>``,
+        with the same scales.
+    options : SegmentOptions
+        How to segment; mode "2d-stitch" is not for this function.
+    resources : Resources
+        What may be used. With `scheduler`, the default memory is 70 % of what dask allows each
+        worker.
+    files : OutputOptions
+        What to write; there is no overlay.
+    listener : Listener
+
+    Returns
+    -------
+    LabelsOnDisk
+
+    Raises
+    ------
+    ValueError
+        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little
+        memory; an interrupted run with other options exists.
+    OSError
+        The image does not exist, labels already exist, another process writes them, or the disk
+        is full: finished blocks are kept. Also what `engine.cluster.task_runner` raises.
+    MemoryError
+        Memory runs out in the smallest part of a block.
+
+    Notes
+    -----
+    The same call resumes an interrupted run, in the same blocks. Finished blocks are
+    in a hidden folder next to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a
+    watershed 13) per pixel before compression and is removed at the end. Nothing appears at the
+    output before it is whole.
+
+    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if
+    it was on a GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped
+    and reported. A time point that is constant has no cells.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from seamwise.io.ome_zarr import write_image
+    >>> from seamwise.synth import crowded_cells
+    >>> image = Path(tempfile.mkdtemp()) / "a.ome.zarr"
+    >>> write_image(image, crowded_cells((128, 160), cells=12, rng=0).image, axes="YX")
+    >>> segment_volume(image, image).path.relative_to(image).as_posix()
+    'labels/cells'
+    """
+    if options.mode == "2d-stitch":
+        raise ValueError("mode 2d-stitch does not work block by block: use segment_slices")
+    volume = open_volume(path, axes=options.axes, channel=options.channel)
+    target = _Target(volume, Path(output), files)
+    target.check()
+    # workers elsewhere have devices of their own
+    device = "cpu" if resources.scheduler else resources.device
+    info, number_bytes = _checked_model(options.model, device, volume)
+    rule = decode_rule(info, options.decode, options.min_size)
+    make_plan = partial(
+        plan_blocks,
+        volume.shape,
+        info.architecture,
+        workers=resources.workers,
+        number_bytes=4 if resources.scheduler else number_bytes,
+        pixel_bytes=volume.dtype.itemsize,
+        flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
+    )
+    model = model_path(options.model)
+    job = BlockJob(
+        options=replace(options, model=str(model.resolve())),
+        model_sha256=file_sha256(model),
+        rule=rule,
+        image=str(volume.path.resolve()),
+        image_written=_written(volume.path),
+        shape=volume.shape,
+        block=(),
+        halo=HALO[len(volume.shape)],
+        device=resources.device,
+    )
+    with target.alone(), task_runner(resources, announce=listener.announce) as runner:
+        memory = resources.memory
+        if memory is None and runner.memory is not None:
+            memory = int(0.7 * runner.memory)
+        job, plan, is_resumed = _begin(
+            target.work, job, make_plan, memory=memory, overwrite=files.overwrite
+        )
+        listener.announce(_announcement(volume, plan, is_resumed))
+        stages = Stages(target.work, job, volume.times, runner, listener.report)
+        try:
+            stages.measure(volume.channels, info.normalization)
+        except ValueError:  # nothing can be resumed
+            _remove(target.work)
+            raise
+        cells = stages.decode()
+        with target.draft(max(cells)) as draft:
+            stages.write(draft)
+        damaged = stages.damaged()
+        _remove(target.work)
+    return LabelsOnDisk(target.path, cells, damaged, volume.note)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the labels go: into the image, or into a folder of their own."""
+
+    volume: Volume
+    output: Path
+    files: OutputOptions
+
+    @property
+    def inside(self) -> bool:
+        return is_ome_zarr(self.volume.path) and self.output.resolve() == self.volume.path.resolve()
+
+    @property
+    def path(self) -> Path:
+        return self.output / "labels" / self.files.name if self.inside else self.output
+
+    @property
+    def work(self) -> Path:
+        return work_folder(self.output, self.files.name)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out: two of them would mix their results."""
+        make_folder(self.work.parent)
+        with locked(self.work.with_suffix(".lock"), name=str(self.path)):
+            yield
+
+    def check(self) -> None:
+        """Raise errors now that would stop the job only at its end."""
+        exists = self.output.exists()
+        if self.inside:
+            exists = self.files.name in label_names(self.output)
+        if exists and not self.files.overwrite:
+            raise FileExistsError(f"{self.path} already exists: use --overwrite")
+        if self.inside:
+            self._check_axes()
+            return
+        image, output = self.volume.path.resolve(), self.output.resolve()
+        if image == output or image in output.parents or output in image.parents:
+            raise ValueError(
+                f"cannot write {self.output}: the image is {self.volume.path}; "
+                "choose another folder"
+            )
+        if self.output.exists() and not is_ome_zarr(self.output):
+            raise FileExistsError(
+                f"cannot replace {self.output}: it is not an OME-Zarr folder; choose another name"
+            )
+
+    def _check_axes(self) -> None:
+        """Labels within an image have its axes: it must not be read with others."""
+        volume, lengths = self.volume, self._lengths()
+        spatial = tuple(lengths[a] for a in volume.axes if a in lengths)
+        has_depth = "Z" in volume.axes or lengths.get("Z", 1) == 1
+        if (spatial, lengths.get("T", 1), has_depth) != (volume.shape, volume.times, True):
+            raise ValueError(
+                f"{self.output} is read as {volume.axes} {volume.shape} with {volume.times} time "
+                "points, which are not its own axes: write the labels into another folder"
+            )
+
+    def _lengths(self) -> dict[str, int]:
+        image = open_ome_zarr(self.output)
+        return dict(zip(image.axes, image.levels[0].shape, strict=True))
+
+    def draft(self, most: int) -> Draft:
+        """Begin the label image; it appears whole, or not at all."""
+        dtype = smallest_dtype(0, most)
+        axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
+        chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
+        if self.inside:
+            cut = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
+            return create_labels(
+                output, self.files.name, dtype=dtype, chunks=cut, overwrite=self.files.overwrite
+            )
+        if self.volume.times > 1:
+            axes, shape = f"T{axes}", (self.volume.times, *shape)
+        return create_image(
+            output,
+            shape,
+            axes=axes,
+            dtype=dtype,
+            spacing=self.volume.spacing,
+            labels=True,
+            storage=ZarrStorage(self.files.zarr_version, list(chunks.values())),
+            overwrite=self.files.overwrite,
+        )
+
+
+def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
+    """Return where `segment_volume` works: hidden, next to the output.
+
+    The path is absolute, for workers that run in another folder.
+    """
+    output = output.resolve()
+    return output.parent / f".{output.name}.{name}.work"
+
+
+def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[SegmentationInfo, int]:
+    """The model's description and the bytes of its numbers; raise if it does not fit the image."""
+    ready = load(model, device=device)
+    check_shape((volume.channels, *volume.shape), ready.info)
+    return ready.info, ready.dtype.itemsize
+
+
+def _written(path: Path) -> int:
+    """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
+    files = [path]
+    if path.is_dir():
+        files = [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
+    return max(file.stat().st_mtime_ns for file in files if file.is_file())
+
+
+def _begin(
+    work: Path,
+    job: BlockJob,
+    make_plan: Callable[..., Plan],
+    *,
+    memory: int | None,
+    overwrite: bool,
+) -> tuple[BlockJob, Plan, bool]:
+    """Make the work folder, or resume one of the same job in its blocks.
+
+    Returns the job, its plan, and whether it is resumed.
+    """
+    plan = _resumed(work, job, make_plan, memory=memory, overwrite=overwrite)
+    is_resumed = plan is not None
+    if plan is None:
+        plan = make_plan(memory=memory, block=job.options.tile)
+        _remove(work)
+        make_folder(work)
+    job = replace(job, block=plan.blocks.size)
+    write_job(work / "job.json", job)
+    return job, plan, is_resumed
+
+
+def _resumed(
+    work: Path,
+    job: BlockJob,
+    make_plan: Callable[..., Plan],
+    *,
+    memory: int | None,
+    overwrite: bool,
+) -> Plan | None:
+    """The plan of the interrupted run; None if there is none, or it is replaced."""
+    path = work / "job.json"
+    if not path.exists():
+        return None
+    try:
+        # its blocks, chosen for the memory of that time, are kept
+        block = read_job(path).block
+        difference = job.provenance.difference(read_json(path))
+        if difference:
+            raise ValueError(f"{work} holds an interrupted run {difference}")
+        plan: Plan = make_plan(memory=sys.maxsize if memory is None else memory, block=block)
+    except ValueError as error:
+        if overwrite:
+            return None
+        raise ValueError(
+            f"{error}: repeat the interrupted run as it was, or start again with --overwrite"
+        ) from error
+    return plan
+
+
+def _remove(work: Path) -> None:
+    """Remove a work folder. If this is interrupted, the rest of the folder is never resumed."""
+    (work / "job.json").unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _announcement(volume: Volume, plan: Plan, is_resumed: bool) -> str:
+    size = " × ".join(map(str, volume.shape))
+    times = f", {volume.times} time points" if volume.times > 1 else ""
+    resumed = "; resumes an interrupted run" if is_resumed else ""
+    return f"{volume.path}: {size} {volume.axes}{times}; {plan}{resumed}"

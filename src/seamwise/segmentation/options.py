@@ -1,0 +1,156 @@
+"""How to segment, as a value; see `SegmentOptions`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from seamwise import __version__
+from seamwise.engine.resources import Resources
+from seamwise.io.axes import check_axes
+from seamwise.io.ome_zarr import check_label_name
+from seamwise.io.provenance import Provenance
+
+if TYPE_CHECKING:
+    from seamwise.io.models import DecodeRule
+
+Mode = Literal["3d", "2d-stitch"]
+Runtime = Literal["torch"]
+ZarrVersion = Literal["0.5", "0.4"]
+
+STITCH_IOU = 0.25
+FLOOD_HALO = 64
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How to segment: all that the cells of an image depend on.
+
+    Label images are kept with these options and the hash of the model, and are reused only with
+    equal ones. Memory, workers and device are not among them: see `engine.Resources`.
+
+    Attributes
+    ----------
+    model : str or Path
+        Name of a shipped model, or path of a model file.
+    channel : int or tuple of int, optional
+        Channels of a file that are segmented; see `io.images.read_image`.
+    axes : str, optional
+        Axes of a file, such as "TZYX"; see `io.images.read_image`.
+    decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
+        How probabilities become labels: the name of a rule whose thresholds the model file holds
+        (see `tune`), or a rule of your own; by default what the model file says.
+    min_size : int, optional
+        Cells of fewer pixels are dropped; by default what the model file says.
+    tile : int, optional
+        Largest size in pixels, along each axis, that goes through the network at once; 1024 in 2D
+        and 128 in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended.
+        For an image that is segmented block by block: the size of its blocks, rounded up to a
+        multiple of 512 in 2D and 64 in 3D; by default what the memory allows.
+    flips : bool
+        Average over all mirror images (4 in 2D, 8 in 3D): a little better, as many times slower.
+    mode : {"3d", "2d-stitch"}, optional
+        For stacks: with a model for stacks, or slice by slice with a model for planes, joined by
+        `stitch`. By default what the model is for.
+    stitch_iou : float in (0, 1], optional
+        Least IoU of the parts of a cell in neighbouring slices, for mode "2d-stitch"; by default
+        0.25.
+    flood_halo : int
+        Pixels around a block that a watershed floods with it; see `decode.blockwise.flood_block`.
+    runtime : {"torch"}
+        What computes the network.
+
+    Raises
+    ------
+    ValueError
+        An option is out of range, or needs another.
+    """
+
+    model: str | Path = "nuclei-2d"
+    channel: int | tuple[int, ...] | None = None
+    axes: str | None = None
+    decode: "str | DecodeRule | None" = None
+    min_size: int | None = None
+    tile: int | None = None
+    flips: bool = False
+    mode: Mode | None = None
+    stitch_iou: float | None = None
+    flood_halo: int = FLOOD_HALO
+    runtime: Runtime = "torch"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channel, Sequence):
+            object.__setattr__(self, "channel", tuple(self.channel))
+        if self.axes is not None:
+            check_axes(self.axes)
+        _check_word("mode", self.mode, (None, *get_args(Mode)))
+        _check_word("runtime", self.runtime, get_args(Runtime))
+        if self.flood_halo < 0:
+            raise ValueError(f"flood_halo must be 0 or more, not {self.flood_halo}")
+        if self.stitch_iou is not None:
+            if self.mode != "2d-stitch":
+                raise ValueError("stitch_iou needs mode 2d-stitch: choose that mode, or remove it")
+            check_iou("stitch_iou", self.stitch_iou)
+
+    @property
+    def iou(self) -> float:
+        """Least IoU of the parts of a cell in neighbouring slices."""
+        return STITCH_IOU if self.stitch_iou is None else self.stitch_iou
+
+    def provenance(self, model_sha256: str, resources: Resources = Resources()) -> Provenance:
+        """Return what labels that are made with these options depend on.
+
+        A model is the content of its file: its name is a note, as the resources are.
+        """
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        del options["model"]
+        notes = {"model": self.model, "resources": resources, "seamwise": __version__}
+        # records of version 0.1.0 lack these options
+        defaults = {"flood_halo": FLOOD_HALO, "runtime": "torch"}
+        inputs = {"model_sha256": model_sha256, **options}
+        return Provenance(inputs, notes=notes, defaults=defaults)
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written, and how. The cells do not depend on it.
+
+    Attributes
+    ----------
+    overlay : bool
+        Also write ``<stem>_overlay.png``; not for images that are segmented block by block.
+    overwrite : bool
+        Replace existing labels, and start again what was begun with other options.
+    zarr_version : {"0.5", "0.4"}
+        Version of the OME-Zarr to write; labels within an image have the image's version.
+    name : str
+        Name of the labels within an OME-Zarr image.
+
+    Raises
+    ------
+    ValueError
+        The version is unknown, or `name` is not a plain name.
+    """
+
+    overlay: bool = False
+    overwrite: bool = False
+    zarr_version: ZarrVersion = "0.5"
+    name: str = "cells"
+
+    def __post_init__(self) -> None:
+        _check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
+        check_label_name(self.name)
+
+
+def check_iou(name: str, value: float) -> None:
+    """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
+    if not 0 < value <= 1:
+        raise ValueError(
+            f"{name} must be an IoU in (0, 1], not {value}; {STITCH_IOU} is the usual choice"
+        )
+
+
+def _check_word(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        words = " or ".join(str(word) for word in allowed if word is not None)
+        raise ValueError(f"{name} must be {words}, not {value!r}")

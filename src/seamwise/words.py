@@ -1,0 +1,42 @@
+"""The words that options may have, each list once; help lists them without importing numpy."""
+
+from typing import Literal
+
+Annotation = Literal["instances", "binary"]
+"""What a mask holds: a number for each cell, or cells in white on black."""
+
+RuleName = Literal["argmax", "threshold", "watershed", "relief"]
+"""How probabilities become cells."""
+
+TunedRule = Literal["threshold", "watershed"]
+"""Decoding rules with thresholds."""
+
+BackgroundAs = Literal["marker", "mask"]
+"""What background is to a watershed."""
+
+MapName = Literal["balance", "dwm", "saw", "unet", "w3"]
+"""Weight maps."""
+
+StackMode = Literal["3d", "2d-stitch"]
+"""How a stack is segmented."""
+
+SystemName = Literal[
+    "unet2", "unet3", "fl", "dwm", "saw", "lsmax", "bwm", "unet", "w3",
+    "dsc", "j3", "j4", "ce2", "ce3", "ce4",
+]  # fmt: skip
+"""Segmentation systems: classes, loss and weight map."""
+
+ZarrVersion = Literal["0.4", "0.5"]
+"""Versions of OME-Zarr."""
+
+Motion = Literal["affine", "homography"]
+"""How a frame may have moved."""
+
+FusionMode = Literal["sequence", "together"]
+"""How a network sees the frames of a burst."""
+
+FusionNetwork = Literal["selection", "picture"]
+"""What a fusion network predicts: which source, or the colours."""
+
+FusionLoss = Literal["nps", "l1", "l2"]
+"""Losses of a network that predicts colours."""

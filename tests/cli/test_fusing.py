@@ -1,0 +1,95 @@
+"""`seamwise fuse`."""
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from seamwise.io.photo import read_photo, write_photo
+
+
+def test_fuse_writes_a_sharp_picture_with_the_model_that_ships(run, burst, tmp_path):
+    code, out, err = run(
+        "fuse", burst / "a.png", burst / "b.png", "-o", tmp_path / "sharp.png", "--no-align"
+    )
+    assert code == 0
+    assert f"the result is in {tmp_path / 'sharp.png'}\n" in out
+    assert "2 frames, 240 × 200 pixels" in err
+    sharp = read_photo(tmp_path / "sharp.png").pixels.astype(float)
+    truth = astronaut()[:200, 100:340].astype(float)
+    sources = [read_photo(path).pixels for path in sorted(burst.iterdir())]
+    assert (
+        np.abs(sharp - truth).mean() < min(np.abs(source - truth).mean() for source in sources) / 4
+    )
+
+
+def test_fuse_with_everything_asked_for(run, burst, tmp_path):
+    code, out, _ = run(
+        "fuse", burst, "-o", tmp_path / "sharp.tif", "--method", "gff", "--motion", "homography",
+        "--no-exposure", "--full-size", "--alignment", tmp_path / "a.json", "--depth-map",
+        "--focus-maps",
+    )  # fmt: skip
+    assert code == 0
+    assert f"the result is in {tmp_path / 'sharp.tif'}, with its maps next to it\n" in out
+    written = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert written == [
+        "a.json",
+        "sharp.tif",
+        "sharp_depth.png",
+        "sharp_focus_0.png",
+        "sharp_focus_1.png",
+    ]
+    assert read_photo(tmp_path / "sharp.tif").pixels.shape == (200, 240, 3)
+
+
+def test_a_burst_that_fails_is_reported_and_skipped(run, burst, tmp_path):
+    bad = tmp_path / "more" / "bad"
+    bad.mkdir(parents=True)
+    write_photo(bad / "one.png", np.zeros((8, 9), np.uint8))
+    burst.rename(tmp_path / "more" / "good")
+    code, out, err = run(
+        "fuse", tmp_path / "more", "-o", tmp_path / "out", "--method", "laplacian", "--no-align"
+    )
+    assert code == 1
+    assert "two frames or more, not 1" in err
+    assert "1 of 2 bursts failed" in out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (("burst/a.png", "-o", "x.png"), "two frames or more, not 1"),
+    (("burst/a.png", "burst/b.png", "-o", "burst/a.png"), "is a frame and would be replaced"),
+    (("burst", "-o", "other.png"), "already exists: --overwrite replaces it"),
+    (("burst", "-o", "no/x.png", "--method", "best"),
+     "no model named 'best': give one of focus-reg, focus-seg"),
+    (("burst", "-o", "x.png", "--method", "nuclei-2d"), "is for segmentation"),
+    (("burst", "-o", "x.png", "--mode", "both"), "--mode must be sequence or together, not 'both'"),
+    (("burst", "-o", "x.png", "--motion", "wild"), "--motion must be affine or homography"),
+    (("burst", "-o", "x.png", "--mode", "together", "--method", "gff", "--no-align"),
+     "mode is an option of networks"),
+    (("burst", "-o", "x.png", "--mode", "together", "--model", "focus-reg"),
+     "needs a network that selects"),
+    (("nothing", "-o", "x.png"), "nothing"),
+    (("burst", "other.png", "-o", "x.png"), "is grey"),
+    (("burst", "deep.png", "-o", "x.png"), "is uint16"),
+    (("burst", "text.png", "-o", "x.png"), "text.png"),
+])  # fmt: skip
+def test_bad_calls_are_one_line_with_exit_code_2_and_write_nothing(
+    run, burst, tmp_path, monkeypatch, arguments, word
+):
+    monkeypatch.chdir(tmp_path)
+    write_photo(tmp_path / "other.png", np.zeros((200, 240), np.uint8))
+    write_photo(tmp_path / "deep.png", np.zeros((200, 240, 3), np.uint16))
+    (tmp_path / "text.png").write_text("no picture")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    code, _, err = run("fuse", *arguments)
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_an_output_that_cannot_be_written_is_reported(run, burst, tmp_path):
+    (tmp_path / "file").touch()
+    code, _, err = run("fuse", burst, "-o", tmp_path / "file" / "x.png", "--method", "gff")
+    assert code == 2
+    assert "cannot" in err

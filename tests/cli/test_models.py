@@ -1,0 +1,129 @@
+"""`seamwise tune`, `combine` and `info`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from seamwise.io.models import SegmentationInfo, load_model, save_model
+
+
+def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
+    run(*training, "--steps", "2")
+    model, data = tmp_path / "run" / "model.safetensors", tmp_path / "data"
+    untuned = model.read_bytes()
+    code, _, err = run(
+        "segment",
+        data / "images",
+        "-o",
+        tmp_path / "out",
+        "--model",
+        model,
+        "--decode",
+        "threshold",
+    )
+    assert code == 2
+    assert "seamwise tune" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+    copy, plot, scores = (tmp_path / name for name in ("tuned.safetensors", "p.png", "s.json"))
+    code, out, _ = run("tune", model, data, "-o", copy, "--plot", plot, "--json", scores)
+    assert code == 0
+    assert re.search(
+        r"argmax PQ [01]\.\d{3}, best threshold PQ [01]\.\d{3} at touching 0\.\d\d, cell 0\.\d\d",
+        out,
+    )
+    assert str(copy) in out
+    assert model.read_bytes() == untuned
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    content = json.loads(scores.read_text())
+    assert content["images"] == ["0"]  # every 7th of four
+    pair = content["rule"]["threshold"]
+    assert [pair["touching"], pair["cell"]] == content["best"]["thresholds"]
+    assert len(content["trials"]) == pair["tuning"]["decodings"]
+
+    code, *_ = run("tune", copy, data, "--decode", "watershed", "--background-as", "mask", "--all")
+    assert code == 0
+    rule = json.loads(run("info", copy)[1])["decode"]
+    assert rule["threshold"] == pair
+    assert rule["watershed"]["background_as"] == "mask"
+    assert rule["watershed"]["tuning"]["images"] == 4
+    for name in ("argmax", "threshold", "watershed"):
+        out = tmp_path / name
+        code, *_ = run("segment", data / "images", "-o", out, "--model", copy, "--decode", name)
+        assert code == 0
+        assert len(list(out.glob("*.tif"))) == 4
+        assert json.loads((out / "seamwise.json").read_text())["decode"] == name
+    code, _, err = run("segment", data / "images", "-o", tmp_path / "argmax", "--model", copy)
+    assert code == 2
+    assert "with decode = argmax, not None" in err
+
+
+def test_tuning_on_training_images_is_reported(run, training, tmp_path):
+    run(*training, "--steps", "2")
+    _, _, err = run("tune", tmp_path / "run" / "model.safetensors", tmp_path / "data", "--all")
+    assert "3 of 4 images have names of training images (e.g. 1)" in err
+
+
+def test_combine_then_info_then_segment(run, training, tmp_path):
+    settings = tmp_path / "quick.toml"
+    settings.write_text("snapshot_every = 2\n" + settings.read_text())
+    run(*training, "--steps", "4")
+    snapshots = sorted((tmp_path / "run").glob("snapshot-*"))
+    comb = tmp_path / "comb.safetensors"
+    code, out, _ = run("combine", *snapshots, "-o", comb)
+    assert code == 0
+    assert "the mean of 2 models" in out
+    description = json.loads(run("info", comb)[1])
+    assert description["architecture"]["members"] == 2
+    assert description["training"]["members"][1]["file"] == "run/snapshot-4.safetensors"
+    code, *_ = run("segment", tmp_path / "data" / "images", "-o", tmp_path / "out", "--model", comb)
+    assert code == 0
+
+
+def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
+    weights, info = load_model(Path(model), SegmentationInfo)
+    names = [f"image {n}" for n in range(9)]
+    for name in ("a", "b"):
+        save_model(
+            tmp_path / name, weights, info.model_copy(update={"training": {"images": names}})
+        )
+    run("combine", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "c.safetensors")
+    (first, _) = json.loads(run("info", tmp_path / "c.safetensors")[1])["training"]["members"]
+    assert first["images"] == [*names[:3], "and 6 more"]
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (["tune", "nuclei-2d", "{data}"], "ships with seamwise and stays as it is"),
+    (["tune", "{model}", "{data}/none"], "none does not exist"),
+    (["tune", "{model}", "{data}", "--decode", "argmax"],
+     "--decode must be threshold or watershed, not 'argmax'"),
+    (["tune", "{model}", "{data}", "--background-as", "both"], "must be marker or mask"),
+    (["tune", "{model}", "{data}", "--masks", "grey"], "--masks must be instances or binary"),
+    (["tune", "{model}", "{data}", "--plot", "{data}/none/p.png"], "cannot write"),
+    (["tune", "{model}", "{data}", "-o", "{data}/none/m.safetensors"], "cannot write"),
+    (["tune", "nothing", "{data}"], "no model named 'nothing'"),
+    (["combine", "{model}", "-o", "{data}/c.safetensors"], "two models or more, got 1"),
+    (["combine", "{model}", "nuclei-2d", "-o", "{data}/c.safetensors"], "its width is 16, not 2"),
+    (["combine", "{model}", "{model}", "-o", "{data}/none/c.safetensors"], "cannot write"),
+])  # fmt: skip
+def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(
+    run, training, tmp_path, model, arguments, word
+):
+    before = Path(model).read_bytes()
+    code, _, err = run(
+        *(argument.format(model=model, data=tmp_path / "data") for argument in arguments)
+    )
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
+    assert Path(model).read_bytes() == before
+    assert not list((tmp_path / "data").glob("*.safetensors"))
+
+
+def test_info_lists_what_ships(run):
+    code, out, _ = run("info")
+    assert code == 0
+    assert "nuclei-2d" in out

@@ -1,0 +1,79 @@
+"""`seamwise evaluate`."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import tifffile
+
+from seamwise.synth import crowded_cells
+
+SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly(training, tmp_path):
+    masks = tmp_path / "data" / "masks"
+    command = f"{sys.executable} -m seamwise evaluate {masks} {masks} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "pooled" in done.stdout
+    assert "pipe" not in done.stderr.lower()
+
+
+def test_evaluate_names_missing_predictions_and_other_sizes(run, tmp_path):
+    for folder in ("pred", "true"):
+        (tmp_path / folder).mkdir()
+    tifffile.imwrite(tmp_path / "true" / "x_masks.tif", SCENE.labels)
+    tifffile.imwrite(tmp_path / "true" / "y.tif", SCENE.labels)
+    tifffile.imwrite(tmp_path / "pred" / "x.tif", SCENE.labels)
+    code, _, err = run("evaluate", tmp_path / "pred", tmp_path / "true")
+    assert code == 2
+    assert "1 of 2" in err
+    tifffile.imwrite(tmp_path / "pred" / "y.tif", SCENE.labels[1:])
+    code, _, err = run("evaluate", tmp_path / "pred", tmp_path / "true")
+    assert code == 2
+    assert "y.tif has size" in err
+
+
+def test_evaluate_of_perfect_labels_is_all_ones(run, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", SCENE.labels)
+    code, *_ = run(
+        "evaluate", tmp_path / "p.tif", tmp_path / "p.tif", "--json", tmp_path / "s.json"
+    )
+    assert code == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert all(score["panoptic_quality"] == 1 for score in scores["pooled"] + scores["mean"])
+
+
+def test_evaluate_scores_contours_if_asked(run, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", np.roll(SCENE.labels, 2, axis=0))
+    tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
+    code, out, _ = run(
+        "evaluate",
+        tmp_path / "p.tif",
+        tmp_path / "t.tif",
+        "--contours",
+        "--json",
+        tmp_path / "s.json",
+    )
+    assert code == 0
+    assert "contours, pooled" in out
+    assert "contours, mean over images" in out
+    scores = json.loads((tmp_path / "s.json").read_text())["contours"]
+    assert [score["radius"] for score in scores["pooled"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert scores["mean"][0]["f1"] == scores["per_image"][0][0]["f1"] < 1
+    assert f"{scores['pooled'][0]['f1']:.3f}" in out
+    code, out, _ = run(
+        "evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--json", tmp_path / "s.json"
+    )
+    assert "contours, pooled" not in out
+    assert "contours" not in json.loads((tmp_path / "s.json").read_text())
+
+
+def test_evaluating_a_photograph_is_said_and_done(run, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", SCENE.image)
+    tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
+    code, out, err = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif")
+    assert code == 0
+    assert f"1 of 2 files (e.g. {tmp_path / 'p.tif'}): scattered numbers, as in a photograph" in err
+    assert "0.000" in out

@@ -1,0 +1,162 @@
+"""`seamwise segment` and `demo`."""
+
+import re
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.segmentation import batch
+from seamwise.synth import crowded_cells
+
+SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
+
+
+def test_segment_writes_labels_and_overlays(run, images, tmp_path, model):
+    code, out, _ = run("segment", images, "-o", tmp_path / "out", "--model", model, "--overlay")
+    assert code == 0
+    assert str(tmp_path / "out") in out
+    for name in "abc":
+        labels = tifffile.imread(tmp_path / "out" / f"{name}.tif")
+        assert labels.shape == SCENE.image.shape
+        assert labels.dtype.kind == "u"
+        assert iio.imread(tmp_path / "out" / f"{name}_overlay.png").shape == (96, 110, 3)
+
+
+def test_segment_takes_files_and_globs(run, images, tmp_path, model):
+    code, *_ = run(
+        "segment", images / "a.png", images / "*.tif", "-o", tmp_path / "out", "--model", model
+    )
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tif")) == [
+        "a.tif",
+        "b.tif",
+        "c.tif",
+    ]
+
+
+def test_a_bad_file_is_reported_and_skipped(run, images, tmp_path, model):
+    (images / "b.tif").write_bytes((images / "b.tif").read_bytes()[:300])
+    iio.imwrite(images / "d.png", np.full((20, 20), 7, np.uint8))
+    code, out, err = run("segment", images, "-o", tmp_path / "out", "--model", model)
+    assert code == 1
+    assert "2 of 4 files failed" in out
+    assert re.search(r"b\.tif", err)
+    assert re.search(r"d\.png: image is constant", err)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tif")) == ["a.tif", "c.tif"]
+
+
+def test_a_second_run_adds_what_is_missing(run, images, tmp_path, model):
+    out = tmp_path / "out"
+    run("segment", images / "a.png", "-o", out, "--model", model)
+    before = (out / "a.tif").stat().st_mtime_ns
+    code, _, err = run("segment", images, "-o", out, "--model", model)
+    assert code == 0
+    assert "already exists" in err
+    assert (out / "a.tif").stat().st_mtime_ns == before
+    assert (out / "c.tif").exists()
+    run("segment", images / "a.png", "-o", out, "--model", model, "--overwrite")
+    assert (out / "a.tif").stat().st_mtime_ns > before
+
+
+def test_results_of_different_options_are_not_mixed(run, images, tmp_path, model):
+    run("segment", images / "a.png", "-o", tmp_path / "out", "--model", model)
+    code, _, err = run(
+        "segment", images, "-o", tmp_path / "out", "--model", model, "--min-size", "9"
+    )
+    assert code == 2
+    assert "min_size = None, not 9" in err
+    assert not (tmp_path / "out" / "c.tif").exists()
+
+
+def test_labels_never_replace_an_input_or_each_other(run, images, tmp_path, model):
+    code, _, err = run("segment", images / "*.tif", "-o", images, "--model", model)
+    assert code == 2
+    assert "would replace" in err
+    tifffile.imwrite(images / "a.tif", SCENE.image)
+    code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model)
+    assert code == 2
+    assert "would both write" in err
+
+
+def test_channels_are_chosen_by_number(run, tmp_path, model):
+    colour = np.stack(
+        [SCENE.image // 256, SCENE.image // 512, 255 - SCENE.image // 256], -1
+    ).astype(np.uint8)
+    iio.imwrite(tmp_path / "rgb.png", colour)
+    code, _, err = run("segment", tmp_path / "rgb.png", "-o", tmp_path / "out", "--model", model)
+    assert code == 1
+    assert "--channel" in err
+    code, *_ = run(
+        "segment",
+        tmp_path / "rgb.png",
+        "-o",
+        tmp_path / "out",
+        "--model",
+        model,
+        "--channel",
+        "0",
+        "--overwrite",
+    )
+    assert code == 0
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (["segment", "nowhere.tif"], "nowhere.tif"),
+    (["segment", "{images}", "--model", "nuclei-9d"], "nuclei-9d"),
+    (["segment", "{images}", "--model", "{images}/a.png"], "a.png"),
+    (["segment", "{images}", "--channel", "red"], "--channel must be a number"),
+    (["segment", "{images}", "--device", "warp"], "device 'warp'"),
+    (["train", "{images}/none"], "none does not exist"),
+    (["train", "{images}", "--settings", "{images}/missing.toml"], "missing.toml does not exist"),
+    (["train", "{images}", "--loss", "hinge"], "--loss must be unet2, unet3, fl, "),
+    (["train", "{images}", "--learning-rate", "-1"], "setting learning_rate"),
+])  # fmt: skip
+def test_bad_calls_are_one_line_and_exit_code_2(run, images, tmp_path, model, arguments, word):
+    arguments = [argument.format(images=images) for argument in arguments]
+    if "--model" not in arguments and arguments[0] == "segment":
+        arguments += ["--model", model]
+    code, _, err = run(*arguments, "-o", tmp_path / "out")
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1
+    assert not list((tmp_path / "out").glob("*.tif"))
+
+
+def test_an_output_that_cannot_be_written_is_reported(run, images, tmp_path, model):
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = run("segment", images, "-o", tmp_path / "file", "--model", model)
+    assert code == 2
+    assert "file" in err
+
+
+def test_interrupted_segmenting_says_so_and_keeps_what_is_done(
+    run, images, tmp_path, model, monkeypatch
+):
+    real, calls = batch.segment_image, []
+
+    def interrupted(image, options, **others):
+        calls.append(image)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(image, options, **others)
+
+    monkeypatch.setattr(batch, "segment_image", interrupted)
+    code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model)
+    assert code == 130
+    assert "interrupted" in err
+    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["a.tif"]
+
+
+def test_the_demo_writes_its_pictures(run, tmp_path):
+    code, out, _ = run("demo", "-o", tmp_path / "demo")
+    assert code == 0
+    assert "panoptic quality" in out
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "image.png",
+        "labels.tif",
+        "overlay.png",
+        "demo.png",
+    }
+    assert tifffile.imread(tmp_path / "demo" / "labels.tif").max() > 40

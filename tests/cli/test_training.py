@@ -1,0 +1,127 @@
+"""`seamwise train`."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from seamwise import segmentation
+from seamwise.labels import inner_contour
+from seamwise.segmentation import TrainProgress
+
+
+def test_train_then_segment_then_evaluate_then_info(run, training, tmp_path):
+    code, out, _ = run(*training, "--steps", "4")
+    assert code == 0
+    model = tmp_path / "run" / "model.safetensors"
+    assert str(model) in out
+    code, *_ = run(
+        "segment", tmp_path / "data" / "images", "-o", tmp_path / "labels", "--model", model
+    )
+    assert code == 0
+    code, out, _ = run(
+        "evaluate", tmp_path / "labels", tmp_path / "data" / "masks", "--json", tmp_path / "s.json"
+    )
+    assert code == 0
+    assert "0.50" in out
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert scores["images"] == ["0", "1", "2", "3"]
+    assert len(scores["per_image"]) == 4
+    assert scores["pooled"][0]["n_true"] == 20
+    code, out, _ = run("info", model)
+    assert code == 0
+    assert json.loads(out)["training"]["settings"]["steps"] == 4
+
+
+def test_settings_of_the_command_line_win_over_the_file(run, training, tmp_path):
+    run(*training, "--steps", "2", "--loss", "j3", "--width", "3")
+    _, out, _ = run("info", tmp_path / "run" / "model.safetensors")
+    description = json.loads(out)
+    assert description["architecture"]["width"] == 3
+    assert description["architecture"]["out_channels"] == 3
+    assert description["training"]["settings"]["augmentation"]["warp"] == 1
+
+
+def test_cells_in_pieces_are_reported_in_one_line(run, training, tmp_path):
+    for path in sorted((tmp_path / "data" / "masks").iterdir()):
+        labels = tifffile.imread(path)
+        labels[0, 0] = labels[-1, -1] = labels.max()
+        tifffile.imwrite(path, labels)
+    _, _, err = run(*training, "--steps", "1")
+    (line,) = (line for line in err.splitlines() if "several pieces" in line)
+    assert line.startswith("4 of 20 cells are in several pieces (in 4 of 4 images, ")
+
+
+def test_a_misspelt_setting_is_named(run, training, tmp_path):
+    (tmp_path / "quick.toml").write_text("stepps = 3\n")
+    code, _, err = run(*training)
+    assert code == 2
+    assert "unknown setting 'stepps' in" in err
+    assert "did you mean 'steps'?" in err
+
+
+def test_interrupted_training_leaves_a_checkpoint_and_resumes(run, training, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "seamwise",
+        *map(str, training),
+        "--steps",
+        "3000",
+        "--device",
+        "cpu",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "log.csv"
+    deadline = time.monotonic() + 60
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in err
+    assert "Traceback" not in err
+    done = len(log.read_text().splitlines()) - 1
+    assert 2 <= done < 3000
+    steps = len(torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["history"])
+    assert steps == done
+
+
+def test_training_from_black_and_white_masks(run, training, tmp_path):
+    for path in (tmp_path / "data" / "masks").iterdir():
+        labels = tifffile.imread(path)
+        tifffile.imwrite(path, 255 * ((labels > 0) & ~inner_contour(labels)).astype(np.uint8))
+    code, *_ = run(*training, "--steps", "2", "--loss", "saw", "--masks", "binary")
+    assert code == 0
+    _, out, _ = run("info", tmp_path / "run" / "model.safetensors")
+    assert json.loads(out)["training"]["settings"]["annotation"] == "binary"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "note"), [(500.0, "about 8 minutes left; Ctrl-C writes a checkpoint"), (50.0, "")]
+)
+def test_the_time_left_is_told_once_it_is_known(run, training, monkeypatch, seconds, note):
+    def short(*images, report, output, **options):
+        report(TrainProgress(1, 1.0, 1e-4, 99.0))
+        report(TrainProgress(20, 1.0, 1e-4, 120.0, seconds_left=seconds))
+        report(TrainProgress(21, 1.0, 1e-4, 121.0, seconds_left=seconds))
+        return output / "model.safetensors"
+
+    monkeypatch.setattr(segmentation, "train", short)
+    _, _, err = run(*training, "--steps", "120")
+    assert note in err
+    assert err.count("minutes left") == bool(note)
+
+
+def test_settings_that_do_not_fit_each_other_are_reported(run, training, tmp_path):
+    with open(tmp_path / "quick.toml", "a") as file:
+        file.write("[weights]\nbeta = 5\n")
+    code, _, err = run(*training, "--loss", "saw")
+    assert code == 2
+    assert "weight map saw has no option 'beta': it has balance, tau, sigma, rounds" in err

@@ -1,0 +1,47 @@
+"""`seamwise weights`."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.weights import w3
+
+
+def test_weights_writes_maps_and_previews(run, training, tmp_path):
+    masks, out = tmp_path / "data" / "masks", tmp_path / "maps"
+    code, said, _ = run(
+        "weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview"
+    )
+    assert code == 0
+    assert str(out) in said
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        name for k in range(4) for name in (f"{k}.tif", f"{k}_preview.png")
+    )
+    labels = tifffile.imread(masks / "2.tif")
+    np.testing.assert_array_equal(tifffile.imread(out / "2.tif"), w3(labels, beta=12, nu=5))
+    _, _, err = run(
+        "weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview"
+    )
+    assert err.count("there already") == 4
+    (masks / "1.tif").write_text("no image")
+    code, said, _ = run("weights", masks, "--map", "balance", "-o", out)
+    assert code == 1
+    assert "1 of 4 files failed" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--map", "w4"], "--map must be balance, dwm, saw, unet or w3, not 'w4'"),
+        (["--map", "dwm", "--set", "nu=3"], "weight map dwm has no option 'nu'"),
+        (["--map", "dwm", "--set", "beta"], "--set must be name=value"),
+        (["--map", "dwm", "--set", "beta=wide"], "beta must be a positive number, not 'wide'"),
+        (["--map", "dwm", "--spacing", "1;2"], "--spacing must be numbers as 2,1,1"),
+        (["--map", "dwm", "--masks", "lines"], "--masks must be instances or binary, not 'lines'"),
+    ],
+)
+def test_bad_weights_calls_are_one_line(run, training, tmp_path, arguments, word):
+    code, _, err = run("weights", tmp_path / "data" / "masks", "-o", tmp_path / "maps", *arguments)
+    assert code == 2
+    assert word in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,18 @@
+import pytest
+
+from seamwise.engine import Resources
+from support.files import one_line
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": 0}, "workers must be at least 1, not 0"),
+        ({"memory": 0}, "memory must be at least 1 byte, not 0"),
+        ({"workers": 2, "scheduler": "tcp://x:1"}, "tcp://x:1"),
+    ],
+)
+def test_resources_out_of_range_are_named(options, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        Resources(**options)
+    assert one_line(caught)

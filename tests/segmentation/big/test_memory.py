@@ -1,0 +1,103 @@
+import pytest
+
+from seamwise.io.models import Architecture
+from seamwise.segmentation.big.memory import CHUNK, plan_blocks
+from support.files import one_line
+
+PLANE = Architecture(in_channels=1, out_channels=4, width=64)
+STACK = Architecture(in_channels=1, out_channels=4, ndim=3, width=32)
+GB = 10**9
+
+
+@pytest.mark.parametrize("limit", [1.5 * GB, 2 * GB, 4 * GB, 16 * GB])
+@pytest.mark.parametrize("flood_halo", [None, 64])
+@pytest.mark.parametrize(
+    ("shape", "architecture"),
+    [
+        ((100, 90), PLANE),
+        ((20000, 30000), PLANE),
+        ((700, 20000), PLANE),
+        ((500, 2000, 2000), STACK),
+    ],
+)
+def test_blocks_keep_to_the_limit_and_are_whole_chunks_or_axes(
+    shape, architecture, limit, flood_halo
+):
+    plan = plan_blocks(shape, architecture, memory=int(limit), flood_halo=flood_halo)
+    assert plan.bytes <= limit
+    chunk = CHUNK[len(shape)]
+    assert all(b % chunk == 0 or b == n for b, n in zip(plan.blocks.size, shape, strict=True))
+    assert plan.blocks.shape == shape
+    # and the estimate is that of these blocks
+    again = plan_blocks(
+        shape, architecture, memory=int(limit), flood_halo=flood_halo, block=plan.blocks.size
+    )
+    assert again == plan
+
+
+def test_more_memory_means_larger_blocks_and_less_to_compute():
+    plans = [plan_blocks((20000, 20000), PLANE, memory=n * GB) for n in (2, 3, 4, 8, 64)]
+    counts = [len(plan.blocks) for plan in plans]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+    assert max(plans[-1].blocks.size) <= 2048
+
+
+def estimate(**options):
+    arguments = {
+        "shape": (9000, 9000),
+        "architecture": PLANE,
+        "memory": 10**15,
+        "block": 1024,
+    } | options
+    return plan_blocks(arguments.pop("shape"), arguments.pop("architecture"), **arguments).bytes
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ({"block": 512}, {"block": 1024}),
+        ({"workers": 1}, {"workers": 2}),
+        ({"number_bytes": 2}, {"number_bytes": 4}),
+        ({"pixel_bytes": 1}, {"pixel_bytes": 8}),
+        ({"architecture": PLANE.model_copy(update={"width": 32})}, {}),
+        ({"architecture": PLANE.model_copy(update={"out_channels": 2})}, {}),
+        ({"architecture": PLANE}, {"architecture": PLANE.model_copy(update={"in_channels": 9})}),
+        ({"flood_halo": 64}, {"flood_halo": 4000}),
+        ({"shape": (300, 9000)}, {}),
+    ],
+)
+def test_the_estimate_grows_with_everything_that_takes_memory(less, more):
+    assert estimate(**less) < estimate(**more)
+
+
+def test_several_workers_are_as_many_processes_and_the_one_that_joins():
+    one, two, three = (estimate(workers=n) for n in (1, 2, 3))
+    assert three - two == one
+    assert two > 2 * one
+
+
+def test_the_size_asked_for_is_rounded_up_to_chunks():
+    assert plan_blocks((3000, 400), PLANE, block=513, memory=10**15).blocks.size == (1024, 400)
+    assert plan_blocks((3000, 40, 400), STACK, block=64, memory=10**15).blocks.size == (64, 40, 64)
+
+
+def test_what_does_not_fit_is_said_with_what_it_takes():
+    with pytest.raises(ValueError, match=r"memory of 0\.50 GB is too little") as caught:
+        plan_blocks((3000, 3000), PLANE, memory=GB // 2)
+    assert one_line(caught, "512 × 512 pixels take")
+    with pytest.raises(ValueError, match="with 4 workers") as caught:
+        plan_blocks((3000, 3000), PLANE, memory=2 * GB, workers=4)
+    assert one_line(caught)
+    with pytest.raises(ValueError, match="2048 × 2048 pixels take") as caught:
+        plan_blocks((3000, 3000), PLANE, memory=2 * GB, block=2048)
+    assert one_line(caught)
+
+
+def test_a_plan_says_what_it_is():
+    assert str(plan_blocks((600, 400), PLANE, memory=10**15)).startswith(
+        "1 block of 600 × 400 pixels, about "
+    )
+    assert str(plan_blocks((600, 400), PLANE, memory=10**15, block=512)).startswith(
+        "2 blocks of 512 × 400 pixels"
+    )

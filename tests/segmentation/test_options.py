@@ -1,0 +1,69 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from seamwise.engine import Resources
+from seamwise.io.models import DecodeRule
+from seamwise.segmentation import OutputOptions, SegmentOptions
+from support.files import one_line
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"axes": "QQ"}, "axes"),
+        ({"mode": "2d"}, "mode must be 3d or 2d-stitch, not '2d'"),
+        ({"runtime": "magic"}, "runtime must be torch, not 'magic'"),
+        ({"flood_halo": -1}, "flood_halo must be 0 or more, not -1"),
+        ({"stitch_iou": 0.5}, "stitch_iou needs mode 2d-stitch"),
+        ({"mode": "2d-stitch", "stitch_iou": 2}, r"stitch_iou must be an IoU in \(0, 1\], not 2"),
+    ],
+)
+def test_options_that_no_image_could_satisfy_are_refused_at_once(options, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        SegmentOptions(**options)
+    assert one_line(caught)
+
+
+@pytest.mark.parametrize("name", ["", ".a", "__a", "a/b"])
+def test_labels_have_a_plain_name(name):
+    with pytest.raises(ValueError, match="plain name"):
+        OutputOptions(name=name)
+
+
+def test_options_are_a_value():
+    options = SegmentOptions(channel=[0, 1])
+    assert options == SegmentOptions(channel=(0, 1))
+    assert hash(options) == hash(SegmentOptions(channel=(0, 1)))
+    with pytest.raises(FrozenInstanceError):
+        options.tile = 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tile": 512}, "made with tile = None, not 512"),
+        ({"flood_halo": 8}, "made with flood_halo = 64, not 8"),
+        ({"decode": DecodeRule()}, "made with different decode"),
+        ({"model": "another name of the same file"}, ""),
+    ],
+)
+def test_every_option_counts_when_labels_are_reused_and_no_resource_does(change, words):
+    before = SegmentOptions().provenance("ab12", Resources(memory=10**9)).record()
+    assert before["resources"]["memory"] == 10**9
+    now = SegmentOptions(**change).provenance("ab12", Resources(device="cpu"))
+    assert now.difference(before) == words
+
+
+def test_records_of_the_first_version_can_be_compared():
+    before = {
+        "model": "nuclei-2d", "channel": None, "axes": None, "decode": None, "min_size": None,
+        "tile": None, "flips": False, "mode": None, "stitch_iou": None, "zarr_version": "0.4",
+        "model_sha256": "ab12",
+    }  # fmt: skip
+    assert SegmentOptions().provenance("ab12").difference(before) == ""
+    difference = SegmentOptions(flips=True).provenance("ab12").difference(before)
+    assert difference == "made with flips = False, not True"
+    assert (
+        SegmentOptions().provenance("cd").difference(before) == "made with a different model file"
+    )
