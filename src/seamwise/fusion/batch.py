@@ -38,9 +38,10 @@ def fuse_files(
 ) -> Iterator[Outcome]:
     """Fuse one burst into a picture file, or many into a folder, one by one.
 
-    Everything that would stop the whole job is checked at the call. The work is done as the outcomes are drawn.
-    A burst that cannot be read, aligned, fused or written is reported and skipped. Of many bursts, those whose
-    picture already exists are skipped, unless `files.overwrite`.
+    Everything that would stop the whole job is checked at the call. The work is done as the
+    outcomes are drawn. A burst that cannot be read, aligned, fused or written is reported and
+    skipped. Of many bursts, those whose picture already exists are skipped, unless
+    `files.overwrite`.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ def fuse_files(
         A picture file; or a folder, made if it does not exist.
     options : FuseOptions
     resources : Resources
-        `device` computes; a burst that takes more than `memory`, by default all that this process may use, is
-        not begun.
+        `device` computes; a burst that takes more than `memory`, by default all that this process
+        may use, is not begun.
     files : FuseOutputs
         If a picture is replaced, old maps next to it are deleted first.
     announce : function
@@ -62,7 +63,8 @@ def fuse_files(
     Raises
     ------
     ValueError
-        The options do not fit each other, or a result would replace a frame or lie among the frames.
+        The options do not fit each other, or a result would replace a frame or lie among the
+        frames.
     FileExistsError
         A result of one burst exists already, and `files.overwrite` is False.
     OSError
@@ -118,8 +120,8 @@ def fuse_files(
 def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
     """Write frame numbers as a PNG in colours from dark (the first frame) to bright (the last).
 
-    The numbers themselves are the indices of its palette. Above 256 frames it is a 16-bit grey PNG of the
-    numbers.
+    The numbers themselves are the indices of its palette. Above 256 frames it is a 16-bit grey PNG
+    of the numbers.
     """
     with atomic_path(path) as temporary:
         if count > _PALETTE:
@@ -171,7 +173,7 @@ def _delete_old_maps(job: FuseJob) -> None:
 
 
 def _without_long_exif(fusion: Fusion, output: Path) -> Fusion:
-    """Drop EXIF that the file cannot hold, with a note: the picture is worth the work without it."""
+    """Drop EXIF that the file cannot hold, with a note: the picture is useful without it."""
     if format_holds_exif(output, fusion.exif):
         return fusion
     note = (

@@ -1,4 +1,4 @@
-"""A burst read frame by frame from files or arrays: `Burst`; the folders that hold bursts: `burst_folders`."""
+"""A burst read frame by frame from files or arrays: `Burst`; its folder: `burst_folders`."""
 
 import os
 import re
@@ -39,7 +39,8 @@ class Burst(FrameSequence):
     Raises
     ------
     ValueError
-        There are fewer than two frames, or they differ. Only the headers of files are read for that.
+        There are fewer than two frames, or they differ. Only the headers of files are read for
+        that.
     TypeError
         An array is of another type; or `frames` is one name, not a list.
     OSError
@@ -114,11 +115,11 @@ class Burst(FrameSequence):
 
 
 def burst_folders(folder: Path) -> tuple[list[Path], str]:
-    """Return the folders of bursts that a folder stands for, and a note if some of them are skipped.
+    """Return the folders of bursts that a folder stands for, and a note if some are skipped.
 
-    A folder of pictures is one burst itself; otherwise each of its subfolders is one, in natural order. Hidden
-    files and folders do not count, as for `io.find_images`. Subfolders next to pictures are skipped,
-    and the note tells so in one line. The note is empty if there are none.
+    A folder of pictures is one burst itself; otherwise each of its subfolders is one, in natural
+    order. Hidden files and folders do not count, as for `io.find_images`. Subfolders next to
+    pictures are skipped, and the note tells so in one line. The note is empty if there are none.
 
     Examples
     --------
@@ -164,7 +165,8 @@ def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = 
 def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     """List the frames that files, folders and glob patterns stand for, in the order given.
 
-    Within a folder or a pattern the frames are sorted by name, numbers by their value: x2 before x10.
+    Within a folder or a pattern the frames are sorted by name, numbers by their value: x2 before
+    x10.
 
     Raises
     ------

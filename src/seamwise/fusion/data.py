@@ -1,4 +1,4 @@
-"""Pictures with segments: `find_pictures`; pairs of different focus made from them: `make_pair`, `FocusSamples`."""
+"""Pictures with segments: `find_pictures`; pairs of different focus from them: `make_pair`."""
 
 import hashlib
 import itertools
@@ -70,20 +70,23 @@ def find_pictures(data: Path, *, images: Path | None = None) -> list[SegmentedPi
     data : Path
         One of:
 
-        - a folder with ``images/`` and ``labels/``, also with subfolders of the same names in both. The segments of
-          ``x.jpg`` are ``x.png`` or ``x.tif``, or ``x_h0.png``, ``x_h1.png``, … where several people drew them;
+        - a folder with ``images/`` and ``labels/``, also with subfolders of the same names in both.
+          The segments of ``x.jpg`` are ``x.png`` or ``x.tif``, or ``x_h0.png``, ``x_h1.png``, …
+          where several people drew them;
         - a folder of pictures: they have no segments, masks will be random shapes;
-        - a panoptic JSON file of MS COCO. Its PNGs lie next to it in a folder of the same name, the pictures in
-          `images`.
+        - a panoptic JSON file of MS COCO. Its PNGs lie next to it in a folder of the same name, the
+          pictures in `images`.
     images : Path, optional
         The folder of pictures of a panoptic file.
 
     Raises
     ------
     FileNotFoundError
-        There is no picture, a picture of ``images/`` has no segments, or a file that the JSON names is missing.
+        There is no picture, a picture of ``images/`` has no segments, or a file that the JSON names
+        is missing.
     ValueError
-        The JSON is not in the panoptic format, or comes without `images`; two pictures have the same name.
+        The JSON is not in the panoptic format, or comes without `images`; two pictures have the
+        same name.
     """
     if data.suffix.lower() == ".json":
         return _coco_pictures(data, images)
@@ -117,7 +120,9 @@ def split(
     hold_out_every: int = 10,
     leave_out_every: int | None = None,
 ) -> PictureSplit:
-    """Keep every n-th picture by name for testing, beginning with the first; of the others every m-th for validation.
+    """Keep every n-th picture for testing, and every m-th of the others for validation.
+
+    The first picture of each count is kept.
 
     Parameters
     ----------
@@ -144,7 +149,7 @@ def split(
 
 
 def _pictures_of_folders(images: Path, labels: Path) -> Iterator[SegmentedPicture]:
-    """Yield the pictures of a folder and of its subfolders, each with the segments of the same subfolder."""
+    """Yield the pictures of a folder and its subfolders, with segments of the same subfolder."""
     subfolders = sorted(path for path in images.iterdir() if path.is_dir())
     for folder in (images, *subfolders):
         if any(path.is_file() and path.name[0] != "." for path in folder.iterdir()):
@@ -159,8 +164,8 @@ def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
     missing = sorted(pictures.keys() - by_picture.keys())
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same name "
-            f"in {labels}: {', '.join(missing[:3])}"
+            f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same "
+            f"name in {labels}, such as {', '.join(missing[:3])}: add them"
         )
     return [
         SegmentedPicture(name, path, tuple(by_picture[name])) for name, path in pictures.items()
@@ -211,8 +216,8 @@ def make_pair(
 ) -> FocusPair:
     """Make a random pair from a picture: a crop of `crop` × `crop` pixels, or the whole picture.
 
-    A picture smaller than the crop is mirrored at its borders. A crop with a single segment gets a mask of random
-    shapes.
+    A picture smaller than the crop is mirrored at its borders. A crop with a single segment gets a
+    mask of random shapes.
 
     Parameters
     ----------
@@ -255,8 +260,9 @@ def make_pair(
 
 
 class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
-    """Training samples numbered step·batch_size + index, each a pure function of (seed, step, index).
+    """Training samples, each a pure function of (seed, step, index).
 
+    Their number is step·batch_size + index.
     A sample is x_A, x_B, y, each `(3, crop, crop)` float32 in 0..1, and g^b, `(crop, crop)` int64.
     """
 

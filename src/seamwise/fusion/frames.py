@@ -41,7 +41,9 @@ class FrameSequence(Sequence[Picture], ABC):
 
 
 class CheckedFrames(FrameSequence):
-    """A burst that checks its frames as they are read: `(Y, X)` or `(Y, X, 3)`, all like the first one read.
+    """A burst that checks its frames as they are read.
+
+    They must be `(Y, X)` or `(Y, X, 3)`, all like the first one read.
 
     Parameters
     ----------
@@ -52,8 +54,8 @@ class CheckedFrames(FrameSequence):
     TypeError
         On reading: the frame is not float32.
     ValueError
-        There are fewer than two frames; on reading: the frame has other axes, another shape, or values
-        outside 0..1.
+        There are fewer than two frames; on reading: the frame has other axes, another shape, or
+        values outside 0..1.
 
     Examples
     --------

@@ -70,22 +70,24 @@ def fuse(
     Parameters
     ----------
     frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
-        Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of channels. Files
-        are read one at a time; they are never all in memory.
+        Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of
+        channels. Files are read one at a time; they are never all in memory.
     model : str, path or Model
-        A shipped model ("focus-seg", "focus-reg"), a model file, what `load` returned, or a classical
-        method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
+        A shipped model ("focus-seg", "focus-reg"), a model file, what `load` returned, or a
+        classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
+        `fusion.classical`).
     mode : {"sequence", "together"}
-        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result depends on
-        their order: give them from near to far or from far to near.
+        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result
+        depends on their order: give them from near to far or from far to near.
     nearest : bool, optional
-        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks that regress
-        colours.
+        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks
+        that regress colours.
     align : bool or Alignment
-        Align the frames first, as hand-held bursts and breathing lenses need: see `estimate_alignment`. Or
-        an alignment that is known already.
+        Align the frames first, as hand-held bursts and breathing lenses need: see
+        `estimate_alignment`. Or an alignment that is known already.
     crop : bool
-        After aligning, cut the picture to the area that all frames cover. Otherwise borders are mirrored.
+        After aligning, cut the picture to the area that all frames cover. Otherwise borders are
+        mirrored.
     device : str
         See `engine.devices.choose_device`.
     report : function
@@ -98,9 +100,9 @@ def fuse(
     Raises
     ------
     ValueError
-        Fewer than two frames; frames that differ in size, type or channels; a frame that cannot be aligned
-        (`AlignmentError`), is damaged or has values outside 0..1; a classical method with an option that
-        only networks have.
+        Fewer than two frames; frames that differ in size, type or channels; a frame that cannot be
+        aligned (`AlignmentError`), is damaged or has values outside 0..1; a classical method with
+        an option that only networks have.
     TypeError
         Frames of another type, or one name instead of a list.
     FileNotFoundError
@@ -207,8 +209,8 @@ def ready_method(
     Raises
     ------
     ValueError
-        A classical method does not have such an option, tiles are too small, or the network cannot fuse in
-        this mode.
+        A classical method does not have such an option, tiles are too small, or the network cannot
+        fuse in this mode.
     FileNotFoundError
         There is no such model.
     """
@@ -267,8 +269,8 @@ def _exposure_notes(alignment: Alignment) -> list[str]:
     """A line for each frame whose gain is at its bound (`estimate_alignment`)."""
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
     return [
-        f"{name}: its brightness differs from that of {reference} by one stop or more and is matched "
-        "by one stop only; where this shows in the picture, expose the frames alike"
+        f"{name}: its brightness differs from that of {reference} by one stop or more and is "
+        "matched by one stop only; where this shows in the picture, expose the frames alike"
         for name, channels in zip(alignment.names, at_bound, strict=True)
         if channels.any()
     ]

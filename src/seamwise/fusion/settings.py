@@ -27,7 +27,8 @@ class Simulation:
     scale : float
         The picture is magnified by a factor whose logarithm is uniform in ±log(1 + scale).
     gamma : float
-        Intensities of the sharp picture are raised to a power whose logarithm is uniform in ±log(1 + gamma).
+        Intensities of the sharp picture are raised to a power whose logarithm is uniform in ±log(1
+        + gamma).
     grey : float in 0..1
         Share of pictures that are made grey.
     mirror : bool
@@ -48,7 +49,7 @@ class Simulation:
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.sigma[0] > self.sigma[1]:
-            raise ValueError(f"sigma must be a range from low to high, not {self.sigma}")
+            raise ValueError(f"sigma must be a range from low to high, not {self.sigma}: swap them")
         return self
 
 
@@ -59,8 +60,8 @@ class FusionSettings(RunSettings):
     Attributes
     ----------
     network : {"selection", "picture"}
-        HF-Seg: the probability of each source, trained with cross entropy. HF-Reg: the fused colours, trained with
-        `loss`.
+        HF-Seg: the probability of each source, trained with cross entropy. HF-Reg: the fused
+        colours, trained with `loss`.
     loss : {"nps", "l1", "l2"}
         Of HF-Reg: φ in thesis (6.4), summed over the channels, mean over the pixels.
     alpha : float
@@ -68,23 +69,26 @@ class FusionSettings(RunSettings):
     bounds : bool
         Add the bounds of (6.4) to the loss of HF-Reg.
     symmetric : bool
-        Tie the weights so that the result does not depend on the order of the sources; see `nets.tie_halves`.
-        Needs an even width.
+        Tie the weights so that the result does not depend on the order of the sources; see
+        `nets.tie_halves`. Needs an even width.
     picture_weight : float
-        Of HF-Seg: add to the cross entropy this times the NPS, α = 6, between the picture that it selects and the
-        truth.
+        Of HF-Seg: add to the cross entropy this times the NPS, α = 6, between the picture that it
+        selects and the truth.
     start : str, optional
-        A shipped model or a model file of the same architecture, whose weights the training starts from.
+        A shipped model or a model file of the same architecture, whose weights the training starts
+        from.
     simulation : Simulation
     crop : int
         Size of a training crop along both axes.
     width, steps, learning_rate, seed, …
-        See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network in both orders.
+        See `engine.settings.RunSettings`. `batch_size` counts pairs; each goes through the network
+        in both orders.
 
     Notes
     -----
-    The thesis (section 6.2.3) trains for 1,000 epochs of MS COCO with Adam at 1e-5, three pairs a step and crops of
-    400 pixels. For runs of thousands of steps that rate is too low; the default here is 1e-3 after a warm-up.
+    The thesis (section 6.2.3) trains for 1,000 epochs of MS COCO with Adam at 1e-5, three pairs a
+    step and crops of 400 pixels. For runs of thousands of steps that rate is too low; the default
+    here is 1e-3 after a warm-up.
     """
 
     network: Literal["selection", "picture"] = "selection"
@@ -104,20 +108,19 @@ class FusionSettings(RunSettings):
 
     @model_validator(mode="after")
     def _fits_the_network(self) -> Self:
-        if self.network == "selection" and (self.loss, self.alpha, self.bounds) != (
-            "nps",
-            6.0,
-            True,
-        ):
+        of_colours = (self.loss, self.alpha, self.bounds)
+        if self.network == "selection" and of_colours != ("nps", 6.0, True):
             raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
         if self.network == "picture" and self.simulation.brightness > 0:
             raise ValueError(
-                "brightness must be 0 for network 'picture': one truth is asked of both orders of a pair"
+                f"brightness must be 0 for network 'picture', not {self.simulation.brightness}: "
+                "both orders of a pair have one truth"
             )
         if self.network == "picture" and self.picture_weight > 0:
             raise ValueError("picture_weight is an option of network 'selection': remove it")
         if self.symmetric and self.width % 2:
             raise ValueError(
-                f"width must be even for a symmetric network, not {self.width}: or set symmetric = false"
+                f"width must be even for a symmetric network, not {self.width}: "
+                "change it, or set symmetric = false"
             )
         return self

@@ -193,7 +193,8 @@ def test_the_balance_is_the_decision_filtered_along_the_guide(monkeypatch):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_no_pixel_takes_more_than_all_of_one_frame(monkeypatch, order):
-    # the decision is 1 where the guide is 0.5 and −1 where it is 0: a line through both gives more than 1 where it is 1
+    # the decision is 1 where the guide is 0.5 and −1 where it is 0: a line through both gives more
+    # than 1 where it is 1
     dot = np.zeros((48, 64), np.float32)
     dot[:, :32], dot[24, 24] = 0.5, 1
     frames = [dot, np.zeros_like(dot)]

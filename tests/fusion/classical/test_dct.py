@@ -74,7 +74,8 @@ def test_a_block_follows_the_majority_of_three_frames_around_it():
 
 
 def test_equal_votes_are_averaged():
-    # at the border, the reflected decision map gives 0 and 1 three votes each in the middle column; 2 has three too
+    # at the border, the reflected decision map gives 0 and 1 three votes each in the middle column;
+    # 2 has three too
     frames = [blocks(np.where(np.array([[0, 2, 1]]) == number, 0.4, 0.1)) for number in range(3)]
     fused = dct_cv(frames, window=3)
     np.testing.assert_allclose(

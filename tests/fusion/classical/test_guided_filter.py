@@ -60,7 +60,8 @@ def test_guided_filter_equals_a_plain_loop(radius, eps):
 
 
 def test_one_window_written_out():
-    # one window: mean(I) = 1/2, var(I) = 1/4, cov = 1/8, so a = 1/8 / (1/4 + 1/4) = 1/4 and b = 1/4 − 1/8
+    # one window: mean(I) = 1/2, var(I) = 1/4, cov = 1/8, so a = 1/8 / (1/4 + 1/4) = 1/4 and b = 1/4
+    # − 1/8
     filtered = guided_filter(np.array([[0.0, 0.5]]), np.array([[0.0, 1.0]]), radius=1, eps=0.25)
     np.testing.assert_allclose(filtered, [[0.125, 0.375]])
 

@@ -69,7 +69,8 @@ def test_a_dot_is_taken_whole_from_the_only_frame_that_has_it():
     dot = flat.copy()
     dot[4, 4] = 0.75
     fused = laplacian_pyramid([flat, dot], levels=1)
-    # the top holds half of the dot: of its peak, 0.25·36/256 at the centre of the smoothed picture, a part is missing
+    # the top holds half of the dot: of its peak, 0.25·36/256 at the centre of the smoothed picture,
+    # a part is missing
     missing = dot - fused.image
     assert missing[4, 4] == pytest.approx(
         0.25 * 0.5 * (6 / 16 * 6 / 8 + 2 * (1 / 16) * (1 / 8)) ** 2, rel=1e-5
@@ -78,7 +79,8 @@ def test_a_dot_is_taken_whole_from_the_only_frame_that_has_it():
 
 
 def test_the_larger_coefficient_of_equals_wins():
-    # mirrored in brightness, the frames have details of equal size: at every pixel the larger one is taken
+    # mirrored in brightness, the frames have details of equal size: at every pixel the larger one
+    # is taken
     image = 0.4 + 0.2 * np.random.default_rng(0).integers(0, 2, (9, 11)).astype(np.float32)
     top = smoothed(image.astype(np.float64))[::2, ::2]
     detail = np.abs(image - doubled(top, image.shape))

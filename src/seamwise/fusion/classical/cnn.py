@@ -30,21 +30,22 @@ _TILE = 256
 
 
 def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
-    """Ask a network which frame is the sharp one in every 16×16 patch, clean up its answers, and blend along edges.
+    """Ask a network which frame is sharp in every 16×16 patch, and blend along edges.
 
-    With z the network's logits (`nets.Siamese`), patches i two pixels apart, and ρ small regions turned over::
+    With z the network's logits (`nets.Siamese`), patches i two pixels apart, and ρ small regions
+    turned over::
 
         f(i) = p(x_A is in focus at i) − p(x_B is in focus at i) = tanh z_A(i)
         M(p) = mean of f over the patches that cover p,       in −1..1
-        D = ρ(sign M)                                         regions below 1 % of the picture, of either sign
+        D = ρ(sign M)                                 regions below 1 % of the picture
         W = guided_filter(D, I, r = 8, ε = 0.1),              I = Y((1 + D)/2·x_A + (1 − D)/2·x_B)
         F = (1 + W)/2·x_A + (1 − W)/2·x_B
 
     Parameters
     ----------
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
-        In 0..1, of any size: to the network, a picture of odd or of fewer than 16 rows or columns goes on by
-        reflection. More than two are fused one after the other, see Notes.
+        In 0..1, of any size: to the network, a picture of odd or of fewer than 16 rows or columns
+        goes on by reflection. More than two are fused one after the other, see Notes.
     device : str
         Where the network runs: "auto", "cpu", "cuda" or "mps".
 
@@ -58,20 +59,23 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
     TypeError
         A frame is not float32.
     ValueError
-        Fewer than two frames, frames that do not fit or leave 0..1, no such device, or the file of weights is damaged.
+        Fewer than two frames, frames that do not fit or leave 0..1, no such device, or the file of
+        weights is damaged.
 
     Notes
     -----
-    Two frames may be swapped: the network's logits are swapped with them, M changes its sign, and ρ treats both signs
-    alike; equal frames have f = 0 everywhere and are averaged. But **the result depends on the order of three or
-    more**: they are fused as f(f(x_0, x_1), x_2) …, see `functional_power`. A large picture goes through the network
-    in tiles, to the same logits (to the rounding of their type), so that its memory is bounded.
+    Two frames may be swapped: the network's logits are swapped with them, M changes its sign, and ρ
+    treats both signs alike; equal frames have f = 0 everywhere and are averaged. But **the result
+    depends on the order of three or more**: they are fused as f(f(x_0, x_1), x_2) …, see
+    `functional_power`. A large picture goes through the network in tiles, to the same logits (to
+    the rounding of their type), so that its memory is bounded.
 
-    Source: Liu, Chen, Peng, Wang 2017, "Multi-focus image fusion with a deep convolutional neural network",
-    Information Fusion 36, their slight model. We depart from it so that the order of two frames does not matter:
-    theirs turns small regions of A over, then those of B, which differs from the other order where one lies in
-    another; ours is the mean of both orders. The guide is the luminance of a colour picture. The weights are our
-    own; how they were trained is in ``cnn.md``, beside this file.
+    Source: Liu, Chen, Peng, Wang 2017, "Multi-focus image fusion with a deep convolutional neural
+    network", Information Fusion 36, their slight model. We depart from it so that the order of two
+    frames does not matter: theirs turns small regions of A over, then those of B, which differs
+    from the other order where one lies in another; ours is the mean of both orders. The guide is
+    the luminance of a colour picture. The weights are our own; how they were trained is in
+    ``cnn.md``, next to this file.
 
     Examples
     --------
@@ -110,7 +114,9 @@ def load_siamese(path: Path, device: torch.device) -> Siamese:
 
 
 def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _TILE) -> Picture:
-    """Return z_A, the network's logit for the first of two grey pictures, of each patch: `(Y/2 − 7, X/2 − 7)`.
+    """Return z_A, the network's logit for the first of two grey pictures, for each patch.
+
+    The shape is `(Y/2 − 7, X/2 − 7)`.
 
     Parameters
     ----------
@@ -118,8 +124,8 @@ def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _
         With even sides of 16 pixels or more.
     net : Siamese
     tile : int
-        Number of patches, along each axis, that go through the network at once. It sees the pixels around them that
-        their logits depend on, so that these do not depend on the tile.
+        Number of patches, along each axis, that go through the network at once. It sees the pixels
+        around them that their logits depend on, so that these do not depend on the tile.
     """
     reach = MARGIN // STRIDE
     logits = np.empty([(length - PATCH) // STRIDE + 1 for length in first.shape], np.float32)
@@ -171,11 +177,14 @@ def focus_map(focus: NDArray[np.floating], shape: tuple[int, ...]) -> Picture:
     focus : (Y', X') float array
         One number for each 16×16 patch, of which neighbours lie two pixels apart.
     shape : (Y, X)
-        Of the picture; a last odd row or column may be missing from the patches' area, (2·Y' + 14, 2·X' + 14).
+        Of the picture; a last odd row or column may be missing from the patches' area, (2·Y' + 14,
+        2·X' + 14).
 
     Examples
     --------
-    >>> focus_map(np.array([[1.0, 0.0]]), (16, 18))[0]  # the first two columns are covered by the first patch alone
+    The first two columns are covered by the first patch alone:
+
+    >>> focus_map(np.array([[1.0, 0.0]]), (16, 18))[0]
     array([1. , 1. , 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5,
            0.5, 0.5, 0.5, 0. , 0. ], dtype=float32)
     """
@@ -194,8 +203,9 @@ def _window_sums(values: NDArray[np.floating]) -> NDArray[np.floating]:
 def verified(focus: Picture) -> Picture:
     """Return the sign of a focus map, small regions turned over: 1 or −1, and 0 where undecided.
 
-    Small is a region, of pixels that touch at sides or corners, of less than 1 % of the picture. One within another
-    is turned over first or last, depending on the sign one begins with: the result is the mean of both orders.
+    Small is a region, of pixels that touch at sides or corners, of less than 1 % of the picture.
+    One within another is turned over first or last, depending on the sign one begins with: the
+    result is the mean of both orders.
 
     Examples
     --------

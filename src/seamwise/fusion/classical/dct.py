@@ -16,14 +16,16 @@ BLOCK = 8
 def dct(frames: Frames) -> Fusion:
     """Take every 8×8 block from the frame in which it has the largest variance.
 
-    The variance is read off the block's orthonormal discrete cosine transform d, as it stands in a JPEG file::
+    The variance is read off the block's orthonormal discrete cosine transform d, as it stands in a
+    JPEG file::
 
         σ² = (1/64) Σ_{(k,l) ≠ (0,0)} d(k,l)²
 
     Parameters
     ----------
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
-        In 0..1, of any size: blocks cut by the border are filled up by reflection. Each is read twice, one at a time.
+        In 0..1, of any size: blocks cut by the border are filled up by reflection. Each is read
+        twice, one at a time.
 
     Returns
     -------
@@ -39,12 +41,13 @@ def dct(frames: Frames) -> Fusion:
 
     Notes
     -----
-    Frames of equal variance are averaged, so the order of the frames changes nothing but the rounding of that mean
-    (and, between such frames, `depth`). Besides one frame and its transform, 2 + 4·C bytes per pixel and 0.15 for
-    each frame are held for C channels.
+    Frames of equal variance are averaged, so the order of the frames changes nothing but the
+    rounding of that mean (and, between such frames, `depth`). Besides one frame and its transform,
+    2 + 4·C bytes per pixel and 0.15 for each frame are held for C channels.
 
-    Source: Haghighat, Aghagolzadeh, Seyedarabi 2011, "Multi-focus image fusion for visual sensor networks in DCT
-    domain", Computers & Electrical Engineering 37(5). The variance of a colour picture is that of its luminance.
+    Source: Haghighat, Aghagolzadeh, Seyedarabi 2011, "Multi-focus image fusion for visual sensor
+    networks in DCT domain", Computers & Electrical Engineering 37(5). The variance of a colour
+    picture is that of its luminance.
 
     Examples
     --------
@@ -62,8 +65,8 @@ def dct(frames: Frames) -> Fusion:
 def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     """Take every 8×8 block from the frame that most blocks around it are taken from.
 
-    `dct` with consistency verification: around each block, a window of blocks is counted by the frame of the
-    largest variance, and the frame with the most of them is taken::
+    `dct` with consistency verification: around each block, a window of blocks is counted by the
+    frame of the largest variance, and the frame with the most of them is taken::
 
         N_n(b) = #{c in the window around b : σ²_n(c) = max_m σ²_m(c)},    n(b) = arg max_n N_n(b)
 
@@ -90,15 +93,16 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
 
     Notes
     -----
-    Frames with equally many votes are averaged. Order, memory and source as in `dct`; a block of equal variance in
-    several frames votes for each of them. At the border, the decision map is reflected. Detail thinner than half a
-    window of blocks, 20 pixels, is outvoted. The authors' software filters twice with a window of 7.
+    Frames with equally many votes are averaged. Order, memory and source as in `dct`; a block of
+    equal variance in several frames votes for each of them. At the border, the decision map is
+    reflected. Detail thinner than half a window of blocks, 20 pixels, is outvoted. The authors'
+    software filters twice with a window of 7.
 
     Examples
     --------
     >>> stripes = np.tile(np.float32([0.25, 0.75]), (24, 12))
     >>> blurred = np.full_like(stripes, 0.5)
-    >>> blurred[8:16, 8:16] = stripes[8:16, 8:16] * 2 - 0.5  # noise in one block that is out of focus
+    >>> blurred[8:16, 8:16] = stripes[8:16, 8:16] * 2 - 0.5  # noise in one blurred block
     >>> int(dct([stripes, blurred]).depth[12, 12]), int(dct_cv([stripes, blurred]).depth[12, 12])
     (1, 0)
     """
@@ -109,7 +113,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
 
 
 def block_variance(image: Picture) -> Picture:
-    """Variance of each 8×8 block of a grey picture, from its cosine transform: one number per block.
+    """Return the variance of each 8×8 block of a grey picture, from its cosine transform.
 
     Blocks cut by the lower or right border are filled up by reflection.
     """
@@ -123,7 +127,7 @@ def block_variance(image: Picture) -> Picture:
 
 
 def _sharpest(frames: CheckedFrames) -> NDArray[np.bool_]:
-    """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per block."""
+    """Where each frame has the largest variance, `(frame, *blocks)`; at least one per block."""
     variances = np.stack(
         [block_variance(luminance(frames[number])) for number in range(len(frames))]
     )

@@ -28,19 +28,22 @@ def to_grey(rgb: NDArray[Any]) -> Grey:
     Returns
     -------
     (H, W) float64 array
-        Whole numbers 0..255; halves round up. Also for floats, so that a picture and its 8-bit file agree.
+        Whole numbers 0..255; halves round up. Also for floats, so that a picture and its 8-bit file
+        agree.
 
     Raises
     ------
     TypeError
         The array does not hold integers or floats.
     ValueError
-        Not three channels, empty, NaN, values outside 0..255 or only values of 0..1 that are not just 0 and 1.
+        Not three channels, empty, NaN, values outside 0..255 or only values of 0..1 that are not
+        just 0 and 1.
 
     Notes
     -----
-    The weights are those of MATLAB's and Octave's `rgb2gray`, with which published values were computed.
-    The common 0.299, 0.587, 0.114 give another level in about one of ten thousand pixels of a photograph.
+    The weights are those of MATLAB's and Octave's `rgb2gray`, with which published values were
+    computed. The common 0.299, 0.587, 0.114 give another level in about one of ten thousand pixels
+    of a photograph.
 
     Examples
     --------

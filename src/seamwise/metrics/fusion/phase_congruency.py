@@ -1,4 +1,4 @@
-"""Where the waves of a picture are in step, which is where its features are; see `phase_congruency`."""
+"""Where the waves of a picture are in step: its features; see `phase_congruency`."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +19,8 @@ _FINEST_WAVELENGTH, _SCALE_STEP = 3, 2.1
 _BANDWIDTH = 0.55
 _ANGULAR_SIGMA = np.pi / _ORIENTATIONS / 1.2
 _CUT_OFF, _SHARPNESS = 0.5, 10
-# expected noise energy plus 2 standard deviations, in units of its Rayleigh parameter, over an empirical 1.7
+# expected noise energy plus 2 standard deviations, in units of its Rayleigh parameter, over an
+# empirical 1.7
 _NOISE_LIMIT = (np.sqrt(np.pi / 2) + 2 * np.sqrt(2 - np.pi / 2)) / 1.7
 _EPSILON = 1e-4
 _Z_FACTOR = {"reference": 1, "kovesi": 4}
@@ -29,7 +30,9 @@ _ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True, eq=False)
 class FilterBank:
-    """Log-Gabor filters for pictures of one size, as functions of frequency; a filter is a band times a sector.
+    """Log-Gabor filters for pictures of one size, as functions of frequency.
+
+    A filter is a band times a sector.
 
     Attributes
     ----------
@@ -38,7 +41,8 @@ class FilterBank:
     sectors : (6, H, W) array
         One for each orientation o, about the angle oπ/6.
     noise_gains : 6 floats
-        For each orientation the power of white noise in the sum of the even filters over that in the finest.
+        For each orientation the power of white noise in the sum of the even filters over that in
+        the finest.
     """
 
     bands: NDArray[np.float64]
@@ -68,7 +72,8 @@ def phase_congruency(
 ) -> PhaseCongruency:
     """Phase congruency of a picture, after Kovesi.
 
-    With the complex response e_so(p) of scale s and orientation o, its sum E_o over the scales, and ε = 10⁻⁴:
+    With the complex response e_so(p) of scale s and orientation o, its sum E_o over the scales, and
+    ε = 10⁻⁴:
 
     ::
 
@@ -90,14 +95,16 @@ def phase_congruency(
     bank : FilterBank
         `filter_bank` of the picture's shape.
     moments : "reference" or "kovesi"
-        "kovesi": the eigenvalues of the covariance, which hardly depend on the direction of an edge.
+        "kovesi": the eigenvalues of the covariance, which hardly depend on the direction of an
+        edge.
 
     Notes
     -----
-    Source: Kovesi 1999, Videre 1(3); Kovesi 2003, DICTA, with the parameters of the code that goes with Liu et
-    al. 2012, IEEE TPAMI 34(1). Two slips of that code: it has z where Kovesi has 4z, which is the default here, as
-    every published value has it; and with an odd number of rows or columns it misplaces the low-pass and
-    stretches the frequencies by n / (n − 1), which we do not. A constant picture has total 0 everywhere.
+    Source: Kovesi 1999, Videre 1(3); Kovesi 2003, DICTA, with the parameters of the code that goes
+    with Liu et al. 2012, IEEE TPAMI 34(1). Two slips of that code: it has z where Kovesi has 4z,
+    which is the default here, as every published value has it; and with an odd number of rows or
+    columns it misplaces the low-pass and stretches the frequencies by n / (n − 1), which we do not.
+    A constant picture has total 0 everywhere.
 
     Examples
     --------
@@ -127,11 +134,14 @@ def phase_congruency(
 
 @lru_cache(maxsize=1)
 def filter_bank(shape: tuple[int, ...]) -> FilterBank:
-    """Log-Gabor filters for pictures of `shape`; the last one is kept, as a tenth of Q_P's time went here.
+    """Return the log-Gabor filters for pictures of `shape`.
+
+    The last bank is cached: a tenth of Q_P's time went here.
 
     ::
 
-        band_s(f) = exp(−ln²(|f| / f_s) / (2 ln² 0.55)) / (1 + (|f| / 0.45)³⁰),   f_s = 1 / (3 · 2.1^s) per pixel
+        band_s(f) = exp(−ln²(|f| / f_s) / (2 ln² 0.55)) / (1 + (|f| / 0.45)³⁰)
+        f_s = 1 / (3 · 2.1^s) per pixel
         sector_o(f) = exp(−(∠f − oπ/6)² / (2 (π/7.2)²))
 
     Band 0 at f = 0. Angles run anticlockwise and their differences lie in −π..π.
@@ -164,7 +174,7 @@ def _sector(angle: Grey, orientation: int) -> Grey:
 
 
 def _even_power(spectrum: Grey) -> float:
-    """Σ (f(u, v) + f(−u, −v))² / 4, the power of the even part of a filter by Parseval's theorem."""
+    """Σ (f(u, v) + f(−u, −v))² / 4: by Parseval's theorem the power of a filter's even part."""
     mirrored = np.roll(spectrum[::-1, ::-1], 1, axis=(0, 1))
     return float(np.sum((spectrum + mirrored) ** 2)) / 4
 
@@ -172,7 +182,7 @@ def _even_power(spectrum: Grey) -> float:
 def _add_orientation(
     sums: NDArray[np.float64], responses: NDArray[np.complex128], noise: float, angle: float
 ) -> None:
-    """Add P_o, Σ_s |e_so| and the three moments' terms of one orientation to `sums` (5, rows, W), in place."""
+    """Add P_o, Σ_s |e_so| and three moments of one orientation to `sums` (5, rows, W), in place."""
     amplitudes = np.abs(responses)
     amplitude = amplitudes.sum(axis=0)
     energy = _in_step(responses, noise)

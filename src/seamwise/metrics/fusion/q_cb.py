@@ -18,12 +18,13 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
 
     ::
 
-        Q_CB = mean_p  λ_A Q_AF + λ_B Q_BF,   λ_A = A'² / (A'² + B'²),   Q_AF = min(A', F') / max(A', F')
+        Q_CB = mean_p  λ_A Q_AF + λ_B Q_BF
+        λ_A = A'² / (A'² + B'²),   Q_AF = min(A', F') / max(A', F')
         X' = |C|³ / (|C|² + 10⁻⁴),   C = (G₂ * X̂) / (G₄ * X̂) − 1,   G_σ Gaussian, 31 × 31
         X̂ = X filtered by exp(−(r / 15.387)²) − 0.7622 exp(−(r / 1.3456)²),   r = |(u, v)| / 15
 
-    with X stretched to whole levels 0..255, the frequency (u, v) in periods per picture, and zeros beyond
-    the border.
+    with X stretched to whole levels 0..255, the frequency (u, v) in periods per picture, and zeros
+    beyond the border.
 
     Parameters
     ----------
@@ -33,9 +34,9 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     Returns
     -------
     float
-        0..1, higher is better; 1 for three alike pictures. Where there is no contrast on either side of a
-        comparison it counts as kept, and two sources without contrast share the weight; a constant picture
-        has no contrast.
+        0..1, higher is better; 1 for three alike pictures. Where there is no contrast on either
+        side of a comparison it counts as kept, and two sources without contrast share the weight; a
+        constant picture has no contrast.
 
     Raises
     ------
@@ -44,10 +45,11 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
 
     Notes
     -----
-    Source: thesis section 6.3.2; Chen, Blum 2009, Image and Vision Computing 27, with the contrast sensitivity
-    of Mannos and Sakrison as a difference of Gaussians. The frequency does not depend on the size of the
-    picture, and the absolute value of C is not in the paper: both as in the code that goes with Liu et al.
-    2012, IEEE TPAMI 34(1). The thesis and the survey of Liu et al. 2020 use the same form.
+    Source: thesis section 6.3.2; Chen, Blum 2009, Image and Vision Computing 27, with the contrast
+    sensitivity of Mannos and Sakrison as a difference of Gaussians. The frequency does not depend
+    on the size of the picture, and the absolute value of C is not in the paper: both as in the code
+    that goes with Liu et al. 2012, IEEE TPAMI 34(1). The thesis and the survey of Liu et al. 2020
+    use the same form.
 
     Examples
     --------

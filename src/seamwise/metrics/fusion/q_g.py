@@ -17,7 +17,7 @@ _TINY = 1e-5
 
 @dataclass(frozen=True)
 class _Sigmoid:
-    """Γ / (1 + exp(k (x − σ))): what is left of an edge of which the share x is kept."""
+    """Γ / (1 + exp(k (x − σ))): how well an edge is preserved of which the share x remains."""
 
     gamma: float
     k: float
@@ -59,8 +59,9 @@ def q_g(
     Returns
     -------
     float
-        0..0.987 ("thesis") or 0..0.975 ("survey"), higher is better. Where no picture has a gradient nothing is
-        lost: three pictures of 0 have the highest score. A constant other than 0 has edges at the border.
+        0..0.987 ("thesis") or 0..0.975 ("survey"), higher is better. Where no picture has a
+        gradient nothing is lost: three pictures of 0 have the highest score. A constant other than
+        0 has edges at the border.
 
     Raises
     ------
@@ -69,20 +70,21 @@ def q_g(
 
     Notes
     -----
-    Source: thesis section 6.3.2; Xydeas, Petrović 2000, Electronics Letters 36(4). "survey" is their form, as
-    Liu et al. 2020, Information Fusion 64, corrected it. "thesis" is the form of the code that goes with Liu
-    et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis have. It departs from the paper
-    in three places: the share of the direction (α near π/2 and α near −π/2 are almost one direction, and
-    count so, where the paper takes them for opposite), a mean of ratios in place of a ratio of sums, so
-    that flat regions weigh as much as edges, and the constants. Both put 10⁻⁵ in place of a ∇_x or a g of
-    exactly 0, but for g_F only after it has met A, as the reference code does: swapping a and b may
-    change the seventh digit.
+    Source: thesis section 6.3.2; Xydeas, Petrović 2000, Electronics Letters 36(4). "survey" is
+    their form, as Liu et al. 2020, Information Fusion 64, corrected it. "thesis" is the form of the
+    code that goes with Liu et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis
+    have. It departs from the paper in three places: the share of the direction (α near π/2 and α
+    near −π/2 are almost one direction, and count so, where the paper takes them for opposite), a
+    mean of ratios in place of a ratio of sums, so that flat regions weigh as much as edges, and the
+    constants. Both put 10⁻⁵ in place of a ∇_x or a g of exactly 0, but for g_F only after it has
+    met A, as the reference code does: swapping a and b may change the seventh digit.
 
     Examples
     --------
     >>> step = np.repeat([[0.0, 0, 0, 200, 200, 200]], 6, axis=0)
     >>> flat = np.full((6, 6), 100.0)
-    >>> round(q_g(step, flat, step, variant="survey"), 3) > round(q_g(step, flat, flat, variant="survey"), 3)
+    >>> sharp, lost = (q_g(step, flat, fused, variant="survey") for fused in (step, flat))
+    >>> round(sharp, 3) > round(lost, 3)
     True
     """
     check_choice("variant", variant, ("thesis", "survey"))

@@ -29,36 +29,39 @@ def q_p(
         P_m = (1/n) Σ_{p ∈ features} max(r(m_A, m_F), r(m_B, m_F), r(m_S, m_F))
         r(x, f) = (cov(x, f) + C) / (√|var x · var f| + C),   C = 10⁻⁴
 
-    with the phase congruency and its two moments m = total, maximum, minimum (`phase_congruency`). Features
-    are the n pixels with total > 0.1 in A or B; m_A is 0 where total_A ≤ 0.1, likewise m_B; m_S is that of
-    the source with the greater total. Covariance in a Gaussian window, 11 × 11, σ = 1.5, zeros beyond the
-    border; the maximum is over the r of those sources that have a feature at p.
+    with the phase congruency and its two moments m = total, maximum, minimum (`phase_congruency`).
+    Features are the n pixels with total > 0.1 in A or B; m_A is 0 where total_A ≤ 0.1, likewise
+    m_B; m_S is that of the source with the greater total. Covariance in a Gaussian window, 11 × 11,
+    σ = 1.5, zeros beyond the border; the maximum is over the r of those sources that have a feature
+    at p.
 
     Parameters
     ----------
     a, b, fused : (H, W) arrays
         Sources and fused picture, grey, values 0..255, integers or floats; at least 11 × 11 pixels.
     moments : "reference" or "kovesi"
-        "kovesi" corrects a slip of the reference code in the maximum and the minimum; see `phase_congruency`.
+        "kovesi" corrects a slip of the reference code in the maximum and the minimum; see
+        `phase_congruency`.
 
     Returns
     -------
     float
-        −1..1, higher is better. Three alike pictures score a little below 1, as the fused map is not masked.
-        A constant fused picture keeps no feature: 0.
+        −1..1, higher is better. Three alike pictures score a little below 1, as the fused map is
+        not masked. A constant fused picture keeps no feature: 0.
 
     Raises
     ------
     TypeError, ValueError
-        See `checked_triple`: wrong type, rank, size or range; neither source has a feature; unknown moments.
+        See `checked_triple`: wrong type, rank, size or range; neither source has a feature; unknown
+        moments.
 
     Notes
     -----
-    Source: thesis section 6.3.2; Zhao, Laganière, Liu 2007, International Journal of Innovative Computing,
-    Information and Control 3(6A). The three powers of the paper are 1, and phase congruency has the
-    parameters of the code that goes with Liu et al. 2012, IEEE TPAMI 34(1). The thesis and the survey of
-    Liu et al. 2020 use the same form. We depart from it for a constant fused picture alone, where every r is
-    C / C = 1 and the score would be the best of all.
+    Source: thesis section 6.3.2; Zhao, Laganière, Liu 2007, International Journal of Innovative
+    Computing, Information and Control 3(6A). The three powers of the paper are 1, and phase
+    congruency has the parameters of the code that goes with Liu et al. 2012, IEEE TPAMI 34(1). The
+    thesis and the survey of Liu et al. 2020 use the same form. We depart from it for a constant
+    fused picture alone, where every r is C / C = 1 and the score would be the best of all.
 
     Examples
     --------
@@ -77,7 +80,8 @@ def q_p(
     has_a, has_b = in_a.total > _FEATURE, in_b.total > _FEATURE
     if not (has_a | has_b).any():
         raise ValueError(
-            f"a or b must have a feature: no pixel has phase congruency above {_FEATURE} (is it flat?)"
+            f"a or b must have a feature: no pixel has phase congruency above {_FEATURE}; "
+            "give a picture that is not flat"
         )
     if fused.min() == fused.max():
         return 0.0

@@ -46,11 +46,14 @@ def q_s(
     variant: Literal["thesis", "survey"] = "thesis",
     form: Literal["S", "W", "E"] = "S",
 ) -> float:
-    """How alike the fused picture is to the sources, window by window, the livelier source weighing more.
+    """How alike the fused picture and the sources are, window by window.
+
+    The source with the larger variance weighs more.
 
     ::
 
-        q(w) = λ SSIM(A, F | w) + (1 − λ) SSIM(B, F | w),   λ(w) = s_A / (s_A + s_B),   s = variance in w
+        q(w) = λ SSIM(A, F | w) + (1 − λ) SSIM(B, F | w)
+        λ(w) = s_A / (s_A + s_B),   s = variance in w
         SSIM(X, F | w) = (2 μ_X μ_F + C₁)(2 σ_XF + C₂) / ((μ_X² + μ_F² + C₁)(σ_X² + σ_F² + C₂))
 
         form "S":  Q_S = mean_w q(w)
@@ -73,8 +76,8 @@ def q_s(
     Returns
     -------
     float
-        −1..1, higher is better; 1 for three alike pictures. In a window where both sources are flat λ is 1/2
-        and c is 0; where that is everywhere every window has the same c.
+        −1..1, higher is better; 1 for three alike pictures. In a window where both sources are flat
+        λ is 1/2 and c is 0; where that is everywhere every window has the same c.
 
     Raises
     ------
@@ -83,12 +86,12 @@ def q_s(
 
     Notes
     -----
-    Source: thesis section 6.3.2; Piella, Heijmans 2003, ICIP. "thesis" is the form of the code that goes with
-    Liu et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis have: the SSIM of Wang et al.
-    2004 in place of the universal index (C₁ = C₂ = 0) of the paper. "survey" comes close to that index, as in
-    Liu et al. 2020, Information Fusion 64. A window that is flat in both sources has weight 0 in "W" and
-    "E"; the reference code gives it 1/2 where rounding leaves a variance of exactly 0, which moves the
-    sixth digit at most in its published values.
+    Source: thesis section 6.3.2; Piella, Heijmans 2003, ICIP. "thesis" is the form of the code that
+    goes with Liu et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis have: the SSIM
+    of Wang et al. 2004 in place of the universal index (C₁ = C₂ = 0) of the paper. "survey" comes
+    close to that index, as in Liu et al. 2020, Information Fusion 64. A window that is flat in both
+    sources has weight 0 in "W" and "E"; the reference code gives it 1/2 where rounding leaves a
+    variance of exactly 0, which moves the sixth digit at most in its published values.
 
     Examples
     --------

@@ -34,7 +34,8 @@ def ssim(fused: NDArray[Any], truth: NDArray[Any]) -> float:
     Raises
     ------
     TypeError, ValueError
-        Wrong type, values outside 0..255 or only of 0..1 (not just 0 and 1), NaN, different shapes or too small.
+        Wrong type, values outside 0..255 or only of 0..1 (not just 0 and 1), NaN, different shapes
+        or too small.
 
     Notes
     -----
