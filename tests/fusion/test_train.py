@@ -65,9 +65,9 @@ def test_resuming_needs_the_first_weights_no_more(tmp_path, pictures, quick):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"network": "picture"}, "is a network for a selection .* not for a picture"),
-        ({"width": 4}, "width=2 .* width=4"),
-        ({"symmetric": True}, "are not tied: set symmetric = false"),
+        ({"network": "picture"}, "must be a network for a picture .* is one for a selection"),
+        ({"width": 4}, "width=4 .* width=2"),
+        ({"symmetric": True}, "must have tied weights, and .* has not: set symmetric = false"),
         ({"start": "focus-none"}, "no model named 'focus-none'"),
     ],
 )
