@@ -1,4 +1,6 @@
-"""The doors to image files: axes and channels, labels, file lists; what is wrong is said in one line."""
+"""The doors to image files: axes and channels, labels, file lists; what is wrong is said in one
+line.
+"""
 
 import os
 import subprocess
@@ -331,8 +333,15 @@ def test_write_png_by_the_wrong_name(tmp_path):
 @pytest.fixture
 def folder(tmp_path):
     for name in (
-        "b.tif", "a.PNG", "c.ome.tif", "d.jpeg", "a_masks.png", "c_masks.ome.tif", ".hidden.png", "notes.txt"
-    ):  # fmt: skip
+        "b.tif",
+        "a.PNG",
+        "c.ome.tif",
+        "d.jpeg",
+        "a_masks.png",
+        "c_masks.ome.tif",
+        ".hidden.png",
+        "notes.txt",
+    ):
         (tmp_path / name).touch()
     (tmp_path / "sub.tif").mkdir()
     (tmp_path / "sub.tif" / "e.png").touch()

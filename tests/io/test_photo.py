@@ -1,4 +1,6 @@
-"""Photographs: every bit, the EXIF and the colour profile come back, and what would be lost is refused."""
+"""Photographs: every bit, the EXIF and the colour profile come back, and what would be lost is
+refused.
+"""
 
 import io
 import struct
@@ -71,7 +73,9 @@ def chunk(name, body):
 
 
 def png_bytes(colour, depth, pixels, *, extra=b""):
-    """A PNG by hand, for kinds that the libraries do not write; one row of `pixels` per scan line."""
+    """A PNG by hand, for kinds that the libraries do not write; one row of `pixels` per scan
+    line.
+    """
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     width = pixels.shape[1] * pixels.itemsize * 8 // (depth * samples)
     header = struct.pack(">IIBBBBB", width, len(pixels), depth, colour, 0, 0, 0)
@@ -456,7 +460,8 @@ def test_other_layouts_of_a_tiff(tmp_path, layout, described):
     photo = read_photo(path)
     np.testing.assert_array_equal(photo.pixels, pixels[..., 0] if layout == "imagej" else pixels)
     assert photo_info(path) == info_of(photo)
-    # the description is the layout of that file, and no word about the photograph; tifffile names itself as software
+    # the description is the layout of that file, and no word about the photograph; tifffile names
+    # itself as software
     assert bool(photo.exif) == described
     assert not described or (270 not in all_tags(photo.exif)[0] and 305 in all_tags(photo.exif)[0])
 
@@ -521,7 +526,8 @@ def test_broken_tags_stay_in_a_jpeg_or_png_and_are_left_out_of_a_tiff_as_was_sai
     def entry(tag, kind, count, value):
         return struct.pack("<HHII", tag, kind, count, value)
 
-    # Make points outside, Model is of no known kind, Artist is of EXIF 3.0 and whole, Exif and GPS point nowhere
+    # Make points outside, Model is of no known kind, Artist is of EXIF 3.0 and whole, Exif and GPS
+    # point nowhere
     entries = [(271, 2, 9, 5000), (272, 77, 1, 1), (274, 3, 1, 1), (315, 129, 4, 0x65666768)]
     entries += [(34665, 4, 1, 4999), (34853, 3, 1, 8)]
     table = b"".join(entry(*each) for each in entries)

@@ -1,4 +1,6 @@
-"""PNG and JPEG files: what goes in comes out, and what Pillow would alter without a word is refused."""
+"""PNG and JPEG files: what goes in comes out, and what Pillow would alter without a word is
+refused.
+"""
 
 import struct
 import zlib
