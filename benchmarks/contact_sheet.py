@@ -1,9 +1,4 @@
-<<<<<<< HEAD
 """Draw the bursts of a folder: sources, result, depth map, and the edges between depths enlarged.
-=======
-"""Draw what fusion makes of every burst of a folder: sources, result, depth map, and the edges
-between depths enlarged.
->>>>>>> a00e2fc (Old phrases and long lines leave the remaining rooms)
 
 python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs
 ../shared/data/fusion/lytro/triplets -o sheets python benchmarks/contact_sheet.py
@@ -11,12 +6,8 @@ python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs
 
 Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with
 --one-burst all pictures of a folder are one. Writes one page, <folder>_<method>.png, for each
-<<<<<<< HEAD
 folder.
 """
-=======
-folder."""
->>>>>>> a00e2fc (Old phrases and long lines leave the remaining rooms)
 
 import argparse
 from collections import defaultdict

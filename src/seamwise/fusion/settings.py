@@ -55,7 +55,7 @@ class Simulation:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FusionSettings(RunSettings):
-    """Everything the training of a fusion network depends on besides the pictures.
+    """Everything the training of a fusion network depends on, apart from the pictures.
 
     Attributes
     ----------

@@ -42,8 +42,8 @@ def dct(frames: Frames) -> Fusion:
     Notes
     -----
     Frames of equal variance are averaged, so the order of the frames changes nothing but the
-    rounding of that mean (and, between such frames, `depth`). Besides one frame and its transform,
-    2 + 4·C bytes per pixel and 0.15 for each frame are held for C channels.
+    rounding of that mean (and, between such frames, `depth`). In addition to one frame and its
+    transform, 2 + 4·C bytes per pixel and 0.15 for each frame are held for C channels.
 
     Source: Haghighat, Aghagolzadeh, Seyedarabi 2011, "Multi-focus image fusion for visual sensor
     networks in DCT domain", Computers & Electrical Engineering 37(5). The variance of a colour

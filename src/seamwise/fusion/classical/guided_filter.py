@@ -133,9 +133,9 @@ def gff(
     Notes
     -----
     Frames with the same saliency share a pixel evenly, so the order of the frames changes nothing
-    but the rounding of sums (and, between such frames, `depth`). Besides one frame and the filters'
-    work on it, about 60 bytes per pixel of a colour picture, 18 + 8·C bytes per pixel are held for
-    C channels, however many frames there are.
+    but the rounding of sums (and, between such frames, `depth`). In addition to one frame and the
+    filters' work on it, about 60 bytes per pixel of a colour picture, 18 + 8·C bytes per pixel are
+    held for C channels, however many frames there are.
 
     Source: Li, Kang, Hu 2013, "Image fusion with guided filtering", IEEE TIP 22(7); saliency and
     guide are the luminance of a colour picture. Weights are cut to 0..1, which the filter

@@ -78,9 +78,9 @@ def matting(
     -----
     Two frames may be swapped (to the solver's tolerance, about 1e-3), but **the result depends on
     the order of three or more**: they are fused as f(f(x_0, x_1), x_2) …, see `functional_power`.
-    Where nothing is known, as between equal frames, α = 1/2. Besides two frames and the fused one,
-    the work on a pair takes about 60 bytes per pixel and the solver up to 1.5 kB for each of at
-    most `max_pixels`, however many frames there are.
+    Where nothing is known, as between equal frames, α = 1/2. In addition to two frames and the
+    fused one, the work on a pair takes about 60 bytes per pixel and the solver up to 1.5 kB for
+    each of at most `max_pixels`, however many frames there are.
 
     Source: Li, Kang, Hu, Yang 2013, "Image matting for fusion of multi-focus images in dynamic
     scenes", Information Fusion 14(2), for the measure, the rough segmentation and the matting; the
