@@ -45,7 +45,7 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
     ----------
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
         In 0..1, of any size: to the network, a picture of odd or of fewer than 16 rows or columns
-        goes on by reflection. More than two are fused one after the other, see Notes.
+        continues by reflection. More than two are fused one after the other, see Notes.
     device : str
         Where the network runs: "auto", "cpu", "cuda" or "mps".
 
