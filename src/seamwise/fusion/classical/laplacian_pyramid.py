@@ -47,8 +47,8 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     -----
     Frames of equal activity give the larger of their coefficients, so the order of the frames
     changes nothing but the rounding of the mean at the top (and, between such frames, `depth`).
-    Apart from one frame and the work on its pyramid, about 50 bytes per pixel of a colour picture, 12
-    + 5.4·C bytes per pixel are held for C channels, however many frames there are.
+    One frame and the work on its pyramid take about 50 bytes per pixel of a colour picture. Apart
+    from them, 12 + 5.4·C bytes per pixel are held for C channels, however many frames there are.
 
     Source: Burt, Adelson 1983, "The Laplacian pyramid as a compact image code", IEEE Trans. Commun.
     31(4), with their kernel of a = 3/8; the choice by activity in a window: Burt, Kolczynski 1993,
