@@ -1,6 +1,4 @@
-"""OME-Zarr: what other programs write is read or refused in one line; what we write, their
-validators accept.
-"""
+"""OME-Zarr: we read what other programs write, or refuse it in one line; they accept ours."""
 
 import json
 import pickle
@@ -40,9 +38,7 @@ def version(request):
 
 
 def foreign(path, arrays, *, version="0.5", letters="yx", units=None, chunks=None, **changes):
-    """An image as another program would write it; `changes` are fields of its multiscales, None to
-    leave one out.
-    """
+    """An image as other programs write it; `changes` are fields of its multiscales, or None."""
     form = 2 if version == "0.4" else 3
     datasets = []
     for i, (pixels, scale) in enumerate(arrays):
@@ -769,6 +765,5 @@ def test_folders_are_listed_as_files(tmp_path):
 
 
 def test_import_does_not_wait_for_zarr():
-    imports = "import sys, seamwise, seamwise.io.images, seamwise.io.ome_zarr"
-    code = f"{imports}; sys.exit('zarr' in sys.modules)"
+    code = "import sys, seamwise.io.images, seamwise.io.ome_zarr; sys.exit('zarr' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,4 @@
-"""An image read part by part: any box equals that box of the whole image, whatever the file's
-layout.
-"""
+"""An image read part by part: any box equals that box of the whole image, in any layout."""
 
 import pickle
 import threading
@@ -221,11 +219,11 @@ def test_a_set_of_files(tmp_path):
         for z, n in enumerate(names)
     )
     xml = (
-        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
-        'UUID="u:0">'
+        '<?xml version="1.0"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="u:0">'
         '<Image ID="Image:0">'
-        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" SizeY="5" SizeZ="2" '
-        'SizeC="1" SizeT="1">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" SizeY="5" '
+        'SizeZ="2" SizeC="1" SizeT="1">'
         f"{data}</Pixels></Image></OME>"
     )
     for plane, name in zip(pixels, names, strict=True):

@@ -35,7 +35,7 @@ class OmeImage:
     path : Path
         The folder.
     version : str
-        The version of the format: "0.4" or "0.5" (or older).
+        Of the format: "0.4" or "0.5" (or older).
     axes : str
         T, C, Z, Y, X: those the image has, in the order of the arrays.
     units : tuple of str or None
@@ -43,7 +43,7 @@ class OmeImage:
     levels : tuple of Level
         The first is the image itself, each further one is smaller.
     dtype : dtype
-        The type of the pixels.
+        Of the pixels.
     note : str
         What the user should know, in one line; empty if nothing.
     """
@@ -79,7 +79,7 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     Parameters
     ----------
     path : str or path-like
-        The folder of an image (or label image). In the ``multiscales`` of its metadata, the first
+        The folder of an image (or label image). The first of the ``multiscales`` in its metadata
         is read.
 
     Returns
