@@ -1,5 +1,4 @@
-"""Draw what fusion makes of every burst of a folder: sources, result, depth map, and the edges
-between depths enlarged.
+"""Draw the bursts of a folder: sources, result, depth map, and the edges between depths enlarged.
 
 python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs
 ../shared/data/fusion/lytro/triplets -o sheets python benchmarks/contact_sheet.py
@@ -7,7 +6,8 @@ python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs
 
 Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with
 --one-burst all pictures of a folder are one. Writes one page, <folder>_<method>.png, for each
-folder. """
+folder.
+"""
 
 import argparse
 from collections import defaultdict
@@ -26,7 +26,7 @@ PIECES = 3
 
 
 def edges(depth: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Corners of the pieces that hold most of the border between frames, apart from each other."""
+    """Corners of the pieces that hold most of the border between frames; they do not overlap."""
     border = (ndimage.maximum_filter(depth, 3) != ndimage.minimum_filter(depth, 3)).astype(
         np.float32
     )

@@ -1,8 +1,7 @@
 """Time of decoding and matching.
 
-Of a plane, 1024² with 500 cells, from class probabilities to scores; and of a stack of tissue, 96 ×
-128 × 128, from classes to cells: at once, and block by block with the seconds of each step.
-"""
+For a plane, 1024² with 500 cells, from class probabilities to scores; and for a stack of tissue, 96
+× 128 × 128, from classes to cells: at once, and block by block with the seconds of each step."""
 
 import statistics
 import time

@@ -1,12 +1,17 @@
-"""How good and how fast are the ways of fusing? Every figure of the fusion section of the
-benchmarks page.
+"""How good and how fast are the ways of fusing? Every figure of the benchmarks page on fusion.
 
-python benchmarks/fusion.py synthetic ../shared/data/fusion/bsds500    # 100 pairs from pictures no model was trained on
-python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500       # the two modes on made-up bursts of 5
-python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs     # real pairs: Q_G, Q_P, Q_S, Q_CB
-python benchmarks/fusion.py speed                                      # a 520×520 colour pair
-python benchmarks/fusion.py metrics                                    # the seven metrics of one 520×520 triple
-python benchmarks/fusion.py memory [--frames 100] [--megapixels 24]    # peak memory of a large burst from files
+python benchmarks/fusion.py synthetic ../shared/data/fusion/bsds500
+    100 pairs from pictures that no model was trained on
+python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500
+    the two modes on made-up bursts of 5
+python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs
+    real pairs: Q_G, Q_P, Q_S, Q_CB
+python benchmarks/fusion.py speed
+    a 520×520 colour pair
+python benchmarks/fusion.py metrics
+    the seven metrics of one 520×520 triple
+python benchmarks/fusion.py memory [--frames 100] [--megapixels 24]
+    peak memory of a large burst from files
 
 `--methods` names methods or model files; `--quick` takes a tenth of the pictures.
 """
@@ -57,9 +62,7 @@ def methods(names: Sequence[str]) -> dict[str, object]:
 
 
 def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
-    """Pairs from the pictures that `--leave-out-every 4` keeps from training and validation, in
-    turn.
-    """
+    """Pairs from the pictures that `--leave-out-every 4` keeps for testing, in turn."""
     held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
     numbered = itertools.islice(itertools.cycle(held_back), count)
     return [
@@ -84,8 +87,8 @@ def synthetic(data: Path, names: Sequence[str], quick: bool) -> None:
     for kind, simulation in SIMULATIONS.items():
         drawn = pairs(data, simulation, PAIRS // 10 if quick else PAIRS)
         print(
-            f"\n{len(drawn)} pairs, {kind}\n\n| | PSNR, dB | SSIM | MSE of f(A,B) − f(B,A), 1e-6 "
-            f"|\n|---|---|---|---|"
+            f"\n{len(drawn)} pairs, {kind}\n\n"
+            "| | PSNR, dB | SSIM | MSE of f(A,B) − f(B,A), 1e-6 |\n|---|---|---|---|"
         )
         for name, method in methods(names).items():
             scores = []
@@ -128,9 +131,7 @@ def bursts(data: Path, names: Sequence[str], quick: bool) -> None:
 
 
 def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Strips at five depths: frame i is sharp in strip i, and the more blurred, the further a strip
-    is from it.
-    """
+    """Strips at five depths: frame i is sharp in strip i, and more blurred further away."""
     height, width = pair.truth.shape[:2]
     strip = np.arange(width) * BURST // width
     levels = [pair.truth]
@@ -210,8 +211,8 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
     width = round(np.sqrt(megapixels * 1e6 * 3 / 2))
     height = round(width * 2 / 3)
     print(
-        f"\n{frames} frames of {width} × {height}\n\n| | peak, GB | estimate, GB | seconds a "
-        f"frame |\n|---|---|---|---|"
+        f"\n{frames} frames of {width} × {height}\n\n"
+        "| | peak, GB | estimate, GB | seconds a frame |\n|---|---|---|---|"
     )
     tile = np.tile(coffee(), (height // 400 + 1, width // 600 + 1, 1))[:height, :width]
     with tempfile.TemporaryDirectory() as name:
@@ -229,9 +230,7 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
 
 
 def peak(folder: Path, names: Sequence[str]) -> None:
-    """In a process of its own: fuse the files of a folder, aligned, and print the peak memory in
-    GB.
-    """
+    """In a process of its own: align and fuse a folder, and print the peak memory in GB."""
     with tempfile.TemporaryDirectory() as output:
         options = FuseOptions(model=names[0], align=True)
         (outcome,) = fuse_files([folder], Path(output) / "sharp.png", options)

@@ -1,4 +1,4 @@
-"""Time and memory of the weight maps, beside the plain form of U-Net's map in the same run.
+"""Time and memory of the weight maps, next to the plain form of U-Net's map in the same run.
 
 python benchmarks/weights.py [--volume] [--quick]
 """

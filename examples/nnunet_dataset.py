@@ -8,8 +8,8 @@ nnU-Net learns classes, not instances: the masks become background, cell, touchi
 it predicts becomes cells again with `seamwise.decode.argmax`. Its conventions, as this script
 follows them: one file per channel, `case_0000.tif`; class numbers 0, 1, … without a hole; pixels to
 ignore carry the highest number, named "ignore". A 2D TIFF is read by NaturalImage2DIO, and its name
-must end in .tif, not .tiff; a stack by Tiff3DIO, with its pixel size in `case.json`, beside the
-image and beside the labels.
+must end in .tif, not .tiff; a stack by Tiff3DIO, with its pixel size in `case.json`, next to the
+image and next to the labels.
 
 `--weights w3` also writes `weightsTr/case.tif`, float32. nnU-Net itself does not read it: a trainer
 of your own has to load it and to crop and warp it with the labels. DWM and the class balance need

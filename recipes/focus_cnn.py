@@ -163,10 +163,8 @@ def main(data: Path, output: Path, settings: Settings) -> None:
             f"{data} must hold at least 3 pictures, for training, validation and tests, "
             f"not {len(pictures)}: add some"
         )
-    training, validation = (
-        [blurred(picture, settings) for picture in part]
-        for part in (parts.training, parts.validation)
-    )
+    training = [blurred(picture, settings) for picture in parts.training]
+    validation = [blurred(picture, settings) for picture in parts.validation]
     sha256 = digest([*parts.training, *parts.validation])
     # opened before the training, so that a missing or read-only folder shows at once
     with atomic_path(output) as temporary:

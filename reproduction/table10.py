@@ -8,8 +8,8 @@ so that nothing is still running when the clock stops. For the networks, the the
 included (with random weights, which take as long as trained ones), also their operations, a
 multiply-add counted as two, and the share of the machine's peak that they reach; the peak is that
 of a large matrix product in the network's precision. On a GPU run the networks and cnn; all else
-runs on the CPU, as it does in the thesis. The row matting needs the extra `matting`, and is left
-out without it. Writes table10.json and table10.md.
+runs on the CPU, as it does in the thesis. The row matting needs the extra `matting`, and is
+skipped without it. Writes table10.json and table10.md.
 """
 
 import argparse

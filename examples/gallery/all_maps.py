@@ -1,4 +1,4 @@
-"""The five weight maps of one sample beside each other, after the thesis' Figure 13."""
+"""The five weight maps of one sample side by side, after the thesis' Figure 13."""
 
 import panels
 import sample

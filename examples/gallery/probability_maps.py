@@ -1,7 +1,7 @@
 """Five losses on the same crops, thesis Figures 28 to 30: their probabilities and their cells.
 
 Trains five small networks on synthetic cells, with the same first weights and the same crops: some
-minutes. It shows how each loss draws seams; it is no comparison of how good they are.
+minutes. It shows how each loss draws seams; it is not a comparison of how good they are.
 """
 
 import tempfile

@@ -1,9 +1,9 @@
 """Pixel-level deep learning where things touch.
 
-`segment` finds the cells of an image; `fuse` merges pictures of different focus into a sharp one. The rest
-is in the packages: `segmentation` and `fusion` (files, training), `losses`, `weights`, `nets`, `labels`,
-`decode`, `metrics`, `io`, `synth`, `engine` (resources of a run), `analysis` and `tiling`.
-"""
+`segment` finds the cells of an image; `fuse` merges pictures of different focus into a sharp one.
+The rest is in the packages: `segmentation` and `fusion` (files, training), `losses`, `weights`,
+`nets`, `labels`, `decode`, `metrics`, `io`, `synth`, `engine` (resources of a run), `analysis` and
+`tiling`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,8 @@ else:
         Returns
         -------
         Prediction
-            With `labels`, (*S): 0 background, 1..n cells; and `probabilities`, (C, *S), of each class.
+            With `labels`, (*S): 0 background, 1..n cells; and `probabilities`, (C, *S), of each
+            class.
 
         Examples
         --------
@@ -83,8 +84,8 @@ else:
         frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
             Two or more, of one size, type and number of channels, from near to far or back.
         model : str, path or Model
-            A shipped model ("focus-seg", "focus-reg"), a model file, what `fusion.load` returned, or a
-            classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
+            A shipped model ("focus-seg", "focus-reg"), a model file, what `fusion.load` returned,
+            or a classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
         **options
             Among them `align`, for frames of a camera that moved; `mode`, `tile` and `device`.
 

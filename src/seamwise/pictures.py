@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 
 def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float32]:
-    """Return a picture as float32 in 0..1; integers are divided by the largest number of their type.
+    """Return a picture as float32 in 0..1.
+
+    Integers are divided by the largest number of their type.
 
     Parameters
     ----------

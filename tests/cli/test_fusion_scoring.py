@@ -157,7 +157,7 @@ def test_evaluate_fusion_skips_a_bad_pair(run, fused):
     assert code == 1
     assert messages(err) == [
         "a: it has 3 frames: the metrics are defined for two sources",
-        "b: there is no mean/b (.png, .jpg or .tif)",
+        "b: missing: mean/b (.png, .jpg or .tif)",
     ]
     assert "1 of 3 pairs" in out
 

@@ -25,9 +25,17 @@ from seamwise.synth import crowded_cells
 
 # weight decay, since Adam alone does not mind a gradient that is twice as large
 SETTINGS = RunSettings(
-    steps=4, batch_size=4, width=2, depth=1, validate_every=2, norm="none", average=0.9, learning_rate=0.01,
-    weight_decay=0.1, devices=2,
-)  # fmt: skip
+    steps=4,
+    batch_size=4,
+    width=2,
+    depth=1,
+    validate_every=2,
+    norm="none",
+    average=0.9,
+    learning_rate=0.01,
+    weight_decay=0.1,
+    devices=2,
+)
 INFO = FusionInfo(
     architecture=Architecture(in_channels=6, out_channels=2, width=2, depth=1, norm="none"),
     output="selection",
@@ -264,10 +272,14 @@ def test_who_computes_is_not_recorded():
     assert recorded(SETTINGS) == recorded(replace(SETTINGS, devices=1, nodes=2))
 
 
-@pytest.mark.parametrize(("device", "message"), [
-    ("cuda", r"devices must be at most \d+"), ("cuda:1", "device must be cuda for \\d+ devices, "
-                                                         "not cuda:1"), ("mps", "must be 1 on mps"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", r"devices must be at most \d+"),
+        ("cuda:1", "device must be cuda for \\d+ devices, not cuda:1"),
+        ("mps", "must be 1 on mps"),
+    ],
+)
 def test_devices_that_are_not_there(device, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match=message), launched(torch.device(device), devices=2):
@@ -285,15 +297,18 @@ def test_a_launcher_with_another_number_is_named(monkeypatch):
             pass
 
 
-@pytest.mark.parametrize(("environment", "first"), [
-    ({}, True),
-    ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
-    ({"LOCAL_RANK": "1"}, False),
-    ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
-    ({"SLURM_PROCID": "3"}, False),
-    ({"RANK": "0", "SLURM_PROCID": "1"}, True),
-    ({"RANK": "2", "LOCAL_RANK": "0"}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [
+        ({}, True),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
+        ({"SLURM_PROCID": "3"}, False),
+        ({"RANK": "0", "SLURM_PROCID": "1"}, True),
+        ({"RANK": "2", "LOCAL_RANK": "0"}, False),
+    ],
+)
 def test_who_is_first(environment, first, monkeypatch):
     for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
         monkeypatch.delenv(name, raising=False)

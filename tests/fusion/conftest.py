@@ -1,6 +1,4 @@
-"""Sharp pictures with segments in files, a fusion network made by hand, and settings that run in a
-second.
-"""
+"""Sharp pictures with segments in files, networks made by hand, settings that run in a second."""
 
 import numpy as np
 import pytest
@@ -43,9 +41,7 @@ def quick():
 
 
 def by_hand(output, colours=3):
-    """A network that finds the sharper source by |Laplacian| of its first channel, or returns
-    source 0 as colours.
-    """
+    """A network that selects by the larger |Laplacian|, or returns source 0 as colours."""
     outputs = 2 if output == "selection" else colours
     net = UNet(2 * colours, outputs, width=4, depth=0)
     with torch.no_grad():

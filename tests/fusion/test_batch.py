@@ -80,7 +80,10 @@ def test_hidden_files_do_not_hide_the_bursts(tmp_path):
 def test_folders_beside_pictures_are_said_to_be_passed_over(tmp_path):
     folder = save_burst(tmp_path / "in")
     save_burst(folder / "a")
-    note = f"{folder} holds pictures, such as f0.png: its subfolders, such as a, are skipped; move one or the other"
+    note = (
+        f"{folder} holds pictures, such as f0.png: its subfolders, such as a, are skipped; "
+        "move one or the other"
+    )
     for words in ("2 frames", "already exists", "two frames or more, not 1"):
         if "or more" in words:
             (folder / "f1.png").unlink()
@@ -145,9 +148,11 @@ def test_frames_are_never_replaced(tmp_path):
 def test_results_never_lie_where_the_next_run_takes_them_for_frames(tmp_path):
     folder = save_burst(tmp_path / "in" / "burst")
     for inputs, output in (
-        ([folder], folder / "sharp.png"), ([folder], folder), ([tmp_path / "in"], tmp_path / "in" / "out"),
+        ([folder], folder / "sharp.png"),
+        ([folder], folder),
+        ([tmp_path / "in"], tmp_path / "in" / "out"),
         ([tmp_path / "in"], folder),
-    ):  # fmt: skip
+    ):
         with pytest.raises(
             ValueError, match="would be taken for frames by the next run: write outside of"
         ):
@@ -246,8 +251,7 @@ def test_16_bit_frames_cannot_become_a_jpeg_and_it_is_said_before_the_work(tmp_p
 
 
 @pytest.mark.parametrize(("side", "options", "words"), [
-    (65501, {}, "a JPEG holds 65500 pixels a side, the picture has 65501 × 2: name it .png or "
-                ".tif"),
+    (65501, {}, "a JPEG holds 65500 pixels a side, the picture has 65501 × 2: name it .png"),
     (65501, {"align": True, "crop": False}, "a JPEG holds 65500 pixels a side"),
     (65501, {"align": True}, "at most 32766 pixels to be aligned"),  # what is cut might have fitted
     (65500, {}, ""),

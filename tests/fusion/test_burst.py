@@ -72,8 +72,8 @@ def test_a_name_is_not_a_list_of_frames(kind):
     with pytest.raises(TypeError) as caught:
         Burst(kind("bursts/cup"))
     assert str(caught.value) == (
-        "frames must be a list of pictures or files, not 'bursts/cup': give e.g. "
-        "sorted(Path('bursts/cup').iterdir())"
+        "frames must be a list of pictures or files, not 'bursts/cup': "
+        "give e.g. sorted(Path('bursts/cup').iterdir())"
     )
 
 

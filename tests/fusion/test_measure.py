@@ -134,8 +134,7 @@ FLAT = np.full_like(A, 90)
 
 
 @pytest.mark.parametrize(("pictures", "words"), [
-    ({"a": FLAT, "b": FLAT}, ["q_p cannot score", "m.png", "a.png", "b.png", "must have a "
-                                                                             "feature"]),
+    ({"a": FLAT, "b": FLAT}, ["q_p cannot score", "m.png", "a.png", "must have a feature"]),
     ({"m": F[:13]}, ["m.png has 17 × 13 pixels", "a.png has 17 × 14", "--no-align or --full-size"]),
     ({"b": B[:, :16]}, ["b.png has 16 × 14 pixels", "give all one size"]),
     ({"truth": T[1:]}, ["t.png has 17 × 13 pixels"]),

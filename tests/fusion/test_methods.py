@@ -151,7 +151,11 @@ class Counted(np.ndarray):
 
 
 @pytest.mark.parametrize(("method", "options"), [
-    (None, {"mode": "sequence"}), (None, {"mode": "together"}), ("gff", {}), ("laplacian", {}), ("dct-cv", {}),
+    (None, {"mode": "sequence"}),
+    (None, {"mode": "together"}),
+    ("gff", {}),
+    ("laplacian", {}),
+    ("dct-cv", {}),
 ])  # fmt: skip
 def test_frames_are_let_go(selector, monkeypatch, method, options):
     """However long the burst, few of its frames are there at a time."""

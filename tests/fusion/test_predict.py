@@ -38,9 +38,7 @@ def burst_of(count, seed=0):
 
 
 def together_slow(frames, model, rounds=2):
-    """Σ_i w_i·x_i, w the softmax over the frames of z_0 − z_1 against the mean, then against the
-    result.
-    """
+    """Σ_i w_i·x_i, w the softmax over the frames of z_0 − z_1 against the mean, then the result."""
     reference = np.mean(frames, 0, dtype=np.float32)
     for _ in range(rounds):
         batch = torch.from_numpy(

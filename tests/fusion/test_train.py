@@ -7,7 +7,7 @@ import tifffile
 import torch
 
 from seamwise.fusion import FusionSettings, Simulation, fuse_pair, load, train
-from seamwise.fusion.train import _Fusion, _thinned, fixed_pairs, regression_loss
+from seamwise.fusion.train import _FusionTask, _thinned, fixed_pairs, regression_loss
 from seamwise.io.models import FusionInfo, load_model
 
 
@@ -65,9 +65,9 @@ def test_resuming_needs_the_first_weights_no_more(tmp_path, pictures, quick):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"network": "picture"}, "is a network for a selection .* not for a picture"),
-        ({"width": 4}, "width=2 .* width=4"),
-        ({"symmetric": True}, "are not tied: set symmetric = false"),
+        ({"network": "picture"}, "must be a network for a picture .* is one for a selection"),
+        ({"width": 4}, "width=4 .* width=2"),
+        ({"symmetric": True}, "must have tied weights, and .* has not: set symmetric = false"),
         ({"start": "focus-none"}, "no model named 'focus-none'"),
     ],
 )
@@ -94,10 +94,8 @@ def test_other_pictures_are_refused_on_resuming(tmp_path, pictures, quick):
 
 
 def captured(pictures, settings):
-    """What goes into the network for one batch, and the loss of a network that claims most for
-    source 0 on the left.
-    """
-    task = _Fusion(None, settings, pictures, [])
+    """The inputs of a batch, and the loss of a network that selects source 0 on the left."""
+    task = _FusionTask(None, settings, pictures, [])
     batch = [
         torch.stack(parts) for parts in zip(*(task.samples()[i] for i in range(2)), strict=True)
     ]
@@ -156,9 +154,7 @@ def test_the_selected_picture_can_take_part_in_the_loss(pictures, quick):
 def test_the_order_of_the_sources_does_not_matter_to_symmetric_networks(
     tmp_path, pictures, quick, network
 ):
-    """On whole pictures, of a size that is no multiple of what the network wants; at random weights
-    it would matter.
-    """
+    """On whole pictures of a size that does not fit the network; with random weights."""
     (pair,) = fixed_pairs(pictures[2:], quick)
     differences = {}
     for symmetric in (True, False):
@@ -187,7 +183,8 @@ def test_the_regression_losses_are_sums_over_channels_with_bounds():
 
 def test_the_loss_falls_and_the_sharper_source_is_found(tmp_path, pictures):
     settings = FusionSettings(
-        steps=60, batch_size=2, crop=48, width=8, depth=1, validate_every=60, warmup=0, learning_rate=1e-2, average=0.8,
+        steps=60, batch_size=2, crop=48, width=8, depth=1, validate_every=60, warmup=0,
+        learning_rate=1e-2, average=0.8,
         simulation=Simulation(sigma=(2.0, 4.0)),
     )  # fmt: skip
     losses = []

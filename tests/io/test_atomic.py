@@ -77,7 +77,7 @@ def test_permissions_follow_the_umask(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "mend"),
+    ("code", "kind", "remedy"),
     [
         (errno.ENOSPC, OSError, "no space is left on the disk; free some"),
         (errno.EDQUOT, OSError, "quota is used up"),
@@ -86,9 +86,9 @@ def test_permissions_follow_the_umask(tmp_path):
         (errno.EIO, OSError, os.strerror(errno.EIO)),
     ],
 )
-def test_errors_of_the_disk_say_what_to_do(tmp_path, code, kind, mend):
+def test_errors_of_the_disk_say_what_to_do(tmp_path, code, kind, remedy):
     target = tmp_path / "x.tif"
-    with pytest.raises(kind, match=mend) as caught, atomic_path(target):
+    with pytest.raises(kind, match=remedy) as caught, atomic_path(target):
         raise OSError(code, os.strerror(code))
     assert str(caught.value).startswith(f"cannot write {target}: ")
     assert "\n" not in str(caught.value)

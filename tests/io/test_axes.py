@@ -1,4 +1,4 @@
-"""Which axis is which: the user's word, then the file's, then a guess that is said."""
+"""Which axis is which: the user's word, then the file's, then a guess that a note reports."""
 
 import numpy as np
 import pytest
@@ -145,12 +145,14 @@ def test_channels_and_colours_at_once_are_refused():
     [("m", 1e6), ("cm", 1e4), ("mm", 1e3), ("µm", 1), ("nm", 1e-3), ("pm", 1e-6), ("Å", 1e-4)],
 )
 def test_ome_units(unit, factor):
-    xml = f'<OME xmlns="o"><Image><Pixels PhysicalSizeY="2" PhysicalSizeYUnit="{unit}"/></Image></OME>'
+    pixels = f'<Pixels PhysicalSizeY="2" PhysicalSizeYUnit="{unit}"/>'
+    xml = f'<OME xmlns="o"><Image>{pixels}</Image></OME>'
     assert ome_sizes(xml) == {"Y": pytest.approx(2 * factor)}
 
 
 def test_ome_default_unit_is_micrometre_and_first_image_counts():
-    xml = '<OME xmlns="o"><Pixels PhysicalSizeX="0.3"/><Pixels PhysicalSizeX="9" PhysicalSizeY="9"/></OME>'
+    first, second = '<Pixels PhysicalSizeX="0.3"/>', '<Pixels PhysicalSizeX="9" PhysicalSizeY="9"/>'
+    xml = f'<OME xmlns="o">{first}{second}</OME>'
     assert ome_sizes(xml) == {"X": 0.3}
 
 
@@ -202,7 +204,7 @@ def test_shaped_sizes_need_one_number_per_axis(spacing):
 )
 def test_channels_come_first(letters, shape, axes):
     data = np.arange(np.prod(shape)).reshape(shape)
-    # stored with one more axis of length 1, which settling has left out
+    # stored with one more axis of length 1, which settling has dropped
     arranged, found = channels_first(data[None], Axes(letters, shape), name="x.tif")
     assert found == axes
     expected = np.einsum(f"{letters.lower()}->{axes.lower()}", data)

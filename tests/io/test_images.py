@@ -1,6 +1,4 @@
-"""The doors to image files: axes and channels, labels, file lists; what is wrong is said in one
-line.
-"""
+"""The doors to image files: axes, channels, labels, file lists; errors are one line."""
 
 import os
 import subprocess
@@ -333,7 +331,8 @@ def test_write_png_by_the_wrong_name(tmp_path):
 @pytest.fixture
 def folder(tmp_path):
     for name in (
-        "b.tif", "a.PNG", "c.ome.tif", "d.jpeg", "a_masks.png", "c_masks.ome.tif", ".hidden.png", "notes.txt"
+        "b.tif", "a.PNG", "c.ome.tif", "d.jpeg", "a_masks.png", "c_masks.ome.tif", ".hidden.png",
+        "notes.txt",
     ):  # fmt: skip
         (tmp_path / name).touch()
     (tmp_path / "sub.tif").mkdir()

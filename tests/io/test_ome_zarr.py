@@ -1,6 +1,4 @@
-"""OME-Zarr: what other programs write is read or refused in one line; what we write, their
-validators accept.
-"""
+"""OME-Zarr: we read what other programs write, or refuse it in one line; they accept ours."""
 
 import json
 import pickle
@@ -40,9 +38,7 @@ def version(request):
 
 
 def foreign(path, arrays, *, version="0.5", letters="yx", units=None, chunks=None, **changes):
-    """An image as another program would write it; `changes` are fields of its multiscales, None to
-    leave one out.
-    """
+    """An image as other programs write it; `changes` are fields of its multiscales, or None."""
     form = 2 if version == "0.4" else 3
     datasets = []
     for i, (pixels, scale) in enumerate(arrays):
@@ -211,16 +207,31 @@ def test_axes_that_are_not_of_the_format(tmp_path, version, axes):
         ({"datasets": ["s0"]}, ("multiscales[0].datasets",)),
         ({"datasets": [{}]}, ("multiscales[0].datasets[0].path",)),
         ({"datasets": [{"path": "s9"}]}, ("datasets[0].path is 's9', which is not an array",)),
-        ({"datasets": [{"path": "s1"}, {"path": "s0"}]}, ("datasets[1] has shape (5, 7)", "(3, 4)")),
+        (
+            {"datasets": [{"path": "s1"}, {"path": "s0"}]},
+            ("datasets[1] has shape (5, 7)", "(3, 4)"),
+        ),
         ({"datasets": [{"path": "s0"}, {"path": "s2"}]}, ("datasets[1] holds float32",)),
         ({"datasets": [{"path": "s0"}, {"path": "s3"}]}, ("datasets[1] has shape (5,)",)),
         ({"coordinateTransformations": 7}, ("multiscales[0].coordinateTransformations",)),
-        ({"coordinateTransformations": [{"type": "scale", "scale": [1, 0]}]}, ("2 positive numbers",)),
-        ({"coordinateTransformations": [{"type": "scale", "scale": [1, 2, 3]}]}, ("2 positive numbers",)),
-        ({"coordinateTransformations": [{"type": "scale", "scale": "wide"}]}, ("2 positive numbers",)),
-        ({"coordinateTransformations": [{"type": "translation", "translation": [1]}]}, ("translation must be 2",)),
+        (
+            {"coordinateTransformations": [{"type": "scale", "scale": [1, 0]}]},
+            ("2 positive numbers",),
+        ),
+        (
+            {"coordinateTransformations": [{"type": "scale", "scale": [1, 2, 3]}]},
+            ("2 positive numbers",),
+        ),
+        (
+            {"coordinateTransformations": [{"type": "scale", "scale": "wide"}]},
+            ("2 positive numbers",),
+        ),
+        (
+            {"coordinateTransformations": [{"type": "translation", "translation": [1]}]},
+            ("translation must be 2",),
+        ),
     ],
-)  # fmt: skip
+)
 def test_metadata_that_do_not_fit_are_named(tmp_path, version, changes, words):
     arrays = [
         (counting((5, 7)), None),
@@ -319,8 +330,11 @@ def test_without_spacing_there_is_none(tmp_path, version):
 def test_levels_halve_the_long_spatial_axes():
     levels = plan_levels("TCZYX", (2, 600, 5, 600, 1100), spacing=(3, 1, 0.5))
     assert [level.shape[1:] for level in levels] == [
-        (600, 5, 600, 1100), (600, 5, 300, 550), (600, 5, 150, 275), (600, 5, 150, 138)
-    ]  # fmt: skip
+        (600, 5, 600, 1100),
+        (600, 5, 300, 550),
+        (600, 5, 150, 275),
+        (600, 5, 150, 138),
+    ]
     assert [level.scale for level in levels][2:] == [(1, 1, 3, 4, 2), (1, 1, 3, 4, 4)]
     assert [level.path for level in levels] == ["0", "1", "2", "3"]
 
@@ -426,9 +440,13 @@ def test_labels_have_the_scales_of_their_image(tmp_path, version):
     # a pyramid by 3 and 2 that starts at 4 µm, as another program wrote it
     arrays = [(counting((2, 9, 8)), [1, 0.5, 0.25]), (counting((2, 3, 4)), [1, 1.5, 0.5])]
     path = foreign(
-        tmp_path / "x.zarr", arrays, version=version, letters="cyx", units=[None, UM, UM],
+        tmp_path / "x.zarr",
+        arrays,
+        version=version,
+        letters="cyx",
+        units=[None, UM, UM],
         coordinateTransformations=[{"type": "translation", "translation": [0, 4, 0]}],
-    )  # fmt: skip
+    )
     draft = create_labels(path, "cells", chunks=(4, 4))
     draft.array[...] = labels = counting((9, 8))
     assert draft.finish() == path / "labels" / "cells"
@@ -747,5 +765,5 @@ def test_folders_are_listed_as_files(tmp_path):
 
 
 def test_import_does_not_wait_for_zarr():
-    code = "import sys, seamwise, seamwise.io.images, seamwise.io.ome_zarr; sys.exit('zarr' in sys.modules)"
+    code = "import sys, seamwise.io.images, seamwise.io.ome_zarr; sys.exit('zarr' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,4 @@
-"""Photographs: every bit, the EXIF and the colour profile come back, and what would be lost is
-refused.
-"""
+"""Photographs: every bit, EXIF and colour profile come back; what would be lost is refused."""
 
 import io
 import struct
@@ -73,9 +71,7 @@ def chunk(name, body):
 
 
 def png_bytes(colour, depth, pixels, *, extra=b""):
-    """A PNG by hand, for kinds that the libraries do not write; one row of `pixels` per scan
-    line.
-    """
+    """A PNG by hand, of kinds that no library writes; one row of `pixels` per scan line."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     width = pixels.shape[1] * pixels.itemsize * 8 // (depth * samples)
     header = struct.pack(">IIBBBBB", width, len(pixels), depth, colour, 0, 0, 0)
@@ -460,7 +456,7 @@ def test_other_layouts_of_a_tiff(tmp_path, layout, described):
     photo = read_photo(path)
     np.testing.assert_array_equal(photo.pixels, pixels[..., 0] if layout == "imagej" else pixels)
     assert photo_info(path) == info_of(photo)
-    # the description is the layout of that file, and no word about the photograph; tifffile names
+    # the description tells the layout of that file, not about the photograph; tifffile names
     # itself as software
     assert bool(photo.exif) == described
     assert not described or (270 not in all_tags(photo.exif)[0] and 305 in all_tags(photo.exif)[0])
@@ -522,12 +518,12 @@ def test_damaged_exif_is_missed_and_said(tmp_path, damage):
 
 
 @PILLOW_WARNS
-def test_broken_tags_stay_in_a_jpeg_or_png_and_are_left_out_of_a_tiff_as_was_said(tmp_path):
+def test_broken_tags_stay_in_a_jpeg_or_png_and_a_tiff_drops_them_with_a_note(tmp_path):
     def entry(tag, kind, count, value):
         return struct.pack("<HHII", tag, kind, count, value)
 
-    # Make points outside, Model is of no known kind, Artist is of EXIF 3.0 and whole, Exif and GPS
-    # point nowhere
+    # Make points outside, Model has an unknown kind, Artist is of EXIF 3.0 and whole, Exif and
+    # GPS point nowhere
     entries = [(271, 2, 9, 5000), (272, 77, 1, 1), (274, 3, 1, 1), (315, 129, 4, 0x65666768)]
     entries += [(34665, 4, 1, 4999), (34853, 3, 1, 8)]
     table = b"".join(entry(*each) for each in entries)
@@ -896,7 +892,7 @@ def test_a_png_wider_than_libpng_allows(tmp_path, capfd):
 
 
 @pytest.mark.skipif(
-    not SHARED.is_dir(), reason="needs ../shared/data, the development data beside the checkout"
+    not SHARED.is_dir(), reason="needs ../shared/data, the development data next to the checkout"
 )
 @pytest.mark.parametrize("folder", ["stacks/pcb", "lytro/pairs"])
 def test_real_photographs(folder):

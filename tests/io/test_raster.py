@@ -1,6 +1,4 @@
-"""PNG and JPEG files: what goes in comes out, and what Pillow would alter without a word is
-refused.
-"""
+"""PNG and JPEG files: what goes in comes out; what Pillow would silently alter is refused."""
 
 import struct
 import zlib

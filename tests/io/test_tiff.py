@@ -287,9 +287,7 @@ def test_truncated_tiff_is_never_read_as_zeros(tmp_path, capfd, caplog, kind, sh
 
 
 def test_large_imagej_stack_with_one_header(tmp_path, caplog):
-    """Above 4 GB ImageJ writes the header of the first plane only; the others follow as bare
-    pixels.
-    """
+    """Above 4 GB ImageJ writes one header only; the other planes follow as bare pixels."""
     pixels, path = counting((6, 64, 48), "uint8") % 251, tmp_path / "x.tif"
     tifffile.imwrite(
         path, pixels[0], metadata=None, description="ImageJ=1.54f\nimages=6\nslices=6\n"

@@ -1,6 +1,4 @@
-"""An image read part by part: any box equals that box of the whole image, whatever the file's
-layout.
-"""
+"""An image read part by part: any box equals that box of the whole image, in any layout."""
 
 import pickle
 import threading
@@ -62,9 +60,13 @@ def check_boxes(path, boxes=None, **options):
 @pytest.mark.parametrize("name", ["x.tif", "x.ome.tif"])
 def test_boxes_of_a_stack(tmp_path, name, byteorder, options):
     tifffile.imwrite(
-        tmp_path / name, counting((6, 50, 70)), byteorder=byteorder, photometric="minisblack",
-        metadata={"axes": "ZYX"}, **options,
-    )  # fmt: skip
+        tmp_path / name,
+        counting((6, 50, 70)),
+        byteorder=byteorder,
+        photometric="minisblack",
+        metadata={"axes": "ZYX"},
+        **options,
+    )
     volume = check_boxes(tmp_path / name)
     expected = {"tile": (1, 16, 32), "rowsperstrip": (1, 50, 70), "compression": (1, 50, 70)}
     assert volume.chunks == expected.get(next(iter(options), "compression"))
@@ -127,9 +129,17 @@ def test_colours_without_alpha(tmp_path, planar, options, samples):
 )
 def test_channels_of_a_stack(tmp_path, shape, stored, compression):
     tifffile.imwrite(
-        tmp_path / "x.ome.tif", counting(shape), photometric="minisblack", compression=compression,
-        metadata={"axes": stored, "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 2.0},
-    )  # fmt: skip
+        tmp_path / "x.ome.tif",
+        counting(shape),
+        photometric="minisblack",
+        compression=compression,
+        metadata={
+            "axes": stored,
+            "PhysicalSizeX": 0.5,
+            "PhysicalSizeY": 0.25,
+            "PhysicalSizeZ": 2.0,
+        },
+    )
     check_boxes(tmp_path / "x.ome.tif")
     check_boxes(tmp_path / "x.ome.tif", channel=1)
     check_boxes(tmp_path / "x.ome.tif", channel=[1, 0])
@@ -137,9 +147,13 @@ def test_channels_of_a_stack(tmp_path, shape, stored, compression):
 
 def test_pages_that_are_volumes(tmp_path):
     tifffile.imwrite(
-        tmp_path / "x.tif", counting((2, 16, 50, 70)), volumetric=True, tile=(8, 16, 32), photometric="minisblack",
+        tmp_path / "x.tif",
+        counting((2, 16, 50, 70)),
+        volumetric=True,
+        tile=(8, 16, 32),
+        photometric="minisblack",
         metadata={"axes": "CZYX"},
-    )  # fmt: skip
+    )
     volume = check_boxes(
         tmp_path / "x.tif", [*BOXES_3D, (slice(5, 13), slice(13, 37), slice(15, 49))]
     )
@@ -205,11 +219,11 @@ def test_a_set_of_files(tmp_path):
         for z, n in enumerate(names)
     )
     xml = (
-        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
-        'UUID="u:0">'
+        '<?xml version="1.0"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="u:0">'
         '<Image ID="Image:0">'
-        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" SizeY="5" SizeZ="2" '
-        'SizeC="1" SizeT="1">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" SizeY="5" '
+        'SizeZ="2" SizeC="1" SizeT="1">'
         f"{data}</Pixels></Image></OME>"
     )
     for plane, name in zip(pixels, names, strict=True):
@@ -278,9 +292,13 @@ def test_five_axes_of_a_flat_image(tmp_path):
 def test_ome_zarr_in_shards(tmp_path):
     write_image(tmp_path / "x.zarr", counting((50, 70)), axes="YX")
     array = zarr.create_array(
-        store=str(tmp_path / "x.zarr" / "0"), shape=(50, 70), chunks=(8, 10), shards=(24, 30), dtype="uint16",
+        store=str(tmp_path / "x.zarr" / "0"),
+        shape=(50, 70),
+        chunks=(8, 10),
+        shards=(24, 30),
+        dtype="uint16",
         overwrite=True,
-    )  # fmt: skip
+    )
     array[:] = counting((50, 70))
     assert check_boxes(tmp_path / "x.zarr").chunks == (8, 10)
 

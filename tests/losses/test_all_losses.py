@@ -228,6 +228,8 @@ def test_the_grid_does_not_matter_only_its_pixels(loss):
 # --- compiled ------------------------------------------------------------------------------------
 
 
+# torch.compile itself makes the object that its own deprecation warns of
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @every_loss
 def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss):
     logits, target, weight = sample()

@@ -131,6 +131,8 @@ def test_a_batch_of_nothing_is_0(loss):
 # --- compiled ------------------------------------------------------------------------------------
 
 
+# torch.compile itself makes the object that its own deprecation warns of
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @every_loss
 def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss):
     prediction, truth, weight = pair()

@@ -175,7 +175,7 @@ def test_weights_on_four_axes_are_refused_and_images_are_not():
         perceptual(prediction, truth, features=torch.tanh), l2(prediction.tanh(), truth.tanh())
     )
     with pytest.raises(
-        ValueError, match="weight must come with images of 1 to 3 axes, not 4: leave it out"
+        ValueError, match="weight must come with images of 1 to 3 axes, not 4: remove it"
     ):
         perceptual(prediction, truth, features=torch.tanh, weight=weight)
 

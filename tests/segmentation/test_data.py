@@ -231,7 +231,7 @@ def test_a_binary_mask_of_several_numbers_is_said(tmp_path):
     touching[9, 4:11] = 7
     image = read_pair(pair(tmp_path, GREY, touching), ndim=2, rule=RULE, annotation="binary")
     assert image.labels.max() == 1
-    assert "several numbers; if they number the cells, leave out --masks binary" in image.hint
+    assert "several numbers; if they number the cells, remove --masks binary" in image.hint
 
 
 def test_a_binary_mask_in_many_pieces_needs_no_hint(tmp_path):

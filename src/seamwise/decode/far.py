@@ -57,7 +57,7 @@ def _rims(
     parts = Blocks(extent, tuple(size + 2 * _FIRST_MARGIN for size in blocks.size))
     places, numbers = [], []
     for number in range(len(parts)):
-        # with the next pixel on every side, so that a face between two parts is no rim
+        # with the next pixel on every side, so that a face between two parts is not a rim
         inner = grown(parts.box(number), 1, extent)
         part = tuple(
             slice(s.start + first, s.stop + first) for s, first in zip(inner, start, strict=True)

@@ -36,7 +36,7 @@ def nearest_cell(
     pixels : (n,) integer array
         Flat indices into `labels`, which is 0 there.
     region : (n,) integer array
-        Region of each of them, from 1. Regions are connected by faces: a cell beside a pixel is of
+        Region of each of them, from 1. Regions are connected by faces: a cell next to a pixel is of
         its region.
     region_of : (cells + 1,) integer array
         Region of each cell; 0 for number 0.

@@ -32,7 +32,7 @@ def without_gap(probabilities: NDArray[Any], gap: Gap) -> list[NDArray[Any]]:
     """Probabilities of background, cell and, if there is one, touching; each `(*S)`.
 
     Of four classes, "background" adds z_3 to z_0; "second" gives z_l / (z_0 + z_1 + z_2), the
-    probabilities of a pixel that is no gap, whose arg max is that over the first three classes. A
+    probabilities of a pixel that is not gap, whose arg max is that over the first three classes. A
     pixel of gap alone is background.
     """
     rest = [background_of(probabilities, gap), *probabilities[1:3]]

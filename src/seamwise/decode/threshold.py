@@ -43,7 +43,7 @@ def threshold(
     gap : {"background", "second"}
         With four classes: "background" takes z_1 and z_2 as they are, so that a gap pixel is
         background unless another class reaches its threshold. "second" compares z_l / (z_0 + z_1 +
-        z_2), the probabilities of a pixel that is no gap, as the arg max over the first three
+        z_2), the probabilities of a pixel that is not gap, as the arg max over the first three
         classes does.
 
     Returns

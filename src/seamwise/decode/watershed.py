@@ -50,11 +50,11 @@ def watershed(
         Cell markers of fewer pixels are none: whichever flood reaches them takes them; 0 keeps all.
     background_as : {"marker", "mask"}
         "marker": the sure background floods like the cells, and pixels between it and a cell go to
-        whichever reaches them first. "mask": it is left out, and the cells take everything else
+        whichever reaches them first. "mask": it is masked, and the cells take everything else
         they reach.
     gap : {"background", "second"}
         With four classes: "background" adds the gap's probability to the background's. "second"
-        takes z_l / (z_0 + z_1 + z_2), the probabilities of a pixel that is no gap, in step 1, as
+        takes z_l / (z_0 + z_1 + z_2), the probabilities of a pixel that is not gap, in step 1, as
         the arg max over the first three classes does.
 
     Returns

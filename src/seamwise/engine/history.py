@@ -79,17 +79,14 @@ def write_log(path: Path, history: Sequence[TrainProgress]) -> None:
 def read_log(path: Path) -> list[TrainProgress]:
     """Read what `write_log` wrote."""
     with open(path, newline="") as file:
-        lines = [
-            {name: value for name, value in line.items() if value} for line in csv.DictReader(file)
-        ]
-    return [
-        TrainProgress(
-            step=int(line.pop("step")),
-            **{name: float(line.pop(name)) for name in _NAMES[1:]},
-            scores={name: float(value) for name, value in line.items()},
-        )
-        for line in lines
-    ]
+        return [_progress(line) for line in csv.DictReader(file)]
+
+
+def _progress(line: Mapping[str, str]) -> TrainProgress:
+    """A line of the log."""
+    numbers = {name: float(line[name]) for name in _NAMES[1:]}
+    scores = {name: float(text) for name, text in line.items() if text and name not in _NAMES}
+    return TrainProgress(step=int(line["step"]), **numbers, scores=scores)
 
 
 def plot_curve(path: Path, history: Sequence[TrainProgress]) -> None:
@@ -128,7 +125,5 @@ def _score_names(history: Sequence[TrainProgress]) -> list[str]:
 
 
 def _running_mean(values: Sequence[float]) -> list[float]:
-    return [
-        sum(window) / len(window)
-        for window in (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
-    ]
+    windows = (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
+    return [sum(window) / len(window) for window in windows]

@@ -346,7 +346,7 @@ def _save(
     path: Path, net: Network, info: ModelInfo, progress: TrainProgress, settings: RunSettings
 ) -> None:
     """Write the weights and their description."""
-    made = {
+    record = {
         "step": progress.step,
         "processes": settings.processes,
         "validation": dict(progress.scores),
@@ -356,7 +356,7 @@ def _save(
             "python": platform.python_version(),
         },
     }
-    described = info.model_copy(update={"training": {**info.training, **made}})
+    described = info.model_copy(update={"training": {**info.training, **record}})
     save_model(path, net.state_dict(), described, stored_as=getattr(torch, settings.stored_as))
 
 

@@ -1,4 +1,4 @@
-"""Where the frames of a burst lie on each other, as a value: `Alignment`; the burst seen through it: `AlignedFrames`."""
+"""How frames are aligned, as a value: `Alignment`; the burst seen through it: `AlignedFrames`."""
 
 import math
 import operator
@@ -25,7 +25,8 @@ class Alignment:
 
         w · (x′, y′, 1)ᵀ = matrices[i] · (x, y, 1)ᵀ,    I_ref(x′, y′) ≈ gains[i] · I_i(x, y)
 
-    with x to the right, y down and (0, 0) the centre of the first pixel, in pixels of the full picture.
+    with x to the right, y down and (0, 0) the centre of the first pixel, in pixels of the full
+    picture.
 
     Attributes
     ----------
@@ -40,14 +41,16 @@ class Alignment:
     names : tuple of str
         One per frame, for messages.
     common : (y0, y1, x0, x1)
-        The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers, to the outer edges of its
-        pixels, so that a shift of up to half a pixel costs none; of equal ones the topmost.
+        The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers, to the outer
+        edges of its pixels, so that a shift of up to half a pixel costs none; of equal ones the
+        topmost.
 
     Raises
     ------
     ValueError
-        Shapes do not fit together or are beyond what `estimate_alignment` takes, a matrix mirrors, folds (w ≤ 0 at
-        a corner of the frame) or is not finite, a gain is not positive, or no pixel is covered by every frame.
+        Shapes do not fit together or are beyond what `estimate_alignment` takes, a matrix mirrors,
+        folds (w ≤ 0 at a corner of the frame) or is not finite, a gain is not positive, or no pixel
+        is covered by every frame.
 
     Examples
     --------
@@ -72,8 +75,8 @@ class Alignment:
         count = len(self.names)
         if self.matrices.shape != (count, 3, 3) or self.gains.shape[:-1] != (count,):
             raise ValueError(
-                f"matrices and gains must be ({count}, 3, 3) and ({count}, C) for {count} names, not "
-                f"{self.matrices.shape} and {self.gains.shape}: estimate the alignment again"
+                f"matrices and gains must be ({count}, 3, 3) and ({count}, C) for {count} names, "
+                f"not {self.matrices.shape} and {self.gains.shape}: estimate the alignment again"
             )
         check_shape((*self.shape, self.gains.shape[1]))
         if not 0 <= self.reference < count:
@@ -81,11 +84,11 @@ class Alignment:
                 f"reference must be one of the frames 0..{count - 1}, not {self.reference}: "
                 "estimate the alignment again"
             )
-        folds = any(is_folding(matrix, self.shape) for matrix in self.matrices)
-        if not np.isfinite(self.matrices).all() or folds:
+        is_finite = np.isfinite(self.matrices).all()
+        if not is_finite or any(is_folding(matrix, self.shape) for matrix in self.matrices):
             raise ValueError(
-                "matrices must be finite, with a positive determinant and w > 0 at the corners of the "
-                "frame, so that none folds or mirrors: estimate the alignment again"
+                "matrices must be finite, with a positive determinant and w > 0 at the corners of "
+                "the frame, so that none folds or mirrors: estimate the alignment again"
             )
         if not (np.isfinite(self.gains) & (self.gains > 0)).all():
             raise ValueError("gains must be positive and finite: estimate the alignment again")
@@ -101,8 +104,8 @@ class Alignment:
         i : int
             Its number, 0..n−1.
         crop : bool
-            Cut to `common`. Otherwise the size is kept, and the picture is mirrored at the border of what the
-            frame covers.
+            Cut to `common`. Otherwise the size is kept, and the picture is mirrored at the border
+            of what the frame covers.
 
         Raises
         ------
@@ -113,7 +116,8 @@ class Alignment:
 
         Notes
         -----
-        Lanczos interpolation over 8 × 8 pixels, at positions rounded to 1/32 pixel (OpenCV's `warpPerspective`).
+        Lanczos interpolation over 8 × 8 pixels, at positions rounded to 1/32 pixel (OpenCV's
+        `warpPerspective`).
         """
         self._check_frame(frame, self.names[i])
         y0, y1, x0, x1 = self.common if crop else (0, self.shape[0], 0, self.shape[1])
@@ -128,7 +132,7 @@ class Alignment:
         return np.asarray(bright.clip(0, 1), np.float32).reshape(y1 - y0, x1 - x0, *frame.shape[2:])
 
     def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
-        """Check that a burst has the count, the size, the channels and, if given, the names of this one.
+        """Check that a burst has this alignment's count, size, channels and, if given, names.
 
         Only the first frame is read; `apply` checks each.
 
@@ -179,7 +183,8 @@ class Alignment:
         content = read_json(path)
         if content.get("kind") != _KIND:
             raise ValueError(
-                f"{path} is not an alignment: its kind must be {_KIND!r}, not {content.get('kind')!r}"
+                f"{path} is not an alignment: its kind must be {_KIND!r}, "
+                f"not {content.get('kind')!r}"
             )
         try:
             height, width = (operator.index(length) for length in content["shape"])
@@ -234,7 +239,8 @@ def check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape[2:]) > MOST_CHANNELS:
         raise ValueError(
             "frames must be (Y, X) or (Y, X, C) with at least one pixel and 1 to "
-            f"{MOST_CHANNELS} channels, not of shape {shape}: give one grey or three colour channels"
+            f"{MOST_CHANNELS} channels, not of shape {shape}: "
+            "give one grey or three colour channels"
         )
     if max(shape) > _LONGEST:
         raise ValueError(

@@ -121,7 +121,8 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
     """Write frame numbers as a PNG in colours from dark (the first frame) to bright (the last).
 
     The numbers themselves are the indices of its palette. Above 256 frames it is a 16-bit grey PNG
-    of the numbers. """
+    of the numbers.
+    """
     with atomic_path(path) as temporary:
         if count > _PALETTE:
             Image.fromarray(depth.astype(np.uint16)).save(temporary, format="PNG")
@@ -172,9 +173,7 @@ def _delete_old_maps(job: FuseJob) -> None:
 
 
 def _without_long_exif(fusion: Fusion, output: Path) -> Fusion:
-    """Drop EXIF that the file cannot hold, with a note: the picture is worth the work without
-    it.
-    """
+    """Drop EXIF that the file cannot hold, with a note: the picture is useful without it."""
     if format_holds_exif(output, fusion.exif):
         return fusion
     note = (

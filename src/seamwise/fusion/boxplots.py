@@ -15,11 +15,12 @@ _DUMMY = "0.6"  # grey
 
 
 def draw_boxplots(path: Path, scores: FusionScores) -> None:
-    """Write a panel for each metric with a box for each method, the two dummies in grey, and a dot
-    for each pair.
+    """Write a panel for each metric, with a box for each method and a dot for each pair.
 
+    The two dummies are grey.
     A box spans the middle half of the pairs, its line is the median, and the whiskers reach to the
-    last pair within 1.5 boxes. Scores that are not finite are left out. """
+    last pair within 1.5 boxes. Scores that are not finite are skipped.
+    """
     from matplotlib.figure import Figure  # slow to import, needed only here
 
     rows = -(-len(scores.metrics) // _COLUMNS)
@@ -38,8 +39,8 @@ def draw_boxplots(path: Path, scores: FusionScores) -> None:
     for panel in panels[len(scores.metrics) :]:
         panel.remove()
     figure.suptitle(
-        f"Scores over {len(scores.pairs)} pair{'s' * (len(scores.pairs) > 1)}; grey: a source "
-        f"returned as it is"
+        f"Scores over {len(scores.pairs)} pair{'s' * (len(scores.pairs) > 1)}; "
+        "grey: a source returned as it is"
     )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)

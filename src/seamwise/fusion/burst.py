@@ -1,6 +1,4 @@
-"""A burst read frame by frame from files or arrays: `Burst`; the folders that hold bursts:
-`burst_folders`.
-"""
+"""A burst read frame by frame from files or arrays: `Burst`; its folder: `burst_folders`."""
 
 import os
 import re
@@ -117,8 +115,7 @@ class Burst(FrameSequence):
 
 
 def burst_folders(folder: Path) -> tuple[list[Path], str]:
-    """Return the folders of bursts that a folder stands for, and a note if some of them are
-    skipped.
+    """Return the folders of bursts that a folder stands for, and a note if some are skipped.
 
     A folder of pictures is one burst itself; otherwise each of its subfolders is one, in natural
     order. Hidden files and folders do not count, as for `io.find_images`. Subfolders next to

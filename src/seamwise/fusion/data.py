@@ -1,6 +1,4 @@
-"""Pictures with segments: `find_pictures`; pairs of different focus made from them: `make_pair`,
-`FocusSamples`.
-"""
+"""Pictures with segments: `find_pictures`; pairs of different focus from them: `make_pair`."""
 
 import hashlib
 import itertools
@@ -122,8 +120,9 @@ def split(
     hold_out_every: int = 10,
     leave_out_every: int | None = None,
 ) -> PictureSplit:
-    """Keep every n-th picture by name for testing, beginning with the first; of the others every
-    m-th for validation.
+    """Keep every n-th picture for testing, and every m-th of the others for validation.
+
+    The first picture of each count is kept.
 
     Parameters
     ----------
@@ -150,9 +149,7 @@ def split(
 
 
 def _pictures_of_folders(images: Path, labels: Path) -> Iterator[SegmentedPicture]:
-    """Yield the pictures of a folder and of its subfolders, each with the segments of the same
-    subfolder.
-    """
+    """Yield the pictures of a folder and its subfolders, with segments of the same subfolder."""
     subfolders = sorted(path for path in images.iterdir() if path.is_dir())
     for folder in (images, *subfolders):
         if any(path.is_file() and path.name[0] != "." for path in folder.iterdir()):
@@ -168,8 +165,7 @@ def _with_label_maps(images: Path, labels: Path) -> list[SegmentedPicture]:
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} of {len(pictures)} pictures in {images} have no segments of the same "
-            f"name "
-            f"in {labels}: {', '.join(missing[:3])}"
+            f"name in {labels}, such as {', '.join(missing[:3])}: add them"
         )
     return [
         SegmentedPicture(name, path, tuple(by_picture[name])) for name, path in pictures.items()
@@ -264,9 +260,9 @@ def make_pair(
 
 
 class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
-    """Training samples numbered step·batch_size + index, each a pure function of (seed, step,
-    index).
+    """Training samples, each a pure function of (seed, step, index).
 
+    Their number is step·batch_size + index.
     A sample is x_A, x_B, y, each `(3, crop, crop)` float32 in 0..1, and g^b, `(crop, crop)` int64.
     """
 

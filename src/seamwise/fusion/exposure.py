@@ -26,7 +26,7 @@ def shrunk(picture: NDArray[Any], pixels: int) -> Picture:
 
 
 def thumbnail(frame: Picture) -> Picture:
-    """Return a small blurred copy of a frame, `(Y, X, C)`; NaN where it is blurred from clipped values."""
+    """Return a small blurred copy of a frame, `(Y, X, C)`; NaN where values were clipped."""
     clipped_share = _blurred((frame > _WHITE) * np.uint8(255)) / 255
     return np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blurred(frame))
 
@@ -46,7 +46,8 @@ def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ..
     Returns
     -------
     (C,) float64 array
-        Median of reference / frame over the well exposed pixels of both, within `GAINS`; 1 if there are none.
+        Median of reference / frame over the well exposed pixels of both, within `GAINS`; 1 if there
+        are none.
     """
     to_small = resampling(shape, reference.shape)
     onto = to_small @ matrix @ np.linalg.inv(to_small)

@@ -41,8 +41,9 @@ class FrameSequence(Sequence[Picture], ABC):
 
 
 class CheckedFrames(FrameSequence):
-    """A burst that checks its frames as they are read: `(Y, X)` or `(Y, X, 3)`, all like the first
-    one read.
+    """A burst that checks its frames as they are read.
+
+    They must be `(Y, X)` or `(Y, X, 3)`, all like the first one read.
 
     Parameters
     ----------

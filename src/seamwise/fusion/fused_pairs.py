@@ -17,7 +17,7 @@ _ONLY_TWO = "the metrics are defined for two sources"
 
 @dataclass(frozen=True)
 class FusedPair:
-    """Two sources, one fused picture for each method, and the truth; or what is wrong with them.
+    """Two sources, one fused picture for each method, and the truth; or why they cannot be scored.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class FusedPair:
     sources : tuple of Path
         A and B; empty if there are not two.
     fused : mapping of str to Path
-        By method; of a pair with a fault they need not exist.
+        By method; for a pair with a fault they need not exist.
     truth : Path or None
         Likewise.
     fault : str
@@ -44,15 +44,16 @@ class FusedPair:
 
 
 def split_inputs(inputs: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Split what is named in one row into sources and fused: a folder of pairs comes first, or the
-    two pictures of one.
+    """Split a list of paths into sources and fused pictures.
+
+    A folder of pairs comes first, or the two pictures of one pair.
 
     Raises
     ------
     ValueError
         Nothing is left for the fused pictures.
     FileNotFoundError
-        The reason is that the folder of pairs does not exist.
+        If the first path does not exist.
 
     Examples
     --------
@@ -63,10 +64,10 @@ def split_inputs(inputs: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]
     count = 1 if inputs[0].is_dir() else 2
     if len(inputs) <= count:
         if not inputs[0].exists():
-            raise FileNotFoundError(f"{inputs[0]} does not exist; check its name and folder")
+            raise FileNotFoundError(f"{inputs[0]} does not exist: check its name and folder")
         raise ValueError(
-            "give the sources (a folder of pairs, or two pictures), then one fused picture or "
-            "folder for each method"
+            "give the sources (a folder of pairs, or two pictures), "
+            "then one fused picture or folder for each method"
         )
     return inputs[:count], inputs[count:]
 
@@ -85,38 +86,37 @@ def find_fused_pairs(
         - of pictures ``x-A.jpg`` and ``x-B.jpg``, or ``x_A``, ``x-1`` …: pair ``x``;
         - of two pictures with other names: a pair with the folder's name.
 
-        Hidden ones do not count; subfolders beside pictures are passed over, and `FusedPair.note`
-        says so.
+        Hidden ones do not count. Subfolders next to pictures are skipped, and `FusedPair.note`
+        tells so.
     fused : sequence of Path
-        For each method a folder with ``x.png``, ``x.jpg`` or ``x.tif`` for pair x; or of one pair a
-        picture. A method is called by the folder's name or the picture's stem; where two are alike,
-        with the folder that holds it.
+        For each method a folder with ``x.png``, ``x.jpg`` or ``x.tif`` for pair x; or for one pair
+        a picture. A method has the folder's name or the picture's stem; if two are equal, the name
+        of the folder above is added.
     truth : Path, optional
-        A folder, or of one pair a picture.
+        A folder, or for one pair a picture.
 
     Returns
     -------
     tuple of FusedPair
-        A pair that is not of two frames, or lacks a fused picture or its truth, has a `fault`: it
-        is left out for every method, so that all are compared on the same pairs. All name the same
-        methods, and all or none a truth.
+        A pair that does not have two frames, or lacks a fused picture or its truth, has a `fault`.
+        It is skipped for every method, so that all are compared on the same pairs. All name the
+        same methods, and all or none a truth.
 
     Raises
     ------
     FileNotFoundError
-        One of the paths is not there, or a folder holds no picture.
+        One of the paths does not exist, or a folder holds no picture.
     ValueError
-        A picture is given for more than one pair, or several as a pattern; two methods cannot be
-        told apart, or two files of a folder differ in the suffix alone.
+        A picture is given for more than one pair, or several as a pattern; two methods have equal
+        names, or two files of a folder differ in the suffix alone.
     """
     pairs = _pairs(sources)
     names = _method_names(fused)
-    found = {place: _pictures(place, pairs, "fused") for place in fused}
+    pictures = {place: _pictures(place, pairs, "fused") for place in fused}
     if truth is not None:
-        found[truth] = _pictures(truth, pairs, "truth")
-    return tuple(
-        _completed(pair, dict(zip(names, fused, strict=True)), truth, found) for pair in pairs
-    )
+        pictures[truth] = _pictures(truth, pairs, "truth")
+    places = dict(zip(names, fused, strict=True))
+    return tuple(_completed(pair, places, truth, pictures) for pair in pairs)
 
 
 def _pairs(sources: Sequence[Path]) -> list[FusedPair]:
@@ -165,7 +165,7 @@ def _pair(name: str, frames: Sequence[Path]) -> FusedPair:
 
 
 def _common_name(frames: Sequence[Path]) -> str | None:
-    """Return x of x-A and x-B; None if they are not called so."""
+    """Return x of x-A and x-B; None if the frames have other names."""
     matches = [match for frame in frames if (match := _FRAME.fullmatch(stem(frame)))]
     alike = len({match[1] for match in matches}) == 1
     return (
@@ -186,8 +186,8 @@ def _method_names(fused: Sequence[Path]) -> list[str]:
         if name in names[:number]:
             twin = fused[names.index(name)]
             raise ValueError(
-                f"{twin} and {fused[number]} would both be called {name}: rename one, or name it "
-                f"once"
+                f"{twin} and {fused[number]} would both be called {name}: "
+                "rename one, or name it once"
             )
     return names
 
@@ -199,14 +199,13 @@ def _pictures(place: Path, pairs: Sequence[FusedPair], argument: str) -> dict[st
     path, *more = find_images([place])
     if more:
         raise ValueError(
-            f"{argument} must be a folder or one picture, not a pattern of {1 + len(more)} "
-            f"pictures, {place}: "
-            "give the folder they are in"
+            f"{argument} must be a folder or one picture, "
+            f"not a pattern of {1 + len(more)} pictures, {place}: give the folder they are in"
         )
     if len(pairs) > 1:
         raise ValueError(
-            f"{path} is one picture, and there are {len(pairs)} pairs: give a folder with one of "
-            f"each"
+            f"{path} is one picture, and there are {len(pairs)} pairs: "
+            "give a folder with one of each"
         )
     return {pairs[0].name: path}
 
@@ -215,13 +214,13 @@ def _completed(
     pair: FusedPair,
     places: Mapping[str, Path],
     truth: Path | None,
-    found: Mapping[Path, Mapping[str, Path]],
+    pictures: Mapping[Path, Mapping[str, Path]],
 ) -> FusedPair:
     def picture(place: Path) -> Path:
-        return found[place].get(pair.name, place / pair.name)
+        return pictures[place].get(pair.name, place / pair.name)
 
-    wanted = [*places.values(), truth] if truth is not None else list(places.values())
-    missing = [str(picture(place)) for place in wanted if pair.name not in found[place]]
-    fault = f"there is no {' and no '.join(missing)} (.png, .jpg or .tif)" if missing else ""
+    needed = [*places.values(), *([] if truth is None else [truth])]
+    missing = [str(picture(place)) for place in needed if pair.name not in pictures[place]]
+    fault = f"missing: {' and '.join(missing)} (.png, .jpg or .tif)" if missing else ""
     fused = {method: picture(place) for method, place in places.items()}
     return replace(pair, fused=fused, truth=truth and picture(truth), fault=pair.fault or fault)

@@ -1,7 +1,7 @@
-"""Geometry of the 3 × 3 matrices that move one frame onto another, and the area that all frames cover.
+"""Geometry of the 3 × 3 matrices that move one frame onto another.
 
-A matrix takes the point (x, y) to (x′, y′) by w · (x′, y′, 1)ᵀ = matrix · (x, y, 1)ᵀ, with x to the right, y down
-and (0, 0) the centre of the first pixel.
+A matrix takes the point (x, y) to (x′, y′) by w · (x′, y′, 1)ᵀ = matrix · (x, y, 1)ᵀ, with x to the
+right, y down and (0, 0) the centre of the first pixel.
 """
 
 from typing import Any
@@ -78,8 +78,8 @@ def implausible(matrix: Matrix, shape: tuple[int, ...]) -> str:
 def common_box(matrices: Matrix, shape: tuple[int, int]) -> PixelBox:
     """Return the largest box of pixels that lie within every frame; of equal ones the topmost.
 
-    Each frame covers a convex part of the reference. So a box is covered if its first and its last row are, and the
-    covered pixels of a row are those from one column to another.
+    Each frame covers a convex part of the reference. So a box is covered if its first and its last
+    row are, and the covered pixels of a row are those from one column to another.
 
     Raises
     ------

@@ -56,16 +56,16 @@ def plan(
 ) -> list[FuseJob]:
     """List the bursts and the picture that each becomes.
 
-    If the output's name ends like a picture, all inputs are the frames of one burst. Otherwise the output is a
-    folder, and every input folder is a burst or holds a folder for each burst (`burst_folders`). The picture is
-    named like its burst's folder, in the format of its frames.
+    If the output's name ends like a picture, all inputs are the frames of one burst. Otherwise the
+    output is a folder, and every input folder is a burst or holds a folder for each burst
+    (`burst_folders`). The picture is named like its burst's folder, in the format of its frames.
 
     Raises
     ------
     ValueError
-        A result is one of the frames, or would lie in a folder of frames, where the next run would take it for
-        one; two bursts would write the same file; a frame is given where a folder is expected, or the output
-        ends like a picture that cannot be written.
+        A result is one of the frames, or would lie in a folder of frames, where the next run would
+        take it for one; two bursts would write the same file; a frame is given where a folder is
+        expected, or the output ends like a picture that cannot be written.
     FileNotFoundError
         An input does not exist, or one burst has no picture.
     """
@@ -75,7 +75,7 @@ def plan(
         jobs = [FuseJob(tuple(find_frames(inputs)), output)]
     elif output.suffix and not output.is_dir():
         raise ValueError(
-            f"{output} cannot be written: end the name of a picture in one of {', '.join(SUFFIXES)}, "
+            f"{output} cannot be written: end the name of a picture in {', '.join(SUFFIXES)}, "
             "and give a folder a name without suffix"
         )
     else:

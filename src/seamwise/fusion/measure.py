@@ -61,8 +61,9 @@ class FusionScores:
 
     @property
     def std(self) -> NDArray[np.float64]:
-        """Sample standard deviation over the pairs, (methods, metrics); NaN for fewer than 2, and
-        for infinities.
+        """Sample standard deviation over the pairs, (methods, metrics).
+
+        NaN for fewer than two pairs, and where a score is infinite.
         """
         if len(self.pairs) < 2:
             return np.full(self.values.shape[1:], np.nan)
@@ -79,16 +80,13 @@ class FusionScores:
 
     @property
     def won_by_a_source(self) -> tuple[str, ...]:
-        """Metrics in which the mean of a dummy is no lower than that of any method; none without a
-        pair.
-        """
+        """Metrics in which no method has a higher mean than a dummy; none without a pair."""
         methods, dummies = np.split(self.mean, [self.n_methods])
         is_won = dummies.max(axis=0, initial=-np.inf) >= methods.max(axis=0, initial=-np.inf)
         return tuple(metric for metric, won in zip(self.metrics, is_won, strict=True) if won)
 
     def content(self) -> dict[str, Any]:
-        """Return all scores, their means and standard deviations, and the skipped pairs, ready for
-        JSON.
+        """Return all scores, means, standard deviations and skipped pairs, ready for JSON.
 
         Numbers that are not finite, such as the PSNR of a picture without error, are None.
         """
@@ -101,9 +99,7 @@ class FusionScores:
         }
 
     def rows(self) -> Iterator[list[str | float]]:
-        """Yield the lines of a table: the names of its columns, then one line for each pair and
-        method.
-        """
+        """Yield the lines of a table: the column names, then one line for each pair and method."""
         yield ["pair", "method", *self.metrics]
         for pair, by_method in zip(self.pairs, self.values.tolist(), strict=True):
             for method, scores in zip(self.methods, by_method, strict=True):
@@ -233,9 +229,7 @@ def _check_sizes(pair: FusedPair) -> None:
 
 
 def _check_colours(pair: FusedPair) -> None:
-    """Raise ValueError if the truth is in colour and a picture is not, or the reverse. Only headers
-    are read.
-    """
+    """Raise ValueError if of truth and pictures some are in colour. Only headers are read."""
     for truth in _truths(pair):
         is_colour = _is_colour(truth)
         for path in (*pair.sources, *pair.fused.values()):

@@ -5,7 +5,8 @@ from seamwise.fusion.methods import CLASSICAL
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import TILE, Model
 
-# counted from the arrays that live together, for colour frames; checked by `benchmarks/fusion.py memory`
+# counted from the arrays that live together, for colour frames; checked by `benchmarks/fusion.py
+# memory`
 _BYTES_PER_PIXEL = {
     "laplacian": 100,
     "gff": 120,
@@ -28,7 +29,7 @@ def memory_estimate(
     Parameters
     ----------
     shape : tuple of int
-        Of a frame. Grey frames take less than this tells.
+        Shape of a frame. Grey frames take less than the estimate.
     options : FuseOptions
         Its `model`, `align` and `tile` count.
     model : Model, optional
@@ -48,9 +49,10 @@ def memory_estimate(
 
 
 def check_memory(needed: int, limit: int | None = None) -> None:
-    """Raise MemoryError if fusing takes more than a limit, by default all that this process may use.
+    """Raise MemoryError if fusing takes more than a limit.
 
-    Limits of a container or batch system count (`engine.memory.total_memory`).
+    By default the limit is all that this process may use. Limits of a container or batch system
+    count (`engine.memory.total_memory`).
     """
     available = total_memory() if limit is None else limit
     if needed > available:

@@ -270,8 +270,7 @@ def _exposure_notes(alignment: Alignment) -> list[str]:
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
     return [
         f"{name}: its brightness differs from that of {reference} by one stop or more and is "
-        f"matched "
-        "by one stop only; where this shows in the picture, expose the frames alike"
+        "matched by one stop only; where this shows in the picture, expose the frames alike"
         for name, channels in zip(alignment.names, at_bound, strict=True)
         if channels.any()
     ]

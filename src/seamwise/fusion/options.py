@@ -18,25 +18,27 @@ class FuseOptions:
     Attributes
     ----------
     model : str or Path
-        A shipped model ("focus-seg", "focus-reg"), a model file, or a classical method: "laplacian", "gff",
-        "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
+        A shipped model ("focus-seg", "focus-reg"), a model file, or a classical method:
+        "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
     mode : {"sequence", "together"}
-        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result depends on
-        their order: give them from near to far or from far to near.
+        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result
+        depends on their order: give them from near to far or from far to near.
     nearest : bool, optional
-        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks that regress
-        colours.
+        Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks
+        that regress colours.
     align : bool
-        Align the frames first, as hand-held bursts and breathing lenses need: see `estimate_alignment`.
+        Align the frames first, as hand-held bursts and breathing lenses need: see
+        `estimate_alignment`.
     motion : {"affine", "homography"}
         How frames may move against each other: see `estimate_alignment`.
     exposure : bool
         Also match the brightness of the frames when aligning.
     crop : bool
-        After aligning, cut the picture to the area that all frames cover. Otherwise borders are mirrored.
+        After aligning, cut the picture to the area that all frames cover. Otherwise borders are
+        mirrored.
     tile : int, optional
-        Largest size in pixels, along each axis, that goes through a network at once; 1024 by default, at
-        least 192. Neighbouring tiles overlap and are blended.
+        Largest size in pixels, along each axis, that goes through a network at once; 1024 by
+        default, at least 192. Neighbouring tiles overlap and are blended.
     runtime : {"torch"}
         What computes a network.
 

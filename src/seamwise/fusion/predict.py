@@ -1,6 +1,4 @@
-"""Fuse with a trained network: pairs, bursts frame by frame, bursts all at once; see
-`fuse_pair`.
-"""
+"""Fuse with a trained network: a pair (`fuse_pair`) or a burst (`fuse_frames`)."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -43,8 +41,8 @@ def fuse_pair(
 
         HF-Seg:  x = z_0·x_A + z_1·x_B,   z = softmax(h_σ * f(x_A, x_B) / T)
         HF-Reg:  x = f(x_A, x_B), clipped to 0..1
-        nearest: x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours; their mean where both are
-                 equally near
+        nearest: x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours;
+                 their mean where both are equally near
 
     with T and the Gaussian h_σ of the model: `temperature` and `smoothing` of `FusionInfo`, 1 and
     none unless it says so.
@@ -78,7 +76,8 @@ def fuse_pair(
     Source: thesis (6.2), (6.6). As printed, (6.6) takes x_B on a tie, so that the result would
     depend on the order. Temperature and smoothing are ours: outlines out of focus spread over their
     surroundings, where no source is sharp and a hard seam shows. Dividing by a temperature: Guo et
-    al. 2017, arXiv:1706.04599. """
+    al. 2017, arXiv:1706.04599.
+    """
     check_options(model, tile=tile)
     checked_picture(a)
     checked_picture(b, shape=a.shape)
@@ -150,12 +149,12 @@ def fuse_frames(
 def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = None) -> None:
     """Raise ValueError if tiles are too small, or the network cannot fuse in this mode."""
     if tile is not None and tile < 3 * _OVERLAP:
-        raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}")
+        raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}: allow more")
     check_word("mode", mode, get_args(Mode))
     if mode == "together" and model.info.output != "selection":
         raise ValueError(
-            "mode 'together' needs a network that selects sources, like focus-seg: use mode "
-            "'sequence'"
+            "mode 'together' needs a network that selects sources, like focus-seg: "
+            "use mode 'sequence'"
         )
 
 
@@ -178,9 +177,7 @@ def _together(
 
 
 def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fusion:
-    """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference; one
-    frame at a time.
-    """
+    """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference."""
     shape = reference.shape[:2]
     highest = np.full(shape, -np.inf, np.float32)
     total, weights = np.zeros_like(reference), np.zeros(shape, np.float32)
@@ -190,11 +187,11 @@ def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None)
         for box, slab in _slabs(shape, partial(_score, frame, reference, model), 1, model, tile):
             score, before = slab[0], highest[box]
             depth[box][score > before] = number
-            now = np.maximum(score, before)
-            kept, new = np.exp(before - now), np.exp(score - now)
-            total[box] = _times(total[box], kept) + _times(frame[box], new)
-            weights[box] = weights[box] * kept + new
-            highest[box] = now
+            after = np.maximum(score, before)
+            old_weight, new_weight = np.exp(before - after), np.exp(score - after)
+            total[box] = _times(total[box], old_weight) + _times(frame[box], new_weight)
+            weights[box] = weights[box] * old_weight + new_weight
+            highest[box] = after
     return Fusion(_times(total, np.reciprocal(weights)), depth)
 
 
@@ -239,9 +236,7 @@ def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDA
 def _score(
     frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]
 ) -> NDArray[np.float32]:
-    """The logit of a frame against the reference on a box, as soft as the model says: `(1,
-    *box)`.
-    """
+    """The logit of a frame against the reference on a box, as soft as the model asks."""
     logits = _logits(frame[box], reference[box], model)
     score = ((logits[0] - logits[1]) / model.info.temperature).numpy()
     if model.info.smoothing > 0:
@@ -264,7 +259,8 @@ def _as_input(picture: Picture, colours: int) -> torch.Tensor:
         return tensor.expand(1, colours, *tensor.shape)
     if tensor.shape[2] != colours:
         raise ValueError(
-            f"the model takes grey pictures or {colours} colours, not {tensor.shape[2]} channels"
+            f"pictures must be grey or have {colours} colours for this model, "
+            f"not {tensor.shape[2]} channels: convert them"
         )
     return tensor.permute(2, 0, 1).unsqueeze(0)
 
@@ -280,7 +276,8 @@ def _as_colours(slab: NDArray[np.float32], like: Picture) -> Picture:
 def _nearest(a: Picture, b: Picture, nearer: NDArray[np.float32]) -> Picture:
     """`a` where `nearer` is positive, `b` where negative, their mean where 0."""
     sign = nearer if a.ndim == 2 else nearer[..., np.newaxis]
-    chosen: Picture = np.where(sign > 0, a, np.where(sign < 0, b, (a + b) / 2))
+    not_a = np.where(sign < 0, b, (a + b) / 2)
+    chosen: Picture = np.where(sign > 0, a, not_a)
     return chosen
 
 

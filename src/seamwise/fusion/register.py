@@ -1,4 +1,4 @@
-"""Find where the frames of a burst lie on each other; see `estimate_alignment`."""
+"""Align the frames of a burst: find where each lies on another; see `estimate_alignment`."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ class AlignmentError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class _Copy:
-    """Small copies of a frame: normalised ones, from fine to coarse, and the `thumbnail` for exposure."""
+    """Small copies of a frame: normalised ones from fine to coarse, and the `thumbnail`."""
 
     levels: tuple[Picture, ...]
     thumbnail: Picture
@@ -52,60 +52,66 @@ def estimate_alignment(
 ) -> Alignment:
     """Find where each frame of a hand-held or breathing burst lies on the reference frame.
 
-    Each frame i is registered to its neighbour j towards the reference, which has the most similar focus. The steps
-    are chained, M_i = M_j · T_ij. A step maximises the enhanced correlation coefficient over the matrices of the
-    motion, from coarse to fine::
+    Each frame i is registered to its neighbour j towards the reference, which has the most similar
+    focus. The steps are chained, M_i = M_j · T_ij. A step maximises the enhanced correlation
+    coefficient over the matrices of the motion, from coarse to fine::
 
         T_ij⁻¹ = arg max_W  ⟨t̄, ī_W⟩ / (‖t̄‖ · ‖ī_W‖),    t̄, ī_W zero-mean
         i_W(x) = N[I_i](W x),    t = N[I_j]
         N[I] = d / (c + c̄/4),    d = G₁*I − G₈*I,    c² = G₈*d²,    c̄ the mean of c
 
-    with G_σ a Gaussian of σ pixels. So it counts where edges are, not how strong they are; brightness and most
-    of a different blur cancel. The search starts at the identity. If that ends in a correlation below 0.5, it starts
-    again at the matrix of matched SIFT features (RANSAC). A step that correlates no better than the identity is
-    the identity.
+    with G_σ a Gaussian of σ pixels. So it counts where edges are, not how strong they are;
+    brightness and most of a different blur cancel. The search starts at the identity. If that ends
+    in a correlation below 0.5, it starts again at the matrix of matched SIFT features (RANSAC). A
+    step that correlates no better than the identity is the identity.
 
     Parameters
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
-        At least two, of one shape, in 0..1, of at most 32,766 pixels a side and 4 channels. They are read one at a
-        time, in order away from the reference. Only copies of at most 1.5 megapixels of three of them are in memory:
-        of the reference, the neighbour and the frame that is registered to it.
+        At least two, of one shape, in 0..1, of at most 32,766 pixels a side and 4 channels. They
+        are read one at a time, in order away from the reference. Only copies of at most 1.5
+        megapixels of three of them are in memory: of the reference, the neighbour and the frame
+        that is registered to it.
     motion : {"homography", "affine"}
-        Eight or six numbers per frame. An affine matrix has a smaller error where texture is scarce. Copies of under
-        40,000 pixels are always registered by one, since noise looks like perspective in them.
+        Eight or six numbers per frame. An affine matrix has a smaller error where texture is
+        scarce. Copies of under 40,000 pixels are always registered by one, since noise looks like
+        perspective in them.
     reference : int, optional
         Number of the frame that stays as it is, counted from 0; the middle one by default, n // 2.
     exposure : bool
-        Also estimate gains: per channel, the median over the common pixels of the ratio of blurred reference to
-        blurred frame. Pixels are ignored that are below 0.02 in either blurred picture, or blurred from over 1 %
-        of clipped values, above 0.98. A gain beyond 0.5..2, one stop, becomes that bound. The gain is 1 if no pixel
-        remains, and everywhere without this option.
+        Also estimate gains: per channel, the median over the common pixels of the ratio of blurred
+        reference to blurred frame. Pixels are ignored that are below 0.02 in either blurred
+        picture, or blurred from over 1 % of clipped values, above 0.98. A gain beyond 0.5..2, one
+        stop, becomes that bound. The gain is 1 if no pixel remains, and everywhere without this
+        option.
     names : sequence of str, optional
         Names of the frames for messages; "frame 0", "frame 1", … by default.
 
     Returns
     -------
     Alignment
-        Identical frames have exactly the identity and gains of 1. A frame whose corners all lie within a quarter of a
-        pixel of their place has the identity too: resampling would soften it, and soft looks out of focus. Its
-        neighbour is chained to where it truly lies, so that a slow drift adds up.
+        Identical frames have exactly the identity and gains of 1. A frame whose corners all lie
+        within a quarter of a pixel of their place has the identity too: resampling would soften it,
+        and soft looks out of focus. Its neighbour is chained to where it truly lies, so that a slow
+        drift adds up.
 
     Raises
     ------
     AlignmentError
-        A frame has no texture, correlates with its neighbour below 0.3, or would be moved by over a quarter of the
-        picture, scaled beyond 0.8..1.25, mirrored or folded. Its number is in `frame`.
+        A frame has no texture, correlates with its neighbour below 0.3, or would be moved by over a
+        quarter of the picture, scaled beyond 0.8..1.25, mirrored or folded. Its number is in
+        `frame`.
     ValueError
-        There are fewer than two frames, they are empty or too large, their shapes differ, or an option is out of
-        range.
+        There are fewer than two frames, they are empty or too large, their shapes differ, or an
+        option is out of range.
     TypeError
         Frames hold integers or half floats.
 
     Notes
     -----
-    Source: Evangelidis and Psarakis 2008, doi:10.1109/TPAMI.2008.113. The thesis assumes aligned frames.
-    The correlation ignores a border of up to 16 pixels, as the local mean is not the same there in both frames.
+    Source: Evangelidis and Psarakis 2008, doi:10.1109/TPAMI.2008.113. The thesis assumes aligned
+    frames. The correlation ignores a border of up to 16 pixels, as the local mean is not the same
+    there in both frames.
 
     Examples
     --------
@@ -248,12 +254,12 @@ def _matches(moving: Picture, fixed: Picture) -> tuple[Matrix, Matrix]:
 
 
 def _grey_levels(image: Picture) -> NDArray[np.uint8]:
-    """A normalised picture, mostly within ±3, as bytes, smoothed so that noise makes no features."""
+    """A normalised picture, mostly within ±3, as bytes; smoothed, as noise makes features."""
     return np.clip(128 + 42 * cv2.GaussianBlur(image, (0, 0), 1.5), 0, 255).astype(np.uint8)
 
 
 def _refined(moving: _Copy, fixed: _Copy, motion: Motion, start: Matrix) -> Matrix:
-    """The matrix of the highest correlation close to the start, from the coarsest to the finest copy."""
+    """The matrix of the highest correlation close to the start, from coarse to fine copies."""
     finest = fixed.levels[0]
     matrix = start
     for picture, template in zip(reversed(moving.levels), reversed(fixed.levels), strict=True):
@@ -285,7 +291,7 @@ def _maximised(moving: Picture, fixed: Picture, motion: Motion, start: Matrix) -
 
 
 def _interior(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """255 inside of a margin; in the margin the local mean depends on what lies outside of the picture."""
+    """255 inside of a margin, in which the local mean depends on pixels outside of the picture."""
     margin = max(1, min(16, min(shape) // 8))
     inside = np.zeros(shape, np.uint8)
     inside[margin:-margin, margin:-margin] = 255

@@ -16,13 +16,13 @@ class Fusion:
     Attributes
     ----------
     image : (Y, X) or (Y, X, C) array
-        The picture, in focus everywhere. `fuse` returns it in the type of the frames: uint8, uint16, or floats
-        in 0..1. The single methods return float32 in 0..1.
+        The picture, in focus everywhere. `fuse` returns it in the type of the frames: uint8,
+        uint16, or floats in 0..1. The single methods return float32 in 0..1.
     depth : (Y, X) unsigned integer array
         The frame, counted from 0, that each pixel comes from, or mostly comes from.
     alignment : Alignment, optional
-        How the frames were aligned; None if they were not. It fits any burst of the same number of frames, size
-        and channels.
+        How the frames were aligned; None if they were not. It fits any burst of the same number of
+        frames, size and channels.
     notes : tuple of str
         What the user should know, one line each.
     exif, icc : bytes

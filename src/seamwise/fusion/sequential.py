@@ -1,4 +1,4 @@
-"""A method for two frames, made one for a burst; see `functional_power`."""
+"""From a method for two frames to one for a burst; see `functional_power`."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from seamwise.fusion.result import Fusion, depth_dtype
 
 
 def functional_power(fuse_pair: Callable[[Picture, Picture], Fusion], frames: Frames) -> Fusion:
-    """Fuse a burst by fusing two frames, the result with the third, and so on: f(f(x_0, x_1), x_2) …
+    """Fuse two frames, the result with the third, and so on: f(f(x_0, x_1), x_2) …
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def functional_power(fuse_pair: Callable[[Picture, Picture], Fusion], frames: Fr
 
     Notes
     -----
-    **The result depends on the order of three or more frames**, also where f(a, b) = f(b, a): commutative is not
-    associative. Source: thesis section 6.2, f^n.
+    **The result depends on the order of three or more frames**, also where f(a, b) = f(b, a):
+    commutative is not associative. Source: thesis section 6.2, f^n.
 
     Examples
     --------

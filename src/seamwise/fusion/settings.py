@@ -49,13 +49,13 @@ class Simulation:
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.sigma[0] > self.sigma[1]:
-            raise ValueError(f"sigma must be a range from low to high, not {self.sigma}")
+            raise ValueError(f"sigma must be a range from low to high, not {self.sigma}: swap them")
         return self
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FusionSettings(RunSettings):
-    """Everything the training of a fusion network depends on besides the pictures.
+    """Everything the training of a fusion network depends on, apart from the pictures.
 
     Attributes
     ----------
@@ -88,7 +88,8 @@ class FusionSettings(RunSettings):
     -----
     The thesis (section 6.2.3) trains for 1,000 epochs of MS COCO with Adam at 1e-5, three pairs a
     step and crops of 400 pixels. For runs of thousands of steps that rate is too low; the default
-    here is 1e-3 after a warm-up. """
+    here is 1e-3 after a warm-up.
+    """
 
     network: Literal["selection", "picture"] = "selection"
     loss: Literal["nps", "l1", "l2"] = "nps"
@@ -107,22 +108,19 @@ class FusionSettings(RunSettings):
 
     @model_validator(mode="after")
     def _fits_the_network(self) -> Self:
-        if self.network == "selection" and (self.loss, self.alpha, self.bounds) != (
-            "nps",
-            6.0,
-            True,
-        ):
+        of_colours = (self.loss, self.alpha, self.bounds)
+        if self.network == "selection" and of_colours != ("nps", 6.0, True):
             raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
         if self.network == "picture" and self.simulation.brightness > 0:
             raise ValueError(
-                "brightness must be 0 for network 'picture': one truth is asked of both orders of "
-                "a pair"
+                f"brightness must be 0 for network 'picture', not {self.simulation.brightness}: "
+                "both orders of a pair have one truth"
             )
         if self.network == "picture" and self.picture_weight > 0:
             raise ValueError("picture_weight is an option of network 'selection': remove it")
         if self.symmetric and self.width % 2:
             raise ValueError(
-                f"width must be even for a symmetric network, not {self.width}: or set symmetric "
-                f"= false"
+                f"width must be even for a symmetric network, not {self.width}: "
+                "change it, or set symmetric = false"
             )
         return self

@@ -35,8 +35,9 @@ def train(
     device: str = "auto",
     report: Report = lambda progress: None,
 ) -> Path:
-    """Train a fusion network on pairs made from sharp pictures, and write it, with log and
-    checkpoint, to a folder.
+    """Train a fusion network on pairs made from sharp pictures.
+
+    The model, its log and its checkpoint are written to a folder.
 
     Both orders of each pair, (x_A, x_B) and (x_B, x_A), are in the same batch, so that the network
     learns not to depend on the order (thesis section 6.2.3); with `settings.symmetric` it cannot
@@ -54,12 +55,13 @@ def train(
     Returns
     -------
     Path
-        The model file; it is not there yet if `report` stopped the run before the first validation.
+        The model file; it does not exist yet if `report` stopped the run before the first
+        validation.
 
     Raises
     ------
     ValueError
-        There are no pictures, or one is no photograph in grey or RGB; the checkpoint belongs to
+        There are no pictures, or one is not a photograph in grey or RGB; the checkpoint belongs to
         other settings or pictures; the weights of `settings.start` do not fit; the loss is no
         longer finite.
     FileExistsError, FileNotFoundError
@@ -67,35 +69,40 @@ def train(
     """
     if not training or not validation:
         raise ValueError(
-            f"{len(training)} training and {len(validation)} validation pictures: one of each is "
-            f"needed"
+            f"{len(training)} training and {len(validation)} validation pictures: "
+            "give at least one of each"
         )
     check_output(output, resume=resume)
     for picture in (*training, *validation):
-        photo_info(picture.image)  # says now what could not be read in the middle of the run
+        photo_info(picture.image)  # fails now, not in the middle of the run
     info = _describe(settings, training, validation)
     start = None if settings.start is None or resume else _first_weights(settings.start, info)
     return fit(
-        _Fusion(info, settings, training, validation), settings, output=output, resume=resume, device=device,
-        report=report, constrain=_tie if settings.symmetric else None, start=start,
-    )  # fmt: skip
+        _FusionTask(info, settings, training, validation),
+        settings,
+        output=output,
+        resume=resume,
+        device=device,
+        report=report,
+        constrain=_tie if settings.symmetric else None,
+        start=start,
+    )
 
 
 def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
     """Read the weights of a model that fits the network to be trained."""
-    weights, found = load_model(model_path(start, FusionInfo), FusionInfo)
-    if (found.architecture, found.output) != (info.architecture, info.output):
+    weights, other = load_model(model_path(start, FusionInfo), FusionInfo)
+    if (other.architecture, other.output) != (info.architecture, info.output):
         raise ValueError(
-            f"start: {start} is a network for a {found.output} with {found.architecture}, not for "
-            f"a {info.output} with "
-            f"{info.architecture}: give network, width, depth and norm their values, or leave "
-            f"start out"
+            f"start must be a network for a {info.output} with {info.architecture}, not {start}, "
+            f"which is one for a {other.output} with {other.architecture}: "
+            "give network, width, depth and norm their values, or remove start"
         )
-    if info.training["settings"]["symmetric"] and not found.training.get("settings", {}).get(
-        "symmetric"
-    ):
+    is_tied = other.training.get("settings", {}).get("symmetric")
+    if info.training["settings"]["symmetric"] and not is_tied:
         raise ValueError(
-            f"start: the weights of {start} are not tied: set symmetric = false, or leave start out"
+            f"start must have tied weights, and {start} has not: "
+            "set symmetric = false, or remove start"
         )
     return weights
 
@@ -107,9 +114,7 @@ def _tie(net: Network) -> None:
 def fixed_pairs(
     pictures: Sequence[SegmentedPicture], settings: FusionSettings
 ) -> Iterator[FocusPair]:
-    """One pair from each whole picture, the same whenever it is called, without noise: to compare
-    models on.
-    """
+    """Yield one pair of each whole picture, always the same, without noise: to compare models."""
     simulation = replace(
         settings.simulation, noise=0.0, brightness=0.0, scale=0.0, gamma=0.0, grey=0.0
     )
@@ -120,8 +125,8 @@ def fixed_pairs(
 
 
 @dataclass(frozen=True)
-class _Fusion:
-    """A `Task`: one picture of two."""
+class _FusionTask:
+    """The `Task` of `engine.loop`: one picture of two."""
 
     info: FusionInfo
     settings: FusionSettings
@@ -172,8 +177,9 @@ def _thinned(pictures: Sequence[SegmentedPicture]) -> Sequence[SegmentedPicture]
 
 
 def regression_loss(prediction: Tensor, truth: Tensor, settings: FusionSettings) -> Tensor:
-    """Thesis (6.4): φ summed over the channels, mean over the pixels, and the bounds; φ is NPS, L1
-    or L2.
+    """Return the loss of thesis (6.4).
+
+    φ is summed over the channels and averaged over the pixels, plus the bounds; φ is NPS, L1 or L2.
     """
     if settings.loss == "nps":
         return nps(prediction, truth, alpha=settings.alpha, bounds=settings.bounds)

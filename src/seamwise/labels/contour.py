@@ -31,7 +31,7 @@ def inner_contour(labels: Labels) -> NDArray[np.bool_]:
 
     Notes
     -----
-    The image border is no contour, and neither is the border of an ignored region: nobody knows
+    The image border is not a contour, and neither is the border of an ignored region: nobody knows
     whether the cell ends there. A cell that fills the image has no contour.
 
     Source: Γ of thesis section 3.2, there "the contour of a mask", without saying on which side.

@@ -52,7 +52,7 @@ def lovasz_softmax(
     Returns
     -------
     scalar tensor in 0..1, float32 (float64 for float64 logits)
-        A class without a pixel, or with pixels of weight 0 only, is left out exactly. With no class
+        A class without a pixel, or with pixels of weight 0 only, is ignored exactly. With no class
         present the loss is exactly 0, with a gradient of 0.
 
     Raises

@@ -106,7 +106,7 @@ def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None
     truth : (N, C, *S) floating tensor
         y, in the units of the prediction.
     weight : (N, *S) tensor, optional
-        Pixels of weight 0 are left out of the minima and maxima, whatever is there, even NaN; all
+        Pixels of weight 0 do not count in the minima and maxima, whatever is there, even NaN; all
         others count alike.
 
     Returns
@@ -141,14 +141,14 @@ def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None
         if weight is None
         else (weight == 0).unsqueeze(1)
     )
-    # an image left out as a whole is 0 throughout; ∞ − ∞ would be NaN
+    # an image ignored as a whole is 0 throughout; ∞ − ∞ would be NaN
     is_excluded = is_excluded & ~is_excluded.flatten(1).all(1).view(-1, *[1] * (truth.ndim - 1))
     difference = (_ends(prediction, is_excluded) - _ends(truth, is_excluded)).abs()
     return difference.sum() / max(len(truth), 1)
 
 
 def _ends(image: Tensor, is_excluded: Tensor) -> Tensor:
-    """Minimum and maximum of each channel over the pixels that are not left out `(2, N, C)`."""
+    """Minimum and maximum of each channel over the pixels that are not ignored `(2, N, C)`."""
     lowest = image.masked_fill(is_excluded, torch.inf).flatten(2).amin(2)
     highest = image.masked_fill(is_excluded, -torch.inf).flatten(2).amax(2)
     return torch.stack([lowest, highest])

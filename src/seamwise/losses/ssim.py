@@ -57,7 +57,7 @@ def ssim(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> 
 
     Windows end at the border: what is inside is divided by the sum of its taps. So every pixel has
     a window, an axis may be shorter than 11, down to one pixel (a slice is what the same 2D image
-    is), and nothing is invented outside. Others leave out the 5 pixels along each border or reflect
+    is), and nothing is invented outside. Others drop the 5 pixels along each border or reflect
     the image there: from 5 pixels on, the values are the same.
 
     Source: thesis (2.18); Zhao et al. 2016, IEEE Transactions on Computational Imaging 3(1); window

@@ -47,7 +47,7 @@ def tversky(
     Returns
     -------
     scalar tensor in 0..1, float32 (float64 for float64 logits)
-        A class without a pixel, or with pixels of weight 0 only, is left out exactly: no epsilon is
+        A class without a pixel, or with pixels of weight 0 only, is ignored exactly: no epsilon is
         added anywhere. With no class present the loss is exactly 0, with a gradient of 0.
 
     Raises

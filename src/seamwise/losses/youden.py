@@ -54,7 +54,7 @@ def youden(
     -------
     scalar tensor, float32 (float64 for float64 logits)
         0 ≤ L_J when all λ ≥ 0. Pairs in which either class has no pixel, or only pixels of weight
-        0, are left out (no epsilon is added anywhere: it would distort the value); with fewer than
+        0, are ignored (no epsilon is added anywhere: it would distort the value); with fewer than
         two classes present the loss is exactly 0, with a gradient of 0.
 
     Raises
@@ -69,7 +69,7 @@ def youden(
     -----
     Accumulated in float32 also under autocast and for half-precision logits.
     Source: thesis (5.1)–(5.3); Guerrero Peña et al. 2019, arXiv:1910.09783. Thesis (5.2) sums over
-    i = k as well, where the term is the constant log 2; we leave it out. The thesis gives no λ. The
+    i = k as well, where the term is the constant log 2; we drop it. The thesis gives no λ. The
     authors' own code has 0.5, which was the default here before; the mean over the pairs trained
     better in our study (``docs/segmentation-thesis.md``).
 

@@ -158,7 +158,7 @@ def match(labels_true: Labels, labels_pred: Labels, *, iou: float = 0.5) -> Matc
     3 is ``precision``, ``recall`` and ``f1``; in Tables 4, 6 and 7, P05 is ``precision``, and RQ,
     SQ and PQ are called so here too. It counts Jaccard > 0.5; we use >= because the field does. The
     two differ only for an IoU of exactly 0.5, which is where one object may have two partners, and
-    which large cells hardly ever hit: to leave it out, give ``iou=math.nextafter(0.5, 1)``.
+    which large cells hardly ever hit: to exclude it, give ``iou=math.nextafter(0.5, 1)``.
 
     *Source.* Accuracy: Caicedo et al., Nature Methods 16 (2019). PQ, SQ, RQ: Kirillov et al., CVPR
     2019.

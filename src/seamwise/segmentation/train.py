@@ -131,8 +131,10 @@ def _check_images(
         )
     first, expected = training[0], len(training[0].image)
     if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
-        wanted = "2 or 3" if ndim is None else f"{ndim}: remove ndim from the settings"
-        raise ValueError(f"image {first.name} has {first.ndim} spatial axes, expected {wanted}")
+        expected_axes = "2 or 3" if ndim is None else f"{ndim}: remove ndim from the settings"
+        raise ValueError(
+            f"image {first.name} has {first.ndim} spatial axes, expected {expected_axes}"
+        )
     for image in (*training, *validation):
         if image.ndim != first.ndim:
             raise ValueError(

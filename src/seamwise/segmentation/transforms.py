@@ -93,16 +93,16 @@ class TargetAndWeight:
                 f"{_names()}"
             )
         parameters = signature(MAPS[self.map]).parameters if self.map else ()
-        known = [name for name in parameters if name not in _CALL]
+        names = [name for name in parameters if name not in _CALL]
         for name in self.options:
             if name in _NEW_NAMES:
                 raise ValueError(
                     f"weight map {self.map} has no option {name!r}: use its new name, "
                     f"{_NEW_NAMES[name]}"
                 )
-            if name not in known:
+            if name not in names:
                 raise ValueError(
-                    f"weight map {self.map} has no option {name!r}: it has {', '.join(known)}"
+                    f"weight map {self.map} has no option {name!r}: it has {', '.join(names)}"
                 )
         self(np.array([[0, 1]]))  # raises now if a value is out of range
 

@@ -67,7 +67,7 @@ def degrade_annotation(
     Dilation takes background only, never a pixel of another cell or an ignored one; of two cells
     equally near, the lower number wins.
 
-    Of two cells shifted onto the same pixel, the lower number wins, so a cell can lose pixels or
+    Where two cells shift onto the same pixel, the lower number wins, so a cell can lose pixels or
     vanish below another. Ignored pixels stay where they are and win over cells. The image border
     cuts a shifted cell; a cell that would leave the image stays where it was.
 

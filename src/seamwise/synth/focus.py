@@ -95,10 +95,9 @@ def focus_pair(
 
     Notes
     -----
-    Borders are mirrored; a Gaussian is cut at 4σ.
-    Source: thesis (6.1), which has hard edges and σ ~ U(1, 5). The spread of defocus at outlines:
-    Ma et al. 2019, arXiv:1910.13136. Both parts are blurred as if each went on behind the other, as
-    far as the picture tells.
+    Borders are mirrored; a Gaussian is cut at 4σ. Source: thesis (6.1), which has hard edges and σ
+    ~ U(1, 5). The spread of defocus at outlines: Ma et al. 2019, arXiv:1910.13136. Both parts are
+    blurred as if each continued behind the other, as far as the picture tells.
 
     Examples
     --------

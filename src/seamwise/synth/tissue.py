@@ -18,7 +18,7 @@ from seamwise.types import FloatArray
 BEND_GRAIN = 0.8
 DENT_GRAIN, DENT_DEPTH = 3.0, 0.5
 TEXTURE_GRAINS = 0.15, 1.5
-# Seeds nearer to the outline than this many diameters are left out, so that it cuts no cell into a
+# Seeds nearer to the outline than this many diameters are dropped, so that it cuts no cell into a
 # sliver.
 RIM = 0.3
 # Seeds are drawn this many diameters beyond the image.
@@ -79,8 +79,8 @@ def tissue(
         d = (p₂ − p₁) / (2·|s₁ − s₂|)
 
     The outline of the tissue is the level set of a dented ball that encloses the share `filling` of
-    the image; it is a wall too, at about the distance d₀. Seeds close to it or beyond it are left
-    out, so that it cuts no cell into slivers. The picture is ::
+    the image; it is a wall too, at about the distance d₀. Seeds close to it or beyond it are
+    dropped, so that it cuts no cell into slivers. The picture is ::
 
         f = max(b₁₂·exp(−½(d/wall)²), b₁·exp(−½(d₀/wall)²)) + cytoplasm·c₁
         s = exp(−z/attenuation) · (PSF ∗ f·exp(texture·t − texture²/2)) + background
@@ -329,7 +329,7 @@ def _profile(distance: FloatArray, wall: float) -> FloatArray:
 
 
 def _brightness(chance: FloatArray, faint: float) -> FloatArray:
-    """Of a wall: the sum of the chances of its two cells, modulo 1, is again uniform."""
+    """For a wall: the sum of the chances of its two cells, modulo 1, is again uniform."""
     brightness: FloatArray = 1 - faint * (chance % 1) ** 2
     return brightness
 

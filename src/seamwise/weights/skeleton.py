@@ -21,7 +21,7 @@ def skeletons(labels: Labels) -> NDArray[np.bool_]:
     (*S) bool array
         In a plane by Zhang and Suen's thinning, in a volume by Lee's
         (`skimage.morphology.skeletonize`). A region one pixel thick along an axis is thinned
-        without that axis, and a line is its own skeleton. Of a region that thinning erases, the
+        without that axis, and a line is its own skeleton. For a region that thinning erases, the
         deepest pixels are kept.
 
     Notes

@@ -81,7 +81,7 @@ def w3(
     panoptic quality by arg max is 0.72 instead of 0.30. A contour pixel that is touching passes its
     weight ν·b₂ on to the inside like any other, as printed. Γ is taken on the inside of the cells,
     and neither the image border nor that of an ignored region is a contour. The third line's second
-    term is left out where d_Γ ≥ 4.5σ (below 2e-9 of the contour's weight).
+    term is dropped where d_Γ ≥ 4.5σ (below 2e-9 of the contour's weight).
 
     Source: thesis (4.3); Guerrero Peña et al., MICCAI workshop MIL3ID, 2019.
 

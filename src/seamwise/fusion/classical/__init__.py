@@ -1,4 +1,4 @@
-"""Fusion the older ways: a burst of frames → one picture in focus everywhere, and the frame of each pixel."""
+"""The older ways of fusing: burst → one picture in focus everywhere, and each pixel's frame."""
 
 from seamwise.fusion.classical.cnn import cnn
 from seamwise.fusion.classical.dct import dct, dct_cv

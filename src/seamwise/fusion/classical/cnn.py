@@ -30,15 +30,14 @@ _TILE = 256
 
 
 def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
-    """Ask a network which frame is the sharp one in every 16×16 patch, clean up its answers, and
-    blend along edges.
+    """Ask a network which frame is sharp in every 16×16 patch, and blend along edges.
 
     With z the network's logits (`nets.Siamese`), patches i two pixels apart, and ρ small regions
     turned over::
 
         f(i) = p(x_A is in focus at i) − p(x_B is in focus at i) = tanh z_A(i)
         M(p) = mean of f over the patches that cover p,       in −1..1
-        D = ρ(sign M)                                         regions below 1 % of the picture, of either sign
+        D = ρ(sign M)                                 regions below 1 % of the picture
         W = guided_filter(D, I, r = 8, ε = 0.1),              I = Y((1 + D)/2·x_A + (1 − D)/2·x_B)
         F = (1 + W)/2·x_A + (1 − W)/2·x_B
 
@@ -46,7 +45,7 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
     ----------
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
         In 0..1, of any size: to the network, a picture of odd or of fewer than 16 rows or columns
-        goes on by reflection. More than two are fused one after the other, see Notes.
+        continues by reflection. More than two are fused one after the other, see Notes.
     device : str
         Where the network runs: "auto", "cpu", "cuda" or "mps".
 
@@ -76,7 +75,7 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
     frames does not matter: theirs turns small regions of A over, then those of B, which differs
     from the other order where one lies in another; ours is the mean of both orders. The guide is
     the luminance of a colour picture. The weights are our own; how they were trained is in
-    ``cnn.md``, beside this file.
+    ``cnn.md``, next to this file.
 
     Examples
     --------
@@ -115,8 +114,9 @@ def load_siamese(path: Path, device: torch.device) -> Siamese:
 
 
 def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _TILE) -> Picture:
-    """Return z_A, the network's logit for the first of two grey pictures, of each patch: `(Y/2 − 7,
-    X/2 − 7)`.
+    """Return z_A, the network's logit for the first of two grey pictures, for each patch.
+
+    The shape is `(Y/2 − 7, X/2 − 7)`.
 
     Parameters
     ----------
@@ -182,7 +182,9 @@ def focus_map(focus: NDArray[np.floating], shape: tuple[int, ...]) -> Picture:
 
     Examples
     --------
-    >>> focus_map(np.array([[1.0, 0.0]]), (16, 18))[0]  # the first two columns are covered by the first patch alone
+    The first two columns are covered by the first patch alone:
+
+    >>> focus_map(np.array([[1.0, 0.0]]), (16, 18))[0]
     array([1. , 1. , 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5,
            0.5, 0.5, 0.5, 0. , 0. ], dtype=float32)
     """

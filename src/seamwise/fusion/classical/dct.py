@@ -42,8 +42,8 @@ def dct(frames: Frames) -> Fusion:
     Notes
     -----
     Frames of equal variance are averaged, so the order of the frames changes nothing but the
-    rounding of that mean (and, between such frames, `depth`). Besides one frame and its transform,
-    2 + 4·C bytes per pixel and 0.15 for each frame are held for C channels.
+    rounding of that mean (and, between such frames, `depth`). In addition to one frame and its
+    transform, 2 + 4·C bytes per pixel and 0.15 for each frame are held for C channels.
 
     Source: Haghighat, Aghagolzadeh, Seyedarabi 2011, "Multi-focus image fusion for visual sensor
     networks in DCT domain", Computers & Electrical Engineering 37(5). The variance of a colour
@@ -102,7 +102,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     --------
     >>> stripes = np.tile(np.float32([0.25, 0.75]), (24, 12))
     >>> blurred = np.full_like(stripes, 0.5)
-    >>> blurred[8:16, 8:16] = stripes[8:16, 8:16] * 2 - 0.5  # noise in one block that is out of focus
+    >>> blurred[8:16, 8:16] = stripes[8:16, 8:16] * 2 - 0.5  # noise in one blurred block
     >>> int(dct([stripes, blurred]).depth[12, 12]), int(dct_cv([stripes, blurred]).depth[12, 12])
     (1, 0)
     """
@@ -113,8 +113,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
 
 
 def block_variance(image: Picture) -> Picture:
-    """Variance of each 8×8 block of a grey picture, from its cosine transform: one number per
-    block.
+    """Return the variance of each 8×8 block of a grey picture, from its cosine transform.
 
     Blocks cut by the lower or right border are filled up by reflection.
     """
@@ -128,9 +127,7 @@ def block_variance(image: Picture) -> Picture:
 
 
 def _sharpest(frames: CheckedFrames) -> NDArray[np.bool_]:
-    """Where each frame has the largest variance, `(frame, *blocks)`; one or more frames per
-    block.
-    """
+    """Where each frame has the largest variance, `(frame, *blocks)`; at least one per block."""
     variances = np.stack(
         [block_variance(luminance(frames[number])) for number in range(len(frames))]
     )

@@ -1,6 +1,4 @@
-"""Weights that follow the edges of a picture, and the fusion made of them; see `guided_filter` and
-`gff`.
-"""
+"""Weights that follow the edges of a picture: `guided_filter`; fusion by them: `gff`."""
 
 from typing import Any
 
@@ -29,7 +27,7 @@ def guided_filter(
     Parameters
     ----------
     image : (Y, X) float32 or float64 array
-        p, what is smoothed.
+        p, the picture that is smoothed.
     guide : (Y, X) array of the same type
         I, whose edges stay.
     radius : int
@@ -75,9 +73,7 @@ def guided_filter(
 
 
 def box_mean(image: NDArray[Any], radius: int) -> NDArray[Any]:
-    """Mean over the (2·radius + 1)² window around each pixel; a window is cut where the picture
-    ends.
-    """
+    """Return the mean over the (2·radius + 1)² window around each pixel, cut at the border."""
     size = (2 * radius + 1, 2 * radius + 1)
     total = cv2.boxFilter(image, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
     rows, columns = (_window_lengths(length, radius, image.dtype) for length in image.shape[:2])
@@ -99,8 +95,7 @@ def gff(
     detail_radius: int = 7,
     detail_eps: float = 1e-6,
 ) -> Fusion:
-    """Fuse by guided filtering: where a frame is the sharpest decides, smoothed along the frame's
-    own edges.
+    """Fuse by guided filtering: the sharpest frame wins, smoothed along the frame's own edges.
 
     Each frame I_n is split into a base and its details, and the largest saliency S_n claims a
     pixel; the claims P_n are made weights, broad ones for the base and fine ones for the details::
@@ -138,9 +133,9 @@ def gff(
     Notes
     -----
     Frames with the same saliency share a pixel evenly, so the order of the frames changes nothing
-    but the rounding of sums (and, between such frames, `depth`). Besides one frame and the filters'
-    work on it, about 60 bytes per pixel of a colour picture, 18 + 8·C bytes per pixel are held for
-    C channels, however many frames there are.
+    but the rounding of sums (and, between such frames, `depth`). In addition to one frame and the
+    filters' work on it, about 60 bytes per pixel of a colour picture, 18 + 8·C bytes per pixel are
+    held for C channels, however many frames there are.
 
     Source: Li, Kang, Hu 2013, "Image fusion with guided filtering", IEEE TIP 22(7); saliency and
     guide are the luminance of a colour picture. Weights are cut to 0..1, which the filter

@@ -47,8 +47,8 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     -----
     Frames of equal activity give the larger of their coefficients, so the order of the frames
     changes nothing but the rounding of the mean at the top (and, between such frames, `depth`).
-    Besides one frame and the work on its pyramid, about 50 bytes per pixel of a colour picture, 12
-    + 5.4·C bytes per pixel are held for C channels, however many frames there are.
+    One frame and the work on its pyramid take about 50 bytes per pixel of a colour picture. Apart
+    from them, 12 + 5.4·C bytes per pixel are held for C channels, however many frames there are.
 
     Source: Burt, Adelson 1983, "The Laplacian pyramid as a compact image code", IEEE Trans. Commun.
     31(4), with their kernel of a = 3/8; the choice by activity in a window: Burt, Kolczynski 1993,
@@ -97,7 +97,7 @@ def _most_levels(shape: tuple[int, ...]) -> int:
 
 
 def _pyramid(image: Picture, levels: int) -> list[Picture]:
-    """The details L_0 … and, last, what is left of the picture."""
+    """The details L_0 … and, last, the coarse rest of the picture."""
     pyramid = []
     for _ in range(levels):
         smaller = np.asarray(cv2.pyrDown(image), np.float32)
@@ -132,7 +132,7 @@ def _sharpness(activity: Picture, window: int) -> Picture:
 
 
 def _keep_stronger(kept: Picture, best: Picture, detail: Picture, activity: Picture) -> None:
-    """Take over, in place, what is stronger than what is kept, and the larger one of equals."""
+    """Replace, in place, details by stronger ones, and of equal ones by the larger."""
     equal, stronger = activity == best, activity > best
     kept[equal] = np.maximum(kept[equal], detail[equal])
     kept[stronger] = detail[stronger]

@@ -33,15 +33,14 @@ def matting(
     band: int = 5,
     max_pixels: int = 1_000_000,
 ) -> Fusion:
-    """Blend two frames by a matte: sure of the middle of what is in focus, and led by the colours
-    at its outline.
+    """Blend two frames by a matte, which the colours lead at the outlines of the parts in focus.
 
     The focus measure of a frame is its larger hat, with a disc b and the luminance Y; smoothed, it
     says roughly who is in focus. What lies deep in one frame's part is known; the rest of the matte
     α follows from the matting Laplacian L of the mean of both frames::
 
         G_n = max(Y_n − Y_n∘b, Y_n•b − Y_n)
-        R   = sign((G_A − G_B) * g_σ),                         parts under 0.1 % of the picture set to 0
+        R   = sign((G_A − G_B) * g_σ),                 parts under 0.1 % of the picture set to 0
         α = 1 in the core of {R = 1},  α = 0 in the core of {R = −1},  elsewhere α = arg min αᵀLα
         F = α·x_A + (1 − α)·x_B
 
@@ -79,9 +78,9 @@ def matting(
     -----
     Two frames may be swapped (to the solver's tolerance, about 1e-3), but **the result depends on
     the order of three or more**: they are fused as f(f(x_0, x_1), x_2) …, see `functional_power`.
-    Where nothing is known, as between equal frames, α = 1/2. Besides two frames and the fused one,
-    the work on a pair takes about 60 bytes per pixel and the solver up to 1.5 kB for each of at
-    most `max_pixels`, however many frames there are.
+    Where nothing is known, as between equal frames, α = 1/2. In addition to two frames and the
+    fused one, the work on a pair takes about 60 bytes per pixel and the solver up to 1.5 kB for
+    each of at most `max_pixels`, however many frames there are.
 
     Source: Li, Kang, Hu, Yang 2013, "Image matting for fusion of multi-focus images in dynamic
     scenes", Information Fusion 14(2), for the measure, the rough segmentation and the matting; the
@@ -119,8 +118,9 @@ def matting(
 
 
 def focus_measure(image: Picture, radius: int) -> Picture:
-    """The larger of the white and the black top-hat of the luminance, with a disc: contrast finer
-    than the disc.
+    """Return the larger of the white and the black top-hat of the luminance, with a disc.
+
+    It is the contrast finer than the disc.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def focus_measure(image: Picture, radius: int) -> Picture:
 
 
 def _trimap(rough: Picture, band: int) -> Matte:
-    """1 in the core of what is 1, 0 in the core of what is −1, and 1/2 elsewhere."""
+    """1 in the core of the parts of 1, 0 in the core of those of −1, and 1/2 elsewhere."""
     trimap = np.full(rough.shape, 0.5, np.float32)
     for side, alpha in ((1, 1), (-1, 0)):
         trimap[_core(without_specks(rough == side, _SPECK * rough.size), band)] = alpha
@@ -151,9 +151,7 @@ def _core(mask: NDArray[np.bool_], band: int) -> NDArray[np.bool_]:
 
 
 def _matte(image: Picture, trimap: Matte, max_pixels: int, solve: Solver) -> Matte:
-    """The matte of the whole picture; a large one from a smaller copy, its known pixels as they
-    were.
-    """
+    """The matte of the whole picture; for a large one from a smaller copy, known pixels kept."""
     shrink = np.sqrt(max_pixels / trimap.size)
     if shrink >= 1:
         return _solved(image, trimap, solve)
@@ -168,9 +166,7 @@ def _matte(image: Picture, trimap: Matte, max_pixels: int, solve: Solver) -> Mat
 
 
 def _shrunk(trimap: Matte, size: tuple[int, int]) -> Matte:
-    """What any known pixel covers is known, so that no ridge is lost; 1/2 where both sides cover
-    it, or none.
-    """
+    """A smaller map, known where any known pixel is; 1/2 where both sides are known, or none."""
     first, second = (
         cv2.resize((trimap == alpha).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
         for alpha in (1, 0)

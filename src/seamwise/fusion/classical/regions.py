@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 def without_specks(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
-    """Return a mask without its regions, connected by sides or corners, of fewer pixels than `least`.
+    """Return a mask without regions of fewer pixels than `least`, connected by sides or corners.
 
     Examples
     --------
@@ -15,5 +15,5 @@ def without_specks(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     """
     _, regions, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= least
-    large[0] = False  # what is outside the mask
+    large[0] = False  # outside of the mask
     return np.asarray(large[regions])

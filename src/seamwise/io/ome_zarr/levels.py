@@ -118,7 +118,7 @@ def plan_label_levels(
     numbers = [i for i, a in enumerate(axes) if a != "C"]
     shape = tuple(first.shape[i] for i in numbers)
     chunk = _chunk(axes.replace("C", ""), shape, chunks)
-    plan = []
+    plan: list[Level] = []
     for level in levels:
         shape = tuple(level.shape[i] for i in numbers)
         scale = level.scale or _scale_by_shape(level, first)

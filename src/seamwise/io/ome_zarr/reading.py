@@ -79,7 +79,7 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     Parameters
     ----------
     path : str or path-like
-        The folder of an image (or label image). Of the ``multiscales`` in its metadata the first
+        The folder of an image (or label image). The first of the ``multiscales`` in its metadata
         is read.
 
     Returns

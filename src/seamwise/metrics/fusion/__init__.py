@@ -1,7 +1,8 @@
 """Scores of a fused picture: seven against its sources, two against the truth.
 
-The seven need no truth. They measure how much of each source is left in the fused picture, blur included, so
-that returning one source unchanged scores high on most of them: report both sources beside every result.
+The seven need no truth. They measure how much of each source is left in the fused picture, blur
+included, so that returning one source unchanged scores high on most of them: report both sources
+next to every result.
 """
 
 from seamwise.metrics.fusion.grey import to_grey

@@ -1,6 +1,4 @@
-"""Whole grey levels and the histograms of information measures; see `stretched` and
-`joint_histogram`.
-"""
+"""Whole grey levels and the histograms of information measures; see `stretched`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +11,7 @@ _LEVELS = 256
 
 
 def stretched(picture: Grey) -> NDArray[np.intp]:
-    """Levels 0..255: round(255 · (x − min x) / (max x − min x)), halves up; all 0 for a constant
-    picture.
-    """
+    """Return round(255 · (x − min x) / (max x − min x)), halves up; 0 for a constant picture."""
     low = picture.min()
     span = picture.max() - low
     if span == 0:
@@ -27,9 +23,7 @@ def stretched(picture: Grey) -> NDArray[np.intp]:
 
 
 def joint_histogram(x: NDArray[np.intp], y: NDArray[np.intp]) -> Grey:
-    """Share of the pixels with level i in `x` and j in `y`, as a (256, 256) array that sums to
-    1.
-    """
+    """Return the share of the pixels with level i in `x` and j in `y`, (256, 256), of sum 1."""
     pairs = np.bincount((x * _LEVELS + y).ravel(), minlength=_LEVELS**2)
     return pairs.reshape(_LEVELS, _LEVELS) / x.size
 
@@ -42,7 +36,5 @@ def entropy(p: Grey) -> float:
 
 
 def mutual_information(h: Grey) -> float:
-    """I(X; Y) = H(X) + H(Y) − H(X, Y) in bits of the joint histogram `h`; 0 if either picture is
-    constant.
-    """
+    """Return I(X; Y) = H(X) + H(Y) − H(X, Y) in bits; 0 if either picture is constant."""
     return entropy(h.sum(axis=1)) + entropy(h.sum(axis=0)) - entropy(h)

@@ -16,14 +16,14 @@ def gaussian(radius: int, sigma: float) -> Grey:
 
 
 def local_mean(image: NDArray[np.float64], weights: Grey) -> Grey:
-    """Σ_ij w_i w_j x(p + (i, j)) of the same size as `image`, zeros beyond the border; `weights` is one axis."""
+    """Return Σ_ij w_i w_j x(p + (i, j)), of the picture's size, with zeros beyond the border."""
     down = ndimage.correlate1d(image, weights, axis=0, mode="constant")
     mean: Grey = ndimage.correlate1d(down, weights, axis=1, mode="constant")
     return mean
 
 
 def inside(size: int) -> tuple[slice, slice]:
-    """Pixels whose window of `size` × `size` lies inside the image, as an index of a `local_mean`."""
+    """Return an index of the pixels whose window of `size` × `size` is inside of the picture."""
     # slice(start, -0) would be empty
     span = slice(size // 2, -((size - 1) // 2) or None)
     return span, span

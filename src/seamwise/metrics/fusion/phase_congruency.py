@@ -1,6 +1,4 @@
-"""Where the waves of a picture are in step, which is where its features are; see
-`phase_congruency`.
-"""
+"""Where the waves of a picture are in step: its features; see `phase_congruency`."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,8 +30,9 @@ _ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True, eq=False)
 class FilterBank:
-    """Log-Gabor filters for pictures of one size, as functions of frequency; a filter is a band
-    times a sector.
+    """Log-Gabor filters for pictures of one size, as functions of frequency.
+
+    A filter is a band times a sector.
 
     Attributes
     ----------
@@ -135,12 +134,14 @@ def phase_congruency(
 
 @lru_cache(maxsize=1)
 def filter_bank(shape: tuple[int, ...]) -> FilterBank:
-    """Log-Gabor filters for pictures of `shape`; the last one is kept, as a tenth of Q_P's time
-    went here.
+    """Return the log-Gabor filters for pictures of `shape`.
+
+    The last bank is cached: a tenth of Q_P's time went here.
 
     ::
 
-        band_s(f) = exp(−ln²(|f| / f_s) / (2 ln² 0.55)) / (1 + (|f| / 0.45)³⁰),   f_s = 1 / (3 · 2.1^s) per pixel
+        band_s(f) = exp(−ln²(|f| / f_s) / (2 ln² 0.55)) / (1 + (|f| / 0.45)³⁰)
+        f_s = 1 / (3 · 2.1^s) per pixel
         sector_o(f) = exp(−(∠f − oπ/6)² / (2 (π/7.2)²))
 
     Band 0 at f = 0. Angles run anticlockwise and their differences lie in −π..π.
@@ -173,9 +174,7 @@ def _sector(angle: Grey, orientation: int) -> Grey:
 
 
 def _even_power(spectrum: Grey) -> float:
-    """Σ (f(u, v) + f(−u, −v))² / 4, the power of the even part of a filter by Parseval's
-    theorem.
-    """
+    """Σ (f(u, v) + f(−u, −v))² / 4: by Parseval's theorem the power of a filter's even part."""
     mirrored = np.roll(spectrum[::-1, ::-1], 1, axis=(0, 1))
     return float(np.sum((spectrum + mirrored) ** 2)) / 4
 
@@ -183,9 +182,7 @@ def _even_power(spectrum: Grey) -> float:
 def _add_orientation(
     sums: NDArray[np.float64], responses: NDArray[np.complex128], noise: float, angle: float
 ) -> None:
-    """Add P_o, Σ_s |e_so| and the three moments' terms of one orientation to `sums` (5, rows, W),
-    in place.
-    """
+    """Add P_o, Σ_s |e_so| and three moments of one orientation to `sums` (5, rows, W), in place."""
     amplitudes = np.abs(responses)
     amplitude = amplitudes.sum(axis=0)
     energy = _in_step(responses, noise)

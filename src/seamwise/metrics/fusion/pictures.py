@@ -13,8 +13,7 @@ Grey = NDArray[np.float64]
 def checked_triple(
     a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any], *, min_size: int = 1
 ) -> tuple[Grey, Grey, Grey]:
-    """Both sources and the fused picture as float64, after every check that the fusion metrics
-    share.
+    """Return both sources and the fused picture as float64, after the checks of all metrics.
 
     Parameters
     ----------
@@ -45,9 +44,7 @@ def checked_triple(
 
 
 def checked_picture(name: str, picture: NDArray[Any]) -> Grey:
-    """One picture of any rank as float64; an error names it `name`. Not empty, and finite values
-    0..255.
-    """
+    """Return one picture of any rank as float64, after a check that its values are 0..255."""
     picture = np.asarray(picture)
     if picture.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold integers or floats of 0..255, not {picture.dtype}")
@@ -63,8 +60,8 @@ def checked_picture(name: str, picture: NDArray[Any]) -> Grey:
     # whole numbers are the grey levels of a dark picture
     if picture.dtype.kind == "f" and high <= 1 and (picture % 1 != 0).any():
         raise ValueError(
-            f"{name} must hold values of 0..255, and {low:g}..{high:g} looks like 0..1: multiply "
-            f"by 255"
+            f"{name} must hold values of 0..255, and {low:g}..{high:g} looks like 0..1: "
+            "multiply by 255"
         )
     return picture.astype(np.float64)
 
@@ -78,8 +75,8 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 def _grey(name: str, picture: NDArray[Any]) -> Grey:
     if np.ndim(picture) == 3 and np.shape(picture)[-1] in (3, 4):
         raise ValueError(
-            f"{name} must be a grey picture (H, W), not {np.shape(picture)}: convert it with "
-            f"to_grey"
+            f"{name} must be a grey picture (H, W), not {np.shape(picture)}: "
+            "convert it with to_grey"
         )
     if np.ndim(picture) != 2:
         raise ValueError(

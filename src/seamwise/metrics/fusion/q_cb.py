@@ -18,7 +18,8 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
 
     ::
 
-        Q_CB = mean_p  λ_A Q_AF + λ_B Q_BF,   λ_A = A'² / (A'² + B'²),   Q_AF = min(A', F') / max(A', F')
+        Q_CB = mean_p  λ_A Q_AF + λ_B Q_BF
+        λ_A = A'² / (A'² + B'²),   Q_AF = min(A', F') / max(A', F')
         X' = |C|³ / (|C|² + 10⁻⁴),   C = (G₂ * X̂) / (G₄ * X̂) − 1,   G_σ Gaussian, 31 × 31
         X̂ = X filtered by exp(−(r / 15.387)²) − 0.7622 exp(−(r / 1.3456)²),   r = |(u, v)| / 15
 

@@ -17,7 +17,7 @@ _TINY = 1e-5
 
 @dataclass(frozen=True)
 class _Sigmoid:
-    """Γ / (1 + exp(k (x − σ))): what is left of an edge of which the share x is kept."""
+    """Γ / (1 + exp(k (x − σ))): how well an edge is preserved of which the share x remains."""
 
     gamma: float
     k: float
@@ -83,7 +83,8 @@ def q_g(
     --------
     >>> step = np.repeat([[0.0, 0, 0, 200, 200, 200]], 6, axis=0)
     >>> flat = np.full((6, 6), 100.0)
-    >>> round(q_g(step, flat, step, variant="survey"), 3) > round(q_g(step, flat, flat, variant="survey"), 3)
+    >>> sharp, lost = (q_g(step, flat, fused, variant="survey") for fused in (step, flat))
+    >>> round(sharp, 3) > round(lost, 3)
     True
     """
     check_choice("variant", variant, ("thesis", "survey"))

@@ -17,7 +17,8 @@ def q_mi(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
 
         Q_MI = 2 · ( I(A, F) / (H(A) + H(F)) + I(B, F) / (H(B) + H(F)) )
 
-    with the mutual information I and the entropies H of the grey levels, each picture stretched to 0..255.
+    with the mutual information I and the entropies H of the grey levels, each picture stretched to
+    0..255.
 
     Parameters
     ----------
@@ -27,8 +28,8 @@ def q_mi(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     Returns
     -------
     float
-        0..2, higher is better; 2 only if each picture tells the levels of the others. A constant picture
-        shares nothing: its terms are 0, also when both pictures of a term are constant.
+        0..2, higher is better; 2 only if each picture tells the levels of the others. A constant
+        picture shares nothing: its terms are 0, also when both pictures of a term are constant.
 
     Raises
     ------
@@ -37,10 +38,11 @@ def q_mi(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
 
     Notes
     -----
-    Source: thesis section 6.3.2, which names Hossny's form; Hossny, Nahavandi, Creighton 2008, Electronics
-    Letters 44(18), after Qu, Zhang, Yan 2002, whose sum of plain I favours the source of higher entropy.
-    The thesis and the survey of Liu, Wang, Cheng, Li, Chen 2020, Information Fusion 64, use the same form.
-    Returning a source scores at least 1: the term of that source is full.
+    Source: thesis section 6.3.2, which names Hossny's form; Hossny, Nahavandi, Creighton 2008,
+    Electronics Letters 44(18), after Qu, Zhang, Yan 2002, whose sum of plain I favours the source
+    of higher entropy. The thesis and the survey of Liu, Wang, Cheng, Li, Chen 2020, Information
+    Fusion 64, use the same form. Returning a source scores at least 1: the term of that source is
+    full.
 
     Examples
     --------

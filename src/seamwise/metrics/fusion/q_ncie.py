@@ -12,14 +12,15 @@ __all__ = ["q_ncie"]
 
 
 def q_ncie(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
-    """How far the three pictures are from independent, from the eigenvalues of their correlation
-    matrix.
+    """How far the three pictures are from independent, by the eigenvalues of their correlations.
 
     ::
 
-        Q_NCIE = 1 + Σ_i (λ_i / 3) · log_256(λ_i / 3),   λ the eigenvalues of R = [ 1    r_AB  r_AF ]
-                                                                                  [ r_AB  1    r_BF ]
-        r_XY = I(X, Y) / log₂ 256                                                 [ r_AF r_BF   1   ]
+        Q_NCIE = 1 + Σ_i (λ_i / 3) · log_256(λ_i / 3),   λ the eigenvalues of R
+
+        R = [ 1    r_AB  r_AF ]
+            [ r_AB  1    r_BF ]    r_XY = I(X, Y) / log₂ 256
+            [ r_AF r_BF   1   ]
 
     with the mutual information I in bits of the grey levels, each picture stretched to 0..255.
 

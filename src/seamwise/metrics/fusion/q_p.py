@@ -80,8 +80,8 @@ def q_p(
     has_a, has_b = in_a.total > _FEATURE, in_b.total > _FEATURE
     if not (has_a | has_b).any():
         raise ValueError(
-            f"a or b must have a feature: no pixel has phase congruency above {_FEATURE} (is it "
-            f"flat?)"
+            f"a or b must have a feature: no pixel has phase congruency above {_FEATURE}; "
+            "give a picture that is not flat"
         )
     if fused.min() == fused.max():
         return 0.0

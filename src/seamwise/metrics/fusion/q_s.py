@@ -46,12 +46,14 @@ def q_s(
     variant: Literal["thesis", "survey"] = "thesis",
     form: Literal["S", "W", "E"] = "S",
 ) -> float:
-    """How alike the fused picture is to the sources, window by window, the livelier source weighing
-    more.
+    """How alike the fused picture and the sources are, window by window.
+
+    The source with the larger variance weighs more.
 
     ::
 
-        q(w) = λ SSIM(A, F | w) + (1 − λ) SSIM(B, F | w),   λ(w) = s_A / (s_A + s_B),   s = variance in w
+        q(w) = λ SSIM(A, F | w) + (1 − λ) SSIM(B, F | w)
+        λ(w) = s_A / (s_A + s_B),   s = variance in w
         SSIM(X, F | w) = (2 μ_X μ_F + C₁)(2 σ_XF + C₂) / ((μ_X² + μ_F² + C₁)(σ_X² + σ_F² + C₂))
 
         form "S":  Q_S = mean_w q(w)

@@ -21,17 +21,17 @@ def q_te(
     variant: Literal["thesis", "cvejic"] = "thesis",
     marginals: Literal["swapped", "matched"] = "swapped",
 ) -> float:
-    """How much information the fused picture shares with each source, rare pairs of levels weighed by q.
+    """How much information the fused picture shares with each source; q weighs rare levels.
 
     ::
 
-        Q_TE = (T(A, F) + T(B, F)) / (H(A)^q + H(B)^q + T(A, B))               variant "thesis", q = 0.43137
-        Q_TE =  T(A, F) + T(B, F)                                              variant "cvejic", q = 1.85
+        Q_TE = (T(A, F) + T(B, F)) / (H(A)^q + H(B)^q + T(A, B))     variant "thesis", q = 0.43137
+        Q_TE =  T(A, F) + T(B, F)                                    variant "cvejic", q = 1.85
         T(X, Y) = (1 − Σ_ij h_ij^q · (x_i y_j)^(1 − q)) / (1 − q)              marginals "matched"
         T(X, Y) = (1 − Σ_ij h_ij^q · (y_i x_j)^(1 − q)) / (1 − q)              marginals "swapped"
 
-    with the joint histogram h of the grey levels of X and Y, each stretched to 0..255, its marginals x and
-    y, and the Shannon entropy H in bits.
+    with the joint histogram h of the grey levels of X and Y, each stretched to 0..255, its
+    marginals x and y, and the Shannon entropy H in bits.
 
     Parameters
     ----------
@@ -40,15 +40,16 @@ def q_te(
     variant : "thesis" or "cvejic"
         Normalised, or the plain sum at another order.
     marginals : "swapped" or "matched"
-        "swapped" is the slip of the code behind published values: marginal i of one picture meets level i of
-        the other. "matched" is Tsallis' relative entropy between h and the product of its own marginals.
+        "swapped" is the slip of the code behind published values: marginal i of one picture meets
+        level i of the other. "matched" is Tsallis' relative entropy between h and the product of
+        its own marginals.
 
     Returns
     -------
     float
-        Higher is better; "thesis" about 0.4, "cvejic" tens of units with swapped marginals. With matched
-        marginals T ≥ 0, and T = 0 for independent pictures. T of a constant picture is 0: what is constant
-        shares nothing. So is Q_TE if both sources are constant.
+        Higher is better; "thesis" about 0.4, "cvejic" tens of units with swapped marginals. With
+        matched marginals T ≥ 0, and T = 0 for independent pictures. T of a constant picture is 0:
+        a constant picture shares nothing. So is Q_TE if both sources are constant.
 
     Raises
     ------
@@ -57,12 +58,13 @@ def q_te(
 
     Notes
     -----
-    Source: thesis section 6.3.2; Nava, Cristóbal, Escalante-Ramírez 2007, SPIE Newsroom; Cvejic, Canagarajah,
-    Bull 2006, Electronics Letters 42(11). The default reproduces the code that goes with Liu et al. 2012,
-    IEEE TPAMI 34(1), whose scale the tables of the thesis have: swapped marginals, and Shannon's entropies
-    to the power q where Tsallis' own belong. Pairs whose product of marginals is 0 add nothing to the
-    sum. We depart from that code for constant pictures alone, where swapped marginals would give about
-    1 / (1 − q), more than a good fused picture has. The survey of Liu et al. 2020 leaves this metric out.
+    Source: thesis section 6.3.2; Nava, Cristóbal, Escalante-Ramírez 2007, SPIE Newsroom; Cvejic,
+    Canagarajah, Bull 2006, Electronics Letters 42(11). The default reproduces the code that goes
+    with Liu et al. 2012, IEEE TPAMI 34(1), whose scale the tables of the thesis have: swapped
+    marginals, and Shannon's entropies to the power q where Tsallis' own belong. Pairs whose product
+    of marginals is 0 add nothing to the sum. We depart from that code for constant pictures alone,
+    where swapped marginals would give about 1 / (1 − q), more than a good fused picture has. The
+    survey of Liu et al. 2020 leaves this metric out.
 
     Examples
     --------

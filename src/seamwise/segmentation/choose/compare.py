@@ -191,9 +191,7 @@ def compare(
     runs = [Run(loss, seed) for loss in own for seed in seeds]
     settings = settings.fitted(images.training[0].ndim)
     of_run = {run: settings_of(run, settings, own[run.loss]) for run in runs}
-    conditions = tuple(
-        _common([run for run in runs if run.seed == seed], of_run, images) for seed in seeds
-    )
+    conditions = tuple(_common(seed, of_run, images) for seed in seeds)
     scores = tuple(
         _scored(run, of_run[run], images, output=output, device=device, report=report)
         for run in runs
@@ -239,12 +237,9 @@ def _check(
         )
 
 
-def _common(
-    runs: Sequence[Run],
-    settings: dict[Run, TrainSettings],
-    images: ImageSplit,
-) -> Conditions:
+def _common(seed: int, settings: dict[Run, TrainSettings], images: ImageSplit) -> Conditions:
     """Return what the runs of a seed have in common; raise if they differ."""
+    runs = [run for run in settings if run.seed == seed]
     conditions_by_run = {
         run: conditions_of(settings[run], images.training, images.validation) for run in runs
     }
@@ -315,13 +310,13 @@ def _per_image(
 
 def _made_with(device: str) -> dict[str, str]:
     """Versions and hardware, which decide times and the last digits of scores."""
-    chosen = choose_device(device)
+    used = choose_device(device)
     return {
         "seamwise": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else str(chosen),
+        "device": torch.cuda.get_device_name(used) if used.type == "cuda" else str(used),
         "processor": platform.processor() or platform.machine(),
         "threads": str(torch.get_num_threads()),
-        "numbers": str(choose_precision(chosen)).removeprefix("torch."),
+        "numbers": str(choose_precision(used)).removeprefix("torch."),
     }
