@@ -92,7 +92,9 @@ class Samples(Dataset[tuple[Tensor, ...]]):
     def changes(self, step: int) -> Changes:
         """How far samples of a step are changed: strongly in the first half, weakly in the end."""
         share = step / self.settings.steps
-        return STRONG if share < 0.5 else MILD if share < 0.75 else WEAK
+        if share < 0.5:
+            return STRONG
+        return MILD if share < 0.75 else WEAK
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         step, index = divmod(number, self.settings.batch_size)

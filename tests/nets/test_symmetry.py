@@ -24,7 +24,7 @@ def test_exchanging_the_pictures_exchanges_two_outputs_and_leaves_others(
     net, there, back = net_and_pictures(outputs, norm, ndim, depth)
     assert not torch.allclose(exchanged(net(there)), net(back), atol=1e-3)
     tie_halves(net)
-    torch.testing.assert_close(exchanged(net(there)), net(back), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(exchanged(net(there)), net(back), atol=1e-4, rtol=1e-4)
     if outputs == 2:
         assert not torch.allclose(net(there), net(back), atol=1e-3), (
             "the outputs do not tell the pictures apart"
@@ -76,7 +76,7 @@ def test_folded_norms_keep_the_halves_tied():
     net(torch.cat([there, back]))
     tie_halves(net)
     net.fold_norms()
-    torch.testing.assert_close(net(there).flip(1), net(back), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(net(there).flip(1), net(back), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(net(there), net(back), atol=1e-3)
 
 

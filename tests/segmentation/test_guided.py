@@ -6,6 +6,7 @@ import tifffile
 import torch
 
 from seamwise.decode import relief
+from seamwise.engine import Resources
 from seamwise.engine.networks import build_net
 from seamwise.io.images import read_labels
 from seamwise.io.models import (
@@ -16,7 +17,7 @@ from seamwise.io.models import (
     load_model,
     save_model,
 )
-from seamwise.segmentation import load, segment, segment_volume
+from seamwise.segmentation import SegmentOptions, load, segment, segment_volume
 from seamwise.segmentation.predict import Model, class_probabilities, tile_probabilities
 from support.probabilities import same_up_to_numbers
 from support.volumes import blobs, intensity_model
@@ -94,7 +95,8 @@ def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path, saddle)
     path, image = intensity_model_of(tmp_path / "m.safetensors", rule), blobs((120, 150))
     tifffile.imwrite(tmp_path / "a.tif", image)
     output = tmp_path / "out.ome.zarr"
-    segment_volume(tmp_path / "a.tif", output, model=path, tile=48, device="cpu")
+    options, resources = SegmentOptions(model=path, tile=48), Resources(device="cpu")
+    segment_volume(tmp_path / "a.tif", output, options, resources)
     expected = segment(image, model=path, device="cpu").labels
     assert same_up_to_numbers(read_labels(output), expected)
 

@@ -188,10 +188,11 @@ def sums_across(
 
 def added(parts: Sequence[SaddleSums]) -> SaddleSums:
     """Add up the sums of each pair, so that it occurs once."""
-    first, second, total, faces = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("first", "second", "total", "faces")
-    )
+
+    def whole(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    first, second, total, faces = map(whole, ("first", "second", "total", "faces"))
     base = int(second.max(initial=0)) + 1
     pairs, index = np.unique(first * base + second, return_inverse=True)
     relief_sum = np.bincount(index, total, len(pairs)).astype(np.float64)

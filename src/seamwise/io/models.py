@@ -31,7 +31,7 @@ class Architecture(_Frozen):
     """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`.
 
     With `guides` the network has 1 + ndim more output channels behind the classes: see
-    `labels.guides`. """
+    `labels.guides`."""
 
     name: Literal["unet"] = "unet"
     in_channels: int = Field(ge=1)

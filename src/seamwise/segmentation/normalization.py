@@ -77,7 +77,8 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     deviation)::
 
         u = (x − p_10) / s,   x ↦ asinh(2u)/2
-        s = max(10·σ, the x − p_10 below which half the sum of √(x − p_10) lies, over the pixels x > p_25 + 4·σ)
+        s = max(10·σ, the x − p_10 below which half the sum of √(x − p_10) lies),
+            over the pixels x > p_25 + 4·σ
 
     Pixels clearly above the background vote for the contrast s by the root of their brightness: a
     speck or a cell 50 times brighter than the others, hot pixels or a scale bar have few votes, and
