@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.decode import flood, instances, judged, landscape, semantic_classes, threshold_classes
-from seamwise.decode.relief import split_maps
+from seamwise.decode.relief import foreground_classes, split_maps
 from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
 
@@ -79,9 +79,9 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     match rule.pair:
         case WatershedPair() as pair:
             return landscape(probabilities, background=pair.background, cell=pair.cell, gap=rule.gap)
-        case ReliefPair():
+        case ReliefPair() as pair:
             classes, height = split_maps(probabilities)
-            return semantic_classes(classes, gap=rule.gap), height
+            return foreground_classes(classes, foreground=pair.foreground, gap=rule.gap), height
         case ThresholdPair() as pair:
             return (threshold_classes(probabilities, touching=pair.touching, cell=pair.cell, gap=rule.gap),)
         case None:
