@@ -44,7 +44,7 @@ def relief_slow(maps, *, foreground=0.5, peak=0.3, saddle=0.8, min_size=0, min_c
     for number in np.unique(result[result > 0]):
         if (result == number).sum() < min_size:
             result[result == number] = 0
-    return result
+    return np.unique(np.append(0, result), return_inverse=True)[1][1:].reshape(result.shape)
 
 
 def _reaches_border(where):
