@@ -101,7 +101,8 @@ def segment(
     channel: Channel = None,
     axes: Axes = None,
     decode: Annotated[
-        str | None, typer.Option(help="argmax, threshold or watershed; default: the model's. See `seamwise tune`.")
+        str | None,
+        typer.Option(help="argmax, relief, threshold or watershed; default: the model's. See `seamwise tune`."),
     ] = None,
     min_size: Annotated[
         int | None, typer.Option(min=0, help="Drop cells of fewer pixels; default: the model's.")
