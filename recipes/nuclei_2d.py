@@ -26,6 +26,7 @@ from seamwise.io.models import (
     Architecture,
     DecodeRule,
     NormalizationRule,
+    ReliefPair,
     SegmentationInfo,
     load_model,
 )
@@ -40,6 +41,13 @@ from seamwise.segmentation.predict import Model, segment
 
 SELECTION = Path(__file__).with_name("nuclei-2d-selection.txt")
 RULE = NormalizationRule(kind="contrast")
+DECODE = DecodeRule(
+    rule="relief",
+    relief=ReliefPair(foreground=0.65, peak=0.3, saddle=0.8),
+    min_size=20,
+    min_core=20,
+    gap="second",
+)
 CROP = 256
 EMPTY = 0.02  # of the crops
 
@@ -266,7 +274,7 @@ class Nuclei:
         return loss(net(image.contiguous(memory_format=torch.channels_last)), *rest)
 
     def validate(self, model: Model) -> Mapping[str, float]:
-        """Mean AP and pooled PQ of the selection images by arg max."""
+        """Mean AP and pooled PQ of the selection images."""
         pairs = (
             (labels, segment(image, model=model, keep_probabilities=False).labels)
             for image, labels in self.selection
@@ -338,7 +346,7 @@ def main() -> None:
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
         normalization=RULE,
-        decode=DecodeRule(min_size=20, min_core=20, gap="background"),
+        decode=DECODE,
         training={
             "settings": recorded(settings),
             "images": [pair.name for pair in training],

@@ -4,7 +4,13 @@ import pytest
 from oracles.relief import relief_slow
 from seamwise.decode import argmax, instances, relief, semantic_classes
 from seamwise.decode.meetings import join_meetings, meet
-from seamwise.decode.relief import peaks, saddle_sums, without_valley
+from seamwise.decode.relief import (
+    foreground_classes,
+    median_peak,
+    peaks,
+    saddle_sums,
+    without_valley,
+)
 from seamwise.labels import semantic_target
 from seamwise.labels.guides import measure_guides
 from seamwise.tiling import Blocks
@@ -67,7 +73,7 @@ def test_a_right_network_keeps_every_cell(shape):
 
 @pytest.mark.parametrize("shape", [(40,), (30, 34), (1, 30, 34), (9, 12, 11)])
 @pytest.mark.parametrize(
-    "options", [{}, {"peak": 0.6, "saddle": 0.5, "min_core": 3, "min_size": 4}]
+    "options", [{}, {"foreground": 0.7, "peak": 0.6, "saddle": 0.5, "min_core": 3, "min_size": 4}]
 )
 def test_it_is_what_plain_loops_give(shape, options):
     for seed in range(3):
@@ -83,10 +89,21 @@ def test_offsets_do_not_matter():
 
 
 @pytest.mark.parametrize("gap", ["second", "background"])
-def test_without_judgement_it_is_the_arg_max(gap):
+def test_without_judgement_it_is_what_the_classes_give(gap):
     maps = random_maps((30, 34), 1)
-    result = relief(maps, peak=0, saddle=9, gap=gap, min_size=3, min_core=2)
-    assert same_up_to_numbers(result, argmax(maps[:4], gap=gap, min_size=3, min_core=2))
+    result = relief(maps, foreground=0.6, peak=0, saddle=9, gap=gap, min_size=3, min_core=2)
+    classes = foreground_classes(maps[:4], foreground=0.6, gap=gap)
+    assert same_up_to_numbers(result, instances(classes, min_size=3, min_core=2))
+
+
+def test_classes_by_hand():
+    z = np.array([[0.4, 0.3, 0.2, 0.1], [0.5, 0.2, 0.2, 0.1], [0.2, 0.3, 0.4, 0.1]]).T
+    assert foreground_classes(z).tolist() == [1, 0, 2]
+    assert foreground_classes(z, gap="second").tolist() == [1, 0, 2]
+    assert foreground_classes(z, foreground=0.55).tolist() == [0, 0, 2]
+    assert foreground_classes(z, foreground=0.55, gap="second").tolist() == [1, 0, 2]
+    assert foreground_classes(z, foreground=0.4).tolist() == [1, 1, 2]
+    assert foreground_classes(z[:2], foreground=0.4).tolist() == [1, 0, 1]
 
 
 def test_no_cell():
@@ -105,6 +122,8 @@ def test_options_out_of_range_are_refused():
     maps = maps_of([1], [1])
     with pytest.raises(ValueError, match=r"peak must be a probability from 0 to 1, not 1\.5"):
         relief(maps, peak=1.5)
+    with pytest.raises(ValueError, match="foreground must be a probability"):
+        relief(maps, foreground=-0.1)
     with pytest.raises(ValueError, match="saddle must be 0 or more, not -1"):
         relief(maps, saddle=-1)
     with pytest.raises(ValueError, match="min_size and min_core must be 0 or more"):
@@ -137,3 +156,11 @@ def test_sums_between_cells_by_hand():
         (2, 3, 1),
     ]
     assert sums.total.tolist() == [3, 5.5, 5.5]
+
+
+def test_the_median_peak_leaves_out_small_components():
+    maps = maps_of([1, 1, 0, 1, 0, 1, 1, 2, 1, 1], [0.5, 0.9, 0, 0.2, 0, 0.4, 0.3, 1, 0.5, 0.7])
+    assert median_peak(maps) == pytest.approx(0.55)
+    assert median_peak(maps, min_core=2) == pytest.approx(0.7)
+    assert np.isnan(median_peak(maps_of([0, 2], [1, 1])))
+    assert np.isnan(median_peak(maps, min_core=3))

@@ -3,17 +3,22 @@
 import numpy as np
 from scipy import ndimage
 
-from seamwise.decode import instances, semantic_classes
+from seamwise.decode import instances
 
 
-def relief_slow(maps, *, peak=0.3, saddle=0.8, min_size=0, min_core=0):  # noqa: C901
+def relief_slow(maps, *, foreground=0.5, peak=0.3, saddle=0.8, min_size=0, min_core=0):  # noqa: C901
     guides = maps.ndim
-    height, classes = maps[-guides], semantic_classes(maps[:-guides], gap="background")
+    height, classes = maps[-guides], np.zeros(maps.shape[1:], np.uint8)
+    for p in np.ndindex(classes.shape):
+        z = maps[(slice(None), *p)]
+        if z[1] + z[2] >= foreground * (z[0] + z[3] + z[1] + z[2]):
+            classes[p] = 2 if z[2] > z[1] else 1
     cells, count = ndimage.label(classes == 1)
     for number in range(1, count + 1):
         if height[cells == number].max() < peak:
             classes[cells == number] = 2
     labels = instances(classes, min_core=min_core).astype(int)
+    labels[classes == 0] = 0  # holes are filled at the end
     highest = {n: height[labels == n].max() for n in range(1, labels.max() + 1)}
     between = {}
     for p in np.ndindex(labels.shape):
@@ -39,7 +44,7 @@ def relief_slow(maps, *, peak=0.3, saddle=0.8, min_size=0, min_core=0):  # noqa:
     for number in np.unique(result[result > 0]):
         if (result == number).sum() < min_size:
             result[result == number] = 0
-    return result
+    return np.unique(np.append(0, result), return_inverse=True)[1][1:].reshape(result.shape)
 
 
 def _reaches_border(where):

@@ -17,7 +17,15 @@ from seamwise.io.models import (
     load_model,
     save_model,
 )
-from seamwise.segmentation import SegmentOptions, load, segment, segment_volume
+from seamwise.segmentation import (
+    AnnotatedImage,
+    SegmentOptions,
+    load,
+    segment,
+    segment_volume,
+    tune,
+)
+from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.predict import Model, class_probabilities, tile_probabilities
 from support.probabilities import same_up_to_numbers
 from support.volumes import blobs, intensity_model
@@ -114,3 +122,14 @@ def test_a_rule_by_relief_needs_guides():
 def test_a_model_of_classes_alone_has_no_relief_to_decode_by():
     with pytest.raises(ValueError, match="the model has no relief to decode by"):
         DecodeRule().named("relief")
+
+
+def test_thresholds_are_tuned_against_the_relief(tmp_path):
+    model = load(intensity_model_of(tmp_path / "m.safetensors"), device="cpu")
+    raw = blobs((60, 70))[np.newaxis]
+    image = normalization(raw, model.info.normalization)(raw)
+    labels = segment(raw, model=model).labels.astype(np.int32)
+    tuning = tune([AnnotatedImage("a", image, labels)], model)
+    assert (tuning.before, tuning.before_panoptic_quality) == ("relief", 1)
+    assert tuning.rule.rule == "relief"
+    assert tuning.rule.threshold is not None

@@ -3,7 +3,13 @@ import pytest
 from scipy import ndimage
 
 from seamwise.io.models import NormalizationRule
-from seamwise.segmentation.normalization import joined, measure, normalization, together
+from seamwise.segmentation.normalization import (
+    Normalization,
+    joined,
+    measure,
+    normalization,
+    together,
+)
 from seamwise.tiling import Blocks
 
 RULE = NormalizationRule()
@@ -135,9 +141,9 @@ def discs(size=200, contrast=50.0, noise=2.0):
 
 
 def test_contrast_by_hand():
-    # 16 of 20 pixels are background; p5, p10 and p25 are 10, so every pixel above 10 votes, by √10
-    # or by √40
-    image = np.array([10.0] * 16 + [20.0, 20.0, 20.0, 50.0]).reshape(1, 4, 5)
+    # p5, p10 and p25 are 10: of the pixels above, 20 votes by √10 and 50 by √40; 90 is the highest
+    # and does not vote
+    image = np.array([10.0] * 16 + [20.0, 20.0, 20.0, 50.0, 90.0]).reshape(1, 3, 7)
     rule = normalization(image, CONTRAST)
     assert (rule.offset.tolist(), rule.scale.tolist()) == ([10], [1 / 10])
     expected = np.arcsinh([0, 2, 8]) / 2
@@ -177,6 +183,10 @@ def scale_bar(image):
     image[0, 190:194, 130:190] = 1000
 
 
+def border(image):
+    image[0, :4] = 65535
+
+
 def overflow(image):
     image[0, 0, 0] = 1e300
 
@@ -186,7 +196,7 @@ def underflow(image):
 
 
 @pytest.mark.parametrize(
-    "artefact", [one_bright_cell, speck, hot_pixels, scale_bar, overflow, underflow]
+    "artefact", [one_bright_cell, speck, hot_pixels, scale_bar, border, overflow, underflow]
 )
 def test_an_artefact_does_not_change_what_lies_elsewhere(artefact):
     image, _ = discs()
@@ -199,6 +209,29 @@ def test_an_artefact_does_not_change_what_lies_elsewhere(artefact):
     )
     assert np.isfinite(result).all()
     np.testing.assert_allclose(result[same], expected[same], atol=0.1)
+
+
+@pytest.mark.parametrize("shape", [(9,), (7, 8), (1, 8), (5, 6, 7)])
+def test_a_lonely_pixel_gets_what_its_brightest_neighbour_has(shape):
+    rule = Normalization(np.zeros(1), np.ones(1), bends=True)
+    image = np.random.default_rng(0).uniform(0, 3, (1, *shape))
+    spot = (0, *(n // 2 for n in shape))
+    image[spot] = 50
+    around = tuple(slice(max(x - 1, 0), x + 2) for x in spot[1:])
+    others = np.sort(image[0][around].ravel())[:-1]
+    expected = image.copy()
+    expected[spot] = others.max()
+    np.testing.assert_allclose(rule(image), np.arcsinh(2 * expected) / 2, rtol=1e-6)
+    image[spot] = 3.9  # not far too bright
+    np.testing.assert_allclose(rule(image), np.arcsinh(2 * image) / 2, rtol=1e-6)
+
+
+def test_a_bright_cell_stays_bright():
+    rule = Normalization(np.zeros(1), np.ones(1), bends=True)
+    image = np.zeros((1, 8, 8))
+    image[0, 2:4, 2:5] = 50
+    np.testing.assert_allclose(rule(image), np.arcsinh(2 * image) / 2, rtol=1e-6)
+    assert rule(np.full((1, 1), 50.0)) > 2
 
 
 def test_a_single_cell_in_a_large_field_is_as_bright_as_many():

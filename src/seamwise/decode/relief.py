@@ -10,9 +10,13 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from seamwise.decode.argmax import semantic_classes
 from seamwise.decode.instances import assign_touching, check_sizes, cleaned
-from seamwise.decode.probabilities import Gap, check_threshold
+from seamwise.decode.probabilities import (
+    Gap,
+    as_probabilities,
+    background_of,
+    check_threshold,
+)
 from seamwise.labels import CELL, TOUCHING, Labels
 from seamwise.labels.slabs import areas, look_up
 
@@ -20,22 +24,24 @@ from seamwise.labels.slabs import areas, look_up
 def relief(
     maps: NDArray[Any],
     *,
+    foreground: float = 0.5,
     peak: float = 0.3,
     saddle: float = 0.8,
     min_size: int = 0,
     min_core: int = 0,
     gap: Gap = "background",
 ) -> Labels:
-    """Label the cells of the most likely class map, as far as the predicted relief agrees.
+    """Label the cells of the class map as far as the predicted relief agrees.
 
     The relief r of a cell (`labels.guides`) is the distance to its boundary in units of its largest
     one: a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a
     low hill. One that doubts a seam predicts no valley there.
 
-    1. Components of class cell, as in `argmax`, whose highest relief is below `peak` are no cells.
-       They count as touching: they go to a neighbour, or vanish.
-    2. Touching pixels go to the nearest cell (`instances`).
-    3. Two cells a and b that touch are one if there is no valley between them::
+    1. Pixels become background, cell or touching (`foreground_classes`).
+    2. Components of class cell whose highest relief is below `peak` are no cells. They count as
+       touching: they go to a neighbour, or vanish.
+    3. Touching pixels go to the nearest cell (`instances`).
+    4. Two cells a and b that touch are one if there is no valley between them::
 
            mean of r over the pixels where they touch ≥ saddle · min(max_a r, max_b r)
 
@@ -43,6 +49,8 @@ def relief(
     ----------
     maps : (C + 1 + ndim, *S) floating array
         Class probabilities, C = 2, 3 or 4; then the relief and the offsets. Offsets are not used.
+    foreground : float in [0, 1]
+        Higher draws outlines closer.
     peak : float in [0, 1]
         0 takes every component for a cell.
     saddle : float ≥ 0
@@ -52,7 +60,7 @@ def relief(
     min_core : int
         See `instances`.
     gap : {"background", "second"}
-        See `semantic_classes`.
+        See `foreground_classes`.
 
     Returns
     -------
@@ -62,8 +70,8 @@ def relief(
     Raises
     ------
     ValueError
-        Wrong number of maps, `peak` outside [0, 1], a negative `saddle` or size, or an unknown
-        option.
+        Wrong number of maps, `foreground` or `peak` outside [0, 1], a negative `saddle` or size, or
+        an unknown option.
 
     Notes
     -----
@@ -81,13 +89,46 @@ def relief(
     """
     probabilities, height = split_maps(maps)
     return judged(
-        semantic_classes(probabilities, gap=gap),
+        foreground_classes(probabilities, foreground=foreground, gap=gap),
         height,
         peak=peak,
         saddle=saddle,
         min_size=min_size,
         min_core=min_core,
     )
+
+
+def foreground_classes(
+    probabilities: NDArray[Any], *, foreground: float = 0.5, gap: Gap = "background"
+) -> NDArray[np.uint8]:
+    """Class of each pixel: 0 background, 1 cell, 2 touching.
+
+    ::
+
+        background  if z_1 + z_2 < φ · (z_0 + z_1 + z_2),   else touching if z_2 > z_1,   else cell
+
+    with φ = `foreground`. Unlike in `semantic_classes`, cell and touching stand together against
+    the background: a pixel of a seam is foreground though neither is likelier than background.
+
+    Parameters
+    ----------
+    probabilities : (C, *S) floating array, C = 2, 3 or 4
+    foreground : float in [0, 1]
+    gap : {"background", "second"}
+        "background" adds z_3 to z_0; "second" leaves it out, as above.
+
+    Returns
+    -------
+    (*S) uint8 array
+    """
+    check_threshold("foreground", foreground)
+    probabilities = as_probabilities(probabilities)
+    background, cell = background_of(probabilities, gap), probabilities[1]
+    touching = probabilities[2] if len(probabilities) > 2 else np.zeros_like(cell)
+    inside = cell + touching
+    classes: NDArray[np.uint8] = (inside >= foreground * (background + inside)).astype(np.uint8)
+    classes[(classes == CELL) & (touching > cell)] = TOUCHING
+    return classes
 
 
 def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -134,6 +175,45 @@ def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
     np.maximum.at(highest, labels[inside], height[inside])
     highest[0] = np.inf
     return highest
+
+
+def median_peak(maps: NDArray[Any], *, min_core: int = 0, gap: Gap = "background") -> float:
+    """Median of the highest relief of the components of class cell: how well an image fits a model.
+
+    A network is sure of cells like those it has learned, and predicts hills of nearly 1 in them. In
+    an image of another kind it finds little, and low hills.
+
+    Parameters
+    ----------
+    maps : (C + 1 + ndim, *S) floating array
+        See `relief`.
+    min_core : int
+        Components of fewer pixels do not count.
+    gap : {"background", "second"}
+
+    Returns
+    -------
+    float
+        NaN without any component.
+
+    Notes
+    -----
+    For `nuclei-2d` it is 0.65 to 0.99 on 40 images of fluorescent nuclei. On 45 images of phase
+    contrast it is 0.09 to 0.55, and 10 of these have no component.
+
+    Examples
+    --------
+    >>> cell = np.array([1.0, 1, 0, 1, 0, 1])
+    >>> r = np.array([0.5, 0.9, 0, 0.2, 0, 0.6])
+    >>> round(median_peak(np.stack([1 - cell, cell, r, 0 * r])), 2)
+    0.6
+    """
+    probabilities, height = split_maps(maps)
+    labels, _ = ndimage.label(foreground_classes(probabilities, gap=gap) == CELL)
+    counts = areas(labels) >= min_core
+    counts[0] = False
+    highest = peaks(height, labels)[counts]
+    return float(np.median(highest)) if highest.size else float("nan")
 
 
 def _joined(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:

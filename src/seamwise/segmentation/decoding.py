@@ -14,7 +14,7 @@ from seamwise.decode import (
     threshold_classes,
     watershed_relief,
 )
-from seamwise.decode.relief import split_maps
+from seamwise.decode.relief import foreground_classes, split_maps
 from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
 
@@ -93,9 +93,9 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
             return watershed_relief(
                 probabilities, background=pair.background, cell=pair.cell, gap=rule.gap
             )
-        case ReliefPair():
+        case ReliefPair() as pair:
             classes, height = split_maps(probabilities)
-            return semantic_classes(classes, gap=rule.gap), height
+            return foreground_classes(classes, foreground=pair.foreground, gap=rule.gap), height
         case ThresholdPair() as pair:
             return (
                 threshold_classes(

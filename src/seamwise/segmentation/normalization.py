@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _HEADROOM = 2.0
 _CEILING = 1e4  # of the linear scale: asinh of it is 5, and float32 holds it
 _FLOOR = 10.0  # the contrast is at least this many times the spread of the background
 _LOUDEST = 100.0  # no pixel has more votes than one this many times brighter than the median
+_LONELY = 4.0  # of the linear scale: brighter pixels than this may be hot
 _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times the spread
 
 
@@ -37,11 +39,11 @@ class Normalization:
         normalised -= self.offset.astype(normalised.dtype).reshape(shape)
         normalised *= self.scale.astype(normalised.dtype).reshape(shape)
         if self.bends:
-            return bent(
-                np.clip(normalised, -_CEILING, _CEILING, out=normalised).astype(
-                    np.float32, copy=False
-                )
-            )
+            np.clip(normalised, -_CEILING, _CEILING, out=normalised)
+            linear = normalised.astype(np.float32, copy=False)
+            for channel in linear:
+                _dim_lonely(channel)
+            return bent(linear)
         return normalised.astype(np.float32, copy=False)
 
 
@@ -50,6 +52,23 @@ def bent(values: NDArray[np.float32]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = np.arcsinh(2 * values)
     result /= 2
     return result
+
+
+def _dim_lonely(channel: NDArray[np.float32]) -> None:
+    """Give each far too bright pixel, in place, no more than its brightest neighbour has: no cell
+    is one pixel.
+    """
+    bright = np.nonzero(channel > _LONELY)
+    if not len(bright[0]):
+        return
+    padded = np.pad(channel, 1, constant_values=-np.inf)
+    offsets = [offset for offset in product((0, 1, 2), repeat=channel.ndim) if set(offset) != {1}]
+    around = np.full(len(bright[0]), -np.inf, np.float32)
+    for offset in offsets:
+        beside = tuple(where + step for where, step in zip(bright, offset, strict=True))
+        np.maximum(around, padded[beside], out=around)
+    around[np.isneginf(around)] = np.inf  # an image of one pixel has no neighbours
+    channel[bright] = np.minimum(channel[bright], around)
 
 
 def unchanged(channels: int) -> Normalization:
@@ -83,7 +102,9 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     Pixels clearly above the background vote for the contrast s by the root of their brightness: a
     speck or a cell 50 times brighter than the others, hot pixels or a scale bar have few votes, and
     so has noise that is just above the background. What is far brighter than s is bent down as by a
-    logarithm, so that dim and bright cells stay visible together. An image of noise only maps to
+    logarithm, so that dim and bright cells stay visible together. Pixels of the very highest value,
+    as a saturated border or a scale bar has, do not vote unless all do. A pixel with u > 4 gets no
+    more than its brightest neighbour has: no cell is a single pixel. An image of noise only maps to
     about ±0.1.
 
     Parameters
@@ -177,6 +198,8 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     p5, p10, p25 = (float(p) for p in np.percentile(values, [5, 10, 25], method="lower"))
     spread = p25 - p5
     bright = np.sort(values[values > p25 + _CLEAR * spread]).astype(np.float64) - p10
+    if bright.size and bright[0] < bright[-1]:
+        bright = bright[: np.searchsorted(bright, bright[-1])]  # what saturates has no vote
     contrast = _FLOOR * spread
     if bright.size:
         share = np.cumsum(np.sqrt(np.minimum(bright, _LOUDEST * bright[bright.size // 2])))

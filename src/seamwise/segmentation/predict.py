@@ -62,7 +62,7 @@ def segment(
         A grey image, or channels first as many as the model was trained on.
     model : str, path or Model
         Name of a shipped model, path of a model file, or what `load` returned (to load only once).
-    decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
+    decode : {"argmax", "threshold", "watershed", "relief"} or DecodeRule, optional
         How probabilities become labels: the name of a rule whose thresholds the model file holds
         (see `tune`), or a rule of your own; by default what the model file says.
     min_size : int, optional

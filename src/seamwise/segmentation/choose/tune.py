@@ -73,7 +73,7 @@ class Tuning:
     best : Trial
     argmax_panoptic_quality : float
         PQ of the arg max on the same images.
-    before : {"argmax", "threshold", "watershed"}
+    before : {"argmax", "threshold", "watershed", "relief"}
         The model's default so far; arg max if the default was the decoder that is tuned again.
     before_panoptic_quality : float
         PQ of `before`.
@@ -184,7 +184,7 @@ def tune(
         ThreadPoolExecutor(_WORKERS) as threads,
     ):
         stored = _store(images, model, Path(name))
-        quality = partial(_quality, images=stored)
+        quality = partial(_quality, images=stored, classes=model.info.architecture.out_channels)
         trials: dict[Point, Trial] = {}
 
         def score(points: Sequence[Point]) -> list[float]:
@@ -391,14 +391,20 @@ def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
 def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
     try:
         channels = as_model_input(image.image, model.info)
-        return class_probabilities(channels, model, normalise=unchanged(len(channels)))
+        guides = model.info.decode.is_guided
+        return class_probabilities(
+            channels, model, normalise=unchanged(len(channels)), guides=guides
+        )
     except ValueError as error:
         raise ValueError(f"{image.name}: {error}") from error
 
 
-def _quality(rule: DecodeRule, images: Sequence[_Stored]) -> float:
+def _quality(rule: DecodeRule, images: Sequence[_Stored], classes: int) -> float:
     """Pooled PQ at IoU 0.5 of a decode rule."""
-    pairs = ((image.labels(), decode_whole(image.probabilities(), rule)) for image in images)
+    channels = None if rule.is_guided else classes
+    pairs = (
+        (image.labels(), decode_whole(image.probabilities()[:channels], rule)) for image in images
+    )
     return match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
 
 
