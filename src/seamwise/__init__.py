@@ -87,7 +87,7 @@ else:
             A shipped model ("focus-seg", "focus-reg"), a model file, what `fusion.load` returned,
             or a classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
         **options
-            Among them `align`, for frames of a camera that moved; `mode`, `tile` and `device`.
+            `align` (for a camera that moved), `mode`, `nearest`, `crop`, `device`, `report`.
 
         Returns
         -------

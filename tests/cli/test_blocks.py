@@ -88,7 +88,7 @@ def test_time_points_are_segmented_each_on_its_own(run, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--memory", "much"], "memory must be a size as 4GB"),
+        (["--memory", "much"], "memory must be a size like 4GB"),
         (["--mode", "3d"], "mode 3d does not go with nuclei-2d"),
         (["--mode", "sideways"], "mode must be 3d or 2d-stitch"),
         (["--stitch-iou", "0.5"], "stitch_iou is for mode 2d-stitch"),

@@ -261,8 +261,12 @@ def test_unknown_methods_are_named():
         fuse(sources, model="best")
 
 
-def test_fuse_is_there_at_the_top():
-    assert seamwise.fuse is fuse
+def test_fuse_of_the_package_is_this_one():
+    sources, _ = frames()
+    options = {"model": "dct", "align": True, "crop": False}
+    fusion, same = (one(sources, **options) for one in (seamwise.fuse, fuse))
+    np.testing.assert_array_equal(fusion.image, same.image)
+    assert fusion.alignment is not None
 
 
 @pytest.mark.parametrize(
