@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
-from seamwise.engine.history import Progress
+from seamwise.engine.history import TrainProgress
 from seamwise.engine.loop import fit, recorded
 from seamwise.engine.settings import RunSettings
 from seamwise.io.images import read_image
@@ -304,7 +304,7 @@ def first_weights(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def show(progress: Progress) -> None:
+def show(progress: TrainProgress) -> None:
     """Print every 20th step, and every validation."""
     if progress.scores or progress.step % 20 == 0:
         scores = " ".join(f"{name} {score:.4f}" for name, score in progress.scores.items())
