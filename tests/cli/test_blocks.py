@@ -114,7 +114,7 @@ def test_labels_of_a_stitched_stack_do_not_go_into_the_image(run, image):
 def test_a_folder_that_would_pass_for_an_image_is_refused(run, image, tmp_path):
     code, _, err = run("segment", image, "-o", tmp_path / "cells.ome.zarr")
     assert code == 2
-    assert "leave .zarr out" in err
+    assert "remove .zarr" in err
     assert not (tmp_path / "cells.ome.zarr").exists()
 
 
