@@ -89,12 +89,12 @@ def test_time_points_are_segmented_each_on_its_own(run, tmp_path):
     ("options", "words"),
     [
         (["--memory", "much"], "memory must be a size like 4GB"),
-        (["--mode", "3d"], "mode 3d does not go with nuclei-2d"),
+        (["--mode", "3d"], "mode 3d does not fit nuclei-2d"),
         (["--mode", "sideways"], "mode must be 3d or 2d-stitch"),
-        (["--stitch-iou", "0.5"], "stitch_iou is for mode 2d-stitch"),
+        (["--stitch-iou", "0.5"], "stitch_iou needs mode 2d-stitch"),
         (["--mode", "2d-stitch", "--stitch-iou", "1.5"], "stitch_iou must be an IoU in (0, 1]"),
         (["--mode", "2d-stitch", "--workers", "2"], "mode 2d-stitch runs in one process"),
-        (["--zarr-version", "0.6"], "version must be '0.4' or '0.5'"),
+        (["--zarr-version", "0.6"], "--zarr-version must be 0.4 or 0.5"),
     ],
 )
 def test_bad_options_are_named(run, image, tmp_path, options, words):
@@ -114,7 +114,7 @@ def test_labels_of_a_stitched_stack_do_not_go_into_the_image(run, image):
 def test_a_folder_that_would_pass_for_an_image_is_refused(run, image, tmp_path):
     code, _, err = run("segment", image, "-o", tmp_path / "cells.ome.zarr")
     assert code == 2
-    assert "leave .zarr out" in err
+    assert "remove .zarr" in err
     assert not (tmp_path / "cells.ome.zarr").exists()
 
 
