@@ -32,8 +32,8 @@ from seamwise.labels import TOUCHING
 from seamwise.segmentation.choose import Run
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.transforms import count_classes
+from seamwise.words import SystemName
 from study import DataSet, Study, command, protocol_settings
 
 SETS = ("usiigaci",)

@@ -18,7 +18,7 @@ from seamwise.segmentation.choose import combine, tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities, load
-from seamwise.segmentation.systems import SystemName
+from seamwise.words import SystemName
 from study import PLAIN, DataSet, Study, Variant
 from units import RADII, score
 

@@ -32,9 +32,9 @@ from seamwise.segmentation.choose import Conditions, Run, conditions_of, first_w
 from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, read_pair
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.train import train
 from seamwise.synth import Camera, crowded_cells
+from seamwise.words import SystemName
 
 HERE = Path(__file__).parent
 PROTOCOL = HERE / "protocol.toml"

@@ -23,7 +23,7 @@ from seamwise.analysis.evidence import (
     verdict_table,
 )
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation.systems import SystemName
+from seamwise.words import SystemName
 from study import DataSet, Study, Variant, command, read_protocol
 from units import Units
 

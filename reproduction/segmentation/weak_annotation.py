@@ -20,8 +20,8 @@ import measures
 from seamwise.analysis.evidence import LEVEL, OPEN, bold_maximum, claim_of_pairs, markdown_table
 from seamwise.segmentation.choose import tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
-from seamwise.segmentation.systems import SystemName
 from seamwise.synth import degrade_annotation
+from seamwise.words import SystemName
 from study import Study, Variant, command, read_protocol
 from units import Units
 

@@ -1,40 +1,23 @@
-"""The words that the command line offers are those that the packages take."""
+"""The words of options stand once, in `seamwise.words`, and the rooms know each of them."""
 
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import pytest
 
 from seamwise import words
-from seamwise.fusion import FusionSettings
-from seamwise.fusion import options as fusing
-from seamwise.io import models
-from seamwise.segmentation import options as segmenting
-from seamwise.segmentation import systems, transforms
-from seamwise.segmentation.choose import tune as tuning
-
-HINTS = get_type_hints(FusionSettings)
+from seamwise.io.models import DecodeRule
+from seamwise.segmentation.systems import BUILDERS
+from seamwise.segmentation.transforms import MAPS
 
 
 @pytest.mark.parametrize(
-    ("offered", "taken"),
-    [
-        (words.Annotation, transforms.Annotation),
-        (words.MapName, transforms.MapName),
-        (words.SystemName, systems.SystemName),
-        (words.RuleName, models.RuleName),
-        (words.StackMode, segmenting.Mode),
-        (words.ZarrVersion, segmenting.ZarrVersion),
-        (words.FusionMode, fusing.Mode),
-        (words.Motion, fusing.Motion),
-        (words.FusionNetwork, HINTS["network"]),
-        (words.FusionLoss, HINTS["loss"]),
-    ],
+    ("offered", "known"),
+    [(words.SystemName, BUILDERS), (words.MapName, MAPS)],
 )
-def test_the_words_are_the_same(offered, taken):
-    assert set(get_args(offered)) == set(get_args(taken))
+def test_every_word_is_known(offered, known):
+    assert set(get_args(offered)) == set(known)
 
 
-def test_words_of_decoding_are_the_same():
-    assert set(get_args(words.TunedRule)) == set(get_args(words.RuleName)) - {"argmax"}
-    hints = get_type_hints(tuning)
-    assert set(get_args(words.BackgroundAs)) == set(get_args(hints["background_as"]))
+def test_every_decoding_rule_but_arg_max_has_its_thresholds():
+    assert set(get_args(words.RuleName)) - {"argmax"} <= set(DecodeRule.model_fields)
+    assert set(get_args(words.TunedRule)) < set(get_args(words.RuleName))

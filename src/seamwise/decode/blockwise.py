@@ -30,10 +30,11 @@ from seamwise.decode.instances import add_contacts, border_sides, check_sizes, c
 from seamwise.decode.meetings import runs
 from seamwise.decode.nearest import REACH, nearest_cell
 from seamwise.decode.relief import peaks
-from seamwise.decode.watershed import BackgroundAs, flood_from
+from seamwise.decode.watershed import flood_from
 from seamwise.labels import CELL, TOUCHING, Labels, smallest_dtype
 from seamwise.labels.slabs import areas, look_up
 from seamwise.tiling import Blocks, common, grown, within
+from seamwise.words import BackgroundAs
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Decoding by a watershed with markers; see `watershed`."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,7 @@ from skimage import segmentation
 from seamwise.decode.instances import check_sizes, cleaned, smaller_than
 from seamwise.decode.probabilities import Gap, as_probabilities, check_threshold, without_gap
 from seamwise.labels import BACKGROUND, CELL, Labels
-
-BackgroundAs = Literal["marker", "mask"]
+from seamwise.words import BackgroundAs
 
 UNDECIDED = 2  # in a map of seeds; BACKGROUND and CELL are the others
 

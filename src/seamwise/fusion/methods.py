@@ -16,10 +16,11 @@ from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.exposure import GAINS
 from seamwise.fusion.frames import CountedFrames, Frames, Picture
-from seamwise.fusion.options import FuseOptions, Mode
+from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion
+from seamwise.words import FusionMode
 
 Stage = Literal["align", "fuse"]
 Report = Callable[[Stage, int, int], None]
@@ -56,7 +57,7 @@ def fuse(
     frames: Sequence[Frame],
     *,
     model: str | Path | Model = "focus-seg",
-    mode: Mode = "sequence",
+    mode: FusionMode = "sequence",
     nearest: bool | None = None,
     align: bool | Alignment = False,
     crop: bool = True,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Mode = Literal["sequence", "together"]
-Motion = Literal["affine", "homography"]
+from seamwise.words import FusionMode, Motion
+
 Runtime = Literal["torch"]
 
 
@@ -54,7 +54,7 @@ class FuseOptions:
     """
 
     model: str | Path = "focus-seg"
-    mode: Mode = "sequence"
+    mode: FusionMode = "sequence"
     nearest: bool | None = None
     align: bool = False
     motion: Motion = "affine"
@@ -64,7 +64,7 @@ class FuseOptions:
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
-        check_word("mode", self.mode, get_args(Mode))
+        check_word("mode", self.mode, get_args(FusionMode))
         check_word("motion", self.motion, get_args(Motion))
         check_word("runtime", self.runtime, get_args(Runtime))
 

@@ -14,11 +14,12 @@ from scipy.special import expit
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.fusion.frames import Frames, Picture, checked_picture, shape_of
-from seamwise.fusion.options import Mode, check_word
+from seamwise.fusion.options import check_word
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
+from seamwise.words import FusionMode
 
 Model = ReadyNetwork[FusionInfo]
 
@@ -106,7 +107,7 @@ def fuse_frames(
     frames: Frames,
     *,
     model: Model,
-    mode: Mode = "sequence",
+    mode: FusionMode = "sequence",
     nearest: bool | None = None,
     tile: int | None = None,
 ) -> Fusion:
@@ -146,11 +147,11 @@ def fuse_frames(
     return functional_power(step, frames)
 
 
-def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = None) -> None:
+def check_options(model: Model, *, mode: FusionMode = "sequence", tile: int | None = None) -> None:
     """Raise ValueError if tiles are too small, or the network cannot fuse in this mode."""
     if tile is not None and tile < 3 * _OVERLAP:
         raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}: allow more")
-    check_word("mode", mode, get_args(Mode))
+    check_word("mode", mode, get_args(FusionMode))
     if mode == "together" and model.info.output != "selection":
         raise ValueError(
             "mode 'together' needs a network that selects sources, like focus-seg: "
@@ -158,7 +159,7 @@ def check_options(model: Model, *, mode: Mode = "sequence", tile: int | None = N
         )
 
 
-def passes(mode: Mode, *, nearest: bool) -> int:
+def passes(mode: FusionMode, *, nearest: bool) -> int:
     """How often `fuse_frames` reads each frame."""
     return 1 if mode == "sequence" else 1 + _ROUNDS + nearest
 

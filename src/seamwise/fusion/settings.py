@@ -1,11 +1,12 @@
 """What the training of a fusion network depends on; see `FusionSettings`."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from seamwise.engine.settings import RunSettings, Side
+from seamwise.words import FusionLoss, FusionNetwork
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -91,8 +92,8 @@ class FusionSettings(RunSettings):
     here is 1e-3 after a warm-up.
     """
 
-    network: Literal["selection", "picture"] = "selection"
-    loss: Literal["nps", "l1", "l2"] = "nps"
+    network: FusionNetwork = "selection"
+    loss: FusionLoss = "nps"
     alpha: Annotated[float, Field(gt=0)] = 6.0
     bounds: bool = True
     symmetric: bool = True

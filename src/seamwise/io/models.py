@@ -14,10 +14,10 @@ from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import first_line
+from seamwise.words import BackgroundAs, RuleName
 
 FORMAT_VERSION = 4
 
-RuleName = Literal["argmax", "threshold", "watershed", "relief"]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 _KEY = "seamwise"
@@ -107,7 +107,7 @@ class WatershedPair(_Frozen):
 
     background: Probability
     cell: Probability
-    background_as: Literal["marker", "mask"] = "marker"
+    background_as: BackgroundAs = "marker"
     tuning: TuningRecord | None = None
 
 

@@ -20,7 +20,8 @@ from seamwise.labels import Fragments, Labels, connected_components, fragments, 
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.sanity import hint
-from seamwise.segmentation.transforms import Annotation, TargetAndWeight
+from seamwise.segmentation.transforms import TargetAndWeight
+from seamwise.words import Annotation
 
 
 @dataclass(frozen=True)

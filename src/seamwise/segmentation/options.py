@@ -10,13 +10,12 @@ from seamwise.engine.resources import Resources
 from seamwise.io.axes import check_axes
 from seamwise.io.ome_zarr import check_label_name
 from seamwise.io.provenance import Provenance
+from seamwise.words import StackMode, ZarrVersion
 
 if TYPE_CHECKING:
     from seamwise.io.models import DecodeRule
 
-Mode = Literal["3d", "2d-stitch"]
 Runtime = Literal["torch"]
-ZarrVersion = Literal["0.5", "0.4"]
 
 STITCH_IOU = 0.25
 FLOOD_HALO = 64
@@ -73,7 +72,7 @@ class SegmentOptions:
     min_size: int | None = None
     tile: int | None = None
     flips: bool = False
-    mode: Mode | None = None
+    mode: StackMode | None = None
     stitch_iou: float | None = None
     flood_halo: int = FLOOD_HALO
     runtime: Runtime = "torch"
@@ -83,7 +82,7 @@ class SegmentOptions:
             object.__setattr__(self, "channel", tuple(self.channel))
         if self.axes is not None:
             check_axes(self.axes)
-        _check_word("mode", self.mode, (None, *get_args(Mode)))
+        _check_word("mode", self.mode, (None, *get_args(StackMode)))
         _check_word("runtime", self.runtime, get_args(Runtime))
         if self.flood_halo < 0:
             raise ValueError(f"flood_halo must be 0 or more, not {self.flood_halo}")

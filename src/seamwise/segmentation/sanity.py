@@ -3,7 +3,7 @@
 from typing import Literal
 
 from seamwise.labels import Labels, connected_components, relabel
-from seamwise.segmentation.transforms import Annotation
+from seamwise.words import Annotation
 
 _PIXELS = 2**20  # that are looked at: the middle of an image tells as much as all of it
 _CRUMBS = 4  # pieces that a cell may have in a careless annotation

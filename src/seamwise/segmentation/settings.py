@@ -18,8 +18,9 @@ from pydantic.dataclasses import dataclass
 from seamwise.engine.settings import Positive, RunSettings, Side
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
-from seamwise.segmentation.systems import BUILDERS, System, SystemName, system
-from seamwise.segmentation.transforms import Annotation, TargetAndWeight
+from seamwise.segmentation.systems import BUILDERS, System, system
+from seamwise.segmentation.transforms import TargetAndWeight
+from seamwise.words import Annotation, SystemName
 
 _CROP = {2: 256, 3: 64}
 

@@ -11,7 +11,7 @@ thesis' chapter 5; its chapter 4 has 1. So compared systems differ in nothing el
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 from torch import Tensor
 
@@ -22,25 +22,7 @@ from seamwise.losses import (
     focal,
     lovasz_softmax,
 )
-from seamwise.segmentation.transforms import MapName
-
-SystemName = Literal[
-    "unet2",
-    "unet3",
-    "fl",
-    "dwm",
-    "saw",
-    "lsmax",
-    "bwm",
-    "unet",
-    "w3",
-    "dsc",
-    "j3",
-    "j4",
-    "ce2",
-    "ce3",
-    "ce4",
-]
+from seamwise.words import MapName, SystemName
 
 
 class Loss(Protocol):

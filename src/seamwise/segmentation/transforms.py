@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from itertools import repeat
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from seamwise import weights
 from seamwise.labels import Labels, Target, as_labels, binary_target, semantic_target
-
-MapName = Literal["balance", "dwm", "saw", "unet", "w3"]
-Annotation = Literal["instances", "binary"]
+from seamwise.words import Annotation, MapName
 
 MAPS = {
     "balance": weights.balance,

@@ -27,8 +27,8 @@ from seamwise.segmentation.choose.conditions import (
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.predict import load, segment_normalized
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName
 from seamwise.segmentation.train import train
+from seamwise.words import SystemName
 
 IOUS = (0.5, 0.7, 0.9)
 METRICS = {

@@ -14,8 +14,9 @@ from seamwise.engine.settings import change_settings, make_settings, read_toml
 from seamwise.labels import CLASS_NAMES
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import SystemName, system
+from seamwise.segmentation.systems import system
 from seamwise.segmentation.train import describe
+from seamwise.words import SystemName
 
 OWN_SETTINGS = (  # change neither the first weights nor the crops
     "lam",

@@ -8,12 +8,11 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode.watershed import BackgroundAs
 from seamwise.io.atomic import atomic_path
 from seamwise.io.models import (
     DecodeRule,
@@ -29,8 +28,8 @@ from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.normalization import unchanged
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
+from seamwise.words import BackgroundAs, TunedRule
 
-TunedRule = Literal["threshold", "watershed"]
 Point = tuple[int, int]
 
 GRID = tuple(step / 50 for step in range(1, 50))  # 0.02 … 0.98
