@@ -54,7 +54,8 @@ def set_verbosity(*, quiet: bool, verbose: bool) -> None:
     """
     if quiet and verbose:
         raise ValueError("--quiet and --verbose contradict each other: give one of them")
-    _verbosity.set(Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL)
+    loud = Verbosity.VERBOSE if verbose else Verbosity.NORMAL
+    _verbosity.set(Verbosity.QUIET if quiet else loud)
 
 
 def print_result(text: str) -> None:

@@ -1,7 +1,7 @@
 """Scores as tables that fit a terminal of 80 columns."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seamwise.cli.messages import say
@@ -93,9 +93,14 @@ def print_losses(lines: Sequence[dict[str, str]]) -> None:
     print_table(
         "means over the test images: arg max, IoU ≥ 0.5 unless the column names another",
         list(lines[0]),
-        [[text.replace(" ± ", "\n±") for text in line.values()] for line in lines],
+        [_on_two_lines(line) for line in lines],
         space=0,
     )
+
+
+def _on_two_lines(line: Mapping[str, str]) -> list[str]:
+    """Put each deviation on a line of its own."""
+    return [text.replace(" ± ", "\n±") for text in line.values()]
 
 
 def print_fusion(scores: "FusionScores") -> None:
