@@ -3,7 +3,7 @@
 python benchmarks/artefacts.py ../shared/data/dsb2018/train [--model nuclei-2d]
 
 Each artefact is added to the selection images of at most 400 pixels a side
-(recipes/nuclei-2d-selection.txt). Cells that meet it are left out of both counts. The change is the
+(recipes/nuclei-2d-selection.txt). Cells that meet it do not count in either. The change is the
 sum over the images of |count with it − count without it|, in units of all cells found without it.
 """
 

@@ -1,8 +1,8 @@
 """Draw the bursts of a folder: sources, result, depth map, and the edges between depths enlarged.
 
-python benchmarks/contact_sheet.py ../shared/data/fusion/lytro/pairs
-../shared/data/fusion/lytro/triplets -o sheets python benchmarks/contact_sheet.py
-../shared/data/fusion/stacks/pcb --one-burst --align -o sheets
+DATA=../shared/data/fusion
+python benchmarks/contact_sheet.py $DATA/lytro/pairs $DATA/lytro/triplets -o sheets
+python benchmarks/contact_sheet.py $DATA/stacks/pcb --one-burst --align -o sheets
 
 Frames of a burst share a name up to its last dash, like lytro-01-A.jpg and lytro-01-B.jpg; with
 --one-burst all pictures of a folder are one. Writes one page, <folder>_<method>.png, for each

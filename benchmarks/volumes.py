@@ -1,9 +1,9 @@
 """Images larger than memory: time, peak of resident memory, and whether seams cut cells.
 
-python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of made-up tissue, from OME-Zarr
-to OME-Zarr python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells python
-benchmarks/volumes.py memory  # peak of one block after another size, against the estimate python
-benchmarks/volumes.py peak    # what this machine computes at most, and the network's share of it
+python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of synthetic tissue, OME-Zarr
+python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells
+python benchmarks/volumes.py memory  # peak of blocks of several sizes, against the estimate
+python benchmarks/volumes.py peak    # the most this machine computes, and the network's share
 
 --quick runs each on a small image. Memory is that of the command and all its processes, sampled
 ten times a second.

@@ -1,8 +1,8 @@
 """Write images and instance masks as a raw data set for nnU-Net v2, with seamwise's classes.
 
-    python examples/nnunet_dataset.py                                  # synthetic cells python
-    examples/nnunet_dataset.py --source my-data --output nnUNet_raw --dataset Dataset501_Cells
-    --classes 4
+    python examples/nnunet_dataset.py                       # synthetic cells
+    python examples/nnunet_dataset.py --source my-data --output nnUNet_raw \\
+      --dataset Dataset501_Cells --classes 4
 
 nnU-Net learns classes, not instances: the masks become background, cell, touching and gap, and what
 it predicts becomes cells again with `seamwise.decode.argmax`. Its conventions, as this script

@@ -1,8 +1,7 @@
 """Does the order of the two sources matter? The thesis' section 6.3.1 and its Figure 46.
 
-python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results [--models focus-seg
-focus-reg my.safetensors] python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results
---quick
+python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results [--quick]
+python reproduction/fig46.py ../shared/data/fusion/lytro/pairs --models focus-seg my.safetensors
 
 Fuses each pair x-A.jpg, x-B.jpg in both orders, in floats, and takes the mean squared difference.
 The thesis' claim is about networks that learn not to depend on the order. A network with symmetric

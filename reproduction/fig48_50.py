@@ -1,7 +1,7 @@
 """L1, L2 and NPS6 from the same start: the thesis' section 6.3.3 and its Figures 48 to 50.
 
-python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--steps 400] [--width 16]
-[--norm none] python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results --quick
+python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--quick]
+python reproduction/fig48_50.py ../shared/data/fusion/bsds500 --steps 400 --width 16 --norm none
 
 Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First
 weights, batches and all else are the same. Measures the mean L1 error and SSIM of the raw output

@@ -42,8 +42,6 @@ NESTED_STATEMENTS: set[str] = {
     "reproduction/segmentation/table7.py",
     "reproduction/segmentation/units.py",
     "reproduction/segmentation/weak_annotation.py",
-    "src/seamwise/engine/history.py",
-    "src/seamwise/segmentation/choose/compare.py",
 }
 
 

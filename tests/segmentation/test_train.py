@@ -336,7 +336,7 @@ def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
     corrected = replace(
         annotated[0], labels=np.where(annotated[0].labels == 1, 0, annotated[0].labels)
     )
-    with pytest.raises(ValueError, match="made with a different data file"):
+    with pytest.raises(ValueError, match="made with different images or masks"):
         run(tmp_path, [corrected, *annotated[1:]], quick, resume=True)
 
 

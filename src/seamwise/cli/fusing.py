@@ -143,6 +143,9 @@ def fuse(
         raise typer.Exit(2)
     with_maps = (depth_map or focus_maps) and output.is_file()
     maps = ", with its maps next to it" if with_maps else ""
-    done = f"the result is in {output}{maps}"
-    say(f"{failed} of {total} bursts failed; the others are in {output}" if failed else done)
+    summary = f"the result is in {output}{maps}"
+    if failed:
+        others = f"the others are in {output}" if failed < total else "no picture was written"
+        summary = f"{failed} of {total} bursts failed; {others}"
+    say(summary)
     raise typer.Exit(1 if failed else 0)

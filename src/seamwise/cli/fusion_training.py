@@ -36,7 +36,7 @@ def train_fusion(
     settings: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with settings, see docs/fusion.md.", show_default="all as usual"
+            help="TOML file with settings, see docs/fusion.md.", show_default="built-in settings"
         ),
     ] = None,
     network: Annotated[

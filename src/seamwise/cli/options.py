@@ -44,7 +44,7 @@ Axes = Annotated[
 SegmentationSettings = Annotated[
     Path | None,
     typer.Option(
-        help="TOML file with settings, see docs/training.md.", show_default="all as usual"
+        help="TOML file with settings, see docs/training.md.", show_default="built-in settings"
     ),
 ]
 Masks = Annotated[

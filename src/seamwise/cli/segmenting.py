@@ -41,7 +41,8 @@ def segment(
     decode: Annotated[
         RuleName | None,
         typer.Option(
-            help="How probabilities become cells; threshold and watershed need a tuned model.",
+            help="How probabilities become cells; threshold and watershed need a tuned model, "
+            "relief one with guides.",
             show_default="the model's own",
         ),
     ] = None,

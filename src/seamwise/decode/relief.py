@@ -38,7 +38,7 @@ def relief(
     low hill. One that doubts a seam predicts no valley there.
 
     1. Pixels become background, cell or touching (`foreground_classes`).
-    2. Components of class cell whose highest relief is below `peak` are no cells. They count as
+    2. Components of class cell whose highest relief is below `peak` are not cells. They count as
        touching: they go to a neighbour, or vanish.
     3. Touching pixels go to the nearest cell (`instances`).
     4. Two cells a and b that touch are one if there is no valley between them::
@@ -115,7 +115,7 @@ def foreground_classes(
     probabilities : (C, *S) floating array, C = 2, 3 or 4
     foreground : float in [0, 1]
     gap : {"background", "second"}
-        "background" adds z_3 to z_0; "second" leaves it out, as above.
+        "background" adds z_3 to z_0; "second" ignores it, as above.
 
     Returns
     -------

@@ -106,7 +106,9 @@ def fit(
     ConnectionError
         Another process of the run has ended.
 
-    Notes ----- With n = `settings.devices` · `settings.nodes` > 1 processes, process r computes the
+    Notes
+    -----
+    With n = `settings.devices` · `settings.nodes` > 1 processes, process r computes the
     loss of samples r, r + n, r + 2n, … of each batch. The gradient is the mean over the processes
     (torch's DistributedDataParallel), and so is the reported loss. If a loss is a mean over the
     same number of pixels of each sample, its gradient is that of one process, up to rounding. Two
@@ -125,7 +127,7 @@ def fit(
     """
     check_output(output, resume=resume)
     chosen = choose_device(device)
-    saved = _read_checkpoint(output / "checkpoint.pt", task.info.training) if resume else None
+    saved = _checkpoint(output, task, settings) if resume else None
     with launched(chosen, devices=settings.devices, nodes=settings.nodes) as fabric:
         torch.manual_seed(settings.seed)
         weights = place(build_net(task.info.architecture), fabric.device)
@@ -295,11 +297,13 @@ class _State:
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
-def _read_checkpoint(path: Path, training: dict[str, Any]) -> dict[str, Any]:
-    """Read what `_State.save` wrote; ValueError if the run was another one than `training`."""
+def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dict[str, Any]:
+    """Read what `_State.save` wrote; ValueError if it was written by another run."""
+    path = output / "checkpoint.pt"
+    now = Provenance(task.info.training, defaults={"settings": settings.earlier})
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        difference = Provenance(training).difference(saved["provenance"])
+        difference = now.difference(saved["provenance"])
         saved["history"] = [TrainProgress(**line) for line in saved["history"]]
     except Exception as error:  # torch.load raises whatever pickle and zip raise
         raise ValueError(

@@ -72,6 +72,8 @@ class RunSettings:
     nodes: Positive = 1
 
     page: ClassVar[str] = "docs/training.md"  # where a reader finds the names
+    # settings that checkpoints of earlier versions lack, with what they were
+    earlier: ClassVar[Mapping[str, Any]] = {}
 
     @property
     def processes(self) -> int:

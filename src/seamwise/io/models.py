@@ -152,7 +152,7 @@ class DecodeRule(_Frozen):
 
     @property
     def is_guided(self) -> bool:
-        """Whether the rule needs the guides of the network besides its classes."""
+        """Whether the rule needs the guides of the network in addition to its classes."""
         return self.rule == "relief"
 
     @property

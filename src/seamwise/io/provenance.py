@@ -15,7 +15,7 @@ _FEW = 6  # items of a list that a message still shows
 class Provenance:
     """All that a result depends on: kept with it, it tells a later run whether to reuse the result.
 
-    Whoever makes a result builds a `Provenance` before the work, and asks `difference` about the
+    Code that makes a result builds a `Provenance` first, and asks `difference` about the
     record of an earlier result. If the answer is empty, that result may be reused or resumed;
     otherwise it ends an error message. After the work (or at its beginning, if it can be resumed)
     keep `record()`: as JSON next to the result, or within it.
@@ -128,12 +128,18 @@ def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
         return
     for ending in _FILE:
         if name.endswith(ending):
-            yield f"made with a different {name.removesuffix(ending)} file"
+            yield _of_file(name.removesuffix(ending))
             return
     if _is_short(before) and _is_short(now):
         yield f"made with {name} = {before}, not {now}"
     else:
         yield f"made with different {name}"
+
+
+def _of_file(name: str) -> str:
+    if name == "data":
+        return "made with different images or masks"
+    return f"made with a different {name} file"
 
 
 def _is_short(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What leads each pixel to its cell, besides the classes; see `measure_guides`."""
+"""Guides of a label image: relief, centre and radius of each cell; see `measure_guides`."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def measure_guides(labels: Labels) -> Guides:
         relief(p) = d(p) / max { d(q) : q in the cell of p }
         d(p) = 1 + distance from p to the nearest pixel that has a face neighbour of another number
 
-    The contour of a cell has d = 1. Beyond the image border lies no other number: a cell that the
+    The contour of a cell has d = 1. Outside the image there is no other number: a cell that the
     border cuts is highest there. Ignored pixels (negative) belong to no cell.
 
     Raises

@@ -58,7 +58,10 @@ def perceptual(
     -----
     The network too computes in float32 (float64 for a float64 prediction) under autocast and for
     half precision, and must have parameters of that type: with 8 bits the difference of two nearly
-    equal features is mostly rounding. Source: thesis (2.17); Johnson et al. 2016, arXiv:1603.08155.
+    equal features is mostly rounding.
+
+    Source: thesis (2.17); Johnson et al. 2016, arXiv:1603.08155.
+
     Thesis (2.17) divides by F · Σ_k (|Ω_k| + C_k), which is not a number of features; we take the
     mean of each map, so that every map counts alike whatever its size, and then their mean, as
     Johnson et al. do for one map.

@@ -31,7 +31,8 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     shape : tuple of int
         Size of the image, `(*S)`.
     rule : DecodeRule
-        One of `decode.argmax`, `decode.threshold` and `decode.watershed`, with its options.
+        One of `decode.argmax`, `decode.threshold`, `decode.watershed` and `decode.relief`, with its
+        options.
 
     Returns
     -------

@@ -65,8 +65,8 @@ def _dim_lonely(channel: NDArray[np.float32]) -> None:
     offsets = [offset for offset in product((0, 1, 2), repeat=channel.ndim) if set(offset) != {1}]
     around = np.full(len(bright[0]), -np.inf, np.float32)
     for offset in offsets:
-        beside = tuple(where + step for where, step in zip(bright, offset, strict=True))
-        np.maximum(around, padded[beside], out=around)
+        neighbours = tuple(where + step for where, step in zip(bright, offset, strict=True))
+        np.maximum(around, padded[neighbours], out=around)
     around[np.isneginf(around)] = np.inf  # an image of one pixel has no neighbours
     channel[bright] = np.minimum(channel[bright], around)
 

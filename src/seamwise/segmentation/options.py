@@ -36,7 +36,7 @@ class SegmentOptions:
         Channels of a file that are segmented; see `io.images.read_image`.
     axes : str, optional
         Axes of a file, such as "TZYX"; see `io.images.read_image`.
-    decode : {"argmax", "threshold", "watershed"} or DecodeRule, optional
+    decode : {"argmax", "threshold", "watershed", "relief"} or DecodeRule, optional
         How probabilities become labels: the name of a rule whose thresholds the model file holds
         (see `tune`), or a rule of your own; by default what the model file says.
     min_size : int, optional
@@ -84,8 +84,10 @@ class SegmentOptions:
             check_axes(self.axes)
         _check_word("mode", self.mode, (None, *get_args(StackMode)))
         _check_word("runtime", self.runtime, get_args(Runtime))
-        if self.flood_halo < 0:
-            raise ValueError(f"flood_halo must be 0 or more, not {self.flood_halo}")
+        for name, least in (("flood_halo", 0), ("min_size", 0), ("tile", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be {least} or more, not {value}")
         if self.stitch_iou is not None:
             if self.mode != "2d-stitch":
                 raise ValueError("stitch_iou needs mode 2d-stitch: choose that mode, or remove it")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -70,6 +70,7 @@ class TrainSettings(RunSettings):
         See `engine.settings.RunSettings`.
     """
 
+    earlier: ClassVar[Mapping[str, Any]] = {"normalization": {"kind": "percentiles"}}
     loss: SystemName = "j4"
     lam: Annotated[float, Field(ge=0)] | None = None
     annotation: Annotation = "instances"

@@ -108,8 +108,8 @@ class BlockJob:
         of_options = self.options.provenance(self.model_sha256)
         image = {name: getattr(self, name) for name in ("image", "image_written", "shape", "halo")}
         # records of the first version have `rule` instead of the first two, `block` instead of
-        # `tile`
-        unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile")}
+        # `tile`, and no `mode`
+        unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile", "mode")}
         return Provenance(
             inputs={**image, **of_options.inputs, "rule": self.rule},
             notes={"model": self.options.model, "block": self.block, "device": self.device},

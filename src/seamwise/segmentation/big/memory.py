@@ -73,9 +73,11 @@ def plan_blocks(
 
     ::
 
-        bytes = workers · (process + max(network, decoding)) network  = pixels of block and halo ·
-        (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes)) decoding = pixels
-        of block · 64,  for a watershed  pixels of block and its halo · 110
+        bytes    = workers · (process + max(network, decoding))
+        network  = pixels of block and halo ·
+                   (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes))
+        decoding = pixels of block · 64
+                   for a watershed: pixels of block and its halo · 110
 
     and one process more if there are several workers: the one that joins their results.
 

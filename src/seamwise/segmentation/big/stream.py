@@ -325,6 +325,11 @@ def _resumed(
     try:
         # its blocks, chosen for the memory of that time, are kept
         block = read_job(path).block
+    except ValueError:
+        if overwrite:
+            return None
+        raise
+    try:
         difference = job.provenance.difference(read_json(path))
         if difference:
             raise ValueError(f"{work} holds an interrupted run {difference}")

@@ -181,7 +181,9 @@ def compare(
     KeyboardInterrupt
         `report` stopped a run.
 
-    Notes ----- Before any training, the first weights and crops of all losses of a seed are
+    Notes
+    -----
+    Before any training, the first weights and crops of all losses of a seed are
     computed and their hashes compared. The last layer of a network with two or three classes begins
     with the first rows of one with four. The touching contrast of the augmentation needs the
     touching class: a system with two classes sees the crops without it.
@@ -230,6 +232,10 @@ def _check(
         raise ValueError(
             f"weights {', '.join(settings.weights)} belong to one map: give them to its loss, "
             "e.g. as [loss.w3.weights]"
+        )
+    if settings.lam is not None:
+        raise ValueError(
+            f"lam = {settings.lam} belongs to one loss: give it to that loss, e.g. as [loss.j4]"
         )
     if settings.processes > 1:
         raise ValueError(

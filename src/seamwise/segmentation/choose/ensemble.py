@@ -71,7 +71,7 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
             "spacing": first.spacing if agree else None,
             # thresholds that were tuned on one model are not those of several
-            "decode": first.decode if first.decode.is_guided else _untuned(first.decode),
+            "decode": _untuned(first.decode),
             "training": {
                 "members": [
                     {"file": f"{path.absolute().parent.name}/{path.name}", **other.training}
@@ -85,7 +85,9 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
 
 
 def _untuned(rule: DecodeRule) -> DecodeRule:
-    return DecodeRule(gap=rule.gap, min_size=rule.min_size, min_core=rule.min_core)
+    """Return the rule without tuned thresholds; those of a relief belong to the training."""
+    default = rule.rule if rule.is_guided else "argmax"
+    return rule.model_copy(update={"rule": default, "threshold": None, "watershed": None})
 
 
 def _check_same(members: Sequence[Member]) -> None:

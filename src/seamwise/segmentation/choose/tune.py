@@ -150,7 +150,9 @@ def tune(
     OSError
         The folder for temporary files is full.
 
-    Notes ----- *Cost.* One pass of the network, and about 120 decodings of each image instead of
+    Notes
+    -----
+    *Cost.* One pass of the network, and about 120 decodings of each image instead of
     2,401 (`coarse_to_fine`). Every tried pair is decoded and matched in full, without
     approximation. The search may miss a peak that is narrower than the first, coarse grid. The
     decodings run on up to four threads.
