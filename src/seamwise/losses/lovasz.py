@@ -77,9 +77,10 @@ def lovasz_softmax(
     computed in closed form, not as a difference of two Jaccard losses, which would lose its digits
     on large images.
 
-    Source: thesis (2.11), (2.12); Berman et al. 2018, arXiv:1705.08790. Thesis (2.11) averages over all C classes and calls the step the "difference between the consecutive
-    values of the cumulative distribution of m"; we take the paper's step of the Jaccard loss and
-    average over the classes present.
+    Source: thesis (2.11), (2.12); Berman et al. 2018, arXiv:1705.08790. Thesis (2.11) averages over
+    all C classes and calls the step the "difference between the consecutive values of the
+    cumulative distribution of m"; we take the paper's step of the Jaccard loss and average over the
+    classes present.
 
     Examples
     --------
