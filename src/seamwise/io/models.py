@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import first_line
-from seamwise.words import BackgroundAs, RuleName
+from seamwise.words import BackgroundAs, RuleName, TunedRule
 
 FORMAT_VERSION = 4
 
@@ -175,10 +175,12 @@ class DecodeRule(_Frozen):
                 "the model has no relief to decode by: it was trained on classes alone"
             )
         if rule != "argmax" and getattr(self, rule) is None:
-            raise ValueError(
-                f"the model has no thresholds for decode {rule!r}: tune them on annotated images "
-                f"with `seamwise tune MODEL DATA --decode {rule}`"
+            advice = (
+                f"tune them on annotated images with `seamwise tune MODEL DATA --decode {rule}`"
+                if rule in get_args(TunedRule)
+                else "choose another rule"
             )
+            raise ValueError(f"the model has no thresholds for decode {rule!r}: {advice}")
         return self.model_copy(update={"rule": rule})
 
 

@@ -258,10 +258,11 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     if shape[0] != expected:
         is_last = shape[-1] == expected or shape[-1] <= 4
         last = " (channels last? move them first)" if is_last else ""
+        choice = "image[..., 2]" if is_last else "image[2]"
         raise ValueError(
             f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
             "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
-            "--channel 2, or image[2] in Python"
+            f"--channel 2, or {choice} in Python"
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}")
