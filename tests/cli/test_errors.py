@@ -74,7 +74,7 @@ def test_words_of_an_option_are_completed():
         (["segment", "x", "-o", "y", "--workers", "two"], "--workers must be a valid integer"),
         (
             ["segment", "x", "-o", "y", "--decode", "argmin"],
-            "--decode must be argmax, threshold or watershed, not 'argmin'",
+            "--decode must be argmax, threshold, watershed or relief, not 'argmin'",
         ),
     ],
 )

@@ -174,7 +174,7 @@ def test_evaluate_fusion_skips_a_bad_pair(run, fused):
      "small.png has 9 × 8 pixels, pairs/a-A.png has 80 × 64"),
     (("burst", "good/a.png"), "burst: it has 3 frames: the metrics are defined for two sources"),
     (("pairs", "good", "-o", "pairs/scores"), "would be taken for frames by the next run"),
-    (("pairs", "good", "-o", "text.png"), "there is a file of that name"),
+    (("pairs", "good", "-o", "text.png"), "a file of that name exists"),
 ])  # fmt: skip
 def test_bad_calls_of_evaluate_fusion_are_one_line(run, fused, arguments, word):
     (fused / "text.png").write_text("no picture")

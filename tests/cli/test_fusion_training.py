@@ -53,7 +53,7 @@ def test_train_fusion_then_fuse_then_info(run, burst, pictures, tmp_path):
     (("--settings", "bad.toml"),
      "unknown setting 'sigma' in bad.toml: did you mean 'simulation.sigma'?"),
     (("--settings", "no.toml"), "settings file no.toml does not exist: check its name and folder"),
-    (("--hold-out-every", "9"), "one of each is needed"),
+    (("--hold-out-every", "9"), "give at least one of each"),
 ])  # fmt: skip
 def test_bad_training_calls_are_one_line(run, pictures, tmp_path, monkeypatch, arguments, word):
     monkeypatch.chdir(tmp_path)

@@ -105,7 +105,7 @@ def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
     (["tune", "{model}", "{data}", "--plot", "{data}/none/p.png"], "cannot write"),
     (["tune", "{model}", "{data}", "-o", "{data}/none/m.safetensors"], "cannot write"),
     (["tune", "nothing", "{data}"], "no model named 'nothing'"),
-    (["combine", "{model}", "-o", "{data}/c.safetensors"], "two models or more, got 1"),
+    (["combine", "{model}", "-o", "{data}/c.safetensors"], "models must be two or more, not 1"),
     (["combine", "{model}", "nuclei-2d", "-o", "{data}/c.safetensors"], "its width is 16, not 2"),
     (["combine", "{model}", "{model}", "-o", "{data}/none/c.safetensors"], "cannot write"),
 ])  # fmt: skip

@@ -32,7 +32,7 @@ def test_evaluate_names_missing_predictions_and_other_sizes(run, tmp_path):
     tifffile.imwrite(tmp_path / "pred" / "y.tif", SCENE.labels[1:])
     code, _, err = run("evaluate", tmp_path / "pred", tmp_path / "true")
     assert code == 2
-    assert "y.tif has size" in err
+    assert "y.tif must have the size" in err
 
 
 def test_evaluate_of_perfect_labels_is_all_ones(run, tmp_path):

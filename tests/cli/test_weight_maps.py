@@ -22,7 +22,7 @@ def test_weights_writes_maps_and_previews(run, training, tmp_path):
     _, _, err = run(
         "weights", masks, "--map", "w3", "--set", "beta=12", "--set", "nu=5", "-o", out, "--preview"
     )
-    assert err.count("there already") == 4
+    assert err.count("already exist") == 4
     (masks / "1.tif").write_text("no image")
     code, said, _ = run("weights", masks, "--map", "balance", "-o", out)
     assert code == 1

@@ -189,7 +189,7 @@ def test_bad_plans_are_named(tmp_path, monkeypatch):
     )
     for frame in (tmp_path / "in" / "cup").iterdir():
         frame.unlink()
-    with pytest.raises(FileNotFoundError, match="holds no image; expected"):
+    with pytest.raises(FileNotFoundError, match="holds no image: expected"):
         plan([tmp_path / "in"], tmp_path / "all.jpg")
     monkeypatch.chdir(folder)
     assert plan(["."], tmp_path / "out")[0].output.name == "burst.png"

@@ -272,7 +272,7 @@ def test_bad_calls_are_named(selector, regressor):
     for mode in ("sequence", "together"):
         with pytest.raises(ValueError, match="same size and channels"):
             fuse_frames([pair.a, pair.b, pair.b[1:]], model=selector, mode=mode)
-    with pytest.raises(ValueError, match="grey pictures or 3 colours, not 2 channels"):
+    with pytest.raises(ValueError, match="grey or have 3 colours for this model, not 2 channels"):
         fuse_pair(pair.a[..., :2], pair.b[..., :2], model=selector)
 
 

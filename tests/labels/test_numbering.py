@@ -64,6 +64,6 @@ def test_areas_and_look_up_do_not_depend_on_the_slabs(monkeypatch):
     table = np.arange(labels.max() + 1) * 3
     expected = np.bincount(labels.ravel()), table[labels]
     for size in (1, 100, 2**22):
-        monkeypatch.setattr("seamwise.labels.numbering._SLAB", size)
+        monkeypatch.setattr("seamwise.labels.slabs._SLAB", size)
         assert np.array_equal(areas(labels), expected[0])
         assert np.array_equal(look_up(table, labels), expected[1])

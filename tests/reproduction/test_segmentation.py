@@ -185,7 +185,7 @@ def test_numbers_of_the_command_line_are_whole_and_in_range(
     monkeypatch.setattr(sys, "argv", [*sys.argv, f"{option}={text}"])
     with pytest.raises(SystemExit, match="2"):
         scripts.study.Study.from_command("", sets=("cells",))
-    assert f"'{text}' is no whole number from {least} on" in capsys.readouterr().err
+    assert f"'{text}' is not a whole number from {least} on" in capsys.readouterr().err
 
 
 def test_what_a_kind_depends_on_is_in_its_hash(scripts):
