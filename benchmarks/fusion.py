@@ -144,20 +144,26 @@ def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def real(folder: Path, names: Sequence[str], quick: bool) -> None:
-    found = sorted(folder.glob("*-A.jpg"))[: 2 if quick else None]
-    grey = [[metrics.to_grey(read_photo(p).pixels) for p in (a, _other(a))] for a in found]
+    paths = sorted(folder.glob("*-A.jpg"))[: 2 if quick else None]
+
+    def grey(path: Path) -> NDArray[np.float64]:
+        return metrics.to_grey(read_photo(path).pixels)
+
+    def score(a: Path, fused: NDArray[np.float64]) -> list[float]:
+        return [metric(sources_a[a], sources_b[a], fused) for metric in METRICS.values()]
+
+    sources_a = {a: grey(a) for a in paths}
+    sources_b = {a: grey(_other(a)) for a in paths}
     columns = " | ".join(name.upper() for name in METRICS)
-    print(f"\n{len(found)} pairs\n\n| | {columns} |\n|---" + "|---" * len(METRICS) + "|")
+    print(f"\n{len(paths)} pairs\n\n| | {columns} |\n|---" + "|---" * len(METRICS) + "|")
     results: dict[str, list[NDArray[np.float64]]] = {
-        "source A": [a for a, _ in grey],
-        "source B": [b for _, b in grey],
+        "source A": list(sources_a.values()),
+        "source B": list(sources_b.values()),
     }
     for name, method in methods(names).items():
-        results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in found]
+        results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in paths]
     for name, images in results.items():
-        scores = [
-            [q(a, b, f) for q in METRICS.values()] for (a, b), f in zip(grey, images, strict=True)
-        ]
+        scores = [score(a, fused) for a, fused in zip(paths, images, strict=True)]
         print(line(name, scores, (4,) * len(METRICS)), flush=True)
 
 

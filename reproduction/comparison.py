@@ -57,12 +57,13 @@ class Ranking:
 
 def rows(columns: Sequence[str], *lines: str) -> Printed:
     """Parse the thesis' table: a line ``name mean±std mean±std …`` for each metric."""
-    parsed = {}
+    metrics = {}
     for line in lines:
         name, *cells = line.split()
-        values = [(float(mean), float(std)) for mean, std in (cell.split("±") for cell in cells)]
-        parsed[name.lower()] = dict(zip(columns, values, strict=True))
-    return parsed
+        numbers = [cell.split("±") for cell in cells]
+        values = [(float(mean), float(std)) for mean, std in numbers]
+        metrics[name.lower()] = dict(zip(columns, values, strict=True))
+    return metrics
 
 
 def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScores:
@@ -74,26 +75,29 @@ def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScor
     if importlib.util.find_spec("pymatting") is None:
         raise SystemExit('IM needs the extra matting: pip install "seamwise[matting]"')
     made_by = _made_by(data)
-    done = _kept(scores_path, made_by)
+    scores = _kept(scores_path, made_by)
     fusers: dict[str, Any] = {name: m if m in CLASSICAL else load(m) for name, m in SYSTEMS.items()}
     methods = (*SYSTEMS, *DUMMIES)
     names = []
     for pair in pairs:
         names.append(pair.name)
-        if pair.name in done:
+        if pair.name in scores:
             continue
         results = {name: fuse(pair.sources, model=fuser).image for name, fuser in fusers.items()}
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
-        done[pair.name] = {name: _scored(pair, image) for name, image in results.items()}
-        write_json(scores_path, {"made_by": made_by, "pairs": done})
+        scores[pair.name] = {name: _scored(pair, image) for name, image in results.items()}
+        write_json(scores_path, {"made_by": made_by, "pairs": scores})
         print(f"{len(names)}: {pair.name}", flush=True)
     if len(names) < 2:
         raise SystemExit(
             f"{len(names)} pairs have no standard deviation and no ranks: two or more are needed"
         )
-    metrics = tuple(done[names[0]][methods[0]])
-    values = np.array([[[done[name][s][m] for m in metrics] for s in methods] for name in names])
-    return FusionScores(tuple(names), methods, metrics, values)
+    metrics = tuple(scores[names[0]][methods[0]])
+    values = [
+        scores[name][method][metric] for name in names for method in methods for metric in metrics
+    ]
+    shape = (len(names), len(methods), len(metrics))
+    return FusionScores(tuple(names), methods, metrics, np.array(values).reshape(shape))
 
 
 def _made_by(data: Path) -> dict[str, Any]:
@@ -130,10 +134,11 @@ def _scored(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
 def summary(scores: FusionScores) -> Printed:
     """Return mean and deviation as the thesis prints them, also of the dummies."""
     mean, std = scores.mean, scores.std
-    return {
-        metric: {s: (float(mean[i, j]), float(std[i, j])) for i, s in enumerate(scores.methods)}
-        for j, metric in enumerate(scores.metrics)
-    }
+
+    def of_methods(j: int) -> dict[str, tuple[float, float]]:
+        return {s: (float(mean[i, j]), float(std[i, j])) for i, s in enumerate(scores.methods)}
+
+    return {metric: of_methods(j) for j, metric in enumerate(scores.metrics)}
 
 
 def rank(scores: FusionScores) -> dict[str, Ranking]:

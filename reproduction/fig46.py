@@ -57,7 +57,11 @@ def find_pairs(folder: Path, count: int | None) -> dict[str, Pair]:
     whole = [pair for pair in pairs_on_disk if not pair.fault][:count]
     if not whole:
         raise SystemExit(f"{folder} holds no pairs named x-A.jpg, x-B.jpg")
-    return {pair.name: tuple(read_photo(path).pixels for path in pair.sources) for pair in whole}
+    pairs = {}
+    for pair in whole:
+        first, second = pair.sources
+        pairs[pair.name] = (read_photo(first).pixels, read_photo(second).pixels)
+    return pairs
 
 
 def load_all(names: Sequence[str]) -> dict[str, Model]:
@@ -77,12 +81,12 @@ def is_symmetric(model: Model) -> bool:
 
 
 def measure(pairs: Mapping[str, Pair], models: Mapping[str, Model]) -> list[Row]:
-    """A row for each model; for networks that paint a second one, with Near."""
+    """Return a row for each model; for networks that paint a second one, with Near."""
     rows = []
     for name, model in models.items():
         for nearest in (False, True) if model.info.output == "picture" else (False,):
             both = (in_both_orders(pair, model, nearest=nearest) for pair in pairs.values())
-            mse = tuple(float(((there - back) ** 2).mean()) for there, back in both)
+            mse = tuple(float(((ab - ba) ** 2).mean()) for ab, ba in both)
             rows.append(Row(name, is_symmetric(model), nearest, mse))
             print(f"{name}{', Near' * nearest}: {np.mean(mse):.1e}", flush=True)
     return rows
@@ -119,12 +123,12 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
     ):
         pictures = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
         for name, model in models.items():
-            there, back = in_both_orders(pair, model, nearest=False)
+            ab, ba = in_both_orders(pair, model, nearest=False)
             short = "/".join(Path(name).parts[-2:])
             pictures += [
-                (f"{short}\n(A, B)", there),
-                (f"{short}\n(B, A)", back),
-                ("50 × difference", 50 * abs(there - back)),
+                (f"{short}\n(A, B)", ab),
+                (f"{short}\n(B, A)", ba),
+                ("50 × difference", 50 * abs(ab - ba)),
             ]
         for panel, (title, image) in zip(panels, pictures, strict=True):
             panel.imshow(image.clip(0, 1))

@@ -68,20 +68,22 @@ def run(loss: str, arguments: argparse.Namespace) -> Path:
     def report(progress):
         if progress.step % 20 == 0:
             print(
-                f"{loss}: step {progress.step} of {chosen.steps}, loss {progress.loss:.4f}",
+                f"{loss}: step {progress.step} of {options.steps}, loss {progress.loss:.4f}",
                 flush=True,
             )
 
     try:
-        chosen = settings(loss, arguments)
-        train(parts.training, parts.validation, chosen, output=folder, resume=resume, report=report)
+        options = settings(loss, arguments)
+        train(
+            parts.training, parts.validation, options, output=folder, resume=resume, report=report
+        )
     except (ValueError, OSError) as error:
         raise SystemExit(f"{folder}: {' '.join(str(error).split())}") from error
     return folder
 
 
 def scores(folder: Path, pairs) -> list[dict[str, float]]:
-    """Mean L1 error and SSIM at each snapshot."""
+    """Return mean L1 error and SSIM at each snapshot."""
     snapshots = sorted(
         folder.glob("snapshot-*.safetensors"), key=lambda path: int(path.stem.split("-")[1])
     )
@@ -118,7 +120,7 @@ def draw(
     mean: float,
     output: Path,
 ) -> None:
-    """Fig. 49 (error over steps), SSIM at the end, and Fig. 48 (one pair at four moments)."""
+    """Draw Fig. 49 (error over steps), SSIM at the end, and Fig. 48 (one pair at four moments)."""
     figure = Figure(figsize=(13, 11), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.9))
     left, right = upper.subplots(1, 2)
@@ -142,9 +144,9 @@ def draw(
     )
     right.set(ylabel="SSIM", title="SSIM at the end")
     steps = [row["step"] for row in next(iter(results.values()))]
-    chosen = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
+    shown_steps = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
     for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
-        for panel, step in zip(row, chosen, strict=False):
+        for panel, step in zip(row, shown_steps, strict=False):
             model = load(folder / f"snapshot-{step}.safetensors")
             panel.imshow(fuse_pair(pair.a, pair.b, model=model, nearest=False).image)
             panel.set_title(f"{LOSSES[loss]}, step {step}", fontsize=9)

@@ -113,12 +113,12 @@ def noisy(pair: FocusPair, strength: float, seed: int) -> FocusPair:
     return replace(pair, a=a, b=b)
 
 
-def measure(pairs: list[FocusPair], chosen: dict[str, Method]) -> Results:
-    """Mean PSNR and SSIM against the sharp picture without noise, by method, at each strength."""
-    results: Results = {name: [] for name in chosen}
+def measure(pairs: list[FocusPair], fusers: dict[str, Method]) -> Results:
+    """Return mean PSNR and SSIM against the sharp picture, by method, at each strength of noise."""
+    results: Results = {name: [] for name in fusers}
     for strength in STRENGTHS:
         sources = [noisy(pair, strength, number) for number, pair in enumerate(pairs)]
-        for name, method in chosen.items():
+        for name, method in fusers.items():
             fused = [method(pair, strength) * 255 for pair in sources]
             scores = [
                 (metrics.psnr(image, 255 * pair.truth), metrics.ssim(image, 255 * pair.truth))
@@ -150,7 +150,11 @@ def table(results: Results) -> str:
 def verdict(results: Results, rival: str) -> str:
     """Judge whether the network, which comes first, beats all rivals wherever there is noise."""
     own = next(iter(results.values()))
-    best = [max(results[name][i]["psnr"] for name in RIVALS[rival]) for i in range(len(STRENGTHS))]
+
+    def best_of_rivals(i: int) -> float:
+        return max(results[name][i]["psnr"] for name in RIVALS[rival])
+
+    best = [best_of_rivals(i) for i in range(len(STRENGTHS))]
     margin = {
         s: own_psnr["psnr"] - best_psnr
         for s, own_psnr, best_psnr in zip(STRENGTHS, own, best, strict=True)
@@ -169,13 +173,13 @@ def verdict(results: Results, rival: str) -> str:
     return f"- The network's PSNR is higher than by {rival}: **{claim}**; lower at {where}."
 
 
-def draw(pair: FocusPair, chosen: dict[str, Method], output: Path) -> None:
+def draw(pair: FocusPair, fusers: dict[str, Method], output: Path) -> None:
     strength = STRENGTHS[-1]
     source = noisy(pair, strength, 0)
     pictures = {
         "A": source.a,
         "B": source.b,
-        **{name: method(source, strength) for name, method in chosen.items()},
+        **{name: method(source, strength) for name, method in fusers.items()},
     }
     pictures["truth"] = pair.truth
     figure = Figure(figsize=(16, 6.6), layout="constrained")
@@ -210,8 +214,8 @@ if __name__ == "__main__":
     model = trained(arguments)
     held_out = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
     pairs = list(fixed_pairs(held_out[: 2 if arguments.quick else TEST], settings(arguments)))
-    chosen = methods(model)
-    results = measure(pairs, chosen)
+    fusers = methods(model)
+    results = measure(pairs, fusers)
     stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")
     content = {
         "steps": settings(arguments).steps,
@@ -222,5 +226,5 @@ if __name__ == "__main__":
     write_json(stem.with_suffix(".json"), content)
     text = table(results)
     stem.with_suffix(".md").write_text(text)
-    draw(pairs[0], chosen, stem.with_suffix(".png"))
+    draw(pairs[0], fusers, stem.with_suffix(".png"))
     print("\n" + text)

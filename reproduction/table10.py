@@ -51,7 +51,7 @@ GTX_1070 = 6.5e12  # operations a second in float32, by its maker
 
 
 def with_extras(names: Sequence[str]) -> list[str]:
-    """The methods that can run here."""
+    """Return the methods that can run here."""
     if "matting" in names and importlib.util.find_spec("pymatting") is None:
         print('matting is skipped: it needs the extra matting, pip install "seamwise[matting]"')
         return [name for name in names if name != "matting"]
@@ -97,7 +97,7 @@ def operations(model: Model, size: int) -> int:
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations a second of a product of two 4096 × 4096 matrices."""
+    """Measure operations a second of a product of two 4096 × 4096 matrices."""
     n = 4096
     one, other = torch.rand(2, n, n, device=device).to(dtype)
 
@@ -108,10 +108,10 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
-    chosen = choose_device(device)
-    precision = choose_precision(chosen)
+    torch_device = choose_device(device)
+    precision = choose_precision(torch_device)
     methods = {name: method_named(name, device) for name in names}
-    peak_rate = peak(chosen, precision)
+    peak_rate = peak(torch_device, precision)
     rows = {}
     for name, method in methods.items():
         on_device = name not in CLASSICAL or CLASSICAL[name].takes_device
@@ -123,20 +123,20 @@ def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
             seconds.append(median_seconds(run, patience=patience))
             counted.append(None if isinstance(method, str) else operations(method, size))
         rows[name] = {
-            "on": chosen.type if on_device else "cpu",
+            "on": torch_device.type if on_device else "cpu",
             "seconds": seconds,
             "operations": counted,
         }
         print(name, *(f"{value:.4f}" for value in seconds), flush=True)
     return {
-        "machine": machine(chosen), "precision": str(precision).removeprefix("torch."),
+        "machine": machine(torch_device), "precision": str(precision).removeprefix("torch."),
         "peak": peak_rate, "sizes": SIZES,
         "methods": rows, "thesis": THESIS, "reported": REPORTED,
     }  # fmt: skip
 
 
 def machine(device: torch.device) -> dict[str, str]:
-    """The CPU, and the accelerator if there is one, by the names of their makers."""
+    """Name the CPU, and the accelerator if there is one, by the names of their makers."""
     cpu = f"{processor()}, {torch.get_num_threads()} threads"
     if device.type == "cpu":
         return {"cpu": cpu}
@@ -187,9 +187,9 @@ def ratio(seconds: float, gff: float) -> str:
 
 
 def thesis_cells(*seconds: float) -> list[str]:
-    printed = [f"{value:.4f}" for value in seconds]
+    cells = [f"{value:.4f}" for value in seconds]
     times = ratio(seconds[0], THESIS["gff"][0]) if seconds else "—"
-    return [*printed, *["—"] * (3 - len(printed)), times]
+    return [*cells, *["—"] * (3 - len(cells)), times]
 
 
 def verdicts(content: dict) -> list[str]:
@@ -198,12 +198,12 @@ def verdicts(content: dict) -> list[str]:
     large = "HF-Seg, width 64"
     lines = []
     if large in methods:
-        count, printed = methods[large]["operations"][0], THESIS[large][0]
-        needed = count / printed
+        count, thesis_time = methods[large]["operations"][0], THESIS[large][0]
+        needed = count / thesis_time
         possible = needed <= GTX_1070
         lines.append(
             f"- Arithmetic, nothing measured: {count / 1e9:.0f} GFLOP in the printed "
-            f"{1e3 * printed:.1f} ms would be "
+            f"{1e3 * thesis_time:.1f} ms would be "
             f"{needed / 1e12:.3g} TFLOP/s, {needed / GTX_1070:.2g} times the {GTX_1070 / 1e12:.1f} "
             "that the maker "
             "states for that card: the printed time "

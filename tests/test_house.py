@@ -23,26 +23,7 @@ LONG_MODULES: set[str] = {
     "io/photo.py",
 }
 MANY_PARAMETERS: set[str] = set()
-NESTED_STATEMENTS: set[str] = {
-    "benchmarks/fusion.py",
-    "recipes/focus_cnn.py",
-    "reproduction/comparison.py",
-    "reproduction/fig46.py",
-    "reproduction/fig55.py",
-    "reproduction/segmentation/fig16_26.py",
-    "reproduction/segmentation/fig33_35.py",
-    "reproduction/segmentation/fig37.py",
-    "reproduction/segmentation/learned_seam.py",
-    "reproduction/segmentation/mask_rcnn.py",
-    "reproduction/segmentation/measures.py",
-    "reproduction/segmentation/study.py",
-    "reproduction/segmentation/table2_3.py",
-    "reproduction/segmentation/table4_5.py",
-    "reproduction/segmentation/table6.py",
-    "reproduction/segmentation/table7.py",
-    "reproduction/segmentation/units.py",
-    "reproduction/segmentation/weak_annotation.py",
-}
+NESTED_STATEMENTS: set[str] = set()
 
 
 def name_of(path):

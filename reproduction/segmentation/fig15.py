@@ -23,7 +23,7 @@ PROPOSED, OTHERS = ("SAW", "DWM"), ("UNET2", "UNET3", "FL")
 
 
 def draw(units: Units, path: Path) -> None:
-    """F1 over the radius, a panel for each field of view."""
+    """Draw F1 over the radius, a panel for each field of view."""
     figure = Figure(figsize=(12, 3.4), layout="constrained")
     panels = figure.subplots(1, len(FIELDS), sharey=True)
     for panel, field in zip(panels, FIELDS, strict=True):
@@ -67,7 +67,7 @@ def claims(units: Units) -> list[Claim]:
 
 
 def means(units: Units, field: float) -> dict[str, float]:
-    """The score of each system in one field of view."""
+    """Return the score of each system in one field of view."""
     return {
         name: float(np.mean(units.means(loss, f"{field}X", metric=F1)))
         for name, loss in SYSTEMS.items()
@@ -84,7 +84,7 @@ def claim_at(units: Units, field: float, first: str, second: str, text: str) -> 
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
 
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"fig15-{name}.png")

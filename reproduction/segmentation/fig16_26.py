@@ -6,9 +6,10 @@ Six snapshots of each training, on validation images; TH and WT with the pair of
 best at the end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,22 +33,22 @@ DECODERS = ("MAP", "TH", "WT")
 
 
 def column(units: Units, loss: str, name: str) -> list[float]:
-    """One number of each snapshot, the mean over the seeds."""
-    return [
-        float(value)
-        for value in np.mean(
-            [[s[name] for s in unit["snapshots"]] for unit in units.of(loss)], axis=0
-        )
-    ]
+    """Return one number of each snapshot, the mean over the seeds."""
+
+    def values(unit: Mapping[str, Any]) -> list[float]:
+        return [snapshot[name] for snapshot in unit["snapshots"]]
+
+    means = np.mean([values(unit) for unit in units.of(loss)], axis=0)
+    return [float(value) for value in means]
 
 
 def steps(units: Units, loss: str) -> list[int]:
-    """The steps of the snapshots."""
+    """Return the steps of the snapshots."""
     return [snapshot["step"] for snapshot in units.of(loss)[0]["snapshots"]]
 
 
 def draw(units: Units, path: Path) -> None:
-    """Loss and accuracy of SAW, accuracies of chapter 3, and PQ of chapter 4 by each decoder."""
+    """Draw SAW's loss and accuracy, accuracies of chapter 3, PQ of chapter 4 by each decoder."""
     figure = Figure(figsize=(13, 6.4), layout="constrained")
     panels = figure.subplots(2, 3)
     (saw, accuracy, key), decoders = panels
@@ -82,7 +83,7 @@ def _lines(panel: Axes, units: Units, systems: dict[str, str], what: str) -> Non
 
 
 def claims(units: Units) -> list[Claim]:
-    """What the text says of both figures; by means alone, without a test."""
+    """Judge what the text says of both figures; by means alone, without a test."""
     values = units.of("saw")[0]["loss"]
     tenth = max(len(values) // 10, 1)
     first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
@@ -114,7 +115,7 @@ def claims(units: Units) -> list[Claim]:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
 
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"fig16_26-{name}.png")

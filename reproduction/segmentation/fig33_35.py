@@ -66,7 +66,7 @@ Content = Mapping[str, Any]
 
 
 def classifiers(prevalence: ArrayLike) -> dict[str, BinaryClassifier]:
-    """Two blind ones, and one that is not."""
+    """Return two blind classifiers, and one that is not."""
     return {
         C1: stratified_classifier(prevalence),
         C3: uniform_classifier(),
@@ -75,7 +75,7 @@ def classifiers(prevalence: ArrayLike) -> dict[str, BinaryClassifier]:
 
 
 def measure(draws: int) -> dict[str, Any]:
-    """Everything that the three figures show."""
+    """Measure everything that the three figures show."""
     return {
         "seed": SEED,
         "versions": {
@@ -91,16 +91,14 @@ def measure(draws: int) -> dict[str, Any]:
 
 
 def invariance() -> dict[str, Any]:
-    """Six scores of each classifier over the prevalence."""
+    """Return six scores of each classifier over the prevalence."""
     prevalence = np.arange(1, 51) / 100
-    by_classifier = {
-        name: asdict(expected_scores(prevalence, who))
-        for name, who in classifiers(prevalence).items()
-    }
-    scores = {
-        name: {score: shortened(values) for score, values in each.items()}
-        for name, each in by_classifier.items()
-    }
+
+    def scores_of(classifier: BinaryClassifier) -> dict[str, list[float]]:
+        expected = asdict(expected_scores(prevalence, classifier))
+        return {score: shortened(values) for score, values in expected.items()}
+
+    scores = {name: scores_of(who) for name, who in classifiers(prevalence).items()}
     return {"prevalence": prevalence.tolist(), "scores": scores}
 
 
@@ -117,6 +115,9 @@ def correlations(draws: int) -> dict[str, Any]:
     correlation = {name: youden_mcc_correlation(scores) for name, scores in samples.items()}
     correlation["empty kept"] = youden_mcc_correlation(with_empty_images(samples[C3]))
     correlation["many pixels"] = youden_mcc_correlation(large)
+    rows = range(len(prevalence))
+    scatter_c3 = [scattered(samples[C3], row) for row in rows]
+    scatter_right = [scattered(samples[RIGHT], row) for row in rows]
     return {
         "prevalence": prevalence.tolist(),
         "pixels": PIXELS,
@@ -124,10 +125,7 @@ def correlations(draws: int) -> dict[str, Any]:
         "draws": draws,
         "empty": np.isnan(samples[C3].youden).mean(axis=1).tolist(),
         "correlation": {name: shortened(values) for name, values in correlation.items()},
-        "scatter": {
-            name: [scattered(samples[name], row) for row in range(len(prevalence))]
-            for name in (C3, RIGHT)
-        },
+        "scatter": {C3: scatter_c3, RIGHT: scatter_right},
     }
 
 
@@ -143,7 +141,7 @@ def with_empty_images(scores: BinaryScores) -> BinaryScores:
 
 
 def scattered(scores: BinaryScores, row: int) -> dict[str, list[float]]:
-    """J and MCC of the first draws that have both."""
+    """Return J and MCC of the first draws that have both."""
     finite = np.flatnonzero(np.isfinite(scores.youden[row]))[:SHOWN]
     return {
         "youden": shortened(scores.youden[row, finite]),
@@ -160,32 +158,32 @@ def simulation() -> dict[str, Any]:
         course = asdict(loss_course(samples.probabilities, samples.target))
         courses[f"{start}"] = {name: shortened(values) for name, values in course.items()}
     classes = shrinking_mask(target, start=STARTS[0]).probabilities.argmax(axis=1)
-    pixels_found = {
-        f"{t}": [int((classes[t] == k)[target == k].sum()) for k in range(len(CLASS_NAMES))]
-        for t in MOMENTS
-    }
+
+    def pixels_found(t: int) -> list[int]:
+        return [int((classes[t] == k)[target == k].sum()) for k in range(len(CLASS_NAMES))]
+
     return {
         "target": digits(target),
         "masks": {f"{t}": digits(classes[t]) for t in MOMENTS},
         "pixels": np.bincount(target.ravel()).tolist(),
-        "found": pixels_found,
+        "found": {f"{t}": pixels_found(t) for t in MOMENTS},
         "courses": courses,
     }
 
 
 def shortened(values: NDArray[np.float64]) -> list[float]:
-    """Five digits of each, as JSON takes them; what is 0 but for rounding is 0."""
+    """Return five digits of each, as JSON takes them; what is 0 but for rounding is 0."""
     return [float(f"{value:.5g}") if abs(value) > 1e-12 else 0.0 for value in values.tolist()]
 
 
 def digits(classes: NDArray[np.integer[Any]]) -> list[str]:
-    """A class map, a string for each row."""
+    """Write a class map, a string for each row."""
     return ["".join(map(str, row)) for row in classes.tolist()]
 
 
 def from_digits(rows_of_digits: list[str]) -> NDArray[np.int64]:
-    """The class map again."""
-    return np.array([[int(digit) for digit in row] for row in rows_of_digits])
+    """Read the class map again."""
+    return np.array([list(row) for row in rows_of_digits]).astype(np.int64)
 
 
 def words(content: Content) -> str:
@@ -213,25 +211,28 @@ def words(content: Content) -> str:
 
 
 def at(figure: Content, name: str, score: str, prevalence: float) -> float:
-    """One score of Figure 33."""
+    """Return one score of Figure 33."""
     return float(figure["scores"][name][score][figure["prevalence"].index(prevalence)])
 
 
 def table_33(figure: Content) -> str:
-    """All scores at some prevalences."""
-    lines = [
-        [label, *(f"{at(figure, RIGHT, score, prevalence):.3f}" for prevalence in TOLD)]
-        for score, label in SCORES.items()
-    ]
+    """Write all scores at some prevalences."""
+
+    def line(score: str) -> list[str]:
+        values = [f"{at(figure, RIGHT, score, prevalence):.3f}" for prevalence in TOLD]
+        return [SCORES[score], *values]
+
+    lines = [line(score) for score in SCORES]
     return markdown_table([RIGHT, *(f"π = {prevalence}" for prevalence in TOLD)], lines)
 
 
 def claims_33(figure: Content) -> list[Claim]:
-    """Are J and MCC, and they alone, invariant?"""
-    moves = {
-        name: {score: float(np.ptp(values)) for score, values in each.items()}
-        for name, each in figure["scores"].items()
-    }
+    """Judge whether J and MCC, and they alone, are invariant."""
+
+    def ranges(scores: Content) -> dict[str, float]:
+        return {score: float(np.ptp(values)) for score, values in scores.items()}
+
+    moves = {name: ranges(scores) for name, scores in figure["scores"].items()}
     pair = ("youden", "mcc")
     blind = max(moves[name][score] for name in (C1, C3) for score in pair)
     others = {
@@ -267,7 +268,7 @@ def claims_33(figure: Content) -> list[Claim]:
 
 
 def table_34(figure: Content) -> str:
-    """The correlations, a line for each prevalence."""
+    """Write the correlations, a line for each prevalence."""
     columns = {
         f"C3, {figure['pixels']} pixels": C3,
         "the same, empty images with TPR 0": "empty kept",
@@ -275,21 +276,17 @@ def table_34(figure: Content) -> str:
         C1: C1,
         RIGHT: RIGHT,
     }
-    lines = [
-        [
-            f"π = {prevalence:g}",
-            f"{PRINTED[prevalence]:.2f}",
-            *(f"{figure['correlation'][key][number]:.4f}" for key in columns.values()),
-        ]
-        for number, prevalence in enumerate(figure["prevalence"])
-    ]
+    lines = []
+    for number, prevalence in enumerate(figure["prevalence"]):
+        cells = [f"{figure['correlation'][key][number]:.4f}" for key in columns.values()]
+        lines.append([f"π = {prevalence:g}", f"{PRINTED[prevalence]:.2f}", *cells])
     return markdown_table(["", "thesis", *columns], lines)
 
 
 def claims_34(figure: Content) -> list[Claim]:
-    """Is the correlation high where a class is rare?"""
+    """Judge whether the correlation is high where a class is rare."""
     rarest = figure["prevalence"].index(min(PRINTED))
-    printed = PRINTED[min(PRINTED)]
+    thesis = PRINTED[min(PRINTED)]
     correlation = {name: values[rarest] for name, values in figure["correlation"].items()}
     rare = f"π = {min(PRINTED):g}"
     source = (
@@ -301,45 +298,44 @@ def claims_34(figure: Content) -> list[Claim]:
     )
     return [
         claim_of_fact(
-            f"J and MCC correlate highly at {rare}, at least {printed}",
-            correlation[C3] >= printed,
+            f"J and MCC correlate highly at {rare}, at least {thesis}",
+            correlation[C3] >= thesis,
             f"C3 {correlation[C3]:.3f}",
         ),
-        Claim(f"The correlation at {rare} is {printed}", "cannot be tested here", source),
+        Claim(f"The correlation at {rare} is {thesis}", "cannot be tested here", source),
         claim_of_fact(
             "The same for a classifier that knows something (not in the thesis), at least "
-            f"{printed}",
-            correlation[RIGHT] >= printed,
+            f"{thesis}",
+            correlation[RIGHT] >= thesis,
             f"{correlation[RIGHT]:.3f} ({RIGHT})",
         ),
     ]
 
 
 def table_35(figure: Content) -> str:
-    """Gradient norms of both losses at some iterations, by first confidence."""
-    lines = [
-        [
-            f"{label}, start {start}",
-            *(f"{figure['courses'][start][name][moment]:.2g}" for moment in MOMENTS),
-        ]
-        for start in figure["courses"]
-        for name, label in (("cross_entropy_gradient", "CE"), ("youden_gradient", "J"))
-    ]
+    """Write gradient norms of both losses at some iterations, by first confidence."""
+    lines = []
+    for start, course in figure["courses"].items():
+        for name, label in (("cross_entropy_gradient", "CE"), ("youden_gradient", "J")):
+            norms = [f"{course[name][moment]:.2g}" for moment in MOMENTS]
+            lines.append([f"{label}, start {start}", *norms])
     return markdown_table(["", *(f"t = {moment}" for moment in MOMENTS)], lines)
 
 
 def claims_35(figure: Content) -> list[Claim]:
-    """Does cross entropy lead first, and J at the end?"""
+    """Judge whether cross entropy leads first, and J at the end."""
     leads = {
         start: int(
             np.sum(np.greater(course["cross_entropy_gradient"], course["youden_gradient"])[:FITTED])
         )
         for start, course in figure["courses"].items()
     }
-    late = {
-        key: [course[key][LATE] for course in figure["courses"].values()]
-        for key in ("cross_entropy", "youden", "cross_entropy_gradient", "youden_gradient")
-    }
+
+    def at_late(key: str) -> list[float]:
+        return [course[key][LATE] for course in figure["courses"].values()]
+
+    keys = ("cross_entropy", "youden", "cross_entropy_gradient", "youden_gradient")
+    late = {key: at_late(key) for key in keys}
     ratio = min(np.divide(late["youden_gradient"], late["cross_entropy_gradient"]))
     touching, gap = figure["found"][f"{LATE}"][2:]
     shares = ", ".join(f"{count} of {FITTED} (start {start})" for start, count in leads.items())
@@ -379,7 +375,7 @@ def draw(content: Content, folder: Path) -> list[Path]:
 
 
 def draw_33(content: Content) -> Figure:
-    """Six scores over the prevalence, a panel for each classifier."""
+    """Draw six scores over the prevalence, a panel for each classifier."""
     figure = Figure(figsize=(12.5, 4.2), layout="constrained")
     panels = figure.subplots(1, len(content["scores"]), sharey=True)
     for panel, (name, scores) in zip(panels, content["scores"].items(), strict=True):
@@ -418,8 +414,8 @@ def draw_34(content: Content) -> Figure:
         for number, (panel, points) in enumerate(zip(row, content["scatter"][name], strict=True)):
             panel.plot(points["mcc"], points["youden"], ".", ms=4, alpha=0.5)
             r, prevalence = content["correlation"][name][number], content["prevalence"][number]
-            printed = f" (thesis {PRINTED[prevalence]:.2f})" if name == C3 else ""
-            panel.set_title(f"π = {prevalence:g}: r = {r:.4f}{printed}", fontsize="medium")
+            note = f" (thesis {PRINTED[prevalence]:.2f})" if name == C3 else ""
+            panel.set_title(f"π = {prevalence:g}: r = {r:.4f}{note}", fontsize="medium")
             panel.grid(color="0.92")
         row[0].set_ylabel(f"{TITLES[name]}\n\nJ")
         for panel in row:
@@ -475,7 +471,7 @@ def draw_35(content: Content) -> Figure:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     path = results / "fig33_35.json"
     if not path.exists():
         return ""

@@ -51,14 +51,14 @@ Content = Mapping[str, Units]  # of each data set, by centre and seed: line and 
 
 
 def settings_by_loss(data: DataSet, seed: int) -> dict[str, TrainSettings]:
-    """What a network of each loss is trained with."""
+    """Return the settings that a network of each loss is trained with."""
     return {
         name: protocol_settings(Run(loss, seed), data.settings) for name, loss in LOSSES.items()
     }
 
 
 def middle(image: AnnotatedImage, side: tuple[int, ...]) -> tuple[slice, ...]:
-    """Where the central crop of an image lies."""
+    """Return the slices of the central crop of an image."""
     starts = [(size - length) // 2 for size, length in zip(image.labels.shape, side, strict=True)]
     return tuple(slice(start, start + length) for start, length in zip(starts, side, strict=True))
 
@@ -76,12 +76,14 @@ def batch(
     crops = crops[: common.batch_size]
     images = np.stack([image.image[(slice(None), *where)] for image, where in crops])
     target = np.stack([label(image.labels[where]) for image, where in crops])
+
+    def weights_of(its: TrainSettings) -> Tensor:
+        transform = its.transform(counts)
+        maps = [transform(image.labels[where])[1] for image, where in crops]
+        return torch.from_numpy(np.stack(maps))
+
     weights = {
-        name: torch.from_numpy(
-            np.stack([its.transform(counts)(image.labels[where])[1] for image, where in crops])
-        )
-        for name, its in settings.items()
-        if its.transform().map is not None
+        name: weights_of(its) for name, its in settings.items() if its.transform().map is not None
     }
     return torch.from_numpy(images), torch.from_numpy(target).long(), weights
 
@@ -108,31 +110,33 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
     rng = np.random.default_rng(seed)
     directions = [random_direction(network, rng=rng) for _ in range(2)]
     paths = [[direction] for direction in directions] if kind == "line" else [directions]
-    described = study.protocol["landscape"]
-    reach = {"extent": described["extent"], "steps": described[kind]}
+    options = study.protocol["landscape"]
+    reach = {"extent": options["extent"], "steps": options[kind]}
     landscapes = [loss_landscape(network, losses_of, directions=path, **reach) for path in paths]
     no_logits = torch.zeros(
         len(images), model.info.architecture.out_channels, *images.shape[2:]
     ).to(images)
+
+    def values(loss: str) -> Any:
+        # an axis for the directions in front, of the plane none
+        return shortened(np.squeeze([each.values[loss] for each in landscapes]))
+
     return {
         "crops": list(images.shape),
         "touching": shortened((target == TOUCHING).double().mean().item()),
         "chance": losses(no_logits),
         "coordinates": shortened(landscapes[0].coordinates[0]),
-        # an axis for the directions in front, of the plane none
-        "values": {
-            key: shortened(np.squeeze([each.values[key] for each in landscapes])) for key in LOSSES
-        },
+        "values": {loss: values(loss) for loss in LOSSES},
     }
 
 
 def shortened(values: NDArray[np.float64] | float) -> Any:
-    """Six digits of a number or of each of an array, as JSON takes them."""
+    """Return six digits of a number or of each of an array, as JSON takes them."""
     return np.vectorize(lambda value: float(f"{value:.6g}"))(values).tolist()
 
 
 def collected(results: Path, sets: tuple[str, ...] = SETS) -> Content:
-    """What was measured, read from its files: the content that `words` and `draw` take."""
+    """Read what was measured from its files: the content that `words` and `draw` take."""
     content: dict[str, dict[str, dict[str, Any]]] = {}
     for name in sets:
         path = results / f"landscape-{name}.json"
@@ -140,20 +144,21 @@ def collected(results: Path, sets: tuple[str, ...] = SETS) -> Content:
             kind, _, network = key.partition("/")
             content.setdefault(name, {}).setdefault(network, {})[kind] = unit
     # a run that was stopped may have left a line without its plane
-    whole = {
-        name: {network: unit for network, unit in units.items() if set(unit) == set(KINDS)}
-        for name, units in content.items()
-    }
-    return {name: units for name, units in whole.items() if units}
+    complete = {}
+    for name, units in content.items():
+        whole = {network: unit for network, unit in units.items() if set(unit) == set(KINDS)}
+        if whole:
+            complete[name] = whole
+    return complete
 
 
 def chance(unit: Mapping[str, Any], loss: str) -> float:
-    """The loss of a network that finds every class equally likely, on the same crops."""
+    """Return the loss of a network that finds every class equally likely, on the same crops."""
     return float(unit["line"]["chance"][loss])
 
 
 def unit_of(unit: Mapping[str, Any], loss: str, scale: str) -> float:
-    """What a loss is divided by."""
+    """Return what a loss is divided by."""
     return chance(unit, loss) if scale == "chance" else 1.0
 
 
@@ -167,41 +172,50 @@ def rise(unit: Mapping[str, Any], loss: str, radius: float) -> float:
 
 
 def at_centre(unit: Mapping[str, Any], loss: str) -> float:
-    """The value of a loss at the network itself."""
+    """Return the value of a loss at the network itself."""
     return float(np.interp(0, unit["line"]["coordinates"], unit["line"]["values"][loss][0]))
 
 
 def plane_rise(unit: Mapping[str, Any], loss: str) -> float:
-    """By how much a loss is higher than at the centre, the median over the plane."""
+    """Return by how much a loss is higher than at the centre, the median over the plane."""
     return float(np.median(unit["plane"]["values"][loss])) - at_centre(unit, loss)
 
 
 def of_centre(units: Units, centre: str) -> list[Mapping[str, Any]]:
-    """The measurements around one loss's networks, a seed each."""
+    """Return the measurements around one loss's networks, a seed each."""
     return [unit for key, unit in units.items() if key.rpartition("/")[0] == centre]
 
 
 def rises(units: Units, centre: str, scale: str) -> dict[str, dict[str, float]]:
     """Return the rise of each loss at each radius, and over the "plane"; means over the seeds."""
     seeds = of_centre(units, centre)
-    return {
-        loss: {
-            **{
-                f"{r}": float(np.mean([rise(u, loss, r) / unit_of(u, loss, scale) for u in seeds]))
-                for r in RADII
-            },
-            "plane": float(np.mean([plane_rise(u, loss) / unit_of(u, loss, scale) for u in seeds])),
-        }
-        for loss in LOSSES
-    }
+
+    def at_radius(loss: str, radius: float) -> float:
+        ratios = [rise(unit, loss, radius) / unit_of(unit, loss, scale) for unit in seeds]
+        return float(np.mean(ratios))
+
+    def over_plane(loss: str) -> float:
+        ratios = [plane_rise(unit, loss) / unit_of(unit, loss, scale) for unit in seeds]
+        return float(np.mean(ratios))
+
+    def of_loss(loss: str) -> dict[str, float]:
+        by_radius = {f"{radius}": at_radius(loss, radius) for radius in RADII}
+        return {**by_radius, "plane": over_plane(loss)}
+
+    return {loss: of_loss(loss) for loss in LOSSES}
 
 
 def verdicts(rises: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, str]]:
-    """For each claim of the thesis whether these rises bear it out, and the numbers that say so."""
+    """Judge each claim of the thesis by these rises, with the numbers."""
     bwm, w3, j3 = rises["BWM"], rises["W³"], rises["J3"]
-    near = [f"{radius}" for radius in NEAR]
+    inner_radii = [f"{radius}" for radius in NEAR]
     three = ("BWM", "W³", "J3")
-    ranked = {radius: max(three, key=lambda loss: rises[loss][radius]) for radius in near}
+    ranked = {radius: max(three, key=lambda loss: rises[loss][radius]) for radius in inner_radii}
+
+    def rises_at(radius: str) -> str:
+        texts = [f"{loss} {rises[loss][radius]:.3g}" for loss in three]
+        return f"at {radius} {', '.join(texts)}"
+
     return {
         f"BWM is almost flat on the whole plane (median rise under {FLAT} of J3's)": (
             bwm["plane"] < FLAT * j3["plane"],
@@ -211,16 +225,13 @@ def verdicts(rises: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
             all(w3[f"{radius}"] > bwm[f"{radius}"] for radius in RADII),
             ", ".join(f"{w3[f'{radius}']:.3g} to {bwm[f'{radius}']:.3g}" for radius in RADII),
         ),
-        f"W³ is near-constant (rise at {' and '.join(near)} under {FLAT} of J3's)": (
-            all(w3[radius] < FLAT * j3[radius] for radius in near),
-            ", ".join(f"{w3[radius]:.3g} to {j3[radius]:.3g}" for radius in near),
+        f"W³ is near-constant (rise at {' and '.join(inner_radii)} under {FLAT} of J3's)": (
+            all(w3[radius] < FLAT * j3[radius] for radius in inner_radii),
+            ", ".join(f"{w3[radius]:.3g} to {j3[radius]:.3g}" for radius in inner_radii),
         ),
-        f"CE + J tells best near the network (J3 rises most at {' and '.join(near)})": (
+        f"CE + J tells best near the network (J3 rises most at {' and '.join(inner_radii)})": (
             set(ranked.values()) == {"J3"},
-            "; ".join(
-                f"at {radius} " + ", ".join(f"{loss} {rises[loss][radius]:.3g}" for loss in three)
-                for radius in near
-            ),
+            "; ".join(rises_at(radius) for radius in inner_radii),
         ),
     }
 
@@ -249,7 +260,7 @@ def rise_table(units: Units, centre: str) -> str:
 
 
 def words(content: Content) -> str:
-    """How steep each loss is, in Markdown, and what becomes of the thesis' claims."""
+    """Write how steep each loss is, in Markdown, and what becomes of the thesis' claims."""
     lines = [
         "Figure 37: how much each loss rises when the filters of a trained network change by a "
         "share of their length "
@@ -270,11 +281,13 @@ def words(content: Content) -> str:
             for centre in centres
             for scale in SCALES
         }
-        claims = [
-            [claim, words, *(said(*judged[centre, scale][claim]) for centre in centres)]
-            for claim in judged[centres[0], SCALES[0]]
-            for scale, words in zip(SCALES, ("as they are", "in units of chance"), strict=True)
-        ]
+        claims = []
+        for claim in judged[centres[0], SCALES[0]]:
+            for scale, units_text in zip(
+                SCALES, ("as they are", "in units of chance"), strict=True
+            ):
+                cells = [said(*judged[centre, scale][claim]) for centre in centres]
+                claims.append([claim, units_text, *cells])
         head = ["the thesis says", "values", *(f"around {centre}'s network" for centre in centres)]
         lines += [
             f"**{name}**",
@@ -287,20 +300,22 @@ def words(content: Content) -> str:
 
 
 def said(holds: bool, numbers: str) -> str:
-    """A verdict with its numbers."""
+    """Write a verdict with its numbers."""
     return f"**{'holds' if holds else 'does not hold'}** ({numbers})"
 
 
 def remarks(units: Units, centres: list[str]) -> list[str]:
-    """What a reader must know before believing any of it."""
+    """Write what a reader must know before believing any of it."""
     first = of_centre(units, centres[0])[0]
     plain = rises(units, centres[0], "plain")
     shares = ", ".join(f"{plain['CE'][f'{r}'] / plain['J3'][f'{r}']:.0%} at {r}" for r in RADII)
     crops, touching = first["line"]["crops"][0], first["line"]["touching"]
-    own = {
-        c: np.mean([at_centre(unit, c) / chance(unit, c) for unit in of_centre(units, c)])
-        for c in centres
-    }
+
+    def own_loss(centre: str) -> float:
+        seeds = of_centre(units, centre)
+        return float(np.mean([at_centre(unit, centre) / chance(unit, centre) for unit in seeds]))
+
+    own = {centre: own_loss(centre) for centre in centres}
     return [
         f"- At chance J3 is {chance(first, 'J3') / chance(first, 'BWM'):.0f} times BWM, of which "
         "only the rarest class "
@@ -332,7 +347,7 @@ def draw(content: Content, folder: Path) -> list[Path]:
 
 
 def lines_figure(units: Units) -> Figure:
-    """A column for each network; above the losses on one axis, below each in units of chance."""
+    """Draw a column for each network; above losses on one axis, below each in units of chance."""
     figure = Figure(figsize=(4.2 * len(units), 7.2), layout="constrained")
     panels = figure.subplots(2, len(units), sharex=True, sharey="row", squeeze=False)
     for column, (centre, unit) in zip(panels.T, units.items(), strict=True):
@@ -366,7 +381,7 @@ def lines_figure(units: Units) -> Figure:
 
 
 def surface_figure(unit: Mapping[str, Any]) -> Figure:
-    """A column for each loss; above all on one scale, below each in units of chance."""
+    """Draw a column for each loss; above all on one scale, below each in units of chance."""
     norms = (Normalize(0, 2 * chance(unit, "J3")), LogNorm(0.1, 10))
     labels = ("loss as it is", "loss in units of chance (dashed: 1)")
     levels = (np.linspace(0, norms[0].vmax, 21), np.geomspace(0.1, 10, 21))
@@ -397,7 +412,7 @@ def surface_figure(unit: Mapping[str, Any]) -> Figure:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     content = collected(results)
     if not content:
         return ""

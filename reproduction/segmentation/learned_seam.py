@@ -241,8 +241,9 @@ def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -
     truth = torch.from_numpy(_checked_target(target))[None]
     terms: tuple[Callable[..., torch.Tensor], ...] = (cross_entropy, partial(youden, lam=lam))
     measurements = [
-        [_value_and_gradient(term, torch.from_numpy(np.log(one))[None], truth) for term in terms]
+        _value_and_gradient(term, torch.from_numpy(np.log(one))[None], truth)
         for one in z
+        for term in terms
     ]
     values = np.array(measurements).reshape(len(z), 2, 2)
     return LossCourse(values[:, 0, 0], values[:, 1, 0], values[:, 0, 1], values[:, 1, 1])
@@ -251,7 +252,7 @@ def loss_course(probabilities: ArrayLike, target: Target, *, lam: float = 0.5) -
 def _value_and_gradient(
     loss: "Callable[..., Tensor]", logits: "Tensor", target: "Tensor"
 ) -> tuple[float, float]:
-    """A loss and the norm of its gradient with respect to the logits."""
+    """Return a loss and the norm of its gradient with respect to the logits."""
     from torch.autograd import grad
 
     logits.requires_grad_()

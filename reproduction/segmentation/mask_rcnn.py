@@ -66,7 +66,7 @@ class WithLabels:
 
 
 def samples(training: Sequence[AnnotatedImage], settings: TrainSettings) -> Samples:
-    """Image `(C, H, W)`, target and labels `(H, W)` of each sample, as j3 sees them."""
+    """Return image `(C, H, W)`, target and labels `(H, W)` of each sample, as j3 sees them."""
     return Samples(
         training,
         seed=settings.seed,
@@ -79,7 +79,7 @@ def samples(training: Sequence[AnnotatedImage], settings: TrainSettings) -> Samp
 
 
 def as_input(image: Tensor) -> Tensor:
-    """Three channels `(3, H, W)` of a grey image `(1, H, W)`, each the same."""
+    """Return three channels `(3, H, W)` of a grey image `(1, H, W)`, each the same."""
     return image.expand(3, -1, -1)
 
 
@@ -135,7 +135,7 @@ def as_labels(
     *,
     min_size: int = 0,
 ) -> Labels:
-    """Label image of the instances, which may overlap.
+    """Return a label image of the instances, which may overlap.
 
     Parameters
     ----------
@@ -198,15 +198,16 @@ def train(
     average = AveragedModel(
         net, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True
     )
+
+    def on_device(target: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: part.to(device) for name, part in target.items()}
+
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         batch = [drawn[step * settings.batch_size + index] for index in range(settings.batch_size)]
         images = [as_input(without_ignored(image, labels)).to(device) for image, _, labels in batch]
-        targets = [
-            {name: part.to(device) for name, part in as_targets(labels.numpy()).items()}
-            for _, _, labels in batch
-        ]
+        targets = [on_device(as_targets(labels.numpy())) for _, _, labels in batch]
         losses = net(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         if not math.isfinite(loss.item()):
@@ -233,7 +234,10 @@ def cells(image: AnnotatedImage, net: nn.Module, device: torch.device, *, min_si
 
 def imported(device: torch.device) -> str:
     """Return the version of torchvision; SystemExit in one line if it does not work here."""
-    wanted = f"install the torchvision that belongs to torch {torch.__version__}, see https://pytorch.org/get-started"
+    remedy = (
+        f"install the torchvision that belongs to torch {torch.__version__}, "
+        "see https://pytorch.org/get-started"
+    )
     try:
         import torchvision
         from torchvision.ops import nms
@@ -241,12 +245,12 @@ def imported(device: torch.device) -> str:
         nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device), torch.ones(1, device=device), 0.5)
     except ModuleNotFoundError as error:
         raise SystemExit(
-            f"Mask R-CNN needs {error.name}, which is not installed: {wanted}"
+            f"Mask R-CNN needs {error.name}, which is not installed: {remedy}"
         ) from error
     except Exception as error:  # a build for another torch, or for no GPU, raises anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SystemExit(
-            f"torchvision does not work on {device} with this torch ({reason}): {wanted}"
+            f"torchvision does not work on {device} with this torch ({reason}): {remedy}"
         ) from error
     return str(torchvision.__version__)
 
@@ -289,7 +293,7 @@ def build(seed: int, *, pretrained: bool) -> nn.Module:
 def trained(
     study: Study, name: str, seed: int, results: Results, build: Build, *, start: str
 ) -> nn.Module:
-    """A network with the weights that are in `study.runs`; it is trained if there are none."""
+    """Return a network with the weights that are in `study.runs`; train it if there are none."""
     data, device = study.data_set(name), choose_device(study.device)
     path = study.runs / f"{name}-mask_rcnn-{start}-{seed}-{results.made_by}.pt"
     net = build()
@@ -306,7 +310,7 @@ def trained(
 def instances(
     study: Study, name: str, seed: int, build: Build, *, start: str, version: str
 ) -> dict[str, Any]:
-    """Scores of the test images, measured if they are not there."""
+    """Return scores of the test images, measured if they are not there."""
     results = study.kept("mask_rcnn", name)
 
     def measure() -> dict[str, list[float]]:
@@ -320,7 +324,7 @@ def instances(
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     lines = []
     for name in SETS:
         units = Units.read(results, "mask_rcnn", name)

@@ -1,6 +1,6 @@
 """Measurements of a trained network: cells by each decoder, contours, curves, zero-shot scores."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from scipy import ndimage
 from seamwise.engine.history import read_log
 from seamwise.io.models import DecodeRule
 from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
-from seamwise.metrics import contour_scores, match_many, overlap_table
+from seamwise.metrics import Matching, contour_scores, match_many, overlap_table
 from seamwise.segmentation.choose import combine, tune, with_pair
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
@@ -41,7 +41,7 @@ def network(study: Study, name: str, loss: str, seed: int, variant: Variant = PL
 def instances(
     study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN
 ) -> dict[str, Any]:
-    """Scores of the test images by each decoder, measured if they are not there."""
+    """Return scores of the test images by each decoder, measured if they are not there."""
     key = "/".join(part for part in (variant.name, loss, str(seed)) if part)
     return study.measured(
         variant.kind, name, key, partial(_instances, study, name, loss, seed, variant)
@@ -49,7 +49,7 @@ def instances(
 
 
 def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) -> dict[str, Any]:
-    """By arg max, and by thresholds and watershed with the best pairs of the validation images."""
+    """Score by arg max, and by thresholds and watershed with the best pairs in validation."""
     data = study.data_set(name)
     model = network(study, name, loss, seed, variant)
     pairs = {
@@ -57,15 +57,12 @@ def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) 
         "WT": tune(data.validation, model, decode="watershed").best.thresholds,
     }
     rules = rules_of({"pairs": pairs}, model)
-    predicted = [cells(image, model, rules) for image in data.test]
-    return {
-        "pairs": pairs,
-        **{rule: scores(data.test, [each[rule] for each in predicted]) for rule in rules},
-    }
+    predictions = [cells(image, model, rules) for image in data.test]
+    return {"pairs": pairs, **scores_by_rule(data.test, predictions, rules)}
 
 
 def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
-    """The decoders with the pairs that `instances` found."""
+    """Return the decoders with the pairs that `instances` found."""
     rule = model.info.decode
     both = {"MAP": rule}
     if model.info.architecture.out_channels == 4:
@@ -100,9 +97,9 @@ def _touching(
     rules = rules_of(unit, model)
     counts: dict[str, Any] = {rule: {"n_true": [], "tp": []} for rule in rules}
     for image in data.test:
-        predicted = cells(image, model, rules)
+        predictions = cells(image, model, rules)
         those = np.unique(image.labels[classes_of(image, 3, data) == TOUCHING])
-        for rule, labels in predicted.items():
+        for rule, labels in predictions.items():
             hit = is_found(image.labels, labels)[
                 np.isin(np.unique(image.labels[image.labels > 0]), those)
             ]
@@ -134,16 +131,20 @@ def _contours(
     part_of = study.protocol["contours"]
     fields = {"training": (data.training[: part_of["training_images"]], 1.0)}
     fields |= {f"{field}X": (data.test, 1 / field) for field in part_of["fields"]}
+
+    def contour_f1(true: Labels, labels: Labels) -> list[float]:
+        return [round(each.f1, 4) for each in contour_scores(true, labels, radii=RADII)]
+
     content = {}
     for part, (whole, zoom) in fields.items():
         images = [rescaled(image, zoom) for image in whole]
         rules = {"TH": sized(rule, zoom, data)}
-        predicted = [cells(image, model, rules)["TH"] for image in images]
+        predictions = [cells(image, model, rules)["TH"] for image in images]
         f1 = [
-            [round(each.f1, 4) for each in contour_scores(image.labels, labels, radii=RADII)]
-            for image, labels in zip(images, predicted, strict=True)
+            contour_f1(image.labels, labels)
+            for image, labels in zip(images, predictions, strict=True)
         ]
-        content[part] = {"f1": f1, **scores(images, predicted)}
+        content[part] = {"f1": f1, **scores(images, predictions)}
     return content
 
 
@@ -163,15 +164,12 @@ def _training_curve(
     for path in snapshots:
         model = load(path, device=study.device)
         rules = rules_of(unit, model)
-        predicted = [_with_recall(image, model, rules, data) for image in data.validation]
-        quality = {
-            rule: scores(data.validation, [labels[rule] for labels, _ in predicted])
-            for rule in rules
-        }
+        results = [_with_recall(image, model, rules, data) for image in data.validation]
+        quality = scores_by_rule(data.validation, [labels for labels, _ in results], rules)
         lines.append(
             {
                 "step": _step(path),
-                "recall": round(float(np.nanmean([recall for _, recall in predicted])), 4),
+                "recall": round(float(np.nanmean([recall for _, recall in results])), 4),
                 **{rule: round(float(score(q, "PQ").mean()), 4) for rule, q in quality.items()},
             }
         )
@@ -179,7 +177,7 @@ def _training_curve(
 
 
 def confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
-    """Pixels of the test images by true class (rows) and by arg max (columns)."""
+    """Count pixels of the test images by true class (rows) and by arg max (columns)."""
     return study.measured(
         "confusion", name, f"{loss}/{seed}", partial(_confusion, study, name, loss, seed)
     )
@@ -195,9 +193,10 @@ def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
             axis=0
         )
         target = classes_of(image, classes, data)
-        seen = target >= 0
+        is_annotated = target >= 0
         counts += np.bincount(
-            classes * target[seen].astype(int) + classes_seen[seen], minlength=classes**2
+            classes * target[is_annotated].astype(int) + classes_seen[is_annotated],
+            minlength=classes**2,
         )
     return {"pixels": counts.reshape(classes, classes).tolist()}
 
@@ -220,13 +219,13 @@ def _zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dic
     for how, zoom in (("as it is", 1.0), ("rescaled", scale)):
         images = [rescaled(image, zoom) for image in target.test]
         rules = {"MAP": sized(model.info.decode, zoom, target)}
-        predicted = [cells(image, model, rules)["MAP"] for image in images]
-        content[how] = scores(images, predicted)
+        predictions = [cells(image, model, rules)["MAP"] for image in images]
+        content[how] = scores(images, predictions)
     return content
 
 
 def diameter(images: Iterable[AnnotatedImage]) -> float:
-    """Median diameter of the cells, as discs or balls of their size, in pixels."""
+    """Return the median diameter of the cells, as discs or balls of their size, in pixels."""
     sizes = np.concatenate([np.bincount(image.labels[image.labels > 0]) for image in images])
     dimensions = next(iter(images)).ndim
     volume = float(np.median(sizes[sizes > 0]))
@@ -234,23 +233,42 @@ def diameter(images: Iterable[AnnotatedImage]) -> float:
 
 
 def cells(image: AnnotatedImage, model: Model, rules: Rules) -> dict[str, Labels]:
-    """The cells of an image by each rule; the network runs once."""
+    """Find the cells of an image by each rule; the network runs once."""
     probabilities = class_probabilities(as_model_input(image.image, model.info), model)
     return {name: decode_whole(probabilities, rule) for name, rule in rules.items()}
 
 
-def scores(images: Iterable[AnnotatedImage], predicted: Iterable[Labels]) -> dict[str, list[float]]:
-    """Counts of each image at IoU 0.5, and AP as its mean over IoU 0.5, 0.55, …, 0.95."""
+def scores_by_rule(
+    images: Sequence[AnnotatedImage],
+    predictions: Sequence[Mapping[str, Labels]],
+    rules: Iterable[str],
+) -> dict[str, dict[str, list[float]]]:
+    """Score the cells that each rule makes of the images."""
+
+    def of_rule(rule: str) -> dict[str, list[float]]:
+        return scores(images, [labels[rule] for labels in predictions])
+
+    return {rule: of_rule(rule) for rule in rules}
+
+
+def scores(
+    images: Iterable[AnnotatedImage], predictions: Iterable[Labels]
+) -> dict[str, list[float]]:
+    """Return counts of each image at IoU 0.5, and AP as its mean over IoU 0.5, 0.55, …, 0.95."""
     matchings = [
-        match_many(image.labels, labels) for image, labels in zip(images, predicted, strict=True)
+        match_many(image.labels, labels) for image, labels in zip(images, predictions, strict=True)
     ]
     half = [each[0] for each in matchings]
+
+    def average_precision(per_threshold: Sequence[Matching]) -> float:
+        return round(float(np.mean([each.accuracy for each in per_threshold])), 4)
+
     return {
         "n_true": [each.n_true for each in half],
         "n_pred": [each.n_pred for each in half],
         "tp": [each.tp for each in half],
         "iou": [round(each.mean_matched_score * each.tp, 4) for each in half],
-        "ap": [round(float(np.mean([each.accuracy for each in per])), 4) for per in matchings],
+        "ap": [average_precision(each) for each in matchings],
     }
 
 
@@ -267,7 +285,7 @@ def rescaled(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
 
 
 def sized(rule: DecodeRule, zoom: float, data: DataSet) -> DecodeRule:
-    """A rule whose smallest cell and core are those of a data set, on its rescaled images."""
+    """Return a rule whose smallest cell and core are those of a data set on its rescaled images."""
     settings = data.settings
     pixels = zoom ** data.test[0].ndim
     sizes = {
@@ -294,7 +312,7 @@ def _with_recall(
 
 
 def classes_of(image: AnnotatedImage, classes: int, data: DataSet) -> Target:
-    """The true class of each pixel."""
+    """Return the true class of each pixel."""
     return semantic_target(
         image.labels,
         classes=classes,

@@ -18,13 +18,13 @@ WORDS = HERE / "report.md"
 
 
 def kept(results: Path) -> list[Path]:
-    """The files of results, without those that a run with another protocol has moved aside."""
+    """List the files of results, without those that a run with another protocol has moved aside."""
     names = (*read_protocol()["sets"], "")
     return [path for path in sorted(results.glob("*.json")) if path.stem.partition("-")[2] in names]
 
 
 def conditions(results: Path) -> str:
-    """Machines, dates and hours of what was measured."""
+    """Write machines, dates and hours of what was measured."""
     machines: dict[str, list[str]] = {}
     seconds = 0.0
     for path in kept(results):

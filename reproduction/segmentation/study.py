@@ -189,7 +189,7 @@ class Study:
         """
         protocol = read_protocol()
         trained_on = [
-            name for name, described in protocol["sets"].items() if "steps" in described["training"]
+            name for name, entry in protocol["sets"].items() if "steps" in entry["training"]
         ]
         parser = argparse.ArgumentParser(
             description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -233,13 +233,13 @@ class Study:
     @cached_property
     def machine(self) -> str:
         """Processor, threads, numbers and versions."""
-        chosen = choose_device(self.device)
+        device = choose_device(self.device)
         where = (
-            torch.cuda.get_device_name(chosen)
-            if chosen.type == "cuda"
-            else f"{processor()}, {chosen.type}"
+            torch.cuda.get_device_name(device)
+            if device.type == "cuda"
+            else f"{processor()}, {device.type}"
         )
-        numbers = str(choose_precision(chosen)).removeprefix("torch.")
+        numbers = str(choose_precision(device)).removeprefix("torch.")
         versions = (
             f"torch {torch.__version__}, seamwise {__version__}, Python {platform.python_version()}"
         )
@@ -256,7 +256,7 @@ class Study:
         return self._sets[name]
 
     def kept(self, kind: str, name: str) -> Results:
-        """Results of one kind on one data set."""
+        """Return results of one kind on one data set."""
         return Results(self.results / f"{kind}-{name}.json", made_by(self.protocol, kind, name))
 
     def measured(
@@ -303,9 +303,9 @@ class Study:
             variant.changes.get(key, getattr(data.settings, key))
             for key in ("steps", "batch_size", "crop")
         ]
-        kept = self.kept("conditions", data.name)
+        results = self.kept("conditions", data.name)
         key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
-        common = kept.get(key, lambda: asdict(conditions), machine=self.machine)
+        common = results.get(key, lambda: asdict(conditions), machine=self.machine)
         if conditions != Conditions(common["start"], common["crops"]):
             raise RuntimeError(
                 f"{run} {variant.name} on {data.name} does not begin like the others of its seed"
@@ -313,9 +313,9 @@ class Study:
 
 
 def protocol_settings(run: Run, settings: TrainSettings) -> TrainSettings:
-    """Settings of one network: W³ with the balance n_min / n, in which the study compares it."""
-    chosen = settings_of(run, settings)
-    return replace(chosen, weights={"balance": "rarest"}) if run.loss == "w3" else chosen
+    """Return settings of one network; the study compares W³ with the balance n_min / n."""
+    settings = settings_of(run, settings)
+    return replace(settings, weights={"balance": "rarest"}) if run.loss == "w3" else settings
 
 
 def counted(text: str, least: int = 0) -> int:
@@ -327,12 +327,12 @@ def counted(text: str, least: int = 0) -> int:
 
 
 def read_protocol() -> dict[str, Any]:
-    """What protocol.toml says."""
+    """Read what protocol.toml says."""
     return tomllib.loads(PROTOCOL.read_text(encoding="utf-8"))
 
 
 def made_by(protocol: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
-    """The part of the protocol that measurements of one kind on one data set depend on."""
+    """Return the part of the protocol that measurements of one kind on one data set depend on."""
     part = {"training": protocol["training"], "set": protocol["sets"][name]}
     if kind == "zero_shot":
         part["others"] = protocol["sets"]
@@ -340,7 +340,7 @@ def made_by(protocol: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]
 
 
 def fingerprint(content: Any) -> str:
-    """A short hash of what JSON can hold."""
+    """Return a short hash of what JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -354,7 +354,7 @@ def command(main: Callable[[], None]) -> None:
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """The first mapping with what the second changes, tables within tables as well."""
+    """Return the first mapping with what the second changes, tables within tables as well."""
     both = dict(first)
     for key, value in second.items():
         inner = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
@@ -363,7 +363,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 
 
 def processor() -> str:
-    """The CPU by the name of its maker."""
+    """Name the CPU by the name of its maker."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -372,53 +372,52 @@ def processor() -> str:
 
 def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
     """Read a data set from its folder, or draw it."""
-    described = protocol["sets"][name]
-    if "folder" in described and not (data / described["folder"]).is_dir():
+    entry = protocol["sets"][name]
+    if "folder" in entry and not (data / entry["folder"]).is_dir():
         raise FileNotFoundError(
-            f"{data} holds no {described['folder']}: give the folder that does, or other --sets"
+            f"{data} holds no {entry['folder']}: give the folder that does, or other --sets"
         )
-    settings = TrainSettings(**{**protocol["training"], **described["training"]})
+    settings = TrainSettings(**{**protocol["training"], **entry["training"]})
     steps = settings.steps
     settings = replace(settings, validate_every=steps, snapshot_every=max(steps // SNAPSHOTS, 1))
-    if "folder" in described:
-        parts = _from_folder(data / described["folder"], described, settings.normalization)
+    if "folder" in entry:
+        parts = _from_folder(data / entry["folder"], entry, settings.normalization)
     else:
-        parts = tuple(
-            tuple(
-                _drawn(described, settings.normalization, seed)
-                for seed in range(first, first + count)
-            )
-            for first, count in zip((0, 1000, 2000), described["images"], strict=True)
-        )
+
+        def draw(first: int, count: int) -> tuple[AnnotatedImage, ...]:
+            seeds = range(first, first + count)
+            return tuple(_drawn(entry, settings.normalization, seed) for seed in seeds)
+
+        firsts_and_counts = zip((0, 1000, 2000), entry["images"], strict=True)
+        parts = tuple(draw(first, count) for first, count in firsts_and_counts)
     return DataSet(
         name,
         parts[0],
-        _tiles(parts[1], described),
+        _tiles(parts[1], entry),
         parts[2],
         settings.fitted(parts[2][0].ndim),
     )
 
 
 def _from_folder(
-    folder: Path, described: Mapping[str, Any], rule: NormalizationRule
+    folder: Path, entry: Mapping[str, Any], rule: NormalizationRule
 ) -> tuple[tuple[AnnotatedImage, ...], ...]:
     split = find_pairs(folder)
     pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
     names = [pair.name for pair in pairs]
-    test = described.get("test") or names[:: described["test_every"]]
-    missing = [name for name in (*test, *described.get("validation", ())) if name not in names]
+    test = entry.get("test") or names[:: entry["test_every"]]
+    missing = [name for name in (*test, *entry.get("validation", ())) if name not in names]
     if missing:
         raise ValueError(
             f"{folder} lacks {len(missing)} images of the protocol, such as {missing[0]}"
         )
     rest = [name for name in names if name not in test]
-    validation = described.get("validation") or rest[:: described.get("validation_every", 1)]
-    most = described.get("most", {})
+    validation = entry.get("validation") or rest[:: entry.get("validation_every", 1)]
+    most = entry.get("most", {})
 
-    def read(chosen: Callable[[Pair], bool], limit: int | None) -> tuple[AnnotatedImage, ...]:
-        return tuple(
-            read_pair(pair, rule=rule) for pair in [pair for pair in pairs if chosen(pair)][:limit]
-        )
+    def read(is_member: Callable[[Pair], bool], limit: int | None) -> tuple[AnnotatedImage, ...]:
+        members = [pair for pair in pairs if is_member(pair)][:limit]
+        return tuple(read_pair(pair, rule=rule) for pair in members)
 
     return (
         read(lambda pair: pair.name not in (*test, *validation), most.get("training")),
@@ -427,15 +426,15 @@ def _from_folder(
     )
 
 
-def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
-    arguments = dict(described["arguments"])
+def _drawn(entry: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
+    arguments = dict(entry["arguments"])
     own = {field.name for field in fields(Camera)} & arguments.keys()
     camera = Camera(**{name: arguments.pop(name) for name in own})
     scene = crowded_cells(**arguments, camera=camera, rng=seed)
     image = scene.image[np.newaxis]
     spacing = camera.spacing
     return AnnotatedImage(
-        name=f"{described['drawn']}-{seed}",
+        name=f"{entry['drawn']}-{seed}",
         image=normalization(image, rule)(image),
         labels=relabel(scene.labels).astype(np.int32),
         spacing=spacing and tuple(spacing),
@@ -443,12 +442,12 @@ def _drawn(described: Mapping[str, Any], rule: NormalizationRule, seed: int) -> 
 
 
 def _tiles(
-    images: Sequence[AnnotatedImage], described: Mapping[str, Any]
+    images: Sequence[AnnotatedImage], entry: Mapping[str, Any]
 ) -> tuple[AnnotatedImage, ...]:
-    """The first and the last corner of each image, if the protocol asks for tiles."""
-    if "tile" not in described:
+    """Return the first and the last corner of each image, if the protocol asks for tiles."""
+    if "tile" not in entry:
         return tuple(images)
-    side = described["tile"]
+    side = entry["tile"]
     return tuple(
         replace(
             image,

@@ -63,35 +63,39 @@ ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contour
 
 def contour_table(units: Units, images: str) -> str:
     """Write Table 2, our row and the thesis'; its radii begin at 2, ours at 1."""
-    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    columns = [
-        [units.cell(loss, PARTS[images], metric=f1) for loss in measured.values()]
-        for f1 in CONTOURS[1:]
-    ]
+    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+
+    def column(metric: str) -> list[str]:
+        return [units.cell(loss, PARTS[images], metric=metric) for loss in systems.values()]
+
+    columns = [column(f1) for f1 in CONTOURS[1:]]
     head = [f"{images}, radius", *(str(radius) for radius in RADII[1:])]
-    return table_with_reference(head, bold_columns(measured, columns), PRINTED_F1[images])
+    return table_with_reference(head, bold_columns(systems, columns), PRINTED_F1[images])
 
 
 def detection_table(units: Units, images: str) -> str:
     """Write Table 3, our row and the thesis', pooled: its F1 follows from precision and recall."""
-    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    columns = [
-        [
-            spread_text([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
-            for loss in measured.values()
-        ]
-        for metric in ("P05", "recall", "RQ")
-    ]
+    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+
+    def cell(loss: str, metric: str) -> str:
+        return spread_text([pooled(unit[PARTS[images]], metric) for unit in units.of(loss)])
+
+    def column(metric: str) -> list[str]:
+        return [cell(loss, metric) for loss in systems.values()]
+
+    columns = [column(metric) for metric in ("P05", "recall", "RQ")]
     head = [images, "precision", "recall", "F1"]
-    return table_with_reference(head, bold_columns(measured, columns), PRINTED_DETECTION[images])
+    return table_with_reference(head, bold_columns(systems, columns), PRINTED_DETECTION[images])
 
 
 def claims(units: Units) -> list[Claim]:
     """Judge the order of the systems on the test images, by contours and by cells."""
+    part = PARTS["testing"]
     return [
         units.above(
             f"{better} > {worse}, {words}",
-            *((SYSTEMS[name], PARTS["testing"]) for name in (better, worse)),
+            (SYSTEMS[better], part),
+            (SYSTEMS[worse], part),
             metric=metric,
         )
         for better, worse in pairwise(ORDER)
@@ -104,13 +108,13 @@ def claims(units: Units) -> list[Claim]:
 
 
 def part(name: str, units: Units) -> Iterable[str]:
-    """Tables and verdicts of a data set."""
+    """Write tables and verdicts of a data set."""
     tables = [make(units, images) for make in (contour_table, detection_table) for images in PARTS]
     return *tables, verdict_table(claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     return per_data_set(results, "contours", SETS, part, needs=SYSTEMS.values())
 
 

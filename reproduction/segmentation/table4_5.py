@@ -110,19 +110,20 @@ THRESHOLDS = {  # γ1, γ2, τ0, τ1
 
 
 def table(units: Units) -> str:
-    """Ours, and below it the thesis' row."""
-    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    scored = list(product(DECODERS, METRICS))
-    columns = [
-        [units.cell(loss, decoder, metric=metric) for loss in measured.values()]
-        for decoder, metric in scored
-    ]
-    head = ["", *(" ".join(which) for which in scored)]
-    return table_with_reference(head, bold_columns(measured, columns), PRINTED)
+    """Write ours, and below it the thesis' row."""
+    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    scores = list(product(DECODERS, METRICS))
+
+    def column(decoder: str, metric: str) -> list[str]:
+        return [units.cell(loss, decoder, metric=metric) for loss in systems.values()]
+
+    columns = [column(decoder, metric) for decoder, metric in scores]
+    head = ["", *(" ".join(which) for which in scores)]
+    return table_with_reference(head, bold_columns(systems, columns), PRINTED)
 
 
 def thresholds(units: Units) -> str:
-    """Table 5: the best pairs, ours and the thesis'."""
+    """Write Table 5: the best pairs, ours and the thesis'."""
     ours = {}
     for name, loss in SYSTEMS.items():
         pairs = [(*unit["pairs"]["TH"][::-1], *unit["pairs"]["WT"]) for unit in units.of(loss)]
@@ -133,7 +134,7 @@ def thresholds(units: Units) -> str:
 
 
 def claims(units: Units) -> tuple[list[Claim], ...]:
-    """What section 4.3 says about Table 4, a list for each of its sentences."""
+    """Judge what section 4.3 says about Table 4, a list for each of its sentences."""
     helped = [
         units.above(
             f"{decoder} is better than arg max for {name}",
@@ -171,12 +172,12 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
 
 
 def part(name: str, units: Units) -> Iterable[str]:
-    """Tables and verdicts of a data set."""
+    """Write tables and verdicts of a data set."""
     return table(units), thresholds(units), verdict_table(*claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     return per_data_set(results, "instances", SETS, part, needs=SYSTEMS.values())
 
 

@@ -64,19 +64,19 @@ ORDER = ("J4", "J3", "DSC", "W³", "BWM")  # by PQ, under arg max
 def table(units: Units) -> str:
     """Write P05, RQ, SQ, PQ and AP of every loss, by arg max and by the tuned watershed."""
     lines = []
-    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
-    by_max = [(name, loss, "MAP") for name, loss in measured.items()]
+    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    by_max = [(name, loss, "MAP") for name, loss in systems.items()]
     by_max += [
-        (f"{name}, {BACKGROUND}", measured[name], "MAP+gap")
+        (f"{name}, {BACKGROUND}", systems[name], "MAP+gap")
         for name in ("CE4", "J4")
-        if name in measured
+        if name in systems
     ]
-    for systems in (by_max, [(name, loss, "WT") for name, loss in measured.items()]):
-        quality = bold_maximum([units.cell(loss, rule, metric="PQ") for _, loss, rule in systems])
-        for (name, loss, rule), best in zip(systems, quality, strict=True):
+    for rows in (by_max, [(name, loss, "WT") for name, loss in systems.items()]):
+        quality = bold_maximum([units.cell(loss, rule, metric="PQ") for _, loss, rule in rows])
+        for (name, loss, rule), best in zip(rows, quality, strict=True):
             cells = [units.cell(loss, rule, metric=metric) for metric in METRICS[:-1]]
-            printed = PRINTED.get((name, rule))
-            thesis = f"{printed[-1]:.3f}" if printed else ""
+            reference = PRINTED.get((name, rule))
+            thesis = f"{reference[-1]:.3f}" if reference else ""
             decoder = "WT" if rule == "WT" else "MAP"
             lines.append(
                 [f"{name}, {decoder}", *cells, best, units.cell(loss, rule, metric="AP"), thesis]
@@ -121,13 +121,14 @@ def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
 
 def touching_table(units: Units) -> str:
     """Write the share of touching cells that each decoder finds, pooled over the test images."""
+
+    def share(loss: str, rule: str) -> str:
+        return spread_text([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
+
     lines = []
     for name, loss in {**SYSTEMS, **OTHERS}.items():
         if units.of(loss):
-            shares = [
-                spread_text([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
-                for rule in ("MAP", "MAP+gap", "TH", "WT")
-            ]
+            shares = [share(loss, rule) for rule in ("MAP", "MAP+gap", "TH", "WT")]
             lines.append([name, *shares])
     return (
         markdown_table(["touching cells found", "MAP", f"MAP, {BACKGROUND}", "TH", "WT"], lines)
@@ -137,22 +138,22 @@ def touching_table(units: Units) -> str:
 
 
 def found_share(unit: Unit, rule: str) -> float:
-    """Recall of the touching cells."""
+    """Return the recall of the touching cells."""
     return float(np.sum(unit[rule]["tp"]) / max(np.sum(unit[rule]["n_true"]), 1))
 
 
 def ranks(units: Units, picture: Path) -> str:
-    """Friedman's test over all losses by arg max, and a picture of Nemenyi's."""
-    measured = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    """Write Friedman's test over all losses by arg max, and a picture of Nemenyi's."""
+    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
     seeds = (
-        set.intersection(*(set(units.by_seed(loss)) for loss in measured.values()))
-        if measured
+        set.intersection(*(set(units.by_seed(loss)) for loss in systems.values()))
+        if systems
         else set()
     )
-    if len(measured) < 3 or not seeds:
+    if len(systems) < 3 or not seeds:
         return ""
     scores = {
-        name: units.images(loss, "MAP", metric="PQ", seeds=seeds) for name, loss in measured.items()
+        name: units.images(loss, "MAP", metric="PQ", seeds=seeds) for name, loss in systems.items()
     }
     if min(map(len, scores.values())) < FEWEST_CASES:
         return ""
@@ -168,7 +169,7 @@ def ranks(units: Units, picture: Path) -> str:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
 
     def part(name: str, units: Units) -> Iterable[str]:
         apart = touching_table(Units.read(results, "touching", name))

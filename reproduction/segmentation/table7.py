@@ -20,7 +20,7 @@ STACKS = ("cells3d", "gonuclear3d", "qcanet3d")
 
 
 def others(name: str) -> tuple[str, ...]:
-    """The data sets that a network of this one is tried on."""
+    """List the data sets that a network of this one is tried on."""
     of_its_kind = STACKS if name in STACKS else [other for other in SETS if other not in STACKS]
     return tuple(other for other in of_its_kind if other != name)
 
@@ -35,25 +35,23 @@ METRICS = ("RQ", "SQ", "PQ")
 
 
 def own_table(results: Path) -> str:
-    """J3 and J4 where they were trained; J4 with its gap pixels as background as well."""
+    """Write J3 and J4 where they were trained; J4 with its gap pixels as background as well."""
     lines = []
     for name in SETS:
         units = Units.read(results, "instances", name)
         rule = {"J3": ("j3", "MAP"), "J4": ("j4", "MAP"), f"J4, {BACKGROUND}": ("j4", "MAP+gap")}
-        lines += [
-            [f"{system} on {name}", *(units.cell(*path, metric=metric) for metric in METRICS)]
-            for system, path in rule.items()
-            if units.of(path[0])
-        ]
+        for system, path in rule.items():
+            if units.of(path[0]):
+                cells = [units.cell(*path, metric=metric) for metric in METRICS]
+                lines.append([f"{system} on {name}", *cells])
     for name, systems in PRINTED.items():
-        lines += [
-            [f"thesis: {s} on {name}", *(f"{value:.3f}" for value in systems[s])] for s in systems
-        ]
+        for system, values in systems.items():
+            lines.append([f"thesis: {system} on {name}", *(f"{value:.3f}" for value in values)])
     return markdown_table(["", *METRICS], lines)
 
 
 def foreign_table(results: Path) -> str:
-    """PQ on data that a network has never seen: as they are, and rescaled."""
+    """Write PQ on data that a network has never seen: as they are, and rescaled."""
     lines = []
     for name in SETS:
         units = Units.read(results, "zero_shot", name)
@@ -91,7 +89,7 @@ def claims(results: Path) -> tuple[list[Claim], ...]:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     return "\n\n".join(
         [own_table(results), foreign_table(results), verdict_table(*claims(results))]
     )

@@ -69,11 +69,11 @@ class Units:
         claim = claim_of_pairs(text, a, b, metric=metric)
         if len(seeds) == 1:
             return claim
-        ours, theirs = (
-            [self.images(loss, *path, metric=metric, seeds={seed}).mean() for seed in seeds]
-            for loss, *path in (first, second)
-        )
-        higher = np.count_nonzero(np.greater(ours, theirs))
+
+        def means(loss: str, *path: str) -> list[float]:
+            return [self.images(loss, *path, metric=metric, seeds={s}).mean() for s in seeds]
+
+        higher = np.count_nonzero(np.greater(means(*first), means(*second)))
         return replace(claim, numbers=f"{claim.numbers}, higher in {higher} of {len(seeds)} seeds")
 
 
@@ -86,20 +86,20 @@ def within(unit: Unit, path: Iterable[str]) -> Any:
 
 def score(scores: Scores, metric: str) -> NDArray[np.float64]:
     """Return a score of each image from its counts; 0 where nothing was found, as in `metrics`."""
-    true, predicted, tp, iou = (
+    n_true, n_pred, tp, iou = (
         np.array(scores[name], float) for name in ("n_true", "n_pred", "tp", "iou")
     )
     match metric:
         case "P05":
-            return tp / np.maximum(predicted, 1)
+            return tp / np.maximum(n_pred, 1)
         case "recall":
-            return tp / np.maximum(true, 1)
+            return tp / np.maximum(n_true, 1)
         case "RQ":
-            return tp / np.maximum((true + predicted) / 2, 0.5)
+            return tp / np.maximum((n_true + n_pred) / 2, 0.5)
         case "SQ":
             return iou / np.maximum(tp, 1)
         case "PQ":
-            return iou / np.maximum((true + predicted) / 2, 0.5)
+            return iou / np.maximum((n_true + n_pred) / 2, 0.5)
         case "AP":
             return np.array(scores["ap"])
         case _ if metric in CONTOURS:
@@ -113,7 +113,7 @@ def score(scores: Scores, metric: str) -> NDArray[np.float64]:
 
 
 def pooled(scores: Scores, metric: str) -> float:
-    """A score from the counts of all images together."""
+    """Return a score from the counts of all images together."""
     return float(
         score(
             {name: [float(np.sum(scores[name]))] for name in ("n_true", "n_pred", "tp", "iou")},
@@ -130,7 +130,7 @@ def per_data_set(
     *,
     needs: Iterable[str] = (),
 ) -> str:
-    """What `part` makes of the measurements on each data set, below its name.
+    """Write what `part` makes of the measurements on each data set, below its name.
 
     A data set without any, or without those of a loss in `needs`, is skipped.
     """

@@ -61,8 +61,10 @@ def variant(name: str, data: DataSet, seed: int) -> Variant:
             steps = DESCRIBED["longer"] * data.settings.steps
             changes = {"steps": steps, "validate_every": steps, "snapshot_every": 0}
         case "few":
-            chosen = np.random.default_rng(seed).permutation(len(data.training))[: DESCRIBED["few"]]
-            training = tuple(data.training[i] for i in chosen)
+            numbers = np.random.default_rng(seed).permutation(len(data.training))[
+                : DESCRIBED["few"]
+            ]
+            training = tuple(data.training[i] for i in numbers)
         case _:
             raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {name!r}")
     return Variant("variants", name, changes, training)
@@ -123,22 +125,22 @@ def claims(units: Units) -> list[Claim]:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     parts = []
     for name in SETS:
         plain, changed = (Units.read(results, kind, name) for kind in ("instances", "variants"))
-        seen = confusion_table(Units.read(results, "confusion", name))
+        confusion = confusion_table(Units.read(results, "confusion", name))
         order = (
             claims(Units({**plain.content, **changed.content}))
             if changed.of("frequency/w3")
             else []
         )
-        made = [
+        sections = [
             part
-            for part in (seen, table(plain, changed), verdict_table(order) if order else "")
+            for part in (confusion, table(plain, changed), verdict_table(order) if order else "")
             if part
         ]
-        parts += [f"**{name}**", *made] if made else []
+        parts += [f"**{name}**", *sections] if sections else []
     return "\n\n".join(parts)
 
 

@@ -37,8 +37,8 @@ def annotated(
 ) -> tuple[AnnotatedImage, ...]:
     """Spoil the annotation of the training images; the same for every loss."""
     if condition in FEW:
-        chosen = np.random.default_rng(seed).permutation(len(images))[: FEW[condition]]
-        return tuple(images[i] for i in chosen)
+        numbers = np.random.default_rng(seed).permutation(len(images))[: FEW[condition]]
+        return tuple(images[i] for i in numbers)
     spoil = partial(degrade_annotation, **SPOILT[condition])
     return tuple(
         replace(image, labels=spoil(image.labels, rng=(seed, i))) for i, image in enumerate(images)
@@ -49,18 +49,15 @@ def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int
     """Train on spoilt annotation, score against the clean one."""
     data = study.data_set(name)
     training = annotated(data.training, condition, seed)
-    described = study.protocol["weak"]
-    steps = min(described["steps"], data.settings.steps)
+    options = study.protocol["weak"]
+    steps = min(options["steps"], data.settings.steps)
     changes = {"steps": steps, "validate_every": steps, "snapshot_every": 0}
     slug = condition.replace(" %", "").replace(" ", "")
     model = measures.network(study, name, loss, seed, Variant("weak", slug, changes, training))
-    pair = tune(training[: described["tuned_on"]], model, decode="watershed").best.thresholds
+    pair = tune(training[: options["tuned_on"]], model, decode="watershed").best.thresholds
     rules = {"MAP": model.info.decode, "WT": with_pair(model.info.decode, "watershed", pair)}
-    predicted = [measures.cells(image, model, rules) for image in data.test]
-    return {
-        "pair": pair,
-        **{rule: measures.scores(data.test, [each[rule] for each in predicted]) for rule in rules},
-    }
+    predictions = [measures.cells(image, model, rules) for image in data.test]
+    return {"pair": pair, **measures.scores_by_rule(data.test, predictions, rules)}
 
 
 NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4": "J4"}
@@ -68,24 +65,19 @@ NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4
 
 def measured(units: Units) -> list[str]:
     """Return the conditions that every loss was trained under."""
-    return [
-        condition
-        for condition in CONDITIONS
-        if all(units.of(f"{condition}/{loss}") for loss in LOSSES)
-    ]
+
+    def is_measured(condition: str) -> bool:
+        return all(units.of(f"{condition}/{loss}") for loss in LOSSES)
+
+    return [condition for condition in CONDITIONS if is_measured(condition)]
 
 
 def table(units: Units, rule: str) -> str:
     """Write PQ of each loss under each condition."""
-    lines = [
-        [
-            condition,
-            *bold_maximum(
-                [units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]
-            ),
-        ]
-        for condition in measured(units)
-    ]
+    lines = []
+    for condition in measured(units):
+        cells = [units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]
+        lines.append([condition, *bold_maximum(cells)])
     return markdown_table([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
 
 
@@ -162,7 +154,7 @@ def draw(units: Units, path: Path) -> None:
 
 
 def section(results: Path, pictures: Path) -> str:
-    """The part of the report."""
+    """Write the part of the report."""
     parts = []
     for name in SETS:
         units = Units.read(results, "weak", name)
