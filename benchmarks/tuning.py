@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from seamwise.io.models import DecodeRule
 from seamwise.metrics import match
-from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, segment, tune
+from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, tune
 from seamwise.segmentation.choose import GRID, with_pair
 from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.normalization import unchanged
+from seamwise.segmentation.predict import class_probabilities
 
 DRAWS = 200
 
@@ -82,7 +84,9 @@ if __name__ == "__main__":
     model = load(options.model)
     images = read(options.folder, options.model, 12 if options.quick else None)
     begin = time.perf_counter()
-    predictions = [segment(image.image, model=model).probabilities for image in images]
+    # annotated images are normalised already
+    as_it_is = unchanged(1)
+    predictions = [class_probabilities(image.image, model, normalise=as_it_is) for image in images]
     network = time.perf_counter() - begin
     begin = time.perf_counter()
     tuning = tune(images, model, decode=options.decode, background_as=options.background_as)

@@ -7,19 +7,21 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from seamwise.io.images import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import find_pairs, load, read_pair, segment
+from seamwise.segmentation import find_pairs, load, segment
+from seamwise.segmentation.data import as_channels
 
 
 def predictions(folder: Path, name: str, *, flips: bool) -> Iterator[tuple[Labels, Labels]]:
     model = load(name)
     for pair in find_pairs(folder).validation:
-        annotated = read_pair(pair, ndim=model.net.ndim, rule=model.info.normalization)
-        yield (
-            annotated.labels,
-            segment(annotated.image, model=model, flips=flips, keep_probabilities=False).labels,
-        )
+        image = as_channels(read_image(pair.images[0]))
+        result = segment(image, model=model, flips=flips, keep_probabilities=False)
+        yield read_labels(pair.labels).astype(np.int32), result.labels
 
 
 if __name__ == "__main__":

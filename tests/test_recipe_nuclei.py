@@ -121,3 +121,13 @@ def test_noise_has_no_cell_and_is_finite(recipe):
         assert np.isfinite(image).all()
         assert image.dtype == np.float32
         assert not labels.any()
+
+
+def test_samples_are_changed_less_and_less(recipe, source):
+    settings = RunSettings(steps=8, batch_size=1)
+    first = recipe.Samples([source], settings=settings)
+    expected = [recipe.STRONG] * 4 + [recipe.MILD] * 2 + [recipe.WEAK] * 2
+    assert [first.changes(step) for step in range(8)] == expected
+    second = recipe.Samples([source], settings=settings, is_second=True)
+    expected = [recipe.MILD, recipe.WEAK, recipe.WEAK, recipe.MILD]
+    assert [second.changes(step) for step in range(4)] == expected

@@ -8,6 +8,7 @@ from seamwise.io.models import (
     FORMAT_VERSION,
     Architecture,
     DecodeRule,
+    NormalizationRule,
     SegmentationInfo,
     ThresholdPair,
     TuningRecord,
@@ -78,11 +79,20 @@ def test_version_1_is_read_and_written_again_as_the_present_one(path):
     assert FORMAT_VERSION == INFO.format_version == 4
 
 
-def test_the_shipped_model_is_version_1_and_decodes_by_arg_max():
-    _, info = load_model(model_path("nuclei-2d"), SegmentationInfo)
-    assert info.format_version == 1
-    assert info.architecture.members == 1
-    assert info.decode == DecodeRule(rule="argmax", min_size=20, min_core=20)
+def test_the_shipped_models_of_nuclei_decode_by_relief_and_are_small():
+    path = model_path("nuclei-2d")
+    _, info = load_model(path, SegmentationInfo)
+    assert (info.format_version, info.architecture.guides) == (4, True)
+    assert (info.decode.rule, info.normalization.kind) == ("relief", "contrast")
+    assert path.stat().st_size < 16e6
+
+
+def test_a_model_of_an_older_version_decodes_as_it_did():
+    _, info = load_model(model_path("tissue-3d"), SegmentationInfo)
+    assert info.format_version < FORMAT_VERSION
+    assert not info.architecture.guides
+    assert info.normalization == NormalizationRule(kind="percentiles", low=1, high=99.8)
+    assert not info.decode.is_guided
 
 
 TUNED = DecodeRule(

@@ -198,8 +198,8 @@ def median_peak(maps: NDArray[Any], *, min_core: int = 0, gap: Gap = "background
 
     Notes
     -----
-    For `nuclei-2d` it is 0.65 to 0.99 on 40 images of fluorescent nuclei. On 45 images of phase
-    contrast it is 0.09 to 0.55, and 10 of these have no component.
+    For `nuclei-2d`, with a `min_core` of 20, it is 0.72 to 0.97 on 40 images of fluorescent nuclei.
+    On 45 images of phase contrast it is 0.06 to 0.39, or there is no component (9 of them).
 
     Examples
     --------
