@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.labels.numbering import Labels, as_labels
+from seamwise.labels.numbering import as_labels
+from seamwise.types import Labels
 
 _UNIT_BALL = {1: 2.0, 2: np.pi, 3: 4 / 3 * np.pi}
 

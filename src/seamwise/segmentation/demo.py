@@ -54,7 +54,7 @@ def _draw(path: Path, scene: SyntheticImage, prediction: Prediction, matching: M
         axes.set_title(title)
         axes.set_axis_off()
     figure.suptitle(
-        f"at IoU ≥ 0.5: {matching.tp} right, {matching.fp} false, {matching.fn} missed, "
+        f"at IoU ≥ 0.5: {matching.tp} correct, {matching.fp} false, {matching.fn} missed, "
         f"PQ {matching.panoptic_quality:.2f}"
     )
     with atomic_path(path) as temporary:

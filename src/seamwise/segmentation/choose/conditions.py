@@ -104,10 +104,10 @@ def read_comparison(
                 f"[loss.{name}] in {path} is for a loss that is not compared: remove the table, "
                 f"or add the loss to {', '.join(names)}"
             )
-    for name in ("weights", "lam"):
-        if name in content:
+    for key in ("weights", "lam"):
+        if key in content:
             raise ValueError(
-                f"{name} in {path} belongs to one loss: give it to that loss, "
+                f"{key} in {path} belongs to one loss: give it to that loss, "
                 f"e.g. as [loss.w3.weights] or [loss.j4] lam = 0.5"
             )
     settings = make_settings(TrainSettings, content, options, source=f" in {path}")
