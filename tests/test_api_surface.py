@@ -40,9 +40,8 @@ PUBLIC = {
     },
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
-        "argmax", "flood", "instances", "judged", "relief", "semantic_classes", "threshold",
-        "watershed_relief",
-        "threshold_classes", "watershed",
+        "argmax", "flood", "instances", "judge_by_relief", "relief", "semantic_classes",
+        "threshold", "threshold_classes", "watershed", "watershed_relief",
     },
     "seamwise.metrics": {
         "DEFAULT_RADII", "DEFAULT_IOUS", "ContourMatching", "ContourScores", "Dataset",

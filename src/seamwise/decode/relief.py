@@ -88,7 +88,7 @@ def relief(
     array([1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0], dtype=uint8)
     """
     probabilities, height = split_maps(maps)
-    return judged(
+    return judge_by_relief(
         foreground_classes(probabilities, foreground=foreground, gap=gap),
         height,
         peak=peak,
@@ -143,7 +143,7 @@ def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return maps[:-guides], maps[-guides]
 
 
-def judged(
+def judge_by_relief(
     classes: NDArray[np.uint8],
     height: NDArray[Any],
     *,

@@ -44,7 +44,7 @@ def task_runner(
     *,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Runner]:
-    """Yield what runs a task for each of many folders and numbers, here or on workers.
+    """Yield a `Runner`, which runs a task on many items, here or on workers.
 
     Parameters
     ----------

@@ -40,8 +40,8 @@ def fuse_files(
 
     Everything that would stop the whole job is checked at the call. The work is done as the
     outcomes are drawn. A burst that cannot be read, aligned, fused or written is reported and
-    skipped. Of many bursts, those whose picture already exists are skipped, unless
-    `files.overwrite`.
+    skipped. With several bursts, those whose picture already exists are skipped, unless
+    `files.overwrite`; the options that made it are not compared.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fuse_files(
     options : FuseOptions
     resources : Resources
         `device` computes; a burst that takes more than `memory`, by default all that this process
-        may use, is not begun.
+        may use, is not begun. `workers` and `scheduler` are not used.
     files : FuseOutputs
         If a picture is replaced, old maps next to it are deleted first.
     announce : function

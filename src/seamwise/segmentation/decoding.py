@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seamwise.decode import (
     flood,
     instances,
-    judged,
+    judge_by_relief,
     semantic_classes,
     threshold_classes,
     watershed_relief,
@@ -60,7 +60,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
         height = np.empty(shape, np.float32)
         for box, slab in slabs:
             classes[box], height[box] = pixelwise(slab, rule)
-        return judged(
+        return judge_by_relief(
             classes,
             height,
             peak=rule.pair.peak,

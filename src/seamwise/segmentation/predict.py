@@ -218,7 +218,7 @@ def decode_rule(
         rule = info.decode.named(rule)
     if min_size is None:
         return rule
-    # smaller cells are wanted: crumbs of their size must stay, too
+    # smaller cells are wanted: keep crumbs of that size too
     return rule.model_copy(update={"min_size": min_size, "min_core": min(rule.min_core, min_size)})
 
 

@@ -702,7 +702,7 @@ def test_images_that_cannot_be_segmented_leave_nothing(tmp_path, models, pixels,
 @pytest.mark.parametrize(
     ("options", "error", "word"),
     [
-        ({"tile": 0}, ValueError, "tile must be at least 1"),
+        ({"tile": 0}, ValueError, "tile must be 1 or more"),
         ({"flood_halo": -1}, ValueError, "flood_halo must be 0 or more"),
         ({"name": "../cells"}, ValueError, "plain name"),
         ({"name": ""}, ValueError, "plain name"),

@@ -110,7 +110,7 @@ def segment_volume(
     watershed 13) per pixel before compression and is removed at the end. Nothing appears at the
     output before it is whole.
 
-    If memory runs out all the same, a block is computed in halves, down to 32 pixels and then, if
+    If memory runs out anyway, a block is computed in halves, down to 32 pixels and then, if
     it was on a GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped
     and reported. A time point that is constant has no cells.
 

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 from scipy.stats import wilcoxon
 
+from seamwise.analysis.evidence import FEWEST_CASES, LEVEL, p_text
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from seamwise.io.atomic import atomic_path
 from seamwise.io.images import read_labels
@@ -25,8 +26,6 @@ from seamwise.segmentation.overlay import overlay
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEVEL = 0.05
-FEWEST = 6  # images for a verdict: with five, even the smallest p of Wilcoxon's test is above LEVEL
 
 _IMAGES = 3  # on the page
 _SIDE = 256  # pixels, of the part of an image on the page
@@ -81,14 +80,14 @@ class Verdict:
         if self.p_value is None:
             return (
                 f"{self.best} has the highest PQ. "
-                f"Fewer than {FEWEST} test images are too few for a significant difference."
+                f"Fewer than {FEWEST_CASES} test images are too few for a significant difference."
             )
         if not self.beaten:
             return (
                 f"There is no significant difference (p = {self.p_value:.2g}); "
                 f"{self.best} has the highest PQ."
             )
-        beaten = ", ".join(f"{name} (p {_p(value)})" for name, value in self.beaten.items())
+        beaten = ", ".join(f"{name} (p {p_text(value)})" for name, value in self.beaten.items())
         recommendation = f"Take {self.best}: its PQ is significantly above that of {beaten}."
         if not self.alike:
             return recommendation
@@ -107,7 +106,7 @@ def judge(comparison: Comparison) -> Verdict:
     idle = tuple(
         name for name, quality in zip(losses, table.max(axis=0), strict=True) if quality == 0
     )
-    if len(table) < FEWEST:
+    if len(table) < FEWEST_CASES:
         return Verdict(losses[first], {}, tuple(others), None, idle)
     if len(losses) == 2:
         difference = table[:, first] - table[:, 1 - first]
@@ -170,7 +169,7 @@ def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedI
         _figure(_spread(comparison), "PQ of each test image; the line is the mean"),
         _figure(_curves(comparison), "PQ on the validation images during training"),
     ]
-    if len(comparison.losses) > 2 and len(comparison.images) >= FEWEST:
+    if len(comparison.losses) > 2 and len(comparison.images) >= FEWEST_CASES:
         diagram = critical_difference_diagram(list(comparison.losses), nemenyi(comparison.table()))
         parts.append(
             _figure(
@@ -184,10 +183,6 @@ def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedI
     page = f"<!doctype html>{head}{''.join(parts)}"
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 1e-3 else f"= {value:.2g}"
 
 
 def _table(lines: Sequence[Mapping[str, str]], *, best: str) -> str:
