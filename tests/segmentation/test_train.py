@@ -331,6 +331,19 @@ def test_a_run_of_w3_with_the_earlier_balance_is_not_resumed(annotated, quick):
     assert Provenance(plain).difference(dropped) == "made with settings.weights.beta = 20, not None"
 
 
+def test_a_checkpoint_of_a_version_with_percentiles_only_resumes(tmp_path, annotated, quick):
+    run(tmp_path, annotated, quick)
+    path = tmp_path / "checkpoint.pt"
+    saved = torch.load(path, weights_only=True)
+    assert saved["provenance"]["settings"]["normalization"].pop("kind") == "percentiles"
+    torch.save(saved, path)
+    run(tmp_path, annotated, quick, resume=True)
+    saved["provenance"]["settings"]["normalization"]["high"] = 99.0
+    torch.save(saved, path)
+    with pytest.raises(ValueError, match=r"settings.normalization.high = 99.0, not 99.8"):
+        run(tmp_path, annotated, quick, resume=True)
+
+
 def test_resuming_on_corrected_masks_is_refused(tmp_path, annotated, quick):
     run(tmp_path, annotated, quick)
     corrected = replace(
