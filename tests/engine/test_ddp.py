@@ -217,9 +217,7 @@ def test_files_appear_once_and_everything_is_said_once(folder):
     names = sorted(path.name for path in (folder / "command").iterdir())
     assert names == ["checkpoint.pt", "curve.png", "log.csv", "model.safetensors"]
     said = (folder / "said.txt").read_text()
-    assert [said.count(text) for text in ("read images", "step 1: loss", "wrote")] == [1, 1, 1], (
-        said
-    )
+    assert [said.count(text) for text in ("step 1: loss", "wrote")] == [1, 1], said
 
 
 def test_both_stop_together_and_go_on(folder, first, second):
