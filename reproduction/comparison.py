@@ -1,6 +1,5 @@
 """What Tables 8 and 9 share: systems on pairs, seven metrics, ranks, and the thesis' claims."""
 
-import hashlib
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from seamwise.analysis.evidence import LEVEL
 from seamwise.fusion import CLASSICAL, DUMMIES, METRICS, FusionScores, draw_boxplots, fuse, load
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import FusionInfo, model_path
+from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.metrics.fusion import ssim, to_grey
 
 SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "matting",
@@ -74,8 +74,8 @@ def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScor
     """
     if importlib.util.find_spec("pymatting") is None:
         raise SystemExit('IM needs the extra matting: pip install "seamwise[matting]"')
-    made_by = _made_by(data)
-    scores = _kept(scores_path, made_by)
+    provenance = _provenance(data)
+    scores = _reusable_scores(scores_path, provenance)
     fusers: dict[str, Any] = {name: m if m in CLASSICAL else load(m) for name, m in SYSTEMS.items()}
     methods = (*SYSTEMS, *DUMMIES)
     names = []
@@ -86,7 +86,7 @@ def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScor
         results = {name: fuse(pair.sources, model=fuser).image for name, fuser in fusers.items()}
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
         scores[pair.name] = {name: _scored(pair, image) for name, image in results.items()}
-        write_json(scores_path, {"made_by": made_by, "pairs": scores})
+        write_json(scores_path, {"made_by": provenance.record(), "pairs": scores})
         print(f"{len(names)}: {pair.name}", flush=True)
     if len(names) < 2:
         raise SystemExit(
@@ -100,27 +100,25 @@ def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScor
     return FusionScores(tuple(names), methods, metrics, np.array(values).reshape(shape))
 
 
-def _made_by(data: Path) -> dict[str, Any]:
+def _provenance(data: Path) -> Provenance:
     """Return what a score depends on in addition to its pair."""
     files = {name: model_path(SYSTEMS[name], FusionInfo) for name in PROPOSED}
-    return {
-        "models": {
-            name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()
-        },
-        "version": __version__,
-        "metrics": [*METRICS, "ssim"],
-        "data": str(data.resolve()),
-    }
+    models = {f"{name}_sha256": file_sha256(file) for name, file in files.items()}
+    rest = {"version": __version__, "metrics": [*METRICS, "ssim"], "data": data.resolve()}
+    return Provenance({**models, **rest})
 
 
-def _kept(path: Path, made_by: Mapping[str, Any]) -> dict[str, Any]:
+def _reusable_scores(path: Path, provenance: Provenance) -> dict[str, Any]:
+    """Read the scores of an earlier run; return none if they were made otherwise."""
     if not path.exists():
         return {}
     content = read_json(path)
-    record = content.get("made_by", {})
-    other = [key for key, value in made_by.items() if record.get(key) != value]
-    if other:
-        print(f"{path} was made with other {', '.join(other)}: starting again", flush=True)
+    record = dict(content.get("made_by", {}))
+    # the first version kept the models under a name of their own
+    record |= {f"{name}_sha256": sha256 for name, sha256 in record.get("models", {}).items()}
+    difference = provenance.difference(record)
+    if difference:
+        print(f"{path} was {difference}: starting again", flush=True)
         return {}
     return dict(content["pairs"])
 

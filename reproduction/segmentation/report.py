@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.jsonfile import read_json
-from study import HERE, PROTOCOL, command, fingerprint, made_by, merged, read_protocol
+from study import HERE, PROTOCOL, command, difference_of, merged, provenance, read_protocol
 
 WORDS = HERE / "report.md"
 
@@ -50,10 +50,11 @@ def refuse_others(results: Path) -> None:
         )
     for path in kept(results):
         kind, _, name = path.stem.partition("-")
-        if name and read_json(path)["made_by"] != fingerprint(made_by(protocol, kind, name)):
-            raise ValueError(
-                f"{path} was made by another protocol.toml: measure again (make reproduction)"
-            )
+        if not name:
+            continue
+        difference = difference_of(read_json(path), provenance(protocol, kind, name))
+        if difference:
+            raise ValueError(f"{path} was {difference}: measure again (make reproduction)")
 
 
 def render(words: str, results: Path, pictures: Path) -> str:

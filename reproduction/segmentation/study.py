@@ -27,6 +27,7 @@ from seamwise.io.atomic import atomic_path
 from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import locked
 from seamwise.io.models import NormalizationRule
+from seamwise.io.provenance import Provenance
 from seamwise.labels import relabel
 from seamwise.segmentation.choose import Conditions, Run, conditions_of, first_weights, settings_of
 from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, read_pair
@@ -84,20 +85,26 @@ class Results:
     Parameters
     ----------
     path : Path
-    made_by : object
-        What all of them depend on. A file that was made by something else gets another name, and a
-        new one is begun.
+    provenance : Provenance
+        What all of them depend on. A file that was made otherwise gets another name, and a new one
+        is begun.
     """
 
-    def __init__(self, path: Path, made_by: Any) -> None:
+    def __init__(self, path: Path, provenance: Provenance) -> None:
         self.path = path
-        self.made_by = fingerprint(made_by)
+        self.provenance = provenance
         content = self._read()
-        if content and content["made_by"] != self.made_by:
+        difference = difference_of(content, provenance) if content else ""
+        if difference:
             aside = path.with_stem(f"{path.stem}-{content['made_by']}")
             path.rename(aside)
-            print(f"{path} was made by another protocol: it is now {aside.name}", flush=True)
+            print(f"{path} was {difference}: it is now {aside.name}", flush=True)
         self.units: dict[str, Any] = self._read().get("units", {})
+
+    @property
+    def made_by(self) -> str:
+        """A short name of what they depend on."""
+        return fingerprint(self.provenance)
 
     def get(
         self, key: str, measure: Callable[[], Mapping[str, Any]], *, machine: str
@@ -140,7 +147,14 @@ class Results:
         lines = ",\n".join(
             f"{json.dumps(key)}: {json.dumps(self.units[key])}" for key in sorted(self.units)
         )
-        head = f'"made_by": {json.dumps(self.made_by)},\n"machines": {json.dumps(machines)},\n'
+        values = {
+            "made_by": self.made_by,
+            "protocol": self.provenance.record(),
+            "machines": machines,
+        }
+        head = "".join(
+            f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in values.items()
+        )
         with atomic_path(self.path) as temporary:
             temporary.write_text(f'{{\n{head}"units": {{\n{lines}\n}}\n}}\n', encoding="utf-8")
 
@@ -257,7 +271,7 @@ class Study:
 
     def kept(self, kind: str, name: str) -> Results:
         """Return results of one kind on one data set."""
-        return Results(self.results / f"{kind}-{name}.json", made_by(self.protocol, kind, name))
+        return Results(self.results / f"{kind}-{name}.json", provenance(self.protocol, kind, name))
 
     def measured(
         self, kind: str, name: str, key: str, measure: Callable[[], Mapping[str, Any]]
@@ -277,7 +291,7 @@ class Study:
         self._check_conditions(
             data, run, variant, conditions_of(settings, training, data.validation[:1])
         )
-        version = fingerprint(made_by(self.protocol, variant.kind, name))[:8]
+        version = fingerprint(provenance(self.protocol, variant.kind, name))[:8]
         folder = self.runs / "-".join(
             part for part in (name, variant.name, str(run), version) if part
         )
@@ -331,17 +345,29 @@ def read_protocol() -> dict[str, Any]:
     return tomllib.loads(PROTOCOL.read_text(encoding="utf-8"))
 
 
-def made_by(protocol: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+def provenance(protocol: Mapping[str, Any], kind: str, name: str) -> Provenance:
     """Return the part of the protocol that measurements of one kind on one data set depend on."""
     part = {"training": protocol["training"], "set": protocol["sets"][name]}
     if kind == "zero_shot":
         part["others"] = protocol["sets"]
-    return {**part, kind: protocol[kind]} if kind in protocol else part
+    if kind in protocol:
+        part[kind] = protocol[kind]
+    return Provenance(part)
 
 
-def fingerprint(content: Any) -> str:
-    """Return a short hash of what JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+def fingerprint(provenance: Provenance) -> str:
+    """Return a fingerprint that is short enough for the name of a file."""
+    return provenance.fingerprint()[:16]
+
+
+def difference_of(content: Mapping[str, Any], provenance: Provenance) -> str:
+    """Return how a file of results was made otherwise; empty if its results may be reused.
+
+    Files of earlier versions hold the fingerprint alone, and cannot say what differs.
+    """
+    if "protocol" in content:
+        return provenance.difference(content["protocol"])
+    return "" if content["made_by"] == fingerprint(provenance) else "made by another protocol"
 
 
 def command(main: Callable[[], None]) -> None:

@@ -232,18 +232,40 @@ def test_scores_are_kept_until_what_they_depend_on_changes(
     _, calls, said = scored()
     assert (calls, said.splitlines()[0]) == (
         everything,
-        f"{scores_path} was made with other models: starting again",
+        f"{scores_path} was made with a different HF-Reg file: starting again",
     )
     monkeypatch.setattr(comparison, "__version__", "0")
     _, calls, said = scored()
-    assert (calls, "other version:" in said) == (everything, True)
+    assert (calls, "made with version = " in said and "not 0:" in said) == (everything, True)
     _, calls, said = scored(tmp_path)
-    assert (calls, "other data:" in said) == (everything, True)
+    assert (calls, f"made with data = {pairs}, not {tmp_path}:" in said) == (everything, True)
     monkeypatch.setattr(comparison, "METRICS", {"q_mi": METRICS["q_mi"]})
     scores, calls, said = scored(tmp_path)
-    assert (calls, "other metrics:" in said, scores.metrics) == (everything, True, ("q_mi",))
+    assert (calls, "made with different metrics:" in said, scores.metrics) == (
+        everything,
+        True,
+        ("q_mi",),
+    )
     scores_path.write_text(json.dumps({"x": {}}))  # as it was before there was a header
     assert scored()[1] == everything
+
+
+def test_scores_of_the_first_version_are_reused(scripts, fused, pairs, tmp_path, capsys):
+    comparison, scores_path = scripts.comparison, tmp_path / "scores.json"
+    loaded = list(scripts.table9.pairs(pairs, None))
+    comparison.score(loaded, data=pairs, scores_path=scores_path)
+    content = json.loads(scores_path.read_text())
+    record = content["made_by"]
+    record["models"] = {name: record.pop(f"{name}_sha256") for name in comparison.PROPOSED}
+    scores_path.write_text(json.dumps(content))
+    fused.calls.clear()
+    comparison.score(loaded, data=pairs, scores_path=scores_path)
+    assert not fused.calls
+    record["models"]["HF-Seg"] = "0"
+    scores_path.write_text(json.dumps(content))
+    capsys.readouterr()
+    comparison.score(loaded, data=pairs, scores_path=scores_path)
+    assert "made with a different HF-Seg file: starting again" in capsys.readouterr().out
 
 
 def test_scores_without_the_extra_end_in_one_line(scripts, monkeypatch, tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from seamwise.io.images import write_labels, write_png
+from seamwise.io.provenance import Provenance
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.choose import Conditions
 from seamwise.segmentation.data import AnnotatedImage
@@ -127,9 +128,9 @@ def test_the_folder_is_split_by_name(scripts, tmp_path):
 # --- what is kept
 
 
-def test_results_are_measured_once_and_begun_anew_by_another_protocol(scripts, tmp_path):
-    def kept(made_by="a"):
-        return scripts.study.Results(tmp_path / "x.json", made_by)
+def test_results_are_measured_once_and_begun_anew_by_another_protocol(scripts, tmp_path, capsys):
+    def kept(width="a"):
+        return scripts.study.Results(tmp_path / "x.json", Provenance({"width": width}))
 
     assert kept().get("w3/0", lambda: {"pq": 0.5}, machine="one")["pq"] == 0.5
     again = kept().get("w3/0", lambda: pytest.fail("measured again"), machine="two")
@@ -140,10 +141,28 @@ def test_results_are_measured_once_and_begun_anew_by_another_protocol(scripts, t
     assert list(kept("b").units) == ["w3/0"]
     (aside,) = tmp_path.glob("x-*.json")
     assert list(json.loads(aside.read_text())["units"]) == ["j4/0", "w3/0"]
+    assert (
+        f"x.json was made with width = a, not b: it is now {aside.name}" in capsys.readouterr().out
+    )
+
+
+def test_results_of_the_first_version_hold_a_fingerprint_alone(scripts, tmp_path, capsys):
+    def kept(width):
+        return scripts.study.Results(tmp_path / "x.json", Provenance({"width": width}))
+
+    kept("a").get("w3/0", lambda: {"pq": 0.5}, machine="one")
+    content = json.loads((tmp_path / "x.json").read_text())
+    del content["protocol"]
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    assert list(kept("a").units) == ["w3/0"]
+    assert not kept("b").units
+    assert "x.json was made by another protocol: it is now x-" in capsys.readouterr().out
 
 
 def test_two_processes_that_share_a_file_keep_what_the_other_measured(scripts, tmp_path):
-    first, second = (scripts.study.Results(tmp_path / "x.json", "a") for _ in range(2))
+    first, second = (
+        scripts.study.Results(tmp_path / "x.json", Provenance({"a": 1})) for _ in range(2)
+    )
     first.get("w3/0", lambda: {"pq": 0.5}, machine="one")
     second.get("j4/0", lambda: {"pq": 0.7}, machine="two")
     first.get("j3/0", lambda: {"pq": 0.6}, machine="one")
@@ -192,7 +211,7 @@ def test_what_a_kind_depends_on_is_in_its_hash(scripts):
     study, protocol = scripts.study, scripts.study.read_protocol()
 
     def prints(kind, **changes):
-        return study.fingerprint(study.made_by(study.merged(protocol, changes), kind, "cells"))
+        return study.fingerprint(study.provenance(study.merged(protocol, changes), kind, "cells"))
 
     assert prints("instances") == prints(
         "instances", weak={"steps": 1}, sets={"usiigaci": {"tile": 1}}
@@ -727,7 +746,7 @@ def test_the_report_shows_no_numbers_of_another_protocol(scripts, tmp_path, monk
         sys, "argv", ["report.py", "--results", str(kept), "-o", str(tmp_path / "docs")]
     )
     with pytest.raises(
-        ValueError, match=r"instances-cells\.json was made by another protocol\.toml"
+        ValueError, match=r"instances-cells\.json was made by another protocol: measure again"
     ):
         scripts.report.main()
     assert not (tmp_path / "docs" / "segmentation-thesis.md").exists()
