@@ -37,7 +37,7 @@ def predictions(pairs: list[Pair], options: argparse.Namespace) -> Iterator[tupl
     if options.gap:
         rule = rule.model_copy(update={"gap": options.gap})
     if options.decode:
-        rule = rule.named(options.decode)
+        rule = rule.with_name(options.decode)
     for pair in pairs:
         image = as_channels(read_image(pair.images[0]))
         result = segment(

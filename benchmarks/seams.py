@@ -14,7 +14,7 @@ from seamwise.segmentation import Model, load
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.predict import tile_probabilities
 from seamwise.synth import CONFOCAL, crowded_cells, tissue
-from seamwise.tiling import Blocks, grown, within
+from seamwise.tiling import Blocks, grow, relative_to
 
 HALOS = {2: (0, 16, 32, 48, 64, 96), 3: (0, 8, 16, 24, 32)}
 
@@ -24,11 +24,11 @@ def classes_of_blocks(image: np.ndarray, model: Model, blocks: Blocks, halo: int
     classes = np.empty(blocks.shape, np.uint8)
     for number in range(len(blocks)):
         box = blocks.box(number)
-        around = grown(box, halo, blocks.shape)
+        around = grow(box, halo, blocks.shape)
         probabilities = tile_probabilities(
             np.ascontiguousarray(image[(slice(None), *around)]), model
         )
-        classes[box] = semantic_classes(probabilities[(slice(None), *within(box, around))])
+        classes[box] = semantic_classes(probabilities[(slice(None), *relative_to(box, around))])
     return classes
 
 

@@ -23,7 +23,7 @@ from seamwise.metrics import match
 from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, tune
 from seamwise.segmentation.choose import GRID, with_pair
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.normalization import unchanged
+from seamwise.segmentation.normalization import identity
 from seamwise.segmentation.predict import class_probabilities
 
 DRAWS = 200
@@ -85,7 +85,7 @@ if __name__ == "__main__":
     images = read(options.folder, options.model, 12 if options.quick else None)
     begin = time.perf_counter()
     # annotated images are normalised already
-    as_it_is = unchanged(1)
+    as_it_is = identity(1)
     predictions = [class_probabilities(image.image, model, normalise=as_it_is) for image in images]
     network = time.perf_counter() - begin
     begin = time.perf_counter()
@@ -104,7 +104,7 @@ if __name__ == "__main__":
     with ThreadPoolExecutor(2) as threads:
         tables = np.array(list(threads.map(partial(counts, samples=samples), rules)))
     exhaustive = time.perf_counter() - begin
-    argmax = counts(model.info.decode.named("argmax"), samples)
+    argmax = counts(model.info.decode.with_name("argmax"), samples)
 
     megapixels = sum(image.labels.size for image in images) / 1e6
     print(

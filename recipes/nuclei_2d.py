@@ -22,7 +22,7 @@ from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
 from seamwise.engine.history import TrainProgress
-from seamwise.engine.loop import fit, recorded
+from seamwise.engine.loop import fit, run_identity
 from seamwise.engine.settings import RunSettings
 from seamwise.io.images import read_image
 from seamwise.io.models import (
@@ -39,7 +39,7 @@ from seamwise.losses.confusion import count, indicator, mean_over_present
 from seamwise.losses.youden import pairwise_loss
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import Pair, as_channels, find_pairs, read_pair
-from seamwise.segmentation.normalization import bent
+from seamwise.segmentation.normalization import compress
 from seamwise.segmentation.predict import Model, segment
 
 SELECTION = Path(__file__).with_name("nuclei-2d-selection.txt")
@@ -124,7 +124,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             guides = np.zeros((3, CROP, CROP), np.float32)
         else:
             image, labels, guides = random_crop(source, changes, rng)
-        image = bent(vary(image, changes, rng))
+        image = compress(vary(image, changes, rng))
         target = semantic_target(labels, classes=4, touching_radius=1, gap_radius=3)
         weight = piece_weight(labels, target)
         arrays = (image[np.newaxis], target, weight, guides)
@@ -360,7 +360,7 @@ def main() -> None:
         normalization=RULE,
         decode=DECODE,
         training={
-            "settings": recorded(settings),
+            "settings": run_identity(settings),
             "images": [pair.name for pair in training],
             "validation_images": [pair.name for pair in selection],
             "start": options.start.name,

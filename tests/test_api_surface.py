@@ -108,7 +108,7 @@ MODULES_OF_THE_DOCS = {  # modules that the docs send users to, without an `__al
         "Cells", "Cores", "Finish", "Survey", "assign", "cells_in", "find_cores", "finish",
         "flood_block", "join_cores", "join_surveys", "survey",
     },
-    "seamwise.tiling": {"Blocks", "Tile", "blend", "common", "grown", "tiles", "within"},
+    "seamwise.tiling": {"Blocks", "Tile", "blend", "grow", "intersect", "relative_to", "tiles"},
 }  # fmt: skip
 
 

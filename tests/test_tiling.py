@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seamwise.tiling import Blocks, Tile, blend, grown, tiles, within
+from seamwise.tiling import Blocks, Tile, blend, grow, relative_to, tiles
 
 
 @pytest.mark.parametrize("shape", [(100,), (37, 200), (1, 64), (20, 70, 33)])
@@ -123,13 +123,13 @@ def test_blocks_need_one_positive_size_per_axis(size):
 
 def test_a_box_grows_up_to_the_border_and_is_found_again():
     box, shape = (slice(2, 4), slice(6, 9)), (9, 10)
-    around = grown(box, 3, shape)
+    around = grow(box, 3, shape)
     assert around == (slice(0, 7), slice(3, 10))
-    assert grown(box, 0, shape) == box
-    assert grown(box, 99, shape) == (slice(0, 9), slice(0, 10))
+    assert grow(box, 0, shape) == box
+    assert grow(box, 99, shape) == (slice(0, 9), slice(0, 10))
     image = np.arange(90).reshape(shape)
-    assert within(box, around) == (slice(2, 4), slice(3, 6))
-    assert np.array_equal(image[around][within(box, around)], image[box])
+    assert relative_to(box, around) == (slice(2, 4), slice(3, 6))
+    assert np.array_equal(image[around][relative_to(box, around)], image[box])
 
 
 def test_tiles_are_frozen():

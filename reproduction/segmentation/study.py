@@ -25,7 +25,7 @@ from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.io.atomic import atomic_path
 from seamwise.io.jsonfile import read_json
-from seamwise.io.lock import locked
+from seamwise.io.lock import lock_file
 from seamwise.io.models import NormalizationRule
 from seamwise.io.provenance import Provenance
 from seamwise.labels import relabel
@@ -129,7 +129,7 @@ class Results:
         lock = self.path.with_suffix(".lock")
         while True:
             try:
-                with locked(lock, name=str(self.path)):
+                with lock_file(lock, name=str(self.path)):
                     content = self._read()
                     machines = content.get("machines", [])
                     if machine not in machines:
@@ -421,7 +421,7 @@ def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
         parts[0],
         _tiles(parts[1], entry),
         parts[2],
-        settings.fitted(parts[2][0].ndim),
+        settings.fill_in(parts[2][0].ndim),
     )
 
 

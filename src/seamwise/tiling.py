@@ -167,12 +167,12 @@ class Blocks:
         return [int(np.ravel_multi_index(where, self.counts)) for where in product(*ranges)]
 
 
-def grown(box: Sequence[slice], margin: int, shape: Sequence[int]) -> tuple[slice, ...]:
+def grow(box: Sequence[slice], margin: int, shape: Sequence[int]) -> tuple[slice, ...]:
     """Return a box with a margin on every side, cut at the borders of the grid.
 
     Examples
     --------
-    >>> grown((slice(0, 4), slice(6, 8)), 3, (9, 9))
+    >>> grow((slice(0, 4), slice(6, 8)), 3, (9, 9))
     (slice(0, 7, None), slice(3, 9, None))
     """
     return tuple(
@@ -181,12 +181,12 @@ def grown(box: Sequence[slice], margin: int, shape: Sequence[int]) -> tuple[slic
     )
 
 
-def common(box: Sequence[slice], other: Sequence[slice]) -> tuple[slice, ...]:
+def intersect(box: Sequence[slice], other: Sequence[slice]) -> tuple[slice, ...]:
     """Return the box that two boxes have in common; of length 0 along an axis where there is none.
 
     Examples
     --------
-    >>> common((slice(0, 4), slice(2, 9)), (slice(3, 8), slice(0, 1)))
+    >>> intersect((slice(0, 4), slice(2, 9)), (slice(3, 8), slice(0, 1)))
     (slice(3, 4, None), slice(2, 2, None))
     """
     starts = [max(a.start, b.start) for a, b in zip(box, other, strict=True)]
@@ -194,12 +194,12 @@ def common(box: Sequence[slice], other: Sequence[slice]) -> tuple[slice, ...]:
     return tuple(slice(a, max(a, b)) for a, b in zip(starts, stops, strict=True))
 
 
-def within(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ...]:
+def relative_to(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ...]:
     """Return where a box lies in an array that holds the box `outer`.
 
     Examples
     --------
-    >>> within((slice(4, 6),), (slice(3, 9),))
+    >>> relative_to((slice(4, 6),), (slice(3, 9),))
     (slice(1, 3, None),)
     """
     return tuple(

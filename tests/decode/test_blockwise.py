@@ -19,7 +19,7 @@ from seamwise.decode.blockwise import (
 from seamwise.decode.nearest import REACH
 from seamwise.io.images import read_labels
 from seamwise.labels import semantic_target
-from seamwise.tiling import Blocks, grown
+from seamwise.tiling import Blocks, grow
 from support.probabilities import random_probabilities, same_up_to_numbers
 
 GONUCLEAR = (
@@ -343,7 +343,7 @@ def test_undecided_pixels_that_fit_into_block_and_halo_get_the_cell_of_the_whole
         for block in range(len(blocks)):
             box = blocks.box(block)
             seen = np.zeros(shape, bool)
-            seen[grown(box, halo, shape)] = True
+            seen[grow(box, halo, shape)] = True
             for component in range(1, count + 1):
                 pixels = undecided == component
                 if (ndimage.binary_dilation(pixels) <= seen).all():

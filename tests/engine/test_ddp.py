@@ -17,8 +17,8 @@ from torch.utils.data import Dataset
 
 from seamwise.cli import app
 from seamwise.engine import devices, loop
-from seamwise.engine.devices import is_first_process, launched
-from seamwise.engine.loop import fit, recorded
+from seamwise.engine.devices import is_first_process, launch
+from seamwise.engine.loop import fit, run_identity
 from seamwise.engine.settings import RunSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model
 from seamwise.synth import crowded_cells
@@ -267,7 +267,7 @@ def test_a_batch_must_be_shared_evenly():
 
 
 def test_who_computes_is_not_recorded():
-    assert recorded(SETTINGS) == recorded(replace(SETTINGS, devices=1, nodes=2))
+    assert run_identity(SETTINGS) == run_identity(replace(SETTINGS, devices=1, nodes=2))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_who_computes_is_not_recorded():
 )
 def test_devices_that_are_not_there(device, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ValueError, match=message), launched(torch.device(device), devices=2):
+    with pytest.raises(ValueError, match=message), launch(torch.device(device), devices=2):
         pass
 
 
@@ -290,7 +290,7 @@ def test_a_launcher_with_another_number_is_named(monkeypatch):
     for count in (1, 2):
         with (
             pytest.raises(ValueError, match=f"devices × nodes must be 4, .* not {count} × 1"),
-            launched(torch.device("cpu"), devices=count),
+            launch(torch.device("cpu"), devices=count),
         ):
             pass
 

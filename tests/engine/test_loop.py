@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from seamwise.engine.loop import fit, learning_rate, recorded
+from seamwise.engine.loop import fit, learning_rate, run_identity
 from seamwise.engine.networks import load_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model
@@ -74,8 +74,8 @@ def test_weights_are_stored_in_the_type_asked_for_and_load_in_full(tmp_path):
 
 
 def test_what_changes_nothing_is_not_recorded():
-    assert recorded(SETTINGS) == recorded(replace(SETTINGS, workers=3, snapshot_every=2))
-    assert recorded(SETTINGS) != recorded(replace(SETTINGS, seed=1))
+    assert run_identity(SETTINGS) == run_identity(replace(SETTINGS, workers=3, snapshot_every=2))
+    assert run_identity(SETTINGS) != run_identity(replace(SETTINGS, seed=1))
 
 
 def test_the_first_weights_and_those_of_each_step_are_constrained(tmp_path):

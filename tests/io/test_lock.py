@@ -1,4 +1,4 @@
-"""`locked` lets one at a time in, and leaves nothing behind that locks."""
+"""`lock_file` lets one at a time in, and leaves nothing behind that locks."""
 
 import errno
 import fcntl
@@ -9,18 +9,18 @@ import threading
 
 import pytest
 
-from seamwise.io.lock import locked
+from seamwise.io.lock import lock_file
 from support.files import one_line
 
-HOLD = "import sys, time; from pathlib import Path; from seamwise.io.lock import locked\n"
-HOLD += "with locked(Path(sys.argv[1]), name='x'): print('held', flush=True); time.sleep(60)"
+HOLD = "import sys, time; from pathlib import Path; from seamwise.io.lock import lock_file\n"
+HOLD += "with lock_file(Path(sys.argv[1]), name='x'): print('held', flush=True); time.sleep(60)"
 
 
 def test_one_at_a_time_and_the_next_one_after_it(tmp_path):
     path = tmp_path / "x.lock"
     for _ in range(2):
-        with locked(path, name="x"):
-            with pytest.raises(BlockingIOError) as caught, locked(path, name="out.zarr"):
+        with lock_file(path, name="x"):
+            with pytest.raises(BlockingIOError) as caught, lock_file(path, name="out.zarr"):
                 pass
             assert one_line(caught, "out.zarr", "another process")
             assert path.exists()
@@ -29,7 +29,7 @@ def test_one_at_a_time_and_the_next_one_after_it(tmp_path):
 
 def test_an_error_opens_it(tmp_path):
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt), locked(tmp_path / "x.lock", name="x"):
+        with pytest.raises(KeyboardInterrupt), lock_file(tmp_path / "x.lock", name="x"):
             raise KeyboardInterrupt
 
 
@@ -39,11 +39,11 @@ def test_another_process_that_is_killed_holds_it_no_longer(tmp_path):
         [sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(BlockingIOError), locked(path, name="x"):
+        with pytest.raises(BlockingIOError), lock_file(path, name="x"):
             pass
         other.kill()
     assert path.exists()
-    with locked(path, name="x"):
+    with lock_file(path, name="x"):
         pass
     assert not path.exists()
 
@@ -59,9 +59,9 @@ def test_a_file_that_is_removed_while_it_is_locked_is_not_the_lock(tmp_path, mon
             path.unlink()
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with locked(path, name="x"):
+    with lock_file(path, name="x"):
         assert path.exists()
-        with pytest.raises(BlockingIOError), locked(path, name="x"):
+        with pytest.raises(BlockingIOError), lock_file(path, name="x"):
             pass
 
 
@@ -71,7 +71,7 @@ def test_many_take_turns(tmp_path):
     def work():
         for _ in range(50):
             try:
-                with locked(tmp_path / "x.lock", name="x"):
+                with lock_file(tmp_path / "x.lock", name="x"):
                     inside.append(1)
                     most.append(len(inside))
                     inside.pop()
@@ -92,7 +92,7 @@ def test_a_disk_without_locks_locks_nothing(tmp_path, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", lacking)
-    with locked(tmp_path / "x.lock", name="x"), locked(tmp_path / "x.lock", name="x"):
+    with lock_file(tmp_path / "x.lock", name="x"), lock_file(tmp_path / "x.lock", name="x"):
         pass
 
 
@@ -103,9 +103,9 @@ def test_without_the_call_the_file_itself_is_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lacking)
     for _ in range(2):
         with (
-            locked(tmp_path / "x.lock", name="x"),
+            lock_file(tmp_path / "x.lock", name="x"),
             pytest.raises(BlockingIOError),
-            locked(tmp_path / "x.lock", name="x"),
+            lock_file(tmp_path / "x.lock", name="x"),
         ):
             pass
         assert list(tmp_path.iterdir()) == []
@@ -114,7 +114,7 @@ def test_without_the_call_the_file_itself_is_the_lock(tmp_path, monkeypatch):
 def test_a_missing_folder(tmp_path):
     with (
         pytest.raises(FileNotFoundError, match="create it first") as caught,
-        locked(tmp_path / "no" / "x", name="x"),
+        lock_file(tmp_path / "no" / "x", name="x"),
     ):
         pass
     assert one_line(caught)

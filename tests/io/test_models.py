@@ -123,9 +123,9 @@ def test_tuned_thresholds_and_members_come_back(path):
 
 def test_the_pair_is_that_of_the_rule():
     assert TUNED.pair == TUNED.watershed
-    assert TUNED.named("threshold").pair == TUNED.threshold
-    assert TUNED.named("argmax").pair is None
-    assert TUNED.named("argmax").watershed == TUNED.watershed
+    assert TUNED.with_name("threshold").pair == TUNED.threshold
+    assert TUNED.with_name("argmax").pair is None
+    assert TUNED.with_name("argmax").watershed == TUNED.watershed
     assert TUNED.rule == "watershed"
 
 
@@ -136,11 +136,11 @@ def test_a_rule_without_its_thresholds_is_refused():
         ValueError,
         match=r"no thresholds for decode 'watershed'.*`seamwise tune MODEL DATA --decode w",
     ):
-        DecodeRule(threshold=TUNED.threshold).named("watershed")
+        DecodeRule(threshold=TUNED.threshold).with_name("watershed")
     with pytest.raises(
         ValueError, match="decode must be one of argmax, threshold, watershed, relief, not 'otsu'"
     ):
-        TUNED.named("otsu")
+        TUNED.with_name("otsu")
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def data(scripts):
         for name, labels in (("apart", apart), ("touching", touching))
     )
     settings = TrainSettings(width=2, depth=2, steps=1, batch_size=1, crop=16)
-    return scripts.study.DataSet("made up", images, images, images, settings.fitted(2))
+    return scripts.study.DataSet("made up", images, images, images, settings.fill_in(2))
 
 
 def test_the_crops_are_the_middles_with_the_most_touching_pixels(scripts, data):

@@ -176,7 +176,7 @@ def test_a_black_and_white_mask_is_said(tmp_path):
     image = read_pair(pair(tmp_path, GREY, spots), ndim=2, rule=RULE)
     assert "a single number in many pieces" in image.hint
     assert "--masks binary" in image.hint
-    assert image.fragmented == ()
+    assert image.fragments == ()
     assert not read_pair(pair(tmp_path, GREY, np.minimum(LABELS, 7)), ndim=2, rule=RULE).hint
 
 
@@ -184,7 +184,7 @@ def test_a_photograph_in_place_of_a_mask_is_said(tmp_path):
     for annotation in ("instances", "binary"):
         image = read_pair(pair(tmp_path, GREY, GREY), ndim=2, rule=RULE, annotation=annotation)
         assert "as in a photograph" in image.hint
-        assert image.fragmented == ()
+        assert image.fragments == ()
 
 
 def two_cells_and_a_line(value, dtype):
@@ -204,7 +204,7 @@ def test_the_components_of_a_binary_mask_are_its_cells(tmp_path, value, dtype):
     assert (image.labels[3, 4], image.labels[3, 15]) == (1, 2)
     assert image.labels.dtype == np.int32
     assert np.array_equal(binary_target(image.labels), binary_target(mask))
-    assert (image.hint, image.fragmented) == ("", ())
+    assert (image.hint, image.fragments) == ("", ())
 
 
 def test_ignored_pixels_of_a_binary_mask_stay_ignored(tmp_path):
@@ -248,8 +248,8 @@ def test_cells_in_pieces_are_summed_up_in_one_line(tmp_path):
     (tmp_path / "b").mkdir()
     whole = read_pair(pair(tmp_path, GREY, LABELS), ndim=2, rule=RULE)
     image = read_pair(pair(tmp_path / "b", GREY, crumbs), ndim=2, rule=RULE)
-    assert image.fragmented == (Fragments(7, (42, 3)), Fragments(300, (35, 1, 1)))
-    assert (image.hint, whole.fragmented) == ("", ())
+    assert image.fragments == (Fragments(7, (42, 3)), Fragments(300, (35, 1, 1)))
+    assert (image.hint, whole.fragments) == ("", ())
     (note,) = mask_notes([whole, image])
     assert note.startswith(
         "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; "

@@ -121,7 +121,7 @@ def test_a_rule_by_relief_needs_guides():
 
 def test_a_model_of_classes_alone_has_no_relief_to_decode_by():
     with pytest.raises(ValueError, match="the model has no relief to decode by"):
-        DecodeRule().named("relief")
+        DecodeRule().with_name("relief")
 
 
 def test_thresholds_are_tuned_against_the_relief(tmp_path):

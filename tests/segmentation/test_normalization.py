@@ -5,10 +5,10 @@ from scipy import ndimage
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.normalization import (
     Normalization,
-    joined,
     measure,
+    merge_samples,
     normalization,
-    together,
+    normalization_of,
 )
 from seamwise.tiling import Blocks
 
@@ -98,12 +98,14 @@ def test_parts_together_give_what_the_whole_gives_to_the_last_bit(monkeypatch, s
         measure(image[(slice(None), *box)], [s.start for s in box], shape)
         for box in map(blocks.box, np.random.default_rng(6).permutation(len(blocks)))
     ]
-    whole, parts = normalization(image, rule), joined(samples, rule)
+    whole, parts = normalization(image, rule), normalization_of(samples, rule)
     assert np.array_equal(parts.offset, whole.offset)
     assert np.array_equal(parts.scale, whole.scale)
     half = len(samples) // 2
     if half:
-        again = joined([together(samples[:half]), together(samples[half:])], rule)
+        again = normalization_of(
+            [merge_samples(samples[:half]), merge_samples(samples[half:])], rule
+        )
         assert np.array_equal(again.scale, whole.scale)
 
 
@@ -114,7 +116,7 @@ def test_parts_of_a_stack_too():
     parts = [
         measure(image[(slice(None), *box)], [s.start for s in box], (9, 30, 41)) for box in boxes
     ]
-    assert np.array_equal(joined(parts, RULE).scale, normalization(image, RULE).scale)
+    assert np.array_equal(normalization_of(parts, RULE).scale, normalization(image, RULE).scale)
 
 
 def test_the_peak_is_a_block_of_4_by_4_and_a_part_without_one_has_none():
@@ -266,5 +268,5 @@ def test_parts_together_give_the_contrast_of_the_whole():
         )
         for n in range(len(blocks))
     ]
-    whole, parts = normalization(image, CONTRAST), joined(samples, CONTRAST)
+    whole, parts = normalization(image, CONTRAST), normalization_of(samples, CONTRAST)
     assert (parts.offset, parts.scale) == (whole.offset, whole.scale)

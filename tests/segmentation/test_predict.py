@@ -207,7 +207,7 @@ def test_the_rule_holds_as_it_is_unless_another_size_is_given():
     rule = TUNED.model_copy(update={"min_size": 10, "min_core": 30})
     info = random_model().info.model_copy(update={"decode": rule})
     assert decode_rule(info) == rule
-    assert decode_rule(info, "watershed") == rule.named("watershed")
+    assert decode_rule(info, "watershed") == rule.with_name("watershed")
     # who asks for smaller cells wants no larger crumbs taken away either
     assert decode_rule(info, min_size=5) == rule.model_copy(update={"min_size": 5, "min_core": 5})
     assert decode_rule(info, min_size=40) == rule.model_copy(update={"min_size": 40})

@@ -222,9 +222,9 @@ def test_samples_of_a_stack_follow_its_spacing(stack):
 def test_a_crop_is_a_number_or_one_per_axis(ndim, crop, shape):
     settings = TrainSettings(crop=crop)
     assert settings.crop_shape(ndim) == shape
-    fitted = settings.fitted(ndim)
-    assert (fitted.ndim, fitted.crop) == (ndim, crop or shape[0])
-    assert fitted.crop_shape(ndim) == shape
+    fill_in = settings.fill_in(ndim)
+    assert (fill_in.ndim, fill_in.crop) == (ndim, crop or shape[0])
+    assert fill_in.crop_shape(ndim) == shape
 
 
 @pytest.mark.parametrize("crop", [0, "a", (16, 0), 5000, 16.5])

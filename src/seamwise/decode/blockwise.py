@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode.components import Joined, Part, cuts, join, label_part, sides
+from seamwise.decode.components import Components, Part, cuts, join, label_part, sides
 from seamwise.decode.far import Box, Read, nearest_far
 from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
 from seamwise.decode.meetings import runs
@@ -33,7 +33,7 @@ from seamwise.decode.relief import peaks
 from seamwise.decode.watershed import flood_from
 from seamwise.labels import CELL, TOUCHING, Labels, smallest_dtype
 from seamwise.labels.slabs import areas, look_up
-from seamwise.tiling import Blocks, common, grown, within
+from seamwise.tiling import Blocks, grow, intersect, relative_to
 from seamwise.words import BackgroundAs
 
 
@@ -99,9 +99,9 @@ class Cells:
         The region that each cell lies in.
     """
 
-    cores: Joined
+    cores: Components
     number: Labels
-    regions: Joined
+    regions: Components
     region_of: NDArray[np.int64]
 
     def table(self, block: int) -> Labels:
@@ -132,13 +132,13 @@ def join_cores(
         See `relief`.
     """
     check_sizes(0, min_core)
-    joined = join(blocks, lambda n: cores(n).cells)
+    components = join(blocks, lambda n: cores(n).cells)
     regions = join(blocks, lambda n: cores(n).regions)
-    sizes = np.zeros(joined.count + 1, np.int64)
-    highest = np.full(joined.count + 1, -np.inf)
-    region_of_core = np.zeros(joined.count + 1, np.int64)
+    sizes = np.zeros(components.count + 1, np.int64)
+    highest = np.full(components.count + 1, -np.inf)
+    region_of_core = np.zeros(components.count + 1, np.int64)
     for block in range(len(blocks)):
-        table, part = joined.table(block), cores(block)
+        table, part = components.table(block), cores(block)
         np.add.at(sizes, table[1:], part.sizes[1:])
         np.maximum.at(highest, table[1:], part.peaks[1:])
         region_of_core[table[1:]] = regions.table(block)[part.region_of[1:]]
@@ -147,15 +147,15 @@ def join_cores(
     count = int(is_cell.sum())
     # never fewer than 32 bits: the numbers are those of the image on disk
     number = (np.cumsum(is_cell) * is_cell).astype(smallest_dtype(0, max(count, 2**16)))
-    return Cells(joined, number, regions, np.concatenate([[0], region_of_core[is_cell]]))
+    return Cells(components, number, regions, np.concatenate([[0], region_of_core[is_cell]]))
 
 
 def cells_in(box: Box, blocks: Blocks, numbers: Read, cells: Cells) -> Labels:
     """Read the cells of a box: the `numbers` of each block, turned into numbers of the image."""
     result = np.zeros([s.stop - s.start for s in box], cells.number.dtype)
     for block in blocks.meeting(box):
-        part = common(box, blocks.box(block))
-        result[within(part, box)] = look_up(cells.table(block), numbers(part))
+        part = intersect(box, blocks.box(block))
+        result[relative_to(part, box)] = look_up(cells.table(block), numbers(part))
     return result
 
 
@@ -250,14 +250,14 @@ def flood_block(
     if halo < 0:
         raise ValueError(f"halo must be 0 or more, not {halo}")
     box = blocks.box(block)
-    around = grown(box, halo, blocks.shape)
+    around = grow(box, halo, blocks.shape)
     markers = cells_in(around, blocks, numbers, cells)
     present, run, length = runs(markers)
     if present[0] > 0:  # 0 is to stay "no marker"
         present, run = np.concatenate([np.zeros(1, present.dtype), present]), run + 1
     local = np.repeat(run.astype(np.int32), length).reshape(markers.shape)
     flooded = flood_from(local, seeds(around), elevation(around), background_as=background_as)
-    return look_up(present, flooded[within(box, around)])
+    return look_up(present, flooded[relative_to(box, around)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,7 +338,7 @@ class Finish:
         Final number of each cell, 1..n; 0 for those dropped.
     """
 
-    background: Joined
+    background: Components
     fill: Labels
     number: Labels
 
@@ -369,15 +369,15 @@ def join_surveys(
         See `instances`.
     """
     check_sizes(min_size, 0)
-    joined = join(blocks, lambda n: surveys(n).background, diagonal=True)
+    components = join(blocks, lambda n: surveys(n).background, diagonal=True)
     dtype = smallest_dtype(0, max(cells, 2**16))
-    lowest = np.full(joined.count + 1, np.iinfo(dtype).max, dtype)
-    highest = np.zeros(joined.count + 1, dtype)
-    is_open = np.zeros(joined.count + 1, bool)
-    sizes = np.zeros(joined.count + 1, np.int64)
+    lowest = np.full(components.count + 1, np.iinfo(dtype).max, dtype)
+    highest = np.zeros(components.count + 1, dtype)
+    is_open = np.zeros(components.count + 1, bool)
+    sizes = np.zeros(components.count + 1, np.int64)
     area = np.zeros(cells + 1, np.int64)
     for block in range(len(blocks)):
-        part, table = surveys(block), joined.table(block)
+        part, table = surveys(block), components.table(block)
         np.minimum.at(lowest, table, part.lowest)
         np.maximum.at(highest, table, part.highest)
         np.logical_or.at(is_open, table, part.open)
@@ -385,7 +385,7 @@ def join_surveys(
         area[part.cells] += part.areas
 
     def background(number: int, index: int) -> Labels:
-        return joined.table(number)[surveys(number).background.planes[index]]
+        return components.table(number)[surveys(number).background.planes[index]]
 
     both = zip(
         cuts(blocks, background), cuts(blocks, lambda n, i: surveys(n).sides[i]), strict=True
@@ -400,7 +400,7 @@ def join_surveys(
     is_cell = area >= max(min_size, 1)
     is_cell[0] = False
     number = np.cumsum(is_cell) * is_cell
-    return Finish(joined, fill, number.astype(smallest_dtype(0, int(number.max(initial=0)))))
+    return Finish(components, fill, number.astype(smallest_dtype(0, int(number.max(initial=0)))))
 
 
 def finish(block: int, labels: Labels, result: Finish) -> Labels:
@@ -416,7 +416,7 @@ def _padded(
     box: Box, margin: int, shape: Sequence[int]
 ) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
     """A box with a margin, cut at the borders of the image, and how much each side lost."""
-    around = grown(box, margin, shape)
+    around = grow(box, margin, shape)
     cut = [
         (margin - (s.start - a.start), margin - (a.stop - s.stop))
         for s, a in zip(box, around, strict=True)

@@ -65,7 +65,7 @@ def sides(array: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
+class Components:
     """Which components of the blocks are one.
 
     Attributes
@@ -91,7 +91,7 @@ class Joined:
         return np.concatenate([np.zeros(1, own.dtype), own])
 
 
-def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False) -> Joined:
+def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False) -> Components:
     """Find which components of the blocks are one, by a disjoint-set union over their faces.
 
     Two components are one if pixels of them are neighbours across a face of their blocks, so that
@@ -118,8 +118,8 @@ def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False)
 
     >>> mask = np.array([1, 0, 1, 1, 1, 1, 1, 0], bool)
     >>> blocks = Blocks((8,), (3,))
-    >>> joined = join(blocks, lambda number: label_part(mask[blocks.box(number)])[1])
-    >>> joined.count, [joined.table(number).tolist() for number in range(3)]
+    >>> components = join(blocks, lambda number: label_part(mask[blocks.box(number)])[1])
+    >>> components.count, [components.table(number).tolist() for number in range(3)]
     (2, [[0, 1, 2], [0, 2], [0, 2]])
     """
     counts = [part(number).count for number in range(len(blocks))]
@@ -140,7 +140,7 @@ def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False)
     )
     # it visits the components in the order of their lowest number
     _, group = csgraph.connected_components(graph, directed=False)
-    return Joined(first, group.astype(smallest_dtype(0, max(total, 2**16))) + 1)
+    return Components(first, group.astype(smallest_dtype(0, max(total, 2**16))) + 1)
 
 
 def cuts(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seamwise.decode.nearest import nearest_of, rim
 from seamwise.labels import Labels
-from seamwise.tiling import Blocks, grown
+from seamwise.tiling import Blocks, grow
 
 Box = Sequence[slice]
 """A box of the image."""
@@ -34,7 +34,7 @@ def nearest_far(
         box = tuple(
             slice(int(a), int(b) + 1) for a, b in zip(places.min(0), places.max(0), strict=True)
         )
-        around = grown(box, margin, blocks.shape)
+        around = grow(box, margin, blocks.shape)
         rims, their_cells = _rims(around, np.unique(pixels[pending, -1]), blocks, read, region_of)
         nearest, distance = nearest_of(rims, their_cells, pixels[pending])
         certain = distance <= _clearance(places, around, blocks.shape)
@@ -58,7 +58,7 @@ def _rims(
     places, numbers = [], []
     for number in range(len(parts)):
         # with the next pixel on every side, so that a face between two parts is not a rim
-        inner = grown(parts.box(number), 1, extent)
+        inner = grow(parts.box(number), 1, extent)
         part = tuple(
             slice(s.start + first, s.stop + first) for s, first in zip(inner, start, strict=True)
         )

@@ -56,7 +56,7 @@ def instances(classes: NDArray[np.uint8], *, min_size: int = 0, min_core: int = 
     if not labels.any():
         return np.zeros(classes.shape, np.uint8)
     assign_touching(labels, touching)
-    return cleaned(labels, min_size)
+    return clean(labels, min_size)
 
 
 def check_sizes(min_size: int, min_core: int) -> None:
@@ -72,7 +72,7 @@ def smaller_than(size: int, labels: Labels) -> NDArray[np.bool_]:
     return look_up(small, labels)
 
 
-def cleaned(labels: Labels, min_size: int) -> Labels:
+def clean(labels: Labels, min_size: int) -> Labels:
     """Fill holes and drop small cells, in place; return the renumbered cells."""
     _fill_holes(labels)
     if min_size > 1:

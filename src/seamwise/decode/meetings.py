@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seamwise.decode.components import cuts, sides
 from seamwise.decode.relief import (
     SaddleSums,
-    added,
+    add_up,
     peaks,
     saddle_sums,
     sums_across,
@@ -82,7 +82,7 @@ def join_meetings(
     labels = cuts(blocks, lambda n, i: meetings(n).sides[i])
     heights = cuts(blocks, lambda n, i: meetings(n).heights[i])
     sums += [sums_across(*faces, *relief) for faces, relief in zip(labels, heights, strict=True)]
-    same = without_valley(added(sums), highest, saddle=saddle)
+    same = without_valley(add_up(sums), highest, saddle=saddle)
     return same.astype(smallest_dtype(0, max(cells, 2**16)))
 
 

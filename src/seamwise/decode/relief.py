@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from seamwise.decode.instances import assign_touching, check_sizes, cleaned
+from seamwise.decode.instances import assign_touching, check_sizes, clean
 from seamwise.decode.probabilities import (
     Gap,
     as_probabilities,
@@ -165,7 +165,7 @@ def judge_by_relief(
     if not labels.any():
         return np.zeros(classes.shape, np.uint8)
     assign_touching(labels, (classes == TOUCHING) | dropped)
-    return cleaned(_joined(labels, height, saddle), min_size)
+    return clean(_merge_cells(labels, height, saddle), min_size)
 
 
 def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
@@ -216,7 +216,7 @@ def median_peak(maps: NDArray[Any], *, min_core: int = 0, gap: Gap = "background
     return float(np.median(highest)) if highest.size else float("nan")
 
 
-def _joined(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
+def _merge_cells(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
     """Give one number to cells without a valley between them."""
     same = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
     result: Labels = look_up(same.astype(np.int32), labels)
@@ -250,7 +250,7 @@ def saddle_sums(labels: Labels, height: NDArray[Any]) -> SaddleSums:
         along = (slice(None),) * axis
         before, after = (*along, slice(None, -1)), (*along, slice(1, None))
         parts.append(sums_across(labels[before], labels[after], height[before], height[after]))
-    return added(parts)
+    return add_up(parts)
 
 
 def sums_across(
@@ -263,10 +263,10 @@ def sums_across(
     sums = SaddleSums(
         np.minimum(one, other), np.maximum(one, other), middle.astype(np.float64), np.ones_like(one)
     )
-    return added([sums])
+    return add_up([sums])
 
 
-def added(parts: Sequence[SaddleSums]) -> SaddleSums:
+def add_up(parts: Sequence[SaddleSums]) -> SaddleSums:
     """Add up the sums of each pair, so that it occurs once."""
 
     def whole(name: str) -> NDArray[Any]:

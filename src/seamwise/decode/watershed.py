@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import segmentation
 
-from seamwise.decode.instances import check_sizes, cleaned, smaller_than
+from seamwise.decode.instances import check_sizes, clean, smaller_than
 from seamwise.decode.probabilities import Gap, as_probabilities, check_threshold, without_gap
 from seamwise.labels import BACKGROUND, CELL, Labels
 from seamwise.words import BackgroundAs
@@ -166,7 +166,7 @@ def flood(
         markers[smaller_than(min_core, markers)] = 0
     if not markers.any():
         return np.zeros(seeds.shape, np.uint8)
-    return cleaned(flood_from(markers, seeds, elevation, background_as=background_as), min_size)
+    return clean(flood_from(markers, seeds, elevation, background_as=background_as), min_size)
 
 
 def flood_from(

@@ -69,7 +69,7 @@ def place(net: AnyNet, device: torch.device, dtype: torch.dtype = torch.float32)
 
 
 @contextmanager
-def launched(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iterator[Fabric]":
+def launch(device: torch.device, *, devices: int = 1, nodes: int = 1) -> "Iterator[Fabric]":
     """Yield Fabric on one device, or on several, each with a process that runs the same block.
 
     Processes that torchrun or SLURM has started are used. Without them, this process starts the

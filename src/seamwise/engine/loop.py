@@ -17,9 +17,9 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from seamwise import __version__
-from seamwise.engine.devices import choose_device, launched, place
+from seamwise.engine.devices import choose_device, launch, place
 from seamwise.engine.history import TrainProgress, plot_curve, seconds_left, write_log
-from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, ready
+from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, prepare
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
 from seamwise.io.models import ModelInfo, save_model
@@ -98,7 +98,7 @@ def fit(
     ------
     ValueError
         The checkpoint was made with other settings or images; the loss is not finite; see
-        `devices.launched`.
+        `devices.launch`.
     FileExistsError
         The folder already holds a run, and `resume` is False.
     FileNotFoundError
@@ -128,7 +128,7 @@ def fit(
     check_output(output, resume=resume)
     chosen = choose_device(device)
     saved = _checkpoint(output, task, settings) if resume else None
-    with launched(chosen, devices=settings.devices, nodes=settings.nodes) as fabric:
+    with launch(chosen, devices=settings.devices, nodes=settings.nodes) as fabric:
         torch.manual_seed(settings.seed)
         weights = place(build_net(task.info.architecture), fabric.device)
         if start is not None:
@@ -198,7 +198,9 @@ def _keep(
     averaged = cast(Network, state.average.module)
     validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
     if validated:
-        progress = replace(progress, scores=dict(task.validate(ready(averaged, task.info, device))))
+        progress = replace(
+            progress, scores=dict(task.validate(prepare(averaged, task.info, device)))
+        )
         if state.is_best(progress):
             _save(output / "model.safetensors", averaged, task.info, progress, settings)
         state.history[-1] = progress
@@ -247,7 +249,7 @@ def check_output(output: Path, *, resume: bool) -> None:
             )
 
 
-def recorded(settings: RunSettings) -> dict[str, Any]:
+def run_identity(settings: RunSettings) -> dict[str, Any]:
     """Return the settings that identify a run: all but workers, devices, nodes and snapshots."""
     fields: dict[str, Any] = RootModel(settings).model_dump()
     return {name: value for name, value in fields.items() if name not in _NOT_RECORDED}
@@ -272,8 +274,8 @@ class _State:
         return self.history[-1].seconds if self.history else 0.0
 
     def is_best(self, progress: TrainProgress) -> bool:
-        earlier = [_first_score(line) for line in self.history if line.scores]
-        return not earlier or _first_score(progress) > max(earlier)
+        old_defaults = [_first_score(line) for line in self.history if line.scores]
+        return not old_defaults or _first_score(progress) > max(old_defaults)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         content = {
@@ -300,7 +302,7 @@ class _State:
 def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dict[str, Any]:
     """Read what `_State.save` wrote; ValueError if it was written by another run."""
     path = output / "checkpoint.pt"
-    now = Provenance(task.info.training, defaults={"settings": settings.earlier})
+    now = Provenance(task.info.training, defaults={"settings": settings.old_defaults})
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         difference = now.difference(saved["provenance"])

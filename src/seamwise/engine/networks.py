@@ -48,7 +48,7 @@ def load_network(
         raise ValueError(
             f"model file {path} is damaged: its weights do not fit its description"
         ) from error
-    return ready(net, info, chosen)
+    return prepare(net, info, chosen)
 
 
 def build_net(architecture: Architecture) -> Network:
@@ -57,7 +57,7 @@ def build_net(architecture: Architecture) -> Network:
     return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
 
-def ready(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
+def prepare(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
     """Return a copy of a trained network for prediction, in the device's best precision.
 
     Norms are folded into the convolutions.

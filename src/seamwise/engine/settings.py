@@ -73,7 +73,7 @@ class RunSettings:
 
     page: ClassVar[str] = "docs/training.md"  # where a reader finds the names
     # settings that checkpoints of earlier versions lack, with what they were
-    earlier: ClassVar[Mapping[str, Any]] = {}
+    old_defaults: ClassVar[Mapping[str, Any]] = {}
 
     @property
     def processes(self) -> int:

@@ -17,7 +17,7 @@ _CLIPPED_SHARE = 0.01  # of what a pixel of the thumbnail is blurred from
 _THUMBNAIL_PIXELS = 60_000
 
 
-def shrunk(picture: NDArray[Any], pixels: int) -> Picture:
+def shrink(picture: NDArray[Any], pixels: int) -> Picture:
     """Return the picture with at most about so many pixels."""
     height, width = picture.shape[:2]
     scale = min(1.0, math.sqrt(pixels / (height * width)))
@@ -68,5 +68,5 @@ def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ..
 
 
 def _blurred(picture: NDArray[Any]) -> Picture:
-    blurred = cv2.GaussianBlur(shrunk(picture, _THUMBNAIL_PIXELS), (0, 0), 2)
+    blurred = cv2.GaussianBlur(shrink(picture, _THUMBNAIL_PIXELS), (0, 0), 2)
     return np.asarray(blurred, np.float32).reshape(*blurred.shape[:2], -1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.alignment import Alignment, check_shape, check_type, size_text
-from seamwise.fusion.exposure import gain, shrunk, thumbnail
+from seamwise.fusion.exposure import gain, shrink, thumbnail
 from seamwise.fusion.frames import Frames, Picture, luminance, shape_of
 from seamwise.fusion.homography import Matrix, implausible, is_still, resampling, unit
 from seamwise.fusion.options import check_word
@@ -177,9 +177,9 @@ def _small_copy(frames: Frames, i: int, shape: tuple[int, ...], names: Sequence[
             f"{names[0]} {size_text(shape)}; remove it"
         )
     check_type(frame)
-    pictures = [shrunk(luminance(frame), _WORK_PIXELS)]
+    pictures = [shrink(luminance(frame), _WORK_PIXELS)]
     while min(pictures[-1].shape) >= 2 * _SHORTEST:
-        pictures.append(shrunk(pictures[-1], pictures[-1].size // 4))
+        pictures.append(shrink(pictures[-1], pictures[-1].size // 4))
     levels, contrasts = zip(*map(_normalized, pictures), strict=True)
     highest = max(contrasts)
     if not highest >= _LEAST_CONTRAST:

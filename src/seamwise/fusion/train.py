@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seamwise.engine.loop import Report, check_output, fit, recorded
+from seamwise.engine.loop import Report, check_output, fit, run_identity
 from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pair
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
@@ -203,7 +203,7 @@ def _describe(
         ),
         output=settings.network,
         training={
-            "settings": recorded(settings),
+            "settings": run_identity(settings),
             "images": [picture.name for picture in training],
             "validation_images": [picture.name for picture in validation],
             "data_sha256": digest([*training, *validation]),

@@ -1,7 +1,7 @@
 """EXIF as bytes, as in a JPEG, and as tags of a TIFF.
 
-`settled` and `broken_tags` check it, `tiff_exif` reads it from a TIFF, `add_tags` writes it into
-one.
+`split_orientation` and `broken_tags` check it. `tiff_exif` reads it from a TIFF, `add_tags` writes
+it into one.
 """
 
 import mmap
@@ -100,12 +100,14 @@ def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
         broken_profile: list[int] = []
         _tags(data, *_ifd_place(data), {}, broken_profile, only={PROFILE})
     described = bool(tags.keys() - _NEUTRAL)
-    _, exif, notes = settled((EXIF + head + _packed(tags, order, len(head))) * described, path.name)
+    _, exif, notes = split_orientation(
+        (EXIF + head + _packed(tags, order, len(head))) * described, path.name
+    )
     notes += [f"EXIF of {path.name} is damaged and not all kept"] * bool(broken)
     return exif, notes + [PROFILE_DAMAGED.format(path.name)] * bool(broken_profile)
 
 
-def settled(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
+def split_orientation(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
     """Return the orientation in EXIF, the EXIF with 1 in its place, and a note if it is damaged."""
     if not exif:
         return 1, b"", []

@@ -15,7 +15,7 @@ from seamwise.io.axes import channels_first, pick_channels, settle_axes
 from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
-from seamwise.io.stored import Stored, check_finite, check_holds_labels, joined_notes
+from seamwise.io.stored import StoredImage, check_finite, check_holds_labels, joined_notes
 from seamwise.io.tiff import load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
 from seamwise.labels.spacing import checked_spacing
@@ -313,7 +313,7 @@ def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
     save_png(path, image)
 
 
-def _load(path: Path, *, indices: bool = False) -> Stored:
+def _load(path: Path, *, indices: bool = False) -> StoredImage:
     if is_ome_zarr(path):
         return load_ome_zarr(path)
     # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer

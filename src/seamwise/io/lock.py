@@ -1,4 +1,4 @@
-"""One process at a time at the same work: see `locked`."""
+"""One process at a time at the same work: see `lock_file`."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _PATIENCE = 0.2  # seconds: whoever removes the file at the end of its work need
 
 
 @contextmanager
-def locked(path: Path, *, name: str) -> Iterator[None]:
+def lock_file(path: Path, *, name: str) -> Iterator[None]:
     """Hold the lock of a file while the block runs; the file is removed at the end.
 
     A process that ends loses its locks, however it ends: a file that stays behind locks nothing.
@@ -37,7 +37,7 @@ def locked(path: Path, *, name: str) -> Iterator[None]:
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "x.lock"
-    >>> with locked(path, name="x"):
+    >>> with lock_file(path, name="x"):
     ...     path.exists()
     True
     >>> path.exists()

@@ -160,7 +160,7 @@ class DecodeRule(_Frozen):
         """The thresholds of `rule`; None for the arg max."""
         return None if self.rule == "argmax" else getattr(self, self.rule)
 
-    def named(self, rule: str) -> "DecodeRule":
+    def with_name(self, rule: str) -> "DecodeRule":
         """Return this rule with another name, if it holds the thresholds for it.
 
         Raises

@@ -31,7 +31,7 @@ from seamwise.io.exif import (
     add_tags,
     broken_tags,
     known_orientation,
-    settled,
+    split_orientation,
     tiff_exif,
 )
 from seamwise.io.listing import SUFFIXES, first_bytes
@@ -41,7 +41,7 @@ from seamwise.io.tiff import (
     CLASSIC_LIMIT,
     check_chain,
     check_complete,
-    decoded,
+    decode_series,
     without_log,
     write_zlib,
 )
@@ -223,7 +223,7 @@ def write_photo(
             f"{path} is not of a supported kind; end its name in one of {', '.join(SUFFIXES)}"
         )
     pixels = _checked_pixels(pixels)
-    if exif and (not exif.startswith(EXIF) or settled(exif, path.name)[-1]):
+    if exif and (not exif.startswith(EXIF) or split_orientation(exif, path.name)[-1]):
         raise ValueError(
             f"exif must be whole and begin with {EXIF!r}, not {exif[:12]!r}…; pass Photo.exif"
         )
@@ -343,7 +343,7 @@ def _jpeg_facts(path: Path) -> _Facts:
     if picture.mode not in ("L", "RGB"):
         raise UnsupportedError(f"its colours are {picture.mode}; convert it to RGB first")
     shape = (picture.height, picture.width, 3)[: 2 if picture.mode == "L" else 3]
-    orientation, exif, notes = settled(picture.info.get("exif", b""), path.name)
+    orientation, exif, notes = split_orientation(picture.info.get("exif", b""), path.name)
     notes += broken_tags(exif, path.name)
     # None if one of its segments is missing
     icc = picture.info.get("icc_profile", b"")
@@ -374,7 +374,7 @@ def _png_facts(path: Path) -> _Facts:
     _check_png(depth, colour, last)
     shape = (height, width, 3)[: 2 if colour in (0, 4) else 3]
     dtype = np.dtype(np.uint16 if depth == 16 else np.uint8)
-    orientation, exif, notes = settled(_png_exif(chunks), path.name)
+    orientation, exif, notes = split_orientation(_png_exif(chunks), path.name)
     notes += broken_tags(exif, path.name)
     if colour == 3:
         notes.append(f"palette of {path.name} turned into RGB")
@@ -562,7 +562,7 @@ def _tiff_pixels(path: Path) -> NDArray[Any]:
         check_complete(file, series)
         page: Any = series.keyframe
         # separate planes, depth, rows, columns, samples next to each other
-        planes = decoded(series).reshape(page.shaped)[:, 0]
+        planes = decode_series(series).reshape(page.shaped)[:, 0]
         pixels = np.moveaxis(planes, 0, 2).reshape(
             page.imagelength, page.imagewidth, page.samplesperpixel
         )

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import UnsupportedError, unreadable
-from seamwise.io.stored import Stored
+from seamwise.io.stored import StoredImage
 
 _ORIENTATION = 0x0112  # EXIF
 
@@ -30,7 +30,7 @@ def raster_kind(head: bytes) -> Literal["PNG", "JPEG"] | None:
     return "JPEG" if head.startswith(b"\xff\xd8\xff") else None
 
 
-def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = False) -> Stored:
+def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = False) -> StoredImage:
     """Read a PNG or JPEG: axes YX or YXS, upright, without alpha, no pixel size.
 
     Parameters
@@ -61,7 +61,7 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
             data, notes = _pixels(picture, path.name, indices)
     except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
         raise unreadable(path, kind, error) from error
-    return Stored(data, "YXS"[: data.ndim], kind, notes=notes)
+    return StoredImage(data, "YXS"[: data.ndim], kind, notes=notes)
 
 
 def count_pixels(path: Path, kind: Literal["PNG", "JPEG"]) -> int:

@@ -1,4 +1,4 @@
-"""What the reader of a file format hands on (`Stored`), and checks of what may be used of it."""
+"""The image that a file holds (`StoredImage`), as read, and checks of what may be used of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredImage:
     """The pixels of a file and what the file says about them.
 
     Attributes
@@ -30,7 +30,7 @@ class Stored:
 
     Examples
     --------
-    >>> stored = Stored(np.zeros((5, 7), np.uint8), "YX", "TIFF", sizes={"Y": 0.5, "X": 0.25})
+    >>> stored = StoredImage(np.zeros((5, 7), np.uint8), "YX", "TIFF", sizes={"Y": 0.5, "X": 0.25})
     >>> stored.spacing("YX", name="x.tif")
     ((0.5, 0.25), '')
     """
@@ -59,7 +59,7 @@ def joined_notes(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def check_holds_labels(path: Path, stored: Stored, *, one_bit: bool = False) -> None:
+def check_holds_labels(path: Path, stored: StoredImage, *, one_bit: bool = False) -> None:
     """Raise ValueError if the pixels cannot be labels.
 
     These are JPEGs, real and complex numbers, and one bit unless it is allowed.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seamwise.io.atomic import atomic_path
 from seamwise.io.axes import imagej_sizes, ome_sizes, shaped_sizes
 from seamwise.io.errors import UnsupportedError, unreadable
-from seamwise.io.stored import Stored
+from seamwise.io.stored import StoredImage
 
 OME_SUFFIXES = (".ome.tif", ".ome.tiff")
 CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
@@ -45,7 +45,7 @@ class OpenTiff:
     series : tifffile.TiffPageSeries
         The image.
     letters : str
-        One letter per axis, as in `Stored`.
+        One letter per axis, as in `StoredImage`.
     alpha_axis : int or None
         The axis whose last sample is an alpha channel.
     sizes : dict of str to float
@@ -99,7 +99,7 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
         raise unreadable(path, "TIFF", error) from error
 
 
-def load_tiff(path: Path) -> Stored:
+def load_tiff(path: Path) -> StoredImage:
     """Read the first image of a TIFF, OME-TIFF or ImageJ TIFF, with its axes and pixel sizes.
 
     A file that lacks part of its pixels is an error, never zeros.
@@ -110,10 +110,10 @@ def load_tiff(path: Path) -> Stored:
         As `open_tiff`; or the compression is not supported.
     """
     with open_tiff(path) as tiff:
-        data = decoded(tiff.series).reshape(tiff.series.get_shape(squeeze=False))
+        data = decode_series(tiff.series).reshape(tiff.series.get_shape(squeeze=False))
         if tiff.alpha_axis is not None:
             data = np.take(data, range(data.shape[tiff.alpha_axis] - 1), tiff.alpha_axis)
-        return Stored(data, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
+        return StoredImage(data, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
 
 
 def save_tiff(
@@ -288,7 +288,7 @@ def _check_inside(page: Any, end: int) -> None:
         raise ValueError(f"its pixels should end at byte {end}, the file ends at byte {size}")
 
 
-def decoded(series: tifffile.TiffPageSeries) -> NDArray[Any]:
+def decode_series(series: tifffile.TiffPageSeries) -> NDArray[Any]:
     """Return the pixels of a series.
 
     Raises

@@ -12,14 +12,14 @@ import tifffile
 from numpy.typing import NDArray
 
 from seamwise.io.errors import DamagedError, UnsupportedError, first_line
-from seamwise.io.stored import Stored
+from seamwise.io.stored import StoredImage
 from seamwise.io.tiff import open_tiff, unsupported_codec
 from seamwise.types import Box
 
 _MAPPED_BYTES = 2**22  # rows of a picture without compression that are read at once
 
 
-def tiff_parts(path: Path) -> Stored:
+def tiff_parts(path: Path) -> StoredImage:
     """Open a TIFF; its pixels are read when they are indexed with a box.
 
     Without compression the file is mapped into memory; otherwise only the tiles, strips or pages
@@ -37,7 +37,7 @@ def tiff_parts(path: Path) -> Stored:
         pixels: Any = _Mapped(path, tiff.file, series) if is_mapped else _Pages(series)
         if tiff.alpha_axis is not None:
             pixels = _WithoutAlpha(pixels, tiff.alpha_axis)
-        return Stored(pixels, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
+        return StoredImage(pixels, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
 
 
 class _WithoutAlpha:

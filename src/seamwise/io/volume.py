@@ -14,7 +14,7 @@ from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, load_ome_zarr
 from seamwise.io.per_process import PerProcess
 from seamwise.io.raster import load_raster, raster_kind
-from seamwise.io.stored import Stored, check_real, joined_notes
+from seamwise.io.stored import StoredImage, check_real, joined_notes
 from seamwise.io.tiff_parts import tiff_parts
 from seamwise.types import AnyPath, Box
 
@@ -63,7 +63,7 @@ class Volume:
     chunks: tuple[int, ...]
     stored: Axes
     picked: tuple[int, ...]
-    _file: PerProcess[Stored] = field(repr=False)
+    _file: PerProcess[StoredImage] = field(repr=False)
 
     def read(self, box: Box, *, time: int = 0) -> NDArray[Any]:
         """Read a box of the image, with channels first.
@@ -176,7 +176,7 @@ def open_volume(
     )
 
 
-def _open_parts(path: Path) -> Stored:
+def _open_parts(path: Path) -> StoredImage:
     """Open a file; its pixels are read when they are indexed."""
     if is_ome_zarr(path):
         return load_ome_zarr(path)
@@ -184,7 +184,7 @@ def _open_parts(path: Path) -> Stored:
     if kind is None:
         return tiff_parts(path)
     whole = load_raster(path, kind)
-    return Stored(_Whole(whole.data), whole.axes, whole.format, whole.sizes, whole.notes)
+    return StoredImage(_Whole(whole.data), whole.axes, whole.format, whole.sizes, whole.notes)
 
 
 class _Whole:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seamwise.losses.inputs import check_target, ignored, in_full_precision, valid_weight
+from seamwise.losses.inputs import check_target, ignore_mask, in_full_precision, valid_weight
 
 BLOCK = 1024  # pixels
 
@@ -25,14 +25,14 @@ class SoftCounts:
     truth: Tensor
 
     @property
-    def present(self) -> Tensor:
+    def has_pixels(self) -> Tensor:
         """Which classes have a pixel whose weight is not 0."""
         return self.truth > 0
 
     @property
     def rates(self) -> Tensor:
         """M_ik = joint_ik / truth_k, the soft confusion matrix; an absent class has a 0 column."""
-        return self.joint / self.truth.masked_fill(~self.present, 1).unsqueeze(-2)
+        return self.joint / self.truth.masked_fill(~self.has_pixels, 1).unsqueeze(-2)
 
     @property
     def true_positive(self) -> Tensor:
@@ -101,7 +101,7 @@ def soft_confusion(
     confusion : ([N,] C, C) tensor
         Row i = predicted class, column k = true class; each column of a present class sums to 1,
         the column of an absent class is 0.
-    present : ([N,] C) bool tensor
+    has_pixels : ([N,] C) bool tensor
         Which classes have at least one pixel; one whose pixels all weigh 0 is absent.
 
     Raises
@@ -118,7 +118,7 @@ def soft_confusion(
     counts = soft_counts(
         logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
     )
-    return counts.rates, counts.present
+    return counts.rates, counts.has_pixels
 
 
 def memberships(
@@ -129,7 +129,7 @@ def memberships(
     probabilities = in_full_precision(logits).softmax(1).flatten(2)
     members = indicator(target, probabilities, ignore_index=ignore_index)
     if weight is not None:
-        members = weighted(members, weight, target, ignore_index=ignore_index)
+        members = apply_weight(members, weight, target, ignore_index=ignore_index)
     return probabilities, members
 
 
@@ -174,22 +174,22 @@ def indicator(target: Tensor, like: Tensor, *, ignore_index: int) -> Tensor:
     """y_k(p) as `(N, C, pixels)` in the type of `like`; an ignored pixel is in no class."""
     classes = like.shape[1]
     if 0 <= ignore_index < classes:
-        target = target.long().masked_fill(ignored(target, ignore_index), -1)
+        target = target.long().masked_fill(ignore_mask(target, ignore_index), -1)
     numbers = torch.arange(classes, device=like.device, dtype=like.dtype).view(1, classes, 1)
     # 1 − |h − k|, cut at 0: about twice as fast as comparing and casting
     distance = (target.flatten(1).unsqueeze(1).to(like) - numbers).abs_()
     return distance.neg_().add_(1).clamp_(min=0)
 
 
-def weighted(members: Tensor, weight: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
+def apply_weight(members: Tensor, weight: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
     """ω(p)·y_k(p), 0 where ignored, whatever the weight there."""
     weight = valid_weight(weight, target, ignore_index=ignore_index).to(members)
     return members * weight.flatten(1).unsqueeze(1)
 
 
-def mean_over_present(losses: Tensor, present: Tensor) -> Tensor:
+def mean_over_present(losses: Tensor, has_pixels: Tensor) -> Tensor:
     """Mean over the classes present, of each sample if there is a leading axis; then over samples.
 
     Exactly 0 where no class is present: such a sample counts as a 0 in the mean over the samples.
     """
-    return (losses.masked_fill(~present, 0).sum(-1) / present.sum(-1).clamp(min=1)).mean()
+    return (losses.masked_fill(~has_pixels, 0).sum(-1) / has_pixels.sum(-1).clamp(min=1)).mean()

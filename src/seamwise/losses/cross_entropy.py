@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seamwise.losses.inputs import check_target, ignored, in_full_precision, valid_weight
+from seamwise.losses.inputs import check_target, ignore_mask, in_full_precision, valid_weight
 
 
 def cross_entropy(
@@ -75,7 +75,7 @@ def weighted_mean(
     loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
 ) -> Tensor:
     """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
-    valid = ~ignored(target, ignore_index)
+    valid = ~ignore_mask(target, ignore_index)
     if weight is not None:
         loss_map = loss_map * valid_weight(weight, target, ignore_index=ignore_index).to(loss_map)
     return (loss_map * valid).sum() / valid.sum().clamp(min=1)

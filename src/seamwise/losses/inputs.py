@@ -18,7 +18,7 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     # step; a compiled graph would break where it asks for a value
     if target.device.type == "cpu" and target.numel() and not torch.compiler.is_compiling():
         classes = logits.shape[1]
-        ends = target.masked_fill(ignored(target, ignore_index), 0).aminmax()
+        ends = target.masked_fill(ignore_mask(target, ignore_index), 0).aminmax()
         wrong = [int(end) for end in ends if not 0 <= end < classes]
         if wrong:
             raise ValueError(
@@ -26,7 +26,7 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
             )
 
 
-def ignored(target: Tensor, ignore_index: int) -> Tensor:
+def ignore_mask(target: Tensor, ignore_index: int) -> Tensor:
     """Where the target is `ignore_index`; nowhere if its dtype cannot hold that number."""
     # torch wraps the number into the dtype: a uint8 target of 255 would equal −1
     if not target.is_floating_point() and target.dtype != torch.bool:
@@ -48,7 +48,7 @@ def valid_weight(weight: Tensor, target: Tensor, *, ignore_index: int = -1) -> T
         raise ValueError(
             f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}"
         )
-    return weight.masked_fill(ignored(target, ignore_index), 0)
+    return weight.masked_fill(ignore_mask(target, ignore_index), 0)
 
 
 def in_full_precision(logits: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seamwise.losses.inputs import image_pair
-from seamwise.losses.pixel import mean, residual, weighted
+from seamwise.losses.pixel import apply_weight, mean, residual
 
 
 def nps(
@@ -86,7 +86,7 @@ def nps_map(
     """ω(p) · tanh(α·|y_i(p) − ŷ_i(p)|/2) of each value `(N, C, *S)`: the first term of `nps`."""
     if not 0 < alpha < math.inf:
         raise ValueError(f"alpha must be > 0 and finite, not {alpha}")
-    return weighted(torch.tanh(alpha * residual(prediction, truth, weight).abs() / 2), weight)
+    return apply_weight(torch.tanh(alpha * residual(prediction, truth, weight).abs() / 2), weight)
 
 
 def intensity_bounds(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:

@@ -54,7 +54,7 @@ def l1(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Te
 
 def l1_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """ω(p) · |y_l(p) − z_l(p)| of each value `(N, C, *S)`; the unreduced form of `l1`."""
-    return weighted(residual(prediction, truth, weight).abs(), weight)
+    return apply_weight(residual(prediction, truth, weight).abs(), weight)
 
 
 def l2(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
@@ -78,7 +78,7 @@ def l2(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Te
 
 def l2_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """ω(p) · (y_l(p) − z_l(p))² of each value `(N, C, *S)`; the unreduced form of `l2`."""
-    return weighted(residual(prediction, truth, weight).square(), weight)
+    return apply_weight(residual(prediction, truth, weight).square(), weight)
 
 
 def huber(
@@ -136,7 +136,7 @@ def huber_map(
     size = residual(prediction, truth, weight).abs()
     # both branches in one: no square of a large residual, which would overflow
     low = size.clamp(max=delta)
-    return weighted(low * (size - low / 2), weight)
+    return apply_weight(low * (size - low / 2), weight)
 
 
 def residual(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> Tensor:
@@ -145,7 +145,7 @@ def residual(prediction: Tensor, truth: Tensor, weight: Tensor | None) -> Tensor
     return prediction - truth
 
 
-def weighted(loss_map: Tensor, weight: Tensor | None) -> Tensor:
+def apply_weight(loss_map: Tensor, weight: Tensor | None) -> Tensor:
     """ω(p) · ℓ_l(p) of a map `(N, C, *S)`: one weight for all channels of a pixel."""
     return loss_map if weight is None else loss_map * weight.unsqueeze(1).to(loss_map)
 

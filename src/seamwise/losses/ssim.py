@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seamwise.losses.inputs import image_pair
-from seamwise.losses.pixel import mean, weighted
+from seamwise.losses.pixel import apply_weight, mean
 
 SIGMA, RADIUS = 1.5, 5  # pixels: a window of 11
 TAPS = [math.exp(-(offset**2) / (2 * SIGMA**2)) for offset in range(-RADIUS, RADIUS + 1)]
@@ -98,7 +98,7 @@ def ssim_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None)
     # 1 minus each factor of SSIM: of like images nothing cancels, and equal ones cost exactly 0
     luminance = mu_error.square() / (mu_z.square() + mu_y.square() + C1)
     structure = error_variance / (variances + C2)
-    return weighted(luminance + structure - luminance * structure, weight)
+    return apply_weight(luminance + structure - luminance * structure, weight)
 
 
 def _windowed(image: Tensor) -> Tensor:

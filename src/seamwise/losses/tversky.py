@@ -83,8 +83,8 @@ def tversky(
     )
     # 1 − TP/(TP + wrong) = wrong/(TP + wrong), which keeps its digits near 0
     wrong = alpha * counts.false_positive + beta * counts.false_negative
-    everything = (counts.true_positive + wrong).masked_fill(~counts.present, 1)
-    return mean_over_present(wrong / everything, counts.present)
+    everything = (counts.true_positive + wrong).masked_fill(~counts.has_pixels, 1)
+    return mean_over_present(wrong / everything, counts.has_pixels)
 
 
 class Tversky(nn.Module):

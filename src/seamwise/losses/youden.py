@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seamwise.losses.confusion import SoftCounts, indicator, products, soft_counts, weighted
+from seamwise.losses.confusion import SoftCounts, apply_weight, indicator, products, soft_counts
 from seamwise.losses.inputs import check_target, in_full_precision
 
 
@@ -108,7 +108,7 @@ def cross_entropy_and_youden(
         members = indicator(target, log_probabilities, ignore_index=ignore_index)
         weighted_members = members
         if weight is not None:
-            weighted_members = weighted(members, weight, target, ignore_index=ignore_index)
+            weighted_members = apply_weight(members, weight, target, ignore_index=ignore_index)
         log_sum: Tensor
         joint: Tensor
         log_sum, joint = _ClassSums.apply(log_probabilities, members, weighted_members)  # type: ignore[no-untyped-call]
@@ -121,7 +121,7 @@ def pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:
 
     The mean over leading axes of the counts.
     """
-    confusion, present = counts.rates, counts.present
+    confusion, has_pixels = counts.rates, counts.has_pixels
     classes = confusion.shape[-1]
     if lam is None:
         lam = 1 / max(classes * (classes - 1), 1)
@@ -131,7 +131,7 @@ def pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:
             f"lam must be a number or a ({classes}, {classes}) matrix, not {tuple(lam.shape)}"
         )
     true_positive = confusion.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
-    pair = present.unsqueeze(-1) & present.unsqueeze(-2)
+    pair = has_pixels.unsqueeze(-1) & has_pixels.unsqueeze(-2)
     pair = pair & ~torch.eye(classes, dtype=torch.bool, device=pair.device)
     # absent pairs become log 1 = 0 before the logarithm, so that they cannot send NaN back
     rate = ((1 + true_positive - confusion) / 2).masked_fill(~pair, 1)
@@ -146,20 +146,20 @@ class _ClassSums(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted: Tensor
+        ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted_members: Tensor
     ) -> tuple[Tensor, Tensor]:
         probabilities = log_probabilities.exp()
-        ctx.save_for_backward(probabilities, indicator, weighted)
+        ctx.save_for_backward(probabilities, indicator, weighted_members)
         # −∞ is a legitimate log z where the indicator is 0, and 0·∞ is not 0
         finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
-        return finite.mul_(weighted).sum(), products(probabilities, indicator)
+        return finite.mul_(weighted_members).sum(), products(probabilities, indicator)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, log_sum_grad: Tensor, sums_grad: Tensor) -> tuple[Tensor, None, None]:
-        probabilities, indicator, weighted = ctx.saved_tensors
+        probabilities, indicator, weighted_members = ctx.saved_tensors
         grad = (sums_grad @ indicator).mul_(probabilities)
-        return grad.add_(weighted * log_sum_grad), None, None
+        return grad.add_(weighted_members * log_sum_grad), None, None
 
 
 class Youden(nn.Module):

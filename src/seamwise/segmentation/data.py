@@ -50,7 +50,7 @@ class AnnotatedImage:
         What the user should know about how the file was read.
     hint : str
         What seems wrong with the mask; `mask_notes` summarises the hints of many images.
-    fragmented : tuple of Fragments
+    fragments : tuple of Fragments
         The cells that consist of several pieces, by their numbers in the file.
     """
 
@@ -61,7 +61,7 @@ class AnnotatedImage:
     spacing: tuple[float, ...] | None = None
     note: str = ""
     hint: str = ""
-    fragmented: tuple[Fragments, ...] = ()
+    fragments: tuple[Fragments, ...] = ()
 
     @property
     def ndim(self) -> Literal[2, 3]:
@@ -185,7 +185,7 @@ def read_pair(
             f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): remove it"
         )
     notes = dict.fromkeys(part.note for part in read if part.note)
-    labels = numbered(mask, annotation)
+    labels = number_pieces(mask, annotation)
     wrong = (
         hint(mask, annotation) if (mask > 0).any() else "no cells; the image counts as background"
     )
@@ -198,7 +198,7 @@ def read_pair(
         note="; ".join(notes),
         hint=wrong,
         # if a mask is not a label image, every number is in pieces
-        fragmented=() if wrong else fragments(labels),
+        fragments=() if wrong else fragments(labels),
     )
 
 
@@ -210,9 +210,9 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
         f"{count} of {len(images)} masks (e.g. of {first[hint]}): {hint}"
         for hint, count in hints.items()
     ]
-    affected = [image for image in images if image.fragmented]
+    affected = [image for image in images if image.fragments]
     if affected:
-        cells = [cell for image in affected for cell in image.fragmented]
+        cells = [cell for image in affected for cell in image.fragments]
         crumbs = [size for cell in cells for size in cell.sizes[1:]]
         count = sum(int(image.labels.max()) for image in images)
         notes.append(
@@ -231,7 +231,7 @@ def relative(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
     return spacing and tuple(step / min(spacing) for step in spacing)
 
 
-def numbered(mask: Labels, annotation: Annotation) -> Labels:
+def number_pieces(mask: Labels, annotation: Annotation) -> Labels:
     """Return the instance labels of a mask; for a black-and-white mask, its connected pieces."""
     return connected_components(mask.clip(-1, 1)) if annotation == "binary" else mask
 

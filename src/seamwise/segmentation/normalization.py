@@ -1,4 +1,4 @@
-"""Intensities of an image in a common range: see `normalization`; by parts `measure`, `joined`."""
+"""Intensities of an image in a common range; see `normalization`, and `measure` for parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times t
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    """A map per channel: u = (x − offset) · scale; with `bends`, asinh(2u)/2 (see `bent`)."""
+    """A map per channel: u = (x − offset) · scale; with `bends`, asinh(2u)/2 (see `compress`)."""
 
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -43,11 +43,11 @@ class Normalization:
             linear = normalised.astype(np.float32, copy=False)
             for channel in linear:
                 _dim_lonely(channel)
-            return bent(linear)
+            return compress(linear)
         return normalised.astype(np.float32, copy=False)
 
 
-def bent(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """asinh(2u)/2: like u near 0, like a logarithm far from it; 1 becomes 0.72, 50 becomes 2.3."""
     result: NDArray[np.float32] = np.arcsinh(2 * values)
     result /= 2
@@ -71,7 +71,7 @@ def _dim_lonely(channel: NDArray[np.float32]) -> None:
     channel[bright] = np.minimum(channel[bright], around)
 
 
-def unchanged(channels: int) -> Normalization:
+def identity(channels: int) -> Normalization:
     """Return the map that leaves an image of so many channels as it is: one that is normalised
     already.
     """
@@ -118,7 +118,7 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     Normalization
         A channel without contrast, or with one that float32 cannot hold, maps to 0.
     """
-    return joined([measure(image, (0,) * (image.ndim - 1), image.shape[1:])], rule)
+    return normalization_of([measure(image, (0,) * (image.ndim - 1), image.shape[1:])], rule)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,7 @@ def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> 
     --------
     >>> image, rule = np.arange(60.0).reshape(1, 6, 10), NormalizationRule()
     >>> parts = [measure(image[:, :4], (0, 0), (6, 10)), measure(image[:, 4:], (4, 0), (6, 10))]
-    >>> joined(parts, rule).offset == normalization(image, rule).offset
+    >>> normalization_of(parts, rule).offset == normalization(image, rule).offset
     array([ True])
     """
     step = max(int(np.ceil((np.prod(shape, dtype=np.float64) / _SAMPLES) ** (1 / len(shape)))), 1)
@@ -165,16 +165,16 @@ def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> 
     )
 
 
-def together(samples: Sequence[Sample]) -> Sample:
+def merge_samples(samples: Sequence[Sample]) -> Sample:
     """Return the sample of the part that consists of the parts of these samples."""
     channels = zip(*(sample.values for sample in samples), strict=True)
     peaks = np.stack([sample.peak for sample in samples])
     return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0))
 
 
-def joined(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
+def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
     """Return the normalisation of the image that consists of the parts of these samples."""
-    whole = together(samples)
+    whole = merge_samples(samples)
     offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
     if rule.kind == "contrast":
         for c, values in enumerate(whole.values):

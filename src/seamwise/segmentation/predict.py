@@ -16,7 +16,7 @@ from seamwise.engine.resources import Resources
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.normalization import Normalization, normalization, unchanged
+from seamwise.segmentation.normalization import Normalization, identity, normalization
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.tiling import blend, tiles
 
@@ -176,7 +176,7 @@ def segment_normalized(
     Most rules of normalisation change an image again when they are applied twice.
     """
     rule = model.info.decode if rule is None else rule
-    slabs = probability_slabs(image, model, normalise=unchanged(len(image)), guides=rule.is_guided)
+    slabs = probability_slabs(image, model, normalise=identity(len(image)), guides=rule.is_guided)
     return decode_slabs(slabs, image.shape[1:], rule)
 
 
@@ -215,7 +215,7 @@ def decode_rule(
     """
     rule = info.decode if decode is None else decode
     if not isinstance(rule, DecodeRule):
-        rule = info.decode.named(rule)
+        rule = info.decode.with_name(rule)
     if min_size is None:
         return rule
     # smaller cells are wanted: keep crumbs of that size too

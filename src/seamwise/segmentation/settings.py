@@ -70,7 +70,7 @@ class TrainSettings(RunSettings):
         See `engine.settings.RunSettings`.
     """
 
-    earlier: ClassVar[Mapping[str, Any]] = {"normalization": {"kind": "percentiles"}}
+    old_defaults: ClassVar[Mapping[str, Any]] = {"normalization": {"kind": "percentiles"}}
     loss: SystemName = "j4"
     lam: Annotated[float, Field(ge=0)] | None = None
     annotation: Annotation = "instances"
@@ -120,7 +120,7 @@ class TrainSettings(RunSettings):
             )
         return shape
 
-    def fitted(self, ndim: Literal[2, 3]) -> Self:
+    def fill_in(self, ndim: Literal[2, 3]) -> Self:
         """Fill in the settings that depend on the images, which have `ndim` spatial axes."""
         self.crop_shape(ndim)
         return replace(self, ndim=ndim, crop=_CROP[ndim] if self.crop is None else self.crop)

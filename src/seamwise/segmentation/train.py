@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from seamwise.engine.loop import Report, check_output, fit, recorded
+from seamwise.engine.loop import Report, check_output, fit, run_identity
 from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.labels import CLASS_NAMES
 from seamwise.metrics import match_dataset
@@ -63,7 +63,7 @@ def train(
     The optimizer of the thesis, Adam at 1e-4 (section 5.3), is the default.
     """
     _check_images(training, validation, settings.ndim)
-    settings = settings.fitted(training[0].ndim)
+    settings = settings.fill_in(training[0].ndim)
     check_output(output, resume=resume)
     system = settings.system()
     info = describe(settings, training, validation)
@@ -168,7 +168,7 @@ def describe(
 ) -> SegmentationInfo:
     """Return the description of a model that is trained with these settings on these images."""
     first, system = training[0], settings.system()
-    record = recorded(settings)
+    record = run_identity(settings)
     if system.map == "w3":  # earlier versions had another default: a resumed run must not change it
         record["weights"] = {"balance": "frequency", **record["weights"]}
     spacings = {image.spacing for image in training}

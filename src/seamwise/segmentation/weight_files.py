@@ -19,7 +19,7 @@ from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.labels import Labels
 from seamwise.labels.spacing import checked_spacing
-from seamwise.segmentation.data import numbered, relative
+from seamwise.segmentation.data import number_pieces, relative
 from seamwise.segmentation.heatmap import heatmap
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.sanity import hint
@@ -133,7 +133,7 @@ def _weigh(
     if exists:
         return (f"{path}: {map_path} already exists",)
     mask, pixel_size = _read(path, transform)
-    labels = numbered(mask, transform.annotation)
+    labels = number_pieces(mask, transform.annotation)
     steps = spacing or relative(pixel_size)
     weight = transform.weight(labels, transform.target(labels, spacing=steps), spacing=steps)
     preview_path.unlink(missing_ok=True)
@@ -185,7 +185,7 @@ def _counts(
     for path in files:
         try:
             mask, pixel_size = _read(path, transform)
-            labels = numbered(mask, transform.annotation)
+            labels = number_pieces(mask, transform.annotation)
             steps = spacing or relative(pixel_size)
             total += count_classes([labels], transform, spacings=[steps])
         except (ValueError, TypeError):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import BACKGROUND, CLASS_NAMES, GAP, Labels, Target
-from seamwise.weights.inputs import checked
+from seamwise.weights.inputs import check_inputs
 
 Balance = Literal["rarest", "frequency", "count"]
 
@@ -69,8 +69,8 @@ def balance(
     >>> balance(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 0, 1, 1]))
     array([0.5, 0.5, 0.5, 0.5, 1. , 1. ], dtype=float32)
     """
-    labels, target, _ = checked(labels, target, spacing)
-    return balanced(target, balance, counts)
+    labels, target, _ = check_inputs(labels, target, spacing)
+    return balance_map(target, balance, counts)
 
 
 def class_weights(
@@ -115,7 +115,9 @@ def background(target: Target) -> NDArray[np.bool_]:
     return mask
 
 
-def balanced(target: Target, balance: Balance, counts: Sequence[int] | None) -> NDArray[np.float32]:
+def balance_map(
+    target: Target, balance: Balance, counts: Sequence[int] | None
+) -> NDArray[np.float32]:
     """Map of b, from the pixels of each class in the data set or, by default, in the target."""
     return class_map(target, weights_of(target, balance, counts))
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
-from seamwise.weights.balance import Balance, balanced
+from seamwise.weights.balance import Balance, balance_map
 from seamwise.weights.distance import distance
-from seamwise.weights.inputs import checked, checked_positive
+from seamwise.weights.inputs import check_inputs, check_positive
 
 
 def dwm(
@@ -64,11 +64,11 @@ def dwm(
     >>> dwm(np.array([1, 1, 0, 0, 0]), np.array([1, 1, 0, 0, 0]), beta=2).round(3)
     array([2.   , 2.   , 1.333, 1.   , 1.   ], dtype=float32)
     """
-    beta = checked_positive("beta", beta)
+    beta = check_positive("beta", beta)
     if not isinstance(additive, bool | np.bool_):
         raise ValueError(f"additive must be true or false, not {additive!r}")
-    labels, target, steps = checked(labels, target, spacing)
-    class_balance = balanced(target, balance, counts)
+    labels, target, steps = check_inputs(labels, target, spacing)
+    class_balance = balance_map(target, balance, counts)
     # in place from here on: a volume has room for few maps
     fading = distance((target == CELL) | (target == TOUCHING), limit=beta, spacing=steps)
     fading /= np.float32(-beta)

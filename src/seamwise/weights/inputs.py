@@ -10,7 +10,7 @@ from seamwise.labels import CLASS_NAMES, IGNORE, Labels, Target, as_labels, sema
 from seamwise.labels.spacing import checked_spacing
 
 
-def checked(
+def check_inputs(
     labels: Labels, target: Target | None, spacing: Sequence[float] | None
 ) -> tuple[Labels, Target, tuple[float, ...]]:
     """Check what every map is called with; fill in the three-class target, and a spacing of 1.
@@ -36,14 +36,14 @@ def checked(
     return labels, target, steps
 
 
-def checked_positive(name: str, value: Any) -> float:
+def check_positive(name: str, value: Any) -> float:
     """Return an option as a float, or raise ValueError unless it is a positive, finite number."""
     if not isinstance(value, Real) or not 0 < float(value) < np.inf:
         raise ValueError(f"{name} must be a positive number, not {value!r}")
     return float(value)
 
 
-def checked_from_zero(name: str, value: Any, *, whole: bool = False) -> float:
+def check_from_zero(name: str, value: Any, *, whole: bool = False) -> float:
     """Return an option as a float, or raise ValueError unless it is finite and 0 or more."""
     if not isinstance(value, Integral if whole else Real) or not 0 <= float(value) < np.inf:
         raise ValueError(f"{name} must be a {'whole ' * whole}number of 0 or more, not {value!r}")

@@ -18,8 +18,8 @@ from seamwise.labels import (
     smallest_dtype,
 )
 from seamwise.labels.slabs import slabs
-from seamwise.weights.balance import Balance, balanced
-from seamwise.weights.inputs import checked, checked_from_zero, checked_positive
+from seamwise.weights.balance import Balance, balance_map
+from seamwise.weights.inputs import check_from_zero, check_inputs, check_positive
 from seamwise.weights.parallel import in_parts
 from seamwise.weights.skeleton import skeletons
 
@@ -100,15 +100,15 @@ def saw(
     >>> saw(labels, rounds=0, tau=4)[1:4, 4].round(2)  # contour: ω^c = 1 − 2/4
     array([2.21, 1.71, 1.71], dtype=float32)
     """
-    tau = None if tau is None else checked_positive("tau", tau)
-    sigma = checked_positive("sigma", sigma)
-    rounds = int(checked_from_zero("rounds", rounds, whole=True))
-    labels, target, steps = checked(labels, target, spacing)
+    tau = None if tau is None else check_positive("tau", tau)
+    sigma = check_positive("sigma", sigma)
+    rounds = int(check_from_zero("rounds", rounds, whole=True))
+    labels, target, steps = check_inputs(labels, target, spacing)
     regions = _regions(labels)
     contour = inner_contour(regions)
     spread = _narrowness(regions, contour, steps, tau)
     _spread_inwards(spread, regions, contour, [sigma / step for step in steps], rounds)
-    spread += balanced(target, balance, counts)
+    spread += balance_map(target, balance, counts)
     spread += 1
     spread[target == IGNORE] = 0
     return spread

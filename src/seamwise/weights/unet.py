@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from seamwise.labels import Labels, Target, bounding_boxes, relabel, smallest_dtype
 from seamwise.labels.slabs import look_up, slabs
-from seamwise.weights.balance import Balance, background, balanced
+from seamwise.weights.balance import Balance, background, balance_map
 from seamwise.weights.distance import squared_distance
-from seamwise.weights.inputs import checked, checked_from_zero, checked_positive
+from seamwise.weights.inputs import check_from_zero, check_inputs, check_positive
 
 _FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
 
@@ -76,10 +76,10 @@ def unet(
     >>> unet(np.array([1, 1, 0, 0, 2, 0]), w0=10, sigma=2).round(3)
     array([1.   , 1.   , 4.247, 4.247, 1.   , 1.439], dtype=float32)
     """
-    sigma = checked_positive("sigma", sigma)
-    w0 = checked_from_zero("w0", w0)
-    labels, target, steps = checked(labels, target, spacing)
-    result = balanced(target, balance, counts)
+    sigma = check_positive("sigma", sigma)
+    w0 = check_from_zero("w0", w0)
+    labels, target, steps = check_inputs(labels, target, spacing)
+    result = balance_map(target, balance, counts)
     if not (labels > 0).any():
         return result
     limit = _FADED * sigma

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from seamwise.labels import CELL, TOUCHING, Labels, Target, inner_contour, relabel
 from seamwise.weights.balance import Balance, background, class_map, weights_of
 from seamwise.weights.distance import distance, nearest_value
-from seamwise.weights.inputs import checked, checked_positive
+from seamwise.weights.inputs import check_inputs, check_positive
 from seamwise.weights.skeleton import skeletons
 
 _FADED = 4.5  # in σ: exp(−4.5²) is below 2e-9
@@ -94,9 +94,9 @@ def w3(
     array([14.44, 16.53, 22.83, 32.69, 24.  , 42.  , 35.  ], dtype=float32)
     """
     beta, nu, sigma = (
-        checked_positive(n, v) for n, v in (("beta", beta), ("nu", nu), ("sigma", sigma))
+        check_positive(n, v) for n, v in (("beta", beta), ("nu", nu), ("sigma", sigma))
     )
-    labels, target, steps = checked(labels, target, spacing)
+    labels, target, steps = check_inputs(labels, target, spacing)
     b = weights_of(target, balance, counts)
     weight = class_map(target, nu * b)
     contour = inner_contour(labels)

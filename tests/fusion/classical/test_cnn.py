@@ -132,14 +132,14 @@ def test_regions_below_1_percent_are_turned_over():
     focus[10:12, 2:5] = -0.1
     expected = np.ones((20, 30))
     expected[10:12, 2:5] = -1
-    np.testing.assert_array_equal(module.verified(focus), expected)
-    np.testing.assert_array_equal(module.verified(-focus), -expected)
+    np.testing.assert_array_equal(module.verify(focus), expected)
+    np.testing.assert_array_equal(module.verify(-focus), -expected)
 
 
 def test_pixels_that_touch_at_a_corner_are_one_region():
     focus = np.ones((20, 30))
     focus[range(6), range(6)] = -1
-    assert (module.verified(focus) == np.where(focus > 0, 1, -1)).all()
+    assert (module.verify(focus) == np.where(focus > 0, 1, -1)).all()
 
 
 def test_a_small_region_within_another_is_averaged_over_both_orders():
@@ -148,21 +148,21 @@ def test_a_small_region_within_another_is_averaged_over_both_orders():
     focus[6, 6] = 1  # ... around one
     expected = np.ones((30, 30))
     expected[5:8, 5:8] = 0  # the ring first: all 1; its inside first: 9 pixels of −1
-    np.testing.assert_array_equal(module.verified(focus), expected)
-    np.testing.assert_array_equal(module.verified(-focus), -expected)
+    np.testing.assert_array_equal(module.verify(focus), expected)
+    np.testing.assert_array_equal(module.verify(-focus), -expected)
 
 
 def test_undecided_pixels_stay_undecided_if_many_touch():
     focus = np.ones((20, 30))
     focus[:, 10:20], focus[:, 20:] = 0, -1
-    np.testing.assert_array_equal(module.verified(focus), focus)
-    assert not module.verified(np.zeros((20, 30))).any()
+    np.testing.assert_array_equal(module.verify(focus), focus)
+    assert not module.verify(np.zeros((20, 30))).any()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_verification_treats_both_signs_alike(seed):
     focus = np.random.default_rng(seed).integers(-1, 2, (24, 31)).repeat(2, 0).repeat(3, 1)
-    np.testing.assert_array_equal(module.verified(-focus), -module.verified(focus))
+    np.testing.assert_array_equal(module.verify(-focus), -module.verify(focus))
 
 
 def test_the_file_of_weights_is_small_and_says_where_it_comes_from():
@@ -182,7 +182,7 @@ def test_the_balance_is_the_decision_filtered_along_the_guide(monkeypatch):
     logits = np.full((17, 25), 9, np.float32)
     logits[:, 13:] = -0.5
     monkeypatch.setattr(module, "patch_logits", lambda *_: logits)
-    decision = module.verified(module.focus_map(np.tanh(logits), a.shape))
+    decision = module.verify(module.focus_map(np.tanh(logits), a.shape))
     assert set(np.unique(decision)) == {-1, 1}
     balance = guided_filter(decision, np.where(decision > 0, a, b), radius=8, eps=0.1)
     weight = (1 + balance.clip(-1, 1)) / 2

@@ -124,7 +124,7 @@ def test_the_labels_are_those_of_the_class_map_decoded_at_once(
     with pytest.raises(Stop):
         run(image, output, **options, report=stop_at("write"))
     expected = decoded_at_once(
-        work_of(output), RULE.named(decode).model_copy(update={"min_size": 4}), 2
+        work_of(output), RULE.with_name(decode).model_copy(update={"min_size": 4}), 2
     )
     assert expected.max() > 8
     result = run(image, output, **options)
@@ -143,7 +143,7 @@ def test_stacks_too(tmp_path, models, decode, tile):
     options = {"model": models[3], "decode": decode, "tile": tile, "flood_halo": 50}
     with pytest.raises(Stop):
         run(path, output, **options, report=stop_at("write"))
-    expected = decoded_at_once(work_of(output), RULE.named(decode), 3)
+    expected = decoded_at_once(work_of(output), RULE.with_name(decode), 3)
     run(path, output, **options)
     assert same_up_to_numbers(read_labels(output), expected)
     assert expected.max() > 3

@@ -73,7 +73,7 @@ def test_all_losses_begin_and_see_the_same(done, images, quick):
     assert first.start != second.start
     assert first.crops != second.crops
     for loss in ("ce2", "w3", "j4"):
-        settings = settings_of(Run(loss, 1), quick).fitted(2)
+        settings = settings_of(Run(loss, 1), quick).fill_in(2)
         assert conditions_of(settings, *images[:2]) == second
     assert conditions_of(replace(settings, batch_size=1), *images[:2]).crops != second.crops
     assert conditions_of(replace(settings, width=3), *images[:2]).start != second.start
@@ -81,7 +81,7 @@ def test_all_losses_begin_and_see_the_same(done, images, quick):
 
 def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(images, quick, tmp_path):
     three, four = (
-        first_weights(settings_of(Run(loss, 0), quick).fitted(2), *images[:2]) for loss in LOSSES
+        first_weights(settings_of(Run(loss, 0), quick).fill_in(2), *images[:2]) for loss in LOSSES
     )
     assert three["head.weight"].shape[0] == 3
     assert torch.equal(three["head.weight"], four["head.weight"][:3])
@@ -92,7 +92,7 @@ def test_a_network_of_three_classes_begins_as_one_of_four_without_the_last(image
     still = replace(quick, learning_rate=1e-12, average=0.0, norm="none")
     result = compare(ImageSplit(*images), LOSSES, still, output=tmp_path, device="cpu")
     for scores in result.runs:
-        begun = first_weights(settings_of(scores.run, still).fitted(2), *images[:2])
+        begun = first_weights(settings_of(scores.run, still).fill_in(2), *images[:2])
         ended = torch.load(scores.folder / "checkpoint.pt")["weights"]
         assert all(torch.allclose(begun[name], ended[name], atol=1e-6) for name in begun)
 
@@ -266,9 +266,9 @@ def test_a_verdict_names_significant_differences(done):
         made_up(done, {"ce3": base, "w3": base + 0.1, "j4": base + 0.1 + np.tile([0.01, -0.01], 6)})
     )
     assert verdict.best in ("w3", "j4")
-    assert list(verdict.beaten) == ["ce3"]
-    assert len(verdict.alike) == 1
-    assert str(verdict).endswith(f" No significant difference to {verdict.alike[0]}.")
+    assert list(verdict.losers) == ["ce3"]
+    assert len(verdict.ties) == 1
+    assert str(verdict).endswith(f" No significant difference to {verdict.ties[0]}.")
     assert str(verdict).startswith(
         f"Take {verdict.best}: its PQ is significantly above that of ce3 (p "
     )
@@ -276,17 +276,17 @@ def test_a_verdict_names_significant_differences(done):
 
 def test_two_losses_and_no_difference(done):
     noise = np.tile([0.01, -0.012], 6)
-    alike = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": 0.5 + noise}))
-    assert (alike.beaten, alike.alike) == ({}, (({"ce3", "j4"} - {alike.best}).pop(),))
-    assert str(alike).startswith("There is no significant difference (p = ")
+    tie = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": 0.5 + noise}))
+    assert (tie.losers, tie.ties) == ({}, (({"ce3", "j4"} - {tie.best}).pop(),))
+    assert str(tie).startswith("There is no significant difference (p = ")
     apart = judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": np.linspace(0.6, 0.7, 12)}))
-    assert (apart.best, list(apart.beaten)) == ("j4", ["ce3"])
+    assert (apart.best, list(apart.losers)) == ("j4", ["ce3"])
     assert judge(made_up(done, {"ce3": np.full(12, 0.5), "j4": np.full(12, 0.5)})).p_value == 1
 
 
 def test_few_images_have_no_verdict(done):
     verdict = judge(made_up(done, {"ce3": [0.1] * 5, "j4": [0.9] * 5}))
-    assert (verdict.best, verdict.p_value, verdict.alike) == ("j4", None, ("ce3",))
+    assert (verdict.best, verdict.p_value, verdict.ties) == ("j4", None, ("ce3",))
     assert "Fewer than 6 test images" in str(verdict)
 
 
@@ -295,7 +295,7 @@ def test_a_loss_without_any_cell_is_untrained_not_worse(done):
     verdict = judge(made_up(done, {"ce3": some, "j4": np.zeros(12)}))
     assert str(verdict).startswith("Take ce3")
     assert str(verdict).endswith("Without any cell: j4; train longer before you judge.")
-    assert judge(made_up(done, {"ce3": some, "j4": np.append(np.zeros(11), 0.1)})).idle == ()
+    assert judge(made_up(done, {"ce3": some, "j4": np.append(np.zeros(11), 0.1)})).failures == ()
     for images in (5, 12):
         nothing = judge(made_up(done, {"ce3": np.zeros(images), "j4": np.zeros(images)}))
         assert str(nothing) == "No loss found a cell: train longer before you judge."

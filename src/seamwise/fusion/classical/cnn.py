@@ -157,7 +157,7 @@ def _run(net: Siamese, *pair: Picture) -> Picture:
 
 def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fusion:
     logits = patch_logits(_filled_up(luminance(first)), _filled_up(luminance(second)), net)
-    decision = verified(focus_map(np.tanh(logits), first.shape[:2]))
+    decision = verify(focus_map(np.tanh(logits), first.shape[:2]))
     guide = luminance(_mixed(first, second, decision))
     balance = np.clip(guided_filter(decision, guide, radius=_RADIUS, eps=_EPS), -1, 1)
     return Fusion(_mixed(first, second, balance), (balance < 0).astype(np.uint8))
@@ -200,7 +200,7 @@ def _window_sums(values: NDArray[np.floating]) -> NDArray[np.floating]:
     return values
 
 
-def verified(focus: Picture) -> Picture:
+def verify(focus: Picture) -> Picture:
     """Return the sign of a focus map, small regions turned over: 1 or −1, and 0 where undecided.
 
     Small is a region, of pixels that touch at sides or corners, of less than 1 % of the picture.
@@ -210,7 +210,7 @@ def verified(focus: Picture) -> Picture:
     Examples
     --------
     >>> focus = np.ones((20, 20)); focus[5, 5] = -1; focus[10:12, 10:12] = -0.3
-    >>> verified(focus)[5, 5], verified(focus)[10, 10]  # one pixel, and four of 400
+    >>> verify(focus)[5, 5], verify(focus)[10, 10]  # one pixel, and four of 400
     (np.float32(1.0), np.float32(-1.0))
     """
     least = _LEAST_REGION * focus.size

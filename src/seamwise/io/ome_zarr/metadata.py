@@ -182,7 +182,7 @@ def _numbers(values: Any, count: int, *, positive: bool) -> tuple[float, ...] | 
     return numbers
 
 
-def combined(inner: Transformation, outer: Transformation) -> Transformation:
+def combine(inner: Transformation, outer: Transformation) -> Transformation:
     """Return the transformation of a level, followed by that of the whole image."""
     (scale, shift), (outer_scale, outer_shift) = inner, outer
     if scale and outer_scale:

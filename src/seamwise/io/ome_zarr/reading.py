@@ -13,7 +13,7 @@ import numpy as np
 from seamwise.io.axes import ome_zarr_sizes
 from seamwise.io.ome_zarr.levels import LETTERS, Level
 from seamwise.io.ome_zarr.metadata import (
-    combined,
+    combine,
     is_ome_zarr,
     parse_axes,
     parse_datasets,
@@ -22,7 +22,7 @@ from seamwise.io.ome_zarr.metadata import (
     read_multiscales,
 )
 from seamwise.io.ome_zarr.pixels import Pixels
-from seamwise.io.stored import Stored
+from seamwise.io.stored import StoredImage
 from seamwise.types import AnyPath
 
 
@@ -106,7 +106,7 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     for i, (dataset, array) in enumerate(zip(datasets, arrays, strict=True)):
         _check_level(path, f"datasets[{i}]", array, arrays[max(i - 1, 0)], axes)
         own = parse_transformation(path, f"datasets[{i}].", dataset, len(axes))
-        scale, shift = combined(own, overall)
+        scale, shift = combine(own, overall)
         levels.append(Level(str(dataset["path"]), array.shape, array.chunks, scale, shift))
     note = ""
     if levels[0].scale is None:
@@ -114,7 +114,7 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     return OmeImage(path, version, axes, units, tuple(levels), first.dtype, note)
 
 
-def load_ome_zarr(path: Path) -> Stored:
+def load_ome_zarr(path: Path) -> StoredImage:
     """Open the first level of an OME-Zarr image; its pixels are read when they are indexed.
 
     A Z axis of length 1 among all five axes does not count: some programs always write five.
@@ -126,7 +126,7 @@ def load_ome_zarr(path: Path) -> Stored:
     """
     image = open_ome_zarr(path)
     notes = (image.note,) if image.note else ()
-    return Stored(image.pixels(), _stored_letters(image), "OME-Zarr", image.sizes, notes)
+    return StoredImage(image.pixels(), _stored_letters(image), "OME-Zarr", image.sizes, notes)
 
 
 def _stored_letters(image: OmeImage) -> str:

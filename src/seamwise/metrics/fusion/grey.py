@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from seamwise.metrics.fusion.pictures import Grey, checked_picture
 
-__all__ = ["to_grey"]
-
 # first row of the inverse of the NTSC matrix, as rgb2gray of the reference code computes it
 _WEIGHTS = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
 

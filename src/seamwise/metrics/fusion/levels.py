@@ -1,16 +1,14 @@
-"""Whole grey levels and the histograms of information measures; see `stretched`."""
+"""Whole grey levels and the histograms of information measures; see `grey_levels`."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.metrics.fusion.pictures import Grey
 
-__all__ = ["entropy", "joint_histogram", "mutual_information", "stretched"]
-
 _LEVELS = 256
 
 
-def stretched(picture: Grey) -> NDArray[np.intp]:
+def grey_levels(picture: Grey) -> NDArray[np.intp]:
     """Return round(255 · (x − min x) / (max x − min x)), halves up; 0 for a constant picture."""
     low = picture.min()
     span = picture.max() - low

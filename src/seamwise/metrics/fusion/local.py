@@ -6,8 +6,6 @@ from scipy import ndimage
 
 from seamwise.metrics.fusion.pictures import Grey
 
-__all__ = ["gaussian", "inside", "local_mean"]
-
 
 def gaussian(radius: int, sigma: float) -> Grey:
     """exp(−x² / 2σ²) at x = −radius..radius, not normalised."""
@@ -22,7 +20,7 @@ def local_mean(image: NDArray[np.float64], weights: Grey) -> Grey:
     return mean
 
 
-def inside(size: int) -> tuple[slice, slice]:
+def interior(size: int) -> tuple[slice, slice]:
     """Return an index of the pixels whose window of `size` × `size` is inside of the picture."""
     # slice(start, -0) would be empty
     span = slice(size // 2, -((size - 1) // 2) or None)

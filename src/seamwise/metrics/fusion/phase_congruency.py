@@ -10,8 +10,6 @@ from scipy import fft
 
 from seamwise.metrics.fusion.pictures import Grey
 
-__all__ = ["FilterBank", "Moments", "PhaseCongruency", "filter_bank", "phase_congruency"]
-
 Moments = Literal["reference", "kovesi"]
 
 _SCALES, _ORIENTATIONS = 4, 6

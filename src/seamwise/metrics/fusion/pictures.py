@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Grey", "check_choice", "checked_picture", "checked_triple"]
-
 Grey = NDArray[np.float64]
 
 

@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from seamwise.metrics.fusion.levels import stretched
+from seamwise.metrics.fusion.levels import grey_levels
 from seamwise.metrics.fusion.local import gaussian, local_mean
 from seamwise.metrics.fusion.pictures import Grey, checked_triple
-
-__all__ = ["q_cb"]
 
 
 def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
@@ -61,7 +59,7 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     a, b, fused = checked_triple(a, b, fused)
     sensitivity = _contrast_sensitivity(fused.shape)
     in_a, in_b, in_f = (
-        _masked_contrast(stretched(x).astype(np.float64), sensitivity) for x in (a, b, fused)
+        _masked_contrast(grey_levels(x).astype(np.float64), sensitivity) for x in (a, b, fused)
     )
     share = _ratio(in_a**2, in_a**2 + in_b**2, 0.5)
     return float(np.mean(share * _kept(in_a, in_f) + (1 - share) * _kept(in_b, in_f)))

@@ -9,8 +9,6 @@ from scipy import ndimage
 
 from seamwise.metrics.fusion.pictures import Grey, check_choice, checked_triple
 
-__all__ = ["q_g"]
-
 # the reference code puts this in place of a slope or a strength of exactly 0
 _TINY = 1e-5
 

@@ -4,10 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from seamwise.metrics.fusion.levels import entropy, joint_histogram, mutual_information, stretched
+from seamwise.metrics.fusion.levels import entropy, grey_levels, joint_histogram, mutual_information
 from seamwise.metrics.fusion.pictures import Grey, checked_triple
-
-__all__ = ["q_mi"]
 
 
 def q_mi(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
@@ -52,7 +50,7 @@ def q_mi(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     >>> q_mi(a, b, a), q_mi(a, a, a)
     (1.0, 2.0)
     """
-    a, b, fused = (stretched(picture) for picture in checked_triple(a, b, fused))
+    a, b, fused = (grey_levels(picture) for picture in checked_triple(a, b, fused))
     return _shared(joint_histogram(a, fused)) + _shared(joint_histogram(b, fused))
 
 

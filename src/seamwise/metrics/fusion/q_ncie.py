@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.metrics.fusion.levels import joint_histogram, mutual_information, stretched
+from seamwise.metrics.fusion.levels import grey_levels, joint_histogram, mutual_information
 from seamwise.metrics.fusion.pictures import checked_triple
-
-__all__ = ["q_ncie"]
 
 
 def q_ncie(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
@@ -54,7 +52,7 @@ def q_ncie(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     >>> round(q_ncie(a, b, flat), 4), round(q_ncie(a, b, a), 4)
     (0.8019, 0.8028)
     """
-    a, b, fused = (stretched(picture) for picture in checked_triple(a, b, fused))
+    a, b, fused = (grey_levels(picture) for picture in checked_triple(a, b, fused))
     r_ab, r_af, r_bf = (
         mutual_information(joint_histogram(x, y)) / 8 for x, y in ((a, b), (a, fused), (b, fused))
     )

@@ -11,8 +11,6 @@ from seamwise.metrics.fusion.local import gaussian, local_mean
 from seamwise.metrics.fusion.phase_congruency import Moments, filter_bank, phase_congruency
 from seamwise.metrics.fusion.pictures import Grey, check_choice, checked_triple
 
-__all__ = ["q_p"]
-
 _FEATURE = 0.1
 _C = 1e-4
 _WINDOW = gaussian(5, 1.5) / gaussian(5, 1.5).sum()

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.metrics.fusion.local import gaussian, inside, local_mean
+from seamwise.metrics.fusion.local import gaussian, interior, local_mean
 from seamwise.metrics.fusion.pictures import Grey, check_choice, checked_triple
-
-__all__ = ["q_s"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +120,7 @@ def _pooled(pictures: tuple[Grey, ...], window: _Window, form: str) -> float:
 
 
 def _moments(picture: Grey, window: _Window) -> _Moments:
-    pixels = inside(window.weights.size)
+    pixels = interior(window.weights.size)
     mean = local_mean(picture, window.weights)[pixels]
     variance = local_mean(picture**2, window.weights)[pixels] - mean**2
     # rounding leaves up to 1e-11 of either sign in a flat window, and λ would be a ratio of such
@@ -132,7 +130,7 @@ def _moments(picture: Grey, window: _Window) -> _Moments:
 def _ssim(x: _Moments, f: _Moments, window: _Window) -> Grey:
     product = x.mean * f.mean
     covariance = (
-        local_mean(x.picture * f.picture, window.weights)[inside(window.weights.size)] - product
+        local_mean(x.picture * f.picture, window.weights)[interior(window.weights.size)] - product
     )
     alike = (2 * product + window.c1) * (2 * covariance + window.c2)
     return alike / ((x.mean**2 + f.mean**2 + window.c1) * (x.variance + f.variance + window.c2))

@@ -5,10 +5,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.metrics.fusion.levels import entropy, joint_histogram, stretched
+from seamwise.metrics.fusion.levels import entropy, grey_levels, joint_histogram
 from seamwise.metrics.fusion.pictures import Grey, check_choice, checked_triple
-
-__all__ = ["q_te"]
 
 _NAVA_ORDER, _CVEJIC_ORDER = 0.43137, 1.85
 
@@ -75,7 +73,7 @@ def q_te(
     """
     check_choice("variant", variant, ("thesis", "cvejic"))
     check_choice("marginals", marginals, ("swapped", "matched"))
-    a, b, fused = (stretched(picture) for picture in checked_triple(a, b, fused))
+    a, b, fused = (grey_levels(picture) for picture in checked_triple(a, b, fused))
     q = _NAVA_ORDER if variant == "thesis" else _CVEJIC_ORDER
     shared = sum(_tsallis(joint_histogram(source, fused), q, marginals) for source in (a, b))
     if variant == "cvejic":

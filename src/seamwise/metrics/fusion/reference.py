@@ -8,8 +8,6 @@ from skimage import metrics
 
 from seamwise.metrics.fusion.pictures import Grey, checked_picture
 
-__all__ = ["psnr", "ssim"]
-
 
 def ssim(fused: NDArray[Any], truth: NDArray[Any]) -> float:
     """Mean structural similarity of a fused picture and the truth.

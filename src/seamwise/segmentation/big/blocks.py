@@ -29,10 +29,10 @@ from seamwise.io.scratch import open_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels.slabs import look_up
 from seamwise.segmentation.decoding import pixelwise
-from seamwise.segmentation.normalization import Normalization, Sample, measure, together
+from seamwise.segmentation.normalization import Normalization, Sample, measure, merge_samples
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model, load, tile_probabilities
-from seamwise.tiling import Blocks, common, grown, within
+from seamwise.tiling import Blocks, grow, intersect, relative_to
 from seamwise.types import Box
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def sample(folder: Path, number: int) -> None:
             )
         samples.append(measure(pixels, [s.start for s in part], volume.shape))
     if samples:
-        save_arrays(place.done("sample", number), together(samples))
+        save_arrays(place.done("sample", number), merge_samples(samples))
 
 
 def classify(folder: Path, number: int) -> None:
@@ -228,7 +228,7 @@ def classify(folder: Path, number: int) -> None:
             if isinstance(pixels, str):
                 damaged.append((pixels, part))
             else:
-                normalised[(slice(None), *within(part, region))] = normalise(pixels)
+                normalised[(slice(None), *relative_to(part, region))] = normalise(pixels)
         return normalised
 
     if normalise.scale.any():
@@ -312,7 +312,7 @@ def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArra
         yield box, volume.read(box, time=time)
     except DamagedError:
         chunks = Blocks(volume.shape, volume.chunks)
-        parts = (common(box, chunks.box(chunk)) for chunk in chunks.meeting(box))
+        parts = (intersect(box, chunks.box(chunk)) for chunk in chunks.meeting(box))
     else:
         return
     for part in parts:
@@ -326,11 +326,11 @@ def _blanked(
     pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]
 ) -> list[str]:
     """Set the damaged parts of a box to background, in place; return their errors."""
-    clipped = [(line, common(part, box)) for line, part in damaged]
+    clipped = [(line, intersect(part, box)) for line, part in damaged]
     inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
     for _, part in inside:
         for values in pixels:
-            values[within(part, box)] = 0
+            values[relative_to(part, box)] = 0
     return list(dict.fromkeys(line for line, _ in inside))
 
 
@@ -342,12 +342,12 @@ def _classified(
     Where memory runs out, the box is computed in halves, and the smallest boxes on the CPU.
     """
     try:
-        around = grown(box, job.halo, job.shape)
+        around = grow(box, job.halo, job.shape)
         guides = job.rule.is_guided
         probabilities = tile_probabilities(
             read(around), model, flips=job.options.flips, guides=guides
         )
-        return pixelwise(probabilities[(slice(None), *within(box, around))], job.rule)
+        return pixelwise(probabilities[(slice(None), *relative_to(box, around))], job.rule)
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
         if not _is_out_of_memory(error):
             raise

@@ -27,7 +27,7 @@ from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.segmentation.big import blocks as tasks
 from seamwise.segmentation.big.blocks import BlockJob, Place, Same
-from seamwise.segmentation.normalization import Normalization, Sample, joined
+from seamwise.segmentation.normalization import Normalization, Sample, normalization_of
 
 _HELD = (
     64  # blocks whose records are held: they are read several times, and may be too many to hold
@@ -102,7 +102,9 @@ class Stages:
         for place in unmeasured:
             samples = [load_arrays(file, Sample) for file in self._samples(place)]
             nothing = Normalization(np.zeros(channels), np.zeros(channels))
-            save_arrays(_normalization(place), joined(samples, rule) if samples else nothing)
+            save_arrays(
+                _normalization(place), normalization_of(samples, rule) if samples else nothing
+            )
         if not any(
             load_arrays(_normalization(place), Normalization).scale.any() for place in self.places
         ):

@@ -12,7 +12,7 @@ from seamwise.engine.cluster import task_runner
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
-from seamwise.io.lock import locked
+from seamwise.io.lock import lock_file
 from seamwise.io.models import SegmentationInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import (
     Draft,
@@ -200,7 +200,7 @@ class _Target:
     def alone(self) -> Iterator[None]:
         """Keep other processes out: two of them would mix their results."""
         make_folder(self.work.parent)
-        with locked(self.work.with_suffix(".lock"), name=str(self.path)):
+        with lock_file(self.work.with_suffix(".lock"), name=str(self.path)):
             yield
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, choose_precision
 from seamwise.engine.history import TrainProgress, read_log
-from seamwise.engine.loop import recorded
+from seamwise.engine.loop import run_identity
 from seamwise.io.atomic import make_folder
 from seamwise.io.images import write_labels
 from seamwise.metrics import Matching, match_many
@@ -191,7 +191,7 @@ def compare(
     _check(losses, seeds, images.test, settings)
     own = losses if isinstance(losses, Mapping) else {loss: {} for loss in losses}
     runs = [Run(loss, seed) for loss in own for seed in seeds]
-    settings = settings.fitted(images.training[0].ndim)
+    settings = settings.fill_in(images.training[0].ndim)
     of_run = {run: settings_of(run, settings, own[run.loss]) for run in runs}
     conditions = tuple(_common(seed, of_run, images) for seed in seeds)
     scores = tuple(
@@ -205,7 +205,7 @@ def compare(
         conditions=conditions,
         runs=scores,
         settings={
-            name: value for name, value in recorded(settings).items() if name not in _REPLACED
+            name: value for name, value in run_identity(settings).items() if name not in _REPLACED
         },
         own_settings={loss: dict(changes) for loss, changes in own.items() if changes},
         made_with=_made_with(device),
@@ -308,7 +308,7 @@ def _per_image(
     make_folder(labels)
     scores = []
     for image in test:
-        cells = segment_normalized(image.image, loaded, loaded.info.decode.named("argmax"))
+        cells = segment_normalized(image.image, loaded, loaded.info.decode.with_name("argmax"))
         write_labels(labels / f"{image.name}.tif", cells, spacing=image.spacing)
         scores.append(match_many(image.labels, cells, ious=IOUS))
     return tuple(scores)

@@ -50,29 +50,29 @@ class Verdict:
     ----------
     best : str
         The loss of the highest mean PQ.
-    beaten : dict
+    losers : dict
         Losses that are significantly worse, with p.
-    alike : tuple of str
+    ties : tuple of str
         Losses without a significant difference to the best.
     p_value : float or None
         Of the test that all losses are equal; None without a test, for too few images.
-    idle : tuple of str
+    failures : tuple of str
         Losses that found no cell at all, for example because the training was too short.
     """
 
     best: str
-    beaten: dict[str, float]
-    alike: tuple[str, ...]
+    losers: dict[str, float]
+    ties: tuple[str, ...]
     p_value: float | None
-    idle: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if self.best in self.idle:
+        if self.best in self.failures:
             return "No loss found a cell: train longer before you judge."
-        if not self.idle:
+        if not self.failures:
             return self._recommendation()
         return (
-            f"{self._recommendation()} Without any cell: {', '.join(self.idle)}; "
+            f"{self._recommendation()} Without any cell: {', '.join(self.failures)}; "
             "train longer before you judge."
         )
 
@@ -82,16 +82,16 @@ class Verdict:
                 f"{self.best} has the highest PQ. "
                 f"Fewer than {FEWEST_CASES} test images are too few for a significant difference."
             )
-        if not self.beaten:
+        if not self.losers:
             return (
                 f"There is no significant difference (p = {self.p_value:.2g}); "
                 f"{self.best} has the highest PQ."
             )
-        beaten = ", ".join(f"{name} (p {p_text(value)})" for name, value in self.beaten.items())
-        recommendation = f"Take {self.best}: its PQ is significantly above that of {beaten}."
-        if not self.alike:
+        losers = ", ".join(f"{name} (p {p_text(value)})" for name, value in self.losers.items())
+        recommendation = f"Take {self.best}: its PQ is significantly above that of {losers}."
+        if not self.ties:
             return recommendation
-        return f"{recommendation} No significant difference to {', '.join(self.alike)}."
+        return f"{recommendation} No significant difference to {', '.join(self.ties)}."
 
 
 def judge(comparison: Comparison) -> Verdict:
@@ -103,11 +103,11 @@ def judge(comparison: Comparison) -> Verdict:
     table, losses = comparison.table(), comparison.losses
     first = int(table.mean(axis=0).argmax())
     others = [name for i, name in enumerate(losses) if i != first]
-    idle = tuple(
+    failures = tuple(
         name for name, quality in zip(losses, table.max(axis=0), strict=True) if quality == 0
     )
     if len(table) < FEWEST_CASES:
-        return Verdict(losses[first], {}, tuple(others), None, idle)
+        return Verdict(losses[first], {}, tuple(others), None, failures)
     if len(losses) == 2:
         difference = table[:, first] - table[:, 1 - first]
         p_value = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
@@ -115,11 +115,11 @@ def judge(comparison: Comparison) -> Verdict:
     else:
         p_value, p_values = friedman(table).p_value, nemenyi(table).p_values
     of_loss = dict(zip(losses, p_values[first], strict=True))
-    beaten: dict[str, float] = {
+    losers: dict[str, float] = {
         name: float(of_loss[name]) for name in others if max(p_value, of_loss[name]) < LEVEL
     }
-    alike = tuple(name for name in others if name not in beaten)
-    return Verdict(losses[first], beaten, alike, p_value, idle)
+    ties = tuple(name for name in others if name not in losers)
+    return Verdict(losses[first], losers, ties, p_value, failures)
 
 
 def score_rows(comparison: Comparison) -> list[dict[str, str]]:

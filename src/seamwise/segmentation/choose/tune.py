@@ -26,7 +26,7 @@ from seamwise.io.models import (
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.normalization import unchanged
+from seamwise.segmentation.normalization import identity
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
 from seamwise.words import BackgroundAs, TunedRule
 
@@ -179,7 +179,7 @@ def tune(
         )
     before = model.info.decode
     if before.rule == decode:
-        before = before.named("argmax")
+        before = before.with_name("argmax")
     with (
         TemporaryDirectory(prefix="seamwise-tune-") as name,
         ThreadPoolExecutor(_WORKERS) as threads,
@@ -198,7 +198,7 @@ def tune(
             return [trials[point].panoptic_quality for point in points]
 
         best = trials[coarse_to_fine(score, len(GRID))]
-        argmax, baseline = threads.map(quality, (before.named("argmax"), before))
+        argmax, baseline = threads.map(quality, (before.with_name("argmax"), before))
     record = TuningRecord(
         panoptic_quality=best.panoptic_quality,
         argmax_panoptic_quality=argmax,
@@ -208,7 +208,7 @@ def tune(
     )
     rule = with_pair(before, decode, best.thresholds, background_as, record)
     if best.panoptic_quality <= baseline:
-        rule = rule.named(before.rule)
+        rule = rule.with_name(before.rule)
     names = tuple(image.name for image in stored)
     return Tuning(decode, best, argmax, before.rule, baseline, rule, names, tuple(trials.values()))
 
@@ -394,7 +394,7 @@ def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
         channels = as_model_input(image.image, model.info)
         guides = model.info.decode.is_guided
         return class_probabilities(
-            channels, model, normalise=unchanged(len(channels)), guides=guides
+            channels, model, normalise=identity(len(channels)), guides=guides
         )
     except ValueError as error:
         raise ValueError(f"{image.name}: {error}") from error
