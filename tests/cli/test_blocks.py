@@ -1,5 +1,7 @@
 """`seamwise segment` on images that go through block by block, and on stacks."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -51,6 +53,23 @@ def test_labels_may_go_into_the_image(run, image):
     assert [level.shape for level in open_ome_zarr(image / "labels" / "cells").levels] == [
         level.shape for level in open_ome_zarr(image).levels
     ]
+
+
+def test_labels_of_other_options_in_the_image_are_refused_with_the_option(run, image):
+    labels = image / "labels" / "cells"
+    assert run("segment", image, "-o", image)[0] == 0
+    before = read_labels(labels)
+    code, _, err = run("segment", image, "-o", image, "--min-size", 40)
+    assert code == 1
+    assert f"{labels} already exists, made with min_size = None, not 40: choose another" in err
+    assert run("segment", image, "-o", image, "--min-size", 40, "--name", "large")[0] == 0
+    assert label_names(image) == ("cells", "large")
+    np.testing.assert_array_equal(read_labels(labels), before)
+    group = json.loads((labels / "zarr.json").read_text())
+    del group["attributes"]["seamwise"]  # as labels of version 0.1.0 and of other tools
+    (labels / "zarr.json").write_text(json.dumps(group))
+    code, _, err = run("segment", image, "-o", image, "--min-size", 40)
+    assert (code, f"{labels} already exists\n" in err) == (0, True)
 
 
 def test_a_damaged_chunk_is_named_and_the_rest_is_done(run, image, tmp_path):

@@ -99,6 +99,9 @@ def segment(
     zarr_version: Annotated[
         ZarrVersion, typer.Option(help="Version of OME-Zarr to write.")
     ] = "0.5",
+    name: Annotated[
+        str, typer.Option(help="Name of the labels inside an OME-Zarr image, if -o is the image.")
+    ] = "cells",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
@@ -108,7 +111,7 @@ def segment(
 
     An image becomes <stem>.tif. OME-Zarr images, time series and images larger than the memory
     are processed in blocks and become <stem>.ome.zarr. If -o names the OME-Zarr image itself, its
-    labels are written to labels/cells inside it.
+    labels are written to labels/<name> inside it.
 
     Run the command again to process only what is missing. Files that cannot be read are reported
     and skipped; the exit code is then 1.
@@ -128,7 +131,7 @@ def segment(
         stitch_iou=stitch_iou,
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
-    files = OutputOptions(overlay, overwrite, zarr_version)
+    files = OutputOptions(overlay, overwrite, zarr_version, name)
     with Progress() as progress:
         listener = Listener(progress.note, block_progress(progress))
         outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)

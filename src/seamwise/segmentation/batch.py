@@ -26,7 +26,7 @@ from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.big.memory import whole_image_bytes
 from seamwise.segmentation.big.stages import Listener
-from seamwise.segmentation.big.stream import segment_volume, work_folder
+from seamwise.segmentation.big.stream import difference_of_labels, segment_volume, work_folder
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
@@ -63,7 +63,8 @@ def segment_files(
 
     OME-Zarr images, time series and images that do not fit the memory are segmented block by
     block (see `segment_volume`) and become ``<stem>.ome.zarr``. If `output` is the one image to
-    segment, its own labels are written.
+    segment, its own labels are written; those that were made with other options, or with another
+    model, are reported and count as failed.
 
     Everything that would stop the whole job is checked at the call. The work is done as the
     outcomes are drawn. Files whose labels already exist are skipped, unless `files.overwrite`; a
@@ -97,6 +98,7 @@ def segment_files(
         the disk is full, or the scheduler does not answer or is lost.
     """
     model = _checked_model(options, resources)
+    provenance = options.provenance(file_sha256(model_path(options.model)), resources)
     if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:
         if options.mode == "2d-stitch":
             raise ValueError(
@@ -106,13 +108,14 @@ def segment_files(
     else:
         _check_folder(output, inputs)
         jobs = _jobs(find_images(inputs), output, options, resources, overwrite=files.overwrite)
-        provenance = options.provenance(file_sha256(model_path(options.model)), resources)
         _prepare(output, jobs, provenance, files.overwrite)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             if job.by_block:
-                messages, failed = _run_by_block(job, options, resources, files, listener)
+                messages, failed = _run_by_block(
+                    job, provenance, options, resources, files, listener
+                )
             else:
                 messages, failed = _run(job, options, model, files)
             yield Outcome(job.image, len(jobs), failed, messages)
@@ -252,6 +255,7 @@ def _labels(channels: NDArray[Any], options: SegmentOptions, model: Model) -> La
 
 def _run_by_block(
     job: _Job,
+    provenance: Provenance,
     options: SegmentOptions,
     resources: Resources,
     files: OutputOptions,
@@ -261,9 +265,10 @@ def _run_by_block(
     is_inside = job.labels == job.image
     labels = job.labels / "labels" / files.name if is_inside else job.labels
     exists = files.name in label_names(job.image) if is_inside else labels.exists()
-    if exists and not files.overwrite:
-        return (f"{job.image}: {labels} already exists",), False
     try:
+        if exists and not files.overwrite and not difference_of_labels(labels, provenance):
+            return (f"{job.image}: {labels} already exists",), False
+        # this refuses labels that were made otherwise
         result = segment_volume(
             job.image, job.labels, options, resources, files=files, listener=listener
         )

@@ -18,7 +18,14 @@ from seamwise.decode import flood, instances
 from seamwise.engine import Resources
 from seamwise.io.images import read_labels
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.ome_zarr import ZarrStorage, label_names, open_ome_zarr, write_image
+from seamwise.io.ome_zarr import (
+    ZarrStorage,
+    label_names,
+    open_ome_zarr,
+    read_record,
+    write_image,
+)
+from seamwise.io.provenance import file_sha256
 from seamwise.io.scratch import open_scratch
 from seamwise.segmentation import (
     BlockProgress,
@@ -736,6 +743,34 @@ def test_labels_that_are_there_stay_unless_they_are_to_be_replaced(tmp_path, ima
         run(image, output, model=models[2], min_size=100, overwrite=True)
         assert read_labels(there).max() < before
     assert label_names(image) == ("cells",)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_labels_keep_the_options_that_made_them(tmp_path, models, version):
+    image = tmp_path / "a.zarr"
+    write_image(image, blobs((70, 100)), axes="YX", storage=ZarrStorage(version=version))
+    for output, labels, remedy in (
+        (tmp_path / "out.zarr", tmp_path / "out.zarr", "choose another folder, or --overwrite it"),
+        (image, image / "labels" / "cells", "choose another --name, or --overwrite it"),
+    ):
+        options = {"model": models[2], "zarr_version": version}
+        run(image, output, **options, tile=40, workers=2)
+        record = read_record(labels)
+        assert (record["tile"], record["resources"]["workers"]) == (40, 2)
+        assert record["model_sha256"] == file_sha256(models[2])
+        with pytest.raises(FileExistsError) as caught:
+            run(image, output, **options, tile=80)
+        difference = f"{labels} already exists, made with tile = 40, not 80: {remedy}"
+        assert one_line(caught, difference)
+        with pytest.raises(FileExistsError) as caught:
+            run(image, output, **options, tile=40, workers=1)
+        assert one_line(caught, f"{labels} already exists: {remedy}")
+        run(image, output, **options, tile=80, overwrite=True)
+        assert read_record(labels)["tile"] == 80
+    attributes = zarr.open_group(str(image / "labels" / "cells"), mode="r").attrs
+    assert "seamwise" in attributes
+    assert "seamwise" not in attributes.get("ome", {})
+    assert read_record(image) == {}
 
 
 def test_overwrite_spares_the_image_and_what_is_no_image(tmp_path, image, models):

@@ -6,7 +6,7 @@ The package zarr is imported where it is needed and not before.
 import itertools
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +66,8 @@ class Draft:
         The image that the labels belong to.
     overwrite : bool
         Whether `finish` may replace what already exists.
+    record : mapping
+        How the image was made. It is kept in the metadata, for `read_record`.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class Draft:
     image: Path | None
     overwrite: bool
     _first: "PerProcess[zarr.Array[Any]]" = field(repr=False)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,7 +157,7 @@ class Draft:
         for above, level in itertools.pairwise(self.levels):
             self._create_array(level)
             build_level(self.folder, above, level, labels=self.labels)
-        write_group(self.folder, self._attributes(), self.version)
+        write_group(self.folder, self._attributes(), self.version, record=self.record)
         if self.image is not None:
             make_folder(self.path.parent)
         old = self.folder.with_suffix(".old")

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seamwise.io.jsonfile import read_json, write_json
@@ -12,6 +13,7 @@ from seamwise.io.ome_zarr.levels import LETTERS
 from seamwise.types import AnyPath
 
 GROUP_FILES = ("zarr.json", ".zattrs", ".zgroup")
+_OWN = "seamwise"  # our key among the attributes of a group, next to those of the format
 _VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 
 Transformation = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
@@ -48,6 +50,17 @@ def read_attributes(path: Path) -> tuple[dict[str, Any], str | None]:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
     raise ValueError(f"{path} is not an OME-Zarr folder: it holds no zarr.json, .zattrs or .zgroup")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return what `write_group` recorded about how an image was made; empty if there is nothing."""
+    attributes: Any = {}
+    if (path / "zarr.json").is_file():
+        attributes = read_json(path / "zarr.json").get("attributes", {})
+    elif (path / ".zattrs").is_file():
+        attributes = read_json(path / ".zattrs")
+    record = attributes.get(_OWN) if isinstance(attributes, Mapping) else None
+    return dict(record) if isinstance(record, Mapping) else {}
 
 
 def read_multiscales(path: Path) -> tuple[Mapping[str, Any], str]:
@@ -194,16 +207,34 @@ def combine(inner: Transformation, outer: Transformation) -> Transformation:
     return scale, shift
 
 
-def write_group(folder: Path, attributes: Mapping[str, Any], version: str) -> None:
-    """Write the metadata of a group, and keep what others wrote next to ours."""
+def write_group(
+    folder: Path,
+    attributes: Mapping[str, Any],
+    version: str,
+    *,
+    record: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write the metadata of a group, and keep what others wrote next to ours.
+
+    Parameters
+    ----------
+    folder : Path
+    attributes : mapping
+        What the format asks for.
+    version : {"0.4", "0.5"}
+    record : mapping
+        How the image was made, for `read_record`. It stands under a key of our own.
+    """
+    own = {_OWN: dict(record)} if record else {}
     if version == "0.4":
         file = folder / ".zattrs"
         write_json(folder / ".zgroup", {"zarr_format": 2})
         before = read_json(file) if file.is_file() else {}
-        write_json(file, {**before, **attributes})
+        write_json(file, {**before, **attributes, **own})
         return
     file = folder / "zarr.json"
     group = read_json(file) if file.is_file() else {}
     before = group.get("attributes", {})
     ome = {**before.get("ome", {}), "version": version, **attributes}
-    write_json(file, {"zarr_format": 3, "node_type": "group", "attributes": {**before, "ome": ome}})
+    content = {**before, "ome": ome, **own}
+    write_json(file, {"zarr_format": 3, "node_type": "group", "attributes": content})

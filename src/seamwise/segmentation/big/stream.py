@@ -22,8 +22,9 @@ from seamwise.io.ome_zarr import (
     is_ome_zarr,
     label_names,
     open_ome_zarr,
+    read_record,
 )
-from seamwise.io.provenance import file_sha256
+from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
@@ -108,7 +109,8 @@ def segment_volume(
     The same call resumes an interrupted run, in the same blocks. Finished blocks are
     in a hidden folder next to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a
     watershed 13) per pixel before compression and is removed at the end. Nothing appears at the
-    output before it is whole.
+    output before it is whole. The metadata of the labels keep the options, the hash of the model
+    and the resources.
 
     If memory runs out anyway, a block is computed in halves, down to 32 pixels and then, if
     it was on a GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped
@@ -127,7 +129,9 @@ def segment_volume(
     if options.mode == "2d-stitch":
         raise ValueError("mode 2d-stitch does not work block by block: use segment_slices")
     volume = open_volume(path, axes=options.axes, channel=options.channel)
-    target = _Target(volume, Path(output), files)
+    model = model_path(options.model)
+    model_sha256 = file_sha256(model)
+    target = _Target(volume, Path(output), files, options.provenance(model_sha256, resources))
     target.check()
     # workers elsewhere have devices of their own
     device = "cpu" if resources.scheduler else resources.device
@@ -142,10 +146,9 @@ def segment_volume(
         pixel_bytes=volume.dtype.itemsize,
         flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
     )
-    model = model_path(options.model)
     job = BlockJob(
         options=replace(options, model=str(model.resolve())),
-        model_sha256=file_sha256(model),
+        model_sha256=model_sha256,
         rule=rule,
         image=str(volume.path.resolve()),
         image_written=_written(volume.path),
@@ -183,6 +186,7 @@ class _Target:
     volume: Volume
     output: Path
     files: OutputOptions
+    provenance: Provenance
 
     @property
     def inside(self) -> bool:
@@ -209,7 +213,7 @@ class _Target:
         if self.inside:
             exists = self.files.name in label_names(self.output)
         if exists and not self.files.overwrite:
-            raise FileExistsError(f"{self.path} already exists: use --overwrite")
+            raise self._exists_error()
         if self.inside:
             self._check_axes()
             return
@@ -223,6 +227,14 @@ class _Target:
             raise FileExistsError(
                 f"cannot replace {self.output}: it is not an OME-Zarr folder; choose another name"
             )
+
+    def _exists_error(self) -> FileExistsError:
+        difference = difference_of_labels(self.path, self.provenance)
+        made_otherwise = f", {difference}" if difference else ""
+        other = "another --name" if self.inside else "another folder"
+        return FileExistsError(
+            f"{self.path} already exists{made_otherwise}: choose {other}, or --overwrite it"
+        )
 
     def _check_axes(self) -> None:
         """Labels within an image have its axes: it must not be read with others."""
@@ -246,12 +258,13 @@ class _Target:
         chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
         if self.inside:
             cut = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
-            return create_labels(
+            draft = create_labels(
                 output, self.files.name, dtype=dtype, chunks=cut, overwrite=self.files.overwrite
             )
+            return replace(draft, record=self.provenance.record())
         if self.volume.times > 1:
             axes, shape = f"T{axes}", (self.volume.times, *shape)
-        return create_image(
+        draft = create_image(
             output,
             shape,
             axes=axes,
@@ -261,6 +274,13 @@ class _Target:
             storage=ZarrStorage(self.files.zarr_version, list(chunks.values())),
             overwrite=self.files.overwrite,
         )
+        return replace(draft, record=self.provenance.record())
+
+
+def difference_of_labels(labels: Path, provenance: Provenance) -> str:
+    """Return how existing labels were made otherwise; empty if they were not, or keep no record."""
+    record = read_record(labels)
+    return provenance.difference(record) if record else ""
 
 
 def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
