@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from seamwise.fusion import (
 )
 from seamwise.fusion.batch import write_depth
 from seamwise.io.images import read_labels
+from seamwise.io.jsonfile import read_json
+from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.photo import JPEG_EXIF_LIMIT, read_photo, write_photo
 from seamwise.synth import focus_pair
 
@@ -52,7 +55,8 @@ def test_folders_of_bursts_become_a_picture_each_in_their_own_format(tmp_path):
     save_burst(tmp_path / "in" / "one", ".png")
     save_burst(tmp_path / "in" / "two", ".jpg")
     outcomes = run([tmp_path / "in"], tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.png", "two.jpg"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["one.png", "seamwise.json", "two.jpg"]
     assert [outcome.total for outcome in outcomes] == [2, 2]
 
 
@@ -67,7 +71,7 @@ def test_a_bad_burst_is_named_and_the_others_go_on(tmp_path):
     assert "empty holds no image" in outcomes[3].messages[0]
     assert "f1.png" in outcomes[0].messages[0]
     assert "two frames or more, not 1" in outcomes[2].messages[0]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.png", "seamwise.json"}
 
 
 def test_hidden_files_do_not_hide_the_bursts(tmp_path):
@@ -122,6 +126,71 @@ def test_of_many_bursts_those_that_are_there_are_passed_over(tmp_path):
     )
     assert (tmp_path / "out" / "a.png").read_text() == "mine"
     assert (tmp_path / "out" / "b_depth.png").exists()
+
+
+@pytest.fixture
+def two_bursts(tmp_path):
+    """Two bursts, and the folder of their pictures, which exist with maps."""
+    for name in ("a", "b"):
+        save_burst(tmp_path / "in" / name)
+    run([tmp_path / "in"], tmp_path / "out", depth_map=True, focus_maps=True)
+    return tmp_path / "in", tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"align": True}, "made with align = False, not True"),
+        ({"model": "dct"}, "made with method = gff, not dct"),
+        ({"model": "focus-seg"}, "made with method = gff, not network"),
+    ],
+)
+def test_a_folder_holds_pictures_of_one_way_only(two_bursts, options, words):
+    bursts, out = two_bursts
+    before = (out / "a.png").read_bytes()
+    with pytest.raises(ValueError, match=rf"out holds a.png, {words}: choose another folder, or"):
+        run([bursts], out, **options)
+    with pytest.raises(ValueError, match=rf"out holds b.png, {words}"):
+        run([bursts / "a"], out, overwrite=True, **options)
+    assert (out / "a.png").read_bytes() == before
+    (outcome, _) = run([bursts], out, memory=10**10)  # a resource
+    assert outcome.messages == (f"{out / 'a.png'} already exists",)
+
+
+def test_pictures_made_otherwise_and_their_maps_are_deleted_before_all_are_overwritten(two_bursts):
+    bursts, out = two_bursts
+    options, files = FuseOptions(model="dct"), FuseOutputs(overwrite=True)
+    outcomes = fuse_files([bursts], out, options, files=files)
+    assert [path.name for path in out.iterdir()] == ["seamwise.json"]
+    assert [outcome.failed for outcome in outcomes] == [False, False]
+    record = read_json(out / "seamwise.json")
+    assert (record["method"], record["model"], record["align"]) == ("dct", "dct", False)
+
+
+def test_another_network_of_the_same_name_is_noticed(tmp_path):
+    bursts, out, model = tmp_path / "in", tmp_path / "out", tmp_path / "model.safetensors"
+    save_burst(bursts / "a")
+    for shipped, words in (("focus-reg", ""), ("focus-seg", "made with a different model file")):
+        shutil.copy(model_path(shipped, FusionInfo), model)
+        if not words:
+            run([bursts], out, model=model)
+            continue
+        with pytest.raises(ValueError, match=rf"out holds a.png, {words}"):
+            run([bursts], out, model=model)
+
+
+def test_a_folder_of_pictures_without_a_record_is_not_compared(two_bursts):
+    bursts, out = two_bursts
+    (out / "seamwise.json").unlink()
+    outcomes = run([bursts], out, model="dct")
+    assert all("already exists" in outcome.messages[0] for outcome in outcomes)
+    (out / "b.png").unlink()
+    outcomes = run([bursts], out, model="dct")
+    assert "already exists" not in outcomes[1].messages[0]
+    run([bursts / "a"], out, model="dct", overwrite=True)
+    assert not (out / "seamwise.json").exists()
+    run([bursts], out, model="dct", overwrite=True)
+    assert (out / "seamwise.json").exists()
 
 
 def test_old_maps_do_not_stay_beside_a_new_picture(tmp_path):
@@ -289,7 +358,8 @@ def test_a_picture_that_cannot_be_written_is_named_and_the_others_go_on(tmp_path
     (message,) = outcomes[0].messages
     assert message.startswith(f"{tmp_path / 'out' / 'a.tif'}: a TIFF holds less than 4 GB")
     # maps left behind would stop the next run
-    assert {path.name[0] for path in (tmp_path / "out").iterdir()} == {"b"}
+    names = {path.name for path in (tmp_path / "out").iterdir()} - {"seamwise.json"}
+    assert {name[0] for name in names} == {"b"}
 
 
 def test_depth_and_focus_maps_say_which_frame(tmp_path):
@@ -384,7 +454,8 @@ def test_a_burst_whose_exif_no_jpeg_holds_does_not_stop_the_others(tmp_path):
         False,
         False,
     ]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "b.jpg"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a.jpg", "b.jpg", "seamwise.json"]
 
 
 def test_an_alignment_is_written_once_and_used_again(tmp_path):

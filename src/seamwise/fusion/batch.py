@@ -13,15 +13,17 @@ from seamwise.engine.resources import Resources
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
-from seamwise.fusion.jobs import FuseJob, is_picture, plan
+from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, Report, fuse_burst, named_network, ready_method
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
+from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
+from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
 
 _PALETTE = 256  # colours of a PNG with 8 bits
 
@@ -40,21 +42,24 @@ def fuse_files(
 
     Everything that would stop the whole job is checked at the call. The work is done as the
     outcomes are drawn. A burst that cannot be read, aligned, fused or written is reported and
-    skipped. With several bursts, those whose picture already exists are skipped, unless
-    `files.overwrite`; the options that made it are not compared.
+    skipped. If the output is a folder, bursts whose picture already exists are skipped, unless
+    `files.overwrite`.
 
     Parameters
     ----------
     inputs : sequence of str or Path
         Frames, patterns and folders: see `plan`.
     output : Path
-        A picture file; or a folder, made if it does not exist.
+        A picture file; or a folder, made if it does not exist. ``seamwise.json`` in it records how
+        its pictures were made: it holds the results of one way only. A folder of pictures without
+        this file, from version 0.1.0, keeps none, and nothing is compared.
     options : FuseOptions
     resources : Resources
         `device` computes; a burst that takes more than `memory`, by default all that this process
         may use, is not begun. `workers` and `scheduler` are not used.
     files : FuseOutputs
-        If a picture is replaced, old maps next to it are deleted first.
+        If a picture is replaced, old maps next to it are deleted first. If a folder is overwritten
+        with other options, the old results of these inputs are deleted first.
     announce : function
         Called before each burst with a line about what will be done and how much memory it takes.
     report : function
@@ -63,8 +68,8 @@ def fuse_files(
     Raises
     ------
     ValueError
-        The options do not fit each other, or a result would replace a frame or lie among the
-        frames.
+        The options do not fit each other, a result would replace a frame or lie among the frames,
+        or the folder holds pictures made with other options.
     FileExistsError
         A result of one burst exists already, and `files.overwrite` is False.
     OSError
@@ -80,6 +85,8 @@ def fuse_files(
         model = named_network(options.model, device=resources.device)
     ready_method(options, resources, model=model)
     make_folder(jobs[0].output.parent)
+    if not single:
+        _prepare(output, jobs, _provenance(options, resources), files.overwrite)
 
     def run(job: FuseJob) -> tuple[str, ...]:
         shape = _checked_shape(job, options, files)
@@ -133,6 +140,31 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
         colours = colormaps["viridis"](np.linspace(0, 1, count))[:, :3]
         picture.putpalette(np.round(255 * colours).astype(np.uint8).tobytes())
         picture.save(temporary, format="PNG")
+
+
+def _provenance(options: FuseOptions, resources: Resources) -> Provenance:
+    """What a picture depends on in addition to its frames."""
+    is_classical = options.model in CLASSICAL
+    sha256 = None if is_classical else file_sha256(model_path(options.model, FusionInfo))
+    return options.provenance(sha256, resources)
+
+
+def _prepare(
+    output: Path, jobs: Sequence[FuseJob], provenance: Provenance, overwrite: bool
+) -> None:
+    """Keep in a folder how its pictures are made, or refuse to mix them.
+
+    A folder of pictures without a record stays without one.
+    """
+    pictures, targets = pictures_in(output), {job.output for job in jobs}
+    remaining = pictures - targets if overwrite else pictures
+    if remaining and not (output / RECORD).exists():
+        return
+    if check_folder(output, provenance, results=pictures, targets=targets, overwrite=overwrite):
+        for job in jobs:
+            _delete_old_maps(job)
+            job.output.unlink(missing_ok=True)
+    write_record(output, provenance)
 
 
 def _check_new(job: FuseJob, files: FuseOutputs) -> None:

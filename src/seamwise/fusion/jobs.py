@@ -1,5 +1,6 @@
 """Which frames become which picture; see `plan` and `FuseJob`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from seamwise.fusion.burst import burst_folders, check_outside, find_frames
 from seamwise.fusion.options import FuseOutputs
 from seamwise.io.listing import SUFFIXES, find_images
+
+_MAP = re.compile(r"_depth$|_focus_\d+$")  # the end of a map's stem: see `FuseJob`
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,11 @@ def plan(
 def is_picture(output: Path) -> bool:
     """Whether an output is one picture, not a folder of pictures."""
     return output.suffix.lower() in SUFFIXES and not output.is_dir()
+
+
+def pictures_in(folder: Path) -> set[Path]:
+    """Return the pictures of a folder, without depth and focus maps."""
+    return {path for path in folder.iterdir() if is_picture(path) and not _MAP.search(path.stem)}
 
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:

@@ -1,9 +1,12 @@
 """How to fuse, as a value: `FuseOptions`; and what to write: `FuseOutputs`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from seamwise import __version__
+from seamwise.engine.resources import Resources
+from seamwise.io.provenance import Provenance
 from seamwise.words import FusionMode, Motion
 
 Runtime = Literal["torch"]
@@ -13,7 +16,8 @@ Runtime = Literal["torch"]
 class FuseOptions:
     """How to fuse: all that the picture made from a burst depends on.
 
-    What may be used for the work is not part of them: see `engine.Resources`.
+    Folders of pictures keep these options and the hash of the model, and pictures are reused only
+    with equal ones. What may be used for the work is not part of them: see `engine.Resources`.
 
     Attributes
     ----------
@@ -67,6 +71,26 @@ class FuseOptions:
         check_word("mode", self.mode, get_args(FusionMode))
         check_word("motion", self.motion, get_args(Motion))
         check_word("runtime", self.runtime, get_args(Runtime))
+
+    def provenance(
+        self, model_sha256: str | None, resources: Resources = Resources()
+    ) -> Provenance:
+        """Return what pictures that are made with these options depend on.
+
+        Parameters
+        ----------
+        model_sha256 : str or None
+            What the file of a network holds; its name is a note. None for a classical method, which
+            is its name.
+        resources : Resources
+            A note.
+        """
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        del options["model"]
+        method = "network" if model_sha256 else self.model
+        notes = {"model": self.model, "resources": resources, "seamwise": __version__}
+        inputs = {"method": method, "model_sha256": model_sha256, **options}
+        return Provenance(inputs, notes=notes)
 
 
 @dataclass(frozen=True)

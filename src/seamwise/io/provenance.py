@@ -2,10 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+from seamwise.io.jsonfile import read_json, write_json
+
+RECORD = "seamwise.json"  # in a folder of results: how they were made
 
 _FILE = ("_sha256", "_written")  # endings of the fields that identify a file
 _FEW = 6  # items of a list that a message still shows
@@ -85,6 +89,55 @@ class Provenance:
     def fingerprint(self) -> str:
         """Return the SHA-256 of the inputs, for where a whole record has no place."""
         return hashlib.sha256(json.dumps(plain(self.inputs), sort_keys=True).encode()).hexdigest()
+
+
+def check_folder(
+    folder: Path,
+    provenance: Provenance,
+    *,
+    results: Collection[Path],
+    targets: Collection[Path],
+    overwrite: bool,
+) -> bool:
+    """Raise ValueError if results made in another way would remain among those of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder of results that were made in one way, which its `RECORD` keeps.
+    provenance : Provenance
+        How the run makes results.
+    results : collection of Path
+        The results that the folder holds.
+    targets : collection of Path
+        The results of the run.
+    overwrite : bool
+        Whether the run replaces its targets that exist.
+
+    Returns
+    -------
+    bool
+        Whether targets that exist were made in another way: delete them before `write_record`, so
+        that an interrupted run leaves no mixture.
+    """
+    path = folder / RECORD
+    if path.exists():
+        difference = provenance.difference(read_json(path))
+        remaining = set(results) - set(targets) if overwrite else set(results)
+    else:
+        difference = "not made by seamwise"
+        remaining = set() if overwrite else {target for target in targets if target.exists()}
+    if difference and remaining:
+        raise ValueError(
+            f"{folder} holds {min(remaining).name}, {difference}: choose another folder, "
+            "or --overwrite all of them"
+        )
+    return bool(difference)
+
+
+def write_record(folder: Path, provenance: Provenance) -> None:
+    """Write into a folder how its results are made."""
+    write_json(folder / RECORD, provenance.record())
 
 
 def file_sha256(path: Path) -> str:

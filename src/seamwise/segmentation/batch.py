@@ -15,12 +15,11 @@ from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import read_image, read_labels, write_labels, write_png
-from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.listing import find_images, first_bytes, stem
 from seamwise.io.models import model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome
-from seamwise.io.provenance import Provenance, file_sha256
+from seamwise.io.provenance import Provenance, check_folder, file_sha256, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
@@ -34,7 +33,6 @@ from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import Model, check_tile, decode_rule, load, segment_image
 from seamwise.segmentation.stitch import segment_slices
 
-_RECORD = "seamwise.json"
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
 
 _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the image failed
@@ -193,28 +191,16 @@ def _goes_by_block(path: Path, options: SegmentOptions, resources: Resources) ->
 def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwrite: bool) -> None:
     """Make a folder that holds results of these options only, or refuse."""
     make_folder(output)
-    path = output / _RECORD
+    labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
     targets = {job.labels for job in jobs}
-    if path.exists():
-        difference = provenance.difference(read_json(path))
-        labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
-        remaining = labels - targets if overwrite else labels
-    else:
-        difference = "not made by seamwise"
-        remaining = set() if overwrite else {path for path in targets if path.exists()}
-    if difference and remaining:
-        raise ValueError(
-            f"{output} holds {min(remaining).name}, {difference}: choose another folder, "
-            "or --overwrite all of them"
-        )
-    if difference:
+    if check_folder(output, provenance, results=labels, targets=targets, overwrite=overwrite):
         for job in jobs:
             if job.by_block:
                 shutil.rmtree(job.labels, ignore_errors=True)
             else:
                 job.labels.unlink(missing_ok=True)
             job.overlay.unlink(missing_ok=True)
-    write_json(path, provenance.record())
+    write_record(output, provenance)
 
 
 def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions) -> _Result:
