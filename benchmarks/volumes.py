@@ -30,7 +30,7 @@ from seamwise.engine.devices import memory_format
 from seamwise.io.models import describe_model, model_path
 from seamwise.io.ome_zarr import ZarrStorage, create_image
 from seamwise.segmentation import load
-from seamwise.segmentation.big.memory import plan_blocks
+from seamwise.segmentation.big.memory import NetworkLoad, plan_blocks
 from seamwise.synth import CONFOCAL, tissue
 
 STACK, TILE = (508, 1024, 1024), (127, 256, 256)
@@ -206,10 +206,10 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
         (model, "stack", (64, 128) if quick else (64, 128, 192, 256)),
         ("nuclei-2d", "slide", (512, 1024) if quick else (512, 1024, 1536, 2048)),
     ):
-        architecture = describe_model(model_path(name)).architecture
+        load = NetworkLoad(describe_model(model_path(name)).architecture)
         shape = (256,) * 3 if source == "stack" else (4096,) * 2
         for side in sides:
-            planned = plan_blocks(shape, architecture, block=side, memory=10**12)
+            planned = plan_blocks(shape, load, block=side, memory=10**12)
             image, output = folder / f"{source}.ome.zarr", folder / "out.ome.zarr"
             result = segmented(image, output, {"model": name, "tile": side}, overwrite=True)
             estimated, measured = planned.bytes / 1e9, result["peak"] / 1e9

@@ -35,7 +35,11 @@ class Tile:
 
 
 def tiles(
-    shape: Sequence[int], *, size: int | Sequence[int], overlap: int = 64, multiple: int = 1
+    shape: Sequence[int],
+    *,
+    size: int | Sequence[int],
+    overlap: int | Sequence[int] = 64,
+    multiple: int = 1,
 ) -> list[Tile]:
     """Cover a grid with overlapping tiles, in scan order.
 
@@ -45,7 +49,7 @@ def tiles(
         The grid.
     size : int or one int per axis
         Largest tile. Axes no longer than this are not cut.
-    overlap : int
+    overlap : int or one int per axis
         Least number of pixels that two neighbouring tiles share. There each tile weighs by the cube
         of the distance to its border, as a share of the sum over the tiles: a network errs most
         where a tile ends, and with the cube the labels change several times less from one tile size
@@ -63,12 +67,13 @@ def tiles(
     ValueError
         `overlap` is negative, or leaves no step of at least `multiple` between tiles.
     """
-    if overlap < 0:
+    sizes = _per_axis("size", size, shape)
+    overlaps = _per_axis("overlap", overlap, shape)
+    if min(overlaps, default=0) < 0:
         raise ValueError(f"overlap must be 0 or more, not {overlap}")
-    sizes = list(size) if isinstance(size, Sequence) else [int(size)] * len(shape)
-    if len(sizes) != len(shape):
-        raise ValueError(f"size must be one number or one per axis of {tuple(shape)}, not {size}")
-    axes = [_cut(n, s, overlap, multiple) for n, s in zip(shape, sizes, strict=True)]
+    axes = [
+        _cut(n, s, shared, multiple) for n, s, shared in zip(shape, sizes, overlaps, strict=True)
+    ]
     return [Tile(*map(tuple, zip(*parts, strict=True))) for parts in product(*axes)]
 
 
@@ -223,6 +228,15 @@ def _sum_of_row(
         inside[axis + 1] = slice(None)
         total[tuple(inside)] += compute(tile.box) * tile.weight
     return np.moveaxis(total, axis + 1, 0)
+
+
+def _per_axis(name: str, value: int | Sequence[int], shape: Sequence[int]) -> list[int]:
+    values = list(value) if isinstance(value, Sequence) else [int(value)] * len(shape)
+    if len(values) != len(shape):
+        raise ValueError(
+            f"{name} must be one number or one per axis of {tuple(shape)}, not {value}"
+        )
+    return values
 
 
 def _cut(

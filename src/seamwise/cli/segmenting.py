@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from seamwise.cli.messages import print_result, say
-from seamwise.cli.options import Axes, Channel, Device, parse_channels
+from seamwise.cli.options import Axes, Channel, Device, parse_channels, parse_spacing
 from seamwise.cli.progress import Progress, block_progress, follow_files
 from seamwise.words import RuleName, StackMode, ZarrVersion
 
@@ -64,6 +64,30 @@ def segment(
         bool,
         typer.Option("--flips", help="Average over mirror images: slightly better, slower."),
     ] = False,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Magnify the image by this before the network sees it, e.g. 0.5 for cells twice "
+            "as large as the model's.",
+            show_default="1",
+        ),
+    ] = None,
+    diameter: Annotated[
+        float | None,
+        typer.Option(
+            help="Usual diameter of your cells in pixels; sets --scale.",
+            show_default="not used",
+        ),
+    ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[Z,]Y,X",
+            help="Pixel size in µm, e.g. 2,0.5,0.5; the image is magnified to the model's, if the "
+            "model knows it.",
+            show_default="what the file says",
+        ),
+    ] = None,
     mode: Annotated[
         StackMode | None,
         typer.Option(
@@ -129,6 +153,9 @@ def segment(
         flips=flips,
         mode=mode,
         stitch_iou=stitch_iou,
+        scale=scale,
+        diameter=diameter,
+        spacing=parse_spacing(spacing),
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
     files = OutputOptions(overlay, overwrite, zarr_version, name)

@@ -128,7 +128,8 @@ class DecodeRule(_Frozen):
     rule : {"argmax", "threshold", "watershed", "relief"}
         The rule that is used by default.
     gap, min_size, min_core
-        See `decode.argmax`, `decode.threshold`, `decode.watershed` and `decode.relief`.
+        See `decode.argmax`, `decode.threshold`, `decode.watershed` and `decode.relief`. Sizes in a
+        model file count pixels that the network sees; see `with_zoom`.
     threshold, watershed, relief : ThresholdPair, WatershedPair, ReliefPair, optional
         Tuned thresholds, for every rule that may be used.
     """
@@ -159,6 +160,16 @@ class DecodeRule(_Frozen):
     def pair(self) -> ThresholdPair | WatershedPair | ReliefPair | None:
         """The thresholds of `rule`; None for the arg max."""
         return None if self.rule == "argmax" else getattr(self, self.rule)
+
+    def with_zoom(self, pixels: float) -> "DecodeRule":
+        """Return this rule with sizes in pixels of the image.
+
+        `pixels` is how many pixels the network sees for each of them.
+        """
+        if pixels == 1:
+            return self
+        sizes = {name: round(getattr(self, name) / pixels) for name in ("min_size", "min_core")}
+        return self.model_copy(update=sizes)
 
     def with_name(self, rule: str) -> "DecodeRule":
         """Return this rule with another name, if it holds the thresholds for it.
@@ -194,8 +205,8 @@ class ModelInfo(_Frozen):
         Provenance: settings, data, seed, scores, software versions.
     format_version : int
         Version of this description: 2 since there are thresholds and members, 3 since there are
-        several tasks, 4 since there are guides and a normalisation by contrast. Older versions are
-        read too.
+        several tasks, 4 since there are guides, a normalisation by contrast and a zoom. Older
+        versions are read too.
     """
 
     architecture: Architecture
@@ -214,7 +225,16 @@ class SegmentationInfo(ModelInfo):
     channels : tuple of str
         Name of each input channel.
     spacing : tuple of float, optional
-        Pixel size of the training images in micrometres, along (z,) y, x.
+        Size in micrometres, along (z,) y, x, of the pixels that the network sees: an image with
+        another known pixel size is magnified to it. See `segmentation.zoom`.
+    zoom : float
+        An image is magnified by this before the network sees it, where its pixel size or the
+        model's is unknown.
+    isotropic : bool
+        The network sees cubic voxels: a stack is magnified along z, by its voxel size.
+    diameters : tuple of three float, optional
+        5th, 50th and 95th percentile of the diameters of the cells in training, in pixels that the
+        network sees.
     normalization : NormalizationRule
     decode : DecodeRule
     """
@@ -223,6 +243,9 @@ class SegmentationInfo(ModelInfo):
     classes: tuple[str, ...]
     channels: tuple[str, ...]
     spacing: tuple[float, ...] | None = None
+    zoom: float = Field(default=1.0, ge=1 / 32, le=32)
+    isotropic: bool = False
+    diameters: tuple[float, float, float] | None = None
     normalization: NormalizationRule = NormalizationRule()
     decode: DecodeRule = DecodeRule()
 

@@ -14,7 +14,7 @@ from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
-from seamwise.io.images import read_image, read_labels, write_labels, write_png
+from seamwise.io.images import Image, read_image, read_labels, write_labels, write_png
 from seamwise.io.listing import find_images, first_bytes, stem
 from seamwise.io.models import model_path
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
@@ -137,6 +137,7 @@ def _checked_model(options: SegmentOptions, resources: Resources) -> Model:
         decode_rule(model.info, options.decode)
     if options.tile is not None:
         check_tile(options.tile, model)
+    options.zoom(model.info)
     return model
 
 
@@ -213,7 +214,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
         channels = as_channels(image, chosen=options.channel is not None)
-        labels = read_labels(job.labels) if has_labels else _labels(channels, options, model)
+        labels = read_labels(job.labels) if has_labels else _labels(image, channels, options, model)
         picture = draw(channels, labels) if files.overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
@@ -223,6 +224,8 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         write_png(job.overlay, picture)
     if not has_labels:
         write_labels(job.labels, labels, spacing=image.spacing)
+        zoomed = options.zoom(model.info, image.spacing).note
+        notes = (*notes, f"{job.image}: {zoomed}") if zoomed else notes
     return (*notes, f"{job.image}: {labels.max()} cells{_no_contrast(channels)}"), False
 
 
@@ -233,10 +236,25 @@ def _no_contrast(channels: NDArray[Any]) -> str:
     return f" (every pixel is {channels.flat[0]})"
 
 
-def _labels(channels: NDArray[Any], options: SegmentOptions, model: Model) -> Labels:
+def _labels(image: Image, channels: NDArray[Any], options: SegmentOptions, model: Model) -> Labels:
+    _check_depth(image, options, model)
+    spacing = image.spacing
     if options.mode == "2d-stitch":
-        return segment_slices(channels, options, model=model)
-    return segment_image(channels, options, model=model, keep_probabilities=False).labels
+        return segment_slices(channels, options, model=model, spacing=spacing)
+    prediction = segment_image(
+        channels, options, model=model, spacing=spacing, keep_probabilities=False
+    )
+    return prediction.labels
+
+
+def _check_depth(image: Image, options: SegmentOptions, model: Model) -> None:
+    """Raise ValueError if channels would be taken for the slices of a stack."""
+    is_for_stacks = options.mode == "2d-stitch" or model.info.architecture.ndim == 3
+    if is_for_stacks and image.axes == "CYX":
+        raise ValueError(
+            f"the image has {len(image.data)} channels and no slices (CYX), a stack is needed: "
+            "choose a model for planes and a --channel, or say --axes ZYX if they are slices"
+        )
 
 
 def _run_by_block(

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from seamwise import __version__
 from seamwise.engine.resources import Resources
 from seamwise.io.axes import check_axes
+from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.io.ome_zarr import check_label_name
 from seamwise.io.provenance import Provenance
+from seamwise.labels.spacing import checked_spacing
+from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import StackMode, ZarrVersion
-
-if TYPE_CHECKING:
-    from seamwise.io.models import DecodeRule
 
 Runtime = Literal["torch"]
 
@@ -56,6 +57,15 @@ class SegmentOptions:
         0.25.
     flood_halo : int
         Pixels around a block that a watershed floods with it; see `decode.blockwise.flood_block`.
+    scale : float, optional
+        The image is magnified by this before the network sees it: 0.5 for cells twice as large as
+        those that the model learned. Labels have the image's own pixels.
+    diameter : float, optional
+        Usual diameter of the cells in pixels: gives the scale, by the diameter that the model
+        learned.
+    spacing : tuple of float, optional
+        Pixel size in micrometres along (z,) y, x; by default what the file says. A model that knows
+        its own magnifies the image to it; one for cubic voxels magnifies along z.
     runtime : {"torch"}
         What computes the network.
 
@@ -68,13 +78,16 @@ class SegmentOptions:
     model: str | Path = "nuclei-2d"
     channel: int | tuple[int, ...] | None = None
     axes: str | None = None
-    decode: "str | DecodeRule | None" = None
+    decode: str | DecodeRule | None = None
     min_size: int | None = None
     tile: int | None = None
     flips: bool = False
     mode: StackMode | None = None
     stitch_iou: float | None = None
     flood_halo: int = FLOOD_HALO
+    scale: float | None = None
+    diameter: float | None = None
+    spacing: tuple[float, ...] | None = None
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
@@ -88,6 +101,13 @@ class SegmentOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} must be {least} or more, not {value}")
+        for name in ("scale", "diameter"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < inf:
+                raise ValueError(f"{name} must be a positive number, not {value}")
+        if self.spacing is not None:
+            spacing = checked_spacing(self.spacing, len(self.spacing))
+            object.__setattr__(self, "spacing", spacing)
         if self.stitch_iou is not None:
             if self.mode != "2d-stitch":
                 raise ValueError("stitch_iou needs mode 2d-stitch: choose that mode, or remove it")
@@ -97,6 +117,12 @@ class SegmentOptions:
     def iou(self) -> float:
         """Least IoU of the parts of a cell in neighbouring slices."""
         return STITCH_IOU if self.stitch_iou is None else self.stitch_iou
+
+    def zoom(self, info: SegmentationInfo, stored: Sequence[float] | None = None) -> Zoom:
+        """Return how far a model magnifies an image with a stored pixel size; see `zoom_of`."""
+        return zoom_of(
+            info, scale=self.scale, diameter=self.diameter, spacing=self.spacing, stored=stored
+        )
 
     def provenance(self, model_sha256: str, resources: Resources = Resources()) -> Provenance:
         """Return what labels that are made with these options depend on.

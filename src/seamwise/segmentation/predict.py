@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.normalization import Normalization, identity, normalization
 from seamwise.segmentation.options import SegmentOptions
+from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
 from seamwise.tiling import blend, tiles
 
 _TILE = {2: 1024, 3: 128}
@@ -118,6 +120,7 @@ def segment_image(
     resources: Resources = Resources(),
     *,
     model: Model | None = None,
+    spacing: Sequence[float] | None = None,
     keep_probabilities: bool = True,
 ) -> Prediction:
     """Find the cells of an image, with options and resources as values; see `segment`.
@@ -131,6 +134,8 @@ def segment_image(
         Only `device` is used.
     model : Model, optional
         What `load` returned, to load it only once: used in place of `options.model`.
+    spacing : sequence of float, optional
+        Pixel size in micrometres that is stored with the image; `options.spacing` goes before it.
     keep_probabilities : bool
         See `segment`.
 
@@ -155,16 +160,19 @@ def segment_image(
         raise ValueError("mode 2d-stitch segments slice by slice: use segment_slices")
     model = model or load(options.model, device=resources.device)
     channels = as_model_input(image, model.info)
-    rule = decode_rule(model.info, options.decode, options.min_size)
+    zoom = options.zoom(model.info, spacing)
+    rule = decode_rule(model.info, options.decode, options.min_size, pixels=zoom.pixels)
+    how: dict[str, Any] = {
+        "tile": options.tile,
+        "flips": options.flips,
+        "guides": rule.is_guided,
+        "zoom": zoom,
+    }
     if keep_probabilities:
-        maps = class_probabilities(
-            channels, model, tile=options.tile, flips=options.flips, guides=rule.is_guided
-        )
+        maps = class_probabilities(channels, model, **how)
         probabilities = maps[: model.info.architecture.out_channels]
         return Prediction(decode_whole(maps, rule), probabilities)
-    slabs = probability_slabs(
-        channels, model, tile=options.tile, flips=options.flips, guides=rule.is_guided
-    )
+    slabs = probability_slabs(channels, model, **how)
     return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
 
 
@@ -175,8 +183,13 @@ def segment_normalized(
 
     Most rules of normalisation change an image again when they are applied twice.
     """
+<<<<<<< HEAD
     rule = model.info.decode if rule is None else rule
     slabs = probability_slabs(image, model, normalise=identity(len(image)), guides=rule.is_guided)
+=======
+    rule = decode_rule(model.info) if rule is None else rule
+    slabs = probability_slabs(image, model, normalise=unchanged(len(image)), guides=rule.is_guided)
+>>>>>>> d15c648 (An image is magnified to the scale of the model: scale, diameter, spacing)
     return decode_slabs(slabs, image.shape[1:], rule)
 
 
@@ -188,6 +201,7 @@ def class_probabilities(
     flips: bool = False,
     normalise: Normalization | None = None,
     guides: bool = False,
+    zoom: Zoom | None = None,
 ) -> NDArray[np.float32]:
     """Return class probabilities `(classes, *S)` of an image `(C, *S)` from `as_model_input`.
 
@@ -196,7 +210,7 @@ def class_probabilities(
     channels = model.info.architecture.out_channels + image.ndim * guides
     probabilities = np.empty((channels, *image.shape[1:]), np.float32)
     slabs = probability_slabs(
-        image, model, tile=tile, flips=flips, normalise=normalise, guides=guides
+        image, model, tile=tile, flips=flips, normalise=normalise, guides=guides, zoom=zoom
     )
     for box, slab in slabs:
         probabilities[(slice(None), *box)] = slab
@@ -204,18 +218,32 @@ def class_probabilities(
 
 
 def decode_rule(
-    info: SegmentationInfo, decode: str | DecodeRule | None = None, min_size: int | None = None
+    info: SegmentationInfo,
+    decode: str | DecodeRule | None = None,
+    min_size: int | None = None,
+    *,
+    pixels: float | None = None,
 ) -> DecodeRule:
     """Return the rule to decode with: the model's own, changed by `decode` and `min_size`.
+
+    The sizes of the model's own rule count pixels that the network sees: `pixels` for each of the
+    image, by default as many as the model's own zoom makes of it.
 
     Raises
     ------
     ValueError
         The rule is unknown, or the model has no thresholds for it.
     """
-    rule = info.decode if decode is None else decode
+    if pixels is None:
+        pixels = zoom_of(info).pixels
+    own = info.decode.with_zoom(pixels)
+    rule = own if decode is None else decode
     if not isinstance(rule, DecodeRule):
+<<<<<<< HEAD
         rule = info.decode.with_name(rule)
+=======
+        rule = own.with_name(rule)
+>>>>>>> d15c648 (An image is magnified to the scale of the model: scale, diameter, spacing)
     if min_size is None:
         return rule
     # smaller cells are wanted: keep crumbs of that size too
@@ -276,15 +304,18 @@ def probability_slabs(
     flips: bool = False,
     normalise: Normalization | None = None,
     guides: bool = False,
+    zoom: Zoom | None = None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
     """Yield boxes and class probabilities of `(C, *S)`, slab by slab along the longest axis.
 
     `normalise` is measured from the image by default. For a part of an image, pass that of the
     whole. With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
+    `zoom` is the model's own by default; `tile` counts pixels that the network sees.
     """
     ndim = model.net.ndim
     size = _TILE[ndim] if tile is None else tile
     check_tile(size, model)
+    factors = (zoom or zoom_of(model.info)).factors
     shape = image.shape[1:]
     scaled = normalization(image, model.info.normalization) if normalise is None else normalise
 
@@ -294,9 +325,12 @@ def probability_slabs(
         if not scaled.scale.any():  # without any contrast there is nothing to show to the network
             return _background(channels, [s.stop - s.start for s in box])
         block = scaled(image[(slice(None), *box)])
-        return tile_probabilities(block, model, flips=flips, guides=guides)
+        return tile_probabilities(block, model, flips=flips, guides=guides, factors=factors)
 
-    parts = tiles(shape, size=size, overlap=_OVERLAP[ndim], multiple=model.net.multiple)
+    sizes, overlaps = (
+        [ceil(length / factor) for factor in factors] for length in (size, _OVERLAP[ndim])
+    )
+    parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.net.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
 
 
@@ -316,14 +350,24 @@ def check_tile(size: int, model: Model) -> None:
 
 @torch.inference_mode()
 def tile_probabilities(
-    block: NDArray[np.float32], model: Model, *, flips: bool = False, guides: bool = False
+    block: NDArray[np.float32],
+    model: Model,
+    *,
+    flips: bool = False,
+    guides: bool = False,
+    factors: Sequence[float] | None = None,
 ) -> NDArray[np.float32]:
     """Return the class probabilities `(classes, *S)` of a normalised block `(C, *S)`, at once.
+
+    The network sees the block magnified by `factors`, to whole pixels; by default as it is.
 
     With `guides`, which the model must have, relief and offsets follow behind the classes:
     `(classes + 1 + ndim, *S)`.
     """
+    shape = block.shape[1:]
     batch = torch.from_numpy(block).unsqueeze(0)
+    if factors is not None:
+        batch = resample(batch, magnified_shape(shape, factors))
     batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     classes = model.info.architecture.out_channels
     axes = range(2, batch.ndim)
@@ -338,5 +382,5 @@ def tile_probabilities(
                 output[:, classes + axis - 1].neg_()
             maps.append(output[:, classes:])
         total = total + torch.cat(maps, 1).cpu()
-    probabilities: NDArray[np.float32] = (total / len(mirrors))[0].numpy()
+    probabilities: NDArray[np.float32] = resample(total / len(mirrors), shape)[0].numpy()
     return probabilities

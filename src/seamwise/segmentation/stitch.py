@@ -1,7 +1,7 @@
 """Cells of a stack from the cells of its slices; see `stitch` and `segment_slices`."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,7 @@ def segment_slices(
     resources: Resources = Resources(),
     *,
     model: Model | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> Labels:
     """Find the cells of a stack with a model for planes: slice by slice, then stitched.
 
@@ -120,6 +121,9 @@ def segment_slices(
         Only `device` is used.
     model : Model, optional
         What `load` returned, to load it only once: used in place of `options.model`.
+    spacing : sequence of float, optional
+        Pixel size in micrometres, along (z,) y, x, that is stored with the stack; `options.spacing`
+        goes before it.
 
     Returns
     -------
@@ -148,7 +152,8 @@ def segment_slices(
         raise ValueError("mode 3d segments a stack at once: use segment")
     ready = model or load(options.model, device=resources.device)
     planes, normalise = _planes(np.asarray(stack), ready.info)
-    rule = decode_rule(ready.info, options.decode, options.min_size)
+    zoom = options.zoom(ready.info, spacing)
+    rule = decode_rule(ready.info, options.decode, options.min_size, pixels=zoom.pixels)
 
     def cells(plane: NDArray[Any]) -> Labels:
         if plane.min() == plane.max():
@@ -160,6 +165,7 @@ def segment_slices(
             flips=options.flips,
             normalise=normalise,
             guides=rule.is_guided,
+            zoom=zoom,
         )
         return decode_slabs(slabs, plane.shape[1:], rule)
 

@@ -1,18 +1,21 @@
+from dataclasses import replace
+
 import pytest
 
 from seamwise.io.models import Architecture
-from seamwise.segmentation.big.memory import CHUNK, plan_blocks
+from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, plan_blocks
 from support.files import one_line
 
-PLANE = Architecture(in_channels=1, out_channels=4, width=64)
-STACK = Architecture(in_channels=1, out_channels=4, ndim=3, width=32)
+PLANE_NET = Architecture(in_channels=1, out_channels=4, width=64)
+PLANE = NetworkLoad(PLANE_NET)
+STACK = NetworkLoad(Architecture(in_channels=1, out_channels=4, ndim=3, width=32))
 GB = 10**9
 
 
 @pytest.mark.parametrize("limit", [1.5 * GB, 2 * GB, 4 * GB, 16 * GB])
 @pytest.mark.parametrize("flood_halo", [None, 64])
 @pytest.mark.parametrize(
-    ("shape", "architecture"),
+    ("shape", "load"),
     [
         ((100, 90), PLANE),
         ((20000, 30000), PLANE),
@@ -20,17 +23,15 @@ GB = 10**9
         ((500, 2000, 2000), STACK),
     ],
 )
-def test_blocks_keep_to_the_limit_and_are_whole_chunks_or_axes(
-    shape, architecture, limit, flood_halo
-):
-    plan = plan_blocks(shape, architecture, memory=int(limit), flood_halo=flood_halo)
+def test_blocks_keep_to_the_limit_and_are_whole_chunks_or_axes(shape, load, limit, flood_halo):
+    plan = plan_blocks(shape, load, memory=int(limit), flood_halo=flood_halo)
     assert plan.bytes <= limit
     chunk = CHUNK[len(shape)]
     assert all(b % chunk == 0 or b == n for b, n in zip(plan.blocks.size, shape, strict=True))
     assert plan.blocks.shape == shape
     # and the estimate is that of these blocks
     again = plan_blocks(
-        shape, architecture, memory=int(limit), flood_halo=flood_halo, block=plan.blocks.size
+        shape, load, memory=int(limit), flood_halo=flood_halo, block=plan.blocks.size
     )
     assert again == plan
 
@@ -46,11 +47,15 @@ def test_more_memory_means_larger_blocks_and_less_to_compute():
 def estimate(**options):
     arguments = {
         "shape": (9000, 9000),
-        "architecture": PLANE,
+        "load": PLANE,
         "memory": 10**15,
         "block": 1024,
     } | options
-    return plan_blocks(arguments.pop("shape"), arguments.pop("architecture"), **arguments).bytes
+    return plan_blocks(arguments.pop("shape"), arguments.pop("load"), **arguments).bytes
+
+
+def with_net(**changes):
+    return NetworkLoad(PLANE_NET.model_copy(update=changes))
 
 
 @pytest.mark.parametrize(
@@ -58,11 +63,13 @@ def estimate(**options):
     [
         ({"block": 512}, {"block": 1024}),
         ({"workers": 1}, {"workers": 2}),
-        ({"number_bytes": 2}, {"number_bytes": 4}),
-        ({"pixel_bytes": 1}, {"pixel_bytes": 8}),
-        ({"architecture": PLANE.model_copy(update={"width": 32})}, {}),
-        ({"architecture": PLANE.model_copy(update={"out_channels": 2})}, {}),
-        ({"architecture": PLANE}, {"architecture": PLANE.model_copy(update={"in_channels": 9})}),
+        ({}, {"load": replace(PLANE, number_bytes=4)}),
+        ({"load": replace(PLANE, pixel_bytes=1)}, {"load": replace(PLANE, pixel_bytes=8)}),
+        ({"load": with_net(width=32)}, {}),
+        ({"load": with_net(out_channels=2)}, {}),
+        ({}, {"load": with_net(in_channels=9)}),
+        ({}, {"load": replace(PLANE, factors=(2.0, 1.0))}),
+        ({"load": replace(PLANE, factors=(0.5, 0.5))}, {}),
         ({"flood_halo": 64}, {"flood_halo": 4000}),
         ({"shape": (300, 9000)}, {}),
     ],
@@ -92,6 +99,12 @@ def test_what_does_not_fit_is_said_with_what_it_takes():
     with pytest.raises(ValueError, match="2048 × 2048 pixels take") as caught:
         plan_blocks((3000, 3000), PLANE, memory=2 * GB, block=2048)
     assert one_line(caught)
+
+
+def test_a_reduced_image_has_a_wider_halo_so_that_the_network_sees_as_far():
+    assert plan_blocks((9000, 9000), replace(PLANE, factors=(0.5, 0.5))).halo == 128
+    assert plan_blocks((9000, 9000), replace(PLANE, factors=(1.0, 1.0))).halo == 64
+    assert plan_blocks((99, 300, 300), replace(STACK, factors=(2.2, 1.0, 1.0))).halo == 16
 
 
 def test_a_plan_says_what_it_is():

@@ -72,6 +72,8 @@ class BlockJob:
         When the image's file, or the metadata of its folder, was last written.
     shape, block : tuple of int
         Size of the image, and of its blocks.
+    factors : tuple of float
+        How far the network sees the image magnified, along each axis.
     halo : int
         Pixels around a block that the network sees with it.
     device : str
@@ -85,6 +87,7 @@ class BlockJob:
     image_written: int
     shape: tuple[int, ...]
     block: tuple[int, ...]
+    factors: tuple[float, ...]
     halo: int
     device: str
 
@@ -106,14 +109,15 @@ class BlockJob:
     def provenance(self) -> Provenance:
         """What the finished blocks depend on; the work may be resumed if it is the same."""
         of_options = self.options.provenance(self.model_sha256)
-        image = {name: getattr(self, name) for name in ("image", "image_written", "shape", "halo")}
+        names = ("image", "image_written", "shape", "factors", "halo")
+        image = {name: getattr(self, name) for name in names}
         # records of the first version have `rule` instead of the first two, `block` instead of
         # `tile`, and no `mode`
         unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile", "mode")}
         return Provenance(
             inputs={**image, **of_options.inputs, "rule": self.rule},
             notes={"model": self.options.model, "block": self.block, "device": self.device},
-            defaults={**of_options.defaults, **unknown},
+            defaults={**of_options.defaults, **unknown, "factors": (1.0,) * len(self.shape)},
         )
 
 
@@ -132,6 +136,7 @@ def read_job(path: Path) -> BlockJob:
             content["decode"] = DecodeRule.model_validate(content["decode"])
         names = {field.name for field in fields(SegmentOptions)} & content.keys()
         options = SegmentOptions(**{name: content.pop(name) for name in names})
+        content.setdefault("factors", (1.0,) * len(content["shape"]))
         return BlockJob(options=options, rule=rule, **content)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
@@ -345,7 +350,7 @@ def _classified(
         around = grow(box, job.halo, job.shape)
         guides = job.rule.is_guided
         probabilities = tile_probabilities(
-            read(around), model, flips=job.options.flips, guides=guides
+            read(around), model, flips=job.options.flips, guides=guides, factors=job.factors
         )
         return pixelwise(probabilities[(slice(None), *relative_to(box, around))], job.rule)
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil, prod
 
 from seamwise.engine.memory import free_memory
 from seamwise.io.models import Architecture
@@ -58,14 +59,47 @@ def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
     return _PROCESS + pixels * (2 * pixel_bytes + _WHOLE)
 
 
+@dataclass(frozen=True)
+class NetworkLoad:
+    """What the memory of a network depends on.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    number_bytes, pixel_bytes : int
+        Size of a number in the network, and of a pixel of the image in one channel.
+    factors : tuple of float
+        How far the network sees the image magnified, along each axis; empty if it is not.
+    """
+
+    architecture: Architecture
+    number_bytes: int = 2
+    pixel_bytes: int = 2
+    factors: tuple[float, ...] = ()
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Bytes for each pixel of the image."""
+        net = self.architecture
+        features = (
+            _FEATURE_MAPS * net.width * self.number_bytes + 4 * _PROBABILITIES * net.output_channels
+        )
+        # the probabilities are brought back to the image's grid
+        returned = 4 * net.output_channels * any(factor != 1 for factor in self.factors)
+        return prod(self.factors) * features + returned + net.in_channels * (4 + self.pixel_bytes)
+
+
+def halo_of(factors: Sequence[float]) -> int:
+    """Pixels around a block that a network sees with it: more where the image is reduced."""
+    return ceil(HALO[len(factors)] / min(factors))
+
+
 def plan_blocks(
     shape: tuple[int, ...],
-    architecture: Architecture,
+    load: NetworkLoad,
     *,
     memory: int | None = None,
     workers: int = 1,
-    number_bytes: int = 2,
-    pixel_bytes: int = 2,
     flood_halo: int | None = None,
     block: int | Sequence[int] | None = None,
 ) -> Plan:
@@ -75,23 +109,24 @@ def plan_blocks(
 
         bytes    = workers · (process + max(network, decoding))
         network  = pixels of block and halo ·
-                   (4 · width · number_bytes + 12 · classes + channels · (4 + pixel_bytes))
+                   (zoom · (4 · width · number_bytes + 12 · classes)
+                    + channels · (4 + pixel_bytes))
         decoding = pixels of block · 64
                    for a watershed: pixels of block and its halo · 110
 
-    and one process more if there are several workers: the one that joins their results.
+    where zoom is the number of pixels that the network sees for one of the image (if it is not 1,
+    the class probabilities take 4 · classes more), and one process more if there are several
+    workers: the one that joins their results.
 
     Parameters
     ----------
     shape : tuple of int
         Size of the image, `(*S)`.
-    architecture : Architecture
+    load : NetworkLoad
     memory : int, optional
         The limit in bytes; by default 70 % of what is free.
     workers : int
         Processes that work at the same time.
-    number_bytes, pixel_bytes : int
-        Size of a number in the network, and of a pixel of the image in one channel.
     flood_halo : int, optional
         Pixels around a block that a watershed floods with it; None for other rules.
     block : int or sequence of int, optional
@@ -109,19 +144,15 @@ def plan_blocks(
 
     Examples
     --------
-    >>> plan_blocks((3000, 400), Architecture(in_channels=1, out_channels=4), block=700).blocks
+    >>> load = NetworkLoad(Architecture(in_channels=1, out_channels=4))
+    >>> plan_blocks((3000, 400), load, block=700).blocks
     Blocks(shape=(3000, 400), size=(1024, 400))
     """
     limit = free_memory() if memory is None else memory
-    halo = HALO[len(shape)]
+    halo = halo_of(load.factors or (1.0,) * len(shape))
 
     def taken(size: tuple[int, ...]) -> int:
-        tile = _pixels(size, shape, halo)
-        features = (
-            _FEATURE_MAPS * architecture.width * number_bytes
-            + 4 * _PROBABILITIES * architecture.output_channels
-        )
-        network = tile * (features + architecture.in_channels * (4 + pixel_bytes))
+        network = ceil(_pixels(size, shape, halo) * load.bytes_per_pixel)
         decoding = _pixels(size, shape, 0) * _DECODING
         if flood_halo is not None:
             decoding = max(decoding, _pixels(size, shape, flood_halo) * _FLOODING)

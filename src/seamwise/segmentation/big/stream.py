@@ -28,10 +28,11 @@ from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
-from seamwise.segmentation.big.memory import CHUNK, HALO, Plan, plan_blocks
+from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
 from seamwise.segmentation.big.stages import Listener, Stages
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import check_shape, decode_rule, load
+from seamwise.segmentation.zoom import Zoom
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,18 @@ def segment_volume(
     # workers elsewhere have devices of their own
     device = "cpu" if resources.scheduler else resources.device
     info, number_bytes = _checked_model(options.model, device, volume)
-    rule = decode_rule(info, options.decode, options.min_size)
+    zoom = options.zoom(info, volume.spacing)
+    rule = decode_rule(info, options.decode, options.min_size, pixels=zoom.pixels)
     make_plan = partial(
         plan_blocks,
         volume.shape,
-        info.architecture,
+        NetworkLoad(
+            info.architecture,
+            number_bytes=4 if resources.scheduler else number_bytes,
+            pixel_bytes=volume.dtype.itemsize,
+            factors=zoom.factors,
+        ),
         workers=resources.workers,
-        number_bytes=4 if resources.scheduler else number_bytes,
-        pixel_bytes=volume.dtype.itemsize,
         flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
     )
     job = BlockJob(
@@ -154,7 +159,8 @@ def segment_volume(
         image_written=_written(volume.path),
         shape=volume.shape,
         block=(),
-        halo=HALO[len(volume.shape)],
+        factors=zoom.factors,
+        halo=halo_of(zoom.factors),
         device=resources.device,
     )
     with target.alone(), task_runner(resources, announce=listener.announce) as runner:
@@ -164,7 +170,7 @@ def segment_volume(
         job, plan, is_resumed = _begin(
             target.work, job, make_plan, memory=memory, overwrite=files.overwrite
         )
-        listener.announce(_announcement(volume, plan, is_resumed))
+        listener.announce(_announcement(volume, plan, zoom, is_resumed))
         stages = Stages(target.work, job, volume.times, runner, listener.report)
         try:
             stages.measure(volume.channels, info.normalization)
@@ -369,8 +375,9 @@ def _remove(work: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _announcement(volume: Volume, plan: Plan, is_resumed: bool) -> str:
+def _announcement(volume: Volume, plan: Plan, zoom: Zoom, is_resumed: bool) -> str:
     size = " × ".join(map(str, volume.shape))
     times = f", {volume.times} time points" if volume.times > 1 else ""
     resumed = "; resumes an interrupted run" if is_resumed else ""
-    return f"{volume.path}: {size} {volume.axes}{times}; {plan}{resumed}"
+    zoomed = f"; {zoom.note}" if zoom.note else ""
+    return f"{volume.path}: {size} {volume.axes}{times}; {plan}{zoomed}{resumed}"

@@ -1,0 +1,191 @@
+"""How far an image is magnified before the network sees it; see `zoom_of`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from seamwise.io.models import SegmentationInfo
+
+_LEAST, _MOST = 1 / 32, 32  # factors beyond these are taken for an error
+_SAME = 1.1  # pixel sizes, or factors, whose ratio is smaller than this count as equal
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """How far an image is magnified.
+
+    Attributes
+    ----------
+    factors : tuple of float
+        One per axis; below 1 the image is reduced.
+    note : str
+        Why, for the user, if it is not what the model always does; else empty.
+    """
+
+    factors: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def pixels(self) -> float:
+        """Pixels that the network sees for one pixel of the image."""
+        return prod(self.factors)
+
+
+def zoom_of(
+    info: SegmentationInfo,
+    *,
+    scale: float | None = None,
+    diameter: float | None = None,
+    spacing: Sequence[float] | None = None,
+    stored: Sequence[float] | None = None,
+) -> Zoom:
+    """Return how far an image is magnified before a model sees it.
+
+    ::
+
+        factor of axis a = spacing_a / info.spacing_a           image and model have pixel sizes
+                         = info.zoom · spacing_a / spacing_x    the model is for cubic voxels
+                         = info.zoom                            else
+
+    Pixel sizes that differ by less than 10 % count as equal.
+
+    With `diameter` the last axis gets ``info.diameters[1] / diameter``, and the others follow in
+    the same proportion as before. With `scale` all are multiplied by it.
+
+    Parameters
+    ----------
+    info : SegmentationInfo
+        What the model file says.
+    scale : float, optional
+        The cells are this many times as large as they should be, and the image is magnified by
+        it: 0.5 for cells twice as large as those of the training.
+    diameter : float, optional
+        Usual diameter of the cells in pixels of the image.
+    spacing : sequence of float, optional
+        Pixel size of the image in micrometres, along (z,) y, x, as the user says.
+    stored : sequence of float, optional
+        The same, as the file says; not used if the user says something.
+
+    Returns
+    -------
+    Zoom
+
+    Raises
+    ------
+    ValueError
+        The model does not know the diameter of its cells; two of the arguments disagree by more
+        than 10 %; `spacing` has too few axes; a factor is below 1/32 or above 32.
+    """
+    ndim = info.architecture.ndim
+    size = _last(spacing, ndim) if spacing is not None else None
+    if size is None and stored is not None and len(stored) >= ndim:
+        size = tuple(stored[-ndim:])
+    factors, note = _by_spacing(info, size, is_sure=spacing is not None)
+    if diameter is not None:
+        if info.diameters is None:
+            raise ValueError(
+                "diameter needs a model that knows the diameter of its cells, which this one does "
+                "not: give scale"
+            )
+        wanted = info.diameters[1] / diameter
+        if spacing is not None and info.spacing is not None:
+            _check_equal("spacing", factors[-1], "diameter", wanted)
+        if scale is not None:
+            _check_equal("scale", info.zoom * scale, "diameter", wanted)
+        factors = [wanted * factor / factors[-1] for factor in factors]
+    elif scale is not None:
+        factors = [scale * factor for factor in factors]
+    if min(factors) < _LEAST or max(factors) > _MOST:
+        raise ValueError(
+            f"the image would be magnified {_times(factors)} before the network sees it: give "
+            "another scale, diameter or spacing"
+        )
+    return Zoom(tuple(factors), note)
+
+
+def _by_spacing(
+    info: SegmentationInfo, size: tuple[float, ...] | None, *, is_sure: bool
+) -> tuple[list[float], str]:
+    """Factors for images of a pixel size, and what to say about them."""
+    usual = [info.zoom] * info.architecture.ndim
+    if info.spacing is not None and size is not None:
+        ratios = [ours / theirs for ours, theirs in zip(size, info.spacing, strict=True)]
+        if max(max(ratio, 1 / ratio) for ratio in ratios) < _SAME:
+            return [1.0] * len(ratios), ""
+        words = f"pixel size {_micrometres(size)}, the model's {_micrometres(info.spacing)}"
+        if not is_sure and not _LEAST <= min(ratios) <= max(ratios) <= _MOST:
+            return usual, f"{words}: not believed; give --spacing if it is right"
+        return ratios, f"{words}: magnified {_times(ratios)}"
+    if not info.isotropic:
+        return usual, ""
+    if size is None:
+        return usual, "voxel size unknown, taken for cubes: give --spacing Z,Y,X"
+    return [info.zoom * step / size[-1] for step in size], ""
+
+
+def _last(spacing: Sequence[float], ndim: int) -> tuple[float, ...]:
+    """The sizes along the last axes: a model for planes needs two of three."""
+    if len(spacing) < ndim:
+        raise ValueError(
+            f"spacing must have one number per axis of the image, {ndim}, not "
+            f"{','.join(f'{step:g}' for step in spacing)}"
+        )
+    return tuple(spacing[-ndim:])
+
+
+def _check_equal(name: str, one: float, other_name: str, other: float) -> None:
+    if not 1 / _SAME <= one / other <= _SAME:
+        raise ValueError(
+            f"{name} magnifies {one:.3g} times, {other_name} {other:.3g} times: give one of them"
+        )
+
+
+def _times(factors: Sequence[float]) -> str:
+    numbers = [f"{factor:.3g}" for factor in factors]
+    return f"{' × '.join(numbers[: 1 if len(set(numbers)) == 1 else None])} times"
+
+
+def _micrometres(spacing: Sequence[float]) -> str:
+    numbers = [f"{step:.3g}" for step in spacing]
+    return f"{' × '.join(numbers[: 1 if len(set(numbers)) == 1 else None])} µm"
+
+
+def magnified_shape(shape: Sequence[int], factors: Sequence[float]) -> tuple[int, ...]:
+    """Return the whole pixels of a magnified box, at least one per axis."""
+    return tuple(max(1, round(n * factor)) for n, factor in zip(shape, factors, strict=True))
+
+
+def resample(image: Tensor, shape: Sequence[int]) -> Tensor:
+    """Magnify or reduce the spatial axes of `(N, C, *S)` to a shape, axis by axis.
+
+    Linear between pixel centres; where an axis is reduced, each new pixel is the mean of what it
+    covers, weighted by a triangle. The corners of the outermost pixels stay in place.
+    """
+    for axis, length in enumerate(shape, start=2):
+        if image.shape[axis] == length:
+            continue
+        # as the rows of one plane: torch 2.13 errs along the columns of a plane of width 1
+        rows = image.movedim(axis, -1)
+        plane = rows.reshape(1, 1, -1, rows.shape[-1])
+        size = (plane.shape[2], length)
+        plane = interpolate(plane, size, mode="bilinear", align_corners=False, antialias=True)
+        image = plane.reshape(*rows.shape[:-1], length).movedim(-1, axis)
+    return image
+
+
+def cell_diameters(areas: NDArray[np.integer], ndim: int) -> tuple[float, float, float] | None:
+    """Return the 5th, 50th and 95th percentile of the diameters of cells of these areas.
+
+    The diameter is that of the disc, or ball, of the same area: 2·√(area/π), or ∛(6·volume/π).
+    None if there are no cells.
+    """
+    if not len(areas):
+        return None
+    powers = 4 * areas / np.pi if ndim == 2 else 6 * areas / np.pi
+    low, middle, high = np.percentile(powers ** (1 / ndim), [5, 50, 95])
+    return float(low), float(middle), float(high)
