@@ -183,13 +183,8 @@ def segment_normalized(
 
     Most rules of normalisation change an image again when they are applied twice.
     """
-<<<<<<< HEAD
-    rule = model.info.decode if rule is None else rule
-    slabs = probability_slabs(image, model, normalise=identity(len(image)), guides=rule.is_guided)
-=======
     rule = decode_rule(model.info) if rule is None else rule
-    slabs = probability_slabs(image, model, normalise=unchanged(len(image)), guides=rule.is_guided)
->>>>>>> d15c648 (An image is magnified to the scale of the model: scale, diameter, spacing)
+    slabs = probability_slabs(image, model, normalise=identity(len(image)), guides=rule.is_guided)
     return decode_slabs(slabs, image.shape[1:], rule)
 
 
@@ -239,11 +234,7 @@ def decode_rule(
     own = info.decode.with_zoom(pixels)
     rule = own if decode is None else decode
     if not isinstance(rule, DecodeRule):
-<<<<<<< HEAD
-        rule = info.decode.with_name(rule)
-=======
         rule = own.with_name(rule)
->>>>>>> d15c648 (An image is magnified to the scale of the model: scale, diameter, spacing)
     if min_size is None:
         return rule
     # smaller cells are wanted: keep crumbs of that size too
