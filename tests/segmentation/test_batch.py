@@ -8,7 +8,7 @@ import tifffile
 from seamwise.engine import Resources
 from seamwise.io.images import write_png
 from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import describe_model, model_path
+from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import segment_files
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
@@ -29,7 +29,11 @@ def images(tmp_path, monkeypatch):
         labels[image[0] > 100] = np.arange(1, (image[0] > 100).sum() + 1)
         return Prediction(labels, None)
 
-    plane = SimpleNamespace(info=SimpleNamespace(architecture=SimpleNamespace(ndim=2)))
+    architecture = Architecture(in_channels=1, out_channels=2)
+    info = SegmentationInfo(
+        architecture=architecture, classes=("background", "cell"), channels=("grey",)
+    )
+    plane = SimpleNamespace(info=info)
     monkeypatch.setattr(batch, "load", lambda model, device: plane)
     monkeypatch.setattr(batch, "segment_image", segment_image)
     return [tmp_path / f"{name}.tif" for name in "abc"]
@@ -231,7 +235,11 @@ def volumes(tmp_path, monkeypatch):
         output.mkdir(exist_ok=True)
         return SimpleNamespace(note="", cells=(1,), damaged=())
 
-    plane = SimpleNamespace(info=SimpleNamespace(architecture=SimpleNamespace(ndim=2)))
+    architecture = Architecture(in_channels=1, out_channels=2)
+    info = SegmentationInfo(
+        architecture=architecture, classes=("background", "cell"), channels=("grey",)
+    )
+    plane = SimpleNamespace(info=info)
     monkeypatch.setattr(batch, "load", lambda model, device: plane)
     monkeypatch.setattr(batch, "segment_image", lambda image, options, **_: one_cell(image))
     monkeypatch.setattr(batch, "segment_volume", segment_volume)

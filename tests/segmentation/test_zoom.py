@@ -226,3 +226,15 @@ def test_a_rule_of_the_model_drops_cells_by_what_the_network_sees(large, tmp_pat
     assert segment_image(image, replace(THIRD, model=few)).labels.max() == 0
     # the user's own sizes are in pixels of the image
     assert segment_image(image, replace(THIRD, model=few, min_size=9)).labels.max() > 9
+
+
+@pytest.mark.parametrize("mode", [None, "2d-stitch"])
+def test_channels_are_not_slices(tmp_path, mode):
+    pixels = crowded_cells((2, 70, 80), cells=6, rng=0).image
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", pixels, photometric="minisblack", metadata={"axes": "CYX"}
+    )
+    options = SegmentOptions(model="nuclei-2d" if mode else "tissue-3d", mode=mode)
+    (outcome,) = segment_files([tmp_path / "a.ome.tif"], tmp_path / "labels", options)
+    assert outcome.failed
+    assert "2 channels and no slices (CYX)" in outcome.messages[-1]

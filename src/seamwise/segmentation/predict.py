@@ -318,9 +318,8 @@ def probability_slabs(
         block = scaled(image[(slice(None), *box)])
         return tile_probabilities(block, model, flips=flips, guides=guides, factors=factors)
 
-    sizes, overlaps = (
-        [ceil(length / factor) for factor in factors] for length in (size, _OVERLAP[ndim])
-    )
+    sizes = [ceil(size / factor) for factor in factors]
+    overlaps = [ceil(_OVERLAP[ndim] / factor) for factor in factors]
     parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.net.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
 

@@ -282,7 +282,7 @@ def test_every_time_point_by_itself_and_one_without_contrast_has_no_cells(tmp_pa
 def all_cell(monkeypatch):
     """A network that sees a cell in every pixel."""
 
-    def probabilities(pixels, model, *, flips, guides):
+    def probabilities(pixels, model, *, flips, guides, **options):
         return np.stack([np.full(pixels.shape[1:], float(c == 1), np.float32) for c in range(4)])
 
     monkeypatch.setattr(blocks, "tile_probabilities", probabilities)
