@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+Runtime = Literal["torch"]
+"""What computes a network."""
+
 Annotation = Literal["instances", "binary"]
 """What a mask holds: a number for each cell, or cells in white on black."""
 
@@ -40,3 +43,10 @@ FusionNetwork = Literal["selection", "picture"]
 
 FusionLoss = Literal["nps", "l1", "l2"]
 """Losses of a network that predicts colours."""
+
+
+def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
+    """Raise ValueError unless an option has one of its words; None among them is its default."""
+    if value not in words:
+        expected = " or ".join(str(word) for word in words if word is not None)
+        raise ValueError(f"{name} must be {expected}, not {value!r}")

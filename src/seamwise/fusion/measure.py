@@ -1,6 +1,5 @@
 """Score fused pictures on disk against their sources; see `score_files`."""
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from seamwise.fusion.burst import check_outside
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
-from seamwise.io.atomic import atomic_path, make_folder
+from seamwise.io.atomic import make_folder
+from seamwise.io.csvfile import write_csv
 from seamwise.io.jsonfile import write_json
 from seamwise.io.photo import photo_info, read_photo
 from seamwise.metrics.fusion import psnr, q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te, ssim, to_grey
@@ -98,12 +98,15 @@ class FusionScores:
             "skipped": self.skipped,
         }
 
-    def rows(self) -> Iterator[list[str | float]]:
-        """Yield the lines of a table: the column names, then one line for each pair and method."""
-        yield ["pair", "method", *self.metrics]
+    def rows(self) -> Iterator[dict[str, str | float]]:
+        """Yield the lines of a table by column: one for each pair and method."""
         for pair, by_method in zip(self.pairs, self.values.tolist(), strict=True):
             for method, scores in zip(self.methods, by_method, strict=True):
-                yield [pair, method, *scores]
+                yield {
+                    "pair": pair,
+                    "method": method,
+                    **dict(zip(self.metrics, scores, strict=True)),
+                }
 
     def _by_name(self, values: NDArray[np.float64]) -> dict[str, dict[str, float | None]]:
         return {
@@ -184,17 +187,8 @@ def write_scores(
     if json_file is not None:
         write_json(json_file, scores.content())
     if csv_file is not None:
-        write_csv(csv_file, scores)
+        write_csv(csv_file, list(scores.rows()), columns=("pair", "method", *scores.metrics))
     return [path for path in (json_file, csv_file) if path is not None]
-
-
-def write_csv(path: Path, scores: FusionScores) -> None:
-    """Write `FusionScores.rows` as CSV; numbers that are not finite are ``inf`` or ``nan``."""
-    with (
-        atomic_path(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        csv.writer(file).writerows(scores.rows())
 
 
 def _finite(value: float) -> float | None:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from seamwise import __version__
 from seamwise.engine.resources import Resources
 from seamwise.io.provenance import Provenance
-from seamwise.words import FusionMode, Motion
-
-Runtime = Literal["torch"]
+from seamwise.words import FusionMode, Motion, Runtime, check_word
 
 
 @dataclass(frozen=True)
@@ -113,9 +111,3 @@ class FuseOutputs:
     focus_maps: bool = False
     alignment: Path | None = None
     overwrite: bool = False
-
-
-def check_word(name: str, value: str, words: tuple[str, ...]) -> None:
-    """Raise ValueError unless an option has one of its words."""
-    if value not in words:
-        raise ValueError(f"{name} must be {' or '.join(words)}, not {value!r}")

@@ -13,8 +13,7 @@ from seamwise.fusion.alignment import Alignment, check_shape, check_type, size_t
 from seamwise.fusion.exposure import gain, shrink, thumbnail
 from seamwise.fusion.frames import Frames, Picture, luminance, shape_of
 from seamwise.fusion.homography import Matrix, implausible, is_still, resampling, unit
-from seamwise.fusion.options import check_word
-from seamwise.words import Motion
+from seamwise.words import Motion, check_word
 
 _MOTION = {"homography": cv2.MOTION_HOMOGRAPHY, "affine": cv2.MOTION_AFFINE}
 _WORK_PIXELS = 1_500_000  # of the copy that is registered

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from seamwise import __version__
 from seamwise.engine.resources import Resources
@@ -14,9 +14,7 @@ from seamwise.io.ome_zarr import check_label_name
 from seamwise.io.provenance import Provenance
 from seamwise.labels.spacing import checked_spacing
 from seamwise.segmentation.zoom import Zoom, zoom_of
-from seamwise.words import StackMode, ZarrVersion
-
-Runtime = Literal["torch"]
+from seamwise.words import Runtime, StackMode, ZarrVersion, check_word
 
 STITCH_IOU = 0.25
 FLOOD_HALO = 64
@@ -95,8 +93,8 @@ class SegmentOptions:
             object.__setattr__(self, "channel", tuple(self.channel))
         if self.axes is not None:
             check_axes(self.axes)
-        _check_word("mode", self.mode, (None, *get_args(StackMode)))
-        _check_word("runtime", self.runtime, get_args(Runtime))
+        check_word("mode", self.mode, (None, *get_args(StackMode)))
+        check_word("runtime", self.runtime, get_args(Runtime))
         for name, least in (("flood_halo", 0), ("min_size", 0), ("tile", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -165,7 +163,7 @@ class OutputOptions:
     name: str = "cells"
 
     def __post_init__(self) -> None:
-        _check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
+        check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
         check_label_name(self.name)
 
 
@@ -175,9 +173,3 @@ def check_iou(name: str, value: float) -> None:
         raise ValueError(
             f"{name} must be an IoU in (0, 1], not {value}; {STITCH_IOU} is the usual choice"
         )
-
-
-def _check_word(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        words = " or ".join(str(word) for word in allowed if word is not None)
-        raise ValueError(f"{name} must be {words}, not {value!r}")
