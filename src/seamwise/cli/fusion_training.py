@@ -15,7 +15,7 @@ from seamwise.cli.options import (
     Steps,
     Width,
 )
-from seamwise.cli.runs import training_progress
+from seamwise.cli.runs import begin_run, training_progress
 from seamwise.words import FusionLoss, FusionNetwork
 
 
@@ -89,29 +89,25 @@ def train_fusion(
     Options on the command line override those in --settings, whose defaults hold otherwise.
     Ctrl-C writes a checkpoint, from which --resume continues.
     """
-    from seamwise.engine.devices import is_first_process
-    from seamwise.engine.loop import check_output
-    from seamwise.engine.settings import read_settings
     from seamwise.fusion import FusionSettings, find_pictures, split
     from seamwise.fusion import train as train_model
-    from seamwise.io.atomic import make_folder
 
-    options = {
-        "network": network,
-        "loss": loss,
-        "steps": steps,
-        "batch_size": batch_size,
-        "crop": crop,
-        "width": width,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "devices": devices,
-        "nodes": nodes,
-    }
-    run = read_settings(FusionSettings, settings, options)
-    silent = not is_first_process(run.processes)
-    make_folder(output)
-    check_output(output, resume=resume)
+    run, silent = begin_run(
+        FusionSettings,
+        settings,
+        output,
+        resume=resume,
+        network=network,
+        loss=loss,
+        steps=steps,
+        batch_size=batch_size,
+        crop=crop,
+        width=width,
+        learning_rate=learning_rate,
+        seed=seed,
+        devices=devices,
+        nodes=nodes,
+    )
     pictures = split(
         find_pictures(data, images=images),
         hold_out_every=hold_out_every,

@@ -13,6 +13,7 @@ from seamwise.cli.progress import Progress
 if TYPE_CHECKING:
     from seamwise.engine.history import TrainProgress
     from seamwise.engine.loop import Report
+    from seamwise.engine.settings import AnySettings
 
 
 @contextmanager
@@ -29,6 +30,45 @@ def stop_on_interrupt() -> Iterator[list[bool]]:
         yield stopped
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def begin_run(
+    kind: "type[AnySettings]",
+    settings: Path | None,
+    output: Path,
+    *,
+    resume: bool,
+    **options: object,
+) -> "tuple[AnySettings, bool]":
+    """Read the settings of a training and make its folder.
+
+    Parameters
+    ----------
+    kind : class
+        As for `engine.settings.read_settings`.
+    settings : Path, optional
+        File of settings.
+    output : Path
+        Folder of the run.
+    resume : bool
+    **options
+        Settings of the command line, by name.
+
+    Returns
+    -------
+    settings : instance of kind
+    silent : bool
+        Whether this process prints nothing: all but the first of several.
+    """
+    from seamwise.engine.devices import is_first_process
+    from seamwise.engine.loop import check_output
+    from seamwise.engine.settings import read_settings
+    from seamwise.io.atomic import make_folder
+
+    run = read_settings(kind, settings, options)
+    make_folder(output)
+    check_output(output, resume=resume)
+    return run, not is_first_process(run.processes)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from seamwise.cli.options import (
 )
 from seamwise.cli.progress import Progress, Task
 from seamwise.cli.reading import read_split
-from seamwise.cli.runs import stop_on_interrupt, training_progress
+from seamwise.cli.runs import begin_run, stop_on_interrupt, training_progress
 from seamwise.cli.tables import print_losses
 from seamwise.words import SystemName
 
@@ -76,29 +76,25 @@ def train(
     Options on the command line override those in --settings, whose defaults hold otherwise.
     Ctrl-C writes a checkpoint, from which --resume continues.
     """
-    from seamwise.engine.devices import is_first_process
-    from seamwise.engine.loop import check_output
-    from seamwise.engine.settings import read_settings
-    from seamwise.io.atomic import make_folder
     from seamwise.segmentation import TrainSettings, find_pairs
     from seamwise.segmentation import train as train_model
 
-    options = {
-        "loss": loss,
-        "annotation": masks,
-        "steps": steps,
-        "batch_size": batch_size,
-        "crop": crop,
-        "width": width,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "devices": devices,
-        "nodes": nodes,
-    }
-    run = read_settings(TrainSettings, settings, options)
-    silent = not is_first_process(run.processes)
-    make_folder(output)
-    check_output(output, resume=resume)
+    run, silent = begin_run(
+        TrainSettings,
+        settings,
+        output,
+        resume=resume,
+        loss=loss,
+        annotation=masks,
+        steps=steps,
+        batch_size=batch_size,
+        crop=crop,
+        width=width,
+        learning_rate=learning_rate,
+        seed=seed,
+        devices=devices,
+        nodes=nodes,
+    )
     split = find_pairs(data, hold_out_every=hold_out_every)
     training, validation, _ = read_split(
         split, run, channel=parse_channels(channel), axes=axes, silent=silent
