@@ -29,7 +29,7 @@ TEXTURE_GRAIN = 0.13
 
 
 @dataclass(frozen=True, eq=False)
-class _Shapes:
+class Shapes:
     """n deformed ellipsoids: `metric` maps one to the unit ball, `waves` and `phases` dent it."""
 
     metric: FloatArray
@@ -128,10 +128,10 @@ def crowded_cells(
     ((64, 96), 'uint16', 'uint8', 5)
     """
     size = checked_shape(shape)
-    count = _checked_count(cells)
+    count = checked_count(cells)
     step = camera.steps(len(size))
     camera.sigmas(size)  # raises before anything is drawn
-    _check_brightness(brightness)
+    check_brightness(brightness)
     check_range("radius_spread", radius_spread, 0, 0.5)
     check_range("irregularity", irregularity, 0, 0.5)
     check_range("cluster", cluster, 1, 1e6)
@@ -141,26 +141,27 @@ def crowded_cells(
     check_range("radius", radius, float(step.max()), float((step * size).max()) / 2)
     rng = np.random.default_rng(rng)
 
-    shapes = _draw_shapes(count, len(size), radius, radius_spread, irregularity, rng)
-    centres = _place(shapes, step * size, step, cluster, rng)
-    owner, nearest, second = _territories(size, step, centres, shapes)
+    shapes = draw_shapes(count, len(size), radius, radius_spread, irregularity, rng)
+    centres = place(shapes, step * size, step, cluster, rng)
+    owner, nearest, second = territories(size, step, centres, shapes)
     labels = one_component_each(owner)
 
     light = _glow(labels, nearest, brightness, rng)
-    light *= _texture(size, texture, TEXTURE_GRAIN * radius / step, rng)
+    light *= grains(size, texture, TEXTURE_GRAIN * radius / step, rng)
     light *= 1 - border_dimming * _border(nearest, second)
     signal = camera.blur(light) * _illumination(size, illumination, rng)
     return SyntheticImage(camera.expose(signal, rng), labels)
 
 
-def _draw_shapes(
+def draw_shapes(
     cells: int,
     ndim: int,
     radius: float,
     spread: float,
     irregularity: float,
     rng: np.random.Generator,
-) -> _Shapes:
+) -> Shapes:
+    """Shapes of random cells, as `crowded_cells` takes them."""
     radii = radius * np.exp(spread * rng.standard_normal(cells) - spread**2 / 2)
     stretch = irregularity * rng.standard_normal((cells, ndim))
     # a stretch that keeps the volume: the logarithms of the half axes add up to zero
@@ -168,11 +169,11 @@ def _draw_shapes(
     rotation = np.linalg.qr(rng.standard_normal((cells, ndim, ndim))).Q
     waves = 2 * rng.standard_normal((cells, WAVES, ndim))
     phases = rng.uniform(0, 2 * np.pi, (cells, WAVES))
-    return _Shapes(rotation / axes[:, :, None], waves, phases, irregularity / WAVES)
+    return Shapes(rotation / axes[:, :, None], waves, phases, irregularity / WAVES)
 
 
-def _place(
-    shapes: _Shapes,
+def place(
+    shapes: Shapes,
     extent: FloatArray,
     spacing: FloatArray,
     cluster: float,
@@ -230,8 +231,8 @@ def _free(
     return places[(closeness >= closest).all(axis=1)]
 
 
-def _territories(
-    shape: tuple[int, ...], spacing: FloatArray, centres: FloatArray, shapes: _Shapes
+def territories(
+    shape: tuple[int, ...], spacing: FloatArray, centres: FloatArray, shapes: Shapes
 ) -> tuple[Labels, FloatArray, FloatArray]:
     """Owner of each pixel (0: none), normalised distances to the nearest and second cell."""
     owner = np.zeros(shape, np.int32)
@@ -261,7 +262,7 @@ def _box(
 
 
 def _normalised_distance(
-    box: tuple[slice, ...], spacing: FloatArray, centre: FloatArray, shapes: _Shapes, k: int
+    box: tuple[slice, ...], spacing: FloatArray, centre: FloatArray, shapes: Shapes, k: int
 ) -> FloatArray:
     offset = np.moveaxis(np.mgrid[box], 0, -1) * spacing - centre
     ball = offset @ shapes.metric[k].T
@@ -300,7 +301,7 @@ def _border(nearest: FloatArray, second: FloatArray) -> FloatArray:
     return border
 
 
-def _texture(
+def grains(
     shape: tuple[int, ...], strength: float, sigma: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """Log-normal field of mean 1: bright grains on a duller ground, as chromatin has them."""
@@ -319,13 +320,15 @@ def _illumination(shape: tuple[int, ...], strength: float, rng: np.random.Genera
     return field
 
 
-def _checked_count(cells: int) -> int:
+def checked_count(cells: int) -> int:
+    """Return a number of cells that is not negative, or raise ValueError."""
     if index(cells) < 0:
         raise ValueError(f"cells must be 0 or more, not {cells}: give the number of cells to draw")
     return index(cells)
 
 
-def _check_brightness(brightness: tuple[float, float]) -> None:
+def check_brightness(brightness: tuple[float, float]) -> None:
+    """Raise ValueError unless the lowest and highest brightness lie in order in (0, 1]."""
     low, high = brightness
     if not 0 < low <= high <= 1:
         raise ValueError(
