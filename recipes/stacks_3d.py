@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from nuclei_2d import Source, loss, piece_weight
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
+from nuclei_2d import Source, loss, piece_weight
 from seamwise.engine.history import TrainProgress
 from seamwise.engine.loop import fit, recorded
 from seamwise.engine.settings import RunSettings
@@ -367,8 +367,8 @@ class Stacks:
             (stack.labels, segment_normalized(bend(stack.image)[np.newaxis], model))
             for stack in self.selection
         )
-        scores = match_dataset(pairs, thresholds=(0.5, 0.7))
-        names = {f"ap{100 * mean.thresh:.0f}": mean.accuracy for mean in scores.mean}
+        scores = match_dataset(pairs, ious=(0.5, 0.7))
+        names = {f"ap{100 * mean.iou:.0f}": mean.accuracy for mean in scores.mean}
         return {**names, "pq": scores.pooled[0].panoptic_quality}
 
 
