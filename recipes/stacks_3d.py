@@ -1,11 +1,11 @@
 r"""Train the models that ship as `nuclei-3d` and `walls-3d`.
 
-python recipes/stacks_3d.py nuclei -o runs/nuclei-3d
+python recipes/stacks_3d.py nuclei -o runs/nuclei-3d --start nuclei-2d
 python recipes/stacks_3d.py nuclei -o runs/nuclei-3d-real --start runs/nuclei-3d/model.safetensors \
-    --real STACK.tif MASK.tif 0.284,0.127,0.127 --steps 150 --learning-rate 5e-4
+    --real STACK.tif MASK.tif 0.284,0.127,0.127 --steps 60 --learning-rate 3e-4
 
-The first run sees simulated stacks only, the second one real stacks too. Resume an interrupted run
-with --resume.
+The first run sees simulated stacks only, the second one real stacks too. A network for planes may
+be the start of one for stacks. Resume an interrupted run with --resume.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from seamwise.io.models import (
     ReliefPair,
     SegmentationInfo,
     load_model,
+    model_path,
 )
 from seamwise.labels import IGNORE, Labels, semantic_target
 from seamwise.labels.guides import measure_guides
@@ -43,12 +44,14 @@ from seamwise.segmentation.predict import Model, segment_normalized
 from seamwise.synth import CONFOCAL, Medium, Nucleus, SyntheticImage, nuclei, tissue
 
 Kind = Literal["nuclei", "walls"]
+ALONG = (0.2, 0.6, 0.2)  # what a kernel of a plane becomes along z
+DEPTH = {"nuclei": 4, "walls": 3}
 RULES = {"nuclei": NormalizationRule(kind="contrast"), "walls": NormalizationRule()}
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
-CROP = (40, 56, 56)
+CROP = (32, 48, 48)
 EMPTY = 0.03  # of the crops of nuclei
 REAL = 0.4  # of the crops, where there are real stacks
-TRAINING, SELECTION = range(64), range(100, 104)
+TRAINING, SELECTION = range(64), range(100, 102)
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -372,6 +375,26 @@ class Stacks:
         return {**names, "pq": scores.pooled[0].panoptic_quality}
 
 
+def first_weights(start: str) -> dict[str, Tensor]:
+    """Weights of an earlier model: one for planes is thickened, one without guides gets them."""
+    weights, info = load_model(model_path(start), SegmentationInfo)
+    weights = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
+    if info.architecture.ndim == 2:
+        weights = {name: thickened(w) if w.ndim == 4 else w for name, w in weights.items()}
+    for name in ("head.weight", "head.bias"):
+        head = weights[name]
+        missing = torch.zeros(8 - len(head), *head.shape[1:])
+        # the offset along z comes before the others
+        weights[name] = torch.cat([head[:5], missing, head[5:]])
+    return weights
+
+
+def thickened(kernel: Tensor) -> Tensor:
+    """A kernel `(O, I, Y, X)` with a third axis, smooth along z: (O, I, Z, Y, X)."""
+    along = ALONG if kernel.shape[-1] == 3 else (1.0,)
+    return torch.stack([share * kernel for share in along], 2)
+
+
 def show(progress: TrainProgress) -> None:
     """Print every 20th step, and every validation."""
     if progress.scores or progress.step % 20 == 0:
@@ -389,7 +412,7 @@ def settings_of(options: argparse.Namespace) -> RunSettings:
         learning_rate=options.learning_rate,
         weight_decay=0.01,
         schedule="cosine",
-        warmup=30,
+        warmup=15,
         average=0.99,
         validate_every=options.validate_every,
         snapshot_every=options.validate_every,
@@ -401,7 +424,13 @@ def information(kind: Kind, training: Mapping[str, Any]) -> SegmentationInfo:
     """Description of a model."""
     return SegmentationInfo(
         architecture=Architecture(
-            in_channels=1, out_channels=4, ndim=3, width=12, depth=3, norm="batch", guides=True
+            in_channels=1,
+            out_channels=4,
+            ndim=3,
+            width=16,
+            depth=DEPTH[kind],
+            norm="batch",
+            guides=True,
         ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
@@ -424,14 +453,14 @@ def main() -> None:
     )
     parser.add_argument("kind", choices=("nuclei", "walls"))
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--start", type=Path)
+    parser.add_argument("--start", help="name or file of the model to begin with")
     parser.add_argument(
         "--real", nargs=3, action="append", default=[], metavar=("STACK", "MASK", "Z,Y,X")
     )
     parser.add_argument("--simulated", type=Path, default=Path("runs/simulated"))
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--validate-every", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=260)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--validate-every", type=int, default=65)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     kind: Kind = options.kind
@@ -440,7 +469,7 @@ def main() -> None:
         "settings": recorded(settings),
         "simulated": [TRAINING.start, TRAINING.stop],
         "real": [Path(image).name for image, _, _ in options.real],
-        "start": options.start.name if options.start else None,
+        "start": Path(options.start).name if options.start else None,
     }
     task = Stacks(
         information(kind, training),
@@ -451,10 +480,7 @@ def main() -> None:
         simulated(kind, SELECTION, options.simulated),
     )
     options.output.mkdir(parents=True, exist_ok=True)
-    start = None
-    if options.start and not options.resume:
-        weights, _ = load_model(options.start, SegmentationInfo)
-        start = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
+    start = first_weights(options.start) if options.start and not options.resume else None
     fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
 
 
