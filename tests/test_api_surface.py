@@ -53,7 +53,8 @@ PUBLIC = {
     },
     "seamwise.synth": {
         "CONFOCAL", "WIDEFIELD", "Camera", "FocusPair", "SyntheticImage", "crowded_cells",
-        "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation",
+        "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation", "Medium",
+        "Nucleus", "nuclei",
     },
     "seamwise.fusion": {
         "CLASSICAL", "DUMMIES", "METRICS", "AlignedFrames", "Alignment", "AlignmentError",

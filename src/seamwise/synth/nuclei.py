@@ -75,7 +75,7 @@ class Medium:
     Attributes
     ----------
     haze : float in [0, 1]
-        Mean light of the ground, which is patchy.
+        Light of the ground, which is patchy, about this on average.
     sheets : float in [0, 2]
         Brightness of thin bent sheets (walls, membranes) that are no nuclei.
     attenuation : float > 0 or inf
@@ -122,7 +122,7 @@ def nuclei(
         s = exp(−z/attenuation) · (e·B + (1 − e)·S),   e = exp(−z/scatter)
         image = gain · (Poisson(photons · (s + background)) + N(0, read_noise²)) / photons
 
-    with h ≥ 0 a patchy field of mean 1, k a field whose zeros are the sheets, a in 0..1 what is
+    with h ≥ 0 a patchy field of mean about 1, k a field whose zeros are the sheets, a in 0..1 what is
     stained of them, B = PSF ∗ g, and S a Gaussian blur of B, 0.4 radii wide. The labels are those
     before the blur.
 
