@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, smooth_l1_loss
 from torch.utils.data import Dataset
 
 from nuclei_2d import Source, loss, piece_weight
 from seamwise.engine.history import TrainProgress
-from seamwise.engine.loop import fit, recorded
+from seamwise.engine.loop import fit, run_identity
 from seamwise.engine.settings import RunSettings
 from seamwise.io.images import read_image, read_labels
 from seamwise.io.models import (
@@ -39,7 +39,7 @@ from seamwise.io.models import (
 from seamwise.labels import IGNORE, Labels, semantic_target
 from seamwise.labels.guides import measure_guides
 from seamwise.metrics import match_dataset
-from seamwise.segmentation.normalization import bent, normalization
+from seamwise.segmentation.normalization import compress, normalization
 from seamwise.segmentation.predict import Model, segment_normalized
 from seamwise.synth import CONFOCAL, Medium, Nucleus, SyntheticImage, nuclei, tissue
 
@@ -66,7 +66,7 @@ def draw_nuclei(seed: int) -> tuple[SyntheticImage, float]:
     shape = (round(56 / step), 88, 88)
     radius = log_uniform(rng, max(3.3, 1.05 * step), 12)
     fill = log_uniform(rng, 0.015, 0.45)
-    lowest = log_uniform(rng, 0.04, 0.8)
+    lowest = log_uniform(rng, 0.1, 0.8)
     across = rng.uniform(0.4, 1.2)
     along = across * rng.uniform(1.5, 4)
     drawn = nuclei(
@@ -86,14 +86,14 @@ def draw_nuclei(seed: int) -> tuple[SyntheticImage, float]:
         medium=Medium(
             haze=log_uniform(rng, 0.005, 0.5) * min(1, 2 * lowest + 0.2),
             sheets=rng.choice([0.0, 0.0, rng.uniform(0, 1.5)]),
-            attenuation=log_uniform(rng, 40, 800),
-            scatter=log_uniform(rng, 40, 2000),
+            attenuation=log_uniform(rng, 60, 800),
+            scatter=log_uniform(rng, 80, 2000),
         ),
         camera=replace(
             CONFOCAL,
             psf_sigma=(along, across, across),
             background=rng.uniform(0, 0.1),
-            photons=log_uniform(rng, 8, 400),
+            photons=log_uniform(rng, 25, 400),
             read_noise=rng.uniform(0, 2),
             spacing=(step, 1.0, 1.0),
         ),
@@ -323,7 +323,7 @@ def vary_nuclei(
         image = image.copy()
         places = rng.integers(image.size, size=rng.integers(1, 60))
         image.ravel()[places] = log_uniform(rng, 2, 60)
-    return bent(sharpness_and_noise(image, changes, rng))
+    return compress(sharpness_and_noise(image, changes, rng))
 
 
 def vary_walls(
@@ -343,6 +343,13 @@ def vary_walls(
     return sharpness_and_noise(image, changes, rng)
 
 
+def hills(relief: Tensor, truth: Tensor) -> Tensor:
+    """Distance of the relief from the true one in the cells, which are little of a stack."""
+    cell = truth > 0
+    distance = smooth_l1_loss(relief.float(), truth, beta=0.1, reduction="none")
+    return (distance * cell).sum() / cell.sum().clamp(min=1)
+
+
 @dataclass(frozen=True)
 class Stacks:
     """A `Task`: classes and guides of cells in stacks."""
@@ -360,12 +367,13 @@ class Stacks:
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
         """Loss of a batch."""
-        image, *rest = batch
-        return loss(net(image.contiguous(memory_format=torch.channels_last_3d)), *rest)
+        image, target, weight, guides = batch
+        output = net(image.contiguous(memory_format=torch.channels_last_3d))
+        return loss(output, target, weight, guides) + hills(output[:, 4], guides[:, 0])
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean AP and pooled PQ of the selection stacks, in the network's voxels."""
-        bend = bent if self.kind == "nuclei" else np.asarray
+        bend = compress if self.kind == "nuclei" else np.asarray
         pairs = (
             (stack.labels, segment_normalized(bend(stack.image)[np.newaxis], model))
             for stack in self.selection
@@ -466,7 +474,7 @@ def main() -> None:
     kind: Kind = options.kind
     settings = settings_of(options)
     training = {
-        "settings": recorded(settings),
+        "settings": run_identity(settings),
         "simulated": [TRAINING.start, TRAINING.stop],
         "real": [Path(image).name for image, _, _ in options.real],
         "start": Path(options.start).name if options.start else None,

@@ -122,9 +122,9 @@ def nuclei(
         s = exp(−z/attenuation) · (e·B + (1 − e)·S),   e = exp(−z/scatter)
         image = gain · (Poisson(photons · (s + background)) + N(0, read_noise²)) / photons
 
-    with h ≥ 0 a patchy field of mean about 1, k a field whose zeros are the sheets, a in 0..1 what is
-    stained of them, B = PSF ∗ g, and S a Gaussian blur of B, 0.4 radii wide. The labels are those
-    before the blur.
+    with h ≥ 0 a patchy field of mean about 1, k a field whose zeros are the sheets, a in 0..1 what
+    is stained of them, B = PSF ∗ g, and S a Gaussian blur of B, 0.4 radii wide. The labels are
+    those before the blur.
 
     Parameters
     ----------
@@ -211,7 +211,8 @@ def _glow(
 
 def _field(shape: tuple[int, ...], sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Smooth random field of mean about 0 and variance about 1."""
-    field = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma)
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    field: FloatArray = ndimage.gaussian_filter(noise, sigma)
     field /= max(float(field.std()), float(np.finfo(np.float32).tiny))
     return field
 
