@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test lint cases nightly clean model tissue-model focus-models benchmark \
+.PHONY: demo test lint cases nightly clean model walls-model focus-models benchmark \
   reproduction reproduction-report
 
 demo: $(VENV)/.installed
@@ -57,10 +57,10 @@ model: $(VENV)/.installed
 	  --validate-every 180 $(if $(wildcard runs/nuclei-2d-second/checkpoint.pt),--resume)
 
 # the shipped model for stacks, from its recipe; half an hour on two cores; run again, it resumes
-tissue-model: $(VENV)/.installed
-	$(BIN)/python recipes/tissue_3d.py $(DATA)/gonuclear3d/train -o runs/tissue-data
-	$(BIN)/seamwise train runs/tissue-data --settings recipes/tissue-3d.toml -o runs/tissue-3d \
-	  $(if $(wildcard runs/tissue-3d/checkpoint.pt),--resume)
+walls-model: $(VENV)/.installed
+	$(BIN)/python recipes/tissue_stacks.py $(DATA)/gonuclear3d/train -o runs/tissue-data
+	$(BIN)/seamwise train runs/tissue-data --settings recipes/walls-3d.toml -o runs/walls-3d \
+	  $(if $(wildcard runs/walls-3d/checkpoint.pt),--resume)
 
 # the shipped fusion models and the weights of the method cnn; an hour each on one core; ten minutes for the last
 focus-models: $(VENV)/.installed

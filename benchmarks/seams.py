@@ -1,6 +1,6 @@
 """How much a halo is worth: classes and cells of an image in blocks, against it in one piece.
 
-python benchmarks/seams.py [--model tissue-3d]
+python benchmarks/seams.py [--model walls-3d]
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""A stack as a whole or slice by slice: `tissue-3d` against a 2D network on stitched slices.
+"""A stack as a whole or slice by slice: `walls-3d` against a 2D network on stitched slices.
 
-python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
+python recipes/tissue_stacks.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 python benchmarks/stitching.py runs/tissue-data -o runs/slices [--model MODEL.safetensors …]
 
-trains the 2D network (`recipes/tissue-slices.toml`; resumes where it was stopped) and scores both
+trains the 2D network (`recipes/walls-slices.toml`; resumes where it was stopped) and scores both
 on the test stacks, next to the true slices, stitched.
 """
 
@@ -19,7 +19,7 @@ from seamwise.io.images import read_image, read_labels, write_labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import SegmentOptions, load, segment, segment_slices, stitch
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "tissue-slices.toml"
+RECIPE = Path(__file__).parent.parent / "recipes" / "walls-slices.toml"
 EVERY = {"train": 2, "val": 8}  # neighbouring slices are nearly alike
 
 
@@ -82,7 +82,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--model", nargs="*", default=["tissue-3d"], help="models for stacks")
+    parser.add_argument("--model", nargs="*", default=["walls-3d"], help="models for stacks")
     parser.add_argument("--part", default="test", choices=["test", "unseen", "val"])
     parser.add_argument("--no-slices", action="store_true", help="only the models for stacks")
     given = parser.parse_args()

@@ -270,7 +270,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("what", choices=["stack", "slide", "memory", "peak"])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--model", default="tissue-3d")
+    parser.add_argument("--model", default="walls-3d")
     parser.add_argument(
         "--gigabytes", type=float, help="limit of memory; default 4 (stack) and 3 (slide)"
     )

@@ -192,7 +192,7 @@ def test_soften_names_a_picture_that_is_missing(tmp_path, data, selector):
 
 
 def test_slivers_at_the_border_of_a_stack_are_ignored(monkeypatch):
-    recipe = loaded("tissue_3d")
+    recipe = loaded("tissue_stacks")
     monkeypatch.setattr(recipe, "SLIVER", 3)
     plane = np.array(
         [[4, 4, 0, 0, 9, 9, 9], [0, 0, 7, 7, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]], np.uint16
@@ -202,8 +202,8 @@ def test_slivers_at_the_border_of_a_stack_are_ignored(monkeypatch):
     assert recipe.without_slivers(plane).tolist() == expected
 
 
-def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, monkeypatch):
-    recipe = loaded("tissue_3d")
+def test_tissue_stacks_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, monkeypatch):
+    recipe = loaded("tissue_stacks")
     monkeypatch.setattr(recipe, "SHAPE", (6, 34, 35))
     monkeypatch.setattr(
         recipe, "SEEDS", {"train": range(2), "val": range(100, 101), "test": range(200, 201)}
@@ -213,7 +213,7 @@ def test_tissue_3d_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path, mon
         (real / kind).mkdir(parents=True)
         numbers = np.arange(8 * 5 * 7, dtype=np.uint16).reshape(8, 5, 7)
         tifffile.imwrite(real / kind / "x.tif", numbers, imagej=True, metadata={"axes": "ZYX"})
-    monkeypatch.setattr("sys.argv", ["tissue_3d.py", str(real), "-o", str(tmp_path / "data")])
+    monkeypatch.setattr("sys.argv", ["tissue_stacks.py", str(real), "-o", str(tmp_path / "data")])
     recipe.main()
     split = find_pairs(tmp_path / "data")
     assert [pair.name for pair in split.training] == [

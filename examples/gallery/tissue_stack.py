@@ -1,4 +1,4 @@
-"""A stack of synthetic tissue, the classes that `tissue-3d` sees in it, and the cells it finds."""
+"""A stack of synthetic tissue, the classes that `walls-3d` sees in it, and the cells it finds."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ def colours(labels):
 def main(output=panels.DOCS):
     """Draw image, classes, predicted and true cells, each in one slice and one cut in depth."""
     drawn = tissue((48, 128, 144), rng=300, cell_size=24, camera=replace(CONFOCAL, spacing=SPACING))
-    found = segment(drawn.image, model="tissue-3d")
+    found = segment(drawn.image, model="walls-3d")
     score = match(drawn.labels, found.labels)
     classes = found.probabilities.argmax(0)
     figure = panels.new_figure(16, 7.6)

@@ -123,6 +123,14 @@ def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(
     assert not list((tmp_path / "data").glob("*.safetensors"))
 
 
+def test_info_notes_that_a_model_has_another_name_now(run):
+    code, out, error = run("info", "tissue-3d")
+    assert code == 0
+    assert json.loads(out)["architecture"]["ndim"] == 3
+    assert error.startswith("tissue-3d is now named walls-3d")
+    assert len(error.splitlines()) == 1
+
+
 def test_info_lists_what_ships(run):
     code, out, _ = run("info")
     assert code == 0

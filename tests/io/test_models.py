@@ -16,6 +16,7 @@ from seamwise.io.models import (
     describe_model,
     load_model,
     model_path,
+    renamed_note,
     save_model,
     shipped_models,
 )
@@ -88,7 +89,7 @@ def test_the_shipped_models_of_nuclei_decode_by_relief_and_are_small():
 
 
 def test_a_model_of_an_older_version_decodes_as_it_did():
-    _, info = load_model(model_path("tissue-3d"), SegmentationInfo)
+    _, info = load_model(model_path("walls-3d"), SegmentationInfo)
     assert info.format_version < FORMAT_VERSION
     assert not info.architecture.guides
     assert info.normalization == NormalizationRule(kind="percentiles", low=1, high=99.8)
@@ -201,8 +202,18 @@ def test_every_shipped_model_has_a_card_and_fits_its_description():
     from seamwise.engine.networks import load_network
 
     for name, path in shipped_models().items():
-        assert path.stat().st_size <= 8_000_000
+        assert path.stat().st_size <= 16_000_000
         card = path.with_suffix(".md").read_text()
         assert name in card
         assert "Licence" in card
         load_network(name, type(describe_model(path)))
+
+
+def test_an_earlier_name_stands_for_the_present_one_and_is_noted(tmp_path, monkeypatch):
+    assert model_path("tissue-3d") == model_path("walls-3d") == shipped_models()["walls-3d"]
+    assert renamed_note("tissue-3d").startswith("tissue-3d is now named walls-3d")
+    assert renamed_note("walls-3d") == renamed_note(tmp_path / "mine.safetensors") == ""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tissue-3d").touch()
+    assert model_path("tissue-3d").name == "tissue-3d"
+    assert renamed_note("tissue-3d") == ""

@@ -11,6 +11,7 @@ from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import segment_files
+from seamwise.segmentation.big import Listener
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.predict import Prediction
@@ -48,6 +49,15 @@ def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tm
         assert (outcome.total, outcome.failed) == (3, False)
         assert len(list((tmp_path / "out").glob("*.tif"))) == number
     assert tifffile.imread(tmp_path / "out" / "a.tif").max() == 2
+
+
+def test_an_earlier_name_of_a_model_is_noted(images, tmp_path):
+    notes = []
+    options = SegmentOptions(model="tissue-3d")
+    listener = Listener(announce=notes.append)
+    assert len(list(segment_files(images, tmp_path / "out", options, listener=listener))) == 3
+    assert len(notes) == 1
+    assert "tissue-3d is now named walls-3d" in notes[0]
 
 
 def test_what_stops_the_whole_job_is_said_at_the_call(images, tmp_path):

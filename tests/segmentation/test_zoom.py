@@ -234,7 +234,7 @@ def test_channels_are_not_slices(tmp_path, mode):
     tifffile.imwrite(
         tmp_path / "a.ome.tif", pixels, photometric="minisblack", metadata={"axes": "CYX"}
     )
-    options = SegmentOptions(model="nuclei-2d" if mode else "tissue-3d", mode=mode)
+    options = SegmentOptions(model="nuclei-2d" if mode else "walls-3d", mode=mode)
     (outcome,) = segment_files([tmp_path / "a.ome.tif"], tmp_path / "labels", options)
     assert outcome.failed
     assert "2 channels and no slices (CYX)" in outcome.messages[-1]

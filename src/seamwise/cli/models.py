@@ -143,9 +143,11 @@ def info(
     ] = None,
 ) -> None:
     """Describe a model; without an argument, list the built-in models and the compute device."""
-    from seamwise.io.models import describe_model, model_path, shipped_models
+    from seamwise.io.models import describe_model, model_path, renamed_note, shipped_models
 
     if model is not None:
+        if note := renamed_note(model):
+            warn(note)
         fields = describe_model(model_path(model)).model_dump(mode="json")
         for training in fields["training"].get("members", [fields["training"]]):
             _shorten(training)

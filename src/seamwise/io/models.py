@@ -19,6 +19,14 @@ from seamwise.words import BackgroundAs, RuleName, TunedRule
 FORMAT_VERSION = 4
 
 
+# earlier names of shipped models: the present name, and a note about it
+RENAMED = {
+    "tissue-3d": (
+        "walls-3d",
+        "tissue-3d is now named walls-3d, for cells with stained walls; for nuclei: nuclei-3d",
+    )
+}
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 _KEY = "seamwise"
 
@@ -360,18 +368,29 @@ def describe_model(path: Path) -> ModelInfo:
 
 
 def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
-    """Path of a model file, or of a shipped model by its name (see `shipped_models`)."""
+    """Path of a model file, or of a shipped model by its name (see `shipped_models`).
+
+    An earlier name stands for the present one; see `renamed_note`.
+    """
     path = Path(model)
     if path.suffix == ".safetensors" or path.is_file():
         return path
     shipped = shipped_models()
-    if str(model) not in shipped:
+    present, _ = RENAMED.get(str(model), (str(model), ""))
+    if present not in shipped:
         names = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
         raise FileNotFoundError(
             f"no model named {str(model)!r}: give one of {', '.join(names) or '(none ships)'} "
             "or the path of a .safetensors file"
         )
-    return shipped[str(model)]
+    return shipped[present]
+
+
+def renamed_note(model: str | Path) -> str:
+    """Return what to tell a user who gives an earlier name of a shipped model; else nothing."""
+    is_file = Path(model).is_file()
+    _, note = RENAMED.get(str(model), ("", ""))
+    return "" if is_file else note
 
 
 def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:

@@ -16,7 +16,7 @@ from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import Image, read_image, read_labels, write_labels, write_png
 from seamwise.io.listing import find_images, first_bytes, stem
-from seamwise.io.models import model_path
+from seamwise.io.models import model_path, renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import Provenance, check_folder, file_sha256, write_record
@@ -96,6 +96,8 @@ def segment_files(
         the disk is full, or the scheduler does not answer or is lost.
     """
     model = _checked_model(options, resources)
+    if note := renamed_note(options.model):
+        listener.announce(note)
     provenance = options.provenance(file_sha256(model_path(options.model)), resources)
     if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:
         if options.mode == "2d-stitch":

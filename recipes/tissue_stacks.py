@@ -1,6 +1,6 @@
-"""The stacks for training and judging the shipped model `tissue-3d`: synthetic and one real one.
+"""The stacks for training and judging the shipped model `walls-3d`: synthetic and one real one.
 
-python recipes/tissue_3d.py ../shared/data/gonuclear3d/train -o runs/tissue-data
+python recipes/tissue_stacks.py ../shared/data/gonuclear3d/train -o runs/tissue-data
 
 writes train/ (synthetic stacks, and the upper three quarters of the real one), val/ (synthetic
 stacks, and the rest of the real one), test/ (synthetic stacks that no run has seen) and unseen/
