@@ -77,7 +77,7 @@ class Medium:
     haze : float in [0, 1]
         Light of the ground, which is patchy, about this on average.
     sheets : float in [0, 2]
-        Brightness of thin bent sheets (walls, membranes) that are no nuclei.
+        Brightness of thin bent sheets (walls, membranes) that are not nuclei.
     attenuation : float > 0 or inf
         Depth at which 1/e of the light is left, in units of `spacing`. Without effect in 2D.
     scatter : float > 0 or inf
