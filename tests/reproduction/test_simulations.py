@@ -25,7 +25,7 @@ def said(claims):
 @pytest.fixture
 def figures(scripts):
     """All claims that numbers decide hold."""
-    script = scripts.fig33_35
+    script = scripts.simulated_scores
     moving, still = [0.9, 0.7, 0.4, 0.1], [0.0] * 4
     scores = {score: still if score in ("youden", "mcc") else moving for score in script.SCORES}
     steps = np.linspace(1, 0.5, 60).tolist()
@@ -64,7 +64,7 @@ def figures(scripts):
 
 
 def test_invariance_is_judged_by_the_range_of_each_score(scripts, figures):
-    script, content = scripts.fig33_35, figures["fig33"]
+    script, content = scripts.fig33_35_claims, figures["fig33"]
     assert said(script.claims_33(content)) == ["holds"] * 3
     content["scores"]["C1"]["mcc"] = [0, 0, 0, 1e-6]
     assert said(script.claims_33(content)) == ["does not hold", "holds", "holds"]
@@ -81,7 +81,7 @@ def test_invariance_is_judged_by_the_range_of_each_score(scripts, figures):
 
 
 def test_correlations_are_judged_where_the_class_is_rarest(scripts, figures):
-    script, content = scripts.fig33_35, figures["fig34"]
+    script, content = scripts.fig33_35_claims, figures["fig34"]
     assert said(script.claims_34(content)) == ["holds", "cannot be tested here", "holds"]
     content["correlation"]["C3"] = [0.91, 0.99, 1.0]
     assert said(script.claims_34(content)) == ["does not hold", "cannot be tested here", "holds"]
@@ -95,7 +95,7 @@ def test_correlations_are_judged_where_the_class_is_rarest(scripts, figures):
 def test_cross_entropy_must_lead_throughout_and_the_gradient_of_youden_be_much_larger_late(
     scripts, figures
 ):
-    script, content = scripts.fig33_35, figures["fig35"]
+    script, content = scripts.fig33_35_claims, figures["fig35"]
     assert said(script.claims_35(content)) == ["holds", "holds", "cannot be tested here"]
     course = content["courses"]["0.9"]
     course["youden_gradient"] = [*course["youden_gradient"][:39], *[50.0] * 21]
@@ -109,14 +109,16 @@ def test_cross_entropy_must_lead_throughout_and_the_gradient_of_youden_be_much_l
 
 
 def test_an_image_without_positives_counts_by_its_negatives(scripts):
-    kept = scripts.fig33_35.with_empty_images(binary_scores([0, 3], [40, 2], [0, 1], [60, 6]))
+    kept = scripts.simulated_scores.with_empty_images(
+        binary_scores([0, 3], [40, 2], [0, 1], [60, 6])
+    )
     assert kept.youden == pytest.approx([0.6 - 1, 0.75 + 0.75 - 1])
     assert kept.mcc[0] == 0
     assert kept.mcc[1] == pytest.approx((3 * 6 - 2 * 1) / np.sqrt(5 * 4 * 8 * 7))
 
 
 def test_the_figures_are_drawn_from_made_up_content(scripts, figures, tmp_path):
-    written = scripts.fig33_35.draw(figures, tmp_path)
+    written = scripts.fig33_35_drawings.draw(figures, tmp_path)
     assert [path.name for path in written] == ["fig33.png", "fig34.png", "fig35.png"]
     assert all(path.stat().st_size > 5000 for path in written)
 
@@ -128,14 +130,14 @@ def test_the_simulations_run_as_a_command(scripts, monkeypatch, tmp_path, capsys
     folder = tmp_path / "quick"
     assert {path.name for path in folder.iterdir()} == {"fig33_35.json"}
     content = json.loads((folder / "fig33_35.json").read_text())
-    text = script.words(content)
+    text = scripts.fig33_35_claims.words(content)
     assert capsys.readouterr().out.strip() == text.strip()
     assert "| MCC | 0.800 | 0.756 | 0.625 | 0.256 |" in text
     assert content["versions"].keys() == {"seamwise", "numpy", "torch", "python"}
-    assert content["seed"] == script.SEED
-    verdicts = [claim.verdict for claim in script.claims_35(content["fig35"])]
+    assert content["seed"] == scripts.simulated_scores.SEED
+    verdicts = [claim.verdict for claim in scripts.fig33_35_claims.claims_35(content["fig35"])]
     assert verdicts == ["does not hold", "holds", "cannot be tested here"]
-    assert script.from_digits(content["fig35"]["target"]).max() == 3
+    assert scripts.simulated_scores.from_digits(content["fig35"]["target"]).max() == 3
 
 
 # --- Figure 37
