@@ -38,8 +38,8 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 PITCH = 63  # pixels from one cell of the slide to the next
 RUN = """
 import json, sys, time
-from seamwise.engine import Resources
-from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_volume
+from seamwise.engine import Listener, Resources
+from seamwise.segmentation import OutputOptions, SegmentOptions, segment_volume
 path, output, options, resources, overwrite = json.loads(sys.argv[1])
 began, stages = time.perf_counter(), []
 listener = Listener(
@@ -49,8 +49,9 @@ listener = Listener(
 result = segment_volume(
     path, output, SegmentOptions(**options), Resources(**resources),
     files=OutputOptions(overwrite=overwrite), listener=listener,
-) print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": time.perf_counter() -
-began}))
+)
+seconds = time.perf_counter() - began
+print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": seconds}))
 """
 
 

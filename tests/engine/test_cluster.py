@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import pytest
 
-from seamwise.engine import cluster
+from seamwise.engine import Listener, cluster
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.resources import Resources
 from seamwise.io.images import read_labels
 from seamwise.io.ome_zarr import ZarrStorage, write_image
-from seamwise.segmentation import Listener, SegmentOptions, segment_volume
+from seamwise.segmentation import SegmentOptions, segment_volume
 from seamwise.segmentation.big import memory
 from support.files import one_line
 from support.tasks import alone, fail_at_three, fill_the_disk, square

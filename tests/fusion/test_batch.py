@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from seamwise.engine.resources import Resources
+from seamwise.engine import Listener, Resources
 from seamwise.fusion import (
     Alignment,
     FuseOptions,
@@ -40,7 +40,8 @@ def run(inputs, output, *, announce=lambda text: None, memory=None, **options):
     files = FuseOutputs(**{name: options.pop(name) for name in names & options.keys()})
     options = FuseOptions(**{"model": "gff", **options})
     resources = Resources(memory=memory)
-    return list(fuse_files(inputs, output, options, resources, files=files, announce=announce))
+    listener = Listener(announce)
+    return list(fuse_files(inputs, output, options, resources, files=files, listener=listener))
 
 
 def test_one_burst_becomes_one_picture(tmp_path):

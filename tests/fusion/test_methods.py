@@ -5,6 +5,7 @@ import pytest
 from skimage.data import astronaut
 
 import seamwise
+from seamwise.engine import StageProgress
 from seamwise.engine.resources import Resources
 from seamwise.fusion import AlignmentError, FuseOptions, fuse, fuse_burst, shipped_weights
 from seamwise.fusion.burst import Burst
@@ -71,12 +72,10 @@ def test_the_number_of_reads_is_what_is_announced(method):
 def test_networks_read_as_often_as_announced(selector, mode, nearest):
     sources, _ = frames()
     seen = []
-    fuse(
-        sources, model=selector, mode=mode, nearest=nearest, report=lambda *said: seen.append(said)
-    )
+    fuse(sources, model=selector, mode=mode, nearest=nearest, report=seen.append)
     total = passes(mode, nearest=nearest) * 2
-    assert {said[2] for said in seen} == {total}
-    assert seen[-1] == ("fuse", total, total)
+    assert {step.total for step in seen} == {total}
+    assert seen[-1] == StageProgress("fuse", total, total)
     assert total <= len(seen) <= total + 2
 
 
@@ -133,10 +132,11 @@ def test_a_frame_too_dark_to_be_matched_is_said():
 
 def test_both_stages_are_reported_to_their_end():
     seen = []
-    fuse(frames()[0], model="laplacian", align=True, report=lambda *said: seen.append(said))
-    assert [said for said in seen if said[1] == said[2]][:1] == [("align", 2, 2)]
-    assert seen[-1] == ("fuse", 2, 2)
-    assert {said[2] for said in seen} == {2}
+    fuse(frames()[0], model="laplacian", align=True, report=seen.append)
+    finished = [step for step in seen if step.done == step.total]
+    assert finished[0] == StageProgress("align", 2, 2)
+    assert seen[-1] == StageProgress("fuse", 2, 2)
+    assert {step.total for step in seen} == {2}
 
 
 def test_a_frame_that_cannot_be_aligned_is_named(selector):

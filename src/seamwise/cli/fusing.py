@@ -101,7 +101,7 @@ def fuse(
 
     The picture keeps the bit depth (8 or 16), the EXIF data and the colour profile of the frames.
     """
-    from seamwise.engine import Resources
+    from seamwise.engine import Listener, Resources, StageProgress
     from seamwise.fusion import FuseOptions, FuseOutputs, fuse_files
 
     options = FuseOptions(
@@ -121,10 +121,10 @@ def fuse(
         tasks: dict[str, Task] = {}
         failed = total = 0
 
-        def report(stage: str, done: int, of: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.task(stage, of)
-            tasks[stage].update(done, of, stage)
+        def report(step: StageProgress) -> None:
+            if step.stage not in tasks:
+                tasks[step.stage] = progress.task(step.stage, step.total)
+            tasks[step.stage].update(step.done, step.total, step.stage)
 
         outcomes = fuse_files(
             frames,
@@ -132,8 +132,7 @@ def fuse(
             options,
             Resources(device=device),
             files=files,
-            announce=progress.note,
-            report=report,
+            listener=Listener(progress.note, report),
         )
         for outcome in outcomes:
             tell(progress, outcome)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from seamwise.engine import StageProgress
     from seamwise.io.outcome import Outcome
-    from seamwise.segmentation import BlockProgress
 
 LOG_SECONDS = 30  # between two lines about the same task in a log
 
@@ -197,7 +197,7 @@ def tell(progress: Progress, outcome: "Outcome") -> None:
         (progress.error if outcome.failed else progress.note)(message)
 
 
-def block_progress(progress: Progress) -> "Callable[[BlockProgress], None]":
+def block_progress(progress: Progress) -> "Callable[[StageProgress], None]":
     """Return a report that shows one bar for the blocks of one stage after another.
 
     Without bars it prints a line for each stage.
@@ -205,7 +205,7 @@ def block_progress(progress: Progress) -> "Callable[[BlockProgress], None]":
     task: Task | None = None
     stage = ""
 
-    def report(block: "BlockProgress") -> None:
+    def report(block: "StageProgress") -> None:
         nonlocal task, stage
         if task is None or block.stage != stage:
             if not progress.has_bars:

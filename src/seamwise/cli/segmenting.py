@@ -140,8 +140,8 @@ def segment(
     Run the command again to process only what is missing. Files that cannot be read are reported
     and skipped; the exit code is then 1.
     """
-    from seamwise.engine import Resources, parse_memory
-    from seamwise.segmentation import Listener, OutputOptions, SegmentOptions, segment_files
+    from seamwise.engine import Listener, Resources, parse_memory
+    from seamwise.segmentation import OutputOptions, SegmentOptions, segment_files
 
     options = SegmentOptions(
         model=model,

@@ -1,6 +1,6 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
-from seamwise.fusion.methods import CLASSICAL, Report, fuse_burst, named_network, ready_method
+from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network, ready_method
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
@@ -35,8 +36,7 @@ def fuse_files(
     resources: Resources = Resources(),
     *,
     files: FuseOutputs = FuseOutputs(),
-    announce: Callable[[str], None] = lambda text: None,
-    report: Report = lambda stage, done, total: None,
+    listener: Listener = Listener(),
 ) -> Iterator[Outcome]:
     """Fuse one burst into a picture file, or many into a folder, one by one.
 
@@ -60,10 +60,9 @@ def fuse_files(
     files : FuseOutputs
         If a picture is replaced, old maps next to it are deleted first. If a folder is overwritten
         with other options, the old results of these inputs are deleted first.
-    announce : function
-        Called before each burst with a line about what will be done and how much memory it takes.
-    report : function
-        See `fuse`.
+    listener : Listener
+        Hears before each burst what will be done and how much memory it takes, and then of each
+        frame.
 
     Raises
     ------
@@ -92,7 +91,7 @@ def fuse_files(
         shape = _checked_shape(job, options, files)
         needed = memory_estimate(shape, options, model=model)
         check_memory(needed, resources.memory)
-        announce(
+        listener.announce(
             f"{job.output}: {len(job.frames)} frames of {pixel_size(shape)} pixels, "
             f"about {needed / 1e9:.1f} GB of memory"
         )
@@ -101,7 +100,7 @@ def fuse_files(
         if files.alignment is not None and files.alignment.exists():
             alignment = Alignment.load(files.alignment)
         fusion = fuse_burst(
-            job.frames, options, resources, model=model, alignment=alignment, report=report
+            job.frames, options, resources, model=model, alignment=alignment, report=listener.report
         )
         fusion = _without_long_exif(fusion, job.output)
         _write(job, fusion, files)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.engine.listener import StageProgress
 from seamwise.engine.resources import Resources
 from seamwise.fusion import classical
 from seamwise.fusion.alignment import AlignedFrames, Alignment
@@ -22,8 +23,7 @@ from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion
 from seamwise.words import FusionMode
 
-Stage = Literal["align", "fuse"]
-Report = Callable[[Stage, int, int], None]
+Report = Callable[[StageProgress], None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def fuse(
     align: bool | Alignment = False,
     crop: bool = True,
     device: str = "auto",
-    report: Report = lambda stage, done, total: None,
+    report: Report = lambda progress: None,
 ) -> Fusion:
     """Fuse pictures of one scene with different focus into one that is in focus everywhere.
 
@@ -92,7 +92,7 @@ def fuse(
     device : str
         See `engine.devices.choose_device`.
     report : function
-        Called with the stage ("align" or "fuse"), the steps done in it and their number.
+        Called with an `engine.StageProgress`; the stages are "align" and "fuse".
 
     Returns
     -------
@@ -142,7 +142,7 @@ def fuse_burst(
     *,
     model: Model | None = None,
     alignment: Alignment | None = None,
-    report: Report = lambda stage, done, total: None,
+    report: Report = lambda progress: None,
 ) -> Fusion:
     """Fuse a burst, with options and resources as values; see `fuse`.
 
@@ -173,7 +173,7 @@ def fuse_burst(
     notes: list[str] = []
     if alignment is None and options.align:
         alignment = estimate_alignment(
-            CountedFrames(burst, partial(report, "align"), len(burst)),
+            CountedFrames(burst, _stage_report(report, "align"), len(burst)),
             motion=options.motion,
             exposure=options.exposure,
             names=[Path(name).name for name in burst.names],
@@ -183,7 +183,7 @@ def fuse_burst(
     if alignment is not None:
         aligned = AlignedFrames(burst, alignment, crop=options.crop)
     total = method.passes * len(burst)
-    fusion = method.fuse(CountedFrames(aligned, partial(report, "fuse"), total))
+    fusion = method.fuse(CountedFrames(aligned, _stage_report(report, "fuse"), total))
     return replace(
         fusion,
         image=in_dtype(fusion.image, burst.dtype),
@@ -275,3 +275,7 @@ def _exposure_notes(alignment: Alignment) -> list[str]:
         for name, channels in zip(alignment.names, at_bound, strict=True)
         if channels.any()
     ]
+
+
+def _stage_report(report: Report, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: report(StageProgress(stage, done, total))

@@ -3,7 +3,7 @@
 from seamwise.engine.history import TrainProgress
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.batch import segment_files
-from seamwise.segmentation.big import BlockProgress, LabelsOnDisk, Listener, segment_volume
+from seamwise.segmentation.big import LabelsOnDisk, segment_volume
 from seamwise.segmentation.choose import (
     Comparison,
     ImageSplit,
@@ -36,12 +36,10 @@ from seamwise.segmentation.weight_files import weigh_files
 __all__ = [
     "AnnotatedImage",
     "Augmentation",
-    "BlockProgress",
     "Comparison",
     "FileScores",
     "ImageSplit",
     "LabelsOnDisk",
-    "Listener",
     "Model",
     "OutputOptions",
     "Pair",

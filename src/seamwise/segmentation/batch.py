@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
@@ -24,7 +25,6 @@ from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.big.memory import whole_image_bytes
-from seamwise.segmentation.big.stages import Listener
 from seamwise.segmentation.big.stream import difference_of_labels, segment_volume, work_folder
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.options import OutputOptions, SegmentOptions

@@ -15,7 +15,7 @@ import tifffile
 import zarr
 
 from seamwise.decode import flood, instances
-from seamwise.engine import Resources
+from seamwise.engine import Listener, Resources, StageProgress
 from seamwise.io.images import read_labels
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.ome_zarr import (
@@ -28,8 +28,6 @@ from seamwise.io.ome_zarr import (
 from seamwise.io.provenance import file_sha256
 from seamwise.io.scratch import open_scratch
 from seamwise.segmentation import (
-    BlockProgress,
-    Listener,
     OutputOptions,
     SegmentOptions,
     segment,
@@ -268,7 +266,7 @@ def test_every_time_point_by_itself_and_one_without_contrast_has_no_cells(tmp_pa
     result = run(path, tmp_path / "out.zarr", model=models[2], tile=40, report=seen.append)
     # a stage is through with all of them before the next begins: 2 blocks of 3 time points
     names = ("sample", "classify", "find", "label", "write")
-    assert seen == [BlockProgress(name, done, 6) for name in names for done in range(1, 7)]
+    assert seen == [StageProgress(name, done, 6) for name in names for done in range(1, 7)]
     labels = np.asarray(open_ome_zarr(tmp_path / "out.zarr").pixels()[(slice(None),)])
     assert labels.shape == (3, 40, 50)
     assert result.cells == (labels[0].max(), 0, labels[2].max())
@@ -380,7 +378,8 @@ def test_interrupted_it_goes_on_without_doing_anything_again(
 
 KILLED = """
 import os, signal, sys
-from seamwise.segmentation import Listener, SegmentOptions, segment_volume
+from seamwise.engine import Listener
+from seamwise.segmentation import SegmentOptions, segment_volume
 from seamwise.segmentation.big import memory
 memory.CHUNK[2], memory.HALO[2] = 40, 8
 def report(progress):
@@ -802,8 +801,9 @@ def test_labels_within_an_image_need_its_own_axes(tmp_path, models):
 
 MEASURED = """
 import sys
-from seamwise.engine import Resources
-from seamwise.segmentation import Listener, SegmentOptions, segment_volume
+from seamwise.engine import Listener, Resources, StageProgress
+from seamwise.engine import Listener
+from seamwise.segmentation import SegmentOptions, segment_volume
 segment_volume(
     sys.argv[1],
     sys.argv[2],

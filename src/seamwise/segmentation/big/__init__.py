@@ -1,6 +1,5 @@
 """Images larger than memory: their cells are found block by block, from disk to disk."""
 
-from seamwise.segmentation.big.stages import BlockProgress, Listener
 from seamwise.segmentation.big.stream import LabelsOnDisk, segment_volume
 
-__all__ = ["BlockProgress", "LabelsOnDisk", "Listener", "segment_volume"]
+__all__ = ["LabelsOnDisk", "segment_volume"]

@@ -19,6 +19,7 @@ from seamwise.decode.blockwise import (
 )
 from seamwise.decode.meetings import Meeting, join_meetings
 from seamwise.engine.cluster import Item, Runner, Task
+from seamwise.engine.listener import StageProgress
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
@@ -32,31 +33,6 @@ from seamwise.segmentation.normalization import Normalization, Sample, normaliza
 _HELD = (
     64  # blocks whose records are held: they are read several times, and may be too many to hold
 )
-
-
-@dataclass(frozen=True)
-class BlockProgress:
-    """How far a stage is: `done` of `total` blocks, of all time points together."""
-
-    stage: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Functions that hear of an image while it is segmented block by block.
-
-    Attributes
-    ----------
-    announce : function
-        Called with a line for the user before the work begins.
-    report : function
-        Called with a `BlockProgress` after each block.
-    """
-
-    announce: Callable[[str], None] = lambda text: None
-    report: Callable[[BlockProgress], None] = lambda progress: None
 
 
 @dataclass(frozen=True)
@@ -80,7 +56,7 @@ class Stages:
     job: BlockJob
     times: int
     runner: Runner
-    report: Callable[[BlockProgress], None]
+    report: Callable[[StageProgress], None]
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -162,7 +138,7 @@ class Stages:
     def _run(self, stage: str, task: Task, items: list[Item]) -> None:
         total = len(self._numbers) * self.times
         for count, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
-            self.report(BlockProgress(stage, count, total))
+            self.report(StageProgress(stage, count, total))
 
     def _arrays(self, name: str, dtype: DTypeLike) -> None:
         for place in self.places:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from seamwise.engine.cluster import task_runner
+from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
@@ -29,7 +30,7 @@ from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
-from seamwise.segmentation.big.stages import Listener, Stages
+from seamwise.segmentation.big.stages import Stages
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import check_shape, decode_rule, load
 from seamwise.segmentation.zoom import Zoom
