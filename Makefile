@@ -31,6 +31,7 @@ nightly: lint
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py
 	$(BIN)/python benchmarks/seams.py
+	$(BIN)/python benchmarks/resources.py
 	$(BIN)/python benchmarks/weights.py --quick
 	for what in stack slide memory; do $(BIN)/python benchmarks/volumes.py $$what --quick || exit; done
 	for what in speed metrics memory; do $(BIN)/python benchmarks/fusion.py $$what --quick || exit; done
