@@ -20,7 +20,7 @@ from seamwise.segmentation import find_pairs, load, segment
 from seamwise.segmentation.data import Pair, as_channels
 
 SELECTION = Path(__file__).parents[1] / "recipes" / "nuclei-2d-selection.txt"
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def pairs_of(folder: Path, images: str) -> list[Pair]:
@@ -58,11 +58,11 @@ if __name__ == "__main__":
     parser.add_argument("--flips", action="store_true")
     options = parser.parse_args()
     pairs = predictions(pairs_of(options.folder, options.images), options)
-    scores = match_dataset(pairs, thresholds=THRESHOLDS)
+    scores = match_dataset(pairs, ious=IOUS)
     print("| IoU ≥ | AP, mean of images | AP, pooled | PQ, pooled | TP | FP | FN |")
     print("|---|---|---|---|---|---|---|")
     for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
         print(
-            f"| {mean.thresh:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} "
+            f"| {mean.iou:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} "
             f"| {pooled.panoptic_quality:.3f} | {pooled.tp} | {pooled.fp} | {pooled.fn} |"
         )

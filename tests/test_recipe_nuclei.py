@@ -1,8 +1,6 @@
 """The recipe of `nuclei-2d`: its split, its samples and its loss."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +9,19 @@ import torch
 from seamwise.engine.settings import RunSettings
 from seamwise.labels.guides import measure_guides
 from seamwise.synth import crowded_cells
+from support.recipes import RECIPES, script
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "nuclei_2d.py"
-pytestmark = pytest.mark.skipif(not RECIPE.is_file(), reason="needs recipes/")
+pytestmark = pytest.mark.skipif(not RECIPES.is_dir(), reason="needs recipes/")
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    specification = importlib.util.spec_from_file_location("nuclei_2d", RECIPE)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("nuclei_2d")
+
+
+@pytest.fixture(scope="module")
+def guided():
+    return script("guided")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_offsets_of_a_crop_lead_to_the_middle_of_the_cell(recipe, source):
 
 def test_a_sample_depends_on_its_number_alone(recipe, source):
     settings = RunSettings(steps=4, batch_size=2)
-    samples = recipe.Samples([source], settings=settings)
+    samples = recipe.NucleiSamples([source], settings=settings)
     for number in (1, 6):
         for first, second in zip(samples[number], samples[number], strict=True):
             assert torch.equal(first, second)
@@ -79,32 +79,34 @@ def test_a_sample_depends_on_its_number_alone(recipe, source):
     assert weight.min() > 0
 
 
-def test_weights_by_hand(recipe):
+def test_weights_by_hand(guided):
     labels = np.array([[1, 1, 1, 1, 2, 2, 0, 0, 3, 0, -1]], np.int32)
     target = np.array([[1, 1, 1, 2, 2, 1, 3, 3, 1, 0, -1]], np.int8)
     expected = np.array([[3, 3, 3, 1, 1, 1, 2, 2, 1, 1, 1]]) ** -0.5
-    np.testing.assert_allclose(recipe.piece_weight(labels, target), expected, rtol=1e-6)
+    np.testing.assert_allclose(guided.piece_weight(labels, target), expected, rtol=1e-6)
 
 
-def test_the_loss_falls_to_nearly_0_for_a_right_output_and_ignores_what_is_ignored(recipe, source):
+def test_the_loss_falls_to_nearly_0_for_a_right_output_and_ignores_what_is_ignored(
+    recipe, guided, source
+):
     settings = RunSettings(steps=1, batch_size=1)
     _, target, weight, guides = (
-        part[None] for part in recipe.Samples([source], settings=settings)[0]
+        part[None] for part in recipe.NucleiSamples([source], settings=settings)[0]
     )
     right = torch.nn.functional.one_hot(target.long().clamp(min=0), 4).movedim(-1, 1) * 40.0
     output = torch.cat([right, guides], 1)
-    assert recipe.loss(output, target, weight, guides) == pytest.approx(0, abs=1e-4)
+    assert guided.loss(output, target, weight, guides) == pytest.approx(0, abs=1e-4)
     output[:, :, (target < 0)[0]] += 7
-    assert recipe.loss(output, target, weight, guides) == pytest.approx(0, abs=1e-4)
+    assert guided.loss(output, target, weight, guides) == pytest.approx(0, abs=1e-4)
     wrong = output.clone()
     wrong[:, 5] += 1
-    assert recipe.loss(wrong, target, weight, guides) > 0.2
+    assert guided.loss(wrong, target, weight, guides) > 0.2
 
 
 @pytest.mark.parametrize("target", [-1, 0])
-def test_a_crop_without_cells_has_a_loss_and_a_gradient(recipe, target):
+def test_a_crop_without_cells_has_a_loss_and_a_gradient(guided, target):
     output = torch.zeros(1, 7, 8, 8, requires_grad=True)
-    loss = recipe.loss(
+    loss = guided.loss(
         output,
         torch.full((1, 8, 8), target, dtype=torch.int8),
         torch.ones(1, 8, 8),
@@ -125,9 +127,9 @@ def test_noise_has_no_cell_and_is_finite(recipe):
 
 def test_samples_are_changed_less_and_less(recipe, source):
     settings = RunSettings(steps=8, batch_size=1)
-    first = recipe.Samples([source], settings=settings)
+    first = recipe.NucleiSamples([source], settings=settings)
     expected = [recipe.STRONG] * 4 + [recipe.MILD] * 2 + [recipe.WEAK] * 2
     assert [first.changes(step) for step in range(8)] == expected
-    second = recipe.Samples([source], settings=settings, is_second=True)
+    second = recipe.NucleiSamples([source], settings=settings, is_second=True)
     expected = [recipe.MILD, recipe.WEAK, recipe.WEAK, recipe.MILD]
     assert [second.changes(step) for step in range(4)] == expected

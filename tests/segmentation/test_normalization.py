@@ -132,6 +132,7 @@ def test_the_peak_is_a_block_of_4_by_4_and_a_part_without_one_has_none():
 
 
 CONTRAST = NormalizationRule(kind="contrast")
+DEVIATION = NormalizationRule(kind="deviation")
 
 
 def discs(size=200, contrast=50.0, noise=2.0):
@@ -159,14 +160,43 @@ def test_background_becomes_0_and_cells_the_root_of_their_usual_contrast():
     assert np.median(normalised[cells]) == pytest.approx(0.72, abs=0.02)
 
 
+def test_deviation_by_hand():
+    # p25, p50 and p75 are 10: 20 and 0 vote by √10, 50 by √40; 90 has the highest deviation
+    # and does not vote
+    image = np.array([10.0] * 16 + [20.0, 20.0, 0.0, 50.0, 90.0]).reshape(1, 3, 7)
+    rule = normalization(image, DEVIATION)
+    assert (rule.offset.tolist(), rule.scale.tolist()) == ([10], [1 / 10])
+    expected = np.arcsinh([-2, 0, 8]) / 2
+    np.testing.assert_allclose(rule(np.array([[[0.0, 10.0, 50.0]]]))[0, 0], expected, atol=1e-6)
+
+
+def test_deviation_of_a_negative_is_the_negative():
+    image, _ = discs()
+    expected = -normalization(image, DEVIATION)(image)
+    # far bright pixels are dimmed, far dark ones are not: there are none here
+    np.testing.assert_allclose(normalization(-image, DEVIATION)(-image), expected, atol=1e-3)
+
+
+def test_cells_of_both_signs_deviate_by_their_usual_contrast():
+    image, cells = discs()
+    mixed = image.copy()
+    left = cells & (np.arange(cells.shape[1]) < cells.shape[1] / 2)
+    mixed[0][left] = 200 - mixed[0][left]
+    normalised = normalization(mixed, DEVIATION)(mixed)[0]
+    assert np.median(normalised[~cells]) == pytest.approx(0, abs=0.02)
+    assert np.median(normalised[left]) == pytest.approx(-0.72, abs=0.03)
+    assert np.median(normalised[cells & ~left]) == pytest.approx(0.72, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", [CONTRAST, DEVIATION], ids=lambda rule: rule.kind)
 @pytest.mark.parametrize(
     "change", [lambda x: x - 1000, lambda x: 16 * x, lambda x: (x / 1e3).astype(np.float32)]
 )
-def test_offset_unit_and_type_do_not_matter(change):
+def test_offset_unit_and_type_do_not_matter(change, kind):
     image, _ = discs()
-    expected = normalization(image, CONTRAST)(image)
+    expected = normalization(image, kind)(image)
     changed = change(image)
-    np.testing.assert_allclose(normalization(changed, CONTRAST)(changed), expected, atol=1e-4)
+    np.testing.assert_allclose(normalization(changed, kind)(changed), expected, atol=1e-4)
 
 
 def one_bright_cell(image):
@@ -200,15 +230,13 @@ def underflow(image):
 @pytest.mark.parametrize(
     "artefact", [one_bright_cell, speck, hot_pixels, scale_bar, border, overflow, underflow]
 )
-def test_an_artefact_does_not_change_what_lies_elsewhere(artefact):
+@pytest.mark.parametrize("kind", [CONTRAST, DEVIATION], ids=lambda rule: rule.kind)
+def test_an_artefact_does_not_change_what_lies_elsewhere(artefact, kind):
     image, _ = discs()
     spoilt = image.copy()
     artefact(spoilt)
     same = spoilt == image
-    expected, result = (
-        normalization(image, CONTRAST)(image),
-        normalization(spoilt, CONTRAST)(spoilt),
-    )
+    expected, result = normalization(image, kind)(image), normalization(spoilt, kind)(spoilt)
     assert np.isfinite(result).all()
     np.testing.assert_allclose(result[same], expected[same], atol=0.1)
 
@@ -244,22 +272,24 @@ def test_a_single_cell_in_a_large_field_is_as_bright_as_many():
     )
 
 
+@pytest.mark.parametrize(("kind", "highest"), [(CONTRAST, 0.12), (DEVIATION, 0.18)])
 @pytest.mark.parametrize("sigma", [0, 1, 4])
-def test_noise_stays_near_0(sigma):
+def test_noise_stays_near_0(sigma, kind, highest):
     noise = ndimage.gaussian_filter(np.random.default_rng(8).normal(100, 30, (256, 256)), sigma)[
         np.newaxis
     ]
-    normalised = normalization(noise, CONTRAST)(noise)
-    assert normalised.std() < 0.12
+    normalised = normalization(noise, kind)(noise)
+    assert normalised.std() < highest
 
 
-@pytest.mark.parametrize("rule", [RULE, CONTRAST])
+@pytest.mark.parametrize("rule", [RULE, CONTRAST, DEVIATION])
 def test_constant_images_become_0(rule):
     image = np.full((1, 20, 20), 7.0)
     assert not normalization(image, rule)(image).any()
 
 
-def test_parts_together_give_the_contrast_of_the_whole():
+@pytest.mark.parametrize("kind", [CONTRAST, DEVIATION], ids=lambda rule: rule.kind)
+def test_parts_together_give_the_contrast_of_the_whole(kind):
     image = discs()[0].round().astype(np.uint16)
     blocks = Blocks(image.shape[1:], (64, 80))
     samples = [
@@ -268,5 +298,5 @@ def test_parts_together_give_the_contrast_of_the_whole():
         )
         for n in range(len(blocks))
     ]
-    whole, parts = normalization(image, CONTRAST), normalization_of(samples, CONTRAST)
+    whole, parts = normalization(image, kind), normalization_of(samples, kind)
     assert (parts.offset, parts.scale) == (whole.offset, whole.scale)

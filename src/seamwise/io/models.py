@@ -62,14 +62,15 @@ class NormalizationRule(_Frozen):
 
     Attributes
     ----------
-    kind : {"percentiles", "contrast"}
+    kind : {"percentiles", "contrast", "deviation"}
         "percentiles": `low` and `high` of the whole image become 0 and 1. "contrast": background
         becomes 0 and the usual contrast of the cells about 0.7, on a scale that bends far brighter
-        pixels down; uses neither.
+        pixels down; uses neither. "deviation": the same for pixels that are darker or brighter than
+        the background.
     low, high : float
     """
 
-    kind: Literal["percentiles", "contrast"] = "percentiles"
+    kind: Literal["percentiles", "contrast", "deviation"] = "percentiles"
     low: float = Field(default=1.0, ge=0, lt=100)
     high: float = Field(default=99.8, gt=0, le=100)
 

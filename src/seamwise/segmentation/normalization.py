@@ -16,6 +16,7 @@ _SLAB = 2**22  # blocks are averaged over about this many pixels at a time
 _HEADROOM = 2.0
 _CEILING = 1e4  # of the linear scale: asinh of it is 5, and float32 holds it
 _FLOOR = 10.0  # the contrast is at least this many times the spread of the background
+_DEVIATION_FLOOR = 6.0  # the same for the rule "deviation": a cell's parts differ by less
 _LOUDEST = 100.0  # no pixel has more votes than one this many times brighter than the median
 _LONELY = 4.0  # of the linear scale: brighter pixels than this may be hot
 _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times the spread
@@ -176,9 +177,10 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
     """Return the normalisation of the image that consists of the parts of these samples."""
     whole = merge_samples(samples)
     offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
-    if rule.kind == "contrast":
+    if rule.kind != "percentiles":
+        contrast = _contrast if rule.kind == "contrast" else _deviation
         for c, values in enumerate(whole.values):
-            offset[c], scale[c] = _contrast(values)
+            offset[c], scale[c] = contrast(values)
         return Normalization(offset, scale, bends=True)
     for c, (values, peak) in enumerate(zip(whole.values, whole.peak, strict=True)):
         low, high = np.percentile(values, [rule.low, rule.high])
@@ -197,16 +199,31 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     """
     p5, p10, p25 = (float(p) for p in np.percentile(values, [5, 10, 25], method="lower"))
     spread = p25 - p5
-    bright = np.sort(values[values > p25 + _CLEAR * spread]).astype(np.float64) - p10
-    if bright.size and bright[0] < bright[-1]:
-        bright = bright[: np.searchsorted(bright, bright[-1])]  # what saturates has no vote
-    contrast = _FLOOR * spread
-    if bright.size:
-        share = np.cumsum(np.sqrt(np.minimum(bright, _LOUDEST * bright[bright.size // 2])))
-        contrast = max(contrast, bright[np.searchsorted(share, share[-1] / 2)])
-    return p10, 1 / contrast if np.isfinite(contrast) and contrast > np.finfo(
-        np.float64
-    ).tiny else 0.0
+    return p10, _scale(
+        values[values > p25 + _CLEAR * spread].astype(np.float64) - p10, _FLOOR * spread
+    )
+
+
+def _deviation(values: NDArray[Any]) -> tuple[float, float]:
+    """Offset and scale of one channel by the rule "deviation"."""
+    p25, p50, p75 = (float(p) for p in np.percentile(values, [25, 50, 75], method="lower"))
+    spread = 0.75 * (p75 - p25)
+    deviation = np.abs(values.astype(np.float64) - p50)
+    return p50, _scale(deviation[deviation > _CLEAR * spread], _DEVIATION_FLOOR * spread)
+
+
+def _scale(clear: NDArray[np.float64], contrast: float) -> float:
+    """1 / contrast, from the heights of the pixels that are clearly not background and from the
+    least contrast; 0 if there is no contrast at all.
+    """
+    clear = np.sort(clear)
+    if clear.size and clear[0] < clear[-1]:
+        clear = clear[: np.searchsorted(clear, clear[-1])]  # what saturates has no vote
+    if clear.size:
+        share = np.cumsum(np.sqrt(np.minimum(clear, _LOUDEST * clear[clear.size // 2])))
+        contrast = max(contrast, clear[np.searchsorted(share, share[-1] / 2)])
+    has_contrast = np.isfinite(contrast) and contrast > np.finfo(np.float64).tiny
+    return 1 / contrast if has_contrast else 0.0
 
 
 def _peak(channel: NDArray[Any], block: Sequence[int]) -> float:

@@ -1,0 +1,240 @@
+r"""Train the model that ships as `phase-2d`: whole cells in phase contrast.
+
+python recipes/phase_2d.py DATA -o runs/look --start nuclei-2d --leave-out small --steps 800
+python recipes/phase_2d.py DATA -o runs/all --start runs/look/snapshot-800.safetensors
+
+Resume an interrupted run with --resume. DATA holds images/ and masks/: the training images of
+Usiigaci (Tsai et al. 2019). The images have two looks, with large and with small cells.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from guided import (
+    CROP,
+    Crop,
+    Geometry,
+    Guided,
+    Samples,
+    Source,
+    first_weights,
+    random_crop,
+    random_noise,
+    run_settings,
+    show,
+)
+from seamwise.engine.loop import fit, run_identity
+from seamwise.io.images import read_image
+from seamwise.io.models import (
+    Architecture,
+    DecodeRule,
+    NormalizationRule,
+    ReliefPair,
+    SegmentationInfo,
+    model_path,
+)
+from seamwise.labels import Labels, connected_components, relabel
+from seamwise.labels.guides import measure_guides
+from seamwise.segmentation.data import AnnotatedImage, Pair, as_channels, find_pairs, read_pair
+from seamwise.segmentation.normalization import compress
+
+RULE = NormalizationRule(kind="deviation")
+DECODE = DecodeRule(
+    rule="relief",
+    relief=ReliefPair(foreground=0.5, peak=0.3, saddle=0.8),
+    min_size=25,
+    min_core=5,
+    gap="second",
+)
+LARGE = (*range(1, 13), 17, 18, *range(21, 30))  # images of large flat cells with a faint halo
+CRUMB = 100  # pixels; smaller pieces of a label that has a larger one are slips of the pen
+EMPTY = 0.02  # of the crops
+
+
+@dataclass(frozen=True)
+class Changes(Geometry):
+    """How far a crop is changed: factors have logarithms uniform in ± their value."""
+
+    contrast: float
+    balance: float  # of what is brighter than the background against what is darker
+    halo: float  # times the difference from a blurred image is added
+    ground: float  # of the background, in units of the contrast
+    blur: float  # share of crops
+    noise: float
+    specks: float  # share of crops
+
+
+STRONG = Changes(
+    scale=0.4, warp=2.0, contrast=0.8, balance=0.5, halo=1.0, ground=0.4, blur=0.35, noise=0.12,
+    specks=0.1,
+)  # fmt: skip
+MILD = Changes(
+    scale=0.35, warp=1.0, contrast=0.6, balance=0.4, halo=0.8, ground=0.3, blur=0.25, noise=0.08,
+    specks=0.06,
+)  # fmt: skip
+WEAK = Changes(
+    scale=0.25, warp=0.0, contrast=0.4, balance=0.25, halo=0.5, ground=0.15, blur=0.15, noise=0.05,
+    specks=0.04,
+)  # fmt: skip
+
+
+class PhaseSamples(Samples):
+    """Samples of phase contrast; a few of them are empty."""
+
+    levels = (STRONG, MILD, WEAK)
+
+    def draw(self, source: Source, changes: Changes, rng: np.random.Generator) -> Crop:
+        """Image as the network takes it, labels and guides of a random crop."""
+        if rng.random() < EMPTY:
+            noise = random_noise(rng)
+            noise = (noise - np.median(noise)) / max(10 * noise.std(), 1e-6)
+            labels, guides = np.zeros((CROP, CROP), np.int32), np.zeros((3, CROP, CROP), np.float32)
+            return compress(lit(noise, changes.ground, rng)), labels, guides
+        image, labels, guides = random_crop(source, changes, rng)
+        return compress(vary(image, changes, rng)), labels, guides
+
+
+def vary(
+    image: NDArray[np.float32], changes: Changes, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Change halo, contrast, light, sharpness and noise of a crop, and scatter specks."""
+    if rng.random() < 0.6:
+        smooth = ndimage.gaussian_filter(image, np.exp(rng.uniform(np.log(1.5), np.log(16))))
+        image = image + np.float32(changes.halo * rng.uniform(-0.6, 1)) * (image - smooth)
+    balance = np.exp(rng.uniform(-changes.balance, changes.balance, 2) / 2).astype(np.float32)
+    contrast = np.float32(np.exp(rng.uniform(-changes.contrast, changes.contrast)))
+    image = image * np.where(image > 0, balance[0], balance[1]) * contrast
+    image = lit(image, changes.ground, rng)
+    if rng.random() < changes.blur:
+        image = ndimage.gaussian_filter(image, rng.uniform(0.4, 1.6))
+    if rng.random() < 0.6:
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        if rng.random() < 0.3:
+            noise = ndimage.gaussian_filter(noise, 1.0) * np.float32(3.5)
+        image = image + np.float32(changes.noise * rng.random() ** 2) * noise
+    if rng.random() < changes.specks:
+        image = specked(image, rng)
+    return image.astype(np.float32, copy=False)
+
+
+def lit(image: NDArray[np.float32], ground: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Add uneven light: a smooth field, and a constant."""
+    if rng.random() < 0.5:
+        coarse = rng.normal(0, ground * rng.random(), (5, 5))
+        image = image + ndimage.zoom(coarse, CROP / 5, order=2).astype(np.float32)
+    return image + np.float32(rng.normal(0, ground / 3))
+
+
+def specked(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Add up to 30 small dark or bright specks: dirt, not cells."""
+    rows, columns = np.ogrid[:CROP, :CROP]
+    image = image.copy()
+    for _ in range(rng.integers(1, 30)):
+        (y, x), radius = rng.integers(CROP, size=2), np.exp(rng.uniform(0, 1.3))
+        speck = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / radius**2)
+        image += np.float32(rng.uniform(-2, 2)) * speck.astype(np.float32)
+    return image
+
+
+def without_crumbs(labels: Labels) -> Labels:
+    """Give crumbs to what is next to them, and number the other pieces of each label."""
+    pieces = connected_components(labels).astype(np.int32)
+    sizes = np.bincount(pieces.ravel())
+    owner = np.zeros(len(sizes), np.int64)
+    owner[pieces.ravel()] = labels.ravel()
+    largest = np.zeros(int(labels.max()) + 1, np.int64)
+    np.maximum.at(largest, owner, sizes)
+    crumb = (sizes < CRUMB) & (sizes < largest[owner])
+    crumb[0] = False
+    nearest = ndimage.distance_transform_edt(
+        crumb[pieces], return_distances=False, return_indices=True
+    )
+    return relabel(pieces[tuple(nearest)]).astype(np.int32)
+
+
+def reduced(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Image `(H, W)` at half the resolution: means of 2 × 2 pixels."""
+    height, width = (n // 2 * 2 for n in image.shape)
+    blocks = image[:height, :width].reshape(height // 2, 2, width // 2, 2)
+    return blocks.mean((1, 3), dtype=np.float32)
+
+
+def source_of(read: AnnotatedImage) -> Source:
+    """Training image at half the resolution; `read_pair` bends the intensities: undone here."""
+    linear = reduced(np.sinh(2 * read.image[0]) / 2)
+    labels = without_crumbs(read.labels)[::2, ::2][: linear.shape[0], : linear.shape[1]]
+    labels = relabel(labels).astype(np.int32)
+    return Source(linear, labels, measure_guides(labels))
+
+
+def split(pairs: Sequence[Pair], leave_out: str) -> tuple[list[Pair], list[Pair]]:
+    """Pairs for training and for validation: one look, or every 9th image, which are trained on."""
+    if leave_out == "none":
+        return list(pairs), list(pairs[::9])
+    large = {f"usi{number:02}" for number in LARGE}
+    is_left = {pair.name: (pair.name in large) == (leave_out == "large") for pair in pairs}
+    left = [pair for pair in pairs if is_left[pair.name]]
+    return [pair for pair in pairs if not is_left[pair.name]], left[::4]
+
+
+def main() -> None:
+    """Read the arguments, train, and write the model to the folder."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--start", default="none")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--validate-every", type=int, default=250)
+    parser.add_argument("--leave-out", choices=("none", "large", "small"), default="none")
+    parser.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    found = find_pairs(options.data)
+    pairs = sorted((*found.training, *found.validation), key=lambda pair: pair.name)
+    training, validation = split(pairs, options.leave_out)
+    settings = run_settings(
+        options.steps,
+        learning_rate=options.learning_rate,
+        validate_every=options.validate_every,
+    )
+    info = SegmentationInfo(
+        architecture=Architecture(
+            in_channels=1, out_channels=4, width=16, norm="batch", guides=True
+        ),
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",),
+        normalization=RULE,
+        decode=DECODE,
+        training={
+            "settings": run_identity(settings),
+            "images": [pair.name for pair in training],
+            "validation_images": [pair.name for pair in validation],
+            "start": Path(options.start).name,
+        },
+    )
+    sources = [source_of(read_pair(pair, ndim=2, rule=RULE)) for pair in training]
+    chosen = [
+        (
+            reduced(as_channels(read_image(pair.images[0]))[0])[np.newaxis],
+            read_pair(pair, ndim=2, rule=RULE).labels[:1022:2, ::2],
+        )
+        for pair in validation
+    ]
+    options.output.mkdir(parents=True, exist_ok=True)
+    task = Guided(info, settings, PhaseSamples(sources, settings=settings), chosen)
+    start = None
+    if options.start != "none" and not options.resume:
+        start = first_weights(model_path(options.start, SegmentationInfo))
+    fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
+
+
+if __name__ == "__main__":
+    main()
