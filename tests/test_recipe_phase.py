@@ -38,7 +38,10 @@ def test_a_look_that_is_left_out_is_not_trained_on(recipe):
     assert [len(part) for part in (*large, *small)] == [22, 6, 23, 6]
     assert not set(large[0]) & {*large[1], *small[0]}
     assert not set(small[0]) & set(small[1])
-    assert recipe.split(pairs, "none")[0] == pairs
+    training, validation = recipe.split(pairs, "selection")
+    assert (len(training), len(validation)) == (41, 4)
+    assert not set(training) & set(validation)
+    assert not set(validation) & set(small[0])  # the first run did not see them either
 
 
 def test_a_crumb_goes_to_what_is_next_to_it(recipe, monkeypatch):

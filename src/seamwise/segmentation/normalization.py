@@ -178,9 +178,9 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
     whole = merge_samples(samples)
     offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
     if rule.kind != "percentiles":
-        contrast = _contrast if rule.kind == "contrast" else _deviation
+        map_of = _contrast if rule.kind == "contrast" else _deviation
         for c, values in enumerate(whole.values):
-            offset[c], scale[c] = contrast(values)
+            offset[c], scale[c] = map_of(values)
         return Normalization(offset, scale, bends=True)
     for c, (values, peak) in enumerate(zip(whole.values, whole.peak, strict=True)):
         low, high = np.percentile(values, [rule.low, rule.high])
