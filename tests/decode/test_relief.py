@@ -9,6 +9,7 @@ from seamwise.decode.relief import (
     median_peak,
     peaks,
     saddle_sums,
+    with_cores,
     without_valley,
 )
 from seamwise.labels import semantic_target
@@ -48,6 +49,20 @@ def test_a_component_with_a_low_peak_goes_to_its_neighbour_or_vanishes():
     assert relief(maps, peak=0).tolist() == argmax(maps[:3]).tolist() == [1, 1, 0, 2, 0, 3]
 
 
+def test_a_core_splits_cells_whose_seam_only_the_relief_shows():
+    maps = maps_of([1, 1, 1, 1, 1, 1, 0], [0.6, 0.9, 0.3, 0.2, 0.8, 0.5, -0.1])
+    assert relief(maps).tolist() == [1, 1, 1, 1, 1, 1, 0]
+    assert relief(maps, core=0.4).tolist() == [1, 1, 1, 2, 2, 2, 0]
+    assert relief(maps, core=0.4, saddle=0.3).tolist() == [1, 1, 1, 1, 1, 1, 0]
+
+
+def test_a_core_of_0_changes_nothing_where_the_relief_is_negative():
+    maps = maps_of([1, 1, 1], [0.5, -0.1, 0.5])
+    assert relief(maps, core=0).tolist() == [1, 1, 1]
+    assert with_cores(np.array([1, 1, 2], np.uint8), maps[3], 0).tolist() == [1, 1, 2]
+    assert with_cores(np.array([1, 1, 0], np.uint8), maps[3], 0.1).tolist() == [1, 2, 0]
+
+
 def test_cells_without_a_valley_are_one():
     maps = maps_of([1, 1, 2, 2, 1, 1], [0.5, 0.8, 0.5, 0.7, 1, 0.5])
     # mean of the two sides 0.6, the lower peak 0.8: the ratio is 0.75
@@ -73,7 +88,12 @@ def test_a_right_network_keeps_every_cell(shape):
 
 @pytest.mark.parametrize("shape", [(40,), (30, 34), (1, 30, 34), (9, 12, 11)])
 @pytest.mark.parametrize(
-    "options", [{}, {"foreground": 0.7, "peak": 0.6, "saddle": 0.5, "min_core": 3, "min_size": 4}]
+    "options",
+    [
+        {},
+        {"foreground": 0.7, "peak": 0.6, "saddle": 0.5, "min_core": 3, "min_size": 4},
+        {"core": 0.35, "saddle": 1.2},
+    ],
 )
 def test_it_is_what_plain_loops_give(shape, options):
     for seed in range(3):
@@ -124,6 +144,8 @@ def test_options_out_of_range_are_refused():
         relief(maps, peak=1.5)
     with pytest.raises(ValueError, match="foreground must be a probability"):
         relief(maps, foreground=-0.1)
+    with pytest.raises(ValueError, match="core must be a probability from 0 to 1, not 2"):
+        relief(maps, core=2)
     with pytest.raises(ValueError, match="saddle must be 0 or more, not -1"):
         relief(maps, saddle=-1)
     with pytest.raises(ValueError, match="min_size and min_core must be 0 or more"):

@@ -6,13 +6,15 @@ from scipy import ndimage
 from seamwise.decode import instances
 
 
-def relief_slow(maps, *, foreground=0.5, peak=0.3, saddle=0.8, min_size=0, min_core=0):  # noqa: C901
+def relief_slow(  # noqa: C901
+    maps, *, foreground=0.5, core=0.0, peak=0.3, saddle=0.8, min_size=0, min_core=0
+):
     guides = maps.ndim
     height, classes = maps[-guides], np.zeros(maps.shape[1:], np.uint8)
     for p in np.ndindex(classes.shape):
         z = maps[(slice(None), *p)]
         if z[1] + z[2] >= foreground * (z[0] + z[3] + z[1] + z[2]):
-            classes[p] = 2 if z[2] > z[1] else 1
+            classes[p] = 2 if z[2] > z[1] or height[p] < core else 1
     cells, count = ndimage.label(classes == 1)
     for number in range(1, count + 1):
         if height[cells == number].max() < peak:

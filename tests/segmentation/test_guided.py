@@ -97,9 +97,9 @@ def test_segment_decodes_the_relief_and_returns_classes_only(tmp_path, keep):
         assert np.array_equal(prediction.probabilities, maps[:4])
 
 
-@pytest.mark.parametrize("saddle", [0.5, 0.7, 2])
-def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path, saddle):
-    rule = RULE.model_copy(update={"relief": ReliefPair(peak=0.8, saddle=saddle)})
+@pytest.mark.parametrize(("saddle", "core"), [(0.5, 0), (0.7, 0), (2, 0), (2, 0.9)])
+def test_a_volume_block_by_block_agrees_with_the_image_at_once(tmp_path, saddle, core):
+    rule = RULE.model_copy(update={"relief": ReliefPair(core=core, peak=0.8, saddle=saddle)})
     path, image = intensity_model_of(tmp_path / "m.safetensors", rule), blobs((120, 150))
     tifffile.imwrite(tmp_path / "a.tif", image)
     output = tmp_path / "out.ome.zarr"

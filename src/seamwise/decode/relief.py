@@ -25,6 +25,7 @@ def relief(
     maps: NDArray[Any],
     *,
     foreground: float = 0.5,
+    core: float = 0.0,
     peak: float = 0.3,
     saddle: float = 0.8,
     min_size: int = 0,
@@ -37,7 +38,8 @@ def relief(
     one: a hill of height 1, whatever the size of the cell. A network that doubts a cell predicts a
     low hill. One that doubts a seam predicts no valley there.
 
-    1. Pixels become background, cell or touching (`foreground_classes`).
+    1. Pixels become background, cell or touching (`foreground_classes`). Pixels of class cell with
+       r < `core` count as touching: where cells are crowded, only the middle of each is sure.
     2. Components of class cell whose highest relief is below `peak` are not cells. They count as
        touching: they go to a neighbour, or vanish.
     3. Touching pixels go to the nearest cell (`instances`).
@@ -51,6 +53,8 @@ def relief(
         Class probabilities, C = 2, 3 or 4; then the relief and the offsets. Offsets are not used.
     foreground : float in [0, 1]
         Higher draws outlines closer.
+    core : float in [0, 1]
+        0 takes all pixels of class cell for the core of a cell.
     peak : float in [0, 1]
         0 takes every component for a cell.
     saddle : float ≥ 0
@@ -70,8 +74,8 @@ def relief(
     Raises
     ------
     ValueError
-        Wrong number of maps, `foreground` or `peak` outside [0, 1], a negative `saddle` or size, or
-        an unknown option.
+        Wrong number of maps, `foreground`, `core` or `peak` outside [0, 1], a negative `saddle` or
+        size, or an unknown option.
 
     Notes
     -----
@@ -88,8 +92,9 @@ def relief(
     array([1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0], dtype=uint8)
     """
     probabilities, height = split_maps(maps)
+    classes = foreground_classes(probabilities, foreground=foreground, gap=gap)
     return judge_by_relief(
-        foreground_classes(probabilities, foreground=foreground, gap=gap),
+        with_cores(classes, height, core),
         height,
         peak=peak,
         saddle=saddle,
@@ -129,6 +134,17 @@ def foreground_classes(
     classes: NDArray[np.uint8] = (inside >= foreground * (background + inside)).astype(np.uint8)
     classes[(classes == CELL) & (touching > cell)] = TOUCHING
     return classes
+
+
+def with_cores(classes: NDArray[np.uint8], height: NDArray[Any], core: float) -> NDArray[np.uint8]:
+    """Classes `(*S)` where class cell with a relief `height` `(*S)` below `core` is touching.
+
+    0 changes nothing, not even where the relief is negative.
+    """
+    check_threshold("core", core)
+    if not core:
+        return classes
+    return np.where((classes == CELL) & (height < core), np.uint8(TOUCHING), classes)
 
 
 def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -124,6 +124,7 @@ class ReliefPair(_Frozen):
     """Thresholds of `decode.relief`; only for a model with guides."""
 
     foreground: Probability = 0.5
+    core: Probability = 0.0
     peak: Probability = 0.3
     saddle: float = Field(default=0.8, ge=0)
     tuning: TuningRecord | None = None

@@ -14,7 +14,7 @@ from seamwise.decode import (
     threshold_classes,
     watershed_relief,
 )
-from seamwise.decode.relief import foreground_classes, split_maps
+from seamwise.decode.relief import foreground_classes, split_maps, with_cores
 from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
 from seamwise.labels import Labels
 
@@ -96,7 +96,8 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
             )
         case ReliefPair() as pair:
             classes, height = split_maps(probabilities)
-            return foreground_classes(classes, foreground=pair.foreground, gap=rule.gap), height
+            inside = foreground_classes(classes, foreground=pair.foreground, gap=rule.gap)
+            return with_cores(inside, height, pair.core), height
         case ThresholdPair() as pair:
             return (
                 threshold_classes(
