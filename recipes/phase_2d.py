@@ -1,7 +1,7 @@
 r"""Train the model that ships as `phase-2d`: whole cells in phase contrast.
 
-python recipes/phase_2d.py DATA -o runs/look --start nuclei-2d --leave-out small --steps 800
-python recipes/phase_2d.py DATA -o runs/all --start runs/look/snapshot-800.safetensors
+python recipes/phase_2d.py DATA -o runs/look --start nuclei-2d --leave-out small --steps 700
+python recipes/phase_2d.py DATA -o runs/all --start runs/look/snapshot-700.safetensors
 
 Resume an interrupted run with --resume. DATA holds images/ and masks/: the training images of
 Usiigaci (Tsai et al. 2019). The images have two looks, with large and with small cells.
@@ -43,13 +43,14 @@ from seamwise.labels import Labels, connected_components, relabel
 from seamwise.labels.guides import measure_guides
 from seamwise.segmentation.data import AnnotatedImage, Pair, as_channels, find_pairs, read_pair
 from seamwise.segmentation.normalization import compress
+from seamwise.segmentation.zoom import cell_diameters
 
 RULE = NormalizationRule(kind="deviation")
 DECODE = DecodeRule(
     rule="relief",
-    relief=ReliefPair(foreground=0.5, peak=0.3, saddle=0.8),
+    relief=ReliefPair(foreground=0.5, core=0.3, peak=0.5, saddle=1.5),
     min_size=25,
-    min_core=5,
+    min_core=15,
     gap="background",
 )
 LARGE = (*range(1, 13), 17, 18, *range(21, 30))  # images of large flat cells with a faint halo
@@ -159,7 +160,7 @@ def without_crumbs(labels: Labels) -> Labels:
     return relabel(pieces[tuple(nearest)]).astype(np.int32)
 
 
-def reduced(image: NDArray[np.generic]) -> NDArray[np.float32]:
+def reduced(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Image `(H, W)` at half the resolution: means of 2 × 2 pixels."""
     height, width = (n // 2 * 2 for n in image.shape)
     blocks = image[:height, :width].reshape(height // 2, 2, width // 2, 2)
@@ -206,12 +207,16 @@ def main() -> None:
         learning_rate=options.learning_rate,
         validate_every=options.validate_every,
     )
+    sources = [source_of(read_pair(pair, ndim=2, rule=RULE)) for pair in training]
+    areas = np.concatenate([np.bincount(source.labels.ravel())[1:] for source in sources])
     info = SegmentationInfo(
         architecture=Architecture(
             in_channels=1, out_channels=4, width=16, norm="batch", guides=True
         ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
+        zoom=0.5,
+        diameters=cell_diameters(areas[areas > 0], 2),
         normalization=RULE,
         decode=DECODE,
         training={
@@ -221,12 +226,8 @@ def main() -> None:
             "start": Path(options.start).name,
         },
     )
-    sources = [source_of(read_pair(pair, ndim=2, rule=RULE)) for pair in training]
     chosen = [
-        (
-            reduced(as_channels(read_image(pair.images[0]))[0])[np.newaxis],
-            read_pair(pair, ndim=2, rule=RULE).labels[:1022:2, ::2],
-        )
+        (as_channels(read_image(pair.images[0])), read_pair(pair, ndim=2, rule=RULE).labels)
         for pair in validation
     ]
     options.output.mkdir(parents=True, exist_ok=True)
