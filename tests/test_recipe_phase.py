@@ -77,9 +77,9 @@ def test_half_the_resolution_by_hand(recipe):
 
 
 def test_a_sample_depends_on_its_number_alone_and_is_finite(recipe, source):
-    settings = RunSettings(steps=40, batch_size=1)
+    settings = RunSettings(steps=12, batch_size=1)
     samples = recipe.PhaseSamples([source], settings=settings)
-    for number in (1, 25):
+    for number in (1, 9):
         for first, second in zip(samples[number], samples[number], strict=True):
             assert torch.equal(first, second)
     for number in range(len(samples)):
