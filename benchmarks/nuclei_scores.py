@@ -8,7 +8,7 @@ python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selecti
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +46,23 @@ def predictions(pairs: list[Pair], options: argparse.Namespace) -> Iterator[tupl
         yield read_labels(pair.labels).astype(np.int32), result.labels
 
 
-if __name__ == "__main__":
+def arguments(text: str, images: tuple[str, ...], *, model: str) -> argparse.Namespace:
+    """Read the arguments of a script with this docstring, for one of these sets of images."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", choices=("selection", "report"), default="selection")
-    parser.add_argument("--model", default="nuclei-2d")
+    parser.add_argument("--images", choices=images, default=images[0])
+    parser.add_argument("--model", default=model)
     parser.add_argument("--gap", choices=("second", "background"))
     parser.add_argument("--decode")
     parser.add_argument("--flips", action="store_true")
-    options = parser.parse_args()
-    pairs = predictions(pairs_of(options.folder, options.images), options)
-    scores = match_dataset(pairs, ious=IOUS)
+    return parser.parse_args()
+
+
+def print_scores(results: Iterable[tuple[Labels, Labels]]) -> None:
+    """Print the scores of true and predicted labels as a table."""
+    scores = match_dataset(results, ious=IOUS)
     print("| IoU ≥ | AP, mean of images | AP, pooled | PQ, pooled | TP | FP | FN |")
     print("|---|---|---|---|---|---|---|")
     for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
@@ -66,3 +70,8 @@ if __name__ == "__main__":
             f"| {mean.iou:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} "
             f"| {pooled.panoptic_quality:.3f} | {pooled.tp} | {pooled.fp} | {pooled.fn} |"
         )
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__, ("selection", "report"), model="nuclei-2d")
+    print_scores(predictions(pairs_of(options.folder, options.images), options))
