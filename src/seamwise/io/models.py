@@ -64,8 +64,7 @@ class NormalizationRule(_Frozen):
     ----------
     kind : {"percentiles", "contrast", "deviation"}
         "percentiles": `low` and `high` of the whole image become 0 and 1. "contrast": background
-        becomes 0 and the usual contrast of the cells about 0.7, far brighter pixels are bent down.
-        "deviation": the same for pixels that are darker or brighter than the background.
+        becomes 0, the usual contrast of the cells about 0.7. "deviation": the same on both sides.
     low, high : float
     """
 
