@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from seamwise.engine import Resources
+from seamwise.engine import Listener, Resources
 from seamwise.io.images import write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
 from seamwise.segmentation import batch
 from seamwise.segmentation.batch import segment_files
-from seamwise.segmentation.big import Listener
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.predict import Prediction

@@ -17,7 +17,7 @@ class Resources:
         each worker. By default 70 % of what is free. An image that would take more is segmented
         block by block, and the limit decides the size of the blocks. So the class of a few pixels
         near the ends of blocks may depend on it: of a million pixels 8 at most in 2D, of a million
-        voxels 1,300 in the smallest blocks in 3D, fewer in larger ones (benchmarks/README.md,
+        voxels 1,333 in the smallest blocks in 3D, fewer in larger ones (benchmarks/README.md,
         "Other resources").
     workers : int
         Processes on this machine; see `engine.cluster.task_runner`. More than one means block by
