@@ -242,7 +242,7 @@ def volumes(tmp_path, monkeypatch):
     def segment_volume(image, output, options, resources, **_):
         calls.append(image.name)
         output.mkdir(exist_ok=True)
-        return SimpleNamespace(note="", cells=(1,), damaged=())
+        return SimpleNamespace(note="", caution="", cells=(1,), damaged=())
 
     architecture = Architecture(in_channels=1, out_channels=2)
     info = SegmentationInfo(

@@ -164,6 +164,18 @@ def info(
     )
     for name, path in shipped_models().items():
         print_result(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
+        known = _known(describe_model(path))
+        if known:
+            print_result(f"  {known}")
+
+
+def _known(info: Any) -> str:
+    """Return the range of cells that a model knows; empty if its file does not say."""
+    diameters = getattr(info, "diameters", None)
+    if diameters is None:
+        return ""
+    low, middle, high = (size / info.zoom for size in diameters)
+    return f"knows cells {low:.0f} to {high:.0f} pixels across, half of them below {middle:.0f}"
 
 
 def _shorten(training: dict[str, Any]) -> None:

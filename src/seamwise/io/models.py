@@ -203,6 +203,21 @@ class DecodeRule(_Frozen):
         return self.model_copy(update={"rule": rule})
 
 
+class Fit(_Frozen):
+    """What a model saw in its training images, to tell others from them: see `segmentation.fit`.
+
+    Attributes
+    ----------
+    certainty : float
+        Least mean certainty of the foreground of an image.
+    skewness : float
+        Least skewness of the intensities of an image.
+    """
+
+    certainty: float
+    skewness: float
+
+
 class ModelInfo(_Frozen):
     """What a model file says about its weights, whatever their task.
 
@@ -243,6 +258,8 @@ class SegmentationInfo(ModelInfo):
     diameters : tuple of three float, optional
         5th, 50th and 95th percentile of the diameters of the cells in training, in pixels that the
         network sees.
+    fit : Fit, optional
+        How sure the model is of images like those of its training.
     normalization : NormalizationRule
     decode : DecodeRule
     """
@@ -254,6 +271,7 @@ class SegmentationInfo(ModelInfo):
     zoom: float = Field(default=1.0, ge=1 / 32, le=32)
     isotropic: bool = False
     diameters: tuple[float, float, float] | None = None
+    fit: Fit | None = None
     normalization: NormalizationRule = NormalizationRule()
     decode: DecodeRule = DecodeRule()
 

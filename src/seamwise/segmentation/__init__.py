@@ -25,6 +25,7 @@ from seamwise.segmentation.data import (
 from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import Model, Prediction, load, segment, segment_image
+from seamwise.segmentation.record import record_range
 from seamwise.segmentation.score_tables import write_scores
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
@@ -63,6 +64,7 @@ __all__ = [
     "mask_notes",
     "pair_files",
     "read_pair",
+    "record_range",
     "score_files",
     "segment",
     "segment_files",

@@ -216,7 +216,11 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
         channels = as_channels(image, chosen=options.channel is not None)
-        labels = read_labels(job.labels) if has_labels else _labels(image, channels, options, model)
+        cautions: tuple[str, ...] = ()
+        if has_labels:
+            labels = read_labels(job.labels)
+        else:
+            labels, cautions = _labels(image, channels, options, model)
         picture = draw(channels, labels) if files.overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
@@ -226,8 +230,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         write_png(job.overlay, picture)
     if not has_labels:
         write_labels(job.labels, labels, spacing=image.spacing)
-        zoomed = options.zoom(model.info, image.spacing).note
-        notes = (*notes, f"{job.image}: {zoomed}") if zoomed else notes
+    notes = (*notes, *(f"{job.image}: {caution}" for caution in cautions))
     return (*notes, f"{job.image}: {labels.max()} cells{_no_contrast(channels)}"), False
 
 
@@ -238,15 +241,23 @@ def _no_contrast(channels: NDArray[Any]) -> str:
     return f" (every pixel is {channels.flat[0]})"
 
 
-def _labels(image: Image, channels: NDArray[Any], options: SegmentOptions, model: Model) -> Labels:
+def _labels(
+    image: Image, channels: NDArray[Any], options: SegmentOptions, model: Model
+) -> tuple[Labels, tuple[str, ...]]:
+    """Segment an image; with the labels come lines about how it was seen and whether it fits."""
     _check_depth(image, options, model)
     spacing = image.spacing
+    note = options.zoom(model.info, spacing).note
     if options.mode == "2d-stitch":
-        return segment_slices(channels, options, model=model, spacing=spacing)
-    prediction = segment_image(
-        channels, options, model=model, spacing=spacing, keep_probabilities=False
-    )
-    return prediction.labels
+        labels, caution = segment_slices(channels, options, model=model, spacing=spacing), ""
+    else:
+        prediction = segment_image(
+            channels, options, model=model, spacing=spacing, keep_probabilities=False
+        )
+        labels, caution = prediction.labels, prediction.caution
+    if channels.min() == channels.max():
+        caution = ""  # the count says so
+    return labels, tuple(line for line in (note, caution) if line)
 
 
 def _check_depth(image: Image, options: SegmentOptions, model: Model) -> None:
@@ -285,6 +296,8 @@ def _run_by_block(
     except (ValueError, TypeError, MemoryError) as error:
         return (error_line(job.image, error),), True
     notes = [result.note] if result.note else []
+    if result.caution:
+        notes.append(f"{job.image}: {result.caution}")
     if files.overlay:
         notes.append(f"{job.image}: block by block, without an overlay")
     counts = " + ".join(map(str, result.cells))

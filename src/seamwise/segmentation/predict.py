@@ -17,6 +17,7 @@ from seamwise.engine.resources import Resources
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
+from seamwise.segmentation.fit import Watch, look_at, misfit, skewness
 from seamwise.segmentation.normalization import Normalization, identity, normalization
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
@@ -39,10 +40,13 @@ class Prediction:
         0 background, 1..n cells, smallest safe dtype.
     probabilities : (C, *S) float32 array, optional
         Probability of each class; None if they were not kept.
+    caution : str
+        Why the image may not fit the model, in one line; empty if nothing speaks against it.
     """
 
     labels: Labels
     probabilities: NDArray[np.float32] | None
+    caution: str = ""
 
 
 def segment(
@@ -168,12 +172,24 @@ def segment_image(
         "guides": rule.is_guided,
         "zoom": zoom,
     }
+    classes = model.info.architecture.out_channels
+    probabilities = None
     if keep_probabilities:
         maps = class_probabilities(channels, model, **how)
-        probabilities = maps[: model.info.architecture.out_channels]
-        return Prediction(decode_whole(maps, rule), probabilities)
-    slabs = probability_slabs(channels, model, **how)
-    return Prediction(decode_slabs(slabs, channels.shape[1:], rule), None)
+        probabilities, look = maps[:classes], look_at(maps, classes)
+        labels = decode_whole(maps, rule)
+    else:
+        slabs = Watch(probability_slabs(channels, model, **how), classes)
+        labels = decode_slabs(slabs, channels.shape[1:], rule)
+        look = slabs.look
+    caution = misfit(
+        model.info,
+        look,
+        cells=int(labels.max(initial=0)),
+        pixels=zoom.pixels,
+        skew=skewness(channels[0]),
+    )
+    return Prediction(labels, probabilities, caution)
 
 
 def segment_normalized(

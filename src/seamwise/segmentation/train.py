@@ -5,21 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from seamwise.engine.loop import Report, check_output, fit, run_identity
 from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.labels import CLASS_NAMES
-from seamwise.labels.slabs import areas
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import Model, segment_normalized
+from seamwise.segmentation.record import record_range
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import System
 from seamwise.segmentation.transforms import count_classes
-from seamwise.segmentation.zoom import cell_diameters
+
+_SEEN = 20  # training images that are looked at again when the model is whole
 
 
 def train(
@@ -72,9 +71,12 @@ def train(
     system = settings.system()
     info = describe(settings, training, validation)
     task = _Segmentation(info, settings, system, training, validation)
-    return fit(
+    path = fit(
         task, settings, output=output, resume=resume, device=device, report=report, start=start
     )
+    if path.exists():
+        record_range(path, [*validation, *training[:_SEEN]], device=device)
+    return path
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,6 @@ def _check_images(
         raise ValueError("no training mask holds a cell: every pixel is background or ignored")
 
 
-def _cell_areas(images: Sequence[AnnotatedImage]) -> NDArray[np.int64]:
-    """Pixels of each cell of all images."""
-    sizes = np.concatenate([areas(np.maximum(image.labels, 0))[1:] for image in images])
-    return sizes[sizes > 0]
-
-
 def _digest(images: Sequence[AnnotatedImage]) -> str:
     """SHA-256 of all pixels and labels: a corrected mask keeps its name."""
     digest = hashlib.sha256()
@@ -194,7 +190,6 @@ def describe(
         classes=CLASS_NAMES[: system.classes],
         channels=first.channels,
         spacing=first.spacing if len(spacings) == 1 else None,
-        diameters=cell_diameters(_cell_areas(training), first.ndim),
         normalization=settings.normalization,
         decode=DecodeRule(min_size=settings.min_size, min_core=settings.min_core, gap=settings.gap),
         training={

@@ -186,6 +186,10 @@ def cell_diameters(areas: NDArray[np.integer], ndim: int) -> tuple[float, float,
     """
     if not len(areas):
         return None
-    powers = 4 * areas / np.pi if ndim == 2 else 6 * areas / np.pi
-    low, middle, high = np.percentile(powers ** (1 / ndim), [5, 50, 95])
-    return float(low), float(middle), float(high)
+    low, middle, high = (diameter_of(area, ndim) for area in np.percentile(areas, [5, 50, 95]))
+    return low, middle, high
+
+
+def diameter_of(area: float, ndim: int) -> float:
+    """Return the diameter of a disc of this area, or of a ball of this volume."""
+    return float(((4 if ndim == 2 else 6) * area / np.pi) ** (1 / ndim))

@@ -691,7 +691,6 @@ def test_what_halves_do_not_mend_is_raised(tmp_path, image, models, monkeypatch,
 @pytest.mark.parametrize(
     ("pixels", "axes", "word"),
     [
-        (np.full((40, 50), 9, np.uint8), "YX", "is constant or nearly so"),
         (np.where(np.eye(40) > 0, np.nan, 1), "YX", "NaN or infinite"),
         (blobs((4, 40, 50)), "ZYX", "2 spatial axes"),
         (blobs((3, 40, 50)), "CYX", "expects 1 channel"),
@@ -703,6 +702,13 @@ def test_images_that_cannot_be_segmented_leave_nothing(tmp_path, models, pixels,
         run(tmp_path / "a.zarr", tmp_path / "out.zarr", model=models[2], tile=40)
     assert one_line(caught)
     assert os.listdir(tmp_path) == ["a.zarr"]
+
+
+def test_a_constant_image_has_no_cells(tmp_path, models):
+    write_image(tmp_path / "a.zarr", np.full((40, 50), 9, np.uint8), axes="YX")
+    result = run(tmp_path / "a.zarr", tmp_path / "out.zarr", model=models[2], tile=40)
+    assert result.cells == (0,)
+    assert not read_labels(result.path).any()
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def sure(images):
 @pytest.fixture
 def given(monkeypatch):
     """The network's answer is what the image holds."""
-    monkeypatch.setattr(MODULE, "_probabilities", lambda image, model: image.image)
+    monkeypatch.setattr(MODULE, "_probabilities", lambda image, model, zoom: image.image)
 
 
 def quality(images, decode):

@@ -7,7 +7,7 @@ block.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from seamwise.io.scratch import open_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels.slabs import look_up
 from seamwise.segmentation.decoding import pixelwise
+from seamwise.segmentation.fit import Look, look_at
 from seamwise.segmentation.normalization import Normalization, Sample, measure, merge_samples
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model, load, tile_probabilities
@@ -236,8 +237,9 @@ def classify(folder: Path, number: int) -> None:
                 normalised[(slice(None), *relative_to(part, region))] = normalise(pixels)
         return normalised
 
+    look = Look()
     if normalise.scale.any():
-        pixels = _classified(
+        pixels, look = _classified(
             read, box, _model(str(job.options.model), job.model_sha256, job.device), job
         )
     else:  # a constant time point
@@ -246,7 +248,7 @@ def classify(folder: Path, number: int) -> None:
     lines = _blanked(pixels, box, damaged)
     for name, values in zip(job.arrays, pixels, strict=True):
         place.array(name)[box] = values
-    write_json(place.done("classify", number), {"damaged": lines})
+    write_json(place.done("classify", number), {"damaged": lines, "look": astuple(look)})
 
 
 def find(folder: Path, number: int) -> None:
@@ -341,8 +343,8 @@ def _blanked(
 
 def _classified(
     read: Callable[[Box], NDArray[np.float32]], box: Box, model: Model, job: BlockJob
-) -> tuple[NDArray[Any], ...]:
-    """What the decode rule needs of each pixel of a box.
+) -> tuple[tuple[NDArray[Any], ...], Look]:
+    """What the decode rule needs of each pixel of a box, and how sure the network is.
 
     Where memory runs out, the box is computed in halves, and the smallest boxes on the CPU.
     """
@@ -352,7 +354,8 @@ def _classified(
         probabilities = tile_probabilities(
             read(around), model, flips=job.options.flips, guides=guides, factors=job.factors
         )
-        return pixelwise(probabilities[(slice(None), *relative_to(box, around))], job.rule)
+        inner = probabilities[(slice(None), *relative_to(box, around))]
+        return pixelwise(inner, job.rule), look_at(inner, model.info.architecture.out_channels)
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
         if not _is_out_of_memory(error):
             raise
@@ -367,7 +370,9 @@ def _classified(
         return _classified(read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job)
     axis, parts = halves
     results = [_classified(read, part, model, job) for part in parts]
-    return tuple(np.concatenate(values, axis) for values in zip(*results, strict=True))
+    arrays = zip(*(pixels for pixels, _ in results), strict=True)
+    looks = [look for _, look in results]
+    return tuple(np.concatenate(values, axis) for values in arrays), sum(looks, Look())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -28,6 +28,7 @@ from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.segmentation.big import blocks as tasks
 from seamwise.segmentation.big.blocks import BlockJob, Place, Same
+from seamwise.segmentation.fit import Look
 from seamwise.segmentation.normalization import Normalization, Sample, normalization_of
 
 _HELD = (
@@ -71,7 +72,7 @@ class Stages:
         Raises
         ------
         ValueError
-            All of them are constant or cannot be read.
+            None of them can be read.
         """
         unmeasured = [place for place in self.places if not _normalization(place).exists()]
         self._run_missing("sample", tasks.sample, unmeasured)
@@ -81,14 +82,11 @@ class Stages:
             save_arrays(
                 _normalization(place), normalization_of(samples, rule) if samples else nothing
             )
-        if not any(
-            load_arrays(_normalization(place), Normalization).scale.any() for place in self.places
-        ):
-            readable = any(self._samples(place) for place in self.places)
-            fault = "cannot be read, every part of it is damaged"
-            if readable:
-                fault = "is constant or nearly so"
-            raise ValueError(f"{self.job.image} {fault}: there is nothing to segment")
+        if not any(self._samples(place) for place in self.places):
+            raise ValueError(
+                f"{self.job.image} cannot be read, every part of it is damaged: there is nothing "
+                "to segment"
+            )
 
     def decode(self) -> tuple[int, ...]:
         """Run all stages up to the last; return the number of cells of each time point."""
@@ -117,6 +115,14 @@ class Stages:
             place.done("classify", number) for place in self.places for number in self._numbers
         )
         return tuple(dict.fromkeys(line for file in files for line in read_json(file)["damaged"]))
+
+    def look(self) -> Look:
+        """Return how sure the network is of all blocks together."""
+        files = (
+            place.done("classify", number) for place in self.places for number in self._numbers
+        )
+        # blocks of an earlier version have none
+        return sum((Look(*read_json(file).get("look", ())) for file in files), Look())
 
     @property
     def _numbers(self) -> range:

@@ -31,6 +31,7 @@ from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
 from seamwise.segmentation.big.stages import Stages
+from seamwise.segmentation.fit import misfit
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import check_shape, decode_rule, load
 from seamwise.segmentation.zoom import Zoom
@@ -51,12 +52,15 @@ class LabelsOnDisk:
         filled where they are a hole in a cell.
     note : str
         How the image was read.
+    caution : str
+        Why the image may not fit the model, in one line; empty if nothing speaks against it.
     """
 
     path: Path
     cells: tuple[int, ...]
     damaged: tuple[str, ...]
     note: str
+    caution: str = ""
 
 
 def segment_volume(
@@ -98,8 +102,8 @@ def segment_volume(
     Raises
     ------
     ValueError
-        Wrong number of axes or channels, NaN or infinite pixels, a constant image; too little
-        memory; an interrupted run with other options exists.
+        Wrong number of axes or channels, NaN or infinite pixels; too little memory; an
+        interrupted run with other options exists.
     OSError
         The image does not exist, labels already exist, another process writes them, or the disk
         is full: finished blocks are kept. Also what `engine.cluster.task_runner` raises.
@@ -182,8 +186,9 @@ def segment_volume(
         with target.draft(max(cells)) as draft:
             stages.write(draft)
         damaged = stages.damaged()
+        caution = misfit(info, stages.look(), cells=sum(cells), pixels=zoom.pixels)
         _remove(target.work)
-    return LabelsOnDisk(target.path, cells, damaged, volume.note)
+    return LabelsOnDisk(target.path, cells, damaged, volume.note, caution)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
         update={
             "architecture": first.architecture.model_copy(update={"members": len(members)}),
             "spacing": first.spacing if agree else None,
+            # the mean is less sure than its members
+            "fit": None,
             # thresholds that were tuned on one model are not those of several
             "decode": _untuned(first.decode),
             "training": {
@@ -113,4 +115,6 @@ def _must_agree(info: SegmentationInfo) -> dict[str, Any]:
         **info.architecture.model_dump(),
         "channels": info.channels,
         "normalization": info.normalization.model_dump(),
+        "zoom": info.zoom,
+        "isotropic": info.isotropic,
     }

@@ -23,11 +23,13 @@ from seamwise.io.models import (
     load_model,
     save_model,
 )
+from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.normalization import identity
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
+from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import BackgroundAs, TunedRule
 
 Point = tuple[int, int]
@@ -366,14 +368,21 @@ class _Stored:
     name: str
     probabilities: partial[NDArray[np.float32]]
     labels: partial[NDArray[Any]]
+    zoom: Zoom
 
 
 def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list[_Stored]:
     stored, cells = [], False
     for number, image in enumerate(images):
-        probabilities = _write(folder / f"{number}-probabilities", _probabilities(image, model))
+        zoom = zoom_of(model.info, stored=image.spacing)
+        probabilities = _probabilities(image, model, zoom)
         stored.append(
-            _Stored(image.name, probabilities, _write(folder / f"{number}-labels", image.labels))
+            _Stored(
+                image.name,
+                _write(folder / f"{number}-probabilities", probabilities),
+                _write(folder / f"{number}-labels", image.labels),
+                zoom,
+            )
         )
         cells = cells or bool((image.labels > 0).any())
     if not cells:
@@ -389,12 +398,12 @@ def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
     return partial(np.memmap, path, numbers.dtype, "r", shape=numbers.shape)
 
 
-def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
+def _probabilities(image: AnnotatedImage, model: Model, zoom: Zoom) -> NDArray[np.float32]:
     try:
         channels = as_model_input(image.image, model.info)
         guides = model.info.decode.is_guided
         return class_probabilities(
-            channels, model, normalise=identity(len(channels)), guides=guides
+            channels, model, normalise=identity(len(channels)), guides=guides, zoom=zoom
         )
     except ValueError as error:
         raise ValueError(f"{image.name}: {error}") from error
@@ -403,9 +412,11 @@ def _probabilities(image: AnnotatedImage, model: Model) -> NDArray[np.float32]:
 def _quality(rule: DecodeRule, images: Sequence[_Stored], classes: int) -> float:
     """Pooled PQ at IoU 0.5 of a decode rule."""
     channels = None if rule.is_guided else classes
-    pairs = (
-        (image.labels(), decode_whole(image.probabilities()[:channels], rule)) for image in images
-    )
+
+    def cells(image: _Stored) -> Labels:
+        return decode_whole(image.probabilities()[:channels], rule.with_zoom(image.zoom.pixels))
+
+    pairs = ((image.labels(), cells(image)) for image in images)
     return match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
 
 

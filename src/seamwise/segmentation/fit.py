@@ -1,0 +1,152 @@
+"""Whether an image looks like those that a model was trained on: see `Look` and `misfit`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.decode.relief import split_maps
+from seamwise.io.models import Fit, SegmentationInfo
+from seamwise.segmentation.zoom import diameter_of
+
+_SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
+_FAR = 1.5  # times the usual range of diameters
+_FEW = 5  # cells say nothing about their usual size
+_PIXELS = 2**18  # of which the skewness is taken
+
+Slab = tuple[tuple[slice, ...], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How sure a network is of the cells that it sees; a sum over the parts of an image.
+
+    Attributes
+    ----------
+    foreground : int
+        Pixels of cells, touching ones too.
+    certainty : float
+        Sum over them, of the relief if there is one, else of the gap between the most likely class
+        and the next.
+    by_relief : bool
+        Which of the two it is.
+    """
+
+    foreground: int = 0
+    certainty: float = 0.0
+    by_relief: bool = False
+
+    def __add__(self, other: "Look") -> "Look":
+        return Look(
+            self.foreground + other.foreground,
+            self.certainty + other.certainty,
+            self.by_relief or other.by_relief,
+        )
+
+    @property
+    def mean(self) -> float:
+        """Mean certainty of a foreground pixel, 0 if there is none."""
+        return self.certainty / self.foreground if self.foreground else 0.0
+
+
+def look_at(maps: NDArray[np.floating[Any]], classes: int) -> Look:
+    """Return how sure a network is of a part of an image.
+
+    `maps` are class probabilities `(classes, *S)`, with relief and offsets behind them if the
+    network has guides.
+    """
+    probabilities = maps[:classes]
+    is_cell = probabilities[1:3].sum(0) > 0.5
+    by_relief = len(maps) > classes
+    if by_relief:
+        certainty = split_maps(maps)[1][is_cell]
+    else:
+        ranked = np.sort(probabilities[:, is_cell], 0)
+        certainty = ranked[-1] - ranked[-2]
+    return Look(int(is_cell.sum()), float(certainty.sum(dtype=np.float64)), by_relief)
+
+
+class Watch:
+    """Slabs of class probabilities on their way to a decoder; `look` sums up what passed."""
+
+    def __init__(self, slabs: Iterable[Slab], classes: int) -> None:
+        self._slabs, self._classes, self.look = slabs, classes, Look()
+
+    def __iter__(self) -> Iterator[Slab]:
+        for box, slab in self._slabs:
+            self.look += look_at(slab, self._classes)
+            yield box, slab
+
+
+def skewness(image: NDArray[Any]) -> float:
+    """Return Kelly's skewness of an image's intensities.
+
+    ::
+
+        ((p95 − p50) − (p50 − p5)) / (p95 − p5)
+
+    From −1 to 1; positive where few pixels are bright and most are dark; 0 for a constant image.
+    """
+    values = image.ravel()
+    low, middle, high = np.percentile(values[:: max(1, values.size // _PIXELS)], [5, 50, 95])
+    spread = float(high) - float(low)
+    return (float(high) + float(low) - 2 * float(middle)) / spread if spread > 0 else 0.0
+
+
+def fit_of(looks: Sequence[Look], skews: Sequence[float]) -> Fit | None:
+    """Return what a model file keeps of its training images; None if no cell was seen in any."""
+    means = [look.mean for look in looks if look.foreground]
+    return Fit(certainty=min(means), skewness=min(skews)) if means else None
+
+
+def misfit(
+    info: SegmentationInfo,
+    look: Look,
+    *,
+    cells: int,
+    pixels: float = 1.0,
+    skew: float | None = None,
+) -> str:
+    """Return why an image may not fit a model, in one line; empty if nothing speaks against it.
+
+    Parameters
+    ----------
+    info : SegmentationInfo
+        What the model file says. Without `fit` only sizes are compared, without `diameters` they
+        are not.
+    look : Look
+    cells : int
+        How many were found.
+    pixels : float
+        Pixels that the network saw for one of the image.
+    skew : float, optional
+        The image's `skewness`.
+    """
+    fit = info.fit
+    is_judged = look.by_relief == info.architecture.guides  # as `fit` was measured
+    if fit is not None and is_judged and look.mean < _SLACK * fit.certainty:
+        is_inverted = skew is not None and skew < min(fit.skewness, 0) - 0.1
+        reason = (
+            "are the cells dark on bright ground? It knows bright ones: invert the image"
+            if is_inverted
+            else "this may be another kind of image than it knows"
+        )
+        if not look.foreground:
+            return f"the model sees no cells: {reason}"
+        return (
+            f"the model is unsure (certainty {look.mean:.2f}, in training at least "
+            f"{fit.certainty:.2f}): {reason}"
+        )
+    if info.diameters is None or cells < _FEW:
+        return ""
+    diameter = diameter_of(look.foreground / cells * pixels, info.architecture.ndim)
+    low, _, high = info.diameters
+    if low / _FAR <= diameter <= high * _FAR:
+        return ""
+    zoom = pixels ** (1 / info.architecture.ndim)
+    return (
+        f"cells are about {diameter / zoom:.0f} pixels across, the model knows "
+        f"{low / zoom:.0f} to {high / zoom:.0f}: try --diameter {diameter / zoom:.0f}"
+    )

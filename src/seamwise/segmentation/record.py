@@ -1,0 +1,57 @@
+"""What a model knows, written into its file when it is trained: see `record_range`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io.models import SegmentationInfo, load_model, save_model
+from seamwise.labels.slabs import areas
+from seamwise.segmentation.data import AnnotatedImage
+from seamwise.segmentation.fit import Look, fit_of, look_at, skewness
+from seamwise.segmentation.normalization import identity
+from seamwise.segmentation.predict import load, probability_slabs
+from seamwise.segmentation.zoom import cell_diameters, zoom_of
+
+
+def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = "auto") -> None:
+    """Write into a model file how large the cells are that it knows, and how sure it is of them.
+
+    Sets `diameters` and `fit` of its description; see `fit.misfit` for their use.
+
+    Parameters
+    ----------
+    path : Path
+        The model file; it is replaced.
+    images : iterable of AnnotatedImage
+        Like those that the model was trained on, normalised for it. Images that it was not trained
+        on say more: a network is surer of those that it has seen.
+    device : str
+        Where the network is computed.
+    """
+    model = load(path, device=device)
+    architecture = model.info.architecture
+    looks, skews = [], []
+    sizes: list[NDArray[Any]] = [np.zeros(0)]
+    for image in images:
+        zoom = zoom_of(model.info, stored=image.spacing)
+        slabs = probability_slabs(
+            image.image,
+            model,
+            normalise=identity(len(image.image)),
+            guides=architecture.guides,
+            zoom=zoom,
+        )
+        looks.append(sum((look_at(slab, architecture.out_channels) for _, slab in slabs), Look()))
+        skews.append(skewness(image.image[0]))
+        pixels = areas(np.maximum(image.labels, 0))[1:]
+        sizes.append(pixels[pixels > 0] * zoom.pixels)
+    weights, info = load_model(path, SegmentationInfo)
+    stored_as = next(value.dtype for value in weights.values() if value.is_floating_point())
+    fields = {
+        "diameters": cell_diameters(np.concatenate(sizes), architecture.ndim),
+        "fit": fit_of(looks, skews),
+    }
+    save_model(path, weights, info.model_copy(update=fields), stored_as=stored_as)

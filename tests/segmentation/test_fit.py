@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.io import describe_model
+from seamwise.io.models import Architecture, Fit, SegmentationInfo
+from seamwise.segmentation import (
+    segment,
+    segment_files,
+    segment_volume,
+    train,
+)
+from seamwise.segmentation.fit import Look, Watch, fit_of, look_at, misfit, skewness
+from seamwise.synth import crowded_cells
+
+
+def described(**fields):
+    return SegmentationInfo(
+        architecture=Architecture(in_channels=1, out_channels=4),
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",),
+        **fields,
+    )
+
+
+KNOWN = described(fit=Fit(certainty=0.8, skewness=0.2), diameters=(10, 20, 40))
+
+
+def test_certainty_is_the_gap_between_the_two_most_likely_classes_of_cells():
+    maps = np.array([[[0.9, 0.1, 0.0]], [[0.1, 0.6, 0.3]], [[0.0, 0.3, 0.6]], [[0.0, 0.0, 0.1]]])
+    look = look_at(maps, 4)
+    assert (look.foreground, look.by_relief) == (2, False)
+    assert look.mean == pytest.approx((0.3 + 0.3) / 2)
+
+
+def test_with_guides_certainty_is_the_relief():
+    classes = np.array([[[0.9, 0.1]], [[0.1, 0.6]], [[0.0, 0.3]], [[0.0, 0.0]]])
+    guides = np.array([[[0.7, 0.5]], [[9, 9]], [[9, 9]]])
+    look = look_at(np.concatenate([classes, guides]), 4)
+    assert (look.foreground, look.by_relief) == (1, True)
+    assert look.mean == pytest.approx(0.5)
+
+
+def test_a_look_at_the_whole_is_the_sum_of_looks_at_its_parts():
+    rng = np.random.default_rng(0)
+    maps = rng.dirichlet(np.ones(4), (6, 9)).transpose(2, 0, 1)
+    slabs = Watch([((slice(0, 2),), maps[:, :2]), ((slice(2, 6),), maps[:, 2:])], 4)
+    passed = [slab for _, slab in slabs]
+    np.testing.assert_array_equal(np.concatenate(passed, 1), maps)
+    assert slabs.look.foreground == look_at(maps, 4).foreground
+    assert slabs.look.mean == pytest.approx(look_at(maps, 4).mean)
+    assert Look().mean == 0
+
+
+def test_skewness_is_positive_for_few_bright_pixels_whatever_their_scale():
+    image = np.arange(101.0) ** 2
+    assert skewness(image) == pytest.approx((95**2 + 5**2 - 2 * 50**2) / (95**2 - 5**2))
+    assert skewness(7 * image + 3) == pytest.approx(skewness(image))
+    assert skewness(-image) == pytest.approx(-skewness(image))
+    assert skewness(np.full(9, 4)) == 0
+
+
+def test_what_is_kept_is_the_least_of_the_training_images():
+    looks = [Look(10, 9.0), Look(10, 8.0), Look()]
+    assert fit_of(looks, [0.5, 0.2, 0.3]) == Fit(certainty=0.8, skewness=0.2)
+    assert fit_of([Look()], [0.5]) is None
+
+
+@pytest.mark.parametrize(
+    ("info", "look", "options", "words"),
+    [
+        (KNOWN, Look(3140, 3140 * 0.9), {"cells": 10}, ""),
+        (KNOWN, Look(3140, 3140 * 0.75), {"cells": 10}, ""),
+        (KNOWN, Look(3140, 3140 * 0.7), {"cells": 10}, "unsure (certainty 0.70, in training"),
+        (KNOWN, Look(3140, 3140 * 0.7), {"cells": 10, "skew": 0.1}, "another kind of image"),
+        (KNOWN, Look(3140, 3140 * 0.7), {"cells": 10, "skew": -0.2}, "dark on bright"),
+        (KNOWN, Look(), {"cells": 0}, "sees no cells"),
+        (KNOWN, Look(3140, 3140 * 0.1, by_relief=True), {"cells": 10}, ""),
+        (KNOWN, Look(70_000, 70_000.0), {"cells": 10}, "94 pixels across, the model knows 10 to"),
+        (KNOWN, Look(70_000, 70_000.0), {"cells": 10}, "try --diameter 94"),
+        (KNOWN, Look(70_000, 70_000.0), {"cells": 4}, ""),
+        (KNOWN, Look(70_000, 70_000.0), {"cells": 10, "pixels": 0.25}, ""),
+        (KNOWN, Look(300_000, 300_000.0), {"cells": 10, "pixels": 0.25}, "20 to 80"),
+        (KNOWN, Look(200, 200.0), {"cells": 10}, "5 pixels across"),
+        (described(), Look(), {"cells": 0}, ""),
+    ],
+)
+def test_cautions(info, look, options, words):
+    caution = misfit(info, look, **options)
+    assert words in caution
+    assert bool(caution) == bool(words)
+    assert "\n" not in caution
+
+
+def test_a_shipped_model_says_when_it_does_not_fit():
+    scene = crowded_cells((200, 220), cells=25, rng=1)
+    assert segment(scene.image).caution == ""
+    inverted = scene.image.max() - scene.image
+    assert "dark on bright" in segment(inverted, keep_probabilities=False).caution
+    noise = np.random.default_rng(0).normal(100, 10, (128, 128)).astype(np.float32)
+    assert "no cells" in segment(noise).caution
+
+
+def test_the_caution_reaches_the_user_of_files_and_of_blocks(tmp_path):
+    noise = np.random.default_rng(0).normal(100, 10, (128, 128)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", noise)
+    (outcome,) = segment_files([tmp_path / "a.tif"], tmp_path / "labels")
+    assert not outcome.failed
+    assert "the model sees no cells" in " ".join(outcome.messages)
+    result = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr")
+    assert "the model sees no cells" in result.caution
+
+
+def test_training_records_what_the_model_knows(tmp_path, annotated, quick):
+    info = describe_model(train(annotated[:2], annotated[2:], quick, output=tmp_path))
+    sizes = np.concatenate([np.bincount(image.labels.ravel())[1:] for image in annotated])
+    assert info.diameters[1] == pytest.approx(np.sqrt(4 * np.median(sizes) / np.pi))
+    assert info.fit is None or 0 <= info.fit.certainty <= 1
