@@ -2,8 +2,8 @@
 
 python recipes/record_range.py MODEL DATA
 
-DATA holds images/ and masks/ of the images that the model's file names as those of its training,
-and perhaps others, which are left out. `seamwise train` records this at its end.
+DATA holds images/ and masks/. Those that the model's file names as its training or validation
+images are read.
 """
 
 import argparse
