@@ -79,6 +79,7 @@ class NormalizationRule(Frozen):
         return self
 
 
+class Fit(Frozen):
     """What a model saw in its training images, to tell others from them: see `segmentation.fit`.
 
     Attributes
