@@ -153,11 +153,14 @@ def test_interrupted_segmenting_says_so_and_keeps_what_is_done(
 def test_the_demo_writes_its_pictures(run, tmp_path):
     code, out, _ = run("demo", "-o", tmp_path / "demo")
     assert code == 0
-    assert "panoptic quality" in out
+    real, drawn = (line for line in out.splitlines() if "panoptic quality" in line)
+    assert real.startswith("nuclei: 58 cells")
+    assert drawn.startswith("drawn cells: 60 cells")
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
         "image.png",
         "labels.tif",
         "overlay.png",
         "demo.png",
+        "drawn.png",
     }
     assert tifffile.imread(tmp_path / "demo" / "labels.tif").max() > 40

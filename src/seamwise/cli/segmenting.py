@@ -176,16 +176,17 @@ def demo(
         "demo-output"
     ),
 ) -> None:
-    """Segment a synthetic image of crowded cells with the built-in model and draw the steps."""
+    """Segment a real and a drawn image with the built-in model, score them and draw the steps."""
     from seamwise.io.atomic import make_folder
     from seamwise.segmentation.demo import demo as run
 
     make_folder(output)
     result = run(output)
-    score = result.matching
-    print_result(
-        f"{score.n_true} cells, {score.n_pred} found: {score.tp} correct, {score.fp} false, "
-        f"{score.fn} missed (IoU ≥ {score.iou}), panoptic quality {score.panoptic_quality:.3f}"
-    )
+    for name, score in (("nuclei", result.real), ("drawn cells", result.drawn)):
+        print_result(
+            f"{name}: {score.n_true} cells, {score.n_pred} found: {score.tp} correct, {score.fp} "
+            f"false, {score.fn} missed (IoU ≥ {score.iou}), "
+            f"panoptic quality {score.panoptic_quality:.3f}"
+        )
     for path in result.files:
         say(f"wrote {path}")
