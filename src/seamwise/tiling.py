@@ -72,7 +72,7 @@ def tiles(
     if min(overlaps, default=0) < 0:
         raise ValueError(f"overlap must be 0 or more, not {overlap}")
     axes = [
-        _cut(n, s, shared, multiple) for n, s, shared in zip(shape, sizes, overlaps, strict=True)
+        _split(n, s, o, multiple) for n, s, o in zip(shape, sizes, overlaps, strict=True)
     ]
     return [Tile(*map(tuple, zip(*parts, strict=True))) for parts in product(*axes)]
 
@@ -109,15 +109,14 @@ def blend(
     slab : (channels, *box shape) float32 array
     """
     starts = sorted({tile.box[axis].start for tile in parts})
-    waiting: NDArray[np.float32] | None = (
-        None  # what later tiles still add to; the slab axis comes first
-    )
+    # what later tiles still add to; the slab axis comes first
+    overlap: NDArray[np.float32] | None = None
     for start, end in zip(starts, [*starts[1:], shape[axis]], strict=True):
         row = [tile for tile in parts if tile.box[axis].start == start]
         total = _sum_of_row(row, shape, compute, channels, axis)
-        if waiting is not None:
-            total[: len(waiting)] += waiting
-        waiting = total[end - start :].copy()
+        if overlap is not None:
+            total[: len(overlap)] += overlap
+        overlap = total[end - start :].copy()
         box = [slice(0, length) for length in shape]
         box[axis] = slice(start, end)
         yield tuple(box), np.moveaxis(total[: end - start], 0, axis + 1)
@@ -224,9 +223,9 @@ def _sum_of_row(
     size[axis] = row[0].box[axis].stop - row[0].box[axis].start
     total = np.zeros((channels, *size), np.float32)
     for tile in row:
-        inside = [slice(None), *tile.box]
-        inside[axis + 1] = slice(None)
-        total[tuple(inside)] += compute(tile.box) * tile.weight
+        region = [slice(None), *tile.box]
+        region[axis + 1] = slice(None)
+        total[tuple(region)] += compute(tile.box) * tile.weight
     return np.moveaxis(total, axis + 1, 0)
 
 
@@ -239,7 +238,7 @@ def _per_axis(name: str, value: int | Sequence[int], shape: Sequence[int]) -> li
     return values
 
 
-def _cut(
+def _split(
     length: int, size: int, overlap: int, multiple: int
 ) -> list[tuple[slice, NDArray[np.float32]]]:
     """Boxes along one axis with their weights."""

@@ -220,12 +220,12 @@ def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
 
 
 def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
-    maximised, far = register._maximised, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
+    maximised, far = register._maximise, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
 
     def lost_when_coarse(moving, fixed, motion, start):
         return far if fixed.size < 20_000 else maximised(moving, fixed, motion, start)
 
-    monkeypatch.setattr(register, "_maximised", lost_when_coarse)
+    monkeypatch.setattr(register, "_maximise", lost_when_coarse)
     picture = scene()
     expected = movement(inner_shape(picture), shift=(2.3, -1.6))
     frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]

@@ -231,7 +231,7 @@ def test_a_small_picture_is_mirrored_with_its_edge():
 
 
 def test_pictures_shrink_by_means_and_grow_linearly_and_segments_stay_whole_numbers(monkeypatch):
-    resized, grown = data_module._resized, []
+    resized, grown = data_module._resize, []
 
     def watched(image, size, interpolation):
         if image.ndim == 3 and len(image) != size:
@@ -239,7 +239,7 @@ def test_pictures_shrink_by_means_and_grow_linearly_and_segments_stay_whole_numb
             assert interpolation == (cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)
         return resized(image, size, interpolation)
 
-    monkeypatch.setattr(data_module, "_resized", watched)
+    monkeypatch.setattr(data_module, "_resize", watched)
     numbers = np.random.default_rng(0).integers(0, 2, (64, 64)).astype(np.uint8) * 200
     for _, segments in crops(numbers, numbers.astype(np.int64), 16, scale=1.0):
         assert set(np.unique(segments)) <= {0, 200}

@@ -7,7 +7,7 @@ import tifffile
 import torch
 
 from seamwise.fusion import FusionSettings, Simulation, fuse_pair, load, train
-from seamwise.fusion.train import _FusionTask, _thinned, fixed_pairs, regression_loss
+from seamwise.fusion.train import _FusionTask, _thin_out, fixed_pairs, regression_loss
 from seamwise.io.models import FusionInfo, load_model
 
 
@@ -207,8 +207,8 @@ def test_the_loss_falls_and_the_sharper_source_is_found(tmp_path, pictures):
 
 
 def test_validation_is_thinned_for_large_data_sets():
-    assert _thinned(range(64)) == range(64)
-    assert list(_thinned(range(130))) == list(range(0, 130, 3))
+    assert _thin_out(range(64)) == range(64)
+    assert list(_thin_out(range(130))) == list(range(0, 130, 3))
 
 
 def test_a_picture_that_cannot_be_read_is_said_before_the_first_step(tmp_path, pictures, quick):

@@ -104,7 +104,7 @@ def test_what_cannot_be_told_is_asked_for(shape, letters, stack):
     ],
 )
 def test_user_word_that_fits_the_file_is_not_noted(shape, letters, asked, kept):
-    settled = settle_axes(shape, letters, name="x.tif", asked=asked)
+    settled = settle_axes(shape, letters, name="x.tif", request=asked)
     assert (settled.letters, settled.shape, settled.note) == (asked.upper(), kept, "")
 
 
@@ -117,14 +117,14 @@ def test_user_word_that_fits_the_file_is_not_noted(shape, letters, asked, kept):
     ],
 )
 def test_user_word_overrides_the_file_and_this_is_said(shape, letters, asked, note):
-    settled = settle_axes(shape, letters, name="x.tif", asked=asked)
+    settled = settle_axes(shape, letters, name="x.tif", request=asked)
     assert (settled.letters, settled.note) == (asked, note)
 
 
 @pytest.mark.parametrize("asked", ["", "Y", "ZZYX", "QYX", "ZCX", "YXS"])
 def test_user_word_must_name_axes(asked):
     with pytest.raises(ValueError, match="axes must name Y and X"):
-        settle_axes((3, 7, 9), "QYX", name="x.tif", asked=asked)
+        settle_axes((3, 7, 9), "QYX", name="x.tif", request=asked)
 
 
 @pytest.mark.parametrize("asked", ["YX", "ZCYX"])
@@ -132,7 +132,7 @@ def test_user_word_must_fit_the_shape(asked):
     with pytest.raises(
         ValueError, match=f"x.tif has 3 axes .* axes='{asked}' names {len(asked)}.*'ZYX'"
     ):
-        settle_axes((3, 7, 9), "QYX", name="x.tif", asked=asked)
+        settle_axes((3, 7, 9), "QYX", name="x.tif", request=asked)
 
 
 def test_channels_and_colours_at_once_are_refused():
@@ -236,7 +236,7 @@ def test_channel_numbers_must_exist(channel):
     ],
 )
 def test_which_axes_are_kept(shape, letters, asked, kept):
-    settled = settle_axes(shape, letters, name="x.tif", asked=asked)
+    settled = settle_axes(shape, letters, name="x.tif", request=asked)
     assert settled.kept == kept
     assert settled.shape == tuple(shape[i] for i in kept)
 

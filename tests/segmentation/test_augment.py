@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from seamwise.segmentation.augment import (
     Augmentation,
-    _stretched,
+    _zoom,
     modulate_touching,
     random_crop,
     vary_intensity,
@@ -165,7 +165,7 @@ def test_axis_after_axis_a_grid_is_stretched_as_by_zoom(nodes, shape):
     grid = np.random.default_rng(0).normal(size=nodes)
     zoom = [n / k for n, k in zip(shape, nodes, strict=True)]
     expected = ndimage.zoom(grid, zoom, order=3, mode="nearest", grid_mode=True)
-    np.testing.assert_allclose(_stretched(grid, shape), expected, atol=1e-12)
+    np.testing.assert_allclose(_zoom(grid, shape), expected, atol=1e-12)
 
 
 def test_a_single_slice_is_warped_within_itself():

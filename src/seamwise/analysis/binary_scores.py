@@ -45,7 +45,7 @@ class BinaryScores:
 
 def stratified_classifier(prevalence: ArrayLike) -> BinaryClassifier:
     """Guess as often as the class occurs, TPR = π, TNR = 1 − π: C1 of Boughorbel et al. 2017."""
-    positive = _checked_prevalence(prevalence)
+    positive = _as_prevalence(prevalence)
     return BinaryClassifier(positive, 1 - positive)
 
 
@@ -112,7 +112,7 @@ def binary_scores(
     >>> round(float(scores.youden), 3), round(float(scores.mcc), 3), round(float(scores.f1), 3)
     (0.8, 0.256, 0.153)
     """
-    tp, fp, fn, tn = _checked_counts(true_positive, false_positive, false_negative, true_negative)
+    tp, fp, fn, tn = _as_counts(true_positive, false_positive, false_negative, true_negative)
     if not (0 <= alpha < np.inf and 0 < beta < np.inf):
         raise ValueError(
             f"alpha must be ≥ 0 and beta > 0, not {alpha} and {beta}: e.g. 0.3 and 0.7"
@@ -185,7 +185,7 @@ def expected_scores(
     >>> scores.youden.round(2).tolist(), scores.mcc.round(2).tolist()
     ([0.8, 0.8], [0.8, 0.26])
     """
-    positive, tpr, tnr = _checked_classification(prevalence, classifier)
+    positive, tpr, tnr = _as_rates(prevalence, classifier)
     return binary_scores(
         positive * tpr,
         (1 - positive) * (1 - tnr),
@@ -251,9 +251,7 @@ def sampled_scores(
     >>> scores.mcc.shape, scores.mcc.mean(axis=-1).round(2).tolist()
     ((2, 500), [0.8, 0.62])
     """
-    positive, tpr, tnr = (
-        array[..., None] for array in _checked_classification(prevalence, classifier)
-    )
+    positive, tpr, tnr = (array[..., None] for array in _as_rates(prevalence, classifier))
     size, count = _checked_number("pixels", pixels), _checked_number("draws", draws)
     generator = np.random.default_rng(rng)
     shape = (*positive.shape[:-1], count)
@@ -320,8 +318,8 @@ def youden_mcc_correlation(scores: BinaryScores) -> FloatArray:
             "sampled_scores"
         )
     pairs = np.stack([scores.youden, scores.mcc], axis=-2)
-    found = [_pearson(pair) for pair in pairs.reshape(-1, *pairs.shape[-2:])]
-    return np.array(found).reshape(pairs.shape[:-2])
+    correlations = [_pearson(pair) for pair in pairs.reshape(-1, *pairs.shape[-2:])]
+    return np.array(correlations).reshape(pairs.shape[:-2])
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
@@ -332,14 +330,14 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 
 
 def _pearson(pair: FloatArray) -> float:
-    known = pair[:, np.isfinite(pair).all(axis=0)]
-    if known.shape[1] < 2 or not np.ptp(known, axis=1).all():
+    finite_draws = pair[:, np.isfinite(pair).all(axis=0)]
+    if finite_draws.shape[1] < 2 or not np.ptp(finite_draws, axis=1).all():
         return np.nan
-    return float(np.asarray(np.corrcoef(known))[0, 1])
+    return float(np.asarray(np.corrcoef(finite_draws))[0, 1])
 
 
-def _checked_numbers(name: str, given: ArrayLike) -> FloatArray:
-    numbers = np.asarray(given)
+def _as_numbers(name: str, values: ArrayLike) -> FloatArray:
+    numbers = np.asarray(values)
     if numbers.dtype.kind not in "biuf":
         raise TypeError(
             f"{name} must be real numbers, not {numbers.dtype}: give a number or an array of them"
@@ -347,41 +345,39 @@ def _checked_numbers(name: str, given: ArrayLike) -> FloatArray:
     return numbers.astype(float)
 
 
-def _checked_prevalence(prevalence: ArrayLike) -> FloatArray:
-    shares = _checked_numbers("prevalence", prevalence)
-    wrong = shares[~((shares > 0) & (shares < 1))]
-    if wrong.size:
+def _as_prevalence(prevalence: ArrayLike) -> FloatArray:
+    shares = _as_numbers("prevalence", prevalence)
+    outliers = shares[~((shares > 0) & (shares < 1))]
+    if outliers.size:
         raise ValueError(
-            f"prevalence must be shares in (0, 1), not {wrong[0]:g}: give the share of positive "
+            f"prevalence must be shares in (0, 1), not {outliers[0]:g}: give the share of positive "
             "pixels, 0.01 for 1 %"
         )
     return shares
 
 
-def _checked_classification(
-    prevalence: ArrayLike, classifier: BinaryClassifier
-) -> tuple[FloatArray, ...]:
+def _as_rates(prevalence: ArrayLike, classifier: BinaryClassifier) -> tuple[FloatArray, ...]:
     """π, TPR and TNR, in one shape."""
     names = ("true_positive_rate", "true_negative_rate")
-    rates = [_checked_numbers(name, getattr(classifier, name)) for name in names]
+    rates = [_as_numbers(name, getattr(classifier, name)) for name in names]
     for name, rate in zip(names, rates, strict=True):
-        wrong = rate[~((rate >= 0) & (rate <= 1))]
-        if wrong.size:
+        outliers = rate[~((rate >= 0) & (rate <= 1))]
+        if outliers.size:
             raise ValueError(
-                f"{name} must be shares in [0, 1], not {wrong[0]:g}: 1 means always right"
+                f"{name} must be shares in [0, 1], not {outliers[0]:g}: 1 means always right"
             )
-    return _in_one_shape(("prevalence", *names), [_checked_prevalence(prevalence), *rates])
+    return _in_one_shape(("prevalence", *names), [_as_prevalence(prevalence), *rates])
 
 
-def _checked_counts(*counts: ArrayLike) -> tuple[FloatArray, ...]:
+def _as_counts(*counts: ArrayLike) -> tuple[FloatArray, ...]:
     names = ("true_positive", "false_positive", "false_negative", "true_negative")
-    arrays = [_checked_numbers(name, given) for name, given in zip(names, counts, strict=True)]
+    arrays = [_as_numbers(name, values) for name, values in zip(names, counts, strict=True)]
     for name, array in zip(names, arrays, strict=True):
-        wrong = array[~((array >= 0) & (array < np.inf))]
-        if wrong.size:
+        outliers = array[~((array >= 0) & (array < np.inf))]
+        if outliers.size:
             raise ValueError(
-                f"{name} must be numbers ≥ 0, not {wrong[0]:g}: give counts of pixels or shares of "
-                "them"
+                f"{name} must be numbers ≥ 0, not {outliers[0]:g}: "
+                "give counts of pixels or shares of them"
             )
     return _in_one_shape(names, arrays)
 

@@ -69,12 +69,12 @@ def claim_of_pairs(text: str, first: ArrayLike, second: ArrayLike, *, metric: st
         return Claim(text, "too few images for a test", numbers)
     if not (higher != lower).any():
         return Claim(text, OPEN, numbers, 1.0)
-    above, below = (
+    p_above, p_below = (
         float(wilcoxon(higher - lower, alternative=side).pvalue) for side in ("greater", "less")
     )
-    p_value = min(2 * min(above, below), 1.0)
-    decided = HOLDS if above < below else FAILS
-    return Claim(text, decided if p_value < LEVEL else OPEN, numbers, p_value)
+    p_value = min(2 * min(p_above, p_below), 1.0)
+    verdict = HOLDS if p_above < p_below else FAILS
+    return Claim(text, verdict if p_value < LEVEL else OPEN, numbers, p_value)
 
 
 def claim_of_fact(text: str, holds: bool, numbers: str) -> Claim:
@@ -150,9 +150,9 @@ def verdict_table(*families: Sequence[Claim]) -> str:
 def bold_maximum(cells: Sequence[str]) -> list[str]:
     """Mark the highest of a column of numbers, each perhaps followed by "± …"; skip dashes."""
     values = [float(cell.split()[0]) if cell[0].isdigit() else -1.0 for cell in cells]
-    best = max(values)
+    maximum = max(values)
     return [
-        f"**{cell}**" if value == best >= 0 else cell
+        f"**{cell}**" if value == maximum >= 0 else cell
         for cell, value in zip(cells, values, strict=True)
     ]
 
@@ -161,18 +161,18 @@ def bold_columns(
     names: Iterable[str], columns: Iterable[Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
     """Return the cells of each row by name, with the highest of each column marked."""
-    marked = [bold_maximum(column) for column in columns]
-    return dict(zip(names, zip(*marked, strict=True), strict=True))
+    cells = [bold_maximum(column) for column in columns]
+    return dict(zip(names, zip(*cells, strict=True), strict=True))
 
 
 def table_with_reference(
     head: Sequence[str],
     ours: Mapping[str, Sequence[str]],
-    printed: Mapping[str, Sequence[float]],
+    thesis: Mapping[str, Sequence[float]],
     digits: int = 3,
 ) -> str:
     """Write a Markdown table with our row of each system, and under it the thesis' row."""
     lines: list[Sequence[str]] = []
     for name, cells in ours.items():
-        lines += [[name, *cells], ["thesis", *(f"{value:.{digits}f}" for value in printed[name])]]
+        lines += [[name, *cells], ["thesis", *(f"{value:.{digits}f}" for value in thesis[name])]]
     return markdown_table(head, lines)

@@ -190,20 +190,20 @@ def loss_landscape(
     axis = _coordinates(extent, steps)
     _check_directions(network, directions)
     values: dict[str, NDArray[np.float64]] = {}
-    with torch.no_grad(), _restored(network) as parameters:
+    with torch.no_grad(), _restore(network) as parameters:
         _set_mode(network, batch_statistics)
         for point in product(range(len(axis)), repeat=len(directions)):
             _move(network, parameters, directions, axis[list(point)])
-            found = _by_name(loss_of(network))
+            losses = _by_name(loss_of(network))
             if not values:
-                values = {name: np.empty((len(axis),) * len(directions)) for name in found}
-            elif found.keys() != values.keys():
+                values = {name: np.empty((len(axis),) * len(directions)) for name in losses}
+            elif losses.keys() != values.keys():
                 raise ValueError(
                     f"loss_of must return the names {sorted(values)} at every point, not "
-                    f"{sorted(found)}: "
+                    f"{sorted(losses)}: "
                     "return the same losses whatever the network"
                 )
-            for name, value in found.items():
+            for name, value in losses.items():
                 values[name][point] = value
     return LossLandscape((axis,) * len(directions), values)
 
@@ -217,9 +217,11 @@ def _like_filters(weight: "Tensor", generator: np.random.Generator) -> "Tensor":
     # numpy's numbers are the same on every device; in double precision on the CPU, which every type
     # fits into
     noise = torch.from_numpy(generator.standard_normal(tuple(weight.shape)))
-    flat = noise.flatten(1)
+    filters = noise.flatten(1)
     lengths = weight.double().cpu().flatten(1).norm(dim=1, keepdim=True)
-    direction: Tensor = (flat / flat.norm(dim=1, keepdim=True) * lengths).view_as(noise).to(weight)
+    direction: Tensor = (
+        (filters / filters.norm(dim=1, keepdim=True) * lengths).view_as(noise).to(weight)
+    )
     return direction
 
 
@@ -261,7 +263,7 @@ def _check_directions(network: "nn.Module", directions: Sequence[Direction]) -> 
 
 
 @contextmanager
-def _restored(network: "nn.Module") -> Iterator[dict[str, "Tensor"]]:
+def _restore(network: "nn.Module") -> Iterator[dict[str, "Tensor"]]:
     """Give copies of the parameters; restore parameters, buffers and training flags at the end."""
     parameters = {
         name: parameter.detach().clone() for name, parameter in network.named_parameters()
@@ -302,6 +304,6 @@ def _move(
                 parameter.add_(direction[name].to(parameter), alpha=step)
 
 
-def _by_name(found: "float | Tensor | Mapping[str, float | Tensor]") -> dict[str, float]:
-    named = found if isinstance(found, Mapping) else {"loss": found}
-    return {name: float(value) for name, value in named.items()}
+def _by_name(losses: "float | Tensor | Mapping[str, float | Tensor]") -> dict[str, float]:
+    by_name = losses if isinstance(losses, Mapping) else {"loss": losses}
+    return {name: float(value) for name, value in by_name.items()}

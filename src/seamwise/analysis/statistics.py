@@ -118,7 +118,7 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
     >>> test.mean_ranks.round(2).tolist(), round(test.statistic, 2), round(test.p_value, 3)
     ([1.0, 2.33, 2.67], 4.67, 0.097)
     """
-    table = _checked(scores, min_methods=3, instead="for two methods use scipy.stats.wilcoxon")
+    table = _as_table(scores, min_methods=3, instead="for two methods use scipy.stats.wilcoxon")
     ranks = _ranks(table, higher_is_better)
     mean_ranks = ranks.mean(axis=0)
     if (ranks == ranks[:, :1]).all():  # every case is a tie, which makes the statistic 0/0
@@ -183,7 +183,7 @@ def nemenyi(
     >>> test.p_values.round(3).tolist()
     [[1.0, 0.333, 0.013], [0.333, 1.0, 0.333], [0.013, 0.333, 1.0]]
     """
-    table = _checked(scores, min_methods=2, instead="one method has nothing to be compared with")
+    table = _as_table(scores, min_methods=2, instead="one method has nothing to be compared with")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be a number in (0, 1), not {alpha}: e.g. 0.05")
     cases, methods = table.shape
@@ -253,17 +253,17 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     bars = [ranks[list(group)] for group in result.groups]
     depths = _depths(bars, apart=_APART * inch)
     first_row = -_BAR * (max(depths, default=0) + 1) - _ROW
-    below = first_row - _ROW * len(left)
-    before = _EDGE + max(_width(names[method]) for method in left) + _GAP
-    after = _EDGE + max(
+    bottom = first_row - _ROW * len(left)
+    left_margin = _EDGE + max(_width(names[method]) for method in left) + _GAP
+    right_margin = _EDGE + max(
         _GAP + max(_width(names[method]) for method in right),
         (1 + result.critical_difference - methods) / inch,
     )
-    width, height = before + axis + after, _ABOVE - below
+    width, height = left_margin + axis + right_margin, _ABOVE - bottom
 
     figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((before / width, 0, axis / width, 1))
-    axes.set(xlim=(1, methods), ylim=(below, _ABOVE))  # ranks across, inches down
+    axes = figure.add_axes((left_margin / width, 0, axis / width, 1))
+    axes.set(xlim=(1, methods), ylim=(bottom, _ABOVE))  # ranks across, inches down
     _draw_axis(axes, methods)
     _draw_critical_difference(axes, result.critical_difference)
     for bar, depth in zip(bars, depths, strict=True):
@@ -345,16 +345,16 @@ def _groups(
     mean_ranks: NDArray[np.float64], critical_difference: float
 ) -> tuple[tuple[int, ...], ...]:
     best_first = np.argsort(mean_ranks, kind="stable")
-    ordered = mean_ranks[best_first]
-    found = []
-    reached = 0
-    for first, best in enumerate(ordered):
-        stop = int(np.searchsorted(ordered, best + critical_difference))
+    sorted_ranks = mean_ranks[best_first]
+    groups = []
+    last_stop = 0
+    for first, rank in enumerate(sorted_ranks):
+        stop = int(np.searchsorted(sorted_ranks, rank + critical_difference))
         # a group that reaches no further than the one before lies within it
-        if stop > max(reached, first + 1):
-            found.append(tuple(best_first[first:stop].tolist()))
-        reached = stop
-    return tuple(found)
+        if stop > max(last_stop, first + 1):
+            groups.append(tuple(best_first[first:stop].tolist()))
+        last_stop = stop
+    return tuple(groups)
 
 
 def _depths(bars: Sequence[NDArray[np.float64]], apart: float) -> list[int]:
@@ -375,7 +375,7 @@ def _ranks(table: NDArray[Any], higher_is_better: bool) -> NDArray[np.float64]:
     return ranks
 
 
-def _checked(scores: ArrayLike, *, min_methods: int, instead: str) -> NDArray[Any]:
+def _as_table(scores: ArrayLike, *, min_methods: int, instead: str) -> NDArray[Any]:
     table = np.asarray(scores)
     if table.dtype.kind not in "biuf":
         raise TypeError(

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 # click's own class, or that of the copy of click that newer versions of typer bring along
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
-_RENAMED = {
+_NEW_NAMES = {
     ("fuse", "--near"): "--nearest",
     ("fuse", "--no-near"): "--no-nearest",
 }
@@ -98,8 +98,8 @@ def _usage_line(error: Any) -> str:
 
 
 def _unknown_option(command: str, option: str, context: Any, look: str) -> str:
-    if (command, option) in _RENAMED:
-        return f"option {option} of {command} is now {_RENAMED[command, option]}"
+    if (command, option) in _NEW_NAMES:
+        return f"option {option} of {command} is now {_NEW_NAMES[command, option]}"
     parameters = context.command.params if context else []
     options = [name for one in parameters for name in (*one.opts, *one.secondary_opts)]
     closest = get_close_matches(option, options, n=1)

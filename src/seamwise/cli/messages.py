@@ -99,12 +99,12 @@ def with_verbosity(command: Callable[..., None]) -> Callable[..., None]:
     extra = {"quiet": Quiet, "verbose": Verbose}
     signature = inspect.signature(command)
     keyword = inspect.Parameter.KEYWORD_ONLY
-    added = [
+    switches = [
         inspect.Parameter(name, keyword, default=False, annotation=kind)
         for name, kind in extra.items()
     ]
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*signature.parameters.values(), *added]
+        parameters=[*signature.parameters.values(), *switches]
     )
     run.__annotations__ = {**command.__annotations__, **extra}
     return run
@@ -118,8 +118,9 @@ def _print_environment(device: str | None) -> None:
     if device is not None:
         from seamwise.engine.devices import choose_device, choose_precision
 
-        chosen = choose_device(device)
-        detail(f"device {chosen}, computing in {str(choose_precision(chosen)).split('.')[-1]}")
+        torch_device = choose_device(device)
+        precision = str(choose_precision(torch_device)).removeprefix("torch.")
+        detail(f"device {torch_device}, computing in {precision}")
 
 
 def _version_of(package: str) -> str:

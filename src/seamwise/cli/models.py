@@ -14,7 +14,7 @@ from seamwise.cli.progress import Progress
 from seamwise.cli.reading import read_pairs
 from seamwise.words import BackgroundAs, TunedRule
 
-_SHOWN = 3  # names of a list that `info` prints
+_MOST_NAMES = 3  # names of a list that `info` prints
 
 
 def tune(
@@ -77,35 +77,35 @@ def tune(
     target = output or path
     check_model_output(target)
     check_outputs({"-o": target, "--plot": plot, "--json": json_file})
-    loaded = load(path, device=device)
+    network = load(path, device=device)
     split = find_pairs(data, hold_out_every=hold_out_every)
     pairs = [*split.training, *split.validation] if every_image else split.validation
     images = read_pairs(
         pairs,
-        ndim=loaded.net.ndim,
-        rule=loaded.info.normalization,
+        ndim=network.net.ndim,
+        rule=network.info.normalization,
         channel=parse_channels(channel),
         axes=axes,
         annotation=masks or "instances",
     )
     with Progress() as progress:
-        tried = 0
-        predicted = progress.track(images.values(), "predict")
+        trials = 0
+        images_in_turn = progress.track(images.values(), "predict")
         task = progress.task("decode")
 
         def report(trial: Trial) -> None:
-            nonlocal tried
-            tried += 1
-            task.update(tried, None, "decode")
+            nonlocal trials
+            trials += 1
+            task.update(trials, None, "decode")
 
         tuning = tune_model(
-            predicted, loaded, decode=decode, background_as=background_as, report=report
+            images_in_turn, network, decode=decode, background_as=background_as, report=report
         )
     save_tuned(path, tuning.rule, target)
     print_result(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
     verb = "stays" if tuning.rule.rule == tuning.before else "is now"
     say(f"wrote {target}; its default {verb} {tuning.rule.rule}")
-    for caution in cautions(tuning, loaded.info):
+    for caution in cautions(tuning, network.info):
         warn(caution)
     if plot is not None:
         plot_surface(plot, tuning)
@@ -181,5 +181,5 @@ def _known(info: Any) -> str:
 def _shorten(training: dict[str, Any]) -> None:
     """Replace most names of long lists by their number."""
     for names in training.values():
-        if isinstance(names, list) and len(names) > _SHOWN:
-            names[_SHOWN:] = [f"and {len(names) - _SHOWN} more"]
+        if isinstance(names, list) and len(names) > _MOST_NAMES:
+            names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} more"]

@@ -68,7 +68,7 @@ class Task:
         self._pace = Pace()
         self._logged = time.monotonic()
 
-    def again(self) -> Self:
+    def restart(self) -> Self:
         """Begin another task with the same bar."""
         self._pace = Pace()
         return self
@@ -77,12 +77,12 @@ class Task:
         self, done: int, total: int | None, description: str, *, left: float | None = None
     ) -> None:
         """Show how far the task is; `left` is the time in seconds that is left, if known."""
-        now = time.monotonic()
+        clock = time.monotonic()
         if self._timed and total is not None:
-            left = self._pace.left(done, of=total, at=now)
+            left = self._pace.left(done, of=total, at=clock)
         self._progress.show(self._bar, description, done, total, time_left(left))
-        if not self._progress.has_bars and now - self._logged >= LOG_SECONDS:
-            self._logged = now
+        if not self._progress.has_bars and clock - self._logged >= LOG_SECONDS:
+            self._logged = clock
             amount = f"{done} of {total}" if total else str(done)
             words = (description, amount, time_left(left))
             self._progress.note(", ".join(word for word in words if word))
@@ -210,7 +210,7 @@ def block_progress(progress: Progress) -> "Callable[[StageProgress], None]":
         if task is None or block.stage != stage:
             if not progress.has_bars:
                 progress.note(f"{block.stage}: {block.total} blocks")
-            task = progress.task("blocks") if task is None else task.again()
+            task = progress.task("blocks") if task is None else task.restart()
         stage = block.stage
         task.update(block.done, block.total, f"blocks: {stage}")
 

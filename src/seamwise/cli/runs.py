@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 @contextmanager
 def stop_on_interrupt() -> Iterator[list[bool]]:
     """Yield a list that the first Ctrl-C fills, so that no step is cut; a second acts as usual."""
-    stopped: list[bool] = []
+    interrupts: list[bool] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
-        stopped.append(True)
-        signal.signal(signal.SIGINT, before)
+        interrupts.append(True)
+        signal.signal(signal.SIGINT, old_handler)
 
-    before = signal.signal(signal.SIGINT, handler)
+    old_handler = signal.signal(signal.SIGINT, handler)
     try:
-        yield stopped
+        yield interrupts
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, old_handler)
 
 
 def begin_run(
@@ -85,7 +85,7 @@ def training_progress(output: Path, steps: int, scores: str, *, silent: bool) ->
     silent : bool
         Print nothing, as in all but one of several processes.
     """
-    with Progress(silent=silent) as progress, stop_on_interrupt() as stopped:
+    with Progress(silent=silent) as progress, stop_on_interrupt() as interrupts:
         task = progress.task("train", steps, timed=False)
         last = ""
         is_announced = False
@@ -101,8 +101,8 @@ def training_progress(output: Path, steps: int, scores: str, *, silent: bool) ->
                 is_announced = True
                 if left > 60:
                     progress.note(f"about {left / 60:.0f} minutes left; Ctrl-C writes a checkpoint")
-            return not stopped
+            return not interrupts
 
         yield report
-    if stopped and not silent:
+    if interrupts and not silent:
         fail(f"interrupted; the checkpoint is in {output}. Use --resume to continue", code=130)

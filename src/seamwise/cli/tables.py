@@ -55,14 +55,14 @@ def print_table(
         table.add_row(*row)
     console = Console()
     anything = console.options.update_width(1000)
-    needed = Measurement.get(console, anything, table).minimum
-    console.width = max(console.width, needed)
+    least_width = Measurement.get(console, anything, table).minimum
+    console.width = max(console.width, least_width)
     console.print(table)
 
 
 def print_matching(scores: "Dataset[Matching, Scores]") -> None:
     """Print how cells were matched: pooled, and the mean over images."""
-    pooled = [
+    pooled_rows = [
         [f"{score.iou:.2f}", str(score.tp), str(score.fp), str(score.fn), *_shares(score)]
         for score in scores.pooled
     ]
@@ -70,7 +70,7 @@ def print_matching(scores: "Dataset[Matching, Scores]") -> None:
     print_table(
         "pooled: objects of all images counted together",
         ("IoU ≥", "TP", "FP", "FN", *_MATCHING),
-        pooled,
+        pooled_rows,
     )
     print_table("mean over images", ("IoU ≥", *_MATCHING), means)
 

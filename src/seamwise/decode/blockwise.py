@@ -180,21 +180,21 @@ def assign(
         Number of the cell of each pixel of the block.
     """
     box = blocks.box(block)
-    around, padding = _padded(box, REACH, blocks.shape)
+    around, padding = _grow_and_pad(box, REACH, blocks.shape)
     surroundings = np.pad(cells_in(around, blocks, numbers, cells), padding)
-    inside = tuple(slice(REACH, n - REACH) for n in surroundings.shape)
-    labels = surroundings[inside].copy()
-    covered = (classes == CELL) | (classes == TOUCHING)
-    touching = covered & (labels == 0)  # and components of class cell that are too small
+    interior = tuple(slice(REACH, n - REACH) for n in surroundings.shape)
+    labels = surroundings[interior].copy()
+    cell_or_touching = (classes == CELL) | (classes == TOUCHING)
+    touching = cell_or_touching & (labels == 0)  # and components of class cell that are too small
     if not touching.any():
         return labels
-    local, _ = label_part(covered)
+    local, _ = label_part(cell_or_touching)
     region = cells.regions.table(block)[local[touching]]
     reachable = cells.has_cell()[region]
     touching[touching] = reachable
     region = region[reachable]
     everywhere = np.zeros(surroundings.shape, bool)
-    everywhere[inside] = touching
+    everywhere[interior] = touching
     owner, is_near = nearest_cell(surroundings, np.flatnonzero(everywhere), region, cells.region_of)
     if not is_near.all():
         far_pixels = np.column_stack(
@@ -252,12 +252,12 @@ def flood_block(
     box = blocks.box(block)
     around = grow(box, halo, blocks.shape)
     markers = cells_in(around, blocks, numbers, cells)
-    present, run, length = runs(markers)
-    if present[0] > 0:  # 0 is to stay "no marker"
-        present, run = np.concatenate([np.zeros(1, present.dtype), present]), run + 1
+    number_table, run, length = runs(markers)
+    if number_table[0] > 0:  # 0 is to stay "no marker"
+        number_table, run = np.concatenate([np.zeros(1, number_table.dtype), number_table]), run + 1
     local = np.repeat(run.astype(np.int32), length).reshape(markers.shape)
-    flooded = flood_from(local, seeds(around), elevation(around), background_as=background_as)
-    return look_up(present, flooded[relative_to(box, around)])
+    basins = flood_from(local, seeds(around), elevation(around), background_as=background_as)
+    return look_up(number_table, basins[relative_to(box, around)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -387,12 +387,12 @@ def join_surveys(
     def background(number: int, index: int) -> Labels:
         return components.table(number)[surveys(number).background.planes[index]]
 
-    both = zip(
+    facing_planes = zip(
         cuts(blocks, background), cuts(blocks, lambda n, i: surveys(n).sides[i]), strict=True
     )
-    for (near_region, far_region), (near, far) in both:
-        add_contacts(lowest, highest, near_region, far)
-        add_contacts(lowest, highest, far_region, near)
+    for (low_region, high_region), (low, high) in facing_planes:
+        add_contacts(lowest, highest, low_region, high)
+        add_contacts(lowest, highest, high_region, low)
 
     fill = np.where((lowest == highest) & ~is_open, highest, 0)
     fill[0] = 0
@@ -412,13 +412,13 @@ def finish(block: int, labels: Labels, result: Finish) -> Labels:
     return look_up(result.number, labels)
 
 
-def _padded(
+def _grow_and_pad(
     box: Box, margin: int, shape: Sequence[int]
 ) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
     """A box with a margin, cut at the borders of the image, and how much each side lost."""
     around = grow(box, margin, shape)
-    cut = [
+    padding = [
         (margin - (s.start - a.start), margin - (a.stop - s.stop))
         for s, a in zip(box, around, strict=True)
     ]
-    return around, cut
+    return around, padding

@@ -87,8 +87,8 @@ class Components:
 
     def table(self, block: int) -> Labels:
         """Number of each component 0, 1, … of a block."""
-        own = self.number[self.first[block] : self.first[block + 1]]
-        return np.concatenate([np.zeros(1, own.dtype), own])
+        numbers = self.number[self.first[block] : self.first[block + 1]]
+        return np.concatenate([np.zeros(1, numbers.dtype), numbers])
 
 
 def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False) -> Components:
@@ -131,7 +131,7 @@ def join(blocks: Blocks, part: Callable[[int], Part], *, diagonal: bool = False)
 
     offsets = list(product((-1, 0, 1) if diagonal else (0,), repeat=len(blocks.shape) - 1))
     pairs = [
-        _pairs(near, far, offset) for near, far in cuts(blocks, numbered_side) for offset in offsets
+        _pairs(low, high, offset) for low, high in cuts(blocks, numbered_side) for offset in offsets
     ]
     edges = np.concatenate([np.zeros((0, 2), np.int64), *pairs]) - 1
     total = int(first[-1])
@@ -157,30 +157,30 @@ def cuts(
     numbers = np.arange(len(blocks)).reshape(blocks.counts)
     for axis in range(len(blocks.shape)):
         for layer in range(blocks.counts[axis] - 1):
-            near, far = (np.take(numbers, layer + k, axis) for k in (0, 1))
-            yield _assembled(near, side, 2 * axis + 1), _assembled(far, side, 2 * axis)
+            low, high = (np.take(numbers, layer + k, axis) for k in (0, 1))
+            yield _assemble(low, side, 2 * axis + 1), _assemble(high, side, 2 * axis)
 
 
-def _assembled(
+def _assemble(
     numbers: NDArray[np.int64], side: Callable[[int, int], NDArray[Any]], index: int
 ) -> NDArray[Any]:
     """One plane from the sides of a layer of blocks."""
     if not numbers.ndim:
         return side(int(numbers), index)
-    return np.concatenate([_assembled(row, side, index) for row in numbers], axis=-numbers.ndim)
+    return np.concatenate([_assemble(row, side, index) for row in numbers], axis=-numbers.ndim)
 
 
-def _pairs(near: Labels, far: Labels, offset: tuple[int, ...]) -> NDArray[np.int64]:
+def _pairs(low: Labels, high: Labels, offset: tuple[int, ...]) -> NDArray[np.int64]:
     """Each pair of numbers > 0 that face each other, once, the far plane shifted by an offset."""
-    near_part = tuple(
-        slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, near.shape, strict=True)
+    low_part = tuple(
+        slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, low.shape, strict=True)
     )
-    far_part = tuple(
-        slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, near.shape, strict=True)
+    high_part = tuple(
+        slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, low.shape, strict=True)
     )
-    low, high = near[near_part], far[far_part]
-    both = (low > 0) & (high > 0)
+    low, high = low[low_part], high[high_part]
+    contact = (low > 0) & (high > 0)
     # as one number, which sorts many times faster than two; both are below 2³¹
     base = int(high.max(initial=0)) + 1
-    pairs = np.unique(low[both] * base + high[both])
+    pairs = np.unique(low[contact] * base + high[contact])
     return np.stack(np.divmod(pairs, base), 1)

@@ -122,11 +122,11 @@ def contacts(labels: Labels, regions: Labels, count: int) -> tuple[Labels, Label
     highest = np.zeros(count + 1, labels.dtype)
     cell = labels > 0
     for axis in range(labels.ndim):
-        edge = np.not_equal(*_shifted(cell, axis))
+        edge = np.not_equal(*_neighbours(cell, axis))
         # on each side of an edge one of label and region is 0
-        near, far = _shifted(labels, axis)
-        near_region, far_region = _shifted(regions, axis)
-        add_contacts(lowest, highest, near_region[edge] + far_region[edge], near[edge] + far[edge])
+        low, high = _neighbours(labels, axis)
+        low_region, high_region = _neighbours(regions, axis)
+        add_contacts(lowest, highest, low_region[edge] + high_region[edge], low[edge] + high[edge])
     return lowest, highest
 
 
@@ -151,7 +151,7 @@ def border_sides(shape: Sequence[int]) -> list[tuple[int, int]]:
     return [(axis, end) for axis, length in enumerate(shape) if length > 1 for end in (0, -1)]
 
 
-def _shifted(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Two views: each pixel but the last along `axis`, and its next neighbour."""
     first: list[slice] = [slice(None)] * array.ndim
     second = first.copy()

@@ -45,11 +45,11 @@ class Meeting:
 
 def meet(labels: Labels, height: NDArray[Any]) -> Meeting:
     """Measure, from labels and relief of a block, what decides which cells are one."""
-    present, run, length = runs(labels)
-    local = np.repeat(run, length).reshape(labels.shape) + (present[0] > 0)
+    numbers, run, length = runs(labels)
+    local = np.repeat(run, length).reshape(labels.shape) + (numbers[0] > 0)
     highest = peaks(height, local)[1:]
     return Meeting(
-        saddle_sums(labels, height), sides(labels), sides(height), present[present > 0], highest
+        saddle_sums(labels, height), sides(labels), sides(height), numbers[numbers > 0], highest
     )
 
 
@@ -82,8 +82,8 @@ def join_meetings(
     labels = cuts(blocks, lambda n, i: meetings(n).sides[i])
     heights = cuts(blocks, lambda n, i: meetings(n).heights[i])
     sums += [sums_across(*faces, *relief) for faces, relief in zip(labels, heights, strict=True)]
-    same = without_valley(add_up(sums), highest, saddle=saddle)
-    return same.astype(smallest_dtype(0, max(cells, 2**16)))
+    lowest = without_valley(add_up(sums), highest, saddle=saddle)
+    return lowest.astype(smallest_dtype(0, max(cells, 2**16)))
 
 
 def runs(labels: Labels) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]:
@@ -92,7 +92,7 @@ def runs(labels: Labels) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]:
     As `np.unique` with its inverse, but only the runs are sorted: an image of cells has far fewer
     than pixels.
     """
-    flat = labels.reshape(-1)
-    start = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-    present, run = np.unique(flat[start], return_inverse=True)
-    return present, run, np.diff(start, append=flat.size)
+    pixels = labels.reshape(-1)
+    start = np.flatnonzero(np.concatenate([[True], pixels[1:] != pixels[:-1]]))
+    numbers, run = np.unique(pixels[start], return_inverse=True)
+    return numbers, run, np.diff(start, append=pixels.size)

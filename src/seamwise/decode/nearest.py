@@ -77,45 +77,45 @@ def _search(
     region_of: NDArray[np.integer],
 ) -> tuple[Labels, NDArray[np.bool_]]:
     """`nearest_cell`, all pixels at once."""
-    flat = labels.reshape(-1)
+    labels_1d = labels.reshape(-1)
     steps = np.cumprod([1, *labels.shape[:0:-1]])[::-1]
     owner = np.zeros(len(pixels), labels.dtype)
     is_near = np.zeros(len(pixels), bool)
-    pending, here, home = np.arange(len(pixels)), pixels, region
+    pending, places, home = np.arange(len(pixels)), pixels, region
     for shell in _shells(labels.ndim):
         if not pending.size:
             break
         offsets = (shell @ steps).tolist()
-        lowest, highest = _extremes(flat, here, offsets)
+        lowest, highest = _extremes(labels_1d, places, offsets)
         hit = highest > 0
         # cells of another region are rare: only where one is an extreme they are looked for one by
         # one
         foreign = hit & ((region_of.take(highest) != home) | (region_of.take(lowest) != home))
         if foreign.any():
             lowest[foreign], highest[foreign] = _extremes(
-                flat, here[foreign], offsets, region_of=region_of, home=home[foreign]
+                labels_1d, places[foreign], offsets, region_of=region_of, home=home[foreign]
             )
             hit = highest > 0
         owner[pending[hit]] = np.where(lowest[hit] == highest[hit], highest[hit], 0)
         is_near[pending[hit]] = True
-        pending, here, home = pending[~hit], here[~hit], home[~hit]
+        pending, places, home = pending[~hit], places[~hit], home[~hit]
     return owner, is_near
 
 
 def _extremes(
-    flat: Labels,
-    here: NDArray[np.int64],
+    labels_1d: Labels,
+    places: NDArray[np.int64],
     offsets: Sequence[int],
     *,
     region_of: NDArray[np.integer] | None = None,
     home: NDArray[np.integer] | None = None,
 ) -> tuple[Labels, Labels]:
     """Lowest and highest cell at some offsets from each pixel, in any or its own region, or 0."""
-    one = flat.dtype.type(1)
-    highest = np.zeros(len(here), flat.dtype)
-    lowest = np.full(len(here), np.iinfo(flat.dtype).max, flat.dtype)
+    one = labels_1d.dtype.type(1)
+    highest = np.zeros(len(places), labels_1d.dtype)
+    lowest = np.full(len(places), np.iinfo(labels_1d.dtype).max, labels_1d.dtype)
     for offset in offsets:
-        cells = flat.take(here + offset)
+        cells = labels_1d.take(places + offset)
         if region_of is not None:
             cells *= region_of.take(cells) == home
         np.maximum(highest, cells, out=highest)
@@ -154,8 +154,8 @@ def rim(
     >>> places.tolist(), cells.tolist()
     ([[102, 1], [104, 2]], [7, 8])
     """
-    inside = labels > 0
-    edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
+    cell = labels > 0
+    edge = cell & ~ndimage.binary_erosion(cell, border_value=1)
     cells = labels[edge]
     return np.column_stack([np.argwhere(edge) + np.asarray(origin), region_of[cells]]), cells
 
@@ -189,15 +189,15 @@ def nearest_of(
     owner, distance = np.zeros(len(pixels), cells.dtype), np.full(len(pixels), np.inf)
     is_wanted = np.isin(places[:, -1], pixels[:, -1])
     places, cells = places[is_wanted], cells[is_wanted]
-    answered = np.flatnonzero(np.isin(pixels[:, -1], places[:, -1]))
-    if not answered.size:
+    reachable = np.flatnonzero(np.isin(pixels[:, -1], places[:, -1]))
+    if not reachable.size:
         return owner, distance
     # regions lie farther apart than any two pixels of one region
     scale = np.ones(places.shape[1])
     scale[-1] = float(np.maximum(places.max(0), pixels.max(0))[:-1].sum() + 1)
     tree = cKDTree(places * scale)
-    for start in range(0, len(answered), _PIXELS_AT_ONCE):
-        part = answered[start : start + _PIXELS_AT_ONCE]
+    for start in range(0, len(reachable), _PIXELS_AT_ONCE):
+        part = reachable[start : start + _PIXELS_AT_ONCE]
         owner[part], distance[part] = _query(tree, cells, pixels[part] * scale)
     return owner, distance
 
@@ -207,21 +207,21 @@ def _query(
 ) -> tuple[Labels, NDArray[np.float64]]:
     """Cell nearest to each place, 0 for a tie, and its distance."""
     owner, nearest = np.zeros(len(pixels), cells.dtype), np.empty(len(pixels))
-    undecided = np.arange(len(pixels))
+    pending = np.arange(len(pixels))
     neighbours = 2
-    while undecided.size:
+    while pending.size:
         neighbours = min(neighbours, len(cells))
-        distance, index = tree.query(pixels[undecided], k=np.arange(1, neighbours + 1))
+        distance, index = tree.query(pixels[pending], k=np.arange(1, neighbours + 1))
         # squared distances of pixels are whole numbers: rounding makes equality exact
-        tied = np.rint(distance**2) == np.rint(distance[:, :1] ** 2)
+        is_tie = np.rint(distance**2) == np.rint(distance[:, :1] ** 2)
         nearest_cells = cells[index]
-        conflict = (tied & (nearest_cells != nearest_cells[:, :1])).any(1)
+        conflict = (is_tie & (nearest_cells != nearest_cells[:, :1])).any(1)
         # if all so far are equally near, an equally near pixel of another cell may still follow
-        decided = conflict | ~tied[:, -1] | (neighbours == len(cells))
-        settled = undecided[decided]
-        owner[settled] = np.where(conflict, 0, nearest_cells[:, 0])[decided]
-        nearest[settled] = distance[decided, 0]
-        undecided = undecided[~decided]
+        is_certain = conflict | ~is_tie[:, -1] | (neighbours == len(cells))
+        pixels_done = pending[is_certain]
+        owner[pixels_done] = np.where(conflict, 0, nearest_cells[:, 0])[is_certain]
+        nearest[pixels_done] = distance[is_certain, 0]
+        pending = pending[~is_certain]
         neighbours *= 2
     return owner, nearest
 
@@ -230,5 +230,9 @@ def _query(
 def _shells(ndim: int) -> list[NDArray[np.int64]]:
     """Offsets no longer than `REACH`, those of equal length together, the shortest first."""
     offsets = np.array(list(product(range(-REACH, REACH + 1), repeat=ndim)))
-    squared = (offsets**2).sum(1)
-    return [offsets[squared == n] for n in range(1, REACH**2 + 1) if (squared == n).any()]
+    squared_lengths = (offsets**2).sum(1)
+    return [
+        offsets[squared_lengths == n]
+        for n in range(1, REACH**2 + 1)
+        if (squared_lengths == n).any()
+    ]

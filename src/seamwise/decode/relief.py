@@ -130,8 +130,10 @@ def foreground_classes(
     probabilities = as_probabilities(probabilities)
     background, cell = background_of(probabilities, gap), probabilities[1]
     touching = probabilities[2] if len(probabilities) > 2 else np.zeros_like(cell)
-    inside = cell + touching
-    classes: NDArray[np.uint8] = (inside >= foreground * (background + inside)).astype(np.uint8)
+    cell_or_touching = cell + touching
+    classes: NDArray[np.uint8] = (
+        cell_or_touching >= foreground * (background + cell_or_touching)
+    ).astype(np.uint8)
     classes[(classes == CELL) & (touching > cell)] = TOUCHING
     return classes
 
@@ -176,19 +178,19 @@ def judge_by_relief(
     labels, _ = ndimage.label(classes == CELL)
     no_cell = (peaks(height, labels) < peak) | (areas(labels) < min_core)
     no_cell[0] = False
-    dropped = look_up(no_cell, labels)
-    labels[dropped] = 0
+    is_dropped = look_up(no_cell, labels)
+    labels[is_dropped] = 0
     if not labels.any():
         return np.zeros(classes.shape, np.uint8)
-    assign_touching(labels, (classes == TOUCHING) | dropped)
+    assign_touching(labels, (classes == TOUCHING) | is_dropped)
     return clean(_merge_cells(labels, height, saddle), min_size)
 
 
 def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
     """Highest relief of each number 0..n: infinite for 0, minus infinite for one without pixels."""
     highest = np.full(int(labels.max(initial=0)) + 1, -np.inf, height.dtype)
-    inside = labels > 0
-    np.maximum.at(highest, labels[inside], height[inside])
+    is_cell = labels > 0
+    np.maximum.at(highest, labels[is_cell], height[is_cell])
     highest[0] = np.inf
     return highest
 
@@ -234,8 +236,8 @@ def median_peak(maps: NDArray[Any], *, min_core: int = 0, gap: Gap = "background
 
 def _merge_cells(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
     """Give one number to cells without a valley between them."""
-    same = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
-    result: Labels = look_up(same.astype(np.int32), labels)
+    lowest = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
+    result: Labels = look_up(lowest.astype(np.int32), labels)
     return result
 
 
@@ -264,20 +266,20 @@ def saddle_sums(labels: Labels, height: NDArray[Any]) -> SaddleSums:
     parts = []
     for axis in range(labels.ndim):
         along = (slice(None),) * axis
-        before, after = (*along, slice(None, -1)), (*along, slice(1, None))
-        parts.append(sums_across(labels[before], labels[after], height[before], height[after]))
+        low, high = (*along, slice(None, -1)), (*along, slice(1, None))
+        parts.append(sums_across(labels[low], labels[high], height[low], height[high]))
     return add_up(parts)
 
 
 def sums_across(
-    near: Labels, far: Labels, near_height: NDArray[Any], far_height: NDArray[Any]
+    low: Labels, high: Labels, low_height: NDArray[Any], high_height: NDArray[Any]
 ) -> SaddleSums:
     """`SaddleSums` of pixels that face each other, all arrays of one shape."""
-    contact = (near != far) & (near > 0) & (far > 0)
-    one, other = near[contact].astype(np.int64), far[contact].astype(np.int64)
-    middle = (near_height[contact] + far_height[contact]) / 2
+    contact = (low != high) & (low > 0) & (high > 0)
+    one, two = low[contact].astype(np.int64), high[contact].astype(np.int64)
+    middle = (low_height[contact] + high_height[contact]) / 2
     sums = SaddleSums(
-        np.minimum(one, other), np.maximum(one, other), middle.astype(np.float64), np.ones_like(one)
+        np.minimum(one, two), np.maximum(one, two), middle.astype(np.float64), np.ones_like(one)
     )
     return add_up([sums])
 
@@ -285,10 +287,10 @@ def sums_across(
 def add_up(parts: Sequence[SaddleSums]) -> SaddleSums:
     """Add up the sums of each pair, so that it occurs once."""
 
-    def whole(name: str) -> NDArray[Any]:
+    def column(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    first, second, total, faces = map(whole, ("first", "second", "total", "faces"))
+    first, second, total, faces = map(column, ("first", "second", "total", "faces"))
     base = int(second.max(initial=0)) + 1
     pairs, index = np.unique(first * base + second, return_inverse=True)
     relief_sum = np.bincount(index, total, len(pairs)).astype(np.float64)
@@ -308,9 +310,12 @@ def without_valley(sums: SaddleSums, highest: NDArray[Any], *, saddle: float) ->
     saddle : float
     """
     lower = np.minimum(highest[sums.first], highest[sums.second])
-    flat = sums.total >= saddle * lower * sums.faces
+    has_no_valley = sums.total >= saddle * lower * sums.faces
     count = len(highest)
-    edges = (np.ones(flat.sum(), bool), (sums.first[flat], sums.second[flat]))
+    edges = (
+        np.ones(has_no_valley.sum(), bool),
+        (sums.first[has_no_valley], sums.second[has_no_valley]),
+    )
     groups, group = connected_components(coo_array(edges, shape=(count, count)), directed=False)
     lowest = np.full(groups, count)
     np.minimum.at(lowest, group, np.arange(count))

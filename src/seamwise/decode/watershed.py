@@ -192,14 +192,14 @@ def flood_from(
     _check_background_as(background_as)
     markers = markers.astype(np.int32)
     background = seeds == BACKGROUND
-    outside = int(markers.max(initial=0)) + 1
+    background_number = int(markers.max(initial=0)) + 1
     if background_as == "marker":
-        markers[background] = outside
+        markers[background] = background_number
         floodable = np.ones(seeds.shape, bool)
     else:
         floodable = ~background
     labels = _flood_undecided(markers, elevation, floodable)
-    labels[labels == outside] = BACKGROUND
+    labels[labels == background_number] = BACKGROUND
     return labels
 
 
@@ -214,12 +214,12 @@ def _flood_undecided(
 ) -> Labels:
     """Flood the unmarked pixels; most marked ones have no unmarked neighbour, nothing to flood."""
     rim = ndimage.binary_dilation(markers == 0) & floodable
-    labels: Labels = segmentation.watershed(_ranked(elevation, markers, rim), markers, mask=rim)  # type: ignore[no-untyped-call]
+    labels: Labels = segmentation.watershed(_ranks(elevation, markers, rim), markers, mask=rim)  # type: ignore[no-untyped-call]
     np.copyto(labels, markers, where=~rim)
     return labels
 
 
-def _ranked(
+def _ranks(
     elevation: NDArray[Any], markers: Labels, rim: NDArray[np.bool_]
 ) -> NDArray[np.floating[Any]]:
     """Heights by their rank, of equally high marked pixels the first in scan order lower.
@@ -227,11 +227,11 @@ def _ranked(
     scikit-image starts at equally high markers in an order that depends on all others: a part of an
     image would be flooded otherwise than the whole.
     """
-    marked, heights = markers[rim] != 0, elevation[rim]
-    order = np.lexsort((~marked, heights))
-    marked, heights = marked[order], heights[order]
-    rises = marked.copy()
-    rises[1:] |= (heights[1:] != heights[:-1]) | (marked[1:] != marked[:-1])
+    has_marker, heights = markers[rim] != 0, elevation[rim]
+    order = np.lexsort((~has_marker, heights))
+    has_marker, heights = has_marker[order], heights[order]
+    rises = has_marker.copy()
+    rises[1:] |= (heights[1:] != heights[:-1]) | (has_marker[1:] != has_marker[:-1])
     ranks: NDArray[np.floating[Any]] = np.zeros(
         elevation.shape, np.float32 if len(heights) < 2**24 else np.float64
     )

@@ -19,7 +19,7 @@ Item = tuple[Path, int]
 Task = Callable[[Path, int], object]
 
 _PATIENCE = 20  # seconds to wait for a scheduler, and for its first worker
-_ALONE = threading.Lock()
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def task_runner(
     workers, scheduler = resources.workers, resources.scheduler
     # no tracebacks in its log: their meaning is raised in one line
     quiet = _dask().utils.silence_logging_cmgr(logging.CRITICAL)
-    with quiet, _processes(workers) if scheduler is None else _connected(scheduler) as client:
+    with quiet, _processes(workers) if scheduler is None else _connect(scheduler) as client:
         if client.dashboard_link and find_spec("bokeh"):
             announce(f"dashboard: {client.dashboard_link}")
         limits = [limit for limit in client.run(_memory_limit).values() if limit]
@@ -110,7 +110,7 @@ def _spread(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
 
 def _on_worker(task: Task, item: Item) -> None:
     """Do a task in a worker; one at a time, because each task may use all its memory."""
-    with _ALONE:
+    with _ONE_AT_A_TIME:
         # dask starts workers with one thread for all libraries
         torch.set_num_threads(_dask().get_worker().state.nthreads)
         task(*item)
@@ -132,7 +132,7 @@ def _check(future: Any, item: Item) -> None:
 
 
 @contextmanager
-def _connected(scheduler: str) -> Iterator[Any]:
+def _connect(scheduler: str) -> Iterator[Any]:
     start = "start one with `dask scheduler`, and `dask worker ADDRESS` on each machine"
     try:
         client = _dask().Client(scheduler, set_as_default=False, timeout=_PATIENCE)

@@ -153,10 +153,10 @@ def _check_devices(device: torch.device, devices: int, nodes: int) -> None:
         )
 
 
-def _check_started(started: int, devices: int, nodes: int) -> None:
-    if started != devices * nodes:
+def _check_started(processes: int, devices: int, nodes: int) -> None:
+    if processes != devices * nodes:
         raise ValueError(
-            f"devices × nodes must be {started}, the number of processes that are started, "
+            f"devices × nodes must be {processes}, the number of processes that are started, "
             f"not {devices} × {nodes}: "
             "devices is their number on each machine, nodes the number of machines"
         )
@@ -164,9 +164,9 @@ def _check_started(started: int, devices: int, nodes: int) -> None:
 
 def _end_started(fabric: "Fabric") -> None:
     """End the processes that this one has started, which would wait for it forever."""
-    started = getattr(fabric.strategy.launcher, "procs", [])
-    processes = list(started)
-    started.clear()  # or Fabric kills this process, too, when one of them ends
+    launched_processes = getattr(fabric.strategy.launcher, "procs", [])
+    processes = list(launched_processes)
+    launched_processes.clear()  # or Fabric kills this process, too, when one of them ends
     for process in processes:
         process.terminate()
 

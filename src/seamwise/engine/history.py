@@ -9,7 +9,7 @@ from seamwise.io.atomic import atomic_path
 
 _SMOOTHING = 50  # steps
 _SLOW = 5  # the first steps of a process read files, start workers and choose kernels
-_TIMED = 10  # steps until their mean time is a fair guess
+_FEWEST_STEPS = 10  # steps until their mean time is a fair guess
 _NAMES = ("step", "loss", "learning_rate", "seconds")
 
 
@@ -56,10 +56,10 @@ def seconds_left(history: Sequence[TrainProgress], *, first: int, steps: int) ->
     float or None
         In seconds. The first 5 steps of a process do not count; None until 10 more are done.
     """
-    timed = len(history) - first - _SLOW
-    if timed < _TIMED:
+    steps_timed = len(history) - first - _SLOW
+    if steps_timed < _FEWEST_STEPS:
         return None
-    pace = (history[-1].seconds - history[-1 - timed].seconds) / timed
+    pace = (history[-1].seconds - history[-1 - steps_timed].seconds) / steps_timed
     return pace * (steps - history[-1].step)
 
 
@@ -105,12 +105,12 @@ def plot_curve(path: Path, history: Sequence[TrainProgress]) -> None:
     panels[0].plot([progress.step for progress in history], losses, color="0.4")
     panels[0].set_ylabel(f"training loss\n(mean of {_SMOOTHING} steps)")
     panels[0].set_ylim(bottom=0)
-    validated = [progress for progress in history if progress.scores]
+    validations = [progress for progress in history if progress.scores]
     for number, name in enumerate(scores):
-        values = [progress.scores[name] for progress in validated]
+        values = [progress.scores[name] for progress in validations]
         panel = panels[1 + number]
         panel.plot(
-            [progress.step for progress in validated], values, "o-", color=f"C{number}", ms=3
+            [progress.step for progress in validations], values, "o-", color=f"C{number}", ms=3
         )
         panel.set_ylabel(name.replace("_", "\n"))
     for panel in panels:

@@ -39,7 +39,7 @@ def load_network(
         no such device.
     """
     path = model_path(model, kind)
-    chosen = choose_device(device)
+    torch_device = choose_device(device)
     weights, info = load_model(path, kind)
     try:
         net = build_net(info.architecture)
@@ -48,7 +48,7 @@ def load_network(
         raise ValueError(
             f"model file {path} is damaged: its weights do not fit its description"
         ) from error
-    return prepare(net, info, chosen)
+    return prepare(net, info, torch_device)
 
 
 def build_net(architecture: Architecture) -> Network:

@@ -127,16 +127,16 @@ def make_settings(
 
     `source` follows the name of a setting in an error, e.g. " in run.toml".
     """
-    chosen = {name: value for name, value in (options or {}).items() if value is not None}
+    overrides = {name: value for name, value in (options or {}).items() if value is not None}
     try:
-        return TypeAdapter(kind).validate_python({**content, **chosen})
+        return TypeAdapter(kind).validate_python({**content, **overrides})
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # two settings contradict each other
             raise ValueError(message) from error
         name = ".".join(str(part) for part in first["loc"])
-        where = "" if first["loc"][0] in chosen else source
+        where = "" if first["loc"][0] in overrides else source
         if first["type"] in _UNKNOWN:
             raise ValueError(unknown_setting(kind, name, where)) from error
         raise ValueError(f"setting {name}{where}: {message}, not {first['input']!r}") from error
@@ -146,12 +146,12 @@ def change_settings(
     settings: AnySettings, changes: Mapping[str, Any], *, source: str = ""
 ) -> AnySettings:
     """Return settings with some of them changed, checked as `make_settings` does."""
-    unchanged = {
+    rest = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
         if field.name not in changes
     }
-    return make_settings(type(settings), changes, unchanged, source=source)
+    return make_settings(type(settings), changes, rest, source=source)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def unknown_setting(kind: type[RunSettings], name: str, source: str = "") -> str:
     """Return the message about a setting that does not exist, with the closest name that does."""
     names = _names_of(kind)
-    leaves = {known.rpartition(".")[2]: known for known in names}
+    leaves = {full_name.rpartition(".")[2]: full_name for full_name in names}
     close = get_close_matches(name, names, 1)
     leaf = [leaves[match] for match in get_close_matches(name.rpartition(".")[2], leaves, 1)]
     hint = f"did you mean {(close or leaf)[0]!r}?" if close or leaf else f"see {kind.page}"
@@ -178,9 +178,9 @@ def unknown_setting(kind: type[RunSettings], name: str, source: str = "") -> str
 
 def _names_of(kind: Any) -> list[str]:
     """Names of all settings, those of a table as ``table.name``."""
-    own = getattr(kind, "__pydantic_fields__", {})
+    settings = getattr(kind, "__pydantic_fields__", {})
     names = []
-    for name, information in own.items():
+    for name, information in settings.items():
         inner = _names_of(information.annotation)
         names += [name, *(f"{name}.{setting}" for setting in inner)]
     return names

@@ -121,14 +121,14 @@ class Alignment:
         """
         self._check_frame(frame, self.names[i])
         y0, y1, x0, x1 = self.common if crop else (0, self.shape[0], 0, self.shape[1])
-        warped = cv2.warpPerspective(
+        picture = cv2.warpPerspective(
             frame,
             translation(-x0, -y0) @ self.matrices[i],
             (x1 - x0, y1 - y0),
             flags=cv2.INTER_LANCZOS4,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-        bright = warped.reshape(y1 - y0, x1 - x0, -1) * self.gains[i].astype(np.float32)
+        bright = picture.reshape(y1 - y0, x1 - x0, -1) * self.gains[i].astype(np.float32)
         return np.asarray(bright.clip(0, 1), np.float32).reshape(y1 - y0, x1 - x0, *frame.shape[2:])
 
     def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
@@ -151,10 +151,10 @@ class Alignment:
             return
         if len(names) != count:
             raise ValueError(f"names must be one per frame, {count}, not {len(names)}")
-        for expected, name in zip(self.names, names, strict=True):
-            if expected != name:
+        for own_name, name in zip(self.names, names, strict=True):
+            if own_name != name:
                 raise ValueError(
-                    f"alignment is of {expected}, where the burst has {name}: estimate it again"
+                    f"alignment is of {own_name}, where the burst has {name}: estimate it again"
                 )
 
     def save(self, path: Path) -> None:

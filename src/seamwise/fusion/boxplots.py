@@ -49,10 +49,8 @@ def draw_boxplots(path: Path, scores: FusionScores) -> None:
 def _draw_panel(panel: Any, values: NDArray[np.float64], colours: Sequence[str]) -> None:
     columns = [column[np.isfinite(column)] for column in values.T]
     places = range(len(columns))
-    drawn = panel.boxplot(
-        columns, positions=places, widths=0.6, patch_artist=True, showfliers=False
-    )
-    for box, line, colour in zip(drawn["boxes"], drawn["medians"], colours, strict=True):
+    plot = panel.boxplot(columns, positions=places, widths=0.6, patch_artist=True, showfliers=False)
+    for box, line, colour in zip(plot["boxes"], plot["medians"], colours, strict=True):
         box.set(facecolor=colour, alpha=0.4, edgecolor="black")
         line.set(color="black", linewidth=1.5)
     for place, column in zip(places, columns, strict=True):

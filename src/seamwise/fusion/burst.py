@@ -83,16 +83,16 @@ class Burst(FrameSequence):
     @property
     def notes(self) -> list[str]:
         """What the user should know about the frames read so far."""
-        others = [
+        deviants = [
             self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc
         ]
-        if not others or 0 not in self._profiles:
+        if not deviants or 0 not in self._profiles:
             return list(self._notes)
-        mixed = (
-            f"{', '.join(others)}: the colour profile differs from that of {self.names[0]}, "
+        profile_note = (
+            f"{', '.join(deviants)}: the colour profile differs from that of {self.names[0]}, "
             "which is kept"
         )
-        return [*self._notes, mixed]
+        return [*self._notes, profile_note]
 
     def _frame(self, i: int) -> Picture:
         frame = self.frames[i]
@@ -154,8 +154,8 @@ def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = 
     """
     place = folder.resolve()
     for path in map(Path, inputs):
-        inside = place == path.resolve() or (nested and path.resolve() in place.parents)
-        if path.is_dir() and inside:
+        is_inside = place == path.resolve() or (nested and path.resolve() in place.parents)
+        if path.is_dir() and is_inside:
             raise ValueError(
                 f"results in {folder} would be taken for frames by the next run: "
                 f"write outside of {path}"

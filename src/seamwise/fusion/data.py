@@ -54,12 +54,12 @@ class SegmentedPicture:
         """Return one of the segmentations as `(Y, X)` numbers."""
         if not self.panoptic:
             return read_labels(path, one_bit=True).astype(np.int64)
-        coded = read_image(path)
-        if coded.axes != "CYX" or len(coded.data) != 3 or coded.data.dtype != np.uint8:
+        picture = read_image(path)
+        if picture.axes != "CYX" or len(picture.data) != 3 or picture.data.dtype != np.uint8:
             raise ValueError(
                 f"{path} is not a panoptic segmentation: it must be an 8-bit RGB picture"
             )
-        return np.tensordot([1, 256, 256**2], coded.data.astype(np.int64), 1)
+        return np.tensordot([1, 256, 256**2], picture.data.astype(np.int64), 1)
 
 
 def find_pictures(data: Path, *, images: Path | None = None) -> list[SegmentedPicture]:
@@ -143,9 +143,9 @@ def split(
     a e
     """
     test = pictures[::leave_out_every] if leave_out_every else ()
-    others = [p for i, p in enumerate(pictures) if leave_out_every is None or i % leave_out_every]
-    training = [p for i, p in enumerate(others) if i % hold_out_every]
-    return PictureSplit(tuple(training), tuple(others[::hold_out_every]), tuple(test))
+    rest = [p for i, p in enumerate(pictures) if leave_out_every is None or i % leave_out_every]
+    training = [p for i, p in enumerate(rest) if i % hold_out_every]
+    return PictureSplit(tuple(training), tuple(rest[::hold_out_every]), tuple(test))
 
 
 def _pictures_of_folders(images: Path, labels: Path) -> Iterator[SegmentedPicture]:
@@ -231,20 +231,20 @@ def make_pair(
     ValueError
         The segments have another size than the picture.
     """
-    sharp: NDArray[Any] = picture.read()
+    image_pixels: NDArray[Any] = picture.read()
     segments: NDArray[Any] | None = _draw_segments(picture, simulation, rng)
-    if segments is not None and segments.shape != sharp.shape[:2]:
+    if segments is not None and segments.shape != image_pixels.shape[:2]:
         raise ValueError(
-            f"{picture.image} has {pixel_size(sharp.shape)} pixels, its segments have "
+            f"{picture.image} has {pixel_size(image_pixels.shape)} pixels, its segments have "
             f"{pixel_size(segments.shape)}: give segments of the same size"
         )
     if crop is not None:
-        sharp, segments = _random_crop(sharp, segments, crop, simulation, rng)
-    image = _vary(as_unit(sharp), simulation, rng)
+        image_pixels, segments = _random_crop(image_pixels, segments, crop, simulation, rng)
+    image = _vary(as_unit(image_pixels), simulation, rng)
     if segments is None or segments.min() == segments.max():
         segments = random_shapes(image.shape[:2], rng=rng)
     mask = draw_mask(segments, rng)
-    swapped = bool(rng.random() < 0.5)
+    is_swapped = bool(rng.random() < 0.5)
     pair = focus_pair(
         image,
         mask,
@@ -256,7 +256,7 @@ def make_pair(
         rng=rng,
     )
     # the object in front is as often the sharp one in a as in b
-    return FocusPair(pair.b, pair.a, pair.truth, ~pair.mask) if swapped else pair
+    return FocusPair(pair.b, pair.a, pair.truth, ~pair.mask) if is_swapped else pair
 
 
 class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
@@ -318,11 +318,11 @@ def _random_crop(
     image = image[y : y + size, x : x + size]
     flips = tuple(_flip(simulation, rng) for _ in range(2))
     is_transposed = simulation.mirror and rng.random() < 0.5
-    image = _resized(image[flips], crop, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    image = _resize(image[flips], crop, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
     if segments is not None:
         segments = np.pad(segments, padding, mode="symmetric")[y : y + size, x : x + size]
-        resized = _resized(segments[flips].astype(np.int32), crop, cv2.INTER_NEAREST)
-        segments = resized.astype(np.int64)
+        numbers = _resize(segments[flips].astype(np.int32), crop, cv2.INTER_NEAREST)
+        segments = numbers.astype(np.int64)
     if is_transposed:
         image, segments = image.swapaxes(0, 1), None if segments is None else segments.T
     return image, segments
@@ -332,7 +332,7 @@ def _flip(simulation: Simulation, rng: np.random.Generator) -> slice:
     return slice(None, None, -1 if simulation.mirror and rng.random() < 0.5 else 1)
 
 
-def _resized(image: NDArray[Any], size: int, interpolation: int) -> NDArray[Any]:
+def _resize(image: NDArray[Any], size: int, interpolation: int) -> NDArray[Any]:
     image = np.ascontiguousarray(image)
     if len(image) == size:
         return image

@@ -27,8 +27,8 @@ def shrink(picture: NDArray[Any], pixels: int) -> Picture:
 
 def thumbnail(frame: Picture) -> Picture:
     """Return a small blurred copy of a frame, `(Y, X, C)`; NaN where values were clipped."""
-    clipped_share = _blurred((frame > _WHITE) * np.uint8(255)) / 255
-    return np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blurred(frame))
+    clipped_share = _blur((frame > _WHITE) * np.uint8(255)) / 255
+    return np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blur(frame))
 
 
 def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ...]) -> Matrix:
@@ -51,22 +51,23 @@ def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ..
     """
     to_small = resampling(shape, reference.shape)
     onto = to_small @ matrix @ np.linalg.inv(to_small)
-    warped = cv2.warpPerspective(
+    picture = cv2.warpPerspective(
         copy,
         onto,
         reference.shape[1::-1],
         flags=cv2.INTER_LINEAR,
         borderValue=(np.nan,) * MOST_CHANNELS,
     ).reshape(reference.shape)
-    exposed = np.minimum(warped, reference) > _BLACK  # NaN, outside of the frame or clipped, is not
+    # NaN, outside of the frame or clipped, is not exposed
+    is_exposed = np.minimum(picture, reference) > _BLACK
     gains = np.ones(reference.shape[2])
-    for channel in np.flatnonzero(exposed.any((0, 1))):
-        pixels = exposed[..., channel]
-        ratios = reference[..., channel][pixels] / warped[..., channel][pixels]
+    for channel in np.flatnonzero(is_exposed.any((0, 1))):
+        pixels = is_exposed[..., channel]
+        ratios = reference[..., channel][pixels] / picture[..., channel][pixels]
         gains[channel] = np.clip(np.median(ratios), *GAINS)
     return gains
 
 
-def _blurred(picture: NDArray[Any]) -> Picture:
-    blurred = cv2.GaussianBlur(shrink(picture, _THUMBNAIL_PIXELS), (0, 0), 2)
-    return np.asarray(blurred, np.float32).reshape(*blurred.shape[:2], -1)
+def _blur(picture: NDArray[Any]) -> Picture:
+    small = cv2.GaussianBlur(shrink(picture, _THUMBNAIL_PIXELS), (0, 0), 2)
+    return np.asarray(small, np.float32).reshape(*small.shape[:2], -1)

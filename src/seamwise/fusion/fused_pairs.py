@@ -116,7 +116,7 @@ def find_fused_pairs(
     if truth is not None:
         pictures[truth] = _pictures(truth, pairs, "truth")
     places = dict(zip(names, fused, strict=True))
-    return tuple(_completed(pair, places, truth, pictures) for pair in pairs)
+    return tuple(_complete(pair, places, truth, pictures) for pair in pairs)
 
 
 def _pairs(sources: Sequence[Path]) -> list[FusedPair]:
@@ -149,11 +149,9 @@ def _pairs_of_files(folder: Path, frames: Sequence[Path]) -> Iterator[FusedPair]
     for stray in groups.pop("", []):
         yield FusedPair(stem(stray), (), fault=f"{stray} is neither x-A nor x-B of a pair x")
     for name, group in groups.items():
-        alone = len(group) <= 2 and _common_name(group) is None
-        missing = (
-            f"{group[0]} has no partner: the frames of a pair end in -A and -B, or in -1 and -2"
-        )
-        yield FusedPair(name, (), fault=missing) if alone else _pair(name, group)
+        is_alone = len(group) <= 2 and _common_name(group) is None
+        fault = f"{group[0]} has no partner: the frames of a pair end in -A and -B, or in -1 and -2"
+        yield FusedPair(name, (), fault=fault) if is_alone else _pair(name, group)
 
 
 def _pair(name: str, frames: Sequence[Path]) -> FusedPair:
@@ -167,19 +165,19 @@ def _pair(name: str, frames: Sequence[Path]) -> FusedPair:
 def _common_name(frames: Sequence[Path]) -> str | None:
     """Return x of x-A and x-B; None if the frames have other names."""
     matches = [match for frame in frames if (match := _FRAME.fullmatch(stem(frame)))]
-    alike = len({match[1] for match in matches}) == 1
+    has_common_name = len({match[1] for match in matches}) == 1
     return (
         matches[0][1]
-        if alike and sorted(match[2].upper() for match in matches) in _ENDINGS
+        if has_common_name and sorted(match[2].upper() for match in matches) in _ENDINGS
         else None
     )
 
 
 def _method_names(fused: Sequence[Path]) -> list[str]:
     short = [path.resolve().name if path.is_dir() else stem(path) for path in fused]
-    taken = [*short, *DUMMIES]
+    names_in_use = [*short, *DUMMIES]
     names = [
-        name if taken.count(name) == 1 else f"{path.resolve().parent.name}/{name}"
+        name if names_in_use.count(name) == 1 else f"{path.resolve().parent.name}/{name}"
         for name, path in zip(short, fused, strict=True)
     ]
     for number, name in enumerate(names):
@@ -196,11 +194,11 @@ def _pictures(place: Path, pairs: Sequence[FusedPair], argument: str) -> dict[st
     """Return the pictures of a place by the names of pairs."""
     if place.is_dir():
         return by_stem(find_images(place))
-    path, *more = find_images([place])
-    if more:
+    path, *surplus = find_images([place])
+    if surplus:
         raise ValueError(
             f"{argument} must be a folder or one picture, "
-            f"not a pattern of {1 + len(more)} pictures, {place}: give the folder they are in"
+            f"not a pattern of {1 + len(surplus)} pictures, {place}: give the folder they are in"
         )
     if len(pairs) > 1:
         raise ValueError(
@@ -210,7 +208,7 @@ def _pictures(place: Path, pairs: Sequence[FusedPair], argument: str) -> dict[st
     return {pairs[0].name: path}
 
 
-def _completed(
+def _complete(
     pair: FusedPair,
     places: Mapping[str, Path],
     truth: Path | None,
@@ -219,8 +217,10 @@ def _completed(
     def picture(place: Path) -> Path:
         return pictures[place].get(pair.name, place / pair.name)
 
-    needed = [*places.values(), *([] if truth is None else [truth])]
-    missing = [str(picture(place)) for place in needed if pair.name not in pictures[place]]
-    fault = f"missing: {' and '.join(missing)} (.png, .jpg or .tif)" if missing else ""
+    wanted_places = [*places.values(), *([] if truth is None else [truth])]
+    absent_files = [
+        str(picture(place)) for place in wanted_places if pair.name not in pictures[place]
+    ]
+    fault = f"missing: {' and '.join(absent_files)} (.png, .jpg or .tif)" if absent_files else ""
     fused = {method: picture(place) for method, place in places.items()}
     return replace(pair, fused=fused, truth=truth and picture(truth), fault=pair.fault or fault)

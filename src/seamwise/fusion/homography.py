@@ -50,8 +50,8 @@ def is_folding(matrix: Matrix, shape: tuple[int, ...]) -> bool:
 def is_still(matrix: Matrix, shape: tuple[int, ...]) -> bool:
     """Whether the matrix moves every corner of the picture by less than a quarter of a pixel."""
     points = corners(shape)
-    moved = points @ matrix.T
-    shifts = moved[:, :2] / moved[:, 2:] - points[:, :2]
+    targets = points @ matrix.T
+    shifts = targets[:, :2] / targets[:, 2:] - points[:, :2]
     return bool((np.hypot(*shifts.T) < _STILL).all())
 
 
@@ -61,9 +61,9 @@ def implausible(matrix: Matrix, shape: tuple[int, ...]) -> str:
         return "the picture would be folded or mirrored"
     height, width = shape[:2]
     points = np.vstack([corners(shape), ((width - 1) / 2, (height - 1) / 2, 1)])
-    moved = points @ matrix.T
-    depth = moved[:, 2, np.newaxis, np.newaxis]
-    positions = moved[:, :2, np.newaxis] / depth
+    targets = points @ matrix.T
+    depth = targets[:, 2, np.newaxis, np.newaxis]
+    positions = targets[:, :2, np.newaxis] / depth
     jacobians = (matrix[:2, :2] - positions * matrix[2, :2]) / depth
     scales = np.linalg.svd(jacobians, compute_uv=False)
     low, high = SCALES

@@ -211,13 +211,13 @@ def _columns(pair: FusedPair) -> str:
 def _check_sizes(pair: FusedPair) -> None:
     """Raise ValueError if the pictures differ in size. Only headers are read."""
     first, *others = pair.sources
-    expected = photo_info(first).shape[:2]
+    shape = photo_info(first).shape[:2]
     for path in (*others, *pair.fused.values(), *_truths(pair)):
         size = photo_info(path).shape[:2]
-        if size != expected:
+        if size != shape:
             hint = " (`seamwise fuse` keeps it with --no-align or --full-size)"
             raise ValueError(
-                f"{path} has {pixel_size(size)} pixels, {first} has {pixel_size(expected)}: "
+                f"{path} has {pixel_size(size)} pixels, {first} has {pixel_size(shape)}: "
                 f"give all one size{'' if path in pair.sources else hint}"
             )
 

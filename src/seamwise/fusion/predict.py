@@ -81,10 +81,10 @@ def fuse_pair(
     check_options(model, tile=tile)
     checked_picture(a)
     checked_picture(b, shape=a.shape)
-    return _fused(a, b, model=model, nearest=nearest, tile=tile)
+    return _fuse(a, b, model=model, nearest=nearest, tile=tile)
 
 
-def _fused(
+def _fuse(
     a: Picture, b: Picture, *, model: Model, nearest: bool | None, tile: int | None
 ) -> Fusion:
     nearest = model.info.output == "picture" if nearest is None else nearest
@@ -94,7 +94,7 @@ def _fused(
     channels = 1 if selects else model.info.colours
     for box, slab in _slabs(shape, partial(_output, a, b, model), channels, model, tile):
         part_a, part_b = a[box], b[box]
-        fused = _selected(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
+        fused = _select(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
         if nearest:
             fused = _nearest(part_a, part_b, _nearness(fused, part_a, part_b))
         image[box] = fused
@@ -138,10 +138,10 @@ def fuse_frames(
     check_options(model, mode=mode, tile=tile)
     shape = shape_of(frames)
     if mode == "together":
-        return _together(frames, shape, model=model, nearest=bool(nearest), tile=tile)
+        return _fuse_together(frames, shape, model=model, nearest=bool(nearest), tile=tile)
 
     def step(a: Picture, b: Picture) -> Fusion:
-        return _fused(a, checked_picture(b, shape=shape), model=model, nearest=nearest, tile=tile)
+        return _fuse(a, checked_picture(b, shape=shape), model=model, nearest=nearest, tile=tile)
 
     return functional_power(step, frames)
 
@@ -163,7 +163,7 @@ def passes(mode: FusionMode, *, nearest: bool) -> int:
     return 1 if mode == "sequence" else 1 + _ROUNDS + nearest
 
 
-def _together(
+def _fuse_together(
     frames: Frames, shape: tuple[int, ...], *, model: Model, nearest: bool, tile: int | None
 ) -> Fusion:
     """Score every frame against a reference, which is the mean at first, then what that gave."""
@@ -171,12 +171,12 @@ def _together(
     for number in range(len(frames)):
         reference += checked_picture(frames[number], shape=shape) / np.float32(len(frames))
     for _ in range(_ROUNDS):
-        fused = _weighed(frames, reference, model, tile)
+        fused = _weigh(frames, reference, model, tile)
         reference = fused.image
     return _nearest_of_all(frames, fused.image) if nearest else fused
 
 
-def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fusion:
+def _weigh(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fusion:
     """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference."""
     shape = reference.shape[:2]
     highest = np.full(shape, -np.inf, np.float32)
@@ -185,30 +185,30 @@ def _weighed(frames: Frames, reference: Picture, model: Model, tile: int | None)
     for number in range(len(frames)):
         frame = frames[number]
         for box, slab in _slabs(shape, partial(_score, frame, reference, model), 1, model, tile):
-            score, before = slab[0], highest[box]
-            depth[box][score > before] = number
-            after = np.maximum(score, before)
-            old_weight, new_weight = np.exp(before - after), np.exp(score - after)
+            score, old_highest = slab[0], highest[box]
+            depth[box][score > old_highest] = number
+            new_highest = np.maximum(score, old_highest)
+            old_weight, new_weight = np.exp(old_highest - new_highest), np.exp(score - new_highest)
             total[box] = _times(total[box], old_weight) + _times(frame[box], new_weight)
             weights[box] = weights[box] * old_weight + new_weight
-            highest[box] = after
+            highest[box] = new_highest
     return Fusion(_times(total, np.reciprocal(weights)), depth)
 
 
 def _nearest_of_all(frames: Frames, image: Picture) -> Fusion:
     """The same for a burst: the colour of the nearest frame; the mean of those equally near."""
-    least = np.full(image.shape[:2], np.inf, np.float32)
+    least_distance = np.full(image.shape[:2], np.inf, np.float32)
     total, count = np.zeros_like(image), np.zeros(image.shape[:2], np.float32)
     depth = np.zeros(image.shape[:2], depth_dtype(len(frames)))
     for number in range(len(frames)):
         frame = frames[number]
         distance = _distance(image, frame)
-        nearer, equal = distance < least, distance == least
+        nearer, equal = distance < least_distance, distance == least_distance
         total[nearer], count[nearer] = 0, 0
         total += _times(frame, (nearer | equal).astype(np.float32))
         count += nearer | equal
         depth[nearer] = number
-        least = np.minimum(least, distance)
+        least_distance = np.minimum(least_distance, distance)
     return Fusion(_times(total, np.reciprocal(count)), depth)
 
 
@@ -265,7 +265,7 @@ def _as_input(picture: Picture, colours: int) -> torch.Tensor:
     return tensor.permute(2, 0, 1).unsqueeze(0)
 
 
-def _selected(a: Picture, b: Picture, weight: NDArray[np.float32]) -> Picture:
+def _select(a: Picture, b: Picture, weight: NDArray[np.float32]) -> Picture:
     return b + _times(a - b, weight)
 
 
@@ -277,8 +277,8 @@ def _nearest(a: Picture, b: Picture, nearer: NDArray[np.float32]) -> Picture:
     """`a` where `nearer` is positive, `b` where negative, their mean where 0."""
     sign = nearer if a.ndim == 2 else nearer[..., np.newaxis]
     not_a = np.where(sign < 0, b, (a + b) / 2)
-    chosen: Picture = np.where(sign > 0, a, not_a)
-    return chosen
+    colour: Picture = np.where(sign > 0, a, not_a)
+    return colour
 
 
 def _nearness(image: Picture, a: Picture, b: Picture) -> NDArray[np.float32]:

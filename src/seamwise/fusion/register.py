@@ -179,7 +179,7 @@ def _small_copy(frames: Frames, i: int, shape: tuple[int, ...], names: Sequence[
     pictures = [shrink(luminance(frame), _WORK_PIXELS)]
     while min(pictures[-1].shape) >= 2 * _SHORTEST:
         pictures.append(shrink(pictures[-1], pictures[-1].size // 4))
-    levels, contrasts = zip(*map(_normalized, pictures), strict=True)
+    levels, contrasts = zip(*map(_normalize, pictures), strict=True)
     highest = max(contrasts)
     if not highest >= _LEAST_CONTRAST:
         fault = f"it has no texture (contrast {highest:.1e}, at least {_LEAST_CONTRAST} is needed)"
@@ -187,7 +187,7 @@ def _small_copy(frames: Frames, i: int, shape: tuple[int, ...], names: Sequence[
     return _Copy(levels, thumbnail(frame))
 
 
-def _normalized(image: Picture) -> tuple[Picture, float]:
+def _normalize(image: Picture) -> tuple[Picture, float]:
     """N[I] and the mean contrast c̄ of `estimate_alignment`."""
     smooth = cv2.GaussianBlur(image, (0, 0), 1, borderType=cv2.BORDER_REFLECT)
     detail = smooth - cv2.GaussianBlur(image, (0, 0), _WINDOW, borderType=cv2.BORDER_REFLECT)
@@ -201,7 +201,7 @@ def _register(moving: _Copy, fixed: _Copy, motion: Motion) -> tuple[Matrix, floa
     identity = np.eye(3)
     best, highest = identity, _correlation(moving.levels[0], fixed.levels[0], identity)
     for start in _starts(moving, fixed, motion):
-        matrix = _refined(moving, fixed, motion, start)
+        matrix = _refine(moving, fixed, motion, start)
         correlation = _correlation(moving.levels[0], fixed.levels[0], matrix)
         if correlation > highest:
             best, highest = matrix, correlation
@@ -258,22 +258,24 @@ def _grey_levels(image: Picture) -> NDArray[np.uint8]:
     return np.clip(128 + 42 * cv2.GaussianBlur(image, (0, 0), 1.5), 0, 255).astype(np.uint8)
 
 
-def _refined(moving: _Copy, fixed: _Copy, motion: Motion, start: Matrix) -> Matrix:
+def _refine(moving: _Copy, fixed: _Copy, motion: Motion, start: Matrix) -> Matrix:
     """The matrix of the highest correlation close to the start, from coarse to fine copies."""
     finest = fixed.levels[0]
     matrix = start
     for picture, template in zip(reversed(moving.levels), reversed(fixed.levels), strict=True):
         to_level = resampling(finest.shape, template.shape)
-        before = to_level @ matrix @ np.linalg.inv(to_level)
+        start_matrix = to_level @ matrix @ np.linalg.inv(to_level)
         safe_motion = "affine" if template.size < _PERSPECTIVE_PIXELS else motion
-        after = _maximised(picture, template, safe_motion, before)
+        end_matrix = _maximise(picture, template, safe_motion, start_matrix)
         # a coarse copy with little on it may lead astray
-        if _correlation(picture, template, after) > _correlation(picture, template, before):
-            matrix = unit(np.linalg.inv(to_level) @ after @ to_level)
+        if _correlation(picture, template, end_matrix) > _correlation(
+            picture, template, start_matrix
+        ):
+            matrix = unit(np.linalg.inv(to_level) @ end_matrix @ to_level)
     return matrix
 
 
-def _maximised(moving: Picture, fixed: Picture, motion: Motion, start: Matrix) -> Matrix:
+def _maximise(moving: Picture, fixed: Picture, motion: Motion, start: Matrix) -> Matrix:
     """The matrix of the highest correlation of two pictures, or the start if no step raises it."""
     # OpenCV's matrix goes from its template, here the fixed picture, to the other one
     backward = unit(np.linalg.inv(start))[: 3 if motion == "homography" else 2].astype(np.float32)
@@ -293,20 +295,20 @@ def _maximised(moving: Picture, fixed: Picture, motion: Motion, start: Matrix) -
 def _interior(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """255 inside of a margin, in which the local mean depends on pixels outside of the picture."""
     margin = max(1, min(16, min(shape) // 8))
-    inside = np.zeros(shape, np.uint8)
-    inside[margin:-margin, margin:-margin] = 255
-    return inside
+    mask = np.zeros(shape, np.uint8)
+    mask[margin:-margin, margin:-margin] = 255
+    return mask
 
 
 def _correlation(moving: Picture, fixed: Picture, matrix: Matrix) -> float:
     """Correlation of the pictures where they overlap; 0 if that is less than a quarter of them."""
     size = fixed.shape[::-1]
-    warped = cv2.warpPerspective(moving, matrix, size, flags=cv2.INTER_LINEAR)
-    inside = cv2.warpPerspective(_interior(fixed.shape), matrix, size, flags=cv2.INTER_NEAREST)
-    overlap = (inside > 0) & (_interior(fixed.shape) > 0)
+    picture = cv2.warpPerspective(moving, matrix, size, flags=cv2.INTER_LINEAR)
+    mask = cv2.warpPerspective(_interior(fixed.shape), matrix, size, flags=cv2.INTER_NEAREST)
+    overlap = (mask > 0) & (_interior(fixed.shape) > 0)
     if overlap.sum() * 4 < overlap.size:
         return 0.0
-    a, b = warped[overlap].astype(np.float64), fixed[overlap].astype(np.float64)
+    a, b = picture[overlap].astype(np.float64), fixed[overlap].astype(np.float64)
     a, b = a - a.mean(), b - b.mean()
     norm = math.sqrt((a @ a) * (b @ b))
     return float(a @ b) / norm if norm > 0 else 0.0

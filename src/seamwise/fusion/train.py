@@ -155,15 +155,15 @@ class _FusionTask:
         loss = cross_entropy(prediction, torch.cat([mask, 1 - mask]))
         if self.settings.picture_weight == 0:
             return loss
-        selected = torch.lerp(second, first, prediction.float().softmax(1)[:, :1])
+        picture = torch.lerp(second, first, prediction.float().softmax(1)[:, :1])
         return loss + self.settings.picture_weight * nps(
-            selected, truth, alpha=self.settings.alpha, bounds=False
+            picture, truth, alpha=self.settings.alpha, bounds=False
         )
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean PSNR and SSIM against the sharp pictures."""
         scores = []
-        for pair in fixed_pairs(_thinned(self.validation), self.settings):
+        for pair in fixed_pairs(_thin_out(self.validation), self.settings):
             image = 255 * np.clip(fuse_pair(pair.a, pair.b, model=model).image, 0, 1)
             truth = 255 * pair.truth
             scores.append((psnr(image, truth), ssim(image, truth)))
@@ -171,7 +171,7 @@ class _FusionTask:
         return {"psnr": float(means[0]), "ssim": float(means[1])}
 
 
-def _thinned(pictures: Sequence[SegmentedPicture]) -> Sequence[SegmentedPicture]:
+def _thin_out(pictures: Sequence[SegmentedPicture]) -> Sequence[SegmentedPicture]:
     """Every n-th picture, so that a validation takes seconds also for a large data set."""
     return pictures[:: -(-len(pictures) // MOST_VALIDATED)]
 

@@ -43,7 +43,7 @@ def save_arrays(path: Path, content: Any) -> None:
     >>> load_arrays(path, Row)
     Row(length=2, parts=(array([1]), array([2, 3])))
     """
-    entries: Any = dict(_flat(content, ""))
+    entries: Any = dict(_flatten(content, ""))
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **entries)
 
@@ -58,19 +58,19 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays:
     KeyError
         It holds another dataclass.
     """
-    with np.load(path, allow_pickle=False) as stored:
-        built: Arrays = _built(kind, stored, "")
-    return built
+    with np.load(path, allow_pickle=False) as arrays:
+        value: Arrays = _build(kind, arrays, "")
+    return value
 
 
-def _flat(value: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def _flatten(value: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """Name and value of every array, nested ones as ``outer.inner``."""
     if is_dataclass(value):
         for field in fields(value):
-            yield from _flat(getattr(value, field.name), f"{name}.{field.name}".lstrip("."))
+            yield from _flatten(getattr(value, field.name), f"{name}.{field.name}".lstrip("."))
     elif isinstance(value, tuple):
         for i, item in enumerate(value):
-            yield from _flat(item, f"{name}.{i}")
+            yield from _flatten(item, f"{name}.{i}")
     elif isinstance(value, np.ndarray | int | np.integer):
         yield name, np.asarray(value)
     else:
@@ -79,15 +79,15 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
         )
 
 
-def _built(kind: Any, stored: Mapping[str, NDArray[Any]], name: str) -> Any:
+def _build(kind: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
     if is_dataclass(kind):
         hints, build = get_type_hints(kind), kind if isinstance(kind, type) else type(kind)
         parts = {
-            f.name: _built(hints[f.name], stored, f"{name}.{f.name}".lstrip("."))
+            f.name: _build(hints[f.name], arrays, f"{name}.{f.name}".lstrip("."))
             for f in fields(kind)
         }
         return build(**parts)
     if get_origin(kind) is tuple:
-        count = sum(key.rpartition(".")[0] == name for key in stored)
-        return tuple(stored[f"{name}.{i}"] for i in range(count))
-    return int(stored[name]) if kind is int else stored[name]
+        count = sum(key.rpartition(".")[0] == name for key in arrays)
+        return tuple(arrays[f"{name}.{i}"] for i in range(count))
+    return int(arrays[name]) if kind is int else arrays[name]

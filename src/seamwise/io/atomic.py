@@ -62,7 +62,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _remove(temporary)
         if error.filename not in (None, str(temporary)):
             raise
-        raise _explained(error, path) from error
+        raise _explain(error, path) from error
     except BaseException:
         _remove(temporary)
         raise
@@ -80,7 +80,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     try:
         temporary.open("xb").close()
     except OSError as error:
-        raise _explained(error, Path(path)) from error
+        raise _explain(error, Path(path)) from error
     finally:
         _remove(temporary)
 
@@ -100,7 +100,7 @@ def make_folder(path: str | os.PathLike[str]) -> None:
             f"cannot make the folder {path}: a file of that name exists; choose another"
         ) from error
     except OSError as error:
-        raise _explained(error, Path(path)) from error
+        raise _explain(error, Path(path)) from error
 
 
 def _places(path: Path) -> tuple[Path, Path]:
@@ -124,12 +124,12 @@ def _remove(path: Path) -> None:
         return
 
 
-def _explained(error: OSError, path: Path) -> OSError:
+def _explain(error: OSError, path: Path) -> OSError:
     reason = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
     if error.errno == errno.ENOENT and Path(error.filename or path).parent.is_dir():  # as in /proc
         reason = "its folder takes no new files; choose another"
-    explained = type(error)(f"cannot write {path}: {reason}")
-    explained.errno = error.errno
+    explanation = type(error)(f"cannot write {path}: {reason}")
+    explanation.errno = error.errno
     # or pickle drops it, and another process does not notice a full disk
-    vars(explained)["errno"] = error.errno
-    return explained
+    vars(explanation)["errno"] = error.errno
+    return explanation

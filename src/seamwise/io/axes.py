@@ -57,7 +57,7 @@ def settle_axes(
     letters: str,
     *,
     name: str,
-    asked: str | None = None,
+    request: str | None = None,
     stack: bool = False,
 ) -> Axes:
     """Settle what each axis of a stored array means.
@@ -74,7 +74,7 @@ def settle_axes(
         axis of unknown meaning.
     name : str
         The file's name, for messages.
-    asked : str, optional
+    request : str, optional
         The user's word, e.g. ``"ZYX"`` or ``"YXC"``: one of T, C, Z, Y, X per axis. Axes of length
         1 need no letter.
     stack : bool
@@ -88,7 +88,7 @@ def settle_axes(
     Raises
     ------
     ValueError
-        `asked` does not fit, or the axes are unclear.
+        `request` does not fit, or the axes are unclear.
 
     Examples
     --------
@@ -97,8 +97,8 @@ def settle_axes(
     >>> settle_axes((1, 40, 512, 512), "TZYX", name="x.tif").letters
     'ZYX'
     """
-    if asked is not None:
-        return _as_asked(shape, letters, check_axes(asked), name)
+    if request is not None:
+        return _as_requested(shape, letters, check_axes(request), name)
     kept = [i for i, (n, a) in enumerate(zip(shape, letters, strict=True)) if n > 1 or a in "ZYX"]
     shape, letters = tuple(shape[i] for i in kept), "".join(letters[i] for i in kept)
     if "S" in letters and "C" in letters:
@@ -110,7 +110,7 @@ def settle_axes(
     clear = set(letters) <= set(_LETTERS)
     guess: str | None = letters
     if not clear:
-        guess = _stacked(letters) if stack else _guessed(shape, letters)
+        guess = _as_stack(letters) if stack else _guess(shape, letters)
     if guess is None or not set("YX") <= set(guess):
         raise ValueError(
             f"cannot tell the axes of {name} (shape {shape}): "
@@ -120,13 +120,13 @@ def settle_axes(
     if not clear and not stack:
         note = (
             f"no axes in {name}: read {shape} as {guess}; "
-            f"say axes='{_other(guess)}' if that is wrong"
+            f"say axes='{_alternative(guess)}' if that is wrong"
         )
     return Axes(guess, shape, note, tuple(kept))
 
 
 def channels_first(
-    data: Any, settled: Axes, *, name: str, time: int | None = None
+    data: Any, axes: Axes, *, name: str, time: int | None = None
 ) -> tuple[NDArray[Any], str]:
     """Return an array in the order CZYX and its axes, without T and without a single channel.
 
@@ -135,7 +135,7 @@ def channels_first(
     data : array
         The stored array; it may have further axes of length 1. Anything that gives an array when it
         is indexed with slices will do; only the returned time point is read from it.
-    settled : Axes
+    axes : Axes
         What `settle_axes` returned for it.
     name : str
         The file's name, for messages.
@@ -149,30 +149,30 @@ def channels_first(
 
     Examples
     --------
-    >>> settled = Axes("ZCYX", (6, 2, 4, 5))
-    >>> data, letters = channels_first(np.zeros((1, 6, 2, 4, 5)), settled, name="x.tif")
+    >>> axes = Axes("ZCYX", (6, 2, 4, 5))
+    >>> data, letters = channels_first(np.zeros((1, 6, 2, 4, 5)), axes, name="x.tif")
     >>> letters, data.shape
     ('CZYX', (2, 6, 4, 5))
     """
-    letters, lengths = settled.letters, dict(zip(settled.letters, settled.shape, strict=True))
+    letters, lengths = axes.letters, dict(zip(axes.letters, axes.shape, strict=True))
     times = lengths.get("T", 1)
     if time is None and times > 1:
         remedy = f"choose it (time=0 to {times - 1}) or save one file per time point"
         if "Z" not in letters:
             remedy += f" (or say axes='{letters.replace('T', 'Z')}' if they are a stack)"
         raise ValueError(
-            f"{name} holds {times} time points ({letters}, shape {settled.shape}), expected one: "
+            f"{name} holds {times} time points ({letters}, shape {axes.shape}), expected one: "
             f"{remedy}"
         )
     part = [slice(None)] * len(data.shape)
     if time is not None:
         check_time(time, times, name=name)
     if times > 1 and time is not None:
-        part[settled.kept[letters.index("T")]] = slice(time, time + 1)
+        part[axes.kept[letters.index("T")]] = slice(time, time + 1)
     kept = [a for a in letters if not (a == "T" or (a == "C" and lengths["C"] == 1))]
     data = data[tuple(part)].reshape([lengths[a] for a in kept])
-    ordered = sorted(kept, key="CZYX".index)
-    return data.transpose([kept.index(a) for a in ordered]), "".join(ordered)
+    order = sorted(kept, key="CZYX".index)
+    return data.transpose([kept.index(a) for a in order]), "".join(order)
 
 
 def check_time(time: int, times: int, *, name: str) -> None:
@@ -212,10 +212,10 @@ def pick_channels(
     """
     spatial = letters.removeprefix("C")
     channels = data if "C" in letters else data[None]
-    wanted = channel_numbers(channel, len(channels), name=name)
+    numbers = channel_numbers(channel, len(channels), name=name)
     if np.ndim(channel) == 0:
-        return channels[wanted[0]], spatial
-    return channels[wanted], "C" + spatial
+        return channels[numbers[0]], spatial
+    return channels[numbers], "C" + spatial
 
 
 def channel_numbers(channel: int | Sequence[int], count: int, *, name: str) -> list[int]:
@@ -228,11 +228,11 @@ def channel_numbers(channel: int | Sequence[int], count: int, *, name: str) -> l
     >>> channel_numbers(1, 3, name="x.tif"), channel_numbers([2, 0], 3, name="x.tif")
     ([1], [2, 0])
     """
-    wanted: list[int] = np.atleast_1d(channel).tolist()
-    if not wanted or not all(type(c) is int and 0 <= c < count for c in wanted):
+    numbers: list[int] = np.atleast_1d(channel).tolist()
+    if not numbers or not all(type(c) is int and 0 <= c < count for c in numbers):
         exist = "channel 0 only" if count == 1 else f"channels 0 to {count - 1}"
         raise ValueError(f"channel={channel!r} does not fit {name}, which has {exist}")
-    return wanted
+    return numbers
 
 
 def ome_sizes(xml: str) -> dict[str, float]:
@@ -310,67 +310,69 @@ def ome_zarr_sizes(
     return _in_micrometres({a: (size, unit) for a, size, unit in axes if a in "ZYX"})
 
 
-def check_axes(asked: str) -> str:
+def check_axes(request: str) -> str:
     """Return the user's word on the axes in capitals, or raise ValueError if it cannot be one."""
-    asked = asked.upper()
-    if len(set(asked)) < len(asked) or not set("YX") <= set(asked) <= set(_LETTERS):
+    request = request.upper()
+    if len(set(request)) < len(request) or not set("YX") <= set(request) <= set(_LETTERS):
         raise ValueError(
             "axes must name Y and X and may name C, Z and T, each once (e.g. 'ZYX', 'YXC'), "
-            f"not {asked!r}"
+            f"not {request!r}"
         )
-    return asked
+    return request
 
 
-def _as_asked(shape: tuple[int, ...], letters: str, asked: str, name: str) -> Axes:
-    stored = letters.replace("S", "C") if "C" not in letters else letters
+def _as_requested(shape: tuple[int, ...], letters: str, request: str, name: str) -> Axes:
+    file_letters = letters.replace("S", "C") if "C" not in letters else letters
     single = [i for i, n in enumerate(shape) if n == 1]
     # first the axes of length 1 that the user did not name, then those that stand in the way
-    single.sort(key=lambda i: stored[i] in asked)
-    dropped = single[: max(len(shape) - len(asked), 0)]
-    kept = [i for i in range(len(shape)) if i not in dropped]
-    shape, stored = tuple(shape[i] for i in kept), "".join(stored[i] for i in kept)
-    if len(shape) != len(asked):
+    single.sort(key=lambda i: file_letters[i] in request)
+    surplus = single[: max(len(shape) - len(request), 0)]
+    kept = [i for i in range(len(shape)) if i not in surplus]
+    shape, file_letters = tuple(shape[i] for i in kept), "".join(file_letters[i] for i in kept)
+    if len(shape) != len(request):
         raise ValueError(
-            f"{name} has {len(shape)} axes (shape {shape}), axes={asked!r} names {len(asked)}: "
+            f"{name} has {len(shape)} axes (shape {shape}), axes={request!r} names {len(request)}: "
             f"name every axis, e.g. axes='{_example(len(shape))}'"
         )
-    is_overridden = stored != asked and set(stored) <= set(_LETTERS)
-    note = f"{name} says {stored}; read {shape} as {asked}, as asked" if is_overridden else ""
-    return Axes(asked, shape, note, tuple(kept))
+    is_overridden = file_letters != request and set(file_letters) <= set(_LETTERS)
+    note = (
+        f"{name} says {file_letters}; read {shape} as {request}, as asked" if is_overridden else ""
+    )
+    return Axes(request, shape, note, tuple(kept))
 
 
-def _guessed(shape: tuple[int, ...], letters: str) -> str | None:
-    unknown = [i for i, a in enumerate(letters) if a not in _LETTERS]
+def _guess(shape: tuple[int, ...], letters: str) -> str | None:
+    nameless = [i for i, a in enumerate(letters) if a not in _LETTERS]
     missing = [a for a in "CZ" if a not in letters]
-    if len(unknown) > len(missing):
+    if len(nameless) > len(missing):
         return None
-    only_counted = "I" not in letters and len(letters) == len(unknown) + 2
+    only_counted = "I" not in letters and len(letters) == len(nameless) + 2
     if only_counted and shape[-1] <= _MOST_CHANNELS < min(shape[-3:-1]):
         # with pages (I) a row is a row; an array that was only counted may have its colours last
         return "ZYXC"[-len(shape) :]
-    if len(unknown) == 2:
-        first, second = (shape[i] for i in unknown)
+    if len(nameless) == 2:
+        first, second = (shape[i] for i in nameless)
         if min(first, second) > _MOST_CHANNELS:
             return None
         meaning = "CZ" if first < second else "ZC"
     elif len(missing) == 2:
-        meaning = "C" if shape[unknown[0]] <= _MOST_CHANNELS else "Z"
+        meaning = "C" if shape[nameless[0]] <= _MOST_CHANNELS else "Z"
     else:
         meaning = missing[0]
-    return _filled(letters, meaning)
+    return _fill(letters, meaning)
 
 
-def _stacked(letters: str) -> str | None:
-    unknown = [a for a in letters if a not in _LETTERS]
-    return _filled(letters, "Z") if len(unknown) == 1 and "Z" not in letters else None
+def _as_stack(letters: str) -> str | None:
+    nameless = [a for a in letters if a not in _LETTERS]
+    return _fill(letters, "Z") if len(nameless) == 1 and "Z" not in letters else None
 
 
-def _filled(letters: str, meaning: str) -> str:
-    left = iter(meaning)
-    return "".join(a if a in _LETTERS else next(left) for a in letters)
+def _fill(letters: str, meaning: str) -> str:
+    names = iter(meaning)
+    return "".join(a if a in _LETTERS else next(names) for a in letters)
 
 
-def _other(guess: str) -> str:
+def _alternative(guess: str) -> str:
     """Return the reading to suggest in place of a guess."""
     return "ZYX" if guess == "YXC" else guess.translate(str.maketrans("CZ", "ZC"))
 
@@ -386,9 +388,9 @@ def _inverse(fraction: Any) -> float | None:
     return float(fraction[1] / fraction[0])
 
 
-def _in_micrometres(stored: dict[str, tuple[Any, Any]]) -> dict[str, float]:
+def _in_micrometres(lengths: dict[str, tuple[Any, Any]]) -> dict[str, float]:
     sizes = {}
-    for axis, (value, unit) in stored.items():
+    for axis, (value, unit) in lengths.items():
         factor = _MICROMETRES.get(str(unit).strip().lower())
         try:
             size = abs(float(value)) * (factor or 0)

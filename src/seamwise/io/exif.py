@@ -66,19 +66,19 @@ def add_tags(path: Path, exif: bytes) -> None:
         data = stream.read()
         end = len(data) + len(data) % 2
         order, place = _ifd_place(data)
-        tags = _tags(data, order, place, {}, []) | _described(exif, [])
+        tags = _tags(data, order, place, {}, []) | _descriptive_tags(exif, [])
         stream.seek(end)
         stream.write(_packed(tags, order, end))
         stream.seek(4)
         stream.write(struct.pack(order + "I", end))
 
 
-def _described(tiff: Any, broken: list[int]) -> dict[int, _Entry]:
+def _descriptive_tags(tiff: Any, faults: list[int]) -> dict[int, _Entry]:
     """The tags in the first directory of a TIFF structure that describe the photograph.
 
     Broken ones as in `_tags`.
     """
-    return _tags(tiff, *_ifd_place(tiff), _SUB_IFDS, broken, only=_DESCRIPTIVE)
+    return _tags(tiff, *_ifd_place(tiff), _SUB_IFDS, faults, only=_DESCRIPTIVE)
 
 
 def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
@@ -95,15 +95,19 @@ def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         order, _ = _ifd_place(data)
         head = data[:4] + struct.pack(order + "I", 8)
-        broken: list[int] = []
-        tags = {tag: entry for tag, entry in _described(data, broken).items() if tag not in dropped}
+        faults: list[int] = []
+        tags = {
+            tag: entry
+            for tag, entry in _descriptive_tags(data, faults).items()
+            if tag not in dropped
+        }
         broken_profile: list[int] = []
         _tags(data, *_ifd_place(data), {}, broken_profile, only={PROFILE})
     described = bool(tags.keys() - _NEUTRAL)
     _, exif, notes = split_orientation(
         (EXIF + head + _packed(tags, order, len(head))) * described, path.name
     )
-    notes += [f"EXIF of {path.name} is damaged and not all kept"] * bool(broken)
+    notes += [f"EXIF of {path.name} is damaged and not all kept"] * bool(faults)
     return exif, notes + [PROFILE_DAMAGED.format(path.name)] * bool(broken_profile)
 
 
@@ -127,10 +131,10 @@ def split_orientation(exif: bytes, name: str) -> tuple[int, bytes, list[str]]:
 
 def broken_tags(exif: bytes, name: str) -> list[str]:
     """Return a note if settled EXIF has tags that `add_tags` skips, unknown or outside."""
-    broken: list[int] = []
+    faults: list[int] = []
     if exif:
-        _described(memoryview(exif)[len(EXIF) :], broken)
-    return [f"EXIF of {name} has broken tags: a TIFF would not keep them"] * bool(broken)
+        _descriptive_tags(memoryview(exif)[len(EXIF) :], faults)
+    return [f"EXIF of {name} has broken tags: a TIFF would not keep them"] * bool(faults)
 
 
 def known_orientation(orientation: int) -> int:
@@ -157,13 +161,13 @@ def _tags(
     order: str,
     place: int,
     links: Mapping[int, Any],
-    broken: list[int],
+    faults: list[int],
     *,
     only: Set[int] | None = None,
 ) -> dict[int, _Entry]:
     """Read the directory at `place`, or `only` some of its tags, and what its `links` point to.
 
-    Tags whose kind is unknown or whose values lie outside are skipped and appended to `broken`.
+    Tags whose kind is unknown or whose values lie outside are skipped and appended to `faults`.
     """
     tags = {}
     for at in _entries(tiff, order, place):
@@ -178,11 +182,11 @@ def _tags(
                 raise ValueError(f"tag {tag} is broken")
             if tag in links:
                 (below,) = struct.unpack(order + "I", value)
-                tags[tag] = _Entry(kind, count, _tags(tiff, order, below, links[tag], broken))
+                tags[tag] = _Entry(kind, count, _tags(tiff, order, below, links[tag], faults))
             else:
                 tags[tag] = _Entry(kind, count, value)
         except (ValueError, struct.error):
-            broken.append(tag)
+            faults.append(tag)
     return tags
 
 

@@ -98,15 +98,15 @@ def read_image(
     ('CYX', (3, 4, 5))
     """
     path = Path(path)
-    stored = _load(path)
-    settled = settle_axes(stored.data.shape, stored.axes, name=path.name, asked=axes)
-    data, letters = channels_first(stored.data, settled, name=str(path), time=time)
+    file = _load(path)
+    file_axes = settle_axes(file.data.shape, file.axes, name=path.name, request=axes)
+    data, letters = channels_first(file.data, file_axes, name=str(path), time=time)
     if channel is not None:
         data, letters = pick_channels(data, letters, channel, name=str(path))
     check_finite(path, data)
     data = np.ascontiguousarray(data, _in_bytes(data))
-    spacing, gap = stored.spacing(letters, name=path.name)
-    return Image(data, letters, spacing, joined_notes(*stored.notes, settled.note, gap))
+    spacing, gap = file.spacing(letters, name=path.name)
+    return Image(data, letters, spacing, joined_notes(*file.notes, file_axes.note, gap))
 
 
 def read_labels(
@@ -161,16 +161,16 @@ def read_spaced_labels(
     The pixel size is None if the file does not give all of it.
     """
     path = labels_of(Path(path))
-    stored = _load(path, indices=True)
-    check_holds_labels(path, stored, one_bit=one_bit)
-    settled = settle_axes(stored.data.shape, stored.axes, name=path.name, asked=axes, stack=True)
-    data, letters = channels_first(stored.data, settled, name=str(path), time=time)
+    file = _load(path, indices=True)
+    check_holds_labels(path, file, one_bit=one_bit)
+    file_axes = settle_axes(file.data.shape, file.axes, name=path.name, request=axes, stack=True)
+    data, letters = channels_first(file.data, file_axes, name=str(path), time=time)
     if "C" in letters:
         raise ValueError(
             f"mask {path} has {data.shape[0]} channels, expected one integer label per pixel: "
             "save it as a grey image (or say axes='ZYX' if the planes are a stack)"
         )
-    return np.ascontiguousarray(data, _in_bytes(data)), stored.spacing(letters, name=path.name)[0]
+    return np.ascontiguousarray(data, _in_bytes(data)), file.spacing(letters, name=path.name)[0]
 
 
 def write_labels(

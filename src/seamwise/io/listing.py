@@ -66,15 +66,15 @@ def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
     >>> sorted(by_stem([Path("a.tif"), Path("b_masks.tif")], ending="_masks"))
     ['a', 'b']
     """
-    named: dict[str, Path] = {}
+    path_of: dict[str, Path] = {}
     for path in paths:
         name = stem(path).removesuffix(ending)
-        if name in named:
+        if name in path_of:
             raise ValueError(
-                f"{named[name]} and {path} have the same name {name!r}: keep one of them"
+                f"{path_of[name]} and {path} have the same name {name!r}: keep one of them"
             )
-        named[name] = path
-    return named
+        path_of[name] = path
+    return path_of
 
 
 def stem(path: AnyPath) -> str:

@@ -12,7 +12,7 @@ from seamwise.io.jsonfile import read_json, write_json
 RECORD = "seamwise.json"  # in a folder of results: how they were made
 
 _FILE = ("_sha256", "_written")  # endings of the fields that identify a file
-_FEW = 6  # items of a list that a message still shows
+_MOST_ITEMS = 6  # items of a list that a message still shows
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Provenance:
             (before, and now); ``made with a different model file``; for long or nested values,
             ``made with different images``.
         """
-        before = _filled(plain(record), plain(self.defaults))
-        return next(_differences("", before, plain(self.inputs)), "")
+        complete_record = _fill_in(plain(record), plain(self.defaults))
+        return next(_differences("", complete_record, plain(self.inputs)), "")
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the inputs, for where a whole record has no place."""
@@ -161,30 +161,30 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _filled(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_in(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A record with the defaults of the fields that it lacks."""
-    filled = {**defaults, **record}
+    result = {**defaults, **record}
     for name, default in defaults.items():
-        if isinstance(default, Mapping) and isinstance(filled[name], Mapping):
-            filled[name] = _filled(filled[name], default)
-    return filled
+        if isinstance(default, Mapping) and isinstance(result[name], Mapping):
+            result[name] = _fill_in(result[name], default)
+    return result
 
 
-def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
+def _differences(name: str, record: Any, inputs: Any) -> Iterator[str]:
     """What differs between two plain values, and within them."""
-    if before == now:
+    if record == inputs:
         return
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
+    if isinstance(record, Mapping) and isinstance(inputs, Mapping):
         # an option that was removed counts within a field, e.g. one of a weight map
-        for key in {**now, **before} if name else now:
-            yield from _differences(f"{name}.{key}".lstrip("."), before.get(key), now.get(key))
+        for key in {**inputs, **record} if name else inputs:
+            yield from _differences(f"{name}.{key}".lstrip("."), record.get(key), inputs.get(key))
         return
     for ending in _FILE:
         if name.endswith(ending):
             yield _of_file(name.removesuffix(ending))
             return
-    if _is_short(before) and _is_short(now):
-        yield f"made with {name} = {before}, not {now}"
+    if _is_short(record) and _is_short(inputs):
+        yield f"made with {name} = {record}, not {inputs}"
     else:
         yield f"made with different {name}"
 
@@ -198,5 +198,7 @@ def _of_file(name: str) -> str:
 def _is_short(value: Any) -> bool:
     """Whether a message can show a value."""
     if isinstance(value, list):
-        return len(value) <= _FEW and not any(isinstance(item, list | dict) for item in value)
+        return len(value) <= _MOST_ITEMS and not any(
+            isinstance(item, list | dict) for item in value
+        )
     return not isinstance(value, dict)

@@ -134,8 +134,8 @@ def _pixels(
 def _from_palette(picture: PIL.Image.Image, indices: bool) -> NDArray[Any]:
     index = np.array(picture.getchannel(0) if picture.mode == "PA" else picture)
     colours = np.zeros((256, 3), np.uint8)
-    listed = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    colours[: len(listed)] = listed
+    palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    colours[: len(palette)] = palette
     pixels: NDArray[Any] = index if indices else colours[index]
     if (colours == colours[:, :1]).all():  # grey
         pixels = colours[index, 0]

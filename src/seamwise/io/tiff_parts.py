@@ -34,7 +34,7 @@ def tiff_parts(path: Path) -> StoredImage:
         series = tiff.series
         in_one_file = all(page is not None and page.parent is tiff.file for page in series.pages)
         is_mapped = in_one_file and series.dataoffset is not None
-        pixels: Any = _Mapped(path, tiff.file, series) if is_mapped else _Pages(series)
+        pixels: Any = _MemoryMap(path, tiff.file, series) if is_mapped else _Pages(series)
         if tiff.alpha_axis is not None:
             pixels = _WithoutAlpha(pixels, tiff.alpha_axis)
         return StoredImage(pixels, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
@@ -52,7 +52,7 @@ class _WithoutAlpha:
         return data
 
 
-class _Mapped:
+class _MemoryMap:
     """The pixels of a TIFF that stores them as memory does."""
 
     def __init__(
@@ -70,9 +70,9 @@ class _Mapped:
         )
 
     def __getitem__(self, box: Box) -> NDArray[Any]:
-        mapped = np.memmap(self._path, self.dtype, "r", self._offset, self.shape)
+        memory = np.memmap(self._path, self.dtype, "r", self._offset, self.shape)
         # copied, since a map that outlives this call would keep the file open
-        return np.array(mapped[box])
+        return np.array(memory[box])
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Pages:
         lengths = zip((depth, rows, columns), self._segment, strict=True)
         self._grid = [-(-n // s) for n, s in lengths]
         self._check_codec()
-        trailing = self._squeezed((1, *self._segment, self._plane[4]))
+        trailing = self._squeeze((1, *self._segment, self._plane[4]))
         lengths = zip(trailing, self.shape[self._leading :], strict=True)
         self.chunks = (1,) * self._leading + tuple(min(a, b) for a, b in lengths)
 
@@ -163,9 +163,9 @@ class _Pages:
             with self._pages[0].path.open("rb") as stream:
                 self._decode(stream, self._pages[0], 0)
         except Exception as error:  # as above
-            unsupported = unsupported_codec(self._key, error)
-            if unsupported is not None:
-                raise unsupported from error
+            refusal = unsupported_codec(self._key, error)
+            if refusal is not None:
+                raise refusal from error
 
     def _in_plane(self, trailing: Box) -> Box:
         """The box in the five axes of a page, from that in the axes of the image."""
@@ -173,7 +173,7 @@ class _Pages:
         parts = [part for part, n in lengths if n > 1]
         return tuple(parts.pop(0) if n > 1 else slice(0, 1) for n in self._plane)
 
-    def _squeezed(self, lengths: tuple[int, ...]) -> list[int]:
+    def _squeeze(self, lengths: tuple[int, ...]) -> list[int]:
         """Lengths along the axes of the image, from those along the five axes of a page."""
         long = [length for length, n in zip(lengths, self._plane, strict=True) if n > 1]
         return [long.pop(0) if n > 1 else 1 for n in self.shape[self._leading :]]

@@ -100,8 +100,8 @@ class Volume:
         for letter, axis in zip(self.stored.letters, self.stored.kept, strict=True):
             place[axis] = parts[letter]
         lengths = tuple(parts[a].stop - parts[a].start for a in self.stored.letters)
-        settled = Axes(self.stored.letters, lengths)
-        data, letters = channels_first(pixels[tuple(place)], settled, name=name)
+        file_axes = Axes(self.stored.letters, lengths)
+        data, letters = channels_first(pixels[tuple(place)], file_axes, name=name)
         data = data if "C" in letters else data[np.newaxis]
         numbers = [channel - first for channel in self.picked]
         if numbers != list(range(len(data))):
@@ -153,9 +153,9 @@ def open_volume(
     stored = file.value
     pixels = stored.data
     check_real(path, pixels.dtype)
-    settled = settle_axes(pixels.shape, stored.axes, name=path.name, asked=axes)
-    lengths = dict(zip(settled.letters, settled.shape, strict=True))
-    chunks = {a: pixels.chunks[i] for a, i in zip(settled.letters, settled.kept, strict=True)}
+    file_axes = settle_axes(pixels.shape, stored.axes, name=path.name, request=axes)
+    lengths = dict(zip(file_axes.letters, file_axes.shape, strict=True))
+    chunks = {a: pixels.chunks[i] for a, i in zip(file_axes.letters, file_axes.kept, strict=True)}
     spatial = "".join(a for a in "ZYX" if a in lengths)
     spacing, gap = stored.spacing(spatial, name=path.name)
     count = lengths.get("C", 1)
@@ -168,9 +168,9 @@ def open_volume(
         times=lengths.get("T", 1),
         dtype=np.dtype(np.uint8) if pixels.dtype == bool else pixels.dtype.newbyteorder("="),
         spacing=spacing,
-        note=joined_notes(*stored.notes, settled.note, gap),
+        note=joined_notes(*stored.notes, file_axes.note, gap),
         chunks=tuple(chunks[a] for a in spatial),
-        stored=settled,
+        stored=file_axes,
         picked=tuple(picked),
         _file=file,
     )
@@ -183,11 +183,11 @@ def _open_parts(path: Path) -> StoredImage:
     kind = raster_kind(first_bytes(path))
     if kind is None:
         return tiff_parts(path)
-    whole = load_raster(path, kind)
-    return StoredImage(_Whole(whole.data), whole.axes, whole.format, whole.sizes, whole.notes)
+    image = load_raster(path, kind)
+    return StoredImage(_InMemory(image.data), image.axes, image.format, image.sizes, image.notes)
 
 
-class _Whole:
+class _InMemory:
     """An array in memory, with chunks."""
 
     def __init__(self, data: NDArray[Any]) -> None:

@@ -44,11 +44,11 @@ def inner_contour(labels: Labels) -> NDArray[np.bool_]:
     labels = as_labels(labels)
     contour = np.zeros(labels.shape, bool)
     for axis in range(labels.ndim):
-        along, marked = labels.swapaxes(0, axis), contour.swapaxes(0, axis)
+        along, edges = labels.swapaxes(0, axis), contour.swapaxes(0, axis)
         differs = along[1:] != along[:-1]
         if labels.dtype.kind == "i":
             differs &= (along[1:] >= 0) & (along[:-1] >= 0)
-        marked[1:] |= differs
-        marked[:-1] |= differs
+        edges[1:] |= differs
+        edges[:-1] |= differs
     contour &= labels > 0
     return contour

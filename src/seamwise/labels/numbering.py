@@ -32,23 +32,23 @@ def relabel(labels: Labels) -> Labels:
     """
     labels = as_labels(labels)
     highest = int(labels.max(initial=0))
-    ignored = labels < 0
-    if ignored.any():
-        labels = np.where(ignored, 0, labels)
+    is_ignored = labels < 0
+    if is_ignored.any():
+        labels = np.where(is_ignored, 0, labels)
     if highest <= max(labels.size, 2**16):
-        present = areas(labels) > 0
-        present[0] = False
-        number = np.cumsum(present) * present
+        has_pixels = areas(labels) > 0
+        has_pixels[0] = False
+        number = np.cumsum(has_pixels) * has_pixels
         number = number.astype(smallest_dtype(0, int(number.max(initial=0))))
-        renumbered: Labels = look_up(number, labels)
+        result: Labels = look_up(number, labels)
     else:  # few cells with huge numbers: a look-up table would be larger than the image
         cells, inverse = np.unique(labels, return_inverse=True)
         first = 0 if cells[0] == 0 else 1
-        renumbered = (inverse.reshape(labels.shape) + first).astype(smallest_dtype(0, cells.size))
-    if ignored.any():
-        signed = smallest_dtype(-1, int(renumbered.max(initial=0)))
-        renumbered = np.where(ignored, signed.type(IGNORE), renumbered.astype(signed))
-    return renumbered
+        result = (inverse.reshape(labels.shape) + first).astype(smallest_dtype(0, cells.size))
+    if is_ignored.any():
+        signed_dtype = smallest_dtype(-1, int(result.max(initial=0)))
+        result = np.where(is_ignored, signed_dtype.type(IGNORE), result.astype(signed_dtype))
+    return result
 
 
 def bounding_boxes(labels: Labels) -> list[tuple[slice, ...]]:

@@ -73,12 +73,12 @@ def connected_components(mask: NDArray[Any], *, connectivity: int = 1) -> Labels
     mask = as_mask(mask)
     if not 1 <= mask.ndim <= 3:
         raise ValueError(f"mask must have one to three axes, not shape {mask.shape}")
-    ignored = mask < 0
-    cells = np.where(ignored, 0, mask)
+    is_ignored = mask < 0
+    cells = np.where(is_ignored, 0, mask)
     pieces: Labels = measure.label(cells, background=0, connectivity=connectivity)  # type: ignore[no-untyped-call]
-    pieces = pieces.astype(smallest_dtype(-int(ignored.any()), int(pieces.max(initial=0))))
-    if ignored.any():
-        pieces[ignored] = IGNORE
+    pieces = pieces.astype(smallest_dtype(-int(is_ignored.any()), int(pieces.max(initial=0))))
+    if is_ignored.any():
+        pieces[is_ignored] = IGNORE
     return pieces
 
 

@@ -181,8 +181,8 @@ def _around_divisions(mask: Labels) -> Any:
     cube = np.ones((3,) * mask.ndim, bool)
     # one pixel of background around the image, so that the erosion reads what the dilation wrote
     # there
-    closed = ndimage.binary_closing(np.pad(mask > 0, 1), cube)[(slice(1, -1),) * mask.ndim]
-    return ndimage.binary_dilation(closed & (mask == 0), cube)
+    closing = ndimage.binary_closing(np.pad(mask > 0, 1), cube)[(slice(1, -1),) * mask.ndim]
+    return ndimage.binary_dilation(closing & (mask == 0), cube)
 
 
 def _touching(
@@ -203,20 +203,20 @@ def _touching(
 def _over_windows(extreme: np.ufunc, values: Labels, reach: Sequence[int]) -> Labels:
     """Maximum or minimum over each pixel's window of `reach` pixels to each side, in the image."""
     for axis, furthest in enumerate(reach):
-        before = values.copy()
+        copy = values.copy()
         along = (slice(None),) * axis
         for k in range(1, min(furthest + 1, values.shape[axis])):
             first, last = (*along, slice(None, -k)), (*along, slice(k, None))
-            extreme(values[first], before[last], out=values[first])
-            extreme(values[last], before[first], out=values[last])
+            extreme(values[first], copy[last], out=values[first])
+            extreme(values[last], copy[first], out=values[last])
     return values
 
 
 def _count_other_labels(labels: Labels, reach: Sequence[int]) -> NDArray[np.int32]:
-    padded = np.pad(labels, [(n, n) for n in reach])
+    frame = np.pad(labels, [(n, n) for n in reach])
     count = np.zeros(labels.shape, np.int32)
     for offset in product(*(range(2 * n + 1) for n in reach)):
-        window = padded[tuple(slice(o, o + n) for o, n in zip(offset, labels.shape, strict=True))]
+        window = frame[tuple(slice(o, o + n) for o, n in zip(offset, labels.shape, strict=True))]
         count += (window > 0) & (window != labels)
     return count
 
@@ -230,14 +230,14 @@ def _closing(
     if (
         1 in foreground.shape and foreground.size > 1
     ):  # a plane that is stored as a stack of one slice is a plane
-        flat = [n > 1 for n in foreground.shape]
+        is_long = [n > 1 for n in foreground.shape]
         plane = foreground.reshape([n for n in foreground.shape if n > 1])
-        return _closing(plane, radius, list(compress(spacing, flat))).reshape(foreground.shape)
+        return _closing(plane, radius, list(compress(spacing, is_long))).reshape(foreground.shape)
     steps = [int(np.ceil(radius / s)) + 1 for s in spacing]
-    padded = np.pad(foreground, [(n, n) for n in steps])
+    frame = np.pad(foreground, [(n, n) for n in steps])
     # a ball of radius 3 holds the pixel at distance 3 also where 3·0.1 is not 0.3 in binary
     reach = radius * (1 + 1e-9)
-    dilated = ndimage.distance_transform_edt(~padded, sampling=spacing) <= reach
-    closed = ndimage.distance_transform_edt(dilated, sampling=spacing) > reach
-    inner: NDArray[np.bool_] = closed[tuple(slice(n, -n) for n in steps)]
+    dilation = ndimage.distance_transform_edt(~frame, sampling=spacing) <= reach
+    closing = ndimage.distance_transform_edt(dilation, sampling=spacing) > reach
+    inner: NDArray[np.bool_] = closing[tuple(slice(n, -n) for n in steps)]
     return inner

@@ -42,15 +42,15 @@ class SoftCounts:
     @property
     def false_positive(self) -> Tensor:
         """Σ_p ω·(1 − y_k)·z_k of each class."""
-        return self._wrong.sum(-1)
+        return self._errors.sum(-1)
 
     @property
     def false_negative(self) -> Tensor:
         """Σ_p ω·y_k·(1 − z_k) of each class."""
-        return self._wrong.sum(-2)
+        return self._errors.sum(-2)
 
     @property
-    def _wrong(self) -> Tensor:
+    def _errors(self) -> Tensor:
         # sums of the other classes, not 1 − z: nothing cancels when a class is nearly right
         return self.joint - self.true_positive.diag_embed()
 

@@ -75,10 +75,10 @@ def weighted_mean(
     loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
 ) -> Tensor:
     """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
-    valid = ~ignore_mask(target, ignore_index)
+    is_valid = ~ignore_mask(target, ignore_index)
     if weight is not None:
         loss_map = loss_map * valid_weight(weight, target, ignore_index=ignore_index).to(loss_map)
-    return (loss_map * valid).sum() / valid.sum().clamp(min=1)
+    return (loss_map * is_valid).sum() / is_valid.sum().clamp(min=1)
 
 
 class CrossEntropy(nn.Module):

@@ -71,8 +71,8 @@ def dice(
         )
         counts = count(probabilities, members, per_sample=per_sample)
         squares = count(probabilities.square(), members, per_sample=per_sample).joint.sum(-1)
-        both = (counts.truth + squares).masked_fill(~counts.has_pixels, 1)
-        return mean_over_present(1 - 2 * counts.true_positive / both, counts.has_pixels)
+        sizes = (counts.truth + squares).masked_fill(~counts.has_pixels, 1)
+        return mean_over_present(1 - 2 * counts.true_positive / sizes, counts.has_pixels)
 
 
 def cross_entropy_and_dice(

@@ -77,10 +77,10 @@ def focal_map(
     if not gamma >= 0:
         raise ValueError(f"gamma must be ≥ 0, not {gamma}")
     cost = cross_entropy_map(logits, target, ignore_index=ignore_index)
-    missing = 1 - torch.exp(-cost)
+    doubt = 1 - torch.exp(-cost)
     # at z_h = 1 and γ < 1 the power has an infinite slope, and ∞ · 0 is not 0
-    tiny = torch.finfo(missing.dtype).tiny
-    return missing.clamp(min=tiny) ** gamma * cost
+    tiny = torch.finfo(doubt.dtype).tiny
+    return doubt.clamp(min=tiny) ** gamma * cost
 
 
 class Focal(nn.Module):

@@ -8,8 +8,8 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     """Raise unless logits are `(N, C, *S)` and target is `(N, *S)` of 0..C−1 or `ignore_index`."""
     if target.is_floating_point():
         raise TypeError(f"target must hold class numbers as integers, not {target.dtype}")
-    expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
-    if expected is None or tuple(target.shape) != tuple(expected):
+    target_shape = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
+    if target_shape is None or tuple(target.shape) != tuple(target_shape):
         raise ValueError(
             f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
             f"do not fit target {tuple(target.shape)}"
@@ -19,10 +19,10 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     if target.device.type == "cpu" and target.numel() and not torch.compiler.is_compiling():
         classes = logits.shape[1]
         ends = target.masked_fill(ignore_mask(target, ignore_index), 0).aminmax()
-        wrong = [int(end) for end in ends if not 0 <= end < classes]
-        if wrong:
+        strangers = [int(end) for end in ends if not 0 <= end < classes]
+        if strangers:
             raise ValueError(
-                f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {wrong[0]}"
+                f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {strangers[0]}"
             )
 
 

@@ -92,11 +92,11 @@ def lovasz_softmax(
     tensor(0.5000)
     """
     check_target(logits, target, ignore_index=ignore_index)
-    chosen = _class_numbers(classes, logits.shape[1])
+    numbers = _class_numbers(classes, logits.shape[1])
     with torch.autocast(logits.device.type, enabled=False):
         probabilities = in_full_precision(logits).softmax(1).flatten(2)
         if classes is not None:
-            probabilities = probabilities[:, chosen]
+            probabilities = probabilities[:, numbers]
         weight = torch.ones_like(target) if weight is None else weight
         weight = (
             valid_weight(weight, target, ignore_index=ignore_index)
@@ -104,20 +104,20 @@ def lovasz_softmax(
             .flatten(1)
             .unsqueeze(1)
         )
-        inside = target.flatten(1).unsqueeze(1) == torch.tensor(
-            chosen, device=target.device
+        is_class = target.flatten(1).unsqueeze(1) == torch.tensor(
+            numbers, device=target.device
         ).unsqueeze(-1)
         if not per_sample:
-            probabilities, weight, inside = (
-                x.transpose(0, 1).flatten(1) for x in (probabilities, weight, inside)
+            probabilities, weight, is_class = (
+                x.transpose(0, 1).flatten(1) for x in (probabilities, weight, is_class)
             )
-        errors = torch.where(inside, 1 - probabilities, probabilities)
-        steps, present = _jaccard_steps(errors, inside, weight)
-        return mean_over_present((errors * steps).sum(-1), present)
+        errors = torch.where(is_class, 1 - probabilities, probabilities)
+        steps, has_pixels = _jaccard_steps(errors, is_class, weight)
+        return mean_over_present((errors * steps).sum(-1), has_pixels)
 
 
 @torch.no_grad()
-def _jaccard_steps(errors: Tensor, inside: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _jaccard_steps(errors: Tensor, is_class: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Δ(S_i) − Δ(S_{i−1}) for each pixel, shared among equal errors; and the classes present.
 
     With U = |inside ∪ S| and I = |inside ∖ S|, a pixel of weight ω inside the class adds ω/U to Δ,
@@ -125,17 +125,19 @@ def _jaccard_steps(errors: Tensor, inside: Tensor, weight: Tensor) -> tuple[Tens
     together.
     """
     errors, order = errors.sort(-1, descending=True)
-    inside, weight = inside.gather(-1, order), weight.expand_as(errors).gather(-1, order)
+    is_class, weight = is_class.gather(-1, order), weight.expand_as(errors).gather(-1, order)
     edges = functional.pad(errors[..., 1:] != errors[..., :-1], (1, 1), value=True)
-    lost_before, lost_after = _around_ties(weight * inside, edges)
-    added_before, added_after = _around_ties(weight * ~inside, edges)
+    lost_before, lost_after = _around_ties(weight * is_class, edges)
+    added_before, added_after = _around_ties(weight * ~is_class, edges)
     total = lost_after[..., -1:]
-    before, after = total + added_before, total + added_after
-    step_inside = (1 / before + 1 / after) / 2
-    step_outside = ((total - lost_before) + (total - lost_after)) / 2 / before / after
-    present = total > 0
-    steps = (weight * torch.where(inside, step_inside, step_outside)).masked_fill(~present, 0)
-    return torch.empty_like(steps).scatter_(-1, order, steps), present.squeeze(-1)
+    union_before, union_after = total + added_before, total + added_after
+    step_of_class = (1 / union_before + 1 / union_after) / 2
+    step_of_others = ((total - lost_before) + (total - lost_after)) / 2 / union_before / union_after
+    has_pixels = total > 0
+    steps = (weight * torch.where(is_class, step_of_class, step_of_others)).masked_fill(
+        ~has_pixels, 0
+    )
+    return torch.empty_like(steps).scatter_(-1, order, steps), has_pixels.squeeze(-1)
 
 
 def _around_ties(amount: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,21 +145,21 @@ def _around_ties(amount: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
 
     `edges` has one more entry than there are pixels: whether a group ends before the pixel.
     """
-    running = functional.pad(amount.cumsum(-1), (1, 0))
+    running_sum = functional.pad(amount.cumsum(-1), (1, 0))
     # a running sum never falls, so its extremes over the edges are its values at the nearest edge
-    before = running.masked_fill(~edges, 0).cummax(-1).values
-    after = running.masked_fill(~edges, torch.inf).flip(-1).cummin(-1).values.flip(-1)
-    return before[..., :-1], after[..., 1:]
+    sum_before = running_sum.masked_fill(~edges, 0).cummax(-1).values
+    sum_after = running_sum.masked_fill(~edges, torch.inf).flip(-1).cummin(-1).values.flip(-1)
+    return sum_before[..., :-1], sum_after[..., 1:]
 
 
 def _class_numbers(classes: Sequence[int] | None, available: int) -> list[int]:
     """Return the classes as a list, all if None; raise unless they are distinct and available."""
-    chosen = list(range(available) if classes is None else classes)
-    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(available)):
+    numbers = list(range(available) if classes is None else classes)
+    if not numbers or len(set(numbers)) < len(numbers) or not set(numbers) <= set(range(available)):
         raise ValueError(
             f"classes must be different numbers of 0..{available - 1}, at least one, not {classes}"
         )
-    return chosen
+    return numbers
 
 
 class LovaszSoftmax(nn.Module):

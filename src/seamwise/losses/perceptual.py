@@ -89,7 +89,7 @@ def perceptual(
     )
     with torch.autocast(z.device.type, enabled=False):
         pairs = list(zip(_maps(features, z), _maps(features, y), strict=True))
-    losses = [l2(predicted, true, weight=_resized(weight, predicted)) for predicted, true in pairs]
+    losses = [l2(predicted, true, weight=_shrink(weight, predicted)) for predicted, true in pairs]
     return torch.stack(losses).mean()
 
 
@@ -127,7 +127,7 @@ def _maps(features: Features, image: Tensor) -> Sequence[Tensor]:
     return maps
 
 
-def _resized(weight: Tensor | None, feature_map: Tensor) -> Tensor | None:
+def _shrink(weight: Tensor | None, feature_map: Tensor) -> Tensor | None:
     """Mean of the weights over the pixels under each position of the map `(N, *S_k)`."""
     if weight is None:
         return None

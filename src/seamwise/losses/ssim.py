@@ -78,12 +78,12 @@ def ssim(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> 
 def ssim_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """ω(p) · (1 − SSIM_l(p)) of each value `(N, C, *S)`; the unreduced form of `ssim`."""
     z, y = image_pair(prediction, truth, weight)
-    inside = torch.ones_like(z[:1, :1]) if weight is None else (weight != 0).unsqueeze(1).to(z)
-    total = _windowed(inside)
+    pixel_mask = torch.ones_like(z[:1, :1]) if weight is None else (weight != 0).unsqueeze(1).to(z)
+    total = _over_windows(pixel_mask)
     total = total.masked_fill(total == 0, 1)  # no pixel in the window
 
     moments = (
-        _windowed(torch.cat([z, y, z - y, z.square() + y.square(), (z - y).square()], dim=1))
+        _over_windows(torch.cat([z, y, z - y, z.square() + y.square(), (z - y).square()], dim=1))
         / total
     )
     mu_z, mu_y, mu_error, squares, squared_error = moments.chunk(5, dim=1)
@@ -101,16 +101,16 @@ def ssim_map(prediction: Tensor, truth: Tensor, *, weight: Tensor | None = None)
     return apply_weight(luminance + structure - luminance * structure, weight)
 
 
-def _windowed(image: Tensor) -> Tensor:
+def _over_windows(image: Tensor) -> Tensor:
     """Σ_q G(p − q)·image(q) over the pixels q of the image, along all but the first two axes."""
     # shifted sums, since a convolution may drop to 10 bits (TF32) on a GPU, which the variances do
     # not survive
     for axis in range(2, image.ndim):
         pixels = image.shape[axis]
-        padded = functional.pad(image, (0, 0) * (image.ndim - 1 - axis) + (RADIUS, RADIUS))
+        frame = functional.pad(image, (0, 0) * (image.ndim - 1 - axis) + (RADIUS, RADIUS))
         image = torch.zeros_like(image)
         for start, tap in enumerate(TAPS):
-            image = image.add(padded.narrow(axis, start, pixels), alpha=tap)
+            image = image.add(frame.narrow(axis, start, pixels), alpha=tap)
     return image
 
 

@@ -82,9 +82,9 @@ def tversky(
         logits, target, weight=weight, ignore_index=ignore_index, per_sample=per_sample
     )
     # 1 − TP/(TP + wrong) = wrong/(TP + wrong), which keeps its digits near 0
-    wrong = alpha * counts.false_positive + beta * counts.false_negative
-    everything = (counts.true_positive + wrong).masked_fill(~counts.has_pixels, 1)
-    return mean_over_present(wrong / everything, counts.has_pixels)
+    errors = alpha * counts.false_positive + beta * counts.false_negative
+    everything = (counts.true_positive + errors).masked_fill(~counts.has_pixels, 1)
+    return mean_over_present(errors / everything, counts.has_pixels)
 
 
 class Tversky(nn.Module):

@@ -160,13 +160,18 @@ def contour_scores(
     steps = checked_spacing(spacing, labels_true.ndim)
     # a radius of 3 reaches the pixel at distance 3 also where 3·0.1 is not 0.3 in binary
     reach = [radius * (1 + 1e-9) for radius in radii]
-    true, pred = (np.argwhere(contour) * steps for contour in _contours(labels_true, labels_pred))
-    from_true, from_pred = _distances(true, pred, max(reach)), _distances(pred, true, max(reach))
+    true_points, predicted_points = (
+        np.argwhere(contour) * steps for contour in _contours(labels_true, labels_pred)
+    )
+    from_true, from_pred = (
+        _distances(true_points, predicted_points, max(reach)),
+        _distances(predicted_points, true_points, max(reach)),
+    )
     return tuple(
         _score(
             radius,
-            n_true=len(true),
-            n_pred=len(pred),
+            n_true=len(true_points),
+            n_pred=len(predicted_points),
             found_true=int(np.count_nonzero(from_true <= limit)),
             right_pred=int(np.count_nonzero(from_pred <= limit)),
         )
@@ -177,9 +182,9 @@ def contour_scores(
 def _contours(
     labels_true: Labels, labels_pred: Labels
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    ignored = labels_true < 0
-    if ignored.any():
-        labels_pred = np.where(ignored, IGNORE, relabel(labels_pred).astype(np.int64))
+    is_ignored = labels_true < 0
+    if is_ignored.any():
+        labels_pred = np.where(is_ignored, IGNORE, relabel(labels_pred).astype(np.int64))
     return inner_contour(labels_true), inner_contour(labels_pred)
 
 
@@ -192,9 +197,9 @@ def _distances(points: NDArray[Any], others: NDArray[Any], reach: float) -> NDAr
 def _score(
     radius: float, *, n_true: int, n_pred: int, found_true: int, right_pred: int
 ) -> ContourMatching:
-    undefined = 1.0 if n_true == n_pred == 0 else 0.0
-    precision = right_pred / n_pred if n_pred else undefined
-    recall = found_true / n_true if n_true else undefined
+    without_points = 1.0 if n_true == n_pred == 0 else 0.0
+    precision = right_pred / n_pred if n_pred else without_points
+    recall = found_true / n_true if n_true else without_points
     return ContourMatching(
         radius=radius,
         precision=precision,

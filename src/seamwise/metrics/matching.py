@@ -276,15 +276,15 @@ def _match_pair(
 def _match_table(table: OverlapTable, iou: float) -> Matching:
     pairs = table.iou().tocoo()
     eligible = pairs.data >= iou
-    matched = pairs.data[eligible]
+    ious = pairs.data[eligible]
     if iou <= _UNIQUE_ABOVE:
-        matched = matched[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], matched)]
+        ious = ious[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], ious)]
     return _score(
         iou,
-        tp=matched.size,
+        tp=ious.size,
         n_true=table.n_true,
         n_pred=table.n_pred,
-        iou_sum=float(matched.sum()),
+        iou_sum=float(ious.sum()),
     )
 
 
@@ -319,18 +319,18 @@ def _score(iou: float, *, tp: int, n_true: int, n_pred: int, iou_sum: float) -> 
         fn=fn,
         n_true=n_true,
         n_pred=n_pred,
-        precision=_ratio(tp, n_pred, undefined=nothing_there),
-        recall=_ratio(tp, n_true, undefined=nothing_there),
-        accuracy=_ratio(tp, tp + fp + fn, undefined=nothing_there),
-        f1=_ratio(tp, tp + fp / 2 + fn / 2, undefined=nothing_there),
-        mean_true_score=_ratio(iou_sum, n_true, undefined=0.0),
-        mean_matched_score=_ratio(iou_sum, tp, undefined=0.0),
-        panoptic_quality=_ratio(iou_sum, tp + fp / 2 + fn / 2, undefined=nothing_there),
+        precision=_ratio(tp, n_pred, default=nothing_there),
+        recall=_ratio(tp, n_true, default=nothing_there),
+        accuracy=_ratio(tp, tp + fp + fn, default=nothing_there),
+        f1=_ratio(tp, tp + fp / 2 + fn / 2, default=nothing_there),
+        mean_true_score=_ratio(iou_sum, n_true, default=0.0),
+        mean_matched_score=_ratio(iou_sum, tp, default=0.0),
+        panoptic_quality=_ratio(iou_sum, tp + fp / 2 + fn / 2, default=nothing_there),
     )
 
 
-def _ratio(numerator: float, denominator: float, *, undefined: float) -> float:
-    return numerator / denominator if denominator else undefined
+def _ratio(numerator: float, denominator: float, *, default: float) -> float:
+    return numerator / denominator if denominator else default
 
 
 def _check_ious(ious: Sequence[float]) -> None:

@@ -111,11 +111,11 @@ def overlap_table(labels_true: Labels, labels_pred: Labels) -> OverlapTable:
     """
     true, pred = checked_pair(labels_true, labels_pred)
     true_runs, pred_runs, lengths = _joint_runs(true.ravel(), pred.ravel())
-    counted = true_runs >= 0
-    true_ids, rows = _rank(true_runs[counted])
-    pred_ids, cols = _rank(pred_runs[counted])
+    is_counted = true_runs >= 0
+    true_ids, rows = _rank(true_runs[is_counted])
+    pred_ids, cols = _rank(pred_runs[is_counted])
     pixels = coo_array(
-        (lengths[counted], (rows, cols)), shape=(true_ids.size, pred_ids.size)
+        (lengths[is_counted], (rows, cols)), shape=(true_ids.size, pred_ids.size)
     ).tocsr()
     return OverlapTable(
         true_ids=true_ids[1:],
@@ -163,8 +163,8 @@ def _rank(labels: Labels) -> tuple[Labels, NDArray[np.int64]]:
         with_background = np.concatenate((labels, np.zeros(1, dtype=labels.dtype)))
         ids, places = np.unique(with_background, return_inverse=True)
         return ids, places[:-1]
-    present = np.zeros(largest + 1, dtype=bool)
-    present[0] = True
-    present[labels] = True
-    ids = np.flatnonzero(present).astype(labels.dtype)
-    return ids, (np.cumsum(present) - 1)[labels]
+    occurs = np.zeros(largest + 1, dtype=bool)
+    occurs[0] = True
+    occurs[labels] = True
+    ids = np.flatnonzero(occurs).astype(labels.dtype)
+    return ids, (np.cumsum(occurs) - 1)[labels]

@@ -59,9 +59,9 @@ def tie_halves(net: UNet) -> None:
     for layer, parts in _layers(net):
         for tensor in layer.state_dict().values():
             if tensor.ndim:  # all but a norm's count of batches
-                _tie(tensor, inputs=_exchanged(parts) if tensor.ndim > 1 else None)
+                _tie(tensor, inputs=_exchange(parts) if tensor.ndim > 1 else None)
     if net.head.out_channels == 2:
-        _tie(net.head.weight, inputs=_exchanged([width]))
+        _tie(net.head.weight, inputs=_exchange([width]))
         _tie(cast(Tensor, net.head.bias))
     else:
         net.head.weight[:, width // 2 :] = net.head.weight[:, : width // 2]
@@ -80,7 +80,7 @@ def _layers(net: UNet) -> Iterator[tuple[nn.Module, Sequence[int]]]:
             yield layer, [getattr(layer, "in_channels", 0)]
 
 
-def _exchanged(parts: Sequence[int]) -> list[int]:
+def _exchange(parts: Sequence[int]) -> list[int]:
     """Numbers of the input maps with the halves of each part exchanged."""
     numbers: list[int] = []
     for width in parts:

@@ -78,8 +78,8 @@ class UNet(nn.Module):
             _level(i, w, ndim, norm) for i, w in zip(inputs, widths, strict=False)
         )
         self.up = nn.ModuleList(
-            _level(below + skip, skip, ndim, norm)
-            for below, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            _level(lower + skip, skip, ndim, norm)
+            for lower, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.head = _CONV[ndim](width, out_channels, 1)
         self.pool = _POOL[ndim](2)

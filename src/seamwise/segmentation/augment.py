@@ -87,10 +87,10 @@ def random_crop(
     """
     steps = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
     where = _sampling_grid(labels.shape, crop, steps, settings, rng)
-    cut = np.stack(
+    pixels = np.stack(
         [ndimage.map_coordinates(channel, where, order=1, mode="mirror") for channel in image]
     )
-    return cut, ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=IGNORE)
+    return pixels, ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=IGNORE)
 
 
 def vary_intensity(
@@ -146,16 +146,16 @@ def modulate_touching(
     if amount == 0 or not len(touching[0]):
         return image
     reach = window_reach(_MEDIAN_RADIUS, checked_spacing(spacing, target.ndim))
-    modulated = image.copy()
-    for channel, result in zip(image, modulated, strict=True):
+    result = image.copy()
+    for channel, new_channel in zip(image, result, strict=True):
         padded = np.pad(channel, [(n, n) for n in reach], mode="symmetric")
         windows = np.lib.stride_tricks.sliding_window_view(padded, [2 * n + 1 for n in reach])
         values = windows[touching].reshape(len(touching[0]), -1)
         middle = values.shape[1] // 2
         values.partition(middle, axis=1)  # np.median takes twice the time, since it looks for NaN
         seam = (1 - amount) * channel[touching] + amount * values[:, middle]
-        result[touching] = np.clip(seam, channel.min(), channel.max())
-    return modulated
+        new_channel[touching] = np.clip(seam, channel.min(), channel.max())
+    return result
 
 
 def _sampling_grid(
@@ -176,8 +176,8 @@ def _sampling_grid(
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"))
     matrix = _rotation(dimensions, np.deg2rad(rng.uniform(-settings.rotate, settings.rotate)))
     matrix = matrix / _factor(settings.scale, rng)
-    mirrored = rng.integers(0, 2, dimensions) if settings.mirror else np.zeros(dimensions)
-    matrix = matrix * np.where(mirrored, -1, 1)
+    flips = rng.integers(0, 2, dimensions) if settings.mirror else np.zeros(dimensions)
+    matrix = matrix * np.where(flips, -1, 1)
     # pixels of the crop → true lengths → pixels of the image
     matrix = matrix * spacing / spacing[:, np.newaxis]
     where: NDArray[np.float64] = np.tensordot(matrix, offsets, 1)
@@ -205,11 +205,11 @@ def _displacement(
     if deviation == 0:
         return 0.0
     return np.stack(
-        [_stretched(lengths, crop) / step for lengths, step in zip(grid, spacing, strict=True)]
+        [_zoom(lengths, crop) / step for lengths, step in zip(grid, spacing, strict=True)]
     )
 
 
-def _stretched(grid: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _zoom(grid: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """`ndimage.zoom` of order 3 by axes: 4 products per pixel and axis, not 4^d per pixel."""
     for axis, (nodes, pixels) in enumerate(zip(grid.shape, shape, strict=True)):
         spline = ndimage.zoom(

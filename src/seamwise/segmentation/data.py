@@ -186,7 +186,7 @@ def read_pair(
         )
     notes = dict.fromkeys(part.note for part in read if part.note)
     labels = number_pieces(mask, annotation)
-    wrong = (
+    mistake = (
         hint(mask, annotation) if (mask > 0).any() else "no cells; the image counts as background"
     )
     return AnnotatedImage(
@@ -196,9 +196,9 @@ def read_pair(
         channels=_channel_names(len(image), channel),
         spacing=read[0].spacing,
         note="; ".join(notes),
-        hint=wrong,
+        hint=mistake,
         # if a mask is not a label image, every number is in pieces
-        fragments=() if wrong else fragments(labels),
+        fragments=() if mistake else fragments(labels),
     )
 
 
@@ -210,14 +210,14 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
         f"{count} of {len(images)} masks (e.g. of {first[hint]}): {hint}"
         for hint, count in hints.items()
     ]
-    affected = [image for image in images if image.fragments]
-    if affected:
-        cells = [cell for image in affected for cell in image.fragments]
+    split_images = [image for image in images if image.fragments]
+    if split_images:
+        cells = [cell for image in split_images for cell in image.fragments]
         crumbs = [size for cell in cells for size in cell.sizes[1:]]
         count = sum(int(image.labels.max()) for image in images)
         notes.append(
-            f"{len(cells)} of {count} cells are in several pieces (in {len(affected)} of "
-            f"{len(images)} images, e.g. number {cells[0].label} of {affected[0].name}; "
+            f"{len(cells)} of {count} cells are in several pieces (in {len(split_images)} of "
+            f"{len(images)} images, e.g. number {cells[0].label} of {split_images[0].name}; "
             f"half of the smaller pieces have at most {median(crumbs):.0f} pixels, "
             f"the largest {max(crumbs)}): each piece is "
             "learned as a cell of its own; erase stray pixels, and where two cells share a number "
@@ -333,12 +333,12 @@ def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
 
 
-def check_complete(wanted: Collection[str], available: Collection[str], complaint: str) -> None:
+def check_complete(names: Collection[str], available: Collection[str], complaint: str) -> None:
     """Raise FileNotFoundError with the complaint if a wanted name is not available."""
-    missing = [name for name in wanted if name not in available]
+    missing = [name for name in names if name not in available]
     if missing:
-        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise FileNotFoundError(f"{len(missing)} of {len(wanted)} {complaint}: {shown}")
+        examples = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise FileNotFoundError(f"{len(missing)} of {len(names)} {complaint}: {examples}")
 
 
 def _nnunet_images(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -48,10 +48,10 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
 
 def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
     """Map a grey image to 0..255 as a network sees it: 1st percentile black, 99.8th white."""
-    scaled = normalization(channel[np.newaxis], NormalizationRule())(channel[np.newaxis])[0]
-    np.clip(scaled, 0, 1, out=scaled)
-    scaled *= 255
-    grey: NDArray[np.uint8] = scaled.astype(np.uint8)
+    brightness = normalization(channel[np.newaxis], NormalizationRule())(channel[np.newaxis])[0]
+    np.clip(brightness, 0, 1, out=brightness)
+    brightness *= 255
+    grey: NDArray[np.uint8] = brightness.astype(np.uint8)
     return grey
 
 

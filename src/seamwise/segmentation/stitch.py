@@ -79,21 +79,21 @@ def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
     """
     check_iou("iou", iou)
     planes: deque[NDArray[np.uint32]] = deque()
-    below: Labels | None = None
+    lower: Labels | None = None
     cells, count = np.zeros(0, np.uint32), 0
     for z, plane in enumerate(slices):
-        above = _numbered(plane, z, None if below is None else below.shape)
-        table = overlap_table(np.zeros_like(above) if below is None else below, above)
+        upper = _number(plane, z, None if lower is None else lower.shape)
+        table = overlap_table(np.zeros_like(upper) if lower is None else lower, upper)
         rows, columns = _best_pairs(table, iou)
         numbers = np.zeros(table.n_pred, np.uint32)  # of the cells in this slice
         numbers[columns] = cells[rows]
         is_new = numbers == 0
         numbers[is_new] = count + np.arange(1, is_new.sum() + 1)
-        planes.append(look_up(np.concatenate([np.zeros(1, np.uint32), numbers]), above))
-        below, cells, count = above, numbers, count + int(is_new.sum())
-    if below is None:
+        planes.append(look_up(np.concatenate([np.zeros(1, np.uint32), numbers]), upper))
+        lower, cells, count = upper, numbers, count + int(is_new.sum())
+    if lower is None:
         raise ValueError("slices is empty: give at least one label image")
-    labels: Labels = np.empty((len(planes), *below.shape), smallest_dtype(0, count))
+    labels: Labels = np.empty((len(planes), *lower.shape), smallest_dtype(0, count))
     for result in labels:
         result[...] = planes.popleft()
     return labels
@@ -187,7 +187,7 @@ def _planes(stack: NDArray[Any], info: SegmentationInfo) -> tuple[NDArray[Any], 
     return image.reshape(-1, depth, height, width), normalization(image, info.normalization)
 
 
-def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
+def _number(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
     """Check a slice, and number its objects 1..n."""
     plane = as_labels(plane, name=f"slice {z}")
     if plane.shape != (shape or plane.shape) or plane.ndim == 0:
@@ -202,11 +202,11 @@ def _numbered(plane: Labels, z: int, shape: tuple[int, ...] | None) -> Labels:
 
 
 def _best_pairs(
-    table: OverlapTable, least: float
+    table: OverlapTable, min_iou: float
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
     """Rows and columns of the pairs in which each is the other's best; no two pairs share one."""
     pairs = table.iou().tocoo()
-    is_enough = pairs.data >= least
+    is_enough = pairs.data >= min_iou
     rows, cols, iou = pairs.row[is_enough], pairs.col[is_enough], pairs.data[is_enough]
     best_of_rows, best_of_columns = _best(rows, cols, iou), _best(cols, rows, iou)
     mutual = np.intersect1d(best_of_rows, best_of_columns, assume_unique=True)

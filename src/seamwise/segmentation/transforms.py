@@ -125,9 +125,9 @@ class TargetAndWeight:
             target, weight = self(labels.detach().cpu().numpy(), spacing=spacing)
             on_device = None if weight is None else torch.from_numpy(weight).to(labels.device)
             return torch.from_numpy(target).to(labels.device, torch.int64), on_device
-        whole = _whole_numbers(labels)
-        target = self.target(whole, spacing=spacing)
-        return target, None if self.map is None else self.weight(whole, target, spacing=spacing)
+        integers = _whole_numbers(labels)
+        target = self.target(integers, spacing=spacing)
+        return target, None if self.map is None else self.weight(integers, target, spacing=spacing)
 
     def target(self, labels: Labels, *, spacing: Sequence[float] | None = None) -> Target:
         """Return the semantic target alone."""
@@ -204,10 +204,10 @@ class TargetAndWeightd:
         )
         plane = labels[0] if has_channel else labels
         target, weight = self.transform(plane, spacing=self.spacing)
-        added = {self.target_key: target.reshape(labels.shape)}
+        entries = {self.target_key: target.reshape(labels.shape)}
         if weight is not None:
-            added[self.weight_key] = weight.reshape(labels.shape)
-        return {**sample, **added}
+            entries[self.weight_key] = weight.reshape(labels.shape)
+        return {**sample, **entries}
 
 
 def count_classes(
@@ -231,12 +231,12 @@ def _whole_numbers(labels: NDArray[Any]) -> Labels:
     """Labels as integers; loaders like MONAI's return floating numbers."""
     if labels.dtype.kind != "f":
         return as_labels(labels)
-    whole: Labels = np.nan_to_num(labels).astype(np.int64)
-    if (whole != labels).any():
+    integers: Labels = np.nan_to_num(labels).astype(np.int64)
+    if (integers != labels).any():
         raise ValueError(
             "labels must be whole numbers: resample them with nearest neighbours, not linearly"
         )
-    return whole
+    return integers
 
 
 def _names() -> str:

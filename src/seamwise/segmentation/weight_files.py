@@ -83,13 +83,13 @@ def weigh_files(
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
-        balanced = transform
+        weigher = transform
         if over_all:
-            balanced = replace(transform, counts=_counts(files, transform, spacing))
+            weigher = replace(transform, counts=_counts(files, transform, spacing))
 
         def weigh(path: Path) -> Outcome:
             try:
-                messages = _weigh(path, *outputs[path], balanced, spacing, preview)
+                messages = _weigh(path, *outputs[path], weigher, spacing, preview)
                 return Outcome(path, len(files), messages=messages)
             except (ValueError, TypeError, MemoryError) as error:
                 return Outcome(path, len(files), failed=True, messages=(error_line(path, error),))
@@ -102,12 +102,12 @@ def weigh_files(
 
 def _label_files(inputs: Sequence[str | Path]) -> list[Path]:
     files = find_images(inputs, masks=True)
-    annotated = {
+    images_with_mask = {
         path.parent / stem(path).removesuffix("_masks")
         for path in files
         if stem(path).endswith("_masks")
     }
-    return [path for path in files if path.parent / stem(path) not in annotated]
+    return [path for path in files if path.parent / stem(path) not in images_with_mask]
 
 
 def _outputs(path: Path, folder: Path) -> tuple[Path, Path]:
@@ -140,8 +140,8 @@ def _weigh(
     write_map(map_path, weight, spacing=pixel_size, fingerprint=fingerprint)
     if preview:
         _draw(preview_path, map_path, title)
-    least, most = weight[weight > 0].min(initial=weight.max()), weight.max()
-    message = f"{path}: weights {least:.3g} to {most:.3g}"
+    lowest, highest = weight[weight > 0].min(initial=weight.max()), weight.max()
+    message = f"{path}: weights {lowest:.3g} to {highest:.3g}"
     mistake = hint(mask, transform.annotation)
     return (message, f"{path}: {mistake}") if mistake else (message,)
 

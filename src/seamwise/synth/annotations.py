@@ -114,16 +114,16 @@ def _cells(labels: Labels) -> Iterator[tuple[Any, Box]]:
 
 def _drop(labels: Labels, share: float, dropped: str, rng: np.random.Generator) -> Labels:
     numbers = np.unique(labels[labels > 0])
-    lost = rng.choice(numbers, size=round(share * numbers.size), replace=False)
+    victims = rng.choice(numbers, size=round(share * numbers.size), replace=False)
     if dropped == "ignore":
         # numpy has no integer type for both uint64 and −1 and would turn to floats
-        signed = np.int64 if labels.dtype == np.uint64 else np.promote_types(labels.dtype, np.int8)
-        return np.where(np.isin(labels, lost), IGNORE, labels.astype(signed))
-    return np.where(np.isin(labels, lost), labels.dtype.type(BACKGROUND), labels)
+        dtype = np.int64 if labels.dtype == np.uint64 else np.promote_types(labels.dtype, np.int8)
+        return np.where(np.isin(labels, victims), IGNORE, labels.astype(dtype))
+    return np.where(np.isin(labels, victims), labels.dtype.type(BACKGROUND), labels)
 
 
 def _erode(labels: Labels, pixels: int) -> Labels:
-    eroded = labels.copy()
+    result = labels.copy()
     for number, box in _cells(labels):
         # one pixel more on each side, where the image has it, so that the nearest pixel outside is
         # in view
@@ -131,31 +131,31 @@ def _erode(labels: Labels, pixels: int) -> Labels:
         mask = labels[wider] == number
         if not mask.all():
             depth = ndimage.distance_transform_edt(mask)
-            eroded[wider][mask & (depth <= pixels) & (depth < depth.max())] = BACKGROUND
-    return eroded
+            result[wider][mask & (depth <= pixels) & (depth < depth.max())] = BACKGROUND
+    return result
 
 
 def _dilate(labels: Labels, pixels: int) -> Labels:
-    dilated = labels.copy()
+    result = labels.copy()
     nearest = np.full(labels.shape, np.inf, np.float32)
     for number, box in _cells(labels):
         wider = _widen(box, pixels, labels.shape)
         distance = ndimage.distance_transform_edt(labels[wider] != number).astype(np.float32)
         won = (labels[wider] == 0) & (distance <= pixels) & (distance < nearest[wider])
         nearest[wider][won] = distance[won]
-        dilated[wider][won] = number
-    return dilated
+        result[wider][won] = number
+    return result
 
 
 def _shift(labels: Labels, pixels: int, rng: np.random.Generator) -> Labels:
-    shifted = np.minimum(labels, BACKGROUND)
+    result = np.minimum(labels, BACKGROUND)
     for number, box in _cells(labels):
         pixel = np.argwhere(labels[box] == number) + [axis.start for axis in box]
         targets = pixel + rng.integers(-pixels, pixels, size=labels.ndim, endpoint=True)
         targets = targets[((targets >= 0) & (targets < labels.shape)).all(axis=1)]
         place = tuple((targets if len(targets) else pixel).T)
-        shifted[place] = np.where(shifted[place] == BACKGROUND, number, shifted[place])
-    return shifted
+        result[place] = np.where(result[place] == BACKGROUND, number, result[place])
+    return result
 
 
 def _widen(box: Box, pixels: int, shape: tuple[int, ...]) -> Box:

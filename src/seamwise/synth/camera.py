@@ -110,8 +110,8 @@ class Camera:
         sigmas = self.sigmas(light.shape)
         core = ndimage.gaussian_filter(light, sigmas)
         skirt = ndimage.gaussian_filter(light, _SKIRT_WIDTH * sigmas)
-        blurred: FloatArray = (1 - _SKIRT_SHARE) * core + _SKIRT_SHARE * skirt
-        return blurred
+        image: FloatArray = (1 - _SKIRT_SHARE) * core + _SKIRT_SHARE * skirt
+        return image
 
     def expose(self, signal: FloatArray, rng: np.random.Generator) -> Any:
         """Add the background to a signal around 1, count photons with noise, return grey levels."""

@@ -182,10 +182,10 @@ def place(
     """Centres of the first cells of `shapes`, up to the first that finds no room."""
     low, high = -spacing / 2, extent - spacing / 2
     centres = np.empty((len(shapes.metric), len(extent)))
-    first = missing = 0
+    first = gap_to_next = 0
     for k, metric in enumerate(shapes.metric):
-        if missing == 0:
-            first, missing = k, int(rng.geometric(1 / cluster))
+        if gap_to_next == 0:
+            first, gap_to_next = k, int(rng.geometric(1 / cluster))
             places = rng.uniform(low, high, (TRIES, len(extent)))
             closest = ALONE
         else:
@@ -193,14 +193,14 @@ def place(
                 _beside(metric, shapes.metric[first:k], centres[first:k], rng), low, high
             )
             closest = CLOSEST
-        free_places = _free(places, metric, shapes.metric[:k], centres[:k], closest)
+        free_places = _assign(places, metric, shapes.metric[:k], centres[:k], closest)
         if not len(free_places) and k:
             places = np.clip(_beside(metric, shapes.metric[:k], centres[:k], rng), low, high)
-            free_places = _free(places, metric, shapes.metric[:k], centres[:k], CLOSEST)
+            free_places = _assign(places, metric, shapes.metric[:k], centres[:k], CLOSEST)
         if not len(free_places):
             return centres[:k]
         centres[k] = free_places[0]
-        missing -= 1
+        gap_to_next -= 1
     return centres
 
 
@@ -224,7 +224,7 @@ def _beside(
     return places
 
 
-def _free(
+def _assign(
     places: FloatArray, metric: FloatArray, others: FloatArray, centres: FloatArray, closest: float
 ) -> FloatArray:
     closeness = _closeness(places[:, None] - centres, metric, others)

@@ -109,7 +109,7 @@ def focus_pair(
     rng = np.random.default_rng(rng)
     sharp = as_unit(image, name="image")
     focus = _checked_mask(mask, sharp.shape)
-    deviation = _drawn(sigma, rng)
+    deviation = _draw(sigma, rng)
     if not (0 <= noise < np.inf and 0 <= brightness < np.inf):
         raise ValueError(f"noise and brightness must be 0 or more, not {noise} and {brightness}")
     if edges not in get_args(Edges) or kernel not in get_args(Kernel):
@@ -156,10 +156,10 @@ def draw_mask(
         raise ValueError(
             "segments must hold at least two numbers: one part is sharp where the other is not"
         )
-    chosen = np.zeros(len(names), bool)
-    while chosen.all() or not chosen.any():
-        chosen = rng.random(len(names)) < 0.5
-    return chosen[index].reshape(segments.shape)
+    in_front = np.zeros(len(names), bool)
+    while in_front.all() or not in_front.any():
+        in_front = rng.random(len(names)) < 0.5
+    return in_front[index].reshape(segments.shape)
 
 
 def random_shapes(
@@ -192,27 +192,26 @@ def blur(image: Picture, sigma: float, kernel: Kernel = "gaussian") -> Picture:
     """Blur a float32 picture, mirrored at its borders, by a Gaussian or disc of that variance."""
     if kernel == "gaussian":
         size = 2 * int(np.ceil(4 * sigma)) + 1
-        blurred = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT)
+        result = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT)
     else:
-        blurred = cv2.filter2D(image, -1, _disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
-    return blurred.reshape(image.shape).astype(np.float32)  # OpenCV drops an axis of one channel
+        result = cv2.filter2D(image, -1, _disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
+    return result.reshape(image.shape).astype(np.float32)  # OpenCV drops an axis of one channel
 
 
 def _hard(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple[Picture, Picture]:
-    blurred = np.clip(
-        blur(image, sigma, kernel), 0, 1
-    )  # a kernel's weights may sum to a little over 1
-    inside = _over(mask, image)
-    return np.where(inside == 1, blurred, image), np.where(inside == 1, image, blurred)
+    # a kernel's weights may sum to a little over 1
+    background = np.clip(blur(image, sigma, kernel), 0, 1)
+    weight = _over(mask, image)
+    return np.where(weight == 1, background, image), np.where(weight == 1, image, background)
 
 
 def _matte(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple[Picture, Picture]:
-    inside = _over(mask, image)
+    weight = _over(mask, image)
     alpha = _over(np.clip(blur(mask, sigma, kernel), 0, 1), image)
-    front = blur(image * inside, sigma, kernel)
-    back = blur(image * (1 - inside), sigma, kernel) / np.maximum(1 - alpha, 1e-6)
+    front = blur(image * weight, sigma, kernel)
+    back = blur(image * (1 - weight), sigma, kernel) / np.maximum(1 - alpha, 1e-6)
     a = front + (1 - alpha) * image
-    b = np.where(inside == 1, image, back)
+    b = np.where(weight == 1, image, back)
     return np.clip(a, 0, 1), np.clip(b, 0, 1)
 
 
@@ -246,7 +245,7 @@ def _checked_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> Picture:
     return mask.astype(np.float32)
 
 
-def _drawn(sigma: float | Sequence[float], rng: np.random.Generator) -> float:
+def _draw(sigma: float | Sequence[float], rng: np.random.Generator) -> float:
     low, high = sigma if isinstance(sigma, Sequence) else (sigma, sigma)
     if not 0 < low <= high < np.inf:
         raise ValueError(f"sigma must be positive, or a range of positive numbers, not {sigma}")

@@ -174,7 +174,7 @@ def tissue(
     centre = rng.uniform(0, [axis[-1] for axis in axes])
     seeds = _draw_seeds(step * size, cell_size, size_spread, irregularity, gaps, rng)
 
-    depth, seeds = _cut(axes, seeds, centre, dents, filling, cell_size)
+    depth, seeds = _inside_outline(axes, seeds, centre, dents, filling, cell_size)
     owner, light = _draw_cells(axes, seeds, depth, warp, bend * cell_size, wall, faint, cytoplasm)
     labels = one_component_each(relabel(owner))
 
@@ -237,7 +237,7 @@ def _draw_seeds(
     return _Seeds(places, (radii**2).max() - radii**2, numbers, rng.random(len(places)))
 
 
-def _cut(
+def _inside_outline(
     axes: Sequence[FloatArray],
     seeds: _Seeds,
     centre: FloatArray,
@@ -276,24 +276,24 @@ def _draw_cells(
     """Number of the cell of each pixel (0: none), and its light."""
     owner = np.zeros(depth.shape, np.int32)
     light = np.zeros(depth.shape, np.float32)
-    tree = cKDTree(_lifted(seeds.places, np.sqrt(seeds.powers)))
+    tree = cKDTree(_lift(seeds.places, np.sqrt(seeds.powers)))
     for slab in _slabs(depth.shape):
-        seen = depth[slab] > -REACH * wall
-        below = depth[slab][seen]
-        points = _warped([axes[0][slab], *axes[1:]], warp, bend)[seen]
+        is_inside = depth[slab] > -REACH * wall
+        depths = depth[slab][is_inside]
+        points = _warp([axes[0][slab], *axes[1:]], warp, bend)[is_inside]
         first, second, distance = _nearest_two(tree, points, seeds.places)
         one, other = seeds.chances[first], seeds.chances[second]
-        number = np.where(below > 0, seeds.numbers[first], 0)
-        inner = np.where(below > 0, _profile(distance, wall) * _brightness(one + other, faint), 0)
-        outer = _profile(below, wall) * _brightness(one, faint)
-        owner[slab][seen] = number
-        light[slab][seen] = np.maximum(inner, outer) + np.where(
+        number = np.where(depths > 0, seeds.numbers[first], 0)
+        inner = np.where(depths > 0, _profile(distance, wall) * _brightness(one + other, faint), 0)
+        outer = _profile(depths, wall) * _brightness(one, faint)
+        owner[slab][is_inside] = number
+        light[slab][is_inside] = np.maximum(inner, outer) + np.where(
             number > 0, cytoplasm * (0.5 + one), 0
         )
     return owner, light
 
 
-def _warped(axes: Sequence[FloatArray], warp: Sequence[_Field], amount: float) -> FloatArray:
+def _warp(axes: Sequence[FloatArray], warp: Sequence[_Field], amount: float) -> FloatArray:
     grid = np.meshgrid(*axes, indexing="ij")
     return np.stack(
         [
@@ -304,9 +304,9 @@ def _warped(axes: Sequence[FloatArray], warp: Sequence[_Field], amount: float) -
     )
 
 
-def _lifted(points: FloatArray, heights: FloatArray) -> FloatArray:
-    lifted: FloatArray = np.column_stack([points, heights])
-    return lifted
+def _lift(points: FloatArray, heights: FloatArray) -> FloatArray:
+    points_in_space: FloatArray = np.column_stack([points, heights])
+    return points_in_space
 
 
 def _nearest_two(
@@ -315,7 +315,7 @@ def _nearest_two(
     """Indices of the two seeds of least power distance, the distance to the wall between them."""
     # |y − s|² + h² is the square of a distance in one more dimension, where the seed lies h above
     # the point
-    roots, nearest = tree.query(_lifted(points, np.zeros(len(points))), k=2)
+    roots, nearest = tree.query(_lift(points, np.zeros(len(points))), k=2)
     first, second = nearest.T
     distance = (roots[:, 1] ** 2 - roots[:, 0] ** 2) / (
         2 * np.linalg.norm(places[first] - places[second], axis=1)

@@ -126,13 +126,13 @@ def weights_of(
     target: Target, balance: Balance, counts: Sequence[int] | None
 ) -> NDArray[np.float64]:
     """Return b_0 … b_3 of a target; raise ValueError if `counts` lacks one of its classes."""
-    own = counts_of(target)
+    own_counts = counts_of(target)
     if counts is None:
-        return class_weights(own, balance)
-    needed = int(np.flatnonzero(own).max(initial=-1)) + 1
-    if not needed <= len(counts) <= _CLASSES:
+        return class_weights(own_counts, balance)
+    classes = int(np.flatnonzero(own_counts).max(initial=-1)) + 1
+    if not classes <= len(counts) <= _CLASSES:
         raise ValueError(
-            f"counts must have a number for each class, {max(needed, 1)} to {_CLASSES} of them, "
+            f"counts must have a number for each class, {max(classes, 1)} to {_CLASSES} of them, "
             f"not {len(counts)}"
         )
     return class_weights([*counts, *[0] * (_CLASSES - len(counts))], balance)

@@ -54,11 +54,11 @@ def squared_distance(
     as float32.
     """
     reach = _reach(limit, spacing)
-    whole = all(step == 1 for step in spacing) and 2 * reach[0] ** 2 < 2**16
-    squares = np.full(mask.shape, reach[0], np.uint16 if whole else np.float32)
+    is_whole = all(step == 1 for step in spacing) and 2 * reach[0] ** 2 < 2**16
+    squares = np.full(mask.shape, reach[0], np.uint16 if is_whole else np.float32)
     squares[mask] = 0
     _count_steps(squares)
-    if not whole:
+    if not is_whole:
         squares *= np.float32(spacing[0])
     np.multiply(squares, squares, out=squares)
     for axis in range(1, mask.ndim):
@@ -66,7 +66,7 @@ def squared_distance(
             squares.dtype.type((k * spacing[axis]) ** 2)
             for k in range(min(reach[axis], mask.shape[axis]))
         ]
-        in_parts(partial(_sweep, axis=axis, added=shifts), squares, axis)
+        in_parts(partial(_sweep, axis=axis, costs=shifts), squares, axis)
     return squares
 
 
@@ -111,7 +111,7 @@ def nearest_value(
             _key((k * spacing[axis]) ** 2 * scale)
             for k in range(min(reach[axis], mask.shape[axis]))
         ]
-        in_parts(partial(_sweep, axis=axis, added=shifts), keys, axis)
+        in_parts(partial(_sweep, axis=axis, costs=shifts), keys, axis)
     for slab in slabs(keys):
         part = keys[slab]
         yield (
@@ -121,8 +121,8 @@ def nearest_value(
         )
 
 
-def _key(squared: float) -> np.uint64:
-    return np.uint64(round(squared)) << np.uint64(32)
+def _key(square: float) -> np.uint64:
+    return np.uint64(round(square)) << np.uint64(32)
 
 
 def _reach(limit: float, spacing: Sequence[float]) -> list[int]:
@@ -134,19 +134,17 @@ def _count_steps(steps: NDArray[Any]) -> None:
     """Along the first axis, in place: least number of steps to a pixel that is 0."""
     one = steps.dtype.type(1)
     for line in (steps, steps[::-1]):
-        for here in range(1, len(line)):
-            np.minimum(
-                line[here : here + 1], line[here - 1 : here] + one, out=line[here : here + 1]
-            )
+        for row in range(1, len(line)):
+            np.minimum(line[row : row + 1], line[row - 1 : row] + one, out=line[row : row + 1])
 
 
-def _sweep(squares: NDArray[Any], *, axis: int, added: Sequence[Any]) -> None:
+def _sweep(squares: NDArray[Any], *, axis: int, costs: Sequence[Any]) -> None:
     """One axis, in place: the least of squares(p ± k·e) + added[k]."""
-    before = squares.copy()
-    moved = np.empty_like(before)
+    copy = squares.copy()
+    shift = np.empty_like(copy)
     along = (slice(None),) * axis
-    for k in range(1, min(len(added), squares.shape[axis])):
+    for k in range(1, min(len(costs), squares.shape[axis])):
         first, last = (*along, slice(None, -k)), (*along, slice(k, None))
-        np.add(before, added[k], out=moved)
-        np.minimum(squares[first], moved[last], out=squares[first])
-        np.minimum(squares[last], moved[first], out=squares[last])
+        np.add(copy, costs[k], out=shift)
+        np.minimum(squares[first], shift[last], out=squares[first])
+        np.minimum(squares[last], shift[first], out=squares[last])

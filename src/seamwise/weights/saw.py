@@ -123,30 +123,30 @@ def _regions(labels: Labels) -> Labels:
     if not complement.any():
         return regions
     # by the cross of face neighbours; an axis of one pixel has none
-    opened = ndimage.binary_opening(complement.squeeze()).reshape(complement.shape)
-    components, count = ndimage.label(opened)
+    opening = ndimage.binary_opening(complement.squeeze()).reshape(complement.shape)
+    components, count = ndimage.label(opening)
     highest = int(regions.max()) + count
     regions = regions.astype(smallest_dtype(-1, highest), copy=False)
-    np.add(components, highest - count, out=regions, where=opened, casting="unsafe")
+    np.add(components, highest - count, out=regions, where=opening, casting="unsafe")
     return regions
 
 
 def _hull(candidates: NDArray[np.bool_], cell: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark which candidate pixels lie in the convex hull of a cell's pixel centres."""
-    inside = np.zeros(cell.shape, bool)
-    wide = [axis for axis, length in enumerate(cell.shape) if length > 1]
-    rim = np.argwhere(cell & ~ndimage.binary_erosion(cell))[:, wide]
-    if len(wide) < 2:
-        return inside
+    is_inside = np.zeros(cell.shape, bool)
+    axes = [axis for axis, length in enumerate(cell.shape) if length > 1]
+    rim = np.argwhere(cell & ~ndimage.binary_erosion(cell))[:, axes]
+    if len(axes) < 2:
+        return is_inside
     try:
         faces = ConvexHull(rim).equations
     except QhullError:  # all pixels on a line or in a plane
-        return inside
+        return is_inside
     places = np.argwhere(candidates)
     for part in np.array_split(places, 1 + len(places) * len(faces) // _AT_ONCE):
-        within = (part[:, wide] @ faces[:, :-1].T <= 1e-9 - faces[:, -1]).all(1)
-        inside[tuple(part[within].T)] = True
-    return inside
+        lies_inside = (part[:, axes] @ faces[:, :-1].T <= 1e-9 - faces[:, -1]).all(1)
+        is_inside[tuple(part[lies_inside].T)] = True
+    return is_inside
 
 
 def _narrowness(
@@ -190,18 +190,18 @@ def _spread_inwards(
     if not contour.any():
         return
     ring = np.flatnonzero(contour)
-    reached = np.zeros(values.shape, np.min_scalar_type(rounds + 1))  # in which round, plus one
-    np.put(reached, ring, 1)
+    round_of = np.zeros(values.shape, np.min_scalar_type(rounds + 1))  # in which round, plus one
+    np.put(round_of, ring, 1)
     for number in range(2, rounds + 2):
-        for neighbour, inside in _face_neighbours(ring, values.shape):
-            fresh = inside & (reached.take(neighbour) == 0) & (regions.take(neighbour) > 0)
-            np.put(reached, neighbour[fresh], number)
-        ring = np.flatnonzero(reached == number)
-        copied = np.zeros(len(ring), np.float32)
-        for neighbour, inside in _face_neighbours(ring, values.shape):
-            before = inside & (reached.take(neighbour) == number - 1)
-            np.maximum(copied, values.take(neighbour), out=copied, where=before)
-        np.put(values, ring, copied)
+        for neighbour, is_inside in _face_neighbours(ring, values.shape):
+            is_new = is_inside & (round_of.take(neighbour) == 0) & (regions.take(neighbour) > 0)
+            np.put(round_of, neighbour[is_new], number)
+        ring = np.flatnonzero(round_of == number)
+        neighbours = np.zeros(len(ring), np.float32)
+        for neighbour, is_inside in _face_neighbours(ring, values.shape):
+            is_source = is_inside & (round_of.take(neighbour) == number - 1)
+            np.maximum(neighbours, values.take(neighbour), out=neighbours, where=is_source)
+        np.put(values, ring, neighbours)
         for axis, deviation in enumerate(sigma):
             in_parts(partial(_smooth, axis=axis, sigma=deviation), values, axis)
         highest = values.max()
@@ -216,8 +216,8 @@ def _face_neighbours(
     stride = 1
     for length in reversed(shape):
         place = pixels // stride % length
-        for step, inside in ((-1, place > 0), (1, place < length - 1)):
-            yield np.where(inside, pixels + step * stride, pixels), inside
+        for step, is_inside in ((-1, place > 0), (1, place < length - 1)):
+            yield np.where(is_inside, pixels + step * stride, pixels), is_inside
         stride *= length
 
 

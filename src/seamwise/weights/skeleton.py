@@ -37,18 +37,18 @@ def skeletons(labels: Labels) -> NDArray[np.bool_]:
            [1, 0, 0, 1, 0],
            [0, 0, 0, 1, 1]])
     """
-    thinned = np.zeros(labels.shape, bool)
+    skeleton = np.zeros(labels.shape, bool)
     for number, box in enumerate(bounding_boxes(labels), start=1):
-        thinned[box] |= _skeleton(labels[box] == number)
-    return thinned
+        skeleton[box] |= _skeleton(labels[box] == number)
+    return skeleton
 
 
 def _skeleton(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    flat = mask.squeeze()
-    if flat.ndim < 2:
+    plane = mask.squeeze()
+    if plane.ndim < 2:
         return mask
-    thinned: NDArray[np.bool_] = skeletonize(flat)  # type: ignore[no-untyped-call]
-    if not thinned.any():
-        depth = ndimage.distance_transform_edt(np.pad(flat, 1))
-        thinned = depth[(slice(1, -1),) * flat.ndim] == depth.max()
-    return thinned.reshape(mask.shape)
+    skeleton: NDArray[np.bool_] = skeletonize(plane)  # type: ignore[no-untyped-call]
+    if not skeleton.any():
+        depth = ndimage.distance_transform_edt(np.pad(plane, 1))
+        skeleton = depth[(slice(1, -1),) * plane.ndim] == depth.max()
+    return skeleton.reshape(mask.shape)

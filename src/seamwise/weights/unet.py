@@ -12,7 +12,7 @@ from seamwise.weights.balance import Balance, background, balance_map
 from seamwise.weights.distance import squared_distance
 from seamwise.weights.inputs import check_from_zero, check_inputs, check_positive
 
-_FADED = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
+_REACH = 6.5  # in σ: exp(−6.5²/2) is below 1e-9
 
 
 def unet(
@@ -82,7 +82,7 @@ def unet(
     result = balance_map(target, balance, counts)
     if not (labels > 0).any():
         return result
-    limit = _FADED * sigma
+    limit = _REACH * sigma
     second = _second_squared(labels, limit, steps)
     nearest = squared_distance(labels > 0, limit=limit, spacing=steps)
     for slab in slabs(result):
@@ -132,9 +132,9 @@ def _colours(numbers: Labels, reach: Sequence[float]) -> Labels:
     colour = np.zeros(len(boxes), int)
     for cell, start in enumerate(first):
         gap = np.maximum(low[cell] - high[start:cell], low[start:cell] - high[cell]) + 1
-        taken = np.unique(colour[start:cell][(gap < reach).all(1)])
-        free = np.flatnonzero(taken != np.arange(len(taken)))
-        colour[cell] = free[0] if len(free) else len(taken)
+        used_colours = np.unique(colour[start:cell][(gap < reach).all(1)])
+        free_colours = np.flatnonzero(used_colours != np.arange(len(used_colours)))
+        colour[cell] = free_colours[0] if len(free_colours) else len(used_colours)
     colours = np.zeros(len(boxes) + 1, smallest_dtype(0, int(colour.max())))
     colours[1 + order] = colour
     return colours

@@ -11,7 +11,7 @@ from seamwise.weights.distance import distance, nearest_value
 from seamwise.weights.inputs import check_inputs, check_positive
 from seamwise.weights.skeleton import skeletons
 
-_FADED = 4.5  # in σ: exp(−4.5²) is below 2e-9
+_REACH = 4.5  # in σ: exp(−4.5²) is below 2e-9
 
 
 def w3(
@@ -103,10 +103,10 @@ def w3(
 
     def fading(mask: NDArray[np.bool_], height: float) -> NDArray[np.float32]:
         """height·φ(distance to the mask)."""
-        faded = distance(mask, limit=beta, spacing=steps)
-        faded *= np.float32(-height / beta)
-        faded += np.float32(height)
-        return faded
+        height_map = distance(mask, limit=beta, spacing=steps)
+        height_map *= np.float32(-height / beta)
+        height_map += np.float32(height)
+        return height_map
 
     cells = (target == CELL) | (target == TOUCHING)
     np.add(weight, fading(cells, nu * b[CELL]), out=weight, where=background(target))
@@ -114,8 +114,8 @@ def w3(
     spine = skeletons(np.maximum(relabel(labels), 0))
     np.add(weight, fading(spine, nu), out=weight, where=contour & (target == CELL))
     del spine
-    for slab, away, value in nearest_value(contour, weight, limit=_FADED * sigma, spacing=steps):
+    for slab, away, value in nearest_value(contour, weight, limit=_REACH * sigma, spacing=steps):
         value *= np.exp(away**2 / np.float32(-(sigma**2)))
-        inside = (target[slab] == CELL) & (away > 0) & (away < _FADED * sigma)
-        np.add(weight[slab], value, out=weight[slab], where=inside)
+        is_inside = (target[slab] == CELL) & (away > 0) & (away < _REACH * sigma)
+        np.add(weight[slab], value, out=weight[slab], where=is_inside)
     return weight

@@ -10,8 +10,8 @@ from seamwise.fusion.classical.matting import (
     _closed_form,
     _core,
     _matte,
-    _shrunk,
-    _solved,
+    _shrink_trimap,
+    _solve,
     _trimap,
     focus_measure,
     matting,
@@ -75,17 +75,17 @@ def test_what_covers_less_than_a_thousandth_is_no_part():
 def test_a_matte_with_one_side_only_is_that_side(value):
     trimap = np.full((5, 6), 0.5, np.float32)
     trimap[2, 2] = value
-    np.testing.assert_array_equal(_solved(np.zeros((5, 6), np.float32), trimap, never), value)
+    np.testing.assert_array_equal(_solve(np.zeros((5, 6), np.float32), trimap, never), value)
 
 
 def test_a_matte_without_a_side_is_one_half():
     trimap = np.full((5, 6), 0.5, np.float32)
-    np.testing.assert_array_equal(_solved(np.zeros((5, 6), np.float32), trimap, never), 0.5)
+    np.testing.assert_array_equal(_solve(np.zeros((5, 6), np.float32), trimap, never), 0.5)
 
 
 def test_a_picture_narrower_than_a_window_is_not_matted():
     trimap = np.float32([[0, 0.5, 0.5, 1]] * 2)
-    np.testing.assert_array_equal(_solved(np.zeros((2, 4), np.float32), trimap, never), trimap)
+    np.testing.assert_array_equal(_solve(np.zeros((2, 4), np.float32), trimap, never), trimap)
 
 
 def test_a_large_matte_is_solved_small_and_follows_the_edges_of_the_full_picture():
@@ -113,7 +113,7 @@ def test_a_smaller_trimap_keeps_every_core_written_out():
     trimap = np.full((4, 6), 0.5, np.float32)
     trimap[1, 0], trimap[3, 3] = 1, 0
     trimap[0, 4], trimap[1, 5] = 1, 0  # both in one pixel of the copy
-    np.testing.assert_array_equal(_shrunk(trimap, (3, 2)), [[1, 0.5, 0.5], [0.5, 0, 0.5]])
+    np.testing.assert_array_equal(_shrink_trimap(trimap, (3, 2)), [[1, 0.5, 0.5], [0.5, 0, 0.5]])
 
 
 def test_a_wire_survives_matting_at_a_24th_of_the_pixels():
@@ -139,7 +139,7 @@ def test_a_faint_outline_holds_the_matte(step):
     image[:, 10:] += step
     trimap = np.full(image.shape, 0.5, np.float32)
     trimap[:, :3], trimap[:, -3:] = 1, 0
-    np.testing.assert_allclose(_solved(image, trimap, _closed_form()), image < 0.505, atol=0.05)
+    np.testing.assert_allclose(_solve(image, trimap, _closed_form()), image < 0.505, atol=0.05)
 
 
 def test_noise_far_below_a_grey_level_leaves_the_matte_of_a_flat_area_smooth():
@@ -150,9 +150,9 @@ def test_noise_far_below_a_grey_level_leaves_the_matte_of_a_flat_area_smooth():
     )
     trimap = np.full(flat.shape, 0.5, np.float32)
     trimap[:, :3], trimap[:, -3:] = 1, 0
-    ramp = _solved(flat, trimap, _closed_form())
+    ramp = _solve(flat, trimap, _closed_form())
     assert 0.4 < ramp[6, 15] < 0.6  # from one side to the other
-    np.testing.assert_allclose(_solved(noisy, trimap, _closed_form()), ramp, atol=0.015)
+    np.testing.assert_allclose(_solve(noisy, trimap, _closed_form()), ramp, atol=0.015)
 
 
 def test_a_pair_may_be_swapped(pair):

@@ -130,18 +130,18 @@ def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _
     reach = MARGIN // STRIDE
     logits = np.empty([(length - PATCH) // STRIDE + 1 for length in first.shape], np.float32)
     for part in tiles(logits.shape, size=tile, overlap=0):
-        seen = [
+        context = [
             slice(max(0, axis.start - reach), min(count, axis.stop + reach))
             for axis, count in zip(part.box, logits.shape, strict=True)
         ]
         pixels = tuple(
-            slice(STRIDE * axis.start, STRIDE * (axis.stop - 1) + PATCH) for axis in seen
+            slice(STRIDE * axis.start, STRIDE * (axis.stop - 1) + PATCH) for axis in context
         )
-        inside = tuple(
+        interior = tuple(
             slice(axis.start - around.start, axis.stop - around.start)
-            for axis, around in zip(part.box, seen, strict=True)
+            for axis, around in zip(part.box, context, strict=True)
         )
-        logits[part.box] = _run(net, first[pixels], second[pixels])[inside]
+        logits[part.box] = _run(net, first[pixels], second[pixels])[interior]
     return logits
 
 
@@ -156,17 +156,17 @@ def _run(net: Siamese, *pair: Picture) -> Picture:
 
 
 def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fusion:
-    logits = patch_logits(_filled_up(luminance(first)), _filled_up(luminance(second)), net)
+    logits = patch_logits(_fill_up(luminance(first)), _fill_up(luminance(second)), net)
     decision = verify(focus_map(np.tanh(logits), first.shape[:2]))
-    guide = luminance(_mixed(first, second, decision))
+    guide = luminance(_mix(first, second, decision))
     balance = np.clip(guided_filter(decision, guide, radius=_RADIUS, eps=_EPS), -1, 1)
-    return Fusion(_mixed(first, second, balance), (balance < 0).astype(np.uint8))
+    return Fusion(_mix(first, second, balance), (balance < 0).astype(np.uint8))
 
 
-def _filled_up(image: Picture) -> Picture:
+def _fill_up(image: Picture) -> Picture:
     """The picture with even sides of at least one patch, reflected at its end."""
-    missing = [(0, max(PATCH, length + length % 2) - length) for length in image.shape]
-    return np.pad(image, missing, mode="reflect")
+    padding = [(0, max(PATCH, length + length % 2) - length) for length in image.shape]
+    return np.pad(image, padding, mode="reflect")
 
 
 def focus_map(focus: NDArray[np.floating], shape: tuple[int, ...]) -> Picture:
@@ -195,7 +195,7 @@ def focus_map(focus: NDArray[np.floating], shape: tuple[int, ...]) -> Picture:
 def _window_sums(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Sum over the eight patches, along each axis, that cover each block of two pixels."""
     for axis in (0, 1):
-        around = [(7, 7) if axis == padded else (0, 0) for padded in (0, 1)]
+        around = [(7, 7) if axis == padded_axis else (0, 0) for padded_axis in (0, 1)]
         values = sliding_window_view(np.pad(values, around), 8, axis=axis).sum(-1)
     return values
 
@@ -213,20 +213,20 @@ def verify(focus: Picture) -> Picture:
     >>> verify(focus)[5, 5], verify(focus)[10, 10]  # one pixel, and four of 400
     (np.float32(1.0), np.float32(-1.0))
     """
-    least = _LEAST_REGION * focus.size
+    least_pixels = _LEAST_REGION * focus.size
 
-    def opened(mask: Mask) -> Mask:
-        return without_specks(mask, least)
+    def opening(mask: Mask) -> Mask:
+        return without_specks(mask, least_pixels)
 
-    def closed(mask: Mask) -> Mask:
-        return ~without_specks(~mask, least)
+    def closing(mask: Mask) -> Mask:
+        return ~without_specks(~mask, least_pixels)
 
     # they differ where one region lies in another, and where the focus is 0
-    some, all_but = opened(closed(focus > 0)), closed(opened(focus >= 0))
+    some, all_but = opening(closing(focus > 0)), closing(opening(focus >= 0))
     return some.astype(np.float32) + all_but.astype(np.float32) - np.float32(1)
 
 
-def _mixed(first: Picture, second: Picture, balance: Picture) -> Picture:
+def _mix(first: Picture, second: Picture, balance: Picture) -> Picture:
     """The first picture where the balance is 1, the second where it is −1."""
     share = (1 + balance) / 2, (1 - balance) / 2
     a, b = share if first.ndim == 2 else (weight[..., np.newaxis] for weight in share)

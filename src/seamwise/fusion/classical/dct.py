@@ -59,7 +59,7 @@ def dct(frames: Frames) -> Fusion:
     (array([0, 0, 1, 1], dtype=uint8), True)
     """
     frames = CheckedFrames(frames)
-    return _joined(frames, _sharpest(frames))
+    return _assemble(frames, _sharpest(frames))
 
 
 def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
@@ -109,7 +109,7 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     frames = CheckedFrames(frames)
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be an odd number of blocks, not {window}")
-    return _joined(frames, _majority(_sharpest(frames), window))
+    return _assemble(frames, _majority(_sharpest(frames), window))
 
 
 def block_variance(image: Picture) -> Picture:
@@ -117,10 +117,10 @@ def block_variance(image: Picture) -> Picture:
 
     Blocks cut by the lower or right border are filled up by reflection.
     """
-    missing = [(0, -length % BLOCK) for length in image.shape]
-    filled = np.pad(image, missing, mode="symmetric")
-    rows, columns = filled.shape[0] // BLOCK, filled.shape[1] // BLOCK
-    blocks = filled.reshape(rows, BLOCK, columns, BLOCK)
+    padding = [(0, -length % BLOCK) for length in image.shape]
+    whole_blocks = np.pad(image, padding, mode="symmetric")
+    rows, columns = whole_blocks.shape[0] // BLOCK, whole_blocks.shape[1] // BLOCK
+    blocks = whole_blocks.reshape(rows, BLOCK, columns, BLOCK)
     coefficients = scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho")
     coefficients[:, 0, :, 0] = 0
     return np.asarray(np.square(coefficients).sum((1, 3)) / BLOCK**2, np.float32)
@@ -146,7 +146,7 @@ def _majority(decisions: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
     return np.asarray(votes == np.max(votes, axis=0))
 
 
-def _joined(frames: CheckedFrames, decisions: NDArray[np.bool_]) -> Fusion:
+def _assemble(frames: CheckedFrames, decisions: NDArray[np.bool_]) -> Fusion:
     """The mean of the frames decided for, in every block."""
     shape = frames.shape
     weights = decisions / decisions.sum(0, dtype=np.float32)

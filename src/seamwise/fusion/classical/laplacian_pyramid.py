@@ -59,15 +59,15 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     >>> stripes = np.tile(np.float32([0, 1]), (16, 16))
     >>> left, right = stripes.copy(), stripes.copy()
     >>> left[:, 16:] = right[:, :16] = 0.5  # out of focus
-    >>> fused = laplacian_pyramid([left, right])
-    >>> fused.depth[8, [4, 28]], fused.image[8, [4, 5, 28, 29]].round(1)
+    >>> result = laplacian_pyramid([left, right])
+    >>> result.depth[8, [4, 28]], result.image[8, [4, 5, 28, 29]].round(1)
     (array([0, 1], dtype=uint8), array([0., 1., 0., 1.], dtype=float32))
     """
     frames = CheckedFrames(frames)
     if (levels is not None and levels < 1) or window < 1 or window % 2 == 0:
         raise ValueError(f"levels must be 1 or more and window odd, not {levels} and {window}")
-    fused = _pyramid(frames[0], levels or _most_levels(frames.shape))
-    strongest = [_activity(detail, window) for detail in fused[:-1]]
+    result = _pyramid(frames[0], levels or _most_levels(frames.shape))
+    strongest = [_activity(detail, window) for detail in result[:-1]]
     depth, sharpest = (
         np.zeros(frames.shape[:2], depth_dtype(len(frames))),
         _sharpness(strongest[0], window),
@@ -76,19 +76,19 @@ def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int 
     def add(number: int, frame: Picture) -> None:
         pyramid = _pyramid(frame, len(strongest))
         activities = [_activity(detail, window) for detail in pyramid[:-1]]
-        for kept, best, detail, activity in zip(
-            fused, strongest, pyramid, activities, strict=False
+        for detail_so_far, activity_so_far, detail, activity in zip(
+            result, strongest, pyramid, activities, strict=False
         ):
-            _keep_stronger(kept, best, detail, activity)
-        np.add(fused[-1], pyramid[-1], out=fused[-1])
+            _keep_stronger(detail_so_far, activity_so_far, detail, activity)
+        np.add(result[-1], pyramid[-1], out=result[-1])
         sharpness = _sharpness(activities[0], window)
         depth[sharpness > sharpest] = number
         np.maximum(sharpest, sharpness, out=sharpest)
 
     for number in range(1, len(frames)):
         add(number, frames[number])
-    fused[-1] /= len(frames)
-    return Fusion(np.clip(_picture(fused), 0, 1), depth)
+    result[-1] /= len(frames)
+    return Fusion(np.clip(_picture(result), 0, 1), depth)
 
 
 def _most_levels(shape: tuple[int, ...]) -> int:
@@ -101,7 +101,7 @@ def _pyramid(image: Picture, levels: int) -> list[Picture]:
     pyramid = []
     for _ in range(levels):
         smaller = np.asarray(cv2.pyrDown(image), np.float32)
-        pyramid.append(image - _doubled(smaller, image))
+        pyramid.append(image - _double(smaller, image))
         image = smaller
     return [*pyramid, image]
 
@@ -110,11 +110,11 @@ def _picture(pyramid: list[Picture]) -> Picture:
     """The picture with that pyramid."""
     image = pyramid[-1]
     for detail in reversed(pyramid[:-1]):
-        image = detail + _doubled(image, detail)
+        image = detail + _double(image, detail)
     return image
 
 
-def _doubled(image: Picture, like: Picture) -> Picture:
+def _double(image: Picture, like: Picture) -> Picture:
     return np.asarray(cv2.pyrUp(image, dstsize=(like.shape[1], like.shape[0])), np.float32)
 
 
@@ -131,9 +131,11 @@ def _sharpness(activity: Picture, window: int) -> Picture:
     )
 
 
-def _keep_stronger(kept: Picture, best: Picture, detail: Picture, activity: Picture) -> None:
+def _keep_stronger(
+    detail_so_far: Picture, activity_so_far: Picture, detail: Picture, activity: Picture
+) -> None:
     """Replace, in place, details by stronger ones, and of equal ones by the larger."""
-    equal, stronger = activity == best, activity > best
-    kept[equal] = np.maximum(kept[equal], detail[equal])
-    kept[stronger] = detail[stronger]
-    np.maximum(best, activity, out=best)
+    equal, stronger = activity == activity_so_far, activity > activity_so_far
+    detail_so_far[equal] = np.maximum(detail_so_far[equal], detail[equal])
+    detail_so_far[stronger] = detail[stronger]
+    np.maximum(activity_so_far, activity, out=activity_so_far)

@@ -144,28 +144,28 @@ def _trimap(rough: Picture, band: int) -> Matte:
 
 
 def _core(mask: NDArray[np.bool_], band: int) -> NDArray[np.bool_]:
-    inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # off the ridge, a neighbour is further from the outline by 0.7 or more
-    ridge = inside > cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 0.6
-    return np.asarray((inside > band) | (ridge & (inside > band / 2)))
+    ridge = depth > cv2.dilate(depth, np.ones((3, 3), np.uint8)) - 0.6
+    return np.asarray((depth > band) | (ridge & (depth > band / 2)))
 
 
 def _matte(image: Picture, trimap: Matte, max_pixels: int, solve: Solver) -> Matte:
     """The matte of the whole picture; for a large one from a smaller copy, known pixels kept."""
     shrink = np.sqrt(max_pixels / trimap.size)
     if shrink >= 1:
-        return _solved(image, trimap, solve)
+        return _solve(image, trimap, solve)
     height, width = (max(1, int(length * shrink)) for length in trimap.shape)
     size = (width, height)
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-    coarse = _solved(small, _shrunk(trimap, size), solve)
+    coarse = _solve(small, _shrink_trimap(trimap, size), solve)
     alpha = cv2.resize(coarse, trimap.shape[::-1], interpolation=cv2.INTER_LINEAR)
     # a wider window would wash thin parts out
     alpha = guided_filter(alpha, luminance(image), radius=int(np.ceil(1 / shrink)), eps=1e-4)
     return np.where(trimap == 0.5, np.clip(alpha, 0, 1), trimap)
 
 
-def _shrunk(trimap: Matte, size: tuple[int, int]) -> Matte:
+def _shrink_trimap(trimap: Matte, size: tuple[int, int]) -> Matte:
     """A smaller map, known where any known pixel is; 1/2 where both sides are known, or none."""
     first, second = (
         cv2.resize((trimap == alpha).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
@@ -174,14 +174,14 @@ def _shrunk(trimap: Matte, size: tuple[int, int]) -> Matte:
     return np.asarray((1 + first.astype(np.float32) - second.astype(np.float32)) / 2, np.float32)
 
 
-def _solved(image: Picture, trimap: Matte, solve: Solver) -> Matte:
-    known = trimap[trimap != 0.5]
+def _solve(image: Picture, trimap: Matte, solve: Solver) -> Matte:
+    seeds = trimap[trimap != 0.5]
     if (
-        known.size == trimap.size or min(trimap.shape) < 3
+        seeds.size == trimap.size or min(trimap.shape) < 3
     ):  # the matting Laplacian is made of 3×3 windows
         return trimap
-    if known.size == 0 or known.min() == known.max():
-        return np.full_like(trimap, known[0] if known.size else 0.5)
+    if seeds.size == 0 or seeds.min() == seeds.max():
+        return np.full_like(trimap, seeds[0] if seeds.size else 0.5)
     colours = image if image.ndim == 3 else np.repeat(image[..., np.newaxis], 3, axis=2)
     return solve(colours.astype(np.float64), trimap.astype(np.float64)).astype(np.float32)
 

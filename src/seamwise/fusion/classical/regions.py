@@ -5,8 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def without_specks(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
-    """Return a mask without regions of fewer pixels than `least`, connected by sides or corners.
+def without_specks(mask: NDArray[np.bool_], min_pixels: float) -> NDArray[np.bool_]:
+    """Return a mask without its small regions, those of fewer pixels than `min_pixels`.
+
+    Pixels that touch at sides or corners are connected.
 
     Examples
     --------
@@ -14,6 +16,6 @@ def without_specks(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     array([[False, False,  True,  True]])
     """
     _, regions, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large = stats[:, cv2.CC_STAT_AREA] >= min_pixels
     large[0] = False  # outside of the mask
     return np.asarray(large[regions])

@@ -118,22 +118,22 @@ class Draft:
         """
         place = self._place(box, time)
         lengths = tuple(part.stop - part.start for part in place)
-        ordered = sorted(self.axes, key=LETTERS.index)
-        target = tuple(lengths[self.axes.index(a)] for a in ordered)
+        order = sorted(self.axes, key=LETTERS.index)
+        target = tuple(lengths[self.axes.index(a)] for a in order)
         if _longer_than_one(np.shape(pixels)) != _longer_than_one(target):
             raise ValueError(
                 f"pixels have shape {np.shape(pixels)}, which does not fit the box, {target}"
             )
-        block = np.asarray(pixels).reshape(target).transpose([ordered.index(a) for a in self.axes])
+        block = np.asarray(pixels).reshape(target).transpose([order.index(a) for a in self.axes])
         self.array[place] = block.astype(self.dtype, copy=False)
 
     def read(self, box: Box, *, time: int = 0) -> NDArray[Any]:
         """Return a box of the first level: (*box), or (C, *box) if there is a channel axis."""
         place = self._place(box, time)
         block = np.asarray(self.array[place])
-        ordered = sorted(self.axes, key=LETTERS.index)
-        block = block.transpose([self.axes.index(a) for a in ordered])
-        leading = [block.shape[ordered.index("C")]] if "C" in ordered else []
+        order = sorted(self.axes, key=LETTERS.index)
+        block = block.transpose([self.axes.index(a) for a in order])
+        leading = [block.shape[order.index("C")]] if "C" in order else []
         return block.reshape([*leading, *(part.stop - part.start for part in box)])
 
     def finish(self) -> Path:
@@ -154,21 +154,21 @@ class Draft:
         """
         if self.path.exists() and not self.overwrite:
             raise exists_error(self.path)
-        for above, level in itertools.pairwise(self.levels):
+        for finer, level in itertools.pairwise(self.levels):
             self._create_array(level)
-            build_level(self.folder, above, level, labels=self.labels)
+            build_level(self.folder, finer, level, labels=self.labels)
         write_group(self.folder, self._attributes(), self.version, record=self.record)
         if self.image is not None:
             make_folder(self.path.parent)
-        old = self.folder.with_suffix(".old")
-        shutil.rmtree(old, ignore_errors=True)
+        backup = self.folder.with_suffix(".old")
+        shutil.rmtree(backup, ignore_errors=True)
         if self.path.exists():
-            os.replace(self.path, old)
+            os.replace(self.path, backup)
         os.replace(self.folder, self.path)
         if self.image is not None:
             names = dict.fromkeys([*label_names(self.image), self.path.name])
             write_group(self.path.parent, {"labels": list(names)}, self.version)
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(backup, ignore_errors=True)
         return self.path
 
     def discard(self) -> None:

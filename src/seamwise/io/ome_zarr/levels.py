@@ -83,14 +83,14 @@ def plan_levels(
     sizes = dict(zip(spatial, checked_spacing(spacing, len(spatial)), strict=True))
     scale = tuple(sizes.get(a, 1.0) for a in axes)
     chunk = _chunk(axes, shape, chunks)
-    plan = [Level("0", shape, _clipped(chunk, shape), scale)]
+    plan = [Level("0", shape, _clip(chunk, shape), scale)]
     while levels is None or len(plan) < levels:
         halves = _halved_axes(axes, shape, at_any_length=levels is not None)
         if not any(halves):
             break
         shape = tuple(-(-n // 2) if half else n for n, half in zip(shape, halves, strict=True))
         scale = tuple(2 * s if half else s for s, half in zip(scale, halves, strict=True))
-        plan.append(Level(str(len(plan)), shape, _clipped(chunk, shape), scale))
+        plan.append(Level(str(len(plan)), shape, _clip(chunk, shape), scale))
     return tuple(plan)
 
 
@@ -127,7 +127,7 @@ def plan_label_levels(
             Level(
                 str(len(plan)),
                 shape,
-                _clipped(chunk, shape),
+                _clip(chunk, shape),
                 tuple(scale[i] for i in numbers),
                 shift,
             )
@@ -180,7 +180,7 @@ def _default_chunk(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(depth if a == "Z" else side for a in spatial_axes(axes))
 
 
-def _clipped(chunk: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+def _clip(chunk: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(min(c, n) for c, n in zip(chunk, shape, strict=True))
 
 
@@ -195,4 +195,4 @@ def _halved_axes(axes: str, shape: tuple[int, ...], *, at_any_length: bool) -> l
 def _scale_by_shape(level: Level, first: Level) -> tuple[float, ...]:
     scale = first.scale or (1.0,) * len(first.shape)
     lengths = zip(scale, first.shape, level.shape, strict=True)
-    return tuple(size * above / below for size, above, below in lengths)
+    return tuple(size * fine / coarse for size, fine, coarse in lengths)

@@ -229,12 +229,12 @@ def write_group(
     if version == "0.4":
         file = folder / ".zattrs"
         write_json(folder / ".zgroup", {"zarr_format": 2})
-        before = read_json(file) if file.is_file() else {}
-        write_json(file, {**before, **attributes, **own})
+        others = read_json(file) if file.is_file() else {}
+        write_json(file, {**others, **attributes, **own})
         return
     file = folder / "zarr.json"
     group = read_json(file) if file.is_file() else {}
-    before = group.get("attributes", {})
-    ome = {**before.get("ome", {}), "version": version, **attributes}
-    content = {**before, "ome": ome, **own}
+    others = group.get("attributes", {})
+    ome = {**others.get("ome", {}), "version": version, **attributes}
+    content = {**others, "ome": ome, **own}
     write_json(file, {"zarr_format": 3, "node_type": "group", "attributes": content})

@@ -53,9 +53,9 @@ class Pixels:
         except MemoryError as error:
             raise unreadable(self._folder, "OME-Zarr", error) from error
         except Exception as error:  # each codec has its own
-            raise self._damaged(box, error) from error
+            raise self._damage(box, error) from error
 
-    def _damaged(self, box: Box, error: Exception) -> DamagedError:
+    def _damage(self, box: Box, error: Exception) -> DamagedError:
         """Name the first chunk in the box that cannot be decoded."""
         where, reason = "", error
         for index, part in chunk_boxes(self.shape, self._array.shards or self._array.chunks, box):

@@ -12,7 +12,7 @@ from seamwise.io.ome_zarr.pixels import Pixels, open_array
 from seamwise.types import Box
 
 
-def build_level(folder: Path, above: Level, level: Level, *, labels: bool) -> None:
+def build_level(folder: Path, finer: Level, level: Level, *, labels: bool) -> None:
     """Fill the array of a level from the level above, chunk by chunk.
 
     In an image, a pixel is the mean of those that it stands for (2ⁿ of them, fewer at the far
@@ -35,14 +35,14 @@ def build_level(folder: Path, above: Level, level: Level, *, labels: bool) -> No
     OSError
         A chunk cannot be written.
     """
-    source, target = Pixels(folder / above.path), open_array(folder / level.path, "r+")
-    steps = steps_between(above, level)
+    source, target = Pixels(folder / finer.path), open_array(folder / level.path, "r+")
+    steps = steps_between(finer, level)
     reduce = _first_pixels if labels else _means
     for _, box in chunk_boxes(level.shape, level.chunks):
         target[box] = reduce(source, box, steps)
 
 
-def steps_between(above: Level, level: Level) -> list[float]:
+def steps_between(finer: Level, level: Level) -> list[float]:
     """Return how many pixels of the level above one pixel stands for along each axis.
 
     Examples
@@ -50,10 +50,10 @@ def steps_between(above: Level, level: Level) -> list[float]:
     >>> steps_between(Level("0", (9, 9), (9, 9), (1, 0.325)), Level("1", (9, 5), (9, 5), (1, 0.65)))
     [1.0, 2.0]
     """
-    if above.scale and level.scale:
-        steps = [b / a for a, b in zip(above.scale, level.scale, strict=True)]
+    if finer.scale and level.scale:
+        steps = [b / a for a, b in zip(finer.scale, level.scale, strict=True)]
     else:
-        steps = [m / n for m, n in zip(above.shape, level.shape, strict=True)]
+        steps = [m / n for m, n in zip(finer.shape, level.shape, strict=True)]
     # 0.65 / 0.325 is not quite 2
     return [float(round(s)) if abs(s - round(s)) < 1e-3 else s for s in steps]
 
@@ -81,14 +81,14 @@ def _means(source: Pixels, box: Box, steps: list[float]) -> NDArray[Any]:
     count = np.ones((1,) * block.ndim)
     for axis, step in enumerate(map(int, steps)):
         along = [-1 if i == axis else 1 for i in range(block.ndim)]
-        count = count * _summed(np.ones(block.shape[axis]), 0, step).reshape(along)
-        total = _summed(total, axis, step)
+        count = count * _sums(np.ones(block.shape[axis]), 0, step).reshape(along)
+        total = _sums(total, axis, step)
     mean = np.divide(total, count)
-    rounded: NDArray[Any] = np.rint(mean) if source.dtype.kind in "iu" else mean
-    return rounded.astype(source.dtype)
+    pixels: NDArray[Any] = np.rint(mean) if source.dtype.kind in "iu" else mean
+    return pixels.astype(source.dtype)
 
 
-def _summed(block: NDArray[Any], axis: int, step: int) -> NDArray[Any]:
+def _sums(block: NDArray[Any], axis: int, step: int) -> NDArray[Any]:
     """The sum of every `step` pixels along an axis, of fewer at its end.
 
     Nine times as fast as `numpy.add.reduceat`.
@@ -96,6 +96,6 @@ def _summed(block: NDArray[Any], axis: int, step: int) -> NDArray[Any]:
     pixels = np.moveaxis(block, axis, 0)
     total = pixels[::step].copy()
     for first in range(1, step):
-        more = pixels[first::step]
-        total[: len(more)] += more
+        summands = pixels[first::step]
+        total[: len(summands)] += summands
     return np.moveaxis(total, 0, axis)

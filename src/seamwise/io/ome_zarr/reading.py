@@ -105,8 +105,8 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
     levels = []
     for i, (dataset, array) in enumerate(zip(datasets, arrays, strict=True)):
         _check_level(path, f"datasets[{i}]", array, arrays[max(i - 1, 0)], axes)
-        own = parse_transformation(path, f"datasets[{i}].", dataset, len(axes))
-        scale, shift = combine(own, overall)
+        transformation = parse_transformation(path, f"datasets[{i}].", dataset, len(axes))
+        scale, shift = combine(transformation, overall)
         levels.append(Level(str(dataset["path"]), array.shape, array.chunks, scale, shift))
     note = ""
     if levels[0].scale is None:
@@ -188,18 +188,18 @@ def check_label_name(name: str) -> None:
         )
 
 
-def _check_level(path: Path, field: str, array: Pixels, before: Pixels, axes: str) -> None:
-    if not _is_no_larger(array.shape, before.shape, len(axes)) or 0 in array.shape:
+def _check_level(path: Path, field: str, array: Pixels, finer: Pixels, axes: str) -> None:
+    if not _is_no_larger(array.shape, finer.shape, len(axes)) or 0 in array.shape:
         raise ValueError(
             f"{path}: multiscales[0].{field} has shape {array.shape}, which does not fit axes "
-            f"{axes} and the level before, {before.shape}: export it again"
+            f"{axes} and the level before, {finer.shape}: export it again"
         )
-    if array.dtype != before.dtype or array.dtype.kind not in "biuf":
+    if array.dtype != finer.dtype or array.dtype.kind not in "biuf":
         raise ValueError(
             f"{path}: multiscales[0].{field} holds {array.dtype} pixels; expected integers or real "
             "numbers, the same in all levels: export it again"
         )
 
 
-def _is_no_larger(shape: Sequence[int], before: Sequence[int], ndim: int) -> bool:
-    return len(shape) == ndim and all(n <= m for n, m in zip(shape, before, strict=True))
+def _is_no_larger(shape: Sequence[int], finer: Sequence[int], ndim: int) -> bool:
+    return len(shape) == ndim and all(n <= m for n, m in zip(shape, finer, strict=True))

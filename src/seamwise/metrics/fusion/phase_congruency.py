@@ -173,8 +173,8 @@ def _sector(angle: Grey, orientation: int) -> Grey:
 
 def _even_power(spectrum: Grey) -> float:
     """Σ (f(u, v) + f(−u, −v))² / 4: by Parseval's theorem the power of a filter's even part."""
-    mirrored = np.roll(spectrum[::-1, ::-1], 1, axis=(0, 1))
-    return float(np.sum((spectrum + mirrored) ** 2)) / 4
+    mirror = np.roll(spectrum[::-1, ::-1], 1, axis=(0, 1))
+    return float(np.sum((spectrum + mirror) ** 2)) / 4
 
 
 def _add_orientation(

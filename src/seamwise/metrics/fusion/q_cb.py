@@ -62,7 +62,7 @@ def q_cb(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
         _masked_contrast(grey_levels(x).astype(np.float64), sensitivity) for x in (a, b, fused)
     )
     share = _ratio(in_a**2, in_a**2 + in_b**2, 0.5)
-    return float(np.mean(share * _kept(in_a, in_f) + (1 - share) * _kept(in_b, in_f)))
+    return float(np.mean(share * _share_kept(in_a, in_f) + (1 - share) * _share_kept(in_b, in_f)))
 
 
 def _contrast_sensitivity(shape: tuple[int, ...]) -> Grey:
@@ -76,19 +76,23 @@ def _contrast_sensitivity(shape: tuple[int, ...]) -> Grey:
 
 
 def _masked_contrast(levels: Grey, sensitivity: Grey) -> Grey:
-    seen = fft.irfft2(fft.rfft2(levels) * sensitivity, s=levels.shape)
-    fine, coarse = (
-        local_mean(seen, gaussian(15, sigma) / (np.sqrt(2 * np.pi) * sigma)) for sigma in (2, 4)
+    visible_levels = fft.irfft2(fft.rfft2(levels) * sensitivity, s=levels.shape)
+    fine_mean, coarse_mean = (
+        local_mean(visible_levels, gaussian(15, sigma) / (np.sqrt(2 * np.pi) * sigma))
+        for sigma in (2, 4)
     )
-    contrast = np.abs(_ratio(fine, coarse, 1) - 1)
+    contrast = np.abs(_ratio(fine_mean, coarse_mean, 1) - 1)
     return contrast**3 / (contrast**2 + 1e-4)
 
 
-def _kept(x: Grey, f: Grey) -> Grey:
+def _share_kept(x: Grey, f: Grey) -> Grey:
     return _ratio(np.minimum(x, f), np.maximum(x, f), 1)
 
 
-def _ratio(above: Grey, below: Grey, at_zero: float) -> Grey:
+def _ratio(numerator: Grey, denominator: Grey, at_zero: float) -> Grey:
     return np.divide(
-        above, below, out=np.full(above.shape, at_zero, dtype=np.float64), where=below != 0
+        numerator,
+        denominator,
+        out=np.full(numerator.shape, at_zero, dtype=np.float64),
+        where=denominator != 0,
     )

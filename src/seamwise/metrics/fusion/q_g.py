@@ -91,10 +91,14 @@ def q_g(
     )
     # the reference code floors g_F only after its first use
     g_f_of_a = np.where((g_f == _TINY) & (g_a > _TINY), 0, g_f)
-    q_af = _kept(g_a, g_f_of_a, alpha_a, alpha_f, variant)
-    q_bf = _kept(g_b, g_f, alpha_b, alpha_f, variant)
-    kept, weight = q_af * g_a + q_bf * g_b, g_a + g_b
-    return float(np.mean(kept / weight) if variant == "thesis" else np.sum(kept) / np.sum(weight))
+    q_af = _preservation(g_a, g_f_of_a, alpha_a, alpha_f, variant)
+    q_bf = _preservation(g_b, g_f, alpha_b, alpha_f, variant)
+    preservation, weight = q_af * g_a + q_bf * g_b, g_a + g_b
+    return float(
+        np.mean(preservation / weight)
+        if variant == "thesis"
+        else np.sum(preservation) / np.sum(weight)
+    )
 
 
 def _edges(picture: Grey) -> tuple[Grey, Grey]:
@@ -107,7 +111,7 @@ def _edges(picture: Grey) -> tuple[Grey, Grey]:
     return strength, np.arctan(along_y / along_x)
 
 
-def _kept(g: Grey, g_f: Grey, alpha: Grey, alpha_f: Grey, variant: str) -> Grey:
+def _preservation(g: Grey, g_f: Grey, alpha: Grey, alpha_f: Grey, variant: str) -> Grey:
     strength = np.minimum(g, g_f) / np.maximum(g, g_f)
     turn = np.abs(alpha - alpha_f)
     if variant == "thesis":

@@ -51,9 +51,11 @@ def q_mi(a: NDArray[Any], b: NDArray[Any], fused: NDArray[Any]) -> float:
     (1.0, 2.0)
     """
     a, b, fused = (grey_levels(picture) for picture in checked_triple(a, b, fused))
-    return _shared(joint_histogram(a, fused)) + _shared(joint_histogram(b, fused))
+    return _normalised_information(joint_histogram(a, fused)) + _normalised_information(
+        joint_histogram(b, fused)
+    )
 
 
-def _shared(h: Grey) -> float:
+def _normalised_information(h: Grey) -> float:
     total = entropy(h.sum(axis=1)) + entropy(h.sum(axis=0))
     return 2 * mutual_information(h) / total if total > 0 else 0.0

@@ -100,8 +100,8 @@ def _agreement(candidates: tuple[tuple[Grey, NDArray[np.bool_]], ...], f: Grey) 
     mean_f = local_mean(f, _WINDOW)
     var_f = local_mean(f**2, _WINDOW) - mean_f**2
     correlations = []
-    for whole, mask in candidates:
-        x = whole * mask
+    for feature_map, mask in candidates:
+        x = feature_map * mask
         mean_x = local_mean(x, _WINDOW)
         var_x = local_mean(x**2, _WINDOW) - mean_x**2
         covariance = local_mean(x * f, _WINDOW) - mean_x * mean_f

@@ -104,11 +104,11 @@ def q_s(
     pictures = checked_triple(a, b, fused, min_size=11)
     if form == "E":
         edges = tuple(_edge_strength(picture) for picture in pictures)
-        return _pooled(pictures, window, "W") * _pooled(edges, window, "W")
-    return _pooled(pictures, window, form)
+        return _quality(pictures, window, "W") * _quality(edges, window, "W")
+    return _quality(pictures, window, form)
 
 
-def _pooled(pictures: tuple[Grey, ...], window: _Window, form: str) -> float:
+def _quality(pictures: tuple[Grey, ...], window: _Window, form: str) -> float:
     a, b, fused = (_moments(picture, window) for picture in pictures)
     total = a.variance + b.variance
     share = np.divide(a.variance, total, out=np.full(total.shape, 0.5), where=total > 0)
@@ -132,8 +132,10 @@ def _ssim(x: _Moments, f: _Moments, window: _Window) -> Grey:
     covariance = (
         local_mean(x.picture * f.picture, window.weights)[interior(window.weights.size)] - product
     )
-    alike = (2 * product + window.c1) * (2 * covariance + window.c2)
-    return alike / ((x.mean**2 + f.mean**2 + window.c1) * (x.variance + f.variance + window.c2))
+    similarity = (2 * product + window.c1) * (2 * covariance + window.c2)
+    return similarity / (
+        (x.mean**2 + f.mean**2 + window.c1) * (x.variance + f.variance + window.c2)
+    )
 
 
 def _edge_strength(picture: Grey) -> Grey:

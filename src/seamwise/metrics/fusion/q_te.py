@@ -75,12 +75,14 @@ def q_te(
     check_choice("marginals", marginals, ("swapped", "matched"))
     a, b, fused = (grey_levels(picture) for picture in checked_triple(a, b, fused))
     q = _NAVA_ORDER if variant == "thesis" else _CVEJIC_ORDER
-    shared = sum(_tsallis(joint_histogram(source, fused), q, marginals) for source in (a, b))
+    shared_information = sum(
+        _tsallis(joint_histogram(source, fused), q, marginals) for source in (a, b)
+    )
     if variant == "cvejic":
-        return shared
+        return shared_information
     h = joint_histogram(a, b)
     total = entropy(h.sum(axis=1)) ** q + entropy(h.sum(axis=0)) ** q + _tsallis(h, q, marginals)
-    return shared / total if total != 0 else 0.0
+    return shared_information / total if total != 0 else 0.0
 
 
 def _tsallis(h: Grey, q: float, marginals: str) -> float:
@@ -88,5 +90,5 @@ def _tsallis(h: Grey, q: float, marginals: str) -> float:
     if np.count_nonzero(x) == 1 or np.count_nonzero(y) == 1:
         return 0.0
     product = np.outer(x, y) if marginals == "matched" else np.outer(y, x)
-    seen = (h > 0) & (product > 0)
-    return float((1 - np.sum(h[seen] ** q * product[seen] ** (1 - q))) / (1 - q))
+    occurs = (h > 0) & (product > 0)
+    return float((1 - np.sum(h[occurs] ** q * product[occurs] ** (1 - q))) / (1 - q))

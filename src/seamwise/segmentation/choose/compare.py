@@ -38,7 +38,7 @@ METRICS = {
     "AP": "accuracy",
 }
 
-_REPLACED = ("loss", "seed", "lam", "weights")
+_OWN_OF_A_RUN = ("loss", "seed", "lam", "weights")
 
 LABELS_FOLDER = "labels"  # in the folder of a run: the cells of the test images
 
@@ -189,13 +189,13 @@ def compare(
     touching class: a system with two classes sees the crops without it.
     """
     _check(losses, seeds, images.test, settings)
-    own = losses if isinstance(losses, Mapping) else {loss: {} for loss in losses}
-    runs = [Run(loss, seed) for loss in own for seed in seeds]
+    own_settings = losses if isinstance(losses, Mapping) else {loss: {} for loss in losses}
+    runs = [Run(loss, seed) for loss in own_settings for seed in seeds]
     settings = settings.fill_in(images.training[0].ndim)
-    of_run = {run: settings_of(run, settings, own[run.loss]) for run in runs}
+    of_run = {run: settings_of(run, settings, own_settings[run.loss]) for run in runs}
     conditions = tuple(_common(seed, of_run, images) for seed in seeds)
     scores = tuple(
-        _scored(run, of_run[run], images, output=output, device=device, report=report)
+        _score_run(run, of_run[run], images, output=output, device=device, report=report)
         for run in runs
     )
     return Comparison(
@@ -205,9 +205,11 @@ def compare(
         conditions=conditions,
         runs=scores,
         settings={
-            name: value for name, value in run_identity(settings).items() if name not in _REPLACED
+            name: value
+            for name, value in run_identity(settings).items()
+            if name not in _OWN_OF_A_RUN
         },
-        own_settings={loss: dict(changes) for loss, changes in own.items() if changes},
+        own_settings={loss: dict(changes) for loss, changes in own_settings.items() if changes},
         made_with=_made_with(device),
     )
 
@@ -256,7 +258,7 @@ def _common(seed: int, settings: dict[Run, TrainSettings], images: ImageSplit) -
     return first
 
 
-def _scored(
+def _score_run(
     run: Run,
     settings: TrainSettings,
     images: ImageSplit,
@@ -267,12 +269,12 @@ def _scored(
 ) -> RunScores:
     folder = output / str(run)
     make_folder(folder)
-    stopped = False
+    is_stopped = False
 
     def follow(progress: TrainProgress) -> bool:
-        nonlocal stopped
-        stopped = report(run, progress) is False
-        return not stopped
+        nonlocal is_stopped
+        is_stopped = report(run, progress) is False
+        return not is_stopped
 
     resume = (folder / "checkpoint.pt").exists()
     start = first_weights(settings, images.training, images.validation)
@@ -286,16 +288,16 @@ def _scored(
         report=follow,
         start=start,
     )
-    if stopped:
+    if is_stopped:
         raise KeyboardInterrupt
     history = read_log(folder / "log.csv")
-    validated = [progress for progress in history if progress.scores]
+    validations = [progress for progress in history if progress.scores]
     return RunScores(
         run=run,
         folder=folder,
         seconds=history[-1].seconds,
-        steps=tuple(progress.step for progress in validated),
-        validation=tuple(progress.scores["panoptic_quality"] for progress in validated),
+        steps=tuple(progress.step for progress in validations),
+        validation=tuple(progress.scores["panoptic_quality"] for progress in validations),
         per_image=_per_image(path, images.test, folder / LABELS_FOLDER, device=device),
     )
 
@@ -304,11 +306,11 @@ def _per_image(
     model: Path, test: Sequence[AnnotatedImage], labels: Path, *, device: str
 ) -> tuple[tuple[Matching, ...], ...]:
     """Segment each test image, write its label image and score it."""
-    loaded = load(model, device=device)
+    network = load(model, device=device)
     make_folder(labels)
     scores = []
     for image in test:
-        cells = segment_normalized(image.image, loaded, loaded.info.decode.with_name("argmax"))
+        cells = segment_normalized(image.image, network, network.info.decode.with_name("argmax"))
         write_labels(labels / f"{image.name}.tif", cells, spacing=image.spacing)
         scores.append(match_many(image.labels, cells, ious=IOUS))
     return tuple(scores)

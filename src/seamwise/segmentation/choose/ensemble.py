@@ -73,7 +73,7 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
             # the mean is less sure than its members
             "fit": None,
             # thresholds that were tuned on one model are not those of several
-            "decode": _untuned(first.decode),
+            "decode": _without_thresholds(first.decode),
             "training": {
                 "members": [
                     {"file": f"{path.absolute().parent.name}/{path.name}", **other.training}
@@ -86,7 +86,7 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
     return info
 
 
-def _untuned(rule: DecodeRule) -> DecodeRule:
+def _without_thresholds(rule: DecodeRule) -> DecodeRule:
     """Return the rule without tuned thresholds; those of a relief belong to the training."""
     default = rule.rule if rule.is_guided else "argmax"
     return rule.model_copy(update={"rule": default, "threshold": None, "watershed": None})
@@ -94,7 +94,7 @@ def _untuned(rule: DecodeRule) -> DecodeRule:
 
 def _check_same(members: Sequence[Member]) -> None:
     path, _, info = members[0]
-    expected = _must_agree(info)
+    shared = _must_agree(info)
     for other_path, _, other in members:
         if other.architecture.members > 1:
             raise ValueError(
@@ -102,10 +102,10 @@ def _check_same(members: Sequence[Member]) -> None:
                 "give its members instead"
             )
         for name, value in _must_agree(other).items():
-            if value != expected[name]:
+            if value != shared[name]:
                 raise ValueError(
                     f"{other_path} does not fit {path}: its {name} is {value}, "
-                    f"not {expected[name]}; choose models that agree"
+                    f"not {shared[name]}; choose models that agree"
                 )
 
 

@@ -203,17 +203,17 @@ def _conditions(comparison: Comparison) -> str:
             f"seed {seed}: first weights {one.start[:12]}, crops {one.crops[:12]} (SHA-256)"
             for seed, one in seeds
         ),
-        "Settings": _listed(comparison.settings),
+        "Settings": _list(comparison.settings),
         **{
-            f"Settings of {loss} alone": _listed(own)
-            for loss, own in comparison.own_settings.items()
+            f"Settings of {loss} alone": _list(settings)
+            for loss, settings in comparison.own_settings.items()
         },
         "Made with": ", ".join(f"{name} {value}" for name, value in comparison.made_with.items()),
     }
     return "".join(f"<p><b>{name}.</b> {html.escape(text)}</p>" for name, text in lines.items())
 
 
-def _listed(settings: Mapping[str, object]) -> str:
+def _list(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 

@@ -53,7 +53,7 @@ _SYMBOLS = {
     ("watershed", "background"): "τ₀",
     ("watershed", "cell"): "τ₁",
 }
-_SHOWN = 0.1  # PQ below the best that still has a colour of its own in the plot
+_VISIBLE_LOSS = 0.1  # PQ below the best that still has a colour of its own in the plot
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,8 @@ def tune(
         TemporaryDirectory(prefix="seamwise-tune-") as name,
         ThreadPoolExecutor(_WORKERS) as threads,
     ):
-        stored = _store(images, model, Path(name))
-        quality = partial(_quality, images=stored, classes=model.info.architecture.out_channels)
+        files = _store(images, model, Path(name))
+        quality = partial(_quality, images=files, classes=model.info.architecture.out_channels)
         trials: dict[Point, Trial] = {}
 
         def score(points: Sequence[Point]) -> list[float]:
@@ -204,26 +204,26 @@ def tune(
     record = TuningRecord(
         panoptic_quality=best.panoptic_quality,
         argmax_panoptic_quality=argmax,
-        images=len(stored),
+        images=len(files),
         grid=_GRID_IN_WORDS,
         decodings=len(trials),
     )
     rule = with_pair(before, decode, best.thresholds, background_as, record)
     if best.panoptic_quality <= baseline:
         rule = rule.with_name(before.rule)
-    names = tuple(image.name for image in stored)
+    names = tuple(image.name for image in files)
     return Tuning(decode, best, argmax, before.rule, baseline, rule, names, tuple(trials.values()))
 
 
 def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
     """Return why the best pair may do worse on other images, a line for each reason."""
-    seen = [name for name in tuning.images if name in trained_on(info)]
+    training_names = [name for name in tuning.images if name in trained_on(info)]
     lines = []
-    if seen:
+    if training_names:
         lines.append(
-            f"{len(seen)} of {len(tuning.images)} images have names of training images "
-            f"(e.g. {seen[0]}): thresholds that fit images which the network has learned by heart "
-            "may not fit others"
+            f"{len(training_names)} of {len(tuning.images)} images have names of training images "
+            f"(e.g. {training_names[0]}): thresholds that fit images which the network has "
+            "learned by heart may not fit others"
         )
     if tuning.best.panoptic_quality == 0:
         lines.append(
@@ -261,9 +261,9 @@ def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: 
     heights: dict[Point, float] = {}
 
     def explore(points: Iterable[Point]) -> bool:
-        new = [point for point in dict.fromkeys(points) if point not in heights]
-        heights.update(zip(new, score(new), strict=True))
-        return bool(new)
+        new_points = [point for point in dict.fromkeys(points) if point not in heights]
+        heights.update(zip(new_points, score(new_points), strict=True))
+        return bool(new_points)
 
     def rank(point: Point) -> tuple[float, float, Point]:
         return -heights[point], sum(abs(index - middle) for index in point), point
@@ -328,7 +328,7 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
     best_y, best_x = tuning.best.thresholds
     figure = Figure(figsize=(6.6, 5.4), layout="constrained")
     axes = figure.subplots()
-    levels = np.linspace(max(best - _SHOWN, 0), max(best, 0.001), 21)
+    levels = np.linspace(max(best - _VISIBLE_LOSS, 0), max(best, 0.001), 21)
     surface = axes.tricontourf(x, y, height, levels=levels, cmap="viridis", extend="min")
     if min(height) < argmax < best:
         axes.tricontour(x, y, height, levels=[argmax], colors="white", linewidths=1.2)
@@ -358,7 +358,7 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _Files:
     """Probabilities and true labels of an image, in two files of plain numbers.
 
     Files in numpy's own format have a header that ``ast`` reads, which sometimes fails if several
@@ -371,13 +371,13 @@ class _Stored:
     zoom: Zoom
 
 
-def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list[_Stored]:
-    stored, cells = [], False
+def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list[_Files]:
+    files, cells = [], False
     for number, image in enumerate(images):
         zoom = zoom_of(model.info, stored=image.spacing)
         probabilities = _probabilities(image, model, zoom)
-        stored.append(
-            _Stored(
+        files.append(
+            _Files(
                 image.name,
                 _write(folder / f"{number}-probabilities", probabilities),
                 _write(folder / f"{number}-labels", image.labels),
@@ -387,9 +387,9 @@ def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list
         cells = cells or bool((image.labels > 0).any())
     if not cells:
         raise ValueError(
-            f"images must have annotated cells; the {len(stored)} to tune on have none: add some"
+            f"images must have annotated cells; the {len(files)} to tune on have none: add some"
         )
-    return stored
+    return files
 
 
 def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
@@ -409,11 +409,11 @@ def _probabilities(image: AnnotatedImage, model: Model, zoom: Zoom) -> NDArray[n
         raise ValueError(f"{image.name}: {error}") from error
 
 
-def _quality(rule: DecodeRule, images: Sequence[_Stored], classes: int) -> float:
+def _quality(rule: DecodeRule, images: Sequence[_Files], classes: int) -> float:
     """Pooled PQ at IoU 0.5 of a decode rule."""
     channels = None if rule.is_guided else classes
 
-    def cells(image: _Stored) -> Labels:
+    def cells(image: _Files) -> Labels:
         return decode_whole(image.probabilities()[:channels], rule.with_zoom(image.zoom.pixels))
 
     pairs = ((image.labels(), cells(image)) for image in images)
