@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from nuclei_scores import pairs_of
-from seamwise.io.images import read_image, read_labels
+from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
-from seamwise.segmentation import load, segment
-from seamwise.segmentation.data import as_channels
+from seamwise.segmentation import as_channels, load, segment
 
 LARGEST = 400
 Image = NDArray[np.float64]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seamwise.fusion import find_frames, fuse
-from seamwise.io.photo import read_photo
+from seamwise.io import read_photo
 
 ZOOM = 64  # pixels per side of an enlarged piece
 PIECES = 3

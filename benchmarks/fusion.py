@@ -44,7 +44,7 @@ from seamwise.fusion import (
     memory_estimate,
     split,
 )
-from seamwise.io.photo import read_photo, write_photo
+from seamwise.io import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair, focus_pair
 

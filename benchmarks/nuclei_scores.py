@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seamwise.io.images import read_image, read_labels
+from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import find_pairs, load, segment
-from seamwise.segmentation.data import Pair, as_channels
+from seamwise.segmentation import Pair, as_channels, find_pairs, load, segment
 
 SELECTION = Path(__file__).parents[1] / "recipes" / "nuclei-2d-selection.txt"
 IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)

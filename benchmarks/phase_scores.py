@@ -11,8 +11,7 @@ from pathlib import Path
 
 from nuclei_scores import arguments, predictions, print_scores
 from seamwise.metrics import match
-from seamwise.segmentation import find_pairs
-from seamwise.segmentation.data import Pair
+from seamwise.segmentation import Pair, find_pairs
 
 LARGE = (*range(1, 13), 17, 18, *range(21, 30))  # as in recipes/phase_2d.py
 SELECTION = (20, 34, 39, 44)

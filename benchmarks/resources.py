@@ -16,17 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from seamwise.engine import Listener, Resources, StageProgress, parse_memory
-from seamwise.io.images import read_labels
-from seamwise.io.models import describe_model, model_path
+from seamwise.io import describe_model, model_path, open_scratch, read_labels
 from seamwise.io.ome_zarr import write_image
-from seamwise.io.scratch import open_scratch
 from seamwise.metrics import match
 from seamwise.segmentation import (
     OutputOptions,
     SegmentOptions,
     segment_volume,
+    work_folder,
 )
-from seamwise.segmentation.big.stream import work_folder
 from seamwise.synth import CONFOCAL, crowded_cells, tissue
 
 ALL = 10**12  # bytes: more than any plan takes

@@ -10,9 +10,7 @@ import numpy as np
 
 from seamwise.decode import instances, semantic_classes
 from seamwise.metrics import match
-from seamwise.segmentation import Model, load
-from seamwise.segmentation.normalization import normalization
-from seamwise.segmentation.predict import tile_probabilities
+from seamwise.segmentation import Model, load, normalization, tile_probabilities
 from seamwise.synth import CONFOCAL, crowded_cells, tissue
 from seamwise.tiling import Blocks, grow, relative_to
 

@@ -17,7 +17,7 @@ import numpy as np
 import tifffile
 import torch
 
-from seamwise.engine.devices import memory_format
+from seamwise.engine import memory_format
 from seamwise.segmentation import OutputOptions, load, segment_files
 from seamwise.synth import crowded_cells
 

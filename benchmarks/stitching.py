@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seamwise.io.images import read_image, read_labels, write_labels
+from seamwise.io import read_image, read_labels, write_labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import SegmentOptions, load, segment, segment_slices, stitch
 

@@ -18,13 +18,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.models import DecodeRule
+from seamwise.io import DecodeRule
 from seamwise.metrics import match
-from seamwise.segmentation import AnnotatedImage, find_pairs, load, read_pair, tune
+from seamwise.segmentation import (
+    AnnotatedImage,
+    class_probabilities,
+    decode_whole,
+    find_pairs,
+    identity_normalization,
+    load,
+    read_pair,
+    tune,
+)
 from seamwise.segmentation.choose import GRID, with_pair
-from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.normalization import identity
-from seamwise.segmentation.predict import class_probabilities
 
 DRAWS = 200
 
@@ -85,7 +91,7 @@ if __name__ == "__main__":
     images = read(options.folder, options.model, 12 if options.quick else None)
     begin = time.perf_counter()
     # annotated images are normalised already
-    as_it_is = identity(1)
+    as_it_is = identity_normalization(1)
     predictions = [class_probabilities(image.image, model, normalise=as_it_is) for image in images]
     network = time.perf_counter() - begin
     begin = time.perf_counter()

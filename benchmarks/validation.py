@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seamwise.io.images import read_image, read_labels
+from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import find_pairs, load, segment
-from seamwise.segmentation.data import as_channels
+from seamwise.segmentation import as_channels, find_pairs, load, segment
 
 
 def predictions(folder: Path, name: str, *, flips: bool) -> Iterator[tuple[Labels, Labels]]:

@@ -26,11 +26,9 @@ import psutil
 import torch
 from scipy import ndimage
 
-from seamwise.engine.devices import memory_format
-from seamwise.io.models import describe_model, model_path
-from seamwise.io.ome_zarr import ZarrStorage, create_image
-from seamwise.segmentation import load
-from seamwise.segmentation.big.memory import NetworkLoad, plan_blocks
+from seamwise.engine import memory_format
+from seamwise.io import ZarrStorage, create_image, describe_model, model_path
+from seamwise.segmentation import NetworkLoad, load, plan_blocks
 from seamwise.synth import CONFOCAL, tissue
 
 STACK, TILE = (508, 1024, 1024), (127, 256, 256)

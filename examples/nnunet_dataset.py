@@ -22,11 +22,9 @@ from pathlib import Path
 
 import tifffile
 
-from seamwise.io.images import read_image, read_spaced_labels, write_labels, write_map
+from seamwise.io import read_image, read_spaced_labels, write_labels, write_map
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation import find_pairs
-from seamwise.segmentation.data import as_channels
-from seamwise.segmentation.transforms import MAPS, TargetAndWeight
+from seamwise.segmentation import MAPS, TargetAndWeight, as_channels, find_pairs
 from seamwise.synth import crowded_cells
 
 

@@ -29,14 +29,22 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from seamwise import __version__
-from seamwise.engine.devices import choose_device, choose_precision, memory_format
-from seamwise.fusion import PictureSplit, SegmentedPicture, find_pictures, luminance, split
-from seamwise.fusion.data import digest
-from seamwise.io.atomic import atomic_path
-from seamwise.nets.siamese import PATCH, Siamese
+from seamwise.engine import choose_device, choose_precision, memory_format
+from seamwise.fusion import (
+    PictureSplit,
+    SegmentedPicture,
+    find_pictures,
+    luminance,
+    pictures_sha256,
+    split,
+)
+from seamwise.io import atomic_path
+from seamwise.nets import Siamese
 from seamwise.pictures import as_unit
 
 Levels = NDArray[np.uint8]  # (1 + blurs, Y, X): the picture, then ever more blurred
+
+PATCH = Siamese.patch
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ def main(data: Path, output: Path, settings: Settings) -> None:
         )
     training = [blurred(picture, settings) for picture in parts.training]
     validation = [blurred(picture, settings) for picture in parts.validation]
-    sha256 = digest([*parts.training, *parts.validation])
+    sha256 = pictures_sha256([*parts.training, *parts.validation])
     # opened before the training, so that a missing or read-only folder shows at once
     with atomic_path(output) as temporary:
         start = time.perf_counter()

@@ -14,15 +14,12 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
-from seamwise.engine.history import TrainProgress
-from seamwise.engine.settings import RunSettings
-from seamwise.io.models import SegmentationInfo, load_model
-from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Labels, semantic_target
-from seamwise.labels.guides import Guides
-from seamwise.losses.confusion import count, indicator, mean_over_present
-from seamwise.losses.youden import pairwise_loss
+from seamwise.engine import RunSettings, TrainProgress
+from seamwise.io import SegmentationInfo, load_model
+from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Guides, Labels, semantic_target
+from seamwise.losses import count_members, indicator, mean_over_present, pairwise_loss
 from seamwise.metrics import match_dataset
-from seamwise.segmentation.predict import Model, segment
+from seamwise.segmentation import Model, segment
 
 CROP = 256
 
@@ -166,7 +163,7 @@ def loss(logits: Tensor, target: Tensor, weight: Tensor, guides: Tensor) -> Tens
         valid = members.sum().clamp(min=1)
         entropy = -(log_probabilities * members).sum() / valid
         flat = weight.flatten(1).unsqueeze(1)
-        joint = pairwise_loss(count(probabilities, members * flat), 1 / 12)
+        joint = pairwise_loss(count_members(probabilities, members * flat), 1 / 12)
         truth = members.sum((0, 2))
         overlap = 2 * (probabilities * members).sum((0, 2))
         known = members.sum(1, keepdim=True)

@@ -30,18 +30,17 @@ from guided import (
     run_settings,
     show,
 )
-from seamwise.engine.loop import fit, run_identity
-from seamwise.io.images import read_image
-from seamwise.io.models import (
+from seamwise.engine import fit, run_identity
+from seamwise.io import (
     Architecture,
     DecodeRule,
     NormalizationRule,
     ReliefPair,
     SegmentationInfo,
+    read_image,
 )
-from seamwise.labels.guides import measure_guides
-from seamwise.segmentation.data import Pair, as_channels, find_pairs, read_pair
-from seamwise.segmentation.normalization import compress
+from seamwise.labels import measure_guides
+from seamwise.segmentation import Pair, as_channels, compress_intensities, find_pairs, read_pair
 
 SELECTION = Path(__file__).with_name("nuclei-2d-selection.txt")
 RULE = NormalizationRule(kind="contrast")
@@ -92,7 +91,7 @@ class NucleiSamples(Samples):
             guides = np.zeros((3, CROP, CROP), np.float32)
         else:
             image, labels, guides = random_crop(source, changes, rng)
-        return compress(vary(image, changes, rng)), labels, guides
+        return compress_intensities(vary(image, changes, rng)), labels, guides
 
 
 def empty(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -29,21 +29,26 @@ from guided import (
     run_settings,
     show,
 )
-from seamwise.engine.loop import fit, run_identity
-from seamwise.io.images import read_image
-from seamwise.io.models import (
+from seamwise.engine import fit, run_identity
+from seamwise.io import (
     Architecture,
     DecodeRule,
     NormalizationRule,
     ReliefPair,
     SegmentationInfo,
     model_path,
+    read_image,
 )
-from seamwise.labels import Labels, connected_components, relabel
-from seamwise.labels.guides import measure_guides
-from seamwise.segmentation.data import AnnotatedImage, Pair, as_channels, find_pairs, read_pair
-from seamwise.segmentation.normalization import compress
-from seamwise.segmentation.zoom import cell_diameters
+from seamwise.labels import Labels, connected_components, measure_guides, relabel
+from seamwise.segmentation import (
+    AnnotatedImage,
+    Pair,
+    as_channels,
+    cell_diameters,
+    compress_intensities,
+    find_pairs,
+    read_pair,
+)
 
 RULE = NormalizationRule(kind="deviation")
 DECODE = DecodeRule(
@@ -97,9 +102,9 @@ class PhaseSamples(Samples):
             noise = random_noise(rng)
             noise = (noise - np.median(noise)) / max(10 * noise.std(), 1e-6)
             labels, guides = np.zeros((CROP, CROP), np.int32), np.zeros((3, CROP, CROP), np.float32)
-            return compress(lit(noise, changes.ground, rng)), labels, guides
+            return compress_intensities(lit(noise, changes.ground, rng)), labels, guides
         image, labels, guides = random_crop(source, changes, rng)
-        return compress(vary(image, changes, rng)), labels, guides
+        return compress_intensities(vary(image, changes, rng)), labels, guides
 
 
 def vary(

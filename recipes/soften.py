@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from seamwise.fusion import Model, Simulation, find_pictures, fuse_pair, load, make_pair
-from seamwise.io.models import FusionInfo, check_model_output, load_model, save_model
+from seamwise.io import FusionInfo, check_model_output, load_model, save_model
 from seamwise.metrics.fusion import psnr
 from seamwise.synth import FocusPair
 

@@ -23,11 +23,8 @@ from torch.nn.functional import interpolate, smooth_l1_loss
 from torch.utils.data import Dataset
 
 from nuclei_2d import Source, loss, piece_weight
-from seamwise.engine.history import TrainProgress
-from seamwise.engine.loop import fit, run_identity
-from seamwise.engine.settings import RunSettings
-from seamwise.io.images import read_image, read_labels
-from seamwise.io.models import (
+from seamwise.engine import RunSettings, TrainProgress, fit, run_identity
+from seamwise.io import (
     Architecture,
     DecodeRule,
     NormalizationRule,
@@ -35,12 +32,12 @@ from seamwise.io.models import (
     SegmentationInfo,
     load_model,
     model_path,
+    read_image,
+    read_labels,
 )
-from seamwise.labels import IGNORE, Labels, semantic_target
-from seamwise.labels.guides import measure_guides
+from seamwise.labels import IGNORE, Labels, measure_guides, semantic_target
 from seamwise.metrics import match_dataset
-from seamwise.segmentation.normalization import compress, normalization
-from seamwise.segmentation.predict import Model, segment_normalized
+from seamwise.segmentation import Model, compress_intensities, normalization, segment_normalized
 from seamwise.synth import CONFOCAL, Medium, Nucleus, SyntheticImage, nuclei, tissue
 
 Kind = Literal["nuclei", "walls"]
@@ -323,7 +320,7 @@ def vary_nuclei(
         image = image.copy()
         places = rng.integers(image.size, size=rng.integers(1, 60))
         image.ravel()[places] = log_uniform(rng, 2, 60)
-    return compress(sharpness_and_noise(image, changes, rng))
+    return compress_intensities(sharpness_and_noise(image, changes, rng))
 
 
 def vary_walls(
@@ -373,7 +370,7 @@ class Stacks:
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean AP and pooled PQ of the selection stacks, in the network's voxels."""
-        bend = compress if self.kind == "nuclei" else np.asarray
+        bend = compress_intensities if self.kind == "nuclei" else np.asarray
         pairs = (
             (stack.labels, segment_normalized(bend(stack.image)[np.newaxis], model))
             for stack in self.selection

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from seamwise.io.images import read_image, read_spaced_labels, write_labels
+from seamwise.io import read_image, read_spaced_labels, write_labels
 from seamwise.labels import relabel
 from seamwise.synth import CONFOCAL, SyntheticImage, tissue
 

@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise import __version__
-from seamwise.analysis import NemenyiTest, critical_difference_diagram, friedman, nemenyi, p_text
-from seamwise.analysis.evidence import LEVEL
+from seamwise.analysis import (
+    LEVEL,
+    NemenyiTest,
+    critical_difference_diagram,
+    friedman,
+    nemenyi,
+    p_text,
+)
 from seamwise.fusion import CLASSICAL, DUMMIES, METRICS, FusionScores, draw_boxplots, fuse, load
-from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import FusionInfo, model_path
-from seamwise.io.provenance import Provenance, file_sha256
+from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_json, write_json
 from seamwise.metrics.fusion import ssim, to_grey
 
 SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "matting",

@@ -19,8 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from seamwise.fusion import Model, find_fused_pairs, fuse_pair, load
-from seamwise.io.jsonfile import write_json
-from seamwise.io.photo import read_photo
+from seamwise.io import read_photo, write_json
 from seamwise.pictures import as_unit
 
 Pair = tuple[np.ndarray, np.ndarray]

@@ -25,7 +25,7 @@ from seamwise.fusion import (
     split,
     train,
 )
-from seamwise.io.jsonfile import write_json
+from seamwise.io import write_json
 from seamwise.metrics import fusion as metrics
 
 LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}

@@ -31,7 +31,7 @@ from seamwise.fusion import (
     split,
     train,
 )
-from seamwise.io.jsonfile import write_json
+from seamwise.io import write_json
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
 

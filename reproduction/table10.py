@@ -26,11 +26,9 @@ import torch
 from skimage.data import astronaut
 from torch.utils.flop_counter import FlopCounterMode
 
-from seamwise.engine.devices import choose_device, choose_precision
-from seamwise.engine.networks import build_net, prepare
+from seamwise.engine import build_network, choose_device, choose_precision, prepare_network
 from seamwise.fusion import CLASSICAL, Model, fuse, load
-from seamwise.io.jsonfile import write_json
-from seamwise.io.models import Architecture, FusionInfo
+from seamwise.io import Architecture, FusionInfo, write_json
 from seamwise.synth import focus_pair
 
 SIZES = (520, 260, 130)
@@ -70,7 +68,7 @@ def method_named(name: str, device: str) -> str | Model:
     info = FusionInfo(
         architecture=Architecture(in_channels=6, out_channels=channels, width=64), output=output
     )
-    return prepare(build_net(info.architecture), info, choose_device(device))
+    return prepare_network(build_network(info.architecture), info, choose_device(device))
 
 
 def pair_of(size: int) -> list[np.ndarray]:

@@ -1,5 +1,9 @@
-"""The public names, written out: adding or dropping one is a decision."""
+"""The public names, written out: adding or dropping one is a decision.
 
+Code outside of the library's rooms uses these names and no others.
+"""
+
+import ast
 import doctest
 import importlib
 import inspect
@@ -16,27 +20,34 @@ import torch
 import seamwise
 from seamwise.synth import crowded_cells
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 PUBLIC = {
     "seamwise": {
         "__version__", "analysis", "decode", "engine", "fuse", "fusion", "io", "labels",
-        "losses", "metrics", "nets", "segment", "segmentation", "synth", "tiling", "weights",
+        "losses", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
+        "weights",
     },
-    "seamwise.weights": {"balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"},
+    "seamwise.weights": {
+        "balance", "class_weights", "counts_of", "distance", "dwm", "saw", "saw_regions",
+        "skeletons", "unet", "w3",
+    },
     "seamwise.labels": {
-        "BACKGROUND", "CELL", "CLASS_NAMES", "GAP", "IGNORE", "TOUCHING", "Fragments", "Labels",
-        "Target", "as_labels", "binary_target", "bounding_boxes", "connected_components",
-        "fragments", "inner_contour", "relabel", "semantic_target", "smallest_dtype",
+        "BACKGROUND", "CELL", "CLASS_NAMES", "Fragments", "GAP", "Guides", "IGNORE",
+        "Labels", "TOUCHING", "Target", "as_labels", "binary_target", "bounding_boxes",
+        "connected_components", "fragments", "inner_contour", "measure_guides", "relabel",
+        "semantic_target", "smallest_dtype",
     },
     "seamwise.losses": {
-        "L1", "L2", "NPS", "SSIM", "CrossEntropy", "CrossEntropyAndDice",
-        "CrossEntropyAndYouden", "Dice", "Focal", "Gradient", "Huber", "LovaszSoftmax",
-        "Perceptual", "Tversky", "Youden", "cross_entropy", "cross_entropy_and_dice",
-        "cross_entropy_and_youden", "cross_entropy_map", "dice", "focal", "focal_map",
-        "gradient", "gradient_map", "huber", "huber_map", "intensity_bounds", "l1", "l1_map",
-        "l2", "l2_map", "lovasz_softmax", "nps", "nps_map", "perceptual", "soft_confusion",
-        "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
+        "CrossEntropy", "CrossEntropyAndDice", "CrossEntropyAndYouden", "Dice", "Focal",
+        "Gradient", "Huber", "L1", "L2", "LovaszSoftmax", "NPS", "Perceptual", "SSIM",
+        "SoftCounts", "Tversky", "Youden", "count_members", "cross_entropy",
+        "cross_entropy_and_dice", "cross_entropy_and_youden", "cross_entropy_map", "dice",
+        "focal", "focal_map", "gradient", "gradient_map", "huber", "huber_map", "indicator",
+        "intensity_bounds", "l1", "l1_map", "l2", "l2_map", "lovasz_softmax",
+        "mean_over_present", "nps", "nps_map", "pairwise_loss", "perceptual",
+        "soft_confusion", "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
     },
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
@@ -44,7 +55,7 @@ PUBLIC = {
         "threshold", "threshold_classes", "watershed", "watershed_relief",
     },
     "seamwise.metrics": {
-        "DEFAULT_RADII", "DEFAULT_IOUS", "ContourMatching", "ContourScores", "Dataset",
+        "ContourMatching", "ContourScores", "DEFAULT_IOUS", "DEFAULT_RADII", "Dataset",
         "Matching", "OverlapTable", "Scores", "contour_f1", "contour_scores", "match",
         "match_dataset", "match_many", "overlap_table", "summarise",
     },
@@ -52,63 +63,80 @@ PUBLIC = {
         "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",
     },
     "seamwise.synth": {
-        "CONFOCAL", "WIDEFIELD", "Camera", "FocusPair", "SyntheticImage", "crowded_cells",
-        "draw_mask", "focus_pair", "random_shapes", "tissue", "degrade_annotation", "Medium",
-        "Nucleus", "nuclei",
+        "CONFOCAL", "Camera", "FocusPair", "Medium", "Nucleus", "SyntheticImage",
+        "WIDEFIELD", "crowded_cells", "degrade_annotation", "draw_mask", "focus_pair",
+        "nuclei", "random_shapes", "tissue",
     },
     "seamwise.fusion": {
-        "CLASSICAL", "DUMMIES", "METRICS", "AlignedFrames", "Alignment", "AlignmentError",
-        "Burst", "FuseJob", "FuseOptions", "FuseOutputs", "FusedPair", "Fusion", "FusionScores",
-        "FusionSettings", "Model", "PictureSplit", "SegmentedPicture", "Simulation",
-        "draw_boxplots", "estimate_alignment", "find_frames", "find_fused_pairs",
-        "find_pictures", "fixed_pairs", "fuse", "fuse_burst", "fuse_files", "fuse_frames",
-        "fuse_pair", "load", "luminance", "make_pair", "make_results_folder", "memory_estimate",
-        "plan", "score_files", "shipped_weights", "split", "split_inputs", "train",
-        "write_scores",
+        "AlignedFrames", "Alignment", "AlignmentError", "Burst", "CLASSICAL", "DUMMIES",
+        "FuseJob", "FuseOptions", "FuseOutputs", "FusedPair", "Fusion", "FusionScores",
+        "FusionSettings", "METRICS", "Model", "PictureSplit", "SegmentedPicture",
+        "Simulation", "draw_boxplots", "estimate_alignment", "find_frames",
+        "find_fused_pairs", "find_pictures", "fixed_pairs", "fuse", "fuse_burst",
+        "fuse_files", "fuse_frames", "fuse_pair", "load", "luminance", "make_pair",
+        "make_results_folder", "memory_estimate", "pictures_sha256", "plan", "score_files",
+        "shipped_weights", "split", "split_inputs", "train", "write_scores",
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.analysis": {
-        "BinaryClassifier", "BinaryScores", "Claim", "FriedmanTest", "LossLandscape",
-        "NemenyiTest", "binary_scores", "claim_of_fact", "claim_of_pairs",
+        "BinaryClassifier", "BinaryScores", "Claim", "FAILS", "FEWEST_CASES",
+        "FriedmanTest", "HOLDS", "LEVEL", "LossLandscape", "NemenyiTest", "OPEN",
+        "binary_scores", "bold_columns", "bold_maximum", "claim_of_fact", "claim_of_pairs",
         "critical_difference_diagram", "expected_scores", "friedman", "holm_corrected",
-        "loss_landscape", "nemenyi", "p_text", "random_direction", "sampled_scores",
-        "spread_text", "stratified_classifier", "uniform_classifier", "youden_mcc_correlation",
+        "loss_landscape", "markdown_table", "nemenyi", "p_text", "random_direction",
+        "sampled_scores", "spread_text", "stratified_classifier", "table_with_reference",
+        "uniform_classifier", "verdict_table", "youden_mcc_correlation",
     },
-    "seamwise.engine": {"Listener", "Resources", "StageProgress", "free_memory", "parse_memory"},
-    "seamwise.segmentation.big": {"LabelsOnDisk", "segment_volume"},
+    "seamwise.engine": {
+        "Listener", "Resources", "RunSettings", "StageProgress", "TrainProgress",
+        "build_network", "check_output", "choose_device", "choose_precision", "fit",
+        "free_memory", "is_first_process", "learning_rate", "memory_format", "parse_memory",
+        "prepare_network", "read_log", "read_settings", "run_identity",
+    },
+    "seamwise.segmentation.big": {
+        "LabelsOnDisk", "NetworkLoad", "plan_blocks", "segment_volume", "work_folder",
+    },
     "seamwise.io": {
-        "DamagedError", "Draft", "FusionInfo", "Image", "Level", "ModelInfo", "OmeImage", "Photo",
-        "PhotoInfo", "SegmentationInfo", "Volume", "ZarrStorage", "create_image", "create_labels",
-        "describe_model", "find_images", "label_names", "load_model", "model_path",
-        "open_ome_zarr", "open_volume", "photo_info", "plan_levels", "read_image", "read_labels",
-        "read_photo", "read_spaced_labels", "save_model", "shipped_models", "write_image",
+        "Architecture", "DamagedError", "DecodeRule", "Draft", "FusionInfo", "Image",
+        "Level", "ModelInfo", "NormalizationRule", "OmeImage", "Outcome", "Photo",
+        "PhotoInfo", "Provenance", "ReliefPair", "SegmentationInfo", "Volume",
+        "ZarrStorage", "atomic_path", "check_model_output", "check_writable",
+        "create_image", "create_labels", "describe_model", "file_sha256", "find_images",
+        "label_names", "load_model", "lock_file", "make_folder", "model_path",
+        "open_ome_zarr", "open_scratch", "open_volume", "photo_info", "plan_levels",
+        "read_image", "read_json", "read_labels", "read_photo", "read_spaced_labels",
+        "renamed_note", "save_model", "shipped_models", "write_image", "write_json",
         "write_labels", "write_map", "write_photo", "write_png",
     },
     "seamwise.segmentation": {
-        "AnnotatedImage", "Augmentation", "Model", "Pair", "Prediction", "Split", "System",
+        "AnnotatedImage", "Augmentation", "Comparison", "FileScores", "ImageSplit",
+        "LabelsOnDisk", "MAPS", "Model", "NetworkLoad", "OutputOptions", "Pair",
+        "Prediction", "Samples", "ScoredPair", "SegmentOptions", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial",
-        "Tuning", "count_classes", "system", "Comparison", "combine", "compare", "ImageSplit",
-        "find_split", "mask_notes", "find_pairs", "load", "read_pair", "record_range", "segment",
-        "train", "tune", "segment_slices", "segment_volume", "stitch", "FileScores",
-        "LabelsOnDisk", "OutputOptions", "ScoredPair", "SegmentOptions",
-        "pair_files", "score_files", "segment_files", "segment_image", "weigh_files",
-        "write_scores",
+        "Tuning", "as_channels", "as_model_input", "cell_diameters", "class_probabilities",
+        "combine", "compare", "compress_intensities", "count_classes", "decode_whole",
+        "demo", "find_pairs", "find_split", "identity_normalization", "image_notes",
+        "label_colours", "load", "mask_notes", "modulate_touching", "normalization",
+        "overlay", "pair_files", "plan_blocks", "read_pair", "read_pairs", "read_split",
+        "score_files", "segment", "segment_files", "segment_image", "segment_normalized",
+        "segment_slices", "segment_volume", "stitch", "stretch", "system",
+        "tile_probabilities", "train", "tune", "weigh_files", "work_folder", "write_scores",
     },
     "seamwise.segmentation.choose": {
-        "GRID", "IOUS", "METRICS", "OWN_SETTINGS", "read_comparison", "Comparison",
-        "Conditions", "ImageSplit", "Run", "RunScores", "Trial", "Tuning", "Verdict",
-        "cautions", "combine", "compare", "conditions_of", "first_weights", "judge",
-        "plot_surface", "save_tuned", "score_rows", "settings_of", "tune", "with_pair",
-        "write_report",
+        "Comparison", "Conditions", "GRID", "IOUS", "ImageSplit", "METRICS", "OWN_SETTINGS",
+        "Run", "RunScores", "Trial", "Tuning", "Verdict", "cautions", "combine", "compare",
+        "conditions_of", "first_weights", "judge", "plot_surface", "read_comparison",
+        "save_tuned", "score_rows", "settings_of", "tune", "with_pair", "write_report",
     },
 }  # fmt: skip
 
 
-MODULES_OF_THE_DOCS = {  # modules that the docs send users to, without an `__all__` of their own
+MODULES_OF_THE_DOCS = {  # modules that users are sent to, without an `__all__` of their own
     "seamwise.decode.blockwise": {
         "Cells", "Cores", "Finish", "Survey", "assign", "cells_in", "find_cores", "finish",
         "flood_block", "join_cores", "join_surveys", "survey",
     },
+    "seamwise.pictures": {"as_unit"},
     "seamwise.tiling": {"Blocks", "Tile", "blend", "grow", "intersect", "relative_to", "tiles"},
 }  # fmt: skip
 
@@ -124,6 +152,59 @@ def test_public_names_of_a_module(name):
     assert own.keys() == MODULES_OF_THE_DOCS[name]
     for public, item in own.items():
         assert inspect.getdoc(item), f"{name}.{public} has no docstring"
+
+
+# who uses the library as its users do
+OUTSIDE = ("benchmarks", "examples", "recipes", "reproduction", "src/seamwise/cli")
+OUTSIDE_FILES = [path for folder in OUTSIDE for path in sorted((ROOT / folder).rglob("*.py"))]
+DOORS = PUBLIC | MODULES_OF_THE_DOCS
+NAMES_ONLY = ("seamwise.words.", "seamwise.types.")  # values of options, types: all may be used
+
+
+def imported_names(text):
+    """Each name that a file imports from the package, as (module, name)."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "*") for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def past_the_doors(text, *, own="seamwise.cli"):
+    """The imports of a file that are not public names of a door; `own` is not looked at."""
+    return [
+        f"{module}: {name}"
+        for module, name in imported_names(text)
+        if module.partition(".")[0] == "seamwise"
+        and not f"{module}.".startswith((f"{own}.", *NAMES_ONLY))
+        and name not in DOORS.get(module, ())
+        and f"{module}.{name}" not in (own, *DOORS)
+    ]
+
+
+@pytest.mark.parametrize("path", OUTSIDE_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_outside_uses_public_names(path):
+    assert not past_the_doors(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "is_public"),
+    [
+        ("from seamwise.io import read_image", True),
+        ("from seamwise.io.images import read_image", False),
+        ("from seamwise.io import raster_kind", False),
+        ("from seamwise import __version__, losses", True),
+        ("from seamwise import tiling, pictures", True),
+        ("import seamwise.io.images", False),
+        ("from seamwise.weights.saw import saw_regions", False),
+        ("def f():\n    from seamwise.engine.loop import fit", False),
+        ("from seamwise.words import SystemName", True),
+        ("from seamwise.cli.progress import Progress", True),
+        ("from pathlib import Path", True),
+    ],
+)
+def test_an_import_past_a_door_is_seen(line, is_public):
+    assert (not past_the_doors(line)) == is_public
 
 
 def parameter_texts(function):

@@ -4,7 +4,7 @@ import panels
 import sample
 
 from seamwise.labels import semantic_target
-from seamwise.segmentation.augment import modulate_touching
+from seamwise.segmentation import modulate_touching
 
 NAMES = {-1: "a = −1", -0.5: "a = −0.5", 0: "a = 0, the image", 0.5: "a = 0.5", 1: "a = 1"}
 AROUND = (slice(30, 76), slice(58, 126))

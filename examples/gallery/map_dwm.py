@@ -4,8 +4,7 @@ import panels
 import sample
 
 from seamwise.labels import semantic_target
-from seamwise.weights import balance, dwm
-from seamwise.weights.distance import distance
+from seamwise.weights import balance, distance, dwm
 
 BETA = 30
 

@@ -5,9 +5,12 @@ import panels
 import sample
 
 from seamwise.labels import inner_contour, semantic_target
-from seamwise.weights import balance, saw
-from seamwise.weights.saw import _regions  # cells and notches, as the map itself takes them
-from seamwise.weights.skeleton import skeletons
+from seamwise.weights import (
+    balance,
+    saw,
+    saw_regions,  # cells and notches, as the map itself takes them
+    skeletons,
+)
 
 # background, cell, notch; contours and skeletons of either
 PALETTE = (
@@ -27,7 +30,7 @@ PALETTE = (
 
 def parts(labels):
     """Colour cells and concave complement with their contours; the same with their skeletons."""
-    regions = _regions(labels)
+    regions = saw_regions(labels)
     cell = regions <= labels.max()
     kind = np.where(regions > 0, np.where(cell, 1, 2), 0)
     outlined, thinned = kind.copy(), kind

@@ -3,8 +3,7 @@
 import panels
 import torch
 
-from seamwise.losses.nps import nps_map
-from seamwise.losses.pixel import l1_map, l2_map
+from seamwise.losses import l1_map, l2_map, nps_map
 
 ALPHAS = {6.0: "#e7543c", 8.0: "#46a060", 10.0: "#467ed6"}
 

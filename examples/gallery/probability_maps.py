@@ -10,11 +10,17 @@ from pathlib import Path
 import numpy as np
 import panels
 
-from seamwise.io.models import NormalizationRule
+from seamwise.io import NormalizationRule
 from seamwise.metrics import match
-from seamwise.segmentation import AnnotatedImage, TrainSettings, segment, train
-from seamwise.segmentation.normalization import normalization
-from seamwise.segmentation.overlay import overlay, stretch
+from seamwise.segmentation import (
+    AnnotatedImage,
+    TrainSettings,
+    normalization,
+    overlay,
+    segment,
+    stretch,
+    train,
+)
 from seamwise.synth import Camera, crowded_cells
 
 LOSSES = {"saw": "SAW", "w3": "W³", "unet": "UNET", "bwm": "BWM", "lsmax": "LSMAX"}

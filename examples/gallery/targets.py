@@ -6,7 +6,7 @@ import sample
 from scipy import ndimage
 
 from seamwise.labels import binary_target, semantic_target
-from seamwise.segmentation.overlay import colours
+from seamwise.segmentation import label_colours
 
 CUBE = np.ones((3, 3), bool)
 
@@ -22,7 +22,7 @@ def main(output=panels.DOCS):
 
     figure = panels.new_figure(14, 5.6)
     first, second = figure.subplots(2, 4)
-    panels.show(first[0], colours(int(labels.max()))[labels], "numbered cells")
+    panels.show(first[0], label_colours(int(labels.max()))[labels], "numbered cells")
     panels.show_target(first[1], semantic_target(labels, classes=2), "2 classes")
     panels.show_target(first[2], semantic_target(labels, classes=3), "3 classes: touching")
     panels.show_target(

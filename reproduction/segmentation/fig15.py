@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from seamwise.analysis.evidence import Claim, verdict_table
+from seamwise.analysis import Claim, verdict_table
 from study import read_protocol
 from table2_3 import SETS, SYSTEMS
 from units import CONTOURS, RADII, Units, per_data_set

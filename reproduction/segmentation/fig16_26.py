@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import measures
 import table2_3
 import table4_5
-from seamwise.analysis.evidence import Claim, claim_of_fact, verdict_table
+from seamwise.analysis import Claim, claim_of_fact, verdict_table
 from study import Study, command
 from units import Units, per_data_set
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fig33_35_claims import words
 from fig33_35_drawings import draw
-from seamwise.io.jsonfile import read_json, write_json
+from seamwise.io import read_json, write_json
 from simulated_scores import DRAWS, QUICK_DRAWS, measure
 from study import HERE, command
 

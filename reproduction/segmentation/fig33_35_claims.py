@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seamwise.analysis.evidence import Claim, claim_of_fact, markdown_table, verdict_table
+from seamwise.analysis import Claim, claim_of_fact, markdown_table, verdict_table
 from simulated_scores import C1, C3, LATE, MOMENTS, PRINTED, RIGHT, SCORES, Content
 
 TOLD = (0.5, 0.25, 0.1, 0.01)  # prevalences of the table

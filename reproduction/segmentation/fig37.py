@@ -25,14 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import measures
-from seamwise.analysis import loss_landscape, random_direction
-from seamwise.analysis.evidence import markdown_table
-from seamwise.io.jsonfile import read_json
+from seamwise.analysis import loss_landscape, markdown_table, random_direction
+from seamwise.io import read_json
 from seamwise.labels import TOUCHING
+from seamwise.segmentation import AnnotatedImage, TrainSettings, count_classes
 from seamwise.segmentation.choose import Run
-from seamwise.segmentation.data import AnnotatedImage
-from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.transforms import count_classes
 from seamwise.words import SystemName
 from study import DataSet, Study, command, protocol_settings
 

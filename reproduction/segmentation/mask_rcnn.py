@@ -29,15 +29,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import measures
-from seamwise.analysis.evidence import markdown_table
-from seamwise.engine.devices import choose_device
-from seamwise.engine.loop import learning_rate
-from seamwise.io.atomic import atomic_path
+from seamwise.analysis import markdown_table
+from seamwise.engine import choose_device, learning_rate
+from seamwise.io import atomic_path
 from seamwise.labels import Labels, Target, bounding_boxes, relabel
+from seamwise.segmentation import AnnotatedImage, Samples, TargetAndWeight, TrainSettings
 from seamwise.segmentation.choose import Run, settings_of
-from seamwise.segmentation.data import AnnotatedImage, Samples
-from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.transforms import TargetAndWeight
 from study import Results, Study, command
 from units import Units
 

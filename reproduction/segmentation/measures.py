@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.engine.history import read_log
-from seamwise.io.models import DecodeRule
+from seamwise.engine import read_log
+from seamwise.io import DecodeRule
 from seamwise.labels import TOUCHING, Labels, Target, relabel, semantic_target
 from seamwise.metrics import Matching, contour_scores, match_many, overlap_table
+from seamwise.segmentation import (
+    AnnotatedImage,
+    Model,
+    as_model_input,
+    class_probabilities,
+    decode_whole,
+    load,
+)
 from seamwise.segmentation.choose import combine, tune, with_pair
-from seamwise.segmentation.data import AnnotatedImage
-from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.predict import Model, as_model_input, class_probabilities, load
 from seamwise.words import SystemName
 from study import PLAIN, DataSet, Study, Variant
 from units import RADII, score

@@ -10,8 +10,7 @@ import importlib
 import re
 from pathlib import Path
 
-from seamwise.io.atomic import atomic_path
-from seamwise.io.jsonfile import read_json
+from seamwise.io import atomic_path, read_json
 from study import HERE, PROTOCOL, command, difference_of, merged, provenance, read_protocol
 
 WORDS = HERE / "report.md"

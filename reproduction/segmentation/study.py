@@ -22,18 +22,19 @@ import numpy as np
 import torch
 
 from seamwise import __version__
-from seamwise.engine.devices import choose_device, choose_precision
-from seamwise.io.atomic import atomic_path
-from seamwise.io.jsonfile import read_json
-from seamwise.io.lock import lock_file
-from seamwise.io.models import NormalizationRule
-from seamwise.io.provenance import Provenance
+from seamwise.engine import choose_device, choose_precision
+from seamwise.io import NormalizationRule, Provenance, atomic_path, lock_file, read_json
 from seamwise.labels import relabel
+from seamwise.segmentation import (
+    AnnotatedImage,
+    Pair,
+    TrainSettings,
+    find_pairs,
+    normalization,
+    read_pair,
+    train,
+)
 from seamwise.segmentation.choose import Conditions, Run, conditions_of, first_weights, settings_of
-from seamwise.segmentation.data import AnnotatedImage, Pair, find_pairs, read_pair
-from seamwise.segmentation.normalization import normalization
-from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.train import train
 from seamwise.synth import Camera, crowded_cells
 from seamwise.words import SystemName
 

@@ -12,7 +12,7 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import measures
-from seamwise.analysis.evidence import (
+from seamwise.analysis import (
     Claim,
     bold_columns,
     spread_text,

@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 
 import measures
-from seamwise.analysis.evidence import (
+from seamwise.analysis import (
     Claim,
     bold_columns,
     spread_text,

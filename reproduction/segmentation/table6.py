@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 
 import measures
-from seamwise.analysis.evidence import (
+from seamwise.analysis import (
     FEWEST_CASES,
     Claim,
     bold_maximum,
+    critical_difference_diagram,
+    friedman,
     markdown_table,
+    nemenyi,
     p_text,
     spread_text,
     verdict_table,
 )
-from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from study import Study, command
 from units import Unit, Units, per_data_set
 

@@ -9,7 +9,7 @@ have never seen: as these are, and with their cells made as large as those of th
 from pathlib import Path
 
 import measures
-from seamwise.analysis.evidence import Claim, markdown_table, verdict_table
+from seamwise.analysis import Claim, markdown_table, verdict_table
 from study import Study, command
 from table6 import BACKGROUND
 from units import Units

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.analysis import Claim, claim_of_pairs, spread_text
-from seamwise.io.jsonfile import read_json
+from seamwise.io import read_json
 
 RADII = (1, 2, 3, 4, 5, 6, 7)  # of contours, in pixels
 CONTOURS = tuple(f"F1@{radius}" for radius in RADII)

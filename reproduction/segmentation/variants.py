@@ -14,7 +14,7 @@ import numpy as np
 import measures
 import table4_5
 import table6
-from seamwise.analysis.evidence import (
+from seamwise.analysis import (
     FAILS,
     HOLDS,
     Claim,

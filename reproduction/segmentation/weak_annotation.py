@@ -17,9 +17,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import measures
-from seamwise.analysis.evidence import LEVEL, OPEN, bold_maximum, claim_of_pairs, markdown_table
+from seamwise.analysis import LEVEL, OPEN, bold_maximum, claim_of_pairs, markdown_table
+from seamwise.segmentation import AnnotatedImage
 from seamwise.segmentation.choose import tune, with_pair
-from seamwise.segmentation.data import AnnotatedImage
 from seamwise.synth import degrade_annotation
 from seamwise.words import SystemName
 from study import Study, Variant, command, read_protocol

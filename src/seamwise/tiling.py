@@ -71,9 +71,7 @@ def tiles(
     overlaps = _per_axis("overlap", overlap, shape)
     if min(overlaps, default=0) < 0:
         raise ValueError(f"overlap must be 0 or more, not {overlap}")
-    axes = [
-        _split(n, s, o, multiple) for n, s, o in zip(shape, sizes, overlaps, strict=True)
-    ]
+    axes = [_split(n, s, o, multiple) for n, s, o in zip(shape, sizes, overlaps, strict=True)]
     return [Tile(*map(tuple, zip(*parts, strict=True))) for parts in product(*axes)]
 
 

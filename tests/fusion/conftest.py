@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from seamwise.engine.networks import prepare
+from seamwise.engine.networks import prepare_network
 from seamwise.fusion import FusionSettings, find_pictures
 from seamwise.io.images import write_labels, write_png
 from seamwise.io.models import Architecture, FusionInfo
@@ -62,7 +62,7 @@ def by_hand(output, colours=3):
                 net.head.weight[colour, colour] = 1
     architecture = Architecture(in_channels=2 * colours, out_channels=outputs, width=4, depth=0)
     info = FusionInfo(architecture=architecture, output=output, colours=colours)
-    model = prepare(net, info, torch.device("cpu"))
+    model = prepare_network(net, info, torch.device("cpu"))
     return type(model)(model.net.float(), info, model.device, torch.float32)
 
 

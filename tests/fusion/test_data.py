@@ -9,7 +9,7 @@ import torch
 
 import seamwise.fusion.data as data_module
 from seamwise.fusion import Simulation, find_pictures, make_pair, split
-from seamwise.fusion.data import FocusSamples, SegmentedPicture, _random_crop, digest
+from seamwise.fusion.data import FocusSamples, SegmentedPicture, _random_crop, pictures_sha256
 from seamwise.io.images import read_labels, write_labels, write_png
 from seamwise.synth.focus import FocusPair, focus_pair
 
@@ -349,8 +349,8 @@ def test_a_crop_within_one_segment_gets_random_shapes(pictures, tmp_path):
 def test_the_digest_follows_every_file(pictures, tmp_path):
     changed = tmp_path / "p0.png"
     changed.write_bytes(pictures[0].image.read_bytes() + b" ")
-    assert digest(pictures) == digest(list(pictures))
-    assert digest([replace(pictures[0], image=changed)]) != digest(pictures[:1])
-    assert digest([replace(pictures[0], segments=(changed,))]) != digest(
+    assert pictures_sha256(pictures) == pictures_sha256(list(pictures))
+    assert pictures_sha256([replace(pictures[0], image=changed)]) != pictures_sha256(pictures[:1])
+    assert pictures_sha256([replace(pictures[0], segments=(changed,))]) != pictures_sha256(
         [replace(pictures[0], segments=())]
     )

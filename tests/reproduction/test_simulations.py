@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seamwise.analysis import binary_scores
-from seamwise.engine.networks import build_net
+from seamwise.engine.networks import build_network
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.train import describe
@@ -247,7 +247,7 @@ def test_lines_lie_in_the_plane_and_cross_at_the_network(scripts, data, monkeypa
     settings = script.settings_by_loss(data, 0)
     torch.manual_seed(0)
     info = describe(settings["J3"], data.training, data.validation)
-    network = build_net(info.architecture).eval().requires_grad_(False)
+    network = build_network(info.architecture).eval().requires_grad_(False)
     model = SimpleNamespace(net=network, info=info, device=torch.device("cpu"))
     monkeypatch.setattr(script.measures, "network", lambda *_: model)
     protocol = {"landscape": {"line": 3, "plane": 3, "extent": 1.0}}

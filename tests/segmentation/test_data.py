@@ -9,13 +9,17 @@ import tifffile
 
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, binary_target
+from seamwise.segmentation import TrainSettings
 from seamwise.segmentation.data import (
     AnnotatedImage,
     Pair,
+    Split,
     find_pairs,
     find_split,
+    image_notes,
     mask_notes,
     read_pair,
+    read_split,
 )
 
 RULE = NormalizationRule()
@@ -269,6 +273,31 @@ def test_hints_are_summed_up_in_a_line_for_each_kind():
         "2 of 4 masks (e.g. of b): no cells",
         "1 of 4 masks (e.g. of c): odd",
     ]
+
+
+def test_a_split_is_read_in_its_parts_and_each_file_once(tmp_path):
+    annotated_folder(tmp_path, 3)
+    pairs = find_pairs(tmp_path).training + find_pairs(tmp_path).validation
+    steps = []
+    training, validation, test = read_split(
+        Split(pairs[:2], pairs[1:3], pairs[:1]),
+        TrainSettings(),
+        report=lambda done, total: steps.append((done, total)),
+    )
+    assert [names(part) for part in (training, validation, test)] == [
+        names(pairs[:2]),
+        names(pairs[1:3]),
+        names(pairs[:1]),
+    ]
+    assert training[0] is test[0]
+    assert training[1] is validation[0]
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_notes_tell_of_each_image_once():
+    image = AnnotatedImage("a", np.zeros((1, 4, 4), np.float32), LABELS, note="n", hint="h")
+    other = AnnotatedImage("b", np.zeros((1, 4, 4), np.float32), LABELS, note="n")
+    assert image_notes([image, other, image]) == ["n", "1 of 2 masks (e.g. of a): h"]
 
 
 def test_missing_masks_are_named(tmp_path):

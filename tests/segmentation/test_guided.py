@@ -7,7 +7,7 @@ import torch
 
 from seamwise.decode import relief
 from seamwise.engine import Resources
-from seamwise.engine.networks import build_net
+from seamwise.engine.networks import build_network
 from seamwise.io.images import read_labels
 from seamwise.io.models import (
     Architecture,
@@ -47,7 +47,7 @@ def info_of(ndim):
 
 def model_of(ndim):
     torch.manual_seed(1)
-    net = build_net(info_of(ndim).architecture).eval().requires_grad_(False)
+    net = build_network(info_of(ndim).architecture).eval().requires_grad_(False)
     return Model(net, info_of(ndim), torch.device("cpu"), torch.float32)
 
 

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -12,6 +14,7 @@ from seamwise.segmentation.normalization import (
 )
 from seamwise.tiling import Blocks
 
+MODULE = import_module("seamwise.segmentation.normalization")
 RULE = NormalizationRule()
 
 
@@ -86,9 +89,7 @@ def test_no_contrast_becomes_0():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(50, 43), (37, 100), (3, 60)])
 def test_parts_together_give_what_the_whole_gives_to_the_last_bit(monkeypatch, shape, dtype, size):
-    monkeypatch.setattr(
-        "seamwise.segmentation.normalization._SAMPLES", 400
-    )  # every second or third pixel
+    monkeypatch.setattr(MODULE, "_SAMPLES", 400)  # every second or third pixel
     rule = NormalizationRule(low=1, high=90)
     rng = np.random.default_rng(5)
     image = np.stack([rng.gamma(1, 8, shape), rng.gamma(2, 20, shape)]).clip(0, 255).astype(dtype)

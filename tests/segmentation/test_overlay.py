@@ -1,6 +1,6 @@
 import numpy as np
 
-from seamwise.segmentation.overlay import colours, overlay, stretch
+from seamwise.segmentation.overlay import label_colours, overlay, stretch
 
 LABELS = np.array([
     [0, 0, 0, 0, 0, 0],
@@ -20,12 +20,12 @@ def test_outlines_lie_inside_the_cells_and_have_the_cells_colour():
     expected[2, 2] = False  # the only pixel of cell 1 that no other label touches
     expected[2, 5] = False  # cell 2 runs out of the image there
     assert np.array_equal(outline, expected)
-    palette = colours(2)
+    palette = label_colours(2)
     assert (picture[outline] == palette[LABELS[outline]]).all()
 
 
 def test_colours_are_distinct_and_the_background_is_black():
-    palette = colours(300)
+    palette = label_colours(300)
     assert palette.dtype == np.uint8
     assert (palette[0] == 0).all()
     assert len(np.unique(palette[1:20], axis=0)) == 19

@@ -1,4 +1,5 @@
 import tracemalloc
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -95,8 +96,9 @@ def test_a_network_call_never_sees_more_than_a_tile():
 
 def test_memory_does_not_grow_with_the_image(monkeypatch):
     # the image is measured in bounded parts too, whose bounds these images are too small to reach
-    monkeypatch.setattr("seamwise.segmentation.normalization._SAMPLES", 2**12)
-    monkeypatch.setattr("seamwise.segmentation.normalization._SLAB", 2**12)
+    module = import_module("seamwise.segmentation.normalization")
+    monkeypatch.setattr(module, "_SAMPLES", 2**12)
+    monkeypatch.setattr(module, "_SLAB", 2**12)
     model = random_model()
 
     def peak(*shape):

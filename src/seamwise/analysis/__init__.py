@@ -11,12 +11,22 @@ from seamwise.analysis.binary_scores import (
     youden_mcc_correlation,
 )
 from seamwise.analysis.evidence import (
+    FAILS,
+    FEWEST_CASES,
+    HOLDS,
+    LEVEL,
+    OPEN,
     Claim,
+    bold_columns,
+    bold_maximum,
     claim_of_fact,
     claim_of_pairs,
     holm_corrected,
+    markdown_table,
     p_text,
     spread_text,
+    table_with_reference,
+    verdict_table,
 )
 from seamwise.analysis.loss_landscape import LossLandscape, loss_landscape, random_direction
 from seamwise.analysis.statistics import (
@@ -28,6 +38,11 @@ from seamwise.analysis.statistics import (
 )
 
 __all__ = [
+    "FAILS",
+    "FEWEST_CASES",
+    "HOLDS",
+    "LEVEL",
+    "OPEN",
     "BinaryClassifier",
     "BinaryScores",
     "Claim",
@@ -35,6 +50,8 @@ __all__ = [
     "LossLandscape",
     "NemenyiTest",
     "binary_scores",
+    "bold_columns",
+    "bold_maximum",
     "claim_of_fact",
     "claim_of_pairs",
     "critical_difference_diagram",
@@ -42,12 +59,15 @@ __all__ = [
     "friedman",
     "holm_corrected",
     "loss_landscape",
+    "markdown_table",
     "nemenyi",
     "p_text",
     "random_direction",
     "sampled_scores",
     "spread_text",
     "stratified_classifier",
+    "table_with_reference",
     "uniform_classifier",
+    "verdict_table",
     "youden_mcc_correlation",
 ]

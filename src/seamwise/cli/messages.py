@@ -116,7 +116,7 @@ def _print_environment(device: str | None) -> None:
     detail(f"seamwise {__version__}, Python {python}, {platform.platform()}, {cores} cores")
     detail(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
     if device is not None:
-        from seamwise.engine.devices import choose_device, choose_precision
+        from seamwise.engine import choose_device, choose_precision
 
         torch_device = choose_device(device)
         precision = str(choose_precision(torch_device)).removeprefix("torch.")

@@ -11,7 +11,7 @@ from seamwise import __version__
 from seamwise.cli.messages import print_result, say, warn
 from seamwise.cli.options import Axes, Channel, Device, Masks, check_outputs, parse_channels
 from seamwise.cli.progress import Progress
-from seamwise.cli.reading import read_pairs
+from seamwise.cli.reading import read_behind_bar
 from seamwise.words import BackgroundAs, TunedRule
 
 _MOST_NAMES = 3  # names of a list that `info` prints
@@ -67,9 +67,8 @@ def tune(
     still works. If you tune again, the old thresholds are dropped and the new ones are compared
     with arg max.
     """
-    from seamwise.io.jsonfile import write_json
-    from seamwise.io.models import check_model_output, model_path
-    from seamwise.segmentation import Trial, find_pairs, load
+    from seamwise.io import check_model_output, model_path, write_json
+    from seamwise.segmentation import Trial, find_pairs, load, read_pairs
     from seamwise.segmentation import tune as tune_model
     from seamwise.segmentation.choose import cautions, plot_surface, save_tuned
 
@@ -80,17 +79,19 @@ def tune(
     network = load(path, device=device)
     split = find_pairs(data, hold_out_every=hold_out_every)
     pairs = [*split.training, *split.validation] if every_image else split.validation
-    images = read_pairs(
-        pairs,
-        ndim=network.net.ndim,
-        rule=network.info.normalization,
-        channel=parse_channels(channel),
-        axes=axes,
-        annotation=masks or "instances",
+    options = {
+        "ndim": network.net.ndim,
+        "rule": network.info.normalization,
+        "channel": parse_channels(channel),
+        "axes": axes,
+        "annotation": masks or "instances",
+    }
+    (images,) = read_behind_bar(
+        lambda report: (read_pairs(dict.fromkeys(pairs), report=report, **options),)
     )
     with Progress() as progress:
         trials = 0
-        images_in_turn = progress.track(images.values(), "predict")
+        images_in_turn = progress.track(images, "predict")
         task = progress.task("decode")
 
         def report(trial: Trial) -> None:
@@ -143,7 +144,7 @@ def info(
     ] = None,
 ) -> None:
     """Describe a model; without an argument, list the built-in models and the compute device."""
-    from seamwise.io.models import describe_model, model_path, renamed_note, shipped_models
+    from seamwise.io import describe_model, model_path, renamed_note, shipped_models
 
     if model is not None:
         if note := renamed_note(model):
@@ -155,7 +156,7 @@ def info(
         return
     import torch
 
-    from seamwise.engine.devices import choose_device, choose_precision
+    from seamwise.engine import choose_device, choose_precision
 
     device = choose_device()
     precision = str(choose_precision(device)).removeprefix("torch.")

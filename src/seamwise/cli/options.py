@@ -103,7 +103,7 @@ def check_outputs(files: Mapping[str, Path | None]) -> None:
     OSError
         A file cannot be written.
     """
-    from seamwise.io.atomic import check_writable
+    from seamwise.io import check_writable
 
     options: dict[str, str] = {}
     for option, file in files.items():

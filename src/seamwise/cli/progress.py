@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from seamwise.engine import StageProgress
-    from seamwise.io.outcome import Outcome
+    from seamwise.io import Outcome
 
 LOG_SECONDS = 30  # between two lines about the same task in a log
 

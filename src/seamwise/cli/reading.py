@@ -1,48 +1,30 @@
 """Annotated images, read behind a progress bar."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
 
 from seamwise.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from seamwise.segmentation import AnnotatedImage, Pair, Split, TrainSettings
+    from seamwise.segmentation import AnnotatedImage
+
+Parts = TypeVar("Parts", bound="Sequence[Sequence[AnnotatedImage]]")
 
 
-def read_split(
-    split: "Split",
-    settings: "TrainSettings",
-    *,
-    channel: int | tuple[int, ...] | None,
-    axes: str | None,
-    silent: bool = False,
-) -> "tuple[list[AnnotatedImage], ...]":
-    """Read the images to train on, those to validate on and those to test, each once."""
-    parts = (split.training, split.validation, split.test)
-    read = read_pairs(
-        dict.fromkeys(pair for pairs in parts for pair in pairs),
-        silent=silent,
-        ndim=settings.ndim,
-        rule=settings.normalization,
-        channel=channel,
-        axes=axes,
-        annotation=settings.annotation,
-    )
-    images = []
-    for pairs in parts:
-        images.append([read[pair] for pair in pairs])
-    return tuple(images)
+def read_behind_bar(
+    read: Callable[[Callable[[int, int], object]], Parts], *, silent: bool = False
+) -> Parts:
+    """Read images in parts behind a bar, and print what seems wrong with them.
 
-
-def read_pairs(
-    pairs: "Iterable[Pair]", *, silent: bool = False, **options: Any
-) -> "dict[Pair, AnnotatedImage]":
-    """Read annotated images behind a bar, and print what seems wrong with them."""
-    from seamwise.segmentation import mask_notes, read_pair
+    `read` takes the function that it calls after each image, with the number of images that are
+    read and of all.
+    """
+    from seamwise.segmentation import image_notes
 
     with Progress(silent=silent) as progress:
-        read = {pair: read_pair(pair, **options) for pair in progress.track(pairs, "read images")}
-        notes = dict.fromkeys(image.note for image in read.values() if image.note)
-        for note in (*notes, *mask_notes(list(read.values()))):
+        task = progress.task("read images")
+        parts = read(lambda done, total: task.update(done, total, "read images"))
+        for note in image_notes(chain(*parts)):
             progress.note(note)
-    return read
+    return parts

@@ -1,19 +1,21 @@
 """Training runs: how far they are, and what Ctrl-C does."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from seamwise.cli.errors import fail
 from seamwise.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from seamwise.engine.history import TrainProgress
-    from seamwise.engine.loop import Report
-    from seamwise.engine.settings import AnySettings
+    from seamwise.engine import RunSettings, TrainProgress
+
+    Report = Callable[[TrainProgress], bool | None]
+
+AnySettings = TypeVar("AnySettings", bound="RunSettings")
 
 
 @contextmanager
@@ -60,10 +62,8 @@ def begin_run(
     silent : bool
         Whether this process prints nothing: all but the first of several.
     """
-    from seamwise.engine.devices import is_first_process
-    from seamwise.engine.loop import check_output
-    from seamwise.engine.settings import read_settings
-    from seamwise.io.atomic import make_folder
+    from seamwise.engine import check_output, is_first_process, read_settings
+    from seamwise.io import make_folder
 
     run = read_settings(kind, settings, options)
     make_folder(output)

@@ -177,8 +177,8 @@ def demo(
     ),
 ) -> None:
     """Segment a real and a drawn image with the built-in model, score them and draw the steps."""
-    from seamwise.io.atomic import make_folder
-    from seamwise.segmentation.demo import demo as run
+    from seamwise.io import make_folder
+    from seamwise.segmentation import demo as run
 
     make_folder(output)
     result = run(output)

@@ -23,13 +23,13 @@ from seamwise.cli.options import (
     parse_channels,
 )
 from seamwise.cli.progress import Progress, Task
-from seamwise.cli.reading import read_split
+from seamwise.cli.reading import read_behind_bar
 from seamwise.cli.runs import begin_run, stop_on_interrupt, training_progress
 from seamwise.cli.tables import print_losses
 from seamwise.words import SystemName
 
 if TYPE_CHECKING:
-    from seamwise.engine.history import TrainProgress
+    from seamwise.engine import TrainProgress
 
 _SYSTEMS = (
     "unet2, unet3 and unet: U-Net's weight map; fl: focal loss; dwm: distance weights; "
@@ -76,7 +76,7 @@ def train(
     Options on the command line override those in --settings, whose defaults hold otherwise.
     Ctrl-C writes a checkpoint, from which --resume continues.
     """
-    from seamwise.segmentation import TrainSettings, find_pairs
+    from seamwise.segmentation import TrainSettings, find_pairs, read_split
     from seamwise.segmentation import train as train_model
 
     run, silent = begin_run(
@@ -96,8 +96,11 @@ def train(
         nodes=nodes,
     )
     split = find_pairs(data, hold_out_every=hold_out_every)
-    training, validation, _ = read_split(
-        split, run, channel=parse_channels(channel), axes=axes, silent=silent
+    training, validation, _ = read_behind_bar(
+        lambda report: read_split(
+            split, run, channel=parse_channels(channel), axes=axes, report=report
+        ),
+        silent=silent,
     )
     scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"
     with training_progress(output, run.steps, scores, silent=silent) as report:
@@ -141,9 +144,8 @@ def compare(
     """
     from pydantic import RootModel
 
-    from seamwise.io.atomic import make_folder
-    from seamwise.io.jsonfile import write_json
-    from seamwise.segmentation import find_split
+    from seamwise.io import make_folder, write_json
+    from seamwise.segmentation import find_split, read_split
     from seamwise.segmentation.choose import (
         ImageSplit,
         Run,
@@ -166,7 +168,11 @@ def compare(
     split = find_split(data)
     make_folder(output)
     images = ImageSplit(
-        *read_split(split, run_settings, channel=parse_channels(channel), axes=axes)
+        *read_behind_bar(
+            lambda report: read_split(
+                split, run_settings, channel=parse_channels(channel), axes=axes, report=report
+            )
+        )
     )
     with Progress() as progress, stop_on_interrupt() as stopped:
         tasks: dict[Run, Task] = {}

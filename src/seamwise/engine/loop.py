@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, launch, place
 from seamwise.engine.history import TrainProgress, plot_curve, seconds_left, write_log
-from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_net, prepare
+from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_network, prepare_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
 from seamwise.io.models import ModelInfo, save_model
@@ -130,7 +130,7 @@ def fit(
     saved = _checkpoint(output, task, settings) if resume else None
     with launch(chosen, devices=settings.devices, nodes=settings.nodes) as fabric:
         torch.manual_seed(settings.seed)
-        weights = place(build_net(task.info.architecture), fabric.device)
+        weights = place(build_network(task.info.architecture), fabric.device)
         if start is not None:
             weights.load_state_dict(start)
         if constrain:
@@ -199,7 +199,7 @@ def _keep(
     validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
     if validated:
         progress = replace(
-            progress, scores=dict(task.validate(prepare(averaged, task.info, device)))
+            progress, scores=dict(task.validate(prepare_network(averaged, task.info, device)))
         )
         if state.is_best(progress):
             _save(output / "model.safetensors", averaged, task.info, progress, settings)

@@ -42,22 +42,22 @@ def load_network(
     torch_device = choose_device(device)
     weights, info = load_model(path, kind)
     try:
-        net = build_net(info.architecture)
+        net = build_network(info.architecture)
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(
             f"model file {path} is damaged: its weights do not fit its description"
         ) from error
-    return prepare(net, info, torch_device)
+    return prepare_network(net, info, torch_device)
 
 
-def build_net(architecture: Architecture) -> Network:
+def build_network(architecture: Architecture) -> Network:
     """Build the untrained network that a model file describes."""
     members = [_build_unet(architecture) for _ in range(architecture.members)]
     return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
 
-def prepare(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
+def prepare_network(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
     """Return a copy of a trained network for prediction, in the device's best precision.
 
     Norms are folded into the convolutions.

@@ -4,7 +4,14 @@ from seamwise.fusion.alignment import AlignedFrames, Alignment
 from seamwise.fusion.batch import fuse_files
 from seamwise.fusion.boxplots import draw_boxplots
 from seamwise.fusion.burst import Burst, find_frames
-from seamwise.fusion.data import PictureSplit, SegmentedPicture, find_pictures, make_pair, split
+from seamwise.fusion.data import (
+    PictureSplit,
+    SegmentedPicture,
+    find_pictures,
+    make_pair,
+    pictures_sha256,
+    split,
+)
 from seamwise.fusion.frames import luminance
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair, find_fused_pairs, split_inputs
 from seamwise.fusion.jobs import FuseJob, plan
@@ -59,6 +66,7 @@ __all__ = [
     "make_pair",
     "make_results_folder",
     "memory_estimate",
+    "pictures_sha256",
     "plan",
     "score_files",
     "shipped_weights",

@@ -202,7 +202,7 @@ def _coco_pairs(path: Path, images: Path) -> list[tuple[Path, Path]]:
         raise ValueError(f"{path} is not in MS COCO's panoptic format: it lacks {error}") from error
 
 
-def digest(pictures: Sequence[SegmentedPicture]) -> str:
+def pictures_sha256(pictures: Sequence[SegmentedPicture]) -> str:
     """Return the SHA-256 of the files of all pictures and segments."""
     total = hashlib.sha256()
     for picture in pictures:

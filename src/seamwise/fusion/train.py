@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seamwise.engine.loop import Report, check_output, fit, run_identity
-from seamwise.fusion.data import FocusSamples, SegmentedPicture, digest, make_pair
+from seamwise.fusion.data import FocusSamples, SegmentedPicture, make_pair, pictures_sha256
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
@@ -206,6 +206,6 @@ def _describe(
             "settings": run_identity(settings),
             "images": [picture.name for picture in training],
             "validation_images": [picture.name for picture in validation],
-            "data_sha256": digest([*training, *validation]),
+            "data_sha256": pictures_sha256([*training, *validation]),
         },
     )

@@ -3,13 +3,15 @@
 `read_image`, `read_labels` and `find_images` read; `write_labels`, `write_map` and `write_png`
 write. `open_volume` reads an image part by part; `create_image`, `create_labels` and `write_image`
 write OME-Zarr. `read_photo` and `write_photo` keep what a camera noted. `load_model` and
-`save_model` are for model files.
+`save_model` are for model files. `atomic_path` writes a file whole or not at
+all. `Provenance` tells whether a result may be reused.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seamwise.io.atomic import atomic_path, check_writable, make_folder
     from seamwise.io.errors import DamagedError
     from seamwise.io.images import (
         Image,
@@ -20,14 +22,22 @@ if TYPE_CHECKING:
         write_map,
         write_png,
     )
+    from seamwise.io.jsonfile import read_json, write_json
     from seamwise.io.listing import find_images
+    from seamwise.io.lock import lock_file
     from seamwise.io.models import (
+        Architecture,
+        DecodeRule,
         FusionInfo,
         ModelInfo,
+        NormalizationRule,
+        ReliefPair,
         SegmentationInfo,
+        check_model_output,
         describe_model,
         load_model,
         model_path,
+        renamed_note,
         save_model,
         shipped_models,
     )
@@ -43,40 +53,59 @@ if TYPE_CHECKING:
         plan_levels,
         write_image,
     )
+    from seamwise.io.outcome import Outcome
     from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, write_photo
+    from seamwise.io.provenance import Provenance, file_sha256
+    from seamwise.io.scratch import open_scratch
     from seamwise.io.volume import Volume, open_volume
 
 __all__ = [
+    "Architecture",
     "DamagedError",
+    "DecodeRule",
     "Draft",
     "FusionInfo",
     "Image",
     "Level",
     "ModelInfo",
+    "NormalizationRule",
     "OmeImage",
+    "Outcome",
     "Photo",
     "PhotoInfo",
+    "Provenance",
+    "ReliefPair",
     "SegmentationInfo",
     "Volume",
     "ZarrStorage",
+    "atomic_path",
+    "check_model_output",
+    "check_writable",
     "create_image",
     "create_labels",
     "describe_model",
+    "file_sha256",
     "find_images",
     "label_names",
     "load_model",
+    "lock_file",
+    "make_folder",
     "model_path",
     "open_ome_zarr",
+    "open_scratch",
     "open_volume",
     "photo_info",
     "plan_levels",
     "read_image",
+    "read_json",
     "read_labels",
     "read_photo",
     "read_spaced_labels",
+    "renamed_note",
     "save_model",
     "shipped_models",
     "write_image",
+    "write_json",
     "write_labels",
     "write_map",
     "write_photo",
@@ -84,6 +113,11 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "atomic": (
+        "atomic_path",
+        "check_writable",
+        "make_folder",
+    ),
     "errors": ("DamagedError",),
     "images": (
         "Image",
@@ -94,14 +128,25 @@ _ROOMS = {
         "write_map",
         "write_png",
     ),
+    "jsonfile": (
+        "read_json",
+        "write_json",
+    ),
     "listing": ("find_images",),
+    "lock": ("lock_file",),
     "models": (
+        "Architecture",
+        "DecodeRule",
         "FusionInfo",
         "ModelInfo",
+        "NormalizationRule",
+        "ReliefPair",
         "SegmentationInfo",
+        "check_model_output",
         "describe_model",
         "load_model",
         "model_path",
+        "renamed_note",
         "save_model",
         "shipped_models",
     ),
@@ -117,8 +162,23 @@ _ROOMS = {
         "plan_levels",
         "write_image",
     ),
-    "photo": ("Photo", "PhotoInfo", "photo_info", "read_photo", "write_photo"),
-    "volume": ("Volume", "open_volume"),
+    "outcome": ("Outcome",),
+    "photo": (
+        "Photo",
+        "PhotoInfo",
+        "photo_info",
+        "read_photo",
+        "write_photo",
+    ),
+    "provenance": (
+        "Provenance",
+        "file_sha256",
+    ),
+    "scratch": ("open_scratch",),
+    "volume": (
+        "Volume",
+        "open_volume",
+    ),
 }
 
 

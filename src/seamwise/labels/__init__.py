@@ -7,6 +7,7 @@
 
 from seamwise.labels.classes import BACKGROUND, CELL, CLASS_NAMES, GAP, IGNORE, TOUCHING
 from seamwise.labels.contour import inner_contour
+from seamwise.labels.guides import Guides, measure_guides
 from seamwise.labels.numbering import as_labels, bounding_boxes, relabel, smallest_dtype
 from seamwise.labels.pieces import Fragments, connected_components, fragments
 from seamwise.labels.target import binary_target, semantic_target
@@ -20,6 +21,7 @@ __all__ = [
     "IGNORE",
     "TOUCHING",
     "Fragments",
+    "Guides",
     "Labels",
     "Target",
     "as_labels",
@@ -28,6 +30,7 @@ __all__ = [
     "connected_components",
     "fragments",
     "inner_contour",
+    "measure_guides",
     "relabel",
     "semantic_target",
     "smallest_dtype",

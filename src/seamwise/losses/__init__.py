@@ -5,7 +5,13 @@ targets and weights `(N, *S)`. Regression: `loss(prediction, truth, *, weight=No
 C, *S)`, weights `(N, *S)`.
 """
 
-from seamwise.losses.confusion import soft_confusion
+from seamwise.losses.confusion import (
+    SoftCounts,
+    count_members,
+    indicator,
+    mean_over_present,
+    soft_confusion,
+)
 from seamwise.losses.cross_entropy import (
     CrossEntropy,
     cross_entropy,
@@ -21,7 +27,13 @@ from seamwise.losses.perceptual import Perceptual, perceptual
 from seamwise.losses.pixel import L1, L2, Huber, huber, huber_map, l1, l1_map, l2, l2_map
 from seamwise.losses.ssim import SSIM, ssim, ssim_map
 from seamwise.losses.tversky import Tversky, tversky
-from seamwise.losses.youden import CrossEntropyAndYouden, Youden, cross_entropy_and_youden, youden
+from seamwise.losses.youden import (
+    CrossEntropyAndYouden,
+    Youden,
+    cross_entropy_and_youden,
+    pairwise_loss,
+    youden,
+)
 
 __all__ = [
     "L1",
@@ -37,8 +49,10 @@ __all__ = [
     "Huber",
     "LovaszSoftmax",
     "Perceptual",
+    "SoftCounts",
     "Tversky",
     "Youden",
+    "count_members",
     "cross_entropy",
     "cross_entropy_and_dice",
     "cross_entropy_and_youden",
@@ -50,14 +64,17 @@ __all__ = [
     "gradient_map",
     "huber",
     "huber_map",
+    "indicator",
     "intensity_bounds",
     "l1",
     "l1_map",
     "l2",
     "l2_map",
     "lovasz_softmax",
+    "mean_over_present",
     "nps",
     "nps_map",
+    "pairwise_loss",
     "perceptual",
     "soft_confusion",
     "ssim",

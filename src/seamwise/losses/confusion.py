@@ -68,7 +68,7 @@ def soft_counts(
         probabilities, members = memberships(
             logits, target, weight=weight, ignore_index=ignore_index
         )
-        return count(probabilities, members, per_sample=per_sample)
+        return count_members(probabilities, members, per_sample=per_sample)
 
 
 def soft_confusion(
@@ -133,7 +133,9 @@ def memberships(
     return probabilities, members
 
 
-def count(probabilities: Tensor, members: Tensor, *, per_sample: bool = False) -> SoftCounts:
+def count_members(
+    probabilities: Tensor, members: Tensor, *, per_sample: bool = False
+) -> SoftCounts:
     """`SoftCounts` of two `(N, C, pixels)` arrays z and ω·y: one matrix product."""
     joint: Tensor = _Products.apply(probabilities, members)  # type: ignore[no-untyped-call]
     truth = members.sum(2)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from seamwise.losses.confusion import count, mean_over_present, memberships
+from seamwise.losses.confusion import count_members, mean_over_present, memberships
 from seamwise.losses.cross_entropy import cross_entropy
 
 
@@ -69,9 +69,9 @@ def dice(
         probabilities, members = memberships(
             logits, target, weight=weight, ignore_index=ignore_index
         )
-        counts = count(probabilities, members, per_sample=per_sample)
-        squares = count(probabilities.square(), members, per_sample=per_sample).joint.sum(-1)
-        sizes = (counts.truth + squares).masked_fill(~counts.has_pixels, 1)
+        counts = count_members(probabilities, members, per_sample=per_sample)
+        squares = count_members(probabilities.square(), members, per_sample=per_sample)
+        sizes = (counts.truth + squares.joint.sum(-1)).masked_fill(~counts.has_pixels, 1)
         return mean_over_present(1 - 2 * counts.true_positive / sizes, counts.has_pixels)
 
 

@@ -1,5 +1,7 @@
 """Which of two patches is in focus; see `Siamese`."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -56,6 +58,9 @@ class Siamese(nn.Module):
     >>> net(*torch.rand(2, 1, 1, 40, 60)).shape
     torch.Size([1, 2, 13, 23])
     """
+
+    patch: ClassVar[int] = PATCH
+    """Side of a patch in pixels."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,9 +1,15 @@
 """Segmentation: train a network, and find the cells of an image with it."""
 
 from seamwise.engine.history import TrainProgress
-from seamwise.segmentation.augment import Augmentation
+from seamwise.segmentation.augment import Augmentation, modulate_touching
 from seamwise.segmentation.batch import segment_files
-from seamwise.segmentation.big import LabelsOnDisk, segment_volume
+from seamwise.segmentation.big import (
+    LabelsOnDisk,
+    NetworkLoad,
+    plan_blocks,
+    segment_volume,
+    work_folder,
+)
 from seamwise.segmentation.choose import (
     Comparison,
     ImageSplit,
@@ -16,25 +22,50 @@ from seamwise.segmentation.choose import (
 from seamwise.segmentation.data import (
     AnnotatedImage,
     Pair,
+    Samples,
     Split,
+    as_channels,
     find_pairs,
     find_split,
+    image_notes,
     mask_notes,
     read_pair,
+    read_pairs,
+    read_split,
 )
+from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.demo import demo
 from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
+from seamwise.segmentation.normalization import (
+    compress_intensities,
+    identity_normalization,
+    normalization,
+)
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.predict import Model, Prediction, load, segment, segment_image
+from seamwise.segmentation.overlay import label_colours, overlay, stretch
+from seamwise.segmentation.predict import (
+    Model,
+    Prediction,
+    as_model_input,
+    class_probabilities,
+    load,
+    segment,
+    segment_image,
+    segment_normalized,
+    tile_probabilities,
+)
 from seamwise.segmentation.record import record_range
 from seamwise.segmentation.score_tables import write_scores
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
-from seamwise.segmentation.transforms import TargetAndWeight, TargetAndWeightd, count_classes
+from seamwise.segmentation.transforms import MAPS, TargetAndWeight, TargetAndWeightd, count_classes
 from seamwise.segmentation.weight_files import weigh_files
+from seamwise.segmentation.zoom import cell_diameters
 
 __all__ = [
+    "MAPS",
     "AnnotatedImage",
     "Augmentation",
     "Comparison",
@@ -42,9 +73,11 @@ __all__ = [
     "ImageSplit",
     "LabelsOnDisk",
     "Model",
+    "NetworkLoad",
     "OutputOptions",
     "Pair",
     "Prediction",
+    "Samples",
     "ScoredPair",
     "SegmentOptions",
     "Split",
@@ -55,26 +88,46 @@ __all__ = [
     "TrainSettings",
     "Trial",
     "Tuning",
+    "as_channels",
+    "as_model_input",
+    "cell_diameters",
+    "class_probabilities",
     "combine",
     "compare",
+    "compress_intensities",
     "count_classes",
+    "decode_whole",
+    "demo",
     "find_pairs",
     "find_split",
+    "identity_normalization",
+    "image_notes",
+    "label_colours",
     "load",
     "mask_notes",
+    "modulate_touching",
+    "normalization",
+    "overlay",
     "pair_files",
+    "plan_blocks",
     "read_pair",
+    "read_pairs",
+    "read_split",
     "record_range",
     "score_files",
     "segment",
     "segment_files",
     "segment_image",
+    "segment_normalized",
     "segment_slices",
     "segment_volume",
     "stitch",
+    "stretch",
     "system",
+    "tile_probabilities",
     "train",
     "tune",
     "weigh_files",
+    "work_folder",
     "write_scores",
 ]

@@ -1,11 +1,11 @@
 """Annotated images: find them in a folder, read them, draw training samples."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from seamwise.labels import Fragments, Labels, connected_components, fragments, 
 from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.sanity import hint
+from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.transforms import TargetAndWeight
 from seamwise.words import Annotation
 
@@ -200,6 +201,70 @@ def read_pair(
         # if a mask is not a label image, every number is in pieces
         fragments=() if mistake else fragments(labels),
     )
+
+
+def read_pairs(
+    pairs: Iterable[Pair],
+    *,
+    report: Callable[[int, int], object] = lambda done, total: None,
+    **options: Any,
+) -> list[AnnotatedImage]:
+    """Read annotated images in the order of the pairs.
+
+    Parameters
+    ----------
+    pairs : iterable of Pair
+    report : function
+        Called after each image with the number of images that are read, and of all.
+    **options
+        As for `read_pair`, which reads each of them and raises its errors.
+    """
+    pairs = list(pairs)
+    images = []
+    for number, pair in enumerate(pairs, 1):
+        images.append(read_pair(pair, **options))
+        report(number, len(pairs))
+    return images
+
+
+def read_split(
+    split: Split,
+    settings: TrainSettings,
+    *,
+    channel: int | Sequence[int] | None = None,
+    axes: str | None = None,
+    report: Callable[[int, int], object] = lambda done, total: None,
+) -> tuple[list[AnnotatedImage], list[AnnotatedImage], list[AnnotatedImage]]:
+    """Read the images to train on, those to validate on and those to test, each file once.
+
+    `settings` tell the number of axes, the normalisation and the kind of mask; `channel` and `axes`
+    are those of `io.read_image`, `report` is that of `read_pairs`. Errors are those of `read_pair`.
+    """
+    pairs = dict.fromkeys((*split.training, *split.validation, *split.test))
+    images = read_pairs(
+        pairs,
+        report=report,
+        ndim=settings.ndim,
+        rule=settings.normalization,
+        channel=channel,
+        axes=axes,
+        annotation=settings.annotation,
+    )
+    image_of = dict(zip(pairs, images, strict=True))
+    training, validation, test = (
+        [image_of[pair] for pair in part] for part in (split.training, split.validation, split.test)
+    )
+    return training, validation, test
+
+
+def image_notes(images: Iterable[AnnotatedImage]) -> list[str]:
+    """Return what a user should know about images that were read: of the files, then of the masks.
+
+    An image that occurs several times counts once, and so does a note.
+    """
+    images = list(dict.fromkeys(images))
+    notes = dict.fromkeys(image.note for image in images if image.note)
+    return [*notes, *mask_notes(images)]
 
 
 def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:

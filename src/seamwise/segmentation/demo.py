@@ -12,7 +12,7 @@ from seamwise.io.atomic import atomic_path
 from seamwise.io.images import read_image, read_labels, write_labels, write_png
 from seamwise.labels import Labels
 from seamwise.metrics import Matching, match
-from seamwise.segmentation.overlay import colours, overlay, stretch
+from seamwise.segmentation.overlay import label_colours, overlay, stretch
 from seamwise.segmentation.predict import Prediction, load, segment
 from seamwise.synth import crowded_cells
 
@@ -60,7 +60,7 @@ def _draw(path: Path, image: NDArray[Any], truth: Labels, prediction: Prediction
         ("image", np.repeat(stretch(image)[..., np.newaxis], 3, axis=2)),
         ("cell (green), touching (red), gap (blue)", _classes_as_colours(prediction)),
         (f"{prediction.labels.max()} cells found", overlay(image, prediction.labels)),
-        (f"{truth.max()} cells in truth", colours(int(truth.max()))[truth]),
+        (f"{truth.max()} cells in truth", label_colours(int(truth.max()))[truth]),
     ]
     figure = Figure(figsize=(16, 4.5), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels)), panels, strict=True):

@@ -24,7 +24,10 @@ _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times t
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    """A map per channel: u = (x − offset) · scale; with `bends`, asinh(2u)/2 (see `compress`)."""
+    """A map per channel: u = (x − offset) · scale.
+
+    With `bends`, u is compressed (`compress_intensities`).
+    """
 
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -44,11 +47,11 @@ class Normalization:
             linear = normalised.astype(np.float32, copy=False)
             for channel in linear:
                 _dim_lonely(channel)
-            return compress(linear)
+            return compress_intensities(linear)
         return normalised.astype(np.float32, copy=False)
 
 
-def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def compress_intensities(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """asinh(2u)/2: like u near 0, like a logarithm far from it; 1 becomes 0.72, 50 becomes 2.3."""
     result: NDArray[np.float32] = np.arcsinh(2 * values)
     result /= 2
@@ -72,7 +75,7 @@ def _dim_lonely(channel: NDArray[np.float32]) -> None:
     channel[bright] = np.minimum(channel[bright], around)
 
 
-def identity(channels: int) -> Normalization:
+def identity_normalization(channels: int) -> Normalization:
     """Return the map that leaves an image of so many channels as it is: one that is normalised
     already.
     """

@@ -42,7 +42,7 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
         channel, labels = channel[len(channel) // 2], labels[len(labels) // 2]
     drawing = np.repeat(stretch(channel)[..., np.newaxis], 3, axis=2)
     outline = inner_contour(labels)
-    drawing[outline] = colours(int(labels.max(initial=0)))[labels[outline]]
+    drawing[outline] = label_colours(int(labels.max(initial=0)))[labels[outline]]
     return drawing
 
 
@@ -55,7 +55,7 @@ def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
     return grey
 
 
-def colours(count: int) -> NDArray[np.uint8]:
+def label_colours(count: int) -> NDArray[np.uint8]:
     """Return a bright colour for each label 1..count, and black for 0: `(count + 1, 3)` uint8."""
     hue = np.arange(count + 1) * _GOLDEN_RATIO % 1
     rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[

@@ -18,7 +18,7 @@ from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.fit import Watch, look_at, misfit, skewness
-from seamwise.segmentation.normalization import Normalization, identity, normalization
+from seamwise.segmentation.normalization import Normalization, identity_normalization, normalization
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
 from seamwise.tiling import blend, tiles
@@ -200,7 +200,9 @@ def segment_normalized(
     Most rules of normalisation change an image again when they are applied twice.
     """
     rule = decode_rule(model.info) if rule is None else rule
-    slabs = probability_slabs(image, model, normalise=identity(len(image)), guides=rule.is_guided)
+    slabs = probability_slabs(
+        image, model, normalise=identity_normalization(len(image)), guides=rule.is_guided
+    )
     return decode_slabs(slabs, image.shape[1:], rule)
 
 

@@ -5,9 +5,22 @@ map of the labels' shape; ignored pixels weigh 0.
 """
 
 from seamwise.weights.balance import balance, class_weights, counts_of
+from seamwise.weights.distance import distance
 from seamwise.weights.dwm import dwm
-from seamwise.weights.saw import saw
+from seamwise.weights.saw import saw, saw_regions
+from seamwise.weights.skeleton import skeletons
 from seamwise.weights.unet import unet
 from seamwise.weights.w3 import w3
 
-__all__ = ["balance", "class_weights", "counts_of", "dwm", "saw", "unet", "w3"]
+__all__ = [
+    "balance",
+    "class_weights",
+    "counts_of",
+    "distance",
+    "dwm",
+    "saw",
+    "saw_regions",
+    "skeletons",
+    "unet",
+    "w3",
+]

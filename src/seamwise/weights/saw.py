@@ -104,7 +104,7 @@ def saw(
     sigma = check_positive("sigma", sigma)
     rounds = int(check_from_zero("rounds", rounds, whole=True))
     labels, target, steps = check_inputs(labels, target, spacing)
-    regions = _regions(labels)
+    regions = saw_regions(labels)
     contour = inner_contour(regions)
     spread = _narrowness(regions, contour, steps, tau)
     _spread_inwards(spread, regions, contour, [sigma / step for step in steps], rounds)
@@ -114,8 +114,24 @@ def saw(
     return spread
 
 
-def _regions(labels: Labels) -> Labels:
-    """Number the cells 1..m, the components of their concave complement m+1, …; ignored stay −1."""
+def saw_regions(labels: Labels) -> Labels:
+    """Number the regions whose contours `saw` weighs: the cells, and the notches between them.
+
+    Parameters
+    ----------
+    labels : (*S) integer array
+
+    Returns
+    -------
+    (*S) integer array
+        The m cells have 1..m, the components of their concave complement (see `saw`) m+1, …; 0 for
+        other background, −1 for ignored pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> saw_regions(np.array([[7, 7, 7, 7, 7], [7, 0, 0, 0, 7], [7, 0, 0, 0, 7], [7, 0, 0, 0, 7]]))
+    """
     regions = relabel(labels)
     complement = np.zeros(labels.shape, bool)
     for number, box in enumerate(bounding_boxes(regions), start=1):

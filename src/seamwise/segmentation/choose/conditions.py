@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from seamwise.engine.networks import build_net
+from seamwise.engine.networks import build_network
 from seamwise.engine.settings import change_settings, make_settings, read_toml
 from seamwise.labels import CLASS_NAMES
 from seamwise.segmentation.data import AnnotatedImage, Samples
@@ -140,7 +140,7 @@ def first_weights(
     """Return the first weights of a run: a network of four classes, without those it lacks."""
     architecture = describe(settings, training, validation).architecture
     torch.manual_seed(settings.seed)
-    weights = build_net(
+    weights = build_network(
         architecture.model_copy(update={"out_channels": len(CLASS_NAMES)})
     ).state_dict()
     return {

@@ -27,7 +27,7 @@ from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.normalization import identity
+from seamwise.segmentation.normalization import identity_normalization
 from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import BackgroundAs, TunedRule
@@ -403,7 +403,11 @@ def _probabilities(image: AnnotatedImage, model: Model, zoom: Zoom) -> NDArray[n
         channels = as_model_input(image.image, model.info)
         guides = model.info.decode.is_guided
         return class_probabilities(
-            channels, model, normalise=identity(len(channels)), guides=guides, zoom=zoom
+            channels,
+            model,
+            normalise=identity_normalization(len(channels)),
+            guides=guides,
+            zoom=zoom,
         )
     except ValueError as error:
         raise ValueError(f"{image.name}: {error}") from error
