@@ -130,7 +130,13 @@ def saw_regions(labels: Labels) -> Labels:
     Examples
     --------
     >>> import numpy as np
-    >>> saw_regions(np.array([[7, 7, 7, 7, 7], [7, 0, 0, 0, 7], [7, 0, 0, 0, 7], [7, 0, 0, 0, 7]]))
+    >>> labels = np.full((6, 7), 7)
+    >>> labels[:4, 2:5] = 0  # a notch
+    >>> saw_regions(labels)[:4]
+    array([[1, 1, 0, 2, 0, 1, 1],
+           [1, 1, 2, 2, 2, 1, 1],
+           [1, 1, 2, 2, 2, 1, 1],
+           [1, 1, 0, 2, 0, 1, 1]], dtype=int8)
     """
     regions = relabel(labels)
     complement = np.zeros(labels.shape, bool)
