@@ -118,9 +118,10 @@ PUBLIC = {
         "demo", "find_pairs", "find_split", "identity_normalization", "image_notes",
         "label_colours", "load", "mask_notes", "modulate_touching", "normalization",
         "overlay", "pair_files", "plan_blocks", "read_pair", "read_pairs", "read_split",
-        "score_files", "segment", "segment_files", "segment_image", "segment_normalized",
-        "segment_slices", "segment_volume", "stitch", "stretch", "system",
-        "tile_probabilities", "train", "tune", "weigh_files", "work_folder", "write_scores",
+        "record_range", "score_files", "segment", "segment_files", "segment_image",
+        "segment_normalized", "segment_slices", "segment_volume", "stitch", "stretch",
+        "system", "tile_probabilities", "train", "tune", "weigh_files", "work_folder",
+        "write_scores",
     },
     "seamwise.segmentation.choose": {
         "Comparison", "Conditions", "GRID", "IOUS", "ImageSplit", "METRICS", "OWN_SETTINGS",

@@ -251,10 +251,11 @@ def read_split(
         annotation=settings.annotation,
     )
     image_of = dict(zip(pairs, images, strict=True))
-    training, validation, test = (
-        [image_of[pair] for pair in part] for part in (split.training, split.validation, split.test)
+    return (
+        [image_of[pair] for pair in split.training],
+        [image_of[pair] for pair in split.validation],
+        [image_of[pair] for pair in split.test],
     )
-    return training, validation, test
 
 
 def image_notes(images: Iterable[AnnotatedImage]) -> list[str]:

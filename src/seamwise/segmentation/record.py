@@ -11,7 +11,7 @@ from seamwise.io.models import SegmentationInfo, load_model, save_model
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.fit import Look, fit_of, look_at, skewness
-from seamwise.segmentation.normalization import identity
+from seamwise.segmentation.normalization import identity_normalization
 from seamwise.segmentation.predict import load, probability_slabs
 from seamwise.segmentation.zoom import cell_diameters, zoom_of
 
@@ -40,7 +40,7 @@ def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = 
         slabs = probability_slabs(
             image.image,
             model,
-            normalise=identity(len(image.image)),
+            normalise=identity_normalization(len(image.image)),
             guides=architecture.guides,
             zoom=zoom,
         )
