@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from seamwise.engine import Listener, Resources, StageProgress, parse_memory
-from seamwise.io import describe_model, model_path, open_scratch, read_labels
-from seamwise.io.ome_zarr import write_image
+from seamwise.io import describe_model, model_path, open_scratch, read_labels, write_image
 from seamwise.metrics import match
 from seamwise.segmentation import (
     OutputOptions,
