@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+# one process for each core, with one thread; the tests of a file share what they prepared
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 .PHONY: demo test lint cases nightly clean model walls-model focus-models benchmark \
   reproduction reproduction-report
@@ -11,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/seamwise demo -o demo-output
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks examples recipes reproduction
@@ -24,7 +26,7 @@ cases: $(VENV)/.installed
 
 # what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form
 nightly: lint
-	SEAMWISE_LONG=1 $(BIN)/python -m pytest
+	SEAMWISE_LONG=1 $(PYTEST)
 	$(BIN)/python .ci/cases --all
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/matching.py
