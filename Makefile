@@ -6,7 +6,7 @@ DATA ?= ../shared/data
 # one process for each core, with one thread; the tests of a file share what they prepared
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-.PHONY: demo test lint cases nightly clean model walls-model focus-models benchmark \
+.PHONY: demo test lint cases nightly clean model phase-model walls-model focus-models benchmark \
   reproduction reproduction-report
 
 demo: $(VENV)/.installed
@@ -58,6 +58,13 @@ model: $(VENV)/.installed
 	$(BIN)/python recipes/nuclei_2d.py $(DATA)/dsb2018/train -o runs/nuclei-2d-second \
 	  --start runs/nuclei-2d-first/snapshot-2700.safetensors --second --steps 540 --learning-rate 2e-4 \
 	  --validate-every 180 $(if $(wildcard runs/nuclei-2d-second/checkpoint.pt),--resume)
+
+# the shipped model for phase contrast, from nuclei-2d; an hour and a half on one core; run again, it resumes
+phase-model: $(VENV)/.installed
+	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d-look --start nuclei-2d --leave-out small \
+	  --steps 700 --validate-every 175 $(if $(wildcard runs/phase-2d-look/checkpoint.pt),--resume)
+	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d \
+	  --start runs/phase-2d-look/snapshot-700.safetensors $(if $(wildcard runs/phase-2d/checkpoint.pt),--resume)
 
 # the shipped model for stacks, from its recipe; half an hour on two cores; run again, it resumes
 walls-model: $(VENV)/.installed

@@ -70,6 +70,10 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             return strong
         return mild if share < 0.75 else weak
 
+    def choose(self, step: int, rng: np.random.Generator) -> Source:
+        """Training image of a sample."""
+        return self.sources[int(rng.integers(len(self.sources)))]
+
     @abstractmethod
     def draw(self, source: Source, changes: Geometry, rng: np.random.Generator) -> Crop:
         """Image as the network takes it, labels and guides of a random crop."""
@@ -78,7 +82,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         step, index = divmod(number, self.settings.batch_size)
         rng = np.random.default_rng((self.settings.seed, step, index))
         changes = self.changes(step)
-        source = self.sources[int(rng.integers(len(self.sources)))]
+        source = self.choose(step, rng)
         image, labels, guides = self.draw(source, changes, rng)
         target = semantic_target(labels, classes=4, touching_radius=1, gap_radius=3)
         weight = piece_weight(labels, target)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from seamwise.engine.settings import RunSettings
+from seamwise.io.models import SegmentationInfo, load_model, model_path
 from seamwise.labels.guides import measure_guides
+from seamwise.segmentation import segment
 from seamwise.synth import crowded_cells
 from support.recipes import RECIPES, script
 
@@ -88,3 +90,38 @@ def test_a_sample_depends_on_its_number_alone_and_is_finite(recipe, source):
         assert torch.isfinite(image).all()
         assert image.dtype == weight.dtype == guides.dtype == torch.float32
         assert ((guides[0] > 0) <= ((target == 1) | (target == 2))).all()
+
+
+def test_small_cells_are_drawn_more_often_in_the_last_third(recipe, source):
+    labels = source.labels[:60, :60].repeat(4, 0).repeat(4, 1)
+    large = recipe.Source(np.zeros(labels.shape, np.float32), labels, measure_guides(labels))
+    assert recipe.median_radius(source) < recipe.SMALL < recipe.median_radius(large)
+    samples = recipe.PhaseSamples([source, large, large], settings=RunSettings(steps=30))
+    share = [
+        np.mean([samples.choose(step, np.random.default_rng(n)) is source for n in range(300)])
+        for step in (0, 19, 20, 29)
+    ]
+    np.testing.assert_allclose(share, [1 / 3, 1 / 3, 2 / 3, 2 / 3], atol=0.1)
+    alone = recipe.PhaseSamples([large], settings=RunSettings(steps=30))
+    assert alone.choose(29, np.random.default_rng(0)) is large
+
+
+def test_what_ships_is_what_the_recipe_describes(recipe):
+    path = model_path("phase-2d", SegmentationInfo)
+    _, info = load_model(path, SegmentationInfo)
+    assert (info.normalization, info.decode, info.zoom) == (recipe.RULE, recipe.DECODE, 0.5)
+    assert not set(info.training["images"]) & set(recipe.SELECTION)
+    assert path.stat().st_size < 16e6
+
+
+def test_what_ships_finds_drawn_cells_and_none_in_noise():
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:400, :400]
+    image = rng.normal(100, 4, (400, 400))
+    assert segment(image, model="phase-2d").labels.max() == 0
+    for y, x in ((100, 120), (280, 260)):
+        distance = np.hypot((rows - y) / 2, columns - x)
+        image += 70 * np.exp(-(((distance - 26) / 4) ** 2)) - 60 * (distance < 22)
+    labels = segment(image, model="phase-2d").labels
+    assert labels.max() >= 2
+    assert 0 != labels[100, 120] != labels[280, 260] != 0

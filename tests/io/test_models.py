@@ -192,7 +192,7 @@ def test_a_missing_file_is_said(tmp_path):
 
 
 def test_names_of_shipped_models_and_paths():
-    assert "nuclei-2d" in shipped_models()
+    assert {"nuclei-2d", "phase-2d"} <= set(shipped_models())
     assert model_path("nuclei-2d").name == "nuclei-2d.safetensors"
     with pytest.raises(FileNotFoundError, match="nuclei-2d"):
         model_path("nothing")

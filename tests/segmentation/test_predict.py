@@ -248,7 +248,7 @@ def test_bad_images_are_named(image, word):
         segment(image, model=random_model())
 
 
-@pytest.mark.parametrize("model", ["nuclei-2d", random_model()])
+@pytest.mark.parametrize("model", ["nuclei-2d", "phase-2d", random_model()])
 def test_a_constant_image_is_background(model):
     prediction = segment(np.full((40, 50), 3), model=model)
     assert not prediction.labels.any()
