@@ -51,10 +51,10 @@ def task_runner(
     resources : Resources
         With one of its `workers` and no `scheduler` the tasks run in this process. More workers
         are processes on this machine, each with its share of the cores. The `scheduler` is the
-        address of a dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``, whose workers are used. It
-        and they must have this package, and they must see the folder of the tasks, and the files
-        that they read, under the same path as this process. A worker does one task at a time and
-        gives it all its threads.
+        address of a dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``, whose workers are used. The
+        scheduler and its workers must have this package. The workers must see the folder of the
+        tasks, and the files that they read, under the same path as this process. A worker does one
+        task at a time and gives it all its threads.
     announce : function
         Called with a line that gives the address of dask's dashboard, if there is one (it needs the
         package bokeh).

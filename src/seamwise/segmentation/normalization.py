@@ -59,8 +59,9 @@ def compress_intensities(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _dim_lonely(channel: NDArray[np.float32]) -> None:
-    """Give each far too bright pixel, in place, no more than its brightest neighbour has: no cell
-    is one pixel.
+    """Give each far too bright pixel, in place, no more than its brightest neighbour has.
+
+    No cell is one pixel.
     """
     bright = np.nonzero(channel > _LONELY)
     if not len(bright[0]):
@@ -76,9 +77,7 @@ def _dim_lonely(channel: NDArray[np.float32]) -> None:
 
 
 def identity_normalization(channels: int) -> Normalization:
-    """Return the map that leaves an image of so many channels as it is: one that is normalised
-    already.
-    """
+    """Return the map that leaves an image of so many channels as it is."""
     return Normalization(np.zeros(channels), np.ones(channels))
 
 
@@ -197,9 +196,7 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
 
 
 def _contrast(values: NDArray[Any]) -> tuple[float, float]:
-    """Offset and scale of one channel by the rule "contrast"; a scale of 0 if there is no contrast
-    at all.
-    """
+    """Offset and scale of one channel by the rule "contrast"; without contrast, a scale of 0."""
     p5, p10, p25 = (float(p) for p in np.percentile(values, [5, 10, 25], method="lower"))
     spread = p25 - p5
     return p10, _scale(
