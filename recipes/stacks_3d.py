@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn.functional import interpolate, smooth_l1_loss
+from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
-from nuclei_2d import Source, loss, piece_weight
-from seamwise.engine import RunSettings, TrainProgress, fit, run_identity
+from guided import Source, loss, piece_weight, show
+from seamwise.engine import RunSettings, fit, run_identity
 from seamwise.io import (
     Architecture,
     DecodeRule,
@@ -35,9 +35,17 @@ from seamwise.io import (
     read_image,
     read_labels,
 )
-from seamwise.labels import IGNORE, Labels, measure_guides, semantic_target
+from seamwise.labels import IGNORE, Labels, measure_guides, relabel, semantic_target
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import Model, compress_intensities, normalization, segment_normalized
+from seamwise.segmentation import (
+    Model,
+    cell_diameters,
+    compress_intensities,
+    magnified_shape,
+    normalization,
+    resample,
+    segment_normalized,
+)
 from seamwise.synth import CONFOCAL, Medium, Nucleus, SyntheticImage, nuclei, tissue
 
 Kind = Literal["nuclei", "walls"]
@@ -47,7 +55,8 @@ RULES = {"nuclei": NormalizationRule(kind="contrast"), "walls": NormalizationRul
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
 CROP = (32, 48, 48)
 EMPTY = 0.03  # of the crops of nuclei
-REAL = 0.4  # of the crops, where there are real stacks
+REAL = 0.5  # of the crops, where there are real stacks
+SHARE = 0.6  # of the rows of a real stack; the others are for the report
 TRAINING, SELECTION = range(64), range(100, 102)
 
 
@@ -133,23 +142,18 @@ DRAWINGS = {"nuclei": draw_nuclei, "walls": draw_walls}
 
 
 def resampled(image: NDArray[np.float32], factors: Sequence[float]) -> NDArray[np.float32]:
-    """Magnify `(*S)` along each axis: linear, with a triangle where it is reduced."""
-    for axis, factor in enumerate(factors):
-        length = max(1, round(image.shape[axis] * factor))
-        rows = torch.from_numpy(np.moveaxis(image, axis, 0).reshape(1, 1, image.shape[axis], -1))
-        size = (length, rows.shape[-1])
-        rows = interpolate(rows, size, mode="bilinear", align_corners=False, antialias=True)
-        others = [n for a, n in enumerate(image.shape) if a != axis]
-        image = np.moveaxis(rows.numpy().reshape(length, *others), 0, axis)
-    return np.ascontiguousarray(image)
+    """Magnify `(*S)` along each axis."""
+    stack = torch.from_numpy(image)[None, None]
+    magnified = resample(stack, magnified_shape(image.shape, factors))
+    return np.ascontiguousarray(magnified[0, 0].numpy())
 
 
 def nearest(labels: Labels, factors: Sequence[float]) -> NDArray[np.int32]:
     """Magnify labels `(*S)` along each axis."""
-    places = []
-    for n, factor in zip(labels.shape, factors, strict=True):
-        length = max(1, round(n * factor))
-        places.append(((np.arange(length) + 0.5) * n / length).astype(int))
+    places = [
+        ((np.arange(length) + 0.5) * n / length).astype(int)
+        for n, length in zip(labels.shape, magnified_shape(labels.shape, factors), strict=True)
+    ]
     return labels[np.ix_(*places)].astype(np.int32)
 
 
@@ -177,11 +181,19 @@ def simulated(kind: Kind, seeds: Sequence[int], folder: Path) -> list[Source]:
     return sources
 
 
-def real(image: Path, labels: Path, spacing: str, kind: Kind) -> Source:
-    """A real stack with the size of its voxels."""
+def real(image: Path, labels: Path, spacing: str, kind: Kind) -> tuple[Source, Source]:
+    """The parts of a real stack for training and for the report, with the size of its voxels."""
     z, y, x = (float(part) for part in spacing.split(","))
     factors = (ZOOM * z / x, ZOOM * y / x, ZOOM)
-    return source(read_image(image).data, read_labels(labels), factors, kind)
+    whole = source(read_image(image).data, read_labels(labels), factors, kind)
+    rows = round(SHARE * whole.labels.shape[1])
+    return part_of(whole, slice(rows)), part_of(whole, slice(rows, None))
+
+
+def part_of(whole: Source, rows: slice) -> Source:
+    """Some rows of a source."""
+    labels = relabel(whole.labels[:, rows]).astype(np.int32)
+    return Source(np.ascontiguousarray(whole.image[:, rows]), labels, measure_guides(labels))
 
 
 @dataclass(frozen=True)
@@ -400,14 +412,6 @@ def thickened(kernel: Tensor) -> Tensor:
     return torch.stack([share * kernel for share in along], 2)
 
 
-def show(progress: TrainProgress) -> None:
-    """Print every 20th step, and every validation."""
-    if progress.scores or progress.step % 20 == 0:
-        scores = " ".join(f"{name} {score:.4f}" for name, score in progress.scores.items())
-        line = f"{progress.step} loss {progress.loss:.4f} {progress.seconds:.0f} s {scores}"
-        print(line, flush=True)
-
-
 def settings_of(options: argparse.Namespace) -> RunSettings:
     """Settings of a run."""
     return RunSettings(
@@ -425,8 +429,11 @@ def settings_of(options: argparse.Namespace) -> RunSettings:
     )
 
 
-def information(kind: Kind, training: Mapping[str, Any]) -> SegmentationInfo:
+def information(
+    kind: Kind, sources: Sequence[Source], training: Mapping[str, Any]
+) -> SegmentationInfo:
     """Description of a model."""
+    sizes = np.concatenate([np.bincount(stack.labels[stack.labels > 0])[1:] for stack in sources])
     return SegmentationInfo(
         architecture=Architecture(
             in_channels=1,
@@ -439,6 +446,9 @@ def information(kind: Kind, training: Mapping[str, Any]) -> SegmentationInfo:
         ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
+        zoom=ZOOM,
+        isotropic=True,
+        diameters=cell_diameters(sizes, 3),
         normalization=RULES[kind],
         decode=DecodeRule(
             rule="relief",
@@ -463,6 +473,7 @@ def main() -> None:
         "--real", nargs=3, action="append", default=[], metavar=("STACK", "MASK", "Z,Y,X")
     )
     parser.add_argument("--simulated", type=Path, default=Path("runs/simulated"))
+    parser.add_argument("--stacks", type=int, default=len(TRAINING), help="simulated ones")
     parser.add_argument("--steps", type=int, default=260)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--validate-every", type=int, default=65)
@@ -472,17 +483,19 @@ def main() -> None:
     settings = settings_of(options)
     training = {
         "settings": run_identity(settings),
-        "simulated": [TRAINING.start, TRAINING.stop],
+        "simulated": options.stacks,
         "real": [Path(image).name for image, _, _ in options.real],
         "start": Path(options.start).name if options.start else None,
     }
+    parts = [real(Path(image), Path(mask), spacing, kind) for image, mask, spacing in options.real]
+    sources = simulated(kind, TRAINING[: options.stacks], options.simulated)
     task = Stacks(
-        information(kind, training),
+        information(kind, sources, training),
         settings,
         kind,
-        simulated(kind, TRAINING, options.simulated),
-        [real(Path(image), Path(mask), spacing, kind) for image, mask, spacing in options.real],
-        simulated(kind, SELECTION, options.simulated),
+        sources,
+        [part for part, _ in parts],
+        [part for _, part in parts] or simulated(kind, SELECTION, options.simulated),
     )
     options.output.mkdir(parents=True, exist_ok=True)
     start = first_weights(options.start) if options.start and not options.resume else None

@@ -109,6 +109,7 @@ PUBLIC = {
         "write_labels", "write_map", "write_photo", "write_png",
     },
     "seamwise.segmentation": {
+        "magnified_shape", "resample",
         "AnnotatedImage", "Augmentation", "Comparison", "FileScores", "ImageSplit",
         "LabelsOnDisk", "MAPS", "Model", "NetworkLoad", "OutputOptions", "Pair",
         "Prediction", "Samples", "ScoredPair", "SegmentOptions", "Split", "System",

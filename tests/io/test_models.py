@@ -217,3 +217,12 @@ def test_an_earlier_name_stands_for_the_present_one_and_is_noted(tmp_path, monke
     (tmp_path / "tissue-3d").touch()
     assert model_path("tissue-3d").name == "tissue-3d"
     assert renamed_note("tissue-3d") == ""
+
+
+def test_the_shipped_model_of_nuclei_in_stacks_takes_cubic_voxels():
+    path = model_path("nuclei-3d")
+    _, info = load_model(path, SegmentationInfo)
+    assert (info.architecture.ndim, info.architecture.guides) == (3, True)
+    assert (info.isotropic, info.zoom) == (True, 0.5)
+    assert (info.decode.rule, info.normalization.kind) == ("relief", "contrast")
+    assert path.stat().st_size < 16e6

@@ -62,7 +62,7 @@ from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
 from seamwise.segmentation.transforms import MAPS, TargetAndWeight, TargetAndWeightd, count_classes
 from seamwise.segmentation.weight_files import weigh_files
-from seamwise.segmentation.zoom import cell_diameters
+from seamwise.segmentation.zoom import cell_diameters, magnified_shape, resample
 
 __all__ = [
     "MAPS",
@@ -104,6 +104,7 @@ __all__ = [
     "image_notes",
     "label_colours",
     "load",
+    "magnified_shape",
     "mask_notes",
     "modulate_touching",
     "normalization",
@@ -114,6 +115,7 @@ __all__ = [
     "read_pairs",
     "read_split",
     "record_range",
+    "resample",
     "score_files",
     "segment",
     "segment_files",

@@ -1,0 +1,38 @@
+"""The shipped model of nuclei in stacks, on stacks that no training has seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from seamwise.metrics import match
+from seamwise.segmentation import SegmentOptions, load, segment_image
+from seamwise.synth import CONFOCAL, Nucleus, nuclei
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load("nuclei-3d", device="cpu")
+
+
+def test_clear_nuclei_are_found_by_the_voxel_size(model):
+    spacing = (2.0, 1.0, 1.0)
+    drawn = nuclei(
+        (40, 96, 96),
+        cells=14,
+        rng=5,
+        cluster=1,
+        nucleus=Nucleus(radius=10, brightness=(0.6, 1)),
+        camera=replace(CONFOCAL, spacing=spacing, photons=200),
+    )
+    found = segment_image(drawn.image, SegmentOptions(spacing=spacing), model=model).labels
+    assert found.shape == drawn.labels.shape
+    score = match(drawn.labels, found)
+    print(score)
+    assert score.accuracy > 0.5
+
+
+def test_noise_has_no_nuclei(model):
+    noise = np.random.default_rng(0).normal(1000, 30, (24, 64, 64)).astype(np.uint16)
+    options = SegmentOptions(spacing=(1.0, 1.0, 1.0))
+    assert not segment_image(noise, options, model=model).labels.any()

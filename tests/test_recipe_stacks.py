@@ -1,0 +1,133 @@
+"""The recipe of `nuclei-3d` and `walls-3d`: its stacks, its samples and its first weights."""
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.engine.networks import build_network
+from seamwise.engine.settings import RunSettings
+from seamwise.io.images import write_labels
+from seamwise.io.models import Architecture, SegmentationInfo, save_model
+from seamwise.labels import IGNORE
+
+RECIPE = Path(__file__).parent.parent / "recipes" / "stacks_3d.py"
+pytestmark = pytest.mark.skipif(not RECIPE.is_file(), reason="needs recipes/")
+CROP = (16, 20, 24)
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPE.parent))
+    specification = importlib.util.spec_from_file_location("stacks_3d", RECIPE)
+    module = importlib.util.module_from_spec(specification)
+    monkeypatch.setitem(sys.modules, "stacks_3d", module)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(module, "CROP", CROP)
+    return module
+
+
+def balls(recipe, kind="nuclei"):
+    """Two balls, of radius 5 and 4, and their light."""
+    z, y, x = np.ogrid[:28, :30, :32]
+    labels = np.zeros((28, 30, 32), np.int32)
+    labels[(z - 9) ** 2 + (y - 10) ** 2 + (x - 10) ** 2 <= 25] = 1
+    labels[(z - 17) ** 2 + (y - 18) ** 2 + (x - 20) ** 2 <= 16] = 2
+    image = 100 + 900 * (labels > 0) + np.random.default_rng(0).integers(9, size=labels.shape)
+    return recipe.source(image.astype(np.uint16), labels, (1, 1, 1), kind)
+
+
+@pytest.mark.parametrize("kind", ["nuclei", "walls"])
+def test_a_sample_depends_on_its_number_alone(recipe, kind):
+    settings = RunSettings(steps=4, batch_size=2)
+    samples = recipe.Samples([balls(recipe, kind)], kind=kind, settings=settings)
+    for number in (1, 6):
+        for first, second in zip(samples[number], samples[number], strict=True):
+            assert torch.equal(first, second)
+    image, target, weight, guides = samples[3]
+    assert (image.shape, target.shape, weight.shape) == ((1, *CROP), CROP, CROP)
+    assert guides.shape == (4, *CROP)
+    assert torch.isfinite(image).all()
+    assert weight.min() > 0
+
+
+def test_offsets_of_a_crop_lead_to_the_middle_of_the_cell(recipe):
+    source, rng, compared = balls(recipe), np.random.default_rng(1), 0
+    for _ in range(40):
+        _, labels, guides = recipe.random_crop(source, recipe.WEAK, rng)
+        for number in (1, 2):
+            inside = labels == number
+            edge = np.ones(CROP, bool)
+            edge[1:-1, 1:-1, 1:-1] = False
+            if (inside & edge).any() or inside.sum() < 100:
+                continue
+            places = np.argwhere(inside)
+            radius = (inside.sum() * 3 / 4 / np.pi) ** (1 / 3)
+            ends = places + radius * guides[1:, inside].T
+            np.testing.assert_allclose(ends - places.mean(0), 0, atol=0.15 * radius + 0.5)
+            compared += 1
+    assert compared > 10
+
+
+def test_beyond_the_stack_labels_are_ignored(recipe):
+    far = replace(recipe.STRONG, scale=1.0)
+    rng = np.random.default_rng(0)
+    crops = [recipe.random_crop(balls(recipe), far, rng)[1] for _ in range(8)]
+    assert any((labels == IGNORE).any() for labels in crops)
+
+
+def test_a_reduced_stack_keeps_its_mean_and_a_magnified_one_its_ends(recipe):
+    image = np.random.default_rng(0).random((4, 6, 8), dtype=np.float32)
+    half = recipe.resampled(image, (1, 0.5, 0.5))
+    assert half.shape == (4, 3, 4)
+    assert half.mean() == pytest.approx(image.mean(), abs=0.03)
+    line = np.arange(4, dtype=np.float32)[:, np.newaxis, np.newaxis]
+    assert recipe.resampled(line, (2, 1, 1)).ravel().tolist() == [
+        0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3,
+    ]  # fmt: skip
+    assert recipe.nearest(line.astype(int), (2, 1, 1)).ravel().tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_the_last_rows_of_a_real_stack_are_for_the_report(recipe, tmp_path):
+    labels = np.zeros((4, 20, 12), np.uint16)
+    labels[:, 2:6], labels[:, 14:18] = 1, 2
+    for name in ("image", "mask"):
+        write_labels(tmp_path / f"{name}.tif", labels)
+    training, report = recipe.real(tmp_path / "image.tif", tmp_path / "mask.tif", "2,1,1", "nuclei")
+    # magnified by 0.5, and along z by 2 more
+    assert training.labels.shape == (4, 6, 6)
+    assert report.labels.shape == (4, 4, 6)
+    assert training.labels.max() == report.labels.max() == 1
+
+
+def test_a_thick_kernel_sees_in_a_uniform_stack_what_the_flat_one_sees_in_a_plane(recipe, tmp_path):
+    architecture = Architecture(
+        in_channels=1, out_channels=4, width=2, depth=0, norm="batch", guides=True
+    )
+    info = SegmentationInfo(
+        architecture=architecture,
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",),
+    )
+    torch.manual_seed(0)
+    flat = build_network(architecture).eval()
+    save_model(tmp_path / "flat.safetensors", flat.state_dict(), info)
+    thick = build_network(architecture.model_copy(update={"ndim": 3})).eval()
+    thick.load_state_dict(recipe.first_weights(tmp_path / "flat.safetensors"))
+    plane = torch.rand(1, 1, 8, 9)
+    expected = flat(plane)
+    output = thick(plane[:, :, None].repeat(1, 1, 7, 1, 1))[:, :, 3]
+    torch.testing.assert_close(output[:, :5], expected[:, :5])
+    assert not output[:, 5].any()  # nothing is known about the offset along z
+    torch.testing.assert_close(output[:, 6:], expected[:, 5:])
+
+
+def test_hills_count_in_cells_only(recipe):
+    truth = torch.tensor([[0.0, 0.5, 1.0, 0.0]])
+    assert recipe.hills(truth + torch.tensor([[9.0, 0, 0, -9]]), truth) == 0
+    assert recipe.hills(truth + 0.3, truth) == pytest.approx(0.25)
+    assert recipe.hills(truth * 0 + 1, truth * 0) == 0
