@@ -52,7 +52,7 @@ PUBLIC = {
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
         "argmax", "flood", "instances", "judge_by_relief", "relief", "semantic_classes",
-        "threshold", "threshold_classes", "watershed", "watershed_relief",
+        "threshold", "threshold_classes", "watershed", "watershed_elevation",
     },
     "seamwise.metrics": {
         "ContourMatching", "ContourScores", "DEFAULT_IOUS", "DEFAULT_RADII", "Dataset",

@@ -15,6 +15,9 @@ Box = tuple[slice, ...]
 FloatArray = NDArray[np.floating[Any]]
 """An array of any floating type."""
 
+Picture = NDArray[np.float32]
+"""A camera picture, `(Y, X)` or `(Y, X, C)`, in 0..1."""
+
 Labels = NDArray[Any]
 """Instance labels of any integer type: 0 background, 1..n cells, negative = ignore."""
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.decode import flood, instances, semantic_classes, watershed_relief
+from seamwise.decode import flood, instances, semantic_classes, watershed_elevation
 from seamwise.decode.blockwise import (
     assign,
     cells_in,
@@ -289,7 +289,7 @@ def test_real_nuclei_with_wrong_pixels_are_decoded_as_at_once():
 
 def random_relief(shape, seed, background=0.5, cell=0.7):
     """Seeds and heights, no two equal."""
-    return watershed_relief(
+    return watershed_elevation(
         random_probabilities(shape, np.random.default_rng(seed), smooth=1.5),
         background=background,
         cell=cell,

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from oracles.decode import watershed_slow
-from seamwise.decode import flood, watershed, watershed_relief
+from seamwise.decode import flood, watershed, watershed_elevation
 from support.probabilities import random_probabilities, same_up_to_numbers, three_classes
 
 
@@ -23,20 +23,30 @@ def test_a_flat_strip_of_two_is_halved():
 
 def test_the_relief_written_out():
     probabilities = three_classes([0.5, 0.25], [0.25, 0.75])
-    assert watershed_relief(probabilities)[1].tolist() == [-0.25, 0.5]
-    assert watershed_relief(probabilities[:2])[1].tolist() == [-0.5, -0.25]
-    assert watershed_relief(probabilities.astype(np.float16))[1].dtype == np.float32
+    assert watershed_elevation(probabilities)[1].tolist() == [-0.25, 0.5]
+    assert watershed_elevation(probabilities[:2])[1].tolist() == [-0.5, -0.25]
+    assert watershed_elevation(probabilities.astype(np.float16))[1].dtype == np.float32
 
 
 def test_sure_pixels_reach_their_threshold_by_equality():
     probabilities = three_classes([0.25, 0.75, 0.5, 0.125], [0.0, 0.0, 0.25, 0.25])
-    assert watershed_relief(probabilities, background=0.75, cell=0.75)[0].tolist() == [0, 1, 2, 2]
-    assert watershed_relief(probabilities, background=0.625, cell=0.5)[0].tolist() == [0, 1, 1, 0]
+    assert watershed_elevation(probabilities, background=0.75, cell=0.75)[0].tolist() == [
+        0,
+        1,
+        2,
+        2,
+    ]
+    assert watershed_elevation(probabilities, background=0.625, cell=0.5)[0].tolist() == [
+        0,
+        1,
+        1,
+        0,
+    ]
 
 
 def test_a_pixel_sure_of_both_is_the_likelier_and_background_if_they_are_equal():
     probabilities = three_classes([0.5, 0.75, 0.25], [0.0, 0.0, 0.0])
-    assert watershed_relief(probabilities, background=0.25, cell=0.25)[0].tolist() == [0, 1, 0]
+    assert watershed_elevation(probabilities, background=0.25, cell=0.25)[0].tolist() == [0, 1, 0]
 
 
 def test_background_floods_as_a_marker_and_stays_as_a_mask():
@@ -64,14 +74,14 @@ def test_without_sure_background_the_cells_take_everything():
 
 def test_gap_counts_as_background_or_is_left_out():
     z = np.array([[0.2, 0.0, 0.0], [0.1, 0.0, 0.75], [0.1, 0.0, 0.0], [0.6, 1.0, 0.25]])
-    seeds, elevation = watershed_relief(z, background=0.6, cell=0.8)
+    seeds, elevation = watershed_elevation(z, background=0.6, cell=0.8)
     assert seeds.tolist() == [0, 0, 2]
     np.testing.assert_allclose(elevation, [0, 0, -0.75], atol=1e-7)
-    seeds, elevation = watershed_relief(z, background=0.6, cell=0.8, gap="second")
+    seeds, elevation = watershed_elevation(z, background=0.6, cell=0.8, gap="second")
     assert seeds.tolist() == [2, 0, 1]
     np.testing.assert_allclose(elevation, [0, 0, -1], atol=1e-7)
     assert watershed(z, background=0.6, cell=0.7).tolist() == [0, 0, 1]
-    assert np.array_equal(watershed_relief(z[:3], gap="second"), watershed_relief(z[:3]))
+    assert np.array_equal(watershed_elevation(z[:3], gap="second"), watershed_elevation(z[:3]))
 
 
 def test_a_marker_below_min_core_goes_to_its_neighbour_or_nowhere():

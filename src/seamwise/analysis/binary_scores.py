@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from operator import index
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from seamwise.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

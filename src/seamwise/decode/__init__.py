@@ -1,7 +1,7 @@
 """Decoders: class probabilities `(C, *S)` → instance labels `(*S)`.
 
 Each has two steps: what a pixel is, from its probabilities alone (`semantic_classes`,
-`threshold_classes`, `watershed_relief`), and then which cell it belongs to, over the whole image
+`threshold_classes`, `watershed_elevation`), and then which cell it belongs to, over the whole image
 (`instances`, `judge_by_relief`, `flood`).
 """
 
@@ -9,7 +9,7 @@ from seamwise.decode.argmax import argmax, semantic_classes
 from seamwise.decode.instances import instances
 from seamwise.decode.relief import judge_by_relief, relief
 from seamwise.decode.threshold import threshold, threshold_classes
-from seamwise.decode.watershed import flood, watershed, watershed_relief
+from seamwise.decode.watershed import flood, watershed, watershed_elevation
 
 __all__ = [
     "argmax",
@@ -21,5 +21,5 @@ __all__ = [
     "threshold",
     "threshold_classes",
     "watershed",
-    "watershed_relief",
+    "watershed_elevation",
 ]

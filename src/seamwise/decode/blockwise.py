@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.decode.components import Components, Part, cuts, join, label_part, sides
-from seamwise.decode.far import Box, Read, nearest_far
+from seamwise.decode.far import Read, nearest_far
 from seamwise.decode.instances import add_contacts, border_sides, check_sizes, contacts, on_border
 from seamwise.decode.meetings import runs
 from seamwise.decode.nearest import REACH, nearest_cell
@@ -34,6 +34,7 @@ from seamwise.decode.watershed import flood_from
 from seamwise.labels import CELL, TOUCHING, Labels, smallest_dtype
 from seamwise.labels.slabs import areas, look_up
 from seamwise.tiling import Blocks, grow, intersect, relative_to
+from seamwise.types import Box
 from seamwise.words import BackgroundAs
 
 
@@ -224,7 +225,7 @@ def flood_block(
     block : int
     blocks : Blocks
     seeds, elevation : functions
-        Any box of the image → what `decode.watershed_relief` returns for it.
+        Any box of the image → what `decode.watershed_elevation` returns for it.
     numbers : function
         Any box of the image → what `find_cores` returned first for the blocks it meets.
     cells : Cells

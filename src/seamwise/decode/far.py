@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from seamwise.decode.nearest import nearest_of, rim
 from seamwise.labels import Labels
 from seamwise.tiling import Blocks, grow
-
-Box = Sequence[slice]
-"""A box of the image."""
+from seamwise.types import Box
 
 Read = Callable[[Box], NDArray[Any]]
 """A box of the image → its pixels."""

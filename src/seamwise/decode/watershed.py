@@ -28,12 +28,12 @@ def watershed(
     """Label the cells by flooding the probability map from sure pixels (the thesis' WT decoder).
 
     1. Sure pixels, with the thresholds τ0 = `background` and τ1 = `cell`, and the height of all
-       (`watershed_relief`)::
+       (`watershed_elevation`)::
 
            background  if z_0(p) ≥ τ0,     cell  if z_1(p) ≥ τ1,     height  z_2(p) − z_1(p)
 
     2. Each face-connected component of sure cell pixels is a marker, and so is the sure background;
-       the relief is flooded from them: cells are valleys, seams are ridges (`flood`).
+       the elevation is flooded from them: cells are valleys, seams are ridges (`flood`).
 
     Parameters
     ----------
@@ -85,13 +85,13 @@ def watershed(
     >>> watershed(probabilities, background=0.5, cell=0.8)
     array([0, 1, 1, 1, 2, 2, 0], dtype=uint8)
     """
-    seeds, elevation = watershed_relief(probabilities, background=background, cell=cell, gap=gap)
+    seeds, elevation = watershed_elevation(probabilities, background=background, cell=cell, gap=gap)
     return flood(
         seeds, elevation, min_size=min_size, min_core=min_core, background_as=background_as
     )
 
 
-def watershed_relief(
+def watershed_elevation(
     probabilities: NDArray[Any],
     *,
     background: float = 0.5,
@@ -134,7 +134,7 @@ def flood(
     min_core: int = 0,
     background_as: BackgroundAs = "marker",
 ) -> Labels:
-    """Label the cells by flooding a relief from marked pixels.
+    """Label the cells by flooding an elevation from marked pixels.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def flood_from(
     *,
     background_as: BackgroundAs = "marker",
 ) -> Labels:
-    """Flood a relief from numbered markers, without cleaning; see `flood`.
+    """Flood an elevation from numbered markers, without cleaning; see `flood`.
 
     Parameters
     ----------

@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from seamwise import __version__
 from seamwise.engine.devices import choose_device, launch, place
 from seamwise.engine.history import TrainProgress, plot_curve, seconds_left, write_log
-from seamwise.engine.networks import AnyInfo, ReadyNetwork, build_network, prepare_network
+from seamwise.engine.networks import ReadyNetwork, build_network, prepare_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
-from seamwise.io.models import ModelInfo, save_model
+from seamwise.io.models import AnyInfo, ModelInfo, save_model
 from seamwise.io.provenance import Provenance
 from seamwise.nets.average import Network
 

@@ -3,16 +3,14 @@
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
 import torch
 
 from seamwise.engine.devices import choose_device, choose_precision, place
-from seamwise.io.models import Architecture, ModelInfo, load_model, model_path
+from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
 from seamwise.nets import Average, UNet
 from seamwise.nets.average import Network
-
-AnyInfo = TypeVar("AnyInfo", bound=ModelInfo)
 
 
 @dataclass(frozen=True)

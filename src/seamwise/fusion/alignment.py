@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import Frames, FrameSequence, Picture
+from seamwise.fusion.frames import Frames, FrameSequence
 from seamwise.fusion.homography import Matrix, PixelBox, common_box, is_folding, translation
 from seamwise.io.jsonfile import read_json, write_json
+from seamwise.types import Picture
 
 _KIND = "seamwise alignment 1"
 _LONGEST, MOST_CHANNELS = 32_766, 4  # OpenCV's warpPerspective refuses more

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import FrameSequence, Picture, pixel_size
+from seamwise.fusion.frames import FrameSequence, pixel_size
 from seamwise.io.listing import find_images
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo
 from seamwise.pictures import as_unit
+from seamwise.types import Picture
 
 Frame = str | os.PathLike[str] | NDArray[Any]
 

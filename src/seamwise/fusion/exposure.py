@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.alignment import MOST_CHANNELS
-from seamwise.fusion.frames import Picture
 from seamwise.fusion.homography import Matrix, resampling
+from seamwise.types import Picture
 
 GAINS = (0.5, 2.0)  # one stop; a gain beyond becomes this bound
 _BLACK, _WHITE = 0.02, 0.98  # a pixel beyond them shows nothing about exposure

@@ -7,9 +7,10 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
-# (Y, X) or (Y, X, C), in 0..1, all of one shape. Methods take one frame at a time and let it go: a
-# sequence that reads its frames from files never holds them all in memory.
+from seamwise.types import Picture
+
+# Pictures of one shape. Methods take one frame at a time and let it go: a sequence that reads its
+# frames from files never holds them all in memory.
 Frames = Sequence[Picture]
 
 

@@ -16,11 +16,12 @@ from seamwise.fusion.alignment import AlignedFrames, Alignment
 from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.exposure import GAINS
-from seamwise.fusion.frames import CountedFrames, Frames, Picture
+from seamwise.fusion.frames import CountedFrames, Frames
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion
+from seamwise.types import Picture
 from seamwise.words import FusionMode
 
 Report = Callable[[StageProgress], None]

@@ -13,11 +13,12 @@ from scipy.special import expit
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
-from seamwise.fusion.frames import Frames, Picture, checked_picture, shape_of
+from seamwise.fusion.frames import Frames, checked_picture, shape_of
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
+from seamwise.types import Picture
 from seamwise.words import FusionMode, check_word
 
 Model = ReadyNetwork[FusionInfo]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.alignment import Alignment, check_shape, check_type, size_text
 from seamwise.fusion.exposure import gain, shrink, thumbnail
-from seamwise.fusion.frames import Frames, Picture, luminance, shape_of
+from seamwise.fusion.frames import Frames, luminance, shape_of
 from seamwise.fusion.homography import Matrix, implausible, is_still, resampling, unit
+from seamwise.types import Picture
 from seamwise.words import Motion, check_word
 
 _MOTION = {"homography": cv2.MOTION_HOMOGRAPHY, "affine": cv2.MOTION_AFFINE}

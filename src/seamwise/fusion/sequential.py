@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seamwise.fusion.frames import Frames, Picture, check_count
+from seamwise.fusion.frames import Frames, check_count
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.types import Picture
 
 
 def functional_power(fuse_pair: Callable[[Picture, Picture], Fusion], frames: Frames) -> Fusion:

@@ -12,7 +12,7 @@ from seamwise.decode import (
     judge_by_relief,
     semantic_classes,
     threshold_classes,
-    watershed_relief,
+    watershed_elevation,
 )
 from seamwise.decode.relief import foreground_classes, split_maps, with_cores
 from seamwise.io.models import DecodeRule, ReliefPair, ThresholdPair, WatershedPair
@@ -87,11 +87,11 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
     -------
     tuple of (*S) arrays
         What `decode.semantic_classes` or `decode.threshold_classes` returns, both that
-        `decode.watershed_relief` does, or class and relief.
+        `decode.watershed_elevation` does, or class and relief.
     """
     match rule.pair:
         case WatershedPair() as pair:
-            return watershed_relief(
+            return watershed_elevation(
                 probabilities, background=pair.background, cell=pair.cell, gap=rule.gap
             )
         case ReliefPair() as pair:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.pictures import as_unit
+from seamwise.types import Picture
 
-Picture = NDArray[np.float32]
 Edges = Literal["hard", "matte"]
 Kernel = Literal["gaussian", "disc"]
 

@@ -13,11 +13,12 @@ from safetensors.torch import load_file
 from seamwise.engine.devices import choose_device, choose_precision, memory_format
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
-from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, luminance
 from seamwise.fusion.result import Fusion
 from seamwise.fusion.sequential import functional_power
 from seamwise.nets.siamese import MARGIN, PATCH, STRIDE, Siamese
 from seamwise.tiling import tiles
+from seamwise.types import Picture
 
 Mask = NDArray[np.bool_]
 

@@ -7,8 +7,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, luminance
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.types import Picture
 
 BLOCK = 8
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, luminance
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.types import Picture
 
 # a weight is never 0, so that a pixel which no frame claims is the mean of all of them
 _LEAST_WEIGHT = 1e-6

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, luminance
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.types import Picture
 
 
 def laplacian_pyramid(frames: Frames, *, levels: int | None = None, window: int = 5) -> Fusion:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
-from seamwise.fusion.frames import CheckedFrames, Frames, Picture, luminance
+from seamwise.fusion.frames import CheckedFrames, Frames, luminance
 from seamwise.fusion.result import Fusion
 from seamwise.fusion.sequential import functional_power
+from seamwise.types import Picture
 
 # what covers less than this part of the picture is an accident of the focus measure
 _SPECK = 0.001
