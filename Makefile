@@ -66,7 +66,7 @@ phase-model: $(VENV)/.installed
 	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d \
 	  --start runs/phase-2d-look/snapshot-700.safetensors $(if $(wildcard runs/phase-2d/checkpoint.pt),--resume)
 
-# the shipped model for stacks, from its recipe; half an hour on two cores; run again, it resumes
+# the shipped model for stained walls in stacks, from its recipe; half an hour on two cores; run again, it resumes
 walls-model: $(VENV)/.installed
 	$(BIN)/python recipes/tissue_stacks.py $(DATA)/gonuclear3d/train -o runs/tissue-data
 	$(BIN)/seamwise train runs/tissue-data --settings recipes/walls-3d.toml -o runs/walls-3d \
