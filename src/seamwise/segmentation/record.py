@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.models import SegmentationInfo, load_model, save_model
+from seamwise.io.models import SegmentationInfo, describe_model, load_model, save_model
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.fit import Look, fit_of, look_at, skewness
 from seamwise.segmentation.normalization import identity_normalization
 from seamwise.segmentation.predict import load, probability_slabs
 from seamwise.segmentation.zoom import cell_diameters, zoom_of
+
+
+def has_range(path: Path) -> bool:
+    """Whether a model file says how large the cells are that it knows."""
+    info = describe_model(path)
+    return isinstance(info, SegmentationInfo) and info.diameters is not None
 
 
 def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = "auto") -> None:

@@ -13,7 +13,7 @@ from seamwise.labels import CLASS_NAMES
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import Model, segment_normalized
-from seamwise.segmentation.record import record_range
+from seamwise.segmentation.record import has_range, record_range
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import System
 from seamwise.segmentation.transforms import count_classes
@@ -74,7 +74,7 @@ def train(
     path = fit(
         task, settings, output=output, resume=resume, device=device, report=report, start=start
     )
-    if path.exists():
+    if path.exists() and not has_range(path):  # a finished run that is resumed stays as it is
         record_range(path, [*validation, *training[:_SEEN]], device=device)
     return path
 
