@@ -18,7 +18,7 @@ ROWS = [
     {"engine", "analysis"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling", "pictures"},
-    {"types", "words"},
+    {"types", "words", "plain_values"},
 ]
 
 

@@ -47,6 +47,6 @@ FusionLoss = Literal["nps", "l1", "l2"]
 
 def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
     """Raise ValueError unless an option has one of its words; None among them is its default."""
-    if value not in words:
+    if not isinstance(value, str | None) or value not in words:
         expected = " or ".join(str(word) for word in words if word is not None)
         raise ValueError(f"{name} must be {expected}, not {value!r}")

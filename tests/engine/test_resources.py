@@ -9,6 +9,11 @@ from support.files import one_line
     [
         ({"workers": 0}, "workers must be at least 1, not 0"),
         ({"memory": 0}, "memory must be at least 1 byte, not 0"),
+        ({"workers": None}, "workers must be a whole number, not None"),
+        ({"memory": "4GB"}, "memory must be a whole number, not '4GB'"),
+        ({"memory": float("nan")}, "memory must be a whole number, not nan"),
+        ({"device": 0}, "device must be a word"),
+        ({"scheduler": 8786}, "scheduler must be an address"),
         ({"workers": 2, "scheduler": "tcp://x:1"}, "tcp://x:1"),
     ],
 )

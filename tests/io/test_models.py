@@ -165,6 +165,11 @@ def test_a_file_whose_rule_has_no_thresholds_is_damaged(path):
         ({"architecture": {"in_channels": 0, "out_channels": 4}}, "in_channels"),
         ({"classes": None}, "classes"),
         ({"surprise": 1}, "surprise"),
+        ({"spacing": [0, 0.5]}, "spacing"),
+        ({"spacing": [0.5]}, "spacing must have 2 numbers, not 1"),
+        ({"spacing": [0.5, float("inf")]}, "spacing"),
+        ({"diameters": [0, 0, 0]}, "diameters"),
+        ({"diameters": [30, 20, 10]}, "diameters must ascend"),
     ],
 )
 def test_a_wrong_description_is_named(path, change, word):
@@ -226,3 +231,9 @@ def test_the_shipped_model_of_nuclei_in_stacks_takes_cubic_voxels():
     assert (info.isotropic, info.zoom) == (True, 0.5)
     assert (info.decode.rule, info.normalization.kind) == ("relief", "contrast")
     assert path.stat().st_size < 16e6
+
+
+def test_a_task_that_is_not_a_word_is_unknown(path):
+    rewrite(path, task=["segmentation"])
+    with pytest.raises(ValueError, match="does not know: update seamwise"):
+        load_model(path, SegmentationInfo)

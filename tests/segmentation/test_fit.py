@@ -116,3 +116,8 @@ def test_training_records_what_the_model_knows(tmp_path, annotated, quick):
     sizes = np.concatenate([np.bincount(image.labels.ravel())[1:] for image in annotated])
     assert info.diameters[1] == pytest.approx(np.sqrt(4 * np.median(sizes) / np.pi))
     assert info.fit is None or 0 <= info.fit.certainty <= 1
+
+
+def test_skewness_beyond_float64_is_zero_without_a_warning():
+    image = np.where(np.arange(100).reshape(10, 10) % 2, 1.7e308, -1.7e308)
+    assert skewness(image) == 0

@@ -301,3 +301,11 @@ def test_parts_together_give_the_contrast_of_the_whole(kind):
     ]
     whole, parts = normalization(image, kind), normalization_of(samples, kind)
     assert (parts.offset, parts.scale) == (whole.offset, whole.scale)
+
+
+@pytest.mark.parametrize("kind", ["percentiles", "contrast", "deviation"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_contrast_beyond_float64_is_none_and_no_warning(kind, share):
+    rng = np.random.default_rng(0)
+    image = np.where(rng.random((1, 32, 32)) < share, 1.7e308, -1.7e308)
+    assert not normalization(image, NormalizationRule(kind=kind)).scale.any()

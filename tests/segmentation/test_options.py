@@ -1,5 +1,7 @@
+import json
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 
 from seamwise.engine import Resources
@@ -25,7 +27,54 @@ def test_options_that_no_image_could_satisfy_are_refused_at_once(options, words)
     assert one_line(caught)
 
 
-@pytest.mark.parametrize("name", ["", ".a", "__a", "a/b"])
+NUMBERS = ("min_size", "tile", "flood_halo", "scale", "diameter", "channel")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, "3", b"3", {}, True, np.array([1, 2]), 1 + 2j])
+def test_a_number_among_the_options_is_a_number(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be ") as caught:
+        SegmentOptions(**{name: value} if np.ndim(value) == 0 else {name: [value]})
+    assert one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tile": 2.5}, "tile must be a whole number, not 2.5"),
+        ({"channel": ()}, "channel must be a number or several"),
+        ({"spacing": 1.0}, "spacing must be 2 or 3 numbers"),
+        ({"spacing": (1, 2, 3, 4)}, "spacing must be 2 or 3 numbers"),
+        ({"spacing": (1, np.nan)}, "spacing must be a positive number, not nan"),
+        ({"flips": "no"}, "flips must be True or False, not 'no'"),
+        ({"model": None}, "model must be a name or a path, not None"),
+        ({"decode": 3}, "decode must be a rule's name"),
+        ({"axes": 3}, "axes must name Y and X"),
+        ({"mode": np.array([1, 2])}, "mode must be 3d or 2d-stitch"),
+        ({"mode": "2d-stitch", "stitch_iou": "x"}, "stitch_iou must be an IoU"),
+    ],
+)
+def test_an_option_of_another_type_is_named(options, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        SegmentOptions(**options)
+    assert one_line(caught)
+
+
+def test_numbers_of_numpy_are_recorded_as_json_and_equal_plain_ones():
+    options = SegmentOptions(
+        channel=np.array([0, 1]), min_size=np.int64(3), tile=np.float32(512), flips=np.True_,
+        scale=np.float32(0.5), spacing=np.array([2, 1]), flood_halo=np.uint8(8),
+    )  # fmt: skip
+    plain = SegmentOptions(
+        channel=(0, 1), min_size=3, tile=512, flips=True, scale=0.5, spacing=(2, 1), flood_halo=8
+    )
+    assert options == plain
+    resources = Resources(memory=np.int64(10**9), workers=np.int64(2))
+    record = json.loads(json.dumps(options.provenance("ab12", resources).record()))
+    assert plain.provenance("ab12").difference(record) == ""
+
+
+@pytest.mark.parametrize("name", ["", ".a", "__a", "a/b", 3])
 def test_labels_have_a_plain_name(name):
     with pytest.raises(ValueError, match="plain name"):
         OutputOptions(name=name)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from seamwise.plain_values import whole_number
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -45,10 +47,18 @@ class Resources:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.memory is not None and self.memory < 1:
-            raise ValueError(f"memory must be at least 1 byte, not {self.memory}")
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, not {self.workers}")
+        for name, unit in (("memory", " byte"), ("workers", "")):
+            value = getattr(self, name)
+            if name == "memory" and value is None:
+                continue
+            number = whole_number(name, value)
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1{unit}, not {value}")
+            object.__setattr__(self, name, number)
+        if not isinstance(self.device, str):
+            raise ValueError(f"device must be a word such as auto or cpu, not {self.device!r}")
+        if not isinstance(self.scheduler, str | None):
+            raise ValueError(f"scheduler must be an address, not {self.scheduler!r}")
         if self.scheduler is not None and self.workers > 1:
             raise ValueError(
                 f"workers = {self.workers} are processes here, scheduler = {self.scheduler} "

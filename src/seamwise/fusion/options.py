@@ -7,6 +7,7 @@ from typing import get_args
 from seamwise import __version__
 from seamwise.engine.resources import Resources
 from seamwise.io.provenance import Provenance
+from seamwise.plain_values import check_path, switch, whole_number
 from seamwise.words import FusionMode, Motion, Runtime, check_word
 
 
@@ -66,6 +67,13 @@ class FuseOptions:
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
+        check_path("model", self.model)
+        for name in ("align", "exposure", "crop"):
+            object.__setattr__(self, name, switch(name, getattr(self, name)))
+        if self.nearest is not None:
+            object.__setattr__(self, "nearest", switch("nearest", self.nearest))
+        if self.tile is not None:
+            object.__setattr__(self, "tile", whole_number("tile", self.tile, 1))
         check_word("mode", self.mode, get_args(FusionMode))
         check_word("motion", self.motion, get_args(Motion))
         check_word("runtime", self.runtime, get_args(Runtime))
@@ -111,3 +119,9 @@ class FuseOutputs:
     focus_maps: bool = False
     alignment: Path | None = None
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("depth_map", "focus_maps", "overwrite"):
+            object.__setattr__(self, name, switch(name, getattr(self, name)))
+        if self.alignment is not None:
+            check_path("alignment", self.alignment)

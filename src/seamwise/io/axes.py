@@ -312,7 +312,7 @@ def ome_zarr_sizes(
 
 def check_axes(request: str) -> str:
     """Return the user's word on the axes in capitals, or raise ValueError if it cannot be one."""
-    request = request.upper()
+    request = request.upper() if isinstance(request, str) else repr(request)
     if len(set(request)) < len(request) or not set("YX") <= set(request) <= set(_LETTERS):
         raise ValueError(
             "axes must name Y and X and may name C, Z and T, each once (e.g. 'ZYX', 'YXC'), "

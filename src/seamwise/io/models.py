@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -33,6 +33,8 @@ RENAMED = {
 }
 
 _KEY = "seamwise"
+
+_Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Architecture(Frozen):
@@ -143,10 +145,10 @@ class SegmentationInfo(ModelInfo):
     task: Literal["segmentation"] = "segmentation"
     classes: tuple[str, ...]
     channels: tuple[str, ...]
-    spacing: tuple[float, ...] | None = None
+    spacing: tuple[_Length, ...] | None = None
     zoom: float = Field(default=1.0, ge=1 / 32, le=32)
     isotropic: bool = False
-    diameters: tuple[float, float, float] | None = None
+    diameters: tuple[_Length, _Length, _Length] | None = None
     fit: Fit | None = None
     normalization: NormalizationRule = NormalizationRule()
     decode: DecodeRule = DecodeRule()
@@ -160,6 +162,15 @@ class SegmentationInfo(ModelInfo):
             )
         if self.decode.relief is not None and not self.architecture.guides:
             raise ValueError("decode.relief needs a network with guides")
+        return self
+
+    @model_validator(mode="after")
+    def _has_sizes_that_fit(self) -> Self:
+        ndim = self.architecture.ndim
+        if self.spacing is not None and len(self.spacing) != ndim:
+            raise ValueError(f"spacing must have {ndim} numbers, not {len(self.spacing)}")
+        if self.diameters is not None and list(self.diameters) != sorted(self.diameters):
+            raise ValueError(f"diameters must ascend, not be {self.diameters}")
         return self
 
 
@@ -330,7 +341,7 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
             f"{FORMAT_VERSION}: update seamwise"
         )
     # before version 3 there was no other task
-    kind = _KINDS.get(fields.get("task", "segmentation"))
+    kind = _KINDS.get(str(fields.get("task", "segmentation")))
     if kind is None:
         raise ValueError(
             f"model file {path} is for {fields['task']!r}, which this seamwise does not know: "

@@ -90,9 +90,12 @@ def skewness(image: NDArray[Any]) -> float:
     From −1 to 1; positive where few pixels are bright and most are dark; 0 for a constant image.
     """
     values = image.ravel()
-    low, middle, high = np.percentile(values[:: max(1, values.size // _PIXELS)], [5, 50, 95])
-    spread = float(high) - float(low)
-    return (float(high) + float(low) - 2 * float(middle)) / spread if spread > 0 else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        percentiles = np.percentile(values[:: max(1, values.size // _PIXELS)], [5, 50, 95])
+    low, middle, high = (float(value) for value in percentiles)
+    spread = high - low
+    # beyond the range of float64 nothing can be said
+    return (high + low - 2 * middle) / spread if 0 < spread < np.inf else 0.0
 
 
 def fit_of(looks: Sequence[Look], skews: Sequence[float]) -> Fit | None:

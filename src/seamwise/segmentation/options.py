@@ -1,10 +1,10 @@
 """How to segment, as a value; see `SegmentOptions`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from math import inf
+from numbers import Real
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from seamwise import __version__
 from seamwise.engine.resources import Resources
@@ -12,7 +12,7 @@ from seamwise.io.axes import check_axes
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.io.ome_zarr import check_label_name
 from seamwise.io.provenance import Provenance
-from seamwise.labels.spacing import checked_spacing
+from seamwise.plain_values import check_path, positive_number, switch, whole_number
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import Runtime, StackMode, ZarrVersion, check_word
 
@@ -89,27 +89,39 @@ class SegmentOptions:
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
-        if isinstance(self.channel, Sequence):
-            object.__setattr__(self, "channel", tuple(self.channel))
-        if self.axes is not None:
-            check_axes(self.axes)
+        check_path("model", self.model)
         check_word("mode", self.mode, (None, *get_args(StackMode)))
         check_word("runtime", self.runtime, get_args(Runtime))
-        for name, least in (("flood_halo", 0), ("min_size", 0), ("tile", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be {least} or more, not {value}")
-        for name in ("scale", "diameter"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < inf:
-                raise ValueError(f"{name} must be a positive number, not {value}")
-        if self.spacing is not None:
-            spacing = checked_spacing(self.spacing, len(self.spacing))
-            object.__setattr__(self, "spacing", spacing)
+        if self.axes is not None:
+            check_axes(self.axes)
+        if not isinstance(self.decode, str | DecodeRule | None):
+            raise ValueError(
+                f"decode must be the name of a rule or a DecodeRule, not {self.decode!r}"
+            )
         if self.stitch_iou is not None:
             if self.mode != "2d-stitch":
                 raise ValueError("stitch_iou needs mode 2d-stitch: choose that mode, or remove it")
             check_iou("stitch_iou", self.stitch_iou)
+        for name, value in self._plain().items():
+            object.__setattr__(self, name, value)
+
+    def _plain(self) -> dict[str, Any]:
+        """The numbers among the options as plain Python, checked."""
+        values: dict[str, Any] = {
+            "flood_halo": whole_number("flood_halo", self.flood_halo, 0),
+            "flips": switch("flips", self.flips),
+        }
+        if self.channel is not None:
+            values["channel"] = _channels(self.channel)
+        for name, least in (("min_size", 0), ("tile", 1)):
+            if (value := getattr(self, name)) is not None:
+                values[name] = whole_number(name, value, least)
+        for name in ("scale", "diameter", "stitch_iou"):
+            if (value := getattr(self, name)) is not None:
+                values[name] = positive_number(name, value)
+        if self.spacing is not None:
+            values["spacing"] = _pixel_size(self.spacing)
+        return values
 
     @property
     def iou(self) -> float:
@@ -163,13 +175,33 @@ class OutputOptions:
     name: str = "cells"
 
     def __post_init__(self) -> None:
+        for name in ("overlay", "overwrite"):
+            object.__setattr__(self, name, switch(name, getattr(self, name)))
         check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
         check_label_name(self.name)
 
 
+def _channels(channel: Any) -> int | tuple[int, ...]:
+    """The number of a channel, or of several, as plain Python."""
+    if not isinstance(channel, Iterable):
+        return whole_number("channel", channel)
+    numbers = tuple(whole_number("channel", number) for number in channel)
+    if not numbers:
+        raise ValueError("channel must be a number or several, not none: remove it for all")
+    return numbers
+
+
+def _pixel_size(spacing: Any) -> tuple[float, ...]:
+    """Pixel size along (z,) y, x as plain Python."""
+    steps = tuple(spacing) if isinstance(spacing, Iterable) else ()
+    if isinstance(spacing, str | bytes) or len(steps) not in (2, 3):
+        raise ValueError(f"spacing must be 2 or 3 numbers, (z,) y, x, not {spacing!r}")
+    return tuple(positive_number("spacing", step) for step in steps)
+
+
 def check_iou(name: str, value: float) -> None:
     """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
-    if not 0 < value <= 1:
+    if not (isinstance(value, Real) and 0 < value <= 1):
         raise ValueError(
             f"{name} must be an IoU in (0, 1], not {value}; {STITCH_IOU} is the usual choice"
         )

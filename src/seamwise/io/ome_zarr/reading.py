@@ -182,7 +182,8 @@ def check_label_name(name: str) -> None:
     ...
     ValueError: name must be a plain name without slashes and without a leading dot, not 'a/b'
     """
-    if not name or name != Path(name).name or name.startswith((".", "__")):
+    is_text = isinstance(name, str)
+    if not is_text or not name or name != Path(name).name or name.startswith((".", "__")):
         raise ValueError(
             f"name must be a plain name without slashes and without a leading dot, not {name!r}"
         )
