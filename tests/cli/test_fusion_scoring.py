@@ -90,6 +90,15 @@ def test_evaluate_fusion_writes_scores_to_the_files_of_options(run, fused):
         assert row == {metric: str(value) for metric, value in expected.items()}
 
 
+def test_an_output_does_not_replace_a_picture_that_is_scored(run, fused):
+    file = min((fused / "good").iterdir())
+    content = file.read_bytes()
+    code, out, err = run("evaluate-fusion", "pairs", "good", "--csv", file)
+    assert (code, out) == (2, "")
+    assert messages(err) == [f"seamwise: --csv would replace the input {file}: give another file"]
+    assert file.read_bytes() == content
+
+
 @pytest.mark.parametrize("option", ["--json", "--csv"])
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, fused, option):
     code, out, err = run("evaluate-fusion", "pairs", "good", option, "none/s")

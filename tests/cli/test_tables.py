@@ -100,6 +100,17 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, many_c
     assert not list(many_cells.glob("scores*"))
 
 
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+@pytest.mark.parametrize("folder", ["predicted", "true"])
+def test_an_output_does_not_replace_an_image_that_is_scored(run, many_cells, option, folder):
+    file = many_cells / folder / "a.tif"
+    content = file.read_bytes()
+    code, out, err = run("evaluate", many_cells / "predicted", many_cells / "true", option, file)
+    assert (code, out) == (2, "")
+    assert f"{option} would replace the input {file}: give another file" in err
+    assert file.read_bytes() == content
+
+
 def test_two_outputs_of_one_name_are_refused(run, many_cells):
     file = many_cells / "scores"
     code, out, err = run(

@@ -177,3 +177,15 @@ def test_closed_folder(tmp_path):
             pytest.fail("the block must not run")
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of Unix")
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is a device or a pipe; give a file name"):
+        check_writable(pipe)
+    with pytest.raises(OSError, match="device or a pipe"), atomic_path(pipe) as temporary:
+        temporary.write_text("x")
+    assert not pipe.is_file()
+    assert list(tmp_path.iterdir()) == [pipe]

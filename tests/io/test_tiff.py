@@ -208,6 +208,25 @@ def test_white_is_zero_is_read_as_it_is_stored(tmp_path):
 # -------------------------------------------------------------- pixel size
 
 
+@pytest.mark.parametrize(
+    ("resolution", "unit", "spacing"),
+    [
+        ((40_000, 20_000), "CENTIMETER", (0.5, 0.25)),
+        ((118.11, 118.11), "CENTIMETER", None),  # 300 dpi
+        ((0, 0), "CENTIMETER", None),
+        ((20_000, 20_000), "INCH", None),
+        ((20_000, 20_000), "NONE", None),
+    ],
+)
+def test_pixels_per_centimetre_are_a_pixel_size_unless_a_printer_has_them(
+    tmp_path, resolution, unit, spacing
+):
+    path = tmp_path / "x.tif"
+    pixels = np.zeros((4, 6), np.uint8)
+    tifffile.imwrite(path, pixels, resolution=resolution, resolutionunit=unit)
+    assert read_image(path).spacing == spacing
+
+
 @pytest.mark.parametrize("unit", ["µm", "nm", "mm"])
 def test_ome_spacing_is_in_micrometres(tmp_path, unit):
     factor = {"µm": 1, "nm": 1e-3, "mm": 1e3}[unit]

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,30 +88,35 @@ CsvFile = Annotated[
 ]
 
 
-def check_outputs(files: Mapping[str, Path | None]) -> None:
+def check_outputs(files: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:
     """Check before the work that results can be written.
 
     Parameters
     ----------
     files : mapping
         Files by the option that names them; None if the option is not used.
+    inputs : iterable of Path
+        Files that are read: none of them may be written.
 
     Raises
     ------
     ValueError
-        Two options name the same file.
+        Two options name the same file, or one names an input.
     OSError
         A file cannot be written.
     """
     from seamwise.io import check_writable
 
     options: dict[str, str] = {}
+    read = {os.path.realpath(path) for path in inputs}
     for option, file in files.items():
         if file is None:
             continue
         place = os.path.realpath(file)
         if place in options:
             raise ValueError(f"{option} and {options[place]} both name {file}: give two files")
+        if place in read:
+            raise ValueError(f"{option} would replace the input {file}: give another file")
         options[place] = option
         check_writable(file)
 

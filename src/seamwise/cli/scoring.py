@@ -40,8 +40,11 @@ def evaluate(
     from seamwise.metrics import DEFAULT_RADII
     from seamwise.segmentation import pair_files, score_files, write_scores
 
-    check_outputs({"--json": json_file, "--csv": csv_file})
     pairs = pair_files(predicted, truth)
+    check_outputs(
+        {"--json": json_file, "--csv": csv_file},
+        inputs=[path for pair in pairs for path in (pair.predicted, pair.truth)],
+    )
     with Progress() as progress:
         scores = score_files(
             progress.track(pairs, "score"), radii=DEFAULT_RADII if contours else ()
@@ -110,7 +113,13 @@ def evaluate_fusion(
         json_file = json_file or output / "scores.json"
         csv_file = csv_file or output / "scores.csv"
         plot = output / "boxplots.png"
-    check_outputs({"--json": json_file, "--csv": csv_file, "the plot": plot})
+    pictures = [
+        path
+        for pair in pairs
+        for path in (*pair.sources, *pair.fused.values(), pair.truth)
+        if path is not None
+    ]
+    check_outputs({"--json": json_file, "--csv": csv_file, "the plot": plot}, inputs=pictures)
     with Progress() as progress:
         for note in (pair.note for pair in pairs if pair.note):
             progress.note(note)

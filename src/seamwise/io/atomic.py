@@ -107,6 +107,8 @@ def _places(path: Path) -> tuple[Path, Path]:
     """Where the file goes in the end, and the temporary file that comes first."""
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise OSError(f"cannot write {path}: it is a device or a pipe; give a file name")
     target = Path(os.path.realpath(path))
     return target, target.with_name(f".{secrets.token_hex(6)}{''.join(target.suffixes[-2:])}")
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 _LETTERS = "TCZYX"
 _MOST_CHANNELS = 4  # a longer axis of unknown meaning is taken for a stack
 
+_PRINTED = 10.0  # µm per pixel: 2,540 dpi, more than screens and printers have
+
 _MICROMETRES = {
     **dict.fromkeys(("m", "meter", "metre"), 1e6),
     **dict.fromkeys(("cm", "centimeter"), 1e4),
@@ -274,6 +276,22 @@ def imagej_sizes(
         "X": (_inverse(x_resolution), unit),
     }
     return _in_micrometres(sizes)
+
+
+def centimetre_sizes(x_resolution: Any, y_resolution: Any) -> dict[str, float]:
+    """Return µm per pixel by axis from the resolutions of a TIFF in pixels per centimetre.
+
+    Fewer than 1,000 per centimetre are for a screen or a printer and give no sizes.
+
+    Examples
+    --------
+    >>> centimetre_sizes((20_000, 1), (40_000, 1)), centimetre_sizes((118, 1), (118, 1))
+    ({'Y': 0.25, 'X': 0.5}, {})
+    """
+    sizes = {"Y": (_inverse(y_resolution), "cm"), "X": (_inverse(x_resolution), "cm")}
+    micrometres = _in_micrometres(sizes)
+    is_printed = any(size > _PRINTED for size in micrometres.values())
+    return {} if is_printed else micrometres
 
 
 def shaped_sizes(metadata: Mapping[str, Any]) -> dict[str, float]:

@@ -16,7 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from seamwise.io.atomic import atomic_path
-from seamwise.io.axes import imagej_sizes, ome_sizes, shaped_sizes
+from seamwise.io.axes import centimetre_sizes, imagej_sizes, ome_sizes, shaped_sizes
 from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.stored import StoredImage
 
@@ -331,8 +331,13 @@ def _sizes_of(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[
         resolutions = (series.keyframe.tags.valueof(f"{axis}Resolution") for axis in "XY")
         return imagej_sizes(file.imagej_metadata, *resolutions)
     if series.kind == "shaped" and file.shaped_metadata:
-        return shaped_sizes(file.shaped_metadata[0])
-    return {}
+        sizes = shaped_sizes(file.shaped_metadata[0])
+        if sizes:
+            return sizes
+    tags = series.keyframe.tags
+    if tags.valueof("ResolutionUnit") != tifffile.RESUNIT.CENTIMETER:
+        return {}
+    return centimetre_sizes(tags.valueof("XResolution"), tags.valueof("YResolution"))
 
 
 def _ome_options(axes: str, sizes: Mapping[str, float]) -> dict[str, Any]:
