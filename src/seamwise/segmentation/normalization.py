@@ -140,7 +140,8 @@ class Sample:
     peak: NDArray[np.float64]
 
 
-@np.errstate(over="ignore")  # means beyond float64: the channel has no contrast that it can hold
+# beyond float64 there is no contrast that a number could hold
+@np.errstate(over="ignore", invalid="ignore")
 def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> Sample:
     """Measure a part of an image; all parts together give the same as the whole image.
 
@@ -176,7 +177,7 @@ def merge_samples(samples: Sequence[Sample]) -> Sample:
     return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0))
 
 
-@np.errstate(over="ignore", invalid="ignore")  # as in `measure`
+@np.errstate(over="ignore", invalid="ignore")
 def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Normalization:
     """Return the normalisation of the image that consists of the parts of these samples."""
     whole = merge_samples(samples)
