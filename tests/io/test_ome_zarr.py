@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -20,6 +21,7 @@ from seamwise.io.ome_zarr import (
     create_labels,
     is_ome_zarr,
     label_names,
+    labels_of,
     open_ome_zarr,
     plan_label_levels,
     plan_levels,
@@ -767,3 +769,15 @@ def test_folders_are_listed_as_files(tmp_path):
 def test_import_does_not_wait_for_zarr():
     code = "import sys, seamwise.io.images, seamwise.io.ome_zarr; sys.exit('zarr' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_labels_whose_folder_was_deleted_are_not_there_and_can_be_written_again(tmp_path, version):
+    path = tmp_path / "x.zarr"
+    write_image(path, counting((5, 7)), axes="YX", storage=ZarrStorage(version=version))
+    for name in ("cells", "nuclei"):
+        create_labels(path, name).finish()
+    shutil.rmtree(path / "labels" / "cells")
+    assert label_names(path) == ("nuclei",)
+    assert labels_of(path).name == "nuclei"
+    create_labels(path, "cells").finish()
+    assert label_names(path) == ("nuclei", "cells")

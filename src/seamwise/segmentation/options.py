@@ -183,7 +183,7 @@ class OutputOptions:
 
 def _channels(channel: Any) -> int | tuple[int, ...]:
     """The number of a channel, or of several, as plain Python."""
-    if not isinstance(channel, Iterable):
+    if isinstance(channel, str | bytes) or not isinstance(channel, Iterable):
         return whole_number("channel", channel)
     numbers = tuple(whole_number("channel", number) for number in channel)
     if not numbers:

@@ -139,6 +139,8 @@ def _stored_letters(image: OmeImage) -> str:
 def label_names(path: AnyPath) -> tuple[str, ...]:
     """Return the names of the label images inside an image, as its ``labels`` group lists them.
 
+    A name whose folder was deleted does not count.
+
     Raises
     ------
     ValueError
@@ -152,7 +154,7 @@ def label_names(path: AnyPath) -> tuple[str, ...]:
         raise ValueError(
             f"{folder}: labels must be a list of names, not {names!r}: write its metadata again"
         )
-    return tuple(names)
+    return tuple(name for name in names if (folder / name).exists())
 
 
 def labels_of(path: Path) -> Path:
