@@ -48,7 +48,7 @@ def test_a_number_among_the_options_is_a_number(name, value):
         ({"spacing": (1, np.nan)}, "spacing must be a positive number, not nan"),
         ({"flips": "no"}, "flips must be True or False, not 'no'"),
         ({"model": None}, "model must be a name or a path, not None"),
-        ({"decode": 3}, "decode must be a rule's name"),
+        ({"decode": 3}, "decode must be the name of a rule"),
         ({"axes": 3}, "axes must name Y and X"),
         ({"mode": np.array([1, 2])}, "mode must be 3d or 2d-stitch"),
         ({"mode": "2d-stitch", "stitch_iou": "x"}, "stitch_iou must be an IoU"),
