@@ -780,4 +780,4 @@ def test_labels_whose_folder_was_deleted_are_not_there_and_can_be_written_again(
     assert label_names(path) == ("nuclei",)
     assert labels_of(path).name == "nuclei"
     create_labels(path, "cells").finish()
-    assert label_names(path) == ("nuclei", "cells")
+    assert label_names(path) == ("cells", "nuclei")
