@@ -5,8 +5,7 @@ Options are recorded with results as JSON, which knows no numpy numbers.
 
 from collections.abc import Hashable
 from math import inf
-from numbers import Real
-from operator import index
+from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
@@ -56,8 +55,7 @@ def _real(value: Any) -> float | int | None:
     """A value as a plain number; None if it is none, NaN, or a yes or no."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
-    try:
-        return index(value)
-    except TypeError:
-        number = float(value)
+    if isinstance(value, Integral):
+        return int(value)
+    number = float(value)
     return None if number != number else number

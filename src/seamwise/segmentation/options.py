@@ -199,7 +199,7 @@ def _pixel_size(spacing: Any) -> tuple[float, ...]:
     return tuple(positive_number("spacing", step) for step in steps)
 
 
-def check_iou(name: str, value: float) -> None:
+def check_iou(name: str, value: Any) -> None:
     """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
     if not (isinstance(value, Real) and 0 < value <= 1):
         raise ValueError(
