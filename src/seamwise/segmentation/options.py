@@ -201,7 +201,8 @@ def _pixel_size(spacing: Any) -> tuple[float, ...]:
 
 def check_iou(name: str, value: Any) -> None:
     """Raise ValueError unless a number can be the least IoU of two parts of a cell."""
-    if not (isinstance(value, Real) and 0 < value <= 1):
+    is_number = isinstance(value, Real)
+    if not (is_number and 0 < value <= 1):
         raise ValueError(
             f"{name} must be an IoU in (0, 1], not {value}; {STITCH_IOU} is the usual choice"
         )
