@@ -452,7 +452,7 @@ def information(
         normalization=RULES[kind],
         decode=DecodeRule(
             rule="relief",
-            relief=ReliefPair(foreground=0.5, peak=0.3, saddle=0.8),
+            relief=ReliefPair(foreground=0.7, peak=0.5, saddle=0.8),
             min_size=30,
             min_core=10,
             gap="second",
