@@ -71,6 +71,10 @@ walls-model: $(VENV)/.installed
 	$(BIN)/python recipes/tissue_stacks.py $(DATA)/gonuclear3d/train -o runs/tissue-data
 	$(BIN)/seamwise train runs/tissue-data --settings recipes/walls-3d.toml -o runs/walls-3d \
 	  $(if $(wildcard runs/walls-3d/checkpoint.pt),--resume)
+	$(BIN)/python recipes/stacks_3d.py walls -o runs/walls-3d-real --start runs/walls-3d/model.safetensors --stacks 12 \
+	  --steps 420 --learning-rate 1.5e-3 --validate-every 70 \
+	  --real $(DATA)/ovule3d/train/images/ovule.tif $(DATA)/ovule3d/train/masks/ovule.tif 0.235,0.15,0.15 \
+	  $(if $(wildcard runs/walls-3d-real/checkpoint.pt),--resume)
 
 # the shipped fusion models and the weights of the method cnn; an hour each on one core; ten minutes for the last
 focus-models: $(VENV)/.installed
