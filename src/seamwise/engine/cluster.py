@@ -162,7 +162,8 @@ def _processes(workers: int) -> Iterator[Any]:
         threads_per_worker=max(CPU_COUNT // workers, 1),
         processes=True,
         memory_limit=0,  # the tasks have a limit of their own
-        dashboard_address="127.0.0.1:0" if find_spec("bokeh") else None,
+        # a free port: without an address dask takes 8787, and another run may have it
+        dashboard_address="127.0.0.1:0",
     )
     with cluster, _dask().Client(cluster, set_as_default=False) as client:
         yield client
