@@ -61,9 +61,8 @@ DECODE = DecodeRule(
 LARGE = (*range(1, 13), 17, 18, *range(21, 30))  # images of large flat cells with a faint halo
 SELECTION = ("usi20", "usi34", "usi39", "usi44")  # small cells; two have walls or a dense crowd
 CRUMB = 100  # pixels; smaller pieces of a label that has a larger one are slips of the pen
-SMALL = (
-    14.0  # median radius in pixels of the network; the two looks have 9.4 to 11.3 and 14.6 to 18.5
-)
+# median radius in pixels of the network; the two looks have 9.4 to 11.3 and 14.6 to 18.5
+SMALL = 14.0
 EMPTY = 0.02  # of the crops
 
 

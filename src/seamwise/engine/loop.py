@@ -274,8 +274,8 @@ class _State:
         return self.history[-1].seconds if self.history else 0.0
 
     def is_best(self, progress: TrainProgress) -> bool:
-        old_defaults = [_first_score(line) for line in self.history if line.scores]
-        return not old_defaults or _first_score(progress) > max(old_defaults)
+        earlier_scores = [_first_score(line) for line in self.history if line.scores]
+        return not earlier_scores or _first_score(progress) > max(earlier_scores)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         content = {
