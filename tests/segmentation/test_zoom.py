@@ -221,7 +221,7 @@ def test_a_rule_of_the_model_drops_cells_by_what_the_network_sees(large, tmp_pat
     image, _ = large
     few = model_with(
         tmp_path / "a.safetensors",
-        decode=load("nuclei-2d").info.decode.model_copy(update={"min_size": 10**4}),
+        decode=load("nuclei-2d").info.decode.model_copy(update={"min_size": 1000}),
     )
     assert segment_image(image, replace(THIRD, model=few)).labels.max() == 0
     # the user's own sizes are in pixels of the image
