@@ -220,6 +220,17 @@ def test_the_joint_form_is_the_sum_in_value_and_gradient(ignore_index, weighted)
     torch.testing.assert_close(joint.grad, apart.grad)
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 2**14 + 5), (40, 3, 50, 60), (1, 2, 2**15)])
+def test_the_joint_form_of_many_blocks_of_pixels_is_the_sum_too(shape):
+    logits, target, weight = sample(shape)
+    joint = [logits.clone().requires_grad_() for _ in range(2)]
+    one = cross_entropy_and_youden(joint[0], target, weight=weight)
+    two = cross_entropy(joint[1], target, weight=weight) + youden(joint[1], target)
+    torch.testing.assert_close(one, two, rtol=2e-6, atol=0)
+    grads = [torch.autograd.grad(loss, x)[0] for loss, x in zip((one, two), joint, strict=True)]
+    torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-9)
+
+
 def test_the_joint_form_passes_gradcheck_and_has_zero_loss_when_all_is_ignored():
     logits, target, _ = sample((2, 4, 4, 3))
     logits.requires_grad_()

@@ -178,9 +178,9 @@ def indicator(target: Tensor, like: Tensor, *, ignore_index: int) -> Tensor:
     if 0 <= ignore_index < classes:
         target = target.long().masked_fill(ignore_mask(target, ignore_index), -1)
     numbers = torch.arange(classes, device=like.device, dtype=like.dtype).view(1, classes, 1)
-    # 1 − |h − k|, cut at 0: about twice as fast as comparing and casting
-    distance = (target.flatten(1).unsqueeze(1).to(like) - numbers).abs_()
-    return distance.neg_().add_(1).clamp_(min=0)
+    target = target.flatten(1).unsqueeze(1).to(like)
+    # written as a number at once: several times as fast as comparing and casting
+    return torch.eq(target, numbers, out=like.new_empty(like.shape))
 
 
 def apply_weight(members: Tensor, weight: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:

@@ -18,6 +18,9 @@ def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
     # step; a compiled graph would break where it asks for a value
     if target.device.type == "cpu" and target.numel() and not torch.compiler.is_compiling():
         classes = logits.shape[1]
+        low, high = (int(end) for end in target.aminmax())
+        if high < classes and low >= (-1 if ignore_index == -1 else 0):
+            return  # no need to look where the ignored pixels are
         ends = target.masked_fill(ignore_mask(target, ignore_index), 0).aminmax()
         strangers = [int(end) for end in ends if not 0 <= end < classes]
         if strangers:

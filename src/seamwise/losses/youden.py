@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seamwise.losses.confusion import SoftCounts, apply_weight, indicator, products, soft_counts
-from seamwise.losses.inputs import check_target, in_full_precision
+from seamwise.losses.confusion import SoftCounts, indicator, soft_counts
+from seamwise.losses.inputs import check_target, in_full_precision, valid_weight
+
+_CACHED = 2**18  # numbers of an array that stays in the cache
+_SHORTEST, _LONGEST = 2**10, 2**14  # pixels of a block
 
 
 def youden(
@@ -103,17 +106,13 @@ def cross_entropy_and_youden(
     pixels of a class. Can be differentiated once.
     """
     check_target(logits, target, ignore_index=ignore_index)
+    if weight is not None:
+        weight = valid_weight(weight, target, ignore_index=ignore_index).flatten(1)
     with torch.autocast(logits.device.type, enabled=False):
-        log_probabilities = in_full_precision(logits).log_softmax(1).flatten(2)
-        members = indicator(target, log_probabilities, ignore_index=ignore_index)
-        weighted_members = members
-        if weight is not None:
-            weighted_members = apply_weight(members, weight, target, ignore_index=ignore_index)
-        log_sum: Tensor
-        joint: Tensor
-        log_sum, joint = _ClassSums.apply(log_probabilities, members, weighted_members)  # type: ignore[no-untyped-call]
-        counts = SoftCounts(joint.sum(0), members.sum((0, 2)))
-        return pairwise_loss(counts, lam) - log_sum / counts.truth.sum().clamp(min=1)
+        flat = in_full_precision(logits).flatten(2)
+        log_sum, joint, truth = _ClassSums.apply(flat, target.flatten(1), weight, ignore_index)  # type: ignore[no-untyped-call]
+        counts = SoftCounts(joint, truth)
+        return pairwise_loss(counts, lam) - log_sum / truth.sum().clamp(min=1)
 
 
 def pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:
@@ -142,24 +141,81 @@ def pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:
 
 
 class _ClassSums(torch.autograd.Function):
-    """Σ_p w·log z over all classes, and Σ_p z_i·y_k, with one gradient for both."""
+    """Σ_p ω·y_k·log z_k over all classes, Σ_p z_i·y_k and Σ_p y_k, of logits `(N, C, pixels)`.
+
+    One pass over the logits for the softmax, the logarithm and the sums, and one for the gradient.
+    With A_i(p) the gradient of the second sum by z_i(p), and a that of the first sum::
+
+        ∂/∂x_i = z_i·(A_i − Σ_j z_j·A_j − a·Σ_k ω·y_k) + a·ω·y_i
+
+    Block by block, so that the pixels of a block stay in the processor's cache.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, log_probabilities: Tensor, indicator: Tensor, weighted_members: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        probabilities = log_probabilities.exp()
-        ctx.save_for_backward(probabilities, indicator, weighted_members)
-        # −∞ is a legitimate log z where the indicator is 0, and 0·∞ is not 0
-        finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
-        return finite.mul_(weighted_members).sum(), products(probabilities, indicator)
+        ctx: Any, logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        classes = logits.shape[1]
+        probabilities = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        log_sum, truth = logits.new_zeros(()), logits.new_zeros(classes)
+        joint = logits.new_zeros(classes, classes)
+        for block in _blocks(logits):
+            x = logits[..., block]
+            members, weighted = _memberships(x, target, weight, block, ignore_index)
+            x = x - x.amax(1, keepdim=True)
+            z = x.exp()
+            total = z.sum(1, keepdim=True)
+            z.div_(total)
+            # −∞ is a legitimate logit of a class without that pixel, and 0·∞ is not 0
+            finite = x.clamp_(min=torch.finfo(x.dtype).min).mul_(weighted)
+            log_sum += finite.sum() - total.log_().mul_(weighted.sum(1, keepdim=True)).sum()
+            joint += (z @ members.transpose(1, 2)).sum(0)
+            truth += members.sum((0, 2))
+            probabilities[..., block] = z
+        ctx.save_for_backward(probabilities, target, weight)
+        ctx.ignore_index = ignore_index
+        ctx.mark_non_differentiable(truth)
+        return log_sum, joint, truth
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, log_sum_grad: Tensor, sums_grad: Tensor) -> tuple[Tensor, None, None]:
-        probabilities, indicator, weighted_members = ctx.saved_tensors
-        grad = (sums_grad @ indicator).mul_(probabilities)
-        return grad.add_(weighted_members * log_sum_grad), None, None
+    def backward(
+        ctx: Any, log_sum_grad: Tensor, joint_grad: Tensor, truth_grad: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        probabilities, target, weight = ctx.saved_tensors
+        grad = torch.empty_like(probabilities)
+        for block in _blocks(probabilities):
+            z = probabilities[..., block]
+            members, weighted = _memberships(z, target, weight, block, ctx.ignore_index)
+            pull = joint_grad @ members
+            mean = (pull * z).sum(1, keepdim=True)
+            mean.addcmul_(weighted.sum(1, keepdim=True), log_sum_grad)
+            pull.sub_(mean).mul_(z)
+            torch.addcmul(pull, weighted, log_sum_grad, out=grad[..., block])
+        return grad, None, None, None
+
+
+def _blocks(pixels: Tensor) -> list[slice]:
+    """Parts of the last axis of `(N, C, pixels)`.
+
+    On a CPU a block stays in the cache, and is so short that one running float32 sum is exact to
+    its fourth digit, whatever the values.
+    """
+    samples, classes, count = pixels.shape
+    length = max(count, 1)
+    if pixels.device.type == "cpu" and not torch.compiler.is_compiling():
+        length = min(_LONGEST, max(_SHORTEST, _CACHED // max(samples * classes, 1)))
+    return [slice(begin, begin + length) for begin in range(0, count, length)]
+
+
+def _memberships(
+    like: Tensor, target: Tensor, weight: Tensor | None, block: slice, ignore_index: int
+) -> tuple[Tensor, Tensor]:
+    """y_k(p) and ω(p)·y_k(p) of a block; ω is 1 without a weight."""
+    members = indicator(target[:, block], like, ignore_index=ignore_index)
+    if weight is None:
+        return members, members
+    return members, members * weight[:, block].unsqueeze(1).to(members)
 
 
 class Youden(nn.Module):
