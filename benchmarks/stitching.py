@@ -107,8 +107,10 @@ def main() -> None:
         score(
             f"2D, stitched at IoU {iou}",
             stacks,
-            lambda image, iou=iou: segment_slices(
-                image, SegmentOptions(mode="2d-stitch", stitch_iou=iou), model=plane
+            lambda image, iou=iou: (
+                segment_slices(
+                    image, SegmentOptions(mode="2d-stitch", stitch_iou=iou), model=plane
+                ).labels
             ),
         )
         truth = [(labels, labels) for _, labels in stacks]

@@ -175,9 +175,8 @@ def test_segmenting(flips):
     found = segment(GREY[None], model=deep, flips=flips)
     np.testing.assert_allclose(found.probabilities[:, 0], expected.probabilities, atol=1e-3)
     assert np.array_equal(found.labels[0], expected.labels)
-    assert np.array_equal(
-        segment_slices(GREY[None], SegmentOptions(flips=flips), model=flat)[0], expected.labels
-    )
+    slices = segment_slices(GREY[None], SegmentOptions(flips=flips), model=flat)
+    assert np.array_equal(slices.labels[0], expected.labels)
 
 
 def test_stitching():

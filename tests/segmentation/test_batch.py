@@ -280,7 +280,7 @@ def test_what_was_begun_block_by_block_goes_on_so(
     volumes, monkeypatch, options, overwrite, by_block
 ):
     folder, calls = volumes
-    monkeypatch.setattr(batch, "segment_slices", lambda image, options, **_: one_cell(image).labels)
+    monkeypatch.setattr(batch, "segment_slices", lambda image, options, **_: one_cell(image))
     (folder / "out" / ".a.ome.zarr.cells.work").mkdir(parents=True)
     (outcome,) = segment_files(
         [folder / "a.png"],

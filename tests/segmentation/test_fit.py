@@ -5,8 +5,10 @@ import tifffile
 from seamwise.io import describe_model
 from seamwise.io.models import Architecture, Fit, SegmentationInfo
 from seamwise.segmentation import (
+    SegmentOptions,
     segment,
     segment_files,
+    segment_slices,
     segment_volume,
     train,
 )
@@ -109,6 +111,14 @@ def test_the_caution_reaches_the_user_of_files_and_of_blocks(tmp_path):
     assert "the model sees no cells" in " ".join(outcome.messages)
     result = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr")
     assert "the model sees no cells" in result.caution
+
+
+def test_a_stack_segmented_by_slices_has_a_caution_too():
+    flats = [crowded_cells((200, 220), cells=25, rng=rng).image for rng in (1, 2)]
+    options = SegmentOptions(mode="2d-stitch")
+    assert segment_slices(np.stack(flats), options).caution == ""
+    inverted = np.stack([flat.max() - flat for flat in flats])
+    assert "dark on bright" in segment_slices(inverted, options).caution
 
 
 def test_training_records_what_the_model_knows(tmp_path, annotated, quick):

@@ -193,8 +193,9 @@ def test_tiles_and_slabs_and_blocks_find_the_same(large, model, tmp_path):
 
 def test_slices_are_reduced_too(large, model):
     image, truth = large
-    labels = segment_slices(np.stack([image, image]), replace(THIRD, mode="2d-stitch"), model=model)
-    assert found(labels[0], truth) > 0.9
+    options = replace(THIRD, mode="2d-stitch")
+    result = segment_slices(np.stack([image, image]), options, model=model)
+    assert found(result.labels[0], truth) > 0.9
 
 
 def test_files_bring_their_pixel_size_and_the_user_is_told(large, tmp_path):

@@ -110,9 +110,10 @@ def cross_entropy_and_youden(
         weight = valid_weight(weight, target, ignore_index=ignore_index).flatten(1)
     with torch.autocast(logits.device.type, enabled=False):
         flat = in_full_precision(logits).flatten(2)
+        log_sum: Tensor
+        truth: Tensor
         log_sum, joint, truth = _ClassSums.apply(flat, target.flatten(1), weight, ignore_index)  # type: ignore[no-untyped-call]
-        counts = SoftCounts(joint, truth)
-        return pairwise_loss(counts, lam) - log_sum / truth.sum().clamp(min=1)
+        return pairwise_loss(SoftCounts(joint, truth), lam) - log_sum / truth.sum().clamp(min=1)
 
 
 def pairwise_loss(counts: SoftCounts, lam: float | Tensor | None) -> Tensor:

@@ -249,15 +249,15 @@ def _labels(
     spacing = image.spacing
     note = options.zoom(model.info, spacing).note
     if options.mode == "2d-stitch":
-        labels, caution = segment_slices(channels, options, model=model, spacing=spacing), ""
+        prediction = segment_slices(channels, options, model=model, spacing=spacing)
     else:
         prediction = segment_image(
             channels, options, model=model, spacing=spacing, keep_probabilities=False
         )
-        labels, caution = prediction.labels, prediction.caution
+    caution = prediction.caution
     if channels.min() == channels.max():
         caution = ""  # the count says so
-    return labels, tuple(line for line in (note, caution) if line)
+    return prediction.labels, tuple(line for line in (note, caution) if line)
 
 
 def _check_depth(image: Image, options: SegmentOptions, model: Model) -> None:

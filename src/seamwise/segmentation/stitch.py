@@ -13,10 +13,12 @@ from seamwise.labels import Labels, as_labels, relabel, smallest_dtype
 from seamwise.labels.slabs import look_up
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
+from seamwise.segmentation.fit import Look, Watch, misfit, skewness
 from seamwise.segmentation.normalization import Normalization, normalization
 from seamwise.segmentation.options import STITCH_IOU, SegmentOptions, check_iou
 from seamwise.segmentation.predict import (
     Model,
+    Prediction,
     as_model_input,
     decode_rule,
     load,
@@ -106,7 +108,7 @@ def segment_slices(
     *,
     model: Model | None = None,
     spacing: Sequence[float] | None = None,
-) -> Labels:
+) -> Prediction:
     """Find the cells of a stack with a model for planes: slice by slice, then stitched.
 
     Parameters
@@ -127,8 +129,8 @@ def segment_slices(
 
     Returns
     -------
-    (Z, Y, X) array, smallest safe unsigned dtype
-        0 background, 1..n cells.
+    Prediction
+        Labels `(Z, Y, X)`, without probabilities.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def segment_slices(
     Examples
     --------
     >>> from seamwise.synth import crowded_cells
-    >>> segment_slices(crowded_cells((5, 64, 80), cells=6, rng=0).image).shape
+    >>> segment_slices(crowded_cells((5, 64, 80), cells=6, rng=0).image).labels.shape
     (5, 64, 80)
     """
     if options.mode == "3d":
@@ -154,6 +156,8 @@ def segment_slices(
     planes, normalise = _planes(np.asarray(stack), ready.info)
     zoom = options.zoom(ready.info, spacing)
     rule = decode_rule(ready.info, options.decode, options.min_size, pixels=zoom.pixels)
+    looks: list[Look] = []
+    counts: list[int] = []
 
     def cells(plane: NDArray[Any]) -> Labels:
         if plane.min() == plane.max():
@@ -167,9 +171,21 @@ def segment_slices(
             guides=rule.is_guided,
             zoom=zoom,
         )
-        return decode_slabs(slabs, plane.shape[1:], rule)
+        watch = Watch(slabs, ready.info.architecture.out_channels)
+        labels = decode_slabs(watch, plane.shape[1:], rule)
+        looks.append(watch.look)
+        counts.append(int(labels.max(initial=0)))
+        return labels
 
-    return stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
+    labels = stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
+    caution = misfit(
+        ready.info,
+        sum(looks, Look()),
+        cells=sum(counts),  # their cross sections, as the model sees them
+        pixels=zoom.pixels,
+        skew=skewness(planes[0]),
+    )
+    return Prediction(labels, None, caution)
 
 
 def _planes(stack: NDArray[Any], info: SegmentationInfo) -> tuple[NDArray[Any], Normalization]:
