@@ -52,6 +52,13 @@ Kind = Literal["nuclei", "walls"]
 ALONG = (0.2, 0.6, 0.2)  # what a kernel of a plane becomes along z
 DEPTH = {"nuclei": 4, "walls": 3}
 RULES = {"nuclei": NormalizationRule(kind="contrast"), "walls": NormalizationRule()}
+SIZES: dict[str, Any] = {"min_size": 30, "min_core": 10, "gap": "second"}
+DECODES = {
+    "nuclei": DecodeRule(
+        rule="relief", relief=ReliefPair(foreground=0.7, peak=0.5, saddle=0.8), **SIZES
+    ),
+    "walls": DecodeRule(relief=ReliefPair(foreground=0.5, peak=0.15, saddle=0.8), **SIZES),
+}
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
 CROP = (32, 48, 48)
 EMPTY = 0.03  # of the crops of nuclei
@@ -383,6 +390,9 @@ class Stacks:
     def validate(self, model: Model) -> Mapping[str, float]:
         """Mean AP and pooled PQ of the selection stacks, in the network's voxels."""
         bend = compress_intensities if self.kind == "nuclei" else np.asarray
+        # the stacks are magnified already
+        info = model.info.model_copy(update={"zoom": 1.0, "isotropic": False})
+        model = replace(model, info=info)
         pairs = (
             (stack.labels, segment_normalized(bend(stack.image)[np.newaxis], model))
             for stack in self.selection
@@ -450,13 +460,7 @@ def information(
         isotropic=True,
         diameters=cell_diameters(sizes, 3),
         normalization=RULES[kind],
-        decode=DecodeRule(
-            rule="relief",
-            relief=ReliefPair(foreground=0.7, peak=0.5, saddle=0.8),
-            min_size=30,
-            min_core=10,
-            gap="second",
-        ),
+        decode=DECODES[kind],
         training=dict(training),
     )
 

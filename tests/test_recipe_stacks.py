@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.engine.networks import build_network
+from seamwise.engine.networks import ReadyNetwork, build_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.images import write_labels
 from seamwise.io.models import Architecture, SegmentationInfo, save_model
@@ -131,3 +131,29 @@ def test_hills_count_in_cells_only(recipe):
     assert recipe.hills(truth + torch.tensor([[9.0, 0, 0, -9]]), truth) == 0
     assert recipe.hills(truth + 0.3, truth) == pytest.approx(0.25)
     assert recipe.hills(truth * 0 + 1, truth * 0) == 0
+
+
+class Threshold(torch.nn.Module):
+    """A network that knows the cells: all that is brighter than 0.5."""
+
+    ndim, multiple = 3, 1
+
+    def forward(self, image):
+        is_cell = (image > 0.5).float()
+        nothing = torch.zeros_like(image)
+        classes = [1 - is_cell, is_cell, nothing, nothing]
+        guides = [is_cell, nothing, nothing, nothing]
+        return torch.cat([20 * probability for probability in classes] + guides, 1)
+
+
+@pytest.mark.parametrize(("kind", "decode"), [("nuclei", "relief"), ("walls", "argmax")])
+def test_validation_sees_the_voxels_of_the_network_as_they_are(recipe, kind, decode):
+    labels = np.zeros((12, 12, 13), np.int32)
+    labels[2:10, 2:10, 1:6], labels[2:10, 2:10, 7:12] = 1, 2  # halved again, they would be one
+    image = (labels > 0).astype(np.float32)
+    stack = recipe.Source(image, labels, recipe.measure_guides(labels))
+    info = recipe.information(kind, [stack], {})
+    assert (info.zoom, info.decode.rule) == (0.5, decode)
+    task = recipe.Stacks(info, RunSettings(steps=1), kind, [stack], [], [stack])
+    model = ReadyNetwork(Threshold(), info, torch.device("cpu"), torch.float32)
+    assert task.validate(model) == {"ap50": 1.0, "ap70": 1.0, "pq": 1.0}

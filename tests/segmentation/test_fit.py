@@ -13,6 +13,7 @@ from seamwise.segmentation import (
     train,
 )
 from seamwise.segmentation.fit import Look, Watch, fit_of, look_at, misfit, skewness
+from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.synth import crowded_cells
 
 
@@ -25,6 +26,7 @@ def described(**fields):
     )
 
 
+HALF = Zoom((0.5, 0.5))
 KNOWN = described(fit=Fit(certainty=0.8, skewness=0.2), diameters=(10, 20, 40))
 
 
@@ -81,8 +83,8 @@ def test_what_is_kept_is_the_least_of_the_training_images():
         (KNOWN, Look(70_000, 70_000.0), {"cells": 10}, "94 pixels across, the model knows 10 to"),
         (KNOWN, Look(70_000, 70_000.0), {"cells": 10}, "try --diameter 94"),
         (KNOWN, Look(70_000, 70_000.0), {"cells": 4}, ""),
-        (KNOWN, Look(70_000, 70_000.0), {"cells": 10, "pixels": 0.25}, ""),
-        (KNOWN, Look(300_000, 300_000.0), {"cells": 10, "pixels": 0.25}, "20 to 80"),
+        (KNOWN, Look(70_000, 70_000.0), {"cells": 10, "zoom": HALF}, ""),
+        (KNOWN, Look(300_000, 300_000.0), {"cells": 10, "zoom": HALF}, "20 to 80"),
         (KNOWN, Look(200, 200.0), {"cells": 10}, "5 pixels across"),
         (described(), Look(), {"cells": 0}, ""),
     ],
@@ -92,6 +94,25 @@ def test_cautions(info, look, options, words):
     assert words in caution
     assert bool(caution) == bool(words)
     assert "\n" not in caution
+
+
+def test_the_diameter_that_a_caution_names_is_along_the_last_axis_and_fits():
+    info = described(
+        fit=Fit(certainty=0.8, skewness=0.2), diameters=(8, 10, 14), zoom=0.5, isotropic=True
+    )
+    info = info.model_copy(
+        update={"architecture": Architecture(in_channels=1, out_channels=4, ndim=3)}
+    )
+    zoom = zoom_of(info, spacing=(4, 1, 1))
+    assert zoom.factors == (2, 0.5, 0.5)
+    # balls of 60 pixels along y and x, of 15 slices
+    volume = 10 * np.pi / 6 * 60 * 60 * 15
+    caution = misfit(info, Look(round(volume), volume), cells=10, zoom=zoom)
+    assert (
+        caution == "cells are about 60 pixels across, the model knows 16 to 28: try --diameter 60"
+    )
+    advised = zoom_of(info, spacing=(4, 1, 1), diameter=60)
+    assert misfit(info, Look(round(volume), volume), cells=10, zoom=advised) == ""
 
 
 def test_a_shipped_model_says_when_it_does_not_fit():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 
 from seamwise.decode.relief import split_maps
 from seamwise.io.models import Fit, SegmentationInfo
-from seamwise.segmentation.zoom import diameter_of
+from seamwise.segmentation.zoom import Zoom, diameter_of
 
 _SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
 _FAR = 1.5  # times the usual range of diameters
 _FEW = 5  # cells say nothing about their usual size
-_PIXELS = 2**18  # of which the skewness is taken
+_PIXELS = 2**18  # of an image, at least (all of a smaller one), give its skewness
 
 Slab = tuple[tuple[slice, ...], NDArray[Any]]
 
@@ -81,13 +82,14 @@ class Watch:
 
 
 def skewness(image: NDArray[Any]) -> float:
-    """Return Kelly's skewness of an image's intensities.
+    """Return the skewness of an image's intensities, by percentiles.
 
     ::
 
         ((p95 − p50) − (p50 − p5)) / (p95 − p5)
 
     From −1 to 1; positive where few pixels are bright and most are dark; 0 for a constant image.
+    Kelly's skewness has p10 and p90 in place of p5 and p95.
     """
     values = image.ravel()
     with np.errstate(over="ignore", invalid="ignore"):
@@ -109,7 +111,7 @@ def misfit(
     look: Look,
     *,
     cells: int,
-    pixels: float = 1.0,
+    zoom: Zoom | None = None,
     skew: float | None = None,
 ) -> str:
     """Return why an image may not fit a model, in one line; empty if nothing speaks against it.
@@ -122,8 +124,8 @@ def misfit(
     look : Look
     cells : int
         How many were found.
-    pixels : float
-        Pixels that the network saw for one of the image.
+    zoom : Zoom, optional
+        How far the image was magnified; by default not at all.
     skew : float, optional
         The image's `skewness`.
     """
@@ -144,12 +146,15 @@ def misfit(
         )
     if info.diameters is None or cells < _FEW:
         return ""
-    diameter = diameter_of(look.foreground / cells * pixels, info.architecture.ndim)
+    ndim = info.architecture.ndim
+    factors = zoom.factors if zoom is not None else (1.0,) * ndim
+    diameter = diameter_of(look.foreground / cells * prod(factors), ndim)
     low, _, high = info.diameters
     if low / _FAR <= diameter <= high * _FAR:
         return ""
-    zoom = pixels ** (1 / info.architecture.ndim)
+    # along the last axis, as `zoom_of` takes a diameter
+    across, least, most = (size / factors[-1] for size in (diameter, low, high))
     return (
-        f"cells are about {diameter / zoom:.0f} pixels across, the model knows "
-        f"{low / zoom:.0f} to {high / zoom:.0f}: try --diameter {diameter / zoom:.0f}"
+        f"cells are about {across:.0f} pixels across, the model knows "
+        f"{least:.0f} to {most:.0f}: try --diameter {across:.0f}"
     )

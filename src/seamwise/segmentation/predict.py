@@ -186,7 +186,7 @@ def segment_image(
         model.info,
         look,
         cells=int(labels.max(initial=0)),
-        pixels=zoom.pixels,
+        zoom=zoom,
         skew=skewness(channels[0]),
     )
     return Prediction(labels, probabilities, caution)

@@ -186,7 +186,7 @@ def segment_volume(
         with target.draft(max(cells)) as draft:
             stages.write(draft)
         damaged = stages.damaged()
-        caution = misfit(info, stages.look(), cells=sum(cells), pixels=zoom.pixels)
+        caution = misfit(info, stages.look(), cells=sum(cells), zoom=zoom)
         _remove(target.work)
     return LabelsOnDisk(target.path, cells, damaged, volume.note, caution)
 
