@@ -6,7 +6,6 @@ from seamwise.decode import argmax, instances, relief, semantic_classes
 from seamwise.decode.meetings import join_meetings, meet
 from seamwise.decode.relief import (
     foreground_classes,
-    median_peak,
     peaks,
     saddle_sums,
     with_cores,
@@ -178,11 +177,3 @@ def test_sums_between_cells_by_hand():
         (2, 3, 1),
     ]
     assert sums.total.tolist() == [3, 5.5, 5.5]
-
-
-def test_the_median_peak_leaves_out_small_components():
-    maps = maps_of([1, 1, 0, 1, 0, 1, 1, 2, 1, 1], [0.5, 0.9, 0, 0.2, 0, 0.4, 0.3, 1, 0.5, 0.7])
-    assert median_peak(maps) == pytest.approx(0.55)
-    assert median_peak(maps, min_core=2) == pytest.approx(0.7)
-    assert np.isnan(median_peak(maps_of([0, 2], [1, 1])))
-    assert np.isnan(median_peak(maps, min_core=3))

@@ -195,45 +195,6 @@ def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
     return highest
 
 
-def median_peak(maps: NDArray[Any], *, min_core: int = 0, gap: Gap = "background") -> float:
-    """Median of the highest relief of the components of class cell: how well an image fits a model.
-
-    A network is sure of cells like those it has learned, and predicts hills of nearly 1 in them. In
-    an image of another kind it finds little, and low hills.
-
-    Parameters
-    ----------
-    maps : (C + 1 + ndim, *S) floating array
-        See `relief`.
-    min_core : int
-        Components of fewer pixels do not count.
-    gap : {"background", "second"}
-
-    Returns
-    -------
-    float
-        NaN without any component.
-
-    Notes
-    -----
-    For `nuclei-2d`, with a `min_core` of 20, it is 0.72 to 0.97 on 40 images of fluorescent nuclei.
-    On 45 images of phase contrast it is 0.06 to 0.39, or there is no component (9 of them).
-
-    Examples
-    --------
-    >>> cell = np.array([1.0, 1, 0, 1, 0, 1])
-    >>> r = np.array([0.5, 0.9, 0, 0.2, 0, 0.6])
-    >>> round(median_peak(np.stack([1 - cell, cell, r, 0 * r])), 2)
-    0.6
-    """
-    probabilities, height = split_maps(maps)
-    labels, _ = ndimage.label(foreground_classes(probabilities, gap=gap) == CELL)
-    counts = areas(labels) >= min_core
-    counts[0] = False
-    highest = peaks(height, labels)[counts]
-    return float(np.median(highest)) if highest.size else float("nan")
-
-
 def _merge_cells(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
     """Give one number to cells without a valley between them."""
     lowest = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
