@@ -182,7 +182,7 @@ def segment_slices(
         ready.info,
         sum(looks, Look()),
         cells=sum(counts),  # their cross sections, as the model sees them
-        pixels=zoom.pixels,
+        zoom=zoom,
         skew=skewness(planes[0]),
     )
     return Prediction(labels, None, caution)
