@@ -29,6 +29,7 @@ nightly: lint
 	SEAMWISE_LONG=1 $(PYTEST)
 	$(BIN)/python .ci/cases --all
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/training.py --quick
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py

@@ -81,3 +81,17 @@ def test_every_place_is_in_the_plan():
 def test_torch_is_not_imported_before_it_is_needed(module):
     script = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "late"),
+    [
+        ("seamwise.cli", ("numpy", "pydantic", "scipy")),
+        ("seamwise.segmentation", ("scipy.stats", "matplotlib", "zarr", "distributed")),
+        ("seamwise.fusion", ("scipy.stats", "matplotlib", "zarr", "distributed")),
+    ],
+)
+def test_slow_libraries_are_imported_when_they_are_used(module, late):
+    script = f"import sys, {module}; print(*(set({late}) & set(sys.modules)))"
+    command = [sys.executable, "-c", script]
+    assert not subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its part stats takes half a second: imported at its first use
 from numpy.typing import ArrayLike
-from scipy.stats import wilcoxon
 
 LEVEL = 0.05
 """Level of significance of every test, two-sided."""
@@ -70,7 +70,8 @@ def claim_of_pairs(text: str, first: ArrayLike, second: ArrayLike, *, metric: st
     if not (higher != lower).any():
         return Claim(text, OPEN, numbers, 1.0)
     p_above, p_below = (
-        float(wilcoxon(higher - lower, alternative=side).pvalue) for side in ("greater", "less")
+        float(scipy.stats.wilcoxon(higher - lower, alternative=side).pvalue)
+        for side in ("greater", "less")
     )
     p_value = min(2 * min(p_above, p_below), 1.0)
     verdict = HOLDS if p_above < p_below else FAILS

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its part stats takes half a second: imported at its first use
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +123,7 @@ def friedman(scores: ArrayLike, *, higher_is_better: bool = True) -> FriedmanTes
     mean_ranks = ranks.mean(axis=0)
     if (ranks == ranks[:, :1]).all():  # every case is a tie, which makes the statistic 0/0
         return FriedmanTest(0.0, 1.0, mean_ranks)
-    test = friedmanchisquare(*ranks.T)
+    test = scipy.stats.friedmanchisquare(*ranks.T)
     return FriedmanTest(float(test.statistic), float(test.pvalue), mean_ranks)
 
 
@@ -189,9 +189,13 @@ def nemenyi(
     cases, methods = table.shape
     mean_ranks = _ranks(table, higher_is_better).mean(axis=0)
     standard_error = np.sqrt(methods * (methods + 1) / (6 * cases))
-    critical = float(studentized_range.isf(alpha, methods, np.inf) / np.sqrt(2) * standard_error)
+    critical = float(
+        scipy.stats.studentized_range.isf(alpha, methods, np.inf) / np.sqrt(2) * standard_error
+    )
     differences = np.abs(np.subtract.outer(mean_ranks, mean_ranks))
-    p_values = studentized_range.sf(np.sqrt(2) * differences / standard_error, methods, np.inf)
+    p_values = scipy.stats.studentized_range.sf(
+        np.sqrt(2) * differences / standard_error, methods, np.inf
+    )
     return NemenyiTest(mean_ranks, critical, p_values, _groups(mean_ranks, critical))
 
 
@@ -369,7 +373,7 @@ def _depths(bars: Sequence[NDArray[np.float64]], apart: float) -> list[int]:
 
 
 def _ranks(table: NDArray[Any], higher_is_better: bool) -> NDArray[np.float64]:
-    ascending = rankdata(table, axis=1)
+    ascending = scipy.stats.rankdata(table, axis=1)
     # not the ranks of −scores: unsigned integers wrap
     ranks: NDArray[np.float64] = table.shape[1] + 1 - ascending if higher_is_better else ascending
     return ranks

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy  # its part stats takes half a second: imported at its first use
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import uniform_filter
-from scipy.stats import wilcoxon
 
 from seamwise.analysis.evidence import FEWEST_CASES, LEVEL, p_text
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
@@ -110,7 +110,7 @@ def judge(comparison: Comparison) -> Verdict:
         return Verdict(losses[first], {}, tuple(others), None, failures)
     if len(losses) == 2:
         difference = table[:, first] - table[:, 1 - first]
-        p_value = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
+        p_value = float(scipy.stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
         p_values = np.full((2, 2), p_value)
     else:
         p_value, p_values = friedman(table).p_value, nemenyi(table).p_values
