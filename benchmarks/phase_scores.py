@@ -18,6 +18,7 @@ SELECTION = (20, 34, 39, 44)
 
 
 def pairs_of(folder: Path, images: str) -> list[Pair]:
+    """Pairs of images and masks of the selection, or of one look."""
     split = find_pairs(folder)
     pairs = sorted((*split.training, *split.validation), key=lambda pair: pair.name)
     small = [number for number in range(1, 46) if number not in LARGE]

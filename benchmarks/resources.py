@@ -1,7 +1,7 @@
 """What changes with the resources of a run: classes and cells in other blocks.
 
 python benchmarks/resources.py                              # 1024 × 1024 pixels, drawn
-python benchmarks/resources.py --model tissue-3d            # 128 × 192 × 192 voxels, drawn
+python benchmarks/resources.py --model walls-3d             # 128 × 192 × 192 voxels, drawn
 python benchmarks/resources.py IMAGES --memory 900MB --workers 2
 
 Each limit of memory is compared with a run that has all the memory it can use. Images are pooled.

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,12 +14,19 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
-from seamwise.engine import RunSettings, TrainProgress
-from seamwise.io import SegmentationInfo, load_model
+from seamwise.engine import RunSettings, TrainProgress, run_identity
+from seamwise.io import (
+    Architecture,
+    DecodeRule,
+    NormalizationRule,
+    SegmentationInfo,
+    load_model,
+    read_image,
+)
 from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Guides, Labels, semantic_target
 from seamwise.losses import count_members, indicator, mean_over_present, pairwise_loss
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import Model, segment
+from seamwise.segmentation import Model, Pair, as_channels, read_pair, segment
 
 CROP = 256
 
@@ -225,6 +232,49 @@ def run_settings(steps: int, *, learning_rate: float, validate_every: int) -> Ru
         validate_every=validate_every,
         snapshot_every=validate_every,
         stored_as="float16",
+    )
+
+
+@dataclass(frozen=True)
+class Division:
+    """Pairs for training and for every choice."""
+
+    training: Sequence[Pair]
+    selection: Sequence[Pair]
+
+    def judged(self, rule: NormalizationRule) -> list[tuple[NDArray[np.generic], Labels]]:
+        """Image and labels of the pairs for every choice, as `Guided` takes them."""
+        return [
+            (as_channels(read_image(pair.images[0])), read_pair(pair, ndim=2, rule=rule).labels)
+            for pair in self.selection
+        ]
+
+
+def information(
+    rule: NormalizationRule,
+    decode: DecodeRule,
+    division: Division,
+    *,
+    settings: RunSettings,
+    start: str,
+    **fields: Any,
+) -> SegmentationInfo:
+    """Description of a model for one grey channel; `fields` are further ones of it."""
+    return SegmentationInfo(
+        architecture=Architecture(
+            in_channels=1, out_channels=4, width=16, norm="batch", guides=True
+        ),
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",),
+        normalization=rule,
+        decode=decode,
+        training={
+            "settings": run_identity(settings),
+            "images": [pair.name for pair in division.training],
+            "validation_images": [pair.name for pair in division.selection],
+            "start": start,
+        },
+        **fields,
     )
 
 

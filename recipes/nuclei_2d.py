@@ -20,27 +20,22 @@ from scipy import ndimage
 from guided import (
     CROP,
     Crop,
+    Division,
     Geometry,
     Guided,
     Samples,
     Source,
     first_weights,
+    information,
     random_crop,
     random_noise,
     run_settings,
     show,
 )
-from seamwise.engine import fit, run_identity
-from seamwise.io import (
-    Architecture,
-    DecodeRule,
-    NormalizationRule,
-    ReliefPair,
-    SegmentationInfo,
-    read_image,
-)
+from seamwise.engine import fit
+from seamwise.io import DecodeRule, NormalizationRule, ReliefPair
 from seamwise.labels import measure_guides
-from seamwise.segmentation import Pair, as_channels, compress_intensities, find_pairs, read_pair
+from seamwise.segmentation import Pair, compress_intensities, find_pairs, read_pair
 
 SELECTION = Path(__file__).with_name("nuclei-2d-selection.txt")
 RULE = NormalizationRule(kind="contrast")
@@ -170,28 +165,11 @@ def main() -> None:
         learning_rate=options.learning_rate,
         validate_every=options.validate_every,
     )
-    info = SegmentationInfo(
-        architecture=Architecture(
-            in_channels=1, out_channels=4, width=16, norm="batch", guides=True
-        ),
-        classes=("background", "cell", "touching", "gap"),
-        channels=("grey",),
-        normalization=RULE,
-        decode=DECODE,
-        training={
-            "settings": run_identity(settings),
-            "images": [pair.name for pair in training],
-            "validation_images": [pair.name for pair in selection],
-            "start": options.start.name,
-        },
-    )
-    chosen = [
-        (as_channels(read_image(pair.images[0])), read_pair(pair, ndim=2, rule=RULE).labels)
-        for pair in selection
-    ]
+    division = Division(training, selection)
+    info = information(RULE, DECODE, division, settings=settings, start=options.start.name)
     options.output.mkdir(parents=True, exist_ok=True)
     samples = NucleiSamples(sources_of(training), settings=settings, is_second=options.second)
-    task = Guided(info, settings, samples, chosen)
+    task = Guided(info, settings, samples, division.judged(RULE))
     start = None if options.resume else first_weights(options.start)
     fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
 

@@ -19,31 +19,24 @@ from scipy import ndimage
 from guided import (
     CROP,
     Crop,
+    Division,
     Geometry,
     Guided,
     Samples,
     Source,
     first_weights,
+    information,
     random_crop,
     random_noise,
     run_settings,
     show,
 )
-from seamwise.engine import fit, run_identity
-from seamwise.io import (
-    Architecture,
-    DecodeRule,
-    NormalizationRule,
-    ReliefPair,
-    SegmentationInfo,
-    model_path,
-    read_image,
-)
+from seamwise.engine import fit
+from seamwise.io import DecodeRule, NormalizationRule, ReliefPair, SegmentationInfo, model_path
 from seamwise.labels import Labels, connected_components, measure_guides, relabel
 from seamwise.segmentation import (
     AnnotatedImage,
     Pair,
-    as_channels,
     cell_diameters,
     compress_intensities,
     find_pairs,
@@ -218,39 +211,28 @@ def main() -> None:
     parser.add_argument("--leave-out", choices=("selection", "large", "small"), default="selection")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
-    found = find_pairs(options.data)
-    pairs = sorted((*found.training, *found.validation), key=lambda pair: pair.name)
-    training, validation = split(pairs, options.leave_out)
+    folder = find_pairs(options.data)
+    pairs = sorted((*folder.training, *folder.validation), key=lambda pair: pair.name)
+    division = Division(*split(pairs, options.leave_out))
     settings = run_settings(
         options.steps,
         learning_rate=options.learning_rate,
         validate_every=options.validate_every,
     )
-    sources = [source_of(read_pair(pair, ndim=2, rule=RULE)) for pair in training]
+    sources = [source_of(read_pair(pair, ndim=2, rule=RULE)) for pair in division.training]
     areas = np.concatenate([np.bincount(source.labels.ravel())[1:] for source in sources])
-    info = SegmentationInfo(
-        architecture=Architecture(
-            in_channels=1, out_channels=4, width=16, norm="batch", guides=True
-        ),
-        classes=("background", "cell", "touching", "gap"),
-        channels=("grey",),
+    info = information(
+        RULE,
+        DECODE,
+        division,
+        settings=settings,
+        start=Path(options.start).name,
         zoom=0.5,
         diameters=cell_diameters(areas[areas > 0], 2),
-        normalization=RULE,
-        decode=DECODE,
-        training={
-            "settings": run_identity(settings),
-            "images": [pair.name for pair in training],
-            "validation_images": [pair.name for pair in validation],
-            "start": Path(options.start).name,
-        },
     )
-    chosen = [
-        (as_channels(read_image(pair.images[0])), read_pair(pair, ndim=2, rule=RULE).labels)
-        for pair in validation
-    ]
     options.output.mkdir(parents=True, exist_ok=True)
-    task = Guided(info, settings, PhaseSamples(sources, settings=settings), chosen)
+    samples = PhaseSamples(sources, settings=settings)
+    task = Guided(info, settings, samples, division.judged(RULE))
     start = None
     if options.start != "none" and not options.resume:
         start = first_weights(model_path(options.start, SegmentationInfo))

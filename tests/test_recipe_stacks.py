@@ -12,7 +12,13 @@ import torch
 from seamwise.engine.networks import ReadyNetwork, build_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.images import write_labels
-from seamwise.io.models import Architecture, SegmentationInfo, save_model
+from seamwise.io.models import (
+    Architecture,
+    SegmentationInfo,
+    describe_model,
+    model_path,
+    save_model,
+)
 from seamwise.labels import IGNORE
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "stacks_3d.py"
@@ -154,6 +160,7 @@ def test_validation_sees_the_voxels_of_the_network_as_they_are(recipe, kind, dec
     stack = recipe.Source(image, labels, recipe.measure_guides(labels))
     info = recipe.information(kind, [stack], {})
     assert (info.zoom, info.decode.rule) == (0.5, decode)
+    assert info.decode == describe_model(model_path(f"{kind}-3d")).decode
     task = recipe.Stacks(info, RunSettings(steps=1), kind, [stack], [], [stack])
     model = ReadyNetwork(Threshold(), info, torch.device("cpu"), torch.float32)
     assert task.validate(model) == {"ap50": 1.0, "ap70": 1.0, "pq": 1.0}

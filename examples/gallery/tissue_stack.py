@@ -7,7 +7,7 @@ import numpy as np
 import panels
 
 from seamwise.metrics import match
-from seamwise.segmentation import segment
+from seamwise.segmentation import SegmentOptions, segment_image
 from seamwise.synth import CONFOCAL, tissue
 
 SPACING = (2.0, 1.0, 1.0)
@@ -24,15 +24,18 @@ def colours(labels):
 def main(output=panels.DOCS):
     """Draw image, classes, predicted and true cells, each in one slice and one cut in depth."""
     drawn = tissue((48, 128, 144), rng=300, cell_size=24, camera=replace(CONFOCAL, spacing=SPACING))
-    found = segment(drawn.image, model="walls-3d")
-    score = match(drawn.labels, found.labels)
-    classes = found.probabilities.argmax(0)
+    prediction = segment_image(drawn.image, SegmentOptions(model="walls-3d", spacing=SPACING))
+    score = match(drawn.labels, prediction.labels)
+    classes = prediction.probabilities.argmax(0)
     figure = panels.new_figure(16, 7.6)
     grid = figure.add_gridspec(2, 4, height_ratios=(128, 96))
     columns = (
         ("slice 20 of 48", drawn.image / np.percentile(drawn.image, 99.8)),
         ("classes", panels.CLASS_COLOURS[classes]),
-        (f"{score.n_pred} cells found, PQ {score.panoptic_quality:.2f}", colours(found.labels)),
+        (
+            f"{score.n_pred} cells found, PQ {score.panoptic_quality:.2f}",
+            colours(prediction.labels),
+        ),
         (f"{score.n_true} true cells", colours(drawn.labels)),
     )
     draw = partial(panels.show, cmap="gray", vmin=0, vmax=1)

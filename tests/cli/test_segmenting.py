@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from seamwise.segmentation import batch
+from seamwise.io import read_image
+from seamwise.segmentation import batch, segment
 from seamwise.synth import crowded_cells
 
 SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
@@ -163,4 +164,7 @@ def test_the_demo_writes_its_pictures(run, tmp_path):
         "demo.png",
         "drawn.png",
     }
-    assert tifffile.imread(tmp_path / "demo" / "labels.tif").max() > 40
+    labels = tifffile.imread(tmp_path / "demo" / "labels.tif")
+    assert labels.max() > 40
+    image = read_image(tmp_path / "demo" / "image.png").data
+    assert (segment(image, keep_probabilities=False).labels == labels).all()

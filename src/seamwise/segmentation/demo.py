@@ -42,7 +42,7 @@ def demo(output: Path, *, model: str | Path = "nuclei-2d", seed: int = 7) -> Dem
     names = ("image.png", "labels.tif", "overlay.png", "demo.png", "drawn.png")
     files = tuple(output / name for name in names)
     prediction = segment(image, model=ready)
-    write_png(files[0], stretch(image))
+    write_png(files[0], image)  # as it is: whoever segments it finds the same cells
     write_labels(files[1], prediction.labels)
     write_png(files[2], overlay(image, prediction.labels))
     real = _draw(files[3], image, truth, prediction)

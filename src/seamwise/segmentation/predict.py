@@ -287,7 +287,11 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     ndim, expected = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
         is_stack = (ndim, len(shape)) == (2, 4)
-        stack = "; segment a stack slice by slice with --mode 2d-stitch" if is_stack else ""
+        stack = (
+            ": choose a model for stacks, such as nuclei-3d, or --mode 2d-stitch for its slices"
+            if is_stack
+            else ""
+        )
         raise ValueError(
             f"image must have {ndim} spatial axes, with channels first if there are any, "
             f"not the shape {shape}{stack}"
