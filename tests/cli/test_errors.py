@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 import seamwise
 from seamwise.cli import app
@@ -17,6 +18,15 @@ def test_help_lists_the_commands_by_group(run):
     assert groups == sorted(groups)
     assert any(line.startswith("combine ") for line in lines[groups[1] : groups[2]])
     assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_help_fits_the_terminal(run, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in ("", *typer.main.get_command(app).commands):
+        code, out, _ = run(*command.split(), "--help")
+        assert code == 0
+        assert [line for line in out.splitlines() if len(line) > columns] == [], command
 
 
 def test_without_a_command_the_help_is_printed(run):

@@ -104,10 +104,17 @@ def test_what_a_member_is_too_long_to_list_is_counted(run, model, tmp_path):
     (["tune", "{model}", "{data}", "--masks", "grey"], "--masks must be instances or binary"),
     (["tune", "{model}", "{data}", "--plot", "{data}/none/p.png"], "cannot write"),
     (["tune", "{model}", "{data}", "-o", "{data}/none/m.safetensors"], "cannot write"),
+    (["tune", "{model}", "{data}", "--plot", "{data}/images/0.tif"],
+     "--plot would replace the input"),
+    (["tune", "{model}", "{data}", "--json", "{data}/masks/1.tif"],
+     "--json would replace the input"),
+    (["tune", "{model}", "{data}", "-o", "{data}/../m.safetensors", "--json", "{model}"],
+     "--json would replace the input"),
     (["tune", "nothing", "{data}"], "no model named 'nothing'"),
     (["combine", "{model}", "-o", "{data}/c.safetensors"], "models must be two or more, not 1"),
     (["combine", "{model}", "nuclei-2d", "-o", "{data}/c.safetensors"], "its width is 16, not 2"),
     (["combine", "{model}", "{model}", "-o", "{data}/none/c.safetensors"], "cannot write"),
+    (["combine", "{model}", "nuclei-2d", "-o", "{model}"], "is one of the models to combine"),
 ])  # fmt: skip
 def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(
     run, training, tmp_path, model, arguments, word

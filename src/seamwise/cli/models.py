@@ -75,9 +75,16 @@ def tune(
     path = model_path(model)
     target = output or path
     check_model_output(target)
-    check_outputs({"-o": target, "--plot": plot, "--json": json_file})
-    network = load(path, device=device)
     split = find_pairs(data, hold_out_every=hold_out_every)
+    inputs = [
+        file
+        for pair in (*split.training, *split.validation)
+        for file in (*pair.images, pair.labels)
+    ]
+    if target.resolve() != path.resolve():
+        inputs.append(path)
+    check_outputs({"-o": target, "--plot": plot, "--json": json_file}, inputs=inputs)
+    network = load(path, device=device)
     pairs = [*split.training, *split.validation] if every_image else split.validation
     options = {
         "ndim": network.net.ndim,

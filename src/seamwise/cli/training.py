@@ -46,7 +46,11 @@ def train(
     settings: SegmentationSettings = None,
     loss: Annotated[
         SystemName | None,
-        typer.Option(help=f"Loss and weights to train with. {_SYSTEMS}.", show_default="j4"),
+        typer.Option(
+            metavar="LOSS",  # the list of all would be wider than a narrow terminal
+            help=f"Loss and weights to train with. {_SYSTEMS}.",
+            show_default="j4",
+        ),
     ] = None,
     masks: Masks = None,
     steps: Steps = None,

@@ -31,6 +31,7 @@ from seamwise.segmentation import (
     OutputOptions,
     SegmentOptions,
     segment,
+    segment_files,
     segment_volume,
 )
 from seamwise.segmentation.big import blocks, memory
@@ -776,6 +777,28 @@ def test_labels_keep_the_options_that_made_them(tmp_path, models, version):
     assert "seamwise" in attributes
     assert "seamwise" not in attributes.get("ome", {})
     assert read_record(image) == {}
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+@pytest.mark.parametrize("damage", [None, [], {}, "text"])
+def test_a_damaged_record_of_labels_is_refused_in_one_line(tmp_path, models, version, damage):
+    image = tmp_path / "a.zarr"
+    write_image(image, blobs((40, 50)), axes="YX", storage=ZarrStorage(version=version))
+    options = {"model": models[2], "zarr_version": version}
+    run(image, image, **options)
+    labels = image / "labels" / "cells"
+    zarr.open_group(str(labels), mode="a").attrs["seamwise"] = damage
+    file = labels / ("zarr.json" if version == "0.5" else ".zattrs")
+    with pytest.raises(ValueError, match="seamwise must record") as caught:
+        run(image, image, **options)
+    assert one_line(caught, f"{file}: ")
+    (outcome,) = segment_files([image], image, SegmentOptions(model=models[2]))
+    assert outcome.failed
+    (message,) = outcome.messages
+    assert "\n" not in message
+    assert f"{file}: seamwise must record" in message
+    run(image, image, **options, overwrite=True)
+    assert read_record(labels)["model_sha256"] == file_sha256(models[2])
 
 
 def test_overwrite_spares_the_image_and_what_is_no_image(tmp_path, image, models):

@@ -53,14 +53,28 @@ def read_attributes(path: Path) -> tuple[dict[str, Any], str | None]:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return what `write_group` recorded about how an image was made; empty if there is nothing."""
-    attributes: Any = {}
-    if (path / "zarr.json").is_file():
-        attributes = read_json(path / "zarr.json").get("attributes", {})
-    elif (path / ".zattrs").is_file():
-        attributes = read_json(path / ".zattrs")
-    record = attributes.get(_OWN) if isinstance(attributes, Mapping) else None
-    return dict(record) if isinstance(record, Mapping) else {}
+    """Return what `write_group` recorded about how an image was made; empty without a record.
+
+    Raises
+    ------
+    ValueError
+        The record is damaged; names the file.
+    """
+    files = [path / name for name in ("zarr.json", ".zattrs") if (path / name).is_file()]
+    if not files:
+        return {}
+    attributes: Any = read_json(files[0])
+    if files[0].name == "zarr.json":
+        attributes = attributes.get("attributes", {})
+    if not isinstance(attributes, Mapping) or _OWN not in attributes:
+        return {}
+    record = attributes[_OWN]
+    if not isinstance(record, Mapping) or not record:
+        raise ValueError(
+            f"{files[0]}: {_OWN} must record how the image was made as an object {{…}}, "
+            f"not {record!r}: write the image again, or delete the entry"
+        )
+    return dict(record)
 
 
 def read_multiscales(path: Path) -> tuple[Mapping[str, Any], str]:
