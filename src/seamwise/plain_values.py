@@ -7,10 +7,13 @@ from collections.abc import Hashable
 from math import inf
 from numbers import Integral, Real
 from os import PathLike, fspath
+from sys import float_info
 from typing import Any
 
+LARGEST = 2**63 - 1  # what 64 bits hold: libraries fail with more, each in its own way
 
-def whole_number(name: str, value: Any, least: int | None = None) -> int:
+
+def whole_number(name: str, value: Any, least: int | None = None, largest: int = LARGEST) -> int:
     """Return a whole number of any type as an int, or raise ValueError.
 
     Examples
@@ -21,19 +24,25 @@ def whole_number(name: str, value: Any, least: int | None = None) -> int:
     Traceback (most recent call last):
     ...
     ValueError: tile must be a whole number, not nan
+    >>> whole_number("workers", 2000, 1, 1024)
+    Traceback (most recent call last):
+    ...
+    ValueError: workers must be 1024 or less, not 2000
     """
     number = _real(value)
     if number is None or number in (inf, -inf) or number != int(number):
         raise ValueError(f"{name} must be a whole number, not {value!r}")
     if least is not None and number < least:
         raise ValueError(f"{name} must be {least} or more, not {value}")
+    if number > largest:
+        raise ValueError(f"{name} must be {largest} or less, not {value}")
     return int(number)
 
 
 def positive_number(name: str, value: Any) -> float:
     """Return a positive, finite number of any type as a float, or raise ValueError."""
     number = _real(value)
-    if number is None or not 0 < number < inf:
+    if number is None or not 0 < number <= float_info.max:
         raise ValueError(f"{name} must be a positive number, not {value!r}")
     return float(number)
 

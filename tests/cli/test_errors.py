@@ -123,3 +123,34 @@ def test_defaults_in_the_help_are_those_of_the_settings():
     assert options["network"] == FusionSettings().network
     assert options["crop"] == str(FusionSettings().crop)
     assert TrainSettings().annotation == "instances"
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("segment", "--tile"),
+        ("segment", "--min-size"),
+        ("segment", "--scale"),
+        ("segment", "--workers"),
+        ("segment", "--memory"),
+        ("fuse", "--tile"),
+        ("train", "--steps"),
+        ("train", "--batch-size"),
+        ("train", "--crop"),
+        ("train", "--width"),
+        ("train", "--seed"),
+        ("train", "--devices"),
+        ("train-fusion", "--steps"),
+        ("train-fusion", "--batch-size"),
+    ],
+)
+@pytest.mark.parametrize("number", [10**30, 10**400])
+def test_a_number_too_large_for_a_computer_is_refused_in_one_line(
+    run, tmp_path, command, option, number
+):
+    output = tmp_path / "out"
+    code, _, err = run(command, tmp_path, "-o", output, option, number)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert option.strip("-").replace("-", "_") in err.replace("magnified", "scale")
+    assert not output.exists()

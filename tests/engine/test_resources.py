@@ -9,6 +9,8 @@ from support.files import one_line
     [
         ({"workers": 0}, "workers must be at least 1, not 0"),
         ({"memory": 0}, "memory must be at least 1 byte, not 0"),
+        ({"workers": 10**30}, "workers must be 1024 or less, not 1000"),
+        ({"memory": 2**63}, "memory must be 9223372036854775807 or less, not 92233"),
         ({"workers": None}, "workers must be a whole number, not None"),
         ({"memory": "4GB"}, "memory must be a whole number, not '4GB'"),
         ({"memory": float("nan")}, "memory must be a whole number, not nan"),

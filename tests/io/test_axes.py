@@ -237,7 +237,7 @@ def test_channel_numbers_must_exist(channel):
 )
 def test_which_axes_are_kept(shape, letters, asked, kept):
     settled = settle_axes(shape, letters, name="x.tif", request=asked)
-    assert settled.kept == kept
+    assert settled.dimensions == kept
     assert settled.shape == tuple(shape[i] for i in kept)
 
 

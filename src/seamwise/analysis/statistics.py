@@ -255,7 +255,7 @@ def critical_difference_diagram(names: Sequence[str], result: NemenyiTest) -> "F
     axis = max(_AXIS, _TICK * (methods - 1))
     inch = (methods - 1) / axis  # in ranks
     bars = [ranks[list(group)] for group in result.groups]
-    depths = _depths(bars, apart=_APART * inch)
+    depths = _depths(bars, gap=_APART * inch)
     first_row = -_BAR * (max(depths, default=0) + 1) - _ROW
     bottom = first_row - _ROW * len(left)
     left_margin = _EDGE + max(_width(names[method]) for method in left) + _GAP
@@ -361,12 +361,12 @@ def _groups(
     return tuple(groups)
 
 
-def _depths(bars: Sequence[NDArray[np.float64]], apart: float) -> list[int]:
+def _depths(bars: Sequence[NDArray[np.float64]], gap: float) -> list[int]:
     """For each bar, from left to right, the first row from the axis in which it has room."""
     ends: list[float] = []
     depths = []
     for bar in bars:
-        depth = next((row for row, end in enumerate(ends) if end + apart <= bar[0]), len(ends))
+        depth = next((row for row, end in enumerate(ends) if end + gap <= bar[0]), len(ends))
         ends[depth : depth + 1] = [bar[-1]]
         depths.append(depth)
     return depths

@@ -119,7 +119,7 @@ def fuse(
     )
     with Progress() as progress:
         tasks: dict[str, Task] = {}
-        failed = total = 0
+        failures = total = 0
 
         def report(step: StageProgress) -> None:
             if step.stage not in tasks:
@@ -136,15 +136,15 @@ def fuse(
         )
         for outcome in outcomes:
             tell(progress, outcome)
-            failed += outcome.failed
+            failures += outcome.failed
             total = outcome.total
-    if failed == total == 1:
+    if failures == total == 1:
         raise typer.Exit(2)
     with_maps = (depth_map or focus_maps) and output.is_file()
     maps = ", with its maps next to it" if with_maps else ""
     summary = f"the result is in {output}{maps}"
-    if failed:
-        others = f"the others are in {output}" if failed < total else "no picture was written"
-        summary = f"{failed} of {total} bursts failed; {others}"
+    if failures:
+        others = f"the others are in {output}" if failures < total else "no picture was written"
+        summary = f"{failures} of {total} bursts failed; {others}"
     say(summary)
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failures else 0)

@@ -172,12 +172,12 @@ def info(
     )
     for name, path in shipped_models().items():
         print_result(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
-        known = _known(describe_model(path))
-        if known:
-            print_result(f"  {known}")
+        range_text = _range_text(describe_model(path))
+        if range_text:
+            print_result(f"  {range_text}")
 
 
-def _known(info: Any) -> str:
+def _range_text(info: Any) -> str:
     """Return the range of cells that a model knows; empty if its file does not say."""
     diameters = getattr(info, "diameters", None)
     if diameters is None:

@@ -108,14 +108,14 @@ def check_outputs(files: Mapping[str, Path | None], inputs: Iterable[Path] = ())
     from seamwise.io import check_writable
 
     options: dict[str, str] = {}
-    read = {os.path.realpath(path) for path in inputs}
+    input_places = {os.path.realpath(path) for path in inputs}
     for option, file in files.items():
         if file is None:
             continue
         place = os.path.realpath(file)
         if place in options:
             raise ValueError(f"{option} and {options[place]} both name {file}: give two files")
-        if place in read:
+        if place in input_places:
             raise ValueError(f"{option} would replace the input {file}: give another file")
         options[place] = option
         check_writable(file)

@@ -176,19 +176,19 @@ def follow_files(
         What to say at the end, and what if every file failed.
     """
     task = progress.task(verb)
-    failed = total = 0
+    failures = total = 0
     start = time.perf_counter()
     for number, outcome in enumerate(outcomes, 1):
         total = outcome.total
-        failed += outcome.failed
+        failures += outcome.failed
         task.update(number, total, outcome.path.name)
         tell(progress, outcome)
         progress.detail(f"{outcome.path.name}: {time.perf_counter() - start:.2f} seconds")
         start = time.perf_counter()
     progress.stop()
-    summary = done if failed < total else nothing
-    say(f"{summary}; {failed} of {total} files failed" if failed else summary)
-    raise typer.Exit(1 if failed else 0)
+    summary = done if failures < total else nothing
+    say(f"{summary}; {failures} of {total} files failed" if failures else summary)
+    raise typer.Exit(1 if failures else 0)
 
 
 def tell(progress: Progress, outcome: "Outcome") -> None:

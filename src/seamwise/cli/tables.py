@@ -54,8 +54,8 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     console = Console()
-    anything = console.options.update_width(1000)
-    least_width = Measurement.get(console, anything, table).minimum
+    wide_options = console.options.update_width(1000)
+    least_width = Measurement.get(console, wide_options, table).minimum
     console.width = max(console.width, least_width)
     console.print(table)
 

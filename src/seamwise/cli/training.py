@@ -168,7 +168,7 @@ def compare(
         "width": width,
     }
     names = [name.strip() for name in losses.split(",")]
-    chosen, run_settings = read_comparison(settings, names, options)
+    systems, run_settings = read_comparison(settings, names, options)
     split = find_split(data)
     make_folder(output)
     images = ImageSplit(
@@ -178,7 +178,7 @@ def compare(
             )
         )
     )
-    with Progress() as progress, stop_on_interrupt() as stopped:
+    with Progress() as progress, stop_on_interrupt() as interrupts:
         tasks: dict[Run, Task] = {}
 
         def report(run: Run, step: "TrainProgress") -> bool:
@@ -188,11 +188,11 @@ def compare(
                 quality = step.scores["panoptic_quality"]
                 progress.note(f"{run}, step {step.step}: PQ {quality:.3f}")
             tasks[run].update(step.step, run_settings.steps, str(run), left=step.seconds_left)
-            return not stopped
+            return not interrupts
 
         result = compare_losses(
             images,
-            chosen,
+            systems,
             run_settings,
             output=output,
             seeds=range(seeds),

@@ -35,9 +35,9 @@ def nearest_far(
         around = grow(box, margin, blocks.shape)
         rims, their_cells = _rims(around, np.unique(pixels[pending, -1]), blocks, read, region_of)
         nearest, distance = nearest_of(rims, their_cells, pixels[pending])
-        certain = distance <= _clearance(places, around, blocks.shape)
-        owner[pending[certain]] = nearest[certain]
-        pending = pending[~certain]
+        is_certain = distance <= _clearance(places, around, blocks.shape)
+        owner[pending[is_certain]] = nearest[is_certain]
+        pending = pending[~is_certain]
         margin *= 4
     return owner
 

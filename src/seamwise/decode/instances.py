@@ -92,9 +92,9 @@ def assign_touching(labels: Labels, touching: NDArray[np.bool_]) -> None:
     if not reachable.any():
         return
     home = regions[reachable]
-    padded = np.pad(labels.astype(np.uint32), REACH)
-    owner, is_near = nearest_cell(padded, np.flatnonzero(np.pad(reachable, REACH)), home, region_of)
-    del padded
+    canvas = np.pad(labels.astype(np.uint32), REACH)
+    owner, is_near = nearest_cell(canvas, np.flatnonzero(np.pad(reachable, REACH)), home, region_of)
+    del canvas
     if not is_near.all():
         places, cells = rim(labels, origin=(0,) * labels.ndim, region_of=region_of)
         far_pixels = np.column_stack([np.argwhere(reachable)[~is_near], home[~is_near]])

@@ -39,10 +39,10 @@ def without_gap(probabilities: NDArray[Any], gap: Gap) -> list[NDArray[Any]]:
     if gap == "background" or len(probabilities) < 4:
         return rest
     total = probabilities[:3].sum(0, dtype=np.result_type(probabilities.dtype, np.float32))
-    nothing = total == 0
-    total[nothing] = 1
+    is_empty = total == 0
+    total[is_empty] = 1
     rest = [z / total for z in rest]
-    rest[0][nothing] = 1
+    rest[0][is_empty] = 1
     return rest
 
 

@@ -87,7 +87,7 @@ def task_runner(
         if client.dashboard_link and find_spec("bokeh"):
             announce(f"dashboard: {client.dashboard_link}")
         limits = [limit for limit in client.run(_memory_limit).values() if limit]
-        yield Runner(partial(_spread, client), min(limits, default=None))
+        yield Runner(partial(_distribute, client), min(limits, default=None))
 
 
 def _one_by_one(task: Task, items: Sequence[Item]) -> Iterator[Item]:
@@ -96,7 +96,7 @@ def _one_by_one(task: Task, items: Sequence[Item]) -> Iterator[Item]:
         yield item
 
 
-def _spread(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
+def _distribute(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item]:
     # not pure: a result is a file, and dask must not take that of an earlier call from its memory
     futures = client.map(partial(_on_worker, task), items, pure=False)
     item_of = {future.key: item for future, item in zip(futures, items, strict=True)}
@@ -121,9 +121,9 @@ def _check(future: Any, item: Item) -> None:
     try:
         future.result()
     except _dask().KilledWorker as error:
-        where = f"task {item[1]} of {item[0]}"
+        place = f"task {item[1]} of {item[0]}"
         raise ChildProcessError(
-            f"several workers died on {where}: if they ran out of memory, lower --memory"
+            f"several workers died on {place}: if they ran out of memory, lower --memory"
         ) from error
     except CancelledError as error:
         raise ConnectionError(

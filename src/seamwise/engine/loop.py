@@ -126,9 +126,9 @@ def fit(
     device.
     """
     check_output(output, resume=resume)
-    chosen = choose_device(device)
-    saved = _checkpoint(output, task, settings) if resume else None
-    with launch(chosen, devices=settings.devices, nodes=settings.nodes) as fabric:
+    torch_device = choose_device(device)
+    checkpoint = _checkpoint(output, task, settings) if resume else None
+    with launch(torch_device, devices=settings.devices, nodes=settings.nodes) as fabric:
         torch.manual_seed(settings.seed)
         weights = place(build_network(task.info.architecture), fabric.device)
         if start is not None:
@@ -140,8 +140,8 @@ def fit(
         )
         net, optimizer = fabric.setup(weights, _optimizer(weights, settings))
         state = _State(weights, average, optimizer)
-        if saved is not None:
-            state.restore(saved)
+        if checkpoint is not None:
+            state.restore(checkpoint)
         keep = partial(_keep, state, task, settings, output, fabric.device, report)
 
         began = time.monotonic() - state.seconds
@@ -195,27 +195,27 @@ def _keep(
             f"the loss is {progress.loss} at step {progress.step}: lower learning_rate, "
             f"now {settings.learning_rate}"
         )
-    averaged = cast(Network, state.average.module)
-    validated = progress.step % settings.validate_every == 0 or progress.step == settings.steps
-    if validated:
+    average_net = cast(Network, state.average.module)
+    is_validation = progress.step % settings.validate_every == 0 or progress.step == settings.steps
+    if is_validation:
         progress = replace(
-            progress, scores=dict(task.validate(prepare_network(averaged, task.info, device)))
+            progress, scores=dict(task.validate(prepare_network(average_net, task.info, device)))
         )
         if state.is_best(progress):
-            _save(output / "model.safetensors", averaged, task.info, progress, settings)
+            _save(output / "model.safetensors", average_net, task.info, progress, settings)
         state.history[-1] = progress
-    snapped = settings.snapshot_every > 0 and progress.step % settings.snapshot_every == 0
-    if snapped:
+    is_snapshot = settings.snapshot_every > 0 and progress.step % settings.snapshot_every == 0
+    if is_snapshot:
         _save(
             output / f"snapshot-{progress.step}.safetensors",
-            averaged,
+            average_net,
             task.info,
             progress,
             settings,
         )
-    left = seconds_left(state.history, first=state.resumed_at, steps=settings.steps)
-    stop = report(replace(progress, seconds_left=left)) is False
-    if validated or snapped or stop:
+    seconds = seconds_left(state.history, first=state.start_step, steps=settings.steps)
+    stop = report(replace(progress, seconds_left=seconds)) is False
+    if is_validation or is_snapshot or stop:
         state.save(output / "checkpoint.pt", task.info.training)
         write_log(output / "log.csv", state.history)
         plot_curve(output / "curve.png", state.history)
@@ -263,7 +263,7 @@ class _State:
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     history: list[TrainProgress] = field(default_factory=list)
-    resumed_at: int = 0
+    start_step: int = 0
 
     @property
     def step(self) -> int:
@@ -291,22 +291,22 @@ class _State:
         with atomic_path(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        self.history[:] = saved["history"]
-        self.resumed_at = self.step
-        self.weights.load_state_dict(saved["weights"])
-        self.average.load_state_dict(saved["average"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        self.history[:] = checkpoint["history"]
+        self.start_step = self.step
+        self.weights.load_state_dict(checkpoint["weights"])
+        self.average.load_state_dict(checkpoint["average"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
 
 
 def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dict[str, Any]:
     """Read what `_State.save` wrote; ValueError if it was written by another run."""
     path = output / "checkpoint.pt"
-    now = Provenance(task.info.training, defaults={"settings": settings.old_defaults})
+    provenance = Provenance(task.info.training, defaults={"settings": settings.old_defaults})
     try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        difference = now.difference(saved["provenance"])
-        saved["history"] = [TrainProgress(**line) for line in saved["history"]]
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        difference = provenance.difference(checkpoint["provenance"])
+        checkpoint["history"] = [TrainProgress(**line) for line in checkpoint["history"]]
     except Exception as error:  # torch.load raises whatever pickle and zip raise
         raise ValueError(
             f"cannot read checkpoint {path}: train without --resume into a new folder"
@@ -316,7 +316,7 @@ def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dic
             f"{path} was {difference}: resume with the same settings and images, or train "
             "without --resume into a new folder"
         )
-    return saved
+    return checkpoint
 
 
 def _batches(
@@ -333,10 +333,10 @@ def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
 
     @torch.no_grad()
     def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        rate = min(decay, (1 + int(count)) / (10 + int(count)))
         for average, weight in zip(averages, weights, strict=True):
             if average.is_floating_point():
-                average.lerp_(weight, 1 - now)
+                average.lerp_(weight, 1 - rate)
             else:
                 average.copy_(weight)  # batch norm counts its batches
 
@@ -362,8 +362,8 @@ def _save(
             "python": platform.python_version(),
         },
     }
-    described = info.model_copy(update={"training": {**info.training, **record}})
-    save_model(path, net.state_dict(), described, stored_as=getattr(torch, settings.stored_as))
+    description = info.model_copy(update={"training": {**info.training, **record}})
+    save_model(path, net.state_dict(), description, stored_as=getattr(torch, settings.stored_as))
 
 
 def _first_score(progress: TrainProgress) -> float:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from seamwise.plain_values import whole_number
+from seamwise.plain_values import LARGEST, whole_number
+
+_MOST_WORKERS = 1024  # far more than one machine has use for; each is a process
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Resources:
         voxels 1,333 in the smallest blocks in 3D, fewer in larger ones (benchmarks/README.md,
         "Other resources").
     workers : int
-        Processes on this machine; see `engine.cluster.task_runner`. More than one means block by
-        block, and they share the memory: what may change is the same as with `memory`.
+        Processes on this machine, at most 1024; see `engine.cluster.task_runner`. More than one
+        means block by block, and they share the memory: what may change is the same as with
+        `memory`.
     scheduler : str, optional
         Address of a dask scheduler whose workers are used; block by block. What may change is the
         same as with `memory`.
@@ -47,11 +50,12 @@ class Resources:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, unit in (("memory", " byte"), ("workers", "")):
+        limits = (("memory", " byte", LARGEST), ("workers", "", _MOST_WORKERS))
+        for name, unit, largest in limits:
             value = getattr(self, name)
             if name == "memory" and value is None:
                 continue
-            number = whole_number(name, value)
+            number = whole_number(name, value, largest=largest)
             if number < 1:
                 raise ValueError(f"{name} must be at least 1{unit}, not {value}")
             object.__setattr__(self, name, number)

@@ -10,7 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-Positive = Annotated[int, Field(ge=1)]
+# below 2³¹, so that a product of two, such as all samples of a run, has 64 bits
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Side = Annotated[int, Field(ge=1, le=4096)]  # of a training crop, in pixels
 AnySettings = TypeVar("AnySettings", bound="RunSettings")
 
@@ -61,13 +63,13 @@ class RunSettings:
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup: Annotated[int, Field(ge=0)] = 0
+    warmup: Count = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     validate_every: Positive = 200
-    snapshot_every: Annotated[int, Field(ge=0)] = 0
+    snapshot_every: Count = 0
     stored_as: Literal["float32", "float16"] = "float32"
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
     devices: Positive = 1
     nodes: Positive = 1
 
@@ -136,10 +138,12 @@ def make_settings(
         if not first["loc"]:  # two settings contradict each other
             raise ValueError(message) from error
         name = ".".join(str(part) for part in first["loc"])
-        where = "" if first["loc"][0] in overrides else source
+        source_note = "" if first["loc"][0] in overrides else source
         if first["type"] in _UNKNOWN:
-            raise ValueError(unknown_setting(kind, name, where)) from error
-        raise ValueError(f"setting {name}{where}: {message}, not {first['input']!r}") from error
+            raise ValueError(unknown_setting(kind, name, source_note)) from error
+        raise ValueError(
+            f"setting {name}{source_note}: {message}, not {first['input']!r}"
+        ) from error
 
 
 def change_settings(

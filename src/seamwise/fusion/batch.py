@@ -75,25 +75,25 @@ def fuse_files(
         An input does not exist, or the output cannot be written.
     """
     jobs = plan(inputs, output, files)
-    single = is_picture(output)
-    if single:
+    is_single = is_picture(output)
+    if is_single:
         _check_new(jobs[0], files)
-    _check_alignment_file(options, files, single)
+    _check_alignment_file(options, files, is_single)
     model = None
     if options.model not in CLASSICAL:
         model = named_network(options.model, device=resources.device)
     ready_method(options, resources, model=model)
     make_folder(jobs[0].output.parent)
-    if not single:
+    if not is_single:
         _prepare(output, jobs, _provenance(options, resources), files.overwrite)
 
     def run(job: FuseJob) -> tuple[str, ...]:
         shape = _checked_shape(job, options, files)
-        needed = memory_estimate(shape, options, model=model)
-        check_memory(needed, resources.memory)
+        memory = memory_estimate(shape, options, model=model)
+        check_memory(memory, resources.memory)
         listener.announce(
             f"{job.output}: {len(job.frames)} frames of {pixel_size(shape)} pixels, "
-            f"about {needed / 1e9:.1f} GB of memory"
+            f"about {memory / 1e9:.1f} GB of memory"
         )
         _delete_old_maps(job)
         alignment = None
@@ -173,11 +173,11 @@ def _check_new(job: FuseJob, files: FuseOutputs) -> None:
         raise FileExistsError(f"{existing} already exists: --overwrite replaces it")
 
 
-def _check_alignment_file(options: FuseOptions, files: FuseOutputs, single: bool) -> None:
+def _check_alignment_file(options: FuseOptions, files: FuseOutputs, is_single: bool) -> None:
     path = files.alignment
     if path is None:
         return
-    if not single or not options.align:
+    if not is_single or not options.align:
         raise ValueError(f"--alignment {path} needs a single burst and --align: remove it")
     if path.is_dir() or not path.exists():
         check_writable(path)

@@ -69,7 +69,7 @@ class Burst(FrameSequence):
         if len(infos) < 2:
             name = f": {self.frames[0]}" if infos and isinstance(self.frames[0], Path) else ""
             raise ValueError(f"a burst has two frames or more, not {len(infos)}{name}")
-        _check_alike(infos, self.names)
+        _check_equal(infos, self.names)
         self.shape, self.dtype = infos[0].shape, infos[0].dtype
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
@@ -145,17 +145,19 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     )
 
 
-def check_outside(folder: Path, inputs: Sequence[str | Path], *, nested: bool = True) -> None:
+def check_outside(
+    folder: Path, inputs: Sequence[str | Path], *, with_subfolders: bool = True
+) -> None:
     """Check that results in a folder would not be taken for frames by the next run.
 
     Raises
     ------
     ValueError
-        The folder is one of the inputs, or, if `nested`, lies somewhere in one.
+        The folder is one of the inputs, or, if `with_subfolders`, lies somewhere in one.
     """
     place = folder.resolve()
     for path in map(Path, inputs):
-        is_inside = place == path.resolve() or (nested and path.resolve() in place.parents)
+        is_inside = place == path.resolve() or (with_subfolders and path.resolve() in place.parents)
         if path.is_dir() and is_inside:
             raise ValueError(
                 f"results in {folder} would be taken for frames by the next run: "
@@ -215,7 +217,7 @@ def _info(frame: NDArray[Any] | Path, name: str) -> PhotoInfo:
     return PhotoInfo(frame.shape, frame.dtype)
 
 
-def _check_alike(infos: Sequence[PhotoInfo], names: Sequence[str]) -> None:
+def _check_equal(infos: Sequence[PhotoInfo], names: Sequence[str]) -> None:
     first = infos[0]
     for info, name in zip(infos, names, strict=True):
         if info.dtype != first.dtype:

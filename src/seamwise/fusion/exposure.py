@@ -50,10 +50,10 @@ def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ..
         are none.
     """
     to_small = resampling(shape, reference.shape)
-    onto = to_small @ matrix @ np.linalg.inv(to_small)
+    small_matrix = to_small @ matrix @ np.linalg.inv(to_small)
     picture = cv2.warpPerspective(
         copy,
-        onto,
+        small_matrix,
         reference.shape[1::-1],
         flags=cv2.INTER_LINEAR,
         borderValue=(np.nan,) * MOST_CHANNELS,

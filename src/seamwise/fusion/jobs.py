@@ -72,8 +72,8 @@ def plan(
     FileNotFoundError
         An input does not exist, or one burst has no picture.
     """
-    single = is_picture(output)
-    if single:
+    is_single = is_picture(output)
+    if is_single:
         _check_one_burst(inputs, output)
         jobs = [FuseJob(tuple(find_frames(inputs)), output)]
     elif output.suffix and not output.is_dir():
@@ -83,7 +83,7 @@ def plan(
         )
     else:
         jobs = [job for source in inputs for job in _jobs_of(Path(source), output)]
-    check_outside(output.parent if single else output, inputs, nested=not single)
+    check_outside(output.parent if is_single else output, inputs, with_subfolders=not is_single)
     _check_outputs(jobs, files)
     return jobs
 

@@ -48,15 +48,15 @@ def memory_estimate(
     )
 
 
-def check_memory(needed: int, limit: int | None = None) -> None:
+def check_memory(estimate: int, limit: int | None = None) -> None:
     """Raise MemoryError if fusing takes more than a limit.
 
     By default the limit is all that this process may use. Limits of a container or batch system
     count (`engine.memory.total_memory`).
     """
     available = total_memory() if limit is None else limit
-    if needed > available:
+    if estimate > available:
         raise MemoryError(
-            f"fusing frames of this size takes about {needed / 1e9:.1f} GB of memory, "
+            f"fusing frames of this size takes about {estimate / 1e9:.1f} GB of memory, "
             f"{available / 1e9:.1f} GB are available: make the frames smaller"
         )

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from seamwise.engine.settings import RunSettings, Side
+from seamwise.engine.settings import Count, Positive, RunSettings, Side
 from seamwise.words import FusionLoss, FusionNetwork
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -101,9 +101,9 @@ class FusionSettings(RunSettings):
     start: str | None = None
     simulation: Simulation = Simulation()
     crop: Side = 256
-    batch_size: Annotated[int, Field(ge=1)] = 4
+    batch_size: Positive = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    warmup: Annotated[int, Field(ge=0)] = 50
+    warmup: Count = 50
 
     page: ClassVar[str] = "docs/fusion.md"
 

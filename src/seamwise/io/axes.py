@@ -44,14 +44,14 @@ class Axes:
         Length of each of these axes; the dropped ones have length 1.
     note : str
         What was guessed or overridden, in one line; empty if the file was clear.
-    kept : tuple of int
+    dimensions : tuple of int
         Which axes of the file these are, counted from 0; needed to choose a time point.
     """
 
     letters: str
     shape: tuple[int, ...]
     note: str = ""
-    kept: tuple[int, ...] = ()
+    dimensions: tuple[int, ...] = ()
 
 
 def settle_axes(
@@ -101,8 +101,10 @@ def settle_axes(
     """
     if request is not None:
         return _as_requested(shape, letters, check_axes(request), name)
-    kept = [i for i, (n, a) in enumerate(zip(shape, letters, strict=True)) if n > 1 or a in "ZYX"]
-    shape, letters = tuple(shape[i] for i in kept), "".join(letters[i] for i in kept)
+    dimensions = [
+        i for i, (n, a) in enumerate(zip(shape, letters, strict=True)) if n > 1 or a in "ZYX"
+    ]
+    shape, letters = tuple(shape[i] for i in dimensions), "".join(letters[i] for i in dimensions)
     if "S" in letters and "C" in letters:
         raise ValueError(
             f"{name} has a channel axis and a colour axis ({letters}, shape {shape}); "
@@ -124,7 +126,7 @@ def settle_axes(
             f"no axes in {name}: read {shape} as {guess}; "
             f"say axes='{_alternative(guess)}' if that is wrong"
         )
-    return Axes(guess, shape, note, tuple(kept))
+    return Axes(guess, shape, note, tuple(dimensions))
 
 
 def channels_first(
@@ -170,11 +172,11 @@ def channels_first(
     if time is not None:
         check_time(time, times, name=name)
     if times > 1 and time is not None:
-        part[axes.kept[letters.index("T")]] = slice(time, time + 1)
-    kept = [a for a in letters if not (a == "T" or (a == "C" and lengths["C"] == 1))]
-    data = data[tuple(part)].reshape([lengths[a] for a in kept])
-    order = sorted(kept, key="CZYX".index)
-    return data.transpose([kept.index(a) for a in order]), "".join(order)
+        part[axes.dimensions[letters.index("T")]] = slice(time, time + 1)
+    array_axes = [a for a in letters if not (a == "T" or (a == "C" and lengths["C"] == 1))]
+    data = data[tuple(part)].reshape([lengths[a] for a in array_axes])
+    order = sorted(array_axes, key="CZYX".index)
+    return data.transpose([array_axes.index(a) for a in order]), "".join(order)
 
 
 def check_time(time: int, times: int, *, name: str) -> None:
@@ -341,12 +343,15 @@ def check_axes(request: str) -> str:
 
 def _as_requested(shape: tuple[int, ...], letters: str, request: str, name: str) -> Axes:
     file_letters = letters.replace("S", "C") if "C" not in letters else letters
-    single = [i for i, n in enumerate(shape) if n == 1]
+    singletons = [i for i, n in enumerate(shape) if n == 1]
     # first the axes of length 1 that the user did not name, then those that stand in the way
-    single.sort(key=lambda i: file_letters[i] in request)
-    surplus = single[: max(len(shape) - len(request), 0)]
-    kept = [i for i in range(len(shape)) if i not in surplus]
-    shape, file_letters = tuple(shape[i] for i in kept), "".join(file_letters[i] for i in kept)
+    singletons.sort(key=lambda i: file_letters[i] in request)
+    surplus = singletons[: max(len(shape) - len(request), 0)]
+    dimensions = [i for i in range(len(shape)) if i not in surplus]
+    shape, file_letters = (
+        tuple(shape[i] for i in dimensions),
+        "".join(file_letters[i] for i in dimensions),
+    )
     if len(shape) != len(request):
         raise ValueError(
             f"{name} has {len(shape)} axes (shape {shape}), axes={request!r} names {len(request)}: "
@@ -356,7 +361,7 @@ def _as_requested(shape: tuple[int, ...], letters: str, request: str, name: str)
     note = (
         f"{name} says {file_letters}; read {shape} as {request}, as asked" if is_overridden else ""
     )
-    return Axes(request, shape, note, tuple(kept))
+    return Axes(request, shape, note, tuple(dimensions))
 
 
 def _guess(shape: tuple[int, ...], letters: str) -> str | None:
@@ -364,8 +369,8 @@ def _guess(shape: tuple[int, ...], letters: str) -> str | None:
     missing = [a for a in "CZ" if a not in letters]
     if len(nameless) > len(missing):
         return None
-    only_counted = "I" not in letters and len(letters) == len(nameless) + 2
-    if only_counted and shape[-1] <= _MOST_CHANNELS < min(shape[-3:-1]):
+    is_counted = "I" not in letters and len(letters) == len(nameless) + 2
+    if is_counted and shape[-1] <= _MOST_CHANNELS < min(shape[-3:-1]):
         # with pages (I) a row is a row; an array that was only counted may have its colours last
         return "ZYXC"[-len(shape) :]
     if len(nameless) == 2:

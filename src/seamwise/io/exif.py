@@ -68,7 +68,7 @@ def add_tags(path: Path, exif: bytes) -> None:
         order, place = _ifd_place(data)
         tags = _tags(data, order, place, {}, []) | _descriptive_tags(exif, [])
         stream.seek(end)
-        stream.write(_packed(tags, order, end))
+        stream.write(_pack(tags, order, end))
         stream.seek(4)
         stream.write(struct.pack(order + "I", end))
 
@@ -88,10 +88,10 @@ def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
     """
     page: Any = file.pages.first
     # the description may be the layout of the pixels
-    dropped = {_DESCRIPTION} if page.is_shaped or page.is_ome or page.is_imagej else set()
+    own_tags = {_DESCRIPTION} if page.is_shaped or page.is_ome or page.is_imagej else set()
     if file.is_bigtiff:
-        lost = _DESCRIPTIVE.intersection(page.tags.keys()) - _NEUTRAL - dropped
-        return b"", [f"EXIF of {path.name} is not kept: it is a BigTIFF"] * bool(lost)
+        missing_tags = _DESCRIPTIVE.intersection(page.tags.keys()) - _NEUTRAL - own_tags
+        return b"", [f"EXIF of {path.name} is not kept: it is a BigTIFF"] * bool(missing_tags)
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         order, _ = _ifd_place(data)
         head = data[:4] + struct.pack(order + "I", 8)
@@ -99,13 +99,13 @@ def tiff_exif(path: Path, file: tifffile.TiffFile) -> tuple[bytes, list[str]]:
         tags = {
             tag: entry
             for tag, entry in _descriptive_tags(data, faults).items()
-            if tag not in dropped
+            if tag not in own_tags
         }
         broken_profile: list[int] = []
         _tags(data, *_ifd_place(data), {}, broken_profile, only={PROFILE})
-    described = bool(tags.keys() - _NEUTRAL)
+    has_tags = bool(tags.keys() - _NEUTRAL)
     _, exif, notes = split_orientation(
-        (EXIF + head + _packed(tags, order, len(head))) * described, path.name
+        (EXIF + head + _pack(tags, order, len(head))) * has_tags, path.name
     )
     notes += [f"EXIF of {path.name} is damaged and not all kept"] * bool(faults)
     return exif, notes + [PROFILE_DAMAGED.format(path.name)] * bool(broken_profile)
@@ -190,17 +190,19 @@ def _tags(
     return tags
 
 
-def _packed(tags: Mapping[int, _Entry], order: str, place: int) -> bytes:
+def _pack(tags: Mapping[int, _Entry], order: str, place: int) -> bytes:
     """A directory that stands at `place` of a TIFF structure, followed by all that it points to."""
     table, below = struct.pack(order + "H", len(tags)), b""
     after_table = place + 2 + 12 * len(tags) + 4
     for tag, entry in sorted(tags.items()):
-        here = after_table + len(below)
+        position = after_table + len(below)
         table += struct.pack(order + "HHI", tag, entry.kind, entry.count)
-        value = _packed(entry.value, order, here) if isinstance(entry.value, dict) else entry.value
+        value = (
+            _pack(entry.value, order, position) if isinstance(entry.value, dict) else entry.value
+        )
         if len(value) <= 4:
             table += value.ljust(4, b"\0")
         else:
-            table += struct.pack(order + "I", here)
+            table += struct.pack(order + "I", position)
             below += value + bytes(len(value) % 2)
     return table + bytes(4) + below

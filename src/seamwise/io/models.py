@@ -229,7 +229,7 @@ def save_model(
     """
     info = info.model_copy(update={"format_version": FORMAT_VERSION})
     tensors = {
-        name: _stored(tensor, stored_as).detach().cpu().contiguous()
+        name: _convert(tensor, stored_as).detach().cpu().contiguous()
         for name, tensor in weights.items()
     }
     content = save(tensors, metadata={_KEY: info.model_dump_json()})
@@ -280,15 +280,15 @@ def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
     path = Path(model)
     if path.suffix == ".safetensors" or path.is_file():
         return path
-    shipped = shipped_models()
+    built_in = shipped_models()
     present, _ = RENAMED.get(str(model), (str(model), ""))
-    if present not in shipped:
-        names = [name for name, file in shipped.items() if isinstance(describe_model(file), kind)]
+    if present not in built_in:
+        names = [name for name, file in built_in.items() if isinstance(describe_model(file), kind)]
         raise FileNotFoundError(
             f"no model named {str(model)!r}: give one of {', '.join(names) or '(none ships)'} "
             "or the path of a .safetensors file"
         )
-    return shipped[present]
+    return built_in[present]
 
 
 def renamed_note(model: str | Path) -> str:
@@ -306,10 +306,10 @@ def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write a model to {path}: expected a name ending in .safetensors")
-    shipped = {file.resolve(): name for name, file in shipped_models().items()}
-    if path.resolve() in shipped:
+    built_in = {file.resolve(): name for name, file in shipped_models().items()}
+    if path.resolve() in built_in:
         raise ValueError(
-            f"the model {shipped[path.resolve()]} ships with seamwise and stays as it is: "
+            f"the model {built_in[path.resolve()]} ships with seamwise and stays as it is: "
             "name another file, e.g. -o mine.safetensors"
         )
     if path.resolve() in [member.resolve() for member in members]:
@@ -322,7 +322,7 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _convert(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
@@ -351,5 +351,5 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"model file {path} is damaged: {where}: {first['msg']}") from error
+        field = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"model file {path} is damaged: {field}: {first['msg']}") from error

@@ -153,8 +153,8 @@ def photo_info(path: AnyPath) -> PhotoInfo:
         facts = _FACTS[kind](path)
     except Exception as error:
         raise unreadable(path, kind, error) from error
-    turned = facts.shape[1::-1] if facts.orientation >= 5 else facts.shape[:2]
-    return PhotoInfo(turned + facts.shape[2:], facts.dtype)
+    upright_shape = facts.shape[1::-1] if facts.orientation >= 5 else facts.shape[:2]
+    return PhotoInfo(upright_shape + facts.shape[2:], facts.dtype)
 
 
 def write_photo(

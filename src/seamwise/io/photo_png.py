@@ -83,7 +83,7 @@ def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
     for name, body in chunks:
         if name == b"eXIf":
             return EXIF + body.removeprefix(EXIF)
-    damaged = False
+    is_damaged = False
     for name, body in chunks:
         keyword, _, text = body.partition(b"\0")
         if name not in _TEXTS or keyword not in (
@@ -95,17 +95,17 @@ def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
             # its name, its length, its bytes in hexadecimal
             exif = bytes.fromhex(_TEXTS[name](text).decode("latin").split(maxsplit=2)[2])
         except (IndexError, ValueError, zlib.error):
-            damaged = True
+            is_damaged = True
             continue
         if exif.startswith(EXIF) or keyword.endswith(b"exif"):
             return EXIF + exif.removeprefix(EXIF)
-    return EXIF if damaged else b""
+    return EXIF if is_damaged else b""
 
 
 def _international_text(body: bytes) -> bytes:
-    compressed, rest = body[:1] == b"\1", body[2:]
+    is_compressed, rest = body[:1] == b"\1", body[2:]
     text = rest.split(b"\0", 2)[2]  # after its language and its keyword in that language
-    return zlib.decompress(text) if compressed else text
+    return zlib.decompress(text) if is_compressed else text
 
 
 _TEXTS: Mapping[bytes, Callable[[bytes], bytes]] = {
@@ -130,15 +130,15 @@ def read_pixels(path: Path) -> NDArray[Any]:
 
 def write(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
     """Write a PNG; see `photo.write_photo`."""
-    done, encoded = cv2.imencode(
+    is_encoded, buffer = cv2.imencode(
         ".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     )
-    if not done:
+    if not is_encoded:
         raise ValueError(
             f"a PNG holds a million pixels a side, pixels has shape {pixels.shape}: "
             "write a .tif instead"
         )
-    data, after_header = encoded.data, 33
+    data, after_header = buffer.data, 33
     with path.open("wb") as stream:
         stream.write(data[:after_header])
         if icc:

@@ -46,9 +46,9 @@ class Volume:
         What the user should know about how the file is read, in one line; empty if nothing.
     chunks : tuple of int
         Box that is cheap to read at once: a chunk, a tile, a page or some of its rows.
-    stored : Axes
+    file_axes : Axes
         The axes of the file.
-    picked : tuple of int
+    channel_numbers : tuple of int
         The channels that `read` gives, counted from 0.
     """
 
@@ -61,8 +61,8 @@ class Volume:
     spacing: tuple[float, ...] | None
     note: str
     chunks: tuple[int, ...]
-    stored: Axes
-    picked: tuple[int, ...]
+    file_axes: Axes
+    channel_numbers: tuple[int, ...]
     _file: PerProcess[StoredImage] = field(repr=False)
 
     def read(self, box: Box, *, time: int = 0) -> NDArray[Any]:
@@ -92,18 +92,18 @@ class Volume:
         name = str(self.path)
         check_box(box, self.shape, name=name)
         check_time(time, self.times, name=name)
-        first, last = min(self.picked), max(self.picked)
+        first, last = min(self.channel_numbers), max(self.channel_numbers)
         parts = {"T": slice(time, time + 1), "C": slice(first, last + 1)}
         parts |= dict(zip(self.axes, box, strict=True))
         pixels = self._file.value.data
         place = [slice(0, 1)] * len(pixels.shape)
-        for letter, axis in zip(self.stored.letters, self.stored.kept, strict=True):
+        for letter, axis in zip(self.file_axes.letters, self.file_axes.dimensions, strict=True):
             place[axis] = parts[letter]
-        lengths = tuple(parts[a].stop - parts[a].start for a in self.stored.letters)
-        file_axes = Axes(self.stored.letters, lengths)
+        lengths = tuple(parts[a].stop - parts[a].start for a in self.file_axes.letters)
+        file_axes = Axes(self.file_axes.letters, lengths)
         data, letters = channels_first(pixels[tuple(place)], file_axes, name=name)
         data = data if "C" in letters else data[np.newaxis]
-        numbers = [channel - first for channel in self.picked]
+        numbers = [channel - first for channel in self.channel_numbers]
         if numbers != list(range(len(data))):
             data = data[numbers]
         return np.ascontiguousarray(data, self.dtype)
@@ -150,28 +150,30 @@ def open_volume(
     """
     path = Path(path)
     file = PerProcess(_open_parts, path)
-    stored = file.value
-    pixels = stored.data
+    image = file.value
+    pixels = image.data
     check_real(path, pixels.dtype)
-    file_axes = settle_axes(pixels.shape, stored.axes, name=path.name, request=axes)
+    file_axes = settle_axes(pixels.shape, image.axes, name=path.name, request=axes)
     lengths = dict(zip(file_axes.letters, file_axes.shape, strict=True))
-    chunks = {a: pixels.chunks[i] for a, i in zip(file_axes.letters, file_axes.kept, strict=True)}
+    chunks = {
+        a: pixels.chunks[i] for a, i in zip(file_axes.letters, file_axes.dimensions, strict=True)
+    }
     spatial = "".join(a for a in "ZYX" if a in lengths)
-    spacing, gap = stored.spacing(spatial, name=path.name)
+    spacing, gap = image.spacing(spatial, name=path.name)
     count = lengths.get("C", 1)
-    picked = range(count) if channel is None else channel_numbers(channel, count, name=str(path))
+    numbers = range(count) if channel is None else channel_numbers(channel, count, name=str(path))
     return Volume(
         path=path,
         axes=spatial,
         shape=tuple(lengths[a] for a in spatial),
-        channels=len(picked),
+        channels=len(numbers),
         times=lengths.get("T", 1),
         dtype=np.dtype(np.uint8) if pixels.dtype == bool else pixels.dtype.newbyteorder("="),
         spacing=spacing,
-        note=joined_notes(*stored.notes, file_axes.note, gap),
+        note=joined_notes(*image.notes, file_axes.note, gap),
         chunks=tuple(chunks[a] for a in spatial),
-        stored=file_axes,
-        picked=tuple(picked),
+        file_axes=file_axes,
+        channel_numbers=tuple(numbers),
         _file=file,
     )
 

@@ -83,8 +83,8 @@ def tversky(
     )
     # 1 − TP/(TP + wrong) = wrong/(TP + wrong), which keeps its digits near 0
     errors = alpha * counts.false_positive + beta * counts.false_negative
-    everything = (counts.true_positive + errors).masked_fill(~counts.has_pixels, 1)
-    return mean_over_present(errors / everything, counts.has_pixels)
+    total = (counts.true_positive + errors).masked_fill(~counts.has_pixels, 1)
+    return mean_over_present(errors / total, counts.has_pixels)
 
 
 class Tversky(nn.Module):

@@ -29,8 +29,8 @@ class Counts(ABC, Generic[Scored]):
         for name, value in values.items():
             if name != cls.level and not isinstance(value, str):
                 values[name] = fmean(getattr(part, name) for part in parts)
-        averaged: Scored = cls.scores(**values)
-        return averaged
+        scores: Scored = cls.scores(**values)
+        return scores
 
 
 Counted = TypeVar("Counted", bound=Counts[Any])

@@ -113,12 +113,12 @@ def segment_files(
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             if job.by_block:
-                messages, failed = _run_by_block(
+                messages, has_failed = _run_by_block(
                     job, provenance, options, resources, files, listener
                 )
             else:
-                messages, failed = _run(job, options, model, files)
-            yield Outcome(job.image, len(jobs), failed, messages)
+                messages, has_failed = _run(job, options, model, files)
+            yield Outcome(job.image, len(jobs), has_failed, messages)
 
     return outcomes()
 
@@ -215,7 +215,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
     try:
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
-        channels = as_channels(image, chosen=options.channel is not None)
+        channels = as_channels(image, keep_all=options.channel is not None)
         cautions: tuple[str, ...] = ()
         if has_labels:
             labels = read_labels(job.labels)

@@ -114,8 +114,8 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
         training = _pairs_of(folder)
     if len(training) == 1:
         return Split(training, training)
-    held_out = training[::hold_out_every]
-    return Split(tuple(pair for pair in training if pair not in held_out), held_out)
+    validation = training[::hold_out_every]
+    return Split(tuple(pair for pair in training if pair not in validation), validation)
 
 
 def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
@@ -171,8 +171,8 @@ def read_pair(
         The mask has another size than the image; the image has another number of spatial axes than
         `ndim`, or neither 2 nor 3; it has no contrast; and as `read_image` and `read_labels`.
     """
-    read = [read_image(path, axes=axes, channel=channel) for path in pair.images]
-    image = np.concatenate([as_channels(part, chosen=channel is not None) for part in read])
+    images = [read_image(path, axes=axes, channel=channel) for path in pair.images]
+    image = np.concatenate([as_channels(part, keep_all=channel is not None) for part in images])
     mask = read_labels(pair.labels, one_bit=annotation == "binary")
     _check_axes(pair.images[0], image.ndim - 1, ndim)
     if mask.shape != image.shape[1:]:
@@ -185,7 +185,7 @@ def read_pair(
         raise ValueError(
             f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): remove it"
         )
-    notes = dict.fromkeys(part.note for part in read if part.note)
+    notes = dict.fromkeys(part.note for part in images if part.note)
     labels = number_pieces(mask, annotation)
     mistake = (
         hint(mask, annotation) if (mask > 0).any() else "no cells; the image counts as background"
@@ -195,7 +195,7 @@ def read_pair(
         image=normalise(image),
         labels=relabel(labels).astype(np.int32),
         channels=_channel_names(len(image), channel),
-        spacing=read[0].spacing,
+        spacing=images[0].spacing,
         note="; ".join(notes),
         hint=mistake,
         # if a mask is not a label image, every number is in pieces
@@ -206,7 +206,7 @@ def read_pair(
 def read_pairs(
     pairs: Iterable[Pair],
     *,
-    report: Callable[[int, int], object] = lambda done, total: None,
+    report: Callable[[int, int], object] = lambda count, total: None,
     **options: Any,
 ) -> list[AnnotatedImage]:
     """Read annotated images in the order of the pairs.
@@ -233,7 +233,7 @@ def read_split(
     *,
     channel: int | Sequence[int] | None = None,
     axes: str | None = None,
-    report: Callable[[int, int], object] = lambda done, total: None,
+    report: Callable[[int, int], object] = lambda count, total: None,
 ) -> tuple[list[AnnotatedImage], list[AnnotatedImage], list[AnnotatedImage]]:
     """Read the images to train on, those to validate on and those to test, each file once.
 
@@ -302,11 +302,11 @@ def number_pieces(mask: Labels, annotation: Annotation) -> Labels:
     return connected_components(mask.clip(-1, 1)) if annotation == "binary" else mask
 
 
-def as_channels(image: Image, *, chosen: bool = False) -> NDArray[np.generic]:
-    """Return the image as `(C, *S)`; if all channels are equal, one of them unless `chosen`."""
+def as_channels(image: Image, *, keep_all: bool = False) -> NDArray[np.generic]:
+    """Return the image as `(C, *S)`; if all channels are equal, one of them unless `keep_all`."""
     if not image.axes.startswith("C"):
         return image.data[np.newaxis]
-    if not chosen and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
+    if not keep_all and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
         return image.data[:1]
     return image.data
 

@@ -96,8 +96,8 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
             )
         case ReliefPair() as pair:
             classes, height = split_maps(probabilities)
-            inside = foreground_classes(classes, foreground=pair.foreground, gap=rule.gap)
-            return with_cores(inside, height, pair.core), height
+            foreground = foreground_classes(classes, foreground=pair.foreground, gap=rule.gap)
+            return with_cores(foreground, height, pair.core), height
         case ThresholdPair() as pair:
             return (
                 threshold_classes(

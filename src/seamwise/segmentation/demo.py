@@ -36,18 +36,18 @@ def demo(output: Path, *, model: str | Path = "nuclei-2d", seed: int = 7) -> Dem
 
     The real image is one of the 64 that no shipped model was trained on: see `samples/README.md`.
     """
-    ready = load(model)
+    network = load(model)
     image = read_image(_SAMPLES / "nuclei.png").data
     truth = read_labels(_SAMPLES / "nuclei-mask.tif")
     names = ("image.png", "labels.tif", "overlay.png", "demo.png", "drawn.png")
     files = tuple(output / name for name in names)
-    prediction = segment(image, model=ready)
+    prediction = segment(image, model=network)
     write_png(files[0], image)  # as it is: whoever segments it finds the same cells
     write_labels(files[1], prediction.labels)
     write_png(files[2], overlay(image, prediction.labels))
     real = _draw(files[3], image, truth, prediction)
     scene = crowded_cells((320, 320), cells=60, rng=seed)
-    drawn = _draw(files[4], scene.image, scene.labels, segment(scene.image, model=ready))
+    drawn = _draw(files[4], scene.image, scene.labels, segment(scene.image, model=network))
     return Demo(real, drawn, files)
 
 

@@ -64,8 +64,8 @@ def look_at(maps: NDArray[np.floating[Any]], classes: int) -> Look:
     if by_relief:
         certainty = split_maps(maps)[1][is_cell]
     else:
-        ranked = np.sort(probabilities[:, is_cell], 0)
-        certainty = ranked[-1] - ranked[-2]
+        sorted_probabilities = np.sort(probabilities[:, is_cell], 0)
+        certainty = sorted_probabilities[-1] - sorted_probabilities[-2]
     return Look(int(is_cell.sum()), float(certainty.sum(dtype=np.float64)), by_relief)
 
 

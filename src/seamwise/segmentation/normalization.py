@@ -38,17 +38,17 @@ class Normalization:
         shape = (-1,) + (1,) * (block.ndim - 1)
         # float32 holds every 8- and 16-bit number; in wider types a large offset must go before
         # rounding
-        wide = block.dtype.itemsize > 2 and (self.bends or block.dtype != np.float32)
-        normalised: NDArray[np.floating[Any]] = block.astype(np.float64 if wide else np.float32)
-        normalised -= self.offset.astype(normalised.dtype).reshape(shape)
-        normalised *= self.scale.astype(normalised.dtype).reshape(shape)
+        is_wide = block.dtype.itemsize > 2 and (self.bends or block.dtype != np.float32)
+        values: NDArray[np.floating[Any]] = block.astype(np.float64 if is_wide else np.float32)
+        values -= self.offset.astype(values.dtype).reshape(shape)
+        values *= self.scale.astype(values.dtype).reshape(shape)
         if self.bends:
-            np.clip(normalised, -_CEILING, _CEILING, out=normalised)
-            linear = normalised.astype(np.float32, copy=False)
+            np.clip(values, -_CEILING, _CEILING, out=values)
+            linear = values.astype(np.float32, copy=False)
             for channel in linear:
                 _dim_lonely(channel)
             return compress_intensities(linear)
-        return normalised.astype(np.float32, copy=False)
+        return values.astype(np.float32, copy=False)
 
 
 def compress_intensities(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,17 +63,17 @@ def _dim_lonely(channel: NDArray[np.float32]) -> None:
 
     No cell is one pixel.
     """
-    bright = np.nonzero(channel > _LONELY)
-    if not len(bright[0]):
+    positions = np.nonzero(channel > _LONELY)
+    if not len(positions[0]):
         return
-    padded = np.pad(channel, 1, constant_values=-np.inf)
+    canvas = np.pad(channel, 1, constant_values=-np.inf)
     offsets = [offset for offset in product((0, 1, 2), repeat=channel.ndim) if set(offset) != {1}]
-    around = np.full(len(bright[0]), -np.inf, np.float32)
+    around = np.full(len(positions[0]), -np.inf, np.float32)
     for offset in offsets:
-        neighbours = tuple(where + step for where, step in zip(bright, offset, strict=True))
-        np.maximum(around, padded[neighbours], out=around)
+        neighbours = tuple(index + step for index, step in zip(positions, offset, strict=True))
+        np.maximum(around, canvas[neighbours], out=around)
     around[np.isneginf(around)] = np.inf  # an image of one pixel has no neighbours
-    channel[bright] = np.minimum(channel[bright], around)
+    channel[positions] = np.minimum(channel[positions], around)
 
 
 def identity_normalization(channels: int) -> Normalization:

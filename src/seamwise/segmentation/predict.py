@@ -112,10 +112,10 @@ def segment(
     """
     options = SegmentOptions(decode=decode, min_size=min_size, tile=tile, flips=flips)
     if isinstance(model, ReadyNetwork):
-        ready = model
+        network = model
     else:
-        options, ready = replace(options, model=model), load(model, device=device)
-    return segment_image(image, options, model=ready, keep_probabilities=keep_probabilities)
+        options, network = replace(options, model=model), load(model, device=device)
+    return segment_image(image, options, model=network, keep_probabilities=keep_probabilities)
 
 
 def segment_image(
@@ -166,7 +166,7 @@ def segment_image(
     channels = as_model_input(image, model.info)
     zoom = options.zoom(model.info, spacing)
     rule = decode_rule(model.info, options.decode, options.min_size, pixels=zoom.pixels)
-    how: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "tile": options.tile,
         "flips": options.flips,
         "guides": rule.is_guided,
@@ -175,11 +175,11 @@ def segment_image(
     classes = model.info.architecture.out_channels
     probabilities = None
     if keep_probabilities:
-        maps = class_probabilities(channels, model, **how)
+        maps = class_probabilities(channels, model, **keywords)
         probabilities, look = maps[:classes], look_at(maps, classes)
         labels = decode_whole(maps, rule)
     else:
-        slabs = Watch(probability_slabs(channels, model, **how), classes)
+        slabs = Watch(probability_slabs(channels, model, **keywords), classes)
         labels = decode_slabs(slabs, channels.shape[1:], rule)
         look = slabs.look
     caution = misfit(
@@ -284,7 +284,7 @@ def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
 
 def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
-    ndim, expected = info.architecture.ndim, info.architecture.in_channels
+    ndim, in_channels = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
         is_stack = (ndim, len(shape)) == (2, 4)
         stack = (
@@ -296,12 +296,12 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
             f"image must have {ndim} spatial axes, with channels first if there are any, "
             f"not the shape {shape}{stack}"
         )
-    if shape[0] != expected:
-        is_last = shape[-1] == expected or shape[-1] <= 4
-        last = " (channels last? move them first)" if is_last else ""
+    if shape[0] != in_channels:
+        is_last = shape[-1] == in_channels or shape[-1] <= 4
+        hint = " (channels last? move them first)" if is_last else ""
         choice = "image[..., 2]" if is_last else "image[2]"
         raise ValueError(
-            f"the model expects {expected} channel(s), the image {shape} has {shape[0]}{last}: "
+            f"the model expects {in_channels} channel(s), the image {shape} has {shape[0]}{hint}: "
             "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
             f"--channel 2, or {choice} in Python"
         )
@@ -330,14 +330,14 @@ def probability_slabs(
     check_tile(size, model)
     factors = (zoom or zoom_of(model.info)).factors
     shape = image.shape[1:]
-    scaled = normalization(image, model.info.normalization) if normalise is None else normalise
+    scaling = normalization(image, model.info.normalization) if normalise is None else normalise
 
     channels = model.info.architecture.out_channels + (1 + ndim) * guides
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
-        if not scaled.scale.any():  # without any contrast there is nothing to show to the network
+        if not scaling.scale.any():  # without any contrast there is nothing to show to the network
             return _background(channels, [s.stop - s.start for s in box])
-        block = scaled(image[(slice(None), *box)])
+        block = scaling(image[(slice(None), *box)])
         return tile_probabilities(block, model, flips=flips, guides=guides, factors=factors)
 
     sizes = [ceil(size / factor) for factor in factors]
@@ -355,9 +355,9 @@ def _background(channels: int, shape: Sequence[int]) -> NDArray[np.float32]:
 
 def check_tile(size: int, model: Model) -> None:
     """Raise ValueError if tiles of this size are too small for the network to see enough."""
-    least = 3 * _OVERLAP[model.net.ndim]
-    if size < least:
-        raise ValueError(f"tile must be at least {least} pixels, not {size}")
+    minimum = 3 * _OVERLAP[model.net.ndim]
+    if size < minimum:
+        raise ValueError(f"tile must be at least {minimum} pixels, not {size}")
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from seamwise.engine.settings import Positive, RunSettings, Side
+from seamwise.engine.settings import Count, Positive, RunSettings, Side
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.systems import BUILDERS, System, system
@@ -79,8 +79,8 @@ class TrainSettings(RunSettings):
     weights: Mapping[str, Any] = field(default_factory=dict)
     ndim: Literal[2, 3] | None = None
     crop: Annotated[Side | tuple[Side, ...] | None, WrapValidator(_in_one_line)] = None
-    min_size: Annotated[int, Field(ge=0)] = 20
-    min_core: Annotated[int, Field(ge=0)] = 20
+    min_size: Count = 20
+    min_core: Count = 20
     gap: Literal["second", "background"] = "background"
     normalization: NormalizationRule = NormalizationRule()
     augmentation: Augmentation = Augmentation()

@@ -152,10 +152,10 @@ def segment_slices(
     """
     if options.mode == "3d":
         raise ValueError("mode 3d segments a stack at once: use segment")
-    ready = model or load(options.model, device=resources.device)
-    planes, normalise = _planes(np.asarray(stack), ready.info)
-    zoom = options.zoom(ready.info, spacing)
-    rule = decode_rule(ready.info, options.decode, options.min_size, pixels=zoom.pixels)
+    network = model or load(options.model, device=resources.device)
+    planes, normalise = _planes(np.asarray(stack), network.info)
+    zoom = options.zoom(network.info, spacing)
+    rule = decode_rule(network.info, options.decode, options.min_size, pixels=zoom.pixels)
     looks: list[Look] = []
     counts: list[int] = []
 
@@ -164,14 +164,14 @@ def segment_slices(
             return np.zeros(plane.shape[1:], np.uint8)
         slabs = probability_slabs(
             plane,
-            ready,
+            network,
             tile=options.tile,
             flips=options.flips,
             normalise=normalise,
             guides=rule.is_guided,
             zoom=zoom,
         )
-        watch = Watch(slabs, ready.info.architecture.out_channels)
+        watch = Watch(slabs, network.info.architecture.out_channels)
         labels = decode_slabs(watch, plane.shape[1:], rule)
         looks.append(watch.look)
         counts.append(int(labels.max(initial=0)))
@@ -179,7 +179,7 @@ def segment_slices(
 
     labels = stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
     caution = misfit(
-        ready.info,
+        network.info,
         sum(looks, Look()),
         cells=sum(counts),  # their cross sections, as the model sees them
         zoom=zoom,

@@ -135,7 +135,7 @@ def _check_images(
             f"training needs at least one training and one validation image, "
             f"not {len(training)} and {len(validation)}"
         )
-    first, expected = training[0], len(training[0].image)
+    first, channels = training[0], len(training[0].image)
     if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
         expected_axes = "2 or 3" if ndim is None else f"{ndim}: remove ndim from the settings"
         raise ValueError(
@@ -147,9 +147,9 @@ def _check_images(
                 f"image {image.name} has {image.ndim} spatial axes, {first.name} has {first.ndim}: "
                 "train on planes or on stacks, not on both; or name the axes, e.g. --axes CYX"
             )
-        if len(image.image) != expected:
+        if len(image.image) != channels:
             raise ValueError(
-                f"image {image.name} has {len(image.image)} channels, {first.name} has {expected}: "
+                f"image {image.name} has {len(image.image)} channels, {first.name} has {channels}: "
                 "choose the channels to use with --channel"
             )
         if image.image.min() == image.image.max():

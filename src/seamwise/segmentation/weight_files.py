@@ -132,7 +132,7 @@ def _weigh(
         return (f"{path}: {preview_path} drawn",)
     if exists:
         return (f"{path}: {map_path} already exists",)
-    mask, pixel_size = _read(path, transform)
+    mask, pixel_size = _read_mask(path, transform)
     labels = number_pieces(mask, transform.annotation)
     steps = spacing or relative(pixel_size)
     weight = transform.weight(labels, transform.target(labels, spacing=steps), spacing=steps)
@@ -146,7 +146,7 @@ def _weigh(
     return (message, f"{path}: {mistake}") if mistake else (message,)
 
 
-def _read(path: Path, transform: TargetAndWeight) -> tuple[Labels, tuple[float, ...] | None]:
+def _read_mask(path: Path, transform: TargetAndWeight) -> tuple[Labels, tuple[float, ...] | None]:
     """The mask and the pixel size of a label file."""
     with _reading(path):
         return read_spaced_labels(path, one_bit=transform.annotation == "binary")
@@ -184,7 +184,7 @@ def _counts(
     total = np.zeros(4, np.int64)
     for path in files:
         try:
-            mask, pixel_size = _read(path, transform)
+            mask, pixel_size = _read_mask(path, transform)
             labels = number_pieces(mask, transform.annotation)
             steps = spacing or relative(pixel_size)
             total += count_classes([labels], transform, spacings=[steps])

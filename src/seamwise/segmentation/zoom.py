@@ -82,7 +82,7 @@ def zoom_of(
         than 10 %; `spacing` has too few axes; a factor is below 1/32 or above 32.
     """
     ndim = info.architecture.ndim
-    size = _last(spacing, ndim) if spacing is not None else None
+    size = _last_axes(spacing, ndim) if spacing is not None else None
     if size is None and stored is not None and len(stored) >= ndim:
         size = tuple(stored[-ndim:])
     factors, note = _by_spacing(info, size, is_sure=spacing is not None)
@@ -92,12 +92,12 @@ def zoom_of(
                 "diameter needs a model that knows the diameter of its cells, which this one does "
                 "not: give scale"
             )
-        wanted = info.diameters[1] / diameter
+        magnification = info.diameters[1] / diameter
         if spacing is not None and info.spacing is not None:
-            _check_equal("spacing", factors[-1], "diameter", wanted)
+            _check_equal("spacing", factors[-1], "diameter", magnification)
         if scale is not None:
-            _check_equal("scale", info.zoom * scale, "diameter", wanted)
-        factors = [wanted * factor / factors[-1] for factor in factors]
+            _check_equal("scale", info.zoom * scale, "diameter", magnification)
+        factors = [magnification * factor / factors[-1] for factor in factors]
     elif scale is not None:
         factors = [scale * factor for factor in factors]
     if min(factors) < _LEAST or max(factors) > _MOST:
@@ -114,7 +114,10 @@ def _by_spacing(
     """Factors for images of a pixel size, and what to say about them."""
     usual = [info.zoom] * info.architecture.ndim
     if info.spacing is not None and size is not None:
-        ratios = [ours / theirs for ours, theirs in zip(size, info.spacing, strict=True)]
+        ratios = [
+            image_step / model_step
+            for image_step, model_step in zip(size, info.spacing, strict=True)
+        ]
         if max(max(ratio, 1 / ratio) for ratio in ratios) < _SAME:
             return [1.0] * len(ratios), ""
         words = f"pixel size {_micrometres(size)}, the model's {_micrometres(info.spacing)}"
@@ -128,7 +131,7 @@ def _by_spacing(
     return [info.zoom * step / size[-1] for step in size], ""
 
 
-def _last(spacing: Sequence[float], ndim: int) -> tuple[float, ...]:
+def _last_axes(spacing: Sequence[float], ndim: int) -> tuple[float, ...]:
     """The sizes along the last axes: a model for planes needs two of three."""
     if len(spacing) < ndim:
         raise ValueError(

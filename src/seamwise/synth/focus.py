@@ -209,9 +209,9 @@ def _matte(image: Picture, mask: Picture, sigma: float, kernel: Kernel) -> tuple
     weight = _over(mask, image)
     alpha = _over(np.clip(blur(mask, sigma, kernel), 0, 1), image)
     front = blur(image * weight, sigma, kernel)
-    back = blur(image * (1 - weight), sigma, kernel) / np.maximum(1 - alpha, 1e-6)
+    background = blur(image * (1 - weight), sigma, kernel) / np.maximum(1 - alpha, 1e-6)
     a = front + (1 - alpha) * image
-    b = np.where(weight == 1, image, back)
+    b = np.where(weight == 1, image, background)
     return np.clip(a, 0, 1), np.clip(b, 0, 1)
 
 

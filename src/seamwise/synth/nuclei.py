@@ -226,8 +226,8 @@ def _patches(shape: tuple[int, ...], sigma: FloatArray, rng: np.random.Generator
 def _sheets(shape: tuple[int, ...], sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Light along the zeros of one field, where another is high."""
     crossing = _field(shape, sigma, rng)
-    stained = np.clip(_field(shape, sigma, rng), 0, 1)
-    sheets: FloatArray = stained * np.exp(-((crossing / 0.15) ** 2) / 2)
+    stain = np.clip(_field(shape, sigma, rng), 0, 1)
+    sheets: FloatArray = stain * np.exp(-((crossing / 0.15) ** 2) / 2)
     return sheets
 
 
@@ -235,8 +235,8 @@ def _deep(signal: FloatArray, medium: Medium, step: float, sigma: FloatArray) ->
     """Dim and scatter the light of a stack along its first axis."""
     depth = step * np.arange(len(signal), dtype=np.float32)[:, np.newaxis, np.newaxis]
     straight = np.exp(-depth / medium.scatter)
-    scattered = ndimage.gaussian_filter(signal, sigma)
+    blurred_signal = ndimage.gaussian_filter(signal, sigma)
     deep: FloatArray = np.exp(-depth / medium.attenuation) * (
-        straight * signal + (1 - straight) * scattered
+        straight * signal + (1 - straight) * blurred_signal
     )
     return deep

@@ -114,8 +114,10 @@ def w3(
     spine = skeletons(np.maximum(relabel(labels), 0))
     np.add(weight, fading(spine, nu), out=weight, where=contour & (target == CELL))
     del spine
-    for slab, away, value in nearest_value(contour, weight, limit=_REACH * sigma, spacing=steps):
-        value *= np.exp(away**2 / np.float32(-(sigma**2)))
-        is_inside = (target[slab] == CELL) & (away > 0) & (away < _REACH * sigma)
+    for slab, separation, value in nearest_value(
+        contour, weight, limit=_REACH * sigma, spacing=steps
+    ):
+        value *= np.exp(separation**2 / np.float32(-(sigma**2)))
+        is_inside = (target[slab] == CELL) & (separation > 0) & (separation < _REACH * sigma)
         np.add(weight[slab], value, out=weight[slab], where=is_inside)
     return weight

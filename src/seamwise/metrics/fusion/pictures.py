@@ -28,8 +28,8 @@ def checked_triple(
         A picture is not two-dimensional, is empty or too small, holds NaN, holds values outside
         0..255 or only values of 0..1 that are not just 0 and 1, or the three sizes differ.
     """
-    checked = [_grey(name, picture) for name, picture in (("a", a), ("b", b), ("fused", fused))]
-    shapes = [picture.shape for picture in checked]
+    pictures = [_grey(name, picture) for name, picture in (("a", a), ("b", b), ("fused", fused))]
+    shapes = [picture.shape for picture in pictures]
     if len(set(shapes)) > 1:
         raise ValueError(
             f"a, b and fused must have one size, not {shapes[0]}, {shapes[1]} and {shapes[2]}"
@@ -38,7 +38,7 @@ def checked_triple(
         raise ValueError(
             f"a, b and fused must have at least {min_size} × {min_size} pixels, not {shapes[0]}"
         )
-    return checked[0], checked[1], checked[2]
+    return pictures[0], pictures[1], pictures[2]
 
 
 def checked_picture(name: str, picture: NDArray[Any]) -> Grey:

@@ -169,7 +169,7 @@ class Place:
     def volume(self) -> Volume:
         """The image, which is read part by part."""
         job = self.job
-        return _opened(job.image, job.image_written, job.options.axes, job.options.channel)
+        return _open_image(job.image, job.image_written, job.options.axes, job.options.channel)
 
     @property
     def time(self) -> int:
@@ -226,26 +226,26 @@ def classify(folder: Path, number: int) -> None:
     job, volume = place.job, place.volume
     normalise = load_arrays(folder / "normalization.npz", Normalization)
     box = job.blocks.box(number)
-    damaged: list[tuple[str, Box]] = []
+    damage: list[tuple[str, Box]] = []
 
     def read(region: Box) -> NDArray[np.float32]:
-        normalised = np.zeros((volume.channels, *_lengths(region)), np.float32)
+        values = np.zeros((volume.channels, *_lengths(region)), np.float32)
         for part, pixels in _readable(volume, region, place.time):
             if isinstance(pixels, str):
-                damaged.append((pixels, part))
+                damage.append((pixels, part))
             else:
-                normalised[(slice(None), *relative_to(part, region))] = normalise(pixels)
-        return normalised
+                values[(slice(None), *relative_to(part, region))] = normalise(pixels)
+        return values
 
     look = Look()
     if normalise.scale.any():
-        pixels, look = _classified(
+        pixels, look = _classify_box(
             read, box, _model(str(job.options.model), job.model_sha256, job.device), job
         )
     else:  # a constant time point
         read(box)
         pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
-    lines = _blanked(pixels, box, damaged)
+    lines = _blank(pixels, box, damage)
     for name, values in zip(job.arrays, pixels, strict=True):
         place.array(name)[box] = values
     write_json(place.done("classify", number), {"damaged": lines, "look": astuple(look)})
@@ -295,9 +295,9 @@ def unite(folder: Path, number: int) -> None:
     """Give one number to the cells of a block that are one, and survey what that leaves."""
     place = Place(folder)
     box = place.job.blocks.box(number)
-    same = load_arrays(folder / "same.npz", Same)
+    unions = load_arrays(folder / "same.npz", Same)
     # where the work was interrupted the numbers may be united already: that changes nothing
-    labels = look_up(same.number, place.reader("labels")(box))
+    labels = look_up(unions.number, place.reader("labels")(box))
     place.array("labels")[box] = labels
     save_arrays(place.done("unite", number), survey(labels, box, place.job.shape))
 
@@ -329,19 +329,19 @@ def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArra
             yield part, str(error)
 
 
-def _blanked(
-    pixels: Sequence[NDArray[Any]], box: Box, damaged: Sequence[tuple[str, Box]]
+def _blank(
+    pixels: Sequence[NDArray[Any]], box: Box, damage: Sequence[tuple[str, Box]]
 ) -> list[str]:
     """Set the damaged parts of a box to background, in place; return their errors."""
-    clipped = [(line, intersect(part, box)) for line, part in damaged]
-    inside = [(line, part) for line, part in clipped if min(_lengths(part)) > 0]
-    for _, part in inside:
+    intersections = [(line, intersect(part, box)) for line, part in damage]
+    overlaps = [(line, part) for line, part in intersections if min(_lengths(part)) > 0]
+    for _, part in overlaps:
         for values in pixels:
             values[relative_to(part, box)] = 0
-    return list(dict.fromkeys(line for line, _ in inside))
+    return list(dict.fromkeys(line for line, _ in overlaps))
 
 
-def _classified(
+def _classify_box(
     read: Callable[[Box], NDArray[np.float32]], box: Box, model: Model, job: BlockJob
 ) -> tuple[tuple[NDArray[Any], ...], Look]:
     """What the decode rule needs of each pixel of a box, and how sure the network is.
@@ -367,9 +367,11 @@ def _classified(
     if model.device.type == "cuda" and torch.cuda.is_available():
         torch.cuda.empty_cache()  # only now: the error held tensors
     if not halves:
-        return _classified(read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job)
+        return _classify_box(
+            read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job
+        )
     axis, parts = halves
-    results = [_classified(read, part, model, job) for part in parts]
+    results = [_classify_box(read, part, model, job) for part in parts]
     arrays = zip(*(pixels for pixels, _ in results), strict=True)
     looks = [look for _, look in results]
     return tuple(np.concatenate(values, axis) for values in arrays), sum(looks, Look())
@@ -410,8 +412,8 @@ def _words(box: Box) -> str:
 
 
 @lru_cache(maxsize=1)
-def _opened(
-    path: str, modified: int, axes: str | None, channel: int | tuple[int, ...] | None
+def _open_image(
+    path: str, write_time: int, axes: str | None, channel: int | tuple[int, ...] | None
 ) -> Volume:
     return open_volume(path, axes=axes, channel=channel)
 
@@ -440,9 +442,9 @@ def _finish(folder: Path) -> Finish:
 
 def _record(path: Path, kind: Hashable) -> Any:
     """A record for all blocks of a time point; read once, unless it is written again."""
-    return _loaded(path, path.stat().st_mtime_ns, kind)
+    return _load_record(path, path.stat().st_mtime_ns, kind)
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: Path, modified: int, kind: Any) -> Any:
+def _load_record(path: Path, write_time: int, kind: Any) -> Any:
     return load_arrays(path, kind)

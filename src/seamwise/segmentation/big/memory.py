@@ -85,8 +85,10 @@ class NetworkLoad:
             _FEATURE_MAPS * net.width * self.number_bytes + 4 * _PROBABILITIES * net.output_channels
         )
         # the probabilities are brought back to the image's grid
-        returned = 4 * net.output_channels * any(factor != 1 for factor in self.factors)
-        return prod(self.factors) * features + returned + net.in_channels * (4 + self.pixel_bytes)
+        output_bytes = 4 * net.output_channels * any(factor != 1 for factor in self.factors)
+        return (
+            prod(self.factors) * features + output_bytes + net.in_channels * (4 + self.pixel_bytes)
+        )
 
 
 def halo_of(factors: Sequence[float]) -> int:
@@ -151,7 +153,7 @@ def plan_blocks(
     limit = free_memory() if memory is None else memory
     halo = halo_of(load.factors or (1.0,) * len(shape))
 
-    def taken(size: tuple[int, ...]) -> int:
+    def required_bytes(size: tuple[int, ...]) -> int:
         network = ceil(_pixels(size, shape, halo) * load.bytes_per_pixel)
         decoding = _pixels(size, shape, 0) * _DECODING
         if flood_halo is not None:
@@ -159,16 +161,18 @@ def plan_blocks(
         return workers * (_PROCESS + max(network, decoding)) + (workers > 1) * _PROCESS
 
     sizes = _sizes(shape, block)
-    affordable = [size for size in sizes if taken(size) <= limit]
+    affordable = [size for size in sizes if required_bytes(size) <= limit]
     if not affordable:
-        smallest = min(sizes, key=taken)
+        smallest = min(sizes, key=required_bytes)
         raise ValueError(
             f"memory of {limit / 1e9:.2f} GB is too little: blocks of "
-            f"{' × '.join(map(str, smallest))} pixels take {taken(smallest) / 1e9:.2f} GB"
+            f"{' × '.join(map(str, smallest))} pixels take {required_bytes(smallest) / 1e9:.2f} GB"
             f"{f' with {workers} workers' if workers > 1 else ''}; raise the limit"
         )
-    best = min(affordable, key=lambda size: (_computed(size, shape, halo), taken(size)))
-    return Plan(Blocks(shape, best), halo, taken(best))
+    best = min(
+        affordable, key=lambda size: (_network_pixels(size, shape, halo), required_bytes(size))
+    )
+    return Plan(Blocks(shape, best), halo, required_bytes(best))
 
 
 def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tuple[int, ...]]:
@@ -194,7 +198,7 @@ def _pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
     return pixels
 
 
-def _computed(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
+def _network_pixels(size: tuple[int, ...], shape: tuple[int, ...], halo: int) -> int:
     """Pixels that the network computes in total: those of the halos several times."""
     total = 1
     for b, n in zip(size, shape, strict=True):

@@ -74,13 +74,13 @@ class Stages:
         ValueError
             None of them can be read.
         """
-        unmeasured = [place for place in self.places if not _normalization(place).exists()]
-        self._run_missing("sample", tasks.sample, unmeasured)
-        for place in unmeasured:
+        places = [place for place in self.places if not _normalization(place).exists()]
+        self._run_missing("sample", tasks.sample, places)
+        for place in places:
             samples = [load_arrays(file, Sample) for file in self._samples(place)]
-            nothing = Normalization(np.zeros(channels), np.zeros(channels))
+            fallback = Normalization(np.zeros(channels), np.zeros(channels))
             save_arrays(
-                _normalization(place), normalization_of(samples, rule) if samples else nothing
+                _normalization(place), normalization_of(samples, rule) if samples else fallback
             )
         if not any(self._samples(place) for place in self.places):
             raise ValueError(

@@ -161,14 +161,14 @@ def segment_volume(
         model_sha256=model_sha256,
         rule=rule,
         image=str(volume.path.resolve()),
-        image_written=_written(volume.path),
+        image_written=_write_time(volume.path),
         shape=volume.shape,
         block=(),
         factors=zoom.factors,
         halo=halo_of(zoom.factors),
         device=resources.device,
     )
-    with target.alone(), task_runner(resources, announce=listener.announce) as runner:
+    with target.lock(), task_runner(resources, announce=listener.announce) as runner:
         memory = resources.memory
         if memory is None and runner.memory is not None:
             memory = int(0.7 * runner.memory)
@@ -201,19 +201,19 @@ class _Target:
     provenance: Provenance
 
     @property
-    def inside(self) -> bool:
+    def is_inside(self) -> bool:
         return is_ome_zarr(self.volume.path) and self.output.resolve() == self.volume.path.resolve()
 
     @property
     def path(self) -> Path:
-        return self.output / "labels" / self.files.name if self.inside else self.output
+        return self.output / "labels" / self.files.name if self.is_inside else self.output
 
     @property
     def work(self) -> Path:
         return work_folder(self.output, self.files.name)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Keep other processes out: two of them would mix their results."""
         make_folder(self.work.parent)
         with lock_file(self.work.with_suffix(".lock"), name=str(self.path)):
@@ -222,11 +222,11 @@ class _Target:
     def check(self) -> None:
         """Raise errors now that would stop the job only at its end."""
         exists = self.output.exists()
-        if self.inside:
+        if self.is_inside:
             exists = self.files.name in label_names(self.output)
         if exists and not self.files.overwrite:
             raise self._exists_error()
-        if self.inside:
+        if self.is_inside:
             self._check_axes()
             return
         image, output = self.volume.path.resolve(), self.output.resolve()
@@ -242,10 +242,10 @@ class _Target:
 
     def _exists_error(self) -> FileExistsError:
         difference = difference_of_labels(self.path, self.provenance)
-        made_otherwise = f", {difference}" if difference else ""
-        other = "another --name" if self.inside else "another folder"
+        detail = f", {difference}" if difference else ""
+        other = "another --name" if self.is_inside else "another folder"
         return FileExistsError(
-            f"{self.path} already exists{made_otherwise}: choose {other}, or --overwrite it"
+            f"{self.path} already exists{detail}: choose {other}, or --overwrite it"
         )
 
     def _check_axes(self) -> None:
@@ -263,15 +263,19 @@ class _Target:
         image = open_ome_zarr(self.output)
         return dict(zip(image.axes, image.levels[0].shape, strict=True))
 
-    def draft(self, most: int) -> Draft:
+    def draft(self, cell_count: int) -> Draft:
         """Begin the label image; it appears whole, or not at all."""
-        dtype = smallest_dtype(0, most)
+        dtype = smallest_dtype(0, cell_count)
         axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
         chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
-        if self.inside:
-            cut = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
+        if self.is_inside:
+            chunk_sizes = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
             draft = create_labels(
-                output, self.files.name, dtype=dtype, chunks=cut, overwrite=self.files.overwrite
+                output,
+                self.files.name,
+                dtype=dtype,
+                chunks=chunk_sizes,
+                overwrite=self.files.overwrite,
             )
             return replace(draft, record=self.provenance.record())
         if self.volume.times > 1:
@@ -311,7 +315,7 @@ def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[Segm
     return ready.info, ready.dtype.itemsize
 
 
-def _written(path: Path) -> int:
+def _write_time(path: Path) -> int:
     """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
     files = [path]
     if path.is_dir():
@@ -331,7 +335,7 @@ def _begin(
 
     Returns the job, its plan, and whether it is resumed.
     """
-    plan = _resumed(work, job, make_plan, memory=memory, overwrite=overwrite)
+    plan = _interrupted_plan(work, job, make_plan, memory=memory, overwrite=overwrite)
     is_resumed = plan is not None
     if plan is None:
         plan = make_plan(memory=memory, block=job.options.tile)
@@ -342,7 +346,7 @@ def _begin(
     return job, plan, is_resumed
 
 
-def _resumed(
+def _interrupted_plan(
     work: Path,
     job: BlockJob,
     make_plan: Callable[..., Plan],
@@ -384,6 +388,6 @@ def _remove(work: Path) -> None:
 def _announcement(volume: Volume, plan: Plan, zoom: Zoom, is_resumed: bool) -> str:
     size = " × ".join(map(str, volume.shape))
     times = f", {volume.times} time points" if volume.times > 1 else ""
-    resumed = "; resumes an interrupted run" if is_resumed else ""
-    zoomed = f"; {zoom.note}" if zoom.note else ""
-    return f"{volume.path}: {size} {volume.axes}{times}; {plan}{zoomed}{resumed}"
+    resume_note = "; resumes an interrupted run" if is_resumed else ""
+    zoom_note = f"; {zoom.note}" if zoom.note else ""
+    return f"{volume.path}: {size} {volume.axes}{times}; {plan}{zoom_note}{resume_note}"

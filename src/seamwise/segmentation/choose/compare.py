@@ -210,7 +210,7 @@ def compare(
             if name not in _OWN_OF_A_RUN
         },
         own_settings={loss: dict(changes) for loss, changes in own_settings.items() if changes},
-        made_with=_made_with(device),
+        made_with=_environment(device),
     )
 
 
@@ -316,15 +316,17 @@ def _per_image(
     return tuple(scores)
 
 
-def _made_with(device: str) -> dict[str, str]:
+def _environment(device: str) -> dict[str, str]:
     """Versions and hardware, which decide times and the last digits of scores."""
-    used = choose_device(device)
+    torch_device = choose_device(device)
     return {
         "seamwise": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(used) if used.type == "cuda" else str(used),
+        "device": torch.cuda.get_device_name(torch_device)
+        if torch_device.type == "cuda"
+        else str(torch_device),
         "processor": platform.processor() or platform.machine(),
         "threads": str(torch.get_num_threads()),
-        "numbers": str(choose_precision(used)).removeprefix("torch."),
+        "numbers": str(choose_precision(torch_device)).removeprefix("torch."),
     }

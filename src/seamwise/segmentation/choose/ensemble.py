@@ -58,7 +58,7 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
     paths = [model_path(model) for model in models]
     check_model_output(output, members=paths)
     members = [(path, *load_model(path, SegmentationInfo)) for path in paths]
-    _check_same(members)
+    _check_agreement(members)
     weights = {
         f"members.{number}.{name}": tensor
         for number, (_, tensors, _) in enumerate(members)
@@ -92,9 +92,9 @@ def _without_thresholds(rule: DecodeRule) -> DecodeRule:
     return rule.model_copy(update={"rule": default, "threshold": None, "watershed": None})
 
 
-def _check_same(members: Sequence[Member]) -> None:
+def _check_agreement(members: Sequence[Member]) -> None:
     path, _, info = members[0]
-    shared = _must_agree(info)
+    reference = _must_agree(info)
     for other_path, _, other in members:
         if other.architecture.members > 1:
             raise ValueError(
@@ -102,10 +102,10 @@ def _check_same(members: Sequence[Member]) -> None:
                 "give its members instead"
             )
         for name, value in _must_agree(other).items():
-            if value != shared[name]:
+            if value != reference[name]:
                 raise ValueError(
                     f"{other_path} does not fit {path}: its {name} is {value}, "
-                    f"not {shared[name]}; choose models that agree"
+                    f"not {reference[name]}; choose models that agree"
                 )
 
 
