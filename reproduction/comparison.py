@@ -39,7 +39,7 @@ class Thesis:
     """A table of the thesis, and the pairs of systems that it reports without a difference."""
 
     printed: Printed
-    alike: tuple[tuple[str, str], ...]
+    ties: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScor
             continue
         results = {name: fuse(pair.sources, model=fuser).image for name, fuser in fusers.items()}
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
-        scores[pair.name] = {name: _scored(pair, image) for name, image in results.items()}
+        scores[pair.name] = {name: _score(pair, image) for name, image in results.items()}
         write_json(scores_path, {"made_by": provenance.record(), "pairs": scores})
         print(f"{len(names)}: {pair.name}", flush=True)
     if len(names) < 2:
@@ -127,7 +127,7 @@ def _reusable_scores(path: Path, provenance: Provenance) -> dict[str, Any]:
     return dict(content["pairs"])
 
 
-def _scored(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
+def _score(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
     a, b, fused = (to_grey(x) for x in (*pair.sources, image))
     scores = {name: metric(a, b, fused) for name, metric in METRICS.items()}
     return scores if pair.truth is None else {**scores, "ssim": ssim(image, pair.truth)}
@@ -176,8 +176,10 @@ def verdict(
     """Judge the thesis' claims about the table, by its printed numbers and by ours."""
     if len(scores.pairs) < FEWEST:
         return f"No verdict from fewer than {FEWEST} pairs.\n"
-    fooled = ", ".join(metric.upper() for metric in scores.won_by_a_source) or "no metric"
-    source = f"Returning a source unchanged scores at least as high as every system on: {fooled}.\n"
+    metrics = ", ".join(metric.upper() for metric in scores.won_by_a_source) or "no metric"
+    source = (
+        f"Returning a source unchanged scores at least as high as every system on: {metrics}.\n"
+    )
     parts = [
         leads(thesis.printed, summary(scores)),
         differences(len(scores.pairs), thesis, rankings),
@@ -199,12 +201,12 @@ def leads(printed: Printed, ours: Printed) -> str:
     ]
     for network in PROPOSED:
         for claim, is_better in (("a higher mean", higher), ("a lower deviation", steadier)):
-            for whose, numbers in (("thesis", printed), ("here", ours)):
+            for author, numbers in (("thesis", printed), ("here", ours)):
                 answers = [is_better(numbers[metric], network) for metric in CLAIMED]
                 cells = ["yes" if answer else "no" for answer in answers]
                 result = "**holds**" if all(answers) else "**does not hold**"
                 lines.append(
-                    f"| {network} has {claim} | {whose} | {' | '.join(cells)} | {result} |"
+                    f"| {network} has {claim} | {author} | {' | '.join(cells)} | {result} |"
                 )
     return "\n".join(lines) + "\n"
 
@@ -219,9 +221,9 @@ def steadier(row: Mapping[str, tuple[float, float]], network: str) -> bool:
 
 def differences(count: int, thesis: Thesis, rankings: Mapping[str, Ranking]) -> str:
     """List the pairs without a difference in the thesis that the tests find to differ."""
-    asked = "; ".join(f"{a} and {b}" for a, b in thesis.alike)
+    ties = "; ".join(f"{a} and {b}" for a, b in thesis.ties)
     lines = [
-        f"The thesis reports no significant difference between {asked}. Among these pairs, with n "
+        f"The thesis reports no significant difference between {ties}. Among these pairs, with n "
         f"= {count} "
         "pairs, "
         f"k = {len(SYSTEMS)} systems, at {LEVEL:.0%}:",
@@ -230,17 +232,17 @@ def differences(count: int, thesis: Thesis, rankings: Mapping[str, Ranking]) -> 
         "|---|---|---|",
     ]
     for metric, ranking in rankings.items():
-        pairs = ", ".join(apart(ranking, thesis.alike)) or "no significant difference"
+        pairs = ", ".join(significant_pairs(ranking, thesis.ties)) or "no significant difference"
         lines.append(f"| {metric.upper()} | {ranking.friedman_p:.2g} | {pairs} |")
     return "\n".join(lines) + "\n"
 
 
-def apart(ranking: Ranking, alike: Iterable[tuple[str, str]]) -> list[str]:
+def significant_pairs(ranking: Ranking, ties: Iterable[tuple[str, str]]) -> list[str]:
     """Return the pairs that differ by Nemenyi's test, if Friedman's test finds a difference."""
     if ranking.friedman_p >= LEVEL:
         return []
     names = list(SYSTEMS)
-    p_values = ((a, b, ranking.nemenyi.p_values[names.index(a), names.index(b)]) for a, b in alike)
+    p_values = ((a, b, ranking.nemenyi.p_values[names.index(a), names.index(b)]) for a, b in ties)
     return [f"{a} and {b} (p {p_text(p)})" for a, b, p in p_values if p < LEVEL]
 
 
@@ -250,7 +252,7 @@ def write(
     """Write ``<stem>.json`` and ``<stem>.md``, draw, and print the table with its verdict."""
     means, rankings = summary(scores), rank(scores)
     tests = {
-        m: {"friedman_p": r.friedman_p, "apart": apart(r, thesis.alike)}
+        m: {"friedman_p": r.friedman_p, "apart": significant_pairs(r, thesis.ties)}
         for m, r in rankings.items()
     }
     content = {
@@ -260,8 +262,8 @@ def write(
         "tests": tests,
     }
     write_json(output / f"{stem}.json", content)
-    judged = verdict(scores, thesis, rankings, also=also)
-    text = f"{heading}\n\n{table(means, thesis.printed)}\n{judged}"
+    verdict_text = verdict(scores, thesis, rankings, also=also)
+    text = f"{heading}\n\n{table(means, thesis.printed)}\n{verdict_text}"
     (output / f"{stem}.md").write_text(text)
     draw_boxplots(output / f"{stem}_boxes.png", scores)
     for metric, ranking in rankings.items():

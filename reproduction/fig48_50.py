@@ -91,7 +91,7 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
     for path in snapshots:
         model = load(path)
         fused = [fuse_pair(pair.a, pair.b, model=model, nearest=False).image for pair in pairs]
-        similar = [
+        similarities = [
             metrics.ssim(image * 255, pair.truth * 255)
             for pair, image in zip(pairs, fused, strict=True)
         ]
@@ -106,8 +106,8 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
                         ]
                     )
                 ),
-                "ssim": float(np.mean(similar)),
-                "each_ssim": [float(value) for value in similar],
+                "ssim": float(np.mean(similarities)),
+                "each_ssim": [float(value) for value in similarities],
             }
         )
     return rows
@@ -144,9 +144,9 @@ def draw(
     )
     right.set(ylabel="SSIM", title="SSIM at the end")
     steps = [row["step"] for row in next(iter(results.values()))]
-    shown_steps = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
+    panel_steps = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
     for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
-        for panel, step in zip(row, shown_steps, strict=False):
+        for panel, step in zip(row, panel_steps, strict=False):
             model = load(folder / f"snapshot-{step}.safetensors")
             panel.imshow(fuse_pair(pair.a, pair.b, model=model, nearest=False).image)
             panel.set_title(f"{LOSSES[loss]}, step {step}", fontsize=9)
@@ -159,9 +159,9 @@ def draw(
 
 def main(arguments: argparse.Namespace) -> None:
     folders = {loss: run(loss, arguments) for loss in LOSSES}
-    held_out = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
+    test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
     pairs = list(
-        fixed_pairs(held_out[: 2 if arguments.quick else TEST], settings("nps", arguments))
+        fixed_pairs(test_pictures[: 2 if arguments.quick else TEST], settings("nps", arguments))
     )
     results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))

@@ -46,8 +46,8 @@ Results = dict[str, list[dict[str, float]]]
 
 
 def settings(arguments: argparse.Namespace) -> FusionSettings:
-    full = {"steps": arguments.steps, "crop": 160, "width": 16, "start": "focus-reg"}
-    size = {"steps": 4, "crop": 32, "width": 4} if arguments.quick else full
+    full_size = {"steps": arguments.steps, "crop": 160, "width": 16, "start": "focus-reg"}
+    size = {"steps": 4, "crop": 32, "width": 4} if arguments.quick else full_size
     return FusionSettings(
         network="picture", batch_size=4, norm="none", schedule="cosine", warmup=20, average=0.99,
         validate_every=max(1, size["steps"] // 5),
@@ -55,7 +55,7 @@ def settings(arguments: argparse.Namespace) -> FusionSettings:
     )  # fmt: skip
 
 
-def trained(arguments: argparse.Namespace) -> Path:
+def train_model(arguments: argparse.Namespace) -> Path:
     """Train the network, or resume."""
     size = "quick" if arguments.quick else f"steps{arguments.steps}"
     folder = arguments.output / f"fig55-{size}-noise{arguments.noise:g}"
@@ -83,7 +83,7 @@ def trained(arguments: argparse.Namespace) -> Path:
 def methods(model: Path) -> dict[str, Method]:
     network = load(model)
 
-    def filtered_first(pair: FocusPair, strength: float) -> np.ndarray:
+    def filter_then_fuse(pair: FocusPair, strength: float) -> np.ndarray:
         if strength == 0:
             return fuse([pair.a, pair.b], model="gff").image
         quiet = [
@@ -100,7 +100,7 @@ def methods(model: Path) -> dict[str, Method]:
         ),
         "gff": lambda pair, _: fuse([pair.a, pair.b], model="gff").image,
         "focus-seg": lambda pair, _: fuse([pair.a, pair.b], model="focus-seg").image,
-        "non-local means, then gff": filtered_first,
+        "non-local means, then gff": filter_then_fuse,
     }
 
 
@@ -124,8 +124,10 @@ def measure(pairs: list[FocusPair], fusers: dict[str, Method]) -> Results:
                 (metrics.psnr(image, 255 * pair.truth), metrics.ssim(image, 255 * pair.truth))
                 for image, pair in zip(fused, sources, strict=True)
             ]
-            peak, similar = np.mean(scores, axis=0)
-            results[name].append({"noise": strength, "psnr": float(peak), "ssim": float(similar)})
+            peak, similarity = np.mean(scores, axis=0)
+            results[name].append(
+                {"noise": strength, "psnr": float(peak), "ssim": float(similarity)}
+            )
         print(f"noise {strength} done", flush=True)
     return results
 
@@ -160,7 +162,7 @@ def verdict(results: Results, rival: str) -> str:
         for s, own_psnr, best_psnr in zip(STRENGTHS, own, best, strict=True)
     }
     won = [strength for strength, by in margin.items() if strength > 0 and by > 0]
-    lost = [f"σ = {strength} (by {-by:.1f} dB)" for strength, by in margin.items() if by <= 0]
+    defeats = [f"σ = {strength} (by {-by:.1f} dB)" for strength, by in margin.items() if by <= 0]
     if len(won) == len(STRENGTHS) - 1:
         claim = "holds wherever there is noise"
     else:
@@ -169,7 +171,7 @@ def verdict(results: Results, rival: str) -> str:
             if won
             else "does not hold at any strength of noise"
         )
-    where = ", ".join(lost) or "no strength"
+    where = ", ".join(defeats) or "no strength"
     return f"- The network's PSNR is higher than by {rival}: **{claim}**; lower at {where}."
 
 
@@ -211,9 +213,9 @@ if __name__ == "__main__":
         "--quick", action="store_true", help="four steps; files are called fig55-quick…"
     )
     arguments = parser.parse_args()
-    model = trained(arguments)
-    held_out = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
-    pairs = list(fixed_pairs(held_out[: 2 if arguments.quick else TEST], settings(arguments)))
+    model = train_model(arguments)
+    test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
+    pairs = list(fixed_pairs(test_pictures[: 2 if arguments.quick else TEST], settings(arguments)))
     fusers = methods(model)
     results = measure(pairs, fusers)
     stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")

@@ -114,16 +114,16 @@ def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
     for name, method in methods.items():
         on_device = name not in CLASSICAL or CLASSICAL[name].takes_device
         options = {"device": device} if name in CLASSICAL and on_device else {}
-        seconds, counted = [], []
+        seconds, counts = [], []
         for size in SIZES:
             sources = pair_of(size)
             run = partial(fuse, sources, model=method, **options)
             seconds.append(median_seconds(run, patience=patience))
-            counted.append(None if isinstance(method, str) else operations(method, size))
+            counts.append(None if isinstance(method, str) else operations(method, size))
         rows[name] = {
             "on": torch_device.type if on_device else "cpu",
             "seconds": seconds,
-            "operations": counted,
+            "operations": counts,
         }
         print(name, *(f"{value:.4f}" for value in seconds), flush=True)
     return {
@@ -147,8 +147,8 @@ def machine(device: torch.device) -> dict[str, str]:
 def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+    cpu_names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return cpu_names[0] if cpu_names else platform.processor() or platform.machine()
 
 
 def table(content: dict) -> str:
@@ -197,12 +197,12 @@ def verdicts(content: dict) -> list[str]:
     lines = []
     if large in methods:
         count, thesis_time = methods[large]["operations"][0], THESIS[large][0]
-        needed = count / thesis_time
-        possible = needed <= GTX_1070
+        rate = count / thesis_time
+        possible = rate <= GTX_1070
         lines.append(
             f"- Arithmetic, nothing measured: {count / 1e9:.0f} GFLOP in the printed "
             f"{1e3 * thesis_time:.1f} ms would be "
-            f"{needed / 1e12:.3g} TFLOP/s, {needed / GTX_1070:.2g} times the {GTX_1070 / 1e12:.1f} "
+            f"{rate / 1e12:.3g} TFLOP/s, {rate / GTX_1070:.2g} times the {GTX_1070 / 1e12:.1f} "
             "that the maker "
             "states for that card: the printed time "
             + ("**is possible**." if possible else "**cannot be that of the finished work**.")

@@ -30,14 +30,14 @@ PRINTED = comparison.rows(
     "Q_CB .8198±.0383 .7112±.0621 .6838±.0666 .8125±.0376 .7950±.0515 .7449±.0844 .7719±.0572",
 )
 THESIS = comparison.Thesis(
-    PRINTED, alike=tuple(itertools.combinations(("CNN", "GFF", "HF-Reg", "HF-Seg"), 2))
+    PRINTED, ties=tuple(itertools.combinations(("CNN", "GFF", "HF-Reg", "HF-Seg"), 2))
 )
 NEARLY_ONE = 0.99
 
 
 def pairs(data: Path, count: int) -> Iterator[comparison.Pair]:
-    held_back = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
-    for number, picture in enumerate(itertools.islice(itertools.cycle(held_back), count)):
+    test_pictures = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
+    for number, picture in enumerate(itertools.islice(itertools.cycle(test_pictures), count)):
         pair = make_pair(
             picture, crop=None, simulation=Simulation(), rng=np.random.default_rng((1, number))
         )

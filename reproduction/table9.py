@@ -27,7 +27,7 @@ PRINTED = comparison.rows(
     "Q_CB .8058±.0381 .7230±.0395 .7030±.0466 .7929±.0400 .7922±.0408 .7550±.0477 .7898±.0439",
 )
 THESIS = comparison.Thesis(
-    PRINTED, alike=tuple(itertools.product(("HF-Reg", "HF-Seg"), ("CNN", "GFF")))
+    PRINTED, ties=tuple(itertools.product(("HF-Reg", "HF-Seg"), ("CNN", "GFF")))
 )
 
 

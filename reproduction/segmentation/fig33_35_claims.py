@@ -66,8 +66,8 @@ def claims_33(figure: Content) -> list[Claim]:
         for score in SCORES
         if score not in pair
     }
-    still = [who for who, range_ in others.items() if range_ < CONSTANT]
-    informed = [SCORES[score] for score in pair if moves[RIGHT][score] >= CONSTANT]
+    invariant_scores = [name for name, range_ in others.items() if range_ < CONSTANT]
+    sensitive_scores = [SCORES[score] for score in pair if moves[RIGHT][score] >= CONSTANT]
     ends = ", ".join(
         f"{SCORES[score]} {at(figure, RIGHT, score, TOLD[0]):.3f} to "
         f"{at(figure, RIGHT, score, TOLD[-1]):.3f}"
@@ -81,12 +81,12 @@ def claims_33(figure: Content) -> list[Claim]:
         ),
         claim_of_fact(
             "No other score of C1 and C3 is invariant",
-            not still,
-            f"invariant as well: {', '.join(still) or 'none'}",
+            not invariant_scores,
+            f"invariant as well: {', '.join(invariant_scores) or 'none'}",
         ),
         claim_of_fact(
             "J and MCC are invariant for a classifier that knows something",
-            not informed,
+            not sensitive_scores,
             f"{ends} ({RIGHT})",
         ),
     ]

@@ -93,11 +93,11 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
     settings = settings_by_loss(data, seed)
     images, target, weights = batch(data, settings)
     images, target = images.to(model.device), target.to(model.device)
-    weighted = {key: {"weight": weight.to(model.device)} for key, weight in weights.items()}
+    weight_arguments = {key: {"weight": weight.to(model.device)} for key, weight in weights.items()}
 
     def losses(logits: Tensor) -> dict[str, float]:
         return {
-            key: float(its.system().loss(logits, target, **weighted.get(key, {})))
+            key: float(its.system().loss(logits, target, **weight_arguments.get(key, {})))
             for key, its in settings.items()
         }
 
@@ -116,23 +116,23 @@ def measure(study: Study, name: str, kind: str, centre: str, seed: int) -> dict[
 
     def values(loss: str) -> Any:
         # an axis for the directions in front, of the plane none
-        return shortened(np.squeeze([each.values[loss] for each in landscapes]))
+        return round_values(np.squeeze([each.values[loss] for each in landscapes]))
 
     return {
         "crops": list(images.shape),
-        "touching": shortened((target == TOUCHING).double().mean().item()),
+        "touching": round_values((target == TOUCHING).double().mean().item()),
         "chance": losses(no_logits),
-        "coordinates": shortened(landscapes[0].coordinates[0]),
+        "coordinates": round_values(landscapes[0].coordinates[0]),
         "values": {loss: values(loss) for loss in LOSSES},
     }
 
 
-def shortened(values: NDArray[np.float64] | float) -> Any:
+def round_values(values: NDArray[np.float64] | float) -> Any:
     """Return six digits of a number or of each of an array, as JSON takes them."""
     return np.vectorize(lambda value: float(f"{value:.6g}"))(values).tolist()
 
 
-def collected(results: Path, sets: tuple[str, ...] = SETS) -> Content:
+def collect(results: Path, sets: tuple[str, ...] = SETS) -> Content:
     """Read what was measured from its files: the content that `words` and `draw` take."""
     content: dict[str, dict[str, dict[str, Any]]] = {}
     for name in sets:
@@ -207,7 +207,7 @@ def verdicts(rises: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
     bwm, w3, j3 = rises["BWM"], rises["W³"], rises["J3"]
     inner_radii = [f"{radius}" for radius in NEAR]
     three = ("BWM", "W³", "J3")
-    ranked = {radius: max(three, key=lambda loss: rises[loss][radius]) for radius in inner_radii}
+    winners = {radius: max(three, key=lambda loss: rises[loss][radius]) for radius in inner_radii}
 
     def rises_at(radius: str) -> str:
         texts = [f"{loss} {rises[loss][radius]:.3g}" for loss in three]
@@ -227,7 +227,7 @@ def verdicts(rises: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[bool, 
             ", ".join(f"{w3[radius]:.3g} to {j3[radius]:.3g}" for radius in inner_radii),
         ),
         f"CE + J tells best near the network (J3 rises most at {' and '.join(inner_radii)})": (
-            set(ranked.values()) == {"J3"},
+            set(winners.values()) == {"J3"},
             "; ".join(rises_at(radius) for radius in inner_radii),
         ),
     }
@@ -273,17 +273,17 @@ def words(content: Content) -> str:
     ]
     for name, units in content.items():
         centres = [centre for centre in CENTRES if of_centre(units, centre)]
-        judged = {
+        verdicts = {
             (centre, scale): verdicts(rises(units, centre, scale))
             for centre in centres
             for scale in SCALES
         }
         claims = []
-        for claim in judged[centres[0], SCALES[0]]:
+        for claim in verdicts[centres[0], SCALES[0]]:
             for scale, units_text in zip(
                 SCALES, ("as they are", "in units of chance"), strict=True
             ):
-                cells = [said(*judged[centre, scale][claim]) for centre in centres]
+                cells = [verdict_text(*verdicts[centre, scale][claim]) for centre in centres]
                 claims.append([claim, units_text, *cells])
         head = ["the thesis says", "values", *(f"around {centre}'s network" for centre in centres)]
         lines += [
@@ -296,7 +296,7 @@ def words(content: Content) -> str:
     return "\n".join(lines)
 
 
-def said(holds: bool, numbers: str) -> str:
+def verdict_text(holds: bool, numbers: str) -> str:
     """Write a verdict with its numbers."""
     return f"**{'holds' if holds else 'does not hold'}** ({numbers})"
 
@@ -329,7 +329,7 @@ def remarks(units: Units, centres: list[str]) -> list[str]:
 
 def draw(content: Content, folder: Path) -> list[Path]:
     """Draw surfaces around J3's network and lines through all networks, for the first seed."""
-    written = []
+    files = []
     for name, units in content.items():
         first = {
             centre: of_centre(units, centre)[0] for centre in CENTRES if of_centre(units, centre)
@@ -339,8 +339,8 @@ def draw(content: Content, folder: Path) -> list[Path]:
             figures[f"fig37-{name}.png"] = surface_figure(first["J3"])
         for file, figure in figures.items():
             figure.savefig(folder / file, dpi=100)
-            written.append(folder / file)
-    return written
+            files.append(folder / file)
+    return files
 
 
 def lines_figure(units: Units) -> Figure:
@@ -398,8 +398,8 @@ def surface_figure(unit: Mapping[str, Any]) -> Figure:
                 )
             panel.plot(0, 0, "+", color="white", ms=12, mew=2)
             panel.set(aspect="equal", xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5))
-        shown = ScalarMappable(norm, "viridis")
-        figure.colorbar(shown, ax=row, label=label, extend="both" if scale == "chance" else "max")
+        colours = ScalarMappable(norm, "viridis")
+        figure.colorbar(colours, ax=row, label=label, extend="both" if scale == "chance" else "max")
     for panel, loss in zip(panels[0], LOSSES, strict=True):
         panel.set_title(loss)
     figure.supxlabel("step along a random direction, in lengths of each filter", fontsize="medium")
@@ -410,14 +410,14 @@ def surface_figure(unit: Mapping[str, Any]) -> Figure:
 
 def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
-    content = collected(results)
+    content = collect(results)
     if not content:
         return ""
-    shown = [
+    pictures = [
         f"![losses around trained networks, {path.stem}](images/{path.name})"
         for path in draw(content, pictures)
     ]
-    return "\n\n".join([*shown, words(content)])
+    return "\n\n".join([*pictures, words(content)])
 
 
 def main() -> None:
@@ -427,8 +427,8 @@ def main() -> None:
         for name in arguments.sets:
             for centre, kind in product(CENTRES, KINDS):
                 job = partial(measure, study, name, kind, centre, seed)
-                study.measured("landscape", name, f"{kind}/{centre}/{seed}", job)
-    print("\n" + words(collected(study.results, tuple(arguments.sets))))
+                study.measure_once("landscape", name, f"{kind}/{centre}/{seed}", job)
+    print("\n" + words(collect(study.results, tuple(arguments.sets))))
 
 
 if __name__ == "__main__":

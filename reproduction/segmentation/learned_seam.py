@@ -189,9 +189,9 @@ def shrinking_mask(
     for t in range(total):
         apparent = (distance <= margin * (1 - _rise(t, 0, fit))).astype(int)
         confidence = (
-            start + (top - start) * _learned(t, sizes, [BACKGROUND, CELL], 0, fit)[apparent, None]
+            start + (top - start) * _shares(t, sizes, [BACKGROUND, CELL], 0, fit)[apparent, None]
         )
-        seams = _learned(t, sizes, range(CELL + 1, len(sizes)), fit, total - 1)[own, None]
+        seams = _shares(t, sizes, range(CELL + 1, len(sizes)), fit, total - 1)[own, None]
         z = (1 - confidence) / len(sizes) + confidence * (
             (1 - seams) * unit[apparent] + seams * unit[own]
         )
@@ -266,15 +266,15 @@ def _rise(t: int, begin: float, end: float) -> float:
     return min(max((t - begin) / (end - begin), 0.0), 1.0)
 
 
-def _learned(
+def _shares(
     t: int, sizes: NDArray[Any], classes: Sequence[int], begin: int, end: int
 ) -> FloatArray:
     """Return how much of each class is learned: of those listed the larger first, else nothing."""
-    learned = np.zeros(len(sizes))
+    shares = np.zeros(len(sizes))
     largest_first = sorted(classes, key=lambda number: -sizes[number])
     for rank, number in enumerate(largest_first, start=1):
-        learned[number] = _rise(t, begin, begin + (end - begin) * rank / len(largest_first))
-    return learned
+        shares[number] = _rise(t, begin, begin + (end - begin) * rank / len(largest_first))
+    return shares
 
 
 def _checked_count(name: str, value: int) -> int:

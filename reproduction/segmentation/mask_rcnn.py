@@ -86,10 +86,10 @@ def without_ignored(image: Tensor, labels: Tensor) -> Tensor:
     Beyond the border of an image `random_crop` shows its mirror image, and half a mirrored cell
     that no box surrounds would be learned as background.
     """
-    ignored = labels < 0
-    if ignored.all():
+    is_ignored = labels < 0
+    if is_ignored.all():
         return torch.zeros_like(image)
-    return torch.where(ignored, image[:, ~ignored].mean(dim=1)[:, None, None], image)
+    return torch.where(is_ignored, image[:, ~is_ignored].mean(dim=1)[:, None, None], image)
 
 
 def as_targets(labels: Labels) -> dict[str, Tensor]:
@@ -112,12 +112,12 @@ def as_targets(labels: Labels) -> dict[str, Tensor]:
     >>> as_targets(np.array([[0, 7, 7], [-1, -1, 2]]))["boxes"].tolist()
     [[2.0, 1.0, 3.0, 2.0], [1.0, 0.0, 3.0, 1.0]]
     """
-    numbered = relabel(labels)
+    instances = relabel(labels)
     boxes = [
         (across.start, down.start, across.stop, down.stop)
-        for down, across in bounding_boxes(numbered)
+        for down, across in bounding_boxes(instances)
     ]
-    masks = numbered == np.arange(1, len(boxes) + 1)[:, np.newaxis, np.newaxis]
+    masks = instances == np.arange(1, len(boxes) + 1)[:, np.newaxis, np.newaxis]
     return {
         "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
         "labels": torch.ones(len(boxes), dtype=torch.int64),
@@ -162,7 +162,7 @@ def as_labels(
 
 
 def train(
-    net: nn.Module, drawn: Samples, settings: TrainSettings, device: torch.device
+    net: nn.Module, samples: Samples, settings: TrainSettings, device: torch.device
 ) -> nn.Module:
     """Train a network with the interface of torchvision's detectors.
 
@@ -170,7 +170,7 @@ def train(
     ----------
     net : Module
         In training, `net(images, targets)` returns a dict of losses, which are added.
-    drawn : Samples
+    samples : Samples
         Of `samples`.
     settings : TrainSettings
         Optimizer, rate, schedule, steps, batch size and seed.
@@ -202,7 +202,9 @@ def train(
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
-        batch = [drawn[step * settings.batch_size + index] for index in range(settings.batch_size)]
+        batch = [
+            samples[step * settings.batch_size + index] for index in range(settings.batch_size)
+        ]
         images = [as_input(without_ignored(image, labels)).to(device) for image, _, labels in batch]
         targets = [on_device(as_targets(labels.numpy())) for _, _, labels in batch]
         losses = net(images, targets)
@@ -229,7 +231,7 @@ def cells(image: AnnotatedImage, net: nn.Module, device: torch.device, *, min_si
     return as_labels(masks, scores, image.labels.shape, min_size=min_size)
 
 
-def imported(device: torch.device) -> str:
+def import_torchvision(device: torch.device) -> str:
     """Return the version of torchvision; SystemExit in one line if it does not work here."""
     remedy = (
         f"install the torchvision that belongs to torch {torch.__version__}, "
@@ -287,7 +289,7 @@ def build(seed: int, *, pretrained: bool) -> nn.Module:
     return net
 
 
-def trained(
+def train_network(
     study: Study, name: str, seed: int, results: Results, build: Build, *, start: str
 ) -> nn.Module:
     """Return a network with the weights that are in `study.runs`; train it if there are none."""
@@ -308,11 +310,11 @@ def instances(
     study: Study, name: str, seed: int, build: Build, *, start: str, version: str
 ) -> dict[str, Any]:
     """Return scores of the test images, measured if they are not there."""
-    results = study.kept("mask_rcnn", name)
+    results = study.results_of("mask_rcnn", name)
 
     def measure() -> dict[str, list[float]]:
         data, device = study.data_set(name), choose_device(study.device)
-        net = trained(study, name, seed, results, build, start=start)
+        net = train_network(study, name, seed, results, build, start=start)
         labels = [cells(image, net, device, min_size=data.settings.min_size) for image in data.test]
         return measures.scores(data.test, labels)
 
@@ -340,7 +342,7 @@ def main() -> None:
         "--pretrained": "begin with weights learned from photographs, which torchvision downloads"
     }
     study, arguments = Study.from_command(__doc__, sets=SETS, flags=flags)
-    version = imported(choose_device(study.device))
+    version = import_torchvision(choose_device(study.device))
     for seed in arguments.seeds:
         for name in arguments.sets:
             network = partial(build, seed, pretrained=arguments.pretrained)

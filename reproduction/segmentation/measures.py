@@ -48,7 +48,7 @@ def instances(
 ) -> dict[str, Any]:
     """Return scores of the test images by each decoder, measured if they are not there."""
     key = "/".join(part for part in (variant.name, loss, str(seed)) if part)
-    return study.measured(
+    return study.measure_once(
         variant.kind, name, key, partial(_instances, study, name, loss, seed, variant)
     )
 
@@ -84,7 +84,7 @@ def _with_pairs(
 ) -> dict[str, Any]:
     """Measure with the pairs of thresholds of `instances`; both are measured if missing."""
     unit = instances(study, name, loss, seed)
-    return study.measured(
+    return study.measure_once(
         kind, name, f"{loss}/{seed}", partial(measure, study, name, loss, seed, unit)
     )
 
@@ -142,8 +142,8 @@ def _contours(
 
     content = {}
     for part, (whole, zoom) in fields.items():
-        images = [rescaled(image, zoom) for image in whole]
-        rules = {"TH": sized(rule, zoom, data)}
+        images = [rescale(image, zoom) for image in whole]
+        rules = {"TH": resize_rule(rule, zoom, data)}
         predictions = [cells(image, model, rules)["TH"] for image in images]
         f1 = [
             contour_f1(image.labels, labels)
@@ -183,7 +183,7 @@ def _training_curve(
 
 def confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
     """Count pixels of the test images by true class (rows) and by arg max (columns)."""
-    return study.measured(
+    return study.measure_once(
         "confusion", name, f"{loss}/{seed}", partial(_confusion, study, name, loss, seed)
     )
 
@@ -208,7 +208,7 @@ def _confusion(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
 
 def zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dict[str, Any]:
     """Score arg max on another data set: as it is, and at the cell size of the training."""
-    return study.measured(
+    return study.measure_once(
         "zero_shot",
         name,
         f"{other}/{loss}/{seed}",
@@ -221,11 +221,11 @@ def _zero_shot(study: Study, name: str, loss: str, seed: int, other: str) -> dic
     model = network(study, name, loss, seed)
     scale = diameter(study.data_set(name).training) / diameter(target.test)
     content: dict[str, Any] = {"scale": round(scale, 2)}
-    for how, zoom in (("as it is", 1.0), ("rescaled", scale)):
-        images = [rescaled(image, zoom) for image in target.test]
-        rules = {"MAP": sized(model.info.decode, zoom, target)}
+    for way, zoom in (("as it is", 1.0), ("rescaled", scale)):
+        images = [rescale(image, zoom) for image in target.test]
+        rules = {"MAP": resize_rule(model.info.decode, zoom, target)}
         predictions = [cells(image, model, rules)["MAP"] for image in images]
-        content[how] = scores(images, predictions)
+        content[way] = scores(images, predictions)
     return content
 
 
@@ -277,7 +277,7 @@ def scores(
     }
 
 
-def rescaled(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
+def rescale(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
     """Rescale an image to `zoom` times the pixels along each axis, anti-aliased if fewer."""
     if zoom == 1:
         return image
@@ -289,7 +289,7 @@ def rescaled(image: AnnotatedImage, zoom: float) -> AnnotatedImage:
     return replace(image, image=picture.astype(np.float32), labels=relabel(labels).astype(np.int32))
 
 
-def sized(rule: DecodeRule, zoom: float, data: DataSet) -> DecodeRule:
+def resize_rule(rule: DecodeRule, zoom: float, data: DataSet) -> DecodeRule:
     """Return a rule whose smallest cell and core are those of a data set on its rescaled images."""
     settings = data.settings
     pixels = zoom ** data.test[0].ndim

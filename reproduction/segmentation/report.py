@@ -11,12 +11,12 @@ import re
 from pathlib import Path
 
 from seamwise.io import atomic_path, read_json
-from study import HERE, PROTOCOL, command, difference_of, merged, provenance, read_protocol
+from study import HERE, PROTOCOL, command, difference_of, merge, provenance, read_protocol
 
 WORDS = HERE / "report.md"
 
 
-def kept(results: Path) -> list[Path]:
+def result_files(results: Path) -> list[Path]:
     """List the files of results, without those that a run with another protocol has moved aside."""
     names = (*read_protocol()["sets"], "")
     return [path for path in sorted(results.glob("*.json")) if path.stem.partition("-")[2] in names]
@@ -26,7 +26,7 @@ def conditions(results: Path) -> str:
     """Write machines, dates and hours of what was measured."""
     machines: dict[str, list[str]] = {}
     seconds = 0.0
-    for path in kept(results):
+    for path in result_files(results):
         content = read_json(path)
         for unit in content.get("units", {}).values():
             machines.setdefault(content["machines"][unit["machine"]], []).append(unit["date"])
@@ -42,12 +42,12 @@ def refuse_others(results: Path) -> None:
     """Refuse a folder without results, or with results of another protocol than the page's."""
     protocol = read_protocol()
     if results.name in ("quick", "thesis_size"):
-        protocol = merged(protocol, protocol[results.name])
-    if not kept(results):
+        protocol = merge(protocol, protocol[results.name])
+    if not result_files(results):
         raise FileNotFoundError(
             f"{results} holds no results (*.json): give the folder that a script's -o named"
         )
-    for path in kept(results):
+    for path in result_files(results):
         kind, _, name = path.stem.partition("-")
         if not name:
             continue

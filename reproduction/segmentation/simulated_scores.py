@@ -78,9 +78,9 @@ def invariance() -> dict[str, Any]:
 
     def scores_of(classifier: BinaryClassifier) -> dict[str, list[float]]:
         expected = asdict(expected_scores(prevalence, classifier))
-        return {score: shortened(values) for score, values in expected.items()}
+        return {score: round_values(values) for score, values in expected.items()}
 
-    scores = {name: scores_of(who) for name, who in classifiers(prevalence).items()}
+    scores = {name: scores_of(classifier) for name, classifier in classifiers(prevalence).items()}
     return {"prevalence": prevalence.tolist(), "scores": scores}
 
 
@@ -88,8 +88,8 @@ def correlations(draws: int) -> dict[str, Any]:
     """Pearson's coefficient of J and MCC at the printed prevalences, and some draws to look at."""
     prevalence = np.array(list(PRINTED))
     samples = {
-        name: sampled_scores(prevalence, who, rng=SEED, pixels=PIXELS, draws=draws)
-        for name, who in classifiers(prevalence).items()
+        name: sampled_scores(prevalence, classifier, rng=SEED, pixels=PIXELS, draws=draws)
+        for name, classifier in classifiers(prevalence).items()
     }
     large = sampled_scores(
         prevalence, uniform_classifier(), rng=SEED, pixels=MANY_PIXELS, draws=draws
@@ -98,36 +98,36 @@ def correlations(draws: int) -> dict[str, Any]:
     correlation["empty kept"] = youden_mcc_correlation(with_empty_images(samples[C3]))
     correlation["many pixels"] = youden_mcc_correlation(large)
     rows = range(len(prevalence))
-    scatter_c3 = [scattered(samples[C3], row) for row in rows]
-    scatter_right = [scattered(samples[RIGHT], row) for row in rows]
+    scatter_c3 = [scatter(samples[C3], row) for row in rows]
+    scatter_right = [scatter(samples[RIGHT], row) for row in rows]
     return {
         "prevalence": prevalence.tolist(),
         "pixels": PIXELS,
         "many_pixels": MANY_PIXELS,
         "draws": draws,
         "empty": np.isnan(samples[C3].youden).mean(axis=1).tolist(),
-        "correlation": {name: shortened(values) for name, values in correlation.items()},
+        "correlation": {name: round_values(values) for name, values in correlation.items()},
         "scatter": {C3: scatter_c3, RIGHT: scatter_right},
     }
 
 
 def with_empty_images(scores: BinaryScores) -> BinaryScores:
     """Count images without a positive pixel, with a TPR and an MCC of 0."""
-    empty = np.isnan(scores.youden)
+    is_empty = np.isnan(scores.youden)
     # with negative pixels only, accuracy is the TNR
     return replace(
         scores,
-        youden=np.where(empty, scores.accuracy - 1, scores.youden),
-        mcc=np.where(empty, 0, scores.mcc),
+        youden=np.where(is_empty, scores.accuracy - 1, scores.youden),
+        mcc=np.where(is_empty, 0, scores.mcc),
     )
 
 
-def scattered(scores: BinaryScores, row: int) -> dict[str, list[float]]:
+def scatter(scores: BinaryScores, row: int) -> dict[str, list[float]]:
     """Return J and MCC of the first draws that have both."""
     finite = np.flatnonzero(np.isfinite(scores.youden[row]))[:SHOWN]
     return {
-        "youden": shortened(scores.youden[row, finite]),
-        "mcc": shortened(scores.mcc[row, finite]),
+        "youden": round_values(scores.youden[row, finite]),
+        "mcc": round_values(scores.mcc[row, finite]),
     }
 
 
@@ -138,7 +138,7 @@ def simulation() -> dict[str, Any]:
     for start in STARTS:
         samples = shrinking_mask(target, start=start)
         course = asdict(loss_course(samples.probabilities, samples.target))
-        courses[f"{start}"] = {name: shortened(values) for name, values in course.items()}
+        courses[f"{start}"] = {name: round_values(values) for name, values in course.items()}
     classes = shrinking_mask(target, start=STARTS[0]).probabilities.argmax(axis=1)
 
     def pixels_found(t: int) -> list[int]:
@@ -153,7 +153,7 @@ def simulation() -> dict[str, Any]:
     }
 
 
-def shortened(values: NDArray[np.float64]) -> list[float]:
+def round_values(values: NDArray[np.float64]) -> list[float]:
     """Return five digits of each, as JSON takes them; what is 0 but for rounding is 0."""
     return [float(f"{value:.5g}") if abs(value) > 1e-12 else 0.0 for value in values.tolist()]
 

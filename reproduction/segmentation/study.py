@@ -97,9 +97,9 @@ class Results:
         content = self._read()
         difference = difference_of(content, provenance) if content else ""
         if difference:
-            aside = path.with_stem(f"{path.stem}-{content['made_by']}")
-            path.rename(aside)
-            print(f"{path} was {difference}: it is now {aside.name}", flush=True)
+            backup = path.with_stem(f"{path.stem}-{content['made_by']}")
+            path.rename(backup)
+            print(f"{path} was {difference}: it is now {backup.name}", flush=True)
         self.units: dict[str, Any] = self._read().get("units", {})
 
     @property
@@ -212,7 +212,7 @@ class Study:
         parser.add_argument("data", type=Path, help="folder that holds usiigaci/, dsb2018/, …")
         parser.add_argument("--sets", nargs="+", default=list(sets), choices=trained_on)
         parser.add_argument(
-            "--seeds", nargs="+", type=counted, help="default: those of protocol.toml"
+            "--seeds", nargs="+", type=whole_number, help="default: those of protocol.toml"
         )
         parser.add_argument(
             "--runs", type=Path, default=Path("runs/reproduction"), help="the trained networks"
@@ -231,12 +231,12 @@ class Study:
         parser.add_argument("--device", default="auto")
         for flag, says in flags.items():
             parser.add_argument(flag, action="store_true", help=says)
-        parser.add_argument("--threads", type=partial(counted, least=1), help="of the CPU")
+        parser.add_argument("--threads", type=partial(whole_number, least=1), help="of the CPU")
         arguments = parser.parse_args()
         results, runs = arguments.results, arguments.runs
         for name in ("quick", "thesis_size"):
             if getattr(arguments, name):
-                protocol = merged(protocol, protocol[name])
+                protocol = merge(protocol, protocol[name])
                 results, runs = results / name, runs / name
         if arguments.threads:
             torch.set_num_threads(arguments.threads)
@@ -270,15 +270,15 @@ class Study:
             self._sets[name] = read_set(name, self.protocol, self.data)
         return self._sets[name]
 
-    def kept(self, kind: str, name: str) -> Results:
+    def results_of(self, kind: str, name: str) -> Results:
         """Return results of one kind on one data set."""
         return Results(self.results / f"{kind}-{name}.json", provenance(self.protocol, kind, name))
 
-    def measured(
+    def measure_once(
         self, kind: str, name: str, key: str, measure: Callable[[], Mapping[str, Any]]
     ) -> dict[str, Any]:
         """What was measured under a key; if nothing was, measure and keep it."""
-        return self.kept(kind, name).get(key, measure, machine=self.machine)
+        return self.results_of(kind, name).get(key, measure, machine=self.machine)
 
     def network(self, name: str, loss: SystemName, seed: int, variant: Variant = PLAIN) -> Path:
         """Train a network if it is missing; all networks of a seed share first weights and crops.
@@ -318,7 +318,7 @@ class Study:
             variant.changes.get(key, getattr(data.settings, key))
             for key in ("steps", "batch_size", "crop")
         ]
-        results = self.kept("conditions", data.name)
+        results = self.results_of("conditions", data.name)
         key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
         common = results.get(key, lambda: asdict(conditions), machine=self.machine)
         if conditions != Conditions(common["start"], common["crops"]):
@@ -333,7 +333,7 @@ def protocol_settings(run: Run, settings: TrainSettings) -> TrainSettings:
     return replace(settings, weights={"balance": "rarest"}) if run.loss == "w3" else settings
 
 
-def counted(text: str, least: int = 0) -> int:
+def whole_number(text: str, least: int = 0) -> int:
     """Read a whole number from a command line."""
     number = int(text) if text.isdecimal() else -1
     if number < least:
@@ -380,12 +380,12 @@ def command(main: Callable[[], None]) -> None:
         raise SystemExit(2) from None
 
 
-def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Return the first mapping with what the second changes, tables within tables as well."""
     both = dict(first)
     for key, value in second.items():
         inner = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
-        both[key] = merged(both[key], value) if inner else value
+        both[key] = merge(both[key], value) if inner else value
     return both
 
 
@@ -393,8 +393,8 @@ def processor() -> str:
     """Name the CPU by the name of its maker."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+    cpu_names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return cpu_names[0] if cpu_names else platform.processor() or platform.machine()
 
 
 def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
@@ -413,7 +413,7 @@ def read_set(name: str, protocol: Mapping[str, Any], data: Path) -> DataSet:
 
         def draw(first: int, count: int) -> tuple[AnnotatedImage, ...]:
             seeds = range(first, first + count)
-            return tuple(_drawn(entry, settings.normalization, seed) for seed in seeds)
+            return tuple(_draw(entry, settings.normalization, seed) for seed in seeds)
 
         firsts_and_counts = zip((0, 1000, 2000), entry["images"], strict=True)
         parts = tuple(draw(first, count) for first, count in firsts_and_counts)
@@ -453,7 +453,7 @@ def _from_folder(
     )
 
 
-def _drawn(entry: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
+def _draw(entry: Mapping[str, Any], rule: NormalizationRule, seed: int) -> AnnotatedImage:
     arguments = dict(entry["arguments"])
     own = {field.name for field in fields(Camera)} & arguments.keys()
     camera = Camera(**{name: arguments.pop(name) for name in own})

@@ -118,7 +118,7 @@ def table(units: Units) -> str:
         return [units.cell(loss, decoder, metric=metric) for loss in systems.values()]
 
     columns = [column(decoder, metric) for decoder, metric in scores]
-    head = ["", *(" ".join(which) for which in scores)]
+    head = ["", *(" ".join(words) for words in scores)]
     return table_with_reference(head, bold_columns(systems, columns), PRINTED)
 
 
@@ -135,7 +135,7 @@ def thresholds(units: Units) -> str:
 
 def claims(units: Units) -> tuple[list[Claim], ...]:
     """Judge what section 4.3 says about Table 4, a list for each of its sentences."""
-    helped = [
+    gain_claims = [
         units.above(
             f"{decoder} is better than arg max for {name}",
             (SYSTEMS[name], decoder),
@@ -143,11 +143,11 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
         )
         for decoder, name in product(("TH", "WT"), ("BWM", "UNET", "W³"))
     ]
-    ahead = [
+    lead_claims = [
         units.above(f"W³ > {other} by {decoder}", ("w3", decoder), (SYSTEMS[other], decoder))
         for decoder, other in product(DECODERS, ("BWM", "UNET"))
     ]
-    combined = [
+    ensemble_claims = [
         units.above(f"COMB is the best by TH: > {other}", ("comb", "TH"), (SYSTEMS[other], "TH"))
         for other in ("BWM", "UNET", "W³")
     ]
@@ -168,7 +168,7 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
         )
         for decoder, other in product(DECODERS, ("BWM", "UNET", "W³", "COMB"))
     ]
-    return helped, ahead, combined, adequate, poor
+    return gain_claims, lead_claims, ensemble_claims, adequate, poor
 
 
 def part(name: str, units: Units) -> Iterable[str]:

@@ -93,7 +93,7 @@ def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
         for a, b in pairwise(ORDER)
     ]
     others = ("BWM", "DSC", "W³")
-    enough = [
+    argmax_claims = [
         units.above(
             f"{name} by arg max > {other} by watershed",
             (SYSTEMS[name], "MAP"),
@@ -102,11 +102,11 @@ def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
         for name in ("J3", "J4")
         for other in others
     ]
-    helped = [
+    gain_claims = [
         units.above(f"the watershed helps {name}", (SYSTEMS[name], "WT"), (SYSTEMS[name], "MAP"))
         for name in others
     ]
-    asked = {
+    pairs_by_text = {
         "J3 > CE3 by arg max": (("j3", "MAP"), ("ce3", "MAP")),
         "J4 > CE4 by arg max": (("j4", "MAP"), ("ce4", "MAP")),
         f"J4, {BACKGROUND} > J4": (("j4", "MAP+gap"), ("j4", "MAP")),
@@ -117,15 +117,17 @@ def claims(units: Units) -> tuple[list[Claim], list[Claim]]:
         "J4 > CE3 by watershed": (("j4", "WT"), ("ce3", "WT")),
         "J4 > DSC by watershed": (("j4", "WT"), ("dsc", "WT")),
     }
-    ours = [units.above(f"(not in the thesis) {text}", *pair) for text, pair in asked.items()]
-    return [*order, *enough, *helped], ours
+    ours = [
+        units.above(f"(not in the thesis) {text}", *pair) for text, pair in pairs_by_text.items()
+    ]
+    return [*order, *argmax_claims, *gain_claims], ours
 
 
 def touching_table(units: Units) -> str:
     """Write the share of touching cells that each decoder finds, pooled over the test images."""
 
     def share(loss: str, rule: str) -> str:
-        return spread_text([found_share(unit, rule) for unit in units.of(loss) if rule in unit])
+        return spread_text([share_found(unit, rule) for unit in units.of(loss) if rule in unit])
 
     lines = []
     for name, loss in {**SYSTEMS, **OTHERS}.items():
@@ -139,7 +141,7 @@ def touching_table(units: Units) -> str:
     )
 
 
-def found_share(unit: Unit, rule: str) -> float:
+def share_found(unit: Unit, rule: str) -> float:
     """Return the recall of the touching cells."""
     return float(np.sum(unit[rule]["tp"]) / max(np.sum(unit[rule]["n_true"]), 1))
 
@@ -161,10 +163,10 @@ def ranks(units: Units, picture: Path) -> str:
         return ""
     quality = np.stack(list(scores.values()), axis=1)
     critical_difference_diagram(list(scores), nemenyi(quality)).savefig(picture, dpi=100)
-    p_value, which = p_text(friedman(quality).p_value), ", ".join(map(str, sorted(seeds)))
+    p_value, seed_list = p_text(friedman(quality).p_value), ", ".join(map(str, sorted(seeds)))
     return (
-        f"Friedman's test over all by arg max, seeds {which}: p {p_value}. Mean ranks, the lowest "
-        "is the best; losses "
+        f"Friedman's test over all by arg max, seeds {seed_list}: p {p_value}. Mean ranks, "
+        "the lowest is the best; losses "
         f"under a common bar do not differ significantly by Nemenyi's test.\n\n"
         f"![mean ranks of the losses](images/{picture.name})\n"
     )
@@ -174,10 +176,10 @@ def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
 
     def part(name: str, units: Units) -> Iterable[str]:
-        apart = touching_table(Units.read(results, "touching", name))
+        share_table = touching_table(Units.read(results, "touching", name))
         return (
             table(units),
-            apart,
+            share_table,
             verdict_table(*claims(units)),
             ranks(units, pictures / f"table6-{name}.png"),
         )

@@ -134,9 +134,9 @@ def per_data_set(
 
     A data set without any, or without those of a loss in `needs`, is skipped.
     """
-    made: list[str] = []
+    paragraphs: list[str] = []
     for name in sets:
         units = Units.read(results, kind, name)
         if units.content and all(units.of(loss) for loss in needs):
-            made += [f"**{name}**", *part(name, units)]
-    return "\n\n".join(text for text in made if text)
+            paragraphs += [f"**{name}**", *part(name, units)]
+    return "\n\n".join(text for text in paragraphs if text)

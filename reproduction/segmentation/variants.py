@@ -92,11 +92,11 @@ def change(plain: Units, loss: str, units: Units, key: str) -> tuple[str, str]:
     seeds = plain.by_seed(loss).keys() & units.by_seed(key).keys()
     if not seeds:
         return "", ""
-    before = plain.images(loss, "MAP", metric="PQ", seeds=seeds)
-    after = units.images(key, "MAP", metric="PQ", seeds=seeds)
-    verdict = claim_of_pairs("", after, before, metric="PQ").verdict
+    baseline = plain.images(loss, "MAP", metric="PQ", seeds=seeds)
+    scores = units.images(key, "MAP", metric="PQ", seeds=seeds)
+    verdict = claim_of_pairs("", scores, baseline, metric="PQ").verdict
     direction = {HOLDS: "up", FAILS: "down"}.get(verdict, verdict)
-    return f"{after.mean() - before.mean():+.3f}", direction
+    return f"{scores.mean() - baseline.mean():+.3f}", direction
 
 
 def confusion_table(units: Units) -> str:
@@ -105,12 +105,12 @@ def confusion_table(units: Units) -> str:
     for name, loss in SYSTEMS.items():
         if units.of(loss):
             pixels = np.sum([unit["pixels"] for unit in units.of(loss)], axis=0).astype(float)
-            true, said, right = pixels.sum(axis=1), pixels.sum(axis=0), pixels.diagonal()
+            true, predicted, right = pixels.sum(axis=1), pixels.sum(axis=0), pixels.diagonal()
             line = [name]
             for k in range(3):
-                line += [f"{said[k] / true[k]:.2f}", f"{right[k] / true[k]:.2f}"]
+                line += [f"{predicted[k] / true[k]:.2f}", f"{right[k] / true[k]:.2f}"]
             lines.append(line)
-    head = [f"{name}: {what}" for name in CLASS_NAMES[:3] for what in ("said / true", "recall")]
+    head = [f"{name}: {word}" for name in CLASS_NAMES[:3] for word in ("said / true", "recall")]
     return markdown_table(["", *head], lines) if lines else ""
 
 
@@ -128,16 +128,16 @@ def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
     parts = []
     for name in SETS:
-        plain, changed = (Units.read(results, kind, name) for kind in ("instances", "variants"))
+        plain, variants = (Units.read(results, kind, name) for kind in ("instances", "variants"))
         confusion = confusion_table(Units.read(results, "confusion", name))
         order = (
-            claims(Units({**plain.content, **changed.content}))
-            if changed.of("frequency/w3")
+            claims(Units({**plain.content, **variants.content}))
+            if variants.of("frequency/w3")
             else []
         )
         sections = [
             part
-            for part in (confusion, table(plain, changed), verdict_table(order) if order else "")
+            for part in (confusion, table(plain, variants), verdict_table(order) if order else "")
             if part
         ]
         parts += [f"**{name}**", *sections] if sections else []

@@ -32,7 +32,7 @@ FEW = {f"{k} image{'s' * (k > 1)}": k for k in read_protocol()["weak"]["few"]}
 CONDITIONS = (*SPOILT, *FEW)
 
 
-def annotated(
+def annotate(
     images: tuple[AnnotatedImage, ...], condition: str, seed: int
 ) -> tuple[AnnotatedImage, ...]:
     """Spoil the annotation of the training images; the same for every loss."""
@@ -48,7 +48,7 @@ def annotated(
 def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int) -> dict[str, Any]:
     """Train on spoilt annotation, score against the clean one."""
     data = study.data_set(name)
-    training = annotated(data.training, condition, seed)
+    training = annotate(data.training, condition, seed)
     options = study.protocol["weak"]
     steps = min(options["steps"], data.settings.steps)
     changes = {"steps": steps, "validate_every": steps, "snapshot_every": 0}
@@ -63,7 +63,7 @@ def measure(study: Study, name: str, condition: str, loss: SystemName, seed: int
 NAMES = {"ce3": "CE", "bwm": "BWM", "unet": "UNET", "w3": "W³", "j3": "J3", "j4": "J4"}
 
 
-def measured(units: Units) -> list[str]:
+def conditions_of(units: Units) -> list[str]:
     """Return the conditions that every loss was trained under."""
 
     def is_measured(condition: str) -> bool:
@@ -75,7 +75,7 @@ def measured(units: Units) -> list[str]:
 def table(units: Units, rule: str) -> str:
     """Write PQ of each loss under each condition."""
     lines = []
-    for condition in measured(units):
+    for condition in conditions_of(units):
         cells = [units.cell(f"{condition}/{loss}", rule, metric="PQ") for loss in LOSSES]
         lines.append([condition, *bold_maximum(cells)])
     return markdown_table([f"PQ, {rule}", *(NAMES[loss] for loss in LOSSES)], lines)
@@ -84,20 +84,20 @@ def table(units: Units, rule: str) -> str:
 def answer(units: Units, rule: str) -> str:
     """Write the best loss under each condition, and those without a significant difference."""
     lines = []
-    for condition in measured(units):
+    for condition in conditions_of(units):
         seeds = set.intersection(*(set(units.by_seed(f"{condition}/{loss}")) for loss in LOSSES))
         quality = {
             loss: units.images(f"{condition}/{loss}", rule, metric="PQ", seeds=seeds)
             for loss in LOSSES
         }
         best = max(quality, key=lambda loss: quality[loss].mean())
-        alike = [
+        ties = [
             NAMES[loss]
             for loss in LOSSES
             if loss != best
             and claim_of_pairs("", quality[best], quality[loss], metric="PQ").verdict == OPEN
         ]
-        lines.append([condition, NAMES[best], ", ".join(alike) or "none"])
+        lines.append([condition, NAMES[best], ", ".join(ties) or "none"])
     return markdown_table(
         [f"by {rule}", "best", f"no significant difference ({LEVEL:.0%}, Wilcoxon)"], lines
     )
@@ -125,7 +125,7 @@ def draw(units: Units, path: Path) -> None:
             conditions = {
                 condition: label
                 for condition, label in group.items()
-                if condition in measured(units)
+                if condition in conditions_of(units)
             }
             for loss in LOSSES:
                 runs = [
@@ -158,7 +158,7 @@ def section(results: Path, pictures: Path) -> str:
     parts = []
     for name in SETS:
         units = Units.read(results, "weak", name)
-        if measured(units):
+        if conditions_of(units):
             draw(units, pictures / f"weak-{name}.png")
             tables = [make(units, rule) for make in (table, answer) for rule in ("MAP", "WT")]
             parts += [f"![PQ by annotation](images/weak-{name}.png)", *tables]
@@ -170,7 +170,7 @@ def main() -> None:
     study, arguments = Study.from_command(__doc__, sets=SETS)
     for seed, name, condition, loss in product(arguments.seeds, arguments.sets, CONDITIONS, LOSSES):
         job = partial(measure, study, name, condition, loss, seed)
-        study.measured("weak", name, f"{condition}/{loss}/{seed}", job)
+        study.measure_once("weak", name, f"{condition}/{loss}/{seed}", job)
 
 
 if __name__ == "__main__":

@@ -131,14 +131,16 @@ def test_differences_are_looked_for_between_the_systems_that_the_table_names(scr
 
 def test_nemenyi_is_not_asked_where_friedman_finds_nothing(scripts):
     ranking = scripts.comparison.Ranking(0.06, SimpleNamespace(p_values=np.full((7, 7), 0.01)))
-    assert scripts.comparison.apart(ranking, [("CNN", "GFF")]) == []
+    assert scripts.comparison.significant_pairs(ranking, [("CNN", "GFF")]) == []
     ranking = scripts.comparison.Ranking(0.04, SimpleNamespace(p_values=np.full((7, 7), 0.01)))
-    assert scripts.comparison.apart(ranking, [("CNN", "GFF")]) == ["CNN and GFF (p 0.01)"]
+    assert scripts.comparison.significant_pairs(ranking, [("CNN", "GFF")]) == [
+        "CNN and GFF (p 0.01)"
+    ]
 
 
 def test_table_8_compares_all_four_systems_and_table_9_the_proposals_with_two(scripts):
-    assert len(scripts.table8.THESIS.alike) == 6
-    assert scripts.table9.THESIS.alike == (
+    assert len(scripts.table8.THESIS.ties) == 6
+    assert scripts.table9.THESIS.ties == (
         ("HF-Reg", "CNN"),
         ("HF-Reg", "GFF"),
         ("HF-Seg", "CNN"),
@@ -370,7 +372,7 @@ def test_figure_55_trains_each_choice_in_a_folder_of_its_own(scripts, tmp_path):
     data = write_pictures(tmp_path / "data", "abcd")
 
     def trained(noise, data=data):
-        return script.trained(
+        return script.train_model(
             Namespace(quick=True, steps=1500, noise=noise, output=tmp_path, data=data)
         )
 

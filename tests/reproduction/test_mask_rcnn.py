@@ -307,7 +307,7 @@ def test_a_network_is_trained_and_scored_once(scripts, tmp_path, monkeypatch):
     assert len(Fake.seen) == 2  # the weights were there
     measured("coco")
     assert len(Fake.seen) == 4
-    kept = scripts.study.Study.kept(study(), "mask_rcnn", "cells")
+    kept = scripts.study.Study.results_of(study(), "mask_rcnn", "cells")
     assert set(kept.units) == {"random/3", "coco/3"}
     content = json.loads((tmp_path / "mask_rcnn-cells.json").read_text())
     assert content["machines"][0].endswith("Mask R-CNN in float32, torchvision 0")
@@ -349,7 +349,7 @@ WITHOUT_OPS = RuntimeError("operator torchvision::nms does not exist\nmore")
 def test_without_torchvision_the_script_ends_in_one_line(script, monkeypatch, error, said):
     refuse(monkeypatch, error)
     with pytest.raises(SystemExit) as stopped:
-        script.imported(CPU)
+        script.import_torchvision(CPU)
     mend = f"install the torchvision that belongs to torch {torch.__version__}, see https://pytorch.org/get-started"
     assert str(stopped.value) == said + mend
 
@@ -365,7 +365,7 @@ def test_a_torchvision_that_cannot_compute_on_the_device_is_told_apart_from_one_
     script, monkeypatch
 ):
     pretend(monkeypatch, lambda boxes, scores, threshold: torch.zeros(len(boxes)))
-    assert script.imported(CPU) == "1.2"
+    assert script.import_torchvision(CPU) == "1.2"
 
     def nms(*args):
         raise NotImplementedError(
@@ -376,7 +376,7 @@ def test_a_torchvision_that_cannot_compute_on_the_device_is_told_apart_from_one_
     with pytest.raises(
         SystemExit, match=r"does not work on cpu with this torch \(Could not run 'torchvision::nms'"
     ):
-        script.imported(CPU)
+        script.import_torchvision(CPU)
 
 
 @pytest.fixture

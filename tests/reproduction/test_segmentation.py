@@ -92,7 +92,7 @@ def test_other_seeds_and_other_images_have_conditions_of_their_own(study, script
 def test_the_protocol_keeps_training_and_test_apart(scripts):
     protocol = scripts.study.tomllib.loads(scripts.study.PROTOCOL.read_text())
     cells = scripts.study.read_set(
-        "cells", scripts.study.merged(protocol, protocol["quick"]), Path()
+        "cells", scripts.study.merge(protocol, protocol["quick"]), Path()
     )
     names = [
         image.name for part in (cells.training, cells.validation, cells.test) for image in part
@@ -211,7 +211,7 @@ def test_what_a_kind_depends_on_is_in_its_hash(scripts):
     study, protocol = scripts.study, scripts.study.read_protocol()
 
     def prints(kind, **changes):
-        return study.fingerprint(study.provenance(study.merged(protocol, changes), kind, "cells"))
+        return study.fingerprint(study.provenance(study.merge(protocol, changes), kind, "cells"))
 
     assert prints("instances") == prints(
         "instances", weak={"steps": 1}, sets={"usiigaci": {"tile": 1}}
@@ -224,7 +224,7 @@ def test_what_a_kind_depends_on_is_in_its_hash(scripts):
 
 def test_tables_within_tables_are_merged(scripts):
     first = {"a": {"b": 1, "c": 2}, "d": 3}
-    assert scripts.study.merged(first, {"a": {"b": 4}, "e": 5}) == {
+    assert scripts.study.merge(first, {"a": {"b": 4}, "e": 5}) == {
         "a": {"b": 4, "c": 2},
         "d": 3,
         "e": 5,
@@ -265,10 +265,10 @@ def test_scores_are_those_of_the_metrics(scripts):
 def test_a_larger_field_of_view_has_fewer_pixels_and_the_same_cells(scripts):
     labels = np.zeros((20, 30), np.int32)
     labels[4:12, 4:12], labels[4:12, 12:24] = 1, 2
-    half = scripts.measures.rescaled(annotated(labels), 0.5)
+    half = scripts.measures.rescale(annotated(labels), 0.5)
     assert half.image.shape == (1, 10, 15)
     assert np.bincount(half.labels.ravel()).tolist()[1:] == [16, 24]
-    assert scripts.measures.rescaled(annotated(labels), 2).labels.shape == (40, 60)
+    assert scripts.measures.rescale(annotated(labels), 2).labels.shape == (40, 60)
 
 
 def test_a_true_cell_is_found_if_a_predicted_one_overlaps_half_of_both(scripts):
@@ -285,7 +285,9 @@ def test_the_smallest_cell_is_rescaled_with_the_image(scripts, study):
         study.data_set("cells"),
         settings=replace(study.data_set("cells").settings, min_size=40, min_core=8),
     )
-    rule = scripts.measures.sized(scripts.measures.DecodeRule(min_size=1, min_core=1), 0.5, data)
+    rule = scripts.measures.resize_rule(
+        scripts.measures.DecodeRule(min_size=1, min_core=1), 0.5, data
+    )
     assert (rule.min_size, rule.min_core) == (10, 2)
 
 
@@ -304,7 +306,7 @@ def test_annotation_is_spoilt_the_same_way_for_every_loss(scripts, study, monkey
     weak = scripts.weak_annotation
     monkeypatch.setitem(weak.FEW, "2 images", 2)
     images = (*study.data_set("cells").training, *study.data_set("cells").test)
-    first, second = (weak.annotated(images, condition, 0) for _ in range(2))
+    first, second = (weak.annotate(images, condition, 0) for _ in range(2))
     assert [image.name for image in first] == [image.name for image in second]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.labels, b.labels)

@@ -211,7 +211,7 @@ def test_landscapes_are_drawn_and_read_back_without_those_that_are_not_complete(
     one = unit((0.1, 0.3, 4, 1))
     units = {"line/J3/0": one["line"], "plane/J3/0": one["plane"], "line/W³/0": one["line"]}
     (tmp_path / "landscape-usiigaci.json").write_text(json.dumps({"units": units}))
-    content = scripts.fig37.collected(tmp_path)
+    content = scripts.fig37.collect(tmp_path)
     assert content == {"usiigaci": {"J3/0": one}}
     written = scripts.fig37.draw(content, tmp_path)
     assert {path.name for path in written} == {"fig37-usiigaci.png", "fig37-usiigaci-lines.png"}
