@@ -40,10 +40,9 @@ def weigh_files(
 ) -> Iterator[Outcome]:
     """Write ``<stem>.tif``, the float32 weight map of each label file.
 
-    A map that already exists, made from the same labels in the same way, is kept: its file
-    records what it was made from. Everything that would stop the whole job is checked at the
-    call. The work is done as the outcomes are drawn. Files that cannot be read are reported and
-    skipped.
+    A map that already exists, made from the same labels in the same way, is kept: its file records
+    what it was made from. Everything that would stop the whole job is checked at the call. The work
+    is done as the outcomes are drawn. Files that cannot be read are reported and skipped.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
 """The tasks of `segment_volume`, each for one block of an image on disk.
 
 A task is a function of a work folder and the number of a block. The folder holds all that a task
-needs, so that it can run in any process that sees the folder: ``job.json`` (`BlockJob`), the
-arrays between the stages (`io.scratch`), and in a folder for each stage one file per finished
-block.
+needs, so that it can run in any process that sees the folder: ``job.json`` (`BlockJob`), the arrays
+between the stages (`io.scratch`), and in a folder for each stage one file per finished block.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
