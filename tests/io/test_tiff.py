@@ -472,3 +472,10 @@ def test_label_tiff_that_imagej_cannot_hold_says_its_resolution_too(tmp_path):
         assert tags.valueof("ResolutionUnit") == tifffile.RESUNIT.CENTIMETER
         x, y = tags.valueof("XResolution"), tags.valueof("YResolution")
     assert (x[0] / x[1], y[0] / y[1]) == (40000, 20000)
+
+
+def test_a_damaged_file_with_another_name_is_not_called_a_tiff(tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"x\.png as PNG, JPEG or TIFF: "):
+        read_image(path)

@@ -96,7 +96,10 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
             sizes = _sizes_of(file, series)
             yield OpenTiff(file, series, letters, alpha_axis, sizes, tuple(notes))
     except Exception as error:  # tifffile raises TiffFileError, struct.error, zlib.error, …
-        raise unreadable(path, "TIFF", error) from error
+        # a file with another name comes here if its first bytes are of no format
+        is_named_tiff = path.suffix.lower() in (".tif", ".tiff")
+        kind = "TIFF" if is_named_tiff else "PNG, JPEG or TIFF"
+        raise unreadable(path, kind, error) from error
 
 
 def load_tiff(path: Path) -> StoredImage:
