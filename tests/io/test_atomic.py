@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -189,3 +190,28 @@ def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
         temporary.write_text("x")
     assert not pipe.is_file()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+KILLED = """
+import os, signal, sys
+from seamwise.io.atomic import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path):
+    target, other = tmp_path / "a.tif", tmp_path / "b.tif"
+    for path in (target, other):
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert len(names(tmp_path)) == 2
+    with atomic_path(target) as first:
+        with atomic_path(target) as second:
+            assert first.exists()
+            assert second != first
+            second.write_text("second")
+        assert first.exists()
+        first.write_text("first")
+    assert len(names(tmp_path)) == 2  # the target, and what is left of the other file
+    assert target.read_text() == "first"

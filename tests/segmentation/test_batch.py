@@ -151,6 +151,24 @@ def test_labels_from_before_rules_could_be_chosen_are_gone_on_with(images, tmp_p
     assert len(list(segment_files(images, tmp_path / "out", SegmentOptions()))) == 3
 
 
+def test_a_folder_of_the_first_version_is_read(images, tmp_path):
+    options = SegmentOptions(min_size=9)
+    list(segment_files(images[:1], tmp_path / "out", options))
+    record = tmp_path / "out" / "seamwise.json"
+    old = {
+        "model": "nuclei-2d", "channel": None, "axes": None, "decode": None, "min_size": 9,
+        "tile": None, "flips": False, "mode": None, "stitch_iou": None, "zarr_version": None,
+        "model_sha256": read_json(record)["model_sha256"],
+    }  # fmt: skip
+    write_json(record, old)
+    with pytest.raises(ValueError, match="made with min_size = 9, not 12: choose") as caught:
+        segment_files(images, tmp_path / "out", SegmentOptions(min_size=12))
+    assert "\n" not in str(caught.value)
+    assert read_json(record) == old
+    first, *_ = segment_files(images, tmp_path / "out", options)
+    assert "already exists" in first.messages[0]
+
+
 def test_a_first_attempt_without_results_does_not_bind_the_second(images, tmp_path, monkeypatch):
     def fail(image, options, **_):
         raise ValueError("no")

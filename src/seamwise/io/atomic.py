@@ -3,9 +3,16 @@
 import errno
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where the files of killed processes stay
+    fcntl = None  # type: ignore[assignment]
 
 _REMEDIES = {
     errno.ENOSPC: "no space is left on the disk; free some or write to another folder",
@@ -25,9 +32,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary file is hidden, lies in the same folder and has the same suffix. When the block
     ends it is flushed to the disk and renamed over `path` in one step. On any error (also Ctrl-C)
-    it is removed and an older file at `path` stays as it was. A symbolic link is followed, not
-    replaced.
-    No folder is created.
+    it is removed and an older file at `path` stays as it was. One that a killed process left is
+    removed when `path` is written again. A symbolic link is followed, not replaced. No folder is
+    created.
 
     Parameters
     ----------
@@ -54,10 +61,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target, temporary = _places(path)
     try:
         # created here, not by tempfile, so that the file's permissions follow the user's umask
-        temporary.open("xb").close()
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, target)
+        with temporary.open("xb") as stream:
+            if not _lock(stream):
+                stream.close()  # Windows does not rename an open file
+            _remove_leftovers(target)
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, target)
     except OSError as error:
         _remove(temporary)
         if error.filename not in (None, str(temporary)):
@@ -110,7 +120,43 @@ def _places(path: Path) -> tuple[Path, Path]:
     if path.exists() and not path.is_file():
         raise OSError(f"cannot write {path}: it is a device or a pipe; give a file name")
     target = Path(os.path.realpath(path))
-    return target, target.with_name(f".{secrets.token_hex(6)}{''.join(target.suffixes[-2:])}")
+    return target, target.with_name(f"{_prefix(target)}{secrets.token_hex(6)}{_suffix(target)}")
+
+
+def _prefix(target: Path) -> str:
+    """How the names of all temporary files of a target begin; short for a long name too."""
+    return f".{zlib.crc32(os.fsencode(target.name)):08x}-"
+
+
+def _suffix(target: Path) -> str:
+    return "".join(target.suffixes[-2:])
+
+
+def _lock(stream: IO[bytes]) -> bool:
+    """Mark a temporary file as in use, until it is closed or the process dies; False if it is."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process has it, or the disk knows no locks
+        return False
+    return True
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote the target."""
+    if fcntl is None:
+        return
+    with suppress(OSError):  # a folder that cannot be listed
+        for name in os.listdir(target.parent):
+            if name.startswith(_prefix(target)) and name.endswith(_suffix(target)):
+                _remove_unlocked(target.with_name(name))
+
+
+def _remove_unlocked(path: Path) -> None:
+    with suppress(OSError), path.open("rb") as stream:
+        if _lock(stream):
+            path.unlink()
 
 
 def _flush(path: Path) -> None:
