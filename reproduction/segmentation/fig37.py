@@ -273,17 +273,17 @@ def words(content: Content) -> str:
     ]
     for name, units in content.items():
         centres = [centre for centre in CENTRES if of_centre(units, centre)]
-        verdicts = {
+        outcomes = {
             (centre, scale): verdicts(rises(units, centre, scale))
             for centre in centres
             for scale in SCALES
         }
         claims = []
-        for claim in verdicts[centres[0], SCALES[0]]:
+        for claim in outcomes[centres[0], SCALES[0]]:
             for scale, units_text in zip(
                 SCALES, ("as they are", "in units of chance"), strict=True
             ):
-                cells = [verdict_text(*verdicts[centre, scale][claim]) for centre in centres]
+                cells = [verdict_text(*outcomes[centre, scale][claim]) for centre in centres]
                 claims.append([claim, units_text, *cells])
         head = ["the thesis says", "values", *(f"around {centre}'s network" for centre in centres)]
         lines += [

@@ -112,12 +112,12 @@ def as_targets(labels: Labels) -> dict[str, Tensor]:
     >>> as_targets(np.array([[0, 7, 7], [-1, -1, 2]]))["boxes"].tolist()
     [[2.0, 1.0, 3.0, 2.0], [1.0, 0.0, 3.0, 1.0]]
     """
-    instances = relabel(labels)
+    label_image = relabel(labels)
     boxes = [
         (across.start, down.start, across.stop, down.stop)
-        for down, across in bounding_boxes(instances)
+        for down, across in bounding_boxes(label_image)
     ]
-    masks = instances == np.arange(1, len(boxes) + 1)[:, np.newaxis, np.newaxis]
+    masks = label_image == np.arange(1, len(boxes) + 1)[:, np.newaxis, np.newaxis]
     return {
         "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
         "labels": torch.ones(len(boxes), dtype=torch.int64),
