@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from seamwise.io import shipped_models
 from seamwise.io.models import SegmentationInfo, load_model, save_model
 
 
@@ -128,6 +129,15 @@ def test_bad_tuning_and_combining_is_one_line_and_writes_nothing(
     assert len(err.strip().splitlines()) == 1
     assert Path(model).read_bytes() == before
     assert not list((tmp_path / "data").glob("*.safetensors"))
+
+
+def test_info_says_what_each_built_in_model_is_for_in_a_line_of_its_own(run):
+    code, out, _ = run("info")
+    assert code == 0
+    assert "model nuclei-2d: separates fluorescent nuclei in 2D images" in out
+    purposes = re.findall(r"^model .*: (.*)$", out, re.MULTILINE)
+    assert len(purposes) == len(set(purposes)) == len(shipped_models())
+    assert max(map(len, out.splitlines()[1:-1])) <= 80
 
 
 def test_info_notes_that_a_model_has_another_name_now(run):

@@ -171,10 +171,18 @@ def info(
         f"seamwise {__version__}, torch {torch.__version__}, {device} computing in {precision}"
     )
     for name, path in shipped_models().items():
-        print_result(f"model {name}: {path} (card: {path.with_suffix('.md').name})")
+        print_result(f"model {name}: {_purpose(path.with_suffix('.md'))}")
         range_text = _range_text(describe_model(path))
         if range_text:
             print_result(f"  {range_text}")
+    print_result(f"how each was made and scored: its card in {path.parent}")
+
+
+def _purpose(card: Path) -> str:
+    """Return what a model is for, from its card: the text under the title, up to the colon."""
+    _, _, text = card.read_text(encoding="utf-8").partition("\n\n")
+    sentence = " ".join(text.split()).partition(":")[0]
+    return sentence[0].lower() + sentence[1:]
 
 
 def _range_text(info: Any) -> str:
