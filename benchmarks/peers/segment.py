@@ -1,11 +1,11 @@
-r"""Speed and accuracy beside what people use, on the same images and cores.
+r"""Speed and accuracy of seamwise and its peers, on the same images and cores.
 
 python benchmarks/peers/segment.py ../shared/data/dsb2018/train -o runs/peers --stardist ENVIRONMENT
     [--minutes 10] [--quick]
 
 ENVIRONMENT is the folder of a virtual environment with `stardist==0.9.2 tensorflow-cpu==2.21.0`.
 Its model is trained here for some minutes, so that its candidates are realistic, and kept in
-`runs/peers`. Without it StarDist is left out.
+`runs/peers`. Without it there is no StarDist.
 
 The images are the report images of `nuclei-2d`, tiled to squares. Each peer segments a folder in a
 process of its own. `start` is the time from the start of the process to the first result; seconds

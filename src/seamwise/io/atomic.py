@@ -3,16 +3,15 @@
 import errno
 import os
 import secrets
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-try:
+if sys.platform != "win32":  # on Windows the files of killed processes stay
     import fcntl
-except ImportError:  # Windows, where the files of killed processes stay
-    fcntl = None  # type: ignore[assignment]
 
 _REMEDIES = {
     errno.ENOSPC: "no space is left on the disk; free some or write to another folder",
@@ -134,7 +133,7 @@ def _suffix(target: Path) -> str:
 
 def _lock(stream: IO[bytes]) -> bool:
     """Mark a temporary file as in use, until it is closed or the process dies; False if it is."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return False
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +144,7 @@ def _lock(stream: IO[bytes]) -> bool:
 
 def _remove_leftovers(target: Path) -> None:
     """Remove the temporary files of processes that were killed while they wrote the target."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     with suppress(OSError):  # a folder that cannot be listed
         for name in os.listdir(target.parent):
