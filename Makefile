@@ -33,6 +33,7 @@ nightly: lint
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py
+	$(BIN)/python benchmarks/stages.py --quick
 	$(BIN)/python benchmarks/seams.py
 	$(BIN)/python benchmarks/resources.py
 	$(BIN)/python benchmarks/weights.py --quick

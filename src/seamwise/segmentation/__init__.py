@@ -33,7 +33,7 @@ from seamwise.segmentation.data import (
     read_pairs,
     read_split,
 )
-from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.demo import demo
 from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
 from seamwise.segmentation.normalization import (
@@ -49,6 +49,7 @@ from seamwise.segmentation.predict import (
     as_model_input,
     class_probabilities,
     load,
+    probability_slabs,
     segment,
     segment_image,
     segment_normalized,
@@ -96,6 +97,7 @@ __all__ = [
     "compare",
     "compress_intensities",
     "count_classes",
+    "decode_slabs",
     "decode_whole",
     "demo",
     "find_pairs",
@@ -111,6 +113,7 @@ __all__ = [
     "overlay",
     "pair_files",
     "plan_blocks",
+    "probability_slabs",
     "read_pair",
     "read_pairs",
     "read_split",
