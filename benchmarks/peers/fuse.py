@@ -1,0 +1,113 @@
+r"""Fusing focus bursts beside enfuse and focus-stack: time, memory and closeness to the truth.
+
+python benchmarks/peers/fuse.py [--megapixels 0.27 3 12 24] [--frames 2 10 50] [--quick]
+
+enfuse and focus-stack take part if they are installed (Debian has packages). The bursts are drawn:
+a picture, blurred the more the farther its strip is from the strip in focus. Nothing moves, so
+nobody aligns. Each peer runs in a process of its own, from files to file; the peak is that
+process's memory.
+"""
+
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.data import astronaut
+
+from seamwise.io import read_photo
+from seamwise.metrics.fusion import psnr
+
+LEVELS = 12  # of blur
+Command = Callable[[list[str], Path], list[str]]
+
+
+def write_burst(folder: Path, megapixels: float, frames: int) -> tuple[list[str], np.ndarray]:
+    """Frames as PNG files, in order of focus, and the picture that is sharp everywhere."""
+    side = round(math.sqrt(megapixels * 1e6))
+    base = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+    repeats = -(-side // 512)
+    truth = np.tile(base, (repeats, repeats, 1))[:side, :side]
+    blurred = [truth, *(cv2.GaussianBlur(truth, (0, 0), 0.8 * n) for n in range(1, LEVELS))]
+    strips = np.array_split(np.arange(side), 2 * frames)
+    paths = []
+    for frame in range(frames):
+        picture = np.empty_like(truth)
+        for number, rows in enumerate(strips):
+            distance = abs(number / 2 - frame - 0.25) * LEVELS / max(frames, LEVELS / 3)
+            picture[rows] = blurred[min(int(distance), LEVELS - 1)][rows]
+        paths.append(str(folder / f"{frame:03}.png"))
+        cv2.imwrite(paths[-1], picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return paths, cv2.cvtColor(truth, cv2.COLOR_BGR2RGB)
+
+
+def peers() -> dict[str, Command]:
+    seamwise = [sys.executable, "-m", "seamwise", "-q", "fuse", "--no-align", "--overwrite"]
+    found: dict[str, Command] = {
+        "seamwise": lambda frames, output: [*seamwise, *frames, "-o", str(output)],
+        "seamwise together": lambda frames, output: [
+            *seamwise, "--mode", "together", *frames, "-o", str(output)
+        ],
+        "seamwise gff": lambda frames, output: [
+            *seamwise, "--model", "gff", *frames, "-o", str(output)
+        ],
+    }  # fmt: skip
+    if enfuse := shutil.which("enfuse"):
+        weights = ["--exposure-weight=0", "--saturation-weight=0", "--contrast-weight=1"]
+        found["enfuse"] = lambda frames, output: [
+            enfuse, *weights, "--hard-mask", f"--output={output}", *frames
+        ]  # fmt: skip
+    if stack := shutil.which("focus-stack"):
+        found["focus-stack"] = lambda frames, output: [
+            stack, "--no-align", f"--output={output}", *frames
+        ]  # fmt: skip
+    return found
+
+
+def run(command: Sequence[str]) -> tuple[float, float]:
+    """Seconds and peak memory in GB."""
+    begin = time.perf_counter()
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed, run it by hand to see why: {' '.join(command)}")
+    return time.perf_counter() - begin, usage.ru_maxrss / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--megapixels", type=float, nargs="*", default=[0.27, 3, 12, 24])
+    parser.add_argument("--frames", type=int, nargs="*", default=[2, 10, 50])
+    parser.add_argument("--quick", action="store_true", help="the smallest bursts only")
+    options = parser.parse_args()
+    sizes = options.megapixels[:1] if options.quick else options.megapixels
+    counts = options.frames[:2] if options.quick else options.frames
+    for size in sizes:
+        for count in counts:
+            with tempfile.TemporaryDirectory() as name:
+                frames, truth = write_burst(Path(name), size, count)
+                for peer, command in peers().items():
+                    output = Path(name) / "fused.tif"
+                    seconds, peak = run(command(frames, output))
+                    closeness = psnr(read_photo(output).pixels, truth)
+                    pace = seconds / size / count
+                    print(
+                        f"{size:5g} MP x {count:2} frames, {peer:17s} {seconds:7.1f} s, "
+                        f"{pace:5.2f} s/MP, peak {peak:.2f} GB, {closeness:.1f} dB",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
