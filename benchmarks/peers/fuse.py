@@ -1,4 +1,4 @@
-r"""Fusing focus bursts beside enfuse and focus-stack: time, memory and closeness to the truth.
+r"""Fusing focus bursts with seamwise, enfuse and focus-stack: time, memory, closeness to the truth.
 
 python benchmarks/peers/fuse.py [--megapixels 0.27 3 12 24] [--frames 2 10 50] [--quick]
 
