@@ -295,3 +295,9 @@ def test_a_wrong_class_does_not_hide_behind_the_ignore_index(loss):
         loss(logits, target.double())
     with pytest.raises(ValueError, match="do not fit"):
         loss(logits[:, :, 0, 0], target[:, 0, 0])
+
+
+def test_a_weight_to_learn_is_refused_where_its_gradient_would_be_lost():
+    logits, target = torch.zeros(1, 2, 3), torch.tensor([[0, 1, 1]])
+    with pytest.raises(ValueError, match=r"weight must be constant, .*: detach it, or add"):
+        cross_entropy_and_youden(logits, target, weight=torch.ones(1, 3, requires_grad=True))

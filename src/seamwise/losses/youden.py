@@ -103,10 +103,16 @@ def cross_entropy_and_youden(
 
     The weight acts on the cross entropy only. Otherwise arguments, errors, value and gradient are
     those of the sum (see there); it costs less, because both terms are sums of log z or z over the
-    pixels of a class. Can be differentiated once.
+    pixels of a class. Can be differentiated once, by the logits and by `lam`. A weight that
+    requires a gradient is a ValueError: use the sum for that.
     """
     check_target(logits, target, ignore_index=ignore_index)
     if weight is not None:
+        if weight.requires_grad:
+            raise ValueError(
+                "weight must be constant, it requires a gradient: detach it, or add cross_entropy "
+                "and youden"
+            )
         weight = valid_weight(weight, target, ignore_index=ignore_index).flatten(1)
     with torch.autocast(logits.device.type, enabled=False):
         flat = in_full_precision(logits).flatten(2)
