@@ -51,5 +51,5 @@ def look_up(table: NDArray[Any], labels: Labels) -> NDArray[Any]:
     """
     result = np.empty(labels.shape, table.dtype)
     for slab in slabs(labels):
-        result[slab] = table[labels[slab]]
+        result[slab] = np.take(table, labels[slab])  # twice as fast as table[…]
     return result
