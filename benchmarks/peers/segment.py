@@ -108,10 +108,10 @@ def main() -> None:
     sides, count = (SIDES[:2], 3) if options.quick else (SIDES, 7)
     images = options.output / "images"
     write_images(options.data, images, sides, count)
-    here = [sys.executable]
+    here = [sys.executable, str(HERE / "own_peer.py")]
     peers = {
-        "seamwise": [*here, str(HERE / "seamwise_peer.py")],
-        "Otsu + watershed": [*here, str(HERE / "watershed_peer.py")],
+        "seamwise": [*here, "seamwise"],
+        "Otsu + watershed": [*here, "watershed"],
     }
     if options.stardist:
         python, model = str(options.stardist / "bin" / "python"), options.output / "stardist"
@@ -128,12 +128,12 @@ def main() -> None:
             reference = reference or list(needed.seconds)
             share = [n / s for n, s in zip(needed.network, needed.seconds, strict=False)]
             ratio = [s / r for s, r in zip(needed.seconds, reference, strict=True)]
+            network = f"network {100 * statistics.median(share):3.0f} %, " if share else ""
             pace = statistics.median(needed.seconds) / side**2 * 1e6
             print(
                 f"{side}² {name:17s} {pace:6.2f} s/MP, "
                 f"{statistics.median(ratio):5.1f} x seamwise, "
-                f"network {100 * statistics.median(share or [np.nan]):3.0f} %, "
-                f"start {needed.start:5.1f} s, peak {needed.peak:.2f} GB",
+                f"{network}start {needed.start:5.1f} s, peak {needed.peak:.2f} GB",
                 flush=True,
             )
     for name, command in {} if options.quick else peers.items():
