@@ -34,6 +34,7 @@ nightly: lint
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py
 	$(BIN)/python benchmarks/stages.py --quick
+	$(BIN)/python benchmarks/runtimes.py --quick
 	$(BIN)/python benchmarks/seams.py
 	$(BIN)/python benchmarks/resources.py
 	$(BIN)/python benchmarks/weights.py --quick
@@ -51,6 +52,7 @@ benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/segment.py
+	$(BIN)/python benchmarks/runtimes.py
 	$(BIN)/python benchmarks/fusion.py speed
 
 # the shipped model, from its recipe, in three runs of some hours in all; run again, it resumes
@@ -109,7 +111,7 @@ $(VENV)/.python:
 # torch first: it is the one package whose CPU build must be asked for by its exact version
 $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fast]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

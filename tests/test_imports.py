@@ -49,6 +49,7 @@ def imports(path: Path) -> set[str]:
     return {name for name in found if name.startswith("seamwise.")}
 
 
+RUNTIMES = ("openvino", "onnx", "onnxruntime")
 MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
 
 
@@ -87,8 +88,9 @@ def test_torch_is_not_imported_before_it_is_needed(module):
     ("module", "late"),
     [
         ("seamwise.cli", ("numpy", "pydantic", "scipy")),
-        ("seamwise.segmentation", ("scipy.stats", "matplotlib", "zarr", "distributed")),
-        ("seamwise.fusion", ("scipy.stats", "matplotlib", "zarr", "distributed")),
+        ("seamwise.segmentation", ("scipy.stats", "matplotlib", "zarr", "distributed", *RUNTIMES)),
+        ("seamwise.engine.runtime", RUNTIMES),
+        ("seamwise.fusion", ("scipy.stats", "matplotlib", "zarr", "distributed", *RUNTIMES)),
     ],
 )
 def test_slow_libraries_are_imported_when_they_are_used(module, late):

@@ -1,9 +1,15 @@
 """The words that options may have, each list once; help lists them without importing numpy."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-Runtime = Literal["torch"]
-"""What computes a network."""
+Runtime = Literal["auto", "torch", "openvino", "onnx"]
+"""What computes a network; `engine.runtime.choose_runtime` says what "auto" is."""
+
+RuntimeRecord = Literal["torch", "openvino float32", "openvino bfloat16", "onnx float32"]
+"""What has computed the network of a result."""
+
+AnyRuntime = Runtime | RuntimeRecord
+"""A runtime to choose, or to use as a record tells."""
 
 Annotation = Literal["instances", "binary"]
 """What a mask holds: a number for each cell, or cells in white on black."""
@@ -50,3 +56,9 @@ def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
     if not isinstance(value, str | None) or value not in words:
         expected = " or ".join(str(word) for word in words if word is not None)
         raise ValueError(f"{name} must be {expected}, not {value!r}")
+
+
+def check_runtime(value: object) -> None:
+    """Raise ValueError unless a runtime can be chosen, or stands in a record."""
+    if value not in get_args(RuntimeRecord):
+        check_word("runtime", value, get_args(Runtime))

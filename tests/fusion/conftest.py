@@ -1,5 +1,7 @@
 """Sharp pictures with segments in files, networks made by hand, settings that run in a second."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,7 +65,7 @@ def by_hand(output, colours=3):
     architecture = Architecture(in_channels=2 * colours, out_channels=outputs, width=4, depth=0)
     info = FusionInfo(architecture=architecture, output=output, colours=colours)
     model = prepare_network(net, info, torch.device("cpu"))
-    return type(model)(model.net.float(), info, model.device, torch.float32)
+    return replace(model, net=model.net.float(), dtype=torch.float32)
 
 
 @pytest.fixture(scope="session")

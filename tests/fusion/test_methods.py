@@ -216,7 +216,7 @@ def test_several_options_of_networks_are_listed():
     [
         ({"mode": "both"}, "mode must be sequence or together, not 'both'"),
         ({"motion": "rigid"}, "motion must be affine or homography, not 'rigid'"),
-        ({"runtime": "onnx"}, "runtime must be torch, not 'onnx'"),
+        ({"runtime": "magic"}, "runtime must be auto or torch or openvino or onnx, not 'magic'"),
     ],
 )
 def test_an_option_has_one_of_its_words(option, words):

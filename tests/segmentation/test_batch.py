@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from seamwise.engine import Listener, Resources
+from seamwise.engine import Listener, Resources, Runtime
 from seamwise.io.images import write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
@@ -33,10 +33,14 @@ def images(tmp_path, monkeypatch):
     info = SegmentationInfo(
         architecture=architecture, classes=("background", "cell"), channels=("grey",)
     )
-    plane = SimpleNamespace(info=info)
-    monkeypatch.setattr(batch, "load", lambda model, device: plane)
+    plane = stand_in(info)
+    monkeypatch.setattr(batch, "load_for", lambda model, runtime, resources: plane)
     monkeypatch.setattr(batch, "segment_image", segment_image)
     return [tmp_path / f"{name}.tif" for name in "abc"]
+
+
+def stand_in(info):
+    return SimpleNamespace(info=info, runtime=Runtime("torch", None), note="")
 
 
 def one_cell(image):
@@ -125,7 +129,7 @@ def test_overwriting_some_with_other_options_is_refused_and_all_is_allowed(image
 def test_the_rule_is_recorded_and_checked_at_the_call(images, tmp_path, monkeypatch):
     with monkeypatch.context() as real:
         description = describe_model(model_path("nuclei-2d"))
-        real.setattr(batch, "load", lambda model, device: SimpleNamespace(info=description))
+        real.setattr(batch, "load_for", lambda model, runtime, resources: stand_in(description))
         with pytest.raises(ValueError, match="seamwise tune"):
             segment_files(images, tmp_path / "out", SegmentOptions(decode="watershed"))
         assert not (tmp_path / "out").exists()
@@ -266,8 +270,8 @@ def volumes(tmp_path, monkeypatch):
     info = SegmentationInfo(
         architecture=architecture, classes=("background", "cell"), channels=("grey",)
     )
-    plane = SimpleNamespace(info=info)
-    monkeypatch.setattr(batch, "load", lambda model, device: plane)
+    plane = stand_in(info)
+    monkeypatch.setattr(batch, "load_for", lambda model, runtime, resources: plane)
     monkeypatch.setattr(batch, "segment_image", lambda image, options, **_: one_cell(image))
     monkeypatch.setattr(batch, "segment_volume", segment_volume)
     return tmp_path, calls

@@ -1,4 +1,5 @@
 import tracemalloc
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -176,9 +177,7 @@ TUNED = DecodeRule(
 
 
 def with_rule(model, rule):
-    return Model(
-        model.net, model.info.model_copy(update={"decode": rule}), model.device, model.dtype
-    )
+    return replace(model, info=model.info.model_copy(update={"decode": rule}))
 
 
 @pytest.mark.parametrize("keep", [True, False])

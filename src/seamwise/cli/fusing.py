@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from seamwise.cli.messages import say
-from seamwise.cli.options import (
-    Device,
-)
+from seamwise.cli.options import Device, RuntimeOption
 from seamwise.cli.progress import Progress, Task, tell
 from seamwise.words import FusionMode, Motion
 
@@ -92,6 +90,7 @@ def fuse(
         bool, typer.Option("--overwrite", help="Replace existing pictures.")
     ] = False,
     device: Device = "auto",
+    runtime: RuntimeOption = "auto",
 ) -> None:
     """Fuse frames of different focus into one picture that is sharp everywhere.
 
@@ -113,6 +112,7 @@ def fuse(
         exposure=exposure,
         crop=crop,
         tile=tile,
+        runtime=runtime,
     )
     files = FuseOutputs(
         depth_map=depth_map, focus_maps=focus_maps, alignment=alignment, overwrite=overwrite

@@ -15,7 +15,7 @@ import typer
 
 from seamwise import __version__
 
-_PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "tifffile", "zarr")
+_PACKAGES = ("torch", "openvino", "numpy", "scipy", "scikit-image", "tifffile", "zarr")
 
 
 class Verbosity(IntEnum):
@@ -116,11 +116,12 @@ def _print_environment(device: str | None) -> None:
     detail(f"seamwise {__version__}, Python {python}, {platform.platform()}, {cores} cores")
     detail(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
     if device is not None:
-        from seamwise.engine import choose_device, choose_precision
+        from seamwise.engine import choose_device, choose_precision, describe_runtime
 
         torch_device = choose_device(device)
         precision = str(choose_precision(torch_device)).removeprefix("torch.")
         detail(f"device {torch_device}, computing in {precision}")
+        detail(f"runtime auto is {describe_runtime(torch_device)}")
 
 
 def _version_of(package: str) -> str:

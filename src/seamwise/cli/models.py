@@ -84,7 +84,7 @@ def tune(
     if target.resolve() != path.resolve():
         inputs.append(path)
     check_outputs({"-o": target, "--plot": plot, "--json": json_file}, inputs=inputs)
-    network = load(path, device=device)
+    network = load(path, device=device, runtime="torch")
     pairs = [*split.training, *split.validation] if every_image else split.validation
     options = {
         "ndim": network.net.ndim,
@@ -163,13 +163,14 @@ def info(
         return
     import torch
 
-    from seamwise.engine import choose_device, choose_precision
+    from seamwise.engine import choose_device, choose_precision, describe_runtime
 
     device = choose_device()
     precision = str(choose_precision(device)).removeprefix("torch.")
     print_result(
         f"seamwise {__version__}, torch {torch.__version__}, {device} computing in {precision}"
     )
+    print_result(f"runtime auto: {describe_runtime(device)}")
     for name, path in shipped_models().items():
         print_result(f"model {name}: {_purpose(path.with_suffix('.md'))}")
         range_text = _range_text(describe_model(path))

@@ -8,9 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from seamwise.words import Annotation
+from seamwise.words import Annotation, Runtime
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")]
+RuntimeOption = Annotated[
+    Runtime,
+    typer.Option(
+        "--runtime",
+        help="What computes the network: torch, openvino or onnx; auto takes OpenVINO on a CPU if "
+        "it is installed.",
+    ),
+]
 Devices = Annotated[
     int | None,
     typer.Option(

@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from seamwise.cli.messages import print_result, say
-from seamwise.cli.options import Axes, Channel, Device, parse_channels, parse_spacing
+from seamwise.cli.options import (
+    Axes,
+    Channel,
+    Device,
+    RuntimeOption,
+    parse_channels,
+    parse_spacing,
+)
 from seamwise.cli.progress import Progress, block_progress, follow_files
 from seamwise.words import RuleName, StackMode, ZarrVersion
 
@@ -130,6 +137,7 @@ def segment(
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
     device: Device = "auto",
+    runtime: RuntimeOption = "auto",
 ) -> None:
     """Find the cells in images and write a label image for each.
 
@@ -156,6 +164,7 @@ def segment(
         scale=scale,
         diameter=diameter,
         spacing=parse_spacing(spacing),
+        runtime=runtime,
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
     files = OutputOptions(overlay, overwrite, zarr_version, name)

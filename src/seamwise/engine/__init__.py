@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from seamwise.engine.memory import free_memory, parse_memory
     from seamwise.engine.networks import build_network, prepare_network
     from seamwise.engine.resources import Resources
+    from seamwise.engine.runtime import Runtime, choose_runtime, describe_runtime
     from seamwise.engine.settings import RunSettings, read_settings
 
 __all__ = [
     "Listener",
     "Resources",
     "RunSettings",
+    "Runtime",
     "StageProgress",
     "TrainProgress",
     "build_network",
     "check_output",
     "choose_device",
     "choose_precision",
+    "choose_runtime",
+    "describe_runtime",
     "fit",
     "free_memory",
     "is_first_process",
@@ -48,6 +52,7 @@ _ROOMS = {
     "memory": ("free_memory", "parse_memory"),
     "networks": ("build_network", "prepare_network"),
     "resources": ("Resources",),
+    "runtime": ("Runtime", "choose_runtime", "describe_runtime"),
     "settings": ("RunSettings", "read_settings"),
 }
 

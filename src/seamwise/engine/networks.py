@@ -8,6 +8,7 @@ from typing import Generic
 import torch
 
 from seamwise.engine.devices import choose_device, choose_precision, place
+from seamwise.engine.runtime import Runtime, choose_runtime, torch_runtime
 from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
 from seamwise.nets import Average, UNet
 from seamwise.nets.average import Network
@@ -15,18 +16,39 @@ from seamwise.nets.average import Network
 
 @dataclass(frozen=True)
 class ReadyNetwork(Generic[AnyInfo]):
-    """A network ready to predict, with its description."""
+    """A network ready to predict, with its description; `runtime.run` computes it.
+
+    `compiled` is the network in another runtime than torch, `note` what the user should know about
+    the choice.
+    """
 
     net: Network
     info: AnyInfo
     device: torch.device
     dtype: torch.dtype
+    compiled: Runtime | None = None
+    note: str = ""
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes the network."""
+        return self.compiled or torch_runtime(self.net, self.device)
 
 
 def load_network(
-    model: str | Path, kind: type[AnyInfo], *, device: str = "auto"
+    model: str | Path, kind: type[AnyInfo], *, device: str = "auto", runtime: str = "auto"
 ) -> ReadyNetwork[AnyInfo]:
     """Load a shipped model by name, or a model file by path, onto a device.
+
+    Parameters
+    ----------
+    model : str or Path
+    kind : type
+        What describes the model.
+    device : str
+        See `choose_device`; "auto" is the CPU for runtimes that only it has.
+    runtime : str
+        See `choose_runtime`.
 
     Raises
     ------
@@ -34,10 +56,11 @@ def load_network(
         There is no such model.
     ValueError
         The file is damaged, of a newer version, or for another task than `kind` describes; there is
-        no such device.
+        no such device; a runtime that was named cannot be used.
     """
     path = model_path(model, kind)
-    torch_device = choose_device(device)
+    is_for_cpu = runtime not in ("auto", "torch")
+    torch_device = choose_device("cpu" if device == "auto" and is_for_cpu else device)
     weights, info = load_model(path, kind)
     try:
         net = build_network(info.architecture)
@@ -46,7 +69,7 @@ def load_network(
         raise ValueError(
             f"model file {path} is damaged: its weights do not fit its description"
         ) from error
-    return prepare_network(net, info, torch_device)
+    return prepare_network(net, info, torch_device, runtime=runtime)
 
 
 def build_network(architecture: Architecture) -> Network:
@@ -55,14 +78,19 @@ def build_network(architecture: Architecture) -> Network:
     return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
 
-def prepare_network(net: Network, info: AnyInfo, device: torch.device) -> ReadyNetwork[AnyInfo]:
+def prepare_network(
+    net: Network, info: AnyInfo, device: torch.device, *, runtime: str = "torch"
+) -> ReadyNetwork[AnyInfo]:
     """Return a copy of a trained network for prediction, in the device's best precision.
 
-    Norms are folded into the convolutions.
+    Norms are folded into the convolutions. `runtime` is that of `choose_runtime`.
     """
-    dtype = choose_precision(device)
     net = deepcopy(net).fold_norms().requires_grad_(False)
-    return ReadyNetwork(place(net, device, dtype), info, device, dtype)
+    chosen = choose_runtime(net, device, runtime)  # from the weights before they are rounded
+    is_float32 = chosen.name.endswith("float32")
+    dtype = torch.float32 if is_float32 else choose_precision(device)
+    compiled = None if chosen.name == "torch" else chosen
+    return ReadyNetwork(place(net, device, dtype), info, device, dtype, compiled, chosen.note)
 
 
 def _build_unet(architecture: Architecture) -> UNet:

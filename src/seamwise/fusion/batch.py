@@ -11,6 +11,7 @@ from PIL import Image
 
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
+from seamwise.engine.runtime import kept_runtime
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
@@ -21,6 +22,7 @@ from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
+from seamwise.io.jsonfile import read_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
@@ -79,10 +81,16 @@ def fuse_files(
     if is_single:
         _check_new(jobs[0], files)
     _check_alignment_file(options, files, is_single)
+    record = output / RECORD
+    if not (is_single or files.overwrite) and record.exists():
+        options = replace(options, runtime=kept_runtime(options.runtime, read_json(record)))
     model = None
     if options.model not in CLASSICAL:
-        model = named_network(options.model, device=resources.device)
+        model = named_network(options.model, device=resources.device, runtime=options.runtime)
+        if model.note:
+            listener.announce(model.note)
     ready_method(options, resources, model=model)
+    options = replace(options, runtime="torch" if model is None else model.runtime.name)
     make_folder(jobs[0].output.parent)
     if not is_single:
         _prepare(output, jobs, _provenance(options, resources), files.overwrite)

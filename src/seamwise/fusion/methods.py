@@ -154,7 +154,8 @@ def fuse_burst(
     resources : Resources
         Only `device` is used.
     model : Model, optional
-        What `load` returned, to load it only once: used in place of `options.model`.
+        What `load` returned, to load it only once: used in place of `options.model` and
+        `options.runtime`.
     alignment : Alignment, optional
         A known alignment: used whether or not `options.align` is set.
     report : function
@@ -206,7 +207,7 @@ def ready_method(
     resources : Resources
         Only `device` is used.
     model : Model, optional
-        Used in place of `options.model`.
+        Used in place of `options.model` and `options.runtime`.
 
     Raises
     ------
@@ -218,7 +219,9 @@ def ready_method(
     """
     if model is None and options.model in CLASSICAL:
         return _classical_method(options, resources)
-    network = named_network(options.model, device=resources.device) if model is None else model
+    network = model or named_network(
+        options.model, device=resources.device, runtime=options.runtime
+    )
     check_options(network, mode=options.mode, tile=options.tile)
     of_network = partial(
         fuse_frames, model=network, mode=options.mode, nearest=options.nearest, tile=options.tile
@@ -226,10 +229,10 @@ def ready_method(
     return Method(of_network, passes(options.mode, nearest=bool(options.nearest)))
 
 
-def named_network(model: str | Path, *, device: str = "auto") -> Model:
+def named_network(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
     """Load a network; if there is none of that name, the error also lists the classical methods."""
     try:
-        return load(model, device=device)
+        return load(model, device=device, runtime=runtime)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; classical methods are {', '.join(CLASSICAL)}") from error
 
@@ -256,6 +259,8 @@ def _classical_method(options: FuseOptions, resources: Resources) -> Method:
         for name in ("mode", "nearest", "tile")
         if getattr(options, name) != getattr(default, name)
     ]
+    if options.runtime not in ("auto", "torch"):
+        names.append("runtime")
     if names:
         are, them = ("is an option", "it") if len(names) == 1 else ("are options", "them")
         raise ValueError(

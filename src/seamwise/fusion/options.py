@@ -8,7 +8,13 @@ from seamwise import __version__
 from seamwise.engine.resources import Resources
 from seamwise.io.provenance import Provenance
 from seamwise.plain_values import check_path, switch, whole_number
-from seamwise.words import FusionMode, Motion, Runtime, check_word
+from seamwise.words import (
+    AnyRuntime,
+    FusionMode,
+    Motion,
+    check_runtime,
+    check_word,
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,11 @@ class FuseOptions:
     tile : int, optional
         Largest size in pixels, along each axis, that goes through a network at once; 1024 by
         default, at least 192. Neighbouring tiles overlap and are blended.
-    runtime : {"torch"}
-        What computes a network.
+    runtime : {"auto", "torch", "openvino", "onnx"}
+        What computes a network. "auto" takes OpenVINO on a CPU if it is installed, otherwise
+        torch, and in a folder of pictures what made them. A folder keeps what has computed its
+        pictures, such as "openvino float32", which is a runtime too; see
+        `engine.runtime.choose_runtime`.
 
     Raises
     ------
@@ -64,7 +73,7 @@ class FuseOptions:
     exposure: bool = True
     crop: bool = True
     tile: int | None = None
-    runtime: Runtime = "torch"
+    runtime: AnyRuntime = "auto"
 
     def __post_init__(self) -> None:
         check_path("model", self.model)
@@ -76,7 +85,7 @@ class FuseOptions:
             object.__setattr__(self, "tile", whole_number("tile", self.tile, 1))
         check_word("mode", self.mode, get_args(FusionMode))
         check_word("motion", self.motion, get_args(Motion))
-        check_word("runtime", self.runtime, get_args(Runtime))
+        check_runtime(self.runtime)
 
     def provenance(
         self, model_sha256: str | None, resources: Resources = Resources()
@@ -93,6 +102,8 @@ class FuseOptions:
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         del options["model"]
+        if self.runtime == "auto":
+            del options["runtime"]  # any will do
         method = "network" if model_sha256 else self.model
         notes = {"model": self.model, "resources": resources, "seamwise": __version__}
         inputs = {"method": method, "model_sha256": model_sha256, **options}

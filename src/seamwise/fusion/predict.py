@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.fusion.frames import Frames, checked_picture, shape_of
 from seamwise.fusion.result import Fusion, depth_dtype
@@ -28,9 +27,12 @@ _OVERLAP = 64
 _ROUNDS = 2
 
 
-def load(model: str | Path, *, device: str = "auto") -> Model:
-    """Load a shipped model by name, or a model file by path, onto a device."""
-    return load_network(model, FusionInfo, device=device)
+def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
+    """Load a shipped model by name, or a model file by path, onto a device.
+
+    `runtime` is a field of `FuseOptions`.
+    """
+    return load_network(model, FusionInfo, device=device, runtime=runtime)
 
 
 def fuse_pair(
@@ -248,9 +250,7 @@ def _score(
 @torch.inference_mode()
 def _logits(a: Picture, b: Picture, model: Model) -> torch.Tensor:
     batch = torch.cat([_as_input(x, model.info.colours) for x in (a, b)], 1)
-    batch = batch.to(model.device, model.dtype, memory_format=memory_format(2))
-    logits: torch.Tensor = model.net(batch)[0].float().cpu()
-    return logits
+    return model.runtime.run(batch)[0].cpu()
 
 
 def _as_input(picture: Picture, colours: int) -> torch.Tensor:

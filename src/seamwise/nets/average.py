@@ -68,11 +68,15 @@ class Average(nn.Module):
     @property
     def multiple(self) -> int:
         """Sizes that are multiples of this need no padding in any member."""
-        return max(net.multiple for net in self._nets)
+        return max(net.multiple for net in self.nets)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logarithm of the mean probabilities, `(N, out_channels, *S)` float32."""
-        outputs = [net(image).float() for net in self._nets]
+        return self.mean([net(image) for net in self.nets])
+
+    def mean(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the logarithm of the mean probabilities of what each member has returned."""
+        outputs = [output.float() for output in outputs]
         logs = [output[:, : self.classes].log_softmax(1) for output in outputs]
         mean: Tensor = reduce(torch.logaddexp, logs) - math.log(len(outputs))
         if self.classes is None:
@@ -83,12 +87,13 @@ class Average(nn.Module):
     def fold_norms(self) -> "Average":
         """Fold the batch norms of every member, in place; see `UNet.fold_norms`."""
         self.eval()
-        for net in self._nets:
+        for net in self.nets:
             net.fold_norms()
         return self
 
     @property
-    def _nets(self) -> list[UNet]:
+    def nets(self) -> list[UNet]:
+        """The members."""
         return cast(list[UNet], list(self.members))
 
 

@@ -4,7 +4,7 @@ import errno
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,31 @@ from numpy.typing import NDArray
 from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
+from seamwise.engine.runtime import kept_runtime
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import Image, read_image, read_labels, write_labels, write_png
+from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import find_images, first_bytes, stem
 from seamwise.io.models import model_path, renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome
-from seamwise.io.provenance import Provenance, check_folder, file_sha256, write_record
+from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.big.memory import whole_image_bytes
-from seamwise.segmentation.big.stream import difference_of_labels, segment_volume, work_folder
+from seamwise.segmentation.big.stream import (
+    difference_of_labels,
+    record_of_labels,
+    segment_volume,
+    work_folder,
+)
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.overlay import overlay as draw
-from seamwise.segmentation.predict import Model, check_tile, decode_rule, load, segment_image
+from seamwise.segmentation.predict import Model, check_tile, decode_rule, load_for, segment_image
 from seamwise.segmentation.stitch import segment_slices
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
@@ -95,11 +102,18 @@ def segment_files(
         An input does not exist, or the output cannot be written; while the outcomes are drawn:
         the disk is full, or the scheduler does not answer or is lost.
     """
+    paths = [Path(path).resolve() for path in inputs]
+    is_inside = is_ome_zarr(output) and paths == [output.resolve()]
+    if not files.overwrite:
+        record = _record(output, files.name if is_inside else None)
+        options = replace(options, runtime=kept_runtime(options.runtime, record))
     model = _checked_model(options, resources)
-    if note := renamed_note(options.model):
-        listener.announce(note)
+    for note in (renamed_note(options.model), model.note):
+        if note:
+            listener.announce(note)
+    options = replace(options, runtime=model.runtime.name)
     provenance = options.provenance(file_sha256(model_path(options.model)), resources)
-    if is_ome_zarr(output) and [Path(path).resolve() for path in inputs] == [output.resolve()]:
+    if is_inside:
         if options.mode == "2d-stitch":
             raise ValueError(
                 f"mode 2d-stitch writes a TIFF, which {output} cannot hold: choose a folder"
@@ -123,12 +137,19 @@ def segment_files(
     return outcomes()
 
 
+def _record(output: Path, name: str | None) -> dict[str, Any] | None:
+    """How the labels were made that a folder holds, or those of a name inside an image."""
+    if name is not None:
+        return record_of_labels(output / "labels" / name, work_folder(output, name))
+    path = output / RECORD
+    return read_json(path) if path.exists() else None
+
+
 def _checked_model(options: SegmentOptions, resources: Resources) -> Model:
     """Load the model, or raise what would stop the whole job."""
     if options.mode == "2d-stitch" and (resources.workers > 1 or resources.scheduler is not None):
         raise ValueError("mode 2d-stitch runs in one process: remove workers and scheduler")
-    # workers elsewhere have devices of their own
-    model = load(options.model, device="cpu" if resources.scheduler else resources.device)
+    model = load_for(options.model, options.runtime, resources)
     ndim = model.info.architecture.ndim
     if (options.mode == "3d" and ndim != 3) or (options.mode == "2d-stitch" and ndim != 2):
         raise ValueError(

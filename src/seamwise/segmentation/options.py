@@ -14,7 +14,13 @@ from seamwise.io.ome_zarr import check_label_name
 from seamwise.io.provenance import Provenance
 from seamwise.plain_values import check_path, positive_number, switch, whole_number
 from seamwise.segmentation.zoom import Zoom, zoom_of
-from seamwise.words import Runtime, StackMode, ZarrVersion, check_word
+from seamwise.words import (
+    AnyRuntime,
+    StackMode,
+    ZarrVersion,
+    check_runtime,
+    check_word,
+)
 
 STITCH_IOU = 0.25
 FLOOD_HALO = 64
@@ -64,8 +70,10 @@ class SegmentOptions:
     spacing : tuple of float, optional
         Pixel size in micrometres along (z,) y, x; by default what the file says. A model that knows
         its own magnifies the image to it; one for cubic voxels magnifies along z.
-    runtime : {"torch"}
-        What computes the network.
+    runtime : {"auto", "torch", "openvino", "onnx"}
+        What computes the network. "auto" takes OpenVINO on a CPU if it is installed, otherwise
+        torch, and for results that exist what made them. Labels keep what has computed them, such
+        as "openvino float32", which is a runtime too; see `engine.runtime.choose_runtime`.
 
     Raises
     ------
@@ -86,12 +94,12 @@ class SegmentOptions:
     scale: float | None = None
     diameter: float | None = None
     spacing: tuple[float, ...] | None = None
-    runtime: Runtime = "torch"
+    runtime: AnyRuntime = "auto"
 
     def __post_init__(self) -> None:
         check_path("model", self.model)
         check_word("mode", self.mode, (None, *get_args(StackMode)))
-        check_word("runtime", self.runtime, get_args(Runtime))
+        check_runtime(self.runtime)
         if self.axes is not None:
             check_axes(self.axes)
         if not isinstance(self.decode, str | DecodeRule | None):
@@ -141,6 +149,8 @@ class SegmentOptions:
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         del options["model"]
+        if self.runtime == "auto":
+            del options["runtime"]  # any will do
         notes = {"model": self.model, "resources": resources, "seamwise": __version__}
         # records of version 0.1.0 lack these options
         defaults = {"flood_halo": FLOOD_HALO, "runtime": "torch"}

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seamwise.engine.devices import memory_format
 from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.engine.resources import Resources
 from seamwise.io.models import DecodeRule, SegmentationInfo
@@ -137,7 +136,8 @@ def segment_image(
     resources : Resources
         Only `device` is used.
     model : Model, optional
-        What `load` returned, to load it only once: used in place of `options.model`.
+        What `load` returned, to load it only once: used in place of `options.model` and
+        `options.runtime`.
     spacing : sequence of float, optional
         Pixel size in micrometres that is stored with the image; `options.spacing` goes before it.
     keep_probabilities : bool
@@ -162,7 +162,7 @@ def segment_image(
     """
     if options.mode == "2d-stitch":
         raise ValueError("mode 2d-stitch segments slice by slice: use segment_slices")
-    model = model or load(options.model, device=resources.device)
+    model = model or load(options.model, device=resources.device, runtime=options.runtime)
     channels = as_model_input(image, model.info)
     zoom = options.zoom(model.info, spacing)
     rule = decode_rule(model.info, options.decode, options.min_size, pixels=zoom.pixels)
@@ -259,9 +259,22 @@ def decode_rule(
     return rule.model_copy(update={"min_size": min_size, "min_core": min(rule.min_core, min_size)})
 
 
-def load(model: str | Path, *, device: str = "auto") -> Model:
-    """Load a shipped model by name, or a model file by path, onto a device."""
-    return load_network(model, SegmentationInfo, device=device)
+def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
+    """Load a shipped model by name, or a model file by path, onto a device.
+
+    `runtime` is a field of `SegmentOptions`.
+    """
+    return load_network(model, SegmentationInfo, device=device, runtime=runtime)
+
+
+def load_for(model: str | Path, runtime: str, resources: Resources) -> Model:
+    """Load a model to segment with resources.
+
+    Workers elsewhere have devices of their own, which may be GPUs: for them "auto" is torch.
+    """
+    if resources.scheduler is None:
+        return load(model, device=resources.device, runtime=runtime)
+    return load(model, device="cpu", runtime="torch" if runtime == "auto" else runtime)
 
 
 def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
@@ -380,14 +393,13 @@ def tile_probabilities(
     batch = torch.from_numpy(block).unsqueeze(0)
     if factors is not None:
         batch = resample(batch, magnified_shape(shape, factors))
-    batch = batch.to(model.device, model.dtype, memory_format=memory_format(model.net.ndim))
     classes = model.info.architecture.out_channels
     axes = range(2, batch.ndim)
     subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
     mirrors = subsets if flips else [()]
     total = torch.zeros(())
     for mirror in mirrors:
-        output = model.net(batch.flip(mirror)).flip(mirror).float()
+        output = model.runtime.run(batch.flip(mirror)).flip(mirror)
         maps = [output[:, :classes].softmax(1)]
         if guides:
             for axis in mirror:  # an offset points the other way in a mirror

@@ -37,7 +37,7 @@ def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = 
     device : str
         Where the network is computed.
     """
-    model = load(path, device=device)
+    model = load(path, device=device, runtime="torch")
     architecture = model.info.architecture
     looks, skews = [], []
     sizes: list[NDArray[Any]] = [np.zeros(0)]

@@ -122,7 +122,8 @@ def segment_slices(
     resources : Resources
         Only `device` is used.
     model : Model, optional
-        What `load` returned, to load it only once: used in place of `options.model`.
+        What `load` returned, to load it only once: used in place of `options.model` and
+        `options.runtime`.
     spacing : sequence of float, optional
         Pixel size in micrometres, along (z,) y, x, that is stored with the stack; `options.spacing`
         goes before it.
@@ -152,7 +153,7 @@ def segment_slices(
     """
     if options.mode == "3d":
         raise ValueError("mode 3d segments a stack at once: use segment")
-    network = model or load(options.model, device=resources.device)
+    network = model or load(options.model, device=resources.device, runtime=options.runtime)
     planes, normalise = _planes(np.asarray(stack), network.info)
     zoom = options.zoom(network.info, spacing)
     rule = decode_rule(network.info, options.decode, options.min_size, pixels=zoom.pixels)

@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -454,7 +455,7 @@ def test_with_other_resources_a_run_resumes_in_the_same_blocks_if_they_fit(
 ):
     output, seen, devices = tmp_path / "out.zarr", [], []
     model_on = blocks._model
-    monkeypatch.setattr(blocks, "_model", lambda *args: devices.append(args[-1]) or model_on(*args))
+    monkeypatch.setattr(blocks, "_model", lambda *args: devices.append(args[2]) or model_on(*args))
     with pytest.raises(Stop):
         run(image, output, model=models[2], tile=40, device="auto", report=stop_at("classify", 3))
     with pytest.raises(ValueError, match="too little") as caught:
@@ -463,6 +464,22 @@ def test_with_other_resources_a_run_resumes_in_the_same_blocks_if_they_fit(
     run(image, output, model=models[2], tile=40, device="cpu", memory=2 * 10**9, report=seen.append)
     assert (seen[0].stage, seen[0].done, seen[0].total) == ("classify", 4, 6)
     assert devices == ["auto"] * 3 + ["cpu"] * 3
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+def test_an_interrupted_run_keeps_its_runtime_and_refuses_another(tmp_path, image, models):
+    output, options = tmp_path / "out.zarr", {"model": models[2], "tile": 40, "device": "cpu"}
+    for runtime in ("torch", "auto"):
+        with pytest.raises(Stop):
+            run(image, output, **options, runtime=runtime, report=stop_at("classify", 3))
+        before = read_json(work_of(output) / "job.json")["runtime"]
+        assert before.startswith("torch" if runtime == "torch" else "openvino ")
+        other = "openvino" if runtime == "torch" else "torch"
+        with pytest.raises(ValueError, match=f"made with runtime = {before}, not {other}"):
+            run(image, output, **options, runtime=other)
+        run(image, output, **options)
+        assert read_record(output)["runtime"] == before
+        shutil.rmtree(output)
 
 
 def test_the_image_or_model_written_anew_is_not_gone_on_with(tmp_path, models):
@@ -652,9 +669,9 @@ def test_when_even_the_smallest_part_is_too_large_for_the_gpu_the_cpu_does_it(
     class Gpu:
         type = "cuda"
 
-    def loaded(path, sha256, device, load=blocks._model):
-        model = load(path, sha256, "cpu")
-        return model if device == "cpu" else type(model)(model.net, model.info, Gpu(), model.dtype)
+    def loaded(path, sha256, device, runtime, load=blocks._model):
+        model = load(path, sha256, "cpu", runtime)
+        return model if device == "cpu" else replace(model, device=Gpu())
 
     def full(pixels, model, *, compute=blocks.tile_probabilities, **options):
         if model.device.type == "cuda":

@@ -134,6 +134,7 @@ def read_job(path: Path) -> BlockJob:
         rule = DecodeRule.model_validate(content.pop("rule"))
         if isinstance(content.get("decode"), dict):
             content["decode"] = DecodeRule.model_validate(content["decode"])
+        content.setdefault("runtime", "torch")
         names = {field.name for field in fields(SegmentOptions)} & content.keys()
         options = SegmentOptions(**{name: content.pop(name) for name in names})
         content.setdefault("factors", (1.0,) * len(content["shape"]))
@@ -238,9 +239,7 @@ def classify(folder: Path, number: int) -> None:
 
     look = Look()
     if normalise.scale.any():
-        pixels, look = _classify_box(
-            read, box, _model(str(job.options.model), job.model_sha256, job.device), job
-        )
+        pixels, look = _classify_box(read, box, _model_of(job, job.device), job)
     else:  # a constant time point
         read(box)
         pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
@@ -366,9 +365,7 @@ def _classify_box(
     if model.device.type == "cuda" and torch.cuda.is_available():
         torch.cuda.empty_cache()  # only now: the error held tensors
     if not halves:
-        return _classify_box(
-            read, box, _model(str(job.options.model), job.model_sha256, "cpu"), job
-        )
+        return _classify_box(read, box, _model_of(job, "cpu"), job)
     axis, parts = halves
     results = [_classify_box(read, part, model, job) for part in parts]
     arrays = zip(*(pixels for pixels, _ in results), strict=True)
@@ -417,14 +414,18 @@ def _open_image(
     return open_volume(path, axes=axes, channel=channel)
 
 
+def _model_of(job: BlockJob, device: str) -> Model:
+    return _model(str(job.options.model), job.model_sha256, device, job.options.runtime)
+
+
 @lru_cache(maxsize=2)
-def _model(path: str, sha256: str, device: str) -> Model:
+def _model(path: str, sha256: str, device: str, runtime: str) -> Model:
     if file_sha256(Path(path)) != sha256:
         raise ValueError(
             f"{path} is not the model that the work was begun with: restore that file, "
             "or start again with --overwrite"
         )
-    return load(path, device=device)
+    return load(path, device=device, runtime=runtime)
 
 
 def _cells(folder: Path) -> Cells:

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
+from seamwise.engine.runtime import kept_runtime
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import lock_file
-from seamwise.io.models import SegmentationInfo, WatershedPair, model_path
+from seamwise.io.models import WatershedPair, model_path
 from seamwise.io.ome_zarr import (
     Draft,
     ZarrStorage,
@@ -33,7 +35,7 @@ from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, 
 from seamwise.segmentation.big.stages import Stages
 from seamwise.segmentation.fit import misfit
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.predict import check_shape, decode_rule, load
+from seamwise.segmentation.predict import check_shape, decode_rule, load_for
 from seamwise.segmentation.zoom import Zoom
 
 
@@ -137,11 +139,16 @@ def segment_volume(
     volume = open_volume(path, axes=options.axes, channel=options.channel)
     model = model_path(options.model)
     model_sha256 = file_sha256(model)
-    target = _Target(volume, Path(output), files, options.provenance(model_sha256, resources))
-    target.check()
-    # workers elsewhere have devices of their own
-    device = "cpu" if resources.scheduler else resources.device
-    info, number_bytes = _checked_model(options.model, device, volume)
+    target = _Target(volume, Path(output), files)
+    runtime = kept_runtime(options.runtime, target.record())
+    ready = load_for(options.model, runtime, resources)
+    if ready.note:
+        listener.announce(ready.note)
+    options = replace(options, runtime=ready.runtime.name)
+    provenance = options.provenance(model_sha256, resources)
+    target.check(provenance)
+    info = ready.info
+    check_shape((volume.channels, *volume.shape), info)
     zoom = options.zoom(info, volume.spacing)
     rule = decode_rule(info, options.decode, options.min_size, pixels=zoom.pixels)
     make_plan = partial(
@@ -149,7 +156,7 @@ def segment_volume(
         volume.shape,
         NetworkLoad(
             info.architecture,
-            number_bytes=4 if resources.scheduler else number_bytes,
+            number_bytes=4 if resources.scheduler else ready.dtype.itemsize,
             pixel_bytes=volume.dtype.itemsize,
             factors=zoom.factors,
         ),
@@ -183,7 +190,7 @@ def segment_volume(
             _remove(target.work)
             raise
         cells = stages.decode()
-        with target.draft(max(cells)) as draft:
+        with target.draft(max(cells), provenance) as draft:
             stages.write(draft)
         damaged = stages.damaged()
         caution = misfit(info, stages.look(), cells=sum(cells), zoom=zoom)
@@ -198,7 +205,6 @@ class _Target:
     volume: Volume
     output: Path
     files: OutputOptions
-    provenance: Provenance
 
     @property
     def is_inside(self) -> bool:
@@ -219,13 +225,17 @@ class _Target:
         with lock_file(self.work.with_suffix(".lock"), name=str(self.path)):
             yield
 
-    def check(self) -> None:
+    def record(self) -> dict[str, Any] | None:
+        """Return how the labels or an interrupted run were made; None if they are replaced."""
+        return None if self.files.overwrite else record_of_labels(self.path, self.work)
+
+    def check(self, provenance: Provenance) -> None:
         """Raise errors now that would stop the job only at its end."""
         exists = self.output.exists()
         if self.is_inside:
             exists = self.files.name in label_names(self.output)
         if exists and not self.files.overwrite:
-            raise self._exists_error()
+            raise self._exists_error(provenance)
         if self.is_inside:
             self._check_axes()
             return
@@ -240,8 +250,8 @@ class _Target:
                 f"cannot replace {self.output}: it is not an OME-Zarr folder; choose another name"
             )
 
-    def _exists_error(self) -> FileExistsError:
-        difference = difference_of_labels(self.path, self.provenance)
+    def _exists_error(self, provenance: Provenance) -> FileExistsError:
+        difference = difference_of_labels(self.path, provenance)
         detail = f", {difference}" if difference else ""
         other = "another --name" if self.is_inside else "another folder"
         return FileExistsError(
@@ -263,7 +273,7 @@ class _Target:
         image = open_ome_zarr(self.output)
         return dict(zip(image.axes, image.levels[0].shape, strict=True))
 
-    def draft(self, cell_count: int) -> Draft:
+    def draft(self, cell_count: int, provenance: Provenance) -> Draft:
         """Begin the label image; it appears whole, or not at all."""
         dtype = smallest_dtype(0, cell_count)
         axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
@@ -277,7 +287,7 @@ class _Target:
                 chunks=chunk_sizes,
                 overwrite=self.files.overwrite,
             )
-            return replace(draft, record=self.provenance.record())
+            return replace(draft, record=provenance.record())
         if self.volume.times > 1:
             axes, shape = f"T{axes}", (self.volume.times, *shape)
         draft = create_image(
@@ -290,13 +300,19 @@ class _Target:
             storage=ZarrStorage(self.files.zarr_version, list(chunks.values())),
             overwrite=self.files.overwrite,
         )
-        return replace(draft, record=self.provenance.record())
+        return replace(draft, record=provenance.record())
 
 
 def difference_of_labels(labels: Path, provenance: Provenance) -> str:
     """Return how existing labels were made otherwise; empty if they were not, or keep no record."""
     record = read_record(labels)
     return provenance.difference(record) if record else ""
+
+
+def record_of_labels(labels: Path, work: Path) -> dict[str, Any] | None:
+    """Return how labels, or an interrupted run towards them, were made; None without a record."""
+    job = work / "job.json"
+    return read_record(labels) or (read_json(job) if job.exists() else None)
 
 
 def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
@@ -308,11 +324,12 @@ def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
     return output.parent / f".{output.name}.{name}.work"
 
 
-def _checked_model(model: str | Path, device: str, volume: Volume) -> tuple[SegmentationInfo, int]:
-    """The model's description and the bytes of its numbers; raise if it does not fit the image."""
-    ready = load(model, device=device)
-    check_shape((volume.channels, *volume.shape), ready.info)
-    return ready.info, ready.dtype.itemsize
+def _written(path: Path) -> int:
+    """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
+    files = [path]
+    if path.is_dir():
+        files = [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
+    return max(file.stat().st_mtime_ns for file in files if file.is_file())
 
 
 def _write_time(path: Path) -> int:

@@ -306,7 +306,7 @@ def _per_image(
     model: Path, test: Sequence[AnnotatedImage], labels: Path, *, device: str
 ) -> tuple[tuple[Matching, ...], ...]:
     """Segment each test image, write its label image and score it."""
-    network = load(model, device=device)
+    network = load(model, device=device, runtime="torch")
     make_folder(labels)
     scores = []
     for image in test:

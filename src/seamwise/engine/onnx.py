@@ -1,0 +1,122 @@
+"""Networks computed by ONNX Runtime on a CPU; see `compile_onnx`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seamwise.nets import UNet
+from seamwise.nets.graph import build_graph
+
+_OPSET, _IR = 17, 8  # read by every ONNX Runtime since 1.12
+
+
+def check_onnx() -> None:
+    """Raise ImportError unless ONNX Runtime and ONNX can be imported."""
+    import onnx  # noqa: F401
+    import onnxruntime  # noqa: F401
+
+
+def compile_onnx(net: UNet) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
+
+    It uses as many threads as torch does now. Threads may call it at the same time.
+
+    Raises
+    ------
+    RuntimeError
+        ONNX Runtime cannot compute the network on this processor.
+    """
+    import onnxruntime
+
+    content = onnx_model(net).SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        output: NDArray[np.float32] = session.run(None, {"image": batch})[0]
+        return output
+
+    return run
+
+
+def onnx_model(net: UNet) -> Any:
+    """Return a network as an ONNX model, for any size that is a multiple of `net.multiple`."""
+    from onnx import TensorProto, helper
+
+    operations = _Operations(net.ndim)
+    logits = build_graph(net, operations, "image")
+    axes = ["n", None, *"zyx"[-net.ndim :]]
+    inputs, outputs = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [axes[0], channels, *axes[2:]])
+        for name, channels in (("image", net.in_channels), (logits, net.head.out_channels))
+    )
+    graph = helper.make_graph(
+        operations.nodes, "net", [inputs], [outputs], initializer=operations.constants
+    )
+    opset = helper.make_opsetid("", _OPSET)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=_IR)
+
+
+class _Operations:
+    """The operations of a `UNet` as nodes of an ONNX graph; a node is the name of its output."""
+
+    def __init__(self, ndim: int) -> None:
+        self._ndim = ndim
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def convolution(
+        self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+    ) -> str:
+        """Convolve with stride 1, padded with zeros to the same size."""
+        around = [side // 2 for side in weight.shape[2:]]
+        numbers = [weight] if bias is None else [weight, bias]
+        return self._add("Conv", x, *map(self._constant, numbers), pads=[*around, *around])
+
+    def relu(self, x: str) -> str:
+        """Return max(x, 0)."""
+        return self._add("Relu", x)
+
+    def pool(self, x: str) -> str:
+        """Return the largest of each 2^d pixels."""
+        twos = [2] * self._ndim
+        return self._add("MaxPool", x, kernel_shape=twos, strides=twos)
+
+    def upsample(self, x: str) -> str:
+        """Repeat each pixel 2^d times."""
+        scales = self._constant(np.array([1, 1, *[2] * self._ndim], np.float32))
+        return self._add(
+            "Resize",
+            x,
+            "",
+            scales,
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    def concatenate(self, parts: Sequence[str]) -> str:
+        """Join feature maps."""
+        return self._add("Concat", *parts, axis=1)
+
+    def instance_norm(self, x: str, *, eps: float) -> str:
+        """Return (x − mean) / √(variance + eps) of each feature map of each image."""
+        raise NotImplementedError("instance norms are computed by torch and openvino only")
+
+    def _add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        from onnx import helper
+
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def _constant(self, values: NDArray[np.float32]) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name

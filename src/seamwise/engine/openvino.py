@@ -1,0 +1,143 @@
+"""Networks computed by OpenVINO on a CPU; see `compile_openvino`."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seamwise.engine.devices import choose_precision
+from seamwise.nets import UNet
+from seamwise.nets.graph import build_graph
+
+LEAST = (2025, 0)
+"""The oldest version that will do."""
+
+_TELEMETRY = "openvino_telemetry"
+
+
+def choose_openvino_precision() -> str:
+    """Return "bfloat16" if the processor computes in it and OpenVINO uses it, else "float32"."""
+    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    is_native = choose_precision(torch.device("cpu")) == torch.bfloat16
+    return "bfloat16" if is_native and "BF16" in capabilities else "float32"
+
+
+def compile_openvino(
+    net: UNet, precision: str
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
+
+    It uses as many threads as torch does now. Threads may call it at the same time.
+
+    Raises
+    ------
+    RuntimeError
+        OpenVINO cannot compute the network on this processor.
+    """
+    openvino = _import()
+    image = openvino.opset13.parameter([-1, net.in_channels, *(-1,) * net.ndim], np.float32)
+    logits = build_graph(net, _Operations(openvino.opset13, net.ndim), image)
+    hints = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+        # several processes would all compute on the first cores
+        "ENABLE_CPU_PINNING": False,
+    }
+    compiled = _core().compile_model(openvino.Model([logits], [image], "net"), "CPU", hints)
+    lock = Lock()  # a compiled model holds the memory of one call
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with lock:
+            output: NDArray[np.float32] = compiled([batch])[0]
+        return output
+
+    return run
+
+
+def check_openvino() -> None:
+    """Raise ImportError unless OpenVINO can be imported and is not too old."""
+    _import()
+    if tuple(int(part) for part in version("openvino").split(".")[:2]) < LEAST:
+        raise ImportError(
+            f"openvino {version('openvino')} is too old, {'.'.join(map(str, LEAST))} is needed"
+        )
+
+
+def _import() -> Any:
+    """Import OpenVINO, which sends statistics on import unless its telemetry is missing."""
+    with _without_telemetry():
+        import openvino
+        import openvino.opset13
+    return openvino
+
+
+def _core() -> Any:
+    return _import().Core()
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    if _TELEMETRY in sys.modules:
+        yield
+        return
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        yield
+    finally:
+        del sys.modules[_TELEMETRY]
+
+
+class _Operations:
+    """The operations of a `UNet` in an opset of OpenVINO."""
+
+    def __init__(self, opset: Any, ndim: int) -> None:
+        self._opset, self._ndim = opset, ndim
+
+    def convolution(
+        self, x: Any, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+    ) -> Any:
+        """Convolve with stride 1, padded with zeros to the same size."""
+        around, ones = [side // 2 for side in weight.shape[2:]], [1] * self._ndim
+        # as bare arrays they would become lists of numbers, which is slow
+        kernel = self._opset.constant(weight)
+        result = self._opset.convolution(x, kernel, ones, around, around, ones)
+        if bias is None:
+            return result
+        return self._opset.add(result, self._opset.constant(bias.reshape(1, -1, *ones)))
+
+    def relu(self, x: Any) -> Any:
+        """Return max(x, 0)."""
+        return self._opset.relu(x)
+
+    def pool(self, x: Any) -> Any:
+        """Return the largest of each 2^d pixels."""
+        ones, zeros, twos = ([number] * self._ndim for number in (1, 0, 2))
+        return self._opset.max_pool(x, twos, ones, zeros, zeros, twos).output(0)
+
+    def upsample(self, x: Any) -> Any:
+        """Repeat each pixel 2^d times."""
+        return self._opset.interpolate(
+            x,
+            np.full(self._ndim, 2, np.float32),
+            mode="nearest",
+            shape_calculation_mode="scales",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+            axes=np.arange(2, 2 + self._ndim),
+        )
+
+    def concatenate(self, parts: Sequence[Any]) -> Any:
+        """Join feature maps."""
+        return self._opset.concat(list(parts), 1)
+
+    def instance_norm(self, x: Any, *, eps: float) -> Any:
+        """Return (x − mean) / √(variance + eps) of each feature map of each image."""
+        axes = np.arange(2, 2 + self._ndim)
+        return self._opset.mvn(x, axes, True, eps, "inside_sqrt")

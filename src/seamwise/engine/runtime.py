@@ -1,0 +1,203 @@
+"""What computes a network: torch, OpenVINO or ONNX Runtime; see `choose_runtime`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seamwise.engine.devices import memory_format
+from seamwise.engine.onnx import check_onnx, compile_onnx
+from seamwise.engine.openvino import check_openvino, choose_openvino_precision, compile_openvino
+from seamwise.io.errors import first_line
+from seamwise.nets import UNet
+from seamwise.nets.average import Network
+from seamwise.nets.unet import pad_to_multiple
+from seamwise.words import AnyRuntime, RuntimeRecord, check_runtime
+
+_INSTALL = {
+    "openvino": 'pip install "seamwise[fast]"',
+    "onnx": 'pip install "seamwise[onnx]"',
+}
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1}  # of the largest logit of a small image
+_UNAVAILABLE = (ImportError, NotImplementedError, RuntimeError, ValueError, OSError)
+
+_Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """A network as something computes it.
+
+    Attributes
+    ----------
+    name : {"torch", "openvino float32", "openvino bfloat16", "onnx float32"}
+        What computes, for the record of a result. In which precision torch computes depends on the
+        device, which is one of the resources.
+    run : function
+        Takes a batch `(N, C, *S)` of float32 on the CPU; returns the logits `(N, channels, *S)` as
+        float32 on the device.
+    note : str
+        What the user should know about the choice, in one line; empty if nothing.
+    """
+
+    name: RuntimeRecord
+    run: Callable[[Tensor], Tensor]
+    note: str = ""
+
+
+def choose_runtime(net: Network, device: torch.device, runtime: str = "auto") -> Runtime:
+    """Return what computes a network on a device.
+
+    Parameters
+    ----------
+    net : UNet or Average
+        Ready to predict, with folded norms, on the device.
+    device : torch.device
+    runtime : {"auto", "torch", "openvino", "onnx"} or the `Runtime.name` of an earlier result
+        "auto" takes OpenVINO if it is installed, works on this processor and the device is the CPU;
+        otherwise torch. OpenVINO computes in bfloat16 if the processor does, else in float32; ONNX
+        Runtime in float32.
+
+    Raises
+    ------
+    ValueError
+        A runtime that was named is not installed, is too old or does not work on this processor, or
+        the device is not the CPU.
+    """
+    if runtime == "auto":
+        return _choose(net, device)
+    word, _, precision = runtime.partition(" ")
+    if word == "torch":
+        return torch_runtime(net, device)
+    if device.type != "cpu":
+        raise ValueError(
+            f"runtime {word} computes on the CPU, not on {device}: choose device cpu, or "
+            "runtime torch"
+        )
+    try:
+        return _compiled(net, word, precision)
+    except _UNAVAILABLE as error:
+        raise ValueError(f"runtime {runtime} {_fault(word, error)}") from error
+
+
+def torch_runtime(net: Network, device: torch.device) -> Runtime:
+    """Return a network as torch computes it, in the precision of its weights."""
+
+    @torch.inference_mode()
+    def run(batch: Tensor) -> Tensor:
+        dtype = next((weight.dtype for weight in net.parameters()), torch.float32)
+        logits: Tensor = net(batch.to(device, dtype, memory_format=memory_format(net.ndim)))
+        return logits.float()
+
+    return Runtime("torch", run)
+
+
+def describe_runtime(device: torch.device) -> str:
+    """Return what "auto" is on a device, in one line."""
+    if device.type != "cpu":
+        return "torch"
+    try:
+        check_openvino()
+        precision = choose_openvino_precision()
+    except _UNAVAILABLE as error:
+        return f"torch; {_hint(error)}"
+    reason = "" if precision == "bfloat16" else " (the processor has no bfloat16)"
+    return f"openvino {precision}{reason}"
+
+
+def kept_runtime(runtime: AnyRuntime, record: Mapping[str, Any] | None) -> AnyRuntime:
+    """Return the runtime for results that have a record: "auto" is that of the record.
+
+    Records of version 0.1.0 have none: it was torch.
+    """
+    if runtime != "auto" or record is None:
+        return runtime
+    kept: Any = record.get("runtime", "torch")
+    check_runtime(kept)
+    return cast(AnyRuntime, kept)
+
+
+def _choose(net: Network, device: torch.device) -> Runtime:
+    if device.type != "cpu":
+        return torch_runtime(net, device)
+    try:
+        return _compiled(net, "openvino", "")
+    except _UNAVAILABLE as error:
+        return replace(torch_runtime(net, device), note=f"computing with torch; {_hint(error)}")
+
+
+def _compiled(net: Network, word: str, precision: str) -> Runtime:
+    """The network in another runtime than torch, after a comparison with torch."""
+    if word == "openvino":
+        check_openvino()
+        best = choose_openvino_precision()
+        precision = precision or best
+        if precision == "bfloat16" != best:
+            raise RuntimeError("this processor does not compute in bfloat16")
+        name: RuntimeRecord = "openvino bfloat16" if precision == "bfloat16" else "openvino float32"
+        members = [compile_openvino(member, precision) for member in _members(net)]
+    else:
+        check_onnx()
+        name, precision = "onnx float32", "float32"
+        members = [compile_onnx(member) for member in _members(net)]
+    computes = [_on_tensors(compute) for compute in members]
+
+    def run(batch: Tensor) -> Tensor:
+        padded = pad_to_multiple(batch, net.multiple)
+        outputs = [compute(padded) for compute in computes]
+        logits = outputs[0] if isinstance(net, UNet) else net.mean(outputs)
+        for axis, length in enumerate(batch.shape[2:], start=2):
+            logits = logits.narrow(axis, 0, length)
+        return logits
+
+    _check_equal(net, run, _TOLERANCE[precision])
+    return Runtime(name, run)
+
+
+def _members(net: Network) -> list[UNet]:
+    return [net] if isinstance(net, UNet) else net.nets
+
+
+def _on_tensors(compute: _Compute) -> Callable[[Tensor], Tensor]:
+    """The same function of a tensor; memory that runs out becomes a MemoryError."""
+
+    def run(batch: Tensor) -> Tensor:
+        try:
+            return torch.from_numpy(compute(batch.contiguous().numpy()))
+        except RuntimeError as error:
+            if "alloc" in str(error):
+                raise MemoryError(first_line(error)) from error
+            raise
+
+    return run
+
+
+@torch.inference_mode()
+def _check_equal(net: Network, run: Callable[[Tensor], Tensor], tolerance: float) -> None:
+    """Raise RuntimeError if the logits of a small image are not those of torch."""
+    member = _members(net)[0]
+    side = 2 * net.multiple
+    shape = (1, member.in_channels, *(side,) * net.ndim)
+    image = torch.linspace(-1, 1, side**net.ndim * member.in_channels).reshape(shape)
+    expected = torch_runtime(net, torch.device("cpu")).run(image)
+    difference = (run(image) - expected).abs().max()
+    if not difference <= tolerance * (1 + expected.abs().max()):
+        raise RuntimeError(f"its numbers are wrong by {difference:.2g}")
+
+
+def _fault(word: str, error: Exception) -> str:
+    """Why a runtime cannot be used, and what to do."""
+    if isinstance(error, ImportError):
+        return f"is not available ({first_line(error)}): {_INSTALL[word]}, or choose runtime torch"
+    return f"fails on this processor ({first_line(error)}): choose runtime torch"
+
+
+def _hint(error: Exception) -> str:
+    """What OpenVINO would bring, or why it cannot be used."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"OpenVINO is about a third faster on a CPU: {_INSTALL['openvino']}"
+    return f"openvino {_fault('openvino', error).partition(', or')[0]}"

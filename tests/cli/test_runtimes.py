@@ -1,0 +1,114 @@
+"""`--runtime` of `segment` and `fuse`: what is recorded, kept, refused and reported."""
+
+import json
+import shutil
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import tifffile
+
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+
+
+@pytest.fixture
+def without_openvino(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+
+def recorded(folder):
+    return json.loads((folder / "seamwise.json").read_text())["runtime"]
+
+
+@needs_openvino
+def test_results_keep_their_runtime_and_auto_goes_on_with_it(run, images, tmp_path, model):
+    out, end = tmp_path / "out", ("--model", model, "--device", "cpu")
+    assert run("segment", images / "a.png", "-o", out, *end)[0] == 0
+    assert recorded(out).startswith("openvino ")
+    run("segment", images / "a.png", "-o", out, *end, "--runtime", "torch", "--overwrite")
+    assert run("segment", images, "-o", out, *end)[0] == 0
+    assert recorded(out) == "torch"
+    code, _, err = run("segment", images, "-o", out, *end, "--runtime", "openvino")
+    assert code == 2
+    assert "made with runtime = torch, not openvino " in err
+    assert run("segment", images, "-o", out, *end, "--overwrite")[0] == 0
+    assert recorded(out).startswith("openvino ")
+
+
+@needs_openvino
+def test_all_runtimes_find_the_same_cells(run, images, tmp_path):
+    labels = []
+    for runtime in ("torch", "openvino"):
+        out = tmp_path / runtime
+        assert run("segment", images / "a.png", "-o", out, "--runtime", runtime)[0] == 0
+        labels.append(tifffile.imread(out / "a.tif"))
+    assert labels[0].max() > 3
+    assert np.mean(labels[0] == labels[1]) >= 0.999
+
+
+@pytest.mark.usefixtures("without_openvino")
+def test_without_openvino_one_line_tells_what_it_would_bring(run, images, tmp_path, model):
+    arguments = ("segment", images, "-o", tmp_path / "out", "--model", model, "--device", "cpu")
+    code, _, err = run(*arguments)
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if "OpenVINO" in line]
+    assert line.endswith('pip install "seamwise[fast]"')
+    assert recorded(tmp_path / "out") == "torch"
+    assert "OpenVINO" not in "".join(run("-q", *arguments, "--overwrite")[1:])
+    assert "OpenVINO" not in "".join(run(*arguments, "--overwrite", "--runtime", "torch")[1:])
+
+
+@pytest.mark.usefixtures("without_openvino")
+@pytest.mark.parametrize("command", ["segment", "fuse"])
+def test_a_runtime_that_is_named_and_missing_is_an_error(run, images, burst, tmp_path, command):
+    source = {"segment": images, "fuse": burst}[command]
+    output = tmp_path / {"segment": "out", "fuse": "sharp.png"}[command]
+    code, _, err = run(command, source, "-o", output, "--runtime", "openvino")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "runtime openvino is not available" in err
+    assert 'pip install "seamwise[fast]"' in err
+    assert not output.exists()
+
+
+def test_another_word_is_refused(run, images, tmp_path):
+    code, _, err = run("segment", images, "-o", tmp_path / "out", "--runtime", "tensorrt")
+    assert code == 2
+    assert "--runtime must be auto, torch, openvino or onnx, not 'tensorrt'" in err
+
+
+@needs_openvino
+def test_fused_pictures_keep_their_runtime(run, burst, tmp_path):
+    out, end = tmp_path / "out", ("--no-align", "--device", "cpu")
+    (tmp_path / "bursts").mkdir()
+    burst = shutil.move(burst, tmp_path / "bursts" / "one")
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end, "--runtime", "torch")[0] == 0
+    shutil.copytree(burst, tmp_path / "bursts" / "two")
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end)[0] == 0
+    assert recorded(out) == "torch"
+    code, _, err = run("fuse", tmp_path / "bursts", "-o", out, *end, "--runtime", "openvino")
+    assert code == 2
+    assert "made with runtime = torch, not openvino " in err
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end, "--overwrite")[0] == 0
+    assert recorded(out).startswith("openvino ")
+
+
+def test_classical_methods_have_no_runtime(run, burst, tmp_path):
+    (tmp_path / "bursts").mkdir()
+    shutil.move(burst, tmp_path / "bursts" / "one")
+    arguments = ("fuse", tmp_path / "bursts", "-o", tmp_path / "out", "--method", "dct")
+    code, _, err = run(*arguments, "--runtime", "openvino")
+    assert code == 2
+    assert "runtime is an option of networks: remove it" in err
+    assert run(*arguments)[0] == 0
+    assert recorded(tmp_path / "out") == "torch"  # as earlier versions recorded it
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("-v", "segment")])
+def test_what_auto_is_can_be_read(run, images, tmp_path, model, arguments):
+    if "segment" in arguments:
+        arguments += (images, "-o", tmp_path / "out", "--model", model, "--device", "cpu")
+    _, out, err = run(*arguments)
+    (line,) = [line for line in (out + err).splitlines() if line.startswith("runtime auto")]
+    assert "torch" in line or "openvino" in line

@@ -1,0 +1,221 @@
+"""Every runtime computes the same network; one that cannot be used is replaced or refused."""
+
+import sys
+import threading
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.engine import openvino as of_openvino
+from seamwise.engine import runtime as runtimes
+from seamwise.engine.networks import load_network
+from seamwise.engine.runtime import choose_runtime, describe_runtime, kept_runtime
+from seamwise.io.models import FusionInfo, SegmentationInfo
+from seamwise.nets import Average, UNet
+
+CPU = torch.device("cpu")
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+needs_onnx = pytest.mark.skipif(
+    find_spec("onnxruntime") is None or find_spec("onnx") is None, reason="needs onnxruntime, onnx"
+)
+OTHERS = [
+    pytest.param("openvino", marks=needs_openvino),
+    pytest.param("onnx", marks=needs_onnx),
+]
+
+
+def seeded(*channels, **options):
+    torch.manual_seed(3)
+    net = UNet(*channels, **options).eval()
+    for module in net.modules():  # statistics as if it had been trained
+        if hasattr(module, "running_mean") and module.running_mean is not None:
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    return net.fold_norms().requires_grad_(False)
+
+
+def outputs(net, runtime, *, shape=None, images=1):
+    shape = shape or (19, 30, 21)[: net.ndim]
+    batch = torch.rand(images, getattr(net, "in_channels", 1), *shape)
+    return net(batch).numpy(), choose_runtime(net, CPU, runtime).run(batch).numpy()
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_logits_are_those_of_torch_for_any_size(runtime, ndim, norm):
+    net = seeded(2, 3, ndim=ndim, width=4, depth=2, norm=norm)
+    expected, actual = outputs(net, runtime, images=2)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@needs_openvino
+def test_instance_norms_are_computed():
+    expected, actual = outputs(seeded(1, 2, width=4, depth=1, norm="instance"), "openvino")
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_an_average_and_a_network_without_pooling_are_computed(runtime):
+    members = [seeded(1, 5, width=width, depth=2) for width in (2, 4)]
+    for net in (Average(members, classes=3), seeded(1, 2, width=2, depth=0)):
+        expected, actual = outputs(net, runtime)
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+@pytest.mark.parametrize(
+    ("name", "kind", "side"),
+    [
+        ("nuclei-2d", SegmentationInfo, 128),
+        ("phase-2d", SegmentationInfo, 128),
+        ("nuclei-3d", SegmentationInfo, 32),
+        ("walls-3d", SegmentationInfo, 32),
+        ("focus-seg", FusionInfo, 128),
+        ("focus-reg", FusionInfo, 128),
+    ],
+)
+def test_shipped_networks_choose_the_same_classes(runtime, name, kind, side):
+    reference = load_network(name, kind, device="cpu", runtime="torch")
+    model = load_network(name, kind, device="cpu", runtime=runtime)
+    assert model.runtime.name.split()[0] == runtime
+    torch.manual_seed(0)
+    architecture = model.info.architecture
+    batch = torch.rand(1, architecture.in_channels, *(side,) * architecture.ndim)
+    batch = torch.nn.functional.avg_pool2d(batch.flatten(0, 1), 5, 1, 2).reshape(batch.shape)
+    expected, actual = (each.runtime.run(batch) for each in (reference, model))
+    expected, actual = (each[:, : architecture.out_channels] for each in (expected, actual))
+    if name == "focus-reg":  # colours, shown with 8 bits
+        expected, actual = ((255 * each.clamp(0, 1)).round() for each in (expected, actual))
+    else:
+        expected, actual = (each.argmax(1) for each in (expected, actual))
+    assert (expected == actual).float().mean() >= 0.999
+
+
+@needs_openvino
+def test_auto_is_openvino_on_a_cpu_in_the_precision_that_the_processor_has(monkeypatch):
+    net = seeded(1, 2, width=2, depth=1)
+    for native, precision in ((torch.float32, "float32"), (torch.bfloat16, "bfloat16")):
+        monkeypatch.setattr(of_openvino, "choose_precision", lambda device, n=native: n)
+        has = "BF16" in of_openvino._core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        expected = precision if has else "float32"
+        assert choose_runtime(net, CPU).name == f"openvino {expected}"
+        assert describe_runtime(CPU).startswith(f"openvino {expected}")
+        assert ("has no bfloat16" in describe_runtime(CPU)) == (expected == "float32")
+
+
+def test_a_gpu_computes_with_torch_and_with_nothing_else():
+    net = seeded(1, 2, width=2, depth=1)
+    gpu = torch.device("cuda")
+    assert choose_runtime(net, gpu).name == choose_runtime(net, gpu, "torch").name == "torch"
+    assert describe_runtime(gpu) == "torch"
+    with pytest.raises(ValueError, match="runtime openvino computes on the CPU, not on cuda"):
+        choose_runtime(net, gpu, "openvino")
+
+
+def missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+
+def too_old(monkeypatch):
+    monkeypatch.setattr(of_openvino, "version", lambda package: "2023.1.0")
+
+
+def failing(monkeypatch):
+    def compile_openvino(net, precision):
+        raise RuntimeError("no such instruction\nat line 3")
+
+    monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
+
+
+def wrong(monkeypatch):
+    def compile_openvino(net, precision):
+        return lambda batch: np.full((len(batch), 2, *batch.shape[2:]), np.nan, np.float32)
+
+    monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
+
+
+@pytest.mark.parametrize(
+    ("damage", "hint", "words"),
+    [
+        (missing, "OpenVINO is about", "is not available"),
+        pytest.param(too_old, "2023.1.0 is too old", "2023.1.0 is too old", marks=needs_openvino),
+        pytest.param(failing, "no such instruction", "fails on this", marks=needs_openvino),
+        pytest.param(wrong, "its numbers are wrong", "fails on this", marks=needs_openvino),
+    ],
+)
+def test_without_openvino_it_is_torch_with_a_line_and_an_error_if_it_was_named(
+    damage, hint, words, monkeypatch
+):
+    damage(monkeypatch)
+    net = seeded(1, 2, width=2, depth=1)
+    runtime = choose_runtime(net, CPU)
+    assert runtime.name == "torch"
+    assert runtime.note.startswith("computing with torch; ")
+    assert hint in runtime.note
+    assert "\n" not in runtime.note
+    with pytest.raises(ValueError, match=rf"^runtime openvino {words}|too old") as caught:
+        choose_runtime(net, CPU, "openvino")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert ('pip install "seamwise[fast]"' in message) == (damage in (missing, too_old))
+
+
+def test_a_missing_onnxruntime_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match=r'runtime onnx is not .*pip install "seamwise\[onnx\]"'):
+        choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "onnx")
+
+
+@needs_openvino
+def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr(runtimes, "choose_openvino_precision", lambda: "float32")
+    net = seeded(1, 2, width=2, depth=1)
+    assert choose_runtime(net, CPU, "openvino float32").name == "openvino float32"
+    with pytest.raises(ValueError, match="does not compute in bfloat16"):
+        choose_runtime(net, CPU, "openvino bfloat16")
+
+
+def test_memory_that_runs_out_is_a_memory_error(monkeypatch):
+    def compute(batch):
+        raise RuntimeError("Exception from src/x.cpp: std::bad_alloc")
+
+    with pytest.raises(MemoryError, match="bad_alloc"):
+        runtimes._on_tensors(compute)(torch.zeros(1, 1, 4, 4))
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_threads_share_a_network(runtime):
+    net = seeded(1, 2, width=4, depth=1)
+    run = choose_runtime(net, CPU, runtime).run
+    batches = [torch.rand(1, 1, 40 + 2 * i, 30) for i in range(6)]
+    expected, actual = [run(batch) for batch in batches], {}
+
+    def work(number):
+        actual[number] = run(batches[number])
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(batches))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, logits in enumerate(expected):
+        assert torch.equal(actual[number], logits)
+
+
+@needs_openvino
+def test_openvino_sends_no_statistics():
+    choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "openvino")
+    assert not any(name.startswith("openvino_telemetry") for name in sys.modules)
+
+
+def test_auto_goes_on_with_the_runtime_of_a_record():
+    record = {"runtime": "openvino float32"}
+    assert kept_runtime("auto", record) == "openvino float32"
+    assert kept_runtime("torch", record) == "torch"
+    assert kept_runtime("auto", None) == "auto"
+    assert kept_runtime("auto", {}) == "torch"
+    with pytest.raises(ValueError, match="runtime must be auto or torch"):
+        kept_runtime("auto", {"runtime": "magic"})
