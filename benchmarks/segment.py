@@ -17,7 +17,6 @@ import numpy as np
 import tifffile
 import torch
 
-from seamwise.engine import memory_format
 from seamwise.segmentation import OutputOptions, load, segment_files
 from seamwise.synth import crowded_cells
 
@@ -43,14 +42,12 @@ def throughput(folder: Path, side: int) -> list[float]:
 def network_alone() -> float:
     """Megapixels per second of the bare network on a 1024² tile: no run can be faster."""
     model = load("nuclei-2d")
-    tile = torch.zeros(1, 1, 1024, 1024).to(
-        model.device, model.dtype, memory_format=memory_format(2)
-    )
+    tile = torch.zeros(1, 1, 1024, 1024)
     times = []
     with torch.inference_mode():
         for _ in range(5):
             begin = time.perf_counter()
-            model.net(tile)
+            model.runtime.run(tile)
             times.append(time.perf_counter() - begin)
     return 1024**2 / 1e6 / statistics.median(times)
 

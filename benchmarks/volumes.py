@@ -27,7 +27,7 @@ import torch
 from scipy import ndimage
 
 from seamwise.engine import memory_format
-from seamwise.io import ZarrStorage, create_image, describe_model, model_path
+from seamwise.io import ZarrStorage, create_image
 from seamwise.segmentation import NetworkLoad, load, plan_blocks
 from seamwise.synth import CONFOCAL, tissue
 
@@ -205,10 +205,13 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
         (model, "stack", (64, 128) if quick else (64, 128, 192, 256)),
         ("nuclei-2d", "slide", (512, 1024) if quick else (512, 1024, 1536, 2048)),
     ):
-        load = NetworkLoad(describe_model(model_path(name)).architecture)
+        ready = load(name, device="cpu")
+        network = NetworkLoad(
+            ready.info.architecture, ready.dtype.itemsize, runtime=ready.runtime.name
+        )
         shape = (256,) * 3 if source == "stack" else (4096,) * 2
         for side in sides:
-            planned = plan_blocks(shape, load, block=side, memory=10**12)
+            planned = plan_blocks(shape, network, block=side, memory=10**12)
             image, output = folder / f"{source}.ome.zarr", folder / "out.ome.zarr"
             result = segmented(image, output, {"model": name, "tile": side}, overwrite=True)
             estimated, measured = planned.bytes / 1e9, result["peak"] / 1e9
@@ -223,7 +226,7 @@ def peak(model: str) -> None:
     a = torch.randn(4096, 4096).bfloat16()
     product = min(timed(lambda: a @ a) for _ in range(5))
     best = 2 * 4096**3 / product
-    ready = load(model, device="cpu")
+    ready = load(model, device="cpu", runtime="torch")
     side = 160
     image = torch.zeros(1, 1, *(side,) * ready.net.ndim).to(
         ready.dtype, memory_format=memory_format(ready.net.ndim)

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,15 +202,16 @@ def _goes_by_block(path: Path, options: SegmentOptions, resources: Resources) ->
     if is_ome_zarr(path) or resources.workers > 1 or resources.scheduler is not None:
         return True
     limit = resources.memory or free_memory()
+    whole_bytes = partial(whole_image_bytes, runtime=options.runtime)
     try:
         kind = raster_kind(first_bytes(path))
         if kind:
-            return whole_image_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES) > limit
+            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES) > limit
         volume = open_volume(path, axes=options.axes, channel=options.channel)
     except (ValueError, OSError):
         return False  # it is reported when its turn comes
     size = volume.channels * volume.dtype.itemsize
-    return volume.times > 1 or whole_image_bytes(math.prod(volume.shape), pixel_bytes=size) > limit
+    return volume.times > 1 or whole_bytes(math.prod(volume.shape), pixel_bytes=size) > limit
 
 
 def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwrite: bool) -> None:

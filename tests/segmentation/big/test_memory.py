@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from seamwise.io.models import Architecture
-from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, plan_blocks
+from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, plan_blocks, whole_image_bytes
 from support.files import one_line
 
 PLANE_NET = Architecture(in_channels=1, out_channels=4, width=64)
@@ -65,6 +65,8 @@ def with_net(**changes):
         ({"workers": 1}, {"workers": 2}),
         ({}, {"load": replace(PLANE, number_bytes=4)}),
         ({"load": replace(PLANE, pixel_bytes=1)}, {"load": replace(PLANE, pixel_bytes=8)}),
+        ({}, {"load": replace(PLANE, runtime="openvino float32")}),
+        ({}, {"load": replace(PLANE, runtime="onnx float32")}),
         ({"load": with_net(width=32)}, {}),
         ({"load": with_net(out_channels=2)}, {}),
         ({}, {"load": with_net(in_channels=9)}),
@@ -114,3 +116,12 @@ def test_a_plan_says_what_it_is():
     assert str(plan_blocks((600, 400), PLANE, memory=10**15, block=512)).startswith(
         "2 blocks of 512 × 400 pixels"
     )
+
+
+def test_a_whole_image_takes_more_in_a_runtime_that_holds_more_of_a_tile():
+    def bytes_of(pixels, runtime):
+        return whole_image_bytes(pixels, pixel_bytes=1, runtime=runtime)
+
+    for pixels in (2**18, 2**20, 2**24):
+        torch, openvino = (bytes_of(pixels, name) for name in ("torch", "openvino float32"))
+        assert openvino - torch == 250 * min(pixels, 2**20)

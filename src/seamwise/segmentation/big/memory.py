@@ -15,7 +15,10 @@ _LONGEST = {2: 2048, 3: 256}  # pixels; longer blocks save hardly any time
 
 # measured, see benchmarks/README.md ("Memory of a block")
 _PROCESS = 650 * 2**20  # bytes of a process with torch
-_FEATURE_MAPS = 4  # of the first level's width, in the network's numbers
+# of the first level's width, in the network's numbers, by runtime
+_FEATURE_MAPS = {"torch": 4, "openvino": 8, "onnx": 5}
+_TILE = 2**20  # pixels that go through a network at once, of an image in one piece
+_TILE_BYTES = {"torch": 0, "openvino": 250, "onnx": 50}  # of each, more than _PROCESS has room for
 _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110  # the same for a watershed
@@ -46,7 +49,7 @@ class Plan:
         return f"{count} {blocks} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
 
 
-def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
+def whole_image_bytes(pixels: int, *, pixel_bytes: int, runtime: str = "torch") -> int:
     """Return the estimated peak of memory for an image that is segmented in one piece.
 
     Parameters
@@ -55,8 +58,11 @@ def whole_image_bytes(pixels: int, *, pixel_bytes: int) -> int:
         Number of pixels of the image.
     pixel_bytes : int
         Size of a pixel, all channels together.
+    runtime : str
+        What computes the network.
     """
-    return _PROCESS + pixels * (2 * pixel_bytes + _WHOLE)
+    tile = min(pixels, _TILE) * _TILE_BYTES[_word(runtime)]
+    return _PROCESS + tile + pixels * (2 * pixel_bytes + _WHOLE)
 
 
 @dataclass(frozen=True)
@@ -70,20 +76,22 @@ class NetworkLoad:
         Size of a number in the network, and of a pixel of the image in one channel.
     factors : tuple of float
         How far the network sees the image magnified, along each axis; empty if it is not.
+    runtime : str
+        What computes the network.
     """
 
     architecture: Architecture
     number_bytes: int = 2
     pixel_bytes: int = 2
     factors: tuple[float, ...] = ()
+    runtime: str = "torch"
 
     @property
     def bytes_per_pixel(self) -> float:
         """Bytes for each pixel of the image."""
         net = self.architecture
-        features = (
-            _FEATURE_MAPS * net.width * self.number_bytes + 4 * _PROBABILITIES * net.output_channels
-        )
+        maps = _FEATURE_MAPS[_word(self.runtime)] * net.width * self.number_bytes
+        features = maps + 4 * _PROBABILITIES * net.output_channels
         # the probabilities are brought back to the image's grid
         output_bytes = 4 * net.output_channels * any(factor != 1 for factor in self.factors)
         return (
@@ -111,14 +119,15 @@ def plan_blocks(
 
         bytes    = workers · (process + max(network, decoding))
         network  = pixels of block and halo ·
-                   (zoom · (4 · width · number_bytes + 12 · classes)
+                   (zoom · (maps · width · number_bytes + 12 · classes)
                     + channels · (4 + pixel_bytes))
         decoding = pixels of block · 64
                    for a watershed: pixels of block and its halo · 110
 
-    where zoom is the number of pixels that the network sees for one of the image (if it is not 1,
-    the class probabilities take 4 · classes more), and one process more if there are several
-    workers: the one that joins their results.
+    where maps is 4 for torch, 8 for OpenVINO and 5 for ONNX Runtime; zoom is the number of pixels
+    that the network sees for one of the image (if it is not 1, the class probabilities take 4 ·
+    classes more), and one process more if there are several workers: the one that joins their
+    results.
 
     Parameters
     ----------
@@ -173,6 +182,11 @@ def plan_blocks(
         affordable, key=lambda size: (_network_pixels(size, shape, halo), required_bytes(size))
     )
     return Plan(Blocks(shape, best), halo, required_bytes(best))
+
+
+def _word(runtime: str) -> str:
+    """The runtime without the precision it computes in."""
+    return runtime.partition(" ")[0]
 
 
 def _sizes(shape: tuple[int, ...], block: int | Sequence[int] | None) -> list[tuple[int, ...]]:

@@ -159,6 +159,7 @@ def segment_volume(
             number_bytes=4 if resources.scheduler else ready.dtype.itemsize,
             pixel_bytes=volume.dtype.itemsize,
             factors=zoom.factors,
+            runtime=options.runtime,
         ),
         workers=resources.workers,
         flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
