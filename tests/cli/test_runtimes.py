@@ -60,6 +60,13 @@ def test_without_openvino_one_line_tells_what_it_would_bring(run, images, tmp_pa
 
 
 @pytest.mark.usefixtures("without_openvino")
+def test_fuse_tells_it_too(run, burst, tmp_path):
+    arguments = ("fuse", burst, "-o", tmp_path / "sharp.png", "--no-align", "--device", "cpu")
+    assert run(*arguments)[2].count("OpenVINO") == 1
+    assert "OpenVINO" not in "".join(run("-q", *arguments, "--overwrite")[1:])
+
+
+@pytest.mark.usefixtures("without_openvino")
 @pytest.mark.parametrize("command", ["segment", "fuse"])
 def test_a_runtime_that_is_named_and_missing_is_an_error(run, images, burst, tmp_path, command):
     source = {"segment": images, "fuse": burst}[command]

@@ -169,6 +169,19 @@ def test_a_missing_onnxruntime_names_its_extra(monkeypatch):
         choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "onnx")
 
 
+@needs_onnx
+def test_errors_of_onnxruntime_have_no_traceback(monkeypatch):
+    class InvalidGraphError(Exception):
+        """Not a RuntimeError, as in onnxruntime."""
+
+    def session(*arguments, **options):
+        raise InvalidGraphError("no kernel\nin line 3")
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", session)
+    with pytest.raises(ValueError, match=r"runtime onnx fails on this processor \(no kernel\): "):
+        choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "onnx")
+
+
 @needs_openvino
 def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch):
     monkeypatch.setattr(runtimes, "choose_openvino_precision", lambda: "float32")

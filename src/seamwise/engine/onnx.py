@@ -1,12 +1,14 @@
 """Networks computed by ONNX Runtime on a CPU; see `compile_onnx`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seamwise.io.errors import first_line
 from seamwise.nets import UNet
 from seamwise.nets.graph import build_graph
 
@@ -34,13 +36,24 @@ def compile_onnx(net: UNet) -> Callable[[NDArray[np.float32]], NDArray[np.float3
     content = onnx_model(net).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    with _runtime_errors():
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        output: NDArray[np.float32] = session.run(None, {"image": batch})[0]
+        with _runtime_errors():
+            output: NDArray[np.float32] = session.run(None, {"image": batch})[0]
         return output
 
     return run
+
+
+@contextmanager
+def _runtime_errors() -> Iterator[None]:
+    """Raise the errors of ONNX Runtime, which have a type of their own each, as RuntimeError."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(first_line(error)) from error
 
 
 def onnx_model(net: UNet) -> Any:
