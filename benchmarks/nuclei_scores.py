@@ -31,7 +31,7 @@ def pairs_of(folder: Path, images: str) -> list[Pair]:
 
 
 def predictions(pairs: list[Pair], options: argparse.Namespace) -> Iterator[tuple[Labels, Labels]]:
-    model = load(options.model, device="cpu")
+    model = load(options.model, device="cpu", runtime=options.runtime)
     rule = model.info.decode
     if options.gap:
         rule = rule.model_copy(update={"gap": options.gap})
@@ -56,6 +56,7 @@ def arguments(text: str, images: tuple[str, ...], *, model: str) -> argparse.Nam
     parser.add_argument("--gap", choices=("second", "background"))
     parser.add_argument("--decode")
     parser.add_argument("--flips", action="store_true")
+    parser.add_argument("--runtime", default="torch")
     return parser.parse_args()
 
 

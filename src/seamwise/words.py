@@ -5,7 +5,9 @@ from typing import Literal, get_args
 Runtime = Literal["auto", "torch", "openvino", "onnx"]
 """What computes a network; `engine.runtime.choose_runtime` says what "auto" is."""
 
-RuntimeRecord = Literal["torch", "openvino float32", "openvino bfloat16", "onnx float32"]
+RuntimeRecord = Literal[
+    "torch", "openvino float32", "openvino bfloat16", "openvino int8", "onnx float32"
+]  # fmt: skip
 """What has computed the network of a result."""
 
 AnyRuntime = Runtime | RuntimeRecord

@@ -81,6 +81,8 @@ def test_shipped_networks_choose_the_same_classes(runtime, name, kind, side):
     reference = load_network(name, kind, device="cpu", runtime="torch")
     model = load_network(name, kind, device="cpu", runtime=runtime)
     assert model.runtime.name.split()[0] == runtime
+    is_int8 = model.runtime.name == "openvino int8"
+    assert is_int8 == (runtime == "openvino" and model.info.activations is not None)
     torch.manual_seed(0)
     architecture = model.info.architecture
     batch = torch.rand(1, architecture.in_channels, *(side,) * architecture.ndim)
@@ -124,14 +126,14 @@ def too_old(monkeypatch):
 
 
 def failing(monkeypatch):
-    def compile_openvino(net, precision):
+    def compile_openvino(net, precision, activations):
         raise RuntimeError("no such instruction\nat line 3")
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
 
 
 def wrong(monkeypatch):
-    def compile_openvino(net, precision):
+    def compile_openvino(net, precision, activations):
         return lambda batch: np.full((len(batch), 2, *batch.shape[2:]), np.nan, np.float32)
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
@@ -180,6 +182,33 @@ def test_errors_of_onnxruntime_have_no_traceback(monkeypatch):
     monkeypatch.setattr("onnxruntime.InferenceSession", session)
     with pytest.raises(ValueError, match=r"runtime onnx fails on this processor \(no kernel\): "):
         choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "onnx")
+
+
+@needs_openvino
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_8_bit_integers_are_close_and_not_equal(ndim):
+    net = seeded(1, 3, ndim=ndim, width=4, depth=2)
+    largest = []
+    for layer in net.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Conv3d)):
+            layer.register_forward_pre_hook(lambda _, inputs: largest.append(inputs[0].max()))
+    batch = torch.rand(1, 1, *(32, 24, 16)[:ndim])
+    expected = net(batch)
+    activations = [float(number) for number in largest]
+    runtime = choose_runtime(net, CPU, "auto", activations)
+    assert runtime.name == "openvino int8"
+    distance = (runtime.run(batch) - expected).abs().max() / expected.abs().max()
+    assert 1e-5 < distance < 0.05
+    # numbers beyond the range are cut off
+    halved = [number / 2 for number in activations]
+    cut = choose_runtime(net, CPU, "openvino int8", halved).run(batch)
+    assert (cut - expected).abs().max() / expected.abs().max() > distance
+
+
+@needs_openvino
+def test_8_bit_integers_need_the_ranges_of_a_model():
+    with pytest.raises(ValueError, match=r"runtime openvino int8 .* no ranges for int8"):
+        choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "openvino int8")
 
 
 @needs_openvino

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from seamwise.io import describe_model
-from seamwise.io.models import Architecture, Fit, SegmentationInfo
+from seamwise.io.models import (
+    Architecture,
+    Fit,
+    NormalizationRule,
+    SegmentationInfo,
+    save_model,
+)
+from seamwise.nets import UNet
 from seamwise.segmentation import (
     SegmentOptions,
+    record_activations,
     segment,
     segment_files,
     segment_slices,
@@ -147,6 +156,23 @@ def test_training_records_what_the_model_knows(tmp_path, annotated, quick):
     sizes = np.concatenate([np.bincount(image.labels.ravel())[1:] for image in annotated])
     assert info.diameters[1] == pytest.approx(np.sqrt(4 * np.median(sizes) / np.pi))
     assert info.fit is None or 0 <= info.fit.certainty <= 1
+
+
+def test_activations_are_the_largest_numbers_that_convolutions_read(tmp_path):
+    torch.manual_seed(0)
+    net, path = UNet(1, 4, width=2, depth=1), tmp_path / "model.safetensors"
+    identity = NormalizationRule(kind="percentiles", low=0, high=100)
+    small = Architecture(in_channels=1, out_channels=4, width=2, depth=1)
+    info = described(normalization=identity).model_copy(update={"architecture": small})
+    save_model(path, net.state_dict(), info)
+    images = [np.arange(64.0).reshape(1, 8, 8), np.eye(16)[np.newaxis]]
+    record_activations(path, images)
+    first, second, *others = describe_model(path).activations
+    assert first == 1
+    assert len(others) == 5
+    seen = [torch.from_numpy(image / image.max()).float()[None] for image in images]
+    expected = max(net.down[0][1](net.down[0][0](image)).max().item() for image in seen)
+    assert second == pytest.approx(expected, rel=1e-5)
 
 
 def test_skewness_beyond_float64_is_zero_without_a_warning():

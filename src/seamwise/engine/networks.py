@@ -86,8 +86,10 @@ def prepare_network(
     Norms are folded into the convolutions. `runtime` is that of `choose_runtime`.
     """
     net = deepcopy(net).fold_norms().requires_grad_(False)
-    chosen = choose_runtime(net, device, runtime)  # from the weights before they are rounded
-    is_float32 = chosen.name.endswith("float32")
+    chosen = choose_runtime(
+        net, device, runtime, info.activations
+    )  # from the weights before they are rounded
+    is_float32 = chosen.name.endswith(("float32", "int8"))
     dtype = torch.float32 if is_float32 else choose_precision(device)
     compiled = None if chosen.name == "torch" else chosen
     return ReadyNetwork(place(net, device, dtype), info, device, dtype, compiled, chosen.note)

@@ -29,10 +29,11 @@ def choose_openvino_precision() -> str:
 
 
 def compile_openvino(
-    net: UNet, precision: str
+    net: UNet, precision: str, activations: Sequence[float] = ()
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
 
+    `precision` "int8" needs `activations`, the largest number that each convolution reads.
     It uses as many threads as torch does now. Threads may call it at the same time.
 
     Raises
@@ -42,9 +43,12 @@ def compile_openvino(
     """
     openvino = _import()
     image = openvino.opset13.parameter([-1, net.in_channels, *(-1,) * net.ndim], np.float32)
-    logits = build_graph(net, _Operations(openvino.opset13, net.ndim), image)
+    operations = _Operations(openvino.opset13, net.ndim)
+    if precision == "int8":
+        operations = _Int8Operations(openvino.opset13, net.ndim, activations)
+    logits = build_graph(net, operations, image)
     hints = {
-        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "NUM_STREAMS": 1,
         # several processes would all compute on the first cores
@@ -104,9 +108,11 @@ class _Operations:
         self, x: Any, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
     ) -> Any:
         """Convolve with stride 1, padded with zeros to the same size."""
-        around, ones = [side // 2 for side in weight.shape[2:]], [1] * self._ndim
-        # as bare arrays they would become lists of numbers, which is slow
-        kernel = self._opset.constant(weight)
+        # as a bare array it would become a list of numbers, which is slow
+        return self._convolve(x, self._opset.constant(weight), bias)
+
+    def _convolve(self, x: Any, kernel: Any, bias: NDArray[np.float32] | None) -> Any:
+        around, ones = [side // 2 for side in list(kernel.shape)[2:]], [1] * self._ndim
         result = self._opset.convolution(x, kernel, ones, around, around, ones)
         if bias is None:
             return result
@@ -141,3 +147,33 @@ class _Operations:
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
         axes = np.arange(2, 2 + self._ndim)
         return self._opset.mvn(x, axes, True, eps, "inside_sqrt")
+
+
+class _Int8Operations(_Operations):
+    """The same with convolutions of 8-bit integers::
+
+        x → round(255·min(x, a)/a),   w → round(127·w/max |w|)
+
+    with a from `activations` (what a convolution reads is never negative, after a ReLU), and the
+    maximum over the weights of an output channel. The first two convolutions and the last two
+    read or write the full resolution's first and last maps: there rounding costs most, and
+    they stay in float32.
+    """
+
+    def __init__(self, opset: Any, ndim: int, activations: Sequence[float]) -> None:
+        super().__init__(opset, ndim)
+        self._remaining = [0.0, 0.0, *activations[2:-2], 0.0, 0.0]
+
+    def convolution(
+        self, x: Any, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+    ) -> Any:
+        """Convolve with stride 1, padded with zeros to the same size."""
+        largest = self._remaining.pop(0)
+        if not largest:
+            return super().convolution(x, weight, bias)
+        ends = [self._opset.constant(np.float32(end)) for end in (0, largest)]
+        x = self._opset.fake_quantize(x, *ends, *ends, 256)
+        highest = np.abs(weight).max(tuple(range(1, weight.ndim)), keepdims=True)
+        ends = [self._opset.constant(end) for end in (-highest, highest)]
+        kernel = self._opset.fake_quantize(self._opset.constant(weight), *ends, *ends, 255)
+        return self._convolve(x, kernel, bias)

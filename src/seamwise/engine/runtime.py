@@ -1,6 +1,6 @@
 """What computes a network: torch, OpenVINO or ONNX Runtime; see `choose_runtime`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -22,7 +22,8 @@ _INSTALL = {
     "openvino": 'pip install "seamwise[fast]"',
     "onnx": 'pip install "seamwise[onnx]"',
 }
-_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1}  # of the largest logit of a small image
+# of the largest logit of a small image
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.2}
 _UNAVAILABLE = (ImportError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -34,7 +35,7 @@ class Runtime:
 
     Attributes
     ----------
-    name : {"torch", "openvino float32", "openvino bfloat16", "onnx float32"}
+    name : {"torch", "openvino float32", "openvino bfloat16", "openvino int8", "onnx float32"}
         What computes, for the record of a result. In which precision torch computes depends on the
         device, which is one of the resources.
     run : function
@@ -49,7 +50,12 @@ class Runtime:
     note: str = ""
 
 
-def choose_runtime(net: Network, device: torch.device, runtime: str = "auto") -> Runtime:
+def choose_runtime(
+    net: Network,
+    device: torch.device,
+    runtime: str = "auto",
+    activations: Sequence[float] | None = None,
+) -> Runtime:
     """Return what computes a network on a device.
 
     Parameters
@@ -59,8 +65,10 @@ def choose_runtime(net: Network, device: torch.device, runtime: str = "auto") ->
     device : torch.device
     runtime : {"auto", "torch", "openvino", "onnx"} or the `Runtime.name` of an earlier result
         "auto" takes OpenVINO if it is installed, works on this processor and the device is the CPU;
-        otherwise torch. OpenVINO computes in bfloat16 if the processor does, else in float32; ONNX
-        Runtime in float32.
+        otherwise torch. OpenVINO computes in 8-bit integers if there are `activations`,
+        otherwise in bfloat16 if the processor does, else in float32; ONNX Runtime in float32.
+    activations : sequence of float, optional
+        Largest number that each convolution reads, see `ModelInfo`.
 
     Raises
     ------
@@ -69,7 +77,7 @@ def choose_runtime(net: Network, device: torch.device, runtime: str = "auto") ->
         the device is not the CPU.
     """
     if runtime == "auto":
-        return _choose(net, device)
+        return _choose(net, device, activations)
     word, _, precision = runtime.partition(" ")
     if word == "torch":
         return torch_runtime(net, device)
@@ -79,7 +87,7 @@ def choose_runtime(net: Network, device: torch.device, runtime: str = "auto") ->
             "runtime torch"
         )
     try:
-        return _compiled(net, word, precision)
+        return _compiled(net, word, precision, activations)
     except _UNAVAILABLE as error:
         raise ValueError(f"runtime {runtime} {_fault(word, error)}") from error
 
@@ -106,7 +114,7 @@ def describe_runtime(device: torch.device) -> str:
     except _UNAVAILABLE as error:
         return f"torch; {_hint(error)}"
     reason = "" if precision == "bfloat16" else " (the processor has no bfloat16)"
-    return f"openvino {precision}{reason}"
+    return f"openvino {precision}{reason}; int8 for models that hold its ranges"
 
 
 def kept_runtime(runtime: AnyRuntime, record: Mapping[str, Any] | None) -> AnyRuntime:
@@ -121,25 +129,31 @@ def kept_runtime(runtime: AnyRuntime, record: Mapping[str, Any] | None) -> AnyRu
     return cast(AnyRuntime, kept)
 
 
-def _choose(net: Network, device: torch.device) -> Runtime:
+def _choose(net: Network, device: torch.device, activations: Sequence[float] | None) -> Runtime:
     if device.type != "cpu":
         return torch_runtime(net, device)
     try:
-        return _compiled(net, "openvino", "")
+        return _compiled(net, "openvino", "", activations)
     except _UNAVAILABLE as error:
         return replace(torch_runtime(net, device), note=f"computing with torch; {_hint(error)}")
 
 
-def _compiled(net: Network, word: str, precision: str) -> Runtime:
+def _compiled(
+    net: Network, word: str, precision: str, activations: Sequence[float] | None
+) -> Runtime:
     """The network in another runtime than torch, after a comparison with torch."""
     if word == "openvino":
         check_openvino()
         best = choose_openvino_precision()
-        precision = precision or best
+        precision = precision or ("int8" if activations else best)
         if precision == "bfloat16" != best:
             raise RuntimeError("this processor does not compute in bfloat16")
-        name: RuntimeRecord = "openvino bfloat16" if precision == "bfloat16" else "openvino float32"
-        members = [compile_openvino(member, precision) for member in _members(net)]
+        if precision == "int8" and not activations:
+            raise RuntimeError("the model has no ranges for int8")
+        name = cast(RuntimeRecord, f"openvino {precision}")
+        members = [
+            compile_openvino(member, precision, activations or ()) for member in _members(net)
+        ]
     else:
         check_onnx()
         name, precision = "onnx float32", "float32"

@@ -104,6 +104,10 @@ class ModelInfo(Frozen):
     architecture : Architecture
     training : dict
         Provenance: settings, data, seed, scores, software versions.
+    activations : tuple of float, optional
+        Largest number that each convolution reads, in the order of computation, in images that ship
+        with seamwise. A model that has them may be computed in 8-bit integers: its card says what
+        that costs.
     format_version : int
         Version of this description: 2 since there are thresholds and members, 3 since there are
         several tasks, 4 since there are guides, a normalisation by contrast and a zoom. Older
@@ -112,6 +116,7 @@ class ModelInfo(Frozen):
 
     architecture: Architecture
     training: dict[str, Any] = Field(default={})
+    activations: tuple[_Length, ...] | None = None
     format_version: int = FORMAT_VERSION
     task: str
 

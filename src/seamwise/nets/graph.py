@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seamwise.nets.unet import UNet
+from seamwise.nets.unet import CONVOLUTIONS, UNet
 
 Node = TypeVar("Node")
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
@@ -74,7 +73,7 @@ def _run_layers(level: nn.Module, operations: Operations[Node], features: Node) 
 
 
 def _run_layer(layer: nn.Module, operations: Operations[Node], features: Node) -> Node:
-    if isinstance(layer, _CONVOLUTIONS):
+    if isinstance(layer, CONVOLUTIONS):
         bias = None if layer.bias is None else _array(layer.bias)
         return operations.convolution(features, _array(layer.weight), bias)
     if isinstance(layer, nn.ReLU):

@@ -16,7 +16,7 @@ _NORM: dict[str, dict[int, Callable[[int], nn.Module]]] = {
     "batch": {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
     "instance": {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
 }
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -121,7 +121,7 @@ class UNet(nn.Module):
         for level in cast(Iterable[nn.Sequential], (*self.down, *self.up)):
             layers = list(level)
             for i, (layer, following) in enumerate(pairwise(layers)):
-                if isinstance(layer, _CONVOLUTIONS) and isinstance(following, _BATCH_NORMS):
+                if isinstance(layer, CONVOLUTIONS) and isinstance(following, _BATCH_NORMS):
                     level[i] = fuse_conv_bn_eval(layer, following)
                     level[i + 1] = nn.Identity()
         return self
@@ -154,7 +154,7 @@ def _level(in_channels: int, out_channels: int, ndim: int, norm: Norm) -> nn.Seq
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, _CONVOLUTIONS):
+    if isinstance(module, CONVOLUTIONS):
         nn.init.xavier_normal_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

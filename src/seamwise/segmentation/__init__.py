@@ -55,7 +55,7 @@ from seamwise.segmentation.predict import (
     segment_normalized,
     tile_probabilities,
 )
-from seamwise.segmentation.record import record_range
+from seamwise.segmentation.record import record_activations, record_range
 from seamwise.segmentation.score_tables import write_scores
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.stitch import segment_slices, stitch
@@ -117,6 +117,7 @@ __all__ = [
     "read_pair",
     "read_pairs",
     "read_split",
+    "record_activations",
     "record_range",
     "resample",
     "score_files",

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from seamwise.io.models import SegmentationInfo, describe_model, load_model, save_model
 from seamwise.labels.slabs import areas
+from seamwise.nets.unet import CONVOLUTIONS
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.fit import Look, fit_of, look_at, skewness
 from seamwise.segmentation.normalization import identity_normalization
@@ -54,10 +56,43 @@ def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = 
         skews.append(skewness(image.image[0]))
         pixels = areas(np.maximum(image.labels, 0))[1:]
         sizes.append(pixels[pixels > 0] * zoom.pixels)
+    _replace_info(
+        path,
+        diameters=cell_diameters(np.concatenate(sizes), architecture.ndim),
+        fit=fit_of(looks, skews),
+    )
+
+
+def record_activations(path: Path, images: Iterable[NDArray[Any]]) -> None:
+    """Write into a model file how large the numbers are that its convolutions read.
+
+    Sets `activations` of its description, with which the network may be computed in 8-bit integers.
+    Score the model with and without it before it ships.
+
+    Parameters
+    ----------
+    path : Path
+        The model file, of a single network; it is replaced.
+    images : iterable of (C, *S) arrays
+        As `as_model_input` returns them; they should hold all that the network is to see.
+    """
+    model = load(path, device="cpu", runtime="torch")
+    largest: dict[nn.Module, float] = {}
+
+    def watch(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        largest[layer] = max(largest.get(layer, 0.0), float(inputs[0].max()))
+
+    for layer in model.net.modules():
+        if isinstance(layer, CONVOLUTIONS):
+            layer.register_forward_pre_hook(watch)
+    for image in images:
+        for _ in probability_slabs(image, model):
+            pass
+    _replace_info(path, activations=tuple(largest.values()))
+
+
+def _replace_info(path: Path, **fields: Any) -> None:
+    """Change fields of the description in a model file."""
     weights, info = load_model(path, SegmentationInfo)
     stored_as = next(value.dtype for value in weights.values() if value.is_floating_point())
-    fields = {
-        "diameters": cell_diameters(np.concatenate(sizes), architecture.ndim),
-        "fit": fit_of(looks, skews),
-    }
     save_model(path, weights, info.model_copy(update=fields), stored_as=stored_as)

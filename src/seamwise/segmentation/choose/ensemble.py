@@ -72,6 +72,7 @@ def combine(models: Sequence[str | Path], output: Path) -> SegmentationInfo:
             "spacing": first.spacing if agree else None,
             # the mean is less sure than its members
             "fit": None,
+            "activations": None,
             # thresholds that were tuned on one model are not those of several
             "decode": _without_thresholds(first.decode),
             "training": {
