@@ -2,16 +2,19 @@
 
 python recipes/record_activations.py MODEL [IMAGE …]
 
-See `seamwise.segmentation.record_activations`. Without images it is the sample that ships. Compare
-the scores afterwards: `python benchmarks/nuclei_scores.py DATA --model MODEL --runtime torch`, and
-the same with `--runtime openvino`.
+See `seamwise.segmentation.record_activations`. Without images it is the sample that ships, and
+three drawn crowds. Compare the scores afterwards, with `--runtime torch` and `--runtime openvino`:
+`python benchmarks/nuclei_scores.py DATA --model MODEL --runtime torch`.
 """
 
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from seamwise.io import describe_model, read_image
 from seamwise.segmentation import as_channels, record_activations
+from seamwise.synth import crowded_cells
 
 SAMPLE = Path(__file__).parents[1] / "src" / "seamwise" / "samples" / "nuclei.png"
 
@@ -22,9 +25,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path)
-    parser.add_argument("images", type=Path, nargs="*", default=[SAMPLE])
+    parser.add_argument("images", type=Path, nargs="*")
     options = parser.parse_args()
-    record_activations(options.model, (as_channels(read_image(path)) for path in options.images))
+    images = [as_channels(read_image(path)) for path in options.images or [SAMPLE]]
+    if not options.images:
+        crowds = [crowded_cells((512, 512), cells=120, rng=number).image for number in range(3)]
+        images += [crowd[np.newaxis] for crowd in crowds]
+    record_activations(options.model, images)
     print(describe_model(options.model).activations)
 
 

@@ -141,7 +141,10 @@ def segment_files(
 def _record(output: Path, name: str | None) -> dict[str, Any] | None:
     """How the labels were made that a folder holds, or those of a name inside an image."""
     if name is not None:
-        return record_of_labels(output / "labels" / name, work_folder(output, name))
+        try:
+            return record_of_labels(output / "labels" / name, work_folder(output, name))
+        except ValueError:
+            return None  # it is reported when the image's turn comes
     path = output / RECORD
     return read_json(path) if path.exists() else None
 
