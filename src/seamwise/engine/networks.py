@@ -1,9 +1,11 @@
 """Networks from model files, ready to predict; see `load_network`."""
 
+from collections.abc import Callable
+from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -13,13 +15,16 @@ from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
 from seamwise.nets import Average, UNet
 from seamwise.nets.average import Network
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class ReadyNetwork(Generic[AnyInfo]):
     """A network ready to predict, with its description; `runtime.run` computes it.
 
     `compiled` is the network in another runtime than torch, `note` what the user should know about
-    the choice.
+    the choice. `lane` is the one thread that computes it for several threads that share it: each
+    thread that computes by itself would occupy all processors.
     """
 
     net: Network
@@ -28,6 +33,13 @@ class ReadyNetwork(Generic[AnyInfo]):
     dtype: torch.dtype
     compiled: Runtime | None = None
     note: str = ""
+    lane: Executor | None = None
+
+    def call(self, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+        """Return what a function gives that computes the network, called in the `lane`."""
+        if self.lane is None:
+            return function(*arguments, **options)
+        return self.lane.submit(function, *arguments, **options).result()
 
     @property
     def runtime(self) -> Runtime:

@@ -4,6 +4,7 @@ import errno
 import math
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from seamwise.engine.ahead import in_order
 from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
@@ -48,12 +50,16 @@ _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the
 
 @dataclass(frozen=True)
 class _Job:
-    """One image and the files it becomes; block by block an OME-Zarr folder, without an overlay."""
+    """One image and the files it becomes; block by block an OME-Zarr folder, without an overlay.
+
+    `memory` is the estimated peak, in bytes, if it is segmented in one piece.
+    """
 
     image: Path
     labels: Path
     overlay: Path
     by_block: bool = False
+    memory: int = 0
 
 
 def segment_files(
@@ -73,7 +79,8 @@ def segment_files(
     model, are reported and count as failed.
 
     Everything that would stop the whole job is checked at the call. The work is done as the
-    outcomes are drawn. Files whose labels already exist are skipped, unless `files.overwrite`; a
+    outcomes are drawn. Two images are in work at a time, if both fit the memory: one is read,
+    decoded or written while the network sees the other. Files whose labels already exist are skipped, unless `files.overwrite`; a
     missing overlay is drawn from them. Files that cannot be read or segmented are reported and
     skipped.
 
@@ -126,16 +133,30 @@ def segment_files(
         _prepare(output, jobs, provenance, files.overwrite)
 
     def outcomes() -> Iterator[Outcome]:
-        for job in jobs:
-            if job.by_block:
-                messages, has_failed = _run_by_block(
-                    job, provenance, options, resources, files, listener
-                )
-            else:
-                messages, has_failed = _run(job, options, model, files)
-            yield Outcome(job.image, len(jobs), has_failed, messages)
+        threads = _threads(jobs, resources)
+        with ThreadPoolExecutor(1) as lane:
+            shared = replace(model, lane=lane) if threads > 1 else model
+
+            def run(job: _Job) -> _Result:
+                if job.by_block:
+                    return _run_by_block(job, provenance, options, resources, files, listener)
+                return _run(job, options, shared, files)
+
+            results = in_order(run, jobs, threads=threads)
+            for job, (messages, has_failed) in zip(jobs, results, strict=True):
+                yield Outcome(job.image, len(jobs), has_failed, messages)
 
     return outcomes()
+
+
+def _threads(jobs: Sequence[_Job], resources: Resources) -> int:
+    """Images in work at a time: two if they fit the memory, so that one is read, decoded or written
+    while the network sees the other.
+    """
+    if len(jobs) < 2 or any(job.by_block for job in jobs):
+        return 1
+    limit = resources.memory or free_memory()
+    return 2 if 2 * max(job.memory for job in jobs) <= limit else 1
 
 
 def _record(output: Path, name: str | None) -> dict[str, Any] | None:
@@ -187,34 +208,40 @@ def _jobs(
     overwrite: bool,
 ) -> list[_Job]:
     jobs = []
+    is_distributed = resources.workers > 1 or resources.scheduler is not None
     for path in images:
         whole, parts = (output / f"{stem(path)}{ending}" for ending in (".tif", ".ome.zarr"))
         has_parts = parts.exists() or work_folder(parts).exists()
         is_settled = options.mode != "2d-stitch" and not overwrite and whole.exists() != has_parts
         # what is done or begun stays as it was, though with another limit of memory it would change
-        by_block = has_parts if is_settled else _goes_by_block(path, options, resources)
+        memory, by_block = 0, has_parts
+        if not is_settled:
+            memory, is_in_parts = _whole_image(path, options)
+            by_block = options.mode != "2d-stitch" and (
+                is_in_parts or is_distributed or memory > (resources.memory or free_memory())
+            )
         overlay = output / f"{stem(path)}_overlay.png"
-        jobs.append(_Job(path, parts if by_block else whole, overlay, by_block))
+        jobs.append(_Job(path, parts if by_block else whole, overlay, by_block, memory))
     check_outputs({job.image: (job.labels, job.overlay) for job in jobs})
     return jobs
 
 
-def _goes_by_block(path: Path, options: SegmentOptions, resources: Resources) -> bool:
-    if options.mode == "2d-stitch":
-        return False
-    if is_ome_zarr(path) or resources.workers > 1 or resources.scheduler is not None:
-        return True
-    limit = resources.memory or free_memory()
+def _whole_image(path: Path, options: SegmentOptions) -> tuple[int, bool]:
+    """Peak of memory for an image in one piece, and whether it is a time series or in chunks.
+
+    0 bytes for a file that cannot be read: it is reported when its turn comes.
+    """
     whole_bytes = partial(whole_image_bytes, runtime=options.runtime)
     try:
-        kind = raster_kind(first_bytes(path))
+        kind = raster_kind(first_bytes(path)) if path.is_file() else None
         if kind:
-            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES) > limit
+            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES), False
         volume = open_volume(path, axes=options.axes, channel=options.channel)
     except (ValueError, OSError):
-        return False  # it is reported when its turn comes
+        return 0, is_ome_zarr(path)
     size = volume.channels * volume.dtype.itemsize
-    return volume.times > 1 or whole_bytes(math.prod(volume.shape), pixel_bytes=size) > limit
+    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size)
+    return memory, volume.times > 1 or is_ome_zarr(path)
 
 
 def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwrite: bool) -> None:

@@ -351,7 +351,9 @@ def probability_slabs(
         if not scaling.scale.any():  # without any contrast there is nothing to show to the network
             return _background(channels, [s.stop - s.start for s in box])
         block = scaling(image[(slice(None), *box)])
-        return tile_probabilities(block, model, flips=flips, guides=guides, factors=factors)
+        return model.call(
+            tile_probabilities, block, model, flips=flips, guides=guides, factors=factors
+        )
 
     sizes = [ceil(size / factor) for factor in factors]
     overlaps = [ceil(_OVERLAP[ndim] / factor) for factor in factors]
