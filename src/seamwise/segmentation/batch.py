@@ -80,9 +80,9 @@ def segment_files(
 
     Everything that would stop the whole job is checked at the call. The work is done as the
     outcomes are drawn. Two images are in work at a time, if both fit the memory: one is read,
-    decoded or written while the network sees the other. Files whose labels already exist are skipped, unless `files.overwrite`; a
-    missing overlay is drawn from them. Files that cannot be read or segmented are reported and
-    skipped.
+    decoded or written while the network sees the other. Files whose labels already exist are
+    skipped, unless `files.overwrite`; a missing overlay is drawn from them. Files that cannot be
+    read or segmented are reported and skipped.
 
     Parameters
     ----------
