@@ -1,7 +1,7 @@
 """The network alone in each runtime: seconds for a megapixel, next to torch in the same run.
 
-The runtimes take turns, so that whatever else the machine does hits all of them. The ratio to torch
-is the median over the turns.
+The runtimes take turns, so that whatever else the machine does hits all of them. Times are those of
+the processor, all threads together. The ratio to torch is the median over the turns.
 
 python benchmarks/runtimes.py           # 1024², ten turns
 python benchmarks/runtimes.py --quick   # 512², three turns
@@ -23,13 +23,13 @@ def loaded(model: str) -> dict[str, tuple[object, float]]:
     """The runtimes that are installed, and the seconds that each takes until the first result."""
     networks = {}
     for runtime in RUNTIMES:
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             network = load(model, device="cpu", runtime=runtime)
         except ValueError as error:
             print(error)
             continue
-        networks[network.runtime.name] = (network, time.perf_counter() - begin)
+        networks[network.runtime.name] = (network, time.process_time() - begin)
     return networks
 
 
@@ -53,10 +53,10 @@ if __name__ == "__main__":
     chosen = {}
     for turn in range(turns + 1):
         for name, (network, _) in networks.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             logits = network.runtime.run(image)
             if turn:  # the first one warms up
-                seconds[name].append(time.perf_counter() - begin)
+                seconds[name].append(time.process_time() - begin)
             chosen[name] = logits[:, :classes].argmax(1)
     print(f"{arguments.model}, {side}², {torch.get_num_threads()} threads, medians of {turns}")
     print("| runtime | s/MP | ratio to torch | equal pixels | seconds to load |")

@@ -213,5 +213,5 @@ def _fault(word: str, error: Exception) -> str:
 def _hint(error: Exception) -> str:
     """What OpenVINO would bring, or why it cannot be used."""
     if isinstance(error, ModuleNotFoundError):
-        return f"OpenVINO is about a third faster on a CPU: {_INSTALL['openvino']}"
+        return f"OpenVINO takes about 60 % of the time on a CPU: {_INSTALL['openvino']}"
     return f"openvino {_fault('openvino', error).partition(', or')[0]}"
