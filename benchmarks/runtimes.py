@@ -16,7 +16,7 @@ import torch
 from seamwise.segmentation import load
 from seamwise.synth import crowded_cells
 
-RUNTIMES = ("torch", "openvino", "onnx")
+RUNTIMES = ("torch", "openvino float32", "openvino", "onnx")  # the third may be int8
 
 
 def loaded(model: str) -> dict[str, tuple[object, float]]:
