@@ -11,9 +11,11 @@ import argparse
 import statistics
 import time
 
+import numpy as np
 import torch
 
-from seamwise.segmentation import load
+from seamwise.io import NormalizationRule
+from seamwise.segmentation import load, normalization
 from seamwise.synth import crowded_cells
 
 RUNTIMES = ("torch", "openvino float32", "openvino", "onnx")  # the third may be int8
@@ -33,10 +35,11 @@ def loaded(model: str) -> dict[str, tuple[object, float]]:
     return networks
 
 
-def image_of(side: int) -> torch.Tensor:
-    patch = crowded_cells((512, 512), cells=130, rng=0).image.astype("float32")
-    image = torch.from_numpy((patch - patch.mean()) / patch.std())
-    return image.repeat(side // 512, side // 512)[None, None]
+def image_of(side: int, rule: NormalizationRule) -> torch.Tensor:
+    """Drawn cells as the network sees them: integers of 8 bits hold no larger numbers."""
+    patch = crowded_cells((512, 512), cells=130, rng=0).image[np.newaxis]
+    image = torch.from_numpy(normalization(patch, rule)(patch))
+    return image.repeat(1, side // 512, side // 512)[None]
 
 
 if __name__ == "__main__":
@@ -47,8 +50,9 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     side, turns = (512, 3) if arguments.quick else (1024, 10)
-    image, networks = image_of(side), loaded(arguments.model)
-    classes = next(iter(networks.values()))[0].info.architecture.out_channels
+    networks = loaded(arguments.model)
+    info = next(iter(networks.values()))[0].info
+    image, classes = image_of(side, info.normalization), info.architecture.out_channels
     seconds = {name: [] for name in networks}
     chosen = {}
     for turn in range(turns + 1):
