@@ -48,3 +48,26 @@ def test_an_error_comes_in_place_of_its_result_and_nothing_new_begins():
     with pytest.raises(ValueError, match="one"):
         list(results)
     assert len(begun) <= 4
+
+
+@pytest.mark.parametrize("ending", ["close", "error", "drawn"])
+def test_work_in_progress_is_told_to_stop_unless_all_results_are_drawn(ending):
+    has_stopped = threading.Event()
+
+    def work(item):
+        if item == 1 and ending == "error":
+            raise ValueError("one")
+        if item == 2 and ending != "drawn":
+            assert has_stopped.wait(10)
+        return item
+
+    results = in_order(work, range(3), threads=3, stop=has_stopped.set)
+    assert next(results) == 0
+    if ending == "close":
+        results.close()
+    elif ending == "error":
+        with pytest.raises(ValueError, match="one"):
+            list(results)
+    else:
+        assert list(results) == [1, 2]
+    assert has_stopped.is_set() == (ending != "drawn")

@@ -10,7 +10,11 @@ Result = TypeVar("Result")
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    stop: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` of each item, in order, computed by some threads at the same time.
 
@@ -21,11 +25,14 @@ def in_order(
         Drawn as threads become free: no more than `threads` are in work or wait to be drawn.
     threads : int
         With 1, no thread is started: each result is computed as it is drawn.
+    stop : function
+        Called if the results are not drawn to their end (an error, Ctrl-C, a closed generator),
+        before the threads are waited for: it may make the work that they have begun fail soon.
 
     Notes
     -----
-    An error is raised in place of its result. What other threads have begun they finish; nothing
-    new begins.
+    An error is raised in place of its result. What other threads have begun they finish, unless
+    `stop` prevents it; nothing new begins.
 
     Examples
     --------
@@ -44,6 +51,8 @@ def in_order(
                 futures.append(pool.submit(work, item))
             while futures:
                 yield futures.popleft().result()
-        finally:
+        except BaseException:
             for future in futures:
                 future.cancel()
+            stop()
+            raise

@@ -36,7 +36,10 @@ class ReadyNetwork(Generic[AnyInfo]):
     lane: Executor | None = None
 
     def call(self, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
-        """Return what a function gives that computes the network, called in the `lane`."""
+        """Return what a function gives that computes the network, called in the `lane`.
+
+        Raises RuntimeError or CancelledError if the lane has been shut down.
+        """
         if self.lane is None:
             return function(*arguments, **options)
         return self.lane.submit(function, *arguments, **options).result()

@@ -142,7 +142,9 @@ def segment_files(
                     return _run_by_block(job, provenance, options, resources, files, listener)
                 return _run(job, options, shared, files)
 
-            results = in_order(run, jobs, threads=threads)
+            # no further tile is computed, so that Ctrl-C need not wait for whole images
+            stop = partial(lane.shutdown, wait=False, cancel_futures=True)
+            results = in_order(run, jobs, threads=threads, stop=stop)
             for job, (messages, has_failed) in zip(jobs, results, strict=True):
                 yield Outcome(job.image, len(jobs), has_failed, messages)
 
