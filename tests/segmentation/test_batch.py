@@ -391,22 +391,23 @@ def test_the_work_on_an_image_itself_waits_for_its_turn_too(volumes):
     assert calls == ["c.zarr"]
 
 
-def test_who_draws_no_further_outcome_waits_for_a_tile_not_for_an_image(
+def test_an_interrupt_waits_for_a_tile_of_the_other_image_not_for_all_of_it(
     images, tmp_path, monkeypatch
 ):
     begun, calls = Event(), []
     tifffile.imwrite(images[0], np.eye(8, dtype=np.uint8) * 7)
 
     def segment_image(image, options, *, model, **_):
-        for _ in range(0 if image.max() == 7 else 500):
+        if image.max() == 7:
+            assert begun.wait(10)
+            raise KeyboardInterrupt
+        for _ in range(500):
             model.call(lambda: calls.append(sleep(0.01)))
             begun.set()
         return one_cell(image)
 
     monkeypatch.setattr(batch, "segment_image", segment_image)
-    outcomes = segment_files(images, tmp_path / "out", SegmentOptions())
-    next(outcomes)
-    assert begun.wait(10)
-    outcomes.close()
+    with pytest.raises(KeyboardInterrupt):
+        list(segment_files(images, tmp_path / "out", SegmentOptions()))
     assert len(calls) < 100
-    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["a.tif"]
+    assert not list((tmp_path / "out").glob("*.tif"))
