@@ -119,3 +119,24 @@ def test_what_auto_is_can_be_read(run, images, tmp_path, model, arguments):
     _, out, err = run(*arguments)
     (line,) = [line for line in (out + err).splitlines() if line.startswith("runtime auto")]
     assert "torch" in line or "openvino" in line
+
+
+@needs_openvino
+def test_results_of_another_model_are_refused_for_that_reason(run, images, tmp_path):
+    arguments = ("segment", images / "a.png", "-o", tmp_path / "out", "--device", "cpu")
+    assert run(*arguments)[0] == 0
+    assert recorded(tmp_path / "out") == "openvino int8"
+    code, _, err = run(*arguments, "--model", "phase-2d")  # it has no ranges for int8
+    assert code == 2
+    assert "made with a different model file" in err
+
+
+@needs_openvino
+def test_pictures_of_a_network_are_refused_for_that_reason(run, burst, tmp_path):
+    (tmp_path / "bursts").mkdir()
+    shutil.move(burst, tmp_path / "bursts" / "one")
+    arguments = ("fuse", tmp_path / "bursts", "-o", tmp_path / "out", "--no-align")
+    assert run(*arguments, "--device", "cpu")[0] == 0
+    code, _, err = run(*arguments, "--method", "dct")
+    assert code == 2
+    assert "made with method = network, not dct" in err

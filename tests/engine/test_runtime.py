@@ -12,7 +12,8 @@ from seamwise.engine import openvino as of_openvino
 from seamwise.engine import runtime as runtimes
 from seamwise.engine.networks import load_network
 from seamwise.engine.runtime import choose_runtime, describe_runtime, kept_runtime
-from seamwise.io.models import FusionInfo, SegmentationInfo
+from seamwise.io.models import FusionInfo, SegmentationInfo, model_path
+from seamwise.io.provenance import file_sha256
 from seamwise.nets import Average, UNet
 
 CPU = torch.device("cpu")
@@ -254,10 +255,21 @@ def test_openvino_sends_no_statistics():
 
 
 def test_auto_goes_on_with_the_runtime_of_a_record():
-    record = {"runtime": "openvino float32"}
-    assert kept_runtime("auto", record) == "openvino float32"
-    assert kept_runtime("torch", record) == "torch"
-    assert kept_runtime("auto", None) == "auto"
-    assert kept_runtime("auto", {}) == "torch"
-    with pytest.raises(ValueError, match="runtime must be auto or torch"):
-        kept_runtime("auto", {"runtime": "magic"})
+    record = {"model_sha256": file_sha256(model_path("nuclei-2d"))}
+    float32 = {**record, "runtime": "openvino float32"}
+    assert kept_runtime("auto", float32, model="nuclei-2d") == "openvino float32"
+    assert kept_runtime("torch", float32, model="nuclei-2d") == "torch"
+    assert kept_runtime("auto", None, model="nuclei-2d") == "auto"
+    assert kept_runtime("auto", record, model="nuclei-2d") == "torch"
+
+
+@pytest.mark.parametrize("runtime", ["magic", "auto", {}, None])
+def test_a_record_with_an_unknown_runtime_decides_nothing(runtime):
+    record = {"model_sha256": file_sha256(model_path("nuclei-2d")), "runtime": runtime}
+    assert kept_runtime("auto", record, model="nuclei-2d") == "auto"
+
+
+@pytest.mark.parametrize("model", ["phase-2d", "none.safetensors", "none"])
+def test_a_record_of_another_model_decides_nothing(model):
+    record = {"model_sha256": file_sha256(model_path("nuclei-2d")), "runtime": "openvino int8"}
+    assert kept_runtime("auto", record, model=model) == "auto"

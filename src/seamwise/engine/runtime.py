@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ from seamwise.engine.devices import memory_format
 from seamwise.engine.onnx import check_onnx, compile_onnx
 from seamwise.engine.openvino import check_openvino, choose_openvino_precision, compile_openvino
 from seamwise.io.errors import first_line
+from seamwise.io.models import model_path
+from seamwise.io.provenance import file_sha256
 from seamwise.nets import UNet
 from seamwise.nets.average import Network
 from seamwise.nets.unet import pad_to_multiple
-from seamwise.words import AnyRuntime, RuntimeRecord, check_runtime
+from seamwise.words import AnyRuntime, RuntimeRecord
 
 _INSTALL = {
     "openvino": 'pip install "seamwise[fast]"',
@@ -117,16 +120,24 @@ def describe_runtime(device: torch.device) -> str:
     return f"openvino {precision}{reason}; int8 for models that hold its ranges"
 
 
-def kept_runtime(runtime: AnyRuntime, record: Mapping[str, Any] | None) -> AnyRuntime:
+def kept_runtime(
+    runtime: AnyRuntime, record: Mapping[str, Any] | None, *, model: str | Path
+) -> AnyRuntime:
     """Return the runtime for results that have a record: "auto" is that of the record.
 
-    Records of version 0.1.0 have none: it was torch.
+    A record of another model file, or with a word that is not a runtime, decides nothing: who
+    compares it with the present options refuses its results. Records of version 0.1.0 have no
+    runtime: it was torch.
     """
     if runtime != "auto" or record is None:
         return runtime
+    try:
+        is_same_model = record.get("model_sha256") == file_sha256(model_path(model))
+    except OSError:  # reported where the model is loaded
+        return runtime
     kept: Any = record.get("runtime", "torch")
-    check_runtime(kept)
-    return cast(AnyRuntime, kept)
+    is_known = kept in get_args(RuntimeRecord)
+    return cast(RuntimeRecord, kept) if is_same_model and is_known else runtime
 
 
 def _choose(net: Network, device: torch.device, activations: Sequence[float] | None) -> Runtime:

@@ -81,11 +81,12 @@ def fuse_files(
     if is_single:
         _check_new(jobs[0], files)
     _check_alignment_file(options, files, is_single)
-    record = output / RECORD
-    if not (is_single or files.overwrite) and record.exists():
-        options = replace(options, runtime=kept_runtime(options.runtime, read_json(record)))
     model = None
     if options.model not in CLASSICAL:
+        record = output / RECORD
+        if not (is_single or files.overwrite) and record.exists():
+            runtime = kept_runtime(options.runtime, read_json(record), model=options.model)
+            options = replace(options, runtime=runtime)
         model = named_network(options.model, device=resources.device, runtime=options.runtime)
         if model.note:
             listener.announce(model.note)

@@ -114,7 +114,8 @@ def segment_files(
     is_inside = is_ome_zarr(output) and paths == [output.resolve()]
     if not files.overwrite:
         record = _record(output, files.name if is_inside else None)
-        options = replace(options, runtime=kept_runtime(options.runtime, record))
+        runtime = kept_runtime(options.runtime, record, model=options.model)
+        options = replace(options, runtime=runtime)
     model = _checked_model(options, resources)
     for note in (renamed_note(options.model), model.note):
         if note:

@@ -140,7 +140,7 @@ def segment_volume(
     model = model_path(options.model)
     model_sha256 = file_sha256(model)
     target = _Target(volume, Path(output), files)
-    runtime = kept_runtime(options.runtime, target.record())
+    runtime = kept_runtime(options.runtime, target.record(), model=model)
     ready = load_for(options.model, runtime, resources)
     if ready.note:
         listener.announce(ready.note)
