@@ -186,6 +186,10 @@ def test_a_file_whose_rule_has_no_thresholds_is_damaged(path):
         ({"spacing": [0.5, float("inf")]}, "spacing"),
         ({"diameters": [0, 0, 0]}, "diameters"),
         ({"diameters": [30, 20, 10]}, "diameters must ascend"),
+        ({"activations": [1.5, 2.5]}, "activations must have .* numbers .* not 2 and 1"),
+        ({"activations": []}, "activations must have .* not 0 and 1"),
+        ({"activations": [1, 2, float("nan")]}, "activations.2"),
+        ({"activations": [0, 2]}, "activations.0"),
     ],
 )
 def test_a_wrong_description_is_named(path, change, word):

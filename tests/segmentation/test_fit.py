@@ -21,6 +21,7 @@ from seamwise.segmentation import (
     segment_volume,
     train,
 )
+from seamwise.segmentation.choose import combine
 from seamwise.segmentation.fit import Look, Watch, fit_of, look_at, misfit, skewness
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.synth import crowded_cells
@@ -158,13 +159,35 @@ def test_training_records_what_the_model_knows(tmp_path, annotated, quick):
     assert info.fit is None or 0 <= info.fit.certainty <= 1
 
 
-def test_activations_are_the_largest_numbers_that_convolutions_read(tmp_path):
+@pytest.fixture
+def small_model(tmp_path):
     torch.manual_seed(0)
     net, path = UNet(1, 4, width=2, depth=1), tmp_path / "model.safetensors"
     identity = NormalizationRule(kind="percentiles", low=0, high=100)
     small = Architecture(in_channels=1, out_channels=4, width=2, depth=1)
     info = described(normalization=identity).model_copy(update={"architecture": small})
     save_model(path, net.state_dict(), info)
+    return net, path
+
+
+@pytest.mark.parametrize("images", [[], [np.ones((1, 8, 8))]])
+def test_activations_of_nothing_leave_the_file_as_it_was(small_model, images):
+    path = small_model[1]
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="must have contrast"):
+        record_activations(path, images)
+    assert path.read_bytes() == before
+
+
+def test_the_mean_of_networks_has_no_activations(small_model, tmp_path):
+    path = tmp_path / "mean.safetensors"
+    combine([small_model[1], small_model[1]], path)
+    with pytest.raises(ValueError, match="must hold one network, not the mean of 2"):
+        record_activations(path, [np.eye(16)[np.newaxis]])
+
+
+def test_activations_are_the_largest_numbers_that_convolutions_read(small_model):
+    net, path = small_model
     images = [np.arange(64.0).reshape(1, 8, 8), np.eye(16)[np.newaxis]]
     record_activations(path, images)
     first, second, *others = describe_model(path).activations

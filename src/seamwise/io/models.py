@@ -58,6 +58,11 @@ class Architecture(Frozen):
         """Classes and, behind them, guides."""
         return self.out_channels + (1 + self.ndim) * self.guides
 
+    @property
+    def convolutions(self) -> int:
+        """Convolutions of one member: two a level, down and up, and the head."""
+        return 2 * (2 * self.depth + 1) + 1
+
 
 class NormalizationRule(Frozen):
     """How intensities become numbers of a common range; see `segmentation.normalization`.
@@ -119,6 +124,18 @@ class ModelInfo(Frozen):
     activations: tuple[_Length, ...] | None = None
     format_version: int = FORMAT_VERSION
     task: str
+
+    @model_validator(mode="after")
+    def _has_a_range_for_each_convolution(self) -> Self:
+        if self.activations is None:
+            return self
+        net, numbers = self.architecture, len(self.activations)
+        if net.members > 1 or numbers != net.convolutions:
+            raise ValueError(
+                f"activations must have {net.convolutions} numbers and the network one member, "
+                f"not {numbers} and {net.members}"
+            )
+        return self
 
 
 class SegmentationInfo(ModelInfo):

@@ -75,8 +75,17 @@ def record_activations(path: Path, images: Iterable[NDArray[Any]]) -> None:
         The model file, of a single network; it is replaced.
     images : iterable of (C, *S) arrays
         As `as_model_input` returns them; they should hold all that the network is to see.
+
+    Raises
+    ------
+    ValueError
+        The model is the mean of several networks; there is no image, or none with contrast. The
+        file stays as it is.
     """
     model = load(path, device="cpu", runtime="torch")
+    members = model.info.architecture.members
+    if members > 1:
+        raise ValueError(f"{path} must hold one network, not the mean of {members}: name another")
     largest: dict[nn.Module, float] = {}
 
     def watch(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -88,6 +97,10 @@ def record_activations(path: Path, images: Iterable[NDArray[Any]]) -> None:
     for image in images:
         for _ in probability_slabs(image, model):
             pass
+    if not largest or min(largest.values()) <= 0:
+        raise ValueError(
+            f"images for {path} must have contrast: a convolution read nothing but zeros"
+        )
     _replace_info(path, activations=tuple(largest.values()))
 
 
