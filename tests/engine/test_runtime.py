@@ -128,7 +128,7 @@ def too_old(monkeypatch):
 
 def failing(monkeypatch):
     def compile_openvino(net, precision, activations):
-        raise RuntimeError("no such instruction\nat line 3")
+        raise RuntimeError("Exception from src/core.cpp:117:\nno such instruction\nat line 3")
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
 
@@ -140,12 +140,20 @@ def wrong(monkeypatch):
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
 
 
+def not_complete(monkeypatch):
+    def compile_openvino(net, precision, activations):
+        raise AttributeError("module 'openvino' has no attribute 'Core'")
+
+    monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
+
+
 @pytest.mark.parametrize(
     ("damage", "hint", "words"),
     [
         (missing, "OpenVINO takes about 60 % of the time", "is not available"),
         pytest.param(too_old, "2023.1.0 is too old", "2023.1.0 is too old", marks=needs_openvino),
         pytest.param(failing, "no such instruction", "fails on this", marks=needs_openvino),
+        pytest.param(not_complete, "no attribute 'Core'", "fails on this", marks=needs_openvino),
         pytest.param(wrong, "its numbers are wrong", "fails on this", marks=needs_openvino),
     ],
 )
@@ -227,6 +235,31 @@ def test_memory_that_runs_out_is_a_memory_error(monkeypatch):
 
     with pytest.raises(MemoryError, match="bad_alloc"):
         runtimes._on_tensors(compute)(torch.zeros(1, 1, 4, 4))
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("Exception from src/x.cpp:1:\nbad shape\n", ValueError, r"\(1, 1, 9, 9\) \(bad shape\)"),
+        ("not enough memory: you tried", RuntimeError, "^not enough memory"),
+    ],
+)
+def test_a_failure_at_work_is_one_line_and_memory_stays_what_it_is(text, kind, words, monkeypatch):
+    compile_openvino, computes = runtimes.compile_openvino, []
+
+    def compile_and_fail_later(*arguments):
+        computes.append(compile_openvino(*arguments))
+        return lambda batch: computes[-1](batch)
+
+    def fail(batch):
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(runtimes, "compile_openvino", compile_and_fail_later)
+    run = choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "openvino").run
+    computes.append(fail)
+    with pytest.raises(kind, match=words):
+        run(torch.zeros(1, 1, 9, 9))
 
 
 @pytest.mark.parametrize("runtime", OTHERS)

@@ -27,7 +27,10 @@ _INSTALL = {
 }
 # of the largest logit of a small image
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.2}
-_UNAVAILABLE = (ImportError, NotImplementedError, RuntimeError, ValueError, OSError)
+# an AttributeError comes from an installation that is not complete
+_UNAVAILABLE = (
+    ImportError, AttributeError, NotImplementedError, RuntimeError, ValueError, OSError
+)  # fmt: skip
 
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -180,7 +183,7 @@ def _compiled(
         return logits
 
     _check_equal(net, run, _TOLERANCE[precision])
-    return Runtime(name, run)
+    return Runtime(name, _with_remedy(run, name))
 
 
 def _members(net: Network) -> list[UNet]:
@@ -201,6 +204,30 @@ def _on_tensors(compute: _Compute) -> Callable[[Tensor], Tensor]:
     return run
 
 
+def _with_remedy(run: Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor], Tensor]:
+    """The same function; an error of the runtime becomes a ValueError of one line."""
+
+    def run_or_explain(batch: Tensor) -> Tensor:
+        try:
+            return run(batch)
+        except RuntimeError as error:
+            if "memory" in str(error):  # torch has no error of its own for it
+                raise
+            shape = tuple(batch.shape)
+            raise ValueError(
+                f"runtime {name} cannot compute {shape} ({_reason(error)}): choose runtime torch"
+            ) from error
+
+    return run_or_explain
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error that says why: OpenVINO begins with places in its source."""
+    lines = str(error).splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("Exception from "))
+    return first_line(RuntimeError(text) if text else error)
+
+
 @torch.inference_mode()
 def _check_equal(net: Network, run: Callable[[Tensor], Tensor], tolerance: float) -> None:
     """Raise RuntimeError if the logits of a small image are not those of torch."""
@@ -218,7 +245,7 @@ def _fault(word: str, error: Exception) -> str:
     """Why a runtime cannot be used, and what to do."""
     if isinstance(error, ImportError):
         return f"is not available ({first_line(error)}): {_INSTALL[word]}, or choose runtime torch"
-    return f"fails on this processor ({first_line(error)}): choose runtime torch"
+    return f"fails on this processor ({_reason(error)}): choose runtime torch"
 
 
 def _hint(error: Exception) -> str:
