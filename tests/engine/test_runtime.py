@@ -166,6 +166,7 @@ def test_without_openvino_it_is_torch_with_a_line_and_an_error_if_it_was_named(
     assert runtime.name == "torch"
     assert runtime.note.startswith("computing with torch; ")
     assert hint in runtime.note
+    assert "choose runtime torch" not in runtime.note  # it is torch
     assert "\n" not in runtime.note
     with pytest.raises(ValueError, match=rf"^runtime openvino {words}|too old") as caught:
         choose_runtime(net, CPU, "openvino")

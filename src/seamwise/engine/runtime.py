@@ -252,4 +252,7 @@ def _hint(error: Exception) -> str:
     """What OpenVINO would bring, or why it cannot be used."""
     if isinstance(error, ModuleNotFoundError):
         return f"OpenVINO takes about 60 % of the time on a CPU: {_INSTALL['openvino']}"
-    return f"openvino {_fault('openvino', error).partition(', or')[0]}"
+    fault = _fault("openvino", error)
+    return (
+        f"openvino {fault.removesuffix(' choose runtime torch').removesuffix(', or').rstrip(':')}"
+    )
