@@ -170,7 +170,10 @@ def info(
     print_result(
         f"seamwise {__version__}, torch {torch.__version__}, {device} computing in {precision}"
     )
-    print_result(f"runtime auto: {describe_runtime(device)}")
+    auto = describe_runtime(device)
+    print_result(f"runtime auto: {auto}")
+    if auto.startswith("openvino"):
+        print_result("  int8 with models whose file holds the ranges for it")
     for name, path in shipped_models().items():
         print_result(f"model {name}: {_purpose(path.with_suffix('.md'))}")
         range_text = _range_text(describe_model(path))

@@ -120,7 +120,7 @@ def describe_runtime(device: torch.device) -> str:
     except _UNAVAILABLE as error:
         return f"torch; {_hint(error)}"
     reason = "" if precision == "bfloat16" else " (the processor has no bfloat16)"
-    return f"openvino {precision}{reason}; int8 for models that hold its ranges"
+    return f"openvino {precision}{reason}"
 
 
 def kept_runtime(
