@@ -38,6 +38,7 @@ nightly: lint
 	$(BIN)/python benchmarks/seams.py
 	$(BIN)/python benchmarks/resources.py
 	$(BIN)/python benchmarks/weights.py --quick
+	$(BIN)/python benchmarks/scale.py --quick
 	for what in stack slide memory; do $(BIN)/python benchmarks/volumes.py $$what --quick || exit; done
 	for what in speed metrics memory; do $(BIN)/python benchmarks/fusion.py $$what --quick || exit; done
 	$(BIN)/python benchmarks/fusion.py synthetic $(DATA)/fusion/bsds500 --quick
