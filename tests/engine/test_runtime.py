@@ -1,5 +1,6 @@
 """Every runtime computes the same network; one that cannot be used is replaced or refused."""
 
+import subprocess
 import sys
 import threading
 from importlib.util import find_spec
@@ -286,6 +287,29 @@ def test_threads_share_a_network(runtime):
 def test_openvino_sends_no_statistics():
     choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "openvino")
     assert not any(name.startswith("openvino_telemetry") for name in sys.modules)
+
+
+SIGNAL_AFTER_NETWORKS = """
+import gc, os, signal
+from seamwise.engine.openvino import compile_openvino
+from seamwise.nets import UNet
+
+signal.signal(signal.SIGUSR1, lambda *_: print("caught"))
+first, second = (compile_openvino(UNet(1, 2, width=2, depth=1).eval(), "float32") for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@needs_openvino
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of Unix")
+def test_a_signal_after_networks_are_freed_is_caught():
+    command = [sys.executable, "-c", SIGNAL_AFTER_NETWORKS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "caught"), done.stderr
 
 
 def test_auto_goes_on_with_the_runtime_of_a_record():

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -82,7 +83,14 @@ def _import() -> Any:
     return openvino
 
 
+@cache
 def _core() -> Any:
+    """Return OpenVINO's entry, made once for the process and never freed.
+
+    Each one gives its thread a stack for signals. Two that are freed in the order in which they
+    were made leave a stack that is gone: the next signal, that of a child which ends for example,
+    would kill the process.
+    """
     return _import().Core()
 
 
