@@ -17,3 +17,11 @@ def run(monkeypatch, capsys):
         return stopped.value.code or 0, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory):
+    """Keep compiled networks out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEAMWISE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield

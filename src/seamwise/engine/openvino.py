@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -12,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seamwise.engine.compile_cache import cache_key, cached
 from seamwise.engine.devices import choose_precision
-from seamwise.nets import UNet
-from seamwise.nets.graph import build_graph
+from seamwise.nets import UNet, graph
 
 LEAST = (2025, 0)
 """The oldest version that will do."""
@@ -35,19 +37,14 @@ def compile_openvino(
     """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
 
     `precision` "int8" needs `activations`, the largest number that each convolution reads.
-    It uses as many threads as torch does now. Threads may call it at the same time.
+    It uses as many threads as torch does now. Threads may call it at the same time. What was
+    compiled is kept for the next start, see `compile_cache`.
 
     Raises
     ------
     RuntimeError
         OpenVINO cannot compute the network on this processor.
     """
-    openvino = _import()
-    image = openvino.opset13.parameter([-1, net.in_channels, *(-1,) * net.ndim], np.float32)
-    operations = _Operations(openvino.opset13, net.ndim)
-    if precision == "int8":
-        operations = _Int8Operations(openvino.opset13, net.ndim, activations)
-    logits = build_graph(net, operations, image)
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -55,7 +52,16 @@ def compile_openvino(
         # several processes would all compute on the first cores
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = _core().compile_model(openvino.Model([logits], [image], "net"), "CPU", hints)
+    core = _core()
+
+    def compile_model() -> Any:
+        return core.compile_model(_model(net, precision, activations), "CPU", hints)
+
+    def read(content: bytes) -> Any:
+        return core.import_model(BytesIO(content), "CPU", hints)
+
+    key = _key(net, precision, activations, hints)
+    compiled = cached(key, compile_model, write=_export, read=read)
     lock = Lock()  # a compiled model holds the memory of one call
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -64,6 +70,30 @@ def compile_openvino(
         return output
 
     return run
+
+
+def _model(net: UNet, precision: str, activations: Sequence[float]) -> Any:
+    """The network as a model of OpenVINO, for images of any size."""
+    openvino = _import()
+    image = openvino.opset13.parameter([-1, net.in_channels, *(-1,) * net.ndim], np.float32)
+    operations = _Operations(openvino.opset13, net.ndim)
+    if precision == "int8":
+        operations = _Int8Operations(openvino.opset13, net.ndim, activations)
+    return openvino.Model([graph.build_graph(net, operations, image)], [image], "net")
+
+
+def _export(compiled: Any) -> bytes:
+    content: bytes = compiled.export_model().getvalue()
+    return content
+
+
+def _key(net: UNet, precision: str, activations: Sequence[float], hints: object) -> str:
+    """Name of a compiled network: all that decides it, the code that builds it among them."""
+    processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
+    facts = (version("openvino"), processor, precision, tuple(activations), hints, net)
+    weights = (w.detach().numpy().tobytes() for w in net.state_dict().values())
+    sources = (Path(name).read_bytes() for name in (__file__, graph.__file__))
+    return cache_key(repr(facts).encode(), *sources, *weights)
 
 
 def check_openvino() -> None:

@@ -1,0 +1,147 @@
+"""The cache of compiled networks."""
+
+import os
+import pickle
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+import torch
+
+from seamwise.engine import compile_cache
+from seamwise.engine import openvino as of_openvino
+from seamwise.engine.compile_cache import MOST, cache_folder, cache_key, cached
+from seamwise.nets import UNet
+
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEAMWISE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def keep(number, key="a"):
+    """Make a number, or take the one that the cache has."""
+    return cached(key, lambda: number, write=pickle.dumps, read=pickle.loads)
+
+
+def test_the_second_call_reads_what_the_first_one_made(folder):
+    assert [keep(1), keep(2), keep(3, key="b"), keep(4)] == [1, 1, 3, 1]
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "bit"])
+def test_a_damaged_file_is_made_again(folder, damage):
+    keep(1)
+    content = bytearray((folder / "a").read_bytes())
+    content[-2] ^= 1
+    (folder / "a").write_bytes({"short": content[:40], "empty": b"", "bit": content}[damage])
+    assert [keep(2), keep(3)] == [2, 2]
+
+
+def test_a_whole_file_that_cannot_be_used_is_made_again(folder):
+    cached("a", lambda: 0, write=lambda _: b"junk", read=pickle.loads)
+    assert [keep(2), keep(3)] == [2, 2]
+
+
+def test_a_folder_that_cannot_be_written_does_not_matter(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SEAMWISE_CACHE", str(tmp_path / "file" / "cache"))
+    assert [keep(1), keep(2)] == [1, 2]
+
+
+def test_what_cannot_be_written_is_made_each_time(folder):
+    def fail(_):
+        raise RuntimeError("not supported")
+
+    for number in (1, 2):
+        assert cached("a", lambda n=number: n, write=fail, read=pickle.loads) == number
+    assert not folder.exists()
+
+
+def test_an_error_of_what_makes_it_is_raised(folder):
+    with pytest.raises(ZeroDivisionError):
+        cached("a", lambda: 1 / 0, write=pickle.dumps, read=pickle.loads)
+    assert not folder.exists()
+
+
+def test_the_oldest_files_go(folder):
+    for number in range(MOST + 3):
+        keep(number, key=f"{number:02}")
+        os.utime(folder / f"{number:02}", (number, number))
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [f"{number:02}" for number in range(3, MOST + 3)]
+
+
+def test_a_key_depends_on_each_part_and_where_it_ends():
+    keys = [cache_key(b"ab", b"c"), cache_key(b"a", b"bc"), cache_key(b"abc"), cache_key()]
+    assert len(set(keys)) == 4
+    assert cache_key(b"ab", b"c") == keys[0]
+
+
+def test_the_folder_is_the_users_without_the_variable(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEAMWISE_CACHE")
+    monkeypatch.setattr(compile_cache, "user_cache_path", lambda name, **_: tmp_path / name)
+    assert cache_folder() == tmp_path / "seamwise" / "networks"
+
+
+def net_of(seed):
+    torch.manual_seed(seed)
+    return UNet(1, 2, width=2, depth=1).eval().requires_grad_(False)
+
+
+@needs_openvino
+def test_a_compiled_network_comes_back(folder, monkeypatch):
+    image = torch.rand(1, 1, 8, 6).numpy()
+    expected = of_openvino.compile_openvino(net_of(0), "float32")(image)
+    monkeypatch.setattr(of_openvino, "_model", lambda *_: pytest.fail("it was compiled again"))
+    assert (of_openvino.compile_openvino(net_of(0), "float32")(image) == expected).all()
+    assert len(list(folder.iterdir())) == 1
+
+
+@needs_openvino
+def test_other_weights_precision_ranges_or_threads_have_their_own_file(folder):
+    compile_openvino, threads = of_openvino.compile_openvino, torch.get_num_threads()
+    convolutions = sum(isinstance(layer, torch.nn.Conv2d) for layer in net_of(0).modules())
+    compile_openvino(net_of(0), "float32")
+    compile_openvino(net_of(1), "float32")
+    compile_openvino(net_of(0), "int8", [1.0] * convolutions)
+    compile_openvino(net_of(0), "int8", [2.0] * convolutions)
+    torch.set_num_threads(threads + 1)
+    try:
+        compile_openvino(net_of(0), "float32")
+    finally:
+        torch.set_num_threads(threads)
+    assert len(list(folder.iterdir())) == 5
+
+
+@needs_openvino
+def test_a_damaged_network_is_compiled_again(folder):
+    image = torch.rand(1, 1, 8, 6).numpy()
+    expected = of_openvino.compile_openvino(net_of(0), "float32")(image)
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"\x00" * len(whole)):
+        path.write_bytes(content)
+        assert (of_openvino.compile_openvino(net_of(0), "float32")(image) == expected).all()
+        assert path.stat().st_size == len(whole)
+
+
+@needs_openvino
+def test_processes_that_start_together_share_the_cache(folder):
+    code = (
+        "from seamwise.engine.networks import load_network\n"
+        "from seamwise.io.models import FusionInfo\n"
+        "print(load_network('focus-seg', FusionInfo, runtime='openvino').runtime.name)"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    names = {run.communicate()[0].strip().split()[0] for run in runs}
+    assert names == {"openvino"}
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert len(list(folder.iterdir())) == 1
