@@ -47,17 +47,21 @@ def cached(
     """Return what a file of the cache holds, or make it and keep it in a file.
 
     A file that is damaged, or that `read` cannot use, is made again. Processes may do the same at
-    the same time: a file appears whole. Where the folder cannot be read or written nothing is
-    kept, and nothing is said.
+    the same time: a file appears whole. A folder that cannot be read or written does not matter.
 
     Parameters
     ----------
     key : str
         Name of the file, from all that decides its content: see `cache_key`.
     make : function
-        Makes it anew; its errors are raised.
+        Makes it if no file has it.
     write, read : function
         To bytes and back.
+
+    Raises
+    ------
+    Exception
+        Those of `make`.
     """
     path = cache_folder() / key
     content = _content(path)
