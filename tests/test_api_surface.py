@@ -26,7 +26,7 @@ README = ROOT / "README.md"
 PUBLIC = {
     "seamwise": {
         "__version__", "analysis", "decode", "engine", "fuse", "fusion", "io", "labels",
-        "losses", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
+        "losses", "measure", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
         "weights",
     },
     "seamwise.weights": {
@@ -48,6 +48,11 @@ PUBLIC = {
         "intensity_bounds", "l1", "l1_map", "l2", "l2_map", "lovasz_softmax",
         "mean_over_present", "nps", "nps_map", "pairwise_loss", "perceptual",
         "soft_confusion", "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
+    },
+    "seamwise.measure": {
+        "FieldSize", "FileTable", "MeasureJob", "MeasureOptions", "Pairing", "Table", "Width",
+        "draw_plots", "joined", "mark_positive", "measure", "measure_file", "measure_files",
+        "pair_images", "parse_width", "summarise", "summary_path",
     },
     "seamwise.nets": {"Average", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
@@ -104,7 +109,7 @@ PUBLIC = {
         "ZarrStorage", "atomic_path", "check_model_output", "check_writable",
         "create_image", "create_labels", "describe_model", "file_sha256", "find_images",
         "label_names", "load_model", "lock_file", "make_folder", "model_path",
-        "open_ome_zarr", "open_scratch", "open_volume", "photo_info", "plan_levels",
+        "open_labels", "open_ome_zarr", "open_scratch", "open_volume", "photo_info", "plan_levels",
         "read_image", "read_json", "read_labels", "read_photo", "read_spaced_labels",
         "renamed_note", "save_model", "shipped_models", "write_image", "write_json",
         "write_labels", "write_map", "write_photo", "write_png",

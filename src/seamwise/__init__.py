@@ -2,8 +2,8 @@
 
 `segment` finds the cells of an image; `fuse` merges pictures of different focus into a sharp one.
 The rest is in the packages: `segmentation` and `fusion` (files, training), `losses`, `weights`,
-`nets`, `labels`, `decode`, `metrics`, `io`, `synth`, `engine` (resources of a run), `analysis` and
-`tiling`."""
+`nets`, `labels`, `decode`, `metrics`, `measure` (a table of cells), `io`, `synth`, `engine`
+(resources of a run), `analysis` and `tiling`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ __all__ = [
     "io",
     "labels",
     "losses",
+    "measure",
     "metrics",
     "nets",
     "segment",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         io,
         labels,
         losses,
+        measure,
         metrics,
         nets,
         segmentation,

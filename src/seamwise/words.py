@@ -52,6 +52,9 @@ FusionNetwork = Literal["selection", "picture"]
 FusionLoss = Literal["nps", "l1", "l2"]
 """Losses of a network that predicts colours."""
 
+CellMean = Literal["mean", "median", "max", "mean_corrected", "nucleus_mean", "cytoplasm_mean"]
+"""Which value of a channel decides whether a cell is positive."""
+
 
 def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
     """Raise ValueError unless an option has one of its words; None among them is its default."""

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from seamwise import __version__
-from seamwise.cli import fusing, fusion_training, models, scoring, segmenting, training, weight_maps
+from seamwise.cli import (
+    fusing,
+    fusion_training,
+    measuring,
+    models,
+    scoring,
+    segmenting,
+    training,
+    weight_maps,
+)
 from seamwise.cli.errors import Commands
 from seamwise.cli.messages import Quiet, Verbose, print_result, set_verbosity, with_verbosity
 
@@ -22,7 +31,7 @@ app = typer.Typer(
 )
 
 _GROUPS = {
-    "Segment": (segmenting.segment, scoring.evaluate, segmenting.demo),
+    "Segment": (segmenting.segment, measuring.measure, scoring.evaluate, segmenting.demo),
     "Train": (training.train, training.compare, models.tune, models.combine, weight_maps.weights),
     "Fuse": (fusing.fuse, scoring.evaluate_fusion, fusion_training.train_fusion),
     "About": (models.info,),

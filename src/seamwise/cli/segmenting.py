@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from seamwise.cli.measuring import then_measure
 from seamwise.cli.messages import print_result, say
 from seamwise.cli.options import (
     Axes,
@@ -42,6 +43,10 @@ def segment(
             "--overlay",
             help="Also write <stem>_overlay.png (not for images processed in blocks).",
         ),
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Also write cells.csv, as `seamwise measure` does."),
     ] = False,
     channel: Channel = None,
     axes: Axes = None,
@@ -168,7 +173,7 @@ def segment(
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
     files = OutputOptions(overlay, overwrite, zarr_version, name)
-    with Progress() as progress:
+    with then_measure(measure, inputs, output, options, name), Progress() as progress:
         listener = Listener(progress.note, block_progress(progress))
         outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)
         follow_files(

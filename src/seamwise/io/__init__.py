@@ -1,10 +1,10 @@
 """Files in and out: images, label images, OME-Zarr, photographs, models.
 
 `read_image`, `read_labels` and `find_images` read; `write_labels`, `write_map` and `write_png`
-write. `open_volume` reads an image part by part; `create_image`, `create_labels` and `write_image`
-write OME-Zarr. `read_photo` and `write_photo` keep what a camera noted. `load_model` and
-`save_model` are for model files. `atomic_path` writes a file whole or not at
-all. `Provenance` tells whether a result may be reused.
+write. `open_volume` and `open_labels` read part by part; `create_image`, `create_labels` and
+`write_image` write OME-Zarr. `read_photo` and `write_photo` keep what a camera noted.
+`write_columns` and `write_parquet` write tables. `load_model` and `save_model` are for model files.
+`atomic_path` writes a file whole or not at all. `Provenance` tells whether a result may be reused.
 """
 
 from importlib import import_module
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, write_photo
     from seamwise.io.provenance import Provenance, file_sha256
     from seamwise.io.scratch import open_scratch
-    from seamwise.io.volume import Volume, open_volume
+    from seamwise.io.volume import Volume, open_labels, open_volume
 
 __all__ = [
     "Architecture",
@@ -91,6 +91,7 @@ __all__ = [
     "lock_file",
     "make_folder",
     "model_path",
+    "open_labels",
     "open_ome_zarr",
     "open_scratch",
     "open_volume",
@@ -177,6 +178,7 @@ _ROOMS = {
     "scratch": ("open_scratch",),
     "volume": (
         "Volume",
+        "open_labels",
         "open_volume",
     ),
 }

@@ -1,11 +1,15 @@
-"""Tables in CSV files, written whole or not at all."""
+"""Tables in CSV files, written whole or not at all: `write_csv`, and `write_columns` for people."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from seamwise.io.atomic import atomic_path
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would compute
 
 
 def write_csv(
@@ -32,3 +36,51 @@ def write_csv(
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write columns for spreadsheets and scripts: UTF-8 with a byte order mark, as Excel expects.
+
+    Parameters
+    ----------
+    path : Path
+    columns : mapping of str to (n,) array
+        Numbers, booleans (``TRUE``, ``FALSE``) or texts as objects. NaN and what is masked are
+        empty places. A text that a spreadsheet would take for a formula gets an apostrophe in
+        front.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    lists = [_cells(column) for column in columns.values()]
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8-sig") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow([harmless(name) for name in columns])
+        writer.writerows(zip(*lists, strict=True))
+
+
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> harmless("=1+1"), harmless("a-1.tif")
+    ("'=1+1", 'a-1.tif')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _cells(column: NDArray[Any]) -> list[Any]:
+    values = column.tolist()
+    if column.dtype.kind == "O":
+        return [harmless(str(value)) for value in values]
+    if column.dtype.kind == "b":
+        return ["TRUE" if value else "FALSE" for value in values]
+    if column.dtype.kind == "f":
+        return ["" if value != value else value for value in values]
+    return list(values)

@@ -15,7 +15,13 @@ from seamwise.io.axes import channels_first, pick_channels, settle_axes
 from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
-from seamwise.io.stored import StoredImage, check_finite, check_holds_labels, joined_notes
+from seamwise.io.stored import (
+    StoredImage,
+    check_finite,
+    check_holds_labels,
+    check_one_plane,
+    joined_notes,
+)
 from seamwise.io.tiff import load_fingerprint, load_tiff, save_tiff
 from seamwise.labels import as_labels, smallest_dtype
 from seamwise.labels.spacing import checked_spacing
@@ -165,11 +171,7 @@ def read_spaced_labels(
     check_holds_labels(path, file, one_bit=one_bit)
     file_axes = settle_axes(file.data.shape, file.axes, name=path.name, request=axes, stack=True)
     data, letters = channels_first(file.data, file_axes, name=str(path), time=time)
-    if "C" in letters:
-        raise ValueError(
-            f"mask {path} has {data.shape[0]} channels, expected one integer label per pixel: "
-            "save it as a grey image (or say axes='ZYX' if the planes are a stack)"
-        )
+    check_one_plane(path, data.shape[0] if "C" in letters else 1)
     return np.ascontiguousarray(data, _in_bytes(data)), file.spacing(letters, name=path.name)[0]
 
 

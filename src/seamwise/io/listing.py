@@ -1,4 +1,4 @@
-"""Which files are images: `find_images`, `by_stem` and `stem`; and how a file begins."""
+"""Which files are images: `find_images`, `find_labels`, `by_stem`, `stem`; how a file begins."""
 
 import glob
 import os
@@ -51,6 +51,33 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
     for name in names:
         paths.update({os.path.abspath(path): path for path in _images_of(Path(name), masks)})
     return sorted(paths.values())
+
+
+def find_labels(inputs: AnyPath | Iterable[AnyPath]) -> list[Path]:
+    """List label images as `find_images` lists images.
+
+    If a folder holds ``x.tif`` and ``x_masks.tif``, the latter is the label image. Overlays that
+    `segment_files` draws next to labels do not count.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("a.tif", "a_masks.tif", "b.tif", "b_overlay.png"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in find_labels(folder)]
+    ['a_masks.tif', 'b.tif']
+    """
+    files = find_images(inputs, masks=True)
+    places = [path.parent / stem(path) for path in files]
+    masked = {_without(place, "_masks") for place in places if place.name.endswith("_masks")}
+    labelled = {_without(place, "_masks") for place in places}
+    return [
+        path
+        for path, place in zip(files, places, strict=True)
+        if place not in masked
+        and not (place.name.endswith("_overlay") and _without(place, "_overlay") in labelled)
+    ]
 
 
 def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
@@ -109,6 +136,10 @@ def first_bytes(path: Path) -> bytes:
     if not head:
         raise ValueError(f"{path} is empty (0 bytes): copy or export it again")
     return head
+
+
+def _without(place: Path, ending: str) -> Path:
+    return place.with_name(place.name.removesuffix(ending) or place.name)
 
 
 def _images_of(name: Path, masks: bool) -> list[Path]:

@@ -84,6 +84,15 @@ def check_holds_labels(path: Path, stored: StoredImage, *, one_bit: bool = False
         )
 
 
+def check_one_plane(path: Path, channels: int) -> None:
+    """Raise ValueError unless labels have one channel."""
+    if channels != 1:
+        raise ValueError(
+            f"mask {path} has {channels} channels, expected one integer label per pixel: "
+            "save it as a grey image (or say axes='ZYX' if the planes are a stack)"
+        )
+
+
 def check_real(path: Path, dtype: DTypeLike) -> None:
     """Raise ValueError unless pixels of this type are integers or real numbers."""
     if np.dtype(dtype).kind not in "biuf":

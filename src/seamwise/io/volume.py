@@ -1,4 +1,5 @@
-"""An image on disk that is read part by part and need not fit into memory: `open_volume`."""
+"""An image on disk that is read part by part and need not fit into memory: `open_volume`,
+`open_labels`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,16 @@ from numpy.typing import NDArray
 from seamwise.io.axes import Axes, channel_numbers, channels_first, check_time, settle_axes
 from seamwise.io.boxes import check_box
 from seamwise.io.listing import first_bytes
-from seamwise.io.ome_zarr import is_ome_zarr, load_ome_zarr
+from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.per_process import PerProcess
 from seamwise.io.raster import load_raster, raster_kind
-from seamwise.io.stored import StoredImage, check_real, joined_notes
+from seamwise.io.stored import (
+    StoredImage,
+    check_holds_labels,
+    check_one_plane,
+    check_real,
+    joined_notes,
+)
 from seamwise.io.tiff_parts import tiff_parts
 from seamwise.types import AnyPath, Box
 
@@ -150,10 +157,58 @@ def open_volume(
     """
     path = Path(path)
     file = PerProcess(_open_parts, path)
-    image = file.value
-    pixels = image.data
-    check_real(path, pixels.dtype)
-    file_axes = settle_axes(pixels.shape, image.axes, name=path.name, request=axes)
+    shape, letters = file.value.data.shape, file.value.axes
+    check_real(path, file.value.data.dtype)
+    file_axes = settle_axes(shape, letters, name=path.name, request=axes)
+    return _volume(path, file, file_axes, channel)
+
+
+def open_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False) -> Volume:
+    """Open a label image to read it part by part; `read_labels` reads it whole.
+
+    Parameters
+    ----------
+    path, axes, one_bit
+        As in `read_labels`.
+
+    Returns
+    -------
+    Volume
+        With one channel, of an integer type.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_labels`, but a file may hold several time points.
+
+    Examples
+    --------
+    >>> import tempfile, tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "x.tif"
+    >>> tifffile.imwrite(path, np.array([[0, 1], [300, 0]], np.uint16))
+    >>> open_labels(path).read((slice(1, 2), slice(0, 2)))
+    array([[[300,   0]]], dtype=uint16)
+    """
+    path = labels_of(Path(path))
+    file = PerProcess(_open_parts, path, True)
+    stored = file.value
+    check_holds_labels(path, stored, one_bit=one_bit)
+    file_axes = settle_axes(
+        stored.data.shape, stored.axes, name=path.name, request=axes, stack=True
+    )
+    volume = _volume(path, file, file_axes, None)
+    check_one_plane(path, volume.channels)
+    return volume
+
+
+def _volume(
+    path: Path,
+    file: PerProcess[StoredImage],
+    file_axes: Axes,
+    channel: int | Sequence[int] | None,
+) -> Volume:
+    """The volume that an open file holds."""
+    image, pixels = file.value, file.value.data
     lengths = dict(zip(file_axes.letters, file_axes.shape, strict=True))
     chunks = {
         a: pixels.chunks[i] for a, i in zip(file_axes.letters, file_axes.dimensions, strict=True)
@@ -178,14 +233,14 @@ def open_volume(
     )
 
 
-def _open_parts(path: Path) -> StoredImage:
+def _open_parts(path: Path, indices: bool = False) -> StoredImage:
     """Open a file; its pixels are read when they are indexed."""
     if is_ome_zarr(path):
         return load_ome_zarr(path)
     kind = raster_kind(first_bytes(path))
     if kind is None:
         return tiff_parts(path)
-    image = load_raster(path, kind)
+    image = load_raster(path, kind, indices=indices)
     return StoredImage(_InMemory(image.data), image.axes, image.format, image.sizes, image.notes)
 
 

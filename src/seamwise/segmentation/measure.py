@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seamwise.io.images import read_labels
-from seamwise.io.listing import by_stem, find_images, stem
+from seamwise.io.listing import by_stem, find_labels, stem
 from seamwise.metrics import (
     DEFAULT_IOUS,
     ContourMatching,
@@ -106,8 +106,7 @@ def score_files(
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    files = find_images(folder, masks=True)
-    return by_stem([path for path in files if not stem(path).endswith("_overlay")], ending="_masks")
+    return by_stem(find_labels(folder), ending="_masks")
 
 
 def _score_pair(

@@ -14,7 +14,7 @@ from seamwise import __version__
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import map_fingerprint, read_image, read_spaced_labels, write_map
-from seamwise.io.listing import find_images, stem
+from seamwise.io.listing import find_labels, stem
 from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.labels import Labels
@@ -72,7 +72,7 @@ def weigh_files(
     """
     if transform.map is None:
         raise ValueError("transform must have a weight map, e.g. TargetAndWeight(map='w3')")
-    files = _label_files(inputs)
+    files = find_labels(inputs)
     outputs = {path: _outputs(path, output) for path in files}
     check_outputs(outputs)
     for paths in outputs.values():
@@ -97,16 +97,6 @@ def weigh_files(
             yield from pool.map(weigh, files)
 
     return outcomes()
-
-
-def _label_files(inputs: Sequence[str | Path]) -> list[Path]:
-    files = find_images(inputs, masks=True)
-    images_with_mask = {
-        path.parent / stem(path).removesuffix("_masks")
-        for path in files
-        if stem(path).endswith("_masks")
-    }
-    return [path for path in files if path.parent / stem(path) not in images_with_mask]
 
 
 def _outputs(path: Path, folder: Path) -> tuple[Path, Path]:

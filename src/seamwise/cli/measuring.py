@@ -1,0 +1,210 @@
+"""`seamwise measure`, and `segment --measure`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seamwise.cli.options import Axes, Channel, parse_channels, parse_spacing
+from seamwise.cli.progress import Progress, follow_files
+from seamwise.words import CellMean
+
+if TYPE_CHECKING:
+    from seamwise.measure import MeasureOptions, Pairing
+    from seamwise.segmentation import SegmentOptions
+
+TABLE = "cells.csv"
+"""Table that `segment --measure` writes to the folder of the labels."""
+
+
+def measure(
+    images: Annotated[
+        str, typer.Argument(metavar="IMAGES", help="Image, OME-Zarr folder, pattern or folder.")
+    ],
+    labels: Annotated[
+        str,
+        typer.Argument(
+            metavar="LABELS", help="Label image or folder of them, with the names of the images."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Table to write, .csv or .parquet; <name>_summary is written next to it.",
+        ),
+    ],
+    plots: Annotated[
+        bool,
+        typer.Option(
+            "--plots",
+            help="Also draw <name>_histogram.png, <name>_scatter.png and, for time series, "
+            "<name>_over_time.png.",
+        ),
+    ] = False,
+    channel: Channel = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            "--channel-names",
+            help="Names of the channels for the columns, e.g. DAPI,CD25.",
+            show_default="ch0,ch1,…",
+        ),
+    ] = None,
+    axes: Axes = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[Z,]Y,X",
+            help="Pixel size in µm, e.g. 2,0.5,0.5.",
+            show_default="what the image says, else the labels",
+        ),
+    ] = None,
+    exclude_edge: Annotated[
+        bool, typer.Option("--exclude-edge", help="Drop cells that touch the edge of the image.")
+    ] = False,
+    shape: Annotated[
+        bool,
+        typer.Option("--shape", help="Also measure perimeter, hull and solidity, which is slow."),
+    ] = False,
+    ring: Annotated[
+        str,
+        typer.Option(
+            help="Width of the ring around a cell that tells its background, e.g. 5 or 2.5um; "
+            "0 for none."
+        ),
+    ] = "5",
+    ring_gap: Annotated[
+        str, typer.Option(help="Distance between a cell and its ring, e.g. 1 or 0.5um.")
+    ] = "1",
+    rim: Annotated[
+        str,
+        typer.Option(
+            help="Width of the rim of a cell, e.g. 3 or 1um; the rest is its inside. 0 for none."
+        ),
+    ] = "3",
+    nuclei: Annotated[
+        Path | None,
+        typer.Option(
+            help="Label image of nuclei or folder of them: each is paired with the cell around it.",
+            show_default="not used",
+        ),
+    ] = None,
+    region: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK",
+            help="Mask of the region to measure, or folder of masks; not 0 is inside.",
+            show_default="everything",
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHANNEL",
+            help="Mark cells as positive in this channel, by name or number.",
+            show_default="not used",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="With --positive: cells above this are positive.",
+            show_default="Otsu's threshold of all cells",
+        ),
+    ] = None,
+    positive_by: Annotated[
+        CellMean, typer.Option(help="With --positive: which value of the channel decides.")
+    ] = "mean",
+    frames: Annotated[
+        bool,
+        typer.Option(
+            "--frames", help="The files are the time points of one series, in order of their names."
+        ),
+    ] = False,
+) -> None:
+    """Measure every cell: size, place, form, neighbours and the intensities of all channels.
+
+    Images and labels pair up by name; x_masks.tif belongs to x.tif. The table has a row for each
+    cell and units in the names of its columns. The summary counts cells for each image and time.
+
+    Files that cannot be read or do not fit are reported and skipped; the exit code is then 1.
+    """
+    from seamwise.measure import MeasureOptions, pair_images, parse_width
+
+    channel_names = tuple(name.strip() for name in names.split(",")) if names else ()
+    options = MeasureOptions(
+        channel=parse_channels(channel),
+        axes=axes,
+        spacing=parse_spacing(spacing),
+        names=channel_names,
+        exclude_edge=exclude_edge,
+        shape=shape,
+        ring=parse_width("--ring", ring),
+        ring_gap=parse_width("--ring-gap", ring_gap),
+        rim=parse_width("--rim", rim),
+        positive=_name_of(positive, channel_names, parse_channels(channel)),
+        threshold=threshold,
+        positive_by=positive_by,
+        frames=frames,
+    )
+    _write_table(
+        pair_images(images, labels, nuclei=nuclei, region=region), output, options, plots=plots
+    )
+
+
+def _name_of(
+    positive: str | None, names: tuple[str, ...], channels: int | tuple[int, ...] | None
+) -> str | None:
+    """Return the name of a channel that may be given by its number in the file."""
+    if positive is None or not positive.isdigit() or positive in names:
+        return positive
+    if not names:
+        return f"ch{int(positive)}"
+    numbers = range(len(names)) if channels is None else channels
+    numbers = (numbers,) if isinstance(numbers, int) else numbers
+    return dict(zip(numbers, names, strict=False)).get(int(positive), positive)
+
+
+@contextmanager
+def then_measure(
+    wanted: bool, images: list[str], labels: Path, options: "SegmentOptions", name: str
+) -> Iterator[None]:
+    """Once the block has ended, also if some files failed, write ``cells.csv`` next to the labels.
+
+    `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
+    """
+    try:
+        yield
+    except typer.Exit as end:
+        if not wanted:
+            raise
+        try:
+            _measure_labels(images, labels, options, name)
+        except typer.Exit as later:
+            raise typer.Exit(max(end.exit_code, later.exit_code)) from None
+
+
+def _measure_labels(images: list[str], labels: Path, options: "SegmentOptions", name: str) -> None:
+    from seamwise.measure import MeasureOptions, pair_images
+
+    is_inside = labels.suffix == ".zarr"
+    where = labels / "labels" / name if is_inside else labels
+    table = labels.with_name(f"{labels.stem}_{TABLE}") if is_inside else labels / TABLE
+    how = MeasureOptions(axes=options.axes, spacing=options.spacing)
+    _write_table(pair_images(images, where), table, how)
+
+
+def _write_table(
+    pairs: "Pairing", table: Path, options: "MeasureOptions", *, plots: bool = False
+) -> None:
+    from seamwise.measure import measure_files
+
+    outcomes = measure_files(pairs, table, options, plots=plots)
+    with Progress() as progress:
+        follow_files(
+            progress, outcomes, "measure", done=f"wrote {table}", nothing="no table was written"
+        )

@@ -1,0 +1,363 @@
+"""Measure the cells of many files; see `pair_images` and `measure_files`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seamwise.io.atomic import check_writable
+from seamwise.io.csvfile import write_columns
+from seamwise.io.errors import error_line
+from seamwise.io.listing import by_stem, find_images, find_labels
+from seamwise.io.outcome import Outcome
+from seamwise.io.parquetfile import check_parquet, write_parquet
+from seamwise.io.volume import Volume, open_labels, open_volume
+from seamwise.measure.cells import measure_field
+from seamwise.measure.field import Reader, chunks_to_read, open_field, plan, reader
+from seamwise.measure.options import MeasureOptions
+from seamwise.measure.plots import draw_plots
+from seamwise.measure.positive import mark_positive, no_channel
+from seamwise.measure.summary import FieldSize, summarise
+from seamwise.measure.table import Table, joined
+from seamwise.types import AnyPath
+
+_TABLES = {".csv": write_columns, ".parquet": write_parquet}
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """One image and its label images on disk.
+
+    Attributes
+    ----------
+    image, labels : Path
+    nuclei, region : Path or None
+    """
+
+    image: Path
+    labels: Path
+    nuclei: Path | None = None
+    region: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Images with their labels, and what has no partner.
+
+    Attributes
+    ----------
+    jobs : tuple of MeasureJob
+    lonely : Mapping of Path to str
+        Images that cannot be measured, and why, in one line.
+    note : str
+        A line about labels without an image; empty if there are none.
+    """
+
+    jobs: tuple[MeasureJob, ...]
+    lonely: Mapping[Path, str]
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class FileTable:
+    """The cells of one image.
+
+    Attributes
+    ----------
+    cells : Table
+        With the columns ``file`` and ``time`` after ``id``.
+    fields : tuple of FieldSize
+        For each time point.
+    notes : tuple of str
+    """
+
+    cells: Table
+    fields: tuple[FieldSize, ...]
+    notes: tuple[str, ...]
+
+
+def pair_images(
+    images: AnyPath | Sequence[AnyPath],
+    labels: AnyPath | Sequence[AnyPath],
+    *,
+    nuclei: AnyPath | None = None,
+    region: AnyPath | None = None,
+) -> Pairing:
+    """Pair images with label images by their stems; ``x_masks.tif`` counts as x.
+
+    Two single files are a pair whatever their names. OME-Zarr images may be given as their own
+    labels: the only label image within each is taken.
+
+    Parameters
+    ----------
+    images, labels : path, or sequence of paths
+        Files, folders or glob patterns.
+    nuclei : path, optional
+        Label images of nuclei: a file for a single image, else a folder.
+    region : path, optional
+        Masks: a folder of them, or one file for all images.
+
+    Raises
+    ------
+    ValueError
+        Two files have the same stem, or no image has labels.
+    FileNotFoundError
+        A file does not exist, or a folder holds no image.
+    """
+    image_files, label_files = find_images(images), find_labels(labels)
+    parts = {
+        "nuclei": None if nuclei is None else find_labels(nuclei),
+        "region": None if region is None else find_labels(region),
+    }
+    if len(image_files) == len(label_files) == 1:
+        path = image_files[0]
+        others = {name: files[0] for name, files in parts.items() if files}
+        return Pairing((MeasureJob(path, label_files[0], **others),), {})
+    by_name = by_stem(image_files, ending="_masks")
+    labels_of = by_stem(label_files, ending="_masks")
+    jobs, lonely = [], {}
+    for name, path in by_name.items():
+        partners = {"labels": labels_of.get(name)}
+        for kind, files in parts.items():
+            if files is not None:
+                is_for_all = kind == "region" and len(files) == 1
+                partners[kind] = (
+                    files[0] if is_for_all else by_stem(files, ending="_masks").get(name)
+                )
+        missing = [kind for kind, partner in partners.items() if partner is None]
+        if missing:
+            lonely[path] = f"{path} has no {missing[0]} of the same name: give {name}.tif there"
+        else:
+            jobs.append(MeasureJob(path, **partners))  # type: ignore[arg-type]
+    if not jobs:
+        raise ValueError(
+            f"none of the {len(by_name)} images has labels of the same name (e.g. {image_files[0]} "
+            f"and {label_files[0]}): give both the same names"
+        )
+    unused = [path for name, path in labels_of.items() if name not in by_name]
+    note = f"{len(unused)} label images have no image (e.g. {unused[0]})" if unused else ""
+    return Pairing(tuple(jobs), lonely, note)
+
+
+def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) -> FileTable:
+    """Measure the cells of one image, at every time point, part by part.
+
+    Parameters
+    ----------
+    job : MeasureJob
+    options : MeasureOptions
+
+    Raises
+    ------
+    OSError, ValueError
+        A file cannot be read, or image and labels differ in size or in time points; an option does
+        not fit the image.
+    """
+    image = open_volume(job.image, axes=options.axes, channel=options.channel)
+    labels = _open_as(job.labels, image)
+    nuclei = None if job.nuclei is None else _open_as(job.nuclei, image)
+    region = None if job.region is None else _open_as(job.region, image, one_bit=True)
+    names = options.channel_names(image.channel_numbers)
+    if options.positive is not None and options.positive not in names:
+        raise no_channel(options.positive, list(names), options.positive_by)
+    spacing = _spacing(options, image, labels)
+    blocks = plan(image.shape, chunks_to_read(image))
+    parts, fields, lost = [], [], 0
+    for time in range(image.times):
+        read = reader(image, time)
+        inner = None
+        if nuclei is not None:
+            inner = open_field(read, _labels_reader(nuclei, time), 0, blocks)
+        measured = measure_field(
+            open_field(read, _labels_reader(labels, time), image.channels, blocks),
+            options,
+            names,
+            spacing,
+            nuclei=inner,
+            region=None if region is None else reader(region, min(time, region.times - 1)),
+        )
+        lost += measured.nuclei_without_cell
+        parts.append(_with_origin(measured.cells, job.image.name, time))
+        size = np.nan if spacing is None else measured.pixels * float(np.prod(spacing))
+        fields.append(FieldSize(job.image.name, time, size, len(image.shape) == 2))
+    notes = [image.note] if image.note else []
+    if lost:
+        notes.append(f"{job.image}: {lost} nuclei lie in no cell")
+    return FileTable(joined(parts), tuple(fields), tuple(notes))
+
+
+def measure_files(
+    pairing: Pairing,
+    table: Path,
+    options: MeasureOptions = MeasureOptions(),
+    *,
+    plots: bool = False,
+) -> Iterator[Outcome]:
+    """Measure many images; write the table of all cells and a summary next to it.
+
+    What would stop the whole job is checked at the call. The work is done as the outcomes are
+    drawn; the files are written before the last of them. Images that cannot be measured are
+    reported and skipped.
+
+    Parameters
+    ----------
+    pairing : Pairing
+    table : Path
+        A name ending in .csv or .parquet. The summary is ``<stem>_summary`` with the same ending.
+    options : MeasureOptions
+    plots : bool
+        Also draw ``<stem>_histogram.png``, ``<stem>_scatter.png`` and, with several time points,
+        ``<stem>_over_time.png``.
+
+    Raises
+    ------
+    ValueError
+        The ending is another, or pyarrow is needed and not installed.
+    OSError
+        The table cannot be written.
+    """
+    table = Path(table)
+    if table.suffix.lower() not in _TABLES:
+        raise ValueError(f"cannot write {table}: expected a name ending in .csv or .parquet")
+    if table.suffix.lower() == ".parquet":
+        check_parquet(table)
+    check_writable(table)
+    inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
+    if table.resolve() in inputs:
+        raise ValueError(f"{table} would replace an input: give another file")
+    total = len(pairing.jobs) + len(pairing.lonely)
+
+    def outcomes() -> Iterator[Outcome]:
+        files: list[FileTable] = []
+        for path, line in pairing.lonely.items():
+            yield Outcome(path, total, failed=True, messages=(line,))
+        note = pairing.note
+        for number, job in enumerate(pairing.jobs):
+            outcome, file = _try(job, options, total, number if options.frames else None)
+            files += [] if file is None else [file]
+            messages = (*((note,) if note else ()), *outcome.messages)
+            note = ""
+            if number == len(pairing.jobs) - 1 and files:
+                messages = (*messages, *_write(table, files, options, plots))
+            yield Outcome(outcome.path, total, outcome.failed, messages)
+
+    return outcomes()
+
+
+def summary_path(table: Path) -> Path:
+    """Return where the summary of a table goes.
+
+    Examples
+    --------
+    >>> summary_path(Path("out/cells.csv")).name
+    'cells_summary.csv'
+    """
+    return table.with_name(f"{table.stem}_summary{table.suffix}")
+
+
+def _try(
+    job: MeasureJob, options: MeasureOptions, total: int, frame: int | None
+) -> tuple[Outcome, FileTable | None]:
+    try:
+        file = measure_file(job, options)
+        if frame is not None:
+            file = _as_frame(file, frame)
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        line = error_line(job.image, error)
+        return Outcome(job.image, total, failed=True, messages=(line,)), None
+    counts = np.bincount(file.cells["time"], minlength=1) if frame is None else [len(file.cells)]
+    line = f"{job.image}: {' + '.join(map(str, counts))} cells"
+    return Outcome(job.image, total, messages=(*file.notes, line)), file
+
+
+def _as_frame(file: FileTable, frame: int) -> FileTable:
+    """The file as a time point of a series of files."""
+    if len(file.fields) != 1:
+        raise ValueError(f"it holds {len(file.fields)} time points: remove --frames")
+    field = file.fields[0]
+    cells = file.cells.with_column("time", np.full(len(file.cells), frame))
+    moved = FieldSize(field.file, frame, field.size_um, field.is_flat)
+    return FileTable(cells, (moved,), file.notes)
+
+
+def _write(
+    table: Path, files: Sequence[FileTable], options: MeasureOptions, plots: bool
+) -> tuple[str, ...]:
+    """Write everything; return lines for the user."""
+    cells, messages = joined([file.cells for file in files]), []
+    fields = [field for file in files for field in file.fields]
+    column, threshold = None, None
+    if options.positive is not None:
+        cells, threshold = mark_positive(
+            cells, options.positive, threshold=options.threshold, by=options.positive_by
+        )
+        column = f"{options.positive}_positive"
+        kind = "threshold" if options.threshold is not None else "Otsu's threshold"
+        count = int(np.count_nonzero(cells[column]))
+        messages.append(
+            f"{count} of {len(cells)} cells are positive: "
+            f"{options.positive}_{options.positive_by} > {threshold:.6g} ({kind})"
+        )
+    summary = summarise(cells, fields, positive=column)
+    if threshold is not None:
+        summary = summary.with_column("threshold", np.full(len(summary), threshold))
+    write = _TABLES[table.suffix.lower()]
+    write(table, cells.columns)
+    write(summary_path(table), summary.columns)
+    if plots:
+        draw_plots(table, cells, summary, options, threshold)
+    return tuple(messages)
+
+
+def _open_as(path: Path, image: Volume, *, one_bit: bool = False) -> Volume:
+    """Open labels or a mask of the size of an image; one mask may serve all time points.
+
+    If a file does not fit by what it says of its axes, it is tried with those of the image.
+    """
+    try:
+        labels = open_labels(path, one_bit=one_bit)
+        _check_fit(labels, image, is_for_all=one_bit)
+    except ValueError as error:
+        axes = ("T" if image.times > 1 else "") + image.axes
+        try:
+            labels = open_labels(path, axes=axes, one_bit=one_bit)
+            _check_fit(labels, image, is_for_all=one_bit)
+        except ValueError:
+            raise error from None
+    return labels
+
+
+def _check_fit(labels: Volume, image: Volume, *, is_for_all: bool) -> None:
+    if labels.shape != image.shape:
+        raise ValueError(
+            f"{labels.path} must have the size {image.shape} of {image.path}, not {labels.shape}: "
+            "give labels of the same image"
+        )
+    if labels.times != image.times and not (is_for_all and labels.times == 1):
+        raise ValueError(
+            f"{labels.path} must have the {image.times} time points of {image.path}, "
+            f"not {labels.times}: give labels of the same series"
+        )
+
+
+def _labels_reader(labels: Volume, time: int) -> Reader:
+    read = reader(labels, time)
+    return lambda box: read(box)[0]
+
+
+def _spacing(options: MeasureOptions, image: Volume, labels: Volume) -> tuple[float, ...] | None:
+    spacing = options.spacing or image.spacing or labels.spacing
+    if spacing is not None and len(spacing) != len(image.shape):
+        raise ValueError(
+            f"spacing must have {len(image.shape)} numbers, one for each axis of {image.axes}, "
+            f"not {len(spacing)}"
+        )
+    return spacing
+
+
+def _with_origin(cells: Table, file: str, time: int) -> Table:
+    columns = dict(cells.columns)
+    ids = columns.pop("id")
+    origin = np.full(len(cells), file, object)
+    return Table({"id": ids, "file": origin, "time": np.full(len(cells), time), **columns})

@@ -1,0 +1,111 @@
+"""Counts and shares of many images and time points; see `summarise`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.measure.positive import channels_of
+from seamwise.measure.table import Table
+
+_PER_MM2 = 1e6  # µm²
+_NO_TIME = -1
+
+
+@dataclass(frozen=True)
+class FieldSize:
+    """How large a measured field is.
+
+    Attributes
+    ----------
+    file : str
+    time : int
+    size_um : float
+        In µm² or, for a stack, µm³; NaN without a pixel size.
+    is_flat : bool
+        Whether it is not a stack.
+    """
+
+    file: str
+    time: int
+    size_um: float
+    is_flat: bool
+
+
+def summarise(cells: Table, fields: Sequence[FieldSize], *, positive: str | None = None) -> Table:
+    """Count cells for each image and time point, each image, and each time point.
+
+    Parameters
+    ----------
+    cells : Table
+        With the columns ``file`` and ``time``.
+    fields : sequence of FieldSize
+        Everything that was measured, also where there is no cell.
+    positive : str, optional
+        A column of booleans.
+
+    Returns
+    -------
+    Table
+        ``scope``: "image and time", "image" or "time"; ``file`` and ``time``, empty and masked
+        where the row is about several; ``cells``; with `positive` also ``positive`` and
+        ``positive_share`` (NaN without cells); ``cells_per_mm2`` of flat images; median of the area
+        or volume; for each channel the mean over the cells of their means.
+    """
+    scopes: dict[str, Callable[[str, int], tuple[str, int]]] = {
+        "image and time": lambda file, time: (file, time),
+        "image": lambda file, time: (file, _NO_TIME),
+        "time": lambda file, time: ("", time),
+    }
+    rows: list[dict[str, object]] = []
+    for scope, key_of in scopes.items():
+        groups: dict[tuple[str, int], list[int]] = {
+            key_of(field.file, field.time): [] for field in fields
+        }
+        for row, (file, time) in enumerate(zip(cells["file"], cells["time"], strict=True)):
+            groups[key_of(file, int(time))].append(row)
+        for key, members in groups.items():
+            own = [field for field in fields if key_of(field.file, field.time) == key]
+            where = {
+                "scope": scope,
+                "file": key[0],
+                "time": key[1],
+            }
+            part = cells.select(np.array(members, np.int64))
+            rows.append(where | _numbers(part, own, positive))
+    return _as_table(rows)
+
+
+def _numbers(cells: Table, fields: Sequence[FieldSize], positive: str | None) -> dict[str, object]:
+    numbers: dict[str, object] = {"cells": len(cells)}
+    if positive is not None:
+        count = int(np.count_nonzero(cells[positive]))
+        numbers["positive"] = count
+        numbers["positive_share"] = count / len(cells) if len(cells) else np.nan
+    if all(field.is_flat for field in fields):
+        size = sum(field.size_um for field in fields)
+        numbers["cells_per_mm2"] = len(cells) / size * _PER_MM2
+    for name, column in cells.columns.items():
+        if name.startswith(("area_", "volume_")):
+            numbers[f"median_{name}"] = _of_finite(np.median, column)
+    for channel in channels_of(cells):
+        numbers[f"{channel}_mean"] = _of_finite(np.mean, cells[f"{channel}_mean"])
+    return numbers
+
+
+def _of_finite(statistic: Callable[..., np.floating], column: NDArray[np.generic]) -> float:
+    values = column.astype(float)
+    values = values[np.isfinite(values)]
+    return float(statistic(values)) if values.size else np.nan
+
+
+def _as_table(rows: Sequence[dict[str, object]]) -> Table:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns: dict[str, NDArray[np.generic]] = {}
+    for name in names:
+        values = [row.get(name, np.nan) for row in rows]
+        is_text = any(isinstance(value, str) for value in values)
+        columns[name] = np.array(values, object if is_text else None)
+    columns["time"] = np.ma.masked_equal(columns["time"], _NO_TIME)
+    return Table(columns)
