@@ -21,7 +21,7 @@ BLOCK_PIXELS = 2**21
 """Pixels of a block. Measured: about 100 bytes of working memory each, and no faster above."""
 
 HELD_BYTES = 2**29
-"""An image that is no larger is read once and kept."""
+"""A smaller image is read once and kept."""
 
 Reader = Callable[[Box], NDArray[Any]]
 

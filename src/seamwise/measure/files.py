@@ -213,7 +213,8 @@ def measure_files(
     Raises
     ------
     ValueError
-        The ending is another, or pyarrow is needed and not installed.
+        The ending is another, pyarrow is needed and not installed, or `options.positive_by` needs
+        nuclei.
     OSError
         The table cannot be written.
     """
@@ -222,6 +223,9 @@ def measure_files(
         raise ValueError(f"cannot write {table}: expected a name ending in .csv or .parquet")
     if table.suffix.lower() == ".parquet":
         check_parquet(table)
+    needs_nuclei = options.positive_by in ("nucleus_mean", "cytoplasm_mean")
+    if options.positive and needs_nuclei and not all(job.nuclei for job in pairing.jobs):
+        raise no_channel(options.positive, [options.positive], options.positive_by)
     check_writable(table)
     inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
     if table.resolve() in inputs:

@@ -49,7 +49,7 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Of the cells in a block: ranks, Σ 1, Σ p, Σ ppᵀ, and bounding boxes."""
+    """Sums over each cell in a block: Σ 1, Σ p, Σ ppᵀ; and bounding boxes."""
 
     ranks: Ranks
     area: NDArray[np.float64]

@@ -1,0 +1,83 @@
+"""`seamwise measure`, and `segment --measure`."""
+
+import csv
+
+import numpy as np
+import pytest
+import tifffile
+
+from cli.conftest import SCENE
+
+
+@pytest.fixture
+def labels(tmp_path, images):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    for path in images.iterdir():
+        tifffile.imwrite(folder / f"{path.stem}.tif", SCENE.labels)
+    return folder
+
+
+def rows(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_measure_writes_table_summary_and_plots(run, images, labels, tmp_path):
+    table = tmp_path / "cells.csv"
+    code, said, err = run(
+        "measure", images, labels, "-o", table, "--plots", "--spacing", "0.5,0.5", "--ring", "2um",
+        "--rim", "1um", "--positive", "0", "--channel-names", "DAPI", "--exclude-edge", "--shape",
+    )  # fmt: skip
+    assert code == 0, err
+    assert str(table) in said
+    assert "cells are positive: DAPI_mean > " in err
+    lines = rows(table)
+    assert {line["file"] for line in lines} == {"a.png", "b.tif", "c.tif"}
+    assert {line["touches_edge"] for line in lines} == {"FALSE"}
+    assert float(lines[0]["area_um2"]) == float(lines[0]["area_px"]) / 4
+    assert lines[0]["solidity"]
+    assert rows(tmp_path / "cells_summary.csv")[0]["cells"] == str(len(lines) // 3)
+    assert (tmp_path / "cells_scatter.png").exists()
+
+
+def test_segment_also_measures(run, images, model, tmp_path):
+    out = tmp_path / "out"
+    code, said, _ = run("segment", images, "-o", out, "--model", model, "--measure")
+    assert code == 0
+    assert str(out / "cells.csv") in said
+    counts = [int(tifffile.imread(out / f"{name}.tif").max()) for name in "abc"]
+    assert len(rows(out / "cells.csv")) == sum(counts)
+    (images / "c.tif").write_text("no image")
+    (out / "c.tif").unlink()
+    code, _, err = run("segment", images, "-o", out, "--model", model, "--measure")
+    assert code == 1
+    assert "c.tif has no labels" in err
+    assert len(rows(out / "cells.csv")) == sum(counts[:2])
+
+
+def test_a_bad_file_ends_with_one_and_the_others_are_measured(run, images, labels, tmp_path):
+    tifffile.imwrite(labels / "b.tif", np.ones((3, 4), np.uint8))
+    code, said, err = run("measure", images, labels, "-o", tmp_path / "t.csv")
+    assert code == 1
+    assert "1 of 3 files failed" in said
+    assert "b.tif must have the size (96, 110)" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--ring", "wide"], "--ring must be a width such as 5, 5px or 2.5um, not 'wide'"),
+        (["--threshold", "4"], "threshold needs positive"),
+        (["--spacing", "1"], "spacing must be 2 or 3 numbers"),
+        (["--channel", "x"], "--channel must be a number"),
+        (["--positive-by", "x"], "--positive-by must be mean, median"),
+        (["--nuclei", "nowhere"], "nowhere does not exist"),
+        (["-o", "cells.xlsx"], "expected a name ending in .csv or .parquet"),
+    ],
+)
+def test_bad_calls_are_one_line(run, images, labels, tmp_path, arguments, words):
+    code, _, err = run("measure", images, labels, "-o", tmp_path / "t.csv", *arguments)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1

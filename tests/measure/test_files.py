@@ -1,0 +1,256 @@
+"""Many files to one table."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.io.images import write_labels
+from seamwise.io.ome_zarr import create_labels, write_image
+from seamwise.measure import (
+    MeasureJob,
+    MeasureOptions,
+    field,
+    measure,
+    measure_file,
+    measure_files,
+    pair_images,
+)
+from seamwise.synth import crowded_cells
+from support.files import one_line
+
+ALL = MeasureOptions()
+
+
+def scene(seed, shape=(50, 60)):
+    drawn = crowded_cells(shape, cells=8, radius=6, rng=seed)
+    return np.stack([drawn.image, drawn.image // 3 + seed]), drawn.labels
+
+
+def folders(tmp_path, *names, axes="CYX"):
+    """Images and labels of these names; each pixel is 0.5 µm wide."""
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(names):
+        image, labels = scene(seed)
+        tifffile.imwrite(
+            tmp_path / "images" / f"{name}.tif", image, imagej=True,
+            metadata={"axes": axes, "unit": "um"}, resolution=(2, 2),
+        )  # fmt: skip
+        write_labels(tmp_path / "labels" / f"{name}.tif", labels)
+    return tmp_path / "images", tmp_path / "labels"
+
+
+def rows(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(tmp_path, pairs, options=ALL, name="out.csv", **more):
+    """The messages of all files, whether any failed, and the lines of the table."""
+    outcomes = list(measure_files(pairs, tmp_path / name, options, **more))
+    messages = [line for outcome in outcomes for line in outcome.messages]
+    assert not any("\n" in line for line in messages)
+    has_failed = any(outcome.failed for outcome in outcomes)
+    return messages, has_failed, rows(tmp_path / name) if name.endswith("csv") else None
+
+
+def test_the_table_of_a_folder_holds_what_measure_gives(tmp_path):
+    images, labels = folders(tmp_path, "a b", "ü")
+    messages, has_failed, lines = run(tmp_path, pair_images(images, labels))
+    assert not has_failed
+    assert messages == [f"{images / 'a b.tif'}: 8 cells", f"{images / 'ü.tif'}: 8 cells"]
+    assert [line["file"] for line in lines] == ["a b.tif"] * 8 + ["ü.tif"] * 8
+    expected = measure(*scene(1), spacing=(0.5, 0.5))
+    for name, column in expected.columns.items():
+        text = [line[name] for line in lines[8:]]
+        if column.dtype.kind == "f":
+            written = np.array([float(value or "nan") for value in text])
+            np.testing.assert_allclose(written, column, rtol=1e-12)
+    assert {line["touches_edge"] for line in lines} == {"TRUE", "FALSE"}
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_a_name_that_is_a_formula_is_harmless(tmp_path):
+    images, labels = folders(tmp_path, "=1+1", "@x", "+y", "-z")
+    _, _, lines = run(tmp_path, pair_images(images, labels), MeasureOptions(names=("=a", "b")))
+    assert {line["file"][0] for line in lines} == {"'"}
+    assert "'=a_mean" in lines[0]
+    assert {line["file"][0] for line in rows(tmp_path / "out_summary.csv")[:4]} == {"'"}
+
+
+def test_the_summary_counts_for_image_and_time(tmp_path):
+    images, labels = folders(tmp_path)
+    frames = [scene(seed) for seed in range(3)]
+    series = np.stack([image for image, _ in frames])
+    tifffile.imwrite(images / "t.tif", series, imagej=True, metadata={"axes": "TCYX"})
+    # as tifffile stores three frames unless told otherwise: they look like colours
+    true = np.stack([one for _, one in frames]).astype(np.uint16)
+    tifffile.imwrite(labels / "t.tif", true, photometric="rgb", planarconfig="separate")
+    options = MeasureOptions(positive="ch1", threshold=7000, spacing=(0.5, 0.5))
+    messages, has_failed, lines = run(tmp_path, pair_images(images, labels), options, plots=True)
+    assert not has_failed
+    assert messages[0].endswith("8 + 8 + 8 cells")
+    assert [line["time"] for line in lines] == ["0"] * 8 + ["1"] * 8 + ["2"] * 8
+    positive = [line["ch1_positive"] == "TRUE" for line in lines]
+    assert positive == [float(line["ch1_mean"]) > 7000 for line in lines]
+    summary = rows(tmp_path / "out_summary.csv")
+    assert [(line["scope"], line["time"], line["cells"]) for line in summary] == [
+        ("image and time", "0", "8"), ("image and time", "1", "8"), ("image and time", "2", "8"),
+        ("image", "", "24"), ("time", "0", "8"), ("time", "1", "8"), ("time", "2", "8"),
+    ]  # fmt: skip
+    assert int(summary[3]["positive"]) == sum(positive)
+    assert float(summary[3]["positive_share"]) == sum(positive) / 24
+    assert np.isclose(float(summary[3]["cells_per_mm2"]), 24 / (3 * 50 * 60 * 0.25e-6))
+    pictures = {path.name for path in tmp_path.glob("out_*.png")}
+    assert pictures == {"out_histogram.png", "out_scatter.png", "out_over_time.png"}
+
+
+def test_files_may_be_the_frames_of_a_series(tmp_path):
+    images, labels = folders(tmp_path, "f1", "f2")
+    options = MeasureOptions(frames=True)
+    _, _, lines = run(tmp_path, pair_images(images, labels), options, plots=True)
+    assert {(line["file"], line["time"]) for line in lines} == {("f1.tif", "0"), ("f2.tif", "1")}
+    assert (tmp_path / "out_over_time.png").exists()
+
+
+def test_parts_of_an_ome_zarr_give_the_same_table(tmp_path, monkeypatch):
+    image, labels = scene(3, (90, 110))
+    write_image(tmp_path / "x.ome.zarr", image, axes="CYX", spacing=(0.5, 0.4))
+    with create_labels(tmp_path / "x.ome.zarr", "cells", chunks=(16, 16)) as draft:
+        draft.array[...] = labels
+    pairs = pair_images(tmp_path / "x.ome.zarr", tmp_path / "x.ome.zarr")
+    options = MeasureOptions(shape=True)
+    whole = measure_file(pairs.jobs[0], options).cells
+    monkeypatch.setattr(field, "HELD_BYTES", 0)
+    monkeypatch.setattr(field, "BLOCK_PIXELS", 90 * 40)
+    parts = measure_file(pairs.jobs[0], options).cells
+    expected = measure(image, labels, options, spacing=(0.5, 0.4))
+    for name, column in expected.columns.items():
+        if column.dtype == object:
+            assert whole[name].tolist() == parts[name].tolist() == column.tolist()
+        elif not name.endswith(("background", "corrected")):
+            np.testing.assert_allclose(whole[name], column, rtol=1e-9)
+            np.testing.assert_allclose(parts[name], column, rtol=1e-9)
+
+
+def test_nuclei_and_a_region_come_from_files(tmp_path):
+    images, labels = folders(tmp_path, "a", "b")
+    (tmp_path / "nuclei").mkdir()
+    for seed, name in enumerate("ab"):
+        _, cells = scene(seed)
+        small = np.where(np.roll(cells, 2, 0) == cells, cells, 0)
+        write_labels(tmp_path / "nuclei" / f"{name}.tif", np.where(cells == 1, 0, small))
+    left = np.zeros((50, 60), bool)
+    left[:, :30] = True
+    tifffile.imwrite(tmp_path / "left.tif", left)
+    pairs = pair_images(images, labels, nuclei=tmp_path / "nuclei", region=tmp_path / "left.tif")
+    _, has_failed, lines = run(
+        tmp_path, pairs, MeasureOptions(positive="ch0", positive_by="nucleus_mean")
+    )
+    assert not has_failed
+    assert all(float(line["centroid_x_px"]) < 32 for line in lines)
+    assert {line["nuclei"] for line in lines if line["id"] != "1"} == {"1"}
+    assert len(lines) < 16
+
+
+def test_bad_files_are_reported_and_the_others_measured(tmp_path):
+    images, labels = folders(tmp_path, "a", "cut", "nan", "text", "times", "lonely")
+    write_labels(labels / "cut.tif", scene(1)[1][:40])
+    tifffile.imwrite(
+        images / "nan.tif", np.full((2, 50, 60), np.nan, np.float32), metadata={"axes": "CYX"}
+    )
+    (labels / "text.tif").write_text("no image")
+    tifffile.imwrite(
+        labels / "times.tif", np.ones((2, 50, 60), np.uint16), imagej=True, metadata={"axes": "TYX"}
+    )
+    (labels / "lonely.tif").rename(labels / "other.tif")
+    messages, has_failed, lines = run(tmp_path, pair_images(images, labels))
+    assert has_failed
+    assert {line["file"] for line in lines} == {"a.tif"}
+    text = "\n".join(messages)
+    assert "lonely.tif has no labels of the same name: give lonely.tif there" in text
+    assert "1 label images have no image (e.g. " in text
+    assert "cut.tif must have the size (50, 60) of" in text
+    assert "nan.tif: the image has NaN" in text
+    assert "cannot read" in text
+    assert "times.tif must have the 1 time points of" in text
+
+
+def test_a_channel_that_does_not_exist_is_one_line(tmp_path):
+    images, labels = folders(tmp_path, "a")
+    for options, words in (
+        (MeasureOptions(channel=2), "channel=2 does not fit"),
+        (
+            MeasureOptions(positive="ch7"),
+            "positive must be one of the channels (ch0, ch1), not 'ch7'",
+        ),
+        (MeasureOptions(names=("x",)), "it has 2 channels, 1 have a name"),
+    ):
+        (outcome,) = measure_files(pair_images(images, labels), tmp_path / "o.csv", options)
+        assert outcome.failed
+        assert words in outcome.messages[0]
+    assert not (tmp_path / "o.csv").exists()
+    options = MeasureOptions(positive="ch1", positive_by="nucleus_mean")
+    with pytest.raises(ValueError, match="needs nuclei: give --nuclei"):
+        measure_files(pair_images(images, labels), tmp_path / "o.csv", options)
+
+
+def test_images_without_cells_give_a_table_with_headers(tmp_path):
+    images, labels = folders(tmp_path, "a")
+    write_labels(labels / "a.tif", np.zeros((50, 60), int))
+    options = MeasureOptions(positive="ch1", shape=True)
+    messages, has_failed, lines = run(tmp_path, pair_images(images, labels), options, plots=True)
+    assert not has_failed
+    assert lines == []
+    header = (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert header[0].startswith("id,file,time,area_px,area_um2")
+    assert header[0].endswith("ch1_positive")
+    assert messages[0].endswith(": 0 cells")
+
+
+def test_masks_next_to_images_are_their_labels(tmp_path):
+    image, labels = scene(0)
+    tifffile.imwrite(tmp_path / "a.tif", image[0])
+    write_labels(tmp_path / "a_masks.tif", labels)
+    pairs = pair_images(tmp_path, tmp_path)
+    assert pairs.jobs == (MeasureJob(tmp_path / "a.tif", tmp_path / "a_masks.tif"),)
+
+
+def test_nothing_that_pairs_up_is_an_error(tmp_path):
+    images, labels = folders(tmp_path, "a", "b")
+    for path in sorted(labels.iterdir()):
+        path.rename(path.with_name(f"x{path.name}"))
+    with pytest.raises(ValueError, match="none of the 2 images has labels") as caught:
+        pair_images(images, labels)
+    assert one_line(caught)
+
+
+def test_the_table_has_a_known_ending_and_replaces_no_input(tmp_path):
+    images, labels = folders(tmp_path, "a")
+    pairs = pair_images(images, labels)
+    with pytest.raises(ValueError, match=r"ending in \.csv or \.parquet"):
+        measure_files(pairs, tmp_path / "out.xls")
+    with pytest.raises(OSError, match="its folder does not exist"):
+        measure_files(pairs, tmp_path / "no" / "out.csv")
+
+
+def test_parquet_holds_the_same_and_says_what_to_install(tmp_path, monkeypatch):
+    images, labels = folders(tmp_path, "a", "b")
+    pairs = pair_images(images, labels)
+    run(tmp_path, pairs, name="out.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    run(tmp_path, pairs)
+    lines = rows(tmp_path / "out.csv")
+    assert table["file"] == [line["file"] for line in lines]
+    assert table["ch1_mean"] == [float(line["ch1_mean"]) for line in lines]
+    times = parquet.read_table(tmp_path / "out_summary.parquet").to_pydict()["time"]
+    assert times == [0, 0, None, None, 0]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr("seamwise.io.parquetfile.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install 'seamwise") as caught:
+        measure_files(pairs, tmp_path / "out.parquet")
+    assert one_line(caught, "pyarrow is not installed")
