@@ -36,6 +36,7 @@ nightly: lint
 	$(BIN)/python benchmarks/stages.py --quick
 	$(BIN)/python benchmarks/runtimes.py --quick
 	$(BIN)/python benchmarks/seams.py
+	$(BIN)/python benchmarks/measure.py --quick
 	$(BIN)/python benchmarks/resources.py
 	$(BIN)/python benchmarks/weights.py --quick
 	$(BIN)/python benchmarks/scale.py --quick

@@ -14,6 +14,7 @@ LONGEST_MEAN = {
     "docs/big-images.md": 17,
     "docs/fusion.md": 17,
     "docs/house-plan.md": 17,
+    "docs/measure.md": 17,
     "docs/training.md": 17,
     "docs/which-loss.md": 17,
 }

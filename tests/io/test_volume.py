@@ -11,9 +11,9 @@ import tifffile
 import zarr
 
 from seamwise.io.errors import DamagedError
-from seamwise.io.images import read_image
+from seamwise.io.images import read_image, read_labels
 from seamwise.io.ome_zarr import ZarrStorage, write_image
-from seamwise.io.volume import open_volume
+from seamwise.io.volume import open_labels, open_volume
 from support.files import counting, one_line
 
 BOXES_3D = [
@@ -403,3 +403,39 @@ def test_complex_pixels(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         open_volume(tmp_path / "no.tif")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_labels_are_read_part_by_part_as_read_labels_reads_them(tmp_path, compression):
+    labels = counting((5, 30, 40), "uint32")
+    options = {"photometric": "minisblack", "compression": compression}
+    tifffile.imwrite(tmp_path / "x.tif", labels, **options)
+    volume = open_labels(tmp_path / "x.tif")
+    assert (volume.axes, volume.channels) == ("ZYX", 1)
+    np.testing.assert_array_equal(volume.read(whole(volume))[0], read_labels(tmp_path / "x.tif"))
+    tifffile.imwrite(tmp_path / "t.tif", labels, metadata={"axes": "TYX"}, **options)
+    assert open_labels(tmp_path / "t.tif").times == 5
+
+
+def test_a_palette_holds_labels_by_its_indices(tmp_path):
+    picture = PIL.Image.fromarray(np.array([[0, 2], [1, 1]], np.uint8)).convert("P")
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+    picture.save(tmp_path / "x.png")
+    volume = open_labels(tmp_path / "x.png")
+    np.testing.assert_array_equal(volume.read(whole(volume))[0], read_labels(tmp_path / "x.png"))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (np.zeros((4, 5), np.float32), ["float32", "expected integer labels"]),
+        (np.zeros((4, 5, 3), np.uint8), ["3 channels", "axes='ZYX'"]),
+        (np.zeros((4, 5), bool), ["binary"]),
+    ],
+)
+def test_what_is_no_label_image_is_refused(tmp_path, pixels, words):
+    photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric=photometric)
+    with pytest.raises(ValueError, match=r"mask .*x\.tif") as caught:
+        open_labels(tmp_path / "x.tif")
+    assert one_line(caught, *words)
