@@ -25,7 +25,7 @@ README = ROOT / "README.md"
 
 PUBLIC = {
     "seamwise": {
-        "__version__", "analysis", "decode", "engine", "fuse", "fusion", "io", "labels",
+        "__version__", "analysis", "decode", "engine", "exchange", "fuse", "fusion", "io", "labels",
         "losses", "measure", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
         "weights",
     },
@@ -48,6 +48,10 @@ PUBLIC = {
         "intensity_bounds", "l1", "l1_map", "l2", "l2_map", "lovasz_softmax",
         "mean_over_present", "nps", "nps_map", "pairwise_loss", "perceptual",
         "soft_confusion", "ssim", "ssim_map", "tversky", "weighted_mean", "youden",
+    },
+    "seamwise.exchange": {
+        "CocoImage", "Filling", "Outline", "export_labels", "fill", "import_labels", "read_coco",
+        "read_geojson", "read_rois", "trace", "write_coco", "write_geojson", "write_rois",
     },
     "seamwise.measure": {
         "FieldSize", "FileTable", "MeasureJob", "MeasureOptions", "Pairing", "Table", "Width",

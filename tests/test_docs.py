@@ -29,7 +29,10 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "seamwise"
 PAGES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("big-images", "fusion", "measure", "training", "which-loss")),
+    *(
+        f"docs/{name}.md"
+        for name in ("big-images", "exchange", "fusion", "measure", "training", "which-loss")
+    ),
     "docs/house-plan.md",
 ]
 MORE_PAGES = [

@@ -15,7 +15,7 @@ ROWS = [
     {"__main__"},
     {"cli"},
     {"segmentation", "fusion"},
-    {"engine", "analysis", "measure"},
+    {"engine", "analysis", "exchange", "measure"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling", "pictures"},
     {"types", "words", "plain_values"},

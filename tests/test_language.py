@@ -12,6 +12,7 @@ LONGEST_MEAN = {
     "README.md": 15,
     "CONTRIBUTING.md": 15,
     "docs/big-images.md": 17,
+    "docs/exchange.md": 17,
     "docs/fusion.md": 17,
     "docs/house-plan.md": 17,
     "docs/measure.md": 17,

@@ -3,7 +3,7 @@
 `segment` finds the cells of an image; `fuse` merges pictures of different focus into a sharp one.
 The rest is in the packages: `segmentation` and `fusion` (files, training), `losses`, `weights`,
 `nets`, `labels`, `decode`, `metrics`, `measure` (a table of cells), `io`, `synth`, `engine`
-(resources of a run), `analysis` and `tiling`."""
+(resources of a run), `exchange` (with other programs), `analysis` and `tiling`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ __all__ = [
     "analysis",
     "decode",
     "engine",
+    "exchange",
     "fuse",
     "fusion",
     "io",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         analysis,
         decode,
         engine,
+        exchange,
         fusion,
         io,
         labels,

@@ -55,6 +55,9 @@ FusionLoss = Literal["nps", "l1", "l2"]
 CellMean = Literal["mean", "median", "max", "mean_corrected", "nucleus_mean", "cytoplasm_mean"]
 """Which value of a channel decides whether a cell is positive."""
 
+OutlineFormat = Literal["roi", "geojson", "coco"]
+"""Files that hold the outlines of cells."""
+
 
 def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
     """Raise ValueError unless an option has one of its words; None among them is its default."""

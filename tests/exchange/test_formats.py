@@ -1,0 +1,221 @@
+"""Files of other programs: written, read, damaged."""
+
+import json
+
+import numpy as np
+import pytest
+import roifile
+import tifffile
+
+from seamwise.exchange import (
+    export_labels,
+    fill,
+    import_labels,
+    read_coco,
+    read_geojson,
+    read_rois,
+    trace,
+    write_geojson,
+    write_rois,
+)
+from seamwise.io.images import read_labels, write_labels
+from seamwise.synth import crowded_cells
+from support.files import one_line
+
+HOLES = np.zeros((12, 14), np.uint32)
+HOLES[1:8, 1:9] = 70_000
+HOLES[3:5, 3:6] = 0  # a hole
+HOLES[10, 2:6] = 70_000  # a second part
+HOLES[3, 4] = 5  # a cell in the hole
+STACK = np.stack([HOLES, np.roll(HOLES, 2, 1), np.zeros_like(HOLES)])
+
+
+def messages(outcomes):
+    outcomes = list(outcomes)
+    lines = [line for outcome in outcomes for line in outcome.messages]
+    assert not any("\n" in line for line in lines)
+    return any(outcome.failed for outcome in outcomes), lines
+
+
+@pytest.mark.parametrize("format", ["roi", "geojson", "coco"])
+def test_labels_come_back_as_they_were(tmp_path, format):
+    scene = crowded_cells((60, 70), cells=12, radius=7, rng=0)
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    write_labels(folder / "größe 1.tif", scene.labels)
+    write_labels(folder / "b.tif", HOLES)
+    write_labels(folder / "empty.tif", HOLES * 0)
+    assert not messages(export_labels(folder, tmp_path / "out", format))[0]
+    has_failed, lines = messages(
+        import_labels(
+            [tmp_path / "out"], tmp_path / "back", images=folder if format != "coco" else None
+        )
+    )
+    assert not has_failed, lines
+    np.testing.assert_array_equal(read_labels(tmp_path / "back" / "größe 1.tif"), scene.labels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "back" / "b.tif"), HOLES)
+    assert not read_labels(tmp_path / "back" / "empty.tif").any()
+
+
+@pytest.mark.parametrize("format", ["roi", "geojson"])
+def test_a_stack_has_outlines_for_each_slice(tmp_path, format):
+    write_labels(tmp_path / "s.tif", STACK, spacing=(2, 0.5, 0.5))
+    assert not messages(export_labels(tmp_path / "s.tif", tmp_path / "out", format))[0]
+    imported = import_labels([tmp_path / "out"], tmp_path / "back", images=tmp_path / "s.tif")
+    assert not messages(imported)[0]
+    np.testing.assert_array_equal(read_labels(tmp_path / "back" / "s.tif"), STACK)
+    has_failed, lines = messages(export_labels(tmp_path / "s.tif", tmp_path / "c", "coco"))
+    assert has_failed
+    assert "COCO has flat images only" in lines[0]
+
+
+def test_other_rois_of_imagej_are_read(tmp_path):
+    oval, box, line = roifile.ImagejRoi(), roifile.ImagejRoi(), roifile.ImagejRoi()
+    for roi, kind in ((oval, "OVAL"), (box, "RECT"), (line, "LINE")):
+        roi.roitype = roifile.ROI_TYPE[kind]
+        roi.left, roi.top, roi.right, roi.bottom = 2, 3, 12, 9
+        roi.name = kind
+    drawn = roifile.ImagejRoi.frompoints([[14.5, 1.2], [18.2, 1.4], [16, 6.0]], name="free")
+    roifile.roiwrite(tmp_path / "x.zip", [oval, box, line, drawn])
+    outlines, note = read_rois(tmp_path / "x.zip")
+    assert [outline.name for outline in outlines] == ["OVAL", "RECT", "free"]
+    assert note == "1 ROIs that are not areas are skipped"
+    one = fill(outlines[:1], (1, 20, 20)).labels[0]
+    y, x = np.mgrid[:20, :20] + 0.5
+    np.testing.assert_array_equal(one > 0, ((x - 7) / 5) ** 2 + ((y - 6) / 3) ** 2 < 1)
+    assert (fill(outlines[1:2], (1, 20, 20)).labels > 0).sum() == 60
+    assert (fill(outlines[2:], (1, 20, 20)).labels > 0).any()
+
+
+def test_the_slice_of_a_plain_stack_is_read(tmp_path):
+    roi = roifile.ImagejRoi.frompoints([[0, 0], [2, 0], [2, 2]], name="a", position=3)
+    roi.tofile(tmp_path / "x.roi")
+    assert [outline.z for outline in read_rois(tmp_path / "x.roi")[0]] == [3]
+
+
+def test_geojson_has_the_form_of_qupath(tmp_path):
+    write_geojson(tmp_path / "x.geojson", trace(HOLES, z=2))
+    content = json.loads((tmp_path / "x.geojson").read_text())
+    first, second = content["features"]
+    assert content["type"] == "FeatureCollection"
+    assert first["properties"] == {"objectType": "detection", "name": "5"}
+    assert first["geometry"]["plane"] == {"c": -1, "z": 2, "t": 0}
+    assert first["geometry"]["type"] == "Polygon"
+    assert first["geometry"]["coordinates"][0][0] == first["geometry"]["coordinates"][0][-1]
+    assert second["geometry"]["type"] == "MultiPolygon"
+    assert [len(polygon) for polygon in second["geometry"]["coordinates"]] == [2, 1]
+
+
+@pytest.mark.parametrize("wrap", ["list", "feature", "geometry"])
+def test_other_forms_of_geojson_are_read(tmp_path, wrap):
+    ring = [[0, 0, 9.0], [3, 0, 9.0], [3, 3, 9.0], [0, 0, 9.0]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "geometry": geometry, "properties": None}
+    point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}}
+    content = {"list": [feature, point], "feature": feature, "geometry": geometry}[wrap]
+    (tmp_path / "x.geojson").write_text(json.dumps(content))
+    outlines, note = read_geojson(tmp_path / "x.geojson")
+    assert len(outlines) == 1
+    assert bool(note) == (wrap == "list")
+
+
+def test_coco_reads_polygons_and_both_run_length_codes(tmp_path):
+    mask = HOLES == 70_000
+    pixels = np.diff(np.flatnonzero(np.diff(mask.T.ravel(), prepend=0)), prepend=0)
+    plain = [*pixels.tolist(), int(mask.size - pixels.sum())]
+    codes = [[[0, 0, 4, 0, 4, 4]], {"size": [12, 14], "counts": plain}]
+    codes.append({"size": [12, 14], "counts": compressed(plain)})
+    content = {
+        "images": [{"id": 3, "file_name": "sub/x.jpg", "width": 14, "height": 12}],
+        "annotations": [{"image_id": 3, "segmentation": code} for code in codes],
+    }
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    (image,) = read_coco(tmp_path / "x.json")
+    for outline in image.outlines[1:]:
+        np.testing.assert_array_equal(fill([outline], (1, 12, 14)).labels[0] > 0, mask)
+    assert not messages(import_labels([tmp_path / "x.json"], tmp_path / "out"))[0]
+    assert read_labels(tmp_path / "out" / "x.tif").shape == (12, 14)
+
+
+def compressed(counts):
+    """The code of pycocotools, written out: 5 bits a letter, differences from the third on."""
+    text = ""
+    for place, count in enumerate(counts):
+        value = count - counts[place - 2] if place > 2 else count
+        while True:
+            bits, value = value & 31, value >> 5
+            more = value != (-1 if bits & 16 else 0)
+            text += chr((bits | 32 if more else bits) + 48)
+            if not more:
+                break
+    return text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.zip", b"PK\x03\x04 cut"),
+        ("x.zip", b""),
+        ("x.roi", b"Iout\x00"),
+        ("x.roi", b"not an ROI"),
+        ("x.geojson", b"{"),
+        ("x.geojson", b'{"features": 3}'),
+        ("x.geojson", b'{"type": "Polygon", "coordinates": [[[0, 0], ["a", 1], [2, 2]]]}'),
+        ("x.geojson", b'{"type": "Polygon", "coordinates": [[[0, 0], [NaN, 1], [2, 2]]]}'),
+        ("x.geojson", b"\xff\xfe\x00"),
+        ("x.json", b"[]"),
+        ("x.json", b'{"images": [{"id": 1}], "annotations": []}'),
+        ("x.json", b'{"images": [], "annotations": [{"image_id": 1}]}'),
+    ],
+)
+def test_a_damaged_file_is_one_line_and_the_others_are_read(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    write_rois(tmp_path / "good.zip", trace(HOLES))
+    has_failed, lines = messages(
+        import_labels([tmp_path / name, tmp_path / "good.zip"], tmp_path / "out")
+    )
+    assert has_failed
+    assert len(lines) == 2
+    assert str(tmp_path / name) in lines[0]
+    assert (tmp_path / "out" / "good.tif").exists()
+    assert not (tmp_path / "out" / "x.tif").exists()
+
+
+def test_existing_files_stay_unless_asked(tmp_path):
+    write_labels(tmp_path / "a.tif", HOLES)
+    for overwrite, fails in ((False, False), (False, True), (True, False)):
+        outcomes = export_labels(tmp_path / "a.tif", tmp_path / "o", "roi", overwrite=overwrite)
+        assert messages(outcomes)[0] == fails
+        outcomes = import_labels([tmp_path / "o"], tmp_path / "m", overwrite=overwrite)
+        assert messages(outcomes)[0] == fails
+
+
+def test_bad_calls_are_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    tifffile.imwrite(tmp_path / "a.tif", HOLES)
+    for files, words in (
+        (["empty"], "holds no outlines"),
+        (["nowhere.zip"], "does not exist"),
+        (["a.tif"], "is not of a known kind"),
+    ):
+        with pytest.raises((ValueError, OSError), match=words) as caught:
+            import_labels([tmp_path / name for name in files], tmp_path / "out")
+        assert one_line(caught)
+
+
+def test_an_outline_without_its_image_is_reported(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        write_labels(tmp_path / "images" / f"{name}.tif", HOLES)
+    write_rois(tmp_path / "c_rois.zip", trace(HOLES))
+    write_rois(tmp_path / "b_rois.zip", trace(HOLES))
+    has_failed, lines = messages(
+        import_labels(
+            [tmp_path / "c_rois.zip", tmp_path / "b_rois.zip"],
+            tmp_path / "out",
+            images=tmp_path / "images",
+        )
+    )
+    assert has_failed
+    assert "no image of the name c" in lines[0]
+    assert (tmp_path / "out" / "b.tif").exists()
