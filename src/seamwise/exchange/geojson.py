@@ -56,7 +56,7 @@ def read_geojson(path: Path) -> tuple[list[Outline], str]:
 
 
 def _feature(outline: Outline) -> dict[str, Any]:
-    polygons = [[_closed(ring) for ring in part] for part in outline.parts]
+    polygons = [list(map(_closed, part)) for part in outline.parts]
     is_single = len(polygons) == 1
     geometry = {
         "type": "Polygon" if is_single else "MultiPolygon",
@@ -90,7 +90,7 @@ def _outline(feature: Mapping[str, Any]) -> Outline | None:
     if kind not in ("Polygon", "MultiPolygon"):
         return None
     polygons = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
-    parts = tuple(tuple(_ring(ring) for ring in polygon) for polygon in polygons)
+    parts = tuple(tuple(map(_ring, polygon)) for polygon in polygons)
     plane = geometry.get("plane") or {}
     properties = feature.get("properties") or {}
     name = str(properties.get("name") or feature.get("id") or "")
