@@ -81,7 +81,7 @@ def trace(labels: Labels, *, z: int = 0, t: int = 0) -> Iterator[Outline]:
     --------
     >>> (outline,) = trace(np.array([[0, 7, 7], [0, 7, 7]]))
     >>> outline.name, outline.parts[0][0].tolist()
-    ('7', [[1.0, 0.0], [3.0, 0.0], [3.0, 2.0], [1.0, 2.0]])
+    ('7', [[3.0, 0.0], [3.0, 2.0], [1.0, 2.0], [1.0, 0.0]])
     """
     cells = np.maximum(labels, 0)
     ids = np.unique(cells)
