@@ -117,6 +117,7 @@ PUBLIC = {
         "read_image", "read_json", "read_labels", "read_photo", "read_spaced_labels",
         "renamed_note", "save_model", "shipped_models", "write_image", "write_json",
         "write_labels", "write_map", "write_photo", "write_png",
+        "write_probabilities",
     },
     "seamwise.segmentation": {
         "magnified_shape", "resample",
@@ -125,7 +126,8 @@ PUBLIC = {
         "Prediction", "Samples", "ScoredPair", "SegmentOptions", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial",
         "Tuning", "as_channels", "as_model_input", "cell_diameters", "class_probabilities",
-        "combine", "compare", "compress_intensities", "count_classes", "decode_slabs",
+        "combine", "compare", "compress_intensities", "count_classes",
+        "decode_files", "decode_maps", "decode_slabs",
         "decode_whole",
         "demo", "find_pairs", "find_split", "identity_normalization", "image_notes",
         "label_colours", "load", "mask_notes", "modulate_touching", "normalization",

@@ -10,6 +10,7 @@ import typer
 
 from seamwise import __version__
 from seamwise.cli import (
+    decoding,
     exchanging,
     fusing,
     fusion_training,
@@ -32,7 +33,13 @@ app = typer.Typer(
 )
 
 _GROUPS = {
-    "Segment": (segmenting.segment, measuring.measure, scoring.evaluate, segmenting.demo),
+    "Segment": (
+        segmenting.segment,
+        decoding.decode,
+        measuring.measure,
+        scoring.evaluate,
+        segmenting.demo,
+    ),
     "Exchange": (exchanging.export_labels, exchanging.import_labels),
     "Train": (training.train, training.compare, models.tune, models.combine, weight_maps.weights),
     "Fuse": (fusing.fuse, scoring.evaluate_fusion, fusion_training.train_fusion),

@@ -44,6 +44,14 @@ def segment(
             help="Also write <stem>_overlay.png (not for images processed in blocks).",
         ),
     ] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities",
+            help="Also write probabilities/<stem>.tif, for `seamwise decode` (not for images "
+            "processed in blocks).",
+        ),
+    ] = False,
     measure: Annotated[
         bool,
         typer.Option("--measure", help="Also write cells.csv, as `seamwise measure` does."),
@@ -172,7 +180,7 @@ def segment(
         runtime=runtime,
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
-    files = OutputOptions(overlay, overwrite, zarr_version, name)
+    files = OutputOptions(overlay, overwrite, zarr_version, name, probabilities)
     with then_measure(measure, inputs, output, options, name), Progress() as progress:
         listener = Listener(progress.note, block_progress(progress))
         outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         write_labels,
         write_map,
         write_png,
+        write_probabilities,
     )
     from seamwise.io.jsonfile import read_json, write_json
     from seamwise.io.listing import find_images
@@ -111,6 +112,7 @@ __all__ = [
     "write_map",
     "write_photo",
     "write_png",
+    "write_probabilities",
 ]
 
 _ROOMS = {
@@ -128,6 +130,7 @@ _ROOMS = {
         "write_labels",
         "write_map",
         "write_png",
+        "write_probabilities",
     ),
     "jsonfile": (
         "read_json",

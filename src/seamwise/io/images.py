@@ -281,6 +281,49 @@ def write_map(
     save_tiff(path, values, spacing=sizes, fingerprint=fingerprint)
 
 
+def write_probabilities(
+    path: AnyPath, maps: NDArray[Any], *, spacing: Sequence[float] | None = None
+) -> None:
+    """Write class probabilities as a float16 TIFF with channels first, whole or not at all.
+
+    `read_image` gives back the axes and the pixel size. float16 keeps three digits.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A name ending in .tif.
+    maps : (C, Y, X) or (C, Z, Y, X) floating array
+    spacing : sequence of float, optional
+        Pixel size in micrometres along each spatial axis.
+
+    Raises
+    ------
+    ValueError
+        The name or the array is not of this kind, or an argument is out of range.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "x.tif"
+    >>> write_probabilities(path, np.full((2, 4, 5), 0.5), spacing=(0.5, 0.25))
+    >>> image = read_image(path)
+    >>> image.axes, image.data.dtype.name, image.spacing
+    ('CYX', 'float16', (0.5, 0.25))
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"cannot write {path}: expected a name ending in .tif")
+    if maps.dtype.kind != "f" or maps.ndim not in (3, 4) or maps.size == 0:
+        raise ValueError(
+            f"maps must be real numbers with axes CYX or CZYX, not {maps.dtype} of {maps.shape}"
+        )
+    sizes = None if spacing is None else (1.0, *checked_spacing(spacing, maps.ndim - 1))
+    axes = "CYX" if maps.ndim == 3 else "CZYX"
+    save_tiff(path, maps.astype(np.float16), axes=axes, spacing=sizes)
+
+
 def map_fingerprint(path: AnyPath) -> str:
     """Return the fingerprint of a file that `write_map` wrote; empty if there is none."""
     return load_fingerprint(Path(path))

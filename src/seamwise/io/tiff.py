@@ -125,8 +125,9 @@ def save_tiff(
     *,
     spacing: tuple[float, ...] | None = None,
     fingerprint: str = "",
+    axes: str = "",
 ) -> None:
-    """Write labels or a map with zlib compression, whole or not at all.
+    """Write labels or maps with zlib compression, whole or not at all.
 
     A name ending in ``.ome.tif`` gives OME-TIFF; any other gives ImageJ's metadata if ImageJ can
     hold the array, else the axes and sizes as JSON, as tifffile notes them.
@@ -136,13 +137,15 @@ def save_tiff(
     path : Path
         The file.
     pixels : (Y, X) or (Z, Y, X) array
-        Integers of at most 32 bits, or float32.
+        Integers of at most 32 bits, or float32; with other `axes` also float16.
     spacing : tuple of float, optional
         Pixel size in micrometres along each axis of `pixels`.
     fingerprint : str
         Kept next to the axes; not in OME-TIFF, nor for integers of 8 and 16 bits.
+    axes : str
+        Meaning of the axes, by default of space.
     """
-    axes = "ZYX"[-pixels.ndim :]
+    axes = axes or "ZYX"[-pixels.ndim :]
     sizes = dict(zip(axes, spacing, strict=True)) if spacing else {}
     is_large = pixels.nbytes > CLASSIC_LIMIT
     if path.name.lower().endswith(OME_SUFFIXES):

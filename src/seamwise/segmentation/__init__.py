@@ -35,6 +35,7 @@ from seamwise.segmentation.data import (
 )
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.demo import demo
+from seamwise.segmentation.maps import decode_files, decode_maps
 from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
 from seamwise.segmentation.normalization import (
     compress_intensities,
@@ -97,6 +98,8 @@ __all__ = [
     "compare",
     "compress_intensities",
     "count_classes",
+    "decode_files",
+    "decode_maps",
     "decode_slabs",
     "decode_whole",
     "demo",

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.engine.ahead import in_order
@@ -19,7 +20,14 @@ from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
-from seamwise.io.images import Image, read_image, read_labels, write_labels, write_png
+from seamwise.io.images import (
+    Image,
+    read_image,
+    read_labels,
+    write_labels,
+    write_png,
+    write_probabilities,
+)
 from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import find_images, first_bytes, stem
 from seamwise.io.models import model_path, renamed_note
@@ -28,7 +36,6 @@ from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
-from seamwise.labels import Labels
 from seamwise.segmentation.big.memory import whole_image_bytes
 from seamwise.segmentation.big.stream import (
     difference_of_labels,
@@ -40,7 +47,14 @@ from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.overlay import overlay as draw
-from seamwise.segmentation.predict import Model, check_tile, decode_rule, load_for, segment_image
+from seamwise.segmentation.predict import (
+    Model,
+    Prediction,
+    check_tile,
+    decode_rule,
+    load_for,
+    segment_image,
+)
 from seamwise.segmentation.stitch import segment_slices
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
@@ -60,6 +74,18 @@ class _Job:
     overlay: Path
     by_block: bool = False
     memory: int = 0
+
+    @property
+    def maps(self) -> Path:
+        """Where class probabilities go: a folder of their own, as they are no labels."""
+        return self.overlay.parent / "probabilities" / f"{stem(self.image)}.tif"
+
+    def is_done(self, files: OutputOptions) -> bool:
+        """Whether all files exist that are wanted."""
+        wanted = [self.labels]
+        wanted += [self.overlay] if files.overlay else []
+        wanted += [self.maps] if files.probabilities else []
+        return not files.overwrite and all(path.exists() for path in wanted)
 
 
 def segment_files(
@@ -116,6 +142,8 @@ def segment_files(
         record = _record(output, files.name if is_inside else None)
         runtime = kept_runtime(options.runtime, record, model=options.model)
         options = replace(options, runtime=runtime)
+    if files.probabilities and options.mode == "2d-stitch":
+        raise ValueError("mode 2d-stitch keeps no probabilities: remove one of the two")
     model = _checked_model(options, resources)
     for note in (renamed_note(options.model), model.note):
         if note:
@@ -225,7 +253,7 @@ def _jobs(
             )
         overlay = output / f"{stem(path)}_overlay.png"
         jobs.append(_Job(path, parts if by_block else whole, overlay, by_block, memory))
-    check_outputs({job.image: (job.labels, job.overlay) for job in jobs})
+    check_outputs({job.image: (job.labels, job.overlay, job.maps) for job in jobs})
     return jobs
 
 
@@ -259,35 +287,39 @@ def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwri
             else:
                 job.labels.unlink(missing_ok=True)
             job.overlay.unlink(missing_ok=True)
+            job.maps.unlink(missing_ok=True)
     write_record(output, provenance)
 
 
 def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions) -> _Result:
     """Make the files of one job. Errors of writing are raised."""
-    has_labels = job.labels.exists() and not files.overwrite
-    if has_labels and (job.overlay.exists() or not files.overlay):
+    if job.is_done(files):
         return (f"{job.image}: {job.labels} already exists",), False
+    has_labels = job.labels.exists() and not files.overwrite
+    needs_network = not has_labels or (files.probabilities and not job.maps.exists())
     notes: tuple[str, ...] = ()
     try:
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
         channels = as_channels(image, keep_all=options.channel is not None)
-        cautions: tuple[str, ...] = ()
-        if has_labels:
-            labels = read_labels(job.labels)
+        if needs_network:
+            prediction, cautions = _predict(image, channels, options, model, files.probabilities)
         else:
-            labels, cautions = _labels(image, channels, options, model)
-        picture = draw(channels, labels) if files.overlay else None
+            prediction, cautions = Prediction(read_labels(job.labels), None), ()
+        picture = draw(channels, prediction.labels) if files.overlay else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
     job.overlay.unlink(missing_ok=True)
     if picture is not None:
         write_png(job.overlay, picture)
+    if prediction.probabilities is not None:
+        make_folder(job.maps.parent)
+        write_probabilities(job.maps, _maps(prediction), spacing=image.spacing)
     if not has_labels:
-        write_labels(job.labels, labels, spacing=image.spacing)
+        write_labels(job.labels, prediction.labels, spacing=image.spacing)
     notes = (*notes, *(f"{job.image}: {caution}" for caution in cautions))
-    return (*notes, f"{job.image}: {labels.max()} cells{_no_contrast(channels)}"), False
+    return (*notes, f"{job.image}: {prediction.labels.max()} cells{_no_contrast(channels)}"), False
 
 
 def _no_contrast(channels: NDArray[Any]) -> str:
@@ -297,10 +329,20 @@ def _no_contrast(channels: NDArray[Any]) -> str:
     return f" (every pixel is {channels.flat[0]})"
 
 
-def _labels(
-    image: Image, channels: NDArray[Any], options: SegmentOptions, model: Model
-) -> tuple[Labels, tuple[str, ...]]:
-    """Segment an image; with the labels come lines about how it was seen and whether it fits."""
+def _maps(prediction: Prediction) -> NDArray[Any]:
+    """Class probabilities, and guides behind them."""
+    maps = (prediction.probabilities, prediction.guides)
+    return np.concatenate([part for part in maps if part is not None])
+
+
+def _predict(
+    image: Image,
+    channels: NDArray[Any],
+    options: SegmentOptions,
+    model: Model,
+    keep_probabilities: bool,
+) -> tuple[Prediction, tuple[str, ...]]:
+    """Segment an image; with the cells come lines about how it was seen and whether it fits."""
     _check_depth(image, options, model)
     spacing = image.spacing
     note = options.zoom(model.info, spacing).note
@@ -308,12 +350,12 @@ def _labels(
         prediction = segment_slices(channels, options, model=model, spacing=spacing)
     else:
         prediction = segment_image(
-            channels, options, model=model, spacing=spacing, keep_probabilities=False
+            channels, options, model=model, spacing=spacing, keep_probabilities=keep_probabilities
         )
     caution = prediction.caution
     if channels.min() == channels.max():
         caution = ""  # the count says so
-    return prediction.labels, tuple(line for line in (note, caution) if line)
+    return prediction, tuple(line for line in (note, caution) if line)
 
 
 def _check_depth(image: Image, options: SegmentOptions, model: Model) -> None:
@@ -356,5 +398,7 @@ def _run_by_block(
         notes.append(f"{job.image}: {result.caution}")
     if files.overlay:
         notes.append(f"{job.image}: block by block, without an overlay")
+    if files.probabilities:
+        notes.append(f"{job.image}: block by block, without probabilities")
     counts = " + ".join(map(str, result.cells))
     return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)

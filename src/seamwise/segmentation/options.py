@@ -166,6 +166,9 @@ class OutputOptions:
     ----------
     overlay : bool
         Also write ``<stem>_overlay.png``; not for images that are segmented block by block.
+    probabilities : bool
+        Also write ``probabilities/<stem>.tif``: the class probabilities as float16, and behind them
+        the guides if the rule needs them; not block by block, nor for mode "2d-stitch".
     overwrite : bool
         Replace existing labels, and start again what was begun with other options.
     zarr_version : {"0.5", "0.4"}
@@ -183,9 +186,10 @@ class OutputOptions:
     overwrite: bool = False
     zarr_version: ZarrVersion = "0.5"
     name: str = "cells"
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("overlay", "overwrite"):
+        for name in ("overlay", "overwrite", "probabilities"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
         check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
         check_label_name(self.name)

@@ -41,11 +41,14 @@ class Prediction:
         Probability of each class; None if they were not kept.
     caution : str
         Why the image may not fit the model, in one line; empty if nothing speaks against it.
+    guides : (1 + d, *S) float32 array, optional
+        Relief and offsets along each axis, if the probabilities were kept and the rule needs them.
     """
 
     labels: Labels
     probabilities: NDArray[np.float32] | None
     caution: str = ""
+    guides: NDArray[np.float32] | None = None
 
 
 def segment(
@@ -173,10 +176,11 @@ def segment_image(
         "zoom": zoom,
     }
     classes = model.info.architecture.out_channels
-    probabilities = None
+    probabilities = guides = None
     if keep_probabilities:
         maps = class_probabilities(channels, model, **keywords)
         probabilities, look = maps[:classes], look_at(maps, classes)
+        guides = maps[classes:] if rule.is_guided else None
         labels = decode_whole(maps, rule)
     else:
         slabs = Watch(probability_slabs(channels, model, **keywords), classes)
@@ -189,7 +193,7 @@ def segment_image(
         zoom=zoom,
         skew=skewness(channels[0]),
     )
-    return Prediction(labels, probabilities, caution)
+    return Prediction(labels, probabilities, caution, guides)
 
 
 def segment_normalized(

@@ -1,0 +1,142 @@
+"""`seamwise decode`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seamwise.cli.options import Axes
+from seamwise.cli.progress import Progress, follow_files
+from seamwise.words import RuleName
+
+if TYPE_CHECKING:
+    from seamwise.io import DecodeRule
+
+_THRESHOLDS = {
+    "threshold": ("touching", "cell"),
+    "watershed": ("background", "cell"),
+    "relief": ("foreground", "core", "peak", "saddle"),
+}
+
+
+def decode(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILES",
+            help="Probabilities or class maps: TIFF, OME-Zarr, .npz, .npy; or folders of them.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the label images, <stem>.tif.")
+    ],
+    rule: Annotated[
+        RuleName | None,
+        typer.Option(
+            "--decode",
+            help="How probabilities become cells; relief needs a relief behind the classes.",
+            show_default="argmax, or the model's own",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Take rule, thresholds and sizes of this built-in model or model file.",
+            show_default="not used",
+        ),
+    ] = None,
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            help="Thresholds: TOUCHING,CELL for threshold, BACKGROUND,CELL for watershed, "
+            "FOREGROUND,CORE,PEAK,SADDLE for relief.",
+            show_default="the model's; for relief 0.5,0,0.3,0.8",
+        ),
+    ] = None,
+    gap: Annotated[
+        Literal["second", "background"] | None,
+        typer.Option(
+            help="With 4 classes: a gap pixel takes its second class, or is background.",
+            show_default="second, or the model's own",
+        ),
+    ] = None,
+    min_size: Annotated[
+        int | None,
+        typer.Option(min=0, help="Remove cells with fewer pixels than this.", show_default="0"),
+    ] = None,
+    min_core: Annotated[
+        int | None,
+        typer.Option(min=0, help="Cores of fewer pixels go to their neighbour.", show_default="0"),
+    ] = None,
+    axes: Axes = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing label images.")
+    ] = False,
+) -> None:
+    """Turn class probabilities into cells, without the network.
+
+    `seamwise segment --probabilities` writes such files; those of nnU-Net and others will do, too.
+    Probabilities are real numbers with the classes first: background, cell, touching, gap. They sum
+    to 1. Integers are a map of these classes.
+
+    Files that cannot be read or decoded are reported and skipped; the exit code is then 1.
+    """
+    from seamwise.segmentation import decode_files
+
+    how = _rule(rule, model, thresholds)
+    changes = {"gap": gap, "min_size": min_size, "min_core": min_core}
+    how = how.model_copy(update={k: value for k, value in changes.items() if value is not None})
+    with Progress() as progress:
+        follow_files(
+            progress,
+            decode_files(inputs, output, how, axes=axes, overwrite=overwrite),
+            "decode",
+            done=f"labels are in {output}",
+            nothing="no labels were written",
+        )
+
+
+def _rule(name: str | None, model: str | None, thresholds: str | None) -> "DecodeRule":
+    """Return the rule of a model, or the plain one, with a name and thresholds of its own."""
+    from seamwise.io import DecodeRule, SegmentationInfo, describe_model, model_path
+
+    own = DecodeRule()
+    if model is not None:
+        info = describe_model(model_path(model))
+        if not isinstance(info, SegmentationInfo):
+            raise ValueError(f"--model must be a model that segments, not {model}")
+        own = info.decode
+    name = name or own.rule
+    if thresholds is not None:
+        own = own.model_copy(update={name: _pair(name, thresholds)})
+    elif name == "relief" and own.relief is None:
+        own = own.model_copy(update={name: _pair(name, "")})
+    if name not in ("argmax", "relief") and getattr(own, name) is None:
+        raise ValueError(
+            f"--decode {name} needs --thresholds {','.join(_THRESHOLDS[name]).upper()}, or a tuned "
+            "--model"
+        )
+    return own.with_name(name)
+
+
+def _pair(name: str, text: str) -> object:
+    """Read the thresholds of a rule."""
+    from pydantic import ValidationError
+
+    from seamwise.io import DecodeRule
+
+    if name not in _THRESHOLDS:
+        raise ValueError(f"--thresholds do not fit --decode {name}: choose threshold or watershed")
+    keys, values = _THRESHOLDS[name], [part for part in text.split(",") if part.strip()]
+    if text and len(values) != len(keys):
+        raise ValueError(
+            f"--thresholds of {name} must be {len(keys)} numbers, {','.join(keys).upper()}, "
+            f"not {text!r}"
+        )
+    pair = dict(zip(keys, values, strict=False))
+    try:
+        return getattr(DecodeRule.model_validate({"rule": name, name: pair}), name)
+    except ValidationError as error:
+        raise ValueError(
+            f"--thresholds of {name} must be probabilities from 0 to 1, not {text!r}"
+        ) from error

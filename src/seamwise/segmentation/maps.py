@@ -1,0 +1,190 @@
+"""Decode class probabilities or class maps in files, without a network; see `decode_files`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.decode import instances
+from seamwise.io.atomic import make_folder
+from seamwise.io.errors import error_line, unreadable
+from seamwise.io.images import read_image, write_labels
+from seamwise.io.listing import by_stem, find_images
+from seamwise.io.models import DecodeRule
+from seamwise.io.outcome import Outcome
+from seamwise.labels import Labels
+from seamwise.segmentation.decoding import decode_whole
+from seamwise.types import AnyPath
+
+_MOST_CLASSES = 4
+_ARRAY_NAMES = ("probabilities", "softmax", "classes", "segmentation")  # as nnU-Net and we say
+_IMAGES = (".tif", ".tiff", ".png", ".zarr")
+_SLACK = 0.01  # of float16 and 8 bits, in a sum of probabilities
+
+
+def decode_files(
+    inputs: Sequence[AnyPath],
+    output: Path,
+    rule: DecodeRule = DecodeRule(),
+    *,
+    axes: str | None = None,
+    overwrite: bool = False,
+) -> Iterator[Outcome]:
+    """Write a label image, ``<stem>.tif``, for each file of probabilities or classes.
+
+    What would stop the whole job is checked at the call. The work is done as the outcomes are
+    drawn. Files that cannot be read or decoded are reported and skipped.
+
+    Parameters
+    ----------
+    inputs : sequence of paths
+        ``.npz``, ``.npy``, TIFF, OME-Zarr, PNG; folders stand for those in them. Real numbers are
+        class probabilities with channels first, as `segment_files` writes them: background, cell,
+        touching, gap. Relief and offsets may follow. Integers are a class map.
+    output : Path
+        A folder.
+    rule : DecodeRule
+        Sizes are in pixels of the file.
+    axes : str, optional
+        Meaning of the axes of an image, as in `read_image`.
+    overwrite : bool
+        Replace existing label images.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or two have the same name.
+    OSError
+        A file does not exist, or the folder cannot be written.
+    """
+    files = by_stem(_map_files(inputs))
+    make_folder(output)
+
+    def outcomes() -> Iterator[Outcome]:
+        for name, path in files.items():
+            target = output / f"{name}.tif"
+            try:
+                if target.resolve() == path.resolve():
+                    raise ValueError(f"its labels would replace {path}: choose another folder")
+                if target.exists() and not overwrite:
+                    yield Outcome(path, len(files), messages=(f"{path}: {target} already exists",))
+                    continue
+                maps, spacing = _read(path, axes)
+                labels = decode_maps(maps, rule)
+                write_labels(target, labels, spacing=spacing)
+            except (ValueError, TypeError, OSError, MemoryError) as error:
+                yield Outcome(path, len(files), True, (error_line(path, error),))
+                continue
+            yield Outcome(path, len(files), messages=(f"{path}: {labels.max()} cells",))
+
+    return outcomes()
+
+
+def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
+    """Label the cells of class probabilities or of a class map.
+
+    Parameters
+    ----------
+    maps : (C, *S) floating array, or (*S) integer array
+        Probabilities of 2 to 4 classes, perhaps with relief and offsets behind them; or classes 0
+        to 3, of which a gap counts as background.
+    rule : DecodeRule
+        For a class map only its sizes count.
+
+    Raises
+    ------
+    ValueError
+        The array is neither, or the rule needs a relief that is not there.
+
+    Examples
+    --------
+    >>> decode_maps(np.array([[0, 1, 1, 2, 1], [0, 0, 0, 0, 0]])).tolist()
+    [[0, 1, 1, 0, 2], [0, 0, 0, 0, 0]]
+    """
+    if maps.dtype.kind in "biu":
+        return _decode_classes(maps, rule)
+    ndim = maps.ndim - 1
+    n_guides = 1 + ndim
+    has_guides = len(maps) > _MOST_CLASSES
+    classes = len(maps) - n_guides * has_guides
+    if ndim not in (2, 3) or not 2 <= classes <= _MOST_CLASSES:
+        raise ValueError(
+            f"probabilities must have 2 to 4 classes first, perhaps with {n_guides} guides behind "
+            f"them, and two or three axes, not the shape {maps.shape}"
+        )
+    if rule.is_guided and not has_guides:
+        raise ValueError("it has no relief behind its classes: choose another --decode than relief")
+    probabilities = maps[:classes].astype(np.float32)
+    total = probabilities.sum(axis=0)
+    if not (probabilities.min() >= 0 and np.abs(total - 1).max() <= _SLACK):
+        raise ValueError(
+            "probabilities must be 0 or more and sum to 1 at each pixel, "
+            f"not to {total.min():.3g} to {total.max():.3g}: apply softmax first"
+        )
+    guided = np.concatenate([probabilities, maps[classes:].astype(np.float32)])
+    return decode_whole(guided if rule.is_guided else probabilities, rule)
+
+
+def _decode_classes(classes: NDArray[Any], rule: DecodeRule) -> Labels:
+    if rule.pair is not None:
+        raise ValueError(f"it holds classes, and --decode {rule.rule} needs probabilities")
+    if classes.ndim not in (2, 3) or classes.min() < 0 or classes.max() >= _MOST_CLASSES:
+        raise ValueError(
+            "a class map must have two or three axes and classes 0 to 3, "
+            f"not the shape {classes.shape} with {classes.min()} to {classes.max()}"
+        )
+    flat = np.where(classes == _MOST_CLASSES - 1, 0, classes).astype(np.uint8)
+    return instances(flat, min_size=rule.min_size, min_core=rule.min_core)
+
+
+def _map_files(inputs: Sequence[AnyPath]) -> list[Path]:
+    arrays: list[Path] = []
+    images: list[AnyPath] = []
+    for path in map(Path, inputs):
+        inside = sorted(path.glob("*.np[yz]")) if path.is_dir() else []
+        if path.suffix.lower() in (".npz", ".npy"):
+            inside = [path]
+        arrays += inside
+        if inside and path.is_dir():
+            images += [image for image in path.iterdir() if image.suffix.lower() in _IMAGES]
+        elif not inside:
+            images.append(path)
+    for path in arrays:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist: check its name and folder")
+    return arrays + (find_images(images) if images else [])
+
+
+def _read(path: Path, axes: str | None) -> tuple[NDArray[Any], tuple[float, ...] | None]:
+    """The array of a file, with channels first, and its pixel size."""
+    if path.suffix.lower() in (".npz", ".npy"):
+        return _read_array(path), None
+    image = read_image(path, axes=axes)
+    return image.data, image.spacing
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    try:
+        with path.open("rb") as stream:  # np.load leaves a damaged file open
+            content = np.load(stream, allow_pickle=False)
+            array = content if isinstance(content, np.ndarray) else content[_name_in(content.files)]
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # BadZipFile, EOFError, pickles, …
+        raise unreadable(path, "NumPy file", error) from error
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{path} has NaN or infinite values: compute it again")
+    return array
+
+
+def _name_in(files: Sequence[str]) -> str:
+    """Return the name of the array to decode."""
+    names = [name for name in _ARRAY_NAMES if name in files] or list(files)
+    if len(names) != 1:
+        raise ValueError(
+            f"it holds {len(names)} arrays ({', '.join(names)}), expected one or one named "
+            f"{_ARRAY_NAMES[0]}"
+        )
+    return names[0]

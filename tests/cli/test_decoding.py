@@ -1,0 +1,71 @@
+"""`segment --probabilities` and `decode`."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.io.images import read_labels
+
+
+def test_probabilities_decode_to_the_labels_of_segment(run, images, tmp_path):
+    out, again = tmp_path / "out", tmp_path / "again"
+    code, _, err = run("segment", images / "b.tif", "-o", out)
+    first = (out / "b.tif").read_bytes()
+    code, _, err = run("segment", images / "b.tif", "-o", out, "--probabilities")
+    assert code == 0, err
+    assert (out / "b.tif").read_bytes() == first
+    _, _, err = run("segment", images / "b.tif", "-o", out, "--probabilities")
+    assert "already exists" in err
+    maps = tifffile.imread(out / "probabilities" / "b.tif")
+    assert (maps.dtype, maps.shape) == (np.float16, (4 + 3, 96, 110))  # relief and offsets, too
+    np.testing.assert_allclose(maps[:4].sum(0, dtype=float), 1, atol=4e-3)
+    code, said, err = run("decode", out / "probabilities", "-o", again, "--model", "nuclei-2d")
+    assert (code, str(again) in said) == (0, True), err
+    np.testing.assert_array_equal(read_labels(out / "b.tif"), read_labels(again / "b.tif"))
+    code, _, err = run("measure", images / "b.tif", out, "-o", tmp_path / "t.csv")
+    assert code == 0, err  # the probabilities are not taken for labels
+
+
+def test_stitched_slices_keep_no_probabilities(run, images, model, tmp_path):
+    options = ("--model", model, "--mode", "2d-stitch", "--probabilities")
+    code, _, err = run("segment", images, "-o", tmp_path / "out", *options)
+    assert (code, "keeps no probabilities" in err) == (2, True)
+
+
+def test_thresholds_are_read(run, tmp_path):
+    maps = np.zeros((3, 6, 8), np.float32)
+    maps[1], maps[0] = 0.4, 0.6
+    maps[:, 2:4, 2:5] = np.array([0.3, 0.6, 0.1])[:, None, None]
+    np.save(tmp_path / "x.npy", maps)
+    how = {
+        "argmax": [],
+        "threshold": ["--thresholds", "0.9,0.35"],
+        "watershed": ["--thresholds", "0.5,0.5"],
+    }
+    sizes = {}
+    for rule, options in how.items():
+        code, _, err = run(
+            "decode", tmp_path / "x.npy", "-o", tmp_path / rule, "--decode", rule, *options
+        )
+        assert code == 0, err
+        sizes[rule] = int((read_labels(tmp_path / rule / "x.tif") > 0).sum())
+    assert (sizes["argmax"], sizes["threshold"]) == (6, 48)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--decode", "threshold"], "--decode threshold needs --thresholds TOUCHING,CELL"),
+        (["--decode", "watershed", "--thresholds", "1"], "must be 2 numbers, BACKGROUND,CELL"),
+        (["--decode", "watershed", "--thresholds", "1,2"], "must be probabilities from 0 to 1"),
+        (["--thresholds", "1,2"], "--thresholds do not fit --decode argmax"),
+        (["--model", "focus-seg"], "--model must be a model that segments"),
+        (["--gap", "x"], "--gap must be second or background"),
+    ],
+)
+def test_bad_calls_are_one_line(run, tmp_path, arguments, words):
+    np.save(tmp_path / "x.npy", np.full((2, 4, 4), 0.5))
+    code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / "out", *arguments)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1

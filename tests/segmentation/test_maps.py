@@ -1,0 +1,118 @@
+"""Probabilities in files, decoded without a network."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.decode import argmax, threshold
+from seamwise.io.images import read_image, read_labels, write_probabilities
+from seamwise.io.models import DecodeRule
+from seamwise.io.ome_zarr import write_image
+from seamwise.segmentation import decode_files, decode_maps
+from support.files import one_line
+from support.probabilities import random_probabilities
+
+MAPS = random_probabilities((30, 40), np.random.default_rng(0), classes=4)
+
+
+def lines_of(outcomes):
+    outcomes = list(outcomes)
+    return [o.failed for o in outcomes], [line for o in outcomes for line in o.messages]
+
+
+def test_every_kind_of_file_gives_the_labels_of_its_decoder(tmp_path):
+    source = tmp_path / "maps"
+    source.mkdir()
+    write_probabilities(source / "tiff.tif", MAPS, spacing=(0.5, 0.25))
+    np.savez(source / "nnunet.npz", probabilities=MAPS, other=np.zeros(3))
+    np.savez(source / "alone.npz", whatever=MAPS)
+    np.save(source / "plain.npy", MAPS)
+    write_image(source / "zarr.ome.zarr", MAPS, axes="CYX")
+    failed, lines = lines_of(decode_files([source], tmp_path / "out", DecodeRule(min_size=3)))
+    assert not any(failed), lines
+    for name in ("tiff", "nnunet", "alone", "plain", "zarr"):
+        stored = MAPS.astype(np.float16) if name == "tiff" else MAPS
+        expected = argmax(stored.astype(np.float32), min_size=3)
+        np.testing.assert_array_equal(read_labels(tmp_path / "out" / f"{name}.tif"), expected)
+    assert read_image(tmp_path / "out" / "tiff.tif").spacing == (0.5, 0.25)
+    failed, lines = lines_of(decode_files([source], tmp_path / "out", DecodeRule(min_size=9)))
+    assert all("already exists" in line for line in lines)
+
+
+def test_a_class_map_is_decoded_as_its_probabilities(tmp_path):
+    classes = MAPS.argmax(0).astype(np.uint8)
+    one_hot = np.stack([classes == k for k in range(4)]).astype(np.float32)
+    expected = decode_maps(one_hot, DecodeRule(min_size=2, gap="background"))
+    np.testing.assert_array_equal(decode_maps(classes, DecodeRule(min_size=2)), expected)
+    tifffile.imwrite(tmp_path / "c.tif", classes)
+    assert lines_of(decode_files([tmp_path / "c.tif"], tmp_path / "out"))[0] == [False]
+
+
+def test_thresholds_and_guides_are_used():
+    rule = DecodeRule(rule="threshold", threshold={"touching": 0.2, "cell": 0.3})
+    np.testing.assert_array_equal(
+        decode_maps(MAPS, rule), threshold(MAPS, touching=0.2, cell=0.3, gap="second")
+    )
+    guides = np.random.default_rng(0).random((3, 30, 40))
+    guided = np.concatenate([MAPS, guides])
+    np.testing.assert_array_equal(decode_maps(guided), decode_maps(MAPS))
+    relief = DecodeRule(rule="relief", relief={})
+    assert decode_maps(guided, relief).shape == (30, 40)
+    with pytest.raises(ValueError, match="no relief behind its classes"):
+        decode_maps(MAPS, relief)
+
+
+@pytest.mark.parametrize(
+    ("maps", "words"),
+    [
+        (MAPS * 2, ["sum to 1", "softmax"]),
+        (MAPS - 0.5, ["must be 0 or more"]),
+        (MAPS[:1], ["2 to 4 classes first"]),
+        (np.concatenate([MAPS] * 3), ["2 to 4 classes first"]),
+        (np.full((4, 5), 9), ["classes 0 to 3", "9 to 9"]),
+        (np.zeros((2, 2, 2, 2), int), ["class map"]),
+    ],
+)
+def test_other_arrays_are_one_line(maps, words):
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        decode_maps(maps)
+    assert one_line(caught, *words)
+
+
+def test_bad_files_are_reported_and_the_others_decoded(tmp_path):
+    np.savez(tmp_path / "two.npz", a=MAPS, b=MAPS)
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
+    np.save(tmp_path / "nan.npy", np.full_like(MAPS, np.nan))
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "text.tif").write_text("no image")
+    np.save(tmp_path / "good.npy", MAPS)
+    files = sorted(path for path in tmp_path.iterdir())
+    failed, lines = lines_of(decode_files(files, tmp_path / "out"))
+    assert sum(failed) == 5
+    assert not any("\n" in line for line in lines)
+    text = "\n".join(lines)
+    for words in (
+        "holds 2 arrays (a, b)",
+        "cut.npz as NumPy file",
+        "NaN or infinite",
+        "good.npy: ",
+    ):
+        assert words in text
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.tif"]
+
+
+def test_two_files_of_one_name_and_a_missing_one_are_errors(tmp_path):
+    np.save(tmp_path / "a.npy", MAPS)
+    np.savez(tmp_path / "a.npz", MAPS)
+    with pytest.raises(ValueError, match="the same name 'a'"):
+        decode_files([tmp_path], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        decode_files([tmp_path / "no.npz"], tmp_path / "out")
+
+
+def test_a_file_of_probabilities_keeps_the_axes_of_a_stack(tmp_path):
+    stack = random_probabilities((4, 5, 6), np.random.default_rng(1))
+    write_probabilities(tmp_path / "s.tif", stack, spacing=(2, 0.5, 0.5))
+    image = read_image(tmp_path / "s.tif")
+    assert (image.axes, image.spacing, image.note) == ("CZYX", (2, 0.5, 0.5), "")
+    np.testing.assert_array_equal(image.data, stack.astype(np.float16))
