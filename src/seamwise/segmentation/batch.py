@@ -77,7 +77,7 @@ class _Job:
 
     @property
     def maps(self) -> Path:
-        """Where class probabilities go: a folder of their own, as they are no labels."""
+        """Where class probabilities go: labels have the folder above to themselves."""
         return self.overlay.parent / "probabilities" / f"{stem(self.image)}.tif"
 
     def is_done(self, files: OutputOptions) -> bool:
