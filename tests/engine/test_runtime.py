@@ -331,3 +331,12 @@ def test_a_record_with_an_unknown_runtime_decides_nothing(runtime):
 def test_a_record_of_another_model_decides_nothing(model):
     record = {"model_sha256": file_sha256(model_path("nuclei-2d")), "runtime": "openvino int8"}
     assert kept_runtime("auto", record, model=model) == "auto"
+
+
+@needs_openvino
+def test_after_a_release_the_logits_are_the_same():
+    runtime = choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "openvino")
+    image = torch.rand(1, 1, 20, 30)
+    before = runtime.run(image)
+    runtime.release()
+    assert torch.equal(runtime.run(image), before)

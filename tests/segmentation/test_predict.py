@@ -261,3 +261,15 @@ def test_bad_options_are_named(scene):
         segment(scene.image, model="nuclei-9d")
     with pytest.raises(ValueError, match="device 'gpu'"):
         segment(scene.image, device="gpu")
+
+
+@pytest.mark.parametrize(("tile", "times"), [(256, 0), (192, 1)])
+def test_memory_of_the_network_is_given_back_after_the_last_of_several_tiles(scene, tile, times):
+    released, model = [], random_model()
+    runtime = replace(model.runtime, release=lambda: released.append(1))
+    shared = replace(model, compiled=runtime)
+    slabs = probability_slabs(scene.image[np.newaxis, :, :250], shared, tile=tile)
+    next(slabs)
+    assert not released
+    list(slabs)
+    assert len(released) == times

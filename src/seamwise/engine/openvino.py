@@ -1,8 +1,8 @@
 """Networks computed by OpenVINO on a CPU; see `compile_openvino`."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from io import BytesIO
@@ -33,7 +33,7 @@ def choose_openvino_precision() -> str:
 
 def compile_openvino(
     net: UNet, precision: str, activations: Sequence[float] = ()
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+) -> "CompiledNetwork":
     """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
 
     `precision` "int8" needs `activations`, the largest number that each convolution reads.
@@ -62,14 +62,26 @@ def compile_openvino(
 
     key = _key(net, precision, activations, hints)
     compiled = cached(key, compile_model, write=_export, read=read)
-    lock = Lock()  # a compiled model holds the memory of one call
+    return CompiledNetwork(compiled)
 
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with lock:
-            output: NDArray[np.float32] = compiled([batch])[0]
+
+class CompiledNetwork:
+    """A network that OpenVINO computes, for arrays `(N, C, *S)` of float32."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._lock = Lock()  # it holds the memory of one call
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits of a batch."""
+        with self._lock:
+            output: NDArray[np.float32] = self._compiled([batch])[0]
         return output
 
-    return run
+    def release(self) -> None:
+        """Give back the memory that it keeps from one call for the next, if OpenVINO can."""
+        with self._lock, suppress(AttributeError, RuntimeError):  # since OpenVINO 2025.0
+            self._compiled.release_memory()
 
 
 def _model(net: UNet, precision: str, activations: Sequence[float]) -> Any:

@@ -12,7 +12,12 @@ from torch import Tensor
 
 from seamwise.engine.devices import memory_format
 from seamwise.engine.onnx import check_onnx, compile_onnx
-from seamwise.engine.openvino import check_openvino, choose_openvino_precision, compile_openvino
+from seamwise.engine.openvino import (
+    CompiledNetwork,
+    check_openvino,
+    choose_openvino_precision,
+    compile_openvino,
+)
 from seamwise.io.errors import first_line
 from seamwise.io.models import model_path
 from seamwise.io.provenance import file_sha256
@@ -49,11 +54,15 @@ class Runtime:
         float32 on the device.
     note : str
         What the user should know about the choice, in one line; empty if nothing.
+    release : function
+        Gives back memory that is kept from one batch for the next. What follows takes a little
+        longer.
     """
 
     name: RuntimeRecord
     run: Callable[[Tensor], Tensor]
     note: str = ""
+    release: Callable[[], None] = lambda: None
 
 
 def choose_runtime(
@@ -156,6 +165,7 @@ def _compiled(
     net: Network, word: str, precision: str, activations: Sequence[float] | None
 ) -> Runtime:
     """The network in another runtime than torch, after a comparison with torch."""
+    members: Sequence[_Compute]
     if word == "openvino":
         check_openvino()
         best = choose_openvino_precision()
@@ -182,8 +192,13 @@ def _compiled(
             logits = logits.narrow(axis, 0, length)
         return logits
 
+    def release() -> None:
+        for member in members:
+            if isinstance(member, CompiledNetwork):
+                member.release()
+
     _check_equal(net, run, _TOLERANCE[precision])
-    return Runtime(name, _with_remedy(run, name))
+    return Runtime(name, _with_remedy(run, name), release=release)
 
 
 def _members(net: Network) -> list[UNet]:

@@ -363,6 +363,8 @@ def probability_slabs(
     overlaps = [ceil(_OVERLAP[ndim] / factor) for factor in factors]
     parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.net.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
+    if len(parts) > 1:  # what follows is the decoding of a large image, which needs memory too
+        model.call(model.runtime.release)
 
 
 def _background(channels: int, shape: Sequence[int]) -> NDArray[np.float32]:
