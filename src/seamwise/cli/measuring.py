@@ -117,7 +117,12 @@ def measure(
         ),
     ] = None,
     positive_by: Annotated[
-        CellMean, typer.Option(help="With --positive: which value of the channel decides.")
+        CellMean,
+        typer.Option(
+            metavar="VALUE",
+            help="With --positive: which value of the channel decides: mean, median, max, "
+            "mean_corrected, nucleus_mean or cytoplasm_mean.",
+        ),
     ] = "mean",
     frames: Annotated[
         bool,
