@@ -439,3 +439,17 @@ def test_what_is_no_label_image_is_refused(tmp_path, pixels, words):
     with pytest.raises(ValueError, match=r"mask .*x\.tif") as caught:
         open_labels(tmp_path / "x.tif")
     assert one_line(caught, *words)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_the_users_word_makes_slices_of_colours_and_alpha(tmp_path, compression):
+    stack = counting((4, 5, 6))
+    options = {"photometric": "rgb", "planarconfig": "separate", "compression": compression}
+    tifffile.imwrite(tmp_path / "x.tif", stack, **options)
+    for axes, depth in (("ZYX", 4), ("zyx", 4), ("CYX", 3), (None, 3)):
+        volume = open_volume(tmp_path / "x.tif", axes=axes)
+        image = read_image(tmp_path / "x.tif", axes=axes)
+        assert image.data.shape[0] == depth
+        pixels = volume.read(whole(volume))
+        np.testing.assert_array_equal(pixels.reshape(image.data.shape), image.data)
+    np.testing.assert_array_equal(read_labels(tmp_path / "x.tif", axes="ZYX"), stack)

@@ -85,6 +85,40 @@ def test_files_that_do_not_look_like_labels_are_said_and_scored(tmp_path):
     assert score_files(pair_files(predicted / "c.tif", truth / "c.tif")).hints == ()
 
 
+def test_a_pair_that_does_not_fit_is_skipped_and_named(tmp_path):
+    predicted = folder(tmp_path, "p", a=LABELS, b=LABELS[:1], c=LABELS)
+    truth = folder(tmp_path, "t", a=LABELS, b=LABELS, c=LABELS)
+    (predicted / "c.tif").write_text("no image")
+    scores = score_files(pair_files(predicted, truth))
+    assert scores.images == ("a",)
+    assert [line.partition(" ")[0] for line in scores.skipped] == [f"{predicted}/b.tif", "cannot"]
+    assert all("\n" not in line for line in scores.skipped)
+
+
+def test_every_time_point_is_scored_as_an_image(tmp_path):
+    series = np.stack([LABELS, LABELS * 0, LABELS])
+    for name, pixels in (("p", series), ("t", np.stack([LABELS, LABELS, LABELS * 0]))):
+        (tmp_path / name).mkdir()
+        options = {"photometric": "minisblack", "metadata": {"axes": "TYX"}}
+        tifffile.imwrite(tmp_path / name / "a.tif", pixels, **options)
+        tifffile.imwrite(tmp_path / name / "b.tif", pixels[: 2 if name == "p" else 3], **options)
+    scores = score_files(pair_files(tmp_path / "p", tmp_path / "t"), ious=(0.5,), radii=(1,))
+    assert scores.images == ("a, time 0", "a, time 1", "a, time 2")
+    assert [
+        (one.tp, one.fp, one.fn) for (one,) in scores.matching.per_image
+    ] == [(2, 0, 0), (0, 0, 2), (0, 2, 0)]  # fmt: skip
+    assert len(scores.contours.per_image) == 3
+    (line,) = scores.skipped
+    assert "b.tif must have the 3 time points of" in line
+
+
+def test_masks_next_to_images_are_the_truth(tmp_path):
+    predicted = folder(tmp_path, "p", a=LABELS)
+    truth = folder(tmp_path, "t", a=LABELS * 9, a_masks=LABELS)
+    (pair,) = pair_files(predicted, truth)
+    assert pair.truth.name == "a_masks.tif"
+
+
 def test_what_cannot_be_paired_or_scored_is_named(tmp_path):
     predicted = folder(tmp_path, "p", a=-LABELS.astype(np.int8))
     truth = folder(tmp_path, "t", a=LABELS)

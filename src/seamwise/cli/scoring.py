@@ -35,7 +35,8 @@ def evaluate(
     and PQ = SQ·RQ. For contours, P is the share of predicted contour pixels within a radius of a
     true one, and R the reverse.
 
-    Files pair up by name; x_masks.tif is the truth for x.tif.
+    Files pair up by name; x_masks.tif is the truth for x.tif. Each time point of a series is scored
+    as an image. Pairs that cannot be scored are reported and skipped; the exit code is then 1.
     """
     from seamwise.metrics import DEFAULT_RADII
     from seamwise.segmentation import pair_files, score_files, write_scores
@@ -51,11 +52,14 @@ def evaluate(
         )
         for hint in scores.hints:
             progress.note(hint)
+        for line in scores.skipped:
+            progress.error(line)
     print_matching(scores.matching)
     if scores.contours is not None:
         print_contours(scores.contours)
     for path in write_scores(scores, json_file=json_file, csv_file=csv_file):
         say(f"wrote {path}")
+    raise typer.Exit(1 if scores.skipped else 0)
 
 
 def evaluate_fusion(

@@ -341,6 +341,17 @@ def check_axes(request: str) -> str:
     return request
 
 
+def has_slices_for_colours(request: str | None) -> bool:
+    """Whether the user's word on the axes names no channels: then colours and alpha are slices.
+
+    Examples
+    --------
+    >>> [has_slices_for_colours(request) for request in ("zyx", "CYX", None)]
+    [True, False, False]
+    """
+    return isinstance(request, str) and "C" not in request.upper()
+
+
 def _as_requested(shape: tuple[int, ...], letters: str, request: str, name: str) -> Axes:
     file_letters = letters.replace("S", "C") if "C" not in letters else letters
     singletons = [i for i, n in enumerate(shape) if n == 1]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.axes import channels_first, pick_channels, settle_axes
+from seamwise.io.axes import channels_first, has_slices_for_colours, pick_channels, settle_axes
 from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.raster import load_raster, raster_kind, save_label_png, save_png
@@ -104,7 +104,7 @@ def read_image(
     ('CYX', (3, 4, 5))
     """
     path = Path(path)
-    file = _load(path)
+    file = _load(path, keep_alpha=has_slices_for_colours(axes))
     file_axes = settle_axes(file.data.shape, file.axes, name=path.name, request=axes)
     data, letters = channels_first(file.data, file_axes, name=str(path), time=time)
     if channel is not None:
@@ -167,7 +167,7 @@ def read_spaced_labels(
     The pixel size is None if the file does not give all of it.
     """
     path = labels_of(Path(path))
-    file = _load(path, indices=True)
+    file = _load(path, indices=True, keep_alpha=has_slices_for_colours(axes))
     check_holds_labels(path, file, one_bit=one_bit)
     file_axes = settle_axes(file.data.shape, file.axes, name=path.name, request=axes, stack=True)
     data, letters = channels_first(file.data, file_axes, name=str(path), time=time)
@@ -358,12 +358,14 @@ def write_png(path: AnyPath, image: NDArray[np.uint8]) -> None:
     save_png(path, image)
 
 
-def _load(path: Path, *, indices: bool = False) -> StoredImage:
+def _load(path: Path, *, indices: bool = False, keep_alpha: bool = False) -> StoredImage:
     if is_ome_zarr(path):
         return load_ome_zarr(path)
     # by the first bytes, since a photograph renamed to .png or .tif opens in every viewer
     kind = raster_kind(first_bytes(path))
-    return load_raster(path, kind, indices=indices) if kind else load_tiff(path)
+    if kind:
+        return load_raster(path, kind, indices=indices)
+    return load_tiff(path, keep_alpha=keep_alpha)
 
 
 def _in_bytes(data: NDArray[Any]) -> np.dtype[Any]:

@@ -63,7 +63,7 @@ class OpenTiff:
 
 
 @contextmanager
-def open_tiff(path: Path) -> Iterator[OpenTiff]:
+def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
     """Open a TIFF, OME-TIFF or ImageJ TIFF whose pixels are all there.
 
     An error in the block becomes one line that names the file; tifffile's log stays silent.
@@ -72,6 +72,8 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
     ----------
     path : Path
         The file; other files of its OME set are found next to it.
+    keep_alpha : bool
+        Keep a sample that the file calls alpha: it is a slice if the user says so.
 
     Raises
     ------
@@ -90,7 +92,8 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
             if len(file.series) > 1:
                 notes.append(f"{path.name} holds {len(file.series)} images: the first is read")
             alpha_axis = None
-            if any(sample in ALPHA for sample in series.keyframe.extrasamples) and "S" in letters:
+            has_alpha = any(sample in ALPHA for sample in series.keyframe.extrasamples)
+            if has_alpha and "S" in letters and not keep_alpha:
                 alpha_axis = letters.index("S")
                 notes.append(f"alpha channel of {path.name} dropped")
             sizes = _sizes_of(file, series)
@@ -102,17 +105,17 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
         raise unreadable(path, kind, error) from error
 
 
-def load_tiff(path: Path) -> StoredImage:
+def load_tiff(path: Path, *, keep_alpha: bool = False) -> StoredImage:
     """Read the first image of a TIFF, OME-TIFF or ImageJ TIFF, with its axes and pixel sizes.
 
-    A file that lacks part of its pixels is an error, never zeros.
+    A file that lacks part of its pixels is an error, never zeros. `keep_alpha` as in `open_tiff`.
 
     Raises
     ------
     ValueError
         As `open_tiff`; or the compression is not supported.
     """
-    with open_tiff(path) as tiff:
+    with open_tiff(path, keep_alpha=keep_alpha) as tiff:
         data = decode_series(tiff.series).reshape(tiff.series.get_shape(squeeze=False))
         if tiff.alpha_axis is not None:
             data = np.take(data, range(data.shape[tiff.alpha_axis] - 1), tiff.alpha_axis)

@@ -19,18 +19,19 @@ from seamwise.types import Box
 _MAPPED_BYTES = 2**22  # rows of a picture without compression that are read at once
 
 
-def tiff_parts(path: Path) -> StoredImage:
+def tiff_parts(path: Path, *, keep_alpha: bool = False) -> StoredImage:
     """Open a TIFF; its pixels are read when they are indexed with a box.
 
     Without compression the file is mapped into memory; otherwise only the tiles, strips or pages
-    that a box needs are decoded. No file stays open between two reads.
+    that a box needs are decoded. No file stays open between two reads. `keep_alpha` as in
+    `seamwise.io.tiff.open_tiff`.
 
     Raises
     ------
     ValueError
         As `seamwise.io.tiff.load_tiff`.
     """
-    with open_tiff(path) as tiff:
+    with open_tiff(path, keep_alpha=keep_alpha) as tiff:
         series = tiff.series
         in_one_file = all(page is not None and page.parent is tiff.file for page in series.pages)
         is_mapped = in_one_file and series.dataoffset is not None

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.axes import Axes, channel_numbers, channels_first, check_time, settle_axes
+from seamwise.io.axes import (
+    Axes,
+    channel_numbers,
+    channels_first,
+    check_time,
+    has_slices_for_colours,
+    settle_axes,
+)
 from seamwise.io.boxes import check_box
 from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
@@ -156,7 +163,7 @@ def open_volume(
              [18, 19]]]], dtype=uint8)
     """
     path = Path(path)
-    file = PerProcess(_open_parts, path)
+    file = PerProcess(_open_parts, path, False, has_slices_for_colours(axes))
     shape, letters = file.value.data.shape, file.value.axes
     check_real(path, file.value.data.dtype)
     file_axes = settle_axes(shape, letters, name=path.name, request=axes)
@@ -190,7 +197,7 @@ def open_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False
     array([[[300,   0]]], dtype=uint16)
     """
     path = labels_of(Path(path))
-    file = PerProcess(_open_parts, path, True)
+    file = PerProcess(_open_parts, path, True, has_slices_for_colours(axes))
     stored = file.value
     check_holds_labels(path, stored, one_bit=one_bit)
     file_axes = settle_axes(
@@ -233,13 +240,13 @@ def _volume(
     )
 
 
-def _open_parts(path: Path, indices: bool = False) -> StoredImage:
+def _open_parts(path: Path, indices: bool, keep_alpha: bool) -> StoredImage:
     """Open a file; its pixels are read when they are indexed."""
     if is_ome_zarr(path):
         return load_ome_zarr(path)
     kind = raster_kind(first_bytes(path))
     if kind is None:
-        return tiff_parts(path)
+        return tiff_parts(path, keep_alpha=keep_alpha)
     image = load_raster(path, kind, indices=indices)
     return StoredImage(_InMemory(image.data), image.axes, image.format, image.sizes, image.notes)
 

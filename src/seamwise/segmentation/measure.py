@@ -1,11 +1,14 @@
 """Score label images on disk; see `score_files`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seamwise.io.errors import error_line
 from seamwise.io.images import read_labels
 from seamwise.io.listing import by_stem, find_labels, stem
+from seamwise.io.volume import open_labels
+from seamwise.labels import Labels
 from seamwise.metrics import (
     DEFAULT_IOUS,
     ContourMatching,
@@ -26,6 +29,10 @@ _HINTS = {
     "photograph": "scattered numbers, as in a photograph; give label images, "
     "as `seamwise segment` writes them",
 }
+
+
+_Scores = tuple[tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]
+_PairScores = tuple[str, tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,15 @@ class FileScores:
         None without radii.
     hints : tuple of str
         Possible mistakes in the files, a line for each kind.
+    skipped : tuple of str
+        Pairs that could not be scored, a line for each.
     """
 
     images: tuple[str, ...]
     matching: Dataset[Matching, Scores]
     contours: Dataset[ContourMatching, ContourScores] | None
     hints: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
@@ -86,15 +96,24 @@ def score_files(
 ) -> FileScores:
     """Match every pair at every IoU threshold and score its contours at every radius, in pixels.
 
-    Each file is read once, and one pair at a time is in memory.
+    One pair at a time is in memory. Each time point counts as an image, named after the file and
+    the time. A pair that cannot be scored is skipped.
 
     Raises
     ------
-    ValueError
-        The two files of a pair differ in size, or a prediction has negative labels; and what
-        `read_labels` raises.
+    OSError, ValueError
+        None of the pairs can be scored: what is wrong with the first. Its files differ in size or
+        in time points, the prediction has negative labels, or it cannot be read.
     """
-    scores = [(pair.name, *_score_pair(pair, ious, radii)) for pair in pairs]
+    scores: list[_PairScores] = []
+    errors: list[tuple[ScoredPair, Exception]] = []
+    for pair in pairs:
+        try:
+            scores += list(_score_times(pair, ious, radii))
+        except (ValueError, OSError) as error:
+            errors.append((pair, error))
+    if errors and not scores:
+        raise errors[0][1]
     looks = {path: look for *_, pair_looks in scores for path, look in pair_looks.items()}
     contours = (of_pair for _, _, of_pair, _ in scores)
     return FileScores(
@@ -102,6 +121,7 @@ def score_files(
         matching=summarise(of_pair for _, of_pair, _, _ in scores),
         contours=summarise(contours) if radii else None,
         hints=_hints(looks),
+        skipped=tuple(error_line(pair.predicted, error) for pair, error in errors),
     )
 
 
@@ -109,10 +129,40 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return by_stem(find_labels(folder), ending="_masks")
 
 
-def _score_pair(
+def _score_times(
     pair: ScoredPair, ious: Sequence[float], radii: Sequence[float]
-) -> tuple[tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]:
-    truth, predicted = read_labels(pair.truth), read_labels(pair.predicted)
+) -> Iterator[_PairScores]:
+    """Score every time point of a pair; nothing of it if one cannot be scored."""
+    times, predicted_times = open_labels(pair.truth).times, open_labels(pair.predicted).times
+    if times != predicted_times:
+        raise ValueError(
+            f"{pair.predicted} must have the {times} time points of {pair.truth}, "
+            f"not {predicted_times}: give labels of the same series"
+        )
+    if times == 1:
+        truth, predicted = read_labels(pair.truth), read_labels(pair.predicted)
+        return iter([(pair.name, *_score_pair(pair, truth, predicted, ious, radii))])
+    parts = []
+    for time in range(times):
+        truth, predicted = _time_point(pair.truth, time), _time_point(pair.predicted, time)
+        name = f"{pair.name}, time {time}"
+        parts.append((name, *_score_pair(pair, truth, predicted, ious, radii)))
+    return iter(parts)
+
+
+def _time_point(path: Path, time: int) -> Labels:
+    volume = open_labels(path)
+    pixels: Labels = volume.read(tuple(slice(0, n) for n in volume.shape), time=time)[0]
+    return pixels
+
+
+def _score_pair(
+    pair: ScoredPair,
+    truth: Labels,
+    predicted: Labels,
+    ious: Sequence[float],
+    radii: Sequence[float],
+) -> _Scores:
     if truth.shape != predicted.shape:
         raise ValueError(
             f"{pair.predicted} must have the size {truth.shape} of {pair.truth}, "
