@@ -42,6 +42,7 @@ def test_a_file_and_the_options_that_win(file):
         (FusionSettings, "zzz = 3", "unknown setting 'zzz' in {file}: see docs/fusion.md"),
         (RunSettings, "steps = 0", "setting steps in {file}: "),
         (RunSettings, "steps = ", "cannot read settings {file} as TOML: "),
+        (RunSettings, "x = " + "[" * 100_000, "cannot read settings {file} as TOML: "),
     ],
 )
 def test_bad_settings_are_named(file, kind, text, words):

@@ -10,7 +10,13 @@ def test_what_is_written_comes_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "not JSON"), ("{", "not JSON"), ("[1]", "JSON object"), ("\xff", "not JSON")],
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[1]", "JSON object"),
+        ("\xff", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+    ],
 )
 def test_anything_else_is_refused_by_name(tmp_path, text, word):
     (tmp_path / "a.json").write_text(text, encoding="latin-1")

@@ -157,5 +157,5 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ValueError(f"--set must be name=value, for example beta=20, not {text!r}")
     try:
         return name.replace("-", "_"), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return name.replace("-", "_"), value

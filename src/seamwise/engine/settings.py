@@ -166,7 +166,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"settings file {path} does not exist: check its name and folder")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"cannot read settings {path} as TOML: {error}") from error
 
 

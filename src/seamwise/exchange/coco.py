@@ -72,7 +72,7 @@ def read_coco(path: Path) -> list[CocoImage]:
         return list(_images(content))
     except OSError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise unreadable(path, "COCO", error) from error
 
 

@@ -49,7 +49,7 @@ def read_geojson(path: Path) -> tuple[list[Outline], str]:
         outlines = [outline for one in features if (outline := _outline(one)) is not None]
     except OSError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise unreadable(path, "GeoJSON", error) from error
     skipped = len(features) - len(outlines)
     return outlines, f"{skipped} features that are not areas are skipped" if skipped else ""

@@ -18,7 +18,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}): write it again or delete it") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object {{…}}, not {type(content).__name__}")
