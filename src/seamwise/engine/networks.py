@@ -12,7 +12,7 @@ import torch
 from seamwise.engine.devices import choose_device, choose_precision, place
 from seamwise.engine.runtime import Runtime, choose_runtime, torch_runtime
 from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
-from seamwise.nets import Average, UNet
+from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.average import Network
 
 Result = TypeVar("Result")
@@ -89,6 +89,8 @@ def load_network(
 
 def build_network(architecture: Architecture) -> Network:
     """Build the untrained network that a model file describes."""
+    if architecture.name == "burst":
+        return BurstNet(width=architecture.width)
     members = [_build_unet(architecture) for _ in range(architecture.members)]
     return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
@@ -98,13 +100,14 @@ def prepare_network(
 ) -> ReadyNetwork[AnyInfo]:
     """Return a copy of a trained network for prediction, in the device's best precision.
 
-    Norms are folded into the convolutions. `runtime` is that of `choose_runtime`.
+    Norms are folded into the convolutions. `runtime` is that of `choose_runtime`. A `BurstNet`
+    computes in float32: it compares contrasts that are small against the brightness.
     """
     net = deepcopy(net).fold_norms().requires_grad_(False)
     chosen = choose_runtime(
         net, device, runtime, info.activations
     )  # from the weights before they are rounded
-    is_float32 = chosen.name.endswith(("float32", "int8"))
+    is_float32 = chosen.name.endswith(("float32", "int8")) or isinstance(net, BurstNet)
     dtype = torch.float32 if is_float32 else choose_precision(device)
     compiled = None if chosen.name == "torch" else chosen
     return ReadyNetwork(place(net, device, dtype), info, device, dtype, compiled, chosen.note)

@@ -21,7 +21,7 @@ from seamwise.engine.openvino import (
 from seamwise.io.errors import first_line
 from seamwise.io.models import model_path
 from seamwise.io.provenance import file_sha256
-from seamwise.nets import UNet
+from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.average import Network
 from seamwise.nets.unet import pad_to_multiple
 from seamwise.words import AnyRuntime, RuntimeRecord
@@ -37,6 +37,7 @@ _UNAVAILABLE = (
     ImportError, AttributeError, NotImplementedError, RuntimeError, ValueError, OSError
 )  # fmt: skip
 
+_Compilable = UNet | Average
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -75,8 +76,8 @@ def choose_runtime(
 
     Parameters
     ----------
-    net : UNet or Average
-        Ready to predict, with folded norms, on the device.
+    net : UNet, Average or BurstNet
+        Ready to predict, with folded norms, on the device. torch alone computes a `BurstNet`.
     device : torch.device
     runtime : {"auto", "torch", "openvino", "onnx"} or the `Runtime.name` of an earlier result
         "auto" takes OpenVINO if it is installed, works on this processor and the device is the CPU;
@@ -91,11 +92,15 @@ def choose_runtime(
         A runtime that was named is not installed, is too old or does not work on this processor, or
         the device is not the CPU.
     """
-    if runtime == "auto":
-        return _choose(net, device, activations)
     word, _, precision = runtime.partition(" ")
-    if word == "torch":
+    if word == "torch" or (word == "auto" and isinstance(net, BurstNet)):
         return torch_runtime(net, device)
+    if isinstance(net, BurstNet):
+        raise ValueError(
+            f"runtime {word} does not compute networks that score all frames: choose runtime torch"
+        )
+    if word == "auto":
+        return _choose(net, device, activations)
     if device.type != "cpu":
         raise ValueError(
             f"runtime {word} computes on the CPU, not on {device}: choose device cpu, or "
@@ -152,7 +157,7 @@ def kept_runtime(
     return cast(RuntimeRecord, kept) if is_same_model and is_known else runtime
 
 
-def _choose(net: Network, device: torch.device, activations: Sequence[float] | None) -> Runtime:
+def _choose(net: _Compilable, device: torch.device, activations: Sequence[float] | None) -> Runtime:
     if device.type != "cpu":
         return torch_runtime(net, device)
     try:
@@ -162,7 +167,7 @@ def _choose(net: Network, device: torch.device, activations: Sequence[float] | N
 
 
 def _compiled(
-    net: Network, word: str, precision: str, activations: Sequence[float] | None
+    net: _Compilable, word: str, precision: str, activations: Sequence[float] | None
 ) -> Runtime:
     """The network in another runtime than torch, after a comparison with torch."""
     members: Sequence[_Compute]
@@ -201,7 +206,7 @@ def _compiled(
     return Runtime(name, _with_remedy(run, name), release=release)
 
 
-def _members(net: Network) -> list[UNet]:
+def _members(net: _Compilable) -> list[UNet]:
     return [net] if isinstance(net, UNet) else net.nets
 
 
@@ -244,7 +249,7 @@ def _reason(error: Exception) -> str:
 
 
 @torch.inference_mode()
-def _check_equal(net: Network, run: Callable[[Tensor], Tensor], tolerance: float) -> None:
+def _check_equal(net: _Compilable, run: Callable[[Tensor], Tensor], tolerance: float) -> None:
     """Raise RuntimeError if the logits of a small image are not those of torch."""
     member = _members(net)[0]
     side = 2 * net.multiple

@@ -125,3 +125,74 @@ class FusionSettings(RunSettings):
                 "change it, or set symmetric = false"
             )
         return self
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BurstSimulation:
+    """How bursts are made from sharp pictures; see `synth.draw_scene` and `synth.focus_burst`.
+
+    Attributes
+    ----------
+    frames : (low, high)
+        Their number; its logarithm is uniform. Every burst of a step has the same.
+    blur : (low, high)
+        Radius in pixels at the far end of a scene when its near end is in focus; its logarithm is
+        uniform.
+    scale : float
+        Pictures are made smaller by a factor of at most this; its logarithm is uniform.
+    noise : (low, high)
+        Standard deviation of the noise in three of four bursts; its logarithm is uniform.
+    gain : float
+        In three of ten bursts the network sees frames brighter or darker by up to this share.
+    surfaces, hairs : float in 0..1
+        Shares of kinds of scenes; see `synth.draw_scene`.
+    hot, grey : float in 0..1
+        Share of bursts with hot pixels, which differ from frame to frame as they do after an
+        alignment; and of grey ones.
+    """
+
+    frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2, le=100)]] = (2, 30)
+    blur: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0, le=24)]] = (2.5, 18.0)
+    scale: Annotated[float, Field(ge=1)] = 2.2
+    noise: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.0007, 0.03)
+    gain: Share = 0.03
+    surfaces: Share = 0.45
+    hairs: Share = 0.28
+    hot: Share = 0.3
+    grey: Share = 0.2
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name in ("frames", "blur", "noise"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(
+                    f"{name} must be a range from low to high, not {(low, high)}: swap them"
+                )
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BurstSettings(RunSettings):
+    """Everything the training of `nets.BurstNet` depends on, apart from the pictures.
+
+    Attributes
+    ----------
+    start : str, optional
+        A shipped model or a model file of the same width, whose weights the training starts from.
+    simulation : BurstSimulation
+    crop : int
+        Size of a training crop along both axes, a multiple of 16.
+    width, steps, learning_rate, seed, …
+        See `engine.settings.RunSettings`. `depth` and `norm` are not used; `batch_size` counts
+        bursts.
+    """
+
+    start: str | None = None
+    simulation: BurstSimulation = BurstSimulation()
+    crop: Annotated[int, Field(ge=32, le=4096, multiple_of=16)] = 96
+    batch_size: Positive = 2
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    warmup: Count = 50
+
+    page: ClassVar[str] = "docs/fusion.md"

@@ -40,10 +40,10 @@ _Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Architecture(Frozen):
     """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`.
 
-    With `guides` the network has 1 + ndim more output channels behind the classes: see
-    `labels.guides`."""
+    "burst" is a `nets.BurstNet`, for which only `width` counts. With `guides` the network has 1 +
+    ndim more output channels behind the classes: see `labels.guides`."""
 
-    name: Literal["unet"] = "unet"
+    name: Literal["unet", "burst"] = "unet"
     in_channels: int = Field(ge=1)
     out_channels: int = Field(ge=2, le=4)
     ndim: Literal[2, 3] = 2
@@ -197,12 +197,13 @@ class SegmentationInfo(ModelInfo):
 
 
 class FusionInfo(ModelInfo):
-    """What a model file says about a model that fuses two pictures with different focus.
+    """What a model file says about a model that fuses pictures with different focus.
 
     Attributes
     ----------
-    output : {"selection", "picture"}
-        Two logits, one for each source (HF-Seg), or the colours themselves (HF-Reg).
+    output : {"selection", "picture", "scores"}
+        Two logits, one for each source (HF-Seg), or the colours themselves (HF-Reg), both from two
+        pictures; or scores of each frame of a burst (`nets.BurstNet`).
     colours : {1, 3}
         Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
     temperature, smoothing : float
@@ -211,13 +212,17 @@ class FusionInfo(ModelInfo):
     """
 
     task: Literal["fusion"] = "fusion"
-    output: Literal["selection", "picture"]
+    output: Literal["selection", "picture", "scores"]
     colours: Literal[1, 3] = 3
     temperature: float = Field(default=1.0, gt=0)
     smoothing: float = Field(default=0.0, ge=0, le=10)
 
     @model_validator(mode="after")
-    def _takes_two_pictures(self) -> Self:
+    def _fits_the_network(self) -> Self:
+        if (self.output == "scores") != (self.architecture.name == "burst"):
+            raise ValueError("output 'scores' is that of a network 'burst', and of no other")
+        if self.output == "scores":
+            return self
         channels = 2 if self.output == "selection" else self.colours
         net = self.architecture
         if (net.in_channels, net.out_channels, net.ndim) != (2 * self.colours, channels, 2):

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from seamwise.nets.burst import BurstNet
 from seamwise.nets.unet import UNet
 
 
@@ -97,4 +98,4 @@ class Average(nn.Module):
         return cast(list[UNet], list(self.members))
 
 
-Network = UNet | Average
+Network = UNet | Average | BurstNet

@@ -1,0 +1,63 @@
+"""Bands of a picture, and scores that follow its edges."""
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.fusion.bands import follow_edges, join, split, weighted
+
+
+def picture(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_bands_add_up_to_the_picture(count):
+    whole = picture(2, 3, 32, 48)
+    bands = split(whole, count)
+    assert [tuple(band.shape[2:]) for band in bands] == [
+        (32 >> number, 48 >> number) for number in range(count)
+    ]
+    torch.testing.assert_close(join(bands), whole)
+
+
+def test_two_bands_by_hand():
+    detail, coarse = split(torch.tensor([[[[0.0, 2, 4, 6], [0, 2, 4, 6]]]]), 2)
+    assert coarse.tolist() == [[[[1.0, 5.0]]]]
+    # linear between the centres of 1 and 5: 1, 2, 4, 5
+    assert detail.tolist() == [[[[-1.0, 0, 0, 1], [-1, 0, 0, 1]]]]
+
+
+def test_equal_scores_are_the_mean_and_a_large_one_is_its_frame():
+    burst = picture(1, 3, 1, 16, 16)
+    bands = [band.unflatten(0, (1, 3)) for band in split(burst.flatten(0, 1), 2)]
+    scores = [torch.zeros_like(band[:, :, :1]) for band in bands]
+    torch.testing.assert_close(weighted(bands, scores), burst.mean(1))
+    for score in scores:
+        score[:, 1] = 50
+    torch.testing.assert_close(weighted(bands, scores), burst[:, 1])
+
+
+def test_a_constant_score_stays_whatever_the_guide():
+    score = torch.full((1, 1, 16, 16), 2.5)
+    torch.testing.assert_close(
+        follow_edges(score, picture(1, 1, 32, 32)), torch.full((1, 1, 32, 32), 2.5)
+    )
+
+
+def test_a_score_that_changes_near_an_edge_changes_at_the_edge():
+    """The edge lies within a pixel of half the size: there, the guide decides."""
+    guide = torch.zeros(1, 1, 32, 32)
+    guide[..., 17:] = 4.0
+    score = torch.zeros(1, 1, 16, 16)
+    score[..., 9:] = 1.0
+    row = follow_edges(score, guide)[0, 0, 16].numpy()
+    assert np.abs(row[:17]).max() < 0.3
+    assert np.abs(1 - row[17:]).max() < 0.3
+    plain = follow_edges(score, torch.zeros_like(guide))[0, 0, 16].numpy()
+    assert np.diff(row)[16] > 3 * np.diff(plain).max()
+
+
+def test_a_guide_may_be_larger_by_any_factor():
+    guide = picture(1, 1, 64, 64)
+    assert follow_edges(torch.zeros(1, 1, 16, 16), guide).shape == guide.shape

@@ -1,0 +1,102 @@
+"""Training on bursts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from seamwise.fusion import BurstSettings, BurstSimulation, load, train_burst
+from seamwise.fusion.burst_data import BurstSamples, make_burst
+from seamwise.io.models import FusionInfo, load_model
+
+QUICK = BurstSettings(
+    steps=4, batch_size=2, crop=32, width=2, validate_every=2, warmup=0,
+    simulation=BurstSimulation(frames=(2, 4), blur=(2.0, 5.0)),
+)  # fmt: skip
+
+
+def run(folder, pictures, settings=QUICK, **options):
+    folder.mkdir(exist_ok=True)
+    train_burst(pictures[:2], pictures[2:], settings, output=folder, device="cpu", **options)
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["weights"]
+
+
+def test_a_run_writes_a_model_that_fuses(tmp_path, pictures):
+    run(tmp_path, pictures)
+    _, info = load_model(tmp_path / "model.safetensors", FusionInfo)
+    assert (info.output, info.architecture.name, info.architecture.width) == ("scores", "burst", 2)
+    assert info.training["images"] == ["p0", "p1"]
+    assert info.training["settings"]["simulation"]["frames"] == [2, 4]
+    assert load(tmp_path / "model.safetensors", device="cpu").runtime.name == "torch"
+
+
+def test_a_run_that_was_stopped_resumes_bit_for_bit(tmp_path, pictures):
+    whole = run(tmp_path / "whole", pictures)
+    run(tmp_path / "parts", pictures, report=lambda progress: progress.step < 3)
+    parts = run(tmp_path / "parts", pictures, resume=True)
+    for name, weight in whole.items():
+        torch.testing.assert_close(parts[name], weight, rtol=0, atol=0)
+
+
+def test_a_sample_depends_on_its_number_and_a_step_has_one_number_of_frames(pictures):
+    samples = BurstSamples(pictures, QUICK)
+    assert len(samples) == 8
+    for first, second in zip(samples[5], samples[5], strict=True):
+        assert torch.equal(first, second)
+    shapes = [samples[number][0].shape for number in range(8)]
+    assert shapes[0::2] == shapes[1::2]
+    assert {shape[0] for shape in shapes} <= {2, 3, 4}
+    assert len(set(shapes)) > 1
+    frames, truth, gains = samples[0]
+    assert frames.shape[1:] == truth.shape == (3, 32, 32)
+    assert len(gains) == len(frames)
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+    assert not torch.equal(samples[0][1], samples[1][1])
+
+
+def test_noise_and_hot_pixels_are_in_the_frames_and_not_in_the_truth(pictures):
+    texture = [np.full((64, 64, 3), 128, np.uint8)]
+    simulation = BurstSimulation(noise=(0.02, 0.02), hot=1.0, grey=0.0)
+    bursts = [
+        make_burst(texture, 3, crop=32, simulation=simulation, rng=np.random.default_rng(seed))
+        for seed in range(8)
+    ]
+    assert max(abs(burst.frames[0] - burst.truth).max() for burst in bursts) > 0.4
+    assert all(burst.truth.shape == (32, 32, 3) for burst in bursts)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"frames": (5, 3)}, "frames must be a range from low to high"),
+        ({"frames": (1, 3)}, "greater than or equal to 2"),
+        ({"blur": (2.0, 30.0)}, "less than or equal to 24"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        BurstSimulation(**change)
+
+
+def test_sides_must_fit_the_network():
+    with pytest.raises(ValueError, match="multiple of 16"):
+        replace(QUICK, crop=40)
+
+
+def test_pictures_are_needed(tmp_path, pictures):
+    with pytest.raises(ValueError, match="0 training and 3 validation pictures"):
+        train_burst([], pictures, QUICK, output=tmp_path)
+
+
+def test_a_training_starts_from_the_weights_of_a_model_that_fits(tmp_path, pictures):
+    run(tmp_path / "first", pictures)
+    model = tmp_path / "first" / "model.safetensors"
+    still = replace(QUICK, start=str(model), learning_rate=1e-12, average=0.0, seed=7)
+    weights = run(tmp_path / "second", pictures, still)
+    first, _ = load_model(model, FusionInfo)
+    torch.testing.assert_close(weights["compare.weight"], first["compare.weight"])
+    for start, width in ((str(model), 4), ("focus-seg", 2)):
+        with pytest.raises(ValueError, match=r"start must be a network with .*remove start"):
+            run(tmp_path / f"third-{width}", pictures, replace(still, start=start, width=width))
