@@ -80,16 +80,17 @@ else:
         """
         return import_module("seamwise.segmentation").segment(image, model=model, **options)
 
-    def fuse(frames, *, model="focus-seg", **options):
+    def fuse(frames, *, model="auto", **options):
         """Fuse pictures of one scene into one that is sharp everywhere; see `fusion.fuse` for all.
 
         Parameters
         ----------
         frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
-            Two or more, of one size, type and number of channels, from near to far or back.
+            Two or more, of one size, type and number of channels.
         model : str, path or Model
-            A shipped model ("focus-seg", "focus-reg"), a model file, what `fusion.load` returned,
-            or a classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
+            "auto" (focus-burst for three frames and more, focus-seg for two), a shipped model
+            ("focus-burst", "focus-seg", "focus-reg"), a model file, what `fusion.load` returned, or
+            a classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
         **options
             `align` (for a camera that moved), `mode`, `nearest`, `crop`, `device`, `report`.
 

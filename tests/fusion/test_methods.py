@@ -73,7 +73,7 @@ def test_networks_read_as_often_as_announced(selector, mode, nearest):
     sources, _ = frames()
     seen = []
     fuse(sources, model=selector, mode=mode, nearest=nearest, report=seen.append)
-    total = passes(mode, nearest=nearest) * 2
+    total = passes(selector, mode, nearest=nearest) * 2
     assert {step.total for step in seen} == {total}
     assert seen[-1] == StageProgress("fuse", total, total)
     assert total <= len(seen) <= total + 2
@@ -246,13 +246,19 @@ def test_the_device_goes_to_the_method_that_can_use_one():
     fuse(sources, model="laplacian", device="gpu")
 
 
-def test_the_network_is_focus_seg_if_none_is_named(monkeypatch, selector):
+@pytest.mark.parametrize(
+    ("count", "mode", "name"),
+    [(2, None, "focus-seg"), (3, None, "focus-burst"), (3, "sequence", "focus-seg")],
+)
+def test_the_network_fits_the_number_of_frames_if_none_is_named(
+    monkeypatch, selector, count, mode, name
+):
     asked = []
     monkeypatch.setattr(
         "seamwise.fusion.methods.named_network", lambda name, **_: asked.append(name) or selector
     )
-    fuse(frames()[0])
-    assert asked == ["focus-seg"]
+    fuse([*frames()[0], frames()[1]][:count], mode=mode)
+    assert asked == [name]
 
 
 def test_unknown_methods_are_named():

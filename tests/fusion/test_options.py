@@ -42,3 +42,21 @@ def test_numbers_of_numpy_are_recorded_as_json_and_equal_plain_ones():
     assert options == plain
     record = json.loads(json.dumps(options.provenance(None).record()))
     assert plain.provenance(None).difference(record) == ""
+
+
+def test_auto_stands_for_one_network_for_pairs_and_one_for_more():
+    assert FuseOptions().of_burst(2) == FuseOptions(model="focus-seg")
+    assert FuseOptions(runtime="openvino").of_burst(2).runtime == "openvino"
+    # torch alone computes it
+    burst = FuseOptions(runtime="openvino", nearest=True).of_burst(30)
+    assert burst == FuseOptions(model="focus-burst", runtime="torch", nearest=True)
+    assert FuseOptions(mode="together").of_burst(30).model == "focus-seg"
+    assert FuseOptions(model="gff").of_burst(30).model == "gff"
+
+
+def test_a_mode_that_is_not_given_is_that_of_earlier_records():
+    record = FuseOptions(model="focus-seg", mode="sequence").provenance("ab").record()
+    del record["burst_model_sha256"]  # which they did not have
+    assert FuseOptions(model="focus-seg").provenance("ab").difference(record) == ""
+    both = FuseOptions().provenance("ab", burst_model_sha256="cd")
+    assert both.difference(record) == "made with a different burst_model file"

@@ -28,17 +28,19 @@ def fuse(
         typer.Option(
             "--model",
             "--method",
-            help="Network: focus-seg, focus-reg or a model file; or classical method: laplacian, "
-            "gff, dct, dct-cv, matting or cnn.",
+            help="Network: focus-burst, focus-seg, focus-reg or a model file; or classical method: "
+            "laplacian, gff, dct, dct-cv, matting or cnn.",
+            show_default="auto: focus-burst for three frames and more, focus-seg for two",
         ),
-    ] = "focus-seg",
+    ] = "auto",
     mode: Annotated[
-        FusionMode,
+        FusionMode | None,
         typer.Option(
-            help="How a network sees the frames: one after another (sequence), or all at once, "
-            "whatever their order (together)."
+            help="How a network that takes pairs, like focus-seg, sees more frames: one after "
+            "another (sequence), or all at once, whatever their order (together).",
+            show_default="sequence",
         ),
-    ] = "sequence",
+    ] = None,
     nearest: Annotated[
         bool | None,
         typer.Option(

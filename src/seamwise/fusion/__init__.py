@@ -4,6 +4,7 @@ from seamwise.fusion.alignment import AlignedFrames, Alignment
 from seamwise.fusion.batch import fuse_files
 from seamwise.fusion.boxplots import draw_boxplots
 from seamwise.fusion.burst import Burst, find_frames
+from seamwise.fusion.burst_train import train_burst
 from seamwise.fusion.data import (
     PictureSplit,
     SegmentedPicture,
@@ -28,7 +29,12 @@ from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model, fuse_frames, fuse_pair, load
 from seamwise.fusion.register import AlignmentError, estimate_alignment
 from seamwise.fusion.result import Fusion
-from seamwise.fusion.settings import FusionSettings, Simulation
+from seamwise.fusion.settings import (
+    BurstSettings,
+    BurstSimulation,
+    FusionSettings,
+    Simulation,
+)
 from seamwise.fusion.train import fixed_pairs, train
 
 __all__ = [
@@ -39,6 +45,8 @@ __all__ = [
     "Alignment",
     "AlignmentError",
     "Burst",
+    "BurstSettings",
+    "BurstSimulation",
     "FuseJob",
     "FuseOptions",
     "FuseOutputs",
@@ -73,5 +81,6 @@ __all__ = [
     "split",
     "split_inputs",
     "train",
+    "train_burst",
     "write_scores",
 ]

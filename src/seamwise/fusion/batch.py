@@ -1,6 +1,6 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network, ready_method
 from seamwise.fusion.options import FuseOptions, FuseOutputs
+from seamwise.fusion.predict import Model
 from seamwise.fusion.result import Fusion
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
@@ -27,6 +28,7 @@ from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
+from seamwise.words import RuntimeRecord
 
 _PALETTE = 256  # colours of a PNG with 8 bits
 
@@ -81,24 +83,21 @@ def fuse_files(
     if is_single:
         _check_new(jobs[0], files)
     _check_alignment_file(options, files, is_single)
-    model = None
-    if options.model not in CLASSICAL:
-        record = output / RECORD
-        if not (is_single or files.overwrite) and record.exists():
-            runtime = kept_runtime(options.runtime, read_json(record), model=options.model)
-            options = replace(options, runtime=runtime)
-        model = named_network(options.model, device=resources.device, runtime=options.runtime)
-        if model.note:
-            listener.announce(model.note)
-    ready_method(options, resources, model=model)
-    options = replace(options, runtime="torch" if model is None else model.runtime.name)
+    if options.model not in CLASSICAL and not (is_single or files.overwrite):
+        options = _with_kept_runtime(options, output / RECORD)
+    models = _ready_models(jobs, options, resources)
+    for note in dict.fromkeys(model.note for model in models.values() if model and model.note):
+        listener.announce(note)
+    options = replace(options, runtime=_runtime_name(models.values()))
     make_folder(jobs[0].output.parent)
     if not is_single:
         _prepare(output, jobs, _provenance(options, resources), files.overwrite)
 
     def run(job: FuseJob) -> tuple[str, ...]:
         shape = _checked_shape(job, options, files)
-        memory = memory_estimate(shape, options, model=model)
+        of_burst = options.of_burst(len(job.frames))
+        model = models[of_burst.model]
+        memory = memory_estimate(shape, of_burst, model=model)
         check_memory(memory, resources.memory)
         listener.announce(
             f"{job.output}: {len(job.frames)} frames of {pixel_size(shape)} pixels, "
@@ -109,7 +108,12 @@ def fuse_files(
         if files.alignment is not None and files.alignment.exists():
             alignment = Alignment.load(files.alignment)
         fusion = fuse_burst(
-            job.frames, options, resources, model=model, alignment=alignment, report=listener.report
+            job.frames,
+            of_burst,
+            resources,
+            model=model,
+            alignment=alignment,
+            report=listener.report,
         )
         fusion = _without_long_exif(fusion, job.output)
         _write(job, fusion, files)
@@ -150,11 +154,48 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
         picture.save(temporary, format="PNG")
 
 
+def _ready_models(
+    jobs: Sequence[FuseJob], options: FuseOptions, resources: Resources
+) -> dict[str | Path, Model | None]:
+    """Load the networks that the bursts need, by name; None for a classical method."""
+    models: dict[str | Path, Model | None] = {}
+    for job in jobs:
+        of_burst = options.of_burst(len(job.frames))
+        if of_burst.model not in models:
+            model = None
+            if of_burst.model not in CLASSICAL:
+                model = named_network(
+                    of_burst.model, device=resources.device, runtime=of_burst.runtime
+                )
+            ready_method(of_burst, resources, model=model)
+            models[of_burst.model] = model
+    return models
+
+
+def _with_kept_runtime(options: FuseOptions, record: Path) -> FuseOptions:
+    """The options with the runtime that earlier pictures of the folder were made with."""
+    if not record.exists():
+        return options
+    model = options.of_burst(2).model
+    return replace(options, runtime=kept_runtime(options.runtime, read_json(record), model=model))
+
+
+def _runtime_name(models: Iterable[Model | None]) -> RuntimeRecord:
+    """What computes the network for pairs; torch if there is none."""
+    names = [model.runtime.name for model in models if model and model.info.output != "scores"]
+    return names[0] if names else "torch"
+
+
 def _provenance(options: FuseOptions, resources: Resources) -> Provenance:
     """What a picture depends on in addition to its frames."""
-    is_classical = options.model in CLASSICAL
-    sha256 = None if is_classical else file_sha256(model_path(options.model, FusionInfo))
-    return options.provenance(sha256, resources)
+    if options.model in CLASSICAL:
+        return options.provenance(None, resources)
+    # a folder may get bursts of any number of frames
+    of_pair, of_more = (
+        file_sha256(model_path(options.of_burst(count).model, FusionInfo)) for count in (2, 3)
+    )
+    is_same = of_pair == of_more
+    return options.provenance(of_pair, resources, burst_model_sha256=None if is_same else of_more)
 
 
 def _prepare(

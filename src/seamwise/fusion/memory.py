@@ -4,6 +4,7 @@ from seamwise.engine.memory import total_memory
 from seamwise.fusion.methods import CLASSICAL
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import TILE, Model
+from seamwise.fusion.scored import SCORED_TILE
 
 # counted from the arrays that live together, for colour frames; checked by `benchmarks/fusion.py
 # memory`
@@ -40,7 +41,8 @@ def memory_estimate(
     if model is None and options.model in CLASSICAL:
         return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[str(options.model)]) * pixels)
     width = _WIDTH if model is None else model.info.architecture.width
-    in_tile = min(pixels, (options.tile or TILE) ** 2)
+    is_scored = model is not None and model.info.output == "scores"
+    in_tile = min(pixels, (options.tile or (SCORED_TILE if is_scored else TILE)) ** 2)
     return int(
         _PROGRAM
         + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels

@@ -57,8 +57,8 @@ class Method:
 def fuse(
     frames: Sequence[Frame],
     *,
-    model: str | Path | Model = "focus-seg",
-    mode: FusionMode = "sequence",
+    model: str | Path | Model = "auto",
+    mode: FusionMode | None = None,
     nearest: bool | None = None,
     align: bool | Alignment = False,
     crop: bool = True,
@@ -75,12 +75,14 @@ def fuse(
         Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of
         channels. Files are read one at a time; they are never all in memory.
     model : str, path or Model
-        A shipped model ("focus-seg", "focus-reg"), a model file, what `load` returned, or a
-        classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
-        `fusion.classical`).
-    mode : {"sequence", "together"}
-        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result
-        depends on their order: give them from near to far or from far to near.
+        "auto": focus-burst for three frames and more, focus-seg for two and where there is a
+        `mode`. Or a shipped model ("focus-burst", "focus-seg", "focus-reg"), a model file, what
+        `load` returned, or a classical method: "laplacian", "gff", "dct", "dct-cv", "matting",
+        "cnn" (see `fusion.classical`).
+    mode : {"sequence", "together"}, optional
+        How a network that takes pairs fuses three frames or more: see `fuse_frames`; "sequence" by
+        default. Its result depends on the order of the frames: give them from near to far or from
+        far to near.
     nearest : bool, optional
         Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks
         that regress colours.
@@ -171,6 +173,7 @@ def fuse_burst(
         See `fuse`.
     """
     burst = Burst(frames)
+    options = options.of_burst(len(burst))
     method = ready_method(options, resources, model=model)
     notes: list[str] = []
     if alignment is None and options.align:
@@ -204,6 +207,7 @@ def ready_method(
     Parameters
     ----------
     options : FuseOptions
+        Of a burst: its model is not "auto" (`FuseOptions.of_burst`).
     resources : Resources
         Only `device` is used.
     model : Model, optional
@@ -226,7 +230,7 @@ def ready_method(
     of_network = partial(
         fuse_frames, model=network, mode=options.mode, nearest=options.nearest, tile=options.tile
     )
-    return Method(of_network, passes(options.mode, nearest=bool(options.nearest)))
+    return Method(of_network, passes(network, options.mode, nearest=bool(options.nearest)))
 
 
 def named_network(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:

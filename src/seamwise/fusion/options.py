@@ -1,6 +1,6 @@
 """How to fuse, as a value: `FuseOptions`; and what to write: `FuseOutputs`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import get_args
 
@@ -27,11 +27,14 @@ class FuseOptions:
     Attributes
     ----------
     model : str or Path
-        A shipped model ("focus-seg", "focus-reg"), a model file, or a classical method:
-        "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
-    mode : {"sequence", "together"}
-        How a network fuses three frames or more: see `fuse_frames`. In "sequence" the result
-        depends on their order: give them from near to far or from far to near.
+        "auto": focus-burst for three frames and more, focus-seg for two and where there is a
+        `mode`. Or a shipped model ("focus-burst", "focus-seg", "focus-reg"), a model file, or a
+        classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
+        `fusion.classical`).
+    mode : {"sequence", "together"}, optional
+        How a network that takes pairs fuses three frames or more: see `fuse_frames`; "sequence" by
+        default. Its result depends on the order of the frames: give them from near to far or from
+        far to near.
     nearest : bool, optional
         Give each pixel the colour of the nearest source (thesis (6.6)); by default for networks
         that regress colours.
@@ -65,8 +68,8 @@ class FuseOptions:
     'affine'
     """
 
-    model: str | Path = "focus-seg"
-    mode: FusionMode = "sequence"
+    model: str | Path = "auto"
+    mode: FusionMode | None = None
     nearest: bool | None = None
     align: bool = False
     motion: Motion = "affine"
@@ -83,30 +86,55 @@ class FuseOptions:
             object.__setattr__(self, "nearest", switch("nearest", self.nearest))
         if self.tile is not None:
             object.__setattr__(self, "tile", whole_number("tile", self.tile, 1))
-        check_word("mode", self.mode, get_args(FusionMode))
+        check_word("mode", self.mode, (*get_args(FusionMode), None))
         check_word("motion", self.motion, get_args(Motion))
         check_runtime(self.runtime)
 
+    def of_burst(self, count: int) -> "FuseOptions":
+        """Return the options for a burst of so many frames: with the model that "auto" stands for.
+
+        Examples
+        --------
+        >>> FuseOptions().of_burst(2).model, FuseOptions().of_burst(3).model
+        ('focus-seg', 'focus-burst')
+        >>> FuseOptions(mode="sequence").of_burst(3).model
+        'focus-seg'
+        """
+        if self.model != "auto":
+            return self
+        takes_pairs = count == 2 or self.mode is not None
+        if takes_pairs:
+            return replace(self, model="focus-seg")
+        return replace(self, model="focus-burst", runtime="torch")
+
     def provenance(
-        self, model_sha256: str | None, resources: Resources = Resources()
+        self,
+        model_sha256: str | None,
+        resources: Resources = Resources(),
+        *,
+        burst_model_sha256: str | None = None,
     ) -> Provenance:
         """Return what pictures that are made with these options depend on.
 
         Parameters
         ----------
         model_sha256 : str or None
-            What the file of a network holds; its name is a note. None for a classical method, which
-            is its name.
+            What the file of a network holds (for "auto", of that for two frames); its name is a
+            note. None for a classical method, which is its name.
         resources : Resources
             A note.
+        burst_model_sha256 : str, optional
+            For "auto": what the file of the network for more frames holds.
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         del options["model"]
         if self.runtime == "auto":
             del options["runtime"]  # any will do
+        options["mode"] = self.mode or "sequence"  # as in records of earlier versions
         method = "network" if model_sha256 else self.model
         notes = {"model": self.model, "resources": resources, "seamwise": __version__}
-        inputs = {"method": method, "model_sha256": model_sha256, **options}
+        hashes = {"model_sha256": model_sha256, "burst_model_sha256": burst_model_sha256}
+        inputs = {"method": method, **hashes, **options}
         return Provenance(inputs, notes=notes)
 
 

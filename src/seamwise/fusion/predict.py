@@ -14,6 +14,7 @@ from scipy.special import expit
 from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.fusion.frames import Frames, checked_picture, shape_of
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.fusion.scored import fuse_scored
 from seamwise.fusion.sequential import functional_power
 from seamwise.io.models import FusionInfo
 from seamwise.tiling import blend, tiles
@@ -72,7 +73,7 @@ def fuse_pair(
         The pictures do not hold float32.
     ValueError
         Their shapes differ, they leave 0..1 or have another number of channels than the model; the
-        tile is too small.
+        tile is too small; the model scores frames of bursts.
 
     Notes
     -----
@@ -81,6 +82,8 @@ def fuse_pair(
     surroundings, where no source is sharp and a hard seam shows. Dividing by a temperature: Guo et
     al. 2017, arXiv:1706.04599.
     """
+    if model.info.output == "scores":
+        raise ValueError("model must take pairs, not score the frames of a burst: use fuse_frames")
     check_options(model, tile=tile)
     checked_picture(a)
     checked_picture(b, shape=a.shape)
@@ -109,7 +112,7 @@ def fuse_frames(
     frames: Frames,
     *,
     model: Model,
-    mode: FusionMode = "sequence",
+    mode: FusionMode | None = None,
     nearest: bool | None = None,
     tile: int | None = None,
 ) -> Fusion:
@@ -120,11 +123,13 @@ def fuse_frames(
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
         Taken one at a time.
     model : Model
-    mode : {"sequence", "together"}
-        "sequence": the functional power f(f(x_0, x_1), x_2) …; its result depends on the order of
-        three or more frames. "together": every frame is scored against one reference r, and the
-        frames are averaged with the softmax over the frames of s_i = h_σ * (f_0(x_i, r) − f_1(x_i,
-        r)) / T; the result does not depend on the order beyond rounding. For HF-Seg only.
+    mode : {"sequence", "together"}, optional
+        How a network that takes pairs fuses more, "sequence" by default. "sequence": the functional
+        power f(f(x_0, x_1), x_2) …; its result depends on the order of three or more frames.
+        "together": every frame is scored against one reference r, and the frames are averaged with
+        the softmax over the frames of s_i = h_σ * (f_0(x_i, r) − f_1(x_i, r)) / T; the result does
+        not depend on the order beyond rounding. For HF-Seg only. A network that scores all frames
+        has no mode: see `scored.fuse_scored`.
     nearest, tile
         See `fuse_pair`.
 
@@ -135,11 +140,13 @@ def fuse_frames(
     Raises
     ------
     ValueError
-        Fewer than two frames, frames of different shapes, or "together" with a network that selects
-        no source.
+        Fewer than two frames, frames of different shapes, or a mode that the network does not have.
     """
     check_options(model, mode=mode, tile=tile)
     shape = shape_of(frames)
+    if model.info.output == "scores":
+        fused = fuse_scored(frames, model=model, tile=tile)
+        return _nearest_of_all(frames, fused.image) if nearest else fused
     if mode == "together":
         return _fuse_together(frames, shape, model=model, nearest=bool(nearest), tile=tile)
 
@@ -149,11 +156,16 @@ def fuse_frames(
     return functional_power(step, frames)
 
 
-def check_options(model: Model, *, mode: FusionMode = "sequence", tile: int | None = None) -> None:
+def check_options(model: Model, *, mode: FusionMode | None = None, tile: int | None = None) -> None:
     """Raise ValueError if tiles are too small, or the network cannot fuse in this mode."""
     if tile is not None and tile < 3 * _OVERLAP:
         raise ValueError(f"tile must be at least {3 * _OVERLAP} pixels, not {tile}: allow more")
-    check_word("mode", mode, get_args(FusionMode))
+    check_word("mode", mode, (*get_args(FusionMode), None))
+    if mode is not None and model.info.output == "scores":
+        raise ValueError(
+            f"mode {mode!r} is for networks that take pairs, like focus-seg, and this one sees all "
+            "frames: remove it, or choose focus-seg"
+        )
     if mode == "together" and model.info.output != "selection":
         raise ValueError(
             "mode 'together' needs a network that selects sources, like focus-seg: "
@@ -161,9 +173,11 @@ def check_options(model: Model, *, mode: FusionMode = "sequence", tile: int | No
         )
 
 
-def passes(mode: FusionMode, *, nearest: bool) -> int:
+def passes(model: Model, mode: FusionMode | None, *, nearest: bool) -> int:
     """How often `fuse_frames` reads each frame."""
-    return 1 if mode == "sequence" else 1 + _ROUNDS + nearest
+    if model.info.output == "scores":
+        return 2 + nearest
+    return 1 + _ROUNDS + nearest if mode == "together" else 1
 
 
 def _fuse_together(
