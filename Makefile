@@ -44,6 +44,7 @@ nightly: lint
 	for what in speed metrics memory; do $(BIN)/python benchmarks/fusion.py $$what --quick || exit; done
 	$(BIN)/python benchmarks/fusion.py synthetic $(DATA)/fusion/bsds500 --quick
 	$(BIN)/python benchmarks/fusion.py bursts $(DATA)/fusion/bsds500 --quick
+	$(BIN)/python benchmarks/fusion.py frames $(DATA)/fusion/bsds500 --quick
 	$(BIN)/python benchmarks/peers/segment.py $(DATA)/dsb2018/train -o runs/peers --quick
 	$(BIN)/python benchmarks/peers/fuse.py --quick
 	$(BIN)/python benchmarks/tuning.py $(DATA)/dsb2018/train --quick

@@ -4,6 +4,8 @@ python benchmarks/fusion.py synthetic ../shared/data/fusion/bsds500
     100 pairs from pictures that no model was trained on
 python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500
     the two modes on made-up bursts of 5
+python benchmarks/fusion.py frames ../shared/data/fusion/bsds500
+    bursts with truth of 2, 5, 12, 25 and 50 frames: surfaces, segments as layers, hairs
 python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs
     real pairs: Q_G, Q_P, Q_S, Q_CB
 python benchmarks/fusion.py speed
@@ -19,6 +21,7 @@ python benchmarks/fusion.py memory [--frames 100] [--megapixels 24]
 import argparse
 import itertools
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from skimage.data import astronaut, coffee
@@ -46,9 +50,9 @@ from seamwise.fusion import (
 )
 from seamwise.io import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
-from seamwise.synth import FocusPair, focus_pair
+from seamwise.synth import FocusPair, Layer, focus_burst, focus_pair
 
-METHODS = ["focus-seg", "focus-reg", *CLASSICAL]
+METHODS = ["focus-burst", "focus-seg", "focus-reg", *CLASSICAL]
 PAIRS, BURSTS, BURST = 100, 20, 5
 # the pairs of the thesis, and pairs with the spread of defocus at outlines and a lens's blur
 SIMULATIONS = {"hard": Simulation(), "matte": Simulation(matte=1.0, disc=1.0)}
@@ -141,6 +145,92 @@ def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]
         levels.append(focus_pair(pair.truth, ~half, sigma=1.5 * distance).a)
     frames = [np.choose(np.abs(strip - number)[None, :, None], levels) for number in range(BURST)]
     return [as_levels(frame) for frame in frames], as_levels(pair.truth)
+
+
+FRAMES, SCENES, SIZE = (2, 5, 12, 25, 50), 6, (192, 256)
+KINDS = ("surface", "layers", "hairs")
+FIRST = 20  # of the pictures of val; earlier ones chose the weights
+WAYS: dict[str, dict[str, str]] = {
+    "focus-burst": {"model": "focus-burst"},
+    "focus-seg, sequence": {"model": "focus-seg", "mode": "sequence"},
+    "focus-seg, together": {"model": "focus-seg", "mode": "together"},
+    "gff": {"model": "gff"},
+    "laplacian": {"model": "laplacian"},
+}
+
+
+def frames_with_truth(data: Path, quick: bool) -> None:
+    """PSNR for more and more frames of the same scene, not aligned."""
+    counts = FRAMES[1:3] if quick else FRAMES
+    for kind in KINDS:
+        scores: dict[str, list[list[float]]] = {}
+        for number, count in itertools.product(range(1 if quick else SCENES), counts):
+            layers, blur = _scene(kind, data, number)
+            burst = focus_burst(layers, np.linspace(0, 1, count), blur=blur)
+            rng = np.random.default_rng((number, count))
+            noisy = [
+                as_levels(np.clip(frame + 0.004 * rng.standard_normal(frame.shape), 0, 1))
+                for frame in burst.frames
+            ]
+            pictures = {name: fuse(noisy, **options).image for name, options in WAYS.items()}
+            if enfuse := shutil.which("enfuse"):
+                pictures["enfuse"] = _enfused(enfuse, noisy)
+            for name, picture in pictures.items():
+                score = metrics.psnr(picture, as_levels(burst.truth))
+                scores.setdefault(name, [[] for _ in counts])[counts.index(count)].append(score)
+        columns = " | ".join(f"{count} frames" for count in counts)
+        print(f"\n| {kind}, PSNR, dB | {columns} |\n|---" + "|---" * len(counts) + "|")
+        for name, values in scores.items():
+            means = " | ".join(f"{np.mean(of_count):.1f}" for of_count in values)
+            print(f"| {name} | {means} |", flush=True)
+
+
+def _scene(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
+    """Layers from far to near, and the blur in pixels across all depths."""
+    path, behind = sorted((data / "images" / "val").glob("*.jpg"))[FIRST + number :][:2]
+    light, rng = _light(path), np.random.default_rng(number)
+    whole = np.ones(SIZE, np.float32)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]] / np.float32(SIZE[1])
+    if kind == "surface":
+        depth = 0.5 + 0.25 * np.sin(7 * x + number) + 0.25 * np.cos(8 * np.hypot(x - 0.5, y - 0.3))
+        return [Layer(light, whole, depth.astype(np.float32))], 8.0
+    if kind == "hairs":
+        mask = np.zeros((4 * SIZE[0], 4 * SIZE[1]), np.uint8)
+        for _ in range(14):
+            start, end = (rng.random((2, 2)) * mask.shape[::-1]).astype(int).tolist()
+            cv2.line(mask, start, end, 255, int(rng.integers(4, 12)))
+        cover = cv2.resize(mask / np.float32(255), SIZE[::-1], interpolation=cv2.INTER_AREA)
+        return [Layer(light, whole, whole), Layer(_light(behind) / 2, cover, 0 * whole)], 10.0
+    drawn = min((data / "labels" / "val").glob(f"{path.stem}_h*.png"))
+    segments = _middle(read_photo(drawn).pixels)
+    numbers = rng.permutation(np.unique(segments))[1:]
+    layers = [Layer(light, whole, whole)]
+    for depth, segment in zip(np.linspace(0.85, 0, max(len(numbers), 1)), numbers, strict=False):
+        layers.append(Layer(light, (segments == segment).astype(np.float32), depth * whole))
+    return layers, 6.0
+
+
+def _light(path: Path) -> NDArray[np.float32]:
+    return (_middle(read_photo(path).pixels) / np.float32(255)) ** np.float32(2.2)
+
+
+def _middle(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same part of each picture, lying."""
+    lying = picture if picture.shape[0] < picture.shape[1] else picture.swapaxes(0, 1)
+    y, x = ((have - want) // 2 for have, want in zip(lying.shape, SIZE, strict=False))
+    return lying[y : y + SIZE[0], x : x + SIZE[1]]
+
+
+def _enfused(enfuse: str, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    weights = ["--exposure-weight=0", "--saturation-weight=0", "--contrast-weight=1"]
+    with tempfile.TemporaryDirectory() as name:
+        files = [Path(name) / f"{number:02}.png" for number in range(len(frames))]
+        for path, frame in zip(files, frames, strict=True):
+            write_photo(path, frame)
+        output = Path(name) / "fused.png"
+        command = [enfuse, *weights, "--hard-mask", f"--output={output}", *map(str, files)]
+        subprocess.run(command, capture_output=True, check=True)
+        return np.asarray(read_photo(output).pixels[..., :3], np.uint8)
 
 
 def real(folder: Path, names: Sequence[str], quick: bool) -> None:
@@ -250,7 +340,8 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", choices=["synthetic", "bursts", "real", "speed", "metrics", "memory", "peak"]
+        "what",
+        choices=["synthetic", "bursts", "frames", "real", "speed", "metrics", "memory", "peak"],
     )
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--methods", nargs="+", default=METHODS)
@@ -262,6 +353,8 @@ if __name__ == "__main__":
     with_data = {"synthetic": synthetic, "bursts": bursts, "real": real}
     if given.what in with_data:
         with_data[given.what](given.data, given.methods, given.quick)
+    elif given.what == "frames":
+        frames_with_truth(given.data, given.quick)
     elif given.what == "speed":
         speed(given.methods)
     elif given.what == "metrics":
