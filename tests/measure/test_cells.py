@@ -121,7 +121,7 @@ def test_rim_and_ring_hold_the_pixels_that_plain_loops_find(image, labels):
 def test_the_ring_is_the_background_that_is_nearest_to_a_cell():
     labels = np.zeros((5, 12), np.uint8)
     labels[2, 2], labels[2, 9] = 1, 2
-    image = np.arange(60).reshape(5, 12)
+    image = np.arange(60).reshape(5, 12) ** 2
     options = MeasureOptions(ring=Width(1), ring_gap=Width(1), rim=Width(1))
     table = measure(image, labels, options)
     # further than 1 and at most 2 away: (0, 2), (1, 1), (1, 3), (2, 0), (2, 4), (3, 1) …
@@ -130,7 +130,7 @@ def test_the_ring_is_the_background_that_is_nearest_to_a_cell():
         for x in (2, 9)
     ]
     assert table["ch0_background"].tolist() == expected
-    assert table["ch0_mean_corrected"].tolist() == [26 - expected[0], 33 - expected[1]]
+    assert table["ch0_mean_corrected"].tolist() == [26**2 - expected[0], 33**2 - expected[1]]
     assert np.isnan(table["ch0_inside_mean"]).all()  # the rim is all of it
 
 
@@ -212,6 +212,7 @@ def test_without_a_pixel_size_columns_in_micrometres_are_empty():
     image, labels = scene()
     table = measure(image, labels)
     assert np.isnan(table["area_um2"]).all()
+    assert np.isnan(table["shared_border_um"]).all()  # also of cells without neighbours
     assert np.isnan(table["major_axis_um"]).all()
     assert np.isfinite(table["major_axis_px"]).all()
     assert np.isfinite(table["eccentricity"]).all()

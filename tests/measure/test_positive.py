@@ -20,6 +20,7 @@ def test_a_cell_without_a_value_is_not_positive():
     marked, threshold = mark_positive(CELLS, "x", threshold=0.5)
     assert marked["x_positive"].tolist() == [True, False, True]
     assert threshold == 0.5
+    assert mark_positive(CELLS, "x", threshold=1)[0]["x_positive"].tolist() == [False, False, True]
     marked, threshold = mark_positive(CELLS, "x")
     assert marked["x_positive"].tolist() == [False, False, True]
 

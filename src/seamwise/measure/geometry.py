@@ -111,16 +111,16 @@ def _form(covariance: NDArray[np.float64], steps: NDArray[np.float64]) -> Column
 def _neighbours(ids: Labels, cells: Survey, steps: NDArray[np.float64]) -> Columns:
     n, ndim = len(ids), len(steps)
     one, other = cells.pairs.T
-    faces = cells.faces.sum(axis=1)
-    sizes = cells.faces @ (steps.prod() / steps)
     both, partners = np.concatenate([one, other]), np.concatenate([other, one])
     order = np.lexsort((partners, both))
     numbers = ids[partners[order]].astype(str)
     ends = np.cumsum(np.bincount(both, minlength=n))[:-1]
     lists = [" ".join(part) for part in np.split(numbers, ends)][:n]
+    faces = np.zeros((n, ndim), np.int64)
+    np.add.at(faces, both, np.concatenate([cells.faces, cells.faces]))
     return {
         "neighbours": np.bincount(both, minlength=n),
         "neighbour_ids": np.array(lists, object),
-        "shared_border_px": np.bincount(both, np.tile(faces, 2), minlength=n).astype(np.int64),
-        f"shared_border_{_POWER[ndim - 1]}": np.bincount(both, np.tile(sizes, 2), minlength=n),
+        "shared_border_px": faces.sum(axis=1),
+        f"shared_border_{_POWER[ndim - 1]}": faces @ (steps.prod() / steps),
     }
