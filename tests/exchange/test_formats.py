@@ -19,6 +19,8 @@ from seamwise.exchange import (
     write_rois,
 )
 from seamwise.io.images import read_labels, write_labels
+from seamwise.io.ome_zarr import write_image
+from seamwise.io.volume import open_labels
 from seamwise.synth import crowded_cells
 from support.files import one_line
 
@@ -67,6 +69,24 @@ def test_a_stack_has_outlines_for_each_slice(tmp_path, format):
     has_failed, lines = messages(export_labels(tmp_path / "s.tif", tmp_path / "c", "coco"))
     assert has_failed
     assert "COCO has flat images only" in lines[0]
+
+
+@pytest.mark.parametrize("format", ["roi", "geojson"])
+@pytest.mark.parametrize("series", [STACK, np.stack([STACK, STACK[::-1]])])
+def test_a_time_series_comes_back_as_ome_zarr(tmp_path, format, series):
+    axes = "TZYX"[-series.ndim :] if series.ndim == 4 else "TYX"
+    write_image(tmp_path / "t.ome.zarr", series, axes=axes, labels=True)
+    assert not messages(export_labels(tmp_path / "t.ome.zarr", tmp_path / "out", format))[0]
+    for images in (None, tmp_path / "t.ome.zarr"):
+        target = tmp_path / f"back-{images is None}"
+        has_failed, lines = messages(import_labels([tmp_path / "out"], target, images=images))
+        assert not has_failed, lines
+        if images is not None:
+            labels = open_labels(target / "t.ome.zarr")
+            assert labels.times == len(series)
+            for time, frame in enumerate(series):
+                box = tuple(slice(0, n) for n in labels.shape)
+                np.testing.assert_array_equal(labels.read(box, time=time)[0], frame)
 
 
 def test_other_rois_of_imagej_are_read(tmp_path):

@@ -50,7 +50,12 @@ def import_labels(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for the label images, <stem>.tif.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder for the label images, <stem>.tif; for time series <stem>.ome.zarr.",
+        ),
     ],
     images: Annotated[
         Path | None,

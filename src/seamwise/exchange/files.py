@@ -14,6 +14,7 @@ from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import write_labels
 from seamwise.io.listing import by_stem, find_images, find_labels, stem
+from seamwise.io.ome_zarr import write_image
 from seamwise.io.outcome import Outcome
 from seamwise.io.volume import Volume, open_labels, open_volume
 from seamwise.types import AnyPath
@@ -87,7 +88,7 @@ def import_labels(
     images: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Iterator[Outcome]:
-    """Draw files of outlines as label images, ``<stem>.tif``.
+    """Draw files of outlines as label images, ``<stem>.tif``; time series as ``<stem>.ome.zarr``.
 
     Parameters
     ----------
@@ -123,9 +124,7 @@ def import_labels(
                     image = single or image_files.get(drawing.name)
                     if images is not None and image is None:
                         raise ValueError(f"no image of the name {drawing.name} in {images}")
-                    target = output / f"{drawing.name}.tif"
-                    _check_new(target, overwrite)
-                    lines += _draw(drawing, target, image)
+                    lines += _draw(drawing, _canvas(drawing, image), output, overwrite)
             except _ERRORS as error:
                 yield Outcome(path, len(paths), True, (*lines, error_line(path, error)))
                 continue
@@ -204,36 +203,63 @@ def _drawings(path: Path) -> Iterator[_Drawing]:
     yield _Drawing(stem(path).removesuffix("_rois"), outlines, note=note)
 
 
-def _draw(drawing: _Drawing, target: Path, image: Path | None) -> list[str]:
-    """Write one label image; return lines for the user."""
-    if any(outline.t for outline in drawing.outlines):
-        raise ValueError("it has several time points: save one file per time point")
-    shape, spacing = _shape(drawing), None
+@dataclass(frozen=True)
+class _Canvas:
+    """How large the labels are: time points, (Z, Y, X), and the pixel size along the last axes."""
+
+    times: int
+    shape: tuple[int, int, int]
+    spacing: tuple[float, ...] | None = None
+
+
+def _canvas(drawing: _Drawing, image: Path | None) -> _Canvas:
+    """The size of the image, or else the one that a file tells or that the outlines need."""
     if image is not None:
         volume = open_volume(image)
-        size = volume.shape if volume.axes == "ZYX" else (1, *volume.shape)
-        shape, spacing = (size[0], size[1], size[2]), volume.spacing
-    filling = fill(drawing.outlines, shape)
-    flat = filling.labels[0] if shape[0] == 1 else filling.labels
-    write_labels(target, flat, spacing=spacing if spacing and len(spacing) == flat.ndim else None)
-    lines = [f"{np.unique(flat[flat > 0]).size} cells to {target}"]
-    if drawing.note:
-        lines.append(drawing.note)
-    if filling.overlap:
-        lines.append(f"{filling.overlap} pixels belong to several cells and went to the later one")
-    if filling.lost:
-        lines.append(f"{filling.lost} cells have no pixel of their own")
-    return lines
-
-
-def _shape(drawing: _Drawing) -> tuple[int, int, int]:
-    """The size that a file tells, or else that the outlines need."""
+        depth, height, width = (1, *volume.shape)[-3:]
+        return _Canvas(volume.times, (depth, height, width), volume.spacing)
+    times = 1 + max((outline.t for outline in drawing.outlines), default=0)
     depth = 1 + max((outline.z for outline in drawing.outlines), default=0)
     if drawing.shape is not None:
-        return (depth, *drawing.shape)
+        return _Canvas(times, (depth, *drawing.shape))
     corners = [ring.max(axis=0) for outline in drawing.outlines for ring in outline.rings]
     width, height = np.ceil(np.max(corners, axis=0)).astype(int) if corners else (1, 1)
-    return depth, max(int(height), 1), max(int(width), 1)
+    return _Canvas(times, (depth, max(int(height), 1), max(int(width), 1)))
+
+
+def _draw(drawing: _Drawing, canvas: _Canvas, output: Path, overwrite: bool) -> list[str]:
+    """Write one label image; return lines for the user."""
+    is_series = canvas.times > 1
+    target = output / f"{drawing.name}{'.ome.zarr' if is_series else '.tif'}"
+    _check_new(target, overwrite)
+    if any(outline.t >= canvas.times for outline in drawing.outlines):
+        raise ValueError(
+            f"a cell lies beyond the {canvas.times} time points: give the image it was drawn on"
+        )
+    by_time = [
+        fill((outline for outline in drawing.outlines if outline.t == time), canvas.shape)
+        for time in range(canvas.times)
+    ]
+    is_stack = canvas.shape[0] > 1
+    labels = np.stack([one.labels if is_stack else one.labels[0] for one in by_time])
+    spacing = canvas.spacing
+    if spacing and len(spacing) != 2 + is_stack:
+        spacing = spacing[-2:]
+    if is_series:
+        axes = "TZYX" if is_stack else "TYX"
+        write_image(target, labels, axes=axes, spacing=spacing, labels=True, overwrite=overwrite)
+    else:
+        write_labels(target, labels[0], spacing=spacing)
+    cells = sum(np.unique(one.labels[one.labels > 0]).size for one in by_time)
+    overlap, lost = sum(one.overlap for one in by_time), sum(one.lost for one in by_time)
+    lines = [f"{cells} cells to {target}"]
+    if drawing.note:
+        lines.append(drawing.note)
+    if overlap:
+        lines.append(f"{overlap} pixels belong to several cells and went to the later one")
+    if lost:
+        lines.append(f"{lost} cells have no pixel of their own")
+    return lines
 
 
 def _check_new(path: Path, overwrite: bool) -> None:
