@@ -142,6 +142,10 @@ class _Drawing:
     shape: tuple[int, int] | None = None
     note: str = ""
 
+    def at(self, time: int) -> list[Outline]:
+        """The outlines of a time point."""
+        return [outline for outline in self.outlines if outline.t == time]
+
 
 def _export_coco(files: dict[str, Path], target: Path, overwrite: bool) -> Iterator[Outcome]:
     _check_new(target, overwrite)
@@ -236,10 +240,7 @@ def _draw(drawing: _Drawing, canvas: _Canvas, output: Path, overwrite: bool) -> 
         raise ValueError(
             f"a cell lies beyond the {canvas.times} time points: give the image it was drawn on"
         )
-    by_time = [
-        fill((outline for outline in drawing.outlines if outline.t == time), canvas.shape)
-        for time in range(canvas.times)
-    ]
+    by_time = [fill(drawing.at(time), canvas.shape) for time in range(canvas.times)]
     is_stack = canvas.shape[0] > 1
     labels = np.stack([one.labels if is_stack else one.labels[0] for one in by_time])
     spacing = canvas.spacing

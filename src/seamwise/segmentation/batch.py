@@ -58,6 +58,9 @@ from seamwise.segmentation.predict import (
 from seamwise.segmentation.stitch import segment_slices
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
+# of a pixel whose probabilities are kept: eight maps as float32, copied once, and as float16 are 80
+# bytes; `whole_image_bytes` doubles what it is given
+_MAP_BYTES = 40
 
 _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the image failed
 
@@ -158,7 +161,7 @@ def segment_files(
         jobs = [_Job(output, output, output, by_block=True)]
     else:
         _check_folder(output, inputs)
-        jobs = _jobs(find_images(inputs), output, options, resources, overwrite=files.overwrite)
+        jobs = _jobs(find_images(inputs), output, options, resources, files)
         _prepare(output, jobs, provenance, files.overwrite)
 
     def outcomes() -> Iterator[Outcome]:
@@ -235,19 +238,19 @@ def _jobs(
     output: Path,
     options: SegmentOptions,
     resources: Resources,
-    *,
-    overwrite: bool,
+    files: OutputOptions,
 ) -> list[_Job]:
     jobs = []
     is_distributed = resources.workers > 1 or resources.scheduler is not None
     for path in images:
         whole, parts = (output / f"{stem(path)}{ending}" for ending in (".tif", ".ome.zarr"))
         has_parts = parts.exists() or work_folder(parts).exists()
-        is_settled = options.mode != "2d-stitch" and not overwrite and whole.exists() != has_parts
+        is_settled = whole.exists() != has_parts and not files.overwrite
+        is_settled &= options.mode != "2d-stitch"
         # what is done or begun stays as it was, though with another limit of memory it would change
         memory, by_block = 0, has_parts
         if not is_settled:
-            memory, is_in_parts = _whole_image(path, options)
+            memory, is_in_parts = _whole_image(path, options, _MAP_BYTES * files.probabilities)
             by_block = options.mode != "2d-stitch" and (
                 is_in_parts or is_distributed or memory > (resources.memory or free_memory())
             )
@@ -257,8 +260,10 @@ def _jobs(
     return jobs
 
 
-def _whole_image(path: Path, options: SegmentOptions) -> tuple[int, bool]:
+def _whole_image(path: Path, options: SegmentOptions, more: int) -> tuple[int, bool]:
     """Peak of memory for an image in one piece, and whether it is a time series or in chunks.
+
+    `more` is what a pixel takes beyond its own bytes and those of the usual work.
 
     0 bytes for a file that cannot be read: it is reported when its turn comes.
     """
@@ -266,12 +271,12 @@ def _whole_image(path: Path, options: SegmentOptions) -> tuple[int, bool]:
     try:
         kind = raster_kind(first_bytes(path)) if path.is_file() else None
         if kind:
-            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES), False
+            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES + more), False
         volume = open_volume(path, axes=options.axes, channel=options.channel)
     except (ValueError, OSError):
         return 0, is_ome_zarr(path)
     size = volume.channels * volume.dtype.itemsize
-    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size)
+    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size + more)
     return memory, volume.times > 1 or is_ome_zarr(path)
 
 
