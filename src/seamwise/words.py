@@ -40,8 +40,11 @@ SystemName = Literal[
 ZarrVersion = Literal["0.4", "0.5"]
 """Versions of OME-Zarr."""
 
-Motion = Literal["affine", "homography"]
-"""How a frame may have moved."""
+Motion = Literal["none", "shift", "similarity", "affine", "homography"]
+"""How a frame may have moved, from the simplest on."""
+
+MotionChoice = Literal["auto", "none", "shift", "similarity", "affine", "homography"]
+"""How a frame may move: a motion, or the simplest that explains it."""
 
 FusionMode = Literal["sequence", "together"]
 """How a network sees the frames of a burst."""

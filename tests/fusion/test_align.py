@@ -10,9 +10,18 @@ import numpy as np
 import pytest
 from skimage import data
 
-from seamwise.fusion import AlignedFrames, Alignment, AlignmentError, estimate_alignment, register
-from seamwise.fusion.exposure import gain
+from seamwise.fusion import (
+    AlignedFrames,
+    Alignment,
+    AlignmentError,
+    estimate_alignment,
+    register,
+    registration,
+    starts,
+)
+from seamwise.fusion.exposure import Thumbnail, gains
 from seamwise.fusion.homography import is_still, resampling
+from seamwise.fusion.pyramid import focus_pyramid
 from seamwise.synth.focus import blur, draw_mask, focus_pair, random_shapes
 
 MARGIN = 40
@@ -182,8 +191,10 @@ def test_the_order_of_the_burst_does_not_matter():
         estimate_alignment(frames[:3], reference=1),
         estimate_alignment(frames[2::-1], reference=1),
     )
-    assert np.array_equal(forward.matrices, backward.matrices[::-1])
-    assert np.array_equal(forward.gains, backward.gains[::-1])
+    # the second frame is registered to two frames, the last one to all before
+    for one, other in zip(forward.matrices, backward.matrices[::-1], strict=True):
+        assert corner_error(one, other, forward.shape) < 0.1
+    np.testing.assert_allclose(forward.gains, backward.gains[::-1], rtol=5e-3)
 
 
 def test_identical_frames_stay_as_they_are():
@@ -209,28 +220,15 @@ def test_grey_frames_and_frames_with_one_channel():
     )
 
 
-@pytest.mark.parametrize(("size", "perspective"), [((199, 201), False), ((200, 200), True)])
-def test_perspective_is_sought_from_40000_pixels_on(size, perspective):
+@pytest.mark.parametrize(("size", "perspective"), [((150, 201), False), ((240, 240), True)])
+def test_perspective_is_sought_if_blocks_are_many(size, perspective):
     picture = cv2.resize(
         scene("coffee"), (size[1] + 2 * MARGIN, size[0] + 2 * MARGIN), interpolation=cv2.INTER_AREA
     )
     tilted = photograph(picture, movement(size, perspective=(1e-4, -5e-5), shift=(2.2, 1.3)))
-    found = estimate_alignment([photograph(picture, np.eye(3)), tilted], reference=0).matrices[1]
+    frames = [photograph(picture, np.eye(3)), tilted]
+    found = estimate_alignment(frames, motion="homography", reference=0).matrices[1]
     assert bool(found[2, :2].any()) is perspective
-
-
-def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
-    maximised, far = register._maximise, np.array([[1, 0, 40], [0, 1, -30], [0, 0, 1.0]])
-
-    def lost_when_coarse(moving, fixed, motion, start):
-        return far if fixed.size < 20_000 else maximised(moving, fixed, motion, start)
-
-    monkeypatch.setattr(register, "_maximise", lost_when_coarse)
-    picture = scene()
-    expected = movement(inner_shape(picture), shift=(2.3, -1.6))
-    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
-    found = estimate_alignment(frames, motion="affine", reference=0)
-    assert corner_error(found.matrices[1], expected, found.shape) < 0.05
 
 
 @pytest.mark.parametrize("motion", ["affine", "homography"])
@@ -240,9 +238,9 @@ def test_a_coarse_copy_that_leads_astray_is_passed_over(monkeypatch):
 )  # fmt: skip
 def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed, motion):
     source = np.random.default_rng(0).uniform(0, 100, (40, 2))
-    monkeypatch.setattr(register, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
-    copy = register._small_copy([scene()[:100, :100]], 0, (100, 100, 3), ["a"])
-    found = register._from_features(copy, copy, motion)
+    monkeypatch.setattr(starts, "_matches", lambda *_: (source, source * (x, y) + (3, 5)))
+    copy = focus_pyramid(scene()[:100, :100].mean(2))
+    found = starts._from_features(copy, copy, motion)
     if believed:
         np.testing.assert_allclose(found, [[x, 0, 3], [0, y, 5], [0, 0, 1]], atol=1e-4)
     else:
@@ -306,15 +304,16 @@ def test_a_resized_copy_keeps_its_outer_borders():
 def test_a_small_overlap_counts_for_nothing():
     picture = np.tile(np.random.default_rng(0).random((64, 16), np.float32), (1, 4))
     shifts = [np.array([[1, 0, 16 * k], [0, 1, 0], [0, 0, 1.0]]) for k in range(4)]
-    correlations = [register._correlation(picture, picture, shift) for shift in shifts]
+    correlations = [registration.correlation(picture, picture, shift) for shift in shifts]
     np.testing.assert_allclose(
         correlations, [1, 1, 0, 0]
     )  # the last two overlap on less, but for the margins, than 1/4
 
 
-def test_a_search_that_goes_astray_leaves_the_frame_where_it_is(monkeypatch):
+def test_a_start_that_correlates_less_is_not_taken(monkeypatch):
     far = np.array([[1, 0, 60], [0, 1, -50], [0, 0, 1.0]])
-    monkeypatch.setattr(register, "_starts", lambda *_: iter([far]))
+    monkeypatch.setattr(registration, "GOOD_CORRELATION", 2)
+    monkeypatch.setattr(registration, "starts", lambda *_: iter([far, np.eye(3), far]))
     assert np.array_equal(estimate_alignment([scene()[:200, :200]] * 2).matrices, [np.eye(3)] * 2)
 
 
@@ -376,12 +375,38 @@ def test_the_gain_is_that_of_most_pixels():
 
 
 def test_what_the_frame_does_not_cover_says_nothing_about_exposure():
-    thumbnail = np.full((6, 8, 1), 0.4, np.float32)
-    left = np.array([[1, 0, -5], [0, 1, 0], [0, 0, 1.0]])
-    reference = np.where(np.arange(8)[:, np.newaxis] < 3, 0.5, 0.7).astype(np.float32) * np.ones(
-        (6, 1, 1), np.float32
-    )
-    assert gain(thumbnail, reference, left, (6, 8)) == pytest.approx(1.25)
+    flat = np.zeros((60, 80), np.float32)
+    copy = Thumbnail(np.full((60, 80, 1), 0.4, np.float32), flat)
+    left = np.array([[1, 0, -50], [0, 1, 0], [0, 0, 1.0]])
+    bright = np.where(np.arange(80)[:, np.newaxis] < 30, 0.5, 0.7) * np.ones((60, 1, 1))
+    reference = Thumbnail(bright.astype(np.float32), flat)
+    assert gains(copy, reference, left, (60, 80)) == pytest.approx(1.25)
+
+
+def thumbnails(factor, *, noise=0.0, contrast=(0.1, 0.1)):
+    """Two grey thumbnails, the second so much brighter."""
+    rng = np.random.default_rng(0)
+    dim = rng.uniform(0.2, 0.4, (64, 64, 1)).astype(np.float32)
+    bright = dim * np.float32(factor) * np.exp(noise * rng.standard_normal((64, 64, 1)))
+    maps = [np.full((64, 64), value, np.float32) for value in contrast]
+    return Thumbnail(dim, maps[0]), Thumbnail(bright.astype(np.float32), maps[1])
+
+
+@pytest.mark.parametrize(
+    ("factor", "noise", "expected"),
+    [(1.005, 0, 1), (1.05, 0, 1.05), (1.05, 0.02, 1.05), (1.02, 3, 1)],
+    ids=["under 1 %", "exact", "significant", "in noise"],
+)  # fmt: skip
+def test_a_gain_is_1_unless_it_is_significant(factor, noise, expected):
+    found = gains(*thumbnails(factor, noise=noise), np.eye(3), (64, 64))
+    assert found == pytest.approx(expected, rel=2e-3)
+
+
+def test_where_one_frame_is_blurred_brightness_says_nothing():
+    blurred = thumbnails(1.2, contrast=(0.1, 0.04))
+    assert gains(*blurred, np.eye(3), (64, 64)) == 1
+    # but a plain wall is as bright out of focus
+    assert gains(*thumbnails(1.2, contrast=(0.003, 0.001)), np.eye(3), (64, 64)) > 1.19
 
 
 class Files(Sequence):
@@ -418,7 +443,6 @@ def kinds_of_failure():
     larger = cv2.resize(frame, (384, 384))[64:320, 64:320]
     far = np.roll(frame, 95, axis=1)
     return {
-        "constant": (frame, np.full_like(frame, 0.4), "no texture"),
         "unrelated": (frame, unrelated, r"correlation is -?0.[012]\d, below 0.3"),
         "mirrored": (frame, frame[:, ::-1], r"correlation is -?0.[012]\d, below 0.3"),
         "too large": (frame, larger, r"the scale would be 0.6\d..0.6\d, outside 0.8..1.25"),
@@ -426,7 +450,7 @@ def kinds_of_failure():
     }
 
 
-@pytest.mark.parametrize("kind", ["constant", "unrelated", "mirrored", "too large", "too far"])
+@pytest.mark.parametrize("kind", ["unrelated", "mirrored", "too large", "too far"])
 def test_a_frame_that_cannot_be_registered_is_named(kind):
     good, bad, words = kinds_of_failure()[kind]
     mend = r"; remove it, or do not align \(--no-align, align=False\)$"
@@ -444,7 +468,7 @@ def test_a_frame_that_cannot_be_registered_is_named(kind):
 @pytest.mark.parametrize("tilt", [1 / 199, 1.1 / 199])
 def test_a_frame_that_would_be_folded_is_named(monkeypatch, tilt):
     fold = np.array([[1, 0, 0], [0, 1, 0], [-tilt, 0, 1]])
-    monkeypatch.setattr(register, "_register", lambda *_: (fold, 1.0))
+    monkeypatch.setattr(register, "register", lambda *_: (fold, 1.0, None))
     with pytest.raises(
         AlignmentError,
         match=r"^b cannot be registered to a: the picture would be folded or mirrored",
@@ -508,7 +532,7 @@ def test_frames_of_two_sizes_are_refused():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"motion": "rigid"}, "motion must be affine or homography, not 'rigid'"),
+        ({"motion": "rigid"}, "motion must be auto or none or shift .* or homography, not 'rigid'"),
         ({"reference": 2}, r"reference must be one of the frames 0\.\.1, not 2"),
         ({"reference": -1}, "reference .* not -1"),
         ({"names": ["a"]}, "names must be one per frame, 2, not 1"),
@@ -531,10 +555,122 @@ def test_other_pictures_are_refused():
         estimate_alignment([scene().astype(np.float16)] * 2)
     with pytest.raises(TypeError, match=r"single or double floats in 0..1, not float16"):
         shifted((0, 0), (1, 0)).apply(np.zeros((6, 8), np.float16), 1)
-    with pytest.raises(AlignmentError, match="no texture"):
-        estimate_alignment([np.zeros((1, 1), np.float32)] * 2)
-    with pytest.raises(AlignmentError, match="no texture"):
-        estimate_alignment([scene(), scene() * np.float32(np.nan)])
+    with pytest.raises(AlignmentError, match=r"frame 1 .* not finite"):
+        estimate_alignment([scene(), scene() * np.float32(np.nan)], reference=0)
+
+
+# nothing in focus
+
+
+@pytest.mark.parametrize("blank", [np.zeros_like, lambda frame: np.full_like(frame, 0.4)])
+def test_a_blank_frame_lies_where_its_neighbour_lies(blank):
+    picture = scene()
+    move = movement(inner_shape(picture), shift=(6, 2))
+    frames = [photograph(picture, np.eye(3)), photograph(picture, move)]
+    found = estimate_alignment([*frames, blank(frames[0])], reference=0)
+    assert found.unmatched == (2,)
+    assert np.array_equal(found.matrices[2], found.matrices[1])
+    assert np.array_equal(found.gains[2], [1, 1, 1])
+    # as the frame in the middle, it is not the reference
+    free = estimate_alignment([frames[0], blank(frames[0]), frames[1]])
+    assert free.unmatched == (1,)
+    assert free.reference == 2
+    assert estimate_alignment([np.zeros((1, 1), np.float32)] * 2).unmatched == (1,)
+
+
+def test_frames_far_out_of_focus_do_not_stop_the_others():
+    rng = np.random.default_rng(5)
+    picture = scene()[:300, :320]
+    out = [noisy(cv2.GaussianBlur(picture, (0, 0), sigma), 1, rng) for sigma in (10, 20, 40)]
+    found = estimate_alignment([noisy(picture, 1, rng), noisy(picture, 1, rng), *out], reference=0)
+    assert np.array_equal(found.matrices, [np.eye(3)] * 5)
+
+
+# nothing to be done
+
+
+@pytest.mark.parametrize("matte", [0.0, 1.0], ids=["hard", "matte"])
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "cat"])
+def test_frames_that_did_not_move_stay_untouched(name, matte):
+    rng = np.random.default_rng(2)
+    picture = scene(name)[:300]
+    mask = draw_mask(random_shapes(picture.shape[:2], rng=rng), rng)
+    edges = "matte" if matte else "hard"
+    pair = focus_pair(picture, mask, sigma=3.0, edges=edges, kernel="disc", rng=rng)
+    frames = [noisy(pair.a, 1, rng), noisy(pair.b, 1, rng)]
+    found = estimate_alignment(frames)
+    assert found.summary() == "nothing moved"
+    assert found.common == (0, picture.shape[0], 0, picture.shape[1])
+    for i in range(2):
+        assert found.is_untouched(i)
+        assert np.array_equal(found.apply(frames[i], i), frames[i])
+
+
+def test_the_simplest_motion_is_taken():
+    picture = scene("coffee")
+    still = photograph(picture, np.eye(3))
+    for move in ({"shift": (5.2, -3.7)}, MOVES["turn"], TILTED):
+        expected = movement(inner_shape(picture), **move)
+        found = estimate_alignment([still, photograph(picture, expected)], reference=0).matrices[1]
+        assert corner_error(found, expected, inner_shape(picture)) < 0.1
+        assert np.array_equal(found[:2, :2], np.eye(2)) is ("turn" not in move)
+        assert bool(found[2, :2].any()) is (move is TILTED)
+
+
+def test_a_motion_by_its_word_is_all_that_is_sought():
+    picture = scene("coffee")
+    expected = movement(inner_shape(picture), **MOVES["turn"])
+    frames = [photograph(picture, np.eye(3)), photograph(picture, expected)]
+    none, shift, similarity = (
+        estimate_alignment(frames, motion=motion, reference=0).matrices[1]
+        for motion in ("none", "shift", "similarity")
+    )
+    assert np.array_equal(none, np.eye(3))
+    assert np.array_equal(shift[:2, :2], np.eye(2))
+    assert np.array_equal(similarity[0, :2], (similarity[1, 1], -similarity[1, 0]))
+
+
+def planes(count, *, breathing=0.0, size=(200, 260)):
+    """A wall that recedes to the right: frames in focus at one place each, and their movements."""
+    rng = np.random.default_rng(4)
+    picture = scene()[: size[0] + 2 * MARGIN, : size[1] + 2 * MARGIN]
+    levels = [blur(picture, sigma) if sigma else picture for sigma in np.arange(7.0)]
+    stack = np.stack(levels)
+    x = np.linspace(0, 1, picture.shape[1])
+    for i in range(count):
+        sigma = np.abs(x - i / (count - 1)) * 9
+        place = np.clip(sigma, 0, 5.999)
+        low = place.astype(int)
+        part = (place - low)[:, np.newaxis, np.newaxis].astype(np.float32)
+        columns = np.arange(len(x))
+        seen = (1 - part) * stack[low, :, columns] + part * stack[low + 1, :, columns]
+        move = movement(size, scale=1 + breathing * (i - count // 2))
+        yield noisy(photograph(np.ascontiguousarray(seen.swapaxes(0, 1)), move), 1, rng), move
+
+
+def test_a_long_breathing_burst_does_not_drift():
+    frames, moves = zip(*planes(40, breathing=0.001), strict=True)
+    found = estimate_alignment(frames)
+    errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in range(40)]
+    # at the ends a corner moved by 3.3 pixels; measured are 80 blocks, blurred by up to 6 pixels
+    assert max(errors) < 0.8, np.round(errors, 2)
+    assert np.median(errors) < 0.25
+
+
+def test_frames_out_of_order_do_not_break_the_chain():
+    frames, moves = zip(*planes(9, breathing=0.004, size=(300, 380)), strict=True)
+    order = np.random.default_rng(0).permutation(9)
+    found = estimate_alignment([frames[i] for i in order], reference=int(np.argmax(order == 4)))
+    errors = [corner_error(found.matrices[k], moves[i], found.shape) for k, i in enumerate(order)]
+    assert max(errors) < 0.5, np.round(errors, 2)
+
+
+def test_what_was_found_in_one_line():
+    matrices = np.stack([np.eye(3), movement((300, 400), scale=1.004, turn=0.002)])
+    found = Alignment(matrices, np.array([[1.0], [0.95]]), (300, 400), 0, ("a", "b"))
+    assert found.summary() == (
+        "moved by up to 1.1 px, scale 1.004, turned by 0.1°, brightness matched by 0.95 to 1.00"
+    )
 
 
 # applying

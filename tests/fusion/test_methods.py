@@ -1,4 +1,5 @@
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,7 @@ def test_networks_read_as_often_as_announced(selector, mode, nearest):
     sources, _ = frames()
     seen = []
     fuse(sources, model=selector, mode=mode, nearest=nearest, report=seen.append)
+    seen = [step for step in seen if step.stage == "fuse"]
     total = passes(selector, mode, nearest=nearest) * 2
     assert {step.total for step in seen} == {total}
     assert seen[-1] == StageProgress("fuse", total, total)
@@ -109,7 +111,7 @@ def test_motion_exposure_and_names_go_to_the_alignment(monkeypatch, tmp_path):
     for name, source in zip("ab", frames()[0], strict=True):
         write_photo(tmp_path / f"{name}.png", source)
     for options, expected in (
-        ({}, {"motion": "affine", "exposure": True}),
+        ({}, {"motion": "auto", "exposure": True}),
         ({"motion": "homography", "exposure": False}, {"motion": "homography", "exposure": False}),
     ):
         options = FuseOptions(model="laplacian", align=True, **options)
@@ -128,6 +130,29 @@ def test_a_frame_too_dark_to_be_matched_is_said():
     unmatched = FuseOptions(model="laplacian", align=True, exposure=False)
     assert not fuse_burst([dark, sources[1]], unmatched).notes
     assert not fuse([dark, sources[1], dim], model="laplacian", align=fusion.alignment).notes
+
+
+@pytest.mark.parametrize("motion", ["auto", "none"])
+def test_frames_that_did_not_move_fuse_alike_with_and_without_alignment(selector, motion):
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(x + rng.normal(0, 2, x.shape), 0, 255).astype(np.uint8) for x in frames()[0]]
+    plain = fuse(noisy, model=selector)
+    aligned = fuse_burst(noisy, FuseOptions(align=True, motion=motion), model=selector)
+    assert np.array_equal(plain.image, aligned.image)
+    assert np.array_equal(plain.depth, aligned.depth)
+
+
+def test_brightness_is_matched_without_alignment_too():
+    sources, truth = frames()
+    sources[1] = np.round(0.9 * sources[1]).astype(np.uint8)
+    options = FuseOptions(model="laplacian")
+    fusion = fuse_burst(sources, options)
+    assert fusion.image.shape == truth.shape
+    np.testing.assert_allclose(fusion.alignment.gains[0], 0.9, rtol=0.01)
+    assert np.array_equal(fusion.alignment.matrices, [np.eye(3)] * 2)
+    plain = fuse_burst(sources, replace(options, exposure=False))
+    assert plain.alignment is None
+    assert error(fusion.image, 0.9 * truth) < error(plain.image, 0.9 * truth)
 
 
 def test_both_stages_are_reported_to_their_end():
@@ -215,7 +240,11 @@ def test_several_options_of_networks_are_listed():
     ("option", "words"),
     [
         ({"mode": "both"}, "mode must be sequence or together, not 'both'"),
-        ({"motion": "rigid"}, "motion must be affine or homography, not 'rigid'"),
+        (
+            {"motion": "rigid"},
+            "motion must be auto or none or shift or similarity or affine or homography, "
+            "not 'rigid'",
+        ),
         ({"runtime": "magic"}, "runtime must be auto or torch or openvino or onnx, not 'magic'"),
     ],
 )

@@ -20,7 +20,10 @@ from support.files import one_line
         ({"crop": None}, "crop must be True or False, not None"),
         ({"exposure": np.array([0, 1])}, "exposure must be True or False"),
         ({"model": 3}, "model must be a name or a path, not 3"),
-        ({"motion": np.array([1, 2])}, "motion must be affine or homography"),
+        (
+            {"motion": np.array([1, 2])},
+            "motion must be auto or none or shift or similarity or affine or homography",
+        ),
     ],
 )
 def test_an_option_of_another_type_is_named(options, words):

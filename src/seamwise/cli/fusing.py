@@ -8,7 +8,7 @@ import typer
 from seamwise.cli.messages import say
 from seamwise.cli.options import Device, RuntimeOption
 from seamwise.cli.progress import Progress, Task, tell
-from seamwise.words import FusionMode, Motion
+from seamwise.words import FusionMode, MotionChoice
 
 
 def fuse(
@@ -53,13 +53,16 @@ def fuse(
         bool, typer.Option("--align/--no-align", help="Align the frames with each other first.")
     ] = True,
     motion: Annotated[
-        Motion,
-        typer.Option(help="Motion to align: affine, or homography if the camera was tilted."),
-    ] = "affine",
+        MotionChoice,
+        typer.Option(
+            help="How frames may move: the simplest motion that explains them (auto), or one of "
+            "the others. homography follows a tilt of the camera."
+        ),
+    ] = "auto",
     exposure: Annotated[
         bool,
         typer.Option(
-            "--exposure/--no-exposure", help="When aligning, also match the frames' brightness."
+            "--exposure/--no-exposure", help="Match the frames' brightness where it differs."
         ),
     ] = True,
     crop: Annotated[

@@ -10,7 +10,15 @@ import cv2
 import numpy as np
 
 from seamwise.fusion.frames import Frames, FrameSequence
-from seamwise.fusion.homography import Matrix, PixelBox, common_box, is_folding, translation
+from seamwise.fusion.homography import (
+    Matrix,
+    PixelBox,
+    common_box,
+    corner_shifts,
+    is_folding,
+    scale_and_turn,
+    translation,
+)
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.types import Picture
 
@@ -41,6 +49,9 @@ class Alignment:
         Number of the frame that stays as it is.
     names : tuple of str
         One per frame, for messages.
+    unmatched : tuple of int
+        Numbers of the frames with nothing in focus that could be matched. They lie where their
+        neighbour lies.
     common : (y0, y1, x0, x1)
         The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers, to the outer
         edges of its pixels, so that a shift of up to half a pixel costs none; of equal ones the
@@ -70,6 +81,7 @@ class Alignment:
     shape: tuple[int, int]
     reference: int
     names: tuple[str, ...]
+    unmatched: tuple[int, ...] = ()
     common: PixelBox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +134,8 @@ class Alignment:
         """
         self._check_frame(frame, self.names[i])
         y0, y1, x0, x1 = self.common if crop else (0, self.shape[0], 0, self.shape[1])
+        if self.is_untouched(i):
+            return np.asarray(frame[y0:y1, x0:x1].clip(0, 1), np.float32)
         picture = cv2.warpPerspective(
             frame,
             translation(-x0, -y0) @ self.matrices[i],
@@ -131,6 +145,32 @@ class Alignment:
         )
         bright = picture.reshape(y1 - y0, x1 - x0, -1) * self.gains[i].astype(np.float32)
         return np.asarray(bright.clip(0, 1), np.float32).reshape(y1 - y0, x1 - x0, *frame.shape[2:])
+
+    def is_untouched(self, i: int) -> bool:
+        """Whether `apply` leaves the pixels of frame i as they are, but for the cut."""
+        return bool((self.matrices[i] == np.eye(3)).all() and (self.gains[i] == 1).all())
+
+    def summary(self) -> str:
+        """Return in one line what was found.
+
+        Examples
+        --------
+        >>> matrices = np.stack([np.eye(3)] * 2)
+        >>> matrices[1, :2, 2] = 3, 4
+        >>> Alignment(matrices, np.ones((2, 1)), (20, 40), 0, ("a", "b")).summary()
+        'moved by up to 5.0 px'
+        """
+        words = []
+        shifts = [corner_shifts(matrix, self.shape).max() for matrix in self.matrices]
+        farthest = int(np.argmax(shifts))
+        if shifts[farthest] > 0:
+            words.append(f"moved by up to {shifts[farthest]:.1f} px")
+            scale, turn = scale_and_turn(self.matrices[farthest])
+            words += [f"scale {scale:.3f}"] if abs(scale - 1) >= 5e-4 else []
+            words += [f"turned by {turn:.1f}°"] if abs(turn) >= 0.05 else []
+        if (self.gains != 1).any():
+            words.append(f"brightness matched by {self.gains.min():.2f} to {self.gains.max():.2f}")
+        return ", ".join(words) or "nothing moved"
 
     def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
         """Check that a burst has this alignment's count, size, channels and, if given, names.
@@ -167,6 +207,7 @@ class Alignment:
             "names": list(self.names),
             "matrices": self.matrices.tolist(),
             "gains": self.gains.tolist(),
+            "unmatched": list(self.unmatched),
         }
         write_json(path, content)
 
@@ -195,6 +236,7 @@ class Alignment:
                 shape=(height, width),
                 reference=operator.index(content["reference"]),
                 names=tuple(str(name) for name in content["names"]),
+                unmatched=tuple(operator.index(i) for i in content.get("unmatched", ())),
             )
         except KeyError as error:
             raise ValueError(f"{path} is a damaged alignment: {error} is missing") from error
@@ -243,11 +285,16 @@ def check_shape(shape: tuple[int, ...]) -> None:
             f"{MOST_CHANNELS} channels, not of shape {shape}: "
             "give one grey or three colour channels"
         )
-    if max(shape) > _LONGEST:
+    if not is_alignable(shape):
         raise ValueError(
             f"frames must have sides of at most {_LONGEST} pixels to be aligned, "
             f"not {size_text(shape)}: scale them down, or do not align (--no-align, align=False)"
         )
+
+
+def is_alignable(shape: tuple[int, ...]) -> bool:
+    """Whether frames of this shape are small enough to be aligned."""
+    return max(shape) <= _LONGEST
 
 
 def check_type(frame: Picture) -> None:

@@ -118,7 +118,8 @@ def fuse_files(
         fusion = _without_long_exif(fusion, job.output)
         _write(job, fusion, files)
         frames = f"{len(job.frames)} frames, {pixel_size(fusion.image.shape)} pixels"
-        return (*fusion.notes, f"{job.output}: {frames}")
+        moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
+        return (*fusion.notes, f"{job.output}: {frames}{moved}")
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:

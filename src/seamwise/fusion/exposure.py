@@ -1,7 +1,7 @@
-"""How bright frames are against each other; see `thumbnail` and `gain`."""
+"""How bright frames are against each other; see `thumbnail` and `gains`."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +15,28 @@ GAINS = (0.5, 2.0)  # one stop; a gain beyond becomes this bound
 _BLACK, _WHITE = 0.02, 0.98  # a pixel beyond them shows nothing about exposure
 _CLIPPED_SHARE = 0.01  # of what a pixel of the thumbnail is blurred from
 _THUMBNAIL_PIXELS = 60_000
+_ALIKE = 1.25  # relative contrasts within this ratio are alike
+_FLAT = 0.02  # a relative contrast below: blur changes nothing
+_TILES = 8  # of a side, whose gains vary as those of the whole do not
+_LEAST_PIXELS, _LEAST_TILES = 20, 4
+_SIGNIFICANT = 4.0  # standard errors
+_UNIFORM = 2.0  # spreads of tiles
+_NOTICEABLE = 0.01
+
+
+class Thumbnail(NamedTuple):
+    """A small copy of a frame.
+
+    Attributes
+    ----------
+    colours : (Y, X, C) float32 array
+        Blurred; NaN where values were clipped.
+    contrast : (Y, X) float32 array
+        Local contrast of the frame, of its luminance.
+    """
+
+    colours: Picture
+    contrast: Picture
 
 
 def shrink(picture: NDArray[Any], pixels: int) -> Picture:
@@ -25,19 +47,31 @@ def shrink(picture: NDArray[Any], pixels: int) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def thumbnail(frame: Picture) -> Picture:
-    """Return a small blurred copy of a frame, `(Y, X, C)`; NaN where values were clipped."""
+def thumbnail(frame: Picture, contrast: Picture) -> Thumbnail:
+    """Return a small copy of a frame; the contrast is that of a `FocusPyramid`."""
     clipped_share = _blur((frame > _WHITE) * np.uint8(255)) / 255
-    return np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blur(frame))
+    colours = np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blur(frame))
+    size = colours.shape[1::-1]
+    small = cv2.resize(contrast, size, interpolation=cv2.INTER_AREA)
+    return Thumbnail(colours, np.asarray(small, np.float32))
 
 
-def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ...]) -> Matrix:
-    """Return the gain of a frame in each channel, as `estimate_alignment` defines it.
+def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[int, ...]) -> Matrix:
+    """Return the gain of a frame in each channel, 1 unless it differs significantly.
+
+    ::
+
+        gain = median of reference / frame,    over pixels that are well exposed and alike in focus
+
+    A pixel is not well exposed if it is below 0.02 in either blurred picture, or blurred from over
+    1 % of clipped values, above 0.98. It is alike in focus if the local contrast, relative to
+    brightness, differs by at most a quarter, or if both are flat: blur changes how bright a texture
+    looks.
 
     Parameters
     ----------
-    copy, reference : (Y, X, C) float32 arrays
-        What `thumbnail` made of the frame and of the reference frame.
+    copy, reference : Thumbnail
+        Of the frame and of the reference frame.
     matrix : (3, 3) array
         From frame to reference, in pixels of the full frame.
     shape : tuple of int
@@ -46,26 +80,61 @@ def gain(copy: Picture, reference: Picture, matrix: Matrix, shape: tuple[int, ..
     Returns
     -------
     (C,) float64 array
-        Median of reference / frame over the well exposed pixels of both, within `GAINS`; 1 if there
-        are none.
+        Within 0.5..2, one stop. All are 1 unless the gain of a channel differs from 1 by over 1 %,
+        by over 4 standard errors, and by over twice the spread of the medians of 8 × 8 tiles. For a
+        change of exposure is the same everywhere.
     """
-    to_small = resampling(shape, reference.shape)
-    small_matrix = to_small @ matrix @ np.linalg.inv(to_small)
-    picture = cv2.warpPerspective(
-        copy,
-        small_matrix,
-        reference.shape[1::-1],
-        flags=cv2.INTER_LINEAR,
-        borderValue=(np.nan,) * MOST_CHANNELS,
-    ).reshape(reference.shape)
+    colours, contrast = _moved(copy, matrix, shape, reference.colours.shape)
     # NaN, outside of the frame or clipped, is not exposed
-    is_exposed = np.minimum(picture, reference) > _BLACK
-    gains = np.ones(reference.shape[2])
-    for channel in np.flatnonzero(is_exposed.any((0, 1))):
-        pixels = is_exposed[..., channel]
-        ratios = reference[..., channel][pixels] / picture[..., channel][pixels]
-        gains[channel] = np.clip(np.median(ratios), *GAINS)
-    return gains
+    is_exposed = np.minimum(colours, reference.colours) > _BLACK
+    relative = contrast / _brightness(colours), reference.contrast / _brightness(reference.colours)
+    low, high = np.minimum(*relative), np.maximum(*relative)
+    is_alike = (high < _ALIKE * low) | (high < _FLAT)
+    is_usable = is_exposed & is_alike[..., np.newaxis]
+    result, is_significant = np.ones(colours.shape[2]), False
+    for channel in range(colours.shape[2]):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = np.log(reference.colours[..., channel] / colours[..., channel])
+        gain, least = _median(np.where(is_usable[..., channel], ratios, np.nan))
+        result[channel] = np.exp(gain)
+        is_significant |= abs(gain) > least
+    return np.clip(result, *GAINS) if is_significant else np.ones_like(result)
+
+
+def _moved(
+    copy: Thumbnail, matrix: Matrix, shape: tuple[int, ...], thumbnail_shape: tuple[int, ...]
+) -> tuple[Picture, Picture]:
+    """Colours and contrast of a frame where the reference has them; NaN outside of the frame."""
+    to_small = resampling(shape, thumbnail_shape)
+    small_matrix = to_small @ matrix @ np.linalg.inv(to_small)
+    size, outside = thumbnail_shape[1::-1], (np.nan,) * MOST_CHANNELS
+
+    def moved(values: Picture) -> Picture:
+        picture = cv2.warpPerspective(
+            values, small_matrix, size, flags=cv2.INTER_LINEAR, borderValue=outside
+        )
+        return np.asarray(picture, np.float32)
+
+    return moved(copy.colours).reshape(thumbnail_shape), moved(copy.contrast)
+
+
+def _brightness(colours: Picture) -> Picture:
+    return np.asarray(np.maximum(colours.mean(2), _BLACK), np.float32)
+
+
+def _median(values: Picture) -> tuple[float, float]:
+    """Median of the numbers, and from what size on it is significant; 0 if there are too few."""
+    parts = [
+        tile[np.isfinite(tile)]
+        for rows in np.array_split(values, _TILES, 0)
+        for tile in np.array_split(rows, _TILES, 1)
+    ]
+    medians = np.array([np.median(part) for part in parts if part.size >= _LEAST_PIXELS])
+    if len(medians) < _LEAST_TILES:
+        return 0.0, math.inf
+    spread = 1.4826 * float(np.median(np.abs(medians - np.median(medians))))
+    error = 1.25 * spread / math.sqrt(len(medians))
+    return float(np.nanmedian(values)), max(_SIGNIFICANT * error, _UNIFORM * spread, _NOTICEABLE)
 
 
 def _blur(picture: NDArray[Any]) -> Picture:

@@ -4,6 +4,7 @@ A matrix takes the point (x, y) to (x′, y′) by w · (x′, y′, 1)ᵀ = mat
 right, y down and (0, 0) the centre of the first pixel.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,27 @@ def corners(shape: tuple[int, ...]) -> Matrix:
     return np.array([(0, 0, 1), (right, 0, 1), (0, bottom, 1), (right, bottom, 1)], np.float64)
 
 
+def transform(matrix: NDArray[Any], points: NDArray[Any]) -> Matrix:
+    """Return where points (x, y) go, `(n, 2)`."""
+    targets = points @ matrix[:, :2].T + matrix[:, 2]
+    return np.asarray(targets[:, :2] / targets[:, 2:], np.float64)
+
+
+def corner_shifts(
+    matrix: Matrix, shape: tuple[int, ...], other: Matrix | None = None
+) -> NDArray[np.float64]:
+    """Return how far apart two matrices take the corners of the picture; the other is none."""
+    points = corners(shape)[:, :2]
+    targets = points if other is None else transform(other, points)
+    return np.asarray(np.hypot(*(transform(matrix, points) - targets).T))
+
+
+def scale_and_turn(matrix: Matrix) -> tuple[float, float]:
+    """Return by how much a matrix enlarges, and by how many degrees it turns."""
+    scale = math.sqrt(max(float(np.linalg.det(matrix[:2, :2])), 0.0))
+    return scale, math.degrees(math.atan2(matrix[1, 0] - matrix[0, 1], np.trace(matrix[:2, :2])))
+
+
 def is_folding(matrix: Matrix, shape: tuple[int, ...]) -> bool:
     """Whether the matrix mirrors the picture, or takes one of its corners to infinity or beyond."""
     return not ((corners(shape) @ matrix[2] > 0).all() and np.linalg.det(matrix) > 0)
@@ -49,10 +71,7 @@ def is_folding(matrix: Matrix, shape: tuple[int, ...]) -> bool:
 
 def is_still(matrix: Matrix, shape: tuple[int, ...]) -> bool:
     """Whether the matrix moves every corner of the picture by less than a quarter of a pixel."""
-    points = corners(shape)
-    targets = points @ matrix.T
-    shifts = targets[:, :2] / targets[:, 2:] - points[:, :2]
-    return bool((np.hypot(*shifts.T) < _STILL).all())
+    return bool((corner_shifts(matrix, shape) < _STILL).all())
 
 
 def implausible(matrix: Matrix, shape: tuple[int, ...]) -> str:

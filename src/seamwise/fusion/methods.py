@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seamwise.engine.listener import StageProgress
 from seamwise.engine.resources import Resources
 from seamwise.fusion import classical
-from seamwise.fusion.alignment import AlignedFrames, Alignment
+from seamwise.fusion.alignment import AlignedFrames, Alignment, is_alignable
 from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.exposure import GAINS
@@ -176,14 +176,9 @@ def fuse_burst(
     options = options.of_burst(len(burst))
     method = ready_method(options, resources, model=model)
     notes: list[str] = []
-    if alignment is None and options.align:
-        alignment = estimate_alignment(
-            CountedFrames(burst, _stage_report(report, "align"), len(burst)),
-            motion=options.motion,
-            exposure=options.exposure,
-            names=[Path(name).name for name in burst.names],
-        )
-        notes = _exposure_notes(alignment)
+    if alignment is None:
+        alignment = _estimated(burst, options, report)
+        notes = [] if alignment is None else _alignment_notes(alignment)
     aligned: Frames = burst
     if alignment is not None:
         aligned = AlignedFrames(burst, alignment, crop=options.crop)
@@ -276,10 +271,30 @@ def _classical_method(options: FuseOptions, resources: Resources) -> Method:
     return Method(partial(method.fuse, **of_device), method.passes)
 
 
-def _exposure_notes(alignment: Alignment) -> list[str]:
-    """A line for each frame whose gain is at its bound (`estimate_alignment`)."""
+def _estimated(burst: Burst, options: FuseOptions, report: Report) -> Alignment | None:
+    """The alignment that options ask for; None if the frames stay as they are."""
+    is_moving = options.align and options.motion != "none"
+    if not (is_moving or (options.exposure and is_alignable(burst.shape))):
+        return None
+    stage = _stage_report(report, "align" if is_moving else "brightness")
+    alignment = estimate_alignment(
+        CountedFrames(burst, stage, len(burst)),
+        motion=options.motion if is_moving else "none",
+        exposure=options.exposure,
+        names=[Path(name).name for name in burst.names],
+    )
+    is_changed = not all(map(alignment.is_untouched, range(len(burst))))
+    return alignment if options.align or is_changed else None
+
+
+def _alignment_notes(alignment: Alignment) -> list[str]:
+    """A line for each frame that could not be matched, in place or in brightness."""
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
     return [
+        f"{alignment.names[i]} shows nothing in focus to align it by: it lies where its neighbour "
+        "lies"
+        for i in alignment.unmatched
+    ] + [
         f"{name}: its brightness differs from that of {reference} by one stop or more and is "
         "matched by one stop only; where this shows in the picture, expose the frames alike"
         for name, channels in zip(alignment.names, at_bound, strict=True)

@@ -11,7 +11,7 @@ from seamwise.plain_values import check_path, switch, whole_number
 from seamwise.words import (
     AnyRuntime,
     FusionMode,
-    Motion,
+    MotionChoice,
     check_runtime,
     check_word,
 )
@@ -41,10 +41,11 @@ class FuseOptions:
     align : bool
         Align the frames first, as hand-held bursts and breathing lenses need: see
         `estimate_alignment`.
-    motion : {"affine", "homography"}
-        How frames may move against each other: see `estimate_alignment`.
+    motion : {"auto", "none", "shift", "similarity", "affine", "homography"}
+        How frames may move against each other: see `estimate_alignment`. "none" is as good as
+        `align` = False.
     exposure : bool
-        Also match the brightness of the frames when aligning.
+        Match the brightness of the frames where it differs significantly, aligned or not.
     crop : bool
         After aligning, cut the picture to the area that all frames cover. Otherwise borders are
         mirrored.
@@ -65,14 +66,14 @@ class FuseOptions:
     Examples
     --------
     >>> FuseOptions(model="gff", align=True).motion
-    'affine'
+    'auto'
     """
 
     model: str | Path = "auto"
     mode: FusionMode | None = None
     nearest: bool | None = None
     align: bool = False
-    motion: Motion = "affine"
+    motion: MotionChoice = "auto"
     exposure: bool = True
     crop: bool = True
     tile: int | None = None
@@ -87,7 +88,7 @@ class FuseOptions:
         if self.tile is not None:
             object.__setattr__(self, "tile", whole_number("tile", self.tile, 1))
         check_word("mode", self.mode, (*get_args(FusionMode), None))
-        check_word("motion", self.motion, get_args(Motion))
+        check_word("motion", self.motion, get_args(MotionChoice))
         check_runtime(self.runtime)
 
     def of_burst(self, count: int) -> "FuseOptions":
