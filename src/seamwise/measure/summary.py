@@ -60,20 +60,16 @@ def summarise(cells: Table, fields: Sequence[FieldSize], *, positive: str | None
     }
     rows: list[dict[str, object]] = []
     for scope, key_of in scopes.items():
-        groups: dict[tuple[str, int], list[int]] = {
-            key_of(field.file, field.time): [] for field in fields
-        }
+        own: dict[tuple[str, int], list[FieldSize]] = {}
+        for field in fields:
+            own.setdefault(key_of(field.file, field.time), []).append(field)
+        members: dict[tuple[str, int], list[int]] = {key: [] for key in own}
         for row, (file, time) in enumerate(zip(cells["file"], cells["time"], strict=True)):
-            groups[key_of(file, int(time))].append(row)
-        for key, members in groups.items():
-            own = [field for field in fields if key_of(field.file, field.time) == key]
-            where = {
-                "scope": scope,
-                "file": key[0],
-                "time": key[1],
-            }
-            part = cells.select(np.array(members, np.int64))
-            rows.append(where | _numbers(part, own, positive))
+            members[key_of(file, int(time))].append(row)
+        for key, group in own.items():
+            part = cells.select(np.array(members[key], np.int64))
+            where = {"scope": scope, "file": key[0], "time": key[1]}
+            rows.append(where | _numbers(part, group, positive))
     return _as_table(rows)
 
 
