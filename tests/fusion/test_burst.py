@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 from PIL import Image
@@ -101,7 +102,11 @@ def test_profile_and_exif_are_those_of_the_first_frame_and_others_are_said(tmp_p
     assert burst.notes == [
         f"{second}: the colour profile differs from that of {first}, which is kept"
     ]
-    burst = Burst([second, first])
+    # the first in an order of their own: a shuffled list gives the same picture, EXIF too
+    shuffled = Burst([second, first])
+    shuffled[0], shuffled[1]
+    assert (shuffled.exif, shuffled.icc, shuffled.notes) == (burst.exif, burst.icc, burst.notes)
+    burst = Burst([second, save(tmp_path, "2.png", grey(2))])
     burst[0], burst[1]
     assert b"Maker" in burst.exif
     assert burst.icc == b"profile"
@@ -139,3 +144,42 @@ def test_what_is_known_of_the_frames_is_kept(tmp_path):
         for i in range(3):
             burst[i]
     assert burst.notes == [f"{paths[1]} is identical to {paths[0]}"]
+
+
+def photograph(path, seed, time=None, fraction=None):
+    """A JPEG of noise, with the time of EXIF."""
+    exif = PIL.Image.Exif()
+    if time is not None:
+        inner = exif.get_ifd(0x8769)
+        inner[0x9003] = time
+        if fraction is not None:
+            inner[0x9291] = fraction
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 20, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(path, exif=exif)
+    return path
+
+
+def test_the_time_orders_frames_whose_counter_rolls_over(tmp_path):
+    times = {"IMG_9998": ("2026:01:01 10:00:00", "9"), "IMG_9999": ("2026:01:01 10:00:01", "25"),
+             "IMG_0001": ("2026:01:01 10:00:01", "5")}  # fmt: skip
+    paths = [photograph(tmp_path / f"{name}.jpg", 0, *when) for name, when in times.items()]
+    burst = Burst(sorted(paths))
+    assert burst.order == (1, 2, 0)
+    assert not burst.is_own_order
+    assert burst.notes == [
+        "the frames are taken by the time they were taken at, from IMG_9998.jpg to IMG_0001.jpg; "
+        "their names have another order"
+    ]
+
+
+def test_without_a_time_for_each_frame_names_order_them_and_a_list_may_differ(tmp_path):
+    one = photograph(tmp_path / "x10.jpg", 0, "2026:01:01 10:00:00")
+    other = photograph(tmp_path / "x2.jpg", 1, "2026:01:01 10:00:00")
+    third = photograph(tmp_path / "x3.jpg", 2)
+    assert Burst([one, other]).order == (1, 0)  # equal times
+    assert Burst([one, other, third]).order == (1, 2, 0)
+    assert Burst([one, other, third]).is_own_order
+    assert not Burst([other, third, one]).is_own_order
+    arrays = Burst([np.zeros((4, 5), np.uint8), np.ones((4, 5), np.uint8)])
+    assert arrays.order == (0, 1)
+    assert not arrays.is_own_order

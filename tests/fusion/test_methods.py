@@ -14,7 +14,7 @@ from seamwise.fusion.frames import CountedFrames
 from seamwise.fusion.methods import CLASSICAL, in_dtype
 from seamwise.fusion.predict import passes
 from seamwise.fusion.register import estimate_alignment
-from seamwise.io.photo import write_photo
+from seamwise.io.photo import read_photo, write_photo
 from seamwise.synth import focus_pair
 
 SCENE = astronaut()[100:260, 120:320]
@@ -153,6 +153,36 @@ def test_brightness_is_matched_without_alignment_too():
     plain = fuse_burst(sources, replace(options, exposure=False))
     assert plain.alignment is None
     assert error(fusion.image, 0.9 * truth) < error(plain.image, 0.9 * truth)
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_files_in_any_order_give_the_same_picture(tmp_path, align):
+    rng = np.random.default_rng(1)
+    third = np.clip(frames()[0][0] + rng.normal(0, 3, SCENE.shape), 0, 255).astype(np.uint8)
+    for name, source in zip("abc", (*frames()[0], third), strict=True):
+        write_photo(tmp_path / f"{name}.png", source)
+    sorted_paths = sorted(tmp_path.iterdir())
+    shuffle = (2, 0, 1)
+    shuffled = [sorted_paths[i] for i in shuffle]
+    one, other = (fuse(paths, model="gff", align=align) for paths in (sorted_paths, shuffled))
+    assert np.array_equal(one.image, other.image)
+    # the depth names the frames as they are given
+    assert np.array_equal(one.depth, np.array(shuffle)[other.depth])
+    if align:
+        assert one.alignment.names == ("a.png", "b.png", "c.png")
+        assert other.alignment.names == ("c.png", "a.png", "b.png")
+        assert other.alignment.reference == shuffle.index(one.alignment.reference)
+
+
+def test_a_list_of_its_own_order_wins_where_order_matters(selector, tmp_path):
+    for name, source in zip("abc", (*frames()[0], frames()[1]), strict=True):
+        write_photo(tmp_path / f"{name}.png", source)
+    a, b, c = sorted(tmp_path.iterdir())
+    own = fuse([b, a, c], model=selector, mode="sequence")
+    arrays = [read_photo(path).pixels for path in (b, a, c)]
+    expected = fuse(arrays, model=selector, mode="sequence")
+    assert np.array_equal(own.image, expected.image)
+    assert np.array_equal(own.depth, expected.depth)
 
 
 def test_both_stages_are_reported_to_their_end():

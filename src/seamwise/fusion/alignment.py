@@ -150,6 +150,18 @@ class Alignment:
         """Whether `apply` leaves the pixels of frame i as they are, but for the cut."""
         return bool((self.matrices[i] == np.eye(3)).all() and (self.gains[i] == 1).all())
 
+    def reordered(self, order: Sequence[int]) -> "Alignment":
+        """Return the alignment of the frames in another order: `order[i]` becomes frame i."""
+        places = {number: i for i, number in enumerate(order)}
+        return Alignment(
+            self.matrices[order],
+            self.gains[order],
+            self.shape,
+            places[self.reference],
+            tuple(self.names[number] for number in order),
+            tuple(sorted(places[number] for number in self.unmatched)),
+        )
+
     def summary(self) -> str:
         """Return in one line what was found.
 

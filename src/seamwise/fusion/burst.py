@@ -33,8 +33,13 @@ class Burst(FrameSequence):
         File names, or "frame 0", "frame 1", …
     shape, dtype
         Of each frame as it is given.
+    order : tuple of int
+        Numbers of the frames in an order of their own, whatever order they are given in: by the
+        time that EXIF tells if it tells a different one for each, else by name. Arrays stay.
+    is_own_order : bool
+        Whether the user gave a list of files that is sorted neither by name nor by time.
     exif, icc : bytes
-        Of the first frame, known once it was read; empty if it has none.
+        Of the first frame in this order, known once it was read; empty if it has none.
     notes : list of str
 
     Raises
@@ -71,15 +76,24 @@ class Burst(FrameSequence):
             raise ValueError(f"a burst has two frames or more, not {len(infos)}{name}")
         _check_equal(infos, self.names)
         self.shape, self.dtype = infos[0].shape, infos[0].dtype
+        by_name, self.order = _orders(self.frames, infos)
+        given_order = tuple(range(len(infos)))
+        self.is_own_order = given_order not in (by_name, self.order)
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
         self._notes: list[str] = []
+        if self.order != by_name and not self.is_own_order:
+            first, last = (Path(self.names[self.order[i]]).name for i in (0, -1))
+            self._notes.append(
+                f"the frames are taken by the time they were taken at, from {first} to {last}; "
+                "their names have another order"
+            )
         self._checksums: dict[int, int] = {}
 
     @property
     def icc(self) -> bytes:
         """Colour profile of the first frame."""
-        return self._profiles.get(0, b"")
+        return self._profiles.get(self.order[0], b"")
 
     @property
     def notes(self) -> list[str]:
@@ -87,10 +101,11 @@ class Burst(FrameSequence):
         deviants = [
             self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc
         ]
-        if not deviants or 0 not in self._profiles:
+        if not deviants or self.order[0] not in self._profiles:
             return list(self._notes)
         profile_note = (
-            f"{', '.join(deviants)}: the colour profile differs from that of {self.names[0]}, "
+            f"{', '.join(deviants)}: the colour profile differs from that of "
+            f"{self.names[self.order[0]]}, "
             "which is kept"
         )
         return [*self._notes, profile_note]
@@ -104,7 +119,7 @@ class Burst(FrameSequence):
 
     def _remember(self, i: int, photo: Photo) -> None:
         self._profiles[i] = photo.icc
-        if i == 0:
+        if i == self.order[0]:
             self.exif = photo.exif
         checksum = zlib.crc32(np.ascontiguousarray(photo.pixels).data)
         twin = next((j for j, other in self._checksums.items() if other == checksum), None)
@@ -200,6 +215,21 @@ def natural_order(path: Path) -> tuple[Any, ...]:
         (int(part), part) if part.isdigit() else (-1, part)
         for part in re.split(r"(\d+)", path.name.lower())
     )
+
+
+def _orders(
+    frames: Sequence[NDArray[Any] | Path], infos: Sequence[PhotoInfo]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The order by name, and by time if it tells one; for arrays the order that is given."""
+    numbers = range(len(frames))
+    paths = [frame for frame in frames if isinstance(frame, Path)]
+    if len(paths) < len(frames):
+        return tuple(numbers), tuple(numbers)
+    by_name = sorted(numbers, key=lambda i: (natural_order(paths[i]), str(paths[i])))
+    times = [info.time for info in infos]
+    if "" in times or len(set(times)) < len(times):
+        return tuple(by_name), tuple(by_name)
+    return tuple(by_name), tuple(sorted(by_name, key=lambda i: times[i]))
 
 
 def _name(frame: NDArray[Any] | Path, number: int) -> str:

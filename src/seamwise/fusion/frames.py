@@ -94,6 +94,29 @@ class CheckedFrames(FrameSequence):
         return frame
 
 
+class ReorderedFrames(FrameSequence):
+    """A burst in another order.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, C) float32 arrays
+    order : sequence of int
+        Which frame comes first, second, …
+
+    Examples
+    --------
+    >>> ReorderedFrames(["a", "b", "c"], (2, 0, 1))[0]
+    'c'
+    """
+
+    def __init__(self, frames: Frames, order: Sequence[int]) -> None:
+        self.frames, self.order = frames, order
+
+    def _frame(self, i: int) -> Picture:
+        frame: Picture = self.frames[self.order[i]]
+        return frame
+
+
 class CountedFrames(FrameSequence):
     """A burst that counts how often it is read, and reports each reading.
 

@@ -16,7 +16,7 @@ from seamwise.fusion.alignment import AlignedFrames, Alignment, is_alignable
 from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.exposure import GAINS
-from seamwise.fusion.frames import CountedFrames, Frames
+from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.register import estimate_alignment
@@ -29,11 +29,15 @@ Report = Callable[[StageProgress], None]
 
 @dataclass(frozen=True)
 class Classical:
-    """A classical method, how often it reads each frame, and whether it can run on a GPU."""
+    """A classical method, how often it reads each frame, and whether it can run on a GPU.
+
+    A sequential one depends on the order of three or more frames.
+    """
 
     fuse: Callable[..., Fusion]
     passes: int
     takes_device: bool = False
+    is_sequential: bool = False
 
 
 CLASSICAL = {
@@ -41,17 +45,21 @@ CLASSICAL = {
     "gff": Classical(classical.gff, 2),
     "dct": Classical(classical.dct, 2),
     "dct-cv": Classical(classical.dct_cv, 2),
-    "matting": Classical(classical.matting, 1),
-    "cnn": Classical(classical.cnn, 1, takes_device=True),
+    "matting": Classical(classical.matting, 1, is_sequential=True),
+    "cnn": Classical(classical.cnn, 1, takes_device=True, is_sequential=True),
 }
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way of fusing that is ready to be used, and how often it reads each frame."""
+    """A way of fusing that is ready to be used, and how often it reads each frame.
+
+    A sequential one depends on the order of three or more frames.
+    """
 
     fuse: Callable[[Frames], Fusion]
     passes: int
+    is_sequential: bool = False
 
 
 def fuse(
@@ -182,10 +190,15 @@ def fuse_burst(
     aligned: Frames = burst
     if alignment is not None:
         aligned = AlignedFrames(burst, alignment, crop=options.crop)
+    order: Sequence[int] = burst.order
+    if method.is_sequential and len(burst) > 2 and burst.is_own_order:
+        order = range(len(burst))
     total = method.passes * len(burst)
-    fusion = method.fuse(CountedFrames(aligned, _stage_report(report, "fuse"), total))
+    ordered = ReorderedFrames(aligned, order)
+    fusion = method.fuse(CountedFrames(ordered, _stage_report(report, "fuse"), total))
     return replace(
         fusion,
+        depth=np.array(order, fusion.depth.dtype)[fusion.depth],
         image=in_dtype(fusion.image, burst.dtype),
         alignment=alignment,
         notes=(*burst.notes, *notes),
@@ -225,7 +238,9 @@ def ready_method(
     of_network = partial(
         fuse_frames, model=network, mode=options.mode, nearest=options.nearest, tile=options.tile
     )
-    return Method(of_network, passes(network, options.mode, nearest=bool(options.nearest)))
+    is_sequential = network.info.output != "scores" and options.mode != "together"
+    n_passes = passes(network, options.mode, nearest=bool(options.nearest))
+    return Method(of_network, n_passes, is_sequential)
 
 
 def named_network(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
@@ -268,7 +283,7 @@ def _classical_method(options: FuseOptions, resources: Resources) -> Method:
         )
     method = CLASSICAL[str(options.model)]
     of_device = {"device": resources.device} if method.takes_device else {}
-    return Method(partial(method.fuse, **of_device), method.passes)
+    return Method(partial(method.fuse, **of_device), method.passes, method.is_sequential)
 
 
 def _estimated(burst: Burst, options: FuseOptions, report: Report) -> Alignment | None:
@@ -278,11 +293,11 @@ def _estimated(burst: Burst, options: FuseOptions, report: Report) -> Alignment 
         return None
     stage = _stage_report(report, "align" if is_moving else "brightness")
     alignment = estimate_alignment(
-        CountedFrames(burst, stage, len(burst)),
+        CountedFrames(ReorderedFrames(burst, burst.order), stage, len(burst)),
         motion=options.motion if is_moving else "none",
         exposure=options.exposure,
-        names=[Path(name).name for name in burst.names],
-    )
+        names=[Path(burst.names[i]).name for i in burst.order],
+    ).reordered(np.argsort(burst.order).tolist())
     is_changed = not all(map(alignment.is_untouched, range(len(burst))))
     return alignment if options.align or is_changed else None
 

@@ -1,7 +1,7 @@
 """EXIF as bytes, as in a JPEG, and as tags of a TIFF.
 
-`split_orientation` and `broken_tags` check it. `tiff_exif` reads it from a TIFF, `add_tags` writes
-it into one.
+`split_orientation` and `broken_tags` check it, `capture_time` looks into it. `tiff_exif` reads it
+from a TIFF, `add_tags` writes it into one.
 """
 
 import mmap
@@ -21,6 +21,7 @@ TIFF_ORDERS: Mapping[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}
 PROFILE_DAMAGED = "colour profile of {} is damaged and not kept"
 
 ORIENTATION, PROFILE, _DESCRIPTION = 274, 34675, 270
+_EXIF_IFD, _TIME, _FRACTION = 34665, 36867, 37521  # Exif directory, DateTimeOriginal, its fraction
 _NEUTRAL = frozenset({ORIENTATION, 282, 283, 296})  # every TIFF has a resolution
 _SUB_IFDS: Mapping[int, Any] = {
     34665: {40965: {}},
@@ -135,6 +136,28 @@ def broken_tags(exif: bytes, name: str) -> list[str]:
     if exif:
         _descriptive_tags(memoryview(exif)[len(EXIF) :], faults)
     return [f"EXIF of {name} has broken tags: a TIFF would not keep them"] * bool(faults)
+
+
+def capture_time(exif: bytes) -> str:
+    """Return when a photograph was taken, to be sorted as text; empty if EXIF does not tell.
+
+    DateTimeOriginal with its fraction of a second, such as ``2026:05:04 12:30:00.25``.
+    """
+    tiff = memoryview(exif)[len(EXIF) :]
+    try:
+        tags = _tags(tiff, *_ifd_place(tiff), {_EXIF_IFD: {}}, [], only={_EXIF_IFD})
+    except (ValueError, struct.error):
+        return ""
+    inner = tags[_EXIF_IFD].value if _EXIF_IFD in tags else {}
+    if not isinstance(inner, dict):
+        return ""
+    time, fraction = (
+        entry.value.rstrip(b"\0 ").decode("ascii", "replace")
+        if (entry := inner.get(tag)) is not None and isinstance(entry.value, bytes)
+        else ""
+        for tag in (_TIME, _FRACTION)
+    )
+    return f"{time}.{fraction}" if time and fraction else time
 
 
 def known_orientation(orientation: int) -> int:

@@ -6,7 +6,7 @@ profiles play no part.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seamwise.io import photo_jpeg, photo_png, photo_tiff
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import UnsupportedError, unreadable
-from seamwise.io.exif import EXIF, TIFF_ORDERS, split_orientation
+from seamwise.io.exif import EXIF, TIFF_ORDERS, capture_time, split_orientation
 from seamwise.io.listing import SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
 from seamwise.io.tiff import CLASSIC_LIMIT
@@ -68,10 +68,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoInfo:
-    """What `read_photo` would return: shape (upright) and dtype of the pixels."""
+    """What `read_photo` would return: shape (upright) and dtype of the pixels.
+
+    `time` is when the photograph was taken, as text to sort by; empty if the file does not tell.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    time: str = field(default="", repr=False, compare=False)
 
 
 def read_photo(path: AnyPath) -> Photo:
@@ -154,7 +158,7 @@ def photo_info(path: AnyPath) -> PhotoInfo:
     except Exception as error:
         raise unreadable(path, kind, error) from error
     upright_shape = facts.shape[1::-1] if facts.orientation >= 5 else facts.shape[:2]
-    return PhotoInfo(upright_shape + facts.shape[2:], facts.dtype)
+    return PhotoInfo(upright_shape + facts.shape[2:], facts.dtype, capture_time(facts.exif))
 
 
 def write_photo(
