@@ -9,6 +9,7 @@ import tifffile
 
 from seamwise.io.images import write_labels
 from seamwise.io.ome_zarr import create_labels, write_image
+from seamwise.io.volume import Volume
 from seamwise.measure import (
     MeasureJob,
     MeasureOptions,
@@ -126,7 +127,11 @@ def test_parts_of_an_ome_zarr_give_the_same_table(tmp_path, monkeypatch):
     whole = measure_file(pairs.jobs[0], options).cells
     monkeypatch.setattr(field, "HELD_BYTES", 0)
     monkeypatch.setattr(field, "BLOCK_PIXELS", 90 * 40)
+    asked = []
+    real = Volume.read
+    monkeypatch.setattr(Volume, "read", lambda *a, **b: asked.append(a[1]) or real(*a, **b))
     parts = measure_file(pairs.jobs[0], options).cells
+    assert (slice(0, 90), slice(0, 110)) not in asked
     expected = measure(image, labels, options, spacing=(0.5, 0.4))
     for name, column in expected.columns.items():
         if column.dtype == object:

@@ -23,6 +23,8 @@ BLOCK_PIXELS = 2**21
 HELD_BYTES = 2**29
 """A smaller image is read once and kept."""
 
+_HUGE_CHUNK = 2**26  # pixels; an image in larger chunks is decoded once and kept, whatever its size
+
 Reader = Callable[[Box], NDArray[Any]]
 
 
@@ -110,9 +112,9 @@ def plan(shape: Sequence[int], chunks: Sequence[int]) -> Blocks:
 
 
 def reader(volume: Volume, time: int) -> Reader:
-    """Return what reads boxes of a time point; a small image, or one in large chunks, is held."""
+    """Return what reads boxes of a time point; a small image, or one in huge chunks, is held."""
     n_bytes = math.prod(volume.shape) * volume.channels * volume.dtype.itemsize
-    if n_bytes > HELD_BYTES and math.prod(volume.chunks) <= BLOCK_PIXELS:
+    if n_bytes > HELD_BYTES and math.prod(volume.chunks) <= _HUGE_CHUNK:
         return lambda box: volume.read(box, time=time)
     return held(volume.read(tuple(slice(0, n) for n in volume.shape), time=time))
 
@@ -122,11 +124,19 @@ def held(channels: NDArray[Any]) -> Reader:
     return lambda box: channels[(slice(None), *box)]
 
 
-def chunks_to_read(volume: Volume) -> tuple[int, ...]:
-    """Chunk of a volume, or rows of it if it is held."""
-    if math.prod(volume.chunks) <= BLOCK_PIXELS:
-        return volume.chunks
-    return (*(1 for _ in volume.shape[1:]), volume.shape[-1])
+def chunks_to_read(chunks: Sequence[int]) -> tuple[int, ...]:
+    """Chunk of an image, halved along its longest axis until it is no larger than a block.
+
+    Examples
+    --------
+    >>> chunks_to_read((4096, 4096)), chunks_to_read((64, 64, 64))
+    ((1024, 2048), (64, 64, 64))
+    """
+    size = list(chunks)
+    while math.prod(size) > BLOCK_PIXELS:
+        longest = size.index(max(size))
+        size[longest] = -(-size[longest] // 2)
+    return tuple(size)
 
 
 def _finite(channels: NDArray[Any]) -> NDArray[Any]:

@@ -162,7 +162,7 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
     if options.positive is not None and options.positive not in names:
         raise no_channel(options.positive, list(names), options.positive_by)
     spacing = _spacing(options, image, labels)
-    blocks = plan(image.shape, chunks_to_read(image))
+    blocks = plan(image.shape, chunks_to_read(image.chunks))
     parts, fields, lost = [], [], 0
     for time in range(image.times):
         read = reader(image, time)
