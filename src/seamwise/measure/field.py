@@ -125,7 +125,7 @@ def held(channels: NDArray[Any]) -> Reader:
 
 
 def chunks_to_read(chunks: Sequence[int]) -> tuple[int, ...]:
-    """Chunk of an image, halved along its longest axis until it is no larger than a block.
+    """Chunk of an image, halved along its longest axis until it fits into a block.
 
     Examples
     --------
