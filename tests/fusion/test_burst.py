@@ -183,3 +183,25 @@ def test_without_a_time_for_each_frame_names_order_them_and_a_list_may_differ(tm
     arrays = Burst([np.zeros((4, 5), np.uint8), np.ones((4, 5), np.uint8)])
     assert arrays.order == (0, 1)
     assert not arrays.is_own_order
+
+
+def test_frames_that_are_stored_alike_are_turned_alike(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)
+    paths = []
+    for number, orientation in enumerate((6, 1, 6)):
+        exif = PIL.Image.Exif()
+        exif[0x0112] = orientation
+        paths.append(tmp_path / f"{number}.png")
+        PIL.Image.fromarray(pixels).save(paths[-1], exif=exif)
+    burst = Burst(paths)
+    assert burst.shape == (20, 16, 3)
+    assert np.array_equal(burst[0], burst[1])
+    assert burst.notes[0] == (
+        f"{paths[1]}: the orientation in EXIF differs from that of {paths[0]}, which holds for all "
+        "frames"
+    )
+    # one that is stored upright needs no turn
+    PIL.Image.fromarray(np.rot90(pixels, -1)).save(paths[1])
+    burst = Burst(paths)
+    assert np.array_equal(burst[0], burst[1])
+    assert not any("orientation" in note for note in burst.notes)

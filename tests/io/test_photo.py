@@ -705,10 +705,6 @@ def test_colours_that_are_neither_grey_nor_rgb(tmp_path):
         tmp_path / "x.tif",
         "its palette is transparent or has 16 bits; convert it to RGB first$",
     )
-    tifffile.imwrite(tmp_path / "x.tif", counting((5, 7)), photometric="miniswhite")
-    both_raise(
-        ValueError, tmp_path / "x.tif", "its colours are MINISWHITE; convert it to RGB first$"
-    )
 
 
 def test_transparent_palettes_and_colours_of_a_png(tmp_path):
@@ -905,3 +901,13 @@ def test_real_photographs(folder):
         np.testing.assert_array_equal(
             photo.pixels, np.array(PIL.Image.open(io.BytesIO(path.read_bytes())))
         )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_that_counts_from_white_is_inverted(tmp_path, dtype):
+    pixels = counting((5, 7)).astype(dtype)
+    tifffile.imwrite(tmp_path / "x.tif", np.iinfo(dtype).max - pixels, photometric="miniswhite")
+    photo = read_photo(tmp_path / "x.tif")
+    assert np.array_equal(photo.pixels, pixels)
+    assert photo.note == "x.tif counts from white: inverted"
+    assert photo_info(tmp_path / "x.tif").shape == (5, 7)

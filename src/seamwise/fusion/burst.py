@@ -4,6 +4,7 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, pixel_size
 from seamwise.io.listing import find_images
-from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo
+from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
 
@@ -74,14 +75,26 @@ class Burst(FrameSequence):
         if len(infos) < 2:
             name = f": {self.frames[0]}" if infos and isinstance(self.frames[0], Path) else ""
             raise ValueError(f"a burst has two frames or more, not {len(infos)}{name}")
-        _check_equal(infos, self.names)
-        self.shape, self.dtype = infos[0].shape, infos[0].dtype
         by_name, self.order = _orders(self.frames, infos)
+        turned = _turned_alike(infos, infos[self.order[0]].orientation)
+        _check_equal(turned, self.names)
+        self.shape, self.dtype = turned[0].shape, turned[0].dtype
+        self._orientation = turned[0].orientation if turned is not infos else None
         given_order = tuple(range(len(infos)))
         self.is_own_order = given_order not in (by_name, self.order)
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
         self._notes: list[str] = []
+        if self._orientation is not None:
+            deviants = [
+                name
+                for name, info in zip(self.names, infos, strict=True)
+                if info.orientation != self._orientation
+            ]
+            self._notes.append(
+                f"{', '.join(deviants)}: the orientation in EXIF differs from that of "
+                f"{self.names[self.order[0]]}, which holds for all frames"
+            )
         if self.order != by_name and not self.is_own_order:
             first, last = (Path(self.names[self.order[i]]).name for i in (0, -1))
             self._notes.append(
@@ -112,7 +125,10 @@ class Burst(FrameSequence):
 
     def _frame(self, i: int) -> Picture:
         frame = self.frames[i]
-        photo = Photo(frame) if isinstance(frame, np.ndarray) else read_photo(frame)
+        if isinstance(frame, np.ndarray):
+            photo = Photo(frame)
+        else:
+            photo = read_photo(frame, orientation=self._orientation)
         if i not in self._checksums:
             self._remember(i, photo)
         return as_unit(photo.pixels, name=self.names[i])
@@ -232,6 +248,18 @@ def _orders(
     return tuple(by_name), tuple(sorted(by_name, key=lambda i: times[i]))
 
 
+def _turned_alike(infos: list[PhotoInfo], orientation: int) -> list[PhotoInfo]:
+    """Turn frames that are stored alike by one orientation; others keep their own.
+
+    A camera that looks down writes another orientation into a frame now and then.
+    """
+    stored = {turned_shape(info.shape, info.orientation) for info in infos}
+    if len(stored) > 1 or len({info.orientation for info in infos}) == 1:
+        return infos
+    shape = turned_shape(stored.pop(), orientation)
+    return [replace(info, shape=shape, orientation=orientation) for info in infos]
+
+
 def _name(frame: NDArray[Any] | Path, number: int) -> str:
     return str(frame) if isinstance(frame, Path) else f"frame {number}"
 
@@ -261,5 +289,6 @@ def _check_equal(infos: Sequence[PhotoInfo], names: Sequence[str]) -> None:
         if info.shape != first.shape:
             raise ValueError(
                 f"{name} has {pixel_size(info.shape)} pixels, {names[0]} has "
-                f"{pixel_size(first.shape)}: give frames of one size"
+                f"{pixel_size(first.shape)}: give frames of one size "
+                "(`seamwise fuse` keeps it with --full-size)"
             )

@@ -71,14 +71,16 @@ class PhotoInfo:
     """What `read_photo` would return: shape (upright) and dtype of the pixels.
 
     `time` is when the photograph was taken, as text to sort by; empty if the file does not tell.
+    `orientation` is EXIF's, 1 to 8, which turned the stored pixels upright.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     time: str = field(default="", repr=False, compare=False)
+    orientation: int = field(default=1, repr=False, compare=False)
 
 
-def read_photo(path: AnyPath) -> Photo:
+def read_photo(path: AnyPath, *, orientation: int | None = None) -> Photo:
     """Read a photograph: 8 bits stay 8, 16 stay 16, grey stays grey.
 
     Parameters
@@ -86,6 +88,8 @@ def read_photo(path: AnyPath) -> Photo:
     path : str or path-like
         A .jpg, .jpeg, .png, .tif or .tiff file, in upper or lower case. The content decides, not
         the name.
+    orientation : int, optional
+        EXIF's orientation, 1 to 8, in place of that of the file.
 
     Returns
     -------
@@ -130,7 +134,8 @@ def read_photo(path: AnyPath) -> Photo:
         pixels, note = _without_alpha(_PIXELS[kind](path), path.name)
     except Exception as error:  # the decoders raise SyntaxError, struct.error, zlib.error, …
         raise unreadable(path, kind, error) from error
-    pixels = np.ascontiguousarray(_upright(pixels, facts.orientation), facts.dtype)
+    pixels = _upright(pixels, facts.orientation if orientation is None else orientation)
+    pixels = np.ascontiguousarray(pixels, facts.dtype)
     return Photo(pixels, facts.exif, facts.icc, "; ".join(filter(None, [*facts.notes, note])))
 
 
@@ -157,8 +162,13 @@ def photo_info(path: AnyPath) -> PhotoInfo:
         facts = _FACTS[kind](path)
     except Exception as error:
         raise unreadable(path, kind, error) from error
-    upright_shape = facts.shape[1::-1] if facts.orientation >= 5 else facts.shape[:2]
-    return PhotoInfo(upright_shape + facts.shape[2:], facts.dtype, capture_time(facts.exif))
+    shape = turned_shape(facts.shape, facts.orientation)
+    return PhotoInfo(shape, facts.dtype, capture_time(facts.exif), facts.orientation)
+
+
+def turned_shape(shape: tuple[int, ...], orientation: int) -> tuple[int, ...]:
+    """Return the shape of stored pixels that are turned upright, or the other way round."""
+    return (*shape[1::-1], *shape[2:]) if orientation >= 5 else shape
 
 
 def write_photo(

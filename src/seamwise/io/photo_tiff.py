@@ -28,7 +28,9 @@ from seamwise.io.tiff import (
 )
 
 # channels by photometric interpretation
-_COLOURS = {"MINISBLACK": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}
+_COLOURS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}
+
+_GREY = ("MINISBLACK", "MINISWHITE")
 
 
 def read_facts(path: Path) -> PhotoFacts:
@@ -38,10 +40,10 @@ def read_facts(path: Path) -> PhotoFacts:
         page: Any = file.pages.first
         _check_page(page)
         _check_single(file)
-        shape = (page.imagelength, page.imagewidth, 3)[
-            : 2 if page.photometric.name == "MINISBLACK" else 3
-        ]
+        shape = (page.imagelength, page.imagewidth, 3)[: 2 if page.photometric.name in _GREY else 3]
         exif, notes = tiff_exif(path, file)
+        if page.photometric.name == "MINISWHITE":
+            notes.append(f"{path.name} counts from white: inverted")
         if page.photometric.name == "PALETTE":
             notes.append(f"palette of {path.name} turned into RGB")
         if len(file.pages) > 1:
@@ -102,6 +104,8 @@ def read_pixels(path: Path) -> NDArray[Any]:
         )
         if page.photometric.name == "PALETTE":
             return np.asarray(page.colormap >> 8, np.uint8).T[pixels[..., 0]]
+        if page.photometric.name == "MINISWHITE":
+            pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
