@@ -205,3 +205,25 @@ def test_frames_that_are_stored_alike_are_turned_alike(tmp_path):
     burst = Burst(paths)
     assert np.array_equal(burst[0], burst[1])
     assert not any("orientation" in note for note in burst.notes)
+
+
+@pytest.mark.parametrize("name", ["z.tif", "z.ome.tif"])
+def test_the_planes_of_a_stack_are_frames(tmp_path, name):
+    stack = np.random.default_rng(0).integers(0, 60000, (3, 6, 8), np.uint16)
+    options = {"imagej": True} if name == "z.tif" else {}
+    tifffile.imwrite(tmp_path / name, stack, metadata={"axes": "ZYX"}, **options)
+    burst = Burst([tmp_path / name])
+    assert (len(burst), burst.shape, burst.dtype) == (3, (6, 8), np.uint16)
+    assert burst.names[2] == f"{tmp_path / name} plane 2"
+    assert burst.order == (0, 1, 2)
+    for i in range(3):
+        np.testing.assert_allclose(burst[i] * 65535, stack[i], atol=0.01)
+
+
+def test_a_stack_of_several_times_is_refused(tmp_path):
+    stack = np.zeros((2, 3, 6, 8), np.uint16)
+    tifffile.imwrite(tmp_path / "t.ome.tif", stack, metadata={"axes": "TZYX"})
+    with pytest.raises(
+        ValueError, match=r"t.ome.tif must have one time point .* not 2 and 1: save"
+    ):
+        Burst([tmp_path / "t.ome.tif"])

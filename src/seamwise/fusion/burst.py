@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, pixel_size
+from seamwise.fusion.stack import Plane, planes_of
 from seamwise.io.listing import find_images
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
 
-Frame = str | os.PathLike[str] | NDArray[Any]
+Frame = str | os.PathLike[str] | NDArray[Any] | Plane
+_Source = Path | NDArray[Any] | Plane
 
 
 class Burst(FrameSequence):
@@ -26,7 +28,8 @@ class Burst(FrameSequence):
     Parameters
     ----------
     frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
-        uint8, uint16 or floats in 0..1; all of one size, type and number of channels.
+        uint8, uint16 or floats in 0..1; all of one size, type and number of channels. One file
+        alone is a stack, whose planes along z are the frames.
 
     Attributes
     ----------
@@ -68,7 +71,11 @@ class Burst(FrameSequence):
                 f"frames must be a list of pictures or files, not {name!r}: "
                 f"give e.g. sorted(Path({name!r}).iterdir())"
             )
-        self.frames = [frame if isinstance(frame, np.ndarray) else Path(frame) for frame in frames]
+        self.frames: list[_Source] = [
+            frame if isinstance(frame, np.ndarray | Plane) else Path(frame) for frame in frames
+        ]
+        if len(self.frames) == 1 and isinstance(self.frames[0], Path):
+            self.frames = [*planes_of(self.frames[0])]
         self.names = tuple(_name(frame, number) for number, frame in enumerate(self.frames))
         infos = [_info(frame, name) for frame, name in zip(self.frames, self.names, strict=True)]
         # after the headers: the error of a file with several pages tells how to split it
@@ -125,7 +132,9 @@ class Burst(FrameSequence):
 
     def _frame(self, i: int) -> Picture:
         frame = self.frames[i]
-        if isinstance(frame, np.ndarray):
+        if isinstance(frame, Plane):
+            photo = Photo(frame.read())
+        elif isinstance(frame, np.ndarray):
             photo = Photo(frame)
         else:
             photo = read_photo(frame, orientation=self._orientation)
@@ -234,7 +243,7 @@ def natural_order(path: Path) -> tuple[Any, ...]:
 
 
 def _orders(
-    frames: Sequence[NDArray[Any] | Path], infos: Sequence[PhotoInfo]
+    frames: Sequence[_Source], infos: Sequence[PhotoInfo]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The order by name, and by time if it tells one; for arrays the order that is given."""
     numbers = range(len(frames))
@@ -260,13 +269,15 @@ def _turned_alike(infos: list[PhotoInfo], orientation: int) -> list[PhotoInfo]:
     return [replace(info, shape=shape, orientation=orientation) for info in infos]
 
 
-def _name(frame: NDArray[Any] | Path, number: int) -> str:
-    return str(frame) if isinstance(frame, Path) else f"frame {number}"
+def _name(frame: _Source, number: int) -> str:
+    return f"frame {number}" if isinstance(frame, np.ndarray) else str(frame)
 
 
-def _info(frame: NDArray[Any] | Path, name: str) -> PhotoInfo:
+def _info(frame: _Source, name: str) -> PhotoInfo:
     if isinstance(frame, Path):
         return photo_info(frame)
+    if isinstance(frame, Plane):
+        return PhotoInfo(frame.shape, frame.volume.dtype)
     if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):
         raise ValueError(
             f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, "

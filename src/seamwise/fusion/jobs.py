@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seamwise.fusion.burst import burst_folders, check_outside, find_frames
 from seamwise.fusion.options import FuseOutputs
+from seamwise.fusion.stack import Plane, planes_of
 from seamwise.io.listing import SUFFIXES, find_images
 
 _MAP = re.compile(r"_depth$|_focus_\d+$")  # the end of a map's stem: see `FuseJob`
@@ -18,7 +19,7 @@ class FuseJob:
 
     Attributes
     ----------
-    frames : tuple of Path
+    frames : tuple of Path or Plane
     output : Path
         The picture.
     fault : str
@@ -27,7 +28,7 @@ class FuseJob:
         What the user should know, in one line; empty if nothing.
     """
 
-    frames: tuple[Path, ...]
+    frames: tuple[Path | Plane, ...]
     output: Path
     fault: str = ""
     note: str = ""
@@ -75,7 +76,7 @@ def plan(
     is_single = is_picture(output)
     if is_single:
         _check_one_burst(inputs, output)
-        jobs = [FuseJob(tuple(find_frames(inputs)), output)]
+        jobs = [FuseJob(_with_planes(find_frames(inputs)), output)]
     elif output.suffix and not output.is_dir():
         raise ValueError(
             f"{output} cannot be written: end the name of a picture in {', '.join(SUFFIXES)}, "
@@ -96,6 +97,11 @@ def is_picture(output: Path) -> bool:
 def pictures_in(folder: Path) -> set[Path]:
     """Return the pictures of a folder, without depth and focus maps."""
     return {path for path in folder.iterdir() if is_picture(path) and not _MAP.search(path.stem)}
+
+
+def _with_planes(paths: Sequence[Path]) -> tuple[Path | Plane, ...]:
+    """The planes of a file that is alone, or the files."""
+    return tuple(planes_of(paths[0]) if len(paths) == 1 else paths)
 
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
@@ -147,7 +153,7 @@ def _jobs_of(source: Path, output: Path) -> list[FuseJob]:
 def _job_of(folder: Path, output: Path) -> FuseJob:
     name = folder.resolve().name
     try:
-        frames = find_frames([folder])
+        frames = _with_planes(find_frames([folder]))
     except (ValueError, OSError) as error:
         return FuseJob((), output / f"{name}.png", fault=str(error))
-    return FuseJob(tuple(frames), output / (name + frames[0].suffix))
+    return FuseJob(frames, output / (name + frames[0].suffix))
