@@ -185,6 +185,15 @@ def test_a_list_of_its_own_order_wins_where_order_matters(selector, tmp_path):
     assert np.array_equal(own.depth, expected.depth)
 
 
+def test_frames_that_use_8_of_16_bits_fuse_as_well_with_a_network():
+    sources, truth = frames()
+    bright, dark = (
+        [source.astype(np.uint16) * factor for source in sources] for factor in (257, 1)
+    )
+    one, other = (fuse(pair, model="focus-seg").image for pair in (bright, dark))
+    assert error(other, truth) < 1.2 * error(one / 257, truth) + 0.3  # it is rounded more
+
+
 def test_both_stages_are_reported_to_their_end():
     seen = []
     fuse(frames()[0], model="laplacian", align=True, report=seen.append)

@@ -16,7 +16,13 @@ from seamwise.fusion.alignment import AlignedFrames, Alignment, is_alignable
 from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.exposure import GAINS
-from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
+from seamwise.fusion.frames import (
+    BrightenedFrames,
+    CountedFrames,
+    Frames,
+    ReorderedFrames,
+    brightening,
+)
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.register import estimate_alignment
@@ -54,12 +60,14 @@ CLASSICAL = {
 class Method:
     """A way of fusing that is ready to be used, and how often it reads each frame.
 
-    A sequential one depends on the order of three or more frames.
+    A sequential one depends on the order of three or more frames. One that needs brightness was
+    trained on pictures that use the whole range.
     """
 
     fuse: Callable[[Frames], Fusion]
     passes: int
     is_sequential: bool = False
+    needs_brightness: bool = False
 
 
 def fuse(
@@ -195,7 +203,13 @@ def fuse_burst(
         order = range(len(burst))
     total = method.passes * len(burst)
     ordered = ReorderedFrames(aligned, order)
-    fusion = method.fuse(CountedFrames(ordered, _stage_report(report, "fuse"), total))
+    counted = CountedFrames(ordered, _stage_report(report, "fuse"), total)
+    # 8 bits nearly always use their range: not worth another reading
+    is_wide = method.needs_brightness and burst.dtype.itemsize > 1
+    factor = brightening(aligned) if is_wide else 1.0
+    fusion = method.fuse(counted if factor == 1 else BrightenedFrames(counted, factor))
+    if factor != 1:
+        fusion = replace(fusion, image=fusion.image / np.float32(factor))
     return replace(
         fusion,
         depth=np.array(order, fusion.depth.dtype)[fusion.depth],
@@ -240,7 +254,8 @@ def ready_method(
     )
     is_sequential = network.info.output != "scores" and options.mode != "together"
     n_passes = passes(network, options.mode, nearest=bool(options.nearest))
-    return Method(of_network, n_passes, is_sequential)
+    is_bright = network.info.output == "scores"  # such a network looks at contrasts alone
+    return Method(of_network, n_passes, is_sequential, needs_brightness=not is_bright)
 
 
 def named_network(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
