@@ -27,8 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,7 @@ PAIRS, BURSTS, BURST = 100, 20, 5
 SIMULATIONS = {"hard": Simulation(), "matte": Simulation(matte=1.0, disc=1.0)}
 
 
-def methods(names: Sequence[str]) -> dict[str, object]:
+def methods(names: Iterable[str]) -> dict[str, object]:
     """By name, each ready to be passed to `fuse`."""
     return {
         "/".join(Path(name).parts[-2:]): name if name in CLASSICAL else load(name) for name in names
@@ -150,7 +151,7 @@ def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]
 FRAMES, SCENES, SIZE = (2, 5, 12, 25, 50), 6, (192, 256)
 KINDS = ("surface", "layers", "hairs")
 FIRST = 20  # of the pictures of val; earlier ones chose the weights
-WAYS: dict[str, dict[str, str]] = {
+WAYS: dict[str, dict[str, Any]] = {
     "focus-burst": {"model": "focus-burst"},
     "focus-seg, sequence": {"model": "focus-seg", "mode": "sequence"},
     "focus-seg, together": {"model": "focus-seg", "mode": "together"},
@@ -159,9 +160,15 @@ WAYS: dict[str, dict[str, str]] = {
 }
 
 
-def frames_with_truth(data: Path, quick: bool) -> None:
+def frames_with_truth(data: Path, names: Sequence[str], quick: bool) -> None:
     """PSNR for more and more frames of the same scene, not aligned."""
     counts = FRAMES[1:3] if quick else FRAMES
+    ready = methods({way["model"] for way in WAYS.values()} & set(names))
+    ways = {
+        name: {**way, "model": ready[way["model"]]}
+        for name, way in WAYS.items()
+        if way["model"] in ready
+    }
     for kind in KINDS:
         scores: dict[str, list[list[float]]] = {}
         for number, count in itertools.product(range(1 if quick else SCENES), counts):
@@ -172,8 +179,8 @@ def frames_with_truth(data: Path, quick: bool) -> None:
                 as_levels(np.clip(frame + 0.004 * rng.standard_normal(frame.shape), 0, 1))
                 for frame in burst.frames
             ]
-            pictures = {name: fuse(noisy, **options).image for name, options in WAYS.items()}
-            if enfuse := shutil.which("enfuse"):
+            pictures = {name: fuse(noisy, **options).image for name, options in ways.items()}
+            if "enfuse" in names and (enfuse := shutil.which("enfuse")):
                 pictures["enfuse"] = _enfused(enfuse, noisy)
             for name, picture in pictures.items():
                 score = metrics.psnr(picture, as_levels(burst.truth))
@@ -349,12 +356,17 @@ if __name__ == "__main__":
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--megapixels", type=int, default=24)
     given = parser.parse_args()
+    if given.what == "frames" and given.methods == METHODS:
+        given.methods = [*METHODS, "enfuse"]
     with_data: dict[str, Callable[[Path, Sequence[str], bool], None]]
-    with_data = {"synthetic": synthetic, "bursts": bursts, "real": real}
+    with_data = {
+        "synthetic": synthetic,
+        "bursts": bursts,
+        "frames": frames_with_truth,
+        "real": real,
+    }
     if given.what in with_data:
         with_data[given.what](given.data, given.methods, given.quick)
-    elif given.what == "frames":
-        frames_with_truth(given.data, given.quick)
     elif given.what == "speed":
         speed(given.methods)
     elif given.what == "metrics":
