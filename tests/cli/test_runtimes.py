@@ -8,6 +8,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import tifffile
+import torch
+
+from seamwise.engine import describe_runtime
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
 
@@ -34,6 +37,38 @@ def test_results_keep_their_runtime_and_auto_goes_on_with_it(run, images, tmp_pa
     assert "made with runtime = torch, not openvino " in err
     assert run("segment", images, "-o", out, *end, "--overwrite")[0] == 0
     assert recorded(out).startswith("openvino ")
+
+
+@needs_openvino
+def test_a_single_file_is_overwritten_in_the_runtime_of_the_others(run, images, tmp_path, model):
+    out, end = tmp_path / "out", ("--model", model, "--device", "cpu")
+    run("segment", images, "-o", out, *end, "--runtime", "torch")
+    assert run("segment", images / "a.png", "-o", out, *end, "--overwrite")[0] == 0
+    assert recorded(out) == "torch"
+
+
+def test_a_runtime_that_only_the_record_names_is_explained(run, images, tmp_path, model):
+    out, end = tmp_path / "out", ("--model", model, "--device", "cpu")
+    run("segment", images / "a.png", "-o", out, *end)
+    record = json.loads((out / "seamwise.json").read_text())
+    record["runtime"] = "openvino bfloat16"
+    (out / "seamwise.json").write_text(json.dumps(record))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "openvino", None)
+        code, _, err = run("segment", images, "-o", out, *end)
+    assert code == 2
+    assert "out holds results made with runtime openvino bfloat16, which cannot be used" in err
+    assert err.strip().endswith("write to another folder, or --overwrite all of them")
+    assert run("segment", images, "-o", out, *end, "--overwrite")[0] == 0
+
+
+def test_a_runtime_that_is_named_is_not_ignored_for_many_frames(run, burst, tmp_path):
+    shutil.copy(next(burst.glob("*.png")), burst / "third.png")
+    end = ("-o", tmp_path / "sharp.png", "--no-align", "--device", "cpu")
+    code, _, err = run("fuse", burst, *end, "--runtime", "onnx")
+    assert code == 2
+    assert "runtime onnx does not compute networks that score all frames" in err
+    assert run("fuse", burst, *end)[0] == 0
 
 
 @needs_openvino
@@ -118,7 +153,7 @@ def test_what_auto_is_can_be_read(run, images, tmp_path, model, arguments):
         arguments += (images, "-o", tmp_path / "out", "--model", model, "--device", "cpu")
     _, out, err = run(*arguments)
     (line,) = [line for line in (out + err).splitlines() if line.startswith("runtime auto")]
-    assert "torch" in line or "openvino" in line
+    assert describe_runtime(torch.device("cpu")) in line
 
 
 @needs_openvino

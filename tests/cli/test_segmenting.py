@@ -136,11 +136,11 @@ def test_an_output_that_cannot_be_written_is_reported(run, images, tmp_path, mod
 def test_interrupted_segmenting_says_so_and_keeps_what_is_done(
     run, images, tmp_path, model, monkeypatch
 ):
-    real, calls = batch.segment_image, []
+    real, second = batch.segment_image, np.roll(tifffile.imread(images / "b.tif"), 20, 1)
+    tifffile.imwrite(images / "b.tif", second)
 
     def interrupted(image, options, **others):
-        calls.append(image)
-        if len(calls) == 2:
+        if np.array_equal(image[0], second):
             raise KeyboardInterrupt
         return real(image, options, **others)
 
@@ -148,7 +148,8 @@ def test_interrupted_segmenting_says_so_and_keeps_what_is_done(
     code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model)
     assert code == 130
     assert "interrupted" in err
-    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["a.tif"]
+    names = {path.name for path in (tmp_path / "out").glob("*.tif")}
+    assert names - {"c.tif"} == {"a.tif"}  # c may have been in work
 
 
 def test_the_demo_writes_its_pictures(run, tmp_path):

@@ -11,7 +11,7 @@ import torch
 
 from seamwise.engine import compile_cache
 from seamwise.engine import openvino as of_openvino
-from seamwise.engine.compile_cache import MOST, cache_folder, cache_key, cached
+from seamwise.engine.compile_cache import cache_folder, cache_key, from_cache
 from seamwise.nets import UNet
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
@@ -20,30 +20,33 @@ needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SEAMWISE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    return tmp_path / "cache" / "networks"
 
 
-def keep(number, key="a"):
+A, B = cache_key(b"a"), cache_key(b"b")
+
+
+def keep(number, key=A):
     """Make a number, or take the one that the cache has."""
-    return cached(key, lambda: number, write=pickle.dumps, read=pickle.loads)
+    return from_cache(key, lambda: number, write=pickle.dumps, read=pickle.loads)
 
 
 def test_the_second_call_reads_what_the_first_one_made(folder):
-    assert [keep(1), keep(2), keep(3, key="b"), keep(4)] == [1, 1, 3, 1]
-    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+    assert [keep(1), keep(2), keep(3, key=B), keep(4)] == [1, 1, 3, 1]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([A, B])
 
 
 @pytest.mark.parametrize("damage", ["short", "empty", "bit"])
 def test_a_damaged_file_is_made_again(folder, damage):
     keep(1)
-    content = bytearray((folder / "a").read_bytes())
+    content = bytearray((folder / A).read_bytes())
     content[-2] ^= 1
-    (folder / "a").write_bytes({"short": content[:40], "empty": b"", "bit": content}[damage])
+    (folder / A).write_bytes({"short": content[:40], "empty": b"", "bit": content}[damage])
     assert [keep(2), keep(3)] == [2, 2]
 
 
 def test_a_whole_file_that_cannot_be_used_is_made_again(folder):
-    cached("a", lambda: 0, write=lambda _: b"junk", read=pickle.loads)
+    from_cache(A, lambda: 0, write=lambda _: b"junk", read=pickle.loads)
     assert [keep(2), keep(3)] == [2, 2]
 
 
@@ -58,22 +61,54 @@ def test_what_cannot_be_written_is_made_each_time(folder):
         raise RuntimeError("not supported")
 
     for number in (1, 2):
-        assert cached("a", lambda n=number: n, write=fail, read=pickle.loads) == number
+        assert from_cache(A, lambda n=number: n, write=fail, read=pickle.loads) == number
     assert not folder.exists()
 
 
 def test_an_error_of_what_makes_it_is_raised(folder):
     with pytest.raises(ZeroDivisionError):
-        cached("a", lambda: 1 / 0, write=pickle.dumps, read=pickle.loads)
+        from_cache(A, lambda: 1 / 0, write=pickle.dumps, read=pickle.loads)
     assert not folder.exists()
 
 
-def test_the_oldest_files_go(folder):
-    for number in range(MOST + 3):
-        keep(number, key=f"{number:02}")
-        os.utime(folder / f"{number:02}", (number, number))
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == [f"{number:02}" for number in range(3, MOST + 3)]
+def test_files_that_were_not_used_for_long_go_and_no_others(folder, monkeypatch):
+    keys = [cache_key(bytes([number])) for number in range(5)]
+    keep(0, key=keys[0])
+    size = (folder / keys[0]).stat().st_size
+    monkeypatch.setattr(compile_cache, "LIMIT", 3 * size)
+    (folder / "thesis.txt").write_text("of the user" * size)
+    (folder / "pictures").mkdir()
+    for key in keys[:3]:
+        keep(0, key=key)
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    keep(0, key=keys[0])  # used now
+    keep(0, key=keys[3])
+    keep(0, key=keys[4])
+    names = {path.name for path in folder.iterdir()}
+    assert names == {keys[0], keys[3], keys[4], "thesis.txt", "pictures"}
+
+
+def test_a_file_of_another_network_is_not_taken(folder):
+    keep(1)
+    (folder / A).rename(folder / B)
+    assert keep(2, key=B) == 2
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("SEAMWISE_CACHE")
+    monkeypatch.setattr(compile_cache, "user_cache_path", fail)
+    assert [keep(1), keep(2)] == [1, 2]
+
+
+def test_a_folder_that_is_not_absolute_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEAMWISE_CACHE", "~/cache")
+    assert [keep(1), keep(2)] == [1, 2]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_key_depends_on_each_part_and_where_it_ends():

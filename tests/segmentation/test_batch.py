@@ -111,6 +111,23 @@ def test_two_images_are_in_work_if_they_fit_the_memory(
     assert threads == [count]
 
 
+def test_an_image_that_only_lacks_its_probabilities_counts_with_them(images, tmp_path, monkeypatch):
+    threads = []
+
+    def spy(work, items, **options):
+        threads.append(options["threads"])
+        return map(work, items)
+
+    monkeypatch.setattr(batch, "in_order", spy)
+    list(segment_files(images, tmp_path / "out"))
+    whole = whole_image_bytes(72, pixel_bytes=1, maps=2)
+    assert whole == whole_image_bytes(72, pixel_bytes=1) + 2 * 8 * 72
+    for memory in (2 * whole - 2, 2 * whole):
+        files, resources = OutputOptions(probabilities=True), Resources(memory=memory)
+        list(segment_files(images, tmp_path / "out", resources=resources, files=files))
+    assert threads[1:] == [1, 2]
+
+
 def test_one_thread_computes_the_network_of_all_images(tmp_path, monkeypatch):
     names = []
     plain = predict.tile_probabilities

@@ -1,7 +1,8 @@
-"""Compiled networks kept for the next start, in a folder of the user's; see `cached`."""
+"""Compiled networks kept for the next start, in a folder of the user's; see `from_cache`."""
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,18 +15,30 @@ from seamwise.io.atomic import atomic_path
 FOLDER_VARIABLE = "SEAMWISE_CACHE"
 """Environment variable that names another folder."""
 
-MOST = 32
-"""Files kept; the oldest go."""
+LIMIT = 250_000_000
+"""Bytes of all files; those go first that were not used for the longest time."""
 
 _DIGEST = hashlib.sha256().digest_size
 
-Compiled = TypeVar("Compiled")
+Network = TypeVar("Network")
 
 
 def cache_folder() -> Path:
-    """Return the folder: that of the variable SEAMWISE_CACHE, or the system's for this user."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else user_cache_path("seamwise", appauthor=False) / "networks"
+    """Return the folder: in that of the variable SEAMWISE_CACHE, or in the system's for this user.
+
+    Raises
+    ------
+    OSError
+        The user has no folder.
+    """
+    variable = os.environ.get(FOLDER_VARIABLE)
+    try:
+        folder = Path(variable) if variable else user_cache_path("seamwise", appauthor=False)
+    except RuntimeError as error:
+        raise OSError(f"no folder for a cache: {error}") from error
+    if not folder.is_absolute():
+        raise OSError(f"the folder {folder} for a cache is not absolute")
+    return folder / "networks"
 
 
 def cache_key(*parts: bytes) -> str:
@@ -37,22 +50,23 @@ def cache_key(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def cached(
+def from_cache(
     key: str,
-    make: Callable[[], Compiled],
+    make: Callable[[], Network],
     *,
-    write: Callable[[Compiled], bytes],
-    read: Callable[[bytes], Compiled],
-) -> Compiled:
+    write: Callable[[Network], bytes],
+    read: Callable[[bytes], Network],
+) -> Network:
     """Return what a file of the cache holds, or make it and keep it in a file.
 
-    A file that is damaged, or that `read` cannot use, is made again. Processes may do the same at
-    the same time: a file appears whole. A folder that cannot be read or written does not matter.
+    A file that is damaged, that belongs to another key or that `read` cannot use is rebuilt.
+    Processes may do the same at the same time: a file appears whole. A folder that cannot be read
+    or written does not matter.
 
     Parameters
     ----------
     key : str
-        Name of the file, from all that decides its content: see `cache_key`.
+        Name of the file, from all that decides its content: what `cache_key` returns.
     make : function
         Makes it if no file has it.
     write, read : function
@@ -63,32 +77,46 @@ def cached(
     Exception
         Those of `make`.
     """
-    path = cache_folder() / key
-    content = _content(path)
+    content = _content(key)
     if content is not None:
         # whatever a runtime raises for bytes that it does not take, it is made again
         with suppress(Exception):
             return read(content)
-    made = make()
+    network = make()
     with suppress(Exception):
-        _keep(path, write(made))
-    return made
+        _keep(key, write(network))
+    return network
 
 
-def _content(path: Path) -> bytes | None:
+def _content(key: str) -> bytes | None:
     """The content of a file that begins with its digest; None if it is missing or damaged."""
     try:
-        stored = path.read_bytes()
+        path = cache_folder() / key
+        file_bytes = path.read_bytes()
     except OSError:
         return None
-    digest, content = stored[:_DIGEST], stored[_DIGEST:]
-    return content if hashlib.sha256(content).digest() == digest else None
+    digest, content = file_bytes[:_DIGEST], file_bytes[_DIGEST:]
+    if _digest(key, content) != digest:
+        return None
+    with suppress(OSError):
+        os.utime(path)
+    return content
 
 
-def _keep(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(hashlib.sha256(content).digest() + content)
-    files = [file for file in path.parent.iterdir() if not file.name.startswith(".")]
-    for file in sorted(files, key=lambda file: file.stat().st_mtime)[:-MOST]:
-        file.unlink(missing_ok=True)
+def _digest(key: str, content: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + content).digest()
+
+
+def _keep(key: str, content: bytes) -> None:
+    folder = cache_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with atomic_path(folder / key) as temporary:
+        temporary.write_bytes(_digest(key, content) + content)
+    # only what this module wrote, whatever else lies there
+    files = [path for path in folder.iterdir() if re.fullmatch("[0-9a-f]{64}", path.name)]
+    used = [(path.stat().st_mtime, path.stat().st_size, path) for path in files if path.is_file()]
+    total = 0
+    for _, size, path in sorted(used, reverse=True):
+        total += size
+        if total > LIMIT:
+            path.unlink(missing_ok=True)

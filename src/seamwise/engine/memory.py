@@ -82,3 +82,23 @@ def parse_memory(text: str) -> int:
     if size < 1:
         raise ValueError(f"memory must be a size like 4GB or 900MB, not {text!r}")
     return int(size)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out, for which torch and OpenVINO have no error of their own.
+
+    Other errors name memory too, for example an illegal memory access.
+    """
+    return isinstance(error, MemoryError) or any(
+        words in str(error)
+        for words in (
+            "out of memory",
+            "not enough memory",
+            "can't allocate memory",
+            "ALLOC_FAILED",
+            "bad_alloc",
+            "bad alloc",
+            "bad allocation",
+            "Failed to allocate",
+        )
+    )

@@ -14,6 +14,7 @@ from seamwise.engine.runtime import Runtime, choose_runtime, torch_runtime
 from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
 from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.average import Network
+from seamwise.words import check_runtime
 
 Result = TypeVar("Result")
 
@@ -71,8 +72,9 @@ def load_network(
         There is no such model.
     ValueError
         The file is damaged, of a newer version, or for another task than `kind` describes; there is
-        no such device; a runtime that was named cannot be used.
+        no such device; `runtime` is another word, or was named and cannot be used.
     """
+    check_runtime(runtime)
     path = model_path(model, kind)
     is_for_cpu = runtime not in ("auto", "torch")
     torch_device = choose_device("cpu" if device == "auto" and is_for_cpu else device)

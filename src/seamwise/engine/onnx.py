@@ -52,6 +52,8 @@ def _runtime_errors() -> Iterator[None]:
     """Raise the errors of ONNX Runtime, which have a type of their own each, as RuntimeError."""
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:
         raise RuntimeError(first_line(error)) from error
 

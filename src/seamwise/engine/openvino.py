@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from io import BytesIO
@@ -14,21 +14,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seamwise.engine.compile_cache import cache_key, cached
+from seamwise.engine.compile_cache import cache_key, from_cache
 from seamwise.engine.devices import choose_precision
 from seamwise.nets import UNet, graph
 
-LEAST = (2025, 0)
-"""The oldest version that will do."""
+OLDEST_VERSION = (2025, 0)
 
 _TELEMETRY = "openvino_telemetry"
+_import_lock, _core_lock = Lock(), Lock()
 
 
 def choose_openvino_precision() -> str:
     """Return "bfloat16" if the processor computes in it and OpenVINO uses it, else "float32"."""
-    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     is_native = choose_precision(torch.device("cpu")) == torch.bfloat16
-    return "bfloat16" if is_native and "BF16" in capabilities else "float32"
+    return "bfloat16" if is_native and "BF16" in _capabilities() else "float32"
+
+
+def has_int8() -> bool:
+    """Return whether OpenVINO computes in 8-bit integers on this processor."""
+    return "INT8" in _capabilities()
+
+
+def _capabilities() -> list[str]:
+    words: list[str] = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return words
 
 
 def compile_openvino(
@@ -61,7 +70,7 @@ def compile_openvino(
         return core.import_model(BytesIO(content), "CPU", hints)
 
     key = _key(net, precision, activations, hints)
-    compiled = cached(key, compile_model, write=_export, read=read)
+    compiled = from_cache(key, compile_model, write=_export, read=read)
     return CompiledNetwork(compiled)
 
 
@@ -80,7 +89,7 @@ class CompiledNetwork:
 
     def release(self) -> None:
         """Give back the memory that it keeps from one call for the next, if OpenVINO can."""
-        with self._lock, suppress(AttributeError, RuntimeError):  # since OpenVINO 2025.0
+        with self._lock:
             self._compiled.release_memory()
 
 
@@ -111,22 +120,26 @@ def _key(net: UNet, precision: str, activations: Sequence[float], hints: object)
 def check_openvino() -> None:
     """Raise ImportError unless OpenVINO can be imported and is not too old."""
     _import()
-    if tuple(int(part) for part in version("openvino").split(".")[:2]) < LEAST:
-        raise ImportError(
-            f"openvino {version('openvino')} is too old, {'.'.join(map(str, LEAST))} is needed"
-        )
+    if tuple(int(part) for part in version("openvino").split(".")[:2]) < OLDEST_VERSION:
+        oldest = ".".join(map(str, OLDEST_VERSION))
+        raise ImportError(f"openvino {version('openvino')} is too old, {oldest} is needed")
 
 
 def _import() -> Any:
     """Import OpenVINO, which sends statistics on import unless its telemetry is missing."""
-    with _without_telemetry():
+    with _import_lock, _without_telemetry():
         import openvino
         import openvino.opset13
     return openvino
 
 
-@cache
 def _core() -> Any:
+    with _core_lock:
+        return _only_core()
+
+
+@cache
+def _only_core() -> Any:
     """Return OpenVINO's entry, made once for the process and never freed.
 
     Each one gives its thread a stack for signals. Two that are freed in the order in which they
@@ -145,7 +158,7 @@ def _without_telemetry() -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules[_TELEMETRY]
+        sys.modules.pop(_TELEMETRY, None)
 
 
 class _Operations:

@@ -1,6 +1,7 @@
 """What computes a network: torch, OpenVINO or ONNX Runtime; see `choose_runtime`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seamwise.engine.devices import memory_format
+from seamwise.engine.memory import is_out_of_memory
 from seamwise.engine.onnx import check_onnx, compile_onnx
 from seamwise.engine.openvino import (
     CompiledNetwork,
     check_openvino,
     choose_openvino_precision,
     compile_openvino,
+    has_int8,
 )
 from seamwise.io.errors import first_line
 from seamwise.io.models import model_path
@@ -24,7 +27,7 @@ from seamwise.io.provenance import file_sha256
 from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.average import Network
 from seamwise.nets.unet import pad_to_multiple
-from seamwise.words import AnyRuntime, RuntimeRecord
+from seamwise.words import AnyRuntime, RuntimeRecord, check_runtime
 
 _INSTALL = {
     "openvino": 'pip install "seamwise[fast]"',
@@ -32,11 +35,6 @@ _INSTALL = {
 }
 # of the largest logit of a small image
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.2}
-# an AttributeError comes from an installation that is not complete
-_UNAVAILABLE = (
-    ImportError, AttributeError, NotImplementedError, RuntimeError, ValueError, OSError
-)  # fmt: skip
-
 _Compilable = UNet | Average
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -89,9 +87,10 @@ def choose_runtime(
     Raises
     ------
     ValueError
-        A runtime that was named is not installed, is too old or does not work on this processor, or
-        the device is not the CPU.
+        `runtime` is another word; one that was named is not installed, is too old or cannot compute
+        this network here; the device is not the CPU.
     """
+    check_runtime(runtime)
     word, _, precision = runtime.partition(" ")
     if word == "torch" or (word == "auto" and isinstance(net, BurstNet)):
         return torch_runtime(net, device)
@@ -108,8 +107,11 @@ def choose_runtime(
         )
     try:
         return _compiled(net, word, precision, activations)
-    except _UNAVAILABLE as error:
-        raise ValueError(f"runtime {runtime} {_fault(word, error)}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # each version of a runtime has errors of its own
+        reason, remedy = _fault(word, error)
+        raise ValueError(f"runtime {runtime} {reason}: {remedy}choose runtime torch") from error
 
 
 def torch_runtime(net: Network, device: torch.device) -> Runtime:
@@ -131,10 +133,11 @@ def describe_runtime(device: torch.device) -> str:
     try:
         check_openvino()
         precision = choose_openvino_precision()
-    except _UNAVAILABLE as error:
+        integers = "; int8 for models that hold ranges" if has_int8() else ""
+    except Exception as error:  # as in `choose_runtime`
         return f"torch; {_hint(error)}"
     reason = "" if precision == "bfloat16" else " (the processor has no bfloat16)"
-    return f"openvino {precision}{reason}"
+    return f"openvino {precision}{reason}{integers}"
 
 
 def kept_runtime(
@@ -152,9 +155,30 @@ def kept_runtime(
         is_same_model = record.get("model_sha256") == file_sha256(model_path(model))
     except OSError:  # reported where the model is loaded
         return runtime
-    kept: Any = record.get("runtime", "torch")
-    is_known = kept in get_args(RuntimeRecord)
-    return cast(RuntimeRecord, kept) if is_same_model and is_known else runtime
+    recorded: Any = record.get("runtime", "torch")
+    is_known = recorded in get_args(RuntimeRecord)
+    return cast(RuntimeRecord, recorded) if is_same_model and is_known else runtime
+
+
+@contextmanager
+def runtime_of_record(place: Path, runtime: AnyRuntime, *, asked: AnyRuntime) -> Iterator[None]:
+    """Explain the error of a runtime that a record has named, not the user who `asked` for "auto".
+
+    Raises
+    ------
+    ValueError
+        The block could not get the runtime for the results in `place`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if runtime == asked or not str(error).startswith("runtime "):
+            raise
+        reason = str(error).rpartition(":")[0]
+        raise ValueError(
+            f"{place} holds results made with runtime {runtime}, which cannot be used here "
+            f"({reason}): write to another folder, or --overwrite all of them"
+        ) from error
 
 
 def _choose(net: _Compilable, device: torch.device, activations: Sequence[float] | None) -> Runtime:
@@ -162,7 +186,9 @@ def _choose(net: _Compilable, device: torch.device, activations: Sequence[float]
         return torch_runtime(net, device)
     try:
         return _compiled(net, "openvino", "", activations)
-    except _UNAVAILABLE as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `choose_runtime`
         return replace(torch_runtime(net, device), note=f"computing with torch; {_hint(error)}")
 
 
@@ -174,7 +200,7 @@ def _compiled(
     if word == "openvino":
         check_openvino()
         best = choose_openvino_precision()
-        precision = precision or ("int8" if activations else best)
+        precision = precision or ("int8" if activations and has_int8() else best)
         if precision == "bfloat16" != best:
             raise RuntimeError("this processor does not compute in bfloat16")
         if precision == "int8" and not activations:
@@ -217,7 +243,7 @@ def _on_tensors(compute: _Compute) -> Callable[[Tensor], Tensor]:
         try:
             return torch.from_numpy(compute(batch.contiguous().numpy()))
         except RuntimeError as error:
-            if "alloc" in str(error):
+            if is_out_of_memory(error):
                 raise MemoryError(first_line(error)) from error
             raise
 
@@ -231,8 +257,8 @@ def _with_remedy(run: Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor
         try:
             return run(batch)
         except RuntimeError as error:
-            if "memory" in str(error):  # torch has no error of its own for it
-                raise
+            if is_out_of_memory(error):
+                raise MemoryError(first_line(error)) from error
             shape = tuple(batch.shape)
             raise ValueError(
                 f"runtime {name} cannot compute {shape} ({_reason(error)}): choose runtime torch"
@@ -261,18 +287,16 @@ def _check_equal(net: _Compilable, run: Callable[[Tensor], Tensor], tolerance: f
         raise RuntimeError(f"its numbers are wrong by {difference:.2g}")
 
 
-def _fault(word: str, error: Exception) -> str:
-    """Why a runtime cannot be used, and what to do."""
+def _fault(word: str, error: Exception) -> tuple[str, str]:
+    """Why a runtime cannot be used, and what to do about it, if anything."""
     if isinstance(error, ImportError):
-        return f"is not available ({first_line(error)}): {_INSTALL[word]}, or choose runtime torch"
-    return f"fails on this processor ({_reason(error)}): choose runtime torch"
+        return f"is not available ({first_line(error)})", f"{_INSTALL[word]}, or "
+    return f"cannot compute this network here ({_reason(error)})", ""
 
 
 def _hint(error: Exception) -> str:
     """What OpenVINO would bring, or why it cannot be used."""
     if isinstance(error, ModuleNotFoundError):
         return f"OpenVINO takes about 60 % of the time on a CPU: {_INSTALL['openvino']}"
-    fault = _fault("openvino", error)
-    return (
-        f"openvino {fault.removesuffix(' choose runtime torch').removesuffix(', or').rstrip(':')}"
-    )
+    reason, remedy = _fault("openvino", error)
+    return f"openvino {reason}{': ' * bool(remedy)}{remedy.removesuffix(', or ')}"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime
+from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
@@ -83,9 +83,11 @@ def fuse_files(
     if is_single:
         _check_new(jobs[0], files)
     _check_alignment_file(options, files, is_single)
+    asked = options.runtime
     if options.model not in CLASSICAL and not (is_single or files.overwrite):
         options = _with_kept_runtime(options, output / RECORD)
-    models = _ready_models(jobs, options, resources)
+    with runtime_of_record(output, options.runtime, asked=asked):
+        models = _ready_models(jobs, options, resources)
     for note in dict.fromkeys(model.note for model in models.values() if model and model.note):
         listener.announce(note)
     options = replace(options, runtime=_runtime_name(models.values()))

@@ -16,7 +16,8 @@ _BYTES_PER_PIXEL = {
     "matting": 110,
     "cnn": 100,
 }
-_NETWORK_BYTES_PER_PIXEL, _TILE_BYTES_PER_FEATURE = 80, 20
+_NETWORK_BYTES_PER_PIXEL = 80
+_TILE_BYTES_PER_FEATURE = {"torch": 20, "openvino": 27, "onnx": 20}
 _ALIGNED_BYTES = 24
 _PROGRAM = 500e6
 _WIDTH = 16  # of the shipped networks
@@ -43,10 +44,11 @@ def memory_estimate(
     width = _WIDTH if model is None else model.info.architecture.width
     is_scored = model is not None and model.info.output == "scores"
     in_tile = min(pixels, (options.tile or (SCORED_TILE if is_scored else TILE)) ** 2)
+    runtime = "torch" if model is None else model.runtime.name.partition(" ")[0]
     return int(
         _PROGRAM
         + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels
-        + _TILE_BYTES_PER_FEATURE * width * in_tile
+        + _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
     )
 
 

@@ -106,7 +106,9 @@ class FuseOptions:
         takes_pairs = count == 2 or self.mode is not None
         if takes_pairs:
             return replace(self, model="focus-seg")
-        return replace(self, model="focus-burst", runtime="torch")
+        # torch alone computes it; one that was named is refused where the network is loaded
+        is_named = self.runtime in ("openvino", "onnx")
+        return replace(self, model="focus-burst", runtime=self.runtime if is_named else "torch")
 
     def provenance(
         self,

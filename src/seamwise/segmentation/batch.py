@@ -3,7 +3,7 @@
 import errno
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from seamwise.engine.ahead import in_order
 from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime
+from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import (
@@ -58,9 +58,6 @@ from seamwise.segmentation.predict import (
 from seamwise.segmentation.stitch import segment_slices
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
-# of a pixel whose probabilities are kept: eight maps as float32, copied once, and as float16 are 80
-# bytes; `whole_image_bytes` doubles what it is given
-_MAP_BYTES = 40
 
 _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the image failed
 
@@ -141,13 +138,15 @@ def segment_files(
     """
     paths = [Path(path).resolve() for path in inputs]
     is_inside = is_ome_zarr(output) and paths == [output.resolve()]
-    if not files.overwrite:
+    asked = options.runtime
+    if not files.overwrite or (not is_inside and _other_results(output, inputs)):
         record = _record(output, files.name if is_inside else None)
-        runtime = kept_runtime(options.runtime, record, model=options.model)
+        runtime = kept_runtime(asked, record, model=options.model)
         options = replace(options, runtime=runtime)
     if files.probabilities and options.mode == "2d-stitch":
         raise ValueError("mode 2d-stitch keeps no probabilities: remove one of the two")
-    model = _checked_model(options, resources)
+    with runtime_of_record(output, options.runtime, asked=asked):
+        model = _checked_model(options, resources)
     for note in (renamed_note(options.model), model.note):
         if note:
             listener.announce(note)
@@ -161,7 +160,13 @@ def segment_files(
         jobs = [_Job(output, output, output, by_block=True)]
     else:
         _check_folder(output, inputs)
-        jobs = _jobs(find_images(inputs), output, options, resources, files)
+        whole_bytes = partial(
+            whole_image_bytes,
+            runtime=options.runtime,
+            tile=options.tile and options.tile**model.net.ndim,
+            maps=model.info.architecture.output_channels * files.probabilities,
+        )
+        jobs = _jobs(find_images(inputs), output, options, resources, files, whole_bytes)
         _prepare(output, jobs, provenance, files.overwrite)
 
     def outcomes() -> Iterator[Outcome]:
@@ -204,6 +209,12 @@ def _record(output: Path, name: str | None) -> dict[str, Any] | None:
     return read_json(path) if path.exists() else None
 
 
+def _other_results(output: Path, inputs: Sequence[str | Path]) -> set[str]:
+    """Stems of the labels in a folder that are not those of the inputs."""
+    labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
+    return {stem(path) for path in labels} - {stem(path) for path in find_images(inputs)}
+
+
 def _checked_model(options: SegmentOptions, resources: Resources) -> Model:
     """Load the model, or raise what would stop the whole job."""
     if options.mode == "2d-stitch" and (resources.workers > 1 or resources.scheduler is not None):
@@ -239,44 +250,46 @@ def _jobs(
     options: SegmentOptions,
     resources: Resources,
     files: OutputOptions,
+    whole_bytes: Callable[..., int],
 ) -> list[_Job]:
     jobs = []
+    limit = resources.memory or free_memory()
     is_distributed = resources.workers > 1 or resources.scheduler is not None
     for path in images:
         whole, parts = (output / f"{stem(path)}{ending}" for ending in (".tif", ".ome.zarr"))
         has_parts = parts.exists() or work_folder(parts).exists()
-        is_settled = whole.exists() != has_parts and not files.overwrite
-        is_settled &= options.mode != "2d-stitch"
-        # what is done or begun stays as it was, though with another limit of memory it would change
-        memory, by_block = 0, has_parts
-        if not is_settled:
-            memory, is_in_parts = _whole_image(path, options, _MAP_BYTES * files.probabilities)
-            by_block = options.mode != "2d-stitch" and (
-                is_in_parts or is_distributed or memory > (resources.memory or free_memory())
-            )
-        overlay = output / f"{stem(path)}_overlay.png"
-        jobs.append(_Job(path, parts if by_block else whole, overlay, by_block, memory))
+        job = _Job(path, whole, output / f"{stem(path)}_overlay.png")
+        if not has_parts and job.is_done(files):
+            jobs.append(job)
+            continue
+        memory, is_in_parts = _whole_image(path, options, whole_bytes)
+        is_settled = not files.overwrite and whole.exists() != has_parts
+        # what is begun stays as it was, though with another limit of memory it would change
+        by_block = options.mode != "2d-stitch" and (
+            has_parts if is_settled else is_in_parts or is_distributed or memory > limit
+        )
+        labels = parts if by_block else whole
+        jobs.append(replace(job, labels=labels, by_block=by_block, memory=memory))
     check_outputs({job.image: (job.labels, job.overlay, job.maps) for job in jobs})
     return jobs
 
 
-def _whole_image(path: Path, options: SegmentOptions, more: int) -> tuple[int, bool]:
+def _whole_image(
+    path: Path, options: SegmentOptions, whole_bytes: Callable[..., int]
+) -> tuple[int, bool]:
     """Peak of memory for an image in one piece, and whether it is a time series or in chunks.
-
-    `more` is what a pixel takes beyond its own bytes and those of the usual work.
 
     0 bytes for a file that cannot be read: it is reported when its turn comes.
     """
-    whole_bytes = partial(whole_image_bytes, runtime=options.runtime)
     try:
         kind = raster_kind(first_bytes(path)) if path.is_file() else None
         if kind:
-            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES + more), False
+            return whole_bytes(count_pixels(path, kind), pixel_bytes=_PICTURE_BYTES), False
         volume = open_volume(path, axes=options.axes, channel=options.channel)
     except (ValueError, OSError):
         return 0, is_ome_zarr(path)
     size = volume.channels * volume.dtype.itemsize
-    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size + more)
+    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size)
     return memory, volume.times > 1 or is_ome_zarr(path)
 
 

@@ -274,10 +274,21 @@ def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> M
 def load_for(model: str | Path, runtime: str, resources: Resources) -> Model:
     """Load a model to segment with resources.
 
-    Workers elsewhere have devices of their own, which may be GPUs: for them "auto" is torch.
+    Workers elsewhere have devices of their own, which may be GPUs: for them "auto" is torch. The
+    client must have the runtime too.
+
+    Raises
+    ------
+    ValueError
+        What `load` raises; the workers' device does not have the runtime.
     """
     if resources.scheduler is None:
         return load(model, device=resources.device, runtime=runtime)
+    if runtime not in ("auto", "torch") and resources.device not in ("auto", "cpu"):
+        raise ValueError(
+            f"runtime {runtime} computes on the CPU, not on {resources.device}: choose device cpu, "
+            "or runtime torch"
+        )
     return load(model, device="cpu", runtime="torch" if runtime == "auto" else runtime)
 
 

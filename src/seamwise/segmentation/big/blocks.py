@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, survey
 from seamwise.decode.blockwise import finish as finish_labels
 from seamwise.decode.meetings import meet
+from seamwise.engine.memory import is_out_of_memory
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.errors import DamagedError
 from seamwise.io.jsonfile import read_json, write_json
@@ -355,7 +356,7 @@ def _classify_box(
         inner = probabilities[(slice(None), *relative_to(box, around))]
         return pixelwise(inner, job.rule), look_at(inner, model.info.architecture.out_channels)
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         halves = _halves(box)
         if not halves and model.device.type == "cpu":
@@ -371,14 +372,6 @@ def _classify_box(
     arrays = zip(*(pixels for pixels, _ in results), strict=True)
     looks = [look for _, look in results]
     return tuple(np.concatenate(values, axis) for values in arrays), sum(looks, Look())
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # other errors name memory too, e.g. an illegal memory access
-    return isinstance(error, MemoryError) or any(
-        words in str(error)
-        for words in ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
-    )
 
 
 def _halves(box: Box) -> tuple[int, tuple[Box, Box]] | None:

@@ -19,6 +19,7 @@ _PROCESS = 650 * 2**20  # bytes of a process with torch
 _FEATURE_MAPS = {"torch": 4, "openvino": 8, "onnx": 5}
 _TILE = 2**20  # pixels that go through a network at once, of an image in one piece
 _TILE_BYTES = {"torch": 0, "openvino": 250, "onnx": 50}  # of each, more than _PROCESS has room for
+_LARGER_TILE_BYTES = 475  # of each pixel beyond, whatever the runtime adds
 _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110  # the same for a watershed
@@ -49,7 +50,14 @@ class Plan:
         return f"{count} {blocks} of {size} pixels, about {self.bytes / 1e9:.1f} GB of memory"
 
 
-def whole_image_bytes(pixels: int, *, pixel_bytes: int, runtime: str = "torch") -> int:
+def whole_image_bytes(
+    pixels: int,
+    *,
+    pixel_bytes: int,
+    runtime: str = "torch",
+    tile: int | None = None,
+    maps: int = 0,
+) -> int:
     """Return the estimated peak of memory for an image that is segmented in one piece.
 
     Parameters
@@ -58,11 +66,18 @@ def whole_image_bytes(pixels: int, *, pixel_bytes: int, runtime: str = "torch") 
         Number of pixels of the image.
     pixel_bytes : int
         Size of a pixel, all channels together.
-    runtime : str
+    runtime : {"torch", "openvino", "onnx"} or the record of one, such as "openvino int8"
         What computes the network.
+    tile : int, optional
+        Most pixels that go through the network at once, if they are not 1024².
+    maps : int
+        Number of class probabilities and guides that are kept, in float32 and in a copy.
     """
-    tile = min(pixels, _TILE) * _TILE_BYTES[_word(runtime)]
-    return _PROCESS + tile + pixels * (2 * pixel_bytes + _WHOLE)
+    extra = _TILE_BYTES[_word(runtime)]
+    in_tile = min(pixels, _TILE if tile is None else tile)
+    larger = max(in_tile - _TILE, 0)
+    tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
+    return _PROCESS + tile_bytes + pixels * (2 * pixel_bytes + _WHOLE + 8 * maps)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime
+from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import lock_file
@@ -141,7 +141,8 @@ def segment_volume(
     model_sha256 = file_sha256(model)
     target = _Target(volume, Path(output), files)
     runtime = kept_runtime(options.runtime, target.record(), model=model)
-    ready = load_for(options.model, runtime, resources)
+    with runtime_of_record(target.path, runtime, asked=options.runtime):
+        ready = load_for(options.model, runtime, resources)
     if ready.note:
         listener.announce(ready.note)
     options = replace(options, runtime=ready.runtime.name)
@@ -323,14 +324,6 @@ def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
     """
     output = output.resolve()
     return output.parent / f".{output.name}.{name}.work"
-
-
-def _written(path: Path) -> int:
-    """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
-    files = [path]
-    if path.is_dir():
-        files = [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
-    return max(file.stat().st_mtime_ns for file in files if file.is_file())
 
 
 def _write_time(path: Path) -> int:
