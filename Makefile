@@ -6,7 +6,7 @@ DATA ?= ../shared/data
 # one process for each core, with one thread; the tests of a file share what they prepared
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-.PHONY: demo test lint cases nightly clean model phase-model walls-model focus-models benchmark \
+.PHONY: demo test lint cases nightly clean model phase-model walls-model focus-models burst-model benchmark \
   reproduction reproduction-report
 
 demo: $(VENV)/.installed
@@ -93,6 +93,14 @@ focus-models: $(VENV)/.installed
 	done
 	$(BIN)/python recipes/soften.py runs/focus-seg/model.safetensors $(DATA)/fusion/bsds500 -o runs/focus-seg.safetensors
 	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
+
+# the shipped model for bursts, from free pictures, in two runs of an hour in all; run again, it resumes
+burst-model: $(VENV)/.installed
+	test -d runs/burst-pictures || $(BIN)/python recipes/focus_burst.py pictures runs/burst-pictures
+	$(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst-first \
+	  $(if $(wildcard runs/focus-burst-first/checkpoint.pt),--resume)
+	$(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst \
+	  --start runs/focus-burst-first/model.safetensors $(if $(wildcard runs/focus-burst/checkpoint.pt),--resume)
 
 # all of reproduction/segmentation; nights on two cores; run again, it resumes
 reproduction: $(VENV)/.installed
