@@ -121,7 +121,7 @@ def test_an_image_that_only_lacks_its_probabilities_counts_with_them(images, tmp
     monkeypatch.setattr(batch, "in_order", spy)
     list(segment_files(images, tmp_path / "out"))
     whole = whole_image_bytes(72, pixel_bytes=1, maps=2)
-    assert whole == whole_image_bytes(72, pixel_bytes=1) + 2 * 8 * 72
+    assert whole == whole_image_bytes(72, pixel_bytes=1) + 2 * 10 * 72
     for memory in (2 * whole - 2, 2 * whole):
         files, resources = OutputOptions(probabilities=True), Resources(memory=memory)
         list(segment_files(images, tmp_path / "out", resources=resources, files=files))

@@ -71,13 +71,13 @@ def whole_image_bytes(
     tile : int, optional
         Most pixels that go through the network at once, if they are not 1024².
     maps : int
-        Number of class probabilities and guides that are kept, in float32 and in a copy.
+        Number of class probabilities and guides that are kept: in float32, in a copy and in float16.
     """
     extra = _TILE_BYTES[_word(runtime)]
     in_tile = min(pixels, _TILE if tile is None else tile)
     larger = max(in_tile - _TILE, 0)
     tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
-    return _PROCESS + tile_bytes + pixels * (2 * pixel_bytes + _WHOLE + 8 * maps)
+    return _PROCESS + tile_bytes + pixels * (2 * pixel_bytes + _WHOLE + 10 * maps)
 
 
 @dataclass(frozen=True)
