@@ -71,7 +71,7 @@ def whole_image_bytes(
     tile : int, optional
         Most pixels that go through the network at once, if they are not 1024².
     maps : int
-        Number of class probabilities and guides that are kept: in float32, in a copy and in float16.
+        Number of class probabilities and guides that are kept, in float32, a copy and float16.
     """
     extra = _TILE_BYTES[_word(runtime)]
     in_tile = min(pixels, _TILE if tile is None else tile)
