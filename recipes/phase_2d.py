@@ -2,6 +2,8 @@ r"""Train the model that ships as `phase-2d`: whole cells in phase contrast.
 
 python recipes/phase_2d.py DATA -o runs/look --start nuclei-2d --leave-out small --steps 700
 python recipes/phase_2d.py DATA -o runs/all --start runs/look/snapshot-700.safetensors
+python recipes/phase_2d.py DATA -o runs/fine --start runs/all/snapshot-1500.safetensors --zoom 0.65 \
+    --second --steps 2500 --learning-rate 6e-4
 
 Resume an interrupted run with --resume. DATA holds images/ and masks/: the training images of
 Usiigaci (Tsai et al. 2019). The images have two looks, with large and with small cells.
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -40,7 +43,9 @@ from seamwise.segmentation import (
     cell_diameters,
     compress_intensities,
     find_pairs,
+    magnified_shape,
     read_pair,
+    resample,
 )
 
 RULE = NormalizationRule(kind="deviation")
@@ -54,8 +59,8 @@ DECODE = DecodeRule(
 LARGE = (*range(1, 13), 17, 18, *range(21, 30))  # images of large flat cells with a faint halo
 SELECTION = ("usi20", "usi34", "usi39", "usi44")  # small cells; two have walls or a dense crowd
 CRUMB = 100  # pixels; smaller pieces of a label that has a larger one are slips of the pen
-# median radius in pixels of the network; the two looks have 9.4 to 11.3 and 14.6 to 18.5
-SMALL = 14.0
+# median radius in pixels of the image; the two looks have 19 to 23 and 29 to 37
+SMALL = 28.0
 EMPTY = 0.02  # of the crops
 
 
@@ -90,12 +95,24 @@ class PhaseSamples(Samples):
     """Samples of phase contrast; a few of them are empty."""
 
     levels = (STRONG, MILD, WEAK)
+    zoom = 0.5
+
+    def changes(self, step: int) -> Geometry:
+        """How far samples of a step are changed; in a second run never weakly."""
+        if self.is_second:
+            return STRONG if 2 * step < self.settings.steps else MILD
+        return super().changes(step)
 
     def choose(self, step: int, rng: np.random.Generator) -> Source:
-        """Training image: in the last third mostly of the small cells, which are learned later."""
-        if 3 * step < 2 * self.settings.steps or rng.random() < 0.5:
+        """Training image: mostly of the small cells, which are learned later.
+
+        In a first run this begins with the last third.
+        """
+        is_early = not self.is_second and 3 * step < 2 * self.settings.steps
+        if is_early or rng.random() < 0.5:
             return super().choose(step, rng)
-        small = [source for source in self.sources if median_radius(source) < SMALL]
+        limit = SMALL * self.zoom
+        small = [source for source in self.sources if median_radius(source) < limit]
         return small[int(rng.integers(len(small)))] if small else super().choose(step, rng)
 
     def draw(self, source: Source, changes: Changes, rng: np.random.Generator) -> Crop:
@@ -172,19 +189,18 @@ def without_crumbs(labels: Labels) -> Labels:
     return relabel(pieces[tuple(nearest)]).astype(np.int32)
 
 
-def reduced(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Image `(H, W)` at half the resolution: means of 2 × 2 pixels."""
-    height, width = (n // 2 * 2 for n in image.shape)
-    blocks = image[:height, :width].reshape(height // 2, 2, width // 2, 2)
-    return blocks.mean((1, 3), dtype=np.float32)
-
-
-def source_of(read: AnnotatedImage) -> Source:
-    """Training image at half the resolution; `read_pair` bends the intensities: undone here."""
-    linear = reduced(np.sinh(2 * read.image[0]) / 2)
-    labels = without_crumbs(read.labels)[::2, ::2][: linear.shape[0], : linear.shape[1]]
-    labels = relabel(labels).astype(np.int32)
-    return Source(linear, labels, measure_guides(labels))
+def source_of(read: AnnotatedImage, zoom: float) -> Source:
+    """Training image as the network sees it; `read_pair` bends the intensities: undone here."""
+    linear = torch.from_numpy(np.sinh(2 * read.image[np.newaxis]) / 2)
+    shape = magnified_shape(read.labels.shape, (zoom, zoom))
+    image = resample(linear, shape)[0, 0].numpy()
+    labels = without_crumbs(read.labels)
+    rows, columns = (
+        ((np.arange(n) + 0.5) * old / n).astype(int)
+        for n, old in zip(shape, labels.shape, strict=True)
+    )
+    labels = relabel(labels[np.ix_(rows, columns)]).astype(np.int32)
+    return Source(image, labels, measure_guides(labels))
 
 
 def split(pairs: Sequence[Pair], leave_out: str) -> tuple[list[Pair], list[Pair]]:
@@ -209,6 +225,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--validate-every", type=int, default=250)
     parser.add_argument("--leave-out", choices=("selection", "large", "small"), default="selection")
+    parser.add_argument("--zoom", type=float, default=0.5)
+    parser.add_argument("--second", action="store_true")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     folder = find_pairs(options.data)
@@ -219,7 +237,9 @@ def main() -> None:
         learning_rate=options.learning_rate,
         validate_every=options.validate_every,
     )
-    sources = [source_of(read_pair(pair, ndim=2, rule=RULE)) for pair in division.training]
+    sources = [
+        source_of(read_pair(pair, ndim=2, rule=RULE), options.zoom) for pair in division.training
+    ]
     areas = np.concatenate([np.bincount(source.labels.ravel())[1:] for source in sources])
     info = information(
         RULE,
@@ -227,11 +247,12 @@ def main() -> None:
         division,
         settings=settings,
         start=Path(options.start).name,
-        zoom=0.5,
+        zoom=options.zoom,
         diameters=cell_diameters(areas[areas > 0], 2),
     )
     options.output.mkdir(parents=True, exist_ok=True)
-    samples = PhaseSamples(sources, settings=settings)
+    samples = PhaseSamples(sources, settings=settings, is_second=options.second)
+    samples.zoom = options.zoom
     task = Guided(info, settings, samples, division.judged(RULE))
     start = None
     if options.start != "none" and not options.resume:
