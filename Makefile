@@ -74,6 +74,9 @@ phase-model: $(VENV)/.installed
 	  --steps 700 --validate-every 175 $(if $(wildcard runs/phase-2d-look/checkpoint.pt),--resume)
 	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d \
 	  --start runs/phase-2d-look/snapshot-700.safetensors $(if $(wildcard runs/phase-2d/checkpoint.pt),--resume)
+	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d-fine --zoom 0.65 --second --steps 2500 \
+	  --learning-rate 6e-4 --validate-every 500 --start runs/phase-2d/snapshot-1500.safetensors \
+	  $(if $(wildcard runs/phase-2d-fine/checkpoint.pt),--resume)
 
 # the shipped model for stained walls in stacks, from its recipe; half an hour on two cores; run again, it resumes
 walls-model: $(VENV)/.installed

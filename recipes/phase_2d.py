@@ -2,8 +2,8 @@ r"""Train the model that ships as `phase-2d`: whole cells in phase contrast.
 
 python recipes/phase_2d.py DATA -o runs/look --start nuclei-2d --leave-out small --steps 700
 python recipes/phase_2d.py DATA -o runs/all --start runs/look/snapshot-700.safetensors
-python recipes/phase_2d.py DATA -o runs/fine --start runs/all/snapshot-1500.safetensors --zoom 0.65 \
-    --second --steps 2500 --learning-rate 6e-4
+python recipes/phase_2d.py DATA -o runs/fine --start runs/all/snapshot-1500.safetensors \
+    --zoom 0.65 --second --steps 2500 --learning-rate 6e-4
 
 Resume an interrupted run with --resume. DATA holds images/ and masks/: the training images of
 Usiigaci (Tsai et al. 2019). The images have two looks, with large and with small cells.

@@ -9,7 +9,7 @@ import torch
 from seamwise.engine.settings import RunSettings
 from seamwise.io.models import SegmentationInfo, load_model, model_path
 from seamwise.labels.guides import measure_guides
-from seamwise.segmentation import segment
+from seamwise.segmentation import AnnotatedImage, segment
 from seamwise.synth import crowded_cells
 from support.recipes import RECIPES, script
 
@@ -73,9 +73,20 @@ def test_a_crumb_goes_to_what_is_next_to_it(recipe, monkeypatch):
         assert ((result == value) == (np.array(expected) == number)).all()
 
 
-def test_half_the_resolution_by_hand(recipe):
-    image = np.array([[1, 3, 0], [5, 7, 0], [9, 9, 9]], np.float32)
-    assert recipe.reduced(image).tolist() == [[4]]
+def test_a_source_is_as_the_network_sees_it(recipe):
+    labels = np.zeros((40, 60), np.int16)
+    labels[:20, :30] = 7
+    light = np.where(labels == 7, 1.0, -0.5).astype(np.float32)
+    bent = np.arcsinh(2 * light) / 2  # as the network takes it
+    read = AnnotatedImage("a", bent[np.newaxis], labels, ("grey",))
+    for zoom, shape in ((0.5, (20, 30)), (0.65, (26, 39))):
+        source = recipe.source_of(read, zoom)
+        assert source.image.shape == source.labels.shape == shape
+        rows, columns = (n // 2 for n in shape)
+        assert (source.labels[:rows, :columns] == 1).all()
+        assert (source.labels == 1).sum() == rows * columns
+        np.testing.assert_allclose(source.image[: rows - 2, : columns - 2], 1, atol=1e-5)
+        np.testing.assert_allclose(source.image[rows + 2 :], -0.5, atol=1e-5)
 
 
 def test_a_sample_depends_on_its_number_alone_and_is_finite(recipe, source):
@@ -95,13 +106,21 @@ def test_a_sample_depends_on_its_number_alone_and_is_finite(recipe, source):
 def test_small_cells_are_drawn_more_often_in_the_last_third(recipe, source):
     labels = source.labels[:60, :60].repeat(4, 0).repeat(4, 1)
     large = recipe.Source(np.zeros(labels.shape, np.float32), labels, measure_guides(labels))
-    assert recipe.median_radius(source) < recipe.SMALL < recipe.median_radius(large)
+    assert recipe.median_radius(source) < recipe.SMALL / 2 < recipe.median_radius(large)
     samples = recipe.PhaseSamples([source, large, large], settings=RunSettings(steps=30))
     share = [
         np.mean([samples.choose(step, np.random.default_rng(n)) is source for n in range(300)])
         for step in (0, 19, 20, 29)
     ]
     np.testing.assert_allclose(share, [1 / 3, 1 / 3, 2 / 3, 2 / 3], atol=0.1)
+    samples.is_second = True
+    early = [samples.choose(0, np.random.default_rng(n)) is source for n in range(300)]
+    np.testing.assert_allclose(np.mean(early), 2 / 3, atol=0.1)
+    assert samples.changes(14) == recipe.STRONG
+    assert samples.changes(29) == recipe.MILD  # never weak
+    samples.zoom = 20.0  # so far magnified, all of them are small
+    share = np.mean([samples.choose(29, np.random.default_rng(n)) is source for n in range(300)])
+    assert share == pytest.approx(1 / 3, abs=0.1)
     alone = recipe.PhaseSamples([large], settings=RunSettings(steps=30))
     assert alone.choose(29, np.random.default_rng(0)) is large
 
