@@ -77,6 +77,9 @@ phase-model: $(VENV)/.installed
 	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d-fine --zoom 0.65 --second --steps 2500 \
 	  --learning-rate 6e-4 --validate-every 500 --start runs/phase-2d/snapshot-1500.safetensors \
 	  $(if $(wildcard runs/phase-2d-fine/checkpoint.pt),--resume)
+	$(BIN)/python recipes/average_weights.py runs/phase-2d.safetensors \
+	  $(foreach step,1500 2000 2500,runs/phase-2d-fine/snapshot-$(step).safetensors)
+	$(BIN)/python recipes/record_range.py runs/phase-2d.safetensors $(DATA)/usiigaci/train
 
 # the shipped model for stained walls in stacks, from its recipe; half an hour on two cores; run again, it resumes
 walls-model: $(VENV)/.installed

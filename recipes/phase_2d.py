@@ -3,10 +3,12 @@ r"""Train the model that ships as `phase-2d`: whole cells in phase contrast.
 python recipes/phase_2d.py DATA -o runs/look --start nuclei-2d --leave-out small --steps 700
 python recipes/phase_2d.py DATA -o runs/all --start runs/look/snapshot-700.safetensors
 python recipes/phase_2d.py DATA -o runs/fine --start runs/all/snapshot-1500.safetensors \
-    --zoom 0.65 --second --steps 2500 --learning-rate 6e-4
+    --zoom 0.65 --second --steps 2500 --learning-rate 6e-4 --validate-every 500
+python recipes/average_weights.py phase-2d.safetensors runs/fine/snapshot-*00.safetensors
 
-Resume an interrupted run with --resume. DATA holds images/ and masks/: the training images of
-Usiigaci (Tsai et al. 2019). The images have two looks, with large and with small cells.
+The average is of the snapshots from step 1,500 on. Resume an interrupted run with --resume.
+DATA holds images/ and masks/: the training images of Usiigaci (Tsai et al. 2019). The images have
+two looks, with large and with small cells.
 """
 
 import argparse
@@ -51,9 +53,9 @@ from seamwise.segmentation import (
 RULE = NormalizationRule(kind="deviation")
 DECODE = DecodeRule(
     rule="relief",
-    relief=ReliefPair(foreground=0.5, core=0.3, peak=0.45, saddle=0.9),
-    min_size=25,
-    min_core=15,
+    relief=ReliefPair(foreground=0.5, core=0.25, peak=0.45, saddle=0.9),
+    min_size=42,
+    min_core=25,
     gap="background",
 )
 LARGE = (*range(1, 13), 17, 18, *range(21, 30))  # images of large flat cells with a faint halo

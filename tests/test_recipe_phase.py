@@ -128,12 +128,12 @@ def test_small_cells_are_drawn_more_often_in_the_last_third(recipe, source):
 def test_what_ships_is_what_the_recipe_describes(recipe):
     path = model_path("phase-2d", SegmentationInfo)
     _, info = load_model(path, SegmentationInfo)
-    assert (info.normalization, info.decode, info.zoom) == (recipe.RULE, recipe.DECODE, 0.5)
+    assert (info.normalization, info.decode, info.zoom) == (recipe.RULE, recipe.DECODE, 0.65)
     names = info.training["images"], info.training["validation_images"]
     assert not set(names[0]) & set(recipe.SELECTION)
     division = recipe.Division(*([Named(name) for name in part] for part in names))
     described = recipe.information(
-        recipe.RULE, recipe.DECODE, division, settings=RunSettings(steps=1), start="", zoom=0.5
+        recipe.RULE, recipe.DECODE, division, settings=RunSettings(steps=1), start="", zoom=0.65
     )
     for field in ("architecture", "classes", "channels", "zoom", "normalization", "decode"):
         assert getattr(described, field) == getattr(info, field)

@@ -14,7 +14,14 @@ from safetensors.torch import load_file
 
 from seamwise.fusion import find_pictures, fuse_pair
 from seamwise.io.images import write_png
-from seamwise.io.models import Architecture, FusionInfo, NormalizationRule, load_model, save_model
+from seamwise.io.models import (
+    Architecture,
+    FusionInfo,
+    NormalizationRule,
+    SegmentationInfo,
+    load_model,
+    save_model,
+)
 from seamwise.nets import Siamese, UNet
 from seamwise.segmentation import find_pairs, read_pair
 
@@ -233,3 +240,22 @@ def test_tissue_stacks_writes_made_up_stacks_and_parts_of_the_real_one(tmp_path,
     made = read_pair(split.training[0], rule=NormalizationRule())
     assert made.labels.shape == (6, 34, 35)
     assert made.relative_spacing == (2, 1, 1)
+
+
+def test_averaged_weights_are_the_means_and_the_description_that_of_the_last(tmp_path):
+    info = SegmentationInfo(
+        architecture=Architecture(in_channels=1, out_channels=4),
+        classes=("background", "cell", "touching", "gap"),
+        channels=("grey",),
+    )
+    paths = [tmp_path / f"{number}.safetensors" for number in (1, 3)]
+    for path, number in zip(paths, (1, 3), strict=True):
+        weights = {"a": torch.full((2,), float(number)), "count": torch.tensor(number)}
+        save_model(path, weights, info.model_copy(update={"zoom": number / 4}))
+    averaging = loaded("average_weights")
+    means = averaging.average([load_model(path, SegmentationInfo)[0] for path in paths])
+    assert means["a"].tolist() == [2, 2]
+    assert means["count"] == 3
+    weights, last = load_model(paths[-1], SegmentationInfo)
+    assert last.zoom == 0.75
+    assert weights["a"].tolist() == [3, 3]  # the snapshots stay
