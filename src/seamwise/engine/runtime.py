@@ -133,10 +133,10 @@ def describe_runtime(device: torch.device) -> str:
     try:
         check_openvino()
         precision = choose_openvino_precision()
-        integers = "; int8 for models that hold ranges" if has_int8() else ""
+        integers = ", int8 if a model has ranges" if has_int8() else ""
     except Exception as error:  # as in `choose_runtime`
         return f"torch; {_hint(error)}"
-    reason = "" if precision == "bfloat16" else " (the processor has no bfloat16)"
+    reason = "" if precision == "bfloat16" else " (no bfloat16 here)"
     return f"openvino {precision}{reason}{integers}"
 
 
