@@ -241,3 +241,77 @@ def test_an_outline_without_its_image_is_reported(tmp_path):
     assert has_failed
     assert "no image of the name c" in lines[0]
     assert (tmp_path / "out" / "b.tif").exists()
+
+
+def square(low, high):
+    return [[low, low], [high, low], [high, high], [low, high], [low, low]]
+
+
+def features(*names_and_squares):
+    return json.dumps(
+        [
+            {
+                "type": "Feature",
+                "properties": {"name": name},
+                "geometry": {"type": "MultiPolygon", "coordinates": [[one] for one in squares]},
+            }
+            for name, *squares in names_and_squares
+        ]
+    )
+
+
+def test_parts_that_overlap_are_one_area(tmp_path):
+    (tmp_path / "a.geojson").write_text(features(("3", square(0, 10), square(5, 15))))
+    assert not messages(import_labels([tmp_path / "a.geojson"], tmp_path / "out"))[0]
+    labels = read_labels(tmp_path / "out" / "a.tif")
+    assert (labels == 3).sum() == 100 + 100 - 25
+
+
+def test_cells_of_the_same_name_stay_apart(tmp_path):
+    (tmp_path / "a.geojson").write_text(
+        features(("1", square(0, 4)), ("1", square(6, 9)), ("2", square(10, 12)))
+    )
+    assert not messages(import_labels([tmp_path / "a.geojson"], tmp_path / "out"))[0]
+    assert np.unique(read_labels(tmp_path / "out" / "a.tif")).tolist() == [0, 1, 2, 3]
+
+
+def coco(*names_and_sizes):
+    images = [
+        {"id": i, "file_name": name, "height": size, "width": size}
+        for i, (name, size) in enumerate(names_and_sizes)
+    ]
+    cells = [
+        {"id": i, "image_id": i, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]]}
+        for i in range(len(images))
+    ]
+    return json.dumps({"images": images, "annotations": cells})
+
+
+def test_an_image_of_another_size_than_the_outlines_is_refused(tmp_path):
+    (tmp_path / "all.json").write_text(coco(("a.png", 20), ("b.png", 30)))
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", np.zeros((20, 20), np.uint8))
+    tifffile.imwrite(tmp_path / "images" / "b.tif", np.zeros((20, 20), np.uint8))
+    has_failed, lines = messages(
+        import_labels([tmp_path / "all.json"], tmp_path / "out", images=tmp_path / "images")
+    )
+    assert has_failed
+    assert any("b.tif has 20 × 20 pixels, the outlines are of 30 × 30" in line for line in lines)
+    assert not (tmp_path / "out" / "b.tif").exists()
+
+
+def test_labels_never_replace_their_image_or_each_other(tmp_path):
+    (tmp_path / "all.json").write_text(coco(("a.png", 20), ("d/a.png", 20)))
+    has_failed, lines = messages(
+        import_labels([tmp_path / "all.json"], tmp_path / "out", overwrite=True)
+    )
+    assert has_failed
+    assert any("two images have the name a: rename one" in line for line in lines)
+    tifffile.imwrite(tmp_path / "a.tif", np.full((20, 20), 77, np.uint8))
+    (tmp_path / "a.geojson").write_text(features(("1", square(0, 4))))
+    has_failed, lines = messages(
+        import_labels([tmp_path / "a.geojson"], tmp_path, images=tmp_path / "a.tif", overwrite=True)
+    )
+    assert has_failed
+    assert "could replace" in lines[0]
+    assert (tifffile.imread(tmp_path / "a.tif") == 77).all()

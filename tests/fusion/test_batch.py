@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
@@ -513,3 +514,28 @@ def test_the_estimate_follows_the_network_and_its_tile(selector):
     narrow = memory_estimate((4000, 4000, 3), model=selector)
     assert memory_estimate((4000, 4000, 3), model=replace(selector, info=wide)) > narrow + 1e9
     assert memory_estimate((4000, 4000, 3), FuseOptions(tile=4000), model=selector) > narrow + 1e9
+
+
+def test_an_alignment_follows_the_names_of_the_frames(tmp_path):
+    folder, file = save_burst(tmp_path / "burst", count=3), tmp_path / "alignment.json"
+    run([folder], tmp_path / "a.png", align=True, alignment=file)
+    content = json.loads(file.read_text())
+    content["matrices"][0][0][2] = 8.0  # so that a mistake shows
+    file.write_text(json.dumps(content))
+    run([folder], tmp_path / "b.png", align=True, alignment=file)
+    run(sorted(folder.iterdir(), reverse=True), tmp_path / "c.png", align=True, alignment=file)
+    first, second = (read_photo(tmp_path / name).pixels for name in ("b.png", "c.png"))
+    assert first.shape == second.shape
+    np.testing.assert_allclose(first.astype(float), second.astype(float), atol=2)
+
+
+def test_a_folder_that_one_network_began_continues_with_it(tmp_path):
+    heard, out = [], tmp_path / "out"
+    save_burst(tmp_path / "bursts" / "two")
+    run([tmp_path / "bursts"], out, model="focus-seg")
+    before = json.loads((out / "seamwise.json").read_text())["model_sha256"]
+    save_burst(tmp_path / "bursts" / "three", count=3)
+    run([tmp_path / "bursts"], out, model="auto", announce=heard.append)
+    assert any("was begun with focus-seg, which is used again" in line for line in heard)
+    assert json.loads((out / "seamwise.json").read_text())["model_sha256"] == before
+    assert (out / "three.png").exists()

@@ -259,3 +259,38 @@ def test_parquet_holds_the_same_and_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="pip install 'seamwise") as caught:
         measure_files(pairs, tmp_path / "out.parquet")
     assert one_line(caught, "pyarrow is not installed")
+
+
+def test_a_single_image_takes_the_nuclei_and_the_region_of_its_name(tmp_path):
+    images, labels = folders(tmp_path, "a", "b")
+    pairs = pair_images(images / "b.tif", labels / "b.tif", nuclei=labels, region=labels)
+    assert pairs.jobs[0].nuclei == pairs.jobs[0].region == labels / "b.tif"
+    (labels / "b.tif").rename(tmp_path / "b.tif")
+    with pytest.raises(ValueError, match=r"b\.tif has no nuclei of the same name"):
+        pair_images(images / "b.tif", tmp_path / "b.tif", nuclei=labels)
+
+
+def test_folders_of_one_file_each_pair_by_name(tmp_path):
+    images, labels = folders(tmp_path, "a")
+    (images / "a.tif").rename(images / "x.tif")
+    with pytest.raises(ValueError, match="same name"):
+        pair_images(images, labels)
+    assert pair_images(images / "x.tif", labels / "a.tif").jobs
+
+
+def test_frames_are_numbered_in_natural_order_also_without_labels(tmp_path):
+    images, labels = folders(tmp_path, "t1", "t2", "t10", "t20")
+    (labels / "t2.tif").unlink()
+    _, has_failed, lines = run(tmp_path, pair_images(images, labels), MeasureOptions(frames=True))
+    assert has_failed
+    times = {line["file"]: line["time"] for line in lines}
+    assert times == {"t1.tif": "0", "t10.tif": "2", "t20.tif": "3"}
+
+
+def test_a_table_that_exists_is_not_replaced_unasked(tmp_path):
+    pairs = pair_images(*folders(tmp_path, "a"))
+    (tmp_path / "out_summary.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"out_summary\.csv already exists: --overwrite"):
+        measure_files(pairs, tmp_path / "out.csv")
+    assert run(tmp_path, pairs, overwrite=True)[2]
+    assert (tmp_path / "out_summary.csv").read_text() != "mine"

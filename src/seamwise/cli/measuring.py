@@ -130,6 +130,9 @@ def measure(
             "--frames", help="The files are the time points of one series, in order of their names."
         ),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing table and summary.")
+    ] = False,
 ) -> None:
     """Measure every cell: size, place, form, neighbours and the intensities of all channels.
 
@@ -156,9 +159,8 @@ def measure(
         positive_by=positive_by,
         frames=frames,
     )
-    _write_table(
-        pair_images(images, labels, nuclei=nuclei, region=region), output, options, plots=plots
-    )
+    pairs = pair_images(images, labels, nuclei=nuclei, region=region)
+    _write_table(pairs, output, options, plots=plots, overwrite=overwrite)
 
 
 def _name_of(
@@ -200,15 +202,20 @@ def _measure_labels(images: list[str], labels: Path, options: "SegmentOptions", 
     where = labels / "labels" / name if is_inside else labels
     table = labels.with_name(f"{labels.stem}_{TABLE}") if is_inside else labels / TABLE
     how = MeasureOptions(axes=options.axes, spacing=options.spacing)
-    _write_table(pair_images(images, where), table, how)
+    _write_table(pair_images(images, where), table, how, overwrite=True)
 
 
 def _write_table(
-    pairs: "Pairing", table: Path, options: "MeasureOptions", *, plots: bool = False
+    pairs: "Pairing",
+    table: Path,
+    options: "MeasureOptions",
+    *,
+    plots: bool = False,
+    overwrite: bool = False,
 ) -> None:
     from seamwise.measure import measure_files
 
-    outcomes = measure_files(pairs, table, options, plots=plots)
+    outcomes = measure_files(pairs, table, options, plots=plots, overwrite=overwrite)
     with Progress() as progress:
         follow_files(
             progress, outcomes, "measure", done=f"wrote {table}", nothing="no table was written"

@@ -54,7 +54,9 @@ def segment(
     ] = False,
     measure: Annotated[
         bool,
-        typer.Option("--measure", help="Also write cells.csv, as `seamwise measure` does."),
+        typer.Option(
+            "--measure", help="Also write, or replace, cells.csv, as `seamwise measure` does."
+        ),
     ] = False,
     channel: Channel = None,
     axes: Axes = None,

@@ -113,8 +113,10 @@ def import_labels(
     """
     paths = _outline_files(files)
     image_files = {} if images is None else by_stem(find_images(images))
-    single = next(iter(image_files.values())) if len(image_files) == len(paths) == 1 else None
+    is_pair = len(image_files) == len(paths) == 1 and paths[0].suffix.lower() != ".json"
+    single = next(iter(image_files.values())) if is_pair else None
     make_folder(output)
+    written: set[Path] = set()
 
     def outcomes() -> Iterator[Outcome]:
         for path in paths:
@@ -124,7 +126,9 @@ def import_labels(
                     image = single or image_files.get(drawing.name)
                     if images is not None and image is None:
                         raise ValueError(f"no image of the name {drawing.name} in {images}")
-                    lines += _draw(drawing, _canvas(drawing, image), output, overwrite)
+                    target = _target(drawing, image, output, written, overwrite)
+                    lines += _draw(drawing, _canvas(drawing, image), target, overwrite)
+                    written.add(target)
             except _ERRORS as error:
                 yield Outcome(path, len(paths), True, (*lines, error_line(path, error)))
                 continue
@@ -201,7 +205,8 @@ def _drawings(path: Path) -> Iterator[_Drawing]:
     """What a file holds, image by image."""
     if path.suffix.lower() == ".json":
         for image in read_coco(path):
-            yield _Drawing(stem(Path(image.file_name)), image.outlines, image.shape)
+            name = stem(Path(image.file_name)).removesuffix("_masks")
+            yield _Drawing(name, image.outlines, image.shape)
         return
     outlines, note = _READERS[path.suffix.lower()](path)
     yield _Drawing(stem(path).removesuffix("_rois"), outlines, note=note)
@@ -221,6 +226,11 @@ def _canvas(drawing: _Drawing, image: Path | None) -> _Canvas:
     if image is not None:
         volume = open_volume(image)
         depth, height, width = (1, *volume.shape)[-3:]
+        if drawing.shape is not None and drawing.shape != (height, width):
+            raise ValueError(
+                f"{image} has {height} × {width} pixels, the outlines are of {drawing.shape[0]} × "
+                f"{drawing.shape[1]}: give the image that was outlined"
+            )
         return _Canvas(volume.times, (depth, height, width), volume.spacing)
     times = 1 + max((outline.t for outline in drawing.outlines), default=0)
     depth = 1 + max((outline.z for outline in drawing.outlines), default=0)
@@ -231,10 +241,22 @@ def _canvas(drawing: _Drawing, image: Path | None) -> _Canvas:
     return _Canvas(times, (depth, max(int(height), 1), max(int(width), 1)))
 
 
-def _draw(drawing: _Drawing, canvas: _Canvas, output: Path, overwrite: bool) -> list[str]:
+def _target(
+    drawing: _Drawing, image: Path | None, output: Path, written: set[Path], overwrite: bool
+) -> Path:
+    """Where labels go, without the ending: not over the image, nor over others of this call."""
+    target = output / drawing.name
+    if image is not None and overwrite and image.resolve().parent == output.resolve():
+        raise ValueError(f"its labels could replace {image}: choose another folder")
+    if target in written:
+        raise ValueError(f"two images have the name {drawing.name}: rename one")
+    return target
+
+
+def _draw(drawing: _Drawing, canvas: _Canvas, target: Path, overwrite: bool) -> list[str]:
     """Write one label image; return lines for the user."""
     is_series = canvas.times > 1
-    target = output / f"{drawing.name}{'.ome.zarr' if is_series else '.tif'}"
+    target = target.with_name(f"{target.name}{'.ome.zarr' if is_series else '.tif'}")
     _check_new(target, overwrite)
     if any(outline.t >= canvas.times for outline in drawing.outlines):
         raise ValueError(

@@ -42,7 +42,7 @@ class Outline:
 
     @property
     def rings(self) -> tuple[Ring, ...]:
-        """All rings. A pixel is inside if it lies in an odd number of them."""
+        """All rings. A pixel is inside if it lies in an odd number of those of a part."""
         return tuple(ring for part in self.parts for ring in part)
 
 
@@ -126,7 +126,7 @@ def fill(outlines: Iterable[Outline], shape: tuple[int, int, int]) -> Filling:
                 f"cell {outline.name!r} lies in slice {outline.z + 1} of {shape[0]}: "
                 "give the image that it was drawn on"
             )
-        box, mask = _mask(outline.rings, shape[1:])
+        box, mask = _mask(outline.parts, shape[1:])
         plane = labels[outline.z][box]
         overlap += int(np.count_nonzero((plane > 0) & (plane != number) & mask))
         plane[mask] = number
@@ -140,24 +140,34 @@ def _moved(part: list[Ring], corner: NDArray[np.float64]) -> tuple[Ring, ...]:
 
 def _numbers(outlines: list[Outline]) -> list[int]:
     names = [outline.name for outline in outlines]
-    if all(name.isascii() and name.isdigit() and 0 < int(name) < 2**32 for name in names):
+    places = {(outline.name, outline.z, outline.t) for outline in outlines}
+    if len(places) == len(outlines) and all(
+        name.isascii() and name.isdigit() and 0 < int(name) < 2**32 for name in names
+    ):
         return [int(name) for name in names]
     return list(range(1, len(names) + 1))
 
 
 def _mask(
-    rings: tuple[Ring, ...], shape: tuple[int, ...]
+    parts: tuple[tuple[Ring, ...], ...], shape: tuple[int, ...]
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """The box around rings, cut at the image, and which pixels in it are inside."""
+    """The box around parts, cut at the image, and which pixels in it are inside one of them.
+
+    Inside a part is what an odd number of its rings goes around.
+    """
+    rings = [ring for part in parts for ring in part]
     points = np.concatenate(rings) if rings else np.zeros((1, 2))
     low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)), low, shape[::-1]).astype(int)
     mask = np.zeros((high[1] - low[1], high[0] - low[0]), bool)
-    for ring in rings:
-        # in skimage the middle of the first pixel is 0
-        x, y = (ring - low - 0.5).T
-        rows, columns = polygon(y, x, mask.shape)  # type: ignore[no-untyped-call]
-        mask[rows, columns] ^= True
+    for part in parts:
+        inside = np.zeros_like(mask)
+        for ring in part:
+            # in skimage the middle of the first pixel is 0
+            x, y = (ring - low - 0.5).T
+            rows, columns = polygon(y, x, mask.shape)  # type: ignore[no-untyped-call]
+            inside[rows, columns] ^= True
+        mask |= inside
     return (slice(low[1], high[1]), slice(low[0], high[0])), mask
 
 

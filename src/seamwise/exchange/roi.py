@@ -109,6 +109,7 @@ def _as_outline(roi: "ImagejRoi") -> Outline | None:
     else:
         return None
     own = _OUR_NAME.fullmatch(roi.name)
-    parts = tuple((np.asarray(ring, float),) for ring in rings if len(ring) > 2)
+    # what an odd number of rings goes around, wherever they lie
+    parts = (tuple(np.asarray(ring, float) for ring in rings if len(ring) > 2),)
     z = roi.z_position or roi.position
     return Outline(own[1] if own else roi.name, parts, max(z - 1, 0), max(roi.t_position - 1, 0))

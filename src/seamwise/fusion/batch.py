@@ -85,7 +85,7 @@ def fuse_files(
     _check_alignment_file(options, files, is_single)
     asked = options.runtime
     if options.model not in CLASSICAL and not (is_single or files.overwrite):
-        options = _with_kept_runtime(options, output / RECORD)
+        options = _as_recorded(options, output / RECORD, listener)
     with runtime_of_record(output, options.runtime, asked=asked):
         models = _ready_models(jobs, options, resources)
     for note in dict.fromkeys(model.note for model in models.values() if model and model.note):
@@ -109,6 +109,9 @@ def fuse_files(
         alignment = None
         if files.alignment is not None and files.alignment.exists():
             alignment = Alignment.load(files.alignment)
+            names = [Path(str(frame)).name for frame in job.frames]
+            if sorted(names) == sorted(alignment.names) and len(set(names)) == len(names):
+                alignment = alignment.reordered([alignment.names.index(name) for name in names])
         fusion = fuse_burst(
             job.frames,
             of_burst,
@@ -175,12 +178,20 @@ def _ready_models(
     return models
 
 
-def _with_kept_runtime(options: FuseOptions, record: Path) -> FuseOptions:
-    """The options with the runtime that earlier pictures of the folder were made with."""
-    if not record.exists():
+def _as_recorded(options: FuseOptions, path: Path, listener: Listener) -> FuseOptions:
+    """The options with the runtime of earlier pictures of a folder; "auto" is their one model.
+
+    In version 0.1.0 the default model was `focus-seg`, for any number of frames.
+    """
+    if not path.exists():
         return options
-    model = options.of_burst(2).model
-    return replace(options, runtime=kept_runtime(options.runtime, read_json(record), model=model))
+    record, model = read_json(path), options.of_burst(2).model
+    sha256 = file_sha256(model_path(model, FusionInfo))
+    has_one_model = not record.get("burst_model_sha256") and record.get("model_sha256") == sha256
+    if options.model == "auto" and has_one_model:
+        listener.announce(f"{path.parent} was begun with {model}, which is used again")
+        options = replace(options, model=model)
+    return replace(options, runtime=kept_runtime(options.runtime, record, model=model))
 
 
 def _runtime_name(models: Iterable[Model | None]) -> RuntimeRecord:

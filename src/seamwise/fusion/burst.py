@@ -1,7 +1,6 @@
 """A burst read frame by frame from files or arrays: `Burst`; its folder: `burst_folders`."""
 
 import os
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, pixel_size
 from seamwise.fusion.stack import Plane, planes_of
-from seamwise.io.listing import find_images
+from seamwise.io.listing import find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
@@ -232,14 +231,6 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
             raise ValueError(f"{path} is given twice: name each frame once")
         places.add(path.resolve())
     return paths
-
-
-def natural_order(path: Path) -> tuple[Any, ...]:
-    """Sorting key that takes numbers in names by their value."""
-    return tuple(
-        (int(part), part) if part.isdigit() else (-1, part)
-        for part in re.split(r"(\d+)", path.name.lower())
-    )
 
 
 def _orders(

@@ -1,9 +1,11 @@
-"""Which files are images: `find_images`, `find_labels`, `by_stem`, `stem`; how a file begins."""
+"""Which files are images, their names and order: `find_images`, `by_stem`; how a file begins."""
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.tiff import OME_SUFFIXES
@@ -184,3 +186,11 @@ def _check_named(path: Path) -> None:
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is not of a supported kind: expected one of {_KINDS}")
+
+
+def natural_order(path: Path) -> tuple[Any, ...]:
+    """Sorting key that takes numbers in names by their value."""
+    return tuple(
+        (int(part), part) if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", path.name.lower())
+    )

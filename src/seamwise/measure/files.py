@@ -1,5 +1,6 @@
 """Measure the cells of many files; see `pair_images` and `measure_files`."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 from seamwise.io.atomic import check_writable
 from seamwise.io.csvfile import write_columns
 from seamwise.io.errors import error_line
-from seamwise.io.listing import by_stem, find_images, find_labels
+from seamwise.io.listing import by_stem, find_images, find_labels, natural_order, stem
+from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.outcome import Outcome
 from seamwise.io.parquetfile import check_parquet, write_parquet
 from seamwise.io.volume import Volume, open_labels, open_volume
@@ -86,7 +88,8 @@ def pair_images(
 ) -> Pairing:
     """Pair images with label images by their stems; ``x_masks.tif`` counts as x.
 
-    Two single files are a pair whatever their names. OME-Zarr images may be given as their own
+    Two single files are a pair whatever their names, and single files of nuclei and region belong
+    to them; what is in a folder must have the same name. OME-Zarr images may be given as their own
     labels: the only label image within each is taken.
 
     Parameters
@@ -94,7 +97,7 @@ def pair_images(
     images, labels : path, or sequence of paths
         Files, folders or glob patterns.
     nuclei : path, optional
-        Label images of nuclei: a file for a single image, else a folder.
+        Label images of nuclei: a folder of them, or one file for a single image.
     region : path, optional
         Masks: a folder of them, or one file for all images.
 
@@ -110,10 +113,22 @@ def pair_images(
         "nuclei": None if nuclei is None else find_labels(nuclei),
         "region": None if region is None else find_labels(region),
     }
-    if len(image_files) == len(label_files) == 1:
+    if len(image_files) == len(label_files) == 1 and not (
+        _has_folder(images) or _has_folder(labels)
+    ):
         path = image_files[0]
-        others = {name: files[0] for name, files in parts.items() if files}
-        return Pairing((MeasureJob(path, label_files[0], **others),), {})
+        sources = {"nuclei": nuclei, "region": region}
+        partners = {
+            kind: by_stem(files, ending="_masks").get(stem(path).removesuffix("_masks"))
+            if _has_folder(sources[kind])
+            else files[0]
+            for kind, files in parts.items()
+            if files
+        }
+        for kind, partner in partners.items():
+            if partner is None:
+                raise ValueError(f"{path} has no {kind} of the same name: give one file")
+        return Pairing((MeasureJob(path, label_files[0], **partners),), {})
     by_name = by_stem(image_files, ending="_masks")
     labels_of = by_stem(label_files, ending="_masks")
     jobs, lonely = [], {}
@@ -193,6 +208,7 @@ def measure_files(
     options: MeasureOptions = MeasureOptions(),
     *,
     plots: bool = False,
+    overwrite: bool = False,
 ) -> Iterator[Outcome]:
     """Measure many images; write the table of all cells and a summary next to it.
 
@@ -209,9 +225,13 @@ def measure_files(
     plots : bool
         Also draw ``<stem>_histogram.png``, ``<stem>_scatter.png`` and, with several time points,
         ``<stem>_over_time.png``.
+    overwrite : bool
+        Replace a table and a summary that exist.
 
     Raises
     ------
+    FileExistsError
+        The table or its summary exists, and `overwrite` is False.
     ValueError
         The ending is another, pyarrow is needed and not installed, or `options.positive_by` needs
         nuclei.
@@ -226,23 +246,30 @@ def measure_files(
     needs_nuclei = options.positive_by in ("nucleus_mean", "cytoplasm_mean")
     if options.positive and needs_nuclei and not all(job.nuclei for job in pairing.jobs):
         raise no_channel(options.positive, [options.positive], options.positive_by)
+    for path in () if overwrite else (table, summary_path(table)):
+        if path.exists():
+            raise FileExistsError(f"{path} already exists: --overwrite replaces it")
     check_writable(table)
     inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
     if table.resolve() in inputs:
         raise ValueError(f"{table} would replace an input: give another file")
     total = len(pairing.jobs) + len(pairing.lonely)
 
+    every = sorted((*pairing.lonely, *(job.image for job in pairing.jobs)), key=natural_order)
+    frame_of = {path: number for number, path in enumerate(every)} if options.frames else {}
+    jobs = sorted(pairing.jobs, key=lambda job: frame_of.get(job.image, 0))
+
     def outcomes() -> Iterator[Outcome]:
         files: list[FileTable] = []
         for path, line in pairing.lonely.items():
             yield Outcome(path, total, failed=True, messages=(line,))
         note = pairing.note
-        for number, job in enumerate(pairing.jobs):
-            outcome, file = _try(job, options, total, number if options.frames else None)
+        for number, job in enumerate(jobs):
+            outcome, file = _try(job, options, total, frame_of.get(job.image))
             files += [] if file is None else [file]
             messages = (*((note,) if note else ()), *outcome.messages)
             note = ""
-            if number == len(pairing.jobs) - 1 and files:
+            if number == len(jobs) - 1 and files:
                 messages = (*messages, *_write(table, files, options, plots))
             yield Outcome(outcome.path, total, outcome.failed, messages)
 
@@ -258,6 +285,12 @@ def summary_path(table: Path) -> Path:
     'cells_summary.csv'
     """
     return table.with_name(f"{table.stem}_summary{table.suffix}")
+
+
+def _has_folder(files: AnyPath | Sequence[AnyPath] | None) -> bool:
+    """Whether a plain folder is among what the user gave, so that names decide."""
+    sources = [files] if isinstance(files, str | os.PathLike) else files or ()
+    return any(Path(path).is_dir() and not is_ome_zarr(Path(path)) for path in sources)
 
 
 def _try(
