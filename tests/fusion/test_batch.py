@@ -539,3 +539,18 @@ def test_a_folder_that_one_network_began_continues_with_it(tmp_path):
     assert any("was begun with focus-seg, which is used again" in line for line in heard)
     assert json.loads((out / "seamwise.json").read_text())["model_sha256"] == before
     assert (out / "three.png").exists()
+
+
+def test_a_frame_that_shows_nothing_in_focus_is_not_used(tmp_path):
+    folder, file = save_burst(tmp_path / "burst", count=3), tmp_path / "alignment.json"
+    run([folder], tmp_path / "a.png", align=True, alignment=file)
+    content = json.loads(file.read_text())
+    content["matrices"] = [np.eye(3).tolist()] * 3
+    content["gains"] = np.ones_like(content["gains"]).tolist()
+    content["unmatched"] = [1]
+    file.write_text(json.dumps(content))
+    run([folder], tmp_path / "b.png", align=True, alignment=file)
+    two = sorted(folder.iterdir())[::2]
+    run(two, tmp_path / "c.png")
+    second, third = (read_photo(tmp_path / name).pixels for name in ("b.png", "c.png"))
+    np.testing.assert_array_equal(second, third)

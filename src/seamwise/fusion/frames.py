@@ -97,7 +97,7 @@ class CheckedFrames(FrameSequence):
 
 
 class ReorderedFrames(FrameSequence):
-    """A burst in another order.
+    """A burst in another order, or some frames of it.
 
     Parameters
     ----------
@@ -113,6 +113,9 @@ class ReorderedFrames(FrameSequence):
 
     def __init__(self, frames: Frames, order: Sequence[int]) -> None:
         self.frames, self.order = frames, order
+
+    def __len__(self) -> int:
+        return len(self.order)
 
     def _frame(self, i: int) -> Picture:
         frame: Picture = self.frames[self.order[i]]

@@ -201,7 +201,8 @@ def fuse_burst(
     order: Sequence[int] = burst.order
     if method.is_sequential and len(burst) > 2 and burst.is_own_order:
         order = range(len(burst))
-    total = method.passes * len(burst)
+    order = _useful(order, alignment)
+    total = method.passes * len(order)
     ordered = ReorderedFrames(aligned, order)
     counted = CountedFrames(ordered, _stage_report(report, "fuse"), total)
     # 8 bits nearly always use their range: not worth another reading
@@ -219,6 +220,13 @@ def fuse_burst(
         exif=burst.exif,
         icc=burst.icc,
     )
+
+
+def _useful(order: Sequence[int], alignment: Alignment | None) -> Sequence[int]:
+    """The frames in an order, without those that show nothing in focus, if two others do."""
+    blank = set() if alignment is None else set(alignment.unmatched)
+    useful = [number for number in order if number not in blank]
+    return useful if len(useful) > 1 else order
 
 
 def ready_method(
@@ -321,9 +329,7 @@ def _alignment_notes(alignment: Alignment) -> list[str]:
     """A line for each frame that could not be matched, in place or in brightness."""
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
     return [
-        f"{alignment.names[i]} shows nothing in focus to align it by: it lies where its neighbour "
-        "lies"
-        for i in alignment.unmatched
+        f"{alignment.names[i]} shows nothing in focus: it is not used" for i in alignment.unmatched
     ] + [
         f"{name}: its brightness differs from that of {reference} by one stop or more and is "
         "matched by one stop only; where this shows in the picture, expose the frames alike"
