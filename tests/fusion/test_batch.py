@@ -554,3 +554,18 @@ def test_a_frame_that_shows_nothing_in_focus_is_not_used(tmp_path):
     run(two, tmp_path / "c.png")
     second, third = (read_photo(tmp_path / name).pixels for name in ("b.png", "c.png"))
     np.testing.assert_array_equal(second, third)
+
+
+def test_a_folder_keeps_how_its_pictures_were_cut(tmp_path):
+    pair = save_burst(tmp_path / "in" / "moved")
+    second = read_photo(pair / "f1.png").pixels
+    for name, pixels in (("f0", read_photo(pair / "f0.png").pixels[:, :-4]), ("f1", second[:, 4:])):
+        write_photo(pair / f"{name}.png", pixels)
+    save_burst(tmp_path / "in" / "static")
+    run([tmp_path / "in"], tmp_path / "out", align=True)
+    stored = tmp_path / "out" / "moved_alignment.json"
+    y0, y1, x0, x1 = Alignment.load(stored).common
+    assert read_photo(tmp_path / "out" / "moved.png").pixels.shape == (y1 - y0, x1 - x0, 3)
+    assert not (tmp_path / "out" / "static_alignment.json").exists()
+    run([tmp_path / "in"], tmp_path / "out", overwrite=True)
+    assert not stored.exists()

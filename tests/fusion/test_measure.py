@@ -8,6 +8,7 @@ import pytest
 from seamwise.fusion import (
     DUMMIES,
     METRICS,
+    Alignment,
     FusedPair,
     FusionScores,
     draw_boxplots,
@@ -291,3 +292,44 @@ def test_boxplots_have_a_panel_for_each_metric(tmp_path, pairs, monkeypatch):
 
 def test_the_seven_metrics_are_those_of_the_thesis():
     assert tuple(METRICS) == SEVEN
+
+
+def moved_pair(folder):
+    """B shows at x what A shows at x + 3."""
+    scene = RNG.integers(0, 256, (14, 20, 3)).astype(np.uint8)
+    sources = save(folder / "in", a=scene[:, :17], b=scene[:, 3:])
+    matrices = np.stack([np.eye(3)] * 2)
+    matrices[1, 0, 2] = 3
+    alignment = Alignment(matrices, np.ones((2, 3)), (14, 17), 0, ("a.png", "b.png"))
+    return scene, [sources / "a.png", sources / "b.png"], alignment
+
+
+def test_a_picture_that_alignment_cut_is_scored_against_sources_cut_alike(tmp_path):
+    scene, sources, alignment = moved_pair(tmp_path)
+    common = scene[:, 3:17]
+    picture = RNG.integers(0, 256, common.shape).astype(np.uint8)
+    made = save(tmp_path / "out", m=picture)
+    truth = save(tmp_path / "truth", t=scene[:, :17]) / "t.png"
+    alignment.save(made / "m_alignment.json")
+    scores = score_files(find_fused_pairs(sources, [made / "m.png"], truth=truth))
+    assert scores.skipped == ()
+    by_hand = score_one(tmp_path / "hand", common, common, truth=common, m=picture)
+    assert scores.values.tolist() == by_hand.values.tolist()
+    cut_truth = save(tmp_path / "cut", t=common) / "t.png"
+    again = score_files(find_fused_pairs(sources, [made / "m.png"], truth=cut_truth))
+    assert again.values.tolist() == by_hand.values.tolist()
+
+
+def test_methods_that_were_aligned_otherwise_are_not_compared(tmp_path):
+    scene, sources, alignment = moved_pair(tmp_path)
+    made = save(tmp_path / "out", m=scene[:, 3:17], n=scene[:, 3:17])
+    alignment.save(made / "m_alignment.json")
+    (message,) = score_files(find_fused_pairs(sources, sorted(made.glob("*.png")))).skipped
+    assert "n.png was aligned otherwise than" in message
+    assert "equal options" in message
+    (made / "m_alignment.json").rename(made / "n_alignment.json")
+    (made / "m.png").unlink()
+    sources[0].rename(sources[0].with_name("c.png"))
+    pairs = find_fused_pairs([sources[0].with_name("c.png"), sources[1]], [made / "n.png"])
+    (message,) = score_files(pairs).skipped
+    assert "alignment is of a.png, where the burst has c.png" in message

@@ -200,8 +200,12 @@ class Alignment:
                 f"alignment has {count} frames, the burst has {len(frames)}: estimate it again"
             )
         self._check_frame(frames[0], self.names[0])
-        if names is None:
-            return
+        if names is not None:
+            self.check_names(names)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise ValueError unless the frames have these names, in this order."""
+        count = len(self.names)
         if len(names) != count:
             raise ValueError(f"names must be one per frame, {count}, not {len(names)}")
         for own_name, name in zip(self.names, names, strict=True):

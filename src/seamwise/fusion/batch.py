@@ -12,7 +12,6 @@ from PIL import Image
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
-from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
@@ -21,6 +20,7 @@ from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network, ready_
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model
 from seamwise.fusion.result import Fusion
+from seamwise.fusion.stored_alignment import changes_frames, load_for
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.jsonfile import read_json
@@ -108,10 +108,7 @@ def fuse_files(
         _delete_old_maps(job)
         alignment = None
         if files.alignment is not None and files.alignment.exists():
-            alignment = Alignment.load(files.alignment)
-            names = [Path(str(frame)).name for frame in job.frames]
-            if sorted(names) == sorted(alignment.names) and len(set(names)) == len(names):
-                alignment = alignment.reordered([alignment.names.index(name) for name in names])
+            alignment = load_for(files.alignment, [Path(str(frame)).name for frame in job.frames])
         fusion = fuse_burst(
             job.frames,
             of_burst,
@@ -121,7 +118,7 @@ def fuse_files(
             report=listener.report,
         )
         fusion = _without_long_exif(fusion, job.output)
-        _write(job, fusion, files)
+        _write(job, fusion, files, keep_alignment=not is_single)
         frames = f"{len(job.frames)} frames, {pixel_size(fusion.image.shape)} pixels"
         moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
         return (*fusion.notes, f"{job.output}: {frames}{moved}")
@@ -263,7 +260,11 @@ def _checked_shape(job: FuseJob, options: FuseOptions, files: FuseOutputs) -> tu
 def _delete_old_maps(job: FuseJob) -> None:
     """Delete the maps of a picture that will be replaced."""
     if job.output.exists():
-        for path in (job.depth_map(), *job.output.parent.glob(f"{job.output.stem}_focus_*.png")):
+        for path in (
+            job.depth_map(),
+            job.alignment(),
+            *job.output.parent.glob(f"{job.output.stem}_focus_*.png"),
+        ):
             path.unlink(missing_ok=True)
 
 
@@ -278,7 +279,7 @@ def _without_long_exif(fusion: Fusion, output: Path) -> Fusion:
     return replace(fusion, exif=b"", notes=(*fusion.notes, note))
 
 
-def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
+def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: bool) -> None:
     """Write the maps, then the picture.
 
     While the picture is missing, the burst counts as not done. If one file fails, no map stays.
@@ -288,6 +289,11 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
         fusion.alignment.save(path)
     picture, *maps = job.outputs(files)
     try:
+        if keep_alignment:
+            maps.append(job.alignment())
+            job.alignment().unlink(missing_ok=True)
+            if fusion.alignment is not None and changes_frames(fusion.alignment):
+                fusion.alignment.save(job.alignment())
         if files.depth_map:
             write_depth(job.depth_map(), fusion.depth, len(job.frames))
         for number in range(len(job.frames) if files.focus_maps else 0):

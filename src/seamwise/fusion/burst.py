@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, pixel_size
 from seamwise.fusion.stack import Plane, planes_of
+from seamwise.fusion.transparency import PackedMask, extended
 from seamwise.io.listing import find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.pictures import as_unit
@@ -41,6 +42,8 @@ class Burst(FrameSequence):
         time that EXIF tells if it tells a different one for each, else by name. Arrays stay.
     is_own_order : bool
         Whether the user gave a list of files that is sorted neither by name nor by time.
+    has_alpha : bool
+        Whether the headers tell of an alpha channel.
     exif, icc : bytes
         Of the first frame in this order, known once it was read; empty if it has none.
     notes : list of str
@@ -108,6 +111,8 @@ class Burst(FrameSequence):
                 "their names have another order"
             )
         self._checksums: dict[int, int] = {}
+        self.has_alpha = any(info.has_alpha for info in infos)
+        self._masks: dict[int, PackedMask] = {}
 
     @property
     def icc(self) -> bytes:
@@ -136,10 +141,18 @@ class Burst(FrameSequence):
         elif isinstance(frame, np.ndarray):
             photo = Photo(frame)
         else:
-            photo = read_photo(frame, orientation=self._orientation)
+            photo = read_photo(frame, orientation=self._orientation, transparent=True)
         if i not in self._checksums:
             self._remember(i, photo)
-        return as_unit(photo.pixels, name=self.names[i])
+        picture = as_unit(photo.pixels, name=self.names[i])
+        return picture if photo.opaque is None else extended(picture, photo.opaque)
+
+    def opaque(self, i: int) -> NDArray[np.bool_] | None:
+        """Return where frame i shows anything, `(Y, X)`; None if everywhere.
+
+        It is known once the frame was read. Beyond, the frame is continued smoothly.
+        """
+        return self._masks[i].mask() if i in self._masks else None
 
     def _remember(self, i: int, photo: Photo) -> None:
         self._profiles[i] = photo.icc
@@ -152,6 +165,12 @@ class Burst(FrameSequence):
             self._notes.append(f"{self.names[i]} is identical to {self.names[twin]}")
         if photo.note:
             self._notes.append(photo.note)
+        if photo.opaque is None:
+            return
+        if not photo.opaque.any():
+            raise ValueError(f"{self.names[i]} is transparent everywhere: remove it")
+        self._masks[i] = PackedMask(photo.opaque)
+        self._notes.append(f"{self.names[i]} is transparent in places: nothing is taken from there")
 
 
 def burst_folders(folder: Path) -> tuple[list[Path], str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from seamwise.fusion.burst import burst_folders, check_outside, find_frames
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, planes_of
+from seamwise.fusion.stored_alignment import stored_path
 from seamwise.io.listing import SUFFIXES, find_images
 
 _MAP = re.compile(r"_depth$|_focus_\d+$")  # the end of a map's stem: see `FuseJob`
@@ -36,6 +37,10 @@ class FuseJob:
     def depth_map(self) -> Path:
         """Return the file of the depth map."""
         return self.output.with_name(f"{self.output.stem}_depth.png")
+
+    def alignment(self) -> Path:
+        """Return the file of the alignment, which a folder of pictures keeps."""
+        return stored_path(self.output)
 
     def focus_map(self, number: int) -> Path:
         """Return the file of the focus map of a frame."""

@@ -3,20 +3,25 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import check_outside
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
+from seamwise.fusion.methods import in_dtype
+from seamwise.fusion.stored_alignment import of_pair, stored_path
 from seamwise.io.atomic import make_folder
 from seamwise.io.csvfile import write_csv
 from seamwise.io.jsonfile import write_json
 from seamwise.io.photo import photo_info, read_photo
 from seamwise.metrics.fusion import psnr, q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te, ssim, to_grey
+from seamwise.pictures import as_unit
 
 METRICS: Mapping[str, Callable[..., float]] = {
     "q_mi": q_mi, "q_te": q_te, "q_ncie": q_ncie, "q_g": q_g, "q_p": q_p, "q_s": q_s, "q_cb": q_cb,
@@ -122,6 +127,9 @@ def score_files(pairs: Iterable[FusedPair]) -> FusionScores:
     levels. 16 bits are divided by 257, so that 65535 is 255, and not rounded. With a truth, SSIM
     and PSNR compare all channels with it.
 
+    If ``x_alignment.json`` lies next to the fused picture x, as `fuse_files` writes it, the sources
+    are aligned by it first, and sources and truth are cut like the picture.
+
     Parameters
     ----------
     pairs : iterable of FusedPair
@@ -147,9 +155,10 @@ def score_files(pairs: Iterable[FusedPair]) -> FusionScores:
         try:
             if pair.fault:
                 raise ValueError(pair.fault)
-            _check_sizes(pair)
+            alignment = of_pair(pair)
+            _check_sizes(pair, alignment)
             _check_colours(pair)
-            scores.append(_score_pair(pair))
+            scores.append(_score_pair(pair, alignment))
         except (ValueError, TypeError, OSError, MemoryError) as error:
             skipped.append(f"{pair.name}: {' '.join(str(error).split())}")
             continue
@@ -208,18 +217,39 @@ def _columns(pair: FusedPair) -> str:
     return f"{pair.name} has {methods} {'with' if pair.truth else 'without'} a truth"
 
 
-def _check_sizes(pair: FusedPair) -> None:
+def _check_sizes(pair: FusedPair, alignment: Alignment | None) -> None:
     """Raise ValueError if the pictures differ in size. Only headers are read."""
     first, *others = pair.sources
     shape = photo_info(first).shape[:2]
+    fused_shape = shape
+    if alignment is not None and _is_cut(pair, alignment):
+        fused_shape = _box_shape(alignment)
     for path in (*others, *pair.fused.values(), *_truths(pair)):
         size = photo_info(path).shape[:2]
-        if size != shape:
-            hint = " (`seamwise fuse` keeps it with --no-align or --full-size)"
+        of_fused = path in pair.fused.values()
+        allowed = {fused_shape if of_fused else shape}
+        if path == pair.truth:
+            allowed.add(fused_shape)
+        if size not in allowed:
+            hint = (
+                " (`seamwise fuse` keeps it with --no-align or --full-size, or stores how it was "
+                f"cut with --alignment {stored_path(path)})"
+            )
             raise ValueError(
                 f"{path} has {pixel_size(size)} pixels, {first} has {pixel_size(shape)}: "
-                f"give all one size{'' if path in pair.sources else hint}"
+                f"give all one size{hint if of_fused else ''}"
             )
+
+
+def _is_cut(pair: FusedPair, alignment: Alignment) -> bool:
+    """Whether the fused pictures have the size of what all aligned frames show."""
+    shapes = {photo_info(path).shape[:2] for path in pair.fused.values()}
+    return shapes == {_box_shape(alignment)}
+
+
+def _box_shape(alignment: Alignment) -> tuple[int, int]:
+    y0, y1, x0, x1 = alignment.common
+    return y1 - y0, x1 - x0
 
 
 def _check_colours(pair: FusedPair) -> None:
@@ -242,11 +272,18 @@ def _is_colour(path: Path) -> bool:
     return len(photo_info(path).shape) == 3
 
 
-def _score_pair(pair: FusedPair) -> list[list[float]]:
+def _score_pair(pair: FusedPair, alignment: Alignment | None) -> list[list[float]]:
     """Return the scores of every method, then of the dummies."""
-    sources = [_levels(path) for path in pair.sources]
+    is_cut = alignment is not None and _is_cut(pair, alignment)
+    sources = [
+        _levels(path, partial(_aligned, i=i, alignment=alignment, crop=is_cut))
+        for i, path in enumerate(pair.sources)
+    ]
     grey = [_grey(levels) for levels in sources]
     truth = None if pair.truth is None else _levels(pair.truth)
+    if truth is not None and alignment is not None and truth.shape[:2] != sources[0].shape[:2]:
+        y0, y1, x0, x1 = alignment.common
+        truth = truth[y0:y1, x0:x1]
 
     def scores_of(path: Path, levels: Levels) -> list[float]:
         pictures = (*grey, _grey(levels))
@@ -269,9 +306,16 @@ def _score(name: str, path: Path, against: str, *pictures: Levels) -> float:
         raise ValueError(f"{name} cannot score {path} against {against}: {error}") from error
 
 
-def _levels(path: Path) -> Levels:
-    """Read a picture as 0..255, 16 bits as fractions."""
-    pixels = read_photo(path).pixels
+def _aligned(pixels: Levels, *, i: int, alignment: Alignment | None, crop: bool) -> Levels:
+    """Source i of a pair as the fused picture shows it."""
+    if alignment is None:
+        return pixels
+    return in_dtype(alignment.apply(as_unit(pixels), i, crop=crop), pixels.dtype)
+
+
+def _levels(path: Path, change: Callable[[Levels], Levels] = lambda pixels: pixels) -> Levels:
+    """Read a picture as 0..255, 16 bits as fractions, with a change made to its pixels."""
+    pixels = change(read_photo(path).pixels)
     if pixels.dtype != np.uint16:
         return pixels
     # the metrics would take it for one of 0..1

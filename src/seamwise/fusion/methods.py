@@ -26,7 +26,8 @@ from seamwise.fusion.frames import (
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.register import estimate_alignment
-from seamwise.fusion.result import Fusion
+from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.fusion.transparency import MaskedFrames, moved_mask
 from seamwise.types import Picture
 from seamwise.words import FusionMode
 
@@ -202,8 +203,9 @@ def fuse_burst(
     if method.is_sequential and len(burst) > 2 and burst.is_own_order:
         order = range(len(burst))
     order = _useful(order, alignment)
+    masked = _masked(aligned, burst, alignment, crop=options.crop) if burst.has_alpha else None
     total = method.passes * len(order)
-    ordered = ReorderedFrames(aligned, order)
+    ordered = ReorderedFrames(masked or aligned, order)
     counted = CountedFrames(ordered, _stage_report(report, "fuse"), total)
     # 8 bits nearly always use their range: not worth another reading
     is_wide = method.needs_brightness and burst.dtype.itemsize > 1
@@ -211,15 +213,32 @@ def fuse_burst(
     fusion = method.fuse(counted if factor == 1 else BrightenedFrames(counted, factor))
     if factor != 1:
         fusion = replace(fusion, image=fusion.image / np.float32(factor))
+    fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
+    if masked is not None:
+        fusion = masked.settled(fusion)
     return replace(
         fusion,
-        depth=np.array(order, fusion.depth.dtype)[fusion.depth],
         image=in_dtype(fusion.image, burst.dtype),
         alignment=alignment,
         notes=(*burst.notes, *notes),
         exif=burst.exif,
         icc=burst.icc,
     )
+
+
+def _masked(
+    aligned: Frames, burst: Burst, alignment: Alignment | None, *, crop: bool
+) -> MaskedFrames | None:
+    """The frames without their transparent parts; None if they have none."""
+
+    def opaque(i: int) -> NDArray[np.bool_] | None:
+        mask = burst.opaque(i)
+        if mask is None or alignment is None:
+            return mask
+        return moved_mask(mask, alignment, i, crop=crop)
+
+    masked = MaskedFrames(aligned, opaque)
+    return masked if masked.is_masked else None
 
 
 def _useful(order: Sequence[int], alignment: Alignment | None) -> Sequence[int]:

@@ -58,12 +58,15 @@ class Photo:
         ICC colour profile; empty if there is none.
     note : str
         What the user should know about how the file was read, in one line; empty if nothing.
+    opaque : (Y, X) bool array, optional
+        Where the alpha channel is at its maximum; None if the photograph is opaque everywhere.
     """
 
     pixels: NDArray[Any]
     exif: bytes = b""
     icc: bytes = b""
     note: str = ""
+    opaque: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,20 @@ class PhotoInfo:
     """What `read_photo` would return: shape (upright) and dtype of the pixels.
 
     `time` is when the photograph was taken, as text to sort by; empty if the file does not tell.
-    `orientation` is EXIF's, 1 to 8, which turned the stored pixels upright.
+    `orientation` is EXIF's, 1 to 8, which turned the stored pixels upright. `has_alpha` tells that
+    the file has an alpha channel.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     time: str = field(default="", repr=False, compare=False)
     orientation: int = field(default=1, repr=False, compare=False)
+    has_alpha: bool = field(default=False, repr=False, compare=False)
 
 
-def read_photo(path: AnyPath, *, orientation: int | None = None) -> Photo:
+def read_photo(
+    path: AnyPath, *, orientation: int | None = None, transparent: bool = False
+) -> Photo:
     """Read a photograph: 8 bits stay 8, 16 stay 16, grey stays grey.
 
     Parameters
@@ -90,6 +97,8 @@ def read_photo(path: AnyPath, *, orientation: int | None = None) -> Photo:
         the name.
     orientation : int, optional
         EXIF's orientation, 1 to 8, in place of that of the file.
+    transparent : bool
+        Take transparent pixels, too: `Photo.opaque` tells where there are none.
 
     Returns
     -------
@@ -131,12 +140,16 @@ def read_photo(path: AnyPath, *, orientation: int | None = None) -> Photo:
     kind = _kind(path)
     try:
         facts = _FACTS[kind](path)
-        pixels, note = _without_alpha(_PIXELS[kind](path), path.name)
+        pixels, opaque, note = _without_alpha(
+            _PIXELS[kind](path), path.name, transparent=transparent
+        )
     except Exception as error:  # the decoders raise SyntaxError, struct.error, zlib.error, …
         raise unreadable(path, kind, error) from error
-    pixels = _upright(pixels, facts.orientation if orientation is None else orientation)
-    pixels = np.ascontiguousarray(pixels, facts.dtype)
-    return Photo(pixels, facts.exif, facts.icc, "; ".join(filter(None, [*facts.notes, note])))
+    orientation = facts.orientation if orientation is None else orientation
+    pixels = np.ascontiguousarray(_upright(pixels, orientation), facts.dtype)
+    note = "; ".join(filter(None, [*facts.notes, note]))
+    opaque = None if opaque is None else np.ascontiguousarray(_upright(opaque, orientation))
+    return Photo(pixels, facts.exif, facts.icc, note, opaque)
 
 
 def photo_info(path: AnyPath) -> PhotoInfo:
@@ -163,7 +176,9 @@ def photo_info(path: AnyPath) -> PhotoInfo:
     except Exception as error:
         raise unreadable(path, kind, error) from error
     shape = turned_shape(facts.shape, facts.orientation)
-    return PhotoInfo(shape, facts.dtype, capture_time(facts.exif), facts.orientation)
+    return PhotoInfo(
+        shape, facts.dtype, capture_time(facts.exif), facts.orientation, facts.has_alpha
+    )
 
 
 def turned_shape(shape: tuple[int, ...], orientation: int) -> tuple[int, ...]:
@@ -303,10 +318,16 @@ def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
-def _without_alpha(pixels: NDArray[Any], name: str) -> tuple[NDArray[Any], str]:
+def _without_alpha(
+    pixels: NDArray[Any], name: str, *, transparent: bool
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None, str]:
+    """The colours, where they are opaque (None: everywhere), and a note."""
     if pixels.shape[2:] not in ((2,), (4,)):
-        return pixels, ""
-    if pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
-        raise UnsupportedError("its alpha channel is not fully opaque; flatten it first")
+        return pixels, None, ""
+    opaque = pixels[..., -1] == np.iinfo(pixels.dtype).max
     colours = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
-    return colours, f"alpha channel of {name} dropped (it is fully opaque)"
+    if opaque.all():
+        return colours, None, f"alpha channel of {name} dropped (it is fully opaque)"
+    if not transparent:
+        raise UnsupportedError("its alpha channel is not fully opaque; flatten it first")
+    return colours, opaque, ""

@@ -20,6 +20,8 @@ class PhotoFacts(NamedTuple):
         As in `photo.Photo`.
     notes : list of str
         What the user should know, a line for each.
+    has_alpha : bool
+        Whether the file has an alpha channel.
     """
 
     shape: tuple[int, ...]
@@ -28,3 +30,4 @@ class PhotoFacts(NamedTuple):
     exif: bytes
     icc: bytes
     notes: list[str]
+    has_alpha: bool = False

@@ -32,7 +32,8 @@ def read_facts(path: Path) -> PhotoFacts:
     icc = _png_profile(last)
     if icc is None:
         notes.append(PROFILE_DAMAGED.format(path.name))
-    return PhotoFacts(shape, dtype, orientation, exif, icc or b"", notes)
+    has_alpha = colour in (4, 6)
+    return PhotoFacts(shape, dtype, orientation, exif, icc or b"", notes, has_alpha)
 
 
 def _check_png(depth: int, colour: int, chunks: Mapping[bytes, bytes]) -> None:

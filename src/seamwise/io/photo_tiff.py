@@ -49,9 +49,8 @@ def read_facts(path: Path) -> PhotoFacts:
         if len(file.pages) > 1:
             notes.append(f"{path.name} holds a preview too: it is not kept")
         orientation = known_orientation(page.tags.valueof(ORIENTATION, default=1))
-        return PhotoFacts(
-            shape, page.dtype, orientation, exif, page.tags.valueof(PROFILE, default=b""), notes
-        )
+        icc, has_alpha = page.tags.valueof(PROFILE, default=b""), bool(page.extrasamples)
+        return PhotoFacts(shape, page.dtype, orientation, exif, icc, notes, has_alpha)
 
 
 def _check_page(page: Any) -> None:
