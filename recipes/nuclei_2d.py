@@ -170,7 +170,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     samples = NucleiSamples(sources_of(training), settings=settings, is_second=options.second)
     task = Guided(info, settings, samples, division.judged(RULE))
-    start = None if options.resume else first_weights(options.start)
+    start = first_weights(options.start)
     fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
 
 

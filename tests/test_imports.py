@@ -18,7 +18,7 @@ ROWS = [
     {"engine", "analysis", "exchange", "measure"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling", "pictures"},
-    {"types", "words", "plain_values"},
+    {"types", "words", "plain_values", "array_like"},
 ]
 
 

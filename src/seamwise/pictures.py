@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.array_like import as_array
+
 
 def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float32]:
     """Return a picture as float32 in 0..1.
@@ -29,7 +31,7 @@ def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float
     >>> as_unit(np.array([[0, 51, 255]], np.uint8))
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
-    picture = np.asarray(picture)
+    picture = as_array(picture, name=name)
     if picture.ndim not in (2, 3) or picture.size == 0:
         raise ValueError(
             f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, "

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from seamwise.io.images import read_image, read_labels, write_labels
-from seamwise.io.volume import open_volume
+from seamwise.io.volume import open_labels, open_volume
 from support.files import counting, one_line
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
@@ -195,14 +195,6 @@ def test_lzw_stack(tmp_path):
         tmp_path / "x.tif", compression="tiff_lzw", save_all=True, append_images=planes[1:]
     )
     np.testing.assert_array_equal(read_image(tmp_path / "x.tif").data, counting((6, 16, 24)))
-
-
-def test_white_is_zero_is_read_as_it_is_stored(tmp_path):
-    pixels = counting((16, 24), "uint8")
-    for compression in (None, "lzw"):
-        options = {"photometric": "miniswhite", "compression": compression}
-        tifffile.imwrite(tmp_path / "x.tif", pixels, **options)
-        np.testing.assert_array_equal(read_image(tmp_path / "x.tif").data, pixels)
 
 
 # -------------------------------------------------------------- pixel size
@@ -479,3 +471,52 @@ def test_a_damaged_file_with_another_name_is_not_called_a_tiff(tmp_path):
     path.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"x\.png as PNG, JPEG or TIFF: "):
         read_image(path)
+
+
+# ------------------------------------------- previews, and values that count from white
+
+
+def write_with_preview(path, picture):
+    with tifffile.TiffWriter(path) as file:
+        file.write(picture[::8, ::8], subfiletype=1, metadata=None)
+        file.write(picture, metadata=None)
+
+
+def test_a_preview_is_not_the_image(tmp_path):
+    picture = counting((48, 64), "uint8")
+    write_with_preview(tmp_path / "x.tif", picture)
+    image = read_image(tmp_path / "x.tif")
+    np.testing.assert_array_equal(image.data, picture)
+    assert image.note == ""
+    volume = open_volume(tmp_path / "x.tif")
+    np.testing.assert_array_equal(volume.read((slice(0, 48), slice(0, 64)))[0], picture)
+
+
+def test_a_file_of_previews_alone_is_read(tmp_path):
+    picture = counting((8, 9), "uint8")
+    tifffile.imwrite(tmp_path / "x.tif", picture, subfiletype=1, metadata=None)
+    np.testing.assert_array_equal(read_image(tmp_path / "x.tif").data, picture)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [("uint8", 255), ("uint16", 65535)])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_values_that_count_from_white_are_inverted(tmp_path, dtype, white, compression):
+    picture = counting((3, 5, 7), dtype)
+    stored = np.asarray(white, dtype) - picture
+    options = {"photometric": "miniswhite", "compression": compression}
+    tifffile.imwrite(tmp_path / "x.tif", stored, metadata={"axes": "ZYX"}, **options)
+    image = read_image(tmp_path / "x.tif")
+    np.testing.assert_array_equal(image.data, picture.astype(image.data.dtype))
+    assert image.note == "x.tif counts from white: inverted"
+    volume = open_volume(tmp_path / "x.tif")
+    box = (slice(1, 3), slice(2, 5), slice(0, 4))
+    np.testing.assert_array_equal(volume.read(box)[0], image.data[box])
+    assert volume.note == image.note
+
+
+def test_labels_are_never_inverted(tmp_path):
+    labels = counting((5, 7), "uint8")
+    tifffile.imwrite(tmp_path / "x.tif", labels, photometric="miniswhite")
+    np.testing.assert_array_equal(read_labels(tmp_path / "x.tif"), labels)
+    whole = (slice(0, 5), slice(0, 7))
+    np.testing.assert_array_equal(open_labels(tmp_path / "x.tif").read(whole)[0], labels)

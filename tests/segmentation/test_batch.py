@@ -428,3 +428,28 @@ def test_an_interrupt_waits_for_a_tile_of_the_other_image_not_for_all_of_it(
         list(segment_files(images, tmp_path / "out", SegmentOptions()))
     assert len(calls) < 100
     assert not list((tmp_path / "out").glob("*.tif"))
+
+
+def test_a_name_too_long_for_its_results_fails_alone(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("a" * 244, "b", "c"):
+        write_png(source / f"{name}.png", np.zeros((16, 16), np.uint8))
+    files = OutputOptions(overlay=True)
+    outcomes = list(segment_files([source], tmp_path / "out", files=files))
+    assert [outcome.failed for outcome in outcomes] == [True, False, False]
+    assert "is too long: rename it" in outcomes[0].messages[0]
+    assert {"b.tif", "c.tif"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    # without an overlay its name fits
+    again = list(segment_files([source], tmp_path / "other"))
+    assert [outcome.failed for outcome in again] == [False, False, False]
+
+
+def test_files_that_cannot_be_read_are_named_once(images, tmp_path):
+    folder = images[0].parent
+    (folder / "scan.lif").write_bytes(b"x")
+    heard = []
+    list(segment_files([folder], tmp_path / "out", listener=Listener(announce=heard.append)))
+    assert [line for line in heard if "scan.lif" in line] == [
+        f"{folder} holds a file that is not read (scan.lif): export it as OME-TIFF, e.g. with Fiji"
+    ]

@@ -1,5 +1,6 @@
 import csv
 import errno
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -271,6 +272,18 @@ def test_resuming_with_other_settings_or_images_is_refused(tmp_path, annotated, 
 def test_nothing_to_resume_is_said(tmp_path, annotated, quick):
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
         run(tmp_path, annotated, quick, resume=True)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
+    tmp_path, annotated, quick
+):
+    whole = run(tmp_path / "whole", annotated, quick)
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    shutil.copy(tmp_path / "whole" / "model.safetensors", killed)
+    with pytest.raises(ValueError, match=r"model\.safetensors was made with settings\.lam = "):
+        run(killed, annotated, replace(quick, lam=0.1), resume=True)
+    assert_same(whole, run(killed, annotated, quick, resume=True))
 
 
 def test_a_damaged_checkpoint_is_said(tmp_path, annotated, quick):

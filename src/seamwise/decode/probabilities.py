@@ -5,12 +5,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.array_like import as_array
+
 Gap = Literal["second", "background"]
 
 
 def as_probabilities(probabilities: Any) -> NDArray[Any]:
     """Return the array `(C, *S)`, or raise ValueError unless it has 2, 3 or 4 classes."""
-    array: NDArray[Any] = np.asarray(probabilities)
+    array: NDArray[Any] = as_array(probabilities, name="probabilities")
     if array.ndim < 2 or array.shape[0] not in (2, 3, 4):
         raise ValueError(f"probabilities must be (C, *S) with C = 2, 3 or 4, not {array.shape}")
     return array

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from seamwise.array_like import as_array
 from seamwise.decode.instances import assign_touching, check_sizes, clean
 from seamwise.decode.probabilities import (
     Gap,
@@ -151,7 +152,7 @@ def with_cores(classes: NDArray[np.uint8], height: NDArray[Any], core: float) ->
 
 def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Class probabilities `(C, *S)` and relief `(*S)` of the maps of a network with guides."""
-    maps = np.asarray(maps)
+    maps = as_array(maps, name="maps")
     guides = maps.ndim  # relief, and as many offsets as there are axes
     if not guides + 2 <= len(maps) <= guides + 4:
         raise ValueError(

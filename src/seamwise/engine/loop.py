@@ -22,13 +22,14 @@ from seamwise.engine.history import TrainProgress, plot_curve, seconds_left, wri
 from seamwise.engine.networks import ReadyNetwork, build_network, prepare_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.atomic import atomic_path
-from seamwise.io.models import AnyInfo, ModelInfo, save_model
+from seamwise.io.models import AnyInfo, ModelInfo, describe_model, save_model
 from seamwise.io.provenance import Provenance
 from seamwise.nets.average import Network
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+_CHECKPOINT, _MODEL = "checkpoint.pt", "model.safetensors"
 _NOT_RECORDED = ("workers", "snapshot_every", "devices", "nodes")
 
 Report = Callable[[TrainProgress], bool | None]
@@ -73,7 +74,8 @@ def fit(
         far), ``log.csv``, ``curve.png``, ``checkpoint.pt``, and every `settings.snapshot_every`
         steps ``snapshot-<step>.safetensors``.
     resume : bool
-        Continue from ``checkpoint.pt``. On a CPU with the same number of threads, the weights are
+        Continue from ``checkpoint.pt``; from the first step, if the run was killed before it wrote
+        one. On a CPU with the same number of threads, the weights are
         bit for bit those of an uninterrupted run: a sample depends only on (seed, step, index), and
         the learning rate on the step. On a GPU they agree up to rounding, since its sums have no
         fixed order. The number of processes may differ; the notes tell what then changes.
@@ -166,7 +168,7 @@ def fit(
             )
             if _first_decides(fabric, keep):
                 break
-    return output / "model.safetensors"
+    return output / _MODEL
 
 
 def _first_decides(fabric: "Fabric", keep: Callable[[], bool]) -> bool:
@@ -202,7 +204,7 @@ def _keep(
             progress, scores=dict(task.validate(prepare_network(average_net, task.info, device)))
         )
         if state.is_best(progress):
-            _save(output / "model.safetensors", average_net, task.info, progress, settings)
+            _save(output / _MODEL, average_net, task.info, progress, settings)
         state.history[-1] = progress
     is_snapshot = settings.snapshot_every > 0 and progress.step % settings.snapshot_every == 0
     if is_snapshot:
@@ -216,7 +218,7 @@ def _keep(
     seconds = seconds_left(state.history, first=state.start_step, steps=settings.steps)
     stop = report(replace(progress, seconds_left=seconds)) is False
     if is_validation or is_snapshot or stop:
-        state.save(output / "checkpoint.pt", task.info.training)
+        state.save(output / _CHECKPOINT, task.info.training)
         write_log(output / "log.csv", state.history)
         plot_curve(output / "curve.png", state.history)
     return stop
@@ -233,20 +235,18 @@ def learning_rate(step: int, settings: RunSettings) -> float:
 
 
 def check_output(output: Path, *, resume: bool) -> None:
-    """Raise OSError unless the folder exists and holds a checkpoint to resume, or no run at all."""
+    """Raise OSError unless the folder exists and holds a run to resume, or no run at all."""
     if not output.is_dir():
         raise FileNotFoundError(f"the output folder {output} does not exist: create it first")
-    if resume:
-        if not (output / "checkpoint.pt").is_file():
-            raise FileNotFoundError(
-                f"nothing to resume: {output} holds no checkpoint.pt; train without --resume"
-            )
-        return
-    for name in ("checkpoint.pt", "model.safetensors"):
-        if (output / name).exists():
-            raise FileExistsError(
-                f"{output} already holds a run ({name}): use --resume, or choose another folder"
-            )
+    found = [name for name in (_CHECKPOINT, _MODEL) if (output / name).exists()]
+    if resume and not found:
+        raise FileNotFoundError(
+            f"nothing to resume: {output} holds no {_CHECKPOINT}; train without --resume"
+        )
+    if found and not resume:
+        raise FileExistsError(
+            f"{output} already holds a run ({found[0]}): use --resume, or choose another folder"
+        )
 
 
 def run_identity(settings: RunSettings) -> dict[str, Any]:
@@ -299,10 +299,17 @@ class _State:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
 
 
-def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dict[str, Any]:
-    """Read what `_State.save` wrote; ValueError if it was written by another run."""
-    path = output / "checkpoint.pt"
+def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dict[str, Any] | None:
+    """Read what `_State.save` wrote; ValueError if it was written by another run.
+
+    None if the run was killed after its first model, before its first checkpoint.
+    """
+    path = output / _CHECKPOINT
     provenance = Provenance(task.info.training, defaults={"settings": settings.old_defaults})
+    if not path.exists():
+        info = describe_model(output / _MODEL)
+        _check_same(output / _MODEL, provenance.difference(info.training))
+        return None
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         difference = provenance.difference(checkpoint["provenance"])
@@ -311,12 +318,16 @@ def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dic
         raise ValueError(
             f"cannot read checkpoint {path}: train without --resume into a new folder"
         ) from error
+    _check_same(path, difference)
+    return checkpoint
+
+
+def _check_same(path: Path, difference: str) -> None:
     if difference:
         raise ValueError(
             f"{path} was {difference}: resume with the same settings and images, or train "
             "without --resume into a new folder"
         )
-    return checkpoint
 
 
 def _batches(

@@ -80,7 +80,7 @@ def train_burst(
             "data_sha256": pictures_sha256([*training, *validation]),
         },
     )
-    start = None if settings.start is None or resume else _first_weights(settings.start, info)
+    start = None if settings.start is None else _first_weights(settings.start, info)
     return fit(
         _BurstTask(info, settings, BurstSamples(training, settings), _fixed(validation)),
         settings,

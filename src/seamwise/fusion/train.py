@@ -76,7 +76,7 @@ def train(
     for picture in (*training, *validation):
         photo_info(picture.image)  # fails now, not in the middle of the run
     info = _describe(settings, training, validation)
-    start = None if settings.start is None or resume else _first_weights(settings.start, info)
+    start = None if settings.start is None else _first_weights(settings.start, info)
     return fit(
         _FusionTask(info, settings, training, validation),
         settings,

@@ -25,6 +25,9 @@ _REMEDIES = {
 }
 
 
+_LONGEST_NAME = 255  # bytes
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file next to `path` that takes its place once the block has ended well.
@@ -92,6 +95,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise _explain(error, Path(path)) from error
     finally:
         _remove(temporary)
+
+
+def has_long_name(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file's name is longer than file systems allow."""
+    return len(os.fsencode(os.path.basename(path))) > _LONGEST_NAME
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it exists; one whose name is too long does not."""
+    if not has_long_name(path):
+        path.unlink(missing_ok=True)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -62,7 +62,8 @@ def read_image(
 
     Axes come from the argument, else from the file (OME, ImageJ, tifffile, colour samples), else
     from a guess. `Image.note` reports a guess, an override, a dropped alpha channel, a turned
-    photograph, and a file that holds more than one image (the first is read).
+    photograph, values that count from white (they are inverted), a file that is one image with
+    others, and a file that holds more than one (the first is read, a preview is not).
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def read_image(
     ('CYX', (3, 4, 5))
     """
     path = Path(path)
-    file = _load(path, keep_alpha=has_slices_for_colours(axes))
+    file = _load(path, keep_alpha=has_slices_for_colours(axes)).as_shown(name=path.name)
     file_axes = settle_axes(file.data.shape, file.axes, name=path.name, request=axes)
     data, letters = channels_first(file.data, file_axes, name=str(path), time=time)
     if channel is not None:

@@ -3,16 +3,22 @@
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from seamwise.io.ome_zarr import is_ome_zarr
-from seamwise.io.tiff import OME_SUFFIXES
+from seamwise.io.ome_zarr import is_ome_zarr, plate_fields
+from seamwise.io.tiff import OME_SUFFIXES, set_of_files
 from seamwise.types import AnyPath
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _ZARR = ".zarr"  # of a folder that is one image
+MICROSCOPES = (
+    *(".czi", ".dv", ".ims", ".lif", ".lsm", ".mrxs", ".nd2"),
+    *(".oib", ".oif", ".stk", ".svs", ".vsi", ".xlef"),
+)
+_EXPORT = "as OME-TIFF, e.g. with Fiji"
+_SHOWN = 4  # names in a line
 _KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({_ZARR})"
 
 
@@ -21,7 +27,8 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
 
     A folder stands for the images in it, without hidden files and ``*_masks.*``. A pattern (``*``,
     ``?``, ``[..]``, ``**``) stands for the images that match it. An OME-Zarr folder is one image
-    and is listed as a file.
+    and is listed as a file; a plate stands for its fields. Of several files that hold one OME
+    image together the first is listed.
 
     Parameters
     ----------
@@ -52,7 +59,33 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
     paths = {}
     for name in names:
         paths.update({os.path.abspath(path): path for path in _images_of(Path(name), masks)})
-    return sorted(paths.values())
+    return _once_per_set(sorted(paths.values()))
+
+
+def unread_files(inputs: AnyPath | Iterable[AnyPath]) -> str:
+    """Return a line about the microscope files in folders, which cannot be read; "" if none is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "day1"
+    >>> folder.mkdir()
+    >>> for name in ("a.tif", "b.czi", "c.ND2"):
+    ...     (folder / name).touch()
+    >>> unread_files(folder).replace(str(folder), "day1")
+    'day1 holds 2 files that are not read (b.czi, c.ND2): export them as OME-TIFF, e.g. with Fiji'
+    """
+    names = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    folders = [Path(name) for name in names if os.path.isdir(name) and not is_ome_zarr(name)]
+    found = sorted(path for folder in folders for path in folder.iterdir() if _is_unread(path))
+    if not found:
+        return ""
+    shown = ", ".join(path.name for path in found[:_SHOWN])
+    shown += f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    files, them = f"{len(found)} files that are", "them"
+    if len(found) == 1:
+        files, them = "a file that is", "it"
+    return f"{found[0].parent} holds {files} not read ({shown}): export {them} {_EXPORT}"
 
 
 def find_labels(inputs: AnyPath | Iterable[AnyPath]) -> list[Path]:
@@ -109,12 +142,16 @@ def by_stem(paths: Iterable[Path], *, ending: str = "") -> dict[str, Path]:
 def stem(path: AnyPath) -> str:
     """Return the name of a file without its suffix; ``.ome.tif`` and ``.ome.zarr`` count as one.
 
+    A field of a plate has the names of plate, row, column and field.
+
     Examples
     --------
-    >>> stem("plate1/a01.ome.tif"), stem("day.2.PNG")
-    ('a01', 'day.2')
+    >>> stem("plate1/a01.ome.tif"), stem("day.2.PNG"), stem("screen.zarr/A/3/0")
+    ('a01', 'day.2', 'screen_A_3_0')
     """
     path = Path(path)
+    if path.parents[2:] and path.parents[2].suffix.lower() == _ZARR and path.parent.name.isalnum():
+        return "_".join([stem(path.parents[2]), *path.parts[-3:]])
     is_double = path.name.lower().endswith((*OME_SUFFIXES, ".ome.zarr"))
     return Path(path.stem).stem if is_double else path.stem
 
@@ -140,6 +177,25 @@ def first_bytes(path: Path) -> bytes:
     return head
 
 
+def _is_unread(path: Path) -> bool:
+    return path.suffix.lower() in MICROSCOPES and path.name[0] != "."
+
+
+def _once_per_set(paths: list[Path]) -> list[Path]:
+    """The paths, without the further files of an OME image that is spread over several."""
+    listed = {os.path.abspath(path) for path in paths}
+    return [path for path in paths if not _follows(path, listed)]
+
+
+def _follows(path: Path, listed: Collection[str]) -> bool:
+    """Whether an earlier file of the same OME image is listed."""
+    if len(listed) < 2 or not path.name.lower().endswith(OME_SUFFIXES):
+        return False
+    folder = Path(os.path.abspath(path)).parent
+    members = [name for name in set_of_files(path) if str(folder / name) in listed]
+    return path.name in members[1:]
+
+
 def _without(place: Path, ending: str) -> Path:
     return place.with_name(place.name.removesuffix(ending) or place.name)
 
@@ -147,7 +203,7 @@ def _without(place: Path, ending: str) -> Path:
 def _images_of(name: Path, masks: bool) -> list[Path]:
     """The images that one file, folder or pattern stands for."""
     if is_ome_zarr(name):
-        return [name]
+        return plate_fields(name) or [name]
     if name.is_dir() and name.suffix.lower() != _ZARR:
         paths = [path for path in name.iterdir() if _is_listed(path, masks)]
         complaint = f"folder {name} holds no image"
@@ -184,6 +240,8 @@ def _check_named(path: Path) -> None:
         raise IsADirectoryError(f"{path} is a folder: give an image file")
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
+    if path.suffix.lower() in MICROSCOPES:
+        raise ValueError(f"{path} cannot be read: export it {_EXPORT}")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is not of a supported kind: expected one of {_KINDS}")
 

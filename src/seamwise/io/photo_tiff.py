@@ -18,11 +18,13 @@ from seamwise.io.exif import (
     tiff_exif,
 )
 from seamwise.io.photo_facts import PhotoFacts
+from seamwise.io.stored import inverted
 from seamwise.io.tiff import (
     ALPHA,
     check_chain,
     check_complete,
     decode_series,
+    whole_series,
     without_log,
     write_zlib,
 )
@@ -81,7 +83,7 @@ def _check_page(page: Any) -> None:
 
 
 def _check_single(file: tifffile.TiffFile) -> None:
-    whole = [series for series in file.series if not series.keyframe.is_reduced]
+    whole = whole_series(file)
     # ImageJ keeps many planes behind one page header
     pages = sum(series.size // series.keyframe.size for series in whole)
     if pages != 1:
@@ -104,7 +106,7 @@ def read_pixels(path: Path) -> NDArray[Any]:
         if page.photometric.name == "PALETTE":
             return np.asarray(page.colormap >> 8, np.uint8).T[pixels[..., 0]]
         if page.photometric.name == "MINISWHITE":
-            pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
+            pixels[..., 0] = inverted(pixels[..., 0], np.iinfo(pixels.dtype).max)
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 

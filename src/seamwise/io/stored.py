@@ -1,12 +1,14 @@
 """The image that a file holds (`StoredImage`), as read, and checks of what may be used of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from seamwise.types import Box
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class StoredImage:
         Pixel size in micrometres by spatial axis, as far as the file gives it.
     notes : tuple of str
         What the user should know, one line each.
+    white : int or None
+        The value of black, if the file counts from white; then 0 is the brightest.
 
     Examples
     --------
@@ -40,6 +44,7 @@ class StoredImage:
     format: str
     sizes: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    white: int | None = None
 
     def spacing(self, axes: str, *, name: str) -> tuple[tuple[float, ...] | None, str]:
         """Return the pixel size along each spatial axis if the file gives all, else None.
@@ -52,6 +57,31 @@ class StoredImage:
             return tuple(self.sizes[a] for a in spatial), ""
         note = f"{name} gives no pixel size along {', '.join(missing)}: the others are not used"
         return None, note if len(missing) < len(spatial) else ""
+
+    def as_shown(self, *, name: str) -> "StoredImage":
+        """Return the image as viewers show it: bright where numbers are large. Not for labels."""
+        if self.white is None:
+            return self
+        is_read = isinstance(self.data, np.ndarray)
+        data = inverted(self.data, self.white) if is_read else _Inverted(self.data, self.white)
+        notes = (*self.notes, f"{name} counts from white: inverted")
+        return replace(self, data=data, notes=notes, white=None)
+
+
+class _Inverted:
+    """Pixels that are inverted when they are read."""
+
+    def __init__(self, pixels: Any, white: int) -> None:
+        self._pixels, self._white = pixels, white
+        self.shape, self.dtype, self.chunks = pixels.shape, pixels.dtype, pixels.chunks
+
+    def __getitem__(self, box: Box) -> NDArray[Any]:
+        return inverted(self._pixels[box], self._white)
+
+
+def inverted(data: NDArray[Any], white: int) -> NDArray[Any]:
+    """Return white - data, in the type of the data."""
+    return data.dtype.type(white) - data
 
 
 def joined_notes(*notes: str) -> str:

@@ -1,7 +1,9 @@
 """TIFF, OME-TIFF and ImageJ TIFF through tifffile: `open_tiff`, `load_tiff` and `save_tiff`."""
 
+import html
 import logging
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -52,6 +54,8 @@ class OpenTiff:
         Pixel size in micrometres by spatial axis, as far as the file gives it.
     notes : tuple of str
         What the user should know, one line each.
+    white : int or None
+        The value of black, if the file counts from white (MINISWHITE).
     """
 
     file: tifffile.TiffFile
@@ -60,6 +64,7 @@ class OpenTiff:
     alpha_axis: int | None
     sizes: Mapping[str, float]
     notes: tuple[str, ...]
+    white: int | None
 
 
 @contextmanager
@@ -83,21 +88,23 @@ def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
     try:
         with without_log(), tifffile.TiffFile(path) as file:
             check_chain(file)
-            series = file.series[0]
+            whole = whole_series(file)
+            series = whole[0]
             if 0 in series.shape:
                 raise UnsupportedError(f"it has no pixels (shape {series.shape}); export it again")
             check_complete(file, series)
             letters = _letters_of(series)
-            notes = []
-            if len(file.series) > 1:
-                notes.append(f"{path.name} holds {len(file.series)} images: the first is read")
+            notes = [*_set_notes(file, path)]
+            if len(whole) > 1:
+                notes.append(f"{path.name} holds {len(whole)} images: the first is read")
             alpha_axis = None
             has_alpha = any(sample in ALPHA for sample in series.keyframe.extrasamples)
             if has_alpha and "S" in letters and not keep_alpha:
                 alpha_axis = letters.index("S")
                 notes.append(f"alpha channel of {path.name} dropped")
             sizes = _sizes_of(file, series)
-            yield OpenTiff(file, series, letters, alpha_axis, sizes, tuple(notes))
+            white = _white_of(series.keyframe)
+            yield OpenTiff(file, series, letters, alpha_axis, sizes, tuple(notes), white)
     except Exception as error:  # tifffile raises TiffFileError, struct.error, zlib.error, …
         # a file with another name comes here if its first bytes are of no format
         is_named_tiff = path.suffix.lower() in (".tif", ".tiff")
@@ -119,7 +126,7 @@ def load_tiff(path: Path, *, keep_alpha: bool = False) -> StoredImage:
         data = decode_series(tiff.series).reshape(tiff.series.get_shape(squeeze=False))
         if tiff.alpha_axis is not None:
             data = np.take(data, range(data.shape[tiff.alpha_axis] - 1), tiff.alpha_axis)
-        return StoredImage(data, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
+        return StoredImage(data, tiff.letters, "TIFF", tiff.sizes, tiff.notes, tiff.white)
 
 
 def save_tiff(
@@ -320,6 +327,46 @@ def unsupported_codec(page: Any, error: Exception) -> UnsupportedError | None:
         f"{page.compression.name} compression of {page.dtype} pixels cannot be read; "
         "save it without compression"
     )
+
+
+def whole_series(file: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """Return the images of a file without those that it calls previews, if it has others."""
+    whole = [series for series in file.series if not series.keyframe.is_reduced]
+    return whole or list(file.series)
+
+
+def set_of_files(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that hold one OME image together, in its order; often one.
+
+    Empty if the file names none, or is not an OME-TIFF that can be read.
+    """
+    try:
+        with without_log(), tifffile.TiffFile(path) as file:
+            return _names_of_set(file)
+    except Exception:  # tifffile raises TiffFileError, struct.error, …: reading it will tell
+        return ()
+
+
+def _names_of_set(file: tifffile.TiffFile) -> tuple[str, ...]:
+    names = re.findall(r'\bFileName="([^"]+)"', file.ome_metadata or "")
+    return tuple(dict.fromkeys(html.unescape(name) for name in names))
+
+
+def _set_notes(file: tifffile.TiffFile, path: Path) -> Iterator[str]:
+    others = [name for name in _names_of_set(file) if name != path.name]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        yield f"{path.name} is one image with {others[0]}{more}: it is read once"
+
+
+def _white_of(page: Any) -> int | None:
+    """The value of black in a page that counts from white: the largest that its bits hold.
+
+    One bit stays as it is: tifffile writes any boolean array so.
+    """
+    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE or page.dtype.kind != "u":
+        return None
+    return int(2**page.bitspersample - 1)
 
 
 def _letters_of(series: tifffile.TiffPageSeries) -> str:

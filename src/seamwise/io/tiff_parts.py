@@ -38,7 +38,7 @@ def tiff_parts(path: Path, *, keep_alpha: bool = False) -> StoredImage:
         pixels: Any = _MemoryMap(path, tiff.file, series) if is_mapped else _Pages(series)
         if tiff.alpha_axis is not None:
             pixels = _WithoutAlpha(pixels, tiff.alpha_axis)
-        return StoredImage(pixels, tiff.letters, "TIFF", tiff.sizes, tiff.notes)
+        return StoredImage(pixels, tiff.letters, "TIFF", tiff.sizes, tiff.notes, tiff.white)
 
 
 class _WithoutAlpha:

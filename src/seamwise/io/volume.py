@@ -241,12 +241,13 @@ def _volume(
 
 
 def _open_parts(path: Path, indices: bool, keep_alpha: bool) -> StoredImage:
-    """Open a file; its pixels are read when they are indexed."""
+    """Open a file; its pixels are read when they are indexed. `indices` means labels."""
     if is_ome_zarr(path):
         return load_ome_zarr(path)
     kind = raster_kind(first_bytes(path))
     if kind is None:
-        return tiff_parts(path, keep_alpha=keep_alpha)
+        parts = tiff_parts(path, keep_alpha=keep_alpha)
+        return parts if indices else parts.as_shown(name=path.name)
     image = load_raster(path, kind, indices=indices)
     return StoredImage(_InMemory(image.data), image.axes, image.format, image.sizes, image.notes)
 

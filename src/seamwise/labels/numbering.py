@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from seamwise.array_like import as_array
 from seamwise.labels.classes import IGNORE
 from seamwise.labels.slabs import areas, look_up
 from seamwise.types import Labels
@@ -85,7 +86,7 @@ def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
 
 def as_labels(labels: Any, *, name: str = "labels") -> Labels:
     """Return `labels` as an array, or raise TypeError if its type cannot be a label image."""
-    array: Labels = np.asarray(labels)
+    array: Labels = as_array(labels, name=name)
     if array.dtype.kind not in "iu":
         raise TypeError(
             f"{name} must be integers (0 background, 1..n cells, negative = ignore), "
@@ -97,7 +98,7 @@ def as_labels(labels: Any, *, name: str = "labels") -> Labels:
 
 def as_mask(mask: Any) -> Labels:
     """Return a mask as an integer array, True as 1, or raise TypeError for another type."""
-    array: Labels = np.asarray(mask)
+    array: Labels = as_array(mask, name="mask")
     if array.dtype.kind not in "biu":
         raise TypeError(
             "mask must be boolean or integers (0 background, positive = cell, negative = ignore), "

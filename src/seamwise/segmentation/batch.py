@@ -18,7 +18,7 @@ from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
-from seamwise.io.atomic import make_folder
+from seamwise.io.atomic import has_long_name, make_folder, remove_file
 from seamwise.io.errors import error_line
 from seamwise.io.images import (
     Image,
@@ -29,7 +29,7 @@ from seamwise.io.images import (
     write_probabilities,
 )
 from seamwise.io.jsonfile import read_json
-from seamwise.io.listing import find_images, first_bytes, stem
+from seamwise.io.listing import find_images, first_bytes, stem, unread_files
 from seamwise.io.models import model_path, renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome
@@ -80,12 +80,21 @@ class _Job:
         """Where class probabilities go: labels have the folder above to themselves."""
         return self.overlay.parent / "probabilities" / f"{stem(self.image)}.tif"
 
+    def wanted(self, files: OutputOptions) -> list[Path]:
+        """The files that the image becomes."""
+        overlay = [self.overlay] if files.overlay else []
+        return [self.labels, *overlay, *([self.maps] if files.probabilities else [])]
+
     def is_done(self, files: OutputOptions) -> bool:
         """Whether all files exist that are wanted."""
-        wanted = [self.labels]
-        wanted += [self.overlay] if files.overlay else []
-        wanted += [self.maps] if files.probabilities else []
-        return not files.overwrite and all(path.exists() for path in wanted)
+        return not files.overwrite and all(path.exists() for path in self.wanted(files))
+
+    def refusal(self, files: OutputOptions) -> str:
+        """Why the image cannot be segmented, in a line; empty if nothing is known."""
+        for path in self.wanted(files):
+            if has_long_name(path):
+                return f"{self.image}: the name of its result {path.name} is too long: rename it"
+        return ""
 
 
 def segment_files(
@@ -147,7 +156,7 @@ def segment_files(
         raise ValueError("mode 2d-stitch keeps no probabilities: remove one of the two")
     with runtime_of_record(output, options.runtime, asked=asked):
         model = _checked_model(options, resources)
-    for note in (renamed_note(options.model), model.note):
+    for note in (renamed_note(options.model), model.note, unread_files(inputs)):
         if note:
             listener.announce(note)
     options = replace(options, runtime=model.runtime.name)
@@ -175,6 +184,8 @@ def segment_files(
             shared = replace(model, lane=lane) if threads > 1 else model
 
             def run(job: _Job) -> _Result:
+                if job.refusal(files):
+                    return (job.refusal(files),), True
                 if job.by_block:
                     return _run_by_block(job, provenance, options, resources, files, listener)
                 return _run(job, options, shared, files)
@@ -257,8 +268,12 @@ def _jobs(
     is_distributed = resources.workers > 1 or resources.scheduler is not None
     for path in images:
         whole, parts = (output / f"{stem(path)}{ending}" for ending in (".tif", ".ome.zarr"))
-        has_parts = parts.exists() or work_folder(parts).exists()
         job = _Job(path, whole, output / f"{stem(path)}_overlay.png")
+        if job.refusal(files):
+            jobs.append(job)
+            continue
+        places = (parts, work_folder(parts))
+        has_parts = any(place.exists() for place in places if not has_long_name(place))
         if not has_parts and job.is_done(files):
             jobs.append(job)
             continue
@@ -303,9 +318,9 @@ def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwri
             if job.by_block:
                 shutil.rmtree(job.labels, ignore_errors=True)
             else:
-                job.labels.unlink(missing_ok=True)
-            job.overlay.unlink(missing_ok=True)
-            job.maps.unlink(missing_ok=True)
+                remove_file(job.labels)
+            remove_file(job.overlay)
+            remove_file(job.maps)
     write_record(output, provenance)
 
 
@@ -328,7 +343,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
-    job.overlay.unlink(missing_ok=True)
+    remove_file(job.overlay)
     if picture is not None:
         write_png(job.overlay, picture)
     if prediction.probabilities is not None:

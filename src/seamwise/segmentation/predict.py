@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seamwise.array_like import as_array
 from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.engine.resources import Resources
 from seamwise.io.models import DecodeRule, SegmentationInfo
@@ -294,7 +295,7 @@ def load_for(model: str | Path, runtime: str, resources: Resources) -> Model:
 
 def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
     """Check an image against what the model expects and return it as `(C, *S)`."""
-    image = np.asarray(image)
+    image = as_array(image, name="image")
     if image.dtype.kind not in "uifb":
         raise ValueError(f"image must hold real numbers, not {image.dtype}")
     if image.dtype == bool:

@@ -7,7 +7,7 @@ package zarr is imported where it is needed and not before.
 
 from seamwise.io.ome_zarr.draft import Draft
 from seamwise.io.ome_zarr.levels import Level, plan_label_levels, plan_levels
-from seamwise.io.ome_zarr.metadata import is_ome_zarr, read_record
+from seamwise.io.ome_zarr.metadata import is_ome_zarr, plate_fields, read_record
 from seamwise.io.ome_zarr.pixels import Pixels
 from seamwise.io.ome_zarr.reading import (
     OmeImage,
@@ -42,6 +42,7 @@ __all__ = [
     "open_ome_zarr",
     "plan_label_levels",
     "plan_levels",
+    "plate_fields",
     "read_record",
     "write_image",
 ]

@@ -160,14 +160,15 @@ class Draft:
         write_group(self.folder, self._attributes(), self.version, record=self.record)
         if self.image is not None:
             make_folder(self.path.parent)
+            # first: a name without its folder does not count, a folder without its name is lost
+            name = self.path.name
+            names = dict.fromkeys([*label_names(self.image, coming=name), name])
+            write_group(self.path.parent, {"labels": list(names)}, self.version)
         backup = self.folder.with_suffix(".old")
         shutil.rmtree(backup, ignore_errors=True)
         if self.path.exists():
             os.replace(self.path, backup)
         os.replace(self.folder, self.path)
-        if self.image is not None:
-            names = dict.fromkeys([*label_names(self.image), self.path.name])
-            write_group(self.path.parent, {"labels": list(names)}, self.version)
         shutil.rmtree(backup, ignore_errors=True)
         return self.path
 

@@ -1,6 +1,5 @@
 """The metadata of an OME-Zarr group: read and checked field by field, and written."""
 
-import itertools
 import math
 import os
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from seamwise.types import AnyPath
 
 GROUP_FILES = ("zarr.json", ".zattrs", ".zgroup")
 _OWN = "seamwise"  # our key among the attributes of a group, next to those of the format
+_DEPTH = 3  # of plates: row, column, field
 _VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 
 Transformation = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
@@ -98,14 +98,58 @@ def _first_multiscales(path: Path, attributes: Mapping[str, Any]) -> Mapping[str
             f"{path}: multiscales must be a list of objects, not {scales!r}: "
             "write its metadata again"
         )
-    files = itertools.chain(path.glob("*/zarr.json"), path.glob("*/.zattrs"))
-    groups = sorted(file.parent for file in files)
     remedy = "write its metadata again"
-    if groups:
-        remedy = f"it holds groups: give the image inside, e.g. {groups[0]}"
+    inside = _first_image(path)
+    if inside is not None:
+        remedy = f"it holds groups: give the image inside, e.g. {inside}"
     raise ValueError(
         f"{path} has no multiscales in its metadata, so it is not an OME-Zarr image; {remedy}"
     )
+
+
+def _first_image(path: Path) -> Path | None:
+    """The first image inside a group, some levels down."""
+    for level in range(1, _DEPTH + 1):
+        folders = sorted(filter(is_ome_zarr, path.glob("/".join("*" * level))))
+        images = (folder for folder in folders if "multiscales" in read_attributes(folder)[0])
+        first = next(images, None)
+        if first is not None:
+            return first
+    return None
+
+
+def plate_fields(path: AnyPath) -> list[Path]:
+    """List the fields of view of a plate or a well (HCS) in its order; empty for any other group.
+
+    Fields that are listed and missing do not count, nor do names that lead out of the plate.
+    """
+    path = Path(path)
+    try:
+        attributes = read_attributes(path)[0]
+    except (ValueError, OSError):
+        return []  # reading it will tell
+    wells = [path / name for name in _paths_in(attributes, "plate", "wells")]
+    if "well" in attributes:
+        wells = [path]
+    return [field for well in wells if is_ome_zarr(well) for field in _fields_of_well(well)]
+
+
+def _fields_of_well(well: Path) -> list[Path]:
+    names = _paths_in(read_attributes(well)[0], "well", "images")
+    return [well / name for name in names if is_ome_zarr(well / name)]
+
+
+def _paths_in(attributes: Mapping[str, Any], key: str, items: str) -> list[str]:
+    """The relative paths that a list of a plate or a well names."""
+    holder = attributes.get(key)
+    entries = holder.get(items) if isinstance(holder, Mapping) else None
+    entries = entries if isinstance(entries, list) else []
+    paths = [entry.get("path") for entry in entries if isinstance(entry, Mapping)]
+    return [
+        path
+        for path in paths
+        if isinstance(path, str) and path and ".." not in path.split("/") and path[0] != "/"
+    ]
 
 
 def wrong_field(path: Path, field: str, value: Any, expected: str) -> ValueError:

@@ -136,10 +136,10 @@ def _stored_letters(image: OmeImage) -> str:
     return image.axes
 
 
-def label_names(path: AnyPath) -> tuple[str, ...]:
+def label_names(path: AnyPath, *, coming: str = "") -> tuple[str, ...]:
     """Return the names of the label images inside an image, as its ``labels`` group lists them.
 
-    A name whose folder was deleted does not count.
+    A name whose folder was deleted does not count, unless it is `coming`.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def label_names(path: AnyPath) -> tuple[str, ...]:
         raise ValueError(
             f"{folder}: labels must be a list of names, not {names!r}: write its metadata again"
         )
-    return tuple(name for name in names if (folder / name).exists())
+    return tuple(name for name in names if name == coming or (folder / name).exists())
 
 
 def labels_of(path: Path) -> Path:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.array_like import as_array
+
 Grey = NDArray[np.float64]
 
 
@@ -43,7 +45,7 @@ def checked_triple(
 
 def checked_picture(name: str, picture: NDArray[Any]) -> Grey:
     """Return one picture of any rank as float64, after a check that its values are 0..255."""
-    picture = np.asarray(picture)
+    picture = as_array(picture, name=name)
     if picture.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold integers or floats of 0..255, not {picture.dtype}")
     if picture.size == 0:

@@ -276,7 +276,7 @@ def _score_run(
         is_stopped = report(run, progress) is False
         return not is_stopped
 
-    resume = (folder / "checkpoint.pt").exists()
+    resume = any((folder / name).exists() for name in ("checkpoint.pt", "model.safetensors"))
     start = first_weights(settings, images.training, images.validation)
     path = train(
         images.training,
