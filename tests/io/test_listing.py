@@ -83,9 +83,7 @@ def test_a_plate_stands_for_its_fields(tmp_path):
     fields = find_images(tmp_path / "screen.zarr")
     names = ["A/1/0", "A/1/1", "B/3/0", "B/3/1"]
     assert names_of(fields, tmp_path / "screen.zarr") == names
-    assert [stem(path) for path in fields] == [
-        f"screen_{name.replace('/', '_')}" for name in names
-    ]
+    assert [stem(path) for path in fields] == [f"screen_{name.replace('/', '_')}" for name in names]
     assert names_of(find_images(tmp_path / "screen.zarr" / "B" / "3"), tmp_path) == [
         "screen.zarr/B/3/0",
         "screen.zarr/B/3/1",

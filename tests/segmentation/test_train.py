@@ -274,9 +274,7 @@ def test_nothing_to_resume_is_said(tmp_path, annotated, quick):
         run(tmp_path, annotated, quick, resume=True)
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
-    tmp_path, annotated, quick
-):
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path, annotated, quick):
     whole = run(tmp_path / "whole", annotated, quick)
     killed = tmp_path / "killed"
     killed.mkdir()
