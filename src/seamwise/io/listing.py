@@ -27,8 +27,8 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
 
     A folder stands for the images in it, without hidden files and ``*_masks.*``. A pattern (``*``,
     ``?``, ``[..]``, ``**``) stands for the images that match it. An OME-Zarr folder is one image
-    and is listed as a file; a plate stands for its fields. Of several files that hold one OME
-    image together the first is listed.
+    and is listed as a file; a plate stands for its fields. If several files hold one OME image
+    together, the first is listed.
 
     Parameters
     ----------
