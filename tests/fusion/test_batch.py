@@ -236,8 +236,23 @@ def test_two_bursts_never_write_the_same_file(tmp_path):
     save_burst(tmp_path / "y" / "s", ".jpg")
     inputs = [tmp_path / "x" / "s", tmp_path / "y" / "s"]
     assert len(plan(inputs, tmp_path / "out")) == 2
-    with pytest.raises(ValueError, match=r"two bursts would both write .*s_depth\.png"):
-        plan(inputs, tmp_path / "out", FuseOutputs(depth_map=True))
+    with pytest.raises(ValueError, match=r"two bursts would both write .*s\.png"):
+        plan([*inputs, save_burst(tmp_path / "z" / "s", ".png")], tmp_path / "out")
+
+
+def test_pictures_that_differ_in_suffix_alone_have_maps_of_their_own(tmp_path):
+    save_burst(tmp_path / "x" / "s", ".png")
+    save_burst(tmp_path / "y" / "s", ".jpg")
+    inputs = [tmp_path / "x" / "s", tmp_path / "y" / "s"]
+    run(inputs, tmp_path / "out", depth_map=True)
+    names = {"s.png", "s.jpg", "s_png_depth.png", "s_jpg_depth.png", "seamwise.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    (tmp_path / "one").mkdir()
+    run(inputs[:1], tmp_path / "one" / "x.tif", depth_map=True)
+    first = (tmp_path / "one" / "x_depth.png").read_bytes()
+    run(inputs[1:], tmp_path / "one" / "x.png", depth_map=True, model="laplacian")
+    assert (tmp_path / "one" / "x_depth.png").read_bytes() == first
+    assert (tmp_path / "one" / "x_png_depth.png").exists()
 
 
 def test_bad_plans_are_named(tmp_path, monkeypatch):
@@ -569,3 +584,86 @@ def test_a_folder_keeps_how_its_pictures_were_cut(tmp_path):
     assert not (tmp_path / "out" / "static_alignment.json").exists()
     run([tmp_path / "in"], tmp_path / "out", overwrite=True)
     assert not stored.exists()
+
+
+def spoil(folder):
+    """Frame 1 of 4 is cut off within its pixels, frame 2 is a note."""
+    whole = (folder / "f1.png").read_bytes()
+    (folder / "f1.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "f2.png").write_text("a note")
+
+
+def test_a_frame_that_cannot_be_read_is_named_with_its_place(tmp_path):
+    folder = save_burst(tmp_path / "burst", count=4)
+    spoil(folder)
+    (outcome,) = run([folder], tmp_path / "sharp.png")
+    assert outcome.failed
+    (line,) = outcome.messages
+    assert f"cannot read {folder / 'f1.png'} as PNG" in line
+    assert line.endswith("(frame 2 of 4); --skip-bad fuses the others")
+    assert not (tmp_path / "sharp.png").exists()
+
+
+def test_frames_that_cannot_be_read_are_skipped_and_the_numbers_of_the_others_stay(tmp_path):
+    folder = save_burst(tmp_path / "burst", count=4)
+    good = tmp_path / "good"
+    shutil.copytree(folder, good)
+    for name in ("f1.png", "f2.png"):
+        (good / name).unlink()
+    spoil(folder)
+    run([good], tmp_path / "good.png", depth_map=True)
+    (outcome,) = run([folder], tmp_path / "sharp.png", skip_bad=True, depth_map=True)
+    assert not outcome.failed
+    assert [message.split(":")[0] for message in outcome.messages[:2]] == ["skipped"] * 2
+    assert "f1.png" in outcome.messages[0]
+    assert "2 frames, 120 × 100 pixels" in outcome.messages[-1]
+    fused, alone = (read_photo(tmp_path / name).pixels for name in ("sharp.png", "good.png"))
+    assert np.array_equal(fused, alone)
+    depth, of_two = (read_labels(tmp_path / f"{name}_depth.png") for name in ("sharp", "good"))
+    assert np.array_equal(depth, 3 * of_two)
+
+
+def test_one_frame_that_can_be_read_is_too_few(tmp_path):
+    folder = save_burst(tmp_path / "burst", count=2)
+    (folder / "f1.png").write_text("a note")
+    (outcome,) = run([folder], tmp_path / "sharp.png", skip_bad=True)
+    assert outcome.failed
+    assert "1 of 2 can be read; skipped: " in outcome.messages[0]
+
+
+def test_a_blank_frame_is_named_whether_aligned_or_not(tmp_path):
+    folder = save_burst(tmp_path / "burst", count=4)
+    write_photo(folder / "f2.png", np.zeros((100, 120, 3), np.uint8))
+    for align in (False, True):
+        (outcome,) = run([folder], tmp_path / f"{align}.png", align=align)
+        assert f"{folder / 'f2.png'} is blank: all its pixels are equal" in outcome.messages
+        assert ("f2.png shows nothing in focus: it is not used" in outcome.messages) == align
+    (outcome,) = run([folder / "f1.png", folder / "f2.png"], tmp_path / "two.png", align=True)
+    assert "f2.png shows nothing in focus, but too few others do: it is used" in outcome.messages
+
+
+def test_a_folder_of_pictures_is_a_burst_without_its_maps(tmp_path):
+    for name in ("a", "b"):
+        save_burst(tmp_path / "in" / name)
+    run([tmp_path / "in"], tmp_path / "out", depth_map=True, focus_maps=True)
+    (outcome,) = run([tmp_path / "out"], tmp_path / "final.png")
+    assert "2 frames" in outcome.messages[-1]
+
+
+def test_old_maps_stay_if_the_new_picture_cannot_be_written(tmp_path, monkeypatch):
+    folder = save_burst(tmp_path / "burst")
+    run([folder], tmp_path / "sharp.png", depth_map=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("sharp*")}
+    (folder / "f1.png").write_bytes((folder / "f1.png").read_bytes()[:-2000])
+    (outcome,) = run([folder], tmp_path / "sharp.png", depth_map=True, overwrite=True)
+    assert outcome.failed
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("sharp*")} == before
+
+
+def test_a_picture_of_unknown_origin_is_not_silently_taken_for_the_result(tmp_path):
+    save_burst(tmp_path / "in" / "a")
+    (tmp_path / "out").mkdir()
+    write_photo(tmp_path / "out" / "a.png", np.zeros((4, 5), np.uint8))
+    write_photo(tmp_path / "out" / "other.png", np.zeros((4, 5), np.uint8))
+    (outcome,) = run([tmp_path / "in"], tmp_path / "out")
+    assert "how it was made is not known: --overwrite makes it again" in outcome.messages[0]

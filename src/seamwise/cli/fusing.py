@@ -87,6 +87,10 @@ def fuse(
             "--focus-maps", help="Also write OUT_focus_<i>.png: where frame i was chosen."
         ),
     ] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Skip frames that cannot be read, and fuse the others."),
+    ] = False,
     tile: Annotated[
         int | None,
         typer.Option(min=192, help="Tile size of networks in pixels.", show_default="1024"),
@@ -117,6 +121,7 @@ def fuse(
         exposure=exposure,
         crop=crop,
         tile=tile,
+        skip_bad=skip_bad,
         runtime=runtime,
     )
     files = FuseOutputs(

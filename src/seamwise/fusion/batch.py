@@ -12,13 +12,14 @@ from PIL import Image
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
-from seamwise.fusion.burst import Burst
+from seamwise.fusion.burst import BadFrameError, Burst, Frame
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network, ready_method
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model
+from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.result import Fusion
 from seamwise.fusion.stored_alignment import changes_frames, load_for
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
@@ -96,32 +97,35 @@ def fuse_files(
         _prepare(output, jobs, _provenance(options, resources), files.overwrite)
 
     def run(job: FuseJob) -> tuple[str, ...]:
-        shape = _checked_shape(job, options, files)
-        of_burst = options.of_burst(len(job.frames))
+        numbers, bad = _usable(job, options)
+        frames = [job.frames[i] for i in numbers]
+        shape = _checked_shape(job, frames, options, files)
+        of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
         model = models[of_burst.model]
         memory = memory_estimate(shape, of_burst, model=model)
         check_memory(memory, resources.memory)
         listener.announce(
-            f"{job.output}: {len(job.frames)} frames of {pixel_size(shape)} pixels, "
+            f"{job.output}: {len(frames)} frames of {pixel_size(shape)} pixels, "
             f"about {memory / 1e9:.1f} GB of memory"
         )
-        _delete_old_maps(job)
         alignment = None
         if files.alignment is not None and files.alignment.exists():
-            alignment = load_for(files.alignment, [Path(str(frame)).name for frame in job.frames])
+            alignment = load_for(files.alignment, [Path(str(frame)).name for frame in frames])
         fusion = fuse_burst(
-            job.frames,
+            frames,
             of_burst,
             resources,
             model=model,
             alignment=alignment,
             report=listener.report,
         )
+        fusion = renumbered(fusion, numbers, len(job.frames), bad)
         fusion = _without_long_exif(fusion, job.output)
+        _delete_old_maps(job)
         _write(job, fusion, files, keep_alignment=not is_single)
-        frames = f"{len(job.frames)} frames, {pixel_size(fusion.image.shape)} pixels"
+        size = f"{len(frames)} frames, {pixel_size(fusion.image.shape)} pixels"
         moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
-        return (*fusion.notes, f"{job.output}: {frames}{moved}")
+        return (*fusion.notes, f"{job.output}: {size}{moved}")
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
@@ -132,7 +136,7 @@ def fuse_files(
             try:
                 messages = run(job)
             except (ValueError, TypeError, OSError, MemoryError) as error:
-                yield Outcome(job.output, len(jobs), True, (*notes, error_line(job.output, error)))
+                yield Outcome(job.output, len(jobs), True, (*notes, _error_line(job, error)))
                 continue
             yield Outcome(job.output, len(jobs), messages=(*notes, *messages))
 
@@ -157,13 +161,27 @@ def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
         picture.save(temporary, format="PNG")
 
 
+def _usable(job: FuseJob, options: FuseOptions) -> tuple[Sequence[int], tuple[str, ...]]:
+    """Numbers of the frames that will be fused, and notes on the others."""
+    if job.fault:
+        raise ValueError(job.fault)
+    return readable(job.frames) if options.skip_bad else (range(len(job.frames)), ())
+
+
+def _error_line(job: FuseJob, error: Exception) -> str:
+    hint = "; --skip-bad fuses the others" if isinstance(error, BadFrameError) else ""
+    return error_line(job.output, error) + hint
+
+
 def _ready_models(
     jobs: Sequence[FuseJob], options: FuseOptions, resources: Resources
 ) -> dict[str | Path, Model | None]:
     """Load the networks that the bursts need, by name; None for a classical method."""
     models: dict[str | Path, Model | None] = {}
-    for job in jobs:
-        of_burst = options.of_burst(len(job.frames))
+    # a burst of many frames may have two that can be read
+    counts = {len(job.frames) for job in jobs} | ({2} if options.skip_bad else set())
+    for count in sorted(counts):
+        of_burst = options.of_burst(count)
         if of_burst.model not in models:
             model = None
             if of_burst.model not in CLASSICAL:
@@ -244,11 +262,11 @@ def _check_alignment_file(options: FuseOptions, files: FuseOutputs, is_single: b
         check_writable(path)
 
 
-def _checked_shape(job: FuseJob, options: FuseOptions, files: FuseOutputs) -> tuple[int, ...]:
+def _checked_shape(
+    job: FuseJob, frames: Sequence[Frame], options: FuseOptions, files: FuseOutputs
+) -> tuple[int, ...]:
     """Check before the work all that would stop it, and return the shape of a frame."""
-    if job.fault:
-        raise ValueError(job.fault)
-    burst = Burst(job.frames)  # reads the headers of all frames
+    burst = Burst(frames)  # reads the headers of all frames
     # the picture of an aligned burst may be smaller than its frames
     shape = None if options.align and options.crop else burst.shape
     check_format_holds(job.output, burst.dtype, shape)
@@ -263,7 +281,7 @@ def _delete_old_maps(job: FuseJob) -> None:
         for path in (
             job.depth_map(),
             job.alignment(),
-            *job.output.parent.glob(f"{job.output.stem}_focus_*.png"),
+            *job.output.parent.glob(job.focus_map("*").name),
         ):
             path.unlink(missing_ok=True)
 
@@ -308,4 +326,6 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: 
 def _skip_note(job: FuseJob, files: FuseOutputs) -> str:
     missing = [path.name for path in job.outputs(files) if not path.exists()]
     without = f", without {missing[0]}: --overwrite makes it" if missing else ""
+    if not missing and not (job.output.parent / RECORD).exists():
+        without = "; how it was made is not known: --overwrite makes it again"
     return f"{job.output} already exists{without}"

@@ -1,6 +1,7 @@
 """A burst read frame by frame from files or arrays: `Burst`; its folder: `burst_folders`."""
 
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +16,18 @@ from seamwise.fusion.stack import Plane, planes_of
 from seamwise.fusion.transparency import PackedMask, extended
 from seamwise.io.listing import find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
+from seamwise.io.provenance import RECORD
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
 
+MAP = re.compile(r"_depth$|_focus_\d+$")  # the end of a map's stem: see `jobs.FuseJob`
+
 Frame = str | os.PathLike[str] | NDArray[Any] | Plane
 _Source = Path | NDArray[Any] | Plane
+
+
+class BadFrameError(ValueError):
+    """A file that cannot be read as a frame; the burst may do without it."""
 
 
 class Burst(FrameSequence):
@@ -79,7 +87,7 @@ class Burst(FrameSequence):
         if len(self.frames) == 1 and isinstance(self.frames[0], Path):
             self.frames = [*planes_of(self.frames[0])]
         self.names = tuple(_name(frame, number) for number, frame in enumerate(self.frames))
-        infos = [_info(frame, name) for frame, name in zip(self.frames, self.names, strict=True)]
+        infos = [_info(frame, i, self.names) for i, frame in enumerate(self.frames)]
         # after the headers: the error of a file with several pages tells how to split it
         if len(infos) < 2:
             name = f": {self.frames[0]}" if infos and isinstance(self.frames[0], Path) else ""
@@ -111,6 +119,7 @@ class Burst(FrameSequence):
                 "their names have another order"
             )
         self._checksums: dict[int, int] = {}
+        self._blank: set[int] = set()
         self.has_alpha = any(info.has_alpha for info in infos)
         self._masks: dict[int, PackedMask] = {}
 
@@ -134,6 +143,19 @@ class Burst(FrameSequence):
         )
         return [*self._notes, profile_note]
 
+    @staticmethod
+    def check_frame(frame: Frame) -> None:
+        """Raise ValueError, TypeError or OSError if a frame cannot be read to its end."""
+        if isinstance(frame, np.ndarray | Plane):
+            return
+        photo = read_photo(frame, transparent=True)
+        as_unit(photo.pixels, name=str(frame))
+
+    def blank_notes(self) -> list[str]:
+        """Return a note for each frame read so far whose pixels are all equal, unless all are."""
+        blank = sorted(self._blank) if len(self._blank) < len(self) else []
+        return [f"{self.names[i]} is blank: all its pixels are equal" for i in blank]
+
     def _frame(self, i: int) -> Picture:
         frame = self.frames[i]
         if isinstance(frame, Plane):
@@ -141,7 +163,10 @@ class Burst(FrameSequence):
         elif isinstance(frame, np.ndarray):
             photo = Photo(frame)
         else:
-            photo = read_photo(frame, orientation=self._orientation, transparent=True)
+            try:
+                photo = read_photo(frame, orientation=self._orientation, transparent=True)
+            except ValueError as error:
+                raise _bad_frame(error, i, len(self.frames)) from error
         if i not in self._checksums:
             self._remember(i, photo)
         picture = as_unit(photo.pixels, name=self.names[i])
@@ -165,6 +190,8 @@ class Burst(FrameSequence):
             self._notes.append(f"{self.names[i]} is identical to {self.names[twin]}")
         if photo.note:
             self._notes.append(photo.note)
+        if photo.pixels.min() == photo.pixels.max():
+            self._blank.add(i)
         if photo.opaque is None:
             return
         if not photo.opaque.any():
@@ -227,7 +254,7 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     """List the frames that files, folders and glob patterns stand for, in the order given.
 
     Within a folder or a pattern the frames are sorted by name, numbers by their value: x2 before
-    x10.
+    x10. A folder of fused pictures stands for these, without the maps next to them.
 
     Raises
     ------
@@ -243,12 +270,19 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     >>> [path.name for path in find_frames([folder])]
     ['x2.jpg', 'x10.jpg']
     """
-    paths = [path for source in inputs for path in sorted(find_images(source), key=natural_order)]
+    paths = [path for source in inputs for path in _pictures(Path(source))]
     places: set[Path] = set()
     for path in paths:
         if path.resolve() in places:
             raise ValueError(f"{path} is given twice: name each frame once")
         places.add(path.resolve())
+    return paths
+
+
+def _pictures(source: Path) -> list[Path]:
+    paths = sorted(find_images(source), key=natural_order)
+    if source.is_dir() and (source / RECORD).exists():
+        return [path for path in paths if not MAP.search(path.stem)]
     return paths
 
 
@@ -283,9 +317,18 @@ def _name(frame: _Source, number: int) -> str:
     return f"frame {number}" if isinstance(frame, np.ndarray) else str(frame)
 
 
-def _info(frame: _Source, name: str) -> PhotoInfo:
+def _bad_frame(error: ValueError, i: int, count: int) -> ValueError:
+    """The error with the place of the frame; that of a single file as it is."""
+    return BadFrameError(f"{error} (frame {i + 1} of {count})") if count > 1 else error
+
+
+def _info(frame: _Source, i: int, names: Sequence[str]) -> PhotoInfo:
+    name = names[i]
     if isinstance(frame, Path):
-        return photo_info(frame)
+        try:
+            return photo_info(frame)
+        except ValueError as error:
+            raise _bad_frame(error, i, len(names)) from error
     if isinstance(frame, Plane):
         return PhotoInfo(frame.shape, frame.volume.dtype)
     if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):

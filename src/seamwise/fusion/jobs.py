@@ -1,17 +1,13 @@
 """Which frames become which picture; see `plan` and `FuseJob`."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seamwise.fusion.burst import burst_folders, check_outside, find_frames
+from seamwise.fusion.burst import MAP, burst_folders, check_outside, find_frames
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, planes_of
-from seamwise.fusion.stored_alignment import stored_path
 from seamwise.io.listing import SUFFIXES, find_images
-
-_MAP = re.compile(r"_depth$|_focus_\d+$")  # the end of a map's stem: see `FuseJob`
 
 
 @dataclass(frozen=True)
@@ -27,24 +23,32 @@ class FuseJob:
         Why the folder of frames cannot be fused; empty if it can.
     note : str
         What the user should know, in one line; empty if nothing.
+    has_twin : bool
+        Whether a picture next to the output has another suffix alone. Then the maps of x.png are
+        named ``x_png_depth.png``.
     """
 
     frames: tuple[Path | Plane, ...]
     output: Path
     fault: str = ""
     note: str = ""
+    has_twin: bool = False
 
     def depth_map(self) -> Path:
         """Return the file of the depth map."""
-        return self.output.with_name(f"{self.output.stem}_depth.png")
+        return self._next_to("depth.png")
 
     def alignment(self) -> Path:
         """Return the file of the alignment, which a folder of pictures keeps."""
-        return stored_path(self.output)
+        return self._next_to("alignment.json")
 
-    def focus_map(self, number: int) -> Path:
+    def focus_map(self, number: int | str) -> Path:
         """Return the file of the focus map of a frame."""
-        return self.output.with_name(f"{self.output.stem}_focus_{number}.png")
+        return self._next_to(f"focus_{number}.png")
+
+    def _next_to(self, ending: str) -> Path:
+        twin = f"_{self.output.suffix[1:]}" if self.has_twin else ""
+        return self.output.with_name(f"{self.output.stem}{twin}_{ending}")
 
     def outputs(self, files: FuseOutputs) -> list[Path]:
         """Return all files that the job writes, the picture first."""
@@ -90,6 +94,7 @@ def plan(
     else:
         jobs = [job for source in inputs for job in _jobs_of(Path(source), output)]
     check_outside(output.parent if is_single else output, inputs, with_subfolders=not is_single)
+    jobs = [replace(job, has_twin=_has_twin(job, jobs)) for job in jobs]
     _check_outputs(jobs, files)
     return jobs
 
@@ -101,12 +106,19 @@ def is_picture(output: Path) -> bool:
 
 def pictures_in(folder: Path) -> set[Path]:
     """Return the pictures of a folder, without depth and focus maps."""
-    return {path for path in folder.iterdir() if is_picture(path) and not _MAP.search(path.stem)}
+    return {path for path in folder.iterdir() if is_picture(path) and not MAP.search(path.stem)}
 
 
 def _with_planes(paths: Sequence[Path]) -> tuple[Path | Plane, ...]:
     """The planes of a file that is alone, or the files."""
     return tuple(planes_of(paths[0]) if len(paths) == 1 else paths)
+
+
+def _has_twin(job: FuseJob, jobs: Sequence[FuseJob]) -> bool:
+    """Whether a picture that exists or will be written has another suffix alone."""
+    outputs = {other.output for other in jobs if not other.fault}
+    twins = {job.output.with_suffix(suffix) for suffix in SUFFIXES} - {job.output}
+    return any(twin in outputs or twin.exists() for twin in twins)
 
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:

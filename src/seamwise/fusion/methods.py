@@ -25,6 +25,7 @@ from seamwise.fusion.frames import (
 )
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
+from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
@@ -189,6 +190,17 @@ def fuse_burst(
     ValueError, TypeError, FileNotFoundError
         See `fuse`.
     """
+    if options.skip_bad:
+        numbers, notes_of_bad = readable(frames)
+        fusion = fuse_burst(
+            [frames[i] for i in numbers],
+            replace(options, skip_bad=False),
+            resources,
+            model=model,
+            alignment=alignment,
+            report=report,
+        )
+        return renumbered(fusion, numbers, len(frames), notes_of_bad)
     burst = Burst(frames)
     options = options.of_burst(len(burst))
     method = ready_method(options, resources, model=model)
@@ -220,7 +232,7 @@ def fuse_burst(
         fusion,
         image=in_dtype(fusion.image, burst.dtype),
         alignment=alignment,
-        notes=(*burst.notes, *notes),
+        notes=(*burst.notes, *burst.blank_notes(), *notes),
         exif=burst.exif,
         icc=burst.icc,
     )
@@ -347,9 +359,9 @@ def _estimated(burst: Burst, options: FuseOptions, report: Report) -> Alignment 
 def _alignment_notes(alignment: Alignment) -> list[str]:
     """A line for each frame that could not be matched, in place or in brightness."""
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
-    return [
-        f"{alignment.names[i]} shows nothing in focus: it is not used" for i in alignment.unmatched
-    ] + [
+    is_enough = len(alignment.names) - len(alignment.unmatched) > 1
+    effect = ": it is not used" if is_enough else ", but too few others do: it is used"
+    return [f"{alignment.names[i]} shows nothing in focus{effect}" for i in alignment.unmatched] + [
         f"{name}: its brightness differs from that of {reference} by one stop or more and is "
         "matched by one stop only; where this shows in the picture, expose the frames alike"
         for name, channels in zip(alignment.names, at_bound, strict=True)

@@ -52,6 +52,9 @@ class FuseOptions:
     tile : int, optional
         Largest size in pixels, along each axis, that goes through a network at once; 1024 by
         default, at least 192. Neighbouring tiles overlap and are blended.
+    skip_bad : bool
+        Skip frames whose files cannot be read, with a note for each. All are read once more for
+        that. Records of folders do not keep it: it changes no picture that is made without it.
     runtime : {"auto", "torch", "openvino", "onnx"}
         What computes a network. "auto" takes OpenVINO on a CPU if it is installed, otherwise
         torch, and in a folder of pictures what made them. A folder keeps what has computed its
@@ -77,11 +80,12 @@ class FuseOptions:
     exposure: bool = True
     crop: bool = True
     tile: int | None = None
+    skip_bad: bool = False
     runtime: AnyRuntime = "auto"
 
     def __post_init__(self) -> None:
         check_path("model", self.model)
-        for name in ("align", "exposure", "crop"):
+        for name in ("align", "exposure", "crop", "skip_bad"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
         if self.nearest is not None:
             object.__setattr__(self, "nearest", switch("nearest", self.nearest))
@@ -130,7 +134,7 @@ class FuseOptions:
             For "auto": what the file of the network for more frames holds.
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)}
-        del options["model"]
+        del options["model"], options["skip_bad"]
         if self.runtime == "auto":
             del options["runtime"]  # any will do
         options["mode"] = self.mode or "sequence"  # as in records of earlier versions

@@ -12,12 +12,15 @@ from seamwise.fusion.fused_pairs import FusedPair
 def stored_path(picture: Path) -> Path:
     """Return the file that holds the alignment of a picture's frames.
 
+    If x.tif and x.png lie in a folder, it may be ``x_png_alignment.json`` for x.png.
+
     Examples
     --------
     >>> stored_path(Path("fused/cup.png")).name
     'cup_alignment.json'
     """
-    return picture.with_name(f"{picture.stem}_alignment.json")
+    of_twin = picture.with_name(f"{picture.stem}_{picture.suffix[1:]}_alignment.json")
+    return of_twin if of_twin.exists() else picture.with_name(f"{picture.stem}_alignment.json")
 
 
 def changes_frames(alignment: Alignment | None) -> bool:
