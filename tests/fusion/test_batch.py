@@ -19,6 +19,7 @@ from seamwise.fusion import (
 )
 from seamwise.fusion.batch import write_depth
 from seamwise.io.images import read_labels
+from seamwise.io.journal import journal, unfinished
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.photo import JPEG_EXIF_LIMIT, read_photo, write_photo
@@ -112,6 +113,37 @@ def test_a_picture_that_is_there_is_replaced_only_if_asked(tmp_path):
     target.write_text("mine")
     run([folder], target, overwrite=True)
     assert read_photo(target).pixels.shape == (100, 120, 3)
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_a_killed_process_left_is_replaced(tmp_path, monkeypatch, is_folder):
+    burst = save_burst(tmp_path / "in" / "sharp")
+    options = {"depth_map": True, "focus_maps": True}
+
+    def output(name):
+        return tmp_path / name if is_folder else tmp_path / name / "sharp.png"
+
+    def fuse(name):
+        return run([burst.parent if is_folder else burst], output(name), **options)
+
+    fuse("whole")
+    fuse("cut")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    # as it is after a kill between the maps and the picture
+    picture = tmp_path / "cut" / "sharp.png"
+    maps = [path for path in picture.parent.iterdir() if path.name.startswith("sharp_")]
+    with pytest.raises(Killed), journal(picture, [picture, *maps]):
+        monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
+        raise Killed
+    monkeypatch.undo()
+    picture.unlink()
+    assert unfinished(picture) == {picture, *maps}
+    assert [outcome.failed for outcome in fuse("cut")] == [False]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cut").iterdir()} == whole
 
 
 def test_of_many_bursts_those_that_are_there_are_passed_over(tmp_path):

@@ -24,6 +24,7 @@ from seamwise.fusion.result import Fusion
 from seamwise.fusion.stored_alignment import changes_frames, load_for
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
+from seamwise.io.journal import journal, unfinished
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.outcome import Outcome
@@ -130,7 +131,8 @@ def fuse_files(
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             notes = (job.note,) if job.note else ()
-            if job.output.exists() and not files.overwrite:
+            is_done = job.output.exists() and job.output not in unfinished(job.output)
+            if is_done and not files.overwrite:
                 yield Outcome(job.output, len(jobs), messages=(*notes, _skip_note(job, files)))
                 continue
             try:
@@ -246,8 +248,11 @@ def _prepare(
 
 
 def _check_new(job: FuseJob, files: FuseOutputs) -> None:
-    """Raise FileExistsError if a result exists and must not be replaced."""
-    existing = job.first_existing(files)
+    """Raise FileExistsError if a result exists and must not be replaced.
+
+    What a killed process left of the same results is replaced.
+    """
+    existing = job.first_existing(files, without=unfinished(job.output))
     if existing is not None and not files.overwrite:
         raise FileExistsError(f"{existing} already exists: --overwrite replaces it")
 
@@ -305,6 +310,13 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: 
     path = files.alignment
     if path is not None and fusion.alignment is not None and not path.exists():
         fusion.alignment.save(path)
+    with journal(job.output, job.outputs(files)):
+        _write_together(job, fusion, files, keep_alignment=keep_alignment)
+
+
+def _write_together(
+    job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: bool
+) -> None:
     picture, *maps = job.outputs(files)
     try:
         if keep_alignment:

@@ -1,6 +1,6 @@
 """Which frames become which picture; see `plan` and `FuseJob`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,9 +59,10 @@ class FuseJob:
             paths += [self.focus_map(number) for number in range(len(self.frames))]
         return paths
 
-    def first_existing(self, files: FuseOutputs) -> Path | None:
-        """Return the first of the outputs that exists already."""
-        return next((path for path in self.outputs(files) if path.exists()), None)
+    def first_existing(self, files: FuseOutputs, *, without: Collection[Path] = ()) -> Path | None:
+        """Return the first output that exists already, without those that may be replaced."""
+        paths = (path for path in self.outputs(files) if path not in without)
+        return next((path for path in paths if path.exists()), None)
 
 
 def plan(

@@ -81,7 +81,8 @@ class _Inverted:
 
 def inverted(data: NDArray[Any], white: int) -> NDArray[Any]:
     """Return white - data, in the type of the data."""
-    return data.dtype.type(white) - data
+    result: NDArray[Any] = data.dtype.type(white) - data
+    return result
 
 
 def joined_notes(*notes: str) -> str:
