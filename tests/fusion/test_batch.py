@@ -115,10 +115,6 @@ def test_a_picture_that_is_there_is_replaced_only_if_asked(tmp_path):
     assert read_photo(target).pixels.shape == (100, 120, 3)
 
 
-class Killed(BaseException):
-    """The end of a process."""
-
-
 @pytest.mark.parametrize("is_folder", [False, True])
 def test_what_a_killed_process_left_is_replaced(tmp_path, monkeypatch, is_folder):
     burst = save_burst(tmp_path / "in" / "sharp")
@@ -136,10 +132,8 @@ def test_what_a_killed_process_left_is_replaced(tmp_path, monkeypatch, is_folder
     # as it is after a kill between the maps and the picture
     picture = tmp_path / "cut" / "sharp.png"
     maps = [path for path in picture.parent.iterdir() if path.name.startswith("sharp_")]
-    with pytest.raises(Killed), journal(picture, [picture, *maps]):
-        monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
-        raise Killed
-    monkeypatch.undo()
+    with monkeypatch.context() as patch, journal(picture, [picture, *maps]):
+        patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
     picture.unlink()
     assert unfinished(picture) == {picture, *maps}
     assert [outcome.failed for outcome in fuse("cut")] == [False]
