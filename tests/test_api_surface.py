@@ -26,8 +26,8 @@ README = ROOT / "README.md"
 PUBLIC = {
     "seamwise": {
         "__version__", "analysis", "decode", "engine", "exchange", "fuse", "fusion", "io", "labels",
-        "losses", "measure", "metrics", "nets", "segment", "segmentation", "synth", "tiling",
-        "weights",
+        "losses", "measure", "metrics", "nets", "report", "segment", "segmentation", "synth",
+        "tiling", "weights",
     },
     "seamwise.weights": {
         "balance", "class_weights", "counts_of", "distance", "dwm", "saw", "saw_regions",
@@ -58,15 +58,17 @@ PUBLIC = {
         "draw_plots", "joined", "mark_positive", "measure", "measure_file", "measure_files",
         "pair_images", "parse_width", "summarise", "summary_path",
     },
+    "seamwise.report": {"evaluation_report", "segmentation_report"},
     "seamwise.nets": {"Average", "BurstNet", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
         "argmax", "flood", "instances", "judge_by_relief", "relief", "semantic_classes",
         "threshold", "threshold_classes", "watershed", "watershed_elevation",
     },
     "seamwise.metrics": {
-        "ContourMatching", "ContourScores", "DEFAULT_IOUS", "DEFAULT_RADII", "Dataset",
-        "Matching", "OverlapTable", "Scores", "contour_f1", "contour_scores", "match",
-        "match_dataset", "match_many", "overlap_table", "summarise",
+        "CellErrors", "ContourMatching", "ContourScores", "DEFAULT_IOUS", "DEFAULT_RADII",
+        "Dataset", "Matching", "OverlapTable", "Scores", "Seams", "cell_errors", "contour_f1",
+        "contour_scores", "match", "match_dataset", "match_many", "overlap_table", "seam_doubt",
+        "summarise",
     },
     "seamwise.metrics.fusion": {
         "psnr", "q_cb", "q_g", "q_mi", "q_ncie", "q_p", "q_s", "q_te", "ssim", "to_grey",

@@ -14,6 +14,7 @@ SOURCE = Path(seamwise.__file__).parent
 ROWS = [
     {"__main__"},
     {"cli"},
+    {"report"},
     {"segmentation", "fusion"},
     {"engine", "analysis", "exchange", "measure"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},

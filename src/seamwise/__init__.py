@@ -3,7 +3,8 @@
 `segment` finds the cells of an image; `fuse` merges pictures of different focus into a sharp one.
 The rest is in the packages: `segmentation` and `fusion` (files, training), `losses`, `weights`,
 `nets`, `labels`, `decode`, `metrics`, `measure` (a table of cells), `io`, `synth`, `engine`
-(resources of a run), `exchange` (with other programs), `analysis` and `tiling`."""
+(resources of a run), `exchange` (with other programs), `report` (pages to look at), `analysis`
+and `tiling`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ __all__ = [
     "measure",
     "metrics",
     "nets",
+    "report",
     "segment",
     "segmentation",
     "synth",
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         measure,
         metrics,
         nets,
+        report,
         segmentation,
         synth,
         tiling,

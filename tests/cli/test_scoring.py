@@ -81,3 +81,19 @@ def test_evaluating_a_photograph_is_said_and_done(run, tmp_path):
     assert code == 0
     assert f"1 of 2 files (e.g. {tmp_path / 'p.tif'}): scattered numbers, as in a photograph" in err
     assert "0.000" in out
+
+
+def test_evaluating_writes_a_page_of_errors(run, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", SCENE.labels)
+    tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
+    tifffile.imwrite(tmp_path / "image.tif", SCENE.image)
+    page = tmp_path / "e.html"
+    code, out, _ = run("evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--report", page)
+    assert code == 0
+    assert str(page) in out
+    assert f"<b>{SCENE.labels.max()}</b><span>correct</span>" in page.read_text()
+    code, _, err = run(
+        "evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--images", tmp_path / "image.tif"
+    )
+    assert code == 2
+    assert "--images needs --report" in err

@@ -169,3 +169,39 @@ def test_the_demo_writes_its_pictures(run, tmp_path):
     assert labels.max() > 40
     image = read_image(tmp_path / "demo" / "image.png").data
     assert (segment(image, keep_probabilities=False).labels == labels).all()
+
+
+def test_a_report_is_written_next_to_the_labels_and_again_without_the_network(
+    run, images, tmp_path, model, monkeypatch
+):
+    out = tmp_path / "out"
+    code, *_ = run("segment", images, "-o", out, "--model", model, "--report")
+    assert code == 0
+    first = (out / "report.html").read_text()
+    assert "doubtful seams</span>" in first
+    assert sorted(path.name for path in (out / "seams").iterdir()) == ["a.csv", "b.csv", "c.csv"]
+    (out / "report.html").unlink()
+    monkeypatch.setattr(batch, "segment_image", None)
+    code, *_ = run("segment", images, "-o", out, "--model", model, "--report")
+    assert code == 0
+    assert (out / "report.html").read_text() == first
+
+
+def test_labels_without_seams_are_kept_and_the_seams_are_made_up_for(run, images, tmp_path, model):
+    out = tmp_path / "out"
+    run("segment", images, "-o", out, "--model", model)
+    before = (out / "a.tif").stat().st_mtime_ns
+    assert not (out / "seams").exists()
+    run("segment", images, "-o", out, "--model", model, "--report")
+    assert (out / "seams" / "a.csv").exists()
+    assert (out / "a.tif").stat().st_mtime_ns == before
+
+
+def test_overlays_have_wide_outlines_and_numbers_on_request(run, images, tmp_path, model):
+    for name, options in {"thin": (), "wide": ("--outlines", 3, "--numbers")}.items():
+        run("segment", images, "-o", tmp_path / name, "--model", model, "--overlay", *options)
+    thin, wide = (iio.imread(tmp_path / name / "a_overlay.png") for name in ("thin", "wide"))
+    assert not np.array_equal(thin, wide)
+    assert np.array_equal(
+        tifffile.imread(tmp_path / "thin" / "a.tif"), tifffile.imread(tmp_path / "wide" / "a.tif")
+    )

@@ -1,7 +1,8 @@
 """`seamwise measure`, and `segment --measure`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -176,33 +177,43 @@ def _name_of(
     return dict(zip(numbers, names, strict=False)).get(int(positive), positive)
 
 
-@contextmanager
 def then_measure(
     wanted: bool, images: list[str], labels: Path, options: "SegmentOptions", name: str
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Once the block has ended, also if some files failed, write ``cells.csv`` next to the labels.
 
     `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
     """
+    return afterwards(wanted, partial(_measure_labels, images, labels, options, name))
+
+
+@contextmanager
+def afterwards(wanted: bool, work: Callable[[], None]) -> Iterator[None]:
+    """Do more work once a command has ended, also if some files failed; the worse code counts."""
     try:
         yield
     except typer.Exit as end:
         if not wanted:
             raise
         try:
-            _measure_labels(images, labels, options, name)
+            work()
         except typer.Exit as later:
             raise typer.Exit(max(end.exit_code, later.exit_code)) from None
+
+
+def place_of_labels(labels: Path, name: str) -> Path:
+    """Where the labels are: a folder, or a name inside an OME-Zarr image."""
+    return labels / "labels" / name if labels.suffix == ".zarr" else labels
 
 
 def _measure_labels(images: list[str], labels: Path, options: "SegmentOptions", name: str) -> None:
     from seamwise.measure import MeasureOptions, pair_images
 
     is_inside = labels.suffix == ".zarr"
-    where = labels / "labels" / name if is_inside else labels
     table = labels.with_name(f"{labels.stem}_{TABLE}") if is_inside else labels / TABLE
     how = MeasureOptions(axes=options.axes, spacing=options.spacing)
-    _write_table(pair_images(images, where), table, how, overwrite=True)
+    pairs = pair_images(images, place_of_labels(labels, name))
+    _write_table(pairs, table, how, overwrite=True)
 
 
 def _write_table(

@@ -25,6 +25,20 @@ def evaluate(
         bool,
         typer.Option("--contours", help="Also score the contours, within radii of 1 to 7 pixels."),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAGE",
+            help="Also write this HTML page: which cells are missed, invented, split or merged.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --report: the image behind the labels, or a folder with the same names.",
+            show_default="outlines on black",
+        ),
+    ] = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
 ) -> None:
@@ -41,9 +55,11 @@ def evaluate(
     from seamwise.metrics import DEFAULT_RADII
     from seamwise.segmentation import pair_files, score_files, write_scores
 
+    if images is not None and report is None:
+        raise ValueError("--images needs --report: name the page to write")
     pairs = pair_files(predicted, truth)
     check_outputs(
-        {"--json": json_file, "--csv": csv_file},
+        {"--json": json_file, "--csv": csv_file, "--report": report},
         inputs=[path for pair in pairs for path in (pair.predicted, pair.truth)],
     )
     with Progress() as progress:
@@ -59,6 +75,11 @@ def evaluate(
         print_contours(scores.contours)
     for path in write_scores(scores, json_file=json_file, csv_file=csv_file):
         say(f"wrote {path}")
+    if report is not None:
+        from seamwise.report import evaluation_report
+
+        evaluation_report(pairs, report, images=images)
+        say(f"wrote {report}")
     raise typer.Exit(1 if scores.skipped else 0)
 
 

@@ -16,6 +16,7 @@ from seamwise.cli.options import (
     parse_spacing,
 )
 from seamwise.cli.progress import Progress, block_progress, follow_files
+from seamwise.cli.reporting import then_report
 from seamwise.words import RuleName, StackMode, ZarrVersion
 
 
@@ -42,6 +43,20 @@ def segment(
         typer.Option(
             "--overlay",
             help="Also write <stem>_overlay.png (not for images processed in blocks).",
+        ),
+    ] = False,
+    outlines: Annotated[
+        int, typer.Option(min=1, help="With --overlay: width of the outlines in pixels.")
+    ] = 1,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="With --overlay: write the number of each cell.")
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            help="Also write, or replace, report.html: numbered outlines, sizes and the cells to "
+            "look at.",
         ),
     ] = False,
     probabilities: Annotated[
@@ -182,8 +197,21 @@ def segment(
         runtime=runtime,
     )
     resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
-    files = OutputOptions(overlay, overwrite, zarr_version, name, probabilities)
-    with then_measure(measure, inputs, output, options, name), Progress() as progress:
+    files = OutputOptions(
+        overlay=overlay,
+        overwrite=overwrite,
+        zarr_version=zarr_version,
+        name=name,
+        probabilities=probabilities,
+        seams=report,
+        outline_width=outlines,
+        numbers=numbers,
+    )
+    with (
+        then_report(report, inputs, output, options, name),
+        then_measure(measure, inputs, output, options, name),
+        Progress() as progress,
+    ):
         listener = Listener(progress.note, block_progress(progress))
         outcomes = segment_files(inputs, output, options, resources, files=files, listener=listener)
         follow_files(

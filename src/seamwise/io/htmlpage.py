@@ -40,10 +40,12 @@ figure svg, figure img { max-width: 100%; height: auto; display: block; border-r
 figcaption { color: var(--soft); font-size: 13px; margin-top: 4px }
 .gallery { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
 .gallery figure { max-width: 170px }
-.row { display: flex; flex-wrap: wrap; gap: 28px; align-items: flex-start }
+.row { display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start }
+.row > div { flex: 1 1 400px; min-width: 0 }
 .key i { display: inline-block; width: 12px; height: 12px; border-radius: 3px;
   margin: 0 6px -1px 0 }
-.key span { margin-right: 18px }
+.key { max-width: none }
+.key span { margin-right: 18px; display: inline-block }
 .note { color: var(--soft); font-size: 13px }
 @media print { body { max-width: none } figure { break-inside: avoid } }
 """
@@ -244,8 +246,8 @@ def _text(value: object) -> str:
 
     Examples
     --------
-    >>> _text(12345), _text(0.123456), _text(1234.5), _text(float("nan")), _text(None)
-    ('12\\u202f345', '0.123', '1\\u202f234', '–', '')
+    >>> _text(12345), _text(0.5), _text(1234.5), _text(float("nan")), _text(None)
+    ('12\\u202f345', '0.500', '1\\u202f234', '–', '')
     """
     if value is None:
         return ""
@@ -256,7 +258,9 @@ def _text(value: object) -> str:
     if isinstance(value, float | np.floating):
         if not math.isfinite(value):
             return "–"
-        return _text(round(float(value))) if abs(float(value)) >= 1000 else f"{value:.3g}"
+        return (
+            _text(round(float(value))) if abs(float(value)) >= 1000 else f"{value:#.3g}".rstrip(".")
+        )
     return str(value)
 
 
@@ -275,7 +279,8 @@ def _cells(tag: str, kinds: Sequence[str], values: Sequence[object]) -> str:
 def _mark(x: float, y: float, value: float, anchor: str) -> str:
     """A number at an axis."""
     number = int(value) if value == int(value) else float(value)
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_text(number)}</text>'
+    text = _text(number) if isinstance(number, int) else f"{number:g}"
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
 
 
 def _ticks(low: float, high: float) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from seamwise.metrics.contour import (
     contour_scores,
 )
 from seamwise.metrics.dataset import Dataset, summarise
+from seamwise.metrics.errors import CellErrors, cell_errors
 from seamwise.metrics.matching import (
     DEFAULT_IOUS,
     Matching,
@@ -17,21 +18,26 @@ from seamwise.metrics.matching import (
     match_many,
 )
 from seamwise.metrics.overlap import OverlapTable, overlap_table
+from seamwise.metrics.seams import Seams, seam_doubt
 
 __all__ = [
     "DEFAULT_IOUS",
     "DEFAULT_RADII",
+    "CellErrors",
     "ContourMatching",
     "ContourScores",
     "Dataset",
     "Matching",
     "OverlapTable",
     "Scores",
+    "Seams",
+    "cell_errors",
     "contour_f1",
     "contour_scores",
     "match",
     "match_dataset",
     "match_many",
     "overlap_table",
+    "seam_doubt",
     "summarise",
 ]

@@ -273,12 +273,38 @@ def _match_pair(
         raise type(error)(f"pairs[{index}]: {error}") from error
 
 
+def matched_pairs(
+    table: OverlapTable, iou: float
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
+    """Return the places of the true and of the predicted objects of every match.
+
+    Parameters
+    ----------
+    table : OverlapTable
+    iou : float in (0, 1]
+        Smallest IoU of a match, as in `match`.
+    """
+    pairs = table.iou().tocoo()
+    matches = _matches(pairs.row, pairs.col, pairs.data, iou)
+    return pairs.row[matches], pairs.col[matches]
+
+
+def _matches(
+    rows: NDArray[np.integer[Any]],
+    cols: NDArray[np.integer[Any]],
+    ious: NDArray[np.float64],
+    iou: float,
+) -> NDArray[np.integer[Any]]:
+    """Which of the pairs match."""
+    eligible = np.flatnonzero(ious >= iou)
+    if iou > _UNIQUE_ABOVE:
+        return eligible
+    return eligible[_best_one_to_one(rows[eligible], cols[eligible], ious[eligible])]
+
+
 def _match_table(table: OverlapTable, iou: float) -> Matching:
     pairs = table.iou().tocoo()
-    eligible = pairs.data >= iou
-    ious = pairs.data[eligible]
-    if iou <= _UNIQUE_ABOVE:
-        ious = ious[_best_one_to_one(pairs.row[eligible], pairs.col[eligible], ious)]
+    ious = pairs.data[_matches(pairs.row, pairs.col, pairs.data, iou)]
     return _score(
         iou,
         tp=ious.size,

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.engine.ahead import in_order
@@ -19,6 +18,7 @@ from seamwise.engine.memory import free_memory
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.io.atomic import has_long_name, make_folder, remove_file
+from seamwise.io.csvfile import write_columns
 from seamwise.io.errors import error_line
 from seamwise.io.images import (
     Image,
@@ -36,6 +36,7 @@ from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
+from seamwise.metrics import seam_doubt
 from seamwise.segmentation.big.memory import whole_image_bytes
 from seamwise.segmentation.big.stream import (
     difference_of_labels,
@@ -45,7 +46,7 @@ from seamwise.segmentation.big.stream import (
 )
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.outputs import check_outputs
+from seamwise.segmentation.outputs import all_maps, check_outputs, no_contrast, seams_path
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import (
     Model,
@@ -80,10 +81,17 @@ class _Job:
         """Where class probabilities go: labels have the folder above to themselves."""
         return self.overlay.parent / "probabilities" / f"{stem(self.image)}.tif"
 
+    @property
+    def seams(self) -> Path:
+        """Where the doubts along the seams go."""
+        return seams_path(self.overlay.parent, self.image)
+
     def wanted(self, files: OutputOptions) -> list[Path]:
         """The files that the image becomes."""
-        overlay = [self.overlay] if files.overlay else []
-        return [self.labels, *overlay, *([self.maps] if files.probabilities else [])]
+        wanted = [self.labels]
+        wanted += [self.overlay] if files.overlay else []
+        wanted += [self.maps] if files.probabilities else []
+        return wanted + ([self.seams] if files.seams else [])
 
     def is_done(self, files: OutputOptions) -> bool:
         """Whether all files exist that are wanted."""
@@ -173,7 +181,7 @@ def segment_files(
             whole_image_bytes,
             runtime=options.runtime,
             tile=options.tile and options.tile**model.net.ndim,
-            maps=model.info.architecture.output_channels * files.probabilities,
+            maps=model.info.architecture.output_channels * (files.probabilities or files.seams),
         )
         jobs = _jobs(find_images(inputs), output, options, resources, files, whole_bytes)
         _prepare(output, jobs, provenance, files.overwrite)
@@ -285,7 +293,7 @@ def _jobs(
         )
         labels = parts if by_block else whole
         jobs.append(replace(job, labels=labels, by_block=by_block, memory=memory))
-    check_outputs({job.image: (job.labels, job.overlay, job.maps) for job in jobs})
+    check_outputs({job.image: (job.labels, job.overlay, job.maps, job.seams) for job in jobs})
     return jobs
 
 
@@ -321,6 +329,7 @@ def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwri
                 remove_file(job.labels)
             remove_file(job.overlay)
             remove_file(job.maps)
+            remove_file(job.seams)
     write_record(output, provenance)
 
 
@@ -329,43 +338,39 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
     if job.is_done(files):
         return (f"{job.image}: {job.labels} already exists",), False
     has_labels = job.labels.exists() and not files.overwrite
-    needs_network = not has_labels or (files.probabilities and not job.maps.exists())
+    needs_maps = files.probabilities and not job.maps.exists()
+    needs_seams = files.seams and not job.seams.exists()
+    needs_network = not has_labels or needs_maps or needs_seams
     notes: tuple[str, ...] = ()
     try:
         image = read_image(job.image, axes=options.axes, channel=options.channel)
         notes = (image.note,) if image.note else ()
         channels = as_channels(image, keep_all=options.channel is not None)
         if needs_network:
-            prediction, cautions = _predict(image, channels, options, model, files.probabilities)
+            prediction, cautions = _predict(image, channels, options, model, files)
         else:
             prediction, cautions = Prediction(read_labels(job.labels), None), ()
-        picture = draw(channels, prediction.labels) if files.overlay else None
+        width, numbers = files.outline_width, files.numbers
+        cells = prediction.labels
+        picture = draw(channels, cells, width=width, numbers=numbers) if files.overlay else None
+        maps = prediction.probabilities
+        seams = seam_doubt(maps, cells) if files.seams and maps is not None else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
     remove_file(job.overlay)
     if picture is not None:
         write_png(job.overlay, picture)
-    if prediction.probabilities is not None:
+    if seams is not None:
+        make_folder(job.seams.parent)
+        write_columns(job.seams, vars(seams))
+    if files.probabilities and maps is not None:
         make_folder(job.maps.parent)
-        write_probabilities(job.maps, _maps(prediction), spacing=image.spacing)
+        write_probabilities(job.maps, all_maps(prediction), spacing=image.spacing)
     if not has_labels:
         write_labels(job.labels, prediction.labels, spacing=image.spacing)
     notes = (*notes, *(f"{job.image}: {caution}" for caution in cautions))
-    return (*notes, f"{job.image}: {prediction.labels.max()} cells{_no_contrast(channels)}"), False
-
-
-def _no_contrast(channels: NDArray[Any]) -> str:
-    """Return what to report about a constant image; empty for any other."""
-    if channels.min() < channels.max():
-        return ""
-    return f" (every pixel is {channels.flat[0]})"
-
-
-def _maps(prediction: Prediction) -> NDArray[Any]:
-    """Class probabilities, and guides behind them."""
-    maps = (prediction.probabilities, prediction.guides)
-    return np.concatenate([part for part in maps if part is not None])
+    return (*notes, f"{job.image}: {prediction.labels.max()} cells{no_contrast(channels)}"), False
 
 
 def _predict(
@@ -373,7 +378,7 @@ def _predict(
     channels: NDArray[Any],
     options: SegmentOptions,
     model: Model,
-    keep_probabilities: bool,
+    files: OutputOptions,
 ) -> tuple[Prediction, tuple[str, ...]]:
     """Segment an image; with the cells come lines about how it was seen and whether it fits."""
     _check_depth(image, options, model)
@@ -382,8 +387,9 @@ def _predict(
     if options.mode == "2d-stitch":
         prediction = segment_slices(channels, options, model=model, spacing=spacing)
     else:
+        keep = files.probabilities or files.seams
         prediction = segment_image(
-            channels, options, model=model, spacing=spacing, keep_probabilities=keep_probabilities
+            channels, options, model=model, spacing=spacing, keep_probabilities=keep
         )
     caution = prediction.caution
     if channels.min() == channels.max():

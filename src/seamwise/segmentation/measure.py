@@ -133,6 +133,21 @@ def _score_times(
     pair: ScoredPair, ious: Sequence[float], radii: Sequence[float]
 ) -> Iterator[_PairScores]:
     """Score every time point of a pair; nothing of it if one cannot be scored."""
+    parts = [
+        (name, *_score_pair(pair, truth, predicted, ious, radii))
+        for name, truth, predicted in read_pairs_of_times(pair)
+    ]
+    return iter(parts)
+
+
+def read_pairs_of_times(pair: ScoredPair) -> Iterator[tuple[str, Labels, Labels]]:
+    """Yield name, true and predicted labels of every time point of a pair.
+
+    Raises
+    ------
+    ValueError
+        The two differ in time points.
+    """
     times, predicted_times = open_labels(pair.truth).times, open_labels(pair.predicted).times
     if times != predicted_times:
         raise ValueError(
@@ -140,14 +155,11 @@ def _score_times(
             f"not {predicted_times}: give labels of the same series"
         )
     if times == 1:
-        truth, predicted = read_labels(pair.truth), read_labels(pair.predicted)
-        return iter([(pair.name, *_score_pair(pair, truth, predicted, ious, radii))])
-    parts = []
+        yield pair.name, read_labels(pair.truth), read_labels(pair.predicted)
+        return
     for time in range(times):
-        truth, predicted = _time_point(pair.truth, time), _time_point(pair.predicted, time)
         name = f"{pair.name}, time {time}"
-        parts.append((name, *_score_pair(pair, truth, predicted, ious, radii)))
-    return iter(parts)
+        yield name, _time_point(pair.truth, time), _time_point(pair.predicted, time)
 
 
 def _time_point(path: Path, time: int) -> Labels:

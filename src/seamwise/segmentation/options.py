@@ -169,6 +169,13 @@ class OutputOptions:
     probabilities : bool
         Also write ``probabilities/<stem>.tif``: the class probabilities as float16, and behind them
         the guides if the rule needs them; not block by block, nor for mode "2d-stitch".
+    seams : bool
+        Also write ``seams/<stem>.csv``: how sure the network was of each seam between two cells,
+        see `metrics.seam_doubt`; not block by block, nor for mode "2d-stitch".
+    outline_width : int
+        Width of the outlines of the overlay in pixels.
+    numbers : bool
+        Write the numbers of the cells on the overlay.
     overwrite : bool
         Replace existing labels, and start again what was begun with other options.
     zarr_version : {"0.5", "0.4"}
@@ -187,10 +194,15 @@ class OutputOptions:
     zarr_version: ZarrVersion = "0.5"
     name: str = "cells"
     probabilities: bool = False
+    seams: bool = False
+    outline_width: int = 1
+    numbers: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("overlay", "overwrite", "probabilities"):
+        for name in ("overlay", "overwrite", "probabilities", "seams", "numbers"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
+        width = whole_number("outline_width", self.outline_width, 1)
+        object.__setattr__(self, "outline_width", width)
         check_word("zarr_version", self.zarr_version, get_args(ZarrVersion))
         check_label_name(self.name)
 

@@ -1,7 +1,19 @@
-"""Whether the results of many files can be written; see `check_outputs`."""
+"""What becomes of many files: where results go, and whether they can; see `check_outputs`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io.listing import stem
+from seamwise.segmentation.predict import Prediction
+
+
+def seams_path(labels: Path, image: Path) -> Path:
+    """Return where the doubts along the seams of an image are, next to its labels in a folder."""
+    return labels / "seams" / f"{stem(image)}.csv"
 
 
 def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
@@ -31,3 +43,16 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
     for path in writers:
         if path.resolve().parent in folders:
             raise ValueError(f"{path} would be among the inputs: choose another output folder")
+
+
+def no_contrast(channels: NDArray[Any]) -> str:
+    """Return what to report about a constant image; empty for any other."""
+    if channels.min() < channels.max():
+        return ""
+    return f" (every pixel is {channels.flat[0]})"
+
+
+def all_maps(prediction: Prediction) -> NDArray[Any]:
+    """Class probabilities, and guides behind them."""
+    maps = (prediction.probabilities, prediction.guides)
+    return np.concatenate([part for part in maps if part is not None])

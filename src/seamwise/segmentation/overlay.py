@@ -1,20 +1,26 @@
-"""Draw cell outlines on an image; see `overlay`."""
+"""Draw cell outlines and numbers on an image; see `overlay`."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.color import hsv2rgb
 
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels, inner_contour
+from seamwise.plain_values import whole_number
 from seamwise.segmentation.normalization import normalization
 
 _GOLDEN_RATIO = 0.618034  # successive hues differ much, whatever their number
 
 
-def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
+def overlay(
+    image: NDArray[Any], labels: Labels, *, width: int = 1, numbers: bool = False
+) -> NDArray[np.uint8]:
     """Draw the outline of every cell, each in a colour of its own, on the grey image.
+
+    The colour depends on the number of the cell only, so that it is the same in every picture.
 
     Parameters
     ----------
@@ -22,17 +28,22 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
         The first channel is shown, from its 1st to its 99.8th percentile; for a stack, its middle
         slice.
     labels : (*S) integer array
+    width : int
+        Of the outlines in pixels, 1 or more.
+    numbers : bool
+        Write the number of each cell in it.
 
     Returns
     -------
     (Y, X, 3) uint8 array
-        Outlines are inside the cells and one pixel wide.
+        Outlines are inside the cells.
 
     Raises
     ------
     ValueError
-        Image and labels differ in size.
+        Image and labels differ in size, or the width is not a whole number of 1 or more.
     """
+    whole_number("width", width, 1)
     channel = image[0] if image.ndim > labels.ndim else image
     if channel.shape != labels.shape:
         raise ValueError(
@@ -41,9 +52,61 @@ def overlay(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
     while labels.ndim > 2:
         channel, labels = channel[len(channel) // 2], labels[len(labels) // 2]
     drawing = np.repeat(stretch(channel)[..., np.newaxis], 3, axis=2)
+    outline = thick_contour(labels, width)
+    drawing[outline] = colours_of(labels[outline])
+    return write_numbers(drawing, labels) if numbers else drawing
+
+
+def thick_contour(labels: Labels, width: int) -> NDArray[np.bool_]:
+    """Mark the outermost pixels of each cell, on the inside, so many deep."""
     outline = inner_contour(labels)
-    drawing[outline] = label_colours(int(labels.max(initial=0)))[labels[outline]]
-    return drawing
+    if width > 1:
+        outline = ndimage.binary_dilation(outline, iterations=width - 1)
+        outline &= labels > 0
+    return outline
+
+
+def write_numbers(drawing: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
+    """Return the drawing with the number of each cell on it, white with a dark edge."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.fromarray(drawing)
+    pen = ImageDraw.Draw(picture)
+    for number, y, x, area in label_places(labels):
+        size = number_size(area, number)
+        font = ImageFont.load_default(size)
+        pen.text(
+            (x + 0.5, y + 0.5),
+            str(number),
+            font=font,
+            anchor="mm",
+            fill=(255, 255, 255),
+            stroke_width=1 + int(size) // 16,
+            stroke_fill=(0, 0, 0),
+        )
+    return np.asarray(picture)
+
+
+def number_size(area: int, number: int) -> float:
+    """Height of the digits of a number that fit a cell of this many pixels, 7 to 24."""
+    return float(np.clip(1.1 * np.sqrt(area) / len(str(number)), 7, 24))
+
+
+def label_places(labels: Labels) -> list[tuple[int, int, int, int]]:
+    """Return number, y, x and pixels of each cell: of its pixels the one nearest to the centroid.
+
+    Examples
+    --------
+    >>> label_places(np.array([[0, 7, 7, 7], [0, 7, 0, 7]]))
+    [(7, 0, 2, 5)]
+    """
+    y, x = np.nonzero(labels > 0)
+    ids, rows, area = np.unique(labels[y, x], return_inverse=True, return_counts=True)
+    middle = [np.bincount(rows, place, minlength=len(ids)) / area for place in (y, x)]
+    distance = (y - middle[0][rows]) ** 2 + (x - middle[1][rows]) ** 2
+    order = np.lexsort((distance, rows))
+    first = order[np.concatenate([[0], np.cumsum(area)[:-1]])] if len(ids) else order
+    return list(zip(ids.tolist(), y[first].tolist(), x[first].tolist(), area.tolist(), strict=True))
 
 
 def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
@@ -57,9 +120,13 @@ def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
 
 def label_colours(count: int) -> NDArray[np.uint8]:
     """Return a bright colour for each label 1..count, and black for 0: `(count + 1, 3)` uint8."""
-    hue = np.arange(count + 1) * _GOLDEN_RATIO % 1
-    rgb = hsv2rgb(np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)[np.newaxis])[
-        0
-    ]
-    rgb[0] = 0
-    return np.asarray(rgb * 255, dtype=np.uint8)
+    colours = colours_of(np.arange(count + 1))
+    colours[0] = 0
+    return colours
+
+
+def colours_of(numbers: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the bright colour of each number of 1 or more: `(n, 3)` uint8."""
+    hue = np.asarray(numbers, np.float64) * _GOLDEN_RATIO % 1
+    hsv = np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)
+    return np.asarray(hsv2rgb(hsv[np.newaxis])[0] * 255, dtype=np.uint8)

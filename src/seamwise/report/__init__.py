@@ -1,0 +1,9 @@
+"""Pages to look at results: self-contained HTML, which needs no network.
+
+`segmentation_report` shows what was segmented, `evaluation_report` what is wrong with it.
+"""
+
+from seamwise.report.evaluation import evaluation_report
+from seamwise.report.segmentation import segmentation_report
+
+__all__ = ["evaluation_report", "segmentation_report"]

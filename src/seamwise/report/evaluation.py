@@ -1,0 +1,241 @@
+"""A page about what is wrong with predicted labels; see `evaluation_report`."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io.atomic import check_writable
+from seamwise.io.errors import error_line
+from seamwise.io.htmlpage import (
+    facts,
+    figure,
+    heading,
+    histogram,
+    key,
+    link,
+    paragraph,
+    row,
+    table,
+    write_page,
+)
+from seamwise.io.listing import by_stem, find_images
+from seamwise.io.volume import Volume, open_labels, open_volume
+from seamwise.metrics import CellErrors, Matching, cell_errors, match_many
+from seamwise.report.pictures import VIEW_STYLE, plane_picture, read_plane
+from seamwise.segmentation.measure import ScoredPair, read_pairs_of_times
+from seamwise.types import AnyPath
+
+MOST_PICTURES = 40
+"""Images that are shown; the table has all."""
+
+COLOURS = {
+    "correct": "#7fa98a",
+    "split": "#f2c14e",
+    "merged": "#e05ad1",
+    "inexact": "#4cc9f0",
+    "missed": "#ff5a4f",
+    "invented": "#ff9f1c",
+}
+"""Colour of each kind of cell."""
+
+_MEANING = {
+    "correct": "IoU of 0.5 or more with its partner",
+    "split": "two predicted cells or more lie in it",
+    "merged": "shares a predicted cell with another",
+    "inexact": "was seen, but IoU below 0.5",
+    "missed": "no predicted cell",
+    "invented": "predicted, but no true cell",
+}
+_FEWEST = 10  # images of a histogram
+_IOUS = (0.5, 0.75, 0.9)
+_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """One image, or time point, of the report."""
+
+    pair: ScoredPair
+    name: str
+    time: int
+    errors: CellErrors
+    matching: tuple[Matching, ...]
+
+
+def evaluation_report(
+    pairs: Iterable[ScoredPair],
+    page: Path,
+    *,
+    images: AnyPath | None = None,
+    channel: int | Sequence[int] | None = None,
+) -> tuple[str, ...]:
+    """Write a page about what became of every true cell: correct, split, merged, missed …
+
+    The page needs no other file and no network. It shows true outlines and, next to them, predicted
+    ones, both in the colour of what became of the cell; see `metrics.cell_errors`. For a stack the
+    middle slice is shown. The images with the most errors are shown.
+
+    Parameters
+    ----------
+    pairs : iterable of ScoredPair
+        See `segmentation.pair_files`.
+    page : Path
+        The file to write, such as ``report.html``.
+    images : path, optional
+        The images behind the labels: a file, or a folder of files with the same names.
+    channel : int or sequence of int, optional
+        Which channels to read; the first of them is shown.
+
+    Returns
+    -------
+    tuple of str
+        What is wrong with the pairs that are skipped, a line each.
+
+    Raises
+    ------
+    OSError
+        The page cannot be written.
+    """
+    check_writable(page)
+    pairs = list(pairs)
+    backgrounds = {} if images is None else by_stem(find_images(images))
+    if len(backgrounds) == len(pairs) == 1:  # whatever their names
+        backgrounds = {pairs[0].name: next(iter(backgrounds.values()))}
+    parts: list[_Scored] = []
+    failures: list[str] = []
+    for pair in pairs:
+        try:
+            parts += list(_scored(pair))
+        except _ERRORS as error:
+            failures.append(error_line(pair.predicted, error))
+    write_page(page, "Evaluation report", _page(parts, backgrounds, channel, failures))
+    return tuple(failures)
+
+
+def _scored(pair: ScoredPair) -> Iterator[_Scored]:
+    for time, (name, truth, predicted) in enumerate(read_pairs_of_times(pair)):
+        errors = cell_errors(truth, predicted)
+        yield _Scored(pair, name, time, errors, match_many(truth, predicted, ious=_IOUS))
+
+
+def _page(
+    parts: Sequence[_Scored],
+    images: Mapping[str, Path],
+    channel: int | Sequence[int] | None,
+    failures: Sequence[str],
+) -> Iterator[str]:
+    yield VIEW_STYLE
+    counts = [part.errors.counts() for part in parts]
+    yield facts({"images": len(parts), **{name: _sum(counts, name) for name in COLOURS}})
+    yield from (paragraph(f"Not shown: {line}") for line in failures)
+    yield key({f"{name}: {_MEANING[name]}": colour for name, colour in COLOURS.items()})
+    if parts:
+        yield heading("Scores")
+        yield table(_SCORES, [_scores(parts, i) for i in range(len(_IOUS))])
+        values = np.array([part.matching[0].panoptic_quality for part in parts])
+        if len(parts) >= _FEWEST:
+            label = "panoptic quality at IoU 0.5"
+            yield figure(histogram(values, label=label, unit="images"), "Quality of the images.")
+    yield heading("Images")
+    columns = ["image", "true cells", *COLOURS, "panoptic quality"]
+    yield table(columns, [_line(i, part) for i, part in enumerate(parts)])
+    shown = sorted(range(len(parts)), key=lambda i: -_wrong(counts[i]))[:MOST_PICTURES]
+    if len(shown) < len(parts):
+        yield paragraph(f"The {len(shown)} images with the most errors are shown.")
+    for i in sorted(shown):
+        yield from _image(i, parts[i], images, channel)
+
+
+_SCORES = ["IoU", "AP", "precision", "recall", "F1", "panoptic quality"]
+
+
+def _scores(parts: Sequence[_Scored], i: int) -> list[object]:
+    pooled = Matching.pool([part.matching[i] for part in parts])
+    values = (pooled.accuracy, pooled.precision, pooled.recall, pooled.f1, pooled.panoptic_quality)
+    return [pooled.iou, *values]
+
+
+def _sum(counts: Sequence[Mapping[str, int]], name: str) -> int:
+    return sum(count[name] for count in counts)
+
+
+def _wrong(count: Mapping[str, int]) -> int:
+    return sum(count[name] for name in COLOURS if name != "correct")
+
+
+def _line(i: int, part: _Scored) -> list[object]:
+    counts = part.errors.counts()
+    true = part.matching[0].n_true
+    kinds = [counts[name] for name in COLOURS]
+    return [link(part.name, f"image{i}"), true, *kinds, part.matching[0].panoptic_quality]
+
+
+def _image(
+    i: int,
+    part: _Scored,
+    images: Mapping[str, Path],
+    channel: int | Sequence[int] | None,
+) -> Iterator[str]:
+    counts = part.errors.counts()
+    image = _background(images.get(part.pair.name), channel)
+    yield heading(part.name, anchor=f"image{i}")
+    kinds = [f"{counts[name]} {name}" for name in COLOURS if counts[name]]
+    yield paragraph(", ".join(kinds) or "no cells", is_note=True)
+    views = []
+    for kind, path, colours in (
+        ("truth", part.pair.truth, _true_colours(part.errors)),
+        ("prediction", part.pair.predicted, _predicted_colours(part.errors)),
+    ):
+        plane = read_plane(image, open_labels(path), time=part.time)
+        name = f"{part.name}, {kind}"
+        views.append(
+            figure(plane_picture(plane, name, colours=colours, marked=colours.wrong), kind)
+        )
+    yield row(views)
+
+
+def _background(path: Path | None, channel: int | Sequence[int] | None) -> Volume | None:
+    return None if path is None else open_volume(path, channel=channel)
+
+
+class _Palette:
+    """Colours of labels by what became of them; others are white."""
+
+    def __init__(self, kinds: Mapping[str, NDArray[Any]]) -> None:
+        self.kinds = kinds
+
+    def __call__(self, labels: NDArray[Any]) -> NDArray[np.uint8]:
+        colours = np.full((len(labels), 3), 255, np.uint8)
+        for name, members in self.kinds.items():
+            colours[np.isin(labels, members)] = _rgb(COLOURS[name])
+        return colours
+
+    @property
+    def wrong(self) -> frozenset[int]:
+        """The labels that are not correct."""
+        others = [members for name, members in self.kinds.items() if name != "correct"]
+        return frozenset(int(label) for members in others for label in members)
+
+
+def _rgb(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def _true_colours(errors: CellErrors) -> _Palette:
+    names = ("correct", "split", "merged", "inexact", "missed")
+    return _Palette({name: getattr(errors, name) for name in names})
+
+
+def _predicted_colours(errors: CellErrors) -> _Palette:
+    return _Palette(
+        {
+            "correct": errors.partners,
+            "split": errors.pieces,
+            "merged": errors.merges,
+            "invented": errors.invented,
+        }
+    )

@@ -1,0 +1,246 @@
+"""A page about what was segmented; see `segmentation_report`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io.atomic import check_writable
+from seamwise.io.errors import error_line
+from seamwise.io.htmlpage import (
+    facts,
+    figure,
+    gallery,
+    heading,
+    histogram,
+    link,
+    paragraph,
+    table,
+    write_page,
+)
+from seamwise.io.jsonfile import read_json
+from seamwise.io.outcome import Outcome
+from seamwise.io.provenance import RECORD
+from seamwise.io.volume import open_labels, open_volume
+from seamwise.measure import MeasureJob, MeasureOptions, Pairing, Table, Width, measure_file
+from seamwise.metrics import Seams
+from seamwise.report.flags import Flag, flag_cells, is_doubtful, read_seams, size_name
+from seamwise.report.pictures import VIEW_STYLE, close_up, plane_picture, read_plane
+from seamwise.segmentation.outputs import seams_path
+
+MOST_PICTURES = 60
+"""Images that are shown; the table has all."""
+
+MOST_CLOSE_UPS = 24
+"""Close-ups of an image."""
+
+_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One image of the report."""
+
+    job: MeasureJob
+    cells: Table
+    seams: Seams | None
+
+
+def segmentation_report(
+    pairs: Pairing,
+    page: Path,
+    *,
+    channel: int | Sequence[int] | None = None,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+) -> Iterator[Outcome]:
+    """Write a page about label images: pictures with numbered outlines, sizes, cells to look at.
+
+    The page needs no other file and no network. An outline has the colour of its number on every
+    page. Cells are flagged if their size is odd or a seam of theirs is doubtful, see
+    `flags.flag_cells`; doubts are known of images for which `segment_files` wrote ``seams/``. For
+    a stack the middle slice is shown, for a time series the first time point. Large images are
+    thinned out.
+
+    The work is done as the outcomes are drawn; the page is written before the last of them. Images
+    that cannot be read are reported and skipped.
+
+    Parameters
+    ----------
+    pairs : Pairing
+        Images and labels, see `measure.pair_images`.
+    page : Path
+        The file to write, such as ``report.html``.
+    channel : int or sequence of int, optional
+        Channels that were segmented; the first of them is shown.
+    axes : str, optional
+        Axes of the images, as in `io.read_image`.
+    spacing : sequence of float, optional
+        Pixel size in micrometres; by default what the files say.
+
+    Raises
+    ------
+    OSError
+        The page cannot be written.
+    """
+    check_writable(page)
+    numbers = channel if channel is None or isinstance(channel, int) else tuple(channel)
+    options = MeasureOptions(
+        channel=numbers,
+        axes=axes,
+        spacing=None if spacing is None else tuple(spacing),
+        ring=Width(0),
+        rim=Width(0),
+    )
+    total = len(pairs.jobs) + len(pairs.lonely)
+
+    def outcomes() -> Iterator[Outcome]:
+        parts: list[_Part] = []
+        failures = list(pairs.lonely.values())
+        for path, line in pairs.lonely.items():
+            yield Outcome(path, total, failed=True, messages=(line,))
+        for number, job in enumerate(pairs.jobs, 1):
+            messages: tuple[str, ...] = ()
+            try:
+                parts.append(_read(job, options))
+            except _ERRORS as error:
+                messages = (error_line(job.image, error),)
+                failures += messages
+            if number == len(pairs.jobs):
+                record = page.parent / RECORD
+                how = read_json(record) if record.exists() else {}
+                write_page(page, "Segmentation report", _page(parts, options, how, failures))
+            yield Outcome(job.image, total, bool(messages), messages)
+
+    return outcomes()
+
+
+def _read(job: MeasureJob, options: MeasureOptions) -> _Part:
+    seams = read_seams(seams_path(_folder(job.labels), job.image))
+    return _Part(job, measure_file(job, options).cells, seams)
+
+
+def _folder(labels: Path) -> Path:
+    """The folder that labels lie in; for labels inside an OME-Zarr image, that of the image."""
+    is_inside = labels.parent.name == "labels" and labels.parent.parent.suffix == ".zarr"
+    return labels.parents[2] if is_inside else labels.parent
+
+
+def _page(
+    parts: Sequence[_Part],
+    options: MeasureOptions,
+    record: Mapping[str, Any],
+    failures: Sequence[str],
+) -> Iterator[str]:
+    flags = [flag_cells(part.cells, part.seams) for part in parts]
+    yield VIEW_STYLE
+    yield facts(_totals(parts, flags))
+    yield paragraph(_made_by(record), is_note=True)
+    yield from (paragraph(f"Not shown: {line}") for line in failures)
+    yield figure(histogram(_all_sizes(parts), label=_size_label(parts)), "Sizes of all cells.")
+    yield heading("Images")
+    yield table(
+        ["image", "cells", "at the edge", "median size in pixels", "odd sizes", "doubtful seams"],
+        [_line(i, part, own) for i, (part, own) in enumerate(zip(parts, flags, strict=True))],
+    )
+    yield paragraph(_EXPLANATION, is_note=True)
+    shown = sorted(range(len(parts)), key=lambda i: -len(flags[i]))[:MOST_PICTURES]
+    if len(shown) < len(parts):
+        yield paragraph(f"The {len(shown)} images with the most cells to look at are shown.")
+    for i in sorted(shown):
+        yield from _image(i, parts[i], flags[i], options)
+
+
+_EXPLANATION = (
+    "Odd sizes: less than half or more than twice the median of the image, and more than three "
+    "robust deviations from it; cells at the edge do not count. Doubtful seams: along the border "
+    "of two touching cells the network gives the class cell at least 5 %, or the mean entropy is "
+    "at least 0.5. Such a seam may cut through one cell. Numbers of cells to look at are red."
+)
+
+
+def _totals(parts: Sequence[_Part], flags: Sequence[Sequence[Flag]]) -> dict[str, object]:
+    totals: dict[str, object] = {
+        "images": len(parts),
+        "cells": sum(len(part.cells) for part in parts),
+        "at the edge": sum(int(part.cells["touches_edge"].sum()) for part in parts),
+        "odd sizes": sum(_odd(own) for own in flags),
+    }
+    seams = [part.seams for part in parts if part.seams is not None]
+    if seams:
+        totals["seams"] = sum(len(one.cell) for one in seams)
+        totals["doubtful seams"] = sum(int(is_doubtful(one).sum()) for one in seams)
+    return totals
+
+
+def _odd(flags: Sequence[Flag]) -> int:
+    return sum(flag.has_odd_size for flag in flags)
+
+
+def _line(i: int, part: _Part, flags: Sequence[Flag]) -> list[object]:
+    sizes = part.cells[size_name(part.cells)]
+    return [
+        link(part.job.image.name, f"image{i}"),
+        len(part.cells),
+        int(part.cells["touches_edge"].sum()),
+        float(np.median(sizes)) if len(sizes) else None,
+        _odd(flags),
+        None if part.seams is None else int(is_doubtful(part.seams).sum()),
+    ]
+
+
+def _image(i: int, part: _Part, flags: Sequence[Flag], options: MeasureOptions) -> Iterator[str]:
+    image = open_volume(part.job.image, axes=options.axes, channel=options.channel)
+    labels = open_labels(part.job.labels)
+    if labels.axes != image.axes:
+        axes = ("T" if image.times > 1 else "") + image.axes
+        labels = open_labels(part.job.labels, axes=axes)
+    plane = read_plane(image, labels)
+    marked = frozenset(int(part.cells["id"][flag.row]) for flag in flags)
+    where = [f"{len(part.cells)} cells"]
+    where += [] if plane.z is None else [f"slice {plane.z} of 0 to {labels.shape[0] - 1}"]
+    where += [] if image.times == 1 else [f"time 0 of 0 to {image.times - 1}"]
+    where += [] if plane.step == 1 else [f"one pixel in {plane.step} is shown along each axis"]
+    yield heading(part.job.image.name, anchor=f"image{i}")
+    yield figure(plane_picture(plane, part.job.image.name, marked=marked), ", ".join(where))
+    if flags:
+        yield heading("Cells to look at", level=3)
+        yield gallery(
+            figure(
+                close_up(image, labels, part.cells.columns, flag.row, plane.limits),
+                f"{part.cells['id'][flag.row]}: {flag.reason}",
+            )
+            for flag in flags[:MOST_CLOSE_UPS]
+        )
+    if len(flags) > MOST_CLOSE_UPS:
+        yield paragraph(f"… and {len(flags) - MOST_CLOSE_UPS} more.", is_note=True)
+
+
+def _made_by(record: Mapping[str, Any]) -> str:
+    names = ("model", "runtime", "seamwise")
+    return ", ".join(f"{name} {record[name]}" for name in names if record.get(name))
+
+
+def _size_column(parts: Sequence[_Part]) -> str:
+    """The size in micrometres if it is known of every cell, else in pixels."""
+    names = {name for part in parts for name in part.cells.columns}
+    for name in ("area_um2", "volume_um3"):
+        columns = [part.cells.columns.get(name, np.array([np.nan])) for part in parts]
+        if name in names and all(np.isfinite(column).all() for column in columns):
+            return name
+    return "volume_px" if "volume_px" in names else "area_px"
+
+
+def _all_sizes(parts: Sequence[_Part]) -> NDArray[Any]:
+    name = _size_column(parts)
+    columns = [part.cells.columns.get(name, np.zeros(0)) for part in parts]
+    return np.concatenate([np.zeros(0), *columns])
+
+
+def _size_label(parts: Sequence[_Part]) -> str:
+    kind, _, unit = _size_column(parts).partition("_")
+    units = {"px": "pixels", "um2": "µm²", "um3": "µm³"}
+    return f"{kind} in {units[unit]}"

@@ -1,0 +1,63 @@
+"""The page about errors: every kind counted and coloured."""
+
+import numpy as np
+import pytest
+
+from seamwise.io import write_image, write_labels, write_png
+from seamwise.metrics import cell_errors
+from seamwise.report import evaluation_report
+from seamwise.report.evaluation import COLOURS, _predicted_colours, _true_colours
+from seamwise.segmentation import pair_files
+
+TRUE = np.array([[1, 1, 1, 1, 0, 2, 2, 3, 3, 0, 4, 0, 0, 5, 5]], np.uint8).repeat(6, 0)
+PRED = np.array([[1, 1, 2, 2, 0, 3, 3, 3, 3, 0, 0, 0, 4, 5, 5]], np.uint8).repeat(6, 0)
+
+
+def hexes(palette, labels):
+    return ["#" + bytes(colour).hex() for colour in palette(np.array(labels))]
+
+
+def test_every_cell_has_the_colour_of_what_became_of_it():
+    errors = cell_errors(TRUE, PRED)
+    kinds = ["split", "merged", "merged", "missed", "correct"]
+    assert hexes(_true_colours(errors), [1, 2, 3, 4, 5]) == [COLOURS[kind] for kind in kinds]
+    kinds = ["split", "split", "merged", "invented", "correct"]
+    assert hexes(_predicted_colours(errors), [1, 2, 3, 4, 5]) == [COLOURS[kind] for kind in kinds]
+    assert _true_colours(errors).wrong == {1, 2, 3, 4}
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name in ("truth", "pred", "images"):
+        (tmp_path / name).mkdir()
+    write_labels(tmp_path / "truth" / "a.tif", TRUE)
+    write_labels(tmp_path / "pred" / "a.tif", PRED)
+    write_png(tmp_path / "images" / "a.png", TRUE * 40)
+    return tmp_path
+
+
+def test_the_page_counts_each_kind(files):
+    pairs = pair_files(files / "pred", files / "truth")
+    page = files / "e.html"
+    assert evaluation_report(pairs, page, images=files / "images") == ()
+    text = page.read_text()
+    for kind, count in {"correct": 1, "split": 1, "merged": 2, "missed": 1, "invented": 1}.items():
+        assert f"<b>{count}</b><span>{kind}</span>" in text
+    assert text.count("<svg") == 2
+
+
+def test_a_pair_that_does_not_fit_is_reported_and_the_rest_is_shown(files):
+    write_labels(files / "truth" / "b.tif", TRUE[:3])
+    write_labels(files / "pred" / "b.tif", PRED)
+    (line,) = evaluation_report(pair_files(files / "pred", files / "truth"), files / "e.html")
+    assert "b.tif" in line
+    assert "<b>1</b><span>images</span>" in (files / "e.html").read_text()
+
+
+def test_every_time_point_is_an_image(tmp_path):
+    series = np.stack([TRUE, np.roll(TRUE, 1, axis=1)])
+    for name in ("t", "p"):
+        (tmp_path / name).mkdir()
+        write_image(tmp_path / name / "s.ome.zarr", series, axes="TYX", labels=True)
+    evaluation_report(pair_files(tmp_path / "p", tmp_path / "t"), tmp_path / "e.html")
+    assert "s, time 1" in (tmp_path / "e.html").read_text()

@@ -1,0 +1,141 @@
+"""The page about a segmentation: every number of it counted by hand."""
+
+import re
+
+import numpy as np
+import pytest
+
+from seamwise.io import write_image, write_labels, write_png
+from seamwise.io.csvfile import write_columns
+from seamwise.measure import measure, pair_images
+from seamwise.metrics import Seams
+from seamwise.report import segmentation_report
+from seamwise.report.flags import flag_cells, read_seams
+
+SIDE = 6
+
+
+def squares(count=12, sides=None):
+    """Cells in a row that do not touch the edge, with the sides given for some."""
+    labels = np.zeros((30, 4 + 24 * count), np.uint16)
+    for i in range(count):
+        side = (sides or {}).get(i + 1, SIDE)
+        labels[2 : 2 + side, 2 + 24 * i : 2 + 24 * i + side] = i + 1
+    return labels
+
+
+def seams(rows):
+    cell, neighbour, faces, entropy, chance = np.array(rows, float).reshape(-1, 5).T
+    whole = (part.astype(int) for part in (cell, neighbour, faces))
+    return Seams(*whole, entropy, chance)
+
+
+def test_odd_sizes_are_flagged_and_the_worst_comes_first():
+    table = measure(np.zeros((30, 292)), squares(sides={3: 20, 7: 2, 9: 7}))
+    flags = flag_cells(table, None)
+    assert [int(table["id"][flag.row]) for flag in flags] == [3, 7]
+    assert flags[0].reason == "11 × the median size"
+    assert flags[1].reason == "0.11 × the median size"
+
+
+def test_a_cell_at_the_edge_and_few_cells_have_no_odd_size():
+    labels = squares(sides={3: 20})
+    labels[:, 2:8] = 0
+    labels[0, 2:8] = 1  # small, but cut by the edge
+    assert [flag.row for flag in flag_cells(measure(np.zeros(labels.shape), labels), None)] == [2]
+    few = squares(9, {3: 20})
+    assert not flag_cells(measure(np.zeros(few.shape), few), None)
+
+
+def test_doubtful_seams_are_flagged_by_either_measure():
+    table = measure(np.zeros((30, 292)), squares())
+    rows = [(1, 2, 9, 0.1, 0.01), (3, 4, 9, 0.1, 0.2), (5, 6, 9, 0.6, 0.01), (99, 100, 9, 1, 1)]
+    flags = flag_cells(table, seams(rows))
+    assert [int(table["id"][flag.row]) for flag in flags] == [3, 5]
+    assert flags[0].reason == "doubtful seam with cell 4: cell 20%, entropy 0.10"
+
+
+def test_seams_come_back_from_their_file(tmp_path):
+    write_columns(tmp_path / "a.csv", vars(seams([(1, 2, 9, 0.1, 0.25)])))
+    back = read_seams(tmp_path / "a.csv")
+    assert (back.cell, back.neighbour, back.faces) == (1, 2, 9)
+    assert (back.entropy, back.cell_probability) == (0.1, 0.25)
+    assert read_seams(tmp_path / "b.csv") is None
+    (tmp_path / "b.csv").write_text("cell\nx\n")
+    with pytest.raises(ValueError, match="segment again"):
+        read_seams(tmp_path / "b.csv")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two images and their labels; what is odd is one cell of each."""
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    images.mkdir()
+    labels.mkdir()
+    for name, side in (("a & b", 20), ("größe", 2)):
+        cells = squares(sides={3: side})
+        write_png(images / f"{name}.png", (cells > 0).astype(np.uint8) * 200)
+        write_labels(labels / f"{name}.tif", cells)
+    return images, labels
+
+
+def page_of(folders, **options):
+    images, labels = folders
+    page = labels / "report.html"
+    outcomes = list(segmentation_report(pair_images(images, labels), page, **options))
+    return outcomes, page.read_text(encoding="utf-8")
+
+
+def test_the_page_counts_and_shows(folders):
+    outcomes, text = page_of(folders)
+    assert [outcome.failed for outcome in outcomes] == [False, False]
+    assert "<b>24</b><span>cells</span>" in text
+    assert "<b>2</b><span>odd sizes</span>" in text
+    assert text.count("Cells to look at") == 2
+    assert "a &amp; b.png" in text
+    assert "größe.png" in text
+    assert "doubtful seams</span>" not in text  # nobody asked the network
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert all(source.startswith(("data:image/", "#")) for source in sources)
+    # a number for each of the cells
+    assert len(re.findall(r"<text [^>]*font-size[^>]*>\d+</text>", text)) == 24
+
+
+def test_a_bad_file_is_reported_and_the_rest_is_shown(folders):
+    images, labels = folders
+    (images / "c.png").write_bytes(b"no picture")
+    write_labels(labels / "c.tif", squares())
+    outcomes, text = page_of(folders)
+    assert [outcome.failed for outcome in outcomes] == [False, True, False]
+    assert "Not shown: " in text
+    assert "größe.png" in text
+
+
+def test_an_image_without_cells_is_shown(folders):
+    images, labels = folders
+    write_png(images / "c.png", np.zeros((20, 30), np.uint8))
+    write_labels(labels / "c.tif", np.zeros((20, 30), np.uint8))
+    outcomes, text = page_of(folders)
+    assert not any(outcome.failed for outcome in outcomes)
+    assert "0 cells" in text
+
+
+def test_stacks_and_series_show_one_plane_and_say_which(tmp_path):
+    (tmp_path / "labels").mkdir()
+    cells = np.zeros((2, 5, 40, 50), np.uint8)
+    cells[:, 1:4, 5:15, 5:15] = 7
+    write_image(tmp_path / "s.ome.zarr", cells, axes="TZYX")
+    write_image(tmp_path / "labels" / "s.ome.zarr", cells, axes="TZYX", labels=True)
+    _, text = page_of((tmp_path / "s.ome.zarr", tmp_path / "labels"))
+    assert "slice 2 of 0 to 4" in text
+    assert "time 0 of 0 to 1" in text
+
+
+def test_a_large_image_is_thinned_out(tmp_path):
+    (tmp_path / "labels").mkdir()
+    cells = np.zeros((2500, 1300), np.uint8)
+    cells[100:300, 100:300] = 1
+    write_png(tmp_path / "x.png", cells)
+    write_labels(tmp_path / "labels" / "x.tif", cells)
+    _, text = page_of((tmp_path / "x.png", tmp_path / "labels"))
+    assert "one pixel in 3 is shown along each axis" in text
