@@ -40,6 +40,13 @@ def test_a_file_and_the_options_that_win(file):
         ),
         (TrainSettings, "zzz = 3", "unknown setting 'zzz' in {file}: see docs/training.md"),
         (FusionSettings, "zzz = 3", "unknown setting 'zzz' in {file}: see docs/fusion.md"),
+        (TrainSettings, "lam = -1", "expected a number of at least 0, or a row of them"),
+        (TrainSettings, 'lam = [[0, "x"]]', "expected a number of at least 0, or a row of them"),
+        (
+            TrainSettings,
+            "lam = [[0, 1], [1, 0]]",
+            "setting lam must have 4 rows of 4 numbers for j4, not rows of 2, 2",
+        ),
         (RunSettings, "steps = 0", "setting steps in {file}: "),
         (RunSettings, "steps = ", "cannot read settings {file} as TOML: "),
         (RunSettings, "x = " + "[" * 100_000, "cannot read settings {file} as TOML: "),

@@ -79,6 +79,21 @@ def test_by_default_j_is_the_mean_over_the_pairs_of_classes(name, pairs):
     )
 
 
+def test_a_matrix_weighs_each_pair_of_classes():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 9, 8, generator=generator)
+    target = torch.randint(0, 3, (2, 9, 8), generator=generator)
+    rows = ((0.0, 0.5, 0.1), (0.2, 0.0, 0.4), (0.3, 0.0, 0.0))
+    expected = losses.cross_entropy(logits, target) + losses.youden(
+        logits, target, lam=torch.tensor(rows)
+    )
+    torch.testing.assert_close(system("j3", lam=rows).loss(logits, target), expected)
+    single = tuple(tuple(float(i != k) * 0.25 for k in range(3)) for i in range(3))
+    torch.testing.assert_close(
+        system("j3", lam=single).loss(logits, target), system("j3", lam=0.25).loss(logits, target)
+    )
+
+
 def test_an_unknown_system_is_named():
     with pytest.raises(ValueError, match=r"loss must be one of unet2, .*, ce4, not 'w4'"):
         system("w4")

@@ -284,6 +284,12 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path
     assert_same(whole, run(killed, annotated, quick, resume=True))
 
 
+def test_lambda_without_a_j_term_is_refused(tmp_path, annotated, quick):
+    with pytest.raises(ValueError, match="loss w3 has no J term for the setting lam: remove it"):
+        run(tmp_path, annotated, replace(quick, loss="w3", lam=0.5))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_checkpoint_is_said(tmp_path, annotated, quick):
     (tmp_path / "checkpoint.pt").write_bytes(b"PK half a file")
     with pytest.raises(ValueError, match=r"cannot read checkpoint .*checkpoint\.pt"):

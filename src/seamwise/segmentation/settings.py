@@ -34,6 +34,19 @@ def _in_one_line(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         ) from None
 
 
+def _number_or_matrix(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        raise ValueError(
+            "expected a number of at least 0, or a row of them for each class, "
+            "e.g. [[0, 0.2, 0.1], [0.2, 0, 0.4], [0.1, 0.4, 0]]"
+        ) from None
+
+
+_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TrainSettings(RunSettings):
     """Everything that a training run depends on, except the images.
@@ -42,8 +55,9 @@ class TrainSettings(RunSettings):
     ----------
     loss : system name
         Classes, loss and weight map; see `segmentation.systems`.
-    lam : float, optional
-        λ of the J term for each ordered pair of classes; by default 1/(C(C − 1)), the mean over the
+    lam : float or (C, C) matrix, optional
+        λ of the J term for each ordered pair of classes, or λ_ik in row i and column k, where the
+        diagonal counts nothing; by default 1/(C(C − 1)), the mean over the
         pairs. The authors' code has 0.5, which did worse on one data set
         (`docs/segmentation-thesis.md`, "Why?").
     annotation : {"instances", "binary"}
@@ -72,7 +86,9 @@ class TrainSettings(RunSettings):
 
     old_defaults: ClassVar[Mapping[str, Any]] = {"normalization": {"kind": "percentiles"}}
     loss: SystemName = "j4"
-    lam: Annotated[float, Field(ge=0)] | None = None
+    lam: Annotated[
+        _Weight | tuple[tuple[_Weight, ...], ...] | None, WrapValidator(_number_or_matrix)
+    ] = None
     annotation: Annotation = "instances"
     touching_radius: Positive = 2
     gap_radius: Annotated[float, Field(ge=0)] = 7.0
@@ -101,6 +117,16 @@ class TrainSettings(RunSettings):
                 f"{with_map}"
             )
         self.transform()
+        return self
+
+    @model_validator(mode="after")
+    def _lam_fits_the_classes(self) -> Self:
+        classes = self.system().classes
+        if isinstance(self.lam, tuple) and {len(row) for row in (self.lam, *self.lam)} != {classes}:
+            raise ValueError(
+                f"setting lam must have {classes} rows of {classes} numbers for {self.loss}, "
+                f"not rows of {', '.join(str(len(row)) for row in self.lam)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, cast
 
+import torch
 from torch import Tensor
 
 from seamwise.losses import (
@@ -23,6 +24,9 @@ from seamwise.losses import (
     lovasz_softmax,
 )
 from seamwise.words import MapName, SystemName
+
+Lam = float | tuple[tuple[float, ...], ...] | None
+"""λ of the J term: of all pairs of classes, of each pair, or the mean over them."""
 
 
 class Loss(Protocol):
@@ -123,20 +127,24 @@ def dsc() -> System:
     return System(3, cross_entropy_and_dice)
 
 
-def j3(lam: float | None = None) -> System:
+def j3(lam: Lam = None) -> System:
     """J3, thesis chapter 5: cross entropy plus Youden's J on three classes.
 
     `lam` is λ for each pair of classes, by default 1/6: the mean over the pairs.
     """
-    return System(3, partial(cross_entropy_and_youden, lam=lam))
+    return System(3, partial(cross_entropy_and_youden, lam=_number_or_tensor(lam)))
 
 
-def j4(lam: float | None = None) -> System:
+def j4(lam: Lam = None) -> System:
     """J4, thesis chapter 5: cross entropy plus Youden's J on four classes.
 
     `lam` is λ for each pair of classes, by default 1/12: the mean over the pairs.
     """
-    return System(4, partial(cross_entropy_and_youden, lam=lam))
+    return System(4, partial(cross_entropy_and_youden, lam=_number_or_tensor(lam)))
+
+
+def _number_or_tensor(lam: Lam) -> float | Tensor | None:
+    return torch.tensor(lam) if isinstance(lam, tuple) else lam
 
 
 BUILDERS: Mapping[SystemName, Callable[..., System]] = {
@@ -145,7 +153,10 @@ BUILDERS: Mapping[SystemName, Callable[..., System]] = {
 }
 
 
-def system(name: SystemName, *, lam: float | None = None) -> System:
+WITH_J: tuple[SystemName, ...] = ("j3", "j4")
+
+
+def system(name: SystemName, *, lam: Lam = None) -> System:
     """Build a system by its name; `lam` is for `j3` and `j4`.
 
     Raises
@@ -155,4 +166,4 @@ def system(name: SystemName, *, lam: float | None = None) -> System:
     """
     if name not in BUILDERS:
         raise ValueError(f"loss must be one of {', '.join(BUILDERS)}, not {name!r}")
-    return BUILDERS[name](lam) if name in ("j3", "j4") else BUILDERS[name]()
+    return BUILDERS[name](lam) if name in WITH_J else BUILDERS[name]()

@@ -15,7 +15,7 @@ from seamwise.segmentation.data import AnnotatedImage, Samples
 from seamwise.segmentation.predict import Model, segment_normalized
 from seamwise.segmentation.record import has_range, record_range
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.systems import System
+from seamwise.segmentation.systems import WITH_J, System
 from seamwise.segmentation.transforms import count_classes
 
 _SEEN = 20  # training images that are looked at again when the model is whole
@@ -67,6 +67,11 @@ def train(
     """
     _check_images(training, validation, settings.ndim)
     settings = settings.fill_in(training[0].ndim)
+    if settings.lam is not None and settings.loss not in WITH_J:
+        raise ValueError(
+            f"loss {settings.loss} has no J term for the setting lam: remove it, or choose "
+            f"{' or '.join(WITH_J)}"
+        )
     check_output(output, resume=resume)
     system = settings.system()
     info = describe(settings, training, validation)
