@@ -911,3 +911,12 @@ def test_grey_that_counts_from_white_is_inverted(tmp_path, dtype):
     assert np.array_equal(photo.pixels, pixels)
     assert photo.note == "x.tif counts from white: inverted"
     assert photo_info(tmp_path / "x.tif").shape == (5, 7)
+
+
+def test_a_lower_quality_makes_a_smaller_jpeg(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    for quality in (95, 50):
+        write_photo(tmp_path / f"{quality}.jpg", pixels, quality=quality)
+    write_photo(tmp_path / "x.jpg", pixels)
+    sizes = [(tmp_path / name).stat().st_size for name in ("50.jpg", "95.jpg", "x.jpg")]
+    assert sizes[0] < sizes[1] == sizes[2]

@@ -87,6 +87,22 @@ def fuse(
             "--focus-maps", help="Also write OUT_focus_<i>.png: where frame i was chosen."
         ),
     ] = False,
+    surface: Annotated[
+        bool,
+        typer.Option(
+            "--surface",
+            help="Also write the surface that the frames scan: OUT_height.tif (16 bits), "
+            "OUT_height.png (colours and scale), OUT_confidence.png, OUT_relief.png (3D picture) "
+            "and OUT_relief.ply (mesh).",
+        ),
+    ] = False,
+    z_step: Annotated[
+        float | None,
+        typer.Option(
+            help="Distance from frame to frame in micrometres, for --surface.",
+            show_default="that of a stack",
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool,
         typer.Option("--skip-bad", help="Skip frames that cannot be read, and fuse the others."),
@@ -95,6 +111,9 @@ def fuse(
         int | None,
         typer.Option(min=192, help="Tile size of networks in pixels.", show_default="1024"),
     ] = None,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of a picture that is a JPEG.")
+    ] = 95,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing pictures.")
     ] = False,
@@ -125,7 +144,13 @@ def fuse(
         runtime=runtime,
     )
     files = FuseOutputs(
-        depth_map=depth_map, focus_maps=focus_maps, alignment=alignment, overwrite=overwrite
+        depth_map=depth_map,
+        focus_maps=focus_maps,
+        surface=surface,
+        z_step=z_step,
+        alignment=alignment,
+        quality=quality,
+        overwrite=overwrite,
     )
     with Progress() as progress:
         tasks: dict[str, Task] = {}
@@ -150,7 +175,7 @@ def fuse(
             total = outcome.total
     if failures == total == 1:
         raise typer.Exit(2)
-    with_maps = (depth_map or focus_maps) and output.is_file()
+    with_maps = (depth_map or focus_maps or surface) and output.is_file()
     maps = ", with its maps next to it" if with_maps else ""
     summary = f"the result is in {output}{maps}"
     if failures:

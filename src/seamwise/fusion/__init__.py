@@ -35,6 +35,7 @@ from seamwise.fusion.settings import (
     FusionSettings,
     Simulation,
 )
+from seamwise.fusion.surface import Surface, find_surface
 from seamwise.fusion.train import fixed_pairs, train
 
 __all__ = [
@@ -58,11 +59,13 @@ __all__ = [
     "PictureSplit",
     "SegmentedPicture",
     "Simulation",
+    "Surface",
     "draw_boxplots",
     "estimate_alignment",
     "find_frames",
     "find_fused_pairs",
     "find_pictures",
+    "find_surface",
     "fixed_pairs",
     "fuse",
     "fuse_burst",

@@ -21,7 +21,15 @@ from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.result import Fusion
+from seamwise.fusion.stack import Plane
 from seamwise.fusion.stored_alignment import changes_frames, load_for
+from seamwise.fusion.surface_files import (
+    draw_height,
+    draw_relief,
+    write_confidence,
+    write_height,
+    write_ply,
+)
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.journal import journal, unfinished
@@ -118,8 +126,10 @@ def fuse_files(
             resources,
             model=model,
             alignment=alignment,
+            surface=files.surface,
             report=listener.report,
         )
+        fusion = _with_sizes(fusion, frames, files)
         fusion = renumbered(fusion, numbers, len(job.frames), bad)
         fusion = _without_long_exif(fusion, job.output)
         _delete_old_maps(job)
@@ -280,12 +290,34 @@ def _checked_shape(
     return burst.shape
 
 
+def _with_sizes(fusion: Fusion, frames: Sequence[Frame], files: FuseOutputs) -> Fusion:
+    """The fusion with the sizes of its surface in micrometres, as far as they are known."""
+    if fusion.surface is None:
+        return fusion
+    spacing = frames[0].volume.spacing if isinstance(frames[0], Plane) else None
+    z_step, _, x = spacing or (None, None, None)
+    surface = replace(fusion.surface, z_step=files.z_step or z_step, pixel_size=x)
+    return replace(fusion, surface=surface)
+
+
+def _write_surface(job: FuseJob, fusion: Fusion) -> None:
+    surface, paths = fusion.surface, job.surface_files()
+    if surface is None:
+        return
+    write_height(paths["height"], surface)
+    draw_height(paths["colours"], surface)
+    write_confidence(paths["confidence"], surface)
+    draw_relief(paths["relief"], surface, fusion.image)
+    write_ply(paths["mesh"], surface, fusion.image)
+
+
 def _delete_old_maps(job: FuseJob) -> None:
     """Delete the maps of a picture that will be replaced."""
     if job.output.exists():
         for path in (
             job.depth_map(),
             job.alignment(),
+            *job.surface_files().values(),
             *job.output.parent.glob(job.focus_map("*").name),
         ):
             path.unlink(missing_ok=True)
@@ -326,9 +358,10 @@ def _write_together(
                 fusion.alignment.save(job.alignment())
         if files.depth_map:
             write_depth(job.depth_map(), fusion.depth, len(job.frames))
+        _write_surface(job, fusion)
         for number in range(len(job.frames) if files.focus_maps else 0):
             write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
-        write_photo(picture, fusion.image, exif=fusion.exif, icc=fusion.icc)
+        write_photo(picture, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=files.quality)
     except BaseException:
         for path in maps:
             path.unlink(missing_ok=True)

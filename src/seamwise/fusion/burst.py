@@ -20,7 +20,9 @@ from seamwise.io.provenance import RECORD
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
 
-MAP = re.compile(r"_depth$|_focus_\d+$")  # the end of a map's stem: see `jobs.FuseJob`
+MAP = re.compile(
+    r"_(depth|focus_\d+|height|confidence|relief)$"
+)  # the end of a map's stem: see `jobs.FuseJob`
 
 Frame = str | os.PathLike[str] | NDArray[Any] | Plane
 _Source = Path | NDArray[Any] | Plane

@@ -38,6 +38,16 @@ class FuseJob:
         """Return the file of the depth map."""
         return self._next_to("depth.png")
 
+    def surface_files(self) -> dict[str, Path]:
+        """Return the files of the surface by what they hold."""
+        return {
+            "height": self._next_to("height.tif"),
+            "colours": self._next_to("height.png"),
+            "confidence": self._next_to("confidence.png"),
+            "relief": self._next_to("relief.png"),
+            "mesh": self._next_to("relief.ply"),
+        }
+
     def alignment(self) -> Path:
         """Return the file of the alignment, which a folder of pictures keeps."""
         return self._next_to("alignment.json")
@@ -55,6 +65,8 @@ class FuseJob:
         paths = [self.output]
         if files.depth_map:
             paths.append(self.depth_map())
+        if files.surface:
+            paths += self.surface_files().values()
         if files.focus_maps:
             paths += [self.focus_map(number) for number in range(len(self.frames))]
         return paths

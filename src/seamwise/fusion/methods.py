@@ -28,6 +28,7 @@ from seamwise.fusion.predict import Model, check_options, fuse_frames, load, pas
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.fusion.surface import find_surface
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
 from seamwise.types import Picture
 from seamwise.words import FusionMode
@@ -163,6 +164,7 @@ def fuse_burst(
     *,
     model: Model | None = None,
     alignment: Alignment | None = None,
+    surface: bool = False,
     report: Report = lambda progress: None,
 ) -> Fusion:
     """Fuse a burst, with options and resources as values; see `fuse`.
@@ -178,6 +180,9 @@ def fuse_burst(
         `options.runtime`.
     alignment : Alignment, optional
         A known alignment: used whether or not `options.align` is set.
+    surface : bool
+        Also find where each pixel is sharpest, `find_surface`, from the aligned frames in the order
+        of the burst. This reads them once more.
     report : function
         See `fuse`.
 
@@ -198,6 +203,7 @@ def fuse_burst(
             resources,
             model=model,
             alignment=alignment,
+            surface=surface,
             report=report,
         )
         return renumbered(fusion, numbers, len(frames), notes_of_bad)
@@ -228,6 +234,10 @@ def fuse_burst(
     fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
     if masked is not None:
         fusion = masked.settled(fusion)
+    if surface:
+        every = ReorderedFrames(masked or aligned, burst.order)
+        counted = CountedFrames(every, _stage_report(report, "surface"), len(burst))
+        fusion = replace(fusion, surface=find_surface(counted))
     return replace(
         fusion,
         image=in_dtype(fusion.image, burst.dtype),

@@ -1,11 +1,13 @@
 """How to fuse, as a value: `FuseOptions`; and what to write: `FuseOutputs`."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import get_args
 
 from seamwise import __version__
 from seamwise.engine.resources import Resources
+from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import Provenance
 from seamwise.plain_values import check_path, switch, whole_number
 from seamwise.words import (
@@ -15,6 +17,8 @@ from seamwise.words import (
     check_runtime,
     check_word,
 )
+
+_BEST = 100  # quality of a JPEG
 
 
 @dataclass(frozen=True)
@@ -155,19 +159,40 @@ class FuseOutputs:
         Write ``<stem>_depth.png``: the number of the frame that each pixel comes from, in colours.
     focus_maps : bool
         Write ``<stem>_focus_<i>.png`` for each frame i: white where the pixels come from it.
+    surface : bool
+        Write where each pixel is sharpest (`find_surface`): ``<stem>_height.tif`` (16 bits),
+        ``<stem>_height.png`` (colours with a scale), ``<stem>_confidence.png``,
+        ``<stem>_relief.png`` (in three dimensions) and ``<stem>_relief.ply`` (a mesh).
+    z_step : float, optional
+        Distance from frame to frame in micrometres, for the surface; by default that of the file of
+        a stack, if it tells.
     alignment : Path, optional
         File of the alignment of one burst: read if it exists, otherwise written.
+    quality : int
+        For JPEG, 1 to 100.
     overwrite : bool
         Replace existing pictures and their maps.
     """
 
     depth_map: bool = False
     focus_maps: bool = False
+    surface: bool = False
+    z_step: float | None = None
     alignment: Path | None = None
+    quality: int = QUALITY
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("depth_map", "focus_maps", "overwrite"):
+        for name in ("depth_map", "focus_maps", "surface", "overwrite"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
+        object.__setattr__(self, "quality", whole_number("quality", self.quality, 1, _BEST))
+        if self.z_step is not None:
+            if not (0 < float(self.z_step) < math.inf):
+                raise ValueError(
+                    f"z_step must be a positive number of micrometres, not {self.z_step}: "
+                    "give the distance from frame to frame"
+                )
+            if not self.surface:
+                raise ValueError("z_step is for surface: ask for it too (--surface)")
         if self.alignment is not None:
             check_path("alignment", self.alignment)

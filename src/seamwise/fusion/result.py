@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.alignment import Alignment
+from seamwise.fusion.surface import Surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,8 @@ class Fusion:
         frames, size and channels.
     notes : tuple of str
         What the user should know, one line each.
+    surface : Surface, optional
+        Where each pixel is sharpest, if it was asked for.
     exif, icc : bytes
         EXIF and colour profile of the first frame, if the frames are files.
     """
@@ -35,6 +38,7 @@ class Fusion:
     notes: tuple[str, ...] = ()
     exif: bytes = b""
     icc: bytes = b""
+    surface: Surface | None = None
 
 
 def depth_dtype(count: int) -> np.dtype[Any]:

@@ -7,6 +7,7 @@ profiles play no part.
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -187,14 +188,19 @@ def turned_shape(shape: tuple[int, ...], orientation: int) -> tuple[int, ...]:
 
 
 def write_photo(
-    path: AnyPath, pixels: NDArray[Any], *, exif: bytes = b"", icc: bytes = b""
+    path: AnyPath,
+    pixels: NDArray[Any],
+    *,
+    exif: bytes = b"",
+    icc: bytes = b"",
+    quality: int = photo_jpeg.QUALITY,
 ) -> None:
     """Write a photograph, whole or not at all, in the format that the name ends in.
 
     Parameters
     ----------
     path : str or path-like
-        .png and .tif, .tiff (zlib) hold every pixel exactly; .jpg, .jpeg (quality 95, no chroma
+        .png and .tif, .tiff (zlib) hold every pixel exactly; .jpg, .jpeg (no chroma
         subsampling) 8 bits, nearly.
     pixels : (Y, X) or (Y, X, 3) array of uint8 or uint16
         Grey or RGB, upright.
@@ -202,6 +208,8 @@ def write_photo(
         As `Photo.exif`; written as it is, so its orientation should be 1.
     icc : bytes
         ICC colour profile.
+    quality : int
+        For JPEG, 1 to 100.
 
     Raises
     ------
@@ -240,7 +248,7 @@ def write_photo(
         raise ValueError(
             f"exif must be whole and begin with {EXIF!r}, not {exif[:12]!r}…; pass Photo.exif"
         )
-    write = _WRITERS.get(suffix, photo_jpeg.write)
+    write = _WRITERS.get(suffix, partial(photo_jpeg.write, quality=quality))
     check_format_holds(path, pixels.dtype, pixels.shape)
     if not format_holds_exif(path, exif):
         raise ValueError(

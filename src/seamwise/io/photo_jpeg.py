@@ -12,6 +12,8 @@ from seamwise.io.errors import UnsupportedError
 from seamwise.io.exif import PROFILE_DAMAGED, broken_tags, split_orientation
 from seamwise.io.photo_facts import PhotoFacts
 
+QUALITY = 95  # of libjpeg's 1 to 100
+
 
 def read_facts(path: Path) -> PhotoFacts:
     """Read the headers of a JPEG."""
@@ -40,7 +42,9 @@ def read_pixels(path: Path) -> NDArray[Any]:
         return np.array(picture)
 
 
-def write(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
+def write(
+    path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes, *, quality: int = QUALITY
+) -> None:
     """Write a JPEG; see `photo.write_photo`."""
     picture = PIL.Image.fromarray(pixels)
-    picture.save(path, format="JPEG", quality=95, subsampling=0, exif=exif, icc_profile=icc)
+    picture.save(path, format="JPEG", quality=quality, subsampling=0, exif=exif, icc_profile=icc)
