@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
 from seamwise.engine import RunSettings, TrainProgress, run_identity
@@ -24,7 +23,13 @@ from seamwise.io import (
     read_image,
 )
 from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Guides, Labels, semantic_target
-from seamwise.losses import count_members, indicator, mean_over_present, pairwise_loss
+from seamwise.losses import (
+    count_members,
+    guide_losses,
+    indicator,
+    mean_over_present,
+    pairwise_loss,
+)
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import Model, Pair, as_channels, read_pair, segment
 
@@ -180,12 +185,7 @@ def loss(logits: Tensor, target: Tensor, weight: Tensor, guides: Tensor) -> Tens
         known = members.sum(1, keepdim=True)
         mass = truth + (probabilities.square() * known).sum((0, 2))
         dice = mean_over_present(1 - overlap / mass.clamp(min=1), truth > 0)
-        relief = smooth_l1_loss(logits[:, 4].float(), guides[:, 0], beta=0.1, reduction="none")
-        relief = (relief * (target != IGNORE)).sum() / valid
-        cell = (target == CELL) | (target == TOUCHING)
-        pull = cell * weight
-        offset = smooth_l1_loss(logits[:, 5:].float(), guides[:, 1:], beta=0.25, reduction="none")
-        offset = (offset.sum(1) * pull).sum() / pull.sum().clamp(min=1)
+        relief, offset = guide_losses(logits[:, 4:], guides, target, weight=weight)
         return entropy + joint + 0.5 * dice + 2 * relief + 0.5 * offset
 
 

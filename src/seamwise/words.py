@@ -16,6 +16,9 @@ AnyRuntime = Runtime | RuntimeRecord
 Annotation = Literal["instances", "binary"]
 """What a mask holds: a number for each cell, or cells in white on black."""
 
+Unlabelled = Literal["background", "ignore", "near"]
+"""What 0 means in a mask: background, not annotated, or background near a cell only."""
+
 RuleName = Literal["argmax", "threshold", "watershed", "relief"]
 """How probabilities become cells."""
 

@@ -125,3 +125,31 @@ def test_settings_that_do_not_fit_each_other_are_reported(run, training, tmp_pat
     code, _, err = run(*training, "--loss", "saw")
     assert code == 2
     assert "weight map saw has no option 'beta': it has balance, tau, sigma, rounds" in err
+
+
+def test_fine_tuning_needs_no_settings(run, training, tmp_path):
+    data, output = training[1], tmp_path / "fine"
+    code, _, err = run(
+        "train", data, "-o", output, "--start", "nuclei-2d", "--steps", "1", "--batch-size", "1",
+        "--crop", "32", "--unlabelled", "near", "--corrected", data / "masks",
+        "--corrected-weight", "2",
+    )  # fmt: skip
+    assert code == 0, err
+    _, out, _ = run("info", output / "model.safetensors")
+    description = json.loads(out)
+    settings = description["training"]["settings"]
+    assert settings["start"] == "nuclei-2d"
+    assert settings["schedule"] == "cosine"
+    assert settings["unlabelled"] == "near"
+    assert settings["corrected_weight"] == 2
+    assert description["training"]["corrected"] == ["1", "2", "3"]
+    assert description["decode"]["rule"] == "relief"
+
+
+def test_a_start_that_does_not_fit_is_refused_before_anything_is_written(run, training, tmp_path):
+    options = ("--start", "nuclei-3d")
+    code, _, err = run("train", training[1], "-o", tmp_path / "fine", *options)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "start model nuclei-3d is for 3 spatial axes" in err
+    assert not (tmp_path / "fine").exists()

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from seamwise.segmentation.choose import Run, settings_of
-from seamwise.segmentation.data import AnnotatedImage, Samples
+from seamwise.segmentation.data import AnnotatedImage
+from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.settings import TrainSettings
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.io.provenance import Provenance
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
-from seamwise.segmentation.data import Samples
+from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.systems import BUILDERS, System
 from seamwise.segmentation.train import describe
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes

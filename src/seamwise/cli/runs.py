@@ -1,7 +1,7 @@
 """Training runs: how far they are, and what Ctrl-C does."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -40,6 +40,7 @@ def begin_run(
     output: Path,
     *,
     resume: bool,
+    defaults: "Mapping[str, object] | None" = None,
     **options: object,
 ) -> "tuple[AnySettings, bool]":
     """Read the settings of a training and make its folder.
@@ -53,6 +54,8 @@ def begin_run(
     output : Path
         Folder of the run.
     resume : bool
+    defaults : mapping, optional
+        As for `engine.settings.read_settings`.
     **options
         Settings of the command line, by name.
 
@@ -65,7 +68,7 @@ def begin_run(
     from seamwise.engine import check_output, is_first_process, read_settings
     from seamwise.io import make_folder
 
-    run = read_settings(kind, settings, options)
+    run = read_settings(kind, settings, options, defaults=defaults)
     make_folder(output)
     check_output(output, resume=resume)
     return run, not is_first_process(run.processes)

@@ -26,7 +26,7 @@ from seamwise.cli.progress import Progress, Task
 from seamwise.cli.reading import read_behind_bar
 from seamwise.cli.runs import begin_run, stop_on_interrupt, training_progress
 from seamwise.cli.tables import print_losses
-from seamwise.words import SystemName
+from seamwise.words import SystemName, Unlabelled
 
 if TYPE_CHECKING:
     from seamwise.engine import TrainProgress
@@ -61,6 +61,42 @@ def train(
         float | None, typer.Option(help="Step size of the optimizer.", show_default="0.0001")
     ] = None,
     seed: Seed = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Model to train on from: the name of a shipped one or a file. Settings and length "
+            "then follow from it and from the images.",
+            show_default="random weights",
+        ),
+    ] = None,
+    corrected: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of corrected masks, named like images in DATA; or of further images and "
+            "masks. They replace those in DATA and count more."
+        ),
+    ] = None,
+    corrected_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="How often a corrected image is shown, compared with others.", show_default="3"
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        Unlabelled | None,
+        typer.Option(
+            help="What 0 means in masks where cells are missing: background; ignore, not known; or "
+            "near, background close to a drawn cell and not known elsewhere.",
+            show_default="background",
+        ),
+    ] = None,
+    unlabelled_radius: Annotated[
+        float | None,
+        typer.Option(
+            help="For near: how far background reaches from a drawn cell, in pixels.",
+            show_default="a quarter of a cell's diameter",
+        ),
+    ] = None,
     channel: Channel = None,
     axes: Axes = None,
     hold_out_every: Annotated[
@@ -79,15 +115,35 @@ def train(
 
     Options on the command line override those in --settings, whose defaults hold otherwise.
     Ctrl-C writes a checkpoint, from which --resume continues.
+
+    With --start nuclei-2d a few images are enough: the model is trained on, and the run ends when
+    it no longer improves.
     """
-    from seamwise.segmentation import TrainSettings, find_pairs, read_split
+    from seamwise.segmentation import (
+        TrainSettings,
+        find_pairs,
+        read_split,
+        start_defaults,
+        with_corrected,
+    )
     from seamwise.segmentation import train as train_model
 
+    split = find_pairs(data, hold_out_every=hold_out_every)
+    if corrected is not None:
+        split = with_corrected(split, corrected)
+    channels = parse_channels(channel)
     run, silent = begin_run(
         TrainSettings,
         settings,
         output,
         resume=resume,
+        defaults=start_defaults(
+            split.training, settings, start=start, annotation=masks, channel=channels, axes=axes
+        ),
+        start=start,
+        corrected_weight=corrected_weight,
+        unlabelled=unlabelled,
+        unlabelled_radius=unlabelled_radius,
         loss=loss,
         annotation=masks,
         steps=steps,
@@ -99,11 +155,8 @@ def train(
         devices=devices,
         nodes=nodes,
     )
-    split = find_pairs(data, hold_out_every=hold_out_every)
     training, validation, _ = read_behind_bar(
-        lambda report: read_split(
-            split, run, channel=parse_channels(channel), axes=axes, report=report
-        ),
+        lambda report: read_split(split, run, channel=channels, axes=axes, report=report),
         silent=silent,
     )
     scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"

@@ -147,8 +147,9 @@ def fit(
         keep = partial(_keep, state, task, settings, output, fabric.device, report)
 
         began = time.monotonic() - state.seconds
+        first_step = settings.steps if state.is_over(settings.patience) else state.step
         for batch in _batches(
-            task.samples(), settings, first_step=state.step, process=fabric.global_rank
+            task.samples(), settings, first_step=first_step, process=fabric.global_rank
         ):
             rate = learning_rate(state.step, settings)
             for group in optimizer.param_groups:
@@ -217,6 +218,7 @@ def _keep(
         )
     seconds = seconds_left(state.history, first=state.start_step, steps=settings.steps)
     stop = report(replace(progress, seconds_left=seconds)) is False
+    stop = stop or state.is_over(settings.patience)
     if is_validation or is_snapshot or stop:
         state.save(output / _CHECKPOINT, task.info.training)
         write_log(output / "log.csv", state.history)
@@ -276,6 +278,17 @@ class _State:
     def is_best(self, progress: TrainProgress) -> bool:
         earlier_scores = [_first_score(line) for line in self.history if line.scores]
         return not earlier_scores or _first_score(progress) > max(earlier_scores)
+
+    def is_over(self, patience: int) -> bool:
+        """Whether none of the last `patience` validations, if that is not 0, was better.
+
+        A score of 0 is that of a network that has not yet begun to learn.
+        """
+        scores = [_first_score(line) for line in self.history if line.scores]
+        if not 0 < patience < len(scores):
+            return False
+        best = max(scores[:-patience])
+        return 0 < best >= max(scores[-patience:])
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         content = {

@@ -41,6 +41,9 @@ class RunSettings:
     validate_every : int
         Steps between validations. Each one writes the log, the curve and the checkpoint, and the
         model if it is the best so far.
+    patience : int
+        The run ends after so many validations without a better score; 0 trains all steps. The
+        count begins with the first score above 0.
     snapshot_every : int
         Steps between snapshots ``snapshot-<step>.safetensors``. Each is a model file, written
         together with a checkpoint. 0 writes none. Does not change the result.
@@ -67,6 +70,7 @@ class RunSettings:
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     validate_every: Positive = 200
+    patience: Count = 0
     snapshot_every: Count = 0
     stored_as: Literal["float32", "float16"] = "float32"
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -75,7 +79,7 @@ class RunSettings:
 
     page: ClassVar[str] = "docs/training.md"  # where a reader finds the names
     # settings that checkpoints of earlier versions lack, with what they were
-    old_defaults: ClassVar[Mapping[str, Any]] = {}
+    old_defaults: ClassVar[Mapping[str, Any]] = {"patience": 0}
 
     @property
     def processes(self) -> int:
@@ -93,7 +97,11 @@ class RunSettings:
 
 
 def read_settings(
-    kind: type[AnySettings], path: Path | None = None, options: Mapping[str, Any] | None = None
+    kind: type[AnySettings],
+    path: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
 ) -> AnySettings:
     """Read the settings of a training run from a TOML file and options, which win.
 
@@ -105,6 +113,8 @@ def read_settings(
         The file; without one every setting has its default.
     options : mapping, optional
         Settings by name; None means that the file or the default decides.
+    defaults : mapping, optional
+        Settings that replace the defaults of `kind`.
 
     Raises
     ------
@@ -115,7 +125,7 @@ def read_settings(
         There is no such file.
     """
     content = {} if path is None else read_toml(path)
-    return make_settings(kind, content, options, source=f" in {path}")
+    return make_settings(kind, {**(defaults or {}), **content}, options, source=f" in {path}")
 
 
 def make_settings(

@@ -21,6 +21,7 @@ from seamwise.losses.cross_entropy import (
 from seamwise.losses.dice import CrossEntropyAndDice, Dice, cross_entropy_and_dice, dice
 from seamwise.losses.focal import Focal, focal, focal_map
 from seamwise.losses.gradient import Gradient, gradient, gradient_map
+from seamwise.losses.guides import guide_losses
 from seamwise.losses.lovasz import LovaszSoftmax, lovasz_softmax
 from seamwise.losses.nps import NPS, intensity_bounds, nps, nps_map
 from seamwise.losses.perceptual import Perceptual, perceptual
@@ -62,6 +63,7 @@ __all__ = [
     "focal_map",
     "gradient",
     "gradient_map",
+    "guide_losses",
     "huber",
     "huber_map",
     "indicator",

@@ -19,10 +19,10 @@ from seamwise.segmentation.choose import (
     compare,
     tune,
 )
+from seamwise.segmentation.corrected import with_corrected
 from seamwise.segmentation.data import (
     AnnotatedImage,
     Pair,
-    Samples,
     Split,
     as_channels,
     find_pairs,
@@ -57,12 +57,15 @@ from seamwise.segmentation.predict import (
     tile_probabilities,
 )
 from seamwise.segmentation.record import record_activations, record_range
+from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.score_tables import write_scores
 from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.start import start_defaults
 from seamwise.segmentation.stitch import segment_slices, stitch
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
 from seamwise.segmentation.transforms import MAPS, TargetAndWeight, TargetAndWeightd, count_classes
+from seamwise.segmentation.unlabelled import with_unlabelled
 from seamwise.segmentation.weight_files import weigh_files
 from seamwise.segmentation.zoom import cell_diameters, magnified_shape, resample
 
@@ -130,6 +133,7 @@ __all__ = [
     "segment_normalized",
     "segment_slices",
     "segment_volume",
+    "start_defaults",
     "stitch",
     "stretch",
     "system",
@@ -137,6 +141,8 @@ __all__ = [
     "train",
     "tune",
     "weigh_files",
+    "with_corrected",
+    "with_unlabelled",
     "work_folder",
     "write_scores",
 ]

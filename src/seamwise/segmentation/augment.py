@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from seamwise.labels import IGNORE, TOUCHING, Labels, Target
+from seamwise.labels import IGNORE, TOUCHING, Guides, Labels, Target
 from seamwise.labels.spacing import checked_spacing, window_reach
 
 _MEDIAN_RADIUS = 3
@@ -85,8 +85,55 @@ def random_crop(
     labels : (*crop) array
         Nearest neighbour; outside the image, ignored (−1): half a mirrored cell is not a cell.
     """
-    steps = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
-    where = _sampling_grid(labels.shape, crop, steps, settings, rng)
+    where, _ = _sampling_grid(labels.shape, crop, _steps(labels, spacing), settings, rng)
+    return _sampled(image, labels, where)
+
+
+def random_guided_crop(
+    image: NDArray[np.float32],
+    labels: Labels,
+    guides: Guides,
+    *,
+    crop: tuple[int, ...],
+    settings: Augmentation,
+    rng: np.random.Generator,
+    spacing: Sequence[float] | None = None,
+) -> tuple[NDArray[np.float32], Labels, NDArray[np.float32]]:
+    """Cut a crop as `random_crop` does, and the guides with it.
+
+    Parameters
+    ----------
+    guides : Guides
+        Those of `labels`: a cell that the crop cuts keeps its relief and its centre.
+
+    Returns
+    -------
+    image, labels
+        As of `random_crop`.
+    guides : (1 + ndim, *crop) float32 array
+        Relief; offset to the centre of the cell along each axis of the crop, in units of the cell's
+        radius. The warp moves both but does not bend the offsets. 0 where there is no cell.
+    """
+    where, matrix = _sampling_grid(labels.shape, crop, _steps(labels, spacing), settings, rng)
+    pixels, numbers = _sampled(image, labels, where)
+    is_cell = numbers > 0
+    chosen, place = numbers[is_cell], where[:, is_cell]
+    result = np.zeros((1 + labels.ndim, *crop), np.float32)
+    result[0, is_cell] = ndimage.map_coordinates(guides.relief, place, order=0)
+    inverse = np.linalg.inv(matrix)  # from pixels of the image to those of the crop
+    radius = guides.radius[chosen] * abs(np.linalg.det(inverse)) ** (1 / labels.ndim)
+    result[1:, is_cell] = inverse @ (guides.centre[chosen].T - place) / radius
+    return pixels, numbers, result
+
+
+def _steps(labels: Labels, spacing: Sequence[float] | None) -> NDArray[np.float64]:
+    return np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
+
+
+def _sampled(
+    image: NDArray[np.float32], labels: Labels, where: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], Labels]:
+    """Image and labels at places of the image."""
     pixels = np.stack(
         [ndimage.map_coordinates(channel, where, order=1, mode="mirror") for channel in image]
     )
@@ -164,8 +211,8 @@ def _sampling_grid(
     spacing: NDArray[np.float64],
     settings: Augmentation,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Position of each pixel of the crop in the image, `(ndim, *crop)`."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Position in the image of each pixel of the crop, `(ndim, *crop)`, and its linear part."""
     dimensions = len(shape)
     middle = [
         rng.uniform(min(n, c) / 2, max(n - c / 2, n / 2)) - 0.5
@@ -184,7 +231,7 @@ def _sampling_grid(
     where += centre
     thick = np.reshape([n > 1 for n in shape], centre.shape)
     where += thick * _displacement(crop, spacing, settings.warp, rng)
-    return where
+    return where, matrix
 
 
 def _rotation(dimensions: int, angle: float) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
-"""Annotated images: find them in a folder, read them, draw training samples."""
+"""Annotated images: find them in a folder and read them."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, cast
@@ -10,28 +10,37 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from seamwise.io.images import Image, read_image, read_labels
 from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import by_stem, find_images, stem
-from seamwise.io.models import NormalizationRule
+from seamwise.io.models import NormalizationRule, SegmentationInfo
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
-from seamwise.segmentation.augment import Augmentation, random_crop, vary_intensity
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.sanity import hint
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.transforms import TargetAndWeight
+from seamwise.segmentation.zoom import magnified_shape, resample, zoom_of
 from seamwise.words import Annotation
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Files of an image and its annotation; several image files are the channels of one image."""
+    """Files of an image and its annotation.
+
+    Attributes
+    ----------
+    name : str
+    images : tuple of Path
+        Several files are the channels of one image.
+    labels : Path
+    is_corrected : bool
+        A person went through the annotation after a model had made it: see `with_corrected`.
+    """
 
     name: str
     images: tuple[Path, ...]
     labels: Path
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +62,10 @@ class AnnotatedImage:
         What seems wrong with the mask; `mask_notes` summarises the hints of many images.
     fragments : tuple of Fragments
         The cells that consist of several pieces, by their numbers in the file.
+    weight : float
+        How often the image is drawn in a training, compared with others.
+    is_corrected : bool
+        As of the `Pair`: background in it is background.
     """
 
     name: str
@@ -63,6 +76,8 @@ class AnnotatedImage:
     note: str = ""
     hint: str = ""
     fragments: tuple[Fragments, ...] = ()
+    weight: float = 1.0
+    is_corrected: bool = False
 
     @property
     def ndim(self) -> Literal[2, 3]:
@@ -200,6 +215,7 @@ def read_pair(
         hint=mistake,
         # if a mask is not a label image, every number is in pieces
         fragments=() if mistake else fragments(labels),
+        is_corrected=pair.is_corrected,
     )
 
 
@@ -250,6 +266,10 @@ def read_split(
         axes=axes,
         annotation=settings.annotation,
     )
+    images = [
+        replace(image, weight=settings.corrected_weight) if image.is_corrected else image
+        for image in images
+    ]
     image_of = dict(zip(pairs, images, strict=True))
     return (
         [image_of[pair] for pair in split.training],
@@ -292,6 +312,27 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
     return notes
 
 
+def as_seen(image: AnnotatedImage, info: SegmentationInfo) -> AnnotatedImage:
+    """Return an annotated image as the network of a model sees it: magnified by its zoom."""
+    factors = zoom_of(info, stored=image.spacing).factors
+    shape = magnified_shape(image.labels.shape, factors)
+    if shape == image.labels.shape:
+        return image
+    rows = [
+        ((np.arange(n) + 0.5) * old / n).astype(int)
+        for n, old in zip(shape, image.labels.shape, strict=True)
+    ]
+    spacing = image.spacing and tuple(
+        step / factor for step, factor in zip(image.spacing, factors, strict=True)
+    )
+    return replace(
+        image,
+        image=resample(torch.from_numpy(image.image)[None], shape)[0].numpy(),
+        labels=relabel(image.labels[np.ix_(*rows)]).astype(np.int32),
+        spacing=spacing,
+    )
+
+
 def relative(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
     """Return pixel sizes in units of the smallest one; None if there are none."""
     return spacing and tuple(step / min(spacing) for step in spacing)
@@ -331,53 +372,6 @@ def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str,
     return tuple(
         f"channel {number}" for number in (numbers if len(numbers) == count else range(count))
     )
-
-
-class Samples(Dataset[tuple[torch.Tensor, ...]]):
-    """Training samples step·batch_size + index, each a pure function of (seed, step, index).
-
-    A step sees the same samples with any number of workers and after resuming. Losses with the same
-    classes see the same samples. Losses with other classes see the same crops; only the touching
-    contrast differs, since it needs the touching class.
-    """
-
-    def __init__(
-        self,
-        images: Sequence[AnnotatedImage],
-        *,
-        seed: int,
-        steps: int,
-        batch_size: int,
-        crop: tuple[int, ...],
-        augmentation: Augmentation,
-        transform: TargetAndWeight,
-    ) -> None:
-        self.images = images
-        self.seed, self.steps, self.batch_size = seed, steps, batch_size
-        self.crop, self.augmentation, self.transform = crop, augmentation, transform
-
-    def __len__(self) -> int:
-        return self.steps * self.batch_size
-
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, ...]:
-        """Return image `(C, *crop)`, target `(*crop)`, and weight `(*crop)` if there is a map."""
-        step, index = divmod(number, self.batch_size)
-        rng = np.random.default_rng((self.seed, step, index))
-        source = self.images[int(rng.integers(len(self.images)))]
-        spacing = source.relative_spacing
-        image, labels = random_crop(
-            source.image,
-            source.labels,
-            crop=self.crop,
-            settings=self.augmentation,
-            rng=rng,
-            spacing=spacing,
-        )
-        target, weight = self.transform(labels, spacing=spacing)
-        image = vary_intensity(image, target, settings=self.augmentation, rng=rng, spacing=spacing)
-        return tuple(
-            torch.from_numpy(array) for array in (image, target, weight) if array is not None
-        )
 
 
 def _pairs_of(folder: Path) -> tuple[Pair, ...]:

@@ -198,15 +198,25 @@ def segment_image(
 
 
 def segment_normalized(
-    image: NDArray[np.float32], model: Model, rule: DecodeRule | None = None
+    image: NDArray[np.float32],
+    model: Model,
+    rule: DecodeRule | None = None,
+    *,
+    spacing: Sequence[float] | None = None,
 ) -> Labels:
     """Label an image `(C, *S)` that is normalised already, as those of `data.read_pair` are.
 
-    Most rules of normalisation change an image again when they are applied twice.
+    Most rules of normalisation change an image again when they are applied twice. `spacing` is the
+    pixel size that is stored with the image.
     """
-    rule = decode_rule(model.info) if rule is None else rule
+    zoom = zoom_of(model.info, stored=spacing)
+    rule = decode_rule(model.info, pixels=zoom.pixels) if rule is None else rule
     slabs = probability_slabs(
-        image, model, normalise=identity_normalization(len(image)), guides=rule.is_guided
+        image,
+        model,
+        normalise=identity_normalization(len(image)),
+        guides=rule.is_guided,
+        zoom=zoom,
     )
     return decode_slabs(slabs, image.shape[1:], rule)
 

@@ -1,6 +1,6 @@
 """What a model knows, written into its file when it is trained: see `record_range`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seamwise.io.models import SegmentationInfo, describe_model, load_model, save_model
+from seamwise.io.models import DecodeRule, SegmentationInfo, describe_model, load_model, save_model
+from seamwise.labels import Labels
 from seamwise.labels.slabs import areas
+from seamwise.metrics import match_dataset
 from seamwise.nets.unet import CONVOLUTIONS
 from seamwise.segmentation.data import AnnotatedImage
+from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.fit import Look, fit_of, look_at, skewness
 from seamwise.segmentation.normalization import identity_normalization
-from seamwise.segmentation.predict import load, probability_slabs
+from seamwise.segmentation.predict import class_probabilities, load, probability_slabs
 from seamwise.segmentation.zoom import cell_diameters, zoom_of
 
 
@@ -61,6 +64,47 @@ def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = 
         diameters=cell_diameters(np.concatenate(sizes), architecture.ndim),
         fit=fit_of(looks, skews),
     )
+
+
+def record_rule(
+    path: Path,
+    images: Sequence[AnnotatedImage],
+    rules: Sequence[DecodeRule],
+    *,
+    device: str = "auto",
+) -> None:
+    """Write into a model file which of some rules decodes it best.
+
+    Sets `decode` of its description: the rule with the highest panoptic quality at IoU 0.5, pooled
+    over the images; the first of equals.
+
+    Parameters
+    ----------
+    path : Path
+        The model file; it is replaced.
+    images : sequence of AnnotatedImage
+        Images that the model was not trained on, normalised for it.
+    rules : sequence of DecodeRule
+        Their sizes count pixels that the network sees.
+    device : str
+        Where the network is computed.
+    """
+    model = load(path, device=device, runtime="torch")
+    pairs: list[list[tuple[Labels, Labels]]] = [[] for _ in rules]
+    for image in images:
+        zoom = zoom_of(model.info, stored=image.spacing)
+        maps = class_probabilities(
+            image.image,
+            model,
+            normalise=identity_normalization(len(image.image)),
+            guides=model.info.architecture.guides,
+            zoom=zoom,
+        )
+        for rule, cells in zip(rules, pairs, strict=True):
+            part = maps if rule.is_guided else maps[: model.info.architecture.out_channels]
+            cells.append((image.labels, decode_whole(part, rule.with_zoom(zoom.pixels))))
+    scores = [match_dataset(cells, ious=(0.5,)).pooled[0].panoptic_quality for cells in pairs]
+    _replace_info(path, decode=rules[int(np.argmax(scores))])
 
 
 def record_activations(path: Path, images: Iterable[NDArray[Any]]) -> None:

@@ -20,7 +20,7 @@ from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.systems import BUILDERS, System, system
 from seamwise.segmentation.transforms import TargetAndWeight
-from seamwise.words import Annotation, SystemName
+from seamwise.words import Annotation, SystemName, Unlabelled
 
 _CROP = {2: 256, 3: 64}
 
@@ -63,6 +63,16 @@ class TrainSettings(RunSettings):
     annotation : {"instances", "binary"}
         Content of the masks: a number for each cell, or black and white with lines of background
         between the cells.
+    unlabelled : {"background", "ignore", "near"}
+        What 0 means in masks where cells are missing: see `unlabelled.with_unlabelled`. Masks that
+        a person corrected are complete.
+    unlabelled_radius : float, optional
+        For "near": in pixels, or in those of the finest axis; by default a quarter of the median
+        diameter of the cells.
+    corrected_weight : float
+        How often an image with a corrected mask is drawn, compared with others.
+    start : str, optional
+        A shipped model or a model file to train on from: see `start.read_start`.
     touching_radius, gap_radius
         See `labels.semantic_target`. Lengths are in pixels; for an anisotropic image, in pixels of
         its finest axis.
@@ -84,12 +94,23 @@ class TrainSettings(RunSettings):
         See `engine.settings.RunSettings`.
     """
 
-    old_defaults: ClassVar[Mapping[str, Any]] = {"normalization": {"kind": "percentiles"}}
+    old_defaults: ClassVar[Mapping[str, Any]] = {
+        **RunSettings.old_defaults,
+        "normalization": {"kind": "percentiles"},
+        "unlabelled": "background",
+        "unlabelled_radius": None,
+        "corrected_weight": 3.0,
+        "start": None,
+    }
     loss: SystemName = "j4"
     lam: Annotated[
         _Weight | tuple[tuple[_Weight, ...], ...] | None, WrapValidator(_number_or_matrix)
     ] = None
     annotation: Annotation = "instances"
+    unlabelled: Unlabelled = "background"
+    unlabelled_radius: Annotated[float, Field(gt=0)] | None = None
+    corrected_weight: Annotated[float, Field(gt=0, le=1000)] = 3.0
+    start: str | None = None
     touching_radius: Positive = 2
     gap_radius: Annotated[float, Field(ge=0)] = 7.0
     weights: Mapping[str, Any] = field(default_factory=dict)
@@ -126,6 +147,15 @@ class TrainSettings(RunSettings):
             raise ValueError(
                 f"setting lam must have {classes} rows of {classes} numbers for {self.loss}, "
                 f"not rows of {', '.join(str(len(row)) for row in self.lam)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _black_and_white_masks_have_background(self) -> Self:
+        if self.annotation == "binary" and self.unlabelled == "ignore":
+            raise ValueError(
+                "unlabelled must be background or near for black-and-white masks, not ignore: the "
+                "line between two cells is background"
             )
         return self
 

@@ -10,13 +10,17 @@ from torch import Tensor
 from seamwise.engine.loop import Report, check_output, fit, run_identity
 from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
 from seamwise.labels import CLASS_NAMES
+from seamwise.losses import guide_losses
 from seamwise.metrics import match_dataset
-from seamwise.segmentation.data import AnnotatedImage, Samples
+from seamwise.segmentation.data import AnnotatedImage, as_seen
 from seamwise.segmentation.predict import Model, segment_normalized
-from seamwise.segmentation.record import has_range, record_range
+from seamwise.segmentation.record import has_range, record_range, record_rule
+from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.start import description_from, read_start, rules_from, weights_from
 from seamwise.segmentation.systems import WITH_J, System
 from seamwise.segmentation.transforms import count_classes
+from seamwise.segmentation.unlabelled import with_unlabelled
 
 _SEEN = 20  # training images that are looked at again when the model is whole
 
@@ -40,9 +44,13 @@ def train(
         As read by `data.read_pair`.
     settings : TrainSettings
         Everything that the run depends on, except the images.
-    output, resume, device, report, start
-        See `engine.loop.fit`. The saved model is the one with the best panoptic quality at IoU 0.5,
-        pooled over the validation images.
+    output, resume, device, report
+        See `engine.loop.fit`.
+        The saved model is the one with the best panoptic quality at IoU 0.5, pooled over the
+        validation images. With guides it is decoded by the rule of `start.rules_from` that suits
+        them.
+    start : mapping, optional
+        The first weights; with `settings.start` they are those of that model.
 
     Returns
     -------
@@ -55,7 +63,8 @@ def train(
     ValueError
         There are no images, they differ in channels or in the number of axes or have no contrast,
         or no training image has a cell; `settings` have another number of axes; the checkpoint was
-        made with other settings or images; the loss is not finite.
+        made with other settings or images; the loss is not finite; they do not fit the model of
+        `settings.start`, or it has another network; no pixel is background (`with_unlabelled`).
     FileExistsError
         The folder already holds a run, and `resume` is False.
     FileNotFoundError
@@ -73,13 +82,23 @@ def train(
             f"{' or '.join(WITH_J)}"
         )
     check_output(output, resume=resume)
+    images = with_unlabelled(
+        [*training, *validation], settings.unlabelled, settings.unlabelled_radius
+    )
+    training, validation = images[: len(training)], images[len(training) :]
     system = settings.system()
     info = describe(settings, training, validation)
+    if settings.start is not None:
+        model = read_start(settings.start)
+        info = description_from(model, info, training)
+        start = weights_from(model, info.architecture, seed=settings.seed)
     task = _Segmentation(info, settings, system, training, validation)
     path = fit(
         task, settings, output=output, resume=resume, device=device, report=report, start=start
     )
     if path.exists() and not has_range(path):  # a finished run that is resumed stays as it is
+        if info.decode.is_guided:
+            record_rule(path, validation[:_SEEN], rules_from(info.decode), device=device)
         record_range(path, [*validation, *training[:_SEEN]], device=device)
     return path
 
@@ -98,31 +117,43 @@ class _Segmentation:
         """Image, target, and weights if the system has a weight map."""
         settings = self.settings
         transform = settings.transform()
+        training = [as_seen(image, self.info) for image in self.training]
         if transform.map is not None:
-            spacings = (image.relative_spacing for image in self.training)
+            spacings = (image.relative_spacing for image in training)
             counts = count_classes(
-                (image.labels for image in self.training), transform, spacings=spacings
+                (image.labels for image in training), transform, spacings=spacings
             )
             transform = settings.transform(counts)
         return Samples(
-            self.training,
+            training,
             seed=settings.seed,
             steps=settings.steps,
             batch_size=settings.batch_size,
             crop=settings.crop_shape(self.info.architecture.ndim),
             augmentation=settings.augmentation,
             transform=transform,
+            is_guided=self.info.architecture.guides,
         )
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
-        image, target, *weight = batch
-        # a system without a weight map has no third part
-        return self.system.loss(net(image), target, **({"weight": weight[0]} if weight else {}))
+        """Loss of the classes; with guides + 2·relief + offset/2, as the shipped models have it."""
+        image, target, *rest = batch
+        output = net(image)
+        guides = rest.pop(0) if self.info.architecture.guides else None
+        # a system without a weight map has no further part
+        weight = {"weight": rest[0]} if rest else {}
+        classes = self.system.classes
+        loss = self.system.loss(output[:, :classes], target, **weight)
+        if guides is None:
+            return loss
+        relief, offset = guide_losses(output[:, classes:], guides, target)
+        return loss + 2 * relief + 0.5 * offset
 
     def validate(self, model: Model) -> Mapping[str, float]:
         """Pooled PQ and mean AP over the images, both at IoU 0.5."""
         pairs = (
-            (image.labels, segment_normalized(image.image, model)) for image in self.validation
+            (image.labels, segment_normalized(image.image, model, spacing=image.spacing))
+            for image in self.validation
         )
         scores = match_dataset(pairs, ious=(0.5,))
         return {
@@ -183,6 +214,7 @@ def describe(
     if system.map == "w3":  # earlier versions had another default: a resumed run must not change it
         record["weights"] = {"balance": "frequency", **record["weights"]}
     spacings = {image.spacing for image in training}
+    corrected = [image.name for image in training if image.is_corrected]
     return SegmentationInfo(
         architecture=Architecture(
             in_channels=len(first.image),
@@ -202,5 +234,6 @@ def describe(
             "images": [image.name for image in training],
             "validation_images": [image.name for image in validation],
             "data_sha256": _digest([*training, *validation]),
+            **({"corrected": corrected} if corrected else {}),
         },
     )

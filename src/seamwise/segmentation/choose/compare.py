@@ -239,6 +239,12 @@ def _check(
         raise ValueError(
             f"lam = {settings.lam} belongs to one loss: give it to that loss, e.g. as [loss.j4]"
         )
+    for name in ("start", "patience"):
+        if getattr(settings, name):
+            raise ValueError(
+                f"{name} = {getattr(settings, name)} is for `seamwise train`: remove it; losses "
+                "are compared from the same random weights, for the same number of steps"
+            )
     if settings.processes > 1:
         raise ValueError(
             f"{settings.processes} devices cannot compare losses: remove devices and nodes"

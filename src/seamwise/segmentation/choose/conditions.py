@@ -12,7 +12,8 @@ from torch import Tensor
 from seamwise.engine.networks import build_network
 from seamwise.engine.settings import change_settings, make_settings, read_toml
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation.data import AnnotatedImage, Samples
+from seamwise.segmentation.data import AnnotatedImage
+from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.systems import system
 from seamwise.segmentation.train import describe
