@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from seamwise.fusion.data import SegmentedPicture
 from seamwise.fusion.settings import BurstSettings, BurstSimulation
 from seamwise.pictures import as_unit
-from seamwise.synth.burst import FocusBurst, focus_burst
+from seamwise.synth.burst import FocusBurst, coded, focus_burst, uncoded
 from seamwise.synth.scene import draw_scene
 from seamwise.types import Picture
 
@@ -85,6 +85,7 @@ def make_burst(
     def texture(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
         return _cut_out(pictures[int(rng.integers(len(pictures)))], shape, simulation.scale, rng)
 
+    blank = _blank_count(count, simulation, rng)
     burst = focus_burst(
         draw_scene(
             (size, size),
@@ -93,16 +94,34 @@ def make_burst(
             hairs=simulation.hairs,
             rng=rng,
         ),
-        _planes(count, rng),
+        _planes(count - blank, rng),
         blur=_log_uniform(simulation.blur, rng),
         kernel="disc" if rng.random() < 0.65 else "gaussian",
     )
+    ends = [_blank(burst.frames[-(number % 2)], rng) for number in range(blank)]
     inner = slice(_MARGIN, _MARGIN + crop)
-    pixels = np.stack([frame[inner, inner] for frame in burst.frames])
+    pixels = np.stack([frame[inner, inner] for frame in [*burst.frames, *ends]])
     truth = burst.truth[inner, inner]
     if rng.random() < simulation.grey:
         pixels, truth = (np.repeat(x.mean(-1, keepdims=True), 3, -1) for x in (pixels, truth))
     return FocusBurst(list(_through_sensor(pixels, simulation, rng)), truth)
+
+
+def _blank_count(count: int, simulation: BurstSimulation, rng: np.random.Generator) -> int:
+    """How many frames show nothing in focus; at least two others do."""
+    if count < 3 or rng.random() >= simulation.blank:
+        return 0
+    return int(rng.integers(1, min(4, count - 2, 1 + count // 3) + 1))
+
+
+def _blank(frame: Picture, rng: np.random.Generator) -> Picture:
+    """A frame at an end of a burst: far out of focus, or in three of ten without any picture."""
+    if rng.random() < 0.3:
+        plain = rng.uniform(0, 1) * frame.mean((0, 1)) * (rng.random() < 0.7)
+        return np.broadcast_to(plain.astype(np.float32), frame.shape)
+    sigma = _log_uniform((6, 30), rng)
+    seen = cv2.GaussianBlur(uncoded(frame), (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    return coded(np.asarray(seen, np.float32))
 
 
 def _planes(count: int, rng: np.random.Generator) -> Sequence[float]:
@@ -121,19 +140,41 @@ def _planes(count: int, rng: np.random.Generator) -> Sequence[float]:
 def _through_sensor(
     pixels: Picture, simulation: BurstSimulation, rng: np.random.Generator
 ) -> Picture:
-    """Hot pixels, noise and (in four of five bursts) 8 bits."""
+    """Hot pixels, dust, noise and (in four of five bursts) 8 bits."""
     if rng.random() < simulation.hot:
         share, is_red = 10 ** rng.uniform(-4, -2.7), rng.random() < 0.5
-        for frame in pixels:
-            number = rng.poisson(share * frame[..., 0].size)
-            y, x = rng.integers(0, frame.shape[0], (2, number))
+        for frame, (y, x) in zip(pixels, _defects(pixels.shape, share, rng), strict=True):
             colours = np.array([1, 0.25, 0.25], np.float32)
-            frame[y, x] = rng.permutation(colours) if is_red else rng.integers(0, 2, (number, 3))
+            frame[y, x] = rng.permutation(colours) if is_red else rng.integers(0, 2, (len(y), 3))
+    if rng.random() < simulation.dust:
+        share, radius = 10 ** rng.uniform(-4, -3.2), rng.uniform(0.7, 2.5)
+        for frame, (y, x) in zip(pixels, _defects(pixels.shape, share, rng), strict=True):
+            shadow = np.zeros(frame.shape[:2], np.float32)
+            shadow[y, x] = rng.uniform(0.1, 0.5, len(y)) * 2 * np.pi * radius**2
+            shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), radius))
+            frame *= 1 - np.minimum(shadow, 0.6)[..., np.newaxis]
     if rng.random() < 0.75:
         sigma = np.float32(_log_uniform(simulation.noise, rng))
         pixels = pixels + sigma * rng.standard_normal(pixels.shape, dtype=np.float32)
     pixels = np.clip(pixels, 0, 1)
     return np.round(pixels * 255) / np.float32(255) if rng.random() < 0.8 else pixels
+
+
+def _defects(
+    shape: tuple[int, ...], share: float, rng: np.random.Generator
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pixels of each frame that are defects: at random, or in trails, as a breathing lens has."""
+    count, *size = shape[:3]
+    number, is_trail = rng.poisson(share * np.prod(size), count), rng.random() < 0.5
+    breathing, fixed = 10 ** rng.uniform(-3, -2), rng.uniform(0, 1, (max(number), 2))
+    centre, places = rng.uniform(0, 1, 2), []
+    for i in range(count):
+        spread = (fixed - centre) * (1 + breathing * (i - count / 2)) + centre
+        place = spread if is_trail else rng.uniform(0, 1, (number[i], 2))
+        y, x = (place * size).astype(np.int64).T
+        is_inside = (0 <= y) & (y < size[0]) & (0 <= x) & (x < size[1])
+        places.append((y[is_inside], x[is_inside]))
+    return places
 
 
 def _cut_out(

@@ -146,9 +146,12 @@ class BurstSimulation:
         In three of ten bursts the network sees frames brighter or darker by up to this share.
     surfaces, hairs : float in 0..1
         Shares of kinds of scenes; see `synth.draw_scene`.
-    hot, grey : float in 0..1
-        Share of bursts with hot pixels, which differ from frame to frame as they do after an
-        alignment; and of grey ones.
+    hot, dust, grey : float in 0..1
+        Share of bursts with hot pixels, and with dark spots, which move from frame to frame as
+        they do after an alignment; and of grey ones.
+    blank : float in 0..1
+        Share of bursts of three frames and more with one to four frames at the ends that are far
+        out of focus or show nothing.
     """
 
     frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2, le=100)]] = (2, 30)
@@ -159,7 +162,9 @@ class BurstSimulation:
     surfaces: Share = 0.45
     hairs: Share = 0.28
     hot: Share = 0.3
+    dust: Share = 0.15
     grey: Share = 0.2
+    blank: Share = 0.25
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
