@@ -20,6 +20,7 @@ from seamwise.fusion import (
     starts,
 )
 from seamwise.fusion.exposure import Thumbnail, gains
+from seamwise.fusion.frames import shape_of, smaller_grey
 from seamwise.fusion.homography import is_still, resampling
 from seamwise.fusion.pyramid import focus_pyramid
 from seamwise.synth.focus import blur, draw_mask, focus_pair, random_shapes
@@ -737,6 +738,24 @@ def test_a_whole_shift_moves_pixels_unchanged():
     # the first row and the first two columns are not covered: mirrored about the frame's first
     # pixels
     assert np.array_equal(whole, np.pad(frame[:5, :6], ((1, 0), (2, 0)), mode="reflect"))
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+@pytest.mark.parametrize("crop", [True, False])
+def test_the_luminance_alone_is_nearly_that_of_the_whole(zoom, crop):
+    picture = cv2.GaussianBlur(scene()[:211, :301], (0, 0), 2)
+    place = movement(picture.shape, shift=(1.4, -2.7), scale=1.01, turn=0.01)
+    gain = np.array([[1.0, 1, 1], [0.9, 1.1, 1.2]])
+    alignment = Alignment(np.stack([np.eye(3), place]), gain, picture.shape[:2], 0, ("a", "b"))
+    for i in range(2):
+        whole = smaller_grey(alignment.apply(picture, i, crop=crop), zoom)
+        alone = alignment.apply_grey(picture, i, zoom, crop=crop)
+        assert alone.shape == whole.shape
+        inner = np.s_[2:-2, 2:-2]
+        assert np.abs(alone - whole)[inner].max() < (0.01 if i else 1e-6)
+    frames = AlignedFrames([picture, picture], alignment, crop=crop)
+    assert shape_of(frames) == frames[1].shape
+    np.testing.assert_array_equal(frames.grey(1, zoom), alone)
 
 
 def test_gains_are_applied_and_clipped():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.fusion.bands import follow_edges, join, split, weighted
+from seamwise.fusion.bands import enlarged, follow_edges, join, smaller, split, weighted
 
 
 def picture(*shape):
@@ -61,3 +61,20 @@ def test_a_score_that_changes_near_an_edge_changes_at_the_edge():
 def test_a_guide_may_be_larger_by_any_factor():
     guide = picture(1, 1, 64, 64)
     assert follow_edges(torch.zeros(1, 1, 16, 16), guide).shape == guide.shape
+
+
+@pytest.mark.parametrize("size", [(32, 48), (16, 112)])
+def test_without_slopes_it_is_computed_by_other_means_to_the_same_numbers(size):
+    """As a training computes it, with torch, and as a fusion does, with OpenCV."""
+    whole = picture(2, 3, *size)
+    score, guide = picture(2, 1, size[0] // 2, size[1] // 2), whole[:, :1]
+    trained = whole.clone().requires_grad_()
+    for bands in zip(split(whole, 4), split(trained, 4), strict=True):
+        torch.testing.assert_close(*bands, atol=1e-6, rtol=0)
+    torch.testing.assert_close(smaller(whole, 4), smaller(trained, 4), atol=1e-6, rtol=0)
+    larger = [enlarged(x, (2 * size[0], 3 * size[1])) for x in (whole, trained)]
+    torch.testing.assert_close(*larger, atol=1e-5, rtol=0)
+    followed = follow_edges(score, guide), follow_edges(score.requires_grad_(), guide)
+    torch.testing.assert_close(*followed, atol=1e-5, rtol=0)
+    followed[1].sum().backward()
+    assert torch.isfinite(score.grad).all()

@@ -58,13 +58,49 @@ def test_a_sample_depends_on_its_number_and_a_step_has_one_number_of_frames(pict
 
 def test_noise_and_hot_pixels_are_in_the_frames_and_not_in_the_truth(pictures):
     texture = [np.full((64, 64, 3), 128, np.uint8)]
-    simulation = BurstSimulation(noise=(0.02, 0.02), hot=1.0, grey=0.0)
+    simulation = BurstSimulation(noise=(0.02, 0.02), hot=1.0, grey=0.0, blank=0.0)
     bursts = [
         make_burst(texture, 3, crop=32, simulation=simulation, rng=np.random.default_rng(seed))
         for seed in range(8)
     ]
     assert max(abs(burst.frames[0] - burst.truth).max() for burst in bursts) > 0.4
     assert all(burst.truth.shape == (32, 32, 3) for burst in bursts)
+
+
+def contrast(frame):
+    return float(np.abs(np.diff(frame.mean(2), axis=0)).mean())
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_some_frames_show_nothing_in_focus(count):
+    texture = [np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)]
+    clean = {"noise": (1e-4, 1e-4), "hot": 0.0, "dust": 0.0, "scale": 1.0, "blur": (2.0, 2.5)}
+
+    def least(seed, blank):
+        simulation = BurstSimulation(**clean, blank=blank, surfaces=1.0, hairs=0.0)
+        rng = np.random.default_rng(seed)
+        burst = make_burst(texture, count, crop=32, simulation=simulation, rng=rng)
+        assert len(burst.frames) == count
+        contrasts = [contrast(frame) for frame in burst.frames]
+        return min(contrasts) / max(contrasts)
+
+    pairs = [(least(seed, 0.0), least(seed, 1.0)) for seed in range(6)]
+    assert sum(blank < 0.1 for _, blank in pairs) >= 4
+    assert sum(plain < 0.1 for plain, _ in pairs) <= 1
+
+
+def test_dust_is_dark_and_moves_between_frames():
+    texture = [np.full((64, 64, 3), 200, np.uint8)]
+    plain = {"hot": 0.0, "noise": (1e-4, 1e-4), "blank": 0.0, "grey": 0.0}
+    simulation = BurstSimulation(**plain, dust=1.0, surfaces=1.0, hairs=0.0)
+    darker = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        burst = make_burst(texture, 2, crop=96, simulation=simulation, rng=rng)
+        difference = np.stack(burst.frames) - burst.truth
+        assert difference.max() < 0.05
+        darker.append([(of_frame.min(2) < -0.05).sum() for of_frame in difference])
+    assert np.count_nonzero(darker) > 12
 
 
 @pytest.mark.parametrize(

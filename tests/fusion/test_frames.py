@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from seamwise.fusion.frames import CheckedFrames, luminance
+from seamwise.fusion.frames import (
+    CheckedFrames,
+    CountedFrames,
+    ReorderedFrames,
+    grey_of,
+    luminance,
+    shape_of,
+    smaller_grey,
+)
 from seamwise.fusion.result import depth_dtype
 
 
@@ -30,3 +38,39 @@ def test_checked_frames_are_taken_like_those_of_a_list():
         checked[-1]
     with pytest.raises(IndexError):
         checked[4]
+
+
+class Unread(CheckedFrames):
+    """A burst whose shape is known without a reading."""
+
+    def frame_shape(self):
+        return 5, 7, 3
+
+    def _frame(self, i):
+        raise AssertionError("read")
+
+
+def test_the_shape_is_asked_for_and_no_frame_is_read():
+    frames = ReorderedFrames(CountedFrames(Unread([None] * 4), print, 1), (3, 1, 0))
+    assert shape_of(frames) == (5, 7, 3)
+    with pytest.raises(AssertionError, match="read"):
+        frames[0]
+
+
+def test_a_smaller_grey_by_hand():
+    grey = np.float32([[0.0, 1, 0.5], [0.5, 0.5, 1]])
+    np.testing.assert_array_equal(smaller_grey(grey, 1), grey)
+    # the column that is missing is like the last one
+    np.testing.assert_array_equal(smaller_grey(grey, 2), [[0.5, 0.75]])
+    colour = np.repeat(grey[..., np.newaxis], 3, 2)
+    np.testing.assert_allclose(smaller_grey(colour, 2), [[0.5, 0.75]])
+
+
+def test_the_grey_of_a_burst_is_counted_and_in_order():
+    counts = []
+    greys = [np.full((2, 2), number / 4, np.float32) for number in range(3)]
+    frames = CountedFrames(
+        ReorderedFrames(greys, (2, 0)), lambda done, total: counts.append((done, total)), 2
+    )
+    assert [float(grey_of(frames, i, 2)[0, 0]) for i in range(2)] == [0.5, 0.0]
+    assert counts == [(1, 2), (2, 2)]

@@ -1,9 +1,16 @@
 """A picture as a sum of bands, each with its own weights; see `split`, `fused`, `follow_edges`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
+
+_Plane = NDArray[Any]
 
 _RADIUS = 2  # of the guided filter, in pixels of half the size
 _EPS = 0.05  # of the guide, whose standard deviation over a picture is 1
@@ -20,7 +27,7 @@ def split(picture: Tensor, count: int) -> list[Tensor]:
     """
     bands = []
     for _ in range(count - 1):
-        coarse = avg_pool2d(picture, 2)
+        coarse = smaller(picture, 2)
         bands.append(picture - enlarged(coarse, picture.shape[2:]))
         picture = coarse
     return [*bands, picture]
@@ -46,7 +53,7 @@ def follow_edges(score: Tensor, guide: Tensor) -> Tensor:
     2018, arXiv:1803.05619. The window is that of `fusion.classical.guided_filter`, but borders are
     repeated.
     """
-    small = avg_pool2d(guide, guide.shape[-1] // score.shape[-1])
+    small = smaller(guide, guide.shape[-1] // score.shape[-1])
     mean_guide, mean_score = _box_mean(small), _box_mean(score)
     variance = (_box_mean(small * small) - mean_guide.square()).clamp_min(0)
     slope = (_box_mean(small * score) - mean_guide * mean_score) / (variance + _EPS)
@@ -57,11 +64,48 @@ def follow_edges(score: Tensor, guide: Tensor) -> Tensor:
 
 def enlarged(x: Tensor, size: Sequence[int]) -> Tensor:
     """Return `(N, C, …)` with other sides, linear between pixel centres."""
-    return interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+    if _needs_slopes(x):
+        return interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+    rows, columns = size
+    return _by_planes(x, lambda plane: cv2.resize(plane, (columns, rows)), size)
+
+
+def smaller(x: Tensor, factor: int) -> Tensor:
+    """Return means of squares of a side, which the sides of `(N, C, …)` are multiples of."""
+    rows, columns = (length // factor for length in x.shape[2:])
+    if _needs_slopes(x):
+        return avg_pool2d(x, factor)
+    return _by_planes(
+        x,
+        lambda plane: cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA),
+        (rows, columns),
+    )
 
 
 def _box_mean(x: Tensor) -> Tensor:
-    return avg_pool2d(pad(x, (_RADIUS,) * 4, mode="replicate"), 2 * _RADIUS + 1, 1)
+    side = 2 * _RADIUS + 1
+    if _needs_slopes(x):
+        return avg_pool2d(pad(x, (_RADIUS,) * 4, mode="replicate"), side, 1)
+    return _by_planes(
+        x,
+        lambda plane: cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE),
+        x.shape[2:],
+    )
+
+
+def _needs_slopes(x: Tensor) -> bool:
+    """Whether torch has to compute it: for a training, or not on a CPU, where OpenCV is faster."""
+    is_trained = torch.is_grad_enabled() and x.requires_grad
+    return is_trained or x.device.type != "cpu" or x.dtype != torch.float32
+
+
+def _by_planes(x: Tensor, change: Callable[[_Plane], _Plane], size: Sequence[int]) -> Tensor:
+    """Change each plane `(Y, X)` of a tensor `(N, C, Y, X)` on its own."""
+    result = np.empty((*x.shape[:2], *size), np.float32)
+    planes = x.numpy().reshape(-1, *x.shape[2:])
+    for plane, target in zip(planes, result.reshape(-1, *size), strict=True):
+        target[...] = change(np.ascontiguousarray(plane))
+    return torch.from_numpy(result)
 
 
 def full_scores(scores: Sequence[Tensor], grey: Tensor, spread: Tensor) -> list[Tensor]:

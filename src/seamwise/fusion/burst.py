@@ -158,6 +158,10 @@ class Burst(FrameSequence):
         blank = sorted(self._blank) if len(self._blank) < len(self) else []
         return [f"{self.names[i]} is blank: all its pixels are equal" for i in blank]
 
+    def frame_shape(self) -> tuple[int, ...]:
+        """As the headers tell."""
+        return self.shape
+
     def _frame(self, i: int) -> Picture:
         frame = self.frames[i]
         if isinstance(frame, Plane):

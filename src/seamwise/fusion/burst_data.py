@@ -172,7 +172,7 @@ def _defects(
         spread = (fixed - centre) * (1 + breathing * (i - count / 2)) + centre
         place = spread if is_trail else rng.uniform(0, 1, (number[i], 2))
         y, x = (place * size).astype(np.int64).T
-        is_inside = (0 <= y) & (y < size[0]) & (0 <= x) & (x < size[1])
+        is_inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
         places.append((y[is_inside], x[is_inside]))
     return places
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,6 +43,14 @@ class FrameSequence(Sequence[Picture], ABC):
             return [self._frame(i) for i in numbers]
         return self._frame(numbers)
 
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of every frame; one that only passes frames on asks the sequence behind it."""
+        return shape_of(self.frames)
+
+    def grey(self, i: int, zoom: int = 1) -> Picture:
+        """Luminance of frame i, smaller by a factor; see `smaller_grey`."""
+        return smaller_grey(self[i], zoom)
+
 
 class CheckedFrames(FrameSequence):
     """A burst that checks its frames as they are read.
@@ -79,6 +88,10 @@ class CheckedFrames(FrameSequence):
     def shape(self) -> tuple[int, ...]:
         """Shape of a frame; reads one unless one has been read before."""
         return self._shape or self[0].shape
+
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of a frame that was read and checked."""
+        return self.shape
 
     def _frame(self, i: int) -> Picture:
         frame = checked_picture(self.frames[i], name=f"frame {i}")
@@ -120,6 +133,10 @@ class ReorderedFrames(FrameSequence):
     def _frame(self, i: int) -> Picture:
         frame: Picture = self.frames[self.order[i]]
         return frame
+
+    def grey(self, i: int, zoom: int = 1) -> Picture:
+        """As the sequence behind it."""
+        return grey_of(self.frames, self.order[i], zoom)
 
 
 class BrightenedFrames(FrameSequence):
@@ -178,10 +195,19 @@ class CountedFrames(FrameSequence):
 
     def _frame(self, i: int) -> Picture:
         frame: Picture = self.frames[i]
+        self._count()
+        return frame
+
+    def grey(self, i: int, zoom: int = 1) -> Picture:
+        """As the sequence behind it; it counts as a reading."""
+        grey = grey_of(self.frames, i, zoom)
+        self._count()
+        return grey
+
+    def _count(self) -> None:
         # some methods read one frame more, to learn the size
         self.n_read = min(self.n_read + 1, self.total)
         self.report(self.n_read, self.total)
-        return frame
 
 
 def check_count(frames: Frames) -> None:
@@ -193,7 +219,7 @@ def check_count(frames: Frames) -> None:
 
 
 def shape_of(frames: Frames) -> tuple[int, ...]:
-    """Return the shape of a frame.
+    """Return the shape of a frame; of a list, the first one is read for it.
 
     Raises
     ------
@@ -201,7 +227,36 @@ def shape_of(frames: Frames) -> tuple[int, ...]:
         There are fewer than two frames.
     """
     check_count(frames)
-    return frames[0].shape
+    return frames.frame_shape() if isinstance(frames, FrameSequence) else frames[0].shape
+
+
+def grey_of(frames: Frames, i: int, zoom: int = 1) -> Picture:
+    """Return the luminance of frame i, smaller by a factor; see `smaller_grey`.
+
+    A sequence may make it without the colours in full size, so it can differ from that of
+    ``frames[i]`` by what the interpolation of an alignment changes.
+    """
+    if isinstance(frames, FrameSequence):
+        return frames.grey(i, zoom)
+    return smaller_grey(frames[i], zoom)
+
+
+def smaller_grey(picture: Picture, zoom: int) -> Picture:
+    """Return the mean of the luminance over squares of a side; the last one may be cut.
+
+    Examples
+    --------
+    >>> smaller_grey(np.float32([[0, 1, 1], [0, 1, 1]]), 2)
+    array([[0.5, 1. ]], dtype=float32)
+    """
+    grey = luminance(picture)
+    if zoom == 1:
+        return grey
+    missing = [(0, -length % zoom) for length in grey.shape]
+    if any(after for _, after in missing):
+        grey = np.pad(grey, missing, mode="edge")
+    size = grey.shape[1] // zoom, grey.shape[0] // zoom
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def checked_picture(

@@ -327,7 +327,8 @@ def in_dtype(picture: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a picture in 0..1 as uint8 or uint16, rounded, or as floats of another size."""
     if dtype.kind == "f":
         return picture.astype(dtype)
-    return np.round(picture * np.float32(np.iinfo(dtype).max)).astype(dtype)
+    levels = picture * np.float32(np.iinfo(dtype).max)
+    return np.round(levels, out=levels).astype(dtype)
 
 
 def _classical_method(options: FuseOptions, resources: Resources) -> Method:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from seamwise.engine.networks import ReadyNetwork
-from seamwise.fusion.bands import full_scores, join, split
-from seamwise.fusion.frames import Frames, checked_picture, luminance, shape_of
+from seamwise.fusion.bands import full_scores, join, smaller, split
+from seamwise.fusion.frames import Frames, checked_picture, grey_of, shape_of
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.io.models import FusionInfo
 from seamwise.nets.burst import BANDS, MULTIPLE, REACH, BurstNet, Summary
@@ -73,15 +72,23 @@ def fuse_scored(
         summary = _summary(frames, shape, grid, net, model.device)
         total = _Total(shape, grid, len(frames))
         for number in range(len(frames)):
-            frame = checked_picture(frames[number], shape=shape)
-            for box in grid.boxes(REACH):
-                colours = box.part(frame).to(model.device)
-                grey = _grey(box.part(luminance(frame)).to(model.device), grid.zoom)
-                features = net.features(grey)
-                of_box = _part(summary, box.outer(2 * grid.zoom))
-                scores = net.scores(features, of_box)
-                total.add(number, box, colours, _of_bands(scores, grey, colours, of_box, grid))
+            _add_frame(total, number, frames, summary, model)
         return total.fusion()
+
+
+def _add_frame(
+    total: "_Total", number: int, frames: Frames, summary: Summary, model: ReadyNetwork[FusionInfo]
+) -> None:
+    """The second reading of a frame, which is let go before the next one."""
+    net, grid = cast(BurstNet, model.net), total.grid
+    frame = checked_picture(frames[number], shape=total.shape)
+    for box in grid.boxes(REACH):
+        colours = box.part(frame).to(model.device)
+        grey = _grey(colours)
+        seen = smaller(grey, grid.zoom)
+        of_box = _part(summary, box.outer(2 * grid.zoom))
+        scores = net.scores(net.features(seen), of_box)
+        total.add(number, box, colours, _of_bands(scores, seen, grey, of_box))
 
 
 @dataclass(frozen=True)
@@ -106,17 +113,18 @@ class _Box:
             for (start, end), (first, _) in zip(self.core, self.margin, strict=True)
         )
 
-    def part(self, picture: Picture) -> Tensor:
+    def part(self, picture: Picture, scale: int = 1) -> Tensor:
         """Return it with its margin, `(1, C, Y, X)`; beyond the picture, its last pixels again."""
-        part = picture[self.outer()]
+        box = self.outer(scale)
+        part = picture[box]
         missing = [
-            (0, end - start - length)
-            for (start, end), length in zip(self.margin, part.shape, strict=False)
+            (0, side.stop - side.start - length)
+            for side, length in zip(box, part.shape, strict=False)
         ]
         if any(after for _, after in missing):
             part = np.pad(part, [*missing, (0, 0)][: part.ndim], mode="edge")
-        tensor = torch.from_numpy(np.ascontiguousarray(part))
-        return tensor[None, None] if part.ndim == 2 else tensor.permute(2, 0, 1)[None]
+        planes = part[np.newaxis] if part.ndim == 2 else np.moveaxis(part, 2, 0)
+        return torch.from_numpy(np.ascontiguousarray(planes))[np.newaxis]
 
 
 @dataclass(frozen=True)
@@ -124,22 +132,27 @@ class _Grid:
     """A picture, enlarged to sides that the network takes, and the size of its parts."""
 
     size: tuple[int, int]
-    core: int
+    core: tuple[int, int]
     zoom: int
 
     @classmethod
     def of(cls, shape: tuple[int, ...], tile: int) -> "_Grid":
         zoom = 2 if shape[0] * shape[1] > _LARGE else 1
         step = MULTIPLE * zoom
-        tile = tile * 3 // 4 if zoom > 1 else tile  # its pixels in full size are held, too
         size = tuple(-(-length // step) * step for length in shape[:2])
         core = max(tile - 2 * REACH, _LEAST_CORE) // MULTIPLE * step
-        return cls((size[0], size[1]), core, zoom)
+        # parts of nearly one size: a small last one would be mostly margin
+        cores = (-(-(n // step) // -(-n // core)) * step for n in size)
+        return cls((size[0], size[1]), (next(cores), next(cores)), zoom)
 
     def boxes(self, reach: int) -> Iterator[_Box]:
         reach *= self.zoom
-        for corner in product(*(range(0, length, self.core) for length in self.size)):
-            core = [(c, min(c + self.core, n)) for c, n in zip(corner, self.size, strict=True)]
+        starts = (range(0, n, side) for n, side in zip(self.size, self.core, strict=True))
+        for corner in product(*starts):
+            core = [
+                (start, min(start + side, n))
+                for start, side, n in zip(corner, self.core, self.size, strict=True)
+            ]
             margin = [
                 (max(0, start - reach), min(end + reach, n))
                 for (start, end), n in zip(core, self.size, strict=True)
@@ -157,9 +170,11 @@ def _summary(
     mean_grey, highest_grey = (torch.zeros((1, 1, *size)) for _ in range(2))
     squares = 0.0
     for number in range(len(frames)):
-        grey = luminance(checked_picture(frames[number], shape=shape))
+        grey = grey_of(frames, number, grid.zoom)
+        if grey.shape != tuple(-(-length // grid.zoom) for length in shape[:2]):
+            checked_picture(frames[number], shape=shape)  # tells what is wrong
         for box in grid.boxes(_FEATURE_REACH):
-            features = net.features(_grey(box.part(grey).to(device), grid.zoom))
+            features = net.features(box.part(grey, grid.zoom).to(device))
             within, at = box.within(scale), box.inner(scale)
             responses = _cut(features.responses, within).cpu()
             half = _cut(features.grey, within).cpu()
@@ -192,51 +207,60 @@ def _cut(x: Tensor, box: tuple[slice, ...]) -> Tensor:
     return x[:, :, box[0], box[1]]
 
 
-def _grey(grey: Tensor, zoom: int) -> Tensor:
-    return grey if zoom == 1 else avg_pool2d(grey, zoom)
+def _grey(colours: Tensor) -> Tensor:
+    """Luminance of `(1, C, Y, X)`."""
+    if colours.shape[1] != 3:
+        return colours.mean(1, keepdim=True)
+    return 0.299 * colours[:, :1] + 0.587 * colours[:, 1:2] + 0.114 * colours[:, 2:]
 
 
-def _of_bands(
-    scores: list[Tensor], grey: Tensor, colours: Tensor, summary: Summary, grid: _Grid
-) -> list[Tensor]:
+def _of_bands(scores: list[Tensor], seen: Tensor, grey: Tensor, summary: Summary) -> list[Tensor]:
     """Scores in the sizes of the bands; a frame seen at half its size has one band more."""
-    bands = full_scores(scores, grey, summary.spread)
-    if grid.zoom == 1:
+    bands = full_scores(scores, seen, summary.spread)
+    if seen.shape == grey.shape:
         return bands
-    weights = colours.new_tensor((0.299, 0.587, 0.114) if colours.shape[1] == 3 else (1.0,))
-    whole = torch.einsum("nchw,c->nhw", colours, weights).unsqueeze(1)
-    return [full_scores(scores, whole, summary.spread)[0], *bands]
+    return [full_scores(scores, grey, summary.spread)[0], *bands]
 
 
 class _Total:
     """Σ w·x and Σ w of each band, and who weighs most in the finest."""
 
     def __init__(self, shape: tuple[int, ...], grid: _Grid, count: int) -> None:
-        self.shape, channels = shape, shape[2] if len(shape) == 3 else 1
+        self.shape, self.grid = shape, grid
+        channels = shape[2] if len(shape) == 3 else 1
         self.scales = [2**band for band in range(BANDS + (grid.zoom > 1))]
         sizes = [(grid.size[0] // scale, grid.size[1] // scale) for scale in self.scales]
         self.totals = [torch.zeros((1, channels, *size)) for size in sizes]
         self.weights = [torch.zeros((1, 1, *size)) for size in sizes]
         self.depth: NDArray[Any] = np.zeros(grid.size, depth_dtype(count))
-        self.largest = np.zeros(grid.size, np.float32)
+        self.largest: NDArray[np.float32] = np.zeros(grid.size, np.float32)
 
     def add(self, number: int, box: _Box, colours: Tensor, scores: list[Tensor]) -> None:
-        bands = split(colours, len(self.scales))
+        weights = []
         for level, scale in enumerate(self.scales):
-            within, at = box.within(scale), box.inner(scale)
-            weight = _cut(scores[level], within).exp()
-            _cut(self.totals[level], at).add_((weight * _cut(bands[level], within)).cpu())
-            weight = weight.cpu()
-            _cut(self.weights[level], at).add_(weight)
-            if level == 0:
-                finest, largest = weight[0, 0].numpy(), self.largest[box.inner()]
-                self.depth[box.inner()][finest > largest] = number
-                np.maximum(largest, finest, out=largest)
+            weight = _cut(scores[level], box.within(scale)).exp()
+            weights.append(weight)
+            _cut(self.weights[level], box.inner(scale)).add_(weight.cpu())
+        finest, largest = weights[0].cpu()[0, 0].numpy(), self.largest[box.inner()]
+        self.depth[box.inner()][finest > largest] = number
+        np.maximum(largest, finest, out=largest)
+        # one colour after the other: a third of the memory, which is then used again
+        for channel in range(colours.shape[1]):
+            of_colour = slice(channel, channel + 1)
+            bands = zip(split(colours[:, of_colour], len(self.scales)), weights, strict=True)
+            for total, scale, (band, weight) in zip(self.totals, self.scales, bands, strict=True):
+                share = weight * _cut(band, box.within(scale))
+                _cut(total[:, of_colour], box.inner(scale)).add_(share.cpu())
 
     def fusion(self) -> Fusion:
+        del self.largest  # memory that the picture takes
         for total, weight in zip(self.totals, self.weights, strict=True):
             total /= weight
-        picture = join(self.totals)[0].clamp(0, 1)[:, : self.shape[0], : self.shape[1]]
-        image = picture[0] if len(self.shape) == 2 else picture.permute(1, 2, 0)
-        depth = self.depth[: self.shape[0], : self.shape[1]]
-        return Fusion(np.ascontiguousarray(image.numpy()), np.ascontiguousarray(depth))
+        self.weights.clear()
+        rows, columns = self.shape[:2]
+        image = np.empty((rows, columns, self.totals[0].shape[1]), np.float32)
+        for channel in range(image.shape[2]):
+            picture = join([total[:, channel : channel + 1] for total in self.totals])
+            image[..., channel] = picture[0, 0, :rows, :columns].clamp_(0, 1).numpy()
+        depth = self.depth[:rows, :columns]
+        return Fusion(image.reshape(self.shape), np.ascontiguousarray(depth))
