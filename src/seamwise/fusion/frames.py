@@ -44,8 +44,8 @@ class FrameSequence(Sequence[Picture], ABC):
         return self._frame(numbers)
 
     def frame_shape(self) -> tuple[int, ...]:
-        """Shape of every frame; one that only passes frames on asks the sequence behind it."""
-        return shape_of(self.frames)
+        """Shape of every frame; one is read for it unless a subclass knows better."""
+        return self[0].shape
 
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """Luminance of frame i, smaller by a factor; see `smaller_grey`."""
@@ -134,6 +134,10 @@ class ReorderedFrames(FrameSequence):
         frame: Picture = self.frames[self.order[i]]
         return frame
 
+    def frame_shape(self) -> tuple[int, ...]:
+        """As the sequence behind it."""
+        return shape_of(self.frames)
+
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """As the sequence behind it."""
         return grey_of(self.frames, self.order[i], zoom)
@@ -197,6 +201,10 @@ class CountedFrames(FrameSequence):
         frame: Picture = self.frames[i]
         self._count()
         return frame
+
+    def frame_shape(self) -> tuple[int, ...]:
+        """As the sequence behind it."""
+        return shape_of(self.frames)
 
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """As the sequence behind it; it counts as a reading."""
