@@ -1,10 +1,11 @@
-r"""Scores of nuclei models on one of two sets of images that no training of the recipe sees.
+r"""Scores of nuclei models on images that no training of the recipe sees, or on training images.
 
 python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selection \
     --model nuclei-2d [--gap background] [--decode relief] [--flips]
 
 `selection`: the 40 images of recipes/nuclei-2d-selection.txt, for every choice.
 `report`: every 7th image by name, 64 in all, for the numbers of a model card and for nothing else.
+`training`: every 7th of the images for training: what a network has learned, not what it is worth.
 """
 
 import argparse
@@ -27,6 +28,8 @@ def pairs_of(folder: Path, images: str) -> list[Pair]:
     if images == "report":
         return list(split.validation)
     names = set(SELECTION.read_text().split())
+    if images == "training":
+        return [pair for pair in split.training if pair.name not in names][::7]
     return [pair for pair in split.training if pair.name in names]
 
 
@@ -73,5 +76,5 @@ def print_scores(results: Iterable[tuple[Labels, Labels]]) -> None:
 
 
 if __name__ == "__main__":
-    options = arguments(__doc__, ("selection", "report"), model="nuclei-2d")
+    options = arguments(__doc__, ("selection", "report", "training"), model="nuclei-2d")
     print_scores(predictions(pairs_of(options.folder, options.images), options))
