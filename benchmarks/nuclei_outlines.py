@@ -12,7 +12,7 @@ import numpy as np
 
 from nuclei_scores import arguments, pairs_of, predictions
 from seamwise.labels import Labels
-from seamwise.metrics.overlap import overlap_table
+from seamwise.metrics import overlap_table
 
 IMAGES = ("training", "selection")
 FEWEST = 3  # cells of an image
