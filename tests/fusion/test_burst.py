@@ -60,12 +60,13 @@ def test_frames_that_differ_are_named(tmp_path):
         Burst([])
 
 
-def test_one_file_that_is_a_burst_itself_is_told_so(tmp_path):
+def test_one_file_of_pages_is_a_burst_and_among_frames_it_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((3, 5, 7), np.uint8), photometric="minisblack")
+    assert len(Burst([tmp_path / "x.tif"])) == 3
     with pytest.raises(
         ValueError, match=r"x\.tif as TIFF: it has 3 pages, a burst of its own; split it"
     ):
-        Burst([tmp_path / "x.tif"])
+        Burst([tmp_path / "x.tif", save(tmp_path, "a.png", grey())])
 
 
 @pytest.mark.parametrize("kind", [str, Path])

@@ -1,7 +1,9 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,24 @@ from PIL import Image
 
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime, runtime_of_record
+from seamwise.engine.runtime import runtime_of_record
 from seamwise.fusion.burst import BadFrameError, Burst, Frame
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
-from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network, ready_method
+from seamwise.fusion.methods import CLASSICAL, fuse_burst
+from seamwise.fusion.networks import as_recorded, provenance_of, ready_models, runtime_name
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.result import Fusion
-from seamwise.fusion.stack import Plane
+from seamwise.fusion.stack import (
+    Plane,
+    Stack,
+    check_volume_output,
+    is_volume,
+    write_planes,
+)
 from seamwise.fusion.stored_alignment import changes_frames, load_for
 from seamwise.fusion.surface_files import (
     draw_height,
@@ -33,12 +42,9 @@ from seamwise.fusion.surface_files import (
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.journal import journal, unfinished
-from seamwise.io.jsonfile import read_json
-from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
-from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
-from seamwise.words import RuntimeRecord
+from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
 
 _PALETTE = 256  # colours of a PNG with 8 bits
 
@@ -95,48 +101,17 @@ def fuse_files(
     _check_alignment_file(options, files, is_single)
     asked = options.runtime
     if options.model not in CLASSICAL and not (is_single or files.overwrite):
-        options = _as_recorded(options, output / RECORD, listener)
+        options = as_recorded(options, output / RECORD, listener)
     with runtime_of_record(output, options.runtime, asked=asked):
-        models = _ready_models(jobs, options, resources)
+        models = ready_models(jobs, options, resources)
     for note in dict.fromkeys(model.note for model in models.values() if model and model.note):
         listener.announce(note)
-    options = replace(options, runtime=_runtime_name(models.values()))
+    options = replace(options, runtime=runtime_name(models.values()))
     make_folder(jobs[0].output.parent)
     if not is_single:
-        _prepare(output, jobs, _provenance(options, resources), files.overwrite)
+        _prepare(output, jobs, provenance_of(options, resources), files.overwrite)
 
-    def run(job: FuseJob) -> tuple[str, ...]:
-        numbers, bad = _usable(job, options)
-        frames = [job.frames[i] for i in numbers]
-        shape = _checked_shape(job, frames, options, files)
-        of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
-        model = models[of_burst.model]
-        memory = memory_estimate(shape, of_burst, model=model)
-        check_memory(memory, resources.memory)
-        listener.announce(
-            f"{job.output}: {len(frames)} frames of {pixel_size(shape)} pixels, "
-            f"about {memory / 1e9:.1f} GB of memory"
-        )
-        alignment = None
-        if files.alignment is not None and files.alignment.exists():
-            alignment = load_for(files.alignment, [Path(str(frame)).name for frame in frames])
-        fusion = fuse_burst(
-            frames,
-            of_burst,
-            resources,
-            model=model,
-            alignment=alignment,
-            surface=files.surface,
-            report=listener.report,
-        )
-        fusion = _with_sizes(fusion, frames, files)
-        fusion = renumbered(fusion, numbers, len(job.frames), bad)
-        fusion = _without_long_exif(fusion, job.output)
-        _delete_old_maps(job)
-        _write(job, fusion, files, keep_alignment=not is_single)
-        size = f"{len(frames)} frames, {pixel_size(fusion.image.shape)} pixels"
-        moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
-        return (*fusion.notes, f"{job.output}: {size}{moved}")
+    work = _Work(options, resources, files, listener, models, keeps_alignment=not is_single)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
@@ -146,13 +121,86 @@ def fuse_files(
                 yield Outcome(job.output, len(jobs), messages=(*notes, _skip_note(job, files)))
                 continue
             try:
-                messages = run(job)
+                messages = work.run(job)
             except (ValueError, TypeError, OSError, MemoryError) as error:
                 yield Outcome(job.output, len(jobs), True, (*notes, _error_line(job, error)))
                 continue
             yield Outcome(job.output, len(jobs), messages=(*notes, *messages))
 
     return outcomes()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all bursts have in common; `run` fuses one and returns lines for the user."""
+
+    options: FuseOptions
+    resources: Resources
+    files: FuseOutputs
+    listener: Listener
+    models: Mapping[str | Path, Model | None]
+    keeps_alignment: bool
+
+    def run(self, job: FuseJob) -> tuple[str, ...]:
+        if job.stack is not None and job.stack.axes:
+            return self._run_stack(job, job.stack)
+        fusion, count = self._fused(job, self.options)
+        fusion = _without_long_exif(fusion, job.output)
+        _delete_old_maps(job)
+        _write(job, fusion, self.files, keep_alignment=self.keeps_alignment)
+        return (*fusion.notes, _summary(job, fusion, count))
+
+    def _run_stack(self, job: FuseJob, stack: Stack) -> tuple[str, ...]:
+        if self.files.alignment is not None:
+            raise ValueError(
+                f"--alignment is for one burst, and {job.output.name} is made of "
+                f"{len(stack.bursts)}: remove it"
+            )
+        check_volume_output(job.output, stack)
+        # parts that are cut otherwise would not fit into one file
+        whole = replace(self.options, crop=False)
+        images: list[NDArray[Any]] = []
+        notes: list[str] = []
+        _check_new(job, self.files)
+        _delete_old_maps(job)
+        with (
+            journal(job.output, job.outputs(self.files)),
+            _all_or_none(job.outputs(self.files)[1:]),
+        ):
+            for part in job.parts():
+                fusion, count = self._fused(part, whole)
+                _write_maps(part, fusion, self.files)
+                images.append(fusion.image)
+                notes += fusion.notes
+            write_planes(job.output, images, stack, overwrite=self.files.overwrite)
+        return (*dict.fromkeys(notes), f"{_summary(job, fusion, count)} of {len(images)} planes")
+
+    def _fused(self, job: FuseJob, options: FuseOptions) -> tuple[Fusion, int]:
+        numbers, bad = _usable(job, options)
+        frames = [job.frames[i] for i in numbers]
+        shape = _checked_shape(job, frames, options, self.files)
+        of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
+        model = self.models[of_burst.model]
+        memory = memory_estimate(shape, of_burst, model=model)
+        check_memory(memory, self.resources.memory)
+        self.listener.announce(
+            f"{job.output}: {len(frames)} frames of {pixel_size(shape)} pixels, "
+            f"about {memory / 1e9:.1f} GB of memory"
+        )
+        alignment = None
+        if self.files.alignment is not None and self.files.alignment.exists():
+            alignment = load_for(self.files.alignment, [Path(str(frame)).name for frame in frames])
+        fusion = fuse_burst(
+            frames,
+            of_burst,
+            self.resources,
+            model=model,
+            alignment=alignment,
+            surface=self.files.surface,
+            report=self.listener.report,
+        )
+        fusion = _with_sizes(fusion, frames, self.files)
+        return renumbered(fusion, numbers, len(job.frames), bad), len(frames)
 
 
 def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
@@ -185,60 +233,6 @@ def _error_line(job: FuseJob, error: Exception) -> str:
     return error_line(job.output, error) + hint
 
 
-def _ready_models(
-    jobs: Sequence[FuseJob], options: FuseOptions, resources: Resources
-) -> dict[str | Path, Model | None]:
-    """Load the networks that the bursts need, by name; None for a classical method."""
-    models: dict[str | Path, Model | None] = {}
-    # a burst of many frames may have two that can be read
-    counts = {len(job.frames) for job in jobs} | ({2} if options.skip_bad else set())
-    for count in sorted(counts):
-        of_burst = options.of_burst(count)
-        if of_burst.model not in models:
-            model = None
-            if of_burst.model not in CLASSICAL:
-                model = named_network(
-                    of_burst.model, device=resources.device, runtime=of_burst.runtime
-                )
-            ready_method(of_burst, resources, model=model)
-            models[of_burst.model] = model
-    return models
-
-
-def _as_recorded(options: FuseOptions, path: Path, listener: Listener) -> FuseOptions:
-    """The options with the runtime of earlier pictures of a folder; "auto" is their one model.
-
-    In version 0.1.0 the default model was `focus-seg`, for any number of frames.
-    """
-    if not path.exists():
-        return options
-    record, model = read_json(path), options.of_burst(2).model
-    sha256 = file_sha256(model_path(model, FusionInfo))
-    has_one_model = not record.get("burst_model_sha256") and record.get("model_sha256") == sha256
-    if options.model == "auto" and has_one_model:
-        listener.announce(f"{path.parent} was begun with {model}, which is used again")
-        options = replace(options, model=model)
-    return replace(options, runtime=kept_runtime(options.runtime, record, model=model))
-
-
-def _runtime_name(models: Iterable[Model | None]) -> RuntimeRecord:
-    """What computes the network for pairs; torch if there is none."""
-    names = [model.runtime.name for model in models if model and model.info.output != "scores"]
-    return names[0] if names else "torch"
-
-
-def _provenance(options: FuseOptions, resources: Resources) -> Provenance:
-    """What a picture depends on in addition to its frames."""
-    if options.model in CLASSICAL:
-        return options.provenance(None, resources)
-    # a folder may get bursts of any number of frames
-    of_pair, of_more = (
-        file_sha256(model_path(options.of_burst(count).model, FusionInfo)) for count in (2, 3)
-    )
-    is_same = of_pair == of_more
-    return options.provenance(of_pair, resources, burst_model_sha256=None if is_same else of_more)
-
-
 def _prepare(
     output: Path, jobs: Sequence[FuseJob], provenance: Provenance, overwrite: bool
 ) -> None:
@@ -253,6 +247,8 @@ def _prepare(
     if check_folder(output, provenance, results=pictures, targets=targets, overwrite=overwrite):
         for job in jobs:
             _delete_old_maps(job)
+            if job.output.is_dir():
+                shutil.rmtree(job.output)
             job.output.unlink(missing_ok=True)
     write_record(output, provenance)
 
@@ -281,12 +277,14 @@ def _checked_shape(
     job: FuseJob, frames: Sequence[Frame], options: FuseOptions, files: FuseOutputs
 ) -> tuple[int, ...]:
     """Check before the work all that would stop it, and return the shape of a frame."""
+    check_volume_output(job.output, job.stack)
     burst = Burst(frames)  # reads the headers of all frames
     # the picture of an aligned burst may be smaller than its frames
     shape = None if options.align and options.crop else burst.shape
     check_format_holds(job.output, burst.dtype, shape)
     _check_new(job, files)
-    check_writable(job.output)
+    if not job.output.is_dir():
+        check_writable(job.output)
     return burst.shape
 
 
@@ -294,9 +292,12 @@ def _with_sizes(fusion: Fusion, frames: Sequence[Frame], files: FuseOutputs) -> 
     """The fusion with the sizes of its surface in micrometres, as far as they are known."""
     if fusion.surface is None:
         return fusion
-    spacing = frames[0].volume.spacing if isinstance(frames[0], Plane) else None
-    z_step, _, x = spacing or (None, None, None)
-    surface = replace(fusion.surface, z_step=files.z_step or z_step, pixel_size=x)
+    z_step, spacing = files.z_step, None
+    if isinstance(frames[0], Plane):
+        z_step, spacing = z_step or frames[0].z_step, frames[0].spacing
+    surface = replace(
+        fusion.surface, z_step=z_step, pixel_size=None if spacing is None else spacing[1]
+    )
     return replace(fusion, surface=surface)
 
 
@@ -313,13 +314,12 @@ def _write_surface(job: FuseJob, fusion: Fusion) -> None:
 
 def _delete_old_maps(job: FuseJob) -> None:
     """Delete the maps of a picture that will be replaced."""
-    if job.output.exists():
-        for path in (
-            job.depth_map(),
-            job.alignment(),
-            *job.surface_files().values(),
-            *job.output.parent.glob(job.focus_map("*").name),
-        ):
+    if not job.output.exists():
+        return
+    for part in job.parts():
+        focus_maps = part.output.parent.glob(part.focus_map("*").name)
+        others = part.depth_map(), part.alignment(), *part.surface_files().values()
+        for path in (*others, *focus_maps):
             path.unlink(missing_ok=True)
 
 
@@ -349,23 +349,42 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: 
 def _write_together(
     job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: bool
 ) -> None:
-    picture, *maps = job.outputs(files)
-    try:
+    maps = job.outputs(files)[1:] + [job.alignment()] * keep_alignment
+    with _all_or_none(maps):
         if keep_alignment:
-            maps.append(job.alignment())
             job.alignment().unlink(missing_ok=True)
             if fusion.alignment is not None and changes_frames(fusion.alignment):
                 fusion.alignment.save(job.alignment())
-        if files.depth_map:
-            write_depth(job.depth_map(), fusion.depth, len(job.frames))
-        _write_surface(job, fusion)
-        for number in range(len(job.frames) if files.focus_maps else 0):
-            write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
-        write_photo(picture, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=files.quality)
+        _write_maps(job, fusion, files)
+        if job.stack is not None and is_volume(job.output) and fusion.image.ndim == 2:
+            write_planes(job.output, [fusion.image], job.stack, overwrite=files.overwrite)
+        else:
+            quality = files.quality
+            write_photo(job.output, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=quality)
+
+
+def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
+    if files.depth_map:
+        write_depth(job.depth_map(), fusion.depth, len(job.frames))
+    _write_surface(job, fusion)
+    for number in range(len(job.frames) if files.focus_maps else 0):
+        write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
+
+
+@contextmanager
+def _all_or_none(maps: Sequence[Path]) -> Iterator[None]:
+    """If the block fails, no map stays."""
+    try:
+        yield
     except BaseException:
         for path in maps:
             path.unlink(missing_ok=True)
         raise
+
+
+def _summary(job: FuseJob, fusion: Fusion, count: int) -> str:
+    moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
+    return f"{job.output}: {count} frames, {pixel_size(fusion.image.shape)} pixels{moved}"
 
 
 def _skip_note(job: FuseJob, files: FuseOutputs) -> str:

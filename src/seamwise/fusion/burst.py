@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seamwise.fusion.frames import FrameSequence, pixel_size
 from seamwise.fusion.stack import Plane, planes_of
 from seamwise.fusion.transparency import PackedMask, extended
-from seamwise.io.listing import find_images, natural_order
+from seamwise.io.listing import ZARR, find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.io.provenance import RECORD
 from seamwise.pictures import as_unit
@@ -222,7 +222,11 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     >>> [path.name for path in burst_folders(folder)[0]]
     ['cup9', 'cup10']
     """
-    visible = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    visible = (
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and path.name[0] != "." and path.suffix.lower() != ZARR
+    )
     subfolders = sorted(visible, key=natural_order)
     try:
         picture, *_ = find_images(folder)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from seamwise.fusion.burst import MAP, burst_folders, check_outside, find_frames
 from seamwise.fusion.options import FuseOutputs
-from seamwise.fusion.stack import Plane, planes_of
-from seamwise.io.listing import SUFFIXES, find_images
+from seamwise.fusion.stack import Plane, Stack, stack_of
+from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class FuseJob:
     has_twin : bool
         Whether a picture next to the output has another suffix alone. Then the maps of x.png are
         named ``x_png_depth.png``.
+    stack : Stack, optional
+        The file of the frames, if its planes are the frames. If it has several time points or
+        channels, `frames` are those of the first.
+    tag : str
+        Which time point and channel this is, such as ``t0_c1``.
     """
 
     frames: tuple[Path | Plane, ...]
@@ -33,6 +38,8 @@ class FuseJob:
     fault: str = ""
     note: str = ""
     has_twin: bool = False
+    stack: Stack | None = None
+    tag: str = ""
 
     def depth_map(self) -> Path:
         """Return the file of the depth map."""
@@ -58,10 +65,25 @@ class FuseJob:
 
     def _next_to(self, ending: str) -> Path:
         twin = f"_{self.output.suffix[1:]}" if self.has_twin else ""
-        return self.output.with_name(f"{self.output.stem}{twin}_{ending}")
+        tag = f"_{self.tag}" if self.tag else ""
+        return self.output.with_name(f"{stem(self.output)}{twin}{tag}_{ending}")
+
+    def parts(self) -> "list[FuseJob]":
+        """Return the job of each time point and channel; itself if there is one."""
+        if self.stack is None or not self.stack.axes:
+            return [self]
+        parts = zip(self.stack.bursts, self.stack.tags(), strict=True)
+        alone = replace(self.stack, times=1, channels=1)
+        return [
+            replace(self, frames=burst, tag=tag, stack=replace(alone, bursts=(burst,)))
+            for burst, tag in parts
+        ]
 
     def outputs(self, files: FuseOutputs) -> list[Path]:
         """Return all files that the job writes, the picture first."""
+        parts = self.parts()
+        if len(parts) > 1:
+            return [self.output, *(path for part in parts for path in part.outputs(files)[1:])]
         paths = [self.output]
         if files.depth_map:
             paths.append(self.depth_map())
@@ -98,10 +120,11 @@ def plan(
     is_single = is_picture(output)
     if is_single:
         _check_one_burst(inputs, output)
-        jobs = [FuseJob(_with_planes(find_frames(inputs)), output)]
+        jobs = [_job(find_frames(inputs), output)]
     elif output.suffix and not output.is_dir():
         raise ValueError(
-            f"{output} cannot be written: end the name of a picture in {', '.join(SUFFIXES)}, "
+            f"{output} cannot be written: end the name of a picture in {', '.join(SUFFIXES)} or "
+            f"{ZARR}, "
             "and give a folder a name without suffix"
         )
     else:
@@ -114,6 +137,8 @@ def plan(
 
 def is_picture(output: Path) -> bool:
     """Whether an output is one picture, not a folder of pictures."""
+    if output.suffix.lower() == ZARR:
+        return True
     return output.suffix.lower() in SUFFIXES and not output.is_dir()
 
 
@@ -122,9 +147,10 @@ def pictures_in(folder: Path) -> set[Path]:
     return {path for path in folder.iterdir() if is_picture(path) and not MAP.search(path.stem)}
 
 
-def _with_planes(paths: Sequence[Path]) -> tuple[Path | Plane, ...]:
-    """The planes of a file that is alone, or the files."""
-    return tuple(planes_of(paths[0]) if len(paths) == 1 else paths)
+def _job(paths: Sequence[Path], output: Path) -> FuseJob:
+    """The job of the planes of a file that is alone, or of the files."""
+    stack = stack_of(paths[0]) if len(paths) == 1 else None
+    return FuseJob(stack.bursts[0] if stack else tuple(paths), output, stack=stack)
 
 
 def _has_twin(job: FuseJob, jobs: Sequence[FuseJob]) -> bool:
@@ -151,7 +177,7 @@ def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
 
 def _check_one_burst(inputs: Sequence[str | Path], output: Path) -> None:
     """Raise FileNotFoundError if an input of one burst is a folder of bursts."""
-    for folder in (Path(path) for path in inputs if Path(path).is_dir()):
+    for folder in (Path(path) for path in inputs if _is_folder(Path(path))):
         bursts = [
             inner for inner in burst_folders(folder)[0] if inner != folder and _has_images(inner)
         ]
@@ -170,20 +196,44 @@ def _has_images(folder: Path) -> bool:
 
 
 def _jobs_of(source: Path, output: Path) -> list[FuseJob]:
-    if source.is_file():
+    if source.exists() and not _is_folder(source):
+        if stack_of(source) is not None:
+            return [_job_of_file(source, output, stem(source))]
         raise ValueError(
             f"{source} is a frame: name the picture it becomes part of, e.g. -o sharp.png"
         )
     if not source.is_dir():
         raise FileNotFoundError(f"folder {source} does not exist: check its name")
     folders, note = burst_folders(source)
-    return [replace(_job_of(folder, output), note=note) for folder in folders]
+    jobs = [job for folder in folders for job in _jobs_of_folder(folder, output)]
+    return [replace(job, note=note) for job in jobs]
 
 
-def _job_of(folder: Path, output: Path) -> FuseJob:
+def _jobs_of_folder(folder: Path, output: Path) -> list[FuseJob]:
+    """One job for the frames in a folder, or one for each stack."""
     name = folder.resolve().name
     try:
-        frames = _with_planes(find_frames([folder]))
+        frames = find_frames([folder])
+        is_stacks = stack_of(frames[0]) is not None
     except (ValueError, OSError) as error:
-        return FuseJob((), output / f"{name}.png", fault=str(error))
-    return FuseJob(frames, output / (name + frames[0].suffix))
+        return [FuseJob((), output / f"{name}.png", fault=str(error))]
+    if is_stacks:
+        names = [stem(path) for path in frames] if len(frames) > 1 else [name]
+        return [_job_of_file(path, output, n) for path, n in zip(frames, names, strict=True)]
+    return [FuseJob(tuple(frames), output / (name + frames[0].suffix))]
+
+
+def _job_of_file(path: Path, output: Path, name: str) -> FuseJob:
+    target = output / (name + path.name.removeprefix(stem(path)))
+    try:
+        stack = stack_of(path)
+        if stack is None:
+            raise ValueError(f"{path} is not a stack, unlike others of its folder: move it")
+    except (ValueError, OSError) as error:
+        return FuseJob((), target, fault=str(error))
+    return FuseJob(stack.bursts[0], target, stack=stack)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether this is a folder, and not an image that is stored as one."""
+    return path.is_dir() and path.suffix.lower() != ZARR

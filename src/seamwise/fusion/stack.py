@@ -1,13 +1,20 @@
-"""The planes of a stack in one file, as frames; see `planes_of`."""
+"""The planes of a stack in one file, as frames: `planes_of`, `Stack`; fused planes in one file."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.io.listing import SUFFIXES, ZARR, stem
+from seamwise.io.ome_zarr import is_ome_zarr, write_image
+from seamwise.io.tiff import save_tiff
 from seamwise.io.volume import Volume, open_volume
+
+TIFF = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -20,20 +27,34 @@ class Plane:
         The stack, with one channel or three colours.
     number : int
         Counted from 0.
+    time : int
+        Time point, counted from 0.
     """
 
     volume: Volume
     number: int
+    time: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """``(Y, X)``, or ``(Y, X, 3)`` in colour."""
         return (*self.volume.shape[1:], 3)[: 2 if self.volume.channels == 1 else 3]
 
+    @property
+    def spacing(self) -> tuple[float, float] | None:
+        """Pixel size ``(Y, X)`` in micrometres; None if the file does not give both."""
+        sizes = self.volume.sizes
+        return (sizes["Y"], sizes["X"]) if {"Y", "X"} <= sizes.keys() else None
+
+    @property
+    def z_step(self) -> float | None:
+        """Distance to the next plane in micrometres; None if the file does not give it."""
+        return self.volume.sizes.get("Z")
+
     def read(self) -> NDArray[Any]:
         """Return the pixels."""
         box = (slice(self.number, self.number + 1), *map(slice, (0, 0), self.volume.shape[1:]))
-        pixels = self.volume.read(box)[:, 0]
+        pixels = self.volume.read(box, time=self.time)[:, 0]
         return pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2)
 
     def resolve(self) -> Path:
@@ -42,35 +63,152 @@ class Plane:
 
     @property
     def suffix(self) -> str:
-        """What the name of the file ends in."""
-        return self.volume.path.suffix
+        """What the name of the file ends in, such as ``.ome.tif``."""
+        return self.volume.path.name.removeprefix(stem(self.volume.path))
 
     def __str__(self) -> str:
         return f"{self.volume.path} plane {self.number}"
 
 
-def planes_of(path: Path) -> list[Path | Plane]:
-    """Return the planes of a file, or the file itself if it is not a stack of several planes.
+@dataclass(frozen=True)
+class Stack:
+    """The planes of a file along z, for each time point and channel.
+
+    Attributes
+    ----------
+    times, channels : int
+        How many there are; one channel of three colours.
+    bursts : tuple of tuple of Plane
+        Of all channels of the first time point, then of the next.
+    """
+
+    times: int
+    channels: int
+    bursts: tuple[tuple[Plane, ...], ...]
+
+    @property
+    def axes(self) -> str:
+        """The axes other than Y and X that are longer than 1."""
+        return "T" * (self.times > 1) + "C" * (self.channels > 1)
+
+    def tags(self) -> Iterator[str]:
+        """Yield a name for each burst, such as ``t0_c1``; empty if there is one."""
+        for time, channel in product(range(self.times), range(self.channels)):
+            parts = [f"t{time}"] * (self.times > 1) + [f"c{channel}"] * (self.channels > 1)
+            yield "_".join(parts)
+
+
+def stack_of(path: Path) -> Stack | None:
+    """Return the stack that a file holds; None for other files.
 
     Parameters
     ----------
     path : Path
-        An OME-TIFF, ImageJ hyperstack or other TIFF whose axes name z.
+        An OME-Zarr folder, or an OME-TIFF, ImageJ hyperstack or other TIFF of several pages. Pages
+        of unknown meaning are planes.
 
     Raises
     ------
     ValueError
-        The stack has several time points, or neither one channel nor three.
+        The file has time points or channels, but no planes along z; or it has colours and channels.
     """
     try:
-        volume = open_volume(path)
+        volume = open_volume(path, stack=True)
     except (ValueError, OSError):
-        return [path]
+        return None
     if volume.axes != "ZYX" or volume.shape[0] < 2:
+        if volume.times > 1 or is_ome_zarr(path):
+            raise ValueError(
+                f"{path} must have planes along z, not axes {volume.file_axes.letters} of shape "
+                f"{volume.file_axes.shape}: save its planes as z"
+            )
+        return None
+    volumes = [volume]
+    if volume.channels > 1 and not volume.is_colour:
+        volumes = [open_volume(path, channel=c, stack=True) for c in range(volume.channels)]
+    elif volume.channels not in (1, 3):
+        raise ValueError(
+            f"{path} must have three colours, not {volume.channels}: save its planes as RGB"
+        )
+    bursts = [
+        _planes(of_channel, time) for time, of_channel in product(range(volume.times), volumes)
+    ]
+    return Stack(volume.times, len(volumes), tuple(bursts))
+
+
+def _planes(volume: Volume, time: int) -> tuple[Plane, ...]:
+    return tuple(Plane(volume, number, time) for number in range(volume.shape[0]))
+
+
+def planes_of(path: Path) -> list[Path | Plane]:
+    """Return the planes of a file, or the file itself if it is not a stack of several planes.
+
+    Raises
+    ------
+    ValueError
+        As `stack_of`; or the stack has several time points or channels.
+    """
+    stack = stack_of(path)
+    if stack is None:
         return [path]
-    if volume.times > 1 or volume.channels not in (1, 3):
+    if len(stack.bursts) > 1:
         raise ValueError(
             f"{path} must have one time point and one channel or three colours, not "
-            f"{volume.times} and {volume.channels}: save each as a stack of its own"
+            f"{stack.times} and {stack.channels}: save each as a stack of its own, "
+            "or use `fuse_files`, which fuses each"
         )
-    return [Plane(volume, number) for number in range(volume.shape[0])]
+    return [*stack.bursts[0]]
+
+
+def is_volume(output: Path) -> bool:
+    """Whether an output holds axes and pixel size: a TIFF or an OME-Zarr folder."""
+    return output.suffix.lower() in (*TIFF, ZARR)
+
+
+def write_planes(
+    output: Path,
+    images: Sequence[NDArray[Any]],
+    stack: Stack,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the fused picture of each burst of a stack into one file.
+
+    The axes are those of `Stack.axes`, then Y and X; the pixel size is that of the planes.
+
+    Parameters
+    ----------
+    output : Path
+        Ends in .tif, .tiff or .zarr.
+    images : sequence of (Y, X) arrays
+        One per burst of the stack, all of one size.
+    stack : Stack
+    overwrite : bool
+        Replace an OME-Zarr folder.
+    """
+    lengths = [n for n in (stack.times, stack.channels) if n > 1]
+    pixels = np.stack(images).reshape(*lengths, *images[0].shape)
+    axes, spacing = stack.axes + "YX", stack.bursts[0][0].spacing
+    if output.suffix.lower() == ZARR:
+        write_image(output, pixels, axes=axes, spacing=spacing, overwrite=overwrite)
+    else:
+        save_tiff(output, pixels, axes=axes, spacing=spacing)
+
+
+def check_volume_output(output: Path, stack: Stack | None) -> None:
+    """Raise ValueError unless a file can hold what becomes of a stack, or of photographs."""
+    suffix = output.suffix.lower()
+    if stack is None and suffix == ZARR:
+        raise ValueError(
+            f"{output} holds planes of a stack, not a photograph: end its name in "
+            f"{', '.join(SUFFIXES)}"
+        )
+    if stack is None:
+        return
+    is_colour = len(stack.bursts[0][0].shape) == 3
+    if (stack.axes and not is_volume(output)) or (is_colour and (stack.axes or suffix == ZARR)):
+        raise ValueError(
+            f"{output} cannot hold {stack.times} time points of {stack.channels} channels"
+            f"{' in colour' if is_colour else ''}: "
+            + ("save each time point as a stack" if is_colour else "name it .tif or .ome.zarr")
+        )

@@ -12,14 +12,14 @@ from seamwise.io.tiff import OME_SUFFIXES, set_of_files
 from seamwise.types import AnyPath
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
-_ZARR = ".zarr"  # of a folder that is one image
+ZARR = ".zarr"  # of a folder that is one image
 MICROSCOPES = (
     *(".czi", ".dv", ".ims", ".lif", ".lsm", ".mrxs", ".nd2"),
     *(".oib", ".oif", ".stk", ".svs", ".vsi", ".xlef"),
 )
 _EXPORT = "as OME-TIFF, e.g. with Fiji"
 _SHOWN = 4  # names in a line
-_KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({_ZARR})"
+_KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({ZARR})"
 
 
 def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> list[Path]:
@@ -150,7 +150,7 @@ def stem(path: AnyPath) -> str:
     ('a01', 'day.2', 'screen_A_3_0')
     """
     path = Path(path)
-    if path.parents[2:] and path.parents[2].suffix.lower() == _ZARR and path.parent.name.isalnum():
+    if path.parents[2:] and path.parents[2].suffix.lower() == ZARR and path.parent.name.isalnum():
         return "_".join([stem(path.parents[2]), *path.parts[-3:]])
     is_double = path.name.lower().endswith((*OME_SUFFIXES, ".ome.zarr"))
     return Path(path.stem).stem if is_double else path.stem
@@ -204,7 +204,7 @@ def _images_of(name: Path, masks: bool) -> list[Path]:
     """The images that one file, folder or pattern stands for."""
     if is_ome_zarr(name):
         return plate_fields(name) or [name]
-    if name.is_dir() and name.suffix.lower() != _ZARR:
+    if name.is_dir() and name.suffix.lower() != ZARR:
         paths = [path for path in name.iterdir() if _is_listed(path, masks)]
         complaint = f"folder {name} holds no image"
     elif name.exists() or not glob.has_magic(str(name)):
@@ -225,13 +225,13 @@ def _is_listed(path: Path, masks: bool) -> bool:
 
 def _is_image(path: Path) -> bool:
     """Tell by its name, for a folder by its content, whether this is an image."""
-    if path.suffix.lower() == _ZARR:
+    if path.suffix.lower() == ZARR:
         return is_ome_zarr(path)
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _check_named(path: Path) -> None:
-    if path.is_dir() and path.suffix.lower() == _ZARR:
+    if path.is_dir() and path.suffix.lower() == ZARR:
         raise ValueError(
             f"{path} is not an OME-Zarr folder (it holds no zarr.json, .zattrs or .zgroup): "
             "copy or export it again"

@@ -149,14 +149,15 @@ def save_tiff(
     pixels : (Y, X) or (Z, Y, X) array
         Integers of at most 32 bits, or float32; with other `axes` also float16.
     spacing : tuple of float, optional
-        Pixel size in micrometres along each axis of `pixels`.
+        Pixel size in micrometres along each axis of `pixels`, or each but T and C.
     fingerprint : str
         Kept next to the axes; not in OME-TIFF, nor for integers of 8 and 16 bits.
     axes : str
         Meaning of the axes, by default of space.
     """
     axes = axes or "ZYX"[-pixels.ndim :]
-    sizes = dict(zip(axes, spacing, strict=True)) if spacing else {}
+    spatial = axes if spacing and len(spacing) == len(axes) else axes.strip("TC")
+    sizes = dict(zip(spatial, spacing, strict=True)) if spacing else {}
     is_large = pixels.nbytes > CLASSIC_LIMIT
     if path.name.lower().endswith(OME_SUFFIXES):
         options = {"bigtiff": is_large, **_ome_options(axes, sizes)}

@@ -1,7 +1,7 @@
 """An image on disk that is read part by part and need not fit into memory: `open_volume`,
 `open_labels`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,17 @@ class Volume:
     channel_numbers: tuple[int, ...]
     _file: PerProcess[StoredImage] = field(repr=False)
 
+    @property
+    def sizes(self) -> Mapping[str, float]:
+        """Pixel size in micrometres by spatial axis, as far as the file gives it."""
+        return self._file.value.sizes
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether the channels are the samples of colours."""
+        stored = self._file.value
+        return ("S", True) in zip(stored.axes, (n > 1 for n in stored.data.shape), strict=True)
+
     def read(self, box: Box, *, time: int = 0) -> NDArray[Any]:
         """Read a box of the image, with channels first.
 
@@ -124,7 +135,11 @@ class Volume:
 
 
 def open_volume(
-    path: AnyPath, *, axes: str | None = None, channel: int | Sequence[int] | None = None
+    path: AnyPath,
+    *,
+    axes: str | None = None,
+    channel: int | Sequence[int] | None = None,
+    stack: bool = False,
 ) -> Volume:
     """Open an image to read it part by part.
 
@@ -140,6 +155,8 @@ def open_volume(
         Meaning of the axes as they are stored, as in `read_image`.
     channel : int or sequence of int, optional
         Channels to keep, counted from 0, in this order.
+    stack : bool
+        Take every axis of unknown meaning for Z.
 
     Raises
     ------
@@ -166,7 +183,7 @@ def open_volume(
     file = PerProcess(_open_parts, path, False, has_slices_for_colours(axes))
     shape, letters = file.value.data.shape, file.value.axes
     check_real(path, file.value.data.dtype)
-    file_axes = settle_axes(shape, letters, name=path.name, request=axes)
+    file_axes = settle_axes(shape, letters, name=path.name, request=axes, stack=stack)
     return _volume(path, file, file_axes, channel)
 
 

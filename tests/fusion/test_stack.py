@@ -1,0 +1,161 @@
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.fusion import Burst, FuseOptions, FuseOutputs, fuse_burst, fuse_files, plan
+from seamwise.fusion.stack import stack_of
+from seamwise.io.images import read_image
+from seamwise.io.ome_zarr import write_image
+from seamwise.io.photo import write_photo
+
+HEIGHT, WIDTH, COUNT = 40, 60, 3
+
+
+def planes(seed):
+    """Three planes `(Z, Y, X)`, each in focus in a third of the picture."""
+    scene = np.random.default_rng(seed).random((HEIGHT, WIDTH)).astype(np.float32)
+    blurred = cv2.GaussianBlur(scene, (0, 0), 3)
+    stack = np.stack([blurred] * COUNT)
+    for number in range(COUNT):
+        third = np.s_[:, 20 * number : 20 * number + 20]
+        stack[number][third] = scene[third]
+    return np.round(stack * 60000).astype(np.uint16)
+
+
+def hyperstack():
+    """`(T, Z, C, Y, X)`: two time points, two channels."""
+    return np.stack([np.stack([planes(2 * t + c) for c in range(2)], 1) for t in range(2)])
+
+
+def run(inputs, output, *, overwrite=False, **files):
+    options = FuseOptions(model="gff", align=True)
+    files = FuseOutputs(overwrite=overwrite, **files)
+    outcomes = list(fuse_files(inputs, output, options, files=files))
+    assert not any(outcome.failed for outcome in outcomes), outcomes
+    return outcomes
+
+
+def alone(stack):
+    return fuse_burst(list(stack), FuseOptions(model="gff", align=True)).image
+
+
+def save(folder, name, pixels, axes):
+    path = folder / name
+    if name.endswith(".zarr"):
+        order = ["TCZYX".index(a) for a in "TCZYX" if a in axes]
+        assert order == sorted(order)
+        pixels = pixels.transpose([axes.index(a) for a in "TCZYX" if a in axes])
+        write_image(
+            path, pixels, axes="".join(a for a in "TCZYX" if a in axes), spacing=(2, 0.5, 0.25)
+        )
+    elif name.endswith(".ome.tif"):
+        sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+        units = {f"PhysicalSize{a}Unit": "µm" for a in "XYZ"}
+        tifffile.imwrite(path, pixels, metadata={"axes": axes, **sizes, **units})
+    else:
+        tifffile.imwrite(
+            path, pixels, imagej=True, resolution=(4, 2),
+            metadata={"axes": axes, "unit": "um", "spacing": 2.0},
+        )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("source", ["x.tif", "x.ome.tif", "x.ome.zarr"])
+@pytest.mark.parametrize("target", ["y.tif", "y.ome.tif", "y.ome.zarr"])
+def test_each_time_point_and_channel_is_fused_and_axes_and_pixel_size_stay(
+    tmp_path, source, target
+):
+    stack = hyperstack()
+    path = save(tmp_path, source, stack, "TZCYX")
+    (outcome,) = run([path], tmp_path / target)
+    assert outcome.messages[-1].endswith("of 4 planes")
+    for time in range(2):
+        image = read_image(tmp_path / target, time=time)
+        assert (image.axes, image.spacing) == ("CYX", (0.5, 0.25))
+        assert image.data.dtype == np.uint16
+        for channel in range(2):
+            np.testing.assert_array_equal(image.data[channel], alone(stack[time, :, channel]))
+
+
+def test_channels_are_not_taken_for_colours_and_colours_are(tmp_path):
+    three = np.stack([planes(c) for c in range(3)], 1)
+    path = save(tmp_path, "c.ome.tif", three, "ZCYX")
+    assert [len(burst) for burst in stack_of(path).bursts] == [3, 3, 3]
+    run([path], tmp_path / "y.tif")
+    assert read_image(tmp_path / "y.tif").data.shape == (3, HEIGHT, WIDTH)
+    colours = np.moveaxis(three // 256, 1, 3).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "s.tif", colours, photometric="rgb", metadata={"axes": "ZYXS"})
+    assert len(stack_of(tmp_path / "s.tif").bursts) == 1
+    assert Burst([tmp_path / "s.tif"]).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_pages_without_a_meaning_are_planes(tmp_path):
+    stack = planes(0)
+    tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack")
+    with tifffile.TiffWriter(tmp_path / "p.tif") as file:
+        for page in stack:
+            file.write(page, photometric="minisblack", metadata=None)
+    for name in ("x.tif", "p.tif"):
+        run([tmp_path / name], tmp_path / f"y_{name}")
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / f"y_{name}"), alone(stack))
+
+
+def test_maps_are_named_by_time_point_and_channel(tmp_path):
+    path = save(tmp_path, "x.tif", hyperstack(), "TZCYX")
+    run([path], tmp_path / "out" / "y.tif", depth_map=True)
+    names = {f"y_t{t}_c{c}_depth.png" for t in range(2) for c in range(2)} | {"y.tif"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == names
+
+
+def test_a_folder_of_stacks_is_as_many_bursts(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        save(tmp_path / "in", f"s{number}.ome.tif", planes(number), "ZYX")
+    save(tmp_path / "in", "v.ome.zarr", planes(3), "ZYX")
+    run([tmp_path / "in"], tmp_path / "out")
+    names = {"s0.ome.tif", "s1.ome.tif", "v.ome.zarr", "seamwise.json"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == names
+    image = read_image(tmp_path / "out" / "s1.ome.tif")
+    np.testing.assert_array_equal(image.data, alone(planes(1)))
+    assert image.spacing == (0.5, 0.25)
+    again = run([tmp_path / "in"], tmp_path / "out")
+    assert all("already exists" in outcome.messages[0] for outcome in again)
+    run([tmp_path / "in"], tmp_path / "out", overwrite=True)
+
+
+def test_one_stack_in_each_folder_has_the_name_of_the_folder(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        save(tmp_path / "in" / name, "z.tif", planes(0), "ZYX")
+    outputs = [job.output.name for job in plan([tmp_path / "in"], tmp_path / "out")]
+    assert outputs == ["a.tif", "b.tif"]
+
+
+def test_stacks_as_an_argument_with_a_folder_as_output(tmp_path):
+    path = save(tmp_path, "x.tif", planes(0), "ZYX")
+    run([path], tmp_path / "out")
+    assert (tmp_path / "out" / "x.tif").exists()
+
+
+def fault(inputs, output):
+    try:
+        (outcome,) = list(fuse_files(inputs, output, FuseOptions(model="gff")))
+    except ValueError as error:
+        return str(error)
+    assert outcome.failed
+    return outcome.messages[-1]
+
+
+def test_what_a_file_cannot_hold_is_refused_before_the_work(tmp_path):
+    path = save(tmp_path, "x.tif", hyperstack(), "TZCYX")
+    assert "cannot hold 2 time points of 2 channels: name it .tif" in fault(
+        [path], tmp_path / "y.png"
+    )
+    for name in "ab":
+        write_photo(tmp_path / f"{name}.png", np.zeros((5, 6), np.uint8))
+    frames = [tmp_path / "a.png", tmp_path / "b.png"]
+    assert "holds planes of a stack, not a photograph" in fault(frames, tmp_path / "y.zarr")
+    series = save(tmp_path, "t.ome.tif", hyperstack()[:, 0], "TCYX")
+    assert "must have planes along z" in fault([series], tmp_path / "y.tif")
+    assert not list(tmp_path.glob("y*"))
