@@ -56,8 +56,9 @@ PUBLIC = {
     },
     "seamwise.measure": {
         "FieldSize", "FileTable", "MeasureJob", "MeasureOptions", "Pairing", "Table", "Width",
-        "draw_plots", "joined", "mark_positive", "measure", "measure_file", "measure_files",
-        "pair_images", "parse_width", "summarise", "summary_path",
+        "check_laptrack", "draw_plots", "joined", "mark_positive", "measure", "measure_file",
+        "measure_files", "pair_images", "parse_width", "summarise", "summary_path", "time_points",
+        "track_cells", "tracks_folder",
     },
     "seamwise.report": {"evaluation_report", "segmentation_report"},
     "seamwise.nets": {"Average", "BurstNet", "Siamese", "UNet", "tie_halves"},
@@ -76,9 +77,10 @@ PUBLIC = {
     },
     "seamwise.synth": {
         "CONFOCAL", "Camera", "FocusBurst", "FocusPair", "Layer", "Medium", "Nucleus",
-        "SyntheticImage", "WIDEFIELD", "crowded_cells", "degrade_annotation", "draw_mask",
-        "draw_scene", "drawn_picture", "focus_burst", "focus_pair", "nuclei", "random_shapes",
-        "tissue",
+        "SyntheticImage", "TimeLapse", "WIDEFIELD", "crowded_cells", "degrade_annotation",
+        "draw_mask", "draw_scene", "drawn_picture", "focus_burst", "focus_pair", "nuclei",
+        "random_shapes",
+        "time_lapse", "tissue",
     },
     "seamwise.fusion": {
         "AlignedFrames", "Alignment", "AlignmentError", "Burst", "BurstSettings",

@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from cli.conftest import SCENE
+from seamwise.synth import time_lapse
 
 
 @pytest.fixture
@@ -81,3 +82,23 @@ def test_bad_calls_are_one_line(run, images, labels, tmp_path, arguments, words)
     assert code == 2
     assert words in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_tracks_are_measured_and_segmented_by_one_option(run, tmp_path, model):
+    drawn = time_lapse((96, 110), frames=3, cells=8, rng=0, radius=8, divisions=0)
+    (tmp_path / "frames").mkdir()
+    for time, image in enumerate(drawn.image[:, 0]):
+        tifffile.imwrite(tmp_path / "frames" / f"t{time}.tif", image)
+    out = tmp_path / "out"
+    code, _, err = run("segment", tmp_path / "frames", "-o", out, "--model", model, "--track")
+    assert code == 0, err
+    assert (out / "cells_tracks" / "out_RES" / "res_track.txt").exists()
+    header = (out / "cells.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    assert "track_id" in header
+    arguments = ("measure", tmp_path / "frames", out, "-o", tmp_path / "c.csv", "--track")
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "--frames" in err
+    code, *_ = run(*arguments, "--frames", "--max-distance", "9", "--no-divisions")
+    assert code == 0
+    assert len(list((tmp_path / "c_tracks" / "out_RES").glob("mask*.tif"))) == 3

@@ -131,8 +131,26 @@ def measure(
             "--frames", help="The files are the time points of one series, in order of their names."
         ),
     ] = False,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="Link cells from frame to frame: track_id and parent_track_id in the table, masks "
+            "and res_track.txt (Cell Tracking Challenge) in <name>_tracks.",
+        ),
+    ] = False,
+    max_distance: Annotated[
+        str,
+        typer.Option(
+            help="With --track: farthest that a cell moves from one frame to the next, e.g. 20 or "
+            "10um; 0 for the median diameter.",
+        ),
+    ] = "0",
+    divisions: Annotated[
+        bool, typer.Option("--divisions/--no-divisions", help="With --track: cells may divide.")
+    ] = True,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing table and summary.")
+        bool, typer.Option("--overwrite", help="Replace an existing table, summary and tracks.")
     ] = False,
 ) -> None:
     """Measure every cell: size, place, form, neighbours and the intensities of all channels.
@@ -159,6 +177,9 @@ def measure(
         threshold=threshold,
         positive_by=positive_by,
         frames=frames,
+        track=track,
+        max_distance=parse_width("--max-distance", max_distance),
+        divisions=divisions,
     )
     pairs = pair_images(images, labels, nuclei=nuclei, region=region)
     _write_table(pairs, output, options, plots=plots, overwrite=overwrite)
@@ -178,13 +199,24 @@ def _name_of(
 
 
 def then_measure(
-    wanted: bool, images: list[str], labels: Path, options: "SegmentOptions", name: str
+    wanted: bool,
+    images: list[str],
+    labels: Path,
+    options: "SegmentOptions",
+    name: str,
+    *,
+    track: bool = False,
 ) -> AbstractContextManager[None]:
     """Once the block has ended, also if some files failed, write ``cells.csv`` next to the labels.
 
     `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
     """
-    return afterwards(wanted, partial(_measure_labels, images, labels, options, name))
+    if track:
+        from seamwise.measure import check_laptrack
+
+        check_laptrack()  # before the work
+    work = partial(_measure_labels, images, labels, options, name, track=track)
+    return afterwards(wanted or track, work)
 
 
 @contextmanager
@@ -206,13 +238,18 @@ def place_of_labels(labels: Path, name: str) -> Path:
     return labels / "labels" / name if labels.suffix == ".zarr" else labels
 
 
-def _measure_labels(images: list[str], labels: Path, options: "SegmentOptions", name: str) -> None:
-    from seamwise.measure import MeasureOptions, pair_images
+def _measure_labels(
+    images: list[str], labels: Path, options: "SegmentOptions", name: str, *, track: bool
+) -> None:
+    from seamwise.measure import MeasureOptions, pair_images, time_points
 
     is_inside = labels.suffix == ".zarr"
     table = labels.with_name(f"{labels.stem}_{TABLE}") if is_inside else labels / TABLE
-    how = MeasureOptions(axes=options.axes, spacing=options.spacing)
     pairs = pair_images(images, place_of_labels(labels, name))
+    is_of_frames = track and len(pairs.jobs) > 1 and time_points(pairs, axes=options.axes) == 1
+    how = MeasureOptions(
+        axes=options.axes, spacing=options.spacing, track=track, frames=is_of_frames
+    )
     _write_table(pairs, table, how, overwrite=True)
 
 

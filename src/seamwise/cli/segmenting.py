@@ -73,6 +73,14 @@ def segment(
             "--measure", help="Also write, or replace, cells.csv, as `seamwise measure` does."
         ),
     ] = False,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="Also measure, and link the cells from frame to frame, as `seamwise measure "
+            "--track` does; files with one time point each are the frames of one series.",
+        ),
+    ] = False,
     channel: Channel = None,
     axes: Axes = None,
     decode: Annotated[
@@ -209,7 +217,7 @@ def segment(
     )
     with (
         then_report(report, inputs, output, options, name),
-        then_measure(measure, inputs, output, options, name),
+        then_measure(measure, inputs, output, options, name, track=track),
         Progress() as progress,
     ):
         listener = Listener(progress.note, block_progress(progress))

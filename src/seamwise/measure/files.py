@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from seamwise.measure.field import Reader, chunks_to_read, open_field, plan, rea
 from seamwise.measure.options import MeasureOptions
 from seamwise.measure.plots import draw_plots
 from seamwise.measure.positive import mark_positive, no_channel
+from seamwise.measure.series import FileTable, track_files, tracks_folder
 from seamwise.measure.summary import FieldSize, summarise
 from seamwise.measure.table import Table, joined
+from seamwise.measure.tracks import check_laptrack
 from seamwise.types import AnyPath
 
 _TABLES = {".csv": write_columns, ".parquet": write_parquet}
@@ -59,24 +62,6 @@ class Pairing:
     jobs: tuple[MeasureJob, ...]
     lonely: Mapping[Path, str]
     note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class FileTable:
-    """The cells of one image.
-
-    Attributes
-    ----------
-    cells : Table
-        With the columns ``file`` and ``time`` after ``id``.
-    fields : tuple of FieldSize
-        For each time point.
-    notes : tuple of str
-    """
-
-    cells: Table
-    fields: tuple[FieldSize, ...]
-    notes: tuple[str, ...]
 
 
 def pair_images(
@@ -199,7 +184,7 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
     notes = [image.note] if image.note else []
     if lost:
         notes.append(f"{job.image}: {lost} nuclei lie in no cell")
-    return FileTable(joined(parts), tuple(fields), tuple(notes))
+    return FileTable(joined(parts), tuple(fields), tuple(notes), labels, spacing)
 
 
 def measure_files(
@@ -214,7 +199,8 @@ def measure_files(
 
     What would stop the whole job is checked at the call. The work is done as the outcomes are
     drawn; the files are written before the last of them. Images that cannot be measured are
-    reported and skipped.
+    reported and skipped. With `options.track` the masks and tracks of each series go to
+    ``<stem>_tracks/<name>_RES``, in the format of the Cell Tracking Challenge.
 
     Parameters
     ----------
@@ -226,33 +212,22 @@ def measure_files(
         Also draw ``<stem>_histogram.png``, ``<stem>_scatter.png`` and, with several time points,
         ``<stem>_over_time.png``.
     overwrite : bool
-        Replace a table and a summary that exist.
+        Replace a table, a summary and tracks that exist.
 
     Raises
     ------
     FileExistsError
-        The table or its summary exists, and `overwrite` is False.
+        The table, its summary or its tracks exist, and `overwrite` is False.
     ValueError
-        The ending is another, pyarrow is needed and not installed, or `options.positive_by` needs
-        nuclei.
+        The ending is another, pyarrow is needed and not installed, `options.positive_by` needs
+        nuclei, or `options.track` several time points.
+    ModuleNotFoundError
+        `options.track` needs laptrack, which is not installed.
     OSError
         The table cannot be written.
     """
     table = Path(table)
-    if table.suffix.lower() not in _TABLES:
-        raise ValueError(f"cannot write {table}: expected a name ending in .csv or .parquet")
-    if table.suffix.lower() == ".parquet":
-        check_parquet(table)
-    needs_nuclei = options.positive_by in ("nucleus_mean", "cytoplasm_mean")
-    if options.positive and needs_nuclei and not all(job.nuclei for job in pairing.jobs):
-        raise no_channel(options.positive, [options.positive], options.positive_by)
-    for path in () if overwrite else (table, summary_path(table)):
-        if path.exists():
-            raise FileExistsError(f"{path} already exists: --overwrite replaces it")
-    check_writable(table)
-    inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
-    if table.resolve() in inputs:
-        raise ValueError(f"{table} would replace an input: give another file")
+    _check_job(pairing, table, options, overwrite)
     total = len(pairing.jobs) + len(pairing.lonely)
 
     every = sorted((*pairing.lonely, *(job.image for job in pairing.jobs)), key=natural_order)
@@ -287,6 +262,41 @@ def summary_path(table: Path) -> Path:
     return table.with_name(f"{table.stem}_summary{table.suffix}")
 
 
+def _check_job(pairing: Pairing, table: Path, options: MeasureOptions, overwrite: bool) -> None:
+    """Raise what would stop the whole job."""
+    if table.suffix.lower() not in _TABLES:
+        raise ValueError(f"cannot write {table}: expected a name ending in .csv or .parquet")
+    if table.suffix.lower() == ".parquet":
+        check_parquet(table)
+    needs_nuclei = options.positive_by in ("nucleus_mean", "cytoplasm_mean")
+    if options.positive and needs_nuclei and not all(job.nuclei for job in pairing.jobs):
+        raise no_channel(options.positive, [options.positive], options.positive_by)
+    if options.track:
+        check_laptrack()
+        if not options.frames and time_points(pairing, axes=options.axes) == 1:
+            raise ValueError(
+                "tracking needs time series, and no image has several time points: "
+                "say --frames if the files are the frames of one"
+            )
+    tracks = (tracks_folder(table),) if options.track else ()
+    for path in () if overwrite else (table, summary_path(table), *tracks):
+        if path.exists():
+            raise FileExistsError(f"{path} already exists: --overwrite replaces it")
+    check_writable(table)
+    inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
+    if table.resolve() in inputs:
+        raise ValueError(f"{table} would replace an input: give another file")
+
+
+def time_points(pairing: Pairing, *, axes: str | None = None) -> int:
+    """Return the most time points that one of the images has; 1 if none can be read."""
+    most = 1
+    for job in pairing.jobs:
+        with suppress(ValueError, OSError):  # it is reported when its turn comes
+            most = max(most, open_volume(job.image, axes=axes).times)
+    return most
+
+
 def _has_folder(files: AnyPath | Sequence[AnyPath] | None) -> bool:
     """Whether a plain folder is among what the user gave, so that names decide."""
     sources = [files] if isinstance(files, str | os.PathLike) else files or ()
@@ -315,14 +325,18 @@ def _as_frame(file: FileTable, frame: int) -> FileTable:
     field = file.fields[0]
     cells = file.cells.with_column("time", np.full(len(file.cells), frame))
     moved = FieldSize(field.file, frame, field.size_um, field.is_flat)
-    return FileTable(cells, (moved,), file.notes)
+    return replace(file, cells=cells, fields=(moved,))
 
 
 def _write(
     table: Path, files: Sequence[FileTable], options: MeasureOptions, plots: bool
 ) -> tuple[str, ...]:
     """Write everything; return lines for the user."""
-    cells, messages = joined([file.cells for file in files]), []
+    messages: list[str] = []
+    if options.track:
+        files, lines = track_files(files, options, tracks_folder(table))
+        messages += lines
+    cells = joined([file.cells for file in files])
     fields = [field for file in files for field in file.fields]
     column, threshold = None, None
     if options.positive is not None:

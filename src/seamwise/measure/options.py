@@ -98,6 +98,12 @@ class MeasureOptions:
         Which value of the channel decides.
     frames : bool
         The files are the time points of one series, in the order of their names.
+    track : bool
+        Link the cells from frame to frame; see `track_cells`.
+    max_distance : Width
+        For `track`: farthest that a cell moves from one frame to the next; 0: the median diameter.
+    divisions : bool
+        For `track`: whether cells may divide.
 
     Raises
     ------
@@ -118,9 +124,12 @@ class MeasureOptions:
     threshold: float | None = None
     positive_by: CellMean = "mean"
     frames: bool = False
+    track: bool = False
+    max_distance: Width = Width(0)
+    divisions: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("exclude_edge", "shape", "frames"):
+        for name in ("exclude_edge", "shape", "frames", "track", "divisions"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
         check_word("positive_by", self.positive_by, get_args(CellMean))
         if self.spacing is not None:

@@ -1,4 +1,5 @@
-"""Synthetic images with exact labels, imperfect annotations, and pairs of different focus."""
+"""Synthetic images with exact labels, time series, imperfect annotations,
+and pairs of different focus."""
 
 from seamwise.synth.annotations import degrade_annotation
 from seamwise.synth.burst import FocusBurst, Layer, focus_burst
@@ -7,6 +8,7 @@ from seamwise.synth.cells import crowded_cells
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
 from seamwise.synth.nuclei import Medium, Nucleus, nuclei
 from seamwise.synth.scene import draw_scene, drawn_picture
+from seamwise.synth.time_lapse import TimeLapse, time_lapse
 from seamwise.synth.tissue import tissue
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Medium",
     "Nucleus",
     "SyntheticImage",
+    "TimeLapse",
     "crowded_cells",
     "degrade_annotation",
     "draw_mask",
@@ -28,5 +31,6 @@ __all__ = [
     "focus_pair",
     "nuclei",
     "random_shapes",
+    "time_lapse",
     "tissue",
 ]
