@@ -61,6 +61,9 @@ FusionLoss = Literal["nps", "l1", "l2"]
 CellMean = Literal["mean", "median", "max", "mean_corrected", "nucleus_mean", "cytoplasm_mean"]
 """Which value of a channel decides whether a cell is positive."""
 
+LoggerName = Literal["tensorboard", "wandb"]
+"""Where else the progress of a training goes."""
+
 OutlineFormat = Literal["roi", "geojson", "coco"]
 """Files that hold the outlines of cells."""
 

@@ -48,6 +48,16 @@ def test_settings_of_the_command_line_win_over_the_file(run, training, tmp_path)
     assert description["training"]["settings"]["augmentation"]["warp"] == 1
 
 
+def test_the_progress_goes_to_tensorboard_too(run, training, tmp_path):
+    code, *_ = run(*training, "--steps", "2", "--logger", "tensorboard")
+    assert code == 0
+    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
+    assert b"panoptic_quality" in events.read_bytes()
+    code, _, err = run(*training, "--steps", "2", "--resume", "--logger", "clearml")
+    assert code == 2
+    assert "'clearml' is not one of 'tensorboard', 'wandb'" in err.replace("\n", " ")
+
+
 def test_cells_in_pieces_are_reported_in_one_line(run, training, tmp_path):
     for path in sorted((tmp_path / "data" / "masks").iterdir()):
         labels = tifffile.imread(path)

@@ -9,6 +9,7 @@ from seamwise.cli.messages import say
 from seamwise.cli.options import (
     Device,
     Devices,
+    Logger,
     Nodes,
     Resume,
     Seed,
@@ -77,6 +78,7 @@ def train_fusion(
         typer.Option(min=2, help="First reserve every n-th picture for a later test."),
     ] = None,
     resume: Resume = False,
+    logger: Logger = None,
     device: Device = "auto",
     devices: Devices = None,
     nodes: Nodes = None,
@@ -114,7 +116,7 @@ def train_fusion(
         leave_out_every=leave_out_every,
     )
     scores = "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}"
-    with training_progress(output, run.steps, scores, silent=silent) as report:
+    with training_progress(output, run.steps, scores, silent=silent, logger=logger) as report:
         model = train_model(
             pictures.training,
             pictures.validation,

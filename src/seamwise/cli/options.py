@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seamwise.words import Annotation, Runtime
+from seamwise.words import Annotation, LoggerName, Runtime
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")]
 RuntimeOption = Annotated[
@@ -87,6 +87,10 @@ Seed = Annotated[
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue from the checkpoint in the output folder.")
+]
+Logger = Annotated[
+    LoggerName | None,
+    typer.Option(help="Also send the progress there, e.g. to files for TensorBoard in OUTPUT."),
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Also write all scores to this JSON file.")

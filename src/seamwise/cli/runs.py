@@ -12,6 +12,7 @@ from seamwise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from seamwise.engine import RunSettings, TrainProgress
+    from seamwise.words import LoggerName
 
     Report = Callable[[TrainProgress], bool | None]
 
@@ -75,7 +76,14 @@ def begin_run(
 
 
 @contextmanager
-def training_progress(output: Path, steps: int, scores: str, *, silent: bool) -> "Iterator[Report]":
+def training_progress(
+    output: Path,
+    steps: int,
+    scores: str,
+    *,
+    silent: bool,
+    logger: "LoggerName | None" = None,
+) -> "Iterator[Report]":
     """Yield a report that shows how a training run goes; Ctrl-C ends the run after a checkpoint.
 
     Parameters
@@ -87,7 +95,13 @@ def training_progress(output: Path, steps: int, scores: str, *, silent: bool) ->
         Format of the validation scores.
     silent : bool
         Print nothing, as in all but one of several processes.
+    logger : str, optional
+        Where else the progress goes: see `engine.open_logger`.
     """
+    from seamwise.engine import log_to, open_logger
+
+    is_logged = logger is not None and not silent
+    log = log_to(open_logger(logger, output)) if logger and is_logged else None
     with Progress(silent=silent) as progress, stop_on_interrupt() as interrupts:
         task = progress.task("train", steps, timed=False)
         last = ""
@@ -95,6 +109,8 @@ def training_progress(output: Path, steps: int, scores: str, *, silent: bool) ->
 
         def report(step: "TrainProgress") -> bool:
             nonlocal last, is_announced
+            if log is not None:
+                log(step)
             if step.scores:
                 last = ", " + scores.format(**step.scores)
                 progress.note(f"step {step.step}: loss {step.loss:.3f}{last}")

@@ -13,6 +13,7 @@ from seamwise.cli.options import (
     CropsPerStep,
     Device,
     Devices,
+    Logger,
     Masks,
     Nodes,
     Resume,
@@ -103,6 +104,7 @@ def train(
         int, typer.Option(min=2, help="If there is no val/ folder: validate on every n-th image.")
     ] = 7,
     resume: Resume = False,
+    logger: Logger = None,
     device: Device = "auto",
     devices: Devices = None,
     nodes: Nodes = None,
@@ -160,7 +162,7 @@ def train(
         silent=silent,
     )
     scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"
-    with training_progress(output, run.steps, scores, silent=silent) as report:
+    with training_progress(output, run.steps, scores, silent=silent, logger=logger) as report:
         model = train_model(
             training, validation, run, output=output, resume=resume, device=device, report=report
         )

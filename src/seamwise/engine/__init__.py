@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     )
     from seamwise.engine.history import TrainProgress, read_log
     from seamwise.engine.listener import Listener, StageProgress
+    from seamwise.engine.loggers import log_to, open_logger
     from seamwise.engine.loop import check_output, fit, learning_rate, run_identity
     from seamwise.engine.memory import free_memory, parse_memory
     from seamwise.engine.networks import build_network, prepare_network
@@ -36,7 +37,9 @@ __all__ = [
     "free_memory",
     "is_first_process",
     "learning_rate",
+    "log_to",
     "memory_format",
+    "open_logger",
     "parse_memory",
     "prepare_network",
     "read_log",
@@ -48,6 +51,7 @@ _ROOMS = {
     "devices": ("choose_device", "choose_precision", "is_first_process", "memory_format"),
     "history": ("TrainProgress", "read_log"),
     "listener": ("Listener", "StageProgress"),
+    "loggers": ("log_to", "open_logger"),
     "loop": ("check_output", "fit", "learning_rate", "run_identity"),
     "memory": ("free_memory", "parse_memory"),
     "networks": ("build_network", "prepare_network"),
