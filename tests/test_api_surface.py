@@ -107,8 +107,8 @@ PUBLIC = {
         "Listener", "Resources", "RunSettings", "Runtime", "StageProgress", "TrainProgress",
         "build_network", "check_output", "choose_device", "choose_precision", "choose_runtime",
         "describe_runtime", "fit", "free_memory", "is_first_process", "learning_rate",
-        "memory_format", "parse_memory", "prepare_network", "read_log", "read_settings",
-        "run_identity",
+        "log_to", "memory_format", "open_logger", "parse_memory", "prepare_network", "read_log",
+        "read_settings", "run_identity",
     },
     "seamwise.segmentation.big": {
         "LabelsOnDisk", "NetworkLoad", "plan_blocks", "segment_volume", "work_folder",
