@@ -76,6 +76,21 @@ def begin_run(
 
 
 @contextmanager
+def _logged(logger: "LoggerName | None", output: Path) -> "Iterator[Report]":
+    """Yield a report to a logger, which is closed at the end; without one it does nothing."""
+    if logger is None:
+        yield lambda step: None
+        return
+    from seamwise.engine import log_to, open_logger
+
+    opened = open_logger(logger, output)
+    try:
+        yield log_to(opened)
+    finally:
+        opened.finalize("success")
+
+
+@contextmanager
 def training_progress(
     output: Path,
     steps: int,
@@ -98,19 +113,18 @@ def training_progress(
     logger : str, optional
         Where else the progress goes: see `engine.open_logger`.
     """
-    from seamwise.engine import log_to, open_logger
-
-    is_logged = logger is not None and not silent
-    log = log_to(open_logger(logger, output)) if logger and is_logged else None
-    with Progress(silent=silent) as progress, stop_on_interrupt() as interrupts:
+    with (
+        _logged(None if silent else logger, output) as log,
+        Progress(silent=silent) as progress,
+        stop_on_interrupt() as interrupts,
+    ):
         task = progress.task("train", steps, timed=False)
         last = ""
         is_announced = False
 
         def report(step: "TrainProgress") -> bool:
             nonlocal last, is_announced
-            if log is not None:
-                log(step)
+            log(step)
             if step.scores:
                 last = ", " + scores.format(**step.scores)
                 progress.note(f"step {step.step}: loss {step.loss:.3f}{last}")
