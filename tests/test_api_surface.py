@@ -95,10 +95,11 @@ PUBLIC = {
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.analysis": {
-        "BinaryClassifier", "BinaryScores", "Claim", "FAILS", "FEWEST_CASES",
+        "BinaryClassifier", "BinaryScores", "Claim", "ClassHistograms", "FAILS", "FEWEST_CASES",
         "FriedmanTest", "HOLDS", "LEVEL", "LossLandscape", "NemenyiTest", "OPEN",
         "binary_scores", "bold_columns", "bold_maximum", "claim_of_fact", "claim_of_pairs",
-        "critical_difference_diagram", "expected_scores", "friedman", "holm_corrected",
+        "class_histograms", "critical_difference_diagram", "expected_scores", "friedman",
+        "holm_corrected",
         "loss_landscape", "markdown_table", "nemenyi", "p_text", "random_direction",
         "sampled_scores", "spread_text", "stratified_classifier", "table_with_reference",
         "uniform_classifier", "verdict_table", "youden_mcc_correlation",

@@ -159,6 +159,15 @@ def test_nnunet_dataset_of_stacks_notes_the_pixel_size(written, tmp_path):
     np.testing.assert_array_equal(read_labels(folder / "labelsTr" / "a.tif"), expected)
 
 
+def test_active_cells_are_counted_right(tmp_path):
+    printed = run("active_cells.py", "--frames", 8, "--output", tmp_path)
+    mean, most = map(float, re.findall(r"off by ([\d.]+) points, ([\d.]+) at most", printed)[0])
+    assert mean <= most <= 2
+    (measured, true), *_ = re.findall(r"cells: (\d+) measured, (\d+) true", printed)
+    assert abs(int(measured) - int(true)) < 0.03 * int(true)
+    assert read_image(tmp_path / "active_cells.png").data.std() > 10
+
+
 FIGURES = sorted(
     path.stem
     for path in (EXAMPLES / "gallery").glob("*.py")

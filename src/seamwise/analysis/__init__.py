@@ -10,6 +10,7 @@ from seamwise.analysis.binary_scores import (
     uniform_classifier,
     youden_mcc_correlation,
 )
+from seamwise.analysis.class_histograms import ClassHistograms, class_histograms
 from seamwise.analysis.evidence import (
     FAILS,
     FEWEST_CASES,
@@ -46,6 +47,7 @@ __all__ = [
     "BinaryClassifier",
     "BinaryScores",
     "Claim",
+    "ClassHistograms",
     "FriedmanTest",
     "LossLandscape",
     "NemenyiTest",
@@ -54,6 +56,7 @@ __all__ = [
     "bold_maximum",
     "claim_of_fact",
     "claim_of_pairs",
+    "class_histograms",
     "critical_difference_diagram",
     "expected_scores",
     "friedman",
