@@ -64,8 +64,8 @@ CellMean = Literal["mean", "median", "max", "mean_corrected", "nucleus_mean", "c
 LoggerName = Literal["tensorboard", "wandb"]
 """Where else the progress of a training goes."""
 
-OutlineFormat = Literal["roi", "geojson", "coco"]
-"""Files that hold the outlines of cells."""
+OutlineFormat = Literal["roi", "geojson", "coco", "ctc"]
+"""Files that hold the outlines or masks of cells."""
 
 
 def check_word(name: str, value: object, words: tuple[object, ...]) -> None:

@@ -25,7 +25,7 @@ def test_labels_go_out_and_come_back(run, tmp_path, format):
 def test_errors_are_one_line(run, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", SCENE.labels)
     code, _, err = run("export-labels", tmp_path / "a.tif", "-o", tmp_path / "o", "--format", "svg")
-    assert (code, "--format must be roi, geojson or coco, not 'svg'" in err) == (2, True)
+    assert (code, "--format must be roi, geojson, coco or ctc, not 'svg'" in err) == (2, True)
     (tmp_path / "x.zip").write_bytes(b"nothing")
     code, said, err = run("import-labels", tmp_path / "x.zip", "-o", tmp_path / "m")
     assert (code, "no label images were written" in said) == (1, True)

@@ -315,3 +315,56 @@ def test_labels_never_replace_their_image_or_each_other(tmp_path):
     assert has_failed
     assert "could replace" in lines[0]
     assert (tifffile.imread(tmp_path / "a.tif") == 77).all()
+
+
+def test_positions_in_a_series_without_slices_are_time_points(tmp_path):
+    # as Fiji saves them from a time-lapse of which it does not know that it is one
+    rois = []
+    for time in range(3):
+        square = np.array([[2 + time, 3], [6 + time, 3], [6 + time, 7], [2 + time, 7]])
+        roi = roifile.ImagejRoi.frompoints(square, name=f"000{time + 1}-0005-0004")
+        roi.position = time + 1
+        rois.append(roi)
+    roifile.roiwrite(tmp_path / "a_rois.zip", rois)
+    write_image(tmp_path / "a.ome.zarr", np.zeros((3, 12, 14), np.uint8), axes="TYX")
+    has_failed, lines = messages(
+        import_labels([tmp_path / "a_rois.zip"], tmp_path / "out", images=tmp_path / "a.ome.zarr")
+    )
+    assert not has_failed, lines
+    labels = open_labels(tmp_path / "out" / "a.ome.zarr")
+    assert labels.times == 3
+    for time in range(3):
+        frame = labels.read((slice(0, 12), slice(0, 14)), time=time)[0]
+        assert (frame > 0).sum() == 16
+        assert frame[3:7, 2 + time : 6 + time].all()
+
+
+def test_a_series_of_the_tracking_challenge_comes_back(tmp_path):
+    frames = np.stack([STACK[0], STACK[1], STACK[0] * 0, STACK[0]])
+    (tmp_path / "l").mkdir()
+    write_image(tmp_path / "l" / "s.ome.zarr", frames, axes="TYX", labels=True)
+    has_failed, lines = messages(export_labels(tmp_path / "l", tmp_path / "out", "ctc"))
+    assert not has_failed, lines
+    folder = tmp_path / "out" / "s_RES"
+    # two cells, each with a gap: four tracks, each second one the child of the one before
+    text = (folder / "res_track.txt").read_text()
+    assert text == "1 0 1 0\n2 3 3 1\n3 0 1 0\n4 3 3 3\n"
+    has_failed, lines = messages(import_labels([folder], tmp_path / "back"))
+    assert not has_failed, lines
+    back = open_labels(tmp_path / "back" / "s_RES.ome.zarr")
+    for time, frame in enumerate(frames):
+        ours = back.read((slice(0, 12), slice(0, 14)), time=time)[0]
+        assert ((ours > 0) == (frame > 0)).all()
+        assert len(np.unique(ours)) == len(np.unique(frame))
+    has_failed, lines = messages(import_labels([folder], tmp_path / "back"))
+    assert has_failed
+    assert "--overwrite" in lines[0]
+
+
+def test_masks_of_a_series_that_differ_in_size_are_refused(tmp_path):
+    write_labels(tmp_path / "mask000.tif", HOLES.clip(0, 9).astype(np.uint16))
+    write_labels(tmp_path / "mask001.tif", HOLES[:5].clip(0, 9).astype(np.uint16))
+    (tmp_path / "res_track.txt").write_text("")
+    has_failed, lines = messages(import_labels([tmp_path], tmp_path / "out"))
+    assert has_failed
+    assert "2 sizes" in lines[0]

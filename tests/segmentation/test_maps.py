@@ -116,3 +116,16 @@ def test_a_file_of_probabilities_keeps_the_axes_of_a_stack(tmp_path):
     image = read_image(tmp_path / "s.tif")
     assert (image.axes, image.spacing, image.note) == ("CZYX", (2, 0.5, 0.5), "")
     np.testing.assert_array_equal(image.data, stack.astype(np.float16))
+
+
+def test_a_colour_picture_is_not_three_slices_of_classes(tmp_path):
+    classes = np.zeros((20, 30), np.uint8)
+    classes[3:9, 3:9] = classes[3:9, 12:18] = 1
+    colours = np.array([[0, 0, 0], [0, 2, 1]], np.uint8)[classes]
+    tifffile.imwrite(tmp_path / "colour.tif", colours, photometric="rgb")
+    grey = np.repeat(classes[..., np.newaxis], 3, axis=2)
+    tifffile.imwrite(tmp_path / "grey.tif", grey, photometric="rgb")
+    failed, lines = lines_of(decode_files([tmp_path], tmp_path / "out"))
+    assert failed == [True, False]
+    assert "colour picture" in lines[0]
+    assert read_labels(tmp_path / "out" / "grey.tif").max() == 2

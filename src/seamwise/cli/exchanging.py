@@ -19,12 +19,13 @@ def export_labels(
         OutlineFormat,
         typer.Option(
             help="ImageJ ROIs (roi: <stem>_rois.zip), GeoJSON as in QuPath (geojson: "
-            "<stem>.geojson), or MS COCO (coco: annotations.json for all)."
+            "<stem>.geojson), MS COCO (coco: annotations.json for all), or masks and tracks of the "
+            "Cell Tracking Challenge (ctc: <stem>_RES)."
         ),
     ] = "roi",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Write cells as outlines, for Fiji, QuPath and other programs.
+    """Write cells as outlines or masks, for Fiji, QuPath and other programs.
 
     Outlines follow the sides of the pixels, with holes and separate parts. Stacks and time series
     have outlines for each slice and time point.
@@ -46,7 +47,8 @@ def import_labels(
         list[str],
         typer.Argument(
             metavar="FILES",
-            help="Outlines: .zip or .roi of ImageJ, .geojson, .json of MS COCO; or folders.",
+            help="Outlines: .zip or .roi of ImageJ, .geojson, .json of MS COCO; folders of them; "
+            "folders of the Cell Tracking Challenge.",
         ),
     ],
     output: Annotated[

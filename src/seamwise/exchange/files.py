@@ -1,12 +1,13 @@
 """Label images to files of outlines and back; see `export_labels` and `import_labels`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from seamwise.exchange.coco import CocoImage, read_coco, write_coco
+from seamwise.exchange.ctc import ENDING, export_series, import_series, is_series
 from seamwise.exchange.geojson import read_geojson, write_geojson
 from seamwise.exchange.outlines import Outline, fill, trace
 from seamwise.exchange.roi import read_rois, write_rois
@@ -20,7 +21,7 @@ from seamwise.io.volume import Volume, open_labels, open_volume
 from seamwise.types import AnyPath
 from seamwise.words import OutlineFormat
 
-ENDINGS = {"roi": "_rois.zip", "geojson": ".geojson"}
+ENDINGS = {"roi": "_rois.zip", "geojson": ".geojson", "ctc": ENDING}
 """How a file of outlines ends, by its format; COCO has one file for all images."""
 
 COCO_NAME = "annotations.json"
@@ -47,8 +48,8 @@ def export_labels(
         Files, folders and glob patterns. Each slice and time point has outlines of its own.
     output : Path
         A folder: ``<stem>_rois.zip`` or ``<stem>.geojson`` for each image, or ``annotations.json``
-        for all (COCO, flat images only).
-    format : {"roi", "geojson", "coco"}
+        for all (COCO, flat images only); a folder ``<stem>_RES`` for each series (CTC).
+    format : {"roi", "geojson", "coco", "ctc"}
     overwrite : bool
         Replace existing files.
 
@@ -63,22 +64,30 @@ def export_labels(
     make_folder(output)
     if format == "coco":
         return _export_coco(files, output / COCO_NAME, overwrite)
-    write = write_rois if format == "roi" else write_geojson
 
     def outcomes() -> Iterator[Outcome]:
         for name, path in files.items():
             target = output / f"{name}{ENDINGS[format]}"
             try:
                 _check_new(target, overwrite)
-                outlines = list(_outlines(open_labels(path)))
-                write(target, outlines)
+                line = _export(open_labels(path), target, format)
             except _ERRORS as error:
                 yield Outcome(path, len(files), True, (error_line(path, error),))
                 continue
-            cells = len({(outline.name, outline.t) for outline in outlines})
-            yield Outcome(path, len(files), messages=(f"{path}: {cells} cells to {target}",))
+            yield Outcome(path, len(files), messages=(f"{path}: {line}",))
 
     return outcomes()
+
+
+def _export(labels: Volume, target: Path, format: OutlineFormat) -> str:
+    """Write one file or folder; return a line for the user."""
+    if format == "ctc":
+        return export_series(labels, target)
+    outlines = list(_outlines(labels))
+    write = write_rois if format == "roi" else write_geojson
+    write(target, outlines)
+    cells = len({(outline.name, outline.t) for outline in outlines})
+    return f"{cells} cells to {target}"
 
 
 def import_labels(
@@ -94,7 +103,8 @@ def import_labels(
     ----------
     files : sequence of paths
         ``.zip`` and ``.roi`` of ImageJ, ``.geojson``, ``.json`` of COCO; folders stand for those in
-        them.
+        them. A folder with ``res_track.txt`` or ``man_track.txt`` is a series of the Cell Tracking
+        Challenge and becomes ``<name>.ome.zarr``.
     output : Path
         A folder.
     images : path, optional
@@ -122,12 +132,18 @@ def import_labels(
         for path in paths:
             lines: list[str] = []
             try:
-                for drawing in _drawings(path):
+                if path.is_dir():
+                    target = output / f"{path.name}.ome.zarr"
+                    _check_new(target, overwrite)
+                    lines.append(import_series(path, target, overwrite=overwrite))
+                for drawing in () if path.is_dir() else _drawings(path):
                     image = single or image_files.get(drawing.name)
                     if images is not None and image is None:
                         raise ValueError(f"no image of the name {drawing.name} in {images}")
                     target = _target(drawing, image, output, written, overwrite)
-                    lines += _draw(drawing, _canvas(drawing, image), target, overwrite)
+                    canvas = _canvas(drawing, image)
+                    drawing = _with_times(drawing, canvas)
+                    lines += _draw(drawing, canvas, target, overwrite)
                     written.add(target)
             except _ERRORS as error:
                 yield Outcome(path, len(paths), True, (*lines, error_line(path, error)))
@@ -187,7 +203,7 @@ def _outline_files(files: Sequence[AnyPath]) -> list[Path]:
     kinds = (*_READERS, ".json")
     for file in map(Path, files):
         inside = [file]
-        if file.is_dir():
+        if file.is_dir() and not is_series(file):
             inside = [path for path in sorted(file.iterdir()) if path.suffix.lower() in kinds]
         if not inside:
             raise ValueError(f"folder {file} holds no outlines: expected {', '.join(kinds)}")
@@ -195,7 +211,7 @@ def _outline_files(files: Sequence[AnyPath]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist: check its name and folder")
-        if path.suffix.lower() not in kinds:
+        if path.suffix.lower() not in kinds and not is_series(path):
             raise ValueError(f"{path} is not of a known kind: expected one of {', '.join(kinds)}")
     by_stem(paths, ending="_rois")
     return paths
@@ -239,6 +255,18 @@ def _canvas(drawing: _Drawing, image: Path | None) -> _Canvas:
     corners = [ring.max(axis=0) for outline in drawing.outlines for ring in outline.rings]
     width, height = np.ceil(np.max(corners, axis=0)).astype(int) if corners else (1, 1)
     return _Canvas(times, (depth, max(int(height), 1), max(int(width), 1)))
+
+
+def _with_times(drawing: _Drawing, canvas: _Canvas) -> _Drawing:
+    """Take positions for time points where an image has those and no slices.
+
+    ImageJ counts the frames of a stack as slices unless it knows better.
+    """
+    has_times = any(outline.t for outline in drawing.outlines)
+    if canvas.times == 1 or canvas.shape[0] > 1 or has_times:
+        return drawing
+    moved = [replace(outline, z=0, t=outline.z) for outline in drawing.outlines]
+    return replace(drawing, outlines=moved)
 
 
 def _target(

@@ -162,6 +162,13 @@ def _read(path: Path, axes: str | None) -> tuple[NDArray[Any], tuple[float, ...]
     if path.suffix.lower() in (".npz", ".npy"):
         return _read_array(path), None
     image = read_image(path, axes=axes)
+    if image.axes.startswith("C") and image.data.dtype.kind in "biu":
+        if any(not np.array_equal(image.data[0], other) for other in image.data[1:]):
+            raise ValueError(
+                f"it is a colour picture ({len(image.data)} channels of {image.data.dtype}): give "
+                "a class map, one channel with the numbers 0 to 3"
+            )
+        return image.data[0], image.spacing
     return image.data, image.spacing
 
 
