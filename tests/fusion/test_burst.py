@@ -6,6 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from seamwise.fusion import fuse
 from seamwise.fusion.burst import Burst, find_frames
 from seamwise.io.photo import write_photo
 
@@ -184,6 +185,28 @@ def test_without_a_time_for_each_frame_names_order_them_and_a_list_may_differ(tm
     arrays = Burst([np.zeros((4, 5), np.uint8), np.ones((4, 5), np.uint8)])
     assert arrays.order == (0, 1)
     assert not arrays.is_own_order
+
+
+def test_within_a_second_the_counter_orders_frames_and_it_may_roll_over(tmp_path):
+    seconds = {"IMG_9997": 0, "IMG_9998": 1, "IMG_9999": 1, "IMG_0001": 1, "IMG_0002": 2}
+    paths = [
+        photograph(tmp_path / f"{name}.jpg", i, f"2026:01:01 10:00:0{second}")
+        for i, (name, second) in enumerate(seconds.items())
+    ]
+    burst = Burst(sorted(paths))
+    assert [Path(burst.names[i]).stem for i in burst.order] == list(seconds)
+
+
+def test_arrays_in_another_order_give_the_same_bytes():
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 256, (8, 9), np.uint8) for _ in range(5)]
+    shuffled = [arrays[i] for i in (3, 0, 4, 1, 2)]
+    assert Burst(shuffled).order == (0, 1, 2, 3, 4)
+    orders = [[frames[i] for i in Burst(frames).order_of_sums()] for frames in (arrays, shuffled)]
+    assert all(map(np.array_equal, *orders))
+    first, second = (fuse(frames, model="focus-burst") for frames in (arrays, shuffled))
+    assert np.array_equal(first.image, second.image)
+    assert np.array_equal(first.depth, np.array([3, 0, 4, 1, 2])[second.depth])
 
 
 def test_frames_that_are_stored_alike_are_turned_alike(tmp_path):

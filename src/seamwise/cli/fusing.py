@@ -111,6 +111,14 @@ def fuse(
         int | None,
         typer.Option(min=192, help="Tile size of networks in pixels.", show_default="1024"),
     ] = None,
+    split_by_time: Annotated[
+        bool,
+        typer.Option(
+            "--split-by-time",
+            help="The frames are several bursts, with pauses between them: the time in EXIF tells. "
+            "Each picture is named like its first frame.",
+        ),
+    ] = False,
     quality: Annotated[
         int, typer.Option(min=1, max=100, help="Quality of a picture that is a JPEG.")
     ] = 95,
@@ -148,6 +156,7 @@ def fuse(
         focus_maps=focus_maps,
         surface=surface,
         z_step=z_step,
+        split_by_time=split_by_time,
         alignment=alignment,
         quality=quality,
         overwrite=overwrite,

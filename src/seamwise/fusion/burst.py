@@ -20,9 +20,11 @@ from seamwise.io.provenance import RECORD
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
 
-MAP = re.compile(
-    r"_(depth|focus_\d+|height|confidence|relief)$"
-)  # the end of a map's stem: see `jobs.FuseJob`
+# the end of a map's stem: see `jobs.FuseJob`
+MAP = re.compile(r"_(depth|focus_\d+|height|confidence|relief)$")
+
+_COUNTER = re.compile(r"(?<!\d)(\d{4})(?!.*\d)")  # of a camera: IMG_9999
+_ROLLED = 5000  # within a burst, counters further apart have rolled over
 
 Frame = str | os.PathLike[str] | NDArray[Any] | Plane
 _Source = Path | NDArray[Any] | Plane
@@ -49,7 +51,7 @@ class Burst(FrameSequence):
         Of each frame as it is given.
     order : tuple of int
         Numbers of the frames in an order of their own, whatever order they are given in: by the
-        time that EXIF tells if it tells a different one for each, else by name. Arrays stay.
+        time that EXIF tells if it tells one for each, else by name. Arrays and planes stay.
     is_own_order : bool
         Whether the user gave a list of files that is sorted neither by name nor by time.
     has_alpha : bool
@@ -100,6 +102,7 @@ class Burst(FrameSequence):
         self.shape, self.dtype = turned[0].shape, turned[0].dtype
         self._orientation = turned[0].orientation if turned is not infos else None
         given_order = tuple(range(len(infos)))
+        self._white_balance = infos[self.order[0]].white_balance
         self.is_own_order = given_order not in (by_name, self.order)
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
@@ -136,14 +139,18 @@ class Burst(FrameSequence):
         deviants = [
             self.names[i] for i, profile in sorted(self._profiles.items()) if profile != self.icc
         ]
+        transparent = [
+            f"{self.names[i]} is transparent in places: nothing is taken from there"
+            for i in sorted(self._masks)
+        ]
         if not deviants or self.order[0] not in self._profiles:
-            return list(self._notes)
+            return [*self._notes, *transparent]
         profile_note = (
             f"{', '.join(deviants)}: the colour profile differs from that of "
             f"{self.names[self.order[0]]}, "
             "which is kept"
         )
-        return [*self._notes, profile_note]
+        return [*self._notes, *transparent, profile_note]
 
     @staticmethod
     def check_frame(frame: Frame) -> None:
@@ -152,6 +159,19 @@ class Burst(FrameSequence):
             return
         photo = read_photo(frame, transparent=True)
         as_unit(photo.pixels, name=str(frame))
+
+    def order_of_sums(self) -> tuple[int, ...]:
+        """Return `order`, for arrays one by their content: sums round alike however they are given.
+
+        It is by the sum of the pixels, then by a checksum.
+        """
+        if not all(isinstance(frame, np.ndarray) for frame in self.frames):
+            return self.order
+        return tuple(sorted(self.order, key=self._content))
+
+    def _content(self, i: int) -> tuple[float, int]:
+        pixels = np.ascontiguousarray(self.frames[i])
+        return float(pixels.sum(dtype=np.float64)), zlib.crc32(pixels.data)
 
     def blank_notes(self) -> list[str]:
         """Return a note for each frame read so far whose pixels are all equal, unless all are."""
@@ -170,7 +190,12 @@ class Burst(FrameSequence):
             photo = Photo(frame)
         else:
             try:
-                photo = read_photo(frame, orientation=self._orientation, transparent=True)
+                photo = read_photo(
+                    frame,
+                    orientation=self._orientation,
+                    transparent=True,
+                    white_balance=self._white_balance,
+                )
             except ValueError as error:
                 raise _bad_frame(error, i, len(self.frames)) from error
         if i not in self._checksums:
@@ -193,7 +218,8 @@ class Burst(FrameSequence):
         twin = next((j for j, other in self._checksums.items() if other == checksum), None)
         self._checksums[i] = checksum
         if twin is not None:
-            self._notes.append(f"{self.names[i]} is identical to {self.names[twin]}")
+            first, second = sorted((i, twin))
+            self._notes.append(f"{self.names[second]} is identical to {self.names[first]}")
         if photo.note:
             self._notes.append(photo.note)
         if photo.pixels.min() == photo.pixels.max():
@@ -203,7 +229,6 @@ class Burst(FrameSequence):
         if not photo.opaque.any():
             raise ValueError(f"{self.names[i]} is transparent everywhere: remove it")
         self._masks[i] = PackedMask(photo.opaque)
-        self._notes.append(f"{self.names[i]} is transparent in places: nothing is taken from there")
 
 
 def burst_folders(folder: Path) -> tuple[list[Path], str]:
@@ -229,7 +254,7 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     )
     subfolders = sorted(visible, key=natural_order)
     try:
-        picture, *_ = find_images(folder)
+        picture, *_ = find_images(folder, photos=True)
     except FileNotFoundError:
         return subfolders or [folder], ""
     if not subfolders:
@@ -290,7 +315,7 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def _pictures(source: Path) -> list[Path]:
-    paths = sorted(find_images(source), key=natural_order)
+    paths = sorted(find_images(source, photos=True), key=natural_order)
     if source.is_dir() and (source / RECORD).exists():
         return [path for path in paths if not MAP.search(path.stem)]
     return paths
@@ -299,16 +324,28 @@ def _pictures(source: Path) -> list[Path]:
 def _orders(
     frames: Sequence[_Source], infos: Sequence[PhotoInfo]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The order by name, and by time if it tells one; for arrays the order that is given."""
+    """The order by name, and by time if it tells one; for arrays and planes the order given."""
     numbers = range(len(frames))
     paths = [frame for frame in frames if isinstance(frame, Path)]
     if len(paths) < len(frames):
         return tuple(numbers), tuple(numbers)
     by_name = sorted(numbers, key=lambda i: (natural_order(paths[i]), str(paths[i])))
     times = [info.time for info in infos]
-    if "" in times or len(set(times)) < len(times):
+    if "" in times:
         return tuple(by_name), tuple(by_name)
-    return tuple(by_name), tuple(sorted(by_name, key=lambda i: times[i]))
+    # frames of one second: by their counter
+    counters = _counters(paths)
+    by_counter = sorted(by_name, key=lambda i: counters[i])
+    return tuple(by_name), tuple(sorted(by_counter, key=lambda i: times[i]))
+
+
+def _counters(paths: Sequence[Path]) -> list[int]:
+    """The counter of each name, past 9999 if it rolls over within a burst; 0 without a counter."""
+    matches = [_COUNTER.search(path.stem) for path in paths]
+    counters = [int(match[1]) if match else 0 for match in matches]
+    if max(counters) - min(counters) < _ROLLED:
+        return counters
+    return [c if c >= _ROLLED else c + 10_000 for c in counters]
 
 
 def _turned_alike(infos: list[PhotoInfo], orientation: int) -> list[PhotoInfo]:

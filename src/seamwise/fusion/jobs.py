@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seamwise.fusion.burst import MAP, burst_folders, check_outside, find_frames
+from seamwise.fusion.capture_time import split_by_time
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, Stack, stack_of
 from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
@@ -107,6 +108,8 @@ def plan(
     If the output's name ends like a picture, all inputs are the frames of one burst. Otherwise the
     output is a folder, and every input folder is a burst or holds a folder for each burst
     (`burst_folders`). The picture is named like its burst's folder, in the format of its frames.
+    With `files.split_by_time`, all inputs are photographs of several bursts, and each picture is
+    named like the first frame of its burst.
 
     Raises
     ------
@@ -128,11 +131,32 @@ def plan(
             "and give a folder a name without suffix"
         )
     else:
-        jobs = [job for source in inputs for job in _jobs_of(Path(source), output)]
+        jobs = _jobs(inputs, output, files)
+    if is_single and files.split_by_time:
+        raise ValueError(f"--split-by-time needs a folder for its pictures, not {output}: name one")
     check_outside(output.parent if is_single else output, inputs, with_subfolders=not is_single)
     jobs = [replace(job, has_twin=_has_twin(job, jobs)) for job in jobs]
     _check_outputs(jobs, files)
     return jobs
+
+
+def _jobs(inputs: Sequence[str | Path], output: Path, files: FuseOutputs) -> list[FuseJob]:
+    """The jobs whose pictures go into a folder."""
+    if not files.split_by_time:
+        return [job for source in inputs for job in _jobs_of(Path(source), output)]
+    bursts = split_by_time(find_frames(inputs))
+    alone = [burst[0].name for burst in bursts if len(burst) == 1]
+    note = f"{', '.join(alone)}: taken alone, so skipped" if alone else ""
+    jobs = [
+        FuseJob(tuple(burst), output / (stem(burst[0]) + _suffix(burst[0])))
+        for burst in bursts
+        if len(burst) > 1
+    ]
+    if not jobs:
+        raise ValueError(
+            f"no two of {len(bursts)} photographs were taken within a burst: remove --split-by-time"
+        )
+    return [replace(jobs[0], note=note), *jobs[1:]]
 
 
 def is_picture(output: Path) -> bool:
@@ -190,7 +214,7 @@ def _check_one_burst(inputs: Sequence[str | Path], output: Path) -> None:
 
 def _has_images(folder: Path) -> bool:
     try:
-        return bool(find_images(folder))
+        return bool(find_images(folder, photos=True))
     except FileNotFoundError:
         return False
 
@@ -220,7 +244,7 @@ def _jobs_of_folder(folder: Path, output: Path) -> list[FuseJob]:
     if is_stacks:
         names = [stem(path) for path in frames] if len(frames) > 1 else [name]
         return [_job_of_file(path, output, n) for path, n in zip(frames, names, strict=True)]
-    return [FuseJob(tuple(frames), output / (name + frames[0].suffix))]
+    return [FuseJob(tuple(frames), output / (name + _suffix(frames[0])))]
 
 
 def _job_of_file(path: Path, output: Path, name: str) -> FuseJob:
@@ -232,6 +256,11 @@ def _job_of_file(path: Path, output: Path, name: str) -> FuseJob:
     except (ValueError, OSError) as error:
         return FuseJob((), target, fault=str(error))
     return FuseJob(stack.bursts[0], target, stack=stack)
+
+
+def _suffix(frame: Path) -> str:
+    """What the name of a picture ends in: TIFF if frames like this are not written."""
+    return frame.suffix if frame.suffix.lower() in SUFFIXES else ".tif"
 
 
 def _is_folder(path: Path) -> bool:

@@ -217,7 +217,7 @@ def fuse_burst(
     aligned: Frames = burst
     if alignment is not None:
         aligned = AlignedFrames(burst, alignment, crop=options.crop)
-    order: Sequence[int] = burst.order
+    order: Sequence[int] = burst.order if method.is_sequential else burst.order_of_sums()
     if method.is_sequential and len(burst) > 2 and burst.is_own_order:
         order = range(len(burst))
     order = _useful(order, alignment)
@@ -235,7 +235,8 @@ def fuse_burst(
     if masked is not None:
         fusion = masked.settled(fusion)
     if surface:
-        every = ReorderedFrames(masked or aligned, burst.order)
+        in_focus = range(len(burst)) if burst.is_own_order else burst.order
+        every = ReorderedFrames(masked or aligned, in_focus)
         counted = CountedFrames(every, _stage_report(report, "surface"), len(burst))
         fusion = replace(fusion, surface=find_surface(counted))
     return replace(

@@ -7,6 +7,7 @@ from typing import get_args
 
 from seamwise import __version__
 from seamwise.engine.resources import Resources
+from seamwise.fusion.classical.dct import WINDOW
 from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import Provenance
 from seamwise.plain_values import check_path, switch, whole_number
@@ -146,6 +147,8 @@ class FuseOptions:
         notes = {"model": self.model, "resources": resources, "seamwise": __version__}
         hashes = {"model_sha256": model_sha256, "burst_model_sha256": burst_model_sha256}
         inputs = {"method": method, **hashes, **options}
+        if method == "dct-cv":
+            inputs["window"] = WINDOW  # 5 in version 0.1.0, which kept none
         return Provenance(inputs, notes=notes)
 
 
@@ -166,6 +169,8 @@ class FuseOutputs:
     z_step : float, optional
         Distance from frame to frame in micrometres, for the surface; by default that of the file of
         a stack, if it tells.
+    split_by_time : bool
+        Frames of a folder are several bursts, which the time in EXIF tells: see `capture_time`.
     alignment : Path, optional
         File of the alignment of one burst: read if it exists, otherwise written.
     quality : int
@@ -178,12 +183,13 @@ class FuseOutputs:
     focus_maps: bool = False
     surface: bool = False
     z_step: float | None = None
+    split_by_time: bool = False
     alignment: Path | None = None
     quality: int = QUALITY
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("depth_map", "focus_maps", "surface", "overwrite"):
+        for name in ("depth_map", "focus_maps", "surface", "split_by_time", "overwrite"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
         object.__setattr__(self, "quality", whole_number("quality", self.quality, 1, _BEST))
         if self.z_step is not None:

@@ -17,12 +17,19 @@ MICROSCOPES = (
     *(".czi", ".dv", ".ims", ".lif", ".lsm", ".mrxs", ".nd2"),
     *(".oib", ".oif", ".stk", ".svs", ".vsi", ".xlef"),
 )
+HEIF = (".heic", ".heif", ".hif")
+RAW = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".kdc", ".mos", ".mrw", ".nef"),
+    *(".nrw", ".orf", ".pef", ".raf", ".rw2", ".sr2", ".srw"),
+)
 _EXPORT = "as OME-TIFF, e.g. with Fiji"
 _SHOWN = 4  # names in a line
 _KINDS = f"{', '.join(SUFFIXES)} or an OME-Zarr folder ({ZARR})"
 
 
-def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> list[Path]:
+def find_images(
+    inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False, photos: bool = False
+) -> list[Path]:
     """List the image files that files, folders and glob patterns stand for, sorted, each once.
 
     A folder stands for the images in it, without hidden files and ``*_masks.*``. A pattern (``*``,
@@ -36,6 +43,9 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
         Files, folders and patterns, mixed.
     masks : bool
         List the ``*_masks.*`` files of a folder too.
+    photos : bool
+        List HEIC and camera RAW, too; in a folder unless a picture of the same name lies next to
+        them.
 
     Raises
     ------
@@ -58,7 +68,8 @@ def find_images(inputs: AnyPath | Iterable[AnyPath], *, masks: bool = False) -> 
         raise ValueError("inputs is empty: give at least one image, folder or pattern")
     paths = {}
     for name in names:
-        paths.update({os.path.abspath(path): path for path in _images_of(Path(name), masks)})
+        images = _images_of(Path(name), masks, (*SUFFIXES, *HEIF, *RAW) if photos else SUFFIXES)
+        paths.update({os.path.abspath(path): path for path in images})
     return _once_per_set(sorted(paths.values()))
 
 
@@ -156,8 +167,8 @@ def stem(path: AnyPath) -> str:
     return Path(path.stem).stem if is_double else path.stem
 
 
-def first_bytes(path: Path) -> bytes:
-    """Return the first eight bytes of a file.
+def first_bytes(path: Path, *, photos: bool = False) -> bytes:
+    """Return the first eight bytes of a file; `photos` as in `find_images`.
 
     Raises
     ------
@@ -166,7 +177,7 @@ def first_bytes(path: Path) -> bytes:
     ValueError
         The file is empty.
     """
-    _check_named(path)
+    _check_named(path, (*SUFFIXES, *HEIF, *RAW) if photos else SUFFIXES)
     try:
         with path.open("rb") as stream:
             head = stream.read(8)
@@ -200,7 +211,7 @@ def _without(place: Path, ending: str) -> Path:
     return place.with_name(place.name.removesuffix(ending) or place.name)
 
 
-def _images_of(name: Path, masks: bool) -> list[Path]:
+def _images_of(name: Path, masks: bool, suffixes: tuple[str, ...]) -> list[Path]:
     """The images that one file, folder or pattern stands for."""
     if is_ome_zarr(name):
         return plate_fields(name) or [name]
@@ -208,12 +219,12 @@ def _images_of(name: Path, masks: bool) -> list[Path]:
         paths = [path for path in name.iterdir() if _is_listed(path, masks)]
         complaint = f"folder {name} holds no image"
     elif name.exists() or not glob.has_magic(str(name)):
-        _check_named(name)
+        _check_named(name, suffixes)
         return [name]
     else:
         paths = [Path(path) for path in glob.glob(str(name), recursive=True)]
         complaint = f"no image matches {name}"
-    images = [path for path in paths if _is_image(path)]
+    images = _preferred([path for path in paths if _is_image(path, suffixes)])
     if not images:
         raise FileNotFoundError(f"{complaint}: expected files ending in {_KINDS}")
     return images
@@ -223,14 +234,25 @@ def _is_listed(path: Path, masks: bool) -> bool:
     return path.name[0] != "." and (masks or not stem(path).endswith("_masks"))
 
 
-def _is_image(path: Path) -> bool:
+def _preferred(paths: list[Path]) -> list[Path]:
+    """The paths, without HEIC and RAW that lie next to a picture of the same name."""
+    pictures = {path.with_suffix("") for path in paths if path.suffix.lower() in SUFFIXES}
+    others = (*HEIF, *RAW)
+    return [
+        path
+        for path in paths
+        if path.suffix.lower() not in others or path.with_suffix("") not in pictures
+    ]
+
+
+def _is_image(path: Path, suffixes: tuple[str, ...]) -> bool:
     """Tell by its name, for a folder by its content, whether this is an image."""
     if path.suffix.lower() == ZARR:
         return is_ome_zarr(path)
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+    return path.suffix.lower() in suffixes and path.is_file()
 
 
-def _check_named(path: Path) -> None:
+def _check_named(path: Path, suffixes: tuple[str, ...]) -> None:
     if path.is_dir() and path.suffix.lower() == ZARR:
         raise ValueError(
             f"{path} is not an OME-Zarr folder (it holds no zarr.json, .zattrs or .zgroup): "
@@ -242,7 +264,7 @@ def _check_named(path: Path) -> None:
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
     if path.suffix.lower() in MICROSCOPES:
         raise ValueError(f"{path} cannot be read: export it {_EXPORT}")
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         raise ValueError(f"{path} is not of a supported kind: expected one of {_KINDS}")
 
 

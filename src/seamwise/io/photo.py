@@ -6,6 +6,7 @@ profiles play no part.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io import photo_jpeg, photo_png, photo_tiff
+from seamwise.io import photo_heif, photo_jpeg, photo_png, photo_raw, photo_tiff
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.exif import EXIF, TIFF_ORDERS, capture_time, split_orientation
-from seamwise.io.listing import SUFFIXES, first_bytes
+from seamwise.io.listing import RAW, SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
 from seamwise.io.tiff import CLASSIC_LIMIT
 from seamwise.types import AnyPath
@@ -29,17 +30,21 @@ JPEG_SIDE_LIMIT = 65500  # pixels
 _TIFF_HEADS = (*TIFF_ORDERS, b"II+\0", b"MM\0+")
 _JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 
-Kind = Literal["PNG", "JPEG", "TIFF"]
+Kind = Literal["PNG", "JPEG", "TIFF", "HEIC", "RAW"]
 
 _FACTS = {
     "JPEG": photo_jpeg.read_facts,
     "PNG": photo_png.read_facts,
     "TIFF": photo_tiff.read_facts,
+    "HEIC": photo_heif.read_facts,
+    "RAW": photo_raw.read_facts,
 }
 _PIXELS = {
     "JPEG": photo_jpeg.read_pixels,
     "PNG": photo_png.read_pixels,
     "TIFF": photo_tiff.read_pixels,
+    "HEIC": photo_heif.read_pixels,
+    "RAW": photo_raw.read_pixels,
 }
 _WRITERS = {".png": photo_png.write, ".tif": photo_tiff.write, ".tiff": photo_tiff.write}
 
@@ -76,7 +81,7 @@ class PhotoInfo:
 
     `time` is when the photograph was taken, as text to sort by; empty if the file does not tell.
     `orientation` is EXIF's, 1 to 8, which turned the stored pixels upright. `has_alpha` tells that
-    the file has an alpha channel.
+    the file has an alpha channel. `white_balance` is that of a RAW file.
     """
 
     shape: tuple[int, ...]
@@ -84,10 +89,15 @@ class PhotoInfo:
     time: str = field(default="", repr=False, compare=False)
     orientation: int = field(default=1, repr=False, compare=False)
     has_alpha: bool = field(default=False, repr=False, compare=False)
+    white_balance: tuple[float, ...] | None = field(default=None, repr=False, compare=False)
 
 
 def read_photo(
-    path: AnyPath, *, orientation: int | None = None, transparent: bool = False
+    path: AnyPath,
+    *,
+    orientation: int | None = None,
+    transparent: bool = False,
+    white_balance: Sequence[float] | None = None,
 ) -> Photo:
     """Read a photograph: 8 bits stay 8, 16 stay 16, grey stays grey.
 
@@ -95,11 +105,14 @@ def read_photo(
     ----------
     path : str or path-like
         A .jpg, .jpeg, .png, .tif or .tiff file, in upper or lower case. The content decides, not
-        the name.
+        the name. With the extras ``heic`` and ``raw`` also HEIC and camera RAW; for RAW the name
+        decides.
     orientation : int, optional
         EXIF's orientation, 1 to 8, in place of that of the file.
     transparent : bool
         Take transparent pixels, too: `Photo.opaque` tells where there are none.
+    white_balance : sequence of 4 floats, optional
+        For RAW, in place of that of the file: see `PhotoInfo`.
 
     Returns
     -------
@@ -141,9 +154,10 @@ def read_photo(
     kind = _kind(path)
     try:
         facts = _FACTS[kind](path)
-        pixels, opaque, note = _without_alpha(
-            _PIXELS[kind](path), path.name, transparent=transparent
+        pixels = (
+            photo_raw.read_pixels(path, white_balance) if kind == "RAW" else _PIXELS[kind](path)
         )
+        pixels, opaque, note = _without_alpha(pixels, path.name, transparent=transparent)
     except Exception as error:  # the decoders raise SyntaxError, struct.error, zlib.error, …
         raise unreadable(path, kind, error) from error
     orientation = facts.orientation if orientation is None else orientation
@@ -178,7 +192,12 @@ def photo_info(path: AnyPath) -> PhotoInfo:
         raise unreadable(path, kind, error) from error
     shape = turned_shape(facts.shape, facts.orientation)
     return PhotoInfo(
-        shape, facts.dtype, capture_time(facts.exif), facts.orientation, facts.has_alpha
+        shape,
+        facts.dtype,
+        capture_time(facts.exif),
+        facts.orientation,
+        facts.has_alpha,
+        facts.white_balance,
     )
 
 
@@ -296,7 +315,11 @@ def format_holds_exif(path: Path, exif: bytes) -> bool:
 
 
 def _kind(path: Path) -> Kind:
-    head = first_bytes(path)
+    head = first_bytes(path, photos=True)
+    if path.suffix.lower() in RAW:
+        return "RAW"
+    if head[4:8] == b"ftyp":
+        return "HEIC"
     kind: Kind | None = "TIFF" if head[:4] in _TIFF_HEADS else raster_kind(head)
     if kind is None:
         raise ValueError(

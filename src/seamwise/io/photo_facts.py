@@ -22,6 +22,8 @@ class PhotoFacts(NamedTuple):
         What the user should know, a line for each.
     has_alpha : bool
         Whether the file has an alpha channel.
+    white_balance : tuple of 4 floats, optional
+        Of a RAW file: factors of R, G, B and the second G.
     """
 
     shape: tuple[int, ...]
@@ -31,3 +33,4 @@ class PhotoFacts(NamedTuple):
     icc: bytes
     notes: list[str]
     has_alpha: bool = False
+    white_balance: tuple[float, ...] | None = None

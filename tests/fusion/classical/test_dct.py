@@ -68,7 +68,7 @@ def test_a_block_follows_the_majority_of_three_frames_around_it():
     decisions = np.array([[0, 0, 0, 1, 1], [0, 2, 0, 1, 1], [0, 0, 0, 1, 1]])
     frames = [blocks(np.where(decisions == number, 0.4, 0.1)) for number in range(3)]
     np.testing.assert_array_equal(dct(frames).depth[::8, ::8], decisions)
-    verified = dct_cv(frames, window=3)
+    verified = dct_cv(frames, window=3, rounds=1)
     np.testing.assert_array_equal(verified.depth[::8, ::8], [[0, 0, 0, 1, 1]] * 3)
     np.testing.assert_array_equal(verified.image[8:16, 8:16], frames[0][8:16, 8:16])
 
@@ -77,7 +77,7 @@ def test_equal_votes_are_averaged():
     # at the border, the reflected decision map gives 0 and 1 three votes each in the middle column;
     # 2 has three too
     frames = [blocks(np.where(np.array([[0, 2, 1]]) == number, 0.4, 0.1)) for number in range(3)]
-    fused = dct_cv(frames, window=3)
+    fused = dct_cv(frames, window=3, rounds=1)
     np.testing.assert_allclose(
         fused.image[:, 8:16], np.mean([frame[:, 8:16] for frame in frames], 0), atol=1e-6
     )
@@ -93,3 +93,31 @@ def test_a_window_of_one_block_verifies_nothing():
 def test_an_even_window_is_named(window):
     with pytest.raises(ValueError, match=f"window must be an odd number of blocks, not {window}"):
         dct_cv([np.zeros((8, 8), np.float32)] * 2, window=window)
+
+
+def mean_of_window(decision, window):
+    """A plain loop over blocks; the map is reflected at its border."""
+    reach = window // 2
+    padded = np.pad(decision, reach, mode="symmetric")
+    result = np.empty(decision.shape)
+    for row, column in np.ndindex(*decision.shape):
+        result[row, column] = padded[row : row + window, column : column + window].mean()
+    return result
+
+
+def test_two_frames_are_decided_as_the_authors_do():
+    rng = np.random.default_rng(3)
+    first = rng.random((13, 17)) < np.linspace(0.2, 0.8, 17)  # of the blocks
+    decision = np.where(first, -1.0, 1.0)
+    wanted = mean_of_window(mean_of_window(decision, 7), 7)
+    frames = [blocks(np.where(first == one, 0.4, 0.1)) for one in (True, False)]
+    depth = dct_cv(frames).depth[::8, ::8]
+    clear = abs(wanted) > 1e-9
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(depth[clear], (wanted > 0)[clear])
+    assert (depth != dct_cv(frames, rounds=1).depth[::8, ::8]).any()
+
+
+def test_no_round_is_named():
+    with pytest.raises(ValueError, match="rounds must be 1 or more, not 0"):
+        dct_cv([np.zeros((8, 8), np.float32)] * 2, rounds=0)

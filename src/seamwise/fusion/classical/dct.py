@@ -12,6 +12,7 @@ from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.types import Picture
 
 BLOCK = 8
+WINDOW = 7  # of `dct_cv`, in blocks
 
 
 def dct(frames: Frames) -> Fusion:
@@ -63,22 +64,25 @@ def dct(frames: Frames) -> Fusion:
     return _assemble(frames, _sharpest(frames))
 
 
-def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
+def dct_cv(frames: Frames, *, window: int = WINDOW, rounds: int = 2) -> Fusion:
     """Take every 8×8 block from the frame that most blocks around it are taken from.
 
-    `dct` with consistency verification: around each block, a window of blocks is counted by the
-    frame of the largest variance, and the frame with the most of them is taken::
+    `dct` with consistency verification: the decisions of the blocks are filtered by the mean over a
+    window of blocks, R times, and the frame with the most is taken::
 
-        N_n(b) = #{c in the window around b : σ²_n(c) = max_m σ²_m(c)},    n(b) = arg max_n N_n(b)
+        D_n(b) = 1 if σ²_n(b) = max_m σ²_m(b), else 0
+        N_n = mean_{w×w} * … * mean_{w×w} * D_n  (R times),    n(b) = arg max_n N_n(b)
 
-    For two frames this is the majority filter of the decision map.
+    For two frames and R = 1 this is the majority filter of the decision map.
 
     Parameters
     ----------
     frames : sequence of (Y, X) or (Y, X, 3) float32 arrays
         As in `dct`.
     window : int
-        Width in blocks; odd. 1 gives `dct`.
+        w, width in blocks; odd. 1 gives `dct`.
+    rounds : int
+        R, 1 or more.
 
     Returns
     -------
@@ -90,14 +94,14 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     TypeError
         A frame is not float32.
     ValueError
-        Fewer than two frames, frames that do not fit or leave 0..1, or an even window.
+        Fewer than two frames, frames that do not fit or leave 0..1, an even window, or no round.
 
     Notes
     -----
     Frames with equally many votes are averaged. Order, memory and source as in `dct`; a block of
     equal variance in several frames votes for each of them. At the border, the decision map is
-    reflected. Detail thinner than half a window of blocks, 20 pixels, is outvoted. The authors'
-    software filters twice with a window of 7.
+    reflected. Detail thinner than half a window of blocks, 28 pixels, is outvoted. Window and
+    rounds are those of the authors' software, which takes the first of two frames with equal votes.
 
     Examples
     --------
@@ -110,7 +114,9 @@ def dct_cv(frames: Frames, *, window: int = 5) -> Fusion:
     frames = CheckedFrames(frames)
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be an odd number of blocks, not {window}")
-    return _assemble(frames, _majority(_sharpest(frames), window))
+    if rounds < 1:
+        raise ValueError(f"rounds must be 1 or more, not {rounds}: use dct for none")
+    return _assemble(frames, _majority(_sharpest(frames), window, rounds))
 
 
 def block_variance(image: Picture) -> Picture:
@@ -135,16 +141,20 @@ def _sharpest(frames: CheckedFrames) -> NDArray[np.bool_]:
     return np.asarray(variances == variances.max(0))
 
 
-def _majority(decisions: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
+def _majority(decisions: NDArray[np.bool_], window: int, rounds: int) -> NDArray[np.bool_]:
     """Where each frame has the most votes of the blocks around."""
-    size = (window, window)
-    votes = [
-        cv2.boxFilter(
-            frame.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_REFLECT
-        )
-        for frame in decisions
-    ]
+    votes = [_votes(frame, window, rounds) for frame in decisions]
     return np.asarray(votes == np.max(votes, axis=0))
+
+
+def _votes(decision: NDArray[np.bool_], window: int, rounds: int) -> NDArray[np.float64]:
+    """Whole numbers: means times the number of blocks that they are made of."""
+    votes: NDArray[Any] = decision.astype(np.float64)
+    for _ in range(rounds):
+        votes = cv2.boxFilter(
+            votes, -1, (window, window), normalize=False, borderType=cv2.BORDER_REFLECT
+        )
+    return np.asarray(votes, np.float64)
 
 
 def _assemble(frames: CheckedFrames, decisions: NDArray[np.bool_]) -> Fusion:

@@ -1,0 +1,64 @@
+from datetime import datetime, timedelta
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from seamwise.fusion import FuseOptions, FuseOutputs, fuse_files, plan
+from seamwise.fusion.capture_time import split_by_time
+
+START = datetime(2026, 5, 4, 23, 59, 50)
+
+
+def photograph(folder, number, seconds):
+    """A JPEG, taken so many seconds after the start; None: it does not tell."""
+    exif = PIL.Image.Exif()
+    if seconds is not None:
+        when = START + timedelta(seconds=seconds)
+        inner = exif.get_ifd(0x8769)
+        inner[0x9003], inner[0x9291] = when.strftime("%Y:%m:%d %H:%M:%S"), f"{when:%f}"[:2]
+    pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8)
+    path = folder / f"IMG_{number:04}.jpg"
+    PIL.Image.fromarray(pixels).save(path, exif=exif)
+    return path
+
+
+# two bursts of three and two, one alone; midnight and the counter roll over within the second
+TIMES = {9996: 0, 9997: 0.5, 9998: 1.0, 9999: 9.5, 1: 11.0, 2: 300.0}
+
+
+def card(folder):
+    folder.mkdir()
+    return [photograph(folder, number, seconds) for number, seconds in TIMES.items()]
+
+
+def test_pauses_part_bursts(tmp_path):
+    paths = card(tmp_path / "card")
+    assert split_by_time(sorted(paths)) == [paths[:3], paths[3:5], paths[5:]]
+
+
+def test_a_long_exposure_is_not_a_pause(tmp_path):
+    paths = [photograph(tmp_path, number, 4 * number) for number in range(6)]
+    assert split_by_time(paths) == [paths]
+
+
+def test_a_card_becomes_a_picture_for_each_burst_named_like_its_first_frame(tmp_path):
+    card(tmp_path / "card")
+    options, files = FuseOptions(model="gff"), FuseOutputs(split_by_time=True)
+    outcomes = list(fuse_files([tmp_path / "card"], tmp_path / "out", options, files=files))
+    assert not any(outcome.failed for outcome in outcomes)
+    assert outcomes[0].messages[0] == "IMG_0002.jpg: taken alone, so skipped"
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"IMG_9996.jpg", "IMG_9999.jpg", "seamwise.json"}
+
+
+def test_what_cannot_be_split_is_refused(tmp_path):
+    files = FuseOutputs(split_by_time=True)
+    paths = card(tmp_path / "card")
+    with pytest.raises(ValueError, match="--split-by-time needs a folder for its pictures"):
+        plan([tmp_path / "card"], tmp_path / "x.png", files)
+    with pytest.raises(ValueError, match="no two of 2 photographs were taken within a burst"):
+        plan([paths[0], paths[5]], tmp_path / "out", files)
+    photograph(tmp_path / "card", 5000, None)
+    with pytest.raises(ValueError, match=r"IMG_5000.jpg does not tell in EXIF when it was taken"):
+        plan([tmp_path / "card"], tmp_path / "out", files)
