@@ -137,7 +137,7 @@ PUBLIC = {
         "combine", "compare", "compress_intensities", "count_classes",
         "decode_files", "decode_maps", "decode_slabs",
         "decode_whole",
-        "demo", "find_pairs", "find_split", "identity_normalization", "image_notes",
+        "demo", "export_onnx", "find_pairs", "find_split", "identity_normalization", "image_notes",
         "label_colours", "load", "mask_notes", "modulate_touching", "normalization",
         "overlay", "pair_files", "plan_blocks", "probability_slabs", "read_pair", "read_pairs",
         "read_split", "record_activations", "record_range", "score_files", "segment",

@@ -68,6 +68,10 @@ OutlineFormat = Literal["roi", "geojson", "coco", "ctc"]
 """Files that hold the outlines or masks of cells."""
 
 
+ExportFormat = Literal["onnx"]
+"""Files that a model is exported to."""
+
+
 def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
     """Raise ValueError unless an option has one of its words; None among them is its default."""
     if not isinstance(value, str | None) or value not in words:

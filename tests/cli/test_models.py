@@ -152,3 +152,15 @@ def test_info_lists_what_ships(run):
     code, out, _ = run("info")
     assert code == 0
     assert "nuclei-2d" in out
+
+
+def test_a_model_is_exported_by_its_name(run, model, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    code, out, err = run("export", model, "--to", "onnx", "-o", tmp_path / "m.onnx")
+    assert code == 0, err
+    assert "equal to torch" in out
+    assert (tmp_path / "m.onnx").stat().st_size > 1000
+    code, _, err = run("export", model, "-o", tmp_path / "m.pt")
+    assert code == 2
+    assert "ending in .onnx" in err

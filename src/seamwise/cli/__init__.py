@@ -42,7 +42,7 @@ _GROUPS = {
         scoring.evaluate,
         segmenting.demo,
     ),
-    "Exchange": (exchanging.export_labels, exchanging.import_labels),
+    "Exchange": (exchanging.export_labels, exchanging.import_labels, models.export),
     "Train": (training.train, training.compare, models.tune, models.combine, weight_maps.weights),
     "Fuse": (fusing.fuse, scoring.evaluate_fusion, fusion_training.train_fusion),
     "About": (models.info,),

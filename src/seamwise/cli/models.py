@@ -1,4 +1,4 @@
-"""`seamwise tune`, `combine` and `info`."""
+"""`seamwise tune`, `combine`, `export` and `info`."""
 
 import json
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from seamwise.cli.messages import print_result, say, warn
 from seamwise.cli.options import Axes, Channel, Device, Masks, check_outputs, parse_channels
 from seamwise.cli.progress import Progress
 from seamwise.cli.reading import read_behind_bar
-from seamwise.words import BackgroundAs, TunedRule
+from seamwise.words import BackgroundAs, ExportFormat, TunedRule
 
 _MOST_NAMES = 3  # names of a list that `info` prints
 
@@ -140,6 +140,24 @@ def combine(
     info = combine_models(models, output)
     members = info.architecture.members
     say(f"wrote {output}: the mean of {members} models; tune it with `seamwise tune {output} DATA`")
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file, or a built-in model.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, .onnx.")],
+    to: Annotated[ExportFormat, typer.Option("--to", help="Kind of file.")] = "onnx",
+) -> None:
+    """Write a segmentation model for other programs, as ONNX for images of any size.
+
+    The file takes a normalised image and gives the probabilities of the classes. It is compared
+    with torch before it is written. docs/exchange.md shows how to use it.
+    """
+    from seamwise.segmentation import export_onnx
+
+    check_outputs({"-o": output})
+    info = export_onnx(model, output)
+    channels = info.architecture.output_channels
+    say(f"wrote {output}: {channels} channels out, equal to torch to 0.0001")
 
 
 def info(

@@ -1,6 +1,6 @@
-"""Networks computed by ONNX Runtime on a CPU; see `compile_onnx`."""
+"""Networks as ONNX: computed on a CPU, `compile_onnx`; for other programs, `export_model`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,8 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from seamwise.io.errors import first_line
-from seamwise.nets import UNet
+from seamwise.nets import Average, UNet
 from seamwise.nets.graph import build_graph
+
+OUTPUT = "probabilities"
+"""Name of the output of an exported model."""
 
 _OPSET, _IR = 17, 8  # read by every ONNX Runtime since 1.12
 
@@ -76,6 +79,52 @@ def onnx_model(net: UNet) -> Any:
     return helper.make_model(graph, opset_imports=[opset], ir_version=_IR)
 
 
+def export_model(net: UNet | Average, classes: int, metadata: Mapping[str, str]) -> Any:
+    """Return a network as an ONNX model that gives probabilities, for other programs.
+
+    Parameters
+    ----------
+    net : UNet or Average
+        Its batch norms are folded.
+    classes : int
+        How many of the output channels are classes. Behind them follow guides as they are.
+    metadata : mapping of str to str
+        Kept in the file.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Input ``image`` `(n, C, *S)`, output ``probabilities`` `(n, channels, *S)`. Sizes are
+        multiples of `net.multiple`.
+
+    Raises
+    ------
+    NotImplementedError
+        The network has a layer that is not among the operations.
+    """
+    from onnx import TensorProto, helper
+
+    members = [net] if isinstance(net, UNet) else net.nets
+    operations = _Operations(net.ndim)
+    channels = members[0].in_channels, members[0].head.out_channels
+    logits = [build_graph(one, operations, "image") for one in members]
+    operations.output([operations.probabilities(one, classes, channels[1]) for one in logits])
+    axes = "zyx"[-net.ndim :]
+    inputs, outputs = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, *axes])
+        for name, count in zip(("image", OUTPUT), channels, strict=True)
+    )
+    graph = helper.make_graph(
+        operations.nodes, "seamwise", [inputs], [outputs], initializer=operations.constants
+    )
+    opset = helper.make_opsetid("", _OPSET)
+    model = helper.make_model(
+        graph, opset_imports=[opset], ir_version=_IR, producer_name="seamwise"
+    )
+    helper.set_model_props(model, dict(metadata))
+    return model
+
+
 class _Operations:
     """The operations of a `UNet` as nodes of an ONNX graph; a node is the name of its output."""
 
@@ -122,6 +171,22 @@ class _Operations:
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
         raise NotImplementedError("instance norms are computed by torch and openvino only")
 
+    def probabilities(self, x: str, classes: int, channels: int) -> str:
+        """Turn the first channels, which are classes, from logits to probabilities."""
+        if classes == channels:
+            return self._add("Softmax", x, axis=1)
+        start, middle, end, axis = (
+            self._constant(np.array([n], np.int64)) for n in (0, classes, channels, 1)
+        )
+        first = self._add("Softmax", self._add("Slice", x, start, middle, axis), axis=1)
+        return self._add("Concat", first, self._add("Slice", x, middle, end, axis), axis=1)
+
+    def output(self, parts: Sequence[str]) -> None:
+        """Make the mean of the parts the output of the model."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node("Mean", list(parts), [OUTPUT]))
+
     def _add(self, kind: str, *inputs: str, **attributes: Any) -> str:
         from onnx import helper
 
@@ -129,7 +194,7 @@ class _Operations:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def _constant(self, values: NDArray[np.float32]) -> str:
+    def _constant(self, values: NDArray[Any]) -> str:
         from onnx import numpy_helper
 
         name = f"constant_{len(self.constants)}"

@@ -35,6 +35,7 @@ from seamwise.segmentation.data import (
 )
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.demo import demo
+from seamwise.segmentation.export import export_onnx
 from seamwise.segmentation.maps import decode_files, decode_maps
 from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
 from seamwise.segmentation.normalization import (
@@ -106,6 +107,7 @@ __all__ = [
     "decode_slabs",
     "decode_whole",
     "demo",
+    "export_onnx",
     "find_pairs",
     "find_split",
     "identity_normalization",

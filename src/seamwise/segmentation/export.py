@@ -1,0 +1,98 @@
+"""A model for other programs; see `export_onnx`."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seamwise.engine.networks import build_network
+from seamwise.engine.onnx import check_onnx, export_model
+from seamwise.engine.runtime import torch_runtime
+from seamwise.io.atomic import atomic_path
+from seamwise.io.errors import first_line
+from seamwise.io.models import SegmentationInfo, load_model, model_path
+from seamwise.nets import Average, UNet
+
+DESCRIPTION = "seamwise"
+"""Key of the model's description among the metadata of an ONNX file."""
+
+TOLERANCE = 1e-4
+"""Largest difference between the probabilities of the file and those of torch."""
+
+
+def export_onnx(model: str | Path, path: Path) -> SegmentationInfo:
+    """Write a segmentation model as an ONNX file; check it against torch before it is kept.
+
+    The input ``image`` is float32 `(n, C, *S)`, normalised and at the scale of the model. Every
+    size is a multiple of 2 to the power of the depth. The output ``probabilities`` has the classes
+    and, with guides, relief and offsets behind them. Normalisation, tiles and decoding are not part
+    of it: `segmentation.normalization` and `decode_maps` do them.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of a shipped model, or path of a model file.
+    path : Path
+        The file to write, ``.onnx``.
+
+    Returns
+    -------
+    SegmentationInfo
+        The description, which is also in the file, as JSON under the key ``seamwise``.
+
+    Raises
+    ------
+    ValueError
+        The ending is another, ONNX or ONNX Runtime is not installed, the network cannot be
+        exported, or the file does not compute what torch does.
+    FileNotFoundError
+        There is no such model.
+    OSError
+        The file cannot be written.
+    """
+    if path.suffix.lower() != ".onnx":
+        raise ValueError(f"cannot write {path}: expected a name ending in .onnx")
+    try:
+        check_onnx()
+    except ImportError as error:
+        raise ValueError(
+            f'export needs onnx and onnxruntime ({first_line(error)}): pip install "seamwise[onnx]"'
+        ) from error
+    weights, info = load_model(model_path(model, SegmentationInfo), SegmentationInfo)
+    net = build_network(info.architecture)
+    net.load_state_dict(weights)
+    if not isinstance(net, UNet | Average):
+        raise ValueError(f"{model} is not a segmentation network: choose another")
+    net = net.fold_norms().requires_grad_(False)
+    metadata = {DESCRIPTION: info.model_dump_json()}
+    try:
+        content = export_model(net, info.architecture.out_channels, metadata).SerializeToString()
+    except NotImplementedError as error:
+        raise ValueError(f"{model} cannot be exported: {first_line(error)}") from error
+    _check(content, net, info)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return info
+
+
+@torch.inference_mode()
+def _check(content: bytes, net: UNet | Average, info: SegmentationInfo) -> None:
+    """Raise ValueError unless the file computes what torch does, for two sizes."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    classes = info.architecture.out_channels
+    for times in (1, 2):
+        sizes = [net.multiple * times, *[net.multiple] * (net.ndim - 1)]
+        image = _pattern((1, info.architecture.in_channels, *sizes))
+        logits = torch_runtime(net, torch.device("cpu")).run(torch.from_numpy(image)).float()
+        expected = torch.cat([logits[:, :classes].softmax(1), logits[:, classes:]], 1).numpy()
+        (ours,) = session.run(None, {"image": image})
+        difference = np.abs(ours - expected).max()
+        if not difference <= TOLERANCE * max(1, np.abs(expected).max()):
+            raise ValueError(f"the exported network differs from torch by {difference:.2g}")
+
+
+def _pattern(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.random.default_rng(0).random(shape, np.float32)
