@@ -60,7 +60,7 @@ PUBLIC = {
         "measure_files", "pair_images", "parse_width", "summarise", "summary_path", "time_points",
         "track_cells", "tracks_folder",
     },
-    "seamwise.report": {"evaluation_report", "segmentation_report"},
+    "seamwise.report": {"evaluation_report", "segmentation_report", "training_report"},
     "seamwise.nets": {"Average", "BurstNet", "Siamese", "UNet", "tie_halves"},
     "seamwise.decode": {
         "argmax", "flood", "instances", "judge_by_relief", "relief", "semantic_classes",
@@ -147,6 +147,10 @@ PUBLIC = {
         "system", "tile_probabilities", "train", "tune", "weigh_files", "with_corrected",
         "with_unlabelled", "work_folder",
         "write_scores",
+    },
+    "seamwise.segmentation.check": {
+        "Advice", "Finding", "KINDS", "Kind", "Look", "MaskFault", "Survey", "advise",
+        "mask_faults", "survey", "write_settings",
     },
     "seamwise.segmentation.choose": {
         "Comparison", "Conditions", "GRID", "IOUS", "ImageSplit", "METRICS", "OWN_SETTINGS",

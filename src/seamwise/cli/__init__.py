@@ -12,6 +12,7 @@ import typer
 
 from seamwise import __version__
 from seamwise.cli import (
+    checking,
     decoding,
     exchanging,
     fusing,
@@ -43,7 +44,14 @@ _GROUPS = {
         segmenting.demo,
     ),
     "Exchange": (exchanging.export_labels, exchanging.import_labels, models.export),
-    "Train": (training.train, training.compare, models.tune, models.combine, weight_maps.weights),
+    "Train": (
+        checking.check,
+        training.train,
+        training.compare,
+        models.tune,
+        models.combine,
+        weight_maps.weights,
+    ),
     "Fuse": (fusing.fuse, scoring.evaluate_fusion, fusion_training.train_fusion),
     "About": (models.info,),
 }

@@ -375,22 +375,31 @@ def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str,
 
 
 def _pairs_of(folder: Path) -> tuple[Pair, ...]:
+    images, masks = images_and_masks(folder)
+    check_complete(images, masks, f"images in {folder} have no mask of the same name")
+    return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
+
+
+def images_and_masks(folder: Path) -> tuple[dict[str, tuple[Path, ...]], dict[str, Path]]:
+    """Return the images and the masks of one folder by their names, paired or not.
+
+    The forms are those of `find_pairs`, but for ``train/`` and ``val/``; so are the errors.
+    """
     if (folder / "imagesTr").is_dir():
-        images = _nnunet_images(folder)
-        masks = by_stem(find_images(folder / "labelsTr", masks=True))
-    elif (folder / "images").is_dir():
-        images = {name: (path,) for name, path in by_stem(find_images(folder / "images")).items()}
+        return _nnunet_images(folder), by_stem(find_images(folder / "labelsTr", masks=True))
+    if (folder / "images").is_dir():
+        images = by_stem(find_images(folder / "images"))
         masks = by_stem(find_images(folder / "masks", masks=True))
-    else:
-        files = by_stem(find_images(folder, masks=True))
-        images = {name: (path,) for name, path in files.items() if not name.endswith("_masks")}
-        masks = {
+        return {name: (path,) for name, path in images.items()}, masks
+    files = by_stem(find_images(folder, masks=True))
+    return (
+        {name: (path,) for name, path in files.items() if not name.endswith("_masks")},
+        {
             name.removesuffix("_masks"): path
             for name, path in files.items()
             if name.endswith("_masks")
-        }
-    check_complete(images, masks, f"images in {folder} have no mask of the same name")
-    return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
+        },
+    )
 
 
 def check_complete(names: Collection[str], available: Collection[str], complaint: str) -> None:

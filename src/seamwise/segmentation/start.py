@@ -139,7 +139,7 @@ def settings_for(start: Start, images: Sequence[AnnotatedImage], *, count: int) 
     """Return what `start_defaults` does, for some of `count` images that were read."""
     architecture, rule = start.info.architecture, start.info.decode
     check_fits(start, images)
-    factors = _factors(start.info, images)
+    factors = magnification(start.info, images)
     seen = sum(image.labels.size * prod(factors) for image in images) * count / len(images)
     crops = seen / _CROP[architecture.ndim]
     interval = int(np.clip(100 * crops**0.5, _LEAST_STEPS, _MOST_STEPS)) // _VALIDATIONS
@@ -229,7 +229,7 @@ def description_from(
     """
     check_fits(start, images)
     _check_network(start, info.architecture)
-    factors = _factors(start.info, images)
+    factors = magnification(start.info, images)
     guided = start.info.architecture.guides
     decode = start.info.decode
     return info.model_copy(
@@ -298,8 +298,8 @@ def _check_network(start: Start, architecture: Architecture) -> None:
             )
 
 
-def _factors(info: SegmentationInfo, images: Sequence[AnnotatedImage]) -> tuple[float, ...]:
-    """How far these images are magnified: as the model does, or so that it knows the cells."""
+def magnification(info: SegmentationInfo, images: Sequence[AnnotatedImage]) -> tuple[float, ...]:
+    """Return how far images are magnified: as the model does, or so that it knows the cells."""
     stored = images[0].spacing
     usual = zoom_of(info, stored=stored).factors
     pixels = np.concatenate([areas(np.maximum(image.labels, 0))[1:] for image in images])

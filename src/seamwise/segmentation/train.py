@@ -82,24 +82,21 @@ def train(
             f"{' or '.join(WITH_J)}"
         )
     check_output(output, resume=resume)
-    images = with_unlabelled(
-        [*training, *validation], settings.unlabelled, settings.unlabelled_radius
-    )
-    training, validation = images[: len(training)], images[len(training) :]
-    system = settings.system()
-    info = describe(settings, training, validation)
-    if settings.start is not None:
-        model = read_start(settings.start)
-        info = description_from(model, info, training)
-        start = weights_from(model, info.architecture, seed=settings.seed)
-    task = _Segmentation(info, settings, system, training, validation)
+    task, first = training_task(training, validation, settings)
     path = fit(
-        task, settings, output=output, resume=resume, device=device, report=report, start=start
+        task,
+        settings,
+        output=output,
+        resume=resume,
+        device=device,
+        report=report,
+        start=first or start,
     )
+    info, validation = task.info, task.validation
     if path.exists() and not has_range(path):  # a finished run that is resumed stays as it is
         if info.decode.is_guided:
             record_rule(path, validation[:_SEEN], rules_from(info.decode), device=device)
-        record_range(path, [*validation, *training[:_SEEN]], device=device)
+        record_range(path, [*validation, *task.training[:_SEEN]], device=device)
     return path
 
 
@@ -160,6 +157,25 @@ class _Segmentation:
             "panoptic_quality": scores.pooled[0].panoptic_quality,
             "average_precision": scores.mean[0].accuracy,
         }
+
+
+def training_task(
+    training: Sequence[AnnotatedImage],
+    validation: Sequence[AnnotatedImage],
+    settings: TrainSettings,
+) -> tuple[_Segmentation, dict[str, Tensor] | None]:
+    """Return the task that `train` trains, and the first weights if settings name a start."""
+    settings = settings.fill_in(training[0].ndim)
+    images = with_unlabelled(
+        [*training, *validation], settings.unlabelled, settings.unlabelled_radius
+    )
+    training, validation = images[: len(training)], images[len(training) :]
+    info, first = describe(settings, training, validation), None
+    if settings.start is not None:
+        model = read_start(settings.start)
+        info = description_from(model, info, training)
+        first = weights_from(model, info.architecture, seed=settings.seed)
+    return _Segmentation(info, settings, settings.system(), training, validation), first
 
 
 def _check_images(

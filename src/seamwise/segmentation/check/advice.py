@@ -1,0 +1,205 @@
+"""Which settings suit a training folder; see `advise`."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import RootModel
+
+from seamwise.engine.devices import choose_device, place
+from seamwise.engine.networks import build_network
+from seamwise.engine.settings import make_settings
+from seamwise.io.atomic import atomic_path
+from seamwise.labels import CLASS_NAMES
+from seamwise.segmentation.check.survey import Survey
+from seamwise.segmentation.data import AnnotatedImage, Pair, read_pairs
+from seamwise.segmentation.settings import TrainSettings
+from seamwise.segmentation.start import magnification, read_start, settings_for
+from seamwise.segmentation.train import training_task
+from seamwise.segmentation.transforms import count_classes
+from seamwise.segmentation.zoom import cell_diameters
+from seamwise.words import Annotation, SystemName
+
+_FEW = 5  # images, with which plain cross entropy did best
+_RARE = 0.05  # share of cells that touch, below which `dsc` did best
+_THIN = 15.0  # pixels across: a seam of radius 2 would leave too little of a smaller cell
+_SHARE_OF_DIAMETER = 0.3  # a gap as wide as a cell's radius is still narrow
+_GAPS = (2.0, 10.0)
+_GREY = 0.4  # median skewness of intensities, below which cells are not bright on dark ground
+_CROP = {2: 256, 3: 64}
+_READ = 6  # images of which pixels are counted and steps timed
+_TIMED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """Settings for a training, and why.
+
+    Attributes
+    ----------
+    settings : mapping
+        Fields of `TrainSettings`.
+    reasons : mapping
+        For settings, why they have their value.
+    diameters : tuple of three float, optional
+        5th, 50th and 95th percentile of the cells' diameters in pixels.
+    classes : mapping
+        Share of the pixels of some of the images that are of each class.
+    seconds : float, optional
+        Estimated time of the training on this machine.
+    """
+
+    settings: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    diameters: tuple[float, float, float] | None
+    classes: Mapping[str, float]
+    seconds: float | None
+
+
+def advise(
+    survey: Survey,
+    pairs: Sequence[Pair],
+    *,
+    channel: int | Sequence[int] | None = None,
+    axes: str | None = None,
+    annotation: Annotation = "instances",
+    start: str | None = None,
+    device: str = "auto",
+) -> Advice | None:
+    """Suggest settings for a folder; None if it holds no image with cells that can be used.
+
+    Parameters
+    ----------
+    survey : Survey
+    pairs : sequence of Pair
+        Of the folder. Those that the survey could use and that have cells are read, at most six.
+    channel, axes, annotation
+        As for `data.read_pair`.
+    start : str, optional
+        A model to train on from; by default one that ships, by the look of the images.
+    device : str
+        Where two steps are timed.
+
+    Notes
+    -----
+    - Loss: by `docs/which-loss.md`: `ce3` up to five images, `dsc` if less than 5 % of the cells
+      touch, else `j4`; `saw` for black-and-white masks.
+    - Touching radius: 1 for cells of less than 15 pixels across, else 2.
+    - Gap radius: 0.3 of the median diameter, from 2 to 10 pixels.
+    - Steps: `start.start_defaults`.
+    """
+    usable = {look.name: look for look in survey.looks if len(look.sizes)}
+    if not usable:
+        return None
+    looks = list(usable.values())
+    ndim = len(looks[0].shape)
+    chosen = [pair for pair in pairs if pair.name in usable]
+    diameters = cell_diameters(np.concatenate([look.sizes for look in looks]), ndim)
+    assert diameters is not None
+    skew = float(np.median([look.skewness for look in looks]))
+    name = start or _start_for(ndim, skew)
+    model = read_start(name)
+    few = chosen[:: max(1, len(chosen) // _READ)][:_READ]
+    options: dict[str, Any] = {"channel": channel, "axes": axes, "annotation": annotation}
+    images = read_pairs(few, rule=model.info.normalization, **options)
+    defaults = settings_for(model, images, count=len(chosen))
+    loss, why = _loss(looks, len(chosen), annotation)
+    across = diameters[1]
+    zoom = magnification(model.info, images)[-1]
+    seen = across * zoom
+    touching = 1 if seen < _THIN else 2
+    gap = float(np.clip(round(_SHARE_OF_DIAMETER * seen), *_GAPS))
+    settings = {
+        **defaults,
+        "start": name,
+        "loss": loss,
+        "annotation": annotation,
+        "touching_radius": touching,
+        "gap_radius": gap,
+        "crop": _crop(looks, zoom),
+        "ndim": ndim,
+    }
+    reasons = {
+        "start": "few pixels are bright" if skew >= _GREY else "cells are not bright on dark",
+        "loss": why,
+        "touching_radius": f"cells are {seen:.0f} pixels across, as the network sees them",
+        "gap_radius": "0.3 of the diameter of the cells",
+        "crop": "as large as fits the images, at most the usual size",
+        "steps": "from the pixels of all images; the training ends earlier if nothing improves",
+    }
+    checked = make_settings(TrainSettings, settings)
+    transform = checked.transform()
+    counts = count_classes((image.labels for image in images), transform)
+    shares = {c: n / max(sum(counts), 1) for c, n in zip(CLASS_NAMES, counts, strict=True)}
+    normal = read_pairs(few, rule=checked.normalization, **options)
+    seconds = step_seconds(normal, checked, device=device) * checked.steps
+    return Advice(settings, reasons, diameters, shares, seconds)
+
+
+def _start_for(ndim: int, skew: float) -> str:
+    if ndim == 3:
+        return "nuclei-3d"
+    return "nuclei-2d" if skew >= _GREY else "phase-2d"
+
+
+def _loss(looks: Sequence[Any], images: int, annotation: Annotation) -> tuple[SystemName, str]:
+    cells = sum(len(look.sizes) for look in looks)
+    share = sum(look.touching for look in looks) / max(cells, 1)
+    if annotation == "binary":
+        return "saw", "black-and-white masks: the line between cells becomes the class touching"
+    if images <= _FEW:
+        return "ce3", f"best with {_FEW} images or fewer"
+    if share < _RARE:
+        return "dsc", f"only {share:.0%} of the cells touch"
+    return "j4", f"{share:.0%} of the cells touch"
+
+
+def _crop(looks: Sequence[Any], zoom: float) -> int:
+    """A multiple of 16 not above the usual crop nor, by much, the shortest typical side."""
+    ndim = len(looks[0].shape)
+    side = np.median([min(look.shape[-2:]) for look in looks]) * zoom
+    return int(np.clip(np.ceil(side / 16) * 16, 32, _CROP[ndim]))
+
+
+def step_seconds(
+    images: Sequence[AnnotatedImage], settings: TrainSettings, *, device: str = "auto"
+) -> float:
+    """Return the time of a training step on this machine, from two steps after a first one."""
+    task, _ = training_task(images, images[:1], settings)
+    place_ = choose_device(device)
+    net = place(build_network(task.info.architecture), place_).train()
+    samples = task.samples()
+    times = []
+    for step in range(1 + _TIMED):
+        began = time.monotonic()
+        drawn = [samples[step * settings.batch_size + i] for i in range(settings.batch_size)]
+        batch = [torch.stack(parts).to(place_) for parts in zip(*drawn, strict=True)]
+        task.loss(net, batch).backward()  # type: ignore[no-untyped-call]
+        times.append(time.monotonic() - began)
+    return float(np.mean(times[1:]))
+
+
+def write_settings(path: Path, advice: Advice, *, data: Path) -> None:
+    """Write settings as a TOML file that `seamwise train --settings` reads, with the reasons."""
+    content = RootModel(make_settings(TrainSettings, advice.settings)).model_dump(mode="json")
+    lines = [f"# settings for {data.name}, suggested by `seamwise check`"]
+    tables = []
+    for name in advice.settings:
+        value = content[name]
+        reason = f"  # {advice.reasons[name]}" if name in advice.reasons else ""
+        if isinstance(value, dict):
+            tables += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in value.items())]
+        elif value is not None:
+            lines.append(f"{name} = {_toml(value)}{reason}")
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join([*lines, *tables]) + "\n", encoding="utf-8")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.engine.settings import read_settings
+from seamwise.report import training_report
+from seamwise.segmentation import TrainSettings, find_pairs
+from seamwise.segmentation.check import advise, survey, write_settings
+from seamwise.segmentation.check.survey import brightness, touching_cells
+from seamwise.synth import crowded_cells
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for number in range(3):
+        scene = crowded_cells((96, 112), cells=12, radius=9, rng=number)
+        for kind, array in (("images", scene.image), ("masks", scene.labels)):
+            (folder / kind).mkdir(exist_ok=True)
+            tifffile.imwrite(folder / kind / f"{number}.tif", array.astype(np.uint16))
+    return folder
+
+
+def test_counts(data):
+    looks = survey(data).looks
+    labels = tifffile.imread(data / "masks" / "1.tif")
+    assert [look.name for look in looks] == ["0", "1", "2"]
+    assert looks[1].sizes.tolist() == np.bincount(labels.ravel())[1:].tolist()
+    assert looks[1].touching == touching_cells(labels) > 0
+    assert looks[1].brightness > 0.9
+
+
+def test_brightness_by_hand():
+    labels = np.array([[1, 1, 0, 0]])
+    assert brightness(np.array([[5, 3, 3, 1]]), labels) == (1 + 1 + 0.5 + 1) / 4
+    assert brightness(np.array([[5, 3, 3, 1]]), np.zeros((1, 4), int)) == 0.5
+
+
+def test_the_settings_are_ready_for_train(data, tmp_path):
+    pairs = find_pairs(data).training
+    advice = advise(survey(data), pairs, device="cpu")
+    write_settings(tmp_path / "s.toml", advice, data=data)
+    settings = read_settings(TrainSettings, tmp_path / "s.toml")
+    assert settings.start == "nuclei-2d"
+    assert settings.loss == "ce3"  # three images
+    assert settings.touching_radius == 2
+    assert settings.gap_radius == pytest.approx(0.3 * advice.diameters[1], abs=0.5)
+    assert settings.crop == 96
+    assert settings.normalization.kind in ("contrast", "deviation")
+    assert advice.seconds > 0
+    assert sum(advice.classes.values()) == pytest.approx(1)
+    assert "# best with 5 images or fewer" in (tmp_path / "s.toml").read_text()
+
+
+def test_the_page_has_pictures_and_needs_no_network(data, tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / "d" / kind).mkdir(parents=True)
+        for path in (data / kind).iterdir():
+            (tmp_path / "d" / kind / path.name).write_bytes(path.read_bytes())
+    labels = tifffile.imread(tmp_path / "d" / "masks" / "0.tif")
+    labels[labels == 3] = 1
+    tifffile.imwrite(tmp_path / "d" / "masks" / "0.tif", labels)
+    training_report(survey(tmp_path / "d"), None, tmp_path / "r.html", command="")
+    page = (tmp_path / "r.html").read_text()
+    assert "One number for two places: once" in page
+    assert "data:image/jpeg;base64" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_folder_without_cells_has_no_settings(data, tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    image = tifffile.imread(data / "images" / "0.tif")
+    tifffile.imwrite(tmp_path / "images" / "a.tif", image)
+    tifffile.imwrite(tmp_path / "masks" / "a.tif", np.zeros_like(image))
+    assert advise(survey(tmp_path), find_pairs(tmp_path).training) is None
+
+
+def test_folders_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        survey(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="holds no image"):
+        survey(tmp_path)
