@@ -31,7 +31,15 @@ PAGES = [
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("big-images", "exchange", "fusion", "measure", "training", "which-loss")
+        for name in (
+            "big-images",
+            "check",
+            "exchange",
+            "fusion",
+            "measure",
+            "training",
+            "which-loss",
+        )
     ),
     "docs/house-plan.md",
 ]
@@ -46,7 +54,8 @@ LANGUAGES = {"bash", "python", "toml", "text"}
 SMALLER = {"--steps": "2"}
 MORE = {"compare": ["--steps", "2", "--width", "2", "--crop", "32", "--batch-size", "2"]}
 # GPUs and other machines are never there; several processes only in `make nightly`
-PARSED_ONLY = ["--devices", "--scheduler"]
+# trained like the others, by tests/cli/test_training.py
+PARSED_ONLY = ["--devices", "--scheduler", "--start"]
 if "SEAMWISE_LONG" not in os.environ:
     PARSED_ONLY.append("--workers")
 NOT_OURS = ("source", "dask", "torchrun", "srun", "make")

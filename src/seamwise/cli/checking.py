@@ -70,7 +70,7 @@ def check(
             start=start,
             device=device,
         )
-    command = f"seamwise train {data} -o runs/first --settings {output / 'settings.toml'}"
+    command = f"seamwise train {data} -o runs/checked --settings {output / 'settings.toml'}"
     if advice is not None:
         write_settings(output / "settings.toml", advice, data=data)
     training_report(result, advice, output / "report.html", command=command)
