@@ -7,7 +7,7 @@ python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500
 python benchmarks/fusion.py frames ../shared/data/fusion/bsds500
     bursts with truth of 2, 5, 12, 25 and 50 frames: surfaces, segments as layers, hairs
 python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs
-    real pairs: Q_G, Q_P, Q_S, Q_CB
+    real pairs: the seven metrics, and the mean of each method's ranks in them
 python benchmarks/fusion.py speed
     a 520×520 colour pair
 python benchmarks/fusion.py metrics
@@ -34,6 +34,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from skimage.data import astronaut, coffee
 
 from seamwise.fusion import (
@@ -259,9 +260,18 @@ def real(folder: Path, names: Sequence[str], quick: bool) -> None:
     }
     for name, method in methods(names).items():
         results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in paths]
+    means = {}
     for name, images in results.items():
         scores = [score(a, fused) for a, fused in zip(paths, images, strict=True)]
         print(line(name, scores, (4,) * len(METRICS)), flush=True)
+        means[name] = np.mean(scores, 0)
+    compared = [name for name in means if not name.startswith("source ")]
+    ranks = rankdata(-np.array([means[name] for name in compared]), axis=0)
+    print("\n| | mean rank |" + "".join(f" {name.upper()} |" for name in METRICS))
+    print("|---|---" + "|---" * len(METRICS) + "|")
+    for name, of_metrics in sorted(zip(compared, ranks, strict=True), key=lambda x: x[1].mean()):
+        columns = " | ".join(f"{rank:g}" for rank in of_metrics)
+        print(f"| {name} | {of_metrics.mean():.2f} | {columns} |")
 
 
 def _other(path: Path) -> Path:

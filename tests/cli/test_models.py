@@ -140,6 +140,17 @@ def test_info_says_what_each_built_in_model_is_for_in_a_line_of_its_own(run):
     assert max(map(len, out.splitlines()[1:-1])) <= 80
 
 
+def test_info_tells_licence_and_experiment(run):
+    lines = " ".join(run("info")[1].split())
+    for name in ("focus-seg", "focus-reg"):
+        of_model = lines.partition(f"model {name}:")[2].partition(" model ")[0]
+        assert "licence: BSD-3-Clause for the weights; trained on BSDS500, whose" in of_model
+        description = json.loads(run("info", name)[1])
+        assert "non-commercial research" in description["licence"]
+        assert ("status" in description) is (name == "focus-reg")
+    assert lines.count("status: an experiment of the thesis") == 1
+
+
 def test_info_notes_that_a_model_has_another_name_now(run):
     code, out, error = run("info", "tissue-3d")
     assert code == 0

@@ -359,8 +359,18 @@ def test_nearly_black_pixels_say_nothing_about_exposure():
     np.testing.assert_allclose(darker, 0.8, rtol=1e-3)
 
 
+@pytest.mark.parametrize("share", [1 / 16, 1 / 256], ids=["12 bits in 16", "8 bits in 16"])
+def test_black_is_relative_in_dim_frames(share):
+    """What 12 bits store in 16 is matched as if it used them all."""
+    frame = scene()[:240, :320] * np.float32(0.9)
+    pair = [np.round(65535 * share * x) / np.float32(65535) for x in (frame, frame * 0.8)]
+    gain = estimate_alignment([x.astype(np.float32) for x in pair], reference=0).gains[1]
+    np.testing.assert_allclose(gain, 1 / 0.8, rtol=5e-3)
+
+
 def test_a_frame_without_well_exposed_pixels_keeps_its_brightness():
     frame = scene()[:240, :320] * np.float32(0.015)
+    frame[:20, :30] = 0.9  # a lamp: the rest is black against it
     assert np.array_equal(
         estimate_alignment([frame, frame * np.float32(0.8)]).gains, np.ones((2, 3))
     )
@@ -650,12 +660,13 @@ def planes(count, *, breathing=0.0, size=(200, 260)):
 
 
 def test_a_long_breathing_burst_does_not_drift():
-    frames, moves = zip(*planes(40, breathing=0.001), strict=True)
+    frames, moves = zip(*planes(100, breathing=0.0004), strict=True)
     found = estimate_alignment(frames)
-    errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in range(40)]
+    errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in range(100)]
     # at the ends a corner moved by 3.3 pixels; measured are 80 blocks, blurred by up to 6 pixels
-    assert max(errors) < 0.8, np.round(errors, 2)
-    assert np.median(errors) < 0.25
+    assert max(errors) < 0.6, np.round(errors, 2)
+    assert np.median(errors) < 0.2
+    assert np.median([errors[i] for i in (*range(10), *range(90, 100))]) < 0.25  # no drift
 
 
 def test_frames_out_of_order_do_not_break_the_chain():

@@ -28,8 +28,8 @@ def fuse(
         typer.Option(
             "--model",
             "--method",
-            help="Network: focus-burst, focus-seg, focus-reg or a model file; or classical method: "
-            "laplacian, gff, dct, dct-cv, matting or cnn.",
+            help="Network: focus-burst, focus-seg, a model file, or focus-reg (an experiment of "
+            "the thesis); or classical method: laplacian, gff, dct, dct-cv, matting or cnn.",
             show_default="auto: focus-burst for three frames and more, focus-seg for two",
         ),
     ] = "auto",

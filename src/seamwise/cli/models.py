@@ -1,8 +1,10 @@
 """`seamwise tune`, `combine`, `export` and `info`."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
@@ -174,7 +176,11 @@ def info(
     if model is not None:
         if note := renamed_note(model):
             warn(note)
-        fields = describe_model(model_path(model)).model_dump(mode="json")
+        path = model_path(model)
+        fields = describe_model(path).model_dump(mode="json")
+        for row in ("Status", "Licence"):
+            if text := _row(path.with_suffix(".md"), row):
+                fields[row.lower()] = text
         for training in fields["training"].get("members", [fields["training"]]):
             _shorten(training)
         print_result(json.dumps(fields, indent=1))
@@ -193,7 +199,12 @@ def info(
     if auto.startswith("openvino"):
         print_result("  int8 with models whose file holds the ranges for it")
     for name, path in shipped_models().items():
-        print_result(f"model {name}: {_purpose(path.with_suffix('.md'))}")
+        card = path.with_suffix(".md")
+        print_result(f"model {name}: {_purpose(card)}")
+        for row in ("Status", "Licence"):
+            if text := _row(card, row):
+                lines = wrap(f"{row.lower()}: {text}", 76, subsequent_indent="  ")
+                print_result("\n".join(f"  {line}" for line in lines))
         range_text = _range_text(describe_model(path))
         if range_text:
             print_result(f"  {range_text}")
@@ -205,6 +216,14 @@ def _purpose(card: Path) -> str:
     _, _, text = card.read_text(encoding="utf-8").partition("\n\n")
     sentence = " ".join(text.split()).partition(":")[0]
     return sentence[0].lower() + sentence[1:]
+
+
+def _row(card: Path, name: str) -> str:
+    """Return what a row of the first table on a card says; empty without such a row or card."""
+    if not card.exists():
+        return ""
+    rows = re.findall(rf"^\| {name} \| (.*) \|$", card.read_text(encoding="utf-8"), re.MULTILINE)
+    return rows[0] if rows else ""
 
 
 def _range_text(info: Any) -> str:

@@ -13,6 +13,7 @@ from seamwise.types import Picture
 
 GAINS = (0.5, 2.0)  # one stop; a gain beyond becomes this bound
 _BLACK, _WHITE = 0.02, 0.98  # a pixel beyond them shows nothing about exposure
+_DIM = 0.5  # frames without a brighter value are dim: their black is lower
 _CLIPPED_SHARE = 0.01  # of what a pixel of the thumbnail is blurred from
 _THUMBNAIL_PIXELS = 60_000
 _ALIKE = 1.25  # relative contrasts within this ratio are alike
@@ -64,9 +65,10 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
         gain = median of reference / frame,    over pixels that are well exposed and alike in focus
 
     A pixel is not well exposed if it is below 0.02 in either blurred picture, or blurred from over
-    1 % of clipped values, above 0.98. It is alike in focus if the local contrast, relative to
-    brightness, differs by at most a quarter, or if both are flat: blur changes how bright a texture
-    looks.
+    1 % of clipped values, above 0.98. In dim frames, where nothing is above 0.5, this black is as
+    much lower as their brightest value is below 0.5. A pixel is alike in focus if the local
+    contrast, relative to brightness, differs by at most a quarter, or if both are flat: blur
+    changes how bright a texture looks.
 
     Parameters
     ----------
@@ -86,8 +88,12 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
     """
     colours, contrast = _moved(copy, matrix, shape, reference.colours.shape)
     # NaN, outside of the frame or clipped, is not exposed
-    is_exposed = np.minimum(colours, reference.colours) > _BLACK
-    relative = contrast / _brightness(colours), reference.contrast / _brightness(reference.colours)
+    black = _black(colours, reference.colours)
+    is_exposed = np.minimum(colours, reference.colours) > black
+    relative = (
+        contrast / _brightness(colours, black),
+        reference.contrast / _brightness(reference.colours, black),
+    )
     low, high = np.minimum(*relative), np.maximum(*relative)
     is_alike = (high < _ALIKE * low) | (high < _FLAT)
     is_usable = is_exposed & is_alike[..., np.newaxis]
@@ -118,8 +124,14 @@ def _moved(
     return moved(copy.colours).reshape(thumbnail_shape), moved(copy.contrast)
 
 
-def _brightness(colours: Picture) -> Picture:
-    return np.asarray(np.maximum(colours.mean(2), _BLACK), np.float32)
+def _black(*pictures: Picture) -> float:
+    """What is too dark to tell the exposure: less in frames that use a small part of the range."""
+    brightest = max(float(np.fmax.reduce(picture, axis=None)) for picture in pictures)
+    return _BLACK * min(1.0, brightest / _DIM) if brightest > 0 else _BLACK
+
+
+def _brightness(colours: Picture, black: float) -> Picture:
+    return np.asarray(np.maximum(colours.mean(2), np.float32(black)), np.float32)
 
 
 def _median(values: Picture) -> tuple[float, float]:
