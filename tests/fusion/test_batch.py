@@ -693,3 +693,25 @@ def test_a_picture_of_unknown_origin_is_not_silently_taken_for_the_result(tmp_pa
     write_photo(tmp_path / "out" / "other.png", np.zeros((4, 5), np.uint8))
     (outcome,) = run([tmp_path / "in"], tmp_path / "out")
     assert "how it was made is not known: --overwrite makes it again" in outcome.messages[0]
+
+
+def test_parts_of_a_burst_that_were_cut_differently_are_fused_again(tmp_path):
+    burst = save_burst(tmp_path / "all", count=4)
+    frames = [read_photo(burst / f"f{number}.png").pixels for number in range(4)]
+    for number, (frame, shift) in enumerate(zip(frames, (0, 4, 0, 7), strict=True)):
+        part = tmp_path / "parts" / f"p{number // 2}"
+        part.mkdir(parents=True, exist_ok=True)
+        write_photo(part / f"f{number}.png", np.ascontiguousarray(frame[:, shift : shift + 112]))
+    run([tmp_path / "parts"], tmp_path / "fused", align=True)
+    sizes = {read_photo(path).pixels.shape for path in (tmp_path / "fused").glob("*.png")}
+    assert len(sizes) == 2
+    (outcome,) = run([tmp_path / "fused"], tmp_path / "final.png")
+    assert not outcome.failed
+    assert any("all are cut to what they share" in message for message in outcome.messages)
+    boxes = [Alignment.load(tmp_path / "fused" / f"p{i}_alignment.json").common for i in range(2)]
+    (y0, x0), (y1, x1) = np.max(boxes, 0)[::2], np.min(boxes, 0)[1::2]
+    assert read_photo(tmp_path / "final.png").pixels.shape == (y1 - y0, x1 - x0, 3)
+    (tmp_path / "fused" / "p1_alignment.json").unlink()
+    (outcome,) = run([tmp_path / "fused"], tmp_path / "none.png")
+    assert outcome.failed
+    assert "--full-size" in outcome.messages[0]

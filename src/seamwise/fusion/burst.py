@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, pixel_size
+from seamwise.fusion.homography import PixelBox
+from seamwise.fusion.slabs import equal_cuts
 from seamwise.fusion.stack import Plane, planes_of
 from seamwise.fusion.transparency import PackedMask, extended
 from seamwise.io.listing import ZARR, find_images, natural_order
@@ -97,10 +99,11 @@ class Burst(FrameSequence):
             name = f": {self.frames[0]}" if infos and isinstance(self.frames[0], Path) else ""
             raise ValueError(f"a burst has two frames or more, not {len(infos)}{name}")
         by_name, self.order = _orders(self.frames, infos)
-        turned = _turned_alike(infos, infos[self.order[0]].orientation)
+        turned = upright = _turned_alike(infos, infos[self.order[0]].orientation)
+        turned, self._cuts = _cut_alike(self.frames, turned)
         _check_equal(turned, self.names)
         self.shape, self.dtype = turned[0].shape, turned[0].dtype
-        self._orientation = turned[0].orientation if turned is not infos else None
+        self._orientation = turned[0].orientation if upright is not infos else None
         given_order = tuple(range(len(infos)))
         self._white_balance = infos[self.order[0]].white_balance
         self.is_own_order = given_order not in (by_name, self.order)
@@ -122,6 +125,11 @@ class Burst(FrameSequence):
             self._notes.append(
                 f"the frames are taken by the time they were taken at, from {first} to {last}; "
                 "their names have another order"
+            )
+        if self._cuts:
+            self._notes.append(
+                "the frames were aligned and cut before: all are cut to what they share, "
+                f"{pixel_size(self.shape)} pixels"
             )
         self._checksums: dict[int, int] = {}
         self._blank: set[int] = set()
@@ -198,6 +206,9 @@ class Burst(FrameSequence):
                 )
             except ValueError as error:
                 raise _bad_frame(error, i, len(self.frames)) from error
+        if self._cuts:
+            y0, y1, x0, x1 = self._cuts[i]
+            photo = replace(photo, pixels=photo.pixels[y0:y1, x0:x1])
         if i not in self._checksums:
             self._remember(i, photo)
         picture = as_unit(photo.pixels, name=self.names[i])
@@ -346,6 +357,20 @@ def _counters(paths: Sequence[Path]) -> list[int]:
     if max(counters) - min(counters) < _ROLLED:
         return counters
     return [c if c >= _ROLLED else c + 10_000 for c in counters]
+
+
+def _cut_alike(
+    frames: Sequence[_Source], infos: list[PhotoInfo]
+) -> tuple[list[PhotoInfo], list[PixelBox]]:
+    """Cut pictures of different size that were fused before to what they share; others stay."""
+    paths = [frame for frame in frames if isinstance(frame, Path)]
+    if len(paths) < len(frames) or len({info.shape for info in infos}) == 1:
+        return infos, []
+    cuts = equal_cuts(paths, [info.shape for info in infos])
+    if cuts is None:
+        return infos, []
+    (y0, y1, x0, x1), *_ = cuts
+    return [replace(info, shape=(y1 - y0, x1 - x0, *info.shape[2:])) for info in infos], cuts
 
 
 def _turned_alike(infos: list[PhotoInfo], orientation: int) -> list[PhotoInfo]:

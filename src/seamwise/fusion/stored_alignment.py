@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seamwise.fusion.alignment import Alignment
-from seamwise.fusion.fused_pairs import FusedPair
+
+if TYPE_CHECKING:
+    from seamwise.fusion.fused_pairs import FusedPair
 
 
 def stored_path(picture: Path) -> Path:
@@ -44,7 +47,7 @@ def load_for(path: Path, names: Sequence[str]) -> Alignment:
     return alignment
 
 
-def of_pair(pair: FusedPair) -> Alignment | None:
+def of_pair(pair: "FusedPair") -> Alignment | None:
     """Return the alignment that the fused pictures of a pair were made with; None for none.
 
     Raises
