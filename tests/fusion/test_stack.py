@@ -36,6 +36,11 @@ def run(inputs, output, *, overwrite=False, **files):
     return outcomes
 
 
+def assert_equal_but_rounding(picture, wanted):
+    """Arrays are summed in an order of their own, and sums round differently."""
+    np.testing.assert_allclose(picture.astype(int), wanted.astype(int), rtol=0, atol=1)
+
+
 def alone(stack):
     return fuse_burst(list(stack), FuseOptions(model="gff", align=True)).image
 
@@ -75,7 +80,7 @@ def test_each_time_point_and_channel_is_fused_and_axes_and_pixel_size_stay(
         assert (image.axes, image.spacing) == ("CYX", (0.5, 0.25))
         assert image.data.dtype == np.uint16
         for channel in range(2):
-            np.testing.assert_array_equal(image.data[channel], alone(stack[time, :, channel]))
+            assert_equal_but_rounding(image.data[channel], alone(stack[time, :, channel]))
 
 
 def test_channels_are_not_taken_for_colours_and_colours_are(tmp_path):
@@ -98,7 +103,7 @@ def test_pages_without_a_meaning_are_planes(tmp_path):
             file.write(page, photometric="minisblack", metadata=None)
     for name in ("x.tif", "p.tif"):
         run([tmp_path / name], tmp_path / f"y_{name}")
-        np.testing.assert_array_equal(tifffile.imread(tmp_path / f"y_{name}"), alone(stack))
+        assert_equal_but_rounding(tifffile.imread(tmp_path / f"y_{name}"), alone(stack))
 
 
 def test_maps_are_named_by_time_point_and_channel(tmp_path):
@@ -117,7 +122,7 @@ def test_a_folder_of_stacks_is_as_many_bursts(tmp_path):
     names = {"s0.ome.tif", "s1.ome.tif", "v.ome.zarr", "seamwise.json"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == names
     image = read_image(tmp_path / "out" / "s1.ome.tif")
-    np.testing.assert_array_equal(image.data, alone(planes(1)))
+    assert_equal_but_rounding(image.data, alone(planes(1)))
     assert image.spacing == (0.5, 0.25)
     again = run([tmp_path / "in"], tmp_path / "out")
     assert all("already exists" in outcome.messages[0] for outcome in again)
