@@ -4,6 +4,7 @@ python benchmarks/stacks.py nuclei --model nuclei-3d \
     --stack IMAGE.tif MASK.tif 0.284,0.127,0.127 [--rows 0.6,1]
 python benchmarks/stacks.py walls --model walls-3d --stack IMAGE.tif MASK.tif 0.235,0.15,0.15
 python benchmarks/stacks.py walls --model walls-3d --simulated 200-207
+python benchmarks/stacks.py nuclei --model nuclei-3d --simulated 200-207
 
 `--rows` scores a part of the rows only: all cells of the image are found, then both label images
 are cut. The watershed for nuclei floods the distance to the background, which Otsu's threshold of
@@ -26,6 +27,7 @@ from seamwise.metrics import match_dataset
 from seamwise.segmentation import SegmentOptions, load, segment_image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
+from stacks_3d import draw_nuclei
 from tissue_stacks import SPACING, draw, without_slivers
 
 IOUS = (0.5, 0.6, 0.7)
@@ -77,9 +79,17 @@ def stacks_of(options: argparse.Namespace) -> list[Stack]:
     if options.simulated:
         first, last = map(int, options.simulated.split("-"))
         for seed in range(first, last + 1):
-            drawn = draw(seed)
-            stacks.append((drawn.image, without_slivers(drawn.labels), SPACING))
+            stacks.append(simulated_stack(seed, options.kind))
     return stacks
+
+
+def simulated_stack(seed: int, kind: str) -> Stack:
+    """A stack of tissue of the recipe of `walls-3d`, or of nuclei of that of `nuclei-3d`."""
+    if kind == "walls":
+        drawn = draw(seed)
+        return drawn.image, without_slivers(drawn.labels), SPACING
+    drawn, step = draw_nuclei(seed)
+    return drawn.image, drawn.labels, (step, 1.0, 1.0)
 
 
 def row(name: str, pairs: list[tuple[Labels, Labels]]) -> str:
@@ -101,7 +111,7 @@ def main() -> None:
     parser.add_argument(
         "--stack", nargs=3, action="append", default=[], metavar=("IMAGE", "MASK", "Z,Y,X")
     )
-    parser.add_argument("--simulated", help="seeds of stacks of tissue, such as 200-207")
+    parser.add_argument("--simulated", help="seeds of simulated stacks, such as 200-207")
     parser.add_argument("--rows", default="0,1", help="shares of the rows to score")
     parser.add_argument("--flips", action="store_true")
     options = parser.parse_args()

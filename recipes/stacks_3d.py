@@ -55,16 +55,15 @@ RULES = {"nuclei": NormalizationRule(kind="contrast"), "walls": NormalizationRul
 SIZES: dict[str, Any] = {"min_size": 30, "min_core": 10, "gap": "second"}
 DECODES = {
     "nuclei": DecodeRule(
-        rule="relief", relief=ReliefPair(foreground=0.7, peak=0.5, saddle=0.8), **SIZES
+        rule="relief", relief=ReliefPair(foreground=0.7, core=0.35, peak=0.5, saddle=0.8), **SIZES
     ),
     "walls": DecodeRule(relief=ReliefPair(foreground=0.5, peak=0.15, saddle=0.8), **SIZES),
 }
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
 CROP = (32, 48, 48)
 EMPTY = 0.03  # of the crops of nuclei
-REAL = 0.5  # of the crops, where there are real stacks
 SHARE = 0.6  # of the rows of a real stack; the others are for the report
-TRAINING, SELECTION = range(64), range(100, 102)
+TRAINING, SELECTION = (*range(64), *range(300, 436)), range(100, 102)
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -228,8 +227,10 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         *,
         kind: Kind,
         settings: RunSettings,
+        share: float,
     ) -> None:
         self.sources, self.reals, self.kind, self.settings = sources, reals, kind, settings
+        self.share = share
 
     def __len__(self) -> int:
         return self.settings.steps * self.settings.batch_size
@@ -238,7 +239,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         step, index = divmod(number, self.settings.batch_size)
         rng = np.random.default_rng((self.settings.seed, step, index))
         changes = STRONG if step < 0.7 * self.settings.steps else WEAK
-        pool = self.reals if self.reals and rng.random() < REAL else self.sources
+        pool = self.reals if self.reals and rng.random() < self.share else self.sources
         chosen = pool[int(rng.integers(len(pool)))]
         if self.kind == "nuclei" and rng.random() < EMPTY:
             image, labels = empty(rng)
@@ -375,11 +376,14 @@ class Stacks:
     kind: Kind
     sources: Sequence[Source]
     reals: Sequence[Source]
+    share: float  # of the crops, where there are real stacks
     selection: Sequence[Source]
 
     def samples(self) -> Samples:
         """Samples of all steps."""
-        return Samples(self.sources, self.reals, kind=self.kind, settings=self.settings)
+        return Samples(
+            self.sources, self.reals, kind=self.kind, settings=self.settings, share=self.share
+        )
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
         """Loss of a batch."""
@@ -476,6 +480,7 @@ def main() -> None:
     parser.add_argument(
         "--real", nargs=3, action="append", default=[], metavar=("STACK", "MASK", "Z,Y,X")
     )
+    parser.add_argument("--share", type=float, default=0.5, help="of the crops, from real ones")
     parser.add_argument("--simulated", type=Path, default=Path("runs/simulated"))
     parser.add_argument("--stacks", type=int, default=len(TRAINING), help="simulated ones")
     parser.add_argument("--steps", type=int, default=260)
@@ -499,6 +504,7 @@ def main() -> None:
         kind,
         sources,
         [part for part, _ in parts],
+        options.share,
         [part for _, part in parts] or simulated(kind, SELECTION, options.simulated),
     )
     options.output.mkdir(parents=True, exist_ok=True)
