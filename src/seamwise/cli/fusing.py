@@ -16,7 +16,7 @@ def fuse(
         list[str],
         typer.Argument(
             metavar="FRAMES",
-            help="Frames, glob patterns or folders, in order of focus distance.",
+            help="Frames, stacks, glob patterns or folders, in order of focus distance.",
         ),
     ],
     output: Annotated[
@@ -133,6 +133,9 @@ def fuse(
     With -o sharp.png all frames are one burst. If -o is a folder, each input folder is a burst or
     holds a folder for each burst. Bursts that fail are reported and skipped; the exit code is
     then 1.
+
+    A stack (OME-TIFF, ImageJ, OME-Zarr) is a burst of its planes along z, for each channel and time
+    point; the output keeps these axes and the pixel size.
 
     The picture keeps the bit depth (8 or 16), the EXIF data and the colour profile of the frames.
     """
