@@ -27,7 +27,9 @@ from seamwise.io.ome_zarr import (
     plan_levels,
     write_image,
 )
+from seamwise.io.ome_zarr.metadata import read_attributes
 from seamwise.io.volume import open_volume
+from seamwise.labels.colours import colours_of
 from support.files import counting, one_line
 
 VERSIONS = ["0.4", "0.5"]
@@ -781,3 +783,32 @@ def test_labels_whose_folder_was_deleted_are_not_there_and_can_be_written_again(
     assert labels_of(path).name == "nuclei"
     create_labels(path, "cells").finish()
     assert label_names(path) == ("cells", "nuclei")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_labels_carry_their_colours_and_sizes_for_viewers(tmp_path, version):
+    pytest.importorskip("ome_zarr")
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+
+    labels = np.zeros((2, 30, 40), np.uint32)
+    labels[:, 3:9, 4:10] = 7
+    labels[1, 20:22, 20:30] = 70_000
+    storage = ZarrStorage(version=version)
+    write_image(tmp_path / "x.ome.zarr", labels, axes="TYX", storage=storage)
+    with create_labels(tmp_path / "x.ome.zarr", "cells") as draft:
+        draft.array[...] = labels
+    nodes = list(Reader(parse_url(tmp_path / "x.ome.zarr"))())
+    (metadata,) = [node.metadata for node in nodes if "color" in node.metadata]
+    red, green, blue = (colours_of(np.array([70_000]))[0] / 255).tolist()
+    np.testing.assert_allclose(metadata["color"][70_000], [red, green, blue, 1], atol=0.01)
+    assert metadata["properties"] == {7: {"pixels": 72}, 70_000: {"pixels": 20}}
+
+
+def test_with_very_many_labels_viewers_choose_the_colours(tmp_path):
+    labels = np.arange(1, 12_101).reshape(110, 110)
+    write_image(tmp_path / "x.ome.zarr", labels, axes="YX", labels=True)
+    attributes = read_attributes(tmp_path / "x.ome.zarr")[0]
+    assert "colors" not in attributes["image-label"]
+    write_image(tmp_path / "y.ome.zarr", labels * 0, axes="YX", labels=True)
+    assert read_attributes(tmp_path / "y.ome.zarr")[0]["image-label"]["colors"] == []

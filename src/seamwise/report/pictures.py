@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from seamwise.io.htmlpage import Markup, picture, picture_data
 from seamwise.io.volume import Volume
 from seamwise.labels import Labels
-from seamwise.segmentation.overlay import colours_of, label_places, number_size, thick_contour
+from seamwise.labels.colours import colours_of
+from seamwise.segmentation.overlay import label_places, number_size, thick_contour
 
 SIDE = 1000
 """Largest side of the picture of a plane, in pixels; smaller images are enlarged towards it."""

@@ -5,14 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.color import hsv2rgb
 
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels, inner_contour
+from seamwise.labels.colours import colours_of
 from seamwise.plain_values import whole_number
 from seamwise.segmentation.normalization import normalization
-
-_GOLDEN_RATIO = 0.618034  # successive hues differ much, whatever their number
 
 
 def overlay(
@@ -123,10 +121,3 @@ def label_colours(count: int) -> NDArray[np.uint8]:
     colours = colours_of(np.arange(count + 1))
     colours[0] = 0
     return colours
-
-
-def colours_of(numbers: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the bright colour of each number of 1 or more: `(n, 3)` uint8."""
-    hue = np.asarray(numbers, np.float64) * _GOLDEN_RATIO % 1
-    hsv = np.stack([hue, np.full_like(hue, 0.85), np.ones_like(hue)], axis=-1)
-    return np.asarray(hsv2rgb(hsv[np.newaxis])[0] * 255, dtype=np.uint8)

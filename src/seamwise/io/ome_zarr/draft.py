@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from seamwise.io.atomic import make_folder
 from seamwise.io.axes import check_time
 from seamwise.io.boxes import check_box
+from seamwise.io.ome_zarr.label_table import label_table
 from seamwise.io.ome_zarr.levels import (
     LETTERS,
     Level,
@@ -248,7 +249,8 @@ class Draft:
         attributes: dict[str, Any] = {"multiscales": [scales]}
         if self.labels:
             source = {"source": {"image": "../../"}} if self.image is not None else {}
-            attributes["image-label"] = {"version": self.version, **source}
+            table = label_table(self.array)
+            attributes["image-label"] = {"version": self.version, **table, **source}
         return attributes
 
     def _spatial(self, values: tuple[int, ...]) -> tuple[int, ...]:
