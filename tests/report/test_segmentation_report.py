@@ -139,3 +139,13 @@ def test_a_large_image_is_thinned_out(tmp_path):
     write_labels(tmp_path / "labels" / "x.tif", cells)
     _, text = page_of((tmp_path / "x.png", tmp_path / "labels"))
     assert "one pixel in 3 is shown along each axis" in text
+
+
+def test_in_a_series_only_the_cells_of_the_shown_time_are_marked(tmp_path):
+    (tmp_path / "labels").mkdir()
+    cells = np.stack([squares(), squares(sides={5: 20}), squares()])
+    write_image(tmp_path / "s.ome.zarr", cells, axes="TYX")
+    write_image(tmp_path / "labels" / "s.ome.zarr", cells, axes="TYX", labels=True)
+    _, text = page_of((tmp_path / "s.ome.zarr", tmp_path / "labels"))
+    assert "5 at time 1: 11 × the median size" in text
+    assert 'font-weight="bold"' not in text

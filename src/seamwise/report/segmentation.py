@@ -199,7 +199,8 @@ def _image(i: int, part: _Part, flags: Sequence[Flag], options: MeasureOptions) 
         axes = ("T" if image.times > 1 else "") + image.axes
         labels = open_labels(part.job.labels, axes=axes)
     plane = read_plane(image, labels)
-    marked = frozenset(int(part.cells["id"][flag.row]) for flag in flags)
+    times = part.cells["time"]
+    marked = frozenset(int(part.cells["id"][flag.row]) for flag in flags if not times[flag.row])
     where = [f"{len(part.cells)} cells"]
     where += [] if plane.z is None else [f"slice {plane.z} of 0 to {labels.shape[0] - 1}"]
     where += [] if image.times == 1 else [f"time 0 of 0 to {image.times - 1}"]
@@ -211,12 +212,18 @@ def _image(i: int, part: _Part, flags: Sequence[Flag], options: MeasureOptions) 
         yield gallery(
             figure(
                 close_up(image, labels, part.cells.columns, flag.row, plane.limits),
-                f"{part.cells['id'][flag.row]}: {flag.reason}",
+                f"{_name(part.cells, flag.row, image.times)}: {flag.reason}",
             )
             for flag in flags[:MOST_CLOSE_UPS]
         )
     if len(flags) > MOST_CLOSE_UPS:
         yield paragraph(f"… and {len(flags) - MOST_CLOSE_UPS} more.", is_note=True)
+
+
+def _name(cells: Table, row: int, times: int) -> str:
+    """The number of a cell; in a series with its time."""
+    number = str(cells["id"][row])
+    return f"{number} at time {cells['time'][row]}" if times > 1 else number
 
 
 def _made_by(record: Mapping[str, Any]) -> str:
