@@ -121,6 +121,7 @@ def train(
     With --start nuclei-2d a few images are enough: the model is trained on, and the run ends when
     it no longer improves.
     """
+    from seamwise.engine import read_settings
     from seamwise.segmentation import (
         TrainSettings,
         find_pairs,
@@ -130,6 +131,23 @@ def train(
     )
     from seamwise.segmentation import train as train_model
 
+    options = {
+        "start": start,
+        "corrected_weight": corrected_weight,
+        "unlabelled": unlabelled,
+        "unlabelled_radius": unlabelled_radius,
+        "loss": loss,
+        "annotation": masks,
+        "steps": steps,
+        "batch_size": batch_size,
+        "crop": crop,
+        "width": width,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "devices": devices,
+        "nodes": nodes,
+    }
+    read_settings(TrainSettings, settings, options)  # their faults come before those of the data
     split = find_pairs(data, hold_out_every=hold_out_every)
     if corrected is not None:
         split = with_corrected(split, corrected)
@@ -142,20 +160,7 @@ def train(
         defaults=start_defaults(
             split.training, settings, start=start, annotation=masks, channel=channels, axes=axes
         ),
-        start=start,
-        corrected_weight=corrected_weight,
-        unlabelled=unlabelled,
-        unlabelled_radius=unlabelled_radius,
-        loss=loss,
-        annotation=masks,
-        steps=steps,
-        batch_size=batch_size,
-        crop=crop,
-        width=width,
-        learning_rate=learning_rate,
-        seed=seed,
-        devices=devices,
-        nodes=nodes,
+        **options,
     )
     training, validation, _ = read_behind_bar(
         lambda report: read_split(split, run, channel=channels, axes=axes, report=report),

@@ -30,7 +30,7 @@ def open_logger(name: LoggerName, folder: Path) -> Any:
     """
     try:
         if name == "tensorboard":
-            from lightning_fabric.loggers import TensorBoardLogger
+            from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
             return TensorBoardLogger(folder, name="", version=name)
         from pytorch_lightning.loggers import WandbLogger

@@ -322,7 +322,7 @@ def _warped(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
     warped = cv2.warpPerspective(
         picture, matrix, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
     )
-    return np.asarray(warped).reshape(*size[::-1], *picture.shape[2:])
+    return np.asarray(warped, picture.dtype).reshape(*size[::-1], *picture.shape[2:])
 
 
 def _brightened(picture: Picture, gains: Matrix) -> Picture:
