@@ -4,6 +4,7 @@ import pytest
 import tifffile
 import zarr
 
+from seamwise.io import listing
 from seamwise.io.images import read_image
 from seamwise.io.listing import find_images, stem, unread_files
 from support.files import counting
@@ -72,6 +73,36 @@ def test_the_order_of_a_set_is_that_of_its_description(tmp_path):
     assert note == "z.ome.tif is one image with a.ome.tif and 1 more: it is read once"
 
 
+def test_a_file_that_was_renamed_is_no_set(tmp_path):
+    write_set(tmp_path, ["x.ome.tif"])
+    (tmp_path / "x.ome.tif").rename(tmp_path / "y.ome.tif")
+    assert read_image(tmp_path / "y.ome.tif").note == ""
+
+
+@pytest.mark.parametrize("name", ["../other/s.ome.tif", "/etc/s.ome.tif", "..\\s.ome.tif"])
+def test_an_image_with_parts_in_another_folder_is_refused(tmp_path, name):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "in").mkdir()
+    write_set(tmp_path / "other", ["s.ome.tif", "t.ome.tif"])
+    with tifffile.TiffFile(tmp_path / "other" / "t.ome.tif") as file:
+        description = file.ome_metadata
+    changed = description.replace('FileName="s.ome.tif"', f'FileName="{name}"')
+    pixels = tifffile.imread(tmp_path / "other" / "t.ome.tif", key=0)
+    path = tmp_path / "in" / "t.ome.tif"
+    tifffile.imwrite(path, pixels, description=changed.encode(), metadata=None)
+    with pytest.raises(ValueError, match="as a part of its image, outside of its folder"):
+        read_image(path)
+
+
+def test_a_large_set_is_looked_up_once(tmp_path, monkeypatch):
+    names = [f"s{number}.ome.tif" for number in range(20)]
+    write_set(tmp_path, names)
+    asked, real = [], listing.set_of_files
+    monkeypatch.setattr(listing, "set_of_files", lambda path: asked.append(path) or real(path))
+    assert names_of(find_images(tmp_path), tmp_path) == ["s0.ome.tif"]
+    assert len(asked) == 1
+
+
 def test_a_damaged_member_is_listed_and_reported_when_it_is_read(tmp_path):
     (tmp_path / "a.ome.tif").write_bytes(b"II*\0garbage")
     (tmp_path / "b.ome.tif").write_bytes(b"")
@@ -88,6 +119,23 @@ def test_a_plate_stands_for_its_fields(tmp_path):
         "screen.zarr/B/3/0",
         "screen.zarr/B/3/1",
     ]
+
+
+def test_plates_in_a_folder_and_by_a_pattern_stand_for_their_fields(tmp_path):
+    write_plate(tmp_path / "one.zarr", wells=("A/1",), fields=("0",))
+    write_plate(tmp_path / "two.zarr", wells=("B/2",), fields=("0",))
+    names = ["one.zarr/A/1/0", "two.zarr/B/2/0"]
+    assert names_of(find_images(tmp_path), tmp_path) == names
+    assert names_of(find_images(tmp_path / "*.zarr"), tmp_path) == names
+
+
+def test_a_damaged_well_is_reported_and_stops_nothing(tmp_path):
+    write_plate(tmp_path / "screen.zarr", fields=("0",))
+    (tmp_path / "screen.zarr" / "A" / "1" / ".zattrs").write_text("{")
+    fields = find_images(tmp_path / "screen.zarr")
+    assert names_of(fields, tmp_path) == ["screen.zarr/A/1", "screen.zarr/B/3/0"]
+    with pytest.raises(ValueError, match=r"A/1/\.zattrs"):
+        read_image(fields[0])
 
 
 @pytest.mark.parametrize("well", ["../outside", "/etc", "Z/9", 7, None])

@@ -86,8 +86,10 @@ def _logged(logger: "LoggerName | None", output: Path) -> "Iterator[Report]":
     opened = open_logger(logger, output)
     try:
         yield log_to(opened)
-    finally:
-        opened.finalize("success")
+    except BaseException:
+        opened.finalize("failed")
+        raise
+    opened.finalize("success")
 
 
 @contextmanager

@@ -251,6 +251,11 @@ def check_output(output: Path, *, resume: bool) -> None:
         )
 
 
+def has_checkpoint(output: Path) -> bool:
+    """Tell whether a run that is resumed goes on from a checkpoint, not from the first step."""
+    return (output / _CHECKPOINT).exists()
+
+
 def run_identity(settings: RunSettings) -> dict[str, Any]:
     """Return the settings that identify a run: all but workers, devices, nodes and snapshots."""
     fields: dict[str, Any] = RootModel(settings).model_dump()

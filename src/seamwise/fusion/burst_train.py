@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from seamwise.engine.loop import Report, check_output, fit, run_identity
+from seamwise.engine.loop import Report, check_output, fit, has_checkpoint, run_identity
 from seamwise.fusion.bands import full_scores, split, weighted
 from seamwise.fusion.burst_data import BurstSamples
 from seamwise.fusion.data import SegmentedPicture, pictures_sha256
@@ -80,7 +80,9 @@ def train_burst(
             "data_sha256": pictures_sha256([*training, *validation]),
         },
     )
-    start = None if settings.start is None else _first_weights(settings.start, info)
+    start = None
+    if settings.start is not None and not (resume and has_checkpoint(output)):
+        start = _first_weights(settings.start, info)
     return fit(
         _BurstTask(info, settings, BurstSamples(training, settings), _fixed(validation)),
         settings,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seamwise.engine.loop import Report, check_output, fit, run_identity
+from seamwise.engine.loop import Report, check_output, fit, has_checkpoint, run_identity
 from seamwise.fusion.data import FocusSamples, SegmentedPicture, make_pair, pictures_sha256
 from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
@@ -76,7 +76,9 @@ def train(
     for picture in (*training, *validation):
         photo_info(picture.image)  # fails now, not in the middle of the run
     info = _describe(settings, training, validation)
-    start = None if settings.start is None else _first_weights(settings.start, info)
+    start = None
+    if settings.start is not None and not (resume and has_checkpoint(output)):
+        start = _first_weights(settings.start, info)
     return fit(
         _FusionTask(info, settings, training, validation),
         settings,

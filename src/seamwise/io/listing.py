@@ -195,16 +195,21 @@ def _is_unread(path: Path) -> bool:
 def _once_per_set(paths: list[Path]) -> list[Path]:
     """The paths, without the further files of an OME image that is spread over several."""
     listed = {os.path.abspath(path) for path in paths}
-    return [path for path in paths if not _follows(path, listed)]
+    further: set[str] = set()
+    for place in sorted(listed):
+        if len(listed) > 1 and place not in further:
+            further.update(_others_of_set(place, listed))
+    return [path for path in paths if os.path.abspath(path) not in further]
 
 
-def _follows(path: Path, listed: Collection[str]) -> bool:
-    """Whether an earlier file of the same OME image is listed."""
-    if len(listed) < 2 or not path.name.lower().endswith(OME_SUFFIXES):
-        return False
-    folder = Path(os.path.abspath(path)).parent
-    members = [name for name in set_of_files(path) if str(folder / name) in listed]
-    return path.name in members[1:]
+def _others_of_set(place: str, listed: Collection[str]) -> list[str]:
+    """The listed files that hold an image together with one, all but the first."""
+    if not place.lower().endswith(OME_SUFFIXES):
+        return []
+    folder = os.path.dirname(place)
+    members = [os.path.join(folder, name) for name in set_of_files(Path(place))]
+    members = [member for member in members if member in listed]
+    return members[1:] if place in members else []
 
 
 def _without(place: Path, ending: str) -> Path:
@@ -224,7 +229,8 @@ def _images_of(name: Path, masks: bool, suffixes: tuple[str, ...]) -> list[Path]
     else:
         paths = [Path(path) for path in glob.glob(str(name), recursive=True)]
         complaint = f"no image matches {name}"
-    images = _preferred([path for path in paths if _is_image(path, suffixes)])
+    found = [path for path in paths if _is_image(path, suffixes)]
+    images = _preferred([image for path in found for image in plate_fields(path) or [path]])
     if not images:
         raise FileNotFoundError(f"{complaint}: expected files ending in {_KINDS}")
     return images

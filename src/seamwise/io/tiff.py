@@ -88,13 +88,14 @@ def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
     try:
         with without_log(), tifffile.TiffFile(path) as file:
             check_chain(file)
+            _check_set(file)
             whole = whole_series(file)
             series = whole[0]
             if 0 in series.shape:
                 raise UnsupportedError(f"it has no pixels (shape {series.shape}); export it again")
             check_complete(file, series)
             letters = _letters_of(series)
-            notes = [*_set_notes(file, path)]
+            notes = [*_set_notes(series, path)]
             if len(whole) > 1:
                 notes.append(f"{path.name} holds {len(whole)} images: the first is read")
             alpha_axis = None
@@ -353,8 +354,16 @@ def _names_of_set(file: tifffile.TiffFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys(html.unescape(name) for name in names))
 
 
-def _set_notes(file: tifffile.TiffFile, path: Path) -> Iterator[str]:
-    others = [name for name in _names_of_set(file) if name != path.name]
+def _check_set(file: tifffile.TiffFile) -> None:
+    """Raise if the image has parts in another folder, which tifffile would read."""
+    for name in _names_of_set(file):
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
+            raise ValueError(f"it names {name!r} as a part of its image, outside of its folder")
+
+
+def _set_notes(series: tifffile.TiffPageSeries, path: Path) -> Iterator[str]:
+    files = (Path(page.parent.filehandle.name).name for page in series.pages if page is not None)
+    others = [name for name in dict.fromkeys(files) if name != path.name]
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         yield f"{path.name} is one image with {others[0]}{more}: it is read once"

@@ -121,9 +121,12 @@ def _first_image(path: Path) -> Path | None:
 def plate_fields(path: AnyPath) -> list[Path]:
     """List the fields of view of a plate or a well (HCS) in its order; empty for any other group.
 
-    Fields that are listed and missing do not count, nor do names that lead out of the plate.
+    Fields that are listed and missing do not count, nor do names that lead out of the plate. A well
+    that cannot be read stands for itself, so that it is reported when it is read.
     """
     path = Path(path)
+    if not is_ome_zarr(path):
+        return []
     try:
         attributes = read_attributes(path)[0]
     except (ValueError, OSError):
@@ -135,7 +138,10 @@ def plate_fields(path: AnyPath) -> list[Path]:
 
 
 def _fields_of_well(well: Path) -> list[Path]:
-    names = _paths_in(read_attributes(well)[0], "well", "images")
+    try:
+        names = _paths_in(read_attributes(well)[0], "well", "images")
+    except ValueError:
+        return [well]
     return [well / name for name in names if is_ome_zarr(well / name)]
 
 
