@@ -252,7 +252,7 @@ def check_output(output: Path, *, resume: bool) -> None:
 
 
 def has_checkpoint(output: Path) -> bool:
-    """Tell whether a run that is resumed goes on from a checkpoint, not from the first step."""
+    """Tell whether a run that is resumed begins at a checkpoint, not at the first step."""
     return (output / _CHECKPOINT).exists()
 
 
