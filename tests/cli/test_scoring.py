@@ -97,3 +97,19 @@ def test_evaluating_writes_a_page_of_errors(run, tmp_path):
     )
     assert code == 2
     assert "--images needs --report" in err
+
+
+def test_a_page_of_errors_never_replaces_an_image(run, tmp_path):
+    for name in ("p", "t", "image"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", SCENE.labels)
+    image = tmp_path / "image.tif"
+    (tmp_path / "page.html").symlink_to(image)
+    before = image.read_bytes()
+    for page, words in ((image, "ending in .html"), (tmp_path / "page.html", "replace the input")):
+        code, _, err = run(
+            *("evaluate", tmp_path / "p.tif", tmp_path / "t.tif"),
+            *("--images", image, "--report", page),
+        )
+        assert code == 2
+        assert words in err
+        assert image.read_bytes() == before

@@ -1,14 +1,19 @@
 """Tracks: by hand, and on simulated time-lapse with known truth."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seamwise.io import read_labels, write_image, write_labels, write_png
 from seamwise.io.ctc import CtcTrack, read_ctc, without_gaps, write_ctc
+from seamwise.io.ome_zarr import create_labels
 from seamwise.measure import (
+    MeasureJob,
     MeasureOptions,
+    Pairing,
     Table,
     Width,
     joined,
@@ -176,6 +181,64 @@ def test_the_format_is_written_to_the_letter(tmp_path):
     assert read_ctc(tmp_path / "01_RES")[1] == lines
     write_ctc(tmp_path / "01_RES", frames[:1], lines[:1])
     assert len(read_ctc(tmp_path / "01_RES")[0]) == 1
+
+
+def test_files_of_others_stay_in_a_folder_of_tracks(tmp_path):
+    others = ("man_track000.tif", "man_seg000.tif", "m001.tif", "mask000.png", "man_track.txt")
+    for name in (*others, "mask0001.tif", "mask007.tif"):
+        (tmp_path / name).write_bytes(b"another")
+    write_ctc(tmp_path, [np.array([[0, 1]])] * 2, (CtcTrack(1, 0, 1, 0),))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*others, "mask000.tif", "mask001.tif", "res_track.txt"}
+    assert all((tmp_path / name).read_bytes() == b"another" for name in others)
+
+
+def test_old_masks_stay_until_there_are_new_ones(tmp_path):
+    def frames():
+        raise OSError("unreadable")
+        yield
+
+    write_ctc(tmp_path, [np.array([[0, 1]])] * 2, (CtcTrack(1, 0, 1, 0),))
+    with pytest.raises(OSError, match="unreadable"):
+        write_ctc(tmp_path, frames(), ())
+    assert len(read_ctc(tmp_path)[0]) == 2
+
+
+def test_labels_of_one_name_inside_of_images_have_folders_of_their_own(tmp_path):
+    drawn = time_lapse((60, 80), frames=2, cells=4, rng=0, radius=8, divisions=0)
+    for name in ("a", "b"):
+        image = tmp_path / f"{name}.ome.zarr"
+        write_image(image, drawn.image[:, 0], axes="TYX")
+        with create_labels(image, "cells") as draft:
+            draft.array[...] = drawn.labels
+    options, table = MeasureOptions(track=True), tmp_path / "c.csv"
+    list(measure_files(pair_images(tmp_path, tmp_path), table, options))
+    assert {path.name for path in (tmp_path / "c_tracks").iterdir()} == {"a_RES", "b_RES"}
+
+
+def test_two_series_of_one_name_are_refused(series):
+    _, folder = series
+    (folder / "more").mkdir()
+    shutil.copytree(folder / "a.ome.zarr", folder / "more" / "a.ome.zarr")
+    jobs = [
+        MeasureJob(image, folder / "labels" / "a.ome.zarr")
+        for image in (folder / "a.ome.zarr", folder / "more" / "a.ome.zarr")
+    ]
+    with pytest.raises(ValueError, match="have the same name 'a'"):
+        measure_files(Pairing(tuple(jobs), {}), folder / "c.csv", MeasureOptions(track=True))
+
+
+def test_frames_of_the_current_folder_have_its_name(tmp_path, monkeypatch):
+    drawn = time_lapse((60, 80), frames=2, cells=4, rng=0, radius=8, divisions=0)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for time in range(2):
+        write_png(Path(f"t{time}.png"), (drawn.image[time, 0] >> 8).astype(np.uint8))
+        write_labels(Path(f"t{time}_masks.tif"), drawn.labels[time])
+    jobs = [MeasureJob(Path(f"t{t}.png"), Path(f"t{t}_masks.tif")) for t in range(2)]
+    options = MeasureOptions(track=True, frames=True)
+    list(measure_files(Pairing(tuple(jobs), {}), Path("c.csv"), options))
+    assert [path.name for path in Path("c_tracks").iterdir()] == ["here_RES"]
 
 
 def test_a_gap_ends_a_track():

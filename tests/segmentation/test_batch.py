@@ -3,6 +3,7 @@ from threading import Event, current_thread
 from time import sleep
 from types import SimpleNamespace
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
@@ -10,14 +11,16 @@ import torch
 
 from seamwise.engine import Listener, Resources, Runtime
 from seamwise.engine.networks import ReadyNetwork
-from seamwise.io.images import read_labels, write_png
+from seamwise.io.images import read_labels, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
+from seamwise.report.flags import read_seams
 from seamwise.segmentation import batch, predict, segment
 from seamwise.segmentation.batch import segment_files
 from seamwise.segmentation.big.memory import whole_image_bytes
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
+from seamwise.segmentation.overlay import overlay
 from seamwise.segmentation.predict import Prediction
 from seamwise.synth import crowded_cells
 
@@ -157,6 +160,53 @@ def test_an_overlay_that_was_not_asked_for_before_is_drawn_from_the_labels(image
     assert not any(outcome.failed for outcome in again)
     assert len(list((tmp_path / "out").glob("*_overlay.png"))) == 3
     assert (tmp_path / "out" / "a.tif").stat().st_mtime_ns == before
+
+
+@pytest.fixture
+def doubtful(images, monkeypatch):
+    """The three images, and a network that keeps its probabilities."""
+
+    def segment_image(image, options, *, keep_probabilities=False, **_):
+        cell = (image[0] > 100).astype(np.float32)
+        labels = np.cumsum(cell, axis=1).astype(np.uint8) * cell.astype(np.uint8)
+        return Prediction(labels, np.stack([1 - cell, cell]) if keep_probabilities else None)
+
+    monkeypatch.setattr(batch, "segment_image", segment_image)
+    return images
+
+
+@pytest.mark.parametrize("files", [OutputOptions(seams=True), OutputOptions(probabilities=True)])
+def test_overlays_stay_when_other_files_are_made_up_for(doubtful, tmp_path, files):
+    out = tmp_path / "out"
+    list(segment_files(doubtful, out, files=OutputOptions(overlay=True)))
+    before = (out / "a_overlay.png").read_bytes()
+    assert not any(outcome.failed for outcome in segment_files(doubtful, out, files=files))
+    assert (out / "a_overlay.png").read_bytes() == before
+
+
+def test_seams_and_overlay_are_those_of_labels_that_were_edited(doubtful, tmp_path):
+    out = tmp_path / "out"
+    list(segment_files(doubtful[:1], out))
+    edited = np.zeros((8, 9), np.uint8)
+    edited[3, 4:7] = (5, 7, 7)
+    write_labels(out / "a.tif", edited)
+    files = OutputOptions(overlay=True, seams=True)
+    (outcome,) = segment_files(doubtful[:1], out, files=files)
+    assert outcome.messages[-1].endswith("7 cells")
+    assert (read_labels(out / "a.tif") == edited).all()
+    seams = read_seams(out / "seams" / "a.csv")
+    assert (seams.cell.tolist(), seams.neighbour.tolist()) == ([5], [7])
+    drawn = overlay(tifffile.imread(doubtful[0]), edited)
+    assert (iio.imread(out / "a_overlay.png") == drawn).all()
+
+
+def test_slices_that_are_joined_have_no_seams_and_count_as_done(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "segment_slices", lambda image, *_, **__: one_cell(image))
+    options, files = SegmentOptions(mode="2d-stitch"), OutputOptions(seams=True)
+    list(segment_files(images, tmp_path / "out", options, files=files))
+    monkeypatch.setattr(batch, "segment_slices", None)
+    again = list(segment_files(images, tmp_path / "out", options, files=files))
+    assert all("already exists" in outcome.messages[0] for outcome in again)
 
 
 def test_an_overlay_never_replaces_an_input(images, tmp_path):

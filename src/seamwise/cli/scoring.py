@@ -52,16 +52,18 @@ def evaluate(
     Files pair up by name; x_masks.tif is the truth for x.tif. Each time point of a series is scored
     as an image. Pairs that cannot be scored are reported and skipped; the exit code is then 1.
     """
+    from seamwise.io import find_images
     from seamwise.metrics import DEFAULT_RADII
     from seamwise.segmentation import pair_files, score_files, write_scores
 
     if images is not None and report is None:
         raise ValueError("--images needs --report: name the page to write")
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--report must be a page ending in .html, not {report}: rename it")
     pairs = pair_files(predicted, truth)
-    check_outputs(
-        {"--json": json_file, "--csv": csv_file, "--report": report},
-        inputs=[path for pair in pairs for path in (pair.predicted, pair.truth)],
-    )
+    inputs = [path for pair in pairs for path in (pair.predicted, pair.truth)]
+    inputs += [] if images is None else find_images(images)
+    check_outputs({"--json": json_file, "--csv": csv_file, "--report": report}, inputs=inputs)
     with Progress() as progress:
         scores = score_files(
             progress.track(pairs, "score"), radii=DEFAULT_RADII if contours else ()

@@ -17,6 +17,7 @@ RESULT, TRUTH = "res_track.txt", "man_track.txt"
 """Names of the text file: of a result, and of the truth that the challenge gives."""
 
 _MASK = re.compile(r"(mask|man_track|man_seg|m)(\d+)\.tiff?", re.IGNORECASE)
+_RESULT_MASK = re.compile(r"mask\d+\.tif")
 _LARGEST = 2**16 - 1
 
 
@@ -88,7 +89,8 @@ def write_ctc(folder: Path, frames: Iterable[Labels], tracks: Sequence[CtcTrack]
     Parameters
     ----------
     folder : Path
-        By the custom of the challenge its name ends in ``_RES``. Older masks in it are removed.
+        By the custom of the challenge its name ends in ``_RES``. Older files
+        ``mask….tif`` in it are replaced or, at the end, removed; other files stay.
     frames : iterable of (*S) integer arrays
         The labels of each frame, as in `tracks`.
     tracks : sequence of CtcTrack
@@ -106,10 +108,14 @@ def write_ctc(folder: Path, frames: Iterable[Labels], tracks: Sequence[CtcTrack]
             f"{_LARGEST} at most; cut the series"
         )
     make_folder(folder)
-    for path in (folder / RESULT, *_masks(folder)):
-        path.unlink(missing_ok=True)
+    (folder / RESULT).unlink(missing_ok=True)  # while it is missing, the masks may be a mixture
+    names = set()
     for number, labels in enumerate(frames):
+        names.add(f"mask{number:03}.tif")
         write_labels(folder / f"mask{number:03}.tif", labels.astype(np.uint16))
+    for path in folder.glob("mask*.tif"):
+        if _RESULT_MASK.fullmatch(path.name) and path.name not in names:
+            path.unlink()
     with atomic_path(folder / RESULT) as temporary:
         lines = (f"{one.label} {one.begin} {one.end} {one.parent}\n" for one in tracks)
         temporary.write_text("".join(lines), encoding="ascii")

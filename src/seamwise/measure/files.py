@@ -184,7 +184,7 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
     notes = [image.note] if image.note else []
     if lost:
         notes.append(f"{job.image}: {lost} nuclei lie in no cell")
-    return FileTable(joined(parts), tuple(fields), tuple(notes), labels, spacing)
+    return FileTable(job.image, joined(parts), tuple(fields), tuple(notes), labels, spacing)
 
 
 def measure_files(
@@ -278,6 +278,8 @@ def _check_job(pairing: Pairing, table: Path, options: MeasureOptions, overwrite
                 "tracking needs time series, and no image has several time points: "
                 "say --frames if the files are the frames of one"
             )
+        if not options.frames:
+            by_stem(job.image for job in pairing.jobs)  # each series has a folder of its own
     tracks = (tracks_folder(table),) if options.track else ()
     for path in () if overwrite else (table, summary_path(table), *tracks):
         if path.exists():

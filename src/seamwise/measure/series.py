@@ -1,5 +1,6 @@
 """What was measured in a file: `FileTable`; its tracks: `track_files`."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ class FileTable:
 
     Attributes
     ----------
+    image : Path
     cells : Table
         With the columns ``file`` and ``time`` after ``id``.
     fields : tuple of FieldSize
@@ -34,6 +36,7 @@ class FileTable:
         Pixel size in micrometres along each axis.
     """
 
+    image: Path
     cells: Table
     fields: tuple[FieldSize, ...]
     notes: tuple[str, ...]
@@ -81,8 +84,9 @@ def track_files(
             divisions=options.divisions,
             spacing=one[0].spacing,
         )
-        path = one[0].labels.path
-        name = path.parent.name if options.frames else stem(path)
+        # labels inside of images all have the same name
+        place = Path(os.path.abspath(one[0].labels.path)).parent
+        name = place.name if options.frames else stem(one[0].image)
         target = folder / f"{name}_RES"
         labels, tracks = without_gaps(cells["time"], cells["track_id"], cells["parent_track_id"])
         write_ctc(target, _frames(one, cells, labels), tracks)

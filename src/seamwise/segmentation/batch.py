@@ -162,6 +162,7 @@ def segment_files(
         options = replace(options, runtime=runtime)
     if files.probabilities and options.mode == "2d-stitch":
         raise ValueError("mode 2d-stitch keeps no probabilities: remove one of the two")
+    files = replace(files, seams=files.seams and options.mode != "2d-stitch")
     with runtime_of_record(output, options.runtime, asked=asked):
         model = _checked_model(options, resources)
     for note in (renamed_note(options.model), model.note, unread_files(inputs)):
@@ -351,14 +352,16 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         else:
             prediction, cautions = Prediction(read_labels(job.labels), None), ()
         width, numbers = files.outline_width, files.numbers
-        cells = prediction.labels
+        # labels that exist may have been edited
+        cells = read_labels(job.labels) if has_labels else prediction.labels
         picture = draw(channels, cells, width=width, numbers=numbers) if files.overlay else None
         maps = prediction.probabilities
         seams = seam_doubt(maps, cells) if files.seams and maps is not None else None
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
-    remove_file(job.overlay)
+    if picture is not None or not has_labels:
+        remove_file(job.overlay)
     if picture is not None:
         write_png(job.overlay, picture)
     if seams is not None:
@@ -370,7 +373,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
     if not has_labels:
         write_labels(job.labels, prediction.labels, spacing=image.spacing)
     notes = (*notes, *(f"{job.image}: {caution}" for caution in cautions))
-    return (*notes, f"{job.image}: {prediction.labels.max()} cells{no_contrast(channels)}"), False
+    return (*notes, f"{job.image}: {cells.max()} cells{no_contrast(channels)}"), False
 
 
 def _predict(
