@@ -140,7 +140,7 @@ PUBLIC = {
         "demo", "export_onnx", "find_pairs", "find_split", "identity_normalization", "image_notes",
         "label_colours", "load", "mask_notes", "modulate_touching", "normalization",
         "overlay", "pair_files", "plan_blocks", "probability_slabs", "read_pair", "read_pairs",
-        "read_split", "record_activations", "record_range", "score_files", "segment",
+        "read_split", "read_start", "record_activations", "record_range", "score_files", "segment",
         "segment_files", "segment_image",
         "segment_normalized", "segment_slices", "segment_volume", "start_defaults", "stitch",
         "stretch",

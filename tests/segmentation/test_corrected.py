@@ -51,3 +51,28 @@ def test_a_mask_without_an_image_is_refused_in_one_line(tmp_path, data):
         with_corrected(data, tmp_path / "new")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         with_corrected(data, tmp_path / "nowhere")
+
+
+def test_a_mask_that_could_be_for_two_images_is_refused(tmp_path):
+    """Else the validation image would be trained on, and the other way round."""
+    for part in ("train", "val"):
+        for kind in ("images", "masks"):
+            write(tmp_path / "data" / part / kind, "ab" if part == "train" else "ac")
+    split = find_pairs(tmp_path / "data")
+    write(tmp_path / "new", "a")
+    with pytest.raises(ValueError, match=r"mask a could be for .*train.* or for .*val.*: rename"):
+        with_corrected(split, tmp_path / "new")
+    write(tmp_path / "other", "bc")
+    corrected = with_corrected(split, tmp_path / "other")
+    assert [pair.labels.parent.name for pair in corrected.training] == ["masks", "other"]
+    assert [pair.images for pair in corrected.training] == [pair.images for pair in split.training]
+    assert [pair.labels.parent.name for pair in corrected.validation] == ["masks", "other"]
+
+
+def test_one_image_for_training_and_validation_is_corrected_in_both(tmp_path):
+    for kind in ("images", "masks"):
+        write(tmp_path / "data" / kind, "a")
+    write(tmp_path / "new", "a")
+    split = with_corrected(find_pairs(tmp_path / "data"), tmp_path / "new")
+    assert split.training == split.validation
+    assert split.training[0].is_corrected

@@ -1,8 +1,9 @@
 """`seamwise check`."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,9 @@ from seamwise.cli.errors import fail
 from seamwise.cli.messages import print_result, say
 from seamwise.cli.options import Axes, Channel, Device, Masks, parse_channels
 from seamwise.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from seamwise.segmentation.check import Survey
 
 
 def check(
@@ -30,50 +34,83 @@ def check(
     channel: Channel = None,
     axes: Axes = None,
     device: Device = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace report.html and settings.toml.")
+    ] = False,
 ) -> None:
     """Find out what is wrong with training images and masks, and how to train on them.
 
     Writes report.html with pictures of the faults, and settings.toml for `train --settings`.
     Ends with exit code 1 if something would stop the training.
     """
+    from seamwise.engine import choose_device
     from seamwise.io import make_folder
     from seamwise.report import training_report
-    from seamwise.segmentation import find_pairs
-    from seamwise.segmentation.check import KINDS, advise, survey, write_settings
+    from seamwise.segmentation import find_pairs, read_start
+    from seamwise.segmentation.check import KINDS, Advice, advise, survey, write_settings
 
-    channels = parse_channels(channel)
-    annotation = masks or "instances"
+    page, settings = output / "report.html", output / "settings.toml"
+    _check_new(page, settings, overwrite=overwrite)
+    choose_device(device)  # its faults, and those of the start, come before those of the data
+    if start is not None:
+        read_start(start)
+    options: dict[str, Any] = {
+        "channel": parse_channels(channel),
+        "axes": axes,
+        "annotation": masks or "instances",
+    }
     with Progress() as progress:
         task = progress.task("read images")
         result = survey(
-            data,
-            channel=channels,
-            axes=axes,
-            annotation=annotation,
-            report=lambda done, total: task.update(done, total, "read images"),
+            data, **options, report=lambda done, total: task.update(done, total, "read images")
         )
-    kinds = Counter({f.kind: 0 for f in result.findings})
+    make_folder(output)
+    stops = any(KINDS[finding.kind].severity == "stops" for finding in result.findings)
+    advice: Advice | None = None
+    fault: Exception | None = None
+    if not stops:
+        try:
+            split = find_pairs(data)
+            pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
+            advice = advise(result, pairs, **options, start=start, device=device)
+        except (ValueError, TypeError, OSError) as error:
+            fault = error  # the report tells what was seen
+    command = _command(data, settings, channel=channel, axes=axes)
+    settings.unlink(missing_ok=True)
+    if advice is not None:
+        write_settings(settings, advice, data=data)
+    training_report(result, advice, page, command=command)
+    _print_findings(result)
+    say(f"wrote {page}")
+    if fault is not None:
+        raise fault
+    if stops:
+        fail(f"{data} cannot be trained on: see {page}", code=1)
+    say(f"wrote {settings}: train with `{command}`")
+
+
+def _check_new(*paths: Path, overwrite: bool) -> None:
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f"{path} already exists: choose another folder, or --overwrite it"
+            )
+
+
+def _command(data: Path, settings: Path, *, channel: str | None, axes: str | None) -> str:
+    """Return the command that trains on the images as they were looked at."""
+    words = ["seamwise", "train", str(data), "-o", "runs/checked", "--settings", str(settings)]
+    words += [] if channel is None else ["--channel", channel]
+    words += [] if axes is None else ["--axes", axes]
+    return shlex.join(words)
+
+
+def _print_findings(result: "Survey") -> None:
+    from seamwise.segmentation.check import KINDS
+
+    kinds: Counter[str] = Counter()
     for finding in result.findings:
         kinds[finding.kind] += finding.count
-    stops = [kind for kind in kinds if KINDS[kind].severity == "stops"]
-    make_folder(output)
-    advice = None
-    if not stops:
-        split = find_pairs(data)
-        pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
-        advice = advise(
-            result,
-            pairs,
-            channel=channels,
-            axes=axes,
-            annotation=annotation,
-            start=start,
-            device=device,
-        )
-    command = f"seamwise train {data} -o runs/checked --settings {output / 'settings.toml'}"
-    if advice is not None:
-        write_settings(output / "settings.toml", advice, data=data)
-    training_report(result, advice, output / "report.html", command=command)
     for kind in (kind for kind in KINDS if kind in kinds):
         names = [finding.name for finding in result.findings if finding.kind == kind]
         more = ", …" if len(names) > 3 else ""
@@ -83,8 +120,3 @@ def check(
         )
     cells = sum(len(look.sizes) for look in result.looks)
     print_result(f"{len(result.looks)} images with {cells} cells can be used")
-    say(f"wrote {output / 'report.html'}")
-    if stops:
-        fail(f"{data} cannot be trained on: see {output / 'report.html'}", code=1)
-    if advice is not None:
-        say(f"wrote {output / 'settings.toml'}: train with `{command}`")

@@ -61,7 +61,7 @@ from seamwise.segmentation.record import record_activations, record_range
 from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.score_tables import write_scores
 from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.start import start_defaults
+from seamwise.segmentation.start import read_start, start_defaults
 from seamwise.segmentation.stitch import segment_slices, stitch
 from seamwise.segmentation.systems import System, system
 from seamwise.segmentation.train import train
@@ -125,6 +125,7 @@ __all__ = [
     "read_pair",
     "read_pairs",
     "read_split",
+    "read_start",
     "record_activations",
     "record_range",
     "resample",

@@ -1,6 +1,6 @@
 """Masks that a person corrected, added to a training folder; see `with_corrected`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +29,13 @@ def with_corrected(split: Split, folder: Path) -> Split:
     FileNotFoundError
         There is no such folder, or no image for a mask.
     ValueError
-        Two masks have the same name.
+        Two masks have the same name, or two images of the split the name of a mask.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"folder {folder} of corrected masks does not exist")
     known = {pair.name: pair for pair in (*split.training, *split.validation, *split.test)}
     pairs = {pair.name: replace(pair, is_corrected=True) for pair in _pairs(folder, known)}
+    _check_names(split, pairs)
     news = tuple(pair for name, pair in pairs.items() if name not in known)
 
     def replaced(part: Sequence[Pair]) -> tuple[Pair, ...]:
@@ -43,6 +44,18 @@ def with_corrected(split: Split, folder: Path) -> Split:
     return Split(
         (*replaced(split.training), *news), replaced(split.validation), replaced(split.test)
     )
+
+
+def _check_names(split: Split, names: Collection[str]) -> None:
+    """Raise if a corrected mask could be that of two images, e.g. in ``train/`` and ``val/``."""
+    images: dict[str, Path] = {}
+    for pair in (*split.training, *split.validation, *split.test):
+        other = images.setdefault(pair.name, pair.images[0])
+        if pair.name in names and other != pair.images[0]:
+            raise ValueError(
+                f"corrected mask {pair.name} could be for {other} or for {pair.images[0]}: "
+                "rename one of these images and its mask"
+            )
 
 
 def _pairs(folder: Path, known: dict[str, Pair]) -> Sequence[Pair]:

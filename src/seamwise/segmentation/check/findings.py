@@ -20,7 +20,6 @@ class Kind:
 
 
 KINDS = {
-    "folder": Kind("folder", "stops", "arrange images and masks as docs/training.md shows"),
     "no mask": Kind("image without mask", "stops", "add the mask, or remove the image"),
     "no image": Kind("mask without image", "look", "add the image, or rename the mask"),
     "unreadable image": Kind("image that cannot be read, or with NaN", "stops", "export it again"),
@@ -68,6 +67,9 @@ KINDS = {
     ),
     "background": Kind("background has a number", "harms", "set it to 0"),
     "no cells": Kind("mask without cells", "look", "right if the image is empty; else annotate it"),
+    "no cell at all": Kind(
+        "masks without a single cell", "stops", "annotate the cells of some images"
+    ),
     "number twice": Kind(
         "one number for two places", "harms", "give one of the pieces a new number"
     ),

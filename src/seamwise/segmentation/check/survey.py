@@ -136,6 +136,8 @@ def survey(
         report(number, len(jobs))
     usable = tuple(look for look in looks if look is not None)
     notes.findings += _compared(usable)
+    if usable and not any(len(look.sizes) for look in usable):
+        notes.add("no cell at all", folder.name, "every pixel is background or ignored")
     return Survey(folder, usable, tuple(notes.findings))
 
 
