@@ -89,7 +89,7 @@ if __name__ == "__main__":
         average=0.995,
         validate_every=100,
         stored_as="float16",
-        simulation=BurstSimulation(blank=0.0, dust=0.0),
+        simulation=BurstSimulation(blank=0.0, dust=0.0, trails=0.0),
     )
     if given.start:
         settings = replace(
@@ -98,6 +98,6 @@ if __name__ == "__main__":
             steps=1000,
             learning_rate=1e-3,
             seed=1,
-            simulation=BurstSimulation(surfaces=0.3, hairs=0.4, blank=0.0, dust=0.0),
+            simulation=replace(settings.simulation, surfaces=0.3, hairs=0.4),
         )
     train(given.folder, given.output, settings, resume=given.resume)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -207,6 +208,16 @@ def test_arrays_in_another_order_give_the_same_bytes():
     first, second = (fuse(frames, model="focus-burst") for frames in (arrays, shuffled))
     assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.depth, np.array([3, 0, 4, 1, 2])[second.depth])
+
+
+def test_aligned_arrays_in_another_order_lie_alike():
+    scene = cv2.GaussianBlur(np.random.default_rng(0).random((90, 120)), (0, 0), 1.5)
+    scene = np.round(255 * (scene - scene.min()) / np.ptp(scene)).astype(np.uint8)
+    arrays = [scene[5 + i : 75 + i, 5 + 2 * i : 105 + 2 * i] for i in range(3)]
+    first = fuse(arrays, model="gff", align=True, crop=False).alignment
+    second = fuse(arrays[::-1], model="gff", align=True, crop=False).alignment
+    assert first.reference == second.reference == 1
+    np.testing.assert_allclose(first.matrices, second.matrices[::-1], rtol=0, atol=0.1)
 
 
 def test_frames_that_are_stored_alike_are_turned_alike(tmp_path):

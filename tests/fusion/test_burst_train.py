@@ -67,6 +67,26 @@ def test_noise_and_hot_pixels_are_in_the_frames_and_not_in_the_truth(pictures):
     assert all(burst.truth.shape == (32, 32, 3) for burst in bursts)
 
 
+def test_settings_from_before_blank_frames_dust_and_trails_make_the_bursts_of_then():
+    texture = [np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)]
+    simulation = BurstSimulation(blank=0.0, dust=0.0, trails=0.0, hot=1.0)
+    burst = make_burst(texture, 4, crop=32, simulation=simulation, rng=np.random.default_rng(5))
+    means = [frame.mean() for frame in burst.frames]
+    # printed by the version that the shipped model was trained with
+    np.testing.assert_allclose(means, [0.44746, 0.44322, 0.43789, 0.4233], atol=1e-4)
+
+
+def test_a_run_from_before_blank_frames_dust_and_trails_resumes(tmp_path, pictures):
+    simulation = replace(QUICK.simulation, blank=0.0, dust=0.0, trails=0.0)
+    settings = replace(QUICK, simulation=simulation)
+    run(tmp_path, pictures, settings, report=lambda progress: progress.step < 3)
+    checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    for name in ("blank", "dust", "trails"):
+        del checkpoint["provenance"]["settings"]["simulation"][name]
+    torch.save(checkpoint, tmp_path / "checkpoint.pt")
+    run(tmp_path, pictures, settings, resume=True)
+
+
 def contrast(frame):
     return float(np.abs(np.diff(frame.mean(2), axis=0)).mean())
 

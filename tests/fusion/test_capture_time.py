@@ -62,3 +62,18 @@ def test_what_cannot_be_split_is_refused(tmp_path):
     photograph(tmp_path / "card", 5000, None)
     with pytest.raises(ValueError, match=r"IMG_5000.jpg does not tell in EXIF when it was taken"):
         plan([tmp_path / "card"], tmp_path / "out", files)
+
+
+def test_a_photograph_that_cannot_be_read_is_skipped_if_asked_for(tmp_path):
+    paths = card(tmp_path / "card")
+    paths[1].write_bytes(b"not a photograph")
+    files = FuseOutputs(split_by_time=True)
+    with pytest.raises(ValueError, match=r"IMG_9997.jpg .*; --skip-bad skips it"):
+        plan([tmp_path / "card"], tmp_path / "out", files)
+    options = FuseOptions(model="gff", skip_bad=True)
+    outcomes = list(fuse_files([tmp_path / "card"], tmp_path / "out", options, files=files))
+    assert not any(outcome.failed for outcome in outcomes)
+    skipped, alone = outcomes[0].messages[0].split("; IMG_0002")
+    assert skipped.startswith("skipped: ")
+    assert "IMG_9997.jpg" in skipped
+    assert alone == ".jpg: taken alone, so skipped"

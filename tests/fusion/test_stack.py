@@ -129,6 +129,20 @@ def test_a_folder_of_stacks_is_as_many_bursts(tmp_path):
     run([tmp_path / "in"], tmp_path / "out", overwrite=True)
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_damaged_stack_fails_alone(tmp_path, is_named):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    paths = [save(folder, f"{name}.ome.tif", planes(0), "ZYX") for name in "abc"]
+    paths[0].write_bytes(paths[0].read_bytes()[:-3000])
+    options, inputs = FuseOptions(model="gff"), paths if is_named else [folder]
+    outcomes = list(fuse_files(inputs, tmp_path / "out", options))
+    assert [outcome.failed for outcome in outcomes] == [True, False, False]
+    assert "a.ome.tif" in outcomes[0].messages[0]
+    names = {"b.ome.tif", "c.ome.tif", "seamwise.json"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == names
+
+
 def test_one_stack_in_each_folder_has_the_name_of_the_folder(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "in" / name).mkdir(parents=True)
@@ -164,3 +178,28 @@ def test_what_a_file_cannot_hold_is_refused_before_the_work(tmp_path):
     series = save(tmp_path, "t.ome.tif", hyperstack()[:, 0], "TCYX")
     assert "must have planes along z" in fault([series], tmp_path / "y.tif")
     assert not list(tmp_path.glob("y*"))
+
+
+def damaged_plane(folder, axes, pixels, page):
+    """A compressed stack of which one page cannot be decoded."""
+    path = folder / "d.ome.tif"
+    tifffile.imwrite(path, pixels, compression="zlib", metadata={"axes": axes})
+    with tifffile.TiffFile(path) as file:
+        offset, length = (file.pages[page].dataoffsets[0], file.pages[page].databytecounts[0])
+    content = bytearray(path.read_bytes())
+    content[offset : offset + length] = bytes(length)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_plane_that_cannot_be_read_is_named_or_skipped(tmp_path):
+    path = damaged_plane(tmp_path, "ZYX", planes(0), 1)
+    options, target = FuseOptions(model="gff"), tmp_path / "y.tif"
+    (outcome,) = fuse_files([path], target, options)
+    assert outcome.failed
+    assert "(frame 2 of 3)" in outcome.messages[-1]
+    assert outcome.messages[-1].endswith("; --skip-bad fuses the others")
+    (outcome,) = fuse_files([path], target, FuseOptions(model="gff", skip_bad=True))
+    assert not outcome.failed
+    assert "d.ome.tif" in outcome.messages[0]
+    assert "2 frames" in outcome.messages[-1]

@@ -163,3 +163,18 @@ def test_a_surface_is_only_found_if_asked_for_and_in_the_numbers_of_the_order():
 def test_options_that_make_no_sense_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         FuseOutputs(**options)
+
+
+def test_dim_frames_of_16_bits_have_a_surface():
+    frames, depth = ramp()
+    dim = [np.round(frame * 262).astype(np.uint16) for frame in frames]
+    surface = fuse_burst(dim, FuseOptions(model="gff"), surface=True).surface
+    assert abs(np.nanmedian(surface.position[:, 30]) - depth[30]) < 0.3
+    assert np.isfinite(surface.position[:, 5:55]).mean() > 0.9
+    assert np.isnan(surface.position[:, 75:]).mean() > 0.97
+
+
+def test_a_note_tells_that_a_surface_is_empty():
+    plain = [np.full((40, 50), 20 + number, np.uint8) for number in range(3)]
+    fusion = fuse_burst(plain, FuseOptions(model="gff"), surface=True)
+    assert "the surface is empty: no frame is sharp anywhere" in fusion.notes

@@ -94,7 +94,7 @@ def fuse_files(
     OSError
         An input does not exist, or the output cannot be written.
     """
-    jobs = plan(inputs, output, files)
+    jobs = plan(inputs, output, files, skip_bad=options.skip_bad)
     is_single = is_picture(output)
     if is_single:
         _check_new(jobs[0], files)

@@ -163,10 +163,12 @@ class Burst(FrameSequence):
     @staticmethod
     def check_frame(frame: Frame) -> None:
         """Raise ValueError, TypeError or OSError if a frame cannot be read to its end."""
-        if isinstance(frame, np.ndarray | Plane):
+        if isinstance(frame, np.ndarray):
             return
-        photo = read_photo(frame, transparent=True)
-        as_unit(photo.pixels, name=str(frame))
+        if isinstance(frame, Plane):
+            as_unit(frame.read(), name=str(frame))
+            return
+        as_unit(read_photo(frame, transparent=True).pixels, name=str(frame))
 
     def order_of_sums(self) -> tuple[int, ...]:
         """Return `order`, for arrays one by their content: sums round alike however they are given.
@@ -191,21 +193,10 @@ class Burst(FrameSequence):
         return self.shape
 
     def _frame(self, i: int) -> Picture:
-        frame = self.frames[i]
-        if isinstance(frame, Plane):
-            photo = Photo(frame.read())
-        elif isinstance(frame, np.ndarray):
-            photo = Photo(frame)
-        else:
-            try:
-                photo = read_photo(
-                    frame,
-                    orientation=self._orientation,
-                    transparent=True,
-                    white_balance=self._white_balance,
-                )
-            except ValueError as error:
-                raise _bad_frame(error, i, len(self.frames)) from error
+        try:
+            photo = self._photo(self.frames[i])
+        except ValueError as error:
+            raise _bad_frame(error, i, len(self.frames)) from error
         if self._cuts:
             y0, y1, x0, x1 = self._cuts[i]
             photo = replace(photo, pixels=photo.pixels[y0:y1, x0:x1])
@@ -213,6 +204,18 @@ class Burst(FrameSequence):
             self._remember(i, photo)
         picture = as_unit(photo.pixels, name=self.names[i])
         return picture if photo.opaque is None else extended(picture, photo.opaque)
+
+    def _photo(self, frame: _Source) -> Photo:
+        if isinstance(frame, np.ndarray):
+            return Photo(frame)
+        if isinstance(frame, Plane):
+            return Photo(frame.read())
+        return read_photo(
+            frame,
+            orientation=self._orientation,
+            transparent=True,
+            white_balance=self._white_balance,
+        )
 
     def opaque(self, i: int) -> NDArray[np.bool_] | None:
         """Return where frame i shows anything, `(Y, X)`; None if everywhere.

@@ -1,6 +1,6 @@
 """Bursts that a network is trained on; see `BurstSamples` and `make_burst`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ from seamwise.pictures import as_unit
 from seamwise.synth.burst import FocusBurst, coded, focus_burst, uncoded
 from seamwise.synth.scene import draw_scene
 from seamwise.types import Picture
+
+_Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _MARGIN = 12  # around a crop: what lies outside it spreads into it
 
@@ -109,7 +111,8 @@ def make_burst(
 
 def _blank_count(count: int, simulation: BurstSimulation, rng: np.random.Generator) -> int:
     """How many frames show nothing in focus; at least two others do."""
-    if count < 3 or rng.random() >= simulation.blank:
+    # without a draw: settings from before there were such frames give the same bursts as then
+    if count < 3 or simulation.blank == 0 or rng.random() >= simulation.blank:
         return 0
     return int(rng.integers(1, min(4, count - 2, 1 + count // 3) + 1))
 
@@ -143,12 +146,14 @@ def _through_sensor(
     """Hot pixels, dust, noise and (in four of five bursts) 8 bits."""
     if rng.random() < simulation.hot:
         share, is_red = 10 ** rng.uniform(-4, -2.7), rng.random() < 0.5
-        for frame, (y, x) in zip(pixels, _defects(pixels.shape, share, rng), strict=True):
+        places = _defects(pixels.shape, share, simulation.trails, rng)
+        for frame, (y, x) in zip(pixels, places, strict=True):
             colours = np.array([1, 0.25, 0.25], np.float32)
             frame[y, x] = rng.permutation(colours) if is_red else rng.integers(0, 2, (len(y), 3))
-    if rng.random() < simulation.dust:
+    if simulation.dust > 0 and rng.random() < simulation.dust:
         share, radius = 10 ** rng.uniform(-4, -3.2), rng.uniform(0.7, 2.5)
-        for frame, (y, x) in zip(pixels, _defects(pixels.shape, share, rng), strict=True):
+        places = _defects(pixels.shape, share, simulation.trails, rng)
+        for frame, (y, x) in zip(pixels, places, strict=True):
             shadow = np.zeros(frame.shape[:2], np.float32)
             shadow[y, x] = rng.uniform(0.1, 0.5, len(y)) * 2 * np.pi * radius**2
             shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), radius))
@@ -161,11 +166,13 @@ def _through_sensor(
 
 
 def _defects(
-    shape: tuple[int, ...], share: float, rng: np.random.Generator
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    shape: tuple[int, ...], share: float, trails: float, rng: np.random.Generator
+) -> Iterable[_Places]:
     """Pixels of each frame that are defects: at random, or in trails, as a breathing lens has."""
+    if trails == 0:
+        return _scattered(shape, share, rng)
     count, *size = shape[:3]
-    number, is_trail = rng.poisson(share * np.prod(size), count), rng.random() < 0.5
+    number, is_trail = rng.poisson(share * np.prod(size), count), rng.random() < trails
     breathing, fixed = 10 ** rng.uniform(-3, -2), rng.uniform(0, 1, (max(number), 2))
     centre, places = rng.uniform(0, 1, 2), []
     for i in range(count):
@@ -175,6 +182,14 @@ def _defects(
         is_inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
         places.append((y[is_inside], x[is_inside]))
     return places
+
+
+def _scattered(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> Iterator[_Places]:
+    """Defects at random, drawn frame by frame."""
+    count, *size = shape[:3]
+    for _ in range(count):
+        y, x = rng.integers(0, size[0], (2, rng.poisson(share * np.prod(size))))
+        yield y, x
 
 
 def _cut_out(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seamwise.io.errors import first_line
 from seamwise.io.listing import natural_order
 from seamwise.io.photo import photo_info
 
@@ -47,8 +48,24 @@ def split_by_time(paths: Sequence[Path]) -> list[list[Path]]:
     return bursts
 
 
+def with_headers(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the photographs whose headers can be read, and a note for each of the others."""
+    whole, notes = [], []
+    for path in paths:
+        try:
+            photo_info(path)
+        except (ValueError, OSError) as error:
+            notes.append(f"skipped: {first_line(error)}")
+        else:
+            whole.append(path)
+    return whole, notes
+
+
 def _time(path: Path) -> datetime:
-    text = photo_info(path).time
+    try:
+        text = photo_info(path).time
+    except ValueError as error:
+        raise ValueError(f"{error}; --skip-bad skips it") from error
     try:
         return datetime.strptime(text, f"%Y:%m:%d %H:%M:%S{'.%f' * ('.' in text)}")
     except ValueError:

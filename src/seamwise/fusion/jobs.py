@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seamwise.fusion.burst import MAP, burst_folders, check_outside, find_frames
-from seamwise.fusion.capture_time import split_by_time
+from seamwise.fusion.capture_time import split_by_time, with_headers
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, Stack, stack_of
 from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
@@ -101,7 +101,11 @@ class FuseJob:
 
 
 def plan(
-    inputs: Sequence[str | Path], output: Path, files: FuseOutputs = FuseOutputs()
+    inputs: Sequence[str | Path],
+    output: Path,
+    files: FuseOutputs = FuseOutputs(),
+    *,
+    skip_bad: bool = False,
 ) -> list[FuseJob]:
     """List the bursts and the picture that each becomes.
 
@@ -109,7 +113,8 @@ def plan(
     output is a folder, and every input folder is a burst or holds a folder for each burst
     (`burst_folders`). The picture is named like its burst's folder, in the format of its frames.
     With `files.split_by_time`, all inputs are photographs of several bursts, and each picture is
-    named like the first frame of its burst.
+    named like the first frame of its burst; `skip_bad` leaves those out that cannot be read, with
+    a note.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def plan(
             "and give a folder a name without suffix"
         )
     else:
-        jobs = _jobs(inputs, output, files)
+        jobs = _jobs(inputs, output, files, skip_bad=skip_bad)
     if is_single and files.split_by_time:
         raise ValueError(f"--split-by-time needs a folder for its pictures, not {output}: name one")
     check_outside(output.parent if is_single else output, inputs, with_subfolders=not is_single)
@@ -140,13 +145,18 @@ def plan(
     return jobs
 
 
-def _jobs(inputs: Sequence[str | Path], output: Path, files: FuseOutputs) -> list[FuseJob]:
+def _jobs(
+    inputs: Sequence[str | Path], output: Path, files: FuseOutputs, *, skip_bad: bool
+) -> list[FuseJob]:
     """The jobs whose pictures go into a folder."""
     if not files.split_by_time:
         return [job for source in inputs for job in _jobs_of(Path(source), output)]
-    bursts = split_by_time(find_frames(inputs))
+    paths = find_frames(inputs)
+    paths, notes = with_headers(paths) if skip_bad else (paths, [])
+    bursts = split_by_time(paths)
     alone = [burst[0].name for burst in bursts if len(burst) == 1]
-    note = f"{', '.join(alone)}: taken alone, so skipped" if alone else ""
+    if alone:
+        notes.append(f"{', '.join(alone)}: taken alone, so skipped")
     jobs = [
         FuseJob(tuple(burst), output / (stem(burst[0]) + _suffix(burst[0])))
         for burst in bursts
@@ -156,7 +166,7 @@ def _jobs(inputs: Sequence[str | Path], output: Path, files: FuseOutputs) -> lis
         raise ValueError(
             f"no two of {len(bursts)} photographs were taken within a burst: remove --split-by-time"
         )
-    return [replace(jobs[0], note=note), *jobs[1:]]
+    return [replace(jobs[0], note="; ".join(notes)), *jobs[1:]]
 
 
 def is_picture(output: Path) -> bool:
@@ -221,7 +231,7 @@ def _has_images(folder: Path) -> bool:
 
 def _jobs_of(source: Path, output: Path) -> list[FuseJob]:
     if source.exists() and not _is_folder(source):
-        if stack_of(source) is not None:
+        if _is_stack_or_damaged(source):
             return [_job_of_file(source, output, stem(source))]
         raise ValueError(
             f"{source} is a frame: name the picture it becomes part of, e.g. -o sharp.png"
@@ -238,13 +248,31 @@ def _jobs_of_folder(folder: Path, output: Path) -> list[FuseJob]:
     name = folder.resolve().name
     try:
         frames = find_frames([folder])
-        is_stacks = stack_of(frames[0]) is not None
+        is_stacks = _are_stacks(frames)
     except (ValueError, OSError) as error:
         return [FuseJob((), output / f"{name}.png", fault=str(error))]
     if is_stacks:
         names = [stem(path) for path in frames] if len(frames) > 1 else [name]
         return [_job_of_file(path, output, n) for path, n in zip(frames, names, strict=True)]
     return [FuseJob(tuple(frames), output / (name + _suffix(frames[0])))]
+
+
+def _is_stack_or_damaged(path: Path) -> bool:
+    try:
+        return stack_of(path) is not None
+    except (ValueError, OSError):
+        return True
+
+
+def _are_stacks(paths: Sequence[Path]) -> bool:
+    """Whether the first file that can be read is a stack; the error of the first if none can."""
+    errors: list[ValueError | OSError] = []
+    for path in paths:
+        try:
+            return stack_of(path) is not None
+        except (ValueError, OSError) as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _job_of_file(path: Path, output: Path, name: str) -> FuseJob:

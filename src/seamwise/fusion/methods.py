@@ -238,7 +238,10 @@ def fuse_burst(
         in_focus = range(len(burst)) if burst.is_own_order else burst.order
         every = ReorderedFrames(masked or aligned, in_focus)
         counted = CountedFrames(every, _stage_report(report, "surface"), len(burst))
-        fusion = replace(fusion, surface=find_surface(counted))
+        scanned = find_surface(counted, grey_step=_grey_step(burst.dtype))
+        if np.isnan(scanned.position).all():
+            notes.append("the surface is empty: no frame is sharp anywhere")
+        fusion = replace(fusion, surface=scanned)
     return replace(
         fusion,
         image=in_dtype(fusion.image, burst.dtype),
@@ -330,6 +333,11 @@ def in_dtype(picture: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
         return picture.astype(dtype)
     levels = picture * np.float32(np.iinfo(dtype).max)
     return np.round(levels, out=levels).astype(dtype)
+
+
+def _grey_step(dtype: np.dtype[Any]) -> float:
+    """The difference of two neighbouring values in 0..1; of floats, which may have been 16 bits."""
+    return 1 / np.iinfo(np.uint16 if dtype.kind == "f" else dtype).max
 
 
 def _classical_method(options: FuseOptions, resources: Resources) -> Method:

@@ -1,6 +1,7 @@
 """What the training of a fusion network depends on; see `FusionSettings`."""
 
-from typing import Annotated, ClassVar, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -149,6 +150,8 @@ class BurstSimulation:
     hot, dust, grey : float in 0..1
         Share of bursts with hot pixels, and with dark spots, which move from frame to frame as
         they do after an alignment; and of grey ones.
+    trails : float in 0..1
+        Share of these bursts in which the spots form trails, as a breathing lens makes them.
     blank : float in 0..1
         Share of bursts of three frames and more with one to four frames at the ends that are far
         out of focus or show nothing.
@@ -163,6 +166,7 @@ class BurstSimulation:
     hairs: Share = 0.28
     hot: Share = 0.3
     dust: Share = 0.15
+    trails: Share = 0.5
     grey: Share = 0.2
     blank: Share = 0.25
 
@@ -193,6 +197,10 @@ class BurstSettings(RunSettings):
         bursts.
     """
 
+    old_defaults: ClassVar[Mapping[str, Any]] = {
+        **RunSettings.old_defaults,
+        "simulation": {"blank": 0.0, "dust": 0.0, "trails": 0.0},
+    }
     start: str | None = None
     simulation: BurstSimulation = BurstSimulation()
     crop: Annotated[int, Field(ge=32, le=4096, multiple_of=16)] = 96

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seamwise.io.listing import SUFFIXES, ZARR, stem
 from seamwise.io.ome_zarr import is_ome_zarr, write_image
+from seamwise.io.photo import photo_info
 from seamwise.io.tiff import save_tiff
 from seamwise.io.volume import Volume, open_volume
 
@@ -110,11 +111,15 @@ def stack_of(path: Path) -> Stack | None:
     Raises
     ------
     ValueError
-        The file has time points or channels, but no planes along z; or it has colours and channels.
+        The file has time points or channels, but no planes along z; or it has colours and channels;
+        or it cannot be read.
+    OSError
+        It is missing, or not readable by this user.
     """
     try:
         volume = open_volume(path, stack=True)
     except (ValueError, OSError):
+        photo_info(path)  # raises if it is not a photograph either
         return None
     if volume.axes != "ZYX" or volume.shape[0] < 2:
         if volume.times > 1 or is_ome_zarr(path):

@@ -13,7 +13,7 @@ _FINE, _WINDOW = 1.0, 3.0  # standard deviations in pixels: of the details, and 
 _NOISE_PERCENTILE = 5  # of the mean over the frames: where a picture shows least
 _OF_LEAST = 4  # what noise has on average, over its least in 10 to 20 frames
 _LEAST_CONFIDENCE = 0.33  # in a simulated burst 60 % of the wrong positions lie below, 1 % others
-_LEVELS = 255  # grey levels of the coarsest frames
+_STEP = 1 / 255  # between grey levels of the coarsest frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,11 @@ class Surface:
 
 
 def find_surface(
-    frames: Frames, *, z_step: float | None = None, pixel_size: float | None = None
+    frames: Frames,
+    *,
+    z_step: float | None = None,
+    pixel_size: float | None = None,
+    grey_step: float = _STEP,
 ) -> Surface:
     """Find where each pixel is sharpest.
 
@@ -72,8 +76,8 @@ def find_surface(
     with G_σ a Gaussian of σ pixels. At the first and the last frame the position is m. It is
     missing where S_m is not above the noise, times 3 + log n or 3n/4, whichever is less. The noise
     is the 5th percentile, over the pixels, of the mean of S_i, at most 4 times that of the least
-    S_i, at least what rounding to 8 bits leaves. In three frames and more, it is also missing where
-    the confidence is below 1/3, as in the blur around an outline.
+    S_i, at least what rounding to grey levels leaves. In three frames and more, it is also missing
+    where the confidence is below 1/3, as in the blur around an outline.
 
     Parameters
     ----------
@@ -81,6 +85,9 @@ def find_surface(
         Two or more, in the order of their focus. Each is read once, one at a time.
     z_step, pixel_size : float, optional
         In micrometres.
+    grey_step : float
+        Between two neighbouring grey levels of the frames' type: 1/65535 for 16 bits; 0 if they
+        were never rounded. By default that of 8 bits.
 
     Returns
     -------
@@ -112,7 +119,7 @@ def find_surface(
         float(np.percentile(x, _NOISE_PERCENTILE)) for x in (peak.total / len(frames), peak.least)
     )
     # texture raises the mean everywhere, but not the least contrast
-    noise = max(min(mean, _OF_LEAST * least), _rounding_contrast())
+    noise = max(min(mean, _OF_LEAST * least), _rounding_contrast(grey_step))
     # the largest of few contrasts cannot be far above their mean
     factor = min(3 + np.log(len(frames)), 0.75 * len(frames))
     is_sharp = best > noise * factor
@@ -175,9 +182,9 @@ def _detail(grey: Picture) -> Picture:
     return np.asarray(cv2.Laplacian(smooth, cv2.CV_32F, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def _rounding_contrast() -> float:
-    """The contrast of what rounding to grey levels adds, whose variance is 1/12 of a level²."""
+def _rounding_contrast(step: float) -> float:
+    """The contrast of what rounding to grey levels adds, whose variance is 1/12 of a step²."""
     point = np.zeros((15, 15), np.float32)
     point[7, 7] = 1
     energy: NDArray[np.float32] = np.square(_detail(point))
-    return float(energy.sum()) / 12 / _LEVELS**2
+    return float(energy.sum()) / 12 * step**2
