@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from skimage.data import astronaut
 
@@ -13,13 +14,20 @@ from seamwise.fusion import (
     Alignment,
     FuseOptions,
     FuseOutputs,
+    batch,
     fuse_files,
     memory_estimate,
     plan,
 )
 from seamwise.fusion.batch import write_depth
+from seamwise.fusion.jobs import FuseJob
+from seamwise.fusion.readable import renumbered
+from seamwise.fusion.result import Fusion
+from seamwise.fusion.stored_alignment import stored_path
+from seamwise.fusion.surface import Surface
+from seamwise.io import journal
 from seamwise.io.images import read_labels
-from seamwise.io.journal import journal, unfinished
+from seamwise.io.journal import unfinished
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.photo import JPEG_EXIF_LIMIT, read_photo, write_photo
@@ -132,10 +140,20 @@ def test_what_a_killed_process_left_is_replaced(tmp_path, monkeypatch, is_folder
     # as it is after a kill between the maps and the picture
     picture = tmp_path / "cut" / "sharp.png"
     maps = [path for path in picture.parent.iterdir() if path.name.startswith("sharp_")]
-    with monkeypatch.context() as patch, journal(picture, [picture, *maps]):
-        patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
-    picture.unlink()
-    assert unfinished(picture) == {picture, *maps}
+    for path in (picture, *maps):
+        path.unlink()
+
+    def place(file, target):
+        if target == picture:
+            raise KeyboardInterrupt
+        file.rename(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_place", place)
+        patch.setattr(shutil, "rmtree", lambda folder, ignore_errors: None)
+        with pytest.raises(KeyboardInterrupt):
+            fuse("cut")
+    assert unfinished(picture) == {*maps}
     assert [outcome.failed for outcome in fuse("cut")] == [False]
     assert {path.name: path.read_bytes() for path in (tmp_path / "cut").iterdir()} == whole
 
@@ -649,6 +667,24 @@ def test_frames_that_cannot_be_read_are_skipped_and_the_numbers_of_the_others_st
     assert np.array_equal(depth, 3 * of_two)
 
 
+def test_heights_count_the_frames_that_were_skipped(tmp_path):
+    folder = save_burst(tmp_path / "burst", count=4)
+    (folder / "f1.png").write_text("a note")
+    run([folder], tmp_path / "x.png", skip_bad=True, surface=True, z_step=2.0)
+    with tifffile.TiffFile(tmp_path / "x_height.tif") as file:
+        rule = json.loads(file.pages[0].description)
+        values = file.asarray()
+    assert rule["scale"] == pytest.approx(3 * 2.0 / 65534)
+    heights = (values[values > 0] - 1.0) * rule["scale"]
+    assert heights.max() == pytest.approx(6, abs=0.7)
+    position = np.array([[0, 1.5, np.nan, 2]], np.float32)
+    surface = Surface(position, np.ones_like(position), 3)
+    depth = np.array([[0, 1, 1, 2]], np.uint8)
+    fusion = renumbered(Fusion(np.zeros((1, 4)), depth, surface=surface), [0, 2, 3], 4, [])
+    assert np.array_equal(fusion.surface.position, [[0, 2.5, np.nan, 3]], equal_nan=True)
+    assert (fusion.surface.count, fusion.surface.top) == (4, 3.0)
+
+
 def test_one_frame_that_can_be_read_is_too_few(tmp_path):
     folder = save_burst(tmp_path / "burst", count=2)
     (folder / "f1.png").write_text("a note")
@@ -684,6 +720,85 @@ def test_old_maps_stay_if_the_new_picture_cannot_be_written(tmp_path, monkeypatc
     (outcome,) = run([folder], tmp_path / "sharp.png", depth_map=True, overwrite=True)
     assert outcome.failed
     assert {path.name: path.read_bytes() for path in tmp_path.glob("sharp*")} == before
+
+
+def test_old_maps_stay_if_a_new_file_cannot_be_written(tmp_path, monkeypatch):
+    folder = save_burst(tmp_path / "burst")
+    options = {"depth_map": True, "focus_maps": True}
+    run([folder], tmp_path / "sharp.png", **options)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*sharp*")}
+    write = batch.write_photo
+
+    def fail(path, *args, **kwargs):
+        if path.name.startswith(name):
+            raise OSError(f"cannot write {path}: no space is left")
+        write(path, *args, **kwargs)
+
+    monkeypatch.setattr(batch, "write_photo", fail)
+    for name in ("sharp_focus_1", "sharp.png"):
+        (outcome,) = run([folder], tmp_path / "sharp.png", overwrite=True, **options)
+        assert outcome.failed
+        assert f"cannot write {tmp_path / name}" in outcome.messages[0]
+        assert {path.name: path.read_bytes() for path in tmp_path.glob("*sharp*")} == before
+
+
+def test_a_new_picture_takes_its_own_maps_and_no_others(tmp_path):
+    folder = save_burst(tmp_path / "burst")
+    others = ("x1_focus_0.png", "x[1]_focus_stacked.png", "x[1]_alignment.json")
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    output = tmp_path / "x[1].png"
+    run([folder], output, depth_map=True, focus_maps=True)
+    run([folder], output, overwrite=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*others, "x[1].png", "burst"}
+
+
+def test_an_alignment_next_to_a_picture_of_a_folder_is_replaced_only_if_asked(tmp_path):
+    save_burst(tmp_path / "in" / "a")
+    (tmp_path / "out").mkdir()
+    alignment = tmp_path / "out" / "a_alignment.json"
+    alignment.write_text("mine")
+    (outcome,) = run([tmp_path / "in"], tmp_path / "out")
+    assert outcome.failed
+    assert "a_alignment.json already exists: --overwrite replaces it" in outcome.messages[0]
+    assert alignment.read_text() == "mine"
+    alignment.unlink()
+    run([tmp_path / "in"], tmp_path / "out")
+    (outcome,) = run([tmp_path / "in"], tmp_path / "out")
+    assert outcome.messages == (f"{tmp_path / 'out' / 'a.png'} already exists",)
+
+
+def test_twins_have_maps_of_their_own_whatever_the_suffix(tmp_path):
+    outputs = [tmp_path / name for name in ("a.tif", "a.ome.tif")]
+    for output in outputs:
+        output.touch()
+    names = [FuseJob((), output, has_twin=True).alignment().name for output in outputs]
+    assert names == ["a_tif_alignment.json", "a_ome_tif_alignment.json"]
+    for number, output in enumerate(outputs):
+        folder = save_burst(tmp_path / f"burst{number}")
+        (job,) = plan([folder], output)
+        assert job.has_twin
+
+
+def test_an_alignment_is_that_of_one_picture(tmp_path):
+    matrices = np.stack([np.eye(3)] * 2)
+    alignment = Alignment(matrices, np.ones((2, 1)), (4, 5), 0, ("f0", "f1"))
+    path = tmp_path / "x_alignment.json"
+    alignment.save(path)
+    assert stored_path(tmp_path / "x.png") == stored_path(tmp_path / "x.ome.tif") == path
+    alignment.save(path, picture="x.ome.tif")
+    assert stored_path(tmp_path / "x.ome.tif") == path
+    assert not stored_path(tmp_path / "x.png").exists()
+    assert Alignment.load(path).names == ("f0", "f1")
+
+
+def test_maps_from_before_a_picture_had_a_twin_do_not_stay(tmp_path):
+    for name in ("x.tif", "x.png", "x_depth.png", "x_height.png", "x_png_depth.png"):
+        (tmp_path / name).touch()
+    job = FuseJob((), tmp_path / "x.tif", has_twin=True)
+    # the heights may be those of x.png, which has no others
+    assert job.old_maps() == [tmp_path / "x_depth.png"]
 
 
 def test_a_picture_of_unknown_origin_is_not_silently_taken_for_the_result(tmp_path):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from seamwise.fusion import Burst, FuseOptions, FuseOutputs, fuse_burst, fuse_files, plan
+from seamwise.fusion import Burst, FuseOptions, FuseOutputs, batch, fuse_burst, fuse_files, plan
 from seamwise.fusion.stack import stack_of
 from seamwise.io.images import read_image
 from seamwise.io.ome_zarr import write_image
@@ -111,6 +111,35 @@ def test_maps_are_named_by_time_point_and_channel(tmp_path):
     run([path], tmp_path / "out" / "y.tif", depth_map=True)
     names = {f"y_t{t}_c{c}_depth.png" for t in range(2) for c in range(2)} | {"y.tif"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == names
+
+
+@pytest.mark.parametrize("name", ["y.tif", "y.ome.zarr"])
+def test_old_files_of_a_stack_stay_if_a_plane_cannot_be_written(tmp_path, monkeypatch, name):
+    path, folder = save(tmp_path, "x.tif", hyperstack(), "TZCYX"), tmp_path / "out"
+
+    def contents():
+        return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+    run([path], folder / name, depth_map=True)
+    before = contents()
+
+    def fail(path, *args):
+        if "t1" in path.name:
+            raise OSError(f"cannot write {path}: no space is left")
+        write(path, *args)
+
+    write = batch.write_depth
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "write_depth", fail)
+        files = FuseOutputs(depth_map=True, overwrite=True)
+        options = FuseOptions(model="gff", align=True)
+        (outcome,) = fuse_files([path], folder / name, options, files=files)
+    assert outcome.failed
+    assert f"cannot write {folder / 'y_t1_c0_depth.png'}" in outcome.messages[0]
+    assert contents() == before
+    (outcome,) = run([path], folder / name, overwrite=True)
+    assert not outcome.failed
+    assert [file.name for file in folder.iterdir()] == [name]
 
 
 def test_a_folder_of_stacks_is_as_many_bursts(tmp_path):

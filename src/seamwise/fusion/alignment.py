@@ -228,8 +228,11 @@ class Alignment:
                     f"alignment is of {own_name}, where the burst has {name}: estimate it again"
                 )
 
-    def save(self, path: Path) -> None:
-        """Write the alignment as JSON; `load` restores every bit."""
+    def save(self, path: Path, *, picture: str = "") -> None:
+        """Write the alignment as JSON; `load` restores every bit.
+
+        `picture` is the name of the picture next to it that was made with it, for `picture_of`.
+        """
         content = {
             "kind": _KIND,
             "shape": list(self.shape),
@@ -239,6 +242,8 @@ class Alignment:
             "gains": self.gains.tolist(),
             "unmatched": list(self.unmatched),
         }
+        if picture:
+            content["picture"] = picture
         write_json(path, content)
 
     @classmethod
@@ -283,6 +288,14 @@ class Alignment:
                 f"{name} is {size_text(shape)}, the alignment is of frames of "
                 f"{size_text((*self.shape, self.gains.shape[1]))}: estimate it again"
             )
+
+
+def picture_of(path: Path) -> str:
+    """Return the name of the picture that an alignment belongs to; empty if the file tells none."""
+    try:
+        return str(read_json(path).get("picture", ""))
+    except (ValueError, OSError):  # `Alignment.load` tells what is wrong
+        return ""
 
 
 class AlignedFrames(FrameSequence):

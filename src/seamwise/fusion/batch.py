@@ -41,7 +41,7 @@ from seamwise.fusion.surface_files import (
 )
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
-from seamwise.io.journal import journal, unfinished
+from seamwise.io.journal import draft, unfinished
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
@@ -78,8 +78,9 @@ def fuse_files(
         `device` computes; a burst that takes more than `memory`, by default all that this process
         may use, is not begun. `workers` and `scheduler` are not used.
     files : FuseOutputs
-        If a picture is replaced, old maps next to it are deleted first. If a folder is overwritten
-        with other options, the old results of these inputs are deleted first.
+        If a picture is replaced, old maps next to it are replaced or deleted once the new files are
+        complete. If a folder is overwritten with other options, the old results of these inputs are
+        deleted first.
     listener : Listener
         Hears before each burst what will be done and how much memory it takes, and then of each
         frame.
@@ -111,13 +112,12 @@ def fuse_files(
     if not is_single:
         _prepare(output, jobs, provenance_of(options, resources), files.overwrite)
 
-    work = _Work(options, resources, files, listener, models, keeps_alignment=not is_single)
+    work = _Work(options, resources, files, listener, models)
 
     def outcomes() -> Iterator[Outcome]:
         for job in jobs:
             notes = (job.note,) if job.note else ()
-            is_done = job.output.exists() and job.output not in unfinished(job.output)
-            if is_done and not files.overwrite:
+            if job.output.exists() and not files.overwrite:
                 yield Outcome(job.output, len(jobs), messages=(*notes, _skip_note(job, files)))
                 continue
             try:
@@ -139,15 +139,13 @@ class _Work:
     files: FuseOutputs
     listener: Listener
     models: Mapping[str | Path, Model | None]
-    keeps_alignment: bool
 
     def run(self, job: FuseJob) -> tuple[str, ...]:
         if job.stack is not None and job.stack.axes:
             return self._run_stack(job, job.stack)
         fusion, count = self._fused(job, self.options)
         fusion = _without_long_exif(fusion, job.output)
-        _delete_old_maps(job)
-        _write(job, fusion, self.files, keep_alignment=self.keeps_alignment)
+        _write(job, fusion, self.files)
         return (*fusion.notes, _summary(job, fusion, count))
 
     def _run_stack(self, job: FuseJob, stack: Stack) -> tuple[str, ...]:
@@ -162,17 +160,13 @@ class _Work:
         images: list[NDArray[Any]] = []
         notes: list[str] = []
         _check_new(job, self.files)
-        _delete_old_maps(job)
-        with (
-            journal(job.output, job.outputs(self.files)),
-            _all_or_none(job.outputs(self.files)[1:]),
-        ):
-            for part in job.parts():
+        with _in_draft(job) as hidden:
+            for part, place in zip(job.parts(), hidden.parts(), strict=True):
                 fusion, count = self._fused(part, whole)
-                _write_maps(part, fusion, self.files)
+                _write_maps(place, fusion, self.files)
                 images.append(fusion.image)
                 notes += fusion.notes
-            write_planes(job.output, images, stack, overwrite=self.files.overwrite)
+            write_planes(hidden.output, images, stack, overwrite=self.files.overwrite)
         return (*dict.fromkeys(notes), f"{_summary(job, fusion, count)} of {len(images)} planes")
 
     def _fused(self, job: FuseJob, options: FuseOptions) -> tuple[Fusion, int]:
@@ -246,7 +240,8 @@ def _prepare(
         return
     if check_folder(output, provenance, results=pictures, targets=targets, overwrite=overwrite):
         for job in jobs:
-            _delete_old_maps(job)
+            for path in job.old_maps() if job.output.exists() else ():
+                path.unlink()
             if job.output.is_dir():
                 shutil.rmtree(job.output)
             job.output.unlink(missing_ok=True)
@@ -256,7 +251,7 @@ def _prepare(
 def _check_new(job: FuseJob, files: FuseOutputs) -> None:
     """Raise FileExistsError if a result exists and must not be replaced.
 
-    What a killed process left of the same results is replaced.
+    Maps that a killed process left, and that nobody has changed since, are replaced.
     """
     existing = job.first_existing(files, without=unfinished(job.output))
     if existing is not None and not files.overwrite:
@@ -312,17 +307,6 @@ def _write_surface(job: FuseJob, fusion: Fusion) -> None:
     write_ply(paths["mesh"], surface, fusion.image)
 
 
-def _delete_old_maps(job: FuseJob) -> None:
-    """Delete the maps of a picture that will be replaced."""
-    if not job.output.exists():
-        return
-    for part in job.parts():
-        focus_maps = part.output.parent.glob(part.focus_map("*").name)
-        others = part.depth_map(), part.alignment(), *part.surface_files().values()
-        for path in (*others, *focus_maps):
-            path.unlink(missing_ok=True)
-
-
 def _without_long_exif(fusion: Fusion, output: Path) -> Fusion:
     """Drop EXIF that the file cannot hold, with a note: the picture is useful without it."""
     if format_holds_exif(output, fusion.exif):
@@ -334,33 +318,37 @@ def _without_long_exif(fusion: Fusion, output: Path) -> Fusion:
     return replace(fusion, exif=b"", notes=(*fusion.notes, note))
 
 
-def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: bool) -> None:
-    """Write the maps, then the picture.
+@contextmanager
+def _in_draft(job: FuseJob) -> Iterator[FuseJob]:
+    """Yield the job with a hidden output; what it writes there appears together, the picture last.
 
-    While the picture is missing, the burst counts as not done. If one file fails, no map stays.
+    If the block fails, all stays as it was. Otherwise old maps of the picture are deleted.
     """
+    is_new = not job.output.exists()
+    with draft(job.output) as folder:
+        yield replace(job, output=folder / job.output.name)
+        names = {path.name for path in folder.iterdir()}
+    for path in () if is_new else job.old_maps():
+        if path.name not in names:
+            path.unlink()
+
+
+def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
     path = files.alignment
     if path is not None and fusion.alignment is not None and not path.exists():
         fusion.alignment.save(path)
-    with journal(job.output, job.outputs(files)):
-        _write_together(job, fusion, files, keep_alignment=keep_alignment)
-
-
-def _write_together(
-    job: FuseJob, fusion: Fusion, files: FuseOutputs, *, keep_alignment: bool
-) -> None:
-    maps = job.outputs(files)[1:] + [job.alignment()] * keep_alignment
-    with _all_or_none(maps):
-        if keep_alignment:
-            job.alignment().unlink(missing_ok=True)
-            if fusion.alignment is not None and changes_frames(fusion.alignment):
-                fusion.alignment.save(job.alignment())
-        _write_maps(job, fusion, files)
+    with _in_draft(job) as hidden:
+        alignment = fusion.alignment if job.keeps_alignment else None
+        if alignment is not None and changes_frames(alignment):
+            alignment.save(hidden.alignment(), picture=job.output.name)
+        _write_maps(hidden, fusion, files)
         if job.stack is not None and is_volume(job.output) and fusion.image.ndim == 2:
-            write_planes(job.output, [fusion.image], job.stack, overwrite=files.overwrite)
+            write_planes(hidden.output, [fusion.image], job.stack, overwrite=files.overwrite)
         else:
             quality = files.quality
-            write_photo(job.output, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=quality)
+            write_photo(
+                hidden.output, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=quality
+            )
 
 
 def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
@@ -371,24 +359,14 @@ def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
         write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
 
 
-@contextmanager
-def _all_or_none(maps: Sequence[Path]) -> Iterator[None]:
-    """If the block fails, no map stays."""
-    try:
-        yield
-    except BaseException:
-        for path in maps:
-            path.unlink(missing_ok=True)
-        raise
-
-
 def _summary(job: FuseJob, fusion: Fusion, count: int) -> str:
     moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
     return f"{job.output}: {count} frames, {pixel_size(fusion.image.shape)} pixels{moved}"
 
 
 def _skip_note(job: FuseJob, files: FuseOutputs) -> str:
-    missing = [path.name for path in job.outputs(files) if not path.exists()]
+    outputs = replace(job, keeps_alignment=False).outputs(files)
+    missing = [path.name for path in outputs if not path.exists()]
     without = f", without {missing[0]}: --overwrite makes it" if missing else ""
     if not missing and not (job.output.parent / RECORD).exists():
         without = "; how it was made is not known: --overwrite makes it again"

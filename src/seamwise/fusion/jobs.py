@@ -1,14 +1,20 @@
 """Which frames become which picture; see `plan` and `FuseJob`."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seamwise.fusion.alignment import picture_of
 from seamwise.fusion.burst import MAP, burst_folders, check_outside, find_frames
 from seamwise.fusion.capture_time import split_by_time, with_headers
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, Stack, stack_of
+from seamwise.fusion.stored_alignment import next_to
 from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
+from seamwise.io.tiff import OME_SUFFIXES
+
+_ENDINGS = (*SUFFIXES, *OME_SUFFIXES, ZARR, f".ome{ZARR}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class FuseJob:
         channels, `frames` are those of the first.
     tag : str
         Which time point and channel this is, such as ``t0_c1``.
+    keeps_alignment : bool
+        Whether the alignment is written next to the picture if a frame was changed, as in a folder
+        of pictures.
     """
 
     frames: tuple[Path | Plane, ...]
@@ -41,6 +50,7 @@ class FuseJob:
     has_twin: bool = False
     stack: Stack | None = None
     tag: str = ""
+    keeps_alignment: bool = False
 
     def depth_map(self) -> Path:
         """Return the file of the depth map."""
@@ -65,9 +75,8 @@ class FuseJob:
         return self._next_to(f"focus_{number}.png")
 
     def _next_to(self, ending: str) -> Path:
-        twin = f"_{self.output.suffix[1:]}" if self.has_twin else ""
-        tag = f"_{self.tag}" if self.tag else ""
-        return self.output.with_name(f"{stem(self.output)}{twin}{tag}_{ending}")
+        tag = f"{self.tag}_" if self.tag else ""
+        return next_to(self.output, tag + ending, has_twin=self.has_twin)
 
     def parts(self) -> "list[FuseJob]":
         """Return the job of each time point and channel; itself if there is one."""
@@ -75,8 +84,9 @@ class FuseJob:
             return [self]
         parts = zip(self.stack.bursts, self.stack.tags(), strict=True)
         alone = replace(self.stack, times=1, channels=1)
+        job = replace(self, keeps_alignment=False)
         return [
-            replace(self, frames=burst, tag=tag, stack=replace(alone, bursts=(burst,)))
+            replace(job, frames=burst, tag=tag, stack=replace(alone, bursts=(burst,)))
             for burst, tag in parts
         ]
 
@@ -92,7 +102,36 @@ class FuseJob:
             paths += self.surface_files().values()
         if files.focus_maps:
             paths += [self.focus_map(number) for number in range(len(self.frames))]
+        if self.keeps_alignment:
+            paths.append(self.alignment())
         return paths
+
+    def old_maps(self) -> list[Path]:
+        """Return the maps that exist next to the picture, made with whatever options.
+
+        An alignment is one of them only if the job keeps alignments. If the picture got a twin
+        since, its older maps are among them where they cannot be those of the twin.
+        """
+        paths = [path for part in self.parts() for path in part._existing_maps()]
+        before = replace(self, has_twin=False).parts() if self.has_twin else []
+        of_before = [path for part in before for path in part._existing_maps()]
+        return paths + [path for path in of_before if self._is_own(path)]
+
+    def _existing_maps(self) -> list[Path]:
+        start, end = self.focus_map("*").name.rsplit("*", 1)
+        pattern = re.compile(rf"{re.escape(start)}[0-9]+{re.escape(end)}")
+        paths = [path for path in self.output.parent.iterdir() if pattern.fullmatch(path.name)]
+        others = [self.depth_map(), *self.surface_files().values()]
+        others += [self.alignment()] * self.keeps_alignment
+        return paths + [path for path in others if path.exists()]
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether a map whose name does not tell the suffix cannot be that of a twin."""
+        ending = path.name.removeprefix(f"{stem(self.output)}_")
+        if path == next_to(self.output, "alignment.json"):
+            return picture_of(path) == self.output.name
+        twins = (twin for twin in _twins(self.output) if twin.exists())
+        return all(next_to(twin, ending, has_twin=True).exists() for twin in twins)
 
     def first_existing(self, files: FuseOutputs, *, without: Collection[Path] = ()) -> Path | None:
         """Return the first output that exists already, without those that may be replaced."""
@@ -140,7 +179,9 @@ def plan(
     if is_single and files.split_by_time:
         raise ValueError(f"--split-by-time needs a folder for its pictures, not {output}: name one")
     check_outside(output.parent if is_single else output, inputs, with_subfolders=not is_single)
-    jobs = [replace(job, has_twin=_has_twin(job, jobs)) for job in jobs]
+    jobs = [
+        replace(job, has_twin=_has_twin(job, jobs), keeps_alignment=not is_single) for job in jobs
+    ]
     _check_outputs(jobs, files)
     return jobs
 
@@ -190,8 +231,12 @@ def _job(paths: Sequence[Path], output: Path) -> FuseJob:
 def _has_twin(job: FuseJob, jobs: Sequence[FuseJob]) -> bool:
     """Whether a picture that exists or will be written has another suffix alone."""
     outputs = {other.output for other in jobs if not other.fault}
-    twins = {job.output.with_suffix(suffix) for suffix in SUFFIXES} - {job.output}
-    return any(twin in outputs or twin.exists() for twin in twins)
+    return any(twin in outputs or twin.exists() for twin in _twins(job.output))
+
+
+def _twins(output: Path) -> set[Path]:
+    """The pictures, whether they exist or not, whose names differ from this in the suffix alone."""
+    return {output.with_name(stem(output) + ending) for ending in _ENDINGS} - {output}
 
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:

@@ -39,6 +39,8 @@ def readable(frames: Sequence[Frame]) -> tuple[list[int], tuple[str, ...]]:
 def renumbered(fusion: Fusion, numbers: Sequence[int], count: int, notes: Sequence[str]) -> Fusion:
     """Return the fusion of some frames of `count`, its depth in the numbers that these have.
 
+    Positions on its surface between two frames lie equally far between their numbers.
+
     Examples
     --------
     >>> fusion = Fusion(np.zeros((1, 2)), np.array([[0, 1]], np.uint8))
@@ -46,4 +48,8 @@ def renumbered(fusion: Fusion, numbers: Sequence[int], count: int, notes: Sequen
     array([[0, 2]], dtype=uint8)
     """
     depth = np.array(numbers, depth_dtype(count))[fusion.depth]
-    return replace(fusion, depth=depth, notes=(*notes, *fusion.notes))
+    surface = fusion.surface
+    if surface is not None:
+        position = np.interp(surface.position, np.arange(len(numbers)), numbers)
+        surface = replace(surface, position=position.astype(np.float32), count=count)
+    return replace(fusion, depth=depth, surface=surface, notes=(*notes, *fusion.notes))

@@ -1,4 +1,7 @@
-"""Alignments kept next to pictures, for later use: `stored_path`, `load_for`, `of_pair`."""
+"""Alignments kept next to pictures, for later use: `stored_path`, `load_for`, `of_pair`.
+
+`next_to` names what lies next to a picture.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,24 +9,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seamwise.fusion.alignment import Alignment
+from seamwise.fusion.alignment import Alignment, picture_of
+from seamwise.io.listing import stem
 
 if TYPE_CHECKING:
     from seamwise.fusion.fused_pairs import FusedPair
 
 
-def stored_path(picture: Path) -> Path:
-    """Return the file that holds the alignment of a picture's frames.
+def next_to(picture: Path, ending: str, *, has_twin: bool = False) -> Path:
+    """Return a file that belongs to a picture.
 
-    If x.tif and x.png lie in a folder, it may be ``x_png_alignment.json`` for x.png.
+    If x.tif and x.png lie in a folder (`has_twin`), the name tells which of them.
 
     Examples
     --------
-    >>> stored_path(Path("fused/cup.png")).name
+    >>> next_to(Path("x.ome.tif"), "depth.png").name
+    'x_depth.png'
+    >>> next_to(Path("x.ome.tif"), "depth.png", has_twin=True).name
+    'x_ome_tif_depth.png'
+    """
+    name = stem(picture)
+    suffix = picture.name.removeprefix(name).replace(".", "_") if has_twin else ""
+    return picture.with_name(f"{name}{suffix}_{ending}")
+
+
+def stored_path(picture: Path) -> Path:
+    """Return the file that holds the alignment of a picture's frames, which may not exist.
+
+    If x.tif and x.png lie in a folder, it may be ``x_png_alignment.json`` for x.png. A file that
+    tells that it belongs to x.tif is not that of x.png.
+
+    Examples
+    --------
+    >>> stored_path(Path("fused/cup.ome.tif")).name
     'cup_alignment.json'
     """
-    of_twin = picture.with_name(f"{picture.stem}_{picture.suffix[1:]}_alignment.json")
-    return of_twin if of_twin.exists() else picture.with_name(f"{picture.stem}_alignment.json")
+    of_twin = next_to(picture, "alignment.json", has_twin=True)
+    path = next_to(picture, "alignment.json")
+    is_of_twin = path.exists() and picture_of(path) not in ("", picture.name)
+    return of_twin if of_twin.exists() or is_of_twin else path
 
 
 def changes_frames(alignment: Alignment | None) -> bool:

@@ -64,7 +64,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         # created here, not by tempfile, so that the file's permissions follow the user's umask
         with temporary.open("xb") as stream:
-            if not _lock(stream):
+            if not lock_stream(stream):
                 stream.close()  # Windows does not rename an open file
             _remove_leftovers(target)
             yield temporary
@@ -145,7 +145,7 @@ def _suffix(target: Path) -> str:
     return "".join(target.suffixes[-2:])
 
 
-def _lock(stream: IO[bytes]) -> bool:
+def lock_stream(stream: IO[bytes]) -> bool:
     """Mark a temporary file as in use, until it is closed or the process dies; False if it is."""
     if sys.platform == "win32":
         return False
@@ -168,7 +168,7 @@ def _remove_leftovers(target: Path) -> None:
 
 def _remove_unlocked(path: Path) -> None:
     with suppress(OSError), path.open("rb") as stream:
-        if _lock(stream):
+        if lock_stream(stream):
             path.unlink()
 
 

@@ -1,72 +1,148 @@
-"""Several files that belong together: a journal tells which of them a killed process wrote.
+"""Several files that appear together; a journal tells which of them a killed process left.
 
-See `journal` and `unfinished`.
+See `draft` and `unfinished`.
 """
 
 import os
+import secrets
+import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seamwise.io.atomic import atomic_path, lock_stream, make_folder
 from seamwise.io.jsonfile import read_json, write_json
+
+_LOCK, _JOURNAL = ".lock", ".journal.json"
 
 
 @contextmanager
-def journal(main: Path, files: Iterable[Path]) -> Iterator[None]:
-    """Keep a hidden file with the names of the files that the block writes, until it ends.
+def draft(main: Path) -> Iterator[Path]:
+    """Yield a hidden folder whose files take their places next to `main` once the block ends well.
 
-    An exception removes the journal too: the block tidies up by itself. Only a process that is
-    killed leaves it. The next one finds the names by `unfinished`, and may replace those files.
+    `main` is moved last. If the block fails, the folder is removed, and what was there stays as it
+    was. A process that is killed while the files move leaves the folder with a journal of them.
+    The next one finds the files by `unfinished`, and may replace them. Errors name the final
+    places.
 
     Parameters
     ----------
     main : Path
-        The most important of the files; the journal lies in its folder.
-    files : iterable of Path
-        All of them. Those in other folders are not noted.
+        The most important of the files; the hidden folder lies next to it.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be made, or a file cannot take its place.
 
     Examples
     --------
     >>> import tempfile
     >>> picture = Path(tempfile.mkdtemp()) / "x.png"
-    >>> with journal(picture, [picture, picture.with_name("x_depth.png")]):
-    ...     [path.name for path in sorted(unfinished(picture))]
+    >>> with draft(picture) as folder:
+    ...     _ = (folder / "x.png").write_text("picture")
+    ...     _ = (folder / "x_depth.png").write_text("map")
+    ...     picture.exists()
+    False
+    >>> sorted(path.name for path in picture.parent.iterdir())
     ['x.png', 'x_depth.png']
-    >>> unfinished(picture)
-    frozenset()
     """
-    place = _place(main)
-    names = sorted({path.name for path in files if path.parent == main.parent})
-    write_json(place, {"unfinished": names})
+    for folder in _leftovers(main):
+        if not (folder / _JOURNAL).exists():  # no file of it has moved
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = main.with_name(_prefix(main) + secrets.token_hex(6))
     try:
-        yield
+        make_folder(folder)
+        with (folder / _LOCK).open("xb") as stream:
+            lock_stream(stream)
+            yield folder
+            _move(folder, main)
+    except (OSError, ValueError) as error:
+        _name_places(error, folder, main)
+        raise
     finally:
-        place.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in _leftovers(main):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def unfinished(main: Path) -> frozenset[Path]:
-    """Return the files that a killed process was about to write together with `main`.
+    """Return the files that killed processes moved next to `main`, which they had not moved yet.
 
-    A journal that cannot be read names none.
+    Only files that nobody has changed since then, and none of a process that still runs. A journal
+    that cannot be read names none. On Windows there are none.
     """
-    place = _place(main)
-    if not place.exists():
-        return frozenset()
+    return frozenset(path for folder in _leftovers(main) for path in _noted(folder, main))
+
+
+def _noted(folder: Path, main: Path) -> Iterator[Path]:
     try:
-        names = read_json(place).get("unfinished")
+        marks = read_json(folder / _JOURNAL).get("files")
     except (ValueError, OSError):
-        return frozenset()
-    names = names if isinstance(names, list) else []
-    plain = (name for name in names if _is_plain(name))
-    return frozenset(main.with_name(name) for name in plain)
+        return
+    for name, mark in marks.items() if isinstance(marks, dict) else ():
+        is_plain = name == Path(name).name and name not in ("", "..", main.name)
+        if is_plain and main.with_name(name).is_file() and _mark(main.with_name(name)) == mark:
+            yield main.with_name(name)
 
 
-def _is_plain(name: object) -> bool:
-    """Whether this is the name of a file, not a way to another folder."""
-    return isinstance(name, str) and name == Path(name).name and name not in ("", "..")
+def _move(folder: Path, main: Path) -> None:
+    files = [path for path in folder.iterdir() if path.name not in (_LOCK, _JOURNAL)]
+    files.sort(key=lambda path: (path.name == main.name, path.name))
+    for file in files:
+        target = main.with_name(file.name)
+        if target.is_dir() and not file.is_dir():
+            raise IsADirectoryError(f"cannot write {target}: it is a folder; move it")
+    write_json(folder / _JOURNAL, {"files": {file.name: _mark(file) for file in files}})
+    for file in files:
+        _place(file, main.with_name(file.name))
 
 
-def _place(main: Path) -> Path:
-    """Where the journal lies; its name is short for a long name too."""
-    return main.with_name(f".{zlib.crc32(os.fsencode(main.name)):08x}.unfinished")
+def _place(file: Path, target: Path) -> None:
+    if file.is_dir():
+        target = Path(os.path.realpath(target))
+        if target.exists():
+            shutil.move(target, file.with_name(f".old-{file.name}"))
+        shutil.move(file, target)
+    elif target.is_symlink():  # it may lead to another disk
+        with atomic_path(target) as temporary:
+            shutil.copy2(file, temporary)
+    else:
+        os.replace(file, target)
+
+
+def _mark(path: Path) -> list[int]:
+    """What tells whether a file has changed; it moves with the file."""
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _leftovers(main: Path) -> list[Path]:
+    """The folders of processes that were killed."""
+    try:
+        names = os.listdir(main.parent)
+    except OSError:
+        return []
+    folders = [main.with_name(name) for name in names if name.startswith(_prefix(main))]
+    return [folder for folder in folders if _is_free(folder)]
+
+
+def _is_free(folder: Path) -> bool:
+    try:
+        with (folder / _LOCK).open("rb") as stream:
+            return lock_stream(stream)
+    except OSError:
+        return False
+
+
+def _prefix(main: Path) -> str:
+    """How the names of the hidden folders begin; short for a long name too."""
+    return f".{zlib.crc32(os.fsencode(main.name)):08x}.draft-"
+
+
+def _name_places(error: OSError | ValueError, folder: Path, main: Path) -> None:
+    """Let the message name the final places of the files, not those in the hidden folder."""
+    if len(error.args) == 1 and str(folder) in str(error):
+        message = str(error).replace(f"{folder}{os.sep}", f"{main.parent}{os.sep}")
+        error.args = (message.replace(str(folder), str(main)),)
