@@ -103,10 +103,11 @@ focus-models: $(VENV)/.installed
 # the shipped model for bursts, from free pictures, in two runs of an hour in all; run again, it resumes
 burst-model: $(VENV)/.installed
 	test -d runs/burst-pictures || $(BIN)/python recipes/focus_burst.py pictures runs/burst-pictures
-	$(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst-first \
-	  $(if $(wildcard runs/focus-burst-first/checkpoint.pt),--resume)
-	$(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst \
-	  --start runs/focus-burst-first/model.safetensors $(if $(wildcard runs/focus-burst/checkpoint.pt),--resume)
+	$(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst-1 \
+	  $(if $(wildcard runs/focus-burst-1/checkpoint.pt),--resume)
+	for run in 2 3 4; do $(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst-$$run --run $$run \
+	  --start runs/focus-burst-$$((run - 1))/model.safetensors \
+	  $$(test -f runs/focus-burst-$$run/checkpoint.pt && echo --resume) || exit 1; done
 
 # all of reproduction/segmentation; nights on two cores; run again, it resumes
 reproduction: $(VENV)/.installed

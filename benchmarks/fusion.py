@@ -6,6 +6,8 @@ python benchmarks/fusion.py bursts ../shared/data/fusion/bsds500
     the two modes on made-up bursts of 5
 python benchmarks/fusion.py frames ../shared/data/fusion/bsds500
     bursts with truth of 2, 5, 12, 25 and 50 frames: surfaces, segments as layers, hairs
+python benchmarks/fusion.py harms ../shared/data/fusion/bsds500
+    what spoils a burst: frames far out of focus at its ends, a black one; half the size
 python benchmarks/fusion.py real ../shared/data/fusion/lytro/pairs
     real pairs: the seven metrics, and the mean of each method's ranks in them
 python benchmarks/fusion.py speed
@@ -30,6 +32,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -191,6 +194,54 @@ def frames_with_truth(data: Path, names: Sequence[str], quick: bool) -> None:
         for name, values in scores.items():
             means = " | ".join(f"{np.mean(of_count):.1f}" for of_count in values)
             print(f"| {name} | {means} |", flush=True)
+
+
+def harms(data: Path, names: Sequence[str], quick: bool) -> None:
+    """PSNR with frames that show nothing; and of a burst that is taken for a large one."""
+    scenes = range(1 if quick else 3)
+    print("\n| surface, 8 frames, PSNR, dB | plain | 4 far out of focus | and a black one |")
+    print("|---" * 4 + "|")
+    for name in names:
+        rows = [_with_useless(data, number, name) for number in scenes]
+        print(f"| {name} | " + " | ".join(f"{mean:.1f}" for mean in np.mean(rows, 0)) + " |")
+    print("\n| focus-burst, 12 frames, PSNR, dB | whole | half |\n|---|---|---|")
+    for kind in KINDS:
+        rows = [_half(kind, data, number) for number in scenes]
+        print(f"| {kind} | " + " | ".join(f"{mean:.1f}" for mean in np.mean(rows, 0)) + " |")
+
+
+def _with_useless(data: Path, number: int, name: str) -> list[float]:
+    layers, blur = _scene("surface", data, number)
+    burst = focus_burst(layers, np.linspace(0, 1, 8), blur=blur)
+    first, last = (cv2.GaussianBlur(burst.frames[i], (0, 0), 20) for i in (0, -1))
+    ends = [first, first, *burst.frames, last, last]
+    bursts = (burst.frames, ends, [*ends, np.zeros_like(first)])
+    truth = as_levels(burst.truth)
+    return [
+        metrics.psnr(fuse(_noisy(frames, number), model=name, align=False).image, truth)
+        for frames in bursts
+    ]
+
+
+def _half(kind: str, data: Path, number: int) -> list[float]:
+    layers, blur = _scene(kind, data, number)
+    wide = blur if kind == "hairs" else 2 * blur
+    burst = focus_burst(layers, np.linspace(0, 1, 12), blur=wide)
+    frames, truth = _noisy(burst.frames, number), as_levels(burst.truth)
+    scores = []
+    for large in (8e6, 0.0):  # pixels above which the network sees half the size
+        with patch("seamwise.fusion.scored._LARGE", large):
+            picture = fuse(frames, model="focus-burst", align=False).image
+        scores.append(metrics.psnr(picture, truth))
+    return scores
+
+
+def _noisy(frames: Sequence[NDArray[np.float32]], number: int) -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(number)
+    return [
+        as_levels(np.clip(frame + 0.004 * rng.standard_normal(frame.shape), 0, 1))
+        for frame in frames
+    ]
 
 
 def _scene(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
@@ -358,7 +409,17 @@ if __name__ == "__main__":
     )
     parser.add_argument(
         "what",
-        choices=["synthetic", "bursts", "frames", "real", "speed", "metrics", "memory", "peak"],
+        choices=[
+            "synthetic",
+            "bursts",
+            "frames",
+            "harms",
+            "real",
+            "speed",
+            "metrics",
+            "memory",
+            "peak",
+        ],
     )
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--methods", nargs="+", default=METHODS)
@@ -373,6 +434,7 @@ if __name__ == "__main__":
         "synthetic": synthetic,
         "bursts": bursts,
         "frames": frames_with_truth,
+        "harms": harms,
         "real": real,
     }
     if given.what in with_data:
