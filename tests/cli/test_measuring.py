@@ -74,6 +74,8 @@ def test_a_bad_file_ends_with_one_and_the_others_are_measured(run, images, label
         (["--channel", "x"], "--channel must be a number"),
         (["--positive-by", "x"], "--positive-by must be mean, median"),
         (["--nuclei", "nowhere"], "nowhere does not exist"),
+        (["--max-distance", "9"], "--max-distance and --no-divisions need --track"),
+        (["--no-divisions"], "--max-distance and --no-divisions need --track"),
         (["-o", "cells.xlsx"], "expected a name ending in .csv or .parquet"),
     ],
 )
@@ -102,3 +104,31 @@ def test_tracks_are_measured_and_segmented_by_one_option(run, tmp_path, model):
     code, *_ = run(*arguments, "--frames", "--max-distance", "9", "--no-divisions")
     assert code == 0
     assert len(list((tmp_path / "c_tracks" / "out_RES").glob("mask*.tif"))) == 3
+
+
+def test_one_image_is_no_series_and_is_refused_before_the_work(run, images, tmp_path, model):
+    out = tmp_path / "out"
+    arguments = ("-o", out, "--model", model, "--track", "--report")
+    code, _, err = run("segment", images / "b.tif", *arguments)
+    assert code == 2
+    assert "--track needs a time series, or several files as its frames" in err
+    assert "--frames" not in err
+    assert not out.exists()
+
+
+def test_a_frame_that_stays_alone_is_tracked(run, images, tmp_path, model):
+    (images / "a.png").write_bytes(b"broken")
+    (images / "c.tif").write_bytes(b"broken")
+    out = tmp_path / "out"
+    code, _, err = run("segment", images, "-o", out, "--model", model, "--track")
+    assert code == 1, err
+    assert "track_id" in (out / "cells.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+
+
+def test_a_page_is_written_if_the_table_cannot_be(run, images, tmp_path, model):
+    out = tmp_path / "out"
+    (out / "cells.csv").mkdir(parents=True)
+    code, _, err = run("segment", images, "-o", out, "--model", model, "--measure", "--report")
+    assert code == 2
+    assert "cells.csv" in err
+    assert (out / "report.html").exists()

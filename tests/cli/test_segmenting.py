@@ -205,3 +205,11 @@ def test_overlays_have_wide_outlines_and_numbers_on_request(run, images, tmp_pat
     assert np.array_equal(
         tifffile.imread(tmp_path / "thin" / "a.tif"), tifffile.imread(tmp_path / "wide" / "a.tif")
     )
+
+
+@pytest.mark.parametrize("option", [("--outlines", 3), ("--numbers",)])
+def test_options_of_the_overlay_need_it(run, images, tmp_path, model, option):
+    code, _, err = run("segment", images, "-o", tmp_path / "out", "--model", model, *option)
+    assert code == 2
+    assert "--outlines and --numbers need --overlay" in err
+    assert not (tmp_path / "out").exists()

@@ -1,6 +1,7 @@
 """Files of other programs: written, read, damaged."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import roifile
 import tifffile
 
 from seamwise.exchange import (
+    ctc,
     export_labels,
     fill,
     import_labels,
@@ -18,6 +20,7 @@ from seamwise.exchange import (
     write_geojson,
     write_rois,
 )
+from seamwise.io.ctc import CtcTrack, write_ctc
 from seamwise.io.images import read_labels, write_labels
 from seamwise.io.ome_zarr import write_image
 from seamwise.io.volume import open_labels
@@ -368,3 +371,28 @@ def test_masks_of_a_series_that_differ_in_size_are_refused(tmp_path):
     has_failed, lines = messages(import_labels([tmp_path], tmp_path / "out"))
     assert has_failed
     assert "2 sizes" in lines[0]
+
+
+def test_masks_of_a_series_are_read_one_by_one(tmp_path, monkeypatch):
+    write_ctc(tmp_path / "s_RES", [np.array([[0, 1]])] * 5, (CtcTrack(1, 0, 4, 0),))
+    alive, most = weakref.WeakSet(), []
+
+    class Frame(np.ndarray):
+        """An array that can be counted."""
+
+        def __hash__(self):
+            return id(self)
+
+        def __eq__(self, other):
+            return self is other
+
+    def read(path):
+        frame = read_labels(path).view(Frame)
+        alive.add(frame)
+        most.append(len(alive))
+        return frame
+
+    monkeypatch.setattr(ctc, "read_labels", read)
+    has_failed, lines = messages(import_labels([tmp_path / "s_RES"], tmp_path / "back"))
+    assert not has_failed, lines
+    assert max(most) <= 2

@@ -85,6 +85,11 @@ def test_numbers_stand_to_the_right_and_read_well():
     assert "<td>a</td>" in text
 
 
+def test_numbers_are_rounded_before_they_count_as_large():
+    text = table(["x"], [[999.4], [999.5], [-999.6]])
+    assert re.findall(r'"number">([^<]*)</td>', text) == ["999", "1\u202f000", "-1\u202f000"]
+
+
 @pytest.mark.parametrize("values", [[5.0], [2, 2, 2], [1, np.nan, 9], [0, 1e9]])
 def test_a_histogram_counts_every_finite_value(values):
     text = histogram(np.array(values), label="area")

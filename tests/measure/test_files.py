@@ -19,6 +19,7 @@ from seamwise.measure import (
     measure_files,
     pair_images,
 )
+from seamwise.report import segmentation_report
 from seamwise.synth import crowded_cells
 from support.files import one_line
 
@@ -294,3 +295,22 @@ def test_a_table_that_exists_is_not_replaced_unasked(tmp_path):
         measure_files(pairs, tmp_path / "out.csv")
     assert run(tmp_path, pairs, overwrite=True)[2]
     assert (tmp_path / "out_summary.csv").read_text() != "mine"
+
+
+def test_fields_of_a_plate_have_names_of_their_own(tmp_path):
+    fields = [tmp_path / "pl.zarr" / well / "0" for well in ("A/1", "B/2")]
+    for seed, place in enumerate(fields):
+        image, labels = scene(seed)
+        place.parent.mkdir(parents=True)
+        write_image(place, image, axes="CYX")
+        write_labels(tmp_path / f"pl_{place.parts[-3]}_{place.parts[-2]}_0.tif", labels)
+    masks = [tmp_path / f"pl_{name}_0.tif" for name in ("A_1", "B_2")]
+    pairs = pair_images(fields, masks)
+    _, has_failed, lines = run(tmp_path, pairs)
+    assert not has_failed
+    assert {line["file"] for line in lines} == {"pl_A_1_0", "pl_B_2_0"}
+    summary = rows(tmp_path / "out_summary.csv")
+    assert {"pl_A_1_0", "pl_B_2_0"} <= {line["file"] for line in summary}
+    page = tmp_path / "report.html"
+    list(segmentation_report(pairs, page))
+    assert all(page.read_text().count(f"pl_{name}_0") >= 3 for name in ("A_1", "B_2"))

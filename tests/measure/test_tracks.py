@@ -22,6 +22,7 @@ from seamwise.measure import (
     pair_images,
     track_cells,
 )
+from seamwise.measure import series as module
 from seamwise.synth import time_lapse
 
 
@@ -214,6 +215,31 @@ def test_labels_of_one_name_inside_of_images_have_folders_of_their_own(tmp_path)
     options, table = MeasureOptions(track=True), tmp_path / "c.csv"
     list(measure_files(pair_images(tmp_path, tmp_path), table, options))
     assert {path.name for path in (tmp_path / "c_tracks").iterdir()} == {"a_RES", "b_RES"}
+
+
+def test_a_width_that_no_file_explains_stops_that_file_and_not_the_tracks(series):
+    _, folder = series
+    pairs = pair_images(folder / "a.ome.zarr", folder / "labels")
+    options = MeasureOptions(track=True, max_distance=Width(10, "um"))
+    (outcome,) = measure_files(pairs, folder / "c.csv", options)
+    assert outcome.failed
+    assert "max_distance is in µm" in outcome.messages[0]
+    assert not (folder / "c_tracks").exists()
+
+
+def test_a_table_is_written_if_its_tracks_cannot_be(series, monkeypatch):
+    def full(*_, **__):
+        raise ValueError("x_RES cannot hold 70000 tracks")
+
+    _, folder = series
+    monkeypatch.setattr(module, "write_ctc", full)
+    pairs = pair_images(folder / "a.ome.zarr", folder / "labels")
+    (outcome,) = measure_files(pairs, folder / "c.csv", MeasureOptions(track=True))
+    assert outcome.failed
+    assert "cannot hold 70000 tracks; the table is without tracks" in outcome.messages[-1]
+    header = (folder / "c.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    assert "area" in header
+    assert "track_id" not in header
 
 
 def test_two_series_of_one_name_are_refused(series):

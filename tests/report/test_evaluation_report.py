@@ -61,3 +61,34 @@ def test_every_time_point_is_an_image(tmp_path):
         write_image(tmp_path / name / "s.ome.zarr", series, axes="TYX", labels=True)
     evaluation_report(pair_files(tmp_path / "p", tmp_path / "t"), tmp_path / "e.html")
     assert "s, time 1" in (tmp_path / "e.html").read_text()
+
+
+def page_of(files):
+    pairs = pair_files(files / "pred", files / "truth")
+    evaluation_report(pairs, files / "e.html", images=files / "images")
+    return (files / "e.html").read_text()
+
+
+def more(files, name):
+    write_labels(files / "truth" / f"{name}.tif", TRUE)
+    write_labels(files / "pred" / f"{name}.tif", PRED)
+
+
+def test_an_image_that_cannot_be_read_or_does_not_fit_leaves_the_rest(files):
+    for name in ("b", "c", "d"):
+        more(files, name)
+    (files / "images" / "b.png").write_bytes(b"broken")
+    write_png(files / "images" / "c.png", np.zeros((50, 40), np.uint8))
+    text = page_of(files)
+    assert text.count("<svg") == 4  # of a, and of d on black
+    assert text.count("Not shown: ") == 2
+    assert "b.png" in text
+    assert "c.png must have the times and size (1, 6, 15) of " in text
+    assert text.count("No image has this name") == 1
+    assert "<b>4</b><span>images</span>" in text
+
+
+def test_images_of_other_names_are_noted(files):
+    more(files, "b")
+    (files / "images" / "a.png").rename(files / "images" / "x.png")
+    assert page_of(files).count("No image has this name") == 2

@@ -9,6 +9,7 @@ from seamwise.io import write_image, write_labels, write_png
 from seamwise.io.csvfile import write_columns
 from seamwise.measure import measure, pair_images
 from seamwise.metrics import Seams
+from seamwise.report import segmentation as module
 from seamwise.report import segmentation_report
 from seamwise.report.flags import flag_cells, read_seams
 
@@ -149,3 +150,29 @@ def test_in_a_series_only_the_cells_of_the_shown_time_are_marked(tmp_path):
     _, text = page_of((tmp_path / "s.ome.zarr", tmp_path / "labels"))
     assert "5 at time 1: 11 × the median size" in text
     assert 'font-weight="bold"' not in text
+
+
+def test_an_image_that_goes_away_leaves_the_rest(folders, monkeypatch):
+    real = module.read_plane
+
+    def read_plane(image, labels):
+        if image.path.name.startswith("a"):
+            raise OSError("it no longer exists")
+        return real(image, labels)
+
+    monkeypatch.setattr(module, "read_plane", read_plane)
+    _, text = page_of(folders)
+    assert text.count("Not shown: ") == 1
+    assert "it no longer exists" in text
+    assert text.count('class="digits" text-anchor') == 1
+
+
+def test_a_name_that_is_not_utf8_is_shown_with_a_question_mark(folders):
+    images, labels = folders
+    cells = squares()
+    write_labels(labels / "g\udce4.tif", cells)
+    write_labels(images / "g\udce4.tif", cells)
+    outcomes, text = page_of(folders)
+    assert len(outcomes) == 3
+    assert "g?.tif" in text
+    assert "größe.png" in text

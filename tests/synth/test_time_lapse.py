@@ -32,6 +32,14 @@ def test_a_mother_ends_where_her_two_daughters_begin():
         assert 0.5 * before < sum(areas) < 1.5 * before
 
 
+@pytest.mark.parametrize("shape", [(20, 30), (8, 20, 30)])
+def test_a_series_without_cells_is_empty(shape):
+    series = time_lapse(shape, frames=3, cells=0, rng=0, radius=4)
+    assert series.labels.shape == (3, *shape)
+    assert not series.labels.any()
+    assert series.active.shape == (3, 1)
+
+
 def test_active_cells_stay_active_and_are_bright_in_the_second_channel():
     series = time_lapse((80, 90), rng=5, **{**OPTIONS, "divisions": 0})
     assert (series.active[1:] >= series.active[:-1]).all()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seamwise.cli.errors import fail, one_line
 from seamwise.cli.options import Axes, Channel, parse_channels, parse_spacing
 from seamwise.cli.progress import Progress, follow_files
 from seamwise.words import CellMean
@@ -140,12 +141,13 @@ def measure(
         ),
     ] = False,
     max_distance: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="With --track: farthest that a cell moves from one frame to the next, e.g. 20 or "
             "10um; 0 for the median diameter.",
+            show_default="0",
         ),
-    ] = "0",
+    ] = None,
     divisions: Annotated[
         bool, typer.Option("--divisions/--no-divisions", help="With --track: cells may divide.")
     ] = True,
@@ -162,6 +164,8 @@ def measure(
     """
     from seamwise.measure import MeasureOptions, pair_images, parse_width
 
+    if not track and (max_distance is not None or not divisions):
+        raise ValueError("--max-distance and --no-divisions need --track: add it, or remove them")
     channel_names = tuple(name.strip() for name in names.split(",")) if names else ()
     options = MeasureOptions(
         channel=parse_channels(channel),
@@ -178,7 +182,7 @@ def measure(
         positive_by=positive_by,
         frames=frames,
         track=track,
-        max_distance=parse_width("--max-distance", max_distance),
+        max_distance=parse_width("--max-distance", "0" if max_distance is None else max_distance),
         divisions=divisions,
     )
     pairs = pair_images(images, labels, nuclei=nuclei, region=region)
@@ -215,8 +219,25 @@ def then_measure(
         from seamwise.measure import check_laptrack
 
         check_laptrack()  # before the work
+        _check_series(images, options.axes)
     work = partial(_measure_labels, images, labels, options, name, track=track)
     return afterwards(wanted or track, work)
+
+
+def _check_series(images: list[str], axes: str | None) -> None:
+    """Raise ValueError if the only image has one time point."""
+    from seamwise.io import find_images, open_volume
+
+    paths = find_images(images)
+    try:
+        times = max(len(paths), open_volume(paths[0], axes=axes).times)
+    except (ValueError, OSError):  # it is reported when its turn comes
+        return
+    if times == 1:
+        raise ValueError(
+            f"--track needs a time series, or several files as its frames, and {paths[0]} is one "
+            "image: remove --track, or give all frames"
+        )
 
 
 @contextmanager
@@ -231,6 +252,10 @@ def afterwards(wanted: bool, work: Callable[[], None]) -> Iterator[None]:
             work()
         except typer.Exit as later:
             raise typer.Exit(max(end.exit_code, later.exit_code)) from None
+        except BrokenPipeError:
+            raise
+        except (ValueError, TypeError, OSError) as error:
+            fail(one_line(error))  # so that other work is done, which waits for the end, too
 
 
 def place_of_labels(labels: Path, name: str) -> Path:
@@ -246,7 +271,8 @@ def _measure_labels(
     is_inside = labels.suffix == ".zarr"
     table = labels.with_name(f"{labels.stem}_{TABLE}") if is_inside else labels / TABLE
     pairs = pair_images(images, place_of_labels(labels, name))
-    is_of_frames = track and len(pairs.jobs) > 1 and time_points(pairs, axes=options.axes) == 1
+    files = len(pairs.jobs) + len(pairs.lonely)
+    is_of_frames = track and files > 1 and time_points(pairs, axes=options.axes) == 1
     how = MeasureOptions(
         axes=options.axes, spacing=options.spacing, track=track, frames=is_of_frames
     )

@@ -46,8 +46,11 @@ def segment(
         ),
     ] = False,
     outlines: Annotated[
-        int, typer.Option(min=1, help="With --overlay: width of the outlines in pixels.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, help="With --overlay: width of the outlines in pixels.", show_default="1"
+        ),
+    ] = None,
     numbers: Annotated[
         bool, typer.Option("--numbers", help="With --overlay: write the number of each cell.")
     ] = False,
@@ -189,6 +192,8 @@ def segment(
     from seamwise.engine import Listener, Resources, parse_memory
     from seamwise.segmentation import OutputOptions, SegmentOptions, segment_files
 
+    if not overlay and (outlines or numbers):
+        raise ValueError("--outlines and --numbers need --overlay: add it, or remove them")
     options = SegmentOptions(
         model=model,
         channel=parse_channels(channel),
@@ -212,7 +217,7 @@ def segment(
         name=name,
         probabilities=probabilities,
         seams=report,
-        outline_width=outlines,
+        outline_width=outlines or 1,
         numbers=numbers,
     )
     with (

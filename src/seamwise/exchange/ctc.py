@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from seamwise.io.ctc import RESULT, TRUTH, read_ctc, without_gaps, write_ctc
 from seamwise.io.images import read_labels
-from seamwise.io.ome_zarr import write_image
-from seamwise.io.volume import Volume
+from seamwise.io.ome_zarr import create_image
+from seamwise.io.volume import Volume, open_labels
 from seamwise.labels import Labels, smallest_dtype
 
 ENDING = "_RES"
@@ -48,15 +48,25 @@ def import_series(folder: Path, target: Path, *, overwrite: bool) -> str:
         Masks differ in size, or the format is damaged.
     """
     masks, _ = read_ctc(folder)
-    frames = [read_labels(path) for path in masks]
-    sizes = {frame.shape for frame in frames}
+    sizes = {open_labels(path).shape for path in masks}
     if len(sizes) > 1:
         raise ValueError(f"{folder}: its masks have {len(sizes)} sizes: keep those of one series")
-    series = np.stack(frames)
-    kind = smallest_dtype(int(series.min()), int(series.max()))
-    axes = "TZYX" if series.ndim == 4 else "TYX"
-    write_image(target, series.astype(kind), axes=axes, labels=True, overwrite=overwrite)
-    return f"{len(np.unique(series[series > 0]))} tracks in {len(frames)} frames to {target}"
+    (size,) = sizes
+    numbers: set[int] = set()
+    for path in masks:
+        numbers.update(np.unique(read_labels(path)).tolist())
+    with create_image(
+        target,
+        (len(masks), *size),
+        axes="TZYX" if len(size) == 3 else "TYX",
+        dtype=smallest_dtype(min(numbers), max(numbers)),
+        labels=True,
+        overwrite=overwrite,
+    ) as draft:
+        for time, path in enumerate(masks):
+            draft.array[time] = read_labels(path)
+    tracks = sum(number > 0 for number in numbers)
+    return f"{tracks} tracks in {len(masks)} frames to {target}"
 
 
 def _frames(labels: Volume) -> Iterator[Labels]:

@@ -212,6 +212,8 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
 def write_page(path: Path, title: str, parts: Iterable[str], *, subtitle: str = "") -> None:
     """Write a page; it is whole or not there at all.
 
+    What is not UTF-8, as in the name of a file from elsewhere, becomes a question mark.
+
     Parameters
     ----------
     path : Path
@@ -225,7 +227,10 @@ def write_page(path: Path, title: str, parts: Iterable[str], *, subtitle: str = 
         The file cannot be written.
     """
     below = paragraph(subtitle, is_note=True) if subtitle else ""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace") as stream,
+    ):
         stream.write(
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -258,9 +263,9 @@ def _text(value: object) -> str:
     if isinstance(value, float | np.floating):
         if not math.isfinite(value):
             return "–"
-        return (
-            _text(round(float(value))) if abs(float(value)) >= 1000 else f"{value:#.3g}".rstrip(".")
-        )
+        # 999.5 is 1000 with three digits
+        is_large = abs(float(value)) >= 999.5
+        return _text(round(float(value))) if is_large else f"{value:#.3g}".rstrip(".")
     return str(value)
 
 

@@ -161,10 +161,22 @@ def stem(path: AnyPath) -> str:
     ('a01', 'day.2', 'screen_A_3_0')
     """
     path = Path(path)
-    if path.parents[2:] and path.parents[2].suffix.lower() == ZARR and path.parent.name.isalnum():
+    if _is_field(path):
         return "_".join([stem(path.parents[2]), *path.parts[-3:]])
     is_double = path.name.lower().endswith((*OME_SUFFIXES, ".ome.zarr"))
     return Path(path.stem).stem if is_double else path.stem
+
+
+def image_name(path: AnyPath) -> str:
+    """Return the name of an image in tables and pages: that of its file, or the stem of a field.
+
+    Examples
+    --------
+    >>> image_name("plate1/a01.ome.tif"), image_name("screen.zarr/A/3/0")
+    ('a01.ome.tif', 'screen_A_3_0')
+    """
+    path = Path(path)
+    return stem(path) if _is_field(path) else path.name
 
 
 def first_bytes(path: Path, *, photos: bool = False) -> bytes:
@@ -186,6 +198,12 @@ def first_bytes(path: Path, *, photos: bool = False) -> bytes:
     if not head:
         raise ValueError(f"{path} is empty (0 bytes): copy or export it again")
     return head
+
+
+def _is_field(path: Path) -> bool:
+    """Whether an image is a field of a plate."""
+    plate = path.parents[2:3]
+    return bool(plate) and plate[0].suffix.lower() == ZARR and path.parent.name.isalnum()
 
 
 def _is_unread(path: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from seamwise.io.atomic import check_writable
 from seamwise.io.csvfile import write_columns
 from seamwise.io.errors import error_line
-from seamwise.io.listing import by_stem, find_images, find_labels, natural_order, stem
+from seamwise.io.listing import by_stem, find_images, find_labels, image_name, natural_order, stem
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.outcome import Outcome
 from seamwise.io.parquetfile import check_parquet, write_parquet
@@ -28,6 +28,7 @@ from seamwise.measure.tracks import check_laptrack
 from seamwise.types import AnyPath
 
 _TABLES = {".csv": write_columns, ".parquet": write_parquet}
+_ERRORS = (ValueError, TypeError, OSError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,8 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
     if options.positive is not None and options.positive not in names:
         raise no_channel(options.positive, list(names), options.positive_by)
     spacing = _spacing(options, image, labels)
+    if options.track:
+        options.max_distance.in_steps_of(spacing, name="max_distance")  # not after all the work
     blocks = plan(image.shape, chunks_to_read(image.chunks))
     parts, fields, lost = [], [], 0
     for time in range(image.times):
@@ -178,9 +181,9 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
             region=None if region is None else reader(region, min(time, region.times - 1)),
         )
         lost += measured.nuclei_without_cell
-        parts.append(_with_origin(measured.cells, job.image.name, time))
+        parts.append(_with_origin(measured.cells, image_name(job.image), time))
         size = np.nan if spacing is None else measured.pixels * float(np.prod(spacing))
-        fields.append(FieldSize(job.image.name, time, size, len(image.shape) == 2))
+        fields.append(FieldSize(image_name(job.image), time, size, len(image.shape) == 2))
     notes = [image.note] if image.note else []
     if lost:
         notes.append(f"{job.image}: {lost} nuclei lie in no cell")
@@ -200,7 +203,8 @@ def measure_files(
     What would stop the whole job is checked at the call. The work is done as the outcomes are
     drawn; the files are written before the last of them. Images that cannot be measured are
     reported and skipped. With `options.track` the masks and tracks of each series go to
-    ``<stem>_tracks/<name>_RES``, in the format of the Cell Tracking Challenge.
+    ``<stem>_tracks/<name>_RES``, in the format of the Cell Tracking Challenge. If that fails, the
+    table is written without tracks, and the last outcome counts as failed.
 
     Parameters
     ----------
@@ -244,9 +248,11 @@ def measure_files(
             files += [] if file is None else [file]
             messages = (*((note,) if note else ()), *outcome.messages)
             note = ""
+            has_failed = outcome.failed
             if number == len(jobs) - 1 and files:
-                messages = (*messages, *_write(table, files, options, plots))
-            yield Outcome(outcome.path, total, outcome.failed, messages)
+                lines, is_whole = _write(table, files, options, plots)
+                messages, has_failed = (*messages, *lines), has_failed or not is_whole
+            yield Outcome(outcome.path, total, has_failed, messages)
 
     return outcomes()
 
@@ -312,7 +318,7 @@ def _try(
         file = measure_file(job, options)
         if frame is not None:
             file = _as_frame(file, frame)
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except _ERRORS as error:
         line = error_line(job.image, error)
         return Outcome(job.image, total, failed=True, messages=(line,)), None
     counts = np.bincount(file.cells["time"], minlength=1) if frame is None else [len(file.cells)]
@@ -332,11 +338,15 @@ def _as_frame(file: FileTable, frame: int) -> FileTable:
 
 def _write(
     table: Path, files: Sequence[FileTable], options: MeasureOptions, plots: bool
-) -> tuple[str, ...]:
-    """Write everything; return lines for the user."""
+) -> tuple[tuple[str, ...], bool]:
+    """Write everything; return lines for the user, and False if only the tracks are missing."""
     messages: list[str] = []
+    is_whole = True
     if options.track:
-        files, lines = track_files(files, options, tracks_folder(table))
+        try:
+            files, lines = track_files(files, options, tracks_folder(table))
+        except _ERRORS as error:
+            lines, is_whole = [error_line(table, error) + "; the table is without tracks"], False
         messages += lines
     cells = joined([file.cells for file in files])
     fields = [field for file in files for field in file.fields]
@@ -360,7 +370,7 @@ def _write(
     write(summary_path(table), summary.columns)
     if plots:
         draw_plots(table, cells, summary, options, threshold)
-    return tuple(messages)
+    return tuple(messages), is_whole
 
 
 def _open_as(path: Path, image: Volume, *, one_bit: bool = False) -> Volume:

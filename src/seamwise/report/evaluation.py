@@ -181,25 +181,43 @@ def _image(
     channel: int | Sequence[int] | None,
 ) -> Iterator[str]:
     counts = part.errors.counts()
-    image = _background(images.get(part.pair.name), channel)
     yield heading(part.name, anchor=f"image{i}")
     kinds = [f"{counts[name]} {name}" for name in COLOURS if counts[name]]
     yield paragraph(", ".join(kinds) or "no cells", is_note=True)
-    views = []
+    path = images.get(part.pair.name)
+    if path is None and images:
+        yield paragraph("No image has this name: the outlines lie on black.", is_note=True)
+    try:
+        yield row(_views(part, None if path is None else open_volume(path, channel=channel)))
+    except _ERRORS as error:  # the other images are shown
+        yield paragraph(f"Not shown: {error_line(path or part.pair.predicted, error)}")
+
+
+def _views(part: _Scored, image: Volume | None) -> list[str]:
+    """The truth and the prediction."""
+    views: list[str] = []
     for kind, path, colours in (
         ("truth", part.pair.truth, _true_colours(part.errors)),
         ("prediction", part.pair.predicted, _predicted_colours(part.errors)),
     ):
-        plane = read_plane(image, open_labels(path), time=part.time)
+        labels = open_labels(path)
+        if image is not None:
+            _check_fit(image, labels)
+        plane = read_plane(image, labels, time=part.time)
         name = f"{part.name}, {kind}"
         views.append(
             figure(plane_picture(plane, name, colours=colours, marked=colours.wrong), kind)
         )
-    yield row(views)
+    return views
 
 
-def _background(path: Path | None, channel: int | Sequence[int] | None) -> Volume | None:
-    return None if path is None else open_volume(path, channel=channel)
+def _check_fit(image: Volume, labels: Volume) -> None:
+    size, expected = (image.times, *image.shape), (labels.times, *labels.shape)
+    if size != expected:
+        raise ValueError(
+            f"{image.path} must have the times and size {expected} of {labels.path}, not {size}: "
+            "give the image of these labels"
+        )
 
 
 class _Palette:

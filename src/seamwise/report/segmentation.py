@@ -16,12 +16,14 @@ from seamwise.io.htmlpage import (
     gallery,
     heading,
     histogram,
+    joined,
     link,
     paragraph,
     table,
     write_page,
 )
 from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import image_name
 from seamwise.io.outcome import Outcome
 from seamwise.io.provenance import RECORD
 from seamwise.io.volume import open_labels, open_volume
@@ -151,7 +153,12 @@ def _page(
     if len(shown) < len(parts):
         yield paragraph(f"The {len(shown)} images with the most cells to look at are shown.")
     for i in sorted(shown):
-        yield from _image(i, parts[i], flags[i], options)
+        name = image_name(parts[i].job.image)
+        yield heading(name, anchor=f"image{i}")
+        try:
+            yield joined(_pictures(name, parts[i], flags[i], options))
+        except _ERRORS as error:  # the other images are shown
+            yield paragraph(f"Not shown: {error_line(parts[i].job.image, error)}")
 
 
 _EXPLANATION = (
@@ -183,7 +190,7 @@ def _odd(flags: Sequence[Flag]) -> int:
 def _line(i: int, part: _Part, flags: Sequence[Flag]) -> list[object]:
     sizes = part.cells[size_name(part.cells)]
     return [
-        link(part.job.image.name, f"image{i}"),
+        link(image_name(part.job.image), f"image{i}"),
         len(part.cells),
         int(part.cells["touches_edge"].sum()),
         float(np.median(sizes)) if len(sizes) else None,
@@ -192,7 +199,9 @@ def _line(i: int, part: _Part, flags: Sequence[Flag]) -> list[object]:
     ]
 
 
-def _image(i: int, part: _Part, flags: Sequence[Flag], options: MeasureOptions) -> Iterator[str]:
+def _pictures(
+    name: str, part: _Part, flags: Sequence[Flag], options: MeasureOptions
+) -> Iterator[str]:
     image = open_volume(part.job.image, axes=options.axes, channel=options.channel)
     labels = open_labels(part.job.labels)
     if labels.axes != image.axes:
@@ -205,8 +214,7 @@ def _image(i: int, part: _Part, flags: Sequence[Flag], options: MeasureOptions) 
     where += [] if plane.z is None else [f"slice {plane.z} of 0 to {labels.shape[0] - 1}"]
     where += [] if image.times == 1 else [f"time 0 of 0 to {image.times - 1}"]
     where += [] if plane.step == 1 else [f"one pixel in {plane.step} is shown along each axis"]
-    yield heading(part.job.image.name, anchor=f"image{i}")
-    yield figure(plane_picture(plane, part.job.image.name, marked=marked), ", ".join(where))
+    yield figure(plane_picture(plane, name, marked=marked), ", ".join(where))
     if flags:
         yield heading("Cells to look at", level=3)
         yield gallery(

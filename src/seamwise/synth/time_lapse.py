@@ -156,9 +156,9 @@ def time_lapse(
 def _first(size: tuple[int, ...], count: int, radius: float, rng: np.random.Generator) -> _Cells:
     shapes = draw_shapes(count, len(size), radius, _SPREAD, _IRREGULARITY, rng)
     ones = np.ones(len(size))
-    centre = (
-        place(shapes, np.array(size, float), ones, _CLUSTER, rng) if count else np.empty((0, 2))
-    )
+    centre: FloatArray = np.empty((0, len(size)))
+    if count:
+        centre = place(shapes, np.array(size, float), ones, _CLUSTER, rng)
     n = len(centre)
     shapes = _pick(shapes, np.arange(n))
     full = _radii(shapes)
