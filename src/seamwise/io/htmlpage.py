@@ -210,7 +210,7 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
 
 
 def write_page(path: Path, title: str, parts: Iterable[str], *, subtitle: str = "") -> None:
-    """Write a page; it is whole or not there at all.
+    """Write a page; the file is whole or does not exist.
 
     What is not UTF-8, as in the name of a file from elsewhere, becomes a question mark.
 
