@@ -210,9 +210,9 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
 
 
 def write_page(path: Path, title: str, parts: Iterable[str], *, subtitle: str = "") -> None:
-    """Write a page; the file is whole or does not exist.
+    """Write a page; it is whole or not there at all.
 
-    What is not UTF-8, as in the name of a file from elsewhere, becomes a question mark.
+    Characters that UTF-8 cannot hold, for example in the name of a file, become question marks.
 
     Parameters
     ----------
