@@ -213,6 +213,38 @@ def test_pictures_made_otherwise_and_their_maps_are_deleted_before_all_are_overw
     assert (record["method"], record["model"], record["align"]) == ("dct", "dct", False)
 
 
+def test_a_folder_keeps_the_quality_of_its_jpegs(tmp_path):
+    for name, suffix in (("a", ".jpg"), ("b", ".jpg"), ("c", ".png")):
+        save_burst(tmp_path / name, suffix)
+    png, out = tmp_path / "c", tmp_path / "out"
+    for output in (out, tmp_path / "x.png"):
+        with pytest.raises(ValueError, match=r"--quality is for JPEG, not for .\.png: remove it"):
+            run([png], output, quality=60)
+    assert not out.exists()
+    run([png], out)
+    assert "quality" not in read_json(out / "seamwise.json")
+    run([tmp_path / "a"], out, quality=60)
+    run([png], out, overwrite=True)
+    assert read_json(out / "seamwise.json")["quality"] == 60
+    with pytest.raises(ValueError, match=r"made with quality = 60, not 95: "):
+        run([tmp_path / "b"], out)
+    run([tmp_path / "b"], out, quality=60)
+    assert (out / "b.jpg").exists()
+
+
+def test_a_folder_of_jpegs_without_a_quality_has_the_default(tmp_path):
+    save_burst(tmp_path / "in" / "a", ".jpg")
+    save_burst(tmp_path / "in" / "b", ".jpg")
+    out = tmp_path / "out"
+    run([tmp_path / "in" / "a"], out)
+    record = read_json(out / "seamwise.json")
+    assert record.pop("quality") == 95
+    (out / "seamwise.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"made with quality = 95, not 60: "):
+        run([tmp_path / "in"], out, quality=60)
+    assert len(run([tmp_path / "in"], out)) == 2
+
+
 def test_another_network_of_the_same_name_is_noticed(tmp_path):
     bursts, out, model = tmp_path / "in", tmp_path / "out", tmp_path / "model.safetensors"
     save_burst(bursts / "a")

@@ -73,7 +73,7 @@ def test_micrometres_are_steps_times_positions():
 
 def test_the_file_of_heights_tells_how_to_return_to_them(tmp_path):
     position = np.float32([[0, 1.5], [np.nan, 3]])
-    surface = Surface(position, np.ones_like(position), 4, z_step=2.0, pixel_size=0.5)
+    surface = Surface(position, np.ones_like(position), 4, z_step=2.0, spacing=(0.25, 0.5))
     write_height(tmp_path / "h.tif", surface)
     with tifffile.TiffFile(tmp_path / "h.tif") as file:
         values, page = file.asarray(), file.pages[0]
@@ -83,6 +83,7 @@ def test_the_file_of_heights_tells_how_to_return_to_them(tmp_path):
     heights = (values - about["offset"]) * about["scale"]
     np.testing.assert_allclose(heights[values > 0], [0, 3, 6], atol=1e-4)
     assert page.tags["XResolution"].value == (20000, 1)
+    assert page.tags["YResolution"].value == (40000, 1)
 
 
 def read_ply(path):
@@ -97,11 +98,11 @@ def read_ply(path):
 
 def test_a_mesh_has_the_points_that_are_known_and_triangles_between_them(tmp_path):
     position = np.float32([[0, 1, 2], [3, 4, np.nan]])
-    surface = Surface(position, np.ones_like(position), 5, pixel_size=2.0)
+    surface = Surface(position, np.ones_like(position), 5, spacing=(3.0, 2.0))
     picture = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
     write_ply(tmp_path / "m.ply", surface, picture)
     points, faces = read_ply(tmp_path / "m.ply")
-    assert points["xyz"].tolist() == [[0, 0, 0], [2, 0, 1], [4, 0, 2], [0, -2, 3], [2, -2, 4]]
+    assert points["xyz"].tolist() == [[0, 0, 0], [2, 0, 1], [4, 0, 2], [0, -3, 3], [2, -3, 4]]
     assert points["rgb"].tolist() == picture.reshape(6, 3)[:5].tolist()
     assert sorted(map(sorted, faces["points"].tolist())) == [[0, 1, 3], [1, 2, 4], [1, 3, 4]]
     # counted against the clock from above, so that the normal points up
@@ -111,7 +112,7 @@ def test_a_mesh_has_the_points_that_are_known_and_triangles_between_them(tmp_pat
 
 def test_drawings_have_a_scale_and_holes(tmp_path):
     frames, _ = ramp()
-    surface = find_surface(frames, z_step=2.0, pixel_size=0.5)
+    surface = find_surface(frames, z_step=2.0, spacing=(0.5, 0.25))
     picture = np.round(255 * frames[2]).astype(np.uint8)
     draw_height(tmp_path / "h.png", surface)
     draw_relief(tmp_path / "r.png", surface, picture)

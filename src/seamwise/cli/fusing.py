@@ -120,8 +120,9 @@ def fuse(
         ),
     ] = False,
     quality: Annotated[
-        int, typer.Option(min=1, max=100, help="Quality of a picture that is a JPEG.")
-    ] = 95,
+        int | None,
+        typer.Option(min=1, max=100, help="Quality of pictures that are JPEGs.", show_default="95"),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing pictures.")
     ] = False,

@@ -42,10 +42,13 @@ from seamwise.fusion.surface_files import (
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.journal import draft, unfinished
+from seamwise.io.jsonfile import read_json
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
+from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
 
+_JPEG = (".jpg", ".jpeg")
 _PALETTE = 256  # colours of a PNG with 8 bits
 
 
@@ -100,6 +103,7 @@ def fuse_files(
     if is_single:
         _check_new(jobs[0], files)
     _check_alignment_file(options, files, is_single)
+    _check_quality(jobs, files)
     asked = options.runtime
     if options.model not in CLASSICAL and not (is_single or files.overwrite):
         options = as_recorded(options, output / RECORD, listener)
@@ -110,7 +114,9 @@ def fuse_files(
     options = replace(options, runtime=runtime_name(models.values()))
     make_folder(jobs[0].output.parent)
     if not is_single:
-        _prepare(output, jobs, provenance_of(options, resources), files.overwrite)
+        provenance = provenance_of(options, resources)
+        provenance = _with_quality(provenance, output, jobs, files.quality or QUALITY)
+        _prepare(output, jobs, provenance, files.overwrite)
 
     work = _Work(options, resources, files, listener, models)
 
@@ -248,6 +254,34 @@ def _prepare(
     write_record(output, provenance)
 
 
+def _with_quality(
+    provenance: Provenance, output: Path, jobs: Sequence[FuseJob], quality: int
+) -> Provenance:
+    """What a folder keeps, with the quality of its JPEGs if it has any."""
+    path = output / RECORD
+    before = read_json(path).get("quality") if path.exists() else None
+    if not any(_is_jpeg(job.output) for job in jobs):
+        notes = {} if before is None else {"quality": before}
+        return replace(provenance, notes={**provenance.notes, **notes})
+    # pictures of other formats do not depend on it, and earlier versions did not note it
+    default = QUALITY if any(map(_is_jpeg, pictures_in(output))) else quality
+    inputs, defaults = {**provenance.inputs, "quality": quality}, {"quality": default}
+    return replace(provenance, inputs=inputs, defaults={**provenance.defaults, **defaults})
+
+
+def _check_quality(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
+    """Raise ValueError if a quality is given and no picture has one."""
+    if files.quality is None or any(job.fault or _is_jpeg(job.output) for job in jobs):
+        return
+    raise ValueError(
+        f"--quality is for JPEG, not for {jobs[0].output.name}: remove it, or name a picture .jpg"
+    )
+
+
+def _is_jpeg(path: Path) -> bool:
+    return path.suffix.lower() in _JPEG
+
+
 def _check_new(job: FuseJob, files: FuseOutputs) -> None:
     """Raise FileExistsError if a result exists and must not be replaced.
 
@@ -290,10 +324,7 @@ def _with_sizes(fusion: Fusion, frames: Sequence[Frame], files: FuseOutputs) -> 
     z_step, spacing = files.z_step, None
     if isinstance(frames[0], Plane):
         z_step, spacing = z_step or frames[0].z_step, frames[0].spacing
-    surface = replace(
-        fusion.surface, z_step=z_step, pixel_size=None if spacing is None else spacing[1]
-    )
-    return replace(fusion, surface=surface)
+    return replace(fusion, surface=replace(fusion.surface, z_step=z_step, spacing=spacing))
 
 
 def _write_surface(job: FuseJob, fusion: Fusion) -> None:
@@ -345,7 +376,7 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
         if job.stack is not None and is_volume(job.output) and fusion.image.ndim == 2:
             write_planes(hidden.output, [fusion.image], job.stack, overwrite=files.overwrite)
         else:
-            quality = files.quality
+            quality = files.quality or QUALITY
             write_photo(
                 hidden.output, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=quality
             )

@@ -8,7 +8,6 @@ from typing import get_args
 from seamwise import __version__
 from seamwise.engine.resources import Resources
 from seamwise.fusion.classical.dct import WINDOW
-from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import Provenance
 from seamwise.plain_values import check_path, switch, whole_number
 from seamwise.words import (
@@ -173,8 +172,8 @@ class FuseOutputs:
         Frames of a folder are several bursts, which the time in EXIF tells: see `capture_time`.
     alignment : Path, optional
         File of the alignment of one burst: read if it exists, otherwise written.
-    quality : int
-        For JPEG, 1 to 100.
+    quality : int, optional
+        For JPEG, 1 to 100; by default 95. At least one picture must be a JPEG. Folders keep it.
     overwrite : bool
         Replace existing pictures and their maps.
     """
@@ -185,13 +184,14 @@ class FuseOutputs:
     z_step: float | None = None
     split_by_time: bool = False
     alignment: Path | None = None
-    quality: int = QUALITY
+    quality: int | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         for name in ("depth_map", "focus_maps", "surface", "split_by_time", "overwrite"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
-        object.__setattr__(self, "quality", whole_number("quality", self.quality, 1, _BEST))
+        if self.quality is not None:
+            object.__setattr__(self, "quality", whole_number("quality", self.quality, 1, _BEST))
         if self.z_step is not None:
             if not (0 < float(self.z_step) < math.inf):
                 raise ValueError(

@@ -32,15 +32,15 @@ class Surface:
         Number of frames.
     z_step : float, optional
         Distance from frame to frame in micrometres.
-    pixel_size : float, optional
-        Side of a pixel in micrometres.
+    spacing : (float, float), optional
+        Size of a pixel ``(Y, X)`` in micrometres.
     """
 
     position: Picture
     confidence: Picture
     count: int
     z_step: float | None = None
-    pixel_size: float | None = None
+    spacing: tuple[float, float] | None = None
 
     @property
     def height(self) -> Picture:
@@ -62,7 +62,7 @@ def find_surface(
     frames: Frames,
     *,
     z_step: float | None = None,
-    pixel_size: float | None = None,
+    spacing: tuple[float, float] | None = None,
     grey_step: float = _STEP,
 ) -> Surface:
     """Find where each pixel is sharpest.
@@ -83,8 +83,8 @@ def find_surface(
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays in 0..1
         Two or more, in the order of their focus. Each is read once, one at a time.
-    z_step, pixel_size : float, optional
-        In micrometres.
+    z_step, spacing : float and (float, float), optional
+        As in `Surface`, in micrometres.
     grey_step : float
         Between two neighbouring grey levels of the frames' type: 1/65535 for 16 bits; 0 if they
         were never rounded. By default that of 8 bits.
@@ -133,7 +133,7 @@ def find_surface(
         confidence.clip(0, 1).astype(np.float32),
         len(frames),
         z_step,
-        pixel_size,
+        spacing,
     )
 
 

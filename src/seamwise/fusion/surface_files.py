@@ -35,9 +35,9 @@ def write_height(path: Path, surface: Surface) -> None:
     values = np.round(surface.height / np.float32(scale)) + 1
     description = {"unit": surface.unit, "scale": scale, "offset": 1, "missing": 0}
     size: dict[str, Any] = {}
-    if surface.pixel_size is not None:
-        per_centimetre = 1e4 / surface.pixel_size
-        size = {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
+    if surface.spacing is not None:
+        height, width = surface.spacing
+        size = {"resolution": (1e4 / width, 1e4 / height), "resolutionunit": "CENTIMETER"}
     with atomic_path(path) as temporary:
         write_zlib(
             temporary,
@@ -63,19 +63,28 @@ def draw_height(path: Path, surface: Surface) -> None:
     from matplotlib.figure import Figure  # slow to import, needed only here
 
     rows, columns = surface.position.shape
-    width = 6.4 * min(1.0, max(0.4, columns / rows))
-    figure = Figure(figsize=(width + 1.4, width * rows / columns + 0.3), layout="constrained")
+    y_size, x_size = _sizes(surface)
+    ratio = rows * y_size / (columns * x_size)
+    width = 6.4 * min(1.0, max(0.4, 1 / ratio))
+    figure = Figure(figsize=(width + 1.4, width * ratio + 0.3), layout="constrained")
     axes = figure.add_subplot(facecolor=_MISSING)
     heights = np.ma.masked_invalid(surface.height)
-    drawn = axes.imshow(heights, cmap="viridis", vmin=0, vmax=surface.top, interpolation="nearest")
+    drawn = axes.imshow(
+        heights,
+        cmap="viridis",
+        vmin=0,
+        vmax=surface.top,
+        interpolation="nearest",
+        aspect=y_size / x_size,
+    )
     axes.set_xticks([])
     axes.set_yticks([])
     label = "height [µm]" if surface.unit == "µm" else "sharpest frame, counted from 0"
     figure.colorbar(drawn, ax=axes, label=label, fraction=0.05, pad=0.02)
-    if surface.pixel_size is not None:
-        length = _round_length(columns * surface.pixel_size / 4)
+    if surface.spacing is not None:
+        length = _round_length(columns * x_size / 4)
         start, at = 0.04 * columns, 0.95 * rows
-        axes.plot([start, start + length / surface.pixel_size], [at, at], "w", lw=3)
+        axes.plot([start, start + length / x_size], [at, at], "w", lw=3)
         axes.text(start, at - 0.02 * rows, f"{length:g} µm", color="w", va="bottom")
         axes.set_xlim(-0.5, columns - 0.5)
         axes.set_ylim(rows - 0.5, -0.5)
@@ -95,12 +104,12 @@ def draw_relief(path: Path, surface: Surface, picture: NDArray[Any]) -> None:
     windows = sliding_window_view(np.pad(heights, 2, mode="edge"), (5, 5))
     heights = _middle(windows.reshape(*heights.shape, 25))
     rows, columns = np.indices(heights.shape) * step
-    size = 1.0 if surface.pixel_size is None else surface.pixel_size
+    y_size, x_size = _sizes(surface)
     figure = Figure(figsize=(8, 6.4))
     axes: Any = figure.add_axes((0.0, 0.02, 0.94, 1.0), projection="3d")
     axes.plot_surface(
-        columns * size,
-        rows * size,
+        columns * x_size,
+        rows * y_size,
         heights,
         facecolors=colours / 255,
         rstride=1,
@@ -109,11 +118,11 @@ def draw_relief(path: Path, surface: Surface, picture: NDArray[Any]) -> None:
         antialiased=False,
         shade=False,
     )
-    lengths = np.array(heights.shape[::-1])
+    lengths = np.array(heights.shape[::-1]) * (x_size, y_size)
     axes.set_box_aspect((*(lengths / lengths.max()), 0.25))
     axes.set_zlim(0, surface.top)
-    axes.set_ylim(heights.shape[0] * step * size, 0)  # the first row is far away
-    unit = "px" if surface.pixel_size is None else "µm"
+    axes.set_ylim(heights.shape[0] * step * y_size, 0)  # the first row is far away
+    unit = "px" if surface.spacing is None else "µm"
     axes.set_xlabel(f"x [{unit}]")
     axes.set_ylabel(f"y [{unit}]")
     axes.set_zlabel("height [µm]" if surface.unit == "µm" else "frame")
@@ -129,10 +138,10 @@ def write_ply(path: Path, surface: Surface, picture: NDArray[Any]) -> None:
     z is the height. Pixels without a height make holes.
     """
     heights, colours, step = _smaller(surface, picture, _MOST_POINTS)
-    size = step * (1.0 if surface.pixel_size is None else surface.pixel_size)
+    y_size, x_size = (step * size for size in _sizes(surface))
     rows, columns = np.nonzero(np.isfinite(heights))
     points = np.empty(len(rows), [("xyz", "<f4", 3), ("rgb", "u1", 3)])
-    points["xyz"] = np.stack([columns * size, -rows * size, heights[rows, columns]], 1)
+    points["xyz"] = np.stack([columns * x_size, -rows * y_size, heights[rows, columns]], 1)
     points["rgb"] = colours[rows, columns]
     triangles = _triangles(np.isfinite(heights))
     faces = np.empty(len(triangles), [("count", "u1"), ("points", "<i4", 3)])
@@ -152,6 +161,11 @@ def write_ply(path: Path, surface: Surface, picture: NDArray[Any]) -> None:
     )
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         stream.write(header.encode("ascii") + points.tobytes() + faces.tobytes())
+
+
+def _sizes(surface: Surface) -> tuple[float, float]:
+    """Size of a pixel (Y, X); in pixels if it is not known."""
+    return surface.spacing or (1.0, 1.0)
 
 
 def _triangles(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
