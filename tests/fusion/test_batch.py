@@ -20,10 +20,11 @@ from seamwise.fusion import (
     plan,
 )
 from seamwise.fusion.batch import write_depth
-from seamwise.fusion.jobs import FuseJob
+from seamwise.fusion.burst import find_frames
+from seamwise.fusion.jobs import FuseJob, pictures_in
 from seamwise.fusion.readable import renumbered
 from seamwise.fusion.result import Fusion
-from seamwise.fusion.stored_alignment import stored_path
+from seamwise.fusion.stored_alignment import stored_path, without_maps
 from seamwise.fusion.surface import Surface
 from seamwise.io import journal
 from seamwise.io.images import read_labels
@@ -742,6 +743,22 @@ def test_a_folder_of_pictures_is_a_burst_without_its_maps(tmp_path):
     run([tmp_path / "in"], tmp_path / "out", depth_map=True, focus_maps=True)
     (outcome,) = run([tmp_path / "out"], tmp_path / "final.png")
     assert "2 frames" in outcome.messages[-1]
+
+
+def test_a_picture_named_like_a_map_is_a_picture(tmp_path):
+    for name in ("leaf_height", "cup"):
+        save_burst(tmp_path / "in" / name)
+    names = ["cup.png", "leaf_height.png"]
+    run([tmp_path / "in" / "leaf_height", tmp_path / "in" / "cup"], tmp_path / "out", surface=True)
+    assert [path.name for path in find_frames([tmp_path / "out"])] == names
+    assert sorted(path.name for path in pictures_in(tmp_path / "out")) == names
+    (tmp_path / "out" / "cup.png").unlink()
+    planned = plan([tmp_path / "in" / "cup"], tmp_path / "out")
+    assert [path.name for path in pictures_in(tmp_path / "out", planned)] == names[1:]
+    stack = [
+        Path(f"y{ending}") for ending in (".ome.tif", "_t0_c1_depth.png", "_ome_tif_height.tif")
+    ]
+    assert without_maps(stack) == stack[:1]
 
 
 def test_old_maps_stay_if_the_new_picture_cannot_be_written(tmp_path, monkeypatch):

@@ -240,7 +240,7 @@ def _prepare(
 
     A folder of pictures without a record stays without one.
     """
-    pictures, targets = pictures_in(output), {job.output for job in jobs}
+    pictures, targets = pictures_in(output, jobs), {job.output for job in jobs}
     remaining = pictures - targets if overwrite else pictures
     if remaining and not (output / RECORD).exists():
         return
@@ -264,7 +264,7 @@ def _with_quality(
         notes = {} if before is None else {"quality": before}
         return replace(provenance, notes={**provenance.notes, **notes})
     # pictures of other formats do not depend on it, and earlier versions did not note it
-    default = QUALITY if any(map(_is_jpeg, pictures_in(output))) else quality
+    default = QUALITY if any(map(_is_jpeg, pictures_in(output, jobs))) else quality
     inputs, defaults = {**provenance.inputs, "quality": quality}, {"quality": default}
     return replace(provenance, inputs=inputs, defaults={**provenance.defaults, **defaults})
 

@@ -15,15 +15,13 @@ from seamwise.fusion.frames import FrameSequence, pixel_size
 from seamwise.fusion.homography import PixelBox
 from seamwise.fusion.slabs import equal_cuts
 from seamwise.fusion.stack import Plane, planes_of
+from seamwise.fusion.stored_alignment import without_maps
 from seamwise.fusion.transparency import PackedMask, extended
 from seamwise.io.listing import ZARR, find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.io.provenance import RECORD
 from seamwise.pictures import as_unit
 from seamwise.types import Picture
-
-# the end of a map's stem: see `jobs.FuseJob`
-MAP = re.compile(r"_(depth|focus_\d+|height|confidence|relief)$")
 
 _COUNTER = re.compile(r"(?<!\d)(\d{4})(?!.*\d)")  # of a camera: IMG_9999
 _ROLLED = 5000  # within a burst, counters further apart have rolled over
@@ -331,7 +329,7 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
 def _pictures(source: Path) -> list[Path]:
     paths = sorted(find_images(source, photos=True), key=natural_order)
     if source.is_dir() and (source / RECORD).exists():
-        return [path for path in paths if not MAP.search(path.stem)]
+        return without_maps(paths)
     return paths
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seamwise.fusion.alignment import picture_of
-from seamwise.fusion.burst import MAP, burst_folders, check_outside, find_frames
+from seamwise.fusion.burst import burst_folders, check_outside, find_frames
 from seamwise.fusion.capture_time import split_by_time, with_headers
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, Stack, stack_of
-from seamwise.fusion.stored_alignment import next_to
+from seamwise.fusion.stored_alignment import next_to, without_maps
 from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
 from seamwise.io.tiff import OME_SUFFIXES
 
@@ -217,9 +217,10 @@ def is_picture(output: Path) -> bool:
     return output.suffix.lower() in SUFFIXES and not output.is_dir()
 
 
-def pictures_in(folder: Path) -> set[Path]:
-    """Return the pictures of a folder, without depth and focus maps."""
-    return {path for path in folder.iterdir() if is_picture(path) and not MAP.search(path.stem)}
+def pictures_in(folder: Path, jobs: Sequence[FuseJob] = ()) -> set[Path]:
+    """Return the pictures of a folder, without the maps of these and of what jobs will write."""
+    paths = [path for path in folder.iterdir() if is_picture(path)]
+    return set(without_maps(paths, planned=[job.output for job in jobs]))
 
 
 def _job(paths: Sequence[Path], output: Path) -> FuseJob:

@@ -1,9 +1,10 @@
 """Alignments kept next to pictures, for later use: `stored_path`, `load_for`, `of_pair`.
 
-`next_to` names what lies next to a picture.
+`next_to` names what lies next to a picture; `without_maps` tells pictures from maps.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ import numpy as np
 
 from seamwise.fusion.alignment import Alignment, picture_of
 from seamwise.io.listing import stem
+
+# see `jobs.FuseJob`
+_MAP = re.compile(r"(.+_)((depth|focus_\d+|height|confidence|relief)\.png|height\.tif)")
+_TAG = re.compile(r"(_t\d+)?(_c\d+)?_$")
 
 if TYPE_CHECKING:
     from seamwise.fusion.fused_pairs import FusedPair
@@ -31,6 +36,28 @@ def next_to(picture: Path, ending: str, *, has_twin: bool = False) -> Path:
     name = stem(picture)
     suffix = picture.name.removeprefix(name).replace(".", "_") if has_twin else ""
     return picture.with_name(f"{name}{suffix}_{ending}")
+
+
+def without_maps(paths: Sequence[Path], *, planned: Iterable[Path] = ()) -> list[Path]:
+    """Return the pictures of a folder without the maps of those among them, or of planned ones.
+
+    Examples
+    --------
+    >>> names = "cup.png", "cup_depth.png", "leaf_height.tif"
+    >>> [path.name for path in without_maps([Path(name) for name in names])]
+    ['cup.png', 'leaf_height.tif']
+    """
+    pictures = [*paths, *planned]
+    stems = {next_to(path, "").name for path in pictures}
+    stems |= {next_to(path, "", has_twin=True).name for path in pictures}
+    return [path for path in paths if not _is_map(path, stems)]
+
+
+def _is_map(path: Path, stems: Collection[str]) -> bool:
+    match = _MAP.fullmatch(path.name)
+    if match is None:
+        return False
+    return match[1] in stems or _TAG.sub("_", match[1]) in stems
 
 
 def stored_path(picture: Path) -> Path:
