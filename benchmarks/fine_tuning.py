@@ -59,7 +59,7 @@ def halved(image: AnnotatedImage, keep: float, number: int) -> AnnotatedImage:
     count = int(image.labels.max())
     stays = np.random.default_rng(number).random(count + 1) < keep
     stays[0] = True
-    return replace(image, labels=np.where(stays[image.labels], image.labels, 0))
+    return replace(image, labels=np.where(stays[np.maximum(image.labels, 0)], image.labels, 0))
 
 
 def scored(model: Path, pairs: Sequence[Pair]) -> dict[str, float]:

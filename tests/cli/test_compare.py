@@ -82,3 +82,13 @@ def test_too_few_images(run, data, tmp_path):
     assert code == 2
     assert "too few images" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_masks_with_missing_cells_cannot_be_compared(run, data, tmp_path):
+    settings = tmp_path / "s.toml"
+    settings.write_text('unlabelled = "near"\n')
+    options = ("--losses", "ce3,j4", "--settings", settings, *QUICK)
+    code, _, err = run("compare", data, "-o", tmp_path / "out", *options)
+    assert code == 2
+    assert "unlabelled = near is for `seamwise train`: remove it" in err
+    assert not list((tmp_path / "out").glob("*/*"))

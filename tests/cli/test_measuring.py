@@ -132,3 +132,11 @@ def test_a_page_is_written_if_the_table_cannot_be(run, images, tmp_path, model):
     assert code == 2
     assert "cells.csv" in err
     assert (out / "report.html").exists()
+
+
+def test_options_of_tracks_without_them_are_refused(run, images, labels, tmp_path):
+    for option in (("--max-distance", "9"), ("--no-divisions",)):
+        code, _, err = run("measure", images, labels, "-o", tmp_path / "cells.csv", *option)
+        assert code == 2
+        assert "--max-distance and --no-divisions need --track: add it" in err
+    assert not (tmp_path / "cells.csv").exists()

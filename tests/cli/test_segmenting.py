@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from seamwise.io import read_image
-from seamwise.segmentation import batch, segment
+from seamwise.segmentation import batch, overlay, segment
 from seamwise.synth import crowded_cells
 
 SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
@@ -201,7 +201,9 @@ def test_overlays_have_wide_outlines_and_numbers_on_request(run, images, tmp_pat
     for name, options in {"thin": (), "wide": ("--outlines", 3, "--numbers")}.items():
         run("segment", images, "-o", tmp_path / name, "--model", model, "--overlay", *options)
     thin, wide = (iio.imread(tmp_path / name / "a_overlay.png") for name in ("thin", "wide"))
-    assert not np.array_equal(thin, wide)
+    image, labels = iio.imread(images / "a.png"), tifffile.imread(tmp_path / "wide" / "a.tif")
+    assert np.array_equal(thin, overlay(image, labels))
+    assert np.array_equal(wide, overlay(image, labels, width=3, numbers=True))
     assert np.array_equal(
         tifffile.imread(tmp_path / "thin" / "a.tif"), tifffile.imread(tmp_path / "wide" / "a.tif")
     )

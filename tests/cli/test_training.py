@@ -163,3 +163,15 @@ def test_a_start_that_does_not_fit_is_refused_before_anything_is_written(run, tr
     assert err.count("\n") == 1
     assert "start model nuclei-3d is for 3 spatial axes" in err
     assert not (tmp_path / "fine").exists()
+
+
+def test_options_without_a_use_are_refused(run, training, tmp_path):
+    for options, words in {
+        ("--corrected-weight", "2"): "--corrected-weight needs --corrected",
+        ("--unlabelled-radius", "2"): "is for unlabelled = near, not background: remove it",
+    }.items():
+        code, _, err = run(*training, *options)
+        assert code == 2
+        assert err.count("\n") == 1
+        assert words in err
+    assert not (tmp_path / "run").exists()

@@ -1,17 +1,20 @@
 """The page about a segmentation: every number of it counted by hand."""
 
+import base64
 import re
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from seamwise.io import write_image, write_labels, write_png
+from seamwise.io import open_labels, write_image, write_labels, write_png
 from seamwise.io.csvfile import write_columns
 from seamwise.measure import measure, pair_images
 from seamwise.metrics import Seams
 from seamwise.report import segmentation as module
 from seamwise.report import segmentation_report
 from seamwise.report.flags import flag_cells, read_seams
+from seamwise.report.pictures import close_up
 
 SIDE = 6
 
@@ -176,3 +179,15 @@ def test_a_name_that_is_not_utf8_is_shown_with_a_question_mark(folders):
     assert len(outcomes) == 3
     assert "g?.tif" in text
     assert "größe.png" in text
+
+
+def test_the_close_up_of_a_wide_cell_is_small(tmp_path):
+    cells = np.zeros((2000, 1500), np.uint8)
+    cells[:40, :40] = cells[-40:, -40:] = 1
+    write_labels(tmp_path / "x.tif", cells)
+    box = {"bbox_y_start_px": 0, "bbox_y_stop_px": 2000, "bbox_x_start_px": 0}
+    columns = {**box, "bbox_x_stop_px": 1500, "id": 1, "time": 0}
+    cells = {name: np.array([number]) for name, number in columns.items()}
+    drawing = close_up(None, open_labels(tmp_path / "x.tif"), cells, 0, (0, 1))
+    data = re.search(r"base64,([^\"]*)", drawing)[1]
+    assert iio.imread(base64.b64decode(data)).shape[:2] == (334, 250)

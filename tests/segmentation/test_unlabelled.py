@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from seamwise.metrics import match
-from seamwise.segmentation import AnnotatedImage, with_unlabelled
+from seamwise.segmentation import AnnotatedImage, TrainSettings, with_unlabelled
+from seamwise.segmentation.train import training_task
+from seamwise.segmentation.unlabelled import check_background
 
 
 def image_of(labels, **options):
@@ -32,9 +34,24 @@ def test_ignore_keeps_the_cells_and_the_background_of_corrected_masks():
     assert second.labels.tolist() == ROW
 
 
-def test_without_background_nothing_can_be_learned():
-    with pytest.raises(ValueError, match="no pixel of the training masks is background: choose"):
-        with_unlabelled([image_of(ROW)], "ignore")
+@pytest.mark.parametrize(
+    ("unlabelled", "radius", "remedy"),
+    [("ignore", None, "choose near, or add"), ("near", 0.5, "give a larger --unlabelled-radius")],
+)
+def test_without_background_nothing_can_be_learned(unlabelled, radius, remedy):
+    images = [image_of(ROW), image_of(ROW, is_corrected=True)]
+    images = with_unlabelled(images, unlabelled, radius)
+    check_background(images, unlabelled)
+    with pytest.raises(ValueError, match=f"masks is background: {remedy}"):
+        check_background(images[:1], unlabelled)
+    check_background([image_of([[1, 1]])], "background")
+
+
+def test_complete_masks_for_validation_do_not_help_the_training():
+    images = [image_of(ROW), image_of(ROW, is_corrected=True)]
+    settings = TrainSettings(unlabelled="ignore", width=2, depth=2)
+    with pytest.raises(ValueError, match="no pixel of the training masks is background"):
+        training_task(images[:1], images[1:], settings)
 
 
 def test_the_radius_follows_from_the_cells_and_is_a_true_length():

@@ -131,6 +131,8 @@ def train(
     )
     from seamwise.segmentation import train as train_model
 
+    if corrected_weight is not None and corrected is None:
+        raise ValueError("--corrected-weight needs --corrected: name the folder, or remove it")
     options = {
         "start": start,
         "corrected_weight": corrected_weight,

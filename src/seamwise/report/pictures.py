@@ -1,6 +1,6 @@
 """Pictures of a report: a whole plane with its outlines, and close-ups of cells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -127,10 +127,10 @@ def close_up(
     cells: Mapping[str, NDArray[Any]],
     row: int,
     limits: tuple[float, float],
-    *,
-    colours: Colours = colours_of,
 ) -> Markup:
     """Return one cell, enlarged; the outlines of its neighbours are grey.
+
+    A large cell is thinned out to every nth row and column.
 
     Parameters
     ----------
@@ -149,34 +149,33 @@ def close_up(
         )
         for axis, length in zip("yx", labels.shape[-2:], strict=True)
     ]
-    if labels.axes == "ZYX":
-        z = int(cells["centroid_z_px"][row])
-        box.insert(0, slice(z, z + 1))
+    z = int(cells["centroid_z_px"][row]) if labels.axes == "ZYX" else None
     time, number = int(cells["time"][row]), cells["id"][row]
-    part = labels.read(tuple(box), time=time)[0]
-    part = part.reshape(part.shape[-2:])
+    step = max(1, max(side.stop - side.start for side in box) // (2 * _CLOSE_UP))
+    part = _thinned(labels, step, z, time, box)
     grey = np.zeros(part.shape, np.uint8)
     if image is not None:
-        pixels = image.read(tuple(box), time=time)[0].reshape(part.shape)
-        grey = grey_levels(pixels, limits)
+        grey = grey_levels(_thinned(image, step, z, time, box), limits)
     zoom = max(_CLOSE_UP // max(part.shape), 1)
     ones = np.ones((zoom, zoom), np.uint8)
     drawing: NDArray[np.uint8] = np.repeat(np.kron(grey, ones)[..., np.newaxis], 3, axis=2)
     large = np.kron(part, ones.astype(part.dtype))
     rim = thick_contour(large, _WIDTH)
     drawing[rim] = _DIM
-    drawing[rim & (large == number)] = colours(np.array([number]))[0]
+    drawing[rim & (large == number)] = colours_of(np.array([number]))[0]
     return picture(drawing, alt=f"cell {number}", width=min(drawing.shape[1], _CLOSE_UP))
 
 
-def _thinned(volume: Volume, step: int, z: int | None, time: int) -> NDArray[Any]:
-    """The first channel of a plane, read strip by strip."""
-    height, width = volume.shape[-2:]
-    rows = max(_STRIP // (width * step), 1) * step
+def _thinned(
+    volume: Volume, step: int, z: int | None, time: int, box: Sequence[slice] = ()
+) -> NDArray[Any]:
+    """The first channel of a plane, or of a box in it, read strip by strip."""
+    down, across = box or [slice(0, length) for length in volume.shape[-2:]]
+    rows = max(_STRIP // ((across.stop - across.start) * step), 1) * step
     parts = []
-    for start in range(0, height, rows):
-        box = (slice(start, min(start + rows, height)), slice(0, width))
-        inside = box if z is None else (slice(z, z + 1), *box)
+    for start in range(down.start, down.stop, rows):
+        strip_box = (slice(start, min(start + rows, down.stop)), across)
+        inside = strip_box if z is None else (slice(z, z + 1), *strip_box)
         strip = volume.read(inside, time=time)[0]
         parts.append(strip.reshape(strip.shape[-2:])[::step, ::step])
     return np.concatenate(parts)

@@ -19,7 +19,6 @@ from seamwise.io.htmlpage import (
     write_page,
 )
 from seamwise.segmentation.check import KINDS, Advice, Finding, Survey
-from seamwise.segmentation.zoom import diameter_of
 
 _NAMED = 12  # images of a kind of fault that are listed
 _WIDTH = 165  # of a picture
@@ -70,8 +69,8 @@ def _parts(survey: Survey, advice: Advice | None, command: str) -> Iterator[str]
     yield heading("What is wrong")
     yield from _faults(survey.findings)
     yield heading("What the masks hold")
-    sizes = [diameter_of(area, len(look.shape)) for look in survey.looks for area in look.sizes]
-    yield figure(histogram(np.array(sizes), label="diameter of the cells in pixels"))
+    sizes = np.concatenate([np.zeros(0), *(look.diameters for look in survey.looks)])
+    yield figure(histogram(sizes, label="diameter of the cells in pixels"))
     if advice is not None:
         yield from _advice(advice, command)
     yield heading("Images")
@@ -85,9 +84,7 @@ def _parts(survey: Survey, advice: Advice | None, command: str) -> Iterator[str]
                 look.dtype,
                 len(look.sizes),
                 look.touching,
-                diameter_of(float(np.median(look.sizes)), len(look.shape))
-                if len(look.sizes)
-                else None,
+                float(np.median(look.diameters)) if len(look.sizes) else None,
             )
             for look in survey.looks
         ),

@@ -121,16 +121,20 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"training folder {folder} does not exist")
-    if (folder / "train").is_dir():
-        training = _pairs_of(folder / "train")
-        if (folder / "val").is_dir():
-            return Split(training, _pairs_of(folder / "val"))
-    else:
-        training = _pairs_of(folder)
+    training, *validation = (_pairs_of(part) for part in part_folders(folder))
+    if validation:
+        return Split(training, validation[0])
     if len(training) == 1:
         return Split(training, training)
-    validation = training[::hold_out_every]
-    return Split(tuple(pair for pair in training if pair not in validation), validation)
+    held_out = training[::hold_out_every]
+    return Split(tuple(pair for pair in training if pair not in held_out), held_out)
+
+
+def part_folders(folder: Path) -> list[Path]:
+    """Return ``train/`` and, if it exists, ``val/``; the folder itself if it has no ``train/``."""
+    if not (folder / "train").is_dir():
+        return [folder]
+    return [folder / name for name in ("train", "val") if (folder / name).is_dir()]
 
 
 def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:

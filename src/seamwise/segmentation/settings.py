@@ -22,7 +22,8 @@ from seamwise.segmentation.systems import BUILDERS, System, system
 from seamwise.segmentation.transforms import TargetAndWeight
 from seamwise.words import Annotation, SystemName, Unlabelled
 
-_CROP = {2: 256, 3: 64}
+CROP = {2: 256, 3: 64}
+"""Side of a crop by the number of spatial axes, unless settings say another."""
 
 
 def _in_one_line(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -160,6 +161,15 @@ class TrainSettings(RunSettings):
         return self
 
     @model_validator(mode="after")
+    def _radius_has_a_use(self) -> Self:
+        if self.unlabelled_radius is not None and self.unlabelled != "near":
+            raise ValueError(
+                f"unlabelled_radius = {self.unlabelled_radius:g} is for unlabelled = near, not "
+                f"{self.unlabelled}: remove it, or choose near"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _crop_fits_the_axes(self) -> Self:
         if self.ndim is not None:
             self.crop_shape(self.ndim)
@@ -167,7 +177,7 @@ class TrainSettings(RunSettings):
 
     def crop_shape(self, ndim: int) -> tuple[int, ...]:
         """Size of a crop along each of `ndim` axes; ValueError if `crop` has other axes."""
-        sides = _CROP[ndim] if self.crop is None else self.crop
+        sides = CROP[ndim] if self.crop is None else self.crop
         shape = (sides,) * ndim if isinstance(sides, int) else sides
         if len(shape) != ndim:
             raise ValueError(
@@ -179,7 +189,7 @@ class TrainSettings(RunSettings):
     def fill_in(self, ndim: Literal[2, 3]) -> Self:
         """Fill in the settings that depend on the images, which have `ndim` spatial axes."""
         self.crop_shape(ndim)
-        return replace(self, ndim=ndim, crop=_CROP[ndim] if self.crop is None else self.crop)
+        return replace(self, ndim=ndim, crop=CROP[ndim] if self.crop is None else self.crop)
 
     def system(self) -> System:
         """Classes, loss and weight map."""

@@ -26,6 +26,7 @@ from seamwise.io.provenance import file_sha256
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.data import AnnotatedImage, Pair, read_pairs
 from seamwise.segmentation.fit import skewness
+from seamwise.segmentation.settings import CROP
 from seamwise.segmentation.zoom import diameter_of, zoom_of
 from seamwise.words import Annotation
 
@@ -34,11 +35,10 @@ _FIRST = "down.0.0.weight"
 _LOSSES = {2: "ce2", 3: "j3", 4: "j4"}
 _LOOKED_AT = 8  # images that decide the settings
 # median skewness: .86 in dsb2018, where few pixels are bright, .16 in phase contrast (usiigaci)
-_BRIGHT_ON_DARK = 0.4
+BRIGHT_ON_DARK = 0.4
 _MARGIN = 1.5  # the median diameter stays so far within the range that a model knows
 _LEAST_STEPS, _MOST_STEPS = 200, 2000
 _VALIDATIONS = 12
-_CROP = {2: 256**2, 3: 64**3}  # pixels of a crop
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ def settings_for(start: Start, images: Sequence[AnnotatedImage], *, count: int) 
     check_fits(start, images)
     factors = magnification(start.info, images)
     seen = sum(image.labels.size * prod(factors) for image in images) * count / len(images)
-    crops = seen / _CROP[architecture.ndim]
+    crops = seen / CROP[architecture.ndim] ** architecture.ndim
     interval = int(np.clip(100 * crops**0.5, _LEAST_STEPS, _MOST_STEPS)) // _VALIDATIONS
     own = start.info.training.get("settings", {})
     is_narrow = architecture.guides  # the recipes of models with guides draw thin seams
@@ -199,7 +199,7 @@ def normalization_for(info: SegmentationInfo, images: Sequence[AnnotatedImage]) 
     """Return the normalisation for images to train on, as a setting; see `start_settings`."""
     rule = info.normalization
     skew = median(skewness(image.image[0]) for image in images)
-    if rule.kind == "contrast" and skew < _BRIGHT_ON_DARK:
+    if rule.kind == "contrast" and skew < BRIGHT_ON_DARK:
         rule = NormalizationRule(kind="deviation")
     return rule.model_dump()
 

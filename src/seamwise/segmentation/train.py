@@ -20,7 +20,7 @@ from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.start import description_from, read_start, rules_from, weights_from
 from seamwise.segmentation.systems import WITH_J, System
 from seamwise.segmentation.transforms import count_classes
-from seamwise.segmentation.unlabelled import with_unlabelled
+from seamwise.segmentation.unlabelled import check_background, with_unlabelled
 
 _SEEN = 20  # training images that are looked at again when the model is whole
 
@@ -170,6 +170,7 @@ def training_task(
         [*training, *validation], settings.unlabelled, settings.unlabelled_radius
     )
     training, validation = images[: len(training)], images[len(training) :]
+    check_background(training, settings.unlabelled)
     info, first = describe(settings, training, validation), None
     if settings.start is not None:
         model = read_start(settings.start)

@@ -35,26 +35,29 @@ def with_unlabelled(
     unlabelled : {"background", "ignore", "near"}
     radius : float, optional
         In pixels of the finest axis; by default a quarter of the median diameter of all cells.
-
-    Raises
-    ------
-    ValueError
-        No pixel of all these images is background any more, so that none could be learned.
     """
     if unlabelled == "background":
         return list(images)
     if radius is None:
         radius = _SHARE_OF_DIAMETER * _median_diameter(images)
-    result = [
+    return [
         image if image.is_corrected else replace(image, labels=_known(image, unlabelled, radius))
         for image in images
     ]
-    if not any((image.labels == BACKGROUND).any() for image in result):
-        raise ValueError(
-            f"with unlabelled = {unlabelled} no pixel of the training masks is background: "
-            "choose near, or add complete masks with --corrected"
-        )
-    return result
+
+
+def check_background(training: Sequence[AnnotatedImage], unlabelled: Unlabelled) -> None:
+    """Raise ValueError if no pixel of the training masks is background, so that none is learned.
+
+    ``training`` comes from `with_unlabelled`. "background" ignores nothing and is not checked.
+    """
+    if unlabelled == "background" or any((one.labels == BACKGROUND).any() for one in training):
+        return
+    remedy = "choose near" if unlabelled == "ignore" else "give a larger --unlabelled-radius"
+    raise ValueError(
+        f"with unlabelled = {unlabelled} no pixel of the training masks is background: {remedy}, "
+        "or add complete masks with --corrected"
+    )
 
 
 def _known(image: AnnotatedImage, unlabelled: Unlabelled, radius: float) -> NDArray[np.int32]:

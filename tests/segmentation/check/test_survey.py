@@ -6,7 +6,9 @@ from seamwise.engine.settings import read_settings
 from seamwise.report import training_report
 from seamwise.segmentation import TrainSettings, find_pairs
 from seamwise.segmentation.check import advise, survey, write_settings
+from seamwise.segmentation.check.advice import _sizes
 from seamwise.segmentation.check.survey import brightness, touching_cells
+from seamwise.segmentation.zoom import diameter_of
 from seamwise.synth import crowded_cells
 
 
@@ -81,3 +83,33 @@ def test_folders_that_are_not_there(tmp_path):
         survey(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="holds no image"):
         survey(tmp_path)
+
+
+def test_lengths_count_pixels_of_the_finest_axis(tmp_path):
+    """A cube of 8 µm in voxels of 2 × 0.5 × 0.5 µm is 16 of the finest pixels wide."""
+    labels = np.zeros((8, 40, 40), np.uint16)
+    labels[2:6, 10:26, 12:28] = 1
+    for kind, array in (("images", labels * 100 + 5), ("masks", labels)):
+        (tmp_path / kind).mkdir()
+        metadata = {"axes": "ZYX", "spacing": 2.0, "unit": "um"} if kind == "images" else {}
+        options = {"imagej": True, "metadata": metadata, "resolution": (2.0, 2.0)}
+        path = tmp_path / kind / "a.tif"
+        tifffile.imwrite(path, array, **(options if kind == "images" else {}))
+    (look,) = survey(tmp_path, axes="ZYX").looks
+    assert look.spacing == pytest.approx((2, 0.5, 0.5))
+    assert look.diameters.tolist() == pytest.approx([diameter_of(16**3, 3)])  # 19.8
+    for factors, touching, gap in (((4, 1, 1), 2, 6), ((2, 0.5, 0.5), 1, 3), ((1, 1, 1), 2, 6)):
+        sizes = _sizes([look], look.diameters[0], factors, look.spacing)
+        assert (sizes["touching_radius"], sizes["gap_radius"]) == (touching, gap)
+
+
+def test_the_picture_of_a_wide_place_is_small(tmp_path):
+    labels = np.zeros((2000, 1500), np.uint16)
+    labels[:40, :40] = labels[-40:, -40:] = 1
+    labels[1000:1040, 700:740] = 2
+    image = np.random.default_rng(0).integers(1000, size=labels.shape).astype(np.uint16)
+    for kind, array in (("images", image), ("masks", labels)):
+        (tmp_path / kind).mkdir()
+        tifffile.imwrite(tmp_path / kind / "a.tif", array)
+    pictures = [one.picture for one in survey(tmp_path).findings if one.kind == "number twice"]
+    assert [picture.shape for picture in pictures] == [(500, 375, 3)]

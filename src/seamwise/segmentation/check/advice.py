@@ -15,13 +15,12 @@ from seamwise.engine.networks import build_network
 from seamwise.engine.settings import make_settings
 from seamwise.io.atomic import atomic_path
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation.check.survey import Survey
+from seamwise.segmentation.check.survey import Look, Survey
 from seamwise.segmentation.data import AnnotatedImage, Pair, read_pairs
-from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.start import magnification, read_start, settings_for
+from seamwise.segmentation.settings import CROP, TrainSettings
+from seamwise.segmentation.start import BRIGHT_ON_DARK, magnification, read_start, settings_for
 from seamwise.segmentation.train import training_task
 from seamwise.segmentation.transforms import count_classes
-from seamwise.segmentation.zoom import cell_diameters
 from seamwise.words import Annotation, SystemName
 
 _FEW = 5  # images, with which plain cross entropy did best
@@ -29,8 +28,14 @@ _RARE = 0.05  # share of cells that touch, below which `dsc` did best
 _THIN = 15.0  # pixels across: a seam of radius 2 would leave too little of a smaller cell
 _SHARE_OF_DIAMETER = 0.3  # a gap as wide as a cell's radius is still narrow
 _GAPS = (2.0, 10.0)
-_GREY = 0.4  # median skewness of intensities, below which cells are not bright on dark ground
-_CROP = {2: 256, 3: 64}
+_SHOWN = (5, 50, 95)  # percentiles of the diameters
+_NOT_BRIGHT = "cells are not bright on dark"
+_REASONS = {
+    "touching_radius": "by the median diameter of the cells, as the network sees them",
+    "gap_radius": "0.3 of the median diameter, as the network sees it",
+    "crop": "as large as fits the images, at most the usual size",
+    "steps": "from the pixels of all images; the training ends earlier if nothing improves",
+}
 _READ = 6  # images of which pixels are counted and steps timed
 _TIMED = 2
 
@@ -46,7 +51,7 @@ class Advice:
     reasons : mapping
         For settings, why they have their value.
     diameters : tuple of three float, optional
-        5th, 50th and 95th percentile of the cells' diameters in pixels.
+        5th, 50th and 95th percentile of the cells' diameters, see `Look`.
     classes : mapping
         Share of the pixels of some of the images that are of each class.
     seconds : float, optional
@@ -92,61 +97,67 @@ def advise(
     - Gap radius: 0.3 of the median diameter, from 2 to 10 pixels.
     - Steps: `start.start_defaults`.
     """
-    usable = {look.name: look for look in survey.looks if len(look.sizes)}
-    if not usable:
+    looks = [look for look in survey.looks if len(look.sizes)]
+    if not looks:
         return None
-    looks = list(usable.values())
-    ndim = len(looks[0].shape)
-    chosen = [pair for pair in pairs if pair.name in usable]
-    diameters = cell_diameters(np.concatenate([look.sizes for look in looks]), ndim)
-    assert diameters is not None
-    skew = float(np.median([look.skewness for look in looks]))
-    name = start or _start_for(ndim, skew)
-    model = read_start(name)
+    names = {look.name for look in looks}
+    chosen = [pair for pair in pairs if pair.name in names]
     few = chosen[:: max(1, len(chosen) // _READ)][:_READ]
     options: dict[str, Any] = {"channel": channel, "axes": axes, "annotation": annotation}
+    skew = float(np.median([look.skewness for look in looks]))
+    model = read_start(start or _start_for(len(looks[0].shape), skew))
     images = read_pairs(few, rule=model.info.normalization, **options)
-    defaults = settings_for(model, images, count=len(chosen))
+    low, middle, high = np.percentile(np.concatenate([look.diameters for look in looks]), _SHOWN)
+    diameters = (float(low), float(middle), float(high))
     loss, why = _loss(looks, len(chosen), annotation)
-    across = diameters[1]
-    zoom = magnification(model.info, images)[-1]
-    seen = across * zoom
-    touching = 1 if seen < _THIN else 2
-    gap = float(np.clip(round(_SHARE_OF_DIAMETER * seen), *_GAPS))
     settings = {
-        **defaults,
-        "start": name,
+        **settings_for(model, images, count=len(chosen)),
+        "start": model.name,
         "loss": loss,
         "annotation": annotation,
-        "touching_radius": touching,
-        "gap_radius": gap,
-        "crop": _crop(looks, zoom),
-        "ndim": ndim,
-    }
-    reasons = {
-        "start": "few pixels are bright" if skew >= _GREY else "cells are not bright on dark",
-        "loss": why,
-        "touching_radius": f"cells are {seen:.0f} pixels across, as the network sees them",
-        "gap_radius": "0.3 of the diameter of the cells",
-        "crop": "as large as fits the images, at most the usual size",
-        "steps": "from the pixels of all images; the training ends earlier if nothing improves",
+        **_sizes(looks, diameters[1], magnification(model.info, images), images[0].spacing),
+        "ndim": len(looks[0].shape),
     }
     checked = make_settings(TrainSettings, settings)
-    transform = checked.transform()
-    counts = count_classes((image.labels for image in images), transform)
-    shares = {c: n / max(sum(counts), 1) for c, n in zip(CLASS_NAMES, counts, strict=True)}
     normal = read_pairs(few, rule=checked.normalization, **options)
     seconds = step_seconds(normal, checked, device=device) * checked.steps
-    return Advice(settings, reasons, diameters, shares, seconds)
+    reasons = {
+        "start": "few pixels are bright" if skew >= BRIGHT_ON_DARK else _NOT_BRIGHT,
+        "loss": why,
+        **_REASONS,
+    }
+    return Advice(settings, reasons, diameters, _shares(images, checked), seconds)
+
+
+def _sizes(
+    looks: Sequence[Look],
+    diameter: float,
+    factors: Sequence[float],
+    spacing: tuple[float, ...] | None,
+) -> dict[str, Any]:
+    """Settings that follow from sizes, in pixels of the finest axis that the network sees."""
+    steps = (spacing or (1.0,) * len(factors))[-len(factors) :]
+    pixels = [step / factor for step, factor in zip(steps, factors, strict=True)]
+    seen = diameter * min(steps) / min(pixels)
+    return {
+        "touching_radius": 1 if seen < _THIN else 2,
+        "gap_radius": float(np.clip(round(_SHARE_OF_DIAMETER * seen), *_GAPS)),
+        "crop": _crop(looks, factors[-1]),
+    }
+
+
+def _shares(images: Sequence[AnnotatedImage], settings: TrainSettings) -> dict[str, float]:
+    counts = count_classes((image.labels for image in images), settings.transform())
+    return {c: n / max(sum(counts), 1) for c, n in zip(CLASS_NAMES, counts, strict=True)}
 
 
 def _start_for(ndim: int, skew: float) -> str:
     if ndim == 3:
         return "nuclei-3d"
-    return "nuclei-2d" if skew >= _GREY else "phase-2d"
+    return "nuclei-2d" if skew >= BRIGHT_ON_DARK else "phase-2d"
 
 
-def _loss(looks: Sequence[Any], images: int, annotation: Annotation) -> tuple[SystemName, str]:
+def _loss(looks: Sequence[Look], images: int, annotation: Annotation) -> tuple[SystemName, str]:
     cells = sum(len(look.sizes) for look in looks)
     share = sum(look.touching for look in looks) / max(cells, 1)
     if annotation == "binary":
@@ -158,11 +169,11 @@ def _loss(looks: Sequence[Any], images: int, annotation: Annotation) -> tuple[Sy
     return "j4", f"{share:.0%} of the cells touch"
 
 
-def _crop(looks: Sequence[Any], zoom: float) -> int:
+def _crop(looks: Sequence[Look], zoom: float) -> int:
     """A multiple of 16 not above the usual crop nor, by much, the shortest typical side."""
     ndim = len(looks[0].shape)
     side = np.median([min(look.shape[-2:]) for look in looks]) * zoom
-    return int(np.clip(np.ceil(side / 16) * 16, 32, _CROP[ndim]))
+    return int(np.clip(np.ceil(side / 16) * 16, 32, CROP[ndim]))
 
 
 def step_seconds(

@@ -12,16 +12,23 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from seamwise.io.errors import first_line
-from seamwise.io.images import read_image, read_spaced_labels
+from seamwise.io.images import read_image, read_labels
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.check.findings import Finding
 from seamwise.segmentation.check.masks import mask_faults
-from seamwise.segmentation.data import as_channels, images_and_masks, number_pieces
+from seamwise.segmentation.data import (
+    as_channels,
+    images_and_masks,
+    number_pieces,
+    part_folders,
+    relative,
+)
 from seamwise.segmentation.fit import skewness
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.overlay import overlay
+from seamwise.segmentation.zoom import diameter_of
 from seamwise.words import Annotation
 
 _SATURATED = 0.05  # share of pixels that have the highest value
@@ -53,6 +60,9 @@ class Look:
     skewness : float
         Of the first channel: see `fit.skewness`.
     spacing : tuple of float, optional
+        Pixel size of the image in micrometres.
+    digest : str
+        SHA-256 of the pixels.
     """
 
     name: str
@@ -65,6 +75,12 @@ class Look:
     skewness: float
     spacing: tuple[float, ...] | None
     digest: str
+
+    @property
+    def diameters(self) -> NDArray[np.float64]:
+        """Diameter of each cell: in pixels, or in those of the finest axis."""
+        ndim, shape = len(self.shape), float(np.prod(relative(self.spacing) or 1.0))
+        return np.array([diameter_of(size * shape, ndim) for size in self.sizes], np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +135,8 @@ def survey(
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"training folder {folder} does not exist")
-    parts = [folder / name for name in ("train", "val") if (folder / "train").is_dir()]
     notes, looks, jobs = _Notes(), [], []
-    for part in [place for place in parts if place.is_dir()] or [folder]:
+    for part in part_folders(folder):
         images, masks = images_and_masks(part)
         for name in sorted(images.keys() - masks.keys()):
             notes.add("no mask", name, f"{images[name][0]} has no mask of the same name")
@@ -129,8 +144,8 @@ def survey(
             notes.add("no image", name, f"{masks[name]} has no image of the same name")
         jobs += [(name, images[name], masks[name]) for name in sorted(images.keys() & masks.keys())]
     for number, (name, files, mask) in enumerate(jobs, 1):
-        image = _read_image(name, files, notes, channel=channel, axes=axes)
-        labels, spacing = _read_mask(name, mask, notes, annotation)
+        image, spacing = _read_image(name, files, notes, channel=channel, axes=axes)
+        labels = _read_mask(name, mask, notes, annotation)
         if image is not None and labels is not None:
             looks.append(_look(name, image, labels, spacing, notes, annotation))
         report(number, len(jobs))
@@ -143,28 +158,26 @@ def survey(
 
 def _read_image(
     name: str, files: Sequence[Path], notes: _Notes, **options: Any
-) -> NDArray[np.generic] | None:
+) -> tuple[NDArray[np.generic] | None, tuple[float, ...] | None]:
     try:
         parts = [read_image(path, **options) for path in files]
-        return np.concatenate([as_channels(part) for part in parts])
+        return np.concatenate([as_channels(part) for part in parts]), parts[0].spacing
     except (ValueError, TypeError, OSError, MemoryError) as error:
         notes.add("unreadable image", name, first_line(error))
-        return None
+        return None, None
 
 
-def _read_mask(
-    name: str, path: Path, notes: _Notes, annotation: Annotation
-) -> tuple[Labels | None, tuple[float, ...] | None]:
+def _read_mask(name: str, path: Path, notes: _Notes, annotation: Annotation) -> Labels | None:
     try:
-        mask, spacing = read_spaced_labels(path, one_bit=annotation == "binary")
+        mask = read_labels(path, one_bit=annotation == "binary")
     except (ValueError, TypeError, OSError, MemoryError) as error:
         notes.add("unreadable mask", name, first_line(error))
-        return None, None
+        return None
     if path.suffix.lower() == ".png":
         with PIL.Image.open(path) as picture:
             if picture.mode == "P":
                 notes.add("palette", name, f"{path.name} stores colours by their index")
-    return number_pieces(mask, annotation), spacing
+    return number_pieces(mask, annotation)
 
 
 def _look(
@@ -290,11 +303,13 @@ def _place(image: NDArray[Any], labels: Labels, box: tuple[slice, ...]) -> NDArr
 def _whole(image: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
     while labels.ndim > 2:
         image, labels = image[:, image.shape[1] // 2], labels[len(labels) // 2]
-    step = max(1, max(labels.shape) // (3 * _SIDE))
-    return _drawing(image[0, ::step, ::step], labels[::step, ::step])
+    return _drawing(image[0], labels)
 
 
 def _drawing(channel: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
+    """Outlines on a plane; of a large one, every nth row and column."""
+    step = max(1, max(labels.shape) // (3 * _SIDE))
+    channel, labels = channel[::step, ::step], labels[::step, ::step]
     zoom = max(1, _SIDE // max(labels.shape))
     ones = np.ones((zoom, zoom))
     large = np.kron(labels, ones.astype(labels.dtype))

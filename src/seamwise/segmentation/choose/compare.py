@@ -245,6 +245,11 @@ def _check(
                 f"{name} = {getattr(settings, name)} is for `seamwise train`: remove it; losses "
                 "are compared from the same random weights, for the same number of steps"
             )
+    if settings.unlabelled != "background":
+        raise ValueError(
+            f"unlabelled = {settings.unlabelled} is for `seamwise train`: remove it; losses are "
+            "compared on complete masks"
+        )
     if settings.processes > 1:
         raise ValueError(
             f"{settings.processes} devices cannot compare losses: remove devices and nodes"
