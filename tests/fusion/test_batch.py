@@ -578,6 +578,16 @@ def test_a_burst_of_another_size_does_not_fit_the_alignment(tmp_path):
     assert "the burst has 3" in outcome.messages[0]
 
 
+@pytest.mark.parametrize("model", ["dct", "gff"])
+def test_surfaces_and_transparent_frames_count_as_memory(model):
+    options, shape, pixels = FuseOptions(model=model), (3000, 4000, 3), 12e6
+    plain = memory_estimate(shape, options)
+    assert memory_estimate(shape, options, has_alpha=True) - plain == 50 * pixels
+    # the surface comes after the picture, so only the larger of both counts
+    of_surface = memory_estimate(shape, options, surface=True) - plain
+    assert of_surface == (6 * pixels if model == "dct" else 0)
+
+
 def test_more_memory_than_is_available_is_refused_before_the_work(tmp_path, monkeypatch):
     folder = save_burst(tmp_path / "burst")
     messages = []

@@ -72,7 +72,7 @@ def test_settings_from_before_blank_frames_dust_and_trails_make_the_bursts_of_th
     simulation = BurstSimulation(blank=0.0, dust=0.0, trails=0.0, hot=1.0)
     burst = make_burst(texture, 4, crop=32, simulation=simulation, rng=np.random.default_rng(5))
     means = [frame.mean() for frame in burst.frames]
-    # printed by the version that the shipped model was trained with
+    # printed by the version before them
     np.testing.assert_allclose(means, [0.44746, 0.44322, 0.43789, 0.4233], atol=1e-4)
 
 

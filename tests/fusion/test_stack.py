@@ -3,7 +3,17 @@ import numpy as np
 import pytest
 import tifffile
 
-from seamwise.fusion import Burst, FuseOptions, FuseOutputs, batch, fuse_burst, fuse_files, plan
+from seamwise.engine.resources import Resources
+from seamwise.fusion import (
+    Burst,
+    FuseOptions,
+    FuseOutputs,
+    batch,
+    fuse_burst,
+    fuse_files,
+    memory_estimate,
+    plan,
+)
 from seamwise.fusion.stack import stack_of
 from seamwise.io.images import read_image
 from seamwise.io.ome_zarr import write_image
@@ -232,3 +242,57 @@ def test_a_plane_that_cannot_be_read_is_named_or_skipped(tmp_path):
     assert not outcome.failed
     assert "d.ome.tif" in outcome.messages[0]
     assert "2 frames" in outcome.messages[-1]
+
+
+def test_channels_move_alike_and_all_is_cut_to_what_every_plane_shows(tmp_path):
+    size = (120, 160)
+    rng = np.random.default_rng(2)
+    scenes = [cv2.GaussianBlur(rng.random((140, 180)), (0, 0), 1.5) for _ in range(2)]
+    scenes = [np.round(60000 * (s - s.min()) / np.ptp(s)) for s in scenes]
+    # the second channel is dim, and in focus in another plane
+    stack = np.zeros((3, 2, *size), np.uint16)
+    for plane, shift in enumerate((0, 0, 6)):
+        for channel, scene in enumerate(scenes):
+            shown = scene[8 : 8 + size[0], 8 + shift : 8 + shift + size[1]]
+            sigma = 0.1 + 2 * (plane != 2 * channel)
+            stack[plane, channel] = cv2.GaussianBlur(shown, (0, 0), sigma) / (1 + 9 * channel)
+    path = save(tmp_path, "m.ome.tif", stack, "ZCYX")
+    (outcome,) = run([path], tmp_path / "y.ome.tif", depth_map=True)
+    fused = read_image(tmp_path / "y.ome.tif").data
+    assert fused.shape == (2, 120, 154)
+    assert "moved by up to 6" in outcome.messages[-1]
+    for channel, scene in enumerate(scenes):
+        # what every plane shows, seen from the plane in the middle
+        wanted = scene[8:128, 14:168] / (1 + 9 * channel)
+        inside = np.s_[20:-20, 20:-20]
+        assert np.corrcoef(fused[channel][inside].ravel(), wanted[inside].ravel())[0, 1] > 0.9
+    (outcome,) = fuse_files(
+        [path], tmp_path / "full.ome.tif", FuseOptions(model="gff", align=True, crop=False)
+    )
+    assert not outcome.failed, outcome.messages
+    assert read_image(tmp_path / "full.ome.tif").data.shape == (2, *size)
+
+
+def test_a_plane_that_one_channel_lacks_is_skipped_in_all(tmp_path):
+    stack = hyperstack()[0]
+    path = damaged_plane(tmp_path, "ZCYX", stack, 3)  # plane 1 of channel 1
+    options = FuseOptions(model="gff", skip_bad=True)
+    (outcome,) = fuse_files([path], tmp_path / "y.tif", options)
+    assert not outcome.failed, outcome.messages
+    assert "2 frames" in outcome.messages[-1]
+    image = read_image(tmp_path / "y.tif").data
+    for channel in range(2):
+        two = fuse_burst([stack[0, channel], stack[2, channel]], FuseOptions(model="gff")).image
+        assert_equal_but_rounding(image[channel], two)
+
+
+def test_the_fused_planes_of_a_stack_count_as_memory(tmp_path):
+    stack = np.repeat(hyperstack(), 3, 0)
+    path = save(tmp_path, "x.tif", stack, "TZCYX")
+    one = memory_estimate((HEIGHT, WIDTH), FuseOptions(model="gff", align=True))
+    for limit, is_enough in ((one, False), (one + stack[:, 0].nbytes, True)):
+        outcomes = fuse_files(
+            [path], tmp_path / "y.tif", FuseOptions(model="gff", align=True),
+            Resources(memory=limit),
+        )  # fmt: skip
+        assert [not outcome.failed for outcome in outcomes] == [is_enough]

@@ -16,6 +16,7 @@ from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import runtime_of_record
 from seamwise.fusion.burst import BadFrameError, Burst, Frame
 from seamwise.fusion.frames import pixel_size
+from seamwise.fusion.hyperstack import Part, aligned_parts, cut, most_moved, shared_box
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, fuse_burst
@@ -161,33 +162,46 @@ class _Work:
                 f"{len(stack.bursts)}: remove it"
             )
         check_volume_output(job.output, stack)
-        # parts that are cut otherwise would not fit into one file
-        whole = replace(self.options, crop=False)
-        images: list[NDArray[Any]] = []
-        notes: list[str] = []
         _check_new(job, self.files)
+        parts = aligned_parts(stack, self.options, self.listener.report)
+        plane = stack.bursts[0][0]
+        box = shared_box(parts if self.options.crop else [], plane.shape)
+        # each part is cut to the box of all, so that they fit into one file
+        whole = replace(self.options, crop=False, exposure=False)
+        y0, y1, x0, x1 = box
+        images = np.empty((len(parts), y1 - y0, x1 - x0), plane.volume.dtype)
+        notes: list[str] = []
         with _in_draft(job) as hidden:
-            for part, place in zip(job.parts(), hidden.parts(), strict=True):
-                fusion, count = self._fused(part, whole)
+            places = zip(job.parts(), hidden.parts(), parts, strict=True)
+            for number, (of_job, place, part) in enumerate(places):
+                fusion, count = self._fused(of_job, whole, part, held=images.nbytes)
+                fusion = cut(fusion, box)
                 _write_maps(place, fusion, self.files)
-                images.append(fusion.image)
+                images[number] = fusion.image
                 notes += fusion.notes
             write_planes(hidden.output, images, stack, overwrite=self.files.overwrite)
+        fusion = replace(fusion, alignment=most_moved(parts))
         return (*dict.fromkeys(notes), f"{_summary(job, fusion, count)} of {len(images)} planes")
 
-    def _fused(self, job: FuseJob, options: FuseOptions) -> tuple[Fusion, int]:
-        numbers, bad = _usable(job, options)
+    def _fused(
+        self, job: FuseJob, options: FuseOptions, part: Part | None = None, *, held: int = 0
+    ) -> tuple[Fusion, int]:
+        """Fuse a burst, or a part that was aligned before, while so many bytes are held."""
+        numbers, bad = _usable(job, options) if part is None else (part.numbers, part.notes)
         frames = [job.frames[i] for i in numbers]
-        shape = _checked_shape(job, frames, options, self.files)
+        burst = _checked_burst(job, frames, options, self.files)
+        shape, surface = burst.shape, self.files.surface
         of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
         model = self.models[of_burst.model]
-        memory = memory_estimate(shape, of_burst, model=model)
+        memory = held + memory_estimate(
+            shape, of_burst, model=model, surface=surface, has_alpha=burst.has_alpha
+        )
         check_memory(memory, self.resources.memory)
         self.listener.announce(
             f"{job.output}: {len(frames)} frames of {pixel_size(shape)} pixels, "
             f"about {memory / 1e9:.1f} GB of memory"
         )
-        alignment = None
+        alignment = None if part is None else part.alignment
         if self.files.alignment is not None and self.files.alignment.exists():
             alignment = load_for(self.files.alignment, [Path(str(frame)).name for frame in frames])
         fusion = fuse_burst(
@@ -196,7 +210,7 @@ class _Work:
             self.resources,
             model=model,
             alignment=alignment,
-            surface=self.files.surface,
+            surface=surface,
             report=self.listener.report,
         )
         fusion = _with_sizes(fusion, frames, self.files)
@@ -302,10 +316,10 @@ def _check_alignment_file(options: FuseOptions, files: FuseOutputs, is_single: b
         check_writable(path)
 
 
-def _checked_shape(
+def _checked_burst(
     job: FuseJob, frames: Sequence[Frame], options: FuseOptions, files: FuseOutputs
-) -> tuple[int, ...]:
-    """Check before the work all that would stop it, and return the shape of a frame."""
+) -> Burst:
+    """Check before the work all that would stop it, and return the frames."""
     check_volume_output(job.output, job.stack)
     burst = Burst(frames)  # reads the headers of all frames
     # the picture of an aligned burst may be smaller than its frames
@@ -314,7 +328,7 @@ def _checked_shape(
     _check_new(job, files)
     if not job.output.is_dir():
         check_writable(job.output)
-    return burst.shape
+    return burst
 
 
 def _with_sizes(fusion: Fusion, frames: Sequence[Frame], files: FuseOutputs) -> Fusion:
@@ -374,7 +388,8 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
             alignment.save(hidden.alignment(), picture=job.output.name)
         _write_maps(hidden, fusion, files)
         if job.stack is not None and is_volume(job.output) and fusion.image.ndim == 2:
-            write_planes(hidden.output, [fusion.image], job.stack, overwrite=files.overwrite)
+            image = fusion.image[np.newaxis]
+            write_planes(hidden.output, image, job.stack, overwrite=files.overwrite)
         else:
             quality = files.quality or QUALITY
             write_photo(

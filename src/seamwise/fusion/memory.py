@@ -19,12 +19,19 @@ _BYTES_PER_PIXEL = {
 _NETWORK_BYTES_PER_PIXEL = 80
 _TILE_BYTES_PER_FEATURE = {"torch": 20, "openvino": 27, "onnx": 20}
 _ALIGNED_BYTES = 24
+_MASKED_BYTES = 50  # `MaskedFrames`
+_SURFACE_BYTES = 56  # `find_surface`, 40; the picture that is fused already, and its depth
 _PROGRAM = 500e6
 _WIDTH = 16  # of the shipped networks
 
 
 def memory_estimate(
-    shape: tuple[int, ...], options: FuseOptions = FuseOptions(), *, model: Model | None = None
+    shape: tuple[int, ...],
+    options: FuseOptions = FuseOptions(),
+    *,
+    model: Model | None = None,
+    surface: bool = False,
+    has_alpha: bool = False,
 ) -> int:
     """Return the bytes of memory that fusing takes, roughly; the number of frames does not matter.
 
@@ -36,20 +43,24 @@ def memory_estimate(
         Its `model`, `align` and `tile` count.
     model : Model, optional
         Used in place of `options.model`. A network adds what the features of a tile take.
+    surface : bool
+        Whether `find_surface` follows, while the picture is kept.
+    has_alpha : bool
+        Whether frames may be transparent in places.
     """
     pixels = shape[0] * shape[1]
-    per_pixel = _ALIGNED_BYTES * options.align
+    per_pixel = _ALIGNED_BYTES * options.align + _MASKED_BYTES * has_alpha
+    of_surface = _SURFACE_BYTES * surface
     if model is None and options.model in CLASSICAL:
-        return int(_PROGRAM + (per_pixel + _BYTES_PER_PIXEL[str(options.model)]) * pixels)
+        of_method = max(_BYTES_PER_PIXEL[str(options.model)], of_surface)
+        return int(_PROGRAM + (per_pixel + of_method) * pixels)
     width = _WIDTH if model is None else model.info.architecture.width
     is_scored = model is not None and model.info.output == "scores"
     in_tile = min(pixels, (options.tile or (SCORED_TILE if is_scored else TILE)) ** 2)
     runtime = "torch" if model is None else model.runtime.name.partition(" ")[0]
-    return int(
-        _PROGRAM
-        + (per_pixel + _NETWORK_BYTES_PER_PIXEL) * pixels
-        + _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
-    )
+    of_tile = _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
+    of_network = _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
+    return int(_PROGRAM + per_pixel * pixels + max(of_network, of_surface * pixels))
 
 
 def check_memory(estimate: int, limit: int | None = None) -> None:

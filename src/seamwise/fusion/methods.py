@@ -212,8 +212,8 @@ def fuse_burst(
     method = ready_method(options, resources, model=model)
     notes: list[str] = []
     if alignment is None:
-        alignment = _estimated(burst, options, report)
-        notes = [] if alignment is None else _alignment_notes(alignment)
+        alignment = estimated_alignment(burst, options, report)
+        notes = [] if alignment is None else alignment_notes(alignment)
     aligned: Frames = burst
     if alignment is not None:
         aligned = AlignedFrames(burst, alignment, crop=options.crop)
@@ -360,8 +360,8 @@ def _classical_method(options: FuseOptions, resources: Resources) -> Method:
     return Method(partial(method.fuse, **of_device), method.passes, method.is_sequential)
 
 
-def _estimated(burst: Burst, options: FuseOptions, report: Report) -> Alignment | None:
-    """The alignment that options ask for; None if the frames stay as they are."""
+def estimated_alignment(burst: Burst, options: FuseOptions, report: Report) -> Alignment | None:
+    """Return the alignment that options ask for; None if the frames stay as they are."""
     is_moving = options.align and options.motion != "none"
     if not (is_moving or (options.exposure and is_alignable(burst.shape))):
         return None
@@ -376,8 +376,8 @@ def _estimated(burst: Burst, options: FuseOptions, report: Report) -> Alignment 
     return alignment if options.align or is_changed else None
 
 
-def _alignment_notes(alignment: Alignment) -> list[str]:
-    """A line for each frame that could not be matched, in place or in brightness."""
+def alignment_notes(alignment: Alignment) -> list[str]:
+    """Return a line for each frame that could not be matched, in place or in brightness."""
     reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
     is_enough = len(alignment.names) - len(alignment.unmatched) > 1
     effect = ": it is not used" if is_enough else ", but too few others do: it is used"

@@ -1,6 +1,6 @@
 """The planes of a stack in one file, as frames: `planes_of`, `Stack`; fused planes in one file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -172,7 +172,7 @@ def is_volume(output: Path) -> bool:
 
 def write_planes(
     output: Path,
-    images: Sequence[NDArray[Any]],
+    images: NDArray[Any],
     stack: Stack,
     *,
     overwrite: bool,
@@ -185,14 +185,14 @@ def write_planes(
     ----------
     output : Path
         Ends in .tif, .tiff or .zarr.
-    images : sequence of (Y, X) arrays
-        One per burst of the stack, all of one size.
+    images : (n, Y, X) array
+        One per burst of the stack.
     stack : Stack
     overwrite : bool
         Replace an OME-Zarr folder.
     """
     lengths = [n for n in (stack.times, stack.channels) if n > 1]
-    pixels = np.stack(images).reshape(*lengths, *images[0].shape)
+    pixels = images.reshape(*lengths, *images.shape[1:])
     axes, spacing = stack.axes + "YX", stack.bursts[0][0].spacing
     if output.suffix.lower() == ZARR:
         write_image(output, pixels, axes=axes, spacing=spacing, overwrite=overwrite)
