@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import seam_doubt
-from seamwise.report.flags import DOUBTFUL_SEAM
 from seamwise.segmentation import as_channels, find_pairs, load, segment
+
+DOUBTFUL_SEAM = 0.05  # as in the reports
 
 
 def owner_of(predicted: Labels, truth: Labels) -> dict[int, int]:
