@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 import zarr
 from PIL import Image
@@ -21,8 +22,9 @@ from typer.main import get_command
 
 from seamwise.cli import app
 from seamwise.io.images import write_labels, write_png
+from seamwise.io.ome_zarr import write_image
 from seamwise.segmentation import TrainSettings
-from seamwise.synth import crowded_cells
+from seamwise.synth import crowded_cells, time_lapse
 from support.pages import blocks, inline_commands
 
 ROOT = Path(__file__).parent.parent
@@ -58,7 +60,7 @@ MORE = {"compare": ["--steps", "2", "--width", "2", "--crop", "32", "--batch-siz
 PARSED_ONLY = ["--devices", "--scheduler", "--start"]
 if "SEAMWISE_LONG" not in os.environ:
     PARSED_ONLY.append("--workers")
-NOT_OURS = ("source", "dask", "torchrun", "srun", "make")
+NOT_OURS = ("source", "dask", "torchrun", "srun", "make", "pip")
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir() or not (ROOT / "recipes").is_dir(), reason="needs a checkout"
@@ -110,6 +112,22 @@ def write_stack(path):
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
 
 
+def write_series(folder):
+    """A time series as one image, and as a file for each time point, with labels."""
+    series = time_lapse((64, 64), frames=3, cells=6, radius=8, rng=0)
+    for name, data, is_labels in (
+        ("movie.ome.zarr", series.image[:, 0], False),
+        ("movie-labels/movie.ome.zarr", series.labels.astype(np.uint16), True),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_image(folder / name, data, axes="TYX", spacing=(1.0, 1.0), labels=is_labels)
+    for name in ("frames", "frame-labels"):
+        (folder / name).mkdir()
+    for time, (image, labels) in enumerate(zip(series.image[:, 0], series.labels, strict=True)):
+        tifffile.imwrite(folder / "frames" / f"t{time}.tif", image)
+        write_labels(folder / "frame-labels" / f"t{time}.tif", labels)
+
+
 def write_small_recipe(source, target):
     """A recipe with two steps of a tiny network on tiny crops."""
     small = {"steps": 2, "batch_size": 2, "crop": 32, "width": 2, "depth": 2, "warmup": 0}
@@ -148,6 +166,8 @@ def folder(tmp_path_factory):
             write_labels(folder / "true-labels" / f"{name}.tif", labels)
             write_labels(folder / "masks" / f"{name}.tif", labels)
     write_stack(folder / "stack.ome.zarr")
+    write_series(folder)
+    shutil.copy(ROOT / "src" / "seamwise" / "samples" / "nuclei.png", folder)
     write_burst(folder, ["near.jpg", "middle.jpg", "far.jpg"])
     write_burst(folder, ["a.jpg", "b.jpg"], seed=1)
     write_burst(folder / "my-burst", ["x1.jpg", "x2.jpg", "x3.jpg"])
@@ -201,6 +221,11 @@ def parse(words):
 
 def check_not_ours(words):
     """Check the part of a line that is ours, if there is one."""
+    if words[0] == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        (extra,) = re.fullmatch(r"seamwise\[(\w+)\]", words[-1]).groups()
+        assert extra in extras["optional-dependencies"], words
+        return
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text()
         for target in words[1:]:
