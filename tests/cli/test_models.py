@@ -172,6 +172,9 @@ def test_a_model_is_exported_by_its_name(run, model, tmp_path):
     assert code == 0, err
     assert "equal to torch" in out
     assert (tmp_path / "m.onnx").stat().st_size > 1000
+    code, _, err = run("export", model, "-o", tmp_path / "m.onnx")
+    assert (code, "already exists: --overwrite replaces it" in err) == (2, True)
+    assert run("export", model, "-o", tmp_path / "m.onnx", "--overwrite")[0] == 0
     code, _, err = run("export", model, "-o", tmp_path / "m.pt")
     assert code == 2
     assert "ending in .onnx" in err

@@ -58,6 +58,15 @@ def test_the_progress_goes_to_tensorboard_too(run, training, tmp_path):
     assert err == "seamwise: --logger must be tensorboard or wandb, not 'clearml'\n"
 
 
+def test_a_run_among_its_own_images_is_refused(run, training, tmp_path):
+    words = list(training)
+    words[words.index("-o") + 1] = tmp_path / "data" / "images"
+    code, _, err = run(*words, "--steps", "2")
+    assert code == 2
+    assert "is the folder of the data" in err
+    assert not (tmp_path / "data" / "images" / "curve.png").exists()
+
+
 def test_cells_in_pieces_are_reported_in_one_line(run, training, tmp_path):
     for path in sorted((tmp_path / "data" / "masks").iterdir()):
         labels = tifffile.imread(path)

@@ -280,6 +280,10 @@ def test_damaged_tracks_and_too_many_are_refused(tmp_path):
     (tmp_path / "res_track.txt").write_text("1 0 x 0\n")
     with pytest.raises(ValueError, match="four whole numbers"):
         read_ctc(tmp_path)
+    (tmp_path / "res_track.txt").write_text("1 0 2 0\n")
+    write_labels(tmp_path / "mask002.tif", np.ones((3, 4), np.uint16))
+    with pytest.raises(ValueError, match="no mask of frame 1, but one of frame 2: copy"):
+        read_ctc(tmp_path)
     with pytest.raises(ValueError, match="65535 at most"):
         write_ctc(tmp_path / "x", [], [CtcTrack(1, 0, 0, 0)] * 70000)
 
@@ -287,5 +291,5 @@ def test_damaged_tracks_and_too_many_are_refused(tmp_path):
 def test_without_laptrack_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "laptrack", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"seamwise\[track\]"):
+    with pytest.raises(ValueError, match=r"seamwise\[track\]"):
         tracks([(0, 9, 9, 80)])

@@ -1,5 +1,6 @@
 """`seamwise train-fusion`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -127,4 +128,5 @@ def train_fusion(
             report=report,
         )
     if not silent:
-        say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --model {model}`")
+        name = shlex.quote(str(model))
+        say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --model {name}`")

@@ -148,6 +148,9 @@ def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file, or a built-in model.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write, .onnx.")],
     to: Annotated[ExportFormat, typer.Option("--to", help="Kind of file.")] = "onnx",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that exists.")
+    ] = False,
 ) -> None:
     """Write a segmentation model for other programs, as ONNX for images of any size.
 
@@ -157,6 +160,8 @@ def export(
     from seamwise.segmentation import export_onnx
 
     check_outputs({"-o": output})
+    if output.exists() and not overwrite:
+        raise FileExistsError(f"{output} already exists: --overwrite replaces it")
     info = export_onnx(model, output)
     channels = info.architecture.output_channels
     say(f"wrote {output}: {channels} channels out, equal to torch to 0.0001")

@@ -29,7 +29,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="PAGE",
-            help="Also write this HTML page: which cells are missed, invented, split or merged.",
+            help="Also write, or replace, this HTML page: which cells are missed, invented, split "
+            "or merged.",
         ),
     ] = None,
     images: Annotated[

@@ -81,7 +81,8 @@ def segment(
         typer.Option(
             "--track",
             help="Also measure, and link the cells from frame to frame, as `seamwise measure "
-            "--track` does; files with one time point each are the frames of one series.",
+            "--track` does; files with one time point each are the frames of one series. Tracks "
+            "that exist are replaced.",
         ),
     ] = False,
     channel: Channel = None,

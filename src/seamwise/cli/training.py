@@ -1,5 +1,6 @@
 """`seamwise train` and `compare`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,6 +151,15 @@ def train(
         "nodes": nodes,
     }
     read_settings(TrainSettings, settings, options)  # their faults come before those of the data
+    if output.resolve() in {
+        data.resolve(),
+        (data / "images").resolve(),
+        (data / "masks").resolve(),
+    }:
+        raise ValueError(
+            f"-o {output} is the folder of the data, whose images the run's picture would join: "
+            "choose another folder"
+        )
     split = find_pairs(data, hold_out_every=hold_out_every)
     if corrected is not None:
         split = with_corrected(split, corrected)
@@ -174,7 +184,8 @@ def train(
             training, validation, run, output=output, resume=resume, device=device, report=report
         )
     if not silent:
-        say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {model}`")
+        name = shlex.quote(str(model))
+        say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")
 
 
 def compare(

@@ -129,7 +129,7 @@ def read_ctc(folder: Path) -> tuple[list[Path], tuple[CtcTrack, ...]]:
     Raises
     ------
     ValueError
-        The text file is damaged, there is no mask, or two masks have the same number.
+        The text file is damaged, there is no mask, one is missing, or two have the same number.
     """
     masks = _masks(folder)
     if not masks:
@@ -140,6 +140,12 @@ def read_ctc(folder: Path) -> tuple[list[Path], tuple[CtcTrack, ...]]:
     text = next((folder / name for name in (RESULT, TRUTH) if (folder / name).exists()), None)
     if text is None:
         return masks, ()
+    missing = set(range(max(numbers) + 1)) - set(numbers)
+    if missing:
+        raise ValueError(
+            f"{folder} has no mask of frame {min(missing)}, but one of frame {max(numbers)}: "
+            "copy the missing one"
+        )
     try:
         rows = [tuple(map(int, line.split())) for line in text.read_text().splitlines() if line]
         return masks, tuple(CtcTrack(*row) for row in rows)

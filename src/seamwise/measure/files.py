@@ -224,9 +224,7 @@ def measure_files(
         The table, its summary or its tracks exist, and `overwrite` is False.
     ValueError
         The ending is another, pyarrow is needed and not installed, `options.positive_by` needs
-        nuclei, or `options.track` several time points.
-    ModuleNotFoundError
-        `options.track` needs laptrack, which is not installed.
+        nuclei, or `options.track` several time points or laptrack.
     OSError
         The table cannot be written.
     """

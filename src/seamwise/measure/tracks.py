@@ -21,9 +21,9 @@ _Node = tuple[int, int]  # frame, and row within it
 
 
 def check_laptrack() -> None:
-    """Raise ModuleNotFoundError with what to do if laptrack is not installed."""
+    """Raise ValueError with what to do if laptrack is not installed."""
     if importlib.util.find_spec("laptrack") is None:
-        raise ModuleNotFoundError(
+        raise ValueError(
             'tracking needs laptrack, which is not installed: pip install "seamwise[track]"'
         )
 
@@ -61,7 +61,7 @@ def track_cells(
 
     Raises
     ------
-    ModuleNotFoundError
+    ValueError
         laptrack is not installed.
     ValueError
         The distance is in micrometres, and the pixel size is not known.
