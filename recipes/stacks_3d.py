@@ -227,7 +227,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         *,
         kind: Kind,
         settings: RunSettings,
-        share: float,
+        share: float = 0.5,
     ) -> None:
         self.sources, self.reals, self.kind, self.settings = sources, reals, kind, settings
         self.share = share
@@ -376,8 +376,8 @@ class Stacks:
     kind: Kind
     sources: Sequence[Source]
     reals: Sequence[Source]
-    share: float  # of the crops, where there are real stacks
     selection: Sequence[Source]
+    share: float = 0.5  # of the crops, where there are real stacks
 
     def samples(self) -> Samples:
         """Samples of all steps."""
@@ -504,8 +504,8 @@ def main() -> None:
         kind,
         sources,
         [part for part, _ in parts],
-        options.share,
         [part for _, part in parts] or simulated(kind, SELECTION, options.simulated),
+        options.share,
     )
     options.output.mkdir(parents=True, exist_ok=True)
     start = first_weights(options.start) if options.start and not options.resume else None

@@ -104,7 +104,13 @@ def test_each_option_is_explained_and_shows_its_default(run):
             is_flag = getattr(option, "is_flag", False)
             shown = option.required or is_flag or option.default is not None
             unused = option.name in ("output", "json_file", "csv_file", "plot", "truth", "images")
-            unused |= option.name in ("alignment", "leave_out_every")
+            unused |= option.name in (
+                "alignment",
+                "leave_out_every",
+                "report",
+                "corrected",
+                "logger",
+            )
             assert shown or unused or isinstance(option.show_default, str), f"{name} {option.opts}"
 
 

@@ -604,7 +604,7 @@ def test_what_is_no_file(tmp_path):
         ),
         ("x.png", b"GIF89a\1\0\1\0", "is not a JPEG, PNG or TIFF"),
         ("x.gif", b"GIF89a\1\0\1\0", "not of a supported kind"),
-        ("x.nef", b"II*\0", "not of a supported kind"),
+        ("x.bmp", b"II*\0", "not of a supported kind"),
         ("x.jpg", b"\xff\xd8\xff\xe0", "as JPEG: .*complete"),
         ("x.png", b"\x89PNG\r\n\x1a\n", "as PNG: its end is missing after byte 8; is it complete"),
         ("x.tif", b"II*\0", "as TIFF: .*complete"),
