@@ -94,6 +94,25 @@ def test_an_image_with_parts_in_another_folder_is_refused(tmp_path, name):
         read_image(path)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        '<UUID FileName="C:\\\\data\\\\s.ome.tif">urn:uuid:7</UUID>',
+        '</TiffData><BinaryFile FileName="C:\\\\notes/a.txt" /><TiffData>',
+    ],
+)
+def test_other_names_in_a_description_do_not_matter(tmp_path, part):
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:7">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" '
+        'SizeY="5" SizeZ="1" SizeC="1" SizeT="1"><Channel ID="Channel:0:0"/>'
+        f'<TiffData IFD="0" PlaneCount="1">{part}</TiffData></Pixels></Image></OME>'
+    )
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, counting((5, 7), "uint16"), description=text, metadata=None)
+    assert read_image(path).data.shape == (5, 7)
+
+
 def test_a_large_set_is_looked_up_once(tmp_path, monkeypatch):
     names = [f"s{number}.ome.tif" for number in range(20)]
     write_set(tmp_path, names)

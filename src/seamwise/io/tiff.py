@@ -350,13 +350,23 @@ def set_of_files(path: Path) -> tuple[str, ...]:
 
 
 def _names_of_set(file: tifffile.TiffFile) -> tuple[str, ...]:
-    names = re.findall(r'\bFileName="([^"]+)"', file.ome_metadata or "")
-    return tuple(dict.fromkeys(html.unescape(name) for name in names))
+    return tuple(dict.fromkeys(name for name, _ in _parts_of_set(file)))
+
+
+def _parts_of_set(file: tifffile.TiffFile) -> list[tuple[str, str]]:
+    """Name and identifier of the file of each plane. Attached files have names too: no parts."""
+    found = re.findall(
+        r'<(?:\w+:)?UUID\b[^>]*\bFileName="([^"]+)"[^>]*>([^<]*)<', file.ome_metadata or ""
+    )
+    return [(html.unescape(name), identifier.strip()) for name, identifier in found]
 
 
 def _check_set(file: tifffile.TiffFile) -> None:
     """Raise if the image has parts in another folder, which tifffile would read."""
-    for name in _names_of_set(file):
+    own = re.search(r'<(?:\w+:)?OME\b[^>]*\bUUID="([^"]+)"', file.ome_metadata or "")
+    for name, identifier in _parts_of_set(file):
+        if own is not None and identifier == own[1]:
+            continue  # tifffile opens no file for it
         if name in ("", ".", "..") or "/" in name or "\\" in name:
             raise ValueError(f"it names {name!r} as a part of its image, outside of its folder")
 
