@@ -27,7 +27,7 @@ from seamwise.metrics import match_dataset
 from seamwise.segmentation import SegmentOptions, load, segment_image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
-from stacks_3d import draw_nuclei
+from drawn_stacks import draw_nuclei
 from tissue_stacks import SPACING, draw, without_slivers
 
 IOUS = (0.5, 0.6, 0.7)

@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
+from drawn_stacks import DRAWINGS
 from guided import Source, loss, piece_weight, show
 from seamwise.engine import RunSettings, fit, run_identity
 from seamwise.io import (
@@ -35,7 +35,7 @@ from seamwise.io import (
     read_image,
     read_labels,
 )
-from seamwise.labels import IGNORE, Labels, measure_guides, relabel, semantic_target
+from seamwise.labels import Labels, measure_guides, relabel, semantic_target
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import (
     Model,
@@ -46,7 +46,7 @@ from seamwise.segmentation import (
     resample,
     segment_normalized,
 )
-from seamwise.synth import CONFOCAL, Medium, Nucleus, SyntheticImage, nuclei, tissue
+from stack_crops import CROP, STRONG, VARY, WEAK, empty, random_crop
 
 Kind = Literal["nuclei", "walls"]
 ALONG = (0.2, 0.6, 0.2)  # what a kernel of a plane becomes along z
@@ -60,91 +60,9 @@ DECODES = {
     "walls": DecodeRule(relief=ReliefPair(foreground=0.5, peak=0.15, saddle=0.8), **SIZES),
 }
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
-CROP = (32, 48, 48)
 EMPTY = 0.03  # of the crops of nuclei
 SHARE = 0.6  # of the rows of a real stack; the others are for the report
 TRAINING, SELECTION = (*range(64), *range(300, 436)), range(100, 102)
-
-
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A random number whose logarithm is uniform."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def draw_nuclei(seed: int) -> tuple[SyntheticImage, float]:
-    """A stack of random nuclei in a random medium, and how far its slices are apart."""
-    rng = np.random.default_rng((1, seed))
-    step = float(rng.choice([1.0, rng.uniform(0.7, 1.4), rng.uniform(1.4, 2.5)]))
-    shape = (round(56 / step), 88, 88)
-    radius = log_uniform(rng, max(3.3, 1.05 * step), 12)
-    fill = log_uniform(rng, 0.015, 0.45)
-    lowest = log_uniform(rng, 0.1, 0.8)
-    across = rng.uniform(0.4, 1.2)
-    along = across * rng.uniform(1.5, 4)
-    drawn = nuclei(
-        shape,
-        cells=max(2, round(fill * 56 * 88 * 88 / (4.19 * radius**3))),
-        rng=rng,
-        cluster=log_uniform(rng, 1, 12),
-        nucleus=Nucleus(
-            radius=radius,
-            radius_spread=rng.uniform(0.03, 0.35),
-            irregularity=rng.uniform(0.02, 0.35),
-            brightness=(lowest, 1.0),
-            texture=rng.uniform(0, 0.5),
-            spots=rng.choice([0.0, rng.uniform(0, 1)]),
-            hollow=rng.choice([0.0, 0.0, rng.uniform(0, 0.8)]),
-        ),
-        medium=Medium(
-            haze=log_uniform(rng, 0.005, 0.5) * min(1, 2 * lowest + 0.2),
-            sheets=rng.choice([0.0, 0.0, rng.uniform(0, 1.5)]),
-            attenuation=log_uniform(rng, 60, 800),
-            scatter=log_uniform(rng, 80, 2000),
-        ),
-        camera=replace(
-            CONFOCAL,
-            psf_sigma=(along, across, across),
-            background=rng.uniform(0, 0.1),
-            photons=log_uniform(rng, 25, 400),
-            read_noise=rng.uniform(0, 2),
-            spacing=(step, 1.0, 1.0),
-        ),
-    )
-    return drawn, step
-
-
-def draw_walls(seed: int) -> tuple[SyntheticImage, float]:
-    """A stack of random tissue with stained walls, and how far its slices are apart."""
-    rng = np.random.default_rng((2, seed))
-    step = float(rng.choice([1.0, rng.uniform(0.7, 1.4), rng.uniform(1.4, 2.2)]))
-    size = log_uniform(rng, 8.5, 26)
-    across = rng.uniform(0.3, 1.2)
-    along = across * rng.uniform(1.2, 3)
-    drawn = tissue(
-        (round(56 / step), 88, 88),
-        rng=rng,
-        cell_size=size,
-        size_spread=rng.uniform(0.05, 0.45),
-        irregularity=rng.uniform(0.1, 0.4),
-        bend=rng.uniform(0, 0.15),
-        filling=rng.choice([0.5, 0.8, 1.0, 1.0]),
-        gaps=rng.choice([0.0, 0.03]),
-        wall=log_uniform(rng, max(0.4, min(step, 1) / 4), min(2.2, size / 5)),
-        faint=rng.uniform(0.1, 0.85),
-        cytoplasm=log_uniform(rng, 0.02, 0.4),
-        texture=rng.uniform(0.1, 0.5),
-        attenuation=log_uniform(rng, 40, 400),
-        camera=replace(
-            CONFOCAL,
-            psf_sigma=(along, across, across),
-            photons=log_uniform(rng, 12, 400),
-            spacing=(step, 1.0, 1.0),
-        ),
-    )
-    return drawn, step
-
-
-DRAWINGS = {"nuclei": draw_nuclei, "walls": draw_walls}
 
 
 def resampled(image: NDArray[np.float32], factors: Sequence[float]) -> NDArray[np.float32]:
@@ -202,21 +120,6 @@ def part_of(whole: Source, rows: slice) -> Source:
     return Source(np.ascontiguousarray(whole.image[:, rows]), labels, measure_guides(labels))
 
 
-@dataclass(frozen=True)
-class Changes:
-    """How far a crop is changed: factors have logarithms uniform in ± their value."""
-
-    scale: float = 0.35
-    squash: float = 0.3  # share of the crops
-    contrast: float = 1.2
-    gamma: float = 0.35
-    blur: float = 0.25  # share of the crops
-    noise: float = 0.15
-
-
-STRONG, WEAK = Changes(), Changes(scale=0.2, squash=0.2, contrast=0.7, gamma=0.2, noise=0.06)
-
-
 class Samples(Dataset[tuple[Tensor, ...]]):
     """Image, target, weight and guides, each a pure function of (seed, step, index)."""
 
@@ -246,118 +149,11 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             guides = np.zeros((4, *CROP), np.float32)
         else:
             image, labels, guides = random_crop(chosen, changes, rng)
-        vary = vary_nuclei if self.kind == "nuclei" else vary_walls
-        image = vary(image, changes, rng)
+        image = VARY[self.kind](image, changes, rng)
         target = semantic_target(labels, classes=4, touching_radius=1, gap_radius=2)
         weight = piece_weight(labels, target)
         arrays = (image[np.newaxis], target, weight, guides)
         return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
-
-
-def random_matrix(changes: Changes, rng: np.random.Generator) -> NDArray[np.float64]:
-    """From places in a crop to places in its stack: magnified, squashed, turned and flipped."""
-    half = 1.6 * changes.scale if rng.random() < 0.2 else changes.scale
-    size = np.exp(rng.uniform(-half, half, 1)) * np.exp(rng.uniform(-0.12, 0.12, 3))
-    if rng.random() < changes.squash:
-        size[0] *= np.exp(rng.uniform(-0.8, 0.1))  # a stack whose voxel size nobody told
-    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.5 else rng.integers(4) * np.pi / 2
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
-    if rng.random() < 0.15:  # any direction: shapes and sheets, though the blur is turned too
-        turn = np.linalg.qr(rng.standard_normal((3, 3))).Q
-    return turn @ np.diag(rng.choice([-1, 1], 3) / size)
-
-
-def random_crop(
-    source: Source, changes: Changes, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Image, labels and guides of a crop that is placed and deformed at random."""
-    shape, crop = np.array(source.labels.shape), np.array(CROP)
-    matrix = random_matrix(changes, rng)
-    reach = np.abs(matrix) @ (crop / 2)
-    middle = rng.uniform(np.minimum(shape / 2, reach), np.maximum(shape - reach, shape / 2)) - 0.5
-    axes = [(np.arange(n) - (n - 1) / 2).astype(np.float32) for n in CROP]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
-    where = matrix.astype(np.float32) @ grid + middle.astype(np.float32)[:, np.newaxis]
-    image = ndimage.map_coordinates(source.image, where, order=1, mode="mirror")
-    places = np.rint(where).astype(np.int32)
-    within = ((places >= 0) & (places < shape[:, np.newaxis])).all(0)
-    z, y, x = np.clip(places, 0, shape[:, np.newaxis] - 1)
-    labels = np.where(within, source.labels[z, y, x], IGNORE).astype(np.int32)
-    cell = labels > 0
-    guides = np.zeros((4, labels.size), np.float32)
-    numbers = labels[cell]
-    guides[0, cell] = source.guides.relief[z, y, x][cell]
-    inverse = np.linalg.inv(matrix)
-    away = inverse @ (source.guides.centre[numbers].T - where[:, cell])
-    radius = source.guides.radius[numbers] * np.abs(np.linalg.det(inverse)) ** (1 / 3)
-    guides[1:, cell] = away / radius
-    return image.reshape(CROP), labels.reshape(CROP), guides.reshape(4, *CROP)
-
-
-def empty(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Noise without any nucleus: white or smooth, on a sloping ground or not."""
-    noise = rng.standard_normal(CROP, dtype=np.float32)
-    if rng.random() < 0.3:
-        noise = rng.poisson(np.exp(rng.uniform(-2, 3)), CROP).astype(np.float32)
-    if rng.random() < 0.6:
-        noise = ndimage.gaussian_filter(noise, np.exp(rng.uniform(-0.7, 2)))
-    p5, p10, p25 = np.percentile(noise, [5, 10, 25])
-    image = (noise - p10) / max(p25 - p5, 0.1 * noise.std()) / 10
-    if rng.random() < 0.3:
-        image = image + np.linspace(0, rng.uniform(0, 0.6), CROP[2], dtype=np.float32)
-    return image.astype(np.float32), np.zeros(CROP, np.int32)
-
-
-def sharpness_and_noise(
-    image: NDArray[np.float32], changes: Changes, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Blur some images, more along z, and add noise, white or finely grained, to most."""
-    if rng.random() < changes.blur:
-        across = rng.uniform(0.3, 1.0)
-        image = ndimage.gaussian_filter(image, (across * rng.uniform(1, 2), across, across))
-    if rng.random() < 0.6:
-        noise = rng.standard_normal(image.shape, dtype=np.float32)
-        if rng.random() < 0.5:  # interpolation smooths noise along z
-            noise = ndimage.gaussian_filter1d(noise, rng.uniform(0.3, 0.8), 0)
-        strength = changes.noise * rng.random() ** 2
-        bright = np.sqrt(np.abs(image) + 0.1) if rng.random() < 0.5 else np.float32(1)
-        image = image + np.float32(strength) * bright * noise
-    return image.astype(np.float32, copy=False)
-
-
-def vary_nuclei(
-    image: NDArray[np.float32], changes: Changes, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Change linear intensities of nuclei, and bend them."""
-    if rng.random() < 0.5:
-        gamma = np.float32(np.exp(rng.uniform(-changes.gamma, changes.gamma)))
-        image = np.sign(image) * np.abs(image) ** gamma
-    image = image * np.float32(np.exp(rng.uniform(-changes.contrast, changes.contrast)))
-    if rng.random() < 0.2:  # where haze is most of the light, nuclei are far brighter than usual
-        image = image * np.float32(log_uniform(rng, 3, 30))
-    if rng.random() < 0.1:
-        image = image.copy()
-        places = rng.integers(image.size, size=rng.integers(1, 60))
-        image.ravel()[places] = log_uniform(rng, 2, 60)
-    return compress_intensities(sharpness_and_noise(image, changes, rng))
-
-
-def vary_walls(
-    image: NDArray[np.float32], changes: Changes, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Change intensities of walls: add their glow, bend, saturate."""
-    if rng.random() < 0.4:
-        glow = ndimage.gaussian_filter(image, log_uniform(rng, 1.5, 6))
-        image = image + np.float32(rng.uniform(0, 1.5)) * glow
-        image = image / np.percentile(image, 99.8)
-    if rng.random() < 0.5:
-        gamma = np.float32(np.exp(2 * rng.uniform(-changes.gamma, changes.gamma)))
-        image = np.sign(image) * np.abs(image) ** gamma
-    image = image * np.float32(np.exp(rng.uniform(-changes.contrast, changes.contrast) / 3))
-    if rng.random() < 0.3:
-        image = np.minimum(image, np.float32(rng.uniform(0.5, 1)))
-    return sharpness_and_noise(image, changes, rng)
 
 
 def hills(relief: Tensor, truth: Tensor) -> Tensor:

@@ -101,6 +101,14 @@ def test_a_module_fits_a_reader(path):
         assert len(path.read_text().splitlines()) <= LONGEST_MODULE
 
 
+@pytest.mark.parametrize("folder", ["benchmarks", "examples", "recipes"])
+def test_scripts_fit_a_reader(folder):
+    lengths = {
+        path.name: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {name: n for name, n in lengths.items() if n > LONGEST_MODULE} == {}
+
+
 def test_public_functions_have_few_parameters():
     many = {
         f"{name_of(path)}:{name}"

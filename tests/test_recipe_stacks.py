@@ -33,7 +33,8 @@ def recipe(monkeypatch):
     module = importlib.util.module_from_spec(specification)
     monkeypatch.setitem(sys.modules, "stacks_3d", module)
     specification.loader.exec_module(module)
-    monkeypatch.setattr(module, "CROP", CROP)
+    for one in (module, sys.modules["stack_crops"]):
+        monkeypatch.setattr(one, "CROP", CROP)
     return module
 
 
