@@ -53,7 +53,7 @@ def test_segment_also_measures(run, images, model, tmp_path):
     (out / "c.tif").unlink()
     code, _, err = run("segment", images, "-o", out, "--model", model, "--measure")
     assert code == 1
-    assert "c.tif has no labels" in err
+    assert err.count("c.tif") == 1
     assert len(rows(out / "cells.csv")) == sum(counts[:2])
 
 

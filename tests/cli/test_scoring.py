@@ -32,8 +32,10 @@ def test_evaluate_names_missing_predictions_and_other_sizes(run, tmp_path):
     tifffile.imwrite(tmp_path / "pred" / "y.tif", SCENE.labels[1:])
     code, said, err = run("evaluate", tmp_path / "pred", tmp_path / "true")
     assert code == 1  # the other pair is scored
+    assert len(err.splitlines()) == 1
     assert "y.tif must have the size" in err
     assert "mean over images" in said
+    assert said.splitlines()[-1] == "1 of 2 pairs failed"
     code, _, err = run("evaluate", tmp_path / "pred" / "y.tif", tmp_path / "true" / "y.tif")
     assert code == 2
     assert "y.tif must have the size" in err

@@ -49,6 +49,36 @@ def test_a_bad_file_is_reported_and_skipped(run, images, tmp_path, model):
     assert written == ["a.tif", "c.tif", "d.tif"]
 
 
+def test_a_bad_file_has_one_line_whatever_follows(run, images, tmp_path, model):
+    (images / "b.tif").write_bytes((images / "b.tif").read_bytes()[:300])
+    labels = tmp_path / "out"
+    steps = ("--measure", "--report")
+    code, out, err = run("segment", images, "-o", labels, "--model", model, *steps)
+    assert code == 1
+    assert [line for line in err.splitlines() if "b.tif" in line] == [
+        f"cannot read {images / 'b.tif'} as TIFF: its pixels should end at byte 10816, "
+        "the file ends at byte 300; is it complete?"
+    ]
+    assert out.splitlines() == [
+        f"labels are in {labels}; 1 of 3 files failed",
+        f"wrote {labels / 'cells.csv'}",
+        f"wrote {labels / 'report.html'}",
+    ]
+
+
+def test_a_file_that_fails_in_a_later_step_is_reported_then(run, images, tmp_path, model):
+    labels = tmp_path / "out"
+    run("segment", images, "-o", labels, "--model", model)
+    (labels / "c.tif").write_bytes((labels / "c.tif").read_bytes()[:200])
+    code, out, err = run("segment", images, "-o", labels, "--model", model, "--measure")
+    assert code == 1
+    assert err.count("is it complete?") == 1
+    assert out.splitlines() == [
+        f"labels are in {labels}",
+        f"wrote {labels / 'cells.csv'}; 1 of 3 files failed",
+    ]
+
+
 def test_a_second_run_adds_what_is_missing(run, images, tmp_path, model):
     out = tmp_path / "out"
     run("segment", images / "a.png", "-o", out, "--model", model)

@@ -210,17 +210,19 @@ def then_measure(
     name: str,
     *,
     track: bool = False,
+    failures: set[Path] | None = None,
 ) -> AbstractContextManager[None]:
     """Once the block has ended, also if some files failed, write ``cells.csv`` next to the labels.
 
     `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
+    `failures` holds the files that failed by then; they are not reported again.
     """
     if track:
         from seamwise.measure import check_laptrack
 
         check_laptrack()  # before the work
         _check_series(images, options.axes)
-    work = partial(_measure_labels, images, labels, options, name, track=track)
+    work = partial(_measure_labels, images, labels, options, name, track=track, failures=failures)
     return afterwards(wanted or track, work)
 
 
@@ -264,7 +266,13 @@ def place_of_labels(labels: Path, name: str) -> Path:
 
 
 def _measure_labels(
-    images: list[str], labels: Path, options: "SegmentOptions", name: str, *, track: bool
+    images: list[str],
+    labels: Path,
+    options: "SegmentOptions",
+    name: str,
+    *,
+    track: bool,
+    failures: set[Path] | None,
 ) -> None:
     from seamwise.measure import MeasureOptions, pair_images, time_points
 
@@ -276,7 +284,7 @@ def _measure_labels(
     how = MeasureOptions(
         axes=options.axes, spacing=options.spacing, track=track, frames=is_of_frames
     )
-    _write_table(pairs, table, how, overwrite=True)
+    _write_table(pairs, table, how, overwrite=True, failures=failures)
 
 
 def _write_table(
@@ -286,11 +294,17 @@ def _write_table(
     *,
     plots: bool = False,
     overwrite: bool = False,
+    failures: set[Path] | None = None,
 ) -> None:
     from seamwise.measure import measure_files
 
     outcomes = measure_files(pairs, table, options, plots=plots, overwrite=overwrite)
     with Progress() as progress:
         follow_files(
-            progress, outcomes, "measure", done=f"wrote {table}", nothing="no table was written"
+            progress,
+            outcomes,
+            "measure",
+            done=f"wrote {table}",
+            nothing="no table was written",
+            failures=failures,
         )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
@@ -162,9 +163,18 @@ class Progress:
 
 
 def follow_files(
-    progress: Progress, outcomes: "Iterable[Outcome]", verb: str, *, done: str, nothing: str
+    progress: Progress,
+    outcomes: "Iterable[Outcome]",
+    verb: str,
+    *,
+    done: str,
+    nothing: str,
+    failures: set[Path] | None = None,
 ) -> NoReturn:
     """Show what becomes of many files; end with exit code 1 if some failed.
+
+    Work that follows on the same files hands on `failures`, so that a file whose fault is known
+    is not reported again.
 
     Parameters
     ----------
@@ -174,21 +184,29 @@ def follow_files(
         What is done to each file.
     done, nothing : str
         What to say at the end, and what if every file failed.
+    failures : set of Path, optional
+        Files that failed before; those that fail now are added.
     """
     task = progress.task(verb)
-    failures = total = 0
+    reported = set() if failures is None else failures
+    n_failed = n_new = total = 0
     start = time.perf_counter()
     for number, outcome in enumerate(outcomes, 1):
         total = outcome.total
-        failures += outcome.failed
+        is_known = outcome.failed and outcome.path in reported and len(outcome.messages) == 1
+        n_failed += outcome.failed
+        n_new += outcome.failed and not is_known
         task.update(number, total, outcome.path.name)
-        tell(progress, outcome)
+        if outcome.failed:
+            reported.add(outcome.path)
+        if not is_known:
+            tell(progress, outcome)
         progress.detail(f"{outcome.path.name}: {time.perf_counter() - start:.2f} seconds")
         start = time.perf_counter()
     progress.stop()
-    summary = done if failures < total else nothing
-    say(f"{summary}; {failures} of {total} files failed" if failures else summary)
-    raise typer.Exit(1 if failures else 0)
+    summary = done if n_failed < total else nothing
+    say(f"{summary}; {n_failed} of {total} files failed" if n_new else summary)
+    raise typer.Exit(1 if n_failed else 0)
 
 
 def tell(progress: Progress, outcome: "Outcome") -> None:

@@ -16,16 +16,25 @@ PAGE = "report.html"
 
 
 def then_report(
-    wanted: bool, images: list[str], labels: Path, options: "SegmentOptions", name: str
+    wanted: bool,
+    images: list[str],
+    labels: Path,
+    options: "SegmentOptions",
+    name: str,
+    *,
+    failures: set[Path],
 ) -> AbstractContextManager[None]:
     """Once the block has ended, also if some files failed, write ``report.html`` to the labels.
 
     `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
+    `failures` holds the files that failed by then; they are not reported again.
     """
-    return afterwards(wanted, partial(_report, images, labels, options, name))
+    return afterwards(wanted, partial(_report, images, labels, options, name, failures))
 
 
-def _report(images: list[str], labels: Path, options: "SegmentOptions", name: str) -> None:
+def _report(
+    images: list[str], labels: Path, options: "SegmentOptions", name: str, failures: set[Path]
+) -> None:
     from seamwise.measure import pair_images
     from seamwise.report import segmentation_report
 
@@ -40,5 +49,10 @@ def _report(images: list[str], labels: Path, options: "SegmentOptions", name: st
     )
     with Progress() as progress:
         follow_files(
-            progress, outcomes, "report", done=f"wrote {page}", nothing="the page shows no image"
+            progress,
+            outcomes,
+            "report",
+            done=f"wrote {page}",
+            nothing="the page shows no image",
+            failures=failures,
         )

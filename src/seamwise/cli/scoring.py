@@ -83,6 +83,8 @@ def evaluate(
 
         evaluation_report(pairs, report, images=images)
         say(f"wrote {report}")
+    if scores.skipped:
+        say(f"{len(scores.skipped)} of {len(pairs)} pairs failed")
     raise typer.Exit(1 if scores.skipped else 0)
 
 

@@ -221,9 +221,10 @@ def segment(
         outline_width=outlines or 1,
         numbers=numbers,
     )
+    failures: set[Path] = set()
     with (
-        then_report(report, inputs, output, options, name),
-        then_measure(measure, inputs, output, options, name, track=track),
+        then_report(report, inputs, output, options, name, failures=failures),
+        then_measure(measure, inputs, output, options, name, track=track, failures=failures),
         Progress() as progress,
     ):
         listener = Listener(progress.note, block_progress(progress))
@@ -234,6 +235,7 @@ def segment(
             "segment",
             done=f"labels are in {output}",
             nothing="no labels were written",
+            failures=failures,
         )
 
 
