@@ -68,7 +68,7 @@ OutlineFormat = Literal["roi", "geojson", "coco", "ctc"]
 """Files that hold the outlines or masks of cells."""
 
 
-ExportFormat = Literal["onnx"]
+ExportFormat = Literal["onnx", "bioimageio"]
 """Files that a model is exported to."""
 
 

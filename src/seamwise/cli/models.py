@@ -146,23 +146,48 @@ def combine(
 
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file, or a built-in model.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, .onnx.")],
-    to: Annotated[ExportFormat, typer.Option("--to", help="Kind of file.")] = "onnx",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File to write: .onnx, or .zip for bioimageio.")
+    ],
+    to: Annotated[
+        ExportFormat,
+        typer.Option("--to", help="Kind of file: ONNX, or a model package of bioimage.io."),
+    ] = "onnx",
+    author: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For bioimageio: who made the model; repeat it for several people.",
+            show_default="for a built-in model the developers of seamwise",
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            help="For bioimageio: licence of the model, a word of SPDX such as CC-BY-4.0.",
+            show_default="for a built-in model BSD-3-Clause",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that exists.")
     ] = False,
 ) -> None:
     """Write a segmentation model for other programs, as ONNX for images of any size.
 
-    The file takes a normalised image and gives the probabilities of the classes. It is compared
-    with torch before it is written. docs/exchange.md shows how to use it.
+    The ONNX file takes a normalised image and gives the probabilities of the classes. A package of
+    bioimage.io takes an image as it is, and has a description and a test image. Both are compared
+    with torch before they are written. docs/exchange.md shows how to use them.
     """
-    from seamwise.segmentation import export_onnx
+    from seamwise.segmentation import export_bioimageio, export_onnx
 
     check_outputs({"-o": output})
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} already exists: --overwrite replaces it")
-    info = export_onnx(model, output)
+    if to == "bioimageio":
+        info = export_bioimageio(model, output, authors=author or (), licence=licence or "")
+    elif author or licence:
+        raise ValueError("--author and --licence need --to bioimageio: add it, or remove them")
+    else:
+        info = export_onnx(model, output)
     channels = info.architecture.output_channels
     say(f"wrote {output}: {channels} channels out, equal to torch to 0.0001")
 

@@ -8,12 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from platformdirs import user_cache_path
-
 from seamwise.io.atomic import atomic_path
-
-FOLDER_VARIABLE = "SEAMWISE_CACHE"
-"""Environment variable that names another folder."""
+from seamwise.io.cache import user_cache
 
 LIMIT = 250_000_000
 """Bytes of all files; those go first that were not used for the longest time."""
@@ -31,14 +27,7 @@ def cache_folder() -> Path:
     OSError
         The user has no folder.
     """
-    variable = os.environ.get(FOLDER_VARIABLE)
-    try:
-        folder = Path(variable) if variable else user_cache_path("seamwise", appauthor=False)
-    except RuntimeError as error:
-        raise OSError(f"no folder for a cache: {error}") from error
-    if not folder.is_absolute():
-        raise OSError(f"the folder {folder} for a cache is not absolute")
-    return folder / "networks"
+    return user_cache("networks")
 
 
 def cache_key(*parts: bytes) -> str:

@@ -14,6 +14,7 @@ from seamwise.engine.runtime import Runtime, choose_runtime, torch_runtime
 from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
 from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.average import Network
+from seamwise.nets.onnx import OnnxNetwork
 from seamwise.words import check_runtime
 
 Result = TypeVar("Result")
@@ -93,6 +94,10 @@ def build_network(architecture: Architecture) -> Network:
     """Build the untrained network that a model file describes."""
     if architecture.name == "burst":
         return BurstNet(width=architecture.width)
+    if architecture.name == "onnx":
+        return OnnxNetwork(
+            architecture.in_channels, ndim=architecture.ndim, depth=architecture.depth
+        )
     members = [_build_unet(architecture) for _ in range(architecture.members)]
     return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
@@ -109,7 +114,9 @@ def prepare_network(
     chosen = choose_runtime(
         net, device, runtime, info.activations
     )  # from the weights before they are rounded
-    is_float32 = chosen.name.endswith(("float32", "int8")) or isinstance(net, BurstNet)
+    is_float32 = chosen.name.endswith(("float32", "int8")) or isinstance(
+        net, BurstNet | OnnxNetwork
+    )
     dtype = torch.float32 if is_float32 else choose_precision(device)
     compiled = None if chosen.name == "torch" else chosen
     return ReadyNetwork(place(net, device, dtype), info, device, dtype, compiled, chosen.note)

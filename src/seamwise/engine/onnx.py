@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seamwise.engine.onnx_normalization import normalize
 from seamwise.io.errors import first_line
+from seamwise.io.models import NormalizationRule
 from seamwise.nets import Average, UNet
 from seamwise.nets.graph import build_graph
 
@@ -65,7 +67,7 @@ def onnx_model(net: UNet) -> Any:
     """Return a network as an ONNX model, for any size that is a multiple of `net.multiple`."""
     from onnx import TensorProto, helper
 
-    operations = _Operations(net.ndim)
+    operations = Operations(net.ndim)
     logits = build_graph(net, operations, "image")
     axes = ["n", None, *"zyx"[-net.ndim :]]
     inputs, outputs = (
@@ -79,7 +81,12 @@ def onnx_model(net: UNet) -> Any:
     return helper.make_model(graph, opset_imports=[opset], ir_version=_IR)
 
 
-def export_model(net: UNet | Average, classes: int, metadata: Mapping[str, str]) -> Any:
+def export_model(
+    net: UNet | Average,
+    classes: int,
+    metadata: Mapping[str, str],
+    rule: NormalizationRule | None = None,
+) -> Any:
     """Return a network as an ONNX model that gives probabilities, for other programs.
 
     Parameters
@@ -90,6 +97,8 @@ def export_model(net: UNet | Average, classes: int, metadata: Mapping[str, str])
         How many of the output channels are classes. Behind them follow guides as they are.
     metadata : mapping of str to str
         Kept in the file.
+    rule : NormalizationRule, optional
+        The model then takes whole images as they are, and normalises them itself.
 
     Returns
     -------
@@ -105,9 +114,10 @@ def export_model(net: UNet | Average, classes: int, metadata: Mapping[str, str])
     from onnx import TensorProto, helper
 
     members = [net] if isinstance(net, UNet) else net.nets
-    operations = _Operations(net.ndim)
+    operations = Operations(net.ndim)
     channels = members[0].in_channels, members[0].head.out_channels
-    logits = [build_graph(one, operations, "image") for one in members]
+    image = "image" if rule is None else normalize("image", rule, operations, net.ndim)
+    logits = [build_graph(one, operations, image) for one in members]
     operations.output([operations.probabilities(one, classes, channels[1]) for one in logits])
     axes = "zyx"[-net.ndim :]
     inputs, outputs = (
@@ -125,7 +135,7 @@ def export_model(net: UNet | Average, classes: int, metadata: Mapping[str, str])
     return model
 
 
-class _Operations:
+class Operations:
     """The operations of a `UNet` as nodes of an ONNX graph; a node is the name of its output."""
 
     def __init__(self, ndim: int) -> None:
@@ -139,21 +149,21 @@ class _Operations:
         """Convolve with stride 1, padded with zeros to the same size."""
         around = [side // 2 for side in weight.shape[2:]]
         numbers = [weight] if bias is None else [weight, bias]
-        return self._add("Conv", x, *map(self._constant, numbers), pads=[*around, *around])
+        return self.add("Conv", x, *map(self.constant, numbers), pads=[*around, *around])
 
     def relu(self, x: str) -> str:
         """Return max(x, 0)."""
-        return self._add("Relu", x)
+        return self.add("Relu", x)
 
     def pool(self, x: str) -> str:
         """Return the largest of each 2^d pixels."""
         twos = [2] * self._ndim
-        return self._add("MaxPool", x, kernel_shape=twos, strides=twos)
+        return self.add("MaxPool", x, kernel_shape=twos, strides=twos)
 
     def upsample(self, x: str) -> str:
         """Repeat each pixel 2^d times."""
-        scales = self._constant(np.array([1, 1, *[2] * self._ndim], np.float32))
-        return self._add(
+        scales = self.constant(np.array([1, 1, *[2] * self._ndim], np.float32))
+        return self.add(
             "Resize",
             x,
             "",
@@ -165,7 +175,7 @@ class _Operations:
 
     def concatenate(self, parts: Sequence[str]) -> str:
         """Join feature maps."""
-        return self._add("Concat", *parts, axis=1)
+        return self.add("Concat", *parts, axis=1)
 
     def instance_norm(self, x: str, *, eps: float) -> str:
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
@@ -174,12 +184,12 @@ class _Operations:
     def probabilities(self, x: str, classes: int, channels: int) -> str:
         """Turn the first channels, which are classes, from logits to probabilities."""
         if classes == channels:
-            return self._add("Softmax", x, axis=1)
+            return self.add("Softmax", x, axis=1)
         start, middle, end, axis = (
-            self._constant(np.array([n], np.int64)) for n in (0, classes, channels, 1)
+            self.constant(np.array([n], np.int64)) for n in (0, classes, channels, 1)
         )
-        first = self._add("Softmax", self._add("Slice", x, start, middle, axis), axis=1)
-        return self._add("Concat", first, self._add("Slice", x, middle, end, axis), axis=1)
+        first = self.add("Softmax", self.add("Slice", x, start, middle, axis), axis=1)
+        return self.add("Concat", first, self.add("Slice", x, middle, end, axis), axis=1)
 
     def output(self, parts: Sequence[str]) -> None:
         """Make the mean of the parts the output of the model."""
@@ -187,14 +197,17 @@ class _Operations:
 
         self.nodes.append(helper.make_node("Mean", list(parts), [OUTPUT]))
 
-    def _add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
+        """Append a node of ONNX; return the name of its first output."""
         from onnx import helper
 
         name = f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        names = [name, *(f"{name}_{number}" for number in range(1, outputs))]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return name
 
-    def _constant(self, values: NDArray[Any]) -> str:
+    def constant(self, values: NDArray[Any]) -> str:
+        """Keep an array in the model."""
         from onnx import numpy_helper
 
         name = f"constant_{len(self.constants)}"

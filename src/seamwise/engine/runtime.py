@@ -26,6 +26,7 @@ from seamwise.io.models import model_path
 from seamwise.io.provenance import file_sha256
 from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.average import Network
+from seamwise.nets.onnx import OnnxNetwork
 from seamwise.nets.unet import pad_to_multiple
 from seamwise.words import AnyRuntime, RuntimeRecord, check_runtime
 
@@ -74,7 +75,7 @@ def choose_runtime(
 
     Parameters
     ----------
-    net : UNet, Average or BurstNet
+    net : UNet, Average, BurstNet or OnnxNetwork
         Ready to predict, with folded norms, on the device. torch alone computes a `BurstNet`.
     device : torch.device
     runtime : {"auto", "torch", "openvino", "onnx"} or the `Runtime.name` of an earlier result
@@ -92,6 +93,8 @@ def choose_runtime(
     """
     check_runtime(runtime)
     word, _, precision = runtime.partition(" ")
+    if isinstance(net, OnnxNetwork):
+        return _onnx_network(net, word, device)
     if word == "torch" or (word == "auto" and isinstance(net, BurstNet)):
         return torch_runtime(net, device)
     if isinstance(net, BurstNet):
@@ -112,6 +115,23 @@ def choose_runtime(
     except Exception as error:  # each version of a runtime has errors of its own
         reason, remedy = _fault(word, error)
         raise ValueError(f"runtime {runtime} {reason}: {remedy}choose runtime torch") from error
+
+
+def _onnx_network(net: OnnxNetwork, word: str, device: torch.device) -> Runtime:
+    """A network of another program, which only ONNX Runtime computes."""
+    if word not in ("auto", "onnx") or device.type != "cpu":
+        raise ValueError(
+            "the network of this package is computed by ONNX Runtime on the CPU: choose runtime "
+            "onnx and device cpu"
+        )
+    try:
+        check_onnx()
+    except ImportError as error:
+        raise ValueError(
+            f"the network of this package needs ONNX Runtime ({first_line(error)}): "
+            f"{_INSTALL['onnx']}"
+        ) from error
+    return Runtime("onnx float32", _with_remedy(torch_runtime(net, device).run, "onnx float32"))
 
 
 def torch_runtime(net: Network, device: torch.device) -> Runtime:

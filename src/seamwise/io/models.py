@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.bioimageio import is_package
 from seamwise.io.decode_rule import DecodeRule as DecodeRule
 from seamwise.io.decode_rule import Frozen
 from seamwise.io.decode_rule import ReliefPair as ReliefPair
@@ -41,9 +42,10 @@ class Architecture(Frozen):
     """What `nets.UNet` is built from; with more than one of `members`, each of a `nets.Average`.
 
     "burst" is a `nets.BurstNet`, for which only `width` counts. With `guides` the network has 1 +
-    ndim more output channels behind the classes: see `labels.guides`."""
+    ndim more output channels behind the classes: see `labels.guides`. "onnx" is an
+    `OnnxNetwork` of another program."""
 
-    name: Literal["unet", "burst"] = "unet"
+    name: Literal["unet", "burst", "onnx"] = "unet"
     in_channels: int = Field(ge=1)
     out_channels: int = Field(ge=2, le=4)
     ndim: Literal[2, 3] = 2
@@ -69,13 +71,17 @@ class NormalizationRule(Frozen):
 
     Attributes
     ----------
-    kind : {"percentiles", "contrast", "deviation"}
+    kind : {"percentiles", "contrast", "deviation", "range", "standard", "identity"}
         "percentiles": `low` and `high` of the whole image become 0 and 1. "contrast": background
         becomes 0, the usual contrast of the cells about 0.7. "deviation": the same on both sides.
+        Networks of other programs have "range": just the percentiles; "standard": mean 0 and
+        standard deviation 1; and "identity": the image as it is.
     low, high : float
     """
 
-    kind: Literal["percentiles", "contrast", "deviation"] = "percentiles"
+    kind: Literal["percentiles", "contrast", "deviation", "range", "standard", "identity"] = (
+        "percentiles"
+    )
     low: float = Field(default=1.0, ge=0, lt=100)
     high: float = Field(default=99.8, gt=0, le=100)
 
@@ -259,9 +265,14 @@ def save_model(
         name: _convert(tensor, stored_as).detach().cpu().contiguous()
         for name, tensor in weights.items()
     }
-    content = save(tensors, metadata={_KEY: info.model_dump_json()})
+    content = model_bytes(tensors, info)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def model_bytes(tensors: Mapping[str, Tensor], info: ModelInfo) -> bytes:
+    """Return the content of a model file."""
+    return save(dict(tensors), metadata={_KEY: info.model_dump_json()})
 
 
 def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyInfo]:
@@ -302,9 +313,14 @@ def describe_model(path: Path) -> ModelInfo:
 def model_path(model: str | Path, kind: type[ModelInfo] = ModelInfo) -> Path:
     """Path of a model file, or of a shipped model by its name (see `shipped_models`).
 
-    An earlier name stands for the present one; see `renamed_note`.
+    An earlier name stands for the present one; see `renamed_note`. For a package of bioimage.io it
+    is that of the model file in it; see `package_models`.
     """
     path = Path(model)
+    if is_package(path):
+        from seamwise.io.package_models import package_model  # it makes models
+
+        return package_model(path)
     if path.suffix == ".safetensors" or path.is_file():
         return path
     built_in = shipped_models()

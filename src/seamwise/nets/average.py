@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seamwise.nets.burst import BurstNet
+from seamwise.nets.onnx import OnnxNetwork
 from seamwise.nets.unet import UNet
 
 
@@ -98,4 +99,4 @@ class Average(nn.Module):
         return cast(list[UNet], list(self.members))
 
 
-Network = UNet | Average | BurstNet
+Network = UNet | Average | BurstNet | OnnxNetwork

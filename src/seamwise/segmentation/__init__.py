@@ -10,6 +10,7 @@ from seamwise.segmentation.big import (
     segment_volume,
     work_folder,
 )
+from seamwise.segmentation.bioimageio import export_bioimageio
 from seamwise.segmentation.choose import (
     Comparison,
     ImageSplit,
@@ -107,6 +108,7 @@ __all__ = [
     "decode_slabs",
     "decode_whole",
     "demo",
+    "export_bioimageio",
     "export_onnx",
     "find_pairs",
     "find_split",

@@ -1,6 +1,7 @@
 """A model for other programs; see `export_onnx`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +12,17 @@ from seamwise.engine.onnx import check_onnx, export_model
 from seamwise.engine.runtime import torch_runtime
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import first_line
-from seamwise.io.models import SegmentationInfo, load_model, model_path
+from seamwise.io.models import NormalizationRule, SegmentationInfo, load_model, model_path
 from seamwise.nets import Average, UNet
+from seamwise.segmentation.normalization import normalization
 
 DESCRIPTION = "seamwise"
 """Key of the model's description among the metadata of an ONNX file."""
 
 TOLERANCE = 1e-4
 """Largest difference between the probabilities of the file and those of torch."""
+
+_LEAST = 16  # pixels along each axis of an image that is normalised
 
 
 def export_onnx(model: str | Path, path: Path) -> SegmentationInfo:
@@ -53,6 +57,15 @@ def export_onnx(model: str | Path, path: Path) -> SegmentationInfo:
     """
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"cannot write {path}: expected a name ending in .onnx")
+    net, info = load_network(model)
+    content = onnx_content(net, info)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return info
+
+
+def load_network(model: str | Path) -> tuple[UNet | Average, SegmentationInfo]:
+    """Load the network of a model, ready to be exported."""
     try:
         check_onnx()
     except ImportError as error:
@@ -63,30 +76,47 @@ def export_onnx(model: str | Path, path: Path) -> SegmentationInfo:
     net = build_network(info.architecture)
     net.load_state_dict(weights)
     if not isinstance(net, UNet | Average):
-        raise ValueError(f"{model} is not a segmentation network: choose another")
-    net = net.fold_norms().requires_grad_(False)
+        raise ValueError(f"{model} is not a network of seamwise: choose another")
+    return net.fold_norms().requires_grad_(False), info
+
+
+def onnx_content(
+    net: UNet | Average, info: SegmentationInfo, rule: NormalizationRule | None = None
+) -> bytes:
+    """Return a network as an ONNX file, compared with torch; with a `rule` it normalises, too."""
     metadata = {DESCRIPTION: info.model_dump_json()}
+    classes = info.architecture.out_channels
     try:
-        content = export_model(net, info.architecture.out_channels, metadata).SerializeToString()
+        content: bytes = export_model(net, classes, metadata, rule).SerializeToString()
     except NotImplementedError as error:
-        raise ValueError(f"{model} cannot be exported: {first_line(error)}") from error
-    _check(content, net, info)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return info
+        raise ValueError(f"the model cannot be exported: {first_line(error)}") from error
+    _check(content, net, info, rule)
+    return content
+
+
+def onnx_session(content: bytes) -> Any:
+    """Return an ONNX file, ready to run on a CPU."""
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
 @torch.inference_mode()
-def _check(content: bytes, net: UNet | Average, info: SegmentationInfo) -> None:
+def _check(
+    content: bytes,
+    net: UNet | Average,
+    info: SegmentationInfo,
+    rule: NormalizationRule | None,
+) -> None:
     """Raise ValueError unless the file computes what torch does, for two sizes."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnx_session(content)
     classes = info.architecture.out_channels
+    side = net.multiple if rule is None else max(net.multiple, _LEAST)
     for times in (1, 2):
-        sizes = [net.multiple * times, *[net.multiple] * (net.ndim - 1)]
+        sizes = [side * times, *[side] * (net.ndim - 1)]
         image = _pattern((1, info.architecture.in_channels, *sizes))
-        logits = torch_runtime(net, torch.device("cpu")).run(torch.from_numpy(image)).float()
+        seen = image if rule is None else normalization(image[0], rule)(image[0])[np.newaxis]
+        logits = torch_runtime(net, torch.device("cpu")).run(torch.from_numpy(seen)).float()
         expected = torch.cat([logits[:, :classes].softmax(1), logits[:, classes:]], 1).numpy()
         (ours,) = session.run(None, {"image": image})
         difference = np.abs(ours - expected).max()

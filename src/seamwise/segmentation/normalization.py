@@ -19,6 +19,7 @@ _FLOOR = 10.0  # the contrast is at least this many times the spread of the back
 _DEVIATION_FLOOR = 6.0  # the same for the rule "deviation": a cell's parts differ by less
 _LOUDEST = 100.0  # no pixel has more votes than one this many times brighter than the median
 _LONELY = 4.0  # of the linear scale: brighter pixels than this may be hot
+_EPS = 1e-6  # added to a contrast by bioimage.io
 _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times the spread
 
 
@@ -182,6 +183,10 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
     """Return the normalisation of the image that consists of the parts of these samples."""
     whole = merge_samples(samples)
     offset, scale = np.zeros(len(whole.peak)), np.zeros(len(whole.peak))
+    if rule.kind in _PLAIN:
+        for c, values in enumerate(whole.values):
+            offset[c], scale[c] = _PLAIN[rule.kind](values, rule)
+        return Normalization(offset, scale)
     if rule.kind != "percentiles":
         map_of = _contrast if rule.kind == "contrast" else _deviation
         for c, values in enumerate(whole.values):
@@ -213,6 +218,23 @@ def _deviation(values: NDArray[Any]) -> tuple[float, float]:
     spread = 0.75 * (p75 - p25)
     deviation = np.abs(values.astype(np.float64) - p50)
     return p50, _scale(deviation[deviation > _CLEAR * spread], _DEVIATION_FLOOR * spread)
+
+
+def _range(values: NDArray[Any], rule: NormalizationRule) -> tuple[float, float]:
+    low, high = np.percentile(values, [rule.low, rule.high])
+    return low, 1 / (float(high) - float(low) + _EPS)
+
+
+def _standard(values: NDArray[Any], rule: NormalizationRule) -> tuple[float, float]:
+    return values.mean(dtype=np.float64), 1 / (values.std(dtype=np.float64) + _EPS)
+
+
+def _identity(values: NDArray[Any], rule: NormalizationRule) -> tuple[float, float]:
+    return 0.0, 1.0
+
+
+# of networks of other programs
+_PLAIN = {"range": _range, "standard": _standard, "identity": _identity}
 
 
 def _scale(clear: NDArray[np.float64], contrast: float) -> float:

@@ -75,6 +75,10 @@ def read_start(name: str) -> Start:
     path = model_path(name, SegmentationInfo)
     weights, info = load_model(path, SegmentationInfo)
     members = info.architecture.members
+    if info.architecture.name != "unet":
+        raise ValueError(
+            f"start model {name} is a network of another program: give a model of seamwise"
+        )
     if members > 1:
         raise ValueError(
             f"start model {name} must be one network, not the mean of {members}: "

@@ -97,6 +97,10 @@ def _check_agreement(members: Sequence[Member]) -> None:
     path, _, info = members[0]
     reference = _must_agree(info)
     for other_path, _, other in members:
+        if other.architecture.name != "unet":
+            raise ValueError(
+                f"{other_path} is a network of another program: give models of seamwise"
+            )
         if other.architecture.members > 1:
             raise ValueError(
                 f"{other_path} is itself a combination of {other.architecture.members} models: "

@@ -1,0 +1,82 @@
+"""A network of another program, as ONNX; see `OnnxNetwork`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+_LEAST = 1e-7  # of a probability, whose logarithm is taken
+
+
+class OnnxNetwork(nn.Module):
+    """A network in an ONNX file that gives probabilities, computed by ONNX Runtime on the CPU.
+
+    ::
+
+        forward(x) = log p,   p = f(gain · x + offset)
+
+    so that softmax(forward(x)) = p. A single output is the probability of the foreground; that of
+    the background comes before it.
+
+    Parameters
+    ----------
+    in_channels : int
+    ndim : int
+    depth : int
+        Sizes are multiples of 2 to the power of it.
+    """
+
+    onnx: Tensor
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, in_channels: int, *, ndim: int, depth: int) -> None:
+        super().__init__()
+        self.in_channels, self.ndim, self.multiple = in_channels, ndim, 2**depth
+        self.register_buffer("onnx", torch.zeros(0, dtype=torch.uint8))
+        self.register_buffer("gain", torch.ones(in_channels))
+        self.register_buffer("offset", torch.zeros(in_channels))
+        self._session: Any = None
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Take the file and the numbers; the file has a size of its own."""
+        self.onnx = torch.empty_like(state_dict["onnx"])
+        self._session = None
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logarithm of the probabilities, `(N, classes, *S)` float32."""
+        shape = (1, -1) + (1,) * self.ndim
+        linear = image.float() * self.gain.reshape(shape) + self.offset.reshape(shape)
+        session = self._open()
+        (name,) = (entry.name for entry in session.get_inputs())
+        outputs = [
+            session.run(None, {name: one[np.newaxis]})[0]
+            for one in linear.cpu().contiguous().numpy()
+        ]
+        maps = torch.from_numpy(np.concatenate(outputs).astype(np.float32, copy=False))
+        if maps.shape[1] == 1:
+            maps = torch.cat([1 - maps, maps], 1)
+        return maps.clamp(min=_LEAST).log()
+
+    def fold_norms(self) -> "OnnxNetwork":
+        """Return the network: its norms are its own affair."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "OnnxNetwork":
+        return self  # nothing of it changes, and its session cannot be copied
+
+    def _open(self) -> Any:
+        if self._session is None:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            self._session = onnxruntime.InferenceSession(
+                self.onnx.numpy().tobytes(), options, providers=["CPUExecutionProvider"]
+            )
+        return self._session

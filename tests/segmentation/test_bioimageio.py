@@ -1,0 +1,292 @@
+"""Packages of bioimage.io: valid, truthful, read again; those with code are refused."""
+
+import io
+import warnings
+import zipfile
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from seamwise.io.models import (
+    Architecture,
+    NormalizationRule,
+    SegmentationInfo,
+    model_path,
+    save_model,
+)
+from seamwise.segmentation import export_bioimageio, load, normalization, segment
+
+for library in ("onnx", "onnxruntime"):
+    pytest.importorskip(library)
+
+CLASSES = ("background", "cell", "touching", "gap")
+HAS_SPEC = find_spec("bioimageio") is not None and find_spec("bioimageio.spec") is not None
+needs_spec = pytest.mark.skipif(not HAS_SPEC, reason="needs bioimageio.spec")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEAMWISE_CACHE", str(tmp_path / "cache"))
+
+
+def saved(path, *, kind="contrast", **changes):
+    """A model file with random weights."""
+    from seamwise.engine.networks import build_network
+
+    arch = Architecture(
+        **{"in_channels": 1, "out_channels": 3, "width": 4, "depth": 2, "norm": "batch"} | changes
+    )
+    torch.manual_seed(0)
+    info = SegmentationInfo(
+        architecture=arch,
+        classes=CLASSES[: arch.out_channels],
+        channels=tuple(f"c {i}" for i in range(arch.in_channels)),
+        normalization=NormalizationRule(kind=kind),
+        spacing=(0.5,) * arch.ndim,
+    )
+    save_model(path, build_network(arch).state_dict(), info)
+    return path
+
+
+def loaded(path):
+    """The description, read by the library without the network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bioimageio.spec import ValidationContext, load_description
+
+        folder = path.with_suffix("")  # of a zip the library leaves a file open
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        with ValidationContext(perform_io_checks=False):
+            return load_description(folder / "rdf.yaml")
+
+
+@needs_spec
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"ndim": 3, "depth": 1, "guides": True, "out_channels": 4}, {"in_channels": 2}],
+    ids=["flat", "stack with guides", "two channels"],
+)
+def test_a_package_is_valid_and_its_test_holds(tmp_path, changes):
+    import onnxruntime
+
+    model, path = saved(tmp_path / "my µ-model.safetensors", **changes), tmp_path / "p.zip"
+    info = export_bioimageio(model, path, authors=["Ada L."], licence="CC-BY-4.0")
+    description = loaded(path)
+    assert description.validation_summary.status == "valid-format"
+    assert [author.name for author in description.authors] == ["Ada L."]
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    image, maps = (np.load(io.BytesIO(files[f"test_{n}.npy"])) for n in ("input", "output"))
+    session = onnxruntime.InferenceSession(
+        files["weights.onnx"], providers=["CPUExecutionProvider"]
+    )
+    np.testing.assert_array_equal(session.run(None, {"image": image})[0], maps)
+    # the network in the file normalises itself
+    network = load(model, device="cpu", runtime="torch")
+    seen = normalization(image[0], info.normalization)(image[0])
+    logits = network.runtime.run(torch.from_numpy(seen[np.newaxis]))
+    classes = len(info.classes)
+    ours = torch.cat([logits[:, :classes].softmax(1), logits[:, classes:]], 1).numpy()
+    np.testing.assert_allclose(maps, ours, atol=1e-4)
+    assert b"0.5" in files["README.md"]
+
+
+@needs_spec
+def test_the_core_library_gives_the_test_output(tmp_path):
+    core = pytest.importorskip("bioimageio.core")
+    path = tmp_path / "p.zip"
+    export_bioimageio(saved(tmp_path / "m.safetensors"), path)
+    description = loaded(path)
+    from bioimageio.core.digest_spec import get_test_input_sample, get_test_output_sample
+
+    pipeline = core.create_prediction_pipeline(description)
+    output = pipeline.predict_sample_without_blocking(get_test_input_sample(description))
+    for name, expected in get_test_output_sample(description).members.items():
+        actual = output.members[name].data.values
+        np.testing.assert_allclose(actual, expected.data.values, atol=1e-5)
+
+
+@needs_spec
+def test_a_package_gives_the_cells_of_its_model_zipped_or_not(tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.random((64, 48), np.float32)
+    model, path = saved(tmp_path / "m.safetensors"), tmp_path / "p.zip"
+    export_bioimageio(model, path)
+    export_bioimageio(model, tmp_path / "again.zip")
+    assert path.read_bytes() == (tmp_path / "again.zip").read_bytes()
+    folder = tmp_path / "unpacked"
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    assert model_path(path).read_bytes() == model.read_bytes()
+    expected = segment(image, model=model, device="cpu").probabilities
+    for package in (path, folder, folder / "rdf.yaml"):
+        result = segment(image, model=package, device="cpu").probabilities
+        np.testing.assert_array_equal(result, expected)
+
+
+@needs_spec
+def test_export_refuses_other_endings_and_unknown_licences(tmp_path):
+    model = saved(tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match=r"expected a name ending in \.zip"):
+        export_bioimageio(model, tmp_path / "p.onnx")
+    with pytest.raises(ValueError, match="refuses the description: license"):
+        export_bioimageio(model, tmp_path / "p.zip", licence="my own")
+    assert not (tmp_path / "p.zip").exists()
+
+
+def foreign_onnx(channels=1):
+    """ONNX of p = clip(x, 0, 1), of the first channel; with more, background comes first."""
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("Clip", ["raw", "low", "high"], ["p"])]
+    if channels == 2:
+        nodes = [
+            helper.make_node("Clip", ["raw", "low", "high"], ["one"]),
+            helper.make_node("Sub", ["high", "one"], ["rest"]),
+            helper.make_node("Concat", ["rest", "one"], ["p"], axis=1),
+        ]
+    numbers = [
+        helper.make_tensor(name, TensorProto.FLOAT, [], [value])
+        for name, value in (("low", 0.0), ("high", 1.0))
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        [helper.make_tensor_value_info("raw", TensorProto.FLOAT, ["n", 1, "y", "x"])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", channels, "y", "x"])],
+        initializer=numbers,
+    )
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+
+
+def foreign(folder, *, channels=1, names=None, preprocessing=(), **changes):
+    """The unpacked package of another program."""
+    folder.mkdir(exist_ok=True)
+    (folder / "w.onnx").write_bytes(foreign_onnx(channels))
+    sizes = {"min": 16, "step": 8}
+    description = {
+        "type": "model",
+        "format_version": "0.5.3",
+        "inputs": [
+            {
+                "id": "raw",
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": ["grey"]},
+                    {"type": "space", "id": "y", "size": sizes},
+                    {"type": "space", "id": "x", "size": sizes},
+                ],
+                "preprocessing": list(preprocessing),
+            }
+        ],
+        "outputs": [
+            {
+                "id": "p",
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": names or ["foreground"]},
+                    {"type": "space", "id": "y", "size": {"tensor_id": "raw", "axis_id": "y"}},
+                    {"type": "space", "id": "x", "size": {"tensor_id": "raw", "axis_id": "x"}},
+                ],
+            }
+        ],
+        "weights": {"onnx": {"source": "w.onnx"}},
+    } | changes
+    (folder / "rdf.yaml").write_text(yaml.safe_dump(description))
+    return folder
+
+
+def step(name, **keywords):
+    return {"id": name, "kwargs": keywords}
+
+
+SQUARES = np.zeros((40, 50), np.float32)
+SQUARES[3:13, 4:14] = 200
+SQUARES[20:32, 25:40] = 250
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        [step("ensure_dtype", dtype="float32"), step("scale_linear", gain=0.005)],
+        [step("scale_range", min_percentile=0, max_percentile=100, axes=["y", "x"])],
+        [step("zero_mean_unit_variance", eps=1e-6)],
+        [step("fixed_zero_mean_unit_variance", mean=0.0, std=200.0)],
+    ],
+    ids=lambda steps: steps[-1]["id"],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_onnx_of_another_program_finds_cells(tmp_path, preprocessing, channels):
+    names = ["foreground"] if channels == 1 else ["background", "cell"]
+    package = foreign(tmp_path / "p", channels=channels, names=names, preprocessing=preprocessing)
+    labels = segment(SQUARES, model=package, device="cpu").labels
+    np.testing.assert_array_equal(labels > 0, SQUARES > 0)
+    assert labels.max() == 2
+
+
+TWO = {"onnx": {"source": "w.onnx"}, "pytorch_state_dict": {"source": "w.pt"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"weights": TWO}, "carries code, for its weights as pytorch_state_dict"),
+        ({"weights": {"torchscript": {"source": "w.pt"}}}, "weights as torchscript: expected onnx"),
+        ({"preprocessing": [step("custom")]}, "carries code, for its processing"),
+        ({"preprocessing": [step("clip", min=0)]}, "prepares its images by clip"),
+        ({"format_version": "0.4.10"}, r"has format 0\.4\.10: expected 0\.5"),
+        ({"type": "dataset"}, "describes a dataset: expected a model"),
+        ({"channels": 2, "names": ["foreground", "boundary"]}, "channels foreground, boundary"),
+        ({"weights": {"onnx": {"source": "../w.onnx"}}}, "outside itself"),
+        ({"weights": {"onnx": {"source": "none.onnx"}}}, "lacks its file 'none.onnx'"),
+        ({"weights": {"onnx": {"source": "http://a/w.onnx"}}}, "on the network"),
+        ({"weights": {"onnx": {"source": "w.onnx", "sha256": "0" * 64}}}, "is damaged"),
+        ({"weights": None}, "is damaged"),
+        ({"inputs": []}, "has 0 inputs"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, changes, match):
+    package = foreign(tmp_path / "p", **changes)
+    with pytest.raises(ValueError, match=match) as error:
+        load(package, device="cpu")
+    assert str(package) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_and_unsafe_zips_are_refused(tmp_path):
+    path = tmp_path / "p.zip"
+    path.write_bytes(b"PK no zip")
+    with pytest.raises(ValueError, match=r"cannot read model package .*is it complete"):
+        model_path(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../evil.txt", "x")
+    with pytest.raises(ValueError, match=r"outside itself, '\.\./evil\.txt'"):
+        model_path(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rdf.yaml", "a: [")
+    with pytest.raises(ValueError, match="damaged description"):
+        model_path(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("other.txt", "")
+    with pytest.raises(ValueError, match=r"lacks its file 'bioimageio\.yaml'"):
+        model_path(path)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        model_path(tmp_path / "none.zip")
+
+
+def test_other_networks_are_not_trained_on_or_combined(tmp_path):
+    from seamwise.segmentation import combine
+    from seamwise.segmentation.start import read_start
+
+    package = foreign(tmp_path / "p")
+    with pytest.raises(ValueError, match="network of another program"):
+        read_start(str(package))
+    with pytest.raises(ValueError, match="network of another program"):
+        combine([package, package], tmp_path / "c.safetensors")
+    with pytest.raises(ValueError, match="choose runtime onnx and device cpu"):
+        load(package, device="cpu", runtime="torch")
