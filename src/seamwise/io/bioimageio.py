@@ -298,7 +298,7 @@ def _depth(space: list[dict[str, Any]]) -> int:
         side = 2**depth
         if all(_has_size(size, side) for size in sizes):
             return depth
-    raise _Refusal(f"takes sizes that are no multiples of a power of two: {sizes}")
+    raise _Refusal(f"takes sizes {sizes}: expected multiples of a power of two")
 
 
 def _has_size(size: Mapping[str, int], side: int) -> bool:
