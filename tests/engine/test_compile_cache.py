@@ -12,6 +12,7 @@ import torch
 from seamwise.engine import compile_cache
 from seamwise.engine import openvino as of_openvino
 from seamwise.engine.compile_cache import cache_folder, cache_key, from_cache
+from seamwise.io import cache
 from seamwise.nets import UNet
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
@@ -100,7 +101,7 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("SEAMWISE_CACHE")
-    monkeypatch.setattr(compile_cache, "user_cache_path", fail)
+    monkeypatch.setattr(cache, "user_cache_path", fail)
     assert [keep(1), keep(2)] == [1, 2]
 
 
@@ -119,7 +120,7 @@ def test_a_key_depends_on_each_part_and_where_it_ends():
 
 def test_the_folder_is_the_users_without_the_variable(monkeypatch, tmp_path):
     monkeypatch.delenv("SEAMWISE_CACHE")
-    monkeypatch.setattr(compile_cache, "user_cache_path", lambda name, **_: tmp_path / name)
+    monkeypatch.setattr(cache, "user_cache_path", lambda name, **_: tmp_path / name)
     assert cache_folder() == tmp_path / "seamwise" / "networks"
 
 
