@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import tifffile
 
 import seamwise
+from seamwise.synth import crowded_cells
 
 SOURCE = Path(seamwise.__file__).parent
 # a place may import from its own row only within itself, and from every row below it
@@ -75,7 +77,10 @@ def test_every_place_is_in_the_plan():
         "seamwise.cli",
         "seamwise.engine",
         "seamwise.io.images",
+        "seamwise.io.models",
         "seamwise.labels",
+        "seamwise.nets.graph",
+        "seamwise.segmentation.batch",
         "seamwise.synth",
         "seamwise.weights",
     ],
@@ -98,3 +103,39 @@ def test_slow_libraries_are_imported_when_they_are_used(module, late):
     script = f"import sys, {module}; print(*(set({late}) & set(sys.modules)))"
     command = [sys.executable, "-c", script]
     assert not subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+SEGMENT = """
+import sys
+from seamwise.cli import main
+
+sys.argv = ["seamwise", "segment", {image!r}, "-o", {output!r}, "--runtime", {runtime!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+loaded = {{"torch", "matplotlib", "pandas", "distributed"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
+def test_a_segmentation_without_torch_does_not_import_it(runtime, tmp_path):
+    pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
+    image = tmp_path / "cells.tif"
+    tifffile.imwrite(image, crowded_cells((64, 80), cells=5, rng=0).image)
+    names = {"image": str(image), "output": str(tmp_path / "out"), "runtime": runtime}
+    script = SEGMENT.format(**names)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "cells.tif").exists()
+
+
+def test_a_function_keeps_its_name_when_the_module_of_that_name_is_imported():
+    names = ("demo", "normalization", "overlay", "train")
+    modules = ", ".join(f"seamwise.segmentation.{name}" for name in names)
+    script = f"import {modules}; from seamwise.segmentation import {', '.join(names)}; "
+    script += f"assert all(map(callable, ({', '.join(names)})))"
+    subprocess.run([sys.executable, "-c", script], check=True)

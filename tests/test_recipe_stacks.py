@@ -163,5 +163,5 @@ def test_validation_sees_the_voxels_of_the_network_as_they_are(recipe, kind, dec
     assert (info.zoom, info.decode.rule) == (0.5, decode)
     assert info.decode == describe_model(model_path(f"{kind}-3d")).decode
     task = recipe.Stacks(info, RunSettings(steps=1), kind, [stack], [], [stack])
-    model = ReadyNetwork(Threshold(), info, torch.device("cpu"), torch.float32)
+    model = ReadyNetwork(Threshold, info, "cpu", "float32")
     assert task.validate(model) == {"ap50": 1.0, "ap70": 1.0, "pq": 1.0}

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-Runtime = Literal["auto", "torch", "openvino", "onnx"]
+RuntimeChoice = Literal["auto", "torch", "openvino", "onnx"]
 """What computes a network; `engine.runtime.choose_runtime` says what "auto" is."""
 
 RuntimeRecord = Literal[
@@ -10,8 +10,11 @@ RuntimeRecord = Literal[
 ]  # fmt: skip
 """What has computed the network of a result."""
 
-AnyRuntime = Runtime | RuntimeRecord
+AnyRuntime = RuntimeChoice | RuntimeRecord
 """A runtime to choose, or to use as a record tells."""
+
+Precision = Literal["float32", "bfloat16", "int8"]
+"""Numbers that a network computes in."""
 
 Annotation = Literal["instances", "binary"]
 """What a mask holds: a number for each cell, or cells in white on black."""
@@ -82,4 +85,4 @@ def check_word(name: str, value: object, words: tuple[object, ...]) -> None:
 def check_runtime(value: object) -> None:
     """Raise ValueError unless a runtime can be chosen, or stands in a record."""
     if value not in get_args(RuntimeRecord):
-        check_word("runtime", value, get_args(Runtime))
+        check_word("runtime", value, get_args(RuntimeChoice))

@@ -39,6 +39,17 @@ def test_results_keep_their_runtime_and_auto_goes_on_with_it(run, images, tmp_pa
     assert recorded(out).startswith("openvino ")
 
 
+def test_a_record_without_a_precision_is_resumed(run, images, tmp_path, model):
+    out, end = tmp_path / "out", ("--model", model, "--device", "cpu", "--runtime", "torch")
+    assert run("segment", images / "a.png", "-o", out, *end)[0] == 0
+    path = out / "seamwise.json"
+    record = json.loads(path.read_text())
+    assert record.pop("precision") in ("float32", "bfloat16")
+    path.write_text(json.dumps(record))
+    assert run("segment", images, "-o", out, *end)[0] == 0
+    assert json.loads(path.read_text())["precision"]
+
+
 @needs_openvino
 def test_a_single_file_is_overwritten_in_the_runtime_of_the_others(run, images, tmp_path, model):
     out, end = tmp_path / "out", ("--model", model, "--device", "cpu")

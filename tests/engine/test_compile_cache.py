@@ -126,7 +126,7 @@ def test_the_folder_is_the_users_without_the_variable(monkeypatch, tmp_path):
 
 def net_of(seed):
     torch.manual_seed(seed)
-    return UNet(1, 2, width=2, depth=1).eval().requires_grad_(False)
+    return UNet(1, 2, width=2, depth=1).arrays()
 
 
 @needs_openvino
@@ -141,7 +141,7 @@ def test_a_compiled_network_comes_back(folder, monkeypatch):
 @needs_openvino
 def test_other_weights_precision_ranges_or_threads_have_their_own_file(folder):
     compile_openvino, threads = of_openvino.compile_openvino, torch.get_num_threads()
-    convolutions = sum(isinstance(layer, torch.nn.Conv2d) for layer in net_of(0).modules())
+    convolutions = len(net_of(0).convolutions)
     compile_openvino(net_of(0), "float32")
     compile_openvino(net_of(1), "float32")
     compile_openvino(net_of(0), "int8", [1.0] * convolutions)

@@ -101,8 +101,8 @@ def test_shipped_networks_choose_the_same_classes(runtime, name, kind, side):
 @needs_openvino
 def test_auto_is_openvino_on_a_cpu_in_the_precision_that_the_processor_has(monkeypatch):
     net = seeded(1, 2, width=2, depth=1)
-    for native, precision in ((torch.float32, "float32"), (torch.bfloat16, "bfloat16")):
-        monkeypatch.setattr(of_openvino, "choose_precision", lambda device, n=native: n)
+    for native, precision in ((False, "float32"), (True, "bfloat16")):
+        monkeypatch.setattr(of_openvino, "has_bfloat16", lambda n=native: n)
         has = "BF16" in of_openvino._core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         expected = precision if has else "float32"
         assert choose_runtime(net, CPU).name == f"openvino {expected}"
@@ -247,7 +247,7 @@ def test_memory_that_runs_out_is_a_memory_error(monkeypatch):
         raise RuntimeError("Exception from src/x.cpp: std::bad_alloc")
 
     with pytest.raises(MemoryError, match="bad_alloc"):
-        runtimes._on_tensors(compute)(torch.zeros(1, 1, 4, 4))
+        runtimes._with_remedy(compute, "openvino float32")(np.zeros((1, 1, 4, 4), np.float32))
 
 
 @needs_openvino
@@ -306,7 +306,8 @@ from seamwise.engine.openvino import compile_openvino
 from seamwise.nets import UNet
 
 signal.signal(signal.SIGUSR1, lambda *_: print("caught"))
-first, second = (compile_openvino(UNet(1, 2, width=2, depth=1).eval(), "float32") for _ in range(2))
+nets = [UNet(1, 2, width=2, depth=1).arrays() for _ in range(2)]
+first, second = (compile_openvino(net, "float32") for net in nets)
 del first
 gc.collect()
 del second

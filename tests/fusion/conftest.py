@@ -65,7 +65,8 @@ def by_hand(output, colours=3):
     architecture = Architecture(in_channels=2 * colours, out_channels=outputs, width=4, depth=0)
     info = FusionInfo(architecture=architecture, output=output, colours=colours)
     model = prepare_network(net, info, torch.device("cpu"))
-    return replace(model, net=model.net.float(), dtype=torch.float32)
+    exact = model.net.float()
+    return replace(model, make_net=lambda: exact, precision="float32")
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def regressing(model, colour):
     with torch.no_grad():
         net.head.weight.zero_()
         net.head.bias.copy_(torch.tensor(colour))
-    return replace(model, net=net)
+    return replace(model, make_net=lambda: net)
 
 
 def error(image, truth):
@@ -196,7 +196,7 @@ def test_together_written_out(selector, softness):
         30  # by hand, a frame's score would not depend on the reference but for a constant
     )
     info = selector.info.model_copy(update={"temperature": softness[0], "smoothing": softness[1]})
-    model = replace(selector, net=net, info=info)
+    model = replace(selector, make_net=lambda: net, info=info)
     frames, _ = burst_of(3)
     fused = fuse_frames(frames, model=model, mode="together")
     image, depth = together_slow(frames, model)

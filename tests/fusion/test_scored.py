@@ -207,4 +207,4 @@ def test_another_runtime_than_torch_is_refused(scorer):
     with pytest.raises(ValueError, match="runtime onnx does not compute networks that score"):
         prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="onnx")
     ready = prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="auto")
-    assert (ready.runtime.name, ready.dtype) == ("torch", torch.float32)
+    assert (ready.runtime.name, ready.precision) == ("torch", "float32")

@@ -7,7 +7,6 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
-import torch
 
 from seamwise.engine import Listener, Resources, Runtime
 from seamwise.engine.networks import ReadyNetwork
@@ -49,8 +48,7 @@ def images(tmp_path, monkeypatch):
 
 
 def stand_in(info):
-    device, runtime = torch.device("cpu"), Runtime("torch", None)
-    return ReadyNetwork(None, info, device, torch.float32, compiled=runtime)
+    return ReadyNetwork(lambda: None, info, "cpu", "float32", compiled=Runtime("torch", None))
 
 
 def one_cell(image):
@@ -98,37 +96,57 @@ def test_a_full_disk_stops_the_job_and_leaves_nothing_half_written(images, tmp_p
     assert {path.name for path in (tmp_path / "out").glob("*tif*")} <= {"a.tif", "b.tif"}
 
 
+def spy_on_counts(monkeypatch):
+    """How many of the first two images of each call may be in work at a time."""
+    counts = []
+
+    def spy(work, items, *, cost, limit, **_):
+        first = sum(cost(item) for item in items[:2])
+        counts.append(2 if first <= limit else 1)
+        return map(work, items)
+
+    monkeypatch.setattr(batch, "prefetch", spy)
+    return counts
+
+
 @pytest.mark.parametrize(("images_in_memory", "count"), [(1.5, 1), (2.1, 2)])
 def test_two_images_are_in_work_if_they_fit_the_memory(
     images, tmp_path, monkeypatch, images_in_memory, count
 ):
-    threads = []
-
-    def spy(work, items, **options):
-        threads.append(options["threads"])
-        return map(work, items)
-
-    monkeypatch.setattr(batch, "in_order", spy)
+    counts = spy_on_counts(monkeypatch)
     memory = images_in_memory * whole_image_bytes(72, pixel_bytes=1)
     list(segment_files(images, tmp_path / "out", resources=Resources(memory=int(memory))))
-    assert threads == [count]
+    assert counts == [count]
 
 
 def test_an_image_that_only_lacks_its_probabilities_counts_with_them(images, tmp_path, monkeypatch):
-    threads = []
-
-    def spy(work, items, **options):
-        threads.append(options["threads"])
-        return map(work, items)
-
-    monkeypatch.setattr(batch, "in_order", spy)
+    counts = spy_on_counts(monkeypatch)
     list(segment_files(images, tmp_path / "out"))
     whole = whole_image_bytes(72, pixel_bytes=1, maps=2)
     assert whole == whole_image_bytes(72, pixel_bytes=1) + 2 * 10 * 72
     for memory in (2 * whole - 2, 2 * whole):
         files, resources = OutputOptions(probabilities=True), Resources(memory=memory)
         list(segment_files(images, tmp_path / "out", resources=resources, files=files))
-    assert threads[1:] == [1, 2]
+    assert counts[1:] == [1, 2]
+
+
+def test_a_large_image_makes_only_its_neighbours_wait(images, tmp_path, monkeypatch):
+    tifffile.imwrite(images[0], np.eye(2000, dtype=np.uint8))
+    small, large = (whole_image_bytes(n, pixel_bytes=1) for n in (72, 2000**2))
+    at_work, most = [], {}
+    segment_image = batch.segment_image
+
+    def spy(image, options, **others):
+        at_work.append(image.size)
+        most[image.size] = max(most.get(image.size, 0), len(at_work))
+        sleep(0.2)
+        at_work.remove(image.size)
+        return segment_image(image, options, **others)
+
+    monkeypatch.setattr(batch, "segment_image", spy)
+    limit = Resources(memory=max(small + large - 1, 2 * small))
+    list(segment_files(images, tmp_path / "out", resources=limit))
+    assert most == {2000**2: 1, 72: 2}
 
 
 def test_one_thread_computes_the_network_of_all_images(tmp_path, monkeypatch):

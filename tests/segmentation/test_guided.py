@@ -48,7 +48,7 @@ def info_of(ndim):
 def model_of(ndim):
     torch.manual_seed(1)
     net = build_network(info_of(ndim).architecture).eval().requires_grad_(False)
-    return Model(net, info_of(ndim), torch.device("cpu"), torch.float32)
+    return Model(lambda: net, info_of(ndim), "cpu", "float32")
 
 
 def intensity_model_of(path, rule=RULE):

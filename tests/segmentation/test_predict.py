@@ -21,14 +21,14 @@ from seamwise.segmentation.predict import Model, decode_rule, probability_slabs
 from seamwise.synth import crowded_cells
 
 
-def model_of(net, *, ndim=2, channels=1, dtype=torch.float32, min_size=0):
+def model_of(net, *, ndim=2, channels=1, min_size=0):
     info = SegmentationInfo(
         architecture=Architecture(in_channels=channels, out_channels=4, ndim=ndim),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",) * channels,
         decode=DecodeRule(min_size=min_size),
     )
-    return Model(net, info, torch.device("cpu"), dtype)
+    return Model(lambda: net, info, "cpu", "float32")
 
 
 def random_model(ndim=2, channels=1, seed=0):

@@ -211,7 +211,8 @@ def model(net=None, *, channels=1, ndim=2, min_size=0):
         channels=tuple(f"channel {c}" for c in range(channels)),
         decode=DecodeRule(min_size=min_size),
     )
-    return Model(net or Bright(), info, torch.device("cpu"), torch.float32)
+    network = net or Bright()
+    return Model(lambda: network, info, "cpu", "float32")
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from seamwise.words import Annotation, LoggerName, Runtime
+from seamwise.words import Annotation, LoggerName, RuntimeChoice
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")]
 RuntimeOption = Annotated[
-    Runtime,
+    RuntimeChoice,
     typer.Option(
         "--runtime",
         help="What computes the network: torch, openvino or onnx; auto takes OpenVINO on a CPU if "

@@ -11,8 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from seamwise.engine.resources import Resources
 
 Item = tuple[Path, int]
@@ -110,6 +108,8 @@ def _distribute(client: Any, task: Task, items: Sequence[Item]) -> Iterator[Item
 
 def _on_worker(task: Task, item: Item) -> None:
     """Do a task in a worker; one at a time, because each task may use all its memory."""
+    import torch
+
     with _ONE_AT_A_TIME:
         # dask starts workers with one thread for all libraries
         torch.set_num_threads(_dask().get_worker().state.nthreads)

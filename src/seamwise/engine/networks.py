@@ -4,18 +4,26 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-import torch
+from seamwise.engine.processor import is_surely_cpu
+from seamwise.engine.runtime import Runtime, choose_runtime, compile_arrays, torch_runtime
+from seamwise.io.models import (
+    AnyInfo,
+    Architecture,
+    load_arrays_of_model,
+    load_model,
+    model_path,
+)
+from seamwise.nets.graph import fold_weights, unet_shapes
+from seamwise.words import Precision, check_runtime
 
-from seamwise.engine.devices import choose_device, choose_precision, place
-from seamwise.engine.runtime import Runtime, choose_runtime, torch_runtime
-from seamwise.io.models import AnyInfo, Architecture, load_model, model_path
-from seamwise.nets import Average, BurstNet, UNet
-from seamwise.nets.average import Network
-from seamwise.nets.onnx import OnnxNetwork
-from seamwise.words import check_runtime
+if TYPE_CHECKING:  # torch takes seconds to import, and the other runtimes do without it
+    import torch
+
+    from seamwise.nets.average import Network
 
 Result = TypeVar("Result")
 
@@ -24,15 +32,16 @@ Result = TypeVar("Result")
 class ReadyNetwork(Generic[AnyInfo]):
     """A network ready to predict, with its description; `runtime.run` computes it.
 
-    `compiled` is the network in another runtime than torch, `note` what the user should know about
-    the choice. `lane` is the one thread that computes it for several threads that share it: each
-    thread that computes by itself would occupy all processors.
+    `make_net` returns the network as torch has it, always the same one. `device` is that of torch,
+    such as "cpu" or "cuda:1". `compiled` is the network in another runtime than torch, `note` what
+    the user should know about the choice. `lane` is the one thread that computes it for several
+    threads that share it: each thread that computes by itself would occupy all processors.
     """
 
-    net: Network
+    make_net: "Callable[[], Network]"
     info: AnyInfo
-    device: torch.device
-    dtype: torch.dtype
+    device: str
+    precision: Precision
     compiled: Runtime | None = None
     note: str = ""
     lane: Executor | None = None
@@ -47,9 +56,23 @@ class ReadyNetwork(Generic[AnyInfo]):
         return self.lane.submit(function, *arguments, **options).result()
 
     @property
+    def net(self) -> "Network":
+        """The network as torch has it."""
+        return self.make_net()
+
+    @property
+    def number_bytes(self) -> int:
+        """Size of a number between the layers."""
+        return 2 if self.precision == "bfloat16" else 4
+
+    @property
     def runtime(self) -> Runtime:
         """What computes the network."""
-        return self.compiled or torch_runtime(self.net, self.device)
+        if self.compiled is not None:
+            return self.compiled
+        import torch
+
+        return torch_runtime(self.net, torch.device(self.device))
 
 
 def load_network(
@@ -78,7 +101,19 @@ def load_network(
     check_runtime(runtime)
     path = model_path(model, kind)
     is_for_cpu = runtime not in ("auto", "torch")
-    torch_device = choose_device("cpu" if device == "auto" and is_for_cpu else device)
+    device = "cpu" if device == "auto" and is_for_cpu else device
+    if runtime != "torch" and is_surely_cpu(device):
+        ready = _load_compiled(path, kind, runtime)
+        if ready is not None:
+            return ready
+    from seamwise.engine.devices import choose_device
+
+    torch_device = choose_device(device)
+    net, info = _load_net(path, kind)
+    return prepare_network(net, info, torch_device, runtime=runtime)
+
+
+def _load_net(path: Path, kind: type[AnyInfo]) -> "tuple[Network, AnyInfo]":
     weights, info = load_model(path, kind)
     try:
         net = build_network(info.architecture)
@@ -87,29 +122,68 @@ def load_network(
         raise ValueError(
             f"model file {path} is damaged: its weights do not fit its description"
         ) from error
-    return prepare_network(net, info, torch_device, runtime=runtime)
+    return net, info
 
 
-def build_network(architecture: Architecture) -> Network:
+def _load_compiled(path: Path, kind: type[AnyInfo], runtime: str) -> ReadyNetwork[AnyInfo] | None:
+    """A network that another runtime than torch computes, without torch; None if that fails."""
+    try:
+        weights, info = load_arrays_of_model(path, kind)
+    except TypeError:  # numpy lacks bfloat16
+        return None
+    architecture = info.architecture
+    if architecture.name != "unet" or architecture.members > 1:
+        return None
+    shapes = {name: array.shape for name, array in weights.items()}
+    if shapes != unet_shapes(**_unet_options(architecture)):
+        return None
+    arrays = fold_weights(weights, depth=architecture.depth)
+    compiled = compile_arrays(arrays, runtime, info.activations)
+    if compiled is None:
+        return None
+
+    @cache
+    def make_net() -> "Network":
+        import torch
+
+        from seamwise.engine.devices import place
+
+        net, _ = _load_net(path, kind)
+        return place(net.fold_norms().requires_grad_(False), torch.device("cpu"))
+
+    precision = cast(Precision, compiled.name.rpartition(" ")[2])
+    return ReadyNetwork(make_net, info, "cpu", precision, compiled)
+
+
+def build_network(architecture: Architecture) -> "Network":
     """Build the untrained network that a model file describes."""
+    from seamwise.nets import Average, BurstNet, UNet
+    from seamwise.nets.onnx import OnnxNetwork
+
     if architecture.name == "burst":
         return BurstNet(width=architecture.width)
     if architecture.name == "onnx":
         return OnnxNetwork(
             architecture.in_channels, ndim=architecture.ndim, depth=architecture.depth
         )
-    members = [_build_unet(architecture) for _ in range(architecture.members)]
+    members = [UNet(**_unet_options(architecture)) for _ in range(architecture.members)]
     return members[0] if len(members) == 1 else Average(members, classes=architecture.out_channels)
 
 
 def prepare_network(
-    net: Network, info: AnyInfo, device: torch.device, *, runtime: str = "torch"
+    net: "Network", info: AnyInfo, device: "torch.device", *, runtime: str = "torch"
 ) -> ReadyNetwork[AnyInfo]:
     """Return a copy of a trained network for prediction, in the device's best precision.
 
     Norms are folded into the convolutions. `runtime` is that of `choose_runtime`. A `BurstNet`
     computes in float32: it compares contrasts that are small against the brightness.
     """
+    import torch
+
+    from seamwise.engine.devices import choose_precision, place
+    from seamwise.nets import BurstNet
+    from seamwise.nets.onnx import OnnxNetwork
+
     net = deepcopy(net).fold_norms().requires_grad_(False)
     chosen = choose_runtime(
         net, device, runtime, info.activations
@@ -118,16 +192,19 @@ def prepare_network(
         net, BurstNet | OnnxNetwork
     )
     dtype = torch.float32 if is_float32 else choose_precision(device)
+    ready = place(net, device, dtype)
     compiled = None if chosen.name == "torch" else chosen
-    return ReadyNetwork(place(net, device, dtype), info, device, dtype, compiled, chosen.note)
+    word = str(dtype).removeprefix("torch.") if compiled is None else chosen.name.split()[-1]
+    precision = cast(Precision, word)
+    return ReadyNetwork(lambda: ready, info, str(device), precision, compiled, chosen.note)
 
 
-def _build_unet(architecture: Architecture) -> UNet:
-    return UNet(
-        architecture.in_channels,
-        architecture.output_channels,
-        ndim=architecture.ndim,
-        width=architecture.width,
-        depth=architecture.depth,
-        norm=architecture.norm,
-    )
+def _unet_options(architecture: Architecture) -> dict[str, Any]:
+    return {
+        "in_channels": architecture.in_channels,
+        "out_channels": architecture.output_channels,
+        "ndim": architecture.ndim,
+        "width": architecture.width,
+        "depth": architecture.depth,
+        "norm": architecture.norm,
+    }

@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seamwise.engine.onnx_normalization import normalize
+from seamwise.engine.processor import thread_count
 from seamwise.io.errors import first_line
 from seamwise.io.models import NormalizationRule
-from seamwise.nets import Average, UNet
-from seamwise.nets.graph import build_graph
+from seamwise.nets.graph import UNetArrays, build_graph
 
 OUTPUT = "probabilities"
 """Name of the output of an exported model."""
@@ -26,7 +25,7 @@ def check_onnx() -> None:
     import onnxruntime  # noqa: F401
 
 
-def compile_onnx(net: UNet) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+def compile_onnx(net: UNetArrays) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
 
     It uses as many threads as torch does now. Threads may call it at the same time.
@@ -40,7 +39,7 @@ def compile_onnx(net: UNet) -> Callable[[NDArray[np.float32]], NDArray[np.float3
 
     content = onnx_model(net).SerializeToString()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = thread_count()
     with _runtime_errors():
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
@@ -63,7 +62,7 @@ def _runtime_errors() -> Iterator[None]:
         raise RuntimeError(first_line(error)) from error
 
 
-def onnx_model(net: UNet) -> Any:
+def onnx_model(net: UNetArrays) -> Any:
     """Return a network as an ONNX model, for any size that is a multiple of `net.multiple`."""
     from onnx import TensorProto, helper
 
@@ -72,7 +71,7 @@ def onnx_model(net: UNet) -> Any:
     axes = ["n", None, *"zyx"[-net.ndim :]]
     inputs, outputs = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [axes[0], channels, *axes[2:]])
-        for name, channels in (("image", net.in_channels), (logits, net.head.out_channels))
+        for name, channels in (("image", net.in_channels), (logits, net.out_channels))
     )
     graph = helper.make_graph(
         operations.nodes, "net", [inputs], [outputs], initializer=operations.constants
@@ -82,7 +81,7 @@ def onnx_model(net: UNet) -> Any:
 
 
 def export_model(
-    net: UNet | Average,
+    members: Sequence[UNetArrays],
     classes: int,
     metadata: Mapping[str, str],
     rule: NormalizationRule | None = None,
@@ -91,8 +90,8 @@ def export_model(
 
     Parameters
     ----------
-    net : UNet or Average
-        Its batch norms are folded.
+    members : sequence of UNetArrays
+        The networks whose probabilities are averaged, or one.
     classes : int
         How many of the output channels are classes. Behind them follow guides as they are.
     metadata : mapping of str to str
@@ -104,7 +103,7 @@ def export_model(
     -------
     onnx.ModelProto
         Input ``image`` `(n, C, *S)`, output ``probabilities`` `(n, channels, *S)`. Sizes are
-        multiples of `net.multiple`.
+        multiples of `UNetArrays.multiple`.
 
     Raises
     ------
@@ -113,13 +112,13 @@ def export_model(
     """
     from onnx import TensorProto, helper
 
-    members = [net] if isinstance(net, UNet) else net.nets
-    operations = Operations(net.ndim)
-    channels = members[0].in_channels, members[0].head.out_channels
-    image = "image" if rule is None else normalize("image", rule, operations, net.ndim)
+    ndim = members[0].ndim
+    operations = Operations(ndim)
+    channels = members[0].in_channels, members[0].out_channels
+    image = "image" if rule is None else normalize("image", rule, operations, ndim)
     logits = [build_graph(one, operations, image) for one in members]
     operations.output([operations.probabilities(one, classes, channels[1]) for one in logits])
-    axes = "zyx"[-net.ndim :]
+    axes = "zyx"[-ndim:]
     inputs, outputs = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, *axes])
         for name, count in zip(("image", OUTPUT), channels, strict=True)

@@ -11,12 +11,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seamwise.engine.compile_cache import cache_key, from_cache
-from seamwise.engine.devices import choose_precision
-from seamwise.nets import UNet, graph
+from seamwise.engine.processor import has_bfloat16, thread_count
+from seamwise.nets import graph
+from seamwise.nets.graph import UNetArrays
 
 OLDEST_VERSION = (2025, 0)
 
@@ -26,8 +26,7 @@ _import_lock, _core_lock = Lock(), Lock()
 
 def choose_openvino_precision() -> str:
     """Return "bfloat16" if the processor computes in it and OpenVINO uses it, else "float32"."""
-    is_native = choose_precision(torch.device("cpu")) == torch.bfloat16
-    return "bfloat16" if is_native and "BF16" in _capabilities() else "float32"
+    return "bfloat16" if "BF16" in _capabilities() and has_bfloat16() else "float32"
 
 
 def has_int8() -> bool:
@@ -41,7 +40,7 @@ def _capabilities() -> list[str]:
 
 
 def compile_openvino(
-    net: UNet, precision: str, activations: Sequence[float] = ()
+    net: UNetArrays, precision: str, activations: Sequence[float] = ()
 ) -> "CompiledNetwork":
     """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
 
@@ -56,7 +55,7 @@ def compile_openvino(
     """
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": thread_count(),
         "NUM_STREAMS": 1,
         # several processes would all compute on the first cores
         "ENABLE_CPU_PINNING": False,
@@ -93,7 +92,7 @@ class CompiledNetwork:
             self._compiled.release_memory()
 
 
-def _model(net: UNet, precision: str, activations: Sequence[float]) -> Any:
+def _model(net: UNetArrays, precision: str, activations: Sequence[float]) -> Any:
     """The network as a model of OpenVINO, for images of any size."""
     openvino = _import()
     image = openvino.opset13.parameter([-1, net.in_channels, *(-1,) * net.ndim], np.float32)
@@ -108,11 +107,16 @@ def _export(compiled: Any) -> bytes:
     return content
 
 
-def _key(net: UNet, precision: str, activations: Sequence[float], hints: object) -> str:
+def _key(net: UNetArrays, precision: str, activations: Sequence[float], hints: object) -> str:
     """Name of a compiled network: all that decides it, the code that builds it among them."""
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
-    facts = (version("openvino"), processor, precision, tuple(activations), hints, net)
-    weights = (w.detach().numpy().tobytes() for w in net.state_dict().values())
+    shapes = [(weight.shape, bias is None) for weight, bias in net.convolutions]
+    facts = (
+        version("openvino"), processor, precision, tuple(activations), hints, shapes,
+        net.has_instance_norms,
+    )  # fmt: skip
+    arrays = (array for pair in net.convolutions for array in pair if array is not None)
+    weights = (array.tobytes() for array in arrays)
     sources = (Path(name).read_bytes() for name in (__file__, graph.__file__))
     return cache_key(repr(facts).encode(), *sources, *weights)
 

@@ -4,14 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from seamwise.engine.devices import memory_format
 from seamwise.engine.memory import is_out_of_memory
 from seamwise.engine.onnx import check_onnx, compile_onnx
 from seamwise.engine.openvino import (
@@ -24,11 +21,16 @@ from seamwise.engine.openvino import (
 from seamwise.io.errors import first_line
 from seamwise.io.models import model_path
 from seamwise.io.provenance import file_sha256
-from seamwise.nets import Average, BurstNet, UNet
-from seamwise.nets.average import Network
-from seamwise.nets.onnx import OnnxNetwork
-from seamwise.nets.unet import pad_to_multiple
+from seamwise.nets.graph import ArrayOperations, UNetArrays, build_graph
 from seamwise.words import AnyRuntime, RuntimeRecord, check_runtime
+
+if TYPE_CHECKING:  # torch takes seconds to import, and the other runtimes do without it
+    import torch
+    from torch import Tensor
+
+    from seamwise.nets import Average, UNet
+    from seamwise.nets.average import Network
+    from seamwise.nets.onnx import OnnxNetwork
 
 _INSTALL = {
     "openvino": 'pip install "seamwise[fast]"',
@@ -36,7 +38,6 @@ _INSTALL = {
 }
 # of the largest logit of a small image
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.2}
-_Compilable = UNet | Average
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -57,17 +58,44 @@ class Runtime:
     release : function
         Gives back memory that is kept from one batch for the next. What follows takes a little
         longer.
+    compute : function, optional
+        The same as `run` for arrays, if it needs no torch.
     """
 
     name: RuntimeRecord
-    run: Callable[[Tensor], Tensor]
+    run: "Callable[[Tensor], Tensor]"
     note: str = ""
     release: Callable[[], None] = lambda: None
+    compute: _Compute | None = None
+
+    def maps(self, batch: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+        """Return the softmax of the first channels, which are classes, and the others as they are.
+
+        Parameters
+        ----------
+        batch : (N, C, *S) float32 array
+        classes : int
+
+        Returns
+        -------
+        (N, channels, *S) float32 array
+        """
+        if self.compute is not None:
+            maps = self.compute(batch)
+            _take_softmax(maps[:, :classes])
+            return maps
+        import torch
+
+        with torch.inference_mode():
+            logits = self.run(torch.from_numpy(batch))
+            both = torch.cat([logits[:, :classes].softmax(1), logits[:, classes:]], 1)
+        outputs: NDArray[np.float32] = both.cpu().numpy()
+        return outputs
 
 
 def choose_runtime(
-    net: Network,
-    device: torch.device,
+    net: "Network",
+    device: "torch.device",
     runtime: str = "auto",
     activations: Sequence[float] | None = None,
 ) -> Runtime:
@@ -91,6 +119,9 @@ def choose_runtime(
         `runtime` is another word; one that was named is not installed, is too old or cannot compute
         this network here; the device is not the CPU.
     """
+    from seamwise.nets import BurstNet
+    from seamwise.nets.onnx import OnnxNetwork
+
     check_runtime(runtime)
     word, _, precision = runtime.partition(" ")
     if isinstance(net, OnnxNetwork):
@@ -117,7 +148,7 @@ def choose_runtime(
         raise ValueError(f"runtime {runtime} {reason}: {remedy}choose runtime torch") from error
 
 
-def _onnx_network(net: OnnxNetwork, word: str, device: torch.device) -> Runtime:
+def _onnx_network(net: "OnnxNetwork", word: str, device: "torch.device") -> Runtime:
     """A network of another program, which only ONNX Runtime computes."""
     if word not in ("auto", "onnx") or device.type != "cpu":
         raise ValueError(
@@ -134,11 +165,32 @@ def _onnx_network(net: OnnxNetwork, word: str, device: torch.device) -> Runtime:
     return Runtime("onnx float32", _with_remedy(torch_runtime(net, device).run, "onnx float32"))
 
 
-def torch_runtime(net: Network, device: torch.device) -> Runtime:
+def compile_arrays(
+    net: UNetArrays, runtime: str, activations: Sequence[float] | None = None
+) -> Runtime | None:
+    """Return what computes a network on the CPU, without torch.
+
+    None if nothing but torch does: `choose_runtime` then says why. The arguments are its own.
+    """
+    word, _, precision = runtime.partition(" ")
+    try:
+        return _compiled_arrays(
+            [net], "openvino" if word == "auto" else word, precision, activations
+        )
+    except MemoryError:
+        raise
+    except Exception:  # as in `choose_runtime`
+        return None
+
+
+def torch_runtime(net: "Network", device: "torch.device") -> Runtime:
     """Return a network as torch computes it, in the precision of its weights."""
+    import torch
+
+    from seamwise.engine.devices import memory_format
 
     @torch.inference_mode()
-    def run(batch: Tensor) -> Tensor:
+    def run(batch: "Tensor") -> "Tensor":
         dtype = next((weight.dtype for weight in net.parameters()), torch.float32)
         logits: Tensor = net(batch.to(device, dtype, memory_format=memory_format(net.ndim)))
         return logits.float()
@@ -146,7 +198,7 @@ def torch_runtime(net: Network, device: torch.device) -> Runtime:
     return Runtime("torch", run)
 
 
-def describe_runtime(device: torch.device) -> str:
+def describe_runtime(device: "torch.device") -> str:
     """Return what "auto" is on a device, in one line."""
     if device.type != "cpu":
         return "torch"
@@ -201,7 +253,9 @@ def runtime_of_record(place: Path, runtime: AnyRuntime, *, asked: AnyRuntime) ->
         ) from error
 
 
-def _choose(net: _Compilable, device: torch.device, activations: Sequence[float] | None) -> Runtime:
+def _choose(
+    net: "UNet | Average", device: "torch.device", activations: Sequence[float] | None
+) -> Runtime:
     if device.type != "cpu":
         return torch_runtime(net, device)
     try:
@@ -213,75 +267,111 @@ def _choose(net: _Compilable, device: torch.device, activations: Sequence[float]
 
 
 def _compiled(
-    net: _Compilable, word: str, precision: str, activations: Sequence[float] | None
+    net: "UNet | Average", word: str, precision: str, activations: Sequence[float] | None
 ) -> Runtime:
-    """The network in another runtime than torch, after a comparison with torch."""
+    from seamwise.nets import UNet
+
+    if isinstance(net, UNet):
+        return _compiled_arrays([net.arrays()], word, precision, activations)
+    members = [member.arrays() for member in net.nets]
+    return _compiled_arrays(members, word, precision, activations, mean=net.mean)
+
+
+def _compiled_arrays(
+    nets: Sequence[UNetArrays],
+    word: str,
+    precision: str,
+    activations: Sequence[float] | None,
+    *,
+    mean: "Callable[[list[Tensor]], Tensor] | None" = None,
+) -> Runtime:
+    """Networks in another runtime than torch, after a comparison with numpy.
+
+    With their `mean` they are one network.
+    """
     members: Sequence[_Compute]
     if word == "openvino":
         check_openvino()
-        best = choose_openvino_precision()
-        precision = precision or ("int8" if activations and has_int8() else best)
-        if precision == "bfloat16" != best:
-            raise RuntimeError("this processor does not compute in bfloat16")
-        if precision == "int8" and not activations:
-            raise RuntimeError("the model has no ranges for int8")
+        precision = _openvino_precision(precision, activations)
         name = cast(RuntimeRecord, f"openvino {precision}")
-        members = [
-            compile_openvino(member, precision, activations or ()) for member in _members(net)
-        ]
+        members = [compile_openvino(net, precision, activations or ()) for net in nets]
     else:
         check_onnx()
         name, precision = "onnx float32", "float32"
-        members = [compile_onnx(member) for member in _members(net)]
-    computes = [_on_tensors(compute) for compute in members]
+        members = [compile_onnx(net) for net in nets]
+    multiple = max(net.multiple for net in nets)
+    computes = [_of_any_size(member, multiple) for member in members]
+    _check_equal(nets[0], computes[0], _TOLERANCE[precision])
+    computes = [_with_remedy(compute, name) for compute in computes]
 
-    def run(batch: Tensor) -> Tensor:
-        padded = pad_to_multiple(batch, net.multiple)
-        outputs = [compute(padded) for compute in computes]
-        logits = outputs[0] if isinstance(net, UNet) else net.mean(outputs)
-        for axis, length in enumerate(batch.shape[2:], start=2):
-            logits = logits.narrow(axis, 0, length)
-        return logits
+    def run(batch: "Tensor") -> "Tensor":
+        import torch
+
+        array = batch.contiguous().numpy()
+        outputs = [torch.from_numpy(compute(array)) for compute in computes]
+        return outputs[0] if mean is None else mean(outputs)
 
     def release() -> None:
         for member in members:
             if isinstance(member, CompiledNetwork):
                 member.release()
 
-    _check_equal(net, run, _TOLERANCE[precision])
-    return Runtime(name, _with_remedy(run, name), release=release)
+    return Runtime(name, run, release=release, compute=computes[0] if mean is None else None)
 
 
-def _members(net: _Compilable) -> list[UNet]:
-    return [net] if isinstance(net, UNet) else net.nets
+def _openvino_precision(precision: str, activations: Sequence[float] | None) -> str:
+    """The precision that was asked for, or the fastest one for a model with these ranges.
+
+    Raises
+    ------
+    RuntimeError
+        The processor or the model does not have it.
+    """
+    if not precision and activations and has_int8():
+        return "int8"
+    best = choose_openvino_precision()
+    if precision == "bfloat16" != best:
+        raise RuntimeError("this processor does not compute in bfloat16")
+    if precision == "int8" and not activations:
+        raise RuntimeError("the model has no ranges for int8")
+    return precision or best
 
 
-def _on_tensors(compute: _Compute) -> Callable[[Tensor], Tensor]:
-    """The same function of a tensor; memory that runs out becomes a MemoryError."""
+def _of_any_size(compute: _Compute, multiple: int) -> _Compute:
+    """The same function for images of any size; they are padded by reflection, and cropped."""
 
-    def run(batch: Tensor) -> Tensor:
-        try:
-            return torch.from_numpy(compute(batch.contiguous().numpy()))
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise MemoryError(first_line(error)) from error
-            raise
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        padded = batch
+        for axis, length in enumerate(batch.shape[2:], start=2):
+            if length % multiple:
+                period = max(2 * (length - 1), 1)
+                index = np.arange(length + -length % multiple) % period
+                padded = padded.take(np.minimum(index, period - index), axis)
+        part = (slice(length) for length in batch.shape[2:])
+        return compute(np.ascontiguousarray(padded))[(slice(None), slice(None), *part)]
 
     return run
 
 
-def _with_remedy(run: Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor], Tensor]:
-    """The same function; an error of the runtime becomes a ValueError of one line."""
+def _take_softmax(logits: NDArray[np.float32]) -> None:
+    """exp z_c / Σ_k exp z_k of the channels of `(N, C, *S)`, in place."""
+    logits -= logits.max(1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(1, keepdims=True)
 
-    def run_or_explain(batch: Tensor) -> Tensor:
+
+def _with_remedy(compute: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    """The same function; memory that runs out is a MemoryError, another error a ValueError."""
+
+    def run_or_explain(batch: Any) -> Any:
         try:
-            return run(batch)
+            return compute(batch)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(first_line(error)) from error
-            shape = tuple(batch.shape)
             raise ValueError(
-                f"runtime {name} cannot compute {shape} ({_reason(error)}): choose runtime torch"
+                f"runtime {name} cannot compute {tuple(batch.shape)} ({_reason(error)}): "
+                "choose runtime torch"
             ) from error
 
     return run_or_explain
@@ -294,16 +384,14 @@ def _reason(error: Exception) -> str:
     return first_line(RuntimeError(text) if text else error)
 
 
-@torch.inference_mode()
-def _check_equal(net: _Compilable, run: Callable[[Tensor], Tensor], tolerance: float) -> None:
-    """Raise RuntimeError if the logits of a small image are not those of torch."""
-    member = _members(net)[0]
+def _check_equal(net: UNetArrays, compute: _Compute, tolerance: float) -> None:
+    """Raise RuntimeError if the logits of a small image are not those of numpy."""
     side = 2 * net.multiple
-    shape = (1, member.in_channels, *(side,) * net.ndim)
-    image = torch.linspace(-1, 1, side**net.ndim * member.in_channels).reshape(shape)
-    expected = torch_runtime(net, torch.device("cpu")).run(image)
-    difference = (run(image) - expected).abs().max()
-    if not difference <= tolerance * (1 + expected.abs().max()):
+    shape = (1, net.in_channels, *(side,) * net.ndim)
+    image = np.linspace(-1, 1, side**net.ndim * net.in_channels, dtype=np.float32).reshape(shape)
+    expected = build_graph(net, ArrayOperations(), image)
+    difference = np.abs(compute(image) - expected).max()
+    if not difference <= tolerance * (1 + np.abs(expected).max()):
         raise RuntimeError(f"its numbers are wrong by {difference:.2g}")
 
 

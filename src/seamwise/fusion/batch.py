@@ -20,7 +20,13 @@ from seamwise.fusion.hyperstack import Part, aligned_parts, cut, most_moved, sha
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, fuse_burst
-from seamwise.fusion.networks import as_recorded, provenance_of, ready_models, runtime_name
+from seamwise.fusion.networks import (
+    as_recorded,
+    precision_of,
+    provenance_of,
+    ready_models,
+    runtime_name,
+)
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model
 from seamwise.fusion.readable import readable, renumbered
@@ -115,7 +121,7 @@ def fuse_files(
     options = replace(options, runtime=runtime_name(models.values()))
     make_folder(jobs[0].output.parent)
     if not is_single:
-        provenance = provenance_of(options, resources)
+        provenance = provenance_of(options, resources, precision_of(models.values()))
         provenance = _with_quality(provenance, output, jobs, files.quality or QUALITY)
         _prepare(output, jobs, provenance, files.overwrite)
 

@@ -14,7 +14,7 @@ from seamwise.fusion.predict import Model
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import FusionInfo, model_path
 from seamwise.io.provenance import Provenance, file_sha256
-from seamwise.words import RuntimeRecord
+from seamwise.words import Precision, RuntimeRecord
 
 
 def ready_models(
@@ -60,7 +60,15 @@ def runtime_name(models: Iterable[Model | None]) -> RuntimeRecord:
     return names[0] if names else "torch"
 
 
-def provenance_of(options: FuseOptions, resources: Resources) -> Provenance:
+def precision_of(models: Iterable[Model | None]) -> Precision | None:
+    """Return the precision of the network for pairs, or of the only one; None if there is none."""
+    ready = sorted(filter(None, models), key=lambda model: model.info.output == "scores")
+    return ready[0].precision if ready else None
+
+
+def provenance_of(
+    options: FuseOptions, resources: Resources, precision: Precision | None
+) -> Provenance:
     """Return what a picture depends on in addition to its frames."""
     if options.model in CLASSICAL:
         return options.provenance(None, resources)
@@ -69,4 +77,9 @@ def provenance_of(options: FuseOptions, resources: Resources) -> Provenance:
         file_sha256(model_path(options.of_burst(count).model, FusionInfo)) for count in (2, 3)
     )
     is_same = of_pair == of_more
-    return options.provenance(of_pair, resources, burst_model_sha256=None if is_same else of_more)
+    return options.provenance(
+        of_pair,
+        resources,
+        burst_model_sha256=None if is_same else of_more,
+        precision=precision,
+    )

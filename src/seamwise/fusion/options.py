@@ -14,6 +14,7 @@ from seamwise.words import (
     AnyRuntime,
     FusionMode,
     MotionChoice,
+    Precision,
     check_runtime,
     check_word,
 )
@@ -124,6 +125,7 @@ class FuseOptions:
         resources: Resources = Resources(),
         *,
         burst_model_sha256: str | None = None,
+        precision: Precision | None = None,
     ) -> Provenance:
         """Return what pictures that are made with these options depend on.
 
@@ -136,6 +138,8 @@ class FuseOptions:
             A note.
         burst_model_sha256 : str, optional
             For "auto": what the file of the network for more frames holds.
+        precision : str, optional
+            A note: in what a device computes the network for pairs, or the only one.
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         del options["model"], options["skip_bad"]
@@ -143,7 +147,12 @@ class FuseOptions:
             del options["runtime"]  # any will do
         options["mode"] = self.mode or "sequence"  # as in records of earlier versions
         method = "network" if model_sha256 else self.model
-        notes = {"model": self.model, "resources": resources, "seamwise": __version__}
+        notes = {
+            "model": self.model,
+            "precision": precision,
+            "resources": resources,
+            "seamwise": __version__,
+        }
         hashes = {"model_sha256": model_sha256, "burst_model_sha256": burst_model_sha256}
         inputs = {"method": method, **hashes, **options}
         if method == "dct-cv":

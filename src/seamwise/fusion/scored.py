@@ -161,7 +161,7 @@ class _Grid:
 
 
 def _summary(
-    frames: Frames, shape: tuple[int, ...], grid: _Grid, net: BurstNet, device: torch.device
+    frames: Frames, shape: tuple[int, ...], grid: _Grid, net: BurstNet, device: str
 ) -> Summary:
     """The first reading: running means and maxima."""
     scale = 2 * grid.zoom

@@ -4,13 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-import torch
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.bioimageio import is_package
@@ -21,6 +19,10 @@ from seamwise.io.decode_rule import ThresholdPair as ThresholdPair
 from seamwise.io.decode_rule import TuningRecord as TuningRecord
 from seamwise.io.decode_rule import WatershedPair as WatershedPair
 from seamwise.io.errors import first_line
+
+if TYPE_CHECKING:  # slow to import: networks that other runtimes compute do without it
+    import torch
+    from torch import Tensor
 
 FORMAT_VERSION = 4
 
@@ -64,6 +66,11 @@ class Architecture(Frozen):
     def convolutions(self) -> int:
         """Convolutions of one member: two a level, down and up, and the head."""
         return 2 * (2 * self.depth + 1) + 1
+
+    @property
+    def multiple(self) -> int:
+        """Sizes that are multiples of this need no padding: 2^depth."""
+        return 1 << self.depth
 
 
 class NormalizationRule(Frozen):
@@ -251,18 +258,20 @@ _KINDS: dict[str, type[ModelInfo]] = {"segmentation": SegmentationInfo, "fusion"
 
 def save_model(
     path: Path,
-    weights: Mapping[str, Tensor],
+    weights: "Mapping[str, Tensor]",
     info: ModelInfo,
     *,
-    stored_as: torch.dtype = torch.float32,
+    stored_as: "torch.dtype | None" = None,
 ) -> None:
     """Write weights and description as one file of the present version, whole or not at all.
 
-    Floating weights are stored in the type `stored_as`.
+    Floating weights are stored in the type `stored_as`, by default float32.
     """
+    import torch
+
     info = info.model_copy(update={"format_version": FORMAT_VERSION})
     tensors = {
-        name: _convert(tensor, stored_as).detach().cpu().contiguous()
+        name: _convert(tensor, stored_as or torch.float32).detach().cpu().contiguous()
         for name, tensor in weights.items()
     }
     content = model_bytes(tensors, info)
@@ -270,12 +279,14 @@ def save_model(
         temporary.write_bytes(content)
 
 
-def model_bytes(tensors: Mapping[str, Tensor], info: ModelInfo) -> bytes:
+def model_bytes(tensors: "Mapping[str, Tensor]", info: ModelInfo) -> bytes:
     """Return the content of a model file."""
+    from safetensors.torch import save
+
     return save(dict(tensors), metadata={_KEY: info.model_dump_json()})
 
 
-def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyInfo]:
+def load_model(path: Path, kind: type[AnyInfo]) -> "tuple[dict[str, Tensor], AnyInfo]":
     """Read the weights and the description of a model.
 
     Runs no code from the file and needs no network.
@@ -287,13 +298,35 @@ def load_model(path: Path, kind: type[AnyInfo]) -> tuple[dict[str, Tensor], AnyI
     ValueError
         The file is damaged, not a seamwise model, of a newer version, or for another task.
     """
+    info = _describe(path, kind)
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+
+
+def load_arrays_of_model(
+    path: Path, kind: type[AnyInfo]
+) -> tuple[dict[str, NDArray[Any]], AnyInfo]:
+    """Read the weights as arrays, without torch, and the description of a model.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in `load_model`.
+    TypeError
+        A weight has a type that numpy lacks, such as bfloat16.
+    """
+    info = _describe(path, kind)
+    with safe_open(path, "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+
+
+def _describe(path: Path, kind: type[AnyInfo]) -> AnyInfo:
     info = describe_model(path)
     if not isinstance(info, kind):
         raise ValueError(
             f"model file {path} is for {info.task}: use it with `{_COMMANDS[info.task]}`"
         )
-    with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+    return info
 
 
 def describe_model(path: Path) -> ModelInfo:
@@ -301,7 +334,7 @@ def describe_model(path: Path) -> ModelInfo:
     if not path.is_file():
         raise FileNotFoundError(f"model file {path} does not exist")
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(
@@ -365,7 +398,7 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _convert(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _convert(tensor: "Tensor", dtype: "torch.dtype") -> "Tensor":
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 

@@ -1,16 +1,142 @@
-"""The operations of a `UNet` one by one, for runtimes other than torch; see `build_graph`."""
+"""A `UNet` as plain arrays, for runtimes other than torch; see `UNetArrays` and `build_graph`."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from seamwise.nets.unet import CONVOLUTIONS, UNet
-
+Array = NDArray[np.float32]
 Node = TypeVar("Node")
-_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+_NORM_EPS = 1e-5  # of torch's norms
+
+
+@dataclass(frozen=True, eq=False)
+class UNetArrays:
+    """What a `UNet` computes with, as arrays; batch norms are folded into the convolutions.
+
+    Attributes
+    ----------
+    convolutions : tuple of (weight, bias)
+        In the order of computation: two for each level on the way down, then up, and the head.
+        Weights `(out, in, *K)` and biases `(out,)` of float32; None for no bias.
+    has_instance_norms : bool
+        Whether an instance norm follows every convolution but the head.
+    """
+
+    convolutions: tuple[tuple[Array, Array | None], ...]
+    has_instance_norms: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return self.convolutions[0][0].ndim - 2
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image."""
+        return int(self.convolutions[0][0].shape[1])
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the logits."""
+        return int(self.convolutions[-1][0].shape[0])
+
+    @property
+    def depth(self) -> int:
+        """Number of poolings."""
+        return (len(self.convolutions) - 3) // 4
+
+    @property
+    def multiple(self) -> int:
+        """Sizes that are multiples of this need no padding: 2^depth."""
+        return 1 << self.depth
+
+
+def fold_weights(
+    weights: Mapping[str, NDArray[np.floating]], *, depth: int, has_instance_norms: bool = False
+) -> UNetArrays:
+    """Return the arrays of a `UNet` from its weights by name, as a model file holds them.
+
+    ::
+
+        w' = w·γ/√(σ² + ε),   b' = (b − μ)·γ/√(σ² + ε) + β
+
+    as `UNet.fold_norms` has it, to the last bit.
+
+    Raises
+    ------
+    KeyError
+        A weight is missing.
+    """
+    levels = [f"down.{level}" for level in range(depth + 1)]
+    levels += [f"up.{level}" for level in range(depth)]
+    convolutions = [
+        _folded(weights, level, layer) for level in levels for layer in _layers(weights, level)
+    ]
+    head = _float32(weights["head.weight"]), _float32(weights["head.bias"])
+    return UNetArrays((*convolutions, head), has_instance_norms)
+
+
+def unet_shapes(
+    in_channels: int, out_channels: int, *, ndim: int, width: int, depth: int, norm: str
+) -> dict[str, tuple[int, ...]]:
+    """Return names and shapes of the weights of a `UNet`, which has no instance norms.
+
+    Examples
+    --------
+    >>> unet_shapes(1, 2, ndim=2, width=3, depth=0, norm="none")["down.0.0.weight"]
+    (3, 1, 3, 3)
+    """
+    widths = [width * 2**level for level in range(depth + 1)]
+    inputs = [in_channels, *widths]
+    levels = {f"down.{i}": (inputs[i], widths[i]) for i in range(depth + 1)}
+    for i in range(depth):
+        low, high = widths[depth - i], widths[depth - i - 1]
+        levels[f"up.{i}"] = (low + high, high)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for level, (before, after) in levels.items():
+        for layer, channels in zip((0, 2 if norm == "none" else 3), (before, after), strict=True):
+            shapes[f"{level}.{layer}.weight"] = (after, channels, *(3,) * ndim)
+            if norm == "none":
+                shapes[f"{level}.{layer}.bias"] = (after,)
+                continue
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                shapes[f"{level}.{layer + 1}.{name}"] = (after,)
+            shapes[f"{level}.{layer + 1}.num_batches_tracked"] = ()
+    shapes["head.weight"] = (out_channels, width, *(1,) * ndim)
+    shapes["head.bias"] = (out_channels,)
+    return shapes
+
+
+def _layers(weights: Mapping[str, NDArray[np.floating]], level: str) -> tuple[int, int]:
+    """Positions of the two convolutions of a level, between which a norm may stand."""
+    return (0, 3) if f"{level}.3.weight" in weights else (0, 2)
+
+
+def _folded(
+    weights: Mapping[str, NDArray[np.floating]], level: str, layer: int
+) -> tuple[Array, Array | None]:
+    """A convolution with the batch norm behind it, if there is one."""
+    weight = _float32(weights[f"{level}.{layer}.weight"])
+    bias = weights.get(f"{level}.{layer}.bias")
+    bias = None if bias is None else _float32(bias)
+    norm = f"{level}.{layer + 1}"
+    if f"{norm}.running_var" not in weights:
+        return weight, bias
+    mean, variance, scale, shift = (
+        _float32(weights[f"{norm}.{name}"])
+        for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    inverse = np.float32(1) / np.sqrt(variance + np.float32(_NORM_EPS))
+    factors = (scale * inverse).reshape(-1, *(1,) * (weight.ndim - 1))
+    return weight * factors, ((0 if bias is None else bias) - mean) * inverse * scale + shift
+
+
+def _float32(values: NDArray[np.floating]) -> Array:
+    return np.ascontiguousarray(values, np.float32)
 
 
 class Operations(Protocol[Node]):
@@ -37,54 +163,81 @@ class Operations(Protocol[Node]):
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
 
 
-def build_graph(net: UNet, operations: Operations[Node], image: Node) -> Node:
+def build_graph(net: UNetArrays, operations: Operations[Node], image: Node) -> Node:
     """Return the node of a network's logits, built with the operations of a runtime.
 
     Parameters
     ----------
-    net : UNet
-        Its batch norms are folded (`UNet.fold_norms`).
+    net : UNetArrays
     operations : Operations
     image : node
         Its sizes are multiples of `net.multiple`.
-
-    Raises
-    ------
-    NotImplementedError
-        The network has a layer that is not among the operations.
     """
-    *levels, lowest = net.down
+    convolutions = iter(net.convolutions)
     skips: list[Node] = []
     features = image
-    for level in levels:
-        skips.append(_run_layers(level, operations, features))
+    for _ in range(net.depth):
+        skips.append(_level(net, operations, convolutions, features))
         features = operations.pool(skips[-1])
-    features = _run_layers(lowest, operations, features)
-    for level in net.up:
+    features = _level(net, operations, convolutions, features)
+    while skips:
         joined = operations.concatenate([operations.upsample(features), skips.pop()])
-        features = _run_layers(level, operations, joined)
-    return _run_layer(net.head, operations, features)
+        features = _level(net, operations, convolutions, joined)
+    return operations.convolution(features, *next(convolutions))
 
 
-def _run_layers(level: nn.Module, operations: Operations[Node], features: Node) -> Node:
-    for layer in cast(Iterable[nn.Module], level):
-        features = _run_layer(layer, operations, features)
+def _level(
+    net: UNetArrays,
+    operations: Operations[Node],
+    convolutions: Iterator[tuple[Array, Array | None]],
+    features: Node,
+) -> Node:
+    for _ in range(2):
+        features = operations.convolution(features, *next(convolutions))
+        if net.has_instance_norms:
+            features = operations.instance_norm(features, eps=_NORM_EPS)
+        features = operations.relu(features)
     return features
 
 
-def _run_layer(layer: nn.Module, operations: Operations[Node], features: Node) -> Node:
-    if isinstance(layer, CONVOLUTIONS):
-        bias = None if layer.bias is None else _array(layer.bias)
-        return operations.convolution(features, _array(layer.weight), bias)
-    if isinstance(layer, nn.ReLU):
-        return operations.relu(features)
-    if isinstance(layer, _INSTANCE_NORMS):
-        return operations.instance_norm(features, eps=layer.eps)
-    if isinstance(layer, nn.Identity):
-        return features
-    raise NotImplementedError(f"{type(layer).__name__} is computed by torch only")
+class ArrayOperations:
+    """The operations on numpy arrays `(N, C, *S)`: plain and slow, to compare runtimes with."""
 
+    def convolution(self, x: Array, weight: Array, bias: Array | None) -> Array:
+        """Convolve with stride 1, padded with zeros to the same size."""
+        sides, sizes = weight.shape[2:], x.shape[2:]
+        padded = np.pad(x, [(0, 0), (0, 0), *((side // 2, side // 2) for side in sides)])
+        total = np.zeros((len(x), len(weight), *sizes), np.float32)
+        for offset in np.ndindex(sides):
+            part = (slice(o, o + n) for o, n in zip(offset, sizes, strict=True))
+            moved = padded[(slice(None), slice(None), *part)]
+            product = np.tensordot(weight[(slice(None), slice(None), *offset)], moved, (1, 1))
+            total += np.moveaxis(product, 0, 1)
+        return total if bias is None else total + bias.reshape(-1, *(1,) * len(sizes))
 
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    array: NDArray[Any] = tensor.detach().float().cpu().contiguous().numpy()
-    return array
+    def relu(self, x: Array) -> Array:
+        """Return max(x, 0)."""
+        return np.maximum(x, 0)
+
+    def pool(self, x: Array) -> Array:
+        """Return the largest of each 2^d pixels."""
+        pairs = [part for n in x.shape[2:] for part in (n // 2, 2)]
+        largest: Array = x.reshape(*x.shape[:2], *pairs).max(tuple(range(3, 2 * x.ndim - 2, 2)))
+        return largest
+
+    def upsample(self, x: Array) -> Array:
+        """Repeat each pixel 2^d times."""
+        for axis in range(2, x.ndim):
+            x = x.repeat(2, axis)
+        return x
+
+    def concatenate(self, parts: Sequence[Array]) -> Array:
+        """Join feature maps."""
+        return np.concatenate(parts, 1)
+
+    def instance_norm(self, x: Array, *, eps: float) -> Array:
+        """Return (x − mean) / √(variance + eps) of each feature map of each image."""
+        axes = tuple(range(2, x.ndim))
+        difference = x - x.mean(axes, keepdims=True)
+        normal: Array = difference / np.sqrt(x.var(axes, keepdims=True) + np.float32(eps))
+        return normal

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from seamwise.nets.graph import UNetArrays, fold_weights
+
 Norm = Literal["none", "batch", "instance"]
 
 _CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -18,6 +20,7 @@ _NORM: dict[str, dict[int, Callable[[int], nn.Module]]] = {
 }
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 class UNet(nn.Module):
@@ -111,6 +114,12 @@ class UNet(nn.Module):
         for axis, length in enumerate(size, start=2):
             logits = logits.narrow(axis, 0, length)
         return logits
+
+    def arrays(self) -> UNetArrays:
+        """Return what the network computes with as arrays, its batch norms folded."""
+        weights = {name: tensor.float().cpu().numpy() for name, tensor in self.state_dict().items()}
+        has_instance_norms = any(isinstance(layer, _INSTANCE_NORMS) for layer in self.modules())
+        return fold_weights(weights, depth=self.depth, has_instance_norms=has_instance_norms)
 
     def fold_norms(self) -> "UNet":
         """Fold each batch norm into the convolution before it, in place: equal outputs, faster.

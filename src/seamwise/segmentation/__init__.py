@@ -1,75 +1,80 @@
 """Segmentation: train a network, and find the cells of an image with it."""
 
-from seamwise.engine.history import TrainProgress
-from seamwise.segmentation.augment import Augmentation, modulate_touching
-from seamwise.segmentation.batch import segment_files
-from seamwise.segmentation.big import (
-    LabelsOnDisk,
-    NetworkLoad,
-    plan_blocks,
-    segment_volume,
-    work_folder,
-)
-from seamwise.segmentation.bioimageio import export_bioimageio
-from seamwise.segmentation.choose import (
-    Comparison,
-    ImageSplit,
-    Trial,
-    Tuning,
-    combine,
-    compare,
-    tune,
-)
-from seamwise.segmentation.corrected import with_corrected
-from seamwise.segmentation.data import (
-    AnnotatedImage,
-    Pair,
-    Split,
-    as_channels,
-    find_pairs,
-    find_split,
-    image_notes,
-    mask_notes,
-    read_pair,
-    read_pairs,
-    read_split,
-)
-from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.demo import demo
-from seamwise.segmentation.export import export_onnx
-from seamwise.segmentation.maps import decode_files, decode_maps
-from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
-from seamwise.segmentation.normalization import (
-    compress_intensities,
-    identity_normalization,
-    normalization,
-)
-from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.overlay import label_colours, overlay, stretch
-from seamwise.segmentation.predict import (
-    Model,
-    Prediction,
-    as_model_input,
-    class_probabilities,
-    load,
-    probability_slabs,
-    segment,
-    segment_image,
-    segment_normalized,
-    tile_probabilities,
-)
-from seamwise.segmentation.record import record_activations, record_range
-from seamwise.segmentation.samples import Samples
-from seamwise.segmentation.score_tables import write_scores
-from seamwise.segmentation.settings import TrainSettings
-from seamwise.segmentation.start import read_start, start_defaults
-from seamwise.segmentation.stitch import segment_slices, stitch
-from seamwise.segmentation.systems import System, system
-from seamwise.segmentation.train import train
-from seamwise.segmentation.transforms import MAPS, TargetAndWeight, TargetAndWeightd, count_classes
-from seamwise.segmentation.unlabelled import with_unlabelled
-from seamwise.segmentation.weight_files import weigh_files
-from seamwise.segmentation.zoom import cell_diameters, magnified_shape, resample
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seamwise.engine.history import TrainProgress
+    from seamwise.segmentation.augment import Augmentation, modulate_touching
+    from seamwise.segmentation.batch import segment_files
+    from seamwise.segmentation.big import (
+        LabelsOnDisk,
+        NetworkLoad,
+        plan_blocks,
+        segment_volume,
+        work_folder,
+    )
+    from seamwise.segmentation.bioimageio import export_bioimageio
+    from seamwise.segmentation.choose.compare import Comparison, ImageSplit, compare
+    from seamwise.segmentation.choose.ensemble import combine
+    from seamwise.segmentation.choose.tune import Trial, Tuning, tune
+    from seamwise.segmentation.corrected import with_corrected
+    from seamwise.segmentation.data import (
+        AnnotatedImage,
+        Pair,
+        Split,
+        as_channels,
+        find_pairs,
+        find_split,
+        image_notes,
+        mask_notes,
+        read_pair,
+        read_pairs,
+        read_split,
+    )
+    from seamwise.segmentation.decoding import decode_slabs, decode_whole
+    from seamwise.segmentation.demo import demo
+    from seamwise.segmentation.export import export_onnx
+    from seamwise.segmentation.maps import decode_files, decode_maps
+    from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
+    from seamwise.segmentation.normalization import (
+        compress_intensities,
+        identity_normalization,
+        normalization,
+    )
+    from seamwise.segmentation.options import OutputOptions, SegmentOptions
+    from seamwise.segmentation.overlay import label_colours, overlay, stretch
+    from seamwise.segmentation.predict import (
+        Model,
+        Prediction,
+        as_model_input,
+        class_probabilities,
+        load,
+        probability_slabs,
+        segment,
+        segment_image,
+        segment_normalized,
+        tile_probabilities,
+    )
+    from seamwise.segmentation.record import record_activations, record_range
+    from seamwise.segmentation.samples import Samples
+    from seamwise.segmentation.score_tables import write_scores
+    from seamwise.segmentation.settings import TrainSettings
+    from seamwise.segmentation.start import read_start, start_defaults
+    from seamwise.segmentation.stitch import segment_slices, stitch
+    from seamwise.segmentation.systems import System, system
+    from seamwise.segmentation.train import train
+    from seamwise.segmentation.transforms import (
+        MAPS,
+        TargetAndWeight,
+        TargetAndWeightd,
+        count_classes,
+    )
+    from seamwise.segmentation.unlabelled import with_unlabelled
+    from seamwise.segmentation.weight_files import weigh_files
+    from seamwise.segmentation.zoom import cell_diameters, magnified_shape, resample
 
 __all__ = [
     "MAPS",
@@ -151,3 +156,131 @@ __all__ = [
     "work_folder",
     "write_scores",
 ]
+
+_ROOMS = {
+    "seamwise.engine.history": ("TrainProgress",),
+    "seamwise.segmentation.augment": (
+        "Augmentation",
+        "modulate_touching",
+    ),
+    "seamwise.segmentation.batch": ("segment_files",),
+    "seamwise.segmentation.big": (
+        "LabelsOnDisk",
+        "NetworkLoad",
+        "plan_blocks",
+        "segment_volume",
+        "work_folder",
+    ),
+    "seamwise.segmentation.bioimageio": ("export_bioimageio",),
+    "seamwise.segmentation.choose.compare": ("Comparison", "ImageSplit", "compare"),
+    "seamwise.segmentation.choose.ensemble": ("combine",),
+    "seamwise.segmentation.choose.tune": ("Trial", "Tuning", "tune"),
+    "seamwise.segmentation.corrected": ("with_corrected",),
+    "seamwise.segmentation.data": (
+        "AnnotatedImage",
+        "Pair",
+        "Split",
+        "as_channels",
+        "find_pairs",
+        "find_split",
+        "image_notes",
+        "mask_notes",
+        "read_pair",
+        "read_pairs",
+        "read_split",
+    ),
+    "seamwise.segmentation.decoding": (
+        "decode_slabs",
+        "decode_whole",
+    ),
+    "seamwise.segmentation.demo": ("demo",),
+    "seamwise.segmentation.export": ("export_onnx",),
+    "seamwise.segmentation.maps": (
+        "decode_files",
+        "decode_maps",
+    ),
+    "seamwise.segmentation.measure": (
+        "FileScores",
+        "ScoredPair",
+        "pair_files",
+        "score_files",
+    ),
+    "seamwise.segmentation.normalization": (
+        "compress_intensities",
+        "identity_normalization",
+        "normalization",
+    ),
+    "seamwise.segmentation.options": (
+        "OutputOptions",
+        "SegmentOptions",
+    ),
+    "seamwise.segmentation.overlay": (
+        "label_colours",
+        "overlay",
+        "stretch",
+    ),
+    "seamwise.segmentation.predict": (
+        "Model",
+        "Prediction",
+        "as_model_input",
+        "class_probabilities",
+        "load",
+        "probability_slabs",
+        "segment",
+        "segment_image",
+        "segment_normalized",
+        "tile_probabilities",
+    ),
+    "seamwise.segmentation.record": (
+        "record_activations",
+        "record_range",
+    ),
+    "seamwise.segmentation.samples": ("Samples",),
+    "seamwise.segmentation.score_tables": ("write_scores",),
+    "seamwise.segmentation.settings": ("TrainSettings",),
+    "seamwise.segmentation.start": (
+        "read_start",
+        "start_defaults",
+    ),
+    "seamwise.segmentation.stitch": (
+        "segment_slices",
+        "stitch",
+    ),
+    "seamwise.segmentation.systems": (
+        "System",
+        "system",
+    ),
+    "seamwise.segmentation.train": ("train",),
+    "seamwise.segmentation.transforms": (
+        "MAPS",
+        "TargetAndWeight",
+        "TargetAndWeightd",
+        "count_classes",
+    ),
+    "seamwise.segmentation.unlabelled": ("with_unlabelled",),
+    "seamwise.segmentation.weight_files": ("weigh_files",),
+    "seamwise.segmentation.zoom": (
+        "cell_diameters",
+        "magnified_shape",
+        "resample",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # training needs torch; `seamwise segment` with another runtime does not wait for it
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(room), name)
+    raise AttributeError(f"module 'seamwise.segmentation' has no attribute '{name}'")
+
+
+class _Room(ModuleType):
+    """The package: a function keeps its name when the module of the same name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -12,9 +12,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from seamwise.engine.ahead import in_order
 from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
+from seamwise.engine.prefetch import prefetch
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.io.atomic import has_long_name, make_folder, remove_file
@@ -122,7 +122,7 @@ def segment_files(
     model, are reported and count as failed.
 
     Everything that would stop the whole job is checked at the call. The work is done as the
-    outcomes are drawn. Two images are in work at a time, if both fit the memory: one is read,
+    outcomes are drawn. Two images are in work at a time wherever both fit the memory: one is read,
     decoded or written while the network sees the other. Files whose labels already exist are
     skipped, unless `files.overwrite`; a missing overlay is drawn from them. Files that cannot be
     read or segmented are reported and skipped.
@@ -169,7 +169,9 @@ def segment_files(
         if note:
             listener.announce(note)
     options = replace(options, runtime=model.runtime.name)
-    provenance = options.provenance(file_sha256(model_path(options.model)), resources)
+    precision = model.precision if resources.scheduler is None else None
+    model_sha256 = file_sha256(model_path(options.model))
+    provenance = options.provenance(model_sha256, resources, precision)
     if is_inside:
         if options.mode == "2d-stitch":
             raise ValueError(
@@ -188,7 +190,9 @@ def segment_files(
         _prepare(output, jobs, provenance, files.overwrite)
 
     def outcomes() -> Iterator[Outcome]:
-        threads = _threads(jobs, resources)
+        by_block = partial(_run_by_block, provenance, model, options, resources, files, listener)
+        # one image is read, decoded or written while the network sees the other
+        threads = 2 if len(jobs) > 1 else 1
         with ThreadPoolExecutor(1) as lane:
             shared = replace(model, lane=lane) if threads > 1 else model
 
@@ -196,26 +200,23 @@ def segment_files(
                 if job.refusal(files):
                     return (job.refusal(files),), True
                 if job.by_block:
-                    return _run_by_block(job, provenance, options, resources, files, listener)
+                    return by_block(job)
                 return _run(job, options, shared, files)
 
             # no further tile is computed, so that Ctrl-C need not wait for whole images
             stop = partial(lane.shutdown, wait=False, cancel_futures=True)
-            results = in_order(run, jobs, threads=threads, stop=stop)
+            results = prefetch(
+                run,
+                jobs,
+                threads=threads,
+                cost=lambda job: math.inf if job.by_block else job.memory,
+                limit=resources.memory or free_memory(),
+                stop=stop,
+            )
             for job, (messages, has_failed) in zip(jobs, results, strict=True):
                 yield Outcome(job.image, len(jobs), has_failed, messages)
 
     return outcomes()
-
-
-def _threads(jobs: Sequence[_Job], resources: Resources) -> int:
-    """Images in work at a time: two if they fit the memory, so that one is read, decoded or written
-    while the network sees the other.
-    """
-    if len(jobs) < 2 or any(job.by_block for job in jobs):
-        return 1
-    limit = resources.memory or free_memory()
-    return 2 if 2 * max(job.memory for job in jobs) <= limit else 1
 
 
 def _record(output: Path, name: str | None) -> dict[str, Any] | None:
@@ -411,12 +412,13 @@ def _check_depth(image: Image, options: SegmentOptions, model: Model) -> None:
 
 
 def _run_by_block(
-    job: _Job,
     provenance: Provenance,
+    model: Model,
     options: SegmentOptions,
     resources: Resources,
     files: OutputOptions,
     listener: Listener,
+    job: _Job,
 ) -> _Result:
     """Segment one image from disk to disk."""
     is_inside = job.labels == job.image
@@ -426,9 +428,8 @@ def _run_by_block(
         if exists and not files.overwrite and not difference_of_labels(labels, provenance):
             return (f"{job.image}: {labels} already exists",), False
         # this refuses labels that were made otherwise
-        result = segment_volume(
-            job.image, job.labels, options, resources, files=files, listener=listener
-        )
+        segment = partial(segment_volume, files=files, listener=listener, model=model)
+        result = segment(job.image, job.labels, options, resources)
     except OSError as error:
         if isinstance(error, ConnectionError) or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # without scheduler or space no other image can be segmented either

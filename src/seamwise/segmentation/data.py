@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seamwise.io.images import Image, read_image, read_labels
@@ -18,9 +17,11 @@ from seamwise.io.models import NormalizationRule, SegmentationInfo
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.sanity import hint
-from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.zoom import magnified_shape, resample, zoom_of
 from seamwise.words import Annotation
+
+if TYPE_CHECKING:
+    from seamwise.segmentation.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def read_pairs(
 
 def read_split(
     split: Split,
-    settings: TrainSettings,
+    settings: "TrainSettings",
     *,
     channel: int | Sequence[int] | None = None,
     axes: str | None = None,
@@ -322,6 +323,8 @@ def as_seen(image: AnnotatedImage, info: SegmentationInfo) -> AnnotatedImage:
     shape = magnified_shape(image.labels.shape, factors)
     if shape == image.labels.shape:
         return image
+    import torch
+
     rows = [
         ((np.arange(n) + 0.5) * old / n).astype(int)
         for n, old in zip(shape, image.labels.shape, strict=True)

@@ -86,8 +86,9 @@ def onnx_content(
     """Return a network as an ONNX file, compared with torch; with a `rule` it normalises, too."""
     metadata = {DESCRIPTION: info.model_dump_json()}
     classes = info.architecture.out_channels
+    members = [one.arrays() for one in ([net] if isinstance(net, UNet) else net.nets)]
     try:
-        content: bytes = export_model(net, classes, metadata, rule).SerializeToString()
+        content: bytes = export_model(members, classes, metadata, rule).SerializeToString()
     except NotImplementedError as error:
         raise ValueError(f"the model cannot be exported: {first_line(error)}") from error
     _check(content, net, info, rule)

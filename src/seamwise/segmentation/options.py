@@ -16,6 +16,7 @@ from seamwise.plain_values import check_path, positive_number, switch, whole_num
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import (
     AnyRuntime,
+    Precision,
     StackMode,
     ZarrVersion,
     check_runtime,
@@ -142,16 +143,27 @@ class SegmentOptions:
             info, scale=self.scale, diameter=self.diameter, spacing=self.spacing, stored=stored
         )
 
-    def provenance(self, model_sha256: str, resources: Resources = Resources()) -> Provenance:
+    def provenance(
+        self,
+        model_sha256: str,
+        resources: Resources = Resources(),
+        precision: Precision | None = None,
+    ) -> Provenance:
         """Return what labels that are made with these options depend on.
 
-        A model is the content of its file: its name is a note, as the resources are.
+        A model is the content of its file: its name is a note, as the resources are, and the
+        precision in which a device computes. None is that of each worker of a scheduler.
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         del options["model"]
         if self.runtime == "auto":
             del options["runtime"]  # any will do
-        notes = {"model": self.model, "resources": resources, "seamwise": __version__}
+        notes = {
+            "model": self.model,
+            "precision": precision,
+            "resources": resources,
+            "seamwise": __version__,
+        }
         # records of version 0.1.0 lack these options
         defaults = {"flood_halo": FLOOD_HALO, "runtime": "torch"}
         inputs = {"model_sha256": model_sha256, **options}

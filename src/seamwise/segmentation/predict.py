@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seamwise.array_like import as_array
@@ -364,7 +363,7 @@ def probability_slabs(
     whole. With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
     `zoom` is the model's own by default; `tile` counts pixels that the network sees.
     """
-    ndim = model.net.ndim
+    ndim = model.info.architecture.ndim
     size = _TILE[ndim] if tile is None else tile
     check_tile(size, model)
     factors = (zoom or zoom_of(model.info)).factors
@@ -383,7 +382,7 @@ def probability_slabs(
 
     sizes = [ceil(size / factor) for factor in factors]
     overlaps = [ceil(_OVERLAP[ndim] / factor) for factor in factors]
-    parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.net.multiple)
+    parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.info.architecture.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
     if len(parts) > 1:  # what follows is the decoding of a large image, which needs memory too
         model.call(model.runtime.release)
@@ -398,12 +397,11 @@ def _background(channels: int, shape: Sequence[int]) -> NDArray[np.float32]:
 
 def check_tile(size: int, model: Model) -> None:
     """Raise ValueError if tiles of this size are too small for the network to see enough."""
-    minimum = 3 * _OVERLAP[model.net.ndim]
+    minimum = 3 * _OVERLAP[model.info.architecture.ndim]
     if size < minimum:
         raise ValueError(f"tile must be at least {minimum} pixels, not {size}")
 
 
-@torch.inference_mode()
 def tile_probabilities(
     block: NDArray[np.float32],
     model: Model,
@@ -420,21 +418,33 @@ def tile_probabilities(
     `(classes + 1 + ndim, *S)`.
     """
     shape = block.shape[1:]
-    batch = torch.from_numpy(block).unsqueeze(0)
+    batch = block[np.newaxis]
     if factors is not None:
-        batch = resample(batch, magnified_shape(shape, factors))
+        batch = _resampled(batch, magnified_shape(shape, factors))
     classes = model.info.architecture.out_channels
     axes = range(2, batch.ndim)
     subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
     mirrors = subsets if flips else [()]
-    total = torch.zeros(())
+    total: NDArray[np.float32] | None = None
     for mirror in mirrors:
-        output = model.runtime.run(batch.flip(mirror)).flip(mirror)
-        maps = [output[:, :classes].softmax(1)]
+        seen = np.ascontiguousarray(np.flip(batch, mirror))
+        maps = np.flip(model.runtime.maps(seen, classes), mirror)
         if guides:
             for axis in mirror:  # an offset points the other way in a mirror
-                output[:, classes + axis - 1].neg_()
-            maps.append(output[:, classes:])
-        total = total + torch.cat(maps, 1).cpu()
-    probabilities: NDArray[np.float32] = resample(total / len(mirrors), shape)[0].numpy()
+                maps[:, classes + axis - 1] *= -1
+        maps = maps[:, : None if guides else classes]
+        total = maps if total is None else total + maps
+    assert total is not None  # one mirror at least is the image itself
+    mean = total / np.float32(len(mirrors)) if flips else total
+    probabilities: NDArray[np.float32] = _resampled(mean, shape)[0]
     return probabilities
+
+
+def _resampled(image: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
+    """`resample` for arrays."""
+    if image.shape[2:] == tuple(shape):
+        return image
+    import torch
+
+    resampled: NDArray[np.float32] = resample(torch.from_numpy(image), shape).numpy()
+    return resampled

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from seamwise.io.models import SegmentationInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LEAST, _MOST = 1 / 32, 32  # factors beyond these are taken for an error
 _SAME = 1.1  # pixel sizes, or factors, whose ratio is smaller than this count as equal
@@ -163,12 +165,14 @@ def magnified_shape(shape: Sequence[int], factors: Sequence[float]) -> tuple[int
     return tuple(max(1, round(n * factor)) for n, factor in zip(shape, factors, strict=True))
 
 
-def resample(image: Tensor, shape: Sequence[int]) -> Tensor:
+def resample(image: "Tensor", shape: Sequence[int]) -> "Tensor":
     """Magnify or reduce the spatial axes of `(N, C, *S)` to a shape, axis by axis.
 
     Linear between pixel centres; where an axis is reduced, each new pixel is the mean of what it
     covers, weighted by a triangle. The corners of the outermost pixels stay in place.
     """
+    from torch.nn.functional import interpolate  # slow to import, and most images stay as they are
+
     for axis, length in enumerate(shape, start=2):
         if image.shape[axis] == length:
             continue

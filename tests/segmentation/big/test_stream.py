@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 import zarr
 
 from seamwise.decode import flood, instances
-from seamwise.engine import Listener, Resources, StageProgress
+from seamwise.engine import Listener, Resources, StageProgress, choose_precision, cluster
 from seamwise.io.images import read_labels
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.ome_zarr import (
@@ -31,11 +33,12 @@ from seamwise.io.scratch import open_scratch
 from seamwise.segmentation import (
     OutputOptions,
     SegmentOptions,
+    predict,
     segment,
     segment_files,
     segment_volume,
 )
-from seamwise.segmentation.big import blocks, memory
+from seamwise.segmentation.big import blocks, memory, network, stream
 from support.files import one_line
 from support.probabilities import same_up_to_numbers
 from support.volumes import RULE, blobs, intensity_model
@@ -454,8 +457,10 @@ def test_with_other_resources_a_run_resumes_in_the_same_blocks_if_they_fit(
     tmp_path, image, models, monkeypatch
 ):
     output, seen, devices = tmp_path / "out.zarr", [], []
-    model_on = blocks._model
-    monkeypatch.setattr(blocks, "_model", lambda *args: devices.append(args[2]) or model_on(*args))
+    model_on = blocks.shared_network
+    monkeypatch.setattr(
+        blocks, "shared_network", lambda *args: devices.append(args[2]) or model_on(*args)
+    )
     with pytest.raises(Stop):
         run(image, output, model=models[2], tile=40, device="auto", report=stop_at("classify", 3))
     with pytest.raises(ValueError, match="too little") as caught:
@@ -482,6 +487,55 @@ def test_an_interrupted_run_keeps_its_runtime_and_refuses_another(tmp_path, imag
         shutil.rmtree(output)
 
 
+@pytest.fixture
+def loads(monkeypatch):
+    """The runtimes of the networks that are loaded, one after the other."""
+    network._networks.clear()
+    runtimes, load_network = [], predict.load_network
+
+    def spy(model, kind, *, device, runtime):
+        runtimes.append(runtime)
+        return load_network(model, kind, device=device, runtime=runtime)
+
+    monkeypatch.setattr(predict, "load_network", spy)
+    return runtimes
+
+
+def test_all_blocks_of_this_process_share_one_network(tmp_path, image, models, loads):
+    run(image, tmp_path / "one.zarr", model=models[2], tile=40)
+    assert loads == ["auto"]
+    list(segment_files([image], tmp_path / "out", SegmentOptions(model=models[2])))
+    assert loads == ["auto", "auto"]
+
+
+@pytest.mark.parametrize("runtime", ["auto", "torch", "openvino"])
+def test_the_workers_of_a_scheduler_get_the_runtime(
+    tmp_path, image, models, loads, monkeypatch, runtime
+):
+    if runtime == "openvino":
+        pytest.importorskip("openvino")
+
+    @contextmanager
+    def runner_here(resources, announce):
+        yield cluster.Runner(cluster._one_by_one)
+
+    monkeypatch.setattr(stream, "task_runner", runner_here)
+    options = SegmentOptions(model=models[2], tile=40, runtime=runtime)
+    segment_volume(image, tmp_path / "out.zarr", options, Resources(scheduler="tcp://10.0.0.1:1"))
+    record = read_record(tmp_path / "out.zarr")
+    of_workers = record["runtime"]
+    assert of_workers.startswith("openvino " if runtime == "openvino" else "torch")
+    assert loads == ["torch" if runtime == "auto" else runtime, of_workers]
+    assert record["precision"] is None  # that of each worker
+
+
+def test_the_record_names_the_precision(tmp_path, image, models):
+    run(image, tmp_path / "out.zarr", model=models[2], device="cpu", runtime="torch")
+    record = read_record(tmp_path / "out.zarr")
+    native = str(choose_precision(torch.device("cpu"))).removeprefix("torch.")
+    assert (record["runtime"], record["precision"]) == ("torch", native)
+
+
 def test_the_image_or_model_written_anew_is_not_gone_on_with(tmp_path, models):
     path, model, output = tmp_path / "a.tif", tmp_path / "m.safetensors", tmp_path / "out.zarr"
     shutil.copy(models[2], model)
@@ -506,7 +560,7 @@ def test_a_model_that_changes_meanwhile_is_not_mixed_with_the_first(tmp_path, mo
     def replaced(progress):
         if (progress.stage, progress.done) == ("classify", 1):
             intensity_model(model, empty=True)
-            blocks._model.cache_clear()  # as in a worker that takes the place of another
+            network._networks.clear()  # as in a worker that takes the place of another
 
     with pytest.raises(ValueError, match="not the model that the work was begun with") as caught:
         run(path, tmp_path / "out.zarr", model=model, tile=40, report=replaced)
@@ -666,20 +720,17 @@ def test_when_even_the_smallest_part_is_too_large_for_the_gpu_the_cpu_does_it(
 ):
     run(image, tmp_path / "ref.zarr", model=models[2], tile=128)
 
-    class Gpu:
-        type = "cuda"
-
-    def loaded(path, sha256, device, runtime, load=blocks._model):
+    def loaded(path, sha256, device, runtime, load=blocks.shared_network):
         model = load(path, sha256, "cpu", runtime)
-        return model if device == "cpu" else replace(model, device=Gpu())
+        return model if device == "cpu" else replace(model, device="cuda")
 
     def full(pixels, model, *, compute=blocks.tile_probabilities, **options):
-        if model.device.type == "cuda":
+        if model.device == "cuda":
             raise RuntimeError("CUDA out of memory")
         return compute(pixels, model, **options)
 
     monkeypatch.setattr(blocks, "_LEAST", 32)
-    monkeypatch.setattr(blocks, "_model", loaded)
+    monkeypatch.setattr(blocks, "shared_network", loaded)
     monkeypatch.setattr(blocks, "tile_probabilities", full)
     run(image, tmp_path / "out.zarr", model=models[2], tile=128)
     assert np.array_equal(read_labels(tmp_path / "out.zarr"), read_labels(tmp_path / "ref.zarr"))
@@ -847,7 +898,8 @@ def test_labels_within_an_image_need_its_own_axes(tmp_path, models):
 
 MEASURED = """
 import sys
-from seamwise.engine import Listener, Resources, StageProgress
+from seamwise.engine import Listener, Resources, StageProgress, choose_precision
+from seamwise.engine import cluster
 from seamwise.engine import Listener
 from seamwise.segmentation import SegmentOptions, segment_volume
 segment_volume(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seamwise.decode.blockwise import Cells, Finish, assign, find_cores, flood_block, survey
@@ -24,15 +23,16 @@ from seamwise.io.errors import DamagedError
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import DecodeRule, ReliefPair, WatershedPair
 from seamwise.io.ome_zarr import Draft
-from seamwise.io.provenance import Provenance, file_sha256
+from seamwise.io.provenance import Provenance
 from seamwise.io.scratch import open_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels.slabs import look_up
+from seamwise.segmentation.big.network import shared_network
 from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.fit import Look, look_at
 from seamwise.segmentation.normalization import Normalization, Sample, measure, merge_samples
 from seamwise.segmentation.options import SegmentOptions
-from seamwise.segmentation.predict import Model, load, tile_probabilities
+from seamwise.segmentation.predict import Model, tile_probabilities
 from seamwise.tiling import Blocks, grow, intersect, relative_to
 from seamwise.types import Box
 
@@ -359,11 +359,13 @@ def _classify_box(
         if not is_out_of_memory(error):
             raise
         halves = _halves(box)
-        if not halves and model.device.type == "cpu":
+        if not halves and model.device == "cpu":
             raise MemoryError(
                 f"not enough memory for {_words(box)} of {job.image}: raise the limit, or free some"
             ) from None
-    if model.device.type == "cuda" and torch.cuda.is_available():
+    if model.device.startswith("cuda"):
+        import torch
+
         torch.cuda.empty_cache()  # only now: the error held tensors
     if not halves:
         return _classify_box(read, box, _model_of(job, "cpu"), job)
@@ -408,17 +410,8 @@ def _open_image(
 
 
 def _model_of(job: BlockJob, device: str) -> Model:
-    return _model(str(job.options.model), job.model_sha256, device, job.options.runtime)
-
-
-@lru_cache(maxsize=2)
-def _model(path: str, sha256: str, device: str, runtime: str) -> Model:
-    if file_sha256(Path(path)) != sha256:
-        raise ValueError(
-            f"{path} is not the model that the work was begun with: restore that file, "
-            "or start again with --overwrite"
-        )
-    return load(path, device=device, runtime=runtime)
+    path, runtime = str(job.options.model), job.options.runtime
+    return shared_network(path, job.model_sha256, device, runtime)
 
 
 def _cells(folder: Path) -> Cells:

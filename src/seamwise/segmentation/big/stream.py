@@ -32,10 +32,11 @@ from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
+from seamwise.segmentation.big.network import share_network
 from seamwise.segmentation.big.stages import Stages
 from seamwise.segmentation.fit import misfit
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.predict import check_shape, decode_rule, load_for
+from seamwise.segmentation.predict import Model, check_shape, decode_rule, load_for
 from seamwise.segmentation.zoom import Zoom
 
 
@@ -73,6 +74,7 @@ def segment_volume(
     *,
     files: OutputOptions = OutputOptions(),
     listener: Listener = Listener(),
+    model: Model | None = None,
 ) -> LabelsOnDisk:
     """Find the cells of an image on disk block by block, and write them as OME-Zarr.
 
@@ -96,6 +98,8 @@ def segment_volume(
     files : OutputOptions
         What to write; there is no overlay.
     listener : Listener
+    model : Model, optional
+        What `load_for` returned for these options and resources, to load it only once.
 
     Returns
     -------
@@ -137,16 +141,19 @@ def segment_volume(
     if options.mode == "2d-stitch":
         raise ValueError("mode 2d-stitch does not work block by block: use segment_slices")
     volume = open_volume(path, axes=options.axes, channel=options.channel)
-    model = model_path(options.model)
-    model_sha256 = file_sha256(model)
+    model_file = model_path(options.model)
+    model_sha256 = file_sha256(model_file)
     target = _Target(volume, Path(output), files)
-    runtime = kept_runtime(options.runtime, target.record(), model=model)
+    runtime = kept_runtime(options.runtime, target.record(), model=model_file)
     with runtime_of_record(target.path, runtime, asked=options.runtime):
-        ready = load_for(options.model, runtime, resources)
-    if ready.note:
+        ready = model or load_for(options.model, runtime, resources)
+    if ready.note and model is None:
         listener.announce(ready.note)
     options = replace(options, runtime=ready.runtime.name)
-    provenance = options.provenance(model_sha256, resources)
+    is_elsewhere = resources.scheduler is not None
+    provenance = options.provenance(
+        model_sha256, resources, None if is_elsewhere else ready.precision
+    )
     target.check(provenance)
     info = ready.info
     check_shape((volume.channels, *volume.shape), info)
@@ -157,7 +164,7 @@ def segment_volume(
         volume.shape,
         NetworkLoad(
             info.architecture,
-            number_bytes=4 if resources.scheduler else ready.dtype.itemsize,
+            number_bytes=4 if is_elsewhere else ready.number_bytes,
             pixel_bytes=volume.dtype.itemsize,
             factors=zoom.factors,
             runtime=options.runtime,
@@ -166,7 +173,7 @@ def segment_volume(
         flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
     )
     job = BlockJob(
-        options=replace(options, model=str(model.resolve())),
+        options=replace(options, model=str(model_file.resolve())),
         model_sha256=model_sha256,
         rule=rule,
         image=str(volume.path.resolve()),
@@ -177,6 +184,9 @@ def segment_volume(
         halo=halo_of(zoom.factors),
         device=resources.device,
     )
+    if not is_elsewhere and resources.workers == 1:
+        path = str(job.options.model)
+        share_network(ready, path, model_sha256, job.device, options.runtime)
     with target.lock(), task_runner(resources, announce=listener.announce) as runner:
         memory = resources.memory
         if memory is None and runner.memory is not None:

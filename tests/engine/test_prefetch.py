@@ -3,7 +3,7 @@ from itertools import count
 
 import pytest
 
-from seamwise.engine.ahead import in_order
+from seamwise.engine.prefetch import prefetch
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -16,12 +16,12 @@ def test_results_come_in_the_order_of_the_items(threads):
         assert item or threads == 1 or gates[1].wait(10)
         return -item
 
-    assert list(in_order(work, range(5), threads=threads)) == [0, -1, -2, -3, -4]
+    assert list(prefetch(work, range(5), threads=threads)) == [0, -1, -2, -3, -4]
 
 
 def test_no_more_items_are_drawn_than_there_are_threads():
     drawn = count()
-    results = in_order(lambda item: item, (next(drawn) for _ in range(9)), threads=2)
+    results = prefetch(lambda item: item, (next(drawn) for _ in range(9)), threads=2)
     assert next(results) == 0
     assert next(drawn) <= 3
     results.close()
@@ -29,7 +29,7 @@ def test_no_more_items_are_drawn_than_there_are_threads():
 
 def test_one_thread_is_the_one_that_asks_and_works_when_asked():
     names = []
-    results = in_order(lambda _: names.append(threading.get_ident()), range(3), threads=1)
+    results = prefetch(lambda _: names.append(threading.get_ident()), range(3), threads=1)
     next(results)
     assert names == [threading.get_ident()]
 
@@ -43,7 +43,7 @@ def test_an_error_comes_in_place_of_its_result_and_nothing_new_begins():
             raise ValueError("one")
         return item
 
-    results = in_order(work, range(9), threads=2)
+    results = prefetch(work, range(9), threads=2)
     assert next(results) == 0
     with pytest.raises(ValueError, match="one"):
         list(results)
@@ -61,7 +61,7 @@ def test_work_in_progress_is_told_to_stop_unless_all_results_are_drawn(ending):
             assert has_stopped.wait(10)
         return item
 
-    results = in_order(work, range(3), threads=3, stop=has_stopped.set)
+    results = prefetch(work, range(3), threads=3, stop=has_stopped.set)
     assert next(results) == 0
     if ending == "close":
         results.close()
@@ -71,3 +71,44 @@ def test_work_in_progress_is_told_to_stop_unless_all_results_are_drawn(ending):
     else:
         assert list(results) == [1, 2]
     assert has_stopped.is_set() == (ending != "drawn")
+
+
+def test_only_what_fits_the_limit_is_at_work_at_the_same_time():
+    costs, at_work, most = [3, 1, 2, 2, 4], [], []
+
+    def work(item):
+        at_work.append(costs[item])
+        most.append(sum(at_work))
+        at_work.remove(costs[item])
+        return item
+
+    results = prefetch(work, range(5), threads=3, cost=costs.__getitem__, limit=4)
+    assert list(results) == [0, 1, 2, 3, 4]
+    assert max(most) <= 4
+
+
+@pytest.mark.parametrize(("limit", "is_together"), [(5, True), (4, False)])
+def test_two_that_fit_are_at_work_together(limit, is_together):
+    gate = threading.Event()
+
+    def work(item):
+        if item == 1:
+            gate.set()
+            return True
+        return gate.wait(10 if is_together else 0.2)
+
+    results = prefetch(work, range(2), threads=2, cost=lambda item: item + 2, limit=limit)
+    assert list(results) == [is_together, True]
+
+
+def test_what_costs_more_than_the_limit_is_computed_alone_by_who_draws():
+    threads = {}
+
+    def work(item):
+        threads[item] = threading.get_ident()
+        return item
+
+    costs = {0: 1, 1: 9, 2: 1}
+    assert list(prefetch(work, range(3), threads=2, cost=costs.__getitem__, limit=4)) == [0, 1, 2]
+    assert threads[1] == threading.get_ident()
+    assert threads[0] != threads[1] != threads[2]

@@ -1,19 +1,22 @@
-"""Results in order, while threads work on the next ones; see `in_order`."""
+"""Results in order, while threads work on the next ones; see `prefetch`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
+def prefetch(
     work: Callable[[Item], Result],
     items: Iterable[Item],
     *,
     threads: int,
+    cost: Callable[[Item], float] = lambda item: 0,
+    limit: float = inf,
     stop: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` of each item, in order, computed by some threads at the same time.
@@ -25,6 +28,11 @@ def in_order(
         Drawn as threads become free: no more than `threads` are in work or wait to be drawn.
     threads : int
         With 1, no thread is started: each result is computed as it is drawn.
+    cost : function
+        What an item takes, such as bytes of memory.
+    limit : float
+        Items are at work, or wait to be drawn, only while their costs add up to no more than this.
+        One that costs more is computed alone, as it is drawn and by the thread that draws it.
     stop : function
         Called if the results are not drawn to their end (an error, Ctrl-C, a closed generator),
         before the threads are waited for: it may make the work that they have begun fail soon.
@@ -36,23 +44,30 @@ def in_order(
 
     Examples
     --------
-    >>> list(in_order(abs, [-3, 2, -1], threads=2))
+    >>> list(prefetch(abs, [-3, 2, -1], threads=2))
     [3, 2, 1]
     """
     if threads == 1:
         yield from map(work, items)
         return
-    futures: deque[Future[Result]] = deque()
+    futures: deque[tuple[Future[Result], float]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                if len(futures) == threads:
-                    yield futures.popleft().result()
-                futures.append(pool.submit(work, item))
+                item_cost = cost(item)
+                while futures and (
+                    len(futures) == threads
+                    or item_cost + sum(waiting for _, waiting in futures) > limit
+                ):
+                    yield futures.popleft()[0].result()
+                if item_cost > limit:
+                    yield work(item)
+                else:
+                    futures.append((pool.submit(work, item), item_cost))
             while futures:
-                yield futures.popleft().result()
+                yield futures.popleft()[0].result()
         except BaseException:
-            for future in futures:
+            for future, _ in futures:
                 future.cancel()
             stop()
             raise

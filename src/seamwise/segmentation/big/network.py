@@ -1,0 +1,37 @@
+"""The networks that the blocks of a process share; see `shared_network`."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+from seamwise.io.provenance import file_sha256
+from seamwise.segmentation.predict import Model, load
+
+_MOST = 2  # the one of a GPU, and the same on the CPU where its memory runs out
+_networks: OrderedDict[tuple[str, ...], Model] = OrderedDict()
+
+
+def share_network(model: Model, path: str, sha256: str, device: str, runtime: str) -> None:
+    """Let `shared_network` return a network that is loaded already."""
+    _networks[path, sha256, device, runtime] = model
+    while len(_networks) > _MOST:
+        _networks.popitem(last=False)
+
+
+def shared_network(path: str, sha256: str, device: str, runtime: str) -> Model:
+    """Return the network of a model file; it is loaded once for all blocks of the process.
+
+    Raises
+    ------
+    ValueError
+        The file holds another model than `sha256`.
+    """
+    key = path, sha256, device, runtime
+    if key not in _networks:
+        if file_sha256(Path(path)) != sha256:
+            raise ValueError(
+                f"{path} is not the model that the work was begun with: restore that file, "
+                "or start again with --overwrite"
+            )
+        model = load(path, device=device, runtime=runtime)
+        share_network(model, *key)
+    return _networks[key]
