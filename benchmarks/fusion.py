@@ -389,7 +389,8 @@ def memory(names: Sequence[str], frames: int, megapixels: int) -> None:
             peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             seconds = (time.perf_counter() - begin) / frames
             options = FuseOptions(model=method, align=True)
-            estimate = memory_estimate((height, width, 3), options) / 1e9
+            model = None if method in CLASSICAL else load(method)
+            estimate = memory_estimate((height, width, 3), options, model=model) / 1e9
             print(f"| {method} | {peak:.2f} | {estimate:.2f} | {seconds:.1f} |", flush=True)
 
 

@@ -3,7 +3,7 @@ from itertools import count
 
 import pytest
 
-from seamwise.engine.prefetch import prefetch
+from seamwise.engine.prefetch import one_ahead, prefetch
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -112,3 +112,32 @@ def test_what_costs_more_than_the_limit_is_computed_alone_by_who_draws():
     assert list(prefetch(work, range(3), threads=2, cost=costs.__getitem__, limit=4)) == [0, 1, 2]
     assert threads[1] == threading.get_ident()
     assert threads[0] != threads[1] != threads[2]
+
+
+def test_the_next_one_is_in_work_while_one_is_used_and_no_other():
+    begun, is_second_done = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        if item == 1:
+            is_second_done.set()
+        return -item
+
+    results = one_ahead(work, range(4))
+    assert next(results) == 0
+    assert is_second_done.wait(10)
+    assert begun == [0, 1]
+    assert list(results) == [-1, -2, -3]
+    assert list(one_ahead(work, [])) == []
+
+
+def test_an_error_one_ahead_comes_in_place_of_its_result():
+    def work(item):
+        if item == 1:
+            raise ValueError("one")
+        return item
+
+    results = one_ahead(work, range(9))
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="one"):
+        next(results)

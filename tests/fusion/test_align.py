@@ -769,6 +769,42 @@ def test_the_luminance_alone_is_nearly_that_of_the_whole(zoom, crop):
     np.testing.assert_array_equal(frames.grey(1, zoom), alone)
 
 
+@pytest.mark.parametrize("crop", [True, False])
+@pytest.mark.parametrize(
+    "place",
+    [
+        movement((211, 301), shift=(1.4, -2.7), scale=1.01, turn=0.02),
+        movement((211, 301), shift=(-3.3, 40.2), scale=0.99, turn=-0.01),
+        np.array([[1, 0.01, 2.3], [-0.02, 1.01, -20.4], [1e-5, 2e-5, 1]]),
+    ],
+)
+def test_rows_are_those_of_the_whole_and_need_few(place, crop):
+    picture = scene()[:211, :301]
+    alignment = Alignment(
+        np.stack([np.eye(3), place]), np.ones((2, 3)), picture.shape[:2], 0, ("a", "b")
+    )
+    asked = []
+
+    def rows(start, stop):
+        asked.append(stop - start)
+        return picture[start:stop]
+
+    for i in range(2):
+        matrix, (y0, y1, x0, x1) = alignment.matrices[i], alignment._box(crop)
+        shift = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1.0]])
+        whole = cv2.warpPerspective(
+            picture,
+            shift @ matrix,
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LANCZOS4,
+            borderMode=cv2.BORDER_REFLECT_101,
+        ).clip(0, 1)
+        part = alignment.apply_rows(rows, i, crop=crop)
+        for start, stop in ((0, 20), (60, 61), (100, 130), (y1 - y0 - 9, y1 - y0)):
+            np.testing.assert_array_equal(part(start, stop), whole[start:stop])
+    assert max(asked[2:4] + asked[6:]) < 70
+
+
 def test_gains_are_applied_and_clipped():
     gains = np.array([[1.0, 1, 1], [0.5, 1, 2]])
     alignment = Alignment(np.stack([np.eye(3)] * 2), gains, (4, 5), 0, ("a", "b"))

@@ -16,6 +16,7 @@ from seamwise.fusion import (
     FuseOutputs,
     batch,
     fuse_files,
+    load,
     memory_estimate,
     plan,
 )
@@ -616,6 +617,16 @@ def test_the_estimate_follows_the_network_and_its_tile(selector):
     narrow = memory_estimate((4000, 4000, 3), model=selector)
     assert memory_estimate((4000, 4000, 3), model=replace(selector, info=wide)) > narrow + 1e9
     assert memory_estimate((4000, 4000, 3), FuseOptions(tile=4000), model=selector) > narrow + 1e9
+
+
+def test_scores_of_a_burst_take_two_gigabytes_for_24_megapixels_aligned_or_not():
+    model, shape = load("focus-burst"), (4000, 6000, 3)
+    still, aligned = (
+        memory_estimate(shape, FuseOptions(align=align), model=model) for align in (False, True)
+    )
+    assert 1.8e9 < still == aligned < 2.3e9
+    assert memory_estimate(shape, FuseOptions(tile=4000), model=model) > still + 1e9
+    assert memory_estimate(shape, model=model, has_alpha=True) > still + 1e9
 
 
 def test_an_alignment_follows_the_names_of_the_frames(tmp_path):

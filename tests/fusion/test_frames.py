@@ -7,6 +7,7 @@ from seamwise.fusion.frames import (
     ReorderedFrames,
     grey_of,
     luminance,
+    rows_of,
     shape_of,
     smaller_grey,
 )
@@ -74,3 +75,23 @@ def test_the_grey_of_a_burst_is_counted_and_in_order():
     )
     assert [float(grey_of(frames, i, 2)[0, 0]) for i in range(2)] == [0.5, 0.0]
     assert counts == [(1, 2), (2, 2)]
+
+
+def test_rows_of_a_burst_are_those_of_its_frames_and_one_reading():
+    counts = []
+    pictures = list(np.random.default_rng(0).random((3, 5, 4, 3), np.float32))
+    frames = CountedFrames(
+        ReorderedFrames(pictures, (2, 0)), lambda done, total: counts.append(done), 2
+    )
+    rows = rows_of(frames, 0)
+    np.testing.assert_array_equal(rows(1, 3), pictures[2][1:3])
+    np.testing.assert_array_equal(rows(0, 5), pictures[2])
+    assert counts == [1]
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_the_grey_is_made_strip_by_strip(zoom):
+    """Of 128 rows each; the last one has an odd number."""
+    pictures = list(np.random.default_rng(0).random((2, 301, 7, 3), np.float32))
+    grey = grey_of(CheckedFrames(pictures), 1, zoom)
+    np.testing.assert_allclose(grey, smaller_grey(pictures[1], zoom), rtol=1e-6)

@@ -258,6 +258,15 @@ def test_a_jpeg_comes_upright_as_pillow_turns_it(tmp_path, orientation, endian):
     assert photo_info(tmp_path / "x.jpg") == info_of(photo)
 
 
+@pytest.mark.parametrize("shape", [(150, 31), (130, 17, 3), (1, 1)])
+def test_a_jpeg_has_the_pixels_that_pillow_decodes(tmp_path, shape):
+    path = tmp_path / "x.jpg"
+    write_photo(path, np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
+    pixels = read_photo(path).pixels
+    np.testing.assert_array_equal(pixels, np.array(PIL.Image.open(path)))
+    assert pixels.flags.c_contiguous
+
+
 def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
     for name in ("x.png", "x.tif"):
         write_photo(tmp_path / name, counting((2, 3)), exif=exif_bytes(9))

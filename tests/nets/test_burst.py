@@ -96,3 +96,11 @@ def test_a_score_depends_on_pixels_within_its_reach_only(net):
 def test_an_odd_width_is_refused(width):
     with pytest.raises(ValueError, match=f"width must be even and at least 2, not {width}"):
         BurstNet(width=width)
+
+
+def test_predicting_row_by_row_gives_what_training_gives(net):
+    frames = burst(side=144)  # more than two blocks of rows at half the size
+    with torch.enable_grad():
+        expected = net(frames)
+    with torch.no_grad():
+        assert_equal(net(frames), expected, 1e-5)

@@ -1,4 +1,4 @@
-"""Results in order, while threads work on the next ones; see `prefetch`."""
+"""Results in order, while threads work on the next ones; see `prefetch`, `one_ahead`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -71,3 +71,26 @@ def prefetch(
                 future.cancel()
             stop()
             raise
+
+
+def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield ``work(item)`` of each item, in order; one thread works on the next while one is used.
+
+    Unlike with `prefetch`, no two items are ever in work at the same time, and they follow each
+    other as in a loop. So the work may keep a state.
+
+    Examples
+    --------
+    >>> list(one_ahead(abs, [-3, 2, -1]))
+    [3, 2, 1]
+    """
+    with ThreadPoolExecutor(1) as pool:
+        futures: deque[Future[Result]] = deque()
+        for item in items:
+            # what is held: the result that is used, and the next one
+            ready = [futures.popleft().result()] if futures else []
+            futures.append(pool.submit(work, item))
+            yield from ready
+            ready.clear()
+        while futures:
+            yield futures.popleft().result()

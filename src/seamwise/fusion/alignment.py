@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import Frames, FrameSequence, shape_of, smaller_grey
+from seamwise.fusion.frames import Frames, FrameSequence, Rows, grey_of_rows, shape_of
 from seamwise.fusion.homography import (
     Matrix,
     PixelBox,
@@ -18,6 +18,7 @@ from seamwise.fusion.homography import (
     is_folding,
     resampling,
     scale_and_turn,
+    source_rows,
     translation,
 )
 from seamwise.io.jsonfile import read_json, write_json
@@ -25,6 +26,7 @@ from seamwise.types import Picture
 
 _KIND = "seamwise alignment 1"
 _LONGEST, MOST_CHANNELS = 32_766, 4  # OpenCV's warpPerspective refuses more
+_LANCZOS = 5  # rows around a place that its interpolation reads
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +136,28 @@ class Alignment:
         `warpPerspective`).
         """
         self._check_frame(frame, self.names[i])
-        y0, y1, x0, x1 = self._box(crop)
+        y0, y1, _, _ = self._box(crop)
+        return self.apply_rows(lambda start, stop: frame[start:stop], i, crop=crop)(0, y1 - y0)
+
+    def apply_rows(self, rows: Rows, i: int, *, crop: bool = True) -> Rows:
+        """Return what makes rows of `apply`, from what makes rows of frame i.
+
+        Only the rows of the frame that the result depends on are made.
+        """
+        y0, _, x0, x1 = self._box(crop)
         if self.is_untouched(i):
-            return np.asarray(frame[y0:y1, x0:x1].clip(0, 1), np.float32)
-        picture = _warped(frame, translation(-x0, -y0) @ self.matrices[i], (x1 - x0, y1 - y0))
-        return _brightened(picture, self.gains[i])
+            return lambda start, stop: np.asarray(
+                rows(y0 + start, y0 + stop)[:, x0:x1].clip(0, 1), np.float32
+            )
+
+        def moved(start: int, stop: int) -> Picture:
+            size = x1 - x0, stop - start
+            matrix = translation(-x0, -y0 - start) @ self.matrices[i]
+            first, last = source_rows(matrix, size, self.shape[0], reach=_LANCZOS)
+            picture = _warped(rows(first, last), matrix @ translation(0, first), size)
+            return _brightened(picture, self.gains[i])
+
+        return moved
 
     def apply_grey(self, frame: Picture, i: int, zoom: int = 1, *, crop: bool = True) -> Picture:
         """Return the luminance of `apply`, smaller by a factor, in a fraction of the time.
@@ -147,15 +166,24 @@ class Alignment:
         there is fine detail (see `frames.smaller_grey`).
         """
         self._check_frame(frame, self.names[i])
+        return self.grey_of_rows(lambda start, stop: frame[start:stop], i, zoom, crop=crop)
+
+    def grey_of_rows(self, rows: Rows, i: int, zoom: int = 1, *, crop: bool = True) -> Picture:
+        """Return `apply_grey`, from what makes rows of frame i."""
         y0, y1, x0, x1 = self._box(crop)
         if self.is_untouched(i):
-            return smaller_grey(frame[y0:y1, x0:x1].clip(0, 1), zoom)
-        if (self.gains[i] != 1).any():
-            frame = _brightened(frame.copy(), self.gains[i])
+            return grey_of_rows(self.apply_rows(rows, i, crop=crop), y1 - y0, zoom)
+
+        def bright(start: int, stop: int) -> Picture:
+            strip = rows(start, stop)
+            return _brightened(strip.copy(), self.gains[i]) if is_gained else strip
+
+        is_gained = bool((self.gains[i] != 1).any())
         size = -((x0 - x1) // zoom), -((y0 - y1) // zoom)
         to_small = resampling((zoom, zoom), (1, 1))
         matrix = to_small @ translation(-x0, -y0) @ self.matrices[i] @ np.linalg.inv(to_small)
-        return _brightened(_warped(smaller_grey(frame, zoom), matrix, size), np.ones(1))
+        small = grey_of_rows(bright, self.shape[0], zoom)
+        return _brightened(_warped(small, matrix, size), np.ones(1))
 
     def _box(self, crop: bool) -> PixelBox:
         return self.common if crop else (0, self.shape[0], 0, self.shape[1])
@@ -201,7 +229,7 @@ class Alignment:
     def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
         """Check that a burst has this alignment's count, size, channels and, if given, names.
 
-        At most the first frame is read; `apply` checks each.
+        At most the first frame of a list is read; `apply` checks each.
 
         Raises
         ------
@@ -213,7 +241,9 @@ class Alignment:
             raise ValueError(
                 f"alignment has {count} frames, the burst has {len(frames)}: estimate it again"
             )
-        self._check_frame(frames[0], self.names[0])
+        if not isinstance(frames, FrameSequence):
+            check_type(frames[0])
+        self._check_size(shape_of(frames), self.names[0])
         if names is not None:
             self.check_names(names)
 
@@ -325,7 +355,15 @@ class AlignedFrames(FrameSequence):
 
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """See `Alignment.apply_grey`."""
-        return self.alignment.apply_grey(self.frames[i], i, zoom, crop=self.crop)
+        if not isinstance(self.frames, FrameSequence):
+            return self.alignment.apply_grey(self.frames[i], i, zoom, crop=self.crop)
+        return self.alignment.grey_of_rows(self.frames.rows(i), i, zoom, crop=self.crop)
+
+    def rows(self, i: int) -> Rows:
+        """See `Alignment.apply_rows`."""
+        if not isinstance(self.frames, FrameSequence):
+            return super().rows(i)  # its size is checked
+        return self.alignment.apply_rows(self.frames.rows(i), i, crop=self.crop)
 
     def _frame(self, i: int) -> Picture:
         return self.alignment.apply(self.frames[i], i, crop=self.crop)

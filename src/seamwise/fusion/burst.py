@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import FrameSequence, pixel_size
+from seamwise.fusion.frames import FrameSequence, Rows, pixel_size
 from seamwise.fusion.homography import PixelBox
 from seamwise.fusion.slabs import equal_cuts
 from seamwise.fusion.stack import Plane, planes_of
@@ -191,6 +191,19 @@ class Burst(FrameSequence):
         return self.shape
 
     def _frame(self, i: int) -> Picture:
+        photo = self._read(i)
+        picture = as_unit(photo.pixels, name=self.names[i])
+        return picture if photo.opaque is None else extended(picture, photo.opaque)
+
+    def rows(self, i: int) -> Rows:
+        """Read frame i, and return what makes rows of it; held are the pixels as stored."""
+        photo, name = self._read(i), self.names[i]
+        if photo.opaque is not None:
+            picture = extended(as_unit(photo.pixels, name=name), photo.opaque)
+            return lambda start, stop: picture[start:stop]
+        return lambda start, stop: as_unit(photo.pixels[start:stop], name=name)
+
+    def _read(self, i: int) -> Photo:
         try:
             photo = self._photo(self.frames[i])
         except ValueError as error:
@@ -200,8 +213,7 @@ class Burst(FrameSequence):
             photo = replace(photo, pixels=photo.pixels[y0:y1, x0:x1])
         if i not in self._checksums:
             self._remember(i, photo)
-        picture = as_unit(photo.pixels, name=self.names[i])
-        return picture if photo.opaque is None else extended(picture, photo.opaque)
+        return photo
 
     def _photo(self, frame: _Source) -> Photo:
         if isinstance(frame, np.ndarray):

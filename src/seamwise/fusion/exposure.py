@@ -48,9 +48,14 @@ def shrink(picture: NDArray[Any], pixels: int) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def thumbnail(frame: Picture, contrast: Picture) -> Thumbnail:
-    """Return a small copy of a frame; the contrast is that of a `FocusPyramid`."""
-    clipped_share = _blur((frame > _WHITE) * np.uint8(255)) / 255
+def white(frame: Picture) -> NDArray[np.uint8]:
+    """Return 255 where a value is clipped, else 0."""
+    return (frame > _WHITE) * np.uint8(255)
+
+
+def thumbnail(frame: Picture, clipped: NDArray[np.uint8], contrast: Picture) -> Thumbnail:
+    """Return a small copy of a frame; see `white`. The contrast is that of a `FocusPyramid`."""
+    clipped_share = _blur(clipped) / 255
     colours = np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blur(frame))
     size = colours.shape[1::-1]
     small = cv2.resize(contrast, size, interpolation=cv2.INTER_AREA)

@@ -1,19 +1,27 @@
 """What every way of fusing takes: `Frames`, and the sequences that make them when they are read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar, overload
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.engine.prefetch import one_ahead
 from seamwise.types import Picture
+
+Reading = TypeVar("Reading")
 
 # Pictures of one shape. Methods take one frame at a time and let it go: a sequence that reads its
 # frames from files never holds them all in memory.
 Frames = Sequence[Picture]
 
+# Makes rows ``[start:stop]`` of a frame that was read: what is done to them fits into a cache, and
+# large floats are never held.
+Rows = Callable[[int, int], Picture]
+
+_STRIP = 128  # rows, a multiple of every zoom
 _DARK, _NEARLY_WHITE = 0.5, 0.975
 
 
@@ -47,9 +55,13 @@ class FrameSequence(Sequence[Picture], ABC):
         """Shape of every frame; one is read for it unless a subclass knows better."""
         return self[0].shape
 
+    def rows(self, i: int) -> Rows:
+        """Read frame i, and return what makes rows of it."""
+        return rows_within(self[i])
+
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """Luminance of frame i, smaller by a factor; see `smaller_grey`."""
-        return smaller_grey(self[i], zoom)
+        return grey_of_rows(self.rows(i), self.frame_shape()[0], zoom)
 
 
 class CheckedFrames(FrameSequence):
@@ -142,6 +154,10 @@ class ReorderedFrames(FrameSequence):
         """As the sequence behind it."""
         return grey_of(self.frames, self.order[i], zoom)
 
+    def rows(self, i: int) -> Rows:
+        """As the sequence behind it."""
+        return rows_of(self.frames, self.order[i])
+
 
 class BrightenedFrames(FrameSequence):
     """A burst that is made brighter by one factor.
@@ -189,7 +205,8 @@ class CountedFrames(FrameSequence):
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
     report : function
-        Called with the number of frames read so far and the total.
+        Called with the number of frames read so far and the total; never by two threads at a time,
+        but not always by the one that asked for the fusion.
     total : int
         How many readings are expected; the count stops there.
     """
@@ -211,6 +228,12 @@ class CountedFrames(FrameSequence):
         grey = grey_of(self.frames, i, zoom)
         self._count()
         return grey
+
+    def rows(self, i: int) -> Rows:
+        """As the sequence behind it; it counts as a reading."""
+        rows = rows_of(self.frames, i)
+        self._count()
+        return rows
 
     def _count(self) -> None:
         # some methods read one frame more, to learn the size
@@ -247,6 +270,46 @@ def grey_of(frames: Frames, i: int, zoom: int = 1) -> Picture:
     if isinstance(frames, FrameSequence):
         return frames.grey(i, zoom)
     return smaller_grey(frames[i], zoom)
+
+
+def rows_of(frames: Frames, i: int) -> Rows:
+    """Read frame i, and return what makes rows of it.
+
+    Examples
+    --------
+    >>> rows_of([np.float32([[0, 1], [2, 3]])], 0)(1, 2)
+    array([[2., 3.]], dtype=float32)
+    """
+    return frames.rows(i) if isinstance(frames, FrameSequence) else rows_within(frames[i])
+
+
+def rows_within(frame: Picture) -> Rows:
+    """Return what makes rows of a frame that is held."""
+    return lambda start, stop: frame[start:stop]
+
+
+def read_ahead(
+    frames: Frames, read: Callable[[int], Reading], order: Iterable[int]
+) -> Iterator[Reading]:
+    """Yield ``read(i)`` for each number; one that takes time is read while the last one is used.
+
+    For a list, each is read as it is drawn: it may want one frame to be held at a time.
+    """
+    if isinstance(frames, FrameSequence):
+        yield from one_ahead(read, order)
+    else:
+        yield from map(read, order)
+
+
+def strips(start: int, stop: int) -> list[tuple[int, int]]:
+    """Return the first row and the end of strips that together are these rows."""
+    return [(first, min(first + _STRIP, stop)) for first in range(start, stop, _STRIP)]
+
+
+def grey_of_rows(rows: Rows, height: int, zoom: int) -> Picture:
+    """Return `smaller_grey` of a picture of which rows are made."""
+    parts = [smaller_grey(rows(start, stop), zoom) for start, stop in strips(0, height)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def smaller_grey(picture: Picture, zoom: int) -> Picture:

@@ -94,6 +94,39 @@ def implausible(matrix: Matrix, shape: tuple[int, ...]) -> str:
     return ""
 
 
+def source_rows(
+    matrix: Matrix, size: tuple[int, int], height: int, *, reach: int
+) -> tuple[int, int]:
+    """Return the first row, and the end, of what a moved picture depends on.
+
+    Parameters
+    ----------
+    matrix : (3, 3) array
+        From the picture to the moved one, which it does not fold.
+    size : (X, Y)
+        Of the moved picture.
+    height : int
+        Of the picture, which is mirrored at its borders.
+    reach : int
+        Rows above and below a place that count too.
+
+    Examples
+    --------
+    >>> source_rows(translation(0, -10), (5, 4), 100, reach=1)
+    (9, 15)
+    >>> source_rows(translation(0, 3), (5, 4), 100, reach=1)
+    (0, 5)
+    """
+    places = corners(size[::-1]) @ np.linalg.inv(matrix).T
+    if not (places[:, 2] > 0).all():  # beyond the horizon
+        return 0, height
+    y = places[:, 1] / places[:, 2]
+    first, last = math.floor(y.min()) - reach, math.ceil(y.max()) + reach
+    # what is mirrored lies as far inside as it was outside
+    first, last = min(first, 2 * (height - 1) - last), max(last, -first)
+    return max(first, 0), min(last + 1, height)
+
+
 def common_box(matrices: Matrix, shape: tuple[int, int]) -> PixelBox:
     """Return the largest box of pixels that lie within every frame; of equal ones the topmost.
 

@@ -17,6 +17,8 @@ _BYTES_PER_PIXEL = {
     "cnn": 100,
 }
 _NETWORK_BYTES_PER_PIXEL = 80
+# sums and weights of the bands, the summary, a strip, and two frames as they are stored
+_SCORED_BYTES_PER_PIXEL, _SCORED_TILE_BYTES = 60, 120
 _TILE_BYTES_PER_FEATURE = {"torch": 20, "openvino": 27, "onnx": 20}
 _ALIGNED_BYTES = 24
 _MASKED_BYTES = 50  # `MaskedFrames`
@@ -49,18 +51,21 @@ def memory_estimate(
         Whether frames may be transparent in places.
     """
     pixels = shape[0] * shape[1]
-    per_pixel = _ALIGNED_BYTES * options.align + _MASKED_BYTES * has_alpha
-    of_surface = _SURFACE_BYTES * surface
+    of_input = (_ALIGNED_BYTES * options.align + _MASKED_BYTES * has_alpha) * pixels
+    of_surface = of_input + _SURFACE_BYTES * surface * pixels
     if model is None and options.model in CLASSICAL:
-        of_method = max(_BYTES_PER_PIXEL[str(options.model)], of_surface)
-        return int(_PROGRAM + (per_pixel + of_method) * pixels)
-    width = _WIDTH if model is None else model.info.architecture.width
-    is_scored = model is not None and model.info.output == "scores"
-    in_tile = min(pixels, (options.tile or (SCORED_TILE if is_scored else TILE)) ** 2)
-    runtime = "torch" if model is None else model.runtime.name.partition(" ")[0]
-    of_tile = _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
-    of_network = _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
-    return int(_PROGRAM + per_pixel * pixels + max(of_network, of_surface * pixels))
+        of_method = of_input + _BYTES_PER_PIXEL[str(options.model)] * pixels
+    elif model is not None and model.info.output == "scores":
+        in_tile = min(pixels, (options.tile or SCORED_TILE) ** 2)
+        of_masks = _MASKED_BYTES * has_alpha * pixels
+        of_method = of_masks + _SCORED_BYTES_PER_PIXEL * pixels + _SCORED_TILE_BYTES * in_tile
+    else:
+        width = _WIDTH if model is None else model.info.architecture.width
+        in_tile = min(pixels, (options.tile or TILE) ** 2)
+        runtime = "torch" if model is None else model.runtime.name.partition(" ")[0]
+        of_tile = _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
+        of_method = of_input + _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
+    return int(_PROGRAM + max(of_method, of_surface))
 
 
 def check_memory(estimate: int, limit: int | None = None) -> None:

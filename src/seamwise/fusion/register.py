@@ -8,8 +8,17 @@ from typing import get_args
 import numpy as np
 
 from seamwise.fusion.alignment import Alignment, check_shape, check_type, size_text
-from seamwise.fusion.exposure import Thumbnail, gains, shrink, thumbnail
-from seamwise.fusion.frames import Frames, luminance, shape_of
+from seamwise.fusion.exposure import Thumbnail, gains, shrink, thumbnail, white
+from seamwise.fusion.frames import (
+    Frames,
+    FrameSequence,
+    Rows,
+    luminance,
+    read_ahead,
+    rows_within,
+    shape_of,
+    strips,
+)
 from seamwise.fusion.homography import Matrix, implausible, is_still, resampling, unit
 from seamwise.fusion.pyramid import WORK_PIXELS, FocusPyramid, focus_pyramid
 from seamwise.fusion.registration import GOOD_CORRELATION, LEAST_CORRELATION, register
@@ -145,23 +154,29 @@ class _Chain:
         self.matrices = np.tile(np.eye(3), (count, 1, 1))
         self.gains = np.ones((count, math.prod(self.shape[2:])))
         self.unmatched: set[int] = set()
+        # in full size, used again by each frame: new memory costs more time than what is done to it
+        self._whole = np.empty(self.shape, np.float32)
+        self._grey = np.empty(self.shape[:2], np.float32)
+        self._white = np.empty(self.shape, np.uint8)
 
     def align(self, reference: int, *, is_fixed: bool) -> None:
         """Register every frame to a reference.
 
         A reference that is not fixed is replaced if the next frame shows much more in focus.
         """
-        self._begin(reference, self._copy(reference))
         count, later = len(self.frames), []
-        for i in (*range(reference + 1, count), *range(reference - 1, -1, -1)):
-            copy = self._copy(i)
-            if not is_fixed and len(self.places) == 1 and _is_blurred(self.anchor, copy):
+        order = (reference, *range(reference + 1, count), *range(reference - 1, -1, -1))
+        for i, rows in zip(order, read_ahead(self.frames, self._rows, order), strict=True):
+            copy = self._copy(i, rows)
+            if i == reference:
+                self._begin(i, copy)
+            elif not is_fixed and len(self.places) == 1 and _is_blurred(self.anchor, copy):
                 later.append(self.reference)
                 self._begin(i, copy)
             elif not self._add(i, copy, GOOD_CORRELATION if count > 2 else LEAST_CORRELATION):
                 later.append(i)
         for i in sorted(later, key=lambda i: abs(i - self.reference)):
-            copy = self._copy(i)
+            copy = self._copy(i, self._rows(i))
             if not self._add(i, copy, LEAST_CORRELATION):
                 self._set_apart(i, copy)
         self._take_hints()
@@ -232,18 +247,33 @@ class _Chain:
             i,
         )
 
-    def _copy(self, i: int) -> _Copy:
+    def _rows(self, i: int) -> Rows:
+        """Read a frame."""
+        if isinstance(self.frames, FrameSequence):
+            return self.frames.rows(i)
         frame = self.frames[i]
-        if frame.shape != self.shape:
+        self._check_size(i, frame.shape)
+        return rows_within(frame)
+
+    def _check_size(self, i: int, shape: tuple[int, ...]) -> None:
+        if shape != self.shape:
             raise ValueError(
-                f"frames must be of one size: {self.names[i]} is {size_text(frame.shape)}, "
+                f"frames must be of one size: {self.names[i]} is {size_text(shape)}, "
                 f"{self.names[0]} {size_text(self.shape)}; remove it"
             )
-        check_type(frame)
-        pyramid = focus_pyramid(shrink(luminance(frame), WORK_PIXELS))
+
+    def _copy(self, i: int, rows: Rows) -> _Copy:
+        for start, stop in strips(0, self.shape[0]):
+            strip = rows(start, stop)
+            self._check_size(i, (self.shape[0] - (stop - start - len(strip)), *strip.shape[1:]))
+            check_type(strip)
+            self._whole[start:stop] = strip
+            self._grey[start:stop] = luminance(strip)
+            self._white[start:stop] = white(strip)
+        pyramid = focus_pyramid(shrink(self._grey, WORK_PIXELS))
         if not np.isfinite(pyramid.contrast).all():
             raise self._error(i, "it holds values that are not finite")
-        return _Copy(pyramid, thumbnail(frame, pyramid.contrast))
+        return _Copy(pyramid, thumbnail(self._whole, self._white, pyramid.contrast))
 
 
 def _is_blurred(copy: _Copy, other: _Copy) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any, cast
 
@@ -12,13 +13,23 @@ from torch import Tensor
 
 from seamwise.engine.networks import ReadyNetwork
 from seamwise.fusion.bands import full_scores, join, smaller, split
-from seamwise.fusion.frames import Frames, checked_picture, grey_of, shape_of
+from seamwise.fusion.frames import (
+    Frames,
+    Rows,
+    checked_picture,
+    grey_of,
+    read_ahead,
+    rows_of,
+    shape_of,
+    strips,
+)
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.io.models import FusionInfo
 from seamwise.nets.burst import BANDS, MULTIPLE, REACH, BurstNet, Summary
 from seamwise.types import Picture
 
 SCORED_TILE = 1536
+_STRIP_PIXELS = 1440**2  # whose floats in twice the size are below the 32 MiB that are used again
 _LARGE = 8e6  # pixels: above, the network sees a frame at half its size
 _LEAST_CORE = 64
 _FEATURE_REACH = 16
@@ -66,29 +77,62 @@ def fuse_scored(
     frames of more than 8 megapixels at half their size; the weights still follow their edges.
     """
     shape = shape_of(frames)
-    grid = _Grid.of(shape, SCORED_TILE if tile is None else tile)
+    grid = _Grid.of(shape, tile)
     net = cast(BurstNet, model.net)
     with torch.inference_mode():
         summary = _summary(frames, shape, grid, net, model.device)
-        total = _Total(shape, grid, len(frames))
-        for number in range(len(frames)):
-            _add_frame(total, number, frames, summary, model)
+        total, numbers = _Total(shape, grid, len(frames)), range(len(frames))
+        for number, rows in enumerate(read_ahead(frames, partial(rows_of, frames), numbers)):
+            _add_frame(total, number, rows, summary, model)
+        del summary  # memory that the picture takes
         return total.fusion()
 
 
 def _add_frame(
-    total: "_Total", number: int, frames: Frames, summary: Summary, model: ReadyNetwork[FusionInfo]
+    total: "_Total", number: int, rows: Rows, summary: Summary, model: ReadyNetwork[FusionInfo]
 ) -> None:
     """The second reading of a frame, which is let go before the next one."""
     net, grid = cast(BurstNet, model.net), total.grid
-    frame = checked_picture(frames[number], shape=total.shape)
     for box in grid.boxes(REACH):
-        colours = box.part(frame).to(model.device)
+        colours = total.strip.part(rows, box.margin, is_first=box.core[1][0] == 0)
+        colours = colours.to(model.device)
         grey = _grey(colours)
         seen = smaller(grey, grid.zoom)
         of_box = _part(summary, box.outer(2 * grid.zoom))
         scores = net.scores(net.features(seen), of_box)
         total.add(number, box, colours, _of_bands(scores, seen, grey, of_box))
+
+
+class _Strip:
+    """The rows of a frame that a row of boxes needs: planes that every frame uses again.
+
+    Beyond the picture, its last pixels are repeated.
+    """
+
+    def __init__(self, shape: tuple[int, ...], grid: "_Grid") -> None:
+        self.shape = shape
+        height = max(box.margin[0][1] - box.margin[0][0] for box in grid.boxes(REACH))
+        channels = shape[2] if len(shape) == 3 else 1
+        self._planes = np.empty((channels, height, grid.size[1]), np.float32)
+
+    def part(self, rows: Rows, margin: tuple[tuple[int, int], ...], *, is_first: bool) -> Tensor:
+        """Return a box `(1, C, Y, X)`; the first one of a row makes the rows."""
+        (start, stop), (left, right) = margin
+        if is_first:
+            self._fill(rows, start, stop)
+        part: NDArray[np.float32] = self._planes[:, : stop - start, left:right]
+        return torch.from_numpy(part)[np.newaxis]
+
+    def _fill(self, rows: Rows, start: int, stop: int) -> None:
+        height, width = self.shape[:2]
+        end = min(stop, height)
+        for first, last in strips(start, end):
+            part = checked_picture(rows(first, last), shape=(last - first, *self.shape[1:]))
+            planes = part[np.newaxis] if part.ndim == 2 else np.moveaxis(part, 2, 0)
+            self._planes[:, first - start : last - start, :width] = planes
+        self._planes[..., width:] = self._planes[..., width - 1 : width]
+        last_row = self._planes[:, end - start - 1 : end - start]
+        self._planes[:, end - start : stop - start] = last_row
 
 
 @dataclass(frozen=True)
@@ -113,18 +157,17 @@ class _Box:
             for (start, end), (first, _) in zip(self.core, self.margin, strict=True)
         )
 
-    def part(self, picture: Picture, scale: int = 1) -> Tensor:
-        """Return it with its margin, `(1, C, Y, X)`; beyond the picture, its last pixels again."""
+    def part(self, grey: Picture, scale: int = 1) -> Tensor:
+        """Return it with its margin, `(1, 1, Y, X)`; beyond the picture, its last pixels again."""
         box = self.outer(scale)
-        part = picture[box]
+        part = grey[box]
         missing = [
             (0, side.stop - side.start - length)
-            for side, length in zip(box, part.shape, strict=False)
+            for side, length in zip(box, part.shape, strict=True)
         ]
         if any(after for _, after in missing):
-            part = np.pad(part, [*missing, (0, 0)][: part.ndim], mode="edge")
-        planes = part[np.newaxis] if part.ndim == 2 else np.moveaxis(part, 2, 0)
-        return torch.from_numpy(np.ascontiguousarray(planes))[np.newaxis]
+            part = np.pad(part, missing, mode="edge")
+        return torch.from_numpy(np.ascontiguousarray(part))[np.newaxis, np.newaxis]
 
 
 @dataclass(frozen=True)
@@ -136,14 +179,20 @@ class _Grid:
     zoom: int
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], tile: int) -> "_Grid":
+    def of(cls, shape: tuple[int, ...], tile: int | None) -> "_Grid":
         zoom = 2 if shape[0] * shape[1] > _LARGE else 1
         step = MULTIPLE * zoom
         size = tuple(-(-length // step) * step for length in shape[:2])
-        core = max(tile - 2 * REACH, _LEAST_CORE) // MULTIPLE * step
-        # parts of nearly one size: a small last one would be mostly margin
-        cores = (-(-(n // step) // -(-n // core)) * step for n in size)
-        return cls((size[0], size[1]), (next(cores), next(cores)), zoom)
+        cores = size
+        if tile is None:
+            # strips, as wide as the picture if they can be: their sides have no margin
+            columns = _equal_part(size[1] // zoom, 2 * SCORED_TILE)
+            width = min(columns + 2 * REACH, size[1] // zoom)
+            rows = _equal_part(size[0] // zoom, _STRIP_PIXELS // width)
+            cores = rows * zoom, columns * zoom
+        else:
+            cores = tuple(_equal_part(length // zoom, tile) * zoom for length in size)
+        return cls((size[0], size[1]), (cores[0], cores[1]), zoom)
 
     def boxes(self, reach: int) -> Iterator[_Box]:
         reach *= self.zoom
@@ -160,6 +209,18 @@ class _Grid:
             yield _Box(tuple(core), tuple(margin))
 
 
+def _equal_part(length: int, most: int) -> int:
+    """The side of parts of nearly one size, each at most so long with its margins.
+
+    A small last part would be mostly margin.
+    """
+    core = max(most - 2 * REACH, _LEAST_CORE) // MULTIPLE * MULTIPLE
+    if length <= most:
+        return length
+    steps = length // MULTIPLE
+    return -(-steps // -(-length // core)) * MULTIPLE
+
+
 def _summary(
     frames: Frames, shape: tuple[int, ...], grid: _Grid, net: BurstNet, device: str
 ) -> Summary:
@@ -169,8 +230,8 @@ def _summary(
     mean, highest = (torch.zeros((1, _CHANNELS, *size)) for _ in range(2))
     mean_grey, highest_grey = (torch.zeros((1, 1, *size)) for _ in range(2))
     squares = 0.0
-    for number in range(len(frames)):
-        grey = grey_of(frames, number, grid.zoom)
+    read = partial(grey_of, frames, zoom=grid.zoom)
+    for number, grey in enumerate(read_ahead(frames, read, range(len(frames)))):
         if grey.shape != tuple(-(-length // grid.zoom) for length in shape[:2]):
             checked_picture(frames[number], shape=shape)  # tells what is wrong
         for box in grid.boxes(_FEATURE_REACH):
@@ -211,7 +272,8 @@ def _grey(colours: Tensor) -> Tensor:
     """Luminance of `(1, C, Y, X)`."""
     if colours.shape[1] != 3:
         return colours.mean(1, keepdim=True)
-    return 0.299 * colours[:, :1] + 0.587 * colours[:, 1:2] + 0.114 * colours[:, 2:]
+    grey = 0.299 * colours[:, :1]
+    return grey.add_(colours[:, 1:2], alpha=0.587).add_(colours[:, 2:], alpha=0.114)
 
 
 def _of_bands(scores: list[Tensor], seen: Tensor, grey: Tensor, summary: Summary) -> list[Tensor]:
@@ -227,6 +289,7 @@ class _Total:
 
     def __init__(self, shape: tuple[int, ...], grid: _Grid, count: int) -> None:
         self.shape, self.grid = shape, grid
+        self.strip = _Strip(shape, grid)
         channels = shape[2] if len(shape) == 3 else 1
         self.scales = [2**band for band in range(BANDS + (grid.zoom > 1))]
         sizes = [(grid.size[0] // scale, grid.size[1] // scale) for scale in self.scales]
@@ -253,7 +316,7 @@ class _Total:
                 _cut(total[:, of_colour], box.inner(scale)).add_(share.cpu())
 
     def fusion(self) -> Fusion:
-        del self.largest  # memory that the picture takes
+        del self.largest, self.strip  # memory that the picture takes
         for total, weight in zip(self.totals, self.weights, strict=True):
             total /= weight
         self.weights.clear()

@@ -13,6 +13,7 @@ from seamwise.io.exif import PROFILE_DAMAGED, broken_tags, split_orientation
 from seamwise.io.photo_facts import PhotoFacts
 
 QUALITY = 95  # of libjpeg's 1 to 100
+_STRIP = 64  # rows
 
 
 def read_facts(path: Path) -> PhotoFacts:
@@ -39,7 +40,12 @@ def read_pixels(path: Path) -> NDArray[Any]:
     with path.open("rb") as stream:
         picture = JpegImageFile(stream)
         picture.load()
-        return np.array(picture)
+    pixels = np.empty((picture.height, picture.width, len(picture.getbands())), np.uint8)
+    # strip by strip: of the whole, Pillow would make two more copies on the way
+    for top in range(0, picture.height, _STRIP):
+        box = (0, top, picture.width, min(top + _STRIP, picture.height))
+        pixels[top : box[3]] = np.asarray(picture.crop(box)).reshape(-1, *pixels.shape[1:])
+    return pixels if picture.mode != "L" else pixels[..., 0]
 
 
 def write(

@@ -1,8 +1,8 @@
 """Which frame of a burst is in focus, whatever their number and order; see `BurstNet`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ REACH = 112
 
 _FILTERS, _FINE, _COARSE = 12, 8, 4
 _FLOOR = 0.01  # of the mean response: what is far below it counts as nothing
+_ROWS = 32  # of maps that go through a layer at once
 _LEAST = 1e-8  # for frames without any contrast
 _FARTHEST = 4.0  # inputs are cut to ±4
 _STRONGEST = 12.0  # and scores to ±12, so that the sum of their exponentials needs no care
@@ -61,6 +62,9 @@ class Summary:
     strength: Tensor
     level: Tensor
     spread: Tensor
+
+
+_Maps = TypeVar("_Maps", Features, Summary)
 
 
 class BurstNet(nn.Module):
@@ -148,18 +152,31 @@ class BurstNet(nn.Module):
 
     def scores(self, frame: Features, burst: Summary) -> list[Tensor]:
         """Score frames against the summary of their bursts: `(N, 1, …)` for each band."""
-        x = self.compare(_comparison(frame, burst).clamp(-_FARTHEST, _FARTHEST)).relu()
+        x = self._compared(frame, burst)
         skips = []
         for number, level in enumerate(self.down):
-            x = level(avg_pool2d(x, 2) if number else x)
+            x = level(avg_pool2d(x, 2)) if number else _first_level(level, x)
             skips.append(x)
         outputs = [skips.pop()]
         for level in self.up:
-            x = interpolate(x, scale_factor=2, mode="nearest")
-            x = level(torch.cat([x, skips.pop()], 1)).relu()
+            x = _joined(level, x, skips.pop())
             outputs.insert(0, x)
         scores = [head(outputs[_level(band)]) for band, head in enumerate(self.heads)]
         return [_STRONGEST * torch.tanh(score / _STRONGEST) for score in scores]
+
+    def _compared(self, frame: Features, burst: Summary) -> Tensor:
+        if torch.is_grad_enabled():
+            return self._compared_at_once(frame, burst)
+        # row by row the many intermediate results fit into a cache
+        parts = []
+        for first in range(0, frame.grey.shape[2], _ROWS):
+            rows = slice(first, first + _ROWS)
+            parts.append(self._compared_at_once(_rows_of(frame, rows), _rows_of(burst, rows)))
+        return torch.cat(parts, 2)
+
+    def _compared_at_once(self, frame: Features, burst: Summary) -> Tensor:
+        comparison = _comparison(frame, burst).clamp(-_FARTHEST, _FARTHEST)
+        return cast(Tensor, self.compare(comparison).relu())
 
     def fold_norms(self) -> Self:
         """Return the network, ready to predict: it has no norms."""
@@ -203,6 +220,44 @@ def _comparison(frame: Features, burst: Summary) -> Tensor:
         ],
         1,
     )
+
+
+def _first_level(level: nn.Sequential, x: Tensor) -> Tensor:
+    """A convolution and ReLU."""
+    if torch.is_grad_enabled():
+        return cast(Tensor, level(x))
+    return _by_rows(level[0], x.shape[2], lambda first, end: x[:, :, first:end])
+
+
+def _joined(level: nn.Conv2d, coarse: Tensor, skip: Tensor) -> Tensor:
+    """A convolution over maps of half the size and those next to them, and ReLU."""
+
+    def rows(first: int, end: int) -> Tensor:
+        large = interpolate(coarse[:, :, first // 2 : -(-end // 2)], scale_factor=2, mode="nearest")
+        large = large[:, :, first % 2 :][:, :, : end - first]
+        return torch.cat([large, skip[:, :, first:end]], 1)
+
+    if torch.is_grad_enabled():
+        return cast(Tensor, level(rows(0, skip.shape[2])).relu())
+    return _by_rows(level, skip.shape[2], rows)
+
+
+def _by_rows(layer: nn.Conv2d, height: int, rows: Callable[[int, int], Tensor]) -> Tensor:
+    """A convolution of 3×3 and ReLU, some rows after the other, so that copies are small."""
+    parts = []
+    for first in range(0, height, _ROWS):
+        end = min(first + _ROWS, height)
+        inside = rows(max(first - 1, 0), min(end + 1, height))
+        edges = (1, 1, int(first == 0), int(end == height))
+        wide = pad(inside, edges, mode="replicate")
+        parts.append(conv2d(wide, layer.weight, layer.bias).relu_())
+    return torch.cat(parts, 2) if len(parts) > 1 else parts[0]
+
+
+def _rows_of(x: _Maps, rows: slice) -> _Maps:
+    """Rows of every map; numbers of whole pictures stay."""
+    maps = {name: value for name, value in vars(x).items() if value.shape[2] > 1}
+    return replace(x, **{name: value[:, :, rows] for name, value in maps.items()})
 
 
 def _level(band: int) -> int:
