@@ -1,6 +1,6 @@
 """Time and memory of `segment` against the size of an image, and against the number of processes.
 
-python benchmarks/scale.py [--megapixels 1 4 16 64 256 1000] [--processes 2 4] [--plot FILE]
+python benchmarks/scale.py [--megapixels 1 4 16 64 256 1000] [--processes 2 3 4] [--plot FILE]
 
 Square slides of round cells, written on the fly, become labels block by block, with the default
 model and a limit of 2 GB for each process. The peak of memory is that of all processes of the run.
@@ -42,15 +42,17 @@ def plot(sizes: Sequence[float], results: Sequence[dict], path: Path) -> None:
     """Seconds and gigabytes against megapixels, both axes logarithmic."""
     from matplotlib.figure import Figure
 
-    axes = Figure(figsize=(6, 4.5), layout="constrained").add_subplot()
+    axes = Figure(figsize=(7, 4.5), layout="constrained").add_subplot()
     seconds = [result["seconds"] for result in results]
     axes.loglog(sizes, seconds, marker="o", label="seconds")
     axes.loglog(sizes, [result["peak"] / 1e9 for result in results], marker="s", label="peak, GB")
     pace = seconds[-1] / sizes[-1]
     axes.loglog(sizes, [pace * size for size in sizes], "k:", label=f"{pace:.2f} s/MP")
     axes.set(xlabel="megapixels", ylabel="seconds, gigabytes")
-    axes.grid(True, which="both", alpha=0.3)
-    axes.legend()
+    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.minorticks_off()
+    axes.grid(True, alpha=0.3)
+    axes.figure.legend(loc="outside right upper")
     axes.figure.savefig(path, dpi=120)
 
 
@@ -59,7 +61,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--megapixels", type=float, nargs="*", default=[1, 4, 16, 64, 256, 1000])
-    parser.add_argument("--processes", type=int, nargs="*", default=[2, 4])
+    parser.add_argument("--processes", type=int, nargs="*", default=[2, 3, 4])
     parser.add_argument("--plot", type=Path, help="file for a log-log plot")
     parser.add_argument("--quick", action="store_true", help="up to 4 megapixels")
     options = parser.parse_args()
@@ -71,12 +73,12 @@ def main() -> None:
     for size in sizes:
         results.append(time_slide(size))
         print(row(size, 1, results[-1]), flush=True)
+        if options.plot:
+            plot(sizes[: len(results)], results, options.plot)
     shared = sizes[-1] if options.quick else SHARED
     for processes in options.processes:
         result = time_slide(shared, processes=processes)
         print(row(shared, processes, result), flush=True)
-    if options.plot:
-        plot(sizes, results, options.plot)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Where the time of `segment` goes, against the size of the image and the number of its cells.
 
-python benchmarks/stages.py [--megapixels 0.25 1 4 16] [--plot stages.png] [--quick]
+python benchmarks/stages.py [--megapixels 0.25 1 4 16 100] [--plot stages.png] [--quick]
 
 The first table has the seconds per megapixel of each stage for drawn cells, with the default model,
 in one process with one thread. The second one decodes what a network that is sure would say of a
@@ -110,13 +110,15 @@ def plot(sizes: Sequence[float], rows: Sequence[dict[str, float]], path: Path) -
     """Seconds of each stage against megapixels, both axes logarithmic."""
     from matplotlib.figure import Figure
 
-    axes = Figure(figsize=(6, 4.5), layout="constrained").add_subplot()
+    axes = Figure(figsize=(7, 4.5), layout="constrained").add_subplot()
     for stage in STAGES:
         seconds = [size * row[stage] for size, row in zip(sizes, rows, strict=True)]
         axes.loglog(sizes, seconds, marker="o", label=stage)
     axes.set(xlabel="megapixels", ylabel="seconds of one core")
-    axes.grid(True, which="both", alpha=0.3)
-    axes.legend()
+    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.minorticks_off()
+    axes.grid(True, alpha=0.3)
+    axes.figure.legend(loc="outside right upper")
     axes.figure.savefig(path, dpi=120)
 
 
@@ -124,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--megapixels", type=float, nargs="*", default=[0.25, 1, 4, 16])
+    parser.add_argument("--megapixels", type=float, nargs="*", default=[0.25, 1, 4, 16, 100])
     parser.add_argument("--plot", type=Path, help="file for a log-log plot")
     parser.add_argument("--quick", action="store_true", help="up to a megapixel")
     options = parser.parse_args()
@@ -139,13 +141,16 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
             stages = ", ".join(f"{stage} {rows[-1][stage]:.3f}" for stage in STAGES)
             over = sum(rows[-1].values()) / rows[-1]["network"]
-            print(f"{size:6g} MP: {stages} s/MP; {over:.2f} x the network; peak {peak:.2f} GB")
+            if options.plot:
+                plot(sizes[: len(rows)], rows, options.plot)
+            print(
+                f"{size:6g} MP: {stages} s/MP; {over:.2f} x the network; peak {peak:.2f} GB",
+                flush=True,
+            )
     side = 1024 if options.quick else 2048
     for cells in CELLS[: 3 if options.quick else None]:
         count, pace = time_decoding(side, cells, model.info.decode)
-        print(f"{side}², lattice of {cells}: {count} cells, decoding {pace:.3f} s/MP")
-    if options.plot:
-        plot(sizes, rows, options.plot)
+        print(f"{side}², lattice of {cells}: {count} cells, decoding {pace:.3f} s/MP", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
 r"""Fusing focus bursts with seamwise, enfuse and focus-stack: time, memory, closeness to the truth.
 
-python benchmarks/peers/fuse.py [--megapixels 0.27 3 12 24] [--frames 2 10 50] [--quick]
+python benchmarks/peers/fuse.py [--megapixels 0.27 3 12 24] [--frames 2 10 50] [--limit 600]
+    [--peers seamwise enfuse] [--quick]
 
 enfuse and focus-stack take part if they are installed (Debian has packages). The bursts are drawn:
 a picture, blurred the more the farther its strip is from the strip in focus. Nothing moves, so
 nobody aligns. Each peer runs in a process of its own, from files to file; the peak is that
-process's memory.
+process's memory. A command that takes longer than the limit is ended, and its peer takes part in
+no larger burst. Each row is printed as soon as it is measured.
 """
 
 import argparse
+import itertools
 import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,7 +58,7 @@ def peers() -> dict[str, Command]:
     found: dict[str, Command] = {
         "seamwise": lambda frames, output: [*seamwise, *frames, "-o", str(output)],
         "seamwise together": lambda frames, output: [
-            *seamwise, "--mode", "together", *frames, "-o", str(output)
+            *seamwise, "--model", "focus-seg", "--mode", "together", *frames, "-o", str(output)
         ],
         "seamwise gff": lambda frames, output: [
             *seamwise, "--model", "gff", *frames, "-o", str(output)
@@ -72,15 +76,36 @@ def peers() -> dict[str, Command]:
     return found
 
 
-def run(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds and peak memory in GB."""
+def run(command: Sequence[str], limit: float) -> tuple[float, float] | None:
+    """Seconds and peak memory in GB; None if it failed, or took longer than the limit."""
     begin = time.perf_counter()
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    timer = threading.Timer(limit, process.kill)
+    timer.start()
     _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed, run it by hand to see why: {' '.join(command)}")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1e6
+    timer.cancel()
+    seconds = time.perf_counter() - begin
+    return None if status else (seconds, usage.ru_maxrss / 1e6)
+
+
+def measure(
+    peer: str, command: Command, burst: tuple[list[str], np.ndarray], limit: float
+) -> str | None:
+    """The row of a peer for a burst; None if there is no result."""
+    frames, truth = burst
+    output = Path(frames[0]).parent / "fused.tif"
+    output.unlink(missing_ok=True)
+    result = run(command(frames, output), limit)
+    if result is None:
+        return None
+    seconds, peak = result
+    size = truth.shape[0] * truth.shape[1] / 1e6
+    closeness = psnr(read_photo(output).pixels, truth)
+    return (
+        f"| {size:.2f} | {len(frames)} | {peer} | {seconds:.1f} "
+        f"| {seconds / size / len(frames):.2f} | {peak:.2f} | {closeness:.1f} |"
+    )
 
 
 def main() -> None:
@@ -89,24 +114,27 @@ def main() -> None:
     )
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.27, 3, 12, 24])
     parser.add_argument("--frames", type=int, nargs="*", default=[2, 10, 50])
+    parser.add_argument("--limit", type=float, default=600, help="seconds of a command")
+    parser.add_argument("--peers", nargs="*", help="only these")
     parser.add_argument("--quick", action="store_true", help="the smallest bursts only")
     options = parser.parse_args()
     sizes = options.megapixels[:1] if options.quick else options.megapixels
     counts = options.frames[:2] if options.quick else options.frames
-    for size in sizes:
-        for count in counts:
-            with tempfile.TemporaryDirectory() as name:
-                frames, truth = write_burst(Path(name), size, count)
-                for peer, command in peers().items():
-                    output = Path(name) / "fused.tif"
-                    seconds, peak = run(command(frames, output))
-                    closeness = psnr(read_photo(output).pixels, truth)
-                    pace = seconds / size / count
-                    print(
-                        f"{size:5g} MP x {count:2} frames, {peer:17s} {seconds:7.1f} s, "
-                        f"{pace:5.2f} s/MP, peak {peak:.2f} GB, {closeness:.1f} dB",
-                        flush=True,
-                    )
+    present = {name: peer for name, peer in peers().items() if name in (options.peers or peers())}
+    smallest_cut = dict.fromkeys(present, math.inf)  # megapixels of all frames
+    print("| megapixels | frames | peer | seconds | s/MP and frame | peak, GB | PSNR, dB |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for size, count in sorted(itertools.product(sizes, counts), key=math.prod):
+        with tempfile.TemporaryDirectory() as name:
+            burst = write_burst(Path(name), size, count)
+            for peer, command in present.items():
+                if size * count > smallest_cut[peer]:
+                    continue
+                row = measure(peer, command, burst, options.limit)
+                if row is None:
+                    smallest_cut[peer] = size * count
+                    row = f"| {size:g} | {count} | {peer} | failed, or more than the limit |"
+                print(row, flush=True)
 
 
 if __name__ == "__main__":
