@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-# one process for each core, with one thread; the tests of a file share what they prepared
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# one process for each core, with one thread; the tests of a file share what they prepared;
+# the files in the order of tests/conftest.py
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint cases nightly clean model phase-model walls-model focus-models burst-model benchmark \
   reproduction reproduction-report

@@ -1,6 +1,17 @@
 import sys
+from pathlib import Path
 
 import pytest
+
+from support.long_tests import LONGEST
+
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture

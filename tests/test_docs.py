@@ -25,6 +25,7 @@ from seamwise.io.images import write_labels, write_png
 from seamwise.io.ome_zarr import write_image
 from seamwise.segmentation import TrainSettings
 from seamwise.synth import crowded_cells, time_lapse
+from support.long_tests import is_nightly
 from support.pages import blocks, inline_commands
 
 ROOT = Path(__file__).parent.parent
@@ -58,7 +59,7 @@ MORE = {"compare": ["--steps", "2", "--width", "2", "--crop", "32", "--batch-siz
 # GPUs and other machines are never there; several processes only in `make nightly`
 # trained like the others, by tests/cli/test_training.py
 PARSED_ONLY = ["--devices", "--scheduler", "--start"]
-if "SEAMWISE_LONG" not in os.environ:
+if not is_nightly:
     PARSED_ONLY.append("--workers")
 NOT_OURS = ("source", "dask", "torchrun", "srun", "make", "pip")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.long_tests import LONGEST
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "seamwise"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -99,6 +101,10 @@ def nested_statements(text):
 def test_a_module_fits_a_reader(path):
     if name_of(path) not in LONG_MODULES:
         assert len(path.read_text().splitlines()) <= LONGEST_MODULE
+
+
+def test_the_longest_files_of_tests_exist():
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "examples", "recipes"])

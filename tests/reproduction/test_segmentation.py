@@ -15,6 +15,7 @@ from seamwise.io.provenance import Provenance
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.choose import Conditions
 from seamwise.segmentation.data import AnnotatedImage
+from support.long_tests import is_nightly
 
 
 @pytest.fixture
@@ -696,6 +697,10 @@ def test_printed_numbers_are_those_of_the_thesis(scripts):
 def test_quick_forms_run_and_the_report_shows_what_they_measured(
     scripts, run, tmp_path, monkeypatch
 ):
+    if not is_nightly:  # most of the time goes into thresholds: 25 pairs are enough, not 2,401
+        tuning = sys.modules["seamwise.segmentation.choose.tune"]
+        monkeypatch.setattr(tuning, "GRID", tuning.GRID[4::10])
+        monkeypatch.setattr(scripts.weak_annotation, "LOSSES", ("ce3", "w3", "j4"))
     monkeypatch.setattr(scripts.weak_annotation, "CONDITIONS", ("clean", "drop 50 %", "1 image"))
     monkeypatch.setattr(
         scripts.variants, "VARIANTS", {"lam0.5": ("λ", ("j4",)), "few": ("few", ("bwm",))}

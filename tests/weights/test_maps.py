@@ -32,7 +32,7 @@ def scene(shape, radius, seed=0):
 
 
 PLANE = scene((26, 31), 5)
-VOLUME = scene((7, 15, 16), 4)
+VOLUME = scene((5, 14, 15), 4)
 
 
 @pytest.mark.parametrize(("name", "options"), EACH)

@@ -19,6 +19,7 @@ import zarr
 
 from seamwise.decode import flood, instances
 from seamwise.engine import Listener, Resources, StageProgress, choose_precision, cluster
+from seamwise.engine.cluster import task_runner
 from seamwise.io.images import read_labels
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.ome_zarr import (
@@ -78,6 +79,13 @@ def run(path, output, **options):
     values = [value(kind) for kind in (SegmentOptions, Resources, OutputOptions, Listener)]
     assert not options
     return segment_volume(path, output, *values[:2], files=values[2], listener=values[3])
+
+
+@contextmanager
+def in_this_process(resources, *, announce):
+    """The runner of one worker, however many are asked for."""
+    with task_runner() as runner:
+        yield runner
 
 
 class Stop(Exception):
@@ -820,7 +828,9 @@ def test_labels_that_are_there_stay_unless_they_are_to_be_replaced(tmp_path, ima
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_labels_keep_the_options_that_made_them(tmp_path, models, version):
+def test_labels_keep_the_options_that_made_them(tmp_path, models, version, monkeypatch):
+    # two processes start slowly; that they give the same is asserted in engine/test_cluster.py
+    monkeypatch.setattr("seamwise.segmentation.big.stream.task_runner", in_this_process)
     image = tmp_path / "a.zarr"
     write_image(image, blobs((70, 100)), axes="YX", storage=ZarrStorage(version=version))
     for output, labels, remedy in (
