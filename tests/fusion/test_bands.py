@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from seamwise.fusion.bands import enlarged, follow_edges, join, smaller, split, weighted
+from seamwise.fusion.bands import (
+    enlarged,
+    follow_edges,
+    join,
+    log_detail,
+    smaller,
+    split,
+    weighted,
+)
 
 
 def picture(*shape):
@@ -78,3 +86,20 @@ def test_without_slopes_it_is_computed_by_other_means_to_the_same_numbers(size):
     torch.testing.assert_close(*followed, atol=1e-5, rtol=0)
     followed[1].sum().backward()
     assert torch.isfinite(score.grad).all()
+
+
+def test_details_of_a_pixel_by_hand():
+    """Stripes of one pixel next to a plain part; means of 6×6 pixels."""
+    grey = torch.full((1, 1, 8, 24), 0.25)
+    grey[..., :12:2], grey[..., 1:12:2] = 0.0, 0.5
+    expected = torch.tensor([0.25, 0.25, 0.25, 0.25, 0.25, 0.25 * 2 / 3, 0.25 / 3, 0, 0, 0, 0, 0])
+    for brightness in (1.0, 0.01):
+        detail = log_detail(brightness * grey, torch.tensor(brightness * 0.25).reshape(1, 1, 1, 1))
+        assert detail.shape == (1, 1, 4, 12)
+        torch.testing.assert_close(
+            detail[0, 0, 1], torch.log(expected / 0.25 + 0.02), atol=1e-3, rtol=0
+        )
+
+
+def test_no_contrast_at_all_is_finite():
+    assert log_detail(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 1, 1)).isfinite().all()

@@ -154,7 +154,8 @@ def test_large_frames_are_joined_as_well(shipped, monkeypatch):
     frames, truth = surface(6, side=160)
     plain = error(fuse(frames, model=shipped).image, truth)
     monkeypatch.setattr("seamwise.fusion.scored._LARGE", 1000)
-    assert error(fuse(frames, model=shipped).image, truth) < 1.5 * plain
+    # details of a pixel, which the network does not see then, count as well: without them 1.36
+    assert error(fuse(frames, model=shipped).image, truth) < 1.1 * plain
 
 
 def test_one_frame_is_held_at_a_time(scorer):

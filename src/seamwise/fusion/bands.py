@@ -13,6 +13,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 _Plane = NDArray[Any]
 
 _RADIUS = 2  # of the guided filter, in pixels of half the size
+_DETAIL_FLOOR, _LEAST_SPREAD = 0.02, 1e-6
 _EPS = 0.05  # of the guide, whose standard deviation over a picture is 1
 
 
@@ -62,6 +63,22 @@ def follow_edges(score: Tensor, guide: Tensor) -> Tensor:
     return enlarged(_box_mean(slope), size) * guide + enlarged(_box_mean(offset), size)
 
 
+def log_detail(grey: Tensor, spread: Tensor) -> Tensor:
+    """Return how strong details of a pixel are in `(N, 1, Y, X)`, at half the size.
+
+    ::
+
+        log(mean |x − ↑x_1| / σ + 1/50),    x_1 the mean of 2×2 pixels
+
+    with the mean over 6×6 pixels, and σ the spread of the picture. Noise is mostly below σ/50. What
+    is the same in all frames of a burst changes no weight.
+    """
+    detail = (grey - enlarged(smaller(grey, 2), grey.shape[2:])).abs_()
+    spread = spread + _LEAST_SPREAD
+    mean = _box_mean(smaller(detail, 2), radius=1)
+    return (mean / spread + _DETAIL_FLOOR).log_()
+
+
 def enlarged(x: Tensor, size: Sequence[int]) -> Tensor:
     """Return `(N, C, …)` with other sides, linear between pixel centres."""
     if _needs_slopes(x):
@@ -82,10 +99,10 @@ def smaller(x: Tensor, factor: int) -> Tensor:
     )
 
 
-def _box_mean(x: Tensor) -> Tensor:
-    side = 2 * _RADIUS + 1
+def _box_mean(x: Tensor, radius: int = _RADIUS) -> Tensor:
+    side = 2 * radius + 1
     if _needs_slopes(x):
-        return avg_pool2d(pad(x, (_RADIUS,) * 4, mode="replicate"), side, 1)
+        return avg_pool2d(pad(x, (radius,) * 4, mode="replicate"), side, 1)
     return _by_planes(
         x,
         lambda plane: cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE),

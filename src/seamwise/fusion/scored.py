@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seamwise.engine.networks import ReadyNetwork
-from seamwise.fusion.bands import full_scores, join, smaller, split
+from seamwise.fusion.bands import enlarged, full_scores, join, log_detail, smaller, split
 from seamwise.fusion.frames import (
     Frames,
     Rows,
@@ -31,6 +31,7 @@ from seamwise.types import Picture
 SCORED_TILE = 1536
 _STRIP_PIXELS = 1440**2  # whose floats in twice the size are below the 32 MiB that are used again
 _LARGE = 8e6  # pixels: above, the network sees a frame at half its size
+_DETAIL = 6.0  # power of the contrast; chosen by truth, see benchmarks/fusion_log.md
 _LEAST_CORE = 64
 _FEATURE_REACH = 16
 _CHANNELS = 12  # responses of `BurstNet.features`
@@ -74,7 +75,8 @@ def fuse_scored(
     -----
     The order of the frames changes nothing but the rounding of sums. About 60 bytes per pixel of a
     colour picture are held, however many frames there are, and what a tile takes. The network sees
-    frames of more than 8 megapixels at half their size; the weights still follow their edges.
+    frames of more than 8 megapixels at half their size. Then the weights of the two finest bands are
+    multiplied by the 6th power of the contrast of details of a pixel (`bands.log_detail`).
     """
     shape = shape_of(frames)
     grid = _Grid.of(shape, tile)
@@ -277,11 +279,16 @@ def _grey(colours: Tensor) -> Tensor:
 
 
 def _of_bands(scores: list[Tensor], seen: Tensor, grey: Tensor, summary: Summary) -> list[Tensor]:
-    """Scores in the sizes of the bands; a frame seen at half its size has one band more."""
+    """Scores in the sizes of the bands; a frame seen at half its size has one band more.
+
+    The network does not see the details of this band: how strong they are counts, too.
+    """
     bands = full_scores(scores, seen, summary.spread)
     if seen.shape == grey.shape:
         return bands
-    return [full_scores(scores, grey, summary.spread)[0], *bands]
+    detail = _DETAIL * log_detail(grey, summary.spread)
+    finest = full_scores(scores, grey, summary.spread)[0]
+    return [finest + enlarged(detail, grey.shape[2:]), bands[0] + detail, *bands[1:]]
 
 
 class _Total:
