@@ -75,8 +75,8 @@ def fuse_scored(
     -----
     The order of the frames changes nothing but the rounding of sums. About 60 bytes per pixel of a
     colour picture are held, however many frames there are, and what a tile takes. The network sees
-    frames of more than 8 megapixels at half their size. Then the weights of the two finest bands are
-    multiplied by the 6th power of the contrast of details of a pixel (`bands.log_detail`).
+    frames of more than 8 megapixels at half their size. Then the weights of the two finest bands
+    are multiplied by the 6th power of the contrast of details of a pixel (`bands.log_detail`).
     """
     shape = shape_of(frames)
     grid = _Grid.of(shape, tile)
@@ -116,6 +116,7 @@ class _Strip:
         height = max(box.margin[0][1] - box.margin[0][0] for box in grid.boxes(REACH))
         channels = shape[2] if len(shape) == 3 else 1
         self._planes = np.empty((channels, height, grid.size[1]), np.float32)
+        self._start = self._end = 0
 
     def part(self, rows: Rows, margin: tuple[tuple[int, int], ...], *, is_first: bool) -> Tensor:
         """Return a box `(1, C, Y, X)`; the first one of a row makes the rows."""
@@ -128,7 +129,13 @@ class _Strip:
     def _fill(self, rows: Rows, start: int, stop: int) -> None:
         height, width = self.shape[:2]
         end = min(stop, height)
-        for first, last in strips(start, end):
+        # what the strip above has made already only moves
+        n_moved = self._end - start if start else 0
+        if n_moved:
+            first = start - self._start
+            self._planes[:, :n_moved] = self._planes[:, first : first + n_moved].copy()
+        self._start, self._end = start, end
+        for first, last in strips(start + n_moved, end):
             part = checked_picture(rows(first, last), shape=(last - first, *self.shape[1:]))
             planes = part[np.newaxis] if part.ndim == 2 else np.moveaxis(part, 2, 0)
             self._planes[:, first - start : last - start, :width] = planes
