@@ -1,5 +1,6 @@
 import threading
 from itertools import count
+from time import sleep
 
 import pytest
 
@@ -78,6 +79,7 @@ def test_only_what_fits_the_limit_is_at_work_at_the_same_time():
 
     def work(item):
         at_work.append(costs[item])
+        sleep(0.05)
         most.append(sum(at_work))
         at_work.remove(costs[item])
         return item

@@ -1,7 +1,5 @@
 """The arrays of a network are what torch computes with."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -52,19 +50,6 @@ def test_the_shapes_are_those_of_the_weights(norm, ndim, depth):
     weights = UNet(2, 4, **options).state_dict()
     expected = {name: tuple(weight.shape) for name, weight in weights.items()}
     assert unet_shapes(2, 4, **options) == expected
-
-
-def test_a_wrong_order_of_the_parts_is_seen():
-    arrays = trained(1, 2, width=3, depth=1).arrays()
-    image = np.linspace(-1, 1, 16, dtype=np.float32).reshape(1, 1, 4, 4)
-    swapped = replace(
-        arrays, convolutions=(arrays.convolutions[0], *arrays.convolutions[2:1:-1],
-                              *arrays.convolutions[2:])
-    )  # fmt: skip
-    right = build_graph(arrays, ArrayOperations(), image)
-    with pytest.raises(ValueError, match="shape"):
-        build_graph(swapped, ArrayOperations(), image)
-    assert right.shape == (1, 2, 4, 4)
 
 
 def test_a_missing_weight_is_named():
