@@ -66,8 +66,8 @@ def segment(
         bool,
         typer.Option(
             "--probabilities",
-            help="Also write probabilities/<stem>.tif, for `seamwise decode` (not for images "
-            "processed in blocks).",
+            help="Also write probabilities/<stem>.tif, for `seamwise decode`; for images "
+            "processed in blocks <stem>.ome.zarr.",
         ),
     ] = False,
     measure: Annotated[

@@ -40,13 +40,20 @@ from seamwise.metrics import seam_doubt
 from seamwise.segmentation.big.memory import whole_image_bytes
 from seamwise.segmentation.big.stream import (
     difference_of_labels,
+    maps_path,
     record_of_labels,
     segment_volume,
     work_folder,
 )
 from seamwise.segmentation.data import as_channels
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.outputs import all_maps, check_outputs, no_contrast, seams_path
+from seamwise.segmentation.outputs import (
+    all_maps,
+    check_output_folder,
+    check_outputs,
+    no_contrast,
+    seams_path,
+)
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import (
     Model,
@@ -79,6 +86,8 @@ class _Job:
     @property
     def maps(self) -> Path:
         """Where class probabilities go: labels have the folder above to themselves."""
+        if self.by_block:
+            return maps_path(self.labels)
         return self.overlay.parent / "probabilities" / f"{stem(self.image)}.tif"
 
     @property
@@ -179,7 +188,7 @@ def segment_files(
             )
         jobs = [_Job(output, output, output, by_block=True)]
     else:
-        _check_folder(output, inputs)
+        check_output_folder(output, inputs)
         whole_bytes = partial(
             whole_image_bytes,
             runtime=options.runtime,
@@ -255,16 +264,6 @@ def _checked_model(options: SegmentOptions, resources: Resources) -> Model:
     return model
 
 
-def _check_folder(output: Path, inputs: Sequence[str | Path]) -> None:
-    if any(Path(path).resolve() == output.resolve() for path in inputs):
-        raise ValueError(f"{output} is the input folder: choose another one for the labels")
-    if output.suffix.lower() == ".zarr":
-        raise ValueError(
-            f"{output} must be a folder for the labels, or the one OME-Zarr image to segment: "
-            "remove .zarr"
-        )
-
-
 def _jobs(
     images: Sequence[Path],
     output: Path,
@@ -326,11 +325,12 @@ def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwri
     if check_folder(output, provenance, results=labels, targets=targets, overwrite=overwrite):
         for job in jobs:
             if job.by_block:
-                shutil.rmtree(job.labels, ignore_errors=True)
+                for folder in (job.labels, job.maps):
+                    shutil.rmtree(folder, ignore_errors=True)
             else:
                 remove_file(job.labels)
+                remove_file(job.maps)
             remove_file(job.overlay)
-            remove_file(job.maps)
             remove_file(job.seams)
     write_record(output, provenance)
 
@@ -426,7 +426,9 @@ def _run_by_block(
     exists = files.name in label_names(job.image) if is_inside else labels.exists()
     try:
         if exists and not files.overwrite and not difference_of_labels(labels, provenance):
-            return (f"{job.image}: {labels} already exists",), False
+            lacks_maps = files.probabilities and not is_inside and not job.maps.exists()
+            hint = ", without probabilities: --overwrite makes both" if lacks_maps else ""
+            return (f"{job.image}: {labels} already exists{hint}",), False
         # this refuses labels that were made otherwise
         segment = partial(segment_volume, files=files, listener=listener, model=model)
         result = segment(job.image, job.labels, options, resources)
@@ -441,7 +443,9 @@ def _run_by_block(
         notes.append(f"{job.image}: {result.caution}")
     if files.overlay:
         notes.append(f"{job.image}: block by block, without an overlay")
-    if files.probabilities:
-        notes.append(f"{job.image}: block by block, without probabilities")
+    if files.probabilities and is_inside:
+        notes.append(
+            f"{job.image}: labels within the image, without probabilities: choose a folder for them"
+        )
     counts = " + ".join(map(str, result.cells))
     return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)

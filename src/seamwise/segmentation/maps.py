@@ -13,7 +13,9 @@ from seamwise.io.errors import error_line, unreadable
 from seamwise.io.images import read_image, write_labels
 from seamwise.io.listing import by_stem, find_images
 from seamwise.io.models import DecodeRule
+from seamwise.io.ome_zarr import is_ome_zarr, write_image
 from seamwise.io.outcome import Outcome
+from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.types import AnyPath
@@ -33,6 +35,8 @@ def decode_files(
     overwrite: bool = False,
 ) -> Iterator[Outcome]:
     """Write a label image, ``<stem>.tif``, for each file of probabilities or classes.
+
+    A series becomes ``<stem>.ome.zarr``, one time point after the other.
 
     What would stop the whole job is checked at the call. The work is done as the outcomes are
     drawn. Files that cannot be read or decoded are reported and skipped.
@@ -66,20 +70,37 @@ def decode_files(
         for name, path in files.items():
             target = output / f"{name}.tif"
             try:
+                times = open_volume(path, axes=axes).times if is_ome_zarr(path) else 1
+                target = output / f"{name}.ome.zarr" if times > 1 else target
                 if target.resolve() == path.resolve():
                     raise ValueError(f"its labels would replace {path}: choose another folder")
                 if target.exists() and not overwrite:
                     yield Outcome(path, len(files), messages=(f"{path}: {target} already exists",))
                     continue
-                maps, spacing = _read(path, axes)
-                labels = decode_maps(maps, rule)
-                write_labels(target, labels, spacing=spacing)
+                counts = _decode(path, target, rule, times=times, axes=axes)
             except (ValueError, TypeError, OSError, MemoryError) as error:
                 yield Outcome(path, len(files), True, (error_line(path, error),))
                 continue
-            yield Outcome(path, len(files), messages=(f"{path}: {labels.max()} cells",))
+            yield Outcome(path, len(files), messages=(f"{path}: {counts} cells",))
 
     return outcomes()
+
+
+def _decode(path: Path, target: Path, rule: DecodeRule, *, times: int, axes: str | None) -> str:
+    """Write the labels of a file; return how many cells there are, at each time point."""
+    frames, spacing = [], None
+    for time in range(times):
+        maps, spacing = _read(path, axes, time if times > 1 else None)
+        frames.append(decode_maps(maps, rule))
+    if times == 1:
+        write_labels(target, frames[0], spacing=spacing)
+    else:
+        series = np.stack(frames)
+        letters = "TYX" if series.ndim == 3 else "TZYX"
+        write_image(
+            target, series, axes=letters, spacing=spacing, labels=True, overwrite=target.exists()
+        )
+    return " + ".join(str(labels.max()) for labels in frames)
 
 
 def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
@@ -157,11 +178,13 @@ def _map_files(inputs: Sequence[AnyPath]) -> list[Path]:
     return arrays + (find_images(images) if images else [])
 
 
-def _read(path: Path, axes: str | None) -> tuple[NDArray[Any], tuple[float, ...] | None]:
+def _read(
+    path: Path, axes: str | None, time: int | None
+) -> tuple[NDArray[Any], tuple[float, ...] | None]:
     """The array of a file, with channels first, and its pixel size."""
     if path.suffix.lower() in (".npz", ".npy"):
         return _read_array(path), None
-    image = read_image(path, axes=axes)
+    image = read_image(path, axes=axes, time=time)
     if image.axes.startswith("C") and image.data.dtype.kind in "biu":
         if any(not np.array_equal(image.data[0], other) for other in image.data[1:]):
             raise ValueError(

@@ -180,7 +180,8 @@ class OutputOptions:
         Also write ``<stem>_overlay.png``; not for images that are segmented block by block.
     probabilities : bool
         Also write ``probabilities/<stem>.tif``: the class probabilities as float16, and behind them
-        the guides if the rule needs them; not block by block, nor for mode "2d-stitch".
+        the guides if the rule needs them; block by block ``<stem>.ome.zarr``. Not for mode
+        "2d-stitch", nor for labels within an image.
     seams : bool
         Also write ``seams/<stem>.csv``: how sure the network was of each seam between two cells,
         see `metrics.seam_doubt`; not block by block, nor for mode "2d-stitch".

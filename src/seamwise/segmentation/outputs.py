@@ -45,6 +45,17 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
             raise ValueError(f"{path} would be among the inputs: choose another output folder")
 
 
+def check_output_folder(output: Path, inputs: Sequence[str | Path]) -> None:
+    """Raise ValueError if the results cannot go there: it is an input, or named as an image."""
+    if any(Path(path).resolve() == output.resolve() for path in inputs):
+        raise ValueError(f"{output} is the input folder: choose another one for the labels")
+    if output.suffix.lower() == ".zarr":
+        raise ValueError(
+            f"{output} must be a folder for the labels, or the one OME-Zarr image to segment: "
+            "remove .zarr"
+        )
+
+
 def no_contrast(channels: NDArray[Any]) -> str:
     """Return what to report about a constant image; empty for any other."""
     if channels.min() < channels.max():

@@ -20,7 +20,7 @@ import zarr
 from seamwise.decode import flood, instances
 from seamwise.engine import Listener, Resources, StageProgress, choose_precision, cluster
 from seamwise.engine.cluster import task_runner
-from seamwise.io.images import read_labels
+from seamwise.io.images import read_image, read_labels
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.ome_zarr import (
     ZarrStorage,
@@ -31,9 +31,11 @@ from seamwise.io.ome_zarr import (
 )
 from seamwise.io.provenance import file_sha256
 from seamwise.io.scratch import open_scratch
+from seamwise.io.volume import open_labels
 from seamwise.segmentation import (
     OutputOptions,
     SegmentOptions,
+    decode_files,
     predict,
     segment,
     segment_files,
@@ -941,3 +943,65 @@ def test_a_run_keeps_to_its_limit_of_memory(tmp_path, models):
     announced, peak = done.stdout.splitlines()
     assert "; 1 block of" not in announced
     assert int(peak) < limit
+
+
+# ---------------------------------------------------------------- probabilities
+
+
+@pytest.mark.parametrize("tile", [40, 80])
+def test_probabilities_are_kept_block_by_block_and_decode_to_the_same_cells(
+    tmp_path, image, models, tile
+):
+    output = tmp_path / "out" / "a.ome.zarr"
+    output.parent.mkdir()
+    options = {"model": models[2], "tile": tile, "decode": "argmax"}
+    run(image, output, **options, probabilities=True)
+    maps = read_image(output.parent / "probabilities" / "a.ome.zarr")
+    assert (maps.axes, maps.data.dtype, maps.spacing) == ("CYX", np.float16, (0.5, 0.25))
+    expected = segment(blobs((70, 100)), model=models[2]).probabilities
+    assert np.mean(np.abs(maps.data - expected) < 0.02) > 0.999
+    run(image, tmp_path / "without.ome.zarr", **options)
+    np.testing.assert_array_equal(read_labels(output), read_labels(tmp_path / "without.ome.zarr"))
+    rule = RULE.with_name("argmax")
+    outcomes = list(decode_files([output.parent / "probabilities"], tmp_path / "decoded", rule))
+    assert not outcomes[0].failed
+    assert same_up_to_numbers(read_labels(tmp_path / "decoded" / "a.tif"), read_labels(output))
+
+
+def test_a_run_that_kept_no_probabilities_resumes_with_them(tmp_path, image, models, monkeypatch):
+    output, options = tmp_path / "out.ome.zarr", {"model": models[2], "tile": 40}
+    with pytest.raises(Stop):
+        run(image, output, **options, report=stop_at("find", 3))
+    run(image, output, **options, probabilities=True)
+    maps = read_image(tmp_path / "probabilities" / "out.ome.zarr").data.astype(np.float32)
+    np.testing.assert_allclose(maps.sum(0), 1, atol=2e-3)
+    assert hidden(tmp_path) == []
+
+
+def test_where_a_series_is_constant_or_damaged_the_probability_is_that_of_background(
+    tmp_path, models
+):
+    path = tmp_path / "a.ome.zarr"
+    series = np.stack([blobs((70, 100)), np.full((70, 100), 7, np.float32)])
+    write_image(path, series, axes="TYX", storage=ZarrStorage(chunks=(1, 32, 32)))
+    spoil_chunk(path, 0, 1, 2)
+    output = tmp_path / "out" / "a.ome.zarr"
+    output.parent.mkdir()
+    result = run(path, output, model=models[2], tile=80, probabilities=True)
+    assert len(result.damaged) == 1
+    target = output.parent / "probabilities" / "a.ome.zarr"
+    first, second = (read_image(target, time=time).data for time in (0, 1))
+    background = np.zeros(len(first)) + (np.arange(len(first)) == 0)
+    assert (second == background[:, np.newaxis, np.newaxis]).all()
+    assert (first[:, 32:64, 64:96] == background[:, np.newaxis, np.newaxis]).all()
+    (outcome,) = decode_files([target], tmp_path / "decoded")
+    assert outcome.messages[0].endswith("+ 0 cells")
+    labels = open_labels(tmp_path / "decoded" / "a.ome.zarr")
+    assert (labels.times, labels.shape) == (2, (70, 100))
+
+
+def test_labels_within_an_image_come_without_probabilities(tmp_path, image, models):
+    files = OutputOptions(probabilities=True)
+    (outcome,) = segment_files([image], image, SegmentOptions(model=models[2]), files=files)
+    assert "without probabilities: choose a folder" in outcome.messages[-2]
+    assert not (tmp_path / "probabilities").exists()

@@ -6,7 +6,7 @@ between the stages (`io.scratch`), and in a folder for each stage one file per f
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +20,17 @@ from seamwise.decode.meetings import meet
 from seamwise.engine.memory import is_out_of_memory
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.errors import DamagedError
-from seamwise.io.jsonfile import read_json, write_json
-from seamwise.io.models import DecodeRule, ReliefPair, WatershedPair
+from seamwise.io.jsonfile import write_json
+from seamwise.io.models import ReliefPair, WatershedPair
 from seamwise.io.ome_zarr import Draft
-from seamwise.io.provenance import Provenance
 from seamwise.io.scratch import open_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels.slabs import look_up
+from seamwise.segmentation.big.job import BlockJob, read_job
 from seamwise.segmentation.big.network import shared_network
 from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.fit import Look, look_at
 from seamwise.segmentation.normalization import Normalization, Sample, measure, merge_samples
-from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.predict import Model, tile_probabilities
 from seamwise.tiling import Blocks, grow, intersect, relative_to
 from seamwise.types import Box
@@ -53,106 +52,6 @@ class Same:
     """
 
     number: NDArray[Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlockJob:
-    """How the blocks of one image are segmented; kept as ``job.json``, which every process reads.
-
-    Attributes
-    ----------
-    options : SegmentOptions
-        How to segment, with the path of the model file as `model`.
-    model_sha256 : str
-        What the model file holds.
-    rule : DecodeRule
-        How probabilities become labels: what `options` ask for, with the model's thresholds.
-    image : str
-        Path of the image.
-    image_written : int
-        When the image's file, or the metadata of its folder, was last written.
-    shape, block : tuple of int
-        Size of the image, and of its blocks.
-    factors : tuple of float
-        How far the network sees the image magnified, along each axis.
-    halo : int
-        Pixels around a block that the network sees with it.
-    device : str
-        Where the network is computed.
-    """
-
-    options: SegmentOptions
-    model_sha256: str
-    rule: DecodeRule
-    image: str
-    image_written: int
-    shape: tuple[int, ...]
-    block: tuple[int, ...]
-    factors: tuple[float, ...]
-    halo: int
-    device: str
-
-    @property
-    def blocks(self) -> Blocks:
-        """The blocks of the image."""
-        return Blocks(self.shape, self.block)
-
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """Names of the arrays that `pixelwise` returns; seeds of a watershed are classes, a relief
-        is elevation.
-        """
-        if isinstance(self.rule.pair, WatershedPair | ReliefPair):
-            return ("classes", "elevation")
-        return ("classes",)
-
-    @property
-    def provenance(self) -> Provenance:
-        """What the finished blocks depend on; the work may be resumed if it is the same."""
-        of_options = self.options.provenance(self.model_sha256)
-        names = ("image", "image_written", "shape", "factors", "halo")
-        image = {name: getattr(self, name) for name in names}
-        # records of the first version have `rule` instead of the first two, `block` instead of
-        # `tile`, and no `mode`
-        unknown = {name: of_options.inputs[name] for name in ("decode", "min_size", "tile", "mode")}
-        return Provenance(
-            inputs={**image, **of_options.inputs, "rule": self.rule},
-            notes={"model": self.options.model, "block": self.block, "device": self.device},
-            defaults={**of_options.defaults, **unknown, "factors": (1.0,) * len(self.shape)},
-        )
-
-
-def read_job(path: Path) -> BlockJob:
-    """Read what `write_job` wrote.
-
-    Raises
-    ------
-    ValueError
-        The file is damaged or from another version of this package.
-    """
-    content = {name: _as_tuple(value) for name, value in read_json(path).items()}
-    try:
-        rule = DecodeRule.model_validate(content.pop("rule"))
-        if isinstance(content.get("decode"), dict):
-            content["decode"] = DecodeRule.model_validate(content["decode"])
-        content.setdefault("runtime", "torch")
-        names = {field.name for field in fields(SegmentOptions)} & content.keys()
-        options = SegmentOptions(**{name: content.pop(name) for name in names})
-        content.setdefault("factors", (1.0,) * len(content["shape"]))
-        return BlockJob(options=options, rule=rule, **content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is from another version of seamwise: delete {path.parent}"
-        ) from error
-
-
-def write_job(path: Path, job: BlockJob) -> None:
-    """Write a job as JSON, whole or not at all."""
-    write_json(path, job.provenance.record())
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -244,9 +143,12 @@ def classify(folder: Path, number: int) -> None:
     else:  # a constant time point
         read(box)
         pixels = tuple(np.zeros(_lengths(box), np.uint8) for _ in job.arrays)
+        if job.maps:
+            pixels = (*pixels, np.zeros((job.maps, *_lengths(box)), np.float16))
+            pixels[-1][0] = 1
     lines = _blank(pixels, box, damage)
-    for name, values in zip(job.arrays, pixels, strict=True):
-        place.array(name)[box] = values
+    for name, values in zip(job.stored, pixels, strict=True):
+        place.array(name)[_inside(box)] = values
     write_json(place.done("classify", number), {"damaged": lines, "look": astuple(look)})
 
 
@@ -309,6 +211,13 @@ def write(folder: Path, number: int, draft: Draft) -> None:
     draft.write(box, labels, time=place.time)
 
 
+def write_maps(folder: Path, number: int, draft: Draft) -> None:
+    """Write the probabilities of a block."""
+    place = Place(folder)
+    box = place.job.blocks.box(number)
+    draft.write(box, np.asarray(place.array("maps")[_inside(box)]), time=place.time)
+
+
 def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArray[Any] | str]]:
     """Yield the pixels of a box: all at once or, if that fails, chunk by chunk.
 
@@ -331,12 +240,18 @@ def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArra
 def _blank(
     pixels: Sequence[NDArray[Any]], box: Box, damage: Sequence[tuple[str, Box]]
 ) -> list[str]:
-    """Set the damaged parts of a box to background, in place; return their errors."""
+    """Set the damaged parts of a box to background, in place; return their errors.
+
+    Of maps, which have channels first, the first channel is that of background.
+    """
     intersections = [(line, intersect(part, box)) for line, part in damage]
     overlaps = [(line, part) for line, part in intersections if min(_lengths(part)) > 0]
     for _, part in overlaps:
         for values in pixels:
-            values[relative_to(part, box)] = 0
+            inner: tuple[Any, ...] = relative_to(part, box)
+            values[(..., *inner)] = 0
+            if values.ndim > len(box):
+                values[(0, *inner)] = 1
     return list(dict.fromkeys(line for line, _ in overlaps))
 
 
@@ -354,7 +269,9 @@ def _classify_box(
             read(around), model, flips=job.options.flips, guides=guides, factors=job.factors
         )
         inner = probabilities[(slice(None), *relative_to(box, around))]
-        return pixelwise(inner, job.rule), look_at(inner, model.info.architecture.out_channels)
+        look = look_at(inner, model.info.architecture.out_channels)
+        maps = [inner.astype(np.float16)] if job.maps else []
+        return (*pixelwise(inner, job.rule), *maps), look
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
         if not is_out_of_memory(error):
             raise
@@ -373,7 +290,8 @@ def _classify_box(
     results = [_classify_box(read, part, model, job) for part in parts]
     arrays = zip(*(pixels for pixels, _ in results), strict=True)
     looks = [look for _, look in results]
-    return tuple(np.concatenate(values, axis) for values in arrays), sum(looks, Look())
+    from_end = axis - len(box)  # maps have channels first
+    return tuple(np.concatenate(values, from_end) for values in arrays), sum(looks, Look())
 
 
 def _halves(box: Box) -> tuple[int, tuple[Box, Box]] | None:
@@ -389,6 +307,11 @@ def _halves(box: Box) -> tuple[int, tuple[Box, Box]] | None:
     first, second = list(box), list(box)
     first[axis], second[axis] = slice(box[axis].start, middle), slice(middle, box[axis].stop)
     return axis, (tuple(first), tuple(second))
+
+
+def _inside(box: Box) -> tuple[Any, ...]:
+    """The index of a box in an array that may have channels first."""
+    return (..., *box)
 
 
 def _lengths(box: Box) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """The stages from an image on disk to its labels, each block by block; see `Stages`."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -27,7 +28,8 @@ from seamwise.io.models import NormalizationRule, ReliefPair
 from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.segmentation.big import blocks as tasks
-from seamwise.segmentation.big.blocks import BlockJob, Place, Same
+from seamwise.segmentation.big.blocks import Place, Same
+from seamwise.segmentation.big.job import BlockJob
 from seamwise.segmentation.fit import Look
 from seamwise.segmentation.normalization import Normalization, Sample, normalization_of
 
@@ -92,6 +94,8 @@ class Stages:
         """Run all stages up to the last; return the number of cells of each time point."""
         for name in self.job.arrays:
             self._arrays(name, np.float32 if name == "elevation" else np.uint8)
+        if self.job.maps:
+            self._map_arrays()
         self._run_missing("classify", tasks.classify)
         self._arrays("cores", np.uint32)
         self._run_missing("find", tasks.find)
@@ -108,6 +112,11 @@ class Stages:
         """Write the final labels."""
         items = [(place.folder, number) for place in self.places for number in self._numbers]
         self._run("write", partial(tasks.write, draft=draft), items)
+
+    def write_maps(self, draft: Draft) -> None:
+        """Write the probabilities."""
+        items = [(place.folder, number) for place in self.places for number in self._numbers]
+        self._run("write probabilities", partial(tasks.write_maps, draft=draft), items)
 
     def damaged(self) -> tuple[str, ...]:
         """Return the errors of the parts that could not be read, each once."""
@@ -149,6 +158,15 @@ class Stages:
     def _arrays(self, name: str, dtype: DTypeLike) -> None:
         for place in self.places:
             self._array(place, name, dtype)
+
+    def _map_arrays(self) -> None:
+        """Make the arrays of the probabilities; blocks that were computed without are not done."""
+        shape, block = ((self.job.maps, *sizes) for sizes in (self.job.shape, self.job.block))
+        for place in self.places:
+            path = place.folder / "maps.zarr"
+            if not path.exists():
+                shutil.rmtree(place.folder / "classify", ignore_errors=True)
+                create_scratch(path, shape, block=block, dtype=np.float16)
 
     def _array(self, place: Place, name: str, dtype: DTypeLike) -> None:
         path = place.folder / f"{name}.zarr"

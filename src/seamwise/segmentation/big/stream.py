@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
@@ -16,7 +18,7 @@ from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
 from seamwise.io.lock import lock_file
-from seamwise.io.models import WatershedPair, model_path
+from seamwise.io.models import DecodeRule, SegmentationInfo, WatershedPair, model_path
 from seamwise.io.ome_zarr import (
     Draft,
     ZarrStorage,
@@ -30,7 +32,7 @@ from seamwise.io.ome_zarr import (
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
-from seamwise.segmentation.big.blocks import BlockJob, read_job, write_job
+from seamwise.segmentation.big.job import BlockJob, read_job, write_job
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
 from seamwise.segmentation.big.network import share_network
 from seamwise.segmentation.big.stages import Stages
@@ -183,6 +185,7 @@ def segment_volume(
         factors=zoom.factors,
         halo=halo_of(zoom.factors),
         device=resources.device,
+        maps=_map_channels(info, rule) if target.maps is not None else 0,
     )
     if not is_elsewhere and resources.workers == 1:
         path = str(job.options.model)
@@ -204,6 +207,9 @@ def segment_volume(
         cells = stages.decode()
         with target.draft(max(cells), provenance) as draft:
             stages.write(draft)
+            if job.maps:
+                with target.draft_maps(job.maps, provenance) as maps:
+                    stages.write_maps(maps)
         damaged = stages.damaged()
         caution = misfit(info, stages.look(), cells=sum(cells), zoom=zoom)
         _remove(target.work)
@@ -225,6 +231,11 @@ class _Target:
     @property
     def path(self) -> Path:
         return self.output / "labels" / self.files.name if self.is_inside else self.output
+
+    @property
+    def maps(self) -> Path | None:
+        """Where the probabilities go; None without them."""
+        return maps_path(self.output) if self.files.probabilities and not self.is_inside else None
 
     @property
     def work(self) -> Path:
@@ -289,7 +300,7 @@ class _Target:
         """Begin the label image; it appears whole, or not at all."""
         dtype = smallest_dtype(0, cell_count)
         axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
-        chunks = {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
+        chunks = self._chunks
         if self.is_inside:
             chunk_sizes = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
             draft = create_labels(
@@ -300,12 +311,11 @@ class _Target:
                 overwrite=self.files.overwrite,
             )
             return replace(draft, record=provenance.record())
-        if self.volume.times > 1:
-            axes, shape = f"T{axes}", (self.volume.times, *shape)
+        times = self.volume.times
         draft = create_image(
             output,
-            shape,
-            axes=axes,
+            (times, *shape) if times > 1 else shape,
+            axes=f"T{axes}" if times > 1 else axes,
             dtype=dtype,
             spacing=self.volume.spacing,
             labels=True,
@@ -313,6 +323,37 @@ class _Target:
             overwrite=self.files.overwrite,
         )
         return replace(draft, record=provenance.record())
+
+    def draft_maps(self, channels: int, provenance: Provenance) -> Draft:
+        """Begin the image of the probabilities; it appears whole, or not at all."""
+        volume, path = self.volume, maps_path(self.output)
+        times = [volume.times] if volume.times > 1 else []
+        make_folder(path.parent)
+        draft = create_image(
+            path.resolve(),
+            (*times, channels, *volume.shape),
+            axes=f"{'T' * len(times)}C{volume.axes}",
+            dtype=np.float16,
+            spacing=volume.spacing,
+            storage=ZarrStorage(self.files.zarr_version, list(self._chunks.values())),
+            overwrite=True,
+        )
+        return replace(draft, record=provenance.record())
+
+    @property
+    def _chunks(self) -> dict[str, int]:
+        axes, shape = self.volume.axes, self.volume.shape
+        return {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
+
+
+def maps_path(labels: Path) -> Path:
+    """Return where the probabilities are of which an OME-Zarr folder holds the labels."""
+    return labels.parent / "probabilities" / labels.name
+
+
+def _map_channels(info: SegmentationInfo, rule: DecodeRule) -> int:
+    net = info.architecture
+    return net.output_channels if rule.is_guided else net.out_channels
 
 
 def difference_of_labels(labels: Path, provenance: Provenance) -> str:
