@@ -444,8 +444,6 @@ def _run_by_block(
     if files.overlay:
         notes.append(f"{job.image}: block by block, without an overlay")
     if files.probabilities and is_inside:
-        notes.append(
-            f"{job.image}: labels within the image, without probabilities: choose a folder for them"
-        )
+        notes.append(f"{job.image}: no probabilities within an image: choose a folder for them")
     counts = " + ".join(map(str, result.cells))
     return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)

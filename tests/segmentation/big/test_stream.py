@@ -1003,5 +1003,5 @@ def test_where_a_series_is_constant_or_damaged_the_probability_is_that_of_backgr
 def test_labels_within_an_image_come_without_probabilities(tmp_path, image, models):
     files = OutputOptions(probabilities=True)
     (outcome,) = segment_files([image], image, SegmentOptions(model=models[2]), files=files)
-    assert "without probabilities: choose a folder" in outcome.messages[-2]
+    assert "no probabilities within an image: choose a folder" in outcome.messages[-2]
     assert not (tmp_path / "probabilities").exists()

@@ -121,5 +121,13 @@ def write_job(path: Path, job: BlockJob) -> None:
     write_json(path, job.provenance.record())
 
 
+def write_time(path: Path) -> int:
+    """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
+    files = [path]
+    if path.is_dir():
+        files = [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
+    return max(file.stat().st_mtime_ns for file in files if file.is_file())
+
+
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

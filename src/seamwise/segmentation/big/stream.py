@@ -32,7 +32,7 @@ from seamwise.io.ome_zarr import (
 from seamwise.io.provenance import Provenance, file_sha256
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
-from seamwise.segmentation.big.job import BlockJob, read_job, write_job
+from seamwise.segmentation.big.job import BlockJob, read_job, write_job, write_time
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
 from seamwise.segmentation.big.network import share_network
 from seamwise.segmentation.big.stages import Stages
@@ -179,7 +179,7 @@ def segment_volume(
         model_sha256=model_sha256,
         rule=rule,
         image=str(volume.path.resolve()),
-        image_written=_write_time(volume.path),
+        image_written=write_time(volume.path),
         shape=volume.shape,
         block=(),
         factors=zoom.factors,
@@ -375,14 +375,6 @@ def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
     """
     output = output.resolve()
     return output.parent / f".{output.name}.{name}.work"
-
-
-def _write_time(path: Path) -> int:
-    """When an image's file, or the metadata of its folder, was last written, in nanoseconds."""
-    files = [path]
-    if path.is_dir():
-        files = [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]
-    return max(file.stat().st_mtime_ns for file in files if file.is_file())
 
 
 def _begin(

@@ -15,7 +15,7 @@ from seamwise.engine.networks import build_network
 from seamwise.engine.settings import make_settings
 from seamwise.io.atomic import atomic_path
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation.check.survey import Look, Survey
+from seamwise.segmentation.check.survey import SHARE_MISSING, Look, Survey
 from seamwise.segmentation.data import AnnotatedImage, Pair, read_pairs
 from seamwise.segmentation.settings import CROP, TrainSettings
 from seamwise.segmentation.start import BRIGHT_ON_DARK, magnification, read_start, settings_for
@@ -34,6 +34,7 @@ _REASONS = {
     "touching_radius": "by the median diameter of the cells, as the network sees them",
     "gap_radius": "0.3 of the median diameter, as the network sees it",
     "crop": "as large as fits the images, at most the usual size",
+    "unlabelled": "masks lack cells: what is far from a numbered one counts as not known",
     "steps": "from the pixels of all images; the training ends earlier if nothing improves",
 }
 _READ = 6  # images of which pixels are counted and steps timed
@@ -96,6 +97,7 @@ def advise(
     - Touching radius: 1 for cells of less than 15 pixels across, else 2.
     - Gap radius: 0.3 of the median diameter, from 2 to 10 pixels.
     - Steps: `start.start_defaults`.
+    - "near" for what 0 means if the survey noted that the masks lack a tenth of the cells.
     """
     looks = [look for look in survey.looks if len(look.sizes)]
     if not looks:
@@ -116,6 +118,7 @@ def advise(
         "loss": loss,
         "annotation": annotation,
         **_sizes(looks, diameters[1], magnification(model.info, images), images[0].spacing),
+        **_unlabelled(survey),
         "ndim": len(looks[0].shape),
     }
     checked = make_settings(TrainSettings, settings)
@@ -124,9 +127,16 @@ def advise(
     reasons = {
         "start": "few pixels are bright" if skew >= BRIGHT_ON_DARK else _NOT_BRIGHT,
         "loss": why,
-        **_REASONS,
+        **{name: reason for name, reason in _REASONS.items() if name in settings},
     }
     return Advice(settings, reasons, diameters, _shares(images, checked), seconds)
+
+
+def _unlabelled(survey: Survey) -> dict[str, Any]:
+    """ "near" where masks lack so many cells that background would be learned wrong."""
+    missing = sum(one.count for one in survey.findings if one.kind == "unlabelled")
+    cells = sum(len(look.sizes) for look in survey.looks)
+    return {"unlabelled": "near"} if missing >= SHARE_MISSING * (cells + missing) > 0 else {}
 
 
 def _sizes(

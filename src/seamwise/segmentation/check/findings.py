@@ -77,6 +77,11 @@ KINDS = {
     "crumbs": Kind("stray pixels", "look", "erase them; each piece is learned as a cell"),
     "specks": Kind("cells of a few pixels", "look", "erase them if they are slips of the pen"),
     "two cells": Kind("one number may cover two cells", "look", "number them apart if they are"),
+    "unlabelled": Kind(
+        "objects without a number that look like the cells",
+        "harms",
+        "number them; or train with --unlabelled near, as the suggested settings do",
+    ),
     "holes": Kind("cells with holes", "harms", "fill the holes"),
 }
 """All kinds of faults by their key, in the order of a report."""

@@ -99,11 +99,13 @@ class _Field:
 
 
 def _summed(faults: list[MaskFault]) -> list[MaskFault]:
-    """One fault of each kind, with the text and place of the first."""
+    """One fault of each kind, with the text and place of the first and the count of all."""
     result = []
     for kind in dict.fromkeys(fault.kind for fault in faults):
         same = [fault for fault in faults if fault.kind == kind]
-        result.append(MaskFault(kind, same[0].text, len(same), same[0].box))
+        others = len(same) - 1
+        more = f"; {others} more {'number' if others == 1 else 'numbers'}" if others else ""
+        result.append(MaskFault(kind, same[0].text + more, len(same), same[0].box))
     return result
 
 

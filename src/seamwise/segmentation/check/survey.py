@@ -18,6 +18,7 @@ from seamwise.labels import Labels
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.check.findings import Finding
 from seamwise.segmentation.check.masks import mask_faults
+from seamwise.segmentation.check.missing import missing_cells
 from seamwise.segmentation.data import (
     as_channels,
     images_and_masks,
@@ -37,6 +38,9 @@ _NONE = 0.1  # so close to 1/2 there is no difference
 _MARGIN = 12  # pixels around a place in its picture
 _SIDE = 160  # of the picture of a whole image, at least
 _PICTURES = 6  # of each kind of fault
+SHARE_MISSING = 0.1
+"""Share of the cells that a mask must lack to be noted."""
+_FEWEST_MISSING = 3  # objects; fewer may be dirt
 _SAMPLE = 2**16  # pixels of an image
 _RULE = NormalizationRule(kind="contrast")
 
@@ -207,6 +211,7 @@ def _look(
             shown = _whole(image, labels) if fault.box is None else _place(image, labels, fault.box)
         notes.add(fault.kind, name, fault.text, count=fault.count, picture=shown)
     sizes = areas(np.maximum(labels, 0))[1:]
+    _note_missing(name, image, labels, int((sizes > 0).sum()), notes)
     return Look(
         name=name,
         shape=labels.shape,
@@ -219,6 +224,18 @@ def _look(
         spacing=spacing,
         digest=hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),
     )
+
+
+def _note_missing(
+    name: str, image: NDArray[Any], labels: Labels, cells: int, notes: _Notes
+) -> None:
+    """Note objects without a number that look like the cells, if they are many."""
+    missing = missing_cells(image[0], labels)
+    if len(missing) < _FEWEST_MISSING or len(missing) < SHARE_MISSING * (cells + len(missing)):
+        return
+    shown = _place(image, labels, missing[0]) if notes.has_room("unlabelled") else None
+    text = f"{len(missing)} objects as bright and as large as the {cells} cells have no number"
+    notes.add("unlabelled", name, text, count=len(missing), picture=shown)
 
 
 def touching_cells(labels: Labels) -> int:

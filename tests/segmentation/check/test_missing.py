@@ -1,0 +1,74 @@
+"""Cells that a mask lacks: noted where they are many and clear, and nowhere else."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.segmentation import find_pairs
+from seamwise.segmentation.check import advise, survey
+from seamwise.segmentation.check.missing import missing_cells
+from seamwise.synth import crowded_cells
+
+SQUARES = np.zeros((40, 80), int)
+for _number in range(8):
+    _y, _x = divmod(_number, 4)
+    SQUARES[20 * _y + 5 : 20 * _y + 13, 20 * _x + 5 : 20 * _x + 13] = _number + 1
+IMAGE = np.where(SQUARES > 0, 100, 10) + np.random.default_rng(0).normal(0, 2, SQUARES.shape)
+
+
+def without(*numbers):
+    return np.where(np.isin(SQUARES, numbers), 0, SQUARES)
+
+
+def test_what_is_not_numbered_is_found_where_it_is():
+    boxes = missing_cells(IMAGE, without(3, 8))
+    assert boxes == [
+        (slice(5, 13), slice(45, 53)),
+        (slice(25, 33), slice(65, 73)),
+    ]
+    assert missing_cells(IMAGE, SQUARES) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.where(SQUARES == 8, 70, IMAGE),  # dimmer than all cells
+        IMAGE - np.where(SQUARES > 0, 80, 0),  # cells do not stand out
+        np.where((SQUARES == 8) & (np.indices(SQUARES.shape)[1] > 66), 10, IMAGE),  # a sliver
+        -IMAGE,  # cells are dark
+    ],
+    ids=["dim", "flat", "sliver", "dark"],
+)
+def test_what_is_no_cell_like_the_others_is_not_accused(image):
+    assert missing_cells(image, without(8)) == []
+
+
+def test_ignored_pixels_and_few_cells_say_nothing():
+    assert missing_cells(IMAGE, np.where(SQUARES == 8, -1, SQUARES)) == []
+    assert missing_cells(IMAGE, np.where(SQUARES > 3, 0, SQUARES)) == []
+    assert missing_cells(IMAGE, np.zeros_like(SQUARES)) == []
+
+
+def write(folder, *, keep):
+    for number in range(3):
+        scene = crowded_cells((128, 128), cells=16, radius=8, rng=number, cluster=0)
+        labels = np.where(scene.labels % keep == 0, scene.labels, 0) if keep > 1 else scene.labels
+        for kind, array in (("images", scene.image * 200), ("masks", labels)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(folder / kind / f"{number}.tif", array.astype(np.uint16))
+    return folder
+
+
+def test_check_advises_near_for_masks_that_lack_cells_only(tmp_path):
+    complete, half = write(tmp_path / "a", keep=1), write(tmp_path / "b", keep=2)
+    results = [survey(folder) for folder in (complete, half)]
+    kinds = [{finding.kind for finding in result.findings} for result in results]
+    assert "unlabelled" not in kinds[0]
+    assert "unlabelled" in kinds[1]
+    advice = [
+        advise(result, find_pairs(folder).training, device="cpu")
+        for result, folder in zip(results, (complete, half), strict=True)
+    ]
+    assert "unlabelled" not in {**advice[0].settings, **advice[0].reasons}
+    assert advice[1].settings["unlabelled"] == "near"
+    assert "lack cells" in advice[1].reasons["unlabelled"]
