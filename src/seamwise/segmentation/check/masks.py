@@ -104,8 +104,10 @@ def _summed(faults: list[MaskFault]) -> list[MaskFault]:
     for kind in dict.fromkeys(fault.kind for fault in faults):
         same = [fault for fault in faults if fault.kind == kind]
         others = len(same) - 1
-        more = f"; {others} more {'number' if others == 1 else 'numbers'}" if others else ""
-        result.append(MaskFault(kind, same[0].text + more, len(same), same[0].box))
+        text = same[0].text
+        if others:
+            text += f"; {others} more {'number' if others == 1 else 'numbers'}"
+        result.append(MaskFault(kind, text, len(same), same[0].box))
     return result
 
 

@@ -66,9 +66,12 @@ def missing_cells(channel: NDArray[Any], labels: Labels) -> list[tuple[slice, ..
     typical = float(np.median(sizes))
     has_size = (area >= _SMALL * typical) & (area <= _LARGE * typical)
     boxes = ndimage.find_objects(objects)
+    extents = np.array([_lengths(box) for box in boxes])
     filled = _FILLED if labels.ndim == 2 else _FILLED * 2 / 3
-    return [
-        boxes[number]
-        for number in np.flatnonzero(has_size & (mean >= least) & (meets == 0))
-        if area[number] > filled * np.prod([part.stop - part.start for part in boxes[number]])
-    ]
+    is_full = area > filled * extents.prod(axis=1)
+    is_cell = has_size & is_full & (mean >= least) & (meets == 0)
+    return [boxes[number] for number in np.flatnonzero(is_cell)]
+
+
+def _lengths(box: tuple[slice, ...]) -> list[int]:
+    return [part.stop - part.start for part in box]
