@@ -242,7 +242,7 @@ def _blank(
 ) -> list[str]:
     """Set the damaged parts of a box to background, in place; return their errors.
 
-    Of maps, which have channels first, the first channel is that of background.
+    Maps have channels first, and background is the first of them.
     """
     intersections = [(line, intersect(part, box)) for line, part in damage]
     overlaps = [(line, part) for line, part in intersections if min(_lengths(part)) > 0]
