@@ -222,14 +222,15 @@ def _comparison(frame: Features, burst: Summary) -> Tensor:
     )
 
 
-def _first_level(level: nn.Sequential, x: Tensor) -> Tensor:
+def _first_level(level: nn.Module, x: Tensor) -> Tensor:
     """A convolution and ReLU."""
     if torch.is_grad_enabled():
         return cast(Tensor, level(x))
-    return _by_rows(level[0], x.shape[2], lambda first, end: x[:, :, first:end])
+    convolution, _ = cast(nn.Sequential, level)
+    return _by_rows(convolution, x.shape[2], lambda first, end: x[:, :, first:end])
 
 
-def _joined(level: nn.Conv2d, coarse: Tensor, skip: Tensor) -> Tensor:
+def _joined(level: nn.Module, coarse: Tensor, skip: Tensor) -> Tensor:
     """A convolution over maps of half the size and those next to them, and ReLU."""
 
     def rows(first: int, end: int) -> Tensor:
@@ -242,15 +243,16 @@ def _joined(level: nn.Conv2d, coarse: Tensor, skip: Tensor) -> Tensor:
     return _by_rows(level, skip.shape[2], rows)
 
 
-def _by_rows(layer: nn.Conv2d, height: int, rows: Callable[[int, int], Tensor]) -> Tensor:
+def _by_rows(layer: nn.Module, height: int, rows: Callable[[int, int], Tensor]) -> Tensor:
     """A convolution of 3×3 and ReLU, some rows after the other, so that copies are small."""
+    weight, bias = cast(nn.Conv2d, layer).weight, cast(nn.Conv2d, layer).bias
     parts = []
     for first in range(0, height, _ROWS):
         end = min(first + _ROWS, height)
         inside = rows(max(first - 1, 0), min(end + 1, height))
         edges = (1, 1, int(first == 0), int(end == height))
         wide = pad(inside, edges, mode="replicate")
-        parts.append(conv2d(wide, layer.weight, layer.bias).relu_())
+        parts.append(conv2d(wide, weight, bias).relu_())
     return torch.cat(parts, 2) if len(parts) > 1 else parts[0]
 
 
