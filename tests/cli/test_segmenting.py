@@ -61,7 +61,7 @@ def test_a_bad_file_has_one_line_whatever_follows(run, images, tmp_path, model):
     ]
     assert out.splitlines() == [
         f"labels are in {labels}; 1 of 3 files failed",
-        f"wrote {labels / 'cells.csv'}",
+        f"wrote {labels / 'cells.csv'} and cells_summary.csv",
         f"wrote {labels / 'report.html'}",
     ]
 
@@ -75,7 +75,7 @@ def test_a_file_that_fails_in_a_later_step_is_reported_then(run, images, tmp_pat
     assert err.count("is it complete?") == 1
     assert out.splitlines() == [
         f"labels are in {labels}",
-        f"wrote {labels / 'cells.csv'}; 1 of 3 files failed",
+        f"wrote {labels / 'cells.csv'} and cells_summary.csv; 1 of 3 files failed",
     ]
 
 

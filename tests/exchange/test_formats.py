@@ -396,3 +396,11 @@ def test_masks_of_a_series_are_read_one_by_one(tmp_path, monkeypatch):
     has_failed, lines = messages(import_labels([tmp_path / "s_RES"], tmp_path / "back"))
     assert not has_failed, lines
     assert max(most) <= 2
+
+
+def test_a_ring_far_beyond_any_image_is_refused_in_one_line(tmp_path):
+    ring = [[0, 0], [1e12, 0], [0, 5]]
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    with pytest.raises(ValueError, match=r"reaches 1e\+12, farther than 1,000,000 pixels"):
+        read_geojson(path)

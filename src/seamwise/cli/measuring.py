@@ -296,15 +296,16 @@ def _write_table(
     overwrite: bool = False,
     failures: set[Path] | None = None,
 ) -> None:
-    from seamwise.measure import measure_files
+    from seamwise.measure import measure_files, summary_path
 
+    pictures = f", pictures as {table.stem}_….png" if plots else ""
     outcomes = measure_files(pairs, table, options, plots=plots, overwrite=overwrite)
     with Progress() as progress:
         follow_files(
             progress,
             outcomes,
             "measure",
-            done=f"wrote {table}",
+            done=f"wrote {table} and {summary_path(table).name}{pictures}",
             nothing="no table was written",
             failures=failures,
         )

@@ -151,14 +151,10 @@ def train(
         "nodes": nodes,
     }
     read_settings(TrainSettings, settings, options)  # their faults come before those of the data
-    if output.resolve() in {
-        data.resolve(),
-        (data / "images").resolve(),
-        (data / "masks").resolve(),
-    }:
+    if _is_of_images(output.resolve(), data.resolve()):
         raise ValueError(
-            f"-o {output} is the folder of the data, whose images the run's picture would join: "
-            "choose another folder"
+            f"-o {output} is the folder of the data, or one of it with images, which the run's "
+            "picture would join: choose another folder"
         )
     split = find_pairs(data, hold_out_every=hold_out_every)
     if corrected is not None:
@@ -186,6 +182,20 @@ def train(
     if not silent:
         name = shlex.quote(str(model))
         say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")
+
+
+def _is_of_images(output: Path, data: Path) -> bool:
+    """Whether a folder is that of the data, or holds images and is inside it."""
+    from seamwise.io import find_images
+
+    if output == data or output == data / "images" or output == data / "masks":
+        return True
+    if data not in output.parents or not output.is_dir() or (output / "log.csv").exists():
+        return False
+    try:
+        return bool(find_images([output]))
+    except (ValueError, OSError):
+        return False
 
 
 def compare(

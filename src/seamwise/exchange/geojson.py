@@ -11,6 +11,8 @@ from seamwise.exchange.outlines import Outline, Ring
 from seamwise.io.errors import unreadable
 from seamwise.io.jsonfile import write_json
 
+_FARTHEST = 1_000_000  # pixels from the corner of an image
+
 
 def write_geojson(path: Path, outlines: Iterable[Outline]) -> None:
     """Write a FeatureCollection with a feature for each outline.
@@ -101,4 +103,9 @@ def _ring(points: Any) -> Ring:
     ring = np.array([point[:2] for point in points], float)
     if ring.ndim != 2 or len(ring) < 3 or not np.isfinite(ring).all():
         raise ValueError("a ring needs three or more points of finite x and y")
+    if np.abs(ring).max() > _FARTHEST:
+        raise ValueError(
+            f"a ring reaches {np.abs(ring).max():.3g}, farther than {_FARTHEST:,} pixels: "
+            "expected pixels of the image"
+        )
     return ring
