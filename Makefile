@@ -29,6 +29,8 @@ cases: $(VENV)/.installed
 nightly: lint
 	SEAMWISE_LONG=1 $(PYTEST)
 	$(BIN)/python .ci/cases --all
+	$(BIN)/python tests/support/kills.py
+	$(BIN)/python tests/support/kills.py --torn --every 3
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/training.py --quick
 	$(BIN)/python benchmarks/matching.py

@@ -152,7 +152,7 @@ def test_what_a_killed_process_left_is_replaced(tmp_path, monkeypatch, is_folder
 
     with monkeypatch.context() as patch:
         patch.setattr(journal, "_place", place)
-        patch.setattr(shutil, "rmtree", lambda folder, ignore_errors: None)
+        patch.setattr(journal, "_remove", lambda folder: None)
         with pytest.raises(KeyboardInterrupt):
             fuse("cut")
     assert unfinished(picture) == {*maps}

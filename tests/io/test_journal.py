@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ def kill_before(name, picture, *names, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(journal, "_place", place)
-        patch.setattr(shutil, "rmtree", lambda folder, ignore_errors: None)
+        patch.setattr(journal, "_remove", lambda folder: None)
         with pytest.raises(Killed):
             write(picture, *names)
 
@@ -113,7 +112,7 @@ def test_a_process_killed_before_it_moved_a_file_leaves_nothing_that_stays(tmp_p
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda folder, ignore_errors: None)
+        patch.setattr(journal, "_remove", lambda folder: None)
         with pytest.raises(Killed):
             die()
     picture.write_text("mine")

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seamwise.io.atomic import atomic_path, lock_stream, make_folder
@@ -50,7 +50,7 @@ def draft(main: Path) -> Iterator[Path]:
     """
     for folder in _leftovers(main):
         if not (folder / _JOURNAL).exists():  # no file of it has moved
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
     folder = main.with_name(_prefix(main) + secrets.token_hex(6))
     try:
         make_folder(folder)
@@ -62,18 +62,22 @@ def draft(main: Path) -> Iterator[Path]:
         _name_places(error, folder, main)
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     for folder in _leftovers(main):
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def unfinished(main: Path) -> frozenset[Path]:
-    """Return the files that killed processes moved next to `main`, which they had not moved yet.
+    """Return the files that killed processes moved, `main` among them if it was the last.
 
     Only files that nobody has changed since then, and none of a process that still runs. A journal
     that cannot be read names none. On Windows there are none.
     """
-    return frozenset(path for folder in _leftovers(main) for path in _noted(folder, main))
+    leftovers = _leftovers(main)
+    for folder in leftovers:
+        if not (folder / _JOURNAL).exists():  # all its files have moved, or none
+            _remove(folder)
+    return frozenset(path for folder in leftovers for path in _noted(folder, main))
 
 
 def _noted(folder: Path, main: Path) -> Iterator[Path]:
@@ -82,7 +86,7 @@ def _noted(folder: Path, main: Path) -> Iterator[Path]:
     except (ValueError, OSError):
         return
     for name, mark in marks.items() if isinstance(marks, dict) else ():
-        is_plain = name == Path(name).name and name not in ("", "..", main.name)
+        is_plain = name == Path(name).name and name not in ("", "..")
         if is_plain and main.with_name(name).is_file() and _mark(main.with_name(name)) == mark:
             yield main.with_name(name)
 
@@ -128,10 +132,26 @@ def _leftovers(main: Path) -> list[Path]:
     return [folder for folder in folders if _is_free(folder)]
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder, then its journal, then its lock: each state on the way is known."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in (_LOCK, _JOURNAL):
+                path.unlink()
+        (folder / _JOURNAL).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _is_free(folder: Path) -> bool:
     try:
         with (folder / _LOCK).open("rb") as stream:
             return lock_stream(stream)
+    except FileNotFoundError:
+        with suppress(OSError):
+            folder.rmdir()  # its process was killed between the lock and the folder
+        return False
     except OSError:
         return False
 

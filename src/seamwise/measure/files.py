@@ -11,6 +11,7 @@ import numpy as np
 from seamwise.io.atomic import check_writable
 from seamwise.io.csvfile import write_columns
 from seamwise.io.errors import error_line
+from seamwise.io.journal import draft, unfinished
 from seamwise.io.listing import by_stem, find_images, find_labels, image_name, natural_order, stem
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.outcome import Outcome
@@ -285,8 +286,9 @@ def _check_job(pairing: Pairing, table: Path, options: MeasureOptions, overwrite
         if not options.frames:
             by_stem(job.image for job in pairing.jobs)  # each series has a folder of its own
     tracks = (tracks_folder(table),) if options.track else ()
+    leftovers = unfinished(table)
     for path in () if overwrite else (table, summary_path(table), *tracks):
-        if path.exists():
+        if path.exists() and path not in leftovers:
             raise FileExistsError(f"{path} already exists: --overwrite replaces it")
     check_writable(table)
     inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
@@ -364,10 +366,12 @@ def _write(
     if threshold is not None:
         summary = summary.with_column("threshold", np.full(len(summary), threshold))
     write = _TABLES[table.suffix.lower()]
-    write(table, cells.columns)
-    write(summary_path(table), summary.columns)
-    if plots:
-        draw_plots(table, cells, summary, options, threshold)
+    with draft(table) as folder:  # together, so that a killed run can be repeated
+        hidden = folder / table.name
+        write(hidden, cells.columns)
+        write(summary_path(hidden), summary.columns)
+        if plots:
+            draw_plots(hidden, cells, summary, options, threshold)
     return tuple(messages), is_whole
 
 
