@@ -19,7 +19,11 @@ def test_integers_are_scaled_by_their_type():
             "picture must be uint8, uint16 or float, not int64",
         ),
         (np.full((2, 3), 255.0), ValueError, r"picture must lie in 0\.\.1, not 255\.0"),
-        (np.full((2, 3), np.nan), ValueError, r"must lie in 0\.\.1, not nan"),
+        (
+            np.array([[np.nan, 0.5, np.inf]]),
+            ValueError,
+            r"numbers in 0\.\.1, not NaN or infinity, which 2 values are: replace them",
+        ),
         (np.zeros(3), ValueError, r"must be \(Y, X\) or \(Y, X, C\)"),
         (np.zeros((0, 3)), ValueError, "at least one pixel"),
     ],

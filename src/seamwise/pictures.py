@@ -43,9 +43,26 @@ def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float
         raise TypeError(
             f"{name} must be uint8, uint16 or float, not {picture.dtype}: convert it first"
         )
-    low, high = float(picture.min()), float(picture.max())
-    if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(
-            f"{name} must lie in 0..1, not {low}..{high}: divide it by its largest possible value"
-        )
+    check_in_unit(picture, name=name, remedy="divide it by its largest possible value")
     return picture.astype(np.float32)
+
+
+def check_in_unit(picture: NDArray[Any], *, name: str, remedy: str) -> None:
+    """Raise ValueError unless all values of a picture of floats lie in 0..1.
+
+    Parameters
+    ----------
+    picture : array of floats
+    name, remedy : str
+        What the error calls it, and what to do about numbers outside 0..1.
+    """
+    low, high = float(picture.min()), float(picture.max())
+    if low >= 0 and high <= 1:
+        return
+    missing = int(np.sum(~np.isfinite(picture)))
+    if missing:
+        raise ValueError(
+            f"{name} must hold numbers in 0..1, not NaN or infinity, which {missing} values are: "
+            "replace them, for example by the mean of their neighbours"
+        )
+    raise ValueError(f"{name} must lie in 0..1, not {low}..{high}: {remedy}")

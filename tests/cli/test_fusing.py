@@ -1,5 +1,7 @@
 """`seamwise fuse`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -29,7 +31,7 @@ def test_fuse_with_everything_asked_for(run, burst, tmp_path):
         "--focus-maps",
     )  # fmt: skip
     assert code == 0
-    assert f"the result is in {tmp_path / 'sharp.tif'}, with its maps next to it\n" in out
+    assert f"the result is in {tmp_path / 'sharp.tif'}\n" in out
     written = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert written == [
         "a.json",
@@ -39,6 +41,33 @@ def test_fuse_with_everything_asked_for(run, burst, tmp_path):
         "sharp_focus_1.png",
     ]
     assert read_photo(tmp_path / "sharp.tif").pixels.shape == (200, 240, 3)
+
+
+def test_fuse_names_every_file_that_it_wrote(run, burst, tmp_path):
+    code, _, err = run(
+        "fuse", burst, "-o", tmp_path / "sharp.png", "--method", "gff", "--surface", "--depth-map",
+        "--focus-maps", "--alignment", tmp_path / "a.json",
+    )  # fmt: skip
+    assert code == 0
+    written = [path.name for path in tmp_path.iterdir() if path.is_file()]
+    assert len(written) == 10
+    (line,) = [line for line in err.splitlines() if line.startswith("sharp.png comes with ")]
+    paths = line.removeprefix("sharp.png comes with ").split(", ")
+    names = [Path(path).name for path in paths]
+    assert sorted([*names, "sharp.png"]) == sorted(written)
+
+
+def test_a_bad_frame_gives_one_line(run, burst, tmp_path):
+    for name in ("c.jpg", "d.jpg"):
+        write_photo(burst / name, read_photo(burst / "a.png").pixels)
+    content = (burst / "c.jpg").read_bytes()
+    (burst / "c.jpg").write_bytes(content[: len(content) // 2])
+    code, out, err = run("fuse", burst, "-o", tmp_path / "sharp.png", "--method", "gff")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert "c.jpg" in line
+    assert "(frame 3 of 4); --skip-bad fuses the others" in line
+    assert not (tmp_path / "sharp.png").exists()
 
 
 def test_a_burst_that_fails_is_reported_and_skipped(run, burst, tmp_path):

@@ -263,7 +263,8 @@ def test_bad_calls_are_named(selector, regressor):
         TypeError, match=r"float32 in 0\.\.1, not uint8: seamwise\.fuse takes other types"
     ):
         fuse_pair(*(np.zeros((8, 9), np.uint8),) * 2, model=selector)
-    for bad, message in ((np.float32(np.nan) * pair.a, "nan"), (2 * pair.a, r"must lie in 0\.\.1")):
+    missing = np.float32(np.nan) * pair.a
+    for bad, message in ((missing, "NaN .* replace them"), (2 * pair.a, r"must lie in 0\.\.1")):
         with pytest.raises(ValueError, match=message):
             fuse_pair(pair.a, bad, model=selector)
         for mode in ("sequence", "together"):

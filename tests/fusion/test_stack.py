@@ -1,3 +1,5 @@
+from uuid import UUID
+
 import cv2
 import numpy as np
 import pytest
@@ -296,3 +298,35 @@ def test_the_fused_planes_of_a_stack_count_as_memory(tmp_path):
             Resources(memory=limit),
         )  # fmt: skip
         assert [not outcome.failed for outcome in outcomes] == [is_enough]
+
+
+def test_a_stack_that_lacks_a_file_is_told_which_not_to_be_split(tmp_path):
+    """Two planes in each of three files of one OME image."""
+    parts = [(f"s{number}.ome.tif", f"urn:uuid:{UUID(int=number + 1)}") for number in range(3)]
+    planes_of_set = "".join(
+        f'<TiffData FirstZ="{2 * i + j}" FirstC="0" FirstT="0" IFD="{j}" PlaneCount="1">'
+        f'<UUID FileName="{name}">{uuid}</UUID></TiffData>'
+        for i, (name, uuid) in enumerate(parts)
+        for j in range(2)
+    )
+    for number, (name, uuid) in enumerate(parts):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+            f'SizeX="9" SizeY="8" SizeZ="6" SizeC="1" SizeT="1">{planes_of_set}</Pixels></Image>'
+            "</OME>"
+        )
+        pixels = np.full((2, 8, 9), number, np.uint8)
+        tifffile.imwrite(
+            tmp_path / name, pixels, photometric="minisblack", description=xml, metadata=None
+        )
+    first, second = tmp_path / "s0.ome.tif", tmp_path / "s1.ome.tif"
+    assert len(stack_of(first).bursts[0]) == 6
+    content = second.read_bytes()
+    second.write_bytes(content[: len(content) // 2])
+    for inputs in ([first], [tmp_path]):
+        with pytest.raises(ValueError, match=rf"^cannot read {second} as TIFF: .*\(s0\.ome\.tif"):
+            next(fuse_files(inputs, tmp_path / "out" / "y.tif", FuseOptions(model="gff")))
+    second.unlink()
+    with pytest.raises(ValueError, match=rf"^{second} is missing, and s0\.ome\.tif is one image"):
+        stack_of(first)

@@ -1,9 +1,12 @@
 import json
+from contextlib import nullcontext
+from itertools import combinations
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
+from matplotlib.figure import Figure
 from PIL import Image
 
 from seamwise.fusion import FuseOptions, FuseOutputs, Surface, find_surface, fuse_burst, fuse_files
@@ -121,6 +124,25 @@ def test_drawings_have_a_scale_and_holes(tmp_path):
     assert (drawn == 153).all(2).mean() > 0.1  # grey: missing
     assert np.asarray(Image.open(tmp_path / "r.png").convert("L")).std() > 10
     assert np.asarray(Image.open(tmp_path / "c.png")).shape == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("count", "z_step", "most"), [(9, 0.01, 4), (8, None, 4), (2, None, 2), (100, 110.0, 4)]
+)
+def test_labels_of_the_heights_do_not_lie_on_each_other(tmp_path, monkeypatch, count, z_step, most):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: figures.append(figure))
+    monkeypatch.setattr("seamwise.fusion.surface_files.atomic_path", nullcontext)
+    position = np.linspace(0, count - 1, 300, dtype=np.float32).reshape(15, 20)
+    surface = Surface(position, np.ones_like(position), count, z_step=z_step, spacing=(1.0, 1.0))
+    draw_relief(tmp_path / "r.png", surface, np.zeros((15, 20), np.uint8))
+    (figure,) = figures
+    figure.canvas.draw()
+    axis = figure.axes[0].zaxis
+    labels = [label for label in axis.get_ticklabels() if label.get_text()] + [axis.label]
+    assert len(labels) - 1 <= most
+    boxes = [label.get_window_extent() for label in labels]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 def save_stack(folder):

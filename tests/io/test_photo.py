@@ -717,12 +717,43 @@ def test_colours_that_are_neither_grey_nor_rgb(tmp_path):
 
 
 def test_transparent_palettes_and_colours_of_a_png(tmp_path):
-    palette = chunk(b"PLTE", bytes(range(9))) + chunk(b"tRNS", b"\0")
-    (tmp_path / "x.png").write_bytes(png_bytes(3, 8, np.zeros((2, 3), np.uint8), extra=palette))
-    both_raise(ValueError, tmp_path / "x.png", "it has a transparent colour; flatten it first$")
-    key = chunk(b"tRNS", b"\0\0")
-    (tmp_path / "x.png").write_bytes(png_bytes(0, 16, np.zeros((2, 3), ">u2"), extra=key))
-    both_raise(ValueError, tmp_path / "x.png", "it has a transparent colour; flatten it first$")
+    palette = chunk(b"PLTE", bytes(range(9))) + chunk(b"tRNS", b"\xff\0")
+    numbers = np.uint8([[0, 1, 2], [2, 2, 1]])
+    (tmp_path / "x.png").write_bytes(png_bytes(3, 8, numbers, extra=palette))
+    photo = read_photo(tmp_path / "x.png", transparent=True)
+    assert photo.opaque.tolist() == [[True, False, True], [True, True, False]]
+    assert photo.pixels[photo.opaque].tolist() == [[0, 1, 2], [6, 7, 8], [6, 7, 8], [6, 7, 8]]
+    assert photo_info(tmp_path / "x.png").has_alpha
+    with pytest.raises(ValueError, match=r"not fully opaque; flatten it first$"):
+        read_photo(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("colour", "depth", "stored", "key", "opaque"),
+    [
+        (0, 8, np.uint8([[7, 8, 7]]), b"\0\7", [[False, True, False]]),
+        (0, 16, np.array([[7, 263, 65535]], ">u2"), b"\0\7", [[False, True, True]]),
+        (0, 16, np.array([[7, 65535]], ">u2"), b"\xff\xff", [[True, False]]),
+        (2, 8, np.uint8([[[1, 2, 3], [1, 2, 4]]]), b"\0\1\0\2\0\3", [[False, True]]),
+        (2, 8, np.uint8([[[3, 2, 1], [1, 2, 4]]]), b"\0\1\0\2\0\3", None),
+    ],
+)
+def test_the_transparent_colour_of_a_png(tmp_path, colour, depth, stored, key, opaque):
+    rows = stored.reshape(len(stored), -1)
+    content = png_bytes(colour, depth, rows, extra=chunk(b"tRNS", key))
+    (tmp_path / "x.png").write_bytes(content)
+    photo = read_photo(tmp_path / "x.png", transparent=True)
+    assert photo.pixels.tolist() == stored.tolist()
+    assert photo.opaque is opaque or photo.opaque.tolist() == opaque
+    assert photo_info(tmp_path / "x.png").has_alpha
+
+
+def test_a_transparent_colour_of_few_bits(tmp_path):
+    # 4 bits: the levels 5 and 6 become 85 and 102
+    content = png_bytes(0, 4, np.uint8([[0x56]]), extra=chunk(b"tRNS", b"\0\6"))
+    (tmp_path / "x.png").write_bytes(content)
+    photo = read_photo(tmp_path / "x.png", transparent=True)
+    assert (photo.pixels.tolist(), photo.opaque.tolist()) == ([[85, 102]], [[True, False]])
 
 
 def test_an_animation(tmp_path):

@@ -1,5 +1,6 @@
 """TIFF files: what goes in comes out, and what is missing or damaged is never read as zeros."""
 
+import io
 import logging
 import threading
 
@@ -361,10 +362,46 @@ def test_ome_set_is_read_from_all_its_files(tmp_path):
 def test_missing_file_of_an_ome_set_is_an_error(tmp_path, caplog):
     write_ome_set(tmp_path, counting((2, 5, 7)))
     (tmp_path / "c1.ome.tif").unlink()
+    with pytest.raises(ValueError, match="is missing") as caught:
+        read_image(tmp_path / "c0.ome.tif")
+    assert one_line(caught, "c1.ome.tif", "c0.ome.tif is one image with it: copy it into the same")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda content: content[: len(content) // 2], ""),
+        (lambda content: b"", "it is empty (0 bytes)"),
+        (lambda content: content.replace(_pixels_of(content), bytes(len(_pixels_of(content)))), ""),
+    ],
+    ids=["half", "empty", "pixels"],
+)
+def test_damage_of_an_ome_set_is_blamed_on_the_damaged_file(tmp_path, damage, words):
+    write_ome_set(tmp_path, counting((2, 5, 7)))
+    bad = tmp_path / "c1.ome.tif"
+    bad.write_bytes(damage(bad.read_bytes()))
     with pytest.raises(ValueError, match="cannot read") as caught:
         read_image(tmp_path / "c0.ome.tif")
-    assert one_line(caught, "c0.ome.tif", "1 of 2 planes are missing (in other files of the set?)")
-    assert caplog.records == []
+    assert str(caught.value).startswith(f"cannot read {bad} as TIFF: ")
+    assert one_line(caught, "(c0.ome.tif is one image with it)", words)
+
+
+def _pixels_of(content):
+    """The compressed strip of a file that `write_ome_set` wrote."""
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = file.pages.first
+        start, count = page.dataoffsets[0], page.databytecounts[0]
+    return content[start : start + count]
+
+
+def test_damage_of_the_file_itself_is_not_blamed_on_its_set(tmp_path):
+    write_ome_set(tmp_path, counting((2, 5, 7)))
+    own = tmp_path / "c0.ome.tif"
+    content = own.read_bytes()
+    own.write_bytes(content.replace(_pixels_of(content), bytes(len(_pixels_of(content)))))
+    with pytest.raises(ValueError, match=r"cannot read .*c0\.ome\.tif as TIFF"):
+        read_image(own)
 
 
 def test_no_pixels(tmp_path):

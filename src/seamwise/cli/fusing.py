@@ -168,8 +168,17 @@ def fuse(
     with Progress() as progress:
         tasks: dict[str, Task] = {}
         failures = total = 0
+        # what will be done waits until all frames were read once: a bad one gives one line
+        announcements: list[str] = []
+
+        def announce() -> None:
+            for line in announcements:
+                progress.note(line)
+            announcements.clear()
 
         def report(step: StageProgress) -> None:
+            if step.stage == "fuse":
+                announce()
             if step.stage not in tasks:
                 tasks[step.stage] = progress.task(step.stage, step.total)
             tasks[step.stage].update(step.done, step.total, step.stage)
@@ -180,17 +189,19 @@ def fuse(
             options,
             Resources(device=device),
             files=files,
-            listener=Listener(progress.note, report),
+            listener=Listener(announcements.append, report),
         )
+        announce()  # of all bursts
         for outcome in outcomes:
+            if outcome.failed:
+                announcements.clear()
+            announce()
             tell(progress, outcome)
             failures += outcome.failed
             total = outcome.total
     if failures == total == 1:
         raise typer.Exit(2)
-    with_maps = (depth_map or focus_maps or surface) and output.is_file()
-    maps = ", with its maps next to it" if with_maps else ""
-    summary = f"the result is in {output}{maps}"
+    summary = f"the result is in {output}"
     if failures:
         others = f"the others are in {output}" if failures < total else "no picture was written"
         summary = f"{failures} of {total} bursts failed; {others}"

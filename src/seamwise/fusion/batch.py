@@ -57,6 +57,7 @@ from seamwise.io.provenance import RECORD, Provenance, check_folder, write_recor
 
 _JPEG = (".jpg", ".jpeg")
 _PALETTE = 256  # colours of a PNG with 8 bits
+_MOST_NAMED = 3  # focus maps; of more, the first and the last are named
 
 
 def fuse_files(
@@ -158,8 +159,10 @@ class _Work:
             return self._run_stack(job, job.stack)
         fusion, count = self._fused(job, self.options)
         fusion = _without_long_exif(fusion, job.output)
-        _write(job, fusion, self.files)
-        return (*fusion.notes, _summary(job, fusion, count))
+        is_new = _write(job, fusion, self.files)
+        alignment = [str(self.files.alignment)] if is_new else []
+        names = _names_next_to(job, self.files, alignment)
+        return (*fusion.notes, *names, _summary(job, fusion, count))
 
     def _run_stack(self, job: FuseJob, stack: Stack) -> tuple[str, ...]:
         if self.files.alignment is not None:
@@ -187,7 +190,8 @@ class _Work:
                 notes += fusion.notes
             write_planes(hidden.output, images, stack, overwrite=self.files.overwrite)
         fusion = replace(fusion, alignment=most_moved(parts))
-        return (*dict.fromkeys(notes), f"{_summary(job, fusion, count)} of {len(images)} planes")
+        summary = f"{_summary(job, fusion, count)} of {len(images)} planes"
+        return (*dict.fromkeys(notes), *_names_next_to(job, self.files), summary)
 
     def _fused(
         self, job: FuseJob, options: FuseOptions, part: Part | None = None, *, held: int = 0
@@ -384,10 +388,13 @@ def _in_draft(job: FuseJob) -> Iterator[FuseJob]:
             path.unlink()
 
 
-def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
+def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> bool:
+    """Write the picture and what belongs to it; return whether the file of alignment is new."""
     path = files.alignment
+    is_new = False
     if path is not None and fusion.alignment is not None and not path.exists():
         fusion.alignment.save(path)
+        is_new = True
     with _in_draft(job) as hidden:
         alignment = fusion.alignment if job.keeps_alignment else None
         if alignment is not None and changes_frames(alignment):
@@ -401,6 +408,7 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
             write_photo(
                 hidden.output, fusion.image, exif=fusion.exif, icc=fusion.icc, quality=quality
             )
+    return is_new
 
 
 def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
@@ -414,6 +422,19 @@ def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
 def _summary(job: FuseJob, fusion: Fusion, count: int) -> str:
     moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
     return f"{job.output}: {count} frames, {pixel_size(fusion.image.shape)} pixels{moved}"
+
+
+def _names_next_to(job: FuseJob, files: FuseOutputs, others: Sequence[str] = ()) -> tuple[str, ...]:
+    """A line that names the files that were written next to the picture, and others."""
+    names = [path.name for path in job.outputs(files)[1:] if path.exists()]
+    several = [name for name in names if "_focus_" in name]
+    if len(several) > _MOST_NAMED:  # focus maps, one for each frame
+        names = [name for name in names if name not in several[1:-1]]
+        names[names.index(several[0]) : names.index(several[-1]) + 1] = [
+            f"{several[0]} to {several[-1]}"
+        ]
+    names += others
+    return (f"{job.output.name} comes with {', '.join(names)}",) if names else ()
 
 
 def _skip_note(job: FuseJob, files: FuseOutputs) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.engine.prefetch import one_ahead
+from seamwise.pictures import check_in_unit
 from seamwise.types import Picture
 
 Reading = TypeVar("Reading")
@@ -364,11 +365,7 @@ def checked_picture(
             f"{name} must have the same size and channels, not {shape} and {picture.shape}: "
             "crop or convert one of them"
         )
-    low, high = float(picture.min()), float(picture.max())
-    if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(
-            f"{name} must lie in 0..1, not {low}..{high}: divide by the largest possible value"
-        )
+    check_in_unit(picture, name=name, remedy="divide by the largest possible value")
     return picture
 
 

@@ -118,8 +118,14 @@ def stack_of(path: Path) -> Stack | None:
     """
     try:
         volume = open_volume(path, stack=True)
-    except (ValueError, OSError):
-        photo_info(path)  # raises if it is not a photograph either
+    except (ValueError, OSError) as error:
+        try:
+            photo_info(path)  # raises if it is not a photograph either
+        except (ValueError, OSError):
+            # a stack that lacks planes is told of its planes, not to be split
+            if path.suffix.lower() in TIFF:
+                raise error from None
+            raise
         return None
     if volume.axes != "ZYX" or volume.shape[0] < 2:
         if volume.times > 1 or is_ome_zarr(path):

@@ -18,6 +18,8 @@ _TOP = 65535  # of 16 bits; 0 is missing
 _DRAWN = 160  # points along the longer side of the relief
 _MOST_POINTS = 1_000_000  # of a mesh
 _MISSING = "0.6"  # grey
+_MOST_LABELS = 3  # intervals along the axis of heights
+_LABEL_PAD = 12  # points, past numbers of five digits
 _ROUND = (1, 2, 5)
 
 
@@ -99,6 +101,7 @@ def draw_relief(path: Path, surface: Surface, picture: NDArray[Any]) -> None:
     The heights are stretched to a quarter of the longer side.
     """
     from matplotlib.figure import Figure  # slow to import, needed only here
+    from matplotlib.ticker import MaxNLocator
 
     heights, colours, step = _smaller(surface, picture, _DRAWN**2)
     windows = sliding_window_view(np.pad(heights, 2, mode="edge"), (5, 5))
@@ -125,7 +128,9 @@ def draw_relief(path: Path, surface: Surface, picture: NDArray[Any]) -> None:
     unit = "px" if surface.spacing is None else "µm"
     axes.set_xlabel(f"x [{unit}]")
     axes.set_ylabel(f"y [{unit}]")
-    axes.set_zlabel("height [µm]" if surface.unit == "µm" else "frame")
+    # the axis is short: more labels than this would lie on each other
+    axes.zaxis.set_major_locator(MaxNLocator(_MOST_LABELS, integer=surface.unit != "µm"))
+    axes.set_zlabel("height [µm]" if surface.unit == "µm" else "frame", labelpad=_LABEL_PAD)
     axes.view_init(elev=50, azim=-70)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)

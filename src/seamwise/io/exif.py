@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import tifffile
 
-from seamwise.io.tiff import TAG_BYTES
+from seamwise.io.tiff_checks import TAG_BYTES
 
 EXIF = b"Exif\0\0"  # what a JPEG puts before the TIFF structure that EXIF is
 TIFF_ORDERS: Mapping[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}

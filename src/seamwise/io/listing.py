@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seamwise.io.ome_zarr import is_ome_zarr, plate_fields
-from seamwise.io.tiff import OME_SUFFIXES, set_of_files
+from seamwise.io.tiff import OME_SUFFIXES
+from seamwise.io.tiff_set import set_of_files
 from seamwise.types import AnyPath
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")

@@ -32,15 +32,13 @@ def read_facts(path: Path) -> PhotoFacts:
     icc = _png_profile(last)
     if icc is None:
         notes.append(PROFILE_DAMAGED.format(path.name))
-    has_alpha = colour in (4, 6)
+    has_alpha = colour in (4, 6) or b"tRNS" in last
     return PhotoFacts(shape, dtype, orientation, exif, icc or b"", notes, has_alpha)
 
 
 def _check_png(depth: int, colour: int, chunks: Mapping[bytes, bytes]) -> None:
     if depth == 1 and colour == 0:
         raise UnsupportedError("it is black and white (1 bit); convert it to 8-bit grey first")
-    if b"tRNS" in chunks:
-        raise UnsupportedError("it has a transparent colour; flatten it first")
     frames = int.from_bytes(chunks.get(b"acTL", b"\0")[:4])
     if frames > 1:
         raise UnsupportedError(
@@ -117,16 +115,39 @@ _TEXTS: Mapping[bytes, Callable[[bytes], bytes]] = {
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """Decode the pixels of a PNG as they are stored."""
+    """Decode the pixels of a PNG as they are stored; a transparent colour becomes an alpha channel.
+
+    A tRNS chunk names that colour, or the alpha of each colour of a palette.
+    """
     data = path.read_bytes()
+    key = None
     for name, start, end in _chunks(data):
         if zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise ValueError(f"its {name.decode('latin')} chunk is damaged")
+        if name == b"tRNS":
+            key = data[start:end]
+    depth, colour = data[24:26]
     pixels = _decoded_by_cv2(data)
     if pixels is None:
         raise ValueError("its pixels are damaged")
+    if key is not None and colour in (0, 2):
+        return _with_alpha(pixels, key, depth)
+    if key is not None and pixels.shape[2:] != (4,):
+        raise UnsupportedError("its palette is transparent; convert it to RGB first")
     # OpenCV gives grey with alpha as RGBA
-    return pixels[..., 2:] if data[25] == 4 else pixels
+    return pixels[..., 2:] if colour == 4 else pixels
+
+
+def _with_alpha(pixels: NDArray[Any], key: bytes, depth: int) -> NDArray[Any]:
+    """The pixels with an alpha channel that is 0 where they have a colour, of `depth` bits."""
+    numbers = np.frombuffer(key, ">u2").astype(np.int64)
+    colours = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels[..., :3]
+    if len(numbers) != colours.shape[2]:
+        raise ValueError("its tRNS chunk is damaged")
+    top = np.iinfo(pixels.dtype).max
+    scaled = numbers * top // (2**depth - 1)  # grey of 2 or 4 bits becomes 8
+    alpha = np.where((colours == scaled).all(-1, keepdims=True), 0, top).astype(pixels.dtype)
+    return np.concatenate([colours, alpha], -1)
 
 
 def write(path: Path, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seamwise.io.errors import UnsupportedError
 from seamwise.io.exif import tiff_exif
 from seamwise.io.photo_facts import PhotoFacts
-from seamwise.io.tiff import without_log
+from seamwise.io.tiff_checks import without_log
 
 _ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by libraw's turn
 _SRGB = (2.4, 12.92)  # exponent and slope of its curve

@@ -21,13 +21,11 @@ from seamwise.io.photo_facts import PhotoFacts
 from seamwise.io.stored import inverted
 from seamwise.io.tiff import (
     ALPHA,
-    check_chain,
-    check_complete,
     decode_series,
     whole_series,
-    without_log,
     write_zlib,
 )
+from seamwise.io.tiff_checks import check_chain, check_complete, without_log
 
 # channels by photometric interpretation
 _COLOURS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3, "YCBCR": 3, "PALETTE": 1}

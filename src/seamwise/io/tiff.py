@@ -1,14 +1,9 @@
 """TIFF, OME-TIFF and ImageJ TIFF through tifffile: `open_tiff`, `load_tiff` and `save_tiff`."""
 
-import html
-import logging
 import math
-import re
-import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,19 +16,14 @@ from seamwise.io.atomic import atomic_path
 from seamwise.io.axes import centimetre_sizes, imagej_sizes, ome_sizes, shaped_sizes
 from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.stored import StoredImage
+from seamwise.io.tiff_checks import check_chain, check_complete, without_log
+from seamwise.io.tiff_set import bad_part, check_set
 
 OME_SUFFIXES = (".ome.tif", ".ome.tiff")
 CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
 ALPHA = (1, 2)  # TIFF tag ExtraSamples: premultiplied, plain
-_FIRST_PRIVATE_TAG = 32768
-# bytes per value by TIFF type: 1 to 13, and the three of BigTIFF
-TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys(
-    (16, 17, 18), 8
-)
 _ZLIB_LEVEL = 2  # label images shrink to a few percent at any level, and this one is quick
 _STRIP_BYTES = 2**18  # of pixels per strip, as tifffile has it
-
-_is_quiet: ContextVar[bool] = ContextVar("_is_quiet", default=False)
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
     try:
         with without_log(), tifffile.TiffFile(path) as file:
             check_chain(file)
-            _check_set(file)
+            check_set(file)
             whole = whole_series(file)
             series = whole[0]
             if 0 in series.shape:
@@ -110,7 +100,21 @@ def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
         # a file with another name comes here if its first bytes are of no format
         is_named_tiff = path.suffix.lower() in (".tif", ".tiff")
         kind = "TIFF" if is_named_tiff else "PNG, JPEG or TIFF"
+        bad = bad_part(path) if is_named_tiff and not isinstance(error, MemoryError) else None
+        if bad is not None:
+            raise _part_error(path, *bad) from bad[1]
         raise unreadable(path, kind, error) from error
+
+
+def _part_error(path: Path, part: Path, error: Exception) -> Exception:
+    """The error of another file of an image than the one that was opened."""
+    if not part.exists():
+        return ValueError(
+            f"{part} is missing, and {path.name} is one image with it: copy it into the same folder"
+        )
+    if part.stat().st_size == 0:
+        error = EOFError("it is empty (0 bytes)")
+    return ValueError(f"{unreadable(part, 'TIFF', error)} ({path.name} is one image with it)")
 
 
 def load_tiff(path: Path, *, keep_alpha: bool = False) -> StoredImage:
@@ -236,76 +240,6 @@ def load_fingerprint(path: Path) -> str:
         return ""
 
 
-def _is_heard(record: logging.LogRecord) -> bool:
-    return not _is_quiet.get()
-
-
-@contextmanager
-def without_log() -> Iterator[None]:
-    """Keep what tifffile logs from the user: what matters is raised."""
-    # a context variable, so that another thread's use of tifffile keeps its log
-    logging.getLogger("tifffile").addFilter(_is_heard)
-    token = _is_quiet.set(True)
-    try:
-        yield
-    finally:
-        _is_quiet.reset(token)
-
-
-def check_chain(file: tifffile.TiffFile) -> None:
-    """Raise if the chain of page headers leaves the file: tifffile would read only a part."""
-    form, stream = file.tiff, file.filehandle
-    position = stream.tell()
-    offsets: set[int] = set()
-    offset = file.pages.first.offset
-    while offset:
-        if offset in offsets or offset >= stream.size:
-            raise ValueError(f"the header of page {len(offsets) + 1} is missing")
-        offsets.add(offset)
-        stream.seek(offset)
-        (tags,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
-        _check_tags(form, stream.read(tags * form.tagsize), stream.size)
-        (offset,) = struct.unpack(form.offsetformat, stream.read(form.offsetsize))
-    stream.seek(position)
-
-
-def _check_tags(form: Any, entries: bytes, size: int) -> None:
-    """Raise if the header of a page points beyond the file: tifffile would ignore its axes."""
-    layout = form.byteorder + ("HHQ8s" if form.offsetsize == 8 else "HHI4s")
-    for code, kind, count, value in struct.iter_unpack(layout, entries):
-        length = count * TAG_BYTES.get(kind, 0)
-        # private tags are often broken and never needed
-        if code < _FIRST_PRIVATE_TAG and length > form.offsetsize:
-            (start,) = struct.unpack(form.offsetformat, value)
-            if start + length > size:
-                raise ValueError(
-                    f"tag {code} should end at byte {start + length}, the file ends at byte {size}"
-                )
-
-
-def check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Raise if pixel data are missing: tifffile would fill some of them with zeros."""
-    if file.is_imagej and series.kind in ("generic", "uniform"):
-        raise ValueError("planes that its ImageJ header names are missing")
-    missing = sum(page is None for page in series.pages)
-    if missing:
-        raise ValueError(
-            f"{missing} of {len(series.pages)} planes are missing (in other files of the set?)"
-        )
-    page: Any
-    for page in series.pages:
-        ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
-        _check_inside(page, max(ends, default=0))
-    if series.dataoffset is not None:
-        _check_inside(series.pages[0], series.dataoffset + series.nbytes)
-
-
-def _check_inside(page: Any, end: int) -> None:
-    size = page.parent.filehandle.size
-    if end > size:
-        raise ValueError(f"its pixels should end at byte {end}, the file ends at byte {size}")
-
-
 def decode_series(series: tifffile.TiffPageSeries) -> NDArray[Any]:
     """Return the pixels of a series.
 
@@ -335,40 +269,6 @@ def whole_series(file: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
     """Return the images of a file without those that it calls previews, if it has others."""
     whole = [series for series in file.series if not series.keyframe.is_reduced]
     return whole or list(file.series)
-
-
-def set_of_files(path: Path) -> tuple[str, ...]:
-    """Return the names of the files that hold one OME image together, in its order; often one.
-
-    Empty if the file names none, or is not an OME-TIFF that can be read.
-    """
-    try:
-        with without_log(), tifffile.TiffFile(path) as file:
-            return _names_of_set(file)
-    except Exception:  # tifffile raises TiffFileError, struct.error, …: reading it will tell
-        return ()
-
-
-def _names_of_set(file: tifffile.TiffFile) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name, _ in _parts_of_set(file)))
-
-
-def _parts_of_set(file: tifffile.TiffFile) -> list[tuple[str, str]]:
-    """Name and identifier of the file of each plane. Attached files have names too: no parts."""
-    found = re.findall(
-        r'<(?:\w+:)?UUID\b[^>]*\bFileName="([^"]+)"[^>]*>([^<]*)<', file.ome_metadata or ""
-    )
-    return [(html.unescape(name), identifier.strip()) for name, identifier in found]
-
-
-def _check_set(file: tifffile.TiffFile) -> None:
-    """Raise if the image has parts in another folder, which tifffile would read."""
-    own = re.search(r'<(?:\w+:)?OME\b[^>]*\bUUID="([^"]+)"', file.ome_metadata or "")
-    for name, identifier in _parts_of_set(file):
-        if own is not None and identifier == own[1]:
-            continue  # tifffile opens no file for it
-        if name in ("", ".", "..") or "/" in name or "\\" in name:
-            raise ValueError(f"it names {name!r} as a part of its image, outside of its folder")
 
 
 def _set_notes(series: tifffile.TiffPageSeries, path: Path) -> Iterator[str]:

@@ -1,0 +1,69 @@
+"""Several TIFFs that hold one OME image together: `set_of_files`, `bad_part`."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from seamwise.io.tiff_checks import check_chain, check_inside, without_log
+
+
+def set_of_files(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that hold one OME image together, in its order; often one.
+
+    Empty if the file names none, or is not an OME-TIFF that can be read.
+    """
+    try:
+        with without_log(), tifffile.TiffFile(path) as file:
+            return _names_of_set(file)
+    except Exception:  # tifffile raises TiffFileError, struct.error, …: reading it will tell
+        return ()
+
+
+def _names_of_set(file: tifffile.TiffFile) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name, _ in _parts_of_set(file)))
+
+
+def _parts_of_set(file: tifffile.TiffFile) -> list[tuple[str, str]]:
+    """Name and identifier of the file of each plane. Attached files have names too: no parts."""
+    found = re.findall(
+        r'<(?:\w+:)?UUID\b[^>]*\bFileName="([^"]+)"[^>]*>([^<]*)<', file.ome_metadata or ""
+    )
+    return [(html.unescape(name), identifier.strip()) for name, identifier in found]
+
+
+def check_set(file: tifffile.TiffFile) -> None:
+    """Raise if the image has parts in another folder, which tifffile would read."""
+    own = re.search(r'<(?:\w+:)?OME\b[^>]*\bUUID="([^"]+)"', file.ome_metadata or "")
+    for name, identifier in _parts_of_set(file):
+        if own is not None and identifier == own[1]:
+            continue  # tifffile opens no file for it
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
+            raise ValueError(f"it names {name!r} as a part of its image, outside of its folder")
+
+
+def bad_part(path: Path) -> tuple[Path, Exception] | None:
+    """Return which file of the set of an OME-TIFF cannot be read, and why; None if all can.
+
+    None as well if it is the file itself. The pixels of each page are decoded, one page at a time.
+    """
+    others = [name for name in set_of_files(path) if name != path.name]
+    for name in [path.name, *others] if others else []:
+        part = path.with_name(name)
+        try:
+            _read_whole(part)
+        except Exception as error:  # each codec has its own
+            return None if name == path.name else (part, error)
+    return None
+
+
+def _read_whole(path: Path) -> None:
+    with without_log(), tifffile.TiffFile(path) as file:
+        check_chain(file)
+        page: Any
+        for page in file.pages:
+            ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
+            check_inside(page, max(ends, default=0))
+            page.asarray()
