@@ -65,8 +65,11 @@ def scores(
 ) -> list[float]:
     """Return the PSNR for each strength of the filter; the same three times without one."""
     if name.startswith("nlm+"):
-        filtered_frames = [[filtered(x, level, strength) for x in frames] for strength in STRENGTHS]
-        return [psnr(fuse(x, model=model).image, truth) for x in filtered_frames]
+        values = []
+        for strength in STRENGTHS:
+            quiet = [filtered(frame, level, strength) for frame in frames]
+            values.append(psnr(fuse(quiet, model=model).image, truth))
+        return values
     fused = fuse(frames, model=model).image
     if name.endswith("+nlm"):
         return [psnr(filtered(fused, level, strength), truth) for strength in STRENGTHS]
