@@ -169,6 +169,7 @@ def folder(tmp_path_factory):
     write_stack(folder / "stack.ome.zarr")
     write_series(folder)
     shutil.copy(ROOT / "src" / "seamwise" / "samples" / "nuclei.png", folder)
+    shutil.copy(SOURCE / "models" / "nuclei-2d.safetensors", folder / "mine.safetensors")
     write_burst(folder, ["near.jpg", "middle.jpg", "far.jpg"])
     write_burst(folder, ["a.jpg", "b.jpg"], seed=1)
     write_burst(folder / "my-burst", ["x1.jpg", "x2.jpg", "x3.jpg"])
