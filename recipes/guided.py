@@ -257,12 +257,13 @@ def information(
     *,
     settings: RunSettings,
     start: str,
+    depth: int = 4,
     **fields: Any,
 ) -> SegmentationInfo:
     """Description of a model for one grey channel; `fields` are further ones of it."""
     return SegmentationInfo(
         architecture=Architecture(
-            in_channels=1, out_channels=4, width=16, norm="batch", guides=True
+            in_channels=1, out_channels=4, width=16, depth=depth, norm="batch", guides=True
         ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
@@ -286,6 +287,56 @@ def first_weights(path: Path) -> dict[str, Tensor]:
         missing = 7 - len(weights[name])
         weights[name] = torch.cat([weights[name], torch.zeros(missing, *weights[name].shape[1:])])
     return weights
+
+
+def deepened(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of the same network with one more level at its bottom, which does nothing yet.
+
+    The new level of the way up hands on the skipped features; its other inputs weigh 0. What was
+    batch-normalised keeps its mean and deviation: those of a rectified normal distribution.
+    """
+    lowest = max(int(name.split(".")[1]) for name in weights if name.startswith("down."))
+    width = len(weights[f"down.{lowest}.3.weight"])
+    deeper = {}
+    for name, value in weights.items():
+        part, number, rest = [*name.split(".", 2), ""][:3]
+        deeper[f"up.{int(number) + 1}.{rest}" if part == "up" else name] = value
+    for part, inputs, outputs in (
+        (f"down.{lowest + 1}", width, 2 * width),
+        ("up.0", 3 * width, width),
+    ):
+        for layer, channels in ((0, inputs), (3, outputs)):
+            kernel = torch.empty(outputs, channels, 3, 3)
+            deeper[f"{part}.{layer}.weight"] = torch.nn.init.xavier_normal_(kernel)
+            for name, value in (
+                ("weight", 1),
+                ("bias", 0),
+                ("running_mean", 0),
+                ("running_var", 1),
+            ):
+                deeper[f"{part}.{layer + 1}.{name}"] = torch.full((outputs,), float(value))
+            deeper[f"{part}.{layer + 1}.num_batches_tracked"] = torch.tensor(0)
+    scale, shift = (weights[f"down.{lowest}.4.{name}"] for name in ("weight", "bias"))
+    mean, variance = rectified(shift, scale.abs())
+    for layer, channels in ((0, 3 * width), (3, width)):
+        kernel = torch.zeros(width, channels, 3, 3)
+        kernel[torch.arange(width), torch.arange(channels - width, channels), 1, 1] = 1
+        deeper[f"up.0.{layer}.weight"] = kernel
+        deeper[f"up.0.{layer + 1}.running_mean"] = mean.clone()
+        deeper[f"up.0.{layer + 1}.running_var"] = variance.clone()
+        deeper[f"up.0.{layer + 1}.weight"] = (variance + 1e-5).sqrt()
+        deeper[f"up.0.{layer + 1}.bias"] = mean.clone()
+    return deeper
+
+
+def rectified(mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of max(x, 0) for a normal x."""
+    normal = torch.distributions.Normal(0.0, 1.0)
+    ratio = mean / deviation.clamp(min=1e-6)
+    density, share = normal.log_prob(ratio).exp(), normal.cdf(ratio)
+    first = mean * share + deviation * density
+    second = (mean.square() + deviation.square()) * share + mean * deviation * density
+    return first, (second - first.square()).clamp(min=1e-6)
 
 
 def show(progress: TrainProgress) -> None:

@@ -25,6 +25,7 @@ from guided import (
     Guided,
     Samples,
     Source,
+    deepened,
     first_weights,
     information,
     random_crop,
@@ -47,6 +48,7 @@ DECODE = DecodeRule(
     gap="second",
 )
 EMPTY = 0.02  # of the crops
+DIMMED = 0.35  # of the crops of a deeper network: some nuclei are dimmed, some brightened
 
 
 def split(folder: Path) -> tuple[list[Pair], list[Pair], list[Pair]]:
@@ -78,6 +80,7 @@ class NucleiSamples(Samples):
     """Samples of nuclei; a few of them are empty."""
 
     levels = (STRONG, MILD, WEAK)
+    dims = False
 
     def draw(self, source: Source, changes: Changes, rng: np.random.Generator) -> Crop:
         """Image as the network takes it, labels and guides of a random crop."""
@@ -86,6 +89,8 @@ class NucleiSamples(Samples):
             guides = np.zeros((3, CROP, CROP), np.float32)
         else:
             image, labels, guides = random_crop(source, changes, rng)
+            if self.dims and rng.random() < DIMMED:
+                image = image * brightness(labels, rng)
         return compress_intensities(vary(image, changes, rng)), labels, guides
 
 
@@ -98,6 +103,19 @@ def empty(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int
         slope = np.linspace(0, rng.uniform(0, 0.6), CROP, dtype=np.float32)
         image = image + (slope if rng.random() < 0.5 else slope[:, np.newaxis])
     return image.astype(np.float32), np.zeros((CROP, CROP), np.int32)
+
+
+def brightness(labels: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Factor of each pixel: one for each cell, most of them below 1, blurred at outlines."""
+    numbers = np.maximum(labels, 0)
+    factors = np.exp(rng.uniform(-1.2, 0.4, numbers.max() + 1) * rng.random()).astype(np.float32)
+    factors[0] = 1
+    cell = (numbers > 0).astype(np.float32)
+    sigma = rng.uniform(0.7, 2)
+    near = ndimage.gaussian_filter(cell, sigma)
+    spread = ndimage.gaussian_filter(factors[numbers] * cell, sigma) / np.maximum(near, 1e-3)
+    # what lies around a cell, its haze, has the factor of the cell
+    return np.where(near > 1e-3, spread + (1 - spread) * np.exp(-20 * near), 1).astype(np.float32)
 
 
 def vary(
@@ -157,6 +175,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--validate-every", type=int, default=450)
     parser.add_argument("--second", action="store_true", help="change samples little")
+    parser.add_argument("--deeper", action="store_true", help="add a level to the start's network")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     training, selection, _ = split(options.data)
@@ -166,11 +185,21 @@ def main() -> None:
         validate_every=options.validate_every,
     )
     division = Division(training, selection)
-    info = information(RULE, DECODE, division, settings=settings, start=options.start.name)
+    info = information(
+        RULE,
+        DECODE,
+        division,
+        settings=settings,
+        start=options.start.name,
+        depth=4 + options.deeper,
+    )
     options.output.mkdir(parents=True, exist_ok=True)
     samples = NucleiSamples(sources_of(training), settings=settings, is_second=options.second)
+    samples.dims = options.deeper
     task = Guided(info, settings, samples, division.judged(RULE))
     start = first_weights(options.start)
+    if options.deeper:
+        start = deepened(start)
     fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
 
 
