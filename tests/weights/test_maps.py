@@ -33,6 +33,7 @@ def scene(shape, radius, seed=0):
 
 PLANE = scene((26, 31), 5)
 VOLUME = scene((5, 14, 15), 4)
+THIN = scene((5, 13, 14), 4)  # has cells one voxel thick along an axis
 
 
 @pytest.mark.parametrize(("name", "options"), EACH)
@@ -47,6 +48,13 @@ def test_equals_plain_loops(name, options, labels, spacing, classes):
     found = getattr(weights, name)(labels, target, spacing=spacing, **options)
     expected = SLOW[name](labels, target, spacing=spacing or (1.0,) * labels.ndim, **options)
     assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+
+
+def test_saw_equals_plain_loops_where_cells_are_one_voxel_thick():
+    target = semantic_target(THIN, classes=4, touching_radius=1, gap_radius=2)
+    expected = saw_slow(THIN, target, spacing=(2.0, 1.0, 1.0))
+    found = weights.saw(THIN, target, spacing=(2.0, 1.0, 1.0))
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 
 
