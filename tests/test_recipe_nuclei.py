@@ -8,6 +8,7 @@ import torch
 
 from seamwise.engine.settings import RunSettings
 from seamwise.labels.guides import measure_guides
+from seamwise.nets import UNet
 from seamwise.synth import crowded_cells
 from support.recipes import RECIPES, script
 
@@ -42,6 +43,44 @@ def test_no_image_is_in_two_parts_of_the_split(recipe, tmp_path):
     training, selection, report = ({pair.name for pair in part} for part in recipe.split(tmp_path))
     assert len(training) + len(selection) + len(report) == 100
     assert len(training | selection | report) == 100
+
+
+def test_a_deeper_network_begins_as_the_shallower_one(guided):
+    torch.manual_seed(0)
+    shallow = UNet(1, 7, width=4, depth=2, norm="batch").eval()
+    for module in shallow.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -1, 1)
+    deep = UNet(1, 7, width=4, depth=3, norm="batch").eval()
+    deep.load_state_dict(guided.deepened(shallow.state_dict()))
+    image = torch.rand(2, 1, 24, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(deep(image), shallow(image), rtol=1e-4, atol=1e-5)
+    # the new level learns: where its features enter, the weights have a gradient
+    deep.train()(image).square().sum().backward()
+    assert deep.up[0][0].weight.grad[:, :32].abs().max() > 0
+
+
+def test_mean_and_variance_of_a_rectified_normal(guided):
+    mean, deviation = torch.tensor([-0.5, 0.0, 2.0]), torch.tensor([1.0, 2.0, 0.5])
+    torch.manual_seed(0)
+    drawn = (mean + deviation * torch.randn(400_000, 3)).clamp(min=0)
+    first, second = guided.rectified(mean, deviation)
+    torch.testing.assert_close(first, drawn.mean(0), rtol=0.01, atol=0.005)
+    torch.testing.assert_close(second, drawn.var(0), rtol=0.01, atol=0.005)
+
+
+def test_brightness_is_of_a_cell_and_of_its_haze_alone(recipe):
+    labels = np.zeros((60, 60), np.int32)
+    labels[10:25, 10:25], labels[40:50, 40:55] = 1, 2
+    factors = [recipe.brightness(labels, np.random.default_rng(seed)) for seed in range(20)]
+    for factor in factors:
+        assert factor.dtype == np.float32
+        assert np.ptp(factor[14:21, 14:21]) < 1e-3
+        np.testing.assert_allclose(factor[30:34, :30], 1, atol=0.02)
+        assert 0.29 < factor.min() <= factor.max() < 1.51
+    assert min(factor[17, 17] for factor in factors) < 0.6
 
 
 def edge_of(labels):
