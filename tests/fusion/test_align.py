@@ -802,10 +802,35 @@ def test_rows_are_those_of_the_whole_and_need_few(place, crop):
             flags=cv2.INTER_LANCZOS4,
             borderMode=cv2.BORDER_REFLECT_101,
         ).clip(0, 1)
-        part = alignment.apply_rows(rows, i, crop=crop)
+        part = alignment._apply_rows(rows, i, crop=crop)
         for start, stop in ((0, 20), (60, 61), (100, 130), (y1 - y0 - 9, y1 - y0)):
             np.testing.assert_array_equal(part(start, stop), whole[start:stop])
     assert max(asked[2:4] + asked[6:]) < 70
+
+
+def test_a_frame_turned_by_90_degrees_is_made_once():
+    picture = scene()[:211, :301]
+    turn = np.array([[0, -1, 250.0], [1, 0, -45], [0, 0, 1]])
+    alignment = Alignment(np.stack([np.eye(3), turn]), np.ones((2, 3)), (211, 301), 0, ("a", "b"))
+    asked = []
+
+    def rows(start, stop):
+        asked.append((start, stop))
+        return picture[start:stop]
+
+    moved = alignment._apply_rows(rows, 1)
+    strips = [moved(start, start + 20) for start in range(0, 200, 20)]
+    assert asked == [(0, 211)]
+    assert np.array_equal(np.concatenate(strips), alignment.apply(picture, 1)[:200])
+
+
+@pytest.mark.parametrize("height", [5, 7])
+def test_a_frame_of_a_list_of_another_height_is_named(height):
+    frames = [np.zeros((6, 8), np.float32), np.zeros((height, 8), np.float32)]
+    aligned = AlignedFrames(frames, shifted((0, 0), (1, 0)))
+    for read in (aligned.rows, aligned.grey, aligned.__getitem__):
+        with pytest.raises(ValueError, match=rf"1\.png is 8 × {height} pixels"):
+            read(1)
 
 
 def test_gains_are_applied_and_clipped():

@@ -32,6 +32,18 @@ def test_frames_are_read_when_asked_for(tmp_path):
         burst[1]
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (5, 5), (4, 6)])
+def test_a_file_replaced_by_one_of_another_size_is_named(tmp_path, shape):
+    paths = [save(tmp_path, f"{i}.png", grey(51 * i)) for i in range(3)]
+    burst = Burst(paths)
+    paths[1].unlink()
+    save(tmp_path, "1.png", grey(shape=shape))
+    message = r"1\.png must be of shape \(4, 5\), as its header told, not \(. .\)"
+    for read in (burst.rows, burst.grey, burst.__getitem__):
+        with pytest.raises(ValueError, match=message.replace(". .", f"{shape[0]}, {shape[1]}")):
+            read(1)
+
+
 def test_numbers_in_names_count_by_value_and_the_order_given_stays(tmp_path):
     for name in ("X10.jpg", "x9.jpg", "a.png"):
         (tmp_path / name).touch()

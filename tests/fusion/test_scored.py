@@ -1,6 +1,8 @@
 """A burst fused by the scores of its frames."""
 
 import gc
+import math
+import threading
 import weakref
 
 import numpy as np
@@ -10,7 +12,8 @@ import torch
 from seamwise.engine import prepare_network
 from seamwise.fusion import fuse, fuse_frames, fuse_pair, load
 from seamwise.fusion.burst_train import burst_picture
-from seamwise.fusion.scored import fuse_scored
+from seamwise.fusion.frames import CheckedFrames, CountedFrames, FrameSequence
+from seamwise.fusion.scored import _Grid, fuse_scored
 from seamwise.io.models import Architecture, FusionInfo
 from seamwise.nets import BurstNet
 from seamwise.synth import Layer, focus_burst
@@ -115,6 +118,26 @@ def test_the_result_does_not_depend_on_the_tiles(scorer):
     np.testing.assert_allclose(tiled.image, whole.image, atol=2e-5)
 
 
+@pytest.mark.parametrize("shape", [(413, 331, 3), (399, 402)])
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_the_result_does_not_depend_on_the_strips(scorer, monkeypatch, shape, zoom):
+    frames = noise(3, shape)
+    of_module = "seamwise.fusion.scored."
+    monkeypatch.setattr(of_module + "_LARGE", 1000 if zoom == 2 else math.inf)
+    whole = fuse_scored(frames, model=scorer)
+    counts = []
+    for width, pixels in ((1000, 300 * 200), (150, 300 * 300)):  # as wide as the picture, or not
+        monkeypatch.setattr(of_module + "SCORED_TILE", width // zoom)
+        monkeypatch.setattr(of_module + "_STRIP_PIXELS", pixels // zoom**2)
+        grid = _Grid.of(shape, None)
+        counts.append([-(-n // side) for n, side in zip(grid.size, grid.core, strict=True)])
+        parts = fuse_scored(frames, model=scorer)
+        np.testing.assert_allclose(parts.image, whole.image, atol=2e-5)
+    (rows, columns), (_, many_columns) = counts
+    assert rows > 1 == columns
+    assert many_columns > 1
+
+
 def test_frame_by_frame_it_is_what_the_training_sees(scorer):
     frames = noise(3, (64, 96, 3))
     burst = torch.from_numpy(np.stack(frames).transpose(0, 3, 1, 2))[None]
@@ -174,6 +197,35 @@ def test_one_frame_is_held_at_a_time(scorer):
     assert 10 <= len(alive) <= 11  # twice each, and once for the size
 
 
+def test_of_a_sequence_the_next_frame_is_held_too(scorer):
+    alive = []
+
+    class Made(FrameSequence):
+        frames = range(5)
+
+        def frame_shape(self):
+            return 50, 70, 3
+
+        def _frame(self, i):
+            gc.collect()
+            assert sum(reference() is not None for reference in alive) <= 2
+            frame = noise(1, seed=i)[0]
+            alive.append(weakref.ref(frame))
+            return frame
+
+    fuse_scored(Made(), model=scorer)
+    assert len(alive) == 10
+
+
+def test_reports_come_in_the_thread_that_fuses(scorer):
+    threads = []
+    frames = CountedFrames(
+        CheckedFrames(noise(3)), lambda done, total: threads.append(threading.get_ident()), 6
+    )
+    fuse_scored(frames, model=scorer)
+    assert threads == 6 * [threading.get_ident()]
+
+
 def test_the_colour_of_the_nearest_frame(scorer):
     frames = noise(3)
     fused = fuse_frames(frames, model=scorer, nearest=True)
@@ -202,6 +254,15 @@ def test_frames_that_do_not_fit_are_refused(scorer):
         fuse_scored(frames[:1], model=scorer)
     with pytest.raises(ValueError, match="same size"):
         fuse_scored([*frames, frames[0][1:]], model=scorer)
+
+
+@pytest.mark.parametrize("heights", [(49, 50), (50, 49)])
+def test_a_row_too_many_is_seen_where_frames_are_halved(scorer, monkeypatch, heights):
+    monkeypatch.setattr("seamwise.fusion.scored._LARGE", 1000)
+    frames = [noise(1, (height, 70, 3))[0] for height in heights]
+    shapes = " and ".join(rf"\({height}, 70, 3\)" for height in heights)
+    with pytest.raises(ValueError, match=f"same size and channels, not {shapes}"):
+        fuse_frames(frames, model=scorer)
 
 
 def test_another_runtime_than_torch_is_refused(scorer):

@@ -5,6 +5,7 @@ from skimage.data import astronaut
 
 from seamwise.fusion import FuseOptions, fuse, fuse_burst
 from seamwise.fusion.alignment import Alignment
+from seamwise.fusion.frames import luminance
 from seamwise.fusion.transparency import MaskedFrames, PackedMask, extended, moved_mask
 from seamwise.synth import focus_pair
 
@@ -82,6 +83,25 @@ def test_pixels_that_no_frame_shows_are_cut_off():
     assert masked[0][0, 0] == 0.25
     assert masked[1][1, 1] == 0.75
     assert not MaskedFrames(frames, lambda i: None).is_masked
+
+
+def test_the_size_is_known_without_a_reading():
+    n_read = 0
+
+    class Read(list):
+        def __getitem__(self, i):
+            nonlocal n_read
+            n_read += 1
+            return super().__getitem__(i)
+
+    frames = MaskedFrames(
+        Read(frame / np.float32(255) for frame in three_frames()), masks().__getitem__
+    )
+    n_read = 0
+    assert frames.frame_shape() == frames[0].shape
+    assert n_read == 1
+    assert np.array_equal(frames.grey(1), luminance(frames[1]))
+    assert n_read == 3
 
 
 def test_a_picture_continues_by_the_mean_of_what_is_near():

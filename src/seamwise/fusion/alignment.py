@@ -9,7 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seamwise.fusion.frames import Frames, FrameSequence, Rows, grey_of_rows, shape_of
+from seamwise.fusion.frames import (
+    Frames,
+    FrameSequence,
+    Rows,
+    grey_of_rows,
+    rows_of,
+    rows_within,
+    shape_of,
+)
 from seamwise.fusion.homography import (
     Matrix,
     PixelBox,
@@ -137,12 +145,13 @@ class Alignment:
         """
         self._check_frame(frame, self.names[i])
         y0, y1, _, _ = self._box(crop)
-        return self.apply_rows(lambda start, stop: frame[start:stop], i, crop=crop)(0, y1 - y0)
+        return self._apply_rows(rows_within(frame), i, crop=crop)(0, y1 - y0)
 
-    def apply_rows(self, rows: Rows, i: int, *, crop: bool = True) -> Rows:
+    def _apply_rows(self, rows: Rows, i: int, *, crop: bool = True) -> Rows:
         """Return what makes rows of `apply`, from what makes rows of frame i.
 
-        Only the rows of the frame that the result depends on are made.
+        Only the rows of the frame that the result depends on are made; where these are most of it,
+        as of a frame turned by 90°, all are made once and held.
         """
         y0, _, x0, x1 = self._box(crop)
         if self.is_untouched(i):
@@ -150,11 +159,18 @@ class Alignment:
                 rows(y0 + start, y0 + stop)[:, x0:x1].clip(0, 1), np.float32
             )
 
+        whole: list[Picture] = []
+
+        def source(first: int, last: int) -> Picture:
+            if not whole and last - first > self.shape[0] / 2:
+                whole.append(rows(0, self.shape[0]))
+            return whole[0][first:last] if whole else rows(first, last)
+
         def moved(start: int, stop: int) -> Picture:
             size = x1 - x0, stop - start
             matrix = translation(-x0, -y0 - start) @ self.matrices[i]
             first, last = source_rows(matrix, size, self.shape[0], reach=_LANCZOS)
-            picture = _warped(rows(first, last), matrix @ translation(0, first), size)
+            picture = _warped(source(first, last), matrix @ translation(0, first), size)
             return _brightened(picture, self.gains[i])
 
         return moved
@@ -166,13 +182,13 @@ class Alignment:
         there is fine detail (see `frames.smaller_grey`).
         """
         self._check_frame(frame, self.names[i])
-        return self.grey_of_rows(lambda start, stop: frame[start:stop], i, zoom, crop=crop)
+        return self._apply_grey_rows(rows_within(frame), i, zoom, crop=crop)
 
-    def grey_of_rows(self, rows: Rows, i: int, zoom: int = 1, *, crop: bool = True) -> Picture:
+    def _apply_grey_rows(self, rows: Rows, i: int, zoom: int = 1, *, crop: bool = True) -> Picture:
         """Return `apply_grey`, from what makes rows of frame i."""
         y0, y1, x0, x1 = self._box(crop)
         if self.is_untouched(i):
-            return grey_of_rows(self.apply_rows(rows, i, crop=crop), y1 - y0, zoom)
+            return grey_of_rows(self._apply_rows(rows, i, crop=crop), y1 - y0, zoom)
 
         def bright(start: int, stop: int) -> Picture:
             strip = rows(start, stop)
@@ -229,7 +245,8 @@ class Alignment:
     def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
         """Check that a burst has this alignment's count, size, channels and, if given, names.
 
-        At most the first frame of a list is read; `apply` checks each.
+        At most the first frame of a list is read; `apply` checks each of its frames, and
+        `AlignedFrames` those of a list. A sequence makes all its frames of one shape.
 
         Raises
         ------
@@ -355,15 +372,15 @@ class AlignedFrames(FrameSequence):
 
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """See `Alignment.apply_grey`."""
-        if not isinstance(self.frames, FrameSequence):
-            return self.alignment.apply_grey(self.frames[i], i, zoom, crop=self.crop)
-        return self.alignment.grey_of_rows(self.frames.rows(i), i, zoom, crop=self.crop)
+        return self.alignment._apply_grey_rows(self._rows(i), i, zoom, crop=self.crop)
 
     def rows(self, i: int) -> Rows:
-        """See `Alignment.apply_rows`."""
-        if not isinstance(self.frames, FrameSequence):
-            return super().rows(i)  # its size is checked
-        return self.alignment.apply_rows(self.frames.rows(i), i, crop=self.crop)
+        """Read frame i, and return what makes rows of it as `Alignment.apply` moves it."""
+        return self.alignment._apply_rows(self._rows(i), i, crop=self.crop)
+
+    def _rows(self, i: int) -> Rows:
+        name = self.alignment.names[i]
+        return rows_of(self.frames, i, check=lambda frame: self.alignment._check_frame(frame, name))
 
     def _frame(self, i: int) -> Picture:
         return self.alignment.apply(self.frames[i], i, crop=self.crop)

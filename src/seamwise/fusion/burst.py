@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.frames import FrameSequence, Rows, pixel_size
+from seamwise.fusion.frames import FrameSequence, Rows, pixel_size, rows_within
 from seamwise.fusion.homography import PixelBox
 from seamwise.fusion.slabs import equal_cuts
 from seamwise.fusion.stack import Plane, planes_of
@@ -196,21 +196,28 @@ class Burst(FrameSequence):
         return picture if photo.opaque is None else extended(picture, photo.opaque)
 
     def rows(self, i: int) -> Rows:
-        """Read frame i, and return what makes rows of it; held are the pixels as stored."""
+        """Read frame i, and return what makes rows of it.
+
+        Held are the pixels as stored, or floats if the frame is transparent in places.
+        """
         photo, name = self._read(i), self.names[i]
         if photo.opaque is not None:
-            picture = extended(as_unit(photo.pixels, name=name), photo.opaque)
-            return lambda start, stop: picture[start:stop]
+            return rows_within(extended(as_unit(photo.pixels, name=name), photo.opaque))
         return lambda start, stop: as_unit(photo.pixels[start:stop], name=name)
 
     def _read(self, i: int) -> Photo:
         try:
             photo = self._photo(self.frames[i])
+            if self._cuts:
+                y0, y1, x0, x1 = self._cuts[i]
+                photo = replace(photo, pixels=photo.pixels[y0:y1, x0:x1])
+            if photo.pixels.shape != self.shape:  # its strips would be taken for those of another
+                raise ValueError(
+                    f"{self.names[i]} must be of shape {self.shape}, as its header told, "
+                    f"not {photo.pixels.shape}: it was replaced meanwhile, fuse again"
+                )
         except ValueError as error:
             raise _bad_frame(error, i, len(self.frames)) from error
-        if self._cuts:
-            y0, y1, x0, x1 = self._cuts[i]
-            photo = replace(photo, pixels=photo.pixels[y0:y1, x0:x1])
         if i not in self._checksums:
             self._remember(i, photo)
         return photo

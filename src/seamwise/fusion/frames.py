@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar, overload
 
 import cv2
@@ -18,8 +19,8 @@ Reading = TypeVar("Reading")
 # frames from files never holds them all in memory.
 Frames = Sequence[Picture]
 
-# Makes rows ``[start:stop]`` of a frame that was read: what is done to them fits into a cache, and
-# large floats are never held.
+# Makes rows ``[start:stop]`` of a frame that was read: what is done to them fits into a cache. Of a
+# frame as it is stored, no floats in full size are held.
 Rows = Callable[[int, int], Picture]
 
 _STRIP = 128  # rows, a multiple of every zoom
@@ -206,8 +207,8 @@ class CountedFrames(FrameSequence):
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
     report : function
-        Called with the number of frames read so far and the total; never by two threads at a time,
-        but not always by the one that asked for the fusion.
+        Called with the number of frames read so far and the total, in the thread that uses them:
+        for frames that `read_ahead` yields, when they are drawn.
     total : int
         How many readings are expected; the count stops there.
     """
@@ -236,6 +237,11 @@ class CountedFrames(FrameSequence):
         self._count()
         return rows
 
+    def counted(self, reading: Reading) -> Reading:
+        """Return what was read behind the back of this sequence; it counts as a reading."""
+        self._count()
+        return reading
+
     def _count(self) -> None:
         # some methods read one frame more, to learn the size
         self.n_read = min(self.n_read + 1, self.total)
@@ -250,6 +256,10 @@ def check_count(frames: Frames) -> None:
         )
 
 
+def _no_check(frame: Picture) -> None:
+    """For frames whose shape does not matter, or is known."""
+
+
 def shape_of(frames: Frames) -> tuple[int, ...]:
     """Return the shape of a frame; of a list, the first one is read for it.
 
@@ -262,26 +272,39 @@ def shape_of(frames: Frames) -> tuple[int, ...]:
     return frames.frame_shape() if isinstance(frames, FrameSequence) else frames[0].shape
 
 
-def grey_of(frames: Frames, i: int, zoom: int = 1) -> Picture:
+def grey_of(
+    frames: Frames, i: int, zoom: int = 1, *, check: Callable[[Picture], None] = _no_check
+) -> Picture:
     """Return the luminance of frame i, smaller by a factor; see `smaller_grey`.
 
     A sequence may make it without the colours in full size, so it can differ from that of
-    ``frames[i]`` by what the interpolation of an alignment changes.
+    ``frames[i]`` by what the interpolation of an alignment changes. `check` sees the frame of a
+    list first.
     """
     if isinstance(frames, FrameSequence):
         return frames.grey(i, zoom)
-    return smaller_grey(frames[i], zoom)
+    return smaller_grey(_checked(frames[i], check), zoom)
 
 
-def rows_of(frames: Frames, i: int) -> Rows:
+def rows_of(frames: Frames, i: int, *, check: Callable[[Picture], None] = _no_check) -> Rows:
     """Read frame i, and return what makes rows of it.
+
+    A sequence makes its frames of one shape. Those of a list may differ, which their rows do not
+    tell: `check` sees the whole frame first, and raises what is wrong.
 
     Examples
     --------
     >>> rows_of([np.float32([[0, 1], [2, 3]])], 0)(1, 2)
     array([[2., 3.]], dtype=float32)
     """
-    return frames.rows(i) if isinstance(frames, FrameSequence) else rows_within(frames[i])
+    if isinstance(frames, FrameSequence):
+        return frames.rows(i)
+    return rows_within(_checked(frames[i], check))
+
+
+def _checked(frame: Picture, check: Callable[[Picture], None]) -> Picture:
+    check(frame)
+    return frame
 
 
 def rows_within(frame: Picture) -> Rows:
@@ -290,16 +313,19 @@ def rows_within(frame: Picture) -> Rows:
 
 
 def read_ahead(
-    frames: Frames, read: Callable[[int], Reading], order: Iterable[int]
+    frames: Frames, read: Callable[[Frames, int], Reading], order: Iterable[int]
 ) -> Iterator[Reading]:
-    """Yield ``read(i)`` for each number; one that takes time is read while the last one is used.
+    """Yield ``read(frames, i)`` for each number; the next one is read while the last one is used.
 
-    For a list, each is read as it is drawn: it may want one frame to be held at a time.
+    For a list, each is read as it is drawn: it may want one frame to be held at a time. Readings
+    are counted in the thread that draws them, so a report may touch what belongs to this thread.
     """
-    if isinstance(frames, FrameSequence):
-        yield from one_ahead(read, order)
+    if isinstance(frames, CountedFrames):
+        yield from map(frames.counted, read_ahead(frames.frames, read, order))
+    elif isinstance(frames, FrameSequence):
+        yield from one_ahead(partial(read, frames), order)
     else:
-        yield from map(read, order)
+        yield from map(partial(read, frames), order)
 
 
 def strips(start: int, stop: int) -> list[tuple[int, int]]:
@@ -360,13 +386,19 @@ def checked_picture(
             f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, "
             f"not of shape {picture.shape}: give one picture per frame"
         )
-    if shape is not None and picture.shape != shape:
+    if shape is not None:
+        check_alike(picture, shape, name=name)
+    check_in_unit(picture, name=name, remedy="divide by the largest possible value")
+    return picture
+
+
+def check_alike(picture: Picture, shape: tuple[int, ...], *, name: str = "frames") -> None:
+    """Raise ValueError if a picture has another shape than the others."""
+    if picture.shape != shape:
         raise ValueError(
             f"{name} must have the same size and channels, not {shape} and {picture.shape}: "
             "crop or convert one of them"
         )
-    check_in_unit(picture, name=name, remedy="divide by the largest possible value")
-    return picture
 
 
 def luminance(picture: Picture) -> Picture:

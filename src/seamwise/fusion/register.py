@@ -11,11 +11,10 @@ from seamwise.fusion.alignment import Alignment, check_shape, check_type, size_t
 from seamwise.fusion.exposure import Thumbnail, gains, shrink, thumbnail, white
 from seamwise.fusion.frames import (
     Frames,
-    FrameSequence,
     Rows,
     luminance,
     read_ahead,
-    rows_within,
+    rows_of,
     shape_of,
     strips,
 )
@@ -68,8 +67,9 @@ def estimate_alignment(
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
         At least two, of one shape, in 0..1, of at most 32,766 pixels a side and 4 channels. They
-        are read one at a time. Only copies of at most 1.5 megapixels are in memory: of the
-        reference, the sharpest parts, and the frame that is registered to them.
+        are read one at a time; of a sequence, the next one is read meanwhile. In memory are copies
+        of at most 1.5 megapixels, of the reference, the sharpest parts and the frame that is
+        registered to them; and this frame in full size, as it is stored and as floats.
     motion : {"auto", "none", "shift", "similarity", "affine", "homography"}
         How the frames may move: not at all, or by 2, 4, 6 or 8 numbers. "auto" takes for each frame
         the simplest motion that explains it (`fusion.motion.choose_motion`), so a frame that did
@@ -175,8 +175,9 @@ class _Chain:
                 self._begin(i, copy)
             elif not self._add(i, copy, GOOD_CORRELATION if count > 2 else LEAST_CORRELATION):
                 later.append(i)
+        del rows  # a frame
         for i in sorted(later, key=lambda i: abs(i - self.reference)):
-            copy = self._copy(i, self._rows(i))
+            copy = self._copy(i, self._rows(self.frames, i))
             if not self._add(i, copy, LEAST_CORRELATION):
                 self._set_apart(i, copy)
         self._take_hints()
@@ -247,13 +248,9 @@ class _Chain:
             i,
         )
 
-    def _rows(self, i: int) -> Rows:
+    def _rows(self, frames: Frames, i: int) -> Rows:
         """Read a frame."""
-        if isinstance(self.frames, FrameSequence):
-            return self.frames.rows(i)
-        frame = self.frames[i]
-        self._check_size(i, frame.shape)
-        return rows_within(frame)
+        return rows_of(frames, i, check=lambda frame: self._check_size(i, frame.shape))
 
     def _check_size(self, i: int, shape: tuple[int, ...]) -> None:
         if shape != self.shape:

@@ -16,6 +16,7 @@ from seamwise.fusion.bands import enlarged, full_scores, join, log_detail, small
 from seamwise.fusion.frames import (
     Frames,
     Rows,
+    check_alike,
     checked_picture,
     grey_of,
     read_ahead,
@@ -47,8 +48,9 @@ def fuse_scored(
         w_i^b = exp(s_i^b) / Σ_j exp(s_j^b)                 weights of frame i in band b
         F = join_b(Σ_i w_i^b · band_b(x_i))                 see `fusion.bands`
 
-    Each frame is read twice, one at a time: for the summary, and for its scores and its share in
-    the sum. Scores of the finest band follow the frame's edges (`bands.follow_edges`).
+    Each frame is read twice: for the summary, and for its scores and its share in the sum. Frames
+    of a list are held one at a time; of a sequence, the next one is read meanwhile. Scores of the
+    finest band follow the frame's edges (`bands.follow_edges`).
 
     Parameters
     ----------
@@ -57,7 +59,9 @@ def fuse_scored(
     model : ReadyNetwork
         Its `info.output` is "scores".
     tile : int, optional
-        Largest size, along each axis, that goes through the network at once; 1536 by default.
+        Largest size, along each axis, that goes through the network at once. By default strips go
+        through it, as wide as the picture and of at most 2 megapixels; of very wide pictures, parts
+        of them.
 
     Returns
     -------
@@ -84,9 +88,10 @@ def fuse_scored(
     with torch.inference_mode():
         summary = _summary(frames, shape, grid, net, model.device)
         total, numbers = _Total(shape, grid, len(frames)), range(len(frames))
-        for number, rows in enumerate(read_ahead(frames, partial(rows_of, frames), numbers)):
+        read = partial(rows_of, check=partial(check_alike, shape=shape))
+        for number, rows in enumerate(read_ahead(frames, read, numbers)):
             _add_frame(total, number, rows, summary, model)
-        del summary  # memory that the picture takes
+        del rows, summary  # memory that the picture takes
         return total.fusion()
 
 
@@ -239,10 +244,10 @@ def _summary(
     mean, highest = (torch.zeros((1, _CHANNELS, *size)) for _ in range(2))
     mean_grey, highest_grey = (torch.zeros((1, 1, *size)) for _ in range(2))
     squares = 0.0
-    read = partial(grey_of, frames, zoom=grid.zoom)
-    for number, grey in enumerate(read_ahead(frames, read, range(len(frames)))):
-        if grey.shape != tuple(-(-length // grid.zoom) for length in shape[:2]):
-            checked_picture(frames[number], shape=shape)  # tells what is wrong
+    read = partial(grey_of, zoom=grid.zoom, check=partial(check_alike, shape=shape))
+    seen_shape = tuple(-(-length // grid.zoom) for length in shape[:2])
+    for grey in read_ahead(frames, read, range(len(frames))):
+        check_alike(grey, seen_shape, name="luminances of frames")
         for box in grid.boxes(_FEATURE_REACH):
             features = net.features(box.part(grey, grid.zoom).to(device))
             within, at = box.within(scale), box.inner(scale)

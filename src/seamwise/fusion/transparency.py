@@ -114,6 +114,10 @@ class MaskedFrames(FrameSequence):
         filled = own * frame + (1 - own) * self._soft
         return np.asarray(np.where(_like(transparent, frame) > 0, filled, frame), np.float32)
 
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of the box."""
+        return self._mean.shape
+
     def settled(self, fusion: Fusion) -> Fusion:
         """Return a fusion whose pixels come from frames that show them.
 
