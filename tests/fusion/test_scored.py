@@ -4,6 +4,7 @@ import gc
 import math
 import threading
 import weakref
+from time import sleep
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from seamwise.engine import prepare_network
 from seamwise.fusion import fuse, fuse_frames, fuse_pair, load
 from seamwise.fusion.burst_train import burst_picture
 from seamwise.fusion.frames import CheckedFrames, CountedFrames, FrameSequence
-from seamwise.fusion.scored import _Grid, fuse_scored
+from seamwise.fusion.scored import _add_frame, _Grid, fuse_scored
 from seamwise.io.models import Architecture, FusionInfo
 from seamwise.nets import BurstNet
 from seamwise.synth import Layer, focus_burst
@@ -197,8 +198,11 @@ def test_one_frame_is_held_at_a_time(scorer):
     assert 10 <= len(alive) <= 11  # twice each, and once for the size
 
 
-def test_of_a_sequence_the_next_frame_is_held_too(scorer):
-    alive = []
+def test_of_a_sequence_the_next_frame_is_held_too(scorer, monkeypatch):
+    alive, counts = weakref.WeakSet(), []
+
+    class Frame(np.ndarray):
+        __hash__ = object.__hash__
 
     class Made(FrameSequence):
         frames = range(5)
@@ -207,14 +211,20 @@ def test_of_a_sequence_the_next_frame_is_held_too(scorer):
             return 50, 70, 3
 
         def _frame(self, i):
-            gc.collect()
-            assert sum(reference() is not None for reference in alive) <= 2
-            frame = noise(1, seed=i)[0]
-            alive.append(weakref.ref(frame))
+            frame = noise(1, seed=i)[0].view(Frame)
+            alive.add(frame)
             return frame
 
+    def add_frame(*arguments):
+        sleep(0.1)  # what is read meanwhile has time
+        gc.collect()
+        counts.append(len(alive))
+        _add_frame(*arguments)
+
+    monkeypatch.setattr("seamwise.fusion.scored._add_frame", add_frame)
     fuse_scored(Made(), model=scorer)
-    assert len(alive) == 10
+    assert len(counts) == 5
+    assert max(counts) <= 2
 
 
 def test_reports_come_in_the_thread_that_fuses(scorer):
