@@ -43,11 +43,13 @@ def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float
         raise TypeError(
             f"{name} must be uint8, uint16 or float, not {picture.dtype}: convert it first"
         )
-    check_in_unit(picture, name=name, remedy="divide it by its largest possible value")
+    check_in_unit(picture, name=name)
     return picture.astype(np.float32)
 
 
-def check_in_unit(picture: NDArray[Any], *, name: str, remedy: str) -> None:
+def check_in_unit(
+    picture: NDArray[Any], *, name: str, remedy: str = "divide it by its largest possible value"
+) -> None:
     """Raise ValueError unless all values of a picture of floats lie in 0..1.
 
     Parameters

@@ -70,6 +70,23 @@ def test_a_bad_frame_gives_one_line(run, burst, tmp_path):
     assert not (tmp_path / "sharp.png").exists()
 
 
+@pytest.mark.parametrize("align", [[], ["--no-align", "--no-exposure"]])
+def test_the_memory_is_told_when_the_first_frame_was_read(run, burst, tmp_path, align):
+    for name in ("c.jpg", "d.jpg"):
+        write_photo(burst / name, read_photo(burst / "a.png").pixels)
+    bad = burst / ("d.jpg" if align else "a.jpg")  # the last one that is read
+    if not align:
+        (burst / "a.png").unlink()
+        write_photo(bad, read_photo(burst / "d.jpg").pixels)
+    content = bad.read_bytes()
+    bad.write_bytes(content[: len(content) // 2])
+    code, _, err = run("fuse", burst, "-o", tmp_path / "sharp.png", "--method", "gff", *align)
+    assert code == 2
+    memory, error = err.splitlines()
+    assert "GB of memory" in memory
+    assert bad.name in error
+
+
 def test_a_burst_that_fails_is_reported_and_skipped(run, burst, tmp_path):
     bad = tmp_path / "more" / "bad"
     bad.mkdir(parents=True)

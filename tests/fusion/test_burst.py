@@ -104,6 +104,15 @@ def test_arrays_of_other_shapes_types_and_ranges_are_named():
         Burst([np.array([[0.0, 255.0]])] * 2)[0]
 
 
+def test_the_range_is_that_of_the_whole_frame():
+    frame = np.zeros((300, 4))
+    frame[[0, 299]] = [[-0.5], [1.5]]
+    with pytest.raises(ValueError, match=r"frame 1 must lie in 0\.\.1, not -0\.5\.\.1\.5"):
+        Burst([np.zeros((300, 4)), frame]).grey(1)
+    with pytest.raises(ValueError, match="which 8 values are"):
+        Burst([np.zeros((300, 4)), np.where(frame, np.nan, 0)]).rows(1)
+
+
 def test_profile_and_exif_are_those_of_the_first_frame_and_others_are_said(tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "Maker"

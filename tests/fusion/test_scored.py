@@ -266,6 +266,13 @@ def test_frames_that_do_not_fit_are_refused(scorer):
         fuse_scored([*frames, frames[0][1:]], model=scorer)
 
 
+def test_the_range_of_a_frame_of_a_list_is_that_of_the_whole(scorer):
+    frames = noise(2, (300, 20))
+    frames[1][[0, 299]] = [[-0.5], [1.5]]
+    with pytest.raises(ValueError, match=r"must lie in 0\.\.1, not -0\.5\.\.1\.5"):
+        fuse_scored(frames, model=scorer)
+
+
 @pytest.mark.parametrize("heights", [(49, 50), (50, 49)])
 def test_a_row_too_many_is_seen_where_frames_are_halved(scorer, monkeypatch, heights):
     monkeypatch.setattr("seamwise.fusion.scored._LARGE", 1000)

@@ -16,6 +16,7 @@ from seamwise.fusion import (
     memory_estimate,
     plan,
 )
+from seamwise.fusion.jobs import FuseJob
 from seamwise.fusion.stack import stack_of
 from seamwise.io.images import read_image
 from seamwise.io.ome_zarr import write_image
@@ -123,6 +124,28 @@ def test_maps_are_named_by_time_point_and_channel(tmp_path):
     run([path], tmp_path / "out" / "y.tif", depth_map=True)
     names = {f"y_t{t}_c{c}_depth.png" for t in range(2) for c in range(2)} | {"y.tif"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == names
+
+
+def test_a_line_names_the_maps_of_every_part(tmp_path):
+    path = save(tmp_path, "x.tif", np.concatenate([hyperstack()[:, :, :1]] * 2, 1), "TZCYX")
+    output = tmp_path / "out" / "y.tif"
+    (outcome,) = run([path], output, depth_map=True, focus_maps=True)
+    (line,) = [note for note in outcome.messages if " comes with " in note]
+    assert line == "y.tif comes with " + ", ".join(
+        f"y_t{t}_depth.png, y_t{t}_focus_0.png to y_t{t}_focus_5.png" for t in range(2)
+    )
+    assert len(list(output.parent.iterdir())) == 1 + 2 * (1 + 6)
+
+
+def test_a_picture_may_have_a_name_like_those_of_focus_maps(tmp_path):
+    job = FuseJob((tmp_path,) * 4, tmp_path / "cup_focus_a.png")
+    files = FuseOutputs(depth_map=True, focus_maps=True)
+    for path in job.outputs(files):
+        path.touch()
+    assert job.names_next_to(files) == [
+        "cup_focus_a_depth.png",
+        "cup_focus_a_focus_0.png to cup_focus_a_focus_3.png",
+    ]
 
 
 @pytest.mark.parametrize("name", ["y.tif", "y.ome.zarr"])

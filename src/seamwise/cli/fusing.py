@@ -168,7 +168,7 @@ def fuse(
     with Progress() as progress:
         tasks: dict[str, Task] = {}
         failures = total = 0
-        # what will be done waits until all frames were read once: a bad one gives one line
+        # what will be done waits for the first frame: if it is bad, there is one line
         announcements: list[str] = []
 
         def announce() -> None:
@@ -177,8 +177,7 @@ def fuse(
             announcements.clear()
 
         def report(step: StageProgress) -> None:
-            if step.stage == "fuse":
-                announce()
+            announce()
             if step.stage not in tasks:
                 tasks[step.stage] = progress.task(step.stage, step.total)
             tasks[step.stage].update(step.done, step.total, step.stage)

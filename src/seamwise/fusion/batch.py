@@ -57,7 +57,6 @@ from seamwise.io.provenance import RECORD, Provenance, check_folder, write_recor
 
 _JPEG = (".jpg", ".jpeg")
 _PALETTE = 256  # colours of a PNG with 8 bits
-_MOST_NAMED = 3  # focus maps; of more, the first and the last are named
 
 
 def fuse_files(
@@ -426,13 +425,7 @@ def _summary(job: FuseJob, fusion: Fusion, count: int) -> str:
 
 def _names_next_to(job: FuseJob, files: FuseOutputs, others: Sequence[str] = ()) -> tuple[str, ...]:
     """A line that names the files that were written next to the picture, and others."""
-    names = [path.name for path in job.outputs(files)[1:] if path.exists()]
-    several = [name for name in names if "_focus_" in name]
-    if len(several) > _MOST_NAMED:  # focus maps, one for each frame
-        names = [name for name in names if name not in several[1:-1]]
-        names[names.index(several[0]) : names.index(several[-1]) + 1] = [
-            f"{several[0]} to {several[-1]}"
-        ]
+    names = [name for part in job.parts() for name in part.names_next_to(files)]
     names += others
     return (f"{job.output.name} comes with {', '.join(names)}",) if names else ()
 

@@ -20,7 +20,7 @@ from seamwise.fusion.transparency import PackedMask, extended
 from seamwise.io.listing import ZARR, find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
 from seamwise.io.provenance import RECORD
-from seamwise.pictures import as_unit
+from seamwise.pictures import as_unit, check_in_unit
 from seamwise.types import Picture
 
 _COUNTER = re.compile(r"(?<!\d)(\d{4})(?!.*\d)")  # of a camera: IMG_9999
@@ -102,9 +102,8 @@ class Burst(FrameSequence):
         _check_equal(turned, self.names)
         self.shape, self.dtype = turned[0].shape, turned[0].dtype
         self._orientation = turned[0].orientation if upright is not infos else None
-        given_order = tuple(range(len(infos)))
         self._white_balance = infos[self.order[0]].white_balance
-        self.is_own_order = given_order not in (by_name, self.order)
+        self.is_own_order = tuple(range(len(infos))) not in (by_name, self.order)
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
         self._notes: list[str] = []
@@ -153,8 +152,7 @@ class Burst(FrameSequence):
             return [*self._notes, *transparent]
         profile_note = (
             f"{', '.join(deviants)}: the colour profile differs from that of "
-            f"{self.names[self.order[0]]}, "
-            "which is kept"
+            f"{self.names[self.order[0]]}, which is kept"
         )
         return [*self._notes, *transparent, profile_note]
 
@@ -242,6 +240,8 @@ class Burst(FrameSequence):
         return self._masks[i].mask() if i in self._masks else None
 
     def _remember(self, i: int, photo: Photo) -> None:
+        if photo.pixels.dtype.kind == "f":  # strips would tell their own range
+            check_in_unit(photo.pixels, name=self.names[i])
         self._profiles[i] = photo.icc
         if i == self.order[0]:
             self.exif = photo.exif

@@ -19,8 +19,8 @@ Reading = TypeVar("Reading")
 # frames from files never holds them all in memory.
 Frames = Sequence[Picture]
 
-# Makes rows ``[start:stop]`` of a frame that was read: what is done to them fits into a cache. Of a
-# frame as it is stored, no floats in full size are held.
+# Makes rows ``[start:stop]`` of a frame that was read: what is done to them fits into a cache, and
+# no floats in full size are made of a frame that is held as it is stored.
 Rows = Callable[[int, int], Picture]
 
 _STRIP = 128  # rows, a multiple of every zoom
@@ -273,7 +273,7 @@ def shape_of(frames: Frames) -> tuple[int, ...]:
 
 
 def grey_of(
-    frames: Frames, i: int, zoom: int = 1, *, check: Callable[[Picture], None] = _no_check
+    frames: Frames, i: int, zoom: int = 1, *, check: Callable[[Picture], object] = _no_check
 ) -> Picture:
     """Return the luminance of frame i, smaller by a factor; see `smaller_grey`.
 
@@ -286,7 +286,7 @@ def grey_of(
     return smaller_grey(_checked(frames[i], check), zoom)
 
 
-def rows_of(frames: Frames, i: int, *, check: Callable[[Picture], None] = _no_check) -> Rows:
+def rows_of(frames: Frames, i: int, *, check: Callable[[Picture], object] = _no_check) -> Rows:
     """Read frame i, and return what makes rows of it.
 
     A sequence makes its frames of one shape. Those of a list may differ, which their rows do not
@@ -302,7 +302,7 @@ def rows_of(frames: Frames, i: int, *, check: Callable[[Picture], None] = _no_ch
     return rows_within(_checked(frames[i], check))
 
 
-def _checked(frame: Picture, check: Callable[[Picture], None]) -> Picture:
+def _checked(frame: Picture, check: Callable[[Picture], object]) -> Picture:
     check(frame)
     return frame
 

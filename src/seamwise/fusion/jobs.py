@@ -15,6 +15,7 @@ from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
 from seamwise.io.tiff import OME_SUFFIXES
 
 _ENDINGS = (*SUFFIXES, *OME_SUFFIXES, ZARR, f".ome{ZARR}")
+_MOST_NAMED = 3  # focus maps; of more, the first and the last are named
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,19 @@ class FuseJob:
         if self.keeps_alignment:
             paths.append(self.alignment())
         return paths
+
+    def names_next_to(self, files: FuseOutputs) -> list[str]:
+        """Return the names of the files that exist next to the picture; of many focus maps, two."""
+        names = [path.name for path in self.outputs(files)[1:] if path.exists()]
+        maps = [self.focus_map(number).name for number in range(len(self.frames))]
+        if len(maps) <= _MOST_NAMED:
+            return names
+        others = set(maps[1:])
+        return [
+            f"{maps[0]} to {maps[-1]}" if name == maps[0] else name
+            for name in names
+            if name not in others
+        ]
 
     def old_maps(self) -> list[Path]:
         """Return the maps that exist next to the picture, made with whatever options.

@@ -244,7 +244,7 @@ def _summary(
     mean, highest = (torch.zeros((1, _CHANNELS, *size)) for _ in range(2))
     mean_grey, highest_grey = (torch.zeros((1, 1, *size)) for _ in range(2))
     squares = 0.0
-    read = partial(grey_of, zoom=grid.zoom, check=partial(check_alike, shape=shape))
+    read = partial(grey_of, zoom=grid.zoom, check=partial(checked_picture, shape=shape))
     seen_shape = tuple(-(-length // grid.zoom) for length in shape[:2])
     for grey in read_ahead(frames, read, range(len(frames))):
         check_alike(grey, seen_shape, name="luminances of frames")
