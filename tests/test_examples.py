@@ -207,3 +207,37 @@ def test_gallery_sample_has_notches_and_seams(monkeypatch):
         )
         == 2
     )
+
+
+def test_a_biologist_goes_all_the_way(tmp_path):
+    folder = tmp_path / "run"
+    printed = run("biologist.py", "--output", folder, "--steps", 4, "--fine-steps", 2)
+    commands = re.findall(r"^\$ seamwise (\S+)", printed, re.MULTILINE)
+    assert commands[:4] == ["check", "train", "segment", "train"]
+    assert commands[4:] == ["segment", "evaluate", "evaluate", "measure"]
+    last = printed.splitlines()[-1]
+    assert last == f"The table of cells is {folder / 'cells.csv'}"
+    for name in (
+        "check/report.html",
+        "runs/first/curve.png",
+        "labels-first/report.html",
+        "corrected/masks/field3.tif",
+        "labels-fine/report.html",
+        "score-fine.html",
+        "cells.csv",
+        "cells_histogram.png",
+    ):
+        assert (folder / name).stat().st_size > 0
+        assert name in printed or Path(name).parts[0] in ("corrected", "labels-fine")
+
+
+def test_a_biologist_corrects_as_with_bucket_eraser_and_brush(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    correct = import_module("biologist").correct
+    #          merged      |  false |   missed | outline that is a little wrong, kept
+    truth = [[1, 1, 2, 2, 0, 0, 0, 0, 3, 3, 0, 4, 4, 4, 0]]
+    found = [[1, 1, 1, 1, 0, 2, 2, 0, 0, 0, 0, 3, 3, 3, 3]]
+    right = [[1, 1, 4, 4, 0, 0, 0, 0, 5, 5, 0, 3, 3, 3, 3]]
+    corrected, counts = correct(np.array(found, np.uint8), np.array(truth, np.uint8))
+    assert corrected.tolist() == right
+    assert counts == (1, 1, 1)
