@@ -120,7 +120,7 @@ PUBLIC = {
         "PhotoInfo", "Provenance", "ReliefPair", "SegmentationInfo", "Volume",
         "ZarrStorage", "atomic_path", "check_model_output", "check_writable",
         "create_image", "create_labels", "describe_model", "file_sha256", "find_images",
-        "label_names", "load_model", "lock_file", "make_folder", "model_path",
+        "is_package", "label_names", "load_model", "lock_file", "make_folder", "model_path",
         "open_labels", "open_ome_zarr", "open_scratch", "open_volume", "photo_info", "plan_levels",
         "read_image", "read_json", "read_labels", "read_photo", "read_spaced_labels",
         "renamed_note", "save_model", "shipped_models", "write_image", "write_json",

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from seamwise.engine import Resources
 from seamwise.io.models import (
     Architecture,
     NormalizationRule,
@@ -18,6 +19,7 @@ from seamwise.io.models import (
     save_model,
 )
 from seamwise.segmentation import export_bioimageio, load, normalization, segment
+from seamwise.segmentation.predict import load_for
 
 for library in ("onnx", "onnxruntime"):
     pytest.importorskip(library)
@@ -138,14 +140,25 @@ def test_export_refuses_other_endings_and_unknown_licences(tmp_path):
     assert not (tmp_path / "p.zip").exists()
 
 
-def foreign_onnx(channels=1):
-    """ONNX of p = clip(x, 0, 1), of the first channel; with more, background comes first."""
+def foreign_onnx(channels=1, pools=0):
+    """ONNX of p = clip(x, 0, 1), of the first channel; with more, background comes first.
+
+    With `pools` it takes the minimum of x and of its largest value in each block, which is x: other
+    sizes than multiples of the block do not fit each other.
+    """
     from onnx import TensorProto, helper
 
-    nodes = [helper.make_node("Clip", ["raw", "low", "high"], ["p"])]
+    side = 2**pools
+    nodes = [
+        helper.make_node(
+            "MaxPool", ["raw"], ["block"], kernel_shape=[side] * 2, strides=[side] * 2
+        ),
+        helper.make_node("Resize", ["block", "", "scales"], ["above"], mode="nearest"),
+        helper.make_node("Min", ["raw", "above"], ["seen"]),
+        helper.make_node("Clip", ["seen", "low", "high"], ["p" if channels == 1 else "one"]),
+    ]
     if channels == 2:
-        nodes = [
-            helper.make_node("Clip", ["raw", "low", "high"], ["one"]),
+        nodes += [
             helper.make_node("Sub", ["high", "one"], ["rest"]),
             helper.make_node("Concat", ["rest", "one"], ["p"], axis=1),
         ]
@@ -153,6 +166,7 @@ def foreign_onnx(channels=1):
         helper.make_tensor(name, TensorProto.FLOAT, [], [value])
         for name, value in (("low", 0.0), ("high", 1.0))
     ]
+    numbers.append(helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, side, side]))
     graph = helper.make_graph(
         nodes,
         "foreign",
@@ -164,11 +178,12 @@ def foreign_onnx(channels=1):
     return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
 
 
-def foreign(folder, *, channels=1, names=None, preprocessing=(), **changes):
+def foreign(folder, *, channels=1, names=None, preprocessing=(), pools=3, **changes):
     """The unpacked package of another program."""
     folder.mkdir(exist_ok=True)
-    (folder / "w.onnx").write_bytes(foreign_onnx(channels))
-    sizes = {"min": 16, "step": 8}
+    (folder / "w.onnx").write_bytes(foreign_onnx(channels, pools))
+    np.save(folder / "out.npy", np.full((1, channels, 16, 16), 1 / channels, np.float32))
+    sizes = {"min": 16, "step": 2**pools}
     description = {
         "type": "model",
         "format_version": "0.5.3",
@@ -193,6 +208,7 @@ def foreign(folder, *, channels=1, names=None, preprocessing=(), **changes):
                     {"type": "space", "id": "y", "size": {"tensor_id": "raw", "axis_id": "y"}},
                     {"type": "space", "id": "x", "size": {"tensor_id": "raw", "axis_id": "x"}},
                 ],
+                "test_tensor": {"source": "out.npy"},
             }
         ],
         "weights": {"onnx": {"source": "w.onnx"}},
@@ -227,6 +243,51 @@ def test_onnx_of_another_program_finds_cells(tmp_path, preprocessing, channels):
     labels = segment(SQUARES, model=package, device="cpu").labels
     np.testing.assert_array_equal(labels > 0, SQUARES > 0)
     assert labels.max() == 2
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (48, 64), (3, 5)])
+def test_a_network_that_pools_sees_images_of_any_size(tmp_path, shape):
+    package = foreign(tmp_path / "p", pools=4)
+    image = np.random.default_rng(0).random((1, *shape), np.float32)
+    maps = load(package).runtime.maps(image[np.newaxis], 2)
+    np.testing.assert_allclose(maps[0], np.concatenate([1 - image, image]), atol=1e-6)
+
+
+def test_a_file_that_onnx_runtime_cannot_read_or_run_is_refused_in_one_line(tmp_path):
+    package = foreign(tmp_path / "p")
+    (package / "w.onnx").write_bytes(b"no network")
+    with pytest.raises(ValueError, match="ONNX Runtime cannot read the network") as error:
+        load(package, device="cpu")
+    assert "\n" not in str(error.value)
+    package = foreign(tmp_path / "q", pools=3)
+    (package / "w.onnx").write_bytes(foreign_onnx(pools=5))  # the description says 2³
+    with pytest.raises(ValueError, match=r"cannot compute .*: choose another model$") as error:
+        segment(SQUARES, model=package, device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_of_another_program_is_computed_on_the_cpu_by_default(tmp_path, monkeypatch):
+    from seamwise.engine import devices
+
+    choose = devices.choose_device
+    monkeypatch.setattr(
+        devices, "choose_device", lambda device: choose("meta" if device == "auto" else device)
+    )
+    monkeypatch.setattr("seamwise.engine.networks.is_surely_cpu", lambda device: False)
+    assert load(foreign(tmp_path / "p")).device == "cpu"
+
+
+def test_tune_leaves_packages_as_they_are(tmp_path, run):
+    package = foreign(tmp_path / "p")
+    code, _, err = run("tune", package, tmp_path)
+    assert (code, "is a package and stays as it is: name another file with -o" in err) == (2, True)
+    code, _, err = run("tune", package, tmp_path, "-o", tmp_path / "m.safetensors")
+    assert (code, "is a network of another program" in err) == (2, True)
+
+
+def test_workers_elsewhere_do_not_read_packages(tmp_path):
+    with pytest.raises(ValueError, match="workers elsewhere cannot read"):
+        load_for(str(foreign(tmp_path / "p")), "auto", Resources(scheduler="a:1"))
 
 
 TWO = {"onnx": {"source": "w.onnx"}, "pytorch_state_dict": {"source": "w.pt"}}

@@ -22,7 +22,9 @@ _MOST_NAMES = 3  # names of a list that `info` prints
 def tune(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="Model file; or a built-in model together with -o."),
+        typer.Argument(
+            metavar="MODEL", help="Model file; with -o also a built-in model or a package."
+        ),
     ],
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder of images and masks, as for `train`.")
@@ -69,12 +71,19 @@ def tune(
     still works. If you tune again, the old thresholds are dropped and the new ones are compared
     with arg max.
     """
-    from seamwise.io import check_model_output, model_path, write_json
+    from seamwise.io import check_model_output, describe_model, is_package, model_path, write_json
     from seamwise.segmentation import Trial, find_pairs, load, read_pairs
     from seamwise.segmentation import tune as tune_model
     from seamwise.segmentation.choose import cautions, plot_surface, save_tuned
 
+    if output is None and is_package(Path(model)):
+        raise ValueError(f"{model} is a package and stays as it is: name another file with -o")
     path = model_path(model)
+    if describe_model(path).architecture.name == "onnx":
+        raise ValueError(
+            f"{model} is a network of another program, which has no thresholds: tune a model of "
+            "seamwise"
+        )
     target = output or path
     check_model_output(target)
     split = find_pairs(data, hold_out_every=hold_out_every)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -17,6 +17,7 @@ from seamwise.io.models import (
     load_model,
     model_path,
 )
+from seamwise.io.provenance import file_sha256
 from seamwise.nets.graph import fold_weights, unet_shapes
 from seamwise.words import Precision, check_runtime
 
@@ -36,6 +37,7 @@ class ReadyNetwork(Generic[AnyInfo]):
     such as "cpu" or "cuda:1". `compiled` is the network in another runtime than torch, `note` what
     the user should know about the choice. `lane` is the one thread that computes it for several
     threads that share it: each thread that computes by itself would occupy all processors.
+    `sha256` is that of the model file, empty if the network comes from none.
     """
 
     make_net: "Callable[[], Network]"
@@ -45,6 +47,7 @@ class ReadyNetwork(Generic[AnyInfo]):
     compiled: Runtime | None = None
     note: str = ""
     lane: Executor | None = None
+    sha256: str = ""
 
     def call(self, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
         """Return what a function gives that computes the network, called in the `lane`.
@@ -86,7 +89,7 @@ def load_network(
     kind : type
         What describes the model.
     device : str
-        See `choose_device`; "auto" is the CPU for runtimes that only it has.
+        See `choose_device`; "auto" is the CPU for runtimes and networks that only it has.
     runtime : str
         See `choose_runtime`.
 
@@ -100,17 +103,22 @@ def load_network(
     """
     check_runtime(runtime)
     path = model_path(model, kind)
+    sha256 = file_sha256(path) if path.is_file() else ""  # its absence is reported below
     is_for_cpu = runtime not in ("auto", "torch")
     device = "cpu" if device == "auto" and is_for_cpu else device
     if runtime != "torch" and is_surely_cpu(device):
         ready = _load_compiled(path, kind, runtime)
         if ready is not None:
-            return ready
+            return replace(ready, sha256=sha256)
     from seamwise.engine.devices import choose_device
 
-    torch_device = choose_device(device)
+    if device != "auto":
+        choose_device(device)  # its error comes before a large file is read
     net, info = _load_net(path, kind)
-    return prepare_network(net, info, torch_device, runtime=runtime)
+    if device == "auto" and info.architecture.name == "onnx":
+        device = "cpu"
+    ready = prepare_network(net, info, choose_device(device), runtime=runtime)
+    return replace(ready, sha256=sha256)
 
 
 def _load_net(path: Path, kind: type[AnyInfo]) -> "tuple[Network, AnyInfo]":

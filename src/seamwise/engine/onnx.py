@@ -40,11 +40,11 @@ def compile_onnx(net: UNetArrays) -> Callable[[NDArray[np.float32]], NDArray[np.
     content = onnx_model(net).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = thread_count()
-    with _runtime_errors():
+    with runtime_errors():
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _runtime_errors():
+        with runtime_errors():
             output: NDArray[np.float32] = session.run(None, {"image": batch})[0]
         return output
 
@@ -52,7 +52,7 @@ def compile_onnx(net: UNetArrays) -> Callable[[NDArray[np.float32]], NDArray[np.
 
 
 @contextmanager
-def _runtime_errors() -> Iterator[None]:
+def runtime_errors() -> Iterator[None]:
     """Raise the errors of ONNX Runtime, which have a type of their own each, as RuntimeError."""
     try:
         yield

@@ -49,12 +49,12 @@ def normalize(image: str, rule: NormalizationRule, nodes: Nodes, ndim: int) -> s
     str
         Node of the normalised image.
     """
+    if rule.kind == "identity":
+        return image
     graph = _Graph(nodes)
     pixels = graph.add("Cast", image, to=_DOUBLE)
     ordered = graph.sort(graph.add("Reshape", pixels, graph.integers(0, 0, -1)))
     bends = rule.kind in ("contrast", "deviation")
-    if rule.kind == "identity":
-        return image
     if rule.kind in ("percentiles", "range"):
         offset, high = (graph.percentile(ordered, share) for share in (rule.low, rule.high))
         if rule.kind == "range":

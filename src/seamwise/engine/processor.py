@@ -14,7 +14,7 @@ _GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvmap", "/dev/kfd", "/dev/
 def is_surely_cpu(device: str) -> bool:
     """Return whether `choose_device` takes the CPU; False if only torch can tell.
 
-    "auto" is known on Linux on x86 without the driver of a GPU.
+    "auto" is known on Linux without the driver of a GPU.
     """
     if device != "auto":
         return device == "cpu"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.engine.memory import is_out_of_memory
-from seamwise.engine.onnx import check_onnx, compile_onnx
+from seamwise.engine.onnx import check_onnx, compile_onnx, runtime_errors
 from seamwise.engine.openvino import (
     CompiledNetwork,
     check_openvino,
@@ -162,7 +162,22 @@ def _onnx_network(net: "OnnxNetwork", word: str, device: "torch.device") -> Runt
             f"the network of this package needs ONNX Runtime ({first_line(error)}): "
             f"{_INSTALL['onnx']}"
         ) from error
-    return Runtime("onnx float32", _with_remedy(torch_runtime(net, device).run, "onnx float32"))
+    try:
+        net.open()
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `choose_runtime`
+        raise ValueError(
+            f"ONNX Runtime cannot read the network of this package ({first_line(error)}): update "
+            "onnxruntime, or choose another model"
+        ) from error
+    compute = torch_runtime(net, device).run
+
+    def run(batch: "Tensor") -> "Tensor":
+        with runtime_errors():
+            return compute(batch)
+
+    return Runtime("onnx float32", _with_remedy(run, "onnx float32", "choose another model"))
 
 
 def compile_arrays(
@@ -360,7 +375,9 @@ def _take_softmax(logits: NDArray[np.float32]) -> None:
     logits /= logits.sum(1, keepdims=True)
 
 
-def _with_remedy(compute: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+def _with_remedy(
+    compute: Callable[[Any], Any], name: str, remedy: str = "choose runtime torch"
+) -> Callable[[Any], Any]:
     """The same function; memory that runs out is a MemoryError, another error a ValueError."""
 
     def run_or_explain(batch: Any) -> Any:
@@ -370,8 +387,7 @@ def _with_remedy(compute: Callable[[Any], Any], name: str) -> Callable[[Any], An
             if is_out_of_memory(error):
                 raise MemoryError(first_line(error)) from error
             raise ValueError(
-                f"runtime {name} cannot compute {tuple(batch.shape)} ({_reason(error)}): "
-                "choose runtime torch"
+                f"runtime {name} cannot compute {tuple(batch.shape)} ({_reason(error)}): {remedy}"
             ) from error
 
     return run_or_explain

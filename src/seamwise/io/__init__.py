@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seamwise.io.atomic import atomic_path, check_writable, make_folder
+    from seamwise.io.bioimageio import is_package
     from seamwise.io.errors import DamagedError
     from seamwise.io.images import (
         Image,
@@ -87,6 +88,7 @@ __all__ = [
     "describe_model",
     "file_sha256",
     "find_images",
+    "is_package",
     "label_names",
     "load_model",
     "lock_file",
@@ -121,6 +123,7 @@ _ROOMS = {
         "check_writable",
         "make_folder",
     ),
+    "bioimageio": ("is_package",),
     "errors": ("DamagedError",),
     "images": (
         "Image",

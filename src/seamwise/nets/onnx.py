@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seamwise.nets.unet import pad_to_multiple
+
 _LEAST = 1e-7  # of a probability, whose logarithm is taken
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}  # as ONNX Runtime names them
 
 
 class OnnxNetwork(nn.Module):
@@ -18,7 +21,8 @@ class OnnxNetwork(nn.Module):
         forward(x) = log p,   p = f(gain · x + offset)
 
     so that softmax(forward(x)) = p. A single output is the probability of the foreground; that of
-    the background comes before it.
+    the background comes before it. Images of other sizes than the network takes are padded at their
+    end by reflection, and cropped back.
 
     Parameters
     ----------
@@ -49,16 +53,25 @@ class OnnxNetwork(nn.Module):
         return super().load_state_dict(state_dict, strict, assign)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logarithm of the probabilities, `(N, classes, *S)` float32."""
+        """Return the logarithm of the probabilities, `(N, classes, *S)` float32.
+
+        Raises
+        ------
+        Exception
+            What ONNX Runtime raises; each of its errors has a type of its own.
+        """
         shape = (1, -1) + (1,) * self.ndim
         linear = image.float() * self.gain.reshape(shape) + self.offset.reshape(shape)
-        session = self._open()
-        (name,) = (entry.name for entry in session.get_inputs())
+        padded = pad_to_multiple(linear.cpu(), self.multiple)
+        self.open()
+        (entry,) = self._session.get_inputs()
+        dtype = _TYPES[entry.type]
         outputs = [
-            session.run(None, {name: one[np.newaxis]})[0]
-            for one in linear.cpu().contiguous().numpy()
+            self._session.run(None, {entry.name: one[np.newaxis].astype(dtype, copy=False)})[0]
+            for one in padded.contiguous().numpy()
         ]
-        maps = torch.from_numpy(np.concatenate(outputs).astype(np.float32, copy=False))
+        crop = (slice(None), slice(None), *map(slice, image.shape[2:]))
+        maps = torch.from_numpy(np.concatenate(outputs).astype(np.float32, copy=False)[crop])
         if maps.shape[1] == 1:
             maps = torch.cat([1 - maps, maps], 1)
         return maps.clamp(min=_LEAST).log()
@@ -70,13 +83,26 @@ class OnnxNetwork(nn.Module):
     def __deepcopy__(self, memo: Any) -> "OnnxNetwork":
         return self  # nothing of it changes, and its session cannot be copied
 
-    def _open(self) -> Any:
-        if self._session is None:
-            import onnxruntime
+    def open(self) -> None:
+        """Let ONNX Runtime read the file, once.
 
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = torch.get_num_threads()
-            self._session = onnxruntime.InferenceSession(
-                self.onnx.numpy().tobytes(), options, providers=["CPUExecutionProvider"]
-            )
-        return self._session
+        Raises
+        ------
+        ValueError
+            It takes something else than one array of floats.
+        Exception
+            What ONNX Runtime raises for a file that it cannot read.
+        """
+        if self._session is not None:
+            return
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(
+            self.onnx.numpy().tobytes(), options, providers=["CPUExecutionProvider"]
+        )
+        types = [entry.type for entry in session.get_inputs()]
+        if len(types) != 1 or types[0] not in _TYPES:
+            raise ValueError(f"it takes {', '.join(types) or 'nothing'}, not one array of floats")
+        self._session = session

@@ -30,10 +30,10 @@ from seamwise.io.images import (
 )
 from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import find_images, first_bytes, stem, unread_files
-from seamwise.io.models import model_path, renamed_note
+from seamwise.io.models import renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome
-from seamwise.io.provenance import RECORD, Provenance, check_folder, file_sha256, write_record
+from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.metrics import seam_doubt
@@ -179,8 +179,7 @@ def segment_files(
             listener.announce(note)
     options = replace(options, runtime=model.runtime.name)
     precision = model.precision if resources.scheduler is None else None
-    model_sha256 = file_sha256(model_path(options.model))
-    provenance = options.provenance(model_sha256, resources, precision)
+    provenance = options.provenance(model.sha256, resources, precision)
     if is_inside:
         if options.mode == "2d-stitch":
             raise ValueError(
@@ -192,7 +191,7 @@ def segment_files(
         whole_bytes = partial(
             whole_image_bytes,
             runtime=options.runtime,
-            tile=options.tile and options.tile**model.net.ndim,
+            tile=options.tile and options.tile**model.info.architecture.ndim,
             maps=model.info.architecture.output_channels * (files.probabilities or files.seams),
         )
         jobs = _jobs(find_images(inputs), output, options, resources, files, whole_bytes)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seamwise.array_like import as_array
 from seamwise.engine.networks import ReadyNetwork, load_network
 from seamwise.engine.resources import Resources
+from seamwise.io.bioimageio import is_package
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
@@ -290,10 +291,16 @@ def load_for(model: str | Path, runtime: str, resources: Resources) -> Model:
     Raises
     ------
     ValueError
-        What `load` raises; the workers' device does not have the runtime.
+        What `load` raises; the workers' device does not have the runtime; the model is a package,
+        which is opened in a folder that workers elsewhere do not see.
     """
     if resources.scheduler is None:
         return load(model, device=resources.device, runtime=runtime)
+    if is_package(Path(model)):
+        raise ValueError(
+            f"{model} is a package, which workers elsewhere cannot read: give a .safetensors file, "
+            "or remove scheduler"
+        )
     if runtime not in ("auto", "torch") and resources.device not in ("auto", "cpu"):
         raise ValueError(
             f"runtime {runtime} computes on the CPU, not on {resources.device}: choose device cpu, "

@@ -6,10 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -898,6 +902,36 @@ def test_overwrite_spares_the_image_and_what_is_no_image(tmp_path, image, models
     assert (plate / "0" / "zarr.json").exists()
 
 
+def test_a_model_that_was_loaded_from_another_file_is_refused(tmp_path, image, models):
+    path = tmp_path / "m.safetensors"
+    shutil.copy(models[2], path)
+    model = predict.load(path, device="cpu")
+    assert model.sha256 == file_sha256(models[2])
+    intensity_model(path, 2, empty=True)
+    for options in (SegmentOptions(model=str(path)), SegmentOptions(model="nuclei-2d")):
+        with pytest.raises(ValueError, match="is not the model that was loaded") as caught:
+            segment_volume(image, tmp_path / "out.zarr", options, model=model)
+        assert one_line(caught, "safetensors")
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_threads_that_share_a_network_load_it_once(monkeypatch, models):
+    loads, sha256 = [], file_sha256(models[2])
+    begun = Event()
+
+    def load(path, **_):
+        loads.append(path)
+        begun.wait(0.1)  # the other thread asks meanwhile
+        return object()
+
+    monkeypatch.setattr(network, "load", load)
+    monkeypatch.setattr(network, "_networks", OrderedDict())
+    with ThreadPoolExecutor(2) as threads:
+        ask = partial(network.shared_network, str(models[2]), sha256, "cpu")
+        one, other = threads.map(ask, ["torch", "torch"])
+    assert (one is other, len(loads)) == (True, 1)
+
+
 def test_labels_within_an_image_need_its_own_axes(tmp_path, models):
     path = tmp_path / "a.zarr"
     write_image(path, blobs((4, 40, 50)), axes="ZYX")
@@ -910,9 +944,7 @@ def test_labels_within_an_image_need_its_own_axes(tmp_path, models):
 
 MEASURED = """
 import sys
-from seamwise.engine import Listener, Resources, StageProgress, choose_precision
-from seamwise.engine import cluster
-from seamwise.engine import Listener
+from seamwise.engine import Listener, Resources
 from seamwise.segmentation import SegmentOptions, segment_volume
 segment_volume(
     sys.argv[1],

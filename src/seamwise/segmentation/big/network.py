@@ -2,19 +2,22 @@
 
 from collections import OrderedDict
 from pathlib import Path
+from threading import RLock
 
 from seamwise.io.provenance import file_sha256
 from seamwise.segmentation.predict import Model, load
 
 _MOST = 2  # the one of a GPU, and the same on the CPU where its memory runs out
 _networks: OrderedDict[tuple[str, ...], Model] = OrderedDict()
+_lock = RLock()  # a thread that waits for a network does not load it again
 
 
 def share_network(model: Model, path: str, sha256: str, device: str, runtime: str) -> None:
     """Let `shared_network` return a network that is loaded already."""
-    _networks[path, sha256, device, runtime] = model
-    while len(_networks) > _MOST:
-        _networks.popitem(last=False)
+    with _lock:
+        _networks[path, sha256, device, runtime] = model
+        while len(_networks) > _MOST:
+            _networks.popitem(last=False)
 
 
 def shared_network(path: str, sha256: str, device: str, runtime: str) -> Model:
@@ -26,12 +29,12 @@ def shared_network(path: str, sha256: str, device: str, runtime: str) -> Model:
         The file holds another model than `sha256`.
     """
     key = path, sha256, device, runtime
-    if key not in _networks:
-        if file_sha256(Path(path)) != sha256:
-            raise ValueError(
-                f"{path} is not the model that the work was begun with: restore that file, "
-                "or start again with --overwrite"
-            )
-        model = load(path, device=device, runtime=runtime)
-        share_network(model, *key)
-    return _networks[key]
+    with _lock:
+        if key not in _networks:
+            if file_sha256(Path(path)) != sha256:
+                raise ValueError(
+                    f"{path} is not the model that the work was begun with: restore that file, "
+                    "or start again with --overwrite"
+                )
+            share_network(load(path, device=device, runtime=runtime), *key)
+        return _networks[key]

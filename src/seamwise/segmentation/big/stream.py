@@ -101,7 +101,8 @@ def segment_volume(
         What to write; there is no overlay.
     listener : Listener
     model : Model, optional
-        What `load_for` returned for these options and resources, to load it only once.
+        What `load_for` returned for these options and resources, to load it only once. It must
+        come from the file that is `options.model` now.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def segment_volume(
     ------
     ValueError
         Wrong number of axes or channels, NaN or infinite pixels; too little memory; an
-        interrupted run with other options exists.
+        interrupted run with other options exists; `model` comes from another file.
     OSError
         The image does not exist, labels already exist, another process writes them, or the disk
         is full: finished blocks are kept. Also what `engine.cluster.task_runner` raises.
@@ -144,17 +145,20 @@ def segment_volume(
         raise ValueError("mode 2d-stitch does not work block by block: use segment_slices")
     volume = open_volume(path, axes=options.axes, channel=options.channel)
     model_file = model_path(options.model)
-    model_sha256 = file_sha256(model_file)
     target = _Target(volume, Path(output), files)
     runtime = kept_runtime(options.runtime, target.record(), model=model_file)
     with runtime_of_record(target.path, runtime, asked=options.runtime):
         ready = model or load_for(options.model, runtime, resources)
+    if file_sha256(model_file) != ready.sha256:
+        raise ValueError(
+            f"{model_file} is not the model that was loaded: restore that file, or start again"
+        )
     if ready.note and model is None:
         listener.announce(ready.note)
     options = replace(options, runtime=ready.runtime.name)
     is_elsewhere = resources.scheduler is not None
     provenance = options.provenance(
-        model_sha256, resources, None if is_elsewhere else ready.precision
+        ready.sha256, resources, None if is_elsewhere else ready.precision
     )
     target.check(provenance)
     info = ready.info
@@ -176,7 +180,7 @@ def segment_volume(
     )
     job = BlockJob(
         options=replace(options, model=str(model_file.resolve())),
-        model_sha256=model_sha256,
+        model_sha256=ready.sha256,
         rule=rule,
         image=str(volume.path.resolve()),
         image_written=write_time(volume.path),
@@ -189,7 +193,7 @@ def segment_volume(
     )
     if not is_elsewhere and resources.workers == 1:
         path = str(job.options.model)
-        share_network(ready, path, model_sha256, job.device, options.runtime)
+        share_network(ready, path, ready.sha256, job.device, options.runtime)
     with target.lock(), task_runner(resources, announce=listener.announce) as runner:
         memory = resources.memory
         if memory is None and runner.memory is not None:
