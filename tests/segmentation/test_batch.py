@@ -1,4 +1,5 @@
 import errno
+from dataclasses import replace
 from threading import Event, current_thread
 from time import sleep
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from seamwise.engine.networks import ReadyNetwork
 from seamwise.io.images import read_labels, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
+from seamwise.io.provenance import file_sha256
 from seamwise.report.flags import read_seams
 from seamwise.segmentation import batch, predict, segment
 from seamwise.segmentation.batch import segment_files
@@ -48,7 +50,8 @@ def images(tmp_path, monkeypatch):
 
 
 def stand_in(info):
-    return ReadyNetwork(lambda: None, info, "cpu", "float32", compiled=Runtime("torch", None))
+    runtime, sha256 = Runtime("torch", None), file_sha256(model_path("nuclei-2d"))
+    return ReadyNetwork(lambda: None, info, "cpu", "float32", compiled=runtime, sha256=sha256)
 
 
 def one_cell(image):
@@ -320,8 +323,8 @@ def test_a_first_attempt_without_results_does_not_bind_the_second(images, tmp_pa
 
 def test_another_model_of_the_same_name_is_noticed(images, tmp_path, monkeypatch):
     list(segment_files(images[:1], tmp_path / "out", SegmentOptions()))
-    (tmp_path / "m.safetensors").write_bytes(b"retrained")
-    monkeypatch.setattr(batch, "model_path", lambda name: tmp_path / "m.safetensors")
+    model = replace(batch.load_for("nuclei-2d", "auto", Resources()), sha256="retrained")
+    monkeypatch.setattr(batch, "load_for", lambda *_: model)
     with pytest.raises(ValueError, match="a different model file"):
         segment_files(images, tmp_path / "out", SegmentOptions())
 

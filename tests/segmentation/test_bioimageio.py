@@ -1,6 +1,7 @@
 """Packages of bioimage.io: valid, truthful, read again; those with code are refused."""
 
 import io
+import os
 import warnings
 import zipfile
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from seamwise.io.models import (
     save_model,
 )
 from seamwise.segmentation import export_bioimageio, load, normalization, segment
+from seamwise.segmentation.bioimageio import _documentation
 from seamwise.segmentation.predict import load_for
 
 for library in ("onnx", "onnxruntime"):
@@ -69,8 +71,17 @@ def loaded(path):
 @needs_spec
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"ndim": 3, "depth": 1, "guides": True, "out_channels": 4}, {"in_channels": 2}],
-    ids=["flat", "stack with guides", "two channels"],
+    [
+        {},
+        {"ndim": 3, "depth": 1, "guides": True, "out_channels": 4},
+        {"in_channels": 2},
+        {"kind": "percentiles"},
+        {"kind": "deviation"},
+        {"kind": "range"},
+        {"kind": "standard"},
+        {"kind": "identity"},
+    ],
+    ids=lambda changes: " ".join(map(str, changes.values())) or "flat",
 )
 def test_a_package_is_valid_and_its_test_holds(tmp_path, changes):
     import onnxruntime
@@ -130,6 +141,22 @@ def test_a_package_gives_the_cells_of_its_model_zipped_or_not(tmp_path):
         np.testing.assert_array_equal(result, expected)
 
 
+def test_a_package_tells_how_an_image_must_be_prepared(tmp_path):
+    arch = Architecture(in_channels=1, out_channels=2, ndim=3, depth=3)
+    info = SegmentationInfo(
+        architecture=arch, classes=CLASSES[:2], channels=("grey",), isotropic=True, zoom=0.5
+    )
+    page = " ".join(_documentation(info, "m", 32).split())
+    for words in (
+        "Magnify an image by 0.5 before the network sees it. The network sees cubic voxels",
+        "multiples of 8 pixels, 32 at least",
+        "by reflection",
+    ):
+        assert words in page
+    plain = info.model_copy(update={"isotropic": False, "zoom": 1.0})
+    assert "Nothing is needed." in _documentation(plain, "m", 32)
+
+
 @needs_spec
 def test_export_refuses_other_endings_and_unknown_licences(tmp_path):
     model = saved(tmp_path / "m.safetensors")
@@ -178,12 +205,15 @@ def foreign_onnx(channels=1, pools=0):
     return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
 
 
-def foreign(folder, *, channels=1, names=None, preprocessing=(), pools=3, **changes):
+def foreign(
+    folder, *, channels=1, names=None, preprocessing=(), pools=3, image=(), output=(), **changes
+):
     """The unpacked package of another program."""
     folder.mkdir(exist_ok=True)
     (folder / "w.onnx").write_bytes(foreign_onnx(channels, pools))
     np.save(folder / "out.npy", np.full((1, channels, 16, 16), 1 / channels, np.float32))
-    sizes = {"min": 16, "step": 2**pools}
+    sizes = {"min": 16, "step": changes.pop("step", 2**pools)}
+    scale = changes.pop("scale", 1.0)
     description = {
         "type": "model",
         "format_version": "0.5.3",
@@ -198,6 +228,7 @@ def foreign(folder, *, channels=1, names=None, preprocessing=(), pools=3, **chan
                 ],
                 "preprocessing": list(preprocessing),
             }
+            | dict(image)
         ],
         "outputs": [
             {
@@ -206,10 +237,16 @@ def foreign(folder, *, channels=1, names=None, preprocessing=(), pools=3, **chan
                     {"type": "batch"},
                     {"type": "channel", "channel_names": names or ["foreground"]},
                     {"type": "space", "id": "y", "size": {"tensor_id": "raw", "axis_id": "y"}},
-                    {"type": "space", "id": "x", "size": {"tensor_id": "raw", "axis_id": "x"}},
+                    {
+                        "type": "space",
+                        "id": "x",
+                        "size": {"tensor_id": "raw", "axis_id": "x"},
+                        "scale": scale,
+                    },
                 ],
                 "test_tensor": {"source": "out.npy"},
             }
+            | dict(output)
         ],
         "weights": {"onnx": {"source": "w.onnx"}},
     } | changes
@@ -226,6 +263,14 @@ SQUARES[3:13, 4:14] = 200
 SQUARES[20:32, 25:40] = 250
 
 
+EXPECTED = {
+    "scale_linear": [0, 1, 1],
+    "scale_range": [0, 0.8, 1],
+    "zero_mean_unit_variance": [0, 1, 1],
+    "fixed_zero_mean_unit_variance": [0, 1, 1],
+}
+
+
 @pytest.mark.parametrize(
     "preprocessing",
     [
@@ -240,9 +285,64 @@ SQUARES[20:32, 25:40] = 250
 def test_onnx_of_another_program_finds_cells(tmp_path, preprocessing, channels):
     names = ["foreground"] if channels == 1 else ["background", "cell"]
     package = foreign(tmp_path / "p", channels=channels, names=names, preprocessing=preprocessing)
-    labels = segment(SQUARES, model=package, device="cpu").labels
-    np.testing.assert_array_equal(labels > 0, SQUARES > 0)
-    assert labels.max() == 2
+    result = segment(SQUARES, model=package, device="cpu")
+    np.testing.assert_array_equal(result.labels > 0, SQUARES > 0)
+    assert result.labels.max() == 2
+    # at the background, in the first square and in the second
+    foreground = result.probabilities[1][[0, 5, 25], [0, 5, 30]]
+    np.testing.assert_allclose(foreground, EXPECTED[preprocessing[-1]["id"]], atol=2e-6)
+
+
+def test_each_channel_has_a_gain_and_an_offset_of_its_own(tmp_path):
+    steps = [step("scale_linear", axis="channel", gain=[0.01, 0.001], offset=[0.25, 0.5])]
+    package = foreign(tmp_path / "p", preprocessing=steps)
+    text = (package / "rdf.yaml").read_text()
+    (package / "rdf.yaml").write_text(text.replace("- grey", "- green\n    - red"))
+    net = load(package, device="cpu").net
+    assert (net.gain.tolist(), net.offset.tolist()) == (
+        pytest.approx([0.01, 0.001]),
+        pytest.approx([0.25, 0.5]),
+    )
+
+
+def test_values_beyond_probabilities_are_refused(tmp_path):
+    package = foreign(tmp_path / "p")
+    np.save(package / "out.npy", np.full((1, 1, 16, 16), 1.5, np.float32))
+    with pytest.raises(ValueError, match=r"gives 1\.5 to 1\.5 in its test"):
+        load(package, device="cpu")
+    np.save(package / "out.npy", np.full((1, 2, 16, 16), 0.5, np.float32))
+    with pytest.raises(ValueError, match=r"test output of shape \(1, 2, 16, 16\): expected"):
+        load(package, device="cpu")
+
+
+def test_the_cache_of_models_is_private_and_keeps_to_its_limit(tmp_path, monkeypatch):
+    from seamwise.io import package_models
+
+    reads = []
+    read_package = package_models.read_package
+    monkeypatch.setattr(
+        package_models, "read_package", lambda path: reads.append(path) or read_package(path)
+    )
+    monkeypatch.setattr(package_models, "LIMIT", 1)
+    paths = []
+    for number in range(2):
+        package = foreign(
+            tmp_path / f"p{number}", preprocessing=[step("scale_linear", gain=number)]
+        )
+        paths.append(tmp_path / f"{number}.zip")
+        with zipfile.ZipFile(paths[-1], "w") as archive:
+            for file in package.iterdir():
+                archive.write(file, file.name)
+    first = model_path(paths[0])
+    (first.parent / "mine.safetensors").write_bytes(b"")
+    assert first.parent.stat().st_mode & 0o777 == 0o700
+    assert model_path(paths[0]) == first
+    assert len(reads) == 1  # the zip is as it was
+    os.utime(first, (1, 1))
+    second = model_path(paths[1])
+    assert {path.name for path in first.parent.iterdir()} == {second.name, "mine.safetensors"}
+    assert model_path(paths[0]) == first
+    assert first.is_file()
 
 
 @pytest.mark.parametrize("shape", [(40, 50), (48, 64), (3, 5)])
@@ -307,8 +407,31 @@ TWO = {"onnx": {"source": "w.onnx"}, "pytorch_state_dict": {"source": "w.pt"}}
         ({"weights": {"onnx": {"source": "none.onnx"}}}, "lacks its file 'none.onnx'"),
         ({"weights": {"onnx": {"source": "http://a/w.onnx"}}}, "on the network"),
         ({"weights": {"onnx": {"source": "w.onnx", "sha256": "0" * 64}}}, "is damaged"),
-        ({"weights": None}, "is damaged"),
+        ({"weights": None}, "has weights None: expected fields with names"),
         ({"inputs": []}, "has 0 inputs"),
+        ({"inputs": 3}, "has inputs 3: expected a list"),
+        ({"outputs": None}, "has outputs None: expected a list"),
+        ({"type": [["a"] * 3] * 3}, "has type a list of 3: expected text"),
+        ({"pools": 0, "step": 0}, "has min 16 and step 0 along y"),
+        ({"output": {"test_tensor": None}}, "has test_tensor None"),
+        ({"output": {"postprocessing": [step("sigmoid")]}}, "changes its output"),
+        ({"scale": 2.0}, "an output of another size than its input, along x"),
+        ({"image": {"data": {"type": "uint8"}}}, "takes images of uint8"),
+        ({"channels": 2, "names": ["background", "boundary"]}, "in this order"),
+        ({"names": ["background", "boundary", "cell"]}, "channels background, boundary, cell"),
+        *[
+            ({"preprocessing": [step(name, **keywords)]}, match)
+            for name, keywords, match in (
+                ("ensure_dtype", {"dtype": "uint8"}, "turns its images into uint8"),
+                ("scale_range", {"eps": 0.1}, r"scale_range with eps 0\.1: expected 1e-06"),
+                ("zero_mean_unit_variance", {"axes": ["y"]}, "along y: expected y, x"),
+                ("scale_linear", {"axis": "y", "gain": [1.0]}, "along y: expected channel"),
+                ("scale_linear", {"gain": [1, 2]}, "has gain a list of 2: expected a number"),
+                ("scale_range", {"min_percentile": "abc"}, "min_percentile abc: expected a number"),
+                ("scale_range", {"min_percentile": 90, "max_percentile": 10}, "min_percentile 90"),
+                ("fixed_zero_mean_unit_variance", {"std": 0}, "has std 0"),
+            )
+        ],
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, changes, match):
@@ -331,6 +454,11 @@ def test_damaged_and_unsafe_zips_are_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("rdf.yaml", "a: [")
     with pytest.raises(ValueError, match="damaged description"):
+        model_path(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("./", "")
+        archive.writestr("rdf.yaml", " " * 1_000_001)
+    with pytest.raises(ValueError, match=r"'rdf\.yaml' of 1 MB: expected 1 at most"):
         model_path(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("other.txt", "")

@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from seamwise.io.atomic import atomic_path
-from seamwise.io.cache import user_cache
+from seamwise.io.cache import shrink, user_cache
 
 LIMIT = 250_000_000
 """Bytes of all files; those go first that were not used for the longest time."""
@@ -101,11 +100,4 @@ def _keep(key: str, content: bytes) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with atomic_path(folder / key) as temporary:
         temporary.write_bytes(_digest(key, content) + content)
-    # only what this module wrote, whatever else lies there
-    files = [path for path in folder.iterdir() if re.fullmatch("[0-9a-f]{64}", path.name)]
-    used = [(path.stat().st_mtime, path.stat().st_size, path) for path in files if path.is_file()]
-    total = 0
-    for _, size, path in sorted(used, reverse=True):
-        total += size
-        if total > LIMIT:
-            path.unlink(missing_ok=True)
+    shrink(folder, LIMIT)

@@ -6,15 +6,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from seamwise.io.errors import first_line
+from seamwise.io.package_fields import Refusal, entries, mapping, number, shown, text, texts
+from seamwise.io.package_steps import Preprocessing, parse_steps
 
 ATTACHMENT = "model.safetensors"
 """Name of the model file in a package that seamwise writes."""
@@ -22,33 +24,14 @@ ATTACHMENT = "model.safetensors"
 DESCRIPTION_NAMES = ("rdf.yaml", "bioimageio.yaml")
 """Names of the description in a package; the first one is written."""
 
-_MOST_TEXT = 10_000_000  # bytes of a description
+_MOST_TEXT = 1_000_000  # bytes of a description
+_MOST_BYTES = 2_000_000_000  # of another file: no ONNX file holds more
 _CODE = ("architecture", "dependencies", "kwargs")  # of weights, that are built by a program
-_CLASSES = ("background", "cell", "touching", "gap")
 _BACKGROUND = ("background", "bg")
+_CELLS = ("cell", "cells", "nucleus", "nuclei", "foreground", "fg", "interior", "inside")
+_BETWEEN = ("touching", "boundary", "boundaries", "border", "contour", "edge")
 _SLACK = 0.01  # of probabilities, in their sum
 _DEEPEST = 8  # sizes are multiples of 2 to the power of this, at most
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What is done to an image before a network sees it.
-
-    Attributes
-    ----------
-    kind : {"identity", "range", "standard"}
-        What is measured in the whole image; see `NormalizationRule`.
-    low, high : float
-        Percentiles of "range".
-    gain, offset : float or tuple of float
-        Then, x ↦ gain · x + offset, of all channels or of each.
-    """
-
-    kind: Literal["identity", "range", "standard"] = "identity"
-    low: float = 0.0
-    high: float = 100.0
-    gain: float | tuple[float, ...] = 1.0
-    offset: float | tuple[float, ...] = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +57,7 @@ class Package:
     classes: tuple[str, ...] = ()
     ndim: int = 2
     depth: int = 0
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
 
 def is_package(path: Path) -> bool:
@@ -87,7 +70,7 @@ def is_package(path: Path) -> bool:
 def read_package(path: Path) -> Package:
     """Read a package of bioimage.io, format 0.5, that has ONNX weights or was written by seamwise.
 
-    Nothing of it is run, and nothing is fetched: files must be in the package.
+    No code of it is run, and nothing is fetched: files must be in the package.
 
     Parameters
     ----------
@@ -107,16 +90,12 @@ def read_package(path: Path) -> Package:
     with _opened(path) as read:
         try:
             return _parse(read)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             raise ValueError(f"model package {path} {refusal}") from refusal
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(
-                f"model package {path} is damaged: its description lacks {first_line(error)}"
-            ) from error
 
 
-class _Refusal(Exception):
-    """Why a package cannot be used, behind its name."""
+class _Missing(Refusal):
+    """A file is not in the package."""
 
 
 _Read = Callable[[str], bytes]
@@ -145,144 +124,202 @@ def _opened(path: Path) -> Iterator[_Read]:
 
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name.replace("\\", "/"))
-    return not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+    has_drive = any(":" in part for part in path.parts[:1])
+    return not path.is_absolute() and ".." not in path.parts and not has_drive
 
 
 def _read_from(folder: Path, description: str, name: str) -> bytes:
     if name in DESCRIPTION_NAMES and description:
         name = description
     if not _is_inside(name):
-        raise _Refusal(f"names a file outside itself, {name!r}: it is not safe")
+        raise Refusal(f"names a file outside itself, {name!r}: it is not safe")
     try:
+        _check_length(name, (folder / name).stat().st_size)
         return (folder / name).read_bytes()
     except OSError as error:
-        raise _Refusal(f"lacks its file {name!r}: unpack it again") from error
+        raise _Missing(f"lacks its file {shown(name)!r}: unpack it again") from error
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
-        if name in DESCRIPTION_NAMES and archive.getinfo(name).file_size > _MOST_TEXT:
-            raise _Refusal(f"has a description of more than {_MOST_TEXT // 10**6} MB")
+        _check_length(name, archive.getinfo(name).file_size)
         return archive.read(name)
     except KeyError as error:
-        raise _Refusal(f"lacks its file {name!r}: download it again") from error
+        raise _Missing(f"lacks its file {shown(name)!r}: download it again") from error
+
+
+def _check_length(name: str, length: int) -> None:
+    """Raise an error for a file that a small archive may have made of nothing."""
+    most = _MOST_TEXT if name.endswith((".yaml", ".yml")) else _MOST_BYTES
+    if length > most:
+        raise Refusal(
+            f"has a file {shown(name)!r} of {length / 1e6:.0f} MB: expected {most / 1e6:.0f} at "
+            "most"
+        )
 
 
 def _parse(read: _Read) -> Package:
     description = _description(read)
-    if description["type"] != "model":
-        raise _Refusal(f"describes a {description['type']}: expected a model")
-    version = str(description["format_version"])
+    if text(description, "type") != "model":
+        raise Refusal(f"describes a {shown(description['type'])}: expected a model")
+    version = text(description, "format_version")
     if not version.startswith("0.5"):
-        raise _Refusal(f"has format {version}: expected 0.5")
-    weights = description["weights"]
-    _refuse_code(description)
-    for attachment in description.get("attachments") or []:
-        if "seamwise" in (description.get("config") or {}) and attachment["source"] == ATTACHMENT:
+        raise Refusal(f"has format {shown(version)}: expected 0.5")
+    weights = mapping(description, "weights")
+    _refuse_code(weights)
+    is_ours = isinstance(description.get("config"), dict) and "seamwise" in description["config"]
+    for attachment in entries(description, "attachments", optional=True) if is_ours else ():
+        if attachment.get("source") == ATTACHMENT:
             return Package(model=_checked(read, attachment))
     if "onnx" not in weights:
-        raise _Refusal(f"has weights as {', '.join(weights)}: expected onnx")
+        raise Refusal(f"has weights as {shown(', '.join(weights))}: expected onnx")
     if weights["onnx"].get("external_data"):
-        raise _Refusal("has ONNX weights in two files: expected one")
-    return _parse_onnx(description, read)
+        raise Refusal("has ONNX weights in two files: expected one")
+    return _parse_onnx(description, weights["onnx"], read)
 
 
 def _description(read: _Read) -> dict[str, Any]:
     try:
         content = read(DESCRIPTION_NAMES[0])
-    except _Refusal:
+    except _Missing:
         content = read(DESCRIPTION_NAMES[1])
     try:
         description = yaml.safe_load(content.decode())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _Refusal(f"has a damaged description: {first_line(error)}") from error
+        raise Refusal(f"has a damaged description: {first_line(error)}") from error
     if not isinstance(description, dict):
-        raise _Refusal("has a damaged description: expected fields with names")
+        raise Refusal("has a damaged description: expected fields with names")
     return description
 
 
-def _refuse_code(description: Mapping[str, Any]) -> None:
+def _refuse_code(weights: Mapping[str, Any]) -> None:
     """Raise an error if the package carries a program: seamwise runs none."""
-    for kind, entry in description["weights"].items():
+    for kind in weights:
+        entry = mapping(weights, kind)
         if kind == "pytorch_state_dict" or any(entry.get(word) for word in _CODE):
-            raise _Refusal(
-                f"carries code, for its weights as {kind}: seamwise loads packages without code, "
-                "with weights as onnx alone"
+            raise Refusal(
+                f"carries code, for its weights as {shown(kind)}: seamwise loads packages without "
+                "code, with weights as onnx alone"
             )
-    for tensor in (*description["inputs"], *description["outputs"]):
-        steps = [*(tensor.get("preprocessing") or []), *(tensor.get("postprocessing") or [])]
-        if any(step["id"] == "custom" for step in steps):
-            raise _Refusal("carries code, for its processing: seamwise runs none")
 
 
-def _parse_onnx(description: Mapping[str, Any], read: _Read) -> Package:
+def _parse_onnx(description: Mapping[str, Any], weights: Mapping[str, Any], read: _Read) -> Package:
     """A package of another program."""
-    inputs, outputs = description["inputs"], description["outputs"]
+    inputs, outputs = entries(description, "inputs"), entries(description, "outputs")
     if len(inputs) != 1 or len(outputs) != 1:
-        raise _Refusal(
+        raise Refusal(
             f"has {len(inputs)} inputs and {len(outputs)} outputs: expected one image and one "
             "array of probabilities"
         )
     channels, space = _axes(inputs[0], "input")
-    classes, out_space = _axes(outputs[0], "output")
-    if [axis["id"] for axis in space] != [axis["id"] for axis in out_space]:
-        raise _Refusal("has an output with other axes than its input")
-    for axis in out_space:
-        reference = axis.get("size")
-        if not isinstance(reference, Mapping) or reference.get("offset"):
-            raise _Refusal(f"has an output of another size than its input, along {axis['id']}")
-    if outputs[0].get("postprocessing") and not _is_plain(outputs[0]["postprocessing"]):
-        raise _Refusal("changes its output after the network, in a way that seamwise does not know")
-    _check_classes(classes)
-    if len(classes) > 1:
-        _check_sum(outputs[0], read)
+    names = [text(axis, "id") for axis in space]
+    steps = entries(inputs[0], "preprocessing", optional=True)
+    preprocessing = parse_steps(steps, channels=len(channels), space=names)
+    _check_type(inputs[0], steps)
     return Package(
-        weights=_checked(read, description["weights"]["onnx"]),
+        weights=_checked(read, weights),
         channels=channels,
-        classes=classes,
+        classes=_parse_output(outputs[0], inputs[0], space, read),
         ndim=len(space),
         depth=_depth(space),
-        preprocessing=_preprocessing(inputs[0].get("preprocessing") or [], len(channels)),
+        preprocessing=preprocessing,
     )
 
 
-def _is_plain(steps: list[Mapping[str, Any]]) -> bool:
-    return all(step["id"] == "ensure_dtype" for step in steps)
+def _check_type(tensor: Mapping[str, Any], steps: list[dict[str, Any]]) -> None:
+    """Raise an error unless the network sees floats."""
+    data = tensor.get("data") or []
+    for part in data if isinstance(data, list) else [data]:
+        kind = part.get("type", "float32") if isinstance(part, dict) else part
+        if kind not in ("float32", "float64") and not any(
+            step["id"] == "ensure_dtype" for step in steps
+        ):
+            raise Refusal(f"takes images of {shown(kind)}: expected float32 or float64")
+
+
+def _parse_output(
+    output: Mapping[str, Any], image: Mapping[str, Any], space: list[dict[str, Any]], read: _Read
+) -> tuple[str, ...]:
+    """The classes of an output that has the size of the image and is probabilities."""
+    classes, out_space = _axes(output, "output")
+    if [text(axis, "id") for axis in out_space] != [axis["id"] for axis in space]:
+        raise Refusal("has an output with other axes than its input")
+    for axis, origin in zip(out_space, space, strict=True):
+        if not _has_size_of(axis, origin, image.get("id")):
+            raise Refusal(
+                f"has an output of another size than its input, along {shown(axis['id'])}"
+            )
+    steps = entries(output, "postprocessing", optional=True)
+    if any(text(step, "id") == "custom" for step in steps):
+        raise Refusal("carries code, for its processing: seamwise runs none")
+    if any(step["id"] != "ensure_dtype" for step in steps):
+        raise Refusal("changes its output after the network, in a way that seamwise does not know")
+    _check_classes(classes)
+    _check_values(output, (len(classes), len(space)), read)
+    return classes
+
+
+def _has_size_of(axis: Mapping[str, Any], origin: Mapping[str, Any], image: Any) -> bool:
+    """Whether an axis of the output has as many pixels as that of the image."""
+    size = axis.get("size")
+    if not isinstance(size, dict) or number(size, "offset", 0):
+        return False
+    is_same = (size.get("tensor_id"), size.get("axis_id")) == (image, origin["id"])
+    return is_same and number(axis, "scale", 1) == number(origin, "scale", 1)
 
 
 def _axes(tensor: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     """Names of the channels, and the axes of space; the order must be batch, channel, space."""
-    axes = tensor["axes"]
-    kinds = [axis["type"] for axis in axes]
+    axes = entries(tensor, "axes")
+    kinds = [text(axis, "type") for axis in axes]
     if kinds not in (["batch", "channel", *["space"] * n] for n in (2, 3)):
-        raise _Refusal(
-            f"has {name} axes {', '.join(kinds)}: expected batch, channel and two or three of space"
+        raise Refusal(
+            f"has {name} axes {shown(', '.join(kinds))}: expected batch, channel and two or three "
+            "of space"
         )
-    return tuple(map(str, axes[1]["channel_names"])), axes[2:]
+    return texts(axes[1], "channel_names"), axes[2:]
 
 
 def _check_classes(classes: tuple[str, ...]) -> None:
+    """Raise an error unless the channels are the classes of seamwise, in their order."""
     if len(classes) == 1:
         return
-    if not 2 <= len(classes) <= len(_CLASSES) or classes[0].lower() not in _BACKGROUND:
-        raise _Refusal(
-            f"gives the channels {', '.join(classes)}: expected one, the foreground, or "
+    words = [name.strip().lower() for name in classes]
+    is_in_order = words[0] in _BACKGROUND and words[1] not in (*_BETWEEN, *_BACKGROUND, "gap")
+    if len(words) > 2:
+        is_in_order &= words[1] in _CELLS and words[2] in _BETWEEN
+    if len(words) > 3:
+        is_in_order &= words[3:] == ["gap"]
+    if not is_in_order:
+        raise Refusal(
+            f"gives the channels {shown(', '.join(classes))}: expected one, the foreground, or "
             "background, cell, touching and gap in this order"
         )
 
 
-def _check_sum(output: Mapping[str, Any], read: _Read) -> None:
+def _check_values(output: Mapping[str, Any], shape: tuple[int, int], read: _Read) -> None:
     """Raise an error unless the test output is one of probabilities."""
-    if not output.get("test_tensor"):
-        return
-    content = _checked(read, output["test_tensor"])
+    channels, ndim = shape
+    content = _checked(read, mapping(output, "test_tensor"))
     try:
         array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-        total = array.sum(axis=1)
-    except (ValueError, EOFError) as error:
-        raise _Refusal(f"has a damaged test output: {first_line(error)}") from error
-    if array.min() < -_SLACK or np.abs(total - 1).max() > _SLACK:
-        raise _Refusal(
+        is_right = array.ndim == 2 + ndim and array.shape[1] == channels and array.size > 0
+        array = array.astype(np.float64)
+    except (ValueError, TypeError, EOFError, OSError, MemoryError) as error:
+        raise Refusal(f"has a damaged test output: {first_line(error)}") from error
+    if not is_right:
+        raise Refusal(
+            f"has a test output of shape {array.shape[:_DEEPEST]}: expected one of {channels} "
+            f"channels with {ndim} axes of space"
+        )
+    low, high = array.min(), array.max()
+    if not -_SLACK <= low <= high <= 1 + _SLACK:
+        raise Refusal(
+            f"gives {low:.3g} to {high:.3g} in its test: expected probabilities, from 0 to 1"
+        )
+    total = array.sum(axis=1)
+    if channels > 1 and np.abs(total - 1).max() > _SLACK:
+        raise Refusal(
             f"gives channels that sum to {total.min():.3g} to {total.max():.3g} in its test: "
             "expected probabilities, which sum to 1"
         )
@@ -290,77 +327,43 @@ def _check_sum(output: Mapping[str, Any], read: _Read) -> None:
 
 def _depth(space: list[dict[str, Any]]) -> int:
     """The power of two whose multiples all sizes may be."""
-    sizes = [axis["size"] for axis in space]
-    fixed = [size for size in sizes if not isinstance(size, Mapping) or "step" not in size]
-    if fixed:
-        raise _Refusal(f"takes images of one size, {sizes}: expected sizes with a step")
+    sizes = [_size(axis) for axis in space]
     for depth in range(_DEEPEST + 1):
         side = 2**depth
-        if all(_has_size(size, side) for size in sizes):
+        if all(_has_size(low, step, side) for low, step in sizes):
             return depth
-    raise _Refusal(f"takes sizes {sizes}: expected multiples of a power of two")
+    words = ", ".join(f"{low} + n · {step}" for low, step in sizes)
+    raise Refusal(f"takes sizes {words}: expected multiples of a power of two")
 
 
-def _has_size(size: Mapping[str, int], side: int) -> bool:
-    """Whether all multiples of a size are among min, min + step, …"""
-    low, step = size["min"], size["step"]
+def _size(axis: Mapping[str, Any]) -> tuple[int, int]:
+    """Least size of an axis, and its step."""
+    size = axis.get("size")
+    if not isinstance(size, dict) or "step" not in size:
+        raise Refusal(
+            f"takes images of one size along {shown(axis['id'])}, {shown(size)}: expected a size "
+            "with a step"
+        )
+    low, step = number(size, "min", 0), number(size, "step", 0)
+    if not (low >= 1 and step >= 1 and low == int(low) and step == int(step)):
+        raise Refusal(
+            f"has min {low:g} and step {step:g} along {shown(axis['id'])}: expected whole numbers "
+            "above 0"
+        )
+    return int(low), int(step)
+
+
+def _has_size(low: int, step: int, side: int) -> bool:
+    """Whether all multiples of a side are among low, low + step, …"""
     return side >= low and side % step == 0 and (side - low) % step == 0
-
-
-def _preprocessing(steps: list[Mapping[str, Any]], channels: int) -> Preprocessing:
-    """What the steps amount to: at most one that measures the image, then one that is linear."""
-    result = Preprocessing()
-    for number, step in enumerate(steps):
-        keywords = step.get("kwargs") or {}
-        if step["id"] == "ensure_dtype":
-            continue
-        if step["id"] in ("scale_linear", "fixed_zero_mean_unit_variance"):
-            gain, offset = _linear(step["id"], keywords)
-            if any(other["id"] != "ensure_dtype" for other in steps[number + 1 :]):
-                break
-            return Preprocessing(result.kind, result.low, result.high, gain, offset)
-        if result.kind != "identity" or keywords.get("reference_tensor"):
-            break
-        if channels > 1 and "channel" in (keywords.get("axes") or ["channel"]):
-            break  # measured in all channels together
-        if step["id"] == "scale_range":
-            result = Preprocessing(
-                "range",
-                float(keywords.get("min_percentile", 0)),
-                float(keywords.get("max_percentile", 100)),
-            )
-        elif step["id"] == "zero_mean_unit_variance":
-            result = Preprocessing("standard")
-        else:
-            break
-    else:
-        return result
-    names = ", ".join(str(step["id"]) for step in steps)
-    raise _Refusal(f"prepares its images by {names}, in a way that seamwise does not know")
-
-
-def _linear(name: str, keywords: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Gain and offset, of all channels or of each."""
-
-    def numbers(key: str, default: float) -> NDArray[np.float64]:
-        return np.asarray(keywords.get(key, default), np.float64)
-
-    if name == "scale_linear":
-        gain, offset = numbers("gain", 1), numbers("offset", 0)
-    else:
-        gain = 1 / numbers("std", 1)
-        offset = -numbers("mean", 0) * gain
-    both = np.broadcast_arrays(gain, offset)
-    gains, offsets = (part.item() if part.ndim == 0 else tuple(part.tolist()) for part in both)
-    return gains, offsets
 
 
 def _checked(read: _Read, entry: Mapping[str, Any]) -> bytes:
     """The content of a file, if it is the one that the description means."""
-    name = str(entry["source"])
+    name = text(entry, "source")
     if "://" in name:
-        raise _Refusal(f"has its file {name} on the network: download the whole package")
+        raise Refusal(f"has its file {shown(name)} on the network: download the whole package")
     content = read(name)
-    if "sha256" in entry and hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise _Refusal(f"is damaged: its file {name!r} is another than it says")
+    if entry.get("sha256") and hashlib.sha256(content).hexdigest() != text(entry, "sha256"):
+        raise Refusal(f"is damaged: its file {shown(name)!r} is another than it says")
     return content

@@ -1,6 +1,7 @@
 """A folder of the user's for files that can be made again; see `user_cache`."""
 
 import os
+import re
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -25,3 +26,24 @@ def user_cache(part: str) -> Path:
     if not folder.is_absolute():
         raise OSError(f"the folder {folder} for a cache is not absolute")
     return folder / part
+
+
+def shrink(folder: Path, limit: int, *, suffix: str = "") -> None:
+    """Delete the files that were not used for the longest time, until the others fit a limit.
+
+    Parameters
+    ----------
+    folder : Path
+    limit : int
+        Bytes of all files. The one that was used last stays.
+    suffix : str
+        Of the names, behind a sha256: other files stay, whatever lies there.
+    """
+    names = re.compile("[0-9a-f]{64}" + re.escape(suffix))
+    files = [path for path in folder.iterdir() if names.fullmatch(path.name) and path.is_file()]
+    used = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in files)[::-1]
+    total = 0
+    for number, (_, size, path) in enumerate(used):
+        total += size
+        if total > limit and number > 0:
+            path.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """Model packages of bioimage.io as model files of seamwise; see `package_model`."""
 
 import hashlib
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +10,21 @@ import torch
 
 from seamwise.io.atomic import atomic_path
 from seamwise.io.bioimageio import Package, read_package
-from seamwise.io.cache import user_cache
+from seamwise.io.cache import shrink, user_cache
 from seamwise.io.models import Architecture, NormalizationRule, SegmentationInfo, model_bytes
+from seamwise.labels import CLASS_NAMES
 
-_CLASSES = ("background", "cell", "touching", "gap")
+LIMIT = 2_000_000_000
+"""Bytes of all files in the cache; those go first that were not used for the longest time."""
+
+_known: dict[tuple[str | int, ...] | None, Path] = {}
 
 
 def package_model(path: Path) -> Path:
     """Return a model file with what a package of bioimage.io contains; see `read_package`.
 
-    The file lies in a folder of the user's (that of the variable SEAMWISE_CACHE, or the system's).
-    Equal packages have equal files.
+    The file lies in a folder of the user's (that of the variable SEAMWISE_CACHE, or the system's),
+    which keeps to `LIMIT`. Equal packages have equal files. A zip that stays as it is is read once.
 
     Raises
     ------
@@ -27,14 +33,34 @@ def package_model(path: Path) -> Path:
     OSError
         The folder cannot be written.
     """
-    package = read_package(path)
+    state = _state(path)
+    if state in _known and _known[state].is_file():
+        return _known[state]
+    target = _write(read_package(path))
+    if state is not None:
+        _known[state] = target
+    return target
+
+
+def _state(path: Path) -> tuple[str | int, ...] | None:
+    """What changes with a zip; None for a folder, whose files change one by one."""
+    if not path.is_file() or path.suffix.lower() != ".zip":
+        return None
+    file = path.stat()
+    return str(path.resolve()), file.st_ino, file.st_size, file.st_mtime_ns, str(user_cache(""))
+
+
+def _write(package: Package) -> Path:
     content = package.model if package.model is not None else _convert(package)
     name = hashlib.sha256(content).hexdigest()
     target = user_cache("models") / f"{name}.safetensors"
     if not target.is_file() or target.read_bytes() != content:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
+    with suppress(OSError):  # it is a note for others, who look for what was used last
+        os.utime(target)
+        shrink(target.parent, LIMIT, suffix=target.suffix)
     return target
 
 
@@ -51,18 +77,13 @@ def _convert(package: Package) -> bytes:
             ndim=2 if package.ndim == 2 else 3,
             depth=package.depth,
         ),
-        classes=_CLASSES[:classes],
+        classes=CLASS_NAMES[:classes],
         channels=package.channels,
         normalization=NormalizationRule(kind=steps.kind, low=steps.low, high=steps.high),
     )
     weights = {
         "onnx": torch.from_numpy(np.frombuffer(package.weights, np.uint8).copy()),
-        "gain": _per_channel(steps.gain, channels),
-        "offset": _per_channel(steps.offset, channels),
+        "gain": torch.tensor(steps.gain, dtype=torch.float32),
+        "offset": torch.tensor(steps.offset, dtype=torch.float32),
     }
     return model_bytes(weights, info)
-
-
-def _per_channel(number: float | tuple[float, ...], channels: int) -> torch.Tensor:
-    array = np.broadcast_to(np.asarray(number, np.float32).ravel(), channels)
-    return torch.from_numpy(array.copy())

@@ -90,7 +90,7 @@ def export_bioimageio(
         ATTACHMENT: source.read_bytes(),
         "test_input.npy": _as_npy(image),
         "test_output.npy": _as_npy(maps),
-        "README.md": _documentation(info, source.stem).encode(),
+        "README.md": _documentation(info, source.stem, _least_side(net)).encode(),
     }
     description = _describe(info, source.stem, net, files)
     description |= {"authors": [{"name": name} for name in authors]}
@@ -184,12 +184,9 @@ def _describe(
     }
 
 
-def _documentation(info: SegmentationInfo, name: str) -> str:
+def _documentation(info: SegmentationInfo, name: str, least: int) -> str:
     """What a user of another program must know."""
     classes = ", ".join(info.classes)
-    zoom = f"Magnify an image by {info.zoom:g} before" if info.zoom != 1 else "Nothing"
-    if info.spacing:
-        zoom = f"Magnify an image to pixels of {' × '.join(map(str, info.spacing))} µm before"
     size = ""
     if info.diameters:
         low, middle, high = info.diameters
@@ -207,9 +204,12 @@ The ONNX network takes an image as it comes from the microscope, and normalises 
 (rule "{info.normalization.kind}"). So give it whole images, not tiles of one: an empty tile would
 be brightened.
 
+Sizes are multiples of {info.architecture.multiple} pixels, {least} at least. Pad other images at
+their end by reflection, and crop the result.
+
 ## What is not
 
-- **Magnification.** {zoom}{" the network sees it." if zoom != "Nothing" else " is needed."}
+- **Magnification.** {_magnification(info)}
 - **Decoding.** Cells come from the probabilities by the rule "{info.decode.rule}". In seamwise:
   `seamwise segment IMAGES -o labels --model PACKAGE.zip` does all of it.
 
@@ -218,6 +218,20 @@ be brightened.
 Compare the labels with masks that a person drew: `seamwise evaluate labels masks`. The test image
 of this package is drawn by a computer; it tests the numbers, not the quality.
 """
+
+
+def _magnification(info: SegmentationInfo) -> str:
+    if info.spacing:
+        sizes = " × ".join(map(str, info.spacing))
+        return f"Magnify an image to pixels of {sizes} µm before the network sees it."
+    by = f"Magnify an image by {info.zoom:g} before the network sees it."
+    if info.isotropic:
+        first = by if info.zoom != 1 else "Keep the pixels of a plane."
+        return (
+            f"{first} The network sees cubic voxels: magnify a stack along z\n"
+            "  by its voxel size along z over that along x, too."
+        )
+    return by if info.zoom != 1 else "Nothing is needed."
 
 
 def _test_image(net: UNet | Average, in_channels: int) -> NDArray[np.float32]:
