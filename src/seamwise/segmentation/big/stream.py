@@ -192,8 +192,7 @@ def segment_volume(
         maps=_map_channels(info, rule) if target.maps is not None else 0,
     )
     if not is_elsewhere and resources.workers == 1:
-        path = str(job.options.model)
-        share_network(ready, path, ready.sha256, job.device, options.runtime)
+        share_network(ready, str(job.options.model), ready.sha256, job.device, options.runtime)
     with target.lock(), task_runner(resources, announce=listener.announce) as runner:
         memory = resources.memory
         if memory is None and runner.memory is not None:
