@@ -20,7 +20,7 @@ from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.fit import Watch, look_at, misfit, skewness
 from seamwise.segmentation.normalization import Normalization, identity_normalization, normalization
 from seamwise.segmentation.options import SegmentOptions
-from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
+from seamwise.segmentation.zoom import Zoom, magnified_shape, resample_array, zoom_of
 from seamwise.tiling import blend, tiles
 
 _TILE = {2: 1024, 3: 128}
@@ -427,7 +427,7 @@ def tile_probabilities(
     shape = block.shape[1:]
     batch = block[np.newaxis]
     if factors is not None:
-        batch = _resampled(batch, magnified_shape(shape, factors))
+        batch = resample_array(batch, magnified_shape(shape, factors))
     classes = model.info.architecture.out_channels
     axes = range(2, batch.ndim)
     subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
@@ -443,15 +443,5 @@ def tile_probabilities(
         total = maps if total is None else total + maps
     assert total is not None  # one mirror at least is the image itself
     mean = total / np.float32(len(mirrors)) if flips else total
-    probabilities: NDArray[np.float32] = _resampled(mean, shape)[0]
+    probabilities: NDArray[np.float32] = resample_array(mean, shape)[0]
     return probabilities
-
-
-def _resampled(image: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
-    """`resample` for arrays."""
-    if image.shape[2:] == tuple(shape):
-        return image
-    import torch
-
-    resampled: NDArray[np.float32] = resample(torch.from_numpy(image), shape).numpy()
-    return resampled

@@ -185,6 +185,16 @@ def resample(image: "Tensor", shape: Sequence[int]) -> "Tensor":
     return image
 
 
+def resample_array(image: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
+    """`resample` for arrays; torch is imported only if the shape is another."""
+    if image.shape[2:] == tuple(shape):
+        return image
+    import torch
+
+    resampled: NDArray[np.float32] = resample(torch.from_numpy(image), shape).numpy()
+    return resampled
+
+
 def cell_diameters(areas: NDArray[np.integer], ndim: int) -> tuple[float, float, float] | None:
     """Return the 5th, 50th and 95th percentile of the diameters of cells of these areas.
 
