@@ -264,6 +264,21 @@ def test_public_names(name):
         assert not callable(item) or inspect.getdoc(item), f"{name}.{public} has no docstring"
 
 
+@pytest.mark.parametrize("name", ["engine", "io", "nets", "segmentation"])
+def test_the_lists_of_names_of_a_room_agree(name):
+    module = importlib.import_module(f"seamwise.{name}")
+    tree = ast.parse(Path(module.__file__).read_text())
+    late = {
+        one
+        for room, names in module._ROOMS.items()
+        for one in ([room] if isinstance(names, str) else names)
+    }
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {alias.name for line in block.body for alias in line.names}
+    assert late == typed
+    assert late <= set(module.__all__) <= set(dir(module))
+
+
 def test_help_shows_the_two_doors_without_torch():
     script = (
         "import pydoc, sys, seamwise; print(pydoc.plain(pydoc.render_doc(seamwise)));"

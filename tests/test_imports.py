@@ -110,6 +110,7 @@ import sys
 from seamwise.cli import main
 
 sys.argv = ["seamwise", "segment", {image!r}, "-o", {output!r}, "--runtime", {runtime!r}]
+sys.argv += {more!r}
 try:
     main()
 except SystemExit as end:
@@ -119,12 +120,14 @@ assert not loaded, loaded
 """
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
-def test_a_segmentation_without_torch_does_not_import_it(runtime, tmp_path):
+@pytest.mark.parametrize(
+    ("runtime", "more"), [("openvino", []), ("onnx", []), ("onnx", ["--tile", "512"])]
+)
+def test_a_segmentation_without_torch_does_not_import_it(runtime, more, tmp_path):
     pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
     image = tmp_path / "cells.tif"
     tifffile.imwrite(image, crowded_cells((64, 80), cells=5, rng=0).image)
-    names = {"image": str(image), "output": str(tmp_path / "out"), "runtime": runtime}
+    names = {"image": str(image), "output": str(tmp_path / "out"), "runtime": runtime, "more": more}
     script = SEGMENT.format(**names)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

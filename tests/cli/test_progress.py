@@ -1,9 +1,11 @@
 """Bars on a terminal, lines in a log, and the time that is left."""
 
 import pytest
+import typer
 
 from seamwise.cli import progress
-from seamwise.cli.progress import Pace, Progress
+from seamwise.cli.progress import Pace, Progress, follow_files
+from seamwise.io import Outcome
 
 
 def test_the_first_file_does_not_count_for_the_pace():
@@ -15,6 +17,19 @@ def test_the_first_file_does_not_count_for_the_pace():
 def test_the_next_stage_has_its_own_pace():
     pace = Pace()
     assert [pace.left(done, of=5, at=float(done)) for done in (3, 1, 2)] == [None, None, 3]
+
+
+def test_of_a_file_that_failed_before_only_its_missing_labels_are_known(tmp_path, capsys):
+    path = tmp_path / "a.tif"
+    lines = ("has no labels of the same name", "is damaged", "is damaged")
+    outcomes = [Outcome(path, 3, failed=True, messages=(f"{path} {line}",)) for line in lines]
+    for failures, is_news in ((set(), True), ({path}, False)):
+        with Progress() as bars, pytest.raises(typer.Exit):
+            follow_files(bars, outcomes, "measure", done="", nothing="", failures=failures)
+        err = capsys.readouterr().err
+        assert err.replace("\n", "").count("is damaged") == 2
+        assert ("has no labels" in err) == is_news
+        assert failures == {path}
 
 
 def test_a_log_gets_no_bar_and_few_lines(capsys, monkeypatch):

@@ -1,5 +1,8 @@
 """Normalisation as a part of an ONNX model: that of `segmentation.normalization`."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,3 +60,14 @@ def test_each_channel_is_normalised_as_in_numpy(kind, shape):
         both = np.stack([image, image[::-1] * 2 + 1])
         expected = normalization(both, rule)(both)
         np.testing.assert_allclose(run(both, rule), expected, atol=1e-5, rtol=1e-5, err_msg=name)
+
+
+def test_its_numbers_are_those_of_the_normalisation():
+    from seamwise.engine import onnx_normalization
+
+    original = sys.modules["seamwise.segmentation.normalization"]
+    numbers = [name for name in vars(onnx_normalization) if re.fullmatch("_[A-Z_]+", name)]
+    shared = [name for name in numbers if hasattr(original, name)]
+    assert len(shared) == 9
+    for name in shared:
+        assert getattr(onnx_normalization, name) == getattr(original, name), name

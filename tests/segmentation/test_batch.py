@@ -103,9 +103,9 @@ def spy_on_counts(monkeypatch):
     """How many of the first two images of each call may be in work at a time."""
     counts = []
 
-    def spy(work, items, *, cost, limit, **_):
+    def spy(work, items, *, threads, cost, limit, **_):
         first = sum(cost(item) for item in items[:2])
-        counts.append(2 if first <= limit else 1)
+        counts.append(min(threads, 2 if first <= limit else 1))
         return map(work, items)
 
     monkeypatch.setattr(batch, "prefetch", spy)
@@ -136,13 +136,15 @@ def test_an_image_that_only_lacks_its_probabilities_counts_with_them(images, tmp
 def test_a_large_image_makes_only_its_neighbours_wait(images, tmp_path, monkeypatch):
     tifffile.imwrite(images[0], np.eye(2000, dtype=np.uint8))
     small, large = (whole_image_bytes(n, pixel_bytes=1) for n in (72, 2000**2))
-    at_work, most = [], {}
+    at_work, most, both = [], {}, Event()
     segment_image = batch.segment_image
 
     def spy(image, options, **others):
         at_work.append(image.size)
         most[image.size] = max(most.get(image.size, 0), len(at_work))
-        sleep(0.2)
+        if len(at_work) == 2:
+            both.set()
+        both.wait(10 if image.size == 72 else 0.2)  # the large one is not joined
         at_work.remove(image.size)
         return segment_image(image, options, **others)
 

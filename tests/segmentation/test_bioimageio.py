@@ -136,9 +136,12 @@ def test_a_package_gives_the_cells_of_its_model_zipped_or_not(tmp_path):
         archive.extractall(folder)
     assert model_path(path).read_bytes() == model.read_bytes()
     expected = segment(image, model=model, device="cpu").probabilities
-    for package in (path, folder, folder / "rdf.yaml"):
+    for package, name in ((path, "p"), (folder, "unpacked"), (folder / "rdf.yaml", "unpacked")):
         result = segment(image, model=package, device="cpu").probabilities
         np.testing.assert_array_equal(result, expected)
+        export_bioimageio(package, tmp_path / "again.zip")
+        with zipfile.ZipFile(tmp_path / "again.zip") as archive:
+            assert archive.read("README.md").decode().startswith(f"# {name}\n")
 
 
 def test_a_package_tells_how_an_image_must_be_prepared(tmp_path):

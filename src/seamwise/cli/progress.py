@@ -185,20 +185,22 @@ def follow_files(
     done, nothing : str
         What to say at the end, and what if every file failed.
     failures : set of Path, optional
-        Files that failed before; those that fail now are added.
+        Files that failed in earlier steps; those that fail now are added. Of these files, that they
+        have no labels is known, and any other fault is new.
     """
     task = progress.task(verb)
-    reported = set() if failures is None else failures
+    failures = set() if failures is None else failures
+    earlier = frozenset(failures)
     n_failed = n_new = total = 0
     start = time.perf_counter()
     for number, outcome in enumerate(outcomes, 1):
         total = outcome.total
-        is_known = outcome.failed and outcome.path in reported and len(outcome.messages) == 1
+        is_known = outcome.failed and outcome.path in earlier and _lacks_labels(outcome)
         n_failed += outcome.failed
         n_new += outcome.failed and not is_known
         task.update(number, total, outcome.path.name)
         if outcome.failed:
-            reported.add(outcome.path)
+            failures.add(outcome.path)
         if not is_known:
             tell(progress, outcome)
         progress.detail(f"{outcome.path.name}: {time.perf_counter() - start:.2f} seconds")
@@ -207,6 +209,10 @@ def follow_files(
     summary = done if n_failed < total else nothing
     say(f"{summary}; {n_failed} of {total} files failed" if n_new else summary)
     raise typer.Exit(1 if n_failed else 0)
+
+
+def _lacks_labels(outcome: "Outcome") -> bool:
+    return all("has no labels" in message for message in outcome.messages)
 
 
 def tell(progress: Progress, outcome: "Outcome") -> None:

@@ -67,3 +67,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(import_module(f"seamwise.engine.{room}"), name)
     raise AttributeError(f"module 'seamwise.engine' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

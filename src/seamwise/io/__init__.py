@@ -196,3 +196,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(import_module(f"seamwise.io.{room}"), name)
     raise AttributeError(f"module 'seamwise.io' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

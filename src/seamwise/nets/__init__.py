@@ -26,3 +26,7 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return getattr(import_module(f"seamwise.nets.{_ROOMS[name]}"), name)
     raise AttributeError(f"module 'seamwise.nets' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

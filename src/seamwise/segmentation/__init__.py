@@ -275,6 +275,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'seamwise.segmentation' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class _Room(ModuleType):
     """The package: a function keeps its name when the module of the same name is imported."""
 

@@ -18,7 +18,7 @@ from seamwise.io.bioimageio import ATTACHMENT, DESCRIPTION_NAMES
 from seamwise.io.errors import first_line
 from seamwise.io.models import SegmentationInfo, model_path, shipped_models
 from seamwise.nets import Average, UNet
-from seamwise.segmentation.export import load_network, onnx_content, onnx_session
+from seamwise.segmentation.export import load_for_export, onnx_content, onnx_session
 from seamwise.synth import crowded_cells
 
 FORMAT = "0.5.5"
@@ -77,9 +77,9 @@ def export_bioimageio(
     if path.suffix.lower() != ".zip":
         raise ValueError(f"cannot write {path}: expected a name ending in .zip")
     _check_library()
-    source = model_path(model, SegmentationInfo)
-    net, info = load_network(source)
-    weights = onnx_content(net, info, info.normalization)
+    source, name = model_path(model, SegmentationInfo), _name(model)
+    net, info = load_for_export(model)
+    weights = onnx_content(net, info, info.normalization, name=str(model))
     is_ours = source in shipped_models().values()
     if is_ours:
         authors, licence = authors or _OURS[:1], licence or _OURS[1]
@@ -90,10 +90,10 @@ def export_bioimageio(
         ATTACHMENT: source.read_bytes(),
         "test_input.npy": _as_npy(image),
         "test_output.npy": _as_npy(maps),
-        "README.md": _documentation(info, source.stem, _least_side(net)).encode(),
+        "README.md": _documentation(info, name, _least_side(net)).encode(),
     }
-    description = _describe(info, source.stem, net, files)
-    description |= {"authors": [{"name": name} for name in authors]}
+    description = _describe(info, name, net, files)
+    description |= {"authors": [{"name": author} for author in authors]}
     if licence:
         description["license"] = licence
     _validate(description)
@@ -101,6 +101,14 @@ def export_bioimageio(
     with atomic_path(path) as temporary:
         _write(temporary, {DESCRIPTION_NAMES[0]: text.encode(), **files})
     return info
+
+
+def _name(model: str | Path) -> str:
+    """The name of a model: of its file or package as the user gave it, or of a shipped model."""
+    path = Path(model)
+    if path.name in DESCRIPTION_NAMES:
+        path = path.absolute().parent
+    return path.name if path.is_dir() else path.stem
 
 
 def _check_library() -> None:

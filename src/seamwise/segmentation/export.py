@@ -57,14 +57,14 @@ def export_onnx(model: str | Path, path: Path) -> SegmentationInfo:
     """
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"cannot write {path}: expected a name ending in .onnx")
-    net, info = load_network(model)
-    content = onnx_content(net, info)
+    net, info = load_for_export(model)
+    content = onnx_content(net, info, name=str(model))
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return info
 
 
-def load_network(model: str | Path) -> tuple[UNet | Average, SegmentationInfo]:
+def load_for_export(model: str | Path) -> tuple[UNet | Average, SegmentationInfo]:
     """Load the network of a model, ready to be exported."""
     try:
         check_onnx()
@@ -81,16 +81,23 @@ def load_network(model: str | Path) -> tuple[UNet | Average, SegmentationInfo]:
 
 
 def onnx_content(
-    net: UNet | Average, info: SegmentationInfo, rule: NormalizationRule | None = None
+    net: UNet | Average,
+    info: SegmentationInfo,
+    rule: NormalizationRule | None = None,
+    *,
+    name: str,
 ) -> bytes:
-    """Return a network as an ONNX file, compared with torch; with a `rule` it normalises, too."""
+    """Return a network as an ONNX file, compared with torch; with a `rule` it normalises, too.
+
+    Errors name the model by its `name`.
+    """
     metadata = {DESCRIPTION: info.model_dump_json()}
     classes = info.architecture.out_channels
     members = [one.arrays() for one in ([net] if isinstance(net, UNet) else net.nets)]
     try:
         content: bytes = export_model(members, classes, metadata, rule).SerializeToString()
     except NotImplementedError as error:
-        raise ValueError(f"the model cannot be exported: {first_line(error)}") from error
+        raise ValueError(f"{name} cannot be exported: {first_line(error)}") from error
     _check(content, net, info, rule)
     return content
 
