@@ -185,8 +185,8 @@ def follow_files(
     done, nothing : str
         What to say at the end, and what if every file failed.
     failures : set of Path, optional
-        Files that failed in earlier steps; those that fail now are added. Of these files, that they
-        have no labels is known, and any other fault is new.
+        Files that failed in earlier steps; those that fail now are added. Such a file has no
+        labels, which is known. Any other fault of it is new.
     """
     task = progress.task(verb)
     failures = set() if failures is None else failures
