@@ -101,6 +101,24 @@ def test_evaluating_writes_a_page_of_errors(run, tmp_path):
     assert "--images needs --report" in err
 
 
+def test_evaluating_reports_labels_without_an_image_once(run, tmp_path):
+    for folder in ("p", "t", "images"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b", "c"):
+        tifffile.imwrite(tmp_path / "p" / f"{name}.tif", SCENE.labels)
+        tifffile.imwrite(tmp_path / "t" / f"{name}.tif", SCENE.labels)
+    tifffile.imwrite(tmp_path / "images" / "b.tif", SCENE.image)
+    words = ("evaluate", tmp_path / "p", tmp_path / "t", "--report", tmp_path / "e.html")
+    code, _, err = run(*words, "--images", tmp_path / "images")
+    assert code == 0
+    assert err == (
+        f"2 of 3 label images have no image of the same name in {tmp_path / 'images'} (e.g. a): "
+        "on the page their outlines lie on black\n"
+    )
+    assert run(*words)[2] == ""  # nobody asked for images
+    assert run(*words, "--images", tmp_path / "images", "-q")[2] == ""
+
+
 def test_a_page_of_errors_never_replaces_an_image(run, tmp_path):
     for name in ("p", "t", "image"):
         tifffile.imwrite(tmp_path / f"{name}.tif", SCENE.labels)

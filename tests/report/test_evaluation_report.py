@@ -92,3 +92,17 @@ def test_images_of_other_names_are_noted(files):
     more(files, "b")
     (files / "images" / "a.png").rename(files / "images" / "x.png")
     assert page_of(files).count("No image has this name") == 2
+
+
+def test_outlines_of_correct_cells_are_four_pixels_wide_and_differ_from_grey(files, monkeypatch):
+    pictures = []
+    monkeypatch.setattr(
+        "seamwise.report.pictures.picture_data", lambda picture: pictures.append(picture) or ""
+    )
+    page_of(files)
+    outlines = next(picture for picture in pictures if picture.ndim == 3)
+    zoom = 1000 // TRUE.shape[1]
+    line = outlines[3 * zoom, 13 * zoom : 15 * zoom, 3]  # across the correct cell
+    assert line.nonzero()[0].tolist() == [0, 1, 2, 3]  # none along the edge of the image
+    red, green, blue, _ = outlines[3 * zoom, 13 * zoom].astype(int)
+    assert green - max(red, blue) > 60

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seamwise.cli.messages import say
+from seamwise.cli.messages import say, warn
 from seamwise.cli.options import CsvFile, JsonFile, check_outputs
 from seamwise.cli.progress import Progress
 from seamwise.cli.tables import print_contours, print_fusion, print_matching
@@ -81,7 +81,7 @@ def evaluate(
     if report is not None:
         from seamwise.report import evaluation_report
 
-        evaluation_report(pairs, report, images=images)
+        evaluation_report(pairs, report, images=images, note=warn)
         say(f"wrote {report}")
     if scores.skipped:
         say(f"{len(scores.skipped)} of {len(pairs)} pairs failed")

@@ -76,7 +76,12 @@ def grey_levels(channel: NDArray[Any], limits: tuple[float, float]) -> NDArray[n
 
 
 def plane_picture(
-    plane: Plane, name: str, *, colours: Colours = colours_of, marked: frozenset[int] = frozenset()
+    plane: Plane,
+    name: str,
+    *,
+    colours: Colours = colours_of,
+    marked: frozenset[int] = frozenset(),
+    width: int = _WIDTH,
 ) -> Markup:
     """Return a plane with numbered outlines; boxes to tick hide outlines and numbers.
 
@@ -89,24 +94,26 @@ def plane_picture(
         Labels → `(n, 3)` colours of their outlines.
     marked : set of int
         Cells whose number is red.
+    width : int
+        Of the outlines, in pixels of a picture that is `SIDE` wide.
     """
     zoom = max(SIDE // max(plane.labels.shape), 1)
     large = np.kron(plane.labels, np.ones((zoom, zoom), plane.labels.dtype))
     outlines = np.zeros((*large.shape, 4), np.uint8)
-    rim = thick_contour(large, _WIDTH)
+    rim = thick_contour(large, width)
     outlines[rim, :3] = colours(large[rim])
     outlines[rim, 3] = 255
-    height, width = large.shape
+    rows, columns = large.shape
     numbers = "".join(_number(*place, marked) for place in label_places(large))
     grey = picture_data(plane.grey)
     return Markup(
         f'<div class="view"><label><input type="checkbox" class="lines" checked> outlines</label> '
         f'<label><input type="checkbox" class="digits" checked> numbers</label>'
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
+        f'<svg viewBox="0 0 {columns} {rows}" width="{columns}" role="img" '
         f'aria-label="{escape(name)}">'
-        f'<image href="{grey}" width="{width}" height="{height}" '
+        f'<image href="{grey}" width="{columns}" height="{rows}" '
         f'style="image-rendering:pixelated"/>'
-        f'<image class="lines" href="{picture_data(outlines)}" width="{width}" height="{height}"/>'
+        f'<image class="lines" href="{picture_data(outlines)}" width="{columns}" height="{rows}"/>'
         f'<g class="digits" text-anchor="middle" dominant-baseline="central" fill="#fff" '
         f'stroke="#000" stroke-width="2.5" paint-order="stroke">{numbers}</g></svg></div>'
     )
