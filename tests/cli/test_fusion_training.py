@@ -65,3 +65,4 @@ def test_bad_training_calls_are_one_line(run, pictures, tmp_path, monkeypatch, a
     assert code == 2
     assert word in err
     assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()

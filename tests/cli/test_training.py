@@ -67,6 +67,40 @@ def test_a_run_among_its_own_images_is_refused(run, training, tmp_path):
     assert not (tmp_path / "data" / "images" / "curve.png").exists()
 
 
+def test_a_run_in_any_folder_of_the_data_that_holds_images_is_refused(run, training, tmp_path):
+    words = list(training)
+    place = words.index("-o") + 1
+    other = tmp_path / "data" / "notes" / "drawings"
+    other.mkdir(parents=True)
+    tifffile.imwrite(other / "sketch.tif", np.zeros((8, 8), np.uint8))
+    words[place] = other
+    code, _, err = run(*words, "--steps", "2")
+    assert code == 2
+    assert f"-o {other} is the folder of the data, or one of it with images" in err
+    assert [path.name for path in other.iterdir()] == ["sketch.tif"]
+    words[place] = other.parent  # holds no image itself
+    assert run(*words, "--steps", "1")[0] == 0
+
+
+def test_a_refused_training_leaves_no_empty_folder(run, training, tmp_path):
+    words = list(training)
+    place = words.index("-o") + 1
+    for path in (tmp_path / "data" / "masks").iterdir():
+        tifffile.imwrite(path, np.zeros((5, 5), np.uint8))  # not the size of the image
+    words[place] = tmp_path / "runs" / "deep" / "first"
+    code, _, err = run(*words, "--steps", "2")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+    code, *_ = run("compare", tmp_path / "data", "-o", tmp_path / "runs" / "all", "--steps", "2")
+    assert code == 2
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "runs" / "deep").mkdir(parents=True)
+    assert run(*words, "--steps", "2")[0] == 2
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["deep"]  # was there before
+    assert not (tmp_path / "runs" / "deep" / "first").exists()
+
+
 def test_cells_in_pieces_are_reported_in_one_line(run, training, tmp_path):
     for path in sorted((tmp_path / "data" / "masks").iterdir()):
         labels = tifffile.imread(path)

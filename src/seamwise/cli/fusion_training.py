@@ -17,7 +17,7 @@ from seamwise.cli.options import (
     Steps,
     Width,
 )
-from seamwise.cli.runs import begin_run, training_progress
+from seamwise.cli.runs import begin_run, no_empty_folder, training_progress
 from seamwise.words import FusionLoss, FusionNetwork
 
 
@@ -95,38 +95,39 @@ def train_fusion(
     from seamwise.fusion import FusionSettings, find_pictures, split
     from seamwise.fusion import train as train_model
 
-    run, silent = begin_run(
-        FusionSettings,
-        settings,
-        output,
-        resume=resume,
-        network=network,
-        loss=loss,
-        steps=steps,
-        batch_size=batch_size,
-        crop=crop,
-        width=width,
-        learning_rate=learning_rate,
-        seed=seed,
-        devices=devices,
-        nodes=nodes,
-    )
-    pictures = split(
-        find_pictures(data, images=images),
-        hold_out_every=hold_out_every,
-        leave_out_every=leave_out_every,
-    )
-    scores = "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}"
-    with training_progress(output, run.steps, scores, silent=silent, logger=logger) as report:
-        model = train_model(
-            pictures.training,
-            pictures.validation,
-            run,
-            output=output,
+    with no_empty_folder(output):
+        run, silent = begin_run(
+            FusionSettings,
+            settings,
+            output,
             resume=resume,
-            device=device,
-            report=report,
+            network=network,
+            loss=loss,
+            steps=steps,
+            batch_size=batch_size,
+            crop=crop,
+            width=width,
+            learning_rate=learning_rate,
+            seed=seed,
+            devices=devices,
+            nodes=nodes,
         )
+        pictures = split(
+            find_pictures(data, images=images),
+            hold_out_every=hold_out_every,
+            leave_out_every=leave_out_every,
+        )
+        scores = "PSNR {psnr:.2f} dB, SSIM {ssim:.4f}"
+        with training_progress(output, run.steps, scores, silent=silent, logger=logger) as report:
+            model = train_model(
+                pictures.training,
+                pictures.validation,
+                run,
+                output=output,
+                resume=resume,
+                device=device,
+                report=report,
+            )
     if not silent:
         name = shlex.quote(str(model))
         say(f"wrote {model}: use it with `seamwise fuse A B -o OUT.png --model {name}`")

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
@@ -33,6 +33,19 @@ def stop_on_interrupt() -> Iterator[list[bool]]:
         yield interrupts
     finally:
         signal.signal(signal.SIGINT, old_handler)
+
+
+@contextmanager
+def no_empty_folder(output: Path) -> Iterator[None]:
+    """If the block fails, remove the folders on this path that it made and left empty."""
+    missing = [folder for folder in (output, *output.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # a folder that holds something stays, as do those around it
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 def begin_run(

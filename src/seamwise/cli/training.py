@@ -26,7 +26,7 @@ from seamwise.cli.options import (
 )
 from seamwise.cli.progress import Progress, Task
 from seamwise.cli.reading import read_behind_bar
-from seamwise.cli.runs import begin_run, stop_on_interrupt, training_progress
+from seamwise.cli.runs import begin_run, no_empty_folder, stop_on_interrupt, training_progress
 from seamwise.cli.tables import print_losses
 from seamwise.words import SystemName, Unlabelled
 
@@ -160,25 +160,32 @@ def train(
     if corrected is not None:
         split = with_corrected(split, corrected)
     channels = parse_channels(channel)
-    run, silent = begin_run(
-        TrainSettings,
-        settings,
-        output,
-        resume=resume,
-        defaults=start_defaults(
-            split.training, settings, start=start, annotation=masks, channel=channels, axes=axes
-        ),
-        **options,
-    )
-    training, validation, _ = read_behind_bar(
-        lambda report: read_split(split, run, channel=channels, axes=axes, report=report),
-        silent=silent,
-    )
-    scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"
-    with training_progress(output, run.steps, scores, silent=silent, logger=logger) as report:
-        model = train_model(
-            training, validation, run, output=output, resume=resume, device=device, report=report
+    with no_empty_folder(output):
+        run, silent = begin_run(
+            TrainSettings,
+            settings,
+            output,
+            resume=resume,
+            defaults=start_defaults(
+                split.training, settings, start=start, annotation=masks, channel=channels, axes=axes
+            ),
+            **options,
         )
+        training, validation, _ = read_behind_bar(
+            lambda report: read_split(split, run, channel=channels, axes=axes, report=report),
+            silent=silent,
+        )
+        scores = "PQ {panoptic_quality:.3f}, AP {average_precision:.3f}"
+        with training_progress(output, run.steps, scores, silent=silent, logger=logger) as report:
+            model = train_model(
+                training,
+                validation,
+                run,
+                output=output,
+                resume=resume,
+                device=device,
+                report=report,
+            )
     if not silent:
         name = shlex.quote(str(model))
         say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")
@@ -253,14 +260,15 @@ def compare(
     names = [name.strip() for name in losses.split(",")]
     systems, run_settings = read_comparison(settings, names, options)
     split = find_split(data)
-    make_folder(output)
-    images = ImageSplit(
-        *read_behind_bar(
-            lambda report: read_split(
-                split, run_settings, channel=parse_channels(channel), axes=axes, report=report
+    with no_empty_folder(output):
+        make_folder(output)
+        images = ImageSplit(
+            *read_behind_bar(
+                lambda report: read_split(
+                    split, run_settings, channel=parse_channels(channel), axes=axes, report=report
+                )
             )
         )
-    )
     with Progress() as progress, stop_on_interrupt() as interrupts:
         tasks: dict[Run, Task] = {}
 
