@@ -7,13 +7,15 @@ enfuse and focus-stack take part if they are installed (Debian has packages). Th
 a picture, blurred the more the farther its strip is from the strip in focus. Nothing moves, so
 nobody aligns. Each peer runs in a process of its own, from files to file; the peak is that
 process's memory. A command that takes longer than the limit is ended, and its peer takes part in
-no larger burst. Each row is printed as soon as it is measured.
+no larger burst. One that fails costs a row, which tells why; stderr has the command. Each row is
+printed as soon as it is measured.
 """
 
 import argparse
 import itertools
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -76,35 +78,68 @@ def peers() -> dict[str, Command]:
     return found
 
 
-def run(command: Sequence[str], limit: float) -> tuple[float, float] | None:
-    """Seconds and peak memory in GB; None if it failed, or took longer than the limit."""
-    begin = time.perf_counter()
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
-    timer = threading.Timer(limit, process.kill)
-    timer.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    timer.cancel()
-    seconds = time.perf_counter() - begin
-    return None if status else (seconds, usage.ru_maxrss / 1e6)
+class PeerError(RuntimeError):
+    """A command without a result; the message tells why."""
+
+
+class LateError(PeerError):
+    """A command that took longer than the limit."""
+
+
+def run(command: Sequence[str], limit: float) -> tuple[float, float]:
+    """Seconds and peak memory in GB."""
+    is_late = threading.Event()
+    with tempfile.TemporaryFile() as errors:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+
+        def end() -> None:
+            is_late.set()
+            process.kill()
+
+        timer = threading.Timer(limit, end)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        timer.cancel()
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if not status:
+            return seconds, usage.ru_maxrss / 1e6
+        if is_late.is_set():
+            raise LateError(f"took more than {limit:g} s")
+        errors.seek(0)
+        lines = errors.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
+    raise PeerError(f"ended with {process.returncode}: {last}")
 
 
 def measure(
-    peer: str, command: Command, burst: tuple[list[str], np.ndarray], limit: float
-) -> str | None:
-    """The row of a peer for a burst; None if there is no result."""
+    peer: str,
+    command: Sequence[str],
+    output: Path,
+    burst: tuple[list[str], np.ndarray],
+    limit: float,
+) -> str:
+    """The row of a peer for a burst.
+
+    Raises
+    ------
+    PeerError
+        The command failed, took too long, or left no picture of this size.
+    """
     frames, truth = burst
-    output = Path(frames[0]).parent / "fused.tif"
     output.unlink(missing_ok=True)
-    result = run(command(frames, output), limit)
-    if result is None:
-        return None
-    seconds, peak = result
+    seconds, peak = run(command, limit)
+    try:
+        pixels = read_photo(output).pixels
+    except (OSError, ValueError) as error:
+        raise PeerError(f"left no picture: {error}") from error
+    if pixels.shape != truth.shape:
+        raise PeerError(f"left a picture of shape {pixels.shape}, not {truth.shape}")
     size = truth.shape[0] * truth.shape[1] / 1e6
-    closeness = psnr(read_photo(output).pixels, truth)
     return (
         f"| {size:.2f} | {len(frames)} | {peer} | {seconds:.1f} "
-        f"| {seconds / size / len(frames):.2f} | {peak:.2f} | {closeness:.1f} |"
+        f"| {seconds / size / len(frames):.2f} | {peak:.2f} | {psnr(pixels, truth):.1f} |"
     )
 
 
@@ -115,7 +150,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.27, 3, 12, 24])
     parser.add_argument("--frames", type=int, nargs="*", default=[2, 10, 50])
     parser.add_argument("--limit", type=float, default=600, help="seconds of a command")
-    parser.add_argument("--peers", nargs="*", help="only these")
+    parser.add_argument("--peers", nargs="*", choices=list(peers()), help="only these")
     parser.add_argument("--quick", action="store_true", help="the smallest bursts only")
     options = parser.parse_args()
     sizes = options.megapixels[:1] if options.quick else options.megapixels
@@ -130,10 +165,15 @@ def main() -> None:
             for peer, command in present.items():
                 if size * count > smallest_cut[peer]:
                     continue
-                row = measure(peer, command, burst, options.limit)
-                if row is None:
-                    smallest_cut[peer] = size * count
-                    row = f"| {size:g} | {count} | {peer} | failed, or more than the limit |"
+                output = Path(name) / "fused.tif"
+                line = command(burst[0], output)
+                try:
+                    row = measure(peer, line, output, burst, options.limit)
+                except PeerError as error:
+                    if isinstance(error, LateError):
+                        smallest_cut[peer] = size * count
+                    print(f"{peer} {error}\n{shlex.join(line)}", file=sys.stderr, flush=True)
+                    row = f"| {size:g} | {count} | {peer} | {str(error).replace('|', '/')} |"
                 print(row, flush=True)
 
 

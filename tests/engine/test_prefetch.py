@@ -143,3 +143,29 @@ def test_an_error_one_ahead_comes_in_place_of_its_result():
     assert next(results) == 0
     with pytest.raises(ValueError, match="one"):
         next(results)
+
+
+@pytest.mark.parametrize("ending", ["close", "error", "raised by the work"])
+def test_nothing_new_begins_when_results_one_ahead_are_abandoned(ending):
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 1 and ending == "raised by the work":
+            raise ValueError("one")
+        return item
+
+    def use():
+        for _ in one_ahead(work, range(9)):
+            if ending == "error":
+                raise ValueError("of the user")
+
+    if ending == "close":
+        results = one_ahead(work, range(9))
+        next(results)
+        results.close()
+    else:
+        with pytest.raises(ValueError, match=r"one|of the user"):
+            use()
+    sleep(0.05)
+    assert begun == [0, 1]

@@ -660,13 +660,13 @@ def planes(count, *, breathing=0.0, size=(200, 260)):
         yield noisy(photograph(np.ascontiguousarray(seen.swapaxes(0, 1)), move), 1, rng), move
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(100, marks=nightly)])
-def test_a_long_breathing_burst_does_not_drift(count):
-    frames, moves = zip(*planes(count, breathing=0.04 / count), strict=True)
+# measured are 80 blocks, blurred by up to 6 pixels; at the ends a corner moved by 0.8 or 3.3 pixels
+@pytest.mark.parametrize(("count", "most"), [(25, 0.4), pytest.param(100, 0.6, marks=nightly)])
+def test_a_long_breathing_burst_does_not_drift(count, most):
+    frames, moves = zip(*planes(count, breathing=0.0004), strict=True)
     found = estimate_alignment(frames)
     errors = [corner_error(found.matrices[i], moves[i], found.shape) for i in range(count)]
-    # at the ends a corner moved by 3.3 pixels; measured are 80 blocks, blurred by up to 6 pixels
-    assert max(errors) < 0.6, np.round(errors, 2)
+    assert max(errors) < most, np.round(errors, 2)
     assert np.median(errors) < 0.2
     ends = [*errors[: count // 10], *errors[-count // 10 :]]
     assert np.median(ends) < 0.25  # no drift

@@ -1,6 +1,7 @@
 import json
 import shutil
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -619,14 +620,19 @@ def test_the_estimate_follows_the_network_and_its_tile(selector):
     assert memory_estimate((4000, 4000, 3), FuseOptions(tile=4000), model=selector) > narrow + 1e9
 
 
-def test_scores_of_a_burst_take_two_gigabytes_for_24_megapixels_aligned_or_not():
-    model, shape = load("focus-burst"), (4000, 6000, 3)
-    still, aligned = (
-        memory_estimate(shape, FuseOptions(align=align), model=model) for align in (False, True)
-    )
-    assert 1.8e9 < still == aligned < 2.3e9
-    assert memory_estimate(shape, FuseOptions(tile=4000), model=model) > still + 1e9
-    assert memory_estimate(shape, model=model, has_alpha=True) > still + 1e9
+def test_scores_count_depth_turned_frames_and_two_transparent_ones():
+    model, shape, pixels = load("focus-burst"), (4000, 6000, 3), 24e6
+    estimate = partial(memory_estimate, shape, model=model)
+    still = estimate(FuseOptions(align=False))
+    assert 1.8e9 < still < 2.3e9
+    assert estimate(FuseOptions(align=True)) == still + 12 * pixels
+    assert estimate(FuseOptions(align=False, tile=4000)) > still + 1e9
+    assert estimate(FuseOptions(align=False), has_alpha=True) == still + 125 * pixels
+    # two frames of three colours
+    for bits, more in ((np.uint16, 6), (np.float32, 18)):
+        assert estimate(FuseOptions(align=False), dtype=bits) == still + more * pixels
+    gff = FuseOptions(model="gff")
+    assert memory_estimate(shape, gff, dtype=np.uint16) == memory_estimate(shape, gff) + 3 * pixels
 
 
 def test_an_alignment_follows_the_names_of_the_frames(tmp_path):

@@ -109,7 +109,11 @@ def fuse(
     ] = False,
     tile: Annotated[
         int | None,
-        typer.Option(min=192, help="Tile size of networks in pixels.", show_default="1024"),
+        typer.Option(
+            min=192,
+            help="Tile size of networks in pixels.",
+            show_default="strips for focus-burst, else 1024",
+        ),
     ] = None,
     split_by_time: Annotated[
         bool,

@@ -77,7 +77,8 @@ def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
     """Yield ``work(item)`` of each item, in order; one thread works on the next while one is used.
 
     Unlike with `prefetch`, no two items are ever in work at the same time, and they follow each
-    other as in a loop. So the work may keep a state.
+    other as in a loop. So the work may keep a state. If the results are not drawn to their end, the
+    item in work is waited for, and no other begins.
 
     Examples
     --------

@@ -203,7 +203,12 @@ class _Work:
         of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
         model = self.models[of_burst.model]
         memory = held + memory_estimate(
-            shape, of_burst, model=model, surface=surface, has_alpha=burst.has_alpha
+            shape,
+            of_burst,
+            model=model,
+            surface=surface,
+            has_alpha=burst.has_alpha,
+            dtype=burst.dtype,
         )
         check_memory(memory, self.resources.memory)
         self.listener.announce(

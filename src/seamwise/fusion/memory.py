@@ -1,5 +1,8 @@
 """How much memory fusing takes; see `memory_estimate`."""
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from seamwise.engine.memory import total_memory
 from seamwise.fusion.methods import CLASSICAL
 from seamwise.fusion.options import FuseOptions
@@ -17,11 +20,16 @@ _BYTES_PER_PIXEL = {
     "cnn": 100,
 }
 _NETWORK_BYTES_PER_PIXEL = 80
-# sums and weights of the bands, the summary, a strip, and two frames as they are stored
+# sums and weights of the bands, the summary, a strip, and two frames as they are stored, of 8 bits
 _SCORED_BYTES_PER_PIXEL, _SCORED_TILE_BYTES = 60, 120
 _TILE_BYTES_PER_FEATURE = {"torch": 20, "openvino": 27, "onnx": 20}
 _ALIGNED_BYTES = 24
+_TURNED_BYTES = 12  # the floats of a frame that is turned far: see `Alignment.apply`
 _MASKED_BYTES = 50  # `MaskedFrames`
+# what `MaskedFrames` holds, a frame that is used, and what making the next one takes; measured as
+# numpy's memory while a burst of 1 megapixel was read
+_SCORED_MASKED_BYTES = 125
+_CHANNELS = 3
 _SURFACE_BYTES = 56  # `find_surface`, 40; the picture that is fused already, and its depth
 _PROGRAM = 500e6
 _WIDTH = 16  # of the shipped networks
@@ -34,6 +42,7 @@ def memory_estimate(
     model: Model | None = None,
     surface: bool = False,
     has_alpha: bool = False,
+    dtype: DTypeLike = np.uint8,
 ) -> int:
     """Return the bytes of memory that fusing takes, roughly; the number of frames does not matter.
 
@@ -49,23 +58,29 @@ def memory_estimate(
         Whether `find_surface` follows, while the picture is kept.
     has_alpha : bool
         Whether frames may be transparent in places.
+    dtype : dtype
+        Of the frames as they are stored.
     """
     pixels = shape[0] * shape[1]
+    is_scored = model is not None and model.info.output == "scores"
+    # beyond 8 bits; a network that scores frames reads the next one while it uses one
+    of_depth = (np.dtype(dtype).itemsize - 1) * _CHANNELS * (1 + is_scored) * pixels
     of_input = (_ALIGNED_BYTES * options.align + _MASKED_BYTES * has_alpha) * pixels
     of_surface = of_input + _SURFACE_BYTES * surface * pixels
     if model is None and options.model in CLASSICAL:
         of_method = of_input + _BYTES_PER_PIXEL[str(options.model)] * pixels
-    elif model is not None and model.info.output == "scores":
+    elif is_scored:
         in_tile = min(pixels, (options.tile or SCORED_TILE) ** 2)
-        of_masks = _MASKED_BYTES * has_alpha * pixels
-        of_method = of_masks + _SCORED_BYTES_PER_PIXEL * pixels + _SCORED_TILE_BYTES * in_tile
+        of_frames = _TURNED_BYTES * options.align + _SCORED_MASKED_BYTES * has_alpha
+        of_sums = (_SCORED_BYTES_PER_PIXEL + of_frames) * pixels
+        of_method = of_sums + _SCORED_TILE_BYTES * in_tile
     else:
         width = _WIDTH if model is None else model.info.architecture.width
         in_tile = min(pixels, (options.tile or TILE) ** 2)
         runtime = "torch" if model is None else model.runtime.name.partition(" ")[0]
         of_tile = _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
         of_method = of_input + _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
-    return int(_PROGRAM + max(of_method, of_surface))
+    return int(_PROGRAM + of_depth + max(of_method, of_surface))
 
 
 def check_memory(estimate: int, limit: int | None = None) -> None:

@@ -55,8 +55,9 @@ class FuseOptions:
         After aligning, cut the picture to the area that all frames cover. Otherwise borders are
         mirrored.
     tile : int, optional
-        Largest size in pixels, along each axis, that goes through a network at once; 1024 by
-        default, at least 192. Neighbouring tiles overlap and are blended.
+        Largest size in pixels, along each axis, that goes through a network at once, at least 192.
+        By default 1024 for networks that take pairs, strips for those that score all frames
+        (`fusion.scored.fuse_scored`). Neighbouring tiles overlap.
     skip_bad : bool
         Skip frames whose files cannot be read, with a note for each. All are read once more for
         that. Records of folders do not keep it: it changes no picture that is made without it.

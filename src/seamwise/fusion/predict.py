@@ -131,7 +131,7 @@ def fuse_frames(
         not depend on the order beyond rounding. For HF-Seg only. A network that scores all frames
         has no mode: see `scored.fuse_scored`.
     nearest, tile
-        See `fuse_pair`.
+        See `fuse_pair`; for a network that scores all frames, `scored.fuse_scored`.
 
     Returns
     -------
