@@ -60,8 +60,8 @@ def fuse_scored(
         Its `info.output` is "scores".
     tile : int, optional
         Largest size, along each axis, that goes through the network at once. By default strips go
-        through it, as wide as the picture and of at most 2 megapixels; of very wide pictures, parts
-        of them.
+        through it, as wide as the picture and of about 2 megapixels, 8 where the network sees
+        frames at half their size; of very wide pictures, parts of them.
 
     Returns
     -------
