@@ -118,7 +118,7 @@ PUBLIC = {
         "Architecture", "DamagedError", "DecodeRule", "Draft", "FusionInfo", "Image",
         "Level", "ModelInfo", "NormalizationRule", "OmeImage", "Outcome", "Photo",
         "PhotoInfo", "Provenance", "ReliefPair", "SegmentationInfo", "Volume",
-        "ZarrStorage", "atomic_path", "check_model_output", "check_writable",
+        "ZarrStorage", "amount", "atomic_path", "check_model_output", "check_writable",
         "create_image", "create_labels", "describe_model", "file_sha256", "find_images",
         "is_package", "label_names", "load_model", "lock_file", "make_folder", "model_path",
         "open_labels", "open_ome_zarr", "open_scratch", "open_volume", "photo_info", "plan_levels",

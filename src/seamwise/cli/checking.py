@@ -106,6 +106,7 @@ def _command(data: Path, settings: Path, *, channel: str | None, axes: str | Non
 
 
 def _print_findings(result: "Survey") -> None:
+    from seamwise.io import amount
     from seamwise.segmentation.check import KINDS
 
     kinds: Counter[str] = Counter()
@@ -119,4 +120,5 @@ def _print_findings(result: "Survey") -> None:
             f"{KINDS[kind].remedy}"
         )
     cells = sum(len(look.sizes) for look in result.looks)
-    print_result(f"{len(result.looks)} images with {cells} cells can be used")
+    images = amount(len(result.looks), "image")
+    print_result(f"{images} with {amount(cells, 'cell')} can be used")

@@ -71,7 +71,14 @@ def tune(
     still works. If you tune again, the old thresholds are dropped and the new ones are compared
     with arg max.
     """
-    from seamwise.io import check_model_output, describe_model, is_package, model_path, write_json
+    from seamwise.io import (
+        amount,
+        check_model_output,
+        describe_model,
+        is_package,
+        model_path,
+        write_json,
+    )
     from seamwise.segmentation import Trial, find_pairs, load, read_pairs
     from seamwise.segmentation import tune as tune_model
     from seamwise.segmentation.choose import cautions, plot_surface, save_tuned
@@ -121,7 +128,10 @@ def tune(
             images_in_turn, network, decode=decode, background_as=background_as, report=report
         )
     save_tuned(path, tuning.rule, target)
-    print_result(f"{tuning} ({len(tuning.images)} images, {len(tuning.trials)} pairs decoded)")
+    print_result(
+        f"{tuning} ({amount(len(tuning.images), 'image')}, "
+        f"{amount(len(tuning.trials), 'pair')} decoded)"
+    )
     verb = "stays" if tuning.rule.rule == tuning.before else "is now"
     say(f"wrote {target}; its default {verb} {tuning.rule.rule}")
     for caution in cautions(tuning, network.info):

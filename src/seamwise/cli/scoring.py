@@ -53,7 +53,7 @@ def evaluate(
     Files pair up by name; x_masks.tif is the truth for x.tif. Each time point of a series is scored
     as an image. Pairs that cannot be scored are reported and skipped; the exit code is then 1.
     """
-    from seamwise.io import find_images
+    from seamwise.io import amount, find_images
     from seamwise.metrics import DEFAULT_RADII
     from seamwise.segmentation import pair_files, score_files, write_scores
 
@@ -84,7 +84,7 @@ def evaluate(
         evaluation_report(pairs, report, images=images, note=warn)
         say(f"wrote {report}")
     if scores.skipped:
-        say(f"{len(scores.skipped)} of {len(pairs)} pairs failed")
+        say(f"{len(scores.skipped)} of {amount(len(pairs), 'pair')} failed")
     raise typer.Exit(1 if scores.skipped else 0)
 
 

@@ -245,15 +245,15 @@ def demo(
     ),
 ) -> None:
     """Segment a real and a drawn image with the built-in model, score them and draw the steps."""
-    from seamwise.io import make_folder
+    from seamwise.io import amount, make_folder
     from seamwise.segmentation import demo as run
 
     make_folder(output)
     result = run(output)
     for name, score in (("nuclei", result.real), ("drawn cells", result.drawn)):
         print_result(
-            f"{name}: {score.n_true} cells, {score.n_pred} found: {score.tp} correct, {score.fp} "
-            f"false, {score.fn} missed (IoU ≥ {score.iou}), "
+            f"{name}: {amount(score.n_true, 'cell')}, {score.n_pred} found: {score.tp} correct, "
+            f"{score.fp} false, {score.fn} missed (IoU ≥ {score.iou}), "
             f"panoptic quality {score.panoptic_quality:.3f}"
         )
     for path in result.files:

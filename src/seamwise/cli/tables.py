@@ -105,12 +105,12 @@ def _on_two_lines(line: Mapping[str, str]) -> list[str]:
 
 def print_fusion(scores: "FusionScores") -> None:
     """Print two lines for each fusion method: mean and standard deviation over the pairs."""
+    from seamwise.io import amount
+
     count = len(scores.pairs)
     total = count + len(scores.skipped)
-    amount = f"{count} of {total} pairs" if scores.skipped else f"{count} pairs"
-    if total == 1:
-        amount = "1 pair"
-    title = f"{amount}: mean ± standard deviation" if count > 1 else amount
+    pairs = f"{count} of {amount(total, 'pair')}" if scores.skipped else amount(count, "pair")
+    title = f"{pairs}: mean ± standard deviation" if count > 1 else pairs
     columns = ["", *(metric.upper() for metric in scores.metrics)]
     rows = [_fusion_row(scores, number) for number in range(len(scores.methods))]
     print_table(title, columns, rows, space=0)

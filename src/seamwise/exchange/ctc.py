@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seamwise.io.ctc import RESULT, TRUTH, read_ctc, without_gaps, write_ctc
 from seamwise.io.images import read_labels
 from seamwise.io.ome_zarr import create_image
+from seamwise.io.outcome import amount
 from seamwise.io.volume import Volume, open_labels
 from seamwise.labels import Labels, smallest_dtype
 
@@ -36,7 +37,7 @@ def export_series(labels: Volume, folder: Path) -> str:
     names, tracks = np.unique(every, return_inverse=True)
     numbers, lines = without_gaps(frame_of, tracks + 1, np.zeros(len(every), np.int64))
     write_ctc(folder, _renumbered(labels, ids, np.split(numbers, _ends(ids))), lines)
-    return f"{len(names)} cells in {labels.times} frames to {folder}"
+    return f"{amount(len(names), 'cell')} in {amount(labels.times, 'frame')} to {folder}"
 
 
 def import_series(folder: Path, target: Path, *, overwrite: bool) -> str:
@@ -66,7 +67,7 @@ def import_series(folder: Path, target: Path, *, overwrite: bool) -> str:
         for time, path in enumerate(masks):
             draft.array[time] = read_labels(path)
     tracks = sum(number > 0 for number in numbers)
-    return f"{tracks} tracks in {len(masks)} frames to {target}"
+    return f"{amount(tracks, 'track')} in {amount(len(masks), 'frame')} to {target}"
 
 
 def _frames(labels: Volume) -> Iterator[Labels]:

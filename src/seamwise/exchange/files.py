@@ -16,7 +16,7 @@ from seamwise.io.errors import error_line
 from seamwise.io.images import write_labels
 from seamwise.io.listing import by_stem, find_images, find_labels, stem
 from seamwise.io.ome_zarr import write_image
-from seamwise.io.outcome import Outcome
+from seamwise.io.outcome import Outcome, amount
 from seamwise.io.volume import Volume, open_labels, open_volume
 from seamwise.types import AnyPath
 from seamwise.words import OutlineFormat
@@ -87,7 +87,7 @@ def _export(labels: Volume, target: Path, format: OutlineFormat) -> str:
     write = write_rois if format == "roi" else write_geojson
     write(target, outlines)
     cells = len({(outline.name, outline.t) for outline in outlines})
-    return f"{cells} cells to {target}"
+    return f"{amount(cells, 'cell')} to {target}"
 
 
 def import_labels(
@@ -179,7 +179,7 @@ def _export_coco(files: dict[str, Path], target: Path, overwrite: bool) -> Itera
             outlines = list(_outlines(labels))
             height, width = labels.shape
             images.append(CocoImage(path.name, (height, width), outlines))
-            messages, has_failed = (f"{path}: {len(outlines)} cells to {target}",), False
+            messages, has_failed = (f"{path}: {amount(len(outlines), 'cell')} to {target}",), False
         except _ERRORS as error:
             messages, has_failed = (error_line(path, error),), True
         if number == len(files) and images:
@@ -303,13 +303,13 @@ def _draw(drawing: _Drawing, canvas: _Canvas, target: Path, overwrite: bool) -> 
         write_labels(target, labels[0], spacing=spacing)
     cells = sum(np.unique(one.labels[one.labels > 0]).size for one in by_time)
     overlap, lost = sum(one.overlap for one in by_time), sum(one.lost for one in by_time)
-    lines = [f"{cells} cells to {target}"]
+    lines = [f"{amount(cells, 'cell')} to {target}"]
     if drawing.note:
         lines.append(drawing.note)
     if overlap:
-        lines.append(f"{overlap} pixels belong to several cells and went to the later one")
+        lines.append(f"pixels that belong to several cells went to the later one: {overlap}")
     if lost:
-        lines.append(f"{lost} cells have no pixel of their own")
+        lines.append(f"cells without a pixel of their own: {lost}")
     return lines
 
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         plan_levels,
         write_image,
     )
-    from seamwise.io.outcome import Outcome
+    from seamwise.io.outcome import Outcome, amount
     from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, write_photo
     from seamwise.io.provenance import Provenance, file_sha256
     from seamwise.io.scratch import open_scratch
@@ -80,6 +80,7 @@ __all__ = [
     "SegmentationInfo",
     "Volume",
     "ZarrStorage",
+    "amount",
     "atomic_path",
     "check_model_output",
     "check_writable",
@@ -169,7 +170,7 @@ _ROOMS = {
         "plan_levels",
         "write_image",
     ),
-    "outcome": ("Outcome",),
+    "outcome": ("Outcome", "amount"),
     "photo": (
         "Photo",
         "PhotoInfo",

@@ -1,5 +1,6 @@
-"""What becomes of each of many files: see `Outcome`."""
+"""What becomes of each of many files: see `Outcome`; numbers in messages: see `amount`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,3 +25,18 @@ class Outcome:
     total: int
     failed: bool = False
     messages: tuple[str, ...] = ()
+
+
+def amount(counts: int | Iterable[int], noun: str) -> str:
+    """Return a number with its noun, which gets an s unless the number is 1.
+
+    Several numbers, such as those of time points, are joined.
+
+    Examples
+    --------
+    >>> amount(1, "cell"), amount(0, "cell"), amount([1], "cell"), amount([1, 1], "cell")
+    ('1 cell', '0 cells', '1 cell', '1 + 1 cells')
+    """
+    numbers = [*counts] if isinstance(counts, Iterable) else [counts]
+    plural = "" if numbers == [1] else "s"
+    return f"{' + '.join(map(str, numbers))} {noun}{plural}"

@@ -14,7 +14,7 @@ from seamwise.io.errors import error_line
 from seamwise.io.journal import draft, unfinished
 from seamwise.io.listing import by_stem, find_images, find_labels, image_name, natural_order, stem
 from seamwise.io.ome_zarr import is_ome_zarr
-from seamwise.io.outcome import Outcome
+from seamwise.io.outcome import Outcome, amount
 from seamwise.io.parquetfile import check_parquet, write_parquet
 from seamwise.io.volume import Volume, open_labels, open_volume
 from seamwise.measure.cells import measure_field
@@ -322,7 +322,7 @@ def _try(
         line = error_line(job.image, error)
         return Outcome(job.image, total, failed=True, messages=(line,)), None
     counts = np.bincount(file.cells["time"], minlength=1) if frame is None else [len(file.cells)]
-    line = f"{job.image}: {' + '.join(map(str, counts))} cells"
+    line = f"{job.image}: {amount(counts, 'cell')}"
     return Outcome(job.image, total, messages=(*file.notes, line)), file
 
 

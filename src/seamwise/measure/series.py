@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seamwise.io.ctc import without_gaps, write_ctc
 from seamwise.io.listing import stem
+from seamwise.io.outcome import amount
 from seamwise.io.volume import Volume
 from seamwise.labels import Labels
 from seamwise.measure.options import MeasureOptions
@@ -102,7 +103,7 @@ def track_files(
 def _counts(cells: Table) -> str:
     mothers = np.unique(cells["parent_track_id"])
     tracks = len(np.unique(cells["track_id"]))
-    return f"{tracks} tracks, {np.count_nonzero(mothers)} divisions"
+    return f"{amount(tracks, 'track')}, {amount(np.count_nonzero(mothers), 'division')}"
 
 
 def _frames(files: Sequence[FileTable], cells: Table, labels: NDArray[Any]) -> Iterator[Labels]:

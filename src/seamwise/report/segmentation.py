@@ -24,7 +24,7 @@ from seamwise.io.htmlpage import (
 )
 from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import image_name
-from seamwise.io.outcome import Outcome
+from seamwise.io.outcome import Outcome, amount
 from seamwise.io.provenance import RECORD
 from seamwise.io.volume import open_labels, open_volume
 from seamwise.measure import MeasureJob, MeasureOptions, Pairing, Table, Width, measure_file
@@ -210,7 +210,7 @@ def _pictures(
     plane = read_plane(image, labels)
     times = part.cells["time"]
     marked = frozenset(int(part.cells["id"][flag.row]) for flag in flags if not times[flag.row])
-    where = [f"{len(part.cells)} cells"]
+    where = [amount(len(part.cells), "cell")]
     where += [] if plane.z is None else [f"slice {plane.z} of 0 to {labels.shape[0] - 1}"]
     where += [] if image.times == 1 else [f"time 0 of 0 to {image.times - 1}"]
     where += [] if plane.step == 1 else [f"one pixel in {plane.step} is shown along each axis"]

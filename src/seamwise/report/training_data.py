@@ -18,6 +18,7 @@ from seamwise.io.htmlpage import (
     table,
     write_page,
 )
+from seamwise.io.outcome import amount
 from seamwise.segmentation.check import KINDS, Advice, Finding, Survey
 
 _NAMED = 12  # images of a kind of fault that are listed
@@ -99,7 +100,7 @@ def _faults(findings: tuple[Finding, ...]) -> Iterator[str]:
     for name, group in groupby(in_order, key=lambda finding: finding.kind):
         cases, kind = list(group), KINDS[name]
         count = sum(case.count for case in cases)
-        where = "one image" if len(cases) == 1 else f"{len(cases)} images"
+        where = amount(len(cases), "image")
         times = f"{count} in {where}" if count > len(cases) else f"{count} times"
         yield heading(
             f"{kind.title.capitalize()}: {times if len(cases) > 1 or count > 1 else 'once'}",
@@ -108,7 +109,7 @@ def _faults(findings: tuple[Finding, ...]) -> Iterator[str]:
         yield paragraph(f"{_SEVERITY[kind.severity].capitalize()}. Remedy: {kind.remedy}.")
         yield table(("image", "what"), ((case.name, case.text) for case in cases[:_NAMED]))
         if len(cases) > _NAMED:
-            yield paragraph(f"{len(cases) - _NAMED} more images.", is_note=True)
+            yield paragraph(f"{amount(len(cases) - _NAMED, 'more image')}.", is_note=True)
         yield gallery(
             figure(picture(case.picture, alt=case.text, width=_WIDTH), case.name)
             for case in cases

@@ -32,7 +32,7 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import find_images, first_bytes, stem, unread_files
 from seamwise.io.models import renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
-from seamwise.io.outcome import Outcome
+from seamwise.io.outcome import Outcome, amount
 from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
@@ -373,7 +373,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
     if not has_labels:
         write_labels(job.labels, prediction.labels, spacing=image.spacing)
     notes = (*notes, *(f"{job.image}: {caution}" for caution in cautions))
-    return (*notes, f"{job.image}: {cells.max()} cells{no_contrast(channels)}"), False
+    return (*notes, f"{job.image}: {amount(cells.max(), 'cell')}{no_contrast(channels)}"), False
 
 
 def _predict(
@@ -444,5 +444,5 @@ def _run_by_block(
         notes.append(f"{job.image}: block by block, without an overlay")
     if files.probabilities and is_inside:
         notes.append(f"{job.image}: no probabilities within an image: choose a folder for them")
-    counts = " + ".join(map(str, result.cells))
-    return (*notes, *result.damaged, f"{job.image}: {counts} cells"), bool(result.damaged)
+    cells = f"{job.image}: {amount(result.cells, 'cell')}"
+    return (*notes, *result.damaged, cells), bool(result.damaged)

@@ -14,7 +14,7 @@ from seamwise.io.images import read_image, write_labels
 from seamwise.io.listing import by_stem, find_images
 from seamwise.io.models import DecodeRule
 from seamwise.io.ome_zarr import is_ome_zarr, write_image
-from seamwise.io.outcome import Outcome
+from seamwise.io.outcome import Outcome, amount
 from seamwise.io.volume import open_volume
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_whole
@@ -81,12 +81,14 @@ def decode_files(
             except (ValueError, TypeError, OSError, MemoryError) as error:
                 yield Outcome(path, len(files), True, (error_line(path, error),))
                 continue
-            yield Outcome(path, len(files), messages=(f"{path}: {counts} cells",))
+            yield Outcome(path, len(files), messages=(f"{path}: {amount(counts, 'cell')}",))
 
     return outcomes()
 
 
-def _decode(path: Path, target: Path, rule: DecodeRule, *, times: int, axes: str | None) -> str:
+def _decode(
+    path: Path, target: Path, rule: DecodeRule, *, times: int, axes: str | None
+) -> list[int]:
     """Write the labels of a file; return how many cells there are, at each time point."""
     frames, spacing = [], None
     for time in range(times):
@@ -100,7 +102,7 @@ def _decode(path: Path, target: Path, rule: DecodeRule, *, times: int, axes: str
         write_image(
             target, series, axes=letters, spacing=spacing, labels=True, overwrite=target.exists()
         )
-    return " + ".join(str(labels.max()) for labels in frames)
+    return [int(labels.max()) for labels in frames]
 
 
 def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
