@@ -26,8 +26,13 @@ cases: $(VENV)/.installed
 	$(BIN)/python .ci/cases
 
 # what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form
-nightly: lint
-	SEAMWISE_LONG=1 $(PYTEST)
+# bioimageio.core wants another bioimageio.spec than ours, and an older pydantic
+.core/bin/python:
+	python3 -m venv .core
+	.core/bin/pip install bioimageio.core==0.11.0 pydantic==2.11.10 onnxruntime==1.32.0
+
+nightly: lint .core/bin/python
+	SEAMWISE_CORE=$(CURDIR)/.core/bin/python SEAMWISE_LONG=1 $(PYTEST)
 	$(BIN)/python .ci/cases --all
 	$(BIN)/python tests/support/kills.py
 	$(BIN)/python tests/support/kills.py --torn --every 3
