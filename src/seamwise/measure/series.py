@@ -103,7 +103,7 @@ def track_files(
 def _counts(cells: Table) -> str:
     mothers = np.unique(cells["parent_track_id"])
     tracks = len(np.unique(cells["track_id"]))
-    return f"{amount(tracks, 'track')}, {amount(np.count_nonzero(mothers), 'division')}"
+    return f"{amount(tracks, 'track')}, {amount(int(np.count_nonzero(mothers)), 'division')}"
 
 
 def _frames(files: Sequence[FileTable], cells: Table, labels: NDArray[Any]) -> Iterator[Labels]:
