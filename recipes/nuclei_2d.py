@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--validate-every", type=int, default=450)
     parser.add_argument("--second", action="store_true", help="change samples little")
-    parser.add_argument("--deeper", action="store_true", help="add a level to the start's network")
+    parser.add_argument("--deeper", action="store_true", help="a network of one more level")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     training, selection, _ = split(options.data)
@@ -198,7 +198,7 @@ def main() -> None:
     samples.dims = options.deeper
     task = Guided(info, settings, samples, division.judged(RULE))
     start = first_weights(options.start)
-    if options.deeper:
+    if options.deeper and not options.second:
         start = deepened(start)
     fit(task, settings, output=options.output, resume=options.resume, report=show, start=start)
 
