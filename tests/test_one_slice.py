@@ -161,7 +161,7 @@ def model_of(net):
         channels=("grey",),
         decode=DecodeRule(min_size=3, min_core=3),
     )
-    return Model(net, info, torch.device("cpu"), torch.float32)
+    return Model(lambda: net, info, "cpu", "float32")
 
 
 @pytest.mark.parametrize("flips", [False, True])

@@ -260,7 +260,7 @@ def test_one_channel_is_a_channel():
     ({"noise": np.nan}, "noise and brightness must be 0 or more, not nan"),
     ({"noise": -1.0}, "noise and brightness must be 0 or more"),
     ({"image": picture() * 255}, r"image must lie in 0\.\.1"),
-    ({"image": picture() * np.nan}, r"image must lie in 0\.\.1, not nan"),
+    ({"image": picture() * np.nan}, r"image must hold numbers in 0\.\.1, not NaN or infinity"),
     ({"image": picture((8,))}, r"image must be \(Y, X\) or \(Y, X, C\)"),
 ])  # fmt: skip
 def test_bad_input_is_named(change, message):

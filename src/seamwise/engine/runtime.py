@@ -86,6 +86,8 @@ class Runtime:
             return maps
         import torch
 
+        # torch takes no mirrored axis, not even one of a single pixel, which NumPy calls contiguous
+        batch = batch if min(batch.strides) > 0 else batch.copy()
         with torch.inference_mode():
             logits = self.run(torch.from_numpy(batch))
             both = torch.cat([logits[:, :classes].softmax(1), logits[:, classes:]], 1)

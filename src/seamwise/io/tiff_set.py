@@ -40,16 +40,21 @@ def check_set(file: tifffile.TiffFile) -> None:
     for name, identifier in _parts_of_set(file):
         if own is not None and identifier == own[1]:
             continue  # tifffile opens no file for it
-        if name in ("", ".", "..") or "/" in name or "\\" in name:
+        if _leads_out(name):
             raise ValueError(f"it names {name!r} as a part of its image, outside of its folder")
+
+
+def _leads_out(name: str) -> bool:
+    return name in ("", ".", "..") or "/" in name or "\\" in name
 
 
 def bad_part(path: Path) -> tuple[Path, Exception] | None:
     """Return which file of the set of an OME-TIFF cannot be read, and why; None if all can.
 
-    None as well if it is the file itself. The pixels of each page are decoded, one page at a time.
+    None as well if it is the file itself. A name that leads out of the folder is not followed. The
+    pixels of each page are decoded, one page at a time.
     """
-    others = [name for name in set_of_files(path) if name != path.name]
+    others = [name for name in set_of_files(path) if name != path.name and not _leads_out(name)]
     for name in [path.name, *others] if others else []:
         part = path.with_name(name)
         try:

@@ -206,7 +206,7 @@ def test_frames_are_not_changed(method):
             1,
             np.float32([[np.nan]] + [[0]] * 19).repeat(30, 1),
             ValueError,
-            r"frame 1 must lie in 0\.\.1, not nan",
+            r"frame 1 must hold numbers in 0\.\.1, not NaN or infinity",
         ),
         (
             1,
