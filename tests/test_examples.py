@@ -16,6 +16,7 @@ from seamwise.io.images import read_image, read_labels, write_labels
 from seamwise.labels import semantic_target
 from seamwise.segmentation import find_pairs
 from seamwise.weights import w3
+from support.long_tests import nightly
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -35,7 +36,11 @@ def run(name, *arguments):
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("plain_torch.py", 60), ("monai_training.py", 30), ("lightning_module.py", 30)],
+    [
+        ("plain_torch.py", 60),
+        pytest.param("monai_training.py", 30, marks=nightly),
+        pytest.param("lightning_module.py", 30, marks=nightly),
+    ],
 )
 def test_training_examples_learn(name, steps):
     printed = run(name, "--steps", steps)

@@ -314,7 +314,7 @@ def test_a_plane_that_one_channel_lacks_is_skipped_in_all(tmp_path):
 def test_the_fused_planes_of_a_stack_count_as_memory(tmp_path):
     stack = np.repeat(hyperstack(), 3, 0)
     path = save(tmp_path, "x.tif", stack, "TZCYX")
-    one = memory_estimate((HEIGHT, WIDTH), FuseOptions(model="gff", align=True))
+    one = memory_estimate((HEIGHT, WIDTH), FuseOptions(model="gff", align=True), dtype=stack.dtype)
     for limit, is_enough in ((one, False), (one + stack[:, 0].nbytes, True)):
         outcomes = fuse_files(
             [path], tmp_path / "y.tif", FuseOptions(model="gff", align=True),
