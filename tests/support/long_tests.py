@@ -10,6 +10,7 @@ nightly = pytest.mark.skipif(not is_nightly, reason="takes long: in make nightly
 LONGEST = (
     "reproduction/test_segmentation.py",
     "segmentation/big/test_stream.py",
+    "segmentation/big/test_resume.py",
     "test_examples.py",
     "fusion/test_align.py",
     "engine/test_cluster.py",

@@ -1,10 +1,15 @@
+import subprocess
+import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from seamwise.io.models import Architecture
+from seamwise.io.ome_zarr import ZarrStorage, write_image
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, plan_blocks, whole_image_bytes
 from support.files import one_line
+from support.volumes import blobs
 
 PLANE_NET = Architecture(in_channels=1, out_channels=4, width=64)
 PLANE = NetworkLoad(PLANE_NET)
@@ -125,3 +130,38 @@ def test_a_whole_image_takes_more_in_a_runtime_that_holds_more_of_a_tile():
     for pixels in (2**18, 2**20, 2**24):
         torch, openvino = (bytes_of(pixels, name) for name in ("torch", "openvino float32"))
         assert openvino - torch == 250 * min(pixels, 2**20)
+
+
+MEASURED = """
+import sys
+from seamwise.engine import Listener, Resources
+from seamwise.segmentation import SegmentOptions, segment_volume
+segment_volume(
+    sys.argv[1],
+    sys.argv[2],
+    SegmentOptions(model=sys.argv[3]),
+    Resources(memory=int(sys.argv[4])),
+    listener=Listener(print),
+)
+# ru_maxrss would begin with the peak of the process that started this one
+lines = open("/proc/self/status").readlines()
+print(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_run_keeps_to_its_limit_of_memory(tmp_path, models):
+    path, limit = tmp_path / "a.zarr", 10**9
+    write_image(
+        path,
+        np.tile(blobs((512, 512), smooth=5), (4, 5)),
+        axes="YX",
+        storage=ZarrStorage(chunks=(512, 512), levels=1),
+    )
+    arguments = [str(path), str(tmp_path / "out.zarr"), str(models[2]), str(limit)]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments], check=True, capture_output=True, text=True
+    )
+    announced, peak = done.stdout.splitlines()
+    assert "; 1 block of" not in announced
+    assert int(peak) < limit
