@@ -1,7 +1,6 @@
 """The doors to image files: axes, channels, labels, file lists; errors are one line."""
 
 import os
-import subprocess
 import sys
 
 import imageio.v3 as iio
@@ -421,8 +420,3 @@ def test_no_inputs():
 )
 def test_stem(name, expected):
     assert stem(name) == expected
-
-
-def test_import_does_not_wait_for_torch():
-    code = "import sys, seamwise.io.images; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,8 +3,6 @@
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 from importlib import import_module
 
 import numpy as np
@@ -766,11 +764,6 @@ def test_folders_are_listed_as_files(tmp_path):
         find_images(tmp_path / "c.zarr")
     with pytest.raises(ValueError, match=r"c\.zarr is not an OME-Zarr folder"):
         read_image(tmp_path / "c.zarr")
-
-
-def test_import_does_not_wait_for_zarr():
-    code = "import sys, seamwise.io.images, seamwise.io.ome_zarr; sys.exit('zarr' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_labels_whose_folder_was_deleted_are_not_there_and_can_be_written_again(tmp_path, version):
