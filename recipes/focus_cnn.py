@@ -45,6 +45,7 @@ from seamwise.pictures import as_unit
 Levels = NDArray[np.uint8]  # (1 + blurs, Y, X): the picture, then ever more blurred
 
 PATCH = Siamese.patch
+VALIDATION_PAIRS = 1000  # for each number of blurs
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,11 @@ def train(pictures: Sequence[Levels], settings: Settings, device: torch.device) 
 def accuracy(
     net: Siamese, pictures: Sequence[Levels], settings: Settings, device: torch.device
 ) -> dict[str, float]:
-    """Return for each number of blurs in what share of 1,000 pairs the sharp patch wins."""
+    """Return for each number of blurs in what share of the pairs the sharp patch wins."""
     rng = np.random.default_rng(settings.seed)
     right = {}
     for level in range(1, settings.blurs + 1):
-        pairs = batch(pictures, [level] * 1000, settings, rng)
+        pairs = batch(pictures, [level] * VALIDATION_PAIRS, settings, rng)
         right[str(level)] = (margin(net, pairs, device) > 0).float().mean().item()
     return right
 

@@ -70,6 +70,7 @@ def test_focus_cnn_writes_the_weights_that_it_validated(
 
     accuracy = recipe.accuracy
     monkeypatch.setattr(recipe, "accuracy", watched)
+    monkeypatch.setattr(recipe, "VALIDATION_PAIRS", 40)
     recipe.main(data, tmp_path / "x.safetensors", settings)
     weights = load_file(tmp_path / "x.safetensors")
     with safe_open(tmp_path / "x.safetensors", "pt") as file:

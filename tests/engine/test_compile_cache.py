@@ -175,9 +175,9 @@ def test_processes_that_start_together_share_the_cache(folder):
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
     names = {run.communicate()[0].strip().split()[0] for run in runs}
     assert names == {"openvino"}
-    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert [run.returncode for run in runs] == [0, 0]
     assert len(list(folder.iterdir())) == 1
