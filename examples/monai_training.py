@@ -63,8 +63,7 @@ def main(steps=40):
     losses = []
     while len(losses) < steps:
         for batch in loader:
-            # MONAI keeps a channel axis, (N, 1, Y, X); the losses take targets and weights without
-            target, weight = batch["target"][:, 0], batch["weight"][:, 0]
+            target, weight = batch["target"], batch["weight"]
             loss = cross_entropy(net(batch["image"]), target, weight=weight)
             optimizer.zero_grad()
             loss.backward()

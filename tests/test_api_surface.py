@@ -130,7 +130,7 @@ PUBLIC = {
     "seamwise.segmentation": {
         "magnified_shape", "resample",
         "AnnotatedImage", "Augmentation", "Comparison", "FileScores", "ImageSplit",
-        "LabelsOnDisk", "MAPS", "Model", "NetworkLoad", "OutputOptions", "Pair",
+        "LabelsOnDisk", "MAPS", "Model", "NNUNetDataset", "NetworkLoad", "OutputOptions", "Pair",
         "Prediction", "Samples", "ScoredPair", "SegmentOptions", "Split", "System",
         "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial",
         "Tuning", "as_channels", "as_model_input", "cell_diameters", "class_probabilities",
@@ -139,7 +139,7 @@ PUBLIC = {
         "decode_whole",
         "demo", "export_bioimageio", "export_onnx", "find_pairs", "find_split",
         "identity_normalization", "image_notes",
-        "label_colours", "load", "mask_notes", "modulate_touching", "normalization",
+        "label_colours", "load", "mask_notes", "mean_weight", "modulate_touching", "normalization",
         "overlay", "pair_files", "plan_blocks", "probability_slabs", "read_pair", "read_pairs",
         "read_split", "read_start", "record_activations", "record_range", "score_files", "segment",
         "segment_files", "segment_image",
@@ -147,7 +147,7 @@ PUBLIC = {
         "stretch",
         "system", "tile_probabilities", "train", "tune", "weigh_files", "with_corrected",
         "with_unlabelled", "work_folder",
-        "write_scores",
+        "write_nnunet", "write_scores",
     },
     "seamwise.segmentation.check": {
         "Advice", "Finding", "KINDS", "Kind", "Look", "MaskFault", "Survey", "advise",

@@ -1,4 +1,4 @@
-"""Tensors that NumPy cannot take are refused with the call that helps."""
+"""Tensors are taken as arrays are, wherever they are and whatever is computed for them."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,10 @@ import torch
 
 from seamwise import decode, labels, metrics, weights
 from seamwise.array_like import as_array
+from support.probabilities import random_probabilities
+
+PROBABILITIES = random_probabilities((20, 30), np.random.default_rng(0))
+CELLS = np.array([[1, 1, 2, 2, 0], [1, 1, 2, 2, 0], [0, 0, 0, 3, 3]])
 
 
 def test_arrays_and_tensors_are_taken():
@@ -14,17 +18,36 @@ def test_arrays_and_tensors_are_taken():
 
 
 @pytest.mark.parametrize(
-    ("tensor", "advice"),
+    "tensor",
     [
-        (torch.ones(2, dtype=torch.bfloat16), r"\.float\(\) first"),
-        (torch.ones(2, requires_grad=True), r"\.detach\(\) first"),
-        (torch.ones(2, dtype=torch.bfloat16, requires_grad=True), r"\.detach\(\)\.float\(\) first"),
-        (torch.ones(2, device="meta"), r"\.cpu\(\) first"),
+        torch.full((2,), 0.5, dtype=torch.bfloat16),
+        torch.full((2,), 0.5, requires_grad=True),
+        torch.full((2,), 0.5, dtype=torch.bfloat16, requires_grad=True),
+        torch.full((2,), 0.25, requires_grad=True) * 2,
     ],
 )
-def test_the_call_that_helps_is_named(tensor, advice):
-    with pytest.raises(TypeError, match=rf"maps is a tensor .*: call {advice}"):
-        as_array(tensor, name="maps")
+def test_a_tensor_in_training_is_taken(tensor):
+    array = as_array(tensor, name="maps", real=True)
+    assert array.tolist() == [0.5, 0.5]
+    assert array.dtype == np.float32
+
+
+def test_a_tensor_elsewhere_is_copied():
+    class Elsewhere:
+        """Like a tensor of a GPU: only what `cpu` returns can be read."""
+
+        def detach(self):
+            return self
+
+        def cpu(self):
+            return torch.arange(3)
+
+    assert as_array(Elsewhere(), name="x").tolist() == [0, 1, 2]
+
+
+def test_numbers_of_cells_are_refused_where_they_were_rounded():
+    with pytest.raises(TypeError, match="cells must be a tensor of integers, not of bfloat16"):
+        as_array(torch.ones(2, dtype=torch.bfloat16), name="cells")
 
 
 def test_other_errors_stay():
@@ -33,14 +56,24 @@ def test_other_errors_stay():
 
 
 @pytest.mark.parametrize(
+    "decoder", [decode.argmax, decode.threshold, decode.watershed, decode.semantic_classes]
+)
+def test_decoders_take_the_output_of_a_network_as_it_comes(decoder):
+    tensor = torch.from_numpy(PROBABILITIES).requires_grad_()
+    np.testing.assert_array_equal(decoder(tensor), decoder(PROBABILITIES))
+    short = tensor.bfloat16()
+    np.testing.assert_array_equal(decoder(short), decoder(short.detach().float().numpy()))
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda x: metrics.match(x, x),
         lambda x: labels.semantic_target(x, classes=3),
-        lambda x: weights.w3(x, np.zeros((4, 4), int)),
-        lambda x: decode.argmax(x[None].expand(3, 4, 4)),
+        lambda x: weights.w3(x, CELLS.clip(0, 1)),
     ],
 )
-def test_public_functions_say_it(call):
-    with pytest.raises(TypeError, match=r"bfloat16 .*\.float\(\)"):
-        call(torch.zeros(4, 4, dtype=torch.bfloat16))
+def test_labels_of_bfloat16_are_refused(call):
+    call(torch.from_numpy(CELLS))
+    with pytest.raises(TypeError, match=r"integers, not of bfloat16"):
+        call(torch.from_numpy(CELLS).to(torch.bfloat16))

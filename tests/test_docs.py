@@ -61,7 +61,8 @@ MORE = {"compare": ["--steps", "2", "--width", "2", "--crop", "32", "--batch-siz
 PARSED_ONLY = ["--devices", "--scheduler", "--start"]
 if not is_nightly:
     PARSED_ONLY.append("--workers")
-NOT_OURS = ("source", "dask", "torchrun", "srun", "make", "pip")
+NNUNET = ("nnUNetv2_plan_and_preprocess", "nnUNetv2_train", "nnUNetv2_predict")
+NOT_OURS = ("source", "dask", "torchrun", "srun", "make", "pip", *NNUNET)
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir() or not (ROOT / "recipes").is_dir(), reason="needs a checkout"
@@ -166,6 +167,9 @@ def folder(tmp_path_factory):
             write_png(folder / "more-images" / f"{name}.png", image)
             write_labels(folder / "true-labels" / f"{name}.tif", labels)
             write_labels(folder / "masks" / f"{name}.tif", labels)
+    (folder / "predictions").mkdir()
+    classes = np.eye(3, dtype=np.float32)[np.clip(labels, 0, 1)]
+    np.savez(folder / "predictions" / "a.npz", probabilities=np.moveaxis(classes, -1, 0)[:, None])
     write_stack(folder / "stack.ome.zarr")
     write_series(folder)
     shutil.copy(ROOT / "src" / "seamwise" / "samples" / "nuclei.png", folder)

@@ -1,6 +1,5 @@
 """The examples run, learn, and write what they say."""
 
-import json
 import os
 import re
 import subprocess
@@ -12,10 +11,8 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops_table
 
-from seamwise.io.images import read_image, read_labels, write_labels
+from seamwise.io.images import read_image
 from seamwise.labels import semantic_target
-from seamwise.segmentation import find_pairs
-from seamwise.weights import w3
 from support.long_tests import nightly
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -65,103 +62,6 @@ def test_an_example_says_in_one_line_what_to_install(name, module, install):
         [sys.executable, "-c", hidden], cwd=EXAMPLES, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (1, f"{install}\n")
-
-
-@pytest.fixture
-def written(tmp_path, monkeypatch):
-    """Write a data set for nnU-Net, by default of synthetic images; return its folder."""
-    monkeypatch.syspath_prepend(EXAMPLES)
-    example = import_module("nnunet_dataset")
-
-    def write(source=None, **options):
-        if source is None:
-            source = tmp_path / "synthetic"
-            example.draw_cells(source)
-        return example.main(source, tmp_path, **options)
-
-    return write
-
-
-def test_nnunet_dataset_has_the_layout_nnunet_reads(written):
-    folder = written()
-    cases = [f"cells{n}" for n in range(4)]
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "dataset.json",
-        "imagesTr",
-        "labelsTr",
-    ]
-    assert sorted(path.name for path in (folder / "imagesTr").iterdir()) == [
-        f"{case}_0000.tif" for case in cases
-    ]
-    assert sorted(path.name for path in (folder / "labelsTr").iterdir()) == [
-        f"{case}.tif" for case in cases
-    ]
-    assert json.loads((folder / "dataset.json").read_text()) == {
-        "channel_names": {"0": "channel 0"},
-        "labels": {"background": 0, "cell": 1, "touching": 2, "gap": 3, "ignore": 4},
-        "numTraining": 4,
-        "file_ending": ".tif",
-        "overwrite_image_reader_writer": "NaturalImage2DIO",
-    }
-
-
-@pytest.mark.parametrize(("classes", "ignore"), [(3, 3), (4, 4)])
-def test_nnunet_dataset_holds_the_targets_of_its_masks(written, tmp_path, classes, ignore):
-    split = find_pairs(written(classes=classes))
-    pairs = split.training + split.validation
-    assert len(pairs) == 4
-    for pair in pairs:
-        source = tmp_path / "synthetic"
-        expected = semantic_target(
-            read_labels(source / "masks" / f"{pair.name}.tif"), classes=classes
-        )
-        found = read_labels(pair.labels)
-        assert set(np.unique(found)) == set(range(ignore + 1))
-        np.testing.assert_array_equal(found == ignore, expected == -1)
-        np.testing.assert_array_equal(found[expected >= 0], expected[expected >= 0])
-        image = read_image(source / "images" / f"{pair.name}.tif").data
-        np.testing.assert_array_equal(read_image(pair.images[0]).data, image)
-
-
-def test_nnunet_dataset_of_synthetic_cells_from_the_command_line(tmp_path):
-    printed = run(
-        "nnunet_dataset.py", "--output", tmp_path, "--dataset", "Dataset502_Seams", "--classes", 3
-    )
-    assert (
-        printed
-        == f"4 cases of background, cell, touching, ignore in {tmp_path / 'Dataset502_Seams'}\n"
-    )
-
-
-def test_nnunet_dataset_writes_weights_beside_the_labels(written, tmp_path):
-    folder = written(weights="w3")
-    labels = read_labels(tmp_path / "synthetic" / "masks" / "cells1.tif")
-    weight = read_image(folder / "weightsTr" / "cells1.tif").data
-    np.testing.assert_array_equal(weight, w3(labels, semantic_target(labels)))
-
-
-def test_nnunet_dataset_of_stacks_notes_the_pixel_size(written, tmp_path):
-    source = tmp_path / "stacks"
-    for name in ("images", "masks"):
-        (source / name).mkdir(parents=True)
-    # two cells that are 5 slices apart: 20 pixels of the finest axis, too far for a gap
-    labels = np.zeros((9, 6, 7), np.uint8)
-    labels[1:2, 1:5, 1:6], labels[7:8, 1:5, 1:3], labels[7:8, 1:5, 3:6] = 1, 2, 3
-    write_labels(
-        source / "images" / "a.tif",
-        labels * 9 + np.arange(7, dtype=np.uint8),
-        spacing=(2.0, 0.5, 0.5),
-    )
-    write_labels(source / "masks" / "a.tif", labels, spacing=(2.0, 0.5, 0.5))
-    folder = written(source)
-    assert (
-        json.loads((folder / "dataset.json").read_text())["overwrite_image_reader_writer"]
-        == "Tiff3DIO"
-    )
-    for part in ("imagesTr", "labelsTr"):
-        assert json.loads((folder / part / "a.json").read_text()) == {"spacing": [2.0, 0.5, 0.5]}
-    expected = semantic_target(labels, spacing=(4, 1, 1))
-    np.testing.assert_array_equal(read_labels(folder / "labelsTr" / "a.tif"), expected)
 
 
 def test_active_cells_are_counted_right(tmp_path):

@@ -31,7 +31,7 @@ def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float
     >>> as_unit(np.array([[0, 51, 255]], np.uint8))
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
-    picture = as_array(picture, name=name)
+    picture = as_array(picture, name=name, real=True)
     if picture.ndim not in (2, 3) or picture.size == 0:
         raise ValueError(
             f"{name} must be (Y, X) or (Y, X, C) with at least one pixel, "

@@ -71,6 +71,9 @@ OutlineFormat = Literal["roi", "geojson", "coco", "ctc"]
 """Files that hold the outlines or masks of cells."""
 
 
+NetworkOutputs = Literal["logits", "probabilities"]
+"""What a network returns."""
+
 ExportFormat = Literal["onnx", "bioimageio"]
 """Files that a model is exported to."""
 

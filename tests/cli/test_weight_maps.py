@@ -29,11 +29,21 @@ def test_weights_writes_maps_and_previews(run, training, tmp_path):
     assert "1 of 4 files failed" in said
 
 
+def test_maps_are_scaled(run, training, tmp_path):
+    masks, out = tmp_path / "data" / "masks", tmp_path / "maps"
+    assert run("weights", masks, "--map", "w3", "--scale", "mean", "-o", out)[0] == 0
+    assert tifffile.imread(out / "2.tif").mean() == pytest.approx(1, rel=1e-5)
+    assert run("weights", masks, "--map", "w3", "--scale", "0.5", "-o", tmp_path / "half")[0] == 0
+    plain = w3(tifffile.imread(masks / "2.tif"))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "half" / "2.tif"), plain / 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
         (["--map", "w4"], "--map must be balance, dwm, saw, unet or w3, not 'w4'"),
         (["--map", "dwm", "--set", "nu=3"], "weight map dwm has no option 'nu'"),
+        (["--map", "dwm", "--scale", "wide"], 'scale must be "mean" or a positive number'),
         (["--map", "dwm", "--set", "beta"], "--set must be name=value"),
         (["--map", "dwm", "--set", "beta=wide"], "beta must be a positive number, not 'wide'"),
         (["--map", "dwm", "--spacing", "1;2"], "--spacing must be numbers as 2,1,1"),

@@ -25,6 +25,8 @@ from seamwise.losses import (
     tversky,
     youden,
 )
+from seamwise.losses.inputs import as_target
+from support.long_tests import nightly
 from support.losses import joined, sample
 
 MODULES = {
@@ -229,14 +231,47 @@ def test_the_grid_does_not_matter_only_its_pixels(loss):
 
 
 # torch.compile itself makes the object that its own deprecation warns of
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+compiling = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+
+
+@compiling
 @every_loss
-def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss):
+@pytest.mark.parametrize("backend", ["eager", "aot_eager", pytest.param("inductor", marks=nightly)])
+def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss, backend):
     logits, target, weight = sample()
     torch.compiler.reset()
-    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    compiled = torch.compile(loss, backend=backend, fullgraph=True)
     found = evaluate(compiled, logits, target, weight=weight)
     assert_close(found, evaluate(loss, logits, target, weight=weight), 1e-12)
+
+
+@compiling
+@pytest.mark.parametrize("loss", [cross_entropy, youden, cross_entropy_and_youden])
+def test_a_compiled_loss_refuses_a_class_that_the_network_does_not_have(loss):
+    logits, target, _ = sample()
+    torch.compiler.reset()
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    expected = loss(logits, target)
+    torch.testing.assert_close(compiled(logits, target.unsqueeze(1).float()), expected)
+    with pytest.raises(RuntimeError, match=r"target must hold 0\.\.3 or -1 \(ignored\)"):
+        compiled(logits, target.masked_fill(target == 2, 4).unsqueeze(1).float())
+
+
+def test_a_device_that_cannot_be_asked_is_told_what_to_expect(monkeypatch):
+    """What a GPU does: the assertion goes to the device, and nothing waits for its answer."""
+    told = []
+    monkeypatch.setattr(torch, "_assert_async", lambda right, text: told.append((right, text)))
+    logits, target, _ = sample()
+    assert as_target(logits.to("meta"), target.to("meta"), ignore_index=-1).device.type == "meta"
+    assert [text for _, text in told] == ["target must hold 0..3 or -1 (ignored)"]
+    monkeypatch.setattr("seamwise.losses.inputs._ASYNCHRONOUS", ("cpu",))
+    for wrong, is_right in [(target, True), (target.masked_fill(target == 2, 4), False)]:
+        told.clear()
+        as_target(logits, wrong, ignore_index=-1)
+        assert [bool(right) for right, _ in told] == [is_right]
+    told.clear()
+    as_target(logits, target + 0.5, ignore_index=-1)
+    assert [bool(right) for right, _ in told] == [False]
 
 
 # --- order ---------------------------------------------------------------------------------------
@@ -377,6 +412,35 @@ def test_doubling_all_weights_changes_no_region_loss(loss):
 
 
 @every_loss
+@pytest.mark.parametrize("shape", [(2, 4, 6, 5), (2, 3, 4, 3, 5), (1, 2, 7), (2, 4, 1, 5)])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32, torch.float16])
+def test_a_channel_axis_and_whole_floats_mean_the_same(loss, shape, dtype):
+    if shape[1] == 2:
+        loss = loss.func if isinstance(loss, partial) else loss
+    logits, target, weight = sample(shape)
+    expected = evaluate(loss, logits, target, weight=weight)
+    for pixels, weights in [
+        (target.to(dtype), weight),
+        (target.to(dtype).unsqueeze(1), weight),
+        (target.to(dtype), weight.unsqueeze(1)),
+        (target.to(dtype).unsqueeze(1), weight.unsqueeze(1)),
+    ]:
+        found = evaluate(loss, logits, pixels, weight=weights)
+        assert torch.equal(found[0], expected[0])
+        assert torch.equal(found[1], expected[1])
+    found = evaluate(loss, logits, target.to(dtype).unsqueeze(1))
+    assert torch.equal(found[0], evaluate(loss, logits, target)[0])
+
+
+@every_loss
+def test_the_ignored_number_of_a_float_target_is_ignored(loss):
+    logits, target, weight = sample()
+    renamed = target.masked_fill(target == -1, 255).float().unsqueeze(1)
+    found = evaluate(loss, logits, renamed, weight=weight, ignore_index=255)
+    assert_close(found, evaluate(loss, logits, target, weight=weight), 1e-12)
+
+
+@every_loss
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32])
 def test_targets_of_any_integer_type(loss, dtype):
     logits, target, _ = sample()
@@ -410,12 +474,23 @@ def test_bad_input_is_named(loss):
         ValueError, match=r"weight must have the target's shape \(2, 6, 5\), not \(2, 5, 5\)"
     ):
         loss(logits, target, weight=weight[:, 1:])
+    for stranger in (0.5, torch.nan, torch.inf):
+        with pytest.raises(
+            ValueError, match=rf"target must hold whole numbers, the classes, not {stranger}: "
+        ):
+            loss(logits, target.double().masked_fill(target == 2, stranger))
+    with pytest.raises(ValueError, match=r"do not fit .*: of a one-hot target take target\.argmax"):
+        loss(logits, functional.one_hot(target.clamp(min=0), 4).movedim(-1, 1))
+    with pytest.raises(ValueError, match=r"weight must have the target's shape"):
+        loss(logits, target, weight=torch.stack([weight, weight], 1))
     with pytest.raises(
-        TypeError, match=r"target must hold class numbers as integers, not torch\.float64"
+        ValueError, match=r"logits must have a channel for each class, 2 or more, not 1: .* sigmoid"
     ):
-        loss(logits, target.double())
+        loss(logits[:, :1], target.clamp(0, 0))
     with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -1 \(ignored\), not 4"):
         loss(logits, target.masked_fill(target == 2, 4))
+    with pytest.raises(ValueError, match=r"not 57: of numbers of cells, TargetAndWeight makes"):
+        loss(logits, target.masked_fill(target == 2, 57).unsqueeze(1).float())
     with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -100 \(ignored\), not -1"):
         loss(logits, target, ignore_index=-100)
 

@@ -37,9 +37,10 @@ def test_by_default_the_loss_is_the_mean_over_the_pairs(classes):
     assert youden(nothing_known, target).item() == pytest.approx(math.log(2))
 
 
-def test_a_single_class_has_no_pairs():
+def test_a_single_channel_is_refused_where_it_was_a_silent_0():
     logits, target, _ = sample((2, 1, 30))
-    assert youden(logits, target).item() == 0
+    with pytest.raises(ValueError, match="a channel for each class, 2 or more, not 1"):
+        youden(logits, target)
 
 
 def test_at_chance_the_loss_is_pairs_times_log_2():
@@ -291,8 +292,8 @@ def test_a_wrong_class_does_not_hide_behind_the_ignore_index(loss):
     logits, target, _ = sample()
     with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -100 \(ignored\), not -1"):
         loss(logits, target, ignore_index=-100)
-    with pytest.raises(TypeError, match="integers"):
-        loss(logits, target.double())
+    with pytest.raises(ValueError, match="whole numbers"):
+        loss(logits, target + 0.25)
     with pytest.raises(ValueError, match="do not fit"):
         loss(logits[:, :, 0, 0], target[:, 0, 0])
 

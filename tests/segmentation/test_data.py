@@ -8,8 +8,8 @@ import pytest
 import tifffile
 
 from seamwise.io.models import NormalizationRule
-from seamwise.labels import Fragments, binary_target
-from seamwise.segmentation import TrainSettings
+from seamwise.labels import Fragments, binary_target, semantic_target
+from seamwise.segmentation import TrainSettings, with_corrected
 from seamwise.segmentation.data import (
     AnnotatedImage,
     Pair,
@@ -21,6 +21,8 @@ from seamwise.segmentation.data import (
     read_pair,
     read_split,
 )
+from seamwise.synth import crowded_cells
+from support.files import one_line
 
 RULE = NormalizationRule()
 GREY = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
@@ -329,3 +331,82 @@ def test_the_development_data_is_found_and_read():
     image = read_pair(split.validation[0], ndim=2, rule=RULE)
     assert image.image.shape[1:] == image.labels.shape
     assert image.labels.max() > 0
+
+
+# --- data sets of nnU-Net: cells, or classes -----------------------------------------------------
+
+SCENE = crowded_cells((80, 90), cells=12, radius=9, rng=0)
+CLASSES = semantic_target(SCENE.labels, classes=4).astype(np.uint8)
+
+
+def nnunet_folder(tmp_path, mask, labels):
+    """One case and a ``dataset.json`` with these labels."""
+    for case in ("a", "b"):
+        write(tmp_path / "imagesTr" / f"{case}_0000.tif", SCENE.image)
+        write(tmp_path / "labelsTr" / f"{case}.tif", mask)
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels, "file_ending": ".tif"}))
+    return tmp_path
+
+
+def test_a_folder_may_be_text_and_a_pair_needs_no_rule(tmp_path):
+    write(tmp_path / "a.png", GREY)
+    write(tmp_path / "a_masks.tif", LABELS)
+    assert find_pairs(str(tmp_path)) == find_pairs(tmp_path)
+    pair = find_pairs(str(tmp_path)).training[0]
+    np.testing.assert_array_equal(read_pair(pair).image, read_pair(pair, rule=RULE).image)
+    for name in "bcd":
+        write(tmp_path / f"{name}.png", GREY)
+        write(tmp_path / f"{name}_masks.tif", LABELS)
+    assert find_split(str(tmp_path)) == find_split(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"background": 0, "cell": 1, "touching": 2, "gap": 3},
+        {"background": 0, "cell": 1, "touching": 2, "gap": 3, "ignore": 4},
+        {"background": 0, "cell": [1, 2], "touching": 2, "gap": 3},
+        {"0": "background", "1": "cell", "2": "touching", "3": "gap"},
+    ],
+)
+@pytest.mark.parametrize("annotation", ["instances", "binary"])
+def test_classes_are_not_read_as_cells(tmp_path, labels, annotation):
+    mask = np.where(SCENE.labels > 9, 4, CLASSES) if "ignore" in labels else CLASSES
+    folder = nnunet_folder(tmp_path, mask.astype(np.uint8), labels)
+    with pytest.raises(ValueError, match=r"a.tif|b.tif") as caught:
+        read_pair(find_pairs(folder).training[0], annotation=annotation)
+    assert one_line(caught, "holds the classes cell, touching, gap", "seamwise decode", "labelsTr")
+
+
+def test_cells_in_a_data_set_of_classes_are_read_as_cells(tmp_path):
+    labels = {"background": 0, "cell": 1, "touching": 2, "ignore": 3}
+    folder = nnunet_folder(tmp_path, SCENE.labels.astype(np.uint16), labels)
+    image = read_pair(find_pairs(folder).training[0])
+    assert image.labels.max() == len(np.unique(SCENE.labels)) - 1
+    assert image.labels.min() == 0
+
+
+def test_the_number_that_nnunet_ignores_is_ignored(tmp_path):
+    mask = (SCENE.labels > 0).astype(np.uint8)
+    mask[:8] = 2
+    folder = nnunet_folder(tmp_path, mask, {"background": 0, "cell": 1, "ignore": 2})
+    image = read_pair(find_pairs(folder).training[0], annotation="binary")
+    np.testing.assert_array_equal(image.labels == -1, mask == 2)
+    assert image.labels.max() > 1
+
+
+def test_a_corrected_mask_replaces_classes(tmp_path):
+    labels = {"background": 0, "cell": 1, "touching": 2, "gap": 3}
+    split = find_pairs(nnunet_folder(tmp_path / "data", CLASSES, labels))
+    two = np.where(SCENE.labels > 2, 0, SCENE.labels).astype(np.uint8)
+    write(tmp_path / "corrected" / "b.tif", two)
+    pairs = with_corrected(split, tmp_path / "corrected").training
+    assert read_pair(next(pair for pair in pairs if pair.name == "b")).labels.max() == 2
+
+
+def test_a_mask_of_classes_without_a_record_is_noted(tmp_path):
+    write(tmp_path / "images" / "a.tif", SCENE.image)
+    write(tmp_path / "masks" / "a.tif", CLASSES)
+    image = read_pair(find_pairs(tmp_path).training[0])
+    assert image.hint.startswith("a few numbers in many pieces, as classes have")
+    assert image.fragments == ()

@@ -1,5 +1,7 @@
 """Probabilities in files, decoded without a network."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -129,3 +131,108 @@ def test_a_colour_picture_is_not_three_slices_of_classes(tmp_path):
     assert failed == [True, False]
     assert "colour picture" in lines[0]
     assert read_labels(tmp_path / "out" / "grey.tif").max() == 2
+
+
+# --- what nnU-Net writes -------------------------------------------------------------------------
+
+
+def predicted(folder, maps, *, spacing=None, names=("cell", "touching", "gap")):
+    """A folder as `nnUNetv2_predict --save_probabilities` leaves it."""
+    folder.mkdir()
+    is_plane = maps.ndim == 3
+    np.savez(folder / "case.npz", probabilities=maps[:, None] if is_plane else maps)
+    (folder / "case.pkl").write_bytes(b"no picture")
+    tifffile.imwrite(folder / "case.tif", maps.argmax(0).astype(np.uint8))
+    if spacing:
+        (folder / "case.json").write_text(json.dumps({"spacing": spacing}))
+    labels = {"background": 0} | {name: number for number, name in enumerate(names, 1)}
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    (folder / "plans.json").write_text("{}")
+    return folder
+
+
+def test_a_folder_of_nnunet_is_decoded_from_its_probabilities(tmp_path):
+    source = predicted(tmp_path / "predictions", MAPS)
+    rule = DecodeRule(rule="threshold", threshold={"touching": 0.2, "cell": 0.3})
+    failed, lines = lines_of(decode_files([source], tmp_path / "out", rule))
+    assert failed == [False]
+    assert "case.npz: " in lines[0]
+    labels = read_labels(tmp_path / "out" / "case.tif")
+    np.testing.assert_array_equal(labels, decode_maps(MAPS, rule))  # two axes, not three
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["case.tif"]
+
+
+def test_without_probabilities_its_classes_are_decoded(tmp_path):
+    source = predicted(tmp_path / "predictions", MAPS)
+    (source / "case.npz").unlink()
+    assert lines_of(decode_files([source], tmp_path / "out"))[0] == [False]
+    expected = decode_maps(MAPS.argmax(0).astype(np.uint8))
+    np.testing.assert_array_equal(read_labels(tmp_path / "out" / "case.tif"), expected)
+
+
+@pytest.mark.parametrize("has_probabilities", [True, False])
+@pytest.mark.parametrize(
+    ("noted", "expected"), [([2, 0.5, 0.25], (2, 0.5, 0.25)), ([1, 1, 1], None)]
+)
+def test_the_pixel_size_of_a_stack_is_read_from_its_note(
+    tmp_path, has_probabilities, noted, expected
+):
+    stack = random_probabilities((5, 12, 14), np.random.default_rng(1))
+    source = predicted(tmp_path / "p", stack, spacing=noted, names=("cell", "touching"))
+    if not has_probabilities:
+        (source / "case.npz").unlink()
+    assert lines_of(decode_files([source], tmp_path / "out"))[0] == [False]
+    image = read_image(tmp_path / "out" / "case.tif")
+    assert image.data.shape == (5, 12, 14)
+    assert image.spacing == expected
+
+
+def test_a_stack_of_one_slice_with_a_pixel_size_stays_a_stack(tmp_path):
+    stack = random_probabilities((1, 12, 14), np.random.default_rng(1))
+    source = predicted(tmp_path / "p", stack, spacing=[2, 0.5, 0.5], names=("cell", "touching"))
+    assert lines_of(decode_files([source], tmp_path / "out"))[0] == [False]
+    assert read_labels(tmp_path / "out" / "case.tif").shape == (1, 12, 14)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"spacing": "fine"}', '{"spacing": [1, 2]}'])
+def test_a_note_of_another_program_is_left_alone(tmp_path, text):
+    source = predicted(tmp_path / "p", MAPS)
+    (source / "case.json").write_text(text)
+    assert lines_of(decode_files([source], tmp_path / "out"))[0] == [False]
+
+
+def test_pixels_without_probabilities_are_background(tmp_path):
+    outside = MAPS.copy()
+    outside[:, :10] = 0
+    for rule in (
+        DecodeRule(),
+        DecodeRule(rule="watershed", watershed={"background": 0.3, "cell": 0.4}),
+    ):
+        assert not decode_maps(outside, rule)[:10].any()
+
+
+def test_classes_in_another_order_are_named(tmp_path):
+    source = predicted(tmp_path / "p", MAPS, names=("touching", "cell", "gap"))
+    failed, lines = lines_of(decode_files([source], tmp_path / "out"))
+    assert failed == [True]
+    assert (
+        "has the classes background, touching, cell, gap, expected the order background" in lines[0]
+    )
+    other = predicted(tmp_path / "q", MAPS, names=("core", "rim", "gap"))  # ours by other names
+    assert lines_of(decode_files([other], tmp_path / "out"))[0] == [False]
+
+
+def test_numbers_of_cells_are_no_classes():
+    with pytest.raises(ValueError, match="with 0 to 57: are these labels, the numbers of"):
+        decode_maps(np.array([[0, 1, 57]]))
+
+
+def test_ignored_pixels_of_a_class_data_set_stay_ignored(tmp_path):
+    classes = np.array([[0, 1, 1, 2, 2, 1, 1, 0, 3, 4, 4]], np.uint8)
+    labels = {"background": 0, "cell": 1, "touching": 2, "gap": 3, "ignore": 4}
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    (tmp_path / "labelsTr").mkdir()
+    tifffile.imwrite(tmp_path / "labelsTr" / "a.tif", classes)
+    assert lines_of(decode_files([tmp_path / "labelsTr"], tmp_path / "masks"))[0] == [False]
+    found = read_labels(tmp_path / "masks" / "a.tif")
+    assert found.tolist() == [[0, 1, 1, 1, 2, 2, 2, 0, 0, -1, -1]]

@@ -47,7 +47,7 @@ def test_a_mask_of_many_cells_and_one_number_is_binary():
 
 def test_a_semantic_mask_is_no_photograph():
     classes = SCENE.labels % 4
-    assert looks_like(classes) == "labels"
+    assert looks_like(classes) == "classes"
 
 
 def test_large_images_are_judged_by_their_middle():

@@ -170,6 +170,10 @@ def test_black_and_white_masks_give_their_own_target(annotated, quick):
 
 def test_options_of_the_weight_map_are_checked_with_the_settings():
     assert TrainSettings(loss="w3", weights={"beta": 12}).transform().options == {"beta": 12}
+    scaled = TrainSettings(loss="w3", weights={"beta": 12, "scale": "mean"})
+    assert scaled.transform().options == {"beta": 12}
+    assert scaled.transform().scale == "mean"
+    assert scaled.weights["scale"] == "mean"
     with pytest.raises(
         ValueError, match="weight map w3 has no option 'tau': it has balance, beta, nu, sigma"
     ):

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,13 @@ import torch
 
 from seamwise import weights
 from seamwise.labels import binary_target, semantic_target
-from seamwise.segmentation.transforms import MAPS, TargetAndWeight, TargetAndWeightd, count_classes
+from seamwise.segmentation.transforms import (
+    MAPS,
+    TargetAndWeight,
+    TargetAndWeightd,
+    count_classes,
+    mean_weight,
+)
 from seamwise.synth import crowded_cells
 
 LABELS = crowded_cells((40, 50), cells=6, radius=7, rng=0).labels.astype(int)
@@ -144,3 +151,85 @@ def test_bad_keys_are_said():
         TargetAndWeightd(["a", "b"], TargetAndWeight())
     with pytest.raises(KeyError, match="the sample has no 'label', only image, mask"):
         TargetAndWeightd("label", TargetAndWeight())({"image": 0, "mask": 1})
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+OTHER = crowded_cells((40, 50), cells=6, radius=7, rng=1).labels.astype(int)
+
+
+@pytest.mark.parametrize("map_name", [None, "w3"])
+def test_a_batch_is_done_image_by_image(map_name):
+    transform = TargetAndWeight(map=map_name, classes=4)
+    alone = [transform(LABELS, spacing=(1, 2)), transform(OTHER, spacing=(1, 2))]
+    batch = np.stack([LABELS, OTHER])
+    for labels in (batch, batch[:, None], torch.from_numpy(batch)[:, None].float()):
+        target, weight = transform(labels, spacing=(1, 2), batched=True)
+        assert target.shape == labels.shape
+        assert (weight is None) == (map_name is None)
+        for number, (one_target, one_weight) in enumerate(alone):
+            np.testing.assert_array_equal(np.asarray(target[number]).squeeze(), one_target)
+            if weight is not None:
+                np.testing.assert_array_equal(np.asarray(weight[number]).squeeze(), one_weight)
+
+
+def test_a_batch_of_stacks_of_one_slice_keeps_its_axis():
+    transform = TargetAndWeight(map="dwm")
+    stacks = np.stack([LABELS, OTHER])[:, None]
+    _, weight = transform(stacks, spacing=(3, 1, 2), batched=True)
+    np.testing.assert_array_equal(weight[0, 0], transform(LABELS, spacing=(1, 2))[1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((2, 1, 8, 9), None), ((2, 3, 8, 9), (1, 1, 1)), ((2, 8, 9), (1, 1))]
+)
+def test_a_batch_without_a_word_is_refused(shape, spacing):
+    labels = np.zeros(shape, int)
+    labels[..., 2:5, 2:5] = 1
+    for given in (labels, torch.from_numpy(labels)):
+        with pytest.raises(ValueError, match=r"labels must be those of one image, .*batched=True"):
+            TargetAndWeight(map="w3")(given, spacing=spacing)
+
+
+def test_labels_of_bfloat16_are_refused():
+    with pytest.raises(TypeError, match="labels must be a tensor of integers, not of bfloat16"):
+        TargetAndWeight()(torch.from_numpy(LABELS).to(torch.bfloat16))
+
+
+# --- scale ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_scale_divides_by_the_mean_over_what_is_not_ignored(name):
+    plain = TargetAndWeight(map=name)(LABELS)[1]
+    target, weight = TargetAndWeight(map=name, scale="mean")(LABELS)
+    assert weight.dtype == np.float32
+    assert weight[target >= 0].mean() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(weight, plain / plain[target >= 0].mean(), rtol=1e-5)
+
+
+def test_a_number_multiplies_and_nothing_to_scale_stays():
+    plain, twice = TargetAndWeight(map="w3"), TargetAndWeight(map="w3", scale=2)
+    np.testing.assert_array_equal(twice(LABELS)[1], 2 * plain(LABELS)[1])
+    ignored = np.full((4, 5), -1)
+    mean = TargetAndWeight(map="w3", scale="mean")
+    np.testing.assert_array_equal(mean(ignored)[1], plain(ignored)[1])
+
+
+def test_the_mean_weight_of_a_data_set_makes_its_mean_1():
+    images = [LABELS, OTHER[:20, :20]]
+    transform = TargetAndWeight(map="w3", counts=(3000, 900, 100))
+    mean = mean_weight(images, transform)
+    scaled = [replace(transform, scale=1 / mean)(image) for image in images]
+    pixels = np.concatenate([weight[target >= 0] for target, weight in scaled])
+    assert pixels.mean() == pytest.approx(1, rel=1e-5)
+    assert mean_weight(images, replace(transform, scale=7)) == mean
+    assert mean_weight([np.full((2, 2), -1)], transform) == 0
+
+
+@pytest.mark.parametrize("scale", ["median", 0, -1, np.inf, np.nan, True])
+def test_other_scales_are_refused(scale):
+    with pytest.raises(ValueError, match='scale must be "mean" or a positive number, not '):
+        TargetAndWeight(map="w3", scale=scale)
+    with pytest.raises(ValueError, match="scale belongs to a weight map"):
+        TargetAndWeight(scale="mean")

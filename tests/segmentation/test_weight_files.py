@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,7 +9,7 @@ from seamwise.io.images import map_fingerprint, read_image, write_labels
 from seamwise.labels import semantic_target
 from seamwise.segmentation import weight_files
 from seamwise.segmentation.transforms import TargetAndWeight
-from seamwise.segmentation.weight_files import weigh_files
+from seamwise.segmentation.weight_files import _provenance, weigh_files
 from seamwise.synth import crowded_cells
 from support.files import one_line
 
@@ -195,3 +197,10 @@ def test_files_that_are_no_maps_of_ours_have_no_fingerprint(tmp_path):
     tifffile.imwrite(tmp_path / "other.tif", np.zeros((4, 5), np.float32))
     for name in ("text.tif", "other.tif", "missing.tif"):
         assert map_fingerprint(tmp_path / name) == ""
+
+
+def test_a_scale_is_recorded_only_if_there_is_one(folder, tmp_path):
+    plain = _provenance(folder / "a.tif", DWM, None)
+    assert "scale" not in plain.inputs  # so that maps of earlier versions are kept
+    scaled = _provenance(folder / "a.tif", replace(DWM, scale="mean"), None)
+    assert scaled.fingerprint() != plain.fingerprint()

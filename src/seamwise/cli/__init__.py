@@ -19,6 +19,7 @@ from seamwise.cli import (
     fusion_training,
     measuring,
     models,
+    nnunet,
     scoring,
     segmenting,
     training,
@@ -43,7 +44,12 @@ _GROUPS = {
         scoring.evaluate,
         segmenting.demo,
     ),
-    "Exchange": (exchanging.export_labels, exchanging.import_labels, models.export),
+    "Exchange": (
+        exchanging.export_labels,
+        exchanging.import_labels,
+        models.export,
+        nnunet.nnunet_dataset,
+    ),
     "Train": (
         checking.check,
         training.train,

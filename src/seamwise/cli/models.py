@@ -86,10 +86,12 @@ def tune(
     if output is None and is_package(Path(model)):
         raise ValueError(f"{model} is a package and stays as it is: name another file with -o")
     path = model_path(model)
-    if describe_model(path).architecture.name == "onnx":
+    architecture = describe_model(path).architecture
+    is_onnx = architecture.name == "onnx"
+    if is_onnx and architecture.out_channels < 3:
         raise ValueError(
-            f"{model} is a network of another program, which has no thresholds: tune a model of "
-            "seamwise"
+            f"{model} is a network of another program without a class for touching pixels, so it "
+            "has no thresholds: tune a model of three or four classes"
         )
     target = output or path
     check_model_output(target)
@@ -102,7 +104,7 @@ def tune(
     if target.resolve() != path.resolve():
         inputs.append(path)
     check_outputs({"-o": target, "--plot": plot, "--json": json_file}, inputs=inputs)
-    network = load(path, device=device, runtime="torch")
+    network = load(path, device=device, runtime="auto" if is_onnx else "torch")
     pairs = [*split.training, *split.validation] if every_image else split.validation
     options = {
         "ndim": network.net.ndim,

@@ -52,6 +52,13 @@ def weights(
             help="With 4 classes: background is gap between cells closer than about twice this.",
         ),
     ] = 7.0,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="mean: divide each map by its mean. A number multiplies the weights.",
+            show_default="as the map gives them",
+        ),
+    ] = None,
     masks: Masks = None,
     spacing: Annotated[
         str | None,
@@ -87,6 +94,7 @@ def weights(
         touching_radius=touching_radius,
         gap_radius=gap_radius,
         annotation=masks or "instances",
+        scale=None if scale is None else parse_assignment(f"scale={scale}")[1],
         options=dict(parse_assignment(text) for text in option or ()),
     )
     outcomes = weigh_files(

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.decode.instances import instances
-from seamwise.decode.probabilities import Gap, as_probabilities, background_of
+from seamwise.decode.probabilities import (
+    Gap,
+    as_probabilities,
+    background_of,
+    check_probabilities,
+)
 from seamwise.labels import TOUCHING, Labels
 
 
@@ -22,8 +27,8 @@ def argmax(
     Parameters
     ----------
     probabilities : (C, *S) floating array
-        C = 2 (background, cell), 3 (touching) or 4 (gap). Logits decode to the same labels as long
-        as `gap` is "second".
+        C = 2 (background, cell), 3 (touching) or 4 (gap); not logits. Those of two or three classes
+        go through `semantic_classes` and `instances` with the same result.
     min_size : int
         Cells of fewer pixels are dropped; 0 keeps all.
     min_core : int
@@ -49,7 +54,8 @@ def argmax(
     >>> argmax(np.eye(3)[classes].T)
     array([0, 1, 1, 1, 2, 2, 2, 0], dtype=uint8)
     """
-    return instances(semantic_classes(probabilities, gap=gap), min_size=min_size, min_core=min_core)
+    classes = semantic_classes(check_probabilities(probabilities), gap=gap)
+    return instances(classes, min_size=min_size, min_core=min_core)
 
 
 def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDArray[np.uint8]:
@@ -58,6 +64,7 @@ def semantic_classes(probabilities: NDArray[Any], *, gap: Gap = "second") -> NDA
     Parameters
     ----------
     probabilities : (C, *S) floating array, C = 2, 3 or 4
+        Logits have the same most likely class, but with "background".
     gap : {"second", "background"}
         "second": a gap pixel takes the best of the other three classes, that is the arg max over
         the first three (thesis 5.2.3). "background": the gap's probability is added to the

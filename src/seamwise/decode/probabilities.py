@@ -1,5 +1,6 @@
 """What the decoders share in reading class probabilities."""
 
+from math import ceil
 from typing import Any, Literal
 
 import numpy as np
@@ -8,14 +9,63 @@ from numpy.typing import NDArray
 from seamwise.array_like import as_array
 
 Gap = Literal["second", "background"]
+_CLASSES = (2, 3, 4)
+_SAMPLE = 2**16  # pixels that are looked at
+_SLACK = 0.05  # of 8 bits and bfloat16, in a sum of four numbers
 
 
 def as_probabilities(probabilities: Any) -> NDArray[Any]:
     """Return the array `(C, *S)`, or raise ValueError unless it has 2, 3 or 4 classes."""
-    array: NDArray[Any] = as_array(probabilities, name="probabilities")
-    if array.ndim < 2 or array.shape[0] not in (2, 3, 4):
-        raise ValueError(f"probabilities must be (C, *S) with C = 2, 3 or 4, not {array.shape}")
+    array: NDArray[Any] = as_array(probabilities, name="probabilities", real=True)
+    shape = array.shape
+    if array.ndim < 2 or shape[0] not in _CLASSES:
+        remedy = ""
+        if array.ndim > 3 and shape[1] in _CLASSES:
+            remedy = ": decode the images of a batch (N, C, *S) one by one"
+        elif array.ndim > 2 and shape[-1] in _CLASSES:
+            remedy = ": put the classes first, np.moveaxis(probabilities, -1, 0)"
+        raise ValueError(f"probabilities must be (C, *S) with C = 2, 3 or 4, not {shape}{remedy}")
     return array
+
+
+def check_probabilities(
+    probabilities: Any, *, pixels: int = _SAMPLE, slack: float = _SLACK
+) -> NDArray[Any]:
+    """`as_probabilities`, or ValueError unless they are 0 or more and sum to 1 at each pixel.
+
+    A pixel may sum to 0, where a program did not look.
+
+    Parameters
+    ----------
+    probabilities : (C, *S) array
+    pixels : int
+        About so many are looked at, every nth along each axis.
+    slack : float
+        How far a sum may be from 1. Values may be below 0 by a fifth of it.
+    """
+    array = as_probabilities(probabilities)
+    step = max(1, ceil((array[0].size / pixels) ** (1 / (array.ndim - 1))))
+    sample = array[(slice(None), *[slice(None, None, step)] * (array.ndim - 1))]
+    if not sample.size:
+        return array
+    total, low = sample.sum(0, dtype=np.float64), sample.min()
+    if low >= -slack / 5 and _is_one(total, slack):
+        return array
+    is_batch = array.ndim > 3 and array.shape[1] in _CLASSES
+    if is_batch and _is_one(sample.sum(1, dtype=np.float64), slack):
+        raise ValueError(
+            f"probabilities must be (C, *S), not a batch (N, C, *S), here {array.shape}: "
+            "decode its images one by one"
+        )
+    raise ValueError(
+        "probabilities must be 0 or more and sum to 1 at each pixel, not to "
+        f"{total.min():.3g} to {total.max():.3g} with a minimum of {low:.3g}: apply softmax over "
+        "the classes first"
+    )
+
+
+def _is_one(total: NDArray[Any], slack: float) -> bool:
+    return bool(((np.abs(total - 1) <= slack) | (total == 0)).all())
 
 
 def background_of(probabilities: NDArray[Any], gap: Gap) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from seamwise.decode.probabilities import (
     Gap,
     as_probabilities,
     background_of,
+    check_probabilities,
     check_threshold,
 )
 from seamwise.labels import CELL, TOUCHING, Labels
@@ -75,8 +76,8 @@ def relief(
     Raises
     ------
     ValueError
-        Wrong number of maps, `foreground`, `core` or `peak` outside [0, 1], a negative `saddle` or
-        size, or an unknown option.
+        Wrong number of maps, classes that are not probabilities, `foreground`, `core` or `peak`
+        outside [0, 1], a negative `saddle` or size, or an unknown option.
 
     Notes
     -----
@@ -93,6 +94,7 @@ def relief(
     array([1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0], dtype=uint8)
     """
     probabilities, height = split_maps(maps)
+    check_probabilities(probabilities)
     classes = foreground_classes(probabilities, foreground=foreground, gap=gap)
     return judge_by_relief(
         with_cores(classes, height, core),
@@ -152,7 +154,7 @@ def with_cores(classes: NDArray[np.uint8], height: NDArray[Any], core: float) ->
 
 def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Class probabilities `(C, *S)` and relief `(*S)` of the maps of a network with guides."""
-    maps = as_array(maps, name="maps")
+    maps = as_array(maps, name="maps", real=True)
     guides = maps.ndim  # relief, and as many offsets as there are axes
     if not guides + 2 <= len(maps) <= guides + 4:
         raise ValueError(

@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.decode.instances import instances
-from seamwise.decode.probabilities import Gap, as_probabilities, check_threshold, without_gap
+from seamwise.decode.probabilities import (
+    Gap,
+    as_probabilities,
+    check_probabilities,
+    check_threshold,
+    without_gap,
+)
 from seamwise.labels import TOUCHING, Labels
 
 
@@ -54,7 +60,8 @@ def threshold(
     Raises
     ------
     ValueError
-        Wrong number of classes, a threshold outside [0, 1], a negative size, or an unknown `gap`.
+        Not probabilities, wrong number of classes, a threshold outside [0, 1], a negative size, or
+        an unknown `gap`.
 
     Notes
     -----
@@ -74,6 +81,7 @@ def threshold(
     >>> threshold(probabilities, touching=0.2, cell=0.5)
     array([1, 1, 1, 2, 2, 2], dtype=uint8)
     """
+    probabilities = check_probabilities(probabilities)
     classes = threshold_classes(probabilities, touching=touching, cell=cell, gap=gap)
     return instances(classes, min_size=min_size, min_core=min_core)
 

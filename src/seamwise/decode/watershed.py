@@ -8,7 +8,13 @@ from scipy import ndimage
 from skimage import segmentation
 
 from seamwise.decode.instances import check_sizes, clean, smaller_than
-from seamwise.decode.probabilities import Gap, as_probabilities, check_threshold, without_gap
+from seamwise.decode.probabilities import (
+    Gap,
+    as_probabilities,
+    check_probabilities,
+    check_threshold,
+    without_gap,
+)
 from seamwise.labels import BACKGROUND, CELL, Labels
 from seamwise.words import BackgroundAs
 
@@ -64,7 +70,8 @@ def watershed(
     Raises
     ------
     ValueError
-        Wrong number of classes, a threshold outside [0, 1], a negative size, or an unknown option.
+        Not probabilities, wrong number of classes, a threshold outside [0, 1], a negative size, or
+        an unknown option.
 
     Notes
     -----
@@ -85,6 +92,7 @@ def watershed(
     >>> watershed(probabilities, background=0.5, cell=0.8)
     array([0, 1, 1, 1, 2, 2, 0], dtype=uint8)
     """
+    probabilities = check_probabilities(probabilities)
     seeds, elevation = watershed_elevation(probabilities, background=background, cell=cell, gap=gap)
     return flood(
         seeds, elevation, min_size=min_size, min_core=min_core, background_as=background_as

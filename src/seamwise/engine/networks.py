@@ -6,20 +6,24 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from seamwise.engine.processor import is_surely_cpu
 from seamwise.engine.runtime import Runtime, choose_runtime, compile_arrays, torch_runtime
 from seamwise.io.models import (
     AnyInfo,
     Architecture,
+    DecodeRule,
+    NormalizationRule,
+    SegmentationInfo,
     load_arrays_of_model,
     load_model,
     model_path,
+    save_model,
 )
 from seamwise.io.provenance import file_sha256
 from seamwise.nets.graph import fold_weights, unet_shapes
-from seamwise.words import Precision, check_runtime
+from seamwise.words import NetworkOutputs, Precision, check_runtime
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the other runtimes do without it
     import torch
@@ -48,6 +52,93 @@ class ReadyNetwork(Generic[AnyInfo]):
     note: str = ""
     lane: Executor | None = None
     sha256: str = ""
+
+    @staticmethod
+    def from_network(
+        net: "torch.nn.Module | Callable[..., Any] | str | Path | bytes",
+        *,
+        classes: int,
+        channels: int = 1,
+        ndim: Literal[2, 3] = 2,
+        multiple: int = 1,
+        outputs: NetworkOutputs = "logits",
+        normalization: NormalizationRule = NormalizationRule(),
+        decode: DecodeRule = DecodeRule(),
+    ) -> "ReadyNetwork[SegmentationInfo]":
+        """Return any network that segments, ready for `segment`, `segment_volume`, `tune`, …
+
+        Parameters
+        ----------
+        net : module, function, path or bytes
+            A torch module gets `(N, C, *S)` on the device of its weights, in evaluation. A function
+            gets and returns float32 arrays. A path or bytes are those of an ONNX file, which ONNX
+            Runtime computes on the CPU; channels and axes are its own if it names them. If
+            there are several outputs, the first counts.
+        classes : {2, 3, 4}
+            Background, cell, touching, gap. One output channel, as for a sigmoid, is two classes.
+        channels, ndim : int
+            Of the images.
+        multiple : int
+            Sizes that the network takes are multiples of it; others are padded.
+        outputs : {"logits", "probabilities"}
+        normalization : NormalizationRule
+            What is done to the intensities of an image before the network sees it.
+        decode : DecodeRule
+            How probabilities become cells.
+
+        Raises
+        ------
+        TypeError
+            `net` is none of these.
+        ValueError
+            A small image of noise does not give `(1, classes, *S)` of what `outputs` says; a value
+            is out of range.
+        FileNotFoundError
+            There is no such ONNX file.
+
+        Notes
+        -----
+        `save` writes a network of an ONNX file as a model file. A module or function is code, which
+        a file of seamwise never holds: export it as ONNX.
+
+        Examples
+        --------
+        A network that takes bright pixels for cells:
+
+        >>> net = ReadyNetwork.from_network(lambda image: 40 * (image - 0.5), classes=2)
+        >>> net.info.classes
+        ('background', 'cell')
+        """
+        from seamwise.engine.wrapping import wrap_network
+
+        return wrap_network(
+            net,
+            classes=classes,
+            channels=channels,
+            ndim=ndim,
+            multiple=multiple,
+            outputs=outputs,
+            normalization=normalization,
+            decode=decode,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the network of an ONNX file, with its description, as a model file.
+
+        Raises
+        ------
+        ValueError
+            It is code, or comes from a model file.
+        """
+        name = self.info.architecture.name
+        if name == "wrapped":
+            raise ValueError(
+                f"{path} cannot hold this network, which is code: export it as ONNX and give that "
+                "file to from_network"
+            )
+        if name != "onnx":
+            raise ValueError(f"{path} would be a copy of a model file: copy the file itself")
+        save_model(Path(path), self.net.state_dict(), self.info)
 
     def call(self, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
         """Return what a function gives that computes the network, called in the `lane`.
@@ -170,6 +261,8 @@ def build_network(architecture: Architecture) -> "Network":
 
     if architecture.name == "burst":
         return BurstNet(width=architecture.width)
+    if architecture.name == "wrapped":
+        raise ValueError("a model file holds no network of other code: it is damaged")
     if architecture.name == "onnx":
         return OnnxNetwork(
             architecture.in_channels, ndim=architecture.ndim, depth=architecture.depth

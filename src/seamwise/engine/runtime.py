@@ -154,15 +154,14 @@ def _onnx_network(net: "OnnxNetwork", word: str, device: "torch.device") -> Runt
     """A network of another program, which only ONNX Runtime computes."""
     if word not in ("auto", "onnx") or device.type != "cpu":
         raise ValueError(
-            "the network of this package is computed by ONNX Runtime on the CPU: choose runtime "
+            "an ONNX network is computed by ONNX Runtime on the CPU: choose runtime "
             "onnx and device cpu"
         )
     try:
         check_onnx()
     except ImportError as error:
         raise ValueError(
-            f"the network of this package needs ONNX Runtime ({first_line(error)}): "
-            f"{_INSTALL['onnx']}"
+            f"an ONNX network needs ONNX Runtime ({first_line(error)}): {_INSTALL['onnx']}"
         ) from error
     try:
         net.open()
@@ -170,7 +169,7 @@ def _onnx_network(net: "OnnxNetwork", word: str, device: "torch.device") -> Runt
         raise
     except Exception as error:  # as in `choose_runtime`
         raise ValueError(
-            f"ONNX Runtime cannot read the network of this package ({first_line(error)}): update "
+            f"ONNX Runtime cannot read the network ({first_line(error)}): update "
             "onnxruntime, or choose another model"
         ) from error
     compute = torch_runtime(net, device).run

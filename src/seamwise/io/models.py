@@ -45,9 +45,9 @@ class Architecture(Frozen):
 
     "burst" is a `nets.BurstNet`, for which only `width` counts. With `guides` the network has 1 +
     ndim more output channels behind the classes: see `labels.guides`. "onnx" is an
-    `OnnxNetwork` of another program."""
+    `OnnxNetwork` of another program, "wrapped" code of the caller's, which no file holds."""
 
-    name: Literal["unet", "burst", "onnx"] = "unet"
+    name: Literal["unet", "burst", "onnx", "wrapped"] = "unet"
     in_channels: int = Field(ge=1)
     out_channels: int = Field(ge=2, le=4)
     ndim: Literal[2, 3] = 2

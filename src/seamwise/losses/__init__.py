@@ -1,8 +1,10 @@
 """Losses for pixel-level learning, each a pure function and a thin `nn.Module` of the same meaning.
 
 Classification: `loss(logits, target, *, weight=None, ignore_index=-1, …)`, logits `(N, C, *S)`,
-targets and weights `(N, *S)`. Regression: `loss(prediction, truth, *, weight=None, …)`, images `(N,
-C, *S)`, weights `(N, *S)`.
+targets and weights `(N, *S)`, or `(N, 1, *S)` as MONAI and nnU-Net have them. Targets hold whole
+numbers of any type.
+
+Regression: `loss(prediction, truth, *, weight=None, …)`, images `(N, C, *S)`, weights `(N, *S)`.
 """
 
 from seamwise.losses.confusion import (

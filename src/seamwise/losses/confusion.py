@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seamwise.losses.inputs import check_target, ignore_mask, in_full_precision, valid_weight
+from seamwise.losses.inputs import as_target, ignore_mask, in_full_precision, valid_weight
 
 BLOCK = 1024  # pixels
 
@@ -88,8 +88,8 @@ def soft_confusion(
     Parameters
     ----------
     logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
-    weight : (N, *S) tensor, optional
+    target : (N, *S) or (N, 1, *S) tensor of whole numbers
+    weight : (N, *S) or (N, 1, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default.
     ignore_index : int
         Pixels of this class count nowhere.
@@ -106,10 +106,9 @@ def soft_confusion(
 
     Raises
     ------
-    TypeError
-        The target holds no integers.
     ValueError
-        The shapes do not fit together, or the target holds another class (checked on the CPU).
+        The shapes do not fit together, the logits have one channel, or the target holds another
+        number (RuntimeError on a GPU and in compiled code).
 
     Notes
     -----
@@ -125,7 +124,7 @@ def memberships(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
 ) -> tuple[Tensor, Tensor]:
     """z_i(p) and ω(p)·y_k(p) as `(N, C, pixels)`, full precision; ignored pixels have no class."""
-    check_target(logits, target, ignore_index=ignore_index)
+    target = as_target(logits, target, ignore_index=ignore_index)
     probabilities = in_full_precision(logits).softmax(1).flatten(2)
     members = indicator(target, probabilities, ignore_index=ignore_index)
     if weight is not None:

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seamwise.losses.inputs import check_target, ignore_mask, in_full_precision, valid_weight
+from seamwise.losses.inputs import (
+    as_target,
+    ignore_mask,
+    in_full_precision,
+    valid_weight,
+    without_channel,
+)
 
 
 def cross_entropy(
@@ -19,9 +25,9 @@ def cross_entropy(
     Parameters
     ----------
     logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
+    target : (N, *S) or (N, 1, *S) tensor of whole numbers
         Class of each pixel, 0..C−1 or `ignore_index`.
-    weight : (N, *S) tensor, optional
+    weight : (N, *S) or (N, 1, *S) tensor, optional
         ω ≥ 0, one number per pixel (a weight map); 1 everywhere by default.
     ignore_index : int
         Pixels of this class have no loss and no gradient.
@@ -33,10 +39,9 @@ def cross_entropy(
 
     Raises
     ------
-    TypeError
-        The target holds no integers.
     ValueError
-        The shapes do not fit together, or the target holds another class (checked on the CPU).
+        The shapes do not fit together, the logits have one channel, or the target holds another
+        number (RuntimeError on a GPU and in compiled code).
 
     Notes
     -----
@@ -64,7 +69,7 @@ def cross_entropy(
 
 def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
     """−log z_{h(p)}(p) for each pixel `(N, *S)`, 0 where ignored: `cross_entropy` unreduced."""
-    check_target(logits, target, ignore_index=ignore_index)
+    target = as_target(logits, target, ignore_index=ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         return functional.cross_entropy(
             in_full_precision(logits), target.long(), ignore_index=ignore_index, reduction="none"
@@ -74,7 +79,11 @@ def cross_entropy_map(logits: Tensor, target: Tensor, *, ignore_index: int = -1)
 def weighted_mean(
     loss_map: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -1
 ) -> Tensor:
-    """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none)."""
+    """Σ ω·ℓ over the valid pixels, divided by their number (by 1 if there is none).
+
+    `loss_map` is `(N, *S)`; target and weight are `(N, *S)` or `(N, 1, *S)`.
+    """
+    target = without_channel(target, loss_map.ndim)
     is_valid = ~ignore_mask(target, ignore_index)
     if weight is not None:
         loss_map = loss_map * valid_weight(weight, target, ignore_index=ignore_index).to(loss_map)

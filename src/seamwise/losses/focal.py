@@ -28,9 +28,9 @@ def focal(
     Parameters
     ----------
     logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
+    target : (N, *S) or (N, 1, *S) tensor of whole numbers
         Class of each pixel, 0..C−1 or `ignore_index`.
-    weight : (N, *S) tensor, optional
+    weight : (N, *S) or (N, 1, *S) tensor, optional
         ω ≥ 0, one number per pixel (a weight map); 1 everywhere by default.
     ignore_index : int
         Pixels of this class have no loss and no gradient.
@@ -45,11 +45,9 @@ def focal(
 
     Raises
     ------
-    TypeError
-        The target holds no integers.
     ValueError
-        The shapes do not fit together, gamma < 0, or the target holds another class (checked on the
-        CPU).
+        The shapes do not fit together, the logits have one channel, gamma < 0, or the target holds
+        another number (RuntimeError on a GPU and in compiled code).
 
     Notes
     -----

@@ -3,30 +3,85 @@
 import torch
 from torch import Tensor
 
+_ASYNCHRONOUS = ("cuda", "meta")  # asking for a value would wait for it, or there is none
 
-def check_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> None:
-    """Raise unless logits are `(N, C, *S)` and target is `(N, *S)` of 0..C−1 or `ignore_index`."""
-    if target.is_floating_point():
-        raise TypeError(f"target must hold class numbers as integers, not {target.dtype}")
-    target_shape = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
-    if target_shape is None or tuple(target.shape) != tuple(target_shape):
+
+def as_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
+    """Return the classes as integers `(N, *S)`, checked against the logits.
+
+    Parameters
+    ----------
+    logits : (N, C, *S) tensor
+    target : (N, *S) or (N, 1, *S) tensor
+        Whole numbers 0..C−1 or `ignore_index`, of any type.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit together, the logits have one channel, or the target holds another
+        number.
+    RuntimeError
+        Instead, for another number, in compiled code and on a GPU. A GPU reports it later, as a
+        "device-side assert": nothing waits for it.
+    """
+    pixels = without_channel(target, logits.ndim - 1)
+    shape = (logits.shape[0], *logits.shape[2:]) if logits.ndim >= 3 else None
+    if shape is None or tuple(pixels.shape) != tuple(shape):
+        remedy = ": of a one-hot target take target.argmax(1)" * (target.shape == logits.shape)
         raise ValueError(
             f"target must be (N, *S) for logits (N, C, *S): logits {tuple(logits.shape)} "
-            f"do not fit target {tuple(target.shape)}"
+            f"do not fit target {tuple(target.shape)}{remedy}"
         )
-    # kernels of the GPU cannot raise, and asking for the extremes would wait for them at every
-    # step; a compiled graph would break where it asks for a value
-    if target.device.type == "cpu" and target.numel() and not torch.compiler.is_compiling():
-        classes = logits.shape[1]
-        low, high = (int(end) for end in target.aminmax())
-        if high < classes and low >= (-1 if ignore_index == -1 else 0):
-            return  # no need to look where the ignored pixels are
-        ends = target.masked_fill(ignore_mask(target, ignore_index), 0).aminmax()
-        strangers = [int(end) for end in ends if not 0 <= end < classes]
-        if strangers:
-            raise ValueError(
-                f"target must hold 0..{classes - 1} or {ignore_index} (ignored), not {strangers[0]}"
-            )
+    if logits.shape[1] < 2:
+        raise ValueError(
+            f"logits must have a channel for each class, 2 or more, not {logits.shape[1]}: for "
+            "those of a sigmoid, x, give torch.cat([torch.zeros_like(x), x], 1), background and "
+            "cell"
+        )
+    classes = pixels.long() if pixels.is_floating_point() else pixels
+    if classes.numel():
+        # a compiled graph would break where it asks for a value
+        is_late = torch.compiler.is_compiling() or classes.device.type in _ASYNCHRONOUS
+        check = _assert_classes if is_late else _check_classes
+        check(pixels, classes, logits.shape[1], ignore_index)
+    return classes
+
+
+def without_channel(pixels: Tensor, ndim: int) -> Tensor:
+    """Return `(N, 1, *S)` as `(N, *S)` with `ndim` axes; another shape as it is."""
+    has_channel = pixels.ndim == ndim + 1 and ndim > 0 and pixels.shape[1] == 1
+    return pixels.squeeze(1) if has_channel else pixels
+
+
+def _check_classes(pixels: Tensor, classes: Tensor, count: int, ignore_index: int) -> None:
+    """Raise unless the classes are the pixels, and 0..count−1 or `ignore_index`."""
+    if classes is not pixels and (classes != pixels).any():
+        stranger = pixels[classes != pixels][0].item()
+        raise ValueError(
+            f"target must hold whole numbers, the classes, not {stranger:g}: resample it with "
+            "nearest neighbours, not linearly"
+        )
+    low, high = (int(end) for end in classes.aminmax())
+    if high < count and low >= (-1 if ignore_index == -1 else 0):
+        return  # no need to look where the ignored pixels are
+    ends = classes.masked_fill(ignore_mask(classes, ignore_index), 0).aminmax()
+    strangers = [int(end) for end in ends if not 0 <= end < count]
+    if strangers:
+        remedy = ": of numbers of cells, TargetAndWeight makes classes" * (strangers[0] > 0)
+        raise ValueError(f"{_expected(count, ignore_index)}, not {strangers[0]}{remedy}")
+
+
+def _assert_classes(pixels: Tensor, classes: Tensor, count: int, ignore_index: int) -> None:
+    """`_check_classes` by the device itself, without a wait for the answer."""
+    low, high = classes.masked_fill(ignore_mask(classes, ignore_index), 0).aminmax()
+    is_right = (low >= 0) & (high < count)
+    if classes is not pixels:
+        is_right = is_right & (classes == pixels).all()
+    torch._assert_async(is_right, _expected(count, ignore_index))
+
+
+def _expected(count: int, ignore_index: int) -> str:
+    return f"target must hold 0..{count - 1} or {ignore_index} (ignored)"
 
 
 def ignore_mask(target: Tensor, ignore_index: int) -> Tensor:
@@ -42,16 +97,19 @@ def ignore_mask(target: Tensor, ignore_index: int) -> Tensor:
 def valid_weight(weight: Tensor, target: Tensor, *, ignore_index: int = -1) -> Tensor:
     """Return the weights with 0 on ignored pixels, which may carry any weight, even NaN.
 
+    `weight` has the shape `(N, *S)` of the target, or `(N, 1, *S)`.
+
     Raises
     ------
     ValueError
         The weights have another shape than the target.
     """
-    if weight.shape != target.shape:
+    pixels = without_channel(weight, target.ndim)
+    if pixels.shape != target.shape:
         raise ValueError(
             f"weight must have the target's shape {tuple(target.shape)}, not {tuple(weight.shape)}"
         )
-    return weight.masked_fill(ignore_mask(target, ignore_index), 0)
+    return pixels.masked_fill(ignore_mask(target, ignore_index), 0)
 
 
 def in_full_precision(logits: Tensor) -> Tensor:

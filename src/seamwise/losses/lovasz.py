@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seamwise.losses.confusion import mean_over_present
-from seamwise.losses.inputs import check_target, in_full_precision, valid_weight
+from seamwise.losses.inputs import as_target, in_full_precision, valid_weight
 
 
 def lovasz_softmax(
@@ -34,9 +34,9 @@ def lovasz_softmax(
     Parameters
     ----------
     logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
+    target : (N, *S) or (N, 1, *S) tensor of whole numbers
         Class of each pixel, 0..C−1 or `ignore_index`.
-    weight : (N, *S) tensor, optional
+    weight : (N, *S) or (N, 1, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default. |·| is the sum of the weights of a
         set: a pixel of weight 2 counts as two pixels, doubling all weights changes nothing.
     ignore_index : int
@@ -57,11 +57,10 @@ def lovasz_softmax(
 
     Raises
     ------
-    TypeError
-        The target holds no integers.
     ValueError
         The shapes do not fit together, `classes` is empty, names a class twice or one that the
-        logits do not have, or the target holds another class (checked on the CPU).
+        logits do not have; the logits have one channel, or the target holds another number
+        (RuntimeError on a GPU and in compiled code).
 
     Notes
     -----
@@ -91,7 +90,7 @@ def lovasz_softmax(
     >>> lovasz_softmax(logits, torch.tensor([[0, 0, 1]]))
     tensor(0.5000)
     """
-    check_target(logits, target, ignore_index=ignore_index)
+    target = as_target(logits, target, ignore_index=ignore_index)
     numbers = _class_numbers(classes, logits.shape[1])
     with torch.autocast(logits.device.type, enabled=False):
         probabilities = in_full_precision(logits).softmax(1).flatten(2)

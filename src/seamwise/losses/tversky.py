@@ -29,9 +29,9 @@ def tversky(
     Parameters
     ----------
     logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
+    target : (N, *S) or (N, 1, *S) tensor of whole numbers
         Class of each pixel, 0..C−1 or `ignore_index`.
-    weight : (N, *S) tensor, optional
+    weight : (N, *S) or (N, 1, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default. A pixel of weight 2 counts as two
         pixels: doubling all weights changes nothing.
     ignore_index : int
@@ -52,11 +52,9 @@ def tversky(
 
     Raises
     ------
-    TypeError
-        The target holds no integers.
     ValueError
-        The shapes do not fit together, alpha < 0, beta ≤ 0, or the target holds another class
-        (checked on the CPU).
+        The shapes do not fit together, the logits have one channel, alpha < 0, beta ≤ 0, or the
+        target holds another number (RuntimeError on a GPU and in compiled code).
 
     Notes
     -----

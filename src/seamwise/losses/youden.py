@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from seamwise.losses.confusion import SoftCounts, indicator, soft_counts
-from seamwise.losses.inputs import check_target, in_full_precision, valid_weight
+from seamwise.losses.inputs import as_target, in_full_precision, valid_weight
 
 _CACHED = 2**18  # numbers of an array that stays in the cache
 _SHORTEST, _LONGEST = 2**10, 2**14  # pixels of a block
@@ -38,9 +38,9 @@ def youden(
     Parameters
     ----------
     logits : (N, C, *S) floating tensor
-    target : (N, *S) integer tensor
+    target : (N, *S) or (N, 1, *S) tensor of whole numbers
         Class of each pixel, 0..C−1 or `ignore_index`.
-    weight : (N, *S) tensor, optional
+    weight : (N, *S) or (N, 1, *S) tensor, optional
         ω ≥ 0, one number per pixel; 1 everywhere by default. M_ik becomes the weighted mean
         Σ ω·z_i·y_k / Σ ω·y_k: multiplying all weights of a class by one number changes nothing.
     lam : float or (C, C) tensor, optional
@@ -62,11 +62,10 @@ def youden(
 
     Raises
     ------
-    TypeError
-        The target holds no integers.
     ValueError
-        The shapes do not fit together, `lam` is a tensor of another shape than (C, C), or the
-        target holds another class (checked on the CPU).
+        The shapes do not fit together, `lam` is a tensor of another shape than (C, C), the
+        logits have one channel, or the target holds another number (RuntimeError on a GPU and in
+        compiled code).
 
     Notes
     -----
@@ -106,7 +105,7 @@ def cross_entropy_and_youden(
     pixels of a class. Can be differentiated once, by the logits and by `lam`. A weight that
     requires a gradient is a ValueError: use the sum for that.
     """
-    check_target(logits, target, ignore_index=ignore_index)
+    target = as_target(logits, target, ignore_index=ignore_index)
     if weight is not None:
         if weight.requires_grad:
             raise ValueError(

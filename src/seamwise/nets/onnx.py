@@ -8,19 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from seamwise.nets.unet import pad_to_multiple
+from seamwise.nets.wrapped import as_logits
 
-_LEAST = 1e-7  # of a probability, whose logarithm is taken
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}  # as ONNX Runtime names them
 
 
 class OnnxNetwork(nn.Module):
-    """A network in an ONNX file that gives probabilities, computed by ONNX Runtime on the CPU.
+    """A network in an ONNX file, computed by ONNX Runtime on the CPU.
 
     ::
 
         forward(x) = log p,   p = f(gain · x + offset)
 
-    so that softmax(forward(x)) = p. A single output is the probability of the foreground; that of
+    so that softmax(forward(x)) = p. If f gives logits, forward(x) = f(gain · x + offset). A single
+    output is the probability of the foreground; that of
     the background comes before it. Images of other sizes than the network takes are padded at their
     end by reflection, and cropped back.
 
@@ -30,25 +31,65 @@ class OnnxNetwork(nn.Module):
     ndim : int
     depth : int
         Sizes are multiples of 2 to the power of it.
+    multiple : int, optional
+        Sizes are multiples of this instead.
+    has_logits : bool
+        Whether it gives logits, not probabilities.
     """
 
     onnx: Tensor
+    form: Tensor
     gain: Tensor
     offset: Tensor
 
-    def __init__(self, in_channels: int, *, ndim: int, depth: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        ndim: int,
+        depth: int,
+        multiple: int | None = None,
+        has_logits: bool = False,
+    ) -> None:
         super().__init__()
-        self.in_channels, self.ndim, self.multiple = in_channels, ndim, 2**depth
+        self.in_channels, self.ndim, self.multiple = in_channels, ndim, multiple or 2**depth
+        self.has_logits = has_logits
+        if has_logits or self.multiple != 2**depth:  # other files need it not
+            self.register_buffer("form", torch.tensor([has_logits, self.multiple]))
         self.register_buffer("onnx", torch.zeros(0, dtype=torch.uint8))
         self.register_buffer("gain", torch.ones(in_channels))
         self.register_buffer("offset", torch.zeros(in_channels))
         self._session: Any = None
+
+    @classmethod
+    def from_bytes(
+        cls,
+        content: bytes,
+        in_channels: int,
+        *,
+        ndim: int,
+        multiple: int,
+        has_logits: bool = False,
+    ) -> "OnnxNetwork":
+        """Return the network of an ONNX file with this content."""
+        net = cls(in_channels, ndim=ndim, depth=0, multiple=multiple, has_logits=has_logits)
+        net.onnx = torch.from_numpy(np.frombuffer(content, np.uint8).copy())
+        return net
+
+    @property
+    def entry_shape(self) -> list[int | str | None]:
+        """The shape that it takes, where a free size is a name or None."""
+        self.open()
+        return list(self._session.get_inputs()[0].shape)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
         """Take the file and the numbers; the file has a size of its own."""
         self.onnx = torch.empty_like(state_dict["onnx"])
+        if "form" in state_dict:
+            self.register_buffer("form", state_dict["form"].clone())
+            self.has_logits, self.multiple = bool(self.form[0]), int(self.form[1])
         self._session = None
         return super().load_state_dict(state_dict, strict, assign)
 
@@ -72,9 +113,7 @@ class OnnxNetwork(nn.Module):
         ]
         crop = (slice(None), slice(None), *map(slice, image.shape[2:]))
         maps = torch.from_numpy(np.concatenate(outputs).astype(np.float32, copy=False)[crop])
-        if maps.shape[1] == 1:
-            maps = torch.cat([1 - maps, maps], 1)
-        return maps.clamp(min=_LEAST).log()
+        return as_logits(maps, has_logits=self.has_logits)
 
     def fold_norms(self) -> "OnnxNetwork":
         """Return the network: its norms are its own affair."""

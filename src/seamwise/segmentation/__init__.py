@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from seamwise.segmentation.export import export_onnx
     from seamwise.segmentation.maps import decode_files, decode_maps
     from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
+    from seamwise.segmentation.nnunet_data import NNUNetDataset, write_nnunet
     from seamwise.segmentation.normalization import (
         compress_intensities,
         identity_normalization,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         TargetAndWeight,
         TargetAndWeightd,
         count_classes,
+        mean_weight,
     )
     from seamwise.segmentation.unlabelled import with_unlabelled
     from seamwise.segmentation.weight_files import weigh_files
@@ -85,6 +87,7 @@ __all__ = [
     "ImageSplit",
     "LabelsOnDisk",
     "Model",
+    "NNUNetDataset",
     "NetworkLoad",
     "OutputOptions",
     "Pair",
@@ -123,6 +126,7 @@ __all__ = [
     "load",
     "magnified_shape",
     "mask_notes",
+    "mean_weight",
     "modulate_touching",
     "normalization",
     "overlay",
@@ -154,6 +158,7 @@ __all__ = [
     "with_corrected",
     "with_unlabelled",
     "work_folder",
+    "write_nnunet",
     "write_scores",
 ]
 
@@ -205,6 +210,7 @@ _ROOMS = {
         "pair_files",
         "score_files",
     ),
+    "seamwise.segmentation.nnunet_data": ("NNUNetDataset", "write_nnunet"),
     "seamwise.segmentation.normalization": (
         "compress_intensities",
         "identity_normalization",
@@ -256,6 +262,7 @@ _ROOMS = {
         "TargetAndWeight",
         "TargetAndWeightd",
         "count_classes",
+        "mean_weight",
     ),
     "seamwise.segmentation.unlabelled": ("with_unlabelled",),
     "seamwise.segmentation.weight_files": ("weigh_files",),

@@ -63,7 +63,7 @@ def _pairs(folder: Path, known: dict[str, Pair]) -> Sequence[Pair]:
     if not has_parts:
         masks = by_stem(find_images(folder, masks=True), ending="_masks")
         if masks.keys() <= known.keys():
-            return [replace(known[name], labels=path) for name, path in masks.items()]
+            return [replace(known[name], labels=path, classes=None) for name, path in masks.items()]
         if not any(path.stem.endswith("_masks") for path in masks.values()):
             name = min(masks.keys() - known.keys())
             raise FileNotFoundError(

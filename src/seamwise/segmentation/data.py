@@ -15,9 +15,11 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import NormalizationRule, SegmentationInfo
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
+from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, as_annotation, class_names
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.sanity import hint
 from seamwise.segmentation.zoom import magnified_shape, resample, zoom_of
+from seamwise.types import AnyPath
 from seamwise.words import Annotation
 
 if TYPE_CHECKING:
@@ -36,12 +38,15 @@ class Pair:
     labels : Path
     is_corrected : bool
         A person went through the annotation after a model had made it: see `with_corrected`.
+    classes : ClassNames, optional
+        What nnU-Net's data set says about the numbers in the annotation.
     """
 
     name: str
     images: tuple[Path, ...]
     labels: Path
     is_corrected: bool = False
+    classes: ClassNames | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +105,7 @@ class Split:
     test: tuple[Pair, ...] = ()
 
 
-def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
+def find_pairs(folder: AnyPath, *, hold_out_every: int = 7) -> Split:
     """Find annotated images in any of the field's folder conventions.
 
     - ``images/`` and ``masks/`` with the same stems; also under ``train/`` and ``val/`` (``test/``
@@ -120,6 +125,7 @@ def find_pairs(folder: Path, *, hold_out_every: int = 7) -> Split:
     ValueError
         Two images or two masks have the same stem.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"training folder {folder} does not exist")
     training, *validation = (_pairs_of(part) for part in part_folders(folder))
@@ -138,7 +144,7 @@ def part_folders(folder: Path) -> list[Path]:
     return [folder / name for name in ("train", "val") if (folder / name).is_dir()]
 
 
-def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
+def find_split(folder: AnyPath, *, hold_out_every: int = 4) -> Split:
     """Find annotated images as `find_pairs` does, and some more for a test.
 
     The images under ``test/`` are for the test. Without this folder, every (`hold_out_every` −
@@ -149,6 +155,7 @@ def find_split(folder: Path, *, hold_out_every: int = 4) -> Split:
     FileNotFoundError, ValueError
         As `find_pairs`; there are fewer than three images.
     """
+    folder = Path(folder)
     split = find_pairs(folder, hold_out_every=hold_out_every)
     if (folder / "test").is_dir():
         return Split(split.training, split.validation, _pairs_of(folder / "test"))
@@ -165,7 +172,7 @@ def read_pair(
     pair: Pair,
     *,
     ndim: int | None = None,
-    rule: NormalizationRule,
+    rule: NormalizationRule = NormalizationRule(),
     channel: int | Sequence[int] | None = None,
     axes: str | None = None,
     annotation: Annotation = "instances",
@@ -178,6 +185,7 @@ def read_pair(
     ndim : {2, 3}, optional
         Number of spatial axes; by default either.
     rule : NormalizationRule
+        By default that of a training.
     channel, axes
         See `io.images.read_image`.
     annotation : {"instances", "binary"}
@@ -188,12 +196,14 @@ def read_pair(
     Raises
     ------
     ValueError
-        The mask has another size than the image; the image has another number of spatial axes than
-        `ndim`, or neither 2 nor 3; it has no contrast; and as `read_image` and `read_labels`.
+        The mask has another size than the image, or holds the classes of an nnU-Net data set; the
+        image has another number of spatial axes than `ndim`, or neither 2 nor 3; it has no
+        contrast; and as `read_image` and `read_labels`.
     """
     images = [read_image(path, axes=axes, channel=channel) for path in pair.images]
     image = np.concatenate([as_channels(part, keep_all=channel is not None) for part in images])
     mask = read_labels(pair.labels, one_bit=annotation == "binary")
+    mask = as_annotation(mask, pair.classes, pair.labels)
     _check_axes(pair.images[0], image.ndim - 1, ndim)
     if mask.shape != image.shape[1:]:
         raise ValueError(
@@ -384,7 +394,8 @@ def _channel_names(count: int, chosen: int | Sequence[int] | None) -> tuple[str,
 def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     images, masks = images_and_masks(folder)
     check_complete(images, masks, f"images in {folder} have no mask of the same name")
-    return tuple(Pair(name, images[name], masks[name]) for name in sorted(images))
+    classes = class_names(folder)
+    return tuple(Pair(name, images[name], masks[name], classes=classes) for name in sorted(images))
 
 
 def images_and_masks(folder: Path) -> tuple[dict[str, tuple[Path, ...]], dict[str, Path]]:
@@ -418,7 +429,7 @@ def check_complete(names: Collection[str], available: Collection[str], complaint
 
 
 def _nnunet_images(folder: Path) -> dict[str, tuple[Path, ...]]:
-    record = folder / "dataset.json"
+    record = folder / RECORD
     ending = str(read_json(record).get("file_ending", "")) if record.is_file() else ""
     cases: dict[str, list[Path]] = {}
     for path in find_images(folder / "imagesTr"):

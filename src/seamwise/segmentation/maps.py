@@ -8,16 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.decode import instances
+from seamwise.decode.probabilities import check_probabilities
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import error_line, unreadable
 from seamwise.io.images import read_image, write_labels
-from seamwise.io.listing import by_stem, find_images
+from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import DecodeRule
 from seamwise.io.ome_zarr import is_ome_zarr, write_image
 from seamwise.io.outcome import Outcome, amount
 from seamwise.io.volume import open_volume
-from seamwise.labels import Labels
+from seamwise.labels import CLASS_NAMES, IGNORE, Labels
 from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, read_class_names
 from seamwise.types import AnyPath
 
 _MOST_CLASSES = 4
@@ -44,9 +47,12 @@ def decode_files(
     Parameters
     ----------
     inputs : sequence of paths
-        ``.npz``, ``.npy``, TIFF, OME-Zarr, PNG; folders stand for those in them. Real numbers are
-        class probabilities with channels first, as `segment_files` writes them: background, cell,
-        touching, gap. Relief and offsets may follow. Integers are a class map.
+        ``.npz``, ``.npy``, TIFF, OME-Zarr, PNG; folders stand for those in them, where an ``.npz``
+        takes the place of an image of the same name. So a folder that nnU-Net predicted is decoded
+        from its probabilities if it has them, else from its classes. Real numbers are class
+        probabilities with channels first, as `segment_files` writes them: background, cell,
+        touching, gap. Relief and offsets may follow. Integers are a class map. The pixel size is
+        that of the file, or of nnU-Net's ``<stem>.json`` next to it.
     output : Path
         A folder.
     rule : DecodeRule
@@ -90,11 +96,14 @@ def _decode(
     path: Path, target: Path, rule: DecodeRule, *, times: int, axes: str | None
 ) -> list[int]:
     """Write the labels of a file; return how many cells there are, at each time point."""
+    classes = _names_of(path)
+    ignore = None if classes is None else classes.ignore
     frames, spacing = [], None
     for time in range(times):
         maps, spacing = _read(path, axes, time if times > 1 else None)
-        frames.append(decode_maps(maps, rule))
+        frames.append(_decode_but_ignored(maps, rule, ignore))
     if times == 1:
+        spacing = spacing or _noted_spacing(path, frames[0].ndim)
         write_labels(target, frames[0], spacing=spacing)
     else:
         series = np.stack(frames)
@@ -105,6 +114,15 @@ def _decode(
     return [int(labels.max()) for labels in frames]
 
 
+def _decode_but_ignored(maps: NDArray[Any], rule: DecodeRule, ignore: int | None) -> Labels:
+    """`decode_maps`, with −1 where a class map has nnU-Net's number of ignored pixels."""
+    is_ignored = maps == ignore
+    if ignore is None or maps.dtype.kind not in "iu" or not is_ignored.any():
+        return decode_maps(maps, rule)
+    labels = decode_maps(np.where(is_ignored, 0, maps), rule)
+    return np.where(is_ignored, IGNORE, labels.astype(np.int64))
+
+
 def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     """Label the cells of class probabilities or of a class map.
 
@@ -112,7 +130,8 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     ----------
     maps : (C, *S) floating array, or (*S) integer array
         Probabilities of 2 to 4 classes, perhaps with relief and offsets behind them; or classes 0
-        to 3, of which a gap counts as background.
+        to 3, of which a gap counts as background. A pixel without any probability is background:
+        some programs have such pixels where they did not look.
     rule : DecodeRule
         For a class map only its sizes count.
 
@@ -140,12 +159,8 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     if rule.is_guided and not has_guides:
         raise ValueError("it has no relief behind its classes: choose another --decode than relief")
     probabilities = maps[:classes].astype(np.float32)
-    total = probabilities.sum(axis=0)
-    if not (probabilities.min() >= 0 and np.abs(total - 1).max() <= _SLACK):
-        raise ValueError(
-            "probabilities must be 0 or more and sum to 1 at each pixel, "
-            f"not to {total.min():.3g} to {total.max():.3g}: apply softmax first"
-        )
+    check_probabilities(probabilities, pixels=probabilities[0].size, slack=_SLACK)
+    probabilities[0][probabilities.sum(axis=0) == 0] = 1
     guided = np.concatenate([probabilities, maps[classes:].astype(np.float32)])
     return decode_whole(guided if rule.is_guided else probabilities, rule)
 
@@ -154,9 +169,11 @@ def _decode_classes(classes: NDArray[Any], rule: DecodeRule) -> Labels:
     if rule.pair is not None:
         raise ValueError(f"it holds classes, and --decode {rule.rule} needs probabilities")
     if classes.ndim not in (2, 3) or classes.min() < 0 or classes.max() >= _MOST_CLASSES:
+        is_numbering = bool(classes.max() >= _MOST_CLASSES)
+        remedy = ": are these labels, the numbers of cells?" * is_numbering
         raise ValueError(
             "a class map must have two or three axes and classes 0 to 3, "
-            f"not the shape {classes.shape} with {classes.min()} to {classes.max()}"
+            f"not the shape {classes.shape} with {classes.min()} to {classes.max()}{remedy}"
         )
     flat = np.where(classes == _MOST_CLASSES - 1, 0, classes).astype(np.uint8)
     return instances(flat, min_size=rule.min_size, min_core=rule.min_core)
@@ -171,7 +188,7 @@ def _map_files(inputs: Sequence[AnyPath]) -> list[Path]:
             inside = [path]
         arrays += inside
         if inside and path.is_dir():
-            images += [image for image in path.iterdir() if image.suffix.lower() in _IMAGES]
+            images += _other_images(path, inside)
         elif not inside:
             images.append(path)
     for path in arrays:
@@ -180,12 +197,49 @@ def _map_files(inputs: Sequence[AnyPath]) -> list[Path]:
     return arrays + (find_images(images) if images else [])
 
 
+def _other_images(folder: Path, arrays: Sequence[Path]) -> list[Path]:
+    """Images of a folder, but for the class maps of its ``.npz`` files of probabilities."""
+    names = {stem(path) for path in arrays if path.suffix.lower() == ".npz"}
+    images = (path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    return [path for path in images if stem(path) not in names]
+
+
+def _names_of(path: Path) -> ClassNames | None:
+    """Class names of the data set of a file; ValueError if ours are in another order."""
+    folder = path.parent.parent if path.parent.name.startswith("labels") else path.parent
+    classes = read_class_names(folder / RECORD)
+    if classes is None or not set(classes.names) <= set(CLASS_NAMES):
+        return classes
+    if classes.names != CLASS_NAMES[1 : len(classes.names) + 1]:
+        raise ValueError(
+            f"{folder / RECORD} has the classes background, {', '.join(classes.names)}, expected "
+            f"the order {', '.join(CLASS_NAMES)}: put the numbers in this order"
+        )
+    return classes
+
+
+def _noted_spacing(path: Path, ndim: int) -> tuple[float, ...] | None:
+    """Pixel size that nnU-Net notes next to a stack; 1, 1, 1 stands for an unknown one."""
+    record = path.with_name(f"{stem(path)}.json")
+    try:
+        spacing = read_json(record).get("spacing") if record.is_file() else None
+    except ValueError:
+        return None  # a file of another program
+    if not isinstance(spacing, list) or len(spacing) != ndim:
+        return None
+    is_size = all(isinstance(step, int | float) and step > 0 for step in spacing)
+    return tuple(map(float, spacing)) if is_size and set(spacing) != {1} else None
+
+
 def _read(
     path: Path, axes: str | None, time: int | None
 ) -> tuple[NDArray[Any], tuple[float, ...] | None]:
     """The array of a file, with channels first, and its pixel size."""
     if path.suffix.lower() in (".npz", ".npy"):
-        return _read_array(path), None
+        array = _read_array(path)
+        is_plane = array.ndim == 4 and array.shape[1] == 1 and _noted_spacing(path, 3) is None
+        # nnU-Net gives a plane one slice
+        return array[:, 0] if path.suffix.lower() == ".npz" and is_plane else array, None
     image = read_image(path, axes=axes, time=time)
     if image.axes.startswith("C") and image.data.dtype.kind in "biu":
         if any(not np.array_equal(image.data[0], other) for other in image.data[1:]):

@@ -26,6 +26,8 @@ from seamwise.segmentation.sanity import looks_like
 _HINTS = {
     "binary": "a single number in many pieces; if it is black and white, number its cells first "
     "(Fiji: Analyze Particles; Python: seamwise.labels.connected_components), or they count as one",
+    "classes": "a few numbers in many pieces, as classes have; make cells of them first, "
+    "with seamwise decode",
     "photograph": "scattered numbers, as in a photograph; give label images, "
     "as `seamwise segment` writes them",
 }

@@ -311,7 +311,7 @@ def load_for(model: str | Path, runtime: str, resources: Resources) -> Model:
 
 def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
     """Check an image against what the model expects and return it as `(C, *S)`."""
-    image = as_array(image, name="image")
+    image = as_array(image, name="image", real=True)
     if image.dtype.kind not in "uifb":
         raise ValueError(f"image must hold real numbers, not {image.dtype}")
     if image.dtype == bool:

@@ -7,13 +7,16 @@ from seamwise.words import Annotation
 
 _PIXELS = 2**20  # that are looked at: the middle of an image tells as much as all of it
 _CRUMBS = 4  # pieces that a cell may have in a careless annotation
-_SHADES = 10  # fewer numbers may be a semantic mask, but not a photograph
+_CLASSES = 4  # of a semantic mask, at most
+_SHADES = 10  # fewer numbers may be classes
 
 
-def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
+def looks_like(labels: Labels) -> Literal["labels", "binary", "classes", "photograph"]:
     """Guess what an integer image is, from the connected pieces of the numbers in its middle.
 
     - "binary": one number above 0, in more than four pieces: the cells of a black-and-white mask.
+    - "classes": two to four numbers above 0, in more than four pieces each, on average: the classes
+      of a semantic mask.
     - "photograph": ten or more numbers above 0, in more than four pieces each, on average, or in
       pieces of less than two pixels. The pixels of one grey value are scattered; those of a cell
       are connected.
@@ -42,6 +45,8 @@ def looks_like(labels: Labels) -> Literal["labels", "binary", "photograph"]:
     pieces = int(connected_components(middle).max(initial=0))
     if cells == 1 and pieces > _CRUMBS:
         return "binary"
+    if 1 < cells <= _CLASSES and pieces > _CRUMBS * cells:
+        return "classes"
     if cells >= _SHADES and (pieces > _CRUMBS * cells or (middle > 0).sum() < 2 * pieces):
         return "photograph"
     return "labels"
@@ -52,6 +57,11 @@ def hint(labels: Labels, annotation: Annotation) -> str:
     looks = looks_like(labels)
     if looks == "photograph":
         return "scattered numbers, as in a photograph; is it the mask?"
+    if annotation == "instances" and looks == "classes":
+        return (
+            "a few numbers in many pieces, as classes have, not cells; give each cell a number, or "
+            "make cells of classes with seamwise decode"
+        )
     if annotation == "instances" and looks == "binary":
         return (
             "a single number in many pieces; if it is black and white, use --masks binary, "

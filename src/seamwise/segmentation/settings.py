@@ -79,7 +79,8 @@ class TrainSettings(RunSettings):
         its finest axis.
     weights : mapping
         Options of the loss's weight map, e.g. ``{"beta": 20}``; see `seamwise.weights`. W³ takes
-        ``balance = "frequency"`` by default, the other maps "rarest".
+        ``balance = "frequency"`` by default, the other maps "rarest". ``scale``, the word
+        "mean" or a number, is that of `TargetAndWeight`.
     ndim : {2, 3}, optional
         Number of spatial axes; by default that of the images.
     crop : int or tuple of int, optional
@@ -197,7 +198,8 @@ class TrainSettings(RunSettings):
 
     def transform(self, counts: tuple[int, ...] | None = None) -> TargetAndWeight:
         """Target and weights of labels; `counts` are the pixels of each class in the data set."""
-        task = self.system()
+        task, options = self.system(), dict(self.weights)
+        scale = options.pop("scale", None)
         return TargetAndWeight(
             map=task.map,
             classes=task.classes,
@@ -205,5 +207,6 @@ class TrainSettings(RunSettings):
             gap_radius=self.gap_radius,
             annotation=self.annotation,
             counts=counts,
-            options=self.weights,
+            scale=scale,
+            options=options,
         )

@@ -5,16 +5,17 @@ transforms.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from seamwise import weights
+from seamwise.array_like import as_array
 from seamwise.labels import Labels, Target, as_labels, binary_target, semantic_target
 from seamwise.words import Annotation, MapName
 
@@ -26,6 +27,7 @@ MAPS = {
     "w3": weights.w3,
 }
 _CALL = ("labels", "target", "spacing", "counts")
+_MOST_AXES = 3  # of an image; a batch of volumes has more
 _NEW_NAMES = {"normalization": "balance"}
 
 Array = TypeVar("Array", NDArray[Any], torch.Tensor)  # the result has the type of the labels
@@ -59,6 +61,11 @@ class TargetAndWeight:
         in every crop.
     options : mapping
         Options of the weight map, e.g. ``{"beta": 20}``.
+    scale : "mean" or float, optional
+        "mean" gives the weights of every crop a mean of 1 over the pixels that are not ignored. A
+        number multiplies them, such as 1 / `mean_weight` of the data set, which keeps the
+        differences between crops. By default they stay as the map gives them. See the section "How
+        large are the weights?" of ``docs/which-loss.md``.
 
     Raises
     ------
@@ -79,6 +86,7 @@ class TargetAndWeight:
     annotation: Annotation = "instances"
     counts: Sequence[int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    scale: Literal["mean"] | float | None = None
 
     def __post_init__(self) -> None:
         if self.annotation not in ("instances", "binary"):
@@ -90,6 +98,7 @@ class TargetAndWeight:
                 f"options {', '.join(self.options)} belong to a weight map: set map to one of "
                 f"{_names()}"
             )
+        _check_scale(self.scale, self.map)
         parameters = signature(MAPS[self.map]).parameters if self.map else ()
         names = [name for name in parameters if name not in _CALL]
         for name in self.options:
@@ -105,7 +114,7 @@ class TargetAndWeight:
         self(np.array([[0, 1]]))  # raises now if a value is out of range
 
     def __call__(
-        self, labels: Array, *, spacing: Sequence[float] | None = None
+        self, labels: Array, *, spacing: Sequence[float] | None = None, batched: bool = False
     ) -> tuple[Array, Array | None]:
         """Return target and weight map of labels `(*S)`.
 
@@ -114,20 +123,54 @@ class TargetAndWeight:
         labels : (*S) array or tensor
             0 background, 1..n cells, negative = ignore. Floating numbers must be whole.
         spacing : sequence of float, optional
-            Pixel size along each axis.
+            Pixel size along each axis of S.
+        batched : bool
+            True: labels are `(N, *S)` or `(N, 1, *S)`, and each image is one of its own. Without
+            it three axes are a volume.
 
         Returns
         -------
         target : (*S) int8 array, or int64 tensor on the device of `labels`
+            In the shape of the labels.
         weight : (*S) float32 array or tensor, or None without a map
+
+        Raises
+        ------
+        ValueError
+            The labels have more than three axes, or one more than `spacing`, as a batch has, and
+            `batched` is False; or they are not whole numbers.
+        TypeError
+            They are neither integers nor floating numbers, or of bfloat16.
         """
         if isinstance(labels, torch.Tensor):
-            target, weight = self(labels.detach().cpu().numpy(), spacing=spacing)
+            values = as_array(labels, name="labels")
+            target, weight = self(values, spacing=spacing, batched=batched)
             on_device = None if weight is None else torch.from_numpy(weight).to(labels.device)
             return torch.from_numpy(target).to(labels.device, torch.int64), on_device
         integers = _whole_numbers(labels)
+        if batched:
+            return self._batch(integers, spacing)
+        if integers.ndim > _MOST_AXES or _has_axes(spacing, integers.ndim - 1):
+            raise ValueError(
+                f"labels must be those of one image, not {integers.shape}: give batched=True for a "
+                "batch (N, *S) or (N, 1, *S)"
+            )
         target = self.target(integers, spacing=spacing)
         return target, None if self.map is None else self.weight(integers, target, spacing=spacing)
+
+    def _batch(
+        self, labels: Labels, spacing: Sequence[float] | None
+    ) -> tuple[Target, NDArray[np.float32] | None]:
+        """Target and weights of labels `(N, *S)` or `(N, 1, *S)`, image by image."""
+        axes = labels.ndim - 1  # of an image of one slice, if spacing says so
+        has_channel = axes > 1 and labels.shape[1] == 1 and not _has_axes(spacing, axes)
+        images = labels[:, 0] if has_channel else labels
+        pairs = [self(image, spacing=spacing) for image in images]
+        target = np.stack([target for target, _ in pairs]).reshape(labels.shape)
+        if self.map is None:
+            return target, None
+        maps = [weight for _, weight in pairs if weight is not None]
+        return target, np.stack(maps).reshape(labels.shape)
 
     def target(self, labels: Labels, *, spacing: Sequence[float] | None = None) -> Target:
         """Return the semantic target alone."""
@@ -149,7 +192,13 @@ class TargetAndWeight:
         """Return the weight map alone."""
         if self.map is None:
             raise ValueError(f"map is None: choose one of {_names()} for weights")
-        return MAPS[self.map](labels, target, spacing=spacing, counts=self.counts, **self.options)
+        weight = MAPS[self.map](labels, target, spacing=spacing, counts=self.counts, **self.options)
+        if self.scale is None:
+            return weight
+        if self.scale != "mean":
+            return weight * np.float32(self.scale)
+        mean = _mean(weight, target)
+        return weight / np.float32(mean) if mean else weight
 
 
 class TargetAndWeightd:
@@ -164,7 +213,7 @@ class TargetAndWeightd:
     transform : TargetAndWeight
     target_key, weight_key : str
         Keys to add: target and weights in the shape of the labels. With a channel axis, a batch is
-        `(N, 1, *S)`: give `batch["target"][:, 0]` to losses that take `(N, *S)`.
+        `(N, 1, *S)`, which our losses take as it is.
     spacing : sequence of float, optional
         Pixel size along each axis of S.
 
@@ -227,8 +276,53 @@ def count_classes(
     return tuple(int(n) for n in total)
 
 
+def mean_weight(
+    labels: Iterable[Labels],
+    transform: TargetAndWeight,
+    *,
+    spacings: Iterable[Sequence[float] | None] | None = None,
+) -> float:
+    """Mean weight over the pixels of all label images together that are not ignored.
+
+    With `scale` = 1 / this number the weights have a mean of 1 over the data set. The transform's
+    own `scale` does not count. `spacings` are the pixel sizes of the images. 0 without such pixels.
+
+    Examples
+    --------
+    >>> labels = [np.array([[1, 1, 0, 0]]), np.array([[0, 0, 0, 0]])]
+    >>> balance = TargetAndWeight(map="balance", classes=2, counts=(6, 2))
+    >>> round(mean_weight(labels, balance), 6)  # six pixels of 1/3, two of 1
+    0.5
+    """
+    pairs = zip(labels, repeat(None) if spacings is None else spacings, strict=False)
+    total, pixels, transform = 0.0, 0, replace(transform, scale=None)
+    for one, spacing in pairs:
+        target = transform.target(one, spacing=spacing)
+        weight = transform.weight(one, target, spacing=spacing)
+        total += float(weight[target >= 0].sum(dtype=np.float64))
+        pixels += int((target >= 0).sum())
+    return total / max(pixels, 1)
+
+
+def _check_scale(scale: Any, map_name: str | None) -> None:
+    if scale is None:
+        return
+    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if scale != "mean" and not (is_number and 0 < scale < np.inf):
+        raise ValueError(f'scale must be "mean" or a positive number, not {scale!r}')
+    if map_name is None:
+        raise ValueError(f"scale belongs to a weight map: set map to one of {_names()}")
+
+
+def _mean(weight: NDArray[np.float32], target: Target) -> float:
+    """Over the pixels that are not ignored; 0 without one."""
+    valid = weight[target >= 0]
+    return float(valid.mean(dtype=np.float64)) if valid.size else 0.0
+
+
 def _whole_numbers(labels: NDArray[Any]) -> Labels:
     """Labels as integers; loaders like MONAI's return floating numbers."""
+    labels = as_array(labels, name="labels")
     if labels.dtype.kind != "f":
         return as_labels(labels)
     integers: Labels = np.nan_to_num(labels).astype(np.int64)
@@ -237,6 +331,10 @@ def _whole_numbers(labels: NDArray[Any]) -> Labels:
             "labels must be whole numbers: resample them with nearest neighbours, not linearly"
         )
     return integers
+
+
+def _has_axes(spacing: Sequence[float] | None, axes: int) -> bool:
+    return spacing is not None and len(spacing) == axes
 
 
 def _names() -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -193,6 +194,14 @@ def _provenance(
             "labels_sha256": labels,
             "seamwise": __version__,
             "spacing": spacing,
-            **asdict(transform),
+            **_recorded(transform),
         }
     )
+
+
+def _recorded(transform: TargetAndWeight) -> dict[str, Any]:
+    """Fields of a transform; a scale only if there is one, as in files from before there was."""
+    fields = asdict(transform)
+    if transform.scale is None:
+        del fields["scale"]
+    return fields

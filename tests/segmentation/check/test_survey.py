@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import tifffile
 
 from seamwise.engine.settings import read_settings
+from seamwise.labels import semantic_target
 from seamwise.report import training_report
 from seamwise.segmentation import TrainSettings, find_pairs
 from seamwise.segmentation.check import advise, survey, write_settings
@@ -113,3 +116,31 @@ def test_the_picture_of_a_wide_place_is_small(tmp_path):
         tifffile.imwrite(tmp_path / kind / "a.tif", array)
     pictures = [one.picture for one in survey(tmp_path).findings if one.kind == "number twice"]
     assert [picture.shape for picture in pictures] == [(500, 375, 3)]
+
+
+def test_masks_of_classes_are_named(tmp_path):
+    scene = crowded_cells((96, 112), cells=12, radius=9, rng=0)
+    classes = semantic_target(scene.labels, classes=3).astype(np.uint8)
+    labels = {"background": 0, "cell": 1, "touching": 2}
+    for part in ("imagesTr", "labelsTr"):
+        (tmp_path / part).mkdir()
+    for name, mask in (("classes", classes), ("cells", scene.labels.astype(np.uint8))):
+        tifffile.imwrite(tmp_path / "imagesTr" / f"{name}_0000.tif", scene.image)
+        tifffile.imwrite(tmp_path / "labelsTr" / f"{name}.tif", mask)
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    result = survey(tmp_path)
+    found = {finding.name: (finding.kind, finding.text) for finding in result.findings}
+    assert found["classes"][0] == "classes"
+    assert "holds the classes cell, touching" in found["classes"][1]
+    assert found["cells"][0] == "numbers"
+    assert [look.name for look in result.looks] == ["cells"]
+
+
+def test_a_mask_of_classes_without_a_record_is_named(tmp_path):
+    scene = crowded_cells((96, 112), cells=12, radius=9, rng=0)
+    for part, array in (("images", scene.image), ("masks", semantic_target(scene.labels))):
+        (tmp_path / part).mkdir()
+        tifffile.imwrite(tmp_path / part / "a.tif", array)
+    kinds = [finding.kind for finding in survey(tmp_path).findings]
+    assert "few numbers" in kinds
+    assert "cut" not in kinds

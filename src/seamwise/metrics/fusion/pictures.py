@@ -45,7 +45,7 @@ def checked_triple(
 
 def checked_picture(name: str, picture: NDArray[Any]) -> Grey:
     """Return one picture of any rank as float64, after a check that its values are 0..255."""
-    picture = as_array(picture, name=name)
+    picture = as_array(picture, name=name, real=True)
     if picture.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold integers or floats of 0..255, not {picture.dtype}")
     if picture.size == 0:

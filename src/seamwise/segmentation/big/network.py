@@ -12,6 +12,18 @@ _networks: OrderedDict[tuple[str, ...], Model] = OrderedDict()
 _lock = RLock()  # a thread that waits for a network does not load it again
 
 
+def check_origin(model: Model, path: Path) -> None:
+    """Raise ValueError unless a model comes from the file as it is now: blocks load it again."""
+    if not model.sha256:
+        raise ValueError(
+            "model comes from no file: save it, which an ONNX network can be, and load that file"
+        )
+    if file_sha256(path) != model.sha256:
+        raise ValueError(
+            f"{path} is not the model that was loaded: restore that file, or start again"
+        )
+
+
 def share_network(model: Model, path: str, sha256: str, device: str, runtime: str) -> None:
     """Let `shared_network` return a network that is loaded already."""
     with _lock:

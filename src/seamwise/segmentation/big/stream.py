@@ -29,12 +29,12 @@ from seamwise.io.ome_zarr import (
     open_ome_zarr,
     read_record,
 )
-from seamwise.io.provenance import Provenance, file_sha256
+from seamwise.io.provenance import Provenance
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.job import BlockJob, read_job, write_job, write_time
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
-from seamwise.segmentation.big.network import share_network
+from seamwise.segmentation.big.network import check_origin, share_network
 from seamwise.segmentation.big.stages import Stages
 from seamwise.segmentation.fit import misfit
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
@@ -149,10 +149,7 @@ def segment_volume(
     runtime = kept_runtime(options.runtime, target.record(), model=model_file)
     with runtime_of_record(target.path, runtime, asked=options.runtime):
         ready = model or load_for(options.model, runtime, resources)
-    if file_sha256(model_file) != ready.sha256:
-        raise ValueError(
-            f"{model_file} is not the model that was loaded: restore that file, or start again"
-        )
+    check_origin(ready, model_file)
     if ready.note and model is None:
         listener.announce(ready.note)
     options = replace(options, runtime=ready.runtime.name)

@@ -28,6 +28,21 @@ KINDS = {
         "stops",
         "export label numbers: no colours, no real numbers, no interpolation",
     ),
+    "classes": Kind(
+        "mask of classes, not of cells",
+        "stops",
+        "give the masks that the classes were made from, or make cells of them: seamwise decode",
+    ),
+    "few numbers": Kind(
+        "mask with a few numbers in many pieces, as classes have",
+        "harms",
+        "number the cells, or make cells of classes: seamwise decode MASKS -o FOLDER",
+    ),
+    "numbers": Kind(
+        "mask of cells in a data set of classes",
+        "look",
+        "right here; nnU-Net refuses it: seamwise nnunet-dataset makes classes for it",
+    ),
     "size": Kind("mask of another size", "stops", "export image and mask with the same size"),
     "axes": Kind(
         "planes and stacks together", "stops", "train on one of them, or name the axes (--axes)"

@@ -50,7 +50,7 @@ def mask_faults(labels: Labels) -> list[MaskFault]:
     -----
     A mask that is not a label image at all has one fault only.
 
-    - "photograph": `sanity.looks_like`.
+    - "photograph", "few numbers": `sanity.looks_like`.
     - "black and white": there is one number, and it is 255 or 65535, or in pieces of like size.
     - "interpolated": pieces of at most 5 pixels are three times as many as larger ones, which still
       have more than half of the pixels.
@@ -77,6 +77,9 @@ def mask_faults(labels: Labels) -> list[MaskFault]:
         return [MaskFault("interpolated", text)]
     if is_crumbled or looks == "photograph":
         return [MaskFault("photograph", "the pixels of a number are scattered")]
+    if looks == "classes":
+        text = f"{len(numbers)} numbers in {len(pieces)} pieces"
+        return [MaskFault("few numbers", text)]
     if len(numbers) == 1 and (numbers[0] in _WHITE or (pieces > _REAL * pieces.max()).sum() > 1):
         return [MaskFault("black and white", f"one number in {len(pieces)} pieces")]
     sizes = areas(cells)

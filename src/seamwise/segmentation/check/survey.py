@@ -27,6 +27,7 @@ from seamwise.segmentation.data import (
     relative,
 )
 from seamwise.segmentation.fit import skewness
+from seamwise.segmentation.nnunet_classes import ClassNames, as_annotation, class_names
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.overlay import overlay
 from seamwise.segmentation.zoom import diameter_of
@@ -146,10 +147,12 @@ def survey(
             notes.add("no mask", name, f"{images[name][0]} has no mask of the same name")
         for name in sorted(masks.keys() - images.keys()):
             notes.add("no image", name, f"{masks[name]} has no image of the same name")
-        jobs += [(name, images[name], masks[name]) for name in sorted(images.keys() & masks.keys())]
-    for number, (name, files, mask) in enumerate(jobs, 1):
+        classes = class_names(part)
+        both = sorted(images.keys() & masks.keys())
+        jobs += [(name, images[name], masks[name], classes) for name in both]
+    for number, (name, files, mask, classes) in enumerate(jobs, 1):
         image, spacing = _read_image(name, files, notes, channel=channel, axes=axes)
-        labels = _read_mask(name, mask, notes, annotation)
+        labels = _read_mask(name, mask, notes, annotation, classes)
         if image is not None and labels is not None:
             looks.append(_look(name, image, labels, spacing, notes, annotation))
         report(number, len(jobs))
@@ -171,12 +174,22 @@ def _read_image(
         return None, None
 
 
-def _read_mask(name: str, path: Path, notes: _Notes, annotation: Annotation) -> Labels | None:
+def _read_mask(
+    name: str, path: Path, notes: _Notes, annotation: Annotation, classes: ClassNames | None
+) -> Labels | None:
     try:
         mask = read_labels(path, one_bit=annotation == "binary")
     except (ValueError, TypeError, OSError, MemoryError) as error:
         notes.add("unreadable mask", name, first_line(error))
         return None
+    try:
+        mask = as_annotation(mask, classes, path)
+    except ValueError as error:
+        notes.add("classes", name, first_line(error))
+        return None
+    if classes is not None and len(classes.names) > 1 and classes.is_numbering(mask):
+        text = f"numbers up to {mask.max()}, dataset.json tells of {', '.join(classes.names)}"
+        notes.add("numbers", name, text)
     if path.suffix.lower() == ".png":
         with PIL.Image.open(path) as picture:
             if picture.mode == "P":
