@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from skimage.data import astronaut, coffee
 
+from burst_scenes import KINDS, as_levels, scene, with_noise
 from seamwise.fusion import (
     CLASSICAL,
     METRICS,
@@ -55,7 +56,7 @@ from seamwise.fusion import (
 )
 from seamwise.io import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
-from seamwise.synth import FocusPair, Layer, focus_burst, focus_pair
+from seamwise.synth import FocusPair, focus_burst, focus_pair
 
 METHODS = ["focus-burst", "focus-seg", "focus-reg", *CLASSICAL]
 PAIRS, BURSTS, BURST = 100, 20, 5
@@ -78,10 +79,6 @@ def pairs(data: Path, simulation: Simulation, count: int) -> list[FocusPair]:
         make_pair(picture, crop=None, simulation=simulation, rng=np.random.default_rng((1, number)))
         for number, picture in enumerate(numbered)
     ]
-
-
-def as_levels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.round(image * 255).astype(np.uint8)
 
 
 def line(name: str, values: Sequence[Sequence[float]], digits: Sequence[int]) -> str:
@@ -152,9 +149,7 @@ def _burst(pair: FocusPair) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]
     return [as_levels(frame) for frame in frames], as_levels(pair.truth)
 
 
-FRAMES, SCENES, SIZE = (2, 5, 12, 25, 50), 6, (192, 256)
-KINDS = ("surface", "layers", "hairs")
-FIRST = 20  # of the pictures of val; earlier ones chose the weights
+FRAMES, SCENES = (2, 5, 12, 25, 50), 6
 WAYS: dict[str, dict[str, Any]] = {
     "focus-burst": {"model": "focus-burst"},
     "focus-seg, sequence": {"model": "focus-seg", "mode": "sequence"},
@@ -176,13 +171,9 @@ def frames_with_truth(data: Path, names: Sequence[str], quick: bool) -> None:
     for kind in KINDS:
         scores: dict[str, list[list[float]]] = {}
         for number, count in itertools.product(range(1 if quick else SCENES), counts):
-            layers, blur = _scene(kind, data, number)
+            layers, blur = scene(kind, data, number)
             burst = focus_burst(layers, np.linspace(0, 1, count), blur=blur)
-            rng = np.random.default_rng((number, count))
-            noisy = [
-                as_levels(np.clip(frame + 0.004 * rng.standard_normal(frame.shape), 0, 1))
-                for frame in burst.frames
-            ]
+            noisy = with_noise(burst.frames, (number, count))
             pictures = {name: fuse(noisy, **options).image for name, options in ways.items()}
             if "enfuse" in names and (enfuse := shutil.which("enfuse")):
                 pictures["enfuse"] = _enfused(enfuse, noisy)
@@ -211,73 +202,29 @@ def harms(data: Path, names: Sequence[str], quick: bool) -> None:
 
 
 def _with_useless(data: Path, number: int, name: str) -> list[float]:
-    layers, blur = _scene("surface", data, number)
+    layers, blur = scene("surface", data, number)
     burst = focus_burst(layers, np.linspace(0, 1, 8), blur=blur)
     first, last = (cv2.GaussianBlur(burst.frames[i], (0, 0), 20) for i in (0, -1))
     ends = [first, first, *burst.frames, last, last]
     bursts = (burst.frames, ends, [*ends, np.zeros_like(first)])
     truth = as_levels(burst.truth)
     return [
-        metrics.psnr(fuse(_noisy(frames, number), model=name, align=False).image, truth)
+        metrics.psnr(fuse(with_noise(frames, number), model=name, align=False).image, truth)
         for frames in bursts
     ]
 
 
 def _half(kind: str, data: Path, number: int) -> list[float]:
-    layers, blur = _scene(kind, data, number)
+    layers, blur = scene(kind, data, number)
     wide = blur if kind == "hairs" else 2 * blur
     burst = focus_burst(layers, np.linspace(0, 1, 12), blur=wide)
-    frames, truth = _noisy(burst.frames, number), as_levels(burst.truth)
+    frames, truth = with_noise(burst.frames, number), as_levels(burst.truth)
     scores = []
     for large in (8e6, 0.0):  # pixels above which the network sees half the size
         with patch("seamwise.fusion.scored._LARGE", large):
             picture = fuse(frames, model="focus-burst", align=False).image
         scores.append(metrics.psnr(picture, truth))
     return scores
-
-
-def _noisy(frames: Sequence[NDArray[np.float32]], number: int) -> list[NDArray[np.uint8]]:
-    rng = np.random.default_rng(number)
-    return [
-        as_levels(np.clip(frame + 0.004 * rng.standard_normal(frame.shape), 0, 1))
-        for frame in frames
-    ]
-
-
-def _scene(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
-    """Layers from far to near, and the blur in pixels across all depths."""
-    path, behind = sorted((data / "images" / "val").glob("*.jpg"))[FIRST + number :][:2]
-    light, rng = _light(path), np.random.default_rng(number)
-    whole = np.ones(SIZE, np.float32)
-    y, x = np.mgrid[: SIZE[0], : SIZE[1]] / np.float32(SIZE[1])
-    if kind == "surface":
-        depth = 0.5 + 0.25 * np.sin(7 * x + number) + 0.25 * np.cos(8 * np.hypot(x - 0.5, y - 0.3))
-        return [Layer(light, whole, depth.astype(np.float32))], 8.0
-    if kind == "hairs":
-        mask = np.zeros((4 * SIZE[0], 4 * SIZE[1]), np.uint8)
-        for _ in range(14):
-            start, end = (rng.random((2, 2)) * mask.shape[::-1]).astype(int).tolist()
-            cv2.line(mask, start, end, 255, int(rng.integers(4, 12)))
-        cover = cv2.resize(mask / np.float32(255), SIZE[::-1], interpolation=cv2.INTER_AREA)
-        return [Layer(light, whole, whole), Layer(_light(behind) / 2, cover, 0 * whole)], 10.0
-    drawn = min((data / "labels" / "val").glob(f"{path.stem}_h*.png"))
-    segments = _middle(read_photo(drawn).pixels)
-    numbers = rng.permutation(np.unique(segments))[1:]
-    layers = [Layer(light, whole, whole)]
-    for depth, segment in zip(np.linspace(0.85, 0, max(len(numbers), 1)), numbers, strict=False):
-        layers.append(Layer(light, (segments == segment).astype(np.float32), depth * whole))
-    return layers, 6.0
-
-
-def _light(path: Path) -> NDArray[np.float32]:
-    return (_middle(read_photo(path).pixels) / np.float32(255)) ** np.float32(2.2)
-
-
-def _middle(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same part of each picture, lying."""
-    lying = picture if picture.shape[0] < picture.shape[1] else picture.swapaxes(0, 1)
-    y, x = ((have - want) // 2 for have, want in zip(lying.shape, SIZE, strict=False))
-    return lying[y : y + SIZE[0], x : x + SIZE[1]]
 
 
 def _enfused(enfuse: str, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

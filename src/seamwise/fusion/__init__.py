@@ -3,6 +3,7 @@
 from seamwise.fusion.alignment import AlignedFrames, Alignment
 from seamwise.fusion.batch import fuse_files
 from seamwise.fusion.boxplots import draw_boxplots
+from seamwise.fusion.brightness import Brightness, find_brightness
 from seamwise.fusion.burst import Burst, find_frames
 from seamwise.fusion.burst_train import train_burst
 from seamwise.fusion.data import (
@@ -45,6 +46,7 @@ __all__ = [
     "AlignedFrames",
     "Alignment",
     "AlignmentError",
+    "Brightness",
     "Burst",
     "BurstSettings",
     "BurstSimulation",
@@ -62,6 +64,7 @@ __all__ = [
     "Surface",
     "draw_boxplots",
     "estimate_alignment",
+    "find_brightness",
     "find_frames",
     "find_fused_pairs",
     "find_pictures",

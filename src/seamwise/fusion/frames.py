@@ -24,7 +24,6 @@ Frames = Sequence[Picture]
 Rows = Callable[[int, int], Picture]
 
 _STRIP = 128  # rows, a multiple of every zoom
-_DARK, _NEARLY_WHITE = 0.5, 0.975
 
 
 class FrameSequence(Sequence[Picture], ABC):
@@ -159,45 +158,6 @@ class ReorderedFrames(FrameSequence):
     def rows(self, i: int) -> Rows:
         """As the sequence behind it."""
         return rows_of(self.frames, self.order[i])
-
-
-class BrightenedFrames(FrameSequence):
-    """A burst that is made brighter by one factor.
-
-    Parameters
-    ----------
-    frames : sequence of (Y, X) or (Y, X, C) float32 arrays
-    factor : float
-        At least 1. Values above 1 become 1.
-    """
-
-    def __init__(self, frames: Frames, factor: float) -> None:
-        self.frames, self.factor = frames, factor
-
-    def _frame(self, i: int) -> Picture:
-        brighter = np.minimum(self.frames[i] * np.float32(self.factor), np.float32(1))
-        return np.asarray(brighter, np.float32)
-
-
-def brightening(frames: Frames) -> float:
-    """Return the factor that makes the brightest value of dark frames nearly 1; else 1.
-
-    Frames are dark if no value of any is above half of what their type holds: 12 or 8 bits stored
-    in 16, dim light.
-
-    Examples
-    --------
-    >>> brightening([np.full((2, 3), 0.25, np.float32)] * 2)
-    3.9
-    >>> brightening([np.full((2, 3), 0.25, np.float32), np.full((2, 3), 0.6, np.float32)])
-    1.0
-    """
-    brightest = 0.0
-    for i in range(len(frames)):
-        brightest = max(brightest, float(frames[i].max()))
-        if brightest > _DARK:
-            return 1.0
-    return _NEARLY_WHITE / brightest if brightest > 0 else 1.0
 
 
 class CountedFrames(FrameSequence):

@@ -13,16 +13,11 @@ from seamwise.engine.listener import StageProgress
 from seamwise.engine.resources import Resources
 from seamwise.fusion import classical
 from seamwise.fusion.alignment import AlignedFrames, Alignment, is_alignable
+from seamwise.fusion.brightness import find_brightness
 from seamwise.fusion.burst import Burst, Frame
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.exposure import GAINS
-from seamwise.fusion.frames import (
-    BrightenedFrames,
-    CountedFrames,
-    Frames,
-    ReorderedFrames,
-    brightening,
-)
+from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.readable import readable, renumbered
@@ -64,10 +59,10 @@ class Method:
     """A way of fusing that is ready to be used, and how often it reads each frame.
 
     A sequential one depends on the order of three or more frames. One that needs brightness was
-    trained on pictures that use the whole range.
+    trained on pictures that use the whole range: `fuse` then takes `brightness`, too.
     """
 
-    fuse: Callable[[Frames], Fusion]
+    fuse: Callable[..., Fusion]
     passes: int
     is_sequential: bool = False
     needs_brightness: bool = False
@@ -225,12 +220,11 @@ def fuse_burst(
     total = method.passes * len(order)
     ordered = ReorderedFrames(masked or aligned, order)
     counted = CountedFrames(ordered, _stage_report(report, "fuse"), total)
-    # 8 bits nearly always use their range: not worth another reading
-    is_wide = method.needs_brightness and burst.dtype.itemsize > 1
-    factor = brightening(aligned) if is_wide else 1.0
-    fusion = method.fuse(counted if factor == 1 else BrightenedFrames(counted, factor))
-    if factor != 1:
-        fusion = replace(fusion, image=fusion.image / np.float32(factor))
+    fuse_with_method = method.fuse
+    if method.needs_brightness:  # of frames as they are stored: an alignment costs more
+        brightness = find_brightness(ReorderedFrames(masked or burst, order))
+        fuse_with_method = partial(fuse_with_method, brightness=brightness)
+    fusion = fuse_with_method(counted)
     fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
     if masked is not None:
         fusion = masked.settled(fusion)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from seamwise.engine.networks import ReadyNetwork, load_network
+from seamwise.fusion.brightness import Brightness
 from seamwise.fusion.frames import Frames, checked_picture, shape_of
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.scored import fuse_scored
@@ -37,7 +38,13 @@ def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> M
 
 
 def fuse_pair(
-    a: Picture, b: Picture, *, model: Model, nearest: bool | None = None, tile: int | None = None
+    a: Picture,
+    b: Picture,
+    *,
+    model: Model,
+    nearest: bool | None = None,
+    tile: int | None = None,
+    brightness: Brightness = Brightness(),
 ) -> Fusion:
     """Fuse two pictures of different focus.
 
@@ -61,6 +68,9 @@ def fuse_pair(
     tile : int, optional
         Largest size, along each axis, that goes through the network at once; 1024 by default, at
         least 192.
+    brightness : Brightness
+        What is black and white to the network: `find_brightness` finds it for dim pictures. HF-Seg
+        then joins the pictures as they are. By default 0 and 1.
 
     Returns
     -------
@@ -87,20 +97,30 @@ def fuse_pair(
     check_options(model, tile=tile)
     checked_picture(a)
     checked_picture(b, shape=a.shape)
-    return _fuse(a, b, model=model, nearest=nearest, tile=tile)
+    return _fuse(a, b, model=model, nearest=nearest, tile=tile, brightness=brightness)
 
 
 def _fuse(
-    a: Picture, b: Picture, *, model: Model, nearest: bool | None, tile: int | None
+    a: Picture,
+    b: Picture,
+    *,
+    model: Model,
+    nearest: bool | None,
+    tile: int | None,
+    brightness: Brightness,
 ) -> Fusion:
     nearest = model.info.output == "picture" if nearest is None else nearest
     shape = a.shape[:2]
     image, depth = np.empty_like(a), np.empty(shape, np.uint8)
     selects = model.info.output == "selection"
     channels = 1 if selects else model.info.colours
-    for box, slab in _slabs(shape, partial(_output, a, b, model), channels, model, tile):
+    output = partial(_output, brightness.seen(a), brightness.seen(b), model)
+    for box, slab in _slabs(shape, output, channels, model, tile):
         part_a, part_b = a[box], b[box]
-        fused = _select(part_a, part_b, slab[0]) if selects else _as_colours(slab, part_a)
+        if selects:
+            fused = _select(part_a, part_b, slab[0])
+        else:
+            fused = brightness.restored(_as_colours(slab, part_a))
         if nearest:
             fused = _nearest(part_a, part_b, _nearness(fused, part_a, part_b))
         image[box] = fused
@@ -115,6 +135,7 @@ def fuse_frames(
     mode: FusionMode | None = None,
     nearest: bool | None = None,
     tile: int | None = None,
+    brightness: Brightness = Brightness(),
 ) -> Fusion:
     """Fuse a burst.
 
@@ -132,6 +153,8 @@ def fuse_frames(
         has no mode: see `scored.fuse_scored`.
     nearest, tile
         See `fuse_pair`; for a network that scores all frames, `scored.fuse_scored`.
+    brightness : Brightness
+        See `fuse_pair`; a network that scores all frames sees contrasts alone, and needs none.
 
     Returns
     -------
@@ -148,12 +171,10 @@ def fuse_frames(
         fused = fuse_scored(frames, model=model, tile=tile)
         return _nearest_of_all(frames, fused.image) if nearest else fused
     if mode == "together":
-        return _fuse_together(frames, shape, model=model, nearest=bool(nearest), tile=tile)
-
-    def step(a: Picture, b: Picture) -> Fusion:
-        return _fuse(a, checked_picture(b, shape=shape), model=model, nearest=nearest, tile=tile)
-
-    return functional_power(step, frames)
+        fused = _fuse_together(frames, shape, model=model, tile=tile, brightness=brightness)
+        return _nearest_of_all(frames, fused.image) if nearest else fused
+    step = partial(_fuse, model=model, nearest=nearest, tile=tile, brightness=brightness)
+    return functional_power(lambda a, b: step(a, checked_picture(b, shape=shape)), frames)
 
 
 def check_options(model: Model, *, mode: FusionMode | None = None, tile: int | None = None) -> None:
@@ -181,27 +202,36 @@ def passes(model: Model, mode: FusionMode | None, *, nearest: bool) -> int:
 
 
 def _fuse_together(
-    frames: Frames, shape: tuple[int, ...], *, model: Model, nearest: bool, tile: int | None
+    frames: Frames,
+    shape: tuple[int, ...],
+    *,
+    model: Model,
+    tile: int | None,
+    brightness: Brightness,
 ) -> Fusion:
     """Score every frame against a reference, which is the mean at first, then what that gave."""
     reference = np.zeros(shape, np.float32)
     for number in range(len(frames)):
         reference += checked_picture(frames[number], shape=shape) / np.float32(len(frames))
     for _ in range(_ROUNDS):
-        fused = _weigh(frames, reference, model, tile)
+        fused = _weigh(frames, brightness, reference, model, tile)
         reference = fused.image
-    return _nearest_of_all(frames, fused.image) if nearest else fused
+    return fused
 
 
-def _weigh(frames: Frames, reference: Picture, model: Model, tile: int | None) -> Fusion:
+def _weigh(
+    frames: Frames, brightness: Brightness, reference: Picture, model: Model, tile: int | None
+) -> Fusion:
     """Σ_i w_i·x_i with w the softmax over the frames of their logits against the reference."""
     shape = reference.shape[:2]
     highest = np.full(shape, -np.inf, np.float32)
     total, weights = np.zeros_like(reference), np.zeros(shape, np.float32)
     depth = np.zeros(shape, depth_dtype(len(frames)))
+    seen_reference = brightness.seen(reference)
     for number in range(len(frames)):
         frame = frames[number]
-        for box, slab in _slabs(shape, partial(_score, frame, reference, model), 1, model, tile):
+        compute = partial(_score, brightness.seen(frame), seen_reference, model)
+        for box, slab in _slabs(shape, compute, 1, model, tile):
             score, old_highest = slab[0], highest[box]
             depth[box][score > old_highest] = number
             new_highest = np.maximum(score, old_highest)

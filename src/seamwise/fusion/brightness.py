@@ -1,0 +1,96 @@
+"""How much of their range of values the frames of a burst use; see `find_brightness`."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from seamwise.fusion.frames import Frames, rows_of, shape_of, strips
+from seamwise.types import Picture
+
+_MOST = 0.5  # of the range: frames that use more are seen as they are
+_WINDOW = 3  # of the median: hot and dead pixels are at most four of its nine
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """Which values of the frames are black and white to a network.
+
+    ::
+
+        seen = (x − black) / (white − black), cut to 0..1
+
+    Attributes
+    ----------
+    black, white : float
+        In 0..1, black below white. 0 and 1, the default, change nothing.
+
+    Examples
+    --------
+    >>> Brightness(0.25, 0.75).seen(np.float32([[0, 0.25, 0.5, 1]]))
+    array([[0. , 0. , 0.5, 1. ]], dtype=float32)
+    """
+
+    black: float = 0.0
+    white: float = 1.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a picture is seen as it is."""
+        return (self.black, self.white) == (0, 1)
+
+    def seen(self, picture: Picture) -> Picture:
+        """Return a picture as the network sees it."""
+        if self.is_whole:
+            return picture
+        seen = (picture - np.float32(self.black)) / np.float32(self.white - self.black)
+        return np.asarray(np.clip(seen, 0, 1), np.float32)
+
+    def restored(self, seen: Picture) -> Picture:
+        """Return a picture in the frames' own values; what was cut stays cut."""
+        if self.is_whole:
+            return seen
+        return seen * np.float32(self.white - self.black) + np.float32(self.black)
+
+
+def find_brightness(frames: Frames) -> Brightness:
+    """Return the brightness that a network needs to see dim frames as bright as others.
+
+    ::
+
+        black, white = least and largest value of the frames, each a median of 3×3 pixels
+
+    So hot and dead pixels do not count, while a bead of five pixels does. The frames are dim, or of
+    low contrast, if these are at most half of the range apart: 12 or 8 bits stored in 16, dim light
+    on the offset of a camera. Other frames are seen as they are, and so are frames of one value.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X) or (Y, X, C) float32 arrays in 0..1
+        Read one after the other, until one shows that they are not dim.
+
+    Returns
+    -------
+    Brightness
+
+    Raises
+    ------
+    ValueError
+        Fewer than two frames.
+
+    Examples
+    --------
+    >>> dim = np.full((5, 6), 0.125, np.float32); dim[2:] = 0.25; dim[0, 0] = 1
+    >>> find_brightness([dim, dim])
+    Brightness(black=0.125, white=0.25)
+    """
+    height = shape_of(frames)[0]
+    black, white = 1.0, 0.0
+    for number in range(len(frames)):
+        rows = rows_of(frames, number)
+        for start, stop in strips(0, height):
+            smooth = cv2.medianBlur(np.ascontiguousarray(rows(start, stop)), _WINDOW)
+            black, white = min(black, float(smooth.min())), max(white, float(smooth.max()))
+            if white - black > _MOST:
+                return Brightness()
+    return Brightness(black, white) if black < white else Brightness()
