@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from alignment import MARGIN, photograph
 from burst_scenes import KINDS, SIZE, as_levels, scene, with_noise
 from fusion import SIMULATIONS, pairs
-from seamwise.fusion import Fusion, FuseOptions, fuse, fuse_burst, load
+from seamwise.fusion import FuseOptions, Fusion, fuse, fuse_burst, load
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import Layer, focus_burst
 
@@ -88,9 +88,7 @@ def _moved(
     burst = focus_burst(layers, np.linspace(0, 1, count), blur=blur)
     moves = movements(count, (number, count))
     still = [photograph(frame, np.eye(3)) for frame in burst.frames]
-    shaken = [
-        photograph(frame, move) for frame, move in zip(burst.frames, moves, strict=True)
-    ]
+    shaken = [photograph(frame, move) for frame, move in zip(burst.frames, moves, strict=True)]
     frames, frames_still = (with_noise(x, (number, count)) for x in (shaken, still))
     fusion = fuse(frames, model=model, align=True)
     assert fusion.alignment is not None
@@ -131,9 +129,7 @@ def two_depths(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
     layers, blur = scene(kind, data, number)
     if kind == "hairs":
         return layers, blur
-    return [
-        Layer(layer.light, layer.cover, np.round(layer.depth)) for layer in layers
-    ], blur
+    return [Layer(layer.light, layer.cover, np.round(layer.depth)) for layer in layers], blur
 
 
 def few(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:

@@ -18,7 +18,10 @@ class Brightness:
 
     ::
 
-        seen = (x − black) / (white − black), cut to 0..1
+        seen = (x′ − black) / (white − black), cut to 0..1
+
+    with x′ = x, except at hot and dead pixels, which lie outside black..white: there it is the
+    median of 3×3 pixels. As specks they would draw the choice around them.
 
     Attributes
     ----------
@@ -43,11 +46,14 @@ class Brightness:
         """Return a picture as the network sees it."""
         if self.is_whole:
             return picture
+        is_outside = (picture < np.float32(self.black)) | (picture > np.float32(self.white))
+        if is_outside.any():
+            picture = np.where(is_outside, _median(picture), picture)
         seen = (picture - np.float32(self.black)) / np.float32(self.white - self.black)
         return np.asarray(np.clip(seen, 0, 1), np.float32)
 
     def restored(self, seen: Picture) -> Picture:
-        """Return a picture in the frames' own values; what was cut stays cut."""
+        """Return a picture in the frames' own values; without what lay outside."""
         if self.is_whole:
             return seen
         return seen * np.float32(self.white - self.black) + np.float32(self.black)
@@ -89,8 +95,12 @@ def find_brightness(frames: Frames) -> Brightness:
     for number in range(len(frames)):
         rows = rows_of(frames, number)
         for start, stop in strips(0, height):
-            smooth = cv2.medianBlur(np.ascontiguousarray(rows(start, stop)), _WINDOW)
+            smooth = _median(rows(start, stop))
             black, white = min(black, float(smooth.min())), max(white, float(smooth.max()))
             if white - black > _MOST:
                 return Brightness()
     return Brightness(black, white) if black < white else Brightness()
+
+
+def _median(picture: Picture) -> Picture:
+    return np.asarray(cv2.medianBlur(np.ascontiguousarray(picture), _WINDOW), np.float32)

@@ -1,0 +1,84 @@
+"""Do dim frames fuse as well as bright ones? Pairs with truth that use a part of the range.
+
+python benchmarks/dim.py ../shared/data/fusion/bsds500 [--pairs 6]
+    PSNR in the range of the scene: focus-seg, the same without `find_brightness`, and gff
+"""
+
+import argparse
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fusion import SIMULATIONS, pairs
+from seamwise.fusion import Brightness, find_brightness, fuse, load
+from seamwise.metrics import fusion as metrics
+from seamwise.synth import FocusPair
+
+HOT = 0.001  # of the pixels
+# black, white and type as stored; whether there are hot pixels
+CODES: dict[str, tuple[int, int, DTypeLike, bool]] = {
+    "16 bits": (0, 65535, np.uint16, False),
+    "12 of 16 bits": (0, 4095, np.uint16, False),
+    "8 of 16 bits": (0, 255, np.uint16, False),
+    "8 of 16 bits, hot pixels": (0, 255, np.uint16, True),
+    "8 of 16 bits on an offset of 1000": (1000, 1255, np.uint16, False),
+    "8 of 16 bits on an offset, hot pixels": (1000, 1255, np.uint16, True),
+    "8 bits": (0, 255, np.uint8, False),
+    "8 bits, up to 120": (0, 120, np.uint8, False),
+    "8 bits, up to 40": (0, 40, np.uint8, False),
+    "8 bits, 70 to 190": (70, 190, np.uint8, False),
+    "8 bits, 200 to 250": (200, 250, np.uint8, False),
+}
+
+
+def stored(pair: FocusPair, code: str) -> tuple[list[NDArray[np.generic]], NDArray[np.bool_]]:
+    """Both sources and the truth, and where hot pixels are."""
+    black, white, dtype, is_hot = CODES[code]
+    pictures = [
+        np.round(black + (white - black) * x).astype(dtype) for x in (pair.a, pair.b, pair.truth)
+    ]
+    hot = np.random.default_rng(0).random(pair.mask.shape) < HOT * is_hot
+    for picture in pictures:
+        picture[hot] = np.iinfo(dtype).max
+    return pictures, hot
+
+
+def quality(
+    image: NDArray[np.generic], truth: NDArray[np.generic], hot: NDArray[np.bool_], code: str
+) -> float:
+    """PSNR as if the scene used 0 to 255, without hot pixels."""
+    black, white, *_ = CODES[code]
+    scaled = [255 * (x[~hot].astype(float) - black) / (white - black) for x in (image, truth)]
+    return metrics.psnr(*(x[np.newaxis].clip(0, 255) for x in scaled))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--pairs", type=int, default=6)
+    given = parser.parse_args()
+    model = load("focus-seg")
+    drawn = [pair for x in SIMULATIONS.values() for pair in pairs(given.data, x, given.pairs)]
+    print(f"\n{len(drawn)} pairs, half of them with matte edges\n")
+    print("| PSNR, dB | focus-seg | without | gff | seen as they are |\n|---|---|---|---|---|")
+    for code in CODES:
+        rows = []
+        for pair in drawn:
+            (*frames, truth), hot = stored(pair, code)
+            images = [fuse(frames, model=x).image for x in (model, "gff")]
+            with patch("seamwise.fusion.methods.find_brightness", lambda frames: Brightness()):
+                images.insert(1, fuse(frames, model=model).image)
+            largest = np.float32(np.iinfo(frames[0].dtype).max)
+            is_whole = find_brightness([frame / largest for frame in frames]).is_whole
+            rows.append([*(quality(image, truth, hot, code) for image in images), is_whole])
+        *means, whole = np.mean(rows, 0)
+        columns = " | ".join(f"{mean:.2f}" for mean in means)
+        print(f"| {code} | {columns} | {whole * len(rows):.0f} of {len(rows)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
