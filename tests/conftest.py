@@ -1,3 +1,4 @@
+import gc
 import sys
 from pathlib import Path
 
@@ -12,6 +13,11 @@ def pytest_collection_modifyitems(items):
     """Begin with the longest files."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish():
+    """Let the garbage collector skip the modules and the tests, which stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture

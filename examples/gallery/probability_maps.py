@@ -5,6 +5,7 @@ minutes. It shows how each loss draws seams; it is not a comparison of how good 
 """
 
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from seamwise.synth import Camera, crowded_cells
 LOSSES = {"saw": "SAW", "w3": "W³", "unet": "UNET", "bwm": "BWM", "lsmax": "LSMAX"}
 
 
+@cache
 def scene(seed):
     """Draw crowded cells as an annotated image."""
     drawn = crowded_cells(

@@ -11,8 +11,15 @@ from seamwise.io.models import Architecture, SegmentationInfo, save_model
 from seamwise.io.photo import write_photo
 from seamwise.nets import UNet
 from seamwise.synth import crowded_cells, focus_pair
+from support.curves import no_curves
 
 SCENE = crowded_cells((96, 110), cells=12, radius=8, rng=0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_curves():
+    with no_curves():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,13 @@ from seamwise.io.images import write_labels, write_png
 from seamwise.io.models import Architecture, FusionInfo
 from seamwise.nets import UNet
 from seamwise.synth import random_shapes
+from support.curves import no_curves
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_curves():
+    with no_curves():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,19 @@ from types import ModuleType
 
 import pytest
 
+from support.curves import no_curves
+
 FOLDER = Path(__file__).parents[2] / "reproduction"
 FOLDERS = (FOLDER, FOLDER / "segmentation")
 
 if not FOLDER.is_dir():  # the source distribution lacks it
     collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_curves():
+    with no_curves():
+        yield
 
 
 class Scripts:

@@ -6,6 +6,13 @@ from seamwise.io.models import NormalizationRule
 from seamwise.segmentation import AnnotatedImage, TrainSettings
 from seamwise.segmentation.normalization import normalization
 from seamwise.synth import crowded_cells
+from support.curves import no_curves
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_curves():
+    with no_curves():
+        yield
 
 
 @pytest.fixture(scope="session")

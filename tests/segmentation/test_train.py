@@ -10,6 +10,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from seamwise.engine import loop
+from seamwise.engine.history import plot_curve
 from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.io.provenance import Provenance
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
@@ -109,7 +111,8 @@ def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
     assert 4 <= labels.max() <= 16  # eight cells were drawn
 
 
-def test_log_curve_and_description(tmp_path, annotated, quick):
+def test_log_curve_and_description(tmp_path, annotated, quick, monkeypatch):
+    monkeypatch.setattr(loop, "plot_curve", plot_curve)
     run(tmp_path, annotated, quick)
     with open(tmp_path / "log.csv") as file:
         lines = list(csv.DictReader(file))
