@@ -77,8 +77,12 @@ def time_stages(megapixels: float, folder: Path, model: Model) -> dict[str, floa
     seconds["read"] = clock.lap()
     normalise = normalization(image, model.info.normalization)
     seconds["normalise"] = clock.lap()
-    slabs = Timed(probability_slabs(image, model, normalise=normalise, guides=rule.is_guided))
-    labels = decode_slabs(slabs, image.shape[1:], rule)
+    maps = probability_slabs(
+        image, model, normalise=normalise, guides=rule.is_guided, offsets=False
+    )
+    slabs = Timed(maps)
+    classes = model.info.architecture.out_channels
+    labels = decode_slabs(slabs, image.shape[1:], rule, classes=classes)
     seconds["network"] = slabs.seconds
     seconds["decode"] = clock.lap() - slabs.seconds
     write_labels(folder / "labels.tif", labels)

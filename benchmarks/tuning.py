@@ -3,7 +3,8 @@
 python benchmarks/tuning.py ../shared/data/dsb2018/train [--decode watershed --background-as mask]
 python benchmarks/tuning.py ../shared/data/dsb2018/train --quick    # a part of images and grid
 
-Tunes on the held-out images, then decodes every pair of the grid and compares the two. Also shows
+Tunes on the selection images (recipes/nuclei-2d-selection.txt), then decodes every pair of the grid
+and compares the two. Also shows
 how much of the gain is luck: the best pair of some random images is scored on the others. `--model`
 takes a shipped model or a model file.
 """
@@ -18,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nuclei_scores import pairs_of
 from seamwise.io import DecodeRule
 from seamwise.metrics import match
 from seamwise.segmentation import (
     AnnotatedImage,
     class_probabilities,
     decode_whole,
-    find_pairs,
     identity_normalization,
     load,
     read_pair,
@@ -73,7 +74,7 @@ def luck(
 
 def read(folder: Path, model_name: str, count: int | None) -> list[AnnotatedImage]:
     model = load(model_name)
-    pairs = find_pairs(folder).validation[:count]
+    pairs = pairs_of(folder, "selection")[:count]
     return [read_pair(pair, ndim=model.net.ndim, rule=model.info.normalization) for pair in pairs]
 
 

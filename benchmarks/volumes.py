@@ -1,7 +1,7 @@
 """Images larger than memory: time, peak of resident memory, and whether seams cut cells.
 
 python benchmarks/volumes.py stack   # 508 × 1024 × 1024 voxels of synthetic tissue, OME-Zarr
-python benchmarks/volumes.py slide   # 20,000² pixels with 99,856 cells
+python benchmarks/volumes.py slide   # 20,000² pixels with 100,489 cells
 python benchmarks/volumes.py memory  # peak of blocks of several sizes, against the estimate
 python benchmarks/volumes.py peak    # the most this machine computes, and the network's share
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -193,9 +192,9 @@ def without_crumbs(labels: Labels) -> Labels:
 
 def source_of(read: AnnotatedImage, zoom: float) -> Source:
     """Training image as the network sees it; `read_pair` bends the intensities: undone here."""
-    linear = torch.from_numpy(np.sinh(2 * read.image[np.newaxis]) / 2)
+    linear = np.sinh(2 * read.image[np.newaxis]) / 2
     shape = magnified_shape(read.labels.shape, (zoom, zoom))
-    image = resample(linear, shape)[0, 0].numpy()
+    image = resample(linear, shape)[0, 0]
     labels = without_crumbs(read.labels)
     rows, columns = (
         ((np.arange(n) + 0.5) * old / n).astype(int)

@@ -67,9 +67,8 @@ TRAINING, SELECTION = (*range(64), *range(300, 436)), range(100, 102)
 
 def resampled(image: NDArray[np.float32], factors: Sequence[float]) -> NDArray[np.float32]:
     """Magnify `(*S)` along each axis."""
-    stack = torch.from_numpy(image)[None, None]
-    magnified = resample(stack, magnified_shape(image.shape, factors))
-    return np.ascontiguousarray(magnified[0, 0].numpy())
+    stack = image[np.newaxis, np.newaxis]
+    return resample(stack, magnified_shape(image.shape, factors))[0, 0]
 
 
 def nearest(labels: Labels, factors: Sequence[float]) -> NDArray[np.int32]:

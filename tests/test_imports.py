@@ -134,7 +134,7 @@ SEGMENT = """
 import sys
 from seamwise.cli import main
 
-for number, more in enumerate(([], ["--tile", "512"])):
+for number, more in enumerate({more!r}):
     output = {output!r} + str(number)
     sys.argv = ["seamwise", "segment", {image!r}, "-o", output, "--runtime", {runtime!r}, *more]
     try:
@@ -146,15 +146,20 @@ assert not loaded, loaded
 """
 
 
+MORE = ([], ["--tile", "512"], ["--scale", "0.5"], ["--model", "phase-2d"])
+
+
 @pytest.mark.parametrize("runtime", ["openvino", "onnx"])
 def test_a_segmentation_without_torch_does_not_import_it(runtime, tmp_path):
     pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
     image = tmp_path / "cells.tif"
     tifffile.imwrite(image, crowded_cells((64, 80), cells=5, rng=0).image)
-    script = SEGMENT.format(image=str(image), output=str(tmp_path / "out"), runtime=runtime)
+    script = SEGMENT.format(
+        image=str(image), output=str(tmp_path / "out"), runtime=runtime, more=MORE
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for number in range(2):
+    for number in range(len(MORE)):
         assert (tmp_path / f"out{number}" / "cells.tif").exists()

@@ -16,10 +16,13 @@ from seamwise.io.models import (
     Architecture,
     SegmentationInfo,
     describe_model,
+    load_model,
     model_path,
     save_model,
 )
 from seamwise.labels import IGNORE
+from seamwise.synth import CONFOCAL, Nucleus, nuclei
+from support.recipes import script
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "stacks_3d.py"
 pytestmark = pytest.mark.skipif(not RECIPE.is_file(), reason="needs recipes/")
@@ -165,3 +168,52 @@ def test_validation_sees_the_voxels_of_the_network_as_they_are(recipe, kind, dec
     task = recipe.Stacks(info, RunSettings(steps=1), kind, [stack], [], [stack])
     model = ReadyNetwork(Threshold, info, "cpu", "float32")
     assert task.validate(model) == {"ap50": 1.0, "ap70": 1.0, "pq": 1.0}
+
+
+def drawn_nuclei(seed):
+    """Clear nuclei, or noise with the labels of nuclei."""
+    camera = replace(CONFOCAL, spacing=(1.0, 1.0, 1.0), photons=200)
+    nucleus = Nucleus(radius=9, brightness=(0.6, 1))
+    drawn = nuclei((48, 72, 72), cells=8, rng=5, cluster=1, nucleus=nucleus, camera=camera)
+    if seed == 1:
+        noise = np.random.default_rng(0).normal(1000, 30, drawn.image.shape).astype(np.uint16)
+        drawn = replace(drawn, image=noise)
+    return drawn, 1.0
+
+
+def copied_model(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(model_path("nuclei-3d").read_bytes())
+    return path
+
+
+def test_a_stack_says_what_a_model_knows_if_half_of_its_cells_are_found(
+    tmp_path, monkeypatch, capsys
+):
+    record, path = script("record_stack_range"), copied_model(tmp_path)
+    monkeypatch.setattr(record, "DRAWINGS", {"nuclei": drawn_nuclei})
+    monkeypatch.setattr(sys, "argv", ["record", "nuclei", str(path), "--seeds", "0-1"])
+    record.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["nuclei 0", "nuclei 1", "1 stacks"]
+    info = describe_model(path)
+    low, middle, high = info.diameters
+    assert 5 < low <= middle <= high < 11  # of 18 voxels, halved; some are cut by the border
+    assert info.fit.by_relief
+    assert 0.2 < info.fit.certainty < 1
+    before = load_model(model_path("nuclei-3d"), SegmentationInfo)[0]
+    after = load_model(path, SegmentationInfo)[0]
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+
+
+def test_ranges_for_integers_come_from_drawn_stacks_of_cubic_voxels(tmp_path, monkeypatch, capsys):
+    record, path = script("record_activations"), copied_model(tmp_path)
+    monkeypatch.setattr(record, "DRAWINGS", {"nuclei": lambda seed: (drawn_nuclei(0)[0], 2.0)})
+    monkeypatch.setattr(record, "SEEDS", range(1))
+    assert record.drawn_stack("nuclei", 0).shape == (1, 96, 72, 72)
+    monkeypatch.setattr(sys, "argv", ["record", str(path), "--drawn", "nuclei"])
+    record.main()
+    activations = describe_model(path).activations
+    assert len(activations) == 4 * 4 + 3
+    assert min(activations) > 0
+    assert str(activations) in capsys.readouterr().out

@@ -46,6 +46,13 @@ def test_one_tile_covers_a_small_grid():
     assert (tile.weight == 1).all()
 
 
+def test_a_single_tile_is_not_copied():
+    image = np.random.default_rng(0).normal(size=(2, 5, 6)).astype(np.float32)
+    ((box, slab),) = blend((5, 6), tiles((5, 6), size=8), lambda box: image, channels=2, axis=1)
+    assert box == (slice(0, 5), slice(0, 6))
+    assert slab is image
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_blending_what_does_not_depend_on_the_tile_returns_it(axis):
     shape = (50, 41, 33)

@@ -86,7 +86,8 @@ def blend(
     """Compute each tile and yield the weighted sum, slab by slab along one axis.
 
     ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Only the slab that still waits for tiles
-    is held in memory, not the whole result: choose the longest axis.
+    is held in memory, not the whole result: choose the longest axis. A single tile is yielded as it
+    was computed, without a copy.
 
     Parameters
     ----------
@@ -106,6 +107,9 @@ def blend(
         Where the slab lies: a range of `axis`, all of the other axes.
     slab : (channels, *box shape) float32 array
     """
+    if len(parts) == 1:  # its weights are one
+        yield parts[0].box, np.asarray(compute(parts[0].box), np.float32)
+        return
     starts = sorted({tile.box[axis].start for tile in parts})
     # what later tiles still add to; the slab axis comes first
     overlap: NDArray[np.float32] | None = None

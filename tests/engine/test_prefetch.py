@@ -4,7 +4,7 @@ from time import sleep
 
 import pytest
 
-from seamwise.engine.prefetch import one_ahead, prefetch
+from seamwise.engine.prefetch import drawn_ahead, one_ahead, prefetch
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -169,3 +169,45 @@ def test_nothing_new_begins_when_results_one_ahead_are_abandoned(ending):
             use()
     sleep(0.05)
     assert begun == [0, 1]
+
+
+def test_the_next_item_is_drawn_while_one_is_used_and_no_other():
+    drawn, is_second_drawn, threads = [], threading.Event(), set()
+
+    def items():
+        for number in range(4):
+            drawn.append(number)
+            threads.add(threading.get_ident())
+            if number == 1:
+                is_second_drawn.set()
+            yield number
+
+    results = drawn_ahead(items())
+    assert next(results) == 0
+    assert is_second_drawn.wait(10)
+    assert drawn == [0, 1]
+    assert list(results) == [1, 2, 3]
+    assert len(threads - {threading.get_ident()}) == len(threads) == 1
+    assert list(drawn_ahead([])) == []
+
+
+@pytest.mark.parametrize("ending", ["close", "raised by an item"])
+def test_no_item_is_drawn_when_those_ahead_are_abandoned(ending):
+    drawn = []
+
+    def items():
+        for number in range(9):
+            drawn.append(number)
+            if number == 1 and ending == "raised by an item":
+                raise ValueError("one")
+            yield number
+
+    results = drawn_ahead(items())
+    assert next(results) == 0
+    if ending == "close":
+        results.close()
+    else:
+        with pytest.raises(ValueError, match="one"):
+            next(results)
+    sleep(0.05)
+    assert drawn == [0, 1]

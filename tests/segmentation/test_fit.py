@@ -22,7 +22,16 @@ from seamwise.segmentation import (
     train,
 )
 from seamwise.segmentation.choose import combine
-from seamwise.segmentation.fit import Look, Watch, fit_of, look_at, misfit, skewness
+from seamwise.segmentation.fit import (
+    Look,
+    Watch,
+    fit_of,
+    look_at,
+    misfit,
+    skewness,
+    uncovered,
+)
+from seamwise.segmentation.normalization import Normalization
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.synth import crowded_cells
 
@@ -38,6 +47,8 @@ def described(**fields):
 
 HALF = Zoom((0.5, 0.5))
 KNOWN = described(fit=Fit(certainty=0.8, skewness=0.2), diameters=(10, 20, 40))
+BY_RELIEF = described(fit=Fit(certainty=0.8, skewness=0.2, by_relief=True))
+BRIGHT = described(normalization=NormalizationRule(kind="contrast"))
 
 
 def test_certainty_is_the_gap_between_the_two_most_likely_classes_of_cells():
@@ -76,7 +87,9 @@ def test_skewness_is_positive_for_few_bright_pixels_whatever_their_scale():
 
 def test_what_is_kept_is_the_least_of_the_training_images():
     looks = [Look(10, 9.0), Look(10, 8.0), Look()]
-    assert fit_of(looks, [0.5, 0.2, 0.3]) == Fit(certainty=0.8, skewness=0.2)
+    assert fit_of(looks, [0.5, 0.2, 0.3]) == Fit(certainty=0.8, skewness=0.2, by_relief=False)
+    reliefs = [Look(10, 4.0, by_relief=True), Look()]
+    assert fit_of(reliefs, [0.5, 0.2]) == Fit(certainty=0.4, skewness=0.2, by_relief=True)
     assert fit_of([Look()], [0.5]) is None
 
 
@@ -97,6 +110,16 @@ def test_what_is_kept_is_the_least_of_the_training_images():
         (KNOWN, Look(300_000, 300_000.0), {"cells": 10, "zoom": HALF}, "20 to 80"),
         (KNOWN, Look(200, 200.0), {"cells": 10}, "5 pixels across"),
         (described(), Look(), {"cells": 0}, ""),
+        (BY_RELIEF, Look(3140, 3140 * 0.1, by_relief=True), {"cells": 10}, "unsure"),
+        (BY_RELIEF, Look(3140, 3140 * 0.1), {"cells": 10}, ""),
+        (
+            BRIGHT,
+            Look(3140, 3140.0),
+            {"cells": 10, "bare": 0.7},
+            "70 % of what is bright lies",
+        ),
+        (BRIGHT, Look(3140, 3140.0), {"cells": 10, "bare": 0.6}, ""),
+        (KNOWN, Look(3140, 3140.0), {"cells": 10, "bare": 0.7}, ""),
     ],
 )
 def test_cautions(info, look, options, words):
@@ -201,3 +224,33 @@ def test_activations_are_the_largest_numbers_that_convolutions_read(small_model)
 def test_skewness_beyond_float64_is_zero_without_a_warning():
     image = np.where(np.arange(100).reshape(10, 10) % 2, 1.7e308, -1.7e308)
     assert skewness(image) == 0
+
+
+def test_uncovered_is_the_share_of_bright_pixels_without_a_cell():
+    image = np.full((10, 20), 100, np.uint8)
+    image[2:4, :10] = 200
+    labels = np.zeros((10, 20), int)
+    labels[2, :5] = 3
+    normalise = Normalization(np.array([100.0]), np.array([1 / 150]))
+    assert uncovered(image, labels, normalise) == 15 / 20
+    assert uncovered(image, image, normalise) == 0
+    half = Normalization(np.array([100.0]), np.array([1 / 250]))  # 200 is 0.4 of the contrast
+    assert uncovered(image, labels, half) == 0
+    huge = np.where(image > 150, 1.7e308, -1.7e308)  # the difference is beyond float64
+    assert uncovered(huge, labels, Normalization(np.array([-1.7e308]), np.ones(1))) == 15 / 20
+
+
+def test_a_few_bright_pixels_are_not_cells_that_were_missed():
+    image, labels = np.zeros((100, 100)), np.zeros((100, 100), int)
+    normalise = Normalization(np.zeros(1), np.ones(1))
+    image[0, :9] = 1
+    assert uncovered(image, labels, normalise) == 0
+    image[0, :10] = 1
+    assert uncovered(image, labels, normalise) == 1
+
+
+def test_nuclei_that_are_missed_are_noted():
+    scene = crowded_cells((200, 220), cells=25, rng=1)
+    assert segment(scene.image).caution == ""
+    # all cells are dropped, as if they had not been seen
+    assert "lies in no cell" in segment(scene.image, min_size=10_000).caution

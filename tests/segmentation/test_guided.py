@@ -25,8 +25,14 @@ from seamwise.segmentation import (
     segment_volume,
     tune,
 )
+from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.normalization import normalization
-from seamwise.segmentation.predict import Model, class_probabilities, tile_probabilities
+from seamwise.segmentation.predict import (
+    Model,
+    class_probabilities,
+    probability_slabs,
+    tile_probabilities,
+)
 from support.probabilities import same_up_to_numbers
 from support.volumes import blobs, intensity_model
 
@@ -83,6 +89,20 @@ def test_with_flips_a_mirrored_image_has_mirrored_guides(ndim):
         result = np.flip(tile_probabilities(mirrored, model, flips=True, guides=True), axis).copy()
         result[4 + axis] *= -1
         np.testing.assert_allclose(result, maps, atol=1e-5)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("flips", [False, True])
+def test_without_offsets_the_relief_comes_last_and_decodes_to_the_same(ndim, flips):
+    block = np.random.default_rng(0).normal(size=(1, *SHAPE[ndim])).astype(np.float32)
+    model = model_of(ndim)
+    maps = tile_probabilities(block, model, flips=flips, guides=True)
+    fewer = tile_probabilities(block, model, flips=flips, guides=True, offsets=False)
+    assert np.array_equal(fewer, maps[:5])
+    slabs = list(probability_slabs(block, model, flips=flips, guides=True, offsets=False))
+    assert [slab.shape[0] for _, slab in slabs] == [5]
+    both = zip(pixelwise(maps, RULE), pixelwise(fewer, RULE, classes=4), strict=True)
+    assert all(np.array_equal(one, other) for one, other in both)
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -114,8 +114,8 @@ def test_sizes_of_a_rule_count_pixels_that_the_network_sees():
 @pytest.mark.parametrize("shape", [(7, 9), (14, 9), (3, 20)])
 def test_a_plane_stays_a_plane_and_a_constant_stays_a_constant(shape):
     rows, columns = np.mgrid[:7, :9] + 0.5
-    image = torch.from_numpy(np.stack([rows + 2 * columns, np.full((7, 9), 3.0)]))[None]
-    result = resample(image, shape)[0].numpy()
+    image = np.stack([rows + 2 * columns, np.full((7, 9), 3.0)])[np.newaxis]
+    result = resample(image, shape)[0]
     y, x = (np.arange(n) + 0.5 for n in shape)
     expected = y[:, None] * 7 / shape[0] + 2 * x * 9 / shape[1]
     inner = (slice(1, -1), slice(3, -3))  # the border repeats its pixels
@@ -124,7 +124,7 @@ def test_a_plane_stays_a_plane_and_a_constant_stays_a_constant(shape):
 
 
 def test_a_reduced_pixel_is_a_weighted_mean_of_what_it_covers():
-    image = torch.zeros(1, 1, 12, dtype=torch.float64)
+    image = np.zeros((1, 1, 12))
     image[0, 0, 5] = 1
     # new centres lie at 2, 6 and 10; the triangle around each reaches 4 to either side
     # at the border the weights within the image, 3.5 instead of 4, still sum to one
@@ -132,11 +132,28 @@ def test_a_reduced_pixel_is_a_weighted_mean_of_what_it_covers():
 
 
 def test_stacks_are_resampled_along_each_axis():
-    stack = torch.arange(2 * 3 * 4.0).reshape(1, 1, 2, 3, 4)
+    stack = np.arange(2 * 3 * 4.0).reshape(1, 1, 2, 3, 4)
     assert resample(stack, (4, 3, 8)).shape == (1, 1, 4, 3, 8)
     assert resample(stack, (2, 3, 4)) is stack
     once = resample(stack, (4, 3, 4))
     np.testing.assert_allclose(once[0, 0, :, 1, 2], [6, 9, 15, 18])
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 17, 40])
+@pytest.mark.parametrize("factor", [0.13, 0.4, 0.65, 0.999, 1.3, 2, 8])
+def test_a_resampled_axis_is_that_of_torch(length, factor):
+    image = np.random.default_rng(length).normal(size=(2, 3, 4, length)).astype(np.float32)
+    (size,) = magnified_shape((length,), (factor,))
+    # as the rows of one plane: torch 2.13 errs along the columns of a plane of width 1
+    plane = torch.from_numpy(image.reshape(1, 1, -1, length))
+    expected = torch.nn.functional.interpolate(
+        plane, (plane.shape[2], size), mode="bilinear", align_corners=False, antialias=True
+    )
+    across = resample(image, (4, size))
+    np.testing.assert_allclose(across, expected.reshape(2, 3, 4, size), atol=1e-5)
+    along = resample(np.ascontiguousarray(image.swapaxes(2, 3)), (size, 4))
+    assert along.dtype == np.float32
+    np.testing.assert_allclose(along.swapaxes(2, 3), across, atol=1e-6)
 
 
 def test_boxes_have_at_least_one_pixel():

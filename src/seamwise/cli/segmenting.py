@@ -106,7 +106,7 @@ def segment(
         typer.Option(
             min=1,
             help="Tile size in pixels; in block mode the block size, rounded up.",
-            show_default="1024, for stacks 128; in block mode what fits the memory",
+            show_default="1088, for stacks 128; in block mode what fits the memory",
         ),
     ] = None,
     flips: Annotated[

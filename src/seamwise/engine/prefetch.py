@@ -1,10 +1,10 @@
-"""Results in order, while threads work on the next ones; see `prefetch`, `one_ahead`."""
+"""Results in order, while threads work on the next ones: `prefetch`, `one_ahead`, `drawn_ahead`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import inf
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -95,3 +95,23 @@ def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
             ready.clear()
         while futures:
             yield futures.popleft().result()
+
+
+def drawn_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items; one thread draws the next while one is used.
+
+    All are drawn by that thread, one after the other: an iterator that computes may keep a state.
+    If the items are not drawn to their end, the one in work is waited for, and no other begins.
+
+    Examples
+    --------
+    >>> list(drawn_ahead(iter([3, 2, 1])))
+    [3, 2, 1]
+    """
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        future: Future[Item | object] = pool.submit(next, iterator, end)
+        while (item := future.result()) is not end:
+            future = pool.submit(next, iterator, end)
+            yield cast(Item, item)
+            del item  # what is held: the next one, while this one is not used any more

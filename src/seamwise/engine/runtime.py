@@ -18,6 +18,7 @@ from seamwise.engine.openvino import (
     compile_openvino,
     has_int8,
 )
+from seamwise.engine.softmax import take_softmax
 from seamwise.io.errors import first_line
 from seamwise.io.models import model_path
 from seamwise.io.provenance import file_sha256
@@ -82,7 +83,7 @@ class Runtime:
         """
         if self.compute is not None:
             maps = self.compute(batch)
-            _take_softmax(maps[:, :classes])
+            take_softmax(maps[:, :classes])
             return maps
         import torch
 
@@ -367,13 +368,6 @@ def _of_any_size(compute: _Compute, multiple: int) -> _Compute:
         return compute(np.ascontiguousarray(padded))[(slice(None), slice(None), *part)]
 
     return run
-
-
-def _take_softmax(logits: NDArray[np.float32]) -> None:
-    """exp z_c / Σ_k exp z_k of the channels of `(N, C, *S)`, in place."""
-    logits -= logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(1, keepdims=True)
 
 
 def _with_remedy(

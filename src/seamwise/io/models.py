@@ -108,10 +108,14 @@ class Fit(Frozen):
         Least mean certainty of the foreground of an image.
     skewness : float
         Least skewness of the intensities of an image.
+    by_relief : bool, optional
+        Whether the certainty is the relief, not the gap between the most likely class and the next;
+        by default (earlier versions) it is if the network has guides.
     """
 
     certainty: float
     skewness: float
+    by_relief: bool | None = None
 
 
 class ModelInfo(Frozen):
@@ -123,9 +127,9 @@ class ModelInfo(Frozen):
     training : dict
         Provenance: settings, data, seed, scores, software versions.
     activations : tuple of float, optional
-        Largest number that each convolution reads, in the order of computation, in images that ship
-        with seamwise. A model that has them may be computed in 8-bit integers: its card says what
-        that costs.
+        Largest number that each convolution reads, in the order of computation, in images of its
+        recipe. A model that has them may be computed in 8-bit integers: its card says what that
+        costs.
     format_version : int
         Version of this description: 2 since there are thresholds and members, 3 since there are
         several tasks, 4 since there are guides, a normalisation by contrast and a zoom. Older

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from seamwise.segmentation.export import export_onnx
     from seamwise.segmentation.maps import decode_files, decode_maps
     from seamwise.segmentation.measure import FileScores, ScoredPair, pair_files, score_files
+    from seamwise.segmentation.model_input import as_model_input
     from seamwise.segmentation.nnunet_data import NNUNetDataset, write_nnunet
     from seamwise.segmentation.normalization import (
         compress_intensities,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from seamwise.segmentation.predict import (
         Model,
         Prediction,
-        as_model_input,
         class_probabilities,
         load,
         probability_slabs,
@@ -210,6 +210,7 @@ _ROOMS = {
         "pair_files",
         "score_files",
     ),
+    "seamwise.segmentation.model_input": ("as_model_input",),
     "seamwise.segmentation.nnunet_data": ("NNUNetDataset", "write_nnunet"),
     "seamwise.segmentation.normalization": (
         "compress_intensities",
@@ -228,7 +229,6 @@ _ROOMS = {
     "seamwise.segmentation.predict": (
         "Model",
         "Prediction",
-        "as_model_input",
         "class_probabilities",
         "load",
         "probability_slabs",

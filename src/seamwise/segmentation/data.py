@@ -333,8 +333,6 @@ def as_seen(image: AnnotatedImage, info: SegmentationInfo) -> AnnotatedImage:
     shape = magnified_shape(image.labels.shape, factors)
     if shape == image.labels.shape:
         return image
-    import torch
-
     rows = [
         ((np.arange(n) + 0.5) * old / n).astype(int)
         for n, old in zip(shape, image.labels.shape, strict=True)
@@ -344,7 +342,7 @@ def as_seen(image: AnnotatedImage, info: SegmentationInfo) -> AnnotatedImage:
     )
     return replace(
         image,
-        image=resample(torch.from_numpy(image.image)[None], shape)[0].numpy(),
+        image=resample(image.image[np.newaxis], shape)[0],
         labels=relabel(image.labels[np.ix_(*rows)]).astype(np.int32),
         spacing=spacing,
     )

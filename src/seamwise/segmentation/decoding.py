@@ -21,7 +21,13 @@ from seamwise.labels import Labels
 Slab = tuple[tuple[slice, ...], NDArray[Any]]
 
 
-def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule) -> Labels:
+def decode_slabs(
+    slabs: Iterable[Slab],
+    shape: tuple[int, ...],
+    rule: DecodeRule,
+    *,
+    classes: int | None = None,
+) -> Labels:
     """Label the cells from class probabilities that come slab by slab.
 
     Parameters
@@ -33,6 +39,8 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     rule : DecodeRule
         One of `decode.argmax`, `decode.threshold`, `decode.watershed` and `decode.relief`, with its
         options.
+    classes : int, optional
+        See `pixelwise`.
 
     Returns
     -------
@@ -47,7 +55,7 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
     if isinstance(rule.pair, WatershedPair):
         seeds, elevation = np.empty(shape, np.uint8), np.empty(shape, np.float32)
         for box, slab in slabs:
-            seeds[box], elevation[box] = pixelwise(slab, rule)
+            seeds[box], elevation[box] = pixelwise(slab, rule, classes=classes)
         return flood(
             seeds,
             elevation,
@@ -55,13 +63,13 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
             min_core=rule.min_core,
             background_as=rule.pair.background_as,
         )
-    classes = np.empty(shape, np.uint8)
+    class_map = np.empty(shape, np.uint8)
     if isinstance(rule.pair, ReliefPair):
         height = np.empty(shape, np.float32)
         for box, slab in slabs:
-            classes[box], height[box] = pixelwise(slab, rule)
+            class_map[box], height[box] = pixelwise(slab, rule, classes=classes)
         return judge_by_relief(
-            classes,
+            class_map,
             height,
             peak=rule.pair.peak,
             saddle=rule.pair.saddle,
@@ -69,11 +77,13 @@ def decode_slabs(slabs: Iterable[Slab], shape: tuple[int, ...], rule: DecodeRule
             min_core=rule.min_core,
         )
     for box, slab in slabs:
-        (classes[box],) = pixelwise(slab, rule)
-    return instances(classes, min_size=rule.min_size, min_core=rule.min_core)
+        (class_map[box],) = pixelwise(slab, rule, classes=classes)
+    return instances(class_map, min_size=rule.min_size, min_core=rule.min_core)
 
 
-def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[Any], ...]:
+def pixelwise(
+    probabilities: NDArray[Any], rule: DecodeRule, *, classes: int | None = None
+) -> tuple[NDArray[Any], ...]:
     """Return what a rule needs of each pixel: its class; for some rules also a height.
 
     Parameters
@@ -82,6 +92,9 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
         Any part of the image; for a rule that `is_guided` relief and offsets follow behind the
         classes.
     rule : DecodeRule
+    classes : int, optional
+        How many of the maps are classes: then no offsets need follow behind the relief. By default
+        they do.
 
     Returns
     -------
@@ -95,8 +108,11 @@ def pixelwise(probabilities: NDArray[Any], rule: DecodeRule) -> tuple[NDArray[An
                 probabilities, background=pair.background, cell=pair.cell, gap=rule.gap
             )
         case ReliefPair() as pair:
-            classes, height = split_maps(probabilities)
-            foreground = foreground_classes(classes, foreground=pair.foreground, gap=rule.gap)
+            if classes is None:
+                likely, height = split_maps(probabilities)
+            else:
+                likely, height = probabilities[:classes], probabilities[classes]
+            foreground = foreground_classes(likely, foreground=pair.foreground, gap=rule.gap)
             return with_cores(foreground, height, pair.core), height
         case ThresholdPair() as pair:
             return (

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode.relief import split_maps
 from seamwise.io.models import Fit, SegmentationInfo
+from seamwise.labels import Labels
+from seamwise.segmentation.normalization import Normalization
 from seamwise.segmentation.zoom import Zoom, diameter_of
 
 _SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
 _FAR = 1.5  # times the usual range of diameters
-_FEW = 5  # cells say nothing about their usual size
-_PIXELS = 2**18  # of an image, at least (all of a smaller one), give its skewness
+FEW = 5
+"""Fewer cells say nothing about their usual size."""
+_PIXELS = 2**18  # of an image, at least (all of a smaller one), give its skewness and its light
+_BRIGHT = 0.5  # of the contrast of cells
+_HARDLY_ANY = 0.001  # of the pixels: a speck is not a cell that was missed
+_BARE = 2 / 3  # of what is bright
 
 Slab = tuple[tuple[slice, ...], NDArray[Any]]
 
@@ -55,14 +60,14 @@ class Look:
 def look_at(maps: NDArray[np.floating[Any]], classes: int) -> Look:
     """Return how sure a network is of a part of an image.
 
-    `maps` are class probabilities `(classes, *S)`, with relief and offsets behind them if the
+    `maps` are class probabilities `(classes, *S)`, with the relief (and offsets) behind them if the
     network has guides.
     """
     probabilities = maps[:classes]
     is_cell = probabilities[1:3].sum(0) > 0.5
     by_relief = len(maps) > classes
     if by_relief:
-        certainty = split_maps(maps)[1][is_cell]
+        certainty = maps[classes][is_cell]
     else:
         sorted_probabilities = np.sort(probabilities[:, is_cell], 0)
         certainty = sorted_probabilities[-1] - sorted_probabilities[-2]
@@ -103,7 +108,41 @@ def skewness(image: NDArray[Any]) -> float:
 def fit_of(looks: Sequence[Look], skews: Sequence[float]) -> Fit | None:
     """Return what a model file keeps of its training images; None if no cell was seen in any."""
     means = [look.mean for look in looks if look.foreground]
-    return Fit(certainty=min(means), skewness=min(skews)) if means else None
+    if not means:
+        return None
+    by_relief = any(look.by_relief for look in looks)
+    return Fit(certainty=min(means), skewness=min(skews), by_relief=by_relief)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def uncovered(image: NDArray[Any], labels: Labels, normalise: Normalization) -> float:
+    """Return how much of what is bright in an image lies in no cell.
+
+    ::
+
+        |bright pixels without a cell| / |bright pixels|,   bright where (x − offset) · scale > 1/2
+
+    By the rule "contrast" (`normalization`) this is half of the contrast of cells, or more.
+
+    Parameters
+    ----------
+    image : (*S) array
+        The first channel, as it is.
+    labels : (*S) array
+    normalise : Normalization
+        That of the whole image.
+
+    Returns
+    -------
+    float in [0, 1]
+        By evenly spaced pixels; 0 if hardly any are bright.
+    """
+    step = max(1, image.size // _PIXELS)
+    values = image.ravel()[::step].astype(np.float64)
+    is_bright = (values - normalise.offset[0]) * normalise.scale[0] > _BRIGHT
+    if is_bright.mean() < _HARDLY_ANY:
+        return 0.0
+    return float((labels.ravel()[::step][is_bright] == 0).mean())
 
 
 def misfit(
@@ -113,6 +152,7 @@ def misfit(
     cells: int,
     zoom: Zoom | None = None,
     skew: float | None = None,
+    bare: float = 0.0,
 ) -> str:
     """Return why an image may not fit a model, in one line; empty if nothing speaks against it.
 
@@ -128,23 +168,36 @@ def misfit(
         How far the image was magnified; by default not at all.
     skew : float, optional
         The image's `skewness`.
+    bare : float
+        What is `uncovered` of the image: of interest if the model is for bright cells, normalised
+        by the rule "contrast".
     """
+    return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom) or _bare_light(info, bare)
+
+
+def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
     fit = info.fit
-    is_judged = look.by_relief == info.architecture.guides  # as `fit` was measured
-    if fit is not None and is_judged and look.mean < _SLACK * fit.certainty:
-        is_inverted = skew is not None and skew < min(fit.skewness, 0) - 0.1
-        reason = (
-            "are the cells dark on bright ground? It knows bright ones: invert the image"
-            if is_inverted
-            else "this may be another kind of image than it knows"
-        )
-        if not look.foreground:
-            return f"the model sees no cells: {reason}"
-        return (
-            f"the model is unsure (certainty {look.mean:.2f}, in training at least "
-            f"{fit.certainty:.2f}): {reason}"
-        )
-    if info.diameters is None or cells < _FEW:
+    if fit is None or look.mean >= _SLACK * fit.certainty:
+        return ""
+    by_relief = info.architecture.guides if fit.by_relief is None else fit.by_relief
+    if look.by_relief != by_relief:  # certainty of another kind
+        return ""
+    is_inverted = skew is not None and skew < min(fit.skewness, 0) - 0.1
+    reason = (
+        "are the cells dark on bright ground? It knows bright ones: invert the image"
+        if is_inverted
+        else "this may be another kind of image than it knows"
+    )
+    if not look.foreground:
+        return f"the model sees no cells: {reason}"
+    return (
+        f"the model is unsure (certainty {look.mean:.2f}, in training at least "
+        f"{fit.certainty:.2f}): {reason}"
+    )
+
+
+def _odd_size(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None) -> str:
+    if info.diameters is None or cells < FEW:
         return ""
     ndim = info.architecture.ndim
     factors = zoom.factors if zoom is not None else (1.0,) * ndim
@@ -157,4 +210,13 @@ def misfit(
     return (
         f"cells are about {across:.0f} pixels across, the model knows "
         f"{least:.0f} to {most:.0f}: try --diameter {across:.0f}"
+    )
+
+
+def _bare_light(info: SegmentationInfo, bare: float) -> str:
+    if info.normalization.kind != "contrast" or bare <= _BARE:
+        return ""
+    return (
+        f"{100 * bare:.0f} % of what is bright lies in no cell: are there cells that are smaller, "
+        "or of another kind, than the model knows? Try --scale 2"
     )

@@ -48,7 +48,7 @@ class SegmentOptions:
     min_size : int, optional
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
-        Largest size in pixels, along each axis, that goes through the network at once; 1024 in 2D
+        Largest size in pixels, along each axis, that goes through the network at once; 1088 in 2D
         and 128 in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended.
         For an image that is segmented block by block: the size of its blocks, rounded up to a
         multiple of 512 in 2D and 64 in 3D; by default what the memory allows.

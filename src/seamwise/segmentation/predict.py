@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from math import ceil
 from pathlib import Path
@@ -10,20 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.array_like import as_array
 from seamwise.engine.networks import ReadyNetwork, load_network
+from seamwise.engine.prefetch import drawn_ahead
 from seamwise.engine.resources import Resources
 from seamwise.io.bioimageio import is_package
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.fit import Watch, look_at, misfit, skewness
+from seamwise.segmentation.fit import Watch, look_at, misfit, skewness, uncovered
+from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import Normalization, identity_normalization, normalization
 from seamwise.segmentation.options import SegmentOptions
-from seamwise.segmentation.zoom import Zoom, magnified_shape, resample_array, zoom_of
+from seamwise.segmentation.second_look import View, second_look
+from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
 from seamwise.tiling import blend, tiles
+from seamwise.types import Box
 
-_TILE = {2: 1024, 3: 128}
+_TILE = {2: 1088, 3: 128}  # 2D: steps of 1024, with the overlap
 _OVERLAP = {2: 64, 3: 32}
 
 
@@ -77,7 +81,7 @@ def segment(
     min_size : int, optional
         Cells of fewer pixels are dropped; by default what the model file says.
     tile : int, optional
-        Largest size, along each axis, that goes through the network at once; 1024 in 2D and 128
+        Largest size, along each axis, that goes through the network at once; 1088 in 2D and 128
         in 3D by default, at least 192 and 96. Neighbouring tiles overlap and are blended. The
         network sees a little less near the border of a tile, so that a few pixels depend on the
         size. The tests require that at least 98 % of the cells match at IoU 0.9.
@@ -170,11 +174,13 @@ def segment_image(
     channels = as_model_input(image, model.info)
     zoom = options.zoom(model.info, spacing)
     rule = decode_rule(model.info, options.decode, options.min_size, pixels=zoom.pixels)
+    normalise = normalization(channels, model.info.normalization)
     keywords: dict[str, Any] = {
         "tile": options.tile,
         "flips": options.flips,
         "guides": rule.is_guided,
         "zoom": zoom,
+        "normalise": normalise,
     }
     classes = model.info.architecture.out_channels
     probabilities = guides = None
@@ -184,17 +190,33 @@ def segment_image(
         guides = maps[classes:] if rule.is_guided else None
         labels = decode_whole(maps, rule)
     else:
-        slabs = Watch(probability_slabs(channels, model, **keywords), classes)
-        labels = decode_slabs(slabs, channels.shape[1:], rule)
+        parts = probability_slabs(channels, model, offsets=False, **keywords)
+        # in a lane the network has another image to compute meanwhile
+        slabs = Watch(drawn_ahead(parts) if model.lane is None else parts, classes)
+        labels = decode_slabs(slabs, channels.shape[1:], rule, classes=classes)
         look = slabs.look
-    caution = misfit(
+    cells = int(labels.max(initial=0))
+
+    def read(box: Box) -> NDArray[Any]:
+        return channels[(slice(None), *box)]
+
+    view = view_of(model, zoom, normalise)
+    caution = second_look(read, channels.shape[1:], view, look, cells=cells) or misfit(
         model.info,
         look,
-        cells=int(labels.max(initial=0)),
+        cells=cells,
         zoom=zoom,
         skew=skewness(channels[0]),
+        bare=uncovered(channels[0], labels, normalise),
     )
     return Prediction(labels, probabilities, caution, guides)
+
+
+def view_of(model: Model, zoom: Zoom, normalise: Normalization) -> View:
+    """Return what a `second_look` at an image needs."""
+    guides = model.info.architecture.guides
+    see = partial(model.call, tile_probabilities, model=model, guides=guides)
+    return View(model.info, zoom, normalise, see)
 
 
 def segment_normalized(
@@ -216,9 +238,11 @@ def segment_normalized(
         model,
         normalise=identity_normalization(len(image)),
         guides=rule.is_guided,
+        offsets=False,
         zoom=zoom,
     )
-    return decode_slabs(slabs, image.shape[1:], rule)
+    classes = model.info.architecture.out_channels
+    return decode_slabs(slabs, image.shape[1:], rule, classes=classes)
 
 
 def class_probabilities(
@@ -309,51 +333,6 @@ def load_for(model: str | Path, runtime: str, resources: Resources) -> Model:
     return load(model, device="cpu", runtime="torch" if runtime == "auto" else runtime)
 
 
-def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
-    """Check an image against what the model expects and return it as `(C, *S)`."""
-    image = as_array(image, name="image", real=True)
-    if image.dtype.kind not in "uifb":
-        raise ValueError(f"image must hold real numbers, not {image.dtype}")
-    if image.dtype == bool:
-        image = image.astype(np.uint8)
-    if image.ndim == info.architecture.ndim:
-        image = image[np.newaxis]
-    check_shape(image.shape, info)
-    low, high = image.min(), image.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(
-            "image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num"
-        )
-    return image
-
-
-def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
-    """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
-    ndim, in_channels = info.architecture.ndim, info.architecture.in_channels
-    if len(shape) != ndim + 1:
-        is_stack = (ndim, len(shape)) == (2, 4)
-        stack = (
-            ": choose a model for stacks, such as nuclei-3d, or --mode 2d-stitch for its slices"
-            if is_stack
-            else ""
-        )
-        raise ValueError(
-            f"image must have {ndim} spatial axes, with channels first if there are any, "
-            f"not the shape {shape}{stack}"
-        )
-    if shape[0] != in_channels:
-        is_last = shape[-1] == in_channels or shape[-1] <= 4
-        hint = " (channels last? move them first)" if is_last else ""
-        choice = "image[..., 2]" if is_last else "image[2]"
-        raise ValueError(
-            f"the model expects {in_channels} channel(s), the image {shape} has {shape[0]}{hint}: "
-            "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
-            f"--channel 2, or {choice} in Python"
-        )
-    if 0 in shape:
-        raise ValueError(f"image is empty: its shape is {shape}")
-
-
 def probability_slabs(
     image: NDArray[Any],
     model: Model,
@@ -362,13 +341,15 @@ def probability_slabs(
     flips: bool = False,
     normalise: Normalization | None = None,
     guides: bool = False,
+    offsets: bool = True,
     zoom: Zoom | None = None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
     """Yield boxes and class probabilities of `(C, *S)`, slab by slab along the longest axis.
 
     `normalise` is measured from the image by default. For a part of an image, pass that of the
-    whole. With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
-    `zoom` is the model's own by default; `tile` counts pixels that the network sees.
+    whole. With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`:
+    decoding reads the relief only. `zoom` is the model's own by default; `tile` counts pixels that
+    the network sees.
     """
     ndim = model.info.architecture.ndim
     size = _TILE[ndim] if tile is None else tile
@@ -377,14 +358,20 @@ def probability_slabs(
     shape = image.shape[1:]
     scaling = normalization(image, model.info.normalization) if normalise is None else normalise
 
-    channels = model.info.architecture.out_channels + (1 + ndim) * guides
+    channels = model.info.architecture.out_channels + guides * (1 + ndim * offsets)
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
         if not scaling.scale.any():  # without any contrast there is nothing to show to the network
             return _background(channels, [s.stop - s.start for s in box])
         block = scaling(image[(slice(None), *box)])
         return model.call(
-            tile_probabilities, block, model, flips=flips, guides=guides, factors=factors
+            tile_probabilities,
+            block,
+            model,
+            flips=flips,
+            guides=guides,
+            offsets=offsets,
+            factors=factors,
         )
 
     sizes = [ceil(size / factor) for factor in factors]
@@ -415,6 +402,7 @@ def tile_probabilities(
     *,
     flips: bool = False,
     guides: bool = False,
+    offsets: bool = True,
     factors: Sequence[float] | None = None,
 ) -> NDArray[np.float32]:
     """Return the class probabilities `(classes, *S)` of a normalised block `(C, *S)`, at once.
@@ -422,13 +410,14 @@ def tile_probabilities(
     The network sees the block magnified by `factors`, to whole pixels; by default as it is.
 
     With `guides`, which the model must have, relief and offsets follow behind the classes:
-    `(classes + 1 + ndim, *S)`.
+    `(classes + 1 + ndim, *S)`; without `offsets` only the relief.
     """
     shape = block.shape[1:]
     batch = block[np.newaxis]
     if factors is not None:
-        batch = resample_array(batch, magnified_shape(shape, factors))
+        batch = resample(batch, magnified_shape(shape, factors))
     classes = model.info.architecture.out_channels
+    channels = classes + guides * (1 + (batch.ndim - 2) * offsets)
     axes = range(2, batch.ndim)
     subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
     mirrors = subsets if flips else [()]
@@ -436,12 +425,12 @@ def tile_probabilities(
     for mirror in mirrors:
         seen = np.ascontiguousarray(np.flip(batch, mirror))
         maps = np.flip(model.runtime.maps(seen, classes), mirror)
-        if guides:
+        if guides and offsets:
             for axis in mirror:  # an offset points the other way in a mirror
                 maps[:, classes + axis - 1] *= -1
-        maps = maps[:, : None if guides else classes]
+        maps = maps[:, :channels]
         total = maps if total is None else total + maps
     assert total is not None  # one mirror at least is the image itself
     mean = total / np.float32(len(mirrors)) if flips else total
-    probabilities: NDArray[np.float32] = resample_array(mean, shape)[0]
+    probabilities: NDArray[np.float32] = resample(mean, shape)[0]
     return probabilities

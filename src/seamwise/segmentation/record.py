@@ -52,7 +52,7 @@ def record_range(path: Path, images: Iterable[AnnotatedImage], *, device: str = 
             image.image,
             model,
             normalise=identity_normalization(len(image.image)),
-            guides=architecture.guides,
+            guides=model.info.decode.is_guided,
             zoom=zoom,
         )
         looks.append(sum((look_at(slab, architecture.out_channels) for _, slab in slabs), Look()))

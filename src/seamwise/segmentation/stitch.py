@@ -14,16 +14,18 @@ from seamwise.labels.slabs import look_up
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
 from seamwise.segmentation.fit import Look, Watch, misfit, skewness
+from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import Normalization, normalization
 from seamwise.segmentation.options import STITCH_IOU, SegmentOptions, check_iou
 from seamwise.segmentation.predict import (
     Model,
     Prediction,
-    as_model_input,
     decode_rule,
     load,
     probability_slabs,
+    view_of,
 )
+from seamwise.segmentation.second_look import second_look
 
 
 def stitch(slices: Iterable[Labels], *, iou: float = STITCH_IOU) -> Labels:
@@ -170,18 +172,27 @@ def segment_slices(
             flips=options.flips,
             normalise=normalise,
             guides=rule.is_guided,
+            offsets=False,
             zoom=zoom,
         )
-        watch = Watch(slabs, network.info.architecture.out_channels)
-        labels = decode_slabs(watch, plane.shape[1:], rule)
+        classes = network.info.architecture.out_channels
+        watch = Watch(slabs, classes)
+        labels = decode_slabs(watch, plane.shape[1:], rule, classes=classes)
         looks.append(watch.look)
         counts.append(int(labels.max(initial=0)))
         return labels
 
     labels = stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
-    caution = misfit(
+    plane, look = planes[:, planes.shape[1] // 2], sum(looks, Look())
+    caution = second_look(
+        lambda box: plane[(slice(None), *box)],
+        plane.shape[1:],
+        view_of(network, zoom, normalise),
+        look,
+        cells=sum(counts),
+    ) or misfit(
         network.info,
-        sum(looks, Look()),
+        look,
         cells=sum(counts),  # their cross sections, as the model sees them
         zoom=zoom,
         skew=skewness(planes[0]),

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING
+from math import ceil, prod
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.models import SegmentationInfo
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Float = TypeVar("Float", bound=np.floating[Any])
 
 _LEAST, _MOST = 1 / 32, 32  # factors beyond these are taken for an error
 _SAME = 1.1  # pixel sizes, or factors, whose ratio is smaller than this count as equal
@@ -64,8 +63,7 @@ def zoom_of(
     info : SegmentationInfo
         What the model file says.
     scale : float, optional
-        The cells are this many times as large as they should be, and the image is magnified by
-        it: 0.5 for cells twice as large as those of the training.
+        The image is magnified by this: 0.5 for cells twice as large as those of the training.
     diameter : float, optional
         Usual diameter of the cells in pixels of the image.
     spacing : sequence of float, optional
@@ -165,34 +163,48 @@ def magnified_shape(shape: Sequence[int], factors: Sequence[float]) -> tuple[int
     return tuple(max(1, round(n * factor)) for n, factor in zip(shape, factors, strict=True))
 
 
-def resample(image: "Tensor", shape: Sequence[int]) -> "Tensor":
+def resample(image: NDArray[Float], shape: Sequence[int]) -> NDArray[Float]:
     """Magnify or reduce the spatial axes of `(N, C, *S)` to a shape, axis by axis.
 
     Linear between pixel centres; where an axis is reduced, each new pixel is the mean of what it
-    covers, weighted by a triangle. The corners of the outermost pixels stay in place.
-    """
-    from torch.nn.functional import interpolate  # slow to import, and most images stay as they are
+    covers, weighted by a triangle. The corners of the outermost pixels stay in place::
 
+        y_i = Σ_j w_ij·x_j / Σ_j w_ij,   w_ij = max(0, 1 − |j + 1/2 − (i + 1/2)·f| / max(f, 1))
+
+    with f old pixels for each new one. This is ``torch.nn.functional.interpolate`` with
+    ``antialias=True``, which takes seconds to import. An image that has the shape is returned as it
+    is.
+    """
     for axis, length in enumerate(shape, start=2):
-        if image.shape[axis] == length:
-            continue
-        # as the rows of one plane: torch 2.13 errs along the columns of a plane of width 1
-        rows = image.movedim(axis, -1)
-        plane = rows.reshape(1, 1, -1, rows.shape[-1])
-        size = (plane.shape[2], length)
-        plane = interpolate(plane, size, mode="bilinear", align_corners=False, antialias=True)
-        image = plane.reshape(*rows.shape[:-1], length).movedim(-1, axis)
+        if image.shape[axis] != length:
+            image = _resample_axis(image, axis, length)
     return image
 
 
-def resample_array(image: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
-    """`resample` for arrays; torch is imported only if the shape is another."""
-    if image.shape[2:] == tuple(shape):
-        return image
-    import torch
+def _resample_axis(image: NDArray[Float], axis: int, length: int) -> NDArray[Float]:
+    taps = _triangles(image.shape[axis], length)
+    total: NDArray[Float] | None = None
+    for index, weight in taps:
+        part = image.take(index, axis)
+        part *= weight.astype(image.dtype).reshape(-1, *(1,) * (image.ndim - axis - 1))
+        total = part if total is None else np.add(total, part, out=total)
+    assert total is not None  # a triangle covers one pixel at least
+    return total
 
-    resampled: NDArray[np.float32] = resample(torch.from_numpy(image), shape).numpy()
-    return resampled
+
+def _triangles(old: int, new: int) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """For each place under the triangles: which old pixel lies there, and its share, of each new.
+
+    Both `(new,)` arrays.
+    """
+    step = old / new
+    reach = max(step, 1.0)
+    centres = (np.arange(new) + 0.5) * step - 0.5
+    pixels = np.ceil(centres - reach).astype(np.intp) + np.arange(ceil(2 * reach))[:, np.newaxis]
+    weights = np.maximum(1 - np.abs(pixels - centres) / reach, 0)
+    weights[(pixels < 0) | (pixels >= old)] = 0
+    weights /= weights.sum(0)
+    return list(zip(pixels.clip(0, old - 1), weights, strict=True))
 
 
 def cell_diameters(areas: NDArray[np.integer], ndim: int) -> tuple[float, float, float] | None:

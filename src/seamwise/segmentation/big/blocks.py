@@ -264,14 +264,19 @@ def _classify_box(
     """
     try:
         around = grow(box, job.halo, job.shape)
-        guides = job.rule.is_guided
+        classes = model.info.architecture.out_channels
         probabilities = tile_probabilities(
-            read(around), model, flips=job.options.flips, guides=guides, factors=job.factors
+            read(around),
+            model,
+            flips=job.options.flips,
+            guides=job.rule.is_guided,
+            offsets=bool(job.maps),
+            factors=job.factors,
         )
         inner = probabilities[(slice(None), *relative_to(box, around))]
-        look = look_at(inner, model.info.architecture.out_channels)
+        look = look_at(inner, classes)
         maps = [inner.astype(np.float16)] if job.maps else []
-        return (*pixelwise(inner, job.rule), *maps), look
+        return (*pixelwise(inner, job.rule, classes=classes), *maps), look
     except (MemoryError, RuntimeError) as error:  # torch has no error of its own for the CPU
         if not is_out_of_memory(error):
             raise

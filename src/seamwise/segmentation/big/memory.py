@@ -17,9 +17,10 @@ _LONGEST = {2: 2048, 3: 256}  # pixels; longer blocks save hardly any time
 _PROCESS = 650 * 2**20  # bytes of a process with torch
 # of the first level's width, in the network's numbers, by runtime
 _FEATURE_MAPS = {"torch": 4, "openvino": 8, "onnx": 5}
-_TILE = 2**20  # pixels that go through a network at once, of an image in one piece
-_TILE_BYTES = {"torch": 0, "openvino": 250, "onnx": 50}  # of each, more than _PROCESS has room for
-_LARGER_TILE_BYTES = 475  # of each pixel beyond, whatever the runtime adds
+_TILE = 2**20  # pixels that go through a network at once: _PROCESS has room for them
+_LARGEST_TILE = 1088**2  # by default, of an image in one piece
+_TILE_BYTES = {"torch": 0, "openvino": 250, "onnx": 50}  # of each pixel, beyond that room
+_LARGER_TILE_BYTES = 475  # of each pixel beyond _TILE, whatever the runtime adds
 _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110  # the same for a watershed
@@ -69,12 +70,12 @@ def whole_image_bytes(
     runtime : {"torch", "openvino", "onnx"} or the record of one, such as "openvino int8"
         What computes the network.
     tile : int, optional
-        Most pixels that go through the network at once, if they are not 1024².
+        Most pixels that go through the network at once, if they are not 1088².
     maps : int
         Number of class probabilities and guides that are kept, in float32, a copy and float16.
     """
     extra = _TILE_BYTES[_word(runtime)]
-    in_tile = min(pixels, _TILE if tile is None else tile)
+    in_tile = min(pixels, _LARGEST_TILE if tile is None else tile)
     larger = max(in_tile - _TILE, 0)
     tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
     return _PROCESS + tile_bytes + pixels * (2 * pixel_bytes + _WHOLE + 10 * maps)

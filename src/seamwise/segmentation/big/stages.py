@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from seamwise.decode.blockwise import (
     Cells,
@@ -23,6 +24,7 @@ from seamwise.engine.cluster import Item, Runner, Task
 from seamwise.engine.listener import StageProgress
 from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
+from seamwise.io.errors import DamagedError
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule, ReliefPair
 from seamwise.io.ome_zarr import Draft
@@ -30,8 +32,12 @@ from seamwise.io.scratch import create_scratch
 from seamwise.segmentation.big import blocks as tasks
 from seamwise.segmentation.big.blocks import Place, Same
 from seamwise.segmentation.big.job import BlockJob
-from seamwise.segmentation.fit import Look
+from seamwise.segmentation.fit import Look, misfit
 from seamwise.segmentation.normalization import Normalization, Sample, normalization_of
+from seamwise.segmentation.predict import Model, view_of
+from seamwise.segmentation.second_look import second_look
+from seamwise.segmentation.zoom import Zoom
+from seamwise.types import Box
 
 _HELD = (
     64  # blocks whose records are held: they are read several times, and may be too many to hold
@@ -132,6 +138,23 @@ class Stages:
         )
         # blocks of an earlier version have none
         return sum((Look(*read_json(file).get("look", ())) for file in files), Look())
+
+    def caution(self, model: Model, zoom: Zoom, cells: Sequence[int]) -> str:
+        """Return why the image may not fit the model, in one line; empty if nothing says so.
+
+        The second look is at the first time point.
+        """
+        look, count, place = self.look(), sum(cells), self.places[0]
+        normalise = load_arrays(_normalization(place), Normalization)
+
+        def read(box: Box) -> NDArray[Any]:
+            return place.volume.read(box, time=place.time)
+
+        view, line = view_of(model, zoom, normalise), ""
+        if normalise.scale.any():
+            with suppress(DamagedError):  # reported with its block
+                line = second_look(read, self.job.shape, view, look, cells=count)
+        return line or misfit(model.info, look, cells=count, zoom=zoom)
 
     @property
     def _numbers(self) -> range:

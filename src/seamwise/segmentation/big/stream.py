@@ -36,9 +36,9 @@ from seamwise.segmentation.big.job import BlockJob, read_job, write_job, write_t
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
 from seamwise.segmentation.big.network import check_origin, share_network
 from seamwise.segmentation.big.stages import Stages
-from seamwise.segmentation.fit import misfit
+from seamwise.segmentation.model_input import check_shape
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
-from seamwise.segmentation.predict import Model, check_shape, decode_rule, load_for
+from seamwise.segmentation.predict import Model, decode_rule, load_for
 from seamwise.segmentation.zoom import Zoom
 
 
@@ -211,7 +211,7 @@ def segment_volume(
                 with target.draft_maps(job.maps, provenance) as maps:
                     stages.write_maps(maps)
         damaged = stages.damaged()
-        caution = misfit(info, stages.look(), cells=sum(cells), zoom=zoom)
+        caution = stages.caution(ready, zoom, cells)
         _remove(target.work)
     return LabelsOnDisk(target.path, cells, damaged, volume.note, caution)
 

@@ -27,8 +27,9 @@ from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
+from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import identity_normalization
-from seamwise.segmentation.predict import Model, as_model_input, class_probabilities
+from seamwise.segmentation.predict import Model, class_probabilities
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import BackgroundAs, TunedRule
 

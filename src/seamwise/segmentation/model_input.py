@@ -1,0 +1,54 @@
+"""An image as a model takes it, or why it does not; see `as_model_input`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.array_like import as_array
+from seamwise.io.models import SegmentationInfo
+
+
+def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
+    """Check an image against what the model expects and return it as `(C, *S)`."""
+    image = as_array(image, name="image", real=True)
+    if image.dtype.kind not in "uifb":
+        raise ValueError(f"image must hold real numbers, not {image.dtype}")
+    if image.dtype == bool:
+        image = image.astype(np.uint8)
+    if image.ndim == info.architecture.ndim:
+        image = image[np.newaxis]
+    check_shape(image.shape, info)
+    low, high = image.min(), image.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(
+            "image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num"
+        )
+    return image
+
+
+def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
+    """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
+    ndim, in_channels = info.architecture.ndim, info.architecture.in_channels
+    if len(shape) != ndim + 1:
+        is_stack = (ndim, len(shape)) == (2, 4)
+        stack = (
+            ": choose a model for stacks, such as nuclei-3d, or --mode 2d-stitch for its slices"
+            if is_stack
+            else ""
+        )
+        raise ValueError(
+            f"image must have {ndim} spatial axes, with channels first if there are any, "
+            f"not the shape {shape}{stack}"
+        )
+    if shape[0] != in_channels:
+        is_last = shape[-1] == in_channels or shape[-1] <= 4
+        hint = " (channels last? move them first)" if is_last else ""
+        choice = "image[..., 2]" if is_last else "image[2]"
+        raise ValueError(
+            f"the model expects {in_channels} channel(s), the image {shape} has {shape[0]}{hint}: "
+            "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
+            f"--channel 2, or {choice} in Python"
+        )
+    if 0 in shape:
+        raise ValueError(f"image is empty: its shape is {shape}")
