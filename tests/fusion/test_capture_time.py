@@ -42,6 +42,34 @@ def test_a_long_exposure_is_not_a_pause(tmp_path):
     assert split_by_time(paths) == [paths]
 
 
+def shots(folder, gaps):
+    """Photographs that lie so many seconds after each other."""
+    return [photograph(folder, number, t) for number, t in enumerate(np.cumsum([0, *gaps]))]
+
+
+def irregular(least, most, count):
+    """Gaps in no order, of which no five in a row are alike."""
+    return list(np.random.default_rng(0).permutation(np.geomspace(least, most, count)))
+
+
+@pytest.mark.parametrize(("pace", "least"), [(0.5, 4), (4, 20)])
+def test_single_photographs_may_outnumber_those_of_bursts(tmp_path, pace, least):
+    gaps = irregular(least, 58, 50)
+    for place in (35, 20, 5):
+        gaps[place:place] = 7 * [pace]
+    paths = shots(tmp_path, gaps)
+    bursts = [burst for burst in split_by_time(paths) if len(burst) > 1]
+    assert bursts == [paths[5:13], paths[27:35], paths[49:57]]
+
+
+def test_a_slow_burst_among_fast_ones_has_six_frames_or_more(tmp_path):
+    fast = 7 * [0.5]
+    paths = shots(tmp_path, [*fast, 20, *(5 * [6.0]), 30, *fast])
+    assert split_by_time(paths) == [paths[:8], paths[8:14], paths[14:]]
+    few = shots(tmp_path, [*fast, 20, *(4 * [6.0]), 30, *fast])
+    assert [len(burst) for burst in split_by_time(few)] == [8, 1, 1, 1, 1, 1, 8]
+
+
 def test_a_card_becomes_a_picture_for_each_burst_named_like_its_first_frame(tmp_path):
     card(tmp_path / "card")
     options, files = FuseOptions(model="gff"), FuseOutputs(split_by_time=True)

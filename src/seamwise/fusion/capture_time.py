@@ -6,6 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from seamwise.io.errors import first_line
 from seamwise.io.listing import natural_order
@@ -13,13 +15,17 @@ from seamwise.io.photo import photo_info
 
 _PAUSE, _LONGEST = 2.5, 60.0  # seconds: no pause between two bursts is shorter; a longer one is
 _LONGER = 4.0  # times the usual time from frame to frame
+_FEW, _MANY = 3, 5  # gaps: of these the median is the usual one; so many equal ones are a burst
+_ALIKE, _SECOND = 0.25, 1.0  # equal gaps differ by a quarter, or by the second that EXIF counts
 
 
 def split_by_time(paths: Sequence[Path]) -> list[list[Path]]:
     """Split photographs into bursts where the camera paused.
 
-    A pause is longer than 2.5 s and than 4 times the median time from frame to frame, or than a
-    minute.
+    A pause is longer than 2.5 s and than 4 times the usual time from frame to frame, or than a
+    minute. The usual time is that where the card is fastest: the lowest median of three gaps in a
+    row. So it does not matter how many photographs were taken alone. A slow burst among fast ones
+    needs six frames whose gaps differ by at most a quarter or a second.
 
     Parameters
     ----------
@@ -38,14 +44,25 @@ def split_by_time(paths: Sequence[Path]) -> list[list[Path]]:
     times = {path: _time(path) for path in paths}
     ordered = sorted(paths, key=lambda path: (times[path], natural_order(path)))
     gaps = [(times[b] - times[a]) / timedelta(seconds=1) for a, b in pairwise(ordered)]
-    usual = float(np.median(gaps)) if gaps else 0.0
-    pause = min(max(_PAUSE, _LONGER * usual), _LONGEST)
     bursts = [ordered[:1]]
-    for path, gap in zip(ordered[1:], gaps, strict=True):
-        if gap > pause:
+    for path, is_pause in zip(ordered[1:], _pauses(np.array(gaps)), strict=True):
+        if is_pause:
             bursts.append([])
         bursts[-1].append(path)
     return bursts
+
+
+def _pauses(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which gaps, in seconds, lie between two bursts."""
+    if not len(gaps):
+        return np.zeros(0, bool)
+    usual = np.median(sliding_window_view(gaps, min(_FEW, len(gaps))), axis=1).min()
+    is_pause = gaps > np.clip(_LONGER * usual, _PAUSE, _LONGEST)
+    for first in range(len(gaps) - _MANY + 1):
+        run = gaps[first : first + _MANY]
+        if run.max() <= _LONGEST and np.ptp(run) <= max(_ALIKE * run.min(), _SECOND):
+            is_pause[first : first + _MANY] = False
+    return np.asarray(is_pause)
 
 
 def with_headers(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
