@@ -108,7 +108,7 @@ focus-models: $(VENV)/.installed
 	$(BIN)/python recipes/soften.py runs/focus-seg/model.safetensors $(DATA)/fusion/bsds500 -o runs/focus-seg.safetensors
 	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
 
-# the shipped model for bursts, from free pictures, in two runs of an hour in all; run again, it resumes
+# the shipped model for bursts, from free pictures, in four runs of 70 minutes in all; run again, it resumes
 burst-model: $(VENV)/.installed
 	test -d runs/burst-pictures || $(BIN)/python recipes/focus_burst.py pictures runs/burst-pictures
 	$(BIN)/python recipes/focus_burst.py train runs/burst-pictures -o runs/focus-burst-1 \
