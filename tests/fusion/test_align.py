@@ -19,6 +19,7 @@ from seamwise.fusion import (
     registration,
     starts,
 )
+from seamwise.fusion.alignment_notes import alignment_notes
 from seamwise.fusion.exposure import Thumbnail, gains
 from seamwise.fusion.frames import shape_of, smaller_grey
 from seamwise.fusion.homography import is_still, resampling
@@ -686,6 +687,59 @@ def test_what_was_found_in_one_line():
     assert found.summary() == (
         "moved by up to 1.1 px, scale 1.004, turned by 0.1°, brightness matched by 0.95 to 1.00"
     )
+
+
+def test_how_well_each_frame_fits_is_kept_and_weak_matches_are_named(tmp_path):
+    rng = np.random.default_rng(3)
+    picture, other = scene()[:300, :320], scene("coffee")[:300, :320]
+    vague = noisy(0.18 * picture + 0.82 * other, 1, rng)
+    frames = [noisy(picture, 1, rng), noisy(picture, 1, rng), vague]
+    options = {"reference": 0, "exposure": False, "names": ("a.png", "b.png", "c.png")}
+    found = estimate_alignment(frames, **options)
+    assert found.correlations[0] is None
+    assert found.correlations[1] > 0.9
+    assert 0.3 < found.correlations[2] < 0.5
+    (note,) = alignment_notes(found)
+    assert note == (
+        f"weak match of c.png with the others: correlation {found.correlations[2]:.2f}, 0.50 is "
+        "good; look for double edges"
+    )
+    turned = found.reordered([2, 0, 1])
+    assert turned.correlations == (found.correlations[2], None, found.correlations[1])
+    assert turned.hints == (0.0, 0.0, 0.0)
+    found.save(tmp_path / "a.json")
+    assert Alignment.load(tmp_path / "a.json").correlations == found.correlations
+
+
+def test_a_frame_that_stays_on_a_hint_is_named(monkeypatch):
+    place = np.eye(3)
+    place[0, 2] = 0.75
+    result = registration.Registration(np.eye(3), 0.9, place)
+    monkeypatch.setattr(register, "register", lambda *arguments: result)
+    picture = scene()[:120, :160]
+    found = estimate_alignment([picture] * 5, names=tuple("abcde"))
+    assert found.hints == (0.75, 0.75, 0.0, 0.75, 0.75)
+    assert np.array_equal(found.matrices, [np.eye(3)] * 5)
+    assert alignment_notes(found) == [
+        "a, b, d and 1 more may have moved by up to 0.8 px, too uncertain to be corrected; "
+        "--motion similarity moves what it finds"
+    ]
+    place[0, 2] = 0.4
+    assert alignment_notes(estimate_alignment([picture] * 5)) == []
+
+
+def test_alignments_of_earlier_versions_do_not_tell_how_well_frames_fit(tmp_path):
+    path = tmp_path / "a.json"
+    shifted((0, 0), (1, 0)).save(path)
+    content = json.loads(path.read_text())
+    del content["correlations"], content["hints"]
+    path.write_text(json.dumps(content))
+    loaded = Alignment.load(path)
+    assert (loaded.correlations, loaded.hints) == ((), ())
+    assert alignment_notes(loaded) == []
+    path.write_text(json.dumps(content | {"hints": [0.5]}))
+    with pytest.raises(ValueError, match="hints must be one per frame, 2, not 1: estimate the"):
+        Alignment.load(path)
 
 
 # applying

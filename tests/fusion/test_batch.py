@@ -750,7 +750,7 @@ def test_one_frame_that_can_be_read_is_too_few(tmp_path):
     (folder / "f1.png").write_text("a note")
     (outcome,) = run([folder], tmp_path / "sharp.png", skip_bad=True)
     assert outcome.failed
-    assert "1 of 2 can be read; skipped: " in outcome.messages[0]
+    assert "1 of 2 can be fused; skipped: " in outcome.messages[0]
 
 
 def test_a_blank_frame_is_named_whether_aligned_or_not(tmp_path):

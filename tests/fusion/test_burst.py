@@ -263,6 +263,38 @@ def test_frames_that_are_stored_alike_are_turned_alike(tmp_path):
     assert not any("orientation" in note for note in burst.notes)
 
 
+def turned(folder, orientations):
+    """Files that are stored alike, with these orientations in EXIF."""
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)
+    paths = []
+    for number, orientation in enumerate(orientations):
+        exif = PIL.Image.Exif()
+        exif[0x0112] = orientation
+        paths.append(folder / f"{number}.png")
+        PIL.Image.fromarray(pixels).save(paths[-1], exif=exif)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("orientations", "shape", "odd", "holder"),
+    [
+        ((6, 1, 1, 1), (16, 20, 3), [0], 1),
+        ((8, 6, 1, 6, 6), (20, 16, 3), [0, 2], 1),
+        ((6, 1, 1, 6), (20, 16, 3), [1, 2], 0),
+    ],
+)
+def test_the_orientation_of_most_frames_counts(tmp_path, orientations, shape, odd, holder):
+    paths = turned(tmp_path, orientations)
+    burst = Burst(paths)
+    assert burst.shape == shape
+    assert all(np.array_equal(burst[0], frame) for frame in burst[:])
+    names = ", ".join(str(paths[i]) for i in odd)
+    assert burst.notes[0] == (
+        f"{names}: the orientation in EXIF differs from that of {paths[holder]}, which holds for "
+        "all frames"
+    )
+
+
 @pytest.mark.parametrize("name", ["z.tif", "z.ome.tif"])
 def test_the_planes_of_a_stack_are_frames(tmp_path, name):
     stack = np.random.default_rng(0).integers(0, 60000, (3, 6, 8), np.uint16)

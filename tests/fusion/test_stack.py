@@ -1,3 +1,6 @@
+import gc
+import re
+import weakref
 from uuid import UUID
 
 import cv2
@@ -19,8 +22,9 @@ from seamwise.fusion import (
 from seamwise.fusion.jobs import FuseJob
 from seamwise.fusion.stack import stack_of
 from seamwise.io.images import read_image
-from seamwise.io.ome_zarr import write_image
+from seamwise.io.ome_zarr import ZarrStorage, write_image
 from seamwise.io.photo import write_photo
+from seamwise.io.volume import Volume
 
 HEIGHT, WIDTH, COUNT = 40, 60, 3
 
@@ -311,16 +315,154 @@ def test_a_plane_that_one_channel_lacks_is_skipped_in_all(tmp_path):
         assert_equal_but_rounding(image[channel], two)
 
 
-def test_the_fused_planes_of_a_stack_count_as_memory(tmp_path):
+def test_the_number_of_time_points_does_not_count_as_memory(tmp_path):
     stack = np.repeat(hyperstack(), 3, 0)
     path = save(tmp_path, "x.tif", stack, "TZCYX")
     one = memory_estimate((HEIGHT, WIDTH), FuseOptions(model="gff", align=True), dtype=stack.dtype)
-    for limit, is_enough in ((one, False), (one + stack[:, 0].nbytes, True)):
+    for limit, is_enough in ((one - 1, False), (one, True)):
         outcomes = fuse_files(
             [path], tmp_path / "y.tif", FuseOptions(model="gff", align=True),
             Resources(memory=limit),
         )  # fmt: skip
         assert [not outcome.failed for outcome in outcomes] == [is_enough]
+
+
+def images_of(path, time=0):
+    return read_image(path, time=time).data
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "factor"), [(np.int16, -32768, 1), (np.float32, -50, 0.25), (np.int32, 5, 20)]
+)
+@pytest.mark.parametrize("target", ["y.tif", "y.ome.tif", "y.ome.zarr"])
+def test_stacks_of_other_numbers_come_back_in_these_numbers(tmp_path, dtype, low, factor, target):
+    stack = planes(0)
+    stack[0, 0, :2] = 0, 65535  # as 16 bits, and by the scale, this is 0..1
+    numbers = (stack.astype(np.float64) * factor + low).astype(dtype)
+    sizes = {f"PhysicalSize{a}": s for a, s in zip("XYZ", (0.25, 0.5, 2.0), strict=True)}
+    units = {f"PhysicalSize{a}Unit": "µm" for a in "XYZ"}
+    path = tmp_path / "x.ome.tif"
+    tifffile.imwrite(path, numbers, metadata={"axes": "ZYX", **sizes, **units})
+    run([path], tmp_path / target, surface=target == "y.tif")
+    image = read_image(tmp_path / target)
+    assert (image.data.dtype, image.spacing) == (dtype, (0.5, 0.25))
+    same = (image.data.astype(np.float64) - low) / factor
+    np.testing.assert_allclose(same, alone(stack), rtol=0, atol=1.01)
+
+
+def test_fijis_32_bit_hyperstack_is_fused_channel_by_channel(tmp_path):
+    stack = hyperstack().astype(np.float32) / 10 - 700
+    stack[:, :, 1] *= 20  # channels have scales of their own
+    path = save(tmp_path, "x.tif", stack, "TZCYX")
+    run([path], tmp_path / "y.ome.tif")
+    for time in range(2):
+        fused = images_of(tmp_path / "y.ome.tif", time)
+        assert fused.dtype == np.float32
+        for channel in range(2):
+            wanted = alone(hyperstack()[time, :, channel]) / 10.0 - 700
+            error = abs(fused[channel] / (1, 20)[channel] - wanted)
+            assert np.median(error) < 0.2
+            assert error.max() < 100  # the choice may differ where planes are equally sharp
+
+
+def test_floats_in_0_to_1_stay_as_they_are(tmp_path):
+    stack = planes(0).astype(np.float32) / 65535
+    tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack")
+    assert Burst([tmp_path / "x.tif"]).scale is None
+    run([tmp_path / "x.tif"], tmp_path / "y.tif")
+    np.testing.assert_allclose(images_of(tmp_path / "y.tif"), alone(stack), rtol=0, atol=1e-5)
+
+
+def test_a_plane_with_nan_is_named_or_skipped(tmp_path):
+    stack = planes(0).astype(np.float32)
+    stack[1, 3, 4:6] = np.nan
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, stack, photometric="minisblack")
+    (outcome,) = fuse_files([path], tmp_path / "y.tif", FuseOptions(model="gff"))
+    assert outcome.failed
+    assert outcome.messages[-1].endswith(
+        f"{path} plane 1 must hold numbers, not NaN or infinity, which 2 values are: replace them, "
+        "for example by the mean of their neighbours (frame 2 of 3); --skip-bad fuses the others"
+    )
+    (outcome,) = fuse_files([path], tmp_path / "y.tif", FuseOptions(model="gff", skip_bad=True))
+    assert not outcome.failed, outcome.messages
+    two = fuse_burst(
+        [plane.astype(np.uint16) for plane in stack[::2]], FuseOptions(model="gff")
+    ).image
+    np.testing.assert_allclose(images_of(tmp_path / "y.tif"), two, rtol=0, atol=300)
+
+
+@pytest.mark.parametrize(("dtype", "words"), [
+    (np.float32, r"y\.png cannot hold float32 pixels: name it \.tif or \.ome\.zarr"),
+    (np.int16, r"y\.png cannot hold int16 pixels: name it \.tif or \.ome\.zarr"),
+])  # fmt: skip
+def test_other_numbers_than_those_of_pictures_need_a_file_for_them(tmp_path, dtype, words):
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, planes(0).astype(dtype), photometric="minisblack")
+    assert re.search(words, fault([path], tmp_path / "y.png"))
+    colours = np.stack([planes(0)] * 3, -1).astype(np.float32)
+    tifffile.imwrite(path, colours, photometric="rgb", metadata={"axes": "ZYXS"})
+    assert "cannot hold float32 pixels in colour: save the planes as uint8 or uint16" in fault(
+        [path], tmp_path / "y.tif"
+    )
+
+
+def test_integers_of_64_bits_are_refused(tmp_path):
+    write_image(tmp_path / "x.zarr", planes(0).astype(np.int64), axes="ZYX")
+    message = fault([tmp_path / "x.zarr"], tmp_path / "y.zarr")
+    assert "plane 0 must hold integers of up to 32 bits or floats, not int64: convert it" in message
+
+
+def test_a_chunk_of_several_planes_is_decoded_once_for_each_reading(tmp_path, monkeypatch):
+    stack = np.concatenate([planes(0) // 2 + np.uint16(99 * i) for i in range(4)])
+    path = tmp_path / "x.zarr"
+    write_image(path, stack, axes="ZYX", storage=ZarrStorage(chunks=(5, 64, 64)))
+    read, boxes = Volume.read, []
+
+    def counting(volume, box, *, time=0):
+        boxes.append((box[0].start, box[0].stop))
+        return read(volume, box, time=time)
+
+    monkeypatch.setattr(Volume, "read", counting)
+    burst = Burst([path])
+    for number in range(12):
+        np.testing.assert_array_equal(burst.frames[number].read(), stack[number])
+    assert boxes == [(0, 5), (5, 10), (10, 12)]
+    boxes.clear()
+    run([path], tmp_path / "y.tif")
+    assert len(boxes) <= 3 * 3 + 4  # the alignment goes both ways, from the middle
+    assert plane_bytes(path) == 5 * stack[0].nbytes
+    # of a chunk that is too large, a part is held; it is decoded again for the next part
+    boxes.clear()
+    monkeypatch.setattr("seamwise.fusion.plane_reader._MOST_BYTES", 2 * stack[0].nbytes)
+    for plane in Burst([path]).frames:
+        plane.read()
+    assert boxes == [(0, 2), (2, 4), (4, 5), (5, 7), (7, 9), (9, 10), (10, 12)]
+    monkeypatch.setattr("seamwise.fusion.plane_reader._MOST_BYTES", 0)
+    assert plane_bytes(path) == 0
+
+
+def plane_bytes(path):
+    return Burst([path]).frames[0].held_bytes
+
+
+@pytest.mark.parametrize("name", ["y.tif", "y.ome.tif", "y.ome.zarr"])
+def test_fused_planes_are_written_one_by_one(tmp_path, monkeypatch, name):
+    stack = np.repeat(hyperstack(), 2, 0)
+    path = save(tmp_path, "x.tif", stack, "TZCYX")
+    alive, counts, fuse_part = [], [], batch.fuse_burst
+
+    def watched(*arguments, **options):
+        gc.collect()
+        counts.append(sum(reference() is not None for reference in alive))
+        fusion = fuse_part(*arguments, **options)
+        alive.append(weakref.ref(fusion.image))
+        return fusion
+
+    monkeypatch.setattr(batch, "fuse_burst", watched)
+    run([path], tmp_path / name)
+    assert len(counts) == 8
+    assert max(counts) <= 1  # the one that was just written
 
 
 def test_a_stack_that_lacks_a_file_is_told_which_not_to_be_split(tmp_path):

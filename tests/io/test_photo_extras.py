@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from seamwise.fusion import Burst, FuseOptions, fuse_files
+from seamwise.io.exif import upright
 from seamwise.io.listing import find_images
 from seamwise.io.photo import photo_info, read_photo, write_photo
 
@@ -38,9 +39,24 @@ def test_heic_is_read_upright_with_its_exif(tmp_path):
     assert photo.pixels.shape == (64, 80, 3)
     assert abs(photo.pixels.astype(int) - smooth()).mean() < 3
     assert b"Maker" in photo.exif
-    turned = photo_info(save_heic(tmp_path / "y.heic", smooth(), orientation=6))
-    assert (turned.shape, turned.orientation) == ((80, 64, 3), 1)
-    assert read_photo(tmp_path / "y.heic").pixels.shape == (80, 64, 3)
+    for orientation in range(1, 9):
+        turned = photo_info(save_heic(tmp_path / "y.heic", smooth(), orientation=orientation))
+        upright_pixels = upright(photo.pixels, orientation)
+        assert (turned.shape, turned.orientation) == (upright_pixels.shape, orientation)
+        pixels = read_photo(tmp_path / "y.heic").pixels
+        assert pixels.shape == turned.shape
+        assert abs(pixels.astype(int) - upright_pixels).mean() < 1
+
+
+def test_heic_frames_that_are_stored_alike_are_turned_alike(tmp_path):
+    paths = [
+        save_heic(tmp_path / f"{number}.heic", smooth(), orientation=orientation)
+        for number, orientation in enumerate((1, 6, 6))
+    ]
+    burst = Burst(paths)
+    assert burst.shape == (80, 64, 3)
+    assert abs(burst[0] - burst[1]).mean() < 0.01
+    assert burst.notes[0].startswith(f"{paths[0]}: the orientation in EXIF differs from that of")
 
 
 def test_a_heic_of_10_bits_has_16(tmp_path):

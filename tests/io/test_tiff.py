@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from seamwise.io.images import read_image, read_labels, write_labels
+from seamwise.io.tiff import save_tiff, save_tiff_pages
 from seamwise.io.volume import open_labels, open_volume
 from support.files import counting, one_line
 
@@ -557,3 +558,30 @@ def test_labels_are_never_inverted(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "x.tif"), labels)
     whole = (slice(0, 5), slice(0, 7))
     np.testing.assert_array_equal(open_labels(tmp_path / "x.tif").read(whole)[0], labels)
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.ome.tif"])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_pages_one_by_one_give_the_same_bytes(tmp_path, name, dtype):
+    pixels = counting((2, 3, 70, 50), dtype)
+    options = {"axes": "TCYX", "spacing": (0.5, 0.25)}
+    save_tiff(tmp_path / name, pixels, **options)
+    whole = (tmp_path / name).read_bytes()
+    pages = (page.copy() for page in pixels.reshape(6, 70, 50))
+    save_tiff_pages(tmp_path / name, pages, shape=pixels.shape, dtype=pixels.dtype, **options)
+    # each OME image has a number of its own
+    same = (tmp_path / name).read_bytes() == whole or name == "x.ome.tif"
+    assert same
+    np.testing.assert_array_equal(read_image(tmp_path / name, time=1).data, pixels[1])
+
+
+def test_a_page_that_cannot_be_made_leaves_the_old_file(tmp_path):
+    def pages():
+        yield np.zeros((3, 4), np.uint8)
+        raise KeyError("no second page")
+
+    (tmp_path / "x.tif").write_text("old")
+    with pytest.raises(KeyError, match="no second page"):
+        save_tiff_pages(tmp_path / "x.tif", pages(), shape=(2, 3, 4), dtype=np.dtype(np.uint8))
+    assert (tmp_path / "x.tif").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tif"]

@@ -16,7 +16,8 @@ def fuse(
         list[str],
         typer.Argument(
             metavar="FRAMES",
-            help="Frames, stacks, glob patterns or folders, in order of focus distance.",
+            help="Frames, stacks, glob patterns or folders. Methods that fuse frame by frame need "
+            "the order of focus distance.",
         ),
     ],
     output: Annotated[
@@ -105,7 +106,11 @@ def fuse(
     ] = None,
     skip_bad: Annotated[
         bool,
-        typer.Option("--skip-bad", help="Skip frames that cannot be read, and fuse the others."),
+        typer.Option(
+            "--skip-bad",
+            help="Skip frames that cannot be read, or whose size, bit depth or colour is not that "
+            "of most, and fuse the others.",
+        ),
     ] = False,
     tile: Annotated[
         int | None,

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from seamwise.fusion.alignable import check_shape, check_type, size_text
 from seamwise.fusion.frames import (
     Frames,
     FrameSequence,
@@ -33,7 +34,6 @@ from seamwise.io.jsonfile import read_json, write_json
 from seamwise.types import Picture
 
 _KIND = "seamwise alignment 1"
-_LONGEST, MOST_CHANNELS = 32_766, 4  # OpenCV's warpPerspective refuses more
 _LANCZOS = 5  # rows around a place that its interpolation reads
 
 
@@ -63,6 +63,12 @@ class Alignment:
     unmatched : tuple of int
         Numbers of the frames with nothing in focus that could be matched. They lie where their
         neighbour lies.
+    correlations : tuple of float or None
+        Of each frame with what it was registered to; None where it was not measured, as for the
+        reference. Empty if not known.
+    hints : tuple of float
+        By how many pixels the corners of a frame may have moved that stays as it is, since its
+        displacements do not prove it; 0 for other frames. Empty if not known.
     common : (y0, y1, x0, x1)
         The largest box ``[y0:y1, x0:x1]`` of the reference that every frame covers, to the outer
         edges of its pixels, so that a shift of up to half a pixel costs none; of equal ones the
@@ -93,6 +99,8 @@ class Alignment:
     reference: int
     names: tuple[str, ...]
     unmatched: tuple[int, ...] = ()
+    correlations: tuple[float | None, ...] = ()
+    hints: tuple[float, ...] = ()
     common: PixelBox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,6 +124,12 @@ class Alignment:
             )
         if not (np.isfinite(self.gains) & (self.gains > 0)).all():
             raise ValueError("gains must be positive and finite: estimate the alignment again")
+        for name in ("correlations", "hints"):
+            if len(getattr(self, name)) not in (0, count):
+                raise ValueError(
+                    f"{name} must be one per frame, {count}, not {len(getattr(self, name))}: "
+                    "estimate the alignment again"
+                )
         object.__setattr__(self, "common", common_box(self.matrices, self.shape))
 
     def apply(self, frame: Picture, i: int, *, crop: bool = True) -> Picture:
@@ -218,6 +232,8 @@ class Alignment:
             places[self.reference],
             tuple(self.names[number] for number in order),
             tuple(sorted(places[number] for number in self.unmatched)),
+            tuple(self.correlations[number] for number in order if self.correlations),
+            tuple(self.hints[number] for number in order if self.hints),
         )
 
     def summary(self) -> str:
@@ -288,6 +304,8 @@ class Alignment:
             "matrices": self.matrices.tolist(),
             "gains": self.gains.tolist(),
             "unmatched": list(self.unmatched),
+            "correlations": list(self.correlations),
+            "hints": list(self.hints),
         }
         if picture:
             content["picture"] = picture
@@ -319,6 +337,10 @@ class Alignment:
                 reference=operator.index(content["reference"]),
                 names=tuple(str(name) for name in content["names"]),
                 unmatched=tuple(operator.index(i) for i in content.get("unmatched", ())),
+                correlations=tuple(
+                    None if c is None else float(c) for c in content.get("correlations", ())
+                ),
+                hints=tuple(float(shift) for shift in content.get("hints", ())),
             )
         except KeyError as error:
             raise ValueError(f"{path} is a damaged alignment: {error} is missing") from error
@@ -399,45 +421,3 @@ def _brightened(picture: Picture, gains: Matrix) -> Picture:
     if (gains != 1).any():
         bright *= gains.astype(np.float32)
     return np.asarray(np.clip(bright, 0, 1, out=bright), np.float32).reshape(picture.shape)
-
-
-def check_shape(shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless frames of this shape can be aligned."""
-    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape[2:]) > MOST_CHANNELS:
-        raise ValueError(
-            "frames must be (Y, X) or (Y, X, C) with at least one pixel and 1 to "
-            f"{MOST_CHANNELS} channels, not of shape {shape}: "
-            "give one grey or three colour channels"
-        )
-    if not is_alignable(shape):
-        raise ValueError(
-            f"frames must have sides of at most {_LONGEST} pixels to be aligned, "
-            f"not {size_text(shape)}: scale them down, or do not align (--no-align, align=False)"
-        )
-
-
-def is_alignable(shape: tuple[int, ...]) -> bool:
-    """Whether frames of this shape are small enough to be aligned."""
-    return max(shape) <= _LONGEST
-
-
-def check_type(frame: Picture) -> None:
-    """Raise TypeError unless the frame holds single or double floats."""
-    if frame.dtype not in (np.float32, np.float64):
-        raise TypeError(
-            f"frames must be single or double floats in 0..1, not {frame.dtype}: "
-            "convert them, integers divided by their largest possible value"
-        )
-
-
-def size_text(shape: tuple[int, ...]) -> str:
-    """Return the size of a frame as people write it.
-
-    Examples
-    --------
-    >>> size_text((480, 640, 3))
-    '640 × 480 pixels, 3 channels'
-    """
-    channels = math.prod(shape[2:])
-    plural = "s" if channels != 1 else ""
-    return f"{shape[1]} × {shape[0]} pixels, {channels} channel{plural}"

@@ -14,8 +14,11 @@ from PIL import Image
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import runtime_of_record
-from seamwise.fusion.burst import BadFrameError, Burst, Frame
+from seamwise.fusion.alignment import Alignment
+from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
+from seamwise.fusion.fused_planes import check_volume_output, is_volume, write_planes
+from seamwise.fusion.headers import BadFrameError, Frame
 from seamwise.fusion.hyperstack import Part, aligned_parts, cut, most_moved, shared_box
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
@@ -29,15 +32,10 @@ from seamwise.fusion.networks import (
 )
 from seamwise.fusion.options import FuseOptions, FuseOutputs
 from seamwise.fusion.predict import Model
+from seamwise.fusion.quality import check_quality, with_quality
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.result import Fusion
-from seamwise.fusion.stack import (
-    Plane,
-    Stack,
-    check_volume_output,
-    is_volume,
-    write_planes,
-)
+from seamwise.fusion.stack import Plane, Stack
 from seamwise.fusion.stored_alignment import changes_frames, load_for
 from seamwise.fusion.surface_files import (
     draw_height,
@@ -49,13 +47,11 @@ from seamwise.fusion.surface_files import (
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.journal import draft, unfinished
-from seamwise.io.jsonfile import read_json
 from seamwise.io.outcome import Outcome
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
 
-_JPEG = (".jpg", ".jpeg")
 _PALETTE = 256  # colours of a PNG with 8 bits
 
 
@@ -110,7 +106,7 @@ def fuse_files(
     if is_single:
         _check_new(jobs[0], files)
     _check_alignment_file(options, files, is_single)
-    _check_quality(jobs, files)
+    check_quality(jobs, files)
     asked = options.runtime
     if options.model not in CLASSICAL and not (is_single or files.overwrite):
         options = as_recorded(options, output / RECORD, listener)
@@ -122,7 +118,7 @@ def fuse_files(
     make_folder(jobs[0].output.parent)
     if not is_single:
         provenance = provenance_of(options, resources, precision_of(models.values()))
-        provenance = _with_quality(provenance, output, jobs, files.quality or QUALITY)
+        provenance = with_quality(provenance, output, jobs, files.quality or QUALITY)
         _prepare(output, jobs, provenance, files.overwrite)
 
     work = _Work(options, resources, files, listener, models)
@@ -154,14 +150,21 @@ class _Work:
     models: Mapping[str | Path, Model | None]
 
     def run(self, job: FuseJob) -> tuple[str, ...]:
-        if job.stack is not None and job.stack.axes:
-            return self._run_stack(job, job.stack)
+        try:
+            if job.stack is not None and job.stack.axes:
+                return self._run_stack(job, job.stack)
+            return self._run_burst(job)
+        finally:
+            if job.stack is not None:
+                job.stack.release()
+
+    def _run_burst(self, job: FuseJob) -> tuple[str, ...]:
         fusion, count = self._fused(job, self.options)
         fusion = _without_long_exif(fusion, job.output)
         is_new = _write(job, fusion, self.files)
         alignment = [str(self.files.alignment)] if is_new else []
         names = _names_next_to(job, self.files, alignment)
-        return (*fusion.notes, *names, _summary(job, fusion, count))
+        return (*fusion.notes, *names, _summary(job, fusion.image.shape, fusion.alignment, count))
 
     def _run_stack(self, job: FuseJob, stack: Stack) -> tuple[str, ...]:
         if self.files.alignment is not None:
@@ -176,33 +179,41 @@ class _Work:
         box = shared_box(parts if self.options.crop else [], plane.shape)
         # each part is cut to the box of all, so that they fit into one file
         whole = replace(self.options, crop=False, exposure=False)
-        y0, y1, x0, x1 = box
-        images = np.empty((len(parts), y1 - y0, x1 - x0), plane.volume.dtype)
+        size = box[1] - box[0], box[3] - box[2]
         notes: list[str] = []
         with _in_draft(job) as hidden:
-            places = zip(job.parts(), hidden.parts(), parts, strict=True)
-            for number, (of_job, place, part) in enumerate(places):
-                fusion, count = self._fused(of_job, whole, part, held=images.nbytes)
-                fusion = cut(fusion, box)
-                _write_maps(place, fusion, self.files)
-                images[number] = fusion.image
-                notes += fusion.notes
-            write_planes(hidden.output, images, stack, overwrite=self.files.overwrite)
-        fusion = replace(fusion, alignment=most_moved(parts))
-        summary = f"{_summary(job, fusion, count)} of {len(images)} planes"
-        return (*dict.fromkeys(notes), *_names_next_to(job, self.files), summary)
+
+            def images() -> Iterator[NDArray[Any]]:
+                places = zip(job.parts(), hidden.parts(), parts, strict=True)
+                for of_job, place, part in places:
+                    fusion = cut(self._fused(of_job, whole, part)[0], box)
+                    _write_maps(place, fusion, self.files)
+                    notes.extend(fusion.notes)
+                    yield fusion.image
+
+            write_planes(
+                hidden.output,
+                images(),
+                stack,
+                size=size,
+                dtype=plane.volume.dtype,
+                overwrite=self.files.overwrite,
+            )
+        summary = _summary(job, size, most_moved(parts), len(parts[-1].numbers))
+        names = _names_next_to(job, self.files)
+        return (*dict.fromkeys(notes), *names, f"{summary} of {len(parts)} planes")
 
     def _fused(
-        self, job: FuseJob, options: FuseOptions, part: Part | None = None, *, held: int = 0
+        self, job: FuseJob, options: FuseOptions, part: Part | None = None
     ) -> tuple[Fusion, int]:
-        """Fuse a burst, or a part that was aligned before, while so many bytes are held."""
+        """Fuse a burst, or a part that was aligned before; return how many frames it has, too."""
         numbers, bad = _usable(job, options) if part is None else (part.numbers, part.notes)
         frames = [job.frames[i] for i in numbers]
         burst = _checked_burst(job, frames, options, self.files)
         shape, surface = burst.shape, self.files.surface
         of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
         model = self.models[of_burst.model]
-        memory = held + memory_estimate(
+        memory = job.held_bytes + memory_estimate(
             shape,
             of_burst,
             model=model,
@@ -280,34 +291,6 @@ def _prepare(
                 shutil.rmtree(job.output)
             job.output.unlink(missing_ok=True)
     write_record(output, provenance)
-
-
-def _with_quality(
-    provenance: Provenance, output: Path, jobs: Sequence[FuseJob], quality: int
-) -> Provenance:
-    """What a folder keeps, with the quality of its JPEGs if it has any."""
-    path = output / RECORD
-    before = read_json(path).get("quality") if path.exists() else None
-    if not any(_is_jpeg(job.output) for job in jobs):
-        notes = {} if before is None else {"quality": before}
-        return replace(provenance, notes={**provenance.notes, **notes})
-    # pictures of other formats do not depend on it, and earlier versions did not note it
-    default = QUALITY if any(map(_is_jpeg, pictures_in(output, jobs))) else quality
-    inputs, defaults = {**provenance.inputs, "quality": quality}, {"quality": default}
-    return replace(provenance, inputs=inputs, defaults={**provenance.defaults, **defaults})
-
-
-def _check_quality(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
-    """Raise ValueError if a quality is given and no picture has one."""
-    if files.quality is None or any(job.fault or _is_jpeg(job.output) for job in jobs):
-        return
-    raise ValueError(
-        f"--quality is for JPEG, not for {jobs[0].output.name}: remove it, or name a picture .jpg"
-    )
-
-
-def _is_jpeg(path: Path) -> bool:
-    return path.suffix.lower() in _JPEG
 
 
 def _check_new(job: FuseJob, files: FuseOutputs) -> None:
@@ -405,8 +388,14 @@ def _write(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> bool:
             alignment.save(hidden.alignment(), picture=job.output.name)
         _write_maps(hidden, fusion, files)
         if job.stack is not None and is_volume(job.output) and fusion.image.ndim == 2:
-            image = fusion.image[np.newaxis]
-            write_planes(hidden.output, image, job.stack, overwrite=files.overwrite)
+            write_planes(
+                hidden.output,
+                [fusion.image],
+                job.stack,
+                size=fusion.depth.shape,
+                dtype=fusion.image.dtype,
+                overwrite=files.overwrite,
+            )
         else:
             quality = files.quality or QUALITY
             write_photo(
@@ -423,9 +412,9 @@ def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
         write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
 
 
-def _summary(job: FuseJob, fusion: Fusion, count: int) -> str:
-    moved = "" if fusion.alignment is None else f"; {fusion.alignment.summary()}"
-    return f"{job.output}: {count} frames, {pixel_size(fusion.image.shape)} pixels{moved}"
+def _summary(job: FuseJob, shape: tuple[int, ...], alignment: Alignment | None, count: int) -> str:
+    moved = "" if alignment is None else f"; {alignment.summary()}"
+    return f"{job.output}: {count} frames, {pixel_size(shape)} pixels{moved}"
 
 
 def _names_next_to(job: FuseJob, files: FuseOutputs, others: Sequence[str] = ()) -> tuple[str, ...]:

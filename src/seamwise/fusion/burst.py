@@ -1,10 +1,10 @@
 """A burst read frame by frame from files or arrays: `Burst`; its folder: `burst_folders`."""
 
 import os
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.frames import FrameSequence, Rows, pixel_size, rows_within
-from seamwise.fusion.homography import PixelBox
-from seamwise.fusion.slabs import equal_cuts
+from seamwise.fusion.headers import (
+    BadFrameError,
+    Frame,
+    Source,
+    check_equal,
+    cut_alike,
+    header_of,
+    name_of,
+    orders,
+    orientation_note,
+    source_of,
+    turned_alike,
+)
+from seamwise.fusion.scale import Scale, check_numbers, scale_of
 from seamwise.fusion.stack import Plane, planes_of
 from seamwise.fusion.stored_alignment import without_maps
 from seamwise.fusion.transparency import PackedMask, extended
 from seamwise.io.listing import ZARR, find_images, natural_order
-from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, turned_shape
+from seamwise.io.photo import Photo, PhotoInfo, read_photo
 from seamwise.io.provenance import RECORD
 from seamwise.pictures import as_unit, check_in_unit
 from seamwise.types import Picture
-
-_COUNTER = re.compile(r"(?<!\d)(\d{4})(?!.*\d)")  # of a camera: IMG_9999
-_ROLLED = 5000  # within a burst, counters further apart have rolled over
-
-Frame = str | os.PathLike[str] | NDArray[Any] | Plane
-_Source = Path | NDArray[Any] | Plane
-
-
-class BadFrameError(ValueError):
-    """A file that cannot be read as a frame; the burst may do without it."""
 
 
 class Burst(FrameSequence):
@@ -41,7 +43,8 @@ class Burst(FrameSequence):
     ----------
     frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
         uint8, uint16 or floats in 0..1; all of one size, type and number of channels. One file
-        alone is a stack, whose planes along z are the frames.
+        alone is a stack, whose planes along z are the frames. Its numbers may also be other
+        integers of up to 32 bits or any floats: one `Scale` takes all planes to 0..1.
 
     Attributes
     ----------
@@ -85,38 +88,27 @@ class Burst(FrameSequence):
                 f"frames must be a list of pictures or files, not {name!r}: "
                 f"give e.g. sorted(Path({name!r}).iterdir())"
             )
-        self.frames: list[_Source] = [
-            frame if isinstance(frame, np.ndarray | Plane) else Path(frame) for frame in frames
-        ]
+        self.frames: list[Source] = [source_of(frame) for frame in frames]
         if len(self.frames) == 1 and isinstance(self.frames[0], Path):
             self.frames = [*planes_of(self.frames[0])]
-        self.names = tuple(_name(frame, number) for number, frame in enumerate(self.frames))
+        self.names = tuple(name_of(frame, number) for number, frame in enumerate(self.frames))
         infos = [_info(frame, i, self.names) for i, frame in enumerate(self.frames)]
         # after the headers: the error of a file with several pages tells how to split it
         if len(infos) < 2:
             name = f": {self.frames[0]}" if infos and isinstance(self.frames[0], Path) else ""
             raise ValueError(f"a burst has two frames or more, not {len(infos)}{name}")
-        by_name, self.order = _orders(self.frames, infos)
-        turned = upright = _turned_alike(infos, infos[self.order[0]].orientation)
-        turned, self._cuts = _cut_alike(self.frames, turned)
-        _check_equal(turned, self.names)
+        by_name, self.order = orders(self.frames, infos)
+        turned, self._orientation = turned_alike(infos, self.order)
+        turned, self._cuts = cut_alike(self.frames, turned)
+        check_equal(turned, self.names)
         self.shape, self.dtype = turned[0].shape, turned[0].dtype
-        self._orientation = turned[0].orientation if upright is not infos else None
         self._white_balance = infos[self.order[0]].white_balance
         self.is_own_order = tuple(range(len(infos))) not in (by_name, self.order)
         self.exif = b""
         self._profiles: dict[int, bytes] = {}
         self._notes: list[str] = []
         if self._orientation is not None:
-            deviants = [
-                name
-                for name, info in zip(self.names, infos, strict=True)
-                if info.orientation != self._orientation
-            ]
-            self._notes.append(
-                f"{', '.join(deviants)}: the orientation in EXIF differs from that of "
-                f"{self.names[self.order[0]]}, which holds for all frames"
-            )
+            self._notes.append(orientation_note(infos, self.names, self.order, self._orientation))
         if self.order != by_name and not self.is_own_order:
             first, last = (Path(self.names[self.order[i]]).name for i in (0, -1))
             self._notes.append(
@@ -162,7 +154,7 @@ class Burst(FrameSequence):
         if isinstance(frame, np.ndarray):
             return
         if isinstance(frame, Plane):
-            as_unit(frame.read(), name=str(frame))
+            check_numbers(frame.read(), name=str(frame))
             return
         as_unit(read_photo(frame, transparent=True).pixels, name=str(frame))
 
@@ -188,9 +180,28 @@ class Burst(FrameSequence):
         """As the headers tell."""
         return self.shape
 
+    @cached_property
+    def scale(self) -> Scale | None:
+        """How the numbers of a stack become 0..1; None for other frames. May read all planes."""
+        if not all(isinstance(frame, Plane) for frame in self.frames):
+            return None
+        return scale_of(map(self._numbers, range(len(self))), self.dtype)
+
+    def _numbers(self, i: int) -> NDArray[Any]:
+        try:
+            pixels = self._photo(self.frames[i]).pixels
+            check_numbers(pixels, name=self.names[i])
+        except ValueError as error:
+            raise _bad_frame(error, i, len(self)) from error
+        return pixels
+
+    def _unit(self, i: int, pixels: NDArray[Any]) -> Picture:
+        """Pixels of frame i as stored, in 0..1."""
+        return self.scale.unit(pixels) if self.scale else as_unit(pixels, name=self.names[i])
+
     def _frame(self, i: int) -> Picture:
         photo = self._read(i)
-        picture = as_unit(photo.pixels, name=self.names[i])
+        picture = self._unit(i, photo.pixels)
         return picture if photo.opaque is None else extended(picture, photo.opaque)
 
     def rows(self, i: int) -> Rows:
@@ -198,10 +209,10 @@ class Burst(FrameSequence):
 
         Held are the pixels as stored, or floats if the frame is transparent in places.
         """
-        photo, name = self._read(i), self.names[i]
+        photo = self._read(i)
         if photo.opaque is not None:
-            return rows_within(extended(as_unit(photo.pixels, name=name), photo.opaque))
-        return lambda start, stop: as_unit(photo.pixels[start:stop], name=name)
+            return rows_within(extended(self._unit(i, photo.pixels), photo.opaque))
+        return lambda start, stop: self._unit(i, photo.pixels[start:stop])
 
     def _read(self, i: int) -> Photo:
         try:
@@ -220,7 +231,7 @@ class Burst(FrameSequence):
             self._remember(i, photo)
         return photo
 
-    def _photo(self, frame: _Source) -> Photo:
+    def _photo(self, frame: Source) -> Photo:
         if isinstance(frame, np.ndarray):
             return Photo(frame)
         if isinstance(frame, Plane):
@@ -240,7 +251,7 @@ class Burst(FrameSequence):
         return self._masks[i].mask() if i in self._masks else None
 
     def _remember(self, i: int, photo: Photo) -> None:
-        if photo.pixels.dtype.kind == "f":  # strips would tell their own range
+        if photo.pixels.dtype.kind == "f" and not self.scale:  # strips would tell their own range
             check_in_unit(photo.pixels, name=self.names[i])
         self._profiles[i] = photo.icc
         if i == self.order[0]:
@@ -352,99 +363,15 @@ def _pictures(source: Path) -> list[Path]:
     return paths
 
 
-def _orders(
-    frames: Sequence[_Source], infos: Sequence[PhotoInfo]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The order by name, and by time if it tells one; for arrays and planes the order given."""
-    numbers = range(len(frames))
-    paths = [frame for frame in frames if isinstance(frame, Path)]
-    if len(paths) < len(frames):
-        return tuple(numbers), tuple(numbers)
-    by_name = sorted(numbers, key=lambda i: (natural_order(paths[i]), str(paths[i])))
-    times = [info.time for info in infos]
-    if "" in times:
-        return tuple(by_name), tuple(by_name)
-    # frames of one second: by their counter
-    counters = _counters(paths)
-    by_counter = sorted(by_name, key=lambda i: counters[i])
-    return tuple(by_name), tuple(sorted(by_counter, key=lambda i: times[i]))
-
-
-def _counters(paths: Sequence[Path]) -> list[int]:
-    """The counter of each name, past 9999 if it rolls over within a burst; 0 without a counter."""
-    matches = [_COUNTER.search(path.stem) for path in paths]
-    counters = [int(match[1]) if match else 0 for match in matches]
-    if max(counters) - min(counters) < _ROLLED:
-        return counters
-    return [c if c >= _ROLLED else c + 10_000 for c in counters]
-
-
-def _cut_alike(
-    frames: Sequence[_Source], infos: list[PhotoInfo]
-) -> tuple[list[PhotoInfo], list[PixelBox]]:
-    """Cut pictures of different size that were fused before to what they share; others stay."""
-    paths = [frame for frame in frames if isinstance(frame, Path)]
-    if len(paths) < len(frames) or len({info.shape for info in infos}) == 1:
-        return infos, []
-    cuts = equal_cuts(paths, [info.shape for info in infos])
-    if cuts is None:
-        return infos, []
-    (y0, y1, x0, x1), *_ = cuts
-    return [replace(info, shape=(y1 - y0, x1 - x0, *info.shape[2:])) for info in infos], cuts
-
-
-def _turned_alike(infos: list[PhotoInfo], orientation: int) -> list[PhotoInfo]:
-    """Turn frames that are stored alike by one orientation; others keep their own.
-
-    A camera that looks down writes another orientation into a frame now and then.
-    """
-    stored = {turned_shape(info.shape, info.orientation) for info in infos}
-    if len(stored) > 1 or len({info.orientation for info in infos}) == 1:
-        return infos
-    shape = turned_shape(stored.pop(), orientation)
-    return [replace(info, shape=shape, orientation=orientation) for info in infos]
-
-
-def _name(frame: _Source, number: int) -> str:
-    return f"frame {number}" if isinstance(frame, np.ndarray) else str(frame)
-
-
 def _bad_frame(error: ValueError, i: int, count: int) -> ValueError:
     """The error with the place of the frame; that of a single file as it is."""
     return BadFrameError(f"{error} (frame {i + 1} of {count})") if count > 1 else error
 
 
-def _info(frame: _Source, i: int, names: Sequence[str]) -> PhotoInfo:
-    name = names[i]
-    if isinstance(frame, Path):
-        try:
-            return photo_info(frame)
-        except ValueError as error:
-            raise _bad_frame(error, i, len(names)) from error
-    if isinstance(frame, Plane):
-        return PhotoInfo(frame.shape, frame.volume.dtype)
-    if frame.ndim not in (2, 3) or frame.size == 0 or frame.shape[2:] not in ((), (3,)):
-        raise ValueError(
-            f"{name} must be (Y, X) or (Y, X, 3) with at least one pixel, "
-            f"not of shape {frame.shape}: give one picture per frame"
-        )
-    return PhotoInfo(frame.shape, frame.dtype)
-
-
-def _check_equal(infos: Sequence[PhotoInfo], names: Sequence[str]) -> None:
-    first = infos[0]
-    for info, name in zip(infos, names, strict=True):
-        if info.dtype != first.dtype:
-            raise ValueError(
-                f"{name} is {info.dtype}, {names[0]} is {first.dtype}: "
-                "convert the frames to one bit depth first"
-            )
-        if info.shape[2:] != first.shape[2:]:
-            grey, colour = (name, names[0]) if len(info.shape) == 2 else (names[0], name)
-            raise ValueError(f"{grey} is grey, {colour} is in colour: convert one of them first")
-        if info.shape != first.shape:
-            raise ValueError(
-                f"{name} has {pixel_size(info.shape)} pixels, {names[0]} has "
-                f"{pixel_size(first.shape)}: give frames of one size "
-                "(`seamwise fuse` keeps it with --full-size)"
-            )
+def _info(frame: Source, i: int, names: Sequence[str]) -> PhotoInfo:
+    if isinstance(frame, np.ndarray):
+        return header_of(frame, names[i])
+    try:
+        return header_of(frame, names[i])
+    except ValueError as error:
+        raise _bad_frame(error, i, len(names)) from error

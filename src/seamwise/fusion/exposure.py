@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.fusion.alignment import MOST_CHANNELS
+from seamwise.fusion.alignable import MOST_CHANNELS
 from seamwise.fusion.homography import Matrix, resampling
 from seamwise.types import Picture
 

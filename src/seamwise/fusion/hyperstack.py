@@ -7,11 +7,12 @@ import numpy as np
 
 from seamwise.engine.listener import StageProgress
 from seamwise.fusion.alignment import AlignedFrames, Alignment
+from seamwise.fusion.alignment_notes import alignment_notes
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.exposure import shrink
 from seamwise.fusion.frames import luminance
 from seamwise.fusion.homography import PixelBox, corner_shifts
-from seamwise.fusion.methods import alignment_notes, estimated_alignment
+from seamwise.fusion.methods import estimated_alignment
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.pyramid import WORK_PIXELS, focus_pyramid
 from seamwise.fusion.readable import readable

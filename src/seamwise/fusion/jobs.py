@@ -53,6 +53,12 @@ class FuseJob:
     tag: str = ""
     keeps_alignment: bool = False
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory that stays in use once a frame was read: `Plane.held_bytes`."""
+        first = self.frames[0] if self.frames else None
+        return first.held_bytes if isinstance(first, Plane) else 0
+
     def depth_map(self) -> Path:
         """Return the file of the depth map."""
         return self._next_to("depth.png")

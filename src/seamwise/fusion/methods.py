@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from seamwise.engine.listener import StageProgress
 from seamwise.engine.resources import Resources
 from seamwise.fusion import classical
-from seamwise.fusion.alignment import AlignedFrames, Alignment, is_alignable
+from seamwise.fusion.alignable import is_alignable
+from seamwise.fusion.alignment import AlignedFrames, Alignment
+from seamwise.fusion.alignment_notes import alignment_notes
 from seamwise.fusion.brightness import find_brightness
-from seamwise.fusion.burst import Burst, Frame
+from seamwise.fusion.burst import Burst
 from seamwise.fusion.classical.cnn import WEIGHTS
-from seamwise.fusion.exposure import GAINS
 from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
+from seamwise.fusion.headers import Frame
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.readable import readable, renumbered
@@ -232,13 +234,13 @@ def fuse_burst(
         in_focus = range(len(burst)) if burst.is_own_order else burst.order
         every = ReorderedFrames(masked or aligned, in_focus)
         counted = CountedFrames(every, _stage_report(report, "surface"), len(burst))
-        scanned = find_surface(counted, grey_step=_grey_step(burst.dtype))
+        scanned = find_surface(counted, grey_step=_grey_step(burst))
         if np.isnan(scanned.position).all():
             notes.append("the surface is empty: no frame is sharp anywhere")
         fusion = replace(fusion, surface=scanned)
     return replace(
         fusion,
-        image=in_dtype(fusion.image, burst.dtype),
+        image=_as_given(fusion.image, burst),
         alignment=alignment,
         notes=(*burst.notes, *burst.blank_notes(), *notes),
         exif=burst.exif,
@@ -329,9 +331,16 @@ def in_dtype(picture: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.round(levels, out=levels).astype(dtype)
 
 
-def _grey_step(dtype: np.dtype[Any]) -> float:
+def _as_given(picture: Picture, burst: Burst) -> NDArray[Any]:
+    """A picture in 0..1 in the type and numbers of the frames."""
+    return burst.scale.stored(picture) if burst.scale else in_dtype(picture, burst.dtype)
+
+
+def _grey_step(burst: Burst) -> float:
     """The difference of two neighbouring values in 0..1; of floats, which may have been 16 bits."""
-    return 1 / np.iinfo(np.uint16 if dtype.kind == "f" else dtype).max
+    if burst.scale and burst.dtype.kind != "f":
+        return 1 / burst.scale.span
+    return 1 / np.iinfo(np.uint16 if burst.dtype.kind == "f" else burst.dtype).max
 
 
 def _classical_method(options: FuseOptions, resources: Resources) -> Method:
@@ -368,19 +377,6 @@ def estimated_alignment(burst: Burst, options: FuseOptions, report: Report) -> A
     ).reordered(np.argsort(burst.order).tolist())
     is_changed = not all(map(alignment.is_untouched, range(len(burst))))
     return alignment if options.align or is_changed else None
-
-
-def alignment_notes(alignment: Alignment) -> list[str]:
-    """Return a line for each frame that could not be matched, in place or in brightness."""
-    reference, at_bound = alignment.names[alignment.reference], np.isin(alignment.gains, GAINS)
-    is_enough = len(alignment.names) - len(alignment.unmatched) > 1
-    effect = ": it is not used" if is_enough else ", but too few others do: it is used"
-    return [f"{alignment.names[i]} shows nothing in focus{effect}" for i in alignment.unmatched] + [
-        f"{name}: its brightness differs from that of {reference} by one stop or more and is "
-        "matched by one stop only; where this shows in the picture, expose the frames alike"
-        for name, channels in zip(alignment.names, at_bound, strict=True)
-        if channels.any()
-    ]
 
 
 def _stage_report(report: Report, stage: str) -> Callable[[int, int], None]:

@@ -59,8 +59,9 @@ class FuseOptions:
         By default 1024 for networks that take pairs, strips for those that score all frames
         (`fusion.scored.fuse_scored`). Neighbouring tiles overlap.
     skip_bad : bool
-        Skip frames whose files cannot be read, with a note for each. All are read once more for
-        that. Records of folders do not keep it: it changes no picture that is made without it.
+        Skip frames whose files cannot be read, or are of another size, type or number of channels
+        than most, with a note for each. All are read once more for that. Records of folders do not
+        keep it: it changes no picture that is made without it.
     runtime : {"auto", "torch", "openvino", "onnx"}
         What computes a network. "auto" takes OpenVINO on a CPU if it is installed, otherwise
         torch, and in a folder of pictures what made them. A folder keeps what has computed its

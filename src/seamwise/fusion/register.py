@@ -7,7 +7,8 @@ from typing import get_args
 
 import numpy as np
 
-from seamwise.fusion.alignment import Alignment, check_shape, check_type, size_text
+from seamwise.fusion.alignable import check_shape, check_type, size_text
+from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.exposure import Thumbnail, gains, shrink, thumbnail, white
 from seamwise.fusion.frames import (
     Frames,
@@ -18,15 +19,21 @@ from seamwise.fusion.frames import (
     shape_of,
     strips,
 )
-from seamwise.fusion.homography import Matrix, implausible, is_still, resampling, unit
+from seamwise.fusion.homography import (
+    Matrix,
+    corner_shifts,
+    implausible,
+    is_still,
+    resampling,
+    unit,
+)
 from seamwise.fusion.pyramid import WORK_PIXELS, FocusPyramid, focus_pyramid
 from seamwise.fusion.registration import GOOD_CORRELATION, LEAST_CORRELATION, register
 from seamwise.fusion.sharpest import SharpestParts
 from seamwise.words import MotionChoice, check_word
 
 _BLURRED = 0.2  # a frame with less of the contrast of the others shows nothing in focus
-
-
+_NOTICEABLE = 0.5  # pixels of a small copy: a hint of less is not worth a word
 _MOVING = 0.25  # share of the frames that surely move, from which a hint is enough for the others
 
 
@@ -88,6 +95,7 @@ def estimate_alignment(
         A frame whose corners all lie within a quarter of a pixel of their place has exactly the
         identity: resampling would soften it, and soft looks out of focus. `Alignment.unmatched`
         numbers the frames that show nothing in focus; they lie where their neighbour lies.
+        `Alignment.correlations` and `hints` tell of which frames the place is doubtful.
 
     Raises
     ------
@@ -132,6 +140,8 @@ def estimate_alignment(
         chain.reference,
         tuple(names),
         tuple(sorted(chain.unmatched)),
+        tuple(chain.correlations.get(i) for i in range(count)),
+        tuple(chain.doubts.get(i, 0.0) for i in range(count)),
     )
 
 
@@ -189,18 +199,24 @@ class _Chain:
         self.sharpest = SharpestParts(copy.pyramid)
         self.places: dict[int, Matrix] = {reference: np.eye(3)}
         self.hints: dict[int, Matrix] = {}
+        self.correlations: dict[int, float] = {}
+        self.doubts: dict[int, float] = {}
 
     def _neighbour(self, i: int) -> int:
         """The closest frame whose place is known."""
         return min(self.places, key=lambda j: (abs(j - i), abs(j - self.reference)))
 
     def _take_hints(self) -> None:
-        """Where a burst moves, let frames move that only hint at it."""
+        """Where a burst moves, let frames move that only hint at it; note the hints elsewhere."""
         n_moved = sum(bool((place != np.eye(3)).any()) for place in self.places.values())
-        if n_moved >= max(2, _MOVING * len(self.frames)):
-            for i, matrix in self.hints.items():
-                if not is_still(matrix, self.shape):
-                    self.matrices[i] = matrix
+        is_moving = n_moved >= max(2, _MOVING * len(self.frames))
+        zoom = self.anchor.pyramid.shape[1] / self.shape[1]
+        for i, matrix in self.hints.items():
+            shift = float(corner_shifts(matrix, self.shape).max())
+            if is_moving and not is_still(matrix, self.shape):
+                self.matrices[i] = matrix
+            elif not is_moving and shift * zoom >= _NOTICEABLE:
+                self.doubts[i] = shift
 
     def _in_full(self, place: Matrix) -> Matrix:
         """A matrix of small copies, in pixels of the full frames."""
@@ -217,6 +233,7 @@ class _Chain:
             )
             if not self.correlation >= least_correlation:
                 return False
+            self.correlations[i] = self.correlation
         self.places[i] = place
         if hint is not None:
             self.hints[i] = self._in_full(hint)

@@ -1,7 +1,7 @@
-"""The planes of a stack in one file, as frames: `planes_of`, `Stack`; fused planes in one file."""
+"""The planes of a stack in one file, as frames: `planes_of`, `Stack`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.listing import SUFFIXES, ZARR, stem
-from seamwise.io.ome_zarr import is_ome_zarr, write_image
+from seamwise.fusion.plane_reader import PlaneReader
+from seamwise.io.listing import stem
+from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.photo import photo_info
-from seamwise.io.tiff import save_tiff
 from seamwise.io.volume import Volume, open_volume
 
 TIFF = (".tif", ".tiff")
@@ -35,6 +35,7 @@ class Plane:
     volume: Volume
     number: int
     time: int = 0
+    _reader: PlaneReader = field(default_factory=PlaneReader, repr=False, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,11 +53,19 @@ class Plane:
         """Distance to the next plane in micrometres; None if the file does not give it."""
         return self.volume.sizes.get("Z")
 
+    @property
+    def held_bytes(self) -> int:
+        """How much memory stays in use once a plane was read: planes that are decoded with it."""
+        return self._reader.held_bytes(self.volume)
+
     def read(self) -> NDArray[Any]:
         """Return the pixels."""
-        box = (slice(self.number, self.number + 1), *map(slice, (0, 0), self.volume.shape[1:]))
-        pixels = self.volume.read(box, time=self.time)[:, 0]
+        pixels = self._reader.read(self.volume, self.number, self.time)
         return pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2)
+
+    def release(self) -> None:
+        """Let go of the planes that are held."""
+        self._reader.release()
 
     def resolve(self) -> Path:
         """Return the place of the file."""
@@ -91,6 +100,10 @@ class Stack:
     def axes(self) -> str:
         """The axes other than Y and X that are longer than 1."""
         return "T" * (self.times > 1) + "C" * (self.channels > 1)
+
+    def release(self) -> None:
+        """Let go of the planes that are held."""
+        self.bursts[0][0].release()
 
     def tags(self) -> Iterator[str]:
         """Yield a name for each burst, such as ``t0_c1``; empty if there is one."""
@@ -141,14 +154,16 @@ def stack_of(path: Path) -> Stack | None:
         raise ValueError(
             f"{path} must have three colours, not {volume.channels}: save its planes as RGB"
         )
+    reader = PlaneReader()  # of all bursts, so that one chunk is held, not one for each
     bursts = [
-        _planes(of_channel, time) for time, of_channel in product(range(volume.times), volumes)
+        _planes(of_channel, time, reader)
+        for time, of_channel in product(range(volume.times), volumes)
     ]
     return Stack(volume.times, len(volumes), tuple(bursts))
 
 
-def _planes(volume: Volume, time: int) -> tuple[Plane, ...]:
-    return tuple(Plane(volume, number, time) for number in range(volume.shape[0]))
+def _planes(volume: Volume, time: int, reader: PlaneReader) -> tuple[Plane, ...]:
+    return tuple(Plane(volume, number, time, reader) for number in range(volume.shape[0]))
 
 
 def planes_of(path: Path) -> list[Path | Plane]:
@@ -169,57 +184,3 @@ def planes_of(path: Path) -> list[Path | Plane]:
             "or use `fuse_files`, which fuses each"
         )
     return [*stack.bursts[0]]
-
-
-def is_volume(output: Path) -> bool:
-    """Whether an output holds axes and pixel size: a TIFF or an OME-Zarr folder."""
-    return output.suffix.lower() in (*TIFF, ZARR)
-
-
-def write_planes(
-    output: Path,
-    images: NDArray[Any],
-    stack: Stack,
-    *,
-    overwrite: bool,
-) -> None:
-    """Write the fused picture of each burst of a stack into one file.
-
-    The axes are those of `Stack.axes`, then Y and X; the pixel size is that of the planes.
-
-    Parameters
-    ----------
-    output : Path
-        Ends in .tif, .tiff or .zarr.
-    images : (n, Y, X) array
-        One per burst of the stack.
-    stack : Stack
-    overwrite : bool
-        Replace an OME-Zarr folder.
-    """
-    lengths = [n for n in (stack.times, stack.channels) if n > 1]
-    pixels = images.reshape(*lengths, *images.shape[1:])
-    axes, spacing = stack.axes + "YX", stack.bursts[0][0].spacing
-    if output.suffix.lower() == ZARR:
-        write_image(output, pixels, axes=axes, spacing=spacing, overwrite=overwrite)
-    else:
-        save_tiff(output, pixels, axes=axes, spacing=spacing)
-
-
-def check_volume_output(output: Path, stack: Stack | None) -> None:
-    """Raise ValueError unless a file can hold what becomes of a stack, or of photographs."""
-    suffix = output.suffix.lower()
-    if stack is None and suffix == ZARR:
-        raise ValueError(
-            f"{output} holds planes of a stack, not a photograph: end its name in "
-            f"{', '.join(SUFFIXES)}"
-        )
-    if stack is None:
-        return
-    is_colour = len(stack.bursts[0][0].shape) == 3
-    if (stack.axes and not is_volume(output)) or (is_colour and (stack.axes or suffix == ZARR)):
-        raise ValueError(
-            f"{output} cannot hold {stack.times} time points of {stack.channels} channels"
-            f"{' in colour' if is_colour else ''}: "
-            + ("save each time point as a stack" if is_colour else "name it .tif or .ome.zarr")
-        )

@@ -192,14 +192,25 @@ def _smaller(
     area = slice(0, rows * step), slice(0, columns * step)
     blocks = surface.height[area].reshape(rows, step, columns, step).swapaxes(1, 2)
     heights = _middle(blocks.reshape(rows, columns, -1))
-    top = 1 if picture.dtype.kind == "f" else np.iinfo(picture.dtype).max
+    low, span = _range(picture)
     small = cv2.resize(
-        picture[area].astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA
+        picture[area].astype(np.float32) - np.float32(low),
+        (columns, rows),
+        interpolation=cv2.INTER_AREA,
     )
-    colours = np.round(small * (255 / top)).clip(0, 255).astype(np.uint8)
+    colours = np.round(small * (255 / span)).clip(0, 255).astype(np.uint8)
     if colours.ndim == 2:
         colours = np.repeat(colours[..., np.newaxis], 3, axis=2)
     return heights, colours, step
+
+
+def _range(picture: NDArray[Any]) -> tuple[float, float]:
+    """What is drawn black, and how far white lies above it."""
+    if picture.dtype in (np.uint8, np.uint16):
+        return 0.0, float(np.iinfo(picture.dtype).max)
+    low, high = float(picture.min()), float(picture.max())
+    is_unit = picture.dtype.kind == "f" and low >= 0 and high <= 1
+    return (0.0, 1.0) if is_unit else (low, high - low or 1.0)
 
 
 def _middle(heights: NDArray[np.float32]) -> NDArray[np.float32]:

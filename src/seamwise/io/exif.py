@@ -1,7 +1,7 @@
 """EXIF as bytes, as in a JPEG, and as tags of a TIFF.
 
-`split_orientation` and `broken_tags` check it, `capture_time` looks into it. `tiff_exif` reads it
-from a TIFF, `add_tags` writes it into one.
+`split_orientation` and `broken_tags` check it, `capture_time` looks into it. `upright` turns pixels
+by its orientation. `tiff_exif` reads it from a TIFF, `add_tags` writes it into one.
 """
 
 import mmap
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tifffile
+from numpy.typing import NDArray
 
 from seamwise.io.tiff_checks import TAG_BYTES
 
@@ -163,6 +164,25 @@ def capture_time(exif: bytes) -> str:
 def known_orientation(orientation: int) -> int:
     """Return the orientation, 1 if it is not one of 1..8."""
     return orientation if 1 <= orientation <= 8 else 1
+
+
+def turned_shape(shape: tuple[int, ...], orientation: int) -> tuple[int, ...]:
+    """Return the shape of stored pixels that are turned upright, or the other way round."""
+    return (*shape[1::-1], *shape[2:]) if orientation >= 5 else shape
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn pixels whose first row and column are where EXIF's `orientation` (1..8) says; a view."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
+
+
+def as_stored(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn upright pixels back to how they are stored; a view."""
+    return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
 def _ifd_place(tiff: Any) -> tuple[Literal["<", ">"], int]:

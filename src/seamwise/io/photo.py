@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from seamwise.io import photo_heif, photo_jpeg, photo_png, photo_raw, photo_tiff
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import UnsupportedError, unreadable
-from seamwise.io.exif import EXIF, TIFF_ORDERS, capture_time, split_orientation
+from seamwise.io.exif import (
+    EXIF,
+    TIFF_ORDERS,
+    capture_time,
+    split_orientation,
+    turned_shape,
+    upright,
+)
 from seamwise.io.listing import RAW, SUFFIXES, first_bytes
 from seamwise.io.raster import raster_kind
 from seamwise.io.tiff import CLASSIC_LIMIT
@@ -161,9 +168,9 @@ def read_photo(
     except Exception as error:  # the decoders raise SyntaxError, struct.error, zlib.error, …
         raise unreadable(path, kind, error) from error
     orientation = facts.orientation if orientation is None else orientation
-    pixels = np.ascontiguousarray(_upright(pixels, orientation), facts.dtype)
+    pixels = np.ascontiguousarray(upright(pixels, orientation), facts.dtype)
     note = "; ".join(filter(None, [*facts.notes, note]))
-    opaque = None if opaque is None else np.ascontiguousarray(_upright(opaque, orientation))
+    opaque = None if opaque is None else np.ascontiguousarray(upright(opaque, orientation))
     return Photo(pixels, facts.exif, facts.icc, note, opaque)
 
 
@@ -199,11 +206,6 @@ def photo_info(path: AnyPath) -> PhotoInfo:
         facts.has_alpha,
         facts.white_balance,
     )
-
-
-def turned_shape(shape: tuple[int, ...], orientation: int) -> tuple[int, ...]:
-    """Return the shape of stored pixels that are turned upright, or the other way round."""
-    return (*shape[1::-1], *shape[2:]) if orientation >= 5 else shape
 
 
 def write_photo(
@@ -338,15 +340,6 @@ def _checked_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or 0 in pixels.shape:
         raise ValueError(f"pixels must be (Y, X) or (Y, X, 3), none of them 0, not {pixels.shape}")
     return pixels
-
-
-def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn pixels whose first row and column are where EXIF's `orientation` (1..8) says."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
 def _without_alpha(

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,21 +160,55 @@ def save_tiff(
     axes : str
         Meaning of the axes, by default of space.
     """
-    axes = axes or "ZYX"[-pixels.ndim :]
+    save_tiff_pages(
+        path,
+        pixels.reshape(-1, *pixels.shape[-2:]),
+        shape=pixels.shape,
+        dtype=pixels.dtype,
+        spacing=spacing,
+        fingerprint=fingerprint,
+        axes=axes,
+    )
+
+
+def save_tiff_pages(
+    path: Path,
+    pages: Iterable[NDArray[Any]],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    spacing: tuple[float, ...] | None = None,
+    fingerprint: str = "",
+    axes: str = "",
+) -> None:
+    """Write what `save_tiff` writes, page by page: each is written before the next one is drawn.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    pages : iterable of (Y, X) arrays
+        In scan order of the other axes.
+    shape, dtype
+        Of all pages together.
+    spacing, fingerprint, axes
+        As in `save_tiff`.
+    """
+    axes = axes or "ZYX"[-len(shape) :]
     spatial = axes if spacing and len(spacing) == len(axes) else axes.strip("TC")
     sizes = dict(zip(spatial, spacing, strict=True)) if spacing else {}
-    is_large = pixels.nbytes > CLASSIC_LIMIT
+    is_large = math.prod(shape) * dtype.itemsize > CLASSIC_LIMIT
     if path.name.lower().endswith(OME_SUFFIXES):
         options = {"bigtiff": is_large, **_ome_options(axes, sizes)}
     # ImageJ knows neither signed nor 32-bit integers, and drops a Z axis of length 1
-    elif not is_large and pixels.dtype in (np.uint8, np.uint16) and pixels.shape[:-2] != (1,):
+    elif not is_large and dtype in (np.uint8, np.uint16) and shape[:-2] != (1,):
         options = _imagej_options(axes, sizes)
     else:
         options = {"bigtiff": is_large, **_shaped_options(axes, sizes)}
         if fingerprint:
             options["metadata"]["fingerprint"] = fingerprint
     with atomic_path(path) as temporary:
-        write_zlib(temporary, pixels, photometric="minisblack", **options)
+        _write_pages(temporary, pages, shape, dtype, photometric="minisblack", **options)
 
 
 def write_zlib(
@@ -201,16 +235,33 @@ def write_zlib(
     **options
         As in `tifffile.imwrite`, with `photometric`.
     """
-    is_rgb = options["photometric"] == "rgb"
-    page_shape = pixels.shape[-3:] if is_rgb else (*pixels.shape[-2:], 1)
-    pages = pixels.reshape(-1, *page_shape)
-    rows = _STRIP_BYTES // (math.prod(page_shape[1:]) * pixels.itemsize)
+    page_ndim = 3 if options["photometric"] == "rgb" else 2
+    pages = pixels.reshape(-1, *pixels.shape[-page_ndim:])
+    _write_pages(
+        path, pages, pixels.shape, pixels.dtype, byteorder=byteorder, predictor=predictor, **options
+    )
+
+
+def _write_pages(
+    path: Path,
+    pages: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    byteorder: Literal["<", ">"] | None = None,
+    predictor: bool = False,
+    **options: Any,
+) -> None:
+    """As `write_zlib`, from pages that together have this shape and type."""
+    page_shape = shape[-3:] if options["photometric"] == "rgb" else (*shape[-2:], 1)
+    rows = _STRIP_BYTES // (math.prod(page_shape[1:]) * dtype.itemsize)
     rows = min(max(rows, 1), page_shape[0])
+    whole = (page.reshape(page_shape) for page in pages)
     tifffile.imwrite(
         path,
-        _zlib_strips(pages, rows, pixels.dtype.newbyteorder(byteorder or "="), predictor),
-        shape=pixels.shape,
-        dtype=pixels.dtype.newbyteorder("="),
+        _zlib_strips(whole, rows, dtype.newbyteorder(byteorder or "="), predictor),
+        shape=shape,
+        dtype=dtype.newbyteorder("="),
         byteorder=byteorder,
         compression="zlib",
         predictor=predictor,
@@ -220,7 +271,7 @@ def write_zlib(
 
 
 def _zlib_strips(
-    pages: NDArray[Any], rows: int, dtype: np.dtype[Any], predictor: bool
+    pages: Iterable[NDArray[Any]], rows: int, dtype: np.dtype[Any], predictor: bool
 ) -> Iterator[bytes]:
     for page in pages:
         for first in range(0, len(page), rows):
