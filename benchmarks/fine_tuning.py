@@ -1,45 +1,100 @@
 r"""PQ and AP after 1, 3, 10, 30 images of another kind: from a shipped model, and from nothing.
 
-python benchmarks/fine_tuning.py DATA -o runs/fine [--start nuclei-2d] [--counts 1,3,10,30]
-python benchmarks/fine_tuning.py DATA -o runs/half --keep 0.5 --unlabelled background,near
+python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 [--counts 1,10,30,3]
+python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --counts 10 --begin start \
+    --keep 0.5 --unlabelled background,near
+python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --counts 3,10 --begin start \
+    --settings check
+python benchmarks/fine_tuning.py DATA -o runs/fine --plot docs/images/fine_tuning.png
 python benchmarks/fine_tuning.py DATA -o runs/quick --quick
-python benchmarks/fine_tuning.py DATA --score runs/mine/model.safetensors --trained-on FOLDER
+python benchmarks/fine_tuning.py DATA --score model.safetensors --trained-on FOLDER [--rule neutral]
 
-DATA holds images/ and masks/. Training images are evenly spaced by name; with n of them the rest is
-the test. All runs of a count have equal settings and steps: those of `train --start`. One thread.
-With --keep 0.5 half of the cells of each training mask are erased. Writes scores.json and plot.png.
+DATA holds images/ and masks/. A third of the images, evenly spaced by name and at most 15, is for
+the report: no run sees them, and every run is scored on them. With n images a run has n of the
+others, evenly spaced. All runs of a count have equal settings: those of `train --start`, but for
+--steps, or those of `check`. From nothing there is no zoom and no guide, as in `train` without a
+start.
+
+The rule of decoding is chosen on validation images of the run, among rules that were not tuned on
+images of DATA: that of the start, relief with neutral thresholds, and the arg max (--rule takes one
+of them). With --keep 0.5 half of the cells of each training mask are erased.
+
+A run is a line of scores.json as soon as it is scored. A list that was interrupted resumes: what
+has a line is skipped, and a training that was stopped begins at its checkpoint. One thread.
 """
 
 import argparse
 import json
+import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from seamwise.engine import read_settings
-from seamwise.io import NormalizationRule, make_folder, read_image, write_json
+from seamwise.io import (
+    DecodeRule,
+    NormalizationRule,
+    ReliefPair,
+    SegmentationInfo,
+    describe_model,
+    make_folder,
+    read_image,
+    read_json,
+    write_json,
+)
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import (
     AnnotatedImage,
     Pair,
+    TrainProgress,
     TrainSettings,
     as_channels,
     find_pairs,
     load,
     read_pair,
     read_pairs,
+    read_start,
+    record_rule,
     segment,
     start_defaults,
     train,
+    with_unlabelled,
 )
+from seamwise.segmentation.check import advise, survey
 
 QUICK_STEPS = 12
-MOST_TESTED = 35
+MOST_REPORTED = 15
+HOLD_OUT_EVERY = 7  # as `train` does
+NOTHING = "none"
+RULES = ("chosen", "start", "neutral", "argmax")
+REPORT_EVERY = 20  # steps
+COLOURS = {"start": "#0072b2", NOTHING: "#d55e00"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What distinguishes a run; `steps` is 0 for as many as `train --start` takes."""
+
+    images: int
+    start: str
+    settings: str
+    unlabelled: str
+    keep: float
+    steps: int
+    rule: str
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder; the rule of decoding changes no weight."""
+        start = Path(self.start).stem
+        return f"{self.images}-{start}-{self.settings}-{self.unlabelled}-{self.keep:g}-{self.steps}"
 
 
 def evenly(pairs: Sequence[Pair], count: int) -> list[Pair]:
@@ -54,12 +109,71 @@ def all_pairs(folder: Path) -> list[Pair]:
     return sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
 
 
+def divided(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs to choose from for training, and those of the report."""
+    report = evenly(pairs, min(MOST_REPORTED, len(pairs) // 3))
+    return [pair for pair in pairs if pair not in report], report
+
+
 def halved(image: AnnotatedImage, keep: float, number: int) -> AnnotatedImage:
     """Return the image with some of the cells erased from its mask."""
     count = int(image.labels.max())
     stays = np.random.default_rng(number).random(count + 1) < keep
     stays[0] = True
     return replace(image, labels=np.where(stays[np.maximum(image.labels, 0)], image.labels, 0))
+
+
+def advised(pairs: Sequence[Pair], start: str) -> dict[str, Any]:
+    """Return the settings that `check` suggests for these images alone."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind in ("images", "masks"):
+            (folder / kind).mkdir()
+        for pair in pairs:
+            for path in pair.images:
+                shutil.copy(path, folder / "images")
+            shutil.copy(pair.labels, folder / "masks")
+        advice = advise(survey(folder), all_pairs(folder), start=start, device="cpu")
+    assert advice is not None
+    return dict(advice.settings)
+
+
+def settings_of(run: Run, chosen: Sequence[Pair], options: argparse.Namespace) -> TrainSettings:
+    """Return the settings of a run; from nothing gap pixels are background, as `train` has it."""
+    if run.settings == "check":
+        defaults = advised(chosen, options.start)
+    else:
+        defaults = start_defaults(chosen, start=options.start)
+    changes: dict[str, Any] = {"unlabelled": run.unlabelled, "steps": run.steps or None}
+    if options.quick:
+        changes |= {"validate_every": QUICK_STEPS, "batch_size": 1, "crop": 96}
+    changes |= {"gap": "background"} if run.start == NOTHING else {"start": run.start}
+    defaults.pop("start", None)
+    return read_settings(TrainSettings, None, changes, defaults=defaults)
+
+
+def rules_of(info: SegmentationInfo, start: SegmentationInfo) -> dict[str, DecodeRule]:
+    """Return the rules to choose from; a model without guides has the arg max only."""
+    plain = info.decode.model_copy(update={"rule": "argmax", "gap": "background", "relief": None})
+    if not info.architecture.guides:
+        return {"argmax": plain}
+    relief = plain.model_copy(update={"rule": "relief", "relief": ReliefPair()})
+    own = {"gap": start.decode.gap, "relief": start.decode.relief}
+    return {"start": relief.model_copy(update=own), "neutral": relief, "argmax": plain}
+
+
+def decoded_by(
+    model: Path, images: Sequence[AnnotatedImage], *, rule: str, start: SegmentationInfo
+) -> str:
+    """Write a rule into a model file, by default the best on some images; return its name."""
+    info = describe_model(model)
+    assert isinstance(info, SegmentationInfo)
+    rules = rules_of(info, start)
+    named = {rule: rules[rule]} if rule in rules else rules
+    record_rule(model, images, list(named.values()), device="cpu")
+    info = describe_model(model)
+    assert isinstance(info, SegmentationInfo)
+    return next(name for name, candidate in named.items() if candidate == info.decode)
 
 
 def scored(model: Path, pairs: Sequence[Pair]) -> dict[str, float]:
@@ -78,101 +192,169 @@ def scored(model: Path, pairs: Sequence[Pair]) -> dict[str, float]:
     return {"pq": result.pooled[0].panoptic_quality, "ap": result.mean[0].accuracy}
 
 
-def one_run(
-    chosen: Sequence[Pair], output: Path, unlabelled: str, options: argparse.Namespace, start: str
-) -> tuple[Path, float]:
-    """Train on the chosen images; return the model and the seconds of processor."""
-    defaults = start_defaults(chosen, start=options.start)
-    changes: dict[str, Any] = {"unlabelled": unlabelled, "steps": options.steps}
-    if options.quick:
-        changes |= {
-            "steps": QUICK_STEPS,
-            "validate_every": QUICK_STEPS,
-            "batch_size": 1,
-            "crop": 96,
-        }
-    if start != "none":
-        changes["start"] = start
-    settings = read_settings(TrainSettings, None, changes, defaults=defaults)
-    images = read_pairs(chosen, rule=settings.normalization)
-    if options.keep < 1:
-        images = [halved(image, options.keep, number) for number, image in enumerate(images)]
-    validation = images[::7]
-    training = images if len(images) == 1 else [i for i in images if i not in validation]
-    make_folder(output)
+def tell(progress: TrainProgress) -> None:
+    """Print a line for every twentieth step."""
+    if progress.step % REPORT_EVERY == 0:
+        scores = " ".join(f"{name} {value:.3f}" for name, value in progress.scores.items())
+        print(f"  step {progress.step} {progress.seconds:.0f} s {scores}".rstrip(), flush=True)
+
+
+def trained(run: Run, chosen: Sequence[Pair], options: argparse.Namespace) -> dict[str, Any]:
+    """Train on the chosen images and choose the rule; return what a line says about it."""
     began = time.process_time()
-    model = train(training, validation, settings, output=output, device="cpu")
-    return model, time.process_time() - began
+    settings = settings_of(run, chosen, options)
+    images = read_pairs(chosen, rule=settings.normalization)
+    if run.keep < 1:
+        images = [halved(image, run.keep, number) for number, image in enumerate(images)]
+    validation = images[::HOLD_OUT_EVERY]
+    training = images if len(images) == 1 else [i for i in images if i not in validation]
+    output = options.output / run.folder
+    make_folder(output)
+    is_begun = any((output / name).exists() for name in ("checkpoint.pt", "model.safetensors"))
+    model = train(
+        training, validation, settings, output=output, resume=is_begun, device="cpu", report=tell
+    )
+    known = with_unlabelled(images, settings.unlabelled)[::HOLD_OUT_EVERY]
+    start = read_start(options.start).info
+    rule = decoded_by(model, known, rule=run.rule, start=start)
+    # of a run that was interrupted, the time is not known
+    seconds = None if is_begun else round(time.process_time() - began)
+    return {"loss": settings.loss, "decoded_by": rule, "seconds": seconds}
 
 
-def runs(pairs: Sequence[Pair], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Train and score each count, start and reading of 0."""
-    for count in options.counts:
-        chosen = evenly(pairs, count)
-        rest = [pair for pair in pairs if pair not in chosen]
-        rest = rest[:2] if options.quick else evenly(rest, min(MOST_TESTED, len(rest)))
-        for start in (options.start, "none"):
-            for unlabelled in options.unlabelled:
-                output = options.output / f"{count}-{start}-{unlabelled}"
-                model, seconds = one_run(chosen, output, unlabelled, options, start)
-                line = {
-                    "images": count,
-                    "start": start,
-                    "unlabelled": unlabelled,
-                    "keep": options.keep,
-                    "seconds": round(seconds),
-                    **scored(model, rest),
-                }
-                print(json.dumps(line), flush=True)
-                yield line
+def planned(options: argparse.Namespace) -> Iterator[Run]:
+    """The runs in the order of the options."""
+    choices = (options.counts, options.begin, options.settings, options.unlabelled)
+    for count, begin, settings, unlabelled in product(*choices):
+        start = options.start if begin == "start" else NOTHING
+        yield Run(count, start, settings, unlabelled, options.keep, options.steps, options.rule)
 
 
-def draw(lines: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw PQ over the number of images, a line for each start and reading of 0."""
+def read_lines(folder: Path) -> list[dict[str, Any]]:
+    """Return the runs of a folder so far."""
+    path = folder / "scores.json"
+    return list(read_json(path)["runs"]) if path.exists() else []
+
+
+def work(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
+    """Train and score each run that has no line yet."""
+    pool, report = divided(pairs)
+    for run in planned(options):
+        lines = read_lines(options.output)
+        if any(line.items() >= asdict(run).items() for line in lines):
+            continue
+        print(run.folder, flush=True)
+        line = {
+            **asdict(run),
+            **trained(run, evenly(pool, run.images), options),
+            **scored(
+                options.output / run.folder / "model.safetensors",
+                report[:2] if options.quick else report,
+            ),
+        }
+        print(json.dumps(line), flush=True)
+        write_json(options.output / "scores.json", {"runs": [*lines, line]})
+
+
+def curve(lines: Sequence[Mapping[str, Any]], *, from_nothing: bool) -> list[Mapping[str, Any]]:
+    """Return the runs with complete masks and the settings of `train --start`, by their images."""
+    usual = {"settings": "plain", "unlabelled": "background", "keep": 1.0}
+    same = [line for line in lines if line.items() >= usual.items()]
+    chosen = [line for line in same if (line["start"] == NOTHING) == from_nothing]
+    return sorted(chosen, key=lambda line: int(line["images"]))
+
+
+def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw PQ and AP over the number of images: from a shipped model, and from nothing."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for key in dict.fromkeys((line["start"], line["unlabelled"]) for line in lines):
-        same = [line for line in lines if (line["start"], line["unlabelled"]) == key]
-        name = "from nothing" if key[0] == "none" else f"from {key[0]}"
-        x, y = [line["images"] for line in same], [line["pq"] for line in same]
-        axes.plot(x, y, "o-", label=f"{name}, 0 is {key[1]}")
-    axes.set(xscale="log", xlabel="annotated images", ylabel="panoptic quality", ylim=(0, 1))
-    axes.set_xticks(sorted({line["images"] for line in lines}))
-    axes.get_xaxis().set_major_formatter("{x:g}")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    names = {"pq": "panoptic quality", "ap": "AP at IoU 0.5"}
+    for axes, (key, name) in zip(panels, names.items(), strict=True):
+        for from_nothing in (False, True):
+            same = curve(lines, from_nothing=from_nothing)
+            if not same:
+                continue
+            x, y = [line["images"] for line in same], [line[key] for line in same]
+            colour = COLOURS[NOTHING if from_nothing else "start"]
+            axes.plot(x, y, "o-", color=colour, linewidth=2)
+            text = "from nothing" if from_nothing else f"from {Path(same[0]['start']).stem}"
+            axes.annotate(
+                text,
+                (x[-1], y[-1]),
+                (0, -14 if from_nothing else 8),
+                textcoords="offset points",
+                ha="right",
+                color=colour,
+            )
+        axes.set(xscale="log", xlabel="annotated images", title=name, ylim=(0, 1))
+        axes.set_xticks(sorted({line["images"] for line in lines}))
+        axes.minorticks_off()
+        axes.get_xaxis().set_major_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
-def main() -> None:
-    """Read the arguments, train, score and draw."""
+def arguments() -> argparse.Namespace:
+    """Read the arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/fine"))
     parser.add_argument("--start", default="nuclei-2d")
+    parser.add_argument("--begin", default="start,none", help="start, none or both")
+    parser.add_argument("--settings", default="plain", help="plain, check or both")
     parser.add_argument("--counts", default="1,3,10,30")
     parser.add_argument("--keep", type=float, default=1.0)
     parser.add_argument("--unlabelled", default="background")
-    parser.add_argument("--steps", type=int)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--rule", choices=RULES)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--plot", type=Path)
     parser.add_argument("--score", type=Path)
     parser.add_argument("--trained-on", type=Path)
     options = parser.parse_args()
+    for name in ("begin", "settings", "unlabelled"):
+        setattr(options, name, getattr(options, name).split(","))
+    options.counts = [int(count) for count in options.counts.split(",")]
+    if options.quick:
+        options.counts, options.steps = [1, 3], QUICK_STEPS
+    if "check" in options.settings and options.keep < 1:
+        parser.error("--settings check looks at complete masks: remove --keep")
+    return options
+
+
+def score_one(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
+    """Print the scores of a model on all images that it was not trained on."""
+    own = all_pairs(options.trained_on)
+    names = {pair.name for pair in own}
+    with TemporaryDirectory() as folder:
+        model = Path(shutil.copy(options.score, folder))
+        if options.rule is not None:
+            info = describe_model(model)
+            assert isinstance(info, SegmentationInfo)
+            images = read_pairs(own[::HOLD_OUT_EVERY], rule=info.normalization)
+            start = read_start(options.start).info
+            print(decoded_by(model, images, rule=options.rule, start=start))
+        print(scored(model, [pair for pair in pairs if pair.name not in names]))
+
+
+def main() -> None:
+    """Train and score, or draw, or score one model."""
+    options = arguments()
     torch.set_num_threads(1)
     pairs = all_pairs(options.data)
-    if options.score is not None:
-        seen = {pair.name for pair in all_pairs(options.trained_on)}
-        print(scored(options.score, [pair for pair in pairs if pair.name not in seen]))
-        return
-    options.unlabelled = options.unlabelled.split(",")
-    options.counts = [1, 3] if options.quick else [int(n) for n in options.counts.split(",")]
-    lines = list(runs(pairs, options))
-    write_json(options.output / "scores.json", lines)
-    draw(lines, options.output / "plot.png")
+    if options.plot is not None:
+        draw(read_lines(options.output), options.plot)
+    elif options.score is not None:
+        score_one(pairs, options)
+    else:
+        options.rule = options.rule or "chosen"
+        work(pairs, options)
+        draw(read_lines(options.output), options.output / "plot.png")
 
 
 if __name__ == "__main__":

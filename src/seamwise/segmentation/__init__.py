@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         segment_normalized,
         tile_probabilities,
     )
-    from seamwise.segmentation.record import record_activations, record_range
+    from seamwise.segmentation.record import record_activations, record_range, record_rule
     from seamwise.segmentation.samples import Samples
     from seamwise.segmentation.score_tables import write_scores
     from seamwise.segmentation.settings import TrainSettings
@@ -139,6 +139,7 @@ __all__ = [
     "read_start",
     "record_activations",
     "record_range",
+    "record_rule",
     "resample",
     "score_files",
     "segment",
@@ -240,6 +241,7 @@ _ROOMS = {
     "seamwise.segmentation.record": (
         "record_activations",
         "record_range",
+        "record_rule",
     ),
     "seamwise.segmentation.samples": ("Samples",),
     "seamwise.segmentation.score_tables": ("write_scores",),
