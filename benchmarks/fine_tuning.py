@@ -68,6 +68,7 @@ from seamwise.segmentation import (
     with_unlabelled,
 )
 from seamwise.segmentation.check import advise, survey
+from seamwise.synth import degrade_annotation
 
 QUICK_STEPS = 12
 MOST_REPORTED = 15
@@ -115,12 +116,9 @@ def divided(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
     return [pair for pair in pairs if pair not in report], report
 
 
-def halved(image: AnnotatedImage, keep: float, number: int) -> AnnotatedImage:
+def erased(image: AnnotatedImage, run: Run, number: int) -> AnnotatedImage:
     """Return the image with some of the cells erased from its mask."""
-    count = int(image.labels.max())
-    stays = np.random.default_rng(number).random(count + 1) < keep
-    stays[0] = True
-    return replace(image, labels=np.where(stays[np.maximum(image.labels, 0)], image.labels, 0))
+    return replace(image, labels=degrade_annotation(image.labels, rng=number, drop=1 - run.keep))
 
 
 def advised(pairs: Sequence[Pair], start: str) -> dict[str, Any]:
@@ -205,7 +203,7 @@ def trained(run: Run, chosen: Sequence[Pair], options: argparse.Namespace) -> di
     settings = settings_of(run, chosen, options)
     images = read_pairs(chosen, rule=settings.normalization)
     if run.keep < 1:
-        images = [halved(image, run.keep, number) for number, image in enumerate(images)]
+        images = [erased(image, run, number) for number, image in enumerate(images)]
     validation = images[::HOLD_OUT_EVERY]
     training = images if len(images) == 1 else [i for i in images if i not in validation]
     output = options.output / run.folder
