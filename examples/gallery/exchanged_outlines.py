@@ -45,7 +45,7 @@ def main(output=panels.DOCS):
     image = read_image(SAMPLE).data
     labels = segment(image, device="cpu", keep_probabilities=False).labels
     rois, polygons, again = exchanged(labels)
-    colours = np.vstack([[[0, 0, 0]], label_colours(int(labels.max()))])
+    colours = label_colours(int(labels.max()))
 
     figure = panels.new_figure(14, 4.6)
     whole, close, back = figure.subplots(1, 3)
