@@ -1,10 +1,10 @@
 r"""PQ and AP after 1, 3, 10, 30 images of another kind: from a shipped model, and from nothing.
 
-python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 [--counts 1,10,30,3]
-python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --counts 10 --begin start \
-    --keep 0.5 --unlabelled background,near
-python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --counts 3,10 --begin start \
-    --settings check
+python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --crop 192 [--counts 1,10,30,3]
+python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --crop 192 --counts 10 \
+    --begin start --keep 0.5 --unlabelled background,near
+python benchmarks/fine_tuning.py DATA -o runs/fine --steps 120 --crop 192 --counts 3,10 \
+    --begin start --settings check
 python benchmarks/fine_tuning.py DATA -o runs/fine --plot docs/images/fine_tuning.png
 python benchmarks/fine_tuning.py DATA -o runs/quick --quick
 python benchmarks/fine_tuning.py DATA --score model.safetensors --trained-on FOLDER [--rule neutral]
@@ -12,8 +12,8 @@ python benchmarks/fine_tuning.py DATA --score model.safetensors --trained-on FOL
 DATA holds images/ and masks/. A third of the images, evenly spaced by name and at most 15, is for
 the report: no run sees them, and every run is scored on them. With n images a run has n of the
 others, evenly spaced. All runs of a count have equal settings: those of `train --start`, but for
---steps, or those of `check`. From nothing there is no zoom and no guide, as in `train` without a
-start.
+--steps and --crop, or those of `check`. From nothing there is no zoom and no guide, as in `train`
+without a start.
 
 The rule of decoding is chosen on validation images of the run, among rules that were not tuned on
 images of DATA: that of the start, relief with neutral thresholds, and the arg max (--rule takes one
@@ -70,7 +70,7 @@ from seamwise.segmentation import (
 from seamwise.segmentation.check import advise, survey
 from seamwise.synth import degrade_annotation
 
-QUICK_STEPS = 12
+QUICK_STEPS, QUICK_CROP = 12, 96
 MOST_REPORTED = 15
 HOLD_OUT_EVERY = 7  # as `train` does
 NOTHING = "none"
@@ -81,7 +81,7 @@ COLOURS = {"start": "#0072b2", NOTHING: "#d55e00"}
 
 @dataclass(frozen=True)
 class Run:
-    """What distinguishes a run; `steps` is 0 for as many as `train --start` takes."""
+    """What distinguishes a run; `steps` and `crop` are 0 for what `train --start` takes."""
 
     images: int
     start: str
@@ -89,13 +89,14 @@ class Run:
     unlabelled: str
     keep: float
     steps: int
+    crop: int
     rule: str
 
     @property
     def folder(self) -> str:
         """The name of its folder; the rule of decoding changes no weight."""
-        start = Path(self.start).stem
-        return f"{self.images}-{start}-{self.settings}-{self.unlabelled}-{self.keep:g}-{self.steps}"
+        sizes = f"{self.keep:g}-{self.steps}-{self.crop}"
+        return f"{self.images}-{Path(self.start).stem}-{self.settings}-{self.unlabelled}-{sizes}"
 
 
 def evenly(pairs: Sequence[Pair], count: int) -> list[Pair]:
@@ -142,9 +143,10 @@ def settings_of(run: Run, chosen: Sequence[Pair], options: argparse.Namespace) -
         defaults = advised(chosen, options.start)
     else:
         defaults = start_defaults(chosen, start=options.start)
-    changes: dict[str, Any] = {"unlabelled": run.unlabelled, "steps": run.steps or None}
+    changes: dict[str, Any] = {"unlabelled": run.unlabelled}
+    changes |= {"steps": run.steps or None, "crop": run.crop or None}
     if options.quick:
-        changes |= {"validate_every": QUICK_STEPS, "batch_size": 1, "crop": 96}
+        changes |= {"validate_every": QUICK_STEPS, "batch_size": 1}
     changes |= {"gap": "background"} if run.start == NOTHING else {"start": run.start}
     defaults.pop("start", None)
     return read_settings(TrainSettings, None, changes, defaults=defaults)
@@ -225,7 +227,8 @@ def planned(options: argparse.Namespace) -> Iterator[Run]:
     choices = (options.counts, options.begin, options.settings, options.unlabelled)
     for count, begin, settings, unlabelled in product(*choices):
         start = options.start if begin == "start" else NOTHING
-        yield Run(count, start, settings, unlabelled, options.keep, options.steps, options.rule)
+        sizes = (options.keep, options.steps, options.crop)
+        yield Run(count, start, settings, unlabelled, *sizes, options.rule)
 
 
 def read_lines(folder: Path) -> list[dict[str, Any]]:
@@ -309,6 +312,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=float, default=1.0)
     parser.add_argument("--unlabelled", default="background")
     parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--crop", type=int, default=0)
     parser.add_argument("--rule", choices=RULES)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--plot", type=Path)
@@ -319,7 +323,7 @@ def arguments() -> argparse.Namespace:
         setattr(options, name, getattr(options, name).split(","))
     options.counts = [int(count) for count in options.counts.split(",")]
     if options.quick:
-        options.counts, options.steps = [1, 3], QUICK_STEPS
+        options.counts, options.steps, options.crop = [1, 3], QUICK_STEPS, QUICK_CROP
     if "check" in options.settings and options.keep < 1:
         parser.error("--settings check looks at complete masks: remove --keep")
     return options

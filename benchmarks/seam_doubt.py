@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nuclei_scores import pairs_of
 from numpy.typing import NDArray
 
+from nuclei_scores import pairs_of
 from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import seam_doubt

@@ -37,8 +37,8 @@ def script():
 def options(output, **changes):
     usual = {
         "output": output, "start": "nuclei-2d", "begin": ["start", "none"], "settings": ["plain"],
-        "unlabelled": ["background"], "counts": [1, 3], "keep": 1.0, "steps": 2, "rule": "chosen",
-        "quick": True,
+        "unlabelled": ["background"], "counts": [1, 3], "keep": 1.0, "steps": 2, "crop": 96,
+        "rule": "chosen", "quick": True,
     }  # fmt: skip
     return Namespace(**{**usual, **changes})
 
@@ -96,7 +96,7 @@ def test_rules_are_those_of_the_start_and_neutral_ones(script):
 def test_erased_cells_are_background_and_the_others_stay(script):
     labels = np.arange(-1, 401).reshape(1, -1)
     image = AnnotatedImage("a", np.zeros((1, *labels.shape), np.float32), labels)
-    run = script.Run(10, "none", "plain", "near", 0.25, 120, "chosen")
+    run = script.Run(10, "none", "plain", "near", 0.25, 120, 0, "chosen")
     left = script.erased(image, run, 3).labels
     assert ((left == labels) | ((left == 0) & (labels > 0))).all()
     assert (left > 0).sum() == 100
@@ -105,14 +105,12 @@ def test_erased_cells_are_background_and_the_others_stay(script):
 
 
 def test_the_curves_have_complete_masks_and_usual_settings(script, tmp_path):
-    run = script.Run(10, "nuclei-2d", "plain", "background", 1.0, 120, "chosen")
+    run = script.Run(10, "nuclei-2d", "plain", "background", 1.0, 120, 0, "chosen")
     others = [
         {"images": 3}, {"start": "none"}, {"keep": 0.5}, {"unlabelled": "near"},
         {"settings": "check"},
     ]  # fmt: skip
-    lines = [
-        {**asdict(replace(run, **change)), "pq": 0.1, "ap": 0.2} for change in ({}, *others)
-    ]
+    lines = [{**asdict(replace(run, **change)), "pq": 0.1, "ap": 0.2} for change in ({}, *others)]
     counts = [line["images"] for line in script.curve(lines, from_nothing=False)]
     assert counts == [3, 10]
     assert len(script.curve(lines, from_nothing=True)) == 1
