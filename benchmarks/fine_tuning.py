@@ -257,44 +257,43 @@ def work(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
         write_json(options.output / "scores.json", {"runs": [*lines, line]})
 
 
-def curve(lines: Sequence[Mapping[str, Any]], *, from_nothing: bool) -> list[Mapping[str, Any]]:
-    """Return the runs with complete masks and the settings of `train --start`, by their images."""
+def curves(lines: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], list[Mapping[str, Any]]]:
+    """Return the runs with complete masks and usual settings, by start and steps, in order."""
     usual = {"settings": "plain", "unlabelled": "background", "keep": 1.0}
     same = [line for line in lines if line.items() >= usual.items()]
-    chosen = [line for line in same if (line["start"] == NOTHING) == from_nothing]
-    return sorted(chosen, key=lambda line: int(line["images"]))
+    result: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for line in sorted(same, key=lambda line: (line["steps"], line["images"])):
+        result.setdefault((line["start"], line["steps"]), []).append(line)
+    return result
 
 
 def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw PQ and AP over the number of images: from a shipped model, and from nothing."""
+    """Draw PQ and AP over the number of images: from a shipped model, and from nothing.
+
+    Runs with more steps than the fewest are open circles.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    fewest = min(line["steps"] for line in lines)
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     names = {"pq": "panoptic quality", "ap": "AP at IoU 0.5"}
-    for axes, (key, name) in zip(panels, names.items(), strict=True):
-        for from_nothing in (False, True):
-            same = curve(lines, from_nothing=from_nothing)
-            if not same:
-                continue
-            x, y = [line["images"] for line in same], [line[key] for line in same]
-            colour = COLOURS[NOTHING if from_nothing else "start"]
-            axes.plot(x, y, "o-", color=colour, linewidth=2)
-            text = "from nothing" if from_nothing else f"from {Path(same[0]['start']).stem}"
-            axes.annotate(
-                text,
-                (x[-1], y[-1]),
-                (0, -14 if from_nothing else 8),
-                textcoords="offset points",
-                ha="right",
-                color=colour,
-            )
-        axes.set(xscale="log", xlabel="annotated images", title=name, ylim=(0, 1))
+    for axes, (key, title) in zip(panels, names.items(), strict=True):
+        for (start, steps), runs in curves(lines).items():
+            name = "from nothing" if start == NOTHING else f"from {Path(start).stem}"
+            colour = COLOURS[NOTHING if start == NOTHING else "start"]
+            style = "o-" if steps == fewest else "o"
+            face = colour if steps == fewest else "white"
+            x, y = [run["images"] for run in runs], [run[key] for run in runs]
+            label = f"{name}, {steps} steps"
+            axes.plot(x, y, style, color=colour, markerfacecolor=face, label=label)
+        axes.set(xscale="log", xlabel="annotated images", title=title, ylim=(0, 0.8))
         axes.set_xticks(sorted({line["images"] for line in lines}))
         axes.minorticks_off()
         axes.get_xaxis().set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, loc="upper left")
     figure.savefig(path, dpi=110)
 
 

@@ -3,9 +3,9 @@
 python benchmarks/seam_doubt.py ../shared/data/dsb2018/train --images selection
 python benchmarks/seam_doubt.py ../shared/data/dsb2018/train --images report --measures own
 
-nuclei-2d segments images that it was not trained on: the 40 of the selection, for every choice, or the
-64 of the report. A seam is wrong if both of its cells have more than half of their pixels in the
-same true cell. With --measures all an image is segmented in its four mirror images, too:
+nuclei-2d segments images that it was not trained on: the 40 of the selection, for every choice, or
+the 64 of the report. A seam is wrong if both of its cells have more than half of their pixels in
+the same true cell. With --measures all an image is segmented in its four mirror images, too:
 
 - deviation: of the probability of cell over the mirrors, mean along the seam;
 - merged: the share of the mirrors in which both cells have more than half of their pixels in one.

@@ -108,12 +108,11 @@ def test_the_curves_have_complete_masks_and_usual_settings(script, tmp_path):
     run = script.Run(10, "nuclei-2d", "plain", "background", 1.0, 120, 0, "chosen")
     others = [
         {"images": 3}, {"start": "none"}, {"keep": 0.5}, {"unlabelled": "near"},
-        {"settings": "check"},
+        {"settings": "check"}, {"steps": 480},
     ]  # fmt: skip
     lines = [{**asdict(replace(run, **change)), "pq": 0.1, "ap": 0.2} for change in ({}, *others)]
-    counts = [line["images"] for line in script.curve(lines, from_nothing=False)]
-    assert counts == [3, 10]
-    assert len(script.curve(lines, from_nothing=True)) == 1
+    counts = {key: [line["images"] for line in same] for key, same in script.curves(lines).items()}
+    assert counts == {("nuclei-2d", 120): [3, 10], ("none", 120): [10], ("nuclei-2d", 480): [10]}
     script.draw(lines, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
 
