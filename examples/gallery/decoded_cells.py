@@ -17,6 +17,7 @@ from seamwise.segmentation import (
 )
 
 SAMPLES = Path(str(resources.files("seamwise"))) / "samples"
+AROUND = (slice(140, 256), slice(110, 256))  # rows and columns that are shown
 
 
 def main(output=panels.DOCS):
@@ -37,12 +38,12 @@ def main(output=panels.DOCS):
     figure = panels.new_figure(15, 4.4)
     first, *others = figure.subplots(1, 1 + len(rules))
     classes = np.moveaxis(maps[:3], 0, -1)
-    panels.show(first, classes.clip(0, 1), "background red, cell green, touching blue")
+    panels.show(first, classes[AROUND].clip(0, 1), "background red, cell green, touching blue")
     for axes, (name, rule) in zip(others, rules.items(), strict=True):
         labels = decode_whole(maps if rule.is_guided else maps[:4], rule)
         result = match(truth, labels)
         text = f"{name}: {result.tp} right, {result.fp} false, {result.fn} missed"
-        panels.show(axes, overlay(image, labels), text)
+        panels.show(axes, overlay(image[0][AROUND], labels[AROUND]), text)
     for axes in figure.axes:
         axes.title.set_fontsize(10)
     return panels.save(figure, output, __file__)
