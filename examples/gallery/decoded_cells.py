@@ -35,17 +35,16 @@ def main(output=panels.DOCS):
             rule="threshold", threshold=pair, min_size=own.min_size, min_core=own.min_core
         ),
     }
-    figure = panels.new_figure(15, 4.4)
+    figure = panels.new_figure(15, 4.2)
     first, *others = figure.subplots(1, 1 + len(rules))
-    classes = np.moveaxis(maps[:3], 0, -1)
-    panels.show(first, classes[AROUND].clip(0, 1), "background red, cell green, touching blue")
+    classes = np.moveaxis(maps[:4], 0, -1) @ panels.CLASS_COLOURS
+    panels.show(first, classes[AROUND].clip(0, 1), "probabilities of the classes")
     for axes, (name, rule) in zip(others, rules.items(), strict=True):
         labels = decode_whole(maps if rule.is_guided else maps[:4], rule)
         result = match(truth, labels)
-        text = f"{name}: {result.tp} right, {result.fp} false, {result.fn} missed"
+        text = f"{name}\n{result.tp} right, {result.fp} false, {result.fn} missed"
         panels.show(axes, overlay(image[0][AROUND], labels[AROUND]), text)
-    for axes in figure.axes:
-        axes.title.set_fontsize(10)
+    panels.class_legend(figure, classes=4)
     return panels.save(figure, output, __file__)
 
 
