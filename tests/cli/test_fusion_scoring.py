@@ -82,7 +82,7 @@ def test_evaluate_fusion_writes_scores_to_the_files_of_options(run, fused):
     assert code == 0
     assert "wrote s.json\nwrote s.csv\n" in out
     content = json.loads((fused / "s.json").read_text())["scores"]
-    with open(fused / "s.csv", newline="") as file:
+    with open(fused / "s.csv", encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 3
     for row in rows:

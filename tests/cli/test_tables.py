@@ -72,7 +72,7 @@ def test_json_and_csv_hold_the_same_scores(run, many_cells):
     assert code == 0
     assert all(f"wrote {file}" in out for file in files)
     content = json.loads(files[0].read_text())
-    with open(files[1], newline="") as file:
+    with open(files[1], encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     for kind, part in (("cells", content), ("contours", content["contours"])):
         expected = {("pooled", ""): part["pooled"], ("mean", ""): part["mean"]}

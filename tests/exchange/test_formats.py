@@ -24,6 +24,7 @@ from seamwise.io.ctc import CtcTrack, write_ctc
 from seamwise.io.images import read_labels, write_labels
 from seamwise.io.ome_zarr import write_image
 from seamwise.io.volume import open_labels
+from seamwise.measure import MeasureOptions, measure_files, pair_images
 from seamwise.synth import crowded_cells
 from support.files import one_line
 
@@ -102,7 +103,7 @@ def test_other_rois_of_imagej_are_read(tmp_path):
     roifile.roiwrite(tmp_path / "x.zip", [oval, box, line, drawn])
     outlines, note = read_rois(tmp_path / "x.zip")
     assert [outline.name for outline in outlines] == ["OVAL", "RECT", "free"]
-    assert note == "1 ROIs that are not areas are skipped"
+    assert note == "ROIs that are not areas, skipped: 1"
     one = fill(outlines[:1], (1, 20, 20)).labels[0]
     y, x = np.mgrid[:20, :20] + 0.5
     np.testing.assert_array_equal(one > 0, ((x - 7) / 5) ** 2 + ((y - 6) / 3) ** 2 < 1)
@@ -127,6 +128,50 @@ def test_geojson_has_the_form_of_qupath(tmp_path):
     assert first["geometry"]["coordinates"][0][0] == first["geometry"]["coordinates"][0][-1]
     assert second["geometry"]["type"] == "MultiPolygon"
     assert [len(polygon) for polygon in second["geometry"]["coordinates"]] == [2, 1]
+
+
+def test_a_table_of_measure_gives_measurements_to_qupath(tmp_path):
+    image = np.zeros((9, 12), np.uint8)
+    labels = np.zeros((9, 12), np.uint8)
+    labels[1:4, 1:5], labels[1:4, 5:9], labels[6:8, 2:4] = 3, 4, 9
+    image[labels == 3], image[labels == 4] = 50, 80
+    write_labels(tmp_path / "=a.tif", image)
+    write_labels(tmp_path / "=a_masks.tif", labels)
+    pairs = pair_images(tmp_path / "=a.tif", tmp_path / "=a_masks.tif")
+    list(measure_files(pairs, tmp_path / "cells.csv", MeasureOptions(positive="ch0", threshold=60)))
+    text = (tmp_path / "cells.csv").read_text(encoding="utf-8-sig")
+    without_9 = "\n".join(line for line in text.splitlines() if not line.startswith("9,"))
+    (tmp_path / "cells.csv").write_text(without_9, encoding="utf-8-sig")
+    options = {"table": tmp_path / "cells.csv"}
+    (outcome,) = export_labels(tmp_path / "=a_masks.tif", tmp_path / "out", "geojson", **options)
+    target = tmp_path / "out" / "=a.geojson"
+    assert outcome.messages[0].endswith(f": 3 cells to {target}, 2 with measurements")
+    content = json.loads((tmp_path / "out" / "=a.geojson").read_text())
+    of = {one["properties"]["name"]: one["properties"] for one in content["features"]}
+    assert "measurements" not in of["9"]
+    for name, mean, positive in (("3", 50, 0), ("4", 80, 1)):
+        numbers = of[name]["measurements"]
+        assert (numbers["area_px"], numbers["ch0_mean"]) == (12, mean)
+        assert numbers["ch0_positive"] == positive
+        assert "neighbour_ids" not in numbers  # "4" is the name of a cell, not a number
+        assert "area_um2" not in numbers  # the pixel size is not known
+    assert len(read_geojson(tmp_path / "out" / "=a.geojson")[0]) == 3
+
+
+def test_a_table_that_is_none_is_refused_in_one_line(tmp_path):
+    write_labels(tmp_path / "a.tif", np.ones((3, 3), np.uint8))
+    (tmp_path / "x.csv").write_text("id,file\n1,a.tif\n")
+    (tmp_path / "y.csv").write_text("id,file,time\none,a.tif,0\n")
+    for name, format, words in (
+        ("x.csv", "geojson", "has no column time"),
+        ("y.csv", "geojson", "give one of seamwise measure"),
+        ("x.parquet", "geojson", "is not a table in a .csv file"),
+        ("x.csv", "roi", "table needs the format geojson, not roi"),
+    ):
+        with pytest.raises(ValueError, match=words) as caught:
+            export_labels(tmp_path / "a.tif", tmp_path / "o", format, table=tmp_path / name)
+        assert one_line(caught)
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize("wrap", ["list", "feature", "geometry"])

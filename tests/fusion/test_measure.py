@@ -235,7 +235,7 @@ def test_scores_in_files(tmp_path):
     scores = by_hand(m=(1, 4), a=(0, math.inf), b=(0.1, 0.1))
     files = tmp_path / "scores.json", tmp_path / "scores.csv"
     assert write_scores(scores, json_file=files[0], csv_file=files[1]) == list(files)
-    with open(tmp_path / "scores.csv", newline="") as file:
+    with open(tmp_path / "scores.csv", encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == [
             ["pair", "method", "q_mi"],
             ["p0", "m", "1.0"], ["p0", "a", "0.0"], ["p0", "b", "0.1"],

@@ -10,12 +10,21 @@ from seamwise.io.csvfile import write_columns, write_csv
 def test_columns_are_those_asked_for_then_those_of_the_rows(tmp_path):
     rows = [{"b": 1, "a": math.inf}, {"c": "x,y"}]
     write_csv(tmp_path / "x.csv", rows, columns=("a",))
-    assert (tmp_path / "x.csv").read_text().splitlines() == ["a,b,c", "inf,1,", ',,"x,y"']
+    text = (tmp_path / "x.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines() == ["a,b,c", "inf,1,", ',,"x,y"']
 
 
 def test_a_table_without_rows_still_names_its_columns(tmp_path):
     write_csv(tmp_path / "x.csv", [], columns=("a", "b"))
-    assert (tmp_path / "x.csv").read_text().splitlines() == ["a,b"]
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8-sig").splitlines() == ["a,b"]
+
+
+def test_rows_are_safe_for_spreadsheets_and_keep_every_letter(tmp_path):
+    rows = [{"image": "=1+1", "f1": -0.5}, {"image": "größe", "@x": "+y"}]
+    write_csv(tmp_path / "x.csv", rows)
+    content = (tmp_path / "x.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert content[3:].decode().splitlines() == ["image,f1,'@x", "'=1+1,-0.5,", "größe,,'+y"]
 
 
 def test_columns_for_people_are_safe_and_keep_every_letter(tmp_path):

@@ -6,6 +6,8 @@ from skimage.measure import regionprops
 
 from oracles.measure import border_faces, zones
 from seamwise.measure import MeasureOptions, Width, field, measure
+from seamwise.measure.geometry import geometry
+from seamwise.measure.survey import survey
 from seamwise.synth import crowded_cells
 from support.files import one_line
 
@@ -82,6 +84,49 @@ def test_the_orientation_is_that_of_regionprops_in_degrees():
     table = measure(image, labels, NO_ZONES, spacing=(0.5, 0.3))
     expected = [np.degrees(r.orientation) for r in regionprops(labels, spacing=(0.5, 0.3))]
     np.testing.assert_allclose(table["orientation_deg"], expected, atol=1e-6)
+
+
+class FarBlocks:
+    """A small part of a large image, in two blocks."""
+
+    def __init__(self, corner, size):
+        self.corner, self.size = corner, size
+        self.shape = tuple(a + n for a, n in zip(corner, size, strict=True))
+
+    def __len__(self):
+        return 2
+
+    def box(self, block):
+        """The upper rows, or the others."""
+        (y, x), (rows, columns) = self.corner, self.size
+        cut = y + rows // 2
+        down = slice(y, cut) if block == 0 else slice(cut, y + rows)
+        return down, slice(x, x + columns)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (5000, 7000), (300_000, 100_000)])
+def test_the_form_of_a_cell_does_not_depend_on_where_it_lies(corner):
+    _, labels = scene(seed=4)
+    labels[:3, :3] = labels.max() + 1  # within a block
+    ids = np.unique(labels[labels > 0])
+
+    def ranks(box):
+        inside = (slice(s.start - a, s.stop - a) for s, a in zip(box, corner, strict=True))
+        return field.ranked(labels[tuple(inside)], ids)
+
+    blocks = FarBlocks(corner, labels.shape)
+    cells = survey(field.Field(ids, ranks, lambda box: None, 0, blocks))
+    columns = geometry(ids, cells, blocks.shape, (0.5, 0.5))
+    regions = regionprops(labels, spacing=(0.5, 0.5))
+    for column, name in (SAME_NAMES | {"eccentricity": "eccentricity"}).items():
+        expected = [region[name] for region in regions]
+        np.testing.assert_allclose(columns[column], expected, rtol=1e-6, atol=1e-6, err_msg=column)
+    angles = np.degrees([region.orientation for region in regions])[:-1]  # of a square any
+    np.testing.assert_allclose(columns["orientation_deg"][:-1], angles, atol=1e-6)
+    assert columns["eccentricity"][-1] == 0
+    for axis, letter in enumerate("yx"):
+        middles = [region.centroid[axis] + 0.5 * corner[axis] for region in regions]
+        np.testing.assert_allclose(columns[f"centroid_{letter}_um"], middles, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("image", "labels"), [scene(), stack()])
@@ -227,7 +272,7 @@ def test_without_a_pixel_size_columns_in_micrometres_are_empty():
         ({"spacing": (1, 2, 3)}, ["spacing must be 2 positive numbers"]),
         ({"nuclei": np.ones((5, 4), int)}, ["nuclei must have the shape"]),
         ({"options": MeasureOptions(ring=Width(2, "um"))}, ["ring is in µm", "--spacing"]),
-        ({"options": MeasureOptions(names=("a", "b"))}, ["1 channels, 2 have a name"]),
+        ({"options": MeasureOptions(names=("a", "b"))}, ["1 channel, 2 with a name"]),
     ],
 )
 def test_bad_input_is_one_line(change, words):

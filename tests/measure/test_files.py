@@ -162,6 +162,36 @@ def test_nuclei_and_a_region_come_from_files(tmp_path):
     assert len(lines) < 16
 
 
+def test_an_empty_region_costs_no_table(tmp_path):
+    images, labels = folders(tmp_path, "a", "b")
+    (tmp_path / "regions").mkdir()
+    for name, inside in (("a", 0), ("b", 1)):
+        write_labels(tmp_path / "regions" / f"{name}.tif", np.full((50, 60), inside))
+    pairs = pair_images(images, labels, region=tmp_path / "regions")
+    messages, has_failed, lines = run(tmp_path, pairs)
+    assert not has_failed
+    assert [line["file"] for line in lines] == ["b.tif"] * 8
+    note = f"{tmp_path / 'regions' / 'a.tif'} is 0 everywhere: no cell is measured there"
+    assert messages == [note, f"{images / 'a.tif'}: 0 cells", f"{images / 'b.tif'}: 8 cells"]
+    summary = [line for line in rows(tmp_path / "out_summary.csv") if line["scope"] == "image"]
+    assert [line["cells"] for line in summary] == ["0", "8"]
+    assert summary[0]["cells_per_mm2"] == ""
+    assert np.isclose(float(summary[1]["cells_per_mm2"]), 8 / (50 * 60 * 0.25e-6))
+
+
+def test_a_region_that_is_empty_at_times_says_at_how_many(tmp_path):
+    cells = np.zeros((2, 9, 10), np.uint16)
+    cells[:, 2:5, 3:6] = 4
+    region = np.stack([np.ones((9, 10)), np.zeros((9, 10))]).astype(np.uint16)
+    for name, array in (("image", cells), ("labels", cells), ("region", region)):
+        write_image(tmp_path / f"{name}.ome.zarr", array, axes="TYX", spacing=(0.5, 0.5))
+    paths = [tmp_path / f"{name}.ome.zarr" for name in ("image", "labels", "region")]
+    messages, has_failed, lines = run(tmp_path, pair_images(*paths[:2], region=paths[2]))
+    assert not has_failed
+    assert [(line["id"], line["time"]) for line in lines] == [("4", "0")]
+    assert f"{paths[2]} is 0 everywhere at 1 of 2 time points: no cell" in messages[0]
+
+
 def test_bad_files_are_reported_and_the_others_measured(tmp_path):
     images, labels = folders(tmp_path, "a", "cut", "nan", "text", "times", "lonely")
     write_labels(labels / "cut.tif", scene(1)[1][:40])
@@ -178,11 +208,11 @@ def test_bad_files_are_reported_and_the_others_measured(tmp_path):
     assert {line["file"] for line in lines} == {"a.tif"}
     text = "\n".join(messages)
     assert "lonely.tif has no labels of the same name: give lonely.tif there" in text
-    assert "1 label images have no image (e.g. " in text
+    assert "1 label image without an image (e.g. " in text
     assert "cut.tif must have the size (50, 60) of" in text
     assert "nan.tif: the image has NaN" in text
     assert "cannot read" in text
-    assert "times.tif must have the 1 time points of" in text
+    assert "times.tif must have the 1 time point of" in text
 
 
 def test_a_channel_that_does_not_exist_is_one_line(tmp_path):
@@ -193,7 +223,7 @@ def test_a_channel_that_does_not_exist_is_one_line(tmp_path):
             MeasureOptions(positive="ch7"),
             "positive must be one of the channels (ch0, ch1), not 'ch7'",
         ),
-        (MeasureOptions(names=("x",)), "it has 2 channels, 1 have a name"),
+        (MeasureOptions(names=("x",)), "it has 2 channels, 1 with a name"),
     ):
         (outcome,) = measure_files(pair_images(images, labels), tmp_path / "o.csv", options)
         assert outcome.failed

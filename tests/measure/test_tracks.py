@@ -1,5 +1,6 @@
 """Tracks: by hand, and on simulated time-lapse with known truth."""
 
+import csv
 import shutil
 import sys
 from pathlib import Path
@@ -225,6 +226,25 @@ def test_a_width_that_no_file_explains_stops_that_file_and_not_the_tracks(series
     assert outcome.failed
     assert "max_distance is in µm" in outcome.messages[0]
     assert not (folder / "c_tracks").exists()
+
+
+def test_a_cell_that_grazes_the_edge_keeps_its_track_when_edges_are_excluded(tmp_path):
+    cells = np.zeros((4, 30, 40), np.uint8)
+    for time, x in enumerate((4, 0, 0, 4)):
+        cells[time, 10:16, x : x + 6] = 1
+        cells[time, 10:16, 25:31] = 2
+    for name in ("i", "l"):
+        write_image(tmp_path / f"{name}.ome.zarr", cells, axes="TYX", labels=name == "l")
+    pairs = pair_images(tmp_path / "i.ome.zarr", tmp_path / "l.ome.zarr")
+    options = MeasureOptions(track=True, exclude_edge=True)
+    (outcome,) = measure_files(pairs, tmp_path / "c.csv", options)
+    assert outcome.messages[-1] == "at the edge, not in the table: 2 cells"
+    with (tmp_path / "c.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [(row["id"], row["time"], row["track_id"]) for row in csv.DictReader(file)]
+    inner = [("2", str(time), "2") for time in range(4)]
+    assert sorted(rows) == [("1", "0", "1"), ("1", "3", "1"), *inner]
+    _, lines = read_ctc(tmp_path / "c_tracks" / "i_RES")
+    assert lines == (CtcTrack(1, 0, 3, 0), CtcTrack(2, 0, 3, 0))
 
 
 def test_a_table_is_written_if_its_tracks_cannot_be(series, monkeypatch):

@@ -23,6 +23,15 @@ def export_labels(
             "Cell Tracking Challenge (ctc: <stem>_RES)."
         ),
     ] = "roi",
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CELLS.CSV",
+            help="For geojson: a table of `seamwise measure`. Its numbers become measurements, by "
+            "which QuPath colours cells.",
+            show_default="not used",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Write cells as outlines or masks, for Fiji, QuPath and other programs.
@@ -35,7 +44,7 @@ def export_labels(
     with Progress() as progress:
         follow_files(
             progress,
-            export(labels, output, format, overwrite=overwrite),
+            export(labels, output, format, table=table, overwrite=overwrite),
             "export",
             done=f"outlines are in {output}",
             nothing="no outlines were written",

@@ -47,6 +47,13 @@ def measure(
             "<name>_over_time.png.",
         ),
     ] = False,
+    properties: Annotated[
+        bool,
+        typer.Option(
+            "--properties",
+            help="Also write the numbers into the metadata of OME-Zarr labels: napari shows them.",
+        ),
+    ] = False,
     channel: Channel = None,
     names: Annotated[
         str | None,
@@ -186,7 +193,7 @@ def measure(
         divisions=divisions,
     )
     pairs = pair_images(images, labels, nuclei=nuclei, region=region)
-    _write_table(pairs, output, options, plots=plots, overwrite=overwrite)
+    _write_table(pairs, output, options, plots=plots, properties=properties, overwrite=overwrite)
 
 
 def _name_of(
@@ -293,13 +300,16 @@ def _write_table(
     options: "MeasureOptions",
     *,
     plots: bool = False,
+    properties: bool = False,
     overwrite: bool = False,
     failures: set[Path] | None = None,
 ) -> None:
     from seamwise.measure import measure_files, summary_path
 
     pictures = f", pictures as {table.stem}_….png" if plots else ""
-    outcomes = measure_files(pairs, table, options, plots=plots, overwrite=overwrite)
+    outcomes = measure_files(
+        pairs, table, options, plots=plots, properties=properties, overwrite=overwrite
+    )
     with Progress() as progress:
         follow_files(
             progress,

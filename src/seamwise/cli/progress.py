@@ -188,6 +188,8 @@ def follow_files(
         Files that failed in earlier steps; those that fail now are added. Such a file has no
         labels, which is known. Any other fault of it is new.
     """
+    from seamwise.io import amount
+
     task = progress.task(verb)
     failures = set() if failures is None else failures
     earlier = frozenset(failures)
@@ -207,7 +209,7 @@ def follow_files(
         start = time.perf_counter()
     progress.stop()
     summary = done if n_failed < total else nothing
-    say(f"{summary}; {n_failed} of {total} files failed" if n_new else summary)
+    say(f"{summary}; {n_failed} of {amount(total, 'file')} failed" if n_new else summary)
     raise typer.Exit(1 if n_failed else 0)
 
 

@@ -9,13 +9,14 @@ import numpy as np
 from seamwise.exchange.coco import CocoImage, read_coco, write_coco
 from seamwise.exchange.ctc import ENDING, export_series, import_series, is_series
 from seamwise.exchange.geojson import read_geojson, write_geojson
+from seamwise.exchange.measurements import Measurements, read_measurements
 from seamwise.exchange.outlines import Outline, fill, trace
 from seamwise.exchange.roi import read_rois, write_rois
 from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import write_labels
 from seamwise.io.listing import by_stem, find_images, find_labels, stem
-from seamwise.io.ome_zarr import write_image
+from seamwise.io.ome_zarr import is_ome_zarr, write_image
 from seamwise.io.outcome import Outcome, amount
 from seamwise.io.volume import Volume, open_labels, open_volume
 from seamwise.types import AnyPath
@@ -35,6 +36,7 @@ def export_labels(
     output: Path,
     format: OutlineFormat,
     *,
+    table: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Iterator[Outcome]:
     """Write the outlines of label images to a folder.
@@ -50,17 +52,22 @@ def export_labels(
         A folder: ``<stem>_rois.zip`` or ``<stem>.geojson`` for each image, or ``annotations.json``
         for all (COCO, flat images only); a folder ``<stem>_RES`` for each series (CTC).
     format : {"roi", "geojson", "coco", "ctc"}
+    table : path, optional
+        A table of `measure`, .csv: its numbers become measurements of the outlines. For "geojson".
     overwrite : bool
         Replace existing files.
 
     Raises
     ------
     ValueError
-        Two label images have the same name.
+        Two label images have the same name; the table is none, or the format has no measurements.
     OSError
         A file does not exist, or the folder cannot be written.
     """
     files = by_stem(find_labels(labels), ending="_masks")
+    if table is not None and format != "geojson":
+        raise ValueError(f"table needs the format geojson, not {format}: remove it, or change it")
+    numbers = None if table is None else read_measurements(Path(table))
     make_folder(output)
     if format == "coco":
         return _export_coco(files, output / COCO_NAME, overwrite)
@@ -70,7 +77,7 @@ def export_labels(
             target = output / f"{name}{ENDINGS[format]}"
             try:
                 _check_new(target, overwrite)
-                line = _export(open_labels(path), target, format)
+                line = _export(open_labels(path), target, format, numbers)
             except _ERRORS as error:
                 yield Outcome(path, len(files), True, (error_line(path, error),))
                 continue
@@ -79,15 +86,31 @@ def export_labels(
     return outcomes()
 
 
-def _export(labels: Volume, target: Path, format: OutlineFormat) -> str:
+def _export(
+    labels: Volume, target: Path, format: OutlineFormat, numbers: Measurements | None
+) -> str:
     """Write one file or folder; return a line for the user."""
     if format == "ctc":
         return export_series(labels, target)
     outlines = list(_outlines(labels))
-    write = write_rois if format == "roi" else write_geojson
-    write(target, outlines)
-    cells = len({(outline.name, outline.t) for outline in outlines})
-    return f"{amount(cells, 'cell')} to {target}"
+    cells = {(outline.t, outline.name) for outline in outlines}
+    line = f"{amount(len(cells), 'cell')} to {target}"
+    if format == "roi":
+        write_rois(target, outlines)
+    elif numbers is None:
+        write_geojson(target, outlines)
+    else:
+        image = stem(_image_of(labels.path)).removesuffix("_masks")
+        own = {(time, name): numbers.get((image, time, name), {}) for time, name in cells}
+        write_geojson(target, outlines, numbers=own)
+        line += f", {sum(map(bool, own.values()))} with measurements"
+    return line
+
+
+def _image_of(labels: Path) -> Path:
+    """The image that labels lie in, or the labels themselves."""
+    is_inside = labels.parent.name == "labels" and is_ome_zarr(labels.parent.parent)
+    return labels.parent.parent if is_inside else labels
 
 
 def import_labels(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,33 @@ from seamwise.io.jsonfile import write_json
 _FARTHEST = 1_000_000  # pixels from the corner of an image
 
 
-def write_geojson(path: Path, outlines: Iterable[Outline]) -> None:
+def write_geojson(
+    path: Path,
+    outlines: Iterable[Outline],
+    *,
+    numbers: Mapping[tuple[int, str], Mapping[str, float]] = MappingProxyType({}),
+) -> None:
     """Write a FeatureCollection with a feature for each outline.
 
     The geometry is a Polygon with its holes, or a MultiPolygon if the cell is in several parts.
     ``plane`` in it holds slice and time point, as in QuPath. ``name`` in the properties is the
-    number of the cell.
+    number of the cell. ``measurements`` are its `numbers`, by which QuPath colours cells.
+
+    Parameters
+    ----------
+    path : Path
+    outlines : iterable of Outline
+    numbers : mapping, optional
+        Time point and name of an outline → finite numbers by their names.
 
     Raises
     ------
     OSError
         The file cannot be written.
     """
-    features = [_feature(outline) for outline in outlines]
+    features = [
+        _feature(outline, numbers.get((outline.t, outline.name), {})) for outline in outlines
+    ]
     write_json(path, {"type": "FeatureCollection", "features": features})
 
 
@@ -54,10 +69,10 @@ def read_geojson(path: Path) -> tuple[list[Outline], str]:
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise unreadable(path, "GeoJSON", error) from error
     skipped = len(features) - len(outlines)
-    return outlines, f"{skipped} features that are not areas are skipped" if skipped else ""
+    return outlines, f"features that are not areas, skipped: {skipped}" if skipped else ""
 
 
-def _feature(outline: Outline) -> dict[str, Any]:
+def _feature(outline: Outline, numbers: Mapping[str, float]) -> dict[str, Any]:
     polygons = [list(map(_closed, part)) for part in outline.parts]
     is_single = len(polygons) == 1
     geometry = {
@@ -65,7 +80,9 @@ def _feature(outline: Outline) -> dict[str, Any]:
         "coordinates": polygons[0] if is_single else polygons,
         "plane": {"c": -1, "z": outline.z, "t": outline.t},
     }
-    properties = {"objectType": "detection", "name": outline.name}
+    properties: dict[str, Any] = {"objectType": "detection", "name": outline.name}
+    if numbers:
+        properties["measurements"] = dict(numbers)
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 

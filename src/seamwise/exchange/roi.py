@@ -64,7 +64,7 @@ def read_rois(path: Path) -> tuple[list[Outline], str]:
     except Exception as error:  # struct.error, BadZipFile, NotImplementedError, …
         raise unreadable(path, "ImageJ ROI", error) from error
     skipped = len(items) - len(outlines)
-    return outlines, f"{skipped} ROIs that are not areas are skipped" if skipped else ""
+    return outlines, f"ROIs that are not areas, skipped: {skipped}" if skipped else ""
 
 
 def _as_roi(outline: Outline) -> "ImagejRoi":

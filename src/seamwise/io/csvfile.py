@@ -1,4 +1,8 @@
-"""Tables in CSV files, written whole or not at all: `write_csv`, and `write_columns` for people."""
+"""Tables in CSV files, written whole or not at all: `write_csv` by rows, `write_columns`.
+
+Both are UTF-8 with a byte order mark, as Excel expects. A text that a spreadsheet would take for a
+formula gets an apostrophe in front.
+"""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -32,22 +36,24 @@ def write_csv(
         The file cannot be written.
     """
     columns = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8-sig") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(map(harmless, columns))
+        writer.writerows([_harmless_value(row.get(name)) for name in columns] for row in rows)
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Write columns for spreadsheets and scripts: UTF-8 with a byte order mark, as Excel expects.
+    """Write one line for each place in the columns, below a line of their names.
 
     Parameters
     ----------
     path : Path
     columns : mapping of str to (n,) array
         Numbers, booleans (``TRUE``, ``FALSE``) or texts as objects. NaN and what is masked are
-        empty places. A text that a spreadsheet would take for a formula gets an apostrophe in
-        front.
+        empty places.
 
     Raises
     ------
@@ -73,6 +79,10 @@ def harmless(text: str) -> str:
     ("'=1+1", 'a-1.tif')
     """
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _harmless_value(value: Any) -> Any:
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:

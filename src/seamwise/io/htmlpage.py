@@ -178,7 +178,7 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return paragraph(f"No {unit}, no histogram.", is_note=True)
-    bins = int(np.clip(np.sqrt(len(numbers)) * 1.5, 8, 40))
+    bins = bar_count(len(numbers))
     counts, edges = np.histogram(numbers, bins)
     width, height = _CHART
     left, right, top, bottom = _MARGINS
@@ -207,6 +207,17 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
         f'<text x="{(left + width - right) / 2}" y="{height - 6}" text-anchor="middle">'
         f"{escape(label)}</text></svg>"
     )
+
+
+def bar_count(values: int) -> int:
+    """Return how many bars a histogram of so many values has: 1.5·√n, from 8 to 40.
+
+    Examples
+    --------
+    >>> bar_count(20), bar_count(200), bar_count(20_000)
+    (8, 21, 40)
+    """
+    return int(np.clip(1.5 * np.sqrt(values), 8, 40))
 
 
 def write_page(path: Path, title: str, parts: Iterable[str], *, subtitle: str = "") -> None:

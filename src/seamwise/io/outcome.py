@@ -38,5 +38,16 @@ def amount(counts: int | Iterable[int], noun: str) -> str:
     ('1 cell', '0 cells', '1 cell', '1 + 1 cells')
     """
     numbers = [*counts] if isinstance(counts, Iterable) else [counts]
-    plural = "" if numbers == [1] else "s"
-    return f"{' + '.join(map(str, numbers))} {noun}{plural}"
+    words = noun if numbers == [1] else plural(0, noun)
+    return f"{' + '.join(map(str, numbers))} {words}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a noun as it stands below a number.
+
+    Examples
+    --------
+    >>> plural(1, "cell"), plural(3, "cell")
+    ('cell', 'cells')
+    """
+    return noun if count == 1 else f"{noun}s"

@@ -22,7 +22,8 @@ from seamwise.measure.field import Reader, chunks_to_read, open_field, plan, rea
 from seamwise.measure.options import MeasureOptions
 from seamwise.measure.plots import draw_plots
 from seamwise.measure.positive import mark_positive, no_channel
-from seamwise.measure.series import FileTable, track_files, tracks_folder
+from seamwise.measure.properties import write_numbers
+from seamwise.measure.series import FileTable, track_files, tracks_folder, without_edge
 from seamwise.measure.summary import FieldSize, summarise
 from seamwise.measure.table import Table, joined
 from seamwise.measure.tracks import check_laptrack
@@ -138,12 +139,16 @@ def pair_images(
             f"and {label_files[0]}): give both the same names"
         )
     unused = [path for name, path in labels_of.items() if name not in by_name]
-    note = f"{len(unused)} label images have no image (e.g. {unused[0]})" if unused else ""
+    note = ""
+    if unused:
+        note = f"{amount(len(unused), 'label image')} without an image (e.g. {unused[0]})"
     return Pairing(tuple(jobs), lonely, note)
 
 
 def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) -> FileTable:
     """Measure the cells of one image, at every time point, part by part.
+
+    With `options.track`, cells at the edge stay in the table: `measure_files` drops them later.
 
     Parameters
     ----------
@@ -167,7 +172,7 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
     if options.track:
         options.max_distance.in_steps_of(spacing, name="max_distance")  # not after all the work
     blocks = plan(image.shape, chunks_to_read(image.chunks))
-    parts, fields, lost = [], [], 0
+    parts, fields, lost, empty = [], [], 0, 0
     for time in range(image.times):
         read = reader(image, time)
         inner = None
@@ -175,19 +180,23 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
             inner = open_field(read, _labels_reader(nuclei, time), 0, blocks)
         measured = measure_field(
             open_field(read, _labels_reader(labels, time), image.channels, blocks),
-            options,
+            replace(options, exclude_edge=False) if options.track else options,
             names,
             spacing,
             nuclei=inner,
             region=None if region is None else reader(region, min(time, region.times - 1)),
         )
         lost += measured.nuclei_without_cell
+        empty += not measured.pixels
         parts.append(_with_origin(measured.cells, image_name(job.image), time))
         size = np.nan if spacing is None else measured.pixels * float(np.prod(spacing))
         fields.append(FieldSize(image_name(job.image), time, size, len(image.shape) == 2))
     notes = [image.note] if image.note else []
     if lost:
-        notes.append(f"{job.image}: {lost} nuclei lie in no cell")
+        notes.append(f"{job.image}: nuclei that lie in no cell: {lost}")
+    if empty:
+        where = "" if image.times == 1 else f" at {empty} of {image.times} time points"
+        notes.append(f"{job.region} is 0 everywhere{where}: no cell is measured there")
     return FileTable(job.image, joined(parts), tuple(fields), tuple(notes), labels, spacing)
 
 
@@ -197,6 +206,7 @@ def measure_files(
     options: MeasureOptions = MeasureOptions(),
     *,
     plots: bool = False,
+    properties: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Outcome]:
     """Measure many images; write the table of all cells and a summary next to it.
@@ -205,7 +215,8 @@ def measure_files(
     drawn; the files are written before the last of them. Images that cannot be measured are
     reported and skipped. With `options.track` the masks and tracks of each series go to
     ``<stem>_tracks/<name>_RES``, in the format of the Cell Tracking Challenge. If that fails, the
-    table is written without tracks, and the last outcome counts as failed.
+    table is written without tracks, and the last outcome counts as failed. `options.exclude_edge`
+    then drops cells from the table, and not from the tracks.
 
     Parameters
     ----------
@@ -216,6 +227,9 @@ def measure_files(
     plots : bool
         Also draw ``<stem>_histogram.png``, ``<stem>_scatter.png`` and, with several time points,
         ``<stem>_over_time.png``.
+    properties : bool
+        Also write the numbers into the metadata of OME-Zarr labels, see `write_numbers`. Where
+        that fails, the table is whole, and the last outcome counts as failed.
     overwrite : bool
         Replace a table, a summary and tracks that exist.
 
@@ -249,7 +263,7 @@ def measure_files(
             note = ""
             has_failed = outcome.failed
             if number == len(jobs) - 1 and files:
-                lines, is_whole = _write(table, files, options, plots)
+                lines, is_whole = _write(table, files, options, plots, properties)
                 messages, has_failed = (*messages, *lines), has_failed or not is_whole
             yield Outcome(outcome.path, total, has_failed, messages)
 
@@ -337,9 +351,13 @@ def _as_frame(file: FileTable, frame: int) -> FileTable:
 
 
 def _write(
-    table: Path, files: Sequence[FileTable], options: MeasureOptions, plots: bool
+    table: Path,
+    files: Sequence[FileTable],
+    options: MeasureOptions,
+    plots: bool,
+    properties: bool,
 ) -> tuple[tuple[str, ...], bool]:
-    """Write everything; return lines for the user, and False if only the tracks are missing."""
+    """Write everything; return lines for the user, and False if only tracks or properties fail."""
     messages: list[str] = []
     is_whole = True
     if options.track:
@@ -348,6 +366,9 @@ def _write(
         except _ERRORS as error:
             lines, is_whole = [error_line(table, error) + "; the table is without tracks"], False
         messages += lines
+    if options.track and options.exclude_edge:  # only now: the edge must not cut a track in two
+        files, line = without_edge(files)
+        messages.append(line)
     cells = joined([file.cells for file in files])
     fields = [field for file in files for field in file.fields]
     column, threshold = None, None
@@ -372,7 +393,8 @@ def _write(
         write(summary_path(hidden), summary.columns)
         if plots:
             draw_plots(hidden, cells, summary, options, threshold)
-    return tuple(messages), is_whole
+    faults = write_numbers(files, cells) if properties else []
+    return (*messages, *faults), is_whole and not faults
 
 
 def _open_as(path: Path, image: Volume, *, one_bit: bool = False) -> Volume:
@@ -401,7 +423,7 @@ def _check_fit(labels: Volume, image: Volume, *, is_for_all: bool) -> None:
         )
     if labels.times != image.times and not (is_for_all and labels.times == 1):
         raise ValueError(
-            f"{labels.path} must have the {image.times} time points of {image.path}, "
+            f"{labels.path} must have the {amount(image.times, 'time point')} of {image.path}, "
             f"not {labels.times}: give labels of the same series"
         )
 

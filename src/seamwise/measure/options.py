@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from seamwise.io.outcome import amount
 from seamwise.plain_values import positive_number, switch
 from seamwise.words import CellMean, check_word
 
@@ -158,7 +159,7 @@ class MeasureOptions:
             return tuple(f"ch{number}" for number in numbers)
         if len(self.names) != len(numbers):
             raise ValueError(
-                f"it has {len(numbers)} channels, {len(self.names)} have a name: "
+                f"it has {amount(len(numbers), 'channel')}, {len(self.names)} with a name: "
                 "give one name for each channel, or choose channels"
             )
         return self.names

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.htmlpage import bar_count
 from seamwise.measure.options import MeasureOptions
 from seamwise.measure.positive import channels_of
 from seamwise.measure.table import Table
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 150
-_BINS = 40
 _DOTS = 20_000  # more hide each other
 _NEGATIVE, _POSITIVE = "#5b7db1", "#d1495b"
 _UNITS = {"px": "pixels", "um": "µm", "um2": "µm²", "um3": "µm³"}
@@ -69,7 +69,7 @@ def _histograms(
     figure, panels = _panels(len(columns))
     for panel, name in zip(panels, columns, strict=True):
         values = _finite(cells[name])
-        panel.hist(values, _BINS, color=_NEGATIVE)
+        panel.hist(values, bar_count(len(values)), color=_NEGATIVE)
         panel.set_xlabel(_label(name))
         panel.set_ylabel("cells")
         if threshold is not None and name == f"{options.positive}_{options.positive_by}":

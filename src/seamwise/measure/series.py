@@ -1,4 +1,4 @@
-"""What was measured in a file: `FileTable`; its tracks: `track_files`."""
+"""What was measured in a file: `FileTable`; its tracks: `track_files`, `without_edge`."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -98,6 +98,14 @@ def track_files(
             replace(file, cells=cells.select(part)) for file, part in zip(one, parts, strict=True)
         ]
     return tracked, lines
+
+
+def without_edge(files: Sequence[FileTable]) -> tuple[list[FileTable], str]:
+    """Drop the cells that touch the edge; return a line for the user, too."""
+    inner = [file.cells.select(~file.cells["touches_edge"].astype(bool)) for file in files]
+    count = sum(len(file.cells) for file in files) - sum(map(len, inner))
+    line = f"at the edge, not in the table: {amount(count, 'cell')}"
+    return [replace(file, cells=cells) for file, cells in zip(files, inner, strict=True)], line
 
 
 def _counts(cells: Table) -> str:

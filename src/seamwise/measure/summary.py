@@ -50,8 +50,9 @@ def summarise(cells: Table, fields: Sequence[FieldSize], *, positive: str | None
     Table
         ``scope``: "image and time", "image" or "time"; ``file`` and ``time``, empty and masked
         where the row is about several; ``cells``; with `positive` also ``positive`` and
-        ``positive_share`` (NaN without cells); ``cells_per_mm2`` of flat images; median of the area
-        or volume; for each channel the mean over the cells of their means.
+        ``positive_share`` (NaN without cells); ``cells_per_mm2`` of flat images (NaN in an empty
+        region); median of the area or volume; for each channel the mean over the cells of their
+        means.
     """
     scopes: dict[str, Callable[[str, int], tuple[str, int]]] = {
         "image and time": lambda file, time: (file, time),
@@ -81,7 +82,7 @@ def _numbers(cells: Table, fields: Sequence[FieldSize], positive: str | None) ->
         numbers["positive_share"] = count / len(cells) if len(cells) else np.nan
     if all(field.is_flat for field in fields):
         size = sum(field.size_um for field in fields)
-        numbers["cells_per_mm2"] = len(cells) / size * _PER_MM2
+        numbers["cells_per_mm2"] = len(cells) / size * _PER_MM2 if size else np.nan
     for name, column in cells.columns.items():
         if name.startswith(("area_", "volume_")):
             numbers[f"median_{name}"] = _of_finite(np.median, column)

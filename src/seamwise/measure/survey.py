@@ -49,12 +49,12 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Sums over each cell in a block: Σ 1, Σ p, Σ ppᵀ; and bounding boxes."""
+    """Sums over each cell in a block: Σ 1, Σ p, Σ (p − mean)(p − mean)ᵀ; and bounding boxes."""
 
     ranks: Ranks
     area: NDArray[np.float64]
     first: NDArray[np.float64]
-    second: NDArray[np.float64]
+    scatter: NDArray[np.float64]
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
 
@@ -64,6 +64,10 @@ def survey(field: Field) -> Survey:
 
     Each block is split into runs of pixels along the last axis. A run of n pixels with middle m
     along it adds ``n·m² + n(n² − 1)/12`` to the sum of squares, and ``n·m`` to all others.
+    Squares count from the first pixel of a cell in a block, so that they are as exact far from the
+    origin as near it. Parts a and b of a cell, of m and n pixels, with the scatter
+    S = Σ (p − mean)(p − mean)ᵀ, have together ``S = Sₐ + S_b + δδᵀ·mn/(m + n)``, where δ is the
+    difference of their means.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ def survey(field: Field) -> Survey:
     """
     n, ndim = len(field.ids), len(field.shape)
     area = np.zeros(n + 1)
-    first, second = np.zeros((n + 1, ndim)), np.zeros((n + 1, ndim, ndim))
+    first, scatter = np.zeros((n + 1, ndim)), np.zeros((n + 1, ndim, ndim))
     start = np.full((n + 1, ndim), np.iinfo(np.int64).max)
     stop = np.zeros((n + 1, ndim), np.int64)
     keys: list[NDArray[np.int64]] = []
@@ -88,9 +92,12 @@ def survey(field: Field) -> Survey:
         ranks = field.ranks(beyond)
         inner = ranks[tuple(slice(0, s.stop - s.start) for s in box)]
         cells = _sums(inner, box)
+        before = np.maximum(area[cells.ranks], 1)[:, None]  # pixels, from other blocks
+        apart = cells.first / cells.area[:, None] - first[cells.ranks] / before
+        both = area[cells.ranks] * cells.area / (area[cells.ranks] + cells.area)
+        scatter[cells.ranks] += cells.scatter + _outer(apart) * both[:, None, None]
         area[cells.ranks] += cells.area
         first[cells.ranks] += cells.first
-        second[cells.ranks] += cells.second
         start[cells.ranks] = np.minimum(start[cells.ranks], cells.start)
         stop[cells.ranks] = np.maximum(stop[cells.ranks], cells.stop)
         for key, count in _contacts(ranks, inner.shape, n):
@@ -98,7 +105,7 @@ def survey(field: Field) -> Survey:
             counts.append(count)
     size = np.maximum(area[1:], 1)
     centroid = first[1:] / size[:, None]
-    covariance = second[1:] / size[:, None, None] - centroid[:, :, None] * centroid[:, None]
+    covariance = scatter[1:] / size[:, None, None]
     pairs, faces = _add_up(keys, counts, n, ndim)
     return Survey(
         area[1:].astype(np.int64), centroid, covariance, start[1:], stop[1:], pairs, faces
@@ -113,20 +120,31 @@ def _sums(ranks: Ranks, box: Box) -> _Sums:
     labels, length = runs.labels[is_cell][order], runs.lengths[is_cell][order].astype(float)
     place = np.stack(np.unravel_index(runs.starts[is_cell][order], ranks.shape), axis=1)
     place = (place + [s.start for s in box]).astype(float)
-    middle, end = place.copy(), place + 1
-    middle[:, -1] += (length - 1) / 2
+    end = place + 1
     end[:, -1] += length - 1
-    squares = length[:, None, None] * middle[:, :, None] * middle[:, None]
-    squares[:, -1, -1] += length * (length**2 - 1) / 12
     begin = np.flatnonzero(np.diff(labels, prepend=0))
+    start = np.minimum.reduceat(place, begin, axis=0)
+    middle = place - np.repeat(start, np.diff(begin, append=len(labels)), axis=0)
+    middle[:, -1] += (length - 1) / 2
+    squares = length[:, None, None] * _outer(middle)
+    squares[:, -1, -1] += length * (length**2 - 1) / 12
+    area = np.add.reduceat(length, begin)
+    first = np.add.reduceat(length[:, None] * middle, begin, axis=0)
+    second = np.add.reduceat(squares, begin, axis=0)
     return _Sums(
         labels[begin],
-        np.add.reduceat(length, begin),
-        np.add.reduceat(length[:, None] * middle, begin, axis=0),
-        np.add.reduceat(squares, begin, axis=0),
-        np.minimum.reduceat(place, begin, axis=0).astype(np.int64),
+        area,
+        first + area[:, None] * start,
+        second - _outer(first) / area[:, None, None],
+        start.astype(np.int64),
         np.maximum.reduceat(end, begin, axis=0).astype(np.int64),
     )
+
+
+def _outer(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The product of each vector with itself, `(n, d)` → `(n, d, d)`."""
+    products: NDArray[np.float64] = vectors[:, :, None] * vectors[:, None]
+    return products
 
 
 def _contacts(

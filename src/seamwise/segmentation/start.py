@@ -22,6 +22,7 @@ from seamwise.io.models import (
     load_model,
     model_path,
 )
+from seamwise.io.outcome import amount
 from seamwise.io.provenance import file_sha256
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.data import AnnotatedImage, Pair, read_pairs
@@ -194,8 +195,8 @@ def check_fits(start: Start, images: Sequence[AnnotatedImage]) -> None:
         channels = len(image.image)
         if channels != net.in_channels and 1 not in (channels, net.in_channels):
             raise ValueError(
-                f"start model {start.name} has {net.in_channels} channels, image {image.name} has "
-                f"{channels}: choose as many with --channel"
+                f"start model {start.name} has {amount(net.in_channels, 'channel')}, "
+                f"image {image.name} has {channels}: choose as many with --channel"
             )
 
 

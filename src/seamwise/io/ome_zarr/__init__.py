@@ -6,6 +6,7 @@ package zarr is imported where it is needed and not before.
 """
 
 from seamwise.io.ome_zarr.draft import Draft
+from seamwise.io.ome_zarr.label_table import write_properties
 from seamwise.io.ome_zarr.levels import Level, plan_label_levels, plan_levels
 from seamwise.io.ome_zarr.metadata import is_ome_zarr, plate_fields, read_record
 from seamwise.io.ome_zarr.pixels import Pixels
@@ -45,4 +46,5 @@ __all__ = [
     "plate_fields",
     "read_record",
     "write_image",
+    "write_properties",
 ]

@@ -1,12 +1,15 @@
-"""Colours and sizes of the labels of a label image, for its metadata; see `label_table`."""
+"""What the metadata of a label image tell of its labels: `label_table`, `write_properties`."""
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.io.jsonfile import read_json, write_json
 from seamwise.labels.colours import colours_of
 from seamwise.labels.runs import row_runs
 
@@ -56,3 +59,53 @@ def _parts(array: "zarr.Array[Any]") -> Iterator[NDArray[Any]]:
     for place in itertools.product(*starts):
         box = tuple(slice(a, a + step) for a, step in zip(place, size, strict=True))
         yield np.asarray(array[box])
+
+
+def write_properties(path: Path, ids: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
+    """Add numbers to the ``properties`` of a label image, where viewers such as napari show them.
+
+    Earlier numbers of the same names are replaced; all else stays. Real numbers have seven digits,
+    and those that are not finite are skipped.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of the label image.
+    ids : (n,) integer array
+        Labels.
+    columns : mapping of str to (n,) array
+        Numbers or booleans.
+
+    Raises
+    ------
+    ValueError
+        There are more than `MOST_LABELS` labels, or the metadata are damaged.
+    OSError
+        The metadata cannot be written.
+    """
+    if len(ids) > MOST_LABELS:
+        raise ValueError(
+            f"{path} has {len(ids)} cells, and its metadata take numbers of {MOST_LABELS:,} at "
+            "most: use the table"
+        )
+    is_new = (path / "zarr.json").is_file()
+    file = path / ("zarr.json" if is_new else ".zattrs")
+    content = read_json(file)
+    try:
+        attributes = content["attributes"]["ome"] if is_new else content
+        table = attributes.setdefault("image-label", {})
+        rows = {int(row["label-value"]): dict(row) for row in table.get("properties", ())}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{file}: image-label must be an object with a list of properties: write it again"
+        ) from error
+    values = {name: column.tolist() for name, column in columns.items()}
+    for i, number in enumerate(ids.tolist()):
+        row = rows.setdefault(number, {"label-value": number})
+        for name, column in values.items():
+            row.pop(name, None)
+            value = float(f"{column[i]:.7g}") if isinstance(column[i], float) else column[i]
+            if math.isfinite(value):
+                row[name] = value
+    table["properties"] = [rows[number] for number in sorted(rows)]
+    write_json(file, content)
