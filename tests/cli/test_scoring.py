@@ -99,6 +99,23 @@ def test_evaluating_writes_a_page_of_errors(run, tmp_path):
     )
     assert code == 2
     assert "--images needs --report" in err
+    code, _, err = run(
+        "evaluate", tmp_path / "p.tif", tmp_path / "t.tif", "--report", page, "--channel", "1"
+    )
+    assert code == 2
+    assert "--channel and --axes need --images" in err
+
+
+def test_the_page_of_errors_shows_the_channel_that_was_chosen(run, tmp_path):
+    tifffile.imwrite(tmp_path / "t.tif", SCENE.labels)
+    colours = np.stack([SCENE.image, SCENE.image // 2], axis=-1)
+    tifffile.imwrite(tmp_path / "image.tif", colours, photometric="minisblack")
+    words = ("evaluate", tmp_path / "t.tif", tmp_path / "t.tif", "--report", tmp_path / "e.html")
+    words += ("--images", tmp_path / "image.tif", "--axes", "YXC", "--channel")
+    assert run(*words, "1")[0] == 0
+    assert "Not shown" not in (tmp_path / "e.html").read_text()
+    assert run(*words, "2")[0] == 0
+    assert "Not shown: " in (tmp_path / "e.html").read_text()
 
 
 def test_evaluating_reports_labels_without_an_image_once(run, tmp_path):
@@ -112,8 +129,8 @@ def test_evaluating_reports_labels_without_an_image_once(run, tmp_path):
     code, _, err = run(*words, "--images", tmp_path / "images")
     assert code == 0
     assert err == (
-        f"2 of 3 label images have no image of the same name in {tmp_path / 'images'} (e.g. a): "
-        "on the page their outlines lie on black\n"
+        f"2 of 3 label images without an image of the same name in {tmp_path / 'images'} "
+        "(e.g. a): on the page their outlines lie on black\n"
     )
     assert run(*words)[2] == ""  # nobody asked for images
     assert run(*words, "--images", tmp_path / "images", "-q")[2] == ""

@@ -1,13 +1,18 @@
 """The page about errors: every kind counted and coloured."""
 
+import html
+import re
+
 import numpy as np
 import pytest
+import tifffile
 
 from seamwise.io import write_image, write_labels, write_png
 from seamwise.metrics import cell_errors
 from seamwise.report import evaluation_report
 from seamwise.report.evaluation import COLOURS, _predicted_colours, _true_colours
-from seamwise.segmentation import pair_files
+from seamwise.segmentation import pair_files, score_files
+from support.files import one_line
 
 TRUE = np.array([[1, 1, 1, 1, 0, 2, 2, 3, 3, 0, 4, 0, 0, 5, 5]], np.uint8).repeat(6, 0)
 PRED = np.array([[1, 1, 2, 2, 0, 3, 3, 3, 3, 0, 0, 0, 4, 5, 5]], np.uint8).repeat(6, 0)
@@ -24,6 +29,13 @@ def test_every_cell_has_the_colour_of_what_became_of_it():
     kinds = ["split", "split", "merged", "invented", "correct"]
     assert hexes(_predicted_colours(errors), [1, 2, 3, 4, 5]) == [COLOURS[kind] for kind in kinds]
     assert _true_colours(errors).wrong == {1, 2, 3, 4}
+
+
+def test_a_predicted_cell_that_is_inexact_has_the_colour_of_the_key():
+    errors = cell_errors(np.array([[5, 5, 5, 5, 5, 0]]), np.array([[0, 7, 0, 0, 0, 0]]))
+    assert hexes(_true_colours(errors), [5]) == [COLOURS["inexact"]]
+    assert hexes(_predicted_colours(errors), [7]) == [COLOURS["inexact"]]
+    assert _predicted_colours(errors).wrong == {7}
 
 
 @pytest.fixture
@@ -51,7 +63,7 @@ def test_a_pair_that_does_not_fit_is_reported_and_the_rest_is_shown(files):
     write_labels(files / "pred" / "b.tif", PRED)
     (line,) = evaluation_report(pair_files(files / "pred", files / "truth"), files / "e.html")
     assert "b.tif" in line
-    assert "<b>1</b><span>images</span>" in (files / "e.html").read_text()
+    assert "<b>1</b><span>image</span>" in (files / "e.html").read_text()
 
 
 def test_every_time_point_is_an_image(tmp_path):
@@ -63,10 +75,47 @@ def test_every_time_point_is_an_image(tmp_path):
     assert "s, time 1" in (tmp_path / "e.html").read_text()
 
 
-def page_of(files):
+def page_of(files, **options):
     pairs = pair_files(files / "pred", files / "truth")
-    evaluation_report(pairs, files / "e.html", images=files / "images")
+    evaluation_report(pairs, files / "e.html", images=files / "images", **options)
     return (files / "e.html").read_text()
+
+
+def test_scores_of_before_give_the_same_page_and_no_file_is_matched_again(files, monkeypatch):
+    more(files, "b")
+    write_labels(files / "pred" / "b.tif", PRED[:3])
+    expected = page_of(files)
+    pairs = pair_files(files / "pred", files / "truth")
+    scores = score_files(pairs, list_errors=True)
+    monkeypatch.setattr("seamwise.segmentation.measure.read_labels", None)
+    assert page_of(files, scores=scores) == expected
+    assert scores.skipped[0] in html.unescape(expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"list_errors": True, "ious": (0.5,)}])
+def test_scores_that_lack_something_are_refused_in_one_line(files, options):
+    scores = score_files(pair_files(files / "pred", files / "truth"), **options)
+    with pytest.raises(
+        ValueError, match=r"must hold errors, and the IoUs 0\.5, 0\.75, 0\.9"
+    ) as caught:
+        page_of(files, scores=scores)
+    assert one_line(caught)
+
+
+def test_the_channel_and_the_axes_of_the_images_are_chosen(files, monkeypatch):
+    two = np.stack([TRUE * 0, TRUE * 40], axis=-1).astype(np.uint8)
+    (files / "images" / "a.png").unlink()
+    tifffile.imwrite(files / "images" / "a.tif", two, photometric="minisblack")
+    pictures = []
+    monkeypatch.setattr(
+        "seamwise.report.pictures.picture_data", lambda picture: pictures.append(picture) or ""
+    )
+    brightest = []
+    for channel in (0, 1):
+        pictures.clear()
+        page_of(files, channel=channel, axes="YXC")
+        brightest.append(max(int(one.max()) for one in pictures if one.ndim == 2))
+    assert brightest == [0, 255]
 
 
 def more(files, name):

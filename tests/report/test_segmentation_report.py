@@ -70,6 +70,23 @@ def test_seams_come_back_from_their_file(tmp_path):
         read_seams(tmp_path / "b.csv")
 
 
+def test_seams_of_cells_that_no_longer_touch_are_dropped(tmp_path):
+    labels = np.zeros((9, 20), np.uint16)
+    labels[2:6, 2:6], labels[2:6, 6:10], labels[2:6, 10:14] = 1, 2, 3
+    (tmp_path / "labels" / "seams").mkdir(parents=True)
+    write_png(tmp_path / "x.png", (labels > 0).astype(np.uint8) * 200)
+    rows = [(1, 2, 4, 0.1, 0.2), (2, 3, 4, 0.1, 0.3)]
+    write_columns(tmp_path / "labels" / "seams" / "x.csv", vars(seams(rows)))
+    write_labels(tmp_path / "labels" / "x.tif", labels)
+    _, text = page_of((tmp_path / "x.png", tmp_path / "labels"))
+    assert "<b>2</b><span>doubtful seams</span>" in text
+    labels[labels == 2] = 1  # a person merged the two
+    write_labels(tmp_path / "labels" / "x.tif", labels)
+    _, text = page_of((tmp_path / "x.png", tmp_path / "labels"))
+    assert "<b>0</b><span>seams</span>" in text
+    assert "doubtful seam with" not in text
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Two images and their labels; what is odd is one cell of each."""
@@ -133,6 +150,7 @@ def test_stacks_and_series_show_one_plane_and_say_which(tmp_path):
     _, text = page_of((tmp_path / "s.ome.zarr", tmp_path / "labels"))
     assert "slice 2 of 0 to 4" in text
     assert "time 0 of 0 to 1" in text
+    assert "time 1 of 0 to 1" in text
 
 
 def test_a_large_image_is_thinned_out(tmp_path):
@@ -145,23 +163,32 @@ def test_a_large_image_is_thinned_out(tmp_path):
     assert "one pixel in 3 is shown along each axis" in text
 
 
-def test_in_a_series_only_the_cells_of_the_shown_time_are_marked(tmp_path):
+def test_a_series_shows_three_times_and_each_marks_its_own_cells(tmp_path):
     (tmp_path / "labels").mkdir()
-    cells = np.stack([squares(), squares(sides={5: 20}), squares()])
+    # cell 5 is odd at a time that is not shown, cell 7 at the middle, cell 9 is gone in the end
+    odd = [squares(sides=sides) for sides in ({}, {5: 20}, {7: 20})]
+    cells = np.stack([*odd, squares(), squares()])
+    cells[4][cells[4] == 9] = 0
     write_image(tmp_path / "s.ome.zarr", cells, axes="TYX")
     write_image(tmp_path / "labels" / "s.ome.zarr", cells, axes="TYX", labels=True)
     _, text = page_of((tmp_path / "s.ome.zarr", tmp_path / "labels"))
     assert "5 at time 1: 11 × the median size" in text
-    assert 'font-weight="bold"' not in text
+    assert "7 at time 2: 11 × the median size" in text
+    titles = re.findall(r'aria-label="(s\.ome\.zarr, [^"]*)"', text)
+    assert titles == ["s.ome.zarr, time 0", "s.ome.zarr, time 2", "s.ome.zarr, time 4"]
+    assert re.findall(r"<figcaption>(\d+ cells, time \d) of 0 to 4<", text) == [
+        "12 cells, time 0", "12 cells, time 2", "11 cells, time 4",
+    ]  # fmt: skip
+    assert re.findall(r'font-weight="bold">(\d+)<', text) == ["7"]
 
 
 def test_an_image_that_goes_away_leaves_the_rest(folders, monkeypatch):
     real = module.read_plane
 
-    def read_plane(image, labels):
+    def read_plane(image, labels, *, time):
         if image.path.name.startswith("a"):
             raise OSError("it no longer exists")
-        return real(image, labels)
+        return real(image, labels, time=time)
 
     monkeypatch.setattr(module, "read_plane", read_plane)
     _, text = page_of(folders)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from seamwise.cli.messages import say, warn
-from seamwise.cli.options import CsvFile, JsonFile, check_outputs
+from seamwise.cli.options import CsvFile, JsonFile, check_outputs, parse_channels
 from seamwise.cli.progress import Progress
 from seamwise.cli.tables import print_contours, print_fusion, print_matching
 
@@ -40,6 +40,17 @@ def evaluate(
             show_default="outlines on black",
         ),
     ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(help="For --images: the channel to show, counted from 0.", show_default="0"),
+    ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="For --images: meaning of their axes, for example ZYX or CYX.",
+            show_default="what the file says",
+        ),
+    ] = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
 ) -> None:
@@ -59,6 +70,9 @@ def evaluate(
 
     if images is not None and report is None:
         raise ValueError("--images needs --report: name the page to write")
+    if images is None and (channel is not None or axes is not None):
+        raise ValueError("--channel and --axes need --images: add it, or remove them")
+    shown = parse_channels(channel)
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"--report must be a page ending in .html, not {report}: rename it")
     pairs = pair_files(predicted, truth)
@@ -67,7 +81,9 @@ def evaluate(
     check_outputs({"--json": json_file, "--csv": csv_file, "--report": report}, inputs=inputs)
     with Progress() as progress:
         scores = score_files(
-            progress.track(pairs, "score"), radii=DEFAULT_RADII if contours else ()
+            progress.track(pairs, "score"),
+            radii=DEFAULT_RADII if contours else (),
+            list_errors=report is not None,
         )
         for hint in scores.hints:
             progress.note(hint)
@@ -81,7 +97,15 @@ def evaluate(
     if report is not None:
         from seamwise.report import evaluation_report
 
-        evaluation_report(pairs, report, images=images, note=warn)
+        evaluation_report(
+            pairs,
+            report,
+            scores=scores,
+            images=images,
+            channel=shown,
+            axes=axes,
+            note=warn,
+        )
         say(f"wrote {report}")
     if scores.skipped:
         say(f"{len(scores.skipped)} of {amount(len(pairs), 'pair')} failed")

@@ -20,8 +20,8 @@ _Ids = NDArray[Any]
 class CellErrors:
     """The cells of one image, each with what became of it.
 
-    Every true cell is in exactly one of the first five. A predicted cell is a partner of one of
-    them, or invented.
+    Every true cell is in exactly one of the first five. Every predicted cell is in one of the last
+    five; one that is a merge may be a piece, too.
 
     Attributes
     ----------
@@ -45,6 +45,9 @@ class CellErrors:
         Predicted cells that are pieces of a split one.
     partners : (n,) integer array
         Predicted cells that match a true one and are neither of these two.
+    near_misses : (n,) integer array
+        All other predicted cells: they share more than half of themselves or of a true cell, but
+        match none.
     """
 
     correct: _Ids
@@ -56,6 +59,7 @@ class CellErrors:
     merges: _Ids
     pieces: _Ids
     partners: _Ids
+    near_misses: _Ids
 
     def counts(self) -> dict[str, int]:
         """Return how many cells there are of each kind."""
@@ -122,6 +126,7 @@ def cell_errors(labels_true: Labels, labels_pred: Labels, *, iou: float = 0.5) -
             "merges": is_merge,
             "pieces": is_split_piece,
             "partners": matched_pred & ~is_merge & ~is_split_piece,
+            "near_misses": seen_pred & ~(matched_pred | is_merge | is_split_piece),
         },
     )
 

@@ -23,10 +23,11 @@ from seamwise.io.htmlpage import (
     write_page,
 )
 from seamwise.io.listing import by_stem, find_images
+from seamwise.io.outcome import amount, plural
 from seamwise.io.volume import Volume, open_labels, open_volume
-from seamwise.metrics import CellErrors, Matching, cell_errors, match_many
+from seamwise.metrics import CellErrors, Matching
 from seamwise.report.pictures import VIEW_STYLE, plane_picture, read_plane
-from seamwise.segmentation.measure import ScoredPair, read_pairs_of_times
+from seamwise.segmentation.measure import FileScores, ScoredPair, score_files
 from seamwise.types import AnyPath
 
 MOST_PICTURES = 40
@@ -46,7 +47,7 @@ _MEANING = {
     "correct": "IoU of 0.5 or more with its partner",
     "split": "two predicted cells or more lie in it",
     "merged": "shares a predicted cell with another",
-    "inexact": "was seen, but IoU below 0.5",
+    "inexact": "more than half overlaps, but IoU below 0.5",
     "missed": "no predicted cell",
     "invented": "predicted, but no true cell",
 }
@@ -67,12 +68,26 @@ class _Scored:
     matching: tuple[Matching, ...]
 
 
+@dataclass(frozen=True)
+class _Images:
+    """The images behind the labels, by name, and how to read them."""
+
+    files: Mapping[str, Path]
+    channel: int | Sequence[int] | None
+    axes: str | None
+
+    def open(self, path: Path) -> Volume:
+        return open_volume(path, axes=self.axes, channel=self.channel)
+
+
 def evaluation_report(
     pairs: Iterable[ScoredPair],
     page: Path,
     *,
+    scores: FileScores | None = None,
     images: AnyPath | None = None,
     channel: int | Sequence[int] | None = None,
+    axes: str | None = None,
     note: Callable[[str], object] | None = None,
 ) -> tuple[str, ...]:
     """Write a page about what became of every true cell: correct, split, merged, missed …
@@ -87,10 +102,15 @@ def evaluation_report(
         See `segmentation.pair_files`.
     page : Path
         The file to write, such as ``report.html``.
+    scores : FileScores, optional
+        What `segmentation.score_files` returned for these pairs at its own IoUs with
+        ``list_errors=True``, so that no file is read and matched twice.
     images : path, optional
         The images behind the labels: a file, or a folder of files with the same names.
     channel : int or sequence of int, optional
-        Which channels to read; the first of them is shown.
+        Which channels of the images to read; the first of them is shown.
+    axes : str, optional
+        Axes of the images, as in `io.read_image`.
     note : function, optional
         Is called with a line if labels have no image of their name in `images`.
 
@@ -101,6 +121,8 @@ def evaluation_report(
 
     Raises
     ------
+    ValueError
+        The scores have no errors, or other IoUs.
     OSError
         The page cannot be written.
     """
@@ -112,35 +134,46 @@ def evaluation_report(
     missing = [pair.name for pair in pairs if pair.name not in backgrounds]
     if images is not None and missing and note is not None:
         note(
-            f"{len(missing)} of {len(pairs)} label images have no image of the same name in "
-            f"{images} (e.g. {missing[0]}): on the page their outlines lie on black"
+            f"{len(missing)} of {amount(len(pairs), 'label image')} without an image of the same "
+            f"name in {images} (e.g. {missing[0]}): on the page their outlines lie on black"
         )
+    parts, failures = _score(pairs) if scores is None else (_scored(scores), scores.skipped)
+    behind = _Images(backgrounds, channel, axes)
+    write_page(page, "Evaluation report", _page(parts, behind, failures))
+    return tuple(failures)
+
+
+def _score(pairs: Iterable[ScoredPair]) -> tuple[list[_Scored], list[str]]:
+    """Score pairs one by one; also what is wrong with those that are skipped."""
     parts: list[_Scored] = []
     failures: list[str] = []
     for pair in pairs:
         try:
-            parts += list(_scored(pair))
+            parts += _scored(score_files([pair], ious=_IOUS, list_errors=True))
         except _ERRORS as error:
             failures.append(error_line(pair.predicted, error))
-    write_page(page, "Evaluation report", _page(parts, backgrounds, channel, failures))
-    return tuple(failures)
+    return parts, failures
 
 
-def _scored(pair: ScoredPair) -> Iterator[_Scored]:
-    for time, (name, truth, predicted) in enumerate(read_pairs_of_times(pair)):
-        errors = cell_errors(truth, predicted)
-        yield _Scored(pair, name, time, errors, match_many(truth, predicted, ious=_IOUS))
+def _scored(scores: FileScores) -> list[_Scored]:
+    levels = {one.iou for one in scores.matching.pooled}
+    if len(scores.errors) != len(scores.images) or not levels.issuperset(_IOUS):
+        raise ValueError(
+            f"scores must hold errors, and the IoUs {', '.join(map(str, _IOUS))}: "
+            "call score_files with list_errors=True and its own IoUs"
+        )
+    each = zip(scores.places, scores.images, scores.errors, scores.matching.per_image, strict=True)
+    return [
+        _Scored(pair, name, time, errors, tuple(one for one in matching if one.iou in _IOUS))
+        for (pair, time), name, errors, matching in each
+    ]
 
 
-def _page(
-    parts: Sequence[_Scored],
-    images: Mapping[str, Path],
-    channel: int | Sequence[int] | None,
-    failures: Sequence[str],
-) -> Iterator[str]:
+def _page(parts: Sequence[_Scored], images: _Images, failures: Sequence[str]) -> Iterator[str]:
     yield VIEW_STYLE
     counts = [part.errors.counts() for part in parts]
-    yield facts({"images": len(parts), **{name: _sum(counts, name) for name in COLOURS}})
+    total = {plural(len(parts), "image"): len(parts)}
+    yield facts({**total, **{name: _sum(counts, name) for name in COLOURS}})
     yield from (paragraph(f"Not shown: {line}") for line in failures)
     yield key({f"{name}: {_MEANING[name]}": colour for name, colour in COLOURS.items()})
     if parts:
@@ -157,7 +190,7 @@ def _page(
     if len(shown) < len(parts):
         yield paragraph(f"The {len(shown)} images with the most errors are shown.")
     for i in sorted(shown):
-        yield from _image(i, parts[i], images, channel)
+        yield from _image(i, parts[i], images)
 
 
 _SCORES = ["IoU", "AP", "precision", "recall", "F1", "panoptic quality"]
@@ -184,21 +217,16 @@ def _line(i: int, part: _Scored) -> list[object]:
     return [link(part.name, f"image{i}"), true, *kinds, part.matching[0].panoptic_quality]
 
 
-def _image(
-    i: int,
-    part: _Scored,
-    images: Mapping[str, Path],
-    channel: int | Sequence[int] | None,
-) -> Iterator[str]:
+def _image(i: int, part: _Scored, images: _Images) -> Iterator[str]:
     counts = part.errors.counts()
     yield heading(part.name, anchor=f"image{i}")
     kinds = [f"{counts[name]} {name}" for name in COLOURS if counts[name]]
     yield paragraph(", ".join(kinds) or "no cells", is_note=True)
-    path = images.get(part.pair.name)
-    if path is None and images:
+    path = images.files.get(part.pair.name)
+    if path is None and images.files:
         yield paragraph("No image has this name: the outlines lie on black.", is_note=True)
     try:
-        yield row(_views(part, None if path is None else open_volume(path, channel=channel)))
+        yield row(_views(part, None if path is None else images.open(path)))
     except _ERRORS as error:  # the other images are shown
         yield paragraph(f"Not shown: {error_line(path or part.pair.predicted, error)}")
 
@@ -234,7 +262,7 @@ def _check_fit(image: Volume, labels: Volume) -> None:
 
 
 class _Palette:
-    """Colours of labels by what became of them; others are white."""
+    """Colours of labels by what became of them."""
 
     def __init__(self, kinds: Mapping[str, NDArray[Any]]) -> None:
         self.kinds = kinds
@@ -267,6 +295,7 @@ def _predicted_colours(errors: CellErrors) -> _Palette:
             "correct": errors.partners,
             "split": errors.pieces,
             "merged": errors.merges,
+            "inexact": errors.near_misses,
             "invented": errors.invented,
         }
     )

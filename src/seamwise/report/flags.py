@@ -1,7 +1,7 @@
 """Which cells a person should look at: `flag_cells`."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,24 @@ def read_seams(path: Path) -> Seams | None:
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: delete it and segment again") from error
+
+
+def still_touching(seams: Seams, cells: Table) -> Seams:
+    """Return the seams of cells that still touch: labels may have been edited since.
+
+    Parameters
+    ----------
+    seams : Seams
+    cells : Table
+        Of `measure`, of the labels as they are now.
+    """
+    neighbours = {
+        int(number): set(numbers.split())
+        for number, numbers in zip(cells["id"], cells["neighbour_ids"], strict=True)
+    }
+    pairs = zip(seams.cell, seams.neighbour, strict=True)
+    still = np.array([str(b) in neighbours.get(int(a), ()) for a, b in pairs], bool)
+    return Seams(**{field.name: getattr(seams, field.name)[still] for field in fields(seams)})
 
 
 def size_name(cells: Table) -> str:

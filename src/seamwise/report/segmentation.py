@@ -24,13 +24,20 @@ from seamwise.io.htmlpage import (
 )
 from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import image_name
-from seamwise.io.outcome import Outcome, amount
+from seamwise.io.outcome import Outcome, amount, plural
 from seamwise.io.provenance import RECORD
-from seamwise.io.volume import open_labels, open_volume
+from seamwise.io.volume import Volume, open_labels, open_volume
 from seamwise.measure import MeasureJob, MeasureOptions, Pairing, Table, Width, measure_file
 from seamwise.metrics import Seams
-from seamwise.report.flags import Flag, flag_cells, is_doubtful, read_seams, size_name
-from seamwise.report.pictures import VIEW_STYLE, close_up, plane_picture, read_plane
+from seamwise.report.flags import (
+    Flag,
+    flag_cells,
+    is_doubtful,
+    read_seams,
+    size_name,
+    still_touching,
+)
+from seamwise.report.pictures import VIEW_STYLE, Plane, close_up, plane_picture, read_plane
 from seamwise.segmentation.outputs import seams_path
 
 MOST_PICTURES = 60
@@ -63,9 +70,10 @@ def segmentation_report(
 
     The page needs no other file and no network. An outline has the colour of its number on every
     page. Cells are flagged if their size is odd or a seam of theirs is doubtful, see
-    `flags.flag_cells`; doubts are known of images for which `segment_files` wrote ``seams/``. For
-    a stack the middle slice is shown, for a time series the first time point. Large images are
-    thinned out.
+    `flags.flag_cells`; doubts are known of images for which `segment_files` wrote ``seams/``. Those
+    of cells that no longer touch, since the labels were edited, are dropped. For a stack the middle
+    slice is shown, for a time series the first, the middle and the last time point. Large images
+    are thinned out.
 
     The work is done as the outcomes are drawn; the page is written before the last of them. Images
     that cannot be read are reported and skipped.
@@ -122,7 +130,8 @@ def segmentation_report(
 
 def _read(job: MeasureJob, options: MeasureOptions) -> _Part:
     seams = read_seams(seams_path(_folder(job.labels), job.image))
-    return _Part(job, measure_file(job, options).cells, seams)
+    cells = measure_file(job, options).cells
+    return _Part(job, cells, None if seams is None else still_touching(seams, cells))
 
 
 def _folder(labels: Path) -> Path:
@@ -170,16 +179,18 @@ _EXPLANATION = (
 
 
 def _totals(parts: Sequence[_Part], flags: Sequence[Sequence[Flag]]) -> dict[str, object]:
+    cells, odd = sum(len(part.cells) for part in parts), sum(_odd(own) for own in flags)
     totals: dict[str, object] = {
-        "images": len(parts),
-        "cells": sum(len(part.cells) for part in parts),
+        plural(len(parts), "image"): len(parts),
+        plural(cells, "cell"): cells,
         "at the edge": sum(int(part.cells["touches_edge"].sum()) for part in parts),
-        "odd sizes": sum(_odd(own) for own in flags),
+        plural(odd, "odd size"): odd,
     }
     seams = [part.seams for part in parts if part.seams is not None]
     if seams:
-        totals["seams"] = sum(len(one.cell) for one in seams)
-        totals["doubtful seams"] = sum(int(is_doubtful(one).sum()) for one in seams)
+        count = sum(len(one.cell) for one in seams)
+        doubtful = sum(int(is_doubtful(one).sum()) for one in seams)
+        totals |= {plural(count, "seam"): count, plural(doubtful, "doubtful seam"): doubtful}
     return totals
 
 
@@ -207,25 +218,56 @@ def _pictures(
     if labels.axes != image.axes:
         axes = ("T" if image.times > 1 else "") + image.axes
         labels = open_labels(part.job.labels, axes=axes)
-    plane = read_plane(image, labels)
-    times = part.cells["time"]
-    marked = frozenset(int(part.cells["id"][flag.row]) for flag in flags if not times[flag.row])
-    where = [amount(len(part.cells), "cell")]
-    where += [] if plane.z is None else [f"slice {plane.z} of 0 to {labels.shape[0] - 1}"]
-    where += [] if image.times == 1 else [f"time 0 of 0 to {image.times - 1}"]
-    where += [] if plane.step == 1 else [f"one pixel in {plane.step} is shown along each axis"]
-    yield figure(plane_picture(plane, name, marked=marked), ", ".join(where))
+    planes = {time: read_plane(image, labels, time=time) for time in shown_times(image.times)}
+    for time, plane in planes.items():
+        marked = frozenset(
+            int(part.cells["id"][flag.row])
+            for flag in flags
+            if part.cells["time"][flag.row] == time
+        )
+        view = plane_picture(plane, _title(name, time, image.times), marked=marked)
+        yield figure(view, _caption(part.cells, plane, time, image))
     if flags:
         yield heading("Cells to look at", level=3)
         yield gallery(
             figure(
-                close_up(image, labels, part.cells.columns, flag.row, plane.limits),
+                close_up(image, labels, part.cells.columns, flag.row, _limits(planes, part, flag)),
                 f"{_name(part.cells, flag.row, image.times)}: {flag.reason}",
             )
             for flag in flags[:MOST_CLOSE_UPS]
         )
     if len(flags) > MOST_CLOSE_UPS:
         yield paragraph(f"… and {len(flags) - MOST_CLOSE_UPS} more.", is_note=True)
+
+
+def shown_times(times: int) -> list[int]:
+    """Return the first, the middle and the last of so many time points.
+
+    Examples
+    --------
+    >>> shown_times(1), shown_times(2), shown_times(9)
+    ([0], [0, 1], [0, 4, 8])
+    """
+    return sorted({0, times // 2, times - 1})
+
+
+def _limits(planes: Mapping[int, Plane], part: _Part, flag: Flag) -> tuple[float, float]:
+    """Black and white of the plane that is nearest in time to a cell."""
+    time = int(part.cells["time"][flag.row])
+    return planes[min(planes, key=lambda shown: abs(shown - time))].limits
+
+
+def _title(name: str, time: int, times: int) -> str:
+    return f"{name}, time {time}" if times > 1 else name
+
+
+def _caption(cells: Table, plane: Plane, time: int, image: Volume) -> str:
+    """How many cells there are, and which part of the image is shown."""
+    where = [amount(int(np.count_nonzero(cells["time"] == time)), "cell")]
+    where += [] if plane.z is None else [f"slice {plane.z} of 0 to {image.shape[0] - 1}"]
+    where += [] if image.times == 1 else [f"time {time} of 0 to {image.times - 1}"]
+    where += [] if plane.step == 1 else [f"one pixel in {plane.step} is shown along each axis"]
+    return ", ".join(where)
 
 
 def _name(cells: Table, row: int, times: int) -> str:

@@ -18,7 +18,7 @@ from seamwise.io.htmlpage import (
     table,
     write_page,
 )
-from seamwise.io.outcome import amount
+from seamwise.io.outcome import amount, plural
 from seamwise.segmentation.check import KINDS, Advice, Finding, Survey
 
 _NAMED = 12  # images of a kind of fault that are listed
@@ -59,12 +59,14 @@ def training_report(survey: Survey, advice: Advice | None, page: Path, *, comman
 def _parts(survey: Survey, advice: Advice | None, command: str) -> Iterator[str]:
     cells = sum(len(look.sizes) for look in survey.looks)
     touching = sum(look.touching for look in survey.looks)
+    images = len(survey.looks)
+    kinds = len({finding.kind for finding in survey.findings})
     yield facts(
         {
-            "images that can be used": len(survey.looks),
-            "cells": cells,
-            "cells that touch another": touching,
-            "kinds of faults": len({finding.kind for finding in survey.findings}),
+            plural(images, "usable image"): images,
+            plural(cells, "cell"): cells,
+            plural(touching, "touching cell"): touching,
+            f"{plural(kinds, 'kind')} of faults": kinds,
         }
     )
     yield heading("What is wrong")
@@ -131,9 +133,11 @@ def _advice(advice: Advice, command: str) -> Iterator[str]:
     yield paragraph(f"$ {command}")
     if advice.seconds is not None:
         yield paragraph(
-            f"This takes about {duration(advice.seconds)} on this machine, by "
-            "the time of two steps; validation is not in it."
+            f"This takes about {duration(advice.seconds)} on this machine, by the time of two "
+            "steps and of one prediction. It ends earlier if nothing improves."
         )
+    if advice.caution:
+        yield paragraph(advice.caution)
     yield table(
         ("setting", "value", "why"),
         ((name, str(advice.settings[name]), reason) for name, reason in advice.reasons.items()),

@@ -7,15 +7,18 @@ from pathlib import Path
 from seamwise.io.errors import error_line
 from seamwise.io.images import read_labels
 from seamwise.io.listing import by_stem, find_labels, stem
+from seamwise.io.outcome import amount
 from seamwise.io.volume import open_labels
 from seamwise.labels import Labels
 from seamwise.metrics import (
     DEFAULT_IOUS,
+    CellErrors,
     ContourMatching,
     ContourScores,
     Dataset,
     Matching,
     Scores,
+    cell_errors,
     contour_scores,
     match_many,
     summarise,
@@ -31,10 +34,6 @@ _HINTS = {
     "photograph": "scattered numbers, as in a photograph; give label images, "
     "as `seamwise segment` writes them",
 }
-
-
-_Scores = tuple[tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]
-_PairScores = tuple[str, tuple[Matching, ...], tuple[ContourMatching, ...], Mapping[Path, str]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,10 @@ class FileScores:
         Possible mistakes in the files, a line for each kind.
     skipped : tuple of str
         Pairs that could not be scored, a line for each.
+    places : tuple of (ScoredPair, int)
+        The files and the time point of each image.
+    errors : tuple of CellErrors
+        What became of the cells of each image; empty unless asked for.
     """
 
     images: tuple[str, ...]
@@ -68,6 +71,20 @@ class FileScores:
     contours: Dataset[ContourMatching, ContourScores] | None
     hints: tuple[str, ...]
     skipped: tuple[str, ...] = ()
+    places: tuple[tuple[ScoredPair, int], ...] = ()
+    errors: tuple[CellErrors, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _ImageScores:
+    """Scores of one image, or time point."""
+
+    name: str
+    place: tuple[ScoredPair, int]
+    matching: tuple[Matching, ...]
+    contours: tuple[ContourMatching, ...]
+    looks: Mapping[Path, str]
+    errors: CellErrors | None
 
 
 def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
@@ -95,11 +112,13 @@ def score_files(
     *,
     ious: Sequence[float] = DEFAULT_IOUS,
     radii: Sequence[float] = (),
+    list_errors: bool = False,
 ) -> FileScores:
     """Match every pair at every IoU threshold and score its contours at every radius, in pixels.
 
     One pair at a time is in memory. Each time point counts as an image, named after the file and
-    the time. A pair that cannot be scored is skipped.
+    the time. A pair that cannot be scored is skipped. With `list_errors` also tell what became of
+    each cell, see `metrics.cell_errors`.
 
     Raises
     ------
@@ -107,23 +126,24 @@ def score_files(
         None of the pairs can be scored: what is wrong with the first. Its files differ in size or
         in time points, the prediction has negative labels, or it cannot be read.
     """
-    scores: list[_PairScores] = []
+    scores: list[_ImageScores] = []
     errors: list[tuple[ScoredPair, Exception]] = []
     for pair in pairs:
         try:
-            scores += list(_score_times(pair, ious, radii))
+            scores += _score_times(pair, ious, radii, list_errors)
         except (ValueError, OSError) as error:
             errors.append((pair, error))
     if errors and not scores:
         raise errors[0][1]
-    looks = {path: look for *_, pair_looks in scores for path, look in pair_looks.items()}
-    contours = (of_pair for _, _, of_pair, _ in scores)
+    looks = {path: look for one in scores for path, look in one.looks.items()}
     return FileScores(
-        images=tuple(name for name, *_ in scores),
-        matching=summarise(of_pair for _, of_pair, _, _ in scores),
-        contours=summarise(contours) if radii else None,
+        images=tuple(one.name for one in scores),
+        matching=summarise(one.matching for one in scores),
+        contours=summarise(one.contours for one in scores) if radii else None,
         hints=_hints(looks),
         skipped=tuple(error_line(pair.predicted, error) for pair, error in errors),
+        places=tuple(one.place for one in scores),
+        errors=tuple(one.errors for one in scores if one.errors is not None),
     )
 
 
@@ -132,17 +152,26 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _score_times(
-    pair: ScoredPair, ious: Sequence[float], radii: Sequence[float]
-) -> Iterator[_PairScores]:
+    pair: ScoredPair, ious: Sequence[float], radii: Sequence[float], list_errors: bool
+) -> list[_ImageScores]:
     """Score every time point of a pair; nothing of it if one cannot be scored."""
-    parts = [
-        (name, *_score_pair(pair, truth, predicted, ious, radii))
-        for name, truth, predicted in read_pairs_of_times(pair)
-    ]
-    return iter(parts)
+    parts: list[_ImageScores] = []
+    for time, (name, truth, predicted) in enumerate(_pairs_of_times(pair)):
+        _check_pair(pair, truth, predicted)
+        parts.append(
+            _ImageScores(
+                name,
+                (pair, time),
+                match_many(truth, predicted, ious=ious),
+                contour_scores(truth, predicted, radii=radii) if radii else (),
+                {pair.predicted: looks_like(predicted), pair.truth: looks_like(truth)},
+                cell_errors(truth, predicted) if list_errors else None,
+            )
+        )
+    return parts
 
 
-def read_pairs_of_times(pair: ScoredPair) -> Iterator[tuple[str, Labels, Labels]]:
+def _pairs_of_times(pair: ScoredPair) -> Iterator[tuple[str, Labels, Labels]]:
     """Yield name, true and predicted labels of every time point of a pair.
 
     Raises
@@ -153,7 +182,7 @@ def read_pairs_of_times(pair: ScoredPair) -> Iterator[tuple[str, Labels, Labels]
     times, predicted_times = open_labels(pair.truth).times, open_labels(pair.predicted).times
     if times != predicted_times:
         raise ValueError(
-            f"{pair.predicted} must have the {times} time points of {pair.truth}, "
+            f"{pair.predicted} must have the {amount(times, 'time point')} of {pair.truth}, "
             f"not {predicted_times}: give labels of the same series"
         )
     if times == 1:
@@ -170,13 +199,7 @@ def _time_point(path: Path, time: int) -> Labels:
     return pixels
 
 
-def _score_pair(
-    pair: ScoredPair,
-    truth: Labels,
-    predicted: Labels,
-    ious: Sequence[float],
-    radii: Sequence[float],
-) -> _Scores:
+def _check_pair(pair: ScoredPair, truth: Labels, predicted: Labels) -> None:
     if truth.shape != predicted.shape:
         raise ValueError(
             f"{pair.predicted} must have the size {truth.shape} of {pair.truth}, "
@@ -187,9 +210,6 @@ def _score_pair(
             f"{pair.predicted} has negative labels: set them to 0; only the truth may have "
             "ignored pixels"
         )
-    contours = contour_scores(truth, predicted, radii=radii) if radii else ()
-    looks = {pair.predicted: looks_like(predicted), pair.truth: looks_like(truth)}
-    return match_many(truth, predicted, ious=ious), contours, looks
 
 
 def _hints(looks: Mapping[Path, str]) -> tuple[str, ...]:
