@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seamwise.cli.errors import fail
-from seamwise.cli.messages import print_result, say
+from seamwise.cli.messages import print_result, say, warn
 from seamwise.cli.options import Axes, Channel, Device, Masks, parse_channels
 from seamwise.cli.progress import Progress
 
@@ -72,7 +72,10 @@ def check(
         try:
             split = find_pairs(data)
             pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
-            advice = advise(result, pairs, **options, start=start, device=device)
+            held_out = len(split.validation)
+            advice = advise(
+                result, pairs, **options, start=start, device=device, validation=held_out
+            )
         except (ValueError, TypeError, OSError) as error:
             fault = error  # the report tells what was seen
     command = _command(data, settings, channel=channel, axes=axes)
@@ -81,6 +84,8 @@ def check(
         write_settings(settings, advice, data=data)
     training_report(result, advice, page, command=command)
     _print_findings(result)
+    if advice is not None and advice.caution:
+        warn(advice.caution)
     say(f"wrote {page}")
     if fault is not None:
         raise fault

@@ -10,7 +10,7 @@ from seamwise.report import training_report
 from seamwise.segmentation import TrainSettings, find_pairs
 from seamwise.segmentation.check import advise, survey, write_settings
 from seamwise.segmentation.check.advice import _sizes
-from seamwise.segmentation.check.survey import brightness, touching_cells
+from seamwise.segmentation.check.survey import _whole, brightness, touching_cells
 from seamwise.segmentation.zoom import diameter_of
 from seamwise.synth import crowded_cells
 
@@ -104,6 +104,17 @@ def test_lengths_count_pixels_of_the_finest_axis(tmp_path):
     for factors, touching, gap in (((4, 1, 1), 2, 6), ((2, 0.5, 0.5), 1, 3), ((1, 1, 1), 2, 6)):
         sizes = _sizes([look], look.diameters[0], factors, look.spacing)
         assert (sizes["touching_radius"], sizes["gap_radius"]) == (touching, gap)
+
+
+def test_outlines_of_a_whole_image_are_two_pixels_wide_on_the_page():
+    labels = np.zeros((480, 480), np.uint16)
+    labels[100:300, 100:300] = 1
+    image = np.random.default_rng(0).integers(1000, size=labels.shape).astype(np.uint16)
+    line = _whole(image[np.newaxis], labels)[200].astype(int)
+    is_outline = np.ptp(line, axis=1) > 0
+    left, right = is_outline[:200].sum(), is_outline[200:].sum()
+    assert left == right
+    assert left * 165 / 480 == pytest.approx(2, abs=0.2)
 
 
 def test_the_picture_of_a_wide_place_is_small(tmp_path):

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from pydantic import RootModel
 
 from seamwise.engine.devices import choose_device, place
-from seamwise.engine.networks import build_network
+from seamwise.engine.networks import build_network, prepare_network
 from seamwise.engine.settings import make_settings
 from seamwise.io.atomic import atomic_path
 from seamwise.labels import CLASS_NAMES
@@ -29,7 +30,9 @@ _THIN = 15.0  # pixels across: a seam of radius 2 would leave too little of a sm
 _SHARE_OF_DIAMETER = 0.3  # a gap as wide as a cell's radius is still narrow
 _GAPS = (2.0, 10.0)
 _SHOWN = (5, 50, 95)  # percentiles of the diameters
-_NOT_BRIGHT = "cells are not bright on dark"
+_BRIGHT_RIM = 0.5  # a pixel at the rim is brighter than one inside as often as not
+_COLOURS = 3
+_VALIDATED = 7  # of so many images one is held out for validation
 _REASONS = {
     "touching_radius": "by the median diameter of the cells, as the network sees them",
     "gap_radius": "0.3 of the median diameter, as the network sees it",
@@ -39,6 +42,7 @@ _REASONS = {
 }
 _READ = 6  # images of which pixels are counted and steps timed
 _TIMED = 2
+_TIMED_SIDES = {2: 512, 3: 96}  # of the part of an image that is predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,8 @@ class Advice:
         Share of the pixels of some of the images that are of each class.
     seconds : float, optional
         Estimated time of the training on this machine.
+    caution : str
+        What speaks against the start, in a sentence; empty if nothing does.
     """
 
     settings: Mapping[str, Any]
@@ -64,6 +70,7 @@ class Advice:
     diameters: tuple[float, float, float] | None
     classes: Mapping[str, float]
     seconds: float | None
+    caution: str = ""
 
 
 def advise(
@@ -75,6 +82,7 @@ def advise(
     annotation: Annotation = "instances",
     start: str | None = None,
     device: str = "auto",
+    validation: int | None = None,
 ) -> Advice | None:
     """Suggest settings for a folder; None if it holds no image with cells that can be used.
 
@@ -88,10 +96,15 @@ def advise(
     start : str, optional
         A model to train on from; by default one that ships, by the look of the images.
     device : str
-        Where two steps are timed.
+        Where two steps and a prediction are timed.
+    validation : int, optional
+        How many images the training validates on; by default a seventh.
 
     Notes
     -----
+    - Start: for stacks `walls-3d` if cells are darker inside than at their rim, else `nuclei-3d`;
+      else `nuclei-2d` if few pixels are bright, or `phase-2d`. No shipped model is for dark cells
+      in colour or, bright on dark, cells with bright rims: the start is then a beginning.
     - Loss: by `docs/which-loss.md`: `ce3` up to five images, `dsc` if less than 5 % of the cells
       touch, else `j4`; `saw` for black-and-white masks.
     - Touching radius: 1 for cells of less than 15 pixels across, else 2.
@@ -106,8 +119,8 @@ def advise(
     chosen = [pair for pair in pairs if pair.name in names]
     few = chosen[:: max(1, len(chosen) // _READ)][:_READ]
     options: dict[str, Any] = {"channel": channel, "axes": axes, "annotation": annotation}
-    skew = float(np.median([look.skewness for look in looks]))
-    model = read_start(start or _start_for(len(looks[0].shape), skew))
+    choice = _Start(start, "you named it") if start else _start_for(looks)
+    model = read_start(choice.name)
     images = read_pairs(few, rule=model.info.normalization, **options)
     low, middle, high = np.percentile(np.concatenate([look.diameters for look in looks]), _SHOWN)
     diameters = (float(low), float(middle), float(high))
@@ -123,13 +136,15 @@ def advise(
     }
     checked = make_settings(TrainSettings, settings)
     normal = read_pairs(few, rule=checked.normalization, **options)
-    seconds = step_seconds(normal, checked, device=device) * checked.steps
+    held_out = ceil(len(chosen) / _VALIDATED) if validation is None else validation
+    seconds = training_seconds(normal, checked, validation=held_out, device=device)
     reasons = {
-        "start": "few pixels are bright" if skew >= BRIGHT_ON_DARK else _NOT_BRIGHT,
+        "start": choice.reason,
         "loss": why,
         **{name: reason for name, reason in _REASONS.items() if name in settings},
     }
-    return Advice(settings, reasons, diameters, _shares(images, checked), seconds)
+    shares = _shares(images, checked)
+    return Advice(settings, reasons, diameters, shares, seconds, choice.caution)
 
 
 def _unlabelled(survey: Survey) -> dict[str, Any]:
@@ -161,10 +176,44 @@ def _shares(images: Sequence[AnnotatedImage], settings: TrainSettings) -> dict[s
     return {c: n / max(sum(counts), 1) for c, n in zip(CLASS_NAMES, counts, strict=True)}
 
 
-def _start_for(ndim: int, skew: float) -> str:
-    if ndim == 3:
-        return "nuclei-3d"
-    return "nuclei-2d" if skew >= BRIGHT_ON_DARK else "phase-2d"
+@dataclass(frozen=True)
+class _Start:
+    """A model to train on from, why, and how the images differ from all that ship models."""
+
+    name: str
+    reason: str
+    difference: str = ""
+
+    @property
+    def caution(self) -> str:
+        if not self.difference:
+            return ""
+        return (
+            f"No shipped model is for {self.difference}. {self.name} is only a beginning: annotate "
+            "more images, and judge the new model with seamwise evaluate."
+        )
+
+
+def _start_for(looks: Sequence[Look]) -> _Start:
+    """A shipped model by the look of the images."""
+    skew, inside, rim = (
+        float(np.median([getattr(look, name) for look in looks]))
+        for name in ("skewness", "brightness", "rim")
+    )
+    if len(looks[0].shape) == 3:
+        if rim > _BRIGHT_RIM:
+            return _Start("walls-3d", "cells are darker inside than at their rim")
+        difference = "" if inside > 0.5 else "stacks of dark cells without bright walls"
+        return _Start("nuclei-3d", "cells are brighter inside than at their rim", difference)
+    is_bright = skew >= BRIGHT_ON_DARK
+    difference = ""
+    if looks[0].channels == _COLOURS and inside < 0.5:
+        difference = "dark cells in colour, as in histology"
+    elif is_bright and rim > _BRIGHT_RIM:
+        difference = "cells with bright rims, as with stained membranes"
+    if is_bright:
+        return _Start("nuclei-2d", "few pixels are bright", difference)
+    return _Start("phase-2d", "cells are not bright on dark", difference)
 
 
 def _loss(looks: Sequence[Look], images: int, annotation: Annotation) -> tuple[SystemName, str]:
@@ -186,13 +235,37 @@ def _crop(looks: Sequence[Look], zoom: float) -> int:
     return int(np.clip(np.ceil(side / 16) * 16, 32, CROP[ndim]))
 
 
-def step_seconds(
-    images: Sequence[AnnotatedImage], settings: TrainSettings, *, device: str = "auto"
+def training_seconds(
+    images: Sequence[AnnotatedImage],
+    settings: TrainSettings,
+    *,
+    validation: int,
+    device: str = "auto",
 ) -> float:
-    """Return the time of a training step on this machine, from two steps after a first one."""
-    task, _ = training_task(images, images[:1], settings)
+    """Estimate how long a training takes on this machine.
+
+    Two steps are timed after a first one, and the prediction of a part of one image.
+
+    Parameters
+    ----------
+    images : sequence of AnnotatedImage
+        Some of those of the training.
+    settings : TrainSettings
+    validation : int
+        How many images it validates on, of the size of these.
+    device : str
+    """
+    sides = _TIMED_SIDES[images[0].ndim]
+    box = (slice(0, sides),) * images[0].ndim
+    part = replace(
+        images[0], image=images[0].image[(slice(None), *box)], labels=images[0].labels[box]
+    )
+    task, first = training_task(images, [part], settings)
     place_ = choose_device(device)
-    net = place(build_network(task.info.architecture), place_).train()
+    net = build_network(task.info.architecture)
+    if first is not None:  # a random network predicts specks, which take long to decode
+        net.load_state_dict(first)
+    net = place(net, place_).train()
     samples = task.samples()
     times = []
     for step in range(1 + _TIMED):
@@ -201,7 +274,12 @@ def step_seconds(
         batch = [torch.stack(parts).to(place_) for parts in zip(*drawn, strict=True)]
         task.loss(net, batch).backward()  # type: ignore[no-untyped-call]
         times.append(time.monotonic() - began)
-    return float(np.mean(times[1:]))
+    began = time.monotonic()
+    task.validate(prepare_network(net, task.info, place_))
+    share = np.mean([image.labels.size for image in images]) / part.labels.size
+    one = (time.monotonic() - began) * share
+    passes = ceil(settings.steps / settings.validate_every)
+    return float(np.mean(times[1:])) * settings.steps + passes * validation * float(one)
 
 
 def write_settings(path: Path, advice: Advice, *, data: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seamwise.io.errors import first_line
 from seamwise.io.images import read_image, read_labels
 from seamwise.io.models import NormalizationRule
-from seamwise.labels import Labels
+from seamwise.labels import Labels, inner_contour
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.check.findings import Finding
 from seamwise.segmentation.check.masks import mask_faults
@@ -37,7 +37,8 @@ _SATURATED = 0.05  # share of pixels that have the highest value
 _CLEAR = 0.8  # a random pixel of a cell is brighter than one of background with this probability
 _NONE = 0.1  # so close to 1/2 there is no difference
 _MARGIN = 12  # pixels around a place in its picture
-_SIDE = 160  # of the picture of a whole image, at least
+_SIDE = 160  # of the picture of a whole image, at least; about its width on the page
+_LINE = 2  # width of outlines there
 _PICTURES = 6  # of each kind of fault
 SHARE_MISSING = 0.1
 """Share of the cells that a mask must lack to be noted."""
@@ -62,6 +63,8 @@ class Look:
         Cells that have a face neighbour of another number.
     brightness : float
         Probability that a pixel of a cell is brighter than one of background.
+    rim : float
+        Probability that a pixel at the rim of a cell is brighter than one further inside.
     skewness : float
         Of the first channel: see `fit.skewness`.
     spacing : tuple of float, optional
@@ -77,6 +80,7 @@ class Look:
     sizes: NDArray[np.int64]
     touching: int
     brightness: float
+    rim: float
     skewness: float
     spacing: tuple[float, ...] | None
     digest: str
@@ -233,6 +237,7 @@ def _look(
         sizes=sizes[sizes > 0],
         touching=touching_cells(labels),
         brightness=brightness(image[0], labels),
+        rim=rim_brightness(image[0], labels),
         skewness=skewness(normalization(image, _RULE)(image)[0]),
         spacing=spacing,
         digest=hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),
@@ -289,6 +294,20 @@ def brightness(channel: NDArray[Any], labels: Labels) -> float:
     return float((above + equal / 2).mean() / len(inside))
 
 
+def rim_brightness(channel: NDArray[Any], labels: Labels) -> float:
+    """Return the probability that a pixel at the rim of a cell is brighter than one further inside.
+
+    1/2 if every pixel of a cell is at its rim.
+
+    Examples
+    --------
+    >>> rim_brightness(np.array([[0, 9, 1, 2, 8, 0]]), np.array([[0, 1, 1, 1, 1, 0]]))
+    1.0
+    """
+    places = np.where(labels > 0, inner_contour(labels).astype(np.int8), np.int8(-1))
+    return brightness(channel, places)
+
+
 def _compared(looks: Sequence[Look]) -> Iterator[Finding]:
     """What differs between images that should be alike."""
     by_digest: dict[str, str] = {}
@@ -343,7 +362,8 @@ def _drawing(channel: NDArray[Any], labels: Labels) -> NDArray[np.uint8]:
     zoom = max(1, _SIDE // max(labels.shape))
     ones = np.ones((zoom, zoom))
     large = np.kron(labels, ones.astype(labels.dtype))
-    return overlay(np.kron(channel.astype(np.float32), ones.astype(np.float32)), large)
+    drawing = np.kron(channel.astype(np.float32), ones.astype(np.float32))
+    return overlay(drawing, large, width=max(1, round(_LINE * large.shape[1] / _SIDE)))
 
 
 def _by(shape: Sequence[int]) -> str:
