@@ -1,7 +1,6 @@
 """The page about errors: every kind counted and coloured."""
 
 import html
-import re
 
 import numpy as np
 import pytest
