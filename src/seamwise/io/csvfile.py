@@ -42,7 +42,7 @@ def write_csv(
     ):
         writer = csv.writer(file)
         writer.writerow(map(harmless, columns))
-        writer.writerows([_harmless_value(row.get(name)) for name in columns] for row in rows)
+        writer.writerows(_line(row, columns) for row in rows)
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -81,8 +81,9 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _harmless_value(value: Any) -> Any:
-    return harmless(value) if isinstance(value, str) else value
+def _line(row: Mapping[str, Any], columns: Sequence[str]) -> list[Any]:
+    values = (row.get(name) for name in columns)
+    return [harmless(value) if isinstance(value, str) else value for value in values]
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:

@@ -163,10 +163,11 @@ def _scored(scores: FileScores) -> list[_Scored]:
             "call score_files with list_errors=True and its own IoUs"
         )
     each = zip(scores.places, scores.images, scores.errors, scores.matching.per_image, strict=True)
-    return [
-        _Scored(pair, name, time, errors, tuple(one for one in matching if one.iou in _IOUS))
-        for (pair, time), name, errors, matching in each
-    ]
+    parts = []
+    for (pair, time), name, errors, matching in each:
+        shown = tuple(one for one in matching if one.iou in _IOUS)
+        parts.append(_Scored(pair, name, time, errors, shown))
+    return parts
 
 
 def _page(parts: Sequence[_Scored], images: _Images, failures: Sequence[str]) -> Iterator[str]:

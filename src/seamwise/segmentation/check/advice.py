@@ -196,10 +196,8 @@ class _Start:
 
 def _start_for(looks: Sequence[Look]) -> _Start:
     """A shipped model by the look of the images."""
-    skew, inside, rim = (
-        float(np.median([getattr(look, name) for look in looks]))
-        for name in ("skewness", "brightness", "rim")
-    )
+    values = [(look.skewness, look.brightness, look.rim) for look in looks]
+    skew, inside, rim = np.median(values, axis=0).tolist()
     if len(looks[0].shape) == 3:
         if rim > _BRIGHT_RIM:
             return _Start("walls-3d", "cells are darker inside than at their rim")
