@@ -100,7 +100,7 @@ def main(folder, steps, fine_steps):
     make_folder(folder)
     explain("1. Two annotated images and two new ones: quarters of one image.")
     truth = cut_quarters(folder)
-    explain("2. Are the images and masks fit to train on? Open check/report.html.")
+    explain("2. Are the images and masks fit to train on, and how? Open check/report.html.")
     seamwise(folder, "check", "my-data", "-o", "check")
     explain(
         "3. Train a small network of two classes from nothing. It is short on purpose: it merges\n"
@@ -114,8 +114,8 @@ def main(folder, steps, fine_steps):
     seamwise(folder, "segment", "new-images", "-o", "labels-first", "--model", model, "--report")
     explain(f"5. Correct the mask of {CORRECTED}, and save it in corrected/masks.")
     correct_file(folder, truth)
-    explain("6. Train again, now from the built-in model, with the corrected mask.")
-    fine = ("--start", "nuclei-2d", "--corrected", "corrected", "--crop", 96)
+    explain("6. Train again as check suggests, from a built-in model, with the corrected mask.")
+    fine = ("--settings", "check/settings.toml", "--corrected", "corrected", "--crop", 96)
     seamwise(folder, "train", "my-data", "-o", "runs/fine", *fine, *few, "--steps", fine_steps)
     explain("7. Segment again with the new model.")
     model = "runs/fine/model.safetensors"
@@ -127,7 +127,7 @@ def main(folder, steps, fine_steps):
     for run in ("first", "fine"):
         labels, true = f"labels-{run}/{SCORED}.tif", f"truth/{SCORED}.tif"
         page = ("--report", f"score-{run}.html", "--images", f"new-images/{SCORED}.png")
-        seamwise(folder, "evaluate", labels, true, *page)
+        seamwise(folder, "evaluate", labels, true, *page, "--json", f"score-{run}.json")
     explain("9. Measure every cell of the new images, and plot. Open cells_histogram.png.")
     seamwise(folder, "measure", "new-images", "labels-fine", "-o", "cells.csv", "--plots")
     explain(f"The table of cells is {folder / 'cells.csv'}")

@@ -1,10 +1,13 @@
 """The examples run, learn, and write what they say."""
 
+import csv
+import json
 import os
 import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -166,6 +169,23 @@ def test_a_biologist_goes_all_the_way(run, tmp_path):
     ):
         assert (folder / name).stat().st_size > 0
         assert name in printed or Path(name).parts[0] in ("corrected", "labels-fine")
+    assert "--settings check/settings.toml" in printed
+    settings = tomllib.loads((folder / "check" / "settings.toml").read_text())
+    assert settings["start"] == "nuclei-2d"
+    (fine,) = [
+        score["panoptic_quality"]
+        for score in json.loads((folder / "score-fine.json").read_text())["pooled"]
+        if score["iou"] == 0.5
+    ]
+    assert fine > 0.5  # two steps have not spoiled the model that it began with
+    with (folder / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
+        cells = list(csv.DictReader(file))
+    for name in ("field3", "field4"):
+        mask = read_labels(folder / "labels-fine" / f"{name}.tif")
+        own = [cell for cell in cells if cell["file"] == f"{name}.png"]
+        assert [int(cell["id"]) for cell in own] == np.unique(mask[mask > 0]).tolist()
+        assert len(own) >= 5
+        assert all(float(cell["ch0_mean"]) > 0 for cell in own)
 
 
 def test_a_biologist_corrects_as_with_bucket_eraser_and_brush(monkeypatch):
