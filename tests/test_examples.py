@@ -16,7 +16,7 @@ import pytest
 from skimage.measure import regionprops_table
 
 from seamwise.cli import main as seamwise
-from seamwise.io.images import read_image
+from seamwise.io.images import read_image, read_labels
 from seamwise.labels import semantic_target
 from support.curves import no_curves
 from support.long_tests import is_nightly, nightly
