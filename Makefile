@@ -17,8 +17,8 @@ test: lint
 	$(PYTEST)
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests benchmarks examples recipes reproduction
-	$(BIN)/ruff format --check src tests benchmarks examples recipes reproduction
+	$(BIN)/ruff check src apps tests benchmarks examples recipes reproduction
+	$(BIN)/ruff format --check src apps tests benchmarks examples recipes reproduction
 	$(BIN)/mypy
 
 # scripts that each show one fault users met; tests/cases.txt lists those that must pass
@@ -32,6 +32,7 @@ cases: $(VENV)/.installed
 	.core/bin/pip install bioimageio.core==0.11.0 pydantic==2.11.10 onnxruntime==1.32.0
 
 nightly: lint .core/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	SEAMWISE_CORE=$(CURDIR)/.core/bin/python SEAMWISE_LONG=1 $(PYTEST)
 	$(BIN)/python .ci/cases --all
 	$(BIN)/python tests/support/kills.py
@@ -140,8 +141,8 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fast]"
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+$(VENV)/.installed-dev: $(VENV)/.installed apps/web/pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]" -e ./apps/web
 	touch $@
 
 clean:

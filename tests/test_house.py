@@ -13,7 +13,8 @@ from support.long_tests import LONGEST
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "seamwise"
 MODULES = sorted(SOURCE.rglob("*.py"))
-FOLDERS = ("src", "benchmarks", "examples", "recipes", "reproduction")
+APPS = sorted((ROOT / "apps").rglob("*.py"))
+FOLDERS = ("src", "apps", "benchmarks", "examples", "recipes", "reproduction")
 
 LONGEST_MODULE = 450
 MOST_PARAMETERS = 8
@@ -27,11 +28,11 @@ NESTED_STATEMENTS: set[str] = set()
 
 
 def name_of(path):
-    return str(path.relative_to(SOURCE))
+    return str(path.relative_to(SOURCE if path.is_relative_to(SOURCE) else ROOT))
 
 
 def is_public(path, function):
-    parts = (*path.relative_to(SOURCE).parts, function.name)
+    parts = (*Path(name_of(path)).parts, function.name)
     return not any(part.startswith("_") and part != "__init__.py" for part in parts)
 
 
@@ -44,7 +45,7 @@ def parameters(function):
 
 def most_parameters(path):
     """The limit of a module; the parameters of a command are the options of the command line."""
-    room = path.relative_to(SOURCE).parts[0]
+    room = Path(name_of(path)).parts[0]
     return {"cli": 1000, "synth": MOST_OF_GENERATORS}.get(room, MOST_PARAMETERS)
 
 
@@ -107,10 +108,12 @@ def test_the_longest_files_of_tests_exist():
     assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
 
 
-@pytest.mark.parametrize("folder", ["benchmarks", "examples", "recipes"])
+@pytest.mark.parametrize("folder", ["apps", "benchmarks", "examples", "recipes"])
 def test_scripts_fit_a_reader(folder):
     lengths = {
-        path.name: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")
+        path.name: len(path.read_text().splitlines())
+        for ending in ("py", "js")
+        for path in (ROOT / folder).rglob(f"*.{ending}")
     }
     assert {name: n for name, n in lengths.items() if n > LONGEST_MODULE} == {}
 
@@ -118,7 +121,7 @@ def test_scripts_fit_a_reader(folder):
 def test_public_functions_have_few_parameters():
     many = {
         f"{name_of(path)}:{name}"
-        for path in MODULES
+        for path in (*MODULES, *APPS)
         for name, function in public_functions(path)
         if parameters(function) > most_parameters(path)
     }

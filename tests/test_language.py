@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 LONGEST_MEAN = {
     "README.md": 15,
     "CONTRIBUTING.md": 15,
+    "docs/app.md": 17,
     "docs/big-images.md": 17,
     "docs/exchange.md": 17,
     "docs/fusion.md": 17,
@@ -58,8 +59,8 @@ _AT_START = re.compile("|".join(rf"(?:^|(?<=[.!?:] )|(?<=\")){begin}" for begin 
 def shipped_files():
     """All text that users and developers read."""
     yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))
-    for folder in ("docs", "src", "benchmarks", "examples", "recipes", "reproduction"):
-        for ending in ("md", "py", "toml"):
+    for folder in ("docs", "src", "apps", "benchmarks", "examples", "recipes", "reproduction"):
+        for ending in ("md", "py", "toml", "js", "html"):
             yield from sorted((ROOT / folder).rglob(f"*.{ending}"))
 
 

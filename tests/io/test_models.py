@@ -257,3 +257,10 @@ def test_a_task_that_is_not_a_word_is_unknown(path):
     rewrite(path, task=["segmentation"])
     with pytest.raises(ValueError, match="does not know: update seamwise"):
         load_model(path, SegmentationInfo)
+
+
+def test_known_diameters_are_those_of_an_image_that_is_not_magnified_yet():
+    info = describe_model(shipped_models()["nuclei-2d"])
+    half = info.model_copy(update={"zoom": 0.5, "diameters": (8.0, 20.0, 50.0)})
+    assert half.known_diameters == (16, 40, 100)
+    assert info.model_copy(update={"diameters": None}).known_diameters is None

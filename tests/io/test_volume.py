@@ -11,9 +11,9 @@ import tifffile
 import zarr
 
 from seamwise.io.errors import DamagedError
-from seamwise.io.images import read_image, read_labels
+from seamwise.io.images import read_image, read_labels, write_png
 from seamwise.io.ome_zarr import ZarrStorage, write_image
-from seamwise.io.volume import open_labels, open_volume
+from seamwise.io.volume import count_samples, open_labels, open_volume
 from support.files import counting, one_line
 
 BOXES_3D = [
@@ -453,3 +453,24 @@ def test_the_users_word_makes_slices_of_colours_and_alpha(tmp_path, compression)
         pixels = volume.read(whole(volume))
         np.testing.assert_array_equal(pixels.reshape(image.data.shape), image.data)
     np.testing.assert_array_equal(read_labels(tmp_path / "x.tif", axes="ZYX"), stack)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("YX", (5, 7)), ("CYX", (2, 5, 7)), ("TCZYX", (2, 3, 4, 5, 7))]
+)
+def test_all_numbers_of_a_tiff_are_counted(tmp_path, axes, shape):
+    path = tmp_path / "x.ome.tif"
+    tifffile.imwrite(path, np.zeros(shape, np.uint8), metadata={"axes": axes})
+    assert count_samples(path) == np.prod(shape)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
+def test_a_png_counts_four_for_each_pixel_without_being_unpacked(tmp_path, shape, monkeypatch):
+    write_png(tmp_path / "x.png", np.zeros(shape, np.uint8))
+    monkeypatch.setattr("seamwise.io.volume.load_raster", None)
+    assert count_samples(tmp_path / "x.png") == 4 * 5 * 7
+
+
+def test_an_ome_zarr_is_counted_too(tmp_path):
+    write_image(tmp_path / "x.zarr", np.zeros((3, 5, 7), np.uint8), axes="ZYX")
+    assert count_samples(tmp_path / "x.zarr") == 3 * 5 * 7

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from seamwise.cli.packages import PACKAGES, find_command
+
 # click's own class, or that of the copy of click that newer versions of typer bring along
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -29,9 +31,15 @@ class Commands(TyperGroup):
             group = getattr(command, "rich_help_panel", "Commands")
             summary = " ".join((command.help or "").partition("\n\n")[0].split())
             groups.setdefault(group, []).append((name, summary))
+        for name, package in PACKAGES.items():
+            groups.setdefault(package.panel, []).append((name, package.summary))
         for group, rows in groups.items():
             with formatter.section(group):
                 formatter.write_dl(rows)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by its name, also that of a package of its own."""
+        return super().get_command(ctx, cmd_name) or find_command(cmd_name)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Read the options that stand before the command's name."""

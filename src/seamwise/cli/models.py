@@ -1,11 +1,10 @@
 """`seamwise tune`, `combine`, `export` and `info`."""
 
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +14,9 @@ from seamwise.cli.options import Axes, Channel, Device, Masks, check_outputs, pa
 from seamwise.cli.progress import Progress
 from seamwise.cli.reading import read_behind_bar
 from seamwise.words import BackgroundAs, ExportFormat, TunedRule
+
+if TYPE_CHECKING:
+    from seamwise.io import Card
 
 _MOST_NAMES = 3  # names of a list that `info` prints
 
@@ -222,16 +224,20 @@ def info(
     ] = None,
 ) -> None:
     """Describe a model; without an argument, list the built-in models and the compute device."""
-    from seamwise.io import describe_model, model_path, renamed_note, shipped_models
+    from seamwise.io import (
+        describe_model,
+        model_path,
+        read_card,
+        renamed_note,
+        shipped_models,
+    )
 
     if model is not None:
         if note := renamed_note(model):
             warn(note)
         path = model_path(model)
         fields = describe_model(path).model_dump(mode="json")
-        for row in ("Status", "Licence"):
-            if text := _row(path.with_suffix(".md"), row):
-                fields[row.lower()] = text
+        fields |= _rows(read_card(path))
         for training in fields["training"].get("members", [fields["training"]]):
             _shorten(training)
         print_result(json.dumps(fields, indent=1))
@@ -250,39 +256,29 @@ def info(
     if auto.startswith("openvino"):
         print_result("  int8 with models whose file holds the ranges for it")
     for name, path in shipped_models().items():
-        card = path.with_suffix(".md")
-        print_result(f"model {name}: {_purpose(card)}")
-        for row in ("Status", "Licence"):
-            if text := _row(card, row):
-                lines = wrap(f"{row.lower()}: {text}", 76, subsequent_indent="  ")
-                print_result("\n".join(f"  {line}" for line in lines))
+        card = read_card(path)
+        print_result(f"model {name}: {card.purpose}")
+        for row, text in _rows(card).items():
+            lines = wrap(f"{row}: {text}", 76, subsequent_indent="  ")
+            print_result("\n".join(f"  {line}" for line in lines))
         range_text = _range_text(describe_model(path))
         if range_text:
             print_result(f"  {range_text}")
     print_result(f"how each was made and scored: its card in {path.parent}")
 
 
-def _purpose(card: Path) -> str:
-    """Return what a model is for, from its card: the text under the title, up to the colon."""
-    _, _, text = card.read_text(encoding="utf-8").partition("\n\n")
-    sentence = " ".join(text.split()).partition(":")[0]
-    return sentence[0].lower() + sentence[1:]
-
-
-def _row(card: Path, name: str) -> str:
-    """Return what a row of the first table on a card says; empty without such a row or card."""
-    if not card.exists():
-        return ""
-    rows = re.findall(rf"^\| {name} \| (.*) \|$", card.read_text(encoding="utf-8"), re.MULTILINE)
-    return rows[0] if rows else ""
+def _rows(card: "Card") -> dict[str, str]:
+    """Return what a card says next to the purpose."""
+    rows = {"status": card.status, "licence": card.licence}
+    return {name: text for name, text in rows.items() if text}
 
 
 def _range_text(info: Any) -> str:
     """Return the range of cells that a model knows; empty if its file does not say."""
-    diameters = getattr(info, "diameters", None)
+    diameters = getattr(info, "known_diameters", None)
     if diameters is None:
         return ""
-    low, middle, high = (size / info.zoom for size in diameters)
+    low, middle, high = diameters
     return f"knows cells {low:.0f} to {high:.0f} pixels across, half of them below {middle:.0f}"
 
 

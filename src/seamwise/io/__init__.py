@@ -3,7 +3,7 @@
 `read_image`, `read_labels` and `find_images` read; `write_labels`, `write_map` and `write_png`
 write. `open_volume` and `open_labels` read part by part; `create_image`, `create_labels` and
 `write_image` write OME-Zarr. `read_photo` and `write_photo` keep what a camera noted.
-`write_columns` and `write_parquet` write tables. `load_model` and `save_model` are for model files.
+`write_columns` writes a table. `load_model` and `save_model` are for model files.
 `atomic_path` writes a file whole or not at all. `Provenance` tells whether a result may be reused.
 """
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seamwise.io.atomic import atomic_path, check_writable, make_folder
     from seamwise.io.bioimageio import is_package
+    from seamwise.io.card import Card, read_card
+    from seamwise.io.csvfile import write_columns
     from seamwise.io.errors import DamagedError
     from seamwise.io.images import (
         Image,
@@ -59,10 +61,11 @@ if TYPE_CHECKING:
     from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, write_photo
     from seamwise.io.provenance import Provenance, file_sha256
     from seamwise.io.scratch import open_scratch
-    from seamwise.io.volume import Volume, open_labels, open_volume
+    from seamwise.io.volume import Volume, count_samples, open_labels, open_volume
 
 __all__ = [
     "Architecture",
+    "Card",
     "DamagedError",
     "DecodeRule",
     "Draft",
@@ -84,6 +87,7 @@ __all__ = [
     "atomic_path",
     "check_model_output",
     "check_writable",
+    "count_samples",
     "create_image",
     "create_labels",
     "describe_model",
@@ -101,6 +105,7 @@ __all__ = [
     "open_volume",
     "photo_info",
     "plan_levels",
+    "read_card",
     "read_image",
     "read_json",
     "read_labels",
@@ -109,6 +114,7 @@ __all__ = [
     "renamed_note",
     "save_model",
     "shipped_models",
+    "write_columns",
     "write_image",
     "write_json",
     "write_labels",
@@ -125,6 +131,8 @@ _ROOMS = {
         "make_folder",
     ),
     "bioimageio": ("is_package",),
+    "card": ("Card", "read_card"),
+    "csvfile": ("write_columns",),
     "errors": ("DamagedError",),
     "images": (
         "Image",
@@ -185,6 +193,7 @@ _ROOMS = {
     "scratch": ("open_scratch",),
     "volume": (
         "Volume",
+        "count_samples",
         "open_labels",
         "open_volume",
     ),

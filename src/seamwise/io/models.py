@@ -192,6 +192,14 @@ class SegmentationInfo(ModelInfo):
     normalization: NormalizationRule = NormalizationRule()
     decode: DecodeRule = DecodeRule()
 
+    @property
+    def known_diameters(self) -> tuple[float, float, float] | None:
+        """`diameters` in pixels of an image whose pixel size is not known."""
+        if self.diameters is None:
+            return None
+        low, middle, high = self.diameters
+        return low / self.zoom, middle / self.zoom, high / self.zoom
+
     @model_validator(mode="after")
     def _names_every_channel(self) -> Self:
         counts = (len(self.classes), len(self.channels))

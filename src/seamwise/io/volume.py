@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from seamwise.io.boxes import check_box
 from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
 from seamwise.io.per_process import PerProcess
-from seamwise.io.raster import load_raster, raster_kind
+from seamwise.io.raster import count_pixels, load_raster, raster_kind
 from seamwise.io.stored import (
     StoredImage,
     check_holds_labels,
@@ -223,6 +224,34 @@ def open_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False
     volume = _volume(path, file, file_axes, None)
     check_one_plane(path, volume.channels)
     return volume
+
+
+def count_samples(path: AnyPath) -> int:
+    """Return how many numbers an image holds, in all channels, slices and time points together.
+
+    The pixels are not decoded, so that a small file that unpacks to a huge image is known before it
+    fills the memory. A PNG or JPEG counts four for each pixel: colours and alpha.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open_volume`, as far as the header tells.
+
+    Examples
+    --------
+    >>> import tempfile, tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "x.tif"
+    >>> pixels = np.zeros((2, 3, 4), np.uint8)
+    >>> tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "CYX"})
+    >>> count_samples(path)
+    24
+    """
+    path = Path(path)
+    kind = None if is_ome_zarr(path) else raster_kind(first_bytes(path))
+    if kind:
+        return 4 * count_pixels(path, kind)
+    volume = open_volume(path)
+    return prod(volume.shape) * volume.channels * volume.times
 
 
 def _volume(

@@ -1,0 +1,96 @@
+"""Errors become words on the page; the server stays up: see `in_words`."""
+
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+_LONGEST_BODY = 2**20  # bytes; requests other than uploads are short
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class RefusalError(Exception):
+    """A request that cannot be done, with an HTTP status and the reason for the user."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+def in_words(handler: Handler) -> Handler:
+    """Return a handler whose errors are answers: ``{"error": …}`` in one line."""
+
+    @wraps(handler)
+    async def run(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RefusalError as error:
+            return _failure(error.status, str(error))
+        except ClientDisconnect:
+            return _failure(400, "the connection was lost")
+        except Exception as error:
+            return _failure(*explain(error))
+
+    return run
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """Return the status and the words for an error; what nobody expected is logged."""
+    if isinstance(error, ValueError | TypeError | OSError):
+        words = " ".join(str(error).split()) or type(error).__name__
+        return 400, for_the_page(words)
+    if isinstance(error, MemoryError):
+        return 400, "not enough memory: close other programs, or use a smaller image"
+    logging.getLogger("uvicorn.error").error("seamwise app: a request failed", exc_info=error)
+    return 500, "this is a fault of seamwise: the terminal shows where; you can continue"
+
+
+def for_the_page(words: str) -> str:
+    """Return a message in which an option of the command line is a field of the page.
+
+    Examples
+    --------
+    >>> for_the_page("the model knows 7 to 50: try --diameter 120")
+    'the model knows 7 to 50: set the cell diameter to 120'
+    """
+    return re.sub(r"try --diameter (\d+)", r"set the cell diameter to \1", words)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Return the fields of a request.
+
+    Raises
+    ------
+    RefusalError
+        The body is too long or not an object in JSON.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_BODY:
+            raise RefusalError(413, "the request is too long")
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise RefusalError(400, "the request must be an object in JSON")
+    return fields
+
+
+def whole(fields: dict[str, Any], name: str) -> int:
+    """Return a field that must be a whole number of 0 or more."""
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise RefusalError(400, f"{name} must be a whole number of 0 or more, not {value!r}")
+    return value
+
+
+def _failure(status: int, words: str) -> JSONResponse:
+    return JSONResponse({"error": words}, status)

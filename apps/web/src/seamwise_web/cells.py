@@ -1,0 +1,135 @@
+"""The cells of an image that a person corrects: `Cells`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io import DecodeRule, SegmentationInfo
+from seamwise.segmentation import decode_rule, decode_whole
+from seamwise_web.history import History, Labels, change_between
+from seamwise_web.sliders import rule_with, sliders_of
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What a network computed for an image.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    info : SegmentationInfo
+    channel : int
+    maps : (C, Y, X) float32 array
+        Class probabilities, and guides behind them if the rule needs them.
+    rule : DecodeRule
+        How the model decodes them, for the pixels of the image.
+    caution : str
+        Why the image may not fit the model; empty if nothing speaks against it.
+    """
+
+    model: str
+    info: SegmentationInfo
+    channel: int
+    maps: NDArray[np.float32]
+    rule: DecodeRule
+    caution: str
+
+
+class Cells:
+    """Labels of an image, decoded from the maps of a network and corrected by hand.
+
+    A cell keeps its number until thresholds change.
+
+    Parameters
+    ----------
+    maps : Maps
+    labels : (Y, X) integer array
+        What the model's own rule makes of the maps.
+    """
+
+    def __init__(self, maps: Maps, labels: NDArray[Any]) -> None:
+        self.maps, self.rule = maps, maps.rule
+        self.labels: Labels = labels.astype(np.uint32)
+        self.revision = 0
+        self._history = History()
+
+    def decode(self, thresholds: dict[str, Any], min_size: int) -> None:
+        """Decode again with other thresholds.
+
+        Corrections are dropped; `undo` brings them back. Several decodings in a row are one step.
+
+        Raises
+        ------
+        ValueError
+            A threshold is out of range.
+        """
+        changed = rule_with(self.maps.rule, thresholds)
+        rule = decode_rule(self.maps.info, changed, min_size)
+        labels = decode_whole(self.maps.maps, rule).astype(np.uint32)
+        if self._history.ends_in_decoding:
+            self.rule = self._history.undo(self.labels)
+        self._change(labels, rule, is_decoding=True)
+
+    def delete(self, numbers: Sequence[int]) -> None:
+        """Remove cells."""
+        labels = self.labels.copy()
+        labels[self._mask(numbers)] = 0
+        self._change(labels, self.rule)
+
+    def merge(self, numbers: Sequence[int]) -> None:
+        """Give cells the lowest of their numbers.
+
+        Raises
+        ------
+        ValueError
+            Fewer than two cells are chosen.
+        """
+        if len(set(numbers)) < 2:
+            raise ValueError("choose at least two cells to merge")
+        labels = self.labels.copy()
+        labels[self._mask(numbers)] = min(numbers)
+        self._change(labels, self.rule)
+
+    def undo(self) -> None:
+        """Take the last change back, if there is one."""
+        if self._history.can_undo:
+            self.rule = self._history.undo(self.labels)
+            self.revision += 1
+
+    def redo(self) -> None:
+        """Make the change again that was undone last, if there is one."""
+        if self._history.can_redo:
+            self.rule = self._history.redo(self.labels)
+            self.revision += 1
+
+    def description(self) -> dict[str, Any]:
+        """Return what the page shows next to the labels."""
+        return {
+            "model": self.maps.model,
+            "channel": self.maps.channel,
+            "caution": self.maps.caution,
+            "revision": self.revision,
+            "sliders": sliders_of(self.rule),
+            "defaults": sliders_of(self.maps.rule),
+            "can_undo": self._history.can_undo,
+            "can_redo": self._history.can_redo,
+            "corrections": self._history.corrections,
+        }
+
+    def _mask(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
+        """The pixels of cells, which must exist."""
+        mask = np.isin(self.labels, np.array(numbers, np.uint32))
+        lost = set(numbers) - set(np.unique(self.labels[mask]).tolist())
+        if lost or not numbers:
+            raise ValueError(f"there is no cell {min(lost)}" if lost else "choose a cell first")
+        return mask
+
+    def _change(self, labels: Labels, rule: DecodeRule, *, is_decoding: bool = False) -> None:
+        rules = (self.rule, rule)
+        self._history.add(change_between(self.labels, labels, rules, is_decoding=is_decoding))
+        self.labels, self.rule = labels, rule
+        self.revision += 1

@@ -1,0 +1,65 @@
+"""Tables and files of the cells: `rows_to_show`, `csv_file`, `tiff_file`."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from seamwise.io import write_columns, write_labels
+from seamwise.measure import Table
+
+# column of the measurements, words for the page
+_COLUMNS = {
+    "id": "Cell",
+    "area_um2": "Area (µm²)",
+    "area_px": "Area (px)",
+    "equivalent_diameter_um": "Diameter (µm)",
+    "equivalent_diameter_px": "Diameter (px)",
+    "eccentricity": "Eccentricity",
+    "neighbours": "Neighbours",
+    "touches_edge": "At the edge",
+}
+
+
+def rows_to_show(table: Table, channel: int) -> dict[str, Any]:
+    """Return the columns that the page shows, and where each cell is.
+
+    Lengths are in micrometres if the pixel size is known, else in pixels. The mean is that of the
+    channel in which the cells were found. All other columns are in `csv_file`.
+    """
+    unit, other = ("um", "px") if _has_spacing(table) else ("px", "um")
+    names = [name for name in _COLUMNS if f"_{other}" not in name]
+    columns = [{"words": _COLUMNS[name], "values": _plain(table[name])} for name in names]
+    columns.insert(3, {"words": "Mean", "values": _plain(table[f"ch{channel}_mean"])})
+    places = {axis: _plain(table[f"centroid_{axis}_px"]) for axis in "yx"}
+    return {"columns": columns, "unit": unit, **places}
+
+
+def csv_file(table: Table) -> bytes:
+    """Return all columns of a table, as `seamwise measure` writes them."""
+    return _content("cells.csv", lambda path: write_columns(path, table.columns))
+
+
+def tiff_file(labels: NDArray[Any], spacing: Sequence[float] | None) -> bytes:
+    """Return a label image, as `seamwise segment` writes it."""
+    return _content("labels.tif", lambda path: write_labels(path, labels, spacing=spacing))
+
+
+def _content(name: str, write: Callable[[Path], None]) -> bytes:
+    """What a function writes to a file, which is removed at once."""
+    with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
+        path = Path(scratch) / name
+        write(path)
+        return path.read_bytes()
+
+
+def _has_spacing(table: Table) -> bool:
+    areas = table["area_um2"]
+    return len(areas) > 0 and bool((areas == areas).all())
+
+
+def _plain(column: NDArray[Any]) -> list[Any]:
+    """The values of a column for JSON, which has no NaN."""
+    return [None if value != value else value for value in column.tolist()]

@@ -1,0 +1,103 @@
+"""The folder whose images the page lists: `Folder`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from seamwise_web.answers import RefusalError
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+_MOST = 2000  # entries of a list
+
+
+def open_folder(path: Path) -> "Folder":
+    """Return a folder to list.
+
+    Raises
+    ------
+    OSError
+        It does not exist, or is not a folder.
+    """
+    if not path.is_dir():
+        what = "is not a folder" if path.exists() else "does not exist"
+        raise NotADirectoryError(f"{path} {what}: give the folder of your images")
+    return Folder(path.resolve())
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder, and nothing outside of it.
+
+    Attributes
+    ----------
+    root : Path
+        Absolute, without links.
+    """
+
+    root: Path
+
+    def list(self, place: str = "") -> dict[str, object]:
+        """Return the folders and images in a folder below the root, sorted; links are skipped.
+
+        Raises
+        ------
+        RefusalError
+            The place is outside of the root, or is not a folder.
+        """
+        folder = self._inside(place)
+        if not folder.is_dir():
+            raise RefusalError(404, f"{place} is not a folder: choose another")
+        with os.scandir(folder) as entries:
+            names = [entry for entry in entries if entry.name[0] != "." and not entry.is_symlink()]
+        folders = sorted(entry.name for entry in names if _is_plain_folder(entry))
+        images = sorted(entry.name for entry in names if _is_image(entry))
+        note = ""
+        if len(folders) + len(images) > _MOST:
+            note = f"the first {_MOST} of {len(folders) + len(images)} entries"
+        folders = folders[:_MOST]
+        images = images[: _MOST - len(folders)]
+        return {"place": place.strip("/"), "folders": folders, "images": images, "note": note}
+
+    def image(self, place: str) -> Path:
+        """Return the path of an image below the root.
+
+        Raises
+        ------
+        RefusalError
+            The place is outside of the root, or is not a file.
+        """
+        path = self._inside(place)
+        if not path.is_file():
+            raise RefusalError(404, f"{place} is not a file of this folder: choose another")
+        return path
+
+    def without_root(self, words: str) -> str:
+        """Return a message with paths as the page shows them, below the root."""
+        return words.replace(f"{self.root}{os.sep}", "").replace(str(self.root), "the folder")
+
+    def _inside(self, place: str) -> Path:
+        """The path of a place; refused if it leads elsewhere, by its name or by a link."""
+        names = place.strip("/").split("/") if place.strip("/") else []
+        if place.startswith("/") or any(not _is_plain(name) for name in names):
+            raise RefusalError(403, f"{place!r} is not below the folder of this page: choose another")
+        path = self.root
+        for name in names:
+            path = path / name
+            if path.is_symlink():
+                raise RefusalError(403, f"{place} is a link, which the page does not follow")
+        if not path.resolve().is_relative_to(self.root):
+            raise RefusalError(403, f"{place} is not below the folder of this page")
+        return path
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a part of a path is a name, and not a way out of a folder."""
+    return name not in ("", ".", "..") and not any(sign in name for sign in ("\\", ":", "\0"))
+
+
+def _is_plain_folder(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False) and not entry.name.lower().endswith(".zarr")
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES)

@@ -1,0 +1,139 @@
+"""One queue of long work, with progress and cancel: `Jobs`."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+from seamwise_web.answers import RefusalError, explain
+
+_MOST_DONE = 100  # jobs that are remembered after their end
+
+
+class CancelledError(Exception):
+    """The user cancelled the job."""
+
+
+class Job:
+    """A work in the queue.
+
+    Attributes
+    ----------
+    key : str
+    state : {"waiting", "running", "done", "failed", "cancelled"}
+    stage : str
+        What is being done, in words.
+    share : float or None
+        How much of the stage is done, 0 to 1; None if that is not known.
+    error : str
+        Why it failed; else empty.
+    """
+
+    def __init__(self) -> None:
+        self.key = secrets.token_urlsafe(9)
+        self.state, self.stage, self.error = "waiting", "waiting", ""
+        self.share: float | None = None
+        self._lock = Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+    def begin(self, stage: str, share: float | None = None) -> None:
+        """Report what is done next, or how much of it is done.
+
+        Raises
+        ------
+        CancelledError
+            The user cancelled.
+        """
+        if self.state == "cancelled":
+            raise CancelledError
+        self.stage, self.share = stage, share
+
+    def finish(self, keep: Callable[[], None]) -> None:
+        """Keep the result, unless the user cancelled before.
+
+        Raises
+        ------
+        CancelledError
+            The user cancelled.
+        """
+        with self._lock:
+            self.begin("done")
+            keep()
+            self.state = "done"
+
+    def cancel(self) -> None:
+        """Stop the work at its next step. Nothing of it is kept."""
+        with self._lock:
+            if self.is_open:
+                self.state = "cancelled"
+
+    def run(self, work: Callable[["Job"], None]) -> None:
+        """Do the work, which ends with `finish`."""
+        with self._lock:
+            if self.state == "cancelled":
+                return
+            self.state = "running"
+        try:
+            work(self)
+        except CancelledError:
+            return
+        except Exception as error:
+            self.state, self.error = "failed", explain(error)[1]
+
+    def description(self, ahead: int) -> dict[str, Any]:
+        """Return what the page shows; `ahead` is the number of jobs before this one."""
+        return {
+            "job": self.key,
+            "state": self.state,
+            "stage": self.stage,
+            "share": self.share,
+            "error": self.error,
+            "ahead": ahead,
+        }
+
+
+class Jobs:
+    """A queue that does one work after the other, in a thread."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seamwise-job")
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+
+    def add(self, work: Callable[[Job], None]) -> Job:
+        """Put a work at the end of the queue."""
+        job = Job()
+        self._jobs[job.key] = job
+        over = [old for old in self._jobs.values() if not old.is_open]
+        for old in over[: max(0, len(over) - _MOST_DONE)]:
+            del self._jobs[old.key]
+        self._thread.submit(job.run, work)
+        return job
+
+    def find(self, key: str) -> Job:
+        """Return a job by its key.
+
+        Raises
+        ------
+        RefusalError
+            There is no such job.
+        """
+        if key not in self._jobs:
+            raise RefusalError(404, "this work is no longer known: find the cells again")
+        return self._jobs[key]
+
+    def description(self, job: Job) -> dict[str, Any]:
+        """Return what the page shows of a job."""
+        jobs = list(self._jobs.values())
+        return job.description(sum(other.is_open for other in jobs[: jobs.index(job)]))
+
+    def close(self) -> None:
+        """Cancel all, and wait for the step that runs."""
+        for job in list(self._jobs.values()):
+            job.cancel()
+        self._thread.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,89 @@
+"""The models that the page offers: `model_offers`, and `Shelf` for those that are loaded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seamwise.io import SegmentationInfo, describe_model, read_card, shipped_models
+
+if TYPE_CHECKING:  # slow to import
+    from seamwise.segmentation import Model
+
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model to choose.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+    purpose : str
+        What it is for, from its card; empty without one.
+    diameters : tuple of two float, optional
+        Smallest and largest usual diameter of its cells, in pixels of an image.
+    """
+
+    name: str
+    path: Path
+    purpose: str
+    diameters: tuple[float, float] | None
+
+    def description(self) -> dict[str, Any]:
+        """Return what the page shows."""
+        return {"name": self.name, "purpose": self.purpose, "diameters": self.diameters}
+
+
+def model_offers(files: Iterable[Path]) -> dict[str, Offer]:
+    """Return the models for planes of one channel: files of the user first, then those that ship.
+
+    Raises
+    ------
+    ValueError, OSError
+        A file of the user is not such a model.
+    """
+    offers: dict[str, Offer] = {}
+    for path in files:
+        info = describe_model(path)
+        if not _fits(info):
+            raise ValueError(
+                f"model {path} is not for cells in planes of one channel: remove --model {path}"
+            )
+        name = path.stem if path.stem not in offers else str(path)
+        offers[name] = _offer(name, path, info)
+    for name, path in shipped_models().items():
+        info = describe_model(path)
+        if name not in offers and _fits(info):
+            offers[name] = _offer(name, path, info)
+    return offers
+
+
+class Shelf:
+    """Models that are loaded when they are first used; for one thread."""
+
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        self._offers = offers
+        self._models: dict[str, Model] = {}
+
+    def load(self, name: str) -> "Model":
+        """Return a model of the offers."""
+        from seamwise.segmentation import load
+
+        if name not in self._models:
+            self._models[name] = load(self._offers[name].path)
+        return self._models[name]
+
+
+def _fits(info: Any) -> bool:
+    """Whether the page can use a model."""
+    if not isinstance(info, SegmentationInfo):
+        return False
+    return info.architecture.ndim == 2 and info.architecture.in_channels == 1
+
+
+def _offer(name: str, path: Path, info: Any) -> Offer:
+    sizes = info.known_diameters
+    ends = None if sizes is None else (sizes[0], sizes[-1])
+    return Offer(name, path, read_card(path).purpose, ends)

@@ -1,0 +1,100 @@
+// How an image comes onto the page: dropped, chosen in a dialog, or from the folder.
+
+import * as api from "./api.js";
+
+export class Opening {
+  /* `open(send)` shows the picture that the promise of `send()` gives. */
+  constructor(elements, start, open, complain) {
+    this.elements = elements;
+    this.start = start;
+    this.open = open;
+    this.complain = complain;
+    elements.file.accept = start.suffixes.join();
+    elements.choose.addEventListener("click", () => elements.file.click());
+    elements.file.addEventListener("change", () => {
+      this.send([...elements.file.files]);
+      elements.file.value = ""; // so that the same file can be chosen again
+    });
+    this.listenForDrops();
+    if (start.folder !== null) this.list("");
+  }
+
+  listenForDrops() {
+    const body = document.body;
+    let depth = 0;
+    const mark = (step) => {
+      depth = Math.max(0, depth + step);
+      body.classList.toggle("dropping", depth > 0);
+    };
+    addEventListener("dragenter", () => mark(1));
+    addEventListener("dragleave", () => mark(-1));
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      mark(-depth);
+      this.send([...event.dataTransfer.files]);
+    });
+  }
+
+  send(files) {
+    if (files.length === 0) return;
+    if (files.length > 1) {
+      this.complain(`The page opens one image at a time: drop one of the ${files.length}.`);
+      return;
+    }
+    const [file] = files;
+    const largest = this.start.largest_upload;
+    if (file.size > largest) {
+      const limit = Math.floor(largest / 2 ** 20);
+      this.complain(`${file.name} is larger than ${limit} MiB: start the page with its folder.`);
+      return;
+    }
+    this.open(() => api.upload(file));
+  }
+
+  async list(place) {
+    const { folder, name, crumbs, entries, note } = this.elements;
+    try {
+      const found = await api.listFolder(place);
+      folder.hidden = false;
+      name.textContent = this.start.folder;
+      note.textContent = found.note || (isEmpty(found) ? "No image of a kind that the page reads." : "");
+      crumbs.replaceChildren(...this.path(found.place));
+      entries.replaceChildren(
+        ...found.folders.map((one) => this.entry(`${one}/`, () => this.list(join(found.place, one)))),
+        ...found.images.map((one) =>
+          this.entry(one, () => this.open(() => api.openFromFolder(join(found.place, one)))),
+        ),
+      );
+    } catch (error) {
+      this.complain(error.message);
+    }
+  }
+
+  path(place) {
+    const names = place ? place.split("/") : [];
+    if (names.length === 0) return [];
+    const parts = [this.start.folder, ...names];
+    return parts.map((one, depth) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "link";
+      button.textContent = `${one} /`;
+      button.addEventListener("click", () => this.list(names.slice(0, depth).join("/")));
+      return button;
+    });
+  }
+
+  entry(words, action) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = words;
+    button.addEventListener("click", action);
+    item.append(button);
+    return item;
+  }
+}
+
+const join = (place, name) => (place ? `${place}/${name}` : name);
+const isEmpty = ({ folders, images }) => folders.length + images.length === 0;

@@ -1,0 +1,210 @@
+"""The images that are open in pages: `Picture` and `Pictures`."""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io import count_samples, read_image
+from seamwise.measure import Table, measure
+from seamwise.segmentation import as_channels
+from seamwise_web.answers import RefusalError
+from seamwise_web.cells import Cells
+from seamwise_web.jobs import Job
+
+_SHOWN = 2**20  # pixels, at most, that the first contrast is measured on
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the page takes.
+
+    Attributes
+    ----------
+    upload : int
+        Bytes of a file that is dropped.
+    pixels : int
+        Of an image.
+    samples : int
+        Pixels times channels.
+    pictures : int
+        Images that are open at a time, in all pages together.
+    """
+
+    upload: int = 256 * 2**20
+    pixels: int = 20_000_000
+    samples: int = 80_000_000
+    pictures: int = 8
+
+
+class Picture:
+    """An image that is open in a page, and its cells.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for the page and for downloads.
+    channels : (C, Y, X) array
+    spacing : tuple of float, optional
+        Micrometres per pixel.
+    note : str
+        What the user should know about how the file was read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channels: NDArray[Any],
+        spacing: tuple[float, ...] | None = None,
+        note: str = "",
+    ) -> None:
+        self.key = secrets.token_urlsafe(12)
+        self.name, self.channels, self.spacing, self.note = name, channels, spacing, note
+        self.lock = Lock()
+        self.cells: Cells | None = None
+        self.job: Job | None = None
+        self._table: tuple[Cells, int, Table] | None = None
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return Path(self.name).name.removesuffix(Path(self.name).suffix).removesuffix(".ome")
+
+    def corrected(self) -> Cells:
+        """Return the cells.
+
+        Raises
+        ------
+        RefusalError
+            They were not looked for yet.
+        """
+        if self.cells is None:
+            raise RefusalError(409, "the cells of this image were not looked for yet: find them")
+        return self.cells
+
+    def table(self) -> Table:
+        """Return the measurements of all cells; measured again only if the cells changed."""
+        with self.lock:
+            cells = self.corrected()
+            revision, labels = cells.revision, cells.labels.copy()
+        if self._table is None or self._table[:2] != (cells, revision):
+            table = measure(self.channels, labels, spacing=self.spacing)
+            self._table = (cells, revision, table)
+        return self._table[2]
+
+    def description(self) -> dict[str, Any]:
+        """Return what the page shows of the image."""
+        _, height, width = self.channels.shape
+        return {
+            "picture": self.key,
+            "name": self.name,
+            "width": width,
+            "height": height,
+            "channels": len(self.channels),
+            "first_channel": first_channel(self.channels),
+            "spacing": self.spacing,
+            "note": self.note,
+            "has_cells": self.cells is not None,
+            "job": self.job.key if self.job is not None and self.job.is_open else None,
+        }
+
+
+class Pictures:
+    """The open images; the oldest is closed when there are too many."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+
+    def add(self, picture: Picture) -> None:
+        """Keep an image open."""
+        self._pictures[picture.key] = picture
+        while len(self._pictures) > 1 and (
+            len(self._pictures) > self._limits.pictures or self._pixels() > 2 * self._limits.pixels
+        ):
+            self._end(self._pictures.popitem(last=False)[1])
+
+    def find(self, key: str) -> Picture:
+        """Return an image by its key.
+
+        Raises
+        ------
+        RefusalError
+            It is not open.
+        """
+        if key not in self._pictures:
+            raise RefusalError(404, "this image is no longer open: drop it again")
+        self._pictures.move_to_end(key)
+        return self._pictures[key]
+
+    def close(self, key: str) -> None:
+        """Forget an image and its cells; its work is cancelled."""
+        if key in self._pictures:
+            self._end(self._pictures.pop(key))
+
+    def _pixels(self) -> int:
+        return sum(prod(picture.channels.shape[1:]) for picture in self._pictures.values())
+
+    @staticmethod
+    def _end(picture: Picture) -> None:
+        if picture.job is not None:
+            picture.job.cancel()
+
+
+def read_picture(path: Path, limits: Limits) -> Picture:
+    """Read a plane with one or more channels.
+
+    Raises
+    ------
+    ValueError, OSError
+        The file is not an image.
+    RefusalError
+        It is too large, or a stack.
+    """
+    if count_samples(path) > limits.samples:
+        raise RefusalError(
+            413,
+            f"{path.name} has more than {limits.pixels // 1_000_000} million pixels: "
+            "`seamwise segment` takes it, block by block",
+        )
+    image = read_image(path)
+    if "Z" in image.axes:
+        raise RefusalError(
+            400, f"{path.name} is a stack of {image.axes}: `seamwise segment` takes it"
+        )
+    channels = as_channels(image)
+    if prod(channels.shape[1:]) > limits.pixels:
+        raise RefusalError(413, f"{path.name} is too large: `seamwise segment` takes it")
+    return Picture(path.name, channels, image.spacing, image.note)
+
+
+def first_channel(channels: NDArray[Any]) -> int:
+    """Return the first channel with any contrast; 0 if none has."""
+    has_contrast = [bool(channel.min() < channel.max()) for channel in channels]
+    return has_contrast.index(True) if any(has_contrast) else 0
+
+
+def pixels_to_show(channel: NDArray[Any]) -> tuple[bytes, dict[str, Any]]:
+    """Return a channel in 8 or 16 bits, little-endian, with the contrast to begin with.
+
+    Wider types are mapped from their smallest to their largest value to 0..65535. The contrast goes
+    from the 1st to the 99.8th percentile.
+    """
+    if channel.dtype.kind == "u" and channel.dtype.itemsize <= 2:
+        shown = channel
+    else:
+        values = channel.astype(np.float64)
+        low, high = float(values.min()), float(values.max())
+        step = (high - low) / 65535 or 1.0
+        shown = np.round((values - low) / step).astype(np.uint16)
+    few = shown.ravel()[:: max(1, shown.size // _SHOWN)]
+    low, high = (float(value) for value in np.percentile(few, [1, 99.8]))
+    bits = 8 * shown.dtype.itemsize
+    facts = {"bits": bits, "low": low, "high": max(high, low + 1)}
+    return shown.astype(shown.dtype.newbyteorder("<")).tobytes(), facts

@@ -1,0 +1,249 @@
+"""What the page asks for: `Server`, a method for each kind of request."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from seamwise import __version__
+from seamwise_web.answers import RefusalError, explain, read_json, whole
+from seamwise_web.cells import Cells
+from seamwise_web.downloads import csv_file, rows_to_show, tiff_file
+from seamwise_web.folder import SUFFIXES, Folder
+from seamwise_web.jobs import Job, Jobs
+from seamwise_web.offers import Offer, Shelf
+from seamwise_web.pictures import Limits, Picture, Pictures, pixels_to_show, read_picture
+from seamwise_web.segmenting import find_cells
+from seamwise_web.uploads import receive
+
+_LARGEST_NUMBER = 2**32 - 1  # of a cell
+STATE = "X-Seamwise-State"
+"""The header that describes the cells whose labels are in the body."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page offers.
+
+    Attributes
+    ----------
+    token : str
+        First part of every address.
+    port : int
+    offers : mapping of str to Offer
+        Models by their names.
+    folder : Folder, optional
+        Whose images are listed.
+    limits : Limits
+    """
+
+    token: str
+    port: int
+    offers: Mapping[str, Offer]
+    folder: Folder | None = None
+    limits: Limits = Limits()
+
+
+class Server:
+    """What a server knows, and its answers."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._limits = page, page.limits
+        self._pictures = Pictures(page.limits)
+        self._shelf = Shelf(page.offers)
+        self.jobs = Jobs()
+
+    def warm_up(self) -> None:
+        """Load the first model before the user asks for it."""
+
+        def work(job: Job) -> None:
+            self._shelf.load(next(iter(self._page.offers)))
+            job.finish(lambda: None)
+
+        self.jobs.add(work)
+
+    async def start(self, request: Request) -> Response:
+        """Answer what the page offers."""
+        folder = self._page.folder
+        return JSONResponse(
+            {
+                "version": __version__,
+                "models": [offer.description() for offer in self._page.offers.values()],
+                "folder": None if folder is None else folder.root.name,
+                "suffixes": SUFFIXES,
+                "largest_upload": self._limits.upload,
+            }
+        )
+
+    async def list_folder(self, request: Request) -> Response:
+        """Answer what lies in a folder below the page's folder."""
+        place = request.query_params.get("place", "")
+        return JSONResponse(await run_in_threadpool(self._folder().list, place))
+
+    async def upload(self, request: Request) -> Response:
+        """Open an image that was dropped; its file is removed once it is read."""
+        with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
+            path = await receive(request, Path(scratch), self._limits.upload)
+            return await self._open(path, lambda words: words.replace(f"{scratch}{os.sep}", ""))
+
+    async def open_from_folder(self, request: Request) -> Response:
+        """Open an image of the page's folder."""
+        folder = self._folder()
+        place = (await read_json(request)).get("place")
+        if not isinstance(place, str):
+            raise RefusalError(400, "place must be the path of an image")
+        return await self._open(folder.image(place), folder.without_root)
+
+    async def picture(self, request: Request) -> Response:
+        """Describe an open image."""
+        return JSONResponse(self._picture(request).description())
+
+    async def close(self, request: Request) -> Response:
+        """Forget an image."""
+        self._pictures.close(request.path_params["picture"])
+        return JSONResponse({})
+
+    async def channel(self, request: Request) -> Response:
+        """Answer the pixels of a channel."""
+        picture, number = self._picture(request), request.path_params["channel"]
+        _check_channel(picture, number)
+        pixels, facts = await run_in_threadpool(pixels_to_show, picture.channels[number])
+        return _binary(pixels, facts)
+
+    async def segment(self, request: Request) -> Response:
+        """Begin to look for the cells of an image."""
+        picture, fields = self._picture(request), await read_json(request)
+        name, channel = fields.get("model"), whole(fields, "channel")
+        if not isinstance(name, str) or name not in self._page.offers:
+            raise RefusalError(400, f"there is no model {name!r}: choose one of the list")
+        _check_channel(picture, channel)
+        diameter = fields.get("diameter")
+        if picture.job is not None:
+            picture.job.cancel()
+        picture.job = self.jobs.add(find_cells(picture, self._shelf, name, channel, diameter))
+        return JSONResponse(self.jobs.description(picture.job))
+
+    async def job(self, request: Request) -> Response:
+        """Describe a work in the queue."""
+        return JSONResponse(self.jobs.description(self._job(request)))
+
+    async def cancel(self, request: Request) -> Response:
+        """Cancel a work."""
+        job = self._job(request)
+        job.cancel()
+        return JSONResponse(self.jobs.description(job))
+
+    async def labels(self, request: Request) -> Response:
+        """Answer the labels of the cells."""
+        return await self._labels(request, lambda cells: None)
+
+    async def decode(self, request: Request) -> Response:
+        """Decode with other thresholds; answers the labels."""
+        fields = await read_json(request)
+        thresholds, size = fields.get("thresholds", {}), whole(fields, "min_size")
+        if not isinstance(thresholds, dict):
+            raise RefusalError(400, "thresholds must be an object in JSON")
+        return await self._labels(request, lambda cells: cells.decode(thresholds, size))
+
+    async def edit(self, request: Request) -> Response:
+        """Delete or merge cells, undo or redo; answers the labels."""
+        fields = await read_json(request)
+        action, numbers = fields.get("action"), fields.get("cells", [])
+        if not isinstance(numbers, list) or not all(map(_is_number_of_cell, numbers)):
+            raise RefusalError(400, "cells must be a list of the numbers of cells")
+        edits: dict[Any, Callable[[Cells], None]] = {
+            "delete": lambda cells: cells.delete(numbers),
+            "merge": lambda cells: cells.merge(numbers),
+            "undo": Cells.undo,
+            "redo": Cells.redo,
+        }
+        if not isinstance(action, str) or action not in edits:
+            raise RefusalError(400, f"action must be one of {', '.join(edits)}, not {action!r}")
+        return await self._labels(request, edits[action])
+
+    async def table(self, request: Request) -> Response:
+        """Answer the rows of the table."""
+        picture = self._picture(request)
+        table = await run_in_threadpool(picture.table)
+        return JSONResponse(rows_to_show(table, picture.corrected().maps.channel))
+
+    async def labels_file(self, request: Request) -> Response:
+        """Answer the label image as a TIFF file."""
+        picture = self._picture(request)
+        with picture.lock:
+            labels = picture.corrected().labels.copy()
+        content = await run_in_threadpool(tiff_file, labels, picture.spacing)
+        return _download(content, f"{picture.stem}_masks.tif", "image/tiff")
+
+    async def table_file(self, request: Request) -> Response:
+        """Answer the whole table as a CSV file."""
+        picture = self._picture(request)
+        content = await run_in_threadpool(csv_file, await run_in_threadpool(picture.table))
+        return _download(content, f"{picture.stem}_cells.csv", "text/csv; charset=utf-8")
+
+    async def _open(self, path: Path, without_folder: Callable[[str], str]) -> Response:
+        try:
+            picture = await run_in_threadpool(read_picture, path, self._limits)
+        except RefusalError:
+            raise
+        except Exception as error:
+            status, words = explain(error)
+            raise RefusalError(status, without_folder(words)) from error
+        self._pictures.add(picture)
+        return JSONResponse(picture.description())
+
+    async def _labels(self, request: Request, change: Callable[[Cells], None]) -> Response:
+        """Change the cells of an image, and answer its labels."""
+        picture = self._picture(request)
+        content, facts = await run_in_threadpool(partial(_changed, picture, change))
+        return _binary(content, facts)
+
+    def _folder(self) -> Folder:
+        if self._page.folder is None:
+            raise RefusalError(404, "this page has no folder: start it with seamwise app FOLDER")
+        return self._page.folder
+
+    def _picture(self, request: Request) -> Picture:
+        return self._pictures.find(request.path_params["picture"])
+
+    def _job(self, request: Request) -> Job:
+        return self.jobs.find(request.path_params["job"])
+
+
+def _changed(picture: Picture, change: Callable[[Cells], None]) -> tuple[bytes, dict[str, Any]]:
+    """Change the cells of an image; return the labels in 16 or 32 bits, and what describes them."""
+    with picture.lock:
+        cells = picture.corrected()
+        change(cells)
+        largest = int(cells.labels.max(initial=0))
+        bits = 16 if largest < 2**16 else 32
+        content = cells.labels.astype(f"<u{bits // 8}").tobytes()
+        return content, {"bits": bits, "largest": largest, **cells.description()}
+
+
+def _check_channel(picture: Picture, channel: int) -> None:
+    if channel >= len(picture.channels):
+        raise RefusalError(404, f"{picture.name} has no channel {channel}: choose another")
+
+
+def _is_number_of_cell(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_NUMBER
+
+
+def _binary(content: bytes, facts: dict[str, Any]) -> Response:
+    headers = {STATE: json.dumps(facts)}  # ASCII, as a header must be
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(content, media_type=kind, headers=headers)

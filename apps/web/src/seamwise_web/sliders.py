@@ -1,0 +1,70 @@
+"""What the thresholds of a decode rule are called on the page: `sliders_of`."""
+
+from typing import Any
+
+from seamwise.io import DecodeRule
+
+# name, words, what a higher value does, largest value, step
+_SLIDERS: dict[str, tuple[tuple[str, str, str, float, float], ...]] = {
+    "relief": (
+        ("foreground", "Outline", "Higher draws outlines closer to the cells.", 1.0, 0.01),
+        ("peak", "Doubtful cells", "Higher removes cells that the model is unsure of.", 1.0, 0.01),
+        ("saddle", "Splitting", "Higher splits more cells, lower joins more.", 1.5, 0.01),
+        ("core", "Crowds", "Higher separates cells in crowds, and loses faint ones.", 1.0, 0.01),
+    ),
+    "threshold": (
+        ("touching", "Seams", "Higher draws fewer seams between cells.", 1.0, 0.01),
+        ("cell", "Cells", "Higher keeps only pixels that are surely cell.", 1.0, 0.01),
+    ),
+    "watershed": (
+        ("background", "Background", "Higher calls fewer pixels background.", 1.0, 0.01),
+        ("cell", "Cells", "Higher begins fewer cells.", 1.0, 0.01),
+    ),
+    "argmax": (),
+}
+LARGEST_MIN_SIZE = 1000
+"""Upper end of the slider for the smallest cell, in pixels; the field next to it takes more."""
+
+
+def sliders_of(rule: DecodeRule) -> list[dict[str, Any]]:
+    """Return the sliders of a rule with its values."""
+    sliders = [
+        {
+            "name": name,
+            "words": words,
+            "help": text,
+            "value": getattr(rule.pair, name),
+            "most": most,
+            "step": step,
+        }
+        for name, words, text, most, step in _SLIDERS[rule.rule]
+    ]
+    smallest = {
+        "name": "min_size",
+        "words": "Smallest cell",
+        "help": "Cells of fewer pixels are removed.",
+        "value": rule.min_size,
+        "most": max(LARGEST_MIN_SIZE, rule.min_size),
+        "step": 1,
+    }
+    return [*sliders, smallest]
+
+
+def rule_with(rule: DecodeRule, values: dict[str, Any]) -> DecodeRule:
+    """Return a rule with other thresholds.
+
+    Raises
+    ------
+    ValueError
+        The rule has no such threshold, or a value is out of range.
+    """
+    names = [name for name, *_ in _SLIDERS[rule.rule]]
+    for name, value in values.items():
+        if name not in names:
+            raise ValueError(f"the model has no threshold {name!r}: it has {', '.join(names)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
+            raise ValueError(f"{name} must be a number of 0 or more, not {value!r}")
+    if rule.pair is None or not values:
+        return rule
+    pair = type(rule.pair).model_validate({**rule.pair.model_dump(), **values})
+    return rule.model_copy(update={rule.rule: pair})

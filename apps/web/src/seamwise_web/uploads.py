@@ -1,0 +1,51 @@
+"""Files that are dropped on the page: `receive`."""
+
+from pathlib import Path
+
+from starlette.requests import Request
+
+from seamwise_web.answers import RefusalError
+from seamwise_web.folder import SUFFIXES
+
+_LONGEST_NAME = 150
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a file, if it is one and not a way into another folder.
+
+    Raises
+    ------
+    RefusalError
+        It is not a plain name of an image.
+    """
+    if not name or name[0] == "." or any(sign in name for sign in '/\\:\0"') or not name.isprintable():
+        raise RefusalError(400, f"a file must have a plain name such as a.tif, not {name!r}")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise RefusalError(400, f"the name {name[:20]}… is too long: choose a shorter one")
+    if not name.lower().endswith(SUFFIXES):
+        raise RefusalError(
+            400, f"{name} is not an image that the page reads: it takes {', '.join(SUFFIXES)}"
+        )
+    return name
+
+
+async def receive(request: Request, folder: Path, limit: int) -> Path:
+    """Write the body of a request to a file, and return its path.
+
+    Raises
+    ------
+    RefusalError
+        The name is not that of an image, or the file is too large.
+    """
+    path = folder / checked_name(request.query_params.get("name", ""))
+    words = f"{path.name} is larger than {limit // 2**20} MiB: put it into a folder and open that"
+    if int(request.headers.get("content-length", "0")) > limit:
+        raise RefusalError(413, words)
+    size = 0
+    with path.open("xb") as stream:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise RefusalError(413, words)
+            stream.write(chunk)
+    return path

@@ -1,0 +1,177 @@
+"""Images that are dropped, and those of the folder."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from support.web_page import PICTURES, UPLOAD, drawn
+
+
+def error_of(answer, status):
+    assert answer.status_code == status, answer.text
+    words = answer.json()["error"]
+    assert "\n" not in words
+    assert tempfile.gettempdir() not in words
+    return words
+
+
+def drop(client, content, name="x.tif"):
+    return client.post("api/uploads", params={"name": name}, content=content)
+
+
+def leftovers():
+    return list(Path(tempfile.gettempdir()).glob("seamwise-*"))
+
+
+@pytest.fixture(autouse=True)
+def own_scratch(tmp_path, monkeypatch):
+    """Temporary files of the server go to an empty folder, and none stays there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield
+    assert leftovers() == []
+
+
+def test_the_page_offers_models_with_what_they_know(client):
+    start = client.get("api/start").json()
+    assert [model["name"] for model in start["models"]] == ["nuclei-2d", "phase-2d"]
+    first = start["models"][0]
+    assert first["purpose"] == "separates fluorescent nuclei in 2D images"
+    assert 5 < first["diameters"][0] < 10 < 45 < first["diameters"][1] < 55
+    assert start["folder"] == "images"
+
+
+def test_a_dropped_image_is_open(client, upload):
+    shown = upload(drawn(), resolution=(2e4, 2e4), resolutionunit="CENTIMETER")
+    assert (shown["width"], shown["height"], shown["channels"]) == (128, 96, 1)
+    assert shown["spacing"] == [0.5, 0.5]
+    assert not shown["has_cells"]
+    assert client.get(f"api/pictures/{shown['picture']}").json() == shown
+
+
+def test_the_pixels_come_as_they_are_stored(client, upload):
+    image = drawn()
+    key = upload(image)["picture"]
+    answer = client.get(f"api/pictures/{key}/channels/0")
+    assert (np.frombuffer(answer.content, "<u2").reshape(image.shape) == image).all()
+    assert '"bits": 16' in answer.headers["x-seamwise-state"]
+    assert error_of(client.get(f"api/pictures/{key}/channels/1"), 404).startswith("x.tif has no")
+
+
+def test_real_numbers_are_shown_from_their_smallest_to_their_largest(client, upload):
+    image = np.linspace(-3, 5, 12).reshape(3, 4).astype(np.float32)
+    key = upload(image)["picture"]
+    shown = np.frombuffer(client.get(f"api/pictures/{key}/channels/0").content, "<u2")
+    assert shown.tolist() == np.round(np.arange(12) / 11 * 65535).tolist()
+
+
+def test_the_first_channel_with_contrast_is_shown_first(client):
+    answer = client.post("api/pictures", json={"place": "day 1/blue.png"}).json()
+    assert (answer["channels"], answer["first_channel"], answer["name"]) == (3, 2, "blue.png")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (b"", "x.tif", "x.tif is empty"),
+        (b"no image at all", "x.png", "cannot read x.png"),
+        (b"\x89PNG\r\n\x1a\n", "x.png", "cannot read x.png"),
+        (b"text", "notes.txt", "notes.txt is not an image that the page reads"),
+        (b"x", "../x.tif", "plain name"),
+        (b"x", "a/../../x.tif", "plain name"),
+        (b"x", "..\\x.tif", "plain name"),
+        (b"x", "C:x.tif", "plain name"),
+        (b"x", ".tif", "plain name"),
+        (b"x", "", "plain name"),
+        (b"x", "a\0.tif", "plain name"),
+        (b"x", "a\n.tif", "plain name"),
+        (b"x", "n" * 300 + ".tif", "too long"),
+    ],
+)
+def test_what_is_not_an_image_is_answered_in_words(client, content, name, words):
+    assert words in error_of(drop(client, content, name), 400)
+    assert client.get("api/start").status_code == 200
+
+
+def test_a_large_upload_is_refused_before_and_while_it_comes(client):
+    too_much = bytes(UPLOAD + 1)
+    assert "larger than 1 MiB" in error_of(drop(client, too_much), 413)
+    parts = (too_much[start : start + 2**16] for start in range(0, len(too_much), 2**16))
+    assert "larger than 1 MiB" in error_of(drop(client, parts), 413)
+
+
+@pytest.mark.parametrize("name", ["bomb.tif", "bomb.png"])
+def test_a_small_file_of_a_huge_image_is_not_unpacked(client, tmp_path_factory, name):
+    path = tmp_path_factory.mktemp("bomb") / name
+    if name == "bomb.tif":
+        empty = np.zeros((3000, 3000), np.uint8)
+        tifffile.imwrite(path, empty, compression="zlib")
+    else:
+        Image.new("1", (3000, 3000)).save(path)
+    assert path.stat().st_size < 50_000
+    words = error_of(drop(client, path.read_bytes(), name), 413)
+    assert words.startswith(f"{name} has more than 1 million pixels")
+
+
+def test_a_stack_and_a_series_are_refused_in_words(client, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stacks")
+    for axes, words in (("ZYX", "is a stack of ZYX"), ("TYX", "time points")):
+        path = folder / f"{axes}.tif"
+        tifffile.imwrite(path, np.zeros((3, 8, 9), np.uint8), metadata={"axes": axes}, ome=True)
+        assert words in error_of(drop(client, path.read_bytes(), path.name), 400)
+
+
+def test_the_folder_lists_folders_and_images_below_it_only(client):
+    listed = client.get("api/folder").json()
+    assert (listed["folders"], listed["images"]) == (["day 1"], ["cells.tif"])
+    inner = client.get("api/folder", params={"place": "day 1"}).json()
+    assert (inner["place"], inner["images"]) == ("day 1", ["blue.png"])
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["..", "../secret.tif", "day 1/../../secret.tif", "/etc", "day 1/..", "link.tif", "way/secret.tif",
+     "way", "..\\secret.tif", "day 1//blue.png", "a\0b"],
+)  # fmt: skip
+def test_no_way_leads_out_of_the_folder(client, place):
+    assert client.get("api/folder", params={"place": place}).status_code == 403
+    answer = client.post("api/pictures", json={"place": place})
+    assert "secret" not in answer.text.replace(place, "")
+    error_of(answer, 403)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"), [({"place": "nothing.tif"}, 404), ({"place": 3}, 400), ({}, 400)]
+)
+def test_an_image_that_does_not_exist_is_answered_in_words(client, fields, status):
+    error_of(client.post("api/pictures", json=fields), status)
+
+
+def test_errors_of_the_folder_do_not_tell_where_it_lies(client, images):
+    (images / "bad.tif").write_bytes(b"II*\0no")
+    try:
+        words = error_of(client.post("api/pictures", json={"place": "bad.tif"}), 400)
+    finally:
+        (images / "bad.tif").unlink()
+    assert "bad.tif" in words
+    assert str(images) not in words
+
+
+def test_a_request_that_is_not_json_is_answered_in_words(client):
+    for body in (b"{", b"[1]", b"\xff", b"{" + b" " * 2**21):
+        assert client.post("api/pictures", content=body).status_code in (400, 413)
+
+
+def test_the_oldest_image_is_closed_when_there_are_too_many(client, upload):
+    keys = [upload(drawn())["picture"] for _ in range(PICTURES + 1)]
+    assert "no longer open" in error_of(client.get(f"api/pictures/{keys[0]}"), 404)
+    assert client.get(f"api/pictures/{keys[-1]}").status_code == 200
+
+
+def test_a_closed_image_is_forgotten(client, upload):
+    key = upload(drawn())["picture"]
+    assert client.delete(f"api/pictures/{key}").status_code == 200
+    assert client.get(f"api/pictures/{key}/labels").status_code == 404

@@ -1,0 +1,172 @@
+"""The queue, the history, sliders, offers and the folder, each by itself."""
+
+import logging
+from threading import Event
+
+import numpy as np
+import pytest
+
+from seamwise.io import DecodeRule, ReliefPair, shipped_models
+from seamwise_web.answers import RefusalError, explain
+from seamwise_web.folder import open_folder
+from seamwise_web.history import History, change_between
+from seamwise_web.jobs import Jobs
+from seamwise_web.offers import model_offers
+from seamwise_web.segmenting import Lane
+from seamwise_web.sliders import rule_with, sliders_of
+
+
+@pytest.fixture
+def jobs():
+    queue = Jobs()
+    yield queue
+    queue.close()
+
+
+def test_jobs_run_one_after_the_other(jobs):
+    gate, order = Event(), []
+    first = jobs.add(lambda job: (gate.wait(9), job.finish(lambda: order.append(1))))
+    second = jobs.add(lambda job: job.finish(lambda: order.append(2)))
+    assert jobs.description(second)["ahead"] == 1
+    assert jobs.description(first)["ahead"] == 0
+    gate.set()
+    jobs._thread.shutdown(wait=True)
+    assert order == [1, 2]
+    assert (first.state, second.state) == ("done", "done")
+
+
+def test_a_cancelled_job_keeps_nothing(jobs):
+    has_begun, gate, results = Event(), Event(), []
+
+    def work(job):
+        has_begun.set()
+        gate.wait(9)
+        job.finish(lambda: results.append("kept"))
+
+    running, waiting = jobs.add(work), jobs.add(work)
+    assert has_begun.wait(9)
+    running.cancel()
+    waiting.cancel()
+    gate.set()
+    jobs._thread.shutdown(wait=True)
+    assert (running.state, waiting.state, results) == ("cancelled", "cancelled", [])
+
+
+def test_a_job_that_ended_stays_done(jobs):
+    job = jobs.add(lambda job: job.finish(lambda: None))
+    jobs._thread.shutdown(wait=True)
+    job.cancel()
+    assert job.state == "done"
+
+
+def test_a_job_that_fails_tells_why_and_the_next_one_runs(jobs):
+    def work(job):
+        raise ValueError("image is\nempty")
+
+    failed, next_one = jobs.add(work), jobs.add(lambda job: job.finish(lambda: None))
+    jobs._thread.shutdown(wait=True)
+    assert (failed.state, failed.error, next_one.state) == ("failed", "image is empty", "done")
+
+
+def test_only_the_last_jobs_are_remembered(jobs):
+    keys = [jobs.add(lambda job: job.finish(lambda: None)).key for _ in range(50)]
+    jobs._thread.shutdown(wait=True)
+    assert jobs.find(keys[0]).state == "done"
+    with pytest.raises(RefusalError, match="no longer known"):
+        jobs.find("nothing")
+
+
+def test_tiles_are_counted_and_none_is_computed_after_a_cancel(jobs):
+    shares, calls = [], []
+
+    def work(job):
+        lane = Lane(job, pixels=200)
+        for _ in range(2):
+            lane.submit(calls.append, np.zeros((1, 10, 10)))
+            shares.append(job.share)
+        lane.submit(lambda: None)
+        shares.append(job.share)
+        job.cancel()
+        lane.submit(calls.append, np.zeros((1, 10, 10)))
+
+    job = jobs.add(work)
+    jobs._thread.shutdown(wait=True)
+    assert shares == [0, 0.5, 1]
+    assert (len(calls), job.state) == (2, "cancelled")
+
+
+def test_changes_of_labels_are_undone_and_made_again():
+    history, first = History(), np.arange(6, dtype=np.uint32).reshape(2, 3)
+    second = np.where(first == 5, 0, first).astype(np.uint32)
+    history.add(change_between(first, second, ("old", "new")))
+    labels = second.copy()
+    assert (history.undo(labels), labels.tolist()) == ("old", first.tolist())
+    assert (history.redo(labels), labels.tolist()) == ("new", second.tolist())
+
+
+def test_the_oldest_changes_are_forgotten_when_they_fill_up(monkeypatch):
+    monkeypatch.setattr("seamwise_web.history._MOST_BYTES", 50)
+    history, labels = History(), np.zeros(4, np.uint32)
+    for number in range(1, 6):
+        after = np.full(4, number, np.uint32)
+        history.add(change_between(labels, after, (number - 1, number)))
+        labels = after
+    assert history.undo(labels) == 4
+    assert (labels == 4).all()
+    assert not history.can_undo  # 48 bytes a change
+
+
+@pytest.mark.parametrize("rule", ["argmax", "relief"])
+def test_sliders_show_the_values_of_a_rule(rule):
+    pair = ReliefPair(foreground=0.25, core=0.5)
+    own = DecodeRule(rule=rule, relief=pair, min_size=2000)
+    sliders = {slider["name"]: slider for slider in sliders_of(own)}
+    assert sliders["min_size"]["value"] == sliders["min_size"]["most"] == 2000
+    assert ("foreground" in sliders) == (rule == "relief")
+    assert rule_with(own, {}) == own
+
+
+def test_a_rule_takes_other_thresholds_and_keeps_the_rest():
+    own = DecodeRule(rule="relief", relief=ReliefPair(foreground=0.25, core=0.5), min_size=7)
+    changed = rule_with(own, {"core": 0.125})
+    assert changed.relief == ReliefPair(foreground=0.25, core=0.125)
+    assert changed.min_size == 7
+
+
+def test_models_of_the_user_come_first(tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes(shipped_models()["nuclei-2d"].read_bytes())
+    offers = model_offers([mine])
+    assert list(offers) == ["mine", "nuclei-2d", "phase-2d"]
+    assert offers["mine"].purpose == ""
+
+
+@pytest.mark.parametrize("name", ["walls-3d", "focus-seg"])
+def test_a_model_for_other_images_is_refused(name):
+    with pytest.raises(ValueError, match="is not for cells in planes of one channel: remove"):
+        model_offers([shipped_models()[name]])
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(OSError, match="does not exist: give the folder"):
+        open_folder(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="is not a folder"):
+        open_folder(tmp_path / "file")
+
+
+def test_a_long_list_is_cut_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("seamwise_web.folder._MOST", 3)
+    for name in "abcde":
+        (tmp_path / f"{name}.png").touch()
+    listed = open_folder(tmp_path).list()
+    assert listed["images"] == ["a.png", "b.png", "c.png"]
+    assert listed["note"] == "the first 3 of 5 entries"
+
+
+def test_errors_that_nobody_expected_are_logged_and_told_in_words(caplog):
+    with caplog.at_level(logging.ERROR):
+        status, words = explain(KeyError("x"))
+    assert (status, "fault of seamwise" in words) == (500, True)
+    assert "KeyError" in caplog.text
+    assert "memory" in explain(MemoryError())[1]
