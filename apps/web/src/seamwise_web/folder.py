@@ -47,8 +47,13 @@ class Folder:
         folder = self._inside(place)
         if not folder.is_dir():
             raise RefusalError(404, f"{place} is not a folder: choose another")
-        with os.scandir(folder) as entries:
-            names = [entry for entry in entries if entry.name[0] != "." and not entry.is_symlink()]
+        try:
+            with os.scandir(folder) as entries:
+                names = [
+                    entry for entry in entries if entry.name[0] != "." and not entry.is_symlink()
+                ]
+        except OSError as error:
+            raise RefusalError(403, f"{place or 'the folder'} cannot be read: {error.strerror}") from error
         folders = sorted(entry.name for entry in names if _is_plain_folder(entry))
         images = sorted(entry.name for entry in names if _is_image(entry))
         note = ""

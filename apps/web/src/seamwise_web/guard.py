@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -68,7 +68,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             return "Another web site asked for this page: open it from the terminal's address."
-        word = str(scope["path"]).split("/")[1]
+        word = str(scope["path"])[1:].partition("/")[0]
         if not secrets.compare_digest(word.encode(), self._token.encode()):
             return "This address lacks the right key: use the one that seamwise printed last."
         return ""

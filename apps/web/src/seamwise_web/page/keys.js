@@ -17,7 +17,7 @@ const KEYS = {
 const ON_IMAGE = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 const ON_TABLE = { ArrowUp: "previous", ArrowDown: "next" };
 
-const isField = (target) => target.matches("input, select, textarea");
+const isField = (target) => target.matches("select, textarea, input:not([type=range])");
 
 export function listenForKeys(stage, table, act) {
   addEventListener("keydown", (event) => {

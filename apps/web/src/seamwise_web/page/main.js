@@ -57,7 +57,7 @@ async function show(picture) {
   state.cells = null;
   setChosen([]);
   table.clear();
-  element("welcome").hidden = true;
+  showWelcome(false);
   element("name").textContent = `${picture.name} · ${picture.width} × ${picture.height}`;
   element("name").title = picture.name;
   element("note").textContent = picture.note;
@@ -72,6 +72,12 @@ async function show(picture) {
   view.open(picture.width, picture.height);
   showParts();
   await attempt(showChannel);
+}
+
+// The card to open an image with, over the image that is open.
+function showWelcome(isShown) {
+  element("welcome").hidden = !isShown && state.picture !== null;
+  element("back").hidden = state.picture === null;
 }
 
 async function showChannel() {
@@ -103,7 +109,7 @@ async function restore() {
   try {
     picture = await api.picture(key);
   } catch (error) {
-    history.replaceState(null, "", " ");
+    history.replaceState(null, "", location.pathname);
     complain(error.message);
     return;
   }
@@ -278,7 +284,7 @@ const actions = {
   redo: () => state.cells?.can_redo && edit("redo"),
   next: () => step(1),
   previous: () => step(-1),
-  none: () => setChosen([]),
+  none: () => (element("welcome").hidden ? setChosen([]) : showWelcome(false)),
   help: () => element("keys").showModal(),
   left: () => view.pan(60, 0),
   right: () => view.pan(-60, 0),
@@ -324,7 +330,8 @@ function describeModel() {
 }
 
 function listen() {
-  element("open").addEventListener("click", () => element("file").click());
+  element("open").addEventListener("click", () => showWelcome(element("welcome").hidden));
+  element("back").addEventListener("click", () => showWelcome(false));
   element("help").addEventListener("click", () => act("help"));
   element("cancel").addEventListener("click", cancel);
   element("find").addEventListener("click", find);

@@ -1,11 +1,14 @@
 // A slider and a field for each threshold.
 
+const MOMENT = 600; // milliseconds after its last move in which a slider is in the hand
+
 export class Sliders {
   /* `onMove(values)` is called while a slider moves. */
   constructor(box, onMove) {
     this.box = box;
     this.onMove = onMove;
     this.inputs = new Map();
+    this.lastMove = -Infinity;
   }
 
   show(sliders) {
@@ -13,8 +16,8 @@ export class Sliders {
     if (names !== [...this.inputs.keys()].join()) this.build(sliders);
     for (const { name, value } of sliders) {
       for (const input of this.inputs.get(name)) {
-        // the one that moves keeps what the hand gives it
-        if (input !== document.activeElement) input.value = value;
+        // the one that is being moved keeps what the hand gives it
+        if (input !== document.activeElement || !this.isMoving) input.value = value;
       }
     }
   }
@@ -45,8 +48,13 @@ export class Sliders {
 
   moved(other, value) {
     if (value === "" || !(Number(value) >= 0)) return;
+    this.lastMove = performance.now();
     other.value = value;
     this.onMove(this.values());
+  }
+
+  get isMoving() {
+    return performance.now() - this.lastMove < MOMENT;
   }
 
   values() {
