@@ -69,6 +69,7 @@ def find_command(name: str) -> Any:
 
 def _entries(name: str) -> "list[EntryPoint]":
     from importlib.metadata import entry_points
+
     return list(entry_points(group=GROUP, name=name))
 
 
@@ -80,8 +81,6 @@ def _remedy(name: str) -> str:
 
 
 def _as_command(name: str, function: Callable[..., None]) -> Any:
-    group = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-    )
+    group = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     group.command(name)(with_verbosity(function))
     return typer.main.get_command(group)

@@ -6,12 +6,11 @@ import tifffile
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
-pytest.importorskip("httpx")
+pytest.importorskip("httpx2")
 
 from starlette.testclient import TestClient
 
 from seamwise.io import write_png
-
 from seamwise_web.application import make_application
 from seamwise_web.folder import open_folder
 from seamwise_web.offers import model_offers

@@ -158,7 +158,7 @@ def test_the_server_answers_and_ctrl_c_ends_it_without_leftovers(tmp_path):
     )
     try:
         address = process.stdout.readline().split()[-1]
-        with urlopen(address, timeout=10) as answer:  # noqa: S310
+        with urlopen(address, timeout=10) as answer:
             assert b"<title>seamwise</title>" in answer.read()
         time.sleep(0.1)
     finally:

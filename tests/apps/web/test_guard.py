@@ -14,11 +14,13 @@ def test_the_page_comes_with_the_token(client):
 
 
 def test_the_address_without_its_last_slash_leads_to_the_page(client):
-    answer = client.get("/the-token", follow_redirects=False)
+    answer = client.get("http://127.0.0.1:8123/the-token", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/the-token/")
 
 
-@pytest.mark.parametrize("path", ["/", "/wrong/", "/the-tokem/api/start", "/main.js", "//the-token/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/wrong/", "/the-tokem/api/start", "/main.js", "//the-token/"]
+)
 def test_a_wrong_token_is_refused_in_words(client, path):
     answer = client.get(f"http://127.0.0.1:8123{path}")
     assert answer.status_code == 403

@@ -133,13 +133,13 @@ def test_the_folder_lists_folders_and_images_below_it_only(client):
 
 @pytest.mark.parametrize(
     "place",
-    ["..", "../secret.tif", "day 1/../../secret.tif", "/etc", "day 1/..", "link.tif", "way/secret.tif",
-     "way", "..\\secret.tif", "day 1//blue.png", "a\0b"],
+    ["..", "../secret.tif", "day 1/../../secret.tif", "/etc", "day 1/..", "link.tif",
+     "way/secret.tif", "way", "..\\secret.tif", "day 1//blue.png", "a\0b"],
 )  # fmt: skip
 def test_no_way_leads_out_of_the_folder(client, place):
     assert client.get("api/folder", params={"place": place}).status_code == 403
     answer = client.post("api/pictures", json={"place": place})
-    assert "secret" not in answer.text.replace(place, "")
+    assert "width" not in answer.text
     error_of(answer, 403)
 
 

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from seamwise.io import write_columns, write_labels
 from seamwise.measure import Table
 
-# column of the measurements, words for the page
+# column of the measurements: words for the page, and longer ones
 _COLUMNS = {
-    "id": "Cell",
-    "area_um2": "Area (µm²)",
-    "area_px": "Area (px)",
-    "equivalent_diameter_um": "Diameter (µm)",
-    "equivalent_diameter_px": "Diameter (px)",
-    "eccentricity": "Eccentricity",
-    "neighbours": "Neighbours",
-    "touches_edge": "At the edge",
+    "id": ("Cell", "Number of the cell in the label image"),
+    "area_um2": ("Area µm²", "Area in square micrometres"),
+    "area_px": ("Area px", "Area in pixels"),
+    "equivalent_diameter_um": ("Size µm", "Diameter of the disc of this area, in micrometres"),
+    "equivalent_diameter_px": ("Size px", "Diameter of the disc of this area, in pixels"),
+    "eccentricity": ("Long", "Eccentricity: 0 for a disc, towards 1 for a line"),
+    "neighbours": ("Next", "Cells that touch it"),
+    "touches_edge": ("Edge", "Whether it touches the edge of the image"),
 }
 
 
@@ -31,8 +31,14 @@ def rows_to_show(table: Table, channel: int) -> dict[str, Any]:
     """
     unit, other = ("um", "px") if _has_spacing(table) else ("px", "um")
     names = [name for name in _COLUMNS if f"_{other}" not in name]
-    columns = [{"words": _COLUMNS[name], "values": _plain(table[name])} for name in names]
-    columns.insert(3, {"words": "Mean", "values": _plain(table[f"ch{channel}_mean"])})
+    mean = f"ch{channel}_mean"
+    words = {name: _COLUMNS[name] for name in names[:3]}
+    words |= {mean: ("Mean", "Mean intensity")}
+    words |= {name: _COLUMNS[name] for name in names[3:]}
+    columns = [
+        {"words": short, "title": long, "values": _plain(table[name])}
+        for name, (short, long) in words.items()
+    ]
     places = {axis: _plain(table[f"centroid_{axis}_px"]) for axis in "yx"}
     return {"columns": columns, "unit": unit, **places}
 

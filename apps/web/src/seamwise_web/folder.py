@@ -53,7 +53,9 @@ class Folder:
                     entry for entry in entries if entry.name[0] != "." and not entry.is_symlink()
                 ]
         except OSError as error:
-            raise RefusalError(403, f"{place or 'the folder'} cannot be read: {error.strerror}") from error
+            raise RefusalError(
+                403, f"{place or 'the folder'} cannot be read: {error.strerror}"
+            ) from error
         folders = sorted(entry.name for entry in names if _is_plain_folder(entry))
         images = sorted(entry.name for entry in names if _is_image(entry))
         note = ""
@@ -84,7 +86,9 @@ class Folder:
         """The path of a place; refused if it leads elsewhere, by its name or by a link."""
         names = place.strip("/").split("/") if place.strip("/") else []
         if place.startswith("/") or any(not _is_plain(name) for name in names):
-            raise RefusalError(403, f"{place!r} is not below the folder of this page: choose another")
+            raise RefusalError(
+                403, f"{place!r} is not below the folder of this page: choose another"
+            )
         path = self.root
         for name in names:
             path = path / name

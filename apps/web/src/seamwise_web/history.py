@@ -76,7 +76,7 @@ class History:
         return bool(self._done) and self._done[-1].is_decoding
 
     def add(self, change: Change) -> None:
-        """Remember a change; those that were undone are forgotten, and the oldest if they fill up."""
+        """Remember a change; forget those that were undone, and the oldest if they fill up."""
         self._done.append(change)
         self._undone.clear()
         while len(self._done) > 1 and (

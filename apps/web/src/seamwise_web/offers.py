@@ -11,7 +11,6 @@ if TYPE_CHECKING:  # slow to import
     from seamwise.segmentation import Model
 
 
-
 @dataclass(frozen=True)
 class Offer:
     """A model to choose.

@@ -18,7 +18,12 @@ def checked_name(name: str) -> str:
     RefusalError
         It is not a plain name of an image.
     """
-    if not name or name[0] == "." or any(sign in name for sign in '/\\:\0"') or not name.isprintable():
+    if (
+        not name
+        or name[0] == "."
+        or any(sign in name for sign in '/\\:\0"')
+        or not name.isprintable()
+    ):
         raise RefusalError(400, f"a file must have a plain name such as a.tif, not {name!r}")
     if len(name.encode()) > _LONGEST_NAME:
         raise RefusalError(400, f"the name {name[:20]}… is too long: choose a shorter one")

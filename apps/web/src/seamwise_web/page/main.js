@@ -11,7 +11,7 @@ const PAUSE = 150; // milliseconds between two questions about the work
 const REST = 250; // milliseconds without a change until the table is measured
 
 const element = (id) => document.getElementById(id);
-const state = { picture: null, cells: null, job: null, chosen: new Set(), last: 0 };
+const state = { picture: null, cells: null, job: null, changes: 0, chosen: new Set(), last: 0 };
 const view = new View(element("stage"), element("base"), element("overlay"), choose);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
 const sliders = new Sliders(element("sliders"), latest(decode));
@@ -184,24 +184,32 @@ function takeLabels({ pixels, facts }) {
   measureSoon();
 }
 
+// Ask for a change of the cells, and show what comes of it.
+async function change(ask) {
+  element("table").setAttribute("aria-busy", "true");
+  state.changes += 1;
+  const answer = await attempt(ask);
+  state.changes -= 1;
+  if (answer) takeLabels(answer);
+  else if (state.changes === 0) element("table").setAttribute("aria-busy", "false");
+  return answer !== null;
+}
+
 async function decode(values) {
   if (!state.picture || !state.cells) return;
   const start = performance.now();
   const { min_size, ...thresholds } = values;
   const fields = { thresholds, min_size: Math.round(min_size) };
   setChosen([]);
-  await attempt(async () => takeLabels(await api.decode(state.picture.picture, fields)));
+  await change(() => api.decode(state.picture.picture, fields));
   // the view paints in the same frame, before this
   requestAnimationFrame(() => performance.measure("slider to picture", { start }));
 }
 
 async function edit(action, cells = []) {
-  if (!state.cells) return;
-  await attempt(async () => {
-    takeLabels(await api.edit(state.picture.picture, action, cells));
-    if (action === "delete") setChosen([]);
-    if (action === "merge") setChosen([Math.min(...cells)]);
-  });
+  if (!state.cells || !(await change(() => api.edit(state.picture.picture, action, cells)))) return;
+  if (action === "delete") setChosen([]);
+  if (action === "merge") setChosen([Math.min(...cells)]);
 }
 
 function measureSoon() {
@@ -211,12 +219,12 @@ function measureSoon() {
 }
 
 const measure = latest(async () => {
-  const { picture } = state.picture;
-  const found = await attempt(() => api.table(picture));
-  if (!found || state.picture.picture !== picture) return;
+  const { cells } = state;
+  const found = await attempt(() => api.table(state.picture.picture));
+  if (!found || state.cells !== cells) return;
   table.show(found);
   table.choose(state.chosen, state.last);
-  element("table").setAttribute("aria-busy", "false");
+  if (state.changes === 0) element("table").setAttribute("aria-busy", "false");
   const count = found.columns[0].values.length;
   element("counts").textContent = count === 1 ? "1 cell" : `${count} cells`;
 });

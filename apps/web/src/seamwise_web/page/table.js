@@ -79,7 +79,7 @@ export class CellTable {
   }
 
   drawHeads() {
-    const cells = this.columns.map(({ words }, column) => {
+    const cells = this.columns.map(({ words, title }, column) => {
       const head = document.createElement("th");
       const isSorted = column === this.sorting.column;
       const arrow = this.sorting.isDown ? " ▾" : " ▴";
@@ -87,6 +87,7 @@ export class CellTable {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = words + (isSorted ? arrow : "");
+      button.title = title;
       button.addEventListener("click", () => this.sortBy(column));
       head.append(button);
       return head;

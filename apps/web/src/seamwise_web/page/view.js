@@ -4,6 +4,7 @@ import { greys, paintGrey, paintOutlines, places } from "./paint.js";
 
 const CLICK = 5; // pixels that a pointer may move during a click
 const LARGEST_SCALE = 40; // pixels of the screen for one of the image
+const FOOT = 64; // pixels of the page below the image that the tools take
 
 export class View {
   /* `onChoose(label, isFurther)` is called when a cell is clicked, with 0 for the background. */
@@ -81,9 +82,10 @@ export class View {
   fit() {
     const { width, height } = this.base;
     if (this.isEmpty || !width || !height) return;
-    this.scale = Math.min(width / this.width, height / this.height, LARGEST_SCALE);
+    const room = Math.max(height - FOOT * devicePixelRatio, height / 2);
+    this.scale = Math.min(width / this.width, room / this.height, LARGEST_SCALE);
     this.left = (this.width - width / this.scale) / 2;
-    this.top = (this.height - height / this.scale) / 2;
+    this.top = (this.height - room / this.scale) / 2;
     this.isFit = true;
     this.draw();
   }
