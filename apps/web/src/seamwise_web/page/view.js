@@ -5,6 +5,7 @@ import { greys, paintGrey, paintOutlines, places } from "./paint.js";
 const CLICK = 5; // pixels that a pointer may move during a click
 const LARGEST_SCALE = 40; // pixels of the screen for one of the image
 const FOOT = 64; // pixels of the page below the image that the tools take
+const SHOWN = 1.5; // least scale, in pixels of the page, at which a cell of the table is shown
 
 export class View {
   /* `onChoose(label, isFurther)` is called when a cell is clicked, with 0 for the background. */
@@ -105,9 +106,14 @@ export class View {
     this.moved();
   }
 
+  // Bring a place into sight, large enough; what is in sight already stays where it is.
   show(x, y) {
-    const enough = 3 * devicePixelRatio; // so that a cell that was out of sight is easy to see
-    this.scale = Math.max(this.scale, Math.min(enough, LARGEST_SCALE));
+    const enough = Math.min(SHOWN * devicePixelRatio, LARGEST_SCALE);
+    const right = (x - this.left) * this.scale;
+    const down = (y - this.top) * this.scale;
+    const isInside = right > 0 && down > 0 && right < this.base.width && down < this.base.height;
+    if (isInside && this.scale >= enough) return;
+    this.scale = Math.max(this.scale, enough);
     this.left = x - this.base.width / this.scale / 2;
     this.top = y - this.base.height / this.scale / 2;
     this.moved();
