@@ -52,7 +52,7 @@ export function paintOutlines(target, labels, imageWidth, columns, rows, width, 
   const down = rows.length;
   const colours = COLOURS.map((colour) => abgr(colour, 255));
   const white = abgr([255, 255, 255], 255);
-  const veil = abgr([255, 255, 255], 70);
+  const veil = abgr([0, 114, 178], 130); // seen on bright cells, too
   for (let y = 0; y < down; y += 1) {
     if (rows[y] < 0) continue;
     const row = rows[y] * imageWidth;
