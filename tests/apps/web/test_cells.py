@@ -175,8 +175,8 @@ def test_the_downloads_are_those_of_the_command_line(client, upload, wait, run, 
     assert answer.content == (tmp_path / "out" / "a b.tif").read_bytes()
     table = client.get(f"api/pictures/{key}/cells.csv").content.decode("utf-8-sig")
     theirs = (tmp_path / "out" / "cells.csv").read_text("utf-8-sig")
-    rows = [line.split(",", 3) for line in theirs.splitlines()]  # file, id, time and the rest
-    assert table.splitlines() == [f"{number},{rest}" for _, number, _, rest in rows]
+    rows = [line.split(",", 3) for line in theirs.splitlines()]  # id, file, time and the rest
+    assert table.splitlines() == [f"{number},{rest}" for number, _, _, rest in rows]
     assert client.get(f"api/pictures/{key}/table").json()["unit"] == "um"
 
 
