@@ -29,9 +29,7 @@ from seamwise.segmentation.fit import (
     look_at,
     misfit,
     skewness,
-    uncovered,
 )
-from seamwise.segmentation.normalization import Normalization
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.synth import crowded_cells
 
@@ -48,7 +46,6 @@ def described(**fields):
 HALF = Zoom((0.5, 0.5))
 KNOWN = described(fit=Fit(certainty=0.8, skewness=0.2), diameters=(10, 20, 40))
 BY_RELIEF = described(fit=Fit(certainty=0.8, skewness=0.2, by_relief=True))
-BRIGHT = described(normalization=NormalizationRule(kind="contrast"))
 
 
 def test_certainty_is_the_gap_between_the_two_most_likely_classes_of_cells():
@@ -112,14 +109,6 @@ def test_what_is_kept_is_the_least_of_the_training_images():
         (described(), Look(), {"cells": 0}, ""),
         (BY_RELIEF, Look(3140, 3140 * 0.1, by_relief=True), {"cells": 10}, "unsure"),
         (BY_RELIEF, Look(3140, 3140 * 0.1), {"cells": 10}, ""),
-        (
-            BRIGHT,
-            Look(3140, 3140.0),
-            {"cells": 10, "bare": 0.7},
-            "70 % of what is bright lies",
-        ),
-        (BRIGHT, Look(3140, 3140.0), {"cells": 10, "bare": 0.6}, ""),
-        (KNOWN, Look(3140, 3140.0), {"cells": 10, "bare": 0.7}, ""),
     ],
 )
 def test_cautions(info, look, options, words):
@@ -224,33 +213,3 @@ def test_activations_are_the_largest_numbers_that_convolutions_read(small_model)
 def test_skewness_beyond_float64_is_zero_without_a_warning():
     image = np.where(np.arange(100).reshape(10, 10) % 2, 1.7e308, -1.7e308)
     assert skewness(image) == 0
-
-
-def test_uncovered_is_the_share_of_bright_pixels_without_a_cell():
-    image = np.full((10, 20), 100, np.uint8)
-    image[2:4, :10] = 200
-    labels = np.zeros((10, 20), int)
-    labels[2, :5] = 3
-    normalise = Normalization(np.array([100.0]), np.array([1 / 150]))
-    assert uncovered(image, labels, normalise) == 15 / 20
-    assert uncovered(image, image, normalise) == 0
-    half = Normalization(np.array([100.0]), np.array([1 / 250]))  # 200 is 0.4 of the contrast
-    assert uncovered(image, labels, half) == 0
-    huge = np.where(image > 150, 1.7e308, -1.7e308)  # the difference is beyond float64
-    assert uncovered(huge, labels, Normalization(np.array([-1.7e308]), np.ones(1))) == 15 / 20
-
-
-def test_a_few_bright_pixels_are_not_cells_that_were_missed():
-    image, labels = np.zeros((100, 100)), np.zeros((100, 100), int)
-    normalise = Normalization(np.zeros(1), np.ones(1))
-    image[0, :9] = 1
-    assert uncovered(image, labels, normalise) == 0
-    image[0, :10] = 1
-    assert uncovered(image, labels, normalise) == 1
-
-
-def test_nuclei_that_are_missed_are_noted():
-    scene = crowded_cells((200, 220), cells=25, rng=1)
-    assert segment(scene.image).caution == ""
-    # all cells are dropped, as if they had not been seen
-    assert "lies in no cell" in segment(scene.image, min_size=10_000).caution

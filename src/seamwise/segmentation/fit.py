@@ -9,18 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.models import Fit, SegmentationInfo
-from seamwise.labels import Labels
-from seamwise.segmentation.normalization import Normalization
 from seamwise.segmentation.zoom import Zoom, diameter_of
 
 _SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
 _FAR = 1.5  # times the usual range of diameters
 FEW = 5
 """Fewer cells say nothing about their usual size."""
-_PIXELS = 2**18  # of an image, at least (all of a smaller one), give its skewness and its light
-_BRIGHT = 0.5  # of the contrast of cells
-_HARDLY_ANY = 0.001  # of the pixels: a speck is not a cell that was missed
-_BARE = 2 / 3  # of what is bright
+_PIXELS = 2**18  # of an image, at least (all of a smaller one), give its skewness
 
 Slab = tuple[tuple[slice, ...], NDArray[Any]]
 
@@ -114,37 +109,6 @@ def fit_of(looks: Sequence[Look], skews: Sequence[float]) -> Fit | None:
     return Fit(certainty=min(means), skewness=min(skews), by_relief=by_relief)
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def uncovered(image: NDArray[Any], labels: Labels, normalise: Normalization) -> float:
-    """Return how much of what is bright in an image lies in no cell.
-
-    ::
-
-        |bright pixels without a cell| / |bright pixels|,   bright where (x − offset) · scale > 1/2
-
-    By the rule "contrast" (`normalization`) this is half of the contrast of cells, or more.
-
-    Parameters
-    ----------
-    image : (*S) array
-        The first channel, as it is.
-    labels : (*S) array
-    normalise : Normalization
-        That of the whole image.
-
-    Returns
-    -------
-    float in [0, 1]
-        By evenly spaced pixels; 0 if hardly any are bright.
-    """
-    step = max(1, image.size // _PIXELS)
-    values = image.ravel()[::step].astype(np.float64)
-    is_bright = (values - normalise.offset[0]) * normalise.scale[0] > _BRIGHT
-    if is_bright.mean() < _HARDLY_ANY:
-        return 0.0
-    return float((labels.ravel()[::step][is_bright] == 0).mean())
-
-
 def misfit(
     info: SegmentationInfo,
     look: Look,
@@ -152,7 +116,6 @@ def misfit(
     cells: int,
     zoom: Zoom | None = None,
     skew: float | None = None,
-    bare: float = 0.0,
 ) -> str:
     """Return why an image may not fit a model, in one line; empty if nothing speaks against it.
 
@@ -168,11 +131,8 @@ def misfit(
         How far the image was magnified; by default not at all.
     skew : float, optional
         The image's `skewness`.
-    bare : float
-        What is `uncovered` of the image: of interest if the model is for bright cells, normalised
-        by the rule "contrast".
     """
-    return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom) or _bare_light(info, bare)
+    return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom)
 
 
 def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
@@ -210,13 +170,4 @@ def _odd_size(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None)
     return (
         f"cells are about {across:.0f} pixels across, the model knows "
         f"{least:.0f} to {most:.0f}: try --diameter {across:.0f}"
-    )
-
-
-def _bare_light(info: SegmentationInfo, bare: float) -> str:
-    if info.normalization.kind != "contrast" or bare <= _BARE:
-        return ""
-    return (
-        f"{100 * bare:.0f} % of what is bright lies in no cell: are there cells that are smaller, "
-        "or of another kind, than the model knows? Try --scale 2"
     )

@@ -18,7 +18,7 @@ from seamwise.io.bioimageio import is_package
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.fit import Watch, look_at, misfit, skewness, uncovered
+from seamwise.segmentation.fit import Watch, look_at, misfit, skewness
 from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import Normalization, identity_normalization, normalization
 from seamwise.segmentation.options import SegmentOptions
@@ -207,7 +207,6 @@ def segment_image(
         cells=cells,
         zoom=zoom,
         skew=skewness(channels[0]),
-        bare=uncovered(channels[0], labels, normalise),
     )
     return Prediction(labels, probabilities, caution, guides)
 
