@@ -79,12 +79,13 @@ def own_expressions(node):
         ]
 
 
-def nests(node, kinds):
+def nests(node):
     """Whether a comprehension lies in a comprehension, or a conditional in a conditional."""
     return any(
         isinstance(inner, kinds)
         for outer in own_expressions(node)
-        if isinstance(outer, kinds)
+        if isinstance(outer, (*NESTED, ast.IfExp))
+        for kinds in [ast.IfExp if isinstance(outer, ast.IfExp) else NESTED]
         for inner in ast.walk(outer)
         if inner is not outer
     )
@@ -93,9 +94,7 @@ def nests(node, kinds):
 def nested_statements(text):
     """The lines of the statements that nest two comprehensions or two conditional expressions."""
     tree = ast.parse(text)
-    return [
-        node.lineno for node in statements(tree) if nests(node, NESTED) or nests(node, (ast.IfExp,))
-    ]
+    return [node.lineno for node in statements(tree) if nests(node)]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -16,6 +16,12 @@ QUICK = BurstSettings(
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _few_bursts(monkeypatch):
+    """Three bursts to validate on: to make all 24 takes longer than the training."""
+    monkeypatch.setattr("seamwise.fusion.burst_train._VALIDATED", 3)
+
+
 def run(folder, pictures, settings=QUICK, **options):
     folder.mkdir(exist_ok=True)
     train_burst(pictures[:2], pictures[2:], settings, output=folder, device="cpu", **options)

@@ -15,7 +15,7 @@ def balance_slow(labels, target, **options):
 
 
 def dwm_slow(labels, target, *, spacing, beta=30.0, additive=False):
-    b, cells = _class_weights(target), _pixels((target == 1) | (target == 2))
+    b, cells = _class_weights(target), np.argwhere((target == 1) | (target == 2))
 
     def weight(p):
         d = _nearest(p, cells, spacing)
@@ -28,7 +28,7 @@ def dwm_slow(labels, target, *, spacing, beta=30.0, additive=False):
 
 def unet_slow(labels, target, *, spacing, w0=10.0, sigma=5.0):
     b = _class_weights(target)
-    cells = [_pixels(labels == number) for number in np.unique(labels[labels > 0])]
+    cells = [np.argwhere(labels == number) for number in np.unique(labels[labels > 0])]
 
     def weight(p):
         if target[p] in (1, 2) or not cells:
@@ -41,10 +41,11 @@ def unet_slow(labels, target, *, spacing, w0=10.0, sigma=5.0):
 
 def w3_slow(labels, target, *, spacing, balance="frequency", beta=30.0, nu=10.0, sigma=3.0):
     b = _class_weights(target, balance)
-    cells, contour = _pixels((target == 1) | (target == 2)), _pixels(_contour(labels))
-    spine = [
-        p for number in np.unique(labels[labels > 0]) for p in _pixels(_skeleton(labels == number))
-    ]
+    cells, contour = np.argwhere((target == 1) | (target == 2)), _pixels(_contour(labels))
+    spine = np.zeros(labels.shape, bool)
+    for number in np.unique(labels[labels > 0]):
+        spine |= _skeleton(labels == number)
+    spine = np.argwhere(spine)
 
     def phi(u):
         return max(1 - u / beta, 0)
@@ -72,7 +73,7 @@ def saw_slow(labels, target, *, spacing, tau=None, sigma=1.0, rounds=20):
     contour = _pixels(_contour(regions))
     distances = {}
     for number in np.unique(regions[regions > 0]):
-        spine = _pixels(_skeleton(regions == number))
+        spine = np.argwhere(_skeleton(regions == number))
         distances |= {p: _nearest(p, spine, spacing) for p in contour if regions[p] == number}
     largest = max(distances.values(), default=0) if tau is None else tau
     f = np.zeros(labels.shape)
@@ -94,7 +95,18 @@ def saw_slow(labels, target, *, spacing, tau=None, sigma=1.0, rounds=20):
     return _map(target, lambda p: b[target[p]] + f[p] + 1)
 
 
+_KNOWN = {}
+
+
 def _regions(labels):
+    """Found once for each image: its linear programs take longer than all the rest."""
+    key = labels.shape, labels.tobytes()
+    if key not in _KNOWN:
+        _KNOWN[key] = _find_regions(labels)
+    return _KNOWN[key]
+
+
+def _find_regions(labels):
     """Cells, and after them the components of the background in their convex hulls, opened."""
     complement = np.zeros(labels.shape, bool)
     for number in np.unique(labels[labels > 0]):
@@ -161,7 +173,10 @@ def _distance(p, q, spacing):
 
 
 def _nearest(p, pixels, spacing):
-    return min((_distance(p, q, spacing) for q in pixels), default=math.inf)
+    """The least distance to any of the pixels `(n, ndim)`."""
+    return math.sqrt(
+        (((pixels - p) * np.array(spacing, float)) ** 2).sum(axis=1).min(initial=math.inf)
+    )
 
 
 def _contour(labels):
@@ -193,7 +208,7 @@ def _skeleton(mask):
     thinned = skeletonize(mask)
     if thinned.any():
         return thinned
-    outside = _pixels(~np.pad(mask, 1))
+    outside = np.argwhere(~np.pad(mask, 1))
     depth = {p: _nearest([i + 1 for i in p], outside, (1,) * mask.ndim) for p in _pixels(mask)}
     for p, d in depth.items():
         thinned[p] = d == max(depth.values())

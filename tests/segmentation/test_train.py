@@ -93,7 +93,7 @@ def test_a_sample_depends_on_seed_step_and_index_only(annotated):
 
 def test_the_loss_falls_and_the_model_segments(tmp_path, annotated):
     settings = TrainSettings(
-        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=40,
+        steps=120, batch_size=2, crop=64, width=8, depth=2, learning_rate=5e-3, validate_every=120,
         gap_radius=3, touching_radius=1, lam=1 / 12, average=0.9,
         augmentation=Augmentation(warp=0, noise=0, scale=0),
     )  # fmt: skip
