@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from seamwise.nets import BurstNet
-from seamwise.nets.burst import MULTIPLE, REACH, summarise
+from seamwise.nets.burst import (
+    MULTIPLE,
+    REACH,
+    Features,
+    activity,
+    clearness,
+    noise_activity,
+    summarise,
+)
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +22,11 @@ def net():
 
 
 def burst(count=3, *, seed=0, side=48):
-    return torch.rand(2, count, 1, side, side + 16, generator=torch.Generator().manual_seed(seed))
+    """A plain border on the right, so that the rest is not taken for noise."""
+    shape = 2, count, 1, side, side + 16
+    frames = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    frames[..., -16:] = 0.5
+    return frames
 
 
 def assert_equal(some, others, tolerance=1e-4):
@@ -81,6 +93,7 @@ def test_responses_are_of_contrast_not_of_brightness(net):
 
 def test_a_score_depends_on_pixels_within_its_reach_only(net):
     wide = torch.rand(1, 1, 32, 2 * REACH + 128, generator=torch.Generator().manual_seed(3))
+    wide[..., -64:] = 0.5  # so that the rest is not taken for noise
     changed = wide.clone()
     changed[..., :MULTIPLE] = 0
     before, after = (net.features(frame) for frame in (wide, changed))
@@ -104,3 +117,40 @@ def test_predicting_row_by_row_gives_what_training_gives(net):
         expected = net(frames)
     with torch.no_grad():
         assert_equal(net(frames), expected, 1e-5)
+
+
+def wall(count, sigma, *, seed=0):
+    """A plain wall with noise; the right half has a texture in the first frame."""
+    generator = torch.Generator().manual_seed(seed)
+    frames = 0.5 + sigma * torch.randn(1, count, 1, 64, 128, generator=generator)
+    frames[:, 0, :, ::2, 64:] += 0.2
+    return frames
+
+
+def test_where_there_is_only_noise_all_frames_count_alike(net):
+    for scores in net(wall(6, 0.02))[:2]:
+        calm, clear = scores[..., 2:-2, :24].std(1).mean(), scores[..., 40:].std(1).mean()
+        assert calm < 0.2 * clear
+
+
+def test_frames_without_noise_are_scored_everywhere(net):
+    frames = wall(6, 0.0)
+    frames[..., :64] += 1e-4 * torch.rand(frames[..., :64].shape)
+    frames[..., 32:64] = 0.5  # a twentieth and more of the picture has no noise
+    assert clearness(summarise([net.features(x) for x in frames.unbind(1)]))[..., 2:14].min() == 1
+
+
+def test_noise_written_out():
+    mean, least = (torch.arange(40.0).reshape(1, 1, 5, 8) + 10, torch.full((1, 1, 5, 8), 4.0))
+    assert noise_activity(mean, least).tolist() == [[[[8.0]]]]  # twice the least
+    assert noise_activity(mean, least + 4).tolist() == [[[[11.0]]]]  # the second of forty
+
+
+def test_activity_is_the_mean_of_fine_responses():
+    responses = torch.zeros(1, 12, 7, 7)
+    responses[:, 8:] = 5  # the coarse ones do not count
+    responses[0, 3, 3, 3] = 8 * 25
+    expected = torch.zeros(7, 7)
+    expected[1:6, 1:6] = 1
+    frame = Features(responses, torch.zeros(1, 1, 7, 7))
+    torch.testing.assert_close(activity(frame)[0, 0], expected)

@@ -26,7 +26,16 @@ from seamwise.fusion.frames import (
 )
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.io.models import FusionInfo
-from seamwise.nets.burst import BANDS, MULTIPLE, REACH, BurstNet, Summary
+from seamwise.nets.burst import (
+    BANDS,
+    MULTIPLE,
+    REACH,
+    BurstNet,
+    Summary,
+    activity,
+    clearness,
+    noise_activity,
+)
 from seamwise.types import Picture
 
 SCORED_TILE = 1536
@@ -242,7 +251,8 @@ def _summary(
     scale = 2 * grid.zoom
     size = tuple(length // scale for length in grid.size)
     mean, highest = (torch.zeros((1, _CHANNELS, *size)) for _ in range(2))
-    mean_grey, highest_grey = (torch.zeros((1, 1, *size)) for _ in range(2))
+    mean_grey, highest_grey, active, clearest = (torch.zeros((1, 1, *size)) for _ in range(4))
+    calmest = torch.full((1, 1, *size), torch.inf)
     squares = 0.0
     read = partial(grey_of, zoom=grid.zoom, check=partial(checked_picture, shape=shape))
     seen_shape = tuple(-(-length // grid.zoom) for length in shape[:2])
@@ -253,10 +263,14 @@ def _summary(
             within, at = box.within(scale), box.inner(scale)
             responses = _cut(features.responses, within).cpu()
             half = _cut(features.grey, within).cpu()
+            of_frame = _cut(activity(features), within).cpu()
             _cut(mean, at).add_(responses)
             _cut(mean_grey, at).add_(half)
             torch.maximum(_cut(highest, at), responses, out=_cut(highest, at))
             torch.maximum(_cut(highest_grey, at), half, out=_cut(highest_grey, at))
+            _cut(active, at).add_(of_frame)
+            torch.maximum(_cut(clearest, at), of_frame, out=_cut(clearest, at))
+            torch.minimum(_cut(calmest, at), of_frame, out=_cut(calmest, at))
             squares += float(half.double().square().sum())
     mean /= len(frames)
     mean_grey /= len(frames)
@@ -264,7 +278,10 @@ def _summary(
     variance = squares / (len(frames) * mean_grey.numel()) - float(level) ** 2
     numbers = (mean.double().mean(), level, torch.tensor(max(variance, 0.0)).sqrt())
     strength, level, spread = (x.float().reshape(1, 1, 1, 1).to(device) for x in numbers)
-    return Summary(mean, highest, mean_grey, highest_grey, strength, level, spread)
+    inside = tuple(slice(-(-length // scale)) for length in shape[:2])  # beyond, there is no noise
+    noise = noise_activity(_cut(active / len(frames), inside), _cut(calmest, inside)).to(device)
+    maps = mean, highest, mean_grey, highest_grey, clearest
+    return Summary(*maps, strength, level, spread, noise)
 
 
 def _part(summary: Summary, box: tuple[slice, ...]) -> Summary:
@@ -275,6 +292,7 @@ def _part(summary: Summary, box: tuple[slice, ...]) -> Summary:
         highest=_cut(summary.highest, box).to(device),
         mean_grey=_cut(summary.mean_grey, box).to(device),
         highest_grey=_cut(summary.highest_grey, box).to(device),
+        clearest=_cut(summary.clearest, box).to(device),
     )
 
 
@@ -299,6 +317,7 @@ def _of_bands(scores: list[Tensor], seen: Tensor, grey: Tensor, summary: Summary
     if seen.shape == grey.shape:
         return bands
     detail = _DETAIL * log_detail(grey, summary.spread)
+    detail *= enlarged(clearness(summary), detail.shape[2:])
     finest = full_scores(scores, grey, summary.spread)[0]
     return [finest + enlarged(detail, grey.shape[2:]), bands[0] + detail, *bands[1:]]
 

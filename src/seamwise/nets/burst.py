@@ -21,6 +21,8 @@ _FILTERS, _FINE, _COARSE = 12, 8, 4
 _FLOOR = 0.01  # of the mean response: what is far below it counts as nothing
 _ROWS = 32  # of maps that go through a layer at once
 _LEAST = 1e-8  # for frames without any contrast
+_NOISE_SHARE, _OF_LEAST = 0.05, 2.0  # of the pixels; what noise has on average, over its least
+_NOISE_ONLY, _CLEAR = 1.15, 1.6  # times the noise; chosen by truth, see benchmarks/fusion_log.md
 _FARTHEST = 4.0  # inputs are cut to ±4
 _STRONGEST = 12.0  # and scores to ±12, so that the sum of their exponentials needs no care
 
@@ -51,17 +53,22 @@ class Summary:
         Mean and maximum of the responses over the frames.
     mean_grey, highest_grey : (N, 1, Y/2, X/2) Tensor
         The same of the brightness.
-    strength, level, spread : (N, 1, 1, 1) Tensor
-        Mean response; mean and standard deviation of the brightness. Of whole pictures.
+    clearest : (N, 1, Y/2, X/2) Tensor
+        Maximum of the activity over the frames: see `activity`.
+    strength, level, spread, noise : (N, 1, 1, 1) Tensor
+        Mean response; mean and standard deviation of the brightness; activity of noise. Of whole
+        pictures.
     """
 
     mean: Tensor
     highest: Tensor
     mean_grey: Tensor
     highest_grey: Tensor
+    clearest: Tensor
     strength: Tensor
     level: Tensor
     spread: Tensor
+    noise: Tensor
 
 
 _Maps = TypeVar("_Maps", Features, Summary)
@@ -80,6 +87,13 @@ class BurstNet(nn.Module):
     only compared with the others, and the order of the frames does not matter. A response grows
     with the contrast, and g sees ratios only: a burst that is half as bright, or has a constant
     added to it, gets the same scores. (ε is added before each logarithm.)
+
+    Where no frame shows more than noise, the scores of the two finest bands are 0, so that all
+    count alike and their noise is averaged: they are multiplied by ::
+
+        c = clip((max_i A_i / N − 1.15) / 0.45, 0, 1),   c²·(3 − 2c)
+
+    with A_i the `activity` of a frame and N that of noise (`noise_activity`).
 
     The scores `forward` returns, one `(N, n, 1, …)` tensor for each of the four bands, are at half
     the size for the first two, at a quarter and at an eighth: a softmax over the frames makes
@@ -162,7 +176,9 @@ class BurstNet(nn.Module):
             x = _joined(level, x, skips.pop())
             outputs.insert(0, x)
         scores = [head(outputs[_level(band)]) for band, head in enumerate(self.heads)]
-        return [_STRONGEST * torch.tanh(score / _STRONGEST) for score in scores]
+        finest, fine, *coarse = [_STRONGEST * torch.tanh(score / _STRONGEST) for score in scores]
+        share = clearness(burst)
+        return [finest * share, fine * share, *coarse]
 
     def _compared(self, frame: Features, burst: Summary) -> Tensor:
         if torch.is_grad_enabled():
@@ -187,6 +203,7 @@ def summarise(frames: Sequence[Features]) -> Summary:
     """Return what all frames of bursts have in common."""
     responses = torch.stack([frame.responses for frame in frames])
     grey = torch.stack([frame.grey for frame in frames])
+    activities = torch.stack([activity(frame) for frame in frames])
     mean, mean_grey, axes = responses.mean(0), grey.mean(0), (1, 2, 3)
     level = mean_grey.mean(axes, keepdim=True)
     variance = grey.square().mean(0).mean(axes, keepdim=True) - level.square()
@@ -195,10 +212,39 @@ def summarise(frames: Sequence[Features]) -> Summary:
         highest=responses.amax(0),
         mean_grey=mean_grey,
         highest_grey=grey.amax(0),
+        clearest=activities.amax(0),
         strength=mean.mean(axes, keepdim=True),
         level=level,
         spread=variance.clamp_min(0).sqrt(),
+        noise=noise_activity(activities.mean(0), activities.amin(0)),
     )
+
+
+def activity(frame: Features) -> Tensor:
+    """Return how much there is of fine details and noise, `(N, 1, Y/2, X/2)`.
+
+    It is the mean of the eight fine responses over 5×5 pixels.
+    """
+    response = frame.responses[:, :_FINE].mean(1, keepdim=True)
+    return avg_pool2d(pad(response, (2, 2, 2, 2), mode="replicate"), 5, 1)
+
+
+def noise_activity(mean: Tensor, least: Tensor) -> Tensor:
+    """Return the activity of noise, `(N, 1, 1, 1)`, from its mean and minimum over the frames.
+
+    It is the 5th percentile of the mean over the pixels, at most twice that of the minimum: texture
+    raises the mean everywhere, but not what the frame with most blur shows.
+    """
+    rank = max(1, round(_NOISE_SHARE * mean[0].numel()))
+    low_mean, low_least = (x.detach().flatten(1).kthvalue(rank).values for x in (mean, least))
+    return torch.minimum(low_mean, _OF_LEAST * low_least).reshape(-1, 1, 1, 1)
+
+
+def clearness(burst: Summary) -> Tensor:
+    """Return 0 where no frame shows more than noise, 1 where one does, `(N, 1, Y/2, X/2)`."""
+    ratio = burst.clearest / (burst.noise + _LEAST)
+    part = ((ratio - _NOISE_ONLY) / (_CLEAR - _NOISE_ONLY)).clamp(0, 1)
+    return part.square() * (3 - 2 * part)
 
 
 def _of_frames(x: Tensor, count: int) -> tuple[Tensor, ...]:
