@@ -10,6 +10,7 @@ from seamwise.engine.loop import fit, learning_rate, run_identity
 from seamwise.engine.networks import load_network
 from seamwise.engine.settings import RunSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model
+from support.curves import no_curves
 
 SETTINGS = RunSettings(
     steps=4, batch_size=2, width=2, depth=1, validate_every=1, norm="none", average=0.0
@@ -36,6 +37,12 @@ class Task:
 
     def validate(self, model):
         return {"goodness": self.goodness.pop(0), "other": 1.0}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_curves():
+    with no_curves():
+        yield
 
 
 def test_the_model_with_the_highest_first_score_is_kept(tmp_path):

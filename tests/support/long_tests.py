@@ -8,22 +8,23 @@ is_nightly = "SEAMWISE_LONG" in os.environ
 nightly = pytest.mark.skipif(not is_nightly, reason="takes long: in make nightly")
 
 LONGEST = (
+    "test_docs.py",
     "reproduction/test_segmentation.py",
-    "segmentation/big/test_stream.py",
-    "segmentation/big/test_resume.py",
     "test_examples.py",
     "fusion/test_align.py",
     "engine/test_cluster.py",
-    "test_docs.py",
-    "test_recipes.py",
-    "weights/test_maps.py",
+    "fusion/test_batch.py",
+    "reproduction/test_fusion.py",
     "segmentation/test_train.py",
     "decode/test_blockwise.py",
-    "reproduction/test_fusion.py",
-    "segmentation/test_predict.py",
-    "cli/test_training.py",
-    "segmentation/choose/test_compare.py",
+    "segmentation/big/test_resume.py",
+    "segmentation/big/test_stream.py",
     "engine/test_ddp.py",
-    "engine/test_compile_cache.py",
+    "cli/test_training.py",
+    "segmentation/big/test_existing.py",
+    "segmentation/big/test_memory.py",
+    "segmentation/test_predict.py",
+    "segmentation/choose/test_compare.py",
+    "test_imports.py",
 )
 """Files of tests, the longest first: processes that share the files then end together."""
