@@ -232,11 +232,13 @@ def test_the_grid_does_not_matter_only_its_pixels(loss):
 
 # torch.compile itself makes the object that its own deprecation warns of
 compiling = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+# its code for the processor calls more of what is deprecated
+INDUCTOR = pytest.param("inductor", marks=[nightly, pytest.mark.filterwarnings("ignore")])
 
 
 @compiling
 @every_loss
-@pytest.mark.parametrize("backend", ["eager", "aot_eager", pytest.param("inductor", marks=nightly)])
+@pytest.mark.parametrize("backend", ["eager", "aot_eager", INDUCTOR])
 def test_a_compiled_loss_has_no_graph_break_and_the_same_value_and_gradient(loss, backend):
     logits, target, weight = sample()
     torch.compiler.reset()
