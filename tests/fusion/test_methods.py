@@ -1,6 +1,7 @@
 import weakref
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -16,6 +17,7 @@ from seamwise.fusion.predict import passes
 from seamwise.fusion.register import estimate_alignment
 from seamwise.io.photo import read_photo, write_photo
 from seamwise.synth import focus_pair
+from support.long_tests import nightly
 
 SCENE = astronaut()[100:260, 120:320]
 
@@ -138,6 +140,31 @@ def test_frames_that_did_not_move_fuse_alike_with_and_without_alignment(selector
     noisy = [np.clip(x + rng.normal(0, 2, x.shape), 0, 255).astype(np.uint8) for x in frames()[0]]
     plain = fuse(noisy, model=selector)
     aligned = fuse_burst(noisy, FuseOptions(align=True, motion=motion), model=selector)
+    assert np.array_equal(plain.image, aligned.image)
+    assert np.array_equal(plain.depth, aligned.depth)
+
+
+def static_burst(count):
+    """Frames of a wall that recedes to the right, each in focus at one place, with noise."""
+    rng = np.random.default_rng(count)
+    scene = astronaut()[100:250, 120:320].astype(np.float32)
+    levels = np.stack([cv2.GaussianBlur(scene, (0, 0), 0.1 + sigma) for sigma in range(7)])
+    columns = np.arange(scene.shape[1])
+    for number in range(count):
+        blur = 5 * abs(columns / columns[-1] - number / (count - 1))
+        low = blur.astype(int)
+        part = (blur - low)[:, np.newaxis, np.newaxis]
+        seen = (1 - part) * levels[low, :, columns] + part * levels[low + 1, :, columns]
+        seen = seen.swapaxes(0, 1)
+        yield np.clip(seen + rng.normal(0, 1, seen.shape), 0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("count", [12, 25, pytest.param(50, marks=nightly)])
+def test_static_bursts_have_the_same_bytes_with_and_without_alignment(count):
+    burst = list(static_burst(count))
+    plain, aligned = (fuse(burst, align=align) for align in (False, True))
+    assert aligned.alignment.summary() == "nothing moved"
+    assert aligned.alignment.unmatched == ()
     assert np.array_equal(plain.image, aligned.image)
     assert np.array_equal(plain.depth, aligned.depth)
 

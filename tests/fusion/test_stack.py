@@ -448,21 +448,30 @@ def plane_bytes(path):
 
 @pytest.mark.parametrize("name", ["y.tif", "y.ome.tif", "y.ome.zarr"])
 def test_fused_planes_are_written_one_by_one(tmp_path, monkeypatch, name):
-    stack = np.repeat(hyperstack(), 2, 0)
-    path = save(tmp_path, "x.tif", stack, "TZCYX")
-    alive, counts, fuse_part = [], [], batch.fuse_burst
+    path = save(tmp_path, "x.tif", np.repeat(hyperstack(), 2, 0), "TZCYX")
+    events, alive, fuse_part, write = [], [], batch.fuse_burst, batch.write_planes
 
-    def watched(*arguments, **options):
+    def watched_fusion(*arguments, **options):
         gc.collect()
-        counts.append(sum(reference() is not None for reference in alive))
+        # the one that was just written
+        assert sum(reference() is not None for reference in alive) <= 1
         fusion = fuse_part(*arguments, **options)
         alive.append(weakref.ref(fusion.image))
+        events.append("fused")
         return fusion
 
-    monkeypatch.setattr(batch, "fuse_burst", watched)
+    def watched_writing(output, images, *arguments, **options):
+        def noted():
+            for image in images:
+                events.append("written")
+                yield image
+
+        write(output, noted(), *arguments, **options)
+
+    monkeypatch.setattr(batch, "fuse_burst", watched_fusion)
+    monkeypatch.setattr(batch, "write_planes", watched_writing)
     run([path], tmp_path / name)
-    assert len(counts) == 8
-    assert max(counts) <= 1  # the one that was just written
+    assert events == 8 * ["fused", "written"]
 
 
 def test_a_stack_that_lacks_a_file_is_told_which_not_to_be_split(tmp_path):
