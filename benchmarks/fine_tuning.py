@@ -257,44 +257,61 @@ def work(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
         write_json(options.output / "scores.json", {"runs": [*lines, line]})
 
 
-def curves(lines: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], list[Mapping[str, Any]]]:
-    """Return the runs with complete masks and usual settings, by start and steps, in order."""
+def curve(
+    lines: Sequence[Mapping[str, Any]], *, from_nothing: bool
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return runs with complete masks and usual settings: the longest of each count, the others."""
     usual = {"settings": "plain", "unlabelled": "background", "keep": 1.0}
     same = [line for line in lines if line.items() >= usual.items()]
-    result: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    for line in sorted(same, key=lambda line: (line["steps"], line["images"])):
-        result.setdefault((line["start"], line["steps"]), []).append(line)
-    return result
+    runs = [line for line in same if (line["start"] == NOTHING) == from_nothing]
+    longest = {run["images"]: run for run in sorted(runs, key=lambda run: int(run["steps"]))}
+    return [longest[count] for count in sorted(longest)], [
+        run for run in runs if run not in longest.values()
+    ]
 
 
 def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw PQ and AP over the number of images: from a shipped model, and from nothing.
 
-    Runs with more steps than the fewest are open circles.
+    The line joins the longest run of each count; shorter runs are open circles.
     """
     from matplotlib.figure import Figure
 
-    fewest = min(line["steps"] for line in lines)
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     names = {"pq": "panoptic quality", "ap": "AP at IoU 0.5"}
+    top = 1.2 * max(max(line["pq"], line["ap"]) for line in lines)
     for axes, (key, title) in zip(panels, names.items(), strict=True):
-        for (start, steps), runs in curves(lines).items():
-            name = "from nothing" if start == NOTHING else f"from {Path(start).stem}"
-            colour = COLOURS[NOTHING if start == NOTHING else "start"]
-            style = "o-" if steps == fewest else "o"
-            face = colour if steps == fewest else "white"
-            x, y = [run["images"] for run in runs], [run[key] for run in runs]
-            label = f"{name}, {steps} steps"
-            axes.plot(x, y, style, color=colour, markerfacecolor=face, label=label)
-        axes.set(xscale="log", xlabel="annotated images", title=title, ylim=(0, 0.8))
+        for from_nothing in (False, True):
+            draw_curve(axes, lines, key, from_nothing=from_nothing)
+        axes.set(xscale="log", xlabel="annotated images", title=title, ylim=(0, top))
+        axes.set_xlim(0.7, 1.4 * max(line["images"] for line in lines))
         axes.set_xticks(sorted({line["images"] for line in lines}))
         axes.minorticks_off()
         axes.get_xaxis().set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False, loc="upper left")
+    panels[0].legend(frameon=False, loc="lower left")
     figure.savefig(path, dpi=110)
+
+
+def draw_curve(
+    axes: Any, lines: Sequence[Mapping[str, Any]], key: str, *, from_nothing: bool
+) -> None:
+    """Draw a score of the runs that begin alike, and write the steps next to each."""
+    longest, others = curve(lines, from_nothing=from_nothing)
+    if not longest:
+        return
+    name = "from nothing" if from_nothing else f"from {Path(longest[0]['start']).stem}"
+    colour = COLOURS[NOTHING if from_nothing else "start"]
+    x, y = [run["images"] for run in longest], [run[key] for run in longest]
+    axes.plot(x, y, "o-", color=colour, linewidth=2, label=name)
+    for run in others:
+        axes.plot(run["images"], run[key], "o", color=colour, markerfacecolor="white")
+    for run in (*longest, *others):
+        place, text = (run["images"], run[key]), f"{run['steps']} steps"
+        shift = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(text, place, color=colour, fontsize=8, **shift)
 
 
 def arguments() -> argparse.Namespace:

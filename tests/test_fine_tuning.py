@@ -111,8 +111,10 @@ def test_the_curves_have_complete_masks_and_usual_settings(script, tmp_path):
         {"settings": "check"}, {"steps": 480},
     ]  # fmt: skip
     lines = [{**asdict(replace(run, **change)), "pq": 0.1, "ap": 0.2} for change in ({}, *others)]
-    counts = {key: [line["images"] for line in same] for key, same in script.curves(lines).items()}
-    assert counts == {("nuclei-2d", 120): [3, 10], ("none", 120): [10], ("nuclei-2d", 480): [10]}
+    longest, others = script.curve(lines, from_nothing=False)
+    assert [(run["images"], run["steps"]) for run in longest] == [(3, 120), (10, 480)]
+    assert [(run["images"], run["steps"]) for run in others] == [(10, 120)]
+    assert [run["images"] for run in script.curve(lines, from_nothing=True)[0]] == [10]
     script.draw(lines, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
 

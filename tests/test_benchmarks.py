@@ -1,0 +1,69 @@
+"""Scripts of benchmarks/ whose figures stand in docs/: what they count, by hand."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+
+from seamwise.io.images import read_labels
+from seamwise.segmentation.check import survey
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs benchmarks/")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module
+
+
+def test_masks_without_half_of_their_cells_are_noted(script, tmp_path):
+    labels = np.zeros((80, 160), np.uint8)
+    for number in range(8):
+        y, x = divmod(number, 4)
+        labels[40 * y + 10 : 40 * y + 26, 40 * x + 10 : 40 * x + 26] = number + 1
+    noise = np.random.default_rng(0).normal(0, 2, labels.shape)
+    image = (np.where(labels > 0, 100, 10) + noise).clip(0).astype(np.uint8)
+    for kind, array in (("images", image), ("masks", labels)):
+        (tmp_path / kind).mkdir()
+        tifffile.imwrite(tmp_path / kind / "a.tif", array)
+    with script("check_data").erased(tmp_path, 0.5, 0) as (copy, gone):
+        rest = read_labels(copy / "masks" / "a.tif")
+        findings = survey(copy).findings
+    assert gone == 4
+    assert ((rest == labels) | (rest == 0)).all()
+    assert len(np.unique(rest)) == 1 + 4
+    assert [(finding.kind, finding.count) for finding in findings] == [("unlabelled", 4)]
+    assert not copy.exists()
+    assert (tmp_path / "images" / "a.tif").exists()
+
+
+def test_a_seam_is_wrong_if_both_cells_lie_in_one(script):
+    seams = script("seam_doubt")
+    predicted = np.array([[1, 1, 1, 2, 2, 2, 3, 3]])
+    truth = np.array([[5, 5, 0, 5, 5, 0, 6, 0]])
+    owner = seams.owner_of(predicted, truth)
+    assert owner == {1: 5, 2: 5}  # half of cell 3 is not more than half
+    assert seams.same(owner, np.array([[1, 2], [2, 3]])).tolist() == [True, False]
+    assert seams.auc(np.array([3.0, 1.0, 3.0]), np.array([True, False, False])) == 0.75
+
+
+def test_mirror_images_lie_as_the_image(script, monkeypatch):
+    """A network that gives back its image: each mirror gives the same again."""
+    seams = script("seam_doubt")
+    monkeypatch.setattr(
+        seams,
+        "segment",
+        lambda image, model: SimpleNamespace(labels=image[0], probabilities=image),
+    )
+    image = np.arange(12.0).reshape(1, 3, 4)
+    mirrors = list(seams.mirrored(image, None))
+    assert len(mirrors) == 3
+    for labels, probabilities in mirrors:
+        assert (labels == image[0]).all()
+        assert (probabilities == image).all()
