@@ -268,9 +268,7 @@ def test_what_is_not_an_image_is_told_and_the_page_stays(tab, tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("text")
     tab.set_input_files("#file", notes)
-    tab.wait_for_function(
-        "document.querySelector('#message-words').textContent.includes('notes.txt')"
-    )
+    tab.wait_for_selector("#message-words:has-text('notes.txt')")
     open_image(tab, "nuclei.png")
     assert not tab.locator("#message").is_visible()
 

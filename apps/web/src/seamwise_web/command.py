@@ -13,7 +13,7 @@ def app(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]",
+            metavar="FOLDER",
             help="Folder whose images the page lists, with those of the folders in it.",
             show_default="only images that you drop",
         ),
@@ -27,7 +27,8 @@ def app(
     model: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Model file that the page offers, next to the built-in models; may be repeated."
+            metavar="FILE",
+            help="Model file that the page offers, next to the built-in models; may be repeated.",
         ),
     ] = None,
     no_browser: Annotated[
