@@ -35,7 +35,11 @@ def test_clear_nuclei_are_found_by_the_voxel_size(model):
 def test_noise_has_no_nuclei(model):
     noise = np.random.default_rng(0).normal(1000, 30, (24, 64, 64)).astype(np.uint16)
     options = SegmentOptions(spacing=(1.0, 1.0, 1.0))
-    assert not segment_image(noise, options, model=model).labels.any()
+    noisy = segment_image(noise, options, model=model)
+    assert not noisy.labels.any()
+    assert "the model sees no cells" in noisy.caution
+    walls = load("walls-3d", device="cpu")  # it takes all for one cell, and is unsure
+    assert "the model is unsure" in segment_image(noise, options, model=walls).caution
 
 
 def test_cells_with_stained_walls_are_found_by_the_voxel_size():
