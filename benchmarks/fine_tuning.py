@@ -285,7 +285,7 @@ def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
         for from_nothing in (False, True):
             draw_curve(axes, lines, key, from_nothing=from_nothing)
         axes.set(xscale="log", xlabel="annotated images", title=title, ylim=(0, top))
-        axes.set_xlim(0.7, 1.4 * max(line["images"] for line in lines))
+        axes.set_xlim(0.7, 2.1 * max(line["images"] for line in lines))
         axes.set_xticks(sorted({line["images"] for line in lines}))
         axes.minorticks_off()
         axes.get_xaxis().set_major_formatter("{x:g}")
@@ -307,11 +307,12 @@ def draw_curve(
     x, y = [run["images"] for run in longest], [run[key] for run in longest]
     axes.plot(x, y, "o-", color=colour, linewidth=2, label=name)
     for run in others:
-        axes.plot(run["images"], run[key], "o", color=colour, markerfacecolor="white")
+        axes.plot(run["images"], run[key], "o", color=colour, markerfacecolor="white", zorder=3)
     for run in (*longest, *others):
         place, text = (run["images"], run[key]), f"{run['steps']} steps"
-        shift = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(text, place, color=colour, fontsize=8, **shift)
+        shift, side = ((0, 6), "center") if run in longest else ((8, -3), "left")
+        style = {"xytext": shift, "textcoords": "offset points", "ha": side, "fontsize": 8}
+        axes.annotate(text, place, color=colour, **style)
 
 
 def arguments() -> argparse.Namespace:
