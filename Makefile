@@ -54,6 +54,8 @@ nightly: lint .core/bin/python
 	$(BIN)/python benchmarks/fusion.py synthetic $(DATA)/fusion/bsds500 --quick
 	$(BIN)/python benchmarks/fusion.py bursts $(DATA)/fusion/bsds500 --quick
 	$(BIN)/python benchmarks/fusion.py frames $(DATA)/fusion/bsds500 --quick
+	for what in moved static few; do $(BIN)/python benchmarks/moved.py $$what $(DATA)/fusion/bsds500 --scenes 1 --counts 12 || exit; done
+	$(BIN)/python benchmarks/dim.py $(DATA)/fusion/bsds500 --pairs 1
 	$(BIN)/python benchmarks/peers/segment.py $(DATA)/dsb2018/train -o runs/peers --quick
 	$(BIN)/python benchmarks/peers/fuse.py --quick
 	$(BIN)/python benchmarks/tuning.py $(DATA)/dsb2018/train --quick

@@ -5,7 +5,8 @@ python benchmarks/moved.py moved ../shared/data/fusion/bsds500
 python benchmarks/moved.py static ../shared/data/fusion/bsds500
     do bursts that did not move keep their bytes with alignment?
 python benchmarks/moved.py few ../shared/data/fusion/bsds500
-    2 to 5 frames of scenes that two show whole: another model begins at three
+    2 to 5 frames of scenes that two show whole; the default model is focus-seg for 2, then
+    focus-burst
 
 `--scenes` names how many of each kind, `--counts` how many frames.
 """
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from alignment import MARGIN, photograph
 from burst_scenes import KINDS, SIZE, as_levels, scene, with_noise
-from fusion import SIMULATIONS, pairs
+from fusion import SIMULATIONS, methods, pairs
 from seamwise.fusion import FuseOptions, Fusion, fuse, fuse_burst, load
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import Layer, focus_burst
@@ -134,22 +135,20 @@ def two_depths(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
 
 def few(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
     """PSNR as frames are added between two that show everything."""
-    names = ("auto", "focus-seg", "focus-burst", "gff", "laplacian")
+    ready = methods(("focus-seg", "focus-burst", "gff", "laplacian"))
     head = " | ".join(f"{n} frames" for n in counts)
     for kind in (*(kind for kind in kinds if kind != "surface"), "hard edges", "matte edges"):
-        scores: dict[str, list[list[float]]] = {name: [] for name in names}
+        scores: dict[str, list[list[float]]] = {name: [] for name in ready}
         for number in range(scenes):
             frames, truth = _few(kind, data, number)
-            for name in names:
-                scores[name].append([_quality(frames(n), truth, name) for n in counts])
+            bursts = [frames(n) for n in counts]
+            for name, method in ready.items():
+                images = [fuse(burst, model=method).image for burst in bursts]
+                scores[name].append([metrics.psnr(image, truth) for image in images])
         print(f"\n| {kind}, PSNR, dB | {head} |\n|---" + "|---" * len(counts) + "|")
         for name, rows in scores.items():
             means = " | ".join(f"{mean:.1f}" for mean in np.mean(rows, 0))
             print(f"| {name} | {means} |", flush=True)
-
-
-def _quality(frames: Sequence[NDArray[np.uint8]], truth: NDArray[np.uint8], name: str) -> float:
-    return metrics.psnr(fuse(frames, model=name).image, truth)
 
 
 def _few(kind: str, data: Path, number: int) -> tuple[Any, NDArray[np.uint8]]:

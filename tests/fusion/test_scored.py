@@ -297,3 +297,15 @@ def test_another_runtime_than_torch_is_refused(scorer):
         prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="onnx")
     ready = prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="auto")
     assert (ready.runtime.name, ready.precision) == ("torch", "float32")
+
+
+def test_a_burst_that_did_not_move_keeps_its_bytes_with_alignment(shipped):
+    rng = np.random.default_rng(3)
+    frames = [
+        np.clip(frame + rng.normal(0, 1, frame.shape), 0, 255).astype(np.uint8)
+        for frame in surface(12, side=128)[0]
+    ]
+    plain, aligned = (fuse(frames, model=shipped, align=align) for align in (False, True))
+    assert aligned.alignment is not None
+    np.testing.assert_array_equal(plain.image, aligned.image)
+    np.testing.assert_array_equal(plain.depth, aligned.depth)
