@@ -69,11 +69,22 @@ def test_rounded_probabilities_are_taken(decoder):
     decoder(np.round(PLANE * 63) / 63)  # 6 bits
 
 
-@pytest.mark.parametrize("decoder", [argmax, threshold])
+@pytest.mark.parametrize(
+    "decoder", [argmax, threshold, watershed, lambda plane: relief(guided(plane), peak=0)]
+)
 def test_pixels_without_a_class_are_background(decoder):
     outside = PLANE.copy()
     outside[:, :5] = 0
+    before = outside.copy()
     assert not decoder(outside)[:3].any()
+    np.testing.assert_array_equal(outside, before)
+
+
+def test_a_flood_stops_where_no_program_looked():
+    cell = np.array([0, 0.5, 0.9, 0.9, 0.9, 0, 0, 0])
+    probabilities = np.stack([1 - cell, cell, 0 * cell])[:, np.newaxis]
+    probabilities[:, :, 5:] = 0
+    assert watershed(probabilities).tolist() == [[0, 0, 1, 1, 1, 0, 0, 0]]
 
 
 def test_a_large_image_is_looked_at_here_and_there_and_wholly_on_request():

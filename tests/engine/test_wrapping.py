@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from seamwise.io.models import Architecture, DecodeRule, NormalizationRule, SegmentationInfo
+from seamwise.io.models import (
+    Architecture,
+    DecodeRule,
+    NormalizationRule,
+    SegmentationInfo,
+    load_model,
+    save_model,
+)
 from seamwise.io.ome_zarr import write_image
 from seamwise.nets import UNet
 from seamwise.segmentation import (
@@ -94,13 +101,38 @@ def test_a_function_of_arrays_and_one_channel():
     np.testing.assert_allclose(found.probabilities[1], 0.98 * image + 0.01, atol=1e-6)
 
 
+def test_whole_numbers_of_any_type_describe_a_network():
+    model = Model.from_network(unet(), classes=3.0, channels=np.int64(1), ndim=2.0, multiple=4.0)
+    expected = Model.from_network(unet(), classes=3, multiple=4)
+    assert model.info == expected.info
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_function_may_return_a_view_or_what_cannot_be_written():
+    def plain(image):
+        return 40 * (image[..., ::-1] - 0.5).copy()
+
+    def flipped(image):
+        return (40 * (image - 0.5))[..., ::-1]
+
+    def locked(image):
+        maps = plain(image)
+        maps.flags.writeable = False
+        return maps
+
+    expected = segment(SCENE.image, model=Model.from_network(plain, classes=2))
+    for net in (flipped, locked):
+        found = segment(SCENE.image, model=Model.from_network(net, classes=2))
+        np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+
+
 def test_any_multiple_is_padded_to():
     seen = []
 
     def picky(image):
         seen.append(image.shape[2:])
         assert all(size % 14 == 0 for size in image.shape[2:])
-        return np.concatenate([0 * image, image], 1)
+        return np.concatenate([0 * image, 40 * image], 1)
 
     model = Model.from_network(picky, classes=2, multiple=14)
     assert segment(SCENE.image, model=model).labels.shape == SCENE.image.shape
@@ -200,6 +232,18 @@ def test_an_onnx_file_is_used_saved_and_loaded(tmp_path, outputs, multiple):
     np.testing.assert_array_equal(again.probabilities, found.probabilities)
 
 
+@pytest.mark.parametrize("form", [[], [1], [0, 0], [1, -3], [2, 4], [[1, 4]], [1.0, 4.5]])
+def test_a_damaged_form_of_an_onnx_file_is_named(tmp_path, form):
+    path = onnx_file(tmp_path / "net.onnx", nn.Conv2d(1, 3, 3, padding=1), softmax=False)
+    good = tmp_path / "net.safetensors"
+    Model.from_network(path, classes=3, multiple=14).save(good)
+    weights, info = load_model(good, SegmentationInfo)
+    save_model(tmp_path / "bad.safetensors", {**weights, "form": torch.tensor(form)}, info)
+    with pytest.raises(ValueError, match=r"bad\.safetensors is damaged") as caught:
+        load(tmp_path / "bad.safetensors")
+    assert one_line(caught)
+
+
 # --- bad input -----------------------------------------------------------------------------------
 
 
@@ -215,13 +259,20 @@ def test_an_onnx_file_is_used_saved_and_loaded(tmp_path, outputs, multiple):
             {"classes": 2},
             ["outputs='probabilities'"],
         ),
+        (lambda x: 0.4 * x, {"classes": 2}, ["outputs='probabilities'"]),
+        (nn.Sequential(nn.Conv2d(1, 1, 1), nn.Sigmoid()), {"classes": 2}, ["probabilities, not"]),
         (
             lambda x: np.concatenate([5 * x, 1 - x], 1),
             {"classes": 2, "outputs": "probabilities"},
             ["sum to 1", "outputs='logits'"],
         ),
         (lambda x: x, {"classes": 5}, ["classes must be 2, 3 or 4, not 5"]),
-        (lambda x: x, {"classes": 2, "multiple": 0}, ["multiple must be a whole number"]),
+        (lambda x: x, {"classes": 2.5}, ["classes must be a whole number, not 2.5"]),
+        (lambda x: x, {"classes": 2, "multiple": 0}, ["multiple must be 1 or more, not 0"]),
+        (lambda x: x, {"classes": 2, "multiple": True}, ["multiple must be a whole number"]),
+        (lambda x: x, {"classes": 2, "channels": 0}, ["channels must be 1 or more, not 0"]),
+        (lambda x: x, {"classes": 2, "channels": "a"}, ["channels must be a whole number, not"]),
+        (lambda x: x, {"classes": 2, "ndim": 4}, ["ndim must be 2 or 3, not 4"]),
         (lambda x: x, {"classes": 2, "outputs": "scores"}, ["outputs must be logits or prob"]),
         (b"no network", {"classes": 2}, ["net is not a usable ONNX file"]),
     ],

@@ -447,8 +447,23 @@ def test_the_ignored_number_of_a_float_target_is_ignored(loss):
 def test_targets_of_any_integer_type(loss, dtype):
     logits, target, _ = sample()
     assert torch.equal(loss(logits, target.to(dtype)), loss(logits, target))
-    unsigned = target.masked_fill(target == -1, 255).to(torch.uint8)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64])
+def test_targets_of_unsigned_types(loss, dtype):
+    logits, target, _ = sample()
+    unsigned = target.masked_fill(target == -1, 255).to(dtype)
     assert torch.equal(loss(logits, unsigned, ignore_index=255), loss(logits, target))
+    with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -1 \(ignored\), not 255"):
+        loss(logits, unsigned)
+
+
+@every_loss
+def test_complex_targets_are_refused(loss):
+    logits, target, _ = sample()
+    with pytest.raises(TypeError, match=r"target must hold whole numbers, not torch\.complex"):
+        loss(logits, target.to(torch.complex64))
 
 
 @every_loss

@@ -26,6 +26,31 @@ def test_nothing_to_count_is_zero():
     assert not output.grad.any()
 
 
+def test_a_channel_axis_changes_nothing_and_other_shapes_are_refused():
+    torch.manual_seed(0)
+    output, guides, weight = torch.randn(3, 3, 4, 5), torch.rand(3, 3, 4, 5), torch.rand(3, 4, 5)
+    target = torch.randint(-1, 4, (3, 4, 5))
+    expected = guide_losses(output, guides, target, weight=weight)
+    for pixels, weights in [
+        (target[:, None], weight),
+        (target, weight[:, None]),
+        (target[:, None], weight[:, None]),
+        (target[:, None].float(), weight),
+    ]:
+        assert guide_losses(output, guides, pixels, weight=weights) == expected
+    assert guide_losses(output, guides, target[:, None]) == guide_losses(output, guides, target)
+    with pytest.raises(
+        ValueError, match=r"target must be \(3, 4, 5\) for output \(3, 3, 4, 5\), not"
+    ):
+        guide_losses(output, guides, target[:1])
+    with pytest.raises(
+        ValueError, match=r"guides must have the output's shape .*, not \(3, 1, 4, 5"
+    ):
+        guide_losses(output, guides[:, :1], target)
+    with pytest.raises(ValueError, match=r"weight must have the target's shape \(3, 4, 5\), not"):
+        guide_losses(output, guides, target, weight=weight[:, :1])
+
+
 def test_gradient():
     torch.manual_seed(0)
     output = torch.randn(2, 3, 4, 5, dtype=torch.float32, requires_grad=True)

@@ -14,7 +14,7 @@ from seamwise.segmentation import (
     segment_volume,
 )
 from seamwise.segmentation.fit import Look
-from seamwise.segmentation.normalization import identity_normalization
+from seamwise.segmentation.normalization import Normalization, identity_normalization
 from seamwise.segmentation.second_look import View, second_look
 from seamwise.segmentation.zoom import Zoom
 from seamwise.synth import crowded_cells
@@ -27,6 +27,7 @@ INFO = SegmentationInfo(
     diameters=(7, 20, 50),
     fit=Fit(certainty=0.3, skewness=0.1),
 )
+BY_CLASSES = Fit(certainty=0.3, skewness=0.1, by_relief=False)
 SIDE = 256
 
 
@@ -83,11 +84,23 @@ def test_cells_that_are_surer_and_smaller_at_twice_the_size_were_missed():
         {"look": Look(10_000, 3500.0, by_relief=True)},  # sure at once
         {"look": Look(10_000, 3000.0, by_relief=False)},
         {"info": INFO.model_copy(update={"fit": None})},
+        {"info": INFO.model_copy(update={"fit": BY_CLASSES})},  # certainty of another kind
         {"shape": (64, 64, 64)},  # a stack
     ],
 )
 def test_otherwise_nothing_is_noted(options):
     assert looked(options.pop("seen", 4), **options)[0] == ""
+
+
+def test_an_image_without_contrast_is_not_seen_again():
+    calls = []
+    view = View(INFO, Zoom((1.0, 1.0)), Normalization(np.zeros(1), np.zeros(1)), calls.append)
+    image = np.full((1, SIDE, SIDE), 7, np.uint8)
+    look = Look(by_relief=True)
+    assert (
+        second_look(lambda box: image[(slice(None), *box)], (SIDE,) * 2, view, look, cells=0) == ""
+    )
+    assert not calls
 
 
 def test_a_model_that_is_less_sure_than_in_training_finds_no_size():

@@ -28,7 +28,6 @@ def test_clear_nuclei_are_found_by_the_voxel_size(model):
     found = segment_image(drawn.image, SegmentOptions(spacing=spacing), model=model).labels
     assert found.shape == drawn.labels.shape
     score = match(drawn.labels, found)
-    print(score)
     assert score.accuracy > 0.5
 
 
@@ -52,5 +51,4 @@ def test_cells_with_stained_walls_are_found_by_the_voxel_size():
     whole = np.flatnonzero(sizes > 2000)[1:]  # slivers at the border are not expected
     inner = np.where(np.isin(drawn.labels, whole), drawn.labels, 0)
     score = match(inner, found)
-    print(score)
     assert score.recall > 0.45  # 0.56, of 50 cells

@@ -191,6 +191,15 @@ def test_a_batch_without_a_word_is_refused(shape, spacing):
             TargetAndWeight(map="w3")(given, spacing=spacing)
 
 
+@pytest.mark.parametrize("shape", [(0, 8, 9), (0, 1, 8, 9), (7,), ()])
+@pytest.mark.parametrize("name", [None, "balance"])
+def test_what_is_no_batch_is_refused(shape, name):
+    labels = np.zeros(shape, int)
+    for batch in (labels, torch.from_numpy(labels)):
+        with pytest.raises(ValueError, match=r"labels must be a batch \(N, \*S\) or .*, not \("):
+            TargetAndWeight(map=name)(batch, batched=True)
+
+
 def test_labels_of_bfloat16_are_refused():
     with pytest.raises(TypeError, match="labels must be a tensor of integers, not of bfloat16"):
         TargetAndWeight()(torch.from_numpy(LABELS).to(torch.bfloat16))
@@ -225,6 +234,24 @@ def test_the_mean_weight_of_a_data_set_makes_its_mean_1():
     assert pixels.mean() == pytest.approx(1, rel=1e-5)
     assert mean_weight(images, replace(transform, scale=7)) == mean
     assert mean_weight([np.full((2, 2), -1)], transform) == 0
+
+
+@pytest.mark.parametrize("measure", [mean_weight, count_classes])
+def test_each_label_image_of_a_data_set_needs_a_spacing(measure):
+    transform = TargetAndWeight(map="balance", classes=4, counts=(6, 2, 1, 1))
+    images = [LABELS, OTHER]
+    measure(images, transform, spacings=[None, (1, 2)])
+    for spacings in ([None], [None] * 3, []):
+        with pytest.raises(ValueError, match=r"spacings must be one for each label image, not \w+"):
+            measure(images, transform, spacings=spacings)
+
+
+@pytest.mark.parametrize("measure", [mean_weight, count_classes])
+def test_a_data_set_is_measured_in_any_type_of_labels(measure):
+    transform = TargetAndWeight(map="balance", classes=4, counts=(6, 2, 1, 1))
+    expected = measure([LABELS], transform)
+    assert measure([LABELS.astype(np.float32)], transform) == expected
+    assert measure([torch.from_numpy(LABELS)], transform) == expected
 
 
 @pytest.mark.parametrize("scale", ["median", 0, -1, np.inf, np.nan, True])

@@ -159,7 +159,12 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name or not value:
         raise ValueError(f"--set must be name=value, for example beta=20, not {text!r}")
+    return name.replace("-", "_"), parse_value(value)
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as in TOML, for example ``20`` or ``[1, 2]``; other text is a word."""
     try:
-        return name.replace("-", "_"), tomllib.loads(f"value = {value}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
-        return name.replace("-", "_"), value
+        return text

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seamwise.cli.options import Masks, parse_assignment, parse_spacing
+from seamwise.cli.options import Masks, parse_assignment, parse_spacing, parse_value
 from seamwise.cli.progress import Progress, follow_files
 from seamwise.words import MapName
 
@@ -94,7 +94,7 @@ def weights(
         touching_radius=touching_radius,
         gap_radius=gap_radius,
         annotation=masks or "instances",
-        scale=None if scale is None else parse_assignment(f"scale={scale}")[1],
+        scale=None if scale is None else parse_value(scale),
         options=dict(parse_assignment(text) for text in option or ()),
     )
     outcomes = weigh_files(

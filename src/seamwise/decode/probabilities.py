@@ -33,7 +33,8 @@ def check_probabilities(
 ) -> NDArray[Any]:
     """`as_probabilities`, or ValueError unless they are 0 or more and sum to 1 at each pixel.
 
-    A pixel may sum to 0, where a program did not look.
+    A pixel may sum to 0, where a program did not look: the result has background there, z_0 = 1.
+    Without such pixels it is the array itself, else a copy.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def check_probabilities(
         return array
     total, low = sample.sum(0, dtype=np.float64), sample.min()
     if low >= -slack / 5 and _is_one(total, slack):
-        return array
+        return _with_background(array)
     is_batch = array.ndim > 3 and array.shape[1] in _CLASSES
     if is_batch and _is_one(sample.sum(1, dtype=np.float64), slack):
         raise ValueError(
@@ -62,6 +63,15 @@ def check_probabilities(
         f"{total.min():.3g} to {total.max():.3g} with a minimum of {low:.3g}: apply softmax over "
         "the classes first"
     )
+
+
+def _with_background(array: NDArray[Any]) -> NDArray[Any]:
+    is_empty = array.sum(0) == 0
+    if not is_empty.any():
+        return array
+    filled: NDArray[Any] = array.copy()
+    filled[0][is_empty] = 1
+    return filled
 
 
 def _is_one(total: NDArray[Any], slack: float) -> bool:

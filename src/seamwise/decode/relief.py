@@ -94,7 +94,7 @@ def relief(
     array([1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0], dtype=uint8)
     """
     probabilities, height = split_maps(maps)
-    check_probabilities(probabilities)
+    probabilities = check_probabilities(probabilities)
     classes = foreground_classes(probabilities, foreground=foreground, gap=gap)
     return judge_by_relief(
         with_cores(classes, height, core),

@@ -10,6 +10,7 @@ import numpy as np
 from seamwise.io.errors import first_line
 from seamwise.io.models import Architecture, DecodeRule, NormalizationRule, SegmentationInfo
 from seamwise.labels import CLASS_NAMES
+from seamwise.plain_values import whole_number
 from seamwise.words import NetworkOutputs, check_word
 
 if TYPE_CHECKING:
@@ -42,10 +43,12 @@ def wrap_network(
     from seamwise.nets.wrapped import WrappedNetwork
 
     check_word("outputs", outputs, ("logits", "probabilities"))
+    classes, channels = whole_number("classes", classes), whole_number("channels", channels, 1)
     if classes not in (2, 3, 4):
         raise ValueError(f"classes must be 2, 3 or 4, not {classes}")
-    if not isinstance(multiple, int) or multiple < 1:
-        raise ValueError(f"multiple must be a whole number of at least 1, not {multiple}")
+    if ndim not in (2, 3):
+        raise ValueError(f"ndim must be 2 or 3, not {ndim!r}")
+    ndim, multiple = 2 if ndim == 2 else 3, whole_number("multiple", multiple, 1)
     has_logits, device = outputs == "logits", torch.device("cpu")
     network: OnnxNetwork | WrappedNetwork
     if isinstance(net, str | Path | bytes):
@@ -139,7 +142,10 @@ def _try_out(ready: "ReadyNetwork[SegmentationInfo]", multiple: int, has_logits:
         raise ValueError("net returns NaN or infinite numbers for an image of noise: check it")
     values = logits if has_logits else logits.exp()
     is_probability = bool(((values.sum(1) - 1).abs() < _SLACK).all() and values.min() >= 0)
-    if has_logits and is_probability:
+    # of one channel x there are (0, x): here x is a probability
+    is_share = values.shape[1] == 2 and not values[:, 0].any()
+    is_share = is_share and bool(((values[:, 1] >= 0) & (values[:, 1] <= 1)).all())
+    if has_logits and (is_probability or is_share):
         raise ValueError("net returns probabilities, not logits: give outputs='probabilities'")
     if not has_logits and not is_probability:
         raise ValueError(

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+_INTEGERS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 _ASYNCHRONOUS = ("cuda", "meta")  # asking for a value would wait for it, or there is none
 
 
@@ -17,6 +18,8 @@ def as_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
 
     Raises
     ------
+    TypeError
+        The target holds complex numbers.
     ValueError
         The shapes do not fit together, the logits have one channel, or the target holds another
         number.
@@ -38,7 +41,11 @@ def as_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
             "those of a sigmoid, x, give torch.cat([torch.zeros_like(x), x], 1), background and "
             "cell"
         )
-    classes = pixels.long() if pixels.is_floating_point() else pixels
+    if pixels.is_complex():
+        raise TypeError(f"target must hold whole numbers, not {pixels.dtype}: take its real part")
+    # torch can neither compare nor sort the wider unsigned types
+    classes = pixels if pixels.dtype in _INTEGERS else pixels.long()
+    pixels = pixels if pixels.is_floating_point() else classes
     if classes.numel():
         # a compiled graph would break where it asks for a value
         is_late = torch.compiler.is_compiling() or classes.device.type in _ASYNCHRONOUS

@@ -54,7 +54,7 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         self.in_channels, self.ndim, self.multiple = in_channels, ndim, multiple or 2**depth
         self.has_logits = has_logits
-        if has_logits or self.multiple != 2**depth:  # other files need it not
+        if has_logits or self.multiple != 2**depth:  # other files do not need it
             self.register_buffer("form", torch.tensor([has_logits, self.multiple]))
         self.register_buffer("onnx", torch.zeros(0, dtype=torch.uint8))
         self.register_buffer("gain", torch.ones(in_channels))
@@ -85,11 +85,17 @@ class OnnxNetwork(nn.Module):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Take the file and the numbers; the file has a size of its own."""
+        """Take the file and the numbers; the file has a size of its own.
+
+        Raises
+        ------
+        RuntimeError
+            They do not fit, or `form` is not 0 or 1 and a multiple.
+        """
         self.onnx = torch.empty_like(state_dict["onnx"])
         if "form" in state_dict:
+            self.has_logits, self.multiple = _read_form(state_dict["form"])
             self.register_buffer("form", state_dict["form"].clone())
-            self.has_logits, self.multiple = bool(self.form[0]), int(self.form[1])
         self._session = None
         return super().load_state_dict(state_dict, strict, assign)
 
@@ -145,3 +151,12 @@ class OnnxNetwork(nn.Module):
         if len(types) != 1 or types[0] not in _TYPES:
             raise ValueError(f"it takes {', '.join(types) or 'nothing'}, not one array of floats")
         self._session = session
+
+
+def _read_form(form: Tensor) -> tuple[bool, int]:
+    """Whether a network gives logits, and its multiple, as a file has them."""
+    numbers = form.flatten().tolist()
+    is_whole = form.shape == (2,) and form.dtype == torch.int64
+    if not is_whole or numbers[0] not in (0, 1) or numbers[1] < 1:
+        raise RuntimeError(f"form must be 0 or 1 and a multiple of at least 1, not {numbers[:4]}")
+    return bool(numbers[0]), int(numbers[1])

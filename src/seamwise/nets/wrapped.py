@@ -81,7 +81,9 @@ def _first(outputs: Any) -> Any:
     """The first of several outputs, as networks with deep supervision return them."""
     while isinstance(outputs, list | tuple | Mapping):
         outputs = next(iter(outputs.values() if isinstance(outputs, Mapping) else outputs))
-    return outputs if isinstance(outputs, Tensor) else np.asarray(outputs)
+    if isinstance(outputs, Tensor):
+        return outputs
+    return np.require(outputs, requirements=("C", "W"))  # as torch takes it
 
 
 @contextmanager

@@ -135,12 +135,19 @@ def misfit(
     return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom)
 
 
+def is_comparable(info: SegmentationInfo, look: Look) -> bool:
+    """Whether a certainty is of the kind that a model file keeps: both by relief, or both not."""
+    if info.fit is None:
+        return False
+    by_relief = info.fit.by_relief
+    return look.by_relief == (info.architecture.guides if by_relief is None else by_relief)
+
+
 def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
     fit = info.fit
     if fit is None or look.mean >= _SLACK * fit.certainty:
         return ""
-    by_relief = info.architecture.guides if fit.by_relief is None else fit.by_relief
-    if look.by_relief != by_relief:  # certainty of another kind
+    if not is_comparable(info, look):
         return ""
     is_inverted = skew is not None and skew < min(fit.skewness, 0) - 0.1
     reason = (

@@ -159,8 +159,7 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     if rule.is_guided and not has_guides:
         raise ValueError("it has no relief behind its classes: choose another --decode than relief")
     probabilities = maps[:classes].astype(np.float32)
-    check_probabilities(probabilities, pixels=probabilities[0].size, slack=_SLACK)
-    probabilities[0][probabilities.sum(axis=0) == 0] = 1
+    probabilities = check_probabilities(probabilities, pixels=probabilities[0].size, slack=_SLACK)
     guided = np.concatenate([probabilities, maps[classes:].astype(np.float32)])
     return decode_whole(guided if rule.is_guided else probabilities, rule)
 

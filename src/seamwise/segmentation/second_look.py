@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seamwise.io.models import SegmentationInfo
 from seamwise.segmentation.decoding import decode_whole
-from seamwise.segmentation.fit import Look, look_at
+from seamwise.segmentation.fit import Look, is_comparable, look_at
 from seamwise.segmentation.normalization import Normalization
 from seamwise.segmentation.zoom import Zoom, diameter_of, magnified_shape, resample
 from seamwise.types import Box
@@ -81,7 +81,9 @@ def second_look(
         How many were found there.
     """
     fit = view.info.fit
-    if fit is None or len(shape) != 2 or not look.by_relief:
+    if fit is None or len(shape) != 2 or not (look.by_relief and is_comparable(view.info, look)):
+        return ""
+    if not view.normalise.scale.any():  # without any contrast no size shows more
         return ""
     before = diameter_of(look.foreground / max(cells, 1) * view.zoom.pixels, 2)
     for size, doubt in _DOUBT.items():

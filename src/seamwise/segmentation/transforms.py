@@ -4,10 +4,10 @@
 transforms.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
-from itertools import repeat
+from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -138,7 +138,8 @@ class TargetAndWeight:
         ------
         ValueError
             The labels have more than three axes, or one more than `spacing`, as a batch has, and
-            `batched` is False; or they are not whole numbers.
+            `batched` is False; or they are not whole numbers. With `batched` they have one axis
+            alone, or no image.
         TypeError
             They are neither integers nor floating numbers, or of bfloat16.
         """
@@ -162,6 +163,10 @@ class TargetAndWeight:
         self, labels: Labels, spacing: Sequence[float] | None
     ) -> tuple[Target, NDArray[np.float32] | None]:
         """Target and weights of labels `(N, *S)` or `(N, 1, *S)`, image by image."""
+        if labels.ndim < 2 or not len(labels):
+            raise ValueError(
+                f"labels must be a batch (N, *S) or (N, 1, *S) of images, not {labels.shape}"
+            )
         axes = labels.ndim - 1  # of an image of one slice, if spacing says so
         has_channel = axes > 1 and labels.shape[1] == 1 and not _has_axes(spacing, axes)
         images = labels[:, 0] if has_channel else labels
@@ -267,11 +272,11 @@ def count_classes(
 ) -> tuple[int, ...]:
     """Count the pixels of each class 0..3 in all label images together.
 
-    The result is the `counts` of a `TargetAndWeight`; `spacings` are the pixel sizes of the images.
+    The result is the `counts` of a `TargetAndWeight`; `spacings` are the pixel sizes of the images,
+    one for each. Labels may be floating whole numbers or tensors, as in `TargetAndWeight`.
     """
-    pairs = zip(labels, repeat(None) if spacings is None else spacings, strict=False)
     total = np.zeros(4, np.int64)
-    for one, spacing in pairs:
+    for one, spacing in _with_spacings(labels, spacings):
         total += weights.counts_of(transform.target(one, spacing=spacing))
     return tuple(int(n) for n in total)
 
@@ -284,8 +289,10 @@ def mean_weight(
 ) -> float:
     """Mean weight over the pixels of all label images together that are not ignored.
 
-    With `scale` = 1 / this number the weights have a mean of 1 over the data set. The transform's
-    own `scale` does not count. `spacings` are the pixel sizes of the images. 0 without such pixels.
+    With `scale` = 1 / this number the weights have a mean of 1 over the data set. Without such
+    pixels, or if all their weights are 0, it is 0: then there is no scale, and 1 / 0 raises
+    ZeroDivisionError. The transform's own `scale` does not count. `labels` and `spacings` as in
+    `count_classes`.
 
     Examples
     --------
@@ -294,14 +301,30 @@ def mean_weight(
     >>> round(mean_weight(labels, balance), 6)  # six pixels of 1/3, two of 1
     0.5
     """
-    pairs = zip(labels, repeat(None) if spacings is None else spacings, strict=False)
     total, pixels, transform = 0.0, 0, replace(transform, scale=None)
-    for one, spacing in pairs:
+    for one, spacing in _with_spacings(labels, spacings):
         target = transform.target(one, spacing=spacing)
         weight = transform.weight(one, target, spacing=spacing)
         total += float(weight[target >= 0].sum(dtype=np.float64))
         pixels += int((target >= 0).sum())
     return total / max(pixels, 1)
+
+
+def _with_spacings(
+    labels: Iterable[Labels], spacings: Iterable[Sequence[float] | None] | None
+) -> Iterator[tuple[Labels, Sequence[float] | None]]:
+    """Each label image as integers, with its spacing."""
+    if spacings is None:
+        for one in labels:
+            yield _whole_numbers(one), None
+        return
+    nothing: Any = object()
+    pairs: Iterable[tuple[Any, Any]] = zip_longest(labels, spacings, fillvalue=nothing)
+    for one, spacing in pairs:
+        if one is nothing or spacing is nothing:
+            amount = "more" if one is nothing else "fewer"
+            raise ValueError(f"spacings must be one for each label image, not {amount}")
+        yield _whole_numbers(one), spacing
 
 
 def _check_scale(scale: Any, map_name: str | None) -> None:

@@ -88,6 +88,36 @@ def test_the_time_counts_every_step_and_every_validation(data, monkeypatch):
     assert advise(look_at, pairs, device="cpu").seconds == steps + 12
 
 
+def timed(data, monkeypatch):
+    """Steps, validations and seconds of an estimate; the clock ticks once for each."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(advice, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    result = advise(survey(data), find_pairs(data).training, device="cpu")
+    return result.settings["steps"], 12, result.seconds
+
+
+def test_a_part_stands_for_its_share_of_the_image(data, monkeypatch):
+    monkeypatch.setattr(advice, "_TIMED_SIDES", {2: 48})
+    steps, validations, seconds = timed(data, monkeypatch)
+    assert seconds == pytest.approx(steps + validations * (96 * 112) / 48**2)
+
+
+def test_the_middle_of_an_image_is_timed(data, monkeypatch):
+    seen = []
+
+    def training_task(images, parts, settings):
+        seen.extend([images[0], parts[0]])
+        raise StopIteration
+
+    monkeypatch.setattr(advice, "training_task", training_task)
+    monkeypatch.setattr(advice, "_TIMED_SIDES", {2: 48})
+    with pytest.raises(StopIteration):
+        timed(data, monkeypatch)
+    whole, part = seen
+    np.testing.assert_array_equal(part.image, whole.image[:, 24:72, 32:80])
+    np.testing.assert_array_equal(part.labels, whole.labels[24:72, 32:80])
+
+
 def test_the_page_warns_of_a_start_that_is_for_other_images(data, tmp_path, monkeypatch):
     monkeypatch.setattr(advice, "training_seconds", lambda *_, **__: 60.0)
     monkeypatch.setattr(advice, "_BRIGHT_RIM", 0.0)

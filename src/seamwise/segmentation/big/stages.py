@@ -151,9 +151,8 @@ class Stages:
             return place.volume.read(box, time=place.time)
 
         view, line = view_of(model, zoom, normalise), ""
-        if normalise.scale.any():
-            with suppress(DamagedError):  # reported with its block
-                line = second_look(read, self.job.shape, view, look, cells=count)
+        with suppress(DamagedError):  # reported with its block
+            line = second_look(read, self.job.shape, view, look, cells=count)
         return line or misfit(model.info, look, cells=count, zoom=zoom)
 
     @property
