@@ -60,9 +60,9 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--pairs", type=int, default=6)
-    given = parser.parse_args()
+    options = parser.parse_args()
     model = load("focus-seg")
-    drawn = [pair for x in SIMULATIONS.values() for pair in pairs(given.data, x, given.pairs)]
+    drawn = [pair for x in SIMULATIONS.values() for pair in pairs(options.data, x, options.pairs)]
     print(f"\n{len(drawn)} pairs, half of them with matte edges\n")
     print("| PSNR, dB | focus-seg | without | gff | seen as they are |\n|---|---|---|---|---|")
     for code in CODES:

@@ -182,9 +182,9 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=KINDS)
     parser.add_argument("--counts", nargs="+", type=int)
     parser.add_argument("--scenes", type=int, default=3)
-    given = parser.parse_args()
-    counts = given.counts or (FEW if given.what == "few" else COUNTS)
-    what[given.what](given.data, given.kinds, counts, given.scenes)
+    options = parser.parse_args()
+    counts = options.counts or (FEW if options.what == "few" else COUNTS)
+    what[options.what](options.data, options.kinds, counts, options.scenes)
 
 
 if __name__ == "__main__":

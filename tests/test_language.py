@@ -77,6 +77,20 @@ def test_sentences_of_a_page_are_short(page):
     assert mean_sentence_length(text) <= LONGEST_MEAN[page]
 
 
+def unfinished(text):
+    """The last lines of paragraphs that end in the middle of a sentence."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text)]
+    plain = [part for part in paragraphs if part and not re.match(r"[|#<!*-]|\d+\. ", part)]
+    return [part for part in plain if not re.search(r"([.:)!?]|^\|.*\|)\Z", part, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("src/seamwise/**/*.md")), ids=lambda p: p.name)
+def test_no_paragraph_of_a_card_is_cut_off(page):
+    assert not unfinished(page.read_text(encoding="utf-8"))
+    assert unfinished("# Card\n\nA sentence ends. It was trained on the 40\n\n## Scores\n")
+
+
 def test_no_shipped_text_has_an_old_phrase():
     found = {
         str(path.relative_to(ROOT)): hits

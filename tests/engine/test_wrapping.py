@@ -299,7 +299,7 @@ def test_code_is_not_saved_nor_sent_away(tmp_path):
         load("nuclei-2d").save(tmp_path / "m.safetensors")
     image = tmp_path / "a.ome.zarr"
     write_image(image, SCENE.image, axes="YX")
-    with pytest.raises(ValueError, match="comes from no file: save it"):
+    with pytest.raises(ValueError, match="must come from a file, not from memory: save it"):
         segment_volume(image, tmp_path / "out.ome.zarr", model=model)
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.zarr"]
 

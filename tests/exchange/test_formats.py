@@ -22,7 +22,7 @@ from seamwise.exchange import (
 )
 from seamwise.io.ctc import CtcTrack, write_ctc
 from seamwise.io.images import read_labels, write_labels
-from seamwise.io.ome_zarr import write_image
+from seamwise.io.ome_zarr import create_labels, write_image
 from seamwise.io.volume import open_labels
 from seamwise.measure import MeasureOptions, measure_files, pair_images
 from seamwise.synth import crowded_cells
@@ -158,13 +158,45 @@ def test_a_table_of_measure_gives_measurements_to_qupath(tmp_path):
     assert len(read_geojson(tmp_path / "out" / "=a.geojson")[0]) == 3
 
 
+def test_files_that_were_frames_of_a_series_get_their_numbers(tmp_path):
+    labels = np.zeros((9, 12), np.uint8)
+    labels[1:4, 1:5], labels[6:8, 2:4] = 3, 9
+    for name in ("a", "b"):
+        write_labels(tmp_path / f"{name}.tif", labels)
+    files = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    options = MeasureOptions(frames=True)
+    list(measure_files(pair_images(files, files), tmp_path / "cells.csv", options))
+    outcomes = export_labels(files, tmp_path / "o", "geojson", table=tmp_path / "cells.csv")
+    assert [one.messages[0].split(", ")[-1] for one in outcomes] == ["2 with measurements"] * 2
+
+
+def test_fields_of_a_plate_with_dots_in_its_name_get_their_own_numbers(tmp_path):
+    plate = tmp_path / "2024.05.01.zarr"
+    for well, value in (("A/3", 50), ("B/1", 80)):
+        labels = np.zeros((9, 12), np.uint8)
+        labels[1:4, 1:5] = 3
+        (plate / well).mkdir(parents=True)
+        write_image(plate / well / "0", labels * value, axes="YX")
+        with create_labels(plate / well / "0", "cells") as draft:
+            draft.array[...] = labels
+    fields = [plate / "A/3/0", plate / "B/1/0"]
+    list(measure_files(pair_images(fields, fields), tmp_path / "cells.csv"))
+    list(export_labels(fields, tmp_path / "o", "geojson", table=tmp_path / "cells.csv"))
+    for name, value in (("A_3_0", 150), ("B_1_0", 240)):
+        content = json.loads((tmp_path / "o" / f"2024.05.01_{name}.geojson").read_text())
+        (feature,) = content["features"]
+        assert feature["properties"]["measurements"]["ch0_mean"] == value
+
+
 def test_a_table_that_is_none_is_refused_in_one_line(tmp_path):
     write_labels(tmp_path / "a.tif", np.ones((3, 3), np.uint8))
     (tmp_path / "x.csv").write_text("id,file\n1,a.tif\n")
     (tmp_path / "y.csv").write_text("id,file,time\none,a.tif,0\n")
+    (tmp_path / "z.csv").write_text("id,file,time\n1,a.tif,0\n01,a.png,0\n")
     for name, format, words in (
         ("x.csv", "geojson", "has no column time"),
         ("y.csv", "geojson", "give one of seamwise measure"),
+        ("z.csv", "geojson", "two rows are of cell 1 of a.png, time 0"),
         ("x.parquet", "geojson", "is not a table in a .csv file"),
         ("x.csv", "roi", "table needs the format geojson, not roi"),
     ):

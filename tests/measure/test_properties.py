@@ -44,6 +44,16 @@ def test_viewers_read_what_was_measured(tmp_path, version):
     assert "neighbour_ids" not in seven
 
 
+def test_labels_that_were_not_measured_keep_no_number_of_an_earlier_run(tmp_path):
+    path = tmp_path / "x.ome.zarr"
+    write_image(path, LABELS, axes="YX", labels=True)
+    write_properties(path, np.array([7, 300]), {"mean": np.array([1.0, 2.0])})
+    write_properties(path, np.array([300]), {"mean": np.array([50.0])})
+    seven, other = read_attributes(path)[0]["image-label"]["properties"]
+    assert (seven["label-value"], "mean" in seven, seven["pixels"]) == (7, False, 36)
+    assert (other["label-value"], other["mean"]) == (300, 50)
+
+
 def test_a_table_is_whole_where_labels_take_no_numbers(tmp_path):
     write_labels(tmp_path / "a.tif", LABELS)
     series = np.stack([LABELS, LABELS])

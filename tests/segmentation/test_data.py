@@ -386,6 +386,25 @@ def test_cells_in_a_data_set_of_classes_are_read_as_cells(tmp_path):
     assert image.labels.min() == 0
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"background": 0, "cell": 1, "ignore": 2},
+        {"background": 0, "cell": 1, "touching": 2},
+    ],
+)
+def test_a_mask_of_two_cells_is_read_as_its_neighbours_are(tmp_path, labels):
+    folder = nnunet_folder(tmp_path, SCENE.labels.astype(np.uint8), labels)
+    two = np.where(SCENE.labels > 2, 0, SCENE.labels).astype(np.uint8)
+    write(folder / "labelsTr" / "b.tif", two)
+    (folder / "labelsTr" / "c.tif").write_bytes(b"damaged")
+    write(folder / "imagesTr" / "c_0000.tif", SCENE.image)
+    split = find_pairs(folder)
+    pair = next(one for one in (*split.training, *split.validation) if one.name == "b")
+    np.testing.assert_array_equal(read_pair(pair).labels > 0, two > 0)
+    assert read_pair(pair).labels.max() == 2
+
+
 def test_the_number_that_nnunet_ignores_is_ignored(tmp_path):
     mask = (SCENE.labels > 0).astype(np.uint8)
     mask[:8] = 2

@@ -162,6 +162,13 @@ def test_a_folder_of_nnunet_is_decoded_from_its_probabilities(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["case.tif"]
 
 
+@pytest.mark.parametrize("content", ["[]", "{", '{"labels": {"²": "cell"}}'])
+def test_a_record_of_another_program_is_left_alone(tmp_path, content):
+    source = predicted(tmp_path / "predictions", MAPS)
+    (source / "dataset.json").write_text(content, encoding="utf-8")
+    assert lines_of(decode_files([source], tmp_path / "out"))[0] == [False]
+
+
 def test_without_probabilities_its_classes_are_decoded(tmp_path):
     source = predicted(tmp_path / "predictions", MAPS)
     (source / "case.npz").unlink()

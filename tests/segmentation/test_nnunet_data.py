@@ -73,6 +73,7 @@ def test_ignored_pixels_have_the_highest_number_and_only_then_a_name(tmp_path, c
         expected = semantic_target(mask, classes=classes, touching_radius=1)
         found = read_labels(dataset.folder / "labelsTr" / f"cells{number}.tif")
         np.testing.assert_array_equal(found, np.where(expected < 0, classes, expected))
+        assert set(np.unique(found)) == set(range(classes + 1))
         image = read_image(dataset.folder / "imagesTr" / f"cells{number}_0000.tif")
         np.testing.assert_array_equal(image.data, SCENES[number].image)
     counted = np.array(record_of(dataset)["seamwise"]["counts"])
@@ -103,7 +104,26 @@ def test_weights_are_written_next_to_the_labels(tmp_path):
     dataset = write_nnunet(draw(tmp_path / "data"), tmp_path / "raw", transform)
     weight = read_image(dataset.folder / "weightsTr" / "cells1.tif").data
     labels = SCENES[1].labels.astype(int)
-    np.testing.assert_array_equal(weight, w3(labels, semantic_target(labels)))
+    expected = w3(labels, semantic_target(labels), counts=dataset.counts)
+    np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("counts", [None, (5, 3)])
+def test_a_class_weighs_the_same_in_every_file(tmp_path, counts):
+    full, empty = np.ones((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
+    full[0], empty[0] = 0, 1
+    for name, mask in (("a", full), ("b", empty)):
+        for part in ("images", "masks"):
+            (tmp_path / "data" / part).mkdir(parents=True, exist_ok=True)
+            write_labels(tmp_path / "data" / part / f"{name}.tif", mask)
+    transform = TargetAndWeight(map="balance", classes=2, counts=counts)
+    dataset = write_nnunet(tmp_path / "data", tmp_path / "raw", transform)
+    ratio = 1 if counts is None else 3 / 5  # 64 pixels of each class in all, or as told
+    for name, mask in (("a", full), ("b", empty)):
+        weight = read_image(dataset.folder / "weightsTr" / f"{name}.tif").data
+        expected = np.where(mask, 1, ratio).astype(np.float32)
+        np.testing.assert_allclose(weight, expected * weight[mask > 0][0], rtol=1e-6)
+        assert weight[mask > 0][0] == pytest.approx(1)
 
 
 def test_a_stack_notes_its_pixel_size(tmp_path):

@@ -59,7 +59,7 @@ def find_command(name: str) -> Any:
     if entries:
         try:
             function = entries[0].load()
-        except ImportError as error:
+        except Exception as error:  # foreign code: whatever fails at its import
             raise ValueError(f"{name} cannot start ({error}): {_remedy(name)}") from error
         return _as_command(name, function)
     if name in PACKAGES:

@@ -101,7 +101,11 @@ def _export(
         write_geojson(target, outlines)
     else:
         image = stem(_image_of(labels.path)).removesuffix("_masks")
-        own = {(time, name): numbers.get((image, time, name), {}) for time, name in cells}
+        rows = numbers.get(image, {})
+        frames = {time for time, _ in rows}
+        # a file that was measured as a frame of a series has its number there, and time 0 here
+        shift = min(frames) if labels.times == len(frames) == 1 else 0
+        own = {(time, name): rows.get((time + shift, name), {}) for time, name in cells}
         write_geojson(target, outlines, numbers=own)
         line += f", {sum(map(bool, own.values()))} with measurements"
     return line

@@ -2,14 +2,14 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seamwise.io.csvfile import harmless
-from seamwise.io.listing import stem
+from seamwise.io.listing import SUFFIXES, ZARR, stem
 
-Measurements = Mapping[tuple[str, int, str], Mapping[str, float]]
-"""Image without its ending, time point and id of a cell → its numbers by their names."""
+Measurements = Mapping[str, Mapping[tuple[int, str], Mapping[str, float]]]
+"""Image without its ending → time point and id of a cell → its numbers by their names."""
 
 _PLACE = ("id", "file", "time")
 _TEXTS = (*_PLACE, "neighbour_ids")  # a single neighbour looks like a number
@@ -24,7 +24,7 @@ def read_measurements(path: Path) -> Measurements:
     Raises
     ------
     ValueError
-        The file is not such a table.
+        The file is not such a table, or has two rows for a cell.
     OSError
         It is missing.
     """
@@ -36,18 +36,35 @@ def read_measurements(path: Path) -> Measurements:
             missing = [name for name in _PLACE if name not in (reader.fieldnames or ())]
             if missing:
                 raise ValueError(f"it has no column {missing[0]}")
-            return {_place(row): _numbers(row) for row in reader}
+            return _by_image(reader)
     except (ValueError, TypeError, csv.Error) as error:
         raise ValueError(
             f"{path} is not a table of cells ({error}): give one of seamwise measure"
         ) from error
 
 
-def _place(row: Mapping[str, str]) -> tuple[str, int, str]:
-    file = row["file"]
+def _by_image(rows: Iterable[Mapping[str, str]]) -> Measurements:
+    measurements: dict[str, dict[tuple[int, str], Mapping[str, float]]] = {}
+    for row in rows:
+        cells = measurements.setdefault(_image(row["file"]), {})
+        place = int(row["time"]), str(int(row["id"]))
+        if place in cells:
+            raise ValueError(f"two rows are of cell {place[1]} of {row['file']}, time {place[0]}")
+        cells[place] = _numbers(row)
+    return measurements
+
+
+def _image(file: str) -> str:
+    """The stem of an image; a field of a plate has no ending, although its name may have dots.
+
+    Examples
+    --------
+    >>> _image("a01.ome.tif"), _image("2024.05.01_A_3_0")
+    ('a01', '2024.05.01_A_3_0')
+    """
     if file.startswith("'") and harmless(file[1:]) == file:
         file = file[1:]
-    return stem(file), int(row["time"]), str(int(row["id"]))
+    return stem(file) if file.lower().endswith((*SUFFIXES, ZARR)) else file
 
 
 def _numbers(row: Mapping[str, str]) -> dict[str, float]:

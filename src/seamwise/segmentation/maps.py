@@ -206,7 +206,10 @@ def _other_images(folder: Path, arrays: Sequence[Path]) -> list[Path]:
 def _names_of(path: Path) -> ClassNames | None:
     """Class names of the data set of a file; ValueError if ours are in another order."""
     folder = path.parent.parent if path.parent.name.startswith("labels") else path.parent
-    classes = read_class_names(folder / RECORD)
+    try:
+        classes = read_class_names(folder / RECORD)
+    except ValueError:
+        return None  # a file of another program
     if classes is None or not set(classes.names) <= set(CLASS_NAMES):
         return classes
     if classes.names != CLASS_NAMES[1 : len(classes.names) + 1]:

@@ -1,12 +1,14 @@
 """What the ``dataset.json`` of nnU-Net says about the numbers in masks; see `ClassNames`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seamwise.io.images import read_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import find_images
 from seamwise.labels import IGNORE, Labels
 
 RECORD = "dataset.json"
@@ -25,16 +27,22 @@ class ClassNames:
         The highest number among them; 0 without one.
     ignore : int, optional
         The number of pixels to ignore, which nnU-Net wants to be the highest of all.
+    has_cells : bool
+        The masks of the data set number cells, so that no number is that of a class.
     """
 
     names: tuple[str, ...]
     highest: int
     ignore: int | None = None
+    has_cells: bool = False
 
     def is_numbering(self, mask: Labels) -> bool:
-        """Whether a mask has higher numbers than there are classes: then it numbers cells."""
+        """Whether a mask numbers cells: it, or one of its data set, has more numbers than classes.
+
+        A mask of a few cells has no higher number than one of classes, so its neighbours decide.
+        """
         last = self.highest if self.ignore is None else max(self.highest, self.ignore)
-        return int(mask.max(initial=0)) > last
+        return self.has_cells or int(mask.max(initial=0)) > last
 
     def has_classes(self, mask: Labels) -> bool:
         """Whether a mask holds classes of which several are not background."""
@@ -42,8 +50,24 @@ class ClassNames:
 
 
 def class_names(folder: Path) -> ClassNames | None:
-    """Read the class names of an nnU-Net data set; None for another folder of images."""
-    return read_class_names(folder / RECORD) if (folder / "imagesTr").is_dir() else None
+    """Read the class names of an nnU-Net data set; None for another folder of images.
+
+    Where a number may be a class or a cell, all masks are read: one with more numbers than there
+    are classes shows that they number cells.
+    """
+    names = read_class_names(folder / RECORD) if (folder / "imagesTr").is_dir() else None
+    if names is None or (len(names.names) < 2 and names.ignore is None):
+        return names
+    paths = find_images(folder / "labelsTr", masks=True)
+    return replace(names, has_cells=any(_is_numbering(path, names) for path in paths))
+
+
+def _is_numbering(path: Path, names: ClassNames) -> bool:
+    """As `ClassNames.is_numbering`; False for a file that cannot be read, which is told later."""
+    try:
+        return names.is_numbering(read_labels(path, one_bit=True))
+    except (ValueError, TypeError, OSError, MemoryError):
+        return False
 
 
 def read_class_names(record: Path) -> ClassNames | None:
@@ -57,7 +81,7 @@ def read_class_names(record: Path) -> ClassNames | None:
     for name, value in entries.items() if isinstance(entries, dict) else ():
         for number in _numbers(value):
             numbers[str(name)] = max(number, numbers.get(str(name), 0))
-        if str(name).isdigit() and isinstance(value, str):
+        if str(name).isdecimal() and isinstance(value, str):
             numbers[value] = int(name)
     ignore = numbers.pop(_IGNORE, None)
     cells = sorted((number, name) for name, number in numbers.items() if number > 0)

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,12 @@ class _Case:
 
 @dataclass(frozen=True)
 class _Look:
-    """What an image has: spatial axes, channels, and whether they are all equal."""
+    """What an image has: spatial axes, channels, whether they are all equal; pixels by class."""
 
     axes: int
     channels: int
     is_grey: bool
+    counts: NDArray[np.int64]
 
 
 def write_nnunet(
@@ -101,7 +102,8 @@ def write_nnunet(
       number behind the last class. They are declared only if there is one, because nnU-Net then
       chooses its patches in another way;
     - ``case.json`` with the pixel size of a stack, next to image and labels;
-    - ``weightsTr/case.tif``, float32, if the transform has a map. nnU-Net itself does not read it;
+    - ``weightsTr/case.tif``, float32, if the transform has a map. nnU-Net itself does not read it.
+      Classes are balanced over the whole data set, unless the transform has `counts`;
     - ``dataset.json``, which names the reader. Its entry ``seamwise`` holds the options of the
       transform and the pixels of each class;
     - ``splits_final.json`` if the source has ``val/``: one fold. It goes to the folder
@@ -147,13 +149,15 @@ def write_nnunet(
     looks = {case: _look(case, transform, options) for case in cases}
     _check_alike(looks)
     keep_all = channel is not None or not all(look.is_grey for look in looks.values())
-    counts, has_ignored = np.zeros(4, np.int64), False
+    counts = np.sum([look.counts for look in looks.values()], axis=0)
+    if transform.map is not None and transform.counts is None:
+        transform = replace(transform, counts=tuple(map(int, counts)))
+    has_ignored = False
     make_folder(output)
     with _whole_folder(folder) as hidden:
         for number, case in enumerate(cases, 1):
             target = _write_case(case, hidden, transform, keep_all, options)
             if target is not None:
-                counts += weights.counts_of(np.where(target < transform.classes, target, -1))
                 has_ignored = has_ignored or bool((target == transform.classes).any())
             report(number, len(cases))
         names = (*CLASS_NAMES[: transform.classes], *(("ignore",) * has_ignored))
@@ -189,21 +193,23 @@ def _cases(source: Path) -> list[_Case]:
 
 def _look(case: _Case, transform: TargetAndWeight, options: dict[str, Any]) -> _Look:
     """Read an image and its mask; ValueError if they do not fit together."""
-    image, _ = _image(case.images, True, options)
+    image, spacing = _image(case.images, True, options)
     is_grey = all(np.array_equal(image[0], other) for other in image[1:])
     if image.ndim - 1 not in _READERS:
         raise ValueError(
             f"{case.images[0]} has {image.ndim - 1} spatial axes, expected 2 or 3: name the axes, "
             "e.g. --axes CYX"
         )
+    counts = np.zeros(4, np.int64)
     if case.pair is not None:
-        mask, _ = _mask(case.pair, transform)
+        mask, own = _mask(case.pair, transform)
         if mask.shape != image.shape[1:]:
             raise ValueError(
                 f"mask {case.pair.labels} must have the size of its image {case.images[0].name}, "
                 f"{image.shape[1:]}, not {mask.shape}: use another mask"
             )
-    return _Look(image.ndim - 1, len(image), is_grey)
+        counts += weights.counts_of(transform.target(mask, spacing=relative(own or spacing)))
+    return _Look(image.ndim - 1, len(image), is_grey, counts)
 
 
 def _check_alike(looks: dict[_Case, _Look]) -> None:

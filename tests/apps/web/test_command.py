@@ -47,9 +47,10 @@ def test_a_missing_package_is_named_in_one_line(run, join):
     )
 
 
-def test_a_package_that_is_not_complete_is_named_in_one_line(run, join):
+@pytest.mark.parametrize("kind", [ImportError, AttributeError, OSError])
+def test_a_package_that_is_not_complete_is_named_in_one_line(run, join, kind):
     def load():
-        raise ImportError("no module named starlette")
+        raise kind("no module named starlette")
 
     join(app=load)
     code, _, err = run("app")

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from seamwise.engine.settings import read_settings
 from seamwise.labels import semantic_target
 from seamwise.report import training_report
 from seamwise.segmentation import TrainSettings, find_pairs
-from seamwise.segmentation.check import advise, survey, write_settings
+from seamwise.segmentation.check import KINDS, advise, survey, write_settings
 from seamwise.segmentation.check.advice import _sizes
 from seamwise.segmentation.check.survey import _whole, brightness, touching_cells
 from seamwise.segmentation.zoom import diameter_of
@@ -135,16 +136,29 @@ def test_masks_of_classes_are_named(tmp_path):
     labels = {"background": 0, "cell": 1, "touching": 2}
     for part in ("imagesTr", "labelsTr"):
         (tmp_path / part).mkdir()
-    for name, mask in (("classes", classes), ("cells", scene.labels.astype(np.uint8))):
-        tifffile.imwrite(tmp_path / "imagesTr" / f"{name}_0000.tif", scene.image)
-        tifffile.imwrite(tmp_path / "labelsTr" / f"{name}.tif", mask)
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
-    result = survey(tmp_path)
-    found = {finding.name: (finding.kind, finding.text) for finding in result.findings}
-    assert found["classes"][0] == "classes"
-    assert "holds the classes cell, touching" in found["classes"][1]
-    assert found["cells"][0] == "numbers"
-    assert [look.name for look in result.looks] == ["cells"]
+
+    def result_with(name, mask):
+        tifffile.imwrite(tmp_path / "imagesTr" / f"{name}_0000.tif", scene.image)
+        tifffile.imwrite(tmp_path / "labelsTr" / f"{name}.tif", mask.astype(np.uint8))
+        result = survey(tmp_path)
+        return result, [(one.name, one.kind) for one in result.findings]
+
+    result, findings = result_with("classes", classes)
+    assert findings[0] == ("classes", "classes")
+    assert "holds the classes cell, touching" in result.findings[0].text
+    assert not result.looks
+    (tmp_path / "labelsTr" / "classes.tif").unlink()
+    (tmp_path / "imagesTr" / "classes_0000.tif").unlink()
+    result_with("many", scene.labels)
+    result, findings = result_with("two", np.where(scene.labels > 2, 0, scene.labels))
+    assert {("many", "numbers"), ("two", "numbers")} <= set(findings)
+    assert [look.name for look in result.looks] == ["many", "two"]
+
+
+def test_the_changelog_counts_all_kinds():
+    text = (Path(__file__).parents[3] / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"pictures: {len(KINDS)} kinds of faults" in text
 
 
 def test_a_mask_of_classes_without_a_record_is_named(tmp_path):

@@ -64,8 +64,8 @@ def _parts(array: "zarr.Array[Any]") -> Iterator[NDArray[Any]]:
 def write_properties(path: Path, ids: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
     """Add numbers to the ``properties`` of a label image, where viewers such as napari show them.
 
-    Earlier numbers of the same names are replaced; all else stays. Real numbers have seven digits,
-    and those that are not finite are skipped.
+    Earlier numbers of the same names are removed from all labels first; all else stays. Real
+    numbers have seven digits, and those that are not finite are skipped.
 
     Parameters
     ----------
@@ -100,10 +100,12 @@ def write_properties(path: Path, ids: NDArray[Any], columns: Mapping[str, NDArra
             f"{file}: image-label must be an object with a list of properties: write it again"
         ) from error
     values = {name: column.tolist() for name, column in columns.items()}
+    for row in rows.values():  # also of labels that were not measured this time
+        for name in values:
+            row.pop(name, None)
     for i, number in enumerate(ids.tolist()):
         row = rows.setdefault(number, {"label-value": number})
         for name, column in values.items():
-            row.pop(name, None)
             value = float(f"{column[i]:.7g}") if isinstance(column[i], float) else column[i]
             if math.isfinite(value):
                 row[name] = value

@@ -16,7 +16,8 @@ def check_origin(model: Model, path: Path) -> None:
     """Raise ValueError unless a model comes from the file as it is now: blocks load it again."""
     if not model.sha256:
         raise ValueError(
-            "model comes from no file: save it, which an ONNX network can be, and load that file"
+            "model must come from a file, not from memory: save it and load that file (code of "
+            "your own cannot be saved)"
         )
     if file_sha256(path) != model.sha256:
         raise ValueError(

@@ -191,7 +191,8 @@ def _read_mask(
     except ValueError as error:
         notes.add("classes", name, first_line(error))
         return None
-    if classes is not None and len(classes.names) > 1 and classes.is_numbering(mask):
+    is_of_classes = classes is not None and len(classes.names) > 1
+    if classes is not None and is_of_classes and classes.is_numbering(mask) and (mask > 0).any():
         text = f"numbers up to {mask.max()}, dataset.json tells of {', '.join(classes.names)}"
         notes.add("numbers", name, text)
     if path.suffix.lower() == ".png":
