@@ -83,4 +83,5 @@ def cells(client, upload, wait):
     key = upload(drawn())["picture"]
     job = client.post(f"api/pictures/{key}/segment", json={"model": "nuclei-2d", "channel": 0})
     assert wait(job.json()["job"])["state"] == "done"
-    return key
+    yield key
+    client.delete(f"api/pictures/{key}")

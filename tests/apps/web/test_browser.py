@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import threading
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import tifffile
 import uvicorn
 
 from seamwise.io import write_png
-from seamwise.segmentation import load, segment
+from seamwise.segmentation import decode_rule, decode_whole, load, segment, segment_image
 from seamwise.synth import crowded_cells
 from seamwise_web.application import make_application
 from seamwise_web.folder import open_folder
@@ -72,12 +73,19 @@ def tab(chromium, address):
     page = context.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.extend(faults_in(message)))
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(address)
     page.wait_for_selector("#folder li")
     yield page
     context.close()
     assert errors == []
+
+
+def faults_in(message):
+    """What a message of the console says of a fault of the code; a refused request is none."""
+    is_fault = message.type == "error" and not message.text.startswith("Failed to load resource")
+    return [message.text] if is_fault else []
 
 
 def open_image(tab, name):
@@ -177,26 +185,113 @@ def test_the_table_sorts_and_jumps_to_a_cell(tab):
     assert tab.locator("tr.chosen").count() == 0
 
 
-def test_a_slider_redraws_without_the_network(tab):
+def move_slider(tab, value):
+    tab.evaluate(
+        """(value) => {
+            const range = document.querySelector('#slider-min_size');
+            range.value = value;
+            range.dispatchEvent(new Event('input'));
+        }""",
+        value,
+    )
+
+
+def hold_answer(tab, pattern, ask):
+    """Ask, let the server answer, and keep the answer from the page; returns how to release it."""
+    held = []
+    tab.route(pattern, lambda route: held.append((route, route.fetch())), times=1)
+    ask()
+    while not held:
+        tab.wait_for_timeout(20)
+
+    def release():
+        tab.wait_for_timeout(300)  # what else was asked for may overtake it
+        route, answer = held[0]
+        route.fulfill(response=answer)
+        settle(tab)
+
+    return release
+
+
+def test_an_answer_for_another_image_comes_too_late(tab):
+    open_image(tab, "nuclei.png")
+    release = hold_answer(tab, "**/decode", lambda: move_slider(tab, 100))
+    tab.click("#open")
+    tab.click("#entries button:has-text('day 2')")
+    tab.click("#entries button:has-text('small.png')")
+    tab.wait_for_selector("#counts:has-text('0 cells')")
+    release()
+    assert tab.inner_text("#counts") == "0 cells"
+    assert not tab.locator("#message").is_visible()
+
+
+def test_changes_are_made_one_after_the_other(tab):
+    open_image(tab, "nuclei.png")
+    before = count(tab)
+    for _ in range(2):
+        tab.locator("#rows tr.cell").first.click()
+        tab.keyboard.press("Delete")
+        settle(tab)
+    assert count(tab) == before - 2
+    release = hold_answer(tab, "**/edit", lambda: tab.keyboard.press("Control+z"))
+    tab.keyboard.press("Control+z")
+    release()
+    assert count(tab) == before
+
+
+def test_a_cell_that_another_tab_renumbered_is_not_deleted(tab):
+    open_image(tab, "nuclei.png")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    wait_for_cells(other)
+    other.locator("#rows tr.cell").first.click()
+    move_slider(tab, 300)
+    settle(tab)
+    other.keyboard.press("Delete")
+    other.wait_for_selector("#message-words:has-text('changed in the meantime')")
+    settle(other)
+    assert count(other) == count(tab)
+    assert other.locator("tr.chosen").count() == 0
+    other.close()
+
+
+def test_labels_that_were_saved_are_left_without_a_question(tab):
+    asked = []
+    tab.on("dialog", lambda dialog: asked.append(dialog.message))
+    open_image(tab, "nuclei.png")
+    tab.locator("#rows tr.cell").first.click()
+    tab.keyboard.press("Delete")
+    settle(tab)
+    save(tab, "#save-labels")
+    tab.click("#find")
+    wait_for_cells(tab)
+    assert asked == []
+
+
+def seconds_to_decode(image):
+    """Of the large image, with the fastest of three."""
+    model = load("nuclei-2d")
+    rule = decode_rule(model.info)
+    prediction = segment_image(image, model=model)
+    maps = np.concatenate([prediction.probabilities, prediction.guides])
+    return min(timeit.repeat(lambda: decode_whole(maps, rule), number=1, repeat=3))
+
+
+def test_a_slider_redraws_without_the_network(tab, images):
+    decode = seconds_to_decode(tifffile.imread(images / "large.tif"))
     open_image(tab, "large.tif")
     before = count(tab)
     picture(tab, "large")
     for value in (60, 200, 400, 500, 600, 300, 900, 100, 800, 500):
-        tab.evaluate(
-            """(value) => {
-                const range = document.querySelector('#slider-min_size');
-                range.value = value;
-                range.dispatchEvent(new Event('input'));
-            }""",
-            value,
-        )
+        move_slider(tab, value)
         settle(tab)
     times = tab.evaluate(
         "performance.getEntriesByName('slider to picture').map(({ duration }) => duration)"
     )
     print("slider to picture, milliseconds:", [round(time) for time in times])
+    print("decode alone:", round(1000 * decode))
     assert len(times) == 10
-    assert max(times) < 10_000  # other work may run on this machine
+    assert np.median(times) < 3000 * decode  # other work may run on this machine
     assert count(tab) < before
     tab.click("#defaults")
     settle(tab)

@@ -2,6 +2,8 @@
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from threading import Event
 
 import numpy as np
@@ -11,7 +13,8 @@ import tifffile
 import seamwise
 from seamwise.io import read_labels, write_labels
 from seamwise.measure import measure
-from support.web_page import drawn
+from seamwise_web.pictures import Pictures
+from support.web_page import PICTURES, drawn
 
 
 def labels_of(answer, shape=(96, 128)):
@@ -21,8 +24,17 @@ def labels_of(answer, shape=(96, 128)):
     return np.frombuffer(answer.content, f"<u{facts['bits'] // 8}").reshape(shape), facts
 
 
-def edit(client, key, action, cells=()):
-    return client.post(f"api/pictures/{key}/edit", json={"action": action, "cells": list(cells)})
+def edit(client, key, action, cells=(), revision=None):
+    if revision is None:
+        revision = labels_of(client.get(f"api/pictures/{key}/labels"))[1]["revision"]
+    fields = {"action": action, "cells": list(cells), "revision": revision}
+    return client.post(f"api/pictures/{key}/edit", json=fields)
+
+
+def search(client, key, **fields):
+    """Begin to look for cells; returns the key of the work."""
+    fields = {"model": "nuclei-2d", "channel": 0, **fields}
+    return client.post(f"api/pictures/{key}/segment", json=fields).json()["job"]
 
 
 def decode(client, key, min_size=20, **thresholds):
@@ -118,9 +130,78 @@ def test_new_thresholds_replace_corrections_until_they_are_undone(client, cells)
     decoded, facts = decode(client, cells, 20)
     assert 1 in decoded
     assert facts["can_undo"]
+    assert facts["corrections"] == facts["unsaved"] == 0
     back, facts = labels_of(edit(client, cells, "undo"))
     assert (back == corrected).all()
     assert facts["corrections"] == 1
+
+
+def test_cells_keep_their_numbers_until_they_are_decoded_or_found_again(client, cells, wait):
+    _, first = labels_of(client.get(f"api/pictures/{cells}/labels"))
+    _, corrected = labels_of(edit(client, cells, "delete", [1]))
+    assert corrected["numbering"] == first["numbering"]
+    _, decoded = decode(client, cells, 100)
+    _, back = labels_of(edit(client, cells, "undo"))
+    assert wait(search(client, cells))["state"] == "done"
+    _, again = labels_of(client.get(f"api/pictures/{cells}/labels"))
+    states = [first, decoded, back, again]
+    assert len({state["numbering"] for state in states}) == 4
+    revisions = [state["revision"] for state in (first, corrected, decoded, back, again)]
+    assert revisions == sorted(set(revisions))
+
+
+def test_an_edit_of_cells_that_changed_in_the_meantime_is_refused(client, cells):
+    _, seen = labels_of(client.get(f"api/pictures/{cells}/labels"))
+    decoded, _ = decode(client, cells, 100)
+    for action in ("delete", "undo"):
+        answer = edit(client, cells, action, [1], revision=seen["revision"])
+        assert answer.status_code == 409
+        assert "changed in the meantime" in answer.json()["error"]
+    assert (labels_of(client.get(f"api/pictures/{cells}/labels"))[0] == decoded).all()
+    answer = client.post(f"api/pictures/{cells}/edit", json={"action": "undo"})
+    assert "revision must be a whole number" in answer.json()["error"]
+
+
+def test_labels_that_were_saved_are_not_lost(client, cells):
+    _, facts = labels_of(edit(client, cells, "delete", [1]))
+    assert (facts["corrections"], facts["unsaved"]) == (1, 1)
+    assert client.get(f"api/pictures/{cells}/labels.tif").status_code == 200
+    _, facts = labels_of(client.get(f"api/pictures/{cells}/labels"))
+    assert (facts["corrections"], facts["unsaved"]) == (1, 0)
+    _, facts = labels_of(edit(client, cells, "delete", [2]))
+    assert facts["unsaved"] == 2
+
+
+def test_an_image_with_corrections_is_not_closed_for_another_one(client, cells, upload, wait):
+    labels_of(edit(client, cells, "delete", [1]))
+    others = [upload(drawn())["picture"] for _ in range(PICTURES)]
+    assert client.get(f"api/pictures/{cells}").status_code == 200
+    assert client.get(f"api/pictures/{others[0]}").status_code == 404
+    for key in others[1:]:
+        assert wait(search(client, key))["state"] == "done"
+        labels_of(edit(client, key, "delete", [1]))
+    answer = client.post("api/pictures", json={"place": "cells.tif"})
+    assert answer.status_code == 409
+    assert "save the labels of x.tif" in answer.json()["error"]
+    client.get(f"api/pictures/{cells}/labels.tif")
+    assert client.post("api/pictures", json={"place": "cells.tif"}).status_code == 200
+    assert client.get(f"api/pictures/{cells}").status_code == 404
+    for key in others:
+        client.delete(f"api/pictures/{key}")
+
+
+def test_the_server_answers_others_while_cells_are_decoded(client, cells, monkeypatch):
+    held = []
+    find = Pictures.find
+    monkeypatch.setattr(Pictures, "find", lambda self, key: held.append(find(self, key)) or held[0])
+    client.get(f"api/pictures/{cells}")
+    with ThreadPoolExecutor(2) as pool:
+        with held[0].lock:
+            saved = pool.submit(client.get, f"api/pictures/{cells}/labels.tif")
+            started = pool.submit(client.get, "api/start")
+            done = wait_for([started], timeout=10).done
+        assert done == {started}
+        assert saved.result(10).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -261,6 +342,13 @@ def test_a_cancelled_work_leaves_the_cells_as_they_were(client, cells, upload, w
     job = client.post(f"api/pictures/{cells}/segment", json=fields).json()["job"]
     assert has_begun.wait(20)
     assert client.get(f"api/pictures/{cells}").json()["job"] == job
+    sizes = {"thresholds": {}, "min_size": 50}
+    for answer in (
+        edit(client, cells, "delete", [1]),
+        client.post(f"api/pictures/{cells}/decode", json=sizes),
+    ):
+        assert answer.status_code == 409  # it would be lost when the search ends
+        assert "looked for again" in answer.json()["error"]
     assert client.delete(f"api/jobs/{job}").json()["state"] == "cancelled"
     may_end.set()
     monkeypatch.undo()

@@ -113,7 +113,7 @@ def test_a_small_file_of_a_huge_image_is_not_unpacked(client, tmp_path_factory, 
         Image.new("1", (3000, 3000)).save(path)
     assert path.stat().st_size < 50_000
     words = error_of(drop(client, path.read_bytes(), name), 413)
-    assert words.startswith(f"{name} has more than 1 million pixels")
+    assert words.startswith(f"{name} has more than 4 million numbers")
 
 
 def test_a_stack_and_a_series_are_refused_in_words(client, tmp_path_factory):

@@ -100,20 +100,59 @@ def test_changes_of_labels_are_undone_and_made_again():
     second = np.where(first == 5, 0, first).astype(np.uint32)
     history.add(change_between(first, second, ("old", "new")))
     labels = second.copy()
-    assert (history.undo(labels), labels.tolist()) == ("old", first.tolist())
-    assert (history.redo(labels), labels.tolist()) == ("new", second.tolist())
+    assert (history.undo(labels).rules[0], labels.tolist()) == ("old", first.tolist())
+    assert (history.redo(labels).rules[1], labels.tolist()) == ("new", second.tolist())
+
+
+def test_a_change_of_nothing_is_a_step():
+    history, labels = History(), np.zeros((2, 3), np.uint32)
+    history.add(change_between(labels, labels, ("old", "new")))
+    assert history.undo(labels).rules == ("old", "new")
+    assert not labels.any()
+
+
+def add_changes(history, kinds):
+    """Add a change for each letter: c for a correction, d for a decoding; returns the labels."""
+    labels = np.zeros((2, 2), np.uint32)
+    for number, kind in enumerate(kinds, start=1):
+        after = np.full((2, 2), number, np.uint32)
+        change = change_between(labels, after, (number - 1, number), is_decoding=kind == "d")
+        history.add(change)
+        labels = after
+    return labels
 
 
 def test_the_oldest_changes_are_forgotten_when_they_fill_up(monkeypatch):
-    monkeypatch.setattr("seamwise_web.history._MOST_BYTES", 50)
-    history, labels = History(), np.zeros(4, np.uint32)
-    for number in range(1, 6):
-        after = np.full(4, number, np.uint32)
-        history.add(change_between(labels, after, (number - 1, number)))
-        labels = after
-    assert history.undo(labels) == 4
+    monkeypatch.setattr("seamwise_web.history._MOST", 1)
+    history = History()
+    labels = add_changes(history, "ccccc")
+    assert history.undo(labels).rules[0] == 4
     assert (labels == 4).all()
-    assert not history.can_undo  # 48 bytes a change
+    assert not history.can_undo
+
+
+@pytest.mark.parametrize(
+    ("kinds", "count"), [("", 0), ("cc", 2), ("cd", 0), ("cdd", 0), ("cdc", 1), ("dcc", 2)]
+)
+def test_corrections_are_those_since_the_last_decoding(kinds, count):
+    history = History()
+    add_changes(history, kinds)
+    assert history.corrections == count
+
+
+def test_corrections_are_counted_after_they_are_forgotten(monkeypatch):
+    monkeypatch.setattr("seamwise_web.history._MOST_BYTES", 1)
+    history = History()
+    labels = add_changes(history, "dccd")  # only the last is remembered
+    assert history.corrections == 0
+    history.undo(labels)
+    assert (history.can_undo, history.corrections) == (False, 2)
+
+
+def test_a_change_of_all_labels_takes_little_memory():
+    first = np.kron(np.arange(2500).reshape(50, 50), np.ones((20, 20))).astype(np.uint32)
+    change = change_between(first, first + 7, ("old", "new"))
+    assert len(change.bits) < first.nbytes / 20
 
 
 @pytest.mark.parametrize("rule", ["argmax", "relief"])

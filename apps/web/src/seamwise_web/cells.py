@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from seamwise.io import DecodeRule, SegmentationInfo
 from seamwise.segmentation import decode_rule, decode_whole
 from seamwise_web.history import History, Labels, change_between
 from seamwise_web.sliders import rule_with, sliders_of
+
+_revisions = count(1)  # of all images: a later one is larger, after a new search too
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +52,31 @@ class Cells:
     maps : Maps
     labels : (Y, X) integer array
         What the model's own rule makes of the maps.
+
+    Attributes
+    ----------
+    revision : int
+        Of the labels; each change raises it, and no two images share one.
+    numbering : int
+        Revision at which the cells got their numbers.
     """
 
     def __init__(self, maps: Maps, labels: NDArray[Any]) -> None:
         self.maps, self.rule = maps, maps.rule
         self.labels: Labels = labels.astype(np.uint32)
-        self.revision = 0
+        self.revision = self.numbering = next(_revisions)
+        self._saved = 0
         self._history = History()
+
+    @property
+    def unsaved(self) -> int:
+        """How many corrections would be lost: those in force, or 0 if the labels were saved."""
+        return 0 if self._saved == self.revision else self._history.corrections
+
+    def save(self) -> Labels:
+        """Return a copy of the labels for a file; the corrections count as saved."""
+        self._saved = self.revision
+        return self.labels.copy()
 
     def decode(self, thresholds: dict[str, Any], min_size: int) -> None:
         """Decode again with other thresholds.
@@ -71,7 +92,7 @@ class Cells:
         rule = decode_rule(self.maps.info, changed, min_size)
         labels = decode_whole(self.maps.maps, rule).astype(np.uint32)
         if self._history.ends_in_decoding:
-            self.rule = self._history.undo(self.labels)
+            self.rule = self._history.undo(self.labels).rules[0]
         self._change(labels, rule, is_decoding=True)
 
     def delete(self, numbers: Sequence[int]) -> None:
@@ -97,14 +118,14 @@ class Cells:
     def undo(self) -> None:
         """Take the last change back, if there is one."""
         if self._history.can_undo:
-            self.rule = self._history.undo(self.labels)
-            self.revision += 1
+            change = self._history.undo(self.labels)
+            self._revise(change.rules[0], is_decoding=change.is_decoding)
 
     def redo(self) -> None:
         """Make the change again that was undone last, if there is one."""
         if self._history.can_redo:
-            self.rule = self._history.redo(self.labels)
-            self.revision += 1
+            change = self._history.redo(self.labels)
+            self._revise(change.rules[1], is_decoding=change.is_decoding)
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows next to the labels."""
@@ -113,11 +134,13 @@ class Cells:
             "channel": self.maps.channel,
             "caution": self.maps.caution,
             "revision": self.revision,
+            "numbering": self.numbering,
             "sliders": sliders_of(self.rule),
             "defaults": sliders_of(self.maps.rule),
             "can_undo": self._history.can_undo,
             "can_redo": self._history.can_redo,
             "corrections": self._history.corrections,
+            "unsaved": self.unsaved,
         }
 
     def _mask(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
@@ -131,5 +154,10 @@ class Cells:
     def _change(self, labels: Labels, rule: DecodeRule, *, is_decoding: bool = False) -> None:
         rules = (self.rule, rule)
         self._history.add(change_between(self.labels, labels, rules, is_decoding=is_decoding))
-        self.labels, self.rule = labels, rule
-        self.revision += 1
+        self.labels = labels
+        self._revise(rule, is_decoding=is_decoding)
+
+    def _revise(self, rule: DecodeRule, *, is_decoding: bool) -> None:
+        self.rule, self.revision = rule, next(_revisions)
+        if is_decoding:
+            self.numbering = self.revision

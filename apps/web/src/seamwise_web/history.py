@@ -1,5 +1,6 @@
 """Changes of labels that can be undone: `History`."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,38 +15,45 @@ Labels = NDArray[np.uint32]
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """Pixels that changed.
+    """What differs between two label images: before XOR after, in the box that holds it.
 
     Attributes
     ----------
-    places : (n,) uint32 array
-        Numbers of the pixels, row by row.
-    before, after : (n,) uint32 array
-        Their labels.
+    box : pair of slice
+        Rows and columns.
+    bits : bytes
+        Compressed: labels are constant along rows, so that a change of all pixels is small too.
     rules : pair
         How the cells were decoded before and after.
     is_decoding : bool
         Whether the thresholds changed; else a person corrected cells.
     """
 
-    places: NDArray[np.uint32]
-    before: Labels
-    after: Labels
+    box: tuple[slice, slice]
+    bits: bytes
     rules: tuple[Any, Any]
     is_decoding: bool = False
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that it occupies."""
-        return self.places.nbytes + self.before.nbytes + self.after.nbytes
+    def turn(self, labels: Labels) -> None:
+        """Make the change in place, or take it back: both are the same."""
+        part = labels[self.box]
+        part ^= np.frombuffer(zlib.decompress(self.bits), np.uint32).reshape(part.shape)
 
 
 def change_between(
     before: Labels, after: Labels, rules: tuple[Any, Any], *, is_decoding: bool = False
 ) -> Change:
-    """Return the change from one label image to another of the same shape."""
-    places = np.flatnonzero(before != after).astype(np.uint32)
-    return Change(places, before.ravel()[places], after.ravel()[places], rules, is_decoding)
+    """Return the change from one label image to another of the same shape (Y, X)."""
+    differs = before != after
+    rows, columns = _extent(differs.any(axis=1)), _extent(differs.any(axis=0))
+    bits = before[rows, columns] ^ after[rows, columns]
+    return Change((rows, columns), zlib.compress(bits.tobytes(), 1), rules, is_decoding)
+
+
+def _extent(is_in: NDArray[np.bool_]) -> slice:
+    """From the first true value to the last; empty if none is."""
+    places = np.flatnonzero(is_in)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
 
 
 class History:
@@ -54,6 +62,7 @@ class History:
     def __init__(self) -> None:
         self._done: list[Change] = []
         self._undone: list[Change] = []
+        self._lost = 0  # corrections in force that can no longer be undone
 
     @property
     def can_undo(self) -> bool:
@@ -67,8 +76,13 @@ class History:
 
     @property
     def corrections(self) -> int:
-        """How many corrections by a person are in force."""
-        return sum(not change.is_decoding for change in self._done)
+        """How many corrections by a person are in force: those since the last decoding."""
+        count = 0
+        for change in reversed(self._done):
+            if change.is_decoding:
+                return count
+            count += 1
+        return count + self._lost
 
     @property
     def ends_in_decoding(self) -> bool:
@@ -80,20 +94,20 @@ class History:
         self._done.append(change)
         self._undone.clear()
         while len(self._done) > 1 and (
-            len(self._done) > _MOST or sum(one.nbytes for one in self._done) > _MOST_BYTES
+            len(self._done) > _MOST or sum(len(one.bits) for one in self._done) > _MOST_BYTES
         ):
-            del self._done[0]
+            self._lost = 0 if self._done.pop(0).is_decoding else self._lost + 1
 
-    def undo(self, labels: Labels) -> Any:
-        """Take the last change back, in place; return the rule from before it."""
+    def undo(self, labels: Labels) -> Change:
+        """Take the last change back, in place, and return it."""
         change = self._done.pop()
         self._undone.append(change)
-        np.put(labels, change.places, change.before)
-        return change.rules[0]
+        change.turn(labels)
+        return change
 
-    def redo(self, labels: Labels) -> Any:
-        """Make the change again that was undone last, in place; return the rule after it."""
+    def redo(self, labels: Labels) -> Change:
+        """Make the change again that was undone last, in place, and return it."""
         change = self._undone.pop()
         self._done.append(change)
-        np.put(labels, change.places, change.after)
-        return change.rules[1]
+        change.turn(labels)
+        return change

@@ -34,13 +34,16 @@ class Limits:
     samples : int
         Pixels times channels.
     pictures : int
-        Images that are open at a time, in all pages together.
+        Images that are open at a time, in all pages; they have at most twice `pixels` together.
+    nbytes : int
+        Of all of them together, with what the network computed.
     """
 
     upload: int = 256 * 2**20
     pixels: int = 20_000_000
     samples: int = 80_000_000
     pictures: int = 8
+    nbytes: int = 4 * 2**30
 
 
 class Picture:
@@ -69,6 +72,7 @@ class Picture:
         self.lock = Lock()
         self.cells: Cells | None = None
         self.job: Job | None = None
+        self._first_channel = first_channel(channels)
         self._table: tuple[Cells, int, Table] | None = None
 
     @property
@@ -107,28 +111,59 @@ class Picture:
             "width": width,
             "height": height,
             "channels": len(self.channels),
-            "first_channel": first_channel(self.channels),
+            "first_channel": self._first_channel,
             "spacing": self.spacing,
             "note": self.note,
             "has_cells": self.cells is not None,
-            "job": self.job.key if self.job is not None and self.job.is_open else None,
+            "job": self.job.key if self.job is not None and self.is_busy else None,
         }
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its cells are looked for."""
+        return self.job is not None and self.job.is_open
+
+    @property
+    def unsaved(self) -> int:
+        """How many corrections would be lost with it."""
+        return 0 if self.cells is None else self.cells.unsaved
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels, of what the network computed and of its labels."""
+        own = self.channels.nbytes
+        cells = self.cells
+        return own if cells is None else own + cells.maps.maps.nbytes + cells.labels.nbytes
 
 
 class Pictures:
-    """The open images; the oldest is closed when there are too many."""
+    """The open images; the oldest without corrections is closed when there are too many."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
 
     def add(self, picture: Picture) -> None:
-        """Keep an image open."""
+        """Keep an image open.
+
+        Raises
+        ------
+        RefusalError
+            There is no room for it, as the open ones have corrections that were not saved.
+        """
+        staying = list(self._pictures.values())
+        while staying and self._is_too_much([*staying, picture]):
+            oldest = next((one for one in staying if not one.unsaved), None)
+            if oldest is None:
+                raise RefusalError(
+                    409,
+                    "too many images are open whose corrections were not saved: save the labels "
+                    f"of {staying[0].name} in its tab, or start seamwise again",
+                )
+            staying.remove(oldest)
+        for key in set(self._pictures) - {one.key for one in staying}:
+            self.close(key)
         self._pictures[picture.key] = picture
-        while len(self._pictures) > 1 and (
-            len(self._pictures) > self._limits.pictures or self._pixels() > 2 * self._limits.pixels
-        ):
-            self._end(self._pictures.popitem(last=False)[1])
 
     def find(self, key: str) -> Picture:
         """Return an image by its key.
@@ -146,15 +181,17 @@ class Pictures:
     def close(self, key: str) -> None:
         """Forget an image and its cells; its work is cancelled."""
         if key in self._pictures:
-            self._end(self._pictures.pop(key))
+            picture = self._pictures.pop(key)
+            if picture.job is not None:
+                picture.job.cancel()
 
-    def _pixels(self) -> int:
-        return sum(prod(picture.channels.shape[1:]) for picture in self._pictures.values())
-
-    @staticmethod
-    def _end(picture: Picture) -> None:
-        if picture.job is not None:
-            picture.job.cancel()
+    def _is_too_much(self, pictures: list[Picture]) -> bool:
+        limits = self._limits
+        return (
+            len(pictures) > limits.pictures
+            or sum(prod(one.channels.shape[1:]) for one in pictures) > 2 * limits.pixels
+            or sum(one.nbytes for one in pictures) > limits.nbytes
+        )
 
 
 def read_picture(path: Path, limits: Limits) -> Picture:
@@ -170,7 +207,8 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     if count_samples(path) > limits.samples:
         raise RefusalError(
             413,
-            f"{path.name} has more than {limits.pixels // 1_000_000} million pixels: "
+            f"{path.name} has more than {limits.samples // 1_000_000} million numbers "
+            "(pixels × channels × planes): "
             "`seamwise segment` takes it, block by block",
         )
     image = read_image(path)

@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,7 +100,8 @@ class Server:
         place = (await read_json(request)).get("place")
         if not isinstance(place, str):
             raise RefusalError(400, "place must be the path of an image")
-        return await self._open(folder.image(place), folder.without_root)
+        path = await run_in_threadpool(folder.image, place)
+        return await self._open(path, folder.without_root)
 
     async def picture(self, request: Request) -> Response:
         """Describe an open image."""
@@ -144,7 +144,8 @@ class Server:
 
     async def labels(self, request: Request) -> Response:
         """Answer the labels of the cells."""
-        return await self._labels(request, lambda cells: None)
+        content, facts = await run_in_threadpool(_labels_of, self._picture(request))
+        return _binary(content, facts)
 
     async def decode(self, request: Request) -> Response:
         """Decode with other thresholds; answers the labels."""
@@ -158,6 +159,7 @@ class Server:
         """Delete or merge cells, undo or redo; answers the labels."""
         fields = await read_json(request)
         action, numbers = fields.get("action"), fields.get("cells", [])
+        revision = whole(fields, "revision")  # that the user saw
         if not isinstance(numbers, list) or not all(map(_is_number_of_cell, numbers)):
             raise RefusalError(400, "cells must be a list of the numbers of cells")
         edits: dict[Any, Callable[[Cells], None]] = {
@@ -168,20 +170,19 @@ class Server:
         }
         if not isinstance(action, str) or action not in edits:
             raise RefusalError(400, f"action must be one of {', '.join(edits)}, not {action!r}")
-        return await self._labels(request, edits[action])
+        return await self._labels(request, edits[action], revision)
 
     async def table(self, request: Request) -> Response:
         """Answer the rows of the table."""
         picture = self._picture(request)
-        table = await run_in_threadpool(picture.table)
-        return JSONResponse(rows_to_show(table, picture.corrected().maps.channel))
+        return await run_in_threadpool(
+            lambda: JSONResponse(rows_to_show(picture.table(), picture.corrected().maps.channel))
+        )
 
     async def labels_file(self, request: Request) -> Response:
         """Answer the label image as a TIFF file."""
         picture = self._picture(request)
-        with picture.lock:
-            labels = picture.corrected().labels.copy()
-        content = await run_in_threadpool(tiff_file, labels, picture.spacing)
+        content = await run_in_threadpool(_saved, picture)
         return _download(content, f"{picture.stem}_masks.tif", "image/tiff")
 
     async def table_file(self, request: Request) -> Response:
@@ -201,10 +202,12 @@ class Server:
         self._pictures.add(picture)
         return JSONResponse(picture.description())
 
-    async def _labels(self, request: Request, change: Callable[[Cells], None]) -> Response:
+    async def _labels(
+        self, request: Request, change: Callable[[Cells], None], revision: int | None = None
+    ) -> Response:
         """Change the cells of an image, and answer its labels."""
         picture = self._picture(request)
-        content, facts = await run_in_threadpool(partial(_changed, picture, change))
+        content, facts = await run_in_threadpool(_changed, picture, change, revision)
         return _binary(content, facts)
 
     def _folder(self) -> Folder:
@@ -219,15 +222,45 @@ class Server:
         return self.jobs.find(request.path_params["job"])
 
 
-def _changed(picture: Picture, change: Callable[[Cells], None]) -> tuple[bytes, dict[str, Any]]:
-    """Change the cells of an image; return the labels in 16 or 32 bits, and what describes them."""
+def _changed(
+    picture: Picture, change: Callable[[Cells], None], revision: int | None
+) -> tuple[bytes, dict[str, Any]]:
+    """Change the cells of an image; return its labels as `_labels_of`.
+
+    Raises
+    ------
+    RefusalError
+        New cells are looked for, which would replace the change; or the cells have another revision
+        than the user saw, where a number may be another cell.
+    """
     with picture.lock:
         cells = picture.corrected()
+        if picture.is_busy:
+            raise RefusalError(409, "the cells are looked for again: wait for them, or cancel")
+        if revision is not None and revision != cells.revision:
+            raise RefusalError(409, "the cells changed in the meantime: look, and try again")
         change(cells)
-        largest = int(cells.labels.max(initial=0))
-        bits = 16 if largest < 2**16 else 32
-        content = cells.labels.astype(f"<u{bits // 8}").tobytes()
-        return content, {"bits": bits, "largest": largest, **cells.description()}
+        return _content_of(cells)
+
+
+def _labels_of(picture: Picture) -> tuple[bytes, dict[str, Any]]:
+    """Return the labels of an image in 16 or 32 bits, and what describes them."""
+    with picture.lock:
+        return _content_of(picture.corrected())
+
+
+def _content_of(cells: Cells) -> tuple[bytes, dict[str, Any]]:
+    largest = int(cells.labels.max(initial=0))
+    bits = 16 if largest < 2**16 else 32
+    content = cells.labels.astype(f"<u{bits // 8}").tobytes()
+    return content, {"bits": bits, "largest": largest, **cells.description()}
+
+
+def _saved(picture: Picture) -> bytes:
+    """Return the label image as a TIFF file."""
+    with picture.lock:
+        labels = picture.corrected().save()
+    return tiff_file(labels, picture.spacing)
 
 
 def _check_channel(picture: Picture, channel: int) -> None:

@@ -96,9 +96,9 @@ def find_cells(
         cells = Cells(maps, prediction.labels)
 
         def keep() -> None:
-            with picture.lock:
-                picture.cells = cells
+            picture.cells = cells
 
-        job.finish(keep)
+        with picture.lock:  # before the lock of the job, so that a cancel never waits for an edit
+            job.finish(keep)
 
     return work

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { listenForKeys } from "./keys.js";
 import { Opening } from "./opening.js";
-import { Sliders, latest } from "./sliders.js";
+import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
 import { View } from "./view.js";
 
@@ -11,10 +11,12 @@ const PAUSE = 150; // milliseconds between two questions about the work
 const REST = 250; // milliseconds without a change until the table is measured
 
 const element = (id) => document.getElementById(id);
-const state = { picture: null, cells: null, job: null, changes: 0, chosen: new Set(), last: 0 };
+const state = { picture: null, cells: null, job: null, isChanging: false, chosen: new Set(), last: 0 };
 const view = new View(element("stage"), element("base"), element("overlay"), choose);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
-const sliders = new Sliders(element("sliders"), latest(decode));
+const decodeSoon = latest(decode);
+const sliders = new Sliders(element("sliders"), (values) => decodeSoon(state.picture.picture, values));
+const changeInTurn = inTurn(change);
 let start = null;
 let measuring = 0;
 
@@ -25,12 +27,12 @@ function complain(words) {
   element("message").hidden = !words;
 }
 
-// Do something that may fail, and show why it did.
-async function attempt(action) {
+// Do something that may fail, and show why it did, if that still matters.
+async function attempt(action, isWanted = () => true) {
   try {
     return await action();
   } catch (error) {
-    complain(error.message);
+    if (isWanted()) complain(error.message);
     if (error.status === undefined) console.error(error);
     return null;
   }
@@ -52,9 +54,15 @@ async function open(send) {
   if (!picture.has_cells) await find();
 }
 
+// Whether an image is the one on the page: what was asked for another one comes too late.
+const isOpen = (key) => state.picture?.picture === key;
+
 async function show(picture) {
   state.picture = picture;
   state.cells = null;
+  state.job = null;
+  clearTimeout(measuring);
+  element("table").setAttribute("aria-busy", "false");
   setChosen([]);
   table.clear();
   showWelcome(false);
@@ -71,7 +79,7 @@ async function show(picture) {
   element("channel-row").hidden = picture.channels < 2;
   view.open(picture.width, picture.height);
   showParts();
-  await attempt(showChannel);
+  await showChannel();
 }
 
 // The card to open an image with, over the image that is open.
@@ -81,8 +89,12 @@ function showWelcome(isShown) {
 }
 
 async function showChannel() {
+  const { picture } = state.picture;
   const number = element("channel").value;
-  const { pixels, facts } = await api.channel(state.picture.picture, number);
+  const isWanted = () => isOpen(picture) && element("channel").value === number;
+  const answer = await attempt(() => api.channel(picture, number), isWanted);
+  if (!answer || !isWanted()) return;
+  const { pixels, facts } = answer;
   view.setChannel(pixels, facts.bits);
   const most = Math.max(2 ** facts.bits - 1, facts.high);
   for (const [id, value] of [["low", facts.low], ["high", facts.high]]) {
@@ -114,7 +126,7 @@ async function restore() {
     return;
   }
   await show(picture);
-  if (picture.has_cells) await attempt(async () => takeLabels(await api.labels(key)));
+  if (picture.has_cells) await attempt(async () => takeLabels(key, await api.labels(key)));
   if (picture.job) await follow(picture.job);
 }
 
@@ -137,14 +149,17 @@ async function find() {
 async function follow(key) {
   const { picture } = state.picture;
   state.job = key;
+  showParts();
   for (;;) {
     const job = await attempt(() => api.job(key));
-    if (state.job !== key || state.picture.picture !== picture) return; // another work has begun
+    if (state.job !== key || !isOpen(picture)) return; // another work has begun
     if (!job || !["waiting", "running"].includes(job.state)) {
       state.job = null;
       idle();
       if (job?.state === "failed") complain(job.error);
-      if (job?.state === "done") await attempt(async () => takeLabels(await api.labels(picture)));
+      if (job?.state === "done") {
+        await attempt(async () => takeLabels(picture, await api.labels(picture)));
+      }
       showParts();
       return;
     }
@@ -173,10 +188,13 @@ function idle() {
 
 // --- cells
 
-function takeLabels({ pixels, facts }) {
+// Show cells, unless they are those of another image or older than what is shown.
+function takeLabels(picture, { pixels, facts }) {
+  if (!isOpen(picture) || facts.revision < state.cells?.revision) return;
+  const isRenumbered = facts.numbering !== state.cells?.numbering;
   state.cells = facts;
   view.setLabels(pixels, facts.largest);
-  setChosen([...state.chosen].filter((number) => number <= facts.largest));
+  setChosen(isRenumbered ? [] : [...state.chosen]);
   sliders.show(facts.sliders);
   element("caution").textContent = facts.caution;
   element("caution").hidden = !facts.caution;
@@ -184,31 +202,44 @@ function takeLabels({ pixels, facts }) {
   measureSoon();
 }
 
-// Ask for a change of the cells, and show what comes of it.
-async function change(ask) {
+// Ask for a change of the cells, and show what comes of it; true if it was made.
+async function change(picture, ask) {
+  const isWanted = () => isOpen(picture);
+  if (!isWanted() || !state.cells) return false;
   element("table").setAttribute("aria-busy", "true");
-  state.changes += 1;
-  const answer = await attempt(ask);
-  state.changes -= 1;
-  if (answer) takeLabels(answer);
-  else if (state.changes === 0) element("table").setAttribute("aria-busy", "false");
-  return answer !== null;
+  state.isChanging = true;
+  const answer = await attempt(ask, isWanted);
+  // after a refusal, show what the cells are now: another tab may have changed them
+  const shown = answer ?? (isWanted() && (await api.labels(picture).catch(() => null)));
+  state.isChanging = false;
+  if (shown) takeLabels(picture, shown);
+  else if (isWanted()) measureSoon();
+  return answer !== null && isWanted();
 }
 
-async function decode(values) {
-  if (!state.picture || !state.cells) return;
+async function decode(picture, values) {
+  if (!isOpen(picture) || !state.cells) return;
   const start = performance.now();
   const { min_size, ...thresholds } = values;
   const fields = { thresholds, min_size: Math.round(min_size) };
   setChosen([]);
-  await change(() => api.decode(state.picture.picture, fields));
+  await changeInTurn(picture, () => api.decode(picture, fields));
   // the view paints in the same frame, before this
   requestAnimationFrame(() => performance.measure("slider to picture", { start }));
 }
 
 async function edit(action, cells = []) {
-  if (!state.cells || !(await change(() => api.edit(state.picture.picture, action, cells)))) return;
-  if (action === "delete") setChosen([]);
+  if (!state.cells) return;
+  const { picture } = state.picture;
+  const { numbering } = state.cells;
+  const isDone = await changeInTurn(picture, () => {
+    if (cells.length > 0 && state.cells.numbering !== numbering) {
+      throw new api.ServerError("The cells changed in the meantime: choose again.", 409);
+    }
+    return api.edit(picture, action, state.cells.revision, cells);
+  });
+  if (!isDone) return;
+  if (action === "delete") setChosen([...state.chosen].filter((one) => !cells.includes(one)));
   if (action === "merge") setChosen([Math.min(...cells)]);
 }
 
@@ -220,12 +251,15 @@ function measureSoon() {
 
 const measure = latest(async () => {
   const { cells } = state;
-  const found = await attempt(() => api.table(state.picture.picture));
-  if (!found || state.cells !== cells) return;
-  table.show(found);
+  if (!cells) return;
+  const isWanted = () => state.cells === cells; // else it is measured again
+  const rows = await attempt(() => api.table(state.picture.picture), isWanted);
+  if (!isWanted()) return;
+  if (!state.isChanging) element("table").setAttribute("aria-busy", "false");
+  if (!rows) return;
+  table.show(rows);
   table.choose(state.chosen, state.last);
-  if (state.changes === 0) element("table").setAttribute("aria-busy", "false");
-  const count = found.columns[0].values.length;
+  const count = rows.columns[0].values.length;
   element("counts").textContent = count === 1 ? "1 cell" : `${count} cells`;
 });
 
@@ -266,7 +300,7 @@ function step(by) {
 // --- buttons and keys
 
 function mayLoseCorrections() {
-  const count = state.cells?.corrections ?? 0;
+  const count = state.cells?.unsaved ?? 0;
   const words = count === 1 ? "your correction" : `your ${count} corrections`;
   return count === 0 || confirm(`Continue without ${words}? Save the labels first to keep them.`);
 }
@@ -313,10 +347,12 @@ function showParts() {
   element("contrast").hidden = !hasPicture;
   element("find").disabled = !hasPicture;
   for (const id of ["tuning", "results"]) element(id).hidden = !hasCells;
-  button("delete").disabled = state.chosen.size === 0;
-  button("merge").disabled = state.chosen.size < 2;
-  button("undo").disabled = !state.cells?.can_undo;
-  button("redo").disabled = !state.cells?.can_redo;
+  const isBusy = state.job !== null; // new cells will replace these
+  element("tuning").inert = isBusy;
+  button("delete").disabled = isBusy || state.chosen.size === 0;
+  button("merge").disabled = isBusy || state.chosen.size < 2;
+  button("undo").disabled = isBusy || !state.cells?.can_undo;
+  button("redo").disabled = isBusy || !state.cells?.can_redo;
   if (!hasCells) {
     element("counts").textContent = "";
     element("caution").hidden = true;
@@ -346,19 +382,22 @@ function listen() {
   element("diameter").addEventListener("keydown", ({ key }) => key === "Enter" && find());
   element("message-close").addEventListener("click", () => complain(""));
   element("model").addEventListener("change", describeModel);
-  element("channel").addEventListener("change", () => attempt(showChannel));
+  element("channel").addEventListener("change", showChannel);
   element("low").addEventListener("input", setContrast);
   element("high").addEventListener("input", setContrast);
   element("defaults").addEventListener("click", () => {
     sliders.show(state.cells.defaults);
-    decode(sliders.values());
+    decodeSoon(state.picture.picture, sliders.values());
   });
   for (const one of document.querySelectorAll("[data-action]")) {
     one.addEventListener("click", () => act(one.dataset.action));
   }
+  element("save-labels").addEventListener("click", () => {
+    state.cells.unsaved = 0; // as the server counts it
+  });
   listenForKeys(element("stage"), element("table"), act);
   addEventListener("beforeunload", (event) => {
-    if (state.cells?.corrections) event.preventDefault();
+    if (state.cells?.unsaved) event.preventDefault();
   });
 }
 

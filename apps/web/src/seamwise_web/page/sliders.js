@@ -94,3 +94,13 @@ export function latest(work) {
   }
   return run;
 }
+
+// A function that runs `work` for every call, one after the other.
+export function inTurn(work) {
+  let line = Promise.resolve();
+  return (...values) => {
+    const turn = line.then(() => work(...values));
+    line = turn.catch(() => {});
+    return turn;
+  };
+}
