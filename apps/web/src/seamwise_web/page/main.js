@@ -11,7 +11,7 @@ const PAUSE = 150; // milliseconds between two questions about the work
 const REST = 250; // milliseconds without a change until the table is measured
 
 const element = (id) => document.getElementById(id);
-const state = { picture: null, cells: null, job: null, changing: null, chosen: new Set(), last: 0 };
+const state = { picture: null, cells: null, job: null, turn: null, chosen: new Set(), last: 0 };
 const view = new View(element("stage"), element("base"), element("overlay"), choose);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
 const decodeSoon = latest(decode);
@@ -207,11 +207,11 @@ async function change(picture, ask) {
   const isWanted = () => isOpen(picture);
   if (!isWanted() || !state.cells) return false;
   element("table").setAttribute("aria-busy", "true");
-  state.changing = picture;
+  state.turn = picture;
   const answer = await attempt(ask, isWanted);
   // after a refusal, show what the cells are now: another tab may have changed them
   const shown = answer ?? (isWanted() && (await api.labels(picture).catch(() => null)));
-  state.changing = null;
+  state.turn = null;
   if (shown) takeLabels(picture, shown);
   else if (isWanted()) measureSoon();
   return answer !== null && isWanted();
@@ -255,7 +255,7 @@ const measure = latest(async () => {
   const isWanted = () => state.cells === cells; // else it is measured again
   const rows = await attempt(() => api.table(state.picture.picture), isWanted);
   if (!isWanted()) return;
-  if (!isOpen(state.changing)) element("table").setAttribute("aria-busy", "false");
+  if (!isOpen(state.turn)) element("table").setAttribute("aria-busy", "false");
   if (!rows) return;
   table.show(rows);
   table.choose(state.chosen, state.last);
