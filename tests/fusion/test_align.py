@@ -722,7 +722,7 @@ def test_a_frame_that_stays_on_a_hint_is_named(monkeypatch):
     assert np.array_equal(found.matrices, [np.eye(3)] * 5)
     assert alignment_notes(found) == [
         "a, b, d and 1 more may have moved by up to 0.8 px, too uncertain to be corrected; "
-        "--motion similarity moves what it finds"
+        "a chosen motion moves what it finds (--motion similarity, motion='similarity')"
     ]
     place[0, 2] = 0.4
     assert alignment_notes(estimate_alignment([picture] * 5)) == []

@@ -668,7 +668,12 @@ def test_a_frame_that_shows_nothing_in_focus_is_not_used(tmp_path):
     content["gains"] = np.ones_like(content["gains"]).tolist()
     content["unmatched"] = [1]
     file.write_text(json.dumps(content))
-    run([folder], tmp_path / "b.png", align=True, alignment=file)
+    (outcome,) = run([folder], tmp_path / "b.png", align=True, alignment=file)
+    assert "f1.png shows nothing in focus: it is not used" in outcome.messages
+    other = save_burst(tmp_path / "other", count=3)
+    (other / "f1.png").rename(other / "f1b.png")
+    (outcome,) = run([other], tmp_path / "d.png", align=True, alignment=file)
+    assert "f1b.png shows nothing in focus: it is not used" in outcome.messages
     two = sorted(folder.iterdir())[::2]
     run(two, tmp_path / "c.png")
     second, third = (read_photo(tmp_path / name).pixels for name in ("b.png", "c.png"))

@@ -61,6 +61,29 @@ def test_hot_and_dead_pixels_do_not_count_and_a_bead_does():
 
 
 @pytest.mark.parametrize(
+    "bad",
+    [np.s_[:, 0], np.s_[:, 5], np.s_[:, -1], np.s_[0], np.s_[127], np.s_[128], np.s_[0, :2],
+     np.s_[-1, -3:], np.s_[127, 4:7]],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("height", [129, 300])
+def test_a_bad_line_does_not_count_wherever_it_lies(bad, height):
+    frame = np.full((height, 20), 0.125, np.float32)
+    frame[50:80, 8:12] = 0.25
+    expected = Brightness(0.125, 0.25)
+    good = expected.seen(frame)
+    frame[bad] = 1
+    assert find_brightness([frame, frame]) == expected
+    np.testing.assert_array_equal(expected.seen(frame)[:50], good[:50])
+
+
+def test_narrow_frames_have_a_brightness():
+    frame = np.full((2, 9), 0.125, np.float32)
+    frame[:, 5:] = 0.25
+    assert find_brightness([frame, frame]) == Brightness(0.125, 0.25)
+
+
+@pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
         (0, 0.5, Brightness(0, 0.5)),

@@ -70,6 +70,27 @@ def test_a_slow_burst_among_fast_ones_has_six_frames_or_more(tmp_path):
     assert [len(burst) for burst in split_by_time(few)] == [8, 1, 1, 1, 1, 1, 8]
 
 
+@pytest.mark.parametrize(
+    ("gaps", "counts"),
+    [
+        # even single photographs are taken for a burst
+        ([*(7 * [0.5]), 30, *(8 * [10]), 33, *(7 * [0.5])], [8, 9, 8]),
+        # the gap behind a fast burst stays a pause
+        ([*(7 * [0.5]), *(6 * [6])], [8, 6]),
+        # a few quick shots among slow bursts
+        ([3.0, 3, 3, 3, 20, 0, 0, 1, 20, 3, 3, 4, 3], [5, 4, 5]),
+        ([0.2, 0.2, 0.2, 30, 3, 5, 3.5, 6, 4, 5, 3, 6], [4, 9]),
+        # a short pause between fast bursts, next to a long one
+        ([0.2, 0.2, 0.2, 3, 0.2, 0.2, 0.2, 20, 0.2, 0.2], [4, 4, 3]),
+        # single photographs more than a minute apart
+        ([0.5, 0.5, 0.5, 10, 100, 120, 100, 150, 90], [4, 1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_bursts_of_several_paces(tmp_path, gaps, counts):
+    paths = shots(tmp_path, gaps)
+    assert [len(burst) for burst in split_by_time(paths)] == counts
+
+
 def test_a_card_becomes_a_picture_for_each_burst_named_like_its_first_frame(tmp_path):
     card(tmp_path / "card")
     options, files = FuseOptions(model="gff"), FuseOutputs(split_by_time=True)

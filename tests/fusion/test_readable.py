@@ -5,6 +5,7 @@ import pytest
 from seamwise.fusion import FuseOptions, fuse_burst, fuse_files
 from seamwise.fusion.readable import readable
 from seamwise.io.photo import write_photo
+from seamwise.io.tiff import save_tiff
 
 SHAPE = (24, 30)
 
@@ -86,3 +87,23 @@ def test_the_error_tells_what_skips_such_a_frame(tmp_path):
     (outcome,) = fuse_files([folder], tmp_path / "y.png", options)
     assert not outcome.failed, outcome.messages
     assert outcome.messages[0].startswith(f"skipped: {folder / 'x.png'} has 31 × 24 pixels")
+
+
+def test_a_folder_with_one_picture_does_not_end_the_batch(tmp_path):
+    for name, count in (("a", 1), ("b", 2)):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        frames(tmp_path / "in" / name, count)
+    options = FuseOptions(model="gff", skip_bad=True)
+    outcomes = list(fuse_files([tmp_path / "in"], tmp_path / "out", options))
+    assert [outcome.failed for outcome in outcomes] == [True, False]
+    assert "a burst has two frames or more, and 1 of 1 can be fused" in outcomes[0].messages[0]
+    assert (tmp_path / "out" / "b.png").is_file()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
+def test_a_stack_alone_has_its_planes_skipped(tmp_path, dtype):
+    stack = np.stack([texture(number, dtype=dtype) for number in range(3)])
+    path = tmp_path / "x.tif"
+    save_tiff(path, stack, axes="ZYX")
+    fused = fuse_burst([str(path)], FuseOptions(model="gff", skip_bad=True))
+    assert np.array_equal(fused.image, fuse_burst([path], FuseOptions(model="gff")).image)

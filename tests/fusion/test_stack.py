@@ -1,4 +1,6 @@
+import copy
 import gc
+import pickle
 import re
 import weakref
 from uuid import UUID
@@ -504,3 +506,10 @@ def test_a_stack_that_lacks_a_file_is_told_which_not_to_be_split(tmp_path):
     second.unlink()
     with pytest.raises(ValueError, match=rf"^{second} is missing, and s0\.ome\.tif is one image"):
         stack_of(first)
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.ome.zarr"])
+def test_a_stack_can_be_handed_to_other_processes(tmp_path, name):
+    burst = Burst([save(tmp_path, name, planes(0), "ZYX")])
+    for other in (pickle.loads(pickle.dumps(burst)), copy.deepcopy(burst)):
+        np.testing.assert_array_equal(other[1], burst[1])

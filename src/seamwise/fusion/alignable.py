@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from seamwise.io.outcome import amount
 from seamwise.types import Picture
 
 _LONGEST, MOST_CHANNELS = 32_766, 4  # OpenCV's warpPerspective refuses more
@@ -47,5 +48,4 @@ def size_text(shape: tuple[int, ...]) -> str:
     '640 × 480 pixels, 3 channels'
     """
     channels = math.prod(shape[2:])
-    plural = "s" if channels != 1 else ""
-    return f"{shape[1]} × {shape[0]} pixels, {channels} channel{plural}"
+    return f"{shape[1]} × {shape[0]} pixels, {amount(channels, 'channel')}"

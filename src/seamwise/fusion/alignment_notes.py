@@ -62,7 +62,8 @@ def _doubtful(alignment: Alignment) -> list[str]:
         return []
     return [
         f"{_listed([*shifts])} may have moved by up to {max(shifts.values()):.1f} px, too "
-        "uncertain to be corrected; --motion similarity moves what it finds"
+        "uncertain to be corrected; a chosen motion moves what it finds (--motion similarity, "
+        "motion='similarity')"
     ]
 
 

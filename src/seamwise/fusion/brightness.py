@@ -10,6 +10,7 @@ from seamwise.types import Picture
 
 _MOST = 0.5  # of the range: frames that use more are seen as they are
 _WINDOW = 3  # of the median: hot and dead pixels are at most four of its nine
+_EDGE = _WINDOW // 2  # pixels at the edge of a frame, around which no window is whole
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Brightness:
         seen = (x′ − black) / (white − black), cut to 0..1
 
     with x′ = x, except at hot and dead pixels, which lie outside black..white: there it is the
-    median of 3×3 pixels. As specks they would draw the choice around them.
+    median of 3×3 pixels. As specks they would draw the choice around them. At the edge of the
+    picture, the pixels next to it count twice.
 
     Attributes
     ----------
@@ -30,7 +32,7 @@ class Brightness:
 
     Examples
     --------
-    >>> Brightness(0.25, 0.75).seen(np.float32([[0, 0.25, 0.5, 1]]))
+    >>> Brightness(0.25, 0.75).seen(np.float32([[0, 0.25, 0.5, 0.75]]))
     array([[0. , 0. , 0.5, 1. ]], dtype=float32)
     """
 
@@ -66,7 +68,9 @@ def find_brightness(frames: Frames) -> Brightness:
 
         black, white = least and largest value of the frames, each a median of 3×3 pixels
 
-    So hot and dead pixels do not count, while a bead of five pixels does. The frames are dim, or of
+    So hot and dead pixels, a bad row or a bad column do not count, while a bead of five pixels
+    does. Medians at the edge of a frame do not count, for their windows reach beyond it; only in a
+    frame of one or two rows or columns do they. The frames are dim, or of
     low contrast, if these are at most half of the range apart: 12 or 8 bits stored in 16, dim light
     on the offset of a camera. Other frames are seen as they are, and so are frames of one value.
 
@@ -90,12 +94,16 @@ def find_brightness(frames: Frames) -> Brightness:
     >>> find_brightness([dim, dim])
     Brightness(black=0.125, white=0.25)
     """
-    height = shape_of(frames)[0]
+    height, width = shape_of(frames)[:2]
+    edge = _EDGE if min(height, width) > 2 * _EDGE else 0
     black, white = 1.0, 0.0
     for number in range(len(frames)):
         rows = rows_of(frames, number)
         for start, stop in strips(0, height):
-            smooth = _median(rows(start, stop))
+            part = rows(max(start - edge, 0), min(stop + edge, height))
+            smooth = _median(part)[edge : len(part) - edge, edge : width - edge]
+            if not smooth.size:  # a strip that is the last row
+                continue
             black, white = min(black, float(smooth.min())), max(white, float(smooth.max()))
             if white - black > _MOST:
                 return Brightness()
@@ -103,4 +111,8 @@ def find_brightness(frames: Frames) -> Brightness:
 
 
 def _median(picture: Picture) -> Picture:
-    return np.asarray(cv2.medianBlur(np.ascontiguousarray(picture), _WINDOW), np.float32)
+    """The median of 3×3 pixels, mirrored at the edge, so that a bad column there is a third."""
+    whole = np.ascontiguousarray(picture)
+    padded = cv2.copyMakeBorder(whole, _EDGE, _EDGE, _EDGE, _EDGE, cv2.BORDER_REFLECT_101)
+    smooth = np.asarray(cv2.medianBlur(padded, _WINDOW), np.float32)
+    return smooth[_EDGE:-_EDGE, _EDGE:-_EDGE]

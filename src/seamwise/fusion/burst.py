@@ -88,9 +88,7 @@ class Burst(FrameSequence):
                 f"frames must be a list of pictures or files, not {name!r}: "
                 f"give e.g. sorted(Path({name!r}).iterdir())"
             )
-        self.frames: list[Source] = [source_of(frame) for frame in frames]
-        if len(self.frames) == 1 and isinstance(self.frames[0], Path):
-            self.frames = [*planes_of(self.frames[0])]
+        self.frames: list[Source] = unstacked([source_of(frame) for frame in frames])
         self.names = tuple(name_of(frame, number) for number, frame in enumerate(self.frames))
         infos = [_info(frame, i, self.names) for i, frame in enumerate(self.frames)]
         # after the headers: the error of a file with several pages tells how to split it
@@ -271,6 +269,19 @@ class Burst(FrameSequence):
         if not photo.opaque.any():
             raise ValueError(f"{self.names[i]} is transparent everywhere: remove it")
         self._masks[i] = PackedMask(photo.opaque)
+
+
+def unstacked(frames: Sequence[Source]) -> list[Source]:
+    """Return the planes of one file alone that is a stack, and other frames as they are.
+
+    Raises
+    ------
+    ValueError
+        As `planes_of`.
+    """
+    if len(frames) == 1 and isinstance(frames[0], Path):
+        return [*planes_of(frames[0])]
+    return [*frames]
 
 
 def burst_folders(folder: Path) -> tuple[list[Path], str]:

@@ -161,8 +161,11 @@ def _alike(
 
 def _follower(burst: Burst, motion: Alignment, *, exposure: bool) -> Alignment:
     """The motion of another channel, with the brightness of this one."""
-    # what shows nothing in focus in one channel may do so in another
-    still = replace(motion, gains=np.ones_like(motion.gains), unmatched=())
+    # what shows nothing in focus in one channel may do so in another; how well frames match is told
+    # of the channel that the motion is of
+    still = replace(
+        motion, gains=np.ones_like(motion.gains), unmatched=(), correlations=(), hints=()
+    )
     if not exposure:
         return still
     gains = estimate_alignment(

@@ -19,7 +19,7 @@ _BYTES_PER_PIXEL = {
     "matting": 110,
     "cnn": 100,
 }
-_NETWORK_BYTES_PER_PIXEL = 80
+_NETWORK_BYTES_PER_PIXEL = 95  # with the copies of dim frames that a network sees; else 80
 # sums and weights of the bands, the summary, a strip, and two frames as they are stored, of 8 bits
 _SCORED_BYTES_PER_PIXEL, _SCORED_TILE_BYTES = 60, 120
 _TILE_BYTES_PER_FEATURE = {"torch": 20, "openvino": 27, "onnx": 20}

@@ -16,10 +16,10 @@ from seamwise.fusion.alignable import is_alignable
 from seamwise.fusion.alignment import AlignedFrames, Alignment
 from seamwise.fusion.alignment_notes import alignment_notes
 from seamwise.fusion.brightness import find_brightness
-from seamwise.fusion.burst import Burst
+from seamwise.fusion.burst import Burst, unstacked
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
-from seamwise.fusion.headers import Frame
+from seamwise.fusion.headers import Frame, source_of
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.readable import readable, renumbered
@@ -193,6 +193,8 @@ def fuse_burst(
         See `fuse`.
     """
     if options.skip_bad:
+        if len(frames) == 1:
+            frames = unstacked([source_of(frames[0])])
         numbers, notes_of_bad = readable(frames)
         fusion = fuse_burst(
             [frames[i] for i in numbers],
@@ -210,10 +212,11 @@ def fuse_burst(
     notes: list[str] = []
     if alignment is None:
         alignment = estimated_alignment(burst, options, report)
-        notes = [] if alignment is None else alignment_notes(alignment)
     aligned: Frames = burst
     if alignment is not None:
         aligned = AlignedFrames(burst, alignment, crop=options.crop)
+        names = tuple(Path(name).name for name in burst.names)  # it may be of another burst
+        notes += alignment_notes(replace(alignment, names=names))
     order: Sequence[int] = burst.order if method.is_sequential else burst.order_of_sums()
     if method.is_sequential and len(burst) > 2 and burst.is_own_order:
         order = range(len(burst))
@@ -223,7 +226,9 @@ def fuse_burst(
     ordered = ReorderedFrames(masked or aligned, order)
     counted = CountedFrames(ordered, _stage_report(report, "fuse"), total)
     fuse_with_method = method.fuse
-    if method.needs_brightness:  # of frames as they are stored: an alignment costs more
+    if (
+        method.needs_brightness
+    ):  # of frames that are not moved, if none is transparent: it is faster
         brightness = find_brightness(ReorderedFrames(masked or burst, order))
         fuse_with_method = partial(fuse_with_method, brightness=brightness)
     fusion = fuse_with_method(counted)

@@ -24,6 +24,10 @@ class PlaneReader:
         self._key: tuple[Any, ...] | None = None
         self._planes: NDArray[Any] | None = None
 
+    def __reduce__(self) -> tuple[type["PlaneReader"], tuple[()]]:
+        """A copy for another process holds nothing yet, and has a lock of its own."""
+        return PlaneReader, ()
+
     def read(self, volume: Volume, number: int, time: int) -> NDArray[Any]:
         """Return the pixels `(C, Y, X)` of a plane, which the caller may change."""
         depth = self._depth(volume)

@@ -34,9 +34,10 @@ def readable(frames: Sequence[Frame]) -> tuple[list[int], tuple[str, ...]]:
         numbers, of_odd = _alike(frames, numbers)
         notes += of_odd
     if len(numbers) < 2:
+        reason = f"; {notes[0]}" if notes else ""
         raise ValueError(
-            f"a burst has two frames or more, and {len(numbers)} of {len(frames)} can be fused; "
-            f"{notes[0]}"
+            f"a burst has two frames or more, and {len(numbers)} of {len(frames)} can be fused"
+            f"{reason}"
         )
     return numbers, tuple(notes)
 

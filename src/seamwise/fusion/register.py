@@ -33,7 +33,7 @@ from seamwise.fusion.sharpest import SharpestParts
 from seamwise.words import MotionChoice, check_word
 
 _BLURRED = 0.2  # a frame with less of the contrast of the others shows nothing in focus
-_NOTICEABLE = 0.5  # pixels of a small copy: a hint of less is not worth a word
+_NOTICEABLE = 0.5  # pixels of a small copy: a hint of less is not told
 _MOVING = 0.25  # share of the frames that surely move, from which a hint is enough for the others
 
 

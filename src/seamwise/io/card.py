@@ -33,7 +33,8 @@ def read_card(model: Path) -> Card:
     Returns
     -------
     Card
-        The purpose is the text under the title, up to the colon.
+        The purpose is the first paragraph under the title, up to the colon. A page that does not
+        begin with a title has none. Bytes that cannot be read as UTF-8 become "\ufffd".
 
     Examples
     --------
@@ -44,10 +45,18 @@ def read_card(model: Path) -> Card:
     path = model.with_suffix(".md")
     if not path.is_file():
         return Card()
-    text = path.read_text(encoding="utf-8")
-    sentence = " ".join(text.partition("\n\n")[2].split()).partition(":")[0]
-    purpose = sentence[:1].lower() + sentence[1:]
-    return Card(purpose, _row(text, "Status"), _row(text, "Licence"))
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return Card(_purpose(text), _row(text, "Status"), _row(text, "Licence"))
+
+
+def _purpose(text: str) -> str:
+    """The first paragraph under a title, up to the colon; empty without a title."""
+    if not text.startswith("# "):
+        return ""
+    paragraph = text.partition("\n\n")[2].lstrip().partition("\n\n")[0]
+    sentence = " ".join(paragraph.split()).partition(":")[0]
+    is_name = not sentence[1:2].islower()  # DAPI stays DAPI
+    return sentence if is_name else sentence[:1].lower() + sentence[1:]
 
 
 def _row(text: str, name: str) -> str:

@@ -38,7 +38,7 @@ def amount(counts: int | Iterable[int], noun: str) -> str:
     ('1 cell', '0 cells', '1 cell', '1 + 1 cells')
     """
     numbers = [*counts] if isinstance(counts, Iterable) else [counts]
-    words = noun if numbers == [1] else plural(0, noun)
+    words = plural(numbers[0] if len(numbers) == 1 else 2, noun)
     return f"{' + '.join(map(str, numbers))} {words}"
 
 
