@@ -460,6 +460,14 @@ def test_targets_of_unsigned_types(loss, dtype):
 
 
 @every_loss
+def test_the_largest_unsigned_number_is_not_the_ignored_one(loss):
+    logits, target, _ = sample()
+    assert (target == -1).any()
+    with pytest.raises(ValueError, match=r"target must hold 0\.\.3 or -1 \(ignored\), not \d+"):
+        loss(logits, target.to(torch.uint64))
+
+
+@every_loss
 def test_complex_targets_are_refused(loss):
     logits, target, _ = sample()
     with pytest.raises(TypeError, match=r"target must hold whole numbers, not torch\.complex"):

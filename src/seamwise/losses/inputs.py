@@ -45,6 +45,8 @@ def as_target(logits: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
         raise TypeError(f"target must hold whole numbers, not {pixels.dtype}: take its real part")
     # torch can neither compare nor sort the wider unsigned types
     classes = pixels if pixels.dtype in _INTEGERS else pixels.long()
+    if pixels.dtype == torch.uint64:  # beyond 64 signed bits it became negative
+        classes = classes.masked_fill(classes < 0, torch.iinfo(torch.int64).max)
     pixels = pixels if pixels.is_floating_point() else classes
     if classes.numel():
         # a compiled graph would break where it asks for a value
