@@ -3,9 +3,10 @@
 python benchmarks/check_data.py DATA [DATA …] [-o PAGES]
 python benchmarks/check_data.py DATA [DATA …] --erase 0.5 --seed 0
 
-DATA holds images/ and masks/. Prints how many cells or images each kind of fault has, and the time.
-With -o it writes a page for each folder, with pictures of the places. With --erase a share of the
-cells of each mask is erased first, in a copy: the masks that lack cells are then to be found.
+DATA holds images/ and masks/. Prints how many cells or images each kind of fault has, how bright
+the rims of cells are, and the time. With -o it writes a page for each folder, with pictures of
+the places. With --erase a share of the cells of each mask is erased first, in a copy: the masks
+that lack cells are then to be found.
 """
 
 import argparse
@@ -56,6 +57,17 @@ def print_findings(result: Survey) -> None:
             print(f"    {case.name}: {case.text}")
 
 
+def print_rims(result: Survey) -> None:
+    """Print how probable it is that a pixel at the rim of a cell is brighter than one inside."""
+    rims = [look.rim for look in result.looks if len(look.sizes)]
+    if rims:
+        dark = sum(rim < 0.5 for rim in rims)
+        print(
+            f"  rim brighter than inside: {min(rims):.2f} to {max(rims):.2f}, median "
+            f"{np.median(rims):.2f}; below 0.5 in {dark} of {len(rims)} images"
+        )
+
+
 def main() -> None:
     """Look through each folder and print what was found."""
     parser = argparse.ArgumentParser(
@@ -78,6 +90,7 @@ def main() -> None:
         cells = sum(len(look.sizes) for look in result.looks)
         print(f"{folder}: {len(result.looks)} images, {cells} cells, {seconds:.0f} s of processor")
         print_findings(result)
+        print_rims(result)
         if options.output is not None:
             options.output.mkdir(parents=True, exist_ok=True)
             page = options.output / f"{folder.parent.name}.html"

@@ -6,13 +6,12 @@ python benchmarks/dim.py ../shared/data/fusion/bsds500 [--pairs 6]
 
 import argparse
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fusion import SIMULATIONS, pairs
-from seamwise.fusion import Brightness, find_brightness, fuse, load
+from seamwise.fusion import find_brightness, fuse, fuse_frames, load
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
 
@@ -70,10 +69,11 @@ def main() -> None:
         for pair in drawn:
             (*frames, truth), hot = stored(pair, code)
             images = [fuse(frames, model=x).image for x in (model, "gff")]
-            with patch("seamwise.fusion.methods.find_brightness", lambda frames: Brightness()):
-                images.insert(1, fuse(frames, model=model).image)
             largest = np.float32(np.iinfo(frames[0].dtype).max)
-            is_whole = find_brightness([frame / largest for frame in frames]).is_whole
+            scaled = [frame / largest for frame in frames]
+            as_stored = fuse_frames(scaled, model=model).image * largest  # black is 0, white 1
+            images.insert(1, np.rint(as_stored).astype(frames[0].dtype))
+            is_whole = find_brightness(scaled).is_whole
             rows.append([*(quality(image, truth, hot, code) for image in images), is_whole])
         *means, whole = np.mean(rows, 0)
         columns = " | ".join(f"{mean:.2f}" for mean in means)

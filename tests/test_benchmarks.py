@@ -43,6 +43,16 @@ def test_masks_without_half_of_their_cells_are_noted(script, tmp_path):
     assert (tmp_path / "images" / "a.tif").exists()
 
 
+def test_rims_are_counted_over_the_images_with_cells(script, capsys):
+    looks = [SimpleNamespace(rim=rim, sizes=sizes) for rim, sizes in ((0.2, [9]), (0.6, [9, 8]))]
+    empty = SimpleNamespace(rim=0.9, sizes=[])
+    script("check_data").print_rims(SimpleNamespace(looks=[*looks, empty]))
+    words = "rim brighter than inside: 0.20 to 0.60, median 0.40; below 0.5 in 1 of 2 images"
+    assert capsys.readouterr().out.strip() == words
+    script("check_data").print_rims(SimpleNamespace(looks=[empty]))
+    assert capsys.readouterr().out == ""
+
+
 def test_a_seam_is_wrong_if_both_cells_lie_in_one(script):
     seams = script("seam_doubt")
     predicted = np.array([[1, 1, 1, 2, 2, 2, 3, 3]])

@@ -1,7 +1,7 @@
 """Which settings suit a training folder; see `advise`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import RootModel
+from torch import Tensor
 
 from seamwise.engine.devices import choose_device, place
+from seamwise.engine.loop import Task
 from seamwise.engine.networks import build_network, prepare_network
 from seamwise.engine.settings import make_settings
 from seamwise.io.atomic import atomic_path
+from seamwise.io.models import SegmentationInfo
 from seamwise.labels import CLASS_NAMES
 from seamwise.segmentation.check.survey import SHARE_MISSING, Look, Survey
 from seamwise.segmentation.data import AnnotatedImage, Pair, read_pairs
@@ -253,32 +256,46 @@ def training_seconds(
         How many images it validates on, of the size of these.
     device : str
     """
-    most = _TIMED_SIDES[images[0].ndim]
-    starts = [max(0, (n - most) // 2) for n in images[0].labels.shape]  # a corner is often empty
-    box = tuple(slice(start, start + most) for start in starts)
-    part = replace(
-        images[0], image=images[0].image[(slice(None), *box)], labels=images[0].labels[box]
-    )
+    part = _middle(images[0])
     task, first = training_task(images, [part], settings)
     place_ = choose_device(device)
     net = build_network(task.info.architecture)
     if first is not None:  # a random network predicts specks, which take long to decode
         net.load_state_dict(first)
     net = place(net, place_).train()
-    samples = task.samples()
-    times = []
-    for step in range(1 + _TIMED):
-        began = time.monotonic()
-        drawn = [samples[step * settings.batch_size + i] for i in range(settings.batch_size)]
-        batch = [torch.stack(parts).to(place_) for parts in zip(*drawn, strict=True)]
-        task.loss(net, batch).backward()  # type: ignore[no-untyped-call]
-        times.append(time.monotonic() - began)
+    step = _step_seconds(task, net, place_, settings.batch_size)
     began = time.monotonic()
     task.validate(prepare_network(net, task.info, place_))
     share = np.mean([image.labels.size for image in images]) / part.labels.size
     one = (time.monotonic() - began) * share
     passes = ceil(settings.steps / settings.validate_every)
-    return float(np.mean(times[1:])) * settings.steps + passes * validation * float(one)
+    return step * settings.steps + passes * validation * float(one)
+
+
+def _middle(image: AnnotatedImage) -> AnnotatedImage:
+    """The part of an image that is predicted; a corner is often empty."""
+    most = _TIMED_SIDES[image.ndim]
+    starts = [max(0, (n - most) // 2) for n in image.labels.shape]
+    box = tuple(slice(start, start + most) for start in starts)
+    return replace(image, image=image.image[(slice(None), *box)], labels=image.labels[box])
+
+
+def _step_seconds(
+    task: Task[SegmentationInfo],
+    net: Callable[[Tensor], Tensor],
+    device: torch.device,
+    batch_size: int,
+) -> float:
+    """Mean time of the training steps after a first one."""
+    samples = task.samples()
+    times = []
+    for step in range(1 + _TIMED):
+        began = time.monotonic()
+        drawn = [samples[step * batch_size + i] for i in range(batch_size)]
+        batch = [torch.stack(parts).to(device) for parts in zip(*drawn, strict=True)]
+        task.loss(net, batch).backward()  # type: ignore[no-untyped-call]
+        times.append(time.monotonic() - began)
+    return float(np.mean(times[1:]))
 
 
 def write_settings(path: Path, advice: Advice, *, data: Path) -> None:
