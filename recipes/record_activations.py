@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("images", type=Path, nargs="*")
     parser.add_argument("--drawn", choices=tuple(DRAWINGS))
     options = parser.parse_args()
+    if options.drawn and options.images:
+        parser.error("give images or --drawn, not both")
     if options.drawn:
         images = [drawn_stack(options.drawn, seed) for seed in SEEDS]
     elif options.images:

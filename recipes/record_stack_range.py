@@ -9,6 +9,7 @@ at least half of its cells at IoU 0.5: of the others it knows too little to tell
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def real_stacks(paths: list[list[str]]) -> Iterator[AnnotatedImage]:
         yield AnnotatedImage(Path(image).name, stack, read_labels(Path(mask)), spacing=size)
 
 
-def drawn_stacks(kind: str, seeds: str) -> Iterator[AnnotatedImage]:
+def simulated_stacks(kind: str, seeds: str) -> Iterator[AnnotatedImage]:
     """Simulated stacks, from one seed to another."""
     first, last = map(int, seeds.split("-"))
     for seed in range(first, last + 1):
@@ -48,8 +49,7 @@ def drawn_stacks(kind: str, seeds: str) -> Iterator[AnnotatedImage]:
 def normalized(stack: AnnotatedImage, model: Model) -> AnnotatedImage:
     """A stack as the model takes it, with signed labels."""
     image = normalization(stack.image, model.info.normalization)(stack.image)
-    labels = stack.labels.astype(np.int32)
-    return AnnotatedImage(stack.name, image, labels, spacing=stack.spacing)
+    return replace(stack, image=image, labels=stack.labels.astype(np.int32))
 
 
 def share_found(stack: AnnotatedImage, model: Model) -> float:
@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load(options.model, device="cpu", runtime="torch")
     known = []
-    for stack in (*real_stacks(options.real), *drawn_stacks(options.kind, options.seeds)):
+    for stack in (*real_stacks(options.real), *simulated_stacks(options.kind, options.seeds)):
         one = normalized(stack, model)
         share = share_found(one, model)
         print(f"{one.name}: {share:.2f} of {len(np.unique(one.labels)) - 1} cells", flush=True)

@@ -217,3 +217,12 @@ def test_ranges_for_integers_come_from_drawn_stacks_of_cubic_voxels(tmp_path, mo
     assert len(activations) == 4 * 4 + 3
     assert min(activations) > 0
     assert str(activations) in capsys.readouterr().out
+
+
+def test_record_activations_takes_images_or_drawn_stacks(monkeypatch, capsys):
+    arguments = ["record_activations.py", "model", "my.tif", "--drawn", "walls"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as error:
+        script("record_activations").main()
+    assert error.value.code == 2
+    assert "give images or --drawn, not both" in capsys.readouterr().err
