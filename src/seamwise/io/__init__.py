@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from seamwise.io.photo import Photo, PhotoInfo, photo_info, read_photo, write_photo
     from seamwise.io.provenance import Provenance, file_sha256
     from seamwise.io.scratch import open_scratch
+    from seamwise.io.tiff_set import set_of_files
     from seamwise.io.volume import Volume, count_samples, open_labels, open_volume
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "read_spaced_labels",
     "renamed_note",
     "save_model",
+    "set_of_files",
     "shipped_models",
     "write_columns",
     "write_image",
@@ -191,6 +193,7 @@ _ROOMS = {
         "file_sha256",
     ),
     "scratch": ("open_scratch",),
+    "tiff_set": ("set_of_files",),
     "volume": (
         "Volume",
         "count_samples",

@@ -1,6 +1,7 @@
 """Is all of a TIFF there? `check_chain` and `check_complete`; and silence: `without_log`."""
 
 import logging
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import tifffile
 
 _FIRST_PRIVATE_TAG = 32768
+_LARGE = 2**24  # numbers of a tile
 # bytes per value by TIFF type: 1 to 13, and the three of BigTIFF
 TAG_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | dict.fromkeys(
     (16, 17, 18), 8
@@ -74,12 +76,20 @@ def check_complete(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
         raise ValueError(
             f"{missing} of {len(series.pages)} planes are missing (in other files of the set?)"
         )
+    _check_tiles(series.keyframe)
     page: Any
     for page in series.pages:
         ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
         check_inside(page, max(ends, default=0))
     if series.dataoffset is not None:
         check_inside(series.pages[0], series.dataoffset + series.nbytes)
+
+
+def _check_tiles(page: Any) -> None:
+    """Raise if a tile is much larger than the page: a small file could then fill the memory."""
+    tile, pixels = math.prod(page.chunks), math.prod(page.shape)
+    if page.is_tiled and tile > max(_LARGE, 4 * pixels):
+        raise ValueError(f"its tiles have {tile} numbers, for an image of {pixels}")
 
 
 def check_inside(page: Any, end: int) -> None:

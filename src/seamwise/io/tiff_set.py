@@ -8,13 +8,23 @@ from typing import Any
 import tifffile
 
 from seamwise.io.tiff_checks import check_chain, check_inside, without_log
+from seamwise.types import AnyPath
 
 
-def set_of_files(path: Path) -> tuple[str, ...]:
+def set_of_files(path: AnyPath) -> tuple[str, ...]:
     """Return the names of the files that hold one OME image together, in its order; often one.
 
     Empty if the file names none, or is not an OME-TIFF that can be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "x.tif"
+    >>> tifffile.imwrite(path, [[1, 2]])
+    >>> set_of_files(path)
+    ()
     """
+    path = Path(path)
     try:
         with without_log(), tifffile.TiffFile(path) as file:
             return _names_of_set(file)

@@ -88,20 +88,31 @@ def test_several_decodings_are_one_step_to_undo(client, cells):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"thresholds": {"peak": 3}, "min_size": 0}, "peak must be"),
-        ({"thresholds": {"peak": 1.5}, "min_size": 0}, "peak"),
-        ({"thresholds": {"peak": "a"}, "min_size": 0}, "peak must be"),
-        ({"thresholds": {"gamma": 0.5}, "min_size": 0}, "no threshold 'gamma'"),
-        ({"thresholds": [], "min_size": 0}, "thresholds must be"),
-        ({"thresholds": {}, "min_size": -1}, "min_size must be a whole number"),
-        ({"thresholds": {}}, "min_size must be a whole number"),
+        (
+            {"thresholds": {"peak": 1.5}, "min_size": 0},
+            "Doubtful cells must be a number from 0 to 1, not 1.5",
+        ),
+        (
+            {"thresholds": {"saddle": "a"}, "min_size": 0},
+            "Splitting must be a number from 0 to 1.5, not 'a'",
+        ),
+        (
+            {"thresholds": {"gamma": 0.5}, "min_size": 0},
+            "the model has no threshold 'gamma': it has foreground, peak, saddle, core",
+        ),
+        ({"thresholds": [], "min_size": 0}, "thresholds must be an object in JSON"),
+        (
+            {"thresholds": {}, "min_size": -1},
+            "min_size must be a whole number of 0 or more, not -1",
+        ),
+        ({"thresholds": {}}, "min_size must be a whole number of 0 or more, not None"),
     ],
 )
 def test_thresholds_out_of_range_are_refused_and_change_nothing(client, cells, fields, words):
     before, _ = labels_of(client.get(f"api/pictures/{cells}/labels"))
     answer = client.post(f"api/pictures/{cells}/decode", json=fields)
     assert answer.status_code == 400
-    assert words in answer.json()["error"]
+    assert answer.json()["error"] == words
     after, facts = labels_of(client.get(f"api/pictures/{cells}/labels"))
     assert (before == after).all()
     assert not facts["can_undo"]
@@ -324,6 +335,7 @@ def test_a_diameter_that_does_not_fit_fails_in_words(client, upload, wait, diame
     end = wait(job)
     assert end["state"] == "failed"
     assert "diameter" in end["error"]
+    assert "spacing" not in end["error"]  # the page has no such field
     assert client.get(f"api/pictures/{key}/labels").status_code == 409
 
 

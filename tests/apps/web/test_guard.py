@@ -1,8 +1,11 @@
 """Who may talk to the server."""
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
 from seamwise_web.application import FILES
+from seamwise_web.guard import Guard
 
 
 def test_the_page_comes_with_the_token(client):
@@ -47,6 +50,15 @@ def test_another_origin_is_refused(client, origin):
 def test_the_names_of_this_computer_are_accepted(client, host):
     headers = {"Host": host, "Origin": f"http://{host}"}
     assert client.get("api/start", headers=headers).status_code == 200
+
+
+def test_a_browser_leaves_port_80_out():
+    async def app(scope, receive, send):
+        await PlainTextResponse("page")(scope, receive, send)
+
+    browser = TestClient(Guard(app, token="key", port=80), base_url="http://127.0.0.1/key/")
+    answer = browser.get("", headers={"Origin": "http://127.0.0.1"})
+    assert (answer.status_code, answer.text) == (200, "page")
 
 
 def test_what_does_not_exist_is_answered_in_words(client):

@@ -1,5 +1,6 @@
 """Images that are dropped, and those of the folder."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -116,6 +117,52 @@ def test_a_small_file_of_a_huge_image_is_not_unpacked(client, tmp_path_factory, 
     assert words.startswith(f"{name} has more than 4 million numbers")
 
 
+def test_a_small_image_with_a_huge_tile_is_not_unpacked(client, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bomb") / "x.tif"
+    tile = (4112, 4112)
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), tile=tile, compression="zlib")
+    assert path.stat().st_size < 50_000
+    words = error_of(drop(client, path.read_bytes()), 400)
+    assert "its tiles have 16908544 numbers, for an image of 4096" in words
+
+
+def test_a_part_that_is_a_link_is_not_read(client, images):
+    planes, folder = np.stack([drawn(), drawn(1)]), images / "set"
+    folder.mkdir()
+    metadata = {"axes": "CYX"}
+    tifffile.imwrite(folder / "a.ome.tif", planes, metadata=metadata, photometric="minisblack")
+    text = tifffile.tiffcomment(folder / "a.ome.tif")
+    part = '<UUID FileName="link.tif">urn:uuid:0</UUID></TiffData>'
+    begin, _, end = text.partition("<TiffData")
+    data, _, rest = end.partition("/>")
+    text = f"{begin}<TiffData{data}>{part}{rest}"
+    tifffile.tiffcomment(folder / "a.ome.tif", text)
+    (folder / "link.tif").symlink_to(images.parent / "secret.tif")
+    try:
+        words = error_of(client.post("api/pictures", json={"place": "set/a.ome.tif"}), 403)
+    finally:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    assert words == "a part of a.ome.tif is a link, which the page does not follow"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_odd_names_are_listed_and_opened(client, images):
+    odd, bad = images / "t10:00.tif", os.fsencode(images) + b"/\xe4.tif"
+    tifffile.imwrite(odd, drawn())
+    Path(os.fsdecode(bad)).touch()
+    try:
+        listed = client.get("api/folder").json()
+        opened = client.post("api/pictures", json={"place": odd.name})
+    finally:
+        odd.unlink()
+        os.unlink(bad)
+    assert listed["images"] == ["cells.tif", "t10:00.tif"]
+    assert listed["note"] == "without 1 whose names are not UTF-8"
+    assert opened.json()["name"] == odd.name
+
+
 def test_a_stack_and_a_series_are_refused_in_words(client, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stacks")
     for axes, words in (("ZYX", "is a stack of ZYX"), ("TYX", "time points")):
@@ -134,7 +181,7 @@ def test_the_folder_lists_folders_and_images_below_it_only(client):
 @pytest.mark.parametrize(
     "place",
     ["..", "../secret.tif", "day 1/../../secret.tif", "/etc", "day 1/..", "link.tif",
-     "way/secret.tif", "way", "..\\secret.tif", "day 1//blue.png", "a\0b"],
+     "way/secret.tif", "way", "day 1//blue.png", "a\0b"],
 )  # fmt: skip
 def test_no_way_leads_out_of_the_folder(client, place):
     assert client.get("api/folder", params={"place": place}).status_code == 403
@@ -144,7 +191,15 @@ def test_no_way_leads_out_of_the_folder(client, place):
 
 
 @pytest.mark.parametrize(
-    ("fields", "status"), [({"place": "nothing.tif"}, 404), ({"place": 3}, 400), ({}, 400)]
+    ("fields", "status"),
+    [
+        ({"place": "nothing.tif"}, 404),
+        ({"place": "notes.txt"}, 404),
+        ({"place": ".hidden.tif"}, 404),
+        ({"place": "..\\secret.tif"}, 404),  # a plain name, but on Windows
+        ({"place": 3}, 400),
+        ({}, 400),
+    ],
 )
 def test_an_image_that_does_not_exist_is_answered_in_words(client, fields, status):
     error_of(client.post("api/pictures", json=fields), status)
@@ -161,7 +216,7 @@ def test_errors_of_the_folder_do_not_tell_where_it_lies(client, images):
 
 
 def test_a_request_that_is_not_json_is_answered_in_words(client):
-    for body in (b"{", b"[1]", b"\xff", b"{" + b" " * 2**21):
+    for body in (b"{", b"[1]", b"\xff", b"{" + b" " * 2**21, b"[" * 100_000):
         assert client.post("api/pictures", content=body).status_code in (400, 413)
 
 

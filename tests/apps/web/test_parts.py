@@ -2,6 +2,7 @@
 
 import logging
 from threading import Event
+from time import sleep
 
 import numpy as np
 import pytest
@@ -68,12 +69,34 @@ def test_a_job_that_fails_tells_why_and_the_next_one_runs(jobs):
     assert (failed.state, failed.error, next_one.state) == ("failed", "image is empty", "done")
 
 
-def test_only_the_last_jobs_are_remembered(jobs):
-    keys = [jobs.add(lambda job: job.finish(lambda: None)).key for _ in range(50)]
+def test_only_the_last_jobs_are_remembered(jobs, monkeypatch):
+    monkeypatch.setattr("seamwise_web.jobs._MOST_DONE", 3)
+    gate = Event()
+    keys = []
+    for _ in range(6):
+        job = jobs.add(lambda job: job.finish(lambda: None))
+        while job.is_open:
+            sleep(0.001)
+        keys.append(job.key)
+    running = jobs.add(lambda job: (gate.wait(9), job.finish(lambda: None)))
+    waiting = jobs.add(lambda job: job.finish(lambda: None))
+    for key in keys[:3]:
+        with pytest.raises(RefusalError, match="no longer known"):
+            jobs.find(key)
+    assert jobs.find(keys[3]).state == "done"
+    assert jobs.find(running.key).is_open
+    assert jobs.find(waiting.key).is_open
+    gate.set()
+
+
+def test_a_cancelled_job_that_raises_stays_cancelled(jobs):
+    def work(job):
+        job.cancel()
+        raise ValueError("too late")
+
+    job = jobs.add(work)
     jobs._thread.shutdown(wait=True)
-    assert jobs.find(keys[0]).state == "done"
-    with pytest.raises(RefusalError, match="no longer known"):
-        jobs.find("nothing")
+    assert (job.state, job.error) == ("cancelled", "")
 
 
 def test_tiles_are_counted_and_none_is_computed_after_a_cancel(jobs):
@@ -170,6 +193,13 @@ def test_a_rule_takes_other_thresholds_and_keeps_the_rest():
     changed = rule_with(own, {"core": 0.125})
     assert changed.relief == ReliefPair(foreground=0.25, core=0.125)
     assert changed.min_size == 7
+
+
+def test_a_slider_reaches_as_far_as_the_model_does():
+    own = DecodeRule(rule="relief", relief=ReliefPair(foreground=0.25, core=0.5, saddle=1.75))
+    saddle = {slider["name"]: slider for slider in sliders_of(own)}["saddle"]
+    assert saddle["most"] == 1.75
+    assert rule_with(own, {"saddle": 1.75}) == own
 
 
 def test_models_of_the_user_come_first(tmp_path):

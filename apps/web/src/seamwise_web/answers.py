@@ -58,8 +58,14 @@ def for_the_page(words: str) -> str:
     --------
     >>> for_the_page("the model knows 7 to 50: try --diameter 120")
     'the model knows 7 to 50: set the cell diameter to 120'
+    >>> for_the_page("pixel size 9 µm: not believed; give --spacing if it is right")
+    'pixel size 9 µm: not believed'
+    >>> for_the_page("magnified 0.001 times: give another scale, diameter or spacing")
+    'magnified 0.001 times: set another cell diameter'
     """
-    return re.sub(r"try --diameter (\d+)", r"set the cell diameter to \1", words)
+    words = re.sub(r"try --diameter (\d+)", r"set the cell diameter to \1", words)
+    words = re.sub(r"(: not believed); give --spacing if it is right", r"\1", words)
+    return words.replace("give another scale, diameter or spacing", "set another cell diameter")
 
 
 async def read_json(request: Request) -> dict[str, Any]:
@@ -77,7 +83,7 @@ async def read_json(request: Request) -> dict[str, Any]:
             raise RefusalError(413, "the request is too long")
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise RefusalError(400, "the request must be an object in JSON")

@@ -8,6 +8,7 @@ from seamwise_web.answers import RefusalError
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _MOST = 2000  # entries of a list
+_NO_NAME = ("\\", ":", "\0") if os.name == "nt" else ("\0",)  # signs that no name has
 
 
 def open_folder(path: Path) -> "Folder":
@@ -56,11 +57,15 @@ class Folder:
             raise RefusalError(
                 403, f"{place or 'the folder'} cannot be read: {error.strerror}"
             ) from error
-        folders = sorted(entry.name for entry in names if _is_plain_folder(entry))
-        images = sorted(entry.name for entry in names if _is_image(entry))
-        note = ""
+        shown = [entry for entry in names if _is_text(entry.name)]
+        folders = sorted(entry.name for entry in shown if _is_plain_folder(entry))
+        images = sorted(entry.name for entry in shown if _is_image(entry))
+        notes = []
         if len(folders) + len(images) > _MOST:
-            note = f"the first {_MOST} of {len(folders) + len(images)} entries"
+            notes.append(f"the first {_MOST} of {len(folders) + len(images)} entries")
+        if len(shown) < len(names):
+            notes.append(f"without {len(names) - len(shown)} whose names are not UTF-8")
+        note = "; ".join(notes)
         folders = folders[:_MOST]
         images = images[: _MOST - len(folders)]
         return {"place": place.strip("/"), "folders": folders, "images": images, "note": note}
@@ -71,12 +76,19 @@ class Folder:
         Raises
         ------
         RefusalError
-            The place is outside of the root, or is not a file.
+            The place is outside of the root, is hidden, or is not an image.
         """
         path = self._inside(place)
+        if not place.lower().endswith(SUFFIXES) or any(name[0] == "." for name in place.split("/")):
+            raise RefusalError(404, f"{place} is not an image that the page lists: choose another")
         if not path.is_file():
             raise RefusalError(404, f"{place} is not a file of this folder: choose another")
         return path
+
+    @property
+    def name(self) -> str:
+        """Name of the root for the page."""
+        return self.root.name.encode(errors="replace").decode()
 
     def without_root(self, words: str) -> str:
         """Return a message with paths as the page shows them, below the root."""
@@ -101,7 +113,12 @@ class Folder:
 
 def _is_plain(name: str) -> bool:
     """Whether a part of a path is a name, and not a way out of a folder."""
-    return name not in ("", ".", "..") and not any(sign in name for sign in ("\\", ":", "\0"))
+    return name not in ("", ".", "..") and not any(sign in name for sign in _NO_NAME)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be sent to the page: those that are not UTF-8 hold surrogates."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _is_plain_folder(entry: "os.DirEntry[str]") -> bool:

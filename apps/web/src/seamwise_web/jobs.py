@@ -12,7 +12,7 @@ from seamwise_web.answers import RefusalError, explain
 _MOST_DONE = 100  # jobs that are remembered after their end
 
 
-class CancelledError(Exception):
+class JobCancelledError(Exception):
     """The user cancelled the job."""
 
 
@@ -47,11 +47,11 @@ class Job:
 
         Raises
         ------
-        CancelledError
+        JobCancelledError
             The user cancelled.
         """
         if self.state == "cancelled":
-            raise CancelledError
+            raise JobCancelledError
         self.stage, self.share = stage, share
 
     def finish(self, keep: Callable[[], None]) -> None:
@@ -59,7 +59,7 @@ class Job:
 
         Raises
         ------
-        CancelledError
+        JobCancelledError
             The user cancelled.
         """
         with self._lock:
@@ -81,10 +81,13 @@ class Job:
             self.state = "running"
         try:
             work(self)
-        except CancelledError:
+        except JobCancelledError:
             return
         except Exception as error:
-            self.state, self.error = "failed", explain(error)[1]
+            words = explain(error)[1]
+            with self._lock:
+                if self.state == "running":  # a work that was cancelled stays so
+                    self.state, self.error = "failed", words
 
     def description(self, ahead: int) -> dict[str, Any]:
         """Return what the page shows; `ahead` is the number of jobs before this one."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io import count_samples, read_image
+from seamwise.io import count_samples, read_image, set_of_files
 from seamwise.measure import Table, measure
 from seamwise.segmentation import as_channels
 from seamwise_web.answers import RefusalError
@@ -202,8 +202,10 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     ValueError, OSError
         The file is not an image.
     RefusalError
-        It is too large, or a stack.
+        It is too large, a stack, or has a part that is a link.
     """
+    if any((path.parent / name).is_symlink() for name in set_of_files(path)):
+        raise RefusalError(403, f"a part of {path.name} is a link, which the page does not follow")
     if count_samples(path) > limits.samples:
         raise RefusalError(
             413,

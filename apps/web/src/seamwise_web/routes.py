@@ -77,7 +77,7 @@ class Server:
             {
                 "version": __version__,
                 "models": [offer.description() for offer in self._page.offers.values()],
-                "folder": None if folder is None else folder.root.name,
+                "folder": None if folder is None else folder.name,
                 "suffixes": SUFFIXES,
                 "largest_upload": self._limits.upload,
             }

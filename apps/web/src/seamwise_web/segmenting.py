@@ -38,7 +38,7 @@ class Lane(Executor):
 
         Raises
         ------
-        CancelledError
+        JobCancelledError
             The user cancelled.
         """
         self._job.begin("looking for cells", min(1.0, self._done / self._pixels))
@@ -84,7 +84,7 @@ def find_cells(
         if image.min() == image.max():
             caution = "all pixels of this channel are equal: there is nothing to find"
         elif zoom.note:
-            caution = f"{zoom.note}. {caution}".strip(" .")
+            caution = f"{for_the_page(zoom.note)}. {caution}".strip(" .")
         maps = Maps(
             name,
             model.info,

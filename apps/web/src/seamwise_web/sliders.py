@@ -34,7 +34,7 @@ def sliders_of(rule: DecodeRule) -> list[dict[str, Any]]:
             "words": words,
             "help": text,
             "value": getattr(rule.pair, name),
-            "most": most,
+            "most": max(most, getattr(rule.pair, name)),
             "step": step,
         }
         for name, words, text, most, step in _SLIDERS[rule.rule]
@@ -58,12 +58,13 @@ def rule_with(rule: DecodeRule, values: dict[str, Any]) -> DecodeRule:
     ValueError
         The rule has no such threshold, or a value is out of range.
     """
-    names = [name for name, *_ in _SLIDERS[rule.rule]]
+    sliders = {slider["name"]: slider for slider in sliders_of(rule)[:-1]}  # the size is apart
     for name, value in values.items():
-        if name not in names:
-            raise ValueError(f"the model has no threshold {name!r}: it has {', '.join(names)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
-            raise ValueError(f"{name} must be a number of 0 or more, not {value!r}")
+        if name not in sliders:
+            raise ValueError(f"the model has no threshold {name!r}: it has {', '.join(sliders)}")
+        words, most = sliders[name]["words"], sliders[name]["most"]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise ValueError(f"{words} must be a number from 0 to {most:g}, not {value!r}")
     if rule.pair is None or not values:
         return rule
     pair = type(rule.pair).model_validate({**rule.pair.model_dump(), **values})

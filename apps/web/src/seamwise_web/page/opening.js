@@ -55,15 +55,15 @@ export class Opening {
   async list(place) {
     const { folder, name, crumbs, entries, note } = this.elements;
     try {
-      const found = await api.listFolder(place);
+      const listed = await api.listFolder(place);
       folder.hidden = false;
       name.textContent = this.start.folder;
-      note.textContent = found.note || (isEmpty(found) ? "No image of a kind that the page reads." : "");
-      crumbs.replaceChildren(...this.path(found.place));
+      note.textContent = listed.note || (isEmpty(listed) ? "No image of a kind that the page reads." : "");
+      crumbs.replaceChildren(...this.path(listed.place));
       entries.replaceChildren(
-        ...found.folders.map((one) => this.entry(`${one}/`, () => this.list(join(found.place, one)))),
-        ...found.images.map((one) =>
-          this.entry(one, () => this.open(() => api.openFromFolder(join(found.place, one)))),
+        ...listed.folders.map((one) => this.entry(`${one}/`, () => this.list(join(listed.place, one)))),
+        ...listed.images.map((one) =>
+          this.entry(one, () => this.open(() => api.openFromFolder(join(listed.place, one)))),
         ),
       );
     } catch (error) {

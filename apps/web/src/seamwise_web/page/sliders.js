@@ -40,7 +40,10 @@ export class Sliders {
     number.setAttribute("aria-label", `${words}, as a number`);
     if (name !== "min_size") number.max = most;
     range.addEventListener("input", () => this.moved(number, range.value));
-    number.addEventListener("input", () => this.moved(range, number.value));
+    number.addEventListener("input", () => {
+      if (number.max !== "" && Number(number.value) > Number(number.max)) number.value = number.max;
+      this.moved(range, number.value);
+    });
     row.append(label, range, number);
     this.inputs.set(name, [range, number]);
     return row;
