@@ -268,6 +268,29 @@ def test_labels_that_were_saved_are_left_without_a_question(tab):
     assert asked == []
 
 
+def test_a_threshold_that_is_typed_stays_in_its_range(tab):
+    open_image(tab, "nuclei.png")
+    tab.fill("[aria-label='Outline, as a number']", "1.7")
+    settle(tab)
+    assert tab.input_value("[aria-label='Outline, as a number']") == "1"
+    assert not tab.locator("#message").is_visible()
+
+
+def test_a_table_that_fails_is_told_once_and_not_of_another_image(tab):
+    open_image(tab, "nuclei.png")
+    tab.route("**/table", lambda route: route.abort(), times=1)
+    move_slider(tab, 100)
+    settle(tab)
+    assert "does not answer" in tab.inner_text("#message-words")
+    move_slider(tab, 200)
+    tab.click("#open")
+    tab.click("#entries button:has-text('day 2')")
+    tab.click("#entries button:has-text('small.png')")
+    wait_for_cells(tab)
+    settle(tab)
+    assert not tab.locator("#message").is_visible()
+
+
 def seconds_to_decode(image):
     """Of the large image, with the fastest of three."""
     model = load("nuclei-2d")
