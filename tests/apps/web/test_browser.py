@@ -222,6 +222,7 @@ def test_an_answer_for_another_image_comes_too_late(tab):
     tab.wait_for_selector("#counts:has-text('0 cells')")
     release()
     assert tab.inner_text("#counts") == "0 cells"
+    assert tab.input_value("#slider-min_size") == "20"  # of this image, not 100
     assert not tab.locator("#message").is_visible()
 
 
@@ -237,6 +238,7 @@ def test_changes_are_made_one_after_the_other(tab):
     tab.keyboard.press("Control+z")
     release()
     assert count(tab) == before
+    assert tab.locator("[data-action=undo]").is_disabled()  # the last answer is shown
 
 
 def test_a_cell_that_another_tab_renumbered_is_not_deleted(tab):
