@@ -2,6 +2,7 @@
 
 import json
 import weakref
+import zipfile
 
 import numpy as np
 import pytest
@@ -91,6 +92,12 @@ def test_a_time_series_comes_back_as_ome_zarr(tmp_path, format, series):
             for time, frame in enumerate(series):
                 box = tuple(slice(0, n) for n in labels.shape)
                 np.testing.assert_array_equal(labels.read(box, time=time)[0], frame)
+
+
+def test_the_same_cells_are_the_same_bytes_on_another_day(tmp_path):
+    write_rois(tmp_path / "rois.zip", trace(HOLES))
+    with zipfile.ZipFile(tmp_path / "rois.zip") as archive:
+        assert {item.date_time for item in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_other_rois_of_imagej_are_read(tmp_path):

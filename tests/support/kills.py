@@ -165,14 +165,14 @@ def annotated(folder: Path) -> None:
     from seamwise.io import write_labels, write_png
 
     rng = np.random.default_rng(0)
-    for place in ("images", "labels", "found"):
+    for place in ("images", "masks", "found"):
         (folder / place).mkdir()
     for name in "ab":
         labels = np.zeros((40, 44), np.uint16)
         labels[4:14, 4:14], labels[4:14, 14:30], labels[20:36, 10:30] = 1, 2, 3
         image = 60 + 120 * (labels > 0) + rng.integers(0, 20, labels.shape)
         write_png(folder / "images" / f"{name}.png", image.astype(np.uint8))
-        write_labels(folder / "labels" / f"{name}.tif", labels)
+        write_labels(folder / "masks" / f"{name}.tif", labels)
         write_labels(folder / "found" / f"{name}.tif", labels * (labels != 3))
 
 
@@ -191,18 +191,29 @@ def burst(folder: Path) -> None:
         write_png(folder / "frames" / f"{number}.png", frame.astype(np.uint8))
 
 
-QUICK = ("--steps", "2", "--width", "2", "--depth", "1", "--crop", "32", "--batch-size", "1")
+QUICK = (
+    "--steps",
+    "2",
+    "--width",
+    "2",
+    "--crop",
+    "32",
+    "--batch-size",
+    "1",
+    "--hold-out-every",
+    "2",
+)
 COMMANDS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "measure": (annotated, "measure images labels -o cells.csv"),
-    "measure-plots": (annotated, "measure images labels -o cells.csv --plots"),
+    "measure": (annotated, "measure images masks -o cells.csv"),
+    "measure-plots": (annotated, "measure images masks -o cells.csv --plots"),
     "evaluate": (
         annotated,
-        "evaluate found labels --json s.json --csv s.csv --report page.html --images images",
+        "evaluate found masks --json s.json --csv s.csv --report page.html --images images",
     ),
-    "export-labels": (annotated, "export-labels labels -o out --overwrite"),
-    "export-coco": (annotated, "export-labels labels -o out --format coco --overwrite"),
-    "weights": (annotated, "weights labels --map balance -o out"),
-    "check": (annotated, "check images labels -o out"),
+    "export-labels": (annotated, "export-labels masks -o out --overwrite"),
+    "export-coco": (annotated, "export-labels masks -o out --format coco --overwrite"),
+    "weights": (annotated, "weights masks --map balance -o out"),
+    "check": (annotated, "check . -o out --overwrite"),
     "segment": (
         annotated,
         "segment images -o out --overlay --measure --report --probabilities --device cpu",

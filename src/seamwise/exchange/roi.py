@@ -34,7 +34,8 @@ def write_rois(path: Path, outlines: Iterable[Outline]) -> None:
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for outline in outlines:
             roi = _as_roi(outline)
-            archive.writestr(f"{roi.name}.roi", roi.tobytes())
+            # no date of today: the same cells are the same bytes
+            archive.writestr(zipfile.ZipInfo(f"{roi.name}.roi"), roi.tobytes())
 
 
 def read_rois(path: Path) -> tuple[list[Outline], str]:
