@@ -12,8 +12,8 @@ python benchmarks/fine_tuning.py DATA --score model.safetensors --trained-on FOL
 DATA holds images/ and masks/. A third of the images, evenly spaced by name and at most 15, is for
 the report: no run sees them, and every run is scored on them. With n images a run has n of the
 others, evenly spaced. All runs of a count have equal settings: those of `train --start`, but for
---steps and --crop, or those of `check`. From nothing there is no zoom and no guide, as in `train`
-without a start.
+--steps and --crop, or those of `check`. From nothing the network has neither zoom nor guide, as in
+`train` without a start.
 
 The rule of decoding is chosen on validation images of the run, among rules that were not tuned on
 images of DATA: that of the start, relief with neutral thresholds, and the arg max (--rule takes one

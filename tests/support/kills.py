@@ -6,7 +6,7 @@ python tests/support/kills.py measure --every 5   # a sample
 A command runs in a fork of this process, which kills itself as SIGKILL or a power cut would. With
 --torn, files that were being written keep only their first half. The same command must then succeed
 and leave the files of a run that nobody killed: the same names, the same bytes, nothing else.
-Exports replace no file unasked, so they run with --overwrite.
+Exports replace no file unasked, so they run with --overwrite. A training that is refused resumes.
 """
 
 import argparse
@@ -152,6 +152,8 @@ def faults(
                 continue
             kills += 1
             code, _, words = run(arguments, folder)
+            if code and name in RESUMED:
+                code, _, words = run([*arguments, RESUMED[name]], folder)
             fault = difference(files_of(folder), expected, unsteady)
             if code not in (0, repeated):  # a run that had ended may be refused once more
                 fault = words
@@ -203,6 +205,7 @@ QUICK = (
     "--hold-out-every",
     "2",
 )
+RESUMED = {"train": "--resume"}
 COMMANDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "measure": (annotated, "measure images masks -o cells.csv"),
     "measure-plots": (annotated, "measure images masks -o cells.csv --plots"),

@@ -94,7 +94,7 @@ class ReadyNetwork(Generic[AnyInfo]):
             A small image of noise does not give `(1, classes, *S)` of what `outputs` says; a value
             is out of range.
         FileNotFoundError
-            There is no such ONNX file.
+            The ONNX file does not exist.
 
         Notes
         -----

@@ -219,10 +219,10 @@ def test_the_server_answers_others_while_cells_are_decoded(client, cells, monkey
     ("action", "numbers", "words"),
     [
         ("delete", [], "choose a cell first"),
-        ("delete", [999], "there is no cell 999"),
+        ("delete", [999], "cell 999 does not exist"),
         ("merge", [1], "at least two cells"),
         ("merge", [1, 1], "at least two cells"),
-        ("merge", [1, 999], "there is no cell 999"),
+        ("merge", [1, 999], "cell 999 does not exist"),
         ("delete", [0], "numbers of cells"),
         ("delete", [2**40], "numbers of cells"),
         ("delete", ["1"], "numbers of cells"),
@@ -312,12 +312,12 @@ def test_an_image_of_another_kind_gets_a_caution(client, upload, wait):
 @pytest.mark.parametrize(
     ("fields", "status", "words"),
     [
-        ({"model": "nothing", "channel": 0}, 400, "there is no model 'nothing'"),
-        ({"model": "../x", "channel": 0}, 400, "there is no model"),
+        ({"model": "nothing", "channel": 0}, 400, "the page has no model 'nothing'"),
+        ({"model": "../x", "channel": 0}, 400, "the page has no model"),
         ({"model": "nuclei-2d", "channel": 4}, 404, "has no channel 4"),
         ({"model": "nuclei-2d", "channel": -1}, 400, "channel must be"),
         ({"model": "nuclei-2d", "channel": True}, 400, "channel must be"),
-        ({"channel": 0}, 400, "there is no model None"),
+        ({"channel": 0}, 400, "the page has no model None"),
     ],
 )
 def test_what_cannot_be_segmented_is_answered_in_words(client, upload, fields, status, words):

@@ -148,7 +148,7 @@ class Cells:
         mask = np.isin(self.labels, np.array(numbers, np.uint32))
         lost = set(numbers) - set(np.unique(self.labels[mask]).tolist())
         if lost or not numbers:
-            raise ValueError(f"there is no cell {min(lost)}" if lost else "choose a cell first")
+            raise ValueError(f"cell {min(lost)} does not exist" if lost else "choose a cell first")
         return mask
 
     def _change(self, labels: Labels, rule: DecodeRule, *, is_decoding: bool = False) -> None:

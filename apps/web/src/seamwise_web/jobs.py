@@ -124,10 +124,10 @@ class Jobs:
         Raises
         ------
         RefusalError
-            There is no such job.
+            The job does not exist, or is forgotten.
         """
         if key not in self._jobs:
-            raise RefusalError(404, "this work is no longer known: find the cells again")
+            raise RefusalError(404, "this work was forgotten: find the cells again")
         return self._jobs[key]
 
     def description(self, job: Job) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class Pictures:
         Raises
         ------
         RefusalError
-            There is no room for it, as the open ones have corrections that were not saved.
+            The memory is full of images whose corrections were not saved.
         """
         staying = list(self._pictures.values())
         while staying and self._is_too_much([*staying, picture]):
@@ -174,7 +174,7 @@ class Pictures:
             It is not open.
         """
         if key not in self._pictures:
-            raise RefusalError(404, "this image is no longer open: drop it again")
+            raise RefusalError(404, "this image was closed: drop it again")
         self._pictures.move_to_end(key)
         return self._pictures[key]
 

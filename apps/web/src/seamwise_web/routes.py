@@ -124,7 +124,7 @@ class Server:
         picture, fields = self._picture(request), await read_json(request)
         name, channel = fields.get("model"), whole(fields, "channel")
         if not isinstance(name, str) or name not in self._page.offers:
-            raise RefusalError(400, f"there is no model {name!r}: choose one of the list")
+            raise RefusalError(400, f"the page has no model {name!r}: choose one of the list")
         _check_channel(picture, channel)
         diameter = fields.get("diameter")
         if picture.job is not None:
