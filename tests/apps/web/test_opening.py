@@ -222,7 +222,7 @@ def test_a_request_that_is_not_json_is_answered_in_words(client):
 
 def test_the_oldest_image_is_closed_when_there_are_too_many(client, upload):
     keys = [upload(drawn())["picture"] for _ in range(PICTURES + 1)]
-    assert "no longer open" in error_of(client.get(f"api/pictures/{keys[0]}"), 404)
+    assert "was closed" in error_of(client.get(f"api/pictures/{keys[0]}"), 404)
     assert client.get(f"api/pictures/{keys[-1]}").status_code == 200
 
 

@@ -81,7 +81,7 @@ def test_only_the_last_jobs_are_remembered(jobs, monkeypatch):
     running = jobs.add(lambda job: (gate.wait(9), job.finish(lambda: None)))
     waiting = jobs.add(lambda job: job.finish(lambda: None))
     for key in keys[:3]:
-        with pytest.raises(RefusalError, match="no longer known"):
+        with pytest.raises(RefusalError, match="was forgotten"):
             jobs.find(key)
     assert jobs.find(keys[3]).state == "done"
     assert jobs.find(running.key).is_open
