@@ -20,7 +20,8 @@ images of DATA: that of the start, relief with neutral thresholds, and the arg m
 of them). With --keep 0.5 half of the cells of each training mask are erased.
 
 A run is a line of scores.json as soon as it is scored. A list that was interrupted resumes: what
-has a line is skipped, and a training that was stopped begins at its checkpoint. One thread.
+has a line is skipped, and a training that was stopped begins at its checkpoint. One thread. Two
+lists may work side by side if they share no run.
 """
 
 import argparse
@@ -254,7 +255,8 @@ def work(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
             ),
         }
         print(json.dumps(line), flush=True)
-        write_json(options.output / "scores.json", {"runs": [*lines, line]})
+        # read again: another list may have written lines meanwhile
+        write_json(options.output / "scores.json", {"runs": [*read_lines(options.output), line]})
 
 
 def curve(

@@ -72,6 +72,15 @@ def test_a_resumed_run_remembers_the_best_score(tmp_path):
     assert load_model(tmp_path / "model.safetensors", FusionInfo)[1].training["step"] == 2
 
 
+def test_a_resumed_run_without_steps_left_writes_log_and_curve_if_they_are_missing(tmp_path):
+    fit(Task(), SETTINGS, output=tmp_path, device="cpu")
+    log, weights = ((tmp_path / name).read_bytes() for name in ("log.csv", "model.safetensors"))
+    (tmp_path / "log.csv").unlink()
+    fit(Task(), SETTINGS, output=tmp_path, device="cpu", resume=True)
+    assert (tmp_path / "log.csv").read_bytes() == log
+    assert (tmp_path / "model.safetensors").read_bytes() == weights
+
+
 def test_weights_are_stored_in_the_type_asked_for_and_load_in_full(tmp_path):
     fit(Task(), replace(SETTINGS, stored_as="float16"), output=tmp_path, device="cpu")
     weights, _ = load_model(tmp_path / "model.safetensors", FusionInfo)

@@ -192,6 +192,21 @@ def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+def test_a_file_that_is_removed_while_it_is_looked_at_is_no_device(tmp_path, monkeypatch):
+    target, original = tmp_path / "x.lock", Path.stat
+    target.touch()
+
+    def last_look(path, **options):
+        found = original(path, **options)
+        if path == target:
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "stat", last_look)
+    check_writable(target)
+    assert names(tmp_path) == []
+
+
 KILLED = """
 import os, signal, sys
 from seamwise.io.atomic import atomic_path

@@ -148,6 +148,9 @@ def fit(
 
         began = time.monotonic() - state.seconds
         first_step = settings.steps if state.is_over(settings.patience) else state.step
+        if fabric.is_global_zero and first_step == settings.steps:
+            # a run that was killed after its last checkpoint may lack them
+            _write_history(output, state.history)
         for batch in _batches(
             task.samples(), settings, first_step=first_step, process=fabric.global_rank
         ):
@@ -221,9 +224,13 @@ def _keep(
     stop = stop or state.is_over(settings.patience)
     if is_validation or is_snapshot or stop:
         state.save(output / _CHECKPOINT, task.info.training)
-        write_log(output / "log.csv", state.history)
-        plot_curve(output / "curve.png", state.history)
+        _write_history(output, state.history)
     return stop
+
+
+def _write_history(output: Path, history: Sequence[TrainProgress]) -> None:
+    write_log(output / "log.csv", history)
+    plot_curve(output / "curve.png", history)
 
 
 def learning_rate(step: int, settings: RunSettings) -> float:

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -128,12 +129,21 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 def _places(path: Path) -> tuple[Path, Path]:
     """Where the file goes in the end, and the temporary file that comes first."""
-    if path.is_dir():
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
-    if path.exists() and not path.is_file():
+    if mode and not stat.S_ISREG(mode):
         raise OSError(f"cannot write {path}: it is a device or a pipe; give a file name")
     target = Path(os.path.realpath(path))
     return target, target.with_name(f"{_prefix(target)}{secrets.token_hex(6)}{_suffix(target)}")
+
+
+def _mode(path: Path) -> int:
+    """Return what kind of file it is, 0 if none; asked once, as another process may remove it."""
+    try:
+        return path.stat().st_mode
+    except OSError:  # whoever writes there will learn why
+        return 0
 
 
 def _prefix(target: Path) -> str:
