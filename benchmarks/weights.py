@@ -1,6 +1,11 @@
 """Time and memory of the weight maps, next to the plain form of U-Net's map in the same run.
 
 python benchmarks/weights.py [--volume] [--quick]
+OMP_NUM_THREADS=1 python benchmarks/weights.py --crops
+
+--crops times what a loader's worker does: targets and maps of 128³ voxels with 232 cells, of 256²
+pixels with 60, and SAW of 64³ voxels. scipy's distance transform is timed too, and edt and cc3d
+if they are installed. It gives processor time, which other work on the machine changes little.
 """
 
 import argparse
@@ -8,12 +13,15 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
 
 from seamwise import weights
 from seamwise.labels import Labels, Target, semantic_target
+from seamwise.labels.distance import distance
 from seamwise.synth import crowded_cells
 
 MAPS = {name: getattr(weights, name) for name in ("balance", "dwm", "w3", "unet", "saw")}
@@ -70,6 +78,59 @@ def table(labels: Labels, rounds: int, names: Iterable[str] = MAPS) -> None:
         print(f"{name:8s} {whole:8.4f} {given:8.4f} {bytes_per_pixel(weigh, labels):6.1f}")
 
 
+def processor_ms(run: Callable[[], object], rounds: int) -> float:
+    """Median processor time in milliseconds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.process_time()
+        run()
+        times.append(time.process_time() - begin)
+    return 1000 * statistics.median(times)
+
+
+def crop_row(name: str, runs: dict[str, Callable[[], object]], rounds: int) -> None:
+    """Print the processor time of each run, and scipy's next to it in the same row."""
+    cells = " · ".join(f"{kind} {processor_ms(run, rounds):.1f}" for kind, run in runs.items())
+    print(f"{name}: {cells} ms", flush=True)
+
+
+def libraries(labels: Labels) -> dict[str, Callable[[], object]]:
+    """The distance to the cells by the libraries that are there, and their pieces."""
+    cells, spacing = labels > 0, (1,) * labels.ndim
+    found: dict[str, Callable[[], object]] = {
+        "distance, up to 32": lambda: distance(cells, limit=32, spacing=spacing),
+        "scipy's transform": lambda: ndimage.distance_transform_edt(~cells),
+        "scipy's components": lambda: ndimage.label(cells),
+    }
+    with suppress(ImportError):
+        from edt import edt
+
+        found["edt"] = lambda: edt(~cells, parallel=1)
+    with suppress(ImportError):
+        from cc3d import connected_components
+
+        found["cc3d"] = lambda: connected_components(cells)
+    return found
+
+
+def crops() -> None:
+    """Targets and maps of crops, one row for each size."""
+    volume = crowded_cells((128,) * 3, cells=232, radius=11.5, cluster=20, rng=0).labels
+    plane = crowded_cells((256, 256), cells=60, radius=13, cluster=20, rng=0).labels
+    small = volume[:64, :64, :64].copy()
+    for name, labels, maps, rounds in (
+        ("128³", volume, ("dwm", "w3", "unet"), 5),
+        ("256²", plane, ("dwm", "w3", "unet", "saw"), 31),
+        ("64³", small, ("saw",), 5),
+    ):
+        runs: dict[str, Callable[[], object]] = {
+            "four classes": partial(semantic_target, labels, classes=4)
+        }
+        runs |= {name: partial(MAPS[name], labels) for name in maps}
+        crop_row(f"{name}, {labels.max()} cells", runs, rounds)
+        crop_row(f"{name}, libraries", libraries(labels), rounds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -78,7 +139,11 @@ def main() -> None:
         "--volume", action="store_true", help="256³ voxels with 500 cells instead, without SAW"
     )
     parser.add_argument("--quick", action="store_true", help="256² pixels")
+    parser.add_argument("--crops", action="store_true", help="what a loader's worker does")
     options = parser.parse_args()
+    if options.crops:
+        crops()
+        return
     if options.volume:
         table(
             crowded_cells((256, 256, 256), cells=500, radius=17, cluster=20, rng=0).labels,

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from oracles.labels import binary_target_slow, semantic_target_slow
 from seamwise.labels import binary_target, connected_components, semantic_target
@@ -103,6 +104,24 @@ def test_equals_the_double_loop_oracle(shape, options):
     labels = voronoi(shape, 5, np.random.default_rng(len(shape)))
     expected = semantic_target_slow(labels, **options)
     assert np.array_equal(semantic_target(labels, **options), expected)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.3, 0.1, 0.1), (2.0, 0.7, 1.3)])
+@pytest.mark.parametrize("radius", [0.3, 3.0, 7.0, 200.0])
+def test_the_gap_is_that_of_whole_distance_transforms(spacing, radius):
+    rng = np.random.default_rng(0)
+    labels = (ndimage.gaussian_filter(rng.random((20, 40, 30)), 3) > 0.503).astype(np.uint8)
+    pad = [(int(np.ceil(radius / s)) + 1,) * 2 for s in spacing]
+    if radius == 200:  # a plane: the frame is wide
+        labels, spacing, pad = labels[0], (1.0, 1.0), [(201, 201)] * 2
+    frame = np.pad(labels > 0, pad)
+    reach = radius * (1 + 1e-9)
+    wide = ndimage.distance_transform_edt(~frame, sampling=spacing) <= reach
+    closing = ndimage.distance_transform_edt(wide, sampling=spacing) > reach
+    inner = closing[tuple(slice(before, -after) for before, after in pad)]
+    found = semantic_target(labels, gap_radius=radius, spacing=spacing)
+    assert np.array_equal(found == 3, inner & (labels == 0))
+    assert radius < 1 or (found == 3).any()
 
 
 def test_touching_is_as_wide_in_thick_slices_as_in_the_plane():

@@ -4,8 +4,8 @@ Every map is `f(labels, target=None, *, spacing=None, balance="rarest", counts=N
 map of the labels' shape; ignored pixels weigh 0.
 """
 
+from seamwise.labels.distance import distance
 from seamwise.weights.balance import balance, class_weights, counts_of
-from seamwise.weights.distance import distance
 from seamwise.weights.dwm import dwm
 from seamwise.weights.saw import saw, saw_regions
 from seamwise.weights.skeleton import skeletons

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, IGNORE, TOUCHING, Labels, Target
+from seamwise.labels.distance import distance
 from seamwise.weights.balance import Balance, balance_map
-from seamwise.weights.distance import distance
 from seamwise.weights.inputs import check_inputs, check_positive
 
 

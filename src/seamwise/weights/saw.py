@@ -17,10 +17,10 @@ from seamwise.labels import (
     relabel,
     smallest_dtype,
 )
+from seamwise.labels.parallel import in_parts, threads
 from seamwise.labels.slabs import slabs
 from seamwise.weights.balance import Balance, balance_map
 from seamwise.weights.inputs import check_from_zero, check_inputs, check_positive
-from seamwise.weights.parallel import in_parts
 from seamwise.weights.skeleton import skeletons
 
 _AT_ONCE = 2**21  # distances between pixels and hull faces
@@ -185,7 +185,7 @@ def _narrowness(
     for slab in slabs(contour):
         places = _places(contour[slab], regions[slab], steps)
         places[:, 0] += slab.start * steps[0]
-        result[slab][contour[slab]], _ = tree.query(places, workers=-1)
+        result[slab][contour[slab]], _ = tree.query(places, workers=threads())
     largest = result.max() if tau is None else np.float32(tau)
     if largest > 0:
         result /= -largest

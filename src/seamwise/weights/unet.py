@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import Labels, Target, bounding_boxes, relabel, smallest_dtype
+from seamwise.labels.distance import squared_distance
 from seamwise.labels.slabs import look_up, slabs
 from seamwise.weights.balance import Balance, background, balance_map
-from seamwise.weights.distance import squared_distance
 from seamwise.weights.inputs import check_from_zero, check_inputs, check_positive
 
 _REACH = 6.5  # in σ: exp(−6.5²/2) is below 1e-9

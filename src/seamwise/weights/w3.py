@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import CELL, TOUCHING, Labels, Target, inner_contour, relabel
+from seamwise.labels.distance import distance, nearest_value
 from seamwise.weights.balance import Balance, background, class_map, weights_of
-from seamwise.weights.distance import distance, nearest_value
 from seamwise.weights.inputs import check_inputs, check_positive
 from seamwise.weights.skeleton import skeletons
 

@@ -1,8 +1,12 @@
+import multiprocessing
+import os
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from seamwise.weights.distance import distance, nearest_value, squared_distance
+from seamwise.labels.distance import distance, nearest_value, squared_distance
+from seamwise.labels.parallel import threads
 
 
 @pytest.mark.parametrize("shape", [(60,), (31, 40), (1, 25, 30), (12, 9, 14)])
@@ -73,3 +77,25 @@ def test_value_at_the_nearest_pixel_the_largest_of_equals(shape, spacing):
     assert (found[~near] >= limit).all()
     np.testing.assert_allclose(found[near], whole[near], rtol=1e-6)
     np.testing.assert_array_equal(nearest[near], expected[near].astype(np.float32))
+
+
+def test_threads_follow_the_environment_and_workers_have_one(monkeypatch):
+    for asked, expected in (
+        ("3", 3),
+        ("0", os.cpu_count()),
+        ("", os.cpu_count()),
+        ("x", os.cpu_count()),
+    ):
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        assert threads() == expected
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: object())
+    assert threads() == 1
+
+
+def test_one_thread_and_many_give_the_same(monkeypatch):
+    mask = np.random.default_rng(0).random((700, 900)) < 1e-3
+    results = []
+    for count in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", count)
+        results.append(distance(mask, limit=20, spacing=(1, 1)))
+    np.testing.assert_array_equal(*results)
