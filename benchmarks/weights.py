@@ -21,7 +21,6 @@ from scipy import ndimage
 
 from seamwise import weights
 from seamwise.labels import Labels, Target, semantic_target
-from seamwise.labels.distance import distance
 from seamwise.synth import crowded_cells
 
 MAPS = {name: getattr(weights, name) for name in ("balance", "dwm", "w3", "unet", "saw")}
@@ -98,7 +97,7 @@ def libraries(labels: Labels) -> dict[str, Callable[[], object]]:
     """The distance to the cells by the libraries that are there, and their pieces."""
     cells, spacing = labels > 0, (1,) * labels.ndim
     found: dict[str, Callable[[], object]] = {
-        "distance, up to 32": lambda: distance(cells, limit=32, spacing=spacing),
+        "distance, up to 32": lambda: weights.distance(cells, limit=32, spacing=spacing),
         "scipy's transform": lambda: ndimage.distance_transform_edt(~cells),
         "scipy's components": lambda: ndimage.label(cells),
     }
