@@ -217,6 +217,18 @@ def test_a_report_is_written_next_to_the_labels_and_again_without_the_network(
     assert (out / "report.html").read_text() == first
 
 
+def test_the_report_of_a_series_has_seams_by_time(run, tmp_path, model):
+    frames = (np.stack([SCENE.image, SCENE.image[::-1]]) // 256).astype(np.uint8)
+    tifffile.imwrite(
+        tmp_path / "s.ome.tif", frames, photometric="minisblack", metadata={"axes": "TYX"}
+    )
+    out = tmp_path / "out"
+    code, *_ = run("segment", tmp_path / "s.ome.tif", "-o", out, "--model", model, "--report")
+    assert code == 0
+    assert "seams</span>" in (out / "report.html").read_text()
+    assert (out / "seams" / "s.csv").read_text("utf-8-sig").startswith("time,cell,neighbour,")
+
+
 def test_labels_without_seams_are_kept_and_the_seams_are_made_up_for(run, images, tmp_path, model):
     out = tmp_path / "out"
     run("segment", images, "-o", out, "--model", model)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from seamwise.metrics import seam_doubt
+from seamwise.metrics.seams import join_seams, sum_seams
+from seamwise.tiling import Blocks
 
 
 def probabilities(doubt):
@@ -45,3 +47,23 @@ def test_without_cells_there_is_no_seam():
 def test_maps_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="the shape"):
         seam_doubt(np.zeros((2, 3, 3)), np.zeros((3, 4), int))
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (5, 6, 7)])
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_parts_with_one_pixel_more_add_up_to_the_whole(shape, size):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, shape).astype(np.uint16)
+    maps = np.moveaxis(rng.dirichlet((1, 1, 1), shape), -1, 0).astype(np.float16)
+    blocks = Blocks(shape, (size,) * len(shape))
+    parts = []
+    for number in range(len(blocks)):
+        box = blocks.box(number)
+        around = tuple(slice(s.start, s.stop + 1) for s in box)
+        inner = [s.stop - s.start for s in box]
+        parts.append(sum_seams(maps[(slice(None), *around)], labels[around], size=inner))
+    seams, whole = join_seams(parts).means(), seam_doubt(maps, labels)
+    for name in ("cell", "neighbour", "faces"):
+        np.testing.assert_array_equal(getattr(seams, name), getattr(whole, name))
+    for name in ("entropy", "cell_probability"):
+        np.testing.assert_allclose(getattr(seams, name), getattr(whole, name), rtol=1e-12)

@@ -2,19 +2,20 @@
 
 import base64
 import re
+from dataclasses import replace
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 
 from seamwise.io import open_labels, write_image, write_labels, write_png
-from seamwise.io.csvfile import write_columns
 from seamwise.measure import measure, pair_images
 from seamwise.metrics import Seams
 from seamwise.report import segmentation as module
 from seamwise.report import segmentation_report
-from seamwise.report.flags import flag_cells, read_seams
+from seamwise.report.flags import flag_cells
 from seamwise.report.pictures import close_up
+from seamwise.segmentation.seam_files import write_seams
 
 SIDE = 6
 
@@ -59,24 +60,30 @@ def test_doubtful_seams_are_flagged_by_either_measure():
     assert flags[0].reason == "doubtful seam with cell 4: cell 20%, entropy 0.10"
 
 
-def test_seams_come_back_from_their_file(tmp_path):
-    write_columns(tmp_path / "a.csv", vars(seams([(1, 2, 9, 0.1, 0.25)])))
-    back = read_seams(tmp_path / "a.csv")
-    assert (back.cell, back.neighbour, back.faces) == (1, 2, 9)
-    assert (back.entropy, back.cell_probability) == (0.1, 0.25)
-    assert read_seams(tmp_path / "b.csv") is None
-    (tmp_path / "b.csv").write_text("cell\nx\n")
-    with pytest.raises(ValueError, match="segment again"):
-        read_seams(tmp_path / "b.csv")
+def test_a_seam_of_a_series_flags_the_cell_of_its_time(tmp_path):
+    labels = np.zeros((3, 9, 20), np.uint16)
+    labels[:, 2:6, 2:6], labels[:, 2:6, 6:10] = 1, 2
+    labels[1, 2:6, 6:10] = 0  # it is gone for a while
+    write_image(tmp_path / "s.ome.zarr", labels * np.uint16(9), axes="TYX")
+    out = tmp_path / "labels"
+    out.mkdir()
+    write_image(out / "s.ome.zarr", labels, axes="TYX")
+    rows = [(1, 2, 4, 0.1, 0.2), (1, 2, 4, 0.1, 0.3), (1, 2, 4, 0.1, 0.01)]
+    write_seams(out / "seams" / "s.csv", replace(seams(rows), time=np.array([0, 1, 2])))
+    _, text = page_of((tmp_path / "s.ome.zarr", out))
+    assert "<b>2</b><span>seams</span>" in text  # at time 1 the two no longer touch
+    assert "<b>1</b><span>doubtful seam</span>" in text
+    assert "1 at time 0: doubtful seam with cell 2: cell 20%" in text
+    assert text.count("doubtful seam with") == 1
 
 
 def test_seams_of_cells_that_no_longer_touch_are_dropped(tmp_path):
     labels = np.zeros((9, 20), np.uint16)
     labels[2:6, 2:6], labels[2:6, 6:10], labels[2:6, 10:14] = 1, 2, 3
-    (tmp_path / "labels" / "seams").mkdir(parents=True)
+    (tmp_path / "labels").mkdir()
     write_png(tmp_path / "x.png", (labels > 0).astype(np.uint8) * 200)
     rows = [(1, 2, 4, 0.1, 0.2), (2, 3, 4, 0.1, 0.3)]
-    write_columns(tmp_path / "labels" / "seams" / "x.csv", vars(seams(rows)))
+    write_seams(tmp_path / "labels" / "seams" / "x.csv", seams(rows))
     write_labels(tmp_path / "labels" / "x.tif", labels)
     _, text = page_of((tmp_path / "x.png", tmp_path / "labels"))
     assert "<b>2</b><span>doubtful seams</span>" in text

@@ -15,7 +15,6 @@ from seamwise.io.images import read_labels, write_labels, write_png
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.models import Architecture, SegmentationInfo, describe_model, model_path
 from seamwise.io.provenance import file_sha256
-from seamwise.report.flags import read_seams
 from seamwise.segmentation import batch, predict, segment
 from seamwise.segmentation.batch import segment_files
 from seamwise.segmentation.big.memory import whole_image_bytes
@@ -23,6 +22,7 @@ from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.overlay import overlay
 from seamwise.segmentation.predict import Prediction
+from seamwise.segmentation.seam_files import read_seams
 from seamwise.synth import crowded_cells
 
 

@@ -1,5 +1,5 @@
 """An image on disk that is read part by part and need not fit into memory: `open_volume`,
-`open_labels`."""
+`open_labels`, `open_labels_of`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from seamwise.io.axes import (
 from seamwise.io.boxes import check_box
 from seamwise.io.listing import first_bytes
 from seamwise.io.ome_zarr import is_ome_zarr, labels_of, load_ome_zarr
+from seamwise.io.outcome import amount
 from seamwise.io.per_process import PerProcess
 from seamwise.io.raster import count_pixels, load_raster, raster_kind
 from seamwise.io.stored import (
@@ -226,6 +227,37 @@ def open_labels(path: AnyPath, *, axes: str | None = None, one_bit: bool = False
     return volume
 
 
+def open_labels_of(path: AnyPath, image: Volume, *, one_bit: bool = False) -> Volume:
+    """Open labels or a mask of the size of an image; one mask may serve all time points.
+
+    If a file does not fit by what it says of its axes, it is tried with those of the image.
+
+    Parameters
+    ----------
+    path : str or Path
+    image : Volume
+        The image that the labels belong to.
+    one_bit : bool
+        Whether a mask of 0 and 1 is wanted, which may lack the time axis of the image.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open_labels`; or the size or the number of time points are not those of the image.
+    """
+    try:
+        labels = open_labels(path, one_bit=one_bit)
+        _check_fit(labels, image, is_for_all=one_bit)
+    except ValueError as error:
+        axes = ("T" if image.times > 1 else "") + image.axes
+        try:
+            labels = open_labels(path, axes=axes, one_bit=one_bit)
+            _check_fit(labels, image, is_for_all=one_bit)
+        except ValueError:
+            raise error from None
+    return labels
+
+
 def count_samples(path: AnyPath) -> int:
     """Return how many numbers an image holds, in all channels, slices and time points together.
 
@@ -307,3 +339,16 @@ class _InMemory:
 
     def __getitem__(self, box: Box) -> NDArray[Any]:
         return self._data[box]
+
+
+def _check_fit(labels: Volume, image: Volume, *, is_for_all: bool) -> None:
+    if labels.shape != image.shape:
+        raise ValueError(
+            f"{labels.path} must have the size {image.shape} of {image.path}, not {labels.shape}: "
+            "give labels of the same image"
+        )
+    if labels.times != image.times and not (is_for_all and labels.times == 1):
+        raise ValueError(
+            f"{labels.path} must have the {amount(image.times, 'time point')} of {image.path}, "
+            f"not {labels.times}: give labels of the same series"
+        )

@@ -16,7 +16,7 @@ from seamwise.io.listing import by_stem, find_images, find_labels, image_name, n
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.outcome import Outcome, amount
 from seamwise.io.parquetfile import check_parquet, write_parquet
-from seamwise.io.volume import Volume, open_labels, open_volume
+from seamwise.io.volume import Volume, open_labels_of, open_volume
 from seamwise.measure.cells import measure_field
 from seamwise.measure.field import Reader, chunks_to_read, open_field, plan, reader
 from seamwise.measure.options import MeasureOptions
@@ -162,9 +162,9 @@ def measure_file(job: MeasureJob, options: MeasureOptions = MeasureOptions()) ->
         not fit the image.
     """
     image = open_volume(job.image, axes=options.axes, channel=options.channel)
-    labels = _open_as(job.labels, image)
-    nuclei = None if job.nuclei is None else _open_as(job.nuclei, image)
-    region = None if job.region is None else _open_as(job.region, image, one_bit=True)
+    labels = open_labels_of(job.labels, image)
+    nuclei = None if job.nuclei is None else open_labels_of(job.nuclei, image)
+    region = None if job.region is None else open_labels_of(job.region, image, one_bit=True)
     names = options.channel_names(image.channel_numbers)
     if options.positive is not None and options.positive not in names:
         raise no_channel(options.positive, list(names), options.positive_by)
@@ -395,37 +395,6 @@ def _write(
             draw_plots(hidden, cells, summary, options, threshold)
     faults = write_numbers(files, cells) if properties else []
     return (*messages, *faults), is_whole and not faults
-
-
-def _open_as(path: Path, image: Volume, *, one_bit: bool = False) -> Volume:
-    """Open labels or a mask of the size of an image; one mask may serve all time points.
-
-    If a file does not fit by what it says of its axes, it is tried with those of the image.
-    """
-    try:
-        labels = open_labels(path, one_bit=one_bit)
-        _check_fit(labels, image, is_for_all=one_bit)
-    except ValueError as error:
-        axes = ("T" if image.times > 1 else "") + image.axes
-        try:
-            labels = open_labels(path, axes=axes, one_bit=one_bit)
-            _check_fit(labels, image, is_for_all=one_bit)
-        except ValueError:
-            raise error from None
-    return labels
-
-
-def _check_fit(labels: Volume, image: Volume, *, is_for_all: bool) -> None:
-    if labels.shape != image.shape:
-        raise ValueError(
-            f"{labels.path} must have the size {image.shape} of {image.path}, not {labels.shape}: "
-            "give labels of the same image"
-        )
-    if labels.times != image.times and not (is_for_all and labels.times == 1):
-        raise ValueError(
-            f"{labels.path} must have the {amount(image.times, 'time point')} of {image.path}, "
-            f"not {labels.times}: give labels of the same series"
-        )
 
 
 def _labels_reader(labels: Volume, time: int) -> Reader:

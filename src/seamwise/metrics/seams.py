@@ -1,5 +1,6 @@
 """How sure a network was of the seams between touching cells; see `seam_doubt`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class Seams:
         Of the classes, in [0, 1].
     cell_probability : (n,) float64 array
         Of the class of cells, in [0, 1]: high where the network sees no seam.
+    time : (n,) int64 array, optional
+        The time point, for a time series.
     """
 
     cell: NDArray[Any]
@@ -33,6 +36,7 @@ class Seams:
     faces: NDArray[np.int64]
     entropy: NDArray[np.float64]
     cell_probability: NDArray[np.float64]
+    time: NDArray[np.int64] | None = None
 
 
 def seam_doubt(probabilities: NDArray[Any], labels: Labels) -> Seams:
@@ -87,28 +91,108 @@ def seam_doubt(probabilities: NDArray[Any], labels: Labels) -> Seams:
             f"probabilities must have two classes or more and then the shape {labels.shape} of "
             f"the labels, not {probabilities.shape}"
         )
-    maps = np.stack([_entropy(probabilities), probabilities[_CELL].astype(np.float32)])
-    ids, ranks = np.unique(labels, return_inverse=True)
-    ranks = ranks.reshape(labels.shape)
-    keys, values = [], []
+    return sum_seams(probabilities, labels).means()
+
+
+@dataclass(frozen=True, eq=False)
+class SeamSums:
+    """What the faces between touching cells add up to, in a part of an image; see `sum_seams`.
+
+    Attributes
+    ----------
+    cell, neighbour, faces : (n,) integer arrays
+        As in `Seams`.
+    doubt : (2, n) float64 array
+        Sums over the faces: of the entropy, and of the probability of a cell.
+    """
+
+    cell: NDArray[Any]
+    neighbour: NDArray[Any]
+    faces: NDArray[np.int64]
+    doubt: NDArray[np.float64]
+
+    def means(self) -> Seams:
+        """Return the seams, with the means over their faces."""
+        return Seams(self.cell, self.neighbour, self.faces, *(self.doubt / self.faces))
+
+
+def sum_seams(
+    probabilities: NDArray[Any], labels: Labels, *, size: Sequence[int] | None = None
+) -> SeamSums:
+    """Sum the doubt over the faces between cells, for an image or for a part of it.
+
+    An image is cut into parts that do not overlap. Each is read with one pixel more behind its end
+    along every axis, as far as the image has them. So each face belongs to the part with its lower
+    pixel, and `join_seams` of all parts is the result for the whole image.
+
+    Parameters
+    ----------
+    probabilities : (C, *S) array
+        As in `seam_doubt`.
+    labels : (*S) integer array
+    size : sequence of int, optional
+        Of the part, without the pixels behind its end; by default all of S.
+    """
+    size = labels.shape if size is None else size
+    pairs, values = [], []
     for axis in range(labels.ndim):
-        cells, places = labels.swapaxes(0, axis), ranks.swapaxes(0, axis)
-        doubt = maps.swapaxes(1, axis + 1)
+        part = tuple(slice(length + (a == axis)) for a, length in enumerate(size))
+        cells = labels[part].swapaxes(0, axis)
+        maps = probabilities[(slice(None), *part)].swapaxes(1, axis + 1)
         is_face = (cells[1:] != cells[:-1]) & (cells[1:] > 0) & (cells[:-1] > 0)
-        first, second = np.sort([places[1:][is_face], places[:-1][is_face]], axis=0)
-        keys.append(first * len(ids) + second)
-        values.append((doubt[:, 1:][:, is_face] + doubt[:, :-1][:, is_face]) / 2)
-    pairs, rows = np.unique(np.concatenate(keys), return_inverse=True)
-    faces = np.bincount(rows, minlength=len(pairs))
-    entropy, cell = (
-        np.bincount(rows, value, minlength=len(pairs)) / np.maximum(faces, 1)
-        for value in np.concatenate(values, axis=1)
+        pairs.append(np.sort([cells[1:][is_face], cells[:-1][is_face]], axis=0))
+        values.append((_doubt(maps[:, 1:][:, is_face]) + _doubt(maps[:, :-1][:, is_face])) / 2)
+    first, second = np.concatenate(pairs, axis=1)
+    return _sums(first, second, np.ones(len(first), np.int64), np.concatenate(values, axis=1))
+
+
+def join_seams(parts: Sequence[SeamSums]) -> SeamSums:
+    """Join the sums of all parts of an image, at least one."""
+    return _sums(
+        np.concatenate([part.cell for part in parts]),
+        np.concatenate([part.neighbour for part in parts]),
+        np.concatenate([part.faces for part in parts]),
+        np.concatenate([part.doubt for part in parts], axis=1),
     )
-    return Seams(ids[pairs // len(ids)], ids[pairs % len(ids)], faces, entropy, cell)
 
 
-def _entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
+def series_of(frames: Sequence[Seams]) -> Seams:
+    """Return the seams of all time points of a series, with their times 0, 1, …"""
+    return Seams(
+        np.concatenate([frame.cell for frame in frames]),
+        np.concatenate([frame.neighbour for frame in frames]),
+        np.concatenate([frame.faces for frame in frames]),
+        np.concatenate([frame.entropy for frame in frames]),
+        np.concatenate([frame.cell_probability for frame in frames]),
+        time=np.repeat(np.arange(len(frames)), [len(frame.cell) for frame in frames]),
+    )
+
+
+def _sums(
+    first: NDArray[Any], second: NDArray[Any], faces: NDArray[np.int64], doubt: NDArray[Any]
+) -> SeamSums:
+    """One row for each pair of cells, in the order of the labels."""
+    ids, ranks = np.unique(np.concatenate([first, second]), return_inverse=True)
+    keys = ranks[: len(first)] * len(ids) + ranks[len(first) :]
+    pairs, rows = np.unique(keys, return_inverse=True)
+
+    def total(values: NDArray[Any]) -> NDArray[Any]:
+        return np.bincount(rows, values, minlength=len(pairs))
+
+    if not len(ids):
+        return SeamSums(first, second, faces, np.zeros((2, 0)))
+    return SeamSums(
+        ids[pairs // len(ids)],
+        ids[pairs % len(ids)],
+        total(faces).astype(np.int64),
+        np.stack([total(values) for values in doubt]),
+    )
+
+
+def _doubt(probabilities: NDArray[Any]) -> NDArray[np.float32]:
+    """Entropy, and probability of a cell, of pixels: `(2, n)` from `(C, n)`."""
     total = np.zeros(probabilities.shape[1:], np.float32)
     for part in probabilities:
         total += entr(np.clip(part.astype(np.float32), 0, 1))
-    return total / np.float32(np.log(len(probabilities)))
+    entropy = total / np.float32(np.log(len(probabilities)))
+    return np.stack([entropy, probabilities[_CELL].astype(np.float32)])

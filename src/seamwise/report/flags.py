@@ -1,8 +1,6 @@
 """Which cells a person should look at: `flag_cells`."""
 
-import csv
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,30 +62,6 @@ def flag_cells(cells: Table, seams: Seams | None) -> list[Flag]:
     return [flag for _, flag in sorted(flags, key=lambda pair: -pair[0])]
 
 
-def read_seams(path: Path) -> Seams | None:
-    """Read what `segment_files` wrote about the seams of an image; None if there is no such file.
-
-    Raises
-    ------
-    ValueError
-        The file is damaged.
-    """
-    if not path.exists():
-        return None
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    try:
-        return Seams(
-            np.array([int(row["cell"]) for row in rows], np.int64),
-            np.array([int(row["neighbour"]) for row in rows], np.int64),
-            np.array([int(row["faces"]) for row in rows], np.int64),
-            np.array([float(row["entropy"]) for row in rows]),
-            np.array([float(row["cell_probability"]) for row in rows]),
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: delete it and segment again") from error
-
-
 def still_touching(seams: Seams, cells: Table) -> Seams:
     """Return the seams of cells that still touch: labels may have been edited since.
 
@@ -97,13 +71,11 @@ def still_touching(seams: Seams, cells: Table) -> Seams:
     cells : Table
         Of `measure`, of the labels as they are now.
     """
-    neighbours = {
-        int(number): set(numbers.split())
-        for number, numbers in zip(cells["id"], cells["neighbour_ids"], strict=True)
-    }
-    pairs = zip(seams.cell, seams.neighbour, strict=True)
-    still = np.array([str(b) in neighbours.get(int(a), ()) for a, b in pairs], bool)
-    return Seams(**{field.name: getattr(seams, field.name)[still] for field in fields(seams)})
+    neighbours = [set(numbers.split()) for numbers in cells["neighbour_ids"]]
+    pairs = zip(_rows(cells, seams), seams.neighbour, strict=True)
+    still = np.array([row is not None and str(b) in neighbours[row] for row, b in pairs], bool)
+    columns = {name: column[still] for name, column in vars(seams).items() if column is not None}
+    return Seams(**columns)
 
 
 def size_name(cells: Table) -> str:
@@ -147,11 +119,20 @@ def _times(ratio: float) -> str:
     return f"{ratio:.{digits}f} ×"
 
 
+def _rows(cells: Table, seams: Seams) -> list[int | None]:
+    """The row of the first cell of each seam, at its time; None if there is no such cell."""
+    none = np.zeros(len(cells), int)
+    keys = zip(cells.columns.get("time", none), cells["id"], strict=True)
+    row_of = {(int(time), int(number)): row for row, (time, number) in enumerate(keys)}
+    times = np.zeros(len(seams.cell), int) if seams.time is None else seams.time
+    pairs = zip(times, seams.cell, strict=True)
+    return [row_of.get((int(time), int(cell))) for time, cell in pairs]
+
+
 def _doubtful(cells: Table, seams: Seams) -> list[tuple[float, Flag]]:
-    row_of = {int(number): row for row, number in enumerate(cells["id"])}
-    flags = []
+    rows, flags = _rows(cells, seams), []
     for i in np.flatnonzero(is_doubtful(seams)):
-        row = row_of.get(int(seams.cell[i]))
+        row = rows[i]
         if row is not None:
             chance, entropy = seams.cell_probability[i], seams.entropy[i]
             reason = (

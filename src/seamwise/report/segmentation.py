@@ -26,19 +26,18 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import image_name
 from seamwise.io.outcome import Outcome, amount, plural
 from seamwise.io.provenance import RECORD
-from seamwise.io.volume import Volume, open_labels, open_volume
+from seamwise.io.volume import Volume, open_labels_of, open_volume
 from seamwise.measure import MeasureJob, MeasureOptions, Pairing, Table, Width, measure_file
 from seamwise.metrics import Seams
 from seamwise.report.flags import (
     Flag,
     flag_cells,
     is_doubtful,
-    read_seams,
     size_name,
     still_touching,
 )
 from seamwise.report.pictures import VIEW_STYLE, Plane, close_up, plane_picture, read_plane
-from seamwise.segmentation.outputs import seams_path
+from seamwise.segmentation.seam_files import read_seams, seams_path
 
 MOST_PICTURES = 60
 """Images that are shown; the table has all."""
@@ -129,15 +128,9 @@ def segmentation_report(
 
 
 def _read(job: MeasureJob, options: MeasureOptions) -> _Part:
-    seams = read_seams(seams_path(_folder(job.labels), job.image))
+    seams = read_seams(seams_path(job.labels, job.image))
     cells = measure_file(job, options).cells
     return _Part(job, cells, None if seams is None else still_touching(seams, cells))
-
-
-def _folder(labels: Path) -> Path:
-    """The folder that labels lie in; for labels inside an OME-Zarr image, that of the image."""
-    is_inside = labels.parent.name == "labels" and labels.parent.parent.suffix == ".zarr"
-    return labels.parents[2] if is_inside else labels.parent
 
 
 def _page(
@@ -214,10 +207,7 @@ def _pictures(
     name: str, part: _Part, flags: Sequence[Flag], options: MeasureOptions
 ) -> Iterator[str]:
     image = open_volume(part.job.image, axes=options.axes, channel=options.channel)
-    labels = open_labels(part.job.labels)
-    if labels.axes != image.axes:
-        axes = ("T" if image.times > 1 else "") + image.axes
-        labels = open_labels(part.job.labels, axes=axes)
+    labels = open_labels_of(part.job.labels, image)
     planes = {time: read_plane(image, labels, time=time) for time in shown_times(image.times)}
     for time, plane in planes.items():
         marked = frozenset(

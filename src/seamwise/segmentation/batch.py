@@ -18,7 +18,6 @@ from seamwise.engine.prefetch import prefetch
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
 from seamwise.io.atomic import has_long_name, make_folder, remove_file
-from seamwise.io.csvfile import write_columns
 from seamwise.io.errors import error_line
 from seamwise.io.images import (
     Image,
@@ -38,11 +37,11 @@ from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.metrics import seam_doubt
 from seamwise.segmentation.big.memory import whole_image_bytes
-from seamwise.segmentation.big.stream import (
+from seamwise.segmentation.big.stream import segment_volume
+from seamwise.segmentation.big.target import (
     difference_of_labels,
     maps_path,
     record_of_labels,
-    segment_volume,
     work_folder,
 )
 from seamwise.segmentation.data import as_channels
@@ -52,7 +51,6 @@ from seamwise.segmentation.outputs import (
     check_output_folder,
     check_outputs,
     no_contrast,
-    seams_path,
 )
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import (
@@ -63,6 +61,7 @@ from seamwise.segmentation.predict import (
     load_for,
     segment_image,
 )
+from seamwise.segmentation.seam_files import seams_path, write_seams
 from seamwise.segmentation.stitch import segment_slices
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
@@ -93,7 +92,7 @@ class _Job:
     @property
     def seams(self) -> Path:
         """Where the doubts along the seams go."""
-        return seams_path(self.overlay.parent, self.image)
+        return seams_path(self.labels, self.image)
 
     def wanted(self, files: OutputOptions) -> list[Path]:
         """The files that the image becomes."""
@@ -365,8 +364,7 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
     if picture is not None:
         write_png(job.overlay, picture)
     if seams is not None:
-        make_folder(job.seams.parent)
-        write_columns(job.seams, vars(seams))
+        write_seams(job.seams, seams)
     if files.probabilities and maps is not None:
         make_folder(job.maps.parent)
         write_probabilities(job.maps, all_maps(prediction), spacing=image.spacing)
@@ -424,7 +422,9 @@ def _run_by_block(
     labels = job.labels / "labels" / files.name if is_inside else job.labels
     exists = files.name in label_names(job.image) if is_inside else labels.exists()
     try:
-        if exists and not files.overwrite and not difference_of_labels(labels, provenance):
+        has_seams = not files.seams or seams_path(labels, job.image).exists()
+        is_same = exists and not files.overwrite and not difference_of_labels(labels, provenance)
+        if is_same and has_seams:
             lacks_maps = files.probabilities and not is_inside and not job.maps.exists()
             hint = ", without probabilities: --overwrite makes both" if lacks_maps else ""
             return (f"{job.image}: {labels} already exists{hint}",), False

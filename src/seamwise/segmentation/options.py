@@ -184,7 +184,8 @@ class OutputOptions:
         "2d-stitch", nor for labels within an image.
     seams : bool
         Also write ``seams/<stem>.csv``: how sure the network was of each seam between two cells,
-        see `metrics.seam_doubt`; not block by block, nor for mode "2d-stitch".
+        see `metrics.seam_doubt`; with the time for a series, next to an OME-Zarr image for labels
+        within it; not for mode "2d-stitch".
     outline_width : int
         Width of the outlines of the overlay in pixels.
     numbers : bool

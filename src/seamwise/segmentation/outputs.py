@@ -7,13 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.listing import stem
 from seamwise.segmentation.predict import Prediction
-
-
-def seams_path(labels: Path, image: Path) -> Path:
-    """Return where the doubts along the seams of an image are, next to its labels in a folder."""
-    return labels / "seams" / f"{stem(image)}.csv"
 
 
 def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:

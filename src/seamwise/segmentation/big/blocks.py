@@ -26,6 +26,7 @@ from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import open_scratch
 from seamwise.io.volume import Volume, open_volume
 from seamwise.labels.slabs import look_up
+from seamwise.metrics.seams import SeamSums, sum_seams
 from seamwise.segmentation.big.job import BlockJob, read_job
 from seamwise.segmentation.big.network import shared_network
 from seamwise.segmentation.decoding import pixelwise
@@ -52,6 +53,21 @@ class Same:
     """
 
     number: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSeams:
+    """What a block tells of the seams between its cells.
+
+    Attributes
+    ----------
+    sums : SeamSums
+    highest : int
+        Its largest label.
+    """
+
+    sums: SeamSums
+    highest: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,7 @@ class Place:
         return self.folder / stage / f"{number}.{'json' if stage == 'classify' else 'npz'}"
 
     def array(self, name: str) -> "zarr.Array[Any]":
-        """Open an array between the stages: classes (or seeds), elevation, cores or labels."""
+        """Open an array between the stages: classes (or seeds), elevation, cores, labels, maps."""
         return open_scratch(self.folder / f"{name}.zarr")
 
     def reader(self, name: str) -> Callable[[Sequence[slice]], NDArray[Any]]:
@@ -216,6 +232,26 @@ def write_maps(folder: Path, number: int, draft: Draft) -> None:
     place = Place(folder)
     box = place.job.blocks.box(number)
     draft.write(box, np.asarray(place.array("maps")[_inside(box)]), time=place.time)
+
+
+def sum_block_seams(folder: Path, number: int, labels: Draft | Volume, classes: int) -> None:
+    """Sum the doubt along the seams of a block, in labels that are final.
+
+    Its probabilities are read with one pixel more behind its end along each axis, block by block:
+    so no more than two blocks of them are held.
+    """
+    place = Place(folder)
+    blocks = place.job.blocks
+    box = blocks.box(number)
+    ends = (min(s.stop + 1, length) for s, length in zip(box, blocks.shape, strict=True))
+    around = tuple(slice(s.start, end) for s, end in zip(box, ends, strict=True))
+    cells = labels.read(around, time=place.time).reshape(_lengths(around))
+    maps, read = np.zeros((classes, *cells.shape), np.float16), place.array("maps")
+    for block in blocks.meeting(around):
+        part = intersect(around, blocks.box(block))
+        maps[_inside(relative_to(part, around))] = read[(slice(classes), *part)]
+    sums = sum_seams(maps, cells, size=_lengths(box))
+    save_arrays(place.done("seams", number), BlockSeams(sums, int(cells.max())))
 
 
 def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArray[Any] | str]]:

@@ -29,8 +29,10 @@ from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule, ReliefPair
 from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import create_scratch
+from seamwise.io.volume import Volume
+from seamwise.metrics.seams import Seams, join_seams, series_of
 from seamwise.segmentation.big import blocks as tasks
-from seamwise.segmentation.big.blocks import Place, Same
+from seamwise.segmentation.big.blocks import BlockSeams, Place, Same
 from seamwise.segmentation.big.job import BlockJob
 from seamwise.segmentation.fit import Look, misfit
 from seamwise.segmentation.normalization import Normalization, Sample, normalization_of
@@ -96,13 +98,17 @@ class Stages:
                 "to segment"
             )
 
-    def decode(self) -> tuple[int, ...]:
-        """Run all stages up to the last; return the number of cells of each time point."""
+    def classify(self) -> None:
+        """Show all blocks to the network; it leaves what the rule needs, and maps if kept."""
         for name in self.job.arrays:
             self._arrays(name, np.float32 if name == "elevation" else np.uint8)
         if self.job.maps:
             self._map_arrays()
         self._run_missing("classify", tasks.classify)
+
+    def decode(self) -> tuple[int, ...]:
+        """Run all stages up to the last; return the number of cells of each time point."""
+        self.classify()
         self._arrays("cores", np.uint32)
         self._run_missing("find", tasks.find)
         for place in self.places:
@@ -123,6 +129,29 @@ class Stages:
         """Write the probabilities."""
         items = [(place.folder, number) for place in self.places for number in self._numbers]
         self._run("write probabilities", partial(tasks.write_maps, draft=draft), items)
+
+    def seams(self, labels: Draft | Volume, classes: int) -> tuple[Seams, tuple[int, ...]]:
+        """Measure the doubt along the seams of labels, from the maps that `classify` left.
+
+        Returns
+        -------
+        seams : Seams
+            Of all time points, those of a series with their time.
+        highest : tuple of int
+            Largest label of each time point.
+        """
+        for place in self.places:
+            make_folder(place.folder / "seams")
+        items = [(place.folder, number) for place in self.places for number in self._numbers]
+        task = partial(tasks.sum_block_seams, labels=labels, classes=classes)
+        self._run("seams", task, items)  # all of them: labels may have been edited meanwhile
+        parts, highest = [], []
+        for place in self.places:
+            files = [place.done("seams", number) for number in self._numbers]
+            records = [load_arrays(file, BlockSeams) for file in files]
+            parts.append(join_seams([record.sums for record in records]).means())
+            highest.append(max(record.highest for record in records))
+        return series_of(parts) if self.times > 1 else parts[0], tuple(highest)
 
     def damaged(self) -> tuple[str, ...]:
         """Return the errors of the parts that could not be read, each once."""

@@ -2,43 +2,29 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime import kept_runtime, runtime_of_record
-from seamwise.io.atomic import make_folder
+from seamwise.io.atomic import make_folder, remove_file
 from seamwise.io.jsonfile import read_json
-from seamwise.io.lock import lock_file
 from seamwise.io.models import DecodeRule, SegmentationInfo, WatershedPair, model_path
-from seamwise.io.ome_zarr import (
-    Draft,
-    ZarrStorage,
-    create_image,
-    create_labels,
-    is_ome_zarr,
-    label_names,
-    open_ome_zarr,
-    read_record,
-)
 from seamwise.io.provenance import Provenance
 from seamwise.io.volume import Volume, open_volume
-from seamwise.labels import smallest_dtype
 from seamwise.segmentation.big.job import BlockJob, read_job, write_job, write_time
-from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, Plan, halo_of, plan_blocks
+from seamwise.segmentation.big.memory import NetworkLoad, Plan, halo_of, plan_blocks
 from seamwise.segmentation.big.network import check_origin, share_network
 from seamwise.segmentation.big.stages import Stages
+from seamwise.segmentation.big.target import Target
 from seamwise.segmentation.model_input import check_shape
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import Model, decode_rule, load_for
+from seamwise.segmentation.seam_files import write_seams
 from seamwise.segmentation.zoom import Zoom
 
 
@@ -123,9 +109,12 @@ def segment_volume(
     -----
     The same call resumes an interrupted run, in the same blocks. Finished blocks are
     in a hidden folder next to the output, ``.<output>.<name>.work``. It takes 9 bytes (with a
-    watershed 13) per pixel before compression and is removed at the end. Nothing appears at the
-    output before it is whole. The metadata of the labels keep the options, the hash of the model
-    and the resources.
+    watershed 13) per pixel before compression, 2 more per class for seams or probabilities, and is
+    removed at the end. Nothing appears at the output before it is whole. The metadata of the labels
+    keep the options, the hash of the model and the resources.
+
+    If only the seams of existing labels are missing, the network sees the image again; the labels
+    stay, with what a person changed.
 
     If memory runs out anyway, a block is computed in halves, down to 32 pixels and then, if
     it was on a GPU, on the CPU. A chunk, page or tile of the image that cannot be read is skipped
@@ -145,7 +134,7 @@ def segment_volume(
         raise ValueError("mode 2d-stitch does not work block by block: use segment_slices")
     volume = open_volume(path, axes=options.axes, channel=options.channel)
     model_file = model_path(options.model)
-    target = _Target(volume, Path(output), files)
+    target = Target(volume, Path(output), files)
     runtime = kept_runtime(options.runtime, target.record(), model=model_file)
     with runtime_of_record(target.path, runtime, asked=options.runtime):
         ready = model or load_for(options.model, runtime, resources)
@@ -158,6 +147,7 @@ def segment_volume(
         ready.sha256, resources, None if is_elsewhere else ready.precision
     )
     target.check(provenance)
+    existing = target.labels() if target.lacks_seams_only(provenance) else None
     info = ready.info
     check_shape((volume.channels, *volume.shape), info)
     zoom = options.zoom(info, volume.spacing)
@@ -186,7 +176,7 @@ def segment_volume(
         factors=zoom.factors,
         halo=halo_of(zoom.factors),
         device=resources.device,
-        maps=_map_channels(info, rule) if target.maps is not None else 0,
+        maps=_map_channels(info, rule) if target.needs_maps else 0,
     )
     if not is_elsewhere and resources.workers == 1:
         share_network(ready, str(job.options.model), ready.sha256, job.device, options.runtime)
@@ -204,10 +194,14 @@ def segment_volume(
         except ValueError:  # nothing can be resumed
             _remove(target.work)
             raise
-        cells = stages.decode()
-        with target.draft(max(cells), provenance) as draft:
-            stages.write(draft)
-            if job.maps:
+        classes = info.architecture.out_channels
+        if existing is None:
+            cells = _write_all(stages, target, provenance, classes)
+        else:
+            stages.classify()
+            seams, cells = stages.seams(existing, classes)
+            write_seams(target.seams, seams)
+            if target.maps is not None and not target.maps.exists():
                 with target.draft_maps(job.maps, provenance) as maps:
                     stages.write_maps(maps)
         damaged = stages.damaged()
@@ -216,165 +210,25 @@ def segment_volume(
     return LabelsOnDisk(target.path, cells, damaged, volume.note, caution)
 
 
-@dataclass(frozen=True)
-class _Target:
-    """Where the labels go: into the image, or into a folder of their own."""
-
-    volume: Volume
-    output: Path
-    files: OutputOptions
-
-    @property
-    def is_inside(self) -> bool:
-        return is_ome_zarr(self.volume.path) and self.output.resolve() == self.volume.path.resolve()
-
-    @property
-    def path(self) -> Path:
-        return self.output / "labels" / self.files.name if self.is_inside else self.output
-
-    @property
-    def maps(self) -> Path | None:
-        """Where the probabilities go; None without them."""
-        return maps_path(self.output) if self.files.probabilities and not self.is_inside else None
-
-    @property
-    def work(self) -> Path:
-        return work_folder(self.output, self.files.name)
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes out: two of them would mix their results."""
-        make_folder(self.work.parent)
-        with lock_file(self.work.with_suffix(".lock"), name=str(self.path)):
-            yield
-
-    def record(self) -> dict[str, Any] | None:
-        """Return how the labels or an interrupted run were made; None if they are replaced."""
-        return None if self.files.overwrite else record_of_labels(self.path, self.work)
-
-    def check(self, provenance: Provenance) -> None:
-        """Raise errors now that would stop the job only at its end."""
-        exists = self.output.exists()
-        if self.is_inside:
-            exists = self.files.name in label_names(self.output)
-        if exists and not self.files.overwrite:
-            raise self._exists_error(provenance)
-        if self.is_inside:
-            self._check_axes()
-            return
-        image, output = self.volume.path.resolve(), self.output.resolve()
-        if image == output or image in output.parents or output in image.parents:
-            raise ValueError(
-                f"cannot write {self.output}: the image is {self.volume.path}; "
-                "choose another folder"
-            )
-        if self.output.exists() and not is_ome_zarr(self.output):
-            raise FileExistsError(
-                f"cannot replace {self.output}: it is not an OME-Zarr folder; choose another name"
-            )
-
-    def _exists_error(self, provenance: Provenance) -> FileExistsError:
-        difference = difference_of_labels(self.path, provenance)
-        detail = f", {difference}" if difference else ""
-        other = "another --name" if self.is_inside else "another folder"
-        return FileExistsError(
-            f"{self.path} already exists{detail}: choose {other}, or --overwrite it"
-        )
-
-    def _check_axes(self) -> None:
-        """Labels within an image have its axes: it must not be read with others."""
-        volume, lengths = self.volume, self._lengths()
-        spatial = tuple(lengths[a] for a in volume.axes if a in lengths)
-        has_depth = "Z" in volume.axes or lengths.get("Z", 1) == 1
-        if (spatial, lengths.get("T", 1), has_depth) != (volume.shape, volume.times, True):
-            raise ValueError(
-                f"{self.output} is read as {volume.axes} {volume.shape} with {volume.times} time "
-                "points, which are not its own axes: write the labels into another folder"
-            )
-
-    def _lengths(self) -> dict[str, int]:
-        image = open_ome_zarr(self.output)
-        return dict(zip(image.axes, image.levels[0].shape, strict=True))
-
-    def draft(self, cell_count: int, provenance: Provenance) -> Draft:
-        """Begin the label image; it appears whole, or not at all."""
-        dtype = smallest_dtype(0, cell_count)
-        axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
-        chunks = self._chunks
-        if self.is_inside:
-            chunk_sizes = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
-            draft = create_labels(
-                output,
-                self.files.name,
-                dtype=dtype,
-                chunks=chunk_sizes,
-                overwrite=self.files.overwrite,
-            )
-            return replace(draft, record=provenance.record())
-        times = self.volume.times
-        draft = create_image(
-            output,
-            (times, *shape) if times > 1 else shape,
-            axes=f"T{axes}" if times > 1 else axes,
-            dtype=dtype,
-            spacing=self.volume.spacing,
-            labels=True,
-            storage=ZarrStorage(self.files.zarr_version, list(chunks.values())),
-            overwrite=self.files.overwrite,
-        )
-        return replace(draft, record=provenance.record())
-
-    def draft_maps(self, channels: int, provenance: Provenance) -> Draft:
-        """Begin the image of the probabilities; it appears whole, or not at all."""
-        volume, path = self.volume, maps_path(self.output)
-        times = [volume.times] if volume.times > 1 else []
-        make_folder(path.parent)
-        draft = create_image(
-            path.resolve(),
-            (*times, channels, *volume.shape),
-            axes=f"{'T' * len(times)}C{volume.axes}",
-            dtype=np.float16,
-            spacing=volume.spacing,
-            storage=ZarrStorage(self.files.zarr_version, list(self._chunks.values())),
-            overwrite=True,
-        )
-        return replace(draft, record=provenance.record())
-
-    @property
-    def _chunks(self) -> dict[str, int]:
-        axes, shape = self.volume.axes, self.volume.shape
-        return {a: min(CHUNK[len(shape)], n) for a, n in zip(axes, shape, strict=True)}
-
-
-def maps_path(labels: Path) -> Path:
-    """Return where the probabilities are of which an OME-Zarr folder holds the labels."""
-    return labels.parent / "probabilities" / labels.name
+def _write_all(
+    stages: Stages, target: Target, provenance: Provenance, classes: int
+) -> tuple[int, ...]:
+    """Decode, and write labels, seams and maps; return the number of cells of each time point."""
+    cells = stages.decode()
+    with target.draft(max(cells), provenance) as draft:
+        stages.write(draft)
+        remove_file(target.seams)  # of older labels
+        if target.files.seams:
+            write_seams(target.seams, stages.seams(draft, classes)[0])
+        if target.maps is not None:
+            with target.draft_maps(stages.job.maps, provenance) as maps:
+                stages.write_maps(maps)
+    return cells
 
 
 def _map_channels(info: SegmentationInfo, rule: DecodeRule) -> int:
     net = info.architecture
     return net.output_channels if rule.is_guided else net.out_channels
-
-
-def difference_of_labels(labels: Path, provenance: Provenance) -> str:
-    """Return how existing labels were made otherwise; empty if they were not, or keep no record."""
-    record = read_record(labels)
-    return provenance.difference(record) if record else ""
-
-
-def record_of_labels(labels: Path, work: Path) -> dict[str, Any] | None:
-    """Return how labels, or an interrupted run towards them, were made; None without a record."""
-    job = work / "job.json"
-    return read_record(labels) or (read_json(job) if job.exists() else None)
-
-
-def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
-    """Return where `segment_volume` works: hidden, next to the output.
-
-    The path is absolute, for workers that run in another folder.
-    """
-    output = output.resolve()
-    return output.parent / f".{output.name}.{name}.work"
 
 
 def _begin(
