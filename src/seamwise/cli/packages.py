@@ -42,7 +42,13 @@ PACKAGES = {
         "apps/web",
         "Segment",
         "Open a page in the browser: drop an image, see its cells and correct them.",
-    )
+    ),
+    "nnunet-trainers": Package(
+        "seamwise-nnunet",
+        "apps/nnunet",
+        "Exchange",
+        "Print the folder in which nnU-Net finds trainers with our losses and weight maps.",
+    ),
 }
 """By the name of the command."""
 

@@ -1,0 +1,17 @@
+"""What nnU-Net's ``nnUNet_extTrainer`` finds."""
+
+from seamwise_nnunet.trainers import (
+    nnUNetTrainerJ,
+    nnUNetTrainerJ3,
+    nnUNetTrainerJ4,
+    nnUNetTrainerUNetMap,
+    nnUNetTrainerW3,
+)
+
+__all__ = [
+    "nnUNetTrainerJ",
+    "nnUNetTrainerJ3",
+    "nnUNetTrainerJ4",
+    "nnUNetTrainerUNetMap",
+    "nnUNetTrainerW3",
+]
