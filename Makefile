@@ -31,9 +31,19 @@ cases: $(VENV)/.installed
 	python3 -m venv .core
 	.core/bin/pip install bioimageio.core==0.11.0 pydantic==2.11.10 onnxruntime==1.32.0
 
-nightly: lint .core/bin/python
+# nnU-Net and segmentation_models need torchvision, whose builds must fit that of torch
+.nnunet/bin/python: apps/nnunet/pyproject.toml constraints.txt
+	python3 -m venv .nnunet
+	.nnunet/bin/pip install --quiet -c constraints.txt torch
+	.nnunet/bin/pip install --quiet -c constraints.txt -e . -e ./apps/nnunet nnunetv2==2.8.1 \
+	  segmentation-models-pytorch==0.6.0 monai pytest
+	.nnunet/bin/python tests/support/torchvision_operators.py
+	touch $@
+
+nightly: lint .core/bin/python .nnunet/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	SEAMWISE_CORE=$(CURDIR)/.core/bin/python SEAMWISE_LONG=1 $(PYTEST)
+	OMP_NUM_THREADS=1 SEAMWISE_LONG=1 .nnunet/bin/python -m pytest -W ignore tests/apps/nnunet
 	$(BIN)/python .ci/cases --all
 	$(BIN)/python tests/support/kills.py
 	$(BIN)/python tests/support/kills.py --torn --every 3

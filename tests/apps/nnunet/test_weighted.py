@@ -12,10 +12,10 @@ from seamwise.segmentation import TargetAndWeight
 from seamwise.synth import crowded_cells
 from seamwise_nnunet.weighted import WeightedLoss, weighted_classes
 from support.losses import sample
+from support.patch_cells import counterparts
 
 COUNTS = (7000, 2500, 500)
 W3 = TargetAndWeight(map="w3", counts=COUNTS, scale="mean")
-SMALL = 20  # pixels of a cell that the border of the patch cuts off
 
 
 def classes_of(target):
@@ -31,21 +31,6 @@ def warped(array, rng):
     middle = np.array(array.shape) / 2
     offset = middle - matrix @ middle
     return ndimage.affine_transform(array.astype(np.int32), matrix, offset, order=0)
-
-
-def counterparts(labels, others):
-    """Of the cells of `labels`, how many have one of `others` with an IoU above one half."""
-    matches = total = 0
-    for cell in np.unique(labels[labels > 0]):
-        region = labels == cell
-        if region.sum() < SMALL:
-            continue
-        total += 1
-        overlap = np.bincount(others[region])
-        overlap[0] = 0
-        union = (region | (others == overlap.argmax())).sum()
-        matches += overlap.max() > 0.5 * union
-    return matches, total
 
 
 @pytest.mark.parametrize("classes", [3, 4])
