@@ -43,7 +43,7 @@ cases: $(VENV)/.installed
 nightly: lint .core/bin/python .nnunet/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	SEAMWISE_CORE=$(CURDIR)/.core/bin/python SEAMWISE_LONG=1 $(PYTEST)
-	OMP_NUM_THREADS=1 SEAMWISE_LONG=1 .nnunet/bin/python -m pytest -W ignore tests/apps/nnunet
+	OMP_NUM_THREADS=1 SEAMWISE_LONG=1 .nnunet/bin/python -m pytest -W ignore tests/apps/nnunet tests/test_framework_pages.py
 	$(BIN)/python .ci/cases --all
 	$(BIN)/python tests/support/kills.py
 	$(BIN)/python tests/support/kills.py --torn --every 3

@@ -17,7 +17,7 @@ from seamwise.segmentation import TargetAndWeight, count_classes, mean_weight
 from seamwise.words import MapName
 
 CROPS, SIDE = 100, 64
-MAPS: tuple[MapName, ...] = ("balance", "w3")
+MAPS: tuple[MapName, ...] = ("balance", "unet", "w3")
 
 
 def extent(crops: Sequence[Labels], transform: TargetAndWeight) -> str:

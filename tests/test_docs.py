@@ -41,6 +41,7 @@ PAGES = [
             "exchange",
             "fusion",
             "measure",
+            "nnunet",
             "training",
             "which-loss",
         )
@@ -51,6 +52,8 @@ MORE_PAGES = [
     *PAGES,
     "CONTRIBUTING.md",
     "benchmarks/README.md",
+    "docs/monai.md",  # their code: test_framework_pages.py
+    "docs/smp.md",
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("src/seamwise/**/*.md"))),
 ]
 LANGUAGES = {"bash", "python", "toml", "text"}
@@ -64,7 +67,7 @@ PARSED_ONLY = ["--devices", "--scheduler", "--start", "app"]
 if not is_nightly:
     PARSED_ONLY.append("--workers")
 NNUNET = ("nnUNetv2_plan_and_preprocess", "nnUNetv2_train", "nnUNetv2_predict")
-NOT_OURS = ("source", "dask", "torchrun", "srun", "make", "pip", *NNUNET)
+NOT_OURS = ("source", "export", "dask", "torchrun", "srun", "make", "pip", *NNUNET)
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir() or not (ROOT / "recipes").is_dir(), reason="needs a checkout"
@@ -171,7 +174,11 @@ def folder(tmp_path_factory):
             write_labels(folder / "masks" / f"{name}.tif", labels)
     (folder / "predictions").mkdir()
     classes = np.eye(3, dtype=np.float32)[np.clip(labels, 0, 1)]
-    np.savez(folder / "predictions" / "a.npz", probabilities=np.moveaxis(classes, -1, 0)[:, None])
+    for name in "ab":
+        np.savez(
+            folder / "predictions" / f"{name}.npz",
+            probabilities=np.moveaxis(classes, -1, 0)[:, None],
+        )
     write_stack(folder / "stack.ome.zarr")
     write_series(folder)
     shutil.copy(ROOT / "src" / "seamwise" / "samples" / "nuclei.png", folder)

@@ -17,6 +17,7 @@ LONGEST_MEAN = {
     "docs/fusion.md": 17,
     "docs/house-plan.md": 17,
     "docs/measure.md": 17,
+    "docs/nnunet.md": 17,
     "docs/check.md": 17,
     "docs/report.md": 17,
     "docs/training.md": 17,
