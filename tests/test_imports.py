@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import tifffile
+from PIL import Image
+from PIL.ImageFilter import GaussianBlur
+from skimage.data import astronaut
 
 import seamwise
 from seamwise.synth import crowded_cells
@@ -21,7 +24,7 @@ ROWS = [
     {"engine", "analysis", "exchange", "measure"},
     {"losses", "nets", "decode", "metrics", "weights", "io", "synth"},
     {"labels", "tiling", "pictures"},
-    {"types", "words", "plain_values", "array_like"},
+    {"types", "words", "plain_values", "array_like", "room"},
 ]
 
 
@@ -83,6 +86,7 @@ WITHOUT_TORCH = {
     "seamwise.labels": ("torch",),
     "seamwise.nets.graph": ("torch",),
     "seamwise.segmentation.batch": ("torch",),
+    "seamwise.fusion.batch": ("torch",),
     "seamwise.synth": ("torch",),
     "seamwise.weights": ("torch",),
 }
@@ -97,7 +101,9 @@ HOMONYMS = ("demo", "normalization", "overlay", "train")
 CALLABLE = f"""
 import {", ".join(f"seamwise.segmentation.{name}" for name in HOMONYMS)}
 from seamwise.segmentation import {", ".join(HOMONYMS)}
-print(*map(callable, ({", ".join(HOMONYMS)})))
+import seamwise.fusion.train
+from seamwise.fusion import train as train_fusion
+print(*map(callable, ({", ".join(HOMONYMS)}, train_fusion)))
 """
 
 
@@ -127,16 +133,15 @@ def test_slow_libraries_are_imported_when_they_are_used(module, printed):
 
 
 def test_a_function_keeps_its_name_when_the_module_of_that_name_is_imported(printed):
-    assert printed["homonyms"].split() == ["True"] * len(HOMONYMS)
+    assert printed["homonyms"].split() == ["True"] * (len(HOMONYMS) + 1)
 
 
-SEGMENT = """
+COMMANDS = """
 import sys
 from seamwise.cli import main
 
-for number, more in enumerate({more!r}):
-    output = {output!r} + str(number)
-    sys.argv = ["seamwise", "segment", {image!r}, "-o", output, "--runtime", {runtime!r}, *more]
+for arguments in {commands!r}:
+    sys.argv = ["seamwise", *arguments, "--runtime", {runtime!r}]
     try:
         main()
     except SystemExit as end:
@@ -149,17 +154,40 @@ assert not loaded, loaded
 MORE = ([], ["--tile", "512"], ["--scale", "0.5"], ["--model", "phase-2d"])
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
-def test_a_segmentation_without_torch_does_not_import_it(runtime, tmp_path):
+def run_without_torch(runtime, commands):
+    """Run commands in one new process, which must not import torch."""
     pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
-    image = tmp_path / "cells.tif"
-    tifffile.imwrite(image, crowded_cells((64, 80), cells=5, rng=0).image)
-    script = SEGMENT.format(
-        image=str(image), output=str(tmp_path / "out"), runtime=runtime, more=MORE
-    )
+    script = COMMANDS.format(commands=commands, runtime=runtime)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for number in range(len(MORE)):
-        assert (tmp_path / f"out{number}" / "cells.tif").exists()
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
+def test_a_segmentation_without_torch_does_not_import_it(runtime, tmp_path):
+    image = tmp_path / "cells.tif"
+    tifffile.imwrite(image, crowded_cells((64, 80), cells=5, rng=0).image)
+    outputs = [tmp_path / f"out{number}" for number in range(len(MORE))]
+    commands = [
+        ["segment", str(image), "-o", str(output), *more]
+        for output, more in zip(outputs, MORE, strict=True)
+    ]
+    run_without_torch(runtime, commands)
+    assert all((output / "cells.tif").exists() for output in outputs)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
+def test_a_fusion_without_torch_does_not_import_it(runtime, tmp_path):
+    frames = [str(tmp_path / f"{number}.png") for number in range(3)]
+    picture = Image.fromarray(astronaut()[:200, 100:340])
+    for number, frame in enumerate(frames):
+        picture.filter(GaussianBlur(number / 4)).save(frame)
+    outputs = [tmp_path / name for name in ("pair.png", "burst.png", "moved.png")]
+    options = (frames[:2], frames, [*frames, "--motion", "shift"])
+    commands = [
+        ["fuse", *more, "-o", str(output), *(["--no-align"] if "--motion" not in more else [])]
+        for output, more in zip(outputs, options, strict=True)
+    ]
+    run_without_torch(runtime, commands)
+    assert all(output.exists() for output in outputs)

@@ -1,10 +1,13 @@
 """Type aliases that several rooms share, each defined once."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from torch import Tensor
 
 AnyPath = str | os.PathLike[str]
 """A path as text or as a `pathlib.Path`."""
@@ -17,6 +20,9 @@ FloatArray = NDArray[np.floating[Any]]
 
 Picture = NDArray[np.float32]
 """A camera picture, `(Y, X)` or `(Y, X, C)`, in 0..1."""
+
+Maps = TypeVar("Maps", "Tensor", NDArray[np.float32])
+"""Maps `(N, C, *S)` in torch or in numpy, for what is computed alike in both."""
 
 Labels = NDArray[Any]
 """Instance labels of any integer type: 0 background, 1..n cells, negative = ignore."""

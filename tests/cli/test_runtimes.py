@@ -73,13 +73,26 @@ def test_a_runtime_that_only_the_record_names_is_explained(run, images, tmp_path
     assert run("segment", images, "-o", out, *end, "--overwrite")[0] == 0
 
 
-def test_a_runtime_that_is_named_is_not_ignored_for_many_frames(run, burst, tmp_path):
+@needs_openvino
+def test_a_burst_is_fused_in_the_runtime_that_is_named_and_a_folder_keeps_it(run, burst, tmp_path):
+    out, end = tmp_path / "out", ("--no-align", "--device", "cpu")
     shutil.copy(next(burst.glob("*.png")), burst / "third.png")
-    end = ("-o", tmp_path / "sharp.png", "--no-align", "--device", "cpu")
-    code, _, err = run("fuse", burst, *end, "--runtime", "onnx")
+    (tmp_path / "bursts").mkdir()
+    one = shutil.move(burst, tmp_path / "bursts" / "one")
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end, "--runtime", "torch")[0] == 0
+    shutil.copytree(one, tmp_path / "bursts" / "two")
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end)[0] == 0
+    assert recorded(out) == "torch"
+    code, _, err = run("fuse", tmp_path / "bursts", "-o", out, *end, "--runtime", "openvino")
     assert code == 2
-    assert "runtime onnx does not compute networks that score all frames" in err
-    assert run("fuse", burst, *end)[0] == 0
+    assert "made with runtime = torch, not openvino float32" in err
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end, "--overwrite")[0] == 0
+    assert recorded(out) == "openvino float32"
+    # pairs in the same folder are fused in the same runtime, and the record stays
+    (tmp_path / "bursts" / "two" / "third.png").unlink()
+    (out / "two.png").unlink()
+    assert run("fuse", tmp_path / "bursts", "-o", out, *end)[0] == 0
+    assert recorded(out).startswith("openvino ")
 
 
 @needs_openvino
@@ -106,15 +119,21 @@ def test_without_openvino_one_line_tells_what_it_would_bring(run, images, tmp_pa
 
 
 @pytest.mark.usefixtures("without_openvino")
-def test_fuse_tells_it_too(run, burst, tmp_path):
+@pytest.mark.parametrize("frames", [2, 3])
+def test_fuse_tells_it_too(run, burst, tmp_path, frames):
+    if frames == 3:
+        shutil.copy(next(burst.glob("*.png")), burst / "third.png")
     arguments = ("fuse", burst, "-o", tmp_path / "sharp.png", "--no-align", "--device", "cpu")
     assert run(*arguments)[2].count("OpenVINO") == 1
     assert "OpenVINO" not in "".join(run("-q", *arguments, "--overwrite")[1:])
 
 
 @pytest.mark.usefixtures("without_openvino")
-@pytest.mark.parametrize("command", ["segment", "fuse"])
+@pytest.mark.parametrize("command", ["segment", "fuse", "fuse three"])
 def test_a_runtime_that_is_named_and_missing_is_an_error(run, images, burst, tmp_path, command):
+    if command == "fuse three":
+        shutil.copy(next(burst.glob("*.png")), burst / "third.png")
+        command = "fuse"
     source = {"segment": images, "fuse": burst}[command]
     output = tmp_path / {"segment": "out", "fuse": "sharp.png"}[command]
     code, _, err = run(command, source, "-o", output, "--runtime", "openvino")

@@ -12,10 +12,11 @@ import torch
 from seamwise.engine import openvino as of_openvino
 from seamwise.engine import runtime as runtimes
 from seamwise.engine.networks import load_network
-from seamwise.engine.runtime import choose_runtime, describe_runtime, kept_runtime
+from seamwise.engine.runtime import choose_runtime, describe_runtime
+from seamwise.engine.runtime_record import kept_runtime
 from seamwise.io.models import FusionInfo, SegmentationInfo, model_path
 from seamwise.io.provenance import file_sha256
-from seamwise.nets import Average, UNet
+from seamwise.nets import Average, BurstNet, UNet
 
 CPU = torch.device("cpu")
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
@@ -134,9 +135,17 @@ def failing(monkeypatch):
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
 
 
+class Wrong:
+    def __call__(self, batch):
+        return np.full((len(batch), 2, *batch.shape[2:]), np.nan, np.float32)
+
+    def outputs(self, grey):
+        return [np.full((1, n, 1, 1), np.nan, np.float32) for n in (12, 1, 1)]
+
+
 def wrong(monkeypatch):
     def compile_openvino(net, precision, activations):
-        return lambda batch: np.full((len(batch), 2, *batch.shape[2:]), np.nan, np.float32)
+        return Wrong()
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
 
@@ -183,6 +192,36 @@ def test_without_openvino_it_is_torch_with_a_line_and_an_error_if_it_was_named(
     message = str(caught.value)
     assert "\n" not in message
     assert ('pip install "seamwise[fast]"' in message) == (damage in (missing, too_old))
+
+
+@pytest.mark.parametrize(
+    "damage", [missing, *(pytest.param(each, marks=needs_openvino) for each in (failing, wrong))]
+)
+def test_a_network_that_scores_frames_falls_back_with_the_same_line(damage, monkeypatch):
+    damage(monkeypatch)
+    net = BurstNet(width=2).requires_grad_(False)
+    runtime = choose_runtime(net, CPU)
+    assert runtime.name == "torch"
+    assert runtime.scorer is not None
+    assert runtime.note.startswith("computing with torch; ")
+    with pytest.raises(ValueError, match=r"^runtime openvino ") as caught:
+        choose_runtime(net, CPU, "openvino")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+@pytest.mark.parametrize("precision", ["", " bfloat16", " int8"])
+def test_frames_are_scored_in_float32_whatever_a_record_names(runtime, precision):
+    if runtime == "onnx" and precision:
+        pytest.skip("it has one precision")
+    net = BurstNet(width=2).requires_grad_(False)
+    chosen = choose_runtime(net, CPU, runtime + precision)
+    assert chosen.name == f"{runtime} float32"
+    assert choose_runtime(net, CPU, "torch").name == "torch"
+    with pytest.raises(ValueError, match="has no logits"):
+        chosen.run(torch.zeros(1, 1, 16, 16))
+    chosen.release()
+    assert len(chosen.scorer.features(np.zeros((1, 1, 16, 16), np.float32))) == 3
 
 
 def test_a_missing_onnxruntime_names_its_extra(monkeypatch):

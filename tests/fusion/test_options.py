@@ -50,10 +50,8 @@ def test_numbers_of_numpy_are_recorded_as_json_and_equal_plain_ones():
 def test_auto_stands_for_one_network_for_pairs_and_one_for_more():
     assert FuseOptions().of_burst(2) == FuseOptions(model="focus-seg")
     assert FuseOptions(runtime="openvino").of_burst(2).runtime == "openvino"
-    # torch alone computes it: what a record names gives way, what the user names is refused later
     burst = FuseOptions(runtime="openvino float32", nearest=True).of_burst(30)
-    assert burst == FuseOptions(model="focus-burst", runtime="torch", nearest=True)
-    assert FuseOptions(runtime="openvino").of_burst(30).runtime == "openvino"
+    assert burst == FuseOptions(model="focus-burst", runtime="openvino float32", nearest=True)
     assert FuseOptions(mode="together").of_burst(30).model == "focus-seg"
     assert FuseOptions(model="gff").of_burst(30).model == "gff"
 

@@ -4,11 +4,13 @@ import gc
 import math
 import threading
 import weakref
+from importlib.util import find_spec
 from time import sleep
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter1d
 
 from seamwise.engine import prepare_network
 from seamwise.fusion import fuse, fuse_frames, fuse_pair, load
@@ -31,7 +33,13 @@ def scorer():
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load("focus-burst", device="cpu")
+    return load("focus-burst", device="cpu", runtime="torch")
+
+
+OTHERS = [
+    pytest.param(name, marks=pytest.mark.skipif(find_spec(module) is None, reason="not installed"))
+    for name, module in (("openvino", "openvino"), ("onnx", "onnxruntime"))
+]
 
 
 def noise(count, shape=(50, 70, 3), seed=0):
@@ -292,11 +300,49 @@ def test_a_row_too_many_is_seen_where_frames_are_halved(scorer, monkeypatch, hei
         fuse_frames(frames, model=scorer)
 
 
-def test_another_runtime_than_torch_is_refused(scorer):
-    with pytest.raises(ValueError, match="runtime onnx does not compute networks that score"):
-        prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="onnx")
-    ready = prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="auto")
+@pytest.mark.parametrize("runtime", OTHERS)
+@pytest.mark.parametrize(
+    ("shape", "large", "tile"),
+    [
+        ((96, 112, 3), math.inf, None),
+        ((61, 77), math.inf, None),
+        ((230, 211, 3), math.inf, 200),
+        ((101, 83, 3), 1000, None),
+        ((64, 90), 1000, None),
+    ],
+)
+def test_every_runtime_makes_the_same_picture(shipped, monkeypatch, runtime, shape, large, tile):
+    monkeypatch.setattr("seamwise.fusion.scored._LARGE", large)
+    light = np.random.default_rng(1).random(shape, np.float32)
+    frames = [
+        light.copy() if axis is None else uniform_filter1d(light, 5, axis) for axis in (0, 1, None)
+    ]
+    frames[2][: shape[0] // 2] = 0.5
+    model = load("focus-burst", device="cpu", runtime=runtime)
+    assert (model.runtime.name, model.precision) == (f"{runtime} float32", "float32")
+    expected, fused = (fuse_frames(frames, model=each, tile=tile) for each in (shipped, model))
+    error = np.square(expected.image - fused.image, dtype=np.float64).mean()
+    assert -10 * np.log10(error + 1e-20) > 60
+    levels = [np.round(255 * fusion.image) for fusion in (expected, fused)]
+    assert (np.abs(levels[0] - levels[1]) <= 1).mean() >= 0.999
+    assert (expected.depth == fused.depth).mean() >= 0.999
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_constant_frames_stay_constant_in_every_runtime(runtime):
+    model = load("focus-burst", device="cpu", runtime=runtime)
+    fused = fuse_frames([np.full((33, 47), 0.37, np.float32)] * 3, model=model)
+    np.testing.assert_allclose(fused.image, 0.37, atol=1e-6)
+
+
+def test_torch_computes_in_its_own_words(scorer):
+    ready = prepare_network(scorer.net, scorer.info, torch.device("cpu"), runtime="torch")
     assert (ready.runtime.name, ready.precision) == ("torch", "float32")
+
+
+def test_a_network_for_pairs_is_refused():
+    with pytest.raises(ValueError, match="model must score the frames of a burst"):
+        fuse_scored(noise(3), model=load("focus-seg", device="cpu"))
 
 
 def test_a_burst_that_did_not_move_keeps_its_bytes_with_alignment(shipped):

@@ -4,15 +4,8 @@ import pytest
 import torch
 
 from seamwise.nets import BurstNet
-from seamwise.nets.burst import (
-    MULTIPLE,
-    REACH,
-    Features,
-    activity,
-    clearness,
-    noise_activity,
-    summarise,
-)
+from seamwise.nets.burst import Features, activity, summarise
+from seamwise.nets.burst_graph import MULTIPLE, REACH, clearness
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +131,6 @@ def test_frames_without_noise_are_scored_everywhere(net):
     frames[..., :64] += 1e-4 * torch.rand(frames[..., :64].shape)
     frames[..., 32:64] = 0.5  # a twentieth and more of the picture has no noise
     assert clearness(summarise([net.features(x) for x in frames.unbind(1)]))[..., 2:14].min() == 1
-
-
-def test_noise_written_out():
-    mean, least = (torch.arange(40.0).reshape(1, 1, 5, 8) + 10, torch.full((1, 1, 5, 8), 4.0))
-    assert noise_activity(mean, least).tolist() == [[[[8.0]]]]  # twice the least
-    assert noise_activity(mean, least + 4).tolist() == [[[[11.0]]]]  # the second of forty
 
 
 def test_activity_is_the_mean_of_fine_responses():

@@ -57,3 +57,20 @@ def test_a_missing_weight_is_named():
     del weights["up.0.2.weight"]
     with pytest.raises(KeyError, match=r"up\.0\.2\.weight"):
         fold_weights(weights, depth=1)
+
+
+def test_operations_at_the_border_by_hand():
+    operations = ArrayOperations()
+    x = np.float32([[1, 2], [3, 4]])[np.newaxis, np.newaxis]
+    assert operations.pad(x, 1)[0, 0].tolist() == [[1, 1, 2, 2]] * 2 + [[3, 3, 4, 4]] * 2
+    assert operations.unshuffle(x)[0, :, 0, 0].tolist() == [1, 2, 3, 4]
+    assert operations.mean_pool(x, 2, 2).tolist() == [[[[2.5]]]]
+    assert operations.mean_pool(operations.pad(x, 1), 2, 1)[0, 0, 0].tolist() == [1, 1.5, 2]
+    ones = np.ones((1, 1, 2, 2), np.float32)
+    kernel = np.ones((1, 1, 3, 3), np.float32)
+    assert operations.inner_convolution(operations.pad(ones, 1), kernel, None).tolist() == [
+        [[[9, 9], [9, 9]]]
+    ]
+    # linear between the centres of 1 and 2, which lie at 0.5 and 2.5
+    assert operations.enlarge(x)[0, 0, 0].tolist() == [1, 1.25, 1.75, 2]
+    assert operations.enlarge(x)[0, 0, :, 0].tolist() == [1, 1.5, 2.5, 3]

@@ -1,12 +1,15 @@
 """Networks from model files, ready to predict; see `load_network`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seamwise.engine.processor import is_surely_cpu
 from seamwise.engine.runtime import Runtime, choose_runtime, compile_arrays, torch_runtime
@@ -22,7 +25,8 @@ from seamwise.io.models import (
     save_model,
 )
 from seamwise.io.provenance import file_sha256
-from seamwise.nets.graph import fold_weights, unet_shapes
+from seamwise.nets.burst_graph import BurstArrays, burst_shapes, fold_burst
+from seamwise.nets.graph import UNetArrays, fold_weights, unet_shapes
 from seamwise.words import NetworkOutputs, Precision, check_runtime
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the other runtimes do without it
@@ -230,14 +234,8 @@ def _load_compiled(path: Path, kind: type[AnyInfo], runtime: str) -> ReadyNetwor
         weights, info = load_arrays_of_model(path, kind)
     except TypeError:  # numpy lacks bfloat16
         return None
-    architecture = info.architecture
-    if architecture.name != "unet" or architecture.members > 1:
-        return None
-    shapes = {name: array.shape for name, array in weights.items()}
-    if shapes != unet_shapes(**_unet_options(architecture)):
-        return None
-    arrays = fold_weights(weights, depth=architecture.depth)
-    compiled = compile_arrays(arrays, runtime, info.activations)
+    arrays = _arrays(weights, info.architecture)
+    compiled = None if arrays is None else compile_arrays(arrays, runtime, info.activations)
     if compiled is None:
         return None
 
@@ -252,6 +250,20 @@ def _load_compiled(path: Path, kind: type[AnyInfo], runtime: str) -> ReadyNetwor
 
     precision = cast(Precision, compiled.name.rpartition(" ")[2])
     return ReadyNetwork(make_net, info, "cpu", precision, compiled)
+
+
+def _arrays(
+    weights: Mapping[str, NDArray[np.floating]], architecture: Architecture
+) -> UNetArrays | BurstArrays | None:
+    """The network of a file without torch; None if it is of another kind, or damaged."""
+    shapes = {name: array.shape for name, array in weights.items()}
+    if architecture.name == "burst":
+        return fold_burst(weights) if shapes == burst_shapes(architecture.width) else None
+    if architecture.name != "unet" or architecture.members > 1:
+        return None
+    if shapes != unet_shapes(**_unet_options(architecture)):
+        return None
+    return fold_weights(weights, depth=architecture.depth)
 
 
 def build_network(architecture: Architecture) -> "Network":

@@ -1,6 +1,6 @@
 """Networks as ONNX: computed on a CPU, `compile_onnx`; for other programs, `export_model`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from seamwise.engine.onnx_normalization import normalize
 from seamwise.engine.processor import thread_count
 from seamwise.io.errors import first_line
 from seamwise.io.models import NormalizationRule
-from seamwise.nets.graph import UNetArrays, build_graph
+from seamwise.nets.graph import Graph, UNetArrays, build_graph
 
 OUTPUT = "probabilities"
 """Name of the output of an exported model."""
@@ -25,8 +25,8 @@ def check_onnx() -> None:
     import onnxruntime  # noqa: F401
 
 
-def compile_onnx(net: UNetArrays) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
+def compile_onnx(net: Graph) -> "CompiledOnnx":
+    """Return a function of float32 arrays `(N, C, *S)`, of sizes that the network takes.
 
     It uses as many threads as torch does now. Threads may call it at the same time.
 
@@ -42,13 +42,29 @@ def compile_onnx(net: UNetArrays) -> Callable[[NDArray[np.float32]], NDArray[np.
     options.intra_op_num_threads = thread_count()
     with runtime_errors():
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return CompiledOnnx(session)
 
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+
+class CompiledOnnx:
+    """A network that ONNX Runtime computes, for arrays `(N, C, *S)` of float32."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits of a batch."""
+        return self.outputs(batch)[0]
+
+    def outputs(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return what a network of several inputs or outputs gives."""
         with runtime_errors():
-            output: NDArray[np.float32] = session.run(None, {"image": batch})[0]
-        return output
+            results: list[NDArray[np.float32]] = self._session.run(
+                None, dict(zip(_input_names(len(inputs)), inputs, strict=True))
+            )
+        return results
 
-    return run
+    def release(self) -> None:
+        """Do nothing: ONNX Runtime keeps its memory."""
 
 
 @contextmanager
@@ -62,22 +78,28 @@ def runtime_errors() -> Iterator[None]:
         raise RuntimeError(first_line(error)) from error
 
 
-def onnx_model(net: UNetArrays) -> Any:
-    """Return a network as an ONNX model, for any size that is a multiple of `net.multiple`."""
+def onnx_model(net: Graph) -> Any:
+    """Return a network as an ONNX model, for any size that it takes."""
     from onnx import TensorProto, helper
 
-    operations = Operations(net.ndim)
-    logits = build_graph(net, operations, "image")
-    axes = ["n", None, *"zyx"[-net.ndim :]]
-    inputs, outputs = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [axes[0], channels, *axes[2:]])
-        for name, channels in (("image", net.in_channels), (logits, net.out_channels))
-    )
+    operations, names = Operations(net.ndim), _input_names(len(net.channels))
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        for name in net.build(operations, names)
+    ]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, *"zyx"[-net.ndim :]])
+        for name, channels in zip(names, net.channels, strict=True)
+    ]
     graph = helper.make_graph(
-        operations.nodes, "net", [inputs], [outputs], initializer=operations.constants
+        operations.nodes, "net", inputs, outputs, initializer=operations.constants
     )
     opset = helper.make_opsetid("", _OPSET)
     return helper.make_model(graph, opset_imports=[opset], ir_version=_IR)
+
+
+def _input_names(count: int) -> list[str]:
+    return ["image", *(f"image_{number}" for number in range(1, count))]
 
 
 def export_model(
@@ -135,7 +157,7 @@ def export_model(
 
 
 class Operations:
-    """The operations of a `UNet` as nodes of an ONNX graph; a node is the name of its output."""
+    """The operations of a network as nodes of an ONNX graph; a node is the name of its output."""
 
     def __init__(self, ndim: int) -> None:
         self._ndim = ndim
@@ -147,8 +169,17 @@ class Operations:
     ) -> str:
         """Convolve with stride 1, padded with zeros to the same size."""
         around = [side // 2 for side in weight.shape[2:]]
+        return self._convolve(x, weight, bias, pads=[*around, *around])
+
+    def inner_convolution(
+        self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+    ) -> str:
+        """Convolve with stride 1 where the whole kernel lies in the image."""
+        return self._convolve(x, weight, bias)
+
+    def _convolve(self, x: str, weight: Any, bias: Any, **attributes: Any) -> str:
         numbers = [weight] if bias is None else [weight, bias]
-        return self.add("Conv", x, *map(self.constant, numbers), pads=[*around, *around])
+        return self.add("Conv", x, *map(self.constant, numbers), **attributes)
 
     def relu(self, x: str) -> str:
         """Return max(x, 0)."""
@@ -179,6 +210,35 @@ class Operations:
     def instance_norm(self, x: str, *, eps: float) -> str:
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
         raise NotImplementedError("instance norms are computed by torch and openvino only")
+
+    def pad(self, x: str, radius: int) -> str:
+        """Repeat the pixels at the border, so many times."""
+        around = [0, 0, *[radius] * self._ndim]
+        return self.add("Pad", x, self.constant(np.array([*around, *around])), mode="edge")
+
+    def mean_pool(self, x: str, side: int, stride: int) -> str:
+        """Return means of squares of a side, so many pixels apart."""
+        sides, strides = [side] * self._ndim, [stride] * self._ndim
+        return self.add("AveragePool", x, kernel_shape=sides, strides=strides)
+
+    def unshuffle(self, x: str) -> str:
+        """Return the pixels of each 2×2 block of one feature map as four maps, row by row."""
+        return self.add("SpaceToDepth", x, blocksize=2)
+
+    def enlarge(self, x: str) -> str:
+        """Return 2D maps in twice the size, linear between the centres of pixels."""
+        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+        return self.add(
+            "Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel"
+        )
+
+    def absolute(self, x: str) -> str:
+        """Return |x|."""
+        return self.add("Abs", x)
+
+    def plus(self, x: str, y: str) -> str:
+        """Return x + y."""
+        return self.add("Add", x, y)
 
     def probabilities(self, x: str, classes: int, channels: int) -> str:
         """Turn the first channels, which are classes, from logits to probabilities."""

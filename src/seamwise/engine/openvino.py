@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
+from inspect import getfile
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from seamwise.engine.compile_cache import cache_key, from_cache
 from seamwise.engine.processor import has_bfloat16, thread_count
 from seamwise.nets import graph
-from seamwise.nets.graph import UNetArrays
+from seamwise.nets.graph import Graph
 
 OLDEST_VERSION = (2025, 0)
 
@@ -40,9 +41,9 @@ def _capabilities() -> list[str]:
 
 
 def compile_openvino(
-    net: UNetArrays, precision: str, activations: Sequence[float] = ()
+    net: Graph, precision: str, activations: Sequence[float] = ()
 ) -> "CompiledNetwork":
-    """Return a function of a float32 array `(N, C, *S)`, S multiples of `net.multiple`.
+    """Return a function of float32 arrays `(N, C, *S)`, of sizes that the network takes.
 
     `precision` "int8" needs `activations`, the largest number that each convolution reads.
     It uses as many threads as torch does now. Threads may call it at the same time. What was
@@ -82,9 +83,13 @@ class CompiledNetwork:
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the logits of a batch."""
+        return self.outputs(batch)[0]
+
+    def outputs(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return what a network of several inputs or outputs gives."""
         with self._lock:
-            output: NDArray[np.float32] = self._compiled([batch])[0]
-        return output
+            results = self._compiled(inputs)
+            return [results[number] for number in range(len(results))]
 
     def release(self) -> None:
         """Give back the memory that it keeps from one call for the next, if OpenVINO can."""
@@ -92,14 +97,17 @@ class CompiledNetwork:
             self._compiled.release_memory()
 
 
-def _model(net: UNetArrays, precision: str, activations: Sequence[float]) -> Any:
+def _model(net: Graph, precision: str, activations: Sequence[float]) -> Any:
     """The network as a model of OpenVINO, for images of any size."""
     openvino = _import()
-    image = openvino.opset13.parameter([-1, net.in_channels, *(-1,) * net.ndim], np.float32)
+    inputs = [
+        openvino.opset13.parameter([-1, channels, *(-1,) * net.ndim], np.float32)
+        for channels in net.channels
+    ]
     operations = _Operations(openvino.opset13, net.ndim)
     if precision == "int8":
         operations = _Int8Operations(openvino.opset13, net.ndim, activations)
-    return openvino.Model([graph.build_graph(net, operations, image)], [image], "net")
+    return openvino.Model(net.build(operations, inputs), inputs, "net")
 
 
 def _export(compiled: Any) -> bytes:
@@ -107,17 +115,16 @@ def _export(compiled: Any) -> bytes:
     return content
 
 
-def _key(net: UNetArrays, precision: str, activations: Sequence[float], hints: object) -> str:
+def _key(net: Graph, precision: str, activations: Sequence[float], hints: object) -> str:
     """Name of a compiled network: all that decides it, the code that builds it among them."""
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
-    shapes = [(weight.shape, bias is None) for weight, bias in net.convolutions]
     facts = (
-        version("openvino"), processor, precision, tuple(activations), hints, shapes,
-        net.has_instance_norms,
+        version("openvino"), processor, precision, tuple(activations), hints, net.channels,
+        net.description,
     )  # fmt: skip
-    arrays = (array for pair in net.convolutions for array in pair if array is not None)
-    weights = (array.tobytes() for array in arrays)
-    sources = (Path(name).read_bytes() for name in (__file__, graph.__file__))
+    weights = (array.tobytes() for array in net.arrays)
+    files = __file__, graph.__file__, getfile(type(net))
+    sources = (Path(name).read_bytes() for name in files)
     return cache_key(repr(facts).encode(), *sources, *weights)
 
 
@@ -166,7 +173,7 @@ def _without_telemetry() -> Iterator[None]:
 
 
 class _Operations:
-    """The operations of a `UNet` in an opset of OpenVINO."""
+    """The operations of a network in an opset of OpenVINO."""
 
     def __init__(self, opset: Any, ndim: int) -> None:
         self._opset, self._ndim = opset, ndim
@@ -178,8 +185,11 @@ class _Operations:
         # as a bare array it would become a list of numbers, which is slow
         return self._convolve(x, self._opset.constant(weight), bias)
 
-    def _convolve(self, x: Any, kernel: Any, bias: NDArray[np.float32] | None) -> Any:
-        around, ones = [side // 2 for side in list(kernel.shape)[2:]], [1] * self._ndim
+    def _convolve(
+        self, x: Any, kernel: Any, bias: NDArray[np.float32] | None, *, has_margin: bool = True
+    ) -> Any:
+        sides, ones = list(kernel.shape)[2:], [1] * self._ndim
+        around = [side // 2 if has_margin else 0 for side in sides]
         result = self._opset.convolution(x, kernel, ones, around, around, ones)
         if bias is None:
             return result
@@ -214,6 +224,45 @@ class _Operations:
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
         axes = np.arange(2, 2 + self._ndim)
         return self._opset.mvn(x, axes, True, eps, "inside_sqrt")
+
+    def pad(self, x: Any, radius: int) -> Any:
+        """Repeat the pixels at the border, so many times."""
+        around = np.array([0, 0, *[radius] * self._ndim])
+        return self._opset.pad(x, around, around, "edge")
+
+    def inner_convolution(
+        self, x: Any, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+    ) -> Any:
+        """Convolve with stride 1 where the whole kernel lies in the image."""
+        return self._convolve(x, self._opset.constant(weight), bias, has_margin=False)
+
+    def mean_pool(self, x: Any, side: int, stride: int) -> Any:
+        """Return means of squares of a side, so many pixels apart."""
+        strides, zeros, sides = ([number] * self._ndim for number in (stride, 0, side))
+        return self._opset.avg_pool(x, strides, zeros, zeros, sides, True)
+
+    def unshuffle(self, x: Any) -> Any:
+        """Return the pixels of each 2×2 block of one feature map as four maps, row by row."""
+        return self._opset.space_to_depth(x, "blocks_first", 2)
+
+    def enlarge(self, x: Any) -> Any:
+        """Return 2D maps in twice the size, linear between the centres of pixels."""
+        return self._opset.interpolate(
+            x,
+            np.full(2, 2, np.float32),
+            mode="linear_onnx",
+            shape_calculation_mode="scales",
+            coordinate_transformation_mode="half_pixel",
+            axes=np.array([2, 3]),
+        )
+
+    def absolute(self, x: Any) -> Any:
+        """Return |x|."""
+        return self._opset.abs(x)
+
+    def plus(self, x: Any, y: Any) -> Any:
+        """Return x + y."""
+        return self._opset.add(x, y)
 
 
 class _Int8Operations(_Operations):

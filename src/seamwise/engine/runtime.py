@@ -1,16 +1,14 @@
 """What computes a network: torch, OpenVINO or ONNX Runtime; see `choose_runtime`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.engine.memory import is_out_of_memory
-from seamwise.engine.onnx import check_onnx, compile_onnx, runtime_errors
+from seamwise.engine.onnx import CompiledOnnx, check_onnx, compile_onnx, runtime_errors
 from seamwise.engine.openvino import (
     CompiledNetwork,
     check_openvino,
@@ -18,18 +16,18 @@ from seamwise.engine.openvino import (
     compile_openvino,
     has_int8,
 )
+from seamwise.engine.scorer import ArrayScorer, Scorer, TorchScorer
 from seamwise.engine.softmax import take_softmax
 from seamwise.io.errors import first_line
-from seamwise.io.models import model_path
-from seamwise.io.provenance import file_sha256
-from seamwise.nets.graph import ArrayOperations, UNetArrays, build_graph
-from seamwise.words import AnyRuntime, RuntimeRecord, check_runtime
+from seamwise.nets.burst_graph import MULTIPLE, BurstArrays, FeatureGraph, ScoreGraph
+from seamwise.nets.graph import Array, ArrayOperations, Graph, UNetArrays
+from seamwise.words import RuntimeRecord, check_runtime
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the other runtimes do without it
     import torch
     from torch import Tensor
 
-    from seamwise.nets import Average, UNet
+    from seamwise.nets import Average, BurstNet, UNet
     from seamwise.nets.average import Network
     from seamwise.nets.onnx import OnnxNetwork
 
@@ -61,6 +59,8 @@ class Runtime:
         longer.
     compute : function, optional
         The same as `run` for arrays, if it needs no torch.
+    scorer : Scorer, optional
+        What computes a `BurstNet`, which has no logits: then `run` is not for use.
     """
 
     name: RuntimeRecord
@@ -68,6 +68,17 @@ class Runtime:
     note: str = ""
     release: Callable[[], None] = lambda: None
     compute: _Compute | None = None
+    scorer: Scorer[Any] | None = None
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits of a batch of arrays `(N, C, *S)` as an array."""
+        if self.compute is not None:
+            return self.compute(batch)
+        import torch
+
+        with torch.inference_mode():
+            logits: NDArray[np.float32] = self.run(torch.from_numpy(batch)).cpu().numpy()
+        return logits
 
     def maps(self, batch: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
         """Return the softmax of the first channels, which are classes, and the others as they are.
@@ -107,12 +118,13 @@ def choose_runtime(
     Parameters
     ----------
     net : UNet, Average, BurstNet or OnnxNetwork
-        Ready to predict, with folded norms, on the device. torch alone computes a `BurstNet`.
+        Ready to predict, with folded norms, on the device.
     device : torch.device
     runtime : {"auto", "torch", "openvino", "onnx"} or the `Runtime.name` of an earlier result
         "auto" takes OpenVINO if it is installed, works on this processor and the device is the CPU;
         otherwise torch. OpenVINO computes in 8-bit integers if there are `activations`,
-        otherwise in bfloat16 if the processor does, else in float32; ONNX Runtime in float32.
+        otherwise in bfloat16 if the processor does, else in float32; ONNX Runtime in float32. A
+        `BurstNet` is always computed in float32.
     activations : sequence of float, optional
         Largest number that each convolution reads, see `ModelInfo`.
 
@@ -122,19 +134,14 @@ def choose_runtime(
         `runtime` is another word; one that was named is not installed, is too old or cannot compute
         this network here; the device is not the CPU.
     """
-    from seamwise.nets import BurstNet
     from seamwise.nets.onnx import OnnxNetwork
 
     check_runtime(runtime)
     word, _, precision = runtime.partition(" ")
     if isinstance(net, OnnxNetwork):
         return _onnx_network(net, word, device)
-    if word == "torch" or (word == "auto" and isinstance(net, BurstNet)):
+    if word == "torch":
         return torch_runtime(net, device)
-    if isinstance(net, BurstNet):
-        raise ValueError(
-            f"runtime {word} does not compute networks that score all frames: choose runtime torch"
-        )
     if word == "auto":
         return _choose(net, device, activations)
     if device.type != "cpu":
@@ -183,17 +190,18 @@ def _onnx_network(net: "OnnxNetwork", word: str, device: "torch.device") -> Runt
 
 
 def compile_arrays(
-    net: UNetArrays, runtime: str, activations: Sequence[float] | None = None
+    net: UNetArrays | BurstArrays, runtime: str, activations: Sequence[float] | None = None
 ) -> Runtime | None:
     """Return what computes a network on the CPU, without torch.
 
     None if nothing but torch does: `choose_runtime` then says why. The arguments are its own.
     """
     word, _, precision = runtime.partition(" ")
+    word = "openvino" if word == "auto" else word
     try:
-        return _compiled_arrays(
-            [net], "openvino" if word == "auto" else word, precision, activations
-        )
+        if isinstance(net, BurstArrays):
+            return _compiled_scorer(net, word)
+        return _compiled_arrays([net], word, precision, activations)
     except MemoryError:
         raise
     except Exception:  # as in `choose_runtime`
@@ -205,6 +213,7 @@ def torch_runtime(net: "Network", device: "torch.device") -> Runtime:
     import torch
 
     from seamwise.engine.devices import memory_format
+    from seamwise.nets import BurstNet
 
     @torch.inference_mode()
     def run(batch: "Tensor") -> "Tensor":
@@ -212,7 +221,9 @@ def torch_runtime(net: "Network", device: "torch.device") -> Runtime:
         logits: Tensor = net(batch.to(device, dtype, memory_format=memory_format(net.ndim)))
         return logits.float()
 
-    return Runtime("torch", run)
+    return Runtime(
+        "torch", run, scorer=TorchScorer(net, device) if isinstance(net, BurstNet) else None
+    )
 
 
 def describe_runtime(device: "torch.device") -> str:
@@ -229,49 +240,10 @@ def describe_runtime(device: "torch.device") -> str:
     return f"openvino {precision}{reason}{integers}"
 
 
-def kept_runtime(
-    runtime: AnyRuntime, record: Mapping[str, Any] | None, *, model: str | Path
-) -> AnyRuntime:
-    """Return the runtime for results that have a record: "auto" is that of the record.
-
-    A record of another model file, or with a word that is not a runtime, decides nothing: who
-    compares it with the present options refuses its results. Records of version 0.1.0 have no
-    runtime: it was torch.
-    """
-    if runtime != "auto" or record is None:
-        return runtime
-    try:
-        is_same_model = record.get("model_sha256") == file_sha256(model_path(model))
-    except OSError:  # reported where the model is loaded
-        return runtime
-    recorded: Any = record.get("runtime", "torch")
-    is_known = recorded in get_args(RuntimeRecord)
-    return cast(RuntimeRecord, recorded) if is_same_model and is_known else runtime
-
-
-@contextmanager
-def runtime_of_record(place: Path, runtime: AnyRuntime, *, asked: AnyRuntime) -> Iterator[None]:
-    """Explain the error of a runtime that a record has named, not the user who `asked` for "auto".
-
-    Raises
-    ------
-    ValueError
-        The block could not get the runtime for the results in `place`.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if runtime == asked or not str(error).startswith("runtime "):
-            raise
-        reason = str(error).rpartition(":")[0]
-        raise ValueError(
-            f"{place} holds results made with runtime {runtime}, which cannot be used here "
-            f"({reason}): write to another folder, or --overwrite all of them"
-        ) from error
-
-
 def _choose(
-    net: "UNet | Average", device: "torch.device", activations: Sequence[float] | None
+    net: "UNet | Average | BurstNet",
+    device: "torch.device",
+    activations: Sequence[float] | None,
 ) -> Runtime:
     if device.type != "cpu":
         return torch_runtime(net, device)
@@ -284,10 +256,15 @@ def _choose(
 
 
 def _compiled(
-    net: "UNet | Average", word: str, precision: str, activations: Sequence[float] | None
+    net: "UNet | Average | BurstNet",
+    word: str,
+    precision: str,
+    activations: Sequence[float] | None,
 ) -> Runtime:
-    from seamwise.nets import UNet
+    from seamwise.nets import BurstNet, UNet
 
+    if isinstance(net, BurstNet):
+        return _compiled_scorer(net.arrays(), word)
     if isinstance(net, UNet):
         return _compiled_arrays([net.arrays()], word, precision, activations)
     members = [member.arrays() for member in net.nets]
@@ -306,19 +283,13 @@ def _compiled_arrays(
 
     With their `mean` they are one network.
     """
-    members: Sequence[_Compute]
-    if word == "openvino":
-        check_openvino()
-        precision = _openvino_precision(precision, activations)
-        name = cast(RuntimeRecord, f"openvino {precision}")
-        members = [compile_openvino(net, precision, activations or ()) for net in nets]
-    else:
-        check_onnx()
-        name, precision = "onnx float32", "float32"
-        members = [compile_onnx(net) for net in nets]
+    is_openvino = word == "openvino"
+    precision = _openvino_precision(precision, activations) if is_openvino else "float32"
+    name = cast(RuntimeRecord, f"{word} {precision}")
+    members = [_compile(net, word, precision, activations) for net in nets]
     multiple = max(net.multiple for net in nets)
     computes = [_of_any_size(member, multiple) for member in members]
-    _check_equal(nets[0], computes[0], _TOLERANCE[precision])
+    _check_equal(nets[0], 2 * multiple, lambda batch: [computes[0](batch)], precision)
     computes = [_with_remedy(compute, name) for compute in computes]
 
     def run(batch: "Tensor") -> "Tensor":
@@ -330,10 +301,39 @@ def _compiled_arrays(
 
     def release() -> None:
         for member in members:
-            if isinstance(member, CompiledNetwork):
-                member.release()
+            member.release()
 
     return Runtime(name, run, release=release, compute=computes[0] if mean is None else None)
+
+
+def _compiled_scorer(net: BurstArrays, word: str) -> Runtime:
+    """A network that scores frames in another runtime than torch, after the same comparison."""
+    name = cast(RuntimeRecord, f"{word} float32")
+    compiled = []
+    for part in (FeatureGraph(net), ScoreGraph(net)):
+        member = _compile(part, word, "float32", None)
+        _check_equal(part, 2 * MULTIPLE, member.outputs, "float32")
+        compiled.append(member)
+
+    def run(batch: "Tensor") -> "Tensor":
+        raise ValueError("a network that scores frames has no logits: use Runtime.scorer")
+
+    def release() -> None:
+        for member in compiled:
+            member.release()
+
+    of_features, of_scores = (_with_remedy(member.outputs, name) for member in compiled)
+    return Runtime(name, run, release=release, scorer=ArrayScorer(net, of_features, of_scores))
+
+
+def _compile(
+    net: Graph, word: str, precision: str, activations: Sequence[float] | None
+) -> CompiledNetwork | CompiledOnnx:
+    if word == "openvino":
+        check_openvino()
+        return compile_openvino(net, precision, activations or ())
+    check_onnx()
+    return compile_onnx(net)
 
 
 def _openvino_precision(precision: str, activations: Sequence[float] | None) -> str:
@@ -371,13 +371,13 @@ def _of_any_size(compute: _Compute, multiple: int) -> _Compute:
 
 
 def _with_remedy(
-    compute: Callable[[Any], Any], name: str, remedy: str = "choose runtime torch"
-) -> Callable[[Any], Any]:
+    compute: Callable[..., Any], name: str, remedy: str = "choose runtime torch"
+) -> Callable[..., Any]:
     """The same function; memory that runs out is a MemoryError, another error a ValueError."""
 
-    def run_or_explain(batch: Any) -> Any:
+    def run_or_explain(batch: Any, *others: Any) -> Any:
         try:
-            return compute(batch)
+            return compute(batch, *others)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(first_line(error)) from error
@@ -395,15 +395,21 @@ def _reason(error: Exception) -> str:
     return first_line(RuntimeError(text) if text else error)
 
 
-def _check_equal(net: UNetArrays, compute: _Compute, tolerance: float) -> None:
-    """Raise RuntimeError if the logits of a small image are not those of numpy."""
-    side = 2 * net.multiple
-    shape = (1, net.in_channels, *(side,) * net.ndim)
-    image = np.linspace(-1, 1, side**net.ndim * net.in_channels, dtype=np.float32).reshape(shape)
-    expected = build_graph(net, ArrayOperations(), image)
-    difference = np.abs(compute(image) - expected).max()
-    if not difference <= tolerance * (1 + np.abs(expected).max()):
-        raise RuntimeError(f"its numbers are wrong by {difference:.2g}")
+def _check_equal(
+    net: Graph, side: int, compute: Callable[..., Sequence[Array]], precision: str
+) -> None:
+    """Raise RuntimeError if the outputs for small inputs are not those of numpy."""
+    inputs = [
+        np.linspace(-1, 1, side**net.ndim * channels, dtype=np.float32).reshape(
+            1, channels, *(side,) * net.ndim
+        )
+        for channels in net.channels
+    ]
+    pairs = zip(compute(*inputs), net.build(ArrayOperations(), inputs), strict=True)
+    for output, expected in pairs:
+        difference = np.abs(output - expected).max()
+        if not difference <= _TOLERANCE[precision] * (1 + np.abs(expected).max()):
+            raise RuntimeError(f"its numbers are wrong by {difference:.2g}")
 
 
 def _fault(word: str, error: Exception) -> tuple[str, str]:

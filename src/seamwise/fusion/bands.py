@@ -1,14 +1,19 @@
-"""A picture as a sum of bands, each with its own weights; see `split`, `fused`, `follow_edges`."""
+"""A picture as a sum of bands, each with its own weights; see `split`, `weighted`, `follow_edges`.
+
+Maps are tensors, or arrays if another runtime than torch computes the scores.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+
+from seamwise.types import Maps
+
+if TYPE_CHECKING:  # torch takes seconds to import, and other runtimes do without it
+    from torch import Tensor
 
 _Plane = NDArray[Any]
 
@@ -17,7 +22,7 @@ _DETAIL_FLOOR, _LEAST_SPREAD = 0.02, 1e-6
 _EPS = 0.05  # of the guide, whose standard deviation over a picture is 1
 
 
-def split(picture: Tensor, count: int) -> list[Tensor]:
+def split(picture: Maps, count: int) -> list[Maps]:
     """Return bands of a picture `(N, C, Y, X)`: band b has 2^b times smaller sides.
 
     ::
@@ -26,15 +31,16 @@ def split(picture: Tensor, count: int) -> list[Tensor]:
 
     and the last band is x_{count−1} itself. `join` adds them again.
     """
-    bands = []
+    bands: list[Maps] = []
     for _ in range(count - 1):
         coarse = smaller(picture, 2)
         bands.append(picture - enlarged(coarse, picture.shape[2:]))
         picture = coarse
-    return [*bands, picture]
+    bands.append(picture)
+    return bands
 
 
-def join(bands: Sequence[Tensor]) -> Tensor:
+def join(bands: Sequence[Maps]) -> Maps:
     """Return the picture that `split` has made bands of."""
     picture = bands[-1]
     for band in bands[-2::-1]:
@@ -42,7 +48,7 @@ def join(bands: Sequence[Tensor]) -> Tensor:
     return picture
 
 
-def follow_edges(score: Tensor, guide: Tensor) -> Tensor:
+def follow_edges(score: Maps, guide: Maps) -> Maps:
     """Enlarge a score `(N, 1, Y/2, X/2)` to the size of a guide `(N, 1, Y, X)`, along its edges.
 
     In each window of 5×5 pixels of half the size, the result is a line over the guide that is
@@ -56,14 +62,14 @@ def follow_edges(score: Tensor, guide: Tensor) -> Tensor:
     """
     small = smaller(guide, guide.shape[-1] // score.shape[-1])
     mean_guide, mean_score = _box_mean(small), _box_mean(score)
-    variance = (_box_mean(small * small) - mean_guide.square()).clamp_min(0)
-    slope = (_box_mean(small * score) - mean_guide * mean_score) / (variance + _EPS)
+    variance: Maps = (_box_mean(small * small) - mean_guide * mean_guide).clip(min=0)
+    slope: Maps = (_box_mean(small * score) - mean_guide * mean_score) / (variance + _EPS)
     offset = mean_score - slope * mean_guide
     size = guide.shape[2:]
     return enlarged(_box_mean(slope), size) * guide + enlarged(_box_mean(offset), size)
 
 
-def log_detail(grey: Tensor, spread: Tensor) -> Tensor:
+def log_detail(grey: Maps, spread: Maps) -> Maps:
     """Return how strong details of a pixel are in `(N, 1, Y, X)`, at half the size.
 
     ::
@@ -73,63 +79,78 @@ def log_detail(grey: Tensor, spread: Tensor) -> Tensor:
     with the mean over 6×6 pixels, and σ the spread of the picture. Noise is mostly below σ/50. What
     is the same in all frames of a burst changes no weight.
     """
-    detail = (grey - enlarged(smaller(grey, 2), grey.shape[2:])).abs_()
-    spread = spread + _LEAST_SPREAD
+    detail = abs(grey - enlarged(smaller(grey, 2), grey.shape[2:]))
     mean = _box_mean(smaller(detail, 2), radius=1)
-    return (mean / spread + _DETAIL_FLOOR).log_()
+    ratio = mean / (spread + _LEAST_SPREAD) + _DETAIL_FLOOR
+    return np.log(ratio) if isinstance(ratio, np.ndarray) else ratio.log()
 
 
-def enlarged(x: Tensor, size: Sequence[int]) -> Tensor:
+def enlarged(x: Maps, size: Sequence[int]) -> Maps:
     """Return `(N, C, …)` with other sides, linear between pixel centres."""
-    if _needs_slopes(x):
-        return interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
     rows, columns = size
-    return _by_planes(x, lambda plane: cv2.resize(plane, (columns, rows)), size)
+    if isinstance(x, np.ndarray) or _is_for_opencv(x):
+        return _by_planes(x, lambda plane: cv2.resize(plane, (columns, rows)), size)
+    from torch.nn.functional import interpolate
+
+    return interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-def smaller(x: Tensor, factor: int) -> Tensor:
+def smaller(x: Maps, factor: int) -> Maps:
     """Return means of squares of a side, which the sides of `(N, C, …)` are multiples of."""
     rows, columns = (length // factor for length in x.shape[2:])
-    if _needs_slopes(x):
-        return avg_pool2d(x, factor)
-    return _by_planes(
-        x,
-        lambda plane: cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA),
-        (rows, columns),
-    )
+    if isinstance(x, np.ndarray) or _is_for_opencv(x):
+        return _by_planes(
+            x,
+            lambda plane: cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA),
+            (rows, columns),
+        )
+    from torch.nn.functional import avg_pool2d
+
+    return avg_pool2d(x, factor)
 
 
-def _box_mean(x: Tensor, radius: int = _RADIUS) -> Tensor:
+def _box_mean(x: Maps, radius: int = _RADIUS) -> Maps:
     side = 2 * radius + 1
-    if _needs_slopes(x):
-        return avg_pool2d(pad(x, (radius,) * 4, mode="replicate"), side, 1)
-    return _by_planes(
-        x,
-        lambda plane: cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE),
-        x.shape[2:],
-    )
+    if isinstance(x, np.ndarray) or _is_for_opencv(x):
+        return _by_planes(
+            x,
+            lambda plane: cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE),
+            x.shape[2:],
+        )
+    from torch.nn.functional import avg_pool2d, pad
+
+    return avg_pool2d(pad(x, (radius,) * 4, mode="replicate"), side, 1)
 
 
-def _needs_slopes(x: Tensor) -> bool:
-    """Whether torch has to compute it: for a training, or not on a CPU, where OpenCV is faster."""
+def _is_for_opencv(x: "Tensor") -> bool:
+    """Whether OpenCV computes it, which is faster: on a CPU, and not for a training."""
+    import torch
+
     is_trained = torch.is_grad_enabled() and x.requires_grad
-    return is_trained or x.device.type != "cpu" or x.dtype != torch.float32
+    return not is_trained and x.device.type == "cpu" and x.dtype == torch.float32
 
 
-def _by_planes(x: Tensor, change: Callable[[_Plane], _Plane], size: Sequence[int]) -> Tensor:
-    """Change each plane `(Y, X)` of a tensor `(N, C, Y, X)` on its own."""
+def _by_planes(x: Maps, change: Callable[[_Plane], _Plane], size: Sequence[int]) -> Maps:
+    """Change each plane `(Y, X)` of maps `(N, C, Y, X)` on its own."""
     result = np.empty((*x.shape[:2], *size), np.float32)
-    planes = x.numpy().reshape(-1, *x.shape[2:])
+    maps = x if isinstance(x, np.ndarray) else x.numpy()
+    planes = maps.reshape(-1, *x.shape[2:])
     for plane, target in zip(planes, result.reshape(-1, *size), strict=True):
         target[...] = change(np.ascontiguousarray(plane))
+    if isinstance(x, np.ndarray):
+        return result
+    import torch
+
     return torch.from_numpy(result)
 
 
-def full_scores(scores: Sequence[Tensor], grey: Tensor, spread: Tensor) -> list[Tensor]:
+def full_scores(scores: Sequence[Maps], grey: Maps, spread: Maps) -> list[Maps]:
     """Return the scores of a frame in the sizes of its bands; those of details follow its edges."""
-    return [follow_edges(scores[0], grey / (spread + 1e-6)), *scores[1:]]
+    bands = list(scores)
+    bands[0] = follow_edges(scores[0], grey / (spread + _LEAST_SPREAD))
+    return bands
 
 
-def weighted(bands: Sequence[Tensor], scores: Sequence[Tensor]) -> Tensor:
+def weighted(bands: "Sequence[Tensor]", scores: "Sequence[Tensor]") -> "Tensor":
     """Fuse bursts held whole: bands `(N, n, C, …)`, scores `(N, n, 1, …)`; softmax over n."""
     return join([(s.softmax(1) * band).sum(1) for band, s in zip(bands, scores, strict=True)])

@@ -13,7 +13,7 @@ from PIL import Image
 
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import runtime_of_record
+from seamwise.engine.runtime_record import runtime_of_record
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size

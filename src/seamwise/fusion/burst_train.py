@@ -17,7 +17,7 @@ from seamwise.fusion.data import SegmentedPicture, pictures_sha256
 from seamwise.fusion.predict import Model
 from seamwise.fusion.settings import BurstSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
-from seamwise.nets.burst import BANDS
+from seamwise.nets.burst_graph import BANDS
 
 _GREY = (0.299, 0.587, 0.114)
 _LEAST_ERROR = 2e-6  # 57 dB: better than that is not worth more

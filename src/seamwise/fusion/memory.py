@@ -21,7 +21,9 @@ _BYTES_PER_PIXEL = {
 }
 _NETWORK_BYTES_PER_PIXEL = 95  # with the copies of dim frames that a network sees; else 80
 # sums and weights of the bands, the summary, a strip, and two frames as they are stored, of 8 bits
-_SCORED_BYTES_PER_PIXEL, _SCORED_TILE_BYTES = 60, 120
+_SCORED_BYTES_PER_PIXEL = 60
+# by `benchmarks/burst_runtimes.py`: other runtimes hold whole layers, torch some rows
+_SCORED_TILE_BYTES = {"torch": 120, "openvino": 150, "onnx": 150}
 _TILE_BYTES_PER_FEATURE = {"torch": 20, "openvino": 27, "onnx": 20}
 _ALIGNED_BYTES = 24
 _TURNED_BYTES = 12  # the floats of a frame that is turned far: see `Alignment.apply`
@@ -73,14 +75,17 @@ def memory_estimate(
         in_tile = min(pixels, (options.tile or SCORED_TILE) ** 2)
         of_frames = _TURNED_BYTES * options.align + _SCORED_MASKED_BYTES * has_alpha
         of_sums = (_SCORED_BYTES_PER_PIXEL + of_frames) * pixels
-        of_method = of_sums + _SCORED_TILE_BYTES * in_tile
+        of_method = of_sums + _SCORED_TILE_BYTES[_runtime(model)] * in_tile
     else:
         width = _WIDTH if model is None else model.info.architecture.width
         in_tile = min(pixels, (options.tile or TILE) ** 2)
-        runtime = "torch" if model is None else model.runtime.name.partition(" ")[0]
-        of_tile = _TILE_BYTES_PER_FEATURE[runtime] * width * in_tile
+        of_tile = _TILE_BYTES_PER_FEATURE[_runtime(model)] * width * in_tile
         of_method = of_input + _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
     return int(_PROGRAM + of_depth + max(of_method, of_surface))
+
+
+def _runtime(model: Model | None) -> str:
+    return "torch" if model is None else model.runtime.name.partition(" ")[0]
 
 
 def check_memory(estimate: int, limit: int | None = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime
+from seamwise.engine.runtime_record import kept_runtime
 from seamwise.fusion.jobs import FuseJob
 from seamwise.fusion.methods import CLASSICAL, named_network, ready_method
 from seamwise.fusion.options import FuseOptions
@@ -55,15 +55,23 @@ def as_recorded(options: FuseOptions, path: Path, listener: Listener) -> FuseOpt
 
 
 def runtime_name(models: Iterable[Model | None]) -> RuntimeRecord:
-    """Return what computes the network for pairs; torch if there is none."""
-    names = [model.runtime.name for model in models if model and model.info.output != "scores"]
+    """Return what computes the network for pairs, or the only one; torch if there is none.
+
+    A network that scores frames is computed in float32, so its precision tells less.
+    """
+    names = [model.runtime.name for model in _pairs_first(models)]
     return names[0] if names else "torch"
 
 
 def precision_of(models: Iterable[Model | None]) -> Precision | None:
     """Return the precision of the network for pairs, or of the only one; None if there is none."""
-    ready = sorted(filter(None, models), key=lambda model: model.info.output == "scores")
-    return ready[0].precision if ready else None
+    precisions = [model.precision for model in _pairs_first(models)]
+    return precisions[0] if precisions else None
+
+
+def _pairs_first(models: Iterable[Model | None]) -> list[Model]:
+    """The networks, that for pairs before the one that scores frames."""
+    return sorted(filter(None, models), key=lambda model: model.info.output == "scores")
 
 
 def provenance_of(

@@ -115,11 +115,7 @@ class FuseOptions:
         if self.model != "auto":
             return self
         takes_pairs = count == 2 or self.mode is not None
-        if takes_pairs:
-            return replace(self, model="focus-seg")
-        # torch alone computes it; one that was named is refused where the network is loaded
-        is_named = self.runtime in ("openvino", "onnx")
-        return replace(self, model="focus-burst", runtime=self.runtime if is_named else "torch")
+        return replace(self, model="focus-seg" if takes_pairs else "focus-burst")
 
     def provenance(
         self,

@@ -7,7 +7,6 @@ from typing import get_args
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
@@ -267,7 +266,10 @@ def _slabs(
     tile: int | None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
     parts = tiles(
-        shape, size=TILE if tile is None else tile, overlap=_OVERLAP, multiple=model.net.multiple
+        shape,
+        size=TILE if tile is None else tile,
+        overlap=_OVERLAP,
+        multiple=model.info.architecture.multiple,
     )
     return blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
 
@@ -277,7 +279,8 @@ def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDA
     if model.info.output == "selection":
         weight: NDArray[np.float32] = expit(_score(a, b, model, box))
         return weight
-    return _logits(a[box], b[box], model).clamp(0, 1).numpy()
+    colours: NDArray[np.float32] = np.clip(_logits(a[box], b[box], model), 0, 1)
+    return colours
 
 
 def _score(
@@ -285,29 +288,29 @@ def _score(
 ) -> NDArray[np.float32]:
     """The logit of a frame against the reference on a box, as soft as the model asks."""
     logits = _logits(frame[box], reference[box], model)
-    score = ((logits[0] - logits[1]) / model.info.temperature).numpy()
+    score: Picture = (logits[0] - logits[1]) / np.float32(model.info.temperature)
     if model.info.smoothing > 0:
-        score = cv2.GaussianBlur(score, (0, 0), model.info.smoothing, borderType=cv2.BORDER_REFLECT)
+        sigma = model.info.smoothing
+        score[...] = cv2.GaussianBlur(score, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     return score[np.newaxis]
 
 
-@torch.inference_mode()
-def _logits(a: Picture, b: Picture, model: Model) -> torch.Tensor:
-    batch = torch.cat([_as_input(x, model.info.colours) for x in (a, b)], 1)
-    return model.runtime.run(batch)[0].cpu()
+def _logits(a: Picture, b: Picture, model: Model) -> NDArray[np.float32]:
+    batch = np.concatenate([_as_input(x, model.info.colours) for x in (a, b)], 1)
+    logits: NDArray[np.float32] = model.runtime.logits(batch)[0]
+    return logits
 
 
-def _as_input(picture: Picture, colours: int) -> torch.Tensor:
+def _as_input(picture: Picture, colours: int) -> NDArray[np.float32]:
     """`(1, colours, Y, X)`."""
-    tensor = torch.from_numpy(np.ascontiguousarray(picture))
-    if tensor.ndim == 2:
-        return tensor.expand(1, colours, *tensor.shape)
-    if tensor.shape[2] != colours:
+    if picture.ndim == 2:
+        return np.stack([picture] * colours)[np.newaxis]
+    if picture.shape[2] != colours:
         raise ValueError(
             f"pictures must be grey or have {colours} colours for this model, "
-            f"not {tensor.shape[2]} channels: convert them"
+            f"not {picture.shape[2]} channels: convert them"
         )
-    return tensor.permute(2, 0, 1).unsqueeze(0)
+    return np.moveaxis(picture, 2, 0)[np.newaxis]
 
 
 def _select(a: Picture, b: Picture, weight: NDArray[np.float32]) -> Picture:

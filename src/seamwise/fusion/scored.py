@@ -1,17 +1,16 @@
 """Fuse a burst with a network that scores each frame against all; see `fuse_scored`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seamwise.engine.networks import ReadyNetwork
+from seamwise.engine.scorer import Scorer, Scoring
 from seamwise.fusion.bands import enlarged, full_scores, join, log_detail, smaller, split
 from seamwise.fusion.frames import (
     Frames,
@@ -26,17 +25,18 @@ from seamwise.fusion.frames import (
 )
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.io.models import FusionInfo
-from seamwise.nets.burst import (
+from seamwise.nets.burst_graph import (
     BANDS,
+    COARSE,
+    FINE,
     MULTIPLE,
     REACH,
-    BurstNet,
     Summary,
-    activity,
-    clearness,
     noise_activity,
 )
-from seamwise.types import Picture
+from seamwise.types import Maps, Picture
+
+_Array = NDArray[np.float32]
 
 SCORED_TILE = 1536
 _STRIP_PIXELS = 1440**2  # whose floats in twice the size are below the 32 MiB that are used again
@@ -44,7 +44,7 @@ _LARGE = 8e6  # pixels: above, the network sees a frame at half its size
 _DETAIL = 6.0  # power of the contrast; chosen by truth, see benchmarks/fusion_log.md
 _LEAST_CORE = 64
 _FEATURE_REACH = 16
-_CHANNELS = 12  # responses of `BurstNet.features`
+_CHANNELS = FINE + COARSE  # responses
 
 
 def fuse_scored(
@@ -92,31 +92,29 @@ def fuse_scored(
     are multiplied by the 6th power of the contrast of details of a pixel (`bands.log_detail`).
     """
     shape = shape_of(frames)
-    grid = _Grid.of(shape, tile)
-    net = cast(BurstNet, model.net)
-    with torch.inference_mode():
-        summary = _summary(frames, shape, grid, net, model.device)
-        total, numbers = _Total(shape, grid, len(frames)), range(len(frames))
-        read = partial(rows_of, check=partial(check_alike, shape=shape))
-        for number, rows in enumerate(read_ahead(frames, read, numbers)):
-            _add_frame(total, number, rows, summary, model)
-        del rows, summary  # memory that the picture takes
-        return total.fusion()
+    grid, scorer = _Grid.of(shape, tile), model.runtime.scorer
+    if scorer is None:
+        raise ValueError("model must score the frames of a burst, not take pairs: use fuse_frames")
+    scoring = scorer.scoring(_summary(frames, shape, grid, scorer))
+    total, numbers = _Total(shape, grid, len(frames)), range(len(frames))
+    read = partial(rows_of, check=partial(check_alike, shape=shape))
+    for number, rows in enumerate(read_ahead(frames, read, numbers)):
+        _add_frame(total, number, rows, scorer, scoring)
+    del rows, scoring  # memory that the picture takes
+    return total.fusion()
 
 
 def _add_frame(
-    total: "_Total", number: int, rows: Rows, summary: Summary, model: ReadyNetwork[FusionInfo]
+    total: "_Total", number: int, rows: Rows, scorer: Scorer[Maps], scoring: Scoring[Maps]
 ) -> None:
     """The second reading of a frame, which is let go before the next one."""
-    net, grid = cast(BurstNet, model.net), total.grid
+    grid = total.grid
     for box in grid.boxes(REACH):
-        colours = total.strip.part(rows, box.margin, is_first=box.core[1][0] == 0)
-        colours = colours.to(model.device)
+        part = total.strip.part(rows, box.margin, is_first=box.core[1][0] == 0)
+        colours = scorer.place(part)
         grey = _grey(colours)
         seen = smaller(grey, grid.zoom)
-        of_box = _part(summary, box.outer(2 * grid.zoom))
-        scores = net.scores(net.features(seen), of_box)
-        total.add(number, box, colours, _of_bands(scores, seen, grey, of_box))
+        total.add(number, box, colours, _of_bands(seen, grey, scoring, box.outer(2 * grid.zoom)))
 
 
 class _Strip:
@@ -132,13 +130,12 @@ class _Strip:
         self._planes = np.empty((channels, height, grid.size[1]), np.float32)
         self._start = self._end = 0
 
-    def part(self, rows: Rows, margin: tuple[tuple[int, int], ...], *, is_first: bool) -> Tensor:
+    def part(self, rows: Rows, margin: tuple[tuple[int, int], ...], *, is_first: bool) -> _Array:
         """Return a box `(1, C, Y, X)`; the first one of a row makes the rows."""
         (start, stop), (left, right) = margin
         if is_first:
             self._fill(rows, start, stop)
-        part: NDArray[np.float32] = self._planes[:, : stop - start, left:right]
-        return torch.from_numpy(part)[np.newaxis]
+        return self._planes[np.newaxis, :, : stop - start, left:right]
 
     def _fill(self, rows: Rows, start: int, stop: int) -> None:
         height, width = self.shape[:2]
@@ -180,7 +177,7 @@ class _Box:
             for (start, end), (first, _) in zip(self.core, self.margin, strict=True)
         )
 
-    def part(self, grey: Picture, scale: int = 1) -> Tensor:
+    def part(self, grey: Picture, scale: int = 1) -> _Array:
         """Return it with its margin, `(1, 1, Y, X)`; beyond the picture, its last pixels again."""
         box = self.outer(scale)
         part = grey[box]
@@ -190,7 +187,7 @@ class _Box:
         ]
         if any(after for _, after in missing):
             part = np.pad(part, missing, mode="edge")
-        return torch.from_numpy(np.ascontiguousarray(part))[np.newaxis, np.newaxis]
+        return np.ascontiguousarray(part)[np.newaxis, np.newaxis]
 
 
 @dataclass(frozen=True)
@@ -245,81 +242,76 @@ def _equal_part(length: int, most: int) -> int:
 
 
 def _summary(
-    frames: Frames, shape: tuple[int, ...], grid: _Grid, net: BurstNet, device: str
-) -> Summary:
+    frames: Frames, shape: tuple[int, ...], grid: _Grid, scorer: Scorer[Any]
+) -> Summary[_Array]:
     """The first reading: running means and maxima."""
     scale = 2 * grid.zoom
     size = tuple(length // scale for length in grid.size)
-    mean, highest = (torch.zeros((1, _CHANNELS, *size)) for _ in range(2))
-    mean_grey, highest_grey, active, clearest = (torch.zeros((1, 1, *size)) for _ in range(4))
-    calmest = torch.full((1, 1, *size), torch.inf)
+    mean, highest = (np.zeros((1, _CHANNELS, *size), np.float32) for _ in range(2))
+    mean_grey, highest_grey, active, clearest = (
+        np.zeros((1, 1, *size), np.float32) for _ in range(4)
+    )
+    calmest = np.full((1, 1, *size), np.inf, np.float32)
     squares = 0.0
     read = partial(grey_of, zoom=grid.zoom, check=partial(checked_picture, shape=shape))
     seen_shape = tuple(-(-length // grid.zoom) for length in shape[:2])
     for grey in read_ahead(frames, read, range(len(frames))):
         check_alike(grey, seen_shape, name="luminances of frames")
         for box in grid.boxes(_FEATURE_REACH):
-            features = net.features(box.part(grey, grid.zoom).to(device))
             within, at = box.within(scale), box.inner(scale)
-            responses = _cut(features.responses, within).cpu()
-            half = _cut(features.grey, within).cpu()
-            of_frame = _cut(activity(features), within).cpu()
-            _cut(mean, at).add_(responses)
-            _cut(mean_grey, at).add_(half)
-            torch.maximum(_cut(highest, at), responses, out=_cut(highest, at))
-            torch.maximum(_cut(highest_grey, at), half, out=_cut(highest_grey, at))
-            _cut(active, at).add_(of_frame)
-            torch.maximum(_cut(clearest, at), of_frame, out=_cut(clearest, at))
-            torch.minimum(_cut(calmest, at), of_frame, out=_cut(calmest, at))
-            squares += float(half.double().square().sum())
+            responses, half, of_frame = (
+                _cut(x, within) for x in scorer.features(box.part(grey, grid.zoom))
+            )
+            for total, part in ((mean, responses), (mean_grey, half), (active, of_frame)):
+                np.add(_cut(total, at), part, out=_cut(total, at))
+            for most, part in ((highest, responses), (highest_grey, half), (clearest, of_frame)):
+                np.maximum(_cut(most, at), part, out=_cut(most, at))
+            np.minimum(_cut(calmest, at), of_frame, out=_cut(calmest, at))
+            squares += float(np.square(half, dtype=np.float64).sum())
     mean /= len(frames)
     mean_grey /= len(frames)
-    level = mean_grey.double().mean()
-    variance = squares / (len(frames) * mean_grey.numel()) - float(level) ** 2
-    numbers = (mean.double().mean(), level, torch.tensor(max(variance, 0.0)).sqrt())
-    strength, level, spread = (x.float().reshape(1, 1, 1, 1).to(device) for x in numbers)
+    mean_level = float(mean_grey.mean(dtype=np.float64))
+    variance = squares / (len(frames) * mean_grey.size) - mean_level**2
+    numbers = mean.mean(dtype=np.float64), mean_level, scorer.root(max(variance, 0.0))
+    strength, level, spread = (np.full((1, 1, 1, 1), number, np.float32) for number in numbers)
     inside = tuple(slice(-(-length // scale)) for length in shape[:2])  # beyond, there is no noise
-    noise = noise_activity(_cut(active / len(frames), inside), _cut(calmest, inside)).to(device)
+    active /= len(frames)
+    noise = noise_activity(_cut(active, inside), _cut(calmest, inside))
     maps = mean, highest, mean_grey, highest_grey, clearest
     return Summary(*maps, strength, level, spread, noise)
 
 
-def _part(summary: Summary, box: tuple[slice, ...]) -> Summary:
-    device = summary.level.device
-    return replace(
-        summary,
-        mean=_cut(summary.mean, box).to(device),
-        highest=_cut(summary.highest, box).to(device),
-        mean_grey=_cut(summary.mean_grey, box).to(device),
-        highest_grey=_cut(summary.highest_grey, box).to(device),
-        clearest=_cut(summary.clearest, box).to(device),
-    )
-
-
-def _cut(x: Tensor, box: tuple[slice, ...]) -> Tensor:
+def _cut(x: Maps, box: tuple[slice, ...]) -> Maps:
     return x[:, :, box[0], box[1]]
 
 
-def _grey(colours: Tensor) -> Tensor:
+def _grey(colours: Maps) -> Maps:
     """Luminance of `(1, C, Y, X)`."""
-    if colours.shape[1] != 3:
-        return colours.mean(1, keepdim=True)
-    grey = 0.299 * colours[:, :1]
+    if colours.shape[1] == 1:
+        return colours
+    grey: Maps = 0.299 * colours[:, :1]
+    if isinstance(grey, np.ndarray):
+        grey += np.float32(0.587) * colours[:, 1:2]
+        grey += np.float32(0.114) * colours[:, 2:]
+        return grey
     return grey.add_(colours[:, 1:2], alpha=0.587).add_(colours[:, 2:], alpha=0.114)
 
 
-def _of_bands(scores: list[Tensor], seen: Tensor, grey: Tensor, summary: Summary) -> list[Tensor]:
+def _of_bands(seen: Maps, grey: Maps, scoring: Scoring[Maps], box: tuple[slice, ...]) -> list[Maps]:
     """Scores in the sizes of the bands; a frame seen at half its size has one band more.
 
     The network does not see the details of this band: how strong they are counts, too.
     """
-    bands = full_scores(scores, seen, summary.spread)
+    scores, spread = scoring.scores(seen, box), scoring.spread
+    bands: list[Maps] = full_scores(scores, seen, spread)
     if seen.shape == grey.shape:
         return bands
-    detail = _DETAIL * log_detail(grey, summary.spread)
-    detail *= enlarged(clearness(summary), detail.shape[2:])
-    finest = full_scores(scores, grey, summary.spread)[0]
-    return [finest + enlarged(detail, grey.shape[2:]), bands[0] + detail, *bands[1:]]
+    detail = _DETAIL * log_detail(grey, spread)
+    detail *= enlarged(scoring.clearness(box), detail.shape[2:])
+    finest = full_scores(scores, grey, spread)[0]
+    bands[0] = bands[0] + detail
+    bands.insert(0, finest + enlarged(detail, grey.shape[2:]))
+    return bands
 
 
 class _Total:
@@ -331,18 +323,18 @@ class _Total:
         channels = shape[2] if len(shape) == 3 else 1
         self.scales = [2**band for band in range(BANDS + (grid.zoom > 1))]
         sizes = [(grid.size[0] // scale, grid.size[1] // scale) for scale in self.scales]
-        self.totals = [torch.zeros((1, channels, *size)) for size in sizes]
-        self.weights = [torch.zeros((1, 1, *size)) for size in sizes]
+        self.totals = [np.zeros((1, channels, *size), np.float32) for size in sizes]
+        self.weights = [np.zeros((1, 1, *size), np.float32) for size in sizes]
         self.depth: NDArray[Any] = np.zeros(grid.size, depth_dtype(count))
         self.largest: NDArray[np.float32] = np.zeros(grid.size, np.float32)
 
-    def add(self, number: int, box: _Box, colours: Tensor, scores: list[Tensor]) -> None:
+    def add(self, number: int, box: _Box, colours: Maps, scores: list[Maps]) -> None:
         weights = []
         for level, scale in enumerate(self.scales):
-            weight = _cut(scores[level], box.within(scale)).exp()
+            weight = _exp(_cut(scores[level], box.within(scale)))
             weights.append(weight)
-            _cut(self.weights[level], box.inner(scale)).add_(weight.cpu())
-        finest, largest = weights[0].cpu()[0, 0].numpy(), self.largest[box.inner()]
+            _add(_cut(self.weights[level], box.inner(scale)), weight)
+        finest, largest = _array(weights[0])[0, 0], self.largest[box.inner()]
         self.depth[box.inner()][finest > largest] = number
         np.maximum(largest, finest, out=largest)
         # one colour after the other: a third of the memory, which is then used again
@@ -351,7 +343,7 @@ class _Total:
             bands = zip(split(colours[:, of_colour], len(self.scales)), weights, strict=True)
             for total, scale, (band, weight) in zip(self.totals, self.scales, bands, strict=True):
                 share = weight * _cut(band, box.within(scale))
-                _cut(total[:, of_colour], box.inner(scale)).add_(share.cpu())
+                _add(_cut(total[:, of_colour], box.inner(scale)), share)
 
     def fusion(self) -> Fusion:
         del self.largest, self.strip  # memory that the picture takes
@@ -362,6 +354,18 @@ class _Total:
         image = np.empty((rows, columns, self.totals[0].shape[1]), np.float32)
         for channel in range(image.shape[2]):
             picture = join([total[:, channel : channel + 1] for total in self.totals])
-            image[..., channel] = picture[0, 0, :rows, :columns].clamp_(0, 1).numpy()
+            np.clip(picture[0, 0, :rows, :columns], 0, 1, out=image[..., channel])
         depth = self.depth[:rows, :columns]
         return Fusion(image.reshape(self.shape), np.ascontiguousarray(depth))
+
+
+def _exp(x: Maps) -> Maps:
+    return np.exp(x) if isinstance(x, np.ndarray) else x.exp()
+
+
+def _array(x: Maps) -> _Array:
+    return x if isinstance(x, np.ndarray) else x.cpu().numpy()
+
+
+def _add(total: _Array, x: Maps) -> None:
+    total += _array(x)

@@ -8,23 +8,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad, pixel_unshuffle
 
-BANDS = 4
-"""Scores per frame: one for each band of a picture, from details of a pixel to those of eight."""
+from seamwise.nets.burst_graph import (
+    BANDS,
+    COARSE,
+    FARTHEST,
+    FILTERS,
+    FINE,
+    FLOOR,
+    LEAST,
+    MULTIPLE,
+    STRONGEST,
+    BurstArrays,
+    Summary,
+    clearness,
+    fold_burst,
+    head_level,
+    level_widths,
+    noise_activity,
+)
 
-MULTIPLE = 16
-"""Sides of a picture must be multiples of this."""
-
-REACH = 112
-"""A score depends on so many pixels around it, at most."""
-
-_FILTERS, _FINE, _COARSE = 12, 8, 4
-_FLOOR = 0.01  # of the mean response: what is far below it counts as nothing
 _ROWS = 32  # of maps that go through a layer at once
-_LEAST = 1e-8  # for frames without any contrast
-_NOISE_SHARE, _OF_LEAST = 0.05, 2.0  # of the pixels; what noise has on average, over its least
-_NOISE_ONLY, _CLEAR = 1.15, 1.6  # times the noise; chosen by truth, see benchmarks/fusion_log.md
-_FARTHEST = 4.0  # inputs are cut to ±4
-_STRONGEST = 12.0  # and scores to ±12, so that the sum of their exponentials needs no care
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,35 +46,7 @@ class Features:
     grey: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
-    """What the network sees of all frames together.
-
-    Attributes
-    ----------
-    mean, highest : (N, 12, Y/2, X/2) Tensor
-        Mean and maximum of the responses over the frames.
-    mean_grey, highest_grey : (N, 1, Y/2, X/2) Tensor
-        The same of the brightness.
-    clearest : (N, 1, Y/2, X/2) Tensor
-        Maximum of the activity over the frames: see `activity`.
-    strength, level, spread, noise : (N, 1, 1, 1) Tensor
-        Mean response; mean and standard deviation of the brightness; activity of noise. Of whole
-        pictures.
-    """
-
-    mean: Tensor
-    highest: Tensor
-    mean_grey: Tensor
-    highest_grey: Tensor
-    clearest: Tensor
-    strength: Tensor
-    level: Tensor
-    spread: Tensor
-    noise: Tensor
-
-
-_Maps = TypeVar("_Maps", Features, Summary)
+_Frames = TypeVar("_Frames", Features, Summary[Tensor])
 
 
 class BurstNet(nn.Module):
@@ -127,12 +102,12 @@ class BurstNet(nn.Module):
         super().__init__()
         if width < 2 or width % 2:
             raise ValueError(f"width must be even and at least 2, not {width}: try 16")
-        self.fine = nn.Conv2d(4, _FILTERS, 3, bias=False)
-        self.fine_energy = nn.Conv2d(_FILTERS, _FINE, 3, bias=False)
-        self.coarse = nn.Conv2d(1, _FILTERS, 3, bias=False)
-        self.coarse_energy = nn.Conv2d(_FILTERS, _COARSE, 3, bias=False)
-        widths = [width, width * 3 // 2, 2 * width, 2 * width]
-        self.compare = nn.Conv2d(3 * (_FINE + _COARSE) + 3, width, 1)
+        self.fine = nn.Conv2d(4, FILTERS, 3, bias=False)
+        self.fine_energy = nn.Conv2d(FILTERS, FINE, 3, bias=False)
+        self.coarse = nn.Conv2d(1, FILTERS, 3, bias=False)
+        self.coarse_energy = nn.Conv2d(FILTERS, COARSE, 3, bias=False)
+        widths = level_widths(width)
+        self.compare = nn.Conv2d(3 * (FINE + COARSE) + 3, width, 1)
         self.down = nn.ModuleList(
             nn.Sequential(_convolution(below, above), nn.ReLU(), *_second(above, number > 0))
             for number, (below, above) in enumerate(zip([width, *widths], widths, strict=False))
@@ -141,7 +116,8 @@ class BurstNet(nn.Module):
             _convolution(above + below, below)
             for above, below in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.heads = nn.ModuleList(nn.Conv2d(widths[_level(band)], 1, 1) for band in range(BANDS))
+        of_heads = (widths[head_level(band)] for band in range(BANDS))
+        self.heads = nn.ModuleList(nn.Conv2d(features, 1, 1) for features in of_heads)
         self.apply(_initialise)
 
     def forward(self, burst: Tensor) -> tuple[Tensor, ...]:
@@ -164,7 +140,7 @@ class BurstNet(nn.Module):
         coarse = interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
         return Features(torch.cat([fine, coarse], 1), half)
 
-    def scores(self, frame: Features, burst: Summary) -> list[Tensor]:
+    def scores(self, frame: Features, burst: Summary[Tensor]) -> list[Tensor]:
         """Score frames against the summary of their bursts: `(N, 1, …)` for each band."""
         x = self._compared(frame, burst)
         skips = []
@@ -175,12 +151,12 @@ class BurstNet(nn.Module):
         for level in self.up:
             x = _joined(level, x, skips.pop())
             outputs.insert(0, x)
-        scores = [head(outputs[_level(band)]) for band, head in enumerate(self.heads)]
-        finest, fine, *coarse = [_STRONGEST * torch.tanh(score / _STRONGEST) for score in scores]
+        scores = [head(outputs[head_level(band)]) for band, head in enumerate(self.heads)]
+        finest, fine, *coarse = [STRONGEST * torch.tanh(score / STRONGEST) for score in scores]
         share = clearness(burst)
         return [finest * share, fine * share, *coarse]
 
-    def _compared(self, frame: Features, burst: Summary) -> Tensor:
+    def _compared(self, frame: Features, burst: Summary[Tensor]) -> Tensor:
         if torch.is_grad_enabled():
             return self._compared_at_once(frame, burst)
         # row by row the many intermediate results fit into a cache
@@ -190,16 +166,20 @@ class BurstNet(nn.Module):
             parts.append(self._compared_at_once(_rows_of(frame, rows), _rows_of(burst, rows)))
         return torch.cat(parts, 2)
 
-    def _compared_at_once(self, frame: Features, burst: Summary) -> Tensor:
-        comparison = _comparison(frame, burst).clamp(-_FARTHEST, _FARTHEST)
+    def _compared_at_once(self, frame: Features, burst: Summary[Tensor]) -> Tensor:
+        comparison = _comparison(frame, burst).clamp(-FARTHEST, FARTHEST)
         return cast(Tensor, self.compare(comparison).relu())
+
+    def arrays(self) -> BurstArrays:
+        """Return what other runtimes than torch compute with."""
+        return fold_burst({name: x.numpy(force=True) for name, x in self.state_dict().items()})
 
     def fold_norms(self) -> Self:
         """Return the network, ready to predict: it has no norms."""
         return self.eval()
 
 
-def summarise(frames: Sequence[Features]) -> Summary:
+def summarise(frames: Sequence[Features]) -> Summary[Tensor]:
     """Return what all frames of bursts have in common."""
     responses = torch.stack([frame.responses for frame in frames])
     grey = torch.stack([frame.grey for frame in frames])
@@ -216,7 +196,7 @@ def summarise(frames: Sequence[Features]) -> Summary:
         strength=mean.mean(axes, keepdim=True),
         level=level,
         spread=variance.clamp_min(0).sqrt(),
-        noise=noise_activity(activities.mean(0), activities.amin(0)),
+        noise=_noise(activities.mean(0), activities.amin(0)),
     )
 
 
@@ -225,26 +205,14 @@ def activity(frame: Features) -> Tensor:
 
     It is the mean of the eight fine responses over 5×5 pixels.
     """
-    response = frame.responses[:, :_FINE].mean(1, keepdim=True)
+    response = frame.responses[:, :FINE].mean(1, keepdim=True)
     return avg_pool2d(pad(response, (2, 2, 2, 2), mode="replicate"), 5, 1)
 
 
-def noise_activity(mean: Tensor, least: Tensor) -> Tensor:
-    """Return the activity of noise, `(N, 1, 1, 1)`, from its mean and minimum over the frames.
-
-    It is the 5th percentile of the mean over the pixels, at most twice that of the minimum: texture
-    raises the mean everywhere, but not what the frame with most blur shows.
-    """
-    rank = max(1, round(_NOISE_SHARE * mean[0].numel()))
-    low_mean, low_least = (x.detach().flatten(1).kthvalue(rank).values for x in (mean, least))
-    return torch.minimum(low_mean, _OF_LEAST * low_least).reshape(-1, 1, 1, 1)
-
-
-def clearness(burst: Summary) -> Tensor:
-    """Return 0 where no frame shows more than noise, 1 where one does, `(N, 1, Y/2, X/2)`."""
-    ratio = burst.clearest / (burst.noise + _LEAST)
-    part = ((ratio - _NOISE_ONLY) / (_CLEAR - _NOISE_ONLY)).clamp(0, 1)
-    return part.square() * (3 - 2 * part)
+def _noise(mean: Tensor, least: Tensor) -> Tensor:
+    """`noise_activity`, which has no slopes."""
+    maps = (x.detach().float().cpu().numpy() for x in (mean, least))
+    return torch.from_numpy(noise_activity(*maps)).to(mean)
 
 
 def _of_frames(x: Tensor, count: int) -> tuple[Tensor, ...]:
@@ -252,14 +220,14 @@ def _of_frames(x: Tensor, count: int) -> tuple[Tensor, ...]:
     return x.reshape(-1, count, *x.shape[1:]).unbind(1)
 
 
-def _comparison(frame: Features, burst: Summary) -> Tensor:
-    floor = _FLOOR * burst.strength + _LEAST
-    highest, spread = burst.highest + floor, burst.spread + _LEAST
+def _comparison(frame: Features, burst: Summary[Tensor]) -> Tensor:
+    floor = FLOOR * burst.strength + LEAST
+    highest, spread = burst.highest + floor, burst.spread + LEAST
     return torch.cat(
         [
             torch.log((frame.responses + floor) / highest),
             torch.log((burst.mean + floor) / highest),
-            torch.log(highest / (burst.strength + _LEAST)),
+            torch.log(highest / (burst.strength + LEAST)),
             (frame.grey - burst.level) / spread,
             (frame.grey - burst.mean_grey) / spread,
             (burst.highest_grey - burst.mean_grey) / spread,
@@ -302,15 +270,10 @@ def _by_rows(layer: nn.Module, height: int, rows: Callable[[int, int], Tensor]) 
     return torch.cat(parts, 2) if len(parts) > 1 else parts[0]
 
 
-def _rows_of(x: _Maps, rows: slice) -> _Maps:
+def _rows_of(x: _Frames, rows: slice) -> _Frames:
     """Rows of every map; numbers of whole pictures stay."""
     maps = {name: value for name, value in vars(x).items() if value.shape[2] > 1}
     return replace(x, **{name: value[:, :, rows] for name, value in maps.items()})
-
-
-def _level(band: int) -> int:
-    """Where in the U-Net the scores of a band come from."""
-    return max(0, band - 1)
 
 
 def _energy(x: Tensor, filters: nn.Conv2d, energy: nn.Conv2d) -> Tensor:

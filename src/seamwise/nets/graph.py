@@ -1,10 +1,11 @@
-"""A `UNet` as plain arrays, for runtimes other than torch; see `UNetArrays` and `build_graph`."""
+"""Networks as plain arrays, for runtimes other than torch; see `Graph` and `UNetArrays`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
@@ -43,6 +44,26 @@ class UNetArrays:
     def out_channels(self) -> int:
         """Channels of the logits."""
         return int(self.convolutions[-1][0].shape[0])
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of the only input."""
+        return (self.in_channels,)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All weights and biases."""
+        return tuple(array for pair in self.convolutions for array in pair if array is not None)
+
+    @property
+    def description(self) -> str:
+        """All that decides the graph, but the numbers."""
+        shapes = [(weight.shape, bias is None) for weight, bias in self.convolutions]
+        return repr((shapes, self.has_instance_norms))
+
+    def build(self, operations: "Operations[Node]", inputs: Sequence[Node]) -> list[Node]:
+        """Return the logits; see `build_graph`."""
+        return [build_graph(self, operations, inputs[0])]
 
     @property
     def depth(self) -> int:
@@ -162,6 +183,52 @@ class Operations(Protocol[Node]):
     def instance_norm(self, x: Node, *, eps: float) -> Node:
         """Return (x − mean) / √(variance + eps) of each feature map of each image."""
 
+    def pad(self, x: Node, radius: int) -> Node:
+        """Repeat the pixels at the border, so many times."""
+
+    def inner_convolution(
+        self, x: Node, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+    ) -> Node:
+        """Convolve with stride 1 where the whole kernel lies in the image."""
+
+    def mean_pool(self, x: Node, side: int, stride: int) -> Node:
+        """Return means of squares of a side, so many pixels apart."""
+
+    def unshuffle(self, x: Node) -> Node:
+        """Return the pixels of each 2×2 block of one feature map as four maps, row by row."""
+
+    def enlarge(self, x: Node) -> Node:
+        """Return 2D maps in twice the size, linear between the centres of pixels."""
+
+    def absolute(self, x: Node) -> Node:
+        """Return |x|."""
+
+    def plus(self, x: Node, y: Node) -> Node:
+        """Return x + y."""
+
+
+class Graph(Protocol):
+    """What a runtime compiles: a network of one or several inputs and outputs."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each input `(N, C, *S)`."""
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The numbers that it computes with."""
+
+    @property
+    def description(self) -> str:
+        """All else that decides it, beyond the code of `build`."""
+
+    def build(self, operations: Operations[Node], inputs: Sequence[Node]) -> list[Node]:
+        """Return the nodes of the outputs, built with the operations of a runtime."""
+
 
 def build_graph(net: UNetArrays, operations: Operations[Node], image: Node) -> Node:
     """Return the node of a network's logits, built with the operations of a runtime.
@@ -241,3 +308,46 @@ class ArrayOperations:
         difference = x - x.mean(axes, keepdims=True)
         normal: Array = difference / np.sqrt(x.var(axes, keepdims=True) + np.float32(eps))
         return normal
+
+    def pad(self, x: Array, radius: int) -> Array:
+        """Repeat the pixels at the border, so many times."""
+        return np.pad(x, [(0, 0), (0, 0), *[(radius, radius)] * (x.ndim - 2)], mode="edge")
+
+    def inner_convolution(self, x: Array, weight: Array, bias: Array | None) -> Array:
+        """Convolve with stride 1 where the whole kernel lies in the image."""
+        sides = zip(weight.shape[2:], x.shape[2:], strict=True)
+        inner = tuple(slice(side // 2, length - side // 2) for side, length in sides)
+        return self.convolution(x, weight, bias)[(slice(None), slice(None), *inner)]
+
+    def mean_pool(self, x: Array, side: int, stride: int) -> Array:
+        """Return means of squares of a side, so many pixels apart."""
+        axes = tuple(range(2, x.ndim))
+        windows = sliding_window_view(x, (side,) * len(axes), axes)
+        starts = windows[(slice(None), slice(None), *[slice(None, None, stride)] * len(axes))]
+        means: Array = starts.mean(tuple(range(x.ndim, starts.ndim)))
+        return means
+
+    def unshuffle(self, x: Array) -> Array:
+        """Return the pixels of each 2×2 block of one feature map as four maps, row by row."""
+        corners = ((0, 0), (0, 1), (1, 0), (1, 1))
+        return np.concatenate([x[:, :, row::2, column::2] for row, column in corners], 1)
+
+    def enlarge(self, x: Array) -> Array:
+        """Return 2D maps in twice the size, linear between the centres of pixels."""
+        for axis in (2, 3):
+            wide = np.pad(x, [(int(i == axis),) * 2 for i in range(4)], mode="edge")
+            before, here, after = (
+                wide.take(np.arange(start, start + x.shape[axis]), axis) for start in (0, 1, 2)
+            )
+            pairs = np.stack([0.75 * here + 0.25 * before, 0.75 * here + 0.25 * after], axis + 1)
+            size = [length * (1 + (i == axis)) for i, length in enumerate(x.shape)]
+            x = pairs.reshape(size).astype(np.float32)
+        return x
+
+    def absolute(self, x: Array) -> Array:
+        """Return |x|."""
+        return np.abs(x)
+
+    def plus(self, x: Array, y: Array) -> Array:
+        """Return x + y."""
+        return x + y

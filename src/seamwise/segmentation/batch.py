@@ -16,7 +16,7 @@ from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.prefetch import prefetch
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime, runtime_of_record
+from seamwise.engine.runtime_record import kept_runtime, runtime_of_record
 from seamwise.io.atomic import has_long_name, make_folder, remove_file
 from seamwise.io.errors import error_line
 from seamwise.io.images import (

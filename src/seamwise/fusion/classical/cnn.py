@@ -2,23 +2,25 @@
 
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from seamwise.engine.devices import choose_device, choose_precision, memory_format
 from seamwise.fusion.classical.guided_filter import guided_filter
 from seamwise.fusion.classical.regions import without_specks
 from seamwise.fusion.frames import CheckedFrames, Frames, luminance
 from seamwise.fusion.result import Fusion
 from seamwise.fusion.sequential import functional_power
-from seamwise.nets.siamese import MARGIN, PATCH, STRIDE, Siamese
 from seamwise.tiling import tiles
 from seamwise.types import Picture
+
+if TYPE_CHECKING:  # torch takes seconds to import, and every other method does without it
+    import torch
+
+    from seamwise.nets import Siamese
 
 Mask = NDArray[np.bool_]
 
@@ -87,13 +89,15 @@ def cnn(frames: Frames, *, device: str = "auto") -> Fusion:
     >>> fused.depth[32, [4, 124]], fused.image[32, :4].round(2)
     (array([0, 1], dtype=uint8), array([0., 0., 1., 1.], dtype=float32))
     """
+    from seamwise.engine.devices import choose_device
+
     frames = CheckedFrames(frames)
     net = load_siamese(WEIGHTS, choose_device(device))
     return functional_power(partial(_fuse_pair, net), frames)
 
 
 @cache
-def load_siamese(path: Path, device: torch.device) -> Siamese:
+def load_siamese(path: Path, device: "torch.device") -> "Siamese":
     """Return the network of a file of weights, in the device's best precision; each is read once.
 
     Raises
@@ -101,6 +105,11 @@ def load_siamese(path: Path, device: torch.device) -> Siamese:
     ValueError
         The file is missing or damaged, or holds another network.
     """
+    from safetensors.torch import load_file
+
+    from seamwise.engine.devices import choose_precision, memory_format
+    from seamwise.nets import Siamese
+
     net = Siamese()
     try:
         net.load_state_dict(load_file(path))
@@ -114,7 +123,7 @@ def load_siamese(path: Path, device: torch.device) -> Siamese:
     return net.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
-def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _TILE) -> Picture:
+def patch_logits(first: Picture, second: Picture, net: "Siamese", *, tile: int = _TILE) -> Picture:
     """Return z_A, the network's logit for the first of two grey pictures, for each patch.
 
     The shape is `(Y/2 − 7, X/2 − 7)`.
@@ -128,6 +137,8 @@ def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _
         Number of patches, along each axis, that go through the network at once. It sees the pixels
         around them that their logits depend on, so that these do not depend on the tile.
     """
+    from seamwise.nets.siamese import MARGIN, PATCH, STRIDE
+
     reach = MARGIN // STRIDE
     logits = np.empty([(length - PATCH) // STRIDE + 1 for length in first.shape], np.float32)
     for part in tiles(logits.shape, size=tile, overlap=0):
@@ -146,17 +157,21 @@ def patch_logits(first: Picture, second: Picture, net: Siamese, *, tile: int = _
     return logits
 
 
-@torch.inference_mode()
-def _run(net: Siamese, *pair: Picture) -> Picture:
+def _run(net: "Siamese", *pair: Picture) -> Picture:
+    import torch
+
+    from seamwise.engine.devices import memory_format
+
     like, layout = net.head.weight, memory_format(2)
     a, b = (torch.from_numpy(np.ascontiguousarray(image))[None, None] for image in pair)
-    logits: torch.Tensor = net(
-        *(image.to(like.device, like.dtype, memory_format=layout) for image in (a, b))
-    )
+    with torch.inference_mode():
+        logits: torch.Tensor = net(
+            *(image.to(like.device, like.dtype, memory_format=layout) for image in (a, b))
+        )
     return np.asarray(logits[0, 0].float().cpu().numpy())
 
 
-def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fusion:
+def _fuse_pair(net: "Siamese", first: Picture, second: Picture) -> Fusion:
     logits = patch_logits(_fill_up(luminance(first)), _fill_up(luminance(second)), net)
     decision = verify(focus_map(np.tanh(logits), first.shape[:2]))
     guide = luminance(_mix(first, second, decision))
@@ -166,6 +181,8 @@ def _fuse_pair(net: Siamese, first: Picture, second: Picture) -> Fusion:
 
 def _fill_up(image: Picture) -> Picture:
     """The picture with even sides of at least one patch, reflected at its end."""
+    from seamwise.nets.siamese import PATCH
+
     padding = [(0, max(PATCH, length + length % 2) - length) for length in image.shape]
     return np.pad(image, padding, mode="reflect")
 

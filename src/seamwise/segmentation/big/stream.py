@@ -10,7 +10,7 @@ from pathlib import Path
 from seamwise.engine.cluster import task_runner
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
-from seamwise.engine.runtime import kept_runtime, runtime_of_record
+from seamwise.engine.runtime_record import kept_runtime, runtime_of_record
 from seamwise.io.atomic import make_folder, remove_file
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import DecodeRule, SegmentationInfo, WatershedPair, model_path
