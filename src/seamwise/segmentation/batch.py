@@ -187,11 +187,14 @@ def segment_files(
         jobs = [_Job(output, output, output, by_block=True)]
     else:
         check_output_folder(output, inputs)
+        net = model.info.architecture
         whole_bytes = partial(
             whole_image_bytes,
             runtime=options.runtime,
-            tile=options.tile and options.tile**model.info.architecture.ndim,
-            maps=model.info.architecture.output_channels * (files.probabilities or files.seams),
+            tile=options.tile and options.tile**net.ndim,
+            maps=net.output_channels * (files.probabilities or files.seams),
+            slab_maps=net.out_channels + net.guides,
+            ndim=net.ndim,
         )
         jobs = _jobs(find_images(inputs), output, options, resources, files, whole_bytes)
         _prepare(output, jobs, provenance, files.overwrite)

@@ -58,8 +58,19 @@ def whole_image_bytes(
     runtime: str = "torch",
     tile: int | None = None,
     maps: int = 0,
+    slab_maps: int = 0,
+    ndim: int = 2,
 ) -> int:
     """Return the estimated peak of memory for an image that is segmented in one piece.
+
+    ::
+
+        process + pixels of a tile · (what the runtime adds)
+                + pixels · (2 · pixel_bytes + 27 + 10 · maps)
+                + s · pixels^((d − 1)/d) · 4 · slab_maps
+
+    with s the side of a tile, for the slab that is computed while another is decoded. An image that
+    fits a tile has none. No slab is larger, since it lies across the longest axis.
 
     Parameters
     ----------
@@ -73,12 +84,18 @@ def whole_image_bytes(
         Most pixels that go through the network at once, if they are not 1088².
     maps : int
         Number of class probabilities and guides that are kept, in float32, a copy and float16.
+    slab_maps : int
+        Number of those that are decoded.
+    ndim : int
+        Number of axes, d.
     """
     extra = _TILE_BYTES[_word(runtime)]
     in_tile = min(pixels, _LARGEST_TILE if tile is None else tile)
     larger = max(in_tile - _TILE, 0)
     tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
-    return _PROCESS + tile_bytes + pixels * (2 * pixel_bytes + _WHOLE + 10 * maps)
+    slab = in_tile ** (1 / ndim) * pixels ** ((ndim - 1) / ndim) if pixels > in_tile else 0
+    slab_bytes = round(4 * slab_maps * min(slab, pixels))
+    return _PROCESS + tile_bytes + slab_bytes + pixels * (2 * pixel_bytes + _WHOLE + 10 * maps)
 
 
 @dataclass(frozen=True)
