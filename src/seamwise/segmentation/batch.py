@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from numpy.typing import NDArray
 
@@ -27,12 +28,11 @@ from seamwise.io.images import (
     write_png,
     write_probabilities,
 )
-from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import find_images, first_bytes, stem, unread_files
 from seamwise.io.models import renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome, amount
-from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
+from seamwise.io.provenance import Provenance, check_folder, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.metrics import seam_doubt
@@ -41,16 +41,18 @@ from seamwise.segmentation.big.stream import segment_volume
 from seamwise.segmentation.big.target import (
     difference_of_labels,
     maps_path,
-    record_of_labels,
     work_folder,
 )
 from seamwise.segmentation.data import as_channels
+from seamwise.segmentation.model_input import check_depth
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import (
     all_maps,
     check_output_folder,
     check_outputs,
     no_contrast,
+    other_results,
+    result_record,
 )
 from seamwise.segmentation.overlay import overlay as draw
 from seamwise.segmentation.predict import (
@@ -63,6 +65,7 @@ from seamwise.segmentation.predict import (
 )
 from seamwise.segmentation.seam_files import seams_path, write_seams
 from seamwise.segmentation.stitch import segment_slices
+from seamwise.words import Precision
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
 
@@ -121,6 +124,7 @@ def segment_files(
     *,
     files: OutputOptions = OutputOptions(),
     listener: Listener = Listener(),
+    model: Model | None = None,
 ) -> Iterator[Outcome]:
     """Segment files one by one and write ``<stem>.tif`` label images as they are ready.
 
@@ -150,6 +154,10 @@ def segment_files(
         first, so that an interrupted run leaves no mixture.
     listener : Listener
         Told about images that are segmented block by block.
+    model : Model, optional
+        Used in place of `options.model` and `options.runtime`, such as what `Model.from_network`
+        returned. Nothing tells whether labels come from a network in memory: those in a folder are
+        overwritten or refused. It segments no image block by block.
 
     Raises
     ------
@@ -164,21 +172,21 @@ def segment_files(
     paths = [Path(path).resolve() for path in inputs]
     is_inside = is_ome_zarr(output) and paths == [output.resolve()]
     asked = options.runtime
-    if not files.overwrite or (not is_inside and _other_results(output, inputs)):
-        record = _record(output, files.name if is_inside else None)
+    if not files.overwrite or (not is_inside and other_results(output, inputs)):
+        record = result_record(output, files.name if is_inside else None)
         runtime = kept_runtime(asked, record, model=options.model)
         options = replace(options, runtime=runtime)
     if files.probabilities and options.mode == "2d-stitch":
         raise ValueError("mode 2d-stitch keeps no probabilities: remove one of the two")
     files = replace(files, seams=files.seams and options.mode != "2d-stitch")
     with runtime_of_record(output, options.runtime, asked=asked):
-        model = _checked_model(options, resources)
+        model = _checked_model(options, resources, model)
     for note in (renamed_note(options.model), model.note, unread_files(inputs)):
         if note:
             listener.announce(note)
     options = replace(options, runtime=model.runtime.name)
     precision = model.precision if resources.scheduler is None else None
-    provenance = options.provenance(model.sha256, resources, precision)
+    provenance = _provenance(options, resources, model, precision)
     if is_inside:
         if options.mode == "2d-stitch":
             raise ValueError(
@@ -229,28 +237,21 @@ def segment_files(
     return outcomes()
 
 
-def _record(output: Path, name: str | None) -> dict[str, Any] | None:
-    """How the labels were made that a folder holds, or those of a name inside an image."""
-    if name is not None:
-        try:
-            return record_of_labels(output / "labels" / name, work_folder(output, name))
-        except ValueError:
-            return None  # it is reported when the image's turn comes
-    path = output / RECORD
-    return read_json(path) if path.exists() else None
+def _provenance(
+    options: SegmentOptions, resources: Resources, model: Model, precision: Precision | None
+) -> Provenance:
+    """What labels depend on; those of a network in memory equal no others."""
+    if model.sha256:
+        return options.provenance(model.sha256, resources, precision)
+    name = f"{model.info.architecture.name} network in memory"
+    return replace(options, model=name).provenance(uuid4().hex, resources, precision)
 
 
-def _other_results(output: Path, inputs: Sequence[str | Path]) -> set[str]:
-    """Stems of the labels in a folder that are not those of the inputs."""
-    labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
-    return {stem(path) for path in labels} - {stem(path) for path in find_images(inputs)}
-
-
-def _checked_model(options: SegmentOptions, resources: Resources) -> Model:
-    """Load the model, or raise what would stop the whole job."""
+def _checked_model(options: SegmentOptions, resources: Resources, model: Model | None) -> Model:
+    """Load the model unless it is there, or raise what would stop the whole job."""
     if options.mode == "2d-stitch" and (resources.workers > 1 or resources.scheduler is not None):
         raise ValueError("mode 2d-stitch runs in one process: remove workers and scheduler")
-    model = load_for(options.model, options.runtime, resources)
+    model = model or load_for(options.model, options.runtime, resources)
     ndim = model.info.architecture.ndim
     if (options.mode == "3d" and ndim != 3) or (options.mode == "2d-stitch" and ndim != 2):
         raise ValueError(
@@ -385,7 +386,7 @@ def _predict(
     files: OutputOptions,
 ) -> tuple[Prediction, tuple[str, ...]]:
     """Segment an image; with the cells come lines about how it was seen and whether it fits."""
-    _check_depth(image, options, model)
+    check_depth(image, model.info, is_stitched=options.mode == "2d-stitch")
     spacing = image.spacing
     note = options.zoom(model.info, spacing).note
     if options.mode == "2d-stitch":
@@ -399,16 +400,6 @@ def _predict(
     if channels.min() == channels.max():
         caution = ""  # the count says so
     return prediction, tuple(line for line in (note, caution) if line)
-
-
-def _check_depth(image: Image, options: SegmentOptions, model: Model) -> None:
-    """Raise ValueError if channels would be taken for the slices of a stack."""
-    is_for_stacks = options.mode == "2d-stitch" or model.info.architecture.ndim == 3
-    if is_for_stacks and image.axes == "CYX":
-        raise ValueError(
-            f"the image has {len(image.data)} channels and no slices (CYX), a stack is needed: "
-            "choose a model for planes and a --channel, or say --axes ZYX if they are slices"
-        )
 
 
 def _run_by_block(

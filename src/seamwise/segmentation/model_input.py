@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.array_like import as_array
+from seamwise.io.images import Image
 from seamwise.io.models import SegmentationInfo
 
 
@@ -52,3 +53,13 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}")
+
+
+def check_depth(image: Image, info: SegmentationInfo, *, is_stitched: bool) -> None:
+    """Raise ValueError if channels would be taken for the slices of a stack."""
+    is_for_stacks = is_stitched or info.architecture.ndim == 3
+    if is_for_stacks and image.axes == "CYX":
+        raise ValueError(
+            f"the image has {len(image.data)} channels and no slices (CYX), a stack is needed: "
+            "choose a model for planes and a --channel, or say --axes ZYX if they are slices"
+        )

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.io.jsonfile import read_json
+from seamwise.io.listing import find_images, stem
+from seamwise.io.provenance import RECORD
+from seamwise.segmentation.big.target import record_of_labels, work_folder
 from seamwise.segmentation.predict import Prediction
 
 
@@ -61,3 +65,20 @@ def all_maps(prediction: Prediction) -> NDArray[Any]:
     """Class probabilities, and guides behind them."""
     maps = (prediction.probabilities, prediction.guides)
     return np.concatenate([part for part in maps if part is not None])
+
+
+def result_record(output: Path, name: str | None) -> dict[str, Any] | None:
+    """Return how the labels of a folder were made, or those of a name inside an image."""
+    if name is not None:
+        try:
+            return record_of_labels(output / "labels" / name, work_folder(output, name))
+        except ValueError:
+            return None  # it is reported when the image's turn comes
+    path = output / RECORD
+    return read_json(path) if path.exists() else None
+
+
+def other_results(output: Path, inputs: Sequence[str | Path]) -> set[str]:
+    """Return stems of the labels in a folder that are not those of the inputs."""
+    labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
+    return {stem(path) for path in labels} - {stem(path) for path in find_images(inputs)}
