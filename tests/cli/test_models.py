@@ -4,10 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from seamwise.io import shipped_models
+from seamwise.io import read_labels, shipped_models, write_labels
 from seamwise.io.models import SegmentationInfo, load_model, save_model
+from support.leaky import leaky, tiles
 
 
 def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
@@ -60,6 +62,36 @@ def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
     code, _, err = run("segment", data / "images", "-o", tmp_path / "argmax", "--model", copy)
     assert code == 2
     assert "with decode = argmax, not None" in err
+
+
+def test_stored_probabilities_are_tuned_and_decoded_with_what_it_prints(run, tmp_path):
+    maps, masks = tmp_path / "maps", tmp_path / "masks"
+    maps.mkdir()
+    masks.mkdir()
+    labels = tiles(np.random.default_rng(0))
+    probabilities = leaky(labels)
+    np.savez(maps / "a.npz", probabilities=probabilities / probabilities.sum(0))
+    write_labels(masks / "a.tif", labels)
+    code, out, err = run("tune", maps, masks, "--decode", "watershed", "--background-as", "mask",
+                         "--json", tmp_path / "s.json", "--plot", tmp_path / "p.png")  # fmt: skip
+    assert code == 0
+    assert "best watershed PQ 1.000" in out
+    assert json.loads((tmp_path / "s.json").read_text())["probabilities"] == str(maps)
+    command = re.search(r"use them with: seamwise (decode .*)", out).group(1)
+    code, *_ = run(*command.replace("-o labels", f"-o {tmp_path / 'labels'}").split())
+    assert code == 0
+    assert read_labels(tmp_path / "labels" / "a.tif").max() == 9
+    for option in (["-o", tmp_path / "m.safetensors"], ["--all"], ["--masks", "binary"]):
+        code, _, err = run("tune", maps, masks, *option)
+        assert code == 2
+        assert f"{option[0]} is for models" in err
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_background_as_needs_a_watershed(run, tmp_path):
+    code, _, err = run("decode", tmp_path, "-o", tmp_path / "out", "--background-as", "mask")
+    assert code == 2
+    assert "--background-as is for --decode watershed, not argmax" in err
 
 
 def test_tuning_on_training_images_is_reported(run, training, tmp_path):

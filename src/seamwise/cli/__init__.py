@@ -23,6 +23,7 @@ from seamwise.cli import (
     scoring,
     segmenting,
     training,
+    tuning,
     weight_maps,
 )
 from seamwise.cli.errors import Commands
@@ -54,7 +55,7 @@ _GROUPS = {
         checking.check,
         training.train,
         training.compare,
-        models.tune,
+        tuning.tune,
         models.combine,
         weight_maps.weights,
     ),

@@ -7,7 +7,7 @@ import typer
 
 from seamwise.cli.options import Axes
 from seamwise.cli.progress import Progress, follow_files
-from seamwise.words import RuleName
+from seamwise.words import BackgroundAs, RuleName
 
 if TYPE_CHECKING:
     from seamwise.io import DecodeRule
@@ -53,6 +53,13 @@ def decode(
             show_default="the model's; for relief 0.5,0,0.3,0.8",
         ),
     ] = None,
+    background_as: Annotated[
+        BackgroundAs | None,
+        typer.Option(
+            help="With watershed: background is a marker of its own, or masked.",
+            show_default="marker, or the model's own",
+        ),
+    ] = None,
     gap: Annotated[
         Literal["second", "background"] | None,
         typer.Option(
@@ -84,6 +91,8 @@ def decode(
     from seamwise.segmentation import decode_files
 
     how = _rule(rule, model, thresholds)
+    if background_as is not None:
+        how = _with_background(how, background_as)
     changes = {"gap": gap, "min_size": min_size, "min_core": min_core}
     how = how.model_copy(update={k: value for k, value in changes.items() if value is not None})
     with Progress() as progress:
@@ -117,6 +126,13 @@ def _rule(name: str | None, model: str | None, thresholds: str | None) -> "Decod
             "--model"
         )
     return own.with_name(name)
+
+
+def _with_background(rule: "DecodeRule", background_as: BackgroundAs) -> "DecodeRule":
+    if rule.rule != "watershed" or rule.watershed is None:
+        raise ValueError(f"--background-as is for --decode watershed, not {rule.rule}")
+    pair = rule.watershed.model_copy(update={"background_as": background_as})
+    return rule.model_copy(update={"watershed": pair})
 
 
 def _pair(name: str, text: str) -> object:

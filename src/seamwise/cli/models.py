@@ -1,7 +1,6 @@
-"""`seamwise tune`, `combine`, `export` and `info`."""
+"""`seamwise combine`, `export` and `info`."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,143 +9,13 @@ import typer
 
 from seamwise import __version__
 from seamwise.cli.messages import print_result, say, warn
-from seamwise.cli.options import Axes, Channel, Device, Masks, check_outputs, parse_channels
-from seamwise.cli.progress import Progress
-from seamwise.cli.reading import read_behind_bar
-from seamwise.words import BackgroundAs, ExportFormat, TunedRule
+from seamwise.cli.options import check_outputs
+from seamwise.words import ExportFormat
 
 if TYPE_CHECKING:
     from seamwise.io import Card
 
 _MOST_NAMES = 3  # names of a list that `info` prints
-
-
-def tune(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="Model file; with -o also a built-in model or a package."
-        ),
-    ],
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder of images and masks, as for `train`.")
-    ],
-    decode: Annotated[
-        TunedRule, typer.Option(help="Decoding rule whose two thresholds are tuned.")
-    ] = "threshold",
-    background_as: Annotated[
-        BackgroundAs,
-        typer.Option(help="For --decode watershed: background is a marker of its own, or masked."),
-    ] = "marker",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="File for the tuned model.",
-            show_default="replace the model file",
-        ),
-    ] = None,
-    every_image: Annotated[
-        bool,
-        typer.Option("--all", help="Tune on all images.", show_default="only on those held out"),
-    ] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="Also draw PQ over both thresholds to this PNG file.")
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Also write all tried thresholds and scores to this file."),
-    ] = None,
-    masks: Masks = None,
-    channel: Channel = None,
-    axes: Axes = None,
-    hold_out_every: Annotated[
-        int, typer.Option(min=2, help="If there is no val/ folder: hold out every n-th image.")
-    ] = 7,
-    device: Device = "auto",
-) -> None:
-    """Find the two thresholds that a model decodes best with, and write them into its file.
-
-    Best is the panoptic quality at IoU 0.5, pooled over the images that `train` would hold out of
-    this folder. If it beats the model's default, it becomes the default; `segment --decode argmax`
-    still works. If you tune again, the old thresholds are dropped and the new ones are compared
-    with arg max.
-    """
-    from seamwise.io import (
-        amount,
-        check_model_output,
-        describe_model,
-        is_package,
-        model_path,
-        write_json,
-    )
-    from seamwise.segmentation import Trial, find_pairs, load, read_pairs
-    from seamwise.segmentation import tune as tune_model
-    from seamwise.segmentation.choose import cautions, plot_surface, save_tuned
-
-    if output is None and is_package(Path(model)):
-        raise ValueError(f"{model} is a package and stays as it is: name another file with -o")
-    path = model_path(model)
-    architecture = describe_model(path).architecture
-    is_onnx = architecture.name == "onnx"
-    if is_onnx and architecture.out_channels < 3:
-        raise ValueError(
-            f"{model} is a network of another program without a class for touching pixels, so it "
-            "has no thresholds: tune a model of three or four classes"
-        )
-    target = output or path
-    check_model_output(target)
-    split = find_pairs(data, hold_out_every=hold_out_every)
-    inputs = [
-        file
-        for pair in (*split.training, *split.validation)
-        for file in (*pair.images, pair.labels)
-    ]
-    if target.resolve() != path.resolve():
-        inputs.append(path)
-    check_outputs({"-o": target, "--plot": plot, "--json": json_file}, inputs=inputs)
-    network = load(path, device=device, runtime="auto" if is_onnx else "torch")
-    pairs = [*split.training, *split.validation] if every_image else split.validation
-    options = {
-        "ndim": network.net.ndim,
-        "rule": network.info.normalization,
-        "channel": parse_channels(channel),
-        "axes": axes,
-        "annotation": masks or "instances",
-    }
-    (images,) = read_behind_bar(
-        lambda report: (read_pairs(dict.fromkeys(pairs), report=report, **options),)
-    )
-    with Progress() as progress:
-        trials = 0
-        images_in_turn = progress.track(images, "predict")
-        task = progress.task("decode")
-
-        def report(trial: Trial) -> None:
-            nonlocal trials
-            trials += 1
-            task.update(trials, None, "decode")
-
-        tuning = tune_model(
-            images_in_turn, network, decode=decode, background_as=background_as, report=report
-        )
-    save_tuned(path, tuning.rule, target)
-    print_result(
-        f"{tuning} ({amount(len(tuning.images), 'image')}, "
-        f"{amount(len(tuning.trials), 'pair')} decoded)"
-    )
-    verb = "stays" if tuning.rule.rule == tuning.before else "is now"
-    say(f"wrote {target}; its default {verb} {tuning.rule.rule}")
-    for caution in cautions(tuning, network.info):
-        warn(caution)
-    if plot is not None:
-        plot_surface(plot, tuning)
-        say(f"wrote {plot}")
-    if json_file is not None:
-        content = {**asdict(tuning), "rule": tuning.rule.model_dump(), "model": str(target)}
-        write_json(json_file, content)
-        say(f"wrote {json_file}")
 
 
 def combine(

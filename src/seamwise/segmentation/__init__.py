@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seamwise.segmentation.bioimageio import export_bioimageio
     from seamwise.segmentation.choose.compare import Comparison, ImageSplit, compare
     from seamwise.segmentation.choose.ensemble import combine
+    from seamwise.segmentation.choose.stored import tune_stored
     from seamwise.segmentation.choose.tune import Trial, Tuning, tune
     from seamwise.segmentation.corrected import with_corrected
     from seamwise.segmentation.data import (
@@ -158,6 +159,7 @@ __all__ = [
     "tile_probabilities",
     "train",
     "tune",
+    "tune_stored",
     "weigh_files",
     "with_corrected",
     "with_unlabelled",
@@ -183,6 +185,7 @@ _ROOMS = {
     "seamwise.segmentation.bioimageio": ("export_bioimageio",),
     "seamwise.segmentation.choose.compare": ("Comparison", "ImageSplit", "compare"),
     "seamwise.segmentation.choose.ensemble": ("combine",),
+    "seamwise.segmentation.choose.stored": ("tune_stored",),
     "seamwise.segmentation.choose.tune": ("Trial", "Tuning", "tune"),
     "seamwise.segmentation.corrected": ("with_corrected",),
     "seamwise.segmentation.data": (

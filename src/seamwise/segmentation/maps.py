@@ -69,7 +69,7 @@ def decode_files(
     OSError
         A file does not exist, or the folder cannot be written.
     """
-    files = by_stem(_map_files(inputs))
+    files = maps_by_stem(inputs)
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
@@ -147,21 +147,48 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     """
     if maps.dtype.kind in "biu":
         return _decode_classes(maps, rule)
+    probabilities, guides = _split(maps)
+    if not rule.is_guided:
+        return decode_whole(probabilities, rule)
+    if not len(guides):
+        raise ValueError("it has no relief behind its classes: choose another --decode than relief")
+    return decode_whole(np.concatenate([probabilities, guides]), rule)
+
+
+def read_probabilities(path: Path, *, axes: str | None = None) -> NDArray[np.float32]:
+    """Read the class probabilities of a file, of one of the kinds of `decode_files`.
+
+    Returns
+    -------
+    (C, *S) float32 array
+        Without the guides that may follow the classes.
+
+    Raises
+    ------
+    ValueError
+        The file holds something else, a class map for example.
+    OSError
+        It cannot be read.
+    """
+    maps, _ = _read(path, axes, None)
+    if maps.dtype.kind in "biu":
+        raise ValueError("it holds classes, and thresholds are tuned on their probabilities")
+    return _split(maps)[0]
+
+
+def _split(maps: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Class probabilities, checked, and the guides behind them, of which there may be none."""
     ndim = maps.ndim - 1
     n_guides = 1 + ndim
-    has_guides = len(maps) > _MOST_CLASSES
-    classes = len(maps) - n_guides * has_guides
+    classes = len(maps) - n_guides * (len(maps) > _MOST_CLASSES)
     if ndim not in (2, 3) or not 2 <= classes <= _MOST_CLASSES:
         raise ValueError(
             f"probabilities must have 2 to 4 classes first, perhaps with {n_guides} guides behind "
             f"them, and two or three axes, not the shape {maps.shape}"
         )
-    if rule.is_guided and not has_guides:
-        raise ValueError("it has no relief behind its classes: choose another --decode than relief")
     probabilities = maps[:classes].astype(np.float32)
     probabilities = check_probabilities(probabilities, pixels=probabilities[0].size, slack=_SLACK)
-    guided = np.concatenate([probabilities, maps[classes:].astype(np.float32)])
-    return decode_whole(guided if rule.is_guided else probabilities, rule)
+    return probabilities, maps[classes:].astype(np.float32)
 
 
 def _decode_classes(classes: NDArray[Any], rule: DecodeRule) -> Labels:
@@ -176,6 +203,11 @@ def _decode_classes(classes: NDArray[Any], rule: DecodeRule) -> Labels:
         )
     flat = np.where(classes == _MOST_CLASSES - 1, 0, classes).astype(np.uint8)
     return instances(flat, min_size=rule.min_size, min_core=rule.min_core)
+
+
+def maps_by_stem(inputs: Sequence[AnyPath]) -> dict[str, Path]:
+    """Files of probabilities or classes by their stems, as `decode_files` finds them."""
+    return by_stem(_map_files(inputs))
 
 
 def _map_files(inputs: Sequence[AnyPath]) -> list[Path]:

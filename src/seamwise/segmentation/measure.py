@@ -102,7 +102,7 @@ def pair_files(predicted: Path, truth: Path) -> tuple[ScoredPair, ...]:
     """
     if predicted.is_file() and truth.is_file():
         return (ScoredPair(stem(truth), predicted, truth),)
-    predictions, truths = _by_stem(predicted), _by_stem(truth)
+    predictions, truths = labels_by_stem(predicted), labels_by_stem(truth)
     check_complete(truths, predictions, f"images in {truth} have no labels in {predicted}")
     return tuple(ScoredPair(name, predictions[name], path) for name, path in truths.items())
 
@@ -147,7 +147,8 @@ def score_files(
     )
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def labels_by_stem(folder: Path) -> dict[str, Path]:
+    """Label images of a folder by the names of their images: ``x_masks.tif`` counts as x."""
     return by_stem(find_labels(folder), ending="_masks")
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
 from seamwise.decode import argmax, threshold, watershed
 from seamwise.io.models import (
@@ -18,22 +17,23 @@ from seamwise.io.models import (
     save_model,
     shipped_models,
 )
-from seamwise.labels import inner_contour, semantic_target
+from seamwise.labels import inner_contour
 from seamwise.metrics import match_dataset
 from seamwise.nets import UNet
 from seamwise.segmentation import AnnotatedImage, Trial, Tuning, segment, tune
+from seamwise.segmentation.choose.search import coarse_to_fine
+from seamwise.segmentation.choose.surface import plot_surface
 from seamwise.segmentation.choose.tune import (
     FEW_IMAGES,
     GRID,
     THRESHOLD_NAMES,
     cautions,
-    coarse_to_fine,
-    plot_surface,
     save_tuned,
     trained_on,
     with_pair,
 )
 from seamwise.segmentation.predict import Model
+from support.leaky import leaky, tiles
 
 MODULE = importlib.import_module("seamwise.segmentation.choose.tune")
 
@@ -51,22 +51,6 @@ def model_of(info):
     torch.manual_seed(0)
     net = UNet(1, info.architecture.out_channels, width=2, depth=1).eval()
     return Model(lambda: net, info, "cpu", "float32")
-
-
-def leaky(labels):
-    """Probabilities without seams by arg max: only a low touching threshold separates cells."""
-    target = semantic_target(labels, classes=3, touching_radius=1)
-    classes = np.stack(
-        [ndimage.gaussian_filter((target == k).astype(np.float32), 0.7) for k in range(3)]
-    )
-    return np.stack([classes[0], classes[1] + 0.6 * classes[2], 0.4 * classes[2]])
-
-
-def tiles(rng):
-    """Twelve rectangles that touch, some of them taken out, on background."""
-    labels = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((10, 11), int))
-    labels[np.isin(labels, rng.choice(np.arange(1, 13), 3, replace=False))] = 0
-    return np.pad(labels, 4).astype(np.int32)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +197,7 @@ def test_cautions_are_said_where_they_hold(given, images):
     assert cautions(many, info) == []
     nothing = replace(many, best=Trial((0.5, 0.5), 0.0))
     assert cautions(nothing, info) == [
-        "no pair of thresholds finds a cell with this model: train it longer before tuning it"
+        "no pair of thresholds finds a cell: train the model longer before you tune it"
     ]
 
 

@@ -19,14 +19,17 @@ from seamwise.segmentation.choose.conditions import (
 )
 from seamwise.segmentation.choose.ensemble import combine
 from seamwise.segmentation.choose.report import Verdict, judge, score_rows, write_report
+from seamwise.segmentation.choose.stored import tune_stored
+from seamwise.segmentation.choose.surface import plot_surface
 from seamwise.segmentation.choose.tune import (
     GRID,
+    StoredMaps,
     Trial,
     Tuning,
     cautions,
-    plot_surface,
     save_tuned,
     tune,
+    tune_maps,
     with_pair,
 )
 
@@ -40,6 +43,7 @@ __all__ = [
     "ImageSplit",
     "Run",
     "RunScores",
+    "StoredMaps",
     "Trial",
     "Tuning",
     "Verdict",
@@ -55,6 +59,8 @@ __all__ = [
     "score_rows",
     "settings_of",
     "tune",
+    "tune_maps",
+    "tune_stored",
     "with_pair",
     "write_report",
 ]

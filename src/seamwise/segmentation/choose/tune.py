@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -13,7 +12,6 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.atomic import atomic_path
 from seamwise.io.models import (
     DecodeRule,
     SegmentationInfo,
@@ -23,8 +21,9 @@ from seamwise.io.models import (
     load_model,
     save_model,
 )
-from seamwise.labels import Labels
+from seamwise.labels import CLASS_NAMES, Labels
 from seamwise.metrics import match_dataset
+from seamwise.segmentation.choose.search import Point, coarse_to_fine
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.model_input import as_model_input
@@ -33,14 +32,10 @@ from seamwise.segmentation.predict import Model, class_probabilities
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.words import BackgroundAs, TunedRule
 
-Point = tuple[int, int]
-
 GRID = tuple(step / 50 for step in range(1, 50))  # 0.02 … 0.98
 _GRID_IN_WORDS = "0.02 to 0.98 by 0.02"
 # measured: thresholds tuned on fewer images did worse than arg max on others in half of all draws
 FEW_IMAGES = 16
-_STRIDES = (8, 4, 2, 1)
-_PEAKS = 3  # points that the search continues from: with one, it may stay on a side peak
 # each holds an image while it decodes it; Python's lock keeps more from helping
 _WORKERS = min(os.cpu_count() or 1, 4)
 
@@ -48,13 +43,6 @@ THRESHOLD_NAMES: Mapping[TunedRule, tuple[str, str]] = {
     "threshold": ("touching", "cell"),
     "watershed": ("background", "cell"),
 }
-_SYMBOLS = {
-    ("threshold", "touching"): "γ₂",
-    ("threshold", "cell"): "γ₁",
-    ("watershed", "background"): "τ₀",
-    ("watershed", "cell"): "τ₁",
-}
-_VISIBLE_LOSS = 0.1  # PQ below the best that still has a colour of its own in the plot
 
 
 @dataclass(frozen=True)
@@ -173,6 +161,62 @@ def tune(
 
     Source: thesis section 4.3 and Tables 4 and 5, whose best pairs are multiples of 0.1.
     """
+    maps = (
+        StoredMaps(
+            image.name,
+            _probabilities(image, model, zoom := zoom_of(model.info, stored=image.spacing)),
+            image.labels,
+            zoom.pixels,
+        )
+        for image in images
+    )
+    return tune_maps(
+        maps, model.info.decode, decode=decode, background_as=background_as, report=report
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMaps:
+    """What a network said of an image, and the truth.
+
+    Attributes
+    ----------
+    name : str
+    probabilities : (C, *S) float32 array
+        Of three or four classes; the guides may follow if the rule needs them.
+    labels : (*S) integer array
+        The true cells.
+    zoom : float
+        Pixels that the network saw for each pixel of the image; sizes of the rule are in those.
+    """
+
+    name: str
+    probabilities: NDArray[np.float32]
+    labels: Labels
+    zoom: float = 1.0
+
+
+def tune_maps(
+    maps: Iterable[StoredMaps],
+    rule: DecodeRule = DecodeRule(),
+    *,
+    decode: TunedRule = "threshold",
+    background_as: BackgroundAs = "marker",
+    report: Callable[[Trial], object] = lambda trial: None,
+) -> Tuning:
+    """Find the pair of thresholds with the best panoptic quality for given maps.
+
+    `tune` does the same for images, whose maps it computes by a model.
+
+    Parameters
+    ----------
+    maps : iterable of StoredMaps
+        Taken one at a time.
+    rule : DecodeRule
+        What to compare with, and the sizes that apply.
+    decode, background_as, report
+        See `tune`.
+    """
     if background_as not in get_args(BackgroundAs):
         raise ValueError(f"background_as must be 'marker' or 'mask', not {background_as!r}")
     if decode not in THRESHOLD_NAMES:
@@ -180,15 +224,15 @@ def tune(
             f"decode must be one of {', '.join(THRESHOLD_NAMES)}, not {decode!r}: "
             "argmax has no thresholds"
         )
-    before = model.info.decode
+    before = rule
     if before.rule == decode:
         before = before.with_name("argmax")
     with (
         TemporaryDirectory(prefix="seamwise-tune-") as name,
         ThreadPoolExecutor(_WORKERS) as threads,
     ):
-        files = _store(images, model, Path(name))
-        quality = partial(_quality, images=files, classes=model.info.architecture.out_channels)
+        files = _store(maps, decode, Path(name))
+        quality = partial(_quality, images=files)
         trials: dict[Point, Trial] = {}
 
         def score(points: Sequence[Point]) -> list[float]:
@@ -216,9 +260,13 @@ def tune(
     return Tuning(decode, best, argmax, before.rule, baseline, rule, names, tuple(trials.values()))
 
 
-def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
-    """Return why the best pair may do worse on other images, a line for each reason."""
-    training_names = [name for name in tuning.images if name in trained_on(info)]
+def cautions(tuning: Tuning, info: SegmentationInfo | None = None) -> list[str]:
+    """Return why the best pair may do worse on other images, a line for each reason.
+
+    `info` is that of the model, if it is known.
+    """
+    own_images = trained_on(info) if info else frozenset()
+    training_names = [name for name in tuning.images if name in own_images]
     lines = []
     if training_names:
         lines.append(
@@ -228,7 +276,7 @@ def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
         )
     if tuning.best.panoptic_quality == 0:
         lines.append(
-            "no pair of thresholds finds a cell with this model: train it longer before tuning it"
+            "no pair of thresholds finds a cell: train the model longer before you tune it"
         )
     elif len(tuning.images) < FEW_IMAGES:
         lines.append(
@@ -236,50 +284,6 @@ def cautions(tuning: Tuning, info: SegmentationInfo) -> list[str]:
             "judge it on images that did not tune it"
         )
     return lines
-
-
-def coarse_to_fine(score: Callable[[Sequence[Point]], Sequence[float]], length: int) -> Point:
-    """Find the highest point of a square grid from a part of its points.
-
-    The search begins with every 8th point of every 8th row. Then it scores the neighbours of the
-    best three at distance 4, 2 and 1, each until none of them is new. So the result is at least as
-    high as its eight neighbours.
-
-    Parameters
-    ----------
-    score : function
-        From points (i, j) to their heights; called once for each point.
-    length : int
-        The grid is 0 … length − 1 along both axes.
-
-    Returns
-    -------
-    (i, j)
-        Among equally high points, the one nearest to the middle by the sum of both distances, then
-        the first.
-    """
-    middle = (length - 1) / 2
-    heights: dict[Point, float] = {}
-
-    def explore(points: Iterable[Point]) -> bool:
-        new_points = [point for point in dict.fromkeys(points) if point not in heights]
-        heights.update(zip(new_points, score(new_points), strict=True))
-        return bool(new_points)
-
-    def rank(point: Point) -> tuple[float, float, Point]:
-        return -heights[point], sum(abs(index - middle) for index in point), point
-
-    def highest() -> list[Point]:
-        return sorted(heights, key=rank)[:_PEAKS]
-
-    coarse = range(0, length, _STRIDES[0])
-    explore((i, j) for i in coarse for j in coarse)
-    for stride in _STRIDES[1:]:
-        while explore(
-            neighbour for point in highest() for neighbour in _around(point, stride, length)
-        ):
-            pass
-    return highest()[0]
 
 
 def with_pair(
@@ -313,51 +317,6 @@ def save_tuned(model: Path, rule: DecodeRule, output: Path) -> None:
     save_model(output, weights, info.model_copy(update={"decode": rule}))
 
 
-def plot_surface(path: Path, tuning: Tuning) -> None:
-    """Draw PQ over the two thresholds as PNG.
-
-    The surface is interpolated between the trials, which are dots. The best one is a star; a line
-    shows where PQ equals that of the arg max. The colours span 0.1 below the best: the exact height
-    far from the optimum matters little.
-    """
-    from matplotlib.figure import Figure  # slow to import, needed only here
-
-    best, argmax = tuning.best.panoptic_quality, tuning.argmax_panoptic_quality
-    height = [trial.panoptic_quality for trial in tuning.trials]
-    # the cell threshold is along x for both decoders
-    y, x = zip(*(trial.thresholds for trial in tuning.trials), strict=True)
-    best_y, best_x = tuning.best.thresholds
-    figure = Figure(figsize=(6.6, 5.4), layout="constrained")
-    axes = figure.subplots()
-    levels = np.linspace(max(best - _VISIBLE_LOSS, 0), max(best, 0.001), 21)
-    surface = axes.tricontourf(x, y, height, levels=levels, cmap="viridis", extend="min")
-    if min(height) < argmax < best:
-        axes.tricontour(x, y, height, levels=[argmax], colors="white", linewidths=1.2)
-        axes.plot([], [], color="0.6", lw=1.2, label=f"as good as arg max, {argmax:.3f}")
-    axes.plot(
-        x,
-        y,
-        ".",
-        color="black",
-        ms=3,
-        clip_on=False,
-        label=f"{len(height)} pairs decoded and scored",
-    )
-    axes.plot(
-        best_x, best_y, "*", color="red", markeredgecolor="white", ms=16, label=f"best, {best:.3f}"
-    )
-    names = [
-        f"{name} threshold {_SYMBOLS[tuning.decode, name]}"
-        for name in THRESHOLD_NAMES[tuning.decode]
-    ]
-    axes.set(xlabel=names[1], ylabel=names[0], aspect="equal", xlim=(0, 1), ylim=(0, 1))
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
-    label = f"PQ at IoU 0.5, pooled over {len(tuning.images)} images"
-    figure.colorbar(surface, ax=axes, label=label, format="%.3f", ticks=levels[::4])
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120)
-
-
 @dataclass(frozen=True)
 class _Files:
     """Probabilities and true labels of an image, in two files of plain numbers.
@@ -369,20 +328,19 @@ class _Files:
     name: str
     probabilities: partial[NDArray[np.float32]]
     labels: partial[NDArray[Any]]
-    zoom: Zoom
+    zoom: float
 
 
-def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list[_Files]:
+def _store(maps: Iterable[StoredMaps], decode: TunedRule, folder: Path) -> list[_Files]:
     files, cells = [], False
-    for number, image in enumerate(images):
-        zoom = zoom_of(model.info, stored=image.spacing)
-        probabilities = _probabilities(image, model, zoom)
+    for number, image in enumerate(maps):
+        _check(image, decode)
         files.append(
             _Files(
                 image.name,
-                _write(folder / f"{number}-probabilities", probabilities),
+                _write(folder / f"{number}-probabilities", image.probabilities),
                 _write(folder / f"{number}-labels", image.labels),
-                zoom,
+                image.zoom,
             )
         )
         cells = cells or bool((image.labels > 0).any())
@@ -391,6 +349,20 @@ def _store(images: Iterable[AnnotatedImage], model: Model, folder: Path) -> list
             f"images must have annotated cells; the {len(files)} to tune on have none: add some"
         )
     return files
+
+
+def _check(image: StoredMaps, decode: TunedRule) -> None:
+    channels, *shape = image.probabilities.shape
+    if decode == "threshold" and channels < 3:
+        raise ValueError(
+            f"{image.name} has probabilities of {channels} classes, expected three or four: "
+            "--decode threshold needs the class touching"
+        )
+    if tuple(shape) != image.labels.shape:
+        raise ValueError(
+            f"{image.name} has probabilities of {tuple(shape)} pixels and a mask of "
+            f"{image.labels.shape}: give those of the same image"
+        )
 
 
 def _write(path: Path, numbers: NDArray[Any]) -> partial[NDArray[Any]]:
@@ -414,18 +386,14 @@ def _probabilities(image: AnnotatedImage, model: Model, zoom: Zoom) -> NDArray[n
         raise ValueError(f"{image.name}: {error}") from error
 
 
-def _quality(rule: DecodeRule, images: Sequence[_Files], classes: int) -> float:
+def _quality(rule: DecodeRule, images: Sequence[_Files]) -> float:
     """Pooled PQ at IoU 0.5 of a decode rule."""
-    channels = None if rule.is_guided else classes
 
     def cells(image: _Files) -> Labels:
-        return decode_whole(image.probabilities()[:channels], rule.with_zoom(image.zoom.pixels))
+        maps = image.probabilities()
+        guides = maps.ndim  # relief and an offset along each axis
+        classes = len(maps) - guides * (len(maps) > len(CLASS_NAMES))
+        return decode_whole(maps if rule.is_guided else maps[:classes], rule.with_zoom(image.zoom))
 
     pairs = ((image.labels(), cells(image)) for image in images)
     return match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
-
-
-def _around(point: Point, stride: int, length: int) -> Iterable[Point]:
-    for i, j in product((-stride, 0, stride), repeat=2):
-        if 0 <= point[0] + i < length and 0 <= point[1] + j < length:
-            yield point[0] + i, point[1] + j

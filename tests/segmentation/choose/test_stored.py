@@ -1,0 +1,101 @@
+"""Thresholds for probabilities that were computed before."""
+
+import numpy as np
+import pytest
+
+from seamwise.decode import threshold
+from seamwise.io import write_labels
+from seamwise.metrics import match_dataset
+from seamwise.segmentation import tune_stored
+from support.files import one_line
+from support.leaky import leaky, tiles
+
+SEEDS = range(3)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Three images as nnU-Net stores them, and their masks; and one without a mask."""
+    maps, masks = (tmp_path_factory.mktemp(name) for name in ("maps", "masks"))
+    for seed in SEEDS:
+        labels = tiles(np.random.default_rng(seed))
+        np.savez(maps / f"case{seed}.npz", probabilities=sure_sum(leaky(labels))[:, None])
+        write_labels(masks / f"case{seed}.tif", labels)
+    np.savez(maps / "other.npz", probabilities=np.full((3, 1, 4, 4), 1 / 3))
+    return maps, masks
+
+
+def sure_sum(probabilities):
+    return (probabilities / probabilities.sum(0)).astype(np.float32)
+
+
+def quality(pair):
+    touching, cell = pair
+    pairs = (
+        (
+            labels,
+            threshold(sure_sum(leaky(labels)).astype(np.float32), touching=touching, cell=cell),
+        )
+        for labels in (tiles(np.random.default_rng(seed)) for seed in SEEDS)
+    )
+    return match_dataset(pairs, ious=(0.5,)).pooled[0].panoptic_quality
+
+
+def test_the_best_pair_is_found_and_scored_as_the_decoder_scores_it(folders):
+    seen = []
+    tuning = tune_stored(*folders, report=seen.append)
+    assert tuning.images == ("case0", "case1", "case2")
+    assert tuning.best.panoptic_quality == quality(tuning.best.thresholds)
+    assert tuning.best.panoptic_quality > tuning.argmax_panoptic_quality + 0.1
+    for trial in seen[::25]:
+        assert trial.panoptic_quality == quality(trial.thresholds)
+    assert len(seen) == len(tuning.trials)
+    assert tuning.rule.rule == "threshold"
+
+
+def test_a_single_file_and_its_mask_need_no_equal_names(folders, tmp_path):
+    maps, masks = folders
+    (masks / "case1.tif").rename(tmp_path / "truth.tif")
+    try:
+        one = tune_stored(maps / "case1.npz", tmp_path / "truth.tif")
+    finally:
+        (tmp_path / "truth.tif").rename(masks / "case1.tif")
+    assert one.images == ("truth",)
+    assert one.best.panoptic_quality > 0.9
+
+
+def test_guides_behind_the_classes_do_not_count(folders, tmp_path):
+    labels = tiles(np.random.default_rng(0))
+    maps = np.concatenate([sure_sum(leaky(labels)), np.zeros((3, *labels.shape))])
+    np.save(tmp_path / "case0.npy", maps.astype(np.float32))
+    found = tune_stored(tmp_path / "case0.npy", folders[1] / "case0.tif")
+    expected = tune_stored(folders[0] / "case0.npz", folders[1] / "case0.tif")
+    assert found.trials == expected.trials
+
+
+def write(folder, maps):
+    np.save(folder / "case0.npy", maps)
+    return folder / "case0.npy"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda labels: (labels > 0).astype(np.uint8), "it holds classes"),
+        (lambda labels: sure_sum(leaky(labels))[:, 1:], "give those of the same image"),
+        (lambda labels: np.full((2, *labels.shape), 0.5), "2 classes, expected three or four"),
+        (lambda labels: 3 * leaky(labels), "apply softmax"),
+    ],
+)
+def test_files_that_do_not_fit_are_named(folders, tmp_path, make, said):
+    path = write(tmp_path, make(tiles(np.random.default_rng(0))))
+    with pytest.raises(ValueError, match=said) as caught:
+        tune_stored(path, folders[1] / "case0.tif")
+    assert one_line(caught, "case0")
+
+
+def test_a_mask_without_probabilities_stops_it(folders, tmp_path):
+    for seed in SEEDS[1:]:
+        (tmp_path / f"case{seed}.npz").write_bytes((folders[0] / f"case{seed}.npz").read_bytes())
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 masks .* no probabilities .* case0"):
+        tune_stored(tmp_path, folders[1])
