@@ -162,7 +162,8 @@ def _tune_stored(
     maps: Path, masks: Path, how: dict[str, Any], *, plot: Path | None, json_file: Path | None
 ) -> None:
     """Print the thresholds for stored probabilities, as options of `seamwise decode`."""
-    from seamwise.segmentation.choose import cautions, tune_stored
+    from seamwise.segmentation import tune_stored
+    from seamwise.segmentation.choose import cautions
 
     check_outputs({"--plot": plot, "--json": json_file}, inputs=[maps, masks])
     with Progress() as progress:
