@@ -149,7 +149,8 @@ PUBLIC = {
         "segment_files", "segment_image",
         "segment_normalized", "segment_slices", "segment_volume", "start_defaults", "stitch",
         "stretch",
-        "system", "tile_probabilities", "train", "tune", "weigh_files", "with_corrected",
+        "system", "tile_probabilities", "train", "tune", "tune_stored", "weigh_files",
+        "with_corrected",
         "with_unlabelled", "work_folder",
         "write_nnunet", "write_scores",
     },
@@ -161,7 +162,8 @@ PUBLIC = {
         "Comparison", "Conditions", "GRID", "IOUS", "ImageSplit", "METRICS", "OWN_SETTINGS",
         "Run", "RunScores", "Trial", "Tuning", "Verdict", "cautions", "combine", "compare",
         "conditions_of", "first_weights", "judge", "plot_surface", "read_comparison",
-        "save_tuned", "score_rows", "settings_of", "tune", "with_pair", "write_report",
+        "save_tuned", "score_rows", "settings_of", "tune", "tune_maps", "tune_stored", "with_pair",
+        "write_report", "StoredMaps",
     },
 }  # fmt: skip
 
