@@ -118,7 +118,8 @@ FIGURES = sorted(
 def test_gallery_draws_a_picture_that_fits_a_page(name, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES / "gallery")
     figure = import_module(name)
-    quick = {"quick": True} if name == "probability_maps" else {}
+    is_slow = name in ("probability_maps", "combined_models")
+    quick = {"quick": True} if is_slow else {}
     with no_curves():
         path = figure.main(tmp_path, **quick)
     assert path == tmp_path / f"{name}.png"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import panels
 
-from seamwise.io import NormalizationRule
+from seamwise.io import NormalizationRule, make_folder
 from seamwise.metrics import match
 from seamwise.segmentation import (
     AnnotatedImage,
@@ -45,8 +45,8 @@ def scene(seed):
     )
 
 
-def trained(loss, steps):
-    """Train a network with the loss; return what it makes of an image that it has not seen."""
+def trained(loss, steps, folder, *, seed=0):
+    """Train a network with the loss on six scenes; return its model file in the folder."""
     settings = TrainSettings(
         loss=loss,
         width=8,
@@ -59,16 +59,11 @@ def trained(loss, steps):
         learning_rate=3e-3,
         schedule="cosine",
         average=0.95,
+        seed=seed,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        model = train(
-            [scene(seed) for seed in range(6)],
-            [scene(6)],
-            settings,
-            output=Path(folder),
-            device="cpu",
-        )
-        return segment(scene(7).image, model=model, device="cpu")
+    images = [scene(number) for number in range(6)]
+    make_folder(folder)
+    return train(images, [scene(6)], settings, output=Path(folder), device="cpu")
 
 
 def main(output=panels.DOCS, quick=False):
@@ -79,7 +74,9 @@ def main(output=panels.DOCS, quick=False):
     panels.show(above[0], stretch(test.image[0]), "image", cmap="gray")
     panels.show(below[0], overlay(test.image, test.labels), f"{test.labels.max()} cells drawn")
     for column, (loss, title) in enumerate(LOSSES.items(), start=1):
-        prediction = trained(loss, steps=2 if quick else 200)
+        with tempfile.TemporaryDirectory() as folder:
+            model = trained(loss, 2 if quick else 200, folder)
+            prediction = segment(test.image, model=model, device="cpu")
         found = match(test.labels, prediction.labels)
         # background red, cell green, touching blue, as in the thesis
         panels.show(above[column], np.moveaxis(prediction.probabilities, 0, -1), title)

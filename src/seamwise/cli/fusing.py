@@ -151,6 +151,7 @@ def fuse(
     """
     from seamwise.engine import Listener, Resources, StageProgress
     from seamwise.fusion import FuseOptions, FuseOutputs, fuse_files
+    from seamwise.io import amount
 
     options = FuseOptions(
         model=model,
@@ -212,6 +213,6 @@ def fuse(
     summary = f"the result is in {output}"
     if failures:
         others = f"the others are in {output}" if failures < total else "no picture was written"
-        summary = f"{failures} of {total} bursts failed; {others}"
+        summary = f"{failures} of {amount(total, 'burst')} failed; {others}"
     say(summary)
     raise typer.Exit(1 if failures else 0)

@@ -235,7 +235,8 @@ def block_progress(progress: Progress) -> "Callable[[StageProgress], None]":
         nonlocal task, stage
         if task is None or block.stage != stage:
             if not progress.has_bars:
-                progress.note(f"{block.stage}: {block.total} blocks")
+                blocks = "block" if block.total == 1 else "blocks"
+                progress.note(f"{block.stage}: {block.total} {blocks}")
             task = progress.task("blocks") if task is None else task.restart()
         stage = block.stage
         task.update(block.done, block.total, f"blocks: {stage}")

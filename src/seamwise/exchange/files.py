@@ -315,7 +315,8 @@ def _draw(drawing: _Drawing, canvas: _Canvas, target: Path, overwrite: bool) -> 
     _check_new(target, overwrite)
     if any(outline.t >= canvas.times for outline in drawing.outlines):
         raise ValueError(
-            f"a cell lies beyond the {canvas.times} time points: give the image it was drawn on"
+            f"a cell lies beyond the {amount(canvas.times, 'time point')}: "
+            "give the image it was drawn on"
         )
     by_time = [fill(drawing.at(time), canvas.shape) for time in range(canvas.times)]
     is_stack = canvas.shape[0] > 1

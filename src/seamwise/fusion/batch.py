@@ -47,7 +47,7 @@ from seamwise.fusion.surface_files import (
 from seamwise.io.atomic import atomic_path, check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.journal import draft, unfinished
-from seamwise.io.outcome import Outcome
+from seamwise.io.outcome import Outcome, amount
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
@@ -201,7 +201,7 @@ class _Work:
             )
         summary = _summary(job, size, most_moved(parts), len(parts[-1].numbers))
         names = _names_next_to(job, self.files)
-        return (*dict.fromkeys(notes), *names, f"{summary} of {len(parts)} planes")
+        return (*dict.fromkeys(notes), *names, f"{summary} of {amount(len(parts), 'plane')}")
 
     def _fused(
         self, job: FuseJob, options: FuseOptions, part: Part | None = None
@@ -223,7 +223,7 @@ class _Work:
         )
         check_memory(memory, self.resources.memory)
         self.listener.announce(
-            f"{job.output}: {len(frames)} frames of {pixel_size(shape)} pixels, "
+            f"{job.output}: {amount(len(frames), 'frame')} of {pixel_size(shape)} pixels, "
             f"about {memory / 1e9:.1f} GB of memory"
         )
         alignment = None if part is None else part.alignment
@@ -414,7 +414,7 @@ def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
 
 def _summary(job: FuseJob, shape: tuple[int, ...], alignment: Alignment | None, count: int) -> str:
     moved = "" if alignment is None else f"; {alignment.summary()}"
-    return f"{job.output}: {count} frames, {pixel_size(shape)} pixels{moved}"
+    return f"{job.output}: {amount(count, 'frame')}, {pixel_size(shape)} pixels{moved}"
 
 
 def _names_next_to(job: FuseJob, files: FuseOutputs, others: Sequence[str] = ()) -> tuple[str, ...]:

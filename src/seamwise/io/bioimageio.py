@@ -15,6 +15,7 @@ import yaml
 from numpy.typing import NDArray
 
 from seamwise.io.errors import first_line
+from seamwise.io.outcome import amount
 from seamwise.io.package_fields import Refusal, entries, mapping, number, shown, text, texts
 from seamwise.io.package_steps import Preprocessing, parse_steps
 
@@ -208,8 +209,8 @@ def _parse_onnx(description: Mapping[str, Any], weights: Mapping[str, Any], read
     inputs, outputs = entries(description, "inputs"), entries(description, "outputs")
     if len(inputs) != 1 or len(outputs) != 1:
         raise Refusal(
-            f"has {len(inputs)} inputs and {len(outputs)} outputs: expected one image and one "
-            "array of probabilities"
+            f"has {amount(len(inputs), 'input')} and {amount(len(outputs), 'output')}: expected "
+            "one image and one array of probabilities"
         )
     channels, space = _axes(inputs[0], "input")
     names = [text(axis, "id") for axis in space]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.outcome import amount, plural
 
 _STYLE = """
 :root { --ink: #1d2530; --soft: #5c6773; --line: #d9dee4; --fill: #f4f6f8; --accent: #2f6db3 }
@@ -162,7 +163,7 @@ def row(parts: Iterable[str]) -> Markup:
     return Markup(f'<div class="row">{boxes}</div>')
 
 
-def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Markup:
+def histogram(values: NDArray[Any], *, label: str, noun: str = "cell") -> Markup:
     """Return a histogram as a drawing; the mouse shows the count of each bar.
 
     Parameters
@@ -171,13 +172,13 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
         Values that are not finite are ignored.
     label : str
         What the values are, below the axis.
-    unit : str
-        What is counted.
+    noun : str
+        What is counted, one of it.
     """
     numbers = np.asarray(values, float)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
-        return paragraph(f"No {unit}, no histogram.", is_note=True)
+        return paragraph(f"No {plural(2, noun)}, no histogram.", is_note=True)
     bins = bar_count(len(numbers))
     counts, edges = np.histogram(numbers, bins)
     width, height = _CHART
@@ -187,7 +188,8 @@ def histogram(values: NDArray[Any], *, label: str, unit: str = "cells") -> Marku
     bars = "".join(
         f'<rect x="{left + i * across + 0.5:.1f}" y="{base - n * up:.1f}" '
         f'width="{across - 1:.1f}" height="{n * up:.1f}" fill="{_SHADE}">'
-        f"<title>{n} {escape(unit)}: {_text(edges[i])} to {_text(edges[i + 1])}</title></rect>"
+        f"<title>{escape(amount(n, noun))}: {_text(edges[i])} to {_text(edges[i + 1])}</title>"
+        "</rect>"
         for i, n in enumerate(counts)
     )
     span = edges[-1] - edges[0]

@@ -140,7 +140,9 @@ def check_finite(path: Path, data: NDArray[Any]) -> None:
         return
     is_bad = ~np.isfinite(data)
     first = tuple(int(i) for i in np.unravel_index(int(is_bad.argmax()), is_bad.shape))
+    count = int(np.count_nonzero(is_bad))
+    pixels = "a pixel that is" if count == 1 else f"{count} pixels that are"
     raise ValueError(
-        f"{path} has {np.count_nonzero(is_bad)} pixels that are NaN or infinite, the first at "
+        f"{path} has {pixels} NaN or infinite, the first at "
         f"{first}: replace them (e.g. with numpy.nan_to_num) and save it again"
     )

@@ -183,7 +183,7 @@ def _page(parts: Sequence[_Scored], images: _Images, failures: Sequence[str]) ->
         values = np.array([part.matching[0].panoptic_quality for part in parts])
         if len(parts) >= _FEWEST:
             label = "panoptic quality at IoU 0.5"
-            yield figure(histogram(values, label=label, unit="images"), "Quality of the images.")
+            yield figure(histogram(values, label=label, noun="image"), "Quality of the images.")
     yield heading("Images")
     columns = ["image", "true cells", *COLOURS, "panoptic quality"]
     yield table(columns, [_line(i, part) for i, part in enumerate(parts)])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         work_folder,
     )
     from seamwise.segmentation.bioimageio import export_bioimageio
+    from seamwise.segmentation.channels import as_channels
     from seamwise.segmentation.choose.compare import Comparison, ImageSplit, compare
     from seamwise.segmentation.choose.ensemble import combine
     from seamwise.segmentation.choose.stored import tune_stored
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         AnnotatedImage,
         Pair,
         Split,
-        as_channels,
         find_pairs,
         find_split,
         image_notes,
@@ -183,6 +183,7 @@ _ROOMS = {
         "work_folder",
     ),
     "seamwise.segmentation.bioimageio": ("export_bioimageio",),
+    "seamwise.segmentation.channels": ("as_channels",),
     "seamwise.segmentation.choose.compare": ("Comparison", "ImageSplit", "compare"),
     "seamwise.segmentation.choose.ensemble": ("combine",),
     "seamwise.segmentation.choose.stored": ("tune_stored",),
@@ -192,7 +193,6 @@ _ROOMS = {
         "AnnotatedImage",
         "Pair",
         "Split",
-        "as_channels",
         "find_pairs",
         "find_split",
         "image_notes",

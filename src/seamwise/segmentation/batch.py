@@ -43,7 +43,7 @@ from seamwise.segmentation.big.target import (
     maps_path,
     work_folder,
 )
-from seamwise.segmentation.data import as_channels
+from seamwise.segmentation.channels import as_channels
 from seamwise.segmentation.model_input import check_depth
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import (

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.images import Image, read_image, read_labels
+from seamwise.io.images import read_image, read_labels
 from seamwise.io.jsonfile import read_json
 from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import NormalizationRule, SegmentationInfo
+from seamwise.io.outcome import amount
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
+from seamwise.segmentation.channels import joined_channels
 from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, as_annotation, class_names
 from seamwise.segmentation.normalization import normalization
 from seamwise.segmentation.sanity import hint
@@ -201,7 +203,7 @@ def read_pair(
         contrast; and as `read_image` and `read_labels`.
     """
     images = [read_image(path, axes=axes, channel=channel) for path in pair.images]
-    image = np.concatenate([as_channels(part, keep_all=channel is not None) for part in images])
+    image = joined_channels(pair.images, images, keep_all=channel is not None)
     mask = read_labels(pair.labels, one_bit=annotation == "binary")
     mask = as_annotation(mask, pair.classes, pair.labels)
     _check_axes(pair.images[0], image.ndim - 1, ndim)
@@ -308,7 +310,7 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
     hints = Counter(image.hint for image in images if image.hint)
     first = {image.hint: image.name for image in reversed(images)}
     notes = [
-        f"{count} of {len(images)} masks (e.g. of {first[hint]}): {hint}"
+        f"{count} of {amount(len(images), 'mask')} (e.g. of {first[hint]}): {hint}"
         for hint, count in hints.items()
     ]
     split_images = [image for image in images if image.fragments]
@@ -356,15 +358,6 @@ def relative(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
 def number_pieces(mask: Labels, annotation: Annotation) -> Labels:
     """Return the instance labels of a mask; for a black-and-white mask, its connected pieces."""
     return connected_components(mask.clip(-1, 1)) if annotation == "binary" else mask
-
-
-def as_channels(image: Image, *, keep_all: bool = False) -> NDArray[np.generic]:
-    """Return the image as `(C, *S)`; if all channels are equal, one of them unless `keep_all`."""
-    if not image.axes.startswith("C"):
-        return image.data[np.newaxis]
-    if not keep_all and all(np.array_equal(image.data[0], other) for other in image.data[1:]):
-        return image.data[:1]
-    return image.data
 
 
 def _check_axes(path: Path, count: int, ndim: int | None) -> None:

@@ -218,5 +218,5 @@ def _hints(looks: Mapping[Path, str]) -> tuple[str, ...]:
     for kind, hint in _HINTS.items():
         paths = [path for path, look in looks.items() if look == kind]
         if paths:
-            hints.append(f"{len(paths)} of {len(looks)} files (e.g. {paths[0]}): {hint}")
+            hints.append(f"{len(paths)} of {amount(len(looks), 'file')} (e.g. {paths[0]}): {hint}")
     return tuple(hints)

@@ -20,9 +20,9 @@ from seamwise.io.images import read_image, read_spaced_labels, write_labels, wri
 from seamwise.io.jsonfile import write_json
 from seamwise.io.outcome import amount
 from seamwise.labels import CLASS_NAMES
+from seamwise.segmentation.channels import as_channels
 from seamwise.segmentation.data import (
     Pair,
-    as_channels,
     find_pairs,
     images_and_masks,
     number_pieces,
@@ -224,7 +224,7 @@ def _check_alike(looks: dict[_Case, _Look]) -> None:
             )
         if other.channels != look.channels and not all_grey:
             raise ValueError(
-                f"{case.images[0]} has {other.channels} channels, {first.images[0]} has "
+                f"{case.images[0]} has {amount(other.channels, 'channel')}, {first.images[0]} has "
                 f"{look.channels}: choose channels with --channel"
             )
 

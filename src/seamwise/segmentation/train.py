@@ -9,6 +9,7 @@ from torch import Tensor
 
 from seamwise.engine.loop import Report, check_output, fit, run_identity
 from seamwise.io.models import Architecture, DecodeRule, SegmentationInfo
+from seamwise.io.outcome import amount
 from seamwise.labels import CLASS_NAMES
 from seamwise.losses import guide_losses
 from seamwise.metrics import match_dataset
@@ -202,8 +203,8 @@ def _check_images(
             )
         if len(image.image) != channels:
             raise ValueError(
-                f"image {image.name} has {len(image.image)} channels, {first.name} has {channels}: "
-                "choose the channels to use with --channel"
+                f"image {image.name} has {amount(len(image.image), 'channel')}, "
+                f"{first.name} has {channels}: choose the channels to use with --channel"
             )
         if image.image.min() == image.image.max():
             raise ValueError(f"image {image.name} is constant: remove it")

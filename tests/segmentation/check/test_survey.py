@@ -8,7 +8,7 @@ import tifffile
 from seamwise.engine.settings import read_settings
 from seamwise.labels import semantic_target
 from seamwise.report import training_report
-from seamwise.segmentation import TrainSettings, find_pairs
+from seamwise.segmentation import TrainSettings, find_pairs, read_pair
 from seamwise.segmentation.check import KINDS, advise, survey, write_settings
 from seamwise.segmentation.check.advice import _sizes
 from seamwise.segmentation.check.survey import _whole, brightness, touching_cells
@@ -169,3 +169,33 @@ def test_a_mask_of_classes_without_a_record_is_named(tmp_path):
     kinds = [finding.kind for finding in survey(tmp_path).findings]
     assert "few numbers" in kinds
     assert "cut" not in kinds
+
+
+def test_numbers_may_be_far_larger_than_there_are_cells(tmp_path):
+    scene = crowded_cells((64, 64), cells=5, radius=7, rng=0)
+    large = np.where(scene.labels > 0, scene.labels + np.uint32(4_000_000_000), 0)
+    for name, labels in (("a", scene.labels), ("b", large.astype(np.uint32))):
+        for kind, array in (("images", scene.image), ("masks", labels)):
+            (tmp_path / name / kind).mkdir(parents=True)
+            tifffile.imwrite(tmp_path / name / kind / "ü 1.tif", array)
+    small, large = (survey(tmp_path / name).looks[0] for name in "ab")
+    assert large.sizes.tolist() == small.sizes.tolist()
+    assert (large.touching, large.brightness, large.rim) == (
+        small.touching,
+        small.brightness,
+        small.rim,
+    )
+
+
+def test_channels_of_other_sizes_are_one_line(tmp_path):
+    for name, shape in (("imagesTr/a_0000", (9, 8)), ("imagesTr/a_0001", (9, 7))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros(shape, np.uint8))
+    (tmp_path / "labelsTr").mkdir()
+    tifffile.imwrite(tmp_path / "labelsTr" / "a.tif", np.ones((9, 8), np.uint8))
+    (finding,) = survey(tmp_path).findings
+    assert finding.kind == "unreadable image"
+    assert "a_0001.tif must have the size (9, 8) of a_0000.tif, not (9, 7)" in finding.text
+    (pair,) = find_pairs(tmp_path).training
+    with pytest.raises(ValueError, match=r"a_0001\.tif must have the size \(9, 8\)"):
+        read_pair(pair)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from seamwise.io.outcome import amount
 from seamwise.labels import Labels, bounding_boxes, connected_components, fragments, relabel
 from seamwise.labels.slabs import areas
 from seamwise.segmentation.sanity import looks_like
@@ -161,14 +162,14 @@ def _shapes(field: _Field) -> Iterator[MaskFault]:
     for label, (number, box) in enumerate(zip(field.numbers, field.boxes, strict=True), 1):
         area = int(field.sizes[label])
         if is_typical and area < _SPECK * median and not _at_rim(box, field.cells.shape):
-            yield MaskFault("specks", f"number {number}: {area} pixels", box=box)
+            yield MaskFault("specks", f"number {number}: {amount(area, 'pixel')}", box=box)
             continue
         part = np.pad(field.cells[box], 1)
         cell = part == label
         filled = ndimage.binary_fill_holes(cell)
         hole = filled & ~cell & (part == 0)
         if hole.sum() > _HOLE * area:
-            text = f"number {number}: holes of {int(hole.sum())} pixels, {area} without them"
+            text = f"number {number}: holes of {int(hole.sum())} px, {area} without them"
             yield MaskFault("holes", text, box=box)
         elif is_typical and area > median and label not in split and _has_neck(filled, median):
             yield MaskFault("two cells", f"number {number}: two halves with a neck", box=box)

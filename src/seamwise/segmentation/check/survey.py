@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from seamwise.io.errors import first_line
 from seamwise.io.images import read_image, read_labels
 from seamwise.io.models import NormalizationRule
-from seamwise.labels import Labels, inner_contour
+from seamwise.labels import Labels, inner_contour, relabel
 from seamwise.labels.slabs import areas
+from seamwise.segmentation.channels import joined_channels
 from seamwise.segmentation.check.findings import Finding
 from seamwise.segmentation.check.masks import mask_faults
 from seamwise.segmentation.check.missing import missing_cells
 from seamwise.segmentation.data import (
-    as_channels,
     images_and_masks,
     number_pieces,
     part_folders,
@@ -172,7 +172,8 @@ def _read_image(
 ) -> tuple[NDArray[np.generic] | None, tuple[float, ...] | None]:
     try:
         parts = [read_image(path, **options) for path in files]
-        return np.concatenate([as_channels(part) for part in parts]), parts[0].spacing
+        channels = joined_channels(files, parts, keep_all=options["channel"] is not None)
+        return channels, parts[0].spacing
     except (ValueError, TypeError, OSError, MemoryError) as error:
         notes.add("unreadable image", name, first_line(error))
         return None, None
@@ -228,17 +229,18 @@ def _look(
         if notes.has_room(fault.kind):
             shown = _whole(image, labels) if fault.box is None else _place(image, labels, fault.box)
         notes.add(fault.kind, name, fault.text, count=fault.count, picture=shown)
-    sizes = areas(np.maximum(labels, 0))[1:]
-    _note_missing(name, image, labels, int((sizes > 0).sum()), notes)
+    cells = relabel(labels)  # numbers may be far larger than there are cells
+    sizes = areas(np.maximum(cells, 0))[1:]
+    _note_missing(name, image, cells, len(sizes), notes)
     return Look(
         name=name,
         shape=labels.shape,
         channels=len(image),
         dtype=image.dtype.name,
-        sizes=sizes[sizes > 0],
-        touching=touching_cells(labels),
-        brightness=brightness(image[0], labels),
-        rim=rim_brightness(image[0], labels),
+        sizes=sizes,
+        touching=touching_cells(cells),
+        brightness=brightness(image[0], cells),
+        rim=rim_brightness(image[0], cells),
         skewness=skewness(normalization(image, _RULE)(image)[0]),
         spacing=spacing,
         digest=hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),

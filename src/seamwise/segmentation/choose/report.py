@@ -18,6 +18,7 @@ from seamwise.analysis.evidence import FEWEST_CASES, LEVEL, p_text
 from seamwise.analysis.statistics import critical_difference_diagram, friedman, nemenyi
 from seamwise.io.atomic import atomic_path
 from seamwise.io.images import read_labels
+from seamwise.io.outcome import amount
 from seamwise.labels import Labels, inner_contour
 from seamwise.segmentation.choose.compare import IOUS, LABELS_FOLDER, METRICS, Comparison
 from seamwise.segmentation.data import AnnotatedImage
@@ -164,8 +165,9 @@ def write_report(path: Path, comparison: Comparison, images: Sequence[AnnotatedI
         f"<h1>Which loss? {' · '.join(comparison.losses)}</h1>",
         f"<p><b>{html.escape(str(verdict))}</b></p>",
         _table(score_rows(comparison), best=verdict.best),
-        f"<p>Means over {len(comparison.images)} test images{spread}, decoded by arg max. "
-        "PQ = SQ · RQ, RQ = F1, AP = TP/(TP + FP + FN); at IoU 0.5, or at the IoU after the @.</p>",
+        f"<p>Means over {amount(len(comparison.images), 'test image')}{spread}, decoded by arg max."
+        " PQ = SQ · RQ, RQ = F1, AP = TP/(TP + FP + FN); at IoU 0.5, or at the IoU after "
+        "the @.</p>",
         _figure(_spread(comparison), "PQ of each test image; the line is the mean"),
         _figure(_curves(comparison), "PQ on the validation images during training"),
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from seamwise.io.atomic import atomic_path
+from seamwise.io.outcome import amount
 from seamwise.segmentation.choose.tune import THRESHOLD_NAMES, Tuning
 
 _SYMBOLS = {
@@ -55,7 +56,7 @@ def plot_surface(path: Path, tuning: Tuning) -> None:
     ]
     axes.set(xlabel=names[1], ylabel=names[0], aspect="equal", xlim=(0, 1), ylim=(0, 1))
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
-    label = f"PQ at IoU 0.5, pooled over {len(tuning.images)} images"
+    label = f"PQ at IoU 0.5, pooled over {amount(len(tuning.images), 'image')}"
     figure.colorbar(surface, ax=axes, label=label, format="%.3f", ticks=levels[::4])
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)
