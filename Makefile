@@ -25,22 +25,22 @@ lint: $(VENV)/.installed-dev
 cases: $(VENV)/.installed
 	$(BIN)/python .ci/cases
 
-# what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form
 # bioimageio.core wants another bioimageio.spec than ours, and an older pydantic
 .core/bin/python:
 	python3 -m venv .core
 	.core/bin/pip install bioimageio.core==0.11.0 pydantic==2.11.10 onnxruntime==1.32.0
 
 # nnU-Net and segmentation_models need torchvision, whose builds must fit that of torch
-.nnunet/bin/python: apps/nnunet/pyproject.toml constraints.txt
+.nnunet/.installed: apps/nnunet/pyproject.toml constraints.txt
 	python3 -m venv .nnunet
 	.nnunet/bin/pip install --quiet -c constraints.txt torch
-	.nnunet/bin/pip install --quiet -c constraints.txt -e . -e ./apps/nnunet nnunetv2==2.8.1 \
-	  segmentation-models-pytorch==0.6.0 monai pytest
+	.nnunet/bin/pip install --quiet -c constraints.txt -e . -e ./apps/nnunet \
+	  segmentation-models-pytorch monai pytest
 	.nnunet/bin/python tests/support/torchvision_operators.py
 	touch $@
 
-nightly: lint .core/bin/python .nnunet/bin/python
+# what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form
+nightly: lint .core/bin/python .nnunet/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	SEAMWISE_CORE=$(CURDIR)/.core/bin/python SEAMWISE_LONG=1 $(PYTEST)
 	OMP_NUM_THREADS=1 SEAMWISE_LONG=1 .nnunet/bin/python -m pytest -W ignore tests/apps/nnunet tests/test_framework_pages.py

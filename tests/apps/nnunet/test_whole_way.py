@@ -28,11 +28,14 @@ PAGE = ROOT / "docs" / "nnunet.md"
 FEW = """
 import os
 
+import torch
+
 from seamwise_nnunet import trainers
 
 
 class Few:
     def initialize(self):
+        torch.set_num_threads(1)  # nnU-Net asks for all cores
         self.num_epochs = int(os.environ["EPOCHS"])
         self.num_iterations_per_epoch = int(os.environ["STEPS"])
         self.num_val_iterations_per_epoch = 2
@@ -88,7 +91,6 @@ class Shell:
             "nnUNet_n_proc_DA": "1",
             "nnUNet_def_n_proc": "1",
             "OMP_NUM_THREADS": "1",
-            "OMP_THREAD_LIMIT": "1",  # nnU-Net asks for all cores
         }
 
     def export(self, words):
@@ -146,7 +148,7 @@ def test_planes_with_j4_by_the_commands_of_the_page(tmp_path):
             continue
         name = shlex.split(line)[0]
         is_resumed = "--c" in shlex.split(line)
-        epochs = {"EPOCHS": "3" if is_resumed else "2", "STEPS": "20"}
+        epochs = {"EPOCHS": "3" if is_resumed else "2", "STEPS": "15"}
         outputs[name, is_resumed] = shell.run(line, **epochs)
         commands += not is_resumed and "evaluate" not in line
     assert commands <= 6
@@ -180,7 +182,7 @@ def test_stacks_with_w3_and_pixels_to_ignore(tmp_path):
     )
     assert wrong.splitlines()[-1].startswith("seamwise: nnUNetTrainerJ4 needs the first 4 classes")
     assert "Traceback" not in wrong
-    output = shell.run("nnUNetv2_train 502 3d_fullres 0 -tr nnUNetTrainerW3", EPOCHS="3", STEPS="6")
+    output = shell.run("nnUNetv2_train 502 3d_fullres 0 -tr nnUNetTrainerW3", EPOCHS="3", STEPS="4")
     losses = losses_of(output)
     assert len(losses) == 3
     assert losses[-1] < losses[0]
