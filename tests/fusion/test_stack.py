@@ -1,5 +1,6 @@
 import copy
 import gc
+import json
 import pickle
 import re
 import weakref
@@ -513,3 +514,59 @@ def test_a_stack_can_be_handed_to_other_processes(tmp_path, name):
     burst = Burst([save(tmp_path, name, planes(0), "ZYX")])
     for other in (pickle.loads(pickle.dumps(burst)), copy.deepcopy(burst)):
         np.testing.assert_array_equal(other[1], burst[1])
+
+
+def moved_hyperstack():
+    """`(T, Z, C, Y, X)`: planes that moved, each time otherwise, and both channels alike."""
+    rng = np.random.default_rng(5)
+    noise = rng.random((2, 2, 120, 160)).astype(np.float32)
+    scenes = [[cv2.GaussianBlur(scene, (0, 0), 1.5) for scene in channels] for channels in noise]
+    stack = np.empty((2, 3, 2, 96, 128), np.uint16)
+    for time, z, channel in np.ndindex(2, 3, 2):
+        y, x = 10 + (2 + time) * z, 12 - 3 * z
+        stack[time, z, channel] = 60000 * scenes[time][channel][y : y + 96, x : x + 128]
+    return stack
+
+
+def test_the_alignment_of_a_stack_is_written_and_used_again(tmp_path):
+    stack, again = tmp_path / "cells.ome.tif", tmp_path / "other.ome.tif"
+    tifffile.imwrite(stack, moved_hyperstack(), metadata={"axes": "TZCYX"})
+    file, first, second = (tmp_path / name for name in ("a.json", "1.ome.tif", "2.ome.tif"))
+    (outcome,) = run([stack], first, alignment=file)
+    assert any("a.json" in line for line in outcome.messages)
+    written = file.read_bytes()
+    tifffile.imwrite(again, moved_hyperstack(), metadata={"axes": "TZCYX"})
+    (outcome,) = run([again], second, alignment=file)
+    assert not any("a.json" in line for line in outcome.messages)
+    assert file.read_bytes() == written
+    assert np.array_equal(tifffile.imread(first), tifffile.imread(second))
+    # it is the file that decides: without motion, nothing is cut
+    content = json.loads(written)
+    assert len(content["parts"]) == 4
+    assert tifffile.imread(first).shape[-2:] < (96, 128)
+    for part in content["parts"]:
+        part["matrices"] = np.tile(np.eye(3), (3, 1, 1)).tolist()
+    file.write_text(json.dumps(content))
+    run([again], second, alignment=file, overwrite=True)
+    assert tifffile.imread(second).shape[-2:] == (96, 128)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parts": []}, "is the alignment of 0 time points and channels, not of 4"),
+        ({"parts": 3}, "is a damaged alignment: parts must be a list"),
+        ({"parts": [{}] * 4}, "is a damaged alignment: 'shape' is missing"),
+        ({"kind": "seamwise alignment 1"}, "is not the alignment of a stack"),
+    ],
+)
+def test_another_file_is_not_the_alignment_of_a_stack(tmp_path, change, words):
+    stack, file = tmp_path / "cells.ome.tif", tmp_path / "a.json"
+    tifffile.imwrite(stack, hyperstack(), metadata={"axes": "TZCYX"})
+    content = {"kind": "seamwise stack alignment 1", "parts": []}
+    file.write_text(json.dumps(content | change))
+    options, files = FuseOptions(model="gff", align=True), FuseOutputs(alignment=file)
+    (outcome,) = fuse_files([stack], tmp_path / "fused.ome.tif", options, files=files)
+    assert outcome.failed
+    assert words in outcome.messages[0]
+    assert not (tmp_path / "fused.ome.tif").exists()

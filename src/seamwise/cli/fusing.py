@@ -72,6 +72,14 @@ def fuse(
             "--crop/--full-size", help="After aligning, keep only what every frame shows."
         ),
     ] = True,
+    moving: Annotated[
+        bool,
+        typer.Option(
+            "--moving",
+            help="Take a thing that moves between frames, such as an insect, whole from one frame. "
+            "Reads each frame once more.",
+        ),
+    ] = False,
     alignment: Annotated[
         Path | None,
         typer.Option(help="JSON file of the alignment: read if it exists, else written."),
@@ -161,6 +169,7 @@ def fuse(
         motion=motion,
         exposure=exposure,
         crop=crop,
+        moving=moving,
         tile=tile,
         skip_bad=skip_bad,
         runtime=runtime,

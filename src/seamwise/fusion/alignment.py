@@ -2,9 +2,10 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -296,8 +297,14 @@ class Alignment:
 
         `picture` is the name of the picture next to it that was made with it, for `picture_of`.
         """
-        content = {
-            "kind": _KIND,
+        content = {"kind": _KIND, **self.fields()}
+        if picture:
+            content["picture"] = picture
+        write_json(path, content)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what JSON can hold of it, for `from_fields`."""
+        return {
             "shape": list(self.shape),
             "reference": self.reference,
             "names": list(self.names),
@@ -307,9 +314,6 @@ class Alignment:
             "correlations": list(self.correlations),
             "hints": list(self.hints),
         }
-        if picture:
-            content["picture"] = picture
-        write_json(path, content)
 
     @classmethod
     def load(cls, path: Path) -> "Alignment":
@@ -328,6 +332,11 @@ class Alignment:
                 f"{path} is not an alignment: its kind must be {_KIND!r}, "
                 f"not {content.get('kind')!r}"
             )
+        return cls.from_fields(content, path)
+
+    @classmethod
+    def from_fields(cls, content: Mapping[str, Any], path: Path) -> "Alignment":
+        """Return the alignment of `fields`; ValueError names the file that they come from."""
         try:
             height, width = (operator.index(length) for length in content["shape"])
             return cls(

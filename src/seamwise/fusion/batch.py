@@ -19,7 +19,14 @@ from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.fused_planes import check_volume_output, is_volume, write_planes
 from seamwise.fusion.headers import BadFrameError, Frame
-from seamwise.fusion.hyperstack import Part, aligned_parts, cut, most_moved, shared_box
+from seamwise.fusion.hyperstack import (
+    Part,
+    aligned_parts,
+    cut,
+    known_parts,
+    most_moved,
+    shared_box,
+)
 from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, fuse_burst
@@ -36,7 +43,7 @@ from seamwise.fusion.quality import check_quality, with_quality
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.result import Fusion
 from seamwise.fusion.stack import Plane, Stack
-from seamwise.fusion.stored_alignment import changes_frames, load_for
+from seamwise.fusion.stored_alignment import changes_frames, load_for, load_parts, save_parts
 from seamwise.fusion.surface_files import (
     draw_height,
     draw_relief,
@@ -167,14 +174,9 @@ class _Work:
         return (*fusion.notes, *names, _summary(job, fusion.image.shape, fusion.alignment, count))
 
     def _run_stack(self, job: FuseJob, stack: Stack) -> tuple[str, ...]:
-        if self.files.alignment is not None:
-            raise ValueError(
-                f"--alignment is for one burst, and {job.output.name} is made of "
-                f"{len(stack.bursts)}: remove it"
-            )
         check_volume_output(job.output, stack)
         _check_new(job, self.files)
-        parts = aligned_parts(stack, self.options, self.listener.report)
+        parts, is_new = self._parts(stack)
         plane = stack.bursts[0][0]
         box = shared_box(parts if self.options.crop else [], plane.shape)
         # each part is cut to the box of all, so that they fit into one file
@@ -199,9 +201,20 @@ class _Work:
                 dtype=plane.volume.dtype,
                 overwrite=self.files.overwrite,
             )
+        if is_new and self.files.alignment is not None:
+            save_parts(self.files.alignment, [x.alignment for x in parts if x.alignment])
         summary = _summary(job, size, most_moved(parts), len(parts[-1].numbers))
-        names = _names_next_to(job, self.files)
+        names = _names_next_to(job, self.files, [str(self.files.alignment)] if is_new else [])
         return (*dict.fromkeys(notes), *names, f"{summary} of {amount(len(parts), 'plane')}")
+
+    def _parts(self, stack: Stack) -> tuple[list[Part], bool]:
+        """The parts of a stack, and whether their alignment is to be written to a new file."""
+        path = self.files.alignment
+        if path is not None and path.exists():
+            alignments = load_parts(path, len(stack.bursts))
+            return known_parts(stack, alignments, self.options), False
+        parts = aligned_parts(stack, self.options, self.listener.report)
+        return parts, path is not None
 
     def _fused(
         self, job: FuseJob, options: FuseOptions, part: Part | None = None
@@ -226,8 +239,10 @@ class _Work:
             f"{job.output}: {amount(len(frames), 'frame')} of {pixel_size(shape)} pixels, "
             f"about {memory / 1e9:.1f} GB of memory"
         )
-        alignment = None if part is None else part.alignment
-        if self.files.alignment is not None and self.files.alignment.exists():
+        alignment = None
+        if part is not None:
+            alignment = part.alignment
+        elif self.files.alignment is not None and self.files.alignment.exists():
             alignment = load_for(self.files.alignment, [Path(str(frame)).name for frame in frames])
         fusion = fuse_burst(
             frames,

@@ -1,7 +1,9 @@
-"""Time points and channels of one file, aligned so that they fit together: `aligned_parts`."""
+"""Time points and channels of one file, aligned so that they fit together: `aligned_parts`,
+`known_parts`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from seamwise.fusion.readable import readable
 from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion
 from seamwise.fusion.stack import Plane, Stack
+from seamwise.fusion.stored_alignment import in_order_of
 
 Report = Callable[[StageProgress], None]
 
@@ -61,6 +64,27 @@ def aligned_parts(stack: Stack, options: FuseOptions, report: Report) -> list[Pa
         if shared is not None:
             notes = (*notes, *alignment_notes(shared))
         parts += [Part(numbers, alignment, notes) for alignment in alignments]
+    return parts
+
+
+def known_parts(stack: Stack, alignments: Sequence[Alignment], options: FuseOptions) -> list[Part]:
+    """Return the parts of a stack whose alignments are known, one for each.
+
+    Raises
+    ------
+    ValueError
+        An alignment is of planes of another number or size.
+    """
+    parts: list[Part] = []
+    for time in range(stack.times):
+        of_time = slice(time * stack.channels, (time + 1) * stack.channels)
+        channels = stack.bursts[of_time]
+        numbers, notes = _usable_alike(channels, skip_bad=options.skip_bad)
+        for planes, alignment in zip(channels, alignments[of_time], strict=True):
+            burst = _burst(planes, numbers)
+            ordered = in_order_of([Path(name).name for name in burst.names], alignment)
+            ordered.check_fits(burst)
+            parts.append(Part(numbers, ordered, notes))
     return parts
 
 

@@ -31,6 +31,7 @@ _MASKED_BYTES = 50  # `MaskedFrames`
 # what `MaskedFrames` holds, a frame that is used, and what making the next one takes; measured as
 # numpy's memory while a burst of 1 megapixel was read
 _SCORED_MASKED_BYTES = 125
+_MOVING_BYTES = 36  # `moving.WholeFrames`: a frame, what replaces a part of it, weights
 _CHANNELS = 3
 _SURFACE_BYTES = 56  # `find_surface`, 40; the picture that is fused already, and its depth
 _PROGRAM = 500e6
@@ -53,7 +54,7 @@ def memory_estimate(
     shape : tuple of int
         Shape of a frame. Grey frames take less than the estimate.
     options : FuseOptions
-        Its `model`, `align` and `tile` count.
+        Its `model`, `align`, `moving` and `tile` count.
     model : Model, optional
         Used in place of `options.model`. A network adds what the features of a tile take.
     surface : bool
@@ -68,12 +69,14 @@ def memory_estimate(
     # beyond 8 bits; a network that scores frames reads the next one while it uses one
     of_depth = (np.dtype(dtype).itemsize - 1) * _CHANNELS * (1 + is_scored) * pixels
     of_input = (_ALIGNED_BYTES * options.align + _MASKED_BYTES * has_alpha) * pixels
+    of_input += _MOVING_BYTES * options.moving * pixels
     of_surface = of_input + _SURFACE_BYTES * surface * pixels
     if model is None and options.model in CLASSICAL:
         of_method = of_input + _BYTES_PER_PIXEL[str(options.model)] * pixels
     elif is_scored:
         in_tile = min(pixels, (options.tile or SCORED_TILE) ** 2)
         of_frames = _TURNED_BYTES * options.align + _SCORED_MASKED_BYTES * has_alpha
+        of_frames += _MOVING_BYTES * options.moving
         of_sums = (_SCORED_BYTES_PER_PIXEL + of_frames) * pixels
         of_method = of_sums + _SCORED_TILE_BYTES[_runtime(model)] * in_tile
     else:

@@ -18,8 +18,9 @@ from seamwise.fusion.alignment_notes import alignment_notes
 from seamwise.fusion.brightness import find_brightness
 from seamwise.fusion.burst import Burst, unstacked
 from seamwise.fusion.classical.cnn import WEIGHTS
-from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
+from seamwise.fusion.frames import CountedFrames, Frames, FrameSequence, ReorderedFrames
 from seamwise.fusion.headers import Frame, source_of
+from seamwise.fusion.moving import WholeFrames, find_moving
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.readable import readable, renumbered
@@ -224,7 +225,8 @@ def fuse_burst(
     masked = _masked(aligned, burst, alignment, crop=options.crop) if burst.has_alpha else None
     total = method.passes * len(order)
     ordered = ReorderedFrames(masked or aligned, order)
-    counted = CountedFrames(ordered, _stage_report(report, "fuse"), total)
+    whole = _whole(ordered, options, report)
+    counted = CountedFrames(whole or ordered, _stage_report(report, "fuse"), total)
     fuse_with_method = method.fuse
     if (
         method.needs_brightness
@@ -232,6 +234,10 @@ def fuse_burst(
         brightness = find_brightness(ReorderedFrames(masked or burst, order))
         fuse_with_method = partial(fuse_with_method, brightness=brightness)
     fusion = fuse_with_method(counted)
+    if whole is not None:
+        fusion = replace(fusion, depth=whole.settled(fusion.depth))
+        name = Path(burst.names[order[whole.moving.frame]]).name
+        notes.append(f"something moves: {name} shows it, the other frames give nothing there")
     fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
     if masked is not None:
         fusion = masked.settled(fusion)
@@ -266,6 +272,15 @@ def _masked(
 
     masked = MaskedFrames(aligned, opaque)
     return masked if masked.is_masked else None
+
+
+def _whole(frames: FrameSequence, options: FuseOptions, report: Report) -> WholeFrames | None:
+    """The frames with what moves taken from one of them; None if nothing moves."""
+    if not options.moving:
+        return None
+    counted = CountedFrames(frames, _stage_report(report, "moving"), len(frames))
+    moving = find_moving(counted)
+    return None if moving is None else WholeFrames(frames, moving)
 
 
 def _useful(order: Sequence[int], alignment: Alignment | None) -> Sequence[int]:

@@ -54,6 +54,9 @@ class FuseOptions:
     crop : bool
         After aligning, cut the picture to the area that all frames cover. Otherwise borders are
         mirrored.
+    moving : bool
+        Take a thing that moves between frames from one of them (`fusion.moving.find_moving`). Each
+        frame is read once more for that. Where nothing moves, no pixel changes.
     tile : int, optional
         Largest size in pixels, along each axis, that goes through a network at once, at least 192.
         By default 1024 for networks that take pairs, strips for those that score all frames
@@ -86,13 +89,14 @@ class FuseOptions:
     motion: MotionChoice = "auto"
     exposure: bool = True
     crop: bool = True
+    moving: bool = False
     tile: int | None = None
     skip_bad: bool = False
     runtime: AnyRuntime = "auto"
 
     def __post_init__(self) -> None:
         check_path("model", self.model)
-        for name in ("align", "exposure", "crop", "skip_bad"):
+        for name in ("align", "exposure", "crop", "moving", "skip_bad"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
         if self.nearest is not None:
             object.__setattr__(self, "nearest", switch("nearest", self.nearest))
@@ -155,7 +159,7 @@ class FuseOptions:
         inputs = {"method": method, **hashes, **options}
         if method == "dct-cv":
             inputs["window"] = WINDOW  # 5 in version 0.1.0, which kept none
-        return Provenance(inputs, notes=notes)
+        return Provenance(inputs, defaults={"moving": False}, notes=notes)  # of earlier versions
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seamwise.fusion.alignment import Alignment, picture_of
+from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.listing import stem
 
+_KIND_OF_PARTS = "seamwise stack alignment 1"
 # see `jobs.FuseJob`
 _MAP = re.compile(r"(.+_)((depth|focus_\d+|height|confidence|relief)\.png|height\.tif)")
 _TAG = re.compile(r"(_t\d+)?(_c\d+)?_$")
@@ -92,7 +94,44 @@ def load_for(path: Path, names: Sequence[str]) -> Alignment:
     OSError, ValueError
         As in `Alignment.load`.
     """
-    alignment = Alignment.load(path)
+    return in_order_of(names, Alignment.load(path))
+
+
+def save_parts(path: Path, alignments: Sequence[Alignment]) -> None:
+    """Write the alignments of the time points and channels of a stack; see `load_parts`."""
+    parts = [alignment.fields() for alignment in alignments]
+    write_json(path, {"kind": _KIND_OF_PARTS, "parts": parts})
+
+
+def load_parts(path: Path, count: int) -> list[Alignment]:
+    """Read the alignments of so many time points and channels that `save_parts` wrote.
+
+    Raises
+    ------
+    OSError
+        The file is missing or not readable.
+    ValueError
+        It is something else, such as the alignment of one burst, damaged, or has another count.
+    """
+    content = read_json(path)
+    if content.get("kind") != _KIND_OF_PARTS:
+        raise ValueError(
+            f"{path} is not the alignment of a stack: its kind must be {_KIND_OF_PARTS!r}, "
+            f"not {content.get('kind')!r}: name another file"
+        )
+    parts = content.get("parts")
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise ValueError(f"{path} is a damaged alignment: parts must be a list: delete it")
+    if len(parts) != count:
+        raise ValueError(
+            f"{path} is the alignment of {len(parts)} time points and channels, not of {count}: "
+            "name another file"
+        )
+    return [Alignment.from_fields(part, path) for part in parts]
+
+
+def in_order_of(names: Sequence[str], alignment: Alignment) -> Alignment:
+    """Return an alignment in the order of these names if it has the same."""
     if sorted(names) == sorted(alignment.names) and len(set(names)) == len(names):
         return alignment.reordered([alignment.names.index(name) for name in names])
     return alignment
