@@ -187,13 +187,15 @@ def walks(data: Path, kinds: Iterable[str], options: argparse.Namespace) -> None
             if options.pictures:
                 name = f"{kind}_{count}_{len(rows)}.png"
                 write_photo(options.pictures / name, np.hstack([burst.frames[0], *images]))
-        columns = [
-            np.nanmean([[getattr(one, name) for one in row] for row in rows], 0)
-            for name in ("inside", "outside", "ghosts")
-        ]
+        columns = [_means(rows, name) for name in ("inside", "outside", "ghosts")]
         figures = " | ".join(f"{mean:.1f}" for pair in columns for mean in pair)
         better = sum(after.inside > before.inside for before, after in rows)
         print(f"| {kind} | {count} | {figures} | {better} of {len(rows)} |", flush=True)
+
+
+def _means(rows: list[list[Score]], name: str) -> list[float]:
+    values = np.reshape([getattr(one, name) for row in rows for one in row], (-1, 2))
+    return [float(mean) for mean in np.nanmean(values, 0)]
 
 
 def _walks(data: Path, kind: str, count: int, options: argparse.Namespace) -> Iterator[Walk]:
