@@ -102,7 +102,7 @@ phase-model: $(VENV)/.installed
 	  $(foreach step,1500 2000 2500,runs/phase-2d-fine/snapshot-$(step).safetensors)
 	$(BIN)/python recipes/record_range.py runs/phase-2d.safetensors $(DATA)/usiigaci/train
 
-# the shipped model for stained walls in stacks, from its recipe; half an hour on two cores; run again, it resumes
+# the shipped model for stained walls in stacks, from its recipe; an hour and a half; run again, it resumes
 walls-model: $(VENV)/.installed
 	$(BIN)/python recipes/tissue_stacks.py $(DATA)/gonuclear3d/train -o runs/tissue-data
 	$(BIN)/seamwise train runs/tissue-data --settings recipes/walls-3d.toml -o runs/walls-3d \
@@ -111,6 +111,12 @@ walls-model: $(VENV)/.installed
 	  --steps 420 --learning-rate 1.5e-3 --validate-every 70 \
 	  --real $(DATA)/ovule3d/train/images/ovule.tif $(DATA)/ovule3d/train/masks/ovule.tif 0.235,0.15,0.15 \
 	  $(if $(wildcard runs/walls-3d-real/checkpoint.pt),--resume)
+	$(BIN)/python recipes/stacks_3d.py walls -o runs/walls-3d-second --start runs/walls-3d-real/model.safetensors \
+	  --stacks 40 --steps 1600 --validate-every 200 \
+	  --real $(DATA)/ovule3d/train/images/ovule.tif $(DATA)/ovule3d/train/masks/ovule.tif 0.235,0.15,0.15 \
+	  $(if $(wildcard runs/walls-3d-second/checkpoint.pt),--resume)
+	$(BIN)/python recipes/record_stack_range.py walls runs/walls-3d-second/snapshot-600.safetensors \
+	  --real $(DATA)/ovule3d/train/images/ovule.tif $(DATA)/ovule3d/train/masks/ovule.tif 0.235,0.15,0.15
 
 # the shipped fusion models and the weights of the method cnn; an hour each on one core; ten minutes for the last
 focus-models: $(VENV)/.installed
