@@ -118,7 +118,7 @@ FIGURES = sorted(
 def test_gallery_draws_a_picture_that_fits_a_page(name, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES / "gallery")
     figure = import_module(name)
-    is_slow = name in ("probability_maps", "combined_models")
+    is_slow = name in ("probability_maps", "tuned_thresholds", "combined_models")
     quick = {"quick": True} if is_slow else {}
     with no_curves():
         path = figure.main(tmp_path, **quick)

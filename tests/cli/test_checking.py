@@ -40,6 +40,15 @@ def test_a_folder_that_does_not_exist(run, tmp_path):
     assert not (tmp_path / "look").exists()
 
 
+def test_a_file_in_place_of_the_folder_is_named(run, training, tmp_path):
+    file = training[1] / "images" / "1.tif"
+    for command in (("check", file), ("train", file)):
+        code, _, err = run(*command, "-o", tmp_path / "look")
+        assert code == 2
+        assert f"{file} is a file: give the folder of images and masks" in err
+        assert not (tmp_path / "look").exists()
+
+
 def test_files_of_the_user_are_not_replaced(run, training, tmp_path):
     data, output = training[1], tmp_path / "look"
     output.mkdir()

@@ -128,8 +128,7 @@ def find_pairs(folder: AnyPath, *, hold_out_every: int = 7) -> Split:
         Two images or two masks have the same stem.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"training folder {folder} does not exist")
+    check_is_folder(folder)
     training, *validation = (_pairs_of(part) for part in part_folders(folder))
     if validation:
         return Split(training, validation[0])
@@ -387,6 +386,16 @@ def _pairs_of(folder: Path) -> tuple[Pair, ...]:
     check_complete(images, masks, f"images in {folder} have no mask of the same name")
     classes = class_names(folder)
     return tuple(Pair(name, images[name], masks[name], classes=classes) for name in sorted(images))
+
+
+def check_is_folder(folder: Path) -> None:
+    """Raise an OSError unless a training folder exists."""
+    if folder.is_file():
+        raise NotADirectoryError(
+            f"training folder {folder} is a file: give the folder of images and masks"
+        )
+    if not folder.is_dir():
+        raise FileNotFoundError(f"training folder {folder} does not exist")
 
 
 def images_and_masks(folder: Path) -> tuple[dict[str, tuple[Path, ...]], dict[str, Path]]:

@@ -19,8 +19,9 @@ from seamwise.labels.slabs import areas
 from seamwise.segmentation.channels import joined_channels
 from seamwise.segmentation.check.findings import Finding
 from seamwise.segmentation.check.masks import mask_faults
-from seamwise.segmentation.check.missing import missing_cells
+from seamwise.segmentation.check.missing import missing_cells, rough_objects
 from seamwise.segmentation.data import (
+    check_is_folder,
     images_and_masks,
     number_pieces,
     part_folders,
@@ -42,6 +43,7 @@ _LINE = 2  # width of outlines there
 _PICTURES = 6  # of each kind of fault
 SHARE_MISSING = 0.1
 """Share of the cells that a mask must lack to be noted."""
+_SHARE_ROUGH = 0.2  # the same by roughness; complete masks of usiigaci have up to 0.11
 _FEWEST_MISSING = 3  # objects; fewer may be dirt
 _SAMPLE = 2**16  # pixels of an image
 _RULE = NormalizationRule(kind="contrast")
@@ -139,11 +141,12 @@ def survey(
     ------
     FileNotFoundError
         There is no such folder, or no image in it.
+    NotADirectoryError
+        It is a file.
     ValueError
         Two images or two masks have the same stem.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"training folder {folder} does not exist")
+    check_is_folder(folder)
     notes, looks, jobs = _Notes(), [], []
     for part in part_folders(folder):
         images, masks = images_and_masks(part)
@@ -251,12 +254,17 @@ def _note_missing(
     name: str, image: NDArray[Any], labels: Labels, cells: int, notes: _Notes
 ) -> None:
     """Note objects without a number that look like the cells, if they are many."""
-    missing = missing_cells(image[0], labels)
-    if len(missing) < _FEWEST_MISSING or len(missing) < SHARE_MISSING * (cells + len(missing)):
+    for word, look, share in (
+        ("bright", missing_cells, SHARE_MISSING),
+        ("rough", rough_objects, _SHARE_ROUGH),
+    ):
+        missing = look(image[0], labels)
+        if len(missing) < max(_FEWEST_MISSING, share * (cells + len(missing))):
+            continue
+        shown = _place(image, labels, missing[0]) if notes.has_room("unlabelled") else None
+        text = f"{len(missing)} objects as {word} and as large as the {cells} cells have no number"
+        notes.add("unlabelled", name, text, count=len(missing), picture=shown)
         return
-    shown = _place(image, labels, missing[0]) if notes.has_room("unlabelled") else None
-    text = f"{len(missing)} objects as bright and as large as the {cells} cells have no number"
-    notes.add("unlabelled", name, text, count=len(missing), picture=shown)
 
 
 def touching_cells(labels: Labels) -> int:
