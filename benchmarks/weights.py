@@ -88,7 +88,7 @@ def processor_ms(run: Callable[[], object], rounds: int) -> float:
 
 
 def crop_row(name: str, runs: dict[str, Callable[[], object]], rounds: int) -> None:
-    """Print the processor time of each run, and scipy's next to it in the same row."""
+    """Print the processor time of each run."""
     cells = " · ".join(f"{kind} {processor_ms(run, rounds):.1f}" for kind, run in runs.items())
     print(f"{name}: {cells} ms", flush=True)
 
@@ -96,7 +96,7 @@ def crop_row(name: str, runs: dict[str, Callable[[], object]], rounds: int) -> N
 def libraries(labels: Labels) -> dict[str, Callable[[], object]]:
     """The distance to the cells by the libraries that are there, and their pieces."""
     cells, spacing = labels > 0, (1,) * labels.ndim
-    found: dict[str, Callable[[], object]] = {
+    runs: dict[str, Callable[[], object]] = {
         "distance, up to 32": lambda: weights.distance(cells, limit=32, spacing=spacing),
         "scipy's transform": lambda: ndimage.distance_transform_edt(~cells),
         "scipy's components": lambda: ndimage.label(cells),
@@ -104,12 +104,12 @@ def libraries(labels: Labels) -> dict[str, Callable[[], object]]:
     with suppress(ImportError):
         from edt import edt
 
-        found["edt"] = lambda: edt(~cells, parallel=1)
+        runs["edt"] = lambda: edt(~cells, parallel=1)
     with suppress(ImportError):
         from cc3d import connected_components
 
-        found["cc3d"] = lambda: connected_components(cells)
-    return found
+        runs["cc3d"] = lambda: connected_components(cells)
+    return runs
 
 
 def crops() -> None:

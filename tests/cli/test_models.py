@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_train_then_tune_then_segment_by_each_rule(run, training, tmp_path):
 
 
 def test_stored_probabilities_are_tuned_and_decoded_with_what_it_prints(run, tmp_path):
-    maps, masks = tmp_path / "maps", tmp_path / "masks"
+    maps, masks = tmp_path / "my maps", tmp_path / "masks"
     maps.mkdir()
     masks.mkdir()
     labels = tiles(np.random.default_rng(0))
@@ -78,14 +79,28 @@ def test_stored_probabilities_are_tuned_and_decoded_with_what_it_prints(run, tmp
     assert "best watershed PQ 1.000" in out
     assert json.loads((tmp_path / "s.json").read_text())["probabilities"] == str(maps)
     command = re.search(r"use them with: seamwise (decode .*)", out).group(1)
-    code, *_ = run(*command.replace("-o labels", f"-o {tmp_path / 'labels'}").split())
+    words = [tmp_path / "labels" if word == "labels" else word for word in shlex.split(command)]
+    code, *_ = run(*words)
     assert code == 0
     assert read_labels(tmp_path / "labels" / "a.tif").max() == 9
-    for option in (["-o", tmp_path / "m.safetensors"], ["--all"], ["--masks", "binary"]):
+    for option in (["-o", tmp_path / "m.safetensors"], ["--all"], ["--masks", "binary"],
+                   ["--device", "cpu"], ["--hold-out-every", "3"]):  # fmt: skip
         code, _, err = run("tune", maps, masks, *option)
         assert code == 2
         assert f"{option[0]} is for models" in err
         assert len(err.strip().splitlines()) == 1
+
+
+def test_a_folder_with_the_name_of_a_model_is_not_that_model(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("nuclei-2d", "package", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "package" / "rdf.yaml").write_text("type: model")
+    for model in ("nuclei-2d", "package"):
+        code, _, err = run("tune", model, "data", "-o", "x.safetensors")
+        assert code == 2
+        assert "is for models" not in err
+    assert "-o is for models" in run("tune", "./nuclei-2d", "data", "-o", "x.safetensors")[2]
 
 
 def test_background_as_needs_a_watershed(run, tmp_path):

@@ -248,6 +248,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "raw").exists()
 
 
+def test_channels_of_other_sizes_are_named(tmp_path):
+    for name, shape in (("imagesTr/a_0000", (9, 8)), ("imagesTr/a_0001", (9, 7))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros(shape, np.uint8))
+    (tmp_path / "labelsTr").mkdir()
+    tifffile.imwrite(tmp_path / "labelsTr" / "a.tif", np.ones((9, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"a_0001\.tif must have the size \(9, 8\)"):
+        write_nnunet(tmp_path, tmp_path / "out")
+
+
 def test_an_error_while_writing_leaves_nothing(tmp_path, monkeypatch):
     source = draw(tmp_path / "data", SCENES[:3])
 

@@ -228,6 +228,8 @@ def block_progress(progress: Progress) -> "Callable[[StageProgress], None]":
 
     Without bars it prints a line for each stage.
     """
+    from seamwise.io import amount
+
     task: Task | None = None
     stage = ""
 
@@ -235,8 +237,7 @@ def block_progress(progress: Progress) -> "Callable[[StageProgress], None]":
         nonlocal task, stage
         if task is None or block.stage != stage:
             if not progress.has_bars:
-                blocks = "block" if block.total == 1 else "blocks"
-                progress.note(f"{block.stage}: {block.total} {blocks}")
+                progress.note(f"{block.stage}: {amount(block.total, 'block')}")
             task = progress.task("blocks") if task is None else task.restart()
         stage = block.stage
         task.update(block.done, block.total, f"blocks: {stage}")

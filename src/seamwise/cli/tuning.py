@@ -1,5 +1,6 @@
 """`seamwise tune`."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -80,16 +81,18 @@ def tune(
     with arg max.
 
     For probabilities, no network runs and no file is changed: the thresholds are printed as options
-    of `seamwise decode`. Masks and probabilities are paired by their names.
+    of `seamwise decode`. Masks and probabilities are paired by their names, and all of them count:
+    give those of images that you do not report on.
     """
     from seamwise.io import check_model_output, describe_model, is_package, model_path
     from seamwise.segmentation import find_pairs, load, read_pairs
     from seamwise.segmentation import tune as tune_model
     from seamwise.segmentation.choose import cautions, save_tuned
 
-    if _is_stored(Path(model)):
+    if _is_stored(model):
         options_of_models = {
-            "-o": output, "--all": every_image, "--masks": masks, "--channel": channel
+            "-o": output, "--all": every_image, "--masks": masks, "--channel": channel,
+            "--hold-out-every": hold_out_every != 7, "--device": device != "auto",
         }  # fmt: skip
         _refuse(options_of_models)
         how = {"decode": decode, "background_as": background_as, "axes": axes}
@@ -146,9 +149,16 @@ def tune(
     _write(tuning, plot, json_file, {"model": str(target)})
 
 
-def _is_stored(path: Path) -> bool:
-    """Whether it holds probabilities: a folder, or a file that no model has."""
-    return path.is_dir() or path.suffix.lower() in _MAPS
+def _is_stored(model: str) -> bool:
+    """Whether it holds probabilities: a folder other than a package, or a file of a kind that no model has.
+
+    A word that is a built-in model means that model, also where a folder has its name.
+    """
+    from seamwise.io import is_package, shipped_models
+
+    path = Path(model)
+    is_folder = path.is_dir() and not is_package(path) and model not in shipped_models()
+    return is_folder or path.suffix.lower() in _MAPS
 
 
 def _refuse(options: Mapping[str, object]) -> None:
@@ -169,17 +179,25 @@ def _tune_stored(
     with Progress() as progress:
         tuning = tune_stored(maps, masks, report=_counting(progress), **how)
     _print(tuning)
-    thresholds = ",".join(f"{value:g}" for value in tuning.best.thresholds)
-    options = f"--decode {tuning.decode} --thresholds {thresholds}"
-    if how["background_as"] != "marker":
-        options += f" --background-as {how['background_as']}"
     if tuning.rule.rule == tuning.before:
         say("no pair beats arg max: keep `seamwise decode` as it is")
     else:
-        say(f"use them with: seamwise decode {maps} -o labels {options}")
+        say(f"use them with: {_decode_command(maps, tuning, how)}")
     for caution in cautions(tuning):
         warn(caution)
     _write(tuning, plot, json_file, {"probabilities": str(maps)})
+
+
+def _decode_command(maps: Path, tuning: "Tuning", how: Mapping[str, Any]) -> str:
+    """Return the command that decodes the probabilities with the best thresholds."""
+    thresholds = ",".join(f"{value:g}" for value in tuning.best.thresholds)
+    words = ["seamwise", "decode", str(maps), "-o", "labels", "--decode", tuning.decode]
+    words += ["--thresholds", thresholds]
+    if how["background_as"] != "marker":
+        words += ["--background-as", how["background_as"]]
+    if how["axes"] is not None:
+        words += ["--axes", how["axes"]]
+    return shlex.join(words)
 
 
 def _counting(progress: Progress) -> "Callable[[Trial], None]":

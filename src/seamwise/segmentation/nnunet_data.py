@@ -20,7 +20,7 @@ from seamwise.io.images import read_image, read_spaced_labels, write_labels, wri
 from seamwise.io.jsonfile import write_json
 from seamwise.io.outcome import amount
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation.channels import as_channels
+from seamwise.segmentation.channels import joined_channels
 from seamwise.segmentation.data import (
     Pair,
     find_pairs,
@@ -234,7 +234,7 @@ def _image(
 ) -> tuple[NDArray[np.generic], tuple[float, ...] | None]:
     """Channels of an image `(C, *S)`, all or the first one, and its pixel size."""
     images = [read_image(path, **options) for path in paths]
-    channels = np.concatenate([as_channels(image, keep_all=True) for image in images])
+    channels = joined_channels(paths, images, keep_all=True)
     return channels if keep_all else channels[:1], images[0].spacing
 
 

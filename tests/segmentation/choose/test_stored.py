@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seamwise.decode import threshold
-from seamwise.io import write_labels
+from seamwise.io import write_image, write_labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import tune_stored
 from support.files import one_line
@@ -60,7 +60,7 @@ def test_a_single_file_and_its_mask_need_no_equal_names(folders, tmp_path):
         one = tune_stored(maps / "case1.npz", tmp_path / "truth.tif")
     finally:
         (tmp_path / "truth.tif").rename(masks / "case1.tif")
-    assert one.images == ("truth",)
+    assert one.images == ("case1",)
     assert one.best.panoptic_quality > 0.9
 
 
@@ -92,6 +92,29 @@ def test_files_that_do_not_fit_are_named(folders, tmp_path, make, said):
     with pytest.raises(ValueError, match=said) as caught:
         tune_stored(path, folders[1] / "case0.tif")
     assert one_line(caught, "case0")
+
+
+def test_a_folder_is_paired_by_names_even_with_one_file(folders, tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "case0.npz").write_bytes((folders[0] / "case0.npz").read_bytes())
+    with pytest.raises(FileNotFoundError, match=r"have no probabilities in .*: case1"):
+        tune_stored(tmp_path / "maps", folders[1] / "case1.tif")
+
+
+def test_a_series_is_named(tmp_path):
+    series = np.full((2, 3, 8, 9), 1 / 3, np.float32)
+    write_image(tmp_path / "a.ome.zarr", series, axes="TCYX")
+    write_labels(tmp_path / "a.tif", np.ones((8, 9), np.uint8))
+    with pytest.raises(ValueError, match="is a series of 2 time points") as caught:
+        tune_stored(tmp_path / "a.ome.zarr", tmp_path / "a.tif")
+    assert one_line(caught, "a.ome.zarr")
+
+
+def test_a_mask_that_cannot_be_read_is_blamed_itself(folders, tmp_path):
+    (tmp_path / "case0.tif").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"case0\.tif") as caught:
+        tune_stored(folders[0] / "case0.npz", tmp_path / "case0.tif")
+    assert "case0.npz" not in str(caught.value)
 
 
 def test_a_mask_without_probabilities_stops_it(folders, tmp_path):

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io.errors import error_line
 from seamwise.io.images import read_labels
+from seamwise.io.ome_zarr import is_ome_zarr
+from seamwise.io.volume import open_volume
 from seamwise.segmentation.choose.tune import StoredMaps, Trial, Tuning, tune_maps
 from seamwise.segmentation.data import check_complete
 from seamwise.segmentation.maps import maps_by_stem, read_probabilities
@@ -30,8 +36,8 @@ def tune_stored(
     ----------
     probabilities, masks : path
         Two files, or two folders whose files are paired by their stems. See `decode_files` for the
-        kinds; there must be three or four classes. ``x_masks.tif`` counts as x. Probabilities
-        without a mask are not used.
+        kinds but series; ``threshold`` needs three or four classes. ``x_masks.tif`` counts as x.
+        Probabilities without a mask are not used.
     decode, background_as, report
         See `tune`.
     axes : str, optional
@@ -47,17 +53,24 @@ def tune_stored(
     """
     probabilities, masks = Path(probabilities), Path(masks)
     maps, truths = maps_by_stem([probabilities]), labels_by_stem(masks)
-    if len(maps) == len(truths) == 1 and not masks.is_dir():
-        pairs = list(zip(maps.values(), truths.items(), strict=True))
-    else:
-        check_complete(truths, maps, f"masks in {masks} have no probabilities in {probabilities}")
-        pairs = [(maps[name], (name, path)) for name, path in truths.items()]
+    if list(maps.values()) == [probabilities] and list(truths.values()) == [masks]:
+        truths = dict.fromkeys(maps, masks)
+    check_complete(truths, maps, f"masks in {masks} have no probabilities in {probabilities}")
 
     def read() -> Iterator[StoredMaps]:
-        for path, (name, truth) in pairs:
-            try:
-                yield StoredMaps(name, read_probabilities(path, axes=axes), read_labels(truth))
-            except ValueError as error:
-                raise ValueError(f"{path}: {error}") from error
+        for name, truth in truths.items():
+            yield StoredMaps(name, _probabilities(maps[name], axes), read_labels(truth))
 
     return tune_maps(read(), decode=decode, background_as=background_as, report=report)
+
+
+def _probabilities(path: Path, axes: str | None) -> NDArray[np.float32]:
+    if is_ome_zarr(path) and (times := open_volume(path, axes=axes).times) > 1:
+        raise ValueError(
+            f"{path} is a series of {times} time points, expected an image: thresholds are tuned "
+            "on images"
+        )
+    try:
+        return read_probabilities(path, axes=axes)
+    except ValueError as error:
+        raise ValueError(error_line(path, error)) from error
