@@ -150,7 +150,7 @@ def tune(
 
 
 def _is_stored(model: str) -> bool:
-    """Whether it holds probabilities: a folder other than a package, or a file of a kind that no model has.
+    """Whether it is a folder, but not of a package, or a file of a kind that no model has.
 
     A word that is a built-in model means that model, also where a folder has its name.
     """
