@@ -10,6 +10,7 @@ from seamwise.io.scratch import open_scratch
 from seamwise.metrics import seam_doubt
 from seamwise.segmentation import OutputOptions, SegmentOptions, segment_files
 from seamwise.segmentation.big import blocks
+from seamwise.segmentation.big.stages import Stages
 from seamwise.segmentation.seam_files import read_seams, seams_path
 from support.block_runs import Stop, hidden, run, stop_at, work_of
 from support.volumes import blobs
@@ -104,12 +105,19 @@ def test_seams_that_are_missing_are_those_of_labels_that_were_edited(tmp_path, i
     labels = read_labels(out / "a.ome.zarr")
     seams = seam_doubt(np.zeros((2, *labels.shape)), labels)
     one, two = int(seams.cell[0]), int(seams.neighbour[0])
-    labels[labels == two] = one  # a person merged the two
+    labels[labels == two] = one  # a person merged the two,
+    labels[labels == next(n for n in np.unique(labels) if n not in (0, one))] = (
+        200  # renumbered one
+    )
+    labels[labels == labels[labels < 200].max()] = 0  # and deleted another
     open_scratch(out / "a.ome.zarr" / "0")[...] = labels
     files = OutputOptions(seams=True, probabilities=True)
     (again,) = segment_files([image], out, options, files=files)
     assert not again.failed
-    assert again.messages[-1] == first.messages[-1]  # the largest number is the same
+    # cells are counted, whatever their numbers are
+    count = len(np.unique(labels)) - 1
+    assert first.messages[-1] == f"{image}: {count + 2} cells"
+    assert again.messages[-1] == f"{image}: {count} cells"
     maps = read_image(out / "probabilities" / "a.ome.zarr").data
     assert_same(read_seams(out / "seams" / "a.csv"), seam_doubt(maps, labels))
     np.testing.assert_array_equal(read_labels(out / "a.ome.zarr"), labels)
@@ -129,6 +137,30 @@ def test_labels_of_another_size_get_no_seams_but_a_line(tmp_path, image, models)
     assert outcome.failed
     assert "must have the size (70, 100)" in outcome.messages[0]
     assert not (out / "seams").exists()
+
+
+def test_if_seams_cannot_be_measured_old_labels_and_their_seams_stay(
+    tmp_path, image, models, monkeypatch
+):
+    output = tmp_path / "out.ome.zarr"
+    run(image, output, model=models[2], tile=40, seams=True)
+
+    def content():
+        files = [*output.rglob("*"), seams_path(output, image)]
+        return {path: path.read_bytes() for path in files if path.is_file()}
+
+    def seams(*arguments):
+        raise OSError(28, "No space left on device")
+
+    old = content()
+    again = {"model": models[2], "tile": 40, "decode": "watershed", "seams": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(Stages, "seams", seams)
+        with pytest.raises(OSError, match="No space left"):
+            run(image, output, **again, overwrite=True)
+    assert content() == old
+    run(image, output, **again, overwrite=True)
+    assert content() != old
 
 
 def test_without_seams_no_probabilities_are_kept_and_old_seams_go(tmp_path, image, models):

@@ -62,12 +62,12 @@ class BlockSeams:
     Attributes
     ----------
     sums : SeamSums
-    highest : int
-        Its largest label.
+    labels : (L,) array
+        The labels in it, in ascending order.
     """
 
     sums: SeamSums
-    highest: int
+    labels: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def sum_block_seams(folder: Path, number: int, labels: Draft | Volume, classes: 
         part = intersect(around, blocks.box(block))
         maps[_inside(relative_to(part, around))] = read[(slice(classes), *part)]
     sums = sum_seams(maps, cells, size=_lengths(box))
-    save_arrays(place.done("seams", number), BlockSeams(sums, int(cells.max())))
+    save_arrays(place.done("seams", number), BlockSeams(sums, np.unique(cells[cells > 0])))
 
 
 def _readable(volume: Volume, box: Box, time: int) -> Iterator[tuple[Box, NDArray[Any] | str]]:

@@ -137,21 +137,21 @@ class Stages:
         -------
         seams : Seams
             Of all time points, those of a series with their time.
-        highest : tuple of int
-            Largest label of each time point.
+        cells : tuple of int
+            Number of cells of each time point.
         """
         for place in self.places:
             make_folder(place.folder / "seams")
         items = [(place.folder, number) for place in self.places for number in self._numbers]
         task = partial(tasks.sum_block_seams, labels=labels, classes=classes)
         self._run("seams", task, items)  # all of them: labels may have been edited meanwhile
-        parts, highest = [], []
+        parts, cells = [], []
         for place in self.places:
             files = [place.done("seams", number) for number in self._numbers]
             records = [load_arrays(file, BlockSeams) for file in files]
             parts.append(join_seams([record.sums for record in records]).means())
-            highest.append(max(record.highest for record in records))
-        return series_of(parts) if self.times > 1 else parts[0], tuple(highest)
+            cells.append(len(np.unique(np.concatenate([record.labels for record in records]))))
+        return series_of(parts) if self.times > 1 else parts[0], tuple(cells)
 
     def damaged(self) -> tuple[str, ...]:
         """Return the errors of the parts that could not be read, each once."""

@@ -217,12 +217,14 @@ def _write_all(
     cells = stages.decode()
     with target.draft(max(cells), provenance) as draft:
         stages.write(draft)
-        remove_file(target.seams)  # of older labels
-        if target.files.seams:
-            write_seams(target.seams, stages.seams(draft, classes)[0])
+        seams = stages.seams(draft, classes)[0] if target.files.seams else None
         if target.maps is not None:
             with target.draft_maps(stages.job.maps, provenance) as maps:
                 stages.write_maps(maps)
+    # those of older labels stay as long as these labels do
+    remove_file(target.seams)
+    if seams is not None:
+        write_seams(target.seams, seams)
     return cells
 
 
