@@ -551,6 +551,39 @@ def test_the_alignment_of_a_stack_is_written_and_used_again(tmp_path):
     assert tifffile.imread(second).shape[-2:] == (96, 128)
 
 
+def test_a_stack_without_an_alignment_leaves_no_file_of_it(tmp_path):
+    stack, file, fused = (tmp_path / name for name in ("cells.ome.tif", "a.json", "fused.ome.tif"))
+    tifffile.imwrite(stack, hyperstack(), metadata={"axes": "TZCYX"})
+    options = FuseOptions(model="gff", align=True, motion="none", exposure=False)
+    for overwrite in (False, True):
+        files = FuseOutputs(alignment=file, overwrite=overwrite)
+        (outcome,) = fuse_files([stack], fused, options, files=files)
+        assert not outcome.failed
+        assert not any("a.json" in line for line in outcome.messages)
+        assert not file.exists()
+
+
+def test_if_the_alignment_of_a_stack_cannot_be_written_no_picture_appears(tmp_path, monkeypatch):
+    stack, fused = tmp_path / "cells.ome.tif", tmp_path / "fused.ome.tif"
+    tifffile.imwrite(stack, hyperstack(), metadata={"axes": "TZCYX"})
+
+    def save_parts(path, alignments):
+        raise OSError(28, "No space left on device")
+
+    options, files = (
+        FuseOptions(model="gff", align=True),
+        FuseOutputs(alignment=tmp_path / "a.json"),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "save_parts", save_parts)
+        (outcome,) = fuse_files([stack], fused, options, files=files)
+    assert outcome.failed
+    assert not fused.exists()
+    (outcome,) = fuse_files([stack], fused, options, files=files)  # the same call works
+    assert not outcome.failed
+    assert (tmp_path / "a.json").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

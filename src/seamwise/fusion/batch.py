@@ -201,8 +201,8 @@ class _Work:
                 dtype=plane.volume.dtype,
                 overwrite=self.files.overwrite,
             )
-        if is_new and self.files.alignment is not None:
-            save_parts(self.files.alignment, [x.alignment for x in parts if x.alignment])
+            if is_new and self.files.alignment is not None:
+                save_parts(self.files.alignment, [x.alignment for x in parts if x.alignment])
         summary = _summary(job, size, most_moved(parts), len(parts[-1].numbers))
         names = _names_next_to(job, self.files, [str(self.files.alignment)] if is_new else [])
         return (*dict.fromkeys(notes), *names, f"{summary} of {amount(len(parts), 'plane')}")
@@ -214,7 +214,7 @@ class _Work:
             alignments = load_parts(path, len(stack.bursts))
             return known_parts(stack, alignments, self.options), False
         parts = aligned_parts(stack, self.options, self.listener.report)
-        return parts, path is not None
+        return parts, path is not None and all(x.alignment is not None for x in parts)
 
     def _fused(
         self, job: FuseJob, options: FuseOptions, part: Part | None = None
