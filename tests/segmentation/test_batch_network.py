@@ -8,6 +8,7 @@ import tifffile
 
 from seamwise.engine import Resources
 from seamwise.io import NormalizationRule
+from seamwise.io.ome_zarr import read_record, write_image
 from seamwise.segmentation import Model, OutputOptions, SegmentOptions, load, segment_files
 
 
@@ -64,3 +65,15 @@ def test_a_loaded_model_is_that_of_its_file(folder, tmp_path):
     assert (record["model_sha256"], record["runtime"]) == (model.sha256, "torch")
     outcomes = list(segment_files([folder], out, SegmentOptions(model="nuclei-2d")))
     assert "already exists" in outcomes[0].messages[0]
+
+
+def test_the_record_names_the_model_that_was_loaded_not_that_of_the_options(folder, tmp_path):
+    out, model = tmp_path / "out", load("phase-2d", device="cpu", runtime="torch")
+    write_image(folder / "c.ome.zarr", tifffile.imread(folder / "b.tif"), axes="YX")
+    outcomes = run(folder, out, model)  # in one piece, and block by block
+    assert not any(outcome.failed for outcome in outcomes)
+    records = [json.loads((out / "seamwise.json").read_text()), read_record(out / "c.ome.zarr")]
+    for record in records:
+        assert (record["model"], record["model_sha256"]) == ("phase-2d", model.sha256)
+    outcomes = list(segment_files([folder], out, SegmentOptions(model="phase-2d")))
+    assert all("already exists" in outcome.messages[0] for outcome in outcomes)

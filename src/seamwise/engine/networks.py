@@ -45,7 +45,8 @@ class ReadyNetwork(Generic[AnyInfo]):
     such as "cpu" or "cuda:1". `compiled` is the network in another runtime than torch, `note` what
     the user should know about the choice. `lane` is the one thread that computes it for several
     threads that share it: each thread that computes by itself would occupy all processors.
-    `sha256` is that of the model file, empty if the network comes from none.
+    `sha256` is that of the model file, and `source` its name or path as they were given to
+    `load_network`; both are empty if the network comes from none.
     """
 
     make_net: "Callable[[], Network]"
@@ -56,6 +57,7 @@ class ReadyNetwork(Generic[AnyInfo]):
     note: str = ""
     lane: Executor | None = None
     sha256: str = ""
+    source: str = ""
 
     @staticmethod
     def from_network(
@@ -204,7 +206,7 @@ def load_network(
     if runtime != "torch" and is_surely_cpu(device):
         ready = _load_compiled(path, kind, runtime)
         if ready is not None:
-            return replace(ready, sha256=sha256)
+            return replace(ready, sha256=sha256, source=str(model))
     from seamwise.engine.devices import choose_device
 
     if device != "auto":
@@ -213,7 +215,7 @@ def load_network(
     if device == "auto" and info.architecture.name == "onnx":
         device = "cpu"
     ready = prepare_network(net, info, choose_device(device), runtime=runtime)
-    return replace(ready, sha256=sha256)
+    return replace(ready, sha256=sha256, source=str(model))
 
 
 def _load_net(path: Path, kind: type[AnyInfo]) -> "tuple[Network, AnyInfo]":

@@ -155,9 +155,10 @@ def segment_files(
     listener : Listener
         Told about images that are segmented block by block.
     model : Model, optional
-        Used in place of `options.model` and `options.runtime`, such as what `Model.from_network`
-        returned. Nothing tells whether labels come from a network in memory: those in a folder are
-        overwritten or refused. It segments no image block by block.
+        Used in place of `options.model` and `options.runtime`: what `load` or `Model.from_network`
+        returned. The record names the file that `load` read. Nothing tells whether labels come from
+        a network in memory: those in a folder are overwritten or refused. A network in memory
+        segments no image block by block.
 
     Raises
     ------
@@ -171,6 +172,8 @@ def segment_files(
     """
     paths = [Path(path).resolve() for path in inputs]
     is_inside = is_ome_zarr(output) and paths == [output.resolve()]
+    source = "" if model is None else model.source
+    options = replace(options, model=source or options.model)
     asked = options.runtime
     if not files.overwrite or (not is_inside and other_results(output, inputs)):
         record = result_record(output, files.name if is_inside else None)
