@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,9 +15,16 @@ from seamwise.engine import runtime as runtimes
 from seamwise.engine.networks import load_network
 from seamwise.engine.runtime import choose_runtime, describe_runtime
 from seamwise.engine.runtime_record import kept_runtime
-from seamwise.io.models import FusionInfo, SegmentationInfo, model_path
+from seamwise.io.models import (
+    FusionInfo,
+    SegmentationInfo,
+    load_arrays_of_model,
+    model_path,
+)
 from seamwise.io.provenance import file_sha256
 from seamwise.nets import Average, BurstNet, UNet
+from seamwise.nets.burst_graph import MULTIPLE, FeatureGraph, fold_burst
+from seamwise.nets.graph import ArrayOperations
 
 CPU = torch.device("cpu")
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
@@ -207,6 +215,21 @@ def test_a_network_that_scores_frames_falls_back_with_the_same_line(damage, monk
     with pytest.raises(ValueError, match=r"^runtime openvino ") as caught:
         choose_runtime(net, CPU, "openvino")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("response", range(12))
+def test_the_check_sees_each_response_of_the_shipped_network(response):
+    weights, _ = load_arrays_of_model(model_path("focus-burst"), FusionInfo)
+    graph = FeatureGraph(fold_burst(weights))
+
+    def compute(grey, factor):
+        outputs = graph.build(ArrayOperations(), [grey])
+        outputs[0][:, response] *= factor
+        return outputs
+
+    runtimes._check_equal(graph, 2 * MULTIPLE, partial(compute, factor=1), "float32")
+    with pytest.raises(RuntimeError, match="its numbers are wrong"):
+        runtimes._check_equal(graph, 2 * MULTIPLE, partial(compute, factor=1.002), "float32")
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
