@@ -1,5 +1,6 @@
 """Frames scored by torch, and by what another runtime compiles; numpy computes it here."""
 
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -75,3 +76,26 @@ def test_frames_without_contrast_have_finite_scores(scorers):
         scoring = scoring_of(scorer, scorers, plain)
         bands = scoring.scores(scorer.place(plain[0]), np.s_[0:16, 0:16])
         assert all(np.isfinite(np.asarray(band)).all() for band in bands)
+
+
+@dataclass(frozen=True)
+class Spy(TorchScorer):
+    """Notes the shapes of the maps that go to the device."""
+
+    shapes: list = field(default_factory=list)
+
+    def place(self, maps):
+        self.shapes.append(maps.shape)
+        return super().place(maps)
+
+
+def test_clearness_needs_two_maps_on_the_device(scorers, frames):
+    of_torch, of_arrays = scorers
+    spy, box = Spy(of_torch.net, of_torch.device), np.s_[16:48, 8:40]
+    scoring = scoring_of(spy, scorers, frames)
+    spy.shapes.clear()
+    actual = scoring.clearness(box)
+    assert spy.shapes == [(1, 1, 32, 32), (1, 1, 1, 1)]
+    expected = scoring_of(of_arrays, scorers, frames).clearness(box)
+    assert expected.mean() > 0
+    np.testing.assert_array_equal(actual, expected)

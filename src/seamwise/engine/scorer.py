@@ -117,7 +117,8 @@ class _TorchScoring:
             return net.scores(net.features(grey), self._part(box))
 
     def clearness(self, box: Box) -> "Tensor":
-        return clearness(self._part(box))
+        clearest, noise = self._summary.clearest, self._summary.noise
+        return clearness(*(self._scorer.place(_cut(x, box)) for x in (clearest, noise)))
 
     def _part(self, box: Box) -> "Summary[Tensor]":
         maps = (getattr(self._summary, field.name) for field in fields(Summary))
@@ -163,7 +164,8 @@ class _ArrayScoring:
         self._scorer, self.spread = scorer, summary.spread
         self._floor = np.float32(FLOOR) * summary.strength + np.float32(LEAST)
         self._level, self._scale = summary.level, summary.spread + np.float32(LEAST)
-        self._mean_grey, self._clearness = summary.mean_grey, clearness(summary)
+        self._mean_grey = summary.mean_grey
+        self._clearness = clearness(summary.clearest, summary.noise)
         weight, bias = scorer.net.of_burst()
         matrix = np.ascontiguousarray(weight[:, :, 0, 0])
         self._log_highest = np.empty_like(summary.highest)

@@ -153,7 +153,7 @@ class BurstNet(nn.Module):
             outputs.insert(0, x)
         scores = [head(outputs[head_level(band)]) for band, head in enumerate(self.heads)]
         finest, fine, *coarse = [STRONGEST * torch.tanh(score / STRONGEST) for score in scores]
-        share = clearness(burst)
+        share = clearness(burst.clearest, burst.noise)
         return [finest * share, fine * share, *coarse]
 
     def _compared(self, frame: Features, burst: Summary[Tensor]) -> Tensor:

@@ -84,9 +84,12 @@ def noise_activity(mean: Array, least: Array) -> Array:
     return lowest
 
 
-def clearness(burst: Summary[Maps]) -> Maps:
-    """Return 0 where no frame shows more than noise, 1 where one does, `(N, 1, Y/2, X/2)`."""
-    ratio = burst.clearest / (burst.noise + LEAST)
+def clearness(clearest: Maps, noise: Maps) -> Maps:
+    """Return 0 where no frame shows more than noise, 1 where one does, `(N, 1, Y/2, X/2)`.
+
+    `clearest` and `noise` are those of the `Summary`.
+    """
+    ratio = clearest / (noise + LEAST)
     part: Maps = ((ratio - _NOISE_ONLY) / (_CLEAR - _NOISE_ONLY)).clip(0, 1)
     share: Maps = part * part * (3 - 2 * part)
     return share
